@@ -1,0 +1,84 @@
+"""What can go wrong, each said in one sentence: what happened, to what, what to do.
+
+psycopg's errors become these in ``analyzer/monitored/`` alone. No message holds a password.
+"""
+
+
+class PgLoupeError(Exception):
+    """Anything a person can be told about; its text is shown as it is."""
+
+
+class BadInput(PgLoupeError):
+    """What a person typed cannot be used."""
+
+
+class MonitoredServerError(PgLoupeError):
+    """Something about a monitored server; costs one step, not the run."""
+
+
+class ServerUnreachable(MonitoredServerError):
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(address, reason)
+        self.address, self.reason = address, reason
+
+    def __str__(self) -> str:
+        return f"Cannot connect to {self.address}: {self.reason}"
+
+
+class ConnectionLost(MonitoredServerError):
+    def __init__(self, address: str, while_doing: str) -> None:
+        super().__init__(address, while_doing)
+        self.address, self.while_doing = address, while_doing
+
+    def __str__(self) -> str:
+        return f"The connection to {self.address} was lost while {self.while_doing}; the next round tries again"
+
+
+class MissingExtension(MonitoredServerError):
+    def __init__(self, extension: str, database: str) -> None:
+        super().__init__(extension, database)
+        self.extension, self.database = extension, database
+
+    def __str__(self) -> str:
+        return (
+            f"{self.extension} is not installed in database {self.database!r};"
+            f" a superuser can run: CREATE EXTENSION {self.extension}"
+        )
+
+
+class MissingRight(MonitoredServerError):
+    def __init__(self, action: str, role: str, remedy_sql: str) -> None:
+        super().__init__(action, role, remedy_sql)
+        self.action, self.role, self.remedy_sql = action, role, remedy_sql
+
+    def __str__(self) -> str:
+        return f"Role {self.role!r} may not {self.action}; its owner can run: {self.remedy_sql}"
+
+
+class StatementCancelled(MonitoredServerError):
+    def __init__(self, action: str, reason: str) -> None:
+        super().__init__(action, reason)
+        self.action, self.reason = action, reason
+
+    def __str__(self) -> str:
+        return f"{self.action} was stopped: {self.reason}"
+
+
+class UnsupportedVersion(MonitoredServerError):
+    def __init__(self, what: str, found: str, needed: str) -> None:
+        super().__init__(what, found, needed)
+        self.what, self.found, self.needed = what, found, needed
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.found} is not supported; pgLoupe needs {self.needed}"
+
+
+class StatementFailed(MonitoredServerError):
+    """The server refused one of our statements. ``sqlstate`` and a text without values."""
+
+    def __init__(self, action: str, sqlstate: str | None, text: str) -> None:
+        super().__init__(action, sqlstate, text)
+        self.action, self.sqlstate, self.text = action, sqlstate, text
+
+    def __str__(self) -> str:
+        return f"{self.action} failed ({self.sqlstate or 'no SQLSTATE'}): {self.text}"

@@ -1,0 +1,195 @@
+"""A database's schema as facts: what the catalog and pg_stats say, without any row.
+
+Pure data, read by ``analyzer/monitored/catalog.py`` and kept as JSON by the store (``to_json`` / ``from_json``).
+Sample values of columns (most common values, histogram bounds) are not part of it: they are personal data,
+read only when a statement is explained. What could not be read is ``None``.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    name: str
+    number: int  # pg_attribute.attnum
+    type_name: str  # format_type(): "character varying(40)"
+    type_oid: int
+    not_null: bool
+    table_rows: float
+    is_generated: bool = False
+    # from pg_stats; None where never analysed or not readable
+    n_distinct: float | None = None  # as pg_stats gives it: negative is a share of the rows
+    null_frac: float | None = None
+    avg_width_bytes: int | None = None
+    correlation: float | None = None
+    most_common_freqs: tuple[float, ...] | None = None
+
+    @property
+    def distinct_values(self) -> float | None:
+        """Estimated number of distinct non-null values, at least 1; None without statistics."""
+        if self.n_distinct is None:
+            return None
+        return max(1.0, self.n_distinct if self.n_distinct >= 0 else -self.n_distinct * self.table_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFacts:
+    """``columns`` are the key columns in order, ``None`` for an expression; ``include`` those after them."""
+
+    oid: int
+    schema: str
+    name: str
+    method: str  # pg_am.amname
+    columns: tuple[str | None, ...]
+    include: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()
+    predicate: str | None = None  # pg_get_expr
+    is_unique: bool = False
+    is_primary: bool = False
+    is_valid: bool = True
+    is_ready: bool = True
+    backs_constraint: bool = False
+    is_replica_identity: bool = False
+    opfamilies: tuple[int, ...] = ()  # pg_opclass.opcfamily per key column
+    opclasses: tuple[str, ...] = ()
+    is_default_opclass: tuple[bool, ...] = ()
+    collations: tuple[int, ...] = ()
+    options: tuple[int, ...] = ()  # pg_index.indoption: 1 DESC, 2 NULLS FIRST
+    definition: str = ""  # pg_get_indexdef
+    size_bytes: int | None = None
+    scans: int | None = None
+    parent_oid: int | None = None  # the partitioned index it is attached to
+
+    @property
+    def is_usable(self) -> bool:
+        return self.is_valid and self.is_ready
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeyFacts:
+    """``opfamilies[i]``: operator families (oids) that hold the key's equality operator for column i."""
+
+    name: str
+    columns: tuple[str, ...]
+    referenced_oid: int
+    referenced_schema: str
+    referenced_table: str
+    referenced_columns: tuple[str, ...]
+    on_delete: str = "NO ACTION"
+    on_update: str = "NO ACTION"
+    opfamilies: tuple[tuple[int, ...], ...] = ()
+    is_validated: bool = True
+    is_inherited: bool = False  # a partition's copy of its parent's key
+
+
+@dataclass(frozen=True, slots=True)
+class TableActivity:
+    """pg_stat_all_tables, cumulative since ``stats_reset`` of the database."""
+
+    seq_scans: int = 0
+    seq_rows_read: int = 0
+    index_scans: int = 0
+    inserted_rows: int = 0
+    updated_rows: int = 0
+    deleted_rows: int = 0
+    hot_updated_rows: int = 0
+    live_rows: int = 0
+    dead_rows: int = 0
+    modified_since_analyze: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    oid: int
+    schema: str
+    name: str
+    kind: str  # pg_class.relkind: r p m f v
+    rows: float | None  # reltuples; None when never analysed (-1)
+    size_bytes: int | None  # heap, without indexes and TOAST; summed over a partitioned table's partitions
+    columns: tuple[ColumnFacts, ...] = ()
+    indexes: tuple[IndexFacts, ...] = ()
+    foreign_keys: tuple[ForeignKeyFacts, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    unique_keys: tuple[tuple[str, ...], ...] = ()  # every unique, non-partial, non-expression key, the primary one too
+    parent_oid: int | None = None  # the partitioned table it is a partition of
+    partitions: tuple[int, ...] = ()  # oids of direct partitions
+    partition_key: str | None = None  # pg_get_partkeydef
+    has_row_security: bool = False
+    activity: TableActivity = field(default_factory=TableActivity)
+    # rates since an earlier reading, filled in by the store; None until there are two
+    deleted_rows_per_day: float | None = None
+    updated_rows_per_day: float | None = None
+    inserted_rows_per_day: float | None = None
+
+    @property
+    def qualified_name(self) -> str:
+        """schema.table, unquoted, for people and keys; DDL quotes with ``advice.ddl``."""
+        return f"{self.schema}.{self.name}"
+
+    def column(self, name: str) -> ColumnFacts | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True)
+class SchemaFacts:
+    database: str
+    server_version_num: int  # 150020
+    tables: tuple[TableFacts, ...]
+    search_path: tuple[str, ...] = ("public",)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    days_since_stats_reset: float | None = None
+    statistics_readable: bool = True  # False: pg_stats showed nothing to this role
+
+    @cached_property
+    def _by_oid(self) -> dict[int, TableFacts]:
+        return {t.oid: t for t in self.tables}
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], TableFacts]:
+        return {(t.schema, t.name): t for t in self.tables}
+
+    def table(self, oid: int) -> TableFacts | None:
+        return self._by_oid.get(oid)
+
+    def find_table(self, name: str, schema: str | None = None) -> TableFacts | None:
+        """The table a query names: by schema, else along the search path."""
+        for candidate in (schema,) if schema else self.search_path:
+            found = self._by_name.get((candidate, name))
+            if found:
+                return found
+        return None
+
+    def __iter__(self) -> Iterator[TableFacts]:
+        return iter(self.tables)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "SchemaFacts":
+        def table(t: Mapping[str, Any]) -> TableFacts:
+            return TableFacts(
+                **{
+                    **t,
+                    "columns": tuple(ColumnFacts(**_tuples(c)) for c in t["columns"]),
+                    "indexes": tuple(IndexFacts(**_tuples(i)) for i in t["indexes"]),
+                    "foreign_keys": tuple(ForeignKeyFacts(**_tuples(k)) for k in t["foreign_keys"]),
+                    "primary_key": tuple(t["primary_key"]),
+                    "unique_keys": tuple(tuple(k) for k in t["unique_keys"]),
+                    "partitions": tuple(t["partitions"]),
+                    "activity": TableActivity(**t["activity"]),
+                }
+            )
+
+        return cls(**{**data, "tables": tuple(table(t) for t in data["tables"]), "search_path": tuple(data["search_path"])})
+
+
+def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON's lists back to the tuples the frozen facts hold, one level down too."""
+    return {
+        k: tuple(tuple(x) if isinstance(x, list) else x for x in v) if isinstance(v, list) else v
+        for k, v in data.items()
+    }
