@@ -1,0 +1,318 @@
+"""What the store keeps, apart from the time series (see ``analyzer/store/partitions.py`` for those).
+
+Texts are redacted before they come here; passwords and sampled parameter values are encrypted.
+"""
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+
+class Server(models.Model):
+    """A monitored PostgreSQL instance, reached through one of its databases."""
+
+    class ExplainMode(models.TextChoices):
+        ANALYZE = "analyze", "EXPLAIN ANALYZE where the gate allows it"
+        PLAIN = "plain", "EXPLAIN only, nothing is executed"
+        OFF = "off", "No EXPLAIN"
+
+    name = models.CharField(max_length=100, unique=True)
+    slug = models.SlugField(max_length=100, unique=True)
+    host = models.CharField(max_length=255)
+    port = models.PositiveIntegerField(default=5432, validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    user = models.CharField(max_length=63)
+    dbname = models.CharField(max_length=63)
+    password_encrypted = models.TextField(blank=True, default="")
+    sslmode = models.CharField(max_length=20, default="require")
+    sslrootcert = models.TextField(blank=True, default="", help_text="PEM certificates, not a path")
+    explain_mode = models.CharField(max_length=10, choices=ExplainMode.choices, default=ExplainMode.ANALYZE)
+    explain_budget_s_per_hour = models.PositiveIntegerField(default=60)
+    sample_interval_s = models.PositiveIntegerField(default=60, validators=[MinValueValidator(5)])
+    cores = models.PositiveIntegerField(default=8, help_text="of the monitored machine, for the load guard")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    # Learnt at each connection; None until then.
+    server_version_num = models.IntegerField(null=True)
+    preflight = models.JSONField(default=list)  # [{name, status: ok|warning|missing, detail, sql}]
+    preflight_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StepStatus(models.Model):
+    """How the last runs of one step went on one server (``snapshot``, ``activity``, ``catalog``, ``explain``, ...)."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="steps")
+    step = models.CharField(max_length=30)
+    last_started_at = models.DateTimeField(null=True)
+    last_success_at = models.DateTimeField(null=True)
+    last_duration_ms = models.FloatField(null=True)
+    failing_since = models.DateTimeField(null=True)
+    last_error = models.TextField(blank=True, default="")
+    note = models.TextField(blank=True, default="")  # what a successful run could not do, and why
+    due_at = models.DateTimeField(null=True)  # when the next run is due
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["server", "step"], name="uq_stepstatus_server_step")]
+
+
+class Database(models.Model):
+    """One database of a server. Only the one a server is reached through is inspected (catalog, EXPLAIN)."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="databases")
+    oid = models.BigIntegerField()
+    name = models.CharField(max_length=63)
+    is_inspected = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["server", "oid"], name="uq_database_server_oid")]
+
+
+class Role(models.Model):
+    """Names of the roles that ran statements."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="roles")
+    oid = models.BigIntegerField()
+    name = models.CharField(max_length=63)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["server", "oid"], name="uq_role_server_oid")]
+
+
+class Statement(models.Model):
+    """One statement of a server by its fingerprint, whoever runs it in whichever database."""
+
+    class TextState(models.TextChoices):
+        OK = "ok", "complete"
+        HIDDEN = "hidden", "the login may not see other roles' texts"
+        MISSING = "missing", "the server lost the text"
+        TRUNCATED = "truncated", "cut off by the server"
+        DROPPED = "dropped", "left out because it may hold secrets"
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="statements")
+    fingerprint = models.CharField(max_length=32)
+    normalized_sql = models.TextField()  # redacted
+    text_state = models.CharField(max_length=10, choices=TextState.choices, default=TextState.OK)
+    kind = models.CharField(max_length=10)  # select insert update delete merge utility unknown
+    tables = ArrayField(models.TextField(), default=list)  # "schema.name" or "name", as written
+    tags = models.JSONField(default=dict)  # sqlcommenter tags of the text the server kept
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["server", "fingerprint"], name="uq_statement_server_fp")]
+
+
+class StatementEntry(models.Model):
+    """One entry of pg_stat_statements: what the time series are kept for."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="entries")
+    statement = models.ForeignKey(Statement, models.CASCADE, related_name="entries", null=True)
+    role_oid = models.BigIntegerField()
+    database_oid = models.BigIntegerField()
+    queryid = models.BigIntegerField()
+    toplevel = models.BooleanField(default=True)
+    is_own = models.BooleanField(default=False)  # sent by pgLoupe: counted as our cost, left out elsewhere
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["server", "role_oid", "database_oid", "queryid", "toplevel"], name="uq_entry_key"
+            )
+        ]
+
+
+class Snapshot(models.Model):
+    """One reading of a server's counters. ``gap_reason`` says why no deltas belong to it."""
+
+    id = models.BigAutoField(primary_key=True)
+    server = models.ForeignKey(Server, models.CASCADE, related_name="snapshots")
+    taken_at = models.DateTimeField()
+    interval_s = models.FloatField(null=True)  # since the snapshot before; None for a gap
+    gap_reason = models.CharField(max_length=200, blank=True, default="")
+    server_started_at = models.DateTimeField(null=True)
+    stats_reset_at = models.DateTimeField(null=True)
+    deallocations = models.BigIntegerField(null=True)  # pg_stat_statements_info.dealloc, 14+
+    statements_version = models.CharField(max_length=10)  # of the extension
+    entries = models.IntegerField(default=0)  # read
+    changed_entries = models.IntegerField(default=0)
+    evicted_entries = models.IntegerField(default=0)
+    read_time_ms = models.FloatField(null=True)
+    own_exec_time_ms = models.FloatField(default=0)  # what our statements cost the server in the interval
+    total_exec_time_ms = models.FloatField(default=0)  # everybody's, for our share
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["server", "taken_at"], name="uq_snapshot_server_taken")]
+
+
+class LastReading(models.Model):
+    """The newest cumulative counters of a server, compressed: what the next delta is taken from."""
+
+    server = models.OneToOneField(Server, models.CASCADE, primary_key=True, related_name="last_reading")
+    taken_at = models.DateTimeField()
+    data = models.BinaryField()
+
+
+class SchemaReading(models.Model):
+    """A database's schema as facts (``SchemaFacts.to_json``), kept when it changed; the newest is in force."""
+
+    database = models.ForeignKey(Database, models.CASCADE, related_name="schemas")
+    taken_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField()
+    facts = models.BinaryField()  # zlib-compressed JSON
+
+    class Meta:
+        indexes = [models.Index(fields=["database", "-taken_at"], name="ix_schemareading_db_taken")]
+
+
+class PlanRecord(models.Model):
+    """A plan of a statement, kept once per shape and redacted."""
+
+    class Values(models.TextChoices):
+        SAMPLED = "sampled", "real values, seen in pg_stat_activity"
+        TYPICAL = "typical", "a frequent value, from the column statistics"
+        RARE = "rare", "a rare value, from the column statistics"
+        GENERIC = "generic", "no values: a generic plan"
+        NONE = "none", "the statement has no parameters"
+
+    statement = models.ForeignKey(Statement, models.CASCADE, related_name="plans")
+    database = models.ForeignKey(Database, models.CASCADE)
+    shape = models.CharField(max_length=32)
+    values_source = models.CharField(max_length=10, choices=Values.choices)
+    is_analyzed = models.BooleanField()
+    not_analyzed_because = models.TextField(blank=True, default="")
+    plan = models.JSONField()  # as EXPLAIN printed it, redacted
+    rewrites = models.JSONField(default=list)  # what was changed to make the text plannable, in words
+    total_cost = models.FloatField(null=True)
+    execution_time_ms = models.FloatField(null=True)
+    planning_time_ms = models.FloatField(null=True)
+    server_version_num = models.IntegerField()
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    times_seen = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["statement", "database", "shape", "is_analyzed"], name="uq_plan_shape")
+        ]
+        indexes = [models.Index(fields=["statement", "-last_seen"], name="ix_plan_statement_seen")]
+
+
+class ExplainAudit(models.Model):
+    """Every decision of the gate: who asked, for what, what was decided and why, how long it took."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="explain_audits")
+    database_name = models.CharField(max_length=63)
+    statement = models.ForeignKey(Statement, models.SET_NULL, null=True)
+    at = models.DateTimeField(auto_now_add=True)
+    asked_by = models.CharField(max_length=150, default="schedule")
+    text_hash = models.CharField(max_length=64)  # sha256 of the text sent
+    decision = models.CharField(max_length=12)  # refused, plan_only, executed, failed
+    reason = models.TextField()
+    layer = models.CharField(max_length=20, blank=True, default="")
+    duration_ms = models.FloatField(null=True)  # of server time
+
+    class Meta:
+        indexes = [models.Index(fields=["server", "-at"], name="ix_explainaudit_server_at")]
+
+
+class ParameterSample(models.Model):
+    """Real parameter values of a statement, encrypted; at most a few per statement and only the newest."""
+
+    statement = models.ForeignKey(Statement, models.CASCADE, related_name="parameter_samples")
+    database = models.ForeignKey(Database, models.CASCADE)
+    taken_at = models.DateTimeField()
+    duration_ms = models.FloatField(null=True)  # how long it had run when seen
+    sql_encrypted = models.TextField()  # the text with its values
+
+    class Meta:
+        indexes = [models.Index(fields=["statement", "-taken_at"], name="ix_paramsample_statement")]
+
+
+class FindingRecord(models.Model):
+    """A finding over time: opened when first seen, closed when a run that could see it no longer does."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="findings")
+    database = models.ForeignKey(Database, models.CASCADE, null=True)
+    statement = models.ForeignKey(Statement, models.SET_NULL, null=True, related_name="findings")
+    key = models.CharField(max_length=500)
+    code = models.CharField(max_length=10)
+    title = models.CharField(max_length=200)
+    severity = models.PositiveSmallIntegerField()
+    level = models.CharField(max_length=10)
+    about = models.CharField(max_length=300)
+    subject = models.CharField(max_length=300)
+    table = models.CharField(max_length=130, blank=True, default="")
+    message = models.TextField()
+    hint = models.TextField()
+    evidence = models.JSONField()
+    fixes = models.JSONField(default=list)  # [{title, language, code}]
+    related_fingerprints = models.JSONField(default=list)
+    impact_s_per_day = models.FloatField(null=True)
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    times_reopened = models.PositiveIntegerField(default=0)
+    muted_at = models.DateTimeField(null=True)
+    muted_by = models.CharField(max_length=150, blank=True, default="")
+    mute_reason = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["server", "database", "key"], name="uq_finding_key", nulls_distinct=False)]
+        indexes = [
+            models.Index(
+                fields=["server", "-impact_s_per_day"], name="ix_finding_open", condition=Q(closed_at__isnull=True)
+            ),
+            models.Index(fields=["statement"], name="ix_finding_statement"),
+        ]
+
+
+class SuggestionRecord(models.Model):
+    """An index worth creating, with its price and whom it helps."""
+
+    database = models.ForeignKey(Database, models.CASCADE, related_name="suggestions")
+    key = models.CharField(max_length=500)
+    table = models.CharField(max_length=130)
+    name = models.CharField(max_length=63)
+    method = models.CharField(max_length=20)
+    columns = models.JSONField()
+    ddl = models.TextField()
+    undo_ddl = models.TextField()
+    estimated_size_bytes = models.BigIntegerField(null=True)
+    level = models.CharField(max_length=10)
+    reason = models.TextField()
+    warnings = models.JSONField(default=list)
+    helps = models.JSONField(default=list)  # [{fingerprint, total_time_s_per_day}]
+    finding_keys = models.JSONField(default=list)
+    helped_time_s_per_day = models.FloatField(null=True)
+    first_seen = models.DateTimeField()
+    last_seen = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["database", "key"], name="uq_suggestion_key")]
+
+
+class NoSuggestion(models.Model):
+    """Why a statement got no index suggestion, in one sentence."""
+
+    statement = models.ForeignKey(Statement, models.CASCADE, related_name="no_suggestions")
+    database = models.ForeignKey(Database, models.CASCADE)
+    reason = models.TextField()
+    said_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["statement", "database"], name="uq_nosuggestion")]
+
+
+class LoginLink(models.Model):
+    """A one-time login link: only its hash is kept."""
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    user_name = models.CharField(max_length=150)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+

@@ -1,0 +1,16 @@
+"""The Celery app: `celery -A dashboard.celery worker|beat`."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+
+app = Celery("pgloupe")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["analyzer"])
+app.conf.beat_schedule = {
+    # One tick starts whatever is due for any server: adding a server needs no restart of beat.
+    "tick": {"task": "analyzer.tasks.tick", "schedule": 1.0, "options": {"expires": 5}},
+    "keep-house": {"task": "analyzer.tasks.keep_house", "schedule": 60.0, "options": {"expires": 50}},
+}

@@ -1,0 +1,166 @@
+"""Django settings, read from the environment; the unit of a number stands in its name.
+
+Nothing has to be set: without DATABASE_URL and REDIS_URL `manage.py up` runs its own under ``var/``.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from analyzer.runtime.keys import load_or_create_keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(os.environ.get("PGLOUPE_VAR_DIR", BASE_DIR / "var")).resolve()
+
+
+def _flag(name: str, default: bool) -> bool:
+    return os.environ.get(name, "1" if default else "0").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name, "")
+    return int(text) if text.strip() else default
+
+
+def _database(url: str) -> dict[str, object]:
+    """``postgresql://user:password@host:port/name?sslmode=require`` as Django's DATABASES entry."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")) or "pgloupe",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", None) or unquote(parts.hostname or ""),
+        "PORT": query.pop("port", None) or parts.port or "",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {"application_name": "pgloupe store", **query},
+    }
+
+
+# One key signs sessions and links; the others (newest first) encrypt passwords of monitored servers at rest.
+_keys = load_or_create_keys(VAR_DIR)
+SECRET_KEY = _keys.signing
+ENCRYPTION_KEYS = _keys.encryption
+
+DEBUG = _flag("PGLOUPE_DEBUG", False)
+ALLOWED_HOSTS = [h.strip() for h in os.environ.get("PGLOUPE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")]
+CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("PGLOUPE_TRUSTED_ORIGINS", "").split(",") if o]
+
+DATABASE_URL = os.environ.get("DATABASE_URL", "")
+REDIS_URL = os.environ.get("REDIS_URL", "")
+DATABASES = {"default": _database(DATABASE_URL or "postgresql://postgres@/pgloupe?host=/nonexistent")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "analyzer",
+    "dashboard",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "dashboard.middleware.ContentSecurityPolicy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "dashboard.urls"
+WSGI_APPLICATION = "dashboard.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "login"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+# Off by default because `up` serves plain http on loopback; on behind TLS.
+BEHIND_TLS = _flag("PGLOUPE_BEHIND_TLS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
+SECURE_HSTS_SECONDS = 31536000 if BEHIND_TLS else 0
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = os.environ.get("TZ_NAME", "UTC")
+USE_TZ = True
+USE_I18N = False
+
+# Celery: Redis carries ids only; everything that matters is in PostgreSQL.
+CELERY_BROKER_URL = REDIS_URL or "redis://127.0.0.1:6379/0"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the next tick starts the work anew
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_ROUTES = {
+    "analyzer.tasks.take_snapshot": {"queue": "sample"},
+    "analyzer.tasks.sample_activity": {"queue": "sample"},
+    "analyzer.tasks.tick": {"queue": "sample"},
+    "analyzer.tasks.explain_statements": {"queue": "explain"},
+    "analyzer.tasks.*": {"queue": "maintenance"},
+}
+CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 5, "socket_timeout": 30, "visibility_timeout": 3600}
+
+# Sampling, explaining, keeping.
+ANALYZER_SAMPLE_INTERVAL_S = _number("ANALYZER_SAMPLE_INTERVAL_S", 60)
+ANALYZER_CATALOG_INTERVAL_S = _number("ANALYZER_CATALOG_INTERVAL_S", 600)
+ANALYZER_ACTIVITY_INTERVAL_S = _number("ANALYZER_ACTIVITY_INTERVAL_S", 10)
+ANALYZER_CONNECT_TIMEOUT_S = _number("ANALYZER_CONNECT_TIMEOUT_S", 5)
+ANALYZER_STATEMENT_TIMEOUT_MS = _number("ANALYZER_STATEMENT_TIMEOUT_MS", 10_000)
+ANALYZER_LOCK_TIMEOUT_MS = _number("ANALYZER_LOCK_TIMEOUT_MS", 100)
+ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR = _number("ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR", 60)
+ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND = _number("ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND", 20)
+ANALYZER_KEEP_MINUTES_DAYS = _number("ANALYZER_KEEP_MINUTES_DAYS", 7)
+ANALYZER_KEEP_HOURS_DAYS = _number("ANALYZER_KEEP_HOURS_DAYS", 35)
+ANALYZER_KEEP_DAYS_DAYS = _number("ANALYZER_KEEP_DAYS_DAYS", 400)
+ANALYZER_ASSUMED_ROUND_TRIP_MS = float(os.environ.get("ANALYZER_ASSUMED_ROUND_TRIP_MS", "0.5"))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("PGLOUPE_LOG_LEVEL", "INFO")},
+}
