@@ -1,0 +1,131 @@
+"""What of a statement's text may be stored: no literal, no comment.
+
+pg_stat_statements replaces constants by ``$1`` in what it plans, but keeps utility statements as they came:
+``ALTER ROLE ... PASSWORD 'x'`` in clear on 13 to 18 (tried). Texts of pg_stat_activity and of logs are raw.
+Comments go too: sqlcommenter's tags name requests and traces; the harmless ones are read by ``comment_tags``.
+"""
+
+from urllib.parse import unquote
+
+import pglast
+from pglast import ast, parser
+
+from analyzer.statements.tree import MAX_SQL_BYTES, Unparsable, parse
+
+STRING_TOKENS = frozenset({"SCONST", "USCONST", "BCONST", "XCONST"})
+NUMBER_TOKENS = frozenset({"ICONST", "FCONST"})
+COMMENT_TOKENS = frozenset({"C_COMMENT", "SQL_COMMENT"})
+HIDDEN_STRING, HIDDEN_NUMBER = "'***'", "0"
+# PostgreSQL 18's mark for a list it shortened; without it the list would look as if it had one element
+LIST_MARK = "/*, ... */"
+# tags that name code, not a person, a request or a trace
+KEPT_TAGS = frozenset({"route", "controller", "action", "framework", "application", "db_driver"})
+# numbers here are type lengths, defaults and bounds, not somebody's data
+DDL_WITH_NUMBERS = (ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)
+
+
+def redact_sql(sql: str | None) -> str | None:
+    """The text without literals and comments, or None where that cannot be made sure.
+
+    Constants of planned statements become ``$n``, numbered after those present, as pg_stat_statements would;
+    other strings (passwords, connection strings, function bodies) become ``'***'``. ``$1`` stays.
+    """
+    if sql is None or "\0" in sql or len(sql) > MAX_SQL_BYTES:
+        return None
+    if sql.startswith("<insufficient privilege>"):
+        return None
+    bare = _without_comments(sql)
+    if bare is None:
+        return None
+    if isinstance(parse(bare), Unparsable):
+        return _without_literals(bare, numbers=True)
+    try:
+        normalized: str = pglast.normalize(bare)
+    except (parser.ParseError, parser.Error):
+        # the normaliser puts $1 where the grammar wants a string (DO, NOTIFY, ...)
+        return _without_literals(bare, numbers=True)
+    statements = parse(normalized)
+    if isinstance(statements, Unparsable):
+        return _without_literals(bare, numbers=True)
+    plain = all(isinstance(s.stmt, (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt,
+                                    *DDL_WITH_NUMBERS)) for s in statements)  # fmt: skip
+    return _without_literals(normalized, numbers=not plain)
+
+
+def comment_tags(sql: str | None) -> dict[str, str]:
+    """sqlcommenter's (and marginalia's) tags that say which code sent the statement.
+
+    pg_stat_statements keeps the first caller's comment only: there, they name one caller of perhaps many.
+    """
+    tags: dict[str, str] = {}
+    if sql is None or "/*" not in sql or "\0" in sql:
+        return tags
+    for token in _tokens(sql) or ():
+        if token.name != "C_COMMENT":
+            continue
+        for part in sql[token.start + 2 : token.end - 1].split(","):
+            key, separator, value = part.strip().partition("=")
+            if not separator:
+                key, separator, value = part.strip().partition(":")
+            key = unquote(key.strip())
+            if key in KEPT_TAGS:
+                tags[key] = unquote(value.strip().strip("'")).replace("\\'", "'")[:200]
+    return tags
+
+
+def _tokens(sql: str) -> list[parser.Token] | None:
+    try:
+        return list(pglast.scan(sql))
+    except (parser.ParseError, parser.Error, UnicodeEncodeError):
+        return None
+
+
+def _without_comments(sql: str) -> str | None:
+    tokens = _tokens(sql)
+    if tokens is None:
+        return _readable_head(sql)
+    return _replace(sql, [(t, " ") for t in tokens if t.name in COMMENT_TOKENS and _text(sql, t) != LIST_MARK])
+
+
+def _readable_head(sql: str) -> str | None:
+    """A cut text up to the literal or comment in which it was cut; None where a backslash makes that doubtful."""
+    if "\\" in sql:
+        return None
+    try:
+        list(pglast.scan(sql))
+    except parser.ParseError as error:
+        at = getattr(error, "location", None)
+        at = at if isinstance(at, int) else (error.args[1] if len(error.args) > 1 else None)
+    except (parser.Error, UnicodeEncodeError):
+        return None
+    else:
+        return None
+    if not isinstance(at, int) or not 0 < at < len(sql):
+        return None
+    head = sql[:at].rstrip()
+    return _without_comments(head) if _tokens(head) is not None else None
+
+
+def _without_literals(sql: str, *, numbers: bool) -> str | None:
+    tokens = _tokens(sql)
+    if tokens is None:
+        return None
+    hidden = [(t, HIDDEN_STRING) for t in tokens if t.name in STRING_TOKENS]
+    if numbers:
+        hidden += [(t, HIDDEN_NUMBER) for t in tokens if t.name in NUMBER_TOKENS]
+    return _replace(sql, sorted(hidden, key=lambda pair: pair[0].start))
+
+
+def _text(sql: str, token: parser.Token) -> str:
+    return sql[token.start : token.end + 1]
+
+
+def _replace(sql: str, replacements: list[tuple[parser.Token, str]]) -> str:
+    if not replacements:
+        return sql.strip()
+    pieces, end = [], 0
+    for token, text in replacements:
+        pieces += [sql[end : token.start], text]
+        end = token.end + 1
+    pieces.append(sql[end:])
+    return "".join(pieces).strip()

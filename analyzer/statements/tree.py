@@ -1,0 +1,131 @@
+"""Parse trees: the one place that calls pglast's parser, with its limits.
+
+PostgreSQL's own parser decides what a text means. Texts come from servers and people, so the way in is guarded:
+NUL ends a text for the parser but not for us, and a very deep tree would overflow the C stack.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pglast import ast, parse_sql, parser
+
+# safety.md, gate design 1: longer texts are not analysed.
+MAX_SQL_BYTES = 100_000
+# Measured with pglast 8.8: a tree some 40,000 levels deep (98 kB of "1+1+1...") ends the process; the serialiser
+# refuses depth cleanly, so longer texts are shown to it first. Below 4,000 characters no text is deep enough.
+DEPTH_CHECK_FROM = 4_000
+
+Node = Any  # pglast's classes carry no types
+
+
+@dataclass(frozen=True, slots=True)
+class Unparsable:
+    """Why a text has no tree; ``reason`` is a sentence for people and holds no part of the text."""
+
+    reason: str
+
+
+def parse(sql: str | None) -> tuple[Node, ...] | Unparsable:
+    """The text's statements (pglast RawStmt); the trees are shared: never change one."""
+    if sql is None:
+        return Unparsable("The server gave no text for this statement.")
+    if len(sql) <= 20_000:
+        return _parse_cached(sql)
+    return _parse(sql)
+
+
+def fresh_parse(sql: str) -> tuple[Node, ...] | Unparsable:
+    """As ``parse``, but the caller's own tree, to change."""
+    return _parse(sql)
+
+
+def _parse(sql: str) -> tuple[Node, ...] | Unparsable:
+    if "\0" in sql:
+        return Unparsable("The text holds a NUL character.")
+    try:
+        size = len(sql.encode())
+    except UnicodeEncodeError:
+        return Unparsable("The text is not valid Unicode.")
+    if size > MAX_SQL_BYTES:
+        return Unparsable(f"The text is longer than {MAX_SQL_BYTES // 1000} kB.")
+    if sql.startswith("<insufficient privilege>"):
+        return Unparsable("The monitoring role may not see this text: grant it pg_read_all_stats.")
+    try:
+        if len(sql) > DEPTH_CHECK_FROM:
+            parser.parse_sql_protobuf(sql)
+        statements: tuple[Node, ...] = parse_sql(sql)
+    except parser.ParseError as error:
+        if "too deeply" in str(error) or "stack depth" in str(error):
+            return Unparsable("The statement is nested too deeply.")
+        return Unparsable("PostgreSQL's parser does not take this text: it may have been cut short.")
+    except (RecursionError, MemoryError):
+        return Unparsable("The statement is nested too deeply.")
+    if not statements:
+        return Unparsable("The text holds no statement.")
+    return statements
+
+
+_parse_cached = lru_cache(maxsize=512)(_parse)
+
+
+def single_statement(sql: str | None) -> Node | Unparsable:
+    """The one statement's own node (SelectStmt, ...)."""
+    statements = parse(sql)
+    if isinstance(statements, Unparsable):
+        return statements
+    if len(statements) > 1:
+        return Unparsable("The text holds several statements.")
+    return statements[0].stmt
+
+
+def children(node: Node) -> Iterator[Node]:
+    """Direct child nodes, in the order of the grammar's fields; lists are flattened."""
+    for attribute in node.__slots__:
+        value = getattr(node, attribute)
+        if isinstance(value, ast.Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _flat(value)
+
+
+def _flat(values: tuple[Any, ...]) -> Iterator[Node]:
+    for value in values:
+        if isinstance(value, ast.Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _flat(value)
+
+
+def walk(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
+    """Every node below and including ``root``, parents first; keeps its own stack, so depth does not matter."""
+    if root is None:
+        return
+    stack = [root] if isinstance(root, ast.Node) else list(reversed(list(_flat(tuple(root)))))
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(list(children(node))))
+
+
+def without_casts(node: Node) -> Node:
+    """``x`` of ``x::type`` and ``x COLLATE c``, however often wrapped."""
+    while isinstance(node, (ast.TypeCast, ast.CollateClause)):
+        node = node.arg
+    return node
+
+
+def name_parts(names: tuple[Node, ...] | None) -> tuple[str, ...]:
+    """A qualified name's strings: of a function, an operator, a type."""
+    return tuple(part.sval for part in names or () if isinstance(part, ast.String))
+
+
+def function_name(call: Node) -> str:
+    """Last part of a FuncCall's name."""
+    return (name_parts(call.funcname) or ("",))[-1]
+
+
+def operator_name(expression: Node) -> str:
+    """Last part of an A_Expr's operator: ``=``."""
+    return (name_parts(expression.name) or ("",))[-1]
