@@ -1,0 +1,210 @@
+"""Plan and PlanNode: what EXPLAIN printed, and what follows from it by arithmetic.
+
+Per-loop means (rows, times, rows removed) keep PostgreSQL's name; ``total_`` stands for all loops. Below a Gather
+loops count the processes too, so a total of rows is right and a total of time is a sum over processes:
+``exclusive_time_ms`` and ``total_time_ms`` are wall-clock estimates (see ``exclusive.py``).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from analyzer.errors import BadInput
+from analyzer.plans.buffers import Buffers
+
+# Expressions that decide which rows a node keeps or how it finds them.
+CONDITION_KEYS = (
+    "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "TID Cond", "Filter", "Join Filter", "One-Time Filter",
+    "Order By", "Run Condition", "Conflict Filter",
+)  # fmt: skip
+
+
+class PlanError(BadInput):
+    """The text is no plan, or a plan that contradicts itself; its text says where, in one sentence."""
+
+
+@dataclass(eq=False, slots=True, repr=False)
+class PlanNode:
+    """One step of a plan. What plain EXPLAIN, TIMING OFF or a missing BUFFERS leaves out is ``None``."""
+
+    node_type: str  # "Seq Scan"
+    raw: Mapping[str, Any]  # this node's JSON without "Plans"
+    label: str  # as PostgreSQL's text names it, the same on every run: "Seq Scan on shop_order o"
+    depth: int = 0
+    parent: "PlanNode | None" = None
+    parent_relationship: str | None = None  # Outer, Inner, InitPlan, SubPlan, Subquery, Member
+    children: list["PlanNode"] = field(default_factory=list)
+
+    relation_name: str | None = None
+    schema: str | None = None  # only with VERBOSE
+    alias: str | None = None
+    index_name: str | None = None
+    join_type: str | None = None
+    subplan_name: str | None = None  # "InitPlan 1", "CTE x"
+    is_parallel_aware: bool = False
+
+    startup_cost: float | None = None  # planner units, no time
+    total_cost: float | None = None
+    plan_rows: float | None = None  # estimated, per loop; per process below a Gather
+    plan_width_bytes: int | None = None
+
+    loops: int | None = None  # 0: never executed; None: not analyzed
+    actual_rows: float | None = None  # mean per loop
+    actual_startup_time_ms: float | None = None  # mean per loop; None with TIMING OFF
+    actual_total_time_ms: float | None = None  # mean per loop
+    rows_removed_by_filter: float | None = None  # mean per loop
+    rows_are_fractional: bool = False  # 18+ prints actual rows with two decimals
+
+    buffers: Buffers | None = None  # of the node and all below, over all loops
+    workers: tuple[Mapping[str, Any], ...] = ()  # per worker, with VERBOSE
+
+    # set by exclusive.py
+    processes: float = 1.0  # that share this node's loops below a Gather, leader included
+    total_time_ms: float | None = None  # wall-clock estimate over all loops, children included
+    exclusive_time_ms: float | None = None  # less the children's; may fall below 0 within the error
+    exclusive_time_error_ms: float | None = None  # bound of what rounding per loop can hide, either way
+    exclusive_buffers: Buffers | None = None
+    is_after_root: bool = False  # in a data-modifying CTE nobody reads: run after the root node ended
+
+    @property
+    def filter(self) -> str | None:
+        return self.expression("Filter")
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """Every condition printed, by its name in EXPLAIN: ``{"Index Cond": "(id = 5)"}``."""
+        return {key: text for key in CONDITION_KEYS if (text := self.expression(key)) is not None}
+
+    def expression(self, key: str) -> str | None:
+        value = self.raw.get(key)
+        return value if isinstance(value, str) else None
+
+    @property
+    def table(self) -> str | None:
+        """schema.table, unquoted; None when EXPLAIN did not print the schema (no VERBOSE) or there is no table."""
+        return f"{self.schema}.{self.relation_name}" if self.schema and self.relation_name else None
+
+    @property
+    def is_executed(self) -> bool:
+        return bool(self.loops)
+
+    @property
+    def total_actual_rows(self) -> float | None:
+        """Rows given over all loops and processes: the middle of ``total_actual_rows_bounds``."""
+        return None if self.actual_rows is None or self.loops is None else self.actual_rows * self.loops
+
+    @property
+    def total_actual_rows_bounds(self) -> tuple[float, float] | None:
+        """Least and most rows that print as ``actual_rows``: to 17 whole rows per loop, from 18 two decimals."""
+        return self._bounds(self.actual_rows, 0.005 if self.rows_are_fractional else 0.5)
+
+    @property
+    def total_rows_removed_by_filter(self) -> float | None:
+        """Rows read and thrown away by Filter, over all loops; 0 for an executed node without one."""
+        if self.loops is None or self.actual_rows is None:
+            return None
+        return (self.rows_removed_by_filter or 0) * self.loops
+
+    @property
+    def total_rows_removed_by_filter_bounds(self) -> tuple[float, float] | None:
+        """As for rows; whole rows per loop in every version."""
+        if self.loops is None or self.actual_rows is None:
+            return None
+        if self.rows_removed_by_filter is None:
+            return (0.0, 0.0)
+        return self._bounds(self.rows_removed_by_filter, 0.5)
+
+    def _bounds(self, mean: float | None, error: float) -> tuple[float, float] | None:
+        if mean is None or self.loops is None:
+            return None
+        if self.loops <= 1:  # a mean of one is exact
+            return (mean * self.loops, mean * self.loops)
+        return (max(0.0, mean - error) * self.loops, (mean + error) * self.loops)
+
+    @property
+    def estimate_factor(self) -> float | None:
+        """How far actual rows per loop lie from ``plan_rows``, 1 or more; ``estimate_direction`` says which way."""
+        if self.plan_rows is None or self.actual_rows is None or not self.loops:
+            return None
+        planned, actual = max(self.plan_rows, 1.0), max(self.actual_rows, 1.0)
+        return max(planned / actual, actual / planned)
+
+    @property
+    def estimate_direction(self) -> str | None:
+        """``under``: more rows came than planned; ``over``: fewer; None where they agree or nothing is known."""
+        if self.estimate_factor is None or self.estimate_factor == 1:
+            return None
+        assert self.plan_rows is not None and self.actual_rows is not None
+        return "under" if self.actual_rows > self.plan_rows else "over"
+
+    def ancestors(self) -> Iterator["PlanNode"]:
+        """From the parent up to the root."""
+        node = self.parent
+        while node is not None:
+            yield node
+            node = node.parent
+
+    def walk(self) -> Iterator["PlanNode"]:
+        """This node and all below, pre-order, as EXPLAIN prints them; without recursion, plans can be deep."""
+        stack = [self]
+        while stack:
+            node = stack.pop()
+            yield node
+            stack.extend(reversed(node.children))
+
+    def __repr__(self) -> str:
+        return f"<PlanNode {self.label}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A trigger's share, summed over calls. Times of BEFORE triggers are inside ModifyTable too, of AFTER not."""
+
+    name: str
+    relation: str | None
+    constraint_name: str | None  # set for foreign keys, which are always AFTER
+    calls: int
+    time_ms: float | None
+
+
+@dataclass(eq=False, repr=False)
+class Plan:
+    """One plan; iterating gives its nodes in pre-order."""
+
+    root: PlanNode
+    raw: Mapping[str, Any]  # what stands beside "Plan"
+    planning_time_ms: float | None = None
+    execution_time_ms: float | None = None
+    planning_buffers: Buffers | None = None
+    triggers: tuple[Trigger, ...] = ()
+    jit: Mapping[str, Any] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    query_id: str | None = None  # signed 64 bit, as text: it does not fit JavaScript's numbers
+    serialization_time_ms: float | None = None  # 17+ with SERIALIZE
+
+    @cached_property
+    def nodes(self) -> tuple[PlanNode, ...]:
+        return tuple(self.root.walk())
+
+    def __iter__(self) -> Iterator[PlanNode]:
+        return iter(self.nodes)
+
+    @property
+    def is_analyzed(self) -> bool:
+        """EXPLAIN ANALYZE: the statement ran, rows and loops are known (times too, unless TIMING OFF)."""
+        return self.root.loops is not None
+
+    @property
+    def has_timing(self) -> bool:
+        return self.root.actual_total_time_ms is not None
+
+    @cached_property
+    def shape(self) -> str:
+        """The same for the same plan with other constants, figures or server version; see ``shape.py``."""
+        from analyzer.plans.shape import shape_of
+
+        return shape_of(self)
+
+    def __repr__(self) -> str:
+        return f"<Plan {self.root.label}, {len(self.nodes)} nodes>"

@@ -1,0 +1,189 @@
+"""EXPLAIN (FORMAT JSON) of PostgreSQL 13 to 18 -> ``Plan``.
+
+Several plans stand in one output when a rule rewrites the statement into several. Nothing recurses: a plan may be
+deeper than Python's stack.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from analyzer.plans.buffers import FIELDS, PRINTED, Buffers
+from analyzer.plans.exclusive import set_exclusive
+from analyzer.plans.labels import GENERATED_SUFFIX, label
+from analyzer.plans.node import Plan, PlanError, PlanNode, Trigger
+from analyzer.plans.read_json import read_json
+
+APPENDS = ("Append", "Merge Append")
+
+
+def parse_plan(source: object) -> Plan:
+    """The one plan in ``source``: JSON text or bytes, or its decoded value; a bare node will do, too."""
+    plans = parse_plans(source)
+    if len(plans) != 1:
+        raise PlanError(f"There are {len(plans)} plans where one was expected: give them to parse_plans.")
+    return plans[0]
+
+
+def parse_plans(source: object) -> list[Plan]:
+    """Every plan in ``source``, in the order printed."""
+    value = read_json(source)
+    entries = value if isinstance(value, list) else [value]
+    if not entries:
+        raise PlanError(
+            "The plan is an empty JSON array: EXPLAIN printed nothing, or a rule left nothing to run."
+        )
+    plans = []
+    for entry in entries:
+        if entry in ("Utility Statement", ["Utility Statement"]):
+            raise PlanError("EXPLAIN was of a utility statement, which has no plan.")
+        if not isinstance(entry, dict):
+            raise PlanError('The JSON holds no plan: an object with "Plan" was expected in the array.')
+        plans.append(_plan(entry))
+    return plans
+
+
+def _plan(entry: Mapping[str, Any]) -> Plan:
+    if "Plan" in entry:
+        tree, beside = entry["Plan"], {k: v for k, v in entry.items() if k != "Plan"}
+    elif "Node Type" in entry:
+        tree, beside = entry, {}
+    else:
+        raise PlanError('The JSON holds no plan: neither "Plan" nor "Node Type" is in it.')
+    root = _tree(tree)
+    planning = beside.get("Planning")
+    serialization = beside.get("Serialization")
+    settings = beside.get("Settings")
+    jit = beside.get("JIT")
+    plan = Plan(
+        root=root,
+        raw=beside,
+        planning_time_ms=_number(beside, "Planning Time"),
+        execution_time_ms=_number(beside, "Execution Time"),
+        planning_buffers=_buffers(planning) if isinstance(planning, Mapping) else None,
+        triggers=tuple(_trigger(t) for t in beside.get("Triggers") or () if isinstance(t, Mapping)),
+        jit=jit if isinstance(jit, Mapping) else None,
+        settings={str(k): str(v) for k, v in settings.items()} if isinstance(settings, Mapping) else {},
+        query_id=None if beside.get("Query Identifier") is None else str(beside["Query Identifier"]),
+        serialization_time_ms=_number(serialization, "Time") if isinstance(serialization, Mapping) else None,
+    )
+    _set_labels(plan)
+    set_exclusive(plan)
+    return plan
+
+
+def _tree(tree: object) -> PlanNode:
+    root = _node(tree, None)
+    waiting: list[tuple[PlanNode, Any]] = [(root, tree)]
+    while waiting:
+        parent, raw = waiting.pop()
+        below = raw.get("Plans", [])
+        if not isinstance(below, list):
+            raise PlanError(f'"Plans" of {parent.label} is no array.')
+        for child_raw in below:
+            child = _node(child_raw, parent)
+            parent.children.append(child)
+            waiting.append((child, child_raw))
+    return root
+
+
+def _node(raw: object, parent: PlanNode | None) -> PlanNode:
+    where = f"below {parent.label}" if parent else "at the top"
+    if not isinstance(raw, Mapping):
+        raise PlanError(f"A node {where} of the plan is no JSON object.")
+    node_type = raw.get("Node Type")
+    if not isinstance(node_type, str):
+        raise PlanError(f'A node {where} of the plan has no "Node Type".')
+    own = {k: v for k, v in raw.items() if k != "Plans"}
+    workers = own.get("Workers")
+    loops = _count(own, "Actual Loops")
+    return PlanNode(
+        node_type=node_type,
+        raw=own,
+        label=label(own),
+        depth=parent.depth + 1 if parent else 0,
+        parent=parent,
+        parent_relationship=_text(own, "Parent Relationship"),
+        relation_name=_text(own, "Relation Name"),
+        schema=_text(own, "Schema"),
+        alias=_text(own, "Alias"),
+        index_name=_text(own, "Index Name"),
+        join_type=_text(own, "Join Type"),
+        subplan_name=_text(own, "Subplan Name"),
+        is_parallel_aware=own.get("Parallel Aware") is True,
+        startup_cost=_number(own, "Startup Cost"),
+        total_cost=_number(own, "Total Cost"),
+        plan_rows=_number(own, "Plan Rows"),
+        plan_width_bytes=_count(own, "Plan Width"),
+        loops=loops,
+        actual_rows=_number(own, "Actual Rows"),
+        actual_startup_time_ms=_number(own, "Actual Startup Time"),
+        actual_total_time_ms=_number(own, "Actual Total Time"),
+        rows_removed_by_filter=_number(own, "Rows Removed by Filter"),
+        # 18 prints "Disabled" on every node; JSON that went through JavaScript may have lost the ".00"
+        rows_are_fractional=isinstance(own.get("Actual Rows"), float)
+        or ("Disabled" in own and loops is not None),
+        buffers=_buffers(own),
+        workers=tuple(w for w in workers if isinstance(w, Mapping)) if isinstance(workers, list) else (),
+    )
+
+
+def _set_labels(plan: Plan) -> None:
+    """Leave out the aliases PostgreSQL made up for partitions: their number depends on how many were pruned."""
+    scans: dict[str, int] = {}
+    for node in plan:
+        if node.relation_name and node.node_type != "ModifyTable":
+            scans[node.relation_name] = scans.get(node.relation_name, 0) + 1
+    below_append: set[int] = set()
+    for node in plan:
+        if node.parent and (node.parent.node_type in APPENDS or id(node.parent) in below_append):
+            below_append.add(id(node))
+            if (
+                node.alias
+                and GENERATED_SUFFIX.search(node.alias)
+                and scans.get(node.relation_name or "") == 1
+            ):
+                node.label = label(node.raw, is_only_scan_in_append=True)
+
+
+def _buffers(raw: Mapping[str, Any]) -> Buffers | None:
+    found: dict[str, Any] = {}
+    for name in FIELDS:
+        printed = next((p for p in PRINTED[name] if p in raw), None)
+        if printed is not None:
+            found[name] = _count(raw, printed) if name.endswith("_blocks") else _number(raw, printed)
+    return Buffers(**found) if found else None
+
+
+def _trigger(raw: Mapping[str, Any]) -> Trigger:
+    return Trigger(
+        name=_text(raw, "Trigger Name") or _text(raw, "Constraint Name") or "?",
+        relation=_text(raw, "Relation"),
+        constraint_name=_text(raw, "Constraint Name"),
+        calls=_count(raw, "Calls") or 0,
+        time_ms=_number(raw, "Time"),
+    )
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str | None:
+    value = raw.get(key)
+    if value is None or isinstance(value, str):
+        return value
+    raise PlanError(f'"{key}" of {raw.get("Node Type", "the plan")} is {value!r}, which is no text.')
+
+
+def _number(raw: Mapping[str, Any], key: str) -> float | None:
+    value = raw.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise PlanError(f'"{key}" of {raw.get("Node Type", "the plan")} is {value!r}, which is no number.')
+    return float(value)
+
+
+def _count(raw: Mapping[str, Any], key: str) -> int | None:
+    value = _number(raw, key)
+    if value is None:
+        return None
+    number = raw[key]
+    return number if isinstance(number, int) else round(value)
