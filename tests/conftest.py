@@ -1,0 +1,141 @@
+"""Fixtures around real servers; tests/servers.py says how to use them."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer.runtime.processes import RuntimeFailure
+from analyzer.runtime.redis import RedisServer
+from tests import environment, servers
+from tests.server_binaries import Missing
+
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return servers.describe()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    servers.stop_all()
+
+
+def need(get: Callable[[], Any]) -> Any:
+    """What ``get`` returns; where it is missing the test skips, in CI it fails."""
+    try:
+        return get()
+    except (Missing, RuntimeFailure) as reason:
+        if IN_CI or isinstance(reason, RuntimeFailure):
+            pytest.fail(f"needed in CI: {reason}" if IN_CI else str(reason), pytrace=False)
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Callable[[int], servers.Server]:
+    return lambda version: need(lambda: servers.server(version))
+
+
+@pytest.fixture
+def postgres13(postgres: Callable[[int], servers.Server]) -> servers.Server:
+    return postgres(13)
+
+
+@pytest.fixture
+def postgres15(postgres: Callable[[int], servers.Server]) -> servers.Server:
+    return postgres(15)
+
+
+@pytest.fixture
+def postgres18(postgres: Callable[[int], servers.Server]) -> servers.Server:
+    return postgres(18)
+
+
+@pytest.fixture(params=servers.VERSIONS, ids=lambda version: f"pg{version}")
+def any_postgres(request: pytest.FixtureRequest, postgres: Callable[[int], servers.Server]) -> servers.Server:
+    return postgres(request.param)
+
+
+@pytest.fixture
+def scratch_database() -> Iterator[Callable[[servers.Server], servers.ScratchDatabase]]:
+    made: list[servers.ScratchDatabase] = []
+
+    def make(server: servers.Server) -> servers.ScratchDatabase:
+        made.append(servers.ScratchDatabase(server))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.drop()
+
+
+@pytest.fixture
+def private_postgres() -> Iterator[Callable[..., servers.Server]]:
+    made: list[servers.Server] = []
+
+    def make(version: int, settings: dict[str, str | int] | None = None) -> servers.Server:
+        made.append(need(lambda: servers.start_private(version, settings)))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.cluster.remove()
+
+
+@pytest.fixture
+def redis_server() -> RedisServer:
+    return need(servers.redis_server)
+
+
+@pytest.fixture
+def private_redis(tmp_path: Path) -> Iterator[Callable[[], RedisServer]]:
+    made: list[RedisServer] = []
+
+    def make() -> RedisServer:
+        server = RedisServer(tmp_path / f"redis-{len(made)}")
+        need(server.start)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture
+def pgbouncer() -> Iterator[Callable[..., servers.PgBouncer]]:
+    made: list[servers.PgBouncer] = []
+
+    def make(
+        target: servers.Server | servers.ScratchDatabase, pool_mode: str = "transaction"
+    ) -> servers.PgBouncer:
+        database = target if isinstance(target, servers.ScratchDatabase) else None
+        server = target.server if isinstance(target, servers.ScratchDatabase) else target
+        place = environment.SESSION_DIR / f"pgbouncer-{os.urandom(3).hex()}"
+        pooler = servers.PgBouncer(server, database, place, pool_mode)
+        made.append(pooler)
+        need(pooler.start)
+        return pooler
+
+    yield make
+    for pooler in made:
+        pooler.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    return need(servers.chromium_binary)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """pytest-django asks for this before it creates the test database: the moment to start its server."""
+    cluster = need(lambda: servers.server(environment.STORE_VERSION)).cluster
+    if (cluster.port, cluster.socket_dir) != (environment.STORE_PORT, environment.STORE_DATA_DIR):
+        # The port was taken since the settings were read.
+        from django.conf import settings
+
+        settings.DATABASES["default"].update(PORT=cluster.port, HOST=str(cluster.socket_dir))
+        os.environ["DATABASE_URL"] = cluster.dsn("pgloupe")

@@ -1,0 +1,29 @@
+"""Points Django's settings at the tests' servers; loaded before them (``-p`` in pyproject.toml).
+
+Nothing starts here. The addresses are fixed now because settings are read once; tests/servers.py starts
+the servers behind them when a test asks (the store when a test uses the database).
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from analyzer.runtime.processes import free_port
+
+# Not pytest's own temp directory: that one is 0700, and as root PostgreSQL runs as a system user.
+SESSION_DIR = Path(tempfile.mkdtemp(prefix="pgl-test-", dir="/tmp" if Path("/tmp").is_dir() else None))
+SESSION_DIR.chmod(0o755)
+atexit.register(shutil.rmtree, SESSION_DIR, ignore_errors=True)
+
+STORE_VERSION = 18
+STORE_DATA_DIR = SESSION_DIR / f"postgres-{STORE_VERSION}"
+STORE_PORT = free_port()
+REDIS_PORT = free_port()
+REDIS_PASSWORD = "tests-only"
+
+os.environ["PGLOUPE_VAR_DIR"] = str(SESSION_DIR / "var")
+os.environ["DATABASE_URL"] = f"postgresql://postgres@/pgloupe?host={STORE_DATA_DIR}&port={STORE_PORT}"
+os.environ["REDIS_URL"] = f"redis://:{REDIS_PASSWORD}@127.0.0.1:{REDIS_PORT}/0"
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's sync API runs an event loop
