@@ -182,6 +182,7 @@ class Plan:
     settings: Mapping[str, str] = field(default_factory=dict)
     query_id: str | None = None  # signed 64 bit, as text: it does not fit JavaScript's numbers
     serialization_time_ms: float | None = None  # 17+ with SERIALIZE
+    after_root_time_ms: float | None = None  # exclusive times that lie outside the root node
 
     @cached_property
     def nodes(self) -> tuple[PlanNode, ...]:

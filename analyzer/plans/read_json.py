@@ -6,8 +6,7 @@ Takes the JSON as text or bytes, as psycopg's already decoded value, as psql pri
 
 import json
 import re
-from collections.abc import Callable
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from analyzer.plans.node import PlanError
@@ -17,8 +16,6 @@ NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 SPACE = re.compile(r"[ \t\n\r]*")
 WORDS = {"true": True, "false": False, "null": None}
 HOW_TO = "run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its whole output"
-
-_scanstring: Callable[[str, int], tuple[str, int]] = scanstring
 
 
 def read_json(source: object) -> Any:
@@ -100,7 +97,7 @@ def _loads_deep(text: str) -> object:
         if text[at : at + 1] != '"':
             raise fail("Expecting property name enclosed in double quotes")
         try:
-            key, at = _scanstring(text, at + 1)
+            key, at = scanstring(text, at + 1)
         except ValueError as problem:
             raise PlanError(_where(problem, text)) from problem
         at = skip()
@@ -134,7 +131,7 @@ def _loads_deep(text: str) -> object:
                     at = key_at(at)
         elif char == '"':
             try:
-                value, at = _scanstring(text, at + 1)
+                value, at = scanstring(text, at + 1)
             except ValueError as problem:
                 raise PlanError(_where(problem, text)) from problem
             put(value)

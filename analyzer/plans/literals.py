@@ -1,0 +1,138 @@
+"""Finds literals in the expressions EXPLAIN prints, and in SQL beside them (Query Text, Remote SQL).
+
+A scanner, not a parser: expressions in plans are no SQL that a parser takes (``(InitPlan 1).col1``, ``hashed
+SubPlan 1``). It reads strings in every quoting, numbers and comments, and steps over identifiers, parameters, type
+names with their modifiers, and the numbers of subplans. What does not end (a text cut off) counts as a literal to
+its end.
+"""
+
+import re
+from collections.abc import Callable
+
+WORD = re.compile(r"[^\W\d][\w$]*")
+STRING = re.compile(r"'(?:[^']|'')*(?:'|\Z)")
+ESCAPE_STRING = re.compile(r"'(?:[^'\\]|''|\\.|\\\Z)*(?:'|\Z)", re.DOTALL)
+QUOTED_NAME = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
+DOLLAR = re.compile(r"\$(?:[^\W\d]\w*)?\$")
+PARAMETER = re.compile(r"\$\d+")
+NUMBER = re.compile(
+    r"0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*(?:\.(?:\d[\d_]*)?)?|\.\d[\d_]*)(?:[eE][-+]?\d+)?"
+)
+COMMENT_EDGE = re.compile(r"/\*|\*/")
+MODIFIER = re.compile(r"\s*\(\s*[\w.\s,]*\)")
+NUMERIC_MODIFIER = re.compile(r"\s*\(\s*\d+\s*(?:,\s*-?\d+\s*)?\)")
+DIMENSION = re.compile(r"\s*\[\d*\]")
+# what may follow a type's first word: timestamp(3) without time zone, interval day to second(3)
+MORE_OF_TYPE = re.compile(
+    r"\s+(?:varying|precision|with(?:out)? time zone|(?:year|month|day|hour|minute|second)(?: to (?:month|hour|minute|second))?)\b"
+)  # fmt: skip
+CAST = re.compile(r"\s*::\s*")
+TYPES_WITH_MODIFIER = frozenset(
+    ("numeric", "decimal", "dec", "varchar", "bpchar", "char", "character", "varying", "bit", "varbit", "time", "timetz",
+     "timestamp", "timestamptz", "interval", "float", "nchar", "second")
+)  # fmt: skip
+STRING_PREFIXES = {"e": ESCAPE_STRING, "b": STRING, "x": STRING, "n": STRING}
+
+
+def replace_literals(
+    text: str, *, string: str = "'?'", number: str = "?", comment: str = "/* ? */", drop_casts: bool = False
+) -> str:
+    """``text`` with every literal replaced. ``drop_casts``: also the cast behind one (``'5'::integer``)."""
+    out: list[str] = []
+    at, end = 0, len(text)
+    previous = ""  # the word before, if only spaces lie between
+
+    def literal(replacement: str, to: int) -> int:
+        out.append(replacement)
+        while drop_casts and (cast := CAST.match(text, to)):
+            to = _type_end(text, cast.end())
+        return to
+
+    while at < end:
+        char = text[at]
+        if char == "'":
+            at = literal(string, _matched(STRING, text, at))
+        elif char == '"':
+            to = _matched(QUOTED_NAME, text, at)
+            out.append(text[at:to])
+            at = to
+        elif char == "$" and (opening := DOLLAR.match(text, at)):
+            closing = text.find(opening[0], opening.end())
+            at = literal(string, end if closing < 0 else closing + len(opening[0]))
+        elif char == "$" and (parameter := PARAMETER.match(text, at)):
+            out.append(parameter[0])
+            at = parameter.end()
+        elif text.startswith("/*", at):
+            out.append(comment)
+            at = _comment_end(text, at)
+        elif text.startswith("--", at):
+            out.append(comment)
+            newline = text.find("\n", at)
+            at = end if newline < 0 else newline
+        elif text.startswith("::", at):
+            to = _type_end(text, _matched(CAST, text, at))
+            out.append(text[at:to])
+            at = to
+        elif (char.isdigit() or char == ".") and (digits := NUMBER.match(text, at)):
+            if previous in ("SubPlan", "InitPlan"):
+                out.append(digits[0])
+                at = digits.end()
+            else:
+                at = literal(number, digits.end())
+        elif word := WORD.match(text, at):
+            to = word.end()
+            prefixed = STRING_PREFIXES.get(word[0].lower()) if text[to : to + 1] == "'" else None
+            if prefixed:
+                at = literal(string, _matched(prefixed, text, to))
+                previous = ""
+                continue
+            if word[0].lower() == "u" and text[to : to + 2] == "&'":
+                at = literal(string, _matched(STRING, text, to + 1))
+                previous = ""
+                continue
+            if word[0].lower() in TYPES_WITH_MODIFIER and (modifier := NUMERIC_MODIFIER.match(text, to)):
+                to = modifier.end()
+            out.append(text[at:to])
+            at, previous = to, word[0]
+            continue
+        else:
+            out.append(char)
+            at += 1
+            if char.isspace():
+                continue
+        previous = ""
+    return "".join(out)
+
+
+def _matched(pattern: re.Pattern[str], text: str, at: int) -> int:
+    match = pattern.match(text, at)
+    return match.end() if match else len(text)
+
+
+def _comment_end(text: str, at: int) -> int:
+    """Comments nest in PostgreSQL."""
+    depth = 0
+    for edge in COMMENT_EDGE.finditer(text, at):
+        depth += 1 if edge[0] == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    return len(text)
+
+
+def _type_end(text: str, at: int) -> int:
+    """The end of the type name that starts here: ``pg_catalog."char"``, ``numeric(10,2)[]``, ``bit varying(5)``."""
+    while name := QUOTED_NAME.match(text, at) or WORD.match(text, at):
+        at = name.end()
+        if text[at : at + 1] != ".":
+            break
+        at += 1
+    else:
+        return at
+    parts: tuple[Callable[[str, int], re.Match[str] | None], ...] = (
+        MORE_OF_TYPE.match,
+        MODIFIER.match,
+        DIMENSION.match,
+    )
+    while part := next((found for match in parts if (found := match(text, at))), None):
+        at = part.end()
+    return at
