@@ -1,0 +1,427 @@
+"""Open, limit and mark a session on a monitored server; psycopg's errors become ours here.
+
+A session sends its statements inside read-only transactions whose limits are SET LOCAL: through a pooler in
+transaction mode a plain SET would leak into the application's sessions. For the same reason nothing is
+prepared, no session state is kept and no ``options`` are sent (PgBouncer refuses them).
+"""
+
+import contextlib
+import ipaddress
+import os
+import socket
+import ssl
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import pq, sql
+from psycopg.adapt import Buffer, Loader
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import namedtuple_row
+
+from analyzer.errors import BadInput, MissingExtension, ServerUnreachable, UnsupportedVersion
+from analyzer.monitored import failures, loader
+
+APPLICATION_NAME = "pgloupe"
+OLDEST_SERVER = 130_000
+WEAK_SSLMODES = frozenset({"disable", "allow", "prefer"})
+SSLMODES = WEAK_SSLMODES | {"require", "verify-ca", "verify-full"}
+DSN_KEYS = frozenset({"host", "port", "user", "password", "dbname", "sslmode"})
+# in DSNs of providers and frameworks; we set these ourselves, or libpq's default does at least as much
+IGNORED_DSN_KEYS = frozenset(
+    {"application_name", "fallback_application_name", "channel_binding", "client_encoding", "connect_timeout",
+     "gssencmode", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "sslsni",
+     "target_session_attrs", "tcp_user_timeout"}
+)  # fmt: skip
+# the client gives up this long after the server should have: a stopped (SIGSTOP) server keeps no timeout
+GRACE_S = 5.0
+
+Row = Any  # a named tuple; its fields are the statement's columns
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """Where a monitored server is and how to log in. ``sslrootcert`` is PEM text, never a path."""
+
+    host: str
+    user: str
+    dbname: str
+    port: int = 5432
+    password: str = field(default="", repr=False)
+    sslmode: str = "require"
+    sslrootcert: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("host", "user", "dbname", "password", "sslmode", "sslrootcert"):
+            if "\0" in getattr(self, name):
+                raise BadInput(f"The connection's {name} holds a NUL character")
+        for name in ("host", "user", "dbname"):
+            if not getattr(self, name):
+                raise BadInput(f"The connection needs a {name}")
+        if "," in self.host:
+            raise BadInput("Give one host; several servers are monitored as several entries")
+        if self.host.startswith("@"):
+            raise BadInput("Abstract Unix sockets are not supported")
+        if not 1 <= self.port <= 65535:
+            raise BadInput(f"Port {self.port} is not between 1 and 65535")
+        if self.sslmode not in SSLMODES:
+            raise BadInput(f"sslmode {self.sslmode!r} does not exist; take require or verify-full")
+        if self.sslmode in WEAK_SSLMODES and not self.is_local:
+            raise BadInput(
+                f"sslmode={self.sslmode} would send the password in clear to {self.host};"
+                " only this machine itself is reached so. Take sslmode=require or verify-full"
+            )
+        if self.sslrootcert and "-----BEGIN CERTIFICATE-----" not in self.sslrootcert:
+            raise BadInput("sslrootcert must be the certificate itself (PEM text), not a path")
+
+    @classmethod
+    def from_dsn(cls, text: str, *, allow_local: bool = False) -> "ConnectionSettings":
+        """From a URI or a key=value string. Keys that make libpq read files or go elsewhere are refused.
+
+        ``allow_local``: Unix-socket directories may be given as host (command line), else not (web form).
+        """
+        given = _read_dsn(text)
+        for key in given:
+            if key not in DSN_KEYS | IGNORED_DSN_KEYS:
+                hint = "; give the certificate itself in its own field" if key == "sslrootcert" else ""
+                raise BadInput(f"The connection string may not set {key}{hint}")
+        for key in ("host", "user", "dbname"):
+            if not given.get(key):
+                raise BadInput(f"The connection string names no {key}")
+        host, port = given["host"], given.get("port") or "5432"
+        if "," in host or "," in port:
+            raise BadInput("Give one host; several servers are monitored as several entries")
+        if is_socket_directory(host) and not allow_local:
+            raise BadInput("A Unix-socket directory is not allowed as host here; give a host name or address")
+        if not port.isascii() or not port.isdigit():
+            raise BadInput(f"Port {port!r} is not a number")
+        return cls(
+            host=host,
+            port=int(port),
+            user=given["user"],
+            password=given.get("password", ""),
+            dbname=given["dbname"],
+            sslmode=given.get("sslmode") or ("prefer" if is_loopback(host) else "require"),
+        )
+
+    @property
+    def address(self) -> str:
+        """``host:port/dbname``, for people: without login and password."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}/{self.dbname}"
+
+    @property
+    def is_local(self) -> bool:
+        return is_socket_directory(self.host) or is_loopback(self.host)
+
+
+def is_socket_directory(host: str) -> bool:
+    return host.startswith(("/", "@"))
+
+
+def is_loopback(host: str) -> bool:
+    if is_socket_directory(host) or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class MonitoredConnection:
+    """One session on one database of a monitored server. Not for several threads at once."""
+
+    def __init__(
+        self,
+        raw: "psycopg.Connection[Any]",
+        settings: ConnectionSettings,
+        *,
+        statement_timeout_ms: int,
+        lock_timeout_ms: int,
+    ) -> None:
+        self.raw = raw  # for the gate, which needs psycopg's own switches; in autocommit, so no hidden BEGIN
+        self.settings = settings
+        self.statement_timeout_ms = statement_timeout_ms
+        self.lock_timeout_ms = lock_timeout_ms
+
+    @property
+    def address(self) -> str:
+        return self.settings.address
+
+    @property
+    def dbname(self) -> str:
+        return self.settings.dbname
+
+    @property
+    def role(self) -> str:
+        return self.settings.user
+
+    @property
+    def server_version_num(self) -> int:
+        return self.raw.info.server_version
+
+    @property
+    def backend_pid(self) -> int:
+        """Of the server process that took the connection; through a pooler another may run the statements."""
+        return self.raw.info.backend_pid
+
+    @property
+    def is_usable(self) -> bool:
+        return not self.raw.closed and self.raw.info.status == pq.ConnStatus.OK
+
+    @cached_property
+    def statements_extension(self) -> tuple[str, str] | None:
+        """pg_stat_statements' (schema, version) in this database; None where it is not created."""
+        rows = self.run("extension", {"name": "pg_stat_statements"}, action="looking for pg_stat_statements")
+        return (rows[0].schema, rows[0].version) if rows else None
+
+    def need_statements_extension(self) -> tuple[str, str]:
+        if self.statements_extension is None:
+            raise MissingExtension("pg_stat_statements", self.dbname)
+        return self.statements_extension
+
+    # -- transactions -------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def transaction_read_only(
+        self,
+        *,
+        statement_timeout_ms: int | None = None,
+        lock_timeout_ms: int | None = None,
+        search_path: str = "pg_catalog",
+        local_settings: Mapping[str, str] | None = None,
+        isolation: str = "READ COMMITTED",
+    ) -> Iterator["MonitoredConnection"]:
+        """A transaction that cannot write, with its limits; always rolled back.
+
+        ``search_path`` is SET LOCAL's text (quote its elements); ``local_settings`` are further SET LOCAL.
+        """
+        if isolation not in ("READ COMMITTED", "REPEATABLE READ"):
+            raise ValueError(isolation)
+        timeout_ms = statement_timeout_ms or self.statement_timeout_ms
+        limits = {
+            "statement_timeout": f"{timeout_ms}ms",
+            "lock_timeout": f"{lock_timeout_ms or self.lock_timeout_ms}ms",
+            "idle_in_transaction_session_timeout": f"{max(timeout_ms, 10_000) + 5_000}ms",
+            "search_path": search_path,
+            **(local_settings or {}),
+        }
+        if self.server_version_num >= 170_000:
+            # several statements may each take their time; this is the end of the whole
+            limits.setdefault("transaction_timeout", f"{timeout_ms * 6 + 10_000}ms")
+        try:
+            with self._giving_up_after(timeout_ms / 1000 + GRACE_S):
+                self.execute(
+                    f"BEGIN TRANSACTION ISOLATION LEVEL {isolation} READ ONLY",
+                    action="starting a read-only transaction",
+                )
+                self.run(
+                    "set_local",
+                    {"names": list(limits), "values": list(limits.values())},
+                    action="setting the transaction's limits",
+                )
+            yield self
+        finally:
+            self._roll_back()
+
+    def _roll_back(self) -> None:
+        if self.raw.closed or self.raw.info.transaction_status == pq.TransactionStatus.IDLE:
+            return
+        try:
+            with self._giving_up_after(GRACE_S):
+                self.raw.execute("ROLLBACK /* pgloupe */ TRANSACTION")
+        except (psycopg.Error, UnicodeError):
+            self.raw.close()  # whatever was open ends with the session
+
+    # -- statements ---------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        name: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        action: str = "",
+        identifiers: Mapping[str, str | Sequence[str]] | None = None,
+        extension_version: str | None = None,
+        remedy_sql: str = "",
+    ) -> list[Row]:
+        """Rows of ``sql/NAME.sql`` (or its variant for this version), as named tuples, in binary.
+
+        ``identifiers`` fill ``{placeholders}``, quoted. Binary answers do not depend on DateStyle and the
+        like, and with them the server takes one statement only.
+        """
+        text = loader.load(name, self.server_version_num, extension_version)
+        action = action or f"running {name}"
+        with self._giving_up_after(self.statement_timeout_ms / 1000 + GRACE_S):
+            cursor = self.execute(text, params, action=action, identifiers=identifiers, remedy_sql=remedy_sql)
+            with self.our_errors(action):  # rows are made of bytes here, which can fail too
+                return cursor.fetchall()
+
+    def execute(
+        self,
+        text: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        action: str,
+        identifiers: Mapping[str, str | Sequence[str]] | None = None,
+        remedy_sql: str = "",
+        binary: bool = True,
+    ) -> "psycopg.Cursor[Row]":
+        """One statement of ours, marked; never text from elsewhere, which is the gate's. ``%`` is doubled."""
+        query: Any = loader.mark(text)
+        if identifiers:
+            query = sql.SQL(query).format(
+                **{
+                    key: sql.Identifier(value) if isinstance(value, str) else sql.Identifier(*value)
+                    for key, value in identifiers.items()
+                }
+            )
+        with self.our_errors(action, remedy_sql=remedy_sql):
+            cursor = self.raw.cursor(binary=binary, row_factory=namedtuple_row)
+            return cursor.execute(query, params or {}, prepare=False)
+
+    def our_errors(self, action: str, *, remedy_sql: str = "") -> contextlib.AbstractContextManager[None]:
+        """Turns psycopg's errors inside into ours; for code that uses ``raw`` itself."""
+        return failures.our_errors(
+            action,
+            address=self.address,
+            role=self.role,
+            password=self.settings.password,
+            remedy_sql=remedy_sql,
+        )
+
+    def close(self) -> None:
+        self.raw.close()
+
+    @contextlib.contextmanager
+    def _giving_up_after(self, seconds: float) -> Iterator[None]:
+        """Break the connection when nothing came by then, although the server's own timeout should have."""
+        if self.raw.closed:
+            yield
+            return
+        timer = threading.Timer(seconds, _shut_down, args=(self.raw.fileno(),))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+@contextlib.contextmanager
+def connect(
+    settings: ConnectionSettings,
+    *,
+    dbname: str | None = None,
+    statement_timeout_ms: int = 10_000,
+    lock_timeout_ms: int = 100,
+    connect_timeout_s: int = 5,
+) -> Iterator[MonitoredConnection]:
+    """A session, closed at the end. ``dbname``: another database of the same server."""
+    if dbname is not None:
+        settings = replace(settings, dbname=dbname)
+    with contextlib.ExitStack() as stack:
+        raw = _open(settings, connect_timeout_s, stack)
+        stack.callback(raw.close)
+        if raw.info.server_version < OLDEST_SERVER:
+            found = f"{raw.info.server_version // 10_000}"
+            raise UnsupportedVersion("PostgreSQL", found, "13 or newer")
+        for type_name in ("text", "name", "varchar"):
+            raw.adapters.register_loader(type_name, LenientText)
+            raw.adapters.register_loader(type_name, LenientBinaryText)
+        yield MonitoredConnection(
+            raw, settings, statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms
+        )
+
+
+class LenientText(Loader):
+    """Text that may hold bytes of another encoding: pg_stat_activity shows other databases' as they are."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "replace")
+
+
+class LenientBinaryText(LenientText):
+    format = pq.Format.BINARY
+
+
+def _open(
+    settings: ConnectionSettings, connect_timeout_s: int, stack: contextlib.ExitStack
+) -> "psycopg.Connection[Any]":
+    parameters: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "user": settings.user,
+        "dbname": settings.dbname,
+        "sslmode": settings.sslmode,
+        "application_name": APPLICATION_NAME,
+        "client_encoding": "utf8",
+        "connect_timeout": connect_timeout_s,
+        "keepalives": 1,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+        # nothing from our own machine's environment or home directory
+        "options": "",
+        "passfile": os.devnull,
+        "gssencmode": "disable",
+    }
+    if settings.password:
+        parameters["password"] = settings.password
+    if settings.sslmode.startswith("verify-"):
+        parameters["sslrootcert"] = _root_certificates(settings.sslrootcert, stack)
+    else:
+        # whoever answers was not verified: a password goes out hashed (SCRAM, md5) or not at all
+        parameters["require_auth"] = "!password"
+    try:
+        return psycopg.connect("", autocommit=True, prepare_threshold=None, **parameters)
+    except psycopg.Error as error:
+        raise failures.unreachable(error, settings.address, settings.password) from error
+    except (UnicodeError, OSError) as error:
+        raise ServerUnreachable(settings.address, f"it cannot be tried ({type(error).__name__})") from error
+
+
+def _root_certificates(pem: str, stack: contextlib.ExitStack) -> str:
+    """A path for libpq: the PEM in a private file that lives as long as the session, else the system's."""
+    if not pem:
+        system = ssl.get_default_verify_paths().cafile
+        return system or "system"
+    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="pgloupe-"))  # mode 0700
+    path = Path(directory) / "root.pem"
+    path.touch(mode=0o600)
+    path.write_text(pem)
+    return str(path)
+
+
+def _read_dsn(text: str) -> dict[str, str]:
+    if "\0" in text:
+        raise BadInput("The connection string holds a NUL character")
+    text = text.strip()
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme.split("+")[0] in ("postgres", "postgresql"):  # SQLAlchemy: postgresql+psycopg://
+        text = "postgresql://" + rest
+    elif separator and "=" not in scheme:
+        raise BadInput(f"A connection string starts with postgresql://, not {scheme[:20]}://")
+    try:
+        return {key: str(value) for key, value in conninfo_to_dict(text).items() if value is not None}
+    except (psycopg.Error, UnicodeError):
+        # libpq's message repeats parts of the string, perhaps of the password
+        raise BadInput(
+            "The connection string cannot be read; write it as postgresql://user:password@host:5432/database,"
+            " with special characters of the password percent-encoded"
+        ) from None
+
+
+def _shut_down(fileno: int) -> None:
+    with contextlib.suppress(OSError):
+        twin = socket.socket(fileno=os.dup(fileno))  # shutdown acts on the connection, not on this descriptor
+        try:
+            twin.shutdown(socket.SHUT_RDWR)
+        finally:
+            twin.close()
