@@ -1,7 +1,8 @@
 """A statement's identity: the same on every server, whatever its literals.
 
-pg_stat_statements' queryid differs between servers and versions; libpg_query's fingerprint is made from the parse
-tree without its constants, so ``x = 5``, ``x = $1`` and, in lists, ``IN ($1, $2)`` and ``IN ($1 /*, ... */)`` agree.
+pg_stat_statements' queryid differs between servers and versions; libpg_query's fingerprint is made from the
+parse tree without its constants, so ``x = 5``, ``x = $1`` and, in lists, ``IN ($1, $2)`` and ``IN ($1 /*,
+... */)`` agree.
 """
 
 from functools import lru_cache

@@ -32,7 +32,9 @@ class TableName:
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatement:
-    """``reason`` says why ``kind`` is unknown; ``utility`` is PostgreSQL's node name of a utility ("CopyStmt")."""
+    """``reason`` says why ``kind`` is unknown; ``utility`` is PostgreSQL's node name of a utility
+    ("CopyStmt").
+    """
 
     kind: Kind
     tables: tuple[TableName, ...] = ()  # in order of appearance, each once, without names of CTEs
@@ -116,5 +118,9 @@ def _relations_and_locks(statement: Node) -> Iterator[Node]:
         target = getattr(node, "relation", None) if type(node) in KINDS else None
         if target is not None:
             yield target  # a CTE is never written to
-        below = [(child, names) for child in children(node) if child is not target and not isinstance(child, ast.WithClause)]
+        below = [
+            (child, names)
+            for child in children(node)
+            if child is not target and not isinstance(child, ast.WithClause)
+        ]
         stack.extend(reversed(queries + below))

@@ -84,11 +84,15 @@ def _without_comments(sql: str) -> str | None:
     tokens = _tokens(sql)
     if tokens is None:
         return _readable_head(sql)
-    return _replace(sql, [(t, " ") for t in tokens if t.name in COMMENT_TOKENS and _text(sql, t) != LIST_MARK])
+    return _replace(
+        sql, [(t, " ") for t in tokens if t.name in COMMENT_TOKENS and _text(sql, t) != LIST_MARK]
+    )
 
 
 def _readable_head(sql: str) -> str | None:
-    """A cut text up to the literal or comment in which it was cut; None where a backslash makes that doubtful."""
+    """A cut text up to the literal or comment in which it was cut; None where a backslash makes that
+    doubtful.
+    """
     if "\\" in sql:
         return None
     try:

@@ -1,7 +1,7 @@
 """Parse trees: the one place that calls pglast's parser, with its limits.
 
-PostgreSQL's own parser decides what a text means. Texts come from servers and people, so the way in is guarded:
-NUL ends a text for the parser but not for us, and a very deep tree would overflow the C stack.
+PostgreSQL's own parser decides what a text means. Texts come from servers and people, so the way in is
+guarded: NUL ends a text for the parser but not for us, and a very deep tree would overflow the C stack.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,9 @@ from pglast import ast, parse_sql, parser
 
 # safety.md, gate design 1: longer texts are not analysed.
 MAX_SQL_BYTES = 100_000
-# Measured with pglast 8.8: a tree some 40,000 levels deep (98 kB of "1+1+1...") ends the process; the serialiser
-# refuses depth cleanly, so longer texts are shown to it first. Below 4,000 characters no text is deep enough.
+# Measured with pglast 8.8: a tree some 40,000 levels deep (98 kB of "1+1+1...") ends the process; the
+# serialiser refuses depth cleanly, so longer texts are shown to it first. Below 4,000 characters no text is
+# deep enough.
 DEPTH_CHECK_FROM = 4_000
 
 Node = Any  # pglast's classes carry no types
@@ -99,7 +100,9 @@ def _flat(values: tuple[Any, ...]) -> Iterator[Node]:
 
 
 def walk(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
-    """Every node below and including ``root``, parents first; keeps its own stack, so depth does not matter."""
+    """Every node below and including ``root``, parents first; keeps its own stack, so depth does not
+    matter.
+    """
     if root is None:
         return
     stack = [root] if isinstance(root, ast.Node) else list(reversed(list(_flat(tuple(root)))))

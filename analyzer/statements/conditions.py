@@ -1,0 +1,405 @@
+"""A condition as comparisons of single columns: conjuncts of WHERE and ON, one at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from pglast import ast, enums
+from pglast.stream import RawStream
+
+from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate
+from analyzer.statements.scope import Column, Scope
+from analyzer.statements.tree import (
+    Node,
+    children,
+    function_name,
+    name_parts,
+    operator_name,
+    walk,
+    without_casts,
+)
+
+Kind = enums.A_Expr_Kind
+COMPARISONS = {"=": "eq", "<": "lt", "<=": "lt", ">": "gt", ">=": "gt", "<>": "ne", "!=": "ne"}
+MIRRORED = {"lt": "gt", "gt": "lt"}
+PATTERNS = {
+    "~~": "like",
+    "~~*": "ilike",
+    "~": "regex",
+    "~*": "regex",
+    "!~~": "ne",
+    "!~~*": "ne",
+    "!~": "ne",
+    "!~*": "ne",
+}
+CONTAINMENT = frozenset({"@>", "<@", "&&", "?", "?|", "?&", "@@", "@?", "-|-", "<<", ">>"})
+TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A predicate and the column it is on."""
+
+    column: Column
+    predicate: Predicate
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison, in the eyes of the asking block."""
+
+    column: Column | None = None  # the one own column in it
+    expression: str | None = None  # set when the column is not bare
+    own_columns: bool = False  # names columns of the asking block
+    outer: Column | None = None  # a plain column of an enclosing block
+    parameters: tuple[int, ...] = ()  # parameters that are the value itself
+
+
+class Conditions:
+    """Reads conditions in one scope; ``parameters`` collects what each $n is compared with."""
+
+    def __init__(self, scope: Scope, parameters: dict[int, ParameterUse]) -> None:
+        self.scope = scope
+        self.parameters = parameters
+
+    def read(self, condition: Node | None) -> Iterator[Found]:
+        for conjunct in conjuncts(condition):
+            yield from self._one(conjunct)
+
+    def _one(self, node: Node) -> Iterator[Found]:
+        match node:
+            case ast.BoolExpr(boolop=enums.BoolExprType.OR_EXPR):
+                yield from self._or(node)
+            case ast.BoolExpr(boolop=enums.BoolExprType.NOT_EXPR):
+                yield from self._not(node.args[0])
+            case ast.NullTest():
+                is_null = node.nulltesttype == enums.NullTestType.IS_NULL
+                yield from self._unary(node.arg, "is_null" if is_null else "is_not_null")
+            case ast.BooleanTest():
+                tests = {enums.BoolTestType.IS_TRUE: "is_true", enums.BoolTestType.IS_FALSE: "is_false"}
+                yield from self._unary(node.arg, tests.get(node.booltesttype, "other"))
+            case ast.ColumnRef():
+                yield from self._unary(node, "is_true")
+            case ast.SubLink(subLinkType=enums.SubLinkType.ANY_SUBLINK):
+                if node.operName is None or name_parts(node.operName)[-1] == "=":
+                    yield from self._unary(node.testexpr, "in_subquery")
+                else:
+                    yield from self._unary(node.testexpr, "other")
+            case ast.A_Expr():
+                yield from self._comparison(node)
+            case _:
+                for found in self._columns(node):
+                    yield Found(found, Predicate(found.name, "other", expression=text_of(node)))
+
+    def _or(self, node: Node) -> Iterator[Found]:
+        branches = [list(self._one_branch(arg)) for arg in node.args]
+        flat = [found for branch in branches for found in branch]
+        same_column = len({(id(f.column.table), f.column.name) for f in flat}) == 1
+        if same_column and all(len(b) == 1 and b[0].predicate.operator in ("eq", "in", "any") for b in branches) and all(
+            f.predicate.is_bare and f.predicate.joined is None for f in flat
+        ):  # fmt: skip
+            parameters = tuple(n for f in flat for n in f.predicate.parameters)
+            yield Found(
+                flat[0].column, Predicate(flat[0].column.name, "in", parameters, value_count=len(flat))
+            )
+            return
+        for found in flat:
+            yield replace(found, predicate=replace(found.predicate, is_in_or=True))
+
+    def _one_branch(self, node: Node) -> Iterator[Found]:
+        for conjunct in conjuncts(node):
+            yield from self._one(conjunct)
+
+    def _not(self, node: Node) -> Iterator[Found]:
+        opposite = {
+            "is_true": "is_false", "eq": "ne", "in": "not_in", "any": "not_in", "is_null": "is_not_null",
+            "is_not_null": "is_null", "in_subquery": "not_in",
+        }  # fmt: skip
+        if isinstance(node, ast.SubLink) and node.subLinkType == enums.SubLinkType.EXISTS_SUBLINK:
+            return
+        inner = list(self._one_branch(node))
+        for found in inner:
+            new = opposite.get(found.predicate.operator, "other") if len(inner) == 1 else "other"
+            yield replace(found, predicate=replace(found.predicate, operator=new))
+
+    def _unary(self, node: Node | None, operator: str) -> Iterator[Found]:
+        if isinstance(node, ast.RowExpr):
+            for arg in node.args:
+                yield from self._unary(arg, operator)
+            return
+        side = self.side(node)
+        if side.column is not None:
+            yield Found(side.column, Predicate(side.column.name, operator, expression=side.expression))
+
+    def _comparison(self, node: Node) -> Iterator[Found]:
+        operator = operator_name(node)
+        match node.kind:
+            case Kind.AEXPR_OP if isinstance(node.lexpr, ast.RowExpr) and isinstance(node.rexpr, ast.RowExpr):
+                yield from self._rows(node, COMPARISONS.get(operator, "other"))
+            case Kind.AEXPR_OP if node.lexpr is not None:
+                if operator in PATTERNS:
+                    yield from self._pattern(node, PATTERNS[operator])
+                else:
+                    meaning = COMPARISONS.get(operator) or (
+                        "contains" if operator in CONTAINMENT else "other"
+                    )
+                    yield from self._pair(node, node.lexpr, node.rexpr, meaning, operator)
+            case Kind.AEXPR_NOT_DISTINCT | Kind.AEXPR_DISTINCT:
+                # the planner has no index condition for IS NOT DISTINCT FROM
+                yield from self._pair(node, node.lexpr, node.rexpr, "other", operator)
+            case Kind.AEXPR_OP_ANY:
+                meaning = "any" if operator == "=" else "other"
+                yield from self._pair(node, node.lexpr, node.rexpr, meaning, operator)
+            case Kind.AEXPR_OP_ALL:
+                yield from self._pair(
+                    node, node.lexpr, node.rexpr, "not_in" if operator == "<>" else "other", operator
+                )
+            case Kind.AEXPR_IN:
+                yield from self._in(node, "in" if operator == "=" else "not_in")
+            case Kind.AEXPR_LIKE | Kind.AEXPR_ILIKE | Kind.AEXPR_SIMILAR:
+                meaning = "regex" if node.kind == Kind.AEXPR_SIMILAR else PATTERNS.get(operator, "other")
+                yield from self._pattern(node, meaning)
+            case Kind.AEXPR_BETWEEN | Kind.AEXPR_BETWEEN_SYM:
+                yield from self._between(node)
+            case _:
+                for column in self._columns(node):
+                    yield Found(column, Predicate(column.name, "other", expression=text_of(node)))
+
+    def _pair(self, node: Node, left: Node, right: Node, operator: str, text: str) -> Iterator[Found]:
+        a, b = self.side(left), self.side(right)
+        if a.column is not None and not self._shares_table(a.column, b):
+            yield self._found(a.column, operator, a.expression, b, text)
+        if b.column is not None and not self._shares_table(b.column, a) and operator != "any":
+            yield self._found(b.column, MIRRORED.get(operator, operator), b.expression, a, text)
+        if operator == "any" and b.column is not None and a.column is None:
+            # $1 = ANY(array_column): no B-tree serves it
+            yield self._found(b.column, "contains", b.expression, a, text)
+        # in the column's eyes: "created > $1" is gt
+        for value, other, meaning in ((b, a, operator), (a, b, MIRRORED.get(operator, operator))):
+            meaning = meaning.removeprefix("row_")
+            if value.parameters and other.column is not None:
+                self._note(value.parameters, meaning, other)
+            elif value.parameters and other.outer is not None:
+                self._note(value.parameters, meaning, Side(column=other.outer))
+
+    def _found(self, column: Column, operator: str, expression: str | None, other: Side, text: str) -> Found:
+        joined = None
+        partner = other.column or other.outer
+        if partner is not None:
+            bare = other.expression is None and not partner.via_derived
+            joined = JoinedColumn(
+                partner.table.alias, partner.table.schema, partner.table.name if bare else "", partner.name,
+                is_outer=partner.depth > 0,
+            )  # fmt: skip
+        elif other.own_columns:
+            joined = JoinedColumn("", "", "", "")
+        text_kept = text if operator == "contains" else None
+        return Found(
+            column, Predicate(column.name, operator, other.parameters, joined, expression, text=text_kept)
+        )
+
+    def _shares_table(self, column: Column, other: Side) -> bool:
+        """``a.x < a.y``: compares a row with itself, no use for an index."""
+        return other.column is not None and other.column.table is column.table and other.column.depth == 0
+
+    def _in(self, node: Node, operator: str) -> Iterator[Found]:
+        values = node.rexpr if isinstance(node.rexpr, tuple) else (node.rexpr,)
+        if isinstance(node.lexpr, ast.RowExpr):
+            for position, arg in enumerate(node.lexpr.args):
+                column_values = [
+                    v.args[position] for v in values if isinstance(v, ast.RowExpr) and len(v.args) > position
+                ]
+                yield from self._list(arg, column_values, operator)
+            return
+        yield from self._list(node.lexpr, list(values), operator)
+
+    def _list(self, left: Node, values: list[Node], operator: str) -> Iterator[Found]:
+        side = self.side(left)
+        others = [self.side(v) for v in values]
+        parameters = tuple(n for o in others for n in o.parameters)
+        if side.column is not None:
+            self._note(parameters, operator, side)
+            if any(o.own_columns for o in others):
+                operator = "other"
+            found = Predicate(side.column.name, operator, parameters, None, side.expression, len(values))
+            yield Found(side.column, found)
+            return
+        for other in others:  # $1 IN (t.a, t.b)
+            if other.column is not None:
+                predicate = Predicate(
+                    other.column.name, "eq", side.parameters, None, other.expression, is_in_or=True
+                )
+                yield Found(other.column, predicate)
+                self._note(side.parameters, "eq", other)
+
+    def _rows(self, node: Node, operator: str) -> Iterator[Found]:
+        """``(a, b) > ($1, $2)``: a condition on the index (a, b) as a whole, on ``a`` alone when there is
+        none.
+        """
+        for position, (left, right) in enumerate(zip(node.lexpr.args, node.rexpr.args, strict=False)):
+            meaning = operator
+            if operator in MIRRORED and position:
+                meaning = f"row_{operator}"
+            yield from self._pair(node, left, right, meaning, "")
+
+    def _between(self, node: Node) -> Iterator[Found]:
+        side = self.side(node.lexpr)
+        low, high = (self.side(v) for v in node.rexpr)
+        if side.column is not None:
+            self._note(low.parameters, "between_low", side)
+            self._note(high.parameters, "between_high", side)
+            parameters = low.parameters + high.parameters
+            joined = low.own_columns or high.own_columns
+            partner = JoinedColumn("", "", "", "") if joined else None
+            yield Found(
+                side.column, Predicate(side.column.name, "between", parameters, partner, side.expression)
+            )
+            return
+        for bound, meaning in ((low, "lt"), (high, "gt")):  # $1 BETWEEN t.valid_from AND t.valid_to
+            if bound.column is not None:
+                yield Found(
+                    bound.column,
+                    Predicate(bound.column.name, meaning, side.parameters, None, bound.expression),
+                )
+                self._note(side.parameters, meaning, bound)
+
+    def _pattern(self, node: Node, operator: str) -> Iterator[Found]:
+        side, value = self.side(node.lexpr), self.side(node.rexpr)
+        if side.column is None:
+            for column in self._columns(node):
+                yield Found(column, Predicate(column.name, "other", expression=text_of(node)))
+            return
+        self._note(value.parameters, operator, side)
+        if operator == "like":
+            operator = like_kind(node.rexpr)
+        yield Found(
+            side.column, Predicate(side.column.name, operator, value.parameters, None, side.expression)
+        )
+
+    def _columns(self, node: Node) -> list[Column]:
+        """Own columns anywhere in an expression, not inside its subqueries."""
+        found = {}
+        for part in walk_block(node):
+            if isinstance(part, ast.ColumnRef):
+                column = self.scope.column(part)
+                if column is not None and column.depth == 0:
+                    found[id(column.table), column.name] = column
+        return list(found.values())
+
+    def side(self, node: Node | None) -> Side:
+        """What one side of a comparison is to this block."""
+        if node is None:
+            return Side()
+        inner = without_casts(node)
+        if isinstance(inner, ast.ColumnRef):
+            column = self.scope.column(inner)
+            if column is None:
+                return Side(own_columns=True)
+            if column.depth:
+                return Side(outer=column)
+            expression = None if self._is_bare(node, column) else text_of(node)
+            return Side(column, expression, own_columns=True)
+        if isinstance(inner, ast.ParamRef):
+            return Side(parameters=(inner.number,))
+        columns = self._columns(node)
+        if len(columns) == 1:
+            return Side(columns[0], text_of(node), own_columns=True)
+        if columns:
+            return Side(own_columns=True)
+        return Side(parameters=_wrapped_parameters(inner))
+
+    def _is_bare(self, node: Node, column: Column) -> bool:
+        """A cast between text types keeps the column's index usable; any other changes the expression."""
+        while isinstance(node, (ast.TypeCast, ast.CollateClause)):
+            if isinstance(node, ast.CollateClause):
+                return False
+            if name_parts(node.typeName.names)[-1] not in TEXT_TYPES or node.typeName.arrayBounds:
+                return False
+            facts = (
+                self.scope.facts.find_table(column.table.name, column.table.schema or None)
+                if self.scope.facts
+                else None
+            )
+            known = facts.column(column.name) if facts else None
+            if known is not None and not known.type_name.startswith(("character varying", "text")):
+                return False
+            node = node.arg
+        return True
+
+    def _note(self, numbers: tuple[int, ...], operator: str, side: Side) -> None:
+        column = side.column
+        if column is None:
+            return
+        table = column.table
+        for number in numbers:
+            known = self.parameters.get(number)
+            if known is None or known.column is None:
+                self.parameters[number] = ParameterUse(
+                    number,
+                    operator,
+                    table.schema or None,
+                    table.name,
+                    column.name,
+                    is_wrapped=side.expression is not None,
+                )
+
+
+def conjuncts(condition: Node | None) -> Iterator[Node]:
+    """The parts of a condition that must all hold; deep nests of AND are flattened without recursion."""
+    stack = [condition] if condition is not None else []
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.AND_EXPR:
+            stack.extend(reversed(node.args))
+        else:
+            yield node
+
+
+def walk_block(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
+    """As ``tree.walk`` but stops at subqueries: a SubLink is yielded, its SELECT is not entered."""
+    stack = list(root) if isinstance(root, tuple) else [root] if root is not None else []
+    stack.reverse()
+    while stack:
+        node = stack.pop()
+        if isinstance(node, tuple):
+            stack.extend(reversed(node))
+            continue
+        if isinstance(node, ast.SelectStmt) or not isinstance(node, ast.Node):
+            continue
+        yield node
+        stack.extend(reversed(list(children(node))))
+
+
+def like_kind(pattern: Node) -> str:
+    """A literal pattern tells whether it starts with a wildcard; a parameter does not."""
+    pattern = without_casts(pattern)
+    if isinstance(pattern, ast.A_Const) and isinstance(pattern.val, ast.String):
+        return "like_leading" if pattern.val.sval[:1] in ("%", "_") else "like_prefix"
+    if isinstance(pattern, ast.A_Expr) and operator_name(pattern) == "||":
+        return like_kind(pattern.lexpr)  # '%' || $1
+    return "like"
+
+
+def text_of(node: Node) -> str:
+    try:
+        text: str = RawStream()(node)
+    except (NotImplementedError, RecursionError):
+        return type(node).__name__
+    return text
+
+
+def _wrapped_parameters(node: Node) -> tuple[int, ...]:
+    """``upper($1)``, ``'%' || $1 || '%'``: the parameter is the value, dressed."""
+    if (
+        isinstance(node, ast.FuncCall)
+        and function_name(node) in ("lower", "upper", "btrim", "unaccent")
+        and node.args
+    ):
+        inner = without_casts(node.args[0])
+        return (inner.number,) if isinstance(inner, ast.ParamRef) else ()
+    if isinstance(node, ast.A_ArrayExpr):
+        inners = [without_casts(e) for e in node.elements or ()]
+        return tuple(e.number for e in inners if isinstance(e, ast.ParamRef))
+    return ()
+
+
+__all__ = ["Conditions", "Found", "Side", "conjuncts", "like_kind", "text_of", "walk", "walk_block"]

@@ -1,0 +1,144 @@
+"""Shapes of N+1: the child that looks rows up by a key, and the parent whose rows bring the keys.
+
+detection.md (a), steps 1 and 2.
+"""
+
+from dataclasses import dataclass
+
+from pglast import ast, enums
+
+from analyzer.facts import SchemaFacts
+from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
+from analyzer.statements.predicates import query_blocks
+from analyzer.statements.tree import Unparsable, single_statement
+
+# LIMITs a lookup may have: first(), get() of Django (21) and of others (2)
+LOOKUP_LIMITS = frozenset({1, 2, 21})
+
+
+@dataclass(frozen=True, slots=True)
+class LookupShape:
+    """A SELECT that finds rows of one table by equality.
+
+    ``aggregate``: "count", "sum", ... , "exists", or None for plain rows. ``limit`` is None for no limit
+    and where pg_stat_statements put a parameter in its place (``has_limit`` tells which). ``joined``:
+    tables joined on, as for a many-to-many relation; the keys are all on ``table``.
+    """
+
+    schema: str
+    table: str
+    key_columns: tuple[str, ...]  # compared by = with a value, sorted
+    array_columns: tuple[str, ...]  # compared by = ANY(array) or an IN list: a batch already
+    other_columns: tuple[str, ...]  # in further conditions
+    aggregate: str | None
+    limit: int | None
+    has_limit: bool
+    columns: frozenset[str] | None  # in the target list; None: all
+    joined: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParentTable:
+    """``columns``: those of the table in the target list by themselves; None: all of them."""
+
+    alias: str
+    schema: str
+    table: str
+    columns: frozenset[str] | None
+
+    def returns(self, column: str) -> bool:
+        return self.columns is None or column in self.columns
+
+
+@dataclass(frozen=True, slots=True)
+class ParentShape:
+    tables: tuple[ParentTable, ...]
+    has_limit: bool
+
+
+def lookup_shape(sql: str, facts: SchemaFacts | None = None) -> LookupShape | None:
+    """How the statement looks rows up; None where it is no lookup."""
+    blocks = query_blocks(sql, facts)
+    block, aggregate = _looked_up(sql, blocks)
+    if block is None or block.kind != "select" or block.is_locking or not block.tables:
+        return None
+    if block.has_other_sources or block.has_offset or block.is_grouped or block.distinct:
+        return None
+    if block.has_limit and block.limit is not None and block.limit not in LOOKUP_LIMITS:
+        return None
+    filtered = [t for t in block.tables if any(p.joined is None for p in t.predicates)]
+    if len(filtered) != 1:
+        return None
+    table = filtered[0]
+    if len(block.tables) > 1 and not _all_joined(block):
+        return None
+    values = [p for p in table.predicates if p.joined is None]
+    keys = {p.column for p in values if p.operator == "eq" and p.is_bare}
+    arrays = {p.column for p in values if p.operator in ("any", "in") and p.is_bare}
+    if not keys and not arrays:
+        return None
+    if aggregate is None:
+        aggregate = block.aggregates[0] if block.is_aggregate and block.aggregates else None
+    if aggregate is None and block.has_limit and all(t.selected == frozenset() for t in block.tables):
+        aggregate = "exists"  # SELECT 1 ... LIMIT 1
+    others = {p.column for p in values} - keys - arrays
+    joined = tuple((t.schema, t.name) for t in block.tables if t is not table)
+    return LookupShape(
+        table.schema, table.name, tuple(sorted(keys)), tuple(sorted(arrays)), tuple(sorted(others)), aggregate,
+        block.limit, block.has_limit, table.selected, joined,
+    )  # fmt: skip
+
+
+def parent_shape(sql: str, facts: SchemaFacts | None = None) -> ParentShape | None:
+    """The tables whose columns the statement returns; None unless it is a SELECT from tables."""
+    blocks = query_blocks(sql, facts)
+    returning = [
+        b for b in blocks if b.kind == "select" and b.role in ("statement", "union", "subquery", "cte")
+    ]
+    if not any(b.role in ("statement", "union") for b in returning):
+        return None
+    tables = tuple(
+        ParentTable(t.alias, t.schema, t.name, t.selected)
+        for b in returning
+        if not b.is_aggregate
+        for t in b.tables
+    )
+    return ParentShape(tables, any(b.has_limit for b in returning)) if tables else None
+
+
+def _looked_up(sql: str, blocks: list[QueryBlock]) -> tuple[QueryBlock | None, str | None]:
+    """The one block that reads a table.
+
+    ``SELECT EXISTS (SELECT ... WHERE fk = $1)`` and ``SELECT count(*) FROM (SELECT ... WHERE fk = $1) s``
+    have it inside.
+    """
+    if len(blocks) == 1:
+        return blocks[0], None
+    if len(blocks) == 2 and not blocks[0].tables and blocks[0].is_aggregate and blocks[1].role == "subquery":
+        return blocks[1], blocks[0].aggregates[0]
+    if (
+        len(blocks) == 2
+        and not blocks[0].tables
+        and not blocks[0].has_other_sources
+        and blocks[1].role == "expression"
+    ):
+        statement = single_statement(sql)
+        targets = () if isinstance(statement, Unparsable) else statement.targetList or ()
+        link = next((t.val for t in targets if len(targets) == 1), None)
+        if isinstance(link, ast.SubLink) and link.subLinkType == enums.SubLinkType.EXISTS_SUBLINK:
+            return blocks[1], "exists"
+    return None, None
+
+
+def _all_joined(block: QueryBlock) -> bool:
+    """Every further table hangs on another by equality."""
+
+    def hangs(table: TableUse) -> bool:
+        return any(p.joined is not None and _is_join(p) for p in table.predicates)
+
+    return all(hangs(t) for t in block.tables)
+
+
+def _is_join(predicate: Predicate) -> bool:
+    joined = predicate.joined
+    return joined is not None and predicate.operator == "eq" and bool(joined.table) and not joined.is_outer

@@ -1,0 +1,228 @@
+"""pg_stat_statements' texts as texts that PREPARE and EXPLAIN (GENERIC_PLAN) take.
+
+Replacing literals by ``$n`` leaves texts that no server parses: ``interval $1``, ``extract($1 from x)``.
+Others parse but mean something else: a list shortened to ``IN ($1 /*, ... */)``, a GROUP BY whose copy kept
+its literal. detection.md (c), tried there on 13 to 18.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pglast
+from pglast import ast, enums, parser
+from pglast.stream import RawStream
+
+from analyzer.statements.parse import parse_statement
+from analyzer.statements.secrets import LIST_MARK
+from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, walk, without_casts
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """``kind``: list, typed_literal, extract, group_by_twin, limit. ``parameters`` are numbers of the
+    original text.
+    """
+
+    kind: str
+    parameters: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparable:
+    """``sql`` is None where the text cannot be planned, and ``reason`` says why.
+
+    ``parameters[i]`` is the original number that ``$(i+1)`` of ``sql`` stands for; elements added to a list
+    carry the number of the list's first.
+    """
+
+    sql: str | None
+    reason: str | None = None
+    rewrites: tuple[Rewrite, ...] = ()
+    parameters: tuple[int, ...] = ()
+
+
+class _CannotRewrite(Exception):
+    pass
+
+
+def preparable_sql(sql: str | None, *, list_length: int = 5, limit: int | None = None) -> Preparable:
+    """``list_length``: elements for a list of unknown length. ``limit``: a number to put in place of a
+    parameter after LIMIT (OFFSET becomes 0); None leaves the parameter."""
+    parsed = parse_statement(sql)
+    if sql is None or parsed.kind == "unknown":
+        return Preparable(None, parsed.reason or "The server gave no text for this statement.")
+    if parsed.kind == "utility":
+        return Preparable(None, "It is a utility statement, which has no plan of its own.")
+    rewrites: list[Rewrite] = []
+    try:
+        origin: dict[int, int] = {}  # numbers added by us -> the original's
+        text = _expanded_lists(sql, list_length, rewrites, origin)
+        constants = _group_by_twins(text, rewrites)
+        if limit is not None:
+            constants |= _limits(text, limit, rewrites)
+        text = _with_constants(text, constants)
+        text = _server_syntax(text, rewrites)
+        text, parameters = _without_gaps(text)
+    except _CannotRewrite as reason:
+        return Preparable(None, str(reason))
+    return Preparable(
+        text.strip().rstrip(";").rstrip(), None, tuple(rewrites), tuple(origin.get(n, n) for n in parameters)
+    )
+
+
+def _tokens(sql: str) -> list[parser.Token]:
+    return list(pglast.scan(sql))
+
+
+def _number(sql: str, token: parser.Token) -> int:
+    return int(sql[token.start + 1 : token.end + 1])
+
+
+def _expanded_lists(sql: str, length: int, rewrites: list[Rewrite], origin: dict[int, int]) -> str:
+    if LIST_MARK not in sql:
+        return sql
+    tokens = _tokens(sql)
+    next_number = max((_number(sql, t) for t in tokens if t.name == "PARAM"), default=0) + 1
+    pieces, end, last = [], 0, None
+    for token in tokens:
+        if token.name == "PARAM":
+            last = _number(sql, token)
+        elif token.name == "C_COMMENT" and sql[token.start : token.end + 1] == LIST_MARK and last is not None:
+            added = range(next_number, next_number + max(0, length - 1))
+            pieces += [sql[end : token.start].rstrip(), "".join(f", ${n}" for n in added)]
+            origin.update(dict.fromkeys(added, last))
+            next_number, end = next_number + len(added), token.end + 1
+            rewrites.append(Rewrite("list", (last,)))
+    return "".join([*pieces, sql[end:]])
+
+
+def _server_syntax(sql: str, rewrites: list[Rewrite]) -> str:
+    """``interval $1`` -> ``CAST($1 AS interval)``, ``extract($1 FROM x)`` -> ``date_part($1, x)``."""
+    statements = fresh_parse(sql)
+    if isinstance(statements, Unparsable):
+        raise _CannotRewrite(statements.reason)
+    casts, extracts = [], []
+    for node in walk(statements):
+        if isinstance(node, ast.TypeCast) and isinstance(node.arg, ast.ParamRef):
+            casts.append(node.arg.number)
+        elif isinstance(node, ast.FuncCall) and name_parts(node.funcname) == ("pg_catalog", "extract"):
+            field = without_casts(node.args[0])
+            if isinstance(field, ast.ParamRef):
+                node.funcname = (ast.String(sval="pg_catalog"), ast.String(sval="date_part"))
+                node.funcformat = enums.CoercionForm.COERCE_EXPLICIT_CALL
+                extracts.append(field.number)
+    written = [n for n in casts if n not in _cast_parameters(sql)]
+    if not written and not extracts:
+        return sql
+    if written:
+        rewrites.append(Rewrite("typed_literal", tuple(sorted(set(written)))))
+    if extracts:
+        rewrites.append(Rewrite("extract", tuple(sorted(set(extracts)))))
+    return _deparsed(statements)
+
+
+def _deparsed(statements: tuple[Node, ...]) -> str:
+    try:
+        text: str = RawStream()(statements)
+    except (NotImplementedError, RecursionError) as error:
+        raise _CannotRewrite("pgLoupe cannot write this statement in a form the server takes.") from error
+    return text
+
+
+def _cast_parameters(sql: str) -> set[int]:
+    """Parameters written ``$1::type`` or ``CAST($1 AS type)``, which every server takes."""
+    tokens = [t for t in _tokens(sql) if t.name not in ("C_COMMENT", "SQL_COMMENT")]
+    found = set()
+    for at, token in enumerate(tokens):
+        if token.name != "PARAM":
+            continue
+        following = tokens[at + 1].name if at + 1 < len(tokens) else ""
+        before = [t.name for t in tokens[max(0, at - 2) : at]]
+        if following == "TYPECAST" or before == ["CAST", "ASCII_40"]:
+            found.add(_number(sql, token))
+    return found
+
+
+def _group_by_twins(sql: str, rewrites: list[Rewrite]) -> dict[int, str]:
+    """Parameter -> literal, or ``$m``, so that equal expressions of the target list and of GROUP BY agree
+    again.
+
+    Only the first copy of an equal expression has its literals replaced: ``select date_trunc($1, at) ...
+    group by date_trunc('day', at)``. Where the second copy was redacted too, both get the first's parameter.
+    """
+    statements = fresh_parse(sql)
+    if isinstance(statements, Unparsable):
+        raise _CannotRewrite(statements.reason)
+    found: dict[int, str] = {}
+    for node in walk(statements):
+        if not isinstance(node, ast.SelectStmt) or not node.targetList:
+            continue
+        copies = [*(node.groupClause or ()), *(s.node for s in node.sortClause or ())]
+        copies += [item for item in node.distinctClause or () if item is not None]
+        for copy in copies:
+            for target in node.targetList:
+                pairs = _differing_constants(target.val, copy)
+                if pairs:
+                    found.update((n, text) for n, text in pairs.items() if n not in found)
+                    break
+    if found:
+        rewrites.append(Rewrite("group_by_twin", tuple(sorted(found))))
+    return found
+
+
+def _differing_constants(first: Node, copy: Node) -> dict[int, str] | None:
+    """What makes two expressions equal; None where they differ in more than constants."""
+    pairs: dict[int, str] = {}
+    stack = [(first, copy)]
+    while stack:
+        a, b = stack.pop()
+        if isinstance(a, ast.ParamRef) and isinstance(b, (ast.A_Const, ast.ParamRef)):
+            if isinstance(b, ast.A_Const):
+                pairs[a.number] = RawStream()(b)
+            elif a.number != b.number:
+                pairs[b.number] = f"${a.number}"
+        elif isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+            stack.extend(zip(a, b, strict=True))
+        elif isinstance(a, ast.Node) and type(a) is type(b):
+            stack.extend((getattr(a, s), getattr(b, s)) for s in a.__slots__ if s != "location")
+        elif isinstance(a, ast.Node) or isinstance(b, ast.Node) or a != b:
+            return None
+    # two bare parameters are equal only by chance: "select $1, $2 ... order by $3"
+    return None if isinstance(first, ast.ParamRef) else pairs
+
+
+def _limits(sql: str, limit: int, rewrites: list[Rewrite]) -> dict[int, str]:
+    statements = fresh_parse(sql)
+    found: dict[int, str] = {}
+    for node in walk(() if isinstance(statements, Unparsable) else statements):
+        if isinstance(node, ast.SelectStmt):
+            for part, value in ((node.limitCount, limit), (node.limitOffset, 0)):
+                inner = without_casts(part) if part is not None else None
+                if isinstance(inner, ast.ParamRef):
+                    found[inner.number] = str(value)
+    if found:
+        rewrites.append(Rewrite("limit", tuple(sorted(found))))
+    return found
+
+
+def _with_constants(sql: str, constants: dict[int, str]) -> str:
+    """Parameters replaced by the text given for them."""
+    return _replaced(sql, lambda number: constants.get(number, f"${number}"))
+
+
+def _without_gaps(sql: str) -> tuple[str, list[int]]:
+    """Parameters renumbered from 1 without gaps; PREPARE wants a type for each number. And the numbers
+    before.
+    """
+    numbers = sorted({_number(sql, t) for t in _tokens(sql) if t.name == "PARAM"})
+    position = {number: at for at, number in enumerate(numbers, start=1)}
+    return _replaced(sql, lambda number: f"${position[number]}"), numbers
+
+
+def _replaced(sql: str, text_for: Callable[[int], str]) -> str:
+    pieces, end = [], 0
+    for token in _tokens(sql):
+        if token.name == "PARAM":
+            pieces += [sql[end : token.start], text_for(_number(sql, token))]
+            end = token.end + 1
+    return "".join([*pieces, sql[end:]])
