@@ -100,8 +100,10 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = True
+# `up` collects and compresses static files first, then turns the finders off: theirs would hide the small ones.
+WHITENOISE_USE_FINDERS = _flag("PGLOUPE_STATIC_FINDERS", True)
 
+ONE_TIME_LOGIN_LINK = "dashboard.accounts.one_time_login_link"  # what `up` prints
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
