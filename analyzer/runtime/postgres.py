@@ -117,6 +117,11 @@ class PostgresCluster:
         return self.pid is not None
 
     @property
+    def is_ours(self) -> bool:
+        """Whether this object started the one that runs."""
+        return self._child is not None and self._child.poll() is None
+
+    @property
     def version(self) -> str:
         """As the binary says it, e.g. ``18.6``."""
         words = self._run("postgres", "--version").split()

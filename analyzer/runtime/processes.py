@@ -56,6 +56,7 @@ def spawn(
     env: Mapping[str, str] | None = None,
     cwd: Path | str = "/",
     death_signal: signal.Signals | None = signal.SIGTERM,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start a process in its own session, its output appended to ``log_file``.
 
@@ -88,6 +89,7 @@ def spawn(
             user=user.uid if user else None,
             group=user.gid if user else None,
             extra_groups=[] if user else None,
+            pass_fds=pass_fds,
         )
 
 

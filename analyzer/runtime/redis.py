@@ -53,11 +53,18 @@ def redis_binary() -> Path:
 class RedisServer:
     """One redis-server with its configuration in ``data_dir``. Not for several threads at once."""
 
-    def __init__(self, data_dir: Path, *, port: int | None = None, password: str | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        port: int | None = None,
+        password: str | None = None,
+        log_file: Path | None = None,
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self.port = port or 0
         self.password = password or secrets.token_urlsafe(24)
-        self.log_file = self.data_dir.with_name(f"{self.data_dir.name}.log")
+        self.log_file = log_file or self.data_dir.with_name(f"{self.data_dir.name}.log")
         self._port_wanted = port
         self._child: subprocess.Popen[bytes] | None = None
 
