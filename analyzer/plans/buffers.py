@@ -1,7 +1,8 @@
 """Block accesses and I/O times of a node, as EXPLAIN (BUFFERS) counts them.
 
 All are totals over loops and processes already: never multiply them by loops. A block touched twice counts
-twice, so they are accesses, not a size. ``shared_read_blocks`` missed PostgreSQL's cache, which need not be disk.
+twice, so they are accesses, not a size. ``shared_read_blocks`` missed PostgreSQL's cache, which need not be
+disk.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,17 +1,19 @@
 """Exclusive times and buffers: what a node spent itself, without what its inputs spent.
 
-Three things make this more than a subtraction. Times are means per loop. Below a Gather the loops are shared by
-several processes, so a total of times is not wall-clock time: it is divided by the number of processes, taken
-from the loops, because "Workers Launched + 1" is wrong where the leader does not take part. And an InitPlan or
-CTE hangs where it was planned while its time lies inside the node that first asks for it (``payers.py``).
+Three things make this more than a subtraction. Times are means per loop. Below a Gather the loops are
+shared by several processes, so a total of times is not wall-clock time: it is divided by the number of
+processes, taken from the loops, because "Workers Launched + 1" is wrong where the leader does not take
+part. And an InitPlan or CTE hangs where it was planned while its time lies inside the node that first asks
+for it (``payers.py``).
 
-The algorithm was checked on 905 plans of seven versions: exclusive times add up to the root's total, and none
-lies below zero by more than rounding explains. Only data-modifying CTEs nobody reads run after the root ended.
+The algorithm was checked on 905 plans of seven versions: exclusive times add up to the root's total, and
+none lies below zero by more than rounding explains. Only data-modifying CTEs nobody reads run after the
+root ended.
 """
 
 from analyzer.plans.buffers import Buffers
 from analyzer.plans.node import Plan, PlanNode
-from analyzer.plans.payers import cte_scans, initplan_consumers, is_cte, is_initplan, is_lazy
+from analyzer.plans.payers import cte_scans, initplan_consumers, is_initplan, is_lazy
 
 GATHERS = ("Gather", "Gather Merge")
 BITMAPS = ("Bitmap Index Scan", "BitmapAnd", "BitmapOr")
@@ -74,7 +76,7 @@ def _set_times(plan: Plan, scans: dict[PlanNode, list[PlanNode]]) -> None:
 
 
 def _sharing(node: PlanNode) -> float:
-    """Processes that share the loops; one builds the bitmap of a Parallel Bitmap Heap Scan, the others wait."""
+    """Processes that share the loops; a Parallel Bitmap Heap Scan's bitmap is built by one, others wait."""
     if node.node_type in BITMAPS:
         heap = next((a for a in node.ancestors() if a.node_type not in BITMAPS), None)
         if heap is not None and heap.is_parallel_aware:
@@ -87,7 +89,7 @@ def _total(node: PlanNode) -> float:
 
 
 def _charge_ctes(own: dict[PlanNode, float], scans: dict[PlanNode, list[PlanNode]]) -> None:
-    """A CTE runs as far as its scans ask: the first asker waits for its first row, each pays for what it pulls."""
+    """A CTE runs as far as its scans ask: one waits for its first row, each pays for what it pulls."""
     for cte, asking in scans.items():
         executed = [s for s in asking if s.loops]
         wall = _total(cte)

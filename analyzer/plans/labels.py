@@ -1,8 +1,8 @@
 """Names for nodes, close to PostgreSQL's text output, the same on every run of a statement.
 
-So nothing that varies from run to run is in them: no cost or figure, no "Parallel", "Partial" or "Finalize", no
-schema (printed only with VERBOSE), and no ``_3`` that PostgreSQL puts behind the alias of the third partition left
-after pruning.
+So nothing that varies from run to run is in them: no cost or figure, no "Parallel", "Partial" or
+"Finalize", no schema (printed only with VERBOSE), and no alias like ``m_3`` that PostgreSQL makes up for
+the third partition left after pruning.
 """
 
 import re
@@ -16,6 +16,7 @@ AGGREGATES = {
     "Hashed": "HashAggregate",
     "Mixed": "MixedAggregate",
 }
+THINGS = ("Relation Name", "Function Name", "CTE Name", "Tuplestore Name", "Table Function Name")
 JOINS = ("Nested Loop", "Hash Join", "Merge Join")
 
 
@@ -41,15 +42,12 @@ def node_name(raw: Mapping[str, Any]) -> str:
 
 
 def label(raw: Mapping[str, Any], *, is_only_scan_in_append: bool = False) -> str:
-    """``is_only_scan_in_append``: the table is scanned once, below an Append, so its alias may be generated."""
+    """``is_only_scan_in_append``: the table is scanned once, below an Append; its alias may be made up."""
     name = node_name(raw)
     if raw.get("Index Name"):
         using = "on" if raw["Node Type"] == "Bitmap Index Scan" else "using"
         name = f"{name} {using} {raw['Index Name']}"
-    thing = next(
-        (raw[k] for k in ("Relation Name", "Function Name", "CTE Name", "Tuplestore Name", "Table Function Name")
-         if raw.get(k)), None,
-    )  # fmt: skip
+    thing = next((raw[key] for key in THINGS if raw.get(key)), None)
     alias = raw.get("Alias")
     if alias and is_only_scan_in_append and GENERATED_SUFFIX.search(alias):
         alias = None

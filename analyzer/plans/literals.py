@@ -1,9 +1,9 @@
 """Finds literals in the expressions EXPLAIN prints, and in SQL beside them (Query Text, Remote SQL).
 
-A scanner, not a parser: expressions in plans are no SQL that a parser takes (``(InitPlan 1).col1``, ``hashed
-SubPlan 1``). It reads strings in every quoting, numbers and comments, and steps over identifiers, parameters, type
-names with their modifiers, and the numbers of subplans. What does not end (a text cut off) counts as a literal to
-its end.
+A scanner, not a parser: expressions in plans are no SQL that a parser takes (``(InitPlan 1).col1``,
+``hashed SubPlan 1``). It reads strings in every quoting, numbers and comments, and steps over identifiers,
+parameters, type names with their modifiers, and the numbers of subplans. What does not end (a text cut off)
+counts as a literal to its end.
 """
 
 import re
@@ -24,26 +24,40 @@ NUMERIC_MODIFIER = re.compile(r"\s*\(\s*\d+\s*(?:,\s*-?\d+\s*)?\)")
 DIMENSION = re.compile(r"\s*\[\d*\]")
 # what may follow a type's first word: timestamp(3) without time zone, interval day to second(3)
 MORE_OF_TYPE = re.compile(
-    r"\s+(?:varying|precision|with(?:out)? time zone|(?:year|month|day|hour|minute|second)(?: to (?:month|hour|minute|second))?)\b"
-)  # fmt: skip
+    r"\s+(?:varying|precision|with(?:out)? time zone"
+    r"|(?:year|month|day|hour|minute|second)(?: to (?:month|hour|minute|second))?)\b"
+)
 CAST = re.compile(r"\s*::\s*")
-TYPES_WITH_MODIFIER = frozenset(
-    ("numeric", "decimal", "dec", "varchar", "bpchar", "char", "character", "varying", "bit", "varbit", "time", "timetz",
-     "timestamp", "timestamptz", "interval", "float", "nchar", "second")
-)  # fmt: skip
+TYPES_WITH_MODIFIER = frozenset((
+    "numeric", "decimal", "dec", "varchar", "bpchar", "char", "character", "varying", "bit", "varbit",
+    "time", "timetz", "timestamp", "timestamptz", "interval", "float", "nchar", "second",
+))  # fmt: skip
 STRING_PREFIXES = {"e": ESCAPE_STRING, "b": STRING, "x": STRING, "n": STRING}
 
 
+def masked_string(literal: str) -> str:
+    """``'?'``; a wildcard at either end stays (``'%?'``): it decides which index can serve a pattern."""
+    body = literal[literal.find("'") + 1 :].removesuffix("'")
+    first = "%" if body.startswith("%") else ""
+    last = "%" if len(body) > 1 and body.endswith("%") else ""
+    return f"'{first}?{last}'"
+
+
 def replace_literals(
-    text: str, *, string: str = "'?'", number: str = "?", comment: str = "/* ? */", drop_casts: bool = False
+    text: str,
+    *,
+    string: Callable[[str], str] = masked_string,
+    number: str = "?",
+    comment: str = "/* ? */",
+    drop_casts: bool = False,
 ) -> str:
     """``text`` with every literal replaced. ``drop_casts``: also the cast behind one (``'5'::integer``)."""
     out: list[str] = []
     at, end = 0, len(text)
     previous = ""  # the word before, if only spaces lie between
 
-    def literal(replacement: str, to: int) -> int:
-        out.append(replacement)
+    def literal(to: int, replacement: str | None = None) -> int:
+        out.append(string(text[at:to]) if replacement is None else replacement)
         while drop_casts and (cast := CAST.match(text, to)):
             to = _type_end(text, cast.end())
         return to
@@ -51,14 +65,14 @@ def replace_literals(
     while at < end:
         char = text[at]
         if char == "'":
-            at = literal(string, _matched(STRING, text, at))
+            at = literal(_matched(STRING, text, at))
         elif char == '"':
             to = _matched(QUOTED_NAME, text, at)
             out.append(text[at:to])
             at = to
         elif char == "$" and (opening := DOLLAR.match(text, at)):
             closing = text.find(opening[0], opening.end())
-            at = literal(string, end if closing < 0 else closing + len(opening[0]))
+            at = literal(end if closing < 0 else closing + len(opening[0]))
         elif char == "$" and (parameter := PARAMETER.match(text, at)):
             out.append(parameter[0])
             at = parameter.end()
@@ -78,16 +92,16 @@ def replace_literals(
                 out.append(digits[0])
                 at = digits.end()
             else:
-                at = literal(number, digits.end())
+                at = literal(digits.end(), number)
         elif word := WORD.match(text, at):
             to = word.end()
             prefixed = STRING_PREFIXES.get(word[0].lower()) if text[to : to + 1] == "'" else None
             if prefixed:
-                at = literal(string, _matched(prefixed, text, to))
+                at = literal(_matched(prefixed, text, to))
                 previous = ""
                 continue
             if word[0].lower() == "u" and text[to : to + 2] == "&'":
-                at = literal(string, _matched(STRING, text, to + 1))
+                at = literal(_matched(STRING, text, to + 1))
                 previous = ""
                 continue
             if word[0].lower() in TYPES_WITH_MODIFIER and (modifier := NUMERIC_MODIFIER.match(text, to)):
@@ -120,7 +134,7 @@ def _comment_end(text: str, at: int) -> int:
 
 
 def _type_end(text: str, at: int) -> int:
-    """The end of the type name that starts here: ``pg_catalog."char"``, ``numeric(10,2)[]``, ``bit varying(5)``."""
+    """The end of the type name here: ``pg_catalog."char"``, ``numeric(10,2)[]``, ``bit varying(5)``."""
     while name := QUOTED_NAME.match(text, at) or WORD.match(text, at):
         at = name.end()
         if text[at : at + 1] != ".":

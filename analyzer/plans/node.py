@@ -1,8 +1,8 @@
 """Plan and PlanNode: what EXPLAIN printed, and what follows from it by arithmetic.
 
-Per-loop means (rows, times, rows removed) keep PostgreSQL's name; ``total_`` stands for all loops. Below a Gather
-loops count the processes too, so a total of rows is right and a total of time is a sum over processes:
-``exclusive_time_ms`` and ``total_time_ms`` are wall-clock estimates (see ``exclusive.py``).
+Per-loop means (rows, times, rows removed) keep PostgreSQL's name; ``total_`` stands for all loops. Below a
+Gather loops count the processes too, so a total of rows is right and a total of time would be a sum over
+processes: ``exclusive_time_ms`` and ``total_time_ms`` are wall-clock estimates (see ``exclusive.py``).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ from analyzer.plans.buffers import Buffers
 
 # Expressions that decide which rows a node keeps or how it finds them.
 CONDITION_KEYS = (
-    "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "TID Cond", "Filter", "Join Filter", "One-Time Filter",
-    "Order By", "Run Condition", "Conflict Filter",
+    "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "TID Cond", "Filter", "Join Filter",
+    "One-Time Filter", "Order By", "Run Condition", "Conflict Filter",
 )  # fmt: skip
 
 
@@ -54,10 +54,13 @@ class PlanNode:
     actual_startup_time_ms: float | None = None  # mean per loop; None with TIMING OFF
     actual_total_time_ms: float | None = None  # mean per loop
     rows_removed_by_filter: float | None = None  # mean per loop
+    rows_removed_by_join_filter: float | None = None  # mean per loop; pairs of rows
     rows_are_fractional: bool = False  # 18+ prints actual rows with two decimals
 
     buffers: Buffers | None = None  # of the node and all below, over all loops
     workers: tuple[Mapping[str, Any], ...] = ()  # per worker, with VERBOSE
+
+    plan: "Plan | None" = None  # the plan it belongs to
 
     # set by exclusive.py
     processes: float = 1.0  # that share this node's loops below a Gather, leader included
@@ -82,7 +85,7 @@ class PlanNode:
 
     @property
     def table(self) -> str | None:
-        """schema.table, unquoted; None when EXPLAIN did not print the schema (no VERBOSE) or there is no table."""
+        """schema.table, unquoted; None without a table or its schema (printed only with VERBOSE)."""
         return f"{self.schema}.{self.relation_name}" if self.schema and self.relation_name else None
 
     @property
@@ -96,24 +99,35 @@ class PlanNode:
 
     @property
     def total_actual_rows_bounds(self) -> tuple[float, float] | None:
-        """Least and most rows that print as ``actual_rows``: to 17 whole rows per loop, from 18 two decimals."""
+        """Least and most rows that print so: whole rows per loop up to 17, two decimals from 18."""
         return self._bounds(self.actual_rows, 0.005 if self.rows_are_fractional else 0.5)
 
     @property
     def total_rows_removed_by_filter(self) -> float | None:
         """Rows read and thrown away by Filter, over all loops; 0 for an executed node without one."""
-        if self.loops is None or self.actual_rows is None:
-            return None
-        return (self.rows_removed_by_filter or 0) * self.loops
+        return self._removed(self.rows_removed_by_filter)
 
     @property
     def total_rows_removed_by_filter_bounds(self) -> tuple[float, float] | None:
         """As for rows; whole rows per loop in every version."""
+        return self._removed_bounds(self.rows_removed_by_filter)
+
+    @property
+    def total_rows_removed_by_join_filter(self) -> float | None:
+        """Pairs of rows thrown away by Join Filter, over all loops; 0 for an executed node without one."""
+        return self._removed(self.rows_removed_by_join_filter)
+
+    @property
+    def total_rows_removed_by_join_filter_bounds(self) -> tuple[float, float] | None:
+        return self._removed_bounds(self.rows_removed_by_join_filter)
+
+    def _removed(self, mean: float | None) -> float | None:
+        return None if self.loops is None or self.actual_rows is None else (mean or 0) * self.loops
+
+    def _removed_bounds(self, mean: float | None) -> tuple[float, float] | None:
         if self.loops is None or self.actual_rows is None:
             return None
-        if self.rows_removed_by_filter is None:
-            return (0.0, 0.0)
-        return self._bounds(self.rows_removed_by_filter, 0.5)
+        return (0.0, 0.0) if mean is None else self._bounds(mean, 0.5)
 
     def _bounds(self, mean: float | None, error: float) -> tuple[float, float] | None:
         if mean is None or self.loops is None:
@@ -124,7 +138,7 @@ class PlanNode:
 
     @property
     def estimate_factor(self) -> float | None:
-        """How far actual rows per loop lie from ``plan_rows``, 1 or more; ``estimate_direction`` says which way."""
+        """How far actual rows per loop lie from ``plan_rows``, 1 or more; see ``estimate_direction``."""
         if self.plan_rows is None or self.actual_rows is None or not self.loops:
             return None
         planned, actual = max(self.plan_rows, 1.0), max(self.actual_rows, 1.0)
@@ -132,10 +146,11 @@ class PlanNode:
 
     @property
     def estimate_direction(self) -> str | None:
-        """``under``: more rows came than planned; ``over``: fewer; None where they agree or nothing is known."""
+        """``under``: more rows came than planned; ``over``: fewer; None: as planned, or unknown."""
         if self.estimate_factor is None or self.estimate_factor == 1:
             return None
-        assert self.plan_rows is not None and self.actual_rows is not None
+        if self.plan_rows is None or self.actual_rows is None:
+            return None
         return "under" if self.actual_rows > self.plan_rows else "over"
 
     def ancestors(self) -> Iterator["PlanNode"]:
@@ -146,7 +161,7 @@ class PlanNode:
             node = node.parent
 
     def walk(self) -> Iterator["PlanNode"]:
-        """This node and all below, pre-order, as EXPLAIN prints them; without recursion, plans can be deep."""
+        """This node and all below, pre-order as EXPLAIN prints them; no recursion: plans can be deep."""
         stack = [self]
         while stack:
             node = stack.pop()
@@ -159,7 +174,7 @@ class PlanNode:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A trigger's share, summed over calls. Times of BEFORE triggers are inside ModifyTable too, of AFTER not."""
+    """A trigger's share over all calls; a BEFORE trigger's time is inside ModifyTable too, an AFTER's not."""
 
     name: str
     relation: str | None

@@ -1,10 +1,11 @@
 """EXPLAIN (FORMAT JSON) of PostgreSQL 13 to 18 -> ``Plan``.
 
-Several plans stand in one output when a rule rewrites the statement into several. Nothing recurses: a plan may be
-deeper than Python's stack.
+Several plans stand in one output when a rule rewrites the statement into several. Nothing recurses: a plan
+may be deeper than Python's stack.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from analyzer.plans.node import Plan, PlanError, PlanNode, Trigger
 from analyzer.plans.read_json import read_json
 
 APPENDS = ("Append", "Merge Append")
+TEMPORARY = re.compile(r"\Apg_temp_\d+\Z")  # to 14 with the session's number
 
 
 def parse_plan(source: object) -> Plan:
@@ -67,6 +69,8 @@ def _plan(entry: Mapping[str, Any]) -> Plan:
         query_id=None if beside.get("Query Identifier") is None else str(beside["Query Identifier"]),
         serialization_time_ms=_number(serialization, "Time") if isinstance(serialization, Mapping) else None,
     )
+    for node in plan:
+        node.plan = plan
     _set_labels(plan)
     set_exclusive(plan)
     return plan
@@ -105,7 +109,7 @@ def _node(raw: object, parent: PlanNode | None) -> PlanNode:
         parent=parent,
         parent_relationship=_text(own, "Parent Relationship"),
         relation_name=_text(own, "Relation Name"),
-        schema=_text(own, "Schema"),
+        schema=TEMPORARY.sub("pg_temp", schema) if (schema := _text(own, "Schema")) else None,
         alias=_text(own, "Alias"),
         index_name=_text(own, "Index Name"),
         join_type=_text(own, "Join Type"),
@@ -120,6 +124,7 @@ def _node(raw: object, parent: PlanNode | None) -> PlanNode:
         actual_startup_time_ms=_number(own, "Actual Startup Time"),
         actual_total_time_ms=_number(own, "Actual Total Time"),
         rows_removed_by_filter=_number(own, "Rows Removed by Filter"),
+        rows_removed_by_join_filter=_number(own, "Rows Removed by Join Filter"),
         # 18 prints "Disabled" on every node; JSON that went through JavaScript may have lost the ".00"
         rows_are_fractional=isinstance(own.get("Actual Rows"), float)
         or ("Disabled" in own and loops is not None),
@@ -129,7 +134,7 @@ def _node(raw: object, parent: PlanNode | None) -> PlanNode:
 
 
 def _set_labels(plan: Plan) -> None:
-    """Leave out the aliases PostgreSQL made up for partitions: their number depends on how many were pruned."""
+    """Leave out the aliases PostgreSQL made up for partitions: they depend on how many were pruned."""
     scans: dict[str, int] = {}
     for node in plan:
         if node.relation_name and node.node_type != "ModifyTable":

@@ -1,7 +1,7 @@
 """From what people and drivers hand over to the plain JSON value of an EXPLAIN.
 
-Takes the JSON as text or bytes, as psycopg's already decoded value, as psql prints it (header, ``+`` at line ends,
-``(1 row)``) and as tools export it (``[{"QUERY PLAN": ...}]``).
+Takes the JSON as text or bytes, as psycopg's already decoded value, as psql prints it (header, ``+`` at line
+ends, ``(1 row)``) and as tools export it (``[{"QUERY PLAN": ...}]``).
 """
 
 import json

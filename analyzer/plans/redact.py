@@ -1,7 +1,8 @@
 """Plans without the values of the statement: what is stored, shown and sent never holds a customer's data.
 
-Every text in a plan is an expression unless its key is known to hold a name or a word of PostgreSQL's own, so a
-field a newer version brings is redacted before anyone here has heard of it. Figures (rows, times, blocks) stay.
+Every text in a plan is an expression unless its key is known to hold a name or a word of PostgreSQL's own,
+so a field a newer version brings is redacted before anyone here has heard of it. Figures (rows, times,
+blocks) stay.
 """
 
 import re
@@ -13,18 +14,19 @@ from analyzer.plans.read_json import read_json
 
 # Names from the catalog and words of PostgreSQL's own.
 HARMLESS = frozenset((
-    "Node Type", "Parent Relationship", "Relation Name", "Schema", "Alias", "Index Name", "CTE Name", "Function Name",
-    "Table Function Name", "Tuplestore Name", "Subplan Name", "Join Type", "Strategy", "Partial Mode", "Scan Direction",
-    "Command", "Operation", "Custom Plan Provider", "Sort Method", "Sort Methods Used", "Sort Space Type", "Cache Mode",
-    "Storage", "Conflict Resolution", "Conflict Arbiter Indexes", "Trigger Name", "Constraint Name", "Relation", "Format",
+    "Node Type", "Parent Relationship", "Relation Name", "Schema", "Alias", "Index Name", "CTE Name",
+    "Function Name", "Table Function Name", "Tuplestore Name", "Subplan Name", "Join Type", "Strategy",
+    "Partial Mode", "Scan Direction", "Command", "Operation", "Custom Plan Provider", "Sort Method",
+    "Sort Methods Used", "Sort Space Type", "Cache Mode", "Storage", "Conflict Resolution",
+    "Conflict Arbiter Indexes", "Trigger Name", "Constraint Name", "Relation", "Format",
     "Query Identifier", "Sampling Method",
 ))  # fmt: skip
 # Texts in no quoting we know: paths, commands, connection strings of foreign data wrappers and Citus.
 OPAQUE = frozenset(("Foreign File", "Foreign Program", "Program", "Node", "Host", "Remote Server"))
 SETTING_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[-+]?\d+)?\s?(B|kB|MB|GB|TB|us|ms|s|min|h|d)?")
 SETTING_WORDS = frozenset((
-    "on", "off", "true", "false", "auto", "partition", "regress", "force_custom_plan", "force_generic_plan", "always",
-    "never", "none", "default",
+    "on", "off", "true", "false", "auto", "partition", "regress", "force_custom_plan",
+    "force_generic_plan", "always", "never", "none", "default",
 ))  # fmt: skip
 SEARCH_PATH = re.compile(r'\s*(("[^"]*"|[\w$]+)\s*(,\s*|$))*')
 
@@ -32,7 +34,7 @@ REDACTED = "?"
 
 
 def redact_expression(text: str) -> str:
-    """``(status = 'new'::text)`` -> ``(status = '?'::text)``; numbers become ``?``, comments lose their content."""
+    """``(status = 'new'::text)`` -> ``(status = '?'::text)``; numbers become ``?``, comments are emptied."""
     return replace_literals(text)
 
 

@@ -1,8 +1,9 @@
 """A plan's shape: which steps in which order on which tables and indexes, without constants and figures.
 
-Two plans of one statement with one shape are kept once. Left out because they vary without the plan changing:
-costs, rows, constants and their casts, column qualifiers (printed only with VERBOSE or several tables), numbers of
-subplans, which partitions were left after pruning, and how 17 and later write subplans and InitPlans.
+Two plans of one statement with one shape are kept once. Left out because they vary without the plan
+changing: costs, rows, constants and their casts, column qualifiers (printed only with VERBOSE or several
+tables), numbers of subplans, which partitions were left after pruning, and how 17 and later write subplans
+and InitPlans.
 """
 
 import hashlib
@@ -40,11 +41,11 @@ def shape_of(plan: Plan) -> str:
 def _parts(node: PlanNode, in_append: bool) -> list[str]:
     relation, index = node.relation_name or "", node.index_name or ""
     alias = node.alias or ""
-    if in_append or (alias and alias != relation and relation.startswith(alias)):  # a partition, by its name
+    if in_append or (alias and relation.startswith(f"{alias}_")):  # a partition, by its name
         relation, index = DIGITS.sub("#", relation), DIGITS.sub("#", index)
     parts = [
         node.node_type,
-        node.parent_relationship or "",
+        "" if node.parent and node.parent.node_type == "ModifyTable" else node.parent_relationship or "",
         SUBPLAN_NUMBER.sub(r"\1", node.subplan_name or ""),
         f"{node.schema}.{relation}" if node.schema and relation else relation,
         index,
@@ -63,7 +64,7 @@ def _parts(node: PlanNode, in_append: bool) -> list[str]:
 
 def condition_shape(text: str) -> str:
     """``(o.status = 'new'::text)`` and ``(status = 'paid'::text)`` -> ``(status = ?)``."""
-    text = replace_literals(text, string="?", number="?", comment=" ", drop_casts=True)
+    text = replace_literals(text, string=lambda _: "?", number="?", comment=" ", drop_casts=True)
     text = SUBPLAN_NUMBER.sub(r"\1", INITPLAN_VALUE.sub("?", text))
     text = EXISTS_SUBPLAN.sub("(", text)
     text = QUALIFIER.sub("", _plain_subplans(text))
