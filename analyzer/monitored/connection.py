@@ -12,7 +12,7 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,9 @@ IGNORED_DSN_KEYS = frozenset(
 )  # fmt: skip
 # the client gives up this long after the server should have: a stopped (SIGSTOP) server keeps no timeout
 GRACE_S = 5.0
+
+# our queries over a large catalog look expensive to the planner: compiling them costs more than running them
+CHEAP_PLANS: Mapping[str, str] = {"jit": "off", "max_parallel_workers_per_gather": "0"}
 
 Row = Any  # a named tuple; its fields are the statement's columns
 
@@ -196,11 +199,16 @@ class MonitoredConnection:
         search_path: str = "pg_catalog",
         local_settings: Mapping[str, str] | None = None,
         isolation: str = "READ COMMITTED",
+        planner_as_configured: bool = False,
     ) -> Iterator["MonitoredConnection"]:
-        """A transaction that cannot write, with its limits; always rolled back.
+        """A transaction that cannot write, with its limits; always rolled back. Inside another it joins that.
 
         ``search_path`` is SET LOCAL's text (quote its elements); ``local_settings`` are further SET LOCAL.
+        ``planner_as_configured``: for EXPLAIN; else our own queries do without JIT and parallel workers.
         """
+        if self.raw.info.transaction_status == pq.TransactionStatus.INTRANS:
+            yield self
+            return
         if isolation not in ("READ COMMITTED", "REPEATABLE READ"):
             raise ValueError(isolation)
         timeout_ms = statement_timeout_ms or self.statement_timeout_ms
@@ -209,6 +217,7 @@ class MonitoredConnection:
             "lock_timeout": f"{lock_timeout_ms or self.lock_timeout_ms}ms",
             "idle_in_transaction_session_timeout": f"{max(timeout_ms, 10_000) + 5_000}ms",
             "search_path": search_path,
+            **({} if planner_as_configured else CHEAP_PLANS),
             **(local_settings or {}),
         }
         if self.server_version_num >= 170_000:
@@ -246,7 +255,7 @@ class MonitoredConnection:
         params: Mapping[str, Any] | None = None,
         *,
         action: str = "",
-        identifiers: Mapping[str, str | Sequence[str]] | None = None,
+        identifiers: Mapping[str, str | int] | None = None,
         extension_version: str | None = None,
         remedy_sql: str = "",
     ) -> list[Row]:
@@ -268,22 +277,33 @@ class MonitoredConnection:
         params: Mapping[str, Any] | None = None,
         *,
         action: str,
-        identifiers: Mapping[str, str | Sequence[str]] | None = None,
+        identifiers: Mapping[str, str | int] | None = None,
         remedy_sql: str = "",
         binary: bool = True,
     ) -> "psycopg.Cursor[Row]":
         """One statement of ours, marked; never text from elsewhere, which is the gate's. ``%`` is doubled."""
-        query: Any = loader.mark(text)
-        if identifiers:
-            query = sql.SQL(query).format(
-                **{
-                    key: sql.Identifier(value) if isinstance(value, str) else sql.Identifier(*value)
-                    for key, value in identifiers.items()
-                }
-            )
+        query = _compose(loader.mark(text), identifiers)
         with self.our_errors(action, remedy_sql=remedy_sql):
             cursor = self.raw.cursor(binary=binary, row_factory=namedtuple_row)
             return cursor.execute(query, params or {}, prepare=False)
+
+    def copy_out(
+        self,
+        name: str,
+        *,
+        action: str = "",
+        identifiers: Mapping[str, str | int] | None = None,
+        extension_version: str | None = None,
+    ) -> bytes:
+        """What ``sql/NAME.sql``, a COPY ... TO STDOUT, sends; numbers among ``identifiers`` are literals."""
+        query = _compose(loader.load(name, self.server_version_num, extension_version), identifiers)
+        with (
+            self._giving_up_after(self.statement_timeout_ms / 1000 + GRACE_S),
+            self.our_errors(action or f"running {name}"),
+            self.raw.cursor() as cursor,
+            cursor.copy(query) as copy,
+        ):
+            return b"".join(copy)
 
     def our_errors(self, action: str, *, remedy_sql: str = "") -> contextlib.AbstractContextManager[None]:
         """Turns psycopg's errors inside into ours; for code that uses ``raw`` itself."""
@@ -397,6 +417,17 @@ def _root_certificates(pem: str, stack: contextlib.ExitStack) -> str:
     path.touch(mode=0o600)
     path.write_text(pem)
     return str(path)
+
+
+def _compose(text: str, identifiers: Mapping[str, str | int] | None) -> Any:
+    if not identifiers:
+        return text
+    return sql.SQL(text).format(
+        **{
+            key: sql.Literal(value) if isinstance(value, int) else sql.Identifier(value)
+            for key, value in identifiers.items()
+        }
+    )
 
 
 def _read_dsn(text: str) -> dict[str, str]:

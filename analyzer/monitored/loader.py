@@ -12,8 +12,8 @@ from pathlib import Path
 from analyzer.errors import UnsupportedVersion
 
 SQL_DIR = Path(__file__).parent / "sql"
-# By it our own statements are told from others' in pg_stat_statements and pg_stat_activity. It stands behind the
-# first word, because 18 keeps no comment before it (seen on 18.6; 13 and 15 keep both).
+# By it our own statements are told from others' in pg_stat_statements and pg_stat_activity. It stands behind
+# the first word, because 18 keeps no comment before it (seen on 18.6; 13 and 15 keep both).
 MARKER = "/* pgloupe */"
 _VARIANT = re.compile(r"(?P<name>[a-z_]+)(?:\.pg(?P<server>\d+)|\.v(?P<extension>\d+_\d+))?\.sql")
 

@@ -1,0 +1,53 @@
+-- Counters of every entry, cumulative and without texts. All columns are 8 bytes wide: the reader relies on it.
+-- Needs pg_stat_statements 1.11; pg_read_all_stats (in pg_monitor) to see the entries of other roles.
+copy (
+select
+    s.userid::int8 as role_oid,
+    s.dbid::int8 as database_oid,
+    s.queryid,
+    s.toplevel::int4::int8 as toplevel,
+    extract(epoch from s.stats_since)::float8 as stats_since,
+    s.plans,
+    s.total_plan_time as total_plan_time_ms,
+    s.calls,
+    s.total_exec_time as total_exec_time_ms,
+    s.rows,
+    s.shared_blks_hit as shared_hit_blocks,
+    s.shared_blks_read as shared_read_blocks,
+    s.shared_blks_dirtied as shared_dirtied_blocks,
+    s.shared_blks_written as shared_written_blocks,
+    s.local_blks_hit as local_hit_blocks,
+    s.local_blks_read as local_read_blocks,
+    s.local_blks_dirtied as local_dirtied_blocks,
+    s.local_blks_written as local_written_blocks,
+    s.temp_blks_read as temp_read_blocks,
+    s.temp_blks_written as temp_written_blocks,
+    s.shared_blk_read_time as shared_read_time_ms,
+    s.shared_blk_write_time as shared_write_time_ms,
+    s.local_blk_read_time as local_read_time_ms,
+    s.local_blk_write_time as local_write_time_ms,
+    s.temp_blk_read_time as temp_read_time_ms,
+    s.temp_blk_write_time as temp_write_time_ms,
+    s.wal_records,
+    s.wal_fpi as wal_full_page_images,
+    s.wal_bytes::int8 as wal_bytes,
+    s.jit_functions,
+    s.jit_generation_time as jit_generation_time_ms,
+    s.jit_inlining_count,
+    s.jit_inlining_time as jit_inlining_time_ms,
+    s.jit_optimization_count,
+    s.jit_optimization_time as jit_optimization_time_ms,
+    s.jit_emission_count,
+    s.jit_emission_time as jit_emission_time_ms,
+    s.jit_deform_count,
+    s.jit_deform_time as jit_deform_time_ms,
+    s.min_plan_time as min_plan_time_ms,
+    s.max_plan_time as max_plan_time_ms,
+    s.stddev_plan_time as stddev_plan_time_ms,
+    s.min_exec_time as min_exec_time_ms,
+    s.max_exec_time as max_exec_time_ms,
+    s.stddev_exec_time as stddev_exec_time_ms
+from {schema}.pg_stat_statements(false) as s
+where s.queryid is not null
+limit {limit}
+) to stdout (format binary)

@@ -1,0 +1,17 @@
+-- Texts of the entries asked for (new ones only); a text longer than any we analyse is cut.
+-- Needs pg_stat_statements 1.9; pg_read_all_stats (in pg_monitor) to see the texts of other roles.
+select
+    s.userid::int8 as role_oid,
+    s.dbid::int8 as database_oid,
+    s.queryid,
+    s.toplevel,
+    pg_catalog.left(s.query, %(characters)s) as text
+from {schema}.pg_stat_statements(true) as s
+join rows from (
+    pg_catalog.unnest(%(role_oids)s::int8[]),
+    pg_catalog.unnest(%(database_oids)s::int8[]),
+    pg_catalog.unnest(%(queryids)s::int8[]),
+    pg_catalog.unnest(%(toplevels)s::bool[])
+) as k (role_oid, database_oid, queryid, toplevel)
+    on s.queryid = k.queryid and s.userid::int8 = k.role_oid and s.dbid::int8 = k.database_oid
+    and s.toplevel = k.toplevel
