@@ -1,5 +1,6 @@
 """`manage.py up [DSN ...]`: everything in one terminal, until Ctrl-C."""
 
+import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "dsn", nargs="*", help="postgresql://user:password@host/dbname of a server to monitor"
+            "dsn", nargs="*", help="postgresql://user:password@host/dbname to monitor; also from PGLOUPE_DSN"
         )
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
         parser.add_argument(
@@ -27,18 +28,23 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            exit_code = supervisor.run(
-                self.wanted(options), say=self.stderr_line, announce=lambda line: self.stdout.write(line)
-            )
+            exit_code = supervisor.run(self.wanted(options), say=self.say, announce=self.announce)
         except PgLoupeError as failure:
             raise CommandError(str(failure), returncode=2) from failure
         if exit_code:
             raise SystemExit(exit_code)
 
     def wanted(self, options: dict[str, Any]) -> supervisor.Options:
-        return supervisor.Options(dsns=options["dsn"], host=options["host"], port=options["port"])
+        # Not left in the environment, where every child would inherit the passwords.
+        from_environment = os.environ.pop("PGLOUPE_DSN", "").split()
+        return supervisor.Options(
+            dsns=[*options["dsn"], *from_environment], host=options["host"], port=options["port"]
+        )
 
-    def stderr_line(self, line: str) -> None:
-        self.stderr.style_func = None
-        self.stderr.write(line)
+    def say(self, line: str) -> None:
+        self.stderr.write(line, style_func=str)  # progress, not an error: not red
         self.stderr.flush()
+
+    def announce(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

@@ -1,0 +1,67 @@
+# `make demo` and `make test` need Python 3.11+ and make, nothing else; the first run sets everything up.
+#   make demo              pgLoupe with a badly written shop under load, to look at
+#   make up DSN=...        pgLoupe for your own database (several DSNs: separate them by spaces)
+#   make test [ARGS=...]   the tests, on real servers      make lint, make types      what CI checks besides
+#   make bench             the figures of docs/performance.md
+# Another Python: make test PYTHON=python3.12. Another port: make demo PORT=9000.
+
+PYTHON ?= python3
+PORT ?= 8000
+JOBS ?= 2
+ARGS ?=
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+# A stamp per content of the requirements: a second run starts at once, a changed pin installs again.
+READY := $(VENV)/.ready-$(shell cat requirements.txt | cksum | tr -d ' ')
+READY_DEV := $(VENV)/.ready-dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -d ' ')
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo up test bench lint types clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@sed -n '2,6s/^# //p' Makefile
+
+demo: $(READY)
+	@exec $(RUN) manage.py demo --port $(PORT) $(ARGS)
+
+# The DSN goes through the environment: on a command line its password would show in every process list.
+up: $(READY)
+	@PGLOUPE_DSN="$$DSN" exec env -u DSN $(RUN) manage.py up --port $(PORT) $(ARGS)
+
+test: $(READY_DEV)
+	$(RUN) -m pytest -n $(JOBS) $(ARGS)
+
+bench: $(READY)
+	$(RUN) -m bench $(ARGS)
+
+lint: $(READY_DEV)
+	$(RUN) -m ruff check .
+
+types: $(READY_DEV)
+	$(RUN) -m mypy
+
+# What make made. The data under var/ stays.
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
+
+$(RUN):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "pgLoupe needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing);" \
+	       "name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "$(PYTHON) comes without venv; on Debian: apt install python3-venv" >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): $(RUN)
+	@echo "Installing what pgLoupe needs into $(VENV) (about a minute, once)"
+	@$(RUN) -m pip install --quiet -r requirements.txt
+	@rm -f $(VENV)/.ready-[0-9]* && touch $@
+
+$(READY_DEV): $(RUN)
+	@echo "Installing what the tests need into $(VENV) (about a minute, once)"
+	@$(RUN) -m pip install --quiet -r requirements-dev.txt
+	@rm -f $(VENV)/.ready-* && touch $@ $(READY)
