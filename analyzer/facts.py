@@ -142,6 +142,7 @@ class SchemaFacts:
     settings: Mapping[str, str] = field(default_factory=dict)
     days_since_stats_reset: float | None = None
     statistics_readable: bool = True  # False: pg_stats showed nothing to this role
+    extensions: tuple[str, ...] = ()  # installed in this database, by name
 
     @cached_property
     def _by_oid(self) -> dict[int, TableFacts]:
@@ -184,7 +185,14 @@ class SchemaFacts:
                 }
             )
 
-        return cls(**{**data, "tables": tuple(table(t) for t in data["tables"]), "search_path": tuple(data["search_path"])})
+        return cls(
+            **{
+                **data,
+                "tables": tuple(table(t) for t in data["tables"]),
+                "search_path": tuple(data["search_path"]),
+                "extensions": tuple(data.get("extensions", ())),
+            }
+        )
 
 
 def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:
