@@ -383,7 +383,8 @@ class _Reader:
                 inner = derived.columns.get(derived.names[0])
                 if outer is not None and inner is not None and derived.can_push:
                     own = Column(inner.table, inner.name, 0)
-                    self._assign([_equal(own, replace(outer, depth=1))])
+                    found = _equal(own, replace(outer, depth=1))
+                    self._assign([replace(found, predicate=replace(found.predicate, operator="semi"))])
 
     def _shape(self, node: Node, block: _BlockDraft) -> None:
         scope = block.scope

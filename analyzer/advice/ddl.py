@@ -1,0 +1,225 @@
+"""DDL to copy: quoted for any identifier, named within PostgreSQL's limit, with its undo.
+
+CREATE INDEX CONCURRENTLY does not block writes, cannot run inside a transaction, and leaves an invalid index behind
+when it fails. It does not exist for partitioned tables: there the script builds each partition's index and attaches it.
+Sources: the manual, CREATE INDEX ("Building Indexes Concurrently") and ALTER INDEX (ATTACH PARTITION).
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pglast import keywords
+
+from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+
+# pg_config_manual.h: NAMEDATALEN 64, with the closing zero byte
+MAX_NAME_BYTES = 63
+NEEDS_QUOTES = keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS | keywords.COL_NAME_KEYWORDS
+# judgement: long enough to get between short transactions, short enough that a queue behind us stays short
+LOCK_TIMEOUT_S = 5
+PLAIN_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz_")
+PLAIN = PLAIN_FIRST | frozenset("0123456789$")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexColumn:
+    """A key column, or an expression as SQL. ``nulls_first`` None: PostgreSQL's default for the direction."""
+
+    name: str
+    descending: bool = False
+    nulls_first: bool | None = None
+    opclass: str | None = None
+    is_expression: bool = False
+
+    def sql(self) -> str:
+        text = f"({self.name})" if self.is_expression else quote_identifier(self.name)
+        if self.opclass:
+            text += f" {self.opclass}"
+        if self.descending:
+            text += " DESC"
+        if self.nulls_first is not None and self.nulls_first != self.descending:
+            text += " NULLS FIRST" if self.nulls_first else " NULLS LAST"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDefinition:
+    """An index to be: what it is on, not what it is called."""
+
+    table: TableFacts
+    columns: tuple[IndexColumn, ...]
+    method: str = "btree"
+    include: tuple[str, ...] = ()
+    predicate: str | None = None
+
+    def body(self) -> str:
+        """``(a, b DESC) INCLUDE (c) WHERE ...``, with USING where it is no B-tree."""
+        using = "" if self.method == "btree" else f"USING {self.method} "
+        text = f"{using}({', '.join(c.sql() for c in self.columns)})"
+        if self.include:
+            text += f" INCLUDE ({', '.join(quote_identifier(c) for c in self.include)})"
+        return f"{text} WHERE {self.predicate}" if self.predicate else text
+
+
+@dataclass(frozen=True, slots=True)
+class IndexDdl:
+    """``statements`` run one by one, each outside a transaction; ``text`` is all of it to copy."""
+
+    name: str
+    statements: tuple[str, ...]
+    undo_statements: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return _script(self.statements)
+
+    @property
+    def undo_text(self) -> str:
+        return _script(self.undo_statements)
+
+
+def quote_identifier(name: str) -> str:
+    """As quote_ident(), which quotes every keyword that is not plain everywhere."""
+    plain = bool(name) and name[0] in PLAIN_FIRST and all(c in PLAIN for c in name) and name not in NEEDS_QUOTES
+    return name if plain else '"' + name.replace('"', '""') + '"'
+
+
+def qualified(schema: str, name: str) -> str:
+    return f"{quote_identifier(schema)}.{quote_identifier(name)}"
+
+
+def index_name(table: str, columns: Sequence[str], taken: Collection[str] = ()) -> str:
+    """``ix_table_col1_col2`` within 63 bytes and unlike ``taken`` (the schema's relations)."""
+    wanted = "_".join(["ix", table, *columns])
+    name, attempt = _fit(wanted), 1
+    while name in taken:
+        attempt += 1
+        name = _fit(f"{wanted}_{attempt}")
+    return name
+
+
+def _fit(name: str) -> str:
+    if len(name.encode()) <= MAX_NAME_BYTES:
+        return name
+    mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+    head = name.encode()[: MAX_NAME_BYTES - len(mark) - 1].decode(errors="ignore")
+    return f"{head}_{mark}"
+
+
+def name_columns(definition: IndexDefinition) -> list[str]:
+    """Columns as they go into the name; an expression gives its letters."""
+    return [
+        "_".join("".join(c if c.isalnum() else " " for c in column.name).split())[:24] if column.is_expression else column.name
+        for column in definition.columns
+    ]
+
+
+def create_index(definition: IndexDefinition, facts: SchemaFacts) -> IndexDdl:
+    """The statements that make the index where its table stands, and those that take it away again."""
+    table = definition.table
+    taken = _taken(facts, table.schema)
+    if table.kind == "p":
+        return _create_partitioned(definition, facts)
+    drops, leftover = _drop_leftovers(definition, table)
+    name = index_name(table.name, name_columns(definition), taken - leftover)
+    create = f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {quote_identifier(name)} ON {qualified(table.schema, table.name)}"
+    notes = ("Run it outside a transaction. If it fails, drop the invalid index it leaves before trying again.",)
+    return IndexDdl(name, (*drops, f"{create} {definition.body()}"), (_drop(table.schema, name),), notes)
+
+
+def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts) -> IndexDdl:
+    root = definition.table
+    taken: dict[str, set[str]] = {}
+    steps: list[str] = []
+    attach: list[str] = []
+
+    def name_for(table: TableFacts) -> str:
+        names = taken.setdefault(table.schema, _taken(facts, table.schema))
+        name = index_name(table.name, name_columns(definition), names)
+        names.add(name)
+        return name
+
+    foreign = False
+    root_name = name_for(root)
+    parents = [(root, root_name)]
+    only: list[str] = []
+    while parents:
+        table, name = parents.pop(0)
+        only.append(
+            f"CREATE INDEX IF NOT EXISTS {quote_identifier(name)} ON ONLY {qualified(table.schema, table.name)} {definition.body()}"
+        )
+        for oid in table.partitions:
+            child = facts.table(oid)
+            if child is None:
+                continue
+            if child.kind == "f":
+                foreign = True
+                continue
+            existing = equal_index(definition, child) if child.kind != "p" else None
+            child_name = existing.name if existing else name_for(child)
+            if child.kind == "p":
+                parents.append((child, child_name))
+            elif existing is None:
+                steps.append(
+                    f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {quote_identifier(child_name)}"
+                    f" ON {qualified(child.schema, child.name)} {definition.body()}"
+                )
+            # the lowest level first, so that a parent is complete when it is attached
+            attach.insert(
+                0, f"ALTER INDEX {qualified(table.schema, name)} ATTACH PARTITION {qualified(child.schema, child_name)}"
+            )
+    timeout, no_timeout = f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'", "RESET lock_timeout"
+    notes = [
+        "Run the statements one by one, outside a transaction: CREATE INDEX CONCURRENTLY does not exist for"
+        " partitioned tables, so each partition gets its own index, which is then attached.",
+        "The index of the whole table is valid once every partition's index is attached.",
+    ]
+    if foreign:
+        notes.append("Foreign partitions cannot have it; the index of the whole table therefore stays invalid.")
+    statements = (timeout, *only, no_timeout, *steps, timeout, *attach, no_timeout)
+    undo = (timeout, f"DROP INDEX IF EXISTS {qualified(root.schema, root_name)}", no_timeout)
+    return IndexDdl(root_name, statements, undo, tuple(notes))
+
+
+def equal_index(definition: IndexDefinition, table: TableFacts) -> IndexFacts | None:
+    """A usable, free-standing index of just this definition."""
+    return next(
+        (i for i in table.indexes if i.is_usable and i.parent_oid is None and is_same_definition(definition, i)), None
+    )
+
+
+def is_same_definition(definition: IndexDefinition, index: IndexFacts) -> bool:
+    if index.method != definition.method or index.predicate or definition.predicate or index.expressions:
+        return False
+    columns = tuple(c.name for c in definition.columns)
+    if index.columns != columns or index.include != definition.include or any(c.is_expression for c in definition.columns):
+        return False
+    options = index.options or (0,) * len(columns)
+    wanted = tuple(
+        (1 if c.descending else 0) | (2 if (c.descending if c.nulls_first is None else c.nulls_first) else 0)
+        for c in definition.columns
+    )
+    classes = index.is_default_opclass or (True,) * len(columns)
+    return options == wanted and all(d == (c.opclass is None) for d, c in zip(classes, definition.columns, strict=False))
+
+
+def _drop_leftovers(definition: IndexDefinition, table: TableFacts) -> tuple[list[str], set[str]]:
+    """An invalid index of the same definition is what a failed attempt left: IF NOT EXISTS would keep it."""
+    names = [i.name for i in table.indexes if not i.is_valid and is_same_definition(definition, i)]
+    return [_drop(table.schema, name) for name in names], set(names)
+
+
+def _drop(schema: str, name: str) -> str:
+    return f"DROP INDEX CONCURRENTLY IF EXISTS {qualified(schema, name)}"
+
+
+def _taken(facts: SchemaFacts, schema: str) -> set[str]:
+    """Names of relations in a schema, as far as the facts know them."""
+    names = {t.name for t in facts if t.schema == schema}
+    return names | {i.name for t in facts for i in t.indexes if i.schema == schema}
+
+
+def _script(statements: Sequence[str]) -> str:
+    return "".join(f"{s};\n" for s in statements)
