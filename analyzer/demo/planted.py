@@ -140,9 +140,7 @@ MISSING_FOREIGN_KEY_INDEXES: tuple[MissingForeignKeyIndex, ...] = (
 COUPON_CHECK = 'FROM ONLY "public"."shop_order" x WHERE $1 OPERATOR(pg_catalog.=) "coupon_id" FOR KEY SHARE'
 
 INNOCENTS: tuple[Innocent, ...] = (
-    Innocent(
-        _FIRST_PAGE, 'FROM "django_session" WHERE', "session lookup, once per request", (N_PLUS_ONE, "PL004")
-    ),
+    Innocent(_FIRST_PAGE, 'FROM "django_session" WHERE', "session lookup, once per request", (N_PLUS_ONE, "PL004")),
     Innocent(
         _FIRST_PAGE,
         'FROM "auth_user" WHERE "auth_user"."id" = $1',

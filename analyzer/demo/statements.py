@@ -33,9 +33,7 @@ def _select(table: str, rest: str) -> str:
 
 def _insert(table: str, rows: str = "%s", returning: bool = True) -> str:
     names = ", ".join(f'"{column}"' for column in _COLUMNS[table][1:])
-    return f'INSERT INTO "{table}" ({names}) VALUES {rows}' + (
-        f' RETURNING "{table}"."id"' if returning else ""
-    )
+    return f'INSERT INTO "{table}" ({names}) VALUES {rows}' + (f' RETURNING "{table}"."id"' if returning else "")
 
 
 def _placeholders(table: str) -> str:
@@ -48,8 +46,7 @@ SESSION = _select(
     'WHERE ("django_session"."expire_date" > %s AND "django_session"."session_key" = %s) LIMIT 21',
 )
 SESSION_SAVE = (
-    'UPDATE "django_session" SET "session_data" = %s, "expire_date" = %s'
-    ' WHERE "django_session"."session_key" = %s'
+    'UPDATE "django_session" SET "session_data" = %s, "expire_date" = %s WHERE "django_session"."session_key" = %s'
 )
 USER = _select("auth_user", 'WHERE "auth_user"."id" = %s LIMIT 21')
 
@@ -89,8 +86,7 @@ ORDERS_WITH_PRODUCT = _select(
 )
 COUPON_DELETE = 'DELETE FROM "shop_coupon" WHERE "shop_coupon"."id" IN (%s)'
 COUPON_INSERT = (
-    'INSERT INTO "shop_coupon" ("code", "percent_off", "valid_until") VALUES (%s, %s, %s)'
-    ' RETURNING "shop_coupon"."id"'
+    'INSERT INTO "shop_coupon" ("code", "percent_off", "valid_until") VALUES (%s, %s, %s) RETURNING "shop_coupon"."id"'
 )
 
 # Well-behaved statements.
@@ -115,9 +111,7 @@ LINES_WITH_PRODUCTS = (
     ' INNER JOIN "shop_product" ON ("shop_orderline"."product_id" = "shop_product"."id")'
     ' WHERE "shop_orderline"."order_id" = %s ORDER BY "shop_orderline"."id" ASC'
 )
-CUSTOMERS_PAGE = _select(
-    "shop_customer", 'WHERE "shop_customer"."id" < %s ORDER BY "shop_customer"."id" DESC LIMIT 50'
-)
+CUSTOMERS_PAGE = _select("shop_customer", 'WHERE "shop_customer"."id" < %s ORDER BY "shop_customer"."id" DESC LIMIT 50')
 EVENTS_PAGE = _select("shop_event", 'WHERE "shop_event"."id" > %s ORDER BY "shop_event"."id" ASC LIMIT 50')
 SALES_REPORT = (
     'SELECT "shop_order"."status", COUNT("shop_order"."id") AS "orders",'
@@ -129,9 +123,7 @@ CUSTOMER_OF_USER = _select("shop_customer", 'WHERE "shop_customer"."user_id" = %
 ORDER_INSERT = _insert("shop_order", _placeholders("shop_order"))
 LINES_INSERT = _insert("shop_orderline", "{}")
 LINE_PLACEHOLDERS = _placeholders("shop_orderline")
-STOCK_UPDATE = (
-    'UPDATE "shop_product" SET "stock" = ("shop_product"."stock" - %s) WHERE "shop_product"."id" = %s'
-)
+STOCK_UPDATE = 'UPDATE "shop_product" SET "stock" = ("shop_product"."stock" - %s) WHERE "shop_product"."id" = %s'
 EVENT_INSERT = _insert("shop_event", _placeholders("shop_event"))
 EVENT_EXPIRE = (
     'DELETE FROM "shop_event" WHERE "shop_event"."id" IN'
@@ -143,7 +135,5 @@ JOB_POLL = _select(
     'WHERE ("shop_job"."status" = \'queued\' AND "shop_job"."run_at" <= %s)'
     ' ORDER BY "shop_job"."run_at" ASC LIMIT 1 FOR UPDATE SKIP LOCKED',
 )
-JOB_DONE = (
-    'UPDATE "shop_job" SET "status" = %s, "attempts" = %s, "finished_at" = %s WHERE "shop_job"."id" = %s'
-)
+JOB_DONE = 'UPDATE "shop_job" SET "status" = %s, "attempts" = %s, "finished_at" = %s WHERE "shop_job"."id" = %s'
 ORDER_STATUS = 'UPDATE "shop_order" SET "status" = %s, "updated_at" = %s WHERE "shop_order"."id" = %s'

@@ -103,18 +103,14 @@ class Totals:
     def summary(self, seconds: float) -> str:
         per_s = self.statements / seconds if seconds else 0.0
         text = f"{self.statements} statements in {seconds:.0f} s ({per_s:.0f}/s), {self.pages.total()} pages"
-        text += (
-            f", {self.errors.total()} errors, {self.reconnects} reconnects, {self.turned_away} turned away"
-        )
+        text += f", {self.errors.total()} errors, {self.reconnects} reconnects, {self.turned_away} turned away"
         return text
 
 
 class Workload:
     """Runs until ``stop`` is called or ``seconds`` are over."""
 
-    def __init__(
-        self, dsn: str, *, statements_per_s: float = NOMINAL_STATEMENTS_PER_S, seed: int = 1
-    ) -> None:
+    def __init__(self, dsn: str, *, statements_per_s: float = NOMINAL_STATEMENTS_PER_S, seed: int = 1) -> None:
         self.dsn = dsn
         self.seed = seed
         self.totals = Totals()
@@ -187,10 +183,7 @@ class Workload:
             except psycopg.Error as problem:
                 error = type(problem).__name__
                 self._note(endpoint, problem)
-                if (
-                    isinstance(problem, psycopg.OperationalError | psycopg.InterfaceError)
-                    or connection.broken
-                ):
+                if isinstance(problem, psycopg.OperationalError | psycopg.InterfaceError) or connection.broken:
                     connection.close()
             with self.totals.lock:
                 self.totals.statements += visit.statements
@@ -201,9 +194,7 @@ class Workload:
             connection.close()
 
     def _note(self, endpoint: Endpoint, problem: psycopg.Error) -> None:
-        if not self.totals.errors[
-            type(problem).__name__
-        ]:  # each kind once: a server away for an hour is one line
+        if not self.totals.errors[type(problem).__name__]:  # each kind once: a server away for an hour is one line
             logger.warning("%s: %s: %s", endpoint.name, type(problem).__name__, str(problem).split("\n")[0])
 
     def _connect(self) -> psycopg.Connection[Row] | None:
