@@ -105,7 +105,8 @@ class Check:
 
     def run(self, thing: Any, context: Context | None = None) -> list[Finding]:
         """Findings in ``thing``; a container (a Plan) is walked when the check looks at its parts."""
-        assert self._function is not None and self.runs_on is not None, f"{self} has no function"
+        assert self._function is not None, f"{self} has no function"
+        assert self.runs_on is not None
         parts: Iterable[Any] = (thing,) if isinstance(thing, self.runs_on) else thing
         args = (context or Context(),) if self._wants_context else ()
         return [finding for part in parts for finding in self._function(part, *args)]

@@ -44,7 +44,7 @@ def _finding(facts: SchemaFacts, table: TableFacts, key: ForeignKeyFacts) -> Fin
     if near_misses:
         message += " " + " ".join(f"Index {index.name} does not: {why}." for index, why in near_misses)
     if deletes:
-        message += f" About {deletes:,.0f} rows a day are deleted from {parent_name}; each delete reads the whole table."
+        message += f" About {deletes:,.0f} rows a day are deleted from {parent_name}, and each delete reads it whole."
     return check.finding(
         about=f"{table.qualified_name}.{key.name}",
         subject=key.name,

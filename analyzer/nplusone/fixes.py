@@ -29,7 +29,10 @@ def fixes(shape: Shape, parent_table: str, child_table: str, foreign_key_column:
     if shape is Shape.TO_ONE:
         django = f'{parent}.objects.select_related("{field}")'
         alchemy = f"select({parent}).options(joinedload({parent}.{field}))"
-        sql = f"select ... from {parent_table} join {child_table} on {child_table}.id = {parent_table}.{foreign_key_column}"
+        sql = (
+            f"select ... from {parent_table}"
+            f" left join {child_table} on {child_table}.id = {parent_table}.{foreign_key_column}"
+        )
     elif shape is Shape.TO_MANY:
         django = f'{parent}.objects.prefetch_related("{reverse}_set")  # or its related_name'
         alchemy = f"select({parent}).options(selectinload({parent}.{reverse}s))"
