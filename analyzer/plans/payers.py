@@ -60,7 +60,7 @@ def initplan_consumers(initplan: PlanNode) -> list[PlanNode]:
 
 
 def _token(name: str) -> re.Pattern[str] | None:
-    """Finds the value in an expression as a whole: ``$1`` is not in ``$10``, nor InitPlan 1 in InitPlan 10."""
+    """Finds the value as a whole token: ``$1`` is not in ``$10``, nor InitPlan 1 in InitPlan 10."""
     if returned := RETURNS.search(name):
         parameters = re.findall(r"\$\d+", returned[1])
         return re.compile("|".join(rf"{re.escape(p)}(?!\d)" for p in parameters)) if parameters else None

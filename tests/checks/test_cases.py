@@ -1,0 +1,75 @@
+"""Every check against its cases: tests/checks/cases/<check>.toml. Walking the checks lets none go without.
+
+[[case]]
+name = "what is special about it"
+plan = '''{...}'''                 # or plan_file, facts, ...: see builders.py
+context = { calls_per_day = 100.0 }  # optional: what the check may know besides
+finds = [{ subject = "...", rows_read = 1 }]   # the subject and the whole evidence of each finding
+also = [{ severity = "WARNING", table = "public.t", message = "..." }]  # optional: more of each finding
+not_run = "reason"                 # instead of finds: the check says that it cannot judge
+"""
+
+import tomllib
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer.checks import Check, all_checks, run_checks
+from analyzer.findings import Finding
+from tests.checks.builders import build, context
+
+SOURCES = ("manual", "measured", "simulated", "judgement", "detection.md", "plan_rules.md")
+CASES = Path(__file__).parent / "cases"
+
+
+def cases_of(check: Check) -> list[dict[str, Any]]:
+    path = CASES / f"{check.name}.toml"
+    return tomllib.loads(path.read_text())["case"] if path.exists() else []
+
+
+def every_case() -> Iterator[Any]:
+    for check in all_checks():
+        for case in cases_of(check):
+            yield pytest.param(check, case, id=f"{check.name}: {case['name']}")
+
+
+@pytest.mark.parametrize(("check", "case"), list(every_case()))
+def test_check_finds_what_the_case_says(check: Check, case: dict[str, Any]) -> None:
+    outcome = run_checks([check], build(case), context(case))
+    if "not_run" in case:
+        assert (outcome.not_run, outcome.findings) == ({check.code: case["not_run"]}, [])
+        return
+    assert outcome.not_run == {}
+    assert [{"subject": f.subject, **f.evidence} for f in outcome.findings] == case["finds"]
+    if "also" in case:
+        assert [shown(f, a) for f, a in zip(outcome.findings, case["also"], strict=True)] == case["also"]
+
+
+def shown(finding: Finding, asked: dict[str, Any]) -> dict[str, Any]:
+    """The asked attributes; enums by their name; ``None`` is left out, as TOML knows none."""
+    values = {name: getattr(finding, name) for name in asked}
+    return {
+        name: value.name if isinstance(value, Enum) else value for name, value in values.items() if value is not None
+    }
+
+
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)
+def test_every_check_has_cases_that_find_and_cases_that_do_not(check: Check) -> None:
+    cases = cases_of(check)
+    assert any(case.get("finds") for case in cases), f"cases/{check.name}.toml holds no case that finds anything"
+    assert any(case.get("finds") == [] for case in cases), f"cases/{check.name}.toml holds no case that finds nothing"
+
+
+def test_every_case_file_belongs_to_a_check() -> None:
+    assert {path.stem for path in CASES.glob("*.toml")} <= {check.name for check in all_checks()}
+
+
+def test_codes_and_names_are_unique_and_every_threshold_names_its_source() -> None:
+    checks = all_checks()
+    assert len({check.code for check in checks}) == len(checks)
+    for check in checks:
+        for name, threshold in check.thresholds.items():
+            assert threshold.source.startswith(SOURCES), f"{check} {name}: {threshold.source}"
