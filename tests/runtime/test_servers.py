@@ -81,7 +81,7 @@ def test_redis_is_the_one_in_the_settings(redis_server, settings):
     assert redis_server.url == settings.CELERY_BROKER_URL
     assert redis.Redis.from_url(settings.CELERY_BROKER_URL).ping()
     with pytest.raises(redis.AuthenticationError):
-        redis.Redis(port=redis_server.port).ping()
+        redis.Redis(port=redis_server.port, retry=None).ping()
 
 
 @pytest.mark.django_db
