@@ -180,13 +180,21 @@ class MonitoredConnection:
     @cached_property
     def statements_extension(self) -> tuple[str, str] | None:
         """pg_stat_statements' (schema, version) in this database; None where it is not created."""
-        rows = self.run("extension", {"name": "pg_stat_statements"}, action="looking for pg_stat_statements")
+        with self.transaction_read_only():
+            rows = self.run("extension", {"name": "pg_stat_statements"}, action="looking for pg_stat_statements")
         return (rows[0].schema, rows[0].version) if rows else None
 
     def need_statements_extension(self) -> tuple[str, str]:
         if self.statements_extension is None:
             raise MissingExtension("pg_stat_statements", self.dbname)
         return self.statements_extension
+
+    @cached_property
+    def activity_query_size_bytes(self) -> int:
+        """track_activity_query_size, fixed while the server runs."""
+        with self.transaction_read_only():
+            rows = self.run("setting", {"name": "track_activity_query_size"}, action="reading a setting")
+        return int(rows[0].setting)
 
     # -- transactions -------------------------------------------------------------------------------------
 

@@ -20,7 +20,6 @@ from analyzer.monitored.connection import MonitoredConnection
 from analyzer.readings import (
     COUNTERS,
     KEY_DTYPE,
-    Names,
     ServerState,
     StatementReading,
     StatementText,
@@ -114,16 +113,6 @@ def read_statement_texts(
             extension_version=version,
         )
     return [StatementText(r.role_oid, r.database_oid, r.queryid, r.toplevel, r.text) for r in rows]
-
-
-def read_names(conn: MonitoredConnection) -> Names:
-    """Databases and roles by oid."""
-    with conn.transaction_read_only():
-        rows = conn.run("names", action="reading the names of databases and roles")
-    return Names(
-        databases={r.oid: r.name for r in rows if r.kind == "database"},
-        roles={r.oid: r.name for r in rows if r.kind == "role"},
-    )
 
 
 @lru_cache(maxsize=8)
