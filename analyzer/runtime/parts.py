@@ -51,6 +51,7 @@ class Child:
         self._cwd = cwd
         self._pass_fds = tuple(pass_fds)
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked_to_stop = False
 
     @property
     def pid(self) -> int | None:
@@ -67,6 +68,7 @@ class Child:
 
     def start(self) -> None:
         self._end_group()  # a killed parent may have left workers behind
+        self._asked_to_stop = False
         self._process = spawn(
             self.command,
             log_file=self.log_file,
@@ -76,7 +78,9 @@ class Child:
         )
 
     def ask_to_stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        """SIGTERM, once: a second one makes Celery drop what it works on."""
+        if self.is_running and self._process is not None and not self._asked_to_stop:
+            self._asked_to_stop = True
             self._process.terminate()
 
     def stop(self, patience_s: float) -> None:
