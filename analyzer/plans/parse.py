@@ -32,9 +32,7 @@ def parse_plans(source: object) -> list[Plan]:
     value = read_json(source)
     entries = value if isinstance(value, list) else [value]
     if not entries:
-        raise PlanError(
-            "The plan is an empty JSON array: EXPLAIN printed nothing, or a rule left nothing to run."
-        )
+        raise PlanError("The plan is an empty JSON array: EXPLAIN printed nothing, or a rule left nothing to run.")
     plans = []
     for entry in entries:
         if entry in ("Utility Statement", ["Utility Statement"]):
@@ -126,8 +124,7 @@ def _node(raw: object, parent: PlanNode | None) -> PlanNode:
         rows_removed_by_filter=_number(own, "Rows Removed by Filter"),
         rows_removed_by_join_filter=_number(own, "Rows Removed by Join Filter"),
         # 18 prints "Disabled" on every node; JSON that went through JavaScript may have lost the ".00"
-        rows_are_fractional=isinstance(own.get("Actual Rows"), float)
-        or ("Disabled" in own and loops is not None),
+        rows_are_fractional=isinstance(own.get("Actual Rows"), float) or ("Disabled" in own and loops is not None),
         buffers=_buffers(own),
         workers=tuple(w for w in workers if isinstance(w, Mapping)) if isinstance(workers, list) else (),
     )
@@ -143,11 +140,7 @@ def _set_labels(plan: Plan) -> None:
     for node in plan:
         if node.parent and (node.parent.node_type in APPENDS or id(node.parent) in below_append):
             below_append.add(id(node))
-            if (
-                node.alias
-                and GENERATED_SUFFIX.search(node.alias)
-                and scans.get(node.relation_name or "") == 1
-            ):
+            if node.alias and GENERATED_SUFFIX.search(node.alias) and scans.get(node.relation_name or "") == 1:
                 node.label = label(node.raw, is_only_scan_in_append=True)
 
 

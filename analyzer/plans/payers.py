@@ -7,9 +7,7 @@ from analyzer.plans.node import Plan, PlanNode
 
 RETURNS = re.compile(r"\(returns ([^)]*)\)")  # to 16: "InitPlan 1 (returns $0,$1)"
 NAMED = re.compile(r"InitPlan (\d+)")  # from 17: "InitPlan 1", asked for as (InitPlan 1).col1
-NO_EXPRESSION = frozenset(
-    ("Subplan Name", "Node Type", "Alias", "Relation Name", "Schema", "Index Name", "CTE Name")
-)
+NO_EXPRESSION = frozenset(("Subplan Name", "Node Type", "Alias", "Relation Name", "Schema", "Index Name", "CTE Name"))
 
 
 def is_lazy(node: PlanNode) -> bool:

@@ -51,9 +51,7 @@ def _loads(text: str) -> object:
     text = text.lstrip("\ufeff")
     start = min((i for i in (text.find("["), text.find("{")) if i >= 0), default=-1)
     if start < 0:
-        raise PlanError(
-            f"There is no JSON in the plan; {HOW_TO}." if text.strip() else f"The plan is empty; {HOW_TO}."
-        )
+        raise PlanError(f"There is no JSON in the plan; {HOW_TO}." if text.strip() else f"The plan is empty; {HOW_TO}.")
     before = text[:start].strip()
     if before and not re.fullmatch(r"(QUERY PLAN)?[\s|+-]*", before):
         raise PlanError(f"The plan does not start with JSON; {HOW_TO}.")

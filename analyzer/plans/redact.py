@@ -42,9 +42,7 @@ def redact_plan(plan_json: object) -> Any:
     """A copy of EXPLAIN's JSON (text or decoded value) without literals, as a decoded value."""
     source = read_json(plan_json) if isinstance(plan_json, str | bytes) else plan_json
     top: list[Any] = [source]
-    waiting: list[tuple[Any, Any, str | None]] = [
-        (top, 0, None)
-    ]  # container, its key or index, name of the field
+    waiting: list[tuple[Any, Any, str | None]] = [(top, 0, None)]  # container, its key or index, name of the field
     while waiting:  # no recursion: plans can be deeper than Python's stack
         container, key, name = waiting.pop()
         value = container[key]

@@ -50,10 +50,7 @@ def _parts(node: PlanNode, in_append: bool) -> list[str]:
         f"{node.schema}.{relation}" if node.schema and relation else relation,
         index,
         node.join_type or "",
-        *(
-            str(node.raw.get(key, ""))
-            for key in ("Strategy", "Command", "Operation", "CTE Name", "Function Name")
-        ),
+        *(str(node.raw.get(key, "")) for key in ("Strategy", "Command", "Operation", "CTE Name", "Function Name")),
     ]
     parts += [f"{key}={condition_shape(text)}" for key in CONDITION_KEYS if (text := node.expression(key))]
     sort_key = node.raw.get("Sort Key")

@@ -1,0 +1,88 @@
+"""`manage.py inspect_plan FILE`: a plan's nodes with exclusive time and buffers, and what the checks find in it."""
+
+import json
+import sys
+from argparse import ArgumentParser
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from analyzer.checks import Outcome, checks_on, run_checks
+from analyzer.errors import PgLoupeError
+from analyzer.findings import Finding, Severity
+from analyzer.plans import Plan, PlanNode, parse_plans
+from analyzer.plans.show import plan_as_json, plan_as_text
+
+NEVER = "never"
+
+
+class Command(BaseCommand):
+    help = (
+        "Show a plan's nodes with the time and blocks each spent itself, and what is wrong with them."
+        " Exit code 0: fine, 1: findings at or above --fail-on, 2: the plan cannot be read."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", help="EXPLAIN's output, JSON or text; - reads standard input")
+        parser.add_argument("--format", choices=("text", "json"), default="text")
+        parser.add_argument(
+            "--fail-on",
+            choices=(*(severity.name.lower() for severity in Severity), NEVER),
+            default="warning",
+            help="exit with 1 from this severity on (default %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            plans = parse_plans(self.read(options["file"]))
+        except PgLoupeError as problem:
+            raise CommandError(str(problem), returncode=2) from problem
+        outcomes = [run_checks(checks_on(PlanNode, Plan), plan) for plan in plans]
+        if options["format"] == "json":
+            self.stdout.write(json.dumps({"plans": [*map(as_json, plans, outcomes)]}, indent=2))
+        else:
+            self.stdout.write("\n\n".join("\n".join(as_text(*pair)) for pair in zip(plans, outcomes, strict=True)))
+        if failed(outcomes, options["fail_on"]):
+            raise SystemExit(1)
+
+    def read(self, name: str) -> bytes:
+        if name == "-":
+            return sys.stdin.buffer.read()
+        try:
+            return Path(name).read_bytes()
+        except OSError as problem:
+            raise CommandError(f"Cannot read {name}: {problem.strerror}.", returncode=2) from problem
+
+
+def failed(outcomes: list[Outcome], fail_on: str) -> bool:
+    if fail_on == NEVER:
+        return False
+    least = Severity[fail_on.upper()]
+    return any(finding.severity >= least for outcome in outcomes for finding in outcome.findings)
+
+
+def as_json(plan: Plan, outcome: Outcome) -> dict[str, Any]:
+    findings = [{**asdict(f), "severity": f.severity.name.lower(), "key": f.key} for f in outcome.findings]
+    return {**plan_as_json(plan), "findings": findings, "not_run": outcome.not_run}
+
+
+def as_text(plan: Plan, outcome: Outcome) -> list[str]:
+    lines = plan_as_text(plan)
+    for finding in sorted(outcome.findings, key=lambda f: -f.severity):
+        lines += ["", *finding_as_text(finding)]
+    for code, reason in outcome.not_run.items():
+        lines += ["", f"{code} was not run: {reason}"]
+    if not outcome.findings and plan.is_analyzed:
+        lines += ["", "Nothing found."]
+    return lines
+
+
+def finding_as_text(finding: Finding) -> list[str]:
+    return [
+        f"{finding.severity.name.lower()} {finding.code}: {finding.title}",
+        f"  {finding.message}",
+        f"  {finding.hint}",
+    ]
