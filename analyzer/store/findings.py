@@ -1,0 +1,84 @@
+"""Findings over time: opened, seen again, closed when gone, reopened when back, muted by a person."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from analyzer.findings import Finding
+from analyzer.models import Database, FindingRecord, Server, Statement
+
+LOCK_FINDINGS = 7469  # advisory lock (LOCK_FINDINGS, server id): two runs do not judge the same findings at once
+
+
+def keep_findings(
+    server: Server,
+    database: Database | None,
+    findings: Sequence[Finding],
+    codes_run: Iterable[str],
+    scope: Statement | Iterable[str] | None = None,
+    *,
+    now: datetime | None = None,
+) -> list[FindingRecord]:
+    """Keep what a run of checks found; the records of it, in the order given.
+
+    ``codes_run``: the checks that could judge (not those that lacked a fact). Open findings of these codes in
+    this database that were not found again close themselves; ``scope`` narrows that to one statement, or to
+    findings about the given things (``Finding.about``), for runs that looked at no more. A closed one found
+    again is reopened. Muting is a person's word: nothing here changes it.
+    """
+    now = now or timezone.now()
+    unique = {f.key[:500]: f for f in findings}
+    about = {scope.fingerprint} if isinstance(scope, Statement) else None if scope is None else set(scope)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_FINDINGS, server.pk])
+        all_of = FindingRecord.objects.filter(server=server, database=database)
+        known = {r.key: r for r in all_of.filter(key__in=list(unique))}
+        statements = dict(
+            Statement.objects.filter(server=server, fingerprint__in={f.about for f in unique.values()}).values_list(
+                "fingerprint", "pk"
+            )
+        )
+        kept = []
+        for key, finding in unique.items():
+            record = known.get(key)
+            if record is None:
+                record = FindingRecord(server=server, database=database, key=key, first_seen=now)
+            elif record.closed_at is not None:
+                record.closed_at = None
+                record.times_reopened += 1
+            _fill(record, finding, statements.get(finding.about), now)
+            record.save()
+            kept.append(record)
+        gone = all_of.filter(code__in=set(codes_run), closed_at__isnull=True).exclude(key__in=list(unique))
+        if about is not None:
+            gone = gone.filter(about__in=about)
+        gone.update(closed_at=now)
+    return kept
+
+
+def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now: datetime) -> None:
+    record.statement_id = statement_id
+    record.code, record.title = finding.code, finding.title[:200]
+    record.severity, record.level = int(finding.severity), str(finding.level)
+    record.about, record.subject = finding.about[:300], finding.subject[:300]
+    record.table = (finding.table or "")[:130]
+    record.message, record.hint = finding.message, finding.hint
+    record.evidence = dict(finding.evidence)
+    record.fixes = [asdict(fix) for fix in finding.fixes]
+    record.related_fingerprints = list(finding.related_fingerprints)
+    record.impact_s_per_day = finding.impact_s_per_day
+    record.last_seen = now
+
+
+def mute(finding: FindingRecord, by: str, reason: str) -> None:
+    """Hide it from now on, whatever is found; ``by`` and ``reason`` are shown."""
+    finding.muted_at, finding.muted_by, finding.mute_reason = timezone.now(), by, reason
+    finding.save(update_fields=["muted_at", "muted_by", "mute_reason"])
+
+
+def unmute(finding: FindingRecord) -> None:
+    finding.muted_at, finding.muted_by, finding.mute_reason = None, "", ""
+    finding.save(update_fields=["muted_at", "muted_by", "mute_reason"])

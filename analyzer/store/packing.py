@@ -1,0 +1,223 @@
+"""Fresh rows of hours that are over -> compressed columns, and back.
+
+A chunk holds up to CHUNK_POINTS points (one entry in one interval) of one server and hour, sorted by entry, then
+time; a server and hour may have several, and more may join when late rows come. Each counter is one value:
+
+    byte 0: bytes per number (1 to 8), plus 128 when deflated
+    rest:   the numbers' lowest bytes, then the next ones, ... (planes), as they are or deflated
+
+NULL says that all are zero. Planes of high bytes are mostly zeros, so a counter costs what its digits are worth.
+``entry_ids`` holds differences from the entry before (the first from ``first_entry``), ``taken_at`` the distinct
+times of the chunk (microseconds since the hour) followed by each point's index into them.
+"""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db import connection, transaction
+from numpy.typing import NDArray
+
+from analyzer.store.columns import COLUMNS
+from analyzer.store.copying import copy_out, to_us, us_sql
+from analyzer.store.partitions import drop_partition, ensure_partition, floor_to, partitions_of
+
+CHUNK_POINTS = 2000  # measured (docs/performance.md): more hardly compresses better, and is slower for one entry
+# Hours stay fresh until they ended this long ago: a page's last hour is then never cut out of chunks.
+FRESH_FOR = timedelta(hours=2)
+ENTRIES_AT_ONCE = 2000  # bounds the memory of packing: 2,000 entries x 60 intervals x 43 counters x 8 bytes = 41 MB
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """``values[:, i]`` is ``columns[i]``; times are Unix microseconds."""
+
+    entry_ids: Ints
+    taken_at_us: Ints
+    values: Ints
+    columns: tuple[str, ...]
+
+    def column(self, name: str) -> Ints:
+        out: Ints = self.values[:, self.columns.index(name)]
+        return out
+
+    def __len__(self) -> int:
+        return len(self.entry_ids)
+
+
+def encode(numbers: Ints) -> bytes | None:
+    """None when all are zero. Numbers are not negative."""
+    top = int(numbers.max(initial=0))
+    if top == 0:
+        return None
+    width = (top.bit_length() + 7) // 8
+    planes = np.ascontiguousarray(numbers.astype("<i8")).view(np.uint8).reshape(-1, 8)[:, :width].T.tobytes()
+    packed = zlib.compress(planes, level=6, wbits=-15)
+    return bytes([width | 128]) + packed if len(packed) < len(planes) else bytes([width]) + planes
+
+
+def decode(data: bytes | memoryview | None, points: int) -> Ints:
+    if data is None:
+        return np.zeros(points, dtype=np.int64)
+    data = bytes(data)
+    width = data[0] & 127
+    planes = zlib.decompress(data[1:], wbits=-15) if data[0] & 128 else data[1:]
+    numbers = np.zeros((points, 8), dtype=np.uint8)
+    numbers[:, :width] = np.frombuffer(planes, np.uint8).reshape(width, points).T
+    return numbers.view("<i8").reshape(points).astype(np.int64)
+
+
+def encode_times(offsets_us: Ints) -> bytes:
+    times, index = np.unique(offsets_us, return_inverse=True)
+    return struct.pack("<H", len(times)) + times.astype("<u4").tobytes() + (encode(index) or b"")
+
+
+def decode_times(data: bytes | memoryview, points: int) -> Ints:
+    data = bytes(data)
+    (n,) = struct.unpack_from("<H", data)
+    times = np.frombuffer(data, "<u4", n, 2).astype(np.int64)
+    return times[decode(data[2 + 4 * n :] or None, points)]
+
+
+def pack_hours(now: datetime) -> int:
+    """Pack every fresh hour that ended FRESH_FOR ago; the number of points packed."""
+    packed = 0
+    for name, start in partitions_of("statement_delta"):
+        if start + timedelta(hours=1) + FRESH_FOR <= now:
+            packed += pack_hour(name, start)
+            drop_partition("statement_delta", name)
+    return packed
+
+
+def pack_hour(partition: str, hour: datetime) -> int:
+    """Chunks in, rows out, in one transaction: cut short, nothing has happened; run again, nothing is left to do."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        ensure_partition("statement_packed", hour)
+        cursor.execute("set local lock_timeout = '5s'")
+        cursor.execute(f"lock table {partition} in share row exclusive mode")  # readers may, writers may not
+        cursor.execute(
+            f"select d.server_id, bool_and(d.taken_at <= r.taken_at) from (select server_id, max(taken_at) as"
+            f" taken_at from {partition} group by 1) d left join rolled_up r using (server_id) group by 1"
+        )
+        servers = cursor.fetchall()
+        if any(not is_rolled for _, is_rolled in servers):
+            raise NotRolledUp(partition)
+        points = sum(_pack_server(partition, hour, server_id) for server_id, _ in servers)
+        cursor.execute(f"truncate {partition}")
+    return points
+
+
+class NotRolledUp(Exception):
+    """An hour was to be packed before its rows were in the hourly sums; the next run does both."""
+
+
+def _pack_server(partition: str, hour: datetime, server_id: int) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"select distinct entry_id from {partition} where server_id = %s order by 1", [server_id])
+        entries = [entry for (entry,) in cursor.fetchall()]
+    counters = ", ".join(f"coalesce({name}, 0)" for name in COLUMNS)
+    total = 0
+    for i in range(0, len(entries), ENTRIES_AT_ONCE):
+        first, last = entries[i], entries[min(i + ENTRIES_AT_ONCE, len(entries)) - 1]
+        rows = copy_out(
+            f"select entry_id, {us_sql('taken_at')}, {counters} from {partition}"
+            " where server_id = %s and entry_id between %s and %s order by entry_id, taken_at",
+            2 + len(COLUMNS),
+            [server_id, first, last],
+        )
+        write_chunks(server_id, hour, rows[:, 0], rows[:, 1], rows[:, 2:])
+        total += len(rows)
+    return total
+
+
+def write_chunks(server_id: int, hour: datetime, entry_ids: Ints, taken_at_us: Ints, values: Ints) -> None:
+    """Points of one server and hour, sorted by entry, then time."""
+    names = ("hour", "first_entry", "last_entry", "server_id", "points", "entry_ids", "taken_at", *COLUMNS)
+    hour_us = to_us(hour)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"copy statement_packed ({', '.join(names)}) from stdin (format binary)") as copy,
+    ):
+        copy.set_types(["timestamptz", "int8", "int8", "int8", "int4", *["bytea"] * (2 + len(COLUMNS))])
+        for i in range(0, len(entry_ids), CHUNK_POINTS):
+            part = slice(i, i + CHUNK_POINTS)
+            entries = entry_ids[part]
+            copy.write_row(
+                (
+                    hour, int(entries[0]), int(entries[-1]), server_id, len(entries),
+                    encode(np.diff(entries, prepend=entries[0])) or b"",
+                    encode_times(taken_at_us[part] - hour_us),
+                    *(encode(np.ascontiguousarray(values[part, c])) for c in range(len(COLUMNS))),
+                )
+            )  # fmt: skip
+
+
+def read_points(
+    server_id: int, start: datetime, end: datetime, columns: Sequence[str], entry_ids: Sequence[int] | None = None
+) -> Points:
+    """Points with start < taken_at <= end, fresh and packed, of some entries or all; in no order."""
+    fresh = _read_fresh(server_id, start, end, columns, entry_ids)
+    packed = _read_packed(server_id, start, end, columns, entry_ids)
+    rows = np.concatenate([packed, fresh]) if len(packed) else fresh
+    return Points(rows[:, 0], rows[:, 1], rows[:, 2:], tuple(columns))
+
+
+def _read_fresh(
+    server_id: int, start: datetime, end: datetime, columns: Sequence[str], entry_ids: Sequence[int] | None
+) -> Ints:
+    counters = "".join(f", coalesce({name}, 0)" for name in columns)
+    where = "taken_at > %(start)s and taken_at <= %(end)s and " + (
+        "server_id = %(server)s" if entry_ids is None else "entry_id = any(%(entries)s)"
+    )
+    return copy_out(
+        f"select entry_id, {us_sql('taken_at')}{counters} from statement_delta where {where}",
+        2 + len(columns),
+        {"server": server_id, "start": start, "end": end, "entries": list(entry_ids or ())},
+    )
+
+
+def _read_packed(
+    server_id: int, start: datetime, end: datetime, columns: Sequence[str], entry_ids: Sequence[int] | None
+) -> Ints:
+    some = (
+        ""
+        if entry_ids is None
+        else " and exists (select 1 from unnest(%(entries)s::bigint[]) e where e between first_entry and last_entry)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select hour, first_entry, points, entry_ids, taken_at{''.join(f', {c}' for c in columns)}"
+            f" from statement_packed where server_id = %(server)s and hour >= %(first)s and hour <= %(end)s{some}",
+            {
+                "server": server_id,
+                "first": floor_to(start, "hour"),
+                "end": end,
+                "entries": list(entry_ids or ()),
+            },
+        )
+        parts = [unpack_chunk(*row) for row in cursor.fetchall()]
+    if not parts:
+        return np.zeros((0, 2 + len(columns)), dtype=np.int64)
+    rows = np.concatenate(parts)
+    keep = (rows[:, 1] > to_us(start)) & (rows[:, 1] <= to_us(end))
+    if entry_ids is not None:
+        keep &= np.isin(rows[:, 0], np.asarray(entry_ids, dtype=np.int64))
+    out: Ints = rows[keep]
+    return out
+
+
+def unpack_chunk(
+    hour: datetime, first_entry: int, points: int, entry_ids: bytes, taken_at: bytes, *counters: bytes | None
+) -> Ints:
+    """Rows of entry id, Unix microseconds and the counters given."""
+    rows = np.empty((points, 2 + len(counters)), dtype=np.int64)
+    rows[:, 0] = first_entry + np.cumsum(decode(entry_ids or None, points))
+    rows[:, 1] = to_us(hour) + decode_times(taken_at, points)
+    for i, data in enumerate(counters):
+        rows[:, 2 + i] = decode(data, points)
+    return rows

@@ -1,0 +1,153 @@
+"""The time series: which tables, how they are cut by time, and how long they are kept.
+
+| table | one row per | cut by | kept (days) |
+| --- | --- | --- | --- |
+| statement_delta | interval and entry that changed: fresh | hour | until packed |
+| statement_packed | server, hour and some hundred points of fresh rows, as compressed columns | day | MINUTES |
+| statement_hour, statement_day | entry and hour / day, sums of its deltas | day / month | HOURS / DAYS |
+| server_delta | interval: all statements of a server together, without ours | day | HOURS |
+| activity_sample | backend seen in pg_stat_activity, no texts | day | MINUTES |
+| relation_sample | table whose counters changed since the catalog reading before | day | HOURS |
+
+They have no foreign keys: rows of a deleted server go with their partition. Partitions are made ahead by
+``ensure_partitions`` and, should nobody have run it, by the writer that needs one. They are attached, not created
+in place, and detached concurrently, so that neither readers nor writers wait for long.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+
+logger = logging.getLogger(__name__)
+
+LOCK_CLASS = 7467  # of our advisory locks in the store: (LOCK_CLASS, LOCK_...)
+LOCK_PARTITIONS, LOCK_HOUSE = 1, 2
+SUFFIX = {"hour": "%Y%m%d%H", "day": "%Y%m%d", "month": "%Y%m"}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    table: str
+    key: str  # the partitioning column
+    step: str  # hour, day, month
+    ahead: int  # partitions made before they are needed
+    keep: str  # setting with the days to keep
+
+    def start_of(self, at: datetime) -> datetime:
+        return floor_to(at, self.step)
+
+    def name_of(self, start: datetime) -> str:
+        return f"{self.table}_p{start.strftime(SUFFIX[self.step])}"
+
+    def start_from(self, partition: str) -> datetime:
+        suffix = partition[len(self.table) + 2 :]
+        return datetime.strptime(suffix, SUFFIX[self.step]).replace(tzinfo=UTC)
+
+
+SERIES: dict[str, Series] = {
+    s.table: s
+    for s in (
+        Series("statement_delta", "taken_at", "hour", 3, "ANALYZER_KEEP_MINUTES_DAYS"),
+        Series("statement_packed", "hour", "day", 1, "ANALYZER_KEEP_MINUTES_DAYS"),
+        Series("statement_hour", "starts_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
+        Series("statement_day", "starts_at", "month", 1, "ANALYZER_KEEP_DAYS_DAYS"),
+        Series("server_delta", "taken_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
+        Series("activity_sample", "taken_at", "day", 1, "ANALYZER_KEEP_MINUTES_DAYS"),
+        Series("relation_sample", "taken_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
+    )
+}
+
+
+def floor_to(at: datetime, step: str) -> datetime:
+    """Start (UTC) of the hour, day or month that holds ``at``."""
+    at = at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    if step == "hour":
+        return at
+    return at.replace(hour=0) if step == "day" else at.replace(hour=0, day=1)
+
+
+def next_start(start: datetime, step: str) -> datetime:
+    if step == "month":
+        return floor_to(start + timedelta(days=32), "month")
+    return start + (timedelta(hours=1) if step == "hour" else timedelta(days=1))
+
+
+def partitions_of(table: str) -> list[tuple[str, datetime]]:
+    """Attached partitions and their starts, oldest first."""
+    series = SERIES[table]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid"
+            " where i.inhparent = to_regclass(%s) order by 1",
+            [table],
+        )
+        return [(name, series.start_from(name)) for (name,) in cursor.fetchall()]
+
+
+def ensure_partition(table: str, at: datetime) -> str:
+    """The partition of ``table`` that takes rows of ``at``; made when missing. Name of the partition."""
+    series = SERIES[table]
+    start = series.start_of(at)
+    name = series.name_of(start)
+    if not _is_attached(name):
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, LOCK_PARTITIONS])
+            if not _is_attached(name):
+                cursor.execute(f"drop table if exists {name}")  # detached by a run that was cut short
+                cursor.execute(f"create table {name} (like {table} including all)")
+                cursor.execute(
+                    f"alter table {table} attach partition {name} for values from (%s) to (%s)",
+                    [start.isoformat(), next_start(start, series.step).isoformat()],
+                )
+    return name
+
+
+def ensure_partitions(now: datetime) -> None:
+    """Every partition that rows of now and the near future need."""
+    for series in SERIES.values():
+        for start in _upcoming(series, now):
+            ensure_partition(series.table, start)
+
+
+def drop_old(now: datetime) -> list[str]:
+    """Drop the partitions whose time to keep is over; their names."""
+    dropped = []
+    for series in SERIES.values():
+        oldest = now - timedelta(days=getattr(settings, series.keep))
+        for name, start in partitions_of(series.table):
+            if next_start(start, series.step) <= oldest:
+                drop_partition(series.table, name)
+                dropped.append(name)
+    return dropped
+
+
+def drop_partition(table: str, name: str) -> None:
+    """Detach and drop. Concurrently where possible: nobody waits. Safe to repeat after an interruption."""
+    with connection.cursor() as cursor:
+        if connection.in_atomic_block:
+            cursor.execute(f"alter table {table} detach partition {name}")
+        else:
+            cursor.execute("select i.inhdetachpending from pg_inherits i where i.inhrelid = to_regclass(%s)", [name])
+            row = cursor.fetchone()
+            if row is not None:
+                how = "finalize" if row[0] else "concurrently"
+                cursor.execute(f"alter table {table} detach partition {name} {how}")
+        cursor.execute(f"drop table if exists {name}")
+
+
+def _is_attached(name: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("select 1 from pg_inherits where inhrelid = to_regclass(%s)", [name])
+        return cursor.fetchone() is not None
+
+
+def _upcoming(series: Series, now: datetime) -> Iterator[datetime]:
+    start = series.start_of(now)
+    yield start
+    for _ in range(series.ahead):
+        start = next_start(start, series.step)
+        yield start

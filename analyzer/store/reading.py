@@ -1,0 +1,19 @@
+"""What pages and checks read: one import for all of it."""
+
+from analyzer.store.timelines import Bucket, Gap, Timeline, server_timeline, sparklines, statement_timeline
+from analyzer.store.totals import (
+    ORDERS,
+    StatementPage,
+    StatementRate,
+    StatementTotals,
+    coverage,
+    rates,
+    statement_totals,
+)
+from analyzer.store.windows import SPANS, Window
+from analyzer.store.workload import workload
+
+__all__ = [
+    "ORDERS", "SPANS", "Bucket", "Gap", "StatementPage", "StatementRate", "StatementTotals", "Timeline", "Window",
+    "coverage", "rates", "server_timeline", "sparklines", "statement_timeline", "statement_totals", "workload",
+]  # fmt: skip

@@ -1,0 +1,133 @@
+"""Schemas as facts: kept when they change, with the rates at which rows come and go."""
+
+import json
+import zlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from analyzer.facts import SchemaFacts
+from analyzer.models import Database, SchemaReading
+from analyzer.store.partitions import ensure_partition
+
+# Table counters that become relation_sample's columns, in its order.
+RELATION_COLUMNS = (
+    "seq_scans", "seq_rows_read", "index_scans", "inserted_rows", "updated_rows", "deleted_rows", "hot_updated_rows",
+)  # fmt: skip
+MOVING = ("inserted_rows", "updated_rows", "deleted_rows")
+RATE_WINDOW = timedelta(days=7)  # a week holds every day's habits once
+# What moves without anybody changing the schema: figures, not structure.
+FIGURES = {
+    "table": ("activity", "rows", "size_bytes", *(f"{c}_per_day" for c in MOVING)),
+    "columns": ("table_rows", "n_distinct", "null_frac", "avg_width_bytes", "correlation", "most_common_freqs"),
+    "indexes": ("size_bytes", "scans"),
+}
+
+
+def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | None = None) -> SchemaReading:
+    """A new row when the structure or the settings changed; else the newest one gets today's figures.
+
+    The tables' counters go to relation_sample, for the rates ``newest_schema`` fills in.
+    """
+    now = taken_at or timezone.now()
+    data = json.loads(json.dumps(facts.to_json()))
+    packed = zlib.compress(json.dumps(data).encode(), level=6)
+    with transaction.atomic():
+        Database.objects.select_for_update().get(pk=database.pk)  # one reading at a time
+        newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").first()
+        if newest is not None and _structure(_unpack(newest)) == _structure(data):
+            newest.confirmed_at, newest.facts = max(now, newest.confirmed_at), packed
+            newest.save(update_fields=["confirmed_at", "facts"])
+        else:
+            newest = SchemaReading.objects.create(database=database, taken_at=now, confirmed_at=now, facts=packed)
+        _keep_activity(database, facts, now)
+    return newest
+
+
+def newest_schema(database: Database) -> SchemaFacts | None:
+    """The schema as last read, with rows inserted, updated and deleted per day over the last week where known."""
+    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").first()
+    if newest is None:
+        return None
+    facts = SchemaFacts.from_json(_unpack(newest))
+    span_days, moved = _rates(database, newest.confirmed_at)
+    if not span_days:
+        return facts
+    tables = []
+    for table in facts:
+        inserted, updated, deleted = moved.get(table.oid, (0, 0, 0))
+        tables.append(
+            replace(
+                table,
+                inserted_rows_per_day=inserted / span_days,
+                updated_rows_per_day=updated / span_days,
+                deleted_rows_per_day=deleted / span_days,
+            )
+        )
+    return replace(facts, tables=tuple(tables))
+
+
+def _unpack(reading: SchemaReading) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(zlib.decompress(bytes(reading.facts)))
+    return data
+
+
+def _structure(data: dict[str, Any]) -> dict[str, Any]:
+    def without(thing: dict[str, Any], kind: str) -> dict[str, Any]:
+        return {k: v for k, v in thing.items() if k not in FIGURES[kind]}
+
+    def table(t: dict[str, Any]) -> dict[str, Any]:
+        parts = {kind: [without(x, kind) for x in t[kind]] for kind in ("columns", "indexes")}
+        return {**without(t, "table"), **parts}
+
+    return {**data, "days_since_stats_reset": None, "tables": [table(t) for t in data["tables"]]}
+
+
+def _keep_activity(database: Database, facts: SchemaFacts, taken_at: datetime) -> None:
+    """Counters of tables that changed since their last row; a row for table 0 says that a reading was taken."""
+    ensure_partition("relation_sample", taken_at)
+    names = ", ".join(RELATION_COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select distinct on (table_oid) table_oid, {names} from relation_sample where database_id = %s"
+            " order by table_oid, taken_at desc",
+            [database.pk],
+        )
+        last = {row[0]: row[1:] for row in cursor.fetchall()}
+        rows: list[tuple[int, tuple[int, ...]]] = [(0, (0,) * len(RELATION_COLUMNS))]
+        for table in facts:
+            counters = tuple(getattr(table.activity, name) for name in RELATION_COLUMNS)
+            if table.kind in "rm" and last.get(table.oid) != counters:
+                rows.append((table.oid, counters))
+        cursor.executemany(
+            f"insert into relation_sample (database_id, taken_at, table_oid, {names})"
+            f" values (%s, %s, %s{', %s' * len(RELATION_COLUMNS)}) on conflict do nothing",
+            [(database.pk, taken_at, oid, *counters) for oid, counters in rows],
+        )
+
+
+def _rates(database: Database, until: datetime) -> tuple[float, dict[int, tuple[int, int, int]]]:
+    """Days between the first and the last reading, and rows inserted, updated, deleted per table in them.
+
+    A counter that fell (statistics reset, table made anew) adds nothing.
+    """
+    params: dict[str, int | datetime] = {"database": database.pk, "start": until - RATE_WINDOW, "end": until}
+    moved = ", ".join(f"coalesce(sum(greatest(0, {c} - before_{c})), 0)::bigint" for c in MOVING)
+    lag = ", ".join(f"{c}, lag({c}) over w as before_{c}" for c in MOVING)
+    span = "database_id = %(database)s and taken_at >= %(start)s and taken_at <= %(end)s"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select coalesce(extract(epoch from max(taken_at) - min(taken_at)) / 86400.0, 0)::float8"
+            f" from relation_sample where table_oid = 0 and {span}",
+            params,
+        )
+        (span_days,) = cursor.fetchone()
+        cursor.execute(
+            f"select table_oid, {moved} from (select table_oid, {lag} from relation_sample"
+            f" where table_oid <> 0 and {span} window w as (partition by table_oid order by taken_at)) r group by 1",
+            params,
+        )
+        return float(span_days), {row[0]: row[1:] for row in cursor.fetchall()}

@@ -1,0 +1,182 @@
+"""Texts of statements -> Statement rows, redacted and fingerprinted; names of databases and roles.
+
+What the server would not or could not show gets a Statement too, by its queryid (fingerprint ``q`` and 16
+hexadecimal digits), so that its load is counted; once a text comes, the entry moves to the real one.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from analyzer.models import Database, Role, Server, Statement, StatementEntry
+from analyzer.readings import Names, StatementText
+from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.parse import parse_statement
+from analyzer.statements.secrets import comment_tags, redact_sql
+
+OWN_MARKER = "/* pgloupe"
+HIDDEN_TEXT = "<insufficient privilege>"
+TextState = Statement.TextState
+RETRYABLE = (TextState.HIDDEN, TextState.MISSING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    fingerprint: str
+    normalized_sql: str
+    text_state: str
+    kind: str = "unknown"
+    tables: list[str] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def describe(text: str | None, queryid: int) -> _Described:
+    """What is kept of a text: never a literal, never a comment."""
+    by_queryid = f"q{queryid & 0xFFFFFFFFFFFFFFFF:016x}"
+    if text is None:
+        return _Described(by_queryid, "", TextState.MISSING)
+    if text.startswith(HIDDEN_TEXT):
+        return _Described(by_queryid, "", TextState.HIDDEN)
+    redacted = redact_sql(text)
+    if redacted is None:
+        return _Described(by_queryid, "", TextState.DROPPED)
+    tags = comment_tags(text)
+    found = fingerprint(text)
+    if found is None:
+        return _Described(by_queryid, redacted, TextState.TRUNCATED, tags=tags)
+    parsed = parse_statement(text)
+    return _Described(found, redacted, TextState.OK, parsed.kind, [str(t) for t in parsed.tables], tags)
+
+
+def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime | None = None) -> int:
+    """Give entries their Statement, or mark them as our own; the number of entries that were dealt with."""
+    if not texts:
+        return 0
+    now = now or timezone.now()
+    wanted = {(t.role_oid, t.database_oid, t.queryid, t.toplevel): t for t in texts}
+    entries = StatementEntry.objects.filter(server=server, queryid__in={t.queryid for t in texts})
+    own: list[int] = []
+    by_description: dict[str, list[int]] = defaultdict(list)
+    described: dict[str, _Described] = {}
+    cache: dict[tuple[str | None, int], _Described] = {}
+    for entry in entries:
+        text = wanted.get((entry.role_oid, entry.database_oid, entry.queryid, entry.toplevel))
+        if text is None:
+            continue
+        if text.text is not None and text.text.lstrip().startswith(OWN_MARKER):
+            own.append(entry.pk)
+            continue
+        key = (text.text, text.queryid)
+        if key not in cache:
+            cache[key] = describe(*key)
+        description = cache[key]
+        described.setdefault(description.fingerprint, description)
+        by_description[description.fingerprint].append(entry.pk)
+    with transaction.atomic():
+        _mark_own(server, own)
+        ids = _statement_ids(server, described, now)
+        _link(server, {ids[f]: entry_ids for f, entry_ids in by_description.items()})
+    return len(own) + sum(len(e) for e in by_description.values())
+
+
+def _statement_ids(server: Server, described: dict[str, _Described], now: datetime) -> dict[str, int]:
+    known = dict(_ids_of(server, described))
+    Statement.objects.bulk_create(
+        [
+            Statement(
+                server=server, fingerprint=d.fingerprint, normalized_sql=d.normalized_sql, text_state=d.text_state,
+                kind=d.kind, tables=d.tables, tags=d.tags, first_seen=now, last_seen=now,
+            )
+            for d in described.values()
+            if d.fingerprint not in known
+        ],
+        ignore_conflicts=True,  # another worker may have been faster
+    )  # fmt: skip
+    if len(known) < len(described):
+        known = dict(_ids_of(server, described))
+    return known
+
+
+def _ids_of(server: Server, described: dict[str, _Described]) -> list[tuple[str, int]]:
+    return list(
+        Statement.objects.filter(server=server, fingerprint__in=list(described)).values_list("fingerprint", "pk")
+    )
+
+
+def _link(server: Server, entries_of: dict[int, list[int]]) -> None:
+    """Entries -> statements; stand-ins that lost their last entry go."""
+    pairs = [(entry, statement) for statement, entries in entries_of.items() for entry in entries]
+    if not pairs:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "with moved as ("
+            " select e.id, e.statement_id as before, m.statement_id as after from analyzer_statemententry e"
+            " join unnest(%s::bigint[], %s::bigint[]) as m (entry_id, statement_id) on m.entry_id = e.id"
+            " where e.statement_id is distinct from m.statement_id for update of e),"
+            " done as (update analyzer_statemententry e set statement_id = moved.after from moved"
+            "   where e.id = moved.id)"
+            " select distinct before from moved where before is not null",
+            [[p[0] for p in pairs], [p[1] for p in pairs]],
+        )
+        left = [before for (before,) in cursor.fetchall()]
+    if left:
+        Statement.objects.filter(pk__in=left, server=server, text_state__in=RETRYABLE, entries__isnull=True).delete()
+
+
+def _mark_own(server: Server, entry_ids: list[int]) -> None:
+    """Mark as ours; what was already counted as the application's moves to our account."""
+    if not entry_ids:
+        return
+    StatementEntry.objects.filter(pk__in=entry_ids).update(is_own=True)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "with ours as (delete from statement_delta where entry_id = any(%(ids)s) and server_id = %(server)s"
+            "   returning taken_at, calls, total_exec_time_us, rows),"
+            " sums as (select taken_at, count(*) as n, sum(calls) as calls, sum(total_exec_time_us) as time_us,"
+            "   sum(rows) as rows from ours group by taken_at),"
+            " server as (update server_delta d set calls = coalesce(d.calls, 0) - coalesce(sums.calls, 0),"
+            "   total_exec_time_us = coalesce(d.total_exec_time_us, 0) - coalesce(sums.time_us, 0),"
+            "   rows = coalesce(d.rows, 0) - coalesce(sums.rows, 0)"
+            "   from sums where d.server_id = %(server)s and d.taken_at = sums.taken_at)"
+            " update analyzer_snapshot s set"
+            "   own_exec_time_ms = s.own_exec_time_ms + coalesce(sums.time_us, 0) / 1000.0,"
+            "   changed_entries = s.changed_entries - sums.n"
+            " from sums where s.server_id = %(server)s and s.taken_at = sums.taken_at",
+            {"ids": entry_ids, "server": server.pk},
+        )
+
+
+def retryable_entries(server_id: int) -> list[int]:
+    """Entries whose text the server would not or could not show: asked for again now and then."""
+    return list(
+        StatementEntry.objects.filter(
+            server_id=server_id, statement__text_state__in=RETRYABLE, statement__server_id=server_id
+        ).values_list("pk", flat=True)
+    )
+
+
+def keep_names(server: Server, names: Names) -> None:
+    """Databases and roles by oid; only what is new or renamed is written."""
+    databases = _changed(dict(server.databases.values_list("oid", "name")), names.databases)
+    Database.objects.bulk_create(
+        [Database(server=server, oid=o, name=n, is_inspected=n == server.dbname) for o, n in databases.items()],
+        update_conflicts=True,
+        unique_fields=["server", "oid"],
+        update_fields=["name", "is_inspected"],
+    )
+    roles = _changed(dict(server.roles.values_list("oid", "name")), names.roles)
+    Role.objects.bulk_create(
+        [Role(server=server, oid=o, name=n) for o, n in roles.items()],
+        update_conflicts=True,
+        unique_fields=["server", "oid"],
+        update_fields=["name"],
+    )
+
+
+def _changed(known: dict[int, str], wanted: dict[int, str]) -> dict[int, str]:
+    return {oid: name for oid, name in wanted.items() if known.get(oid) != name}

@@ -1,0 +1,222 @@
+"""Figures over time for charts. A bucket that was not measured is None, one without calls is 0. 1 to 3 queries each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from django.db import connection
+from numpy.typing import NDArray
+
+from analyzer.models import Server, Statement
+from analyzer.store.packing import read_points
+from analyzer.store.partitions import floor_to
+from analyzer.store.windows import Window
+
+CHARTED: tuple[str, ...] = (
+    "calls", "total_exec_time_us", "rows", "shared_hit_blocks", "shared_read_blocks", "temp_written_blocks",
+    "shared_read_time_us", "wal_bytes",
+)  # fmt: skip
+MINUTES_UP_TO_S = 24 * 3600  # a statement's chart of more than a day comes from hourly sums
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Sums over one bucket; all None where nothing was measured."""
+
+    at: datetime  # its start
+    covered_s: float  # measured seconds in it
+    calls: int | None
+    total_exec_time_ms: float | None
+    rows: int | None
+    shared_hit_blocks: int | None
+    shared_read_blocks: int | None
+    temp_written_blocks: int | None
+    shared_read_time_ms: float | None
+    wal_bytes: int | None
+
+    @property
+    def mean_exec_time_ms(self) -> float | None:
+        return self.total_exec_time_ms / self.calls if self.calls and self.total_exec_time_ms is not None else None
+
+    @property
+    def load(self) -> float | None:
+        """Execution time per measured time: average number of sessions busy with it."""
+        if self.total_exec_time_ms is None or not self.covered_s:
+            return None
+        return self.total_exec_time_ms / 1000 / self.covered_s
+
+    @property
+    def calls_per_s(self) -> float | None:
+        return self.calls / self.covered_s if self.calls is not None and self.covered_s else None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A reading that gave no deltas, and why."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    step_s: int
+    buckets: list[Bucket]
+    gaps: list[Gap]
+
+
+def server_timeline(server: Server, window: Window) -> Timeline:
+    """All statements of the server together, without ours. Two queries."""
+    step = window.step_s
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select extract(epoch from date_bin(%(step)s * interval '1 second', taken_at, 'epoch'))::bigint,"
+            f" sum(interval_s), {', '.join(f'coalesce(sum({c}), 0)::bigint' for c in CHARTED)} from server_delta"
+            " where server_id = %(server)s and taken_at > %(start)s and taken_at <= %(end)s group by 1",
+            {"server": server.pk, "step": step, "start": window.start, "end": window.end},
+        )
+        found = {row[0]: row[1:] for row in cursor.fetchall()}
+    buckets = []
+    for at in window.bucket_starts():
+        covered_s, *sums = found.get(int(at.timestamp()), (0.0, *[None] * len(CHARTED)))
+        buckets.append(_bucket(at, float(covered_s), sums))
+    return Timeline(step, buckets, _gaps(server.pk, window))
+
+
+def statement_timeline(statement: Statement, window: Window) -> Timeline:
+    """One statement, whoever ran it. At most five queries, whatever the window."""
+    step, server_id = window.step_s, statement.server_id
+    entry_ids = list(statement.entries.values_list("pk", flat=True))
+    by_hour = window.duration_s > MINUTES_UP_TO_S
+    if by_hour:
+        step = max(step, 3600)
+    starts = _starts(window, step)
+    covered = _covered(server_id, window, starts, step)
+    sums = np.zeros((len(starts), len(CHARTED)), dtype=np.int64)
+    if by_hour:
+        _add_hours(sums, entry_ids, window, starts[0], step)
+    else:
+        points = read_points(server_id, window.start, window.end, CHARTED, entry_ids)
+        np.add.at(sums, (points.taken_at_us // 1_000_000 - starts[0]) // step, points.values)
+    buckets = [
+        _bucket(datetime.fromtimestamp(s, tz=UTC), float(c), [int(v) for v in row] if c else [None] * len(CHARTED))
+        for s, c, row in zip(starts.tolist(), covered.tolist(), sums, strict=True)
+    ]
+    return Timeline(step, buckets, _gaps(server_id, window))
+
+
+def sparklines(
+    server: Server, statements: Sequence[int], window: Window, points: int = 30
+) -> dict[int, list[float | None]]:
+    """Execution time (ms) per bucket and Statement id: at most ``points`` buckets. Two or three queries."""
+    by_hour = window.level != "minute"
+    unit = 3600 if by_hour else 60
+    step = max(unit, -(-int(window.duration_s) // points // unit) * unit)
+    starts = _starts(window, step)
+    covered = _covered(server.pk, window, starts, step)
+    sums = np.zeros((len(statements), len(starts)))
+    row_of = {statement: i for i, statement in enumerate(statements)}
+    table, column = ("statement_hour", "starts_at") if by_hour else ("statement_delta", "taken_at")
+    fresh_tail = (
+        " union all select entry_id, taken_at, total_exec_time_us from statement_delta where taken_at > greatest("
+        "%(start)s, coalesce((select taken_at from rolled_up where server_id = %(server)s), '-infinity'))"
+        " and taken_at <= %(end)s and entry_id in (select id from e)"
+        if by_hour
+        else ""
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "with e as materialized (select id, statement_id from analyzer_statemententry"
+            "   where server_id = %(server)s and statement_id = any(%(statements)s)),"
+            f" d as (select entry_id, {column} as at, total_exec_time_us from {table}"
+            f"   where entry_id in (select id from e) and {column} >= %(start)s and {column} <= %(end)s{fresh_tail})"
+            " select e.statement_id, ((floor(extract(epoch from d.at))::bigint - %(first)s) / %(step)s)::int,"
+            " sum(d.total_exec_time_us)::float8 / 1000 from d join e on e.id = d.entry_id group by 1, 2",
+            {
+                "server": server.pk,
+                "statements": list(statements),
+                "start": floor_to(window.start, "hour") if by_hour else window.start,
+                "end": window.end,
+                "first": int(starts[0]),
+                "step": step,
+            },
+        )
+        for statement, bucket, time_ms in cursor.fetchall():
+            if 0 <= bucket < len(starts):
+                sums[row_of[statement], bucket] = time_ms or 0
+    return {
+        statement: [float(v) if c else None for v, c in zip(sums[i], covered.tolist(), strict=True)]
+        for statement, i in row_of.items()
+    }
+
+
+def _starts(window: Window, step: int) -> NDArray[np.int64]:
+    first = int(window.start.timestamp()) // step * step
+    return np.arange(first, int(window.end.timestamp()) + 1, step, dtype=np.int64)
+
+
+def _covered(server_id: int, window: Window, starts: NDArray[np.int64], step: int) -> NDArray[np.float64]:
+    """Measured seconds per bucket."""
+    covered = np.zeros(len(starts))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select ((floor(extract(epoch from taken_at))::bigint - %s) / %s)::int, sum(interval_s) from server_delta"
+            " where server_id = %s and taken_at > %s and taken_at <= %s group by 1",
+            [int(starts[0]), step, server_id, datetime.fromtimestamp(int(starts[0]), tz=UTC), window.end],
+        )
+        for bucket, seconds in cursor.fetchall():
+            if 0 <= bucket < len(covered):
+                covered[bucket] = seconds
+    return covered
+
+
+def _add_hours(sums: NDArray[np.int64], entry_ids: list[int], window: Window, first: np.int64, step: int) -> None:
+    columns = ", ".join(CHARTED)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select ((floor(extract(epoch from at))::bigint - %(first)s) / %(step)s)::int,"
+            f" {', '.join(f'coalesce(sum({c}), 0)::bigint' for c in CHARTED)} from ("
+            f" select starts_at as at, {columns} from statement_hour where entry_id = any(%(entries)s)"
+            f"   and starts_at >= %(start)s and starts_at <= %(end)s"
+            f" union all select taken_at, {columns} from statement_delta where entry_id = any(%(entries)s)"
+            "   and taken_at <= %(end)s and taken_at > coalesce((select min(r.taken_at) from rolled_up r"
+            "   join analyzer_statemententry e on e.server_id = r.server_id and e.id = any(%(entries)s)), '-infinity')"
+            ") d group by 1",
+            {
+                "first": int(first),
+                "step": step,
+                "entries": entry_ids,
+                "start": floor_to(window.start, "hour"),
+                "end": window.end,
+            },
+        )
+        for bucket, *values in cursor.fetchall():
+            if 0 <= bucket < len(sums):
+                sums[bucket] = values
+
+
+def _bucket(at: datetime, covered_s: float, sums: Sequence[int | None]) -> Bucket:
+    calls, time_us, rows, hit, read, temp, read_time_us, wal = sums
+    return Bucket(
+        at=at,
+        covered_s=covered_s,
+        calls=calls,
+        total_exec_time_ms=None if time_us is None else time_us / 1000,
+        rows=rows,
+        shared_hit_blocks=hit,
+        shared_read_blocks=read,
+        temp_written_blocks=temp,
+        shared_read_time_ms=None if read_time_us is None else read_time_us / 1000,
+        wal_bytes=wal,
+    )
+
+
+def _gaps(server_id: int, window: Window) -> list[Gap]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select taken_at, gap_reason from analyzer_snapshot where server_id = %s and taken_at > %s"
+            " and taken_at <= %s and gap_reason <> '' order by taken_at",
+            [server_id, window.start, window.end],
+        )
+        return [Gap(*row) for row in cursor.fetchall()]

@@ -1,0 +1,69 @@
+"""The span of time a page or a check looks at, and the level of the store that answers it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from django.utils import timezone
+
+from analyzer.store.packing import FRESH_FOR
+from analyzer.store.partitions import floor_to
+
+SPANS: dict[str, timedelta] = {
+    "1h": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "24h": timedelta(hours=24),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+}
+DEFAULT_SPAN = "24h"
+MOST_POINTS = 300  # of a chart: about one per four pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """start < time <= end, both aware. ``key`` is the span's name in a page's address, "" for another span."""
+
+    start: datetime
+    end: datetime
+    key: str = ""
+
+    @classmethod
+    def from_query(cls, params: Mapping[str, str], now: datetime | None = None) -> Self:
+        """``?window=7d``; anything unknown gives the default."""
+        key = params.get("window", DEFAULT_SPAN)
+        return cls.last(key if key in SPANS else DEFAULT_SPAN, now)
+
+    @classmethod
+    def last(cls, key: str, now: datetime | None = None) -> Self:
+        end = now or timezone.now()
+        return cls(end - SPANS[key], end, key)
+
+    @property
+    def duration_s(self) -> float:
+        return (self.end - self.start).total_seconds()
+
+    @property
+    def level(self) -> str:
+        """Where totals come from: ``minute`` (fresh rows), ``hour`` or ``day`` (sums)."""
+        if self.start >= timezone.now() - FRESH_FOR:
+            return "minute"
+        return "hour" if self.duration_s <= 3 * 86_400 else "day"
+
+    @property
+    def aligned_start(self) -> datetime:
+        """Where totals really begin: sums cannot be cut inside their hour or day."""
+        return self.start if self.level == "minute" else floor_to(self.start, self.level)
+
+    @property
+    def step_s(self) -> int:
+        """Width of a chart's bucket."""
+        steps = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
+        return next((s for s in steps if self.duration_s / s <= MOST_POINTS), 86_400)
+
+    def bucket_starts(self) -> list[datetime]:
+        """Starts of the chart's buckets, on whole multiples of the step, the first one holding ``start``."""
+        step = self.step_s
+        first = int(self.start.timestamp()) // step * step
+        return [datetime.fromtimestamp(s, tz=UTC) for s in range(first, int(self.end.timestamp()) + 1, step)]
