@@ -111,7 +111,9 @@ def _fit(name: str) -> str:
 def name_columns(definition: IndexDefinition) -> list[str]:
     """Columns as they go into the name; an expression gives its letters."""
     return [
-        "_".join("".join(c if c.isalnum() else " " for c in column.name).split())[:24] if column.is_expression else column.name
+        "_".join("".join(c if c.isalnum() else " " for c in column.name).split())[:24]
+        if column.is_expression
+        else column.name
         for column in definition.columns
     ]
 
@@ -124,7 +126,9 @@ def create_index(definition: IndexDefinition, facts: SchemaFacts) -> IndexDdl:
         return _create_partitioned(definition, facts)
     drops, leftover = _drop_leftovers(definition, table)
     name = index_name(table.name, name_columns(definition), taken - leftover)
-    create = f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {quote_identifier(name)} ON {qualified(table.schema, table.name)}"
+    create = (
+        f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {quote_identifier(name)} ON {qualified(table.schema, table.name)}"
+    )
     notes = ("Run it outside a transaction. If it fails, drop the invalid index it leaves before trying again.",)
     return IndexDdl(name, (*drops, f"{create} {definition.body()}"), (_drop(table.schema, name),), notes)
 
@@ -148,7 +152,8 @@ def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts) -> Inde
     while parents:
         table, name = parents.pop(0)
         only.append(
-            f"CREATE INDEX IF NOT EXISTS {quote_identifier(name)} ON ONLY {qualified(table.schema, table.name)} {definition.body()}"
+            f"CREATE INDEX IF NOT EXISTS {quote_identifier(name)}"
+            f" ON ONLY {qualified(table.schema, table.name)} {definition.body()}"
         )
         for oid in table.partitions:
             child = facts.table(oid)
@@ -194,7 +199,11 @@ def is_same_definition(definition: IndexDefinition, index: IndexFacts) -> bool:
     if index.method != definition.method or index.predicate or definition.predicate or index.expressions:
         return False
     columns = tuple(c.name for c in definition.columns)
-    if index.columns != columns or index.include != definition.include or any(c.is_expression for c in definition.columns):
+    if (
+        index.columns != columns
+        or index.include != definition.include
+        or any(c.is_expression for c in definition.columns)
+    ):
         return False
     options = index.options or (0,) * len(columns)
     wanted = tuple(
@@ -202,7 +211,9 @@ def is_same_definition(definition: IndexDefinition, index: IndexFacts) -> bool:
         for c in definition.columns
     )
     classes = index.is_default_opclass or (True,) * len(columns)
-    return options == wanted and all(d == (c.opclass is None) for d, c in zip(classes, definition.columns, strict=False))
+    return options == wanted and all(
+        d == (c.opclass is None) for d, c in zip(classes, definition.columns, strict=False)
+    )
 
 
 def _drop_leftovers(definition: IndexDefinition, table: TableFacts) -> tuple[list[str], set[str]]:

@@ -53,10 +53,11 @@ def btree_size_bytes(
         leaf = plain + nulls
     key_bytes = _tuple_bytes(keys, has_nulls=False) + LINE_POINTER_BYTES
     per_page = PAGE_BYTES - PAGE_OVERHEAD_BYTES - LEAF_FREE_BYTES - key_bytes  # the high key
-    pages = level = max(1, math.ceil(leaf / per_page))
+    level = max(1, math.ceil(leaf / per_page))
+    pages: int = level
     fan_out = max(2, int((PAGE_BYTES - PAGE_OVERHEAD_BYTES) * INNER_FILL_RATIO / key_bytes))
     while level > 1:
-        level = math.ceil(level / fan_out)
+        level = (level + fan_out - 1) // fan_out
         pages += level
     return (pages + 1) * PAGE_BYTES  # and the meta page
 
@@ -88,7 +89,7 @@ def _tuple_bytes(keys: Sequence[ColumnFacts], *, has_nulls: bool) -> float:
                 continue
             width *= 1 - (key.null_frac or 0)
         at = math.ceil(at / align) * align + width
-        varies = varies or key.type_oid not in FIXED_WIDTHS and _is_variable(key)
+        varies = varies or (key.type_oid not in FIXED_WIDTHS and _is_variable(key))
     header = TUPLE_HEADER_BYTES * (2 if has_nulls else 1)
     # the average of rounded-up widths is half a step above the average width
     data = at + 3.5 if varies else math.ceil(at / 8) * 8
@@ -125,7 +126,7 @@ def _leaf_bytes(rows: float, distinct: float, tuple_bytes: float) -> float:
 def _key_bytes(rows: int, tuple_bytes: float, most: int) -> float:
     """All tuples of one key with that many rows."""
     full, rest = divmod(rows, most)
-    total = full * (math.ceil((tuple_bytes + ROW_POINTER_BYTES * most) / 8) * 8 + LINE_POINTER_BYTES)
+    total: float = full * (math.ceil((tuple_bytes + ROW_POINTER_BYTES * most) / 8) * 8 + LINE_POINTER_BYTES)
     if rest == 1:
         total += tuple_bytes + LINE_POINTER_BYTES
     elif rest:
@@ -137,6 +138,8 @@ def _group_sizes(mean: float) -> list[tuple[int, float]]:
     """How many rows share a key: one, plus a Poisson number, as when rows fall on keys at random."""
     extra = mean - 1
     sizes = range(max(0, int(extra - 4 * math.sqrt(extra + 1))), int(extra + 4 * math.sqrt(extra + 1)) + 2)
-    weights = [math.exp(k * math.log(extra) - extra - math.lgamma(k + 1)) if extra > 0 else float(k == 0) for k in sizes]
+    weights = [
+        math.exp(k * math.log(extra) - extra - math.lgamma(k + 1)) if extra > 0 else float(k == 0) for k in sizes
+    ]
     total = sum(weights)
     return [(k + 1, w / total) for k, w in zip(sizes, weights, strict=True)]

@@ -73,9 +73,7 @@ class TableUse:
     schema: str
     name: str
     predicates: tuple[Predicate, ...] = ()
-    selected: frozenset[str] | None = (
-        frozenset()
-    )  # columns in the target list by themselves; None: all of them
+    selected: frozenset[str] | None = frozenset()  # columns in the target list by themselves; None: all of them
     used: frozenset[str] = frozenset()  # columns named anywhere in the block
     is_nullable: bool = False  # on the inner side of an outer join
     is_target: bool = False  # of the UPDATE or DELETE

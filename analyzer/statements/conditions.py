@@ -94,13 +94,10 @@ class Conditions:
         branches = [list(self._one_branch(arg)) for arg in node.args]
         flat = [found for branch in branches for found in branch]
         same_column = len({(id(f.column.table), f.column.name) for f in flat}) == 1
-        if same_column and all(len(b) == 1 and b[0].predicate.operator in ("eq", "in", "any") for b in branches) and all(
-            f.predicate.is_bare and f.predicate.joined is None for f in flat
-        ):  # fmt: skip
+        equal = all(len(b) == 1 and b[0].predicate.operator in ("eq", "in", "any") for b in branches)
+        if same_column and equal and all(f.predicate.is_bare and f.predicate.joined is None for f in flat):
             parameters = tuple(n for f in flat for n in f.predicate.parameters)
-            yield Found(
-                flat[0].column, Predicate(flat[0].column.name, "in", parameters, value_count=len(flat))
-            )
+            yield Found(flat[0].column, Predicate(flat[0].column.name, "in", parameters, value_count=len(flat)))
             return
         for found in flat:
             yield replace(found, predicate=replace(found.predicate, is_in_or=True))
@@ -139,9 +136,7 @@ class Conditions:
                 if operator in PATTERNS:
                     yield from self._pattern(node, PATTERNS[operator])
                 else:
-                    meaning = COMPARISONS.get(operator) or (
-                        "contains" if operator in CONTAINMENT else "other"
-                    )
+                    meaning = COMPARISONS.get(operator) or ("contains" if operator in CONTAINMENT else "other")
                     yield from self._pair(node, node.lexpr, node.rexpr, meaning, operator)
             case Kind.AEXPR_NOT_DISTINCT | Kind.AEXPR_DISTINCT:
                 # the planner has no index condition for IS NOT DISTINCT FROM
@@ -150,9 +145,7 @@ class Conditions:
                 meaning = "any" if operator == "=" else "other"
                 yield from self._pair(node, node.lexpr, node.rexpr, meaning, operator)
             case Kind.AEXPR_OP_ALL:
-                yield from self._pair(
-                    node, node.lexpr, node.rexpr, "not_in" if operator == "<>" else "other", operator
-                )
+                yield from self._pair(node, node.lexpr, node.rexpr, "not_in" if operator == "<>" else "other", operator)
             case Kind.AEXPR_IN:
                 yield from self._in(node, "in" if operator == "=" else "not_in")
             case Kind.AEXPR_LIKE | Kind.AEXPR_ILIKE | Kind.AEXPR_SIMILAR:
@@ -193,9 +186,7 @@ class Conditions:
         elif other.own_columns:
             joined = JoinedColumn("", "", "", "")
         text_kept = text if operator == "contains" else None
-        return Found(
-            column, Predicate(column.name, operator, other.parameters, joined, expression, text=text_kept)
-        )
+        return Found(column, Predicate(column.name, operator, other.parameters, joined, expression, text=text_kept))
 
     def _shares_table(self, column: Column, other: Side) -> bool:
         """``a.x < a.y``: compares a row with itself, no use for an index."""
@@ -225,9 +216,7 @@ class Conditions:
             return
         for other in others:  # $1 IN (t.a, t.b)
             if other.column is not None:
-                predicate = Predicate(
-                    other.column.name, "eq", side.parameters, None, other.expression, is_in_or=True
-                )
+                predicate = Predicate(other.column.name, "eq", side.parameters, None, other.expression, is_in_or=True)
                 yield Found(other.column, predicate)
                 self._note(side.parameters, "eq", other)
 
@@ -250,9 +239,7 @@ class Conditions:
             parameters = low.parameters + high.parameters
             joined = low.own_columns or high.own_columns
             partner = JoinedColumn("", "", "", "") if joined else None
-            yield Found(
-                side.column, Predicate(side.column.name, "between", parameters, partner, side.expression)
-            )
+            yield Found(side.column, Predicate(side.column.name, "between", parameters, partner, side.expression))
             return
         for bound, meaning in ((low, "lt"), (high, "gt")):  # $1 BETWEEN t.valid_from AND t.valid_to
             if bound.column is not None:
@@ -271,9 +258,7 @@ class Conditions:
         self._note(value.parameters, operator, side)
         if operator == "like":
             operator = like_kind(node.rexpr)
-        yield Found(
-            side.column, Predicate(side.column.name, operator, value.parameters, None, side.expression)
-        )
+        yield Found(side.column, Predicate(side.column.name, operator, value.parameters, None, side.expression))
 
     def _columns(self, node: Node) -> list[Column]:
         """Own columns anywhere in an expression, not inside its subqueries."""
@@ -389,11 +374,7 @@ def text_of(node: Node) -> str:
 
 def _wrapped_parameters(node: Node) -> tuple[int, ...]:
     """``upper($1)``, ``'%' || $1 || '%'``: the parameter is the value, dressed."""
-    if (
-        isinstance(node, ast.FuncCall)
-        and function_name(node) in ("lower", "upper", "btrim", "unaccent")
-        and node.args
-    ):
+    if isinstance(node, ast.FuncCall) and function_name(node) in ("lower", "upper", "btrim", "unaccent") and node.args:
         inner = without_casts(node.args[0])
         return (inner.number,) if isinstance(inner, ast.ParamRef) else ()
     if isinstance(node, ast.A_ArrayExpr):

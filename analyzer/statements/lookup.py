@@ -92,16 +92,11 @@ def lookup_shape(sql: str, facts: SchemaFacts | None = None) -> LookupShape | No
 def parent_shape(sql: str, facts: SchemaFacts | None = None) -> ParentShape | None:
     """The tables whose columns the statement returns; None unless it is a SELECT from tables."""
     blocks = query_blocks(sql, facts)
-    returning = [
-        b for b in blocks if b.kind == "select" and b.role in ("statement", "union", "subquery", "cte")
-    ]
+    returning = [b for b in blocks if b.kind == "select" and b.role in ("statement", "union", "subquery", "cte")]
     if not any(b.role in ("statement", "union") for b in returning):
         return None
     tables = tuple(
-        ParentTable(t.alias, t.schema, t.name, t.selected)
-        for b in returning
-        if not b.is_aggregate
-        for t in b.tables
+        ParentTable(t.alias, t.schema, t.name, t.selected) for b in returning if not b.is_aggregate for t in b.tables
     )
     return ParentShape(tables, any(b.has_limit for b in returning)) if tables else None
 
@@ -116,12 +111,7 @@ def _looked_up(sql: str, blocks: list[QueryBlock]) -> tuple[QueryBlock | None, s
         return blocks[0], None
     if len(blocks) == 2 and not blocks[0].tables and blocks[0].is_aggregate and blocks[1].role == "subquery":
         return blocks[1], blocks[0].aggregates[0]
-    if (
-        len(blocks) == 2
-        and not blocks[0].tables
-        and not blocks[0].has_other_sources
-        and blocks[1].role == "expression"
-    ):
+    if len(blocks) == 2 and not blocks[0].tables and not blocks[0].has_other_sources and blocks[1].role == "expression":
         statement = single_statement(sql)
         targets = () if isinstance(statement, Unparsable) else statement.targetList or ()
         link = next((t.val for t in targets if len(targets) == 1), None)

@@ -119,8 +119,6 @@ def _relations_and_locks(statement: Node) -> Iterator[Node]:
         if target is not None:
             yield target  # a CTE is never written to
         below = [
-            (child, names)
-            for child in children(node)
-            if child is not target and not isinstance(child, ast.WithClause)
+            (child, names) for child in children(node) if child is not target and not isinstance(child, ast.WithClause)
         ]
         stack.extend(reversed(queries + below))

@@ -86,9 +86,7 @@ def _read(sql: str, facts: SchemaFacts | None) -> tuple[tuple[QueryBlock, ...], 
         return (), {}
     if isinstance(statement, (ast.ExplainStmt, ast.DeclareCursorStmt)):
         statement = statement.query
-    if not isinstance(
-        statement, (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
-    ):
+    if not isinstance(statement, (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)):
         return (), {}
     reader = _Reader(facts)
     try:
@@ -131,11 +129,23 @@ class _BlockDraft:
 
     def done(self) -> QueryBlock:
         return QueryBlock(
-            self.kind, self.role, tuple(t.done() for t in self.scope.tables), self.order_by, self.group_by, self.distinct,
-            self.distinct_on, self.has_limit, self.limit, self.has_offset, self.is_aggregate, self.is_grouped,
-            self.is_locking, any(s.derived is not None for s in self.scope.sources.values()), self.unresolved,
-            self.aggregates,
-        )  # fmt: skip
+            kind=self.kind,
+            role=self.role,
+            tables=tuple(t.done() for t in self.scope.tables),
+            order_by=self.order_by,
+            group_by=self.group_by,
+            distinct=self.distinct,
+            distinct_on=self.distinct_on,
+            has_limit=self.has_limit,
+            limit=self.limit,
+            has_offset=self.has_offset,
+            is_aggregate=self.is_aggregate,
+            is_grouped=self.is_grouped,
+            is_locking=self.is_locking,
+            has_other_sources=any(s.derived is not None for s in self.scope.sources.values()),
+            has_unresolved=self.unresolved,
+            aggregates=self.aggregates,
+        )
 
 
 @dataclass
@@ -182,8 +192,9 @@ class _Reader:
         self._assign(conditions.read(where))
         if isinstance(node, ast.UpdateStmt):
             self._assigned(node.targetList, target)
-        self._expressions(tuple(c for c in (getattr(node, "targetList", None), where, getattr(node, "mergeWhenClauses", None),
-                                            node.returningClause) if c is not None), block)  # fmt: skip
+        whens = getattr(node, "mergeWhenClauses", None)
+        parts = (getattr(node, "targetList", None), where, whens, node.returningClause)
+        self._expressions(tuple(part for part in parts if part is not None), block)
         return Derived()
 
     # INSERT
@@ -234,8 +245,7 @@ class _Reader:
     def _inlined(self, cte: Node, derived: Derived, statement: Node) -> Derived:
         """The planner inlines a CTE that is read once and not MATERIALIZED."""
         reads = sum(
-            isinstance(n, ast.RangeVar) and n.relname == cte.ctename and not n.schemaname
-            for n in walk(statement)
+            isinstance(n, ast.RangeVar) and n.relname == cte.ctename and not n.schemaname for n in walk(statement)
         )
         always, never = enums.CTEMaterialize.CTEMaterializeAlways, enums.CTEMaterialize.CTEMaterializeNever
         pushes = cte.ctematerialized == never or (reads == 1 and cte.ctematerialized != always)
@@ -262,10 +272,10 @@ class _Reader:
         for _ in conditions.read(node.havingClause):
             pass  # for the parameters only: a condition on groups is no condition on rows
         self._shape(node, block)
-        self._expressions(tuple(part for part in (
-            node.targetList, node.whereClause, node.groupClause, node.havingClause, node.sortClause, node.distinctClause,
-            tuple(j.quals for j in joins if j.quals is not None), node.windowClause,
-        ) if part is not None), block)  # fmt: skip
+        quals = tuple(j.quals for j in joins if j.quals is not None)
+        clauses = (node.groupClause, node.havingClause, node.sortClause, node.distinctClause, node.windowClause)
+        parts = (node.targetList, node.whereClause, quals, *clauses)
+        self._expressions(tuple(part for part in parts if part is not None), block)
         for count, meaning in ((node.limitCount, "limit"), (node.limitOffset, "offset")):
             inner = without_casts(count) if count is not None else None
             if isinstance(inner, ast.ParamRef):
@@ -299,9 +309,7 @@ class _Reader:
                 left = self._from(item.larg, scope, joins)
                 right = self._from(item.rarg, scope, joins)
                 using = tuple(n.sval for n in item.usingClause or ())
-                joins.append(
-                    _JoinCondition(item.quals, using, bool(item.isNatural), item.jointype, left, right)
-                )
+                joins.append(_JoinCondition(item.quals, using, bool(item.isNatural), item.jointype, left, right))
                 nullable = {
                     JoinType.JOIN_LEFT: right,
                     JoinType.JOIN_RIGHT: left,
@@ -374,11 +382,7 @@ class _Reader:
                 continue
             derived = self.statement(node.subselect, scope, scope.ctes, "expression")
             # x IN (SELECT y ...) is a join on y; NOT IN is not
-            if (
-                node.subLinkType == enums.SubLinkType.ANY_SUBLINK
-                and id(node) not in negated
-                and derived.names
-            ):
+            if node.subLinkType == enums.SubLinkType.ANY_SUBLINK and id(node) not in negated and derived.names:
                 outer = conditions.side(node.testexpr).column
                 inner = derived.columns.get(derived.names[0])
                 if outer is not None and inner is not None and derived.can_push:
@@ -407,11 +411,7 @@ class _Reader:
                 position = item.val.ival - 1
                 targets = node.targetList or ()
                 item = targets[position].val if 0 <= position < len(targets) else item
-            elif (
-                isinstance(item, ast.ColumnRef)
-                and len(item.fields) == 1
-                and isinstance(item.fields[0], ast.String)
-            ):
+            elif isinstance(item, ast.ColumnRef) and len(item.fields) == 1 and isinstance(item.fields[0], ast.String):
                 item = outputs.get(item.fields[0].sval, item)
             return scope.column(item) if isinstance(item, ast.ColumnRef) else None
 
@@ -506,9 +506,7 @@ def _side_column(side: list[Source], name: str) -> Column | None:
 
 
 def _equal(own: Column, other: Column) -> Found:
-    joined = JoinedColumn(
-        other.table.alias, other.table.schema, other.table.name, other.name, is_outer=other.depth > 0
-    )
+    joined = JoinedColumn(other.table.alias, other.table.schema, other.table.name, other.name, is_outer=other.depth > 0)
     return Found(own, Predicate(own.name, "eq", joined=joined))
 
 

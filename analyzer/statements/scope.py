@@ -68,9 +68,7 @@ class Scope:
 
     def add(self, source: Source) -> Source:
         key = source.alias
-        while (
-            key in self.sources
-        ):  # the same name from two schemas: legal, the later one is found qualified only
+        while key in self.sources:  # the same name from two schemas: legal, the later one is found qualified only
             key += "\0"
         self.sources[key] = source
         return source
@@ -91,9 +89,7 @@ class Scope:
             found = scope._find(qualifier, name)
             if found is not None:
                 return _through(found, name, depth)
-            if scope.parent is None or (
-                qualifier is None and any(s.has(name) is None for s in scope.sources.values())
-            ):
+            if scope.parent is None or (qualifier is None and any(s.has(name) is None for s in scope.sources.values())):
                 return None
             depth, scope = depth + 1, scope.parent
 
@@ -102,9 +98,7 @@ class Scope:
             return self.sources.get(qualifier)
         sure = [s for s in self.sources.values() if s.has(name)]
         if sure:
-            return sure[
-                0
-            ]  # PostgreSQL refuses ambiguous names, except merged ones of USING, where any will do
+            return sure[0]  # PostgreSQL refuses ambiguous names, except merged ones of USING, where any will do
         possible = [s for s in self.sources.values() if s.has(name) is None]
         return possible[0] if len(possible) == 1 else None
 

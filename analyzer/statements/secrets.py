@@ -84,9 +84,7 @@ def _without_comments(sql: str) -> str | None:
     tokens = _tokens(sql)
     if tokens is None:
         return _readable_head(sql)
-    return _replace(
-        sql, [(t, " ") for t in tokens if t.name in COMMENT_TOKENS and _text(sql, t) != LIST_MARK]
-    )
+    return _replace(sql, [(t, " ") for t in tokens if t.name in COMMENT_TOKENS and _text(sql, t) != LIST_MARK])
 
 
 def _readable_head(sql: str) -> str | None:

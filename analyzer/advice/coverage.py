@@ -1,0 +1,174 @@
+"""Whether an index that exists already does what a statement needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.selectivity import equality_selectivity
+from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, FEW_ROWS
+from analyzer.facts import IndexFacts, TableFacts
+from analyzer.statements.predicates import query_blocks
+
+
+@dataclass(frozen=True)
+class Need:
+    """An index a statement would use: ``equality`` columns first, in any order, then ``tail`` in this order.
+
+    ``purpose``: filter, order, join, foreign_key, text (trigrams), contents (GIN). ``kept_ratio`` is the share of the
+    table the conditions keep, None when unknown.
+    """
+
+    table: TableFacts
+    equality: frozenset[str]
+    tail: tuple[IndexColumn, ...] = ()
+    purpose: str = "filter"
+    kept_ratio: float | None = None
+    method: str = "btree"
+
+    def __hash__(self) -> int:
+        return hash((self.table.oid, self.equality, self.tail, self.purpose, self.method))
+
+    @property
+    def column_names(self) -> frozenset[str]:
+        return self.equality | {c.name for c in self.tail}
+
+
+def served_by(need: Need) -> str | None:
+    """A sentence naming what serves the need already; None where nothing does."""
+    table = need.table
+    if need.method != "btree":
+        index = next(
+            (i for i in table.indexes if i.is_usable and i.method == need.method and _same_specialised(need, i)), None
+        )
+        return f"{index.name} on {table.qualified_name} serves it." if index else None
+    for key in table.unique_keys:
+        if need.purpose != "order" and set(key) <= need.equality:
+            return f"It finds rows of {table.qualified_name} by the unique key ({', '.join(key)})."
+    for index in table.indexes:
+        if index.method == "hash" and index.is_usable and not need.tail and set(index.columns) == need.equality:
+            return f"{index.name} on {table.qualified_name} serves it."
+        if index.method != "btree" or not index.is_usable:
+            continue
+        if index.predicate is not None:
+            sentence = _partial(need, index)
+        elif covers(need, index) or _good_enough(need, index):
+            sentence = f"{index.name} on {table.qualified_name} serves it."
+        else:
+            sentence = None
+        if sentence:
+            return sentence
+    return None
+
+
+def covers(need: Need, index: IndexFacts) -> bool:
+    """The index leads with the equality columns, in any order, then the tail, forwards or wholly backwards."""
+    width = len(need.equality)
+    leading = index.columns[:width]
+    if None in leading or frozenset(c for c in leading if c) != need.equality or len(leading) != width:
+        return False
+    if not all(_default_class(index, at) for at in range(width)):
+        return False
+    return _delivers(need.tail, index, width, ordered=need.purpose == "order")
+
+
+def _delivers(tail: Sequence[IndexColumn], index: IndexFacts, start: int, *, ordered: bool) -> bool:
+    names = index.columns[start : start + len(tail)]
+    if list(names) != [c.name for c in tail]:
+        return False
+    for offset, column in enumerate(tail):
+        if column.opclass is None:
+            if not _default_class(index, start + offset):
+                return False
+        elif index.opclasses and "pattern_ops" not in index.opclasses[start + offset]:
+            return False  # text_pattern_ops and varchar_pattern_ops are one family
+    if not ordered:
+        return True
+    options = index.options or (0,) * len(index.columns)
+    return any(
+        all(_option(column, backwards) == options[start + offset] for offset, column in enumerate(tail))
+        for backwards in (False, True)
+    )
+
+
+def _option(column: IndexColumn, backwards: bool) -> int:
+    """pg_index.indoption of a column: 1 DESC, 2 NULLS FIRST; both flip when an index is read backwards."""
+    nulls_first = column.descending if column.nulls_first is None else column.nulls_first
+    return (1 if column.descending != backwards else 0) | (2 if nulls_first != backwards else 0)
+
+
+def _default_class(index: IndexFacts, at: int) -> bool:
+    return at >= len(index.is_default_opclass) or index.is_default_opclass[at]
+
+
+def _good_enough(need: Need, index: IndexFacts) -> bool:
+    """A shorter or other index that already leaves so few rows that the rest costs nothing."""
+    rows = need.table.rows
+    if rows is None:
+        return False
+    left = rows
+    used = 0
+    for at, name in enumerate(index.columns):
+        fact = need.table.column(name) if name in need.equality else None
+        share = equality_selectivity(fact) if fact else None
+        if share is None or not _default_class(index, at):
+            break
+        left *= share
+        used += 1
+    if used and left <= FEW_ROWS:
+        return True
+    if need.purpose == "order" and need.tail and not used and need.equality:
+        # in the right order, without the filter: reading LIMIT / selectivity rows
+        share_kept = need.kept_ratio
+        read = None if not share_kept else ASSUMED_LIMIT_ROWS / share_kept
+        return read is not None and read <= 10 * ASSUMED_LIMIT_ROWS and _delivers(need.tail, index, 0, ordered=True)
+    # an equality column more than the index has, and the tail next: the missing column is filtered afterwards
+    return False
+
+
+def _partial(need: Need, index: IndexFacts) -> str | None:
+    """A partial index over the same columns was made for this very question; with ``$1`` nobody can be sure."""
+    named = predicate_columns(index.predicate or "")
+    if named is None:
+        return None
+    not_null, compared = named
+    implied = not_null <= need.equality | {c.name for c in need.tail}
+    if implied and not compared and covers(need, index):
+        return f"{index.name} on {need.table.qualified_name} serves it."
+    rest = need.equality - compared
+    if compared and compared & need.equality and covers(
+        Need(need.table, rest, need.tail, need.purpose, need.kept_ratio), index
+    ):  # fmt: skip
+        return (
+            f"The partial index {index.name} on {need.table.qualified_name} (WHERE {index.predicate}) serves it for the"
+            " values it was made for; whether these are the ones asked for cannot be told from $1."
+        )
+    return None
+
+
+def predicate_columns(predicate: str) -> tuple[frozenset[str], frozenset[str]] | None:
+    """Columns a predicate wants not null, and those it compares; None where it cannot be read."""
+    blocks = query_blocks(f"SELECT FROM t WHERE {predicate}")
+    if not blocks or not blocks[0].tables:
+        return None
+    conditions = blocks[0].tables[0].predicates
+    not_null = frozenset(p.column for p in conditions if p.operator == "is_not_null")
+    return not_null, frozenset(p.column for p in conditions) - not_null
+
+
+def _same_specialised(need: Need, index: IndexFacts) -> bool:
+    wanted = need.tail
+    if wanted and wanted[0].is_expression:
+        return any(_bare(e) == _bare(wanted[0].name) for e in index.expressions)
+    if not wanted or wanted[0].name not in index.columns:
+        return False
+    at = index.columns.index(wanted[0].name)
+    if need.purpose == "text":
+        return not index.opclasses or "trgm" in index.opclasses[at]
+    return True
+
+
+def _bare(expression: str) -> str:
+    """An expression without casts, as PostgreSQL's parser reads it, for comparing."""
+    from analyzer.advice.expressions import comparable
+
+    return comparable(expression)

@@ -1,0 +1,109 @@
+"""One index for several needs: a need that is a prefix of a longer one costs nothing extra.
+
+Equality columns may stand in any order, so an index to be is a list of sets; serving one more need may split a set.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from analyzer.advice.coverage import Need
+from analyzer.advice.ddl import IndexColumn
+from analyzer.facts import TableFacts
+
+
+@dataclass(slots=True)
+class MergedNeed:
+    """``groups``: columns in index order, those of one group in any order; ``owners``: what each need came from."""
+
+    table: TableFacts
+    method: str
+    groups: list[frozenset[str]]
+    columns: dict[str, IndexColumn]
+    needs: list[tuple[Need, str]] = field(default_factory=list)  # with a statement's fingerprint or a key's name
+
+    def index_columns(self, popularity: Counter[str]) -> tuple[IndexColumn, ...]:
+        """Within a group: the column most statements ask for first, then as the table has them."""
+        numbers = {c.name: c.number for c in self.table.columns}
+        ordered: list[IndexColumn] = []
+        for group in self.groups:
+            names = sorted(group, key=lambda name: (-popularity[name], numbers.get(name, 0), name))
+            ordered += [self.columns[name] for name in names]
+        return tuple(ordered)
+
+
+def merge(needs: Iterable[tuple[Need, str]]) -> list[MergedNeed]:
+    """The needs of a workload as few indexes; the same result whatever the order they come in."""
+    merged: list[MergedNeed] = []
+    widest_first = sorted(needs, key=lambda pair: (*_order(pair[0]), pair[1]))
+    for need, owner in widest_first:
+        for index in merged:
+            if _absorb(index, need):
+                index.needs.append((need, owner))
+                break
+        else:
+            merged.append(_new(need, owner))
+    return merged
+
+
+def _order(need: Need) -> tuple[object, ...]:
+    names = sorted(need.equality)
+    tail = [c.sql() for c in need.tail]
+    return (need.table.qualified_name, need.method, -len(names) - len(tail), -len(tail), names, tail, need.purpose)
+
+
+def _new(need: Need, owner: str) -> MergedNeed:
+    groups = [need.equality] if need.equality else []
+    columns = {name: IndexColumn(name) for name in need.equality} | {c.name: c for c in need.tail}
+    return MergedNeed(
+        need.table, need.method, [*groups, *(frozenset({c.name}) for c in need.tail)], columns, [(need, owner)]
+    )
+
+
+def _absorb(index: MergedNeed, need: Need) -> bool:
+    """Whether the index serves the need too, after splitting its groups where that is needed."""
+    if (index.table.oid, index.method) != (need.table.oid, need.method):
+        return False
+    if index.method != "btree":
+        return index.columns == {c.name: c for c in need.tail}
+    refined: list[frozenset[str]] = []
+    groups = list(index.groups)
+    for wanted in [need.equality, *(frozenset({c.name}) for c in need.tail)]:
+        rest = wanted
+        while rest:
+            if not groups:
+                return False
+            group = groups.pop(0)
+            if group <= rest:
+                refined.append(group)
+                rest -= group
+            elif rest < group:
+                refined.append(rest)
+                groups.insert(0, group - rest)
+                rest = frozenset()
+            else:
+                return False
+    if not _same_directions(index, need):
+        return False
+    index.groups = refined + groups
+    return True
+
+
+def _same_directions(index: MergedNeed, need: Need) -> bool:
+    """An order must come out as asked for, or wholly backwards; other uses take any direction, not any class."""
+    for column in need.tail:
+        if index.columns[column.name].opclass != column.opclass:
+            return False
+    if any(index.columns[name].opclass for name in need.equality):
+        return False
+    if need.purpose != "order":
+        return True
+    flips = set()
+    for column in need.tail:
+        mine = index.columns[column.name]
+        flips.add((mine.descending != column.descending, _nulls(mine) != _nulls(column)))
+    return flips <= {(False, False)} or flips <= {(True, True)}
+
+
+def _nulls(column: IndexColumn) -> bool:
+    return column.descending if column.nulls_first is None else column.nulls_first

@@ -1,0 +1,23 @@
+"""The advisor's limits, each with its source."""
+
+from analyzer.checks import Threshold
+
+LIMITS = {
+    "small_table_rows": Threshold(10_000, "rows", "measured: a cached scan takes under 1 ms on PostgreSQL 15"),
+    "small_table": Threshold(100 * 8192, "bytes", "judgement: 100 pages, which a scan reads in under 1 ms when cached"),
+    "kept_ratio": Threshold(
+        0.2, "kept / read", "judgement: at random_page_cost 4 the planner prefers a whole scan well below that"
+    ),
+    "few_rows": Threshold(100, "rows", "judgement: so few rows are filtered or sorted in microseconds"),
+    "equality_columns": Threshold(3, "columns", "judgement: a fourth rarely narrows down and makes each write dearer"),
+    "limit_rows": Threshold(100, "rows", "judgement: a page of a list, where LIMIT's number is a parameter"),
+    "foreign_key_rows": Threshold(1_000_000, "rows", "detection.md S01: critical from there on"),
+    "writes_per_day": Threshold(100_000, "rows", "judgement: more than one row a second, all day"),
+}
+SMALL_TABLE_ROWS = LIMITS["small_table_rows"].value
+SMALL_TABLE_BYTES = LIMITS["small_table"].value
+MAX_KEPT_RATIO = LIMITS["kept_ratio"].value
+FEW_ROWS = LIMITS["few_rows"].value
+MAX_EQUALITY_COLUMNS = int(LIMITS["equality_columns"].value)
+ASSUMED_LIMIT_ROWS = LIMITS["limit_rows"].value
+WRITE_HEAVY_ROWS_PER_DAY = LIMITS["writes_per_day"].value
