@@ -9,9 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.behaviour import StatementSeries, Workload
 from analyzer.checks import Context
 from analyzer.facts import SchemaFacts
 from analyzer.plans import Plan, parse_plan
+from analyzer.statements.fingerprint import fingerprint
 
 DATA = Path(__file__).parent.parent / "plans" / "data"
 INT4_BTREE = 1976  # pg_opfamily of int4's default btree operator class
@@ -82,7 +87,48 @@ def context(case: Mapping[str, Any]) -> Context:
     return Context(**given)
 
 
-BUILDERS: dict[str, Callable[[Any], Any]] = {"plan": parse_plan, "plan_file": plan_file, "facts": facts}
+def workload(given: Mapping[str, Any]) -> Workload:
+    """A simulated hour: pages arrive by chance at a rate that drifts, each statement belongs to a page.
+
+    ``pages = { list = 20 }`` (calls per interval), ``statements = [{ sql, page = "list", rows_per_call = 15 },
+    { sql, per_row_of = 0, times = 1.0 }, { sql, steady = 200 }, { sql, only_in = 3, calls = 5000 }]``.
+    """
+    random, n = np.random.default_rng(given.get("seed", 1)), given.get("intervals", 60)
+
+    def drifting(level: float) -> NDArray[np.float64]:
+        wave = np.exp(np.cumsum(random.normal(0, 0.15, n)))
+        return random.poisson(level * wave / wave.mean()).astype(float)
+
+    pages = {name: drifting(level) for name, level in given.get("pages", {}).items()}
+    series: list[StatementSeries] = []
+    for statement in given["statements"]:
+        if "page" in statement:
+            calls = pages[statement["page"]] * statement.get("times", 1.0)
+        elif "per_row_of" in statement:
+            calls = series[statement["per_row_of"]].rows * statement.get("times", 1.0)
+        elif "only_in" in statement:
+            calls = np.zeros(n)
+            calls[: statement["only_in"]] = statement["calls"]
+        else:
+            calls = random.poisson(statement["steady"], n).astype(float)
+        mean_rows = statement.get("rows_per_call", 1.0)
+        rows = calls * mean_rows
+        if statement.get("rows_vary"):
+            rows = np.array([random.poisson(mean_rows, int(c)).sum() for c in calls], dtype=float)
+        exec_time_ms = calls * statement.get("mean_ms", 0.05)
+        series.append(
+            StatementSeries(fingerprint(statement["sql"]) or "", statement["sql"], 10, True, calls, rows, exec_time_ms)
+        )
+    schema = facts(given["facts"]) if "facts" in given else None
+    return Workload(given.get("interval_s", 60.0), tuple(series), schema)
+
+
+BUILDERS: dict[str, Callable[[Any], Any]] = {
+    "plan": parse_plan,
+    "plan_file": plan_file,
+    "facts": facts,
+    "workload": workload,
+}
 
 
 def build(case: Mapping[str, Any]) -> Any:

@@ -5,6 +5,7 @@ name = "what is special about it"
 plan = '''{...}'''                 # or plan_file, facts, ...: see builders.py
 context = { calls_per_day = 100.0 }  # optional: what the check may know besides
 finds = [{ subject = "...", rows_read = 1 }]   # the subject and the whole evidence of each finding
+within = 0.2                       # optional: how far floats may be off, relative
 also = [{ severity = "WARNING", table = "public.t", message = "..." }]  # optional: more of each finding
 not_run = "reason"                 # instead of finds: the check says that it cannot judge
 """
@@ -43,9 +44,19 @@ def test_check_finds_what_the_case_says(check: Check, case: dict[str, Any]) -> N
         assert (outcome.not_run, outcome.findings) == ({check.code: case["not_run"]}, [])
         return
     assert outcome.not_run == {}
-    assert [{"subject": f.subject, **f.evidence} for f in outcome.findings] == case["finds"]
+    expected = [{k: within(v, case.get("within")) for k, v in find.items()} for find in case["finds"]]
+    assert [known({"subject": f.subject, **f.evidence}) for f in outcome.findings] == expected
     if "also" in case:
         assert [shown(f, a) for f, a in zip(outcome.findings, case["also"], strict=True)] == case["also"]
+
+
+def known(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Without what is None: TOML knows none."""
+    return {name: value for name, value in evidence.items() if value is not None}
+
+
+def within(value: Any, relative: float | None) -> Any:
+    return pytest.approx(value, rel=relative) if relative and isinstance(value, float) else value
 
 
 def shown(finding: Finding, asked: dict[str, Any]) -> dict[str, Any]:
