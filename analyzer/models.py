@@ -200,6 +200,22 @@ class PlanRecord(models.Model):
         indexes = [models.Index(fields=["statement", "-last_seen"], name="ix_plan_statement_seen")]
 
 
+class ExplainState(models.Model):
+    """When a statement was last explained in a database, and what has to change before it is explained again."""
+
+    statement = models.ForeignKey(Statement, models.CASCADE, related_name="explain_states")
+    database = models.ForeignKey(Database, models.CASCADE)
+    explained_at = models.DateTimeField()
+    next_at = models.DateTimeField()  # at the latest; a change of its tables or its mean time brings it forward
+    schema_signature = models.CharField(max_length=32)  # of its tables' columns and indexes
+    mean_exec_time_ms = models.FloatField(null=True)
+    outcome = models.CharField(max_length=12)  # the best decision: executed, plan_only, refused, failed
+    reason = models.TextField(blank=True, default="")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["statement", "database"], name="uq_explainstate")]
+
+
 class ExplainAudit(models.Model):
     """Every decision of the gate: who asked, for what, what was decided and why, how long it took."""
 

@@ -1,0 +1,424 @@
+"""One function per step; the only place where the parts meet.
+
+    take_snapshot        counters of pg_stat_statements -> deltas; texts of statements not seen before
+    sample_activity      pg_stat_activity -> session evidence and real parameter values
+    read_schema          catalog and preflight -> facts
+    explain_statements   the costliest statements without a fresh plan -> plans, within the budget
+    check_server         plans, behaviour and schema -> findings -> suggestions
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.utils import timezone
+
+from analyzer import explaining
+from analyzer.advice.suggest import WorkloadStatement, suggest_indexes
+from analyzer.behaviour import Workload
+from analyzer.checks import Context, Outcome, checks_on, run_checks
+from analyzer.errors import PgLoupeError
+from analyzer.facts import SchemaFacts
+from analyzer.findings import Finding
+from analyzer.models import (
+    Database,
+    ExplainAudit,
+    ExplainState,
+    FindingRecord,
+    PlanRecord,
+    Server,
+    Statement,
+    StatementEntry,
+    StepStatus,
+)
+from analyzer.monitored.activity import read_activity, sample_burst
+from analyzer.monitored.catalog import read_schema as read_schema_facts
+from analyzer.monitored.connection import MonitoredConnection, connect
+from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.names import read_names
+from analyzer.monitored.preflight import run_preflight
+from analyzer.monitored.statements import read_statement_counters, read_statement_texts
+from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
+from analyzer.readings import ActivityRow
+from analyzer.statements.fingerprint import fingerprint
+from analyzer.store import activity, findings, locks, parameters, schemas, snapshots, suggestions
+from analyzer.store.plans import keep_plan
+from analyzer.store.servers import connection_settings
+from analyzer.store.texts import keep_names, keep_texts
+from analyzer.store.totals import StatementRate, rates, statement_totals
+from analyzer.store.windows import Window
+from analyzer.store.workload import workload as read_workload
+
+logger = logging.getLogger(__name__)
+
+BEHAVIOUR_WINDOW = timedelta(hours=3)  # 180 intervals of a minute
+RATE_WINDOW = timedelta(hours=24)
+EXPLAIN_WINDOW = timedelta(hours=1)
+GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
+BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
+LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
+
+
+def run_step(server: Server, step: str, function: Callable[[Server], str | None]) -> None:
+    """Run one step unless it is running already, and keep how it went. What it returns is a note for the page."""
+    with locks.held(step, server.pk) as is_ours:
+        if not is_ours:
+            return
+        now, begun = timezone.now(), time.monotonic()
+        status, _ = StepStatus.objects.get_or_create(server=server, step=step)
+        StepStatus.objects.filter(pk=status.pk).update(last_started_at=now)
+        outcome: dict[str, object]
+        try:
+            note = function(server) or ""
+        except PgLoupeError as error:
+            logger.warning("%s of server %s failed: %s", step, server.slug, error)
+            outcome = {"last_error": str(error), "failing_since": status.failing_since or now}
+        except SoftTimeLimitExceeded:
+            logger.warning("%s of server %s was stopped at its time limit", step, server.slug)
+            outcome = {
+                "last_error": f"The step was stopped after {time.monotonic() - begun:.0f} s, its time limit",
+                "failing_since": status.failing_since or now,
+            }
+        except Exception as error:
+            # A fault of ours: its text may hold anything, so the page names its kind and the log has the rest.
+            text = f"pgLoupe failed at this step ({type(error).__name__}); the worker's log says where"
+            StepStatus.objects.filter(pk=status.pk).update(last_error=text, failing_since=status.failing_since or now)
+            raise
+        else:
+            outcome = {
+                "last_success_at": timezone.now(),
+                "last_duration_ms": (time.monotonic() - begun) * 1000,
+                "last_error": "",
+                "failing_since": None,
+                "note": note,
+            }
+        StepStatus.objects.filter(pk=status.pk).update(**outcome)
+
+
+# -- sample -------------------------------------------------------------------------------------------------------
+
+
+def take_snapshot(server: Server) -> str:
+    """Counters -> deltas; texts of entries not seen before; names now and then."""
+    with _connect(server) as conn:
+        reading = read_statement_counters(conn)
+        kept = snapshots.keep_reading(server, reading)
+        if len(kept.unknown_keys):
+            keep_texts(server, read_statement_texts(conn, kept.unknown_keys))
+            keep_names(server, read_names(conn))
+            _mark_inspected(server)
+        if server.server_version_num != reading.state.server_version_num:
+            Server.objects.filter(pk=server.pk).update(server_version_num=reading.state.server_version_num)
+    return f"Gap: {kept.gap_reason}" if kept.gap_reason else ""
+
+
+def sample_activity(server: Server) -> str:
+    """Sessions: closely for two seconds while lookups are frequent, else one look."""
+    with _connect(server) as conn:
+        if _has_frequent_statements(server):
+            samples = sample_burst(conn, BURST_S, BURST_HZ)
+        else:
+            samples = [(timezone.now(), read_activity(conn))]
+    activity.keep_activity(server, samples)
+    database = inspected_database(server)
+    if database is not None:
+        seen = _texts_with_values(server, database, samples)
+        parameters.keep_samples(database, seen)
+    return ""
+
+
+def read_schema(server: Server) -> str:
+    """Catalog -> facts; the preflight, for the server's page."""
+    with _connect(server) as conn:
+        items = run_preflight(conn)
+        keep_names(server, read_names(conn))
+        database = _mark_inspected(server)
+        facts = read_schema_facts(conn)
+    Server.objects.filter(pk=server.pk).update(
+        preflight=[{"name": i.name, "status": i.status, "detail": i.detail, "sql": i.sql} for i in items],
+        preflight_at=timezone.now(),
+        server_version_num=facts.server_version_num,
+    )
+    if database is not None:
+        schemas.keep_schema(database, facts)
+        _check_schema(server, database, timezone.now())
+    return "" if facts.statistics_readable else "pg_stats shows nothing to this login: estimates are missing"
+
+
+def _connect(server: Server) -> AbstractContextManager[MonitoredConnection]:
+    return connect(
+        connection_settings(server),
+        statement_timeout_ms=settings.ANALYZER_STATEMENT_TIMEOUT_MS,
+        lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
+        connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,
+    )
+
+
+def inspected_database(server: Server) -> Database | None:
+    """The database the server is reached through; None until its name has been read."""
+    return Database.objects.filter(server=server, name=server.dbname).first()
+
+
+def _mark_inspected(server: Server) -> Database | None:
+    Database.objects.filter(server=server, name=server.dbname, is_inspected=False).update(is_inspected=True)
+    return inspected_database(server)
+
+
+def _has_frequent_statements(server: Server) -> bool:
+    now = timezone.now()
+    recent = rates(server, Window(now - timedelta(minutes=15), now))
+    return any(rate.calls_per_day / 86_400 >= LEAST_CALLS_OF_BURST for rate in recent.values())
+
+
+def _texts_with_values(
+    server: Server, database: Database, samples: Iterable[tuple[datetime, list[ActivityRow]]]
+) -> list[parameters.SeenText]:
+    """Texts of known statements that hold their values: complete and without ``$1``."""
+    rows = {
+        (row.pid, row.query_start): (at, row)
+        for at, backends in samples
+        for row in backends
+        if row.database_oid == database.oid and row.text and not row.is_truncated and "$1" not in row.text
+    }
+    found = {key: fingerprint(row.text) for key, (_, row) in rows.items()}
+    known = dict(
+        Statement.objects.filter(
+            server=server, fingerprint__in={f for f in found.values() if f}, kind__in=explaining.PLANNABLE
+        ).values_list("fingerprint", "pk")
+    )
+    return [
+        parameters.SeenText(known[text_fingerprint], row.text or "", at, _duration_ms(row))
+        for key, (at, row) in rows.items()
+        if (text_fingerprint := found[key]) in known
+    ]
+
+
+def _duration_ms(row: ActivityRow) -> float | None:
+    """How long the statement had run, or ran; None where the server does not say."""
+    if row.query_start is None or row.state_change is None or row.state == "active":
+        return None
+    return (row.state_change - row.query_start).total_seconds() * 1000
+
+
+# -- explain ------------------------------------------------------------------------------------------------------
+
+
+def explain_statements(server: Server) -> str:
+    """Plans for the statements that need one most, until the round or the hour's budget is used up."""
+    if server.explain_mode == Server.ExplainMode.OFF:
+        return "EXPLAIN is switched off for this server"
+    database = inspected_database(server)
+    if database is None:
+        return "waiting for the first reading of the schema"
+    now = timezone.now()
+    budget_ms = explaining.remaining_budget_ms(database, server.explain_budget_s_per_hour, now)
+    facts = schemas.newest_schema(database)
+    recent = rates(server, Window(now - EXPLAIN_WINDOW, now))
+    chosen = explaining.choose(database, recent, facts, now, settings.ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND)
+    for done, item in enumerate(chosen):
+        if budget_ms <= 0:
+            return f"the hour's budget is used up; {len(chosen) - done} statements wait"
+        budget_ms -= explain_one(server, database, item, facts)
+    return ""
+
+
+def explain_one(server: Server, database: Database, item: explaining.ToExplain, facts: SchemaFacts | None) -> float:
+    """Explain one statement through the gate; keep plans, the decision and its audit. Milliseconds of server time."""
+    now = timezone.now()
+    request = ExplainRequest(
+        sql=item.statement.normalized_sql,
+        fingerprint=item.statement.fingerprint,
+        sampled_sqls=parameters.samples_of(item.statement, database),
+        mode="analyze" if server.explain_mode == Server.ExplainMode.ANALYZE else "plain",
+        mean_exec_time_ms=item.rate.mean_exec_time_ms,
+        max_exec_time_ms=_max_exec_time_ms(server, item.statement, now),
+        search_path=facts.search_path if facts else ("public",),
+        facts=facts,
+    )
+    limits = replace(Limits(), cores=server.cores)
+    outcomes = explain_statement(connection_settings(server), request, limits)
+    for outcome in outcomes:
+        _keep_outcome(server, database, item.statement, outcome, now)
+    best = min(outcomes, key=lambda o: DECISIONS.index(o.decision))
+    ExplainState.objects.update_or_create(
+        statement=item.statement,
+        database=database,
+        defaults={
+            "explained_at": now,
+            "next_at": explaining.next_time(best.decision, best.layer, now),
+            "schema_signature": item.signature,
+            "mean_exec_time_ms": item.rate.mean_exec_time_ms,
+            "outcome": best.decision,
+            "reason": best.reason,
+        },
+    )
+    return sum(o.duration_ms or 0.0 for o in outcomes)
+
+
+DECISIONS = ("executed", "plan_only", "refused", "failed")  # the best first
+
+
+def _keep_outcome(
+    server: Server, database: Database, statement: Statement, outcome: ExplainOutcome, now: datetime
+) -> None:
+    ExplainAudit.objects.create(
+        server=server,
+        database_name=database.name,
+        statement=statement,
+        text_hash=outcome.text_hash,
+        decision=outcome.decision,
+        reason=outcome.reason,
+        layer=outcome.layer,
+        duration_ms=outcome.duration_ms,
+    )
+    if outcome.plan is None:
+        return
+    plan = outcome.plan
+    keep_plan(
+        statement,
+        database,
+        shape=plan.shape,
+        plan=outcome.plan_json,
+        values_source=outcome.values_source,
+        is_analyzed=plan.is_analyzed,
+        server_version_num=server.server_version_num or 0,
+        not_analyzed_because="" if plan.is_analyzed else outcome.reason,
+        rewrites=list(outcome.rewrites),
+        total_cost=plan.root.total_cost,
+        execution_time_ms=plan.execution_time_ms,
+        planning_time_ms=plan.planning_time_ms,
+        now=now,
+    )
+
+
+def _max_exec_time_ms(server: Server, statement: Statement, now: datetime) -> float | None:
+    """The longest run of the last day, as far as the server kept it."""
+    page = statement_totals(server, Window(now - RATE_WINDOW, now), filters={"statement_ids": [statement.pk]}, limit=1)
+    return page.rows[0].max_exec_time_ms if page.rows else None
+
+
+# -- check and advise ---------------------------------------------------------------------------------------------
+
+
+def check_server(server: Server) -> str:
+    """Everything known -> findings; then index suggestions for the whole workload."""
+    database = inspected_database(server)
+    if database is None:
+        return "waiting for the first reading of the schema"
+    now = timezone.now()
+    behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
+    facts = behaviour.facts
+    daily = rates(server, Window(now - RATE_WINDOW, now))
+    notes = [
+        *_check_behaviour(server, database, behaviour, now),
+        *_check_plans(server, database, daily, facts, now),
+        *_check_schema(server, database, now),
+    ]
+    if facts is not None:
+        _suggest(server, database, daily, facts)
+    return "; ".join(notes)
+
+
+def _check_behaviour(server: Server, database: Database, behaviour: Workload, now: datetime) -> list[str]:
+    checks = list(checks_on(Workload))
+    outcome = run_checks(checks, behaviour)
+    findings.keep_findings(server, database, outcome.findings, _codes_run(checks, outcome), now=now)
+    return _not_run(outcome)
+
+
+def _check_schema(server: Server, database: Database, now: datetime) -> list[str]:
+    facts = schemas.newest_schema(database)
+    if facts is None:
+        return []
+    checks = list(checks_on(SchemaFacts))
+    outcome = run_checks(checks, facts)
+    findings.keep_findings(server, database, outcome.findings, _codes_run(checks, outcome), now=now)
+    return _not_run(outcome)
+
+
+def _check_plans(
+    server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts | None, now: datetime
+) -> list[str]:
+    """The newest plans of every statement that still runs."""
+    checks = list(checks_on(Plan, PlanNode))
+    found: list[Finding] = []
+    for record in _newest_plans(database):
+        rate = daily.get(record.statement_id)
+        if rate is None and now - record.statement.last_seen > GONE_AFTER:
+            continue
+        try:
+            plan = parse_plan(record.plan)
+        except PlanError as error:
+            logger.warning("plan %s cannot be read: %s", record.pk, error)
+            continue
+        context = Context(
+            facts=facts,
+            fingerprint=record.statement.fingerprint,
+            normalized_sql=record.statement.normalized_sql,
+            calls_per_day=rate.calls_per_day if rate else 0.0,
+            mean_exec_time_ms=rate.mean_exec_time_ms if rate else None,
+        )
+        outcome = run_checks(checks, plan, context)
+        found.extend(f.concerning(record.statement.fingerprint) for f in outcome.findings)
+    findings.keep_findings(server, database, _worst_of_each(found), {c.code for c in checks}, now=now)
+    return []
+
+
+def _newest_plans(database: Database) -> list[PlanRecord]:
+    """The plans of each statement's newest round that was executed; of its newest round where none was.
+
+    A round that could not execute (a busy server, a lost connection) proves nothing gone.
+    """
+    records = PlanRecord.objects.filter(database=database).select_related("statement")
+    newest: dict[int, tuple[bool, datetime]] = {}
+    for record in records:
+        rank = (record.is_analyzed, record.last_seen)
+        newest[record.statement_id] = max(rank, newest.get(record.statement_id, rank))
+    return [r for r in records if (r.is_analyzed, r.last_seen) == newest[r.statement_id]]
+
+
+def _worst_of_each(found: list[Finding]) -> list[Finding]:
+    """Plans for typical and for rare values can show the same thing: the dearer one is kept."""
+    worst: dict[str, Finding] = {}
+    for finding in found:
+        other = worst.get(finding.key)
+        if other is None or (finding.impact_s_per_day or 0) > (other.impact_s_per_day or 0):
+            worst[finding.key] = finding
+    return list(worst.values())
+
+
+def _suggest(server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts) -> None:
+    ids = set(
+        StatementEntry.objects.filter(
+            server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
+        ).values_list("statement_id", flat=True)
+    )
+    statements = Statement.objects.filter(
+        pk__in=ids, text_state=Statement.TextState.OK, kind__in=explaining.PLANNABLE
+    )
+    recorded = [
+        WorkloadStatement(
+            fingerprint=s.fingerprint,
+            sql=s.normalized_sql,
+            calls_per_day=daily[s.pk].calls_per_day,
+            total_time_s_per_day=daily[s.pk].total_time_s_per_day,
+            mean_time_ms=daily[s.pk].mean_exec_time_ms or 0.0,
+            rows_per_call=daily[s.pk].rows_per_call or 0.0,
+        )
+        for s in statements.order_by("fingerprint")
+    ]
+    open_findings = FindingRecord.objects.filter(database=database, closed_at__isnull=True)
+    suggestions.keep_suggestions(database, suggest_indexes(recorded, facts, findings=list(open_findings)))
+
+
+def _codes_run(checks: Iterable[object], outcome: Outcome) -> set[str]:
+    return {c.code for c in checks} - set(outcome.not_run)  # type: ignore[attr-defined]
+
+
+def _not_run(outcome: Outcome) -> list[str]:
+    return [f"{code} not run: {reason}" for code, reason in sorted(outcome.not_run.items())]

@@ -1,0 +1,76 @@
+"""When each step of each server is due. The due times are rows of the store, so any worker can take the next one."""
+
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from analyzer.models import Server, StepStatus
+
+STEPS = ("snapshot", "activity", "schema", "explain", "check")
+
+
+@dataclass(frozen=True, slots=True)
+class DueStep:
+    server_id: int
+    step: str
+    expires_s: float  # later than that the next one has come
+
+
+def interval_s(server: Server, step: str) -> float:
+    """Seconds between two runs. Everything follows the sample interval, so that a demo at 5 s is quick throughout."""
+    sample = float(server.sample_interval_s)
+    return {
+        "snapshot": sample,
+        "activity": min(sample, float(settings.ANALYZER_ACTIVITY_INTERVAL_S)),
+        "schema": min(float(settings.ANALYZER_CATALOG_INTERVAL_S), 10 * sample),
+        "explain": max(15.0, sample),
+        "check": max(15.0, 2 * sample),
+    }[step]
+
+
+def claim_due_steps(now: datetime) -> list[DueStep]:
+    """Steps due by ``now``, each given to one caller only, with their next time set."""
+    _add_missing(now)
+    due = []
+    with transaction.atomic():
+        claimed = (
+            StepStatus.objects.select_for_update(skip_locked=True)
+            .select_related("server")
+            .filter(server__is_active=True, due_at__lte=now, step__in=STEPS)
+            .order_by("due_at")
+        )
+        for status in claimed:
+            interval = interval_s(status.server, status.step)
+            status.due_at = _next_due(status.due_at or now, interval, now)
+            status.save(update_fields=["due_at"])
+            due.append(DueStep(status.server_id, status.step, max(interval, 10.0)))
+    return due
+
+
+def hasten(server: Server, *steps: str, now: datetime) -> None:
+    """Make steps due at once, without losing their rhythm."""
+    StepStatus.objects.filter(server=server, step__in=steps).update(due_at=now)
+
+
+def _next_due(due: datetime, interval: float, now: datetime) -> datetime:
+    """The first point of the step's own rhythm after ``now``: what was missed is not caught up."""
+    missed = max(0.0, (now - due).total_seconds()) // interval
+    return due + timedelta(seconds=interval * (missed + 1))
+
+
+def _add_missing(now: datetime) -> None:
+    """Rows for servers that have none yet. The first run is at once; a jitter of the server's own spreads the rest."""
+    have = set(StepStatus.objects.filter(step__in=STEPS).values_list("server_id", "step"))
+    new = []
+    for server in Server.objects.filter(is_active=True):
+        jitter = zlib.crc32(f"{server.pk} {server.slug}".encode()) % 1000 / 1000
+        for step in STEPS:
+            if (server.pk, step) not in have:
+                # Explaining and checking need two snapshots first.
+                wait = 0.0 if step in {"snapshot", "schema"} else 2.5 * server.sample_interval_s
+                spread = jitter * min(10.0, interval_s(server, step) / 12)
+                new.append(StepStatus(server=server, step=step, due_at=now + timedelta(seconds=wait + spread)))
+    StepStatus.objects.bulk_create(new, ignore_conflicts=True)

@@ -1,0 +1,55 @@
+"""Celery tasks: an id in, one pipeline call. Running one twice does no harm."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from analyzer import pipeline, schedule
+from analyzer.models import Server
+from analyzer.store import house
+
+
+@shared_task(ignore_result=True, soft_time_limit=20, time_limit=30)
+def tick() -> None:
+    """Start what is due. Each step of each server is a task of its own, so a slow server delays no other."""
+    for due in schedule.claim_due_steps(timezone.now()):
+        TASKS[due.step].apply_async((due.server_id,), expires=due.expires_s)
+
+
+@shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)
+def take_snapshot(server_id: int) -> None:
+    pipeline.run_step(Server.objects.get(pk=server_id), "snapshot", pipeline.take_snapshot)
+
+
+@shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)
+def sample_activity(server_id: int) -> None:
+    pipeline.run_step(Server.objects.get(pk=server_id), "activity", pipeline.sample_activity)
+
+
+@shared_task(ignore_result=True, soft_time_limit=300, time_limit=330)
+def read_schema(server_id: int) -> None:
+    pipeline.run_step(Server.objects.get(pk=server_id), "schema", pipeline.read_schema)
+
+
+@shared_task(ignore_result=True, soft_time_limit=600, time_limit=660)
+def explain_statements(server_id: int) -> None:
+    pipeline.run_step(Server.objects.get(pk=server_id), "explain", pipeline.explain_statements)
+
+
+@shared_task(ignore_result=True, soft_time_limit=300, time_limit=330)
+def check_server(server_id: int) -> None:
+    pipeline.run_step(Server.objects.get(pk=server_id), "check", pipeline.check_server)
+
+
+@shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
+def keep_house() -> None:
+    """Pack, roll up, create and drop partitions."""
+    house.keep_house(timezone.now())
+
+
+TASKS = {
+    "snapshot": take_snapshot,
+    "activity": sample_activity,
+    "schema": read_schema,
+    "explain": explain_statements,
+    "check": check_server,
+}
