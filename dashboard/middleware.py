@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 POLICY = "; ".join(
     (
@@ -12,11 +13,14 @@ POLICY = "; ".join(
         "img-src 'self' data:",
         "font-src 'self'",
         "connect-src 'self'",
+        "frame-src 'self'",
         "frame-ancestors 'none'",
         "base-uri 'none'",
         "form-action 'self'",
     )
 )
+# For the plan viewer alone, which the statement page shows in a frame.
+POLICY_IN_OWN_FRAME = POLICY.replace("frame-ancestors 'none'", "frame-ancestors 'self'")
 
 
 class ContentSecurityPolicy:
@@ -26,4 +30,18 @@ class ContentSecurityPolicy:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
+        return response
+
+
+class RefreshAfterLogout:
+    """A part of a page that refreshes itself after the session ended: the whole page goes to the login."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_redirect = response.status_code == 302 and response.headers["Location"].startswith(reverse("login"))
+        if request.headers.get("HX-Request") and is_redirect:
+            return HttpResponse(status=204, headers={"HX-Redirect": reverse("login")})
         return response

@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "dashboard.middleware.ContentSecurityPolicy",
+    "dashboard.middleware.RefreshAfterLogout",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -103,6 +104,9 @@ STORAGES = {
 # `up` collects and compresses static files first, then turns the finders off: theirs would hide the small ones.
 WHITENOISE_USE_FINDERS = _flag("PGLOUPE_STATIC_FINDERS", True)
 
+# The names of vendored files hold their version: they never change.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/.+/"
+
 ONE_TIME_LOGIN_LINK = "dashboard.accounts.one_time_login_link"  # what `up` prints
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
@@ -115,7 +119,8 @@ BEHIND_TLS = _flag("PGLOUPE_BEHIND_TLS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SECURE_HSTS_SECONDS = 31536000 if BEHIND_TLS else 0
-SECURE_REFERRER_POLICY = "no-referrer"
+# Not "no-referrer": browsers then send "Origin: null" with our own forms, and CSRF protection refuses them.
+SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},

@@ -1,0 +1,34 @@
+"""The newest schema reading of a database, unpacked once per process: pages need a few of its tables."""
+
+import json
+import zlib
+from functools import lru_cache
+from typing import Any
+
+from analyzer.models import Database, SchemaReading
+
+
+def cached_tables(database: Database) -> dict[str, dict[str, Any]]:
+    """Tables by name and by schema.name (the search path decides between equal names). One or two queries."""
+    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "confirmed_at").first()
+    return _tables(newest["pk"], newest["confirmed_at"].timestamp()) if newest else {}
+
+
+@lru_cache(maxsize=8)
+def _tables(reading_id: int, confirmed_at: float) -> dict[str, dict[str, Any]]:
+    reading = SchemaReading.objects.filter(pk=reading_id).first()
+    if reading is None:  # dropped in between
+        return {}
+    data = json.loads(zlib.decompress(bytes(reading.facts)))
+    path = [schema for schema in data.get("search_path", ["public"]) if schema != "$user"]
+    found: dict[str, dict[str, Any]] = {}
+    for table in sorted(data["tables"], key=lambda t: path.index(t["schema"]) if t["schema"] in path else len(path)):
+        kept = {
+            "qualified_name": f"{table['schema']}.{table['name']}",
+            "rows": table["rows"],
+            "size_bytes": table["size_bytes"],
+            "indexes": [index["definition"] or index["name"] for index in table["indexes"]],
+        }
+        found.setdefault(table["name"], kept)
+        found[kept["qualified_name"]] = kept
+    return found

@@ -1,0 +1,86 @@
+"""Servers as a list: state, load and open findings of each, in a fixed number of queries."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+from django.db.models import Count, QuerySet
+
+from analyzer.findings import Severity
+from analyzer.models import FindingRecord, Server, StepStatus
+from analyzer.store.windows import Window
+from dashboard.server_state import ServerState, State, server_state
+from dashboard.sparkline import sparkline
+
+SPARK_POINTS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRow:
+    """``load``: statements at once, on average over the measured part of the window; None without any."""
+
+    server: Server
+    state: ServerState
+    load: float | None
+    spark: str
+    critical: int
+    warning: int
+
+
+def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
+    """Those in trouble first. Three queries."""
+    steps = defaultdict(list)
+    for step in StepStatus.objects.filter(step="snapshot", server__in=servers):
+        steps[step.server_id].append(step)
+    counts: dict[tuple[int, int], int] = {
+        (row["server_id"], row["severity"]): row["n"]
+        for row in open_findings().values("server_id", "severity").annotate(n=Count("pk"))
+    }
+    loads = _loads(Window.last("24h", now))
+    rows = []
+    for server in servers:
+        buckets = loads.get(server.pk, {})
+        covered_s = sum(seconds for seconds, _ in buckets.values())
+        values = [
+            None if i not in buckets or not buckets[i][0] else buckets[i][1] / buckets[i][0]
+            for i in range(SPARK_POINTS)
+        ]
+        rows.append(
+            ServerRow(
+                server=server,
+                state=server_state(server, steps[server.pk], now),
+                load=sum(time_s for _, time_s in buckets.values()) / covered_s if covered_s else None,
+                spark=sparkline(values, "Load over the last 24 hours"),
+                critical=counts.get((server.pk, Severity.CRITICAL), 0),
+                warning=counts.get((server.pk, Severity.WARNING), 0),
+            )
+        )
+    order = {State.DOWN: 0, State.STALLED: 1}
+    return sorted(rows, key=lambda row: (order.get(row.state.state, 2), row.server.name))
+
+
+def open_findings() -> QuerySet[FindingRecord]:
+    """Neither closed nor muted."""
+    return FindingRecord.objects.filter(closed_at__isnull=True, muted_at__isnull=True)
+
+
+def _loads(window: Window) -> dict[int, dict[int, tuple[float, float]]]:
+    """Measured seconds and execution time (s) per server and part of the window."""
+    found: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select server_id, least(%(points)s - 1, floor(extract(epoch from taken_at - %(start)s) / %(step)s)::int),"
+            " sum(interval_s)::float8, coalesce(sum(total_exec_time_us), 0)::float8 / 1e6 from server_delta"
+            " where taken_at > %(start)s and taken_at <= %(end)s group by 1, 2",
+            {
+                "points": SPARK_POINTS,
+                "step": window.duration_s / SPARK_POINTS,
+                "start": window.start,
+                "end": window.end,
+            },
+        )
+        for server_id, bucket, covered_s, time_s in cursor.fetchall():
+            found[server_id][bucket] = (covered_s, time_s)
+    return found

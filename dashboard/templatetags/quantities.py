@@ -1,0 +1,214 @@
+"""Numbers as people read them: ``{{ value|quantity:"mean_time_ms" }}`` takes the unit from the name.
+
+So a time looks the same on every page. What is not known (None) reads "unknown", never 0.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+THIN = "\u202f"  # narrow no-break space: between thousands, and between a number and its unit
+UNKNOWN = "unknown"
+
+_RATES = {
+    "_per_day": " a day",
+    "_per_hour": " an hour",
+    "_per_s": " a second",
+    "_per_call": " a call",
+    "_per_execution": " a run",
+}
+_UNITS = ("_ms", "_us", "_s", "_bytes", "_kb", "_mb", "_blocks", "_ratio", "_factor", "_days", "_pages")
+
+
+@register.filter
+def quantity(value: object, name: str) -> str:
+    """``value`` with the unit its ``name`` ends in; a plain number where it ends in none."""
+    if value is None or value == "":
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
+        return str(value)
+    if not math.isfinite(value):
+        return UNKNOWN
+    for suffix, words in _RATES.items():
+        if name.endswith(suffix):
+            return quantity(value, name.removesuffix(suffix)) + words
+    for unit, shown in _SHOWN.items():
+        if name.endswith(unit) or name == unit[1:]:
+            return shown(float(value))
+    return count(value)
+
+
+@register.filter
+def spoken(name: str) -> str:
+    """``time_lost_s_per_day`` as ``Time lost``: the unit is said by the value."""
+    for suffix in _RATES:
+        name = name.removesuffix(suffix)
+    for unit in _UNITS:
+        if name.endswith(unit) and name != unit[1:]:
+            name = name.removesuffix(unit)
+            break
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+@register.filter
+def duration(value_ms: float | None) -> str:
+    """12 µs, 340 ms, 1.2 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
+    if value_ms is None:
+        return UNKNOWN
+    sign, ms = ("−" if value_ms < 0 else ""), abs(value_ms)
+    if ms == 0:
+        return f"0{THIN}ms"
+    if ms < 0.9995:
+        return f"{sign}{_short(ms * 1000)}{THIN}µs"
+    if ms < 999.5:
+        return f"{sign}{_short(ms)}{THIN}ms"
+    seconds = ms / 1000
+    if seconds < 99.5:
+        return f"{sign}{_short(seconds)}{THIN}s"
+    for big, small, big_s, small_s in (("min", "s", 60, 1), ("h", "min", 3600, 60)):
+        if seconds < big_s * (60 if big == "min" else 24):
+            return sign + _two(seconds, big, small, big_s, small_s)
+    return sign + _two(seconds, "d", "h", 86400, 3600)
+
+
+@register.filter
+def size(value_bytes: float | None) -> str:
+    """PostgreSQL's own names: kB, MB, GB of 1024."""
+    if value_bytes is None:
+        return UNKNOWN
+    amount, unit = float(value_bytes), "B"
+    for bigger in ("kB", "MB", "GB", "TB", "PB"):
+        if abs(amount) < 1023.5:
+            break
+        amount, unit = amount / 1024, bigger
+    return f"{_short(amount)}{THIN}{unit}"
+
+
+@register.filter
+def count(value: float | None) -> str:
+    """1 234 567; small fractions keep two digits."""
+    if value is None:
+        return UNKNOWN
+    number = float(value)
+    if abs(number) < 10 and number != int(number):
+        return _short(number)
+    return f"{number:,.0f}".replace(",", THIN)
+
+
+@register.filter
+def short_count(value: float | None) -> str:
+    """1.2 k, 3.4 M: where a column has no room."""
+    if value is None:
+        return UNKNOWN
+    number = float(value)
+    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(number) >= limit * 0.9995:
+            return f"{_short(number / (1e3 if unit == 'k' else limit))}{THIN}{unit}"
+    return count(number)
+
+
+@register.filter
+def threshold_value(value: float) -> str:
+    """As it stands in the code: no rounding, so that it can be compared; very small ones as 5.6e-05."""
+    return f"{value:,.10g}".replace(",", THIN)
+
+
+@register.filter
+def percent(ratio: float | None) -> str:
+    if ratio is None:
+        return UNKNOWN
+    share = ratio * 100
+    if 0 < share < 0.1:
+        return f"<{THIN}0.1{THIN}%"
+    return f"{share:.0f}{THIN}%" if share >= 9.95 or share == int(share) else f"{share:.1f}{THIN}%"
+
+
+@register.filter
+def ago(at: datetime | None) -> str | SafeString:
+    """ "3 min ago" with the exact time on hover; "never" for None."""
+    if at is None:
+        return "never"
+    exact = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        exact.isoformat(timespec="seconds"),
+        exact.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        _ago_words(at),
+    )
+
+
+@register.filter
+def clock(at: datetime | None) -> str | SafeString:
+    """The time of day, with the date when it is not today."""
+    if at is None:
+        return "never"
+    exact, today = timezone.localtime(at), timezone.localdate()
+    words = exact.strftime("%H:%M:%S" if exact.date() == today else "%Y-%m-%d %H:%M")
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        exact.isoformat(timespec="seconds"),
+        exact.strftime("%Y-%m-%d %H:%M:%S %Z"),
+        words,
+    )
+
+
+def _ago_words(at: datetime) -> str:
+    seconds = (timezone.now() - at).total_seconds()
+    if seconds < -1:
+        return f"in {_rough(-seconds)}"
+    if seconds < 2:
+        return "just now"
+    return f"{_rough(seconds)} ago"
+
+
+def _rough(seconds: float) -> str:
+    for limit, length, unit in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h")):
+        if seconds < limit:
+            return f"{int(seconds // length)}{THIN}{unit}"
+    days = int(seconds // 86400)
+    return f"{days}{THIN}day{'s' if days > 1 else ''}"
+
+
+def _short(number: float) -> str:
+    """Three digits that matter, without trailing zeros: 1.2, 34, 567."""
+    magnitude = abs(number)
+    digits = 0 if magnitude >= 99.5 else 1 if magnitude >= 9.95 else 2
+    text = f"{number:,.{digits}f}".replace(",", THIN)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _two(seconds: float, big: str, small: str, big_s: int, small_s: int) -> str:
+    units = round(seconds / small_s)
+    per_big = big_s // small_s
+    whole, rest = divmod(units, per_big)
+    tail = f" {rest}{THIN}{small}" if rest and whole < 100 else ""
+    return f"{count(whole)}{THIN}{big}{tail}"
+
+
+def _with_unit(unit: str) -> Callable[[float], str]:
+    return lambda value: f"{count(value)}{THIN}{unit}"
+
+
+_SHOWN: dict[str, Callable[[float], str]] = {
+    "_ms": duration,
+    "_us": lambda value: duration(value / 1000),
+    "_s": lambda value: duration(value * 1000),
+    "_bytes": size,
+    "_kb": lambda value: size(value * 1024),
+    "_mb": lambda value: size(value * 1024 * 1024),
+    "_blocks": _with_unit("blocks"),
+    "_pages": _with_unit("pages"),
+    "_ratio": percent,
+    "_factor": lambda value: f"{_short(value)}×",
+    "_days": lambda value: f"{_short(value)}{THIN}days",
+}

@@ -1,0 +1,149 @@
+"""One statement: what it costs, why, and what to do."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from analyzer.models import Database, ExplainAudit, FindingRecord, Statement, SuggestionRecord
+from analyzer.statements.display import display_sql
+from analyzer.store.timelines import statement_timeline
+from analyzer.store.totals import StatementTotals, statement_totals
+from analyzer.store.windows import Window
+from dashboard import charts
+from dashboard.plan_text import plan_text
+from dashboard.schema_cache import cached_tables
+from dashboard.server_state import server_state
+from dashboard.views.statements import BLOCK_SIZE_BYTES
+from dashboard.views.windows import choices
+
+PLANS_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """A table a statement touches; what is not known of it is None."""
+
+    name: str
+    is_known: bool
+    rows: float | None
+    size_bytes: int | None
+    indexes: list[str]
+
+
+@login_required
+@require_GET
+def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpResponse:
+    found = get_object_or_404(Statement.objects.select_related("server"), server__slug=server, fingerprint=fingerprint)
+    window = Window.from_query(request.GET)
+    page = statement_totals(found.server, window, limit=1, filters={"statement_ids": [found.pk]})
+    totals = page.rows[0] if page.rows else None
+    findings = list(_findings(found))
+    is_open = [f for f in findings if f.closed_at is None and f.muted_at is None]
+    plans = list(found.plans.order_by("-is_analyzed", "-last_seen")[:PLANS_SHOWN])
+    plan = next((p for p in plans if str(p.pk) == request.GET.get("plan")), plans[0] if plans else None)
+    context = {
+        "section": "statements",
+        "server": found.server,
+        "statement": found,
+        "heading": _heading(found),
+        "pretty_sql": display_sql(found.normalized_sql),
+        "state": server_state(found.server, found.server.steps.filter(step="snapshot"), timezone.now()),
+        "windows": choices(window),
+        "window_name": window.key,
+        "totals": _summary(totals, page.covered_s),
+        "timeline": charts.statement_load(statement_timeline(found, window)),
+        "findings": is_open,
+        "hidden_findings": len(findings) - len(is_open),
+        "suggestions": suggestions_for_statement(found, is_open),
+        "no_suggestions": list(found.no_suggestions.order_by("-said_at")[:3]),
+        "plans": plans,
+        "plan": plan,
+        "plan_lines": plan_text(plan.plan) if plan else "",
+        "no_plan_because": "" if plan else _why_no_plan(found),
+        "tables": _tables(found),
+    }
+    return render(request, "dashboard/statement.html", context)
+
+
+def suggestions_for_statement(found: Statement, findings: list[FindingRecord]) -> list[SuggestionRecord]:
+    """Open suggestions that name this statement or one of its findings, the most helpful first. One query."""
+    names = Q(helps__contains=[{"fingerprint": found.fingerprint}])
+    for finding in findings:
+        names |= Q(finding_keys__contains=[finding.key])
+    return list(
+        SuggestionRecord.objects.filter(names, database__server=found.server, closed_at__isnull=True).order_by(
+            "-helped_time_s_per_day", "pk"
+        )[:10]
+    )
+
+
+def _findings(found: Statement) -> QuerySet[FindingRecord]:
+    """About the statement itself, or naming it among those concerned."""
+    return FindingRecord.objects.filter(
+        Q(statement=found) | Q(server=found.server, related_fingerprints__contains=[found.fingerprint])
+    ).order_by("-severity", "-impact_s_per_day", "pk")[:100]
+
+
+def _heading(found: Statement) -> str:
+    """ "Select from shop_order, shop_customer": the text itself stands below."""
+    if not found.tables:
+        return f"{found.kind} statement".capitalize() if found.kind != "unknown" else "Statement"
+    names = ", ".join(found.tables[:3]) + (" and more" if len(found.tables) > 3 else "")
+    word = {"insert": "Insert into", "update": "Update of", "delete": "Delete from", "merge": "Merge into"}
+    return f"{word.get(found.kind, found.kind.capitalize() + ' from')} {names}"[:200]
+
+
+def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, object]:
+    if totals is None:
+        return {}
+    return {
+        "load_ratio": totals.load_ratio,
+        "total_exec_time_ms": totals.total_exec_time_ms,
+        "per_day_s": totals.total_exec_time_ms / 1000 * 86_400 / covered_s if covered_s else None,
+        "calls": totals.calls,
+        "rows_per_call": totals.rows_per_call,
+        "mean_ms": totals.mean_exec_time_ms,
+        "max_ms": totals.max_exec_time_ms,
+        "read_bytes": totals.shared_read_blocks * BLOCK_SIZE_BYTES,
+        "hit_ratio": totals.hit_ratio,
+    }
+
+
+def _why_no_plan(found: Statement) -> str:
+    last = (
+        ExplainAudit.objects.filter(statement=found, at__gt=timezone.now() - timedelta(days=7)).order_by("-at").first()
+    )
+    if last is not None:
+        return f"{last.decision.replace('_', ' ').capitalize()}: {last.reason}"
+    if found.text_state != Statement.TextState.OK:
+        return f"A plan needs the whole text; it is {found.get_text_state_display()}."
+    if found.server.explain_mode == "off":
+        return "EXPLAIN is switched off for this server."
+    return "The statements that cost the most are explained first, within the server's budget."
+
+
+def _tables(found: Statement) -> list[TableRow]:
+    names = list(dict.fromkeys(found.tables))[:20]
+    if not names:
+        return []
+    database = Database.objects.filter(server=found.server, is_inspected=True).order_by("pk").first()
+    known = cached_tables(database) if database else {}
+    rows = []
+    for name in names:
+        table = known.get(name)
+        rows.append(
+            TableRow(
+                name=table["qualified_name"] if table else name,
+                is_known=table is not None,
+                rows=table["rows"] if table else None,
+                size_bytes=table["size_bytes"] if table else None,
+                indexes=table["indexes"][:12] if table else [],
+            )
+        )
+    return rows

@@ -1,0 +1,128 @@
+"""The statements of a server, those that cost the most first."""
+
+import re
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from analyzer.models import Server, Statement
+from analyzer.store.timelines import sparklines
+from analyzer.store.totals import StatementTotals, statement_totals
+from analyzer.store.windows import Window
+from dashboard.server_rows import open_findings
+from dashboard.server_state import server_state
+from dashboard.sparkline import sparkline
+from dashboard.views.windows import choices
+
+PER_PAGE = 50
+BLOCK_SIZE_BYTES = 8192
+COLUMNS = (
+    ("Share", None),
+    ("Total time", "total_exec_time"),
+    ("Calls", "calls"),
+    ("Mean", "mean_exec_time"),
+    ("Rows a call", None),
+    ("Read", "shared_read"),
+)
+SORTS = tuple(sort for _, sort in COLUMNS if sort)
+FINGERPRINT = re.compile(r"[0-9a-f]{12,32}|q[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    statement: StatementTotals
+    spark: str
+    finding_count: int
+
+    @property
+    def share_width(self) -> str:
+        """Of a bar 100 wide; a sliver stays visible."""
+        return f"{max(1.0, 100 * (self.statement.load_ratio or 0)):.1f}"
+
+    @property
+    def read_bytes(self) -> int:
+        return self.statement.shared_read_blocks * BLOCK_SIZE_BYTES
+
+
+class _Counted:
+    """What Django's Paginator needs of a list whose page is already fetched."""
+
+    def __init__(self, rows: list[Row], count: int, offset: int) -> None:
+        self.rows, self._count, self.offset = rows, count, offset
+
+    def count(self) -> int:
+        return self._count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, wanted: slice) -> list[Row]:
+        return self.rows if wanted.start == self.offset else []
+
+
+@login_required
+@require_GET
+def all_statements(request: HttpRequest) -> HttpResponse:
+    """To the statements of the first server by name; there is no list across servers yet."""
+    first = Server.objects.order_by("-is_active", "name").first()
+    if first is None:
+        return render(request, "dashboard/no_server.html", {"section": "statements"})
+    return redirect("statements", first.slug)
+
+
+@login_required
+@require_GET
+def statements(request: HttpRequest, server: str) -> HttpResponse:
+    found = get_object_or_404(Server, slug=server)
+    window = Window.from_query(request.GET)
+    q = request.GET.get("q", "").replace("\0", "").strip()[:200]
+    sort = request.GET.get("sort", "")
+    sort = sort if sort in SORTS else SORTS[0]
+    page_number = max(1, min(10_000, _whole(request.GET.get("page"))))
+    offset = (page_number - 1) * PER_PAGE
+    totals = statement_totals(found, window, order_by=sort, limit=PER_PAGE, offset=offset, filters=_filters(found, q))
+    ids = [row.statement_id for row in totals.rows]
+    sparks = sparklines(found, ids, window) if ids else {}
+    counts = dict(open_findings().filter(statement_id__in=ids).values_list("statement_id").annotate(Count("pk")))
+    rows = [
+        Row(row, sparkline(sparks.get(row.statement_id, []), "Load over the span"), counts.get(row.statement_id, 0))
+        for row in totals.rows
+    ]
+    servers = list(Server.objects.order_by("name"))
+    context = {
+        "section": "statements",
+        "server": found,
+        "other_servers": servers if len(servers) > 1 else [],
+        "state": server_state(found, found.steps.filter(step="snapshot"), timezone.now()),
+        "windows": choices(window),
+        "window_name": window.key,
+        "q": q,
+        "sort": sort,
+        "columns": [{"title": t, "sort": s, "is_current": s == sort} for t, s in COLUMNS],
+        "rows": rows,
+        "total_ms": totals.total_exec_time_ms,
+        "page": Paginator(_Counted(rows, totals.count, offset), PER_PAGE).get_page(page_number),
+    }
+    return render(request, "dashboard/statements.html", context)
+
+
+def _filters(server: Server, q: str) -> dict[str, object]:
+    """A fingerprint finds its statement, anything else is looked for in the texts."""
+    if FINGERPRINT.fullmatch(q):
+        ids = list(Statement.objects.filter(server=server, fingerprint=q).values_list("pk", flat=True))
+        if ids:
+            return {"statement_ids": ids}
+    return {"search": q}
+
+
+def _whole(text: str | None) -> int:
+    try:
+        return int(text or 1)
+    except ValueError:
+        return 1
