@@ -1,0 +1,51 @@
+"""Where an application's unqualified names lead: its search_path, guessed from what the catalog says."""
+
+from collections.abc import Sequence
+
+from analyzer.monitored.connection import Row
+
+
+def application_search_path(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Existing schemas in the order they are searched; ``rows`` are those of ``schema_search_path.sql``.
+
+    The database's setting counts before those of single roles (all but ours), because which role the application
+    has is not known; ``"$user"`` stands for every schema that is named like a role. Without any setting it is
+    PostgreSQL's default, ``"$user", public``.
+    """
+    schemas = {row.value for row in rows if row.kind == "schema"}
+    of_users = sorted(row.value for row in rows if row.kind == "schema" and row.role is not None)
+    settings = [row for row in rows if row.kind == "setting"]
+    settings.sort(key=lambda row: (row.role is not None, not row.is_for_database, row.role or ""))
+    paths = [split_search_path(row.value) for row in settings] or [["$user", "public"]]
+    found: list[str] = []
+    for name in (name for path in paths for name in path):
+        found += of_users if name == "$user" else [name]
+    path = tuple(dict.fromkeys(name for name in found if name in schemas))
+    return path or (("public",) if "public" in schemas else ())
+
+
+def split_search_path(text: str) -> list[str]:
+    """The names in a setting such as ``"$user", App, "Odd, name"``: unquoted ones are lower case."""
+    names, at = [], 0
+    while at < len(text):
+        if text[at] in ", \t\n":
+            at += 1
+        elif text[at] == '"':
+            name = ""
+            at += 1
+            while at < len(text):
+                if text[at] == '"':
+                    if text[at + 1 : at + 2] != '"':
+                        break
+                    at += 1
+                name += text[at]
+                at += 1
+            names.append(name)
+            at += 1
+        else:
+            end = at
+            while end < len(text) and text[end] not in ", \t\n":
+                end += 1
+            names.append(text[at:end].lower())
+            at = end
+    return names

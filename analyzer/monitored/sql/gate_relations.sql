@@ -1,0 +1,59 @@
+-- The relations a statement names (along the application's search path), with everything below them: partitions,
+-- children, and the tables behind views. Tells what kind each is, and a view's text, which is then judged as SQL.
+-- Needs no right.
+with recursive named as (
+    select distinct on (w.schema, w.name) w.schema as wanted_schema, w.name as wanted_name, c.oid
+    from rows from (
+        pg_catalog.unnest(%(schemas)s::text[]),
+        pg_catalog.unnest(%(names)s::text[])
+    ) as w (schema, name)
+    join pg_catalog.pg_class as c on c.relname = w.name
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    left join pg_catalog.unnest(%(search_path)s::text[]) with ordinality as p (name, position) on p.name = n.nspname
+    where case when w.schema = '' then p.position is not null else n.nspname = w.schema end
+    order by w.schema, w.name, p.position
+),
+closure as (
+    select oid from named
+    union
+    select b.oid
+    from closure as c
+    cross join lateral (
+        select i.inhrelid as oid from pg_catalog.pg_inherits as i where i.inhparent = c.oid
+        union all
+        select d.refobjid
+        from pg_catalog.pg_rewrite as r
+        join pg_catalog.pg_depend as d
+            on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+            and d.objid = r.oid
+            and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        join pg_catalog.pg_class as v on v.oid = r.ev_class and v.relkind = 'v'
+        where r.ev_class = c.oid
+    ) as b
+)
+select
+    n.nspname as schema,
+    c.relname as name,
+    c.oid::bigint as oid,
+    c.relkind::text as kind,
+    c.relpersistence = 't' as is_temporary,
+    c.oid < 16384 as is_system,
+    c.relrowsecurity as has_row_security,
+    c.relrowsecurity and pg_catalog.row_security_active(c.oid) as is_row_security_active,
+    case when c.relkind = 'v' then pg_catalog.pg_get_viewdef(c.oid) end as view_sql,
+    w.fdwname as wrapper,
+    coalesce('use_remote_estimate=true' = any (coalesce(f.ftoptions, '{}') || coalesce(s.srvoptions, '{}')), false)
+        as asks_remote_server,
+    (
+        select pg_catalog.array_agg(m.wanted_schema) from named as m where m.oid = c.oid
+    ) as wanted_schemas,
+    (
+        select pg_catalog.array_agg(m.wanted_name) from named as m where m.oid = c.oid
+    ) as wanted_names
+from (select distinct oid from closure) as k
+join pg_catalog.pg_class as c on c.oid = k.oid
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+left join pg_catalog.pg_foreign_table as f on f.ftrelid = c.oid
+left join pg_catalog.pg_foreign_server as s on s.oid = f.ftserver
+left join pg_catalog.pg_foreign_data_wrapper as w on w.oid = s.srvfdw
+order by n.nspname, c.relname

@@ -1,0 +1,5 @@
+-- Ends our own session whose statement ignored being cancelled; backend_start guards against a reused pid.
+-- Needs no right: a role may end its own sessions.
+select pg_catalog.pg_terminate_backend(a.pid) as was_sent
+from pg_catalog.pg_stat_activity as a
+where a.pid = %(pid)s and a.backend_start = %(backend_start)s
