@@ -97,27 +97,39 @@ def _charge_ctes(own: dict[PlanNode, float], scans: dict[PlanNode, list[PlanNode
             if wall:
                 for node in cte.walk():
                     node.is_after_root = True
-        elif len(executed) == 1:
+        elif cte.node_type == "ModifyTable" and len(executed) == 1:
+            # what its reader did not ask for is written when the root is done
             scan = executed[0]
-            drained_later = cte.node_type == "ModifyTable" and wall > own[scan] + _error(cte) + _error(scan)
-            own[scan] -= max(0.0, own[scan]) if drained_later else wall
+            own[scan] -= wall if wall <= own[scan] + _error(cte) + _error(scan) else max(0.0, own[scan])
         else:
-            _spread(wall, cte, executed, own)
+            paid = _shares(wall, cte, executed)
+            for scan in executed:
+                own[scan] -= paid[scan]
+            _charge_rest(wall - sum(paid.values()), cte, executed[0], own)
 
 
-def _spread(wall: float, cte: PlanNode, scans: list[PlanNode], own: dict[PlanNode, float]) -> None:
-    startup = min(wall, cte.actual_startup_time_ms or 0.0)
+def _shares(wall: float, cte: PlanNode, scans: list[PlanNode]) -> dict[PlanNode, float]:
+    """What each scan pays: the first that can have waited pays for that, the rest goes by what each has left."""
     paid = dict.fromkeys(scans, 0.0)
+    startup = min(wall, cte.actual_startup_time_ms or 0.0)
     first = next((s for s in scans if (s.actual_startup_time_ms or 0.0) >= startup), None)
-    if first is not None:
+    if first is not None and len(scans) > 1:
         paid[first] = startup
     room = {s: max(0.0, _total(s) - paid[s]) for s in scans}
     rest = min(wall - sum(paid.values()), sum(room.values()))
     if sum(room.values()) > 0:
         for scan in scans:
             paid[scan] += rest * room[scan] / sum(room.values())
-    for scan in scans:
-        own[scan] -= paid[scan]
+    return paid
+
+
+def _charge_rest(rest: float, cte: PlanNode, scan: PlanNode, own: dict[PlanNode, float]) -> None:
+    """More than its scans took: a Gather in the CTE was shut down by the node that owns it."""
+    owner = cte.parent
+    if owner is not None and rest > _error(cte) + _error(scan) and own[owner] >= rest:
+        own[owner] -= rest
+    else:
+        own[scan] -= rest
 
 
 def _charge_initplans(plan: Plan, own: dict[PlanNode, float]) -> None:

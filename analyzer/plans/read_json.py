@@ -49,6 +49,12 @@ def _unwrap(value: object) -> object:
 
 def _loads(text: str) -> object:
     text = text.lstrip("\ufeff")
+    if text.lstrip().startswith('"'):  # the text once more quoted as JSON
+        try:
+            inner = json.loads(text)
+        except ValueError as problem:
+            raise PlanError(_where(problem, text)) from problem
+        return _loads(inner) if inner.lstrip()[:1] in ("[", "{") else inner
     start = min((i for i in (text.find("["), text.find("{")) if i >= 0), default=-1)
     if start < 0:
         raise PlanError(f"There is no JSON in the plan; {HOW_TO}." if text.strip() else f"The plan is empty; {HOW_TO}.")
@@ -68,7 +74,7 @@ def _loads(text: str) -> object:
 
 def _where(problem: ValueError, text: str) -> str:
     if isinstance(problem, json.JSONDecodeError):
-        if problem.pos >= len(text.rstrip()):
+        if problem.pos >= len(text.rstrip()) or problem.msg.startswith("Unterminated"):
             return f"The plan's JSON ends too early (line {problem.lineno}): it seems cut off; {HOW_TO}."
         return f"The plan is not JSON at line {problem.lineno}, column {problem.colno}: {problem.msg}."
     return f"The plan is not JSON: {problem}."
