@@ -86,8 +86,10 @@ def compute(
     if interval_s > longest_s:
         return _gap(f"no reading for {interval_s / 60:.0f} minutes", interval_s)
 
-    since_last_reading = reading.stats_since > then.taken_at.timestamp()  # NaN, not offered: False
-    reentered = fell | (known & since_last_reading)
+    # compared with its own earlier value, not with the time: counters are read a moment after the clock is
+    since_before = np.where(known, previous.stats_since[at] if len(previous.keys) else np.nan, np.nan)
+    reentered = fell | (reading.stats_since > since_before)  # NaN, not offered or not known: False
+    since_last_reading = reading.stats_since > then.taken_at.timestamp()
     left_out = reentered | _became_visible(reading, ~known & ~since_last_reading, interval_s)
     vanished = len(previous.keys) - int(known.sum())
     rows = np.flatnonzero(~left_out & (delta > 0).any(axis=1))

@@ -68,7 +68,7 @@ class Timeline:
 
 def server_timeline(server: Server, window: Window) -> Timeline:
     """All statements of the server together, without ours. Two queries."""
-    step = window.step_s
+    step = window.step_for(server.sample_interval_s)
     with connection.cursor() as cursor:
         cursor.execute(
             f"select extract(epoch from date_bin(%(step)s * interval '1 second', taken_at, 'epoch'))::bigint,"
@@ -78,7 +78,7 @@ def server_timeline(server: Server, window: Window) -> Timeline:
         )
         found = {row[0]: row[1:] for row in cursor.fetchall()}
     buckets = []
-    for at in window.bucket_starts():
+    for at in window.bucket_starts(step):
         covered_s, *sums = found.get(int(at.timestamp()), (0.0, *[None] * len(CHARTED)))
         buckets.append(_bucket(at, float(covered_s), sums))
     return Timeline(step, buckets, _gaps(server.pk, window))
@@ -86,7 +86,8 @@ def server_timeline(server: Server, window: Window) -> Timeline:
 
 def statement_timeline(statement: Statement, window: Window) -> Timeline:
     """One statement, whoever ran it. At most five queries, whatever the window."""
-    step, server_id = window.step_s, statement.server_id
+    server_id = statement.server_id
+    step = window.step_for(statement.server.sample_interval_s)
     entry_ids = list(statement.entries.values_list("pk", flat=True))
     by_hour = window.duration_s > MINUTES_UP_TO_S
     if by_hour:
@@ -111,6 +112,7 @@ def sparklines(
 ) -> dict[int, list[float | None]]:
     """Execution time (ms) per bucket and Statement id: at most ``points`` buckets. Two or three queries."""
     by_hour = window.level != "minute"
+    after = ">=" if by_hour else ">"
     unit = 3600 if by_hour else 60
     step = max(unit, -(-int(window.duration_s) // points // unit) * unit)
     starts = _starts(window, step)
@@ -130,7 +132,7 @@ def sparklines(
             "with e as materialized (select id, statement_id from analyzer_statemententry"
             "   where server_id = %(server)s and statement_id = any(%(statements)s)),"
             f" d as (select entry_id, {column} as at, total_exec_time_us from {table}"
-            f"   where entry_id in (select id from e) and {column} >= %(start)s and {column} <= %(end)s{fresh_tail})"
+            f"   where entry_id in (select id from e) and {column} {after} %(start)s and {column} <= %(end)s{fresh_tail})"
             " select e.statement_id, ((floor(extract(epoch from d.at))::bigint - %(first)s) / %(step)s)::int,"
             " sum(d.total_exec_time_us)::float8 / 1000 from d join e on e.id = d.entry_id group by 1, 2",
             {

@@ -18,6 +18,7 @@ SPANS: dict[str, timedelta] = {
     "30d": timedelta(days=30),
 }
 DEFAULT_SPAN = "24h"
+STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
 MOST_POINTS = 300  # of a chart: about one per four pixels
 
 
@@ -56,14 +57,13 @@ class Window:
         """Where totals really begin: sums cannot be cut inside their hour or day."""
         return self.start if self.level == "minute" else floor_to(self.start, self.level)
 
-    @property
-    def step_s(self) -> int:
-        """Width of a chart's bucket."""
-        steps = (5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400)
-        return next((s for s in steps if self.duration_s / s <= MOST_POINTS), 86_400)
+    def step_for(self, sample_interval_s: float) -> int:
+        """Width of a chart's bucket: at least two intervals, so that a late reading leaves no hole."""
+        return next(
+            (s for s in STEPS_S if self.duration_s / s <= MOST_POINTS and s >= 2 * sample_interval_s), STEPS_S[-1]
+        )
 
-    def bucket_starts(self) -> list[datetime]:
+    def bucket_starts(self, step: int) -> list[datetime]:
         """Starts of the chart's buckets, on whole multiples of the step, the first one holding ``start``."""
-        step = self.step_s
         first = int(self.start.timestamp()) // step * step
         return [datetime.fromtimestamp(s, tz=UTC) for s in range(first, int(self.end.timestamp()) + 1, step)]

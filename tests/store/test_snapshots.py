@@ -177,6 +177,16 @@ def test_stats_since_tells_an_eviction_that_the_counters_hide(fake, fresh_rows):
     assert fresh_rows("entry_id", "calls") == [(fake.entry(2).pk, 1)]
 
 
+def test_entry_made_while_its_first_reading_was_taken_is_no_eviction(fake, fresh_rows):
+    fake.version = "1.11"
+    fake.run(1)
+    fake.since[1] = fake.now + timedelta(seconds=60, milliseconds=5)  # after the reading's clock, before its counters
+    fake.read()
+    fake.run(1, calls=3)
+    fake.read()
+    assert fresh_rows("calls") == [(3,)]
+
+
 def test_vanished_entries_are_counted(fake):
     fake.run(1)
     fake.run(2)

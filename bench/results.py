@@ -1,0 +1,74 @@
+"""What a measurement gives, and what it is given."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from statistics import median, quantiles
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
+
+from analyzer.runtime.postgres import PostgresCluster
+from bench.monitored import MonitoredServer
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One figure beside its limit; ``limit`` None: for information only."""
+
+    what: str
+    value: float
+    unit: str
+    limit: float | None = None
+
+    @property
+    def holds(self) -> bool | None:
+        return None if self.limit is None else self.value <= self.limit
+
+
+def table(results: Sequence[Result]) -> str:
+    lines = []
+    for r in results:
+        limit = "" if r.limit is None else f"limit {r.limit:g}"
+        verdict = "" if r.holds is None else "pass" if r.holds else "FAIL"
+        lines.append(f"  {r.what:<66} {r.value:>10.2f} {r.unit:<8} {limit:<12} {verdict}")
+    return "\n".join(lines)
+
+
+@dataclass
+class Context:
+    """What measurements share; the monitored server starts when the first one asks for it."""
+
+    place: Path
+    store: PostgresCluster
+    shared: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def monitored(self) -> MonitoredServer:
+        return MonitoredServer(self.place / "monitored")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if "monitored" in self.__dict__:
+            self.monitored.stop()
+
+
+def times_ms(work: Callable[[], object], times: int, warm_up: int = 1) -> list[float]:
+    for _ in range(warm_up):
+        work()
+    found = []
+    for _ in range(times):
+        began = perf_counter()
+        work()
+        found.append((perf_counter() - began) * 1000)
+    return found
+
+
+def p95(values: Sequence[float]) -> float:
+    return quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
+
+
+__all__ = ["Context", "Result", "median", "p95", "table", "times_ms"]
