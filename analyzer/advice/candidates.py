@@ -95,7 +95,9 @@ class _Block:
             return
         driver = self._driver(uses)
         if driver is None:
-            if len(uses) > 1:
+            if any(self._joins(p, set()) for u in uses for p in u.use.joins):
+                self._follow(set(), uses, ASSUMED_LIMIT_ROWS)  # joined to a subquery's or a function's rows
+            elif len(uses) > 1:
                 self.advice.reasons.append(
                     "It joins whole tables, without a condition or LIMIT: reading them whole is right."
                 )
@@ -103,7 +105,7 @@ class _Block:
                 self._no_driver(uses[0])
             return
         flowing = self._drive(driver)
-        self._follow(driver, [u for u in uses if u is not driver], flowing)
+        self._follow({driver.use.alias}, [u for u in uses if u is not driver], flowing)
 
     def _uses(self, known: dict[str, float]) -> Iterator[_Use]:
         for use in self.block.tables:
@@ -213,11 +215,11 @@ class _Block:
         self._add(Need(table, frozenset(columns), tail, "filter", kept))
         return out
 
-    def _follow(self, driver: _Use, others: list[_Use], flowing: float) -> None:
+    def _follow(self, reached: set[str], others: list[_Use], flowing: float) -> None:
         """The other tables, each reached from those before it through its join columns."""
-        reached, waiting = {driver.use.alias}, list(others)
+        waiting = list(others)
         while waiting:
-            step = next(((u, c) for u in waiting if (c := [p for p in u.use.joins if _joins(p, reached)])), None)
+            step = next(((u, c) for u in waiting if (c := [p for p in u.use.joins if self._joins(p, reached)])), None)
             if step is None:
                 return
             use, joins = step
@@ -239,6 +241,13 @@ class _Block:
             if found is not None:
                 own = 1.0 if use.kept_ratio is None else use.kept_ratio
                 flowing = max(1.0, found * own)
+
+    def _joins(self, predicate: Predicate, reached: set[str]) -> bool:
+        """An equality with a table read before, or with something in FROM that is no table of this block."""
+        joined = predicate.joined
+        if joined is None or joined.is_outer or predicate.operator != "eq" or not predicate.is_bare:
+            return False
+        return joined.alias in reached or self.block.table(joined.alias) is None
 
     def _add(self, need: Need) -> None:
         served = served_by(need)
@@ -278,14 +287,6 @@ def small_table_reason(table: TableFacts) -> str | None:
     if table.size_bytes is not None and table.size_bytes < SMALL_TABLE_BYTES:
         return f"{table.qualified_name} has only {table.size_bytes // 1024:,} kB: reading it whole is quick."
     return None
-
-
-def _joins(predicate: Predicate, reached: set[str]) -> bool:
-    joined = predicate.joined
-    return (
-        joined is not None and not joined.is_outer and joined.alias in reached and predicate.is_equality
-        and predicate.operator == "eq"
-    )  # fmt: skip
 
 
 def _best_equality(predicates: list[Predicate], table: TableFacts) -> list[str]:

@@ -41,16 +41,11 @@ def btree_size_bytes(
     deduplicates = not include and not is_unique and not any(
         c.type_oid in NEVER_DEDUPLICATED or c.type_name.endswith(("[]", "range")) for c in keys
     )  # fmt: skip
-    distinct = _distinct(keys, rows) if deduplicates and not is_unique else rows
     null_share = _null_share(keys)
-    if len(keys) == 1 and null_share and deduplicates:
-        # all NULLs are one key
-        leaf = _leaf_bytes(rows * null_share, 1, _tuple_bytes(keys, has_nulls=True))
-        leaf += _leaf_bytes(rows * (1 - null_share), distinct, _tuple_bytes(keys, has_nulls=False))
-    else:
-        plain = _leaf_bytes(rows * (1 - null_share), distinct * (1 - null_share), _tuple_bytes(keys, has_nulls=False))
-        nulls = _leaf_bytes(rows * null_share, distinct * null_share, _tuple_bytes(keys, has_nulls=True))
-        leaf = plain + nulls
+    leaf = 0.0
+    for share, has_nulls in ((1 - null_share, False), (null_share, True)):
+        distinct = _distinct(keys, rows * share, has_nulls=has_nulls) if deduplicates else rows * share
+        leaf += _leaf_bytes(rows * share, distinct, _tuple_bytes(keys, has_nulls=has_nulls))
     key_bytes = _tuple_bytes(keys, has_nulls=False) + LINE_POINTER_BYTES
     per_page = PAGE_BYTES - PAGE_OVERHEAD_BYTES - LEAF_FREE_BYTES - key_bytes  # the high key
     level = max(1, math.ceil(leaf / per_page))
@@ -62,12 +57,31 @@ def btree_size_bytes(
     return (pages + 1) * PAGE_BYTES  # and the meta page
 
 
-def _distinct(keys: Sequence[ColumnFacts], rows: float) -> float:
-    """Distinct keys, columns taken as independent; never more than rows."""
+def _distinct(keys: Sequence[ColumnFacts], rows: float, *, has_nulls: bool) -> float:
+    """Distinct keys among ``rows`` rows without (or all with) a NULL, columns taken as independent."""
+    if len(keys) == 1:
+        return 1.0 if has_nulls else max(1.0, min(rows, keys[0].distinct_values or rows))
+    nullable = [k for k in keys if k.null_frac]
     product = 1.0
     for key in keys:
-        product *= (key.distinct_values or rows) + (1 if key.null_frac and len(keys) > 1 else 0)
+        values = _even_values(key)
+        if has_nulls and key in nullable:
+            values = 1.0 if len(nullable) == 1 else 1 + values * (1 - (key.null_frac or 0))
+        product *= values
     return max(1.0, min(rows, product))
+
+
+def _even_values(key: ColumnFacts) -> float:
+    """How many equally common values would spread as the non-null ones do: the exponential of their entropy."""
+    distinct, present = key.distinct_values or 1.0, 1 - (key.null_frac or 0)
+    if present <= 0:
+        return 1.0
+    shares = [f / present for f in key.most_common_freqs or () if f > 0]
+    rest, others = 1 - sum(shares), distinct - len(shares)
+    entropy = -sum(share * math.log(share) for share in shares)
+    if rest > 1e-6 and others >= 1:
+        entropy -= rest * math.log(rest / others)
+    return math.exp(entropy)
 
 
 def _null_share(keys: Sequence[ColumnFacts]) -> float:

@@ -32,6 +32,7 @@ PATTERNS = {
     "!~*": "ne",
 }
 CONTAINMENT = frozenset({"@>", "<@", "&&", "?", "?|", "?&", "@@", "@?", "-|-", "<<", ">>"})
+WRAPPERS = ("lower", "upper", "btrim", "unaccent")
 TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
 
 
@@ -52,6 +53,7 @@ class Side:
     own_columns: bool = False  # names columns of the asking block
     outer: Column | None = None  # a plain column of an enclosing block
     parameters: tuple[int, ...] = ()  # parameters that are the value itself
+    keeps_values: bool = True  # the column's own values can stand in for the other side's
 
 
 class Conditions:
@@ -282,12 +284,12 @@ class Conditions:
             if column.depth:
                 return Side(outer=column)
             expression = None if self._is_bare(node, column) else text_of(node)
-            return Side(column, expression, own_columns=True)
+            return Side(column, expression, own_columns=True)  # a cast keeps values: they are cast too
         if isinstance(inner, ast.ParamRef):
             return Side(parameters=(inner.number,))
         columns = self._columns(node)
         if len(columns) == 1:
-            return Side(columns[0], text_of(node), own_columns=True)
+            return Side(columns[0], text_of(node), own_columns=True, keeps_values=_keeps_values(inner))
         if columns:
             return Side(own_columns=True)
         return Side(parameters=_wrapped_parameters(inner))
@@ -312,7 +314,7 @@ class Conditions:
 
     def _note(self, numbers: tuple[int, ...], operator: str, side: Side) -> None:
         column = side.column
-        if column is None:
+        if column is None or not side.keeps_values:
             return
         table = column.table
         for number in numbers:
@@ -372,9 +374,19 @@ def text_of(node: Node) -> str:
     return text
 
 
+def _keeps_values(node: Node) -> bool:
+    """``lower(email)``: a value of the column fits where the expression is compared; ``count(id)``: it does not."""
+    if not isinstance(node, ast.FuncCall) or function_name(node) not in (*WRAPPERS, "timezone", "date"):
+        return False
+    return any(isinstance(without_casts(arg), ast.ColumnRef) for arg in node.args or ())
+
+
 def _wrapped_parameters(node: Node) -> tuple[int, ...]:
-    """``upper($1)``, ``'%' || $1 || '%'``: the parameter is the value, dressed."""
-    if isinstance(node, ast.FuncCall) and function_name(node) in ("lower", "upper", "btrim", "unaccent") and node.args:
+    """``upper($1)``, ``ARRAY[$1, $2]``, ``$1 || '%'``: the parameter is the value, dressed."""
+    if isinstance(node, ast.A_Expr) and operator_name(node) == "||":
+        parts = [without_casts(part) for part in (node.lexpr, node.rexpr)]
+        return next(((p.number,) for p in parts if isinstance(p, ast.ParamRef)), _wrapped_parameters(parts[0]))
+    if isinstance(node, ast.FuncCall) and function_name(node) in WRAPPERS and node.args:
         inner = without_casts(node.args[0])
         return (inner.number,) if isinstance(inner, ast.ParamRef) else ()
     if isinstance(node, ast.A_ArrayExpr):
