@@ -87,9 +87,7 @@ def unreachable(error: psycopg.Error, address: str, password: str) -> ServerUnre
 
 
 @contextmanager
-def our_errors(
-    action: str, *, address: str, role: str, password: str = "", remedy_sql: str = ""
-) -> Iterator[None]:
+def our_errors(action: str, *, address: str, role: str, password: str = "", remedy_sql: str = "") -> Iterator[None]:
     """psycopg's errors inside become ours. ``action`` is what we were doing: "reading the catalog"."""
     try:
         yield
@@ -121,9 +119,7 @@ def translate(
     if error.sqlstate == "53400":
         return StatementCancelled(action, "it needed more temporary files than temp_file_limit allows")
     if isinstance(error, pg.InsufficientPrivilege):
-        refused = re.match(r"permission denied for (.+)", message)
-        what = f"use {refused[1]}" if refused else f"go on {action}"
-        return MissingRight(what, role, remedy_sql or f"GRANT pg_monitor TO {quoted(role)}")
+        return _missing_right(message, action, role, remedy_sql)
     if isinstance(error, _LOST) or (error.sqlstate is None and isinstance(error, psycopg.OperationalError)):
         return ConnectionLost(address, action)
     if "shared_preload_libraries" in message:
@@ -136,6 +132,20 @@ def translate(
         first_line = str(error).partition("\n")[0]
         text = redact_message(without_password(first_line, password), None)
     return StatementFailed(action, error.sqlstate, text or type(error).__name__)
+
+
+_GRANTS = {"schema": "USAGE ON SCHEMA", "function": "EXECUTE ON FUNCTION"}
+
+
+def _missing_right(message: str, action: str, role: str, remedy_sql: str) -> MissingRight:
+    """The server names the object without its schema; the GRANT does too."""
+    refused = re.match(r"permission denied for (schema|function|(?:materialized )?view|table) (.+)", message)
+    if refused is None:
+        refused_at_all = re.match(r"permission denied (?:for|to) (.+)", message)
+        what = f"use {refused_at_all[1]}" if refused_at_all else f"go on {action}"
+        return MissingRight(what, role, remedy_sql or f"GRANT pg_monitor TO {quoted(role)};")
+    grant = f"GRANT {_GRANTS.get(refused[1], 'SELECT ON')} {quoted(refused[2])} TO {quoted(role)};"
+    return MissingRight(f"use {refused[1]} {refused[2]}", role, remedy_sql or grant)
 
 
 def redact_message(message: str, sqlstate: str | None) -> str:
