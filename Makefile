@@ -49,12 +49,9 @@ clean:
 	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +
 
 $(RUN):
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "pgLoupe needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing);" \
-	       "name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
-	@$(PYTHON) -c 'import ensurepip, venv' || { \
-	  echo "$(PYTHON) comes without venv; on Debian: apt install python3-venv" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no $(PYTHON); name a Python 3.11 or newer: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -I analyzer/runtime/make_venv.py $(VENV)
 
 $(READY): $(RUN)
 	@echo "Installing what pgLoupe needs into $(VENV) (about a minute, once)"
