@@ -6,14 +6,13 @@ prepared, no session state is kept and no ``options`` are sent (PgBouncer refuse
 """
 
 import contextlib
-import ipaddress
 import os
 import socket
 import ssl
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,23 +20,14 @@ from typing import Any
 import psycopg
 from psycopg import pq, sql
 from psycopg.adapt import Buffer, Loader
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row
 
-from analyzer.errors import BadInput, MissingExtension, ServerUnreachable, UnsupportedVersion
+from analyzer.errors import MissingExtension, ServerUnreachable, UnsupportedVersion
 from analyzer.monitored import failures, loader
+from analyzer.monitored.connection_settings import ConnectionSettings as ConnectionSettings
 
 APPLICATION_NAME = "pgloupe"
 OLDEST_SERVER = 130_000
-WEAK_SSLMODES = frozenset({"disable", "allow", "prefer"})
-SSLMODES = WEAK_SSLMODES | {"require", "verify-ca", "verify-full"}
-DSN_KEYS = frozenset({"host", "port", "user", "password", "dbname", "sslmode"})
-# in DSNs of providers and frameworks; we set these ourselves, or libpq's default does at least as much
-IGNORED_DSN_KEYS = frozenset(
-    {"application_name", "fallback_application_name", "channel_binding", "client_encoding", "connect_timeout",
-     "gssencmode", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "sslsni",
-     "target_session_attrs", "tcp_user_timeout"}
-)  # fmt: skip
 # the client gives up this long after the server should have: a stopped (SIGSTOP) server keeps no timeout
 GRACE_S = 5.0
 
@@ -45,95 +35,6 @@ GRACE_S = 5.0
 CHEAP_PLANS: Mapping[str, str] = {"jit": "off", "max_parallel_workers_per_gather": "0"}
 
 Row = Any  # a named tuple; its fields are the statement's columns
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
-    """Where a monitored server is and how to log in. ``sslrootcert`` is PEM text, never a path."""
-
-    host: str
-    user: str
-    dbname: str
-    port: int = 5432
-    password: str = field(default="", repr=False)
-    sslmode: str = "require"
-    sslrootcert: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        for name in ("host", "user", "dbname", "password", "sslmode", "sslrootcert"):
-            if "\0" in getattr(self, name):
-                raise BadInput(f"The connection's {name} holds a NUL character")
-        for name in ("host", "user", "dbname"):
-            if not getattr(self, name):
-                raise BadInput(f"The connection needs a {name}")
-        if "," in self.host:
-            raise BadInput("Give one host; several servers are monitored as several entries")
-        if self.host.startswith("@"):
-            raise BadInput("Abstract Unix sockets are not supported")
-        if not 1 <= self.port <= 65535:
-            raise BadInput(f"Port {self.port} is not between 1 and 65535")
-        if self.sslmode not in SSLMODES:
-            raise BadInput(f"sslmode {self.sslmode!r} does not exist; take require or verify-full")
-        if self.sslmode in WEAK_SSLMODES and not self.is_local:
-            raise BadInput(
-                f"sslmode={self.sslmode} would send the password in clear to {self.host};"
-                " only this machine itself is reached so. Take sslmode=require or verify-full"
-            )
-        if self.sslrootcert and "-----BEGIN CERTIFICATE-----" not in self.sslrootcert:
-            raise BadInput("sslrootcert must be the certificate itself (PEM text), not a path")
-
-    @classmethod
-    def from_dsn(cls, text: str, *, allow_local: bool = False) -> "ConnectionSettings":
-        """From a URI or a key=value string. Keys that make libpq read files or go elsewhere are refused.
-
-        ``allow_local``: Unix-socket directories may be given as host (command line), else not (web form).
-        """
-        given = _read_dsn(text)
-        for key in given:
-            if key not in DSN_KEYS | IGNORED_DSN_KEYS:
-                hint = "; give the certificate itself in its own field" if key == "sslrootcert" else ""
-                raise BadInput(f"The connection string may not set {key}{hint}")
-        for key in ("host", "user", "dbname"):
-            if not given.get(key):
-                raise BadInput(f"The connection string names no {key}")
-        host, port = given["host"], given.get("port") or "5432"
-        if "," in host or "," in port:
-            raise BadInput("Give one host; several servers are monitored as several entries")
-        if is_socket_directory(host) and not allow_local:
-            raise BadInput("A Unix-socket directory is not allowed as host here; give a host name or address")
-        if not port.isascii() or not port.isdigit():
-            raise BadInput(f"Port {port!r} is not a number")
-        return cls(
-            host=host,
-            port=int(port),
-            user=given["user"],
-            password=given.get("password", ""),
-            dbname=given["dbname"],
-            sslmode=given.get("sslmode") or ("prefer" if is_loopback(host) else "require"),
-        )
-
-    @property
-    def address(self) -> str:
-        """``host:port/dbname``, for people: without login and password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}/{self.dbname}"
-
-    @property
-    def is_local(self) -> bool:
-        return is_socket_directory(self.host) or is_loopback(self.host)
-
-
-def is_socket_directory(host: str) -> bool:
-    return host.startswith(("/", "@"))
-
-
-def is_loopback(host: str) -> bool:
-    if is_socket_directory(host) or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class MonitoredConnection:
@@ -436,25 +337,6 @@ def _compose(text: str, identifiers: Mapping[str, str | int] | None) -> Any:
             for key, value in identifiers.items()
         }
     )
-
-
-def _read_dsn(text: str) -> dict[str, str]:
-    if "\0" in text:
-        raise BadInput("The connection string holds a NUL character")
-    text = text.strip()
-    scheme, separator, rest = text.partition("://")
-    if separator and scheme.split("+")[0] in ("postgres", "postgresql"):  # SQLAlchemy: postgresql+psycopg://
-        text = "postgresql://" + rest
-    elif separator and "=" not in scheme:
-        raise BadInput(f"A connection string starts with postgresql://, not {scheme[:20]}://")
-    try:
-        return {key: str(value) for key, value in conninfo_to_dict(text).items() if value is not None}
-    except (psycopg.Error, UnicodeError):
-        # libpq's message repeats parts of the string, perhaps of the password
-        raise BadInput(
-            "The connection string cannot be read; write it as postgresql://user:password@host:5432/database,"
-            " with special characters of the password percent-encoded"
-        ) from None
 
 
 def _shut_down(fileno: int) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
-from analyzer.monitored.connection import MonitoredConnection, Row, is_socket_directory
+from analyzer.monitored.connection import MonitoredConnection, Row
+from analyzer.monitored.connection_settings import is_socket_directory
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.loader import version_tuple
 from analyzer.monitored.role_sql import create_login_sql, grant_reading_sql
