@@ -4,7 +4,6 @@ Several plans stand in one output when a rule rewrites the statement into severa
 may be deeper than Python's stack.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +14,7 @@ from analyzer.plans.labels import GENERATED_SUFFIX, label
 from analyzer.plans.node import Plan, PlanError, PlanNode, Trigger
 from analyzer.plans.read_json import read_json
 
+LARGEST = 1e300  # so neither NaN nor infinity, nor an integer beyond what a float holds
 APPENDS = ("Append", "Merge Append")
 TEMPORARY = re.compile(r"\Apg_temp_\d+\Z")  # to 14 with the session's number
 
@@ -174,9 +174,9 @@ def _number(raw: Mapping[str, Any], key: str) -> float | None:
     value = raw.get(key)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise PlanError(f'"{key}" of {raw.get("Node Type", "the plan")} is {value!r}, which is no number.')
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST:
+        return float(value)
+    raise PlanError(f'"{key}" of {raw.get("Node Type", "the plan")} is {value!r}, which is no number.')
 
 
 def _count(raw: Mapping[str, Any], key: str) -> int | None:

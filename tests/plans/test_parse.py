@@ -201,7 +201,7 @@ def test_labels_say_what_text_format_says() -> None:
     assert "Bitmap Index Scan on ev_tkt" in labels("bitmap_and.pg15.json")
     assert labels("setop_except.pg18.json")[0] == "HashSetOp Except"
     assert labels("seq_scan_in_nested_loop.pg15.json")[0] == "Nested Loop Left Join"
-    assert labels("cte_materialized_fence.pg18.json")[0] == "CTE Scan on c"
+    assert labels("cte_materialized_fence.pg18.json")[0] == "CTE Scan on x"
 
 
 def append(*children: tuple[str, str]) -> list[str]:
