@@ -1,0 +1,120 @@
+"""`manage.py inspect_plan` as a person and a script use it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+DATA = Path(__file__).parent / "data"
+ROOT = Path(__file__).parent.parent.parent
+BAD = DATA / "seq_scan_in_nested_loop.pg15.json"
+FINE = DATA / "parallel_hash.pg18.json"
+
+
+def inspect(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[str, int]:
+    code = 0
+    try:
+        call_command("inspect_plan", *args)
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    except CommandError as failure:
+        return str(failure), failure.returncode
+    return capsys.readouterr().out, code
+
+
+def test_text_shows_nodes_with_their_own_time_and_the_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect(capsys, str(BAD)) == (
+        """\
+own ms      ±  share  rows planned  rows actual  loops     hit  read  temp  node
+ 60.44  0.004    55%            50           50      1       0     0     0  Nested Loop Left Join
+  0.04  0.001     0%             5            5      1       3     0     0    -> Index Scan using customers_pkey \
+on customers c
+ 48.58  0.003    45%       200,129      200,000      5  15,510     0     0    -> Seq Scan on orders o
+
+Planning 0.58 ms, Execution 109.14 ms, of it outside the nodes 0.09 ms
+
+critical PL004: Sequential scan keeps few of the rows it reads
+  Seq Scan on orders o read 1,000,000 rows in 5 runs to keep 50.
+  See whether an index can serve (o.customer_id = c.id).
+""",
+        1,
+    )  # fmt: skip
+
+
+def test_json_is_stable(capsys: pytest.CaptureFixture[str]) -> None:
+    out, code = inspect(capsys, str(BAD), "--format", "json")
+    (plan,) = json.loads(out)["plans"]
+    assert code == 1
+    assert set(plan) == {
+        "is_analyzed", "shape", "query_id", "planning_time_ms", "execution_time_ms", "outside_nodes_time_ms",
+        "jit_time_ms", "triggers", "nodes", "findings", "not_run",
+    }  # fmt: skip
+    scan = plan["nodes"][2]
+    assert {key: scan[key] for key in ("label", "table", "loops", "exclusive_time_ms", "exclusive_time_error_ms")} == {
+        "label": "Seq Scan on orders o", "table": "public.orders", "loops": 5, "exclusive_time_ms": 48.575,
+        "exclusive_time_error_ms": 0.0025,
+    }  # fmt: skip
+    assert scan["exclusive_buffers"]["shared_hit_blocks"] == 15510
+    assert plan["nodes"][1]["conditions"] == {"Index Cond": "((c.id >= ?) AND (c.id <= ?))"}
+    (finding,) = plan["findings"]
+    assert (finding["code"], finding["severity"], finding["key"], finding["table"], finding["level"]) == (
+        "PL004", "critical", "PL004::Seq Scan on orders o", "public.orders", "executed")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "fail_on", "code"),
+    [(BAD, "info", 1), (BAD, "critical", 1), (BAD, "never", 0), (FINE, "info", 0), (FINE, "warning", 0),
+     (DATA / "or_across_columns.pg15.json", "warning", 1), (DATA / "or_across_columns.pg15.json", "critical", 0)],
+)  # fmt: skip
+def test_exit_code_says_whether_there_are_findings(
+    capsys: pytest.CaptureFixture[str], file: Path, fail_on: str, code: int
+) -> None:
+    assert inspect(capsys, str(file), "--fail-on", fail_on)[1] == code
+
+
+def test_says_what_is_missing_and_what_was_never_executed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    plain = tmp_path / "plain.json"
+    plain.write_text('[{"Plan": {"Node Type": "Seq Scan", "Relation Name": "t", "Plan Rows": 7}}]')
+    assert inspect(capsys, str(plain)) == (
+        "rows planned  node\n           7  Seq Scan on t\n\n"
+        "Planned only: EXPLAIN without ANALYZE knows no times and no actual rows.\n",
+        0,
+    )
+    out, _ = inspect(capsys, str(DATA / "merge_append.pg15.json"))
+    assert "(never executed)" in out
+
+
+def test_several_plans_and_redaction_of_hints(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = inspect(capsys, str(DATA / "rule_multi_statement.pg18.json"))
+    assert "Insert on base1" in out
+    assert "Insert on base2" in out
+    out, _ = inspect(capsys, str(DATA / "or_across_columns.pg15.json"))
+    assert "2024-01-01" not in out
+
+
+def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert inspect(capsys, "/nowhere/plan.json") == ("Cannot read /nowhere/plan.json: No such file or directory.", 2)
+
+
+def run(text: bytes, *args: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "manage.py", "inspect_plan", *args], input=text, capture_output=True, cwd=ROOT, check=False,
+        env={**os.environ, "PYTHONWARNINGS": ""}, timeout=60,
+    )  # fmt: skip
+
+
+def test_standard_input_exit_codes_and_one_sentence_in_a_real_process() -> None:
+    found = run(BAD.read_bytes(), "-")
+    assert (found.returncode, found.stderr) == (1, b"")
+    assert b"Seq Scan on orders o" in found.stdout
+    broken = run(b'[{"Plan": ', "-")
+    assert (broken.returncode, broken.stdout) == (2, b"")
+    assert broken.stderr.count(b"\n") == 1
+    assert b"seems cut off" in broken.stderr
+    wrong = run(b"", "-", "--fail-on", "sometimes")
+    assert wrong.returncode == 2
