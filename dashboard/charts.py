@@ -1,11 +1,12 @@
 """Plain rows -> plotly figures with units on their axes; static/js/chart.js draws and colours them."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
 
-from analyzer.store.timelines import Timeline
+from analyzer.store.timelines import Bucket, Timeline
 
 Figure = dict[str, Any]
 
@@ -31,6 +32,8 @@ def statement_load(timeline: Timeline) -> Figure | None:
         ],
         yaxis={"title": {"text": "statements at once"}, "rangemode": "tozero"},
         yaxis2={
+            "tickmode": "auto",
+            "nticks": 5,
             "title": {"text": "ms a call"},
             "rangemode": "tozero",
             "overlaying": "y",
@@ -42,17 +45,38 @@ def statement_load(timeline: Timeline) -> Figure | None:
 
 
 def _line(timeline: Timeline, value: str, name: str, hover: str, *, fill: bool = False, yaxis: str = "y") -> go.Scatter:
+    points = _points(timeline, value)
     return go.Scatter(
-        x=[bucket.at.isoformat(timespec="seconds") for bucket in timeline.buckets],
-        y=[_rounded(getattr(bucket, value)) for bucket in timeline.buckets],
+        x=[at.isoformat(timespec="seconds") for at, _ in points],
+        y=[_rounded(y) for _, y in points],
         name=name,
-        mode="lines" if len(timeline.buckets) > 2 else "lines+markers",
+        mode="lines" if len(points) > 3 else "lines+markers",
         line={"width": 1.5},
         fill="tozeroy" if fill else None,
         connectgaps=False,
         yaxis=yaxis,
         hovertemplate=hover + "<extra></extra>",
     )
+
+
+def _points(timeline: Timeline, value: str) -> list[tuple[datetime, float | None]]:
+    """Measured buckets, and None where something between two of them was not measured.
+
+    A bucket may be shorter than the time between two samples: one that holds no sample is no gap as long as
+    the next one's measured seconds reach back to the one before.
+    """
+    points: list[tuple[datetime, float | None]] = []
+    before: Bucket | None = None
+    for bucket in timeline.buckets:
+        if not bucket.covered_s:
+            continue
+        if before is not None:
+            apart_s = (bucket.at - before.at).total_seconds()
+            if apart_s > bucket.covered_s + 1.5 * timeline.step_s:
+                points.append((before.at + timedelta(seconds=timeline.step_s), None))
+        points.append((bucket.at, getattr(bucket, value)))
+        before = bucket
+    return points
 
 
 def _figure(timeline: Timeline, lines: list[go.Scatter], **layout: Any) -> Figure | None:
