@@ -1,0 +1,362 @@
+"""Explain a statement on a monitored server, through every layer of the gate.
+
+Nothing else in pgLoupe sends EXPLAIN. What may be executed is executed once per set of values (at most two); the rest
+gets plain EXPLAIN, or nothing, with the reason. Cold or warm cache is not known: a warm-up would double the load.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError, StatementFailed
+from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
+from analyzer.monitored.explain_session import ExplainSession, explain_session
+from analyzer.monitored.gate import ExplainOutcome, ExplainRequest, OutcomeDecision, ValuesSource, plan_objection
+from analyzer.monitored.gate_catalog import CatalogVerdict, check_catalog
+from analyzer.monitored.gate_limits import Limits
+from analyzer.monitored.load_guard import load_objection
+from analyzer.monitored.parameters import NoValues, ValueSet, choose_values, fixed_values
+from analyzer.monitored.parameters_stats import read_statistics
+from analyzer.monitored.watchdog import Watchdog, watchdog
+from analyzer.plans import Plan, PlanError, parse_plan
+from analyzer.plans.read_json import read_json
+from analyzer.plans.redact import redact_plan
+from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.predicates import parameter_columns
+from analyzer.statements.preparable import Preparable, preparable_sql
+from analyzer.statements.safety import Verdict, check_statement
+from analyzer.statements.secrets import redact_sql
+
+__all__ = ["ExplainOutcome", "ExplainRequest", "Limits", "explain_statement"]
+
+GENERIC_PLAN_FROM = 160_000
+OWN_SETTINGS = ("search_path", "plan_cache_mode")  # set by us for the run, so no fact about the server
+REWRITES = {
+    "list": "a list of unknown length was given 5 elements",
+    "typed_literal": "a typed literal became a CAST",
+    "extract": "EXTRACT became date_part",
+    "group_by_twin": "a literal was copied from its twin in GROUP BY or ORDER BY",
+    "limit": "a number was put after LIMIT",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A text with its values, worth executing; ``plan_json`` is what plain EXPLAIN said of it."""
+
+    source: ValuesSource
+    text: str
+    literals: tuple[str, ...] = field(repr=False)
+    assumed: tuple[int, ...] = ()
+    is_recursive: bool = False
+    plan_json: Any = field(default=None, repr=False)
+    plan: Plan | None = None
+
+
+@dataclass(slots=True)
+class Checked:
+    """A statement that passed the text and tree layers, with what became known of it since."""
+
+    request: ExplainRequest
+    limits: Limits
+    text: str
+    preparable: Preparable
+    verdict: Verdict
+    sampled: str | None = field(default=None, repr=False)
+    catalog: CatalogVerdict = CatalogVerdict()
+    generic_json: Any = None
+    generic: Plan | None = None
+    generic_error: str = ""
+    spent_ms: float = 0.0  # not yet told in an outcome
+
+    @property
+    def has_parameters(self) -> bool:
+        return self.verdict.parameter_count > 0
+
+    def outcome(
+        self, decision: OutcomeDecision, layer: str, reason: str, candidate: Candidate | None = None
+    ) -> ExplainOutcome:
+        """With the candidate's plan, else the generic one."""
+        plan, plan_json = (candidate.plan, candidate.plan_json) if candidate else (self.generic, self.generic_json)
+        source: ValuesSource = candidate.source if candidate else ("generic" if self.has_parameters else "none")
+        spent_ms, self.spent_ms = self.spent_ms, 0.0
+        generic_cost = self.generic.root.total_cost if self.generic and self.has_parameters else None
+        return ExplainOutcome(
+            decision=decision,
+            layer=layer,
+            reason=reason,
+            values_source=source,
+            plan_json=plan_json,
+            plan=plan,
+            generic_plan_json=self.generic_json if self.has_parameters else None,
+            generic_cost=generic_cost,
+            rewrites=tuple(dict.fromkeys(REWRITES.get(r.kind, r.kind) for r in self.preparable.rewrites)),
+            notes=tuple(_notes(candidate, plan, generic_cost, self.limits)),
+            duration_ms=spent_ms,
+            text_hash=_hash(self.request.sql if candidate is None else candidate.text),
+        )
+
+
+def explain_statement(
+    settings: ConnectionSettings, request: ExplainRequest, limits: Limits | None = None
+) -> list[ExplainOutcome]:
+    """One outcome, or two for two sets of values. Raises only when the server cannot be reached at all."""
+    limits = limits or Limits()
+    checked = _check(request, limits)
+    if isinstance(checked, ExplainOutcome):
+        return [checked]
+    with watchdog(settings, limits) as dog:
+        try:
+            with connect(settings, statement_timeout_ms=limits.plan_timeout_ms) as connection:
+                outcomes, approved = _plan(connection, dog, checked)
+        except MonitoredServerError as error:
+            layer = "rights" if isinstance(error, MissingRight) else "connection"
+            return [checked.outcome("failed", layer, _told(error, dog))]
+        for candidate in approved:
+            outcome = _execute(settings, dog, checked, candidate)
+            outcomes.append(outcome)
+            if outcome.decision == "failed":
+                break  # the other set of values would be as likely to burden the server
+    return outcomes
+
+
+def _check(request: ExplainRequest, limits: Limits) -> Checked | ExplainOutcome:
+    """The layers that need no server. Refused here, nothing was sent."""
+
+    def refused(layer: str, reason: str) -> ExplainOutcome:
+        return ExplainOutcome("refused", layer, reason, text_hash=_hash(request.sql))
+
+    verdict = check_statement(request.sql)
+    if verdict.decision == "refuse":
+        return refused(verdict.layer, verdict.reason)
+    preparable = preparable_sql(request.sql)
+    if preparable.sql is None:
+        return refused("text", preparable.reason or "The text cannot be made plannable.")
+    verdict = check_statement(preparable.sql)  # what is sent is what is judged
+    if verdict.decision == "refuse":
+        return refused(verdict.layer, verdict.reason)
+    checked = Checked(request, limits, preparable.sql, preparable, verdict)
+    if verdict.decision == "analyze" and verdict.parameter_count:
+        checked.sampled = _usable_sample(request)
+    return checked
+
+
+def _usable_sample(request: ExplainRequest) -> str | None:
+    """The first sampled text that is this statement with all its values, and could itself be executed."""
+    for text in request.sampled_sqls:
+        own = check_statement(text)
+        if own.decision == "analyze" and not own.parameter_count and fingerprint(text) == request.fingerprint:
+            return text.strip().rstrip(";").rstrip()
+    return None
+
+
+def _plan(
+    connection: MonitoredConnection, dog: Watchdog, checked: Checked
+) -> tuple[list[ExplainOutcome], list[Candidate]]:
+    """Catalog, plan and load layers: outcomes of what is not executed, candidates for what is."""
+    request, limits = checked.request, checked.limits
+    names = checked.verdict.names
+    if checked.sampled is not None:
+        names |= check_statement(checked.sampled).names
+    with connection.transaction_read_only():
+        checked.catalog = check_catalog(connection, names, request.search_path)
+    if checked.catalog.decision == "refuse":
+        return [checked.outcome("refused", "catalog", checked.catalog.reason)], []
+    with explain_session(connection, dog, limits, request.search_path, limits.plan_timeout_ms) as session:
+        try:
+            with _spending(checked, session):
+                _read_generic(session, checked)
+        except MissingRight as error:
+            return [checked.outcome("refused", "rights", str(error))], []
+        if checked.verdict.decision == "plan":
+            return [_planned(checked, checked.verdict.layer, checked.verdict.reason)], []
+        if checked.catalog.decision == "plan":
+            return [_planned(checked, "catalog", checked.catalog.reason)], []
+        with _spending(checked, session):
+            candidates = _candidates(session, checked)
+        if isinstance(candidates, NoValues):
+            return [_planned(checked, "values", candidates.reason)], []
+        outcomes, approved = _judge(session, checked, candidates)
+    if approved:
+        with connection.transaction_read_only():
+            objection = load_objection(connection, limits)
+        if objection is not None:
+            return outcomes + [checked.outcome("plan_only", "load", objection, c) for c in approved], []
+    return outcomes, approved
+
+
+def _planned(checked: Checked, layer: str, reason: str) -> ExplainOutcome:
+    if checked.generic is None and checked.generic_error:
+        return checked.outcome("failed", "plan", checked.generic_error)
+    return checked.outcome("plan_only", layer, reason)
+
+
+def _read_generic(session: ExplainSession, checked: Checked) -> None:
+    """The plan for unknown values; of a statement without parameters, simply its plan."""
+    try:
+        if not checked.has_parameters:
+            with session.prepared(checked.text) as name:
+                answer = session.explain_prepared(name, (), analyze=False)
+        elif session.connection.server_version_num >= GENERIC_PLAN_FROM:
+            answer = session.explain_generic(checked.text)
+        else:
+            with session.prepared(checked.text) as name:
+                count = len(session.parameter_types(name))
+                answer = session.explain_prepared(name, [None] * count, analyze=False, generic=True)
+        checked.generic_json, checked.generic = _read_plan(answer)
+    except (ConnectionLost, MissingRight):
+        raise
+    except MonitoredServerError as error:
+        checked.generic_error = _told(error, session.dog)
+
+
+def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | NoValues:
+    """Texts with values and their plans, the real values first: at most two."""
+    is_recursive = checked.verdict.is_recursive or checked.catalog.is_recursive
+    found: list[Candidate] = []
+    if not checked.has_parameters:
+        if checked.generic is None:
+            return NoValues(checked.generic_error)
+        return [Candidate("none", checked.text, (), (), is_recursive, checked.generic_json, checked.generic)]
+    problem = ""
+    if checked.sampled is not None:
+        try:
+            with session.prepared(checked.sampled) as name:
+                plan_json, plan = _read_plan(session.explain_prepared(name, (), analyze=False))
+            found.append(Candidate("sampled", checked.sampled, (), (), is_recursive, plan_json, plan))
+        except (ConnectionLost, MissingRight):
+            raise
+        except MonitoredServerError as error:
+            problem = str(error)
+    try:
+        sets = _value_sets(session, checked)
+        if isinstance(sets, NoValues):
+            problem, sets = sets.reason, []
+        for values in sets:
+            if found and values.source == "typical":
+                continue  # the sampled values stand for it
+            with session.prepared(checked.text) as name:
+                answer = session.explain_prepared(name, values.literals, analyze=False)
+            plan_json, plan = _read_plan(answer)
+            found.append(
+                Candidate(values.source, checked.text, values.literals, values.assumed, is_recursive, plan_json, plan)
+            )
+    except (ConnectionLost, MissingRight):
+        raise
+    except MonitoredServerError as error:
+        problem = str(error)
+    return found[:2] or NoValues(problem)
+
+
+def _value_sets(session: ExplainSession, checked: Checked) -> list[ValueSet] | NoValues:
+    with session.prepared(checked.text) as name:
+        types = session.parameter_types(name)
+    uses = parameter_columns(checked.text, checked.request.facts)
+    statistics = read_statistics(session.connection, uses, checked.catalog.tables)
+    return choose_values(uses, types, statistics, datetime.now(UTC), fixed_values(checked.text))
+
+
+def _judge(
+    session: ExplainSession, checked: Checked, candidates: list[Candidate]
+) -> tuple[list[ExplainOutcome], list[Candidate]]:
+    outcomes: list[ExplainOutcome] = []
+    approved: list[Candidate] = []
+    for candidate in candidates:
+        assert candidate.plan is not None
+        if checked.request.mode == "plain":
+            layer, objection = "mode", "This server is set to plain EXPLAIN: nothing is executed."
+        elif session.is_pooled:
+            layer = "pooler"
+            objection = "A connection pooler is in between; EXPLAIN ANALYZE needs the server's own address."
+        else:
+            layer = "plan"
+            objection = (
+                plan_objection(
+                    candidate.plan, checked.request, checked.limits, session.temp_limit_bytes, candidate.is_recursive
+                )
+                or ""
+            )
+        if not objection:
+            approved.append(candidate)
+        elif all(o.plan is None or o.plan.shape != candidate.plan.shape for o in outcomes):
+            outcomes.append(checked.outcome("plan_only", layer, objection, candidate))
+    return outcomes, approved
+
+
+def _execute(settings: ConnectionSettings, dog: Watchdog, checked: Checked, candidate: Candidate) -> ExplainOutcome:
+    """The run layer, in a session of its own that is closed afterwards."""
+    limits = checked.limits
+    try:
+        with (
+            connect(settings, statement_timeout_ms=limits.statement_timeout_ms) as connection,
+            explain_session(
+                connection, dog, limits, checked.request.search_path, limits.statement_timeout_ms
+            ) as session,
+            _spending(checked, session),
+            session.prepared(candidate.text) as name,
+        ):
+            answer = session.explain_prepared(name, candidate.literals, analyze=True)
+        plan_json, plan = _read_plan(answer)
+    except MissingRight as error:
+        return checked.outcome("refused", "rights", str(error), candidate)
+    except MonitoredServerError as error:
+        return checked.outcome("failed", "run", _told(error, dog), candidate)
+    done = replace(candidate, plan_json=plan_json, plan=plan)
+    return checked.outcome("executed", "", "Every layer of the gate let it through.", done)
+
+
+@contextmanager
+def _spending(checked: Checked, session: ExplainSession) -> Iterator[None]:
+    before_ms = session.spent_ms
+    try:
+        yield
+    finally:
+        checked.spent_ms += session.spent_ms - before_ms
+
+
+def _told(error: MonitoredServerError, dog: Watchdog) -> str:
+    if dog.terminated:
+        return "It ignored its statement_timeout, so the watchdog ended the session."
+    return str(error)
+
+
+def _read_plan(answer: str) -> tuple[Any, Plan]:
+    """Redacted JSON and its tree, without the settings that we made ourselves."""
+    try:
+        plan_json = redact_plan(read_json(answer))
+        for entry in plan_json if isinstance(plan_json, list) else [plan_json]:
+            own = entry.get("Settings") if isinstance(entry, dict) else None
+            if isinstance(own, dict):
+                for name in OWN_SETTINGS:
+                    own.pop(name, None)
+                if not own:
+                    del entry["Settings"]
+        return plan_json, parse_plan(plan_json)
+    except PlanError as error:
+        raise StatementFailed("reading a plan", None, str(error)) from error
+
+
+def _notes(
+    candidate: Candidate | None, plan: Plan | None, generic_cost: float | None, limits: Limits
+) -> Iterator[str]:
+    if candidate is not None and candidate.assumed:
+        numbers = ", ".join(f"${n}" for n in candidate.assumed)
+        yield f"No column tells a value for {numbers}; a plain one of its type was taken."
+    cost = plan.root.total_cost if plan else None
+    if candidate is None or cost is None or generic_cost is None:
+        return
+    factor = max(cost, 0.01) / max(generic_cost, 0.01)
+    if max(factor, 1 / factor) >= limits.plans_differ_factor:
+        word = "dearer" if factor > 1 else "cheaper"
+        yield (
+            f"With these values it is planned {max(factor, 1 / factor):,.0f} times {word}"
+            f" ({cost:,.0f}) than with unknown ones ({generic_cost:,.0f})."
+        )
+
+
+def _hash(text: str) -> str:
+    """Of the text without literals: a hash of a short personal value could be guessed."""
+    return hashlib.sha256((redact_sql(text) or text).encode(errors="replace")).hexdigest()

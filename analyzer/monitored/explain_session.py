@@ -1,0 +1,191 @@
+"""One read-only transaction in which a statement is prepared and explained, and nothing else can happen.
+
+What is sent was parsed first by pglast *and* is parsed by the server as a single command: PREPARE and EXPLAIN go by
+the extended protocol, GENERIC_PLAN, which cannot, after the server has parsed it so. SET LOCAL only and DEALLOCATE at
+the end: nothing stays behind, not even in a pooler's server session.
+"""
+
+import contextlib
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pglast import ast
+from psycopg import errors as pg
+from psycopg import pq, sql
+
+from analyzer.errors import StatementFailed
+from analyzer.monitored.connection import LenientBinaryText, LenientText, MonitoredConnection
+from analyzer.monitored.failures import quoted
+from analyzer.monitored.gate_catalog import effective_path
+from analyzer.monitored.gate_limits import Limits
+from analyzer.monitored.loader import MARKER
+from analyzer.monitored.watchdog import Backend, Watchdog
+from analyzer.statements.tree import Unparsable, fresh_parse
+
+PLAIN = "FORMAT JSON, VERBOSE, SETTINGS"
+
+
+@dataclass(slots=True)
+class ExplainSession:
+    """A transaction that is open. ``spent_ms`` adds up what our EXPLAINs took."""
+
+    connection: MonitoredConnection
+    dog: Watchdog
+    limits: Limits
+    backend: Backend
+    timeout_ms: int
+    is_superuser: bool
+    is_pooled: bool
+    temp_limit_bytes: int | None  # temp_file_limit; None without one
+    spent_ms: float = 0.0
+
+    def explain_generic(self, text: str) -> str:
+        """EXPLAIN (GENERIC_PLAN), from 16 on: the JSON."""
+        sent = f"EXPLAIN {MARKER} (GENERIC_PLAN, {PLAIN}) {text}"
+        must_be_one(sent, ast.ExplainStmt, text)
+        with self._savepoint():
+            self._server_must_parse_one(sent)
+        with self._savepoint():
+            return self._send(sent, "planning a statement", binary=False)
+
+    @contextlib.contextmanager
+    def prepared(self, text: str) -> Iterator[str]:
+        """PREPARE; gives the name. Gone at the end, also after an error."""
+        name = f"pgloupe_{secrets.token_hex(6)}"
+        sent = f"PREPARE {MARKER} {name} AS {text}"
+        must_be_one(sent, ast.PrepareStmt, text)
+        self._run(sent, "preparing a statement")
+        try:
+            with self._savepoint():
+                yield name
+        finally:
+            if self.connection.is_usable:
+                with contextlib.suppress(Exception):
+                    self._run(f"DEALLOCATE {MARKER} {name}", "deallocating a statement")
+
+    def parameter_types(self, name: str) -> tuple[str, ...]:
+        (row,) = self.connection.run(
+            "gate_parameter_types", {"name": name}, action="reading the types of a statement's parameters"
+        )
+        return tuple(row.types)
+
+    def explain_prepared(self, name: str, literals: Sequence[str | None], *, analyze: bool, generic: bool = False) -> str:
+        """EXPLAIN EXECUTE with a custom plan for ``literals``, or the generic one (then values do not matter)."""
+        self.set_local("plan_cache_mode", "force_generic_plan" if generic else "force_custom_plan")
+        timing = ", TIMING OFF" if not self.limits.timing else ""
+        options = f"{PLAIN}, ANALYZE, BUFFERS{timing}" if analyze else PLAIN
+        values = ", ".join(sql.Literal(v).as_string(self.connection.raw).strip() for v in literals)
+        sent = f"EXPLAIN {MARKER} ({options}) EXECUTE {name}" + (f"({values})" if literals else "")
+        must_be_execute(sent, name, len(literals))
+        return self._send(sent, "executing a statement" if analyze else "planning a statement", binary=True)
+
+    def set_local(self, name: str, value: str) -> None:
+        self.connection.run("set_local", {"names": [name], "values": [value]}, action=f"setting {name}")
+
+    @contextlib.contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        """An error inside costs the statement, not the transaction."""
+        name = f"pgloupe_{secrets.token_hex(4)}"
+        self._run(f"SAVEPOINT {name}", "setting a savepoint")
+        try:
+            yield
+        finally:
+            if self.connection.is_usable:
+                self._run(f"ROLLBACK TO SAVEPOINT {name}", "going back to a savepoint")
+
+    def _server_must_parse_one(self, text: str) -> None:
+        """The server's parser, too, finds one command: it refuses two before it looks at types."""
+        with self.connection.our_errors("planning a statement", remedy_sql=self._read_grant()):
+            result = self.connection.raw.pgconn.prepare(b"", text.encode())
+            if result.status == pq.ExecStatus.COMMAND_OK:
+                return
+            error = pg.error_from_result(result, encoding="utf-8")
+            if not isinstance(error, pg.IndeterminateDatatype):  # GENERIC_PLAN takes parameters of unknown types
+                raise error
+
+    def _send(self, text: str, action: str, *, binary: bool) -> str:
+        begun = time.monotonic()
+        try:
+            with (
+                self.dog.watching(self.connection, self.backend, self.timeout_ms),
+                self.connection.our_errors(action, remedy_sql=self._read_grant()),
+            ):
+                cursor = self.connection.raw.cursor(binary=binary)
+                for kind in ("json", "text"):
+                    cursor.adapters.register_loader(kind, LenientText)
+                    cursor.adapters.register_loader(kind, LenientBinaryText)
+                row = cursor.execute(text.encode(), prepare=False).fetchone()
+        finally:
+            self.spent_ms += (time.monotonic() - begun) * 1000
+        if row is None or not isinstance(row[0], str):
+            raise StatementFailed(action, None, "EXPLAIN gave no plan")
+        return row[0]
+
+    def _run(self, text: str, action: str) -> None:
+        with (
+            self.dog.watching(self.connection, self.backend, self.timeout_ms),
+            self.connection.our_errors(action, remedy_sql=self._read_grant()),
+        ):
+            # binary asks for the extended protocol, in which the server takes one command only
+            self.connection.raw.cursor(binary=True).execute(text.encode(), prepare=False)
+
+    def _read_grant(self) -> str:
+        return f"GRANT pg_read_all_data TO {quoted(self.connection.role)}"
+
+
+@contextlib.contextmanager
+def explain_session(
+    connection: MonitoredConnection, dog: Watchdog, limits: Limits, search_path: Sequence[str], timeout_ms: int
+) -> Iterator[ExplainSession]:
+    """The transaction: read-only, its snapshot taken first, its limits SET LOCAL; rolled back at the end."""
+    path = ", ".join([*(quoted(schema) for schema in effective_path(search_path)), "pg_temp"])
+    with connection.transaction_read_only(
+        statement_timeout_ms=timeout_ms,
+        lock_timeout_ms=limits.lock_timeout_ms,
+        search_path=path,
+        # a server with this off would read backslashes in strings otherwise than pglast did
+        local_settings={"standard_conforming_strings": "on"},
+    ):
+        (row,) = connection.run("gate_session", action="looking at our own session")
+        temp_bytes = _kilobytes(row.temp_file_limit)
+        session = ExplainSession(
+            connection, dog, limits, Backend(row.pid, row.backend_start), timeout_ms, row.is_superuser,
+            row.pid != connection.backend_pid, temp_bytes,
+        )  # fmt: skip
+        if row.parallel_workers > limits.max_parallel_workers:
+            session.set_local("max_parallel_workers_per_gather", str(limits.max_parallel_workers))
+        if row.is_superuser and temp_bytes is None:
+            session.set_local("temp_file_limit", f"{limits.temp_bytes_ceiling // 1024}kB")  # others may not set it
+        yield session
+
+
+def must_be_one(sent: str, kind: type, text: str) -> None:
+    """What is sent is one PREPARE or EXPLAIN around exactly the tree that was checked."""
+    outer, inner = fresh_parse(sent), fresh_parse(text)
+    if isinstance(outer, Unparsable) or isinstance(inner, Unparsable):
+        raise StatementFailed("checking a statement", None, "the text to send cannot be parsed")
+    if len(outer) != 1 or len(inner) != 1 or type(outer[0].stmt) is not kind or outer[0].stmt.query != inner[0].stmt:
+        raise StatementFailed("checking a statement", None, "the text to send is not the one that was checked")
+
+
+def must_be_execute(sent: str, name: str, count: int) -> None:
+    """One EXPLAIN EXECUTE of ours whose parameters are plain constants."""
+    statements = fresh_parse(sent)
+    found = None if isinstance(statements, Unparsable) or len(statements) != 1 else statements[0].stmt
+    query = found.query if isinstance(found, ast.ExplainStmt) else None
+    values = (query.params or ()) if isinstance(query, ast.ExecuteStmt) else None
+    if query is None or values is None or query.name != name or len(values) != count:
+        raise StatementFailed("checking a statement", None, "the values do not stay values when they are quoted")
+    if not all(isinstance(v, ast.A_Const) for v in values):
+        raise StatementFailed("checking a statement", None, "the values do not stay values when they are quoted")
+
+
+def _kilobytes(setting: str) -> int | None:
+    """A memory setting as current_setting() shows it; None for -1, no limit."""
+    units = {"kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+    for unit, size in units.items():
+        if setting.endswith(unit) and setting.removesuffix(unit).isdigit():
+            return int(setting.removesuffix(unit)) * size
+    return int(setting) * 1024 if setting.isdigit() else None
