@@ -1,6 +1,6 @@
 """A monitored server with 5,000 statements that were really run: what an application of some years looks like.
 
-Forty tables of 2,000 rows; the statements differ in structure (columns, conditions, joins, aggregates), as
+Forty tables of 8,000 rows; the statements differ in structure (columns, conditions, joins, aggregates), as
 pg_stat_statements counts them: look-ups by key, lists, sums, joins, inserts, updates, deletes.
 """
 
@@ -13,10 +13,11 @@ import psycopg
 from analyzer.monitored.connection import ConnectionSettings
 from analyzer.runtime.postgres import PostgresCluster
 
-TABLES, ROWS, STATEMENTS = 40, 2000, 5000
+TABLES, ROWS, STATEMENTS = 40, 8000, 5000
 SETTINGS: dict[str, str | int] = {
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.max": 10_000,
+    "pg_stat_statements.track_planning": "on",
     "track_io_timing": "on",
     "shared_buffers": "16MB",  # less than the data: some reads are real
     "fsync": "off",

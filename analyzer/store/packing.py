@@ -120,30 +120,37 @@ def _pack_server(partition: str, hour: datetime, server_id: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(f"select distinct entry_id from {partition} where server_id = %s order by 1", [server_id])
         entries = [entry for (entry,) in cursor.fetchall()]
-    counters = ", ".join(f"coalesce({name}, 0)" for name in COLUMNS)
+        # most counters are zero in every row of a server: those are not even read
+        cursor.execute(
+            f"select {', '.join(f'count({c})' for c in COLUMNS)} from {partition} where server_id = %s", [server_id]
+        )
+        used = [c for c, n in zip(COLUMNS, cursor.fetchone(), strict=True) if n]
+    counters = "".join(f", coalesce({name}, 0)" for name in used)
     total = 0
     for i in range(0, len(entries), ENTRIES_AT_ONCE):
         first, last = entries[i], entries[min(i + ENTRIES_AT_ONCE, len(entries)) - 1]
         rows = copy_out(
-            f"select entry_id, {us_sql('taken_at')}, {counters} from {partition}"
+            f"select entry_id, {us_sql('taken_at')}{counters} from {partition}"
             " where server_id = %s and entry_id between %s and %s order by entry_id, taken_at",
-            2 + len(COLUMNS),
+            2 + len(used),
             [server_id, first, last],
         )
-        write_chunks(server_id, hour, rows[:, 0], rows[:, 1], rows[:, 2:])
+        write_chunks(server_id, hour, rows[:, 0], rows[:, 1], rows[:, 2:], used)
         total += len(rows)
     return total
 
 
-def write_chunks(server_id: int, hour: datetime, entry_ids: Ints, taken_at_us: Ints, values: Ints) -> None:
-    """Points of one server and hour, sorted by entry, then time."""
-    names = ("hour", "first_entry", "last_entry", "server_id", "points", "entry_ids", "taken_at", *COLUMNS)
+def write_chunks(
+    server_id: int, hour: datetime, entry_ids: Ints, taken_at_us: Ints, values: Ints, columns: Sequence[str] = COLUMNS
+) -> None:
+    """Points of one server and hour, sorted by entry, then time; ``values[:, i]`` is ``columns[i]``."""
+    names = ("hour", "first_entry", "last_entry", "server_id", "points", "entry_ids", "taken_at", *columns)
     hour_us = to_us(hour)
     with (
         connection.cursor() as cursor,
         cursor.copy(f"copy statement_packed ({', '.join(names)}) from stdin (format binary)") as copy,
     ):
-        copy.set_types(["timestamptz", "int8", "int8", "int8", "int4", *["bytea"] * (2 + len(COLUMNS))])
+        copy.set_types(["timestamptz", "int8", "int8", "int8", "int4", *["bytea"] * (2 + len(columns))])
         for i in range(0, len(entry_ids), CHUNK_POINTS):
             part = slice(i, i + CHUNK_POINTS)
             entries = entry_ids[part]
@@ -152,7 +159,7 @@ def write_chunks(server_id: int, hour: datetime, entry_ids: Ints, taken_at_us: I
                     hour, int(entries[0]), int(entries[-1]), server_id, len(entries),
                     encode(np.diff(entries, prepend=entries[0])) or b"",
                     encode_times(taken_at_us[part] - hour_us),
-                    *(encode(np.ascontiguousarray(values[part, c])) for c in range(len(COLUMNS))),
+                    *(encode(np.ascontiguousarray(values[part, c])) for c in range(len(columns))),
                 )
             )  # fmt: skip
 

@@ -1,0 +1,82 @@
+"""What the pages ask the store, at 5,000 statements x 30 days at 60 s."""
+
+from datetime import timedelta
+from time import perf_counter
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from analyzer.models import Database, LastReading, Server, Statement
+from analyzer.store import reading
+from analyzer.store.partitions import floor_to
+from analyzer.store.rollups import roll_up
+from bench.history import fresh_hour, profile, thirty_days
+from bench.results import Context, Result, median, p95, times_ms
+
+TIMES = 11
+
+
+def measure(context: Context) -> list[Result]:
+    server, made_s = history(context)
+    results = [Result("making the history", made_s, "s")]
+    statements = [r.statement_id for r in reading.statement_totals(server, reading.Window.last("24h")).rows]
+    statement = Statement.objects.select_related("server").get(pk=statements[0])
+    for key in reading.SPANS:
+        window = reading.Window.last(key)
+        asked = {
+            "statements, most time first": lambda w=window: reading.statement_totals(server, w),
+            "statements, text search, by calls": lambda w=window: reading.statement_totals(
+                server, w, order_by="calls", filters={"search": "group by"}
+            ),
+            "load of the server over time": lambda w=window: reading.server_timeline(server, w),
+            "one statement over time": lambda w=window: reading.statement_timeline(statement, w),
+            "sparklines of 50 statements": lambda w=window: reading.sparklines(server, statements, w),
+        }
+        for what, ask in asked.items():
+            times = times_ms(ask, TIMES)
+            with CaptureQueriesContext(connection) as queries:
+                ask()
+            results.append(
+                Result(
+                    f"{key}: {what}, {len(queries)} queries, median {median(times):.0f} ms, p95", p95(times), "ms", 200
+                )
+            )
+    results += _for_checks(server)
+    return results
+
+
+def history(context: Context) -> tuple[Server, float]:
+    """The server with 30 days behind it; made once for all measurements."""
+    if "history" not in context.shared:
+        began = perf_counter()
+        server = Server.objects.create(name="history", slug="history", host="/", user="postgres", dbname="shop")
+        found = profile(server, context.monitored)
+        thirty_days(server, found)
+        now = timezone.now()
+        hour = floor_to(now, "hour")
+        for back in (2, 1):
+            fresh_hour(server, found, hour - timedelta(hours=back))
+        LastReading.objects.filter(server=server).update(taken_at=hour - timedelta(minutes=1))
+        roll_up(server)
+        fresh_hour(server, found, hour, minutes=max(1, now.minute))
+        # the sums lag five minutes behind, as between two runs of the house
+        LastReading.objects.filter(server=server).update(taken_at=max(hour, now - timedelta(minutes=5)))
+        roll_up(server)
+        with connection.cursor() as cursor:
+            cursor.execute("vacuum analyze")
+        context.shared["history"] = (server, perf_counter() - began)
+    found_server: tuple[Server, float] = context.shared["history"]
+    return found_server
+
+
+def _for_checks(server: Server) -> list[Result]:
+    database = Database.objects.get(server=server, is_inspected=True)
+    window = reading.Window.last("6h")
+    found = reading.workload(server, database, window)
+    return [
+        Result(f"for checks: series of {len(found.series)} statements x {found.intervals} intervals",
+               median(times_ms(lambda: reading.workload(server, database, window), 3, 0)), "ms"),
+        Result("for checks: rates of all statements, 24 h",
+               median(times_ms(lambda: reading.rates(server, reading.Window.last("24h")), 3, 0)), "ms"),
+    ]  # fmt: skip
