@@ -12,8 +12,6 @@ The Unix socket lies in a 0700 directory and trusts whoever can enter it. TCP is
 import importlib.util
 import logging
 import os
-import re
-import secrets
 import shutil
 import signal
 import subprocess
@@ -27,6 +25,13 @@ import psutil
 import psycopg
 
 from analyzer.runtime import system_user
+from analyzer.runtime.initdb import (
+    PASSWORD_FILE,
+    SUPERUSER,
+    binary_version,
+    initialise,
+    server_environment,
+)
 from analyzer.runtime.processes import (
     RuntimeFailure,
     free_port,
@@ -40,10 +45,7 @@ from analyzer.runtime.processes import (
 
 logger = logging.getLogger(__name__)
 
-SUPERUSER = "postgres"
 SOCKET_PATH_BYTES = 103  # sockaddr_un.sun_path without its NUL: 107 on Linux, 103 on macOS and BSD
-PASSWORD_FILE = "pgloupe-superuser-password"
-HBA = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
 def embedded_bin_dir() -> Path:
@@ -124,8 +126,7 @@ class PostgresCluster:
     @property
     def version(self) -> str:
         """As the binary says it, e.g. ``18.6``."""
-        words = self._run("postgres", "--version").split()
-        return next((word for word in words if re.match(r"\d+", word)), words[-1])
+        return binary_version(self.bin_dir, self.user)
 
     @property
     def superuser_password(self) -> str:
@@ -163,7 +164,7 @@ class PostgresCluster:
         """Start and wait until it takes connections; one that runs already is taken over as it is."""
         if self._adopt_running(timeout_s):
             return
-        self._initialise()
+        initialise(self.data_dir, self.bin_dir, self.user)
         self._remove_stale_pid_file()
         self._choose_socket_dir()
         if self.tcp:
@@ -175,7 +176,7 @@ class PostgresCluster:
             [str(self.bin_dir / "postgres"), "-D", str(self.data_dir)],
             log_file=self.log_file,
             user=self.user,
-            env=self._environment(),
+            env=server_environment(self.data_dir),
             cwd=self.data_dir,
             death_signal=signal.SIGINT if self._die_with_us else None,  # SIGINT: PostgreSQL's fast shutdown
         )
@@ -230,71 +231,6 @@ class PostgresCluster:
     @property
     def _user_name(self) -> str:
         return self.user.name if self.user else "(self)"
-
-    def _environment(self) -> dict[str, str]:
-        # PG* variables of our caller (PGDATA, PGPORT, ...) must not reach the server or initdb.
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        return {**kept, "LC_ALL": "C", "HOME": str(self.data_dir.parent)}
-
-    def _run(self, program: str, *arguments: str) -> str:
-        result = subprocess.run(
-            [str(self.bin_dir / program), *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            cwd="/",
-            env=self._environment(),
-            user=self.user.uid if self.user else None,
-            group=self.user.gid if self.user else None,
-            extra_groups=[] if self.user else None,
-            timeout=180,
-        )
-        if result.returncode:
-            detail = (result.stderr.strip() or result.stdout.strip()).splitlines()[-6:]
-            raise RuntimeFailure(f"{program} failed: " + " ".join(detail))
-        return result.stdout.strip()
-
-    def _initialise(self) -> None:
-        """initdb into a directory beside, then rename: an interrupted start leaves nothing half made."""
-        if (self.data_dir / "PG_VERSION").exists():
-            self._refuse_other_version()
-            return
-        unfinished = self.data_dir.with_name(f"{self.data_dir.name}.new")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        system_user.make_private_dir(unfinished, self.user)
-        password_file = self._write_private(f"{self.data_dir.name}.pw", secrets.token_urlsafe(24))
-        common = ["-D", str(unfinished), "-U", SUPERUSER, "-E", "UTF8", f"--pwfile={password_file}", "-N"]
-        common.append("--auth-host=scram-sha-256")
-        try:
-            try:
-                self._run("initdb", *common, "--auth-local=trust", "--locale=C.UTF-8")
-            except RuntimeFailure as failure:
-                if "locale" not in str(failure):
-                    raise
-                self._run("initdb", *common, "--auth-local=trust", "--locale=C")  # a system without C.UTF-8
-            (unfinished / "pg_hba.conf").write_text(HBA)
-            with (unfinished / "postgresql.conf").open("a") as configuration:
-                configuration.write("\ninclude 'pgloupe.conf'\n")
-            password_file.rename(unfinished / PASSWORD_FILE)
-        finally:
-            password_file.unlink(missing_ok=True)
-        unfinished.rename(self.data_dir)
-
-    def _refuse_other_version(self) -> None:
-        data_version = (self.data_dir / "PG_VERSION").read_text().strip()
-        if not self.version.startswith(f"{data_version}."):
-            raise RuntimeFailure(
-                f"{self.data_dir} was made by PostgreSQL {data_version}, but {self.bin_dir} is"
-                f" {self.version}; move the directory away, or use the old binaries to dump it"
-            )
-
-    def _write_private(self, name: str, text: str) -> Path:
-        path = self.data_dir.with_name(name)
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text + "\n")
-        self._give(path)
-        return path
 
     def _give(self, path: Path) -> None:
         if self.user is not None:
