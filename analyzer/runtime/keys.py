@@ -26,7 +26,7 @@ def load_or_create_keys(var_dir: Path) -> Keys:
     if signing and encryption:
         return Keys(signing, encryption)
     stored = _stored_keys(var_dir / "keys.json")
-    return Keys(signing or stored["signing"], encryption or tuple(stored["encryption"]))
+    return Keys(signing or str(stored["signing"]), encryption or tuple(stored["encryption"]))
 
 
 def _stored_keys(path: Path) -> dict[str, str | list[str]]:
