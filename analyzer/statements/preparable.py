@@ -5,7 +5,7 @@ Others parse but mean something else: a list shortened to ``IN ($1 /*, ... */)``
 its literal. detection.md (c), tried there on 13 to 18.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pglast
@@ -14,12 +14,12 @@ from pglast.stream import RawStream
 
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import LIST_MARK
-from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, walk, without_casts
+from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, operator_name, walk, without_casts
 
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """``kind``: list, typed_literal, extract, group_by_twin, limit. ``parameters`` are numbers of the
+    """``kind``: list, array, typed_literal, extract, group_by_twin, limit. ``parameters`` are numbers of the
     original text.
     """
 
@@ -101,7 +101,7 @@ def _server_syntax(sql: str, rewrites: list[Rewrite]) -> str:
     statements = fresh_parse(sql)
     if isinstance(statements, Unparsable):
         raise _CannotRewrite(statements.reason)
-    casts, extracts = [], []
+    casts, extracts, arrays = [], [], []
     for node in walk(statements):
         if isinstance(node, ast.TypeCast) and isinstance(node.arg, ast.ParamRef):
             casts.append(node.arg.number)
@@ -111,13 +111,19 @@ def _server_syntax(sql: str, rewrites: list[Rewrite]) -> str:
                 node.funcname = (ast.String(sval="pg_catalog"), ast.String(sval="date_part"))
                 node.funcformat = enums.CoercionForm.COERCE_EXPLICIT_CALL
                 extracts.append(field.number)
-    written = [n for n in casts if n not in _cast_parameters(sql)]
-    if not written and not extracts:
+        elif (
+            isinstance(node, ast.A_Expr) and node.kind == enums.A_Expr_Kind.AEXPR_OP_ANY and operator_name(node) == "="
+        ):
+            elements = node.rexpr.elements or () if isinstance(node.rexpr, ast.A_ArrayExpr) else ()
+            if elements and all(isinstance(element, ast.ParamRef) for element in elements):
+                # array[$1, $2] is text[] whatever it is compared with; a list takes the column's type
+                node.kind, node.rexpr = enums.A_Expr_Kind.AEXPR_IN, elements
+                arrays += [element.number for element in elements]
+    as_casts = _cast_parameters(sql)
+    found = {"typed_literal": [n for n in casts if n not in as_casts], "extract": extracts, "array": arrays}
+    if not any(found.values()):
         return sql
-    if written:
-        rewrites.append(Rewrite("typed_literal", tuple(sorted(set(written)))))
-    if extracts:
-        rewrites.append(Rewrite("extract", tuple(sorted(set(extracts)))))
+    rewrites += [Rewrite(kind, tuple(sorted(set(numbers)))) for kind, numbers in found.items() if numbers]
     return _deparsed(statements)
 
 
@@ -157,17 +163,26 @@ def _group_by_twins(sql: str, rewrites: list[Rewrite]) -> dict[int, str]:
     for node in walk(statements):
         if not isinstance(node, ast.SelectStmt) or not node.targetList:
             continue
-        copies = [*(node.groupClause or ()), *(s.node for s in node.sortClause or ())]
-        copies += [item for item in node.distinctClause or () if item is not None]
-        for copy in copies:
-            for target in node.targetList:
-                pairs = _differing_constants(target.val, copy)
-                if pairs:
-                    found.update((n, text) for n, text in pairs.items() if n not in found)
-                    break
+        for first, copy, must_agree in _copies(node):
+            for number, text in (_differing_constants(first, copy) or {}).items():
+                if must_agree or not text.startswith("$"):
+                    found.setdefault(number, text)
     if found:
         rewrites.append(Rewrite("group_by_twin", tuple(sorted(found))))
     return found
+
+
+def _copies(select: Node) -> Iterator[tuple[Node, Node, bool]]:
+    """Pairs of expressions of different clauses; those of GROUP BY and DISTINCT ON must agree with another."""
+    targets = [target.val for target in select.targetList]
+    sorts = [sort.node for sort in select.sortClause or ()]
+    firsts = [item for item in select.distinctClause or () if item is not None]
+    groups = list(select.groupClause or ())
+    for one, other, must_agree in ((targets, groups, True), (sorts, groups, True), (targets, sorts, False),
+                                   (sorts, firsts, True), (targets, firsts, True)):  # fmt: skip
+        for a in one:
+            for b in other:
+                yield a, b, must_agree
 
 
 def _differing_constants(first: Node, copy: Node) -> dict[int, str] | None:
@@ -176,10 +191,12 @@ def _differing_constants(first: Node, copy: Node) -> dict[int, str] | None:
     stack = [(first, copy)]
     while stack:
         a, b = stack.pop()
-        if isinstance(a, ast.ParamRef) and isinstance(b, (ast.A_Const, ast.ParamRef)):
-            if isinstance(b, ast.A_Const):
-                pairs[a.number] = RawStream()(b)
-            elif a.number != b.number:
+        if isinstance(a, ast.ParamRef) and isinstance(b, ast.A_Const):
+            pairs[a.number] = RawStream()(b)
+        elif isinstance(a, ast.A_Const) and isinstance(b, ast.ParamRef):
+            pairs[b.number] = RawStream()(a)
+        elif isinstance(a, ast.ParamRef) and isinstance(b, ast.ParamRef):
+            if a.number != b.number:
                 pairs[b.number] = f"${a.number}"
         elif isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
             stack.extend(zip(a, b, strict=True))
@@ -188,7 +205,7 @@ def _differing_constants(first: Node, copy: Node) -> dict[int, str] | None:
         elif isinstance(a, ast.Node) or isinstance(b, ast.Node) or a != b:
             return None
     # two bare parameters are equal only by chance: "select $1, $2 ... order by $3"
-    return None if isinstance(first, ast.ParamRef) else pairs
+    return None if isinstance(first, (ast.ParamRef, ast.A_Const)) else pairs
 
 
 def _limits(sql: str, limit: int, rewrites: list[Rewrite]) -> dict[int, str]:
