@@ -146,6 +146,7 @@ def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts) -> Inde
         return name
 
     foreign = False
+    adopted: list[str] = []
     root_name = name_for(root)
     parents = [(root, root_name)]
     only: list[str] = []
@@ -164,6 +165,8 @@ def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts) -> Inde
                 continue
             existing = equal_index(definition, child) if child.kind != "p" else None
             child_name = existing.name if existing else name_for(child)
+            if existing:
+                adopted.append(f"{child.schema}.{existing.name}")
             if child.kind == "p":
                 parents.append((child, child_name))
             elif existing is None:
@@ -181,6 +184,8 @@ def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts) -> Inde
         " partitioned tables, so each partition gets its own index, which is then attached.",
         "The index of the whole table is valid once every partition's index is attached.",
     ]
+    if adopted:
+        notes.append(f"Becomes part of the new index, and would be dropped with it by the undo: {', '.join(adopted)}.")
     if foreign:
         notes.append("Foreign partitions cannot have it; the index of the whole table therefore stays invalid.")
     statements = (timeout, *only, no_timeout, *steps, timeout, *attach, no_timeout)
