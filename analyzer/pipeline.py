@@ -21,7 +21,7 @@ from django.utils import timezone
 from analyzer import explaining
 from analyzer.advice.suggest import WorkloadStatement, suggest_indexes
 from analyzer.behaviour import Workload
-from analyzer.checks import Context, Outcome, checks_on, run_checks
+from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
 from analyzer.errors import PgLoupeError
 from analyzer.facts import SchemaFacts
 from analyzer.findings import Finding
@@ -29,7 +29,6 @@ from analyzer.models import (
     Database,
     ExplainAudit,
     ExplainState,
-    FindingRecord,
     PlanRecord,
     Server,
     Statement,
@@ -412,12 +411,12 @@ def _suggest(server: Server, database: Database, daily: dict[int, StatementRate]
         )
         for s in statements.order_by("fingerprint")
     ]
-    open_findings = FindingRecord.objects.filter(database=database, closed_at__isnull=True)
-    suggestions.keep_suggestions(database, suggest_indexes(recorded, facts, findings=list(open_findings)))
+    advice = suggest_indexes(recorded, facts, findings.open_findings(database))
+    suggestions.keep_suggestions(database, advice)
 
 
-def _codes_run(checks: Iterable[object], outcome: Outcome) -> set[str]:
-    return {c.code for c in checks} - set(outcome.not_run)  # type: ignore[attr-defined]
+def _codes_run(checks: Iterable[Check], outcome: Outcome) -> set[str]:
+    return {check.code for check in checks} - set(outcome.not_run)
 
 
 def _not_run(outcome: Outcome) -> list[str]:

@@ -10,11 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from analyzer.errors import UnsupportedVersion
+from analyzer.readings import OWN_MARKER, is_ours
 
 SQL_DIR = Path(__file__).parent / "sql"
-# By it our own statements are told from others' in pg_stat_statements and pg_stat_activity. It stands behind
-# the first word, because 18 keeps no comment before it (seen on 18.6; 13 and 15 keep both).
-MARKER = "/* pgloupe */"
+MARKER = OWN_MARKER
 _VARIANT = re.compile(r"(?P<name>[a-z_]+)(?:\.pg(?P<server>\d+)|\.v(?P<extension>\d+_\d+))?\.sql")
 
 
@@ -27,11 +26,6 @@ def load(name: str, server_version_num: int, extension_version: str | None = Non
 def mark(statement: str) -> str:
     """The statement with our marker behind its first word; unchanged where it has it."""
     return statement if is_ours(statement) else re.sub(r"^\s*(\w+)", rf"\1 {MARKER}", statement, count=1)
-
-
-def is_ours(statement: str | None) -> bool:
-    """Whether pgLoupe sent a statement."""
-    return statement is not None and MARKER in statement[:60]
 
 
 def find(name: str, server_version_num: int, extension_version: str | None = None) -> Path:

@@ -8,10 +8,9 @@ from django.db import connection
 
 from analyzer.behaviour import SessionEvidence
 from analyzer.models import Database, Server, Statement, StatementEntry
-from analyzer.readings import ActivityRow
+from analyzer.readings import ActivityRow, is_ours
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.store.partitions import ensure_partition
-from analyzer.store.texts import OWN_MARKER
 
 # An idle backend shows its last statement: worth a row only when that was a moment ago.
 IDLE_FOR = timedelta(seconds=15)
@@ -58,7 +57,7 @@ def keep_activity(server: Server, samples: Sequence[tuple[datetime, Sequence[Act
 
 
 def _is_worth_a_row(at: datetime, row: ActivityRow) -> bool:
-    if row.state is None or (row.text is not None and row.text.lstrip().startswith(OWN_MARKER)):
+    if row.state is None or is_ours(row.text):
         return False
     return row.state != "idle" or (row.state_change is not None and at - row.state_change <= IDLE_FOR)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.utils import timezone
 
-from analyzer.findings import Finding
+from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import Database, FindingRecord, Server, Statement
 
 LOCK_FINDINGS = 7469  # advisory lock (LOCK_FINDINGS, server id): two runs do not judge the same findings at once
@@ -82,3 +82,26 @@ def mute(finding: FindingRecord, by: str, reason: str) -> None:
 def unmute(finding: FindingRecord) -> None:
     finding.muted_at, finding.muted_by, finding.mute_reason = None, "", ""
     finding.save(update_fields=["muted_at", "muted_by", "mute_reason"])
+
+
+def open_findings(database: Database) -> list[Finding]:
+    """What is open now, muted ones too: advice weighs what is true, not what is shown."""
+    return [_finding(r) for r in FindingRecord.objects.filter(database=database, closed_at__isnull=True)]
+
+
+def _finding(record: FindingRecord) -> Finding:
+    return Finding(
+        code=record.code,
+        title=record.title,
+        severity=Severity(record.severity),
+        subject=record.subject,
+        message=record.message,
+        hint=record.hint,
+        evidence=record.evidence,
+        about=record.about,
+        level=EvidenceLevel(record.level),
+        impact_s_per_day=record.impact_s_per_day,
+        fixes=tuple(Fix(**fix) for fix in record.fixes),
+        table=record.table or None,
+        related_fingerprints=tuple(record.related_fingerprints),
+    )

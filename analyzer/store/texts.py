@@ -13,12 +13,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from analyzer.models import Database, Role, Server, Statement, StatementEntry
-from analyzer.readings import Names, StatementText
+from analyzer.readings import Names, StatementText, is_ours
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import comment_tags, redact_sql
 
-OWN_MARKER = "/* pgloupe"
 HIDDEN_TEXT = "<insufficient privilege>"
 TextState = Statement.TextState
 RETRYABLE = (TextState.HIDDEN, TextState.MISSING)
@@ -67,7 +66,7 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
         text = wanted.get((entry.role_oid, entry.database_oid, entry.queryid, entry.toplevel))
         if text is None:
             continue
-        if text.text is not None and text.text.lstrip().startswith(OWN_MARKER):
+        if is_ours(text.text):
             own.append(entry.pk)
             continue
         key = (text.text, text.queryid)
