@@ -66,7 +66,7 @@ class Checked:
     preparable: Preparable
     verdict: Verdict
     sampled: str | None = field(default=None, repr=False)
-    catalog: CatalogVerdict = CatalogVerdict()
+    catalog: CatalogVerdict = field(default_factory=CatalogVerdict)
     generic_json: Any = None
     generic: Plan | None = None
     generic_error: str = ""
@@ -170,7 +170,7 @@ def _plan(
             with _spending(checked, session):
                 _read_generic(session, checked)
         except MissingRight as error:
-            return [checked.outcome("refused", "rights", str(error))], []
+            return [checked.outcome("refused", "rights", _missing_right(error, checked))], []
         if checked.verdict.decision == "plan":
             return [_planned(checked, checked.verdict.layer, checked.verdict.reason)], []
         if checked.catalog.decision == "plan":
@@ -315,6 +315,15 @@ def _spending(checked: Checked, session: ExplainSession) -> Iterator[None]:
         yield
     finally:
         checked.spent_ms += session.spent_ms - before_ms
+
+
+def _missing_right(error: MissingRight, checked: Checked) -> str:
+    if checked.verdict.reason.startswith("It changes data"):
+        return (
+            f"Planning it needs the right to change data ({error.action}), which this login should not have:"
+            " there is no plan of it."
+        )
+    return str(error)
 
 
 def _told(error: MonitoredServerError, dog: Watchdog) -> str:

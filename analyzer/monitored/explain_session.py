@@ -6,6 +6,7 @@ the end: nothing stays behind, not even in a pooler's server session.
 """
 
 import contextlib
+import re
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,9 @@ from analyzer.monitored.gate_catalog import effective_path
 from analyzer.monitored.gate_limits import Limits
 from analyzer.monitored.loader import MARKER
 from analyzer.monitored.watchdog import Backend, Watchdog
-from analyzer.statements.tree import Unparsable, fresh_parse
+from analyzer.statements.tree import Node, Unparsable, fresh_parse
 
+MOST_UNTYPED = 50  # judgement: round trips for one statement
 PLAIN = "FORMAT JSON, VERBOSE, SETTINGS"
 
 
@@ -54,9 +56,7 @@ class ExplainSession:
     def prepared(self, text: str) -> Iterator[str]:
         """PREPARE; gives the name. Gone at the end, also after an error."""
         name = f"pgloupe_{secrets.token_hex(6)}"
-        sent = f"PREPARE {MARKER} {name} AS {text}"
-        must_be_one(sent, ast.PrepareStmt, text)
-        self._run(sent, "preparing a statement")
+        self._prepare(name, text)
         try:
             with self._savepoint():
                 yield name
@@ -65,13 +65,34 @@ class ExplainSession:
                 with contextlib.suppress(Exception):
                     self._run(f"DEALLOCATE {MARKER} {name}", "deallocating a statement")
 
+    def _prepare(self, name: str, text: str) -> None:
+        """Parameters whose type nothing tells, as in json_build_object($1, $2), are text."""
+        untyped: set[int] = set()
+        while True:
+            types = ", ".join("text" if n in untyped else "unknown" for n in range(1, max(untyped, default=0) + 1))
+            sent = f"PREPARE {MARKER} {name}{f' ({types})' if types else ''} AS {text}"
+            must_be_one(sent, ast.PrepareStmt, text)
+            try:
+                with self._savepoint(keep=True):
+                    self._run(sent, "preparing a statement")
+                return
+            except StatementFailed as error:
+                number = re.search(r"\$(\d+)", error.text)
+                is_known = number is None or int(number[1]) in untyped or len(untyped) >= MOST_UNTYPED
+                if error.sqlstate != pg.IndeterminateDatatype.sqlstate or is_known:
+                    raise
+                assert number is not None
+                untyped.add(int(number[1]))
+
     def parameter_types(self, name: str) -> tuple[str, ...]:
         (row,) = self.connection.run(
             "gate_parameter_types", {"name": name}, action="reading the types of a statement's parameters"
         )
         return tuple(row.types)
 
-    def explain_prepared(self, name: str, literals: Sequence[str | None], *, analyze: bool, generic: bool = False) -> str:
+    def explain_prepared(
+        self, name: str, literals: Sequence[str | None], *, analyze: bool, generic: bool = False
+    ) -> str:
         """EXPLAIN EXECUTE with a custom plan for ``literals``, or the generic one (then values do not matter)."""
         self.set_local("plan_cache_mode", "force_generic_plan" if generic else "force_custom_plan")
         timing = ", TIMING OFF" if not self.limits.timing else ""
@@ -85,14 +106,16 @@ class ExplainSession:
         self.connection.run("set_local", {"names": [name], "values": [value]}, action=f"setting {name}")
 
     @contextlib.contextmanager
-    def _savepoint(self) -> Iterator[None]:
-        """An error inside costs the statement, not the transaction."""
+    def _savepoint(self, *, keep: bool = False) -> Iterator[None]:
+        """An error inside costs the statement, not the transaction. ``keep``: go back only after an error."""
         name = f"pgloupe_{secrets.token_hex(4)}"
         self._run(f"SAVEPOINT {name}", "setting a savepoint")
+        failed = True
         try:
             yield
+            failed = False
         finally:
-            if self.connection.is_usable:
+            if self.connection.is_usable and (failed or not keep):
                 self._run(f"ROLLBACK TO SAVEPOINT {name}", "going back to a savepoint")
 
     def _server_must_parse_one(self, text: str) -> None:
@@ -132,7 +155,9 @@ class ExplainSession:
             self.connection.raw.cursor(binary=True).execute(text.encode(), prepare=False)
 
     def _read_grant(self) -> str:
-        return f"GRANT pg_read_all_data TO {quoted(self.connection.role)}"
+        if self.connection.server_version_num >= 140_000:
+            return f"GRANT pg_read_all_data TO {quoted(self.connection.role)}"
+        return f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {quoted(self.connection.role)}"
 
 
 @contextlib.contextmanager
@@ -166,15 +191,16 @@ def must_be_one(sent: str, kind: type, text: str) -> None:
     outer, inner = fresh_parse(sent), fresh_parse(text)
     if isinstance(outer, Unparsable) or isinstance(inner, Unparsable):
         raise StatementFailed("checking a statement", None, "the text to send cannot be parsed")
-    if len(outer) != 1 or len(inner) != 1 or type(outer[0].stmt) is not kind or outer[0].stmt.query != inner[0].stmt:
+    is_one = len(outer) == 1 and len(inner) == 1 and type(outer[0].stmt) is kind
+    if not is_one or outer[0].stmt.query != inner[0].stmt:
         raise StatementFailed("checking a statement", None, "the text to send is not the one that was checked")
 
 
 def must_be_execute(sent: str, name: str, count: int) -> None:
     """One EXPLAIN EXECUTE of ours whose parameters are plain constants."""
     statements = fresh_parse(sent)
-    found = None if isinstance(statements, Unparsable) or len(statements) != 1 else statements[0].stmt
-    query = found.query if isinstance(found, ast.ExplainStmt) else None
+    found: Node = None if isinstance(statements, Unparsable) or len(statements) != 1 else statements[0].stmt
+    query: Node = found.query if isinstance(found, ast.ExplainStmt) else None
     values = (query.params or ()) if isinstance(query, ast.ExecuteStmt) else None
     if query is None or values is None or query.name != name or len(values) != count:
         raise StatementFailed("checking a statement", None, "the values do not stay values when they are quoted")

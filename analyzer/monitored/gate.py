@@ -100,7 +100,10 @@ def _node_objection(node: PlanNode, limits: Limits, temp_limit_bytes: int | None
     ceiling = min(limits.temp_bytes_ceiling, temp_limit_bytes or limits.temp_bytes_ceiling)
     size = rows * (node.plan_width_bytes or 0)
     if node.node_type in HOARDING and size > ceiling:
-        return f"{node.label} may need {size / 1024**2:,.0f} MB of temporary files; {ceiling / 1024**2:,.0f} MB are allowed."
+        return (
+            f"{node.label} may need {size / 1024**2:,.0f} MB of temporary files;"
+            f" {ceiling / 1024**2:,.0f} MB are allowed."
+        )
     return None
 
 

@@ -31,9 +31,13 @@ ASSUMED = {
     "uuid": ("00000000-0000-0000-0000-000000000000",) * 2,
 }  # fmt: skip
 # First arguments of functions that take only certain words.
-FIXED_WORDS = {"date_trunc": "day", "date_part": "day", "extract": "day", "timezone": "UTC", "date_bin": "1 day"}
+FIXED_WORDS = {
+    "date_trunc": "day", "date_part": "day", "extract": "day", "timezone": "UTC", "date_bin": "1 day",
+}  # fmt: skip
 # Parameters that narrow rows down: without a value of their column a plan would be another statement's.
-NARROWING = frozenset({"eq", "in", "any", "lt", "gt", "between_low", "between_high", "like", "ilike", "regex", "contains"})
+NARROWING = frozenset(
+    {"eq", "in", "any", "lt", "gt", "between_low", "between_high", "like", "ilike", "regex", "contains"}
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
