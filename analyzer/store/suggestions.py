@@ -16,9 +16,9 @@ class SuggestionLike(Protocol):
     @property
     def key(self) -> str: ...
     @property
-    def table(self) -> str: ...
+    def qualified_table(self) -> str: ...
     @property
-    def columns(self) -> Sequence[Any]: ...
+    def columns(self) -> Sequence[Any]: ...  # each with its name, or its expression, as ``name``
     @property
     def method(self) -> str: ...
     @property
@@ -71,8 +71,8 @@ def keep_suggestions(database: Database, advice: AdviceLike, *, now: datetime | 
 def _fill(record: SuggestionRecord, suggestion: SuggestionLike, now: datetime) -> None:
     helps = [_help(h) for h in suggestion.helps]
     times = [h["total_time_s_per_day"] for h in helps if h.get("total_time_s_per_day") is not None]
-    record.table, record.name, record.method = suggestion.table, suggestion.name, suggestion.method
-    record.columns = list(suggestion.columns)
+    record.table, record.name, record.method = suggestion.qualified_table, suggestion.name, suggestion.method
+    record.columns = [column.name for column in suggestion.columns]
     record.ddl, record.undo_ddl = suggestion.ddl, suggestion.undo_ddl
     record.estimated_size_bytes = suggestion.estimated_size_bytes
     record.level, record.reason = str(suggestion.level), suggestion.reason
