@@ -132,7 +132,8 @@ def sparklines(
             "with e as materialized (select id, statement_id from analyzer_statemententry"
             "   where server_id = %(server)s and statement_id = any(%(statements)s)),"
             f" d as (select entry_id, {column} as at, total_exec_time_us from {table}"
-            f"   where entry_id in (select id from e) and {column} {after} %(start)s and {column} <= %(end)s{fresh_tail})"
+            f"   where entry_id in (select id from e) and {column} {after} %(start)s"
+            f"   and {column} <= %(end)s{fresh_tail})"
             " select e.statement_id, ((floor(extract(epoch from d.at))::bigint - %(first)s) / %(step)s)::int,"
             " sum(d.total_exec_time_us)::float8 / 1000 from d join e on e.id = d.entry_id group by 1, 2",
             {
