@@ -1,4 +1,4 @@
--- Who holds or waits for the locks that these sessions wait for. Asked only when some wait: it stops the lock manager shortly.
+-- Whose locks these sessions wait for. Asked only when some wait, because it holds up the lock manager for a moment.
 -- Needs no right.
 select w.pid, pg_catalog.pg_blocking_pids(w.pid) as blocked_by
 from pg_catalog.unnest(%(pids)s::int4[]) as w (pid)

@@ -1,4 +1,4 @@
--- How many tables our login may read (EXPLAIN and pg_stats need it) or write (it should not), and where it may not read.
+-- How many tables our login may read (EXPLAIN and pg_stats need that) or write (it should not), and where not.
 -- Needs no right.
 select
     pg_catalog.count(*) as tables,

@@ -1,5 +1,6 @@
--- Indexes of these tables. Expressions, predicates and definitions are left out for tables that are locked.
--- Needs no right. (pg_get_indexdef and pg_get_expr open the table, so they would wait for an ACCESS EXCLUSIVE lock.)
+-- Indexes of these tables. Expressions, predicates and definitions are left out for tables that are locked: asking
+-- for them opens the table and would wait for an ACCESS EXCLUSIVE lock to go.
+-- Needs no right.
 select
     i.indexrelid::int8 as oid,
     i.indrelid::int8 as table_oid,

@@ -1,4 +1,4 @@
--- Where unqualified names lead to: search_path as set for the database and for roles, and the schemas there are.
+-- Where unqualified names lead: search_path as set for the database and for roles, and the schemas there are.
 -- Needs no right.
 select
     'setting' as kind,

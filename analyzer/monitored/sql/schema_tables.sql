@@ -1,6 +1,6 @@
--- Tables, partitioned and foreign tables and views of the database, with their estimated size and their activity.
--- Needs no right: catalog and statistics functions only. Sizes come from relpages; only never-vacuumed tables are
--- measured, unless they are locked (pg_relation_size would wait for the lock).
+-- Tables, partitioned and foreign tables and views of the database, with their estimated size and activity. Sizes come
+-- from relpages; only tables never vacuumed are measured, unless locked (pg_relation_size would wait for the lock).
+-- Needs no right.
 select
     c.oid::int8 as oid,
     n.nspname as schema,

@@ -1,0 +1,259 @@
+"""Why a server cannot be reached: one precise reason each, and never the password."""
+
+import datetime
+import ipaddress
+import logging
+import os
+import socket
+import threading
+import traceback
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from analyzer.errors import ServerUnreachable
+from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.runtime.processes import RuntimeFailure
+
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+CANARY = "canary-3f9a-password"
+
+
+def why(settings, **kwargs):
+    with pytest.raises(ServerUnreachable) as caught, connect(settings, **kwargs):
+        pass
+    everything = str(caught.value) + repr(caught.value) + "".join(traceback.format_exception(caught.value))
+    assert CANARY not in everything
+    assert str(caught.value) == f"Cannot connect to {settings.address}: {caught.value.reason}"
+    return caught.value.reason
+
+
+def settings(**changes):
+    return ConnectionSettings(
+        **{"host": "127.0.0.1", "user": "joe", "dbname": "shop", "password": CANARY, "sslmode": "prefer", **changes}
+    )
+
+
+@pytest.fixture
+def listener():
+    """A TCP server that does with each connection what it is told."""
+    sockets = []
+
+    def listen(behave):
+        server = socket.create_server(("127.0.0.1", 0))
+        sockets.append(server)
+
+        def serve():
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                sockets.append(client)
+                behave(client)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return server.getsockname()[1]
+
+    yield listen
+    for one in sockets:
+        one.close()
+
+
+def test_unknown_host_name():
+    reason = why(settings(host="no-such-host.invalid", sslmode="require"))
+    assert reason == "the host name is not known; check its spelling"
+
+
+def test_nothing_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    reason = why(settings(port=port))
+    assert reason == "the connection was refused: no server listens there, or a firewall rejects it"
+
+
+def test_no_socket_in_the_directory(tmp_path):
+    assert why(settings(host=str(tmp_path))) == "there is no server's socket in this directory"
+
+
+def test_server_that_never_answers(listener):
+    port = listener(lambda client: None)
+    reason = why(settings(port=port), connect_timeout_s=2)
+    assert reason == "no answer in time: wrong address, a firewall, or a server that hangs"
+
+
+def test_something_else_listens(listener):
+    port = listener(lambda client: client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\nhello"))
+    assert why(settings(port=port)) == "what answers at this address is not PostgreSQL"
+
+
+def test_connection_closed_at_once(listener):
+    port = listener(lambda client: client.close())
+    reason = why(settings(port=port))
+    assert reason == "the connection was closed at once: the server stopped, or it is not PostgreSQL"
+
+
+@pytest.mark.postgres
+class TestOnAServer:
+    def test_wrong_password(self, any_postgres, scratch_database, caplog):
+        database = scratch_database(any_postgres)
+        caplog.set_level(logging.DEBUG)
+        reason = why(settings(port=any_postgres.cluster.port, user=database.login, dbname=database.name))
+        assert reason == "the password or the login's name is wrong"
+        assert CANARY not in caplog.text
+
+    def test_no_password(self, postgres15, scratch_database):
+        database = scratch_database(postgres15)
+        reason = why(settings(port=postgres15.cluster.port, user=database.login, dbname=database.name, password=""))
+        assert reason == "the server asks for a password and none was given"
+
+    def test_no_such_database(self, any_postgres, scratch_database):
+        database = scratch_database(any_postgres)
+        good = ConnectionSettings.from_dsn(database.dsn)
+        with pytest.raises(ServerUnreachable) as caught, connect(good, dbname="nowhere"):
+            pass
+        assert caught.value.reason == "the database does not exist"
+        assert caught.value.address == f"127.0.0.1:{any_postgres.cluster.port}/nowhere"
+
+    def test_no_connection_left(self, postgres18, scratch_database):
+        database = scratch_database(postgres18)
+        database.execute(f"alter role {database.login} connection limit 0")
+        with (
+            pytest.raises(ServerUnreachable) as caught,
+            connect(ConnectionSettings.from_dsn(database.dsn)),
+        ):
+            pass
+        assert caught.value.reason == "the server has no connection left for this login"
+
+    def test_login_that_may_not_log_in_or_connect(self, postgres15, scratch_database):
+        database = scratch_database(postgres15)
+        good = ConnectionSettings.from_dsn(database.dsn)
+        database.execute(f"revoke connect on database {database.name} from public")
+        with pytest.raises(ServerUnreachable, match="GRANT CONNECT is missing"), connect(good):
+            pass
+        database.execute(f"alter role {database.login} nologin")
+        with pytest.raises(ServerUnreachable, match="may not log in"), connect(good):
+            pass
+
+    def test_server_without_tls(self, postgres15, scratch_database):
+        database = scratch_database(postgres15)
+        reason = why(
+            settings(port=postgres15.cluster.port, user=database.login, dbname=database.name, sslmode="require")
+        )
+        assert reason == (
+            "the server offers no TLS, and pgLoupe does not send a password without it; turn on ssl on the server"
+        )
+
+    def test_pooler_without_the_database(self, postgres15, scratch_database, pgbouncer):
+        database = scratch_database(postgres15)
+        pooler = pgbouncer(database)
+        good = ConnectionSettings.from_dsn(pooler.dsn())
+        with pytest.raises(ServerUnreachable) as caught, connect(good, dbname="nowhere"):
+            pass
+        assert caught.value.reason in (
+            "the database does not exist",
+            "the connection pooler cannot reach the database behind it",
+        )
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """A CA, and a server's certificate for 127.0.0.1 but not for localhost."""
+    place = tmp_path_factory.mktemp("tls")
+    now = datetime.datetime.now(datetime.UTC)
+
+    def make(name, issuer_name, issuer_key, extensions):
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer_name or subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(days=1))
+            .not_valid_after(now + datetime.timedelta(days=2))
+        )
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=False)
+        return builder.sign(issuer_key or key, hashes.SHA256()), key
+
+    ca, ca_key = make("Test CA", None, None, [x509.BasicConstraints(ca=True, path_length=None)])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    server, server_key = make("server", ca.subject, ca_key, [names])
+    other, _ = make("Other CA", None, None, [x509.BasicConstraints(ca=True, path_length=None)])
+
+    def pem(certificate):
+        return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    (place / "server.crt").write_text(pem(server))
+    (place / "server.key").write_bytes(
+        server_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return place, pem(ca), pem(other)
+
+
+@pytest.fixture
+def tls_server(private_postgres, certificates):
+    place, ca, other = certificates
+    server = private_postgres(15)
+    data_dir = server.cluster.data_dir
+    for name in ("server.crt", "server.key"):
+        (data_dir / name).write_bytes((place / name).read_bytes())
+        (data_dir / name).chmod(0o600)
+        if server.cluster.user:
+            os.chown(data_dir / name, server.cluster.user.uid, server.cluster.user.gid)
+    hba = data_dir / "pg_hba.conf"
+    hba.write_text(
+        "local all all trust\nhostssl all clear 127.0.0.1/32 password\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+    )
+    server.cluster.settings["ssl"] = "on"
+    try:
+        server.cluster.restart()
+    except RuntimeFailure as failure:
+        if "SSL is not supported by this build" not in str(failure) or IN_CI:
+            raise
+        pytest.skip("PostgreSQL 15 here is built without TLS (Debian's has it)")
+    with server.connect() as connection:
+        connection.execute(f"create role clear login password '{CANARY}'")
+    return server, ca, other
+
+
+@pytest.mark.postgres
+def test_tls(tls_server):
+    server, ca, other = tls_server
+    base = {
+        "host": "127.0.0.1", "port": server.cluster.port, "user": "postgres", "dbname": "postgres",
+        "password": server.cluster.superuser_password,
+    }  # fmt: skip
+    for tls in ({"sslmode": "require"}, {"sslmode": "verify-full", "sslrootcert": ca}):
+        with connect(ConnectionSettings(**base, **tls)) as conn:
+            assert conn.raw.pgconn.ssl_in_use
+    wrong = ConnectionSettings(**base, sslmode="verify-full", sslrootcert=other)
+    assert why(wrong) == ("the server's certificate cannot be verified; give its CA certificate (PEM) or the right one")
+    unknown = ConnectionSettings(**base, sslmode="verify-full")
+    assert "cannot be verified" in why(unknown)
+    named = ConnectionSettings(**{**base, "host": "localhost"}, sslmode="verify-full", sslrootcert=ca)
+    assert why(named) == "the server's certificate is for another host name (sslmode=verify-full)"
+    assert "perhaps only with TLS" in why(ConnectionSettings(**base, sslmode="disable"))
+    clear = {**base, "user": "clear", "password": CANARY}
+    assert why(ConnectionSettings(**clear, sslmode="require")) == (
+        "the server asks for the password in clear text; pgLoupe sends it so only with sslmode=verify-full"
+    )
+    with connect(ConnectionSettings(**clear, sslmode="verify-full", sslrootcert=ca)) as conn:
+        assert conn.role == "clear"
+
+
+@pytest.mark.postgres
+@pytest.mark.fault
+def test_stopped_server(private_postgres):
+    server = private_postgres(15)
+    settings = ConnectionSettings.from_dsn(server.dsn())
+    server.cluster.kill()
+    assert "refused" in why(settings)
