@@ -1,7 +1,7 @@
 """From what people and drivers hand over to the plain JSON value of an EXPLAIN.
 
 Takes the JSON as text or bytes, as psycopg's already decoded value, as psql prints it (header, ``+`` at line
-ends, ``(1 row)``) and as tools export it (``[{"QUERY PLAN": ...}]``).
+ends, ``(1 row)``) and as tools export it (``[{"QUERY PLAN": ...}]``); and the text format.
 """
 
 import json
@@ -10,6 +10,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from analyzer.plans.node import PlanError
+from analyzer.plans.read_text import looks_like_text, read_text
 
 PSQL_CONTINUED = re.compile(r"\s*\+\s*$", re.MULTILINE)
 NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
@@ -49,6 +50,8 @@ def _unwrap(value: object) -> object:
 
 def _loads(text: str) -> object:
     text = text.lstrip("\ufeff")
+    if looks_like_text(text):
+        return read_text(text)
     if text.lstrip().startswith('"'):  # the text once more quoted as JSON
         try:
             inner = json.loads(text)

@@ -17,8 +17,8 @@ def shape(plan: Any) -> str:
 
 
 SCAN = {"Node Type": "Index Scan", "Schema": "public", "Relation Name": "orders", "Alias": "o",
-        "Index Name": "ix",
-        "Index Cond": "(o.id = 5)", "Filter": "(o.status = 'new'::text)", "Total Cost": 8.3, "Plan Rows": 1}  # fmt: skip
+        "Index Name": "ix", "Index Cond": "(o.id = 5)", "Filter": "(o.status = 'new'::text)",
+        "Total Cost": 8.3, "Plan Rows": 1}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,114 @@
+"""The line of EXPLAIN's text format that names a node, to the fields its JSON format has for it."""
+
+import re
+from typing import Any
+
+NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+NODE_FIGURES = re.compile(
+    r"(?:^|\s)(?:\(cost=(?P<startup>[\d.]+)\.\.(?P<total>[\d.]+) rows=(?P<rows>\d+) width=(?P<width>\d+)\))?"
+    r"(?:\s*\((?:actual (?:time=(?P<first>[\d.]+)\.\.(?P<last>[\d.]+) )?rows=(?P<got>[\d.]+) loops=(?P<loops>\d+)"
+    r"|(?P<never>never executed))\))?$(?<=\))"
+)
+THING = re.compile(
+    rf"(?P<type>.+?)(?: (?P<backward>Backward))?(?: using (?P<index>{NAME}))?"
+    rf"(?: on (?:(?P<schema>{NAME})\.)?(?P<thing>{NAME})(?: (?P<alias>{NAME}))?)?"
+)
+JOIN = re.compile(r"(Hash|Merge|Nested Loop)(?: (Left|Right|Full|Semi|Anti|Right Semi|Right Anti))?(?: Join)?")
+AGGREGATES = {"Aggregate": "Plain", "GroupAggregate": "Sorted", "HashAggregate": "Hashed", "MixedAggregate": "Mixed"}
+WRITES = ("Insert", "Update", "Delete", "Merge")
+# node type -> the field its "on ..." names, where that is no table
+NAMED = {
+    "Bitmap Index Scan": "Index Name", "CTE Scan": "CTE Name", "WorkTable Scan": "CTE Name",
+    "Function Scan": "Function Name", "Table Function Scan": "Table Function Name", "Subquery Scan": "Alias",
+    "Values Scan": "Alias", "Named Tuplestore Scan": "Tuplestore Name",
+}  # fmt: skip
+TWO_INPUTS = ("Nested Loop", "Hash Join", "Merge Join", "SetOp", "Recursive Union")
+MEMBERS = ("Append", "Merge Append", "BitmapAnd", "BitmapOr")
+
+
+def node_head(text: str) -> dict[str, Any]:
+    """``Parallel Seq Scan on public.t o  (cost=...) (actual ...)`` as JSON's fields."""
+    node: dict[str, Any] = {"Node Type": ""}
+    if figures := NODE_FIGURES.search(text):
+        text = text[: figures.start()]
+        _set_figures(node, figures)
+    text = text.strip()
+    for modifier, key, value in (
+        ("Async ", "Async Capable", True), ("Partial ", "Partial Mode", "Partial"),
+        ("Finalize ", "Partial Mode", "Finalize"), ("Parallel ", "Parallel Aware", True),
+    ):  # fmt: skip
+        if text.startswith(modifier):
+            text, node[key] = text.removeprefix(modifier), value
+    found = THING.fullmatch(text)
+    node_type = found["type"] if found else text
+    _set_type(node, node_type)
+    if found:
+        _set_names(node, found)
+    return node
+
+
+def _set_figures(node: dict[str, Any], found: re.Match[str]) -> None:
+    if found["total"]:
+        node.update({"Startup Cost": float(found["startup"]), "Total Cost": float(found["total"]),
+                     "Plan Rows": int(found["rows"]), "Plan Width": int(found["width"])})  # fmt: skip
+    if found["never"]:
+        node.update({"Actual Rows": 0, "Actual Loops": 0})
+    elif found["loops"]:
+        rows = found["got"]
+        node.update({"Actual Rows": float(rows) if "." in rows else int(rows), "Actual Loops": int(found["loops"])})
+        if found["last"]:
+            node.update({"Actual Startup Time": float(found["first"]), "Actual Total Time": float(found["last"])})
+
+
+def _set_type(node: dict[str, Any], name: str) -> None:
+    node["Node Type"] = name
+    if name in AGGREGATES:
+        node.update({"Node Type": "Aggregate", "Strategy": AGGREGATES[name]})
+    elif join := JOIN.fullmatch(name):
+        if join[0] in ("Hash", "Merge"):
+            return
+        kind = join[1] if join[1] == "Nested Loop" else f"{join[1]} Join"
+        node.update({"Node Type": kind, "Join Type": join[2] or "Inner"})
+    elif name in WRITES:
+        node.update({"Node Type": "ModifyTable", "Operation": name})
+    elif set_operation := re.fullmatch(r"(Hash)?SetOp (.+)", name):
+        strategy = "Hashed" if set_operation[1] else "Sorted"
+        node.update({"Node Type": "SetOp", "Strategy": strategy, "Command": set_operation[2]})
+    elif foreign := re.fullmatch(r"Foreign (Insert|Update|Delete)", name):
+        node.update({"Node Type": "Foreign Scan", "Operation": foreign[1]})
+    elif custom := re.fullmatch(r"Custom Scan \((.+)\)", name):
+        node.update({"Node Type": "Custom Scan", "Custom Plan Provider": custom[1]})
+
+
+def _set_names(node: dict[str, Any], found: re.Match[str]) -> None:
+    if found["index"]:
+        node["Index Name"] = unquoted(found["index"])
+    if found["backward"]:
+        node["Scan Direction"] = "Backward"
+    if not found["thing"]:
+        return
+    key = NAMED.get(node["Node Type"], "Relation Name")
+    node[key] = unquoted(found["thing"])
+    if key != "Index Name":
+        node["Alias"] = unquoted(found["alias"] or found["thing"])
+    if found["schema"]:
+        node["Schema"] = unquoted(found["schema"])
+
+
+def unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def relationship(node: dict[str, Any], parent: dict[str, Any], subplan: str | None) -> None:
+    """Sets how ``node`` hangs below ``parent``, under the line ``InitPlan 1`` where there is one."""
+    before = [c for c in parent.get("Plans", ()) if c["Parent Relationship"] not in ("InitPlan", "SubPlan")]
+    if subplan:
+        kind = "SubPlan" if subplan.startswith("SubPlan") else "InitPlan"
+        node["Subplan Name"] = subplan
+    elif parent["Node Type"] in MEMBERS:
+        kind = "Member"
+    elif parent["Node Type"] == "Subquery Scan":
+        kind = "Subquery"
+    else:
+        kind = "Inner" if parent["Node Type"] in TWO_INPUTS and before else "Outer"
+    node["Parent Relationship"] = kind
