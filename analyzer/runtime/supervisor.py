@@ -79,6 +79,7 @@ def run(options: Options, *, say: Callable[[str], None], announce: Callable[[str
     lock = InstanceLock(var_dir())
     try:
         lock.acquire()
+        log_dir().mkdir(mode=0o700, exist_ok=True)
     except AlreadyRunning as already:
         return _join(already.running, options, announce)
     try:
@@ -192,7 +193,8 @@ def _worker(name: str, queues: str, concurrency: int) -> Child:
     return child(
         name, "-m", "celery", "-A", "dashboard.celery:app", "worker", "--queues", queues,
         "--concurrency", str(concurrency), "--hostname", f"{name}-{os.getpid()}@%h",
-        "--loglevel", "INFO", "--without-gossip", "--without-mingle",
+        "--loglevel", os.environ.get("PGLOUPE_LOG_LEVEL", "WARNING"),  # INFO is three lines a second
+        "--without-gossip", "--without-mingle",
     )  # fmt: skip
 
 
