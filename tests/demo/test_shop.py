@@ -95,9 +95,7 @@ def test_only_planted_foreign_keys_have_no_index_that_leads_with_them(server: se
         " (select 1 from pg_index i where i.indrelid = c.conrelid and i.indkey[0] = c.conkey[1]) order by 1",
     )
     assert missing == sorted((k.table, k.constraint) for k in planted.MISSING_FOREIGN_KEY_INDEXES)
-    deferred = rows(
-        server, "select bool_and(condeferrable and condeferred) from pg_constraint where contype='f'"
-    )
+    deferred = rows(server, "select bool_and(condeferrable and condeferred) from pg_constraint where contype='f'")
     assert deferred == [(True,)]
     constraints = {name for (name,) in rows(server, "select conname from pg_constraint where contype='f'")}
     assert {name for _, name in planted.INNOCENT_FOREIGN_KEYS} <= constraints
@@ -210,10 +208,7 @@ def test_values_show_in_the_activity_of_the_application(server: servers.Server) 
         texts: set[str] = set()
         while not any("'TRK" in text for text in texts) and time.monotonic() < deadline:
             texts |= {
-                text
-                for (text,) in rows(
-                    server, "select query from pg_stat_activity where application_name = 'shop'"
-                )
+                text for (text,) in rows(server, "select query from pg_stat_activity where application_name = 'shop'")
             }
             time.sleep(0.02)
     finally:

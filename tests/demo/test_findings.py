@@ -1,0 +1,90 @@
+"""pgLoupe's engine on the demo shop at work: everything planted is found, and nothing else.
+
+The pipeline's steps are called here one after another; `manage.py demo` lets Celery do it. Intervals are
+shorter and requests more frequent than in the demo, so that a minute is enough.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from analyzer import pipeline
+from analyzer.demo import planted, shop
+from analyzer.demo.workload import Workload
+from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
+from analyzer.store.servers import add_server_from_dsn
+from tests import servers
+from tests.conftest import need
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+
+INTERVALS = 36
+INTERVAL_S = 1.5
+EXPLAIN_ROUNDS = 4
+TAKES_PART = {planted.N_PLUS_ONE, planted.SEQ_SCAN_DISCARDS_ROWS, planted.UNINDEXED_FOREIGN_KEY}
+
+
+@pytest.fixture
+def monitored(transactional_db: None) -> Iterator[Server]:
+    """The shop, registered, with a workload that runs while the test does."""
+    started = need(lambda: servers.start_private(18, dict(shop.CLUSTER_SETTINGS)))
+    shop.build(started.socket_dsn())
+    shop.set_password(started.socket_dsn(), shop.MONITOR_ROLE, "only for tests")
+    dsn = started.dsn("shop", shop.MONITOR_ROLE, "only for tests")
+    workload = Workload(started.socket_dsn("shop", "shop"), statements_per_s=400, seed=11)
+    thread = threading.Thread(target=workload.run)
+    thread.start()
+    try:
+        yield add_server_from_dsn(dsn, sample_interval_s=5)
+    finally:
+        workload.stop()
+        thread.join()
+        started.cluster.remove()
+    assert dict(workload.totals.errors) == {}
+
+
+def test_everything_planted_is_found_and_nothing_else(monitored: Server) -> None:
+    _observe(monitored)
+    texts = {s.fingerprint: planted.one_line(s.normalized_sql) for s in Statement.objects.filter(server=monitored)}
+    found = [f for f in FindingRecord.objects.filter(server=monitored, closed_at=None) if f.code in TAKES_PART]
+    what = [f"{f.code} {f.subject}: {texts.get(f.about, f.about)[:200]}" for f in found]
+
+    n_plus_one = {(texts[f.about], texts[f.related_fingerprints[0]]): f for f in found if f.code == "ST001"}
+    for problem in planted.N_PLUS_ONES:
+        [record] = [f for (c, p), f in n_plus_one.items() if problem.child in c and problem.parent in p] or [None]
+        assert record, (problem, what)
+        low, high = problem.per_page
+        assert low <= record.evidence["lookups_per_call"] <= high
+    assert len(n_plus_one) == len(planted.N_PLUS_ONES), what
+
+    seq_scans = [texts[f.about] for f in found if f.code == "PL004"]
+    expected = [s for s in planted.SLOW_STATEMENTS if s.code == "PL004"]
+    for slow in expected:
+        assert any(slow.statement in text for text in seq_scans), (slow, what)
+    assert [t for t in seq_scans if not any(s.statement in t for s in expected)] == []
+
+    keys = sorted((f.table, f.subject) for f in found if f.code == "SC001")
+    assert keys == sorted((f"public.{k.table}", k.constraint) for k in planted.MISSING_FOREIGN_KEY_INDEXES)
+
+    wanted = {(f"public.{p.table}", p.index) for p in (*planted.SLOW_STATEMENTS, *planted.MISSING_FOREIGN_KEY_INDEXES)}
+    suggested = SuggestionRecord.objects.filter(database__server=monitored, closed_at=None)
+    assert {(s.table, tuple(s.columns)) for s in suggested} == {w for w in wanted if w[1]}
+
+
+def _observe(server: Server) -> None:
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    due_s = time.monotonic()
+    for number in range(INTERVALS):
+        due_s += INTERVAL_S
+        if number % 6 == 5:
+            pipeline.sample_activity(server)
+        time.sleep(max(0.0, due_s - time.monotonic()))
+        server.refresh_from_db()
+        pipeline.take_snapshot(server)
+    for _ in range(EXPLAIN_ROUNDS):
+        pipeline.explain_statements(server)
+    pipeline.read_schema(server)
+    pipeline.check_server(server)
