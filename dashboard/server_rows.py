@@ -13,6 +13,7 @@ from analyzer.models import FindingRecord, Server, StepStatus
 from analyzer.store.windows import Window
 from dashboard.server_state import ServerState, State, server_state
 from dashboard.sparkline import sparkline
+from dashboard.windows import fitting_span
 
 SPARK_POINTS = 48
 
@@ -38,7 +39,8 @@ def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
         (row["server_id"], row["severity"]): row["n"]
         for row in open_findings().values("server_id", "severity").annotate(n=Count("pk"))
     }
-    loads = _loads(Window.last("24h", now))
+    span = fitting_span(min((server.created_at for server in servers), default=now))
+    loads = _loads(Window.last(span, now))
     rows = []
     for server in servers:
         buckets = loads.get(server.pk, {})
@@ -52,7 +54,7 @@ def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
                 server=server,
                 state=server_state(server, steps[server.pk], now),
                 load=sum(time_s for _, time_s in buckets.values()) / covered_s if covered_s else None,
-                spark=sparkline(values, "Load over the last 24 hours"),
+                spark=sparkline(values, f"Load over {span}"),
                 critical=counts.get((server.pk, Severity.CRITICAL), 0),
                 warning=counts.get((server.pk, Severity.WARNING), 0),
             )

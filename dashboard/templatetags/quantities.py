@@ -130,6 +130,8 @@ def percent(ratio: float | None) -> str:
     share = ratio * 100
     if 0 < share < 0.1:
         return f"<{THIN}0.1{THIN}%"
+    if 99 < share < 100:  # "100 %" would say all
+        return f"{min(share, 99.9):.1f}{THIN}%"
     return f"{share:.0f}{THIN}%" if share >= 9.95 or share == int(share) else f"{share:.1f}{THIN}%"
 
 
@@ -145,6 +147,14 @@ def ago(at: datetime | None) -> str | SafeString:
         exact.strftime("%Y-%m-%d %H:%M:%S %Z"),
         _ago_words(at),
     )
+
+
+@register.filter
+def due(at: datetime | None) -> str | SafeString:
+    """When something comes: "in 12 s", "now" once its time has passed."""
+    if at is None:
+        return UNKNOWN
+    return "now" if at <= timezone.now() else ago(at)
 
 
 @register.filter

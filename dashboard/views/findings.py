@@ -89,7 +89,11 @@ def _page(request: HttpRequest, found: FindingRecord, *, status: int = 200, mute
     context = {
         "section": "findings",
         "finding": found,
-        "evidence": list(found.evidence.items()),
+        "evidence": [
+            (name, value)
+            for name, value in found.evidence.items()
+            if not (name.endswith("_s_per_day") and value == found.impact_s_per_day)  # shown as the impact
+        ],
         "suggestions": _suggestions(found),
         "statements": _statements(found),
         "check": check,

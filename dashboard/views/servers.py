@@ -9,11 +9,10 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Snapshot
 from analyzer.store.timelines import server_timeline
-from analyzer.store.windows import Window
 from dashboard import charts
 from dashboard.server_rows import open_findings, server_rows
 from dashboard.server_state import server_state
-from dashboard.views.windows import choices
+from dashboard.windows import choices, window_of
 
 LOGIN_SQL = """\
 create role pgloupe login password '...';  -- choose one
@@ -46,7 +45,7 @@ def servers(request: HttpRequest) -> HttpResponse:
 def server(request: HttpRequest, server: str) -> HttpResponse:
     """One server over the window."""
     found = get_object_or_404(Server, slug=server)
-    window = Window.from_query(request.GET)
+    window = window_of(request, found)
     timeline = server_timeline(found, window)
     measured = [b for b in timeline.buckets if b.covered_s]
     covered_s = sum(b.covered_s for b in measured)
@@ -78,7 +77,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
 def server_now(request: HttpRequest, server: str) -> HttpResponse:
     """State and steps alone, for the page that refreshes itself."""
     found = get_object_or_404(Server, slug=server)
-    return render(request, "dashboard/_server_now.html", {"server": found, **_now(found)})
+    return render(request, "dashboard/_server_now.html", {"server": found, "is_refresh": True, **_now(found)})
 
 
 def _now(found: Server) -> dict[str, object]:

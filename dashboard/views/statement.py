@@ -14,13 +14,12 @@ from analyzer.models import Database, ExplainAudit, FindingRecord, Statement, Su
 from analyzer.statements.display import display_sql
 from analyzer.store.timelines import statement_timeline
 from analyzer.store.totals import StatementTotals, statement_totals
-from analyzer.store.windows import Window
 from dashboard import charts
 from dashboard.plan_text import plan_text
 from dashboard.schema_cache import cached_tables
 from dashboard.server_state import server_state
 from dashboard.views.statements import BLOCK_SIZE_BYTES
-from dashboard.views.windows import choices
+from dashboard.windows import choices, window_of
 
 PLANS_SHOWN = 8
 
@@ -40,7 +39,7 @@ class TableRow:
 @require_GET
 def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpResponse:
     found = get_object_or_404(Statement.objects.select_related("server"), server__slug=server, fingerprint=fingerprint)
-    window = Window.from_query(request.GET)
+    window = window_of(request, found.server)
     page = statement_totals(found.server, window, limit=1, filters={"statement_ids": [found.pk]})
     totals = page.rows[0] if page.rows else None
     findings = list(_findings(found))

@@ -14,11 +14,10 @@ from django.views.decorators.http import require_GET
 from analyzer.models import Server, Statement
 from analyzer.store.timelines import sparklines
 from analyzer.store.totals import StatementTotals, statement_totals
-from analyzer.store.windows import Window
 from dashboard.server_rows import open_findings
 from dashboard.server_state import server_state
 from dashboard.sparkline import sparkline
-from dashboard.views.windows import choices
+from dashboard.windows import choices, window_of
 
 PER_PAGE = 50
 BLOCK_SIZE_BYTES = 8192
@@ -80,7 +79,7 @@ def all_statements(request: HttpRequest) -> HttpResponse:
 @require_GET
 def statements(request: HttpRequest, server: str) -> HttpResponse:
     found = get_object_or_404(Server, slug=server)
-    window = Window.from_query(request.GET)
+    window = window_of(request, found)
     q = request.GET.get("q", "").replace("\0", "").strip()[:200]
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else SORTS[0]
@@ -91,7 +90,11 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
     sparks = sparklines(found, ids, window) if ids else {}
     counts = dict(open_findings().filter(statement_id__in=ids).values_list("statement_id").annotate(Count("pk")))
     rows = [
-        Row(row, sparkline(sparks.get(row.statement_id, []), "Load over the span"), counts.get(row.statement_id, 0))
+        Row(
+            row,
+            sparkline(_whole_buckets(sparks.get(row.statement_id, [])), f"Load over {window.key}"),
+            counts.get(row.statement_id, 0),
+        )
         for row in totals.rows
     ]
     servers = list(Server.objects.order_by("name"))
@@ -119,6 +122,11 @@ def _filters(server: Server, q: str) -> dict[str, object]:
         if ids:
             return {"statement_ids": ids}
     return {"search": q}
+
+
+def _whole_buckets(values: list[float | None]) -> list[float | None]:
+    """The first and the last bucket are cut by the window: their smaller sums would look like a change."""
+    return values[1:-1]
 
 
 def _whole(text: str | None) -> int:

@@ -91,10 +91,16 @@ def server(name: str = "shop", slug: str | None = None, **fields: object) -> Ser
         ],
         **fields,
     }
-    return Server.objects.create(**values)
+    made = Server.objects.create(**values)
+    # Watched for long: pages then show their default span.
+    Server.objects.filter(pk=made.pk).update(created_at=timezone.now() - timedelta(days=60))
+    made.refresh_from_db()
+    return made
 
 
-def step(of: Server, name: str = "snapshot", *, ago_s: float = 12, error: str = "", failing_s: float = 0, note: str = ""):  # type: ignore[no-untyped-def]
+def step(
+    of: Server, name: str = "snapshot", *, ago_s: float = 12, error: str = "", failing_s: float = 0, note: str = ""
+) -> StepStatus:
     now = timezone.now()
     return StepStatus.objects.create(
         server=of,
@@ -172,7 +178,9 @@ def real_plan() -> list[dict[str, object]]:
             "create temp table shop_order on commit drop as select g as id, 'status ' || g % 40 as status,"
             " now() - g * interval '1 minute' as placed_at, g * 1.5 as total from generate_series(1, 20000) g"
         )
-        cursor.execute("create temp table shop_customer on commit drop as select g as id from generate_series(1, 500) g")
+        cursor.execute(
+            "create temp table shop_customer on commit drop as select g as id from generate_series(1, 500) g"
+        )
         cursor.execute("analyze shop_order")
         cursor.execute(
             "explain (analyze, buffers, format json) select o.id, o.placed_at, c.id from shop_order o"
@@ -272,9 +280,11 @@ def key_finding() -> Finding:
     )
 
 
-def suggestion(of: Server, finding: Finding, table: str, *columns: str, helps: tuple[str, ...] = ()) -> SuggestionRecord:
+def suggestion(
+    of: Server, finding: Finding, table: str, *columns: str, helps: tuple[str, ...] = ()
+) -> SuggestionRecord:
     schema, _, bare = table.partition(".")
-    name = f"ix_{bare}_{'_'.join(columns)}"
+    name = f"ix_{bare}_{'_'.join(columns)}"[:63]
     now = timezone.now()
     return SuggestionRecord.objects.create(
         database=database(of),
