@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 from django.db.models import Sum
 
 from analyzer.facts import SchemaFacts
-from analyzer.models import Database, ExplainAudit, ExplainState, Statement
+from analyzer.models import Database, ExplainAudit, ExplainState, ParameterSample, Statement
 from analyzer.store.totals import StatementRate
 
 PLANNABLE = ("select", "insert", "update", "delete", "merge")
 FRESH_FOR = timedelta(hours=24)  # judgement: data and statistics move in a day
-RETRY_AFTER = timedelta(minutes=10)  # after a failure or a busy server
+RETRY_AFTER = timedelta(minutes=10)  # after a failure
+RETRY_WHEN_BUSY = timedelta(minutes=1)  # a busy server may be idle at the next round
 CHANGED_FACTOR = 2.0  # judgement: a mean that doubled or halved is worth a new plan
 BUDGET_WINDOW = timedelta(hours=1)
 
@@ -47,11 +48,12 @@ def choose(
         entries__toplevel=True,
     ).distinct()
     states = {s.statement_id: s for s in ExplainState.objects.filter(database=database, statement__in=statements)}
+    sampled = set(ParameterSample.objects.filter(database=database).values_list("statement_id", flat=True))
     chosen = []
     for statement in statements:
         rate = rates[statement.pk]
         signature = schema_signature(facts, statement.tables)
-        because = _why(states.get(statement.pk), rate, signature, now)
+        because = _why(states.get(statement.pk), rate, signature, statement.pk in sampled, now)
         if because:
             chosen.append(ToExplain(statement, rate, signature, because))
     chosen.sort(key=lambda c: (-c.rate.total_time_s_per_day, c.statement.pk))
@@ -60,8 +62,9 @@ def choose(
 
 def next_time(outcome: str, layer: str, now: datetime) -> datetime:
     """When to look at a statement again if nothing about it changes."""
-    passing = outcome == "failed" or layer == "load"
-    return now + (RETRY_AFTER if passing else FRESH_FOR)
+    if layer == "load":
+        return now + RETRY_WHEN_BUSY
+    return now + (RETRY_AFTER if outcome == "failed" else FRESH_FOR)
 
 
 def schema_signature(facts: SchemaFacts | None, tables: Sequence[str]) -> str:
@@ -78,7 +81,9 @@ def schema_signature(facts: SchemaFacts | None, tables: Sequence[str]) -> str:
     return hashlib.md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
-def _why(state: ExplainState | None, rate: StatementRate, signature: str, now: datetime) -> str:
+def _why(
+    state: ExplainState | None, rate: StatementRate, signature: str, has_real_values: bool, now: datetime
+) -> str:
     """Why it needs a plan now; "" when it has a fresh one."""
     if state is None:
         return "no plan yet"
@@ -86,6 +91,8 @@ def _why(state: ExplainState | None, rate: StatementRate, signature: str, now: d
         return "its tables or their indexes changed"
     if state.next_at <= now:
         return "its plan is old"
+    if has_real_values and not state.used_real_values and state.outcome == "executed":
+        return "it was explained with assumed values and real ones have been seen since"
     before, mean = state.mean_exec_time_ms, rate.mean_exec_time_ms
     if before and mean and now - state.explained_at > RETRY_AFTER:
         factor = mean / before

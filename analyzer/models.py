@@ -209,6 +209,7 @@ class ExplainState(models.Model):
     next_at = models.DateTimeField()  # at the latest; a change of its tables or its mean time brings it forward
     schema_signature = models.CharField(max_length=32)  # of its tables' columns and indexes
     mean_exec_time_ms = models.FloatField(null=True)
+    used_real_values = models.BooleanField(default=False)  # or needed none
     outcome = models.CharField(max_length=12)  # the best decision: executed, plan_only, refused, failed
     reason = models.TextField(blank=True, default="")
 

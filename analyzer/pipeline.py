@@ -252,6 +252,7 @@ def explain_one(server: Server, database: Database, item: explaining.ToExplain, 
             "next_at": explaining.next_time(best.decision, best.layer, now),
             "schema_signature": item.signature,
             "mean_exec_time_ms": item.rate.mean_exec_time_ms,
+            "used_real_values": any(o.values_source in REAL_VALUES for o in outcomes) or bool(request.sampled_sqls),
             "outcome": best.decision,
             "reason": best.reason,
         },
@@ -259,6 +260,7 @@ def explain_one(server: Server, database: Database, item: explaining.ToExplain, 
     return sum(o.duration_ms or 0.0 for o in outcomes)
 
 
+REAL_VALUES = (PlanRecord.Values.SAMPLED, PlanRecord.Values.NONE)
 DECISIONS = ("executed", "plan_only", "refused", "failed")  # the best first
 
 
