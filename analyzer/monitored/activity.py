@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from analyzer.monitored import loader
 from analyzer.monitored.connection import APPLICATION_NAME, MonitoredConnection, Row
-from analyzer.readings import ActivityRow
+from analyzer.readings import ActivityRow, is_ours
 
 # pg_blocking_pids takes every partition of the lock table for itself: a pile-up of waiting sessions must not
 # become worse by our asking. Judgement.
@@ -60,7 +59,7 @@ def _read(conn: MonitoredConnection, idle_s: float) -> tuple[datetime, list[Acti
             {"application_name": APPLICATION_NAME, "idle_s": idle_s},
             action="reading the sessions' activity",
         )
-        found = [_activity_row(row, size) for row in rows if row.pid is not None and not loader.is_ours(row.text)]
+        found = [_activity_row(row, size) for row in rows if row.pid is not None and not is_ours(row.text)]
         waiting = [row.pid for row in found if row.wait_event_type == "Lock"]
         if waiting:
             blockers = {
