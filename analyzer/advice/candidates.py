@@ -33,6 +33,10 @@ class StatementAdvice:
     reasons: list[str] = field(default_factory=list)
 
 
+# conditions that usually keep most rows
+WEAK = frozenset({"ne", "not_in", "is_not_null"})
+
+
 @dataclass(slots=True)
 class _Use:
     """A table in a block with what the facts know of it."""
@@ -58,10 +62,10 @@ def statement_advice(
         advice.reasons.append("It is no single query that an index could serve.")
         return advice
     for block in blocks:
-        if block.kind == "insert":
-            continue
         _Block(block, facts, advice).read(_known_ratios(block, blocks, facts, rows_per_call, kept_ratios or {}))
-    if not advice.needs and not advice.reasons:
+    if not advice.needs and not advice.reasons and blocks[0].kind == "insert":
+        advice.reasons.append("It inserts rows: there is nothing to find.")
+    elif not advice.needs and not advice.reasons:
         advice.reasons.append("It has no condition, join or order that an index could serve.")
     return advice
 
@@ -111,12 +115,25 @@ class _Block:
         for use in self.block.tables:
             table = self.facts.find_table(use.name, use.schema or None)
             if table is None or table.kind not in ("r", "p", "m"):
+                self._unknown(use, table)
+                continue
+            if use.is_target and self.block.kind == "insert":
                 continue
             values = [p for p in use.predicates if p.joined is None or p.joined.is_outer]
             ratio = known.get(table.qualified_name)
             if ratio is None:
                 ratio = combined_selectivity(values, table)
             yield _Use(use, table, values, ratio)
+
+    def _unknown(self, use: TableUse, table: TableFacts | None) -> None:
+        name = f"{use.schema}.{use.name}" if use.schema else use.name
+        what = {"v": "a view", "f": "a foreign table"}.get(table.kind) if table is not None else None
+        if what is not None:
+            self.advice.reasons.append(f"{name} is {what}: pgLoupe advises on tables only.")
+        elif not name.startswith(("pg_", "information_schema.")):
+            self.advice.reasons.append(f"{name} is no table that pgLoupe has seen in this database.")
+        else:
+            self.advice.reasons.append("It reads the server's own catalog.")
 
     def _driver(self, uses: list[_Use]) -> _Use | None:
         """The table read first: the one whose own conditions leave the fewest rows, else the ordered one."""
@@ -142,6 +159,8 @@ class _Block:
         block = self.block
         if not block.has_limit or block.is_aggregate or block.is_grouped or block.distinct or not block.order_by:
             return ()
+        if any(p.operator not in WEAK and not p.is_sargable for p in use.values):
+            return ()  # a search that may match nearly nothing: reading in order would not stop early
         fixed = {p.column for p in use.values if p.operator in ("eq", "is_null", "is_true", "is_false") and p.is_bare}
         columns: list[IndexColumn] = []
         for term in block.order_by:
@@ -180,7 +199,7 @@ class _Block:
             listed = combined_selectivity(lists, table) if lists else None
             if not lists or listed is None or listed > MAX_KEPT_RATIO:
                 columns = _best_equality(single, table)
-                self._add(Need(table, frozenset(columns), order, "order", kept))
+                self._add(Need(table, frozenset(columns), order, "order", kept, conditions=_conditions(driver.values)))
                 return out
         ranges = [p for p in driver.values if p.is_range]
         if not equality and not ranges:
@@ -198,7 +217,7 @@ class _Block:
                 why = "pgLoupe may not read the table's statistics"
             self.advice.reasons.append(f"How many rows of {table.qualified_name} it keeps is not known: {why}.")
             return out
-        if kept > MAX_KEPT_RATIO and not _is_rare_flag(equality):
+        if kept > MAX_KEPT_RATIO:
             self.advice.reasons.append(
                 f"Its conditions on {table.qualified_name} keep about {kept:.0%} of the rows, as far as the statistics"
                 " tell without the values: reading the table whole is cheaper than that many index lookups."
@@ -212,7 +231,7 @@ class _Block:
             columns = [c for c in columns if c != best.column]
         if not columns and not tail:
             return out
-        self._add(Need(table, frozenset(columns), tail, "filter", kept))
+        self._add(Need(table, frozenset(columns), tail, "filter", kept, conditions=_conditions(driver.values)))
         return out
 
     def _follow(self, reached: set[str], others: list[_Use], flowing: float) -> None:
@@ -311,6 +330,15 @@ def _best_equality(predicates: list[Predicate], table: TableFacts) -> list[str]:
     return chosen
 
 
+def _conditions(predicates: list[Predicate]) -> frozenset[tuple[str, str]]:
+    """Conditions that hold whatever the parameters are: what a partial index's predicate may be compared with."""
+    return frozenset(
+        (p.column, p.operator)
+        for p in predicates
+        if p.is_bare and p.operator in ("is_true", "is_false", "is_null", "is_not_null")
+    )
+
+
 def _is_selective(columns: list[str], table: TableFacts) -> bool:
     """Whether equality on these columns alone leaves few rows."""
     rows = table.rows or 0.0
@@ -319,10 +347,6 @@ def _is_selective(columns: list[str], table: TableFacts) -> bool:
         share = equality_selectivity(fact) if fact else None
         rows *= 1.0 if share is None else share
     return bool(columns) and rows <= FEW_ROWS
-
-
-def _is_rare_flag(equality: list[Predicate]) -> bool:
-    return False
 
 
 def _range_column(predicate: Predicate, table: TableFacts, facts: SchemaFacts) -> IndexColumn:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.advice.ddl import IndexColumn
 from analyzer.advice.selectivity import equality_selectivity
-from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, FEW_ROWS
+from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, FEW_ROWS, MAX_ROWS_READ_IN_ORDER
 from analyzer.facts import IndexFacts, TableFacts
 from analyzer.statements.predicates import query_blocks
 
@@ -24,6 +24,7 @@ class Need:
     purpose: str = "filter"
     kept_ratio: float | None = None
     method: str = "btree"
+    conditions: frozenset[tuple[str, str]] = frozenset()  # column and operator, where no value is involved
 
     def __hash__(self) -> int:
         return hash((self.table.oid, self.equality, self.tail, self.purpose, self.method))
@@ -44,20 +45,17 @@ def served_by(need: Need) -> str | None:
     for key in table.unique_keys:
         if need.purpose != "order" and set(key) <= need.equality:
             return f"It finds rows of {table.qualified_name} by the unique key ({', '.join(key)})."
-    for index in table.indexes:
-        if index.method == "hash" and index.is_usable and not need.tail and set(index.columns) == need.equality:
+    usable = [i for i in table.indexes if i.is_usable]
+    for index in usable:
+        hashed = index.method == "hash" and not need.tail and set(index.columns) == need.equality
+        if index.predicate is None and (hashed or (index.method == "btree" and covers(need, index))):
             return f"{index.name} on {table.qualified_name} serves it."
-        if index.method != "btree" or not index.is_usable:
-            continue
-        if index.predicate is not None:
-            sentence = _partial(need, index)
-        elif covers(need, index) or _good_enough(need, index):
-            sentence = f"{index.name} on {table.qualified_name} serves it."
-        else:
-            sentence = None
-        if sentence:
-            return sentence
-    return None
+    trees = [i for i in usable if i.method == "btree"]
+    partial = (_partial(need, i) for i in trees if i.predicate is not None)
+    enough = (
+        f"{i.name} on {table.qualified_name} serves it." for i in trees if i.predicate is None and _good_enough(need, i)
+    )
+    return next((sentence for sentence in (*enough, *partial) if sentence), None)
 
 
 def covers(need: Need, index: IndexFacts) -> bool:
@@ -117,24 +115,30 @@ def _good_enough(need: Need, index: IndexFacts) -> bool:
     if used and left <= FEW_ROWS:
         return True
     if need.purpose == "order" and need.tail and not used and need.equality:
-        # in the right order, without the filter: reading LIMIT / selectivity rows
-        share_kept = need.kept_ratio
-        read = None if not share_kept else ASSUMED_LIMIT_ROWS / share_kept
-        return read is not None and read <= 10 * ASSUMED_LIMIT_ROWS and _delivers(need.tail, index, 0, ordered=True)
-    # an equality column more than the index has, and the tail next: the missing column is filtered afterwards
+        # in the right order, the equality columns filtered on the way: LIMIT / selectivity rows are read
+        share_kept = 1.0
+        for name in need.equality:
+            fact = need.table.column(name)
+            one = equality_selectivity(fact) if fact else None
+            share_kept *= one if one is not None else 0.0
+        few = share_kept > 0 and ASSUMED_LIMIT_ROWS / share_kept <= MAX_ROWS_READ_IN_ORDER
+        return few and _delivers(need.tail, index, 0, ordered=True)
     return False
 
 
 def _partial(need: Need, index: IndexFacts) -> str | None:
     """A partial index over the same columns was made for this very question; with ``$1`` nobody can be sure."""
-    named = predicate_columns(index.predicate or "")
-    if named is None:
+    wanted = predicate_conditions(index.predicate or "")
+    if wanted is None:
         return None
-    not_null, compared = named
-    implied = not_null <= need.equality | {c.name for c in need.tail}
-    if implied and not compared and covers(need, index):
-        return f"{index.name} on {need.table.qualified_name} serves it."
-    rest = need.equality - compared
+    # an equality or a range holds for no NULL
+    implied = {(name, "is_not_null") for name in need.column_names} | need.conditions
+    if wanted <= implied:
+        without = Need(need.table, need.equality - {c for c, _ in wanted}, need.tail, need.purpose, need.kept_ratio)
+        if covers(need, index) or covers(without, index):
+            return f"{index.name} on {need.table.qualified_name} serves it."
+    compared = frozenset(column for column, operator in wanted if (column, operator) not in implied)
+    rest = need.equality - {column for column, _ in wanted}
     if compared and compared & need.equality and covers(
         Need(need.table, rest, need.tail, need.purpose, need.kept_ratio), index
     ):  # fmt: skip
@@ -145,14 +149,12 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
     return None
 
 
-def predicate_columns(predicate: str) -> tuple[frozenset[str], frozenset[str]] | None:
-    """Columns a predicate wants not null, and those it compares; None where it cannot be read."""
+def predicate_conditions(predicate: str) -> frozenset[tuple[str, str]] | None:
+    """Column and operator of each condition of a partial index; None where it cannot be read."""
     blocks = query_blocks(f"SELECT FROM t WHERE {predicate}")
     if not blocks or not blocks[0].tables:
         return None
-    conditions = blocks[0].tables[0].predicates
-    not_null = frozenset(p.column for p in conditions if p.operator == "is_not_null")
-    return not_null, frozenset(p.column for p in conditions) - not_null
+    return frozenset((p.column, p.operator) for p in blocks[0].tables[0].predicates)
 
 
 def _same_specialised(need: Need, index: IndexFacts) -> bool:

@@ -73,7 +73,8 @@ class IndexDdl:
 
     @property
     def text(self) -> str:
-        return _script(self.statements)
+        comments = [f"-- {note}\n" for note in self.notes] if len(self.statements) > 1 else []
+        return "".join(comments) + _script(self.statements)
 
     @property
     def undo_text(self) -> str:

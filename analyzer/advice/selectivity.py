@@ -42,11 +42,11 @@ def predicate_selectivity(predicate: Predicate, table: TableFacts) -> float | No
             # without the values we cannot tell which of the two is rare
             return None if column.null_frac is None else (1 - column.null_frac) / 2
         case "lt" | "gt":
-            return INEQUALITY_SELECTIVITY
+            return INEQUALITY_SELECTIVITY * (1 - (column.null_frac or 0))
         case "between":
-            return BETWEEN_SELECTIVITY
+            return BETWEEN_SELECTIVITY * (1 - (column.null_frac or 0))
         case "like_prefix":
-            return MATCH_SELECTIVITY
+            return MATCH_SELECTIVITY * (1 - (column.null_frac or 0))
     return None
 
 
@@ -67,6 +67,8 @@ def combined_selectivity(predicates: list[Predicate], table: TableFacts) -> floa
         if share is None:
             return None
         total *= share
-    for sides in bounds.values():
+    for name, sides in bounds.items():
+        column = table.column(name)
         total *= BETWEEN_SELECTIVITY if len(sides) == 2 else INEQUALITY_SELECTIVITY
+        total *= 1 - (column.null_frac or 0 if column else 0)
     return total

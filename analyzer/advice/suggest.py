@@ -13,6 +13,9 @@ from analyzer.advice.thresholds import WRITE_HEAVY_ROWS_PER_DAY
 from analyzer.facts import ForeignKeyFacts, SchemaFacts, TableFacts
 from analyzer.findings import EvidenceLevel, Finding
 
+# codes of findings that an index can answer: of plans, of the schema, of indexes; an N+1 stays one with any index
+ANSWERED = ("PL", "SC", "IX")
+
 
 @dataclass(frozen=True, slots=True)
 class WorkloadStatement:
@@ -106,7 +109,8 @@ def _executed_ratios(findings: Sequence[Finding]) -> dict[str, dict[str, float]]
     for finding in findings:
         read, kept = finding.evidence.get("rows_read"), finding.evidence.get("rows_kept")
         if finding.table and isinstance(read, (int, float)) and isinstance(kept, (int, float)) and read > 0:
-            ratios.setdefault(finding.about, {})[finding.table] = min(1.0, kept / read)
+            known = ratios.setdefault(finding.about, {})
+            known[finding.table] = min(known.get(finding.table, 1.0), kept / read)
     return ratios
 
 
@@ -126,14 +130,20 @@ def _foreign_key_needs(facts: SchemaFacts, findings: Sequence[Finding]) -> list[
             if owner not in asked and not deletes:
                 continue
             need = Need(table, frozenset(key.columns), (), "foreign_key")
-            if (owner in asked or small_table_reason(table) is None) and not _key_served(need):
+            if (owner in asked or small_table_reason(table) is None) and served_by(need) is None:
                 found.append((need, owner))
     return found
 
 
-def _key_served(need: Need) -> bool:
-    """A foreign key's check asks for all its columns: an index on some of them does not count as the rule has it."""
-    return served_by(need) is not None
+def _foreign_keys_served(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
+    """Foreign keys without an index so far that these columns serve, whether or not anybody asked."""
+    names = [c.name for c in columns]
+    return [
+        foreign_key_owner(table, key)
+        for key in table.foreign_keys
+        if frozenset(names[: len(key.columns)]) == frozenset(key.columns)
+        and served_by(Need(table, frozenset(key.columns), (), "foreign_key")) is None
+    ]
 
 
 def _suggestion(
@@ -149,7 +159,7 @@ def _suggestion(
     ddl = create_index(definition, facts)
     owners = dict.fromkeys(owner for _, owner in merged.needs)
     helps = tuple(sorted(((o, time_s[o]) for o in owners if o in time_s), key=lambda pair: (-pair[1], pair[0])))
-    keys = tuple(sorted(o for o in owners if o not in time_s))
+    keys = tuple(sorted({o for o in owners if o not in time_s} | set(_foreign_keys_served(table, columns))))
     size = None
     if merged.method == "btree" and not any(c.is_expression for c in columns):
         size = btree_size_bytes(table, [c.name for c in columns])
@@ -180,7 +190,8 @@ def _answered(
     statements = {fingerprint for fingerprint, _ in helps}
     return tuple(sorted(
         f.key for f in findings
-        if f.about in keys or (f.about in statements and f.table == table.qualified_name)
+        if f.code.startswith(ANSWERED)
+        and (f.about in keys or (f.about in statements and f.table == table.qualified_name))
     ))  # fmt: skip
 
 

@@ -11,7 +11,7 @@ LIMITS = {
     "few_rows": Threshold(100, "rows", "judgement: so few rows are filtered or sorted in microseconds"),
     "equality_columns": Threshold(3, "columns", "judgement: a fourth rarely narrows down and makes each write dearer"),
     "limit_rows": Threshold(100, "rows", "judgement: a page of a list, where LIMIT's number is a parameter"),
-    "foreign_key_rows": Threshold(1_000_000, "rows", "detection.md S01: critical from there on"),
+    "rows_in_order": Threshold(1_000, "rows", "judgement: read through an index to fill one page, about 1 ms"),
     "writes_per_day": Threshold(100_000, "rows", "judgement: more than one row a second, all day"),
 }
 SMALL_TABLE_ROWS = LIMITS["small_table_rows"].value
@@ -19,5 +19,6 @@ SMALL_TABLE_BYTES = LIMITS["small_table"].value
 MAX_KEPT_RATIO = LIMITS["kept_ratio"].value
 FEW_ROWS = LIMITS["few_rows"].value
 MAX_EQUALITY_COLUMNS = int(LIMITS["equality_columns"].value)
+MAX_ROWS_READ_IN_ORDER = LIMITS["rows_in_order"].value
 ASSUMED_LIMIT_ROWS = LIMITS["limit_rows"].value
 WRITE_HEAVY_ROWS_PER_DAY = LIMITS["writes_per_day"].value
