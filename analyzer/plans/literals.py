@@ -118,6 +118,16 @@ def replace_literals(
     return "".join(out)
 
 
+def without_casts_of(mark: re.Pattern[str], text: str) -> str:
+    """``text`` without the casts that follow a ``mark``: ``(?)::numeric(10,2)`` -> ``(?)``."""
+    at = 0
+    while found := mark.search(text, at):
+        at = found.end()
+        while cast := CAST.match(text, at):
+            text = text[:at] + text[_type_end(text, cast.end()) :]
+    return text
+
+
 def _matched(pattern: re.Pattern[str], text: str, at: int) -> int:
     match = pattern.match(text, at)
     return match.end() if match else len(text)

@@ -9,12 +9,13 @@ and InitPlans.
 import hashlib
 import re
 
-from analyzer.plans.literals import replace_literals
+from analyzer.plans.literals import replace_literals, without_casts_of
 from analyzer.plans.node import CONDITION_KEYS, Plan, PlanNode
 
 APPENDS = ("Append", "Merge Append")
 QUALIFIER = re.compile(r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)\.(?=["\w])')
 INITPLAN_VALUE = re.compile(r"\(InitPlan \d+\)\.col\d+|\$\d+")
+PLACEHOLDER = re.compile(r"\?\)*")
 SUBPLAN_NUMBER = re.compile(r"\b(SubPlan|InitPlan) \d+( \(returns [^)]*\))?")
 EXISTS_SUBPLAN = re.compile(r"EXISTS\((?=SubPlan)")
 SUBPLAN_TEST = re.compile(r"\((?:ANY|ALL) \(")
@@ -62,7 +63,8 @@ def _parts(node: PlanNode, in_append: bool) -> list[str]:
 def condition_shape(text: str) -> str:
     """``(o.status = 'new'::text)`` and ``(status = 'paid'::text)`` -> ``(status = ?)``."""
     text = replace_literals(text, string=lambda _: "?", number="?", comment=" ", drop_casts=True)
-    text = SUBPLAN_NUMBER.sub(r"\1", INITPLAN_VALUE.sub("?", text))
+    text = without_casts_of(PLACEHOLDER, INITPLAN_VALUE.sub("?", text))
+    text = SUBPLAN_NUMBER.sub(r"\1", text)
     text = EXISTS_SUBPLAN.sub("(", text)
     text = QUALIFIER.sub("", _plain_subplans(text))
     return re.sub(r"[\s()]+", " ", text).strip()

@@ -28,6 +28,8 @@ SCAN = {"Node Type": "Index Scan", "Schema": "public", "Relation Name": "orders"
         {"Index Cond": "(o.id = '-7'::integer)"},
         {"Index Cond": "(id = $1)"},
         {"Index Cond": "(o.id = (InitPlan 3).col1)"},
+        {"Index Cond": "(o.id = ($1)::integer)"},
+        {"Filter": "(o.status = ($1)::text)"},
         {"Filter": "(o.status = 'it''s'::text)"},
         {"Filter": "(orders.status = E'\\\\'::text)"},
         {"Total Cost": 900.0, "Plan Rows": 70, "Disabled": False, "Actual Rows": 3.0, "Actual Loops": 7},
