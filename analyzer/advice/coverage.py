@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.expressions import comparable
 from analyzer.advice.selectivity import equality_selectivity
 from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, FEW_ROWS, MAX_ROWS_READ_IN_ORDER
 from analyzer.facts import IndexFacts, TableFacts
 from analyzer.statements.predicates import query_blocks
+
+C_COLLATION_OID = 950  # pg_collation.dat
 
 
 @dataclass(frozen=True)
@@ -70,15 +73,15 @@ def covers(need: Need, index: IndexFacts) -> bool:
 
 
 def _delivers(tail: Sequence[IndexColumn], index: IndexFacts, start: int, *, ordered: bool) -> bool:
-    names = index.columns[start : start + len(tail)]
-    if list(names) != [c.name for c in tail]:
+    keys = _keys(index)[start : start + len(tail)]
+    if keys != [comparable(c.name) if c.is_expression else c.name for c in tail]:
         return False
     for offset, column in enumerate(tail):
         if column.opclass is None:
             if not _default_class(index, start + offset):
                 return False
-        elif index.opclasses and "pattern_ops" not in index.opclasses[start + offset]:
-            return False  # text_pattern_ops and varchar_pattern_ops are one family
+        elif not _compares_bytes(index, start + offset):
+            return False
     if not ordered:
         return True
     options = index.options or (0,) * len(index.columns)
@@ -92,6 +95,19 @@ def _option(column: IndexColumn, backwards: bool) -> int:
     """pg_index.indoption of a column: 1 DESC, 2 NULLS FIRST; both flip when an index is read backwards."""
     nulls_first = column.descending if column.nulls_first is None else column.nulls_first
     return (1 if column.descending != backwards else 0) | (2 if nulls_first != backwards else 0)
+
+
+def _keys(index: IndexFacts) -> list[str]:
+    """Column names, and expressions without casts where they stand."""
+    expressions = iter(index.expressions)
+    return [name if name is not None else comparable(next(expressions, "?")) for name in index.columns]
+
+
+def _compares_bytes(index: IndexFacts, at: int) -> bool:
+    """text_pattern_ops, varchar_pattern_ops (one family), or the C collation: what a prefix search needs."""
+    if at < len(index.opclasses) and "pattern_ops" in index.opclasses[at]:
+        return True
+    return _default_class(index, at) and at < len(index.collations) and index.collations[at] == C_COLLATION_OID
 
 
 def _default_class(index: IndexFacts, at: int) -> bool:
@@ -160,17 +176,10 @@ def predicate_conditions(predicate: str) -> frozenset[tuple[str, str]] | None:
 def _same_specialised(need: Need, index: IndexFacts) -> bool:
     wanted = need.tail
     if wanted and wanted[0].is_expression:
-        return any(_bare(e) == _bare(wanted[0].name) for e in index.expressions)
+        return comparable(wanted[0].name) in [comparable(e) for e in index.expressions]
     if not wanted or wanted[0].name not in index.columns:
         return False
     at = index.columns.index(wanted[0].name)
     if need.purpose == "text":
         return not index.opclasses or "trgm" in index.opclasses[at]
     return True
-
-
-def _bare(expression: str) -> str:
-    """An expression without casts, as PostgreSQL's parser reads it, for comparing."""
-    from analyzer.advice.expressions import comparable
-
-    return comparable(expression)

@@ -119,12 +119,15 @@ def name_columns(definition: IndexDefinition) -> list[str]:
     ]
 
 
-def create_index(definition: IndexDefinition, facts: SchemaFacts) -> IndexDdl:
-    """The statements that make the index where its table stands, and those that take it away again."""
+def create_index(definition: IndexDefinition, facts: SchemaFacts, planned: Collection[str] = ()) -> IndexDdl:
+    """The statements that make the index where its table stands, and those that take it away again.
+
+    ``planned``: names of other indexes to be made, of whatever schema.
+    """
     table = definition.table
-    taken = _taken(facts, table.schema)
+    taken = _taken(facts, table.schema) | set(planned)
     if table.kind == "p":
-        return _create_partitioned(definition, facts)
+        return _create_partitioned(definition, facts, planned)
     drops, leftover = _drop_leftovers(definition, table)
     name = index_name(table.name, name_columns(definition), taken - leftover)
     create = (
@@ -134,14 +137,14 @@ def create_index(definition: IndexDefinition, facts: SchemaFacts) -> IndexDdl:
     return IndexDdl(name, (*drops, f"{create} {definition.body()}"), (_drop(table.schema, name),), notes)
 
 
-def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts) -> IndexDdl:
+def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts, planned: Collection[str]) -> IndexDdl:
     root = definition.table
     taken: dict[str, set[str]] = {}
     steps: list[str] = []
     attach: list[str] = []
 
     def name_for(table: TableFacts) -> str:
-        names = taken.setdefault(table.schema, _taken(facts, table.schema))
+        names = taken.setdefault(table.schema, _taken(facts, table.schema) | set(planned))
         name = index_name(table.name, name_columns(definition), names)
         names.add(name)
         return name

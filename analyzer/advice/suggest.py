@@ -1,7 +1,7 @@
 """Index suggestions for a workload: what to create, for whom, and why nothing where there is nothing."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analyzer.advice.candidates import small_table_reason, statement_advice
@@ -93,7 +93,10 @@ def suggest_indexes(
     popularity: dict[int, Counter[str]] = {}
     for need, _ in needs:
         popularity.setdefault(need.table.oid, Counter()).update(need.equality)
-    suggestions = [_suggestion(m, facts, time_s, popularity[m.table.oid], findings) for m in merge(needs)]
+    suggestions: list[Suggestion] = []
+    for merged in merge(needs):
+        planned = {s.name for s in suggestions}
+        suggestions.append(_suggestion(merged, facts, time_s, popularity[merged.table.oid], findings, planned))
     suggestions.sort(key=lambda s: (-s.helped_time_s_per_day, s.key))
     return Advice(suggestions, reasons)
 
@@ -152,11 +155,12 @@ def _suggestion(
     time_s: Mapping[str, float],
     popularity: Counter[str],
     findings: Sequence[Finding],
+    planned: Collection[str],
 ) -> Suggestion:
     table = merged.table
     columns = merged.index_columns(popularity)
     definition = IndexDefinition(table, columns, merged.method)
-    ddl = create_index(definition, facts)
+    ddl = create_index(definition, facts, planned)
     owners = dict.fromkeys(owner for _, owner in merged.needs)
     helps = tuple(sorted(((o, time_s[o]) for o in owners if o in time_s), key=lambda pair: (-pair[1], pair[0])))
     keys = tuple(sorted({o for o in owners if o not in time_s} | set(_foreign_keys_served(table, columns))))

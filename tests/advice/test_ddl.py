@@ -16,8 +16,8 @@ from analyzer.monitored.connection import ConnectionSettings, connect
 
 HOSTILE_NAMES = [
     "plain", "Mixed", "select", "user", "two words", 'quo"te', "dotted.name", "ümläut", "日本語" * 7, "1st", "$dollar",
-    "semi;drop table x;--", "back\\slash", "it's", "percent%s", "a" * 63, "ü" * 31, "between", "primary", "_", "é́", "😀",
-    "new\nline", "interval", "window", "filter", "LIMIT",
+    "semi;drop table x;--", "back\\slash", "it's", "percent%s", "a" * 63, "ü" * 31, "between", "primary", "_", "é́",
+    "😀",     "new\nline", "interval", "window", "filter", "LIMIT",
 ]  # fmt: skip
 
 
@@ -138,9 +138,7 @@ def test_partitioned_table_with_two_levels(scratch_database, any_postgres):
         "ix_Events 1_kind_at": True,
         "ix_events_2024_rest_kind_at": True,
     }
-    assert ddl.notes[-1] == (
-        "Becomes part of the new index, and would be dropped with it by the undo: public.by_hand."
-    )
+    assert ddl.notes[-1] == ("Becomes part of the new index, and would be dropped with it by the undo: public.by_hand.")
     run(database, ddl.undo_statements)
     assert valid_indexes(database) == {}
 

@@ -30,7 +30,8 @@ from generate_series(1, {ROWS}) as i
 """
 COLUMNS = [
     "id", "big_id", "customer_id", "product_id", "status", "email", "token", "created_at", "day", "active", "parent_id",
-    "price", "score", "title", "kind", "customer_id, created_at", "status, customer_id", "day, kind", "active, product_id",
+    "price", "score", "title", "kind", "customer_id, created_at", "status, customer_id", "day, kind",
+    "active, product_id",
     "customer_id, title", "kind, parent_id", "customer_id, product_id, day",
 ]  # fmt: skip
 

@@ -130,6 +130,7 @@ def test_facts_change_nothing_where_names_are_qualified(corpus_database):
     differing = {
         case["name"]: asks(case["sql"], facts)
         for case in CASES
-        if asks(case["sql"], facts) != case.get("asks", []) or parameters(case["sql"], facts) != case.get("parameters", [])
+        if asks(case["sql"], facts) != case.get("asks", [])
+        or parameters(case["sql"], facts) != case.get("parameters", [])
     }
     assert differing == {}

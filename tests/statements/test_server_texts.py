@@ -12,14 +12,16 @@ pytestmark = pytest.mark.postgres
 # run with literals, as an application would; {} is the version's own list of rewrites expected
 STATEMENTS = {
     "select id from shop where at > now() - interval '1 day' and day = date '2024-01-01'": {"typed_literal"},
-    "select id from shop where at > timestamp with time zone '2024-01-01' and at < timestamptz '2024-02-01'": {"typed_literal"},
+    "select id from shop where at > timestamp with time zone '2024-01-01' and at < timestamptz '2024-02-01'": {
+        "typed_literal"
+    },
     "select interval '2' day, numeric '1.5', id from shop where name = varchar 'x'": {"typed_literal"},
     "select extract(year from at), id from shop": {"extract"},
     "select extract('month' from at) as m, count(*) from shop group by extract('month' from at)": {"group_by_twin"},
     "select date_trunc('day', at), count(*) from shop group by date_trunc('day', at) order by date_trunc('day', at)": {
         "group_by_twin"
     },
-    "select coalesce(name, 'none'), count(*) from shop where id > 5 group by coalesce(name, 'none') having count(*) > 3": {
+    "select coalesce(name, 'none'), count(*) from shop group by coalesce(name, 'none') having count(*) > 3": {
         "group_by_twin"
     },
     "select name || 'x' from shop order by name || 'x' limit 5": {"group_by_twin"},
@@ -33,7 +35,7 @@ STATEMENTS = {
     "with x as (select id from shop where name = 'q') select count(*) from x where id between 4 and 9": set(),
     "select id from shop where (id, name) > (5, 'a') order by id desc, name limit 3": set(),
     "select substring(name from 2 for 3), position('a' in name), trim(both 'x' from name) from shop": set(),
-    "select id from shop where name like 'abc%' and not (name ilike '%d_') and at at time zone 'UTC' > '2024-01-01'": set(),
+    "select id from shop where name like 'abc%' and not (name ilike '%d_') and at at time zone 'UTC' > '2024-1-1'": set(),
     "select case when id > 5 then 'big' else 'small' end, sum(id) from shop group by 1": set(),
 }
 # 13 to 17 keep each element of a list; 18 shortens lists of constants to one
