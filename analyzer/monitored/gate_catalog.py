@@ -63,7 +63,7 @@ def check_catalog(connection: MonitoredConnection, names: Names, search_path: Se
     if decision != "refuse":
         from_views = Names()
         for row in rows:
-            if row.view_sql is None:
+            if row.view_sql is None or row.is_system:
                 continue
             view = check_statement(row.view_sql)
             from_views |= view.names

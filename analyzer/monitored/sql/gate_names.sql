@@ -1,7 +1,7 @@
 -- Functions, operators, casts and types that a statement may reach and that are not PostgreSQL's own or a known
 -- extension's, or are volatile: by name, over all schemas and overloads, the worst of them. One row per doubt.
 -- Needs no right.
-with members as (
+with members as materialized (
     select d.classid, d.objid
     from pg_catalog.pg_depend as d
     join pg_catalog.pg_extension as e on e.oid = d.refobjid
@@ -10,7 +10,7 @@ with members as (
         and e.extname = any (%(extensions)s::text[])
 ),
 -- oids below 16384 are made by initdb; a known extension's function counts if only a superuser can have written it
-judged as (
+judged as not materialized (
     select
         p.oid,
         p.proname,
