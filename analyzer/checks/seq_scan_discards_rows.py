@@ -4,6 +4,7 @@ An index on the filtered columns is usually cheaper. Rows are counted over all l
 scan run again for every row of a nested loop or by a subquery counts whole; there, rows its join filter
 throws away were read for nothing, too. Small tables are left alone, also when read often, and so are
 PostgreSQL's own. It says nothing of what was never executed, and nothing of statements too short to matter.
+Where the schema is known, the partitions of a table are judged together and named by their table.
 """
 
 import re
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode, redact_expression
+from analyzer.plans.scans import Scanned, alias_in_query, partition_scans, partitioned_table, scanned, together
 
 check = Check(
     __name__,
@@ -36,48 +38,59 @@ LEADING_WILDCARD = re.compile(r"~~\*? '[%_]")
 
 @check.on(PlanNode)
 def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
-    kept, kept_bounds = node.total_actual_rows, node.total_actual_rows_bounds
-    removed, removed_bounds = node.total_rows_removed_by_filter, node.total_rows_removed_by_filter_bounds
     if node.node_type != "Seq Scan" or not node.loops or _is_system_table(node):
         return
-    if kept is None or removed is None or kept_bounds is None or removed_bounds is None:
+    subject, table, nodes = _what_is_scanned(node, context)
+    if node is not next(nodes):
+        return  # counted with the first
+    every = [scanned(n, join_runs=check["join_runs"]) for n in (node, *nodes)]
+    counted = [scan for scan in every if scan is not None]
+    if not counted:
         return
-    read, least_read = kept + removed, kept_bounds[0] + removed_bounds[0]
-    most_kept, condition, join = kept_bounds[1], node.filter, _join_that_filters(node)
-    if join is not None:
-        condition = join.expression("Join Filter")
-        discarded = join.total_rows_removed_by_join_filter or 0.0
-        least_discarded = (join.total_rows_removed_by_join_filter_bounds or (0.0, 0.0))[0]
-        kept, most_kept = max(0.0, kept - discarded), max(0.0, most_kept - least_discarded)
-    runs = max(1.0, node.loops / node.processes)
+    scan = together(counted)
     # rows per loop are rounded: judged on the end that speaks for the scan
-    if least_read < check["rows_read"] or read / runs < check["rows_per_run"]:
+    if scan.least_read < check["rows_read"] or scan.read / scan.runs < check["rows_per_run"]:
         return
-    if most_kept > least_read * check["kept_ratio"]:
+    if scan.most_kept > scan.least_read * check["kept_ratio"]:
         return
 
-    time_ms = _time_ms(node, join)
+    time_ms = _time_ms(scan)
     execution_ms = node.plan.execution_time_ms if node.plan else None
     impact_s_per_day = _impact_s_per_day(time_ms, context)
     often = impact_s_per_day is not None and impact_s_per_day >= check["critical_s_per_day"]
     if _is_short(execution_ms, context.mean_exec_time_ms) and not often:
         return
-    evidence: dict[str, Quantity] = {"rows_read": round(read), "rows_kept": round(kept)}
+    evidence: dict[str, Quantity] = {"rows_read": round(scan.read), "rows_kept": round(scan.kept)}
     if time_ms is not None:
         evidence["exclusive_time_ms"] = round(time_ms, 3)
         if execution_ms:
             evidence["exclusive_time_ratio"] = round(min(1.0, time_ms / execution_ms), 3)
-    over = f" in {runs:,.0f} runs" if runs > 1 else ""
+    over = f" in {scan.runs:,.0f} runs" if scan.runs > 1 else ""
     yield check.finding(
-        subject=node.label,
-        message=f"{node.label} read {read:,.0f} rows{over} to keep {kept:,.0f}.",
-        hint=_hint(condition),
+        subject=subject,
+        message=f"{subject} read {scan.read:,.0f} rows{over} to keep {scan.kept:,.0f}.",
+        hint=_hint(scan.condition),
         evidence=evidence,
         severity=_severity(time_ms, execution_ms, often),
         level=EvidenceLevel.EXECUTED,
         impact_s_per_day=impact_s_per_day,
-        table=_qualified_table(node, context),
+        table=table,
     )
+
+
+def _what_is_scanned(node: PlanNode, context: Context) -> tuple[str, str | None, Iterator[PlanNode]]:
+    """The finding's subject, its table and its scans: a partitioned table's partitions are one thing, if known."""
+    top = partitioned_table(node, context.facts)
+    if top is not None and context.facts is not None:
+        alias = alias_in_query(node)
+        name = top.name if alias in ("", top.name) else f"{top.name} {alias}"
+        nodes = partition_scans(node, top, context.facts)
+        return f"Seq Scan on partitions of {name}", top.qualified_name, nodes
+    table = node.table
+    if table is None and node.relation_name is not None and context.facts is not None:
+        found = context.facts.find_table(node.relation_name, node.schema)
+        table = found.qualified_name if found else None
+    return node.label, table, iter((node,))
 
 
 def _is_short(execution_ms: float | None, mean_exec_time_ms: float | None) -> bool:
@@ -92,24 +105,11 @@ def _is_system_table(node: PlanNode) -> bool:
     return (node.relation_name or "").startswith("pg_")
 
 
-def _join_that_filters(node: PlanNode) -> PlanNode | None:
-    """The nested loop that reads this scan again for each outer row and throws most of its rows away."""
-    join = node.parent
-    if join is None or join.node_type != "Nested Loop" or node.parent_relationship != "Inner":
+def _time_ms(scan: Scanned) -> float | None:
+    """None when rounding hides it."""
+    if not scan.time_ms or scan.time_ms < 0:
         return None
-    again = (node.loops or 0) / node.processes >= check["join_runs"]
-    return join if again and join.expression("Join Filter") else None
-
-
-def _time_ms(node: PlanNode, join: PlanNode | None) -> float | None:
-    """Wall-clock time of the scan, and of comparing its rows in the join; None when rounding hides it."""
-    parts = [part for part in (node, join) if part is not None]
-    times = [part.exclusive_time_ms for part in parts]
-    errors = [part.exclusive_time_error_ms or 0.0 for part in parts]
-    total = sum(time for time in times if time is not None)
-    if None in times or total <= 0 or sum(errors) > total * check["time_error_ratio"]:
-        return None
-    return total
+    return scan.time_ms if scan.time_error_ms <= scan.time_ms * check["time_error_ratio"] else None
 
 
 def _impact_s_per_day(time_ms: float | None, context: Context) -> float | None:
@@ -142,10 +142,3 @@ def _hint(condition: str | None) -> str:
             " wildcard; a GIN index with gin_trgm_ops (extension pg_trgm) can, from three letters on."
         )
     return f"See whether an index can serve {shown}."
-
-
-def _qualified_table(node: PlanNode, context: Context) -> str | None:
-    if node.table is not None or node.relation_name is None or context.facts is None:
-        return node.table
-    found = context.facts.find_table(node.relation_name, node.schema)
-    return found.qualified_name if found else None

@@ -51,6 +51,8 @@ def _table(
         "schema": "public", "kind": "r", "rows": rows, "size_bytes": None, "primary_key": [], "unique_keys": [],
         "partitions": [], **given, "oid": oids[given["name"]],
     }  # fmt: skip
+    if "parent" in table:  # the name of the table it is a partition of
+        table["parent_oid"] = oids[table.pop("parent")]
     table["activity"] = dict(given.get("activity", {}))
     table["columns"] = [
         {"number": n, "type_name": "integer", "type_oid": INT4, "not_null": False, "table_rows": rows or 0.0,

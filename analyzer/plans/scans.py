@@ -1,0 +1,102 @@
+"""What a sequential scan read and kept, over all loops, processes and partitions."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from analyzer.facts import SchemaFacts, TableFacts
+from analyzer.plans.labels import GENERATED_SUFFIX
+from analyzer.plans.node import PlanNode
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """Rows over all loops; EXPLAIN rounds them per loop, so ``least_read`` and ``most_kept`` are the safe ends."""
+
+    read: float
+    least_read: float
+    kept: float
+    most_kept: float
+    runs: float  # loops, but processes that share a run count once
+    time_ms: float | None  # wall-clock, with what comparing the rows in the join took
+    time_error_ms: float
+    condition: str | None
+
+
+def scanned(node: PlanNode, *, join_runs: float) -> Scanned | None:
+    """None when the node never ran. From ``join_runs`` on, a nested loop's join filter counts as the scan's own."""
+    rows, bounds = node.total_actual_rows, node.total_actual_rows_bounds
+    removed, removed_bounds = node.total_rows_removed_by_filter, node.total_rows_removed_by_filter_bounds
+    if not node.loops or rows is None or removed is None or bounds is None or removed_bounds is None:
+        return None
+    runs = max(1.0, node.loops / node.processes)
+    join = _join_that_filters(node) if runs >= join_runs else None
+    discarded, least_discarded, condition = 0.0, 0.0, node.filter
+    if join is not None:
+        discarded = join.total_rows_removed_by_join_filter or 0.0
+        least_discarded = (join.total_rows_removed_by_join_filter_bounds or (0.0, 0.0))[0]
+        condition = join.expression("Join Filter")
+    parts = [part for part in (node, join) if part is not None]
+    times = [part.exclusive_time_ms for part in parts]
+    return Scanned(
+        read=rows + removed,
+        least_read=bounds[0] + removed_bounds[0],
+        kept=max(0.0, rows - discarded),
+        most_kept=max(0.0, bounds[1] - least_discarded),
+        runs=runs,
+        time_ms=None if None in times else sum(time for time in times if time is not None),
+        time_error_ms=sum(part.exclusive_time_error_ms or 0.0 for part in parts),
+        condition=condition,
+    )
+
+
+def _join_that_filters(node: PlanNode) -> PlanNode | None:
+    """The nested loop that reads this scan again for each outer row and throws most of its rows away."""
+    join = node.parent
+    if join is None or join.node_type != "Nested Loop" or node.parent_relationship != "Inner":
+        return None
+    return join if join.expression("Join Filter") else None
+
+
+def together(parts: Iterable[Scanned]) -> Scanned:
+    """Scans of one table's partitions as one."""
+    every = list(parts)
+    times = [part.time_ms for part in every]
+    return Scanned(
+        read=sum(part.read for part in every),
+        least_read=sum(part.least_read for part in every),
+        kept=sum(part.kept for part in every),
+        most_kept=sum(part.most_kept for part in every),
+        runs=max(part.runs for part in every),
+        time_ms=None if None in times else sum(time for time in times if time is not None),
+        time_error_ms=sum(part.time_error_ms for part in every),
+        condition=every[0].condition,
+    )
+
+
+def partitioned_table(node: PlanNode, facts: SchemaFacts | None) -> TableFacts | None:
+    """The table at the top of which the scanned one is a partition; None when it is none, or unknown."""
+    if facts is None or node.relation_name is None:
+        return None
+    table = facts.find_table(node.relation_name, node.schema)
+    top = None
+    while table is not None and table.parent_oid is not None:
+        table = top = facts.table(table.parent_oid)
+    return top
+
+
+def partition_scans(node: PlanNode, table: TableFacts, facts: SchemaFacts) -> Iterator[PlanNode]:
+    """The sequential scans of ``table``'s partitions that belong with ``node``: under the same alias in the query."""
+    alias = alias_in_query(node)
+    return (
+        other
+        for other in (node.plan or (node,))
+        if other.node_type == node.node_type
+        and other.loops
+        and alias_in_query(other) == alias
+        and partitioned_table(other, facts) is table
+    )
+
+
+def alias_in_query(node: PlanNode) -> str:
+    """``e`` for the ``e_3`` that PostgreSQL made up for the third partition of ``event e``."""
+    return GENERATED_SUFFIX.sub("", node.alias or "")
