@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.text import slugify
 
@@ -28,6 +29,8 @@ def add_server_from_dsn(dsn: str, *, name: str | None = None, **fields: object) 
         if server is None:
             label = name or f"{given.dbname} on {given.host}"
             server = Server(**where, name=_free("name", label), slug=_free("slug", slugify(label) or "server"))
+            server.sample_interval_s = settings.ANALYZER_SAMPLE_INTERVAL_S
+            server.explain_budget_s_per_hour = settings.ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR
         for field, value in values.items():
             setattr(server, field, value)
         server.is_active = True

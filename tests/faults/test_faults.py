@@ -1,0 +1,162 @@
+"""What breaks in the night: the monitored server, Redis, the store, a worker. Nothing stored is lost, the page
+says what happens, work goes on by itself.
+
+One `manage.py up` watches a server of its own that is always at work; every test breaks one thing and puts it back.
+"""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests import servers
+from tests.conftest import need
+from tests.running import Running
+from tests.servers import ScratchDatabase
+
+pytestmark = [pytest.mark.postgres, pytest.mark.fault]
+SNAPSHOTS = "select count(*), max(taken_at) from analyzer_snapshot where gap_reason = ''"
+
+
+class Application:
+    """Sends statements all the time; comes back when its server does."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn, self.stopping = dsn, threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        while not self.stopping.is_set():
+            with contextlib.suppress(psycopg.Error), psycopg.connect(self.dsn, autocommit=True) as connection:
+                while not self.stopping.wait(0.02):
+                    connection.execute("select count(*) from item where kind = %s", (7,))
+            self.stopping.wait(0.5)
+
+
+@pytest.fixture(scope="module")
+def monitored() -> Iterator[ScratchDatabase]:
+    server = need(lambda: servers.start_private(18))
+    database = ScratchDatabase(server)
+    database.execute(
+        "create table item (id int primary key, kind int)",
+        "insert into item select n, n % 5000 from generate_series(1, 60000) n",
+        "analyze item",
+    )
+    application = Application(database.superuser_dsn)
+    yield database
+    application.stopping.set()
+    application.thread.join(10)
+    server.cluster.remove()
+
+
+@pytest.fixture(scope="module")
+def up(monitored: ScratchDatabase) -> Iterator[Running]:
+    running = Running("up", monitored.dsn, ANALYZER_SAMPLE_INTERVAL_S="5")
+    try:
+        running.wait_for(lambda: count(running) >= 2, "two snapshots", 120)
+        yield running
+    finally:
+        running.remove()
+
+
+def count(up: Running) -> int:
+    rows = up.store(SNAPSHOTS)
+    return rows[0][0] if rows else 0
+
+
+def wait_for_another_snapshot(up: Running, before: int, timeout_s: float = 90) -> None:
+    up.wait_for(lambda: count(up) > before, "a further snapshot", timeout_s)
+
+
+def error_of(up: Running, step: str) -> Any:
+    rows = up.store("select last_error, failing_since from analyzer_stepstatus where step = %s", step)
+    return rows[0] if rows and rows[0][0] else None
+
+
+def test_the_watched_statement_gets_its_finding(up: Running) -> None:
+    found = up.wait_for(
+        lambda: up.store("select code, message from analyzer_findingrecord where code = 'PL004'"), "PL004", 90
+    )
+    assert "Seq Scan on item read 60,000 rows to keep 12." in found[0][1]
+
+
+def test_a_killed_server_is_down_since_and_comes_back(up: Running, monitored: ScratchDatabase) -> None:
+    before = count(up)
+    monitored.server.cluster.kill()
+    text, since = up.wait_for(lambda: error_of(up, "snapshot"), "the server's being down")
+    assert text.startswith("Cannot connect to 127.0.0.1:") or "was lost while" in text
+    assert since is not None
+    assert count(up) >= before  # what was stored is there
+    monitored.server.cluster.start()
+    up.wait_for(lambda: not error_of(up, "snapshot"), "the server's being back")
+    wait_for_another_snapshot(up, before)
+    # Counters of pg_stat_statements die with a killed server: a gap, never a negative or a spike.
+    assert up.store("select count(*) from statement_delta where calls < 0 or total_exec_time_us < 0") == [(0,)]
+    gaps = up.store("select gap_reason from analyzer_snapshot where gap_reason <> '' order by taken_at")
+    assert len(gaps) >= 2  # the first reading, and this one
+
+
+def test_a_killed_server_during_explain_costs_the_step_only(up: Running, monitored: ScratchDatabase) -> None:
+    """The statement is made slow enough for the kill to hit EXPLAIN ANALYZE while it runs."""
+    with monitored.connect() as connection:
+        connection.execute("create table wide as select n, repeat('x', 300) as t from generate_series(1, 300000) n")
+        connection.execute("analyze wide")
+        for _ in range(3):
+            connection.execute("select count(*) from wide a where t like '%y%' and n > 5")
+    executing = "select 1 from pg_stat_activity where query like 'EXPLAIN /* pgloupe */%ANALYZE%' and state = 'active'"
+    deadline = time.monotonic() + 30
+    with contextlib.suppress(psycopg.OperationalError), monitored.connect() as connection:
+        while time.monotonic() < deadline and not connection.execute(executing).fetchall():
+            time.sleep(0.01)
+    before = count(up)
+    monitored.server.cluster.kill()
+    monitored.server.cluster.start()
+    wait_for_another_snapshot(up, before)
+    up.wait_for(lambda: error_of(up, "explain") is None, "EXPLAIN's going on")
+
+
+def test_reset_statistics_leave_a_gap(up: Running, monitored: ScratchDatabase) -> None:
+    before = count(up)
+    with monitored.connect() as connection:
+        connection.execute("select pg_stat_statements_reset()")
+    wait_for_another_snapshot(up, before)
+    reasons = [row[0] for row in up.store("select gap_reason from analyzer_snapshot where gap_reason <> ''")]
+    assert any("reset" in reason for reason in reasons), reasons
+    assert up.store("select count(*) from statement_delta where calls < 0") == [(0,)]
+
+
+def test_killed_redis_delays_and_loses_nothing(up: Running) -> None:
+    before = count(up)
+    (redis,) = up.processes("redis-server")[:1]
+    redis.send_signal(signal.SIGKILL)
+    assert count(up) >= before
+    wait_for_another_snapshot(up, before + 1)
+
+
+def test_killed_worker_is_replaced(up: Running) -> None:
+    before = count(up)
+    workers = up.processes("--queues sample") or up.processes("sample")
+    assert workers
+    for worker in workers:
+        with contextlib.suppress(Exception):
+            worker.send_signal(signal.SIGKILL)
+    wait_for_another_snapshot(up, before + 1)
+
+
+def test_killed_store_comes_back_with_everything(up: Running) -> None:
+    before = count(up)
+    pid = int((up.var_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+    (store,) = [p for p in up.processes("postgres") if p.pid == pid]
+    store.send_signal(signal.SIGKILL)
+    up.wait_for(lambda: count(up) >= before, "the store with all its snapshots")
+    wait_for_another_snapshot(up, before)
+
+
+def test_everything_stops_on_ctrl_c(up: Running) -> None:
+    assert up.stop() == 0

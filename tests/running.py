@@ -1,0 +1,94 @@
+"""`manage.py up` or `demo` as a process of its own, with its own ``var`` directory, for tests that use it whole."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from analyzer.runtime.processes import free_port, wait_until_gone
+from tests.environment import SESSION_DIR
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+class Running:
+    def __init__(self, command: str, *arguments: str, **env: str) -> None:
+        self.var_dir = SESSION_DIR / f"{command}-{os.urandom(3).hex()}"
+        self.var_dir.mkdir(parents=True)
+        self._output = self.var_dir.with_suffix(".out")
+        inherited = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL", "CI"}}
+        with self._output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", command, "--port", str(free_port()), *arguments],
+                cwd=REPOSITORY,
+                env={**inherited, "PGLOUPE_VAR_DIR": str(self.var_dir), **env},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def login_link(self) -> str:
+        self.wait_for(lambda: "Log in once with" in self.output, "the login link")
+        found = re.search(r"Log in once with (\S+)", self.output)
+        assert found
+        return found.group(1)
+
+    def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = 90) -> Any:
+        """The first true result of ``condition``; fails with the output and the failing steps."""
+        deadline = time.monotonic() + timeout_s
+        while not (found := condition()):
+            assert self.process.poll() is None, f"it ended while waiting for {what}: {self.output}"
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited {timeout_s:.0f} s in vain for {what}: {self.output}\n{self.failing()}")
+            time.sleep(0.2)
+        return found
+
+    def store(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the store; none while it is away or not migrated yet."""
+        try:
+            url = json.loads((self.var_dir / "up.json").read_text())["database_url"]
+            with psycopg.connect(url) as connection:
+                return connection.execute(statement.encode(), values).fetchall()
+        except (psycopg.OperationalError, psycopg.errors.UndefinedTable, FileNotFoundError):
+            return []
+
+    def failing(self) -> list[tuple[Any, ...]]:
+        return self.store("select step, last_error from analyzer_stepstatus where last_error <> '' order by step")
+
+    def processes(self, words: str) -> list[psutil.Process]:
+        """Its descendants whose command line holds ``words``."""
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if words in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    def stop(self) -> int:
+        family = [p.pid for p in psutil.Process(self.process.pid).children(recursive=True)]
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(60)
+        assert wait_until_gone(family, 10)
+        return code
+
+    def remove(self) -> None:
+        if self.process.poll() is None:
+            self.stop()
+        shutil.rmtree(self.var_dir, ignore_errors=True)
+        self._output.unlink(missing_ok=True)
