@@ -7,6 +7,7 @@ prepared, no session state is kept and no ``options`` are sent (PgBouncer refuse
 
 import contextlib
 import os
+import selectors
 import socket
 import ssl
 import tempfile
@@ -28,6 +29,7 @@ from analyzer.monitored.connection_settings import ConnectionSettings as Connect
 
 APPLICATION_NAME = "pgloupe"
 OLDEST_SERVER = 130_000
+OLDEST_STATEMENTS = (1, 8)
 # the client gives up this long after the server should have: a stopped (SIGSTOP) server keeps no timeout
 GRACE_S = 5.0
 
@@ -86,8 +88,11 @@ class MonitoredConnection:
         return (rows[0].schema, rows[0].version) if rows else None
 
     def need_statements_extension(self) -> tuple[str, str]:
+        """As ``statements_extension``; MissingExtension or UnsupportedVersion where we cannot read it."""
         if self.statements_extension is None:
             raise MissingExtension("pg_stat_statements", self.dbname)
+        if loader.version_tuple(self.statements_extension[1]) < OLDEST_STATEMENTS:
+            raise UnsupportedVersion("pg_stat_statements", self.statements_extension[1], "1.8 or newer")
         return self.statements_extension
 
     @cached_property
@@ -210,9 +215,9 @@ class MonitoredConnection:
             self._giving_up_after(self.statement_timeout_ms / 1000 + GRACE_S),
             self.our_errors(action or f"running {name}"),
             self.raw.cursor() as cursor,
-            cursor.copy(query) as copy,
+            cursor.copy(query),
         ):
-            return b"".join(copy)
+            return _copied_data(self.raw.pgconn)
 
     def our_errors(self, action: str, *, remedy_sql: str = "") -> contextlib.AbstractContextManager[None]:
         """Turns psycopg's errors inside into ours; for code that uses ``raw`` itself."""
@@ -326,6 +331,26 @@ def _root_certificates(pem: str, stack: contextlib.ExitStack) -> str:
     path.touch(mode=0o600)
     path.write_text(pem)
     return str(path)
+
+
+def _copied_data(pgconn: pq.abc.PGconn) -> bytes:
+    """The rest of a running COPY TO. psycopg's own loop waits anew for each row, which costs more than the rows."""
+    parts: list[bytes] = []
+    with selectors.DefaultSelector() as selector:
+        selector.register(pgconn.socket, selectors.EVENT_READ)
+        while True:
+            size, data = pgconn.get_copy_data(1)
+            if size > 0:
+                parts.append(bytes(data))
+            elif size == 0:
+                selector.select()
+                pgconn.consume_input()
+            else:
+                break
+    while (result := pgconn.get_result()) is not None:
+        if result.status == pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(result)
+    return b"".join(parts)
 
 
 def _compose(text: str, identifiers: Mapping[str, str | int] | None) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
-from analyzer.monitored.connection import MonitoredConnection, Row
+from analyzer.monitored.connection import OLDEST_STATEMENTS, MonitoredConnection, Row
 from analyzer.monitored.connection_settings import is_socket_directory
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.loader import version_tuple
@@ -18,7 +18,6 @@ from analyzer.monitored.statements import read_server_state
 from analyzer.readings import PreflightItem, ServerState
 
 NEWEST_TESTED = 18
-OLDEST_EXTENSION = (1, 8)
 # roles that can change data, files or other sessions, here and on managed services
 DANGEROUS_ROLES = (
     "pg_write_all_data", "pg_execute_server_program", "pg_write_server_files", "pg_read_server_files",
@@ -127,7 +126,7 @@ def _extension(seen: Observed) -> Iterator[PreflightItem]:
     schema, version = installed
     newest = seen.extension.default_version if seen.extension else version
     update = "ALTER EXTENSION pg_stat_statements UPDATE;"
-    if version_tuple(version) < OLDEST_EXTENSION:
+    if version_tuple(version) < OLDEST_STATEMENTS:
         detail = f"Version {version} is too old; pgLoupe needs 1.8, and {newest} is there."
         yield PreflightItem(name, "missing", detail, update)
     elif seen.problem is not None:

@@ -4,8 +4,6 @@ Counters come as one binary COPY whose rows are all equally long, so numpy takes
 object per value. Texts are read only for new entries: the server loads its whole text file for them.
 """
 
-import re
-import struct
 import time
 from collections.abc import Iterable
 from functools import lru_cache
@@ -28,7 +26,7 @@ from analyzer.readings import (
 COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
 # one more than analyzer.statements reads, so a text cut here is still seen to be too long there
 TEXT_CHARACTERS = 100_001
-KEY_COLUMNS = ("role_oid", "database_oid", "queryid", "toplevel")
+READING = "reading the statement counters"
 
 
 def read_statement_counters(conn: MonitoredConnection, *, limit: int = 100_000) -> StatementReading:
@@ -42,27 +40,32 @@ def read_statement_counters(conn: MonitoredConnection, *, limit: int = 100_000) 
         state = read_server_state(conn)
         data = conn.copy_out(
             "statement_counters",
-            action="reading the statement counters",
+            action=READING,
             identifiers={"schema": schema, "limit": limit},
             extension_version=version,
         )
     columns = _columns(loader.load("statement_counters", conn.server_version_num, version))
-    rows = _rows(data, columns)
-    keys = np.empty(len(rows), dtype=KEY_DTYPE)
-    for name in KEY_COLUMNS:
-        keys[name] = rows[name]
-    offered = tuple(name for name in COUNTERS if name in columns)
-    counters = np.full((len(rows), len(COUNTERS)), np.nan)
-    for position, name in enumerate(COUNTERS):
-        if name in columns:
-            counters[:, position] = rows[name]
-    since = rows["stats_since"] if "stats_since" in columns else np.full(len(rows), np.nan)
+    values = _values(data, len(columns))
+    whole, times = values.view(">i8"), values.view(">f8")
+    keys = np.empty(len(values), dtype=KEY_DTYPE)
+    for name in KEY_DTYPE.names or ():
+        keys[name] = whole[:, columns.index(name)]
+    counters = np.full((len(values), len(COUNTERS)), np.nan)
+    for names, numbers in (
+        ([name for name in COUNTERS if name in columns and _is_time(name)], times),
+        ([name for name in COUNTERS if name in columns and not _is_time(name)], whole),
+    ):
+        counters[:, [COUNTERS.index(name) for name in names]] = numbers[:, [columns.index(n) for n in names]]
+    if "stats_since" in columns:
+        stats_since = times[:, columns.index("stats_since")].astype(np.float64)
+    else:
+        stats_since = np.full(len(values), np.nan)
     return StatementReading(
         state=state,
         keys=keys,
         counters=counters,
-        stats_since=np.asarray(since, dtype=np.float64),
-        offered=offered,
+        stats_since=stats_since,
+        offered=tuple(name for name in COUNTERS if name in columns),
         read_time_ms=(time.perf_counter() - began) * 1000,
     )
 
@@ -116,26 +119,32 @@ def read_statement_texts(
 
 
 @lru_cache(maxsize=8)
-def _columns(statement: str) -> dict[str, str]:
-    """Names and numpy types of a COPY's columns, from its text: times are floats, the rest whole numbers."""
+def _columns(statement: str) -> tuple[str, ...]:
+    """Names of a COPY's columns, from its text."""
     select_list = statement[statement.index("\nselect") : statement.index("\nfrom ")]
-    names = [line.rstrip(",").split()[-1].split(".")[-1] for line in select_list.splitlines()[2:]]
-    return {name: ">f8" if re.search(r"_ms$|^stats_since$", name) else ">i8" for name in names}
+    return tuple(line.rstrip(",").split()[-1].split(".")[-1] for line in select_list.splitlines()[2:])
 
 
-def _rows(data: bytes, columns: dict[str, str]) -> NDArray[np.void]:
-    """The rows of a binary COPY of 8-byte columns without NULL. Source: the manual, COPY, "Binary Format"."""
+def _is_time(name: str) -> bool:
+    """Times are float8, all other columns int8."""
+    return name.endswith("_ms") or name == "stats_since"
+
+
+def _values(data: bytes, columns: int) -> NDArray[np.void]:
+    """The 8-byte values of a binary COPY without NULL, rows x columns, still as the network has them.
+
+    Each row is an int2 (the number of columns), then for each value an int4 (its length, 8) and the value.
+    Source: the manual, COPY, "Binary Format".
+    """
     if not data.startswith(COPY_SIGNATURE) or len(data) < 21:
-        raise StatementFailed("reading the statement counters", None, "the answer is no binary COPY")
-    start = 19 + struct.unpack_from("!i", data, 15)[0]
-    row_type = np.dtype(
-        [("fields", ">i2")]
-        + [field for name, kind in columns.items() for field in ((f"length of {name}", ">i4"), (name, kind))]
-    )
-    count, rest = divmod(len(data) - start, row_type.itemsize)
+        raise StatementFailed(READING, None, "the answer is no binary COPY")
+    start = 19 + int.from_bytes(data[15:19], "big")
+    row_bytes = 2 + 12 * columns
+    count, rest = divmod(len(data) - start, row_bytes)
     if rest != 2:  # the trailer, -1 as int2
-        raise StatementFailed("reading the statement counters", None, "a counter has no value")
-    rows: NDArray[np.void] = np.frombuffer(data, dtype=row_type, count=count, offset=start)
-    if count and not all((rows[f"length of {name}"] == 8).all() for name in columns):
-        raise StatementFailed("reading the statement counters", None, "a counter has an unexpected size")
-    return rows
+        raise StatementFailed(READING, None, "a counter has no value")
+    rows = np.frombuffer(data, dtype=np.uint8, count=count * row_bytes, offset=start).reshape(count, row_bytes)
+    if count and not (rows[:, 5::12] == 8).all():
+        raise StatementFailed(READING, None, "a counter has an unexpected size")
+    values = rows[:, 2:].reshape(count, columns, 12)[:, :, 4:]
+    return np.ascontiguousarray(values).view("V8").reshape(count, columns)

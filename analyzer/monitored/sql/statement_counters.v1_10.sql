@@ -5,7 +5,7 @@ select
     s.userid::int8 as role_oid,
     s.dbid::int8 as database_oid,
     s.queryid,
-    s.toplevel::int4::int8 as toplevel,
+    case when s.toplevel then 1::int8 else 0::int8 end as toplevel,
     s.plans,
     s.total_plan_time as total_plan_time_ms,
     s.calls,
