@@ -1,0 +1,209 @@
+"""The pages in Chromium: charts and plans drawn, things copied, nothing blocked, nothing fetched from elsewhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from analyzer.models import FindingRecord, StepStatus
+from dashboard.accounts import one_time_login_link
+from tests.dashboard import world
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PLAIN_HTTP_NAME = "dashboard.example"
+FLAGS = [
+    "--no-sandbox",
+    "--headless",
+    "--disable-gpu",
+    "--disable-background-networking",
+    f"--host-resolver-rules=MAP {PLAIN_HTTP_NAME} 127.0.0.1",
+]
+# Runs in frames too.
+WATCH = """
+addEventListener("securitypolicyviolation", (e) => {
+  console.error("CSP: " + e.violatedDirective + " " + e.blockedURI + " " + e.sourceFile);
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, what it complained about and what it asked for."""
+
+    def __init__(self, context: BrowserContext, base: str) -> None:
+        self.base = base
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        self.page: Page = context.new_page()
+        self.page.add_init_script(WATCH)
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+
+    def _said(self, message) -> None:  # type: ignore[no-untyped-def]
+        # On plain http with a name Chromium says that it ignores this header: nothing for us to do.
+        is_about_http = message.text.startswith("The Cross-Origin-Opener-Policy header has been ignored")
+        if message.type in ("error", "warning") and not is_about_http:
+            self.complaints.append(message.text)
+
+    def log_in(self) -> None:
+        self.page.goto(one_time_login_link(self.base))
+        self.page.get_by_role("button", name="Log in").click()
+        self.page.wait_for_url(f"{self.base}/")
+
+    def is_clean(self) -> None:
+        assert self.complaints == []
+        assert self.hosts == {urlsplit(self.base).netloc}
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_server) -> Iterator:  # type: ignore[no-untyped-def,type-arg]
+    made = []
+
+    def make(base: str = live_server.url, **options: object) -> Watched:
+        context = browser.new_context(**options)
+        made.append(context)
+        return Watched(context, base)
+
+    yield make
+    for context in made:
+        context.close()
+
+
+def test_from_the_login_to_the_ddl_in_the_clipboard(open_page):
+    shop = world.shop(hours=2, every_s=600)
+    watched = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page = watched.page
+    watched.log_in()
+    page.get_by_role("link", name="Statements", exact=True).click()
+    page.locator(".statement-name a").first.click()
+
+    expect(page.locator("#statement-load-box[data-drawn] svg.main-svg").first).to_be_visible()
+    plan = page.frame_locator("iframe.plan-frame")
+    page.locator("iframe.plan-frame").scroll_into_view_if_needed()
+    expect(plan.locator(".plan-node").first).to_be_visible()
+    expect(plan.get_by_text("Seq Scan").first).to_be_visible()
+
+    button = page.get_by_role("button", name="Copy: Create it").first
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#announcement")).to_have_text("Create it copied to the clipboard")
+    assert page.evaluate("navigator.clipboard.readText()") == shop.suggestion.ddl
+    watched.is_clean()
+
+
+def test_copying_works_without_the_clipboard_api_on_plain_http(open_page, live_server, settings):
+    shop = world.shop(hours=1, every_s=600)
+    settings.ALLOWED_HOSTS = ["*"]
+    # Another name than localhost is no secure context: navigator.clipboard is missing there.
+    watched = open_page(f"http://{PLAIN_HTTP_NAME}:{urlsplit(live_server.url).port}")
+    page = watched.page
+    watched.log_in()
+    assert page.evaluate("[window.isSecureContext, navigator.clipboard === undefined]") == [False, True]
+    page.goto(f"{watched.base}/servers/shop/statements/{shop.statements[0].fingerprint}/")
+    page.get_by_role("button", name="Copy: Create it").first.click()
+    expect(page.locator("#announcement")).to_have_text("Create it copied to the clipboard")
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<textarea id=paste></textarea>')")
+    page.locator("#paste").focus()
+    page.keyboard.press("Control+V")
+    assert page.locator("#paste").input_value() == shop.suggestion.ddl
+    watched.is_clean()
+
+
+def test_no_page_breaks_the_policy_or_overflows_in_any_scheme_or_width(open_page, tmp_path):
+    shop = world.shop(hours=2, every_s=600)
+    down = world.server("billing")
+    world.step(down, error="Cannot connect to billing:5432: Connection refused", failing_s=600)
+    world.server("fresh", preflight=[], preflight_at=None, server_version_num=None)
+    finding = shop.findings[0].pk
+    paths = [
+        "/",
+        "/servers/",
+        "/servers/shop/",
+        "/servers/billing/",
+        "/servers/fresh/",
+        "/servers/shop/statements/",
+        "/servers/fresh/statements/",
+        f"/servers/shop/statements/{shop.statements[0].fingerprint}/?window=6h",
+        f"/servers/shop/statements/{shop.statements[2].fingerprint}/",
+        "/findings/",
+        f"/findings/{finding}/",
+        "/findings/?state=muted",
+        f"/plans/{shop.plan.pk}/",
+        "/account/password/",
+    ]
+    for width, scheme in ((1440, "light"), (390, "dark")):
+        watched = open_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        watched.log_in()
+        for path in paths:
+            watched.page.goto(watched.base + path)
+            watched.page.wait_for_load_state("networkidle")
+            too_wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert watched.page.evaluate(too_wide) <= 0, (path, width)
+            watched.is_clean()
+
+
+def test_the_overview_refreshes_itself_and_says_when_it_cannot(open_page):
+    world.shop(hours=1, every_s=600)
+    watched = open_page()
+    page = watched.page
+    watched.log_in()
+    expect(page.get_by_text("Foreign key without a usable index")).to_be_visible()
+    FindingRecord.objects.filter(code="SC001").delete()
+    expect(page.get_by_text("Foreign key without a usable index")).to_have_count(0, timeout=15_000)
+    watched.is_clean()
+    page.route("**/_findings/**", lambda route: route.abort())
+    expect(page.get_by_text("pgLoupe does not answer")).to_be_visible(timeout=15_000)
+    page.unroute("**/_findings/**")
+    expect(page.get_by_text("pgLoupe does not answer")).to_have_count(0, timeout=15_000)
+
+
+def test_the_server_page_says_by_itself_that_the_server_went_down(open_page):
+    shop = world.shop(hours=1, every_s=600)
+    watched = open_page()
+    page = watched.page
+    watched.log_in()
+    page.goto(f"{watched.base}/servers/shop/")
+    expect(page.get_by_text("This server is down since")).to_have_count(0)
+    step = StepStatus.objects.get(server=shop.shop, step="snapshot")
+    step.failing_since, step.last_error = step.last_success_at, "Cannot connect to db.example.com:5432: gone"
+    step.save()
+    expect(page.get_by_text("This server is down since")).to_be_visible(timeout=15_000)
+    expect(page.locator("#server-steps").get_by_text("Failing since")).to_be_visible()
+    watched.is_clean()
+
+
+def test_pages_work_without_scripts(open_page):
+    shop = world.shop(hours=1, every_s=600)
+    watched = open_page(java_script_enabled=False)
+    page = watched.page
+    watched.log_in()
+    page.goto(f"{watched.base}/servers/shop/statements/{shop.statements[0].fingerprint}/")
+    expect(page.get_by_text("The chart needs scripts.")).to_be_visible()
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+    page.get_by_text("The plan as text").click()
+    expect(page.get_by_text("-> ").first).to_be_visible()
+    page.goto(f"{watched.base}/findings/{shop.findings[0].pk}/")
+    page.get_by_label("Reason").fill("known")
+    page.get_by_role("button", name="Mute this finding").click()
+    expect(page.get_by_text("“known”")).to_be_visible()
+
+
+def test_the_keyboard_reaches_the_content_first(open_page):
+    world.shop(hours=1, every_s=600)
+    watched = open_page()
+    watched.log_in()
+    watched.page.keyboard.press("Tab")
+    expect(watched.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    watched.page.keyboard.press("Enter")
+    expect(watched.page.locator("#content")).to_be_focused()

@@ -1,0 +1,319 @@
+"""Every page with rows, without, and while things go wrong; how many queries each takes."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from analyzer.checks import all_checks
+from analyzer.findings import Fix
+from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
+from analyzer.store.findings import keep_findings
+from tests.dashboard import world
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def person(client: Client) -> Client:
+    client.force_login(world.user())
+    return client
+
+
+@pytest.fixture
+def shop() -> world.World:
+    return world.shop(hours=3, every_s=600)
+
+
+def text_of(response) -> str:
+    """What a reader sees: without markup, on one line."""
+    assert response.status_code == 200, response.status_code
+    body = re.sub(r"<script.*?</script>", " ", response.content.decode(), flags=re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", body).replace("\u202f", " ").split())
+
+
+def test_overview_puts_the_worst_first_with_the_ddl_to_copy(person, shop):
+    page = person.get("/").content.decode()
+    assert page.index("Sequential scan") < page.index("N+1") < page.index("Foreign key")
+    assert "ix_shop_order_status_placed_at" in page
+    shown = text_of(person.get("/"))
+    assert "8 h 17 min a day" in shown
+    assert "Critical" in shown
+    assert "PostgreSQL 15.14" in shown
+
+
+def test_overview_refreshes_only_what_changed(person, shop):
+    page = person.get("/").content.decode()
+    have = re.search(r"_findings/\?have=(\w+)", page)[1]
+    assert person.get(f"/_findings/?have={have}").status_code == 204
+    FindingRecord.objects.filter(code="SC001").update(closed_at=timezone.now())
+    changed = person.get(f"/_findings/?have={have}")
+    assert changed.status_code == 200
+    assert b"Foreign key" not in changed.content
+    assert b"<html" not in changed.content
+
+
+def test_server_page_says_what_to_run(person, shop):
+    shown = text_of(person.get("/servers/shop/?window=24h"))
+    assert "2 of 4 preflight points need something from you" in shown
+    assert "ALTER SYSTEM SET track_io_timing = on" in shown
+    assert "2 statements were only planned: they call volatile functions" in shown
+    assert "the server's statistics were reset" in shown.replace("&#x27;", "'")
+
+
+def test_statements_are_sorted_by_total_time_with_their_share(person, shop):
+    page = person.get("/servers/shop/statements/?window=24h")
+    shown = text_of(page)
+    assert shown.index("from shop_order o") < shown.index("from shop_review") < shown.index("job_queue")
+    assert "1 finding" in shown
+    assert page.content.count(b"<polyline") >= 10
+    by_calls = text_of(person.get("/servers/shop/statements/?window=24h&sort=calls"))
+    assert by_calls.index("from shop_customer") < by_calls.index("from shop_order o")
+
+
+def test_statements_are_found_by_text_table_and_fingerprint(person, shop):
+    def found(q: str) -> int:
+        page = person.get("/servers/shop/statements/", {"window": "24h", "q": q})
+        return page.content.count(b'class="statement-name"')
+
+    assert found("ilike") == 1
+    assert found("shop_product") == 3
+    assert found(shop.statements[0].fingerprint) == 1
+    assert found("100%_no such") == 0
+    assert "No statement matches" in text_of(person.get("/servers/shop/statements/?window=24h&q=nothing-like-it"))
+
+
+def test_statement_page_tells_what_why_and_what_to_do(person, shop):
+    statement = shop.statements[0]
+    page = person.get(f"/servers/shop/statements/{statement.fingerprint}/?window=24h")
+    shown = text_of(page)
+    assert "Select from shop_order" in shown
+    assert "CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_shop_order_status_placed_at" in shown
+    assert "DROP INDEX CONCURRENTLY" in shown
+    assert "Sequential scan keeps few" in shown
+    assert "values: real values, seen in pg_stat_activity" in shown
+    assert "Seq Scan on shop_order" in shown
+    assert f'src="/plans/{shop.plan.pk}/"'.encode() in page.content
+    assert b'id="statement-load"' in page.content
+
+
+def test_statement_without_a_suggestion_says_why(person, shop):
+    statement = shop.statements[2]
+    shown = text_of(person.get(f"/servers/shop/statements/{statement.fingerprint}/"))
+    assert "Why no index is suggested" in shown
+    assert "leading wildcard: no B-tree index can serve it" in shown
+    assert "No plan yet" in shown
+
+
+def test_finding_page_shows_evidence_thresholds_and_fixes(person, shop):
+    record = next(f for f in shop.findings if f.code == "ST001")
+    check = next(c for c in all_checks() if c.code == "ST001")
+    shown = text_of(person.get(f"/findings/{record.pk}/"))
+    assert "Impact 4 h 33 min a day" in shown
+    assert "Calls per parent call 20" in shown
+    assert "review_count=Count(&quot;review&quot;)" in shown
+    assert "select count(*) from shop_review" in shown
+    for threshold in check.thresholds.values():
+        assert threshold.source.split(":")[0].split("'")[0] in shown.replace("&#x27;", "'")
+
+
+def test_muting_needs_a_reason_and_takes_it_off_the_overview(person, shop):
+    record = next(f for f in shop.findings if f.code == "SC001")
+    refused = person.post(f"/findings/{record.pk}/mute/", {"reason": "  "})
+    assert refused.status_code == 422
+    assert b"Say why" in refused.content
+    person.post(f"/findings/{record.pk}/mute/", {"reason": "archived table, <dropped> in June"})
+    record.refresh_from_db()
+    assert (record.muted_by, record.mute_reason) == ("ada", "archived table, <dropped> in June")
+    assert "Foreign key" not in text_of(person.get("/"))
+    assert "“archived table, &lt;dropped&gt; in June”" in text_of(person.get(f"/findings/{record.pk}/"))
+    assert "Foreign key" in text_of(person.get("/findings/?state=muted"))
+    person.post(f"/findings/{record.pk}/unmute/")
+    assert "Foreign key" in text_of(person.get("/"))
+
+
+def test_findings_are_filtered(person, shop):
+    def found(**query: str) -> int:
+        return person.get("/findings/", query).content.count(b'class="finding-row"')
+
+    assert found() == 3
+    assert found(severity="critical") == 1
+    assert found(code="SC001") == 1
+    assert found(server="shop") == 3
+    assert found(severity="info") == 0
+    FindingRecord.objects.filter(code="SC001").update(closed_at=timezone.now())
+    assert (found(), found(state="closed")) == (2, 1)
+
+
+def test_a_closed_finding_is_no_longer_offered_to_mute(person, shop):
+    record = shop.findings[0]
+    FindingRecord.objects.filter(pk=record.pk).update(closed_at=timezone.now())
+    shown = text_of(person.get(f"/findings/{record.pk}/"))
+    assert "Closed just now" in shown
+    assert "Mute this finding" not in shown
+
+
+def test_without_a_server_every_page_says_how_to_add_one(person):
+    for path in ("/", "/servers/", "/statements/"):
+        shown = text_of(person.get(path))
+        assert "No server is watched yet" in shown, path
+        assert "make up DSN=" in shown, path
+    assert "no server is watched yet" in text_of(person.get("/findings/"))
+
+
+def test_a_new_server_is_waited_for(person):
+    world.server(preflight=[], preflight_at=None, server_version_num=None)
+    assert "First sample in a few seconds" in text_of(person.get("/"))
+    shown = text_of(person.get("/servers/shop/"))
+    assert "First sample in a few seconds" in shown
+    assert "Not checked yet" in shown
+    assert "No figures in this span yet" in shown
+    assert "First sample in a few seconds" in text_of(person.get("/servers/shop/statements/"))
+
+
+def test_a_server_that_is_down_says_since_when_and_why(person, shop):
+    error = "Cannot connect to db.example.com:5432: Connection refused"
+    StepStatus.objects.filter(server=shop.shop, step="snapshot").update(
+        failing_since=timezone.now() - timedelta(minutes=5), last_error=error
+    )
+    page = text_of(person.get("/servers/shop/"))
+    assert re.search(r"This server is down since \d\d:\d\d:\d\d Cannot connect to db.example.com:5432", page)
+    assert page.index("This server is down") < page.index("Statement time")
+    assert error in text_of(person.get("/servers/shop/_now/"))
+    assert error in text_of(person.get("/"))
+    fingerprint = shop.statements[0].fingerprint
+    for path in ("/servers/shop/statements/", f"/servers/shop/statements/{fingerprint}/"):
+        assert error in text_of(person.get(path)), path
+
+
+def test_windows_are_kept_in_the_address(person, shop):
+    for window in ("1h", "6h", "24h", "7d", "30d"):
+        for path in ("/servers/shop/", "/servers/shop/statements/"):
+            page = person.get(path, {"window": window})
+            assert f'href="?window={window}" aria-current="true"'.encode() in page.content, (path, window)
+    assert b'href="?window=24h" aria-current="true"' in person.get("/servers/shop/?window=nonsense").content
+
+
+def test_a_server_watched_for_minutes_is_shown_in_the_shortest_window(person, shop):
+    Server.objects.update(created_at=timezone.now() - timedelta(minutes=5))
+    assert b'href="?window=1h" aria-current="true"' in person.get("/servers/shop/").content
+
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"' \u202eevil\u202c"
+
+
+def test_hostile_texts_are_shown_and_never_run(person):
+    of = world.server(name=HOSTILE[:100], slug="hostile", preflight=[{"name": HOSTILE, "status": "missing",
+                      "detail": HOSTILE * 9, "sql": HOSTILE}])  # fmt: skip
+    world.step(of, error=HOSTILE * 50, failing_s=30)
+    name = '"' + "n" * 60 + HOSTILE.replace('"', "") + '"'
+    long_text = f'select {name} from "{"t" * 63}" where a = $1 or ' + " or ".join(f"b{i} = $1" for i in range(1500))
+    [statement] = world.figures(of, ((long_text, 5.0, 3.0, 2.0, 20, 3),), hours=1, every_s=300)
+    finding = replace(
+        world.scan_finding(statement.fingerprint),
+        subject=HOSTILE,
+        message=HOSTILE * 100,
+        hint=HOSTILE,
+        evidence={HOSTILE: HOSTILE},
+        fixes=(Fix(HOSTILE, "sql", HOSTILE * 100),),
+    )
+    [record] = keep_findings(of, world.database(of), [finding], [])
+    world.suggestion(of, finding, "public." + "t" * 63, "a", helps=(statement.fingerprint,))
+    SuggestionRecord.objects.update(ddl=HOSTILE, reason=HOSTILE, warnings=[HOSTILE])
+    plan = world.plan_of(statement)
+    paths = [
+        "/",
+        "/servers/",
+        "/servers/hostile/",
+        "/servers/hostile/statements/",
+        f"/servers/hostile/statements/{statement.fingerprint}/",
+        "/findings/",
+        f"/findings/{record.pk}/",
+        f"/plans/{plan.pk}/",
+        "/servers/hostile/statements/?q=" + "%3Cscript%3Ealert(1)%3C/script%3E",
+        "/findings/?server=%3Cscript%3E&code=%27&severity=%22",
+    ]
+    for path in paths:
+        page = person.get(path)
+        body = page.content.decode()
+        assert page.status_code == 200, path
+        assert "alert(1)</script>" not in body.replace("&lt;", "<<"), path
+        assert "<img src=x" not in body, path
+        copied = re.sub(r'data-copy="[^"]*"', "", body)  # copied as it is, and said so
+        assert "\u202e" not in re.sub(r"<script.*?</script>", "", copied, flags=re.DOTALL), path
+
+
+QUERIES = {  # with session and user; none of them depends on the number of rows
+    "/": 9,
+    "/_findings/": 7,
+    "/servers/": 6,
+    "/servers/shop/": 9,
+    "/servers/shop/_now/": 4,
+    "/servers/shop/statements/": 10,
+    "/findings/": 6,
+}
+
+
+@pytest.mark.parametrize("path", QUERIES)
+def test_queries_of_a_page_do_not_grow_with_its_rows(person, path, django_assert_max_num_queries):
+    of = world.server()
+    world.step(of)
+    world.figures(of, world.SHOP[:2], hours=1, every_s=300)
+    keep_findings(of, world.database(of), [world.key_finding()], [])
+    with django_assert_max_num_queries(QUERIES[path]) as few:
+        assert person.get(path).status_code == 200
+
+    for i in range(6):
+        other = world.server(f"shop{i}")
+        world.step(other)
+        keep_findings(other, world.database(other), [world.key_finding()], [])
+    keep_findings(
+        of,
+        world.database(of),
+        [replace(world.key_finding(), about=f"public.t{i}.fk", subject=f"fk{i}") for i in range(60)],
+        [],
+    )
+    more = tuple((f"select c{i} from t{i} where id = $1", 3.0, 2.0, 1.0, 5, 1) for i in range(80))
+    world.figures(of, more, hours=0.5, every_s=300)
+    with django_assert_max_num_queries(QUERIES[path]) as many:
+        assert person.get(path).status_code == 200
+    assert len(many) <= len(few) + 1  # a table that was empty before
+
+
+def test_queries_of_a_statement_and_a_finding_page(person, shop, django_assert_max_num_queries):
+    statement, record = shop.statements[0], shop.findings[0]
+    with django_assert_max_num_queries(17):
+        person.get(f"/servers/shop/statements/{statement.fingerprint}/?window=7d")
+    with django_assert_max_num_queries(6):
+        person.get(f"/findings/{record.pk}/")
+    with django_assert_max_num_queries(4):
+        person.get(f"/plans/{shop.plan.pk}/")
+
+
+def test_the_policy_is_strict_on_every_page(person, shop):
+    strict = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self';"
+        " connect-src 'self'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+    )
+    for path in ("/", "/servers/shop/", "/findings/", "/no/such/page", "/login/"):
+        assert person.get(path).headers["Content-Security-Policy"] == strict
+    plan = person.get(f"/plans/{shop.plan.pk}/")
+    assert plan.headers["Content-Security-Policy"] == strict.replace("ancestors 'none'", "ancestors 'self'")
+    assert plan.headers["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_what_is_not_there_is_a_page_too(person):
+    for path in ("/servers/none/", "/servers/none/statements/abc/", "/findings/1/", "/plans/1/", "/nowhere"):
+        page = person.get(path)
+        assert page.status_code == 404
+        assert b"There is nothing here" in page.content
+
+
+def test_odd_addresses_are_answered(person, shop):
+    for query in ("page=0", "page=-3", "page=99999999999", "page=x", "sort=;drop", "window=", "q=%00%00", "q=%25_%5C"):
+        assert person.get(f"/servers/shop/statements/?{query}").status_code == 200, query
+    for query in ("page=999", "state=x", "severity=x", "code=%00", "server=%00"):
+        assert person.get(f"/findings/?{query}").status_code == 200, query
