@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import psycopg
 from django.db import connection
 from numpy.typing import NDArray
 
@@ -57,7 +58,10 @@ def copy_in(table: str, columns: Sequence[str], rows: bytes) -> None:
 
 def copy_out(select: str, columns: int, params: Sequence[Any] | dict[str, Any] = ()) -> Ints:
     """The rows of ``select``, whose columns are all bigint and never NULL, as an n x ``columns`` array."""
-    with connection.cursor() as cursor, cursor.copy(f"copy ({select}) to stdout (format binary)", params) as copy:
+    connection.ensure_connection()
+    # Django's cursor that counts queries takes no parameters for COPY; psycopg's own quoting fills them in
+    filled = psycopg.ClientCursor(connection.connection).mogrify(select, params)
+    with connection.cursor() as cursor, cursor.copy(f"copy ({filled}) to stdout (format binary)") as copy:
         data = b"".join(bytes(block) for block in copy)
     body = data[len(HEADER) : -len(TRAILER)]
     width = 2 + columns * 12
