@@ -5,7 +5,7 @@ import secrets
 from datetime import timedelta
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User as AuthUser
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -49,7 +49,7 @@ def link_is_good(token: str) -> bool:
     return LoginLink.objects.filter(token_hash=token_hash(token), used_at=None, expires_at__gt=timezone.now()).exists()
 
 
-def use_link(token: str) -> AbstractBaseUser | None:
+def use_link(token: str) -> AuthUser | None:
     """The link's user, once; None when it was used, is too old or never was. Safe against two at a time."""
     now = timezone.now()
     links = LoginLink.objects.filter(token_hash=token_hash(token), used_at=None, expires_at__gt=now)

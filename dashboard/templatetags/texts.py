@@ -55,7 +55,7 @@ def highlighted(code: str, language: str) -> SafeString:
     if language != "sql" or len(code) > MAX_HIGHLIGHTED_CHARACTERS:
         return conditional_escape(visible(code))
     parts = []
-    for kind, value in sqlparse.lexer.tokenize(code):
+    for kind, value in sqlparse.lexer.tokenize(code):  # type: ignore[no-untyped-call]
         name = _kind_class(kind)
         shown = escape(visible(value))
         parts.append(format_html('<span class="{}">{}</span>', name, shown) if name else shown)

@@ -4,10 +4,11 @@ from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -64,11 +65,15 @@ def login_once(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def password(request: HttpRequest) -> HttpResponse:
     """Set a password (after a one-time link) or change it."""
-    form_class = PasswordChangeForm if request.user.has_usable_password() else SetPasswordForm
-    form = form_class(request.user, request.POST or None)
+    user = get_object_or_404(User, pk=request.user.pk)
+    form: SetPasswordForm[User]  # (an annotation only: Django's forms are generic in its stubs alone)
+    if user.has_usable_password():
+        form = PasswordChangeForm(user, request.POST or None)
+    else:
+        form = SetPasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()
-        update_session_auth_hash(request, form.user)
+        update_session_auth_hash(request, user)
         messages.success(request, "Your password is set.")
         return redirect("overview")
     return render(request, "registration/password.html", {"form": form})

@@ -1,7 +1,9 @@
 """The statements of a server, those that cost the most first."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -49,19 +51,16 @@ class Row:
         return self.statement.shared_read_blocks * BLOCK_SIZE_BYTES
 
 
-class _Counted:
+class _Counted(Sequence[Row]):
     """What Django's Paginator needs of a list whose page is already fetched."""
 
     def __init__(self, rows: list[Row], count: int, offset: int) -> None:
         self.rows, self._count, self.offset = rows, count, offset
 
-    def count(self) -> int:
-        return self._count
-
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, wanted: slice) -> list[Row]:
+    def __getitem__(self, wanted: Any) -> Any:
         return self.rows if wanted.start == self.offset else []
 
 

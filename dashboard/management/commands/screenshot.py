@@ -5,6 +5,7 @@ Needs Playwright (requirements-dev.txt) and Chromium; logs in through a one-time
 
 import shutil
 from argparse import ArgumentParser
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--full-page", action="store_true")
         parser.add_argument("--scale", type=float, default=1.0, help="device pixels per pixel")
 
-    def handle(self, *args: object, url: str, file: str, **options: object) -> None:
+    def handle(self, *args: Any, url: str, file: str, **options: Any) -> None:
         try:
             from playwright.sync_api import sync_playwright
         except ImportError:
@@ -40,9 +41,9 @@ class Command(BaseCommand):
             flags = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
             browser = playwright.chromium.launch(executable_path=chromium, args=flags)
             page = browser.new_page(
-                viewport={"width": options["width"], "height": options["height"]},  # type: ignore[typeddict-item]
+                viewport={"width": options["width"], "height": options["height"]},
                 color_scheme="dark" if options["dark"] else "light",
-                device_scale_factor=options["scale"],  # type: ignore[arg-type]
+                device_scale_factor=options["scale"],
             )
             page.goto(link)
             page.get_by_role("button", name="Log in").click()
@@ -50,6 +51,6 @@ class Command(BaseCommand):
             page.goto(url)
             page.wait_for_load_state("networkidle")
             page.wait_for_timeout(500)  # charts ease in
-            page.screenshot(path=file, full_page=bool(options["full_page"]))
+            page.screenshot(path=file, full_page=options["full_page"])
             browser.close()
         self.stdout.write(f"Saved {file}")
