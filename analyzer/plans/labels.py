@@ -24,7 +24,7 @@ def node_name(raw: Mapping[str, Any]) -> str:
     """``Hash Left Join``, ``GroupAggregate``, ``Insert``: as the text format says it."""
     node_type = str(raw["Node Type"])
     if node_type == "Aggregate":
-        return AGGREGATES.get(raw.get("Strategy", ""), node_type)
+        return AGGREGATES.get(str(raw.get("Strategy")), node_type)
     if node_type in JOINS and raw.get("Join Type", "Inner") != "Inner":
         if node_type == "Nested Loop":
             return f"Nested Loop {raw['Join Type']} Join"

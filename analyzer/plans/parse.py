@@ -54,14 +54,14 @@ def _plan(entry: Mapping[str, Any]) -> Plan:
     planning = beside.get("Planning")
     serialization = beside.get("Serialization")
     settings = beside.get("Settings")
-    jit = beside.get("JIT")
+    jit, triggers = beside.get("JIT"), beside.get("Triggers")
     plan = Plan(
         root=root,
         raw=beside,
         planning_time_ms=_number(beside, "Planning Time"),
         execution_time_ms=_number(beside, "Execution Time"),
         planning_buffers=_buffers(planning) if isinstance(planning, Mapping) else None,
-        triggers=tuple(_trigger(t) for t in beside.get("Triggers") or () if isinstance(t, Mapping)),
+        triggers=tuple(map(_trigger, triggers)) if isinstance(triggers, list) else (),
         jit=jit if isinstance(jit, Mapping) else None,
         settings={str(k): str(v) for k, v in settings.items()} if isinstance(settings, Mapping) else {},
         query_id=None if beside.get("Query Identifier") is None else str(beside["Query Identifier"]),
@@ -99,6 +99,9 @@ def _node(raw: object, parent: PlanNode | None) -> PlanNode:
     own = {k: v for k, v in raw.items() if k != "Plans"}
     workers = own.get("Workers")
     loops = _count(own, "Actual Loops")
+    for key in ("Actual Loops", "Actual Rows", "Actual Total Time"):
+        if (_number(own, key) or 0) < 0:
+            raise PlanError(f'"{key}" of {node_type} is {own[key]}, which is below zero.')
     return PlanNode(
         node_type=node_type,
         raw=own,
@@ -153,7 +156,9 @@ def _buffers(raw: Mapping[str, Any]) -> Buffers | None:
     return Buffers(**found) if found else None
 
 
-def _trigger(raw: Mapping[str, Any]) -> Trigger:
+def _trigger(raw: object) -> Trigger:
+    if not isinstance(raw, Mapping):
+        raise PlanError('"Triggers" of the plan holds something that is no JSON object.')
     return Trigger(
         name=_text(raw, "Trigger Name") or _text(raw, "Constraint Name") or "?",
         relation=_text(raw, "Relation"),

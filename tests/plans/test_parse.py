@@ -1,14 +1,18 @@
 """What people and drivers hand over, read as a plan or refused in one sentence."""
 
+import copy
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analyzer.plans import Plan, PlanError, parse_plan, parse_plans
 from analyzer.plans.outside import jit_time_ms, outside_nodes_time_ms
 from analyzer.plans.read_json import _loads_deep
+from analyzer.plans.show import plan_as_json, plan_as_text
 
 DATA = Path(__file__).parent / "data"
 SCAN = '{"Node Type": "Seq Scan", "Relation Name": "t", "Alias": "t"}'
@@ -71,6 +75,7 @@ def test_reads_a_plan_however_it_comes(source: object) -> None:
         ('{"Node Type": "Limit", "Actual Rows": true}', '"Actual Rows" of Limit is True, which is no number.'),
         ('{"Node Type": "Limit", "Total Cost": NaN}', '"Total Cost" of Limit is nan, which is no number.'),
         ('{"Node Type": "Limit", "Total Cost": 1e999}', '"Total Cost" of Limit is inf, which is no number.'),
+        ('{"Node Type": "Limit", "Actual Loops": -3}', '"Actual Loops" of Limit is -3, which is below zero.'),
         ('{"Node Type": "Limit", "Alias": 5}', '"Alias" of Limit is 5, which is no text.'),
         (b"\xff\xfe", "The plan is not UTF-8 text (byte 0); run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its"
          " whole output."),
@@ -126,6 +131,35 @@ def test_every_prefix_of_a_real_plan_is_refused_in_one_sentence() -> None:
         with pytest.raises(PlanError) as caught:
             parse_plan(text[:end])
         assert str(caught.value).endswith(".")
+
+
+JUNK = (None, -1, 0, 1e308, "x", [], {}, True, [{}], "Seq Scan", 10**400, float("nan"))
+
+
+def test_a_plan_with_anything_wrong_in_it_is_read_or_refused() -> None:
+    chance = random.Random(3)
+    texts = [path.read_text() for path in sorted(DATA.glob("*.pg1[358].json"))]
+    refusals: list[str] = []
+    for _ in range(1500):
+        value = json.loads(chance.choice(texts))
+        place, key = chance.choice(list(places(value)))
+        place[key] = copy.deepcopy(chance.choice(JUNK))
+        try:
+            for plan in parse_plans(value):
+                assert plan.shape
+                plan_as_text(plan)
+                plan_as_json(plan)
+        except PlanError as refusal:
+            refusals.append(str(refusal))
+    assert 200 < len(refusals) < 1300
+    assert [text for text in refusals if not text.endswith(".")] == []
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every member of every object and array, as what holds it and its key."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield value, key
+        yield from places(value[key])
 
 
 def test_several_plans_of_a_rule() -> None:
