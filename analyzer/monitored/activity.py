@@ -22,7 +22,7 @@ BURST_IDLE_S = 2.0
 
 
 def read_activity(conn: MonitoredConnection) -> list[ActivityRow]:
-    """All client sessions but our own, idle ones too. Texts are raw: redact before keeping any."""
+    """All client sessions the login may see but our own, idle ones too. Texts are raw: redact before keeping any."""
     return _read(conn, idle_s=EVER_S)[1]
 
 

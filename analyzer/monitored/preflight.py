@@ -31,8 +31,8 @@ ENOUGH_QUERY_BYTES = 4096
 # hours is more than 1 % of the entries an hour. Judgement.
 DEALLOCATIONS_PER_HOUR = 0.2
 POOLED_HOSTS = ("-pooler.", ".pooler.", ".proxy-")  # Neon, Supabase, RDS Proxy
-RELOAD = "SELECT pg_reload_conf();\n-- on a managed service: in its parameters instead"
-RESTART = "-- takes effect after a restart of the server; on a managed service: in its parameters instead"
+RELOAD = "SELECT pg_reload_conf();\n-- on a managed service: set it in its parameters"
+RESTART = "-- takes effect after a restart of the server (on a managed service: set it in its parameters)"
 
 
 @dataclass(frozen=True, slots=True)

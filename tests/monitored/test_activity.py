@@ -1,0 +1,164 @@
+"""Sessions as pg_stat_activity shows them: others' only, cut texts known as cut, blockers named."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from analyzer.monitored.activity import read_activity, sample_burst
+from analyzer.monitored.connection import ConnectionSettings, connect
+
+pytestmark = pytest.mark.postgres
+
+
+def settings_of(database):
+    return ConnectionSettings.from_dsn(database.dsn)
+
+
+def of_database(rows, database):
+    with database.connect() as connection:
+        (oid,) = connection.execute("select oid::int8 from pg_database where datname = current_database()").fetchone()
+    return [row for row in rows if row.database_oid == oid]
+
+
+def test_idle_session_shows_its_last_statement(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    with database.connect(autocommit=False, application_name="shop") as other:
+        other.execute("select 'real value', 42")
+        pid = other.info.backend_pid
+        with connect(settings_of(database)) as conn, connect(settings_of(database)):
+            (row,) = of_database(read_activity(conn), database)
+        assert (row.pid, row.state, row.application_name) == (pid, "idle in transaction", "shop")
+        assert (row.text, row.is_truncated, row.blocked_by) == ("select 'real value', 42", False, ())
+        assert (row.queryid is not None) == (any_postgres.version >= 14)
+        assert row.role_oid == 10
+        assert row.backend_start <= row.xact_start <= row.query_start <= row.state_change
+        if any_postgres.version >= 14:
+            (queryid,) = other.execute(
+                "select queryid from pg_stat_statements where query = 'select $1, $2' and userid = 10"
+                " and dbid = (select oid from pg_database where datname = current_database())"
+            ).fetchone()
+            assert row.queryid == queryid
+
+
+def test_own_sessions_are_left_out_even_under_a_poolers_name(postgres15, scratch_database, pgbouncer):
+    database = scratch_database(postgres15)
+    pooler = pgbouncer(database)
+    through_pooler = ConnectionSettings.from_dsn(pooler.dsn())
+    with connect(through_pooler) as first:
+        read_activity(first)
+    # PgBouncer keeps the server connection, whose last statement is ours
+    with connect(settings_of(database)) as conn:
+        assert of_database(read_activity(conn), database) == []
+
+
+def test_texts_the_server_cut_are_known_as_cut(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    whole = f"select '{'x' * 3000}'"
+    cut = f"select '{'x' * 6000}'"
+    cut_between_characters = f"select '{'€' * 2000}'"
+    seen = []
+    with connect(settings_of(database)) as conn:
+        for text in (whole, cut, cut_between_characters):
+            with database.connect() as other:
+                other.execute(text)
+                (row,) = of_database(read_activity(conn), database)
+                seen.append((row.is_truncated, text.startswith(row.text)))
+            time.sleep(0.1)
+    assert seen == [(False, True), (True, True), (True, True)]
+
+
+def test_waiting_session_names_its_blockers(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    database.execute("create table t (a int)")
+    with database.connect(autocommit=False) as holder, database.connect() as waiter:
+        holder.execute("lock table t in access exclusive mode")
+        thread = threading.Thread(target=lambda: waiter.execute("select 1 from t"))
+        thread.start()
+        with connect(settings_of(database)) as conn:
+            for _ in range(100):
+                rows = {row.pid: row for row in of_database(read_activity(conn), database)}
+                if rows[waiter.info.backend_pid].wait_event_type == "Lock":
+                    break
+                time.sleep(0.05)
+        holder.rollback()
+        thread.join()
+        assert rows[waiter.info.backend_pid].blocked_by == (holder.info.backend_pid,)
+        assert rows[holder.info.backend_pid].blocked_by == ()
+
+
+def test_sessions_hidden_from_the_login_are_left_out(postgres18, scratch_database):
+    database = scratch_database(postgres18)
+    database.execute(f"revoke pg_monitor from {database.login}")
+    with database.connect(autocommit=False) as other:
+        other.execute("select 'hidden'")
+        with connect(settings_of(database)) as conn:
+            rows = [row for row in read_activity(conn) if row.pid == other.info.backend_pid]
+    assert rows == []  # the server shows nothing but a pid of them
+
+
+def test_bytes_of_another_encoding_do_not_fail(postgres15, scratch_database):
+    database = scratch_database(postgres15)
+    name = f"{database.name}_latin1"
+    with postgres15.connect() as connection:
+        connection.execute(f"create database {name} template template0 encoding latin1 locale 'C'")
+    try:
+        with postgres15.connect(name, autocommit=False) as other:
+            other.execute("select 'é'")
+            with connect(settings_of(database)) as conn:
+                (row,) = [row for row in read_activity(conn) if row.pid == other.info.backend_pid]
+        assert row.text == "select '\N{REPLACEMENT CHARACTER}'"
+    finally:
+        with postgres15.connect() as connection:
+            connection.execute(f"drop database {name} with (force)")
+
+
+def test_burst_sees_the_statements_pass_by(postgres18, scratch_database):
+    database = scratch_database(postgres18)
+    stop = threading.Event()
+
+    def work():
+        with database.connect() as other:
+            number = 0
+            while not stop.is_set():
+                other.execute(f"select {number}")
+                number += 1
+                time.sleep(0.01)
+
+    with database.connect() as idle, connect(settings_of(database)) as conn:
+        idle.execute("select 'long idle'")
+        time.sleep(2.1)
+        thread = threading.Thread(target=work)
+        thread.start()
+        time.sleep(0.2)
+        try:
+            began = time.monotonic()
+            samples = sample_burst(conn, 2.0, 10)
+            took_s = time.monotonic() - began
+        finally:
+            stop.set()
+            thread.join()
+    assert 1.5 < took_s < 2.5
+    assert 10 <= len(samples) <= 20
+    times = [taken_at for taken_at, _ in samples]
+    assert times == sorted(times)
+    assert abs(datetime.now(UTC) - times[-1]) < timedelta(seconds=10)
+    texts = {row.text for _, rows in samples for row in of_database(rows, database)}
+    assert len(texts) >= 8  # each sample caught the session at another statement
+    assert "select 'long idle'" not in texts
+
+
+def test_slow_answers_are_not_made_up_for(postgres18, scratch_database):
+    now = [0.0]
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    def clock():
+        now[0] += 0.35  # each look at the clock: a slow server
+        return now[0]
+
+    with connect(settings_of(scratch_database(postgres18))) as conn:
+        samples = sample_burst(conn, 4.0, 5, clock=clock, sleep=sleep)
+    assert 6 <= len(samples) <= 11  # of 20
