@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.advice.ddl import IndexColumn
 from analyzer.advice.expressions import comparable
-from analyzer.advice.selectivity import equality_selectivity
+from analyzer.advice.selectivity import equality_selectivity, rarest_selectivity
 from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, FEW_ROWS, MAX_ROWS_READ_IN_ORDER
 from analyzer.facts import IndexFacts, TableFacts
 from analyzer.statements.predicates import query_blocks
@@ -35,6 +35,12 @@ class Need:
     @property
     def column_names(self) -> frozenset[str]:
         return self.equality | {c.name for c in self.tail}
+
+
+def serving_index(need: Need, indexes: Sequence[IndexFacts]) -> IndexFacts | None:
+    """The first of some whole B-trees that covers the need, or leaves little enough to do."""
+    trees = [i for i in indexes if i.method == need.method == "btree"]
+    return next((i for i in trees if covers(need, i) or _good_enough(need, i)), None)
 
 
 def served_by(need: Need) -> str | None:
@@ -135,7 +141,7 @@ def _good_enough(need: Need, index: IndexFacts) -> bool:
         share_kept = 1.0
         for name in need.equality:
             fact = need.table.column(name)
-            one = equality_selectivity(fact) if fact else None
+            one = rarest_selectivity(fact) if fact else None
             share_kept *= one if one is not None else 0.0
         few = share_kept > 0 and ASSUMED_LIMIT_ROWS / share_kept <= MAX_ROWS_READ_IN_ORDER
         return few and _delivers(need.tail, index, 0, ordered=True)

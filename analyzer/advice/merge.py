@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from analyzer.advice.coverage import Need
+from analyzer.advice.coverage import Need, serving_index
 from analyzer.advice.ddl import IndexColumn
-from analyzer.facts import TableFacts
+from analyzer.facts import IndexFacts, TableFacts
 
 
 @dataclass(slots=True)
@@ -21,6 +21,21 @@ class MergedNeed:
     groups: list[frozenset[str]]
     columns: dict[str, IndexColumn]
     needs: list[tuple[Need, str]] = field(default_factory=list)  # with a statement's fingerprint or a key's name
+
+    def as_facts(self) -> IndexFacts:
+        """As if it were there."""
+        columns = self.index_columns(Counter())
+        return IndexFacts(
+            oid=0,
+            schema=self.table.schema,
+            name="",
+            method=self.method,
+            columns=tuple(None if c.is_expression else c.name for c in columns),
+            expressions=tuple(c.name for c in columns if c.is_expression),
+            opclasses=tuple(c.opclass or "" for c in columns),
+            is_default_opclass=tuple(c.opclass is None for c in columns),
+            options=tuple((1 if c.descending else 0) | (2 if _nulls(c) else 0) for c in columns),
+        )
 
     def index_columns(self, popularity: Counter[str]) -> tuple[IndexColumn, ...]:
         """Within a group: the column most statements ask for first, then as the table has them."""
@@ -43,7 +58,22 @@ def merge(needs: Iterable[tuple[Need, str]]) -> list[MergedNeed]:
                 break
         else:
             merged.append(_new(need, owner))
-    return merged
+    return _without_superfluous(merged)
+
+
+def _without_superfluous(merged: list[MergedNeed]) -> list[MergedNeed]:
+    """Leaves out what the others serve well enough: ``(status, at)`` beside ``(at)`` where no status is rare."""
+    kept = list(merged)
+    for index in merged:
+        others = [m for m in kept if m is not index and m.table.oid == index.table.oid]
+        as_facts = {id(m): m.as_facts() for m in others}
+        servers = [serving_index(need, list(as_facts.values())) for need, _ in index.needs]
+        if index.method != "btree" or not others or any(s is None for s in servers):
+            continue
+        kept.remove(index)
+        for (need, owner), server in zip(index.needs, servers, strict=True):
+            next(m for m in others if as_facts[id(m)] is server).needs.append((need, owner))
+    return kept
 
 
 def _order(need: Need) -> tuple[object, ...]:

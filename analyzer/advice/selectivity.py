@@ -21,6 +21,13 @@ def equality_selectivity(column: ColumnFacts) -> float | None:
     return None if distinct is None else (1 - (column.null_frac or 0)) / distinct
 
 
+def rarest_selectivity(column: ColumnFacts) -> float | None:
+    """Share of rows that ``column = $1`` keeps for the rarest value known: it may be the one asked for."""
+    usual = equality_selectivity(column)
+    common = column.most_common_freqs
+    return usual if usual is None or not common else min(usual, *common)
+
+
 def predicate_selectivity(predicate: Predicate, table: TableFacts) -> float | None:
     """Share of rows that one condition on a bare column keeps, as the planner guesses for unknown values."""
     column = table.column(predicate.column)

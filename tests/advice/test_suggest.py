@@ -144,12 +144,14 @@ REFUSED = {
     "select * from elsewhere where a = $1": "elsewhere is no table that pgLoupe has seen in this database.",
     "select 1": "It has no condition, join or order that an index could serve.",
     "select * from customers where name like $1": (
-        "It searches public.customers.name for a pattern that may start with a wildcard, which no B-tree serves."
-        " A trigram index can: CREATE EXTENSION pg_trgm, then CREATE INDEX CONCURRENTLY ... USING gin (name gin_trgm_ops)."
+        "It searches public.customers.name for a pattern that may start with a wildcard, which no B-tree"
+        " serves. A trigram index can: CREATE EXTENSION pg_trgm, then"
+        " CREATE INDEX CONCURRENTLY ... USING gin (name gin_trgm_ops)."
     ),
     "select * from customers where name like $1 order by name limit 10": (
-        "It searches public.customers.name for a pattern that may start with a wildcard, which no B-tree serves."
-        " A trigram index can: CREATE EXTENSION pg_trgm, then CREATE INDEX CONCURRENTLY ... USING gin (name gin_trgm_ops)."
+        "It searches public.customers.name for a pattern that may start with a wildcard, which no B-tree"
+        " serves. A trigram index can: CREATE EXTENSION pg_trgm, then"
+        " CREATE INDEX CONCURRENTLY ... USING gin (name gin_trgm_ops)."
     ),
 }
 

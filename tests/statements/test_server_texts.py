@@ -35,7 +35,7 @@ STATEMENTS = {
     "with x as (select id from shop where name = 'q') select count(*) from x where id between 4 and 9": set(),
     "select id from shop where (id, name) > (5, 'a') order by id desc, name limit 3": set(),
     "select substring(name from 2 for 3), position('a' in name), trim(both 'x' from name) from shop": set(),
-    "select id from shop where name like 'abc%' and not (name ilike '%d_') and at at time zone 'UTC' > '2024-1-1'": set(),
+    "select 1 from shop where name like 'a%' and not (name ilike '%d_') and at at time zone 'UTC' > '2024-1-1'": set(),
     "select case when id > 5 then 'big' else 'small' end, sum(id) from shop group by 1": set(),
 }
 # 13 to 17 keep each element of a list; 18 shortens lists of constants to one
