@@ -93,7 +93,7 @@ def statement_timeline(statement: Statement, window: Window) -> Timeline:
     if by_hour:
         step = max(step, 3600)
     starts = _starts(window, step)
-    covered = _covered(server_id, window, starts, step)
+    covered = _covered(server_id, starts, step, _sums_from(window) if by_hour else window.start, window.end)
     sums = np.zeros((len(starts), len(CHARTED)), dtype=np.int64)
     if by_hour:
         _add_hours(sums, entry_ids, window, starts[0], step)
@@ -116,7 +116,7 @@ def sparklines(
     unit = 3600 if by_hour else 60
     step = max(unit, -(-int(window.duration_s) // points // unit) * unit)
     starts = _starts(window, step)
-    covered = _covered(server.pk, window, starts, step)
+    covered = _covered(server.pk, starts, step, _sums_from(window) if by_hour else window.start, window.end)
     sums = np.zeros((len(statements), len(starts)))
     row_of = {statement: i for i, statement in enumerate(statements)}
     table, column = ("statement_hour", "starts_at") if by_hour else ("statement_delta", "taken_at")
@@ -139,7 +139,7 @@ def sparklines(
             {
                 "server": server.pk,
                 "statements": list(statements),
-                "start": floor_to(window.start, "hour") if by_hour else window.start,
+                "start": _sums_from(window) if by_hour else window.start,
                 "end": window.end,
                 "first": int(starts[0]),
                 "step": step,
@@ -159,14 +159,21 @@ def _starts(window: Window, step: int) -> NDArray[np.int64]:
     return np.arange(first, int(window.end.timestamp()) + 1, step, dtype=np.int64)
 
 
-def _covered(server_id: int, window: Window, starts: NDArray[np.int64], step: int) -> NDArray[np.float64]:
+def _sums_from(window: Window) -> datetime:
+    """Hourly sums cannot be cut inside their hour: charts made of them begin with a whole one."""
+    return floor_to(window.start, "hour")
+
+
+def _covered(
+    server_id: int, starts: NDArray[np.int64], step: int, after: datetime, until: datetime
+) -> NDArray[np.float64]:
     """Measured seconds per bucket."""
     covered = np.zeros(len(starts))
     with connection.cursor() as cursor:
         cursor.execute(
             "select ((floor(extract(epoch from taken_at))::bigint - %s) / %s)::int, sum(interval_s) from server_delta"
             " where server_id = %s and taken_at > %s and taken_at <= %s group by 1",
-            [int(starts[0]), step, server_id, datetime.fromtimestamp(int(starts[0]), tz=UTC), window.end],
+            [int(starts[0]), step, server_id, after, until],
         )
         for bucket, seconds in cursor.fetchall():
             if 0 <= bucket < len(covered):
@@ -190,7 +197,7 @@ def _add_hours(sums: NDArray[np.int64], entry_ids: list[int], window: Window, fi
                 "first": int(first),
                 "step": step,
                 "entries": entry_ids,
-                "start": floor_to(window.start, "hour"),
+                "start": _sums_from(window),
                 "end": window.end,
             },
         )

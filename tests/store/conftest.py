@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db import connection
 
 from analyzer.models import Server, StatementEntry
 from analyzer.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
+from analyzer.store.partitions import SERIES
 from analyzer.store.snapshots import KeptReading, keep_reading, keep_texts
 
 START = datetime(2026, 3, 4, 10, 0, 7, 123457, tzinfo=UTC)
@@ -65,6 +67,15 @@ def make_server(name: str = "shop", **more: Any) -> Server:
     return Server.objects.create(name=name, slug=name, host="127.0.0.1", user="u", dbname="shop", **more)
 
 
+def remove(server: Server) -> None:
+    """What a module's fixture committed; the time series have no foreign keys."""
+    with connection.cursor() as cursor:
+        for table in SERIES:
+            cursor.execute(f"truncate {table}")
+        cursor.execute("truncate rolled_up")
+    server.delete()
+
+
 @pytest.fixture
 def server(db: None) -> Server:
     return make_server()
@@ -77,8 +88,6 @@ def fake(server: Server) -> FakeServer:
 
 @pytest.fixture
 def fresh_rows() -> Callable[..., list[tuple[Any, ...]]]:
-    from django.db import connection
-
     def rows(*columns: str, table: str = "statement_delta", order: str = "taken_at") -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(f"select {', '.join(columns)} from {table} order by {order}")

@@ -240,7 +240,7 @@ def test_own_statements_count_on_our_account_only(fake, fresh_rows):
     fake.run(1, calls=1, time_ms=6)
     fake.run(2, calls=1, time_ms=4)  # ours, but its text is not known yet
     fake.read()
-    fake.name({1: "select a from t where b = $1", 2: "/* pgloupe statements */ select 1"})
+    fake.name({1: "select a from t where b = $1", 2: "/* pgloupe */ select 1"})
     snapshot = Snapshot.objects.latest("taken_at")
     assert (snapshot.own_exec_time_ms, snapshot.total_exec_time_ms, snapshot.changed_entries) == (4, 10, 1)
     assert fresh_rows("entry_id", "total_exec_time_us") == [(fake.entry(1).pk, 6000)]

@@ -1,0 +1,220 @@
+"""Sums equal what they are sums of; partitions come and go; two at once do no harm."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from django.db import connection, connections
+
+from analyzer.models import LastReading, Snapshot
+from analyzer.store import house, rollups
+from analyzer.store.columns import COLUMNS, INDEX, SUM_COLUMNS
+from analyzer.store.copying import to_us
+from analyzer.store.house import keep_house
+from analyzer.store.packing import read_points
+from analyzer.store.partitions import SERIES, drop_old, ensure_partition, ensure_partitions, partitions_of
+from analyzer.store.rollups import roll_up
+from analyzer.store.snapshots import write_deltas
+from tests.store.conftest import FakeServer, make_server, remove
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
+HOUR = datetime(2026, 3, 4, 22, tzinfo=UTC)
+
+
+def write(server, at: datetime, values: np.ndarray) -> None:
+    write_deltas(server.pk, to_us(at), np.arange(1, len(values) + 1), values)
+    LastReading.objects.update_or_create(server=server, defaults={"taken_at": at, "data": b""})
+
+
+def random_values(random: np.random.Generator, entries: int = 40) -> np.ndarray:
+    values = random.integers(0, 10**9, (entries, len(COLUMNS)))
+    values[random.random(values.shape) < 0.5] = 0
+    return values
+
+
+def sums(table: str) -> dict[tuple[datetime, int], tuple[int, ...]]:
+    names = ", ".join(f"coalesce({c}, 0)" for c in SUM_COLUMNS)
+    with connection.cursor() as cursor:
+        cursor.execute(f"select starts_at, entry_id, {names} from {table}")
+        return {row[:2]: row[2:] for row in cursor.fetchall()}
+
+
+def test_sums_equal_the_minutes_however_often_they_were_made(server):
+    random = np.random.default_rng(3)
+    expected: dict[str, dict[tuple[datetime, int], np.ndarray]] = {"statement_hour": {}, "statement_day": {}}
+    for minute in range(0, 240, 7):  # over midnight
+        at = HOUR + timedelta(minutes=minute, seconds=13)
+        values = random_values(random)
+        write(server, at, values)
+        starts = {
+            "statement_hour": at.replace(minute=0, second=0),
+            "statement_day": at.replace(hour=0, minute=0, second=0),
+        }
+        for table, start in starts.items():
+            for entry, row in enumerate(values[:, : len(SUM_COLUMNS)], start=1):
+                expected[table][start, entry] = expected[table].get((start, entry), 0) + row
+        if minute % 3 == 0:
+            roll_up(server)
+            roll_up(server)
+    roll_up(server)
+    for table, rows in expected.items():
+        assert sums(table) == {key: tuple(row.tolist()) for key, row in rows.items()}
+
+
+def test_interrupted_roll_up_counts_nothing_twice(server, monkeypatch):
+    random = np.random.default_rng(4)
+    first = random_values(random)
+    write(server, HOUR, first)
+    real = rollups._mark_seen
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rollups, "_mark_seen", fail)
+    with pytest.raises(KeyboardInterrupt):
+        roll_up(server)
+    assert sums("statement_hour") == {}
+    monkeypatch.setattr(rollups, "_mark_seen", real)
+    roll_up(server)
+    assert sums("statement_hour")[HOUR, 1] == tuple(first[0, : len(SUM_COLUMNS)].tolist())
+
+
+def test_deviation_and_extremes_of_a_sum(server):
+    """Calls of 1 and 3 ms, then of 10 and 20 ms: population deviation of all four."""
+    for minute, (total_ms, deviation_ms, least, most) in enumerate([(4, 1, 1, 3), (30, 5, 0, 20)]):
+        values = np.zeros((1, len(COLUMNS)), dtype=np.int64)
+        values[0, INDEX["calls"]] = 2
+        values[0, INDEX["total_exec_time_us"]] = total_ms * 1000
+        values[0, INDEX["stddev_exec_time_us"]] = deviation_ms * 1000
+        values[0, INDEX["min_exec_time_us"]] = least * 1000
+        values[0, INDEX["max_exec_time_us"]] = most * 1000
+        write(server, HOUR + timedelta(minutes=minute), values)
+        roll_up(server)
+    with connection.cursor() as cursor:
+        cursor.execute("select stddev_exec_time_us, min_exec_time_us, max_exec_time_us from statement_hour")
+        assert cursor.fetchall() == [(round(np.std([1, 3, 10, 20]) * 1000), 1000, 20_000)]
+
+
+def test_partitions_are_made_ahead_and_twice_is_fine(db):
+    ensure_partitions(HOUR)
+    ensure_partitions(HOUR)
+    assert [start.hour for _, start in partitions_of("statement_delta")] == [22, 23, 0, 1]
+    assert [name for name, _ in partitions_of("statement_day")] == ["statement_day_p202603", "statement_day_p202604"]
+    assert {len(partitions_of(table)) for table in SERIES} == {2, 4}
+
+
+def test_retention_drops_whole_partitions_and_nothing_younger(db, settings):
+    settings.ANALYZER_KEEP_MINUTES_DAYS, settings.ANALYZER_KEEP_HOURS_DAYS = 7, 35
+    settings.ANALYZER_KEEP_DAYS_DAYS = 400
+    for table in SERIES:
+        for days in (0, 6, 8, 9, 34, 36, 37, 390, 450):
+            ensure_partition(table, HOUR - timedelta(days=days))
+    drop_old(HOUR)
+    ages = {t: [(HOUR.date() - start.date()).days for _, start in partitions_of(t)][::-1] for t in SERIES}
+    assert ages["statement_delta"] == [0, 6]
+    assert ages["statement_packed"] == ages["activity_sample"] == [0, 6]
+    assert ages["statement_hour"] == ages["server_delta"] == ages["relation_sample"] == [0, 6, 8, 9, 34]
+    assert max(ages["statement_day"]) >= 390
+    assert len(ages["statement_day"]) == 4  # this month, the two before, 390 days ago
+    assert drop_old(HOUR) == []
+
+
+def test_old_snapshots_go(server):
+    for days in (1, 36):
+        Snapshot.objects.create(server=server, taken_at=HOUR - timedelta(days=days), statements_version="1.10")
+    keep_house(HOUR)
+    assert [s.taken_at for s in Snapshot.objects.all()] == [HOUR - timedelta(days=1)]
+
+
+def test_reading_works_without_any_partition_made_ahead(fake):
+    fake.run(1)
+    fake.read()
+    fake.run(1)
+    assert fake.read(after_s=600).changed == 1
+
+
+@pytest.fixture
+def committed(transactional_db: None):
+    server = make_server("committed")
+    yield FakeServer(server)
+    remove(server)
+
+
+def test_two_at_once_do_the_work_once(committed, monkeypatch):
+    """The second one comes while the first is in the middle of packing: it leaves, and no point is lost or doubled."""
+    fake = committed
+    fake.run(1)
+    fake.read()
+    for _ in range(300):
+        fake.run(1, calls=2)
+        fake.read()
+    real, others = house.pack_hours, []
+
+    def pack_while_another_comes(now: datetime) -> int:
+        def other() -> None:
+            try:
+                others.append(keep_house(now))
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(timeout=30)
+        return real(now)
+
+    monkeypatch.setattr(house, "pack_hours", pack_while_another_comes)
+    kept = keep_house(fake.now)
+    assert [k.is_busy for k in others] == [True]
+    assert kept.packed_points > 0
+    points = read_points(fake.server.pk, fake.now - timedelta(hours=9), fake.now, ("calls",))
+    assert (len(points), points.column("calls").sum()) == (300, 600)
+    monkeypatch.setattr(house, "pack_hours", real)
+    again = keep_house(fake.now)
+    assert (again.is_busy, again.rolled_up_rows, again.packed_points) == (False, 0, 0)
+    assert sum(row[SUM_COLUMNS.index("calls")] for row in sums("statement_hour").values()) == 600
+
+
+def test_readings_go_on_while_the_house_is_kept(committed):
+    """Four threads read their servers while the house is kept again and again: every call is counted once."""
+    fakes = [FakeServer(make_server(f"s{i}"), now=committed.now) for i in range(3)]
+    errors: list[BaseException] = []
+    done = threading.Event()
+
+    def read_on(fake: FakeServer) -> None:
+        try:
+            fake.run(1)
+            fake.read()
+            for _ in range(40):
+                fake.run(1, calls=3)
+                fake.read(after_s=400)  # over several hours
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    def keep() -> None:
+        try:
+            while not done.is_set():
+                keep_house(max(fake.now for fake in fakes))
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=read_on, args=(fake,)) for fake in fakes]
+    keeper = threading.Thread(target=keep)
+    for thread in [keeper, *threads]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done.set()
+    keeper.join()
+    assert errors == []
+    now = max(fake.now for fake in fakes) + timedelta(hours=5)
+    keep_house(now)
+    for fake in fakes:
+        points = read_points(fake.server.pk, fake.now - timedelta(days=1), now, ("calls",))
+        assert points.column("calls").sum() == 120
+        fake.server.delete()
+    assert sum(row[SUM_COLUMNS.index("calls")] for row in sums("statement_day").values()) == 360
