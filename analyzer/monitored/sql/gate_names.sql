@@ -103,7 +103,12 @@ select 'cast', pg_catalog.format_type(k.castsource, null) || ' to ' || pg_catalo
 from pg_catalog.pg_cast as k
 join judged as j on j.oid = k.castfunc
 where j.doubt <> ''
-    and (k.castsource in (select oid from types_in_play) or k.casttarget in (select oid from types_in_play))
+    -- a cast of a user's type needs a value of that type
+    and case
+        when k.castsource >= 16384 then k.castsource in (select oid from types_in_play)
+        when k.casttarget >= 16384 then k.casttarget in (select oid from types_in_play)
+        else k.castsource in (select oid from types_in_play) or k.casttarget in (select oid from types_in_play)
+    end
 union
 -- a cast to a domain runs its checks, one to a row type those of its columns
 select 'type', n.name, case t.typtype when 'd' then 'domain' else 'row' end

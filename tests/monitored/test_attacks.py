@@ -1,0 +1,189 @@
+"""Attacks through the real gate: each gets the decision it should, and the server is afterwards as it was."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from analyzer.monitored.connection import ConnectionSettings
+from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.statements.fingerprint import fingerprint
+from tests.monitored.attacks import ATTACKS, PATH, SETUP, Attack, our_sessions, state
+from tests.servers import ScratchDatabase, Server
+
+NOT_SENT = [a for a in ATTACKS if a.decision == "refused" and a.layer in ("text", "ast")]
+GROUPS: dict[str, list[Attack]] = {}
+for sent in ATTACKS:
+    if sent not in NOT_SENT:
+        GROUPS.setdefault(sent.reason, []).append(sent)
+# nobody listens there: whatever is sent fails
+NOWHERE = ConnectionSettings(host="127.0.0.1", port=1, user="nobody", dbname="none", sslmode="disable")
+LIMITS = Limits(statement_timeout_ms=2_000, plan_timeout_ms=1_000, cores=64)
+
+
+# 13 lets the most through (large objects), 18 has the newest syntax
+@pytest.fixture(scope="module", params=[13, 18], ids=lambda version: f"pg{version}")
+def attacked(request: pytest.FixtureRequest, postgres: Callable[[int], Server]) -> Iterator[ScratchDatabase]:
+    """A database holding everything the attacks need; the login may read all of it, as an owner may have granted."""
+    database = ScratchDatabase(postgres(request.param))
+    try:
+        database.execute(
+            *SETUP,
+            f'grant usage on schema ev to "{database.login}"',
+            f'grant usage on foreign server far to "{database.login}"',
+        )
+        yield database
+    finally:
+        database.drop()
+
+
+@pytest.fixture(params=["superuser", "login"])
+def settings(request: pytest.FixtureRequest, attacked: ScratchDatabase) -> ConnectionSettings:
+    dsn = attacked.superuser_dsn if request.param == "superuser" else attacked.dsn
+    return ConnectionSettings.from_dsn(dsn)
+
+
+@pytest.fixture
+def unchanged(attacked: ScratchDatabase) -> Iterator[psycopg.Connection[Any]]:
+    """A superuser's session that listens; the server must be the same after the test, without sessions of ours."""
+    with attacked.connect() as connection:
+        connection.execute("listen x")
+        before = state(connection)
+        yield connection
+        deadline = time.monotonic() + 5
+        while our_sessions(connection, attacked.name) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert our_sessions(connection, attacked.name) == 0
+        assert state(connection) == before
+        assert list(connection.notifies(timeout=0)) == []
+
+
+def send(
+    settings: ConnectionSettings, sql: str, limits: Limits = LIMITS, **request: Any
+) -> list[ExplainOutcome]:
+    request.setdefault("search_path", PATH)
+    return explain_statement(settings, ExplainRequest(sql, fingerprint(sql) or "", **request), limits)
+
+
+@pytest.mark.parametrize("attack", NOT_SENT, ids=lambda attack: attack.name)
+def test_refused_text_reaches_no_server(attack: Attack) -> None:
+    (outcome,) = send(NOWHERE, attack.sql)
+    assert (outcome.decision, outcome.layer) == ("refused", attack.layer)
+    assert attack.reason in outcome.reason
+    assert outcome.plan is None
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("reason", GROUPS)
+def test_attack_is_stopped(
+    reason: str,
+    settings: ConnectionSettings,
+    attacked: ScratchDatabase,
+    unchanged: psycopg.Connection[Any],
+) -> None:
+    wrong = []
+    for attack in GROUPS[reason]:
+        if attacked.server.version < attack.since:
+            continue
+        (outcome,) = send(settings, attack.sql)
+        is_expected = (outcome.decision, outcome.layer) == (attack.decision, attack.layer)
+        is_expected = is_expected and attack.reason in outcome.reason
+        if attack.rights and settings.user == attacked.login and outcome.layer == "rights":
+            is_expected = outcome.decision == "refused"
+        if not is_expected or (outcome.plan is not None and outcome.plan.is_analyzed):
+            wrong.append((attack.name, outcome.decision, outcome.layer, outcome.reason))
+    assert wrong == []
+
+
+@pytest.mark.postgres
+def test_row_security_is_planned_only_unless_the_login_bypasses_it(
+    attacked: ScratchDatabase, unchanged: psycopg.Connection[Any]
+) -> None:
+    (outcome,) = send(ConnectionSettings.from_dsn(attacked.dsn), "select * from secured")
+    assert (outcome.decision, outcome.layer) == ("plan_only", "catalog")
+    assert "row security" in outcome.reason
+    (outcome,) = send(ConnectionSettings.from_dsn(attacked.superuser_dsn), "select * from secured")
+    assert outcome.decision == "executed"
+    # below a view the policies of the view's owner count, whoever asks
+    (outcome,) = send(ConnectionSettings.from_dsn(attacked.superuser_dsn), "select * from secured, view_good")
+    assert (outcome.decision, outcome.layer) == ("plan_only", "catalog")
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select * from view_good where id = 7",
+        "select count(*) from frozen",
+        "select id, lower(note) from victim where id in (1, 2) order by note limit 3",
+        "with recursive t(n) as (select 1 union all select n + 1 from t where n < 50) select * from t",
+        "select repeat(note, 3), '; drop table victim; --', $stmt$ a $stmt$ from victim",
+        "select gen_random_uuid(), clock_timestamp(), random() from victim limit 1",
+    ],
+)
+def test_harmless_neighbours_of_attacks_are_executed(
+    sql: str, settings: ConnectionSettings, unchanged: psycopg.Connection[Any]
+) -> None:
+    (outcome,) = send(settings, sql, max_exec_time_ms=10.0)
+    assert outcome.decision == "executed", outcome.reason
+    assert outcome.plan is not None
+    assert outcome.plan.is_analyzed
+
+
+@pytest.mark.postgres
+def test_function_that_sleeps_while_planning_is_cut_off(
+    settings: ConnectionSettings, unchanged: psycopg.Connection[Any]
+) -> None:
+    begun = time.monotonic()
+    (outcome,) = send(settings, "select * from victim where id = ev.sleepy()")
+    assert (outcome.decision, outcome.layer) == ("failed", "plan")
+    assert outcome.reason == "planning a statement was stopped: it took longer than its statement_timeout"
+    assert time.monotonic() - begun < 3
+
+
+@pytest.mark.postgres
+def test_function_that_swallows_cancelling_is_terminated(
+    settings: ConnectionSettings, unchanged: psycopg.Connection[Any]
+) -> None:
+    begun = time.monotonic()
+    (outcome,) = send(settings, "select * from victim where id = ev.stubborn()")
+    assert (outcome.decision, outcome.layer) == ("failed", "connection")
+    assert outcome.reason == "It ignored its statement_timeout, so the watchdog ended the session."
+    # timeout 1 s, then 5 s until it is terminated, and the noise of a busy machine
+    assert 5 < time.monotonic() - begun < 8
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with recursive t(n) as (select 1 union all select n + 1 from t) select count(*) from t",
+        "with recursive t(s) as (select 'x' union all select s || s from t) select count(*) from t",
+        "select count(*) from generate_series(1, 9000000) a where a::text like '%77%' and md5(a::text) < 'a'",
+    ],
+)
+def test_what_no_plan_tells_is_bounded_by_the_timeout(
+    sql: str, settings: ConnectionSettings, unchanged: psycopg.Connection[Any]
+) -> None:
+    begun = time.monotonic()
+    (outcome,) = send(settings, sql, Limits(statement_timeout_ms=1_000, cores=64), max_exec_time_ms=5.0)
+    assert (outcome.decision, outcome.layer) == ("failed", "run")
+    assert outcome.plan is not None  # plain EXPLAIN's
+    assert time.monotonic() - begun < 6
+
+
+@pytest.mark.postgres
+def test_without_the_gate_the_comparison_sees_what_read_only_lets_through(attacked: ScratchDatabase) -> None:
+    """The other tests would not be worth much if their comparison were blind."""
+    with attacked.connect() as observer, attacked.connect() as attacker:
+        before = state(observer)
+        attacker.execute("begin read only")
+        attacker.execute("explain analyze create table stolen as select * from victim")
+        attacker.execute("select pg_advisory_lock(4711)")
+        attacker.execute("select id operator(ev.@@@) 1 from victim limit 1")
+        attacker.execute("commit")
+        changed = {name for name, value in state(observer).items() if value != before[name]}
+        attacker.execute("drop table stolen")
+    assert changed == {"classes", "advisory locks"}
