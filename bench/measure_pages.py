@@ -37,11 +37,8 @@ def measure(context: Context) -> list[Result]:
             times = times_ms(ask, TIMES)
             with CaptureQueriesContext(connection) as queries:
                 ask()
-            results.append(
-                Result(
-                    f"{key}: {what}, {len(queries)} queries, median {median(times):.0f} ms, p95", p95(times), "ms", 200
-                )
-            )
+            label = f"{key}: {what}, {len(queries)} queries, median {median(times):.0f} ms, p95"
+            results.append(Result(label, p95(times), "ms", 200))
     results += _for_checks(server)
     return results
 

@@ -32,7 +32,7 @@ def table(results: Sequence[Result]) -> str:
     for r in results:
         limit = "" if r.limit is None else f"limit {r.limit:g}"
         verdict = "" if r.holds is None else "pass" if r.holds else "FAIL"
-        lines.append(f"  {r.what:<66} {r.value:>10.2f} {r.unit:<8} {limit:<12} {verdict}")
+        lines.append(f"  {r.what:<74} {r.value:>10.2f} {r.unit:<8} {limit:<12} {verdict}")
     return "\n".join(lines)
 
 
