@@ -84,6 +84,8 @@ def _without_comments(sql: str) -> str | None:
     tokens = _tokens(sql)
     if tokens is None:
         return _readable_head(sql)
+    if any(t.name == "SCONST" and sql[t.start] == "'" and _text(sql, t).endswith("\\'") for t in tokens):
+        return None  # with standard_conforming_strings off the literal goes on behind that quote
     return _replace(sql, [(t, " ") for t in tokens if t.name in COMMENT_TOKENS and _text(sql, t) != LIST_MARK])
 
 
