@@ -273,7 +273,12 @@ class _Reader:
             pass  # for the parameters only: a condition on groups is no condition on rows
         self._shape(node, block)
         quals = tuple(j.quals for j in joins if j.quals is not None)
-        clauses = (node.groupClause, node.havingClause, node.sortClause, node.distinctClause, node.windowClause)
+        outputs = {target.name for target in node.targetList or () if target.name}
+        grouped, sorts = (
+            tuple(i for i in items or () if not _is_output_name(i, outputs))
+            for items in (node.groupClause, node.sortClause)
+        )
+        clauses = (grouped, node.havingClause, sorts, node.distinctClause, node.windowClause)
         parts = (node.targetList, node.whereClause, quals, *clauses)
         self._expressions(tuple(part for part in parts if part is not None), block)
         for count, meaning in ((node.limitCount, "limit"), (node.limitOffset, "offset")):
@@ -479,6 +484,14 @@ class _Reader:
                     if inner is not None and inner.table.selected is not None:
                         inner.table.selected.add(inner.name)
                 derived.is_complete = derived.is_complete and source.derived.is_complete
+
+
+def _is_output_name(item: Node, outputs: set[str]) -> bool:
+    """``ORDER BY total`` where the target list has ``... AS total``: no table's column."""
+    node = item.node if isinstance(item, ast.SortBy) else item
+    if not isinstance(node, ast.ColumnRef) or len(node.fields) != 1:
+        return False
+    return getattr(node.fields[0], "sval", None) in outputs
 
 
 def is_aggregate(call: Node) -> bool:

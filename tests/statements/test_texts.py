@@ -39,7 +39,8 @@ def test_lists_of_any_length_are_one_statement():
 
 @pytest.mark.parametrize(
     "sql",
-    ["", ";", "-- nothing", "select * from t where", "<insufficient privilege>", "select 1\0", "selec 1", "\ud800", None,
+    ["", ";", "-- nothing", "select * from t where", "<insufficient privilege>", "select 1\0", "selec 1",
+     "\ud800", None,
      "select '" + "x" * 100_000 + "'"],
 )  # fmt: skip
 def test_what_has_no_fingerprint(sql):
@@ -129,7 +130,8 @@ def test_no_secret_is_kept(sql):
 
 
 @pytest.mark.parametrize(
-    "sql", ["SELECT * FROM t WHERE card = 4111111111111111", "EXECUTE p(4111111111111111)", "SET app.id = 4111111111111111",
+    "sql", ["SELECT * FROM t WHERE card = 4111111111111111", "EXECUTE p(4111111111111111)",
+            "SET app.id = 4111111111111111",
             "SELECT -4111111111111111", "SELECT 4111111111111111.5e1, 0x4111111111111111", "CALL p(4111111111111111)",
             "SELECT * FROM t WHERE a = 4111111111111111 AND"]
 )  # fmt: skip
@@ -180,7 +182,7 @@ def test_tags_of_comments(sql, tags):
 
 def test_cte_names_are_no_tables():
     sql = (
-        "with recursive a as (select * from x union select * from a), b as (select 1 from a join s.y using (id) for update)"
+        "with recursive a as (select * from x union select * from a), b as (select 1 from a join s.y using (id) for update)"  # noqa: E501
         " update b set c = 1 from a where exists (select 1 from z, x)"
     )
     tables = (TableName("", "b"), TableName("", "x"), TableName("s", "y"), TableName("", "z"))
@@ -225,8 +227,10 @@ def test_kinds_and_reasons(sql, kind, utility, reason):
 
 
 @pytest.mark.parametrize(
-    ("sql", "limits"), [("select 1 limit 5", True), ("select 1 limit $1", True), ("select 1 fetch first row only", True),
-                        ("select 1 limit all", False), ("select 1 limit null", False), ("select (select 1 limit 1)", False)]
+    ("sql", "limits"), [("select 1 limit 5", True), ("select 1 limit $1", True),
+                        ("select 1 fetch first row only", True),
+                        ("select 1 limit all", False), ("select 1 limit null", False),
+                        ("select (select 1 limit 1)", False)]
 )  # fmt: skip
 def test_limits(sql, limits):
     assert parse_statement(sql).has_limit is limits
