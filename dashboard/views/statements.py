@@ -10,12 +10,14 @@ from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Statement
 from analyzer.store.timelines import sparklines
 from analyzer.store.totals import StatementTotals, statement_totals
+from analyzer.store.windows import SPANS
 from dashboard.server_rows import open_findings
 from dashboard.server_state import server_state
 from dashboard.sparkline import sparkline
@@ -67,11 +69,14 @@ class _Counted(Sequence[Row]):
 @login_required
 @require_GET
 def all_statements(request: HttpRequest) -> HttpResponse:
-    """To the statements of the first server by name; there is no list across servers yet."""
-    first = Server.objects.order_by("-is_active", "name").first()
-    if first is None:
+    """To the statements of the server asked for, else of the first by name; there is no list across servers yet."""
+    slugs = list(Server.objects.order_by("-is_active", "name").values_list("slug", flat=True))
+    if not slugs:
         return render(request, "dashboard/no_server.html", {"section": "statements"})
-    return redirect("statements", first.slug)
+    wanted = request.GET.get("server", "")
+    path = reverse("statements", args=[wanted if wanted in slugs else slugs[0]])
+    window = request.GET.get("window")
+    return redirect(f"{path}?window={window}" if window in SPANS else path)
 
 
 @login_required

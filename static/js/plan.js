@@ -26,6 +26,11 @@
   app.config.errorHandler = function (error) {
     place.textContent = "The plan could not be drawn: " + error.message;
   };
+  // On a phone the list of nodes beside the plan takes the room of the plan itself: it starts closed. PEV2 reads
+  // its options from the local storage; this start is not kept there.
+  const narrow = window.innerWidth < 700 && !localStorage.getItem("viewOptions");
+  if (narrow) localStorage.setItem("viewOptions", JSON.stringify({ diagramWidth: 0 }));
   app.mount(place);
+  if (narrow) localStorage.removeItem("viewOptions");
   place.dataset.drawn = "";
 })();

@@ -98,6 +98,7 @@ def test_statement_page_tells_what_why_and_what_to_do(person, shop):
     assert "Seq Scan on shop_order" in shown
     assert f'src="/plans/{shop.plan.pk}/"'.encode() in page.content
     assert b'id="statement-load"' in page.content
+    assert "public.shop_order 160 000 14 MB CREATE INDEX shop_order_pkey" in shown
 
 
 def test_statement_without_a_suggestion_says_why(person, shop):
@@ -187,6 +188,15 @@ def test_a_server_that_is_down_says_since_when_and_why(person, shop):
     fingerprint = shop.statements[0].fingerprint
     for path in ("/servers/shop/statements/", f"/servers/shop/statements/{fingerprint}/"):
         assert error in text_of(person.get(path)), path
+
+
+def test_with_many_servers_one_is_chosen_from_a_list(person):
+    for i in range(7):
+        world.server(f"shop{i}")
+    assert b'<option value="shop6">' in person.get("/servers/shop3/statements/").content
+    chosen = person.get("/statements/?server=shop6&window=7d")
+    assert chosen.headers["Location"] == "/servers/shop6/statements/?window=7d"
+    assert person.get("/statements/?server=//evil.example").headers["Location"] == "/servers/shop0/statements/"
 
 
 def test_windows_are_kept_in_the_address(person, shop):

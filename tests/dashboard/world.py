@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from analyzer.checks import all_checks
+from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import (
     Database,
@@ -26,6 +27,7 @@ from analyzer.plans import parse_plan, redact_plan
 from analyzer.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
 from analyzer.store.findings import keep_findings
 from analyzer.store.plans import keep_plan
+from analyzer.store.schemas import keep_schema
 from analyzer.store.snapshots import keep_reading
 from analyzer.store.texts import keep_texts
 
@@ -209,6 +211,33 @@ def plan_of(statement: Statement) -> PlanRecord:
     )
 
 
+def schema(of: Server) -> None:
+    def table(oid: int, name: str, rows: float, size_bytes: int, *indexes: tuple[str, tuple[str, ...]]) -> TableFacts:
+        made = tuple(
+            IndexFacts(
+                oid=oid * 100 + i,
+                schema="public",
+                name=index,
+                method="btree",
+                columns=columns,
+                definition=f"CREATE INDEX {index} ON public.{name} USING btree ({', '.join(columns)})",
+            )
+            for i, (index, columns) in enumerate(indexes)
+        )
+        return TableFacts(oid, "public", name, "r", rows, size_bytes, indexes=made)
+
+    facts = SchemaFacts(
+        "shop",
+        SHOP_VERSION_NUM,
+        (
+            table(1, "shop_order", 160_000, 14_680_064, ("shop_order_pkey", ("id",)), ("ix_placed", ("placed_at",))),
+            table(2, "shop_order_line", 640_000, 58_720_256, ("shop_order_line_pkey", ("id",))),
+            table(3, "shop_product", 12_000, 2_621_440, ("shop_product_pkey", ("id",))),
+        ),
+    )
+    keep_schema(database(of), facts)
+
+
 def scan_finding(fingerprint: str) -> Finding:
     return Finding(
         code="PL004",
@@ -325,6 +354,7 @@ def shop(*, hours: float = 24, every_s: int = 600) -> World:
         step(of, name)
     step(of, "explain", note="2 statements were only planned: they call volatile functions")
     statements = figures(of, hours=hours, every_s=every_s, gap_at_hour=hours * 0.4)
+    schema(of)
     plan = plan_of(statements[0])
     found = [
         scan_finding(statements[0].fingerprint),
