@@ -1,6 +1,5 @@
 """Keeping the store in order: partitions ahead, sums, packing, retention. Every few minutes."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +9,15 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from analyzer.models import ExplainAudit, Server, Snapshot
+from analyzer.models import ExplainAudit, LastReading, Server, Snapshot, Statement
+from analyzer.store import deltas
 from analyzer.store.packing import pack_hours
 from analyzer.store.partitions import LOCK_CLASS, LOCK_HOUSE, drop_old, ensure_partitions
-from analyzer.store.rollups import roll_up
+from analyzer.store.rollups import roll_up, rolled_up_to
+from analyzer.store.texts import name_vanished
 
-logger = logging.getLogger(__name__)
+# Readers add the rows that are not in the sums yet: at 60 s sampling five intervals, which costs them little.
+ROLL_UP_EVERY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,37 @@ def keep_house(now: datetime | None = None) -> Kept:
         if not is_ours:
             return Kept(is_busy=True)
         ensure_partitions(now)
-        rolled = sum(roll_up(server) for server in Server.objects.all())
+        rolled = 0
+        for server in Server.objects.all():
+            if _is_due(server, now):
+                rolled += roll_up(server)
+                _tidy_entries(server, now)
         packed = pack_hours(now)
         dropped = drop_old(now)
-        oldest = now - timedelta(days=settings.ANALYZER_KEEP_HOURS_DAYS)
-        Snapshot.objects.filter(taken_at__lt=oldest).delete()
+        Snapshot.objects.filter(taken_at__lt=now - timedelta(days=settings.ANALYZER_KEEP_HOURS_DAYS)).delete()
         ExplainAudit.objects.filter(at__lt=now - timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS)).delete()
     return Kept(rolled, packed, len(dropped))
+
+
+def _is_due(server: Server, now: datetime) -> bool:
+    """Sums are made every few minutes only, but the last rows of a server that is no longer read are not left out."""
+    last = LastReading.objects.filter(server=server).values_list("taken_at", flat=True).first()
+    if last is None:
+        return False
+    mark = rolled_up_to(server)
+    return mark is None or last - mark >= ROLL_UP_EVERY or (last > mark and now - last >= ROLL_UP_EVERY)
+
+
+def _tidy_entries(server: Server, now: datetime) -> None:
+    last = LastReading.objects.filter(server=server).first()
+    reading = deltas.load(bytes(last.data)) if last is not None else None
+    if reading is None:
+        return
+    present = reading.entry_ids.tolist()
+    name_vanished(server, present, now)
+    # no figure of it is left, and the server does not know it any more
+    oldest = now - timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS)
+    Statement.objects.filter(server=server, last_seen__lt=oldest).exclude(entries__in=present).delete()
 
 
 @contextmanager

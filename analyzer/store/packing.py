@@ -11,6 +11,7 @@ NULL says that all are zero. Planes of high bytes are mostly zeros, so a counter
 times of the chunk (microseconds since the hour) followed by each point's index into them.
 """
 
+import logging
 import struct
 import zlib
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from numpy.typing import NDArray
 from analyzer.store.columns import COLUMNS
 from analyzer.store.copying import copy_out, to_us, us_sql
 from analyzer.store.partitions import drop_partition, ensure_partition, floor_to, partitions_of
+
+logger = logging.getLogger(__name__)
 
 CHUNK_POINTS = 2000  # measured (docs/performance.md): more hardly compresses better, and is slower for one entry
 # Hours stay fresh until they ended this long ago: a page's last hour is then never cut out of chunks.
@@ -88,9 +91,14 @@ def pack_hours(now: datetime) -> int:
     """Pack every fresh hour that ended FRESH_FOR ago; the number of points packed."""
     packed = 0
     for name, start in partitions_of("statement_delta"):
-        if start + timedelta(hours=1) + FRESH_FOR <= now:
+        if start + timedelta(hours=1) + FRESH_FOR > now:
+            continue
+        try:
             packed += pack_hour(name, start)
-            drop_partition("statement_delta", name)
+        except NotRolledUp:
+            logger.warning("%s is not in the hourly sums yet; the next run packs it", name)
+        else:
+            drop_partition("statement_delta", name, only_empty=True)  # a late row may have come since
     return packed
 
 
@@ -101,8 +109,10 @@ def pack_hour(partition: str, hour: datetime) -> int:
         cursor.execute("set local lock_timeout = '5s'")
         cursor.execute(f"lock table {partition} in share row exclusive mode")  # readers may, writers may not
         cursor.execute(
-            f"select d.server_id, bool_and(d.taken_at <= r.taken_at) from (select server_id, max(taken_at) as"
-            f" taken_at from {partition} group by 1) d left join rolled_up r using (server_id) group by 1"
+            # servers that were deleted meanwhile are not among them: their rows go without being packed
+            "select d.server_id, coalesce(d.taken_at <= r.taken_at, false)"
+            f" from (select server_id, max(taken_at) as taken_at from {partition} group by 1) d"
+            " join analyzer_server s on s.id = d.server_id left join rolled_up r on r.server_id = d.server_id"
         )
         servers = cursor.fetchall()
         if any(not is_rolled for _, is_rolled in servers):

@@ -97,12 +97,9 @@ def ensure_partition(table: str, at: datetime) -> str:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, LOCK_PARTITIONS])
             if not _is_attached(name):
-                cursor.execute(f"drop table if exists {name}")  # detached by a run that was cut short
-                cursor.execute(f"create table {name} (like {table} including all)")
-                cursor.execute(
-                    f"alter table {table} attach partition {name} for values from (%s) to (%s)",
-                    [start.isoformat(), next_start(start, series.step).isoformat()],
-                )
+                # there already when it was detached by a run that was cut short
+                cursor.execute(f"create table if not exists {name} (like {table} including all)")
+                _attach(table, name, start)
     return name
 
 
@@ -125,18 +122,33 @@ def drop_old(now: datetime) -> list[str]:
     return dropped
 
 
-def drop_partition(table: str, name: str) -> None:
-    """Detach and drop. Concurrently where possible: nobody waits. Safe to repeat after an interruption."""
+def drop_partition(table: str, name: str, *, only_empty: bool = False) -> None:
+    """Detach and drop. Concurrently where possible: nobody waits. Safe to repeat after an interruption.
+
+    ``only_empty``: one that got rows until the moment it was detached goes back where it was.
+    """
     with connection.cursor() as cursor:
         if connection.in_atomic_block:
             cursor.execute(f"alter table {table} detach partition {name}")
         else:
-            cursor.execute("select i.inhdetachpending from pg_inherits i where i.inhrelid = to_regclass(%s)", [name])
+            cursor.execute("select inhdetachpending from pg_inherits where inhrelid = to_regclass(%s)", [name])
             row = cursor.fetchone()
             if row is not None:
                 how = "finalize" if row[0] else "concurrently"
                 cursor.execute(f"alter table {table} detach partition {name} {how}")
-        cursor.execute(f"drop table if exists {name}")
+        cursor.execute(f"select exists (select from {name})")
+        if only_empty and cursor.fetchone()[0]:
+            _attach(table, name, SERIES[table].start_from(name))
+        else:
+            cursor.execute(f"drop table if exists {name}")
+
+
+def _attach(table: str, name: str, start: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"alter table {table} attach partition {name} for values from (%s) to (%s)",
+            [start.isoformat(), next_start(start, SERIES[table].step).isoformat()],
+        )
 
 
 def _is_attached(name: str) -> bool:

@@ -25,9 +25,7 @@ def roll_up(server: Server) -> int:
         upto = LastReading.objects.filter(server=server).values_list("taken_at", flat=True).first()
         if upto is None:
             return 0
-        cursor.execute("select taken_at from rolled_up where server_id = %s", [server.pk])
-        row = cursor.fetchone()
-        after = row[0] if row else _first_delta(server.pk, upto)
+        after = rolled_up_to(server) or _first_delta(server.pk, upto)
         touched = 0
         if after < upto:
             touched = _add("statement_hour", server.pk, after, upto)
@@ -39,6 +37,14 @@ def roll_up(server: Server) -> int:
             [server.pk, upto],
         )
     return touched
+
+
+def rolled_up_to(server: Server) -> datetime | None:
+    """The mark; None before the first time."""
+    with connection.cursor() as cursor:
+        cursor.execute("select taken_at from rolled_up where server_id = %s", [server.pk])
+        row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def _first_delta(server_id: int, upto: datetime) -> datetime:

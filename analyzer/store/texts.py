@@ -5,7 +5,7 @@ hexadecimal digits), so that its load is counted; once a text comes, the entry m
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -148,6 +148,18 @@ def _mark_own(server: Server, entry_ids: list[int]) -> None:
             " from sums where s.server_id = %(server)s and s.taken_at = sums.taken_at",
             {"ids": entry_ids, "server": server.pk},
         )
+
+
+def name_vanished(server: Server, present: Iterable[int], now: datetime) -> int:
+    """Entries that went before their text was read get a stand-in, and our own that are gone are forgotten.
+
+    ``present``: ids of the entries in the last reading. What comes back later gets its text, or its row, anew.
+    """
+    gone = StatementEntry.objects.filter(server=server, statement__isnull=True).exclude(pk__in=list(present))
+    gone.filter(is_own=True).delete()
+    return keep_texts(
+        server, [StatementText(e.role_oid, e.database_oid, e.queryid, e.toplevel, None) for e in gone], now=now
+    )
 
 
 def retryable_entries(server_id: int) -> list[int]:

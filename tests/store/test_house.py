@@ -127,6 +127,56 @@ def test_old_snapshots_go(server):
     assert [s.taken_at for s in Snapshot.objects.all()] == [HOUR - timedelta(days=1)]
 
 
+def test_detached_partition_of_an_interrupted_run_is_used_again(server):
+    write(server, HOUR, random_values(np.random.default_rng(1)))
+    with connection.cursor() as cursor:
+        cursor.execute("alter table statement_delta detach partition statement_delta_p2026030422")
+    write(server, HOUR + timedelta(minutes=1), random_values(np.random.default_rng(2)))
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from statement_delta")
+        assert cursor.fetchone() == (80,)
+
+
+def test_sums_are_made_every_few_minutes_and_once_more_when_readings_stop(fake):
+    fake.run(1)
+    fake.read()
+    fake.run(1)
+    fake.read()
+    assert keep_house(fake.now).rolled_up_rows == 1
+    for _ in range(4):
+        fake.run(1)
+        fake.read()
+    assert keep_house(fake.now).rolled_up_rows == 0
+    assert keep_house(fake.now + timedelta(minutes=5)).rolled_up_rows == 1
+    assert keep_house(fake.now + timedelta(minutes=10)).rolled_up_rows == 0
+
+
+def test_entries_that_went_without_a_text_are_not_lost(fake):
+    for queryid in (1, 2, 3):
+        fake.run(queryid)
+    fake.read()
+    fake.name({1: "select 1", 3: "/* pgloupe */ select 2"})
+    del fake.entries[2], fake.entries[3]
+    fake.run(1)
+    fake.read()
+    keep_house(fake.now)
+    assert fake.entry(2).statement.text_state == "missing"
+    assert list(fake.server.entries.order_by("queryid").values_list("queryid", flat=True)) == [1, 2]
+
+
+def test_statements_go_when_none_of_their_figures_is_left(fake):
+    for queryid in (1, 2):
+        fake.run(queryid)
+    fake.read()
+    fake.name({1: "select 1", 2: "select 2, 2"})
+    del fake.entries[2]
+    for days, left in ((399, [1, 2]), (2, [1])):  # the first is still in pg_stat_statements
+        fake.read(after_s=days * 86_400)
+        keep_house(fake.now)
+        assert sorted(fake.server.entries.values_list("queryid", flat=True)) == left
+    assert fake.server.statements.count() == 1
+
+
 def test_reading_works_without_any_partition_made_ahead(fake):
     fake.run(1)
     fake.read()

@@ -11,9 +11,10 @@ from analyzer.store import packing
 from analyzer.store.columns import COLUMNS
 from analyzer.store.copying import from_us, to_us
 from analyzer.store.packing import decode, decode_times, encode, encode_times, pack_hour, pack_hours, read_points
-from analyzer.store.partitions import partitions_of
+from analyzer.store.partitions import drop_partition, partitions_of
 from analyzer.store.rollups import roll_up
 from analyzer.store.snapshots import write_deltas
+from tests.store.conftest import make_server
 
 HOUR = datetime(2026, 3, 4, 10, tzinfo=UTC)
 
@@ -149,13 +150,27 @@ class TestHours:
         fill(server)
         with connection.cursor() as cursor:
             cursor.execute("update rolled_up set taken_at = %s", [HOUR + timedelta(minutes=10)])
-        with pytest.raises(packing.NotRolledUp):
-            pack_hours(HOUR + timedelta(hours=4))
+        assert pack_hours(HOUR + timedelta(hours=4)) == 0
         assert count("statement_packed") == 0
 
-    def test_servers_are_kept_apart(self, server):
-        from tests.store.conftest import make_server
+    def test_rows_of_a_deleted_server_hold_nothing_up(self, server):
+        written = fill(server, intervals=4)
+        gone = make_server("gone")
+        fill(gone, intervals=4)
+        with connection.cursor() as cursor:
+            cursor.execute("update rolled_up set taken_at = %s where server_id = %s", [HOUR, gone.pk])
+        gone.delete()
+        assert pack_hours(HOUR + timedelta(hours=4)) == len(written)
+        assert read_back(server) == written
 
+    def test_rows_that_come_while_their_hour_goes_are_kept(self, server):
+        fill(server, intervals=2)
+        (name, start), *_ = partitions_of("statement_delta")
+        drop_partition("statement_delta", name, only_empty=True)
+        assert partitions_of("statement_delta") == [(name, start)]
+        assert count("statement_delta") == 400
+
+    def test_servers_are_kept_apart(self, server):
         other = make_server("other")
         written, others = fill(server, seed=1, intervals=4), fill(other, seed=2, intervals=4)
         pack_hours(HOUR + timedelta(hours=4))
