@@ -7,7 +7,6 @@ the end: nothing stays behind, not even in a pooler's server session.
 
 import contextlib
 import re
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ from analyzer.monitored.loader import MARKER
 from analyzer.monitored.watchdog import Backend, Watchdog
 from analyzer.statements.tree import Node, Unparsable, fresh_parse
 
+# One name for all: pg_stat_statements keeps an entry for every different text of a utility before 17.
+PREPARED = "pgloupe"
 MOST_UNTYPED = 50  # judgement: round trips for one statement
 PLAIN = "FORMAT JSON, VERBOSE, SETTINGS"
 
@@ -55,7 +56,7 @@ class ExplainSession:
     @contextlib.contextmanager
     def prepared(self, text: str) -> Iterator[str]:
         """PREPARE; gives the name. Gone at the end, also after an error."""
-        name = f"pgloupe_{secrets.token_hex(6)}"
+        name = PREPARED
         self._prepare(name, text)
         try:
             with self._savepoint():
@@ -68,6 +69,7 @@ class ExplainSession:
     def _prepare(self, name: str, text: str) -> None:
         """Parameters whose type nothing tells, as in json_build_object($1, $2), are text."""
         untyped: set[int] = set()
+        has_deallocated = False
         while True:
             types = ", ".join("text" if n in untyped else "unknown" for n in range(1, max(untyped, default=0) + 1))
             sent = f"PREPARE {MARKER} {name}{f' ({types})' if types else ''} AS {text}"
@@ -77,6 +79,10 @@ class ExplainSession:
                     self._run(sent, "preparing a statement")
                 return
             except StatementFailed as error:
+                if error.sqlstate == pg.DuplicatePreparedStatement.sqlstate and not has_deallocated:
+                    has_deallocated = True  # left behind in a pooler's session by a lost connection of ours
+                    self._run(f"DEALLOCATE {MARKER} {name}", "deallocating a statement")
+                    continue
                 number = re.search(r"\$(\d+)", error.text)
                 is_known = number is None or int(number[1]) in untyped or len(untyped) >= MOST_UNTYPED
                 if error.sqlstate != pg.IndeterminateDatatype.sqlstate or is_known:
@@ -108,15 +114,16 @@ class ExplainSession:
     @contextlib.contextmanager
     def _savepoint(self, *, keep: bool = False) -> Iterator[None]:
         """An error inside costs the statement, not the transaction. ``keep``: go back only after an error."""
-        name = f"pgloupe_{secrets.token_hex(4)}"
-        self._run(f"SAVEPOINT {name}", "setting a savepoint")
+        self._run(f"SAVEPOINT {MARKER} pgloupe", "setting a savepoint")
         failed = True
         try:
             yield
             failed = False
         finally:
-            if self.connection.is_usable and (failed or not keep):
-                self._run(f"ROLLBACK TO SAVEPOINT {name}", "going back to a savepoint")
+            if self.connection.is_usable:
+                if failed or not keep:
+                    self._run(f"ROLLBACK {MARKER} TO SAVEPOINT pgloupe", "going back to a savepoint")
+                self._run(f"RELEASE {MARKER} SAVEPOINT pgloupe", "releasing a savepoint")
 
     def _server_must_parse_one(self, text: str) -> None:
         """The server's parser, too, finds one command: it refuses two before it looks at types."""

@@ -24,11 +24,12 @@ QUIET_WRAPPERS = frozenset({"postgres_fdw", "file_fdw"})
 
 @dataclass(frozen=True, slots=True)
 class CatalogVerdict:
-    """As ``safety.Verdict``; ``tables`` gives for a name as written (schema or "", name) the one it stands for."""
+    """As ``safety.Verdict``; ``tables`` gives for a name as written (schema or "", name) the ones it may stand for:
+    one, or all that views are made of."""
 
     decision: Decision = "analyze"
     reason: str = ""
-    tables: dict[Name, Name] = field(default_factory=dict)
+    tables: dict[Name, tuple[Name, ...]] = field(default_factory=dict)
     is_recursive: bool = False  # a view is
 
 
@@ -52,8 +53,9 @@ def check_catalog(connection: MonitoredConnection, names: Names, search_path: Se
         },
         action="looking up the tables of a statement",
     )
+    below_views = tuple((row.schema, row.name) for row in rows if row.kind in "rpm" and not row.wanted_names)
     tables = {
-        wanted: (row.schema, row.name)
+        wanted: below_views if row.kind == "v" else ((row.schema, row.name),)
         for row in rows
         if row.wanted_names
         for wanted in zip(row.wanted_schemas, row.wanted_names, strict=True)

@@ -50,5 +50,6 @@ TRUSTED_EXTENSIONS = (
 # Volatile, but without effect outside the row they are called for.
 HARMLESS_VOLATILE = (
     "random", "random_normal", "clock_timestamp", "gen_random_uuid", "timeofday", "uuidv4", "uuidv7",
+    "timezone",  # volatile before 14 by an oversight (pg_proc.dat)
     "uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "gen_random_bytes",
 )  # fmt: skip

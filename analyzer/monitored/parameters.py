@@ -184,12 +184,16 @@ def _range_value(operator: str, known: ColumnStatistics, type_name: str, is_rare
     last = known.percentile(100)
     if operator == "gt" and type_name in DAY_TYPES and last is not None and _is_near(last, now):
         # such a column is asked for its newest rows
-        moment = now - (timedelta(hours=1) if is_rare else timedelta(days=1))
-        return moment.isoformat()
+        return _ago(now, timedelta(hours=1) if is_rare else timedelta(days=1))
     percents = {
         "gt": (50, 95), "lt": (50, 5), "between_low": (47.5, 94), "between_high": (52.5, 99),
     }  # fmt: skip
     return known.percentile(percents[operator][is_rare])
+
+
+def _ago(now: datetime, ago: timedelta) -> str:
+    """To the hour: every other text would be another entry of pg_stat_statements."""
+    return (now - ago).replace(minute=0, second=0, microsecond=0).isoformat()
 
 
 def _is_near(text: str, now: datetime) -> bool:
@@ -228,7 +232,7 @@ def _assumed(use: ParameterUse, type_name: str, is_rare: bool, now: datetime) ->
     if use.operator == "contains":
         return None  # {} would match every row
     if type_name in DAY_TYPES:
-        return (now - timedelta(days=1)).isoformat()
+        return _ago(now, timedelta(days=1))
     if type_name == "time without time zone":
         return "12:00"
     if type_name.endswith("[]") and (element := ASSUMED.get(type_name.removesuffix("[]"))):

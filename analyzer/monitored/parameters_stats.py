@@ -1,7 +1,6 @@
 """Reads the statistics of the columns that a statement's parameters meet."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.parameters import ColumnStatistics, Statistics
@@ -10,16 +9,18 @@ from analyzer.statements.safety import Name
 
 
 def read_statistics(
-    connection: MonitoredConnection, uses: Mapping[int, ParameterUse], tables: Mapping[Name, Name]
+    connection: MonitoredConnection, uses: Mapping[int, ParameterUse], tables: Mapping[Name, tuple[Name, ...]]
 ) -> Statistics:
-    """Keyed as ``uses`` name the columns; ``tables`` tells which table a name stands for. Values never leave memory."""
+    """Keyed as ``uses`` name the columns; values never leave memory.
+
+    ``tables`` tells which tables a name stands for: several for a view, whose column is taken for theirs by name.
+    """
     wanted: dict[tuple[str, str, str], list[tuple[str, str, str]]] = {}
     for use in uses.values():
         if use.table is None or use.column is None:
             continue
         written = (use.schema or "", use.table)
-        found = tables.get(written) or tables.get(("", use.table))
-        if found is not None:
+        for found in tables.get(written) or tables.get(("", use.table)) or ():
             wanted.setdefault((*found, use.column), []).append((*written, use.column))
     if not wanted:
         return {}
@@ -41,5 +42,5 @@ def read_statistics(
             tuple(v for v in row.histogram_bounds or () if v is not None),
         )
         for key in wanted[row.schema, row.table_name, row.name]:
-            statistics[key] = replace(known)
+            statistics[key] = known
     return statistics

@@ -1,0 +1,117 @@
+"""Values chosen from column statistics."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from analyzer.monitored.parameters import (
+    ColumnStatistics,
+    NoValues,
+    ValueSet,
+    array_literal,
+    choose_values,
+    fixed_values,
+)
+from analyzer.statements.predicates import parameter_columns
+
+NOW = datetime(2026, 3, 5, 14, 25, 36, tzinfo=UTC)
+STATUS = ColumnStatistics(("paid", "sent", "new"), (0.5, 0.3, 0.1), ("alpha", "beta", "new", "omega", "zeta"))
+UNIQUE = ColumnStatistics((), (), tuple(str(n) for n in range(0, 1001, 10)))
+STATISTICS = {
+    ("", "t", "status"): STATUS,
+    ("", "t", "id"): UNIQUE,
+    ("", "t", "name"): ColumnStatistics(("50%_x", "b"), (0.2, 0.1), ()),
+    ("", "t", "flag"): ColumnStatistics(("t", "f"), (0.9, 0.1), ()),
+    ("", "t", "at"): ColumnStatistics(
+        (), (), ("2026-01-01 00:00:00+00", "2026-02-01 00:00:00+00", "2026-03-05 14:00:00+00")
+    ),
+    ("", "t", "old"): ColumnStatistics((), (), ("2001-01-01", "2002-01-01", "2003-01-01")),
+    ("", "t", "doc"): ColumnStatistics(('{"list": [1], "kind": "view", "n": 3}',), (0.1,), ()),
+    ("", "t", "tags"): ColumnStatistics(('{a,b}',), (0.1,), ()),
+}  # fmt: skip
+
+
+def chosen(sql: str, *types: str) -> list[ValueSet] | NoValues:
+    return choose_values(parameter_columns(sql), types, STATISTICS, NOW, fixed_values(sql))
+
+
+def literals(sql: str, *types: str) -> list[tuple[str, ...]]:
+    sets = chosen(sql, *types)
+    assert not isinstance(sets, NoValues), sets.reason
+    return [s.literals for s in sets]
+
+
+@pytest.mark.parametrize(
+    ("condition", "types", "expected"),
+    [
+        # the median-weighted most common value; a histogram bound that is none of them
+        ("status = $1", ["text"], [("paid",), ("omega",)]),
+        ("id = $1", ["integer"], [("500",)]),
+        ("flag = $1", ["boolean"], [("t",), ("f",)]),
+        ("status in ($1, $2)", ["text", "text"], [("paid", "sent"), ("omega", "zeta")]),
+        ("id > $1", ["integer"], [("500",), ("950",)]),
+        ("id < $1", ["integer"], [("500",), ("50",)]),
+        ("id between $1 and $2", ["integer", "integer"], [("480", "520"), ("940", "990")]),
+        ("name like $1", ["text"], [("50\\%%",), ("b%",)]),
+        ("id = any($1::int[])", ["integer[]"], [('{"500","510","520","530","540"}',)]),
+        ("at > $1", ["timestamp with time zone"], [("2026-03-04T14:00:00+00:00",), ("2026-03-05T13:00:00+00:00",)]),
+        ("old > $1", ["date"], [("2002-01-01",), ("2003-01-01",)]),
+        ("doc @> $1", ["jsonb"], [('{"kind": "view"}',)]),
+        ("doc ? $1", ["text"], [("kind",)]),
+        ("tags @> $1", ["text[]"], [("{a,b}",)]),
+        ("status = $1 limit $2 offset $3", ["text", "bigint", "bigint"], [("paid", "10", "20"), ("omega", "10", "20")]),
+        ("date_trunc($1, at) = $2", ["text", "timestamp with time zone"], [("day", "2026-03-04T14:00:00+00:00")]),
+    ],
+)
+def test_value_of_a_condition(condition: str, types: list[str], expected: list[tuple[str, ...]]) -> None:
+    assert literals(f"select * from t where {condition}", *types) == expected
+
+
+def test_parameter_that_meets_no_column_is_assumed_and_told() -> None:
+    sets = chosen("select $1, * from t where at > now() - cast($2 as interval)", "text", "interval")
+    assert not isinstance(sets, NoValues)
+    assert [(s.source, s.literals, s.assumed) for s in sets] == [
+        ("typical", ("a", "1 day"), (1, 2)),
+        ("rare", ("a", "30 days"), (1, 2)),
+    ]
+
+
+def test_condition_on_a_column_without_statistics_gives_no_values() -> None:
+    found = chosen("select * from t where unknown = $1", "text")
+    assert found == NoValues(
+        "The statistics give no value for $1, compared with t.unknown;"
+        " they may not be readable, or the column was never analysed."
+    )
+
+
+def test_type_without_a_plain_value_gives_no_values() -> None:
+    assert chosen("select $1::regclass", "regclass") == NoValues("No value is known for $1 of type regclass.")
+
+
+def test_median_weighted_value_is_not_the_first_of_many_equal_ones() -> None:
+    even = ColumnStatistics(tuple("abcdefghij"), (0.05,) * 10, ())
+    assert even.typical[0] == "e"
+    assert even.rare[0] == "j"
+
+
+def test_histogram_percentiles_fall_back_to_common_values_in_their_order() -> None:
+    assert ColumnStatistics(("10", "9", "100"), (0.3, 0.2, 0.1), ()).percentile(100) == "100"
+    assert ColumnStatistics().percentile(50) is None
+
+
+def test_array_literal_quotes_its_elements() -> None:
+    assert array_literal(["a", 'b"c', "d\\e", "f,g", "{}"]) == '{"a","b\\"c","d\\\\e","f,g","{}"}'
+
+
+def test_values_stay_out_of_every_repr() -> None:
+    sets = chosen("select * from t where status = $1", "text")
+    assert "paid" not in repr(sets)
+    assert "paid" not in repr(STATUS)
+
+
+def test_growing_column_is_asked_for_its_newest_rows_only_near_now() -> None:
+    later = NOW + timedelta(days=30)
+    sql = "select * from t where at > $1"
+    sets = choose_values(parameter_columns(sql), ["timestamp with time zone"], STATISTICS, later)
+    assert not isinstance(sets, NoValues)
+    assert [s.literals for s in sets] == [("2026-02-01 00:00:00+00",), ("2026-03-05 14:00:00+00",)]
