@@ -54,6 +54,7 @@ class MonitoredConnection:
         self.settings = settings
         self.statement_timeout_ms = statement_timeout_ms
         self.lock_timeout_ms = lock_timeout_ms
+        self._timeout_now_ms = statement_timeout_ms  # of the transaction that runs
 
     @property
     def address(self) -> str:
@@ -137,26 +138,27 @@ class MonitoredConnection:
         if self.server_version_num >= 170_000:
             # several statements may each take their time; this is the end of the whole
             limits.setdefault("transaction_timeout", f"{timeout_ms * 6 + 10_000}ms")
+        self._timeout_now_ms = timeout_ms
         try:
-            with self._giving_up_after(timeout_ms / 1000 + GRACE_S):
-                self.execute(
-                    f"BEGIN TRANSACTION ISOLATION LEVEL {isolation} READ ONLY",
-                    action="starting a read-only transaction",
-                )
-                self.run(
-                    "set_local",
-                    {"names": list(limits), "values": list(limits.values())},
-                    action="setting the transaction's limits",
-                )
+            self.execute(
+                f"BEGIN TRANSACTION ISOLATION LEVEL {isolation} READ ONLY",
+                action="starting a read-only transaction",
+            )
+            self.run(
+                "set_local",
+                {"names": list(limits), "values": list(limits.values())},
+                action="setting the transaction's limits",
+            )
             yield self
         finally:
+            self._timeout_now_ms = self.statement_timeout_ms
             self._roll_back()
 
     def _roll_back(self) -> None:
         if self.raw.closed or self.raw.info.transaction_status == pq.TransactionStatus.IDLE:
             return
         try:
-            with self._giving_up_after(GRACE_S):
+            with self._giving_up_late(after_ms=0):
                 self.raw.execute("ROLLBACK /* pgloupe */ TRANSACTION")
         except (psycopg.Error, UnicodeError):
             self.raw.close()  # whatever was open ends with the session
@@ -180,10 +182,9 @@ class MonitoredConnection:
         """
         text = loader.load(name, self.server_version_num, extension_version)
         action = action or f"running {name}"
-        with self._giving_up_after(self.statement_timeout_ms / 1000 + GRACE_S):
-            cursor = self.execute(text, params, action=action, identifiers=identifiers, remedy_sql=remedy_sql)
-            with self.our_errors(action):  # rows are made of bytes here, which can fail too
-                return cursor.fetchall()
+        cursor = self.execute(text, params, action=action, identifiers=identifiers, remedy_sql=remedy_sql)
+        with self.our_errors(action):  # values are made of bytes here, which can fail too
+            return cursor.fetchall()
 
     def execute(
         self,
@@ -197,7 +198,7 @@ class MonitoredConnection:
     ) -> "psycopg.Cursor[Row]":
         """One statement of ours, marked; never text from elsewhere, which is the gate's. ``%`` is doubled."""
         query = _compose(loader.mark(text), identifiers)
-        with self.our_errors(action, remedy_sql=remedy_sql):
+        with self._giving_up_late(), self.our_errors(action, remedy_sql=remedy_sql):
             cursor = self.raw.cursor(binary=binary, row_factory=namedtuple_row)
             return cursor.execute(query, params or {}, prepare=False)
 
@@ -212,7 +213,7 @@ class MonitoredConnection:
         """What ``sql/NAME.sql``, a COPY ... TO STDOUT, sends; numbers among ``identifiers`` are literals."""
         query = _compose(loader.load(name, self.server_version_num, extension_version), identifiers)
         with (
-            self._giving_up_after(self.statement_timeout_ms / 1000 + GRACE_S),
+            self._giving_up_late(),
             self.our_errors(action or f"running {name}"),
             self.raw.cursor() as cursor,
             cursor.copy(query),
@@ -233,12 +234,13 @@ class MonitoredConnection:
         self.raw.close()
 
     @contextlib.contextmanager
-    def _giving_up_after(self, seconds: float) -> Iterator[None]:
+    def _giving_up_late(self, after_ms: float | None = None) -> Iterator[None]:
         """Break the connection when nothing came by then, although the server's own timeout should have."""
         if self.raw.closed:
             yield
             return
-        timer = threading.Timer(seconds, _shut_down, args=(self.raw.fileno(),))
+        wait_ms = self._timeout_now_ms if after_ms is None else after_ms
+        timer = threading.Timer(wait_ms / 1000 + GRACE_S, _shut_down, args=(self.raw,))
         timer.daemon = True
         timer.start()
         try:
@@ -364,10 +366,11 @@ def _compose(text: str, identifiers: Mapping[str, str | int] | None) -> Any:
     )
 
 
-def _shut_down(fileno: int) -> None:
-    with contextlib.suppress(OSError):
-        twin = socket.socket(fileno=os.dup(fileno))  # shutdown acts on the connection, not on this descriptor
+def _shut_down(raw: "psycopg.Connection[Any]") -> None:
+    """Break the connection under a thread that waits for it; that thread then gets an error and closes it."""
+    with contextlib.suppress(OSError, psycopg.Error):
+        twin = socket.socket(fileno=os.dup(raw.fileno()))
         try:
-            twin.shutdown(socket.SHUT_RDWR)
+            twin.shutdown(socket.SHUT_RDWR)  # acts on the connection, not on this descriptor alone
         finally:
             twin.close()

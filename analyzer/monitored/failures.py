@@ -68,11 +68,8 @@ _CONNECT_REASONS: tuple[tuple[str, str], ...] = (
      "the connection was closed at once: the server stopped, or it is not PostgreSQL"),
 )  # fmt: skip
 
-_LOST = (
-    pg.AdminShutdown, pg.CrashShutdown, pg.CannotConnectNow, pg.IdleSessionTimeout, pg.DatabaseDropped,
-    pg.ConnectionException, pg.ConnectionDoesNotExist, pg.ConnectionFailure,
-    pg.SqlclientUnableToEstablishSqlconnection,
-)  # fmt: skip
+# shutdown, crash, starting up, database dropped, idle_session_timeout; class 08 (also PgBouncer's own errors)
+_LOST_SQLSTATES = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05"})
 
 
 def unreachable(error: psycopg.Error, address: str, password: str) -> ServerUnreachable:
@@ -120,7 +117,8 @@ def translate(
         return StatementCancelled(action, "it needed more temporary files than temp_file_limit allows")
     if isinstance(error, pg.InsufficientPrivilege):
         return _missing_right(message, action, role, remedy_sql)
-    if isinstance(error, _LOST) or (error.sqlstate is None and isinstance(error, psycopg.OperationalError)):
+    no_answer = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
+    if no_answer or error.sqlstate in _LOST_SQLSTATES or (error.sqlstate or "").startswith("08"):
         return ConnectionLost(address, action)
     if "shared_preload_libraries" in message:
         return StatementFailed(

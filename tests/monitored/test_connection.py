@@ -99,6 +99,17 @@ def test_slow_statement_is_stopped_and_named(postgres15, scratch_database):
         assert isinstance(caught.value.__cause__, psycopg.errors.QueryCanceled)
 
 
+def test_longer_transaction_is_waited_for(postgres15, scratch_database, monkeypatch):
+    monkeypatch.setattr("analyzer.monitored.connection.GRACE_S", 0.2)
+    with connect(settings_of(scratch_database(postgres15)), statement_timeout_ms=100) as conn:
+        with conn.transaction_read_only(statement_timeout_ms=3000):
+            slow = "setting from pg_catalog.pg_settings s, pg_catalog.pg_sleep(1) where s.name = %(name)s"
+            conn.execute(f"select s.{slow}", {"name": "port"}, action="sleeping")
+            assert conn.run("setting", {"name": "jit"})[0].setting == "off"
+        with conn.transaction_read_only(), pytest.raises(StatementCancelled):
+            conn.execute("select pg_catalog.pg_sleep(1)", action="sleeping")
+
+
 def test_lock_is_not_waited_for(postgres15, scratch_database):
     database = scratch_database(postgres15)
     database.execute("create table t (a int)")

@@ -71,14 +71,14 @@ def test_every_counter_of_every_version(postgres, scratch_database, major):
         ours = [(r["database_oid"], r["role_oid"], r["queryid"]) for r in reading.keys]
         columns = ", ".join(f"({theirs(name, version)})::float8" for name in known)
         rows = connection.execute(
-            f"select queryid, {columns} from pg_stat_statements"
+            f"select dbid::int8, queryid, {columns} from pg_stat_statements"
             " where dbid = (select oid from pg_database where datname = current_database())"
             " and userid = 10"
         ).fetchall()
     assert len(rows) >= 4
     assert len(ours) == len(set(zip(ours, reading.keys["toplevel"].tolist(), strict=True)))
-    for queryid, *values in rows:
-        found = entry_of(reading, queryid, role_oid=10)
+    for database_oid, queryid, *values in rows:
+        found = entry_of(reading, (10, database_oid, queryid, True))
         assert {name: found[name] for name in known} == dict(zip(known, values, strict=True))
         assert all(np.isnan(found[name]) for name in COUNTERS if name not in known)
     by_name = {name: reading.counters[:, COUNTERS.index(name)] for name in known}
@@ -96,8 +96,8 @@ def test_every_counter_of_every_version(postgres, scratch_database, major):
     assert state.started_at < state.taken_at
 
 
-def entry_of(reading, queryid, role_oid):
-    (position,) = np.flatnonzero((reading.keys["queryid"] == queryid) & (reading.keys["role_oid"] == role_oid))
+def entry_of(reading, key):
+    (position,) = np.flatnonzero(reading.keys == np.array(key, dtype=KEY_DTYPE))
     return dict(zip(COUNTERS, reading.counters[position], strict=True))
 
 
