@@ -59,6 +59,7 @@ BEHAVIOUR_WINDOW = timedelta(hours=3)  # 180 intervals of a minute
 RATE_WINDOW = timedelta(hours=24)
 EXPLAIN_WINDOW = timedelta(hours=1)
 GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
+SEEN_WITHIN = timedelta(minutes=10)
 BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
 LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
 
@@ -312,6 +313,7 @@ def check_server(server: Server) -> str:
     if database is None:
         return "waiting for the first reading of the schema"
     now = timezone.now()
+    _note_last_seen(server, now)
     behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
     facts = behaviour.facts
     daily = rates(server, Window(now - RATE_WINDOW, now))
@@ -323,6 +325,12 @@ def check_server(server: Server) -> str:
     if facts is not None:
         _suggest(server, database, daily, facts)
     return "; ".join(notes)
+
+
+def _note_last_seen(server: Server, now: datetime) -> None:
+    """To within ten minutes: writing it at every reading would cost more than it tells."""
+    recent = list(rates(server, Window(now - SEEN_WITHIN, now)))
+    Statement.objects.filter(pk__in=recent, last_seen__lt=now - SEEN_WITHIN).update(last_seen=now)
 
 
 def _check_behaviour(server: Server, database: Database, behaviour: Workload, now: datetime) -> list[str]:
