@@ -291,6 +291,10 @@ class _Block:
             self.advice.reasons.append(
                 "Its conditions exclude values instead of naming them: no index narrows that down."
             )
+        elif self.block.is_grouped or self.block.distinct or self.block.is_aggregate:
+            self.advice.reasons.append(
+                f"It sums up {use.table.qualified_name} without a condition: all rows are needed."
+            )
         elif self.block.order_by and self.block.has_limit:
             self.advice.reasons.append(
                 "It orders by an expression or by several tables' columns: no single index gives that order."

@@ -122,7 +122,10 @@ REFUSED = {
         " reading the table whole is cheaper than that many index lookups."
     ),
     "select * from orders": "It reads public.orders without a condition.",
-    "select count(*) from orders": "It reads public.orders without a condition.",
+    "select count(*) from orders": "It sums up public.orders without a condition: all rows are needed.",
+    "select distinct status from orders order by 1 limit 5": (
+        "It sums up public.orders without a condition: all rows are needed."
+    ),
     "select * from orders o join customers c on c.id = o.customer_id": (
         "It joins whole tables, without a condition or LIMIT: reading them whole is right."
     ),
