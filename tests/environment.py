@@ -10,10 +10,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import psutil
+
 from analyzer.runtime.processes import free_port
 
 # Not pytest's own temp directory: that one is 0700, and as root PostgreSQL runs as a system user.
-SESSION_DIR = Path(tempfile.mkdtemp(prefix="pgl-test-", dir="/tmp" if Path("/tmp").is_dir() else None))
+TEMP_DIR = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+for left_over in TEMP_DIR.glob("pgl-test-*-*"):  # of runs that were killed: their process is gone
+    owner = left_over.name.split("-")[2]
+    if owner.isdigit() and not psutil.pid_exists(int(owner)):
+        shutil.rmtree(left_over, ignore_errors=True)
+SESSION_DIR = Path(tempfile.mkdtemp(prefix=f"pgl-test-{os.getpid()}-", dir=TEMP_DIR))
 SESSION_DIR.chmod(0o755)
 atexit.register(shutil.rmtree, SESSION_DIR, ignore_errors=True)
 

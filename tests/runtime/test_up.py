@@ -222,6 +222,16 @@ def test_a_store_that_does_not_answer_is_said_in_a_sentence(up):
     assert "canary" not in failing.stderr
 
 
+def test_a_dsn_that_cannot_be_used_is_said_and_everything_stopped(up, var_dir):
+    failing = up("postgresql://me:canary@db.example.com/shop?passfile=/etc/passwd")
+    assert failing.process.wait(60) == 2
+    assert "passfile" in failing.stderr
+    assert "Traceback" not in failing.stderr
+    assert "canary" not in failing.stderr + failing.stdout
+    assert not PostgresCluster(var_dir / "postgres").is_running
+    assert not (var_dir / "up.json").exists()
+
+
 def test_a_dsn_given_is_monitored_and_its_password_is_nowhere_to_read(
     up, var_dir, postgres15, scratch_database
 ):

@@ -1,5 +1,6 @@
 """`manage.py up [DSN ...]`: everything in one terminal, until Ctrl-C."""
 
+import contextlib
 import os
 from argparse import ArgumentParser
 from typing import Any
@@ -42,8 +43,9 @@ class Command(BaseCommand):
         )
 
     def say(self, line: str) -> None:
-        self.stderr.write(line, style_func=str)  # progress, not an error: not red
-        self.stderr.flush()
+        with contextlib.suppress(OSError):  # the terminal may be closed; stopping in order goes on
+            self.stderr.write(line, style_func=str)  # progress, not an error: not red
+            self.stderr.flush()
 
     def announce(self, line: str) -> None:
         self.stdout.write(line)
