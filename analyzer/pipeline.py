@@ -417,7 +417,7 @@ def _suggest(server: Server, database: Database, daily: dict[int, StatementRate]
             calls_per_day=daily[s.pk].calls_per_day,
             total_time_s_per_day=daily[s.pk].total_time_s_per_day,
             mean_time_ms=daily[s.pk].mean_exec_time_ms or 0.0,
-            rows_per_call=daily[s.pk].rows_per_call or 0.0,
+            rows_per_call=daily[s.pk].rows_per_call,
         )
         for s in statements.order_by("fingerprint")
     ]
