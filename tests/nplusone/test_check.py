@@ -152,7 +152,7 @@ def test_loop_without_a_visible_parent_is_possible() -> None:
 
 
 def test_too_few_intervals_are_said() -> None:
-    app = App(7, intervals=11)
+    app = App(7, intervals=19)
     app.run(ORDERS, app.calls(30))
-    with pytest.raises(NotRun, match="needs 12 intervals without a gap, there are 11"):
+    with pytest.raises(NotRun, match="needs 20 intervals without a gap, there are 19"):
         check.run(app.workload())
