@@ -318,7 +318,7 @@ def _spending(checked: Checked, session: ExplainSession) -> Iterator[None]:
 
 
 def _missing_right(error: MissingRight, checked: Checked) -> str:
-    if checked.verdict.reason.startswith("It changes data"):
+    if checked.verdict.reason.startswith(("It changes data", "It locks rows")):
         return (
             f"Planning it needs the right to change data ({error.action}), which this login should not have:"
             " there is no plan of it."

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,9 +14,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from analyzer.errors import ServerUnreachable
-from analyzer.monitored.connection import ConnectionSettings
+from analyzer.errors import ServerUnreachable, StatementFailed
+from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain_session import explain_session
+from analyzer.monitored.watchdog import watchdog
 from analyzer.statements.fingerprint import fingerprint
 from tests.monitored.application_sql import SCHEMA, STATEMENTS
 from tests.servers import PgBouncer, ScratchDatabase, Server
@@ -24,7 +28,8 @@ pytestmark = pytest.mark.postgres
 ROOMY = Limits(cores=64)
 
 
-@pytest.fixture(scope="module", params=[13, 15, 18], ids=lambda version: f"pg{version}")
+# 13 prepares for its generic plans, 18 has GENERIC_PLAN
+@pytest.fixture(scope="module", params=[13, 18], ids=lambda version: f"pg{version}")
 def shop(request: pytest.FixtureRequest, postgres: Callable[[int], Server]) -> Iterator[ScratchDatabase]:
     database = ScratchDatabase(postgres(request.param))
     try:
@@ -200,6 +205,72 @@ def test_our_statements_carry_the_marker_and_stay_out_of_statistics(shop: Scratc
         ]
     assert texts
     assert [t for t in texts if "/* pgloupe */" not in t] == []
+
+
+def test_last_guards_hold_for_what_no_layer_checked(shop: ScratchDatabase) -> None:
+    """Were the tree's judgement wrong, the session itself still takes one command, and no change."""
+    settings = ConnectionSettings.from_dsn(shop.superuser_dsn)
+    with (
+        watchdog(settings, ROOMY) as dog,
+        connect(settings) as connection,
+        explain_session(connection, dog, ROOMY, ("public",), 5_000) as session,
+    ):
+        with pytest.raises(StatementFailed, match=r"\(42601\): cannot insert multiple commands"), session._savepoint():
+            session._run("select 1; drop table orders", "attacking")
+        if shop.server.version >= 16:
+            with pytest.raises(StatementFailed, match=r"\(42601\)"), session._savepoint():
+                session._server_must_parse_one("EXPLAIN (GENERIC_PLAN) select $1; drop table orders")
+        with pytest.raises(StatementFailed, match=r"\(25001\).*read-write mode"), session._savepoint():
+            session._run("set transaction read write", "attacking")
+        read_only = r"\(25006\).*read-only transaction"
+        for change in (
+            "delete from orders",
+            "with x as (delete from orders returning *) select * from x",
+            "select * from orders for update",
+            "select nextval('orders_id_seq')",
+        ):
+            with pytest.raises(StatementFailed, match=read_only), session.prepared(change) as name:
+                session.explain_prepared(name, (), analyze=True)
+        for utility in ("create table a as select 1", "select 1 into a", "explain analyze delete from orders"):
+            with pytest.raises(StatementFailed), session.prepared(utility):
+                pytest.fail("it was prepared")
+        # one value stays one value
+        with session.prepared("select id from orders where status = $1") as name:
+            evil = "x'); drop table orders; --\\' \n"
+            assert "Plan" in session.explain_prepared(name, [evil], analyze=True)
+    assert shop.connect().execute("select count(*) from orders").fetchone() == (20_000,)
+
+
+@pytest.mark.fault
+def test_killed_worker_leaves_no_session_behind(shop: ScratchDatabase) -> None:
+    shop.execute(
+        "create table if not exists big as select g from generate_series(1, 3000000) g", "analyze big"
+    )
+    slow = "select count(*) from big where md5(md5(md5(g::text))) < md5(md5(md5((g + 1)::text)))"
+    code = (
+        "from analyzer.monitored.connection import ConnectionSettings as C\n"
+        "from analyzer.monitored.explain import *\n"
+        f"explain_statement(C.from_dsn({shop.dsn!r}), ExplainRequest({slow!r}, ''),"
+        " Limits(statement_timeout_ms=2000, cores=64))"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        with shop.connect() as observer:
+            running = (
+                "select count(*) from pg_stat_activity where datname = current_database()"
+                " and application_name = 'pgloupe' and query like '%ANALYZE%EXECUTE%' and state = 'active'"
+            )
+            while observer.execute(running).fetchone() == (0,):
+                assert worker.poll() is None
+                time.sleep(0.02)
+            worker.kill()
+            begun = time.monotonic()
+            while observer.execute(running.partition(" and query")[0]).fetchone() != (0,):
+                assert time.monotonic() - begun < 7  # timeout and 5 s
+                time.sleep(0.05)
+    finally:
+        worker.kill()
+        worker.wait()
 
 
 def test_pooler_in_between_gets_plain_plans(
