@@ -277,7 +277,9 @@ class FindingRecord(models.Model):
     mute_reason = models.TextField(blank=True, default="")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["server", "database", "key"], name="uq_finding_key", nulls_distinct=False)]
+        constraints = [
+            models.UniqueConstraint(fields=["server", "database", "key"], name="uq_finding_key", nulls_distinct=False)
+        ]
         indexes = [
             models.Index(
                 fields=["server", "-impact_s_per_day"], name="ix_finding_open", condition=Q(closed_at__isnull=True)
