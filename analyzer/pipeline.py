@@ -18,7 +18,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from analyzer import explaining
+from analyzer import explaining, schedule
 from analyzer.advice.suggest import WorkloadStatement, suggest_indexes
 from analyzer.behaviour import Workload
 from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
@@ -97,6 +97,9 @@ def run_step(server: Server, step: str, function: Callable[[Server], str | None]
                 "failing_since": None,
                 "note": note,
             }
+            if status.failing_since is not None and step == "snapshot":
+                # Somebody mended it, or the server came back: what the preflight says may have changed with it.
+                schedule.hasten(server, "schema", now=timezone.now())
         StepStatus.objects.filter(pk=status.pk).update(**outcome)
 
 
