@@ -235,7 +235,7 @@ def test_last_guards_hold_for_what_no_layer_checked(shop: ScratchDatabase) -> No
             with pytest.raises(StatementFailed), session.prepared(utility):
                 pytest.fail("it was prepared")
         # from 16 on PREPARE takes this, and EXPLAIN ANALYZE EXECUTE makes the table: only ROLLBACK is left then
-        with contextlib.suppress(StatementFailed), session.prepared("select 1 as a into stolen") as name:
+        with contextlib.suppress(StatementFailed), session.prepared("select 1 as a into public.stolen") as name:
             session.explain_prepared(name, (), analyze=True)
         # one value stays one value
         with session.prepared("select id from orders where status = $1") as name:
@@ -243,7 +243,7 @@ def test_last_guards_hold_for_what_no_layer_checked(shop: ScratchDatabase) -> No
             assert "Plan" in session.explain_prepared(name, [evil], analyze=True)
     with shop.connect() as observer:
         assert observer.execute("select count(*) from orders").fetchone() == (20_000,)
-        assert observer.execute("select to_regclass('stolen')").fetchone() == (None,)
+        assert observer.execute("select to_regclass('public.stolen')").fetchone() == (None,)
 
 
 @pytest.mark.fault
