@@ -9,23 +9,26 @@ import plotly.graph_objects as go
 from analyzer.store.timelines import Bucket, Timeline
 
 Figure = dict[str, Any]
+SHORTEST_AXIS = timedelta(minutes=5)
 
 
-def server_load(timeline: Timeline) -> Figure | None:
+def server_load(timeline: Timeline, watched_since: datetime) -> Figure | None:
     """Load of a server over time; None when no bucket was measured."""
     return _figure(
         timeline,
+        watched_since,
         [_line(timeline, "load", "Load", "%{y:.3~g} at once", fill=True)],
         yaxis={"title": {"text": "statements at once"}, "rangemode": "tozero"},
     )
 
 
-def statement_load(timeline: Timeline) -> Figure | None:
+def statement_load(timeline: Timeline, watched_since: datetime) -> Figure | None:
     """A statement's load and the mean time of its calls; None when no bucket was measured or it never ran."""
     if not any(bucket.calls for bucket in timeline.buckets):
         return None
     return _figure(
         timeline,
+        watched_since,
         [
             _line(timeline, "load", "Load", "%{y:.3~g} at once", fill=True),
             _line(timeline, "mean_exec_time_ms", "Mean time of a call", "%{y:.4~g} ms a call", yaxis="y2"),
@@ -79,10 +82,12 @@ def _points(timeline: Timeline, value: str) -> list[tuple[datetime, float | None
     return points
 
 
-def _figure(timeline: Timeline, lines: list[go.Scatter], **layout: Any) -> Figure | None:
-    """Gaps show as breaks of the line and as marks with the reason."""
+def _figure(timeline: Timeline, watched_since: datetime, lines: list[go.Scatter], **layout: Any) -> Figure | None:
+    """Gaps show as breaks of the line; the time axis begins no earlier than the watching."""
     if not any(bucket.covered_s for bucket in timeline.buckets):
         return None
+    end = timeline.buckets[-1].at
+    start = max(timeline.buckets[0].at, min(watched_since, end - SHORTEST_AXIS))
     figure = go.Figure(lines)
     figure.update_layout(
         template=None,
@@ -91,7 +96,7 @@ def _figure(timeline: Timeline, lines: list[go.Scatter], **layout: Any) -> Figur
         showlegend="legend" in layout,
         xaxis={
             "type": "date",
-            "range": [timeline.buckets[0].at.isoformat(), timeline.buckets[-1].at.isoformat()],
+            "range": [start.isoformat(timespec="seconds"), end.isoformat(timespec="seconds")],
             "showgrid": False,
             "fixedrange": True,
         },

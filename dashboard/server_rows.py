@@ -12,7 +12,7 @@ from analyzer.findings import Severity
 from analyzer.models import FindingRecord, Server, StepStatus
 from analyzer.store.windows import Window
 from dashboard.server_state import ServerState, State, server_state
-from dashboard.sparkline import sparkline
+from dashboard.sparkline import since_watched, sparkline
 from dashboard.windows import fitting_span
 
 SPARK_POINTS = 48
@@ -40,7 +40,8 @@ def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
         for row in open_findings().values("server_id", "severity").annotate(n=Count("pk"))
     }
     span = fitting_span(min((server.created_at for server in servers), default=now))
-    loads = _loads(Window.last(span, now))
+    window = Window.last(span, now)
+    loads = _loads(window)
     rows = []
     for server in servers:
         buckets = loads.get(server.pk, {})
@@ -54,7 +55,9 @@ def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
                 server=server,
                 state=server_state(server, steps[server.pk], now),
                 load=sum(time_s for _, time_s in buckets.values()) / covered_s if covered_s else None,
-                spark=sparkline(values, f"Load over {span}"),
+                spark=sparkline(
+                    since_watched(values) if server.created_at > window.start else values, f"Load over {span}"
+                ),
                 critical=counts.get((server.pk, Severity.CRITICAL), 0),
                 warning=counts.get((server.pk, Severity.WARNING), 0),
             )

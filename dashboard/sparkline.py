@@ -32,6 +32,12 @@ def sparkline(values: Sequence[float | None], label: str) -> SafeString | str:
     )
 
 
+def since_watched(values: Sequence[float | None]) -> list[float | None]:
+    """Without what lies before the first known value: for a window that began before the watching did."""
+    first = next((i for i, v in enumerate(values) if v is not None), len(values))
+    return list(values[first:])
+
+
 def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
     runs: list[list[tuple[int, float]]] = [[]]
     for i, value in enumerate(values):

@@ -54,7 +54,8 @@ def spoken(name: str) -> str:
         name = name.removesuffix(suffix)
     for unit in _UNITS:
         if name.endswith(unit) and name != unit[1:]:
-            name = name.removesuffix(unit)
+            # A ratio may stand beside the number it is a share of.
+            name = name.removesuffix(unit) + (", share" if unit == "_ratio" else "")
             break
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]

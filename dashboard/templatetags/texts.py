@@ -63,11 +63,13 @@ def highlighted(code: str, language: str) -> SafeString:
 
 
 def _kind_class(kind: object) -> str:
+    if kind in tokens.Literal.String.Symbol:  # a quoted identifier
+        return ""
     if kind in tokens.Keyword:
         return "sql-keyword"
     if kind in tokens.Comment:
         return "sql-comment"
-    if kind in tokens.Literal.String and kind not in tokens.Literal.String.Symbol:
+    if kind in tokens.Literal.String:
         return "sql-string"
     if kind in tokens.Literal or kind in tokens.Name.Placeholder:
         return "sql-value"

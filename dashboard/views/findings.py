@@ -36,7 +36,9 @@ def findings(request: HttpRequest) -> HttpResponse:
     if severity in SEVERITIES:
         wanted &= Q(severity=Severity[severity.upper()])
     order = ("-closed_at",) if state == "closed" else ("-severity", "-impact_s_per_day")
-    found = FindingRecord.objects.filter(wanted, STATES[state]).select_related("server").order_by(*order, "pk")
+    found = (
+        FindingRecord.objects.filter(wanted, STATES[state]).select_related("server", "statement").order_by(*order, "pk")
+    )
     counts = FindingRecord.objects.filter(wanted).aggregate(
         **{name: Count("pk", filter=where) for name, where in STATES.items()}
     )

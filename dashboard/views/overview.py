@@ -37,7 +37,9 @@ def findings_now(request: HttpRequest) -> HttpResponse:
 
 
 def _findings(*, has_servers: bool) -> dict[str, object]:
-    found = list(open_findings().select_related("server").order_by("-severity", "-impact_s_per_day", "pk")[: SHOWN + 0])
+    found = list(
+        open_findings().select_related("server", "statement").order_by("-severity", "-impact_s_per_day", "pk")[:SHOWN]
+    )
     suggestions = suggestions_for(found)
     count = open_findings().count()
     is_waiting = not found and not StepStatus.objects.filter(last_success_at__isnull=False).exists()

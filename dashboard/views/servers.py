@@ -24,7 +24,7 @@ create extension if not exists pg_stat_statements;
 grant usage on schema public to pgloupe;
 grant select on all tables in schema public to pgloupe;
 alter default privileges in schema public grant select on tables to pgloupe;"""
-STEP_ORDER = ("snapshot", "activity", "catalog", "explain", "check", "advise")
+STEP_ORDER = ("snapshot", "activity", "schema", "explain", "check")
 GAPS_SHOWN = 20
 
 
@@ -58,12 +58,15 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         "server": found,
         "windows": choices(window),
         "window_name": window.key,
-        "timeline": charts.server_load(timeline),
+        "timeline": charts.server_load(timeline, found.created_at),
         "total_ms": total_ms,
         "load": total_ms / 1000 / covered_s if total_ms is not None and covered_s else None,
         "own_ratio": shares["own"] / shares["everybody"] if shares["everybody"] else None,
         "statement_count": found.statements.count(),
-        "findings": open_findings().filter(server=found).order_by("-severity", "-impact_s_per_day", "pk")[:5],
+        "findings": open_findings()
+        .filter(server=found)
+        .select_related("server", "statement")
+        .order_by("-severity", "-impact_s_per_day", "pk")[:5],
         "gaps": list(reversed(timeline.gaps))[:GAPS_SHOWN],
         "preflight_problems": sum(1 for point in found.preflight if point.get("status") != "ok"),
         "login_sql": LOGIN_SQL.format(database=_quoted(found.dbname)),

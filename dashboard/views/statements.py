@@ -20,7 +20,7 @@ from analyzer.store.totals import StatementTotals, statement_totals
 from analyzer.store.windows import SPANS
 from dashboard.server_rows import open_findings
 from dashboard.server_state import server_state
-from dashboard.sparkline import sparkline
+from dashboard.sparkline import since_watched, sparkline
 from dashboard.windows import choices, window_of
 
 PER_PAGE = 50
@@ -96,7 +96,9 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
     rows = [
         Row(
             row,
-            sparkline(_whole_buckets(sparks.get(row.statement_id, [])), f"Load over {window.key}"),
+            sparkline(
+                _drawn(sparks.get(row.statement_id, []), found.created_at > window.start), f"Load over {window.key}"
+            ),
             counts.get(row.statement_id, 0),
         )
         for row in totals.rows
@@ -128,9 +130,10 @@ def _filters(server: Server, q: str) -> dict[str, object]:
     return {"search": q}
 
 
-def _whole_buckets(values: list[float | None]) -> list[float | None]:
-    """The first and the last bucket are cut by the window: their smaller sums would look like a change."""
-    return values[1:-1]
+def _drawn(values: list[float | None], is_new: bool) -> list[float | None]:
+    """Whole buckets only: the smaller sums of those the window cuts would look like a change."""
+    whole = values[1:-1]
+    return since_watched(whole) if is_new else whole
 
 
 def _whole(text: str | None) -> int:

@@ -262,7 +262,7 @@ QUERIES = {  # with session and user; none of them depends on the number of rows
     "/servers/": 6,
     "/servers/shop/": 9,
     "/servers/shop/_now/": 4,
-    "/servers/shop/statements/": 10,
+    "/servers/shop/statements/": 18,
     "/findings/": 6,
 }
 
@@ -295,7 +295,7 @@ def test_queries_of_a_page_do_not_grow_with_its_rows(person, path, django_assert
 
 def test_queries_of_a_statement_and_a_finding_page(person, shop, django_assert_max_num_queries):
     statement, record = shop.statements[0], shop.findings[0]
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(26):
         person.get(f"/servers/shop/statements/{statement.fingerprint}/?window=7d")
     with django_assert_max_num_queries(6):
         person.get(f"/findings/{record.pk}/")

@@ -74,6 +74,7 @@ def test_quantity_takes_its_unit_from_the_name(name, value, shown):
         ("child_size_bytes", "Child size"),
         ("deleted_rows_per_day", "Deleted rows"),
         ("calls", "Calls"),
+        ("exclusive_time_ratio", "Exclusive time, share"),
     ],
 )
 def test_spoken_leaves_the_unit_to_the_value(name, said):
