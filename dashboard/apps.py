@@ -3,3 +3,4 @@ from django.apps import AppConfig
 
 class DashboardConfig(AppConfig):
     name = "dashboard"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -5,8 +5,11 @@ Nothing has to be set: without DATABASE_URL and REDIS_URL `manage.py up` runs it
 
 import os
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
+from django.core.exceptions import ImproperlyConfigured
+
+from analyzer.runtime.environment import secret
 from analyzer.runtime.keys import load_or_create_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -35,8 +38,19 @@ def _database(url: str) -> dict[str, object]:
         "PORT": query.pop("port", None) or parts.port or "",
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"application_name": "pgloupe store", **query},
+        "OPTIONS": {"application_name": "pgloupe store", "connect_timeout": 5, **query},
     }
+
+
+def _with_password(url: str, password: str) -> str:
+    """The URL with the password put in: so that only the password has to be a secret file."""
+    if not (url and password):
+        return url
+    parts = urlsplit(url)
+    if parts.password:
+        raise ImproperlyConfigured("A password stands both in the URL and on its own; take it out of the URL")
+    user, _, where = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{where}"))
 
 
 # One key signs sessions and links; the others (newest first) encrypt passwords of monitored servers at rest.
@@ -48,8 +62,8 @@ DEBUG = _flag("PGLOUPE_DEBUG", False)
 ALLOWED_HOSTS = [h.strip() for h in os.environ.get("PGLOUPE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")]
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("PGLOUPE_TRUSTED_ORIGINS", "").split(",") if o]
 
-DATABASE_URL = os.environ.get("DATABASE_URL", "")
-REDIS_URL = os.environ.get("REDIS_URL", "")
+DATABASE_URL = _with_password(secret("DATABASE_URL"), secret("DATABASE_PASSWORD"))
+REDIS_URL = _with_password(secret("REDIS_URL"), secret("REDIS_PASSWORD"))
 DATABASES = {"default": _database(DATABASE_URL or "postgresql://postgres@/pgloupe?host=/nonexistent")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -68,6 +82,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",  # pages; it pads them against BREACH. Static files come compressed.
     "dashboard.middleware.ContentSecurityPolicy",
     "dashboard.middleware.RefreshAfterLogout",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -96,7 +111,7 @@ TEMPLATES = [
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = Path(os.environ.get("PGLOUPE_STATIC_ROOT", VAR_DIR / "static"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
@@ -111,12 +126,15 @@ ONE_TIME_LOGIN_LINK = "dashboard.accounts.one_time_login_link"  # what `up` prin
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = ["dashboard.backends.AccountBackend"]
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
 # Off by default because `up` serves plain http on loopback; on behind TLS.
 BEHIND_TLS = _flag("PGLOUPE_BEHIND_TLS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+# How many proxies of our own stand in front: so many entries of X-Forwarded-For are believed, from the right.
+TRUSTED_PROXIES = _number("PGLOUPE_TRUSTED_PROXIES", 1 if BEHIND_TLS else 0)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SECURE_HSTS_SECONDS = 31536000 if BEHIND_TLS else 0
 # Not "no-referrer": browsers then send "Origin: null" with our own forms, and CSRF protection refuses them.

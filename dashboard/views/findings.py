@@ -1,6 +1,5 @@
 """The list of findings and the page of one; muting is the only thing a person changes."""
 
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +10,7 @@ from analyzer.checks import Check, all_checks
 from analyzer.findings import Severity
 from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import findings as store
+from dashboard.permissions import operator_required, viewer_required
 
 PER_PAGE = 50
 STATES = {
@@ -21,7 +21,7 @@ STATES = {
 SEVERITIES = [s.name.lower() for s in sorted(Severity, reverse=True)]
 
 
-@login_required
+@viewer_required
 @require_GET
 def findings(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
@@ -58,13 +58,13 @@ def findings(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/findings.html", context)
 
 
-@login_required
+@viewer_required
 @require_GET
 def finding(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, _get(pk))
 
 
-@login_required
+@operator_required
 @require_POST
 def mute(request: HttpRequest, pk: int) -> HttpResponse:
     found = _get(pk)
@@ -75,7 +75,7 @@ def mute(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("finding", pk)
 
 
-@login_required
+@operator_required
 @require_POST
 def unmute(request: HttpRequest, pk: int) -> HttpResponse:
     store.unmute(_get(pk))

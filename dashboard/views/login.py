@@ -54,7 +54,7 @@ def login_once(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         user = use_link(token)
         if user is not None:
-            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            login(request, user, backend="dashboard.backends.AccountBackend")
             return redirect("overview")
         return render(request, "registration/login_once.html", {"is_good": False}, status=410)
     is_good = link_is_good(token)

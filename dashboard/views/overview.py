@@ -2,19 +2,19 @@
 
 import hashlib
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
+from dashboard.permissions import viewer_required
 from dashboard.server_rows import open_findings, server_rows
 
 SHOWN = 10
 
 
-@login_required
+@viewer_required
 @require_GET
 def overview(request: HttpRequest) -> HttpResponse:
     servers = list(Server.objects.order_by("name"))
@@ -26,7 +26,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/overview.html", context)
 
 
-@login_required
+@viewer_required
 @require_GET
 def findings_now(request: HttpRequest) -> HttpResponse:
     """The list alone, for the page that refreshes itself; 204 when it has this state already."""

@@ -1,6 +1,5 @@
 """A plan, drawn by PEV2 on a page of its own: Bootstrap, which PEV2 needs, would restyle ours."""
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.clickjacking import xframe_options_sameorigin
@@ -9,10 +8,11 @@ from django.views.decorators.http import require_GET
 from analyzer.models import PlanRecord
 from analyzer.statements.display import display_sql
 from dashboard.middleware import POLICY_IN_OWN_FRAME
+from dashboard.permissions import viewer_required
 from dashboard.plan_text import plan_text
 
 
-@login_required
+@viewer_required
 @require_GET
 @xframe_options_sameorigin
 def plan(request: HttpRequest, pk: int) -> HttpResponse:

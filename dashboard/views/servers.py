@@ -1,6 +1,5 @@
 """The servers, and the page of one: what works, what does not, and the SQL that mends it."""
 
-from django.contrib.auth.decorators import login_required
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -10,6 +9,7 @@ from django.views.decorators.http import require_GET
 from analyzer.models import Server, Snapshot
 from analyzer.store.timelines import server_timeline
 from dashboard import charts
+from dashboard.permissions import viewer_required
 from dashboard.server_rows import open_findings, server_rows
 from dashboard.server_state import server_state
 from dashboard.windows import choices, window_of
@@ -28,7 +28,7 @@ STEP_ORDER = ("snapshot", "activity", "schema", "explain", "check")
 GAPS_SHOWN = 20
 
 
-@login_required
+@viewer_required
 @require_GET
 def servers(request: HttpRequest) -> HttpResponse:
     found = list(Server.objects.order_by("name"))
@@ -40,7 +40,7 @@ def servers(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/servers.html", context)
 
 
-@login_required
+@viewer_required
 @require_GET
 def server(request: HttpRequest, server: str) -> HttpResponse:
     """One server over the window."""
@@ -75,7 +75,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
     return render(request, "dashboard/server.html", context)
 
 
-@login_required
+@viewer_required
 @require_GET
 def server_now(request: HttpRequest, server: str) -> HttpResponse:
     """State and steps alone, for the page that refreshes itself."""

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -15,6 +14,7 @@ from analyzer.statements.display import display_sql
 from analyzer.store.timelines import statement_timeline
 from analyzer.store.totals import StatementTotals, statement_totals
 from dashboard import charts
+from dashboard.permissions import viewer_required
 from dashboard.plan_text import plan_text
 from dashboard.schema_cache import cached_tables
 from dashboard.server_state import server_state
@@ -35,7 +35,7 @@ class TableRow:
     indexes: list[str]
 
 
-@login_required
+@viewer_required
 @require_GET
 def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpResponse:
     found = get_object_or_404(Statement.objects.select_related("server"), server__slug=server, fingerprint=fingerprint)

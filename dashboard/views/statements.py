@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +17,7 @@ from analyzer.models import Server, Statement
 from analyzer.store.timelines import sparklines
 from analyzer.store.totals import StatementTotals, statement_totals
 from analyzer.store.windows import SPANS
+from dashboard.permissions import viewer_required
 from dashboard.server_rows import open_findings
 from dashboard.server_state import server_state
 from dashboard.sparkline import since_watched, sparkline
@@ -66,7 +66,7 @@ class _Counted(Sequence[Row]):
         return self.rows if wanted.start == self.offset else []
 
 
-@login_required
+@viewer_required
 @require_GET
 def all_statements(request: HttpRequest) -> HttpResponse:
     """To the statements of the server asked for, else of the first by name; there is no list across servers yet."""
@@ -79,7 +79,7 @@ def all_statements(request: HttpRequest) -> HttpResponse:
     return redirect(f"{path}?window={window}" if window in SPANS else path)
 
 
-@login_required
+@viewer_required
 @require_GET
 def statements(request: HttpRequest, server: str) -> HttpResponse:
     found = get_object_or_404(Server, slug=server)

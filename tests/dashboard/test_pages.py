@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
+from django.views.defaults import server_error
 
 from analyzer.checks import all_checks
 from analyzer.findings import Fix
@@ -320,6 +321,20 @@ def test_what_is_not_there_is_a_page_too(person):
         page = person.get(path)
         assert page.status_code == 404
         assert b"There is nothing here" in page.content
+
+
+def test_a_broken_page_is_shown_without_the_store():
+    page = server_error(RequestFactory().get("/"))
+    assert page.status_code == 500
+    assert b"Something broke" in page.content
+
+
+def test_pages_are_sent_compressed_and_libraries_are_kept(person, shop):
+    page = person.get("/servers/shop/statements/?window=24h", headers={"Accept-Encoding": "gzip"})
+    assert page.headers["Content-Encoding"] == "gzip"
+    assert len(page.content) < 30_000
+    library = person.get("/static/vendor/htmx-2.0.11/htmx.min.js")
+    assert "immutable" in library.headers["Cache-Control"]
 
 
 def test_odd_addresses_are_answered(person, shop):

@@ -1,0 +1,88 @@
+"""Who may do what: everybody with a login is a viewer, operators may also change things.
+
+Decorate every view with one of the two (outermost), or list its name in ``PUBLIC``; tests/dashboard/test_permissions.py
+walks the URL table and fails for a view that is neither. What changes only a person's own settings is a viewer's.
+
+A POST that an operator view answers with a status under 400 is written to the audit log. A view says what it did with
+``dashboard.audit.record(request, "server_added", server.name)``; without, the URL's name and arguments are kept.
+So a form that changed nothing answers 422, not 200.
+
+A role is membership in the Django group of that name (made by a migration); a superuser is an operator.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponseBase
+
+from dashboard import audit
+
+VIEWER, OPERATOR = "viewer", "operator"
+ROLES = (VIEWER, OPERATOR)
+
+# URLs that need no login; each has its own guard: a password, a one-time token, a signature.
+PUBLIC = frozenset(
+    {
+        "login",
+        "login_once",
+        "logout",
+        "invitation",
+        "password_reset",
+        "password_reset_sent",
+        "password_reset_confirm",
+    }
+)
+
+View = Callable[..., HttpResponseBase]
+
+
+def is_operator(user: AbstractBaseUser | AnonymousUser) -> bool:
+    """Asked of the store once per request at most (``dashboard.backends`` reads it together with the user)."""
+    if not isinstance(user, User) or not user.is_active:
+        return False
+    if user.is_superuser:
+        return True
+    known: bool | None = getattr(user, "in_operators", None)
+    if known is None:
+        known = user.groups.filter(name=OPERATOR).exists()
+        user.in_operators = known  # type: ignore[attr-defined]
+    return known
+
+
+def role_of(user: AbstractBaseUser | AnonymousUser) -> str:
+    return OPERATOR if is_operator(user) else VIEWER
+
+
+def viewer_required(view: View) -> View:
+    """Whoever is logged in; others go to the login and come back."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    guarded.required_role = VIEWER  # type: ignore[attr-defined]
+    return guarded
+
+
+def operator_required(view: View) -> View:
+    """Operators only: a viewer is told so (403), others go to the login. What a POST did is kept in the audit log."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        if not is_operator(request.user):
+            raise PermissionDenied("Only operators may do this. Ask one of them, or ask to become one.")
+        response = view(request, *args, **kwargs)
+        if request.method == "POST" and response.status_code < 400:
+            audit.record_unless_recorded(request)
+        return response
+
+    guarded.required_role = OPERATOR  # type: ignore[attr-defined]
+    return guarded
