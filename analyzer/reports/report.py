@@ -1,0 +1,265 @@
+"""Findings, suggestions and sums of a window -> what a person is told about it.
+
+``new``      opened in the window (first seen, or back after it was gone), also when gone again by its end
+``worse``    open before, and costs at least half as much again as a day before (see LIMITS)
+``fixed``    open before, closed in the window
+``open``     open before and still
+What a person muted is left out. Each list is sorted by seconds per day, unknown ones last.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from analyzer.checks import Threshold
+
+LIMITS = {
+    "worse_ratio": Threshold(0.5, "of the impact before", "judgement: days of a working week differ by less"),
+    "worse_s_per_day": Threshold(60.0, "s/day", "judgement: a minute a day is what a person would look at"),
+    "measured_ratio": Threshold(
+        1 / 24, "of a window", "judgement: less than an hour of a day says little about the day"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IndexToCreate:
+    """A suggestion. ``finding_keys`` are of its database."""
+
+    server: str
+    server_slug: str
+    database_id: int
+    table: str
+    ddl: str
+    level: str
+    first_seen: datetime
+    finding_keys: tuple[str, ...] = ()
+    estimated_size_bytes: int | None = None
+    helped_time_s_per_day: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedFinding:
+    """A finding as the store has it, and what is known of it a day before.
+
+    ``was_open_before``: whether it was open when the window began; None where nobody looked.
+    ``index`` is filled by the report: the index to create for it, told once.
+    """
+
+    pk: int
+    server: str
+    server_slug: str
+    database_id: int | None
+    key: str
+    title: str
+    severity: int
+    subject: str
+    message: str
+    first_seen: datetime
+    reopened_at: datetime | None = None
+    closed_at: datetime | None = None
+    impact_s_per_day: float | None = None
+    impact_before_s_per_day: float | None = None
+    was_open_before: bool | None = None
+    is_muted: bool = False
+    index: IndexToCreate | None = None
+
+    @property
+    def is_back(self) -> bool:
+        return self.reopened_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSum:
+    """One statement in one window; ``covered_s`` of it were measured."""
+
+    statement_id: int
+    fingerprint: str
+    server: str
+    server_slug: str
+    normalized_sql: str
+    calls: int
+    total_exec_time_ms: float
+    covered_s: float
+    load_ratio: float | None = None  # share of its server's execution time
+
+    @property
+    def time_s_per_day(self) -> float | None:
+        """Per day of measured time, so gaps do not thin it out."""
+        return self.total_exec_time_ms / 1000 * 86_400 / self.covered_s if self.covered_s else None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementChange:
+    """``before_s_per_day``: the day before; None where that was not measured, 0 where it did not run."""
+
+    statement: StatementSum
+    before_s_per_day: float | None
+
+    @property
+    def time_s_per_day(self) -> float | None:
+        return self.statement.time_s_per_day
+
+    @property
+    def change_ratio(self) -> float | None:
+        """0.5 is half as much again, -0.5 is half; None where it was not measured or did not run before."""
+        now, before = self.time_s_per_day, self.before_s_per_day
+        return None if now is None or not before else now / before - 1
+
+    @property
+    def is_new(self) -> bool:
+        return self.before_s_per_day == 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerNight:
+    """``trouble`` is a sentence where the server is not sampled as it should be, since ``since``."""
+
+    name: str
+    slug: str
+    trouble: str = ""
+    since: datetime | None = None
+    is_down: bool = False
+    measured_ratio: float | None = None  # of the window
+    load: float | None = None  # statements at once, on average over the measured part
+    load_before: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    start: datetime
+    end: datetime
+    servers: tuple[ServerNight, ...] = ()
+    new: tuple[ReportedFinding, ...] = ()
+    worse: tuple[ReportedFinding, ...] = ()
+    fixed: tuple[ReportedFinding, ...] = ()
+    open: tuple[ReportedFinding, ...] = ()
+    indexes: tuple[IndexToCreate, ...] = ()  # new ones that stand with none of the findings above
+    statements: tuple[StatementChange, ...] = ()
+
+    @property
+    def in_trouble(self) -> tuple[ServerNight, ...]:
+        return tuple(server for server in self.servers if server.trouble)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing changed and every server was sampled: one line says it."""
+        return not (self.new or self.worse or self.fixed or self.indexes or self.in_trouble)
+
+    @property
+    def open_s_per_day(self) -> float:
+        """What everything open now costs, as far as it is known; findings may share a part of it."""
+        now = (*(f for f in self.new if f.closed_at is None), *self.worse, *self.open)
+        return sum(f.impact_s_per_day or 0.0 for f in now)
+
+
+@dataclass
+class _Sorted:
+    new: list[ReportedFinding] = field(default_factory=list)
+    worse: list[ReportedFinding] = field(default_factory=list)
+    fixed: list[ReportedFinding] = field(default_factory=list)
+    open: list[ReportedFinding] = field(default_factory=list)
+
+
+def build_report(
+    start: datetime,
+    end: datetime,
+    *,
+    servers: Sequence[ServerNight] = (),
+    findings: Iterable[ReportedFinding] = (),
+    indexes: Iterable[IndexToCreate] = (),
+    statements: Iterable[StatementSum] = (),
+    statements_before: Iterable[StatementSum] = (),
+    measured_before: Iterable[str] = (),
+    most_statements: int = 10,
+) -> Report:
+    """The window is ``start`` < time <= ``end``. ``measured_before``: slugs of servers whose day before was measured
+    well enough to compare with; there a statement missing from ``statements_before`` did not run.
+    """
+    told = _Sorted()
+    for found in findings:
+        kind = change_of(found, start, end)
+        if kind:
+            getattr(told, kind).append(_as_of(found, end))
+    for group in (told.new, told.worse, told.fixed, told.open):
+        group.sort(key=_costliest_first)
+    left = _with_indexes(told, list(indexes))
+    return Report(
+        start=start,
+        end=end,
+        servers=tuple(servers),
+        new=tuple(told.new),
+        worse=tuple(told.worse),
+        fixed=tuple(told.fixed),
+        open=tuple(told.open),
+        indexes=tuple(i for i in left if start < i.first_seen <= end),
+        statements=_changes(statements, statements_before, set(measured_before), most_statements),
+    )
+
+
+def change_of(found: ReportedFinding, start: datetime, end: datetime) -> str:
+    """``new``, ``worse``, ``fixed`` or ``open``; "" for what the window does not tell."""
+    opened_at = found.reopened_at or found.first_seen
+    is_closed = found.closed_at is not None and found.closed_at <= end
+    if found.is_muted or opened_at > end or (is_closed and found.closed_at is not None and found.closed_at <= start):
+        return ""
+    # One that was closed and reopened within the window is no news when it was open at its beginning.
+    is_new = opened_at > start and not (found.was_open_before and found.first_seen <= start)
+    if is_new:
+        return "new"
+    if is_closed:
+        return "fixed"
+    return "worse" if is_worse(found.impact_s_per_day, found.impact_before_s_per_day) else "open"
+
+
+def is_worse(impact_s_per_day: float | None, before_s_per_day: float | None) -> bool:
+    """Both limits have to be reached: a small thing that doubled is none, nor is a great one that grew a little."""
+    if impact_s_per_day is None or before_s_per_day is None:
+        return False
+    more = impact_s_per_day - before_s_per_day
+    return (
+        more >= LIMITS["worse_s_per_day"].value
+        and impact_s_per_day >= before_s_per_day * (1 + LIMITS["worse_ratio"].value)
+    )
+
+
+def is_measured(covered_s: float, window_s: float) -> bool:
+    """Whether enough of a window was measured to compare with it."""
+    return window_s > 0 and covered_s / window_s >= LIMITS["measured_ratio"].value
+
+
+def _as_of(found: ReportedFinding, end: datetime) -> ReportedFinding:
+    """What closed after the window is open in it."""
+    return replace(found, closed_at=None) if found.closed_at is not None and found.closed_at > end else found
+
+
+def _costliest_first(found: ReportedFinding) -> tuple[bool, float, int, str]:
+    impact = found.impact_s_per_day
+    return (impact is None, -(impact or 0.0), -found.severity, found.key)
+
+
+def _with_indexes(told: _Sorted, indexes: list[IndexToCreate]) -> list[IndexToCreate]:
+    """Give each new or worse finding the index that helps most and is not told yet; the indexes left over."""
+    left = sorted(indexes, key=lambda i: (-(i.helped_time_s_per_day or 0.0), i.ddl))
+    for group in (told.new, told.worse):
+        for place, found in enumerate(group):
+            if found.closed_at is not None:
+                continue
+            mine = next((i for i in left if i.database_id == found.database_id and found.key in i.finding_keys), None)
+            if mine is not None:
+                left.remove(mine)
+                group[place] = replace(found, index=mine)
+    return left
+
+
+def _changes(
+    statements: Iterable[StatementSum], before: Iterable[StatementSum], measured_before: set[str], most: int
+) -> tuple[StatementChange, ...]:
+    earlier = {(s.server_slug, s.statement_id): s.time_s_per_day for s in before}
+    top = sorted(statements, key=lambda s: (-(s.time_s_per_day or 0.0), s.server_slug, s.fingerprint))[:most]
+    return tuple(
+        StatementChange(
+            s, earlier.get((s.server_slug, s.statement_id), 0.0) if s.server_slug in measured_before else None
+        )
+        for s in top
+    )
