@@ -1,4 +1,4 @@
-"""The audit log: what operators did, when, to what and from where. Rows are added, never changed (a trigger sees to it)."""
+"""The audit log: what operators did, when, to what and from where. A trigger refuses to change or delete its rows."""
 
 from django.http import HttpRequest
 
