@@ -48,7 +48,7 @@ class Candidate:
     """A text with its values, worth executing; ``plan_json`` is what plain EXPLAIN said of it."""
 
     source: ValuesSource
-    text: str
+    text: str = field(repr=False)
     literals: tuple[str, ...] = field(repr=False)
     assumed: tuple[int, ...] = ()
     is_recursive: bool = False

@@ -15,7 +15,7 @@ from pglast import ast
 from psycopg import errors as pg
 from psycopg import pq, sql
 
-from analyzer.errors import StatementFailed
+from analyzer.errors import MonitoredServerError, StatementFailed
 from analyzer.monitored.connection import LenientBinaryText, LenientText, MonitoredConnection
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.gate_catalog import effective_path
@@ -63,7 +63,7 @@ class ExplainSession:
                 yield name
         finally:
             if self.connection.is_usable:
-                with contextlib.suppress(Exception):
+                with contextlib.suppress(MonitoredServerError):
                     self._run(f"DEALLOCATE {MARKER} {name}", "deallocating a statement")
 
     def _prepare(self, name: str, text: str) -> None:
@@ -127,7 +127,10 @@ class ExplainSession:
 
     def _server_must_parse_one(self, text: str) -> None:
         """The server's parser, too, finds one command: it refuses two before it looks at types."""
-        with self.connection.our_errors("planning a statement", remedy_sql=self._read_grant()):
+        with (
+            self.dog.watching(self.connection, self.backend, self.timeout_ms),
+            self.connection.our_errors("planning a statement", remedy_sql=self._read_grant()),
+        ):
             result = self.connection.raw.pgconn.prepare(b"", text.encode())
             if result.status == pq.ExecStatus.COMMAND_OK:
                 return

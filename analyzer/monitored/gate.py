@@ -28,7 +28,7 @@ class ExplainRequest:
 
     sql: str
     fingerprint: str
-    sampled_sqls: Sequence[str] = ()
+    sampled_sqls: Sequence[str] = field(default=(), repr=False)
     mode: Literal["analyze", "plain"] = "analyze"
     mean_exec_time_ms: float | None = None
     max_exec_time_ms: float | None = None

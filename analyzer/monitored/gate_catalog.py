@@ -134,8 +134,10 @@ def _names(connection: MonitoredConnection, names: Names, relations: Sequence[in
             "functions": [n for _, n in names.functions],
             "operator_schemas": [s for s, _ in names.operators],
             "operators": [n for _, n in names.operators],
-            "type_schemas": [s for s, _ in names.types],
-            "types": [n for _, n in names.types],
+            # f(x) is a cast where f is a type
+            "type_schemas": [s for s, _ in (*names.types, *names.functions)],
+            "types": [n for _, n in (*names.types, *names.functions)],
+            "row_types": [n for _, n in names.types],
             "attributes": list(names.attributes),
         },
         action="looking up the functions of a statement",

@@ -5,14 +5,15 @@ PostgreSQL is planned and not run until somebody looked at it. What the tree can
 server) is returned as ``Names`` for the catalog layer. Source: reference/safety.md, sections 1 and 2.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
 
-from pglast import ast, enums
+from pglast import ast
 
-from analyzer.statements.tree import Node, Unparsable, children, name_parts, parse, without_casts
+from analyzer.statements.tree import Node, Unparsable, children, name_parts, parse, walk
 
 Decision = Literal["analyze", "plan", "refuse"]
 Name = tuple[str, str]  # schema or "", name
@@ -51,8 +52,13 @@ DENIED_FUNCTIONS = (
 # Denied ones that are not VOLATILE: the planner may run them, so not even a plan is asked for.
 RUN_WHILE_PLANNING = ("txid_current", "pg_current_xact_id", "dblink*")
 # Immutable, so folded by the planner when their arguments are constants: repeat('x', 900000000) takes 900 MB there.
-HUNGRY_FUNCTIONS = frozenset({"repeat", "lpad", "rpad", "array_fill", "factorial", "gen_random_bytes"})
+HUNGRY_FUNCTIONS = frozenset({"repeat", "lpad", "rpad", "array_fill", "factorial", "gen_random_bytes", "format"})
 HUNGRY_LIMIT = 10_000
+
+CONSTANT_PARTS = (
+    ast.A_Const, ast.A_ArrayExpr, ast.TypeCast, ast.TypeName, ast.String, ast.Integer, ast.Float, ast.Boolean,
+    ast.BitString,
+)  # fmt: skip
 
 # A_Expr kinds whose "name" is a keyword, and the operators they stand for.
 KEYWORD_OPERATORS = {
@@ -153,7 +159,6 @@ class _Findings:
         self.operators: set[Name] = {("", name) for name in IMPLIED_OPERATORS}
         self.types: set[Name] = set()
         self.attributes: set[str] = set()
-        self.hungry = 0
 
     def names(self) -> Names:
         return Names(
@@ -211,8 +216,6 @@ class _Findings:
             return
         name = parts[-1]
         self.functions.add(("" if len(parts) == 1 else parts[0], name))
-        if len(parts) == 1:
-            self.types.add(("", name))  # f(x) is a cast where f is a type
         if matches(name, RUN_WHILE_PLANNING):
             self._refuse(f"It calls {name}(), which acts already while the server plans.")
         elif matches(name, DENIED_FUNCTIONS):
@@ -222,11 +225,16 @@ class _Findings:
 
     def _hungry(self, call: Node, name: str) -> None:
         """Constant arguments are worked on by the planner, so too large ones may not even be planned."""
-        self.hungry += 1
-        constants = [_whole_number(a) for a in call.args or ()]
-        if any(c is not None and abs(c) > HUNGRY_LIMIT for c in constants) or (self.hungry > 1 and any(constants)):
+        args = call.args or ()
+        size = 1.0
+        for node in walk(args):  # nested calls multiply, and are below the outer one
+            if isinstance(node, ast.A_Expr) and node.lexpr is not None:
+                size = float("inf")  # arithmetic is not worked out here
+            elif isinstance(node, ast.A_Const):
+                size *= max(1.0, _largest_number(node))
+        if size > HUNGRY_LIMIT:
             self._refuse(f"It calls {name}() with numbers that may take the server's memory already while it plans.")
-        elif not any(c is not None for c in constants):
+        elif not all(isinstance(n, CONSTANT_PARTS) for n in walk(_size_arguments(name, args))):
             self._plan(f"It calls {name}() with a size that is not known beforehand.")
             self.generic_only = True
 
@@ -254,21 +262,23 @@ def _with_depth(root: Node) -> Iterator[tuple[Node, int]]:
             stack.extend((child, depth + 1) for child in children(node))
 
 
-def _whole_number(node: Node) -> float | None:
-    node = without_casts(node)
-    if isinstance(node, ast.A_Expr) and node.kind == enums.A_Expr_Kind.AEXPR_OP and node.lexpr is None:
-        return _whole_number(node.rexpr)  # a sign
-    if isinstance(node, ast.A_Expr):
-        return float("inf")  # arithmetic: not worked out here
-    if not isinstance(node, ast.A_Const) or node.isnull:
-        return None
-    if isinstance(node.val, ast.Integer):
-        return float(node.val.ival)
-    if isinstance(node.val, ast.Float):
-        return float(node.val.fval)
-    if isinstance(node.val, ast.String) and node.val.sval.strip().lstrip("+-").isdigit():
-        return float(node.val.sval)  # repeat('x', '900000000')
-    return None
+def _size_arguments(name: str, args: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The arguments that tell how large the result becomes."""
+    if name != "format":
+        return args[1:] or args
+    is_fixed = bool(args) and isinstance(args[0], ast.A_Const) and "*" not in getattr(args[0].val, "sval", "")
+    return args[:1] if is_fixed else args  # %*s takes its width from the next argument
+
+
+def _largest_number(constant: Node) -> float:
+    """In a number or in a text: repeat('x', '900000000'), format('%900000000s', 'x')."""
+    if constant.isnull:
+        return 0.0
+    value = constant.val
+    if isinstance(value, ast.Integer):
+        return abs(float(value.ival))
+    text = value.fval if isinstance(value, ast.Float) else getattr(value, "sval", "")
+    return max((float(digits) for digits in re.findall(r"\d+", text)), default=0.0)
 
 
 def _spoken(node: Node) -> str:

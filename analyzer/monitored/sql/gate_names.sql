@@ -122,7 +122,7 @@ where (
         exists (select 1 from pg_catalog.pg_constraint as c where c.contypid = t.oid)
         or exists (select 1 from pg_catalog.pg_type as b where b.oid = t.typbasetype and b.typtype <> 'b')
     )
-) or (t.typtype = 'c' and t.oid >= 16384)
+) or (t.typtype = 'c' and t.oid >= 16384 and n.name = any (%(row_types)s::text[]))
 union
 select 'type', pg_catalog.format_type(t.oid, null), 'foreign'
 from types_in_play as i
