@@ -153,4 +153,6 @@ def _doubt(row: Row) -> str:
     if row.kind == "type":
         what = {"domain": "a domain with a check", "row": "a row type"}.get(row.doubt, "an unknown base type")
         return f"It uses the type {row.name}, {what}, whose functions may do anything."
+    if row.kind == "function":
+        return f"The function {row.name} is not PostgreSQL's own, so it may do anything."
     return f"The {row.kind} {row.name} can lead to a function that is not PostgreSQL's own, which may do anything."

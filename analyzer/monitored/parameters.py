@@ -215,6 +215,8 @@ def _contained(values: Sequence[str], type_name: str) -> str | None:
     for text in values:
         if type_name.endswith("[]"):
             return text if text.startswith("{") else None
+        if type_name not in ("jsonb", "text"):
+            return text  # ltree, ranges, networks: a value holds itself
         try:
             document = json.loads(text)
         except ValueError:

@@ -149,7 +149,7 @@ ATTACKS: list[Attack] = [
     ),
     # -- behind names
     *plan(
-        "catalog", "The function writer can lead to", user_function="select ev.writer()",
+        "catalog", "The function writer is not PostgreSQL's own", user_function="select ev.writer()",
         user_function_by_path="select writer()",
         user_function_named="select writer() as a from victim where id = $1",
         view_function="select * from view_function", view_nested="select * from view_nested",
@@ -162,22 +162,23 @@ ATTACKS: list[Attack] = [
         all_operator="select id from victim where id @@@ all (array[1, 2])",
     ),
     *plan(
-        "catalog", "The function wiper can lead to",
+        "catalog", "The function wiper is not PostgreSQL's own",
         attribute_notation="select v.wiper from victim v",
         attribute_parentheses="select (v).wiper from victim v",
     ),
-    *plan("catalog", "The function evil_sum can lead to", aggregate="select ev.evil_sum(id) from victim"),
+    *plan("catalog", "The function evil_sum is not PostgreSQL's own", aggregate="select ev.evil_sum(id) from victim"),
     *plan(
         "catalog", "The cast ev.colour to integer can lead to",
         user_cast="select 'red'::ev.colour::int", user_cast_column="select colour::int from painted",
         implicit_cast="select abs(colour) from painted",
         cast_of_elements="select 1 = any(colours) from palette",
     ),
-    *plan("catalog", "The function initcap can lead to", shadowed="select initcap(1)",
+    *plan("catalog", "The function initcap is not PostgreSQL's own", shadowed="select initcap(1)",
           shadow_possible="select initcap(note) from victim"),
-    *plan("catalog", "The function innocent can lead to", sql_function="select ev.innocent(1)"),
-    *plan("catalog", "The function definer can lead to", security_definer="select ev.definer()"),
-    *plan("catalog", "The function liar can lead to", immutable_liar="select * from victim where id = ev.liar(id)"),
+    *plan("catalog", "The function innocent is not PostgreSQL's own", sql_function="select ev.innocent(1)"),
+    *plan("catalog", "The function definer is not PostgreSQL's own", security_definer="select ev.definer()"),
+    *plan("catalog", "The function liar is not PostgreSQL's own",
+        immutable_liar="select * from victim where id = ev.liar(id)"),
     *plan(
         "catalog", "domain", domain_cast="select '1'::ev.dom", domain_array="select '{1}'::ev.dom[]",
         domain_as_cast="select cast('1' as ev.dom)", domain_as_function="select dom('1')",

@@ -27,6 +27,7 @@ STATISTICS = {
     ),
     ("", "t", "old"): ColumnStatistics((), (), ("2001-01-01", "2002-01-01", "2003-01-01")),
     ("", "t", "doc"): ColumnStatistics(('{"list": [1], "kind": "view", "n": 3}',), (0.1,), ()),
+    ("", "t", "span"): ColumnStatistics(("[1,5)",), (0.1,), ()),
     ("", "t", "tags"): ColumnStatistics(('{a,b}',), (0.1,), ()),
 }  # fmt: skip
 
@@ -59,6 +60,7 @@ def literals(sql: str, *types: str) -> list[tuple[str, ...]]:
         ("doc @> $1", ["jsonb"], [('{"kind": "view"}',)]),
         ("doc ? $1", ["text"], [("kind",)]),
         ("tags @> $1", ["text[]"], [("{a,b}",)]),
+        ("span @> $1", ["int4range"], [("[1,5)",)]),
         ("status = $1 limit $2 offset $3", ["text", "bigint", "bigint"], [("paid", "10", "20"), ("omega", "10", "20")]),
         ("date_trunc($1, at) = $2", ["text", "timestamp with time zone"], [("day", "2026-03-04T14:00:00+00:00")]),
     ],
