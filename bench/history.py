@@ -18,15 +18,15 @@ from analyzer.models import Server, Snapshot
 from analyzer.monitored.connection import connect
 from analyzer.monitored.names import read_names
 from analyzer.monitored.statements import read_statement_counters, read_statement_texts
-from analyzer.store import deltas
+from analyzer.store import deltas, sums
 from analyzer.store.columns import COLUMNS, INDEX, N_SUMS, SUM_COLUMNS
-from analyzer.store.copying import EPOCH_US, binary_rows, copy_in, to_us
+from analyzer.store.copying import to_us
 from analyzer.store.packing import write_chunks
 from analyzer.store.partitions import ensure_partition, floor_to
 from analyzer.store.snapshots import keep_names, keep_reading, keep_texts, write_deltas
 from bench.monitored import MonitoredServer
 
-DAYS, PACKED_HOURS, SHAPES = 30, 48, 4  # SHAPES: hours made anew; the others repeat them
+DAYS, PACKED_HOURS, SHAPES = 30, 28, 4  # SHAPES: hours made anew; the others repeat them
 INTERVAL_S = 60
 
 Ints = NDArray[np.int64]
@@ -108,18 +108,36 @@ def thirty_days(server: Server, found: Profile) -> None:
         if back <= SHAPES:
             entries, offsets_us, values = shapes[back - 1]
             write_chunks(server.pk, hour, entries, to_us(hour) + offsets_us, values)
-        else:
-            shift = f"interval '{(back - 1) // SHAPES * SHAPES} hours'"
-            _run(
-                f"insert into statement_packed (hour, {_rest('statement_packed', 'hour')})"
-                f" select hour - {shift}, {_rest('statement_packed', 'hour')} from statement_packed"
-                f" where server_id = %s and hour = %s + {shift}",
-                [server.pk, hour],
-            )
-    _sums(server, found, end, shapes)
+            continue
+        columns = _rest("statement_packed", "hour")
+        _run(
+            f"insert into statement_packed (hour, {columns}) select %s, {columns} from statement_packed"
+            " where server_id = %s and hour = %s",
+            [hour, server.pk, end - timedelta(hours=(back - 1) % SHAPES + 1)],
+        )
+    spans = [_span(entries, values.reshape(-1, 60, len(COLUMNS))) for entries, _, values in shapes]
+    for back in range(1, 24 * DAYS + 1):
+        hour = end - timedelta(hours=back)
+        sums.write("statement_hour", server.pk, hour, hour + timedelta(hours=1), 3600, spans[back % SHAPES])
+    day = sums.Accumulator(spans[0].entry_ids, COLUMNS)
+    for hour_of_day in range(24):
+        day.add(day.entry_ids, spans[hour_of_day % SHAPES].column)
+    for back in range(1, DAYS + 1):
+        start = floor_to(end, "day") - timedelta(days=back)
+        sums.write("statement_day", server.pk, start, start + timedelta(days=1), 86_400, day)
+    parts = [_span(e, v.reshape(-1, 60, len(COLUMNS))[:, :5]) for e, _, v in shapes]
+    for back in range(1, 12 * 30 + 1):
+        start = end - timedelta(minutes=5 * back)
+        sums.write("statement_recent", server.pk, start, start + timedelta(minutes=5), 300, parts[back % SHAPES])
     _server_levels(server, end, shapes)
-    for table in ("statement_packed", "statement_hour", "statement_day", "server_delta", "analyzer_snapshot"):
-        _run(f"vacuum analyze {table}")
+
+
+def _span(entries: Ints, values: Ints) -> sums.Accumulator:
+    """Entries x intervals x COLUMNS -> sums."""
+    total = sums.Accumulator(np.unique(entries), COLUMNS)
+    for i in range(values.shape[1]):
+        total.add(total.entry_ids, lambda name, i=i: values[:, i, INDEX[name]])  # type: ignore[misc]
+    return total
 
 
 def _hour_of(found: Profile) -> tuple[Ints, Ints, Ints]:
@@ -130,35 +148,6 @@ def _hour_of(found: Profile) -> tuple[Ints, Ints, Ints]:
     jitter = found.random.integers(0, 900_000, 60)
     offsets = np.arange(60) * 60_000_000 + 12_000_000 + jitter
     return np.repeat(found.entry_ids[order], 60), np.tile(offsets, n), values
-
-
-def _sums(server: Server, found: Profile, end: datetime, shapes: list[tuple[Ints, Ints, Ints]]) -> None:
-    entries = np.sort(found.entry_ids)
-    by_hour = [values.reshape(len(entries), 60, -1).sum(axis=1) for _, _, values in shapes]
-    names = ("starts_at", "entry_id", "server_id", *COLUMNS)
-    for table, step, times in (("statement_hour", "hours", 24 * DAYS), ("statement_day", "days", DAYS)):
-        for back in range(1, times + 1):
-            start = end - timedelta(hours=back) if step == "hours" else floor_to(end, "day") - timedelta(days=back)
-            ensure_partition(table, start)
-            if back <= SHAPES:
-                values = by_hour[back - 1] * (24 if step == "days" else 1)
-                required = [np.full(len(entries), to_us(start) - EPOCH_US), entries, np.full(len(entries), server.pk)]
-                copy_in(table, names, binary_rows(required, values))
-            else:
-                shift = f"interval '{(back - 1) // SHAPES * SHAPES} {step}'"
-                rest = _rest(table, "starts_at")
-                _run(
-                    f"insert into {table} (starts_at, {rest}) select starts_at - {shift}, {rest} from {table}"
-                    f" where server_id = %s and starts_at = %s + {shift}",
-                    [server.pk, start],
-                )
-    ensure_partition("statement_day", end)
-    rest = _rest("statement_day", "starts_at")
-    _run(
-        f"insert into statement_day (starts_at, {rest}) select starts_at + interval '1 day', {rest} from statement_day"
-        " where server_id = %s and starts_at = %s",
-        [server.pk, floor_to(end, "day") - timedelta(days=1)],
-    )
 
 
 def _server_levels(server: Server, end: datetime, shapes: list[tuple[Ints, Ints, Ints]]) -> None:

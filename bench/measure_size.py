@@ -47,8 +47,9 @@ def _hour(server: Server, found: Profile, ago: int, which: str) -> list[Result]:
     began = perf_counter()
     roll_up(server)
     rolled_s = perf_counter() - began
-    hour_rows = _one(f"select count(*) from statement_hour_p{hour:%Y%m%d}")
-    hour_bytes = _one(f"select pg_total_relation_size('statement_hour_p{hour:%Y%m%d}')")
+    hour_bytes = _one(
+        f"select sum(pg_column_size(h.*)) from statement_hour h where server_id = {server.pk} and starts_at = '{hour}'"
+    )
     before = _packed_bytes(f"statement_packed_p{hour:%Y%m%d}")
     began = perf_counter()
     packed = pack_hour(name, hour)
@@ -60,7 +61,7 @@ def _hour(server: Server, found: Profile, ago: int, which: str) -> list[Result]:
         Result(f"counters that are not zero{which}", (values != 0).sum() / len(values), ""),
         Result(f"fresh, per statement and interval{which}", fresh_bytes / points, "bytes", 250),
         Result(f"packed, per statement and interval{which}", packed_bytes / points, "bytes", 64),
-        Result(f"hourly sums, per statement and hour{which}", hour_bytes / hour_rows, "bytes"),
+        Result(f"hourly sums, per statement and hour{which}", hour_bytes / len(found.entry_ids), "bytes"),
         Result(f"writing one interval{which}", written_s / 60 * 1000, "ms"),
         Result(f"rolling up one hour at once{which}", rolled_s * 1000, "ms"),
         Result(f"packing one hour{which}", packed_s * 1000, "ms"),

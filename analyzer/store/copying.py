@@ -4,7 +4,7 @@ The format: a header, then per row the number of fields and, per field, its leng
 network order. With fixed-width fields whole tables are built and read by numpy, without a Python object per value.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,19 +56,37 @@ def copy_in(table: str, columns: Sequence[str], rows: bytes) -> None:
         copy.write(rows)
 
 
-def copy_out(select: str, columns: int, params: Sequence[Any] | dict[str, Any] = ()) -> Ints:
-    """The rows of ``select``, whose columns are all bigint and never NULL, as an n x ``columns`` array."""
+def copy_out(select: str, columns: int, params: Sequence[Any] | Mapping[str, Any] = ()) -> Ints:
+    """The rows of ``select``, whose columns are all bigint and never NULL, as an n x ``columns`` array.
+
+    The server glues each column together, so that one row comes back: libpq hands rows out one by one.
+    """
+    names = [f"c{i}" for i in range(columns)]
+    glued = ", ".join(f"string_agg(int8send({name}), '')" for name in names)
+    (row,) = copy_rows(f"select {glued} from ({select}) as q ({', '.join(names)})", params)
+    if row[0] is None:
+        return np.zeros((0, columns), dtype=np.int64)
+    rows: Ints = np.stack([np.frombuffer(data or b"", ">i8") for data in row], axis=1).astype(np.int64)
+    return rows
+
+
+def copy_rows(select: str, params: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[list[bytes | None]]:
+    """Each row's fields as the server sends them in binary: bytea unescaped, bigint as 8 bytes."""
     connection.ensure_connection()
     # Django's cursor that counts queries takes no parameters for COPY; psycopg's own quoting fills them in
     filled = psycopg.ClientCursor(connection.connection).mogrify(select, params)
     with connection.cursor() as cursor, cursor.copy(f"copy ({filled}) to stdout (format binary)") as copy:
-        data = b"".join(bytes(block) for block in copy)
-    body = data[len(HEADER) : -len(TRAILER)]
-    width = 2 + columns * 12
-    if len(body) % width:
-        raise ValueError(f"copy_out: {len(body)} bytes are no whole number of rows of {width}")
-    rows = np.frombuffer(body, np.uint8).reshape(-1, width)[:, 2:].reshape(-1, columns, 12)[:, :, 4:]
-    return np.ascontiguousarray(rows).view(">i8").reshape(-1, columns).astype(np.int64)
+        data = b"".join(copy)
+    at = len(HEADER)
+    while (fields := int.from_bytes(data[at : at + 2], "big", signed=True)) != -1:
+        at += 2
+        row: list[bytes | None] = []
+        for _ in range(fields):
+            length = int.from_bytes(data[at : at + 4], "big", signed=True)
+            at += 4
+            row.append(data[at : at + length] if length >= 0 else None)
+            at += max(length, 0)
+        yield row
 
 
 def us_sql(expression: str) -> str:

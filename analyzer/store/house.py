@@ -16,8 +16,8 @@ from analyzer.store.partitions import LOCK_CLASS, LOCK_HOUSE, drop_old, ensure_p
 from analyzer.store.rollups import roll_up, rolled_up_to
 from analyzer.store.texts import name_vanished
 
-# Readers add the rows that are not in the sums yet: at 60 s sampling five intervals, which costs them little.
-ROLL_UP_EVERY = timedelta(minutes=5)
+# Readers add the rows that are not in the sums yet: at 60 s sampling three intervals, which costs them little.
+ROLL_UP_EVERY = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from analyzer.store.columns import COLUMNS
-from analyzer.store.copying import copy_out, to_us, us_sql
+from analyzer.store.copying import copy_out, copy_rows, to_us, us_sql
 from analyzer.store.partitions import drop_partition, ensure_partition, floor_to, partitions_of
 
 logger = logging.getLogger(__name__)
@@ -53,26 +53,27 @@ class Points:
         return len(self.entry_ids)
 
 
-def encode(numbers: Ints) -> bytes | None:
+def encode(numbers: Ints, *, deflate: bool = True) -> bytes | None:
     """None when all are zero. Numbers are not negative."""
     top = int(numbers.max(initial=0))
     if top == 0:
         return None
     width = (top.bit_length() + 7) // 8
     planes = np.ascontiguousarray(numbers.astype("<i8")).view(np.uint8).reshape(-1, 8)[:, :width].T.tobytes()
-    packed = zlib.compress(planes, level=6, wbits=-15)
+    packed = zlib.compress(planes, level=6, wbits=-15) if deflate else planes
     return bytes([width | 128]) + packed if len(packed) < len(planes) else bytes([width]) + planes
 
 
-def decode(data: bytes | memoryview | None, points: int) -> Ints:
+def decode(data: bytes | None, points: int) -> Ints:
     if data is None:
         return np.zeros(points, dtype=np.int64)
-    data = bytes(data)
     width = data[0] & 127
-    planes = zlib.decompress(data[1:], wbits=-15) if data[0] & 128 else data[1:]
-    numbers = np.zeros((points, 8), dtype=np.uint8)
-    numbers[:, :width] = np.frombuffer(planes, np.uint8).reshape(width, points).T
-    return numbers.view("<i8").reshape(points).astype(np.int64)
+    raw = zlib.decompress(data[1:], wbits=-15) if data[0] & 128 else data
+    planes = np.frombuffer(raw, np.uint8, offset=0 if data[0] & 128 else 1).reshape(width, points)
+    numbers: Ints = planes[0].astype(np.int64)
+    for i in range(1, width):
+        numbers |= planes[i].astype(np.int64) << (8 * i)
+    return numbers
 
 
 def encode_times(offsets_us: Ints) -> bytes:
@@ -80,8 +81,7 @@ def encode_times(offsets_us: Ints) -> bytes:
     return struct.pack("<H", len(times)) + times.astype("<u4").tobytes() + (encode(index) or b"")
 
 
-def decode_times(data: bytes | memoryview, points: int) -> Ints:
-    data = bytes(data)
+def decode_times(data: bytes, points: int) -> Ints:
     (n,) = struct.unpack_from("<H", data)
     times = np.frombuffer(data, "<u4", n, 2).astype(np.int64)
     return times[decode(data[2 + 4 * n :] or None, points)]
@@ -178,14 +178,14 @@ def read_points(
     server_id: int, start: datetime, end: datetime, columns: Sequence[str], entry_ids: Sequence[int] | None = None
 ) -> Points:
     """Points with start < taken_at <= end, fresh and packed, of some entries or all; in no order."""
-    fresh = _read_fresh(server_id, start, end, columns, entry_ids)
+    fresh = read_fresh(server_id, start, end, columns, entry_ids)
     packed = _read_packed(server_id, start, end, columns, entry_ids)
     rows = np.concatenate([packed, fresh]) if len(packed) else fresh
     return Points(rows[:, 0], rows[:, 1], rows[:, 2:], tuple(columns))
 
 
-def _read_fresh(
-    server_id: int, start: datetime, end: datetime, columns: Sequence[str], entry_ids: Sequence[int] | None
+def read_fresh(
+    server_id: int, start: datetime, end: datetime, columns: Sequence[str], entry_ids: Sequence[int] | None = None
 ) -> Ints:
     counters = "".join(f", coalesce({name}, 0)" for name in columns)
     where = "taken_at > %(start)s and taken_at <= %(end)s and " + (
@@ -206,18 +206,16 @@ def _read_packed(
         if entry_ids is None
         else " and exists (select 1 from unnest(%(entries)s::bigint[]) e where e between first_entry and last_entry)"
     )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"select hour, first_entry, points, entry_ids, taken_at{''.join(f', {c}' for c in columns)}"
-            f" from statement_packed where server_id = %(server)s and hour >= %(first)s and hour <= %(end)s{some}",
-            {
-                "server": server_id,
-                "first": floor_to(start, "hour"),
-                "end": end,
-                "entries": list(entry_ids or ()),
-            },
-        )
-        parts = [unpack_chunk(*row) for row in cursor.fetchall()]
+    about = (us_sql("hour"), "first_entry", "points::bigint", "entry_ids", "taken_at")
+    found = copy_rows(
+        f"select {', '.join([*about, *columns])} from statement_packed"
+        f" where server_id = %(server)s and hour >= %(first)s and hour <= %(end)s{some}",
+        {"server": server_id, "first": floor_to(start, "hour"), "end": end, "entries": list(entry_ids or ())},
+    )
+    parts = []
+    for row in found:
+        hour_us, first_entry, points = (int.from_bytes(field or b"", "big") for field in row[:3])
+        parts.append(unpack_chunk(hour_us, first_entry, points, row[3] or b"", row[4] or b"", *row[5:]))
     if not parts:
         return np.zeros((0, 2 + len(columns)), dtype=np.int64)
     rows = np.concatenate(parts)
@@ -229,12 +227,12 @@ def _read_packed(
 
 
 def unpack_chunk(
-    hour: datetime, first_entry: int, points: int, entry_ids: bytes, taken_at: bytes, *counters: bytes | None
+    hour_us: int, first_entry: int, points: int, entry_ids: bytes, taken_at: bytes, *counters: bytes | None
 ) -> Ints:
     """Rows of entry id, Unix microseconds and the counters given."""
     rows = np.empty((points, 2 + len(counters)), dtype=np.int64)
     rows[:, 0] = first_entry + np.cumsum(decode(entry_ids or None, points))
-    rows[:, 1] = to_us(hour) + decode_times(taken_at, points)
+    rows[:, 1] = hour_us + decode_times(taken_at, points)
     for i, data in enumerate(counters):
         rows[:, 2 + i] = decode(data, points)
     return rows

@@ -4,7 +4,8 @@
 | --- | --- | --- | --- |
 | statement_delta | interval and entry that changed: fresh | hour | until packed |
 | statement_packed | server, hour and some hundred points of fresh rows, as compressed columns | day | MINUTES |
-| statement_hour, statement_day | entry and hour / day, sums of its deltas | day / month | HOURS / DAYS |
+| statement_recent | server and some minutes: sums of the deltas, as columns (sums.py) | day | 2 |
+| statement_hour, statement_day | server and hour / day, likewise | day / month | HOURS / DAYS |
 | server_delta | interval: all statements of a server together, without ours | day | HOURS |
 | activity_sample | backend seen in pg_stat_activity, no texts | day | MINUTES |
 | relation_sample | table whose counters changed since the catalog reading before | day | HOURS |
@@ -36,6 +37,7 @@ class Series:
     step: str  # hour, day, month
     ahead: int  # partitions made before they are needed
     keep: str  # setting with the days to keep
+    at_most_days: int = 10_000  # where less than the setting will do
 
     def start_of(self, at: datetime) -> datetime:
         return floor_to(at, self.step)
@@ -53,6 +55,7 @@ SERIES: dict[str, Series] = {
     for s in (
         Series("statement_delta", "taken_at", "hour", 3, "ANALYZER_KEEP_MINUTES_DAYS"),
         Series("statement_packed", "hour", "day", 1, "ANALYZER_KEEP_MINUTES_DAYS"),
+        Series("statement_recent", "starts_at", "day", 1, "ANALYZER_KEEP_MINUTES_DAYS", at_most_days=2),
         Series("statement_hour", "starts_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
         Series("statement_day", "starts_at", "month", 1, "ANALYZER_KEEP_DAYS_DAYS"),
         Series("server_delta", "taken_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
@@ -114,7 +117,7 @@ def drop_old(now: datetime) -> list[str]:
     """Drop the partitions whose time to keep is over; their names."""
     dropped = []
     for series in SERIES.values():
-        oldest = now - timedelta(days=getattr(settings, series.keep))
+        oldest = now - timedelta(days=min(getattr(settings, series.keep), series.at_most_days))
         for name, start in partitions_of(series.table):
             if next_start(start, series.step) <= oldest:
                 drop_partition(series.table, name)

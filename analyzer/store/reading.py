@@ -6,7 +6,6 @@ from analyzer.store.totals import (
     StatementPage,
     StatementRate,
     StatementTotals,
-    coverage,
     rates,
     statement_totals,
 )
@@ -15,5 +14,5 @@ from analyzer.store.workload import workload
 
 __all__ = [
     "ORDERS", "SPANS", "Bucket", "Gap", "StatementPage", "StatementRate", "StatementTotals", "Timeline", "Window",
-    "coverage", "rates", "server_timeline", "sparklines", "statement_timeline", "statement_totals", "workload",
+    "rates", "server_timeline", "sparklines", "statement_timeline", "statement_totals", "workload",
 ]  # fmt: skip

@@ -1,24 +1,29 @@
-"""Sums per hour and per day, kept up to date from fresh rows.
+"""Sums of deltas, made a few minutes behind the readings (see sums.py for how they are kept).
 
-Each server has a mark (``rolled_up.taken_at``): everything up to it is in the sums. Adding what lies between the
+Each server has a mark (``rolled_up.taken_at``): everything up to it is in the sums. Summing what lies between the
 mark and the last reading, and moving the mark, are one transaction, so a row is counted once, whatever is cut
-short or run twice. Readers take the sums and add the fresh rows after the mark.
+short or run twice; hours and days are made of what is below them when the mark passes their end. Readers take
+the sums and add the fresh rows after the mark.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
+import numpy as np
 from django.db import connection, transaction
 
 from analyzer.models import LastReading, Server
-from analyzer.store.columns import COLUMNS, rollup_expressions
-from analyzer.store.partitions import ensure_partition, floor_to, next_start
+from analyzer.store import sums
+from analyzer.store.columns import COLUMNS
+from analyzer.store.copying import to_us
+from analyzer.store.packing import read_fresh
+from analyzer.store.partitions import floor_to, next_start
 from analyzer.store.snapshots import LOCK_READING
 
-LEVELS = {"statement_hour": "hour", "statement_day": "day"}
+RECENT = timedelta(minutes=5)  # windows of hours are exact to this
 
 
 def roll_up(server: Server) -> int:
-    """Add the deltas since the mark to the sums of their hours and days; the number of hour rows touched."""
+    """Sum up the deltas since the mark; the number of entries and spans that were summed."""
     with transaction.atomic(), connection.cursor() as cursor:
         # keep_reading holds this lock too: no row at or before the last reading is still on its way
         cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_READING, server.pk])
@@ -26,17 +31,24 @@ def roll_up(server: Server) -> int:
         if upto is None:
             return 0
         after = rolled_up_to(server) or _first_delta(server.pk, upto)
-        touched = 0
+        summed = 0
+        start = after
+        while start < upto:
+            end = min(upto, next_start(floor_to(start, "hour"), "hour"))
+            summed += _sum_fresh(server.pk, start, end)
+            if floor_to(end, "hour") == end:
+                _sum_sums("statement_recent", "statement_hour", server.pk, end - timedelta(hours=1), end)
+            if floor_to(end, "day") == end:
+                _sum_sums("statement_hour", "statement_day", server.pk, end - timedelta(days=1), end)
+            start = end
         if after < upto:
-            touched = _add("statement_hour", server.pk, after, upto)
-            _add("statement_day", server.pk, after, upto)
             _mark_seen(server.pk, after, upto)
         cursor.execute(
             "insert into rolled_up (server_id, taken_at) values (%s, %s)"
             " on conflict (server_id) do update set taken_at = excluded.taken_at",
             [server.pk, upto],
         )
-    return touched
+    return summed
 
 
 def rolled_up_to(server: Server) -> datetime | None:
@@ -57,31 +69,55 @@ def _first_delta(server_id: int, upto: datetime) -> datetime:
     return first or upto
 
 
-def _add(table: str, server_id: int, after: datetime, upto: datetime) -> int:
-    step = LEVELS[table]
-    start = floor_to(after, step)
-    while start <= upto:
-        ensure_partition(table, start)
-        start = next_start(start, step)
-    new = rollup_expressions("d")
-    names = ", ".join(COLUMNS)
-    both = rollup_expressions("b")
-    # old row and new sums are rolled up together, by the same expressions as rows are
-    merge = (
-        f"select {', '.join(f'{both[name]}::bigint' for name in COLUMNS)} from (values"
-        f" ({', '.join(f't.{n}' for n in COLUMNS)}), ({', '.join(f'excluded.{n}' for n in COLUMNS)})) as b ({names})"
-    )
+def _sum_fresh(server_id: int, after: datetime, upto: datetime) -> int:
+    """Fresh rows of (after, upto], which lies within an hour, into statement_recent: spans of RECENT at most."""
+    within = "server_id = %s and taken_at > %s and taken_at <= %s"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"insert into {table} as t (starts_at, entry_id, server_id, {names})"
-            f" select date_trunc('{step}', d.taken_at, 'UTC'), d.entry_id, d.server_id,"
-            f" {', '.join(f'{new[name]}::bigint' for name in COLUMNS)}"
-            " from statement_delta d where d.server_id = %s and d.taken_at > %s and d.taken_at <= %s"
-            " group by 1, 2, 3"
-            f" on conflict (entry_id, starts_at) do update set ({names}) = ({merge})",
-            [server_id, after, upto],
+            f"select taken_at, interval_s from server_delta where {within} order by 1", [server_id, after, upto]
         )
-        return int(cursor.rowcount)
+        intervals = cursor.fetchall()
+        if not intervals:
+            return 0
+        counts = ", ".join(f"count({c})" for c in COLUMNS)
+        cursor.execute(f"select {counts} from statement_delta where {within}", [server_id, after, upto])
+        used = sums.needed([c for c, n in zip(COLUMNS, cursor.fetchone(), strict=True) if n])
+    rows = read_fresh(server_id, after, upto, used, None)
+    summed = 0
+    start = after
+    while start < upto:
+        end = min(upto, start - (start - floor_to(start, "hour")) % RECENT + RECENT)
+        covered_s = sum(seconds for at, seconds in intervals if start < at <= end)
+        if covered_s:
+            span = rows[(rows[:, 1] > to_us(start)) & (rows[:, 1] <= to_us(end))]
+            total = sums.Accumulator(np.unique(span[:, 0]), used)
+            for at in np.unique(span[:, 1]):
+                one = span[span[:, 1] == at]
+                total.add(one[:, 0], lambda name, r=one: r[:, 2 + used.index(name)])  # type: ignore[misc]
+            sums.write("statement_recent", server_id, start, end, float(covered_s), total)
+            summed += len(total.entry_ids)
+        start = end
+    return summed
+
+
+def _sum_sums(below: str, table: str, server_id: int, start: datetime, end: datetime) -> None:
+    """The spans of ``below`` that make up [start, end) into one of ``table``."""
+    parts = list(
+        sums.read(
+            below,
+            "server_id = %(server)s and starts_at >= %(start)s and starts_at < %(end)s",
+            {"server": server_id, "start": start, "end": end},
+            COLUMNS,
+        )
+    )
+    if not parts:
+        return
+    used = sums.needed([c for c in COLUMNS if any(part.data[c] is not None for part in parts)])
+    total = sums.Accumulator(np.unique(np.concatenate([part.entry_ids for part in parts])), used)
+    for part in parts:
+        total.add(part.entry_ids, part.column)
+    covered_s = sum(part.covered_s for part in parts if part.is_first)
+    sums.write(table, server_id, start, end, covered_s, total)
 
 
 def _mark_seen(server_id: int, after: datetime, upto: datetime) -> None:

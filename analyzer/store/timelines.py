@@ -1,6 +1,6 @@
-"""Figures over time for charts. A bucket that was not measured is None, one without calls is 0. 1 to 3 queries each."""
+"""Figures over time for charts. A bucket that was not measured is None, one without calls is 0. A few queries each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -8,15 +8,20 @@ import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from analyzer.models import Server, Statement
-from analyzer.store.packing import read_points
+from analyzer.models import Server, Statement, StatementEntry
+from analyzer.store.copying import to_us
+from analyzer.store.packing import read_fresh, read_points
 from analyzer.store.partitions import floor_to
+from analyzer.store.rollups import rolled_up_to
+from analyzer.store.spans import chunks
 from analyzer.store.windows import Window
 
 CHARTED: tuple[str, ...] = (
     "calls", "total_exec_time_us", "rows", "shared_hit_blocks", "shared_read_blocks", "temp_written_blocks",
     "shared_read_time_us", "wal_bytes",
 )  # fmt: skip
+SPARKLINES_MINUTES_UP_TO_S = 2 * 3600
+HOURS_UP_TO_S = 8 * 86_400  # longer charts come from daily sums
 MINUTES_UP_TO_S = 24 * 3600  # a statement's chart of more than a day comes from hourly sums
 
 
@@ -89,14 +94,18 @@ def statement_timeline(statement: Statement, window: Window) -> Timeline:
     server_id = statement.server_id
     step = window.step_for(statement.server.sample_interval_s)
     entry_ids = list(statement.entries.values_list("pk", flat=True))
-    by_hour = window.duration_s > MINUTES_UP_TO_S
+    by_hour, by_day = window.duration_s > MINUTES_UP_TO_S, window.duration_s > HOURS_UP_TO_S
     if by_hour:
-        step = max(step, 3600)
+        step = max(step, 86_400 if by_day else 3600)
     starts = _starts(window, step)
     covered = _covered(server_id, starts, step, _sums_from(window) if by_hour else window.start, window.end)
     sums = np.zeros((len(starts), len(CHARTED)), dtype=np.int64)
     if by_hour:
-        _add_hours(sums, entry_ids, window, starts[0], step)
+        ids = np.array(sorted(entry_ids), dtype=np.int64)
+        for at_us, _, values in _times(statement.server, window, ids, CHARTED, days=by_day):
+            bucket = (at_us // 1_000_000 - starts[0]) // step
+            inside = (bucket >= 0) & (bucket < len(starts))
+            np.add.at(sums, bucket[inside], values[inside])
     else:
         points = read_points(server_id, window.start, window.end, CHARTED, entry_ids)
         np.add.at(sums, (points.taken_at_us // 1_000_000 - starts[0]) // step, points.values)
@@ -110,48 +119,52 @@ def statement_timeline(statement: Statement, window: Window) -> Timeline:
 def sparklines(
     server: Server, statements: Sequence[int], window: Window, points: int = 30
 ) -> dict[int, list[float | None]]:
-    """Execution time (ms) per bucket and Statement id: at most ``points`` buckets. Two or three queries."""
-    by_hour = window.level != "minute"
-    after = ">=" if by_hour else ">"
-    unit = 3600 if by_hour else 60
+    """Execution time (ms) per bucket and Statement id: at most ``points`` buckets and two. At most six queries."""
+    by_day = window.duration_s > HOURS_UP_TO_S
+    unit = 300 if window.duration_s <= SPARKLINES_MINUTES_UP_TO_S else 86_400 if by_day else 3600
     step = max(unit, -(-int(window.duration_s) // points // unit) * unit)
     starts = _starts(window, step)
-    covered = _covered(server.pk, starts, step, _sums_from(window) if by_hour else window.start, window.end)
-    sums = np.zeros((len(statements), len(starts)))
+    after = window.start if unit == 300 else floor_to(window.start, "hour")
+    covered = _covered(server.pk, starts, step, after, window.end)
+    entries = StatementEntry.objects.filter(server=server, statement__in=list(statements)).order_by("pk")
     row_of = {statement: i for i, statement in enumerate(statements)}
-    table, column = ("statement_hour", "starts_at") if by_hour else ("statement_delta", "taken_at")
-    fresh_tail = (
-        " union all select entry_id, taken_at, total_exec_time_us from statement_delta where taken_at > greatest("
-        "%(start)s, coalesce((select taken_at from rolled_up where server_id = %(server)s), '-infinity'))"
-        " and taken_at <= %(end)s and entry_id in (select id from e)"
-        if by_hour
-        else ""
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "with e as materialized (select id, statement_id from analyzer_statemententry"
-            "   where server_id = %(server)s and statement_id = any(%(statements)s)),"
-            f" d as (select entry_id, {column} as at, total_exec_time_us from {table}"
-            f"   where entry_id in (select id from e) and {column} {after} %(start)s"
-            f"   and {column} <= %(end)s{fresh_tail})"
-            " select e.statement_id, ((floor(extract(epoch from d.at))::bigint - %(first)s) / %(step)s)::int,"
-            " sum(d.total_exec_time_us)::float8 / 1000 from d join e on e.id = d.entry_id group by 1, 2",
-            {
-                "server": server.pk,
-                "statements": list(statements),
-                "start": _sums_from(window) if by_hour else window.start,
-                "end": window.end,
-                "first": int(starts[0]),
-                "step": step,
-            },
-        )
-        for statement, bucket, time_ms in cursor.fetchall():
-            if 0 <= bucket < len(starts):
-                sums[row_of[statement], bucket] = time_ms or 0
+    pairs = [(pk, row_of[statement]) for pk, statement in entries.values_list("pk", "statement_id")]
+    entry_ids = np.array([pk for pk, _ in pairs], dtype=np.int64)
+    rows = np.array([row for _, row in pairs], dtype=np.int64)
+    time_us = np.zeros((len(statements), len(starts)))
+    times = _times(server, window, entry_ids, ("total_exec_time_us",), days=by_day)
+    for at_us, positions, values in times:
+        bucket = (at_us // 1_000_000 - starts[0]) // step
+        inside = (bucket >= 0) & (bucket < len(starts))
+        np.add.at(time_us, (rows[positions][inside], bucket[inside]), values[inside, 0])
     return {
-        statement: [float(v) if c else None for v, c in zip(sums[i], covered.tolist(), strict=True)]
+        statement: [float(v) / 1000 if c else None for v, c in zip(time_us[i], covered.tolist(), strict=True)]
         for statement, i in row_of.items()
     }
+
+
+def _times(
+    server: Server,
+    window: Window,
+    entry_ids: NDArray[np.int64],
+    columns: Sequence[str],
+    *,
+    days: bool,
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """Times (Unix microseconds), positions in ``entry_ids`` (ascending) and counters: from sums, then fresh rows."""
+    if not len(entry_ids):
+        return
+    mark = rolled_up_to(server)
+    for chunk in chunks(server, window, mark, columns, days=days, entry_ids=entry_ids.tolist()):
+        at = np.searchsorted(chunk.entry_ids, entry_ids)
+        here = at < len(chunk.entry_ids)
+        here[here] = chunk.entry_ids[at[here]] == entry_ids[here]
+        positions = np.flatnonzero(here)
+        values = np.column_stack([chunk.pick(name, at[here]) for name in columns])
+        yield np.full(len(positions), to_us(chunk.starts_at)), positions, values
+    after = max(window.start, mark) if mark else window.start
+    points = read_fresh(server.pk, after, window.end, columns, entry_ids.tolist())
+    yield points[:, 1], np.searchsorted(entry_ids, points[:, 0]), points[:, 2:]
 
 
 def _starts(window: Window, step: int) -> NDArray[np.int64]:
@@ -179,31 +192,6 @@ def _covered(
             if 0 <= bucket < len(covered):
                 covered[bucket] = seconds
     return covered
-
-
-def _add_hours(sums: NDArray[np.int64], entry_ids: list[int], window: Window, first: np.int64, step: int) -> None:
-    columns = ", ".join(CHARTED)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"select ((floor(extract(epoch from at))::bigint - %(first)s) / %(step)s)::int,"
-            f" {', '.join(f'coalesce(sum({c}), 0)::bigint' for c in CHARTED)} from ("
-            f" select starts_at as at, {columns} from statement_hour where entry_id = any(%(entries)s)"
-            f"   and starts_at >= %(start)s and starts_at <= %(end)s"
-            f" union all select taken_at, {columns} from statement_delta where entry_id = any(%(entries)s)"
-            "   and taken_at <= %(end)s and taken_at > coalesce((select min(r.taken_at) from rolled_up r"
-            "   join analyzer_statemententry e on e.server_id = r.server_id and e.id = any(%(entries)s)), '-infinity')"
-            ") d group by 1",
-            {
-                "first": int(first),
-                "step": step,
-                "entries": entry_ids,
-                "start": _sums_from(window),
-                "end": window.end,
-            },
-        )
-        for bucket, *values in cursor.fetchall():
-            if 0 <= bucket < len(sums):
-                sums[bucket] = values
 
 
 def _bucket(at: datetime, covered_s: float, sums: Sequence[int | None]) -> Bucket:

@@ -1,27 +1,29 @@
-"""Sums per statement over a window: the lists of statements, the rates of findings. One or two queries each."""
+"""Sums per statement over a window: the lists of statements, the rates of findings. A few queries each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+import numpy as np
+from numpy.typing import NDArray
 
-from analyzer.models import Server
-from analyzer.store.columns import rollup_expressions
+from analyzer.models import Server, Statement
+from analyzer.store.spans import EntrySums, entry_sums
 from analyzer.store.windows import Window
 
-ORDERS: dict[str, str] = {
-    "total_exec_time": "total_exec_time_us",
-    "mean_exec_time": "total_exec_time_us::float8 / nullif(calls, 0)",
-    "calls": "calls",
-    "rows": "rows",
-    "shared_read": "shared_read_blocks",
-    "shared_hit": "shared_hit_blocks",
-    "temp_written": "temp_written_blocks",
-    "wal": "wal_bytes",
-    "io_time": "coalesce(shared_read_time_us, 0) + coalesce(shared_write_time_us, 0)",
-    "plan_time": "total_plan_time_us",
+# Sort keys, and the columns whose sum they stand for.
+ORDERS: dict[str, tuple[str, ...]] = {
+    "total_exec_time": ("total_exec_time_us",),
+    "mean_exec_time": ("total_exec_time_us",),  # by call
+    "calls": ("calls",),
+    "rows": ("rows",),
+    "shared_read": ("shared_read_blocks",),
+    "shared_hit": ("shared_hit_blocks",),
+    "temp_written": ("temp_written_blocks",),
+    "wal": ("wal_bytes",),
+    "io_time": ("shared_read_time_us", "shared_write_time_us"),
+    "plan_time": ("total_plan_time_us",),
 }
 # What a list shows; a statement's page asks for nothing else either.
 SHOWN: tuple[str, ...] = (
@@ -84,7 +86,7 @@ class StatementPage:
     total_exec_time_ms: float
     total_calls: int
     covered_s: float
-    start: datetime  # where the figures really begin
+    start: datetime
     end: datetime
 
 
@@ -94,23 +96,6 @@ class StatementRate:
     total_time_s_per_day: float
     mean_exec_time_ms: float | None
     rows_per_call: float | None
-
-
-def sums_sql(window: Window, columns: tuple[str, ...]) -> str:
-    """CTE bodies of ``d``: rows of entry_id and ``columns`` to be summed, from the level of the window."""
-    names = ", ".join(columns)
-    fresh = (
-        f"select entry_id, {names} from statement_delta where server_id = %(server)s and taken_at <= %(end)s"
-        " and taken_at > %(start)s"
-    )
-    if window.level == "minute":
-        return fresh
-    return (
-        f"select entry_id, {names} from statement_{window.level}"
-        " where server_id = %(server)s and starts_at >= %(start)s and starts_at < %(end)s"
-        f" union all {fresh} and taken_at > coalesce("
-        "(select taken_at from rolled_up where server_id = %(server)s), '-infinity')"
-    )
 
 
 def statement_totals(
@@ -123,62 +108,70 @@ def statement_totals(
     offset: int = 0,
     filters: Mapping[str, Any] | None = None,
 ) -> StatementPage:
-    """Statements that ran in the window, sorted, a page of them. Two queries.
+    """Statements that ran in the window, sorted, a page of them. Nine queries at most.
 
     ``order_by``: a key of ORDERS. ``filters``: ``search`` (part of the text), ``kind``, ``table``,
     ``database_oid``, ``role_oid``, ``statement_ids``; empty ones are left out.
     """
     wanted = {k: v for k, v in (filters or {}).items() if v not in (None, "", [])}
-    aggregates = rollup_expressions("d")
-    by_entry = ", ".join(f"{aggregates[c]} as {c}" for c in SHOWN)
-    order = ORDERS.get(order_by, ORDERS["total_exec_time"])
-    direction = "desc nulls last" if descending else "asc nulls first"
-    entry_where = "".join(f" and e.{name} = %({name})s" for name in ("database_oid", "role_oid") if name in wanted)
-    where = {
-        "search": "s.normalized_sql ilike %(search)s",
-        "kind": "s.kind = %(kind)s",
-        "table": "%(table)s = any(s.tables)",
-        "statement_ids": "s.id = any(%(statement_ids)s)",
+    found = entry_sums(server, window, SHOWN)
+    statement_ids, sums = _by_statement(found, wanted)
+    allowed = _matching(server, wanted)
+    if allowed is not None:
+        keep = np.isin(statement_ids, allowed)
+        statement_ids, sums = statement_ids[keep], {c: v[keep] for c, v in sums.items()}
+    by = sum((sums[c] for c in ORDERS.get(order_by, ORDERS["total_exec_time"])), np.zeros(len(statement_ids)))
+    if order_by == "mean_exec_time":
+        by = by / np.maximum(sums["calls"], 1)
+    order = np.lexsort((statement_ids, -by if descending else by))[offset : offset + limit]
+    about = {
+        row[0]: row
+        for row in Statement.objects.filter(pk__in=statement_ids[order].tolist()).values_list(
+            "pk", "fingerprint", "normalized_sql", "kind", "tables", "text_state", "first_seen", "last_seen"
+        )
     }
-    statement_where = " and ".join(["true", *(where[k] for k in where if k in wanted)])
-    if "search" in wanted:
-        escaped = str(wanted["search"]).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        wanted["search"] = f"%{escaped}%"
-    sql = (
-        f"with d as ({sums_sql(window, SHOWN)}),"
-        f" p as (select e.statement_id, {by_entry} from d join analyzer_statemententry e on e.id = d.entry_id"
-        f"   where not e.is_own and e.statement_id is not null{entry_where} group by 1),"
-        f" m as (select s.id, s.fingerprint, p.*, sum(p.total_exec_time_us) over () as matching_time_us,"
-        f"   sum(p.calls) over () as matching_calls, count(*) over () as matching"
-        f"   from p join analyzer_statement s on s.id = p.statement_id where {statement_where}"
-        f"   order by {order} {direction}, s.id limit %(limit)s offset %(offset)s)"
-        f" select m.id, m.fingerprint, s.normalized_sql, s.kind, s.tables, s.text_state, s.first_seen, s.last_seen,"
-        f" {', '.join(f'm.{c}' for c in SHOWN)}, m.matching, m.matching_time_us, m.matching_calls"
-        f" from m join analyzer_statement s on s.id = m.id order by {order} {direction}, s.id"
-    )
-    params = {
-        **wanted, "server": server.pk, "start": window.aligned_start, "end": window.end,
-        "limit": limit, "offset": offset,
-    }  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows = cursor.fetchall()
-    covered_s, server_time_ms, _ = coverage(server, window)
     return StatementPage(
-        rows=[_totals(row[: 8 + len(SHOWN)], server_time_ms) for row in rows],
-        count=int(rows[0][-3]) if rows else 0,
-        total_exec_time_ms=float(rows[0][-2] or 0) / 1000 if rows else 0.0,
-        total_calls=int(rows[0][-1] or 0) if rows else 0,
-        covered_s=covered_s,
-        start=window.aligned_start,
+        rows=[
+            _totals(about[pk], {c: int(v[i]) for c, v in sums.items()}, found.total_exec_time_ms)
+            for i, pk in zip(order.tolist(), statement_ids[order].tolist(), strict=True)
+            if pk in about  # deleted a moment ago
+        ],
+        count=len(statement_ids),
+        total_exec_time_ms=float(sums["total_exec_time_us"].sum()) / 1000,
+        total_calls=int(sums["calls"].sum()),
+        covered_s=found.covered_s,
+        start=window.start,
         end=window.end,
     )
 
 
-def _totals(row: tuple[Any, ...], server_time_ms: float) -> StatementTotals:
-    statement_id, found, sql, kind, tables, text_state, first_seen, last_seen = row[:8]
-    c = dict(zip(SHOWN, row[8:], strict=True))
-    count = {k: int(v or 0) for k, v in c.items()}
+def _by_statement(
+    found: EntrySums, wanted: Mapping[str, Any]
+) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
+    """Statement ids and their sums over the entries that ran and that ``wanted`` leaves."""
+    keep = found.column("calls") + found.column("total_exec_time_us") + found.column("total_plan_time_us") > 0
+    for name in ("database_oid", "role_oid"):
+        if name in wanted:
+            keep &= getattr(found, name + "s") == wanted[name]
+    return found.by_statement(keep)
+
+
+def _matching(server: Server, wanted: Mapping[str, Any]) -> list[int] | None:
+    """Ids of the server's statements that the filters on texts leave; None: all."""
+    statements = Statement.objects.filter(server=server)
+    conditions = {
+        "search": "normalized_sql__icontains",
+        "kind": "kind",
+        "statement_ids": "pk__in",
+    }
+    given = {conditions[k]: v for k, v in wanted.items() if k in conditions}
+    if "table" in wanted:
+        given["tables__contains"] = [wanted["table"]]
+    return list(statements.filter(**given).values_list("pk", flat=True)) if given else None
+
+
+def _totals(about: tuple[Any, ...], count: Mapping[str, int], server_time_ms: float) -> StatementTotals:
+    statement_id, found, sql, kind, tables, text_state, first_seen, last_seen = about
     return StatementTotals(
         statement_id=statement_id,
         fingerprint=found,
@@ -193,8 +186,8 @@ def _totals(row: tuple[Any, ...], server_time_ms: float) -> StatementTotals:
         load_ratio=min(1.0, count["total_exec_time_us"] / 1000 / server_time_ms) if server_time_ms else None,
         rows=count["rows"],
         stddev_exec_time_ms=count["stddev_exec_time_us"] / 1000,
-        min_exec_time_ms=None if c["min_exec_time_us"] is None else count["min_exec_time_us"] / 1000,
-        max_exec_time_ms=None if c["max_exec_time_us"] is None else count["max_exec_time_us"] / 1000,
+        min_exec_time_ms=count["min_exec_time_us"] / 1000 or None,
+        max_exec_time_ms=count["max_exec_time_us"] / 1000 or None,
         total_plan_time_ms=count["total_plan_time_us"] / 1000,
         shared_hit_blocks=count["shared_hit_blocks"],
         shared_read_blocks=count["shared_read_blocks"],
@@ -207,35 +200,14 @@ def _totals(row: tuple[Any, ...], server_time_ms: float) -> StatementTotals:
     )
 
 
-def coverage(server: Server, window: Window) -> tuple[float, float, int]:
-    """Seconds of the window that were measured, execution time (ms) and calls of all statements in them."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "select coalesce(sum(interval_s), 0), coalesce(sum(total_exec_time_us), 0) / 1000.0,"
-            " coalesce(sum(calls), 0)"
-            " from server_delta where server_id = %s and taken_at > %s and taken_at <= %s",
-            [server.pk, window.aligned_start, window.end],
-        )
-        covered_s, time_ms, calls = cursor.fetchone()
-    return float(covered_s), float(time_ms), int(calls)
-
-
 def rates(server: Server, window: Window) -> dict[int, StatementRate]:
-    """Per Statement id, per day of measured time: gaps do not thin the rates out. Two queries."""
-    columns = ("calls", "total_exec_time_us", "rows")
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"with d as ({sums_sql(window, columns)})"
-            " select e.statement_id, coalesce(sum(d.calls), 0)::bigint, coalesce(sum(d.total_exec_time_us), 0)::bigint,"
-            " coalesce(sum(d.rows), 0)::bigint from d join analyzer_statemententry e on e.id = d.entry_id"
-            " where not e.is_own and e.statement_id is not null group by 1",
-            {"server": server.pk, "start": window.aligned_start, "end": window.end},
-        )
-        found = cursor.fetchall()
-    covered_s, _, _ = coverage(server, window)
-    if not covered_s:
+    """Per Statement id, per day of measured time: gaps do not thin the rates out."""
+    found = entry_sums(server, window, ("calls", "total_exec_time_us", "rows"))
+    statement_ids, sums = found.by_statement(found.column("calls") + found.column("total_exec_time_us") > 0)
+    if not found.covered_s:
         return {}
-    per_day = 86_400 / covered_s
+    per_day = 86_400 / found.covered_s
+    columns = (statement_ids, sums["calls"], sums["total_exec_time_us"], sums["rows"])
     return {
         statement_id: StatementRate(
             calls_per_day=calls * per_day,
@@ -243,5 +215,5 @@ def rates(server: Server, window: Window) -> dict[int, StatementRate]:
             mean_exec_time_ms=time_us / 1000 / calls if calls else None,
             rows_per_call=rows / calls if calls else None,
         )
-        for statement_id, calls, time_us, rows in found
+        for statement_id, calls, time_us, rows in zip(*(c.tolist() for c in columns), strict=True)
     }

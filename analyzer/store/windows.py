@@ -1,4 +1,4 @@
-"""The span of time a page or a check looks at, and the level of the store that answers it."""
+"""The span of time a page or a check looks at, and how a chart cuts it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from django.utils import timezone
-
-from analyzer.store.packing import FRESH_FOR
-from analyzer.store.partitions import floor_to
 
 SPANS: dict[str, timedelta] = {
     "1h": timedelta(hours=1),
@@ -44,18 +41,6 @@ class Window:
     @property
     def duration_s(self) -> float:
         return (self.end - self.start).total_seconds()
-
-    @property
-    def level(self) -> str:
-        """Where totals come from: ``minute`` (fresh rows), ``hour`` or ``day`` (sums)."""
-        if self.start >= timezone.now() - FRESH_FOR:
-            return "minute"
-        return "hour" if self.duration_s <= 3 * 86_400 else "day"
-
-    @property
-    def aligned_start(self) -> datetime:
-        """Where totals really begin: sums cannot be cut inside their hour or day."""
-        return self.start if self.level == "minute" else floor_to(self.start, self.level)
 
     def step_for(self, sample_interval_s: float) -> int:
         """Width of a chart's bucket: at least two intervals, so that a late reading leaves no hole."""

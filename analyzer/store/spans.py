@@ -1,0 +1,157 @@
+"""Which sums answer for a window, and their total per entry.
+
+A window is covered by the longest spans that lie in it: days, hours at its edges, minutes at theirs, and the
+fresh rows after the mark. Each span says how much of it was measured.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db import connection
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from analyzer.models import Server
+from analyzer.store import sums
+from analyzer.store.columns import rollup_expressions
+from analyzer.store.copying import copy_out
+from analyzer.store.partitions import floor_to, next_start
+from analyzer.store.rollups import rolled_up_to
+from analyzer.store.windows import Window
+
+# Longer windows begin with a whole hour, and take whole days where they can; shorter ones are exact to minutes.
+MINUTES_UP_TO = timedelta(hours=25)
+RECENT_FOR = timedelta(days=2)  # as long as statement_recent is kept
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySums:
+    """Sums per entry of a server (own ones left out) over a window; ``total_exec_time_ms`` of all of them."""
+
+    statement_ids: Ints
+    database_oids: Ints
+    role_oids: Ints
+    total: sums.Accumulator
+    covered_s: float
+
+    def column(self, name: str) -> Ints:
+        return self.total.column(name)
+
+    @property
+    def total_exec_time_ms(self) -> float:
+        return float(self.column("total_exec_time_us").sum()) / 1000
+
+    def by_statement(self, keep: NDArray[np.bool_]) -> tuple[Ints, dict[str, Ints]]:
+        """Statement ids, ascending, and their sums over the entries kept that have a statement."""
+        keep = keep & (self.statement_ids > 0)
+        ids, at = np.unique(self.statement_ids[keep], return_inverse=True)
+        out = sums.Accumulator(ids, self.total.columns)
+        # an accumulator takes each id once: first the first entry of every statement, then the second, ...
+        order = np.argsort(at, kind="stable")
+        nth = np.arange(len(order)) - np.searchsorted(at[order], at[order])
+        rank = np.empty(len(order), dtype=np.int64)
+        rank[order] = nth
+        columns = {c: self.total.column(c)[keep] for c in self.total.columns}
+        for n in range(int(rank.max(initial=-1)) + 1):
+            some = rank == n
+            out.add(ids[at[some]], lambda name, s=some: columns[name][s])  # type: ignore[misc]
+        return ids, {c: out.column(c) for c in self.total.columns}
+
+
+def entry_sums(server: Server, window: Window, columns: Sequence[str]) -> EntrySums:
+    """At most seven queries, whatever the window."""
+    columns = sums.needed(columns)
+    rows = copy_out(
+        "select id, coalesce(statement_id, 0), database_oid, role_oid from analyzer_statemententry"
+        " where server_id = %s and not is_own order by id",
+        4,
+        [server.pk],
+    )
+    total = sums.Accumulator(rows[:, 0].copy(), columns)
+    covered_s = 0.0
+    mark = rolled_up_to(server)
+    for chunk in chunks(server, window, mark, columns):
+        total.add(chunk.entry_ids, chunk.column)
+        covered_s += chunk.covered_s if chunk.is_first else 0
+    after = max(mark, window.start) if mark else window.start
+    if after < window.end:
+        covered_s += _add_fresh(server, after, window.end, total)
+    return EntrySums(rows[:, 1], rows[:, 2], rows[:, 3], total, covered_s)
+
+
+def chunks(
+    server: Server,
+    window: Window,
+    mark: datetime | None,
+    columns: Sequence[str],
+    *,
+    days: bool = True,
+    entry_ids: Sequence[int] | None = None,
+) -> Iterator[sums.Chunk]:
+    """The chunks that cover the window up to the mark.
+
+    ``days=False``: hours instead of days. With ``entry_ids``: those that may hold them.
+    """
+    if mark is None:
+        return
+    end = min(window.end, mark)
+    last_hour = floor_to(end, "hour")
+    if window.end < timezone.now() - RECENT_FOR and last_hour < floor_to(mark, "hour"):
+        last_hour = _ceil(end, "hour")  # its minutes are no longer kept
+    is_short = window.end - window.start <= MINUTES_UP_TO and window.start > timezone.now() - RECENT_FOR
+    first_hour = _ceil(window.start, "hour") if is_short else floor_to(window.start, "hour")
+    first_day, last_day = _ceil(first_hour, "day"), floor_to(last_hour, "day")
+    if is_short or not days or first_day >= last_day:
+        first_day = last_day = first_hour
+    params = {
+        "server": server.pk, "start": window.start, "end": end, "first_hour": first_hour, "last_hour": last_hour,
+        "first_day": first_day, "last_day": last_day,
+    }  # fmt: skip
+    mine = "server_id = %(server)s and starts_at >= "
+    if first_day < last_day:
+        yield from sums.read("statement_day", f"{mine}%(first_day)s and starts_at < %(last_day)s", params, columns)
+    if first_hour < last_hour:
+        yield from sums.read(
+            "statement_hour",
+            f"{mine}%(first_hour)s and starts_at < %(last_hour)s"
+            " and (starts_at < %(first_day)s or starts_at >= %(last_day)s)",
+            params,
+            columns,
+            entry_ids,
+        )
+    minutes = "starts_at >= %(last_hour)s" + (" or starts_at < %(first_hour)s" if is_short else "")
+    yield from sums.read(
+        "statement_recent",
+        f"{mine}%(start)s - interval '1 hour' and ends_at > %(start)s and starts_at < %(end)s and ({minutes})",
+        params,
+        columns,
+        entry_ids,
+    )
+
+
+def _ceil(at: datetime, step: str) -> datetime:
+    start = floor_to(at, step)
+    return start if start == at else next_start(start, step)
+
+
+def _add_fresh(server: Server, after: datetime, upto: datetime, total: sums.Accumulator) -> float:
+    """Rows that are not in the sums yet; the seconds they were measured over."""
+    expressions = rollup_expressions("d")
+    wanted = "".join(f", coalesce({expressions[c]}, 0)::bigint" for c in total.columns)
+    rows = copy_out(
+        f"select entry_id{wanted} from statement_delta d where server_id = %s and taken_at > %s and taken_at <= %s"
+        " group by 1",
+        1 + len(total.columns),
+        [server.pk, after, upto],
+    )
+    total.add(rows[:, 0], lambda name: rows[:, 1 + total.columns.index(name)])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select coalesce(sum(interval_s), 0) from server_delta"
+            " where server_id = %s and taken_at > %s and taken_at <= %s",
+            [server.pk, after, upto],
+        )
+        return float(cursor.fetchone()[0])
