@@ -4,100 +4,30 @@ Nothing else in pgLoupe sends EXPLAIN. What may be executed is executed once per
 gets plain EXPLAIN, or nothing, with the reason. Cold or warm cache is not known: a warm-up would double the load.
 """
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
-from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError, StatementFailed
+from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
+from analyzer.monitored.explain_candidates import Candidate, Checked, read_plan, text_hash
 from analyzer.monitored.explain_session import ExplainSession, explain_session
-from analyzer.monitored.gate import ExplainOutcome, ExplainRequest, OutcomeDecision, ValuesSource, plan_objection
-from analyzer.monitored.gate_catalog import CatalogVerdict, check_catalog
+from analyzer.monitored.gate import ExplainOutcome, ExplainRequest, plan_objection
+from analyzer.monitored.gate_catalog import check_catalog
 from analyzer.monitored.gate_limits import Limits
 from analyzer.monitored.load_guard import load_objection
 from analyzer.monitored.parameters import NoValues, ValueSet, choose_values, fixed_values
 from analyzer.monitored.parameters_stats import read_statistics
 from analyzer.monitored.watchdog import Watchdog, watchdog
-from analyzer.plans import Plan, PlanError, parse_plan
-from analyzer.plans.read_json import read_json
-from analyzer.plans.redact import redact_plan
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.predicates import parameter_columns
-from analyzer.statements.preparable import Preparable, preparable_sql
-from analyzer.statements.safety import Verdict, check_statement
-from analyzer.statements.secrets import redact_sql
+from analyzer.statements.preparable import preparable_sql
+from analyzer.statements.safety import check_statement
 
 __all__ = ["ExplainOutcome", "ExplainRequest", "Limits", "explain_statement"]
 
 GENERIC_PLAN_FROM = 160_000
-OWN_SETTINGS = ("search_path", "plan_cache_mode")  # set by us for the run, so no fact about the server
-REWRITES = {
-    "list": "a list of unknown length was given 5 elements",
-    "typed_literal": "a typed literal became a CAST",
-    "extract": "EXTRACT became date_part",
-    "group_by_twin": "a literal was copied from its twin in GROUP BY or ORDER BY",
-    "limit": "a number was put after LIMIT",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A text with its values, worth executing; ``plan_json`` is what plain EXPLAIN said of it."""
-
-    source: ValuesSource
-    text: str = field(repr=False)
-    literals: tuple[str, ...] = field(repr=False)
-    assumed: tuple[int, ...] = ()
-    is_recursive: bool = False
-    plan_json: Any = field(default=None, repr=False)
-    plan: Plan | None = None
-
-
-@dataclass(slots=True)
-class Checked:
-    """A statement that passed the text and tree layers, with what became known of it since."""
-
-    request: ExplainRequest
-    limits: Limits
-    text: str
-    preparable: Preparable
-    verdict: Verdict
-    sampled: str | None = field(default=None, repr=False)
-    catalog: CatalogVerdict = field(default_factory=CatalogVerdict)
-    generic_json: Any = None
-    generic: Plan | None = None
-    generic_error: str = ""
-    spent_ms: float = 0.0  # not yet told in an outcome
-
-    @property
-    def has_parameters(self) -> bool:
-        return self.verdict.parameter_count > 0
-
-    def outcome(
-        self, decision: OutcomeDecision, layer: str, reason: str, candidate: Candidate | None = None
-    ) -> ExplainOutcome:
-        """With the candidate's plan, else the generic one."""
-        plan, plan_json = (candidate.plan, candidate.plan_json) if candidate else (self.generic, self.generic_json)
-        source: ValuesSource = candidate.source if candidate else ("generic" if self.has_parameters else "none")
-        spent_ms, self.spent_ms = self.spent_ms, 0.0
-        generic_cost = self.generic.root.total_cost if self.generic and self.has_parameters else None
-        return ExplainOutcome(
-            decision=decision,
-            layer=layer,
-            reason=reason,
-            values_source=source,
-            plan_json=plan_json,
-            plan=plan,
-            generic_plan_json=self.generic_json if self.has_parameters else None,
-            generic_cost=generic_cost,
-            rewrites=tuple(dict.fromkeys(REWRITES.get(r.kind, r.kind) for r in self.preparable.rewrites)),
-            notes=tuple(_notes(candidate, plan, generic_cost, self.limits)),
-            duration_ms=spent_ms,
-            text_hash=_hash(self.request.sql if candidate is None else candidate.text),
-        )
 
 
 def explain_statement(
@@ -127,7 +57,7 @@ def _check(request: ExplainRequest, limits: Limits) -> Checked | ExplainOutcome:
     """The layers that need no server. Refused here, nothing was sent."""
 
     def refused(layer: str, reason: str) -> ExplainOutcome:
-        return ExplainOutcome("refused", layer, reason, text_hash=_hash(request.sql))
+        return ExplainOutcome("refused", layer, reason, text_hash=text_hash(request.sql))
 
     verdict = check_statement(request.sql)
     if verdict.decision == "refuse":
@@ -206,7 +136,7 @@ def _read_generic(session: ExplainSession, checked: Checked) -> None:
             with session.prepared(checked.text) as name:
                 count = len(session.parameter_types(name))
                 answer = session.explain_prepared(name, [None] * count, analyze=False, generic=True)
-        checked.generic_json, checked.generic = _read_plan(answer)
+        checked.generic_json, checked.generic = read_plan(answer)
     except (ConnectionLost, MissingRight):
         raise
     except MonitoredServerError as error:
@@ -225,7 +155,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
     if checked.sampled is not None:
         try:
             with session.prepared(checked.sampled) as name:
-                plan_json, plan = _read_plan(session.explain_prepared(name, (), analyze=False))
+                plan_json, plan = read_plan(session.explain_prepared(name, (), analyze=False))
             found.append(Candidate("sampled", checked.sampled, (), (), is_recursive, plan_json, plan))
         except (ConnectionLost, MissingRight):
             raise
@@ -240,7 +170,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
                 continue  # the sampled values stand for it
             with session.prepared(checked.text) as name:
                 answer = session.explain_prepared(name, values.literals, analyze=False)
-            plan_json, plan = _read_plan(answer)
+            plan_json, plan = read_plan(answer)
             found.append(
                 Candidate(values.source, checked.text, values.literals, values.assumed, is_recursive, plan_json, plan)
             )
@@ -299,7 +229,7 @@ def _execute(settings: ConnectionSettings, dog: Watchdog, checked: Checked, cand
             session.prepared(candidate.text) as name,
         ):
             answer = session.explain_prepared(name, candidate.literals, analyze=True)
-        plan_json, plan = _read_plan(answer)
+        plan_json, plan = read_plan(answer)
     except MissingRight as error:
         return checked.outcome("refused", "rights", str(error), candidate)
     except MonitoredServerError as error:
@@ -330,42 +260,3 @@ def _told(error: MonitoredServerError, dog: Watchdog) -> str:
     if dog.terminated:
         return "It ignored its statement_timeout, so the watchdog ended the session."
     return str(error)
-
-
-def _read_plan(answer: str) -> tuple[Any, Plan]:
-    """Redacted JSON and its tree, without the settings that we made ourselves."""
-    try:
-        plan_json = redact_plan(read_json(answer))
-        for entry in plan_json if isinstance(plan_json, list) else [plan_json]:
-            own = entry.get("Settings") if isinstance(entry, dict) else None
-            if isinstance(own, dict):
-                for name in OWN_SETTINGS:
-                    own.pop(name, None)
-                if not own:
-                    del entry["Settings"]
-        return plan_json, parse_plan(plan_json)
-    except PlanError as error:
-        raise StatementFailed("reading a plan", None, str(error)) from error
-
-
-def _notes(
-    candidate: Candidate | None, plan: Plan | None, generic_cost: float | None, limits: Limits
-) -> Iterator[str]:
-    if candidate is not None and candidate.assumed:
-        numbers = ", ".join(f"${n}" for n in candidate.assumed)
-        yield f"No column tells a value for {numbers}; a plain one of its type was taken."
-    cost = plan.root.total_cost if plan else None
-    if candidate is None or cost is None or generic_cost is None:
-        return
-    factor = max(cost, 0.01) / max(generic_cost, 0.01)
-    if max(factor, 1 / factor) >= limits.plans_differ_factor:
-        word = "dearer" if factor > 1 else "cheaper"
-        yield (
-            f"With these values it is planned {max(factor, 1 / factor):,.0f} times {word}"
-            f" ({cost:,.0f}) than with unknown ones ({generic_cost:,.0f})."
-        )
-
-
-def _hash(text: str) -> str:
-    """Of the text without literals: a hash of a short personal value could be guessed."""
-    return hashlib.sha256((redact_sql(text) or text).encode(errors="replace")).hexdigest()
