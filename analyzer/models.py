@@ -8,6 +8,10 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from analyzer.report_models import FindingImpact as FindingImpact
+from analyzer.report_models import ReportMail as ReportMail
+from analyzer.report_models import ReportSubscription as ReportSubscription
+
 
 class Server(models.Model):
     """A monitored PostgreSQL instance, reached through one of its databases."""
@@ -274,6 +278,7 @@ class FindingRecord(models.Model):
     times_reopened = models.PositiveIntegerField(default=0)
     muted_at = models.DateTimeField(null=True)
     muted_by = models.CharField(max_length=150, blank=True, default="")
+    reopened_at = models.DateTimeField(null=True)
     mute_reason = models.TextField(blank=True, default="")
 
     class Meta:

@@ -146,12 +146,6 @@ class Report:
         """Nothing changed and every server was sampled: one line says it."""
         return not (self.new or self.worse or self.fixed or self.indexes or self.in_trouble)
 
-    @property
-    def open_s_per_day(self) -> float:
-        """What everything open now costs, as far as it is known; findings may share a part of it."""
-        now = (*(f for f in self.new if f.closed_at is None), *self.worse, *self.open)
-        return sum(f.impact_s_per_day or 0.0 for f in now)
-
 
 @dataclass
 class _Sorted:

@@ -49,6 +49,7 @@ def keep_findings(
             elif record.closed_at is not None:
                 record.closed_at = None
                 record.times_reopened += 1
+                record.reopened_at = now
             _fill(record, finding, statements.get(finding.about), now)
             record.save()
             kept.append(record)
