@@ -79,8 +79,9 @@ class Accumulator:
         known = self.entry_ids[at] == entry_ids
         some: Any = slice(None) if known.all() else known
         at = at[some]
+        behind: dict[str, Ints] = {}  # what deviations need, decoded once
         for name, whole in self._whole.items():
-            new = column(name)[some]
+            new = behind[name] = column(name)[some]
             if name.startswith("min"):
                 old = whole[at]
                 new = np.where((new > 0) & ((old == 0) | (new < old)), new, old)
@@ -90,7 +91,7 @@ class Accumulator:
                 new = whole[at] + new
             whole[at] = new
         for name, squares in self._squares.items():
-            count, total = (column(c)[some].astype(np.float64) for c in _behind(name))
+            count, total = (behind[c].astype(np.float64) for c in _behind(name))
             squares[at] += count * column(name)[some].astype(np.float64) ** 2 + total**2 / np.maximum(count, 1)
 
     def column(self, name: str) -> Ints:
