@@ -4,6 +4,8 @@ import os
 
 from celery import Celery
 
+from dashboard import worker_signals  # noqa: F401  (connects itself)
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 
 app = Celery("pgloupe")

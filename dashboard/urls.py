@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from dashboard.views import findings, login, overview, plan, servers, statement, statements
+from dashboard.views import findings, health, login, overview, plan, servers, statement, statements
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -20,6 +20,7 @@ urlpatterns = [
     path("findings/<int:pk>/", findings.finding, name="finding"),
     path("findings/<int:pk>/mute/", findings.mute, name="mute"),
     path("findings/<int:pk>/unmute/", findings.unmute, name="unmute"),
+    path("health/", health.health, name="health"),
     path("login/", login.Login.as_view(), name="login"),
     path("login/once/<str:token>/", login.login_once, name="login_once"),
     path("logout/", LogoutView.as_view(), name="logout"),

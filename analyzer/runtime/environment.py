@@ -1,4 +1,4 @@
-"""Secrets from the environment, or from the file that ``<NAME>_FILE`` names (Docker and Kubernetes mount such files)."""
+"""Secrets from the environment, or from the file that ``<NAME>_FILE`` names, as Docker and Kubernetes mount them."""
 
 import os
 from collections.abc import Mapping

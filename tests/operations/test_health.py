@@ -1,0 +1,237 @@
+"""The page about pgLoupe itself, and what load balancers ask."""
+
+import json
+import os
+import re
+import signal
+import time
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from analyzer import workers
+from analyzer.models import ExplainAudit, Server, Snapshot
+from analyzer.store.size import store_size
+from dashboard import healthz
+from dashboard.server_state import ServerState, State
+from dashboard.views.health import troubles
+from tests.dashboard import world
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
+
+
+@pytest.fixture
+def person(client: Client, settings) -> Client:
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a missing one
+    client.force_login(world.user())
+    return client
+
+
+@pytest.fixture
+def redis(redis_server, settings):
+    """The tests' Redis, empty before and after."""
+    settings.CELERY_BROKER_URL = redis_server.url
+    client = workers._client()
+    client.flushdb()
+    yield client
+    client.flushdb()
+    client.close()
+
+
+@pytest.fixture
+def no_redis(settings):
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"  # nobody listens there
+
+
+def everything_works(redis) -> None:
+    for name, queues in (("sample@a", ["sample"]), ("rest@b", ["explain", "maintenance"])):
+        workers.Teller(name, queues, 2).tell()
+    for task in workers.WATCHED:
+        workers.keep_last_run(task, "SUCCESS", "")
+
+
+def shown(client: Client) -> str:
+    page = client.get("/health/")
+    assert page.status_code == 200
+    return unescape(" ".join(re.sub(r"<[^>]+>", " ", page.content.decode()).replace("\u202f", " ").split()))
+
+
+def test_needs_a_login(client):
+    assert client.get("/health/").headers["Location"] == "/login/?next=/health/"
+
+
+def test_all_at_work(person, redis):
+    of = world.server()
+    world.step(of)
+    world.figures(of, hours=3, every_s=60)
+    Snapshot.objects.update(own_exec_time_ms=12.0, total_exec_time_ms=600.0)
+    ExplainAudit.objects.create(
+        server=of, database_name="shop", text_hash="x", decision="executed", reason="", duration_ms=1500.0
+    )
+    everything_works(redis)
+    redis.rpush("explain", "a", "b")
+    text = shown(person)
+    assert "All parts are at work." in text
+    assert "Tasks waiting 2" in text
+    assert "Workers 2" in text
+    # 12 ms of 60 s is 0.02 %; of all statements' 600 ms it is 2 %
+    assert re.search(r"shop Sampling \d+ s ago 30 ms 2 % < 0.1 % 2.16 s in 180 samples", text)
+    assert "1.5 s of 60 s, 1 run" in text
+    assert "Retention What Setting Kept" in text
+    assert "ANALYZER_KEEP_HOURS_DAYS 35 days" in text
+
+
+def test_without_redis_the_pages_work_and_say_that_sampling_waits(person, no_redis):
+    of = world.server()
+    world.step(of, ago_s=1000)
+    begun = time.monotonic()
+    text = shown(person)
+    assert time.monotonic() - begun < 3
+    assert "Redis does not answer, so sampling waits." in text
+    assert "Tasks waiting unknown" in text
+    for page in ("/", "/servers/", "/servers/shop/", "/servers/shop/statements/", "/findings/"):
+        assert person.get(page).status_code == 200, page
+    assert "No sample since" in person.get("/servers/shop/").content.decode()
+
+
+def test_a_redis_that_hangs_holds_the_page_up_no_longer_than_a_moment(person, settings, redis_server):
+    settings.CELERY_BROKER_URL = redis_server.url
+    pid = redis_server.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        assert "Redis does not answer" in shown(person)
+        assert time.monotonic() - begun < 3
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_failing_step_and_hostile_texts(person, redis):
+    of = world.server("<b>evil</b>\u202e", slug="evil")
+    world.step(of, error="connection refused: <script>alert(1)</script>", failing_s=600)
+    workers.Teller("<i>node</i>", ["sample"], 1).tell()
+    page = person.get("/health/").content.decode()
+    assert "<script>alert(1)" not in page
+    assert "<i>node" not in page
+    assert "<b>evil" not in page
+    assert "Steps failing 1" in shown(person)
+
+
+def test_number_of_queries_does_not_grow_with_the_servers(person, redis):
+    world.step(world.server("one"))
+    everything_works(redis)
+    person.get("/health/")
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as captured:
+            assert person.get("/health/").status_code == 200
+        return len(captured)
+
+    alone = queries()
+    for number in range(12):
+        world.step(world.server(f"more {number}", slug=f"more-{number}"), error="down" if number % 2 else "")
+    assert queries() == alone
+    assert alone <= 16, alone
+
+
+class TestTroubles:
+    """What is said, the cause before its effects."""
+
+    def now(self):
+        return timezone.now()
+
+    def test_no_worker_for_a_queue(self, redis):
+        workers.Teller("sample@a", ["sample"], 4).tell()
+        said = [what for what, _ in troubles([], {}, workers.queue_state(self.now()), self.now())]
+        assert said == ["No worker takes from the queue explain.", "No worker takes from the queue maintenance."]
+
+    def test_beat_is_gone(self, redis):
+        everything_works(redis)
+        old = json.dumps({"at": time.time() - 60, "state": "SUCCESS", "error": ""})
+        redis.hset(workers.RAN, "analyzer.tasks.tick", old)
+        server = Server(name="a", is_active=True)
+        states = {server.pk: world_state()}
+        said = [what for what, _ in troubles([server], states, workers.queue_state(self.now()), self.now())]
+        assert said == ["Nothing hands out work: beat does not run."]
+
+    def test_queue_grows(self, redis):
+        everything_works(redis)
+        redis.rpush("sample", *("x" * 8))
+        server = Server(name="a", is_active=True)
+        at = self.now()
+        said = [what for what, _ in troubles([server], {server.pk: world_state()}, workers.queue_state(at), at)]
+        assert said == ["8 tasks wait in the queue sample: its workers cannot keep up."]
+        redis.lpop("sample")
+        assert troubles([server], {server.pk: world_state()}, workers.queue_state(at), at) == []
+
+    def test_a_killed_worker_is_silent_and_its_queue_unserved(self, redis):
+        everything_works(redis)
+        later = self.now() + timedelta(seconds=workers.SILENT_AFTER_S + 5)
+        state = workers.queue_state(later)
+        assert state is not None
+        assert [worker.is_silent for worker in state.workers] == [True, True]
+        assert state.queues_without_worker() == ["sample", "explain", "maintenance"]
+
+    def test_tidying_up_failed(self, redis):
+        everything_works(redis)
+        workers.keep_last_run("analyzer.tasks.keep_house", "FAILURE", "OperationalError")
+        said = [what for what, _ in troubles([], {}, workers.queue_state(self.now()), self.now())]
+        assert said == ["Tidying up the store failed (OperationalError)."]
+
+
+def world_state() -> ServerState:
+    return ServerState(State.SAMPLING, "")
+
+
+def test_a_worker_that_stops_leaves_the_list(redis):
+    teller = workers.Teller("sample@a", ["sample"], 4)
+    teller.tell()
+    assert len(workers.queue_state(timezone.now()).workers) == 1
+    teller.leave()
+    assert workers.queue_state(timezone.now()).workers == []
+
+
+def test_sizes_are_those_of_postgresql_and_name_every_series():
+    of = world.server()
+    world.figures(of, hours=30, every_s=600)
+    found = store_size(timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select sum(pg_total_relation_size(oid)) from pg_class"
+            " where relkind = 'r' and relnamespace = 'public'::regnamespace"
+        )
+        (all_bytes,) = cursor.fetchone()
+    assert sum(group.size_bytes for group in found.groups) == all_bytes
+    assert found.database_bytes > all_bytes
+    load = next(group for group in found.groups if group.name == "Server load")
+    assert load.keep_days == 35
+    assert load.bytes_per_day is not None
+    assert load.full_bytes == load.bytes_per_day * 35
+    today = timezone.now().date()
+    assert found.by_day[-1][0] == today
+    assert all(size > 0 for _, size in found.by_day)
+
+
+class TestHealthz:
+    def test_ok_without_login_and_whatever_the_host_header(self, client):
+        answer = client.get("/healthz", headers={"host": "10.1.2.3:8000"})
+        assert (answer.status_code, answer.content) == (200, b"ok\n")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert client.get("/login/", headers={"host": "10.1.2.3:8000"}).status_code == 400
+
+    def test_unavailable_without_static_files(self, client, settings, tmp_path):
+        settings.STATIC_ROOT, settings.WHITENOISE_USE_FINDERS = tmp_path, False
+        answer = client.get("/healthz")
+        assert (answer.status_code, answer.content) == (503, b"unavailable\n")
+
+    def test_unavailable_while_a_migration_is_missing(self, client):
+        app, name = healthz._leaves()[0]
+        with connection.cursor() as cursor:
+            cursor.execute("delete from django_migrations where (app, name) = (%s, %s)", [app, name])
+        assert client.get("/healthz").status_code == 503
