@@ -31,7 +31,7 @@ class Child:
     """A process with its log in ``log_dir/<name>.log``.
 
     ``env`` is added to our environment. On stop it gets SIGTERM, then SIGKILL with all of its own children
-    when it has not ended within ``patience_s``.
+    when it has not ended within ``patience_s``. ``death_signal`` reaches it when we die without stopping it.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Child:
         env: Mapping[str, str] | None = None,
         cwd: Path | str = "/",
         pass_fds: Sequence[int] = (),
+        death_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
         self.command = list(command)
@@ -50,6 +51,7 @@ class Child:
         self._env = dict(env or {})
         self._cwd = cwd
         self._pass_fds = tuple(pass_fds)
+        self._death_signal = death_signal
         self._process: subprocess.Popen[bytes] | None = None
         self._asked_to_stop = False
 
@@ -75,6 +77,7 @@ class Child:
             env={**os.environ, **self._env},
             cwd=self._cwd,
             pass_fds=self._pass_fds,
+            death_signal=self._death_signal,
         )
 
     def ask_to_stop(self) -> None:

@@ -111,6 +111,12 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Called in a child: the kernel sends it ``number`` when its parent is gone (Linux only)."""
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, int(number))
+
+
 def kill_tree(pid: int) -> None:
     """SIGKILL a process and all its descendants, and wait until they are gone."""
     try:

@@ -6,6 +6,7 @@
 
 import http.client
 import os
+import signal
 import socket
 import sys
 import time
@@ -111,13 +112,14 @@ def log_dir() -> Path:
     return var_dir() / "log"
 
 
-def child(name: str, *arguments: str, **env: str) -> Child:
+def child(name: str, *arguments: str, death_signal: signal.Signals = signal.SIGTERM, **env: str) -> Child:
     """A child that runs this Python, e.g. ``child("workload", "manage.py", "shop_workload")``.
 
     It runs in the project's directory with DATABASE_URL, REDIS_URL and PGLOUPE_VAR_DIR set.
     """
     env = {"PYTHONUNBUFFERED": "1", "PGLOUPE_VAR_DIR": str(var_dir()), **env}
-    return Child(name, [sys.executable, *arguments], log_dir=log_dir(), env=env, cwd=settings.BASE_DIR)
+    command = [sys.executable, *arguments]
+    return Child(name, command, log_dir=log_dir(), env=env, cwd=settings.BASE_DIR, death_signal=death_signal)
 
 
 # -- the start, step by step ----------------------------------------------------------------------------
@@ -190,11 +192,13 @@ def _start_queue(watch: Watch) -> None:
 
 
 def _worker(name: str, queues: str, concurrency: int) -> Child:
+    # When we are killed, Redis and the store go too, and a worker that shuts down warmly waits for them for ever. Its
+    # pool follows it (dashboard/worker_signals.py); what it was doing is started anew by the next tick.
     return child(
         name, "-m", "celery", "-A", "dashboard.celery:app", "worker", "--queues", queues,
         "--concurrency", str(concurrency), "--hostname", f"{name}-{os.getpid()}@%h",
         "--loglevel", os.environ.get("PGLOUPE_LOG_LEVEL", "WARNING"),  # INFO is three lines a second
-        "--without-gossip", "--without-mingle",
+        "--without-gossip", "--without-mingle", death_signal=signal.SIGKILL,
     )  # fmt: skip
 
 
