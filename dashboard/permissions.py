@@ -34,6 +34,7 @@ PUBLIC = frozenset(
         "password_reset",
         "password_reset_sent",
         "password_reset_confirm",
+        "report_unsubscribe",
     }
 )
 

@@ -13,6 +13,7 @@ from analyzer.runtime.environment import secret
 from analyzer.runtime.keys import load_or_create_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+from dashboard.mail_settings import mail_settings
 VAR_DIR = Path(os.environ.get("PGLOUPE_VAR_DIR", BASE_DIR / "var")).resolve()
 
 
@@ -177,6 +178,7 @@ ANALYZER_CONNECT_TIMEOUT_S = _number("ANALYZER_CONNECT_TIMEOUT_S", 5)
 ANALYZER_STATEMENT_TIMEOUT_MS = _number("ANALYZER_STATEMENT_TIMEOUT_MS", 10_000)
 ANALYZER_LOCK_TIMEOUT_MS = _number("ANALYZER_LOCK_TIMEOUT_MS", 100)
 ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR = _number("ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR", 60)
+    "dashboard.tasks.*": {"queue": "maintenance"},
 ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND = _number("ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND", 20)
 ANALYZER_KEEP_MINUTES_DAYS = _number("ANALYZER_KEEP_MINUTES_DAYS", 7)
 ANALYZER_KEEP_HOURS_DAYS = _number("ANALYZER_KEEP_HOURS_DAYS", 35)
@@ -190,3 +192,12 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": os.environ.get("PGLOUPE_LOG_LEVEL", "INFO")},
 }
+# Mail: by SMTP where EMAIL_HOST is set, else as files in var/mail (docs/mail.md).
+_mail = mail_settings(VAR_DIR)
+EMAIL_BACKEND, EMAIL_FOLDER = _mail.backend, _mail.folder
+EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = _mail.host, _mail.port, _mail.timeout_s
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.tls == "starttls", _mail.tls == "ssl"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = _mail.sender
+PGLOUPE_BASE_URL = _mail.base_url  # where links in mails lead
+

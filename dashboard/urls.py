@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from dashboard.views import findings, health, login, overview, plan, servers, statement, statements
+from dashboard.views import findings, health, login, overview, plan, reports, servers, statement, statements
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -25,5 +25,13 @@ urlpatterns = [
     path("login/once/<str:token>/", login.login_once, name="login_once"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("account/password/", login.password, name="password"),
+    path("report/", reports.report, name="report"),
+    path("report/preview/", reports.preview_html, name="report_preview_html"),
+    path("report/send/", reports.send_now, name="report_send"),
+    path("report/settings/", reports.report_settings, name="report_settings"),
+    path("report/mails/<int:pk>/", reports.mail, name="report_mail"),
+    path("report/mails/<int:pk>/html/", reports.mail_html, name="report_mail_html"),
+    path("report/mails/<int:pk>/retry/", reports.try_again, name="report_mail_retry"),
+    path("report/unsubscribe/<str:token>/", reports.unsubscribe, name="report_unsubscribe"),
     path("admin/", admin.site.urls),
 ]

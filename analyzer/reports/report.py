@@ -68,6 +68,12 @@ class ReportedFinding:
     def is_back(self) -> bool:
         return self.reopened_at is not None
 
+    @property
+    def change_ratio(self) -> float | None:
+        """0.5 costs half as much again as the day before."""
+        now, before = self.impact_s_per_day, self.impact_before_s_per_day
+        return None if now is None or not before else now / before - 1
+
 
 @dataclass(frozen=True, slots=True)
 class StatementSum:
