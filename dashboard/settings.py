@@ -11,9 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from analyzer.runtime.environment import secret
 from analyzer.runtime.keys import load_or_create_keys
+from dashboard.mail_settings import mail_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-from dashboard.mail_settings import mail_settings
 VAR_DIR = Path(os.environ.get("PGLOUPE_VAR_DIR", BASE_DIR / "var")).resolve()
 
 
@@ -164,6 +164,7 @@ CELERY_TASK_ROUTES = {
     "analyzer.tasks.tick": {"queue": "sample"},
     "analyzer.tasks.explain_statements": {"queue": "explain"},
     "analyzer.tasks.*": {"queue": "maintenance"},
+    "dashboard.tasks.*": {"queue": "maintenance"},
 }
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_TIMEZONE = "UTC"
@@ -178,20 +179,12 @@ ANALYZER_CONNECT_TIMEOUT_S = _number("ANALYZER_CONNECT_TIMEOUT_S", 5)
 ANALYZER_STATEMENT_TIMEOUT_MS = _number("ANALYZER_STATEMENT_TIMEOUT_MS", 10_000)
 ANALYZER_LOCK_TIMEOUT_MS = _number("ANALYZER_LOCK_TIMEOUT_MS", 100)
 ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR = _number("ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR", 60)
-    "dashboard.tasks.*": {"queue": "maintenance"},
 ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND = _number("ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND", 20)
 ANALYZER_KEEP_MINUTES_DAYS = _number("ANALYZER_KEEP_MINUTES_DAYS", 7)
 ANALYZER_KEEP_HOURS_DAYS = _number("ANALYZER_KEEP_HOURS_DAYS", 35)
 ANALYZER_KEEP_DAYS_DAYS = _number("ANALYZER_KEEP_DAYS_DAYS", 400)
 ANALYZER_ASSUMED_ROUND_TRIP_MS = float(os.environ.get("ANALYZER_ASSUMED_ROUND_TRIP_MS", "0.5"))
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": os.environ.get("PGLOUPE_LOG_LEVEL", "INFO")},
-}
 # Mail: by SMTP where EMAIL_HOST is set, else as files in var/mail (docs/mail.md).
 _mail = mail_settings(VAR_DIR)
 EMAIL_BACKEND, EMAIL_FOLDER = _mail.backend, _mail.folder
@@ -201,3 +194,10 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.tls == "starttls", _mail.tls == "ssl"
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = _mail.sender
 PGLOUPE_BASE_URL = _mail.base_url  # where links in mails lead
 
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": os.environ.get("PGLOUPE_LOG_LEVEL", "INFO")},
+}
