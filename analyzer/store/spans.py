@@ -21,8 +21,10 @@ from analyzer.store.partitions import floor_to, next_start
 from analyzer.store.rollups import rolled_up_to
 from analyzer.store.windows import Window
 
-# Longer windows begin with a whole hour, and take whole days where they can; shorter ones are exact to minutes.
+# Shorter windows are exact to minutes; longer ones begin with a whole hour and take whole days where they can;
+# the longest begin with a whole day. What was covered is always said exactly.
 MINUTES_UP_TO = timedelta(hours=25)
+HOURS_UP_TO = timedelta(days=8)
 RECENT_FOR = timedelta(days=2)  # as long as statement_recent is kept
 Ints = NDArray[np.int64]
 
@@ -102,7 +104,8 @@ def chunks(
     if window.end < timezone.now() - RECENT_FOR and last_hour < floor_to(mark, "hour"):
         last_hour = _ceil(end, "hour")  # its minutes are no longer kept
     is_short = window.end - window.start <= MINUTES_UP_TO and window.start > timezone.now() - RECENT_FOR
-    first_hour = _ceil(window.start, "hour") if is_short else floor_to(window.start, "hour")
+    is_long = window.end - window.start > HOURS_UP_TO
+    first_hour = _ceil(window.start, "hour") if is_short else floor_to(window.start, "day" if is_long else "hour")
     first_day, last_day = _ceil(first_hour, "day"), floor_to(last_hour, "day")
     if is_short or not days or first_day >= last_day:
         first_day = last_day = first_hour

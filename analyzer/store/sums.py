@@ -25,7 +25,7 @@ from analyzer.store.copying import copy_rows, from_us, us_sql
 from analyzer.store.packing import decode, encode
 from analyzer.store.partitions import ensure_partition
 
-CHUNK_ENTRIES = 2048  # fewer: a list of all statements gets slower; more: one statement's chart does
+CHUNK_ENTRIES = 4096  # fewer: a list of all statements gets slower; more: one statement's chart does
 Ints = NDArray[np.int64]
 
 
