@@ -137,7 +137,7 @@ def every_path(patterns=None, prefix="/"):
 
 def test_every_page_but_the_login_needs_one(client):
     world.server()
-    open_to_all = {"login", "login_once", "logout"}
+    open_to_all = {"login", "login_once", "logout", "report_unsubscribe"}
     seen = set()
     for name, path in every_path():
         seen.add(name)
