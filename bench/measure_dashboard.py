@@ -1,4 +1,4 @@
-"""Whole pages, at 5,000 statements x 30 days at 60 s: time on the server, queries, bytes sent compressed.
+"""Whole pages, at 5,000 statements x 30 days at 60 s: time on the server, bytes sent compressed.
 
 Django's test client calls the same code as the web server does; the network and the browser come on top.
 """
@@ -6,9 +6,7 @@ Django's test client calls the same code as the web server does; the network and
 import gzip
 
 from django.contrib.auth import get_user_model
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from analyzer.store import reading
@@ -38,10 +36,8 @@ def measure(context: Context) -> list[Result]:
         for window in WINDOWS if name not in ("overview", "findings") else WINDOWS[1:2]:
             response = client.get(path, {"window": window}, follow=True)
             assert response.status_code == 200, (name, response.status_code)
-            with CaptureQueriesContext(connection) as queries:
-                client.get(path, {"window": window}, follow=True)
             times = times_ms(lambda p=path, w=window: client.get(p, {"window": w}, follow=True), TIMES)  # type: ignore[misc]
-            label = f"{name}, {window}: {len(queries)} queries, median {median(times):.0f} ms, p95"
+            label = f"{name}, {window}: median {median(times):.0f} ms, p95"
             results.append(Result(label, p95(times), "ms", 200))
             results.append(Result("  sent, compressed", len(gzip.compress(response.content)) / 1000, "kB", 300))
     return results

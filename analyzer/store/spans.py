@@ -31,20 +31,17 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class EntrySums:
-    """Sums per entry of a server (own ones left out) over a window; ``total_exec_time_ms`` of all of them."""
+    """Sums per entry of a server (own ones left out) over a window; the last two are of the whole server."""
 
     statement_ids: Ints
     database_oids: Ints
     role_oids: Ints
     total: sums.Accumulator
     covered_s: float
+    server_time_ms: float
 
     def column(self, name: str) -> Ints:
         return self.total.column(name)
-
-    @property
-    def total_exec_time_ms(self) -> float:
-        return float(self.column("total_exec_time_us").sum()) / 1000
 
     def by_statement(self, keep: NDArray[np.bool_]) -> tuple[Ints, dict[str, Ints]]:
         """Statement ids, ascending, and their sums over the entries kept that have a statement."""
@@ -63,25 +60,49 @@ class EntrySums:
         return ids, {c: out.column(c) for c in self.total.columns}
 
 
-def entry_sums(server: Server, window: Window, columns: Sequence[str]) -> EntrySums:
-    """At most seven queries, whatever the window."""
+def entry_sums(
+    server: Server, window: Window, columns: Sequence[str], statement_ids: Sequence[int] | None = None
+) -> EntrySums:
+    """Of all entries, or of those of some statements. At most eight queries, whatever the window."""
     columns = sums.needed(columns)
+    some = "" if statement_ids is None else " and statement_id = any(%(statements)s)"
     rows = copy_out(
         "select id, coalesce(statement_id, 0), database_oid, role_oid from analyzer_statemententry"
-        " where server_id = %s and not is_own order by id",
+        f" where server_id = %(server)s and not is_own{some} order by id",
         4,
-        [server.pk],
+        {"server": server.pk, "statements": list(statement_ids or ())},
     )
     total = sums.Accumulator(rows[:, 0].copy(), columns)
+    wanted = None if statement_ids is None else total.entry_ids.tolist()
     covered_s = 0.0
     mark = rolled_up_to(server)
-    for chunk in chunks(server, window, mark, columns):
-        total.add(chunk.entry_ids, chunk.column)
+    for chunk in chunks(server, window, mark, columns, entry_ids=wanted):
+        if wanted is None:
+            total.add(chunk.entry_ids, chunk.column)
+        else:
+            ids, at, _ = np.intersect1d(chunk.entry_ids, total.entry_ids, assume_unique=True, return_indices=True)
+            total.add(ids, lambda name, c=chunk, at=at: c.pick(name, at))  # type: ignore[misc]
         covered_s += chunk.covered_s if chunk.is_first else 0
     after = max(mark, window.start) if mark else window.start
     if after < window.end:
-        covered_s += _add_fresh(server, after, window.end, total)
-    return EntrySums(rows[:, 1], rows[:, 2], rows[:, 3], total, covered_s)
+        _add_fresh(server, after, window.end, total, wanted)
+        covered_s += _measured(server, after, window.end)[0]
+    if wanted is None:
+        time_ms = float(total.column("total_exec_time_us").sum()) / 1000
+    else:  # chunks without these entries were not read
+        covered_s, time_ms = _measured(server, first_moment(window), window.end)
+    return EntrySums(rows[:, 1], rows[:, 2], rows[:, 3], total, covered_s, time_ms)
+
+
+def first_moment(window: Window) -> datetime:
+    """Where the figures of a window really begin; of one that is exact to minutes, its start."""
+    if _is_exact(window):
+        return window.start
+    return floor_to(window.start, "day" if window.end - window.start > HOURS_UP_TO else "hour")
+
+
+def _is_exact(window: Window) -> bool:
+    return window.end - window.start <= MINUTES_UP_TO and window.start > timezone.now() - RECENT_FOR
 
 
 def chunks(
@@ -103,9 +124,8 @@ def chunks(
     last_hour = floor_to(end, "hour")
     if window.end < timezone.now() - RECENT_FOR and last_hour < floor_to(mark, "hour"):
         last_hour = _ceil(end, "hour")  # its minutes are no longer kept
-    is_short = window.end - window.start <= MINUTES_UP_TO and window.start > timezone.now() - RECENT_FOR
-    is_long = window.end - window.start > HOURS_UP_TO
-    first_hour = _ceil(window.start, "hour") if is_short else floor_to(window.start, "day" if is_long else "hour")
+    is_short = _is_exact(window)
+    first_hour = _ceil(window.start, "hour") if is_short else first_moment(window)
     first_day, last_day = _ceil(first_hour, "day"), floor_to(last_hour, "day")
     if is_short or not days or first_day >= last_day:
         first_day = last_day = first_hour
@@ -115,7 +135,9 @@ def chunks(
     }  # fmt: skip
     mine = "server_id = %(server)s and starts_at >= "
     if first_day < last_day:
-        yield from sums.read("statement_day", f"{mine}%(first_day)s and starts_at < %(last_day)s", params, columns)
+        yield from sums.read(
+            "statement_day", f"{mine}%(first_day)s and starts_at < %(last_day)s", params, columns, entry_ids
+        )
     if first_hour < last_hour:
         yield from sums.read(
             "statement_hour",
@@ -140,21 +162,29 @@ def _ceil(at: datetime, step: str) -> datetime:
     return start if start == at else next_start(start, step)
 
 
-def _add_fresh(server: Server, after: datetime, upto: datetime, total: sums.Accumulator) -> float:
-    """Rows that are not in the sums yet; the seconds they were measured over."""
+def _add_fresh(
+    server: Server, after: datetime, upto: datetime, total: sums.Accumulator, entry_ids: list[int] | None
+) -> None:
+    """Rows that are not in the sums yet."""
     expressions = rollup_expressions("d")
     wanted = "".join(f", coalesce({expressions[c]}, 0)::bigint" for c in total.columns)
+    whose = "server_id = %(server)s" if entry_ids is None else "entry_id = any(%(entries)s)"
     rows = copy_out(
-        f"select entry_id{wanted} from statement_delta d where server_id = %s and taken_at > %s and taken_at <= %s"
+        f"select entry_id{wanted} from statement_delta d where {whose} and taken_at > %(after)s and taken_at <= %(upto)s"
         " group by 1",
         1 + len(total.columns),
-        [server.pk, after, upto],
+        {"server": server.pk, "entries": entry_ids or [], "after": after, "upto": upto},
     )
     total.add(rows[:, 0], lambda name: rows[:, 1 + total.columns.index(name)])
+
+
+def _measured(server: Server, after: datetime, upto: datetime) -> tuple[float, float]:
+    """Seconds that were measured, and execution time (ms) of all statements in them."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select coalesce(sum(interval_s), 0) from server_delta"
+            "select coalesce(sum(interval_s), 0), coalesce(sum(total_exec_time_us), 0) / 1000 from server_delta"
             " where server_id = %s and taken_at > %s and taken_at <= %s",
             [server.pk, after, upto],
         )
-        return float(cursor.fetchone()[0])
+        covered_s, time_ms = cursor.fetchone()
+    return float(covered_s), float(time_ms)

@@ -114,7 +114,7 @@ def statement_totals(
     ``database_oid``, ``role_oid``, ``statement_ids``; empty ones are left out.
     """
     wanted = {k: v for k, v in (filters or {}).items() if v not in (None, "", [])}
-    found = entry_sums(server, window, SHOWN)
+    found = entry_sums(server, window, SHOWN, wanted.get("statement_ids"))
     statement_ids, sums = _by_statement(found, wanted)
     allowed = _matching(server, wanted)
     if allowed is not None:
@@ -132,7 +132,7 @@ def statement_totals(
     }
     return StatementPage(
         rows=[
-            _totals(about[pk], {c: int(v[i]) for c, v in sums.items()}, found.total_exec_time_ms)
+            _totals(about[pk], {c: int(v[i]) for c, v in sums.items()}, found.server_time_ms)
             for i, pk in zip(order.tolist(), statement_ids[order].tolist(), strict=True)
             if pk in about  # deleted a moment ago
         ],
@@ -162,7 +162,6 @@ def _matching(server: Server, wanted: Mapping[str, Any]) -> list[int] | None:
     conditions = {
         "search": "normalized_sql__icontains",
         "kind": "kind",
-        "statement_ids": "pk__in",
     }
     given = {conditions[k]: v for k, v in wanted.items() if k in conditions}
     if "table" in wanted:

@@ -88,6 +88,19 @@ def test_filters(day, filters, found):
     assert [r.normalized_sql for r in page.rows] == found
 
 
+@pytest.mark.parametrize("key", list(reading.SPANS))
+def test_one_statement_has_the_same_figures_as_in_the_list(day, key, django_assert_max_num_queries):
+    window = reading.Window.last(key, day.now)
+    for row in reading.statement_totals(day.server, window).rows:
+        with django_assert_max_num_queries(9):
+            page = reading.statement_totals(day.server, window, filters={"statement_ids": [row.statement_id]}, limit=1)
+        if key == "1h":  # the list's is exact to five minutes
+            assert page.rows[0].calls == row.calls
+        else:
+            assert page.rows == [row]
+        assert page.count == 1
+
+
 def test_order_and_pages(day):
     window = reading.Window.last("24h", day.now)
     by_rows = reading.statement_totals(day.server, window, order_by="rows", limit=1)
