@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.explain_candidates import Candidate, Checked, read_plan, text_hash
-from analyzer.monitored.explain_session import ExplainSession, explain_session
+from analyzer.monitored.explain_session import ExplainSession, explain_session, read_right_sql
 from analyzer.monitored.gate import ExplainOutcome, ExplainRequest, plan_objection
 from analyzer.monitored.gate_catalog import check_catalog
 from analyzer.monitored.gate_limits import Limits
@@ -95,6 +95,9 @@ def _plan(
         checked.catalog = check_catalog(connection, names, request.search_path)
     if checked.catalog.decision == "refuse":
         return [checked.outcome("refused", "catalog", checked.catalog.reason)], []
+    lacking = _lacking_right(checked, connection)
+    if lacking is not None:
+        return [checked.outcome("refused", "rights", lacking)], []
     with explain_session(connection, dog, limits, request.search_path, limits.plan_timeout_ms) as session:
         try:
             with _spending(checked, session):
@@ -247,8 +250,22 @@ def _spending(checked: Checked, session: ExplainSession) -> Iterator[None]:
         checked.spent_ms += session.spent_ms - before_ms
 
 
+def _lacking_right(checked: Checked, connection: MonitoredConnection) -> str | None:
+    """What the server would refuse, known beforehand: asking all the same would fill its log with errors."""
+    catalog = checked.catalog
+    if _changes(checked) and catalog.unchangeable:
+        return _missing_right(MissingRight(f"use table {catalog.unchangeable}", connection.role, ""), checked)
+    if not _changes(checked) and catalog.unreadable:
+        return str(MissingRight(f"use table {catalog.unreadable}", connection.role, read_right_sql(connection)))
+    return None
+
+
+def _changes(checked: Checked) -> bool:
+    return checked.verdict.reason.startswith(("It changes data", "It locks rows"))
+
+
 def _missing_right(error: MissingRight, checked: Checked) -> str:
-    if checked.verdict.reason.startswith(("It changes data", "It locks rows")):
+    if _changes(checked):
         return (
             f"Planning it needs the right to change data ({error.action}), which this login should not have:"
             " there is no plan of it."

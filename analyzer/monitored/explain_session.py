@@ -129,7 +129,7 @@ class ExplainSession:
         """The server's parser, too, finds one command: it refuses two before it looks at types."""
         with (
             self.dog.watching(self.connection, self.backend, self.timeout_ms),
-            self.connection.our_errors("planning a statement", remedy_sql=self._read_grant()),
+            self.connection.our_errors("planning a statement", remedy_sql=read_right_sql(self.connection)),
         ):
             result = self.connection.raw.pgconn.prepare(b"", text.encode())
             if result.status == pq.ExecStatus.COMMAND_OK:
@@ -143,7 +143,7 @@ class ExplainSession:
         try:
             with (
                 self.dog.watching(self.connection, self.backend, self.timeout_ms),
-                self.connection.our_errors(action, remedy_sql=self._read_grant()),
+                self.connection.our_errors(action, remedy_sql=read_right_sql(self.connection)),
             ):
                 cursor = self.connection.raw.cursor(binary=binary)
                 for kind in ("json", "text"):
@@ -159,15 +159,17 @@ class ExplainSession:
     def _run(self, text: str, action: str) -> None:
         with (
             self.dog.watching(self.connection, self.backend, self.timeout_ms),
-            self.connection.our_errors(action, remedy_sql=self._read_grant()),
+            self.connection.our_errors(action, remedy_sql=read_right_sql(self.connection)),
         ):
             # binary asks for the extended protocol, in which the server takes one command only
             self.connection.raw.cursor(binary=True).execute(text.encode(), prepare=False)
 
-    def _read_grant(self) -> str:
-        if self.connection.server_version_num >= 140_000:
-            return f"GRANT pg_read_all_data TO {quoted(self.connection.role)}"
-        return f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {quoted(self.connection.role)}"
+
+def read_right_sql(connection: MonitoredConnection) -> str:
+    """What gives the login the right to plan SELECTs."""
+    if connection.server_version_num >= 140_000:
+        return f"GRANT pg_read_all_data TO {quoted(connection.role)}"
+    return f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {quoted(connection.role)}"
 
 
 @contextlib.contextmanager

@@ -31,6 +31,8 @@ class CatalogVerdict:
     reason: str = ""
     tables: dict[Name, tuple[Name, ...]] = field(default_factory=dict)
     is_recursive: bool = False  # a view is
+    unreadable: str | None = None  # a table the statement names and the login may not read
+    unchangeable: str | None = None  # one of those it names, when the login may change none of them
 
 
 def effective_path(search_path: Sequence[str]) -> tuple[str, ...]:
@@ -81,7 +83,16 @@ def check_catalog(connection: MonitoredConnection, names: Names, search_path: Se
         if decision != "refuse":
             found = _names(connection, names | from_views, [row.oid for row in rows])
             decision, reason = _worse((decision, reason), found)
-    return CatalogVerdict(decision, reason, tables, is_recursive)
+    named = [row for row in rows if row.wanted_names]
+    may_change = not named or any(row.may_change for row in named)
+    return CatalogVerdict(
+        decision,
+        reason,
+        tables,
+        is_recursive,
+        unreadable=next((f"{row.schema}.{row.name}" for row in named if not row.may_read), None),
+        unchangeable=None if may_change else f"{named[0].schema}.{named[0].name}",
+    )
 
 
 def _worse(first: tuple[Decision, str], second: tuple[Decision, str]) -> tuple[Decision, str]:

@@ -1,5 +1,6 @@
 -- The relations a statement names (along the application's search path), with everything below them: partitions,
--- children, and the tables behind views. Tells what kind each is, and a view's text, which is then judged as SQL.
+-- children, and the tables behind views. Tells what kind each is, what we may do with it,
+-- and a view's text, which is then judged as SQL.
 -- Needs no right.
 with recursive named as (
     select distinct on (w.schema, w.name) w.schema as wanted_schema, w.name as wanted_name, c.oid
@@ -44,6 +45,9 @@ select
     w.fdwname as wrapper,
     coalesce('use_remote_estimate=true' = any (coalesce(f.ftoptions, '{}') || coalesce(s.srvoptions, '{}')), false)
         as asks_remote_server,
+    pg_catalog.has_any_column_privilege(c.oid, 'SELECT') as may_read,
+    pg_catalog.has_any_column_privilege(c.oid, 'INSERT, UPDATE')
+        or pg_catalog.has_table_privilege(c.oid, 'DELETE') as may_change,
     (
         select pg_catalog.array_agg(m.wanted_schema) from named as m where m.oid = c.oid
     ) as wanted_schemas,
