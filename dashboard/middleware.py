@@ -5,6 +5,8 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from dashboard import sessions
+
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -45,3 +47,15 @@ class RefreshAfterLogout:
         if request.headers.get("HX-Request") and is_redirect:
             return HttpResponse(status=204, headers={"HX-Redirect": reverse("login")})
         return response
+
+
+class SeenSession:
+    """Keeps when a session was last used, for its owner's list."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.user.is_authenticated:
+            sessions.touch(request)
+        return self.get_response(request)

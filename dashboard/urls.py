@@ -4,7 +4,20 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from dashboard.views import findings, health, login, overview, plan, reports, servers, statement, statements
+from dashboard.views import (
+    audit,
+    findings,
+    health,
+    login,
+    overview,
+    plan,
+    reports,
+    servers,
+    sessions,
+    statement,
+    statements,
+    users,
+)
 
 urlpatterns = [
     path("", overview.overview, name="overview"),
@@ -24,7 +37,26 @@ urlpatterns = [
     path("login/", login.Login.as_view(), name="login"),
     path("login/once/<str:token>/", login.login_once, name="login_once"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("invitation/<str:token>/", login.invitation, name="invitation"),
     path("account/password/", login.password, name="password"),
+    path("account/password/reset/", login.password_reset, name="password_reset"),
+    path("account/password/reset/sent/", login.password_reset_sent, name="password_reset_sent"),
+    path(
+        "account/password/reset/<str:uidb64>/<str:token>/",
+        login.PasswordResetConfirm.as_view(),
+        name="password_reset_confirm",
+    ),
+    path("account/sessions/", sessions.sessions, name="sessions"),
+    path("account/sessions/<int:pk>/end/", sessions.end, name="session_end"),
+    path("account/sessions/end-others/", sessions.end_others, name="sessions_end_others"),
+    path("users/", users.users, name="users"),
+    path("users/invite/", users.invite, name="user_invite"),
+    path("users/invitations/<int:pk>/withdraw/", users.withdraw, name="invitation_withdraw"),
+    path("users/<int:pk>/role/", users.role, name="user_role"),
+    path("users/<int:pk>/active/", users.active, name="user_active"),
+    path("users/<int:pk>/link/", users.link, name="user_link"),
+    path("audit/", audit.audit, name="audit"),
+    path("audit/explain/", audit.explain, name="audit_explain"),
     path("report/", reports.report, name="report"),
     path("report/preview/", reports.preview_html, name="report_preview_html"),
     path("report/send/", reports.send_now, name="report_send"),

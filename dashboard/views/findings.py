@@ -10,6 +10,7 @@ from analyzer.checks import Check, all_checks
 from analyzer.findings import Severity
 from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import findings as store
+from dashboard import audit
 from dashboard.permissions import operator_required, viewer_required
 
 PER_PAGE = 50
@@ -72,13 +73,16 @@ def mute(request: HttpRequest, pk: int) -> HttpResponse:
     if not reason:
         return _page(request, found, status=422, mute_error="Say why: the next person will ask.")
     store.mute(found, request.user.get_username(), reason)
+    audit.record(request, "mute", f"{found.code} {found.subject}", server=found.server.name, reason=reason)
     return redirect("finding", pk)
 
 
 @operator_required
 @require_POST
 def unmute(request: HttpRequest, pk: int) -> HttpResponse:
-    store.unmute(_get(pk))
+    found = _get(pk)
+    store.unmute(found)
+    audit.record(request, "unmute", f"{found.code} {found.subject}", server=found.server.name)
     return redirect("finding", pk)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
 from django.db import OperationalError
 from django.db.models import Avg, Count, Sum
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +16,7 @@ from analyzer.models import ExplainAudit, Server, Snapshot, StepStatus
 from analyzer.store.size import StoreSize, store_size
 from analyzer.workers import QUEUES, LastRun, QueueState, queue_state
 from dashboard.bars import bars
+from dashboard.permissions import viewer_required
 from dashboard.server_state import ServerState, State, server_state
 
 COST_WINDOW = timedelta(hours=24)
@@ -56,7 +56,7 @@ class Queue:
     workers: int
 
 
-@login_required
+@viewer_required
 @require_GET
 def health(request: HttpRequest) -> HttpResponse:
     now = timezone.now()

@@ -1,0 +1,45 @@
+"""What people did, in words."""
+
+from django import template
+
+from dashboard.templatetags.texts import visible
+
+register = template.Library()
+
+_ACTIONS = {
+    "user_invited": "invited",
+    "invitation_withdrawn": "withdrew the invitation of",
+    "invitation_accepted": "came in by an invitation",
+    "user_added": "added the user",
+    "user_changed": "changed the user",
+    "role_changed": "changed the role of",
+    "user_activated": "let in again",
+    "user_deactivated": "deactivated",
+    "login_link_made": "made a login link for",
+    "login_by_link": "logged in by a one-time link",
+    "password_reset": "set a new password by mail",
+    "mute": "muted the finding",
+    "unmute": "unmuted the finding",
+}
+_DECISIONS = {
+    "executed": ("Executed", "ok"),
+    "plan_only": ("Only planned", "info"),
+    "refused": ("Refused", "warning"),
+    "failed": ("Failed", "critical"),
+}
+
+
+@register.filter
+def action_words(action: str) -> str:
+    return visible(_ACTIONS.get(action, action.replace("_", " ").replace(":", " ")))
+
+
+@register.filter
+def decision_words(decision: str) -> str:
+    return _DECISIONS.get(decision, (decision, ""))[0]
+
+
+@register.filter
+def decision_word(decision: str) -> str:
+    """The badge's colour."""
+    return _DECISIONS.get(decision, ("", ""))[1]
