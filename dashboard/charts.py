@@ -1,68 +1,114 @@
-"""Plain rows -> plotly figures with units on their axes; static/js/chart.js draws and colours them."""
+"""Plain rows -> charts with units: an SVG the page shows at once, and the plotly figure to zoom in.
+
+Both get their axes from dashboard/chart_scale.py, so one can take the other's place without a jump
+(static/js/chart.js does it, when somebody reaches for the chart: plotly is larger than a whole page).
+"""
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import groupby
+from typing import Any, Literal
 
 import plotly.graph_objects as go
+from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from analyzer.store.timelines import Bucket, Timeline
+from dashboard.chart_scale import AmountAxis, TimeAxis, amount_axis, time_axis
+from dashboard.chart_svg import FEW, drawn, runs
+from dashboard.templatetags.quantities import quantity
 
 Figure = dict[str, Any]
+Value = Literal["load", "mean_exec_time_ms"]
 SHORTEST_AXIS = timedelta(minutes=5)
+MOST_TABLE_ROWS = 25  # of the chart in words: what a person may listen to
 
 
-def server_load(timeline: Timeline, watched_since: datetime) -> Figure | None:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """``quantity``: the name that gives its numbers their unit in words (templatetags/quantities.py)."""
+
+    name: str
+    value: Value
+    unit: str
+    hover: str
+    quantity: str
+    fill: bool = False
+
+
+LOAD = Line("Load", "load", "statements at once", "%{y:.3~g} at once", "load", fill=True)
+MEAN_TIME = Line("Mean time of a call", "mean_exec_time_ms", "ms", "%{y:.4~g} ms a call", "mean_time_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A part of the chart in numbers: one of ``values`` per line."""
+
+    at: datetime
+    values: list[tuple[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """``figure`` for plotly, ``svg`` for the page, ``sentence`` and ``rows`` for those who do not see it."""
+
+    lines: tuple[Line, ...]
+    figure: Figure
+    svg: SafeString
+    sentence: str
+    rows: list[Row]
+
+    @property
+    def has_two_axes(self) -> bool:
+        return len(self.lines) > 1
+
+
+def server_load(timeline: Timeline, watched_since: datetime) -> Chart | None:
     """Load of a server over time; None when no bucket was measured."""
-    return _figure(
-        timeline,
-        watched_since,
-        [_line(timeline, "load", "Load", "%{y:.3~g} at once", fill=True)],
-        yaxis={"title": {"text": "statements at once"}, "rangemode": "tozero"},
-    )
+    return _chart(timeline, watched_since, LOAD)
 
 
-def statement_load(timeline: Timeline, watched_since: datetime) -> Figure | None:
+def statement_load(timeline: Timeline, watched_since: datetime) -> Chart | None:
     """A statement's load and the mean time of its calls; None when no bucket was measured or it never ran."""
     if not any(bucket.calls for bucket in timeline.buckets):
         return None
-    return _figure(
-        timeline,
-        watched_since,
-        [
-            _line(timeline, "load", "Load", "%{y:.3~g} at once", fill=True),
-            _line(timeline, "mean_exec_time_ms", "Mean time of a call", "%{y:.4~g} ms a call", yaxis="y2"),
-        ],
-        yaxis={"title": {"text": "statements at once"}, "rangemode": "tozero"},
-        yaxis2={
-            "tickmode": "auto",
-            "nticks": 5,
-            "title": {"text": "ms a call"},
-            "rangemode": "tozero",
-            "overlaying": "y",
-            "side": "right",
-            "showgrid": False,
-        },
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+    return _chart(timeline, watched_since, LOAD, MEAN_TIME)
+
+
+def _chart(timeline: Timeline, watched_since: datetime, *lines: Line) -> Chart | None:
+    """Gaps show as breaks of the line; the time axis begins no earlier than the watching."""
+    if not any(bucket.covered_s for bucket in timeline.buckets):
+        return None
+    end = timeline.buckets[-1].at
+    start = max(timeline.buckets[0].at, min(watched_since, end - SHORTEST_AXIS))
+    times = time_axis(start, end)
+    points = [[(at, y) for at, y in _points(timeline, line.value) if at >= start or y is not None] for line in lines]
+    axes = [amount_axis(max((y for _, y in known if y is not None), default=0.0)) for known in points]
+    placed = [
+        [(max(0.0, times.place(at)), None if y is None else axis.place(y)) for at, y in known]
+        for known, axis in zip(points, axes, strict=True)
+    ]
+    traces = [
+        _trace(line, known, "y" if i == 0 else "y2", _marked(part))
+        for i, (line, known, part) in enumerate(zip(lines, points, placed, strict=True))
+    ]
+    return Chart(
+        lines=lines,
+        figure=_figure(traces, times, axes),
+        svg=drawn(
+            [(part, line.fill) for line, part in zip(lines, placed, strict=True)],
+            times.ticks,
+            axes[0].ticks,
+            axes[1].ticks if len(axes) > 1 else (),
+        ),
+        sentence=_sentence(lines[0], points[0]),
+        rows=list(_rows(timeline, lines, start)),
     )
 
 
-def _line(timeline: Timeline, value: str, name: str, hover: str, *, fill: bool = False, yaxis: str = "y") -> go.Scatter:
-    points = _points(timeline, value)
-    return go.Scatter(
-        x=[at.isoformat(timespec="seconds") for at, _ in points],
-        y=[_rounded(y) for _, y in points],
-        name=name,
-        mode="lines" if len(points) > 3 else "lines+markers",
-        line={"width": 1.5},
-        fill="tozeroy" if fill else None,
-        connectgaps=False,
-        yaxis=yaxis,
-        hovertemplate=hover + "<extra></extra>",
-    )
-
-
-def _points(timeline: Timeline, value: str) -> list[tuple[datetime, float | None]]:
+def _points(timeline: Timeline, value: Value) -> list[tuple[datetime, float | None]]:
     """Measured buckets, and None where something between two of them was not measured.
 
     A bucket may be shorter than the time between two samples: one that holds no sample is no gap as long as
@@ -82,29 +128,95 @@ def _points(timeline: Timeline, value: str) -> list[tuple[datetime, float | None
     return points
 
 
-def _figure(timeline: Timeline, watched_since: datetime, lines: list[go.Scatter], **layout: Any) -> Figure | None:
-    """Gaps show as breaks of the line; the time axis begins no earlier than the watching."""
-    if not any(bucket.covered_s for bucket in timeline.buckets):
-        return None
-    end = timeline.buckets[-1].at
-    start = max(timeline.buckets[0].at, min(watched_since, end - SHORTEST_AXIS))
-    figure = go.Figure(lines)
+def _marked(points: Sequence[tuple[float, float | None]]) -> list[bool]:
+    """Whether a point has no neighbour to draw a line to; all of them when they are few."""
+    found = runs(points)
+    are_few = sum(map(len, found)) <= FEW
+    alone = {x for run in found if are_few or len(run) == 1 for x, _ in run}
+    return [x in alone for x, _ in points]
+
+
+def _trace(line: Line, points: list[tuple[datetime, float | None]], yaxis: str, marked: list[bool]) -> go.Scatter:
+    return go.Scatter(
+        x=[_clock(at) for at, _ in points],
+        y=[_rounded(y) for _, y in points],
+        name=line.name,
+        mode="lines+markers" if any(marked) else "lines",
+        marker={"size": [5 if is_marked else 0 for is_marked in marked]} if any(marked) else None,
+        line={"width": 1.5},
+        fill="tozeroy" if line.fill else None,
+        connectgaps=False,
+        yaxis=yaxis,
+        hovertemplate=f"{line.name}: {line.hover}<extra></extra>",
+    )
+
+
+def _figure(traces: list[go.Scatter], times: TimeAxis, axes: list[AmountAxis]) -> Figure:
+    """Margins are the style sheet's: chart.js takes them from the drawn figure."""
+    figure = go.Figure(traces)
     figure.update_layout(
         template=None,
-        margin={"l": 56, "r": 56 if "yaxis2" in layout else 16, "t": 32 if "legend" in layout else 16, "b": 36},
         hovermode="x unified",
-        showlegend="legend" in layout,
+        showlegend=False,
         xaxis={
             "type": "date",
-            "range": [start.isoformat(timespec="seconds"), end.isoformat(timespec="seconds")],
+            "range": [_clock(times.start), _clock(times.end)],
+            "tickmode": "array",
+            "tickvals": [_clock(times.time_at(tick.at)) for tick in times.ticks],
+            "ticktext": [tick.label for tick in times.ticks],
+            "tickangle": 0,
             "showgrid": False,
-            "fixedrange": True,
         },
-        **layout,
+        yaxis=_plotly_axis(axes[0]),
     )
-    figure.update_yaxes(fixedrange=True)
+    if len(axes) > 1:
+        figure.update_layout(yaxis2={**_plotly_axis(axes[1]), "overlaying": "y", "side": "right", "showgrid": False})
     made: Figure = json.loads(figure.to_json())
+    made["narrow"] = [i for i, tick in enumerate(times.ticks) if tick.is_major]
     return made
+
+
+def _plotly_axis(axis: AmountAxis) -> dict[str, object]:
+    return {
+        "range": [0, axis.top],
+        "tickmode": "array",
+        "tickvals": [tick.at * axis.top for tick in axis.ticks],
+        "ticktext": [tick.label for tick in axis.ticks],
+        "fixedrange": True,
+    }
+
+
+def _sentence(line: Line, points: Sequence[tuple[datetime, float | None]]) -> str:
+    known = [(y, at) for at, y in points if y is not None]
+    if not known:
+        return f"{line.name}: not known."
+    highest, at = max(known)
+    breaks = sum(1 for _, y in points if y is None)
+    said = f", with {breaks} gap{'s' if breaks > 1 else ''}" if breaks else ""
+    return (
+        f"{line.name} from {quantity(min(known)[0], line.quantity)} to {quantity(highest, line.quantity)} {line.unit},"
+        f" highest at {timezone.localtime(at):%Y-%m-%d %H:%M}{said}."
+    )
+
+
+def _rows(timeline: Timeline, lines: Sequence[Line], start: datetime) -> Iterator[Row]:
+    """The same over longer parts, each as the sums of its buckets say; None for one that was not measured."""
+    buckets = [b for b in timeline.buckets if b.at >= start or b.covered_s]
+    size = -(-len(buckets) // MOST_TABLE_ROWS)
+    for _, part in groupby(enumerate(buckets), key=lambda numbered: numbered[0] // size):
+        rows = [bucket for _, bucket in part]
+        covered_s = sum(b.covered_s for b in rows)
+        time_ms, calls = sum(b.total_exec_time_ms or 0.0 for b in rows), sum(b.calls or 0 for b in rows)
+        found: dict[Value, float | None] = {
+            "load": time_ms / 1000 / covered_s if covered_s else None,
+            "mean_exec_time_ms": time_ms / calls if calls else None,
+        }
+        yield Row(rows[0].at, [(line.quantity, found[line.value]) for line in lines])
+
+
+def _clock(at: datetime) -> str:
+    """The reader's clock: plotly shows times as they are written."""
+    return timezone.localtime(at).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,11 +1,12 @@
 """The pages in Chromium: charts and plans drawn, things copied, nothing blocked, nothing fetched from elsewhere."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from analyzer.models import FindingRecord, StepStatus
 from dashboard.accounts import one_time_login_link
@@ -13,6 +14,7 @@ from tests.dashboard import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
+MOST_BYTES = 300_000  # a page without the plan viewer, compressed: a promise of the design
 PLAIN_HTTP_NAME = "dashboard.example"
 FLAGS = [
     "--no-sandbox",
@@ -88,7 +90,7 @@ def test_from_the_login_to_the_ddl_in_the_clipboard(open_page):
     page.get_by_role("link", name="Statements", exact=True).click()
     page.locator(".statement-name a").first.click()
 
-    expect(page.locator("#statement-load-box[data-drawn] svg.main-svg").first).to_be_visible()
+    expect(page.locator("#statement-load-box .chart-plot path.line")).to_have_count(2)
     plan = page.frame_locator("iframe.plan-frame")
     page.locator("iframe.plan-frame").scroll_into_view_if_needed()
     expect(plan.locator(".plan-node").first).to_be_visible()
@@ -100,6 +102,75 @@ def test_from_the_login_to_the_ddl_in_the_clipboard(open_page):
     expect(page.locator("#announcement")).to_have_text("Create it copied to the clipboard")
     assert page.evaluate("navigator.clipboard.readText()") == shop.suggestion.ddl
     watched.is_clean()
+
+
+def sent_bytes(watched: Watched) -> dict[str, int]:
+    """What each response of the page weighs on the wire, as the browser counts it; the plan's own page aside."""
+    weights: dict[str, int] = {}
+
+    def finished(request: Request) -> None:
+        if request.frame == watched.page.main_frame:
+            sizes = request.sizes()
+            path = urlsplit(request.url).path
+            weights[path] = weights.get(path, 0) + sizes["responseBodySize"] + sizes["responseHeadersSize"]
+
+    watched.page.on("requestfinished", finished)
+    return weights
+
+
+@pytest.mark.parametrize("page_name", ["server", "statement"])
+def test_a_page_with_a_chart_is_small_until_somebody_reaches_for_it(open_page, page_name):
+    shop = world.shop(hours=12, every_s=600)
+    login = open_page(viewport={"width": 1440, "height": 900})
+    login.log_in()
+    state = login.page.context.storage_state()
+    watched = open_page(viewport={"width": 1440, "height": 900}, storage_state=state)  # nothing cached
+    page, weights = watched.page, sent_bytes(watched)
+    path = {
+        "server": "/servers/shop/?window=24h",
+        "statement": f"/servers/shop/statements/{shop.statements[0].fingerprint}/?window=24h",
+    }[page_name]
+    page.goto(watched.base + path)
+    page.wait_for_load_state("networkidle")
+    assert 20_000 < sum(weights.values()) < MOST_BYTES, weights
+    assert not any("plotly" in name for name in weights)
+
+    chart = page.locator("figure.chart")
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 150)
+    expect(chart.locator(".hoverlayer")).to_contain_text(re.compile(r"Load: 0?\.\d+ at once"))
+    assert any("plotly-basic" in name for name in weights)
+    assert chart.bounding_box() == box  # nothing jumps
+    plot = chart.locator(".chart-plot").bounding_box()
+    drawn = chart.locator(".nsewdrag").first.bounding_box()
+    assert [abs(plot[side] - drawn[side]) < 1 for side in plot] == [True] * 4
+    expect(chart.locator(".chart-plot")).to_be_hidden()
+
+    page.mouse.down()  # a part of the time, and back
+    page.mouse.move(box["x"] + box["width"] / 2 + 200, box["y"] + 150, steps=5)
+    page.mouse.up()
+    chart.get_by_role("button", name="Show all").click()
+    expect(chart.get_by_role("button", name="Show all")).to_be_hidden()
+    watched.is_clean()
+
+
+def test_the_keyboard_and_a_finger_reach_the_chart_too(open_page):
+    shop = world.shop(hours=1, every_s=300)
+    path = f"/servers/shop/statements/{shop.statements[0].fingerprint}/"
+    watched = open_page()
+    watched.log_in()
+    watched.page.goto(watched.base + path)
+    watched.page.get_by_role("button", name="Zoom and read values").focus()
+    expect(watched.page.locator("#statement-load-box[data-drawn] .main-svg").first).to_be_visible()
+    watched.is_clean()
+
+    touching = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    touching.log_in()
+    touching.page.goto(touching.base + path)
+    touching.page.locator(".chart-area").tap()
+    expect(touching.page.locator("#statement-load-box[data-drawn] .main-svg").first).to_be_visible()
+    touching.is_clean()
 
 
 def test_copying_works_without_the_clipboard_api_on_plain_http(open_page, live_server, settings):
@@ -189,7 +260,10 @@ def test_pages_work_without_scripts(open_page):
     page = watched.page
     watched.log_in()
     page.goto(f"{watched.base}/servers/shop/statements/{shop.statements[0].fingerprint}/")
-    expect(page.get_by_text("The chart needs scripts.")).to_be_visible()
+    expect(page.locator("#statement-load-box .chart-plot path.area")).to_be_visible()
+    expect(page.get_by_role("button", name="Zoom and read values")).to_have_count(0)
+    page.get_by_text("The same in numbers").click()
+    expect(page.get_by_role("columnheader", name="Mean time of a call")).to_be_visible()
     expect(page.get_by_role("button", name="Copy")).to_have_count(0)
     page.get_by_text("The plan as text").click()
     expect(page.get_by_text("-> ").first).to_be_visible()
