@@ -94,6 +94,20 @@ def level_sentence(level: str) -> str:
     return _LEVELS.get(EvidenceLevel(level), level) if level in set(EvidenceLevel) else level
 
 
+_LEVEL_WORDS = {
+    EvidenceLevel.RULE: "by rule, from statistics and the catalog",
+    EvidenceLevel.PLANNED: "the planner's estimate",
+    EvidenceLevel.EXECUTED: "seen in an executed plan",
+    EvidenceLevel.REALISED: "measured in production",
+}
+
+
+@register.filter
+def level_words(level: str) -> str:
+    """The evidence of a finding, short enough for a list."""
+    return _LEVEL_WORDS[EvidenceLevel(level)] if level in set(EvidenceLevel) else level
+
+
 @register.filter
 def version_name(server_version_num: int | None) -> str:
     """150020 as 15.20."""

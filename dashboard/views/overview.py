@@ -1,6 +1,7 @@
 """The first page: what costs the most, on all servers."""
 
 import hashlib
+from dataclasses import dataclass, field
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -11,7 +12,21 @@ from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
 from dashboard.permissions import viewer_required
 from dashboard.server_rows import open_findings, server_rows
 
-SHOWN = 10
+SHOWN = 5  # what a person can take up in a day
+LOOKED_AT = 100  # findings one index answers are shown as one, so more are read than shown
+
+
+@dataclass(frozen=True, slots=True)
+class FindingGroup:
+    """A finding with what answers it, and the ones after it that the same index answers."""
+
+    finding: FindingRecord
+    suggestion: SuggestionRecord | None
+    others: list[FindingRecord] = field(default_factory=list)
+
+    @property
+    def answered(self) -> int:
+        return 1 + len(self.others)
 
 
 @viewer_required
@@ -38,22 +53,48 @@ def findings_now(request: HttpRequest) -> HttpResponse:
 
 def _findings(*, has_servers: bool) -> dict[str, object]:
     found = list(
-        open_findings().select_related("server", "statement").order_by("-severity", "-impact_s_per_day", "pk")[:SHOWN]
+        open_findings()
+        .select_related("server", "statement")
+        .order_by("-severity", "-impact_s_per_day", "pk")[:LOOKED_AT]
     )
-    suggestions = suggestions_for(found)
-    count = open_findings().count()
+    rows = rows_of(found)[:SHOWN]
+    count = open_findings().count() if len(found) == LOOKED_AT else len(found)
     is_waiting = not found and not StepStatus.objects.filter(last_success_at__isnull=False).exists()
     state = [
-        (f.pk, f.severity, f.impact_s_per_day, f.message, suggestions.get(f.pk) and suggestions[f.pk].ddl)
-        for f in found
+        (
+            row.finding.pk,
+            row.finding.severity,
+            row.finding.impact_s_per_day,
+            row.finding.message,
+            row.suggestion and row.suggestion.ddl,
+            [other.pk for other in row.others],
+        )
+        for row in rows
     ]
     return {
-        "rows": [(f, suggestions.get(f.pk)) for f in found],
+        "rows": rows,
         "open_count": count,
+        "shown_count": sum(row.answered for row in rows),
         "has_servers": has_servers,
         "is_waiting": is_waiting,
         "digest": hashlib.sha256(repr((state, count, has_servers, is_waiting)).encode()).hexdigest()[:16],
     }
+
+
+def rows_of(findings: list[FindingRecord]) -> list[FindingGroup]:
+    """In the same order; those that one index answers stand with the first of them. One query."""
+    suggestions = suggestions_for(findings)
+    rows: list[FindingGroup] = []
+    answered: dict[int, FindingGroup] = {}
+    for finding in findings:
+        suggestion = suggestions.get(finding.pk)
+        if suggestion and suggestion.pk in answered:
+            answered[suggestion.pk].others.append(finding)
+            continue
+        rows.append(FindingGroup(finding, suggestion))
+        if suggestion:
+            answered[suggestion.pk] = rows[-1]
+    return rows
 
 
 def suggestions_for(findings: list[FindingRecord]) -> dict[int, SuggestionRecord]:

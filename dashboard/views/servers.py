@@ -51,7 +51,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
     covered_s = sum(b.covered_s for b in measured)
     total_ms = sum(b.total_exec_time_ms or 0.0 for b in measured) if measured else None
     shares = Snapshot.objects.filter(server=found, taken_at__gt=window.start, gap_reason="").aggregate(
-        own=Sum("own_exec_time_ms"), everybody=Sum("total_exec_time_ms")
+        own=Sum("own_exec_time_ms"), everybody=Sum("total_exec_time_ms"), seconds=Sum("interval_s")
     )
     context = {
         "section": "servers",
@@ -62,13 +62,15 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         "total_ms": total_ms,
         "load": total_ms / 1000 / covered_s if total_ms is not None and covered_s else None,
         "own_ratio": shares["own"] / shares["everybody"] if shares["everybody"] else None,
+        "own_ms_per_min": shares["own"] / shares["seconds"] * 60 if shares["seconds"] else None,
         "statement_count": found.statements.count(),
         "findings": open_findings()
         .filter(server=found)
         .select_related("server", "statement")
         .order_by("-severity", "-impact_s_per_day", "pk")[:5],
         "gaps": list(reversed(timeline.gaps))[:GAPS_SHOWN],
-        "preflight_problems": sum(1 for point in found.preflight if point.get("status") != "ok"),
+        "preflight_open": [point for point in found.preflight if point.get("status") != "ok"],
+        "preflight_fine": [point for point in found.preflight if point.get("status") == "ok"],
         "login_sql": LOGIN_SQL.format(database=_quoted(found.dbname)),
         **_now(found),
     }

@@ -34,6 +34,8 @@ COLUMNS = (
     ("Read", "shared_read"),
 )
 SORTS = tuple(sort for _, sort in COLUMNS if sort)
+# How the texts of PostgreSQL's TransactionStmt begin.
+TRANSACTION_CONTROL = frozenset({"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
 FINGERPRINT = re.compile(r"[0-9a-f]{12,32}|q[0-9a-f]{16}")
 
 
@@ -47,6 +49,12 @@ class Row:
     def share_width(self) -> str:
         """Of a bar 100 wide; a sliver stays visible."""
         return f"{max(1.0, 100 * (self.statement.load_ratio or 0)):.1f}"
+
+    @property
+    def is_transaction_control(self) -> bool:
+        """COMMIT may take long, but never because of its text: shown with less weight."""
+        first = self.statement.normalized_sql.split(maxsplit=1)[:1]
+        return self.statement.kind == "utility" and bool(first) and first[0].strip(";").lower() in TRANSACTION_CONTROL
 
     @property
     def read_bytes(self) -> int:

@@ -56,8 +56,8 @@
     const axis = { gridcolor: token("--chart-grid"), zeroline: false };
     const layout = Object.assign({}, figure.layout, {
       margin: margins(box),
-      paper_bgcolor: "rgba(0,0,0,0)",
-      plot_bgcolor: "rgba(0,0,0,0)",
+      paper_bgcolor: token("--surface"),
+      plot_bgcolor: token("--surface"), // plotly edges its hover line with it
       // A finger scrolls the page; it reads values by tapping.
       dragmode: COARSE.matches ? false : "zoom",
       font: { family: token("--sans"), size: 12, color: token("--ink-quiet") },

@@ -46,6 +46,47 @@ def test_overview_puts_the_worst_first_with_the_ddl_to_copy(person, shop):
     assert "PostgreSQL 15.14" in shown
 
 
+def test_overview_offers_the_first_fix_where_no_index_answers(person, shop):
+    page = person.get("/").content.decode()
+    assert page.count('class="code-block"') == 4  # two indexes, the N+1's Django line, how to watch another
+    assert "Product.objects.annotate(review_count=Count" in page
+    assert "outerjoin(Review)" not in page
+    shown = text_of(person.get("/"))
+    assert "seen in an executed plan" in shown
+    assert "by rule, from statistics and the catalog" in shown
+
+
+def test_overview_shows_an_index_once_and_what_else_it_answers(person, shop):
+    other = replace(world.key_finding(), about="public.shop_order.fk2", subject="shop_order_customer_fkey")
+    [record] = keep_findings(shop.shop, world.database(shop.shop), [other], [])
+    shop.suggestion.finding_keys = [*shop.suggestion.finding_keys, record.key]
+    shop.suggestion.save()
+    page = person.get("/").content.decode()
+    shown = text_of(person.get("/"))
+    assert page.count('class="finding-row"') == 3
+    assert page.count("IF NOT EXISTS</span> ix_shop_order_status_placed_at") == 1
+    assert "One index answers 2 findings; also Foreign key without a usable index: shop_order_customer_fkey" in shown
+    assert "open findings" in shown
+    assert "All 4 open findings" not in shown  # all four stand there
+
+
+def test_overview_shows_five_and_leads_to_the_rest(person, shop):
+    more = [replace(world.key_finding(), about=f"public.t{i}.fk", impact_s_per_day=0.2) for i in range(4)]
+    keep_findings(shop.shop, world.database(shop.shop), more, [])
+    page = person.get("/")
+    assert page.content.count(b'class="finding-row"') == 5
+    assert "All 7 open findings" in text_of(page)
+    assert "under 1 s a day" in text_of(page)
+
+
+def test_transaction_control_weighs_less_in_the_list(person):
+    of = world.server()
+    world.figures(of, (("COMMIT", 5.0, 3.0, 0.0, 0, 0), *world.SHOP[:1]), hours=1, every_s=300)
+    page = person.get(f"/servers/{of.slug}/statements/").content.decode()
+    [dimmed] = re.findall(r'<tr class="dimmed">(.*?)</tr>', page, flags=re.DOTALL)
+    assert "COMMIT" in dimmed
+
+
 def test_overview_refreshes_only_what_changed(person, shop):
     page = person.get("/").content.decode()
     have = re.search(r"_findings/\?have=(\w+)", page)[1]
@@ -61,6 +102,7 @@ def test_server_page_says_what_to_run(person, shop):
     shown = text_of(person.get("/servers/shop/?window=24h"))
     assert "2 of 4 preflight points need something from you" in shown
     assert "ALTER SYSTEM SET track_io_timing = on" in shown
+    assert "2 checks are fine" in shown
     assert "2 statements were only planned: they call volatile functions" in shown
     assert "the server's statistics were reset" in shown.replace("&#x27;", "'")
 
