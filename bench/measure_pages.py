@@ -12,7 +12,7 @@ from analyzer.store import reading
 from analyzer.store.partitions import floor_to
 from analyzer.store.rollups import roll_up
 from bench.history import fresh_hour, profile, thirty_days
-from bench.results import Context, Result, median, p95, times_ms
+from bench.results import Context, Result, cpu_ms, median, p95, times_ms
 
 TIMES = 11
 
@@ -37,7 +37,7 @@ def measure(context: Context) -> list[Result]:
             times = times_ms(ask, TIMES)
             with CaptureQueriesContext(connection) as queries:
                 ask()
-            label = f"{key}: {what}, {len(queries)} queries, median {median(times):.0f} ms, p95"
+            label = f"{key}: {what}, {len(queries)} queries, {cpu_ms(ask):.0f} ms of processor, p95"
             results.append(Result(label, p95(times), "ms", 200))
     results += _for_checks(server)
     return results

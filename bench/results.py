@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import median, quantiles
-from time import perf_counter
+from time import perf_counter, process_time
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 from analyzer.runtime.postgres import PostgresCluster
 from bench.monitored import MonitoredServer
@@ -67,8 +69,22 @@ def times_ms(work: Callable[[], object], times: int, warm_up: int = 1) -> list[f
     return found
 
 
+def cpu_ms(work: Callable[[], object], times: int = 5) -> float:
+    """Processor time of one run, ours and the store's: what remains when others keep the machine busy."""
+    from django.db import connection
+
+    work()
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        backend = psutil.Process(cursor.fetchone()[0])
+    began = process_time() + sum(backend.cpu_times()[:2])
+    for _ in range(times):
+        work()
+    return (process_time() + sum(backend.cpu_times()[:2]) - began) / times * 1000
+
+
 def p95(values: Sequence[float]) -> float:
     return quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
 
 
-__all__ = ["Context", "Result", "median", "p95", "table", "times_ms"]
+__all__ = ["Context", "Result", "cpu_ms", "median", "p95", "table", "times_ms"]

@@ -170,8 +170,8 @@ def _add_fresh(
     wanted = "".join(f", coalesce({expressions[c]}, 0)::bigint" for c in total.columns)
     whose = "server_id = %(server)s" if entry_ids is None else "entry_id = any(%(entries)s)"
     rows = copy_out(
-        f"select entry_id{wanted} from statement_delta d where {whose} and taken_at > %(after)s and taken_at <= %(upto)s"
-        " group by 1",
+        f"select entry_id{wanted} from statement_delta d where {whose}"
+        " and taken_at > %(after)s and taken_at <= %(upto)s group by 1",
         1 + len(total.columns),
         {"server": server.pk, "entries": entry_ids or [], "after": after, "upto": upto},
     )
