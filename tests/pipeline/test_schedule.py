@@ -1,0 +1,77 @@
+"""When steps are due, and that each is handed out once."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from analyzer import schedule
+from analyzer.models import Server, StepStatus
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+pytestmark = pytest.mark.django_db
+
+
+def server(name: str = "one", **fields: object) -> Server:
+    return Server.objects.create(name=name, slug=name, host="h", user="u", dbname="d", **fields)
+
+
+def test_a_new_server_is_read_within_seconds_and_explained_after_two_snapshots() -> None:
+    one = server(sample_interval_s=60)
+    soon = {d.step for d in schedule.claim_due_steps(NOON + timedelta(seconds=0))}
+    soon |= {d.step for d in schedule.claim_due_steps(NOON + timedelta(seconds=10))}
+    assert soon == {"snapshot", "schema"}
+    later = {d.step for d in schedule.claim_due_steps(NOON + timedelta(seconds=200))}
+    assert later == {"snapshot", "activity", "explain", "check"}
+    assert StepStatus.objects.filter(server=one).count() == len(schedule.STEPS)
+
+
+def test_a_step_keeps_its_rhythm_and_does_not_catch_up() -> None:
+    one = server(sample_interval_s=60)
+    StepStatus.objects.create(server=one, step="snapshot", due_at=NOON)
+    schedule.claim_due_steps(NOON + timedelta(seconds=605))  # ten minutes late
+    assert StepStatus.objects.get(server=one, step="snapshot").due_at == NOON + timedelta(seconds=660)
+    assert not [d for d in schedule.claim_due_steps(NOON + timedelta(seconds=659)) if d.step == "snapshot"]
+
+
+def test_servers_are_spread_by_a_jitter_of_their_own() -> None:
+    servers = [server(f"s{n}", sample_interval_s=60) for n in range(20)]
+    schedule.claim_due_steps(NOON - timedelta(seconds=1))
+    due = {StepStatus.objects.get(server=s, step="snapshot").due_at for s in servers}
+    assert len(due) > 15
+    assert max(due) - min(due) <= timedelta(seconds=5)
+
+
+def test_an_inactive_server_is_left_alone() -> None:
+    server(is_active=False)
+    assert schedule.claim_due_steps(NOON) == []
+
+
+def test_what_is_asked_for_at_once_comes_at_once() -> None:
+    one = server()
+    StepStatus.objects.create(server=one, step="schema", due_at=NOON + timedelta(minutes=9))
+    schedule.hasten(one, "schema", now=NOON)
+    assert "schema" in {d.step for d in schedule.claim_due_steps(NOON)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_ticks_at_once_hand_a_step_out_once() -> None:
+    for n in range(10):
+        one = server(f"s{n}")
+        StepStatus.objects.create(server=one, step="snapshot", due_at=NOON)
+    claimed: list[schedule.DueStep] = []
+
+    def tick() -> None:
+        try:
+            claimed.extend(schedule.claim_due_steps(NOON))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=tick) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    snapshots = [d.server_id for d in claimed if d.step == "snapshot"]
+    assert sorted(snapshots) == sorted(Server.objects.values_list("pk", flat=True))

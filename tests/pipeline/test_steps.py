@@ -1,0 +1,104 @@
+"""How a step's run is kept: its error, since when, its note; and that it runs once at a time."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from analyzer import pipeline
+from analyzer.errors import ServerUnreachable
+from analyzer.models import Server, StepStatus
+from analyzer.store import locks
+from analyzer.store.servers import add_server_from_dsn
+from tests.servers import Server as RunningServer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server.objects.create(name="one", slug="one", host="h", user="u", dbname="d")
+
+
+def status(server: Server) -> StepStatus:
+    return StepStatus.objects.get(server=server, step="snapshot")
+
+
+def fail(server: Server) -> str:
+    raise ServerUnreachable("h:5432/d", "connection refused")
+
+
+def test_a_failure_is_kept_with_its_beginning_and_goes_with_success(server: Server) -> None:
+    pipeline.run_step(server, "snapshot", fail)
+    since = status(server).failing_since
+    assert status(server).last_error == "Cannot connect to h:5432/d: connection refused"
+    pipeline.run_step(server, "snapshot", fail)
+    assert status(server).failing_since == since is not None
+    StepStatus.objects.create(server=server, step="schema", due_at=timezone.now() + timedelta(minutes=9))
+    pipeline.run_step(server, "snapshot", lambda _: "a note")
+    after = status(server)
+    assert (after.last_error, after.failing_since, after.note) == ("", None, "a note")
+    assert after.last_success_at is not None
+    # What the preflight says may have been mended with it.
+    assert StepStatus.objects.get(server=server, step="schema").due_at <= timezone.now()
+
+
+def test_a_fault_of_ours_shows_its_kind_only(server: Server) -> None:
+    def broken(_: Server) -> str:
+        raise ValueError("secret value 4711")
+
+    with pytest.raises(ValueError, match="4711"):
+        pipeline.run_step(server, "snapshot", broken)
+    assert status(server).last_error == "pgLoupe failed at this step (ValueError); the worker's log says where"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_step_that_runs_elsewhere_is_left_to_it(server: Server) -> None:
+    holding, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        try:
+            with locks.held("snapshot", server.pk) as is_ours:
+                assert is_ours
+                holding.set()
+                done.wait(10)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert holding.wait(10)
+    ran: list[str] = []
+    pipeline.run_step(server, "snapshot", lambda _: ran.append("snapshot") or "")
+    pipeline.run_step(server, "activity", lambda _: ran.append("activity") or "")  # another step is free
+    done.set()
+    thread.join()
+    assert ran == ["activity"]
+    pipeline.run_step(server, "snapshot", lambda _: ran.append("again") or "")
+    assert ran == ["activity", "again"]
+
+
+@pytest.mark.postgres
+def test_explain_modes_and_an_empty_budget_are_said(postgres18: RunningServer, scratch_database) -> None:
+    database = scratch_database(postgres18)
+    database.execute("create table item as select n as id, n as kind from generate_series(1, 9) n")
+    server = add_server_from_dsn(database.dsn, explain_mode="off")
+    assert pipeline.explain_statements(server) == "EXPLAIN is switched off for this server"
+    server.explain_mode = "analyze"
+    assert pipeline.explain_statements(server) == "waiting for the first reading of the schema"
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    with database.connect() as connection_:
+        for n in range(3):
+            connection_.execute("select * from item where kind = %s", (n,))
+    pipeline.take_snapshot(server)
+    server.explain_budget_s_per_hour = 0
+    assert "the hour's budget is used up" in pipeline.explain_statements(server)
+    assert server.explain_audits.count() == 0
+    server.explain_budget_s_per_hour = 60
+    server.explain_mode = "plain"
+    pipeline.explain_statements(server)
+    assert {a.decision for a in server.explain_audits.all()} <= {"plan_only", "refused", "failed"}
+    assert server.explain_audits.count() > 0
