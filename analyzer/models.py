@@ -35,6 +35,8 @@ class Server(models.Model):
     sample_interval_s = models.PositiveIntegerField(default=60, validators=[MinValueValidator(5)])
     cores = models.PositiveIntegerField(default=8, help_text="of the monitored machine, for the load guard")
     is_active = models.BooleanField(default=True)
+    # Added by a command, not on the page: the address policy leaves its address alone.
+    is_address_trusted = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     # Learnt at each connection; None until then.
     server_version_num = models.IntegerField(null=True)

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from analyzer.errors import BadInput
+from analyzer.monitored.address_policy import AddressPolicy
 from analyzer.runtime.environment import secret
 from analyzer.runtime.keys import load_or_create_keys
 from dashboard.mail_settings import mail_settings
@@ -153,6 +155,16 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = os.environ.get("TZ_NAME", "UTC")
 USE_TZ = True
 USE_I18N = False
+
+# Where servers added on the page may be, and where a connection may do without TLS (networks, separated by commas).
+try:
+    ADDRESS_POLICY = AddressPolicy.parse(
+        os.environ.get("PGLOUPE_ALLOWED_ADDRESSES", ""),
+        os.environ.get("PGLOUPE_ALLOWED_PORTS", ""),
+        os.environ.get("PGLOUPE_ALLOW_PLAINTEXT_TO", ""),
+    )
+except BadInput as wrong:
+    raise ImproperlyConfigured(str(wrong)) from None
 
 # Celery: Redis carries ids only; everything that matters is in PostgreSQL.
 CELERY_BROKER_URL = REDIS_URL or "redis://127.0.0.1:6379/0"

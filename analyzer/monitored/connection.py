@@ -308,6 +308,9 @@ def _open(
         "passfile": os.devnull,
         "gssencmode": "disable",
     }
+    if settings.hostaddrs:  # checked by the address policy; the name stays for TLS
+        parameters["host"] = ",".join([settings.host] * len(settings.hostaddrs))
+        parameters["hostaddr"] = ",".join(settings.hostaddrs)
     if settings.password:
         parameters["password"] = settings.password
     if settings.sslmode.startswith("verify-"):

@@ -21,7 +21,11 @@ IGNORED_DSN_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
-    """Where a monitored server is and how to log in. ``sslrootcert`` is PEM text, never a path."""
+    """Where a monitored server is and how to log in. ``sslrootcert`` is PEM text, never a path.
+
+    ``hostaddrs`` and ``is_plaintext_checked`` are set by the address policy alone: the addresses it checked, to connect
+    to instead of resolving the host again; that it allows a connection there without TLS.
+    """
 
     host: str
     user: str
@@ -30,6 +34,8 @@ class ConnectionSettings:
     password: str = field(default="", repr=False)
     sslmode: str = "require"
     sslrootcert: str = field(default="", repr=False)
+    hostaddrs: tuple[str, ...] = ()
+    is_plaintext_checked: bool = False
 
     def __post_init__(self) -> None:
         for name in ("host", "user", "dbname", "password", "sslmode", "sslrootcert"):
@@ -46,19 +52,19 @@ class ConnectionSettings:
             raise BadInput(f"Port {self.port} is not between 1 and 65535")
         if self.sslmode not in SSLMODES:
             raise BadInput(f"sslmode {self.sslmode!r} does not exist; take require or verify-full")
-        if self.sslmode in WEAK_SSLMODES and not self.is_local:
-            raise BadInput(
-                f"sslmode={self.sslmode} would send the password in clear to {self.host};"
-                " only this machine itself is reached so. Take sslmode=require or verify-full"
-            )
+        if self.sslmode in WEAK_SSLMODES and not (self.is_local or self.is_plaintext_checked):
+            raise BadInput(plaintext_refused(self.sslmode, self.host))
         if self.sslrootcert and "-----BEGIN CERTIFICATE-----" not in self.sslrootcert:
             raise BadInput("sslrootcert must be the certificate itself (PEM text), not a path")
 
     @classmethod
-    def from_dsn(cls, text: str, *, allow_local: bool = False) -> "ConnectionSettings":
+    def from_dsn(
+        cls, text: str, *, allow_local: bool = False, is_plaintext_checked: bool = False
+    ) -> "ConnectionSettings":
         """From a URI or a key=value string. Keys that make libpq read files or go elsewhere are refused.
 
         ``allow_local``: Unix-socket directories may be given as host (command line), else not (web form).
+        ``is_plaintext_checked``: the caller has the address policy look at it next.
         """
         given = _read_dsn(text)
         for key in given:
@@ -82,6 +88,7 @@ class ConnectionSettings:
             password=given.get("password", ""),
             dbname=given["dbname"],
             sslmode=given.get("sslmode") or ("prefer" if is_loopback(host) else "require"),
+            is_plaintext_checked=is_plaintext_checked,
         )
 
     @property
@@ -93,6 +100,14 @@ class ConnectionSettings:
     @property
     def is_local(self) -> bool:
         return is_socket_directory(self.host) or is_loopback(self.host)
+
+
+def plaintext_refused(sslmode: str, where: str) -> str:
+    return (
+        f"sslmode={sslmode} may leave the connection to {where} unencrypted; that is allowed to this machine itself."
+        " Take sslmode=require or verify-full; or, for a network you trust, whoever runs pgLoupe names it in"
+        " PGLOUPE_ALLOW_PLAINTEXT_TO"
+    )
 
 
 def is_socket_directory(host: str) -> bool:

@@ -28,7 +28,8 @@ _CONNECT_REASONS: tuple[tuple[str, str], ...] = (
     (r"certificate verify failed|self-signed certificate|certificate has expired|root certificate",
      "the server's certificate cannot be verified; give its CA certificate (PEM) or the right one"),
     (r"server does not support SSL|server did not offer (SSL|TLS)",
-     "the server offers no TLS, and pgLoupe does not send a password without it; turn on ssl on the server"),
+     "the server offers no TLS, and pgLoupe does not send a password without it; turn on ssl on the server, or, in a"
+     " network you trust, name it in PGLOUPE_ALLOW_PLAINTEXT_TO and take sslmode=prefer"),
     (r"SSL required|TLS required|connection requires a valid client certificate|"
      r"no pg_hba\.conf entry .*(SSL off|no encryption)",
      "the server takes no connection of this kind (pg_hba.conf), perhaps only with TLS; use sslmode=require"),

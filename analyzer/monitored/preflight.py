@@ -305,6 +305,12 @@ def _encryption(seen: Observed) -> Iterator[PreflightItem]:
     name, settings = "Encryption", seen.conn.settings
     if is_socket_directory(settings.host):
         yield PreflightItem(name, "ok", "The connection stays on this machine (Unix socket).")
+    elif not seen.conn.raw.pgconn.ssl_in_use and not settings.is_local:
+        detail = (
+            "The connection is not encrypted: who listens in between reads what we read. PGLOUPE_ALLOW_PLAINTEXT_TO"
+            " allows it; sslmode=require or verify-full ends it, once ssl is on at the server."
+        )
+        yield PreflightItem(name, "warning", detail)
     elif not seen.conn.raw.pgconn.ssl_in_use:
         detail = "The connection is not encrypted; it stays on this machine (loopback)."
         yield PreflightItem(name, "ok", detail)

@@ -1,34 +1,44 @@
-"""Monitored servers: adding them, and what is needed to connect to one."""
+"""Monitored servers: adding, changing and removing them, and what is needed to connect to one."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.text import slugify
 
-from analyzer.models import Server, StepStatus
+from analyzer.models import FindingRecord, PlanRecord, Server, Snapshot, StepStatus, SuggestionRecord
+from analyzer.monitored.address_policy import AddressPolicy
 from analyzer.monitored.connection import ConnectionSettings
+from analyzer.store.partitions import SERIES
 from analyzer.store.secrets import decrypt, encrypt
+
+RESERVED_SLUGS = frozenset({"add"})  # an address of its own below servers/
 
 
 def add_server_from_dsn(dsn: str, *, name: str | None = None, **fields: object) -> Server:
     """The server a DSN names, made or (same host, port, user and database) brought up to date.
 
-    ``fields`` are model fields such as ``sample_interval_s``. Raises BadInput when the DSN cannot be used.
+    For commands: the address is trusted. ``fields`` are model fields such as ``sample_interval_s``. Raises BadInput
+    when the DSN cannot be used.
     """
-    given = ConnectionSettings.from_dsn(dsn)
+    given = ConnectionSettings.from_dsn(dsn, is_plaintext_checked=True)
+    address_policy().checked(given, is_trusted=True)
     where = {"host": given.host, "port": given.port, "user": given.user, "dbname": given.dbname}
     values = {
         "sslmode": given.sslmode,
         "sslrootcert": given.sslrootcert,
         "password_encrypted": encrypt(given.password),
+        "is_address_trusted": True,
         **fields,
     }
     with transaction.atomic():
         server = Server.objects.select_for_update().filter(**where).first()
         if server is None:
-            label = name or f"{given.dbname} on {given.host}"
-            server = Server(**where, name=_free("name", label), slug=_free("slug", slugify(label) or "server"))
+            server = _new_server(name or default_name(given))
+            for field, value in where.items():
+                setattr(server, field, value)
             server.sample_interval_s = settings.ANALYZER_SAMPLE_INTERVAL_S
             server.explain_budget_s_per_hour = settings.ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR
         for field, value in values.items():
@@ -38,8 +48,56 @@ def add_server_from_dsn(dsn: str, *, name: str | None = None, **fields: object) 
     return server
 
 
+def save_server(server: Server | None, given: ConnectionSettings, fields: dict[str, Any]) -> Server:
+    """A server as a person gave it on the page: a new one or ``server`` changed.
+
+    ``given`` holds the password to keep. An address that changes is no longer trusted.
+    """
+    with transaction.atomic():
+        if server is None:
+            saved = _new_server(fields.pop("name", "") or default_name(given))
+        else:
+            saved = Server.objects.select_for_update().get(pk=server.pk)
+            saved.is_address_trusted = saved.is_address_trusted and is_same_place(saved, given)
+        saved.host, saved.port, saved.user, saved.dbname = given.host, given.port, given.user, given.dbname
+        saved.sslmode, saved.sslrootcert = given.sslmode, given.sslrootcert
+        saved.password_encrypted = encrypt(given.password)
+        for field, value in fields.items():
+            setattr(saved, field, value)
+        saved.save()
+    return saved
+
+
+def is_same_place(server: Server, given: ConnectionSettings) -> bool:
+    """Whether the stored password would go where it goes now."""
+    return (server.host, server.port) == (given.host, given.port)
+
+
+def same_database(given: ConnectionSettings, but: Server | None = None) -> Server | None:
+    """Another server that watches the same database already."""
+    found = Server.objects.filter(host__iexact=given.host, port=given.port, dbname=given.dbname)
+    return (found.exclude(pk=but.pk) if but else found).first()
+
+
+def default_name(given: ConnectionSettings) -> str:
+    return f"{given.dbname} on {given.host}"[:90]
+
+
+def address_policy() -> AddressPolicy:
+    policy: AddressPolicy = settings.ADDRESS_POLICY
+    return policy
+
+
 def connection_settings(server: Server) -> ConnectionSettings:
-    """What to connect with, the password decrypted. Raises CannotDecrypt when its key is gone."""
+    """What to connect with: the password decrypted, the address checked anew (a name may point elsewhere today).
+
+    Raises CannotDecrypt when the password's key is gone, AddressRefused or ServerUnreachable for the address.
+    """
+    return address_policy().checked(stored_settings(server), is_trusted=server.is_address_trusted)
+
+
+def stored_settings(server: Server) -> ConnectionSettings:
+    """As stored, the address not checked: not to connect with."""
     return ConnectionSettings(
         host=server.host,
         port=server.port,
@@ -48,7 +106,46 @@ def connection_settings(server: Server) -> ConnectionSettings:
         dbname=server.dbname,
         sslmode=server.sslmode,
         sslrootcert=server.sslrootcert,
+        is_plaintext_checked=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What goes with a server."""
+
+    statements: int
+    snapshots: int
+    plans: int
+    findings: int
+    suggestions: int
+    since: datetime | None  # of the oldest snapshot that is kept
+
+
+def belongings(server: Server) -> Belongings:
+    snapshots = Snapshot.objects.filter(server=server)
+    return Belongings(
+        server.statements.count(),
+        snapshots.count(),
+        PlanRecord.objects.filter(statement__server=server).count(),
+        FindingRecord.objects.filter(server=server).count(),
+        SuggestionRecord.objects.filter(database__server=server).count(),
+        snapshots.order_by("taken_at").values_list("taken_at", flat=True).first(),
+    )
+
+
+def remove_server(server: Server) -> None:
+    """The server and everything known about it. A step that runs at this moment fails and leaves nothing."""
+    with transaction.atomic():
+        # Until the end nobody can add what refers to it.
+        Server.objects.select_for_update().get(pk=server.pk)
+        with connection.cursor() as cursor:
+            for table in (*SERIES, "rolled_up"):  # they have no foreign keys
+                of_server = "server_id = %s"
+                if table == "relation_sample":
+                    of_server = "database_id in (select id from analyzer_database where server_id = %s)"
+                cursor.execute(f"delete from {table} where {of_server}", [server.pk])
+        server.delete()
 
 
 def step_status(server: Server, step: str) -> StepStatus:
@@ -59,10 +156,16 @@ def last_success(server: Server, step: str) -> datetime | None:
     return StepStatus.objects.filter(server=server, step=step).values_list("last_success_at", flat=True).first()
 
 
+def _new_server(label: str) -> Server:
+    return Server(name=_free("name", label), slug=_free("slug", slugify(label) or "server"))
+
+
 def _free(field: str, wanted: str) -> str:
     """``wanted``, or with the first number that makes it unique."""
     wanted = wanted[:90]
     taken = set(Server.objects.filter(**{f"{field}__startswith": wanted}).values_list(field, flat=True))
+    if field == "slug":
+        taken |= RESERVED_SLUGS
     number, candidate = 2, wanted
     while candidate in taken:
         candidate = f"{wanted}-{number}"

@@ -145,7 +145,8 @@ class TestOnAServer:
             settings(port=postgres15.cluster.port, user=database.login, dbname=database.name, sslmode="require")
         )
         assert reason == (
-            "the server offers no TLS, and pgLoupe does not send a password without it; turn on ssl on the server"
+            "the server offers no TLS, and pgLoupe does not send a password without it; turn on ssl on the server,"
+            " or, in a network you trust, name it in PGLOUPE_ALLOW_PLAINTEXT_TO and take sslmode=prefer"
         )
 
     def test_pooler_without_the_database(self, postgres15, scratch_database, pgbouncer):

@@ -66,11 +66,13 @@ def test_keys_beyond_the_list_are_refused_by_name(key, value):
         ("host=@abstract user=joe dbname=shop",
          "A Unix-socket directory is not allowed as host here; give a host name or address"),
         ("postgresql://joe@db/shop?sslmode=prefer",
-         "sslmode=prefer would send the password in clear to db; only this machine itself is reached so."
-         " Take sslmode=require or verify-full"),
+         "sslmode=prefer may leave the connection to db unencrypted; that is allowed to this machine itself."
+         " Take sslmode=require or verify-full; or, for a network you trust, whoever runs pgLoupe names it in"
+         " PGLOUPE_ALLOW_PLAINTEXT_TO"),
         ("postgresql://joe@10.1.2.3/shop?sslmode=disable",
-         "sslmode=disable would send the password in clear to 10.1.2.3; only this machine itself is reached so."
-         " Take sslmode=require or verify-full"),
+         "sslmode=disable may leave the connection to 10.1.2.3 unencrypted; that is allowed to this machine itself."
+         " Take sslmode=require or verify-full; or, for a network you trust, whoever runs pgLoupe names it in"
+         " PGLOUPE_ALLOW_PLAINTEXT_TO"),
         ("postgresql://joe@db/shop?sslmode=maybe", "sslmode 'maybe' does not exist; take require or verify-full"),
     ],
 )  # fmt: skip
