@@ -28,15 +28,21 @@ class Running:
         self.var_dir.mkdir(parents=True)
         self._output = self.var_dir.with_suffix(".out")
         inherited = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL", "CI"}}
+        self._env = {**inherited, "PGLOUPE_VAR_DIR": str(self.var_dir), **env}
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", command, "--port", str(free_port()), *arguments],
                 cwd=REPOSITORY,
-                env={**inherited, "PGLOUPE_VAR_DIR": str(self.var_dir), **env},
+                env=self._env,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def run_again(self, command: str, *arguments: str) -> int:
+        """The command once more beside the running one; its exit code."""
+        again = [sys.executable, "manage.py", command, *arguments]
+        return subprocess.run(again, cwd=REPOSITORY, env=self._env, stdout=subprocess.DEVNULL, check=False).returncode
 
     @property
     def output(self) -> str:

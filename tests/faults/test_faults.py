@@ -6,6 +6,7 @@ One `manage.py up` watches a server of its own that is always at work; every tes
 
 import contextlib
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -156,6 +157,22 @@ def test_killed_store_comes_back_with_everything(up: Running) -> None:
     store.send_signal(signal.SIGKILL)
     up.wait_for(lambda: count(up) >= before, "the store with all its snapshots")
     wait_for_another_snapshot(up, before)
+
+
+def test_a_server_that_never_answers_delays_no_other(up: Running) -> None:
+    """It takes connections and says nothing: every step on it lasts until its time limit."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dsn = f"postgresql://somebody@127.0.0.1:{silent.getsockname()[1]}/app?sslmode=disable"
+        assert up.run_again("up", dsn) == 0
+        silent_error = (
+            "select t.last_error from analyzer_stepstatus t join analyzer_server s on s.id = t.server_id"
+            " where s.\"user\" = 'somebody' and t.step = 'snapshot' and t.last_error <> ''"
+        )
+        [(text,)] = up.wait_for(lambda: up.store(silent_error), "the silent server's error", 60)
+        assert text.startswith("Cannot connect to 127.0.0.1:")
+        before, begun = count(up), time.monotonic()
+        wait_for_another_snapshot(up, before + 3)
+        assert time.monotonic() - begun < 60  # four samples at 5 s, on a machine shared with other tests
 
 
 def test_everything_stops_on_ctrl_c(up: Running) -> None:
