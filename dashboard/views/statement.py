@@ -100,7 +100,10 @@ def _heading(found: Statement) -> str:
 
 def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, object]:
     if totals is None:
-        return {}
+        none = 0 if covered_s else None  # measured, and it did not run
+        names = ("load_ratio", "total_exec_time_ms", "calls", "read_bytes")
+        unknown = ("per_day_s", "rows_per_call", "mean_ms", "max_ms", "hit_ratio")
+        return {**dict.fromkeys(names, none), **dict.fromkeys(unknown)}
     return {
         "load_ratio": totals.load_ratio,
         "total_exec_time_ms": totals.total_exec_time_ms,

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -90,7 +90,10 @@ def all_statements(request: HttpRequest) -> HttpResponse:
 @viewer_required
 @require_GET
 def statements(request: HttpRequest, server: str) -> HttpResponse:
-    found = get_object_or_404(Server, slug=server)
+    servers = list(Server.objects.order_by("name"))
+    found = next((s for s in servers if s.slug == server), None)
+    if found is None:
+        raise Http404(server)
     window = window_of(request, found)
     q = request.GET.get("q", "").replace("\0", "").strip()[:200]
     sort = request.GET.get("sort", "")
@@ -111,7 +114,6 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
         )
         for row in totals.rows
     ]
-    servers = list(Server.objects.order_by("name"))
     context = {
         "section": "statements",
         "server": found,

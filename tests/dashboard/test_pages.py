@@ -152,6 +152,15 @@ def test_statement_without_a_suggestion_says_why(person, shop):
     assert "No plan yet" in shown
 
 
+def test_a_statement_that_did_not_run_in_the_window_has_a_page(person, shop):
+    of = shop.shop
+    later = world.figures(of, (*world.SHOP, ("select 1 from t_once where id = $1", 0.0, 1.0, 1.0, 1, 0)), hours=0)
+    assert len(later) == 11
+    shown = text_of(person.get(f"/servers/shop/statements/{later[-1].fingerprint}/?window=1h"))
+    assert "It did not run in 1h" in shown
+    assert "Calls 0" in shown
+
+
 def test_finding_page_shows_evidence_thresholds_and_fixes(person, shop):
     record = next(f for f in shop.findings if f.code == "ST001")
     check = next(c for c in all_checks() if c.code == "ST001")
