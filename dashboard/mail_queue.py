@@ -74,14 +74,13 @@ def ask_for(user: User, now: datetime) -> ReportMail | None:
         waiting = Q(state=ReportMail.State.DUE) | Q(due_at__gt=now - BETWEEN_ASKED)
         if ReportMail.objects.filter(waiting, user=user, night__isnull=True).exists():
             return None
-        start = nights.window_start(now, _reported_until(user.pk))
-        return ReportMail.objects.create(user=user, due_at=now, next_attempt_at=now, window_start=start, window_end=now)
+        start, end = window_now(user, now)
+        return ReportMail.objects.create(user=user, due_at=now, next_attempt_at=now, window_start=start, window_end=end)
 
 
-def preview_window(subscription: ReportSubscription | None, now: datetime) -> tuple[datetime, datetime]:
-    """What a mail sent now would be about."""
-    until = _reported_until(subscription.user_id) if subscription is not None and subscription.pk else None
-    return nights.window_start(now, until), now
+def window_now(user: User, now: datetime) -> tuple[datetime, datetime]:
+    """What a mail sent now would be about: a day at least, else one after the nightly mail had nothing to say."""
+    return min(nights.window_start(now, _reported_until(user.pk)), now - nights.NIGHT), now
 
 
 def try_again(mail: ReportMail, now: datetime) -> bool:

@@ -16,9 +16,7 @@ from analyzer.checks import Threshold
 LIMITS = {
     "worse_ratio": Threshold(0.5, "of the impact before", "judgement: days of a working week differ by less"),
     "worse_s_per_day": Threshold(60.0, "s/day", "judgement: a minute a day is what a person would look at"),
-    "measured_ratio": Threshold(
-        1 / 24, "of a window", "judgement: less than an hour of a day says little about the day"
-    ),
+    "measured_ratio": Threshold(0.5, "of a window", "judgement: less compares a day with a night"),
 }
 
 

@@ -189,7 +189,7 @@ def _mail(request: HttpRequest, pk: int) -> ReportMail:
 
 
 def _preview(subscription: ReportSubscription, now: datetime) -> Mail:
-    start, end = mail_queue.preview_window(subscription, now)
+    start, end = mail_queue.window_now(subscription.user, now)
     found = report_of(mail_queue.servers_of(subscription), start, end, now)
     return compose(found, mail_queue.zone_of(subscription.time_zone))
 

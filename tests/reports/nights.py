@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from analyzer.checks import all_checks
 from analyzer.findings import Finding, Severity
-from analyzer.models import FindingImpact, FindingRecord, ReportSubscription, Server
+from analyzer.models import FindingImpact, FindingRecord, ReportSubscription, Server, SuggestionRecord
 from analyzer.store.findings import keep_findings
 from tests.dashboard import world
 
@@ -31,7 +31,7 @@ def busy(name: str = "shop") -> Server:
     yesterday, long_ago = now - timedelta(days=1, minutes=5), now - timedelta(days=9)
     of = world.server(name)
     world.step(of)
-    statements = world.figures(of, hours=48, every_s=600)
+    statements = world.figures(of, hours=47, every_s=900)
     scan = world.scan_finding(statements[0].fingerprint)
     lookups = world.nplusone_finding(statements[3].fingerprint, statements[2].fingerprint)
     key = world.key_finding()
@@ -51,6 +51,7 @@ def busy(name: str = "shop") -> Server:
     found(of, scan, lookups, key, small, at=now - timedelta(hours=3))
     world.suggestion(of, scan, "public.shop_order", "status", "placed_at", helps=(statements[0].fingerprint,))
     world.suggestion(of, world.key_finding(), "public.shop_order_line", "order_id")
+    SuggestionRecord.objects.filter(database__server=of).update(first_seen=now - timedelta(hours=3))
     return of
 
 
