@@ -88,6 +88,7 @@ def run(options: Options, *, say: Callable[[str], None], announce: Callable[[str
         exit_code = 0
         with watch.signals():
             listener, base_url = _listen(options, say)
+            os.environ.setdefault("PGLOUPE_BASE_URL", base_url)  # where links in mails lead
             with listener:
                 _start_everything(watch, options, listener, say)
                 running = Running(os.getpid(), base_url, os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
