@@ -20,6 +20,10 @@ _ACTIONS = {
     "password_reset": "set a new password by mail",
     "mute": "muted the finding",
     "unmute": "unmuted the finding",
+    "server_added": "added the server",
+    "server_changed": "changed the server",
+    "server_removed": "removed the server",
+    "connection_tested": "tested a connection to",
 }
 _DECISIONS = {
     "executed": ("Executed", "ok"),

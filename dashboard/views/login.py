@@ -69,6 +69,13 @@ class InvitedForm(BaseUserCreationForm):  # type: ignore[type-arg]
 
     class Meta(BaseUserCreationForm.Meta):
         fields = ("username",)
+        labels = {"username": "User name"}
+        help_texts = {"username": "Letters, digits and @ . + - _"}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password2"].label = "The password again"
+        self.fields["password2"].help_text = ""
 
     def clean_username(self) -> str:
         name = str(self.cleaned_data["username"])

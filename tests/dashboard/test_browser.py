@@ -212,6 +212,12 @@ def test_no_page_breaks_the_policy_or_overflows_in_any_scheme_or_width(open_page
         "/findings/?state=muted",
         f"/plans/{shop.plan.pk}/",
         "/account/password/",
+        "/account/password/reset/",
+        "/account/sessions/",
+        "/users/",
+        "/audit/",
+        "/audit/explain/",
+        "/admin/auth/user/",
     ]
     for width, scheme in ((1440, "light"), (390, "dark")):
         watched = open_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -281,3 +287,31 @@ def test_the_keyboard_reaches_the_content_first(open_page):
     expect(watched.page.get_by_role("link", name="Skip to the content")).to_be_focused()
     watched.page.keyboard.press("Enter")
     expect(watched.page.locator("#content")).to_be_focused()
+
+
+def test_somebody_is_invited_by_keyboard_and_comes_in_by_the_copied_link(open_page):
+    watched = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page = watched.page
+    watched.log_in()
+    page.get_by_role("link", name="Users", exact=True).press("Enter")
+    page.get_by_label("Mail address").focus()
+    page.keyboard.type("vera@example.com")
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("vera@example.com is invited as an operator")).to_be_visible()
+    page.get_by_role("button", name="Copy: Invitation").press("Enter")
+    expect(page.locator("#announcement")).to_contain_text("copied to the clipboard")
+    link = page.evaluate("navigator.clipboard.readText()")
+    watched.is_clean()
+
+    guest = open_page()
+    guest.page.goto(link)
+    guest.page.get_by_label("Password", exact=True).fill("a long enough one")
+    guest.page.get_by_label("The password again").fill("a long enough one")
+    guest.page.keyboard.press("Enter")
+    guest.page.wait_for_url(f"{guest.base}/")
+    guest.page.goto(f"{guest.base}/audit/")
+    expect(guest.page.get_by_role("cell", name="came in by an invitation")).to_be_visible()
+    guest.is_clean()
