@@ -44,6 +44,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
     totals = page.rows[0] if page.rows else None
     findings = list(_findings(found))
     is_open = [f for f in findings if f.closed_at is None and f.muted_at is None]
+    suggestions = suggestions_for_statement(found, is_open)
     plans = list(found.plans.order_by("-is_analyzed", "-last_seen")[:PLANS_SHOWN])
     plan = next((p for p in plans if str(p.pk) == request.GET.get("plan")), plans[0] if plans else None)
     context = {
@@ -59,8 +60,8 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "timeline": charts.statement_load(statement_timeline(found, window), found.server.created_at),
         "findings": is_open,
         "hidden_findings": len(findings) - len(is_open),
-        "suggestions": suggestions_for_statement(found, is_open),
-        "no_suggestions": list(found.no_suggestions.order_by("-said_at")[:3]),
+        "suggestions": suggestions,
+        "no_suggestions": [] if suggestions else list(found.no_suggestions.order_by("-said_at")[:3]),
         "plans": plans,
         "plan": plan,
         "plan_lines": plan_text(plan.plan) if plan else "",
