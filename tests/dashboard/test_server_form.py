@@ -37,6 +37,12 @@ def _operator(client, settings):
     settings.ADDRESS_POLICY = LOOPBACK
 
 
+@pytest.fixture(params=(13, 18), ids=lambda version: f"pg{version}")
+def either_postgres(request, postgres):
+    """The oldest and the newest."""
+    return postgres(request.param)
+
+
 def fields(**changes):
     return {
         "name": "", "given_by": "fields", "dsn": "", "host": "127.0.0.1", "port": "5432", "dbname": "shop",
@@ -60,11 +66,11 @@ def text_of(response) -> str:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.postgres
-def test_a_server_is_tried_and_then_watched(client, any_postgres, scratch_database):
-    database = scratch_database(any_postgres)
+def test_a_server_is_tried_and_then_watched(client, either_postgres, scratch_database):
+    database = scratch_database(either_postgres)
     tried = client.post("/servers/add/", of(database, action="test"))
     assert tried.status_code == 200
-    assert f"It works: PostgreSQL {any_postgres.version}" in text_of(tried)
+    assert f"It works: PostgreSQL {either_postgres.version}" in text_of(tried)
     assert not Server.objects.exists()
 
     saved = client.post("/servers/add/", of(database, explain_mode="plain", cores=4, sample_interval_s=30))
@@ -73,7 +79,7 @@ def test_a_server_is_tried_and_then_watched(client, any_postgres, scratch_databa
     assert server.name == f"{database.name} on 127.0.0.1"
     assert (server.explain_mode, server.cores, server.sample_interval_s) == ("plain", 4, 30)
     assert not server.is_address_trusted
-    assert server.server_version_num // 10_000 == any_postgres.version
+    assert server.server_version_num // 10_000 == either_postgres.version
     assert {item["name"] for item in server.preflight} >= {"pg_stat_statements", "Login", "track_io_timing"}
     assert decrypt(server.password_encrypted) == database.password
     assert {due.step for due in schedule.claim_due_steps(server.created_at)} <= set(schedule.STEPS)
@@ -253,8 +259,8 @@ class TestOnAServer:
         assert "sslmode=disable may leave the connection to 10.255.255.1 unencrypted" in said
         assert field == "sslmode"
 
-    def test_wrong_password(self, client, any_postgres, scratch_database):
-        said, field = failure(client, of(scratch_database(any_postgres), password=CANARY))
+    def test_wrong_password(self, client, either_postgres, scratch_database):
+        said, field = failure(client, of(scratch_database(either_postgres), password=CANARY))
         assert said.endswith("the password or the login&#x27;s name is wrong.")
         assert field == "password"
 
@@ -263,13 +269,13 @@ class TestOnAServer:
         assert said.endswith("the server asks for a password and none was given.")
         assert field == "password"
 
-    def test_no_such_database(self, client, any_postgres, scratch_database):
-        said, field = failure(client, {**of(scratch_database(any_postgres)), "dbname": "nowhere"})
+    def test_no_such_database(self, client, either_postgres, scratch_database):
+        said, field = failure(client, {**of(scratch_database(either_postgres)), "dbname": "nowhere"})
         assert said.endswith("the database does not exist.")
         assert field == "dbname"
 
-    def test_extension_missing_may_be_saved_all_the_same(self, client, any_postgres, scratch_database):
-        database = scratch_database(any_postgres)
+    def test_extension_missing_may_be_saved_all_the_same(self, client, either_postgres, scratch_database):
+        database = scratch_database(either_postgres)
         database.execute("drop extension pg_stat_statements")
         response = client.post("/servers/add/", of(database))
         page = text_of(response)
@@ -287,8 +293,8 @@ class TestOnAServer:
         pipeline.run_step(server, "snapshot", pipeline.take_snapshot)
         assert StepStatus.objects.get(step="snapshot").last_error == ""
 
-    def test_right_missing_with_the_grant(self, client, any_postgres, scratch_database):
-        database = scratch_database(any_postgres)
+    def test_right_missing_with_the_grant(self, client, either_postgres, scratch_database):
+        database = scratch_database(either_postgres)
         database.execute(f"revoke pg_monitor from {database.login}")
         page = text_of(client.post("/servers/add/", of(database)))
         assert "The login sees its own statements and sessions only" in page
