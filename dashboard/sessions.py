@@ -37,10 +37,13 @@ def remember(request: HttpRequest, user: User) -> None:
 
 def touch(request: HttpRequest) -> None:
     """The session was used now; written to five minutes' precision, so most page views write nothing."""
-    seen_at = request.session.get(_SEEN)
-    if seen_at is not None and timezone.now() - datetime.fromtimestamp(seen_at, tz=UTC) < SEEN_EVERY:
+    now, seen_at = timezone.now(), request.session.get(_SEEN)
+    if seen_at is not None and now - datetime.fromtimestamp(seen_at, tz=UTC) < SEEN_EVERY:
         return
-    if isinstance(request.user, User):
+    request.session[_SEEN] = now.timestamp()  # kept with the response
+    known = KnownSession.objects.filter(session_id=request.session.session_key)
+    is_known = known.update(seen_at=now, address=address_of(request), user_agent=_agent(request))
+    if not is_known and isinstance(request.user, User):  # it is older than the list of sessions
         remember(request, request.user)
 
 

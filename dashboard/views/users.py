@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.mail import EmailMessage, get_connection
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -79,10 +80,11 @@ def role(request: HttpRequest, pk: int) -> HttpResponse:
     if wanted not in ROLES:
         return _page(request, trouble="There is no such role.", status=422)
     try:
-        accounts.set_role(user, wanted)
+        with transaction.atomic():
+            accounts.set_role(user, wanted)
+            audit.record(request, "role_changed", user.get_username(), role=wanted)
     except accounts.LastOperator as refused:
         return _page(request, trouble=str(refused), status=422)
-    audit.record(request, "role_changed", user.get_username(), role=wanted)
     messages.success(request, f"{user.get_username()} is {'an' if wanted == OPERATOR else 'a'} {wanted} now.")
     return redirect("users" if user.pk != request.user.pk or wanted == OPERATOR else "overview")
 
@@ -96,10 +98,11 @@ def active(request: HttpRequest, pk: int) -> HttpResponse:
     if user.pk == request.user.pk and not is_active:
         return _page(request, trouble="You cannot deactivate yourself: ask another operator.", status=422)
     try:
-        accounts.set_active(user, is_active)
+        with transaction.atomic():
+            accounts.set_active(user, is_active)
+            audit.record(request, "user_activated" if is_active else "user_deactivated", user.get_username())
     except accounts.LastOperator as refused:
         return _page(request, trouble=str(refused), status=422)
-    audit.record(request, "user_activated" if is_active else "user_deactivated", user.get_username())
     messages.success(request, f"{user.get_username()} can {'log in again' if is_active else 'no longer log in'}.")
     return redirect("users")
 

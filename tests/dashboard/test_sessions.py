@@ -104,6 +104,15 @@ def test_when_it_was_last_seen_is_written_every_five_minutes_at_most(ada, django
     assert known.address == "192.0.2.1"
 
 
+def test_a_session_from_before_the_list_appears_on_it(ada):
+    here = logged_in(ada, DESK, "192.0.2.1")
+    KnownSession.objects.all().delete()
+    session = here.session
+    del session["seen_at"]
+    session.save()
+    assert len(rows(here)) == 1
+
+
 def test_expired_sessions_are_not_shown_and_go_with_the_next_login(ada):
     logged_in(ada, PHONE, "192.0.2.2")
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))

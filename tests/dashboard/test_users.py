@@ -112,8 +112,7 @@ def test_nobody_is_invited_twice_nor_as_something_else(client, operator):
 
 
 def test_without_mail_the_link_is_shown_to_copy(client, operator, settings):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST = "localhost"
+    settings.EMAIL_BACKEND = "dashboard.mail_folder.FolderBackend"
     page = client.post("/users/invite/", {"email": "v@example.com", "role": "viewer"})
     assert b"Mail is not set up" in page.content
     assert Client().get(link_in(page)).status_code == 200
@@ -294,6 +293,21 @@ def test_the_admin_shows_users_and_no_secret(client):
         assert client.get(path).status_code == 404
 
 
+def test_an_operator_who_is_no_superuser_adds_viewers_in_the_admin(client, operator):
+    other = person(OPERATOR, "otto")
+    assert client.get("/admin/auth/user/").status_code == 200
+    new = {"username": "vera", "usable_password": "true", **GOOD, "is_superuser": "on", "groups": "1"}
+    assert client.post("/admin/auth/user/add/", new).status_code == 302
+    vera = User.objects.get(username="vera")
+    assert (vera.is_superuser, role_of(vera), vera.check_password(GOOD["password1"])) == (False, VIEWER, True)
+    grab = {"username": "otto", "is_superuser": "on", "is_staff": "on", "groups": "", "user_permissions": "1"}
+    assert client.post(f"/admin/auth/user/{other.pk}/change/", grab).status_code == 302
+    other.refresh_from_db()
+    assert (other.is_superuser, other.is_staff, other.user_permissions.count()) == (False, False, 0)
+    assert role_of(other) == OPERATOR
+    assert [a[1:] for a in actions()] == [("user_added", "vera"), ("user_changed", "otto")]
+
+
 # Guessing
 
 
@@ -436,7 +450,7 @@ def test_reset_mails_go_to_whoever_may_log_in_and_not_too_often(client):
 
 
 def test_without_mail_the_reset_page_says_who_helps(client, settings):
-    settings.EMAIL_BACKEND = "dashboard.mail_folder.EmailBackend"
+    settings.EMAIL_BACKEND = "dashboard.mail_folder.FolderBackend"
     page = client.get("/account/password/reset/").content.decode()
     assert "login_link --user NAME" in page
     assert "<form" not in page
