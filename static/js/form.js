@@ -12,8 +12,13 @@
       const name = place.id.slice("error-".length);
       const field = document.getElementById("id_" + name);
       if (!field) continue;
-      if (place.textContent.trim() || name === wrong) field.setAttribute("aria-invalid", "true");
+      const said = place.textContent.trim();
+      if (said || name === wrong) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
+      const about = new Set((field.getAttribute("aria-describedby") || "").split(" ").filter(Boolean));
+      if (said) about.add(place.id);
+      else about.delete(place.id);
+      field.setAttribute("aria-describedby", Array.from(about).join(" "));
     }
   }
 

@@ -109,6 +109,7 @@ def test_the_way_of_giving_it_is_one_clear_choice(open_page, postgres18, scratch
     page.locator("#id_dsn").fill(database.dsn + "?options=-c")
     page.get_by_role("button", name="Test only").click()
     expect(page.locator("#error-dsn")).to_contain_text("The connection string may not set options")
+    expect(page.locator("#id_dsn")).to_have_accessible_description(re.compile("may not set options"))
     picture(page, "add-dsn-phone")
     page.locator("#id_dsn").fill(database.dsn)
     page.get_by_role("button", name="Test only").click()
