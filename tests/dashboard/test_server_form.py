@@ -331,6 +331,26 @@ def test_this_machine_and_metadata_services_are_refused(client, settings, host):
 
 
 @pytest.mark.postgres
+def test_a_database_without_tls_in_a_network_that_was_named(
+    client, settings, monkeypatch, postgres18, scratch_database
+):
+    """As in a compose network: the name ``db`` is a private address, the database there has no TLS."""
+    database = scratch_database(postgres18)
+    known = {"db": "127.0.0.1"}
+    ask = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: ask(known.get(host, host), *a, **k))
+    given = of(database, host="db", sslmode="disable", action="test")
+    settings.ADDRESS_POLICY = AddressPolicy.parse("default,127.0.0.0/8", plaintext_to="127.0.0.0/8")
+    page = text_of(client.post("/servers/add/", given))
+    assert "It works: PostgreSQL 18" in page
+    assert "The connection is not encrypted: who listens in between reads what we read." in page
+    known["db"] = "10.1.2.3"
+    refused = text_of(client.post("/servers/add/", given))
+    assert "sslmode=disable may leave the connection to db (10.1.2.3) unencrypted" in refused
+    assert "PGLOUPE_ALLOW_PLAINTEXT_TO" in refused
+
+
+@pytest.mark.postgres
 def test_a_server_added_by_command_keeps_its_address_until_it_changes(client, settings, postgres18, scratch_database):
     settings.ADDRESS_POLICY = AddressPolicy.parse()
     database = scratch_database(postgres18)
