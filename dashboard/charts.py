@@ -83,6 +83,7 @@ def _chart(timeline: Timeline, watched_since: datetime, *lines: Line) -> Chart |
         return None
     end = timeline.buckets[-1].at
     start = max(timeline.buckets[0].at, min(watched_since, end - SHORTEST_AXIS))
+    end = max(end, start + SHORTEST_AXIS)  # of a server sampled once an hour, an hour may be one bucket
     times = time_axis(start, end)
     points = [[(at, y) for at, y in _points(timeline, line.value) if at >= start or y is not None] for line in lines]
     axes = [amount_axis(max((y for _, y in known if y is not None), default=0.0)) for known in points]

@@ -72,6 +72,13 @@ def test_a_point_between_two_gaps_is_a_dot():
     assert re.search(r'class="line line-1" d="([^"]*)"', chart.svg)[1].count("M") == 2
 
 
+def test_a_single_bucket_is_a_dot():
+    chart = server_load(timeline(7200, {0: (3600, 60, 36_000)}, 1), LONG_AGO)
+    assert chart.svg.count("h0") == 1
+    assert chart.figure["layout"]["xaxis"]["range"] == ["2026-05-01T12:00:00", "2026-05-01T12:05:00"]
+    assert [row.values for row in chart.rows] == [[("load", 0.01)]]
+
+
 def test_nothing_measured_gives_no_chart():
     assert server_load(timeline(60, {}, 9), LONG_AGO) is None
     assert statement_load(timeline(60, {1: (60, 0, 0.0)}, 9), LONG_AGO) is None
