@@ -7,4 +7,5 @@ from dashboard.permissions import is_operator
 
 def role(request: HttpRequest) -> dict[str, object]:
     """``is_operator``: whether to offer what only operators may do (the views check again)."""
-    return {"is_operator": is_operator(request.user)}
+    # A request that is refused before the session is read, for its Host header, has no user.
+    return {"is_operator": hasattr(request, "user") and is_operator(request.user)}
