@@ -44,7 +44,7 @@ def server_state(server: Server, steps: Iterable[StepStatus], now: datetime) -> 
     if now - last > timedelta(seconds=max(30, 3 * server.sample_interval_s)):
         return ServerState(
             State.STALLED,
-            "No sample has come for longer than three intervals: the worker may not be running.",
+            "No sample has come for longer than three intervals: a worker, beat or Redis may be away.",
             last,
             last,
         )

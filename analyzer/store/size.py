@@ -35,7 +35,7 @@ HOLDS = {
     "analyzer_suggestionrecord": "Findings and suggestions",
     "analyzer_nosuggestion": "Findings and suggestions",
 }
-REST = "Everything else"
+REST, CATALOGS = "Everything else", "PostgreSQL's own catalogs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,21 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class StoreSize:
-    """``database_bytes`` holds PostgreSQL's own catalogs too. ``by_day``: series cut by hour or day, oldest first."""
+    """``groups`` add up to ``database_bytes``. ``by_day``: series cut by hour or day, oldest first.
+
+    ``full_bytes``: what all of it grows to; None before the first day of figures is finished.
+    """
 
     database_bytes: int
     groups: list[Group]
     by_day: list[tuple[date, int]]
+
+    @property
+    def full_bytes(self) -> float | None:
+        packed = next((group for group in self.groups if group.name == HOLDS["statement_packed"]), None)
+        if packed is None or packed.full_bytes is None:
+            return None
+        return sum(max(group.full_bytes or 0, group.size_bytes) for group in self.groups)
 
 
 def store_size(now: datetime) -> StoreSize:
@@ -74,7 +84,9 @@ def store_size(now: datetime) -> StoreSize:
         cursor.execute("select pg_database_size(current_database())")
         (database_bytes,) = cursor.fetchone()
         cursor.execute("set local statement_timeout = default")  # the page's own queries may share the transaction
-    return StoreSize(database_bytes, _groups(rows, now), _by_day(rows, now))
+    groups = _groups(rows, now)
+    catalogs = Group(CATALOGS, max(0, database_bytes - sum(group.size_bytes for group in groups)))
+    return StoreSize(database_bytes, [*groups, catalogs], _by_day(rows, now))
 
 
 def _groups(rows: Iterable[tuple[str, str, int]], now: datetime) -> list[Group]:
@@ -86,7 +98,7 @@ def _groups(rows: Iterable[tuple[str, str, int]], now: datetime) -> list[Group]:
             partitions[table][SERIES[table].start_from(partition)] = size
     by_name = {HOLDS[table]: _series_group(SERIES[table], partitions[table], now) for table in SERIES}
     groups = [by_name.get(name) or Group(name, size) for name, size in sizes.items()]
-    return sorted(groups, key=lambda group: (-group.size_bytes, group.name))
+    return sorted(groups, key=lambda group: (group.name == REST, -group.size_bytes, group.name))
 
 
 def _series_group(series: Series, partitions: dict[datetime, int], now: datetime) -> Group:

@@ -84,8 +84,8 @@ def health(request: HttpRequest) -> HttpResponse:
         "highest_share": max(measured, default=None),
         "share_promised": SHARE_PROMISED,
         "size": size,
-        "growth": bars([(f"{day:%a %d %b}", n) for day, n in size.by_day]) if size else "",
-        "full_bytes": sum(g.full_bytes or g.size_bytes for g in size.groups) if size else None,
+        # One bar would say nothing.
+        "growth": bars([(f"{day:%a %d %b}", n) for day, n in size.by_day]) if size and len(size.by_day) > 1 else "",
         "retention": [(what, name, getattr(settings, name)) for what, name in RETENTION],
     }
     return render(request, "dashboard/health.html", context)
