@@ -113,9 +113,10 @@ def subject_of(report: Report) -> str:
     if not changed and report.indexes:
         changed = f"{len(report.indexes)} new index suggestion{'s' if len(report.indexes) > 1 else ''}"
     parts.append(changed or ("nothing else new" if down else "Nothing new"))
-    names = [_header(server.name) for server in report.servers]
+    told = (*report.new, *report.worse, *report.fixed, *report.indexes)
+    names = list(dict.fromkeys(_header(t.server) for t in told) if told else (_header(s.name) for s in report.servers))
     where = ""
-    if names and not (down and len(names) == 1):
+    if names and not down:
         where = f" on {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
     return "; ".join(parts) + where
 

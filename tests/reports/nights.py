@@ -11,6 +11,7 @@ from analyzer.models import FindingImpact, FindingRecord, ReportSubscription, Se
 from analyzer.store.findings import keep_findings
 from tests.dashboard import world
 
+DAY = timedelta(days=1)
 CODES = [check.code for check in all_checks()]
 
 
