@@ -138,7 +138,7 @@ def test_a_page_with_a_chart_is_small_until_somebody_reaches_for_it(open_page, p
     chart = page.locator("figure.chart")
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 150)
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 150)
     expect(chart.locator(".hoverlayer")).to_contain_text(re.compile(r"Load: 0?\.\d+ at once"))
     assert any("plotly-basic" in name for name in weights)
     assert chart.bounding_box() == box  # nothing jumps
@@ -148,7 +148,7 @@ def test_a_page_with_a_chart_is_small_until_somebody_reaches_for_it(open_page, p
     expect(chart.locator(".chart-plot")).to_be_hidden()
 
     page.mouse.down()  # a part of the time, and back
-    page.mouse.move(box["x"] + box["width"] / 2 + 200, box["y"] + 150, steps=5)
+    page.mouse.move(box["x"] + box["width"] * 0.7 + 200, box["y"] + 150, steps=5)
     page.mouse.up()
     chart.get_by_role("button", name="Show all").click()
     expect(chart.get_by_role("button", name="Show all")).to_be_hidden()
