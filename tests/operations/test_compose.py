@@ -49,10 +49,24 @@ def test_every_queue_has_a_worker(settings):
 
 def test_no_secret_stands_in_the_files():
     environment = COMPOSE["x-app"]["environment"]
-    assert not [name for name in environment if re.search("PASSWORD$|SECRET_KEY$|KEYS$", name)]
+    secret = re.compile("PASSWORD$|SECRET_KEY$|KEYS$")
+    assert not [name for name, value in environment.items() if value is not None and secret.search(name)]
     assert all(str(secret["file"]).startswith("./secrets/") for secret in COMPOSE["secrets"].values())
     ignored = (REPOSITORY / ".gitignore").read_text().splitlines()
     assert "/secrets/" in ignored
+
+
+def test_every_setting_reaches_the_containers():
+    """What settings read from the environment is passed on by name, unless the image fixes it."""
+    read = re.compile(r'(?:environ|get|_flag|_number|secret)[(\[](?:environment, )?"([A-Z_]+)"')
+    names = {
+        name
+        for file in ("dashboard/settings.py", "dashboard/mail_settings.py", "analyzer/runtime/keys.py")
+        for name in read.findall((REPOSITORY / file).read_text())
+    }
+    assert len(names) > 30
+    given = {name.removesuffix("_FILE") for name in COMPOSE["x-app"]["environment"]} | set(image_environment())
+    assert names - given == {"PGLOUPE_DEBUG"}  # shows settings to everybody: not for a team
 
 
 def test_the_image_gets_all_it_copies_and_no_more_than_it_needs():
