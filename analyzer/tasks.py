@@ -1,5 +1,7 @@
 """Celery tasks: an id in, one pipeline call. Running one twice does no harm."""
 
+from collections.abc import Callable
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -17,33 +19,39 @@ def tick() -> None:
 
 @shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)
 def take_snapshot(server_id: int) -> None:
-    pipeline.run_step(Server.objects.get(pk=server_id), "snapshot", pipeline.take_snapshot)
+    _run(server_id, "snapshot", pipeline.take_snapshot)
 
 
 @shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)
 def sample_activity(server_id: int) -> None:
-    pipeline.run_step(Server.objects.get(pk=server_id), "activity", pipeline.sample_activity)
+    _run(server_id, "activity", pipeline.sample_activity)
 
 
 @shared_task(ignore_result=True, soft_time_limit=300, time_limit=330)
 def read_schema(server_id: int) -> None:
-    pipeline.run_step(Server.objects.get(pk=server_id), "schema", pipeline.read_schema)
+    _run(server_id, "schema", pipeline.read_schema)
 
 
 @shared_task(ignore_result=True, soft_time_limit=600, time_limit=660)
 def explain_statements(server_id: int) -> None:
-    pipeline.run_step(Server.objects.get(pk=server_id), "explain", pipeline.explain_statements)
+    _run(server_id, "explain", pipeline.explain_statements)
 
 
 @shared_task(ignore_result=True, soft_time_limit=300, time_limit=330)
 def check_server(server_id: int) -> None:
-    pipeline.run_step(Server.objects.get(pk=server_id), "check", pipeline.check_server)
+    _run(server_id, "check", pipeline.check_server)
 
 
 @shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
 def keep_house() -> None:
     """Pack, roll up, create and drop partitions."""
     house.keep_house(timezone.now())
+
+
+def _run(server_id: int, step: str, function: Callable[[Server], str]) -> None:
+    server = Server.objects.filter(pk=server_id, is_active=True).first()
+    if server is not None:  # else it was removed or paused since the tick
+        pipeline.run_step(server, step, function)
 
 
 TASKS = {
