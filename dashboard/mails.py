@@ -113,7 +113,7 @@ def subject_of(report: Report) -> str:
     if not changed and report.indexes:
         changed = f"{len(report.indexes)} new index suggestion{'s' if len(report.indexes) > 1 else ''}"
     parts.append(changed or ("nothing else new" if down else "Nothing new"))
-    told = (*report.new, *report.worse, *report.fixed, *report.indexes)
+    told: list[ReportedFinding | IndexToCreate] = [*report.new, *report.worse, *report.fixed, *report.indexes]
     names = list(dict.fromkeys(_header(t.server) for t in told) if told else (_header(s.name) for s in report.servers))
     where = ""
     if names and not down:
