@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 WAITS = (timedelta(minutes=6), timedelta(minutes=15), timedelta(minutes=45), timedelta(hours=2), timedelta(hours=4))
 RUN_S = 50.0  # a run begins no further mail after that: the next run comes within a minute
 KEPT = timedelta(days=30)
+FAILED_SHOWN = timedelta(days=2)
 BETWEEN_ASKED = timedelta(seconds=30)  # between two mails a person asks for
 UNSUBSCRIBE_SALT = "pgloupe.report.unsubscribe"
 
@@ -196,6 +197,10 @@ def servers_of(subscription: ReportSubscription) -> list[Server]:
     return list(found.order_by("name"))
 
 
+def is_by_smtp() -> bool:
+    return settings.EMAIL_BACKEND != "dashboard.mail_folder.FolderBackend"
+
+
 # -- what went wrong ----------------------------------------------------------------------------------------------
 
 
@@ -220,6 +225,8 @@ def error_words(error: BaseException) -> str:
         words = f"The mail server {where} lacks what EMAIL_TLS or EMAIL_USER ask for: {error}"
     elif isinstance(error, smtplib.SMTPException):
         words = f"The mail server {where} ended the conversation: {error}"
+    elif isinstance(error, OSError) and not is_by_smtp():
+        words = f"The mail could not be written to {settings.EMAIL_FOLDER}: {error.strerror or error}"
     elif isinstance(error, OSError):
         words = f"The mail could not be handed over to {where}: {error.strerror or error}"
     else:
@@ -233,19 +240,19 @@ def _said(text: bytes | str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class MailHealth:
-    """Of everybody's mails in the last KEPT: for the page about pgLoupe itself."""
+    """Of everybody's mails: for the page about pgLoupe itself."""
 
     waiting: int
     late: int  # tried and not sent yet
-    failed: int
+    failed: int  # given up in the last FAILED_SHOWN
     last_sent_at: datetime | None
     last_error: str
 
 
-def mail_health() -> MailHealth:
+def mail_health(now: datetime) -> MailHealth:
     state = ReportMail.State
     waiting = ReportMail.objects.filter(state=state.DUE)
-    failed = ReportMail.objects.filter(state=state.FAILED)
+    failed = ReportMail.objects.filter(state=state.FAILED, finished_at__gt=now - FAILED_SHOWN)
     late = waiting.filter(attempts__gt=0).exclude(last_error="")
     newest = (failed | late).order_by("-due_at").first()
     sent = ReportMail.objects.filter(state=state.SENT).order_by("-finished_at").first()

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from analyzer.models import ReportSubscription, Server
+from dashboard.mail_queue import is_by_smtp
 
 # Old names of zones and ones that are no place: each place has a proper name besides.
 NO_PLACES = ("Etc/", "SystemV/", "US/", "posix/", "right/")
@@ -24,10 +25,6 @@ def first_settings(user: User) -> ReportSubscription:
     """What the form shows a person who has chosen nothing yet; not saved."""
     address = user.email or ("" if is_by_smtp() else f"{user.get_username()}@localhost")
     return ReportSubscription(user=user, address=address, time_zone=settings.TIME_ZONE, is_active=False)
-
-
-def is_by_smtp() -> bool:
-    return settings.EMAIL_BACKEND != "dashboard.mail_folder.FolderBackend"
 
 
 if TYPE_CHECKING:  # Django's forms are generic in its stubs alone

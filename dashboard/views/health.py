@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET
 from analyzer.models import ExplainAudit, Server, Snapshot, StepStatus
 from analyzer.store.size import StoreSize, store_size
 from analyzer.workers import QUEUES, LastRun, QueueState, queue_state
+from dashboard import mail_queue
 from dashboard.bars import bars
 from dashboard.permissions import viewer_required
 from dashboard.server_state import ServerState, State, server_state
@@ -73,7 +74,7 @@ def health(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "health",
         "rows": [(server, states[server.pk], costs.get(server.pk, Cost())) for server in servers],
-        "troubles": troubles(servers, states, queue, now),
+        "troubles": [*troubles(servers, states, queue, now), *mail_troubles(now)],
         "queue": queue,
         "queues": _queues(queue),
         "waiting": sum(queue.waiting.values()) if queue else None,
@@ -89,6 +90,17 @@ def health(request: HttpRequest) -> HttpResponse:
         "retention": [(what, name, getattr(settings, name)) for what, name in RETENTION],
     }
     return render(request, "dashboard/health.html", context)
+
+
+def mail_troubles(now: datetime) -> list[tuple[str, str]]:
+    """Mails that did not go out, with the mail server's last words."""
+    mails = mail_queue.mail_health(now)
+    found = []
+    if mails.failed:
+        found.append((f"Reports given up in the last two days: {mails.failed}.", mails.last_error))
+    elif mails.late:
+        found.append((f"Reports that wait for another attempt: {mails.late}.", mails.last_error))
+    return found
 
 
 def troubles(

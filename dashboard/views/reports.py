@@ -25,7 +25,7 @@ from dashboard import mail_queue
 from dashboard.mails import Mail, compose
 from dashboard.permissions import viewer_required
 from dashboard.report_figures import report_of
-from dashboard.report_form import ReportForm, first_settings, is_by_smtp
+from dashboard.report_form import ReportForm, first_settings
 
 MAILS_SHOWN = 30
 # ``sandbox`` without allow-scripts and allow-same-origin: a document of an origin of its own, also outside the frame.
@@ -60,7 +60,7 @@ def report(request: HttpRequest) -> HttpResponse:
         "is_text": request.GET.get("as") == "text",
         "mails": mails,
         "is_waiting": any(m.state == ReportMail.State.DUE for m in mails),
-        "is_by_smtp": is_by_smtp(),
+        "is_by_smtp": mail_queue.is_by_smtp(),
         "folder": settings.EMAIL_FOLDER,
         "links_lead_here": _links_lead_here(request),
         "base_url": settings.PGLOUPE_BASE_URL,
@@ -121,7 +121,7 @@ def report_settings(request: HttpRequest) -> HttpResponse:
         "form": form,
         "is_stored": stored is not None,
         "subscription": stored,
-        "is_by_smtp": is_by_smtp(),
+        "is_by_smtp": mail_queue.is_by_smtp(),
         "folder": settings.EMAIL_FOLDER,
     }
     return render(request, "dashboard/report_settings.html", context, status=422 if request.method == "POST" else 200)
@@ -135,7 +135,7 @@ def mail(request: HttpRequest, pk: int) -> HttpResponse:
         "section": "report",
         "mail": found,
         "is_text": request.GET.get("as") == "text",
-        "is_by_smtp": is_by_smtp(),
+        "is_by_smtp": mail_queue.is_by_smtp(),
         "folder": settings.EMAIL_FOLDER,
     }
     return render(request, "dashboard/report_mail.html", context)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from analyzer.models import ReportMail, ReportSubscription
 from dashboard import mail_queue
+from dashboard.views import health
 from tests.dashboard import world
 from tests.reports import nights
 
@@ -101,11 +102,11 @@ def test_send_now_queues_one_mail_and_not_two(person, ada):
 def test_failed_mail_says_why_and_can_be_tried_again(person, ada, old_mail):
     nights.subscription(ada)
     mail = old_mail(state="failed", attempts=6, last_error="The mail server mx:25 refused the address: 550 <b>no</b>",
-                    subject="1 new on shop", html="<html><head></head>x", text="x")  # fmt: skip
+                    finished_at=timezone.now(), subject="1 new", html="<html><head></head>x", text="x")  # fmt: skip
     assert "550 <b>no</b>" in text_of(person.get("/report/")).replace("&lt;", "<")
     shown = person.get(f"/report/mails/{mail.pk}/")
     assert b"&lt;b&gt;no&lt;/b&gt;" in shown.content
-    assert mail_queue.mail_health().failed == 1
+    assert health.mail_troubles(timezone.now()) == [("Reports given up in the last two days: 1.", mail.last_error)]
     person.post(f"/report/mails/{mail.pk}/retry/")
     mail.refresh_from_db()
     assert (mail.state, mail.attempts) == ("due", 0)
