@@ -16,9 +16,13 @@ from tests.operations.team import COMPOSE, DOCKERFILE, REPOSITORY, Team, copied_
 
 OURS = ("migrate", "web", "worker", "worker-explain", "beat")
 INTERVAL_S = 5
-GAPS = """
-    select extract(epoch from taken_at - lag(taken_at) over (partition by server_id order by taken_at))::float
-    from analyzer_snapshot
+SAMPLES = """
+    select server_id, count(*), extract(epoch from max(taken_at) - min(taken_at))::float, min(gap_s)
+    from (
+        select *, extract(epoch from taken_at - lag(taken_at) over of_server)::float as gap_s
+        from analyzer_snapshot window of_server as (partition by server_id order by taken_at)
+    ) s
+    group by server_id having count(*) > 1
 """
 
 # -- what the files say -------------------------------------------------------------------------------------------
@@ -145,9 +149,15 @@ def wait_for_samples(team: Team, more: int) -> None:
 
 
 def assert_no_interval_was_sampled_twice(team: Team) -> None:
-    gaps = [gap for (gap,) in team.store(GAPS) if gap is not None]
-    assert gaps
-    assert min(gaps) > INTERVAL_S / 2, sorted(gaps)[:5]
+    """No more samples than intervals; and none beside another, as of two workers that got the same task.
+
+    On a busy machine a sample may be late and the next one on time, so two may be closer than an interval.
+    """
+    servers = team.store(SAMPLES)
+    assert len(servers) == 3
+    for name, count, span_s, closest_s in servers:
+        assert count <= span_s / INTERVAL_S + 2, (name, count, span_s)
+        assert closest_s > 0.5, (name, closest_s)
 
 
 @pytest.mark.postgres
