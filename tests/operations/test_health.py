@@ -136,7 +136,7 @@ def test_number_of_queries_does_not_grow_with_the_servers(person, redis):
     for number in range(12):
         world.step(world.server(f"more {number}", slug=f"more-{number}"), error="down" if number % 2 else "")
     assert queries() == alone
-    assert alone <= 16, alone
+    assert alone <= 18, alone  # session, user and role; 4 for sizes, 2 for mails
 
 
 class TestTroubles:
