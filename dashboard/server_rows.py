@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from analyzer.findings import Severity
 from analyzer.models import FindingRecord, Server, StepStatus
@@ -20,7 +20,10 @@ SPARK_POINTS = 48
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """``load``: statements at once, on average over the measured part of the window; None without any."""
+    """``load``: statements at once, on average over the measured part of the window; None without any.
+
+    ``new``: open findings that came, or came back, since yesterday.
+    """
 
     server: Server
     state: ServerState
@@ -28,6 +31,7 @@ class ServerRow:
     spark: str
     critical: int
     warning: int
+    new: int
 
 
 def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
@@ -35,10 +39,13 @@ def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
     steps = defaultdict(list)
     for step in StepStatus.objects.filter(step="snapshot", server__in=servers):
         steps[step.server_id].append(step)
-    counts: dict[tuple[int, int], int] = {
-        (row["server_id"], row["severity"]): row["n"]
-        for row in open_findings().values("server_id", "severity").annotate(n=Count("pk"))
-    }
+    since = new_since(now)
+    is_new = Q(first_seen__gte=since) | Q(reopened_at__gte=since)
+    counts: dict[tuple[int, int], int] = {}
+    new: dict[int, int] = defaultdict(int)
+    for row in open_findings().values("server_id", "severity").annotate(n=Count("pk"), new=Count("pk", filter=is_new)):
+        counts[row["server_id"], row["severity"]] = row["n"]
+        new[row["server_id"]] += row["new"]
     span = fitting_span(min((server.created_at for server in servers), default=now))
     window = Window.last(span, now)
     loads = _loads(window)
@@ -60,10 +67,16 @@ def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
                 ),
                 critical=counts.get((server.pk, Severity.CRITICAL), 0),
                 warning=counts.get((server.pk, Severity.WARNING), 0),
+                new=new[server.pk],
             )
         )
     order = {State.DOWN: 0, State.STALLED: 1}
     return sorted(rows, key=lambda row: (order.get(row.state.state, 2), row.server.name))
+
+
+def new_since(now: datetime) -> datetime:
+    """What came after this is new: since yesterday at this hour."""
+    return now - timedelta(days=1)
 
 
 def open_findings() -> QuerySet[FindingRecord]:

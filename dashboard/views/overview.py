@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
 from dashboard.permissions import viewer_required
-from dashboard.server_rows import open_findings, server_rows
+from dashboard.server_rows import new_since, open_findings, server_rows
 
 SHOWN = 5  # what a person can take up in a day
 LOOKED_AT = 100  # findings one index answers are shown as one, so more are read than shown
@@ -33,9 +34,11 @@ class FindingGroup:
 @require_GET
 def overview(request: HttpRequest) -> HttpResponse:
     servers = list(Server.objects.order_by("name"))
+    server_list = server_rows(servers, timezone.now())
     context = {
         "section": "overview",
-        "servers": server_rows(servers, timezone.now()),
+        "servers": server_list,
+        "new_count": sum(row.new for row in server_list),
         **_findings(has_servers=bool(servers)),
     }
     return render(request, "dashboard/overview.html", context)
@@ -59,6 +62,7 @@ def _findings(*, has_servers: bool) -> dict[str, object]:
     )
     rows = rows_of(found)[:SHOWN]
     count = open_findings().count() if len(found) == LOOKED_AT else len(found)
+    since = new_since(timezone.now())
     is_waiting = not found and not StepStatus.objects.filter(last_success_at__isnull=False).exists()
     state = [
         (
@@ -66,6 +70,7 @@ def _findings(*, has_servers: bool) -> dict[str, object]:
             row.finding.severity,
             row.finding.impact_s_per_day,
             row.finding.message,
+            is_new(row.finding, since),
             row.suggestion and row.suggestion.ddl,
             [other.pk for other in row.others],
         )
@@ -73,12 +78,18 @@ def _findings(*, has_servers: bool) -> dict[str, object]:
     ]
     return {
         "rows": rows,
+        "new_since": since,
         "open_count": count,
         "shown_count": sum(row.answered for row in rows),
         "has_servers": has_servers,
         "is_waiting": is_waiting,
         "digest": hashlib.sha256(repr((state, count, has_servers, is_waiting)).encode()).hexdigest()[:16],
     }
+
+
+def is_new(finding: FindingRecord, since: datetime) -> bool:
+    """It came, or came back, after ``since``."""
+    return max(finding.first_seen, finding.reopened_at or finding.first_seen) >= since
 
 
 def rows_of(findings: list[FindingRecord]) -> list[FindingGroup]:

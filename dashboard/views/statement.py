@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from analyzer.models import Database, ExplainAudit, FindingRecord, Statement, SuggestionRecord
+from analyzer.models import Database, ExplainAudit, FindingRecord, PlanRecord, Statement, SuggestionRecord
 from analyzer.statements.display import display_sql
 from analyzer.store.timelines import statement_timeline
 from analyzer.store.totals import StatementTotals, statement_totals
@@ -21,7 +21,7 @@ from dashboard.server_state import server_state
 from dashboard.views.statements import BLOCK_SIZE_BYTES
 from dashboard.windows import choices, window_of
 
-PLANS_SHOWN = 8
+PLANS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,29 @@ class TableRow:
     """A table a statement touches; what is not known of it is None."""
 
     name: str
+    as_written: str  # in the statement; the list of statements filters by it
     is_known: bool
     rows: float | None
     size_bytes: int | None
     indexes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A plan of the list; ``x`` and ``width``: when it was seen, of a bar 100 wide over all plans shown."""
+
+    plan: PlanRecord
+    x: str
+    width: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedRow:
+    """Another statement of a finding that names this one too."""
+
+    statement: Statement
+    finding: FindingRecord
 
 
 @viewer_required
@@ -45,8 +64,8 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
     findings = list(_findings(found))
     is_open = [f for f in findings if f.closed_at is None and f.muted_at is None]
     suggestions = suggestions_for_statement(found, is_open)
-    plans = list(found.plans.order_by("-is_analyzed", "-last_seen")[:PLANS_SHOWN])
-    plan = next((p for p in plans if str(p.pk) == request.GET.get("plan")), plans[0] if plans else None)
+    plans = list(found.plans.defer("plan").order_by("-last_seen", "-pk")[:PLANS_SHOWN])
+    plan = _chosen(plans, request.GET.get("plan"))
     context = {
         "section": "statements",
         "server": found.server,
@@ -62,7 +81,8 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "hidden_findings": len(findings) - len(is_open),
         "suggestions": suggestions,
         "no_suggestions": [] if suggestions else list(found.no_suggestions.order_by("-said_at")[:3]),
-        "plans": plans,
+        "plans": _plan_rows(plans, plan),
+        "related": _related(found, is_open),
         "plan": plan,
         "plan_lines": plan_text(plan.plan) if plan else "",
         "no_plan_because": "" if plan else _why_no_plan(found),
@@ -88,6 +108,38 @@ def _findings(found: Statement) -> QuerySet[FindingRecord]:
     return FindingRecord.objects.filter(
         Q(statement=found) | Q(server=found.server, related_fingerprints__contains=[found.fingerprint])
     ).order_by("-severity", "-impact_s_per_day", "pk")[:100]
+
+
+def _related(found: Statement, findings: list[FindingRecord]) -> list[RelatedRow]:
+    """The other statements of its findings: an N+1's parent on the child's page and the other way round. One query."""
+    named = {f.pk: {f.about, *f.related_fingerprints[:20]} - {found.fingerprint} for f in findings}
+    wanted = set().union(*named.values())
+    if not wanted:
+        return []
+    others = {s.fingerprint: s for s in Statement.objects.filter(server=found.server, fingerprint__in=wanted)}
+    return [
+        RelatedRow(others[name], finding) for finding in findings for name in sorted(named[finding.pk] & others.keys())
+    ][:20]
+
+
+def _chosen(plans: list[PlanRecord], wanted: str | None) -> PlanRecord | None:
+    """The one asked for, else the newest that was executed, else the newest."""
+    by_id = {str(plan.pk): plan for plan in plans}
+    executed = (plan for plan in plans if plan.is_analyzed)
+    return by_id.get(wanted or "") or next(executed, plans[0] if plans else None)
+
+
+def _plan_rows(plans: list[PlanRecord], current: PlanRecord | None) -> list[PlanRow]:
+    if not plans:
+        return []
+    start = min(plan.first_seen for plan in plans)
+    span_s = max((max(plan.last_seen for plan in plans) - start).total_seconds(), 1.0)
+    rows = []
+    for plan in plans:
+        width = min(100.0, max(3.0, 100 * (plan.last_seen - plan.first_seen).total_seconds() / span_s))
+        x = min(100 - width, 100 * (plan.first_seen - start).total_seconds() / span_s)
+        rows.append(PlanRow(plan, f"{x:.1f}", f"{width:.1f}", plan is current))
+    return rows
 
 
 def _heading(found: Statement) -> str:
@@ -143,6 +195,7 @@ def _tables(found: Statement) -> list[TableRow]:
         rows.append(
             TableRow(
                 name=table["qualified_name"] if table else name,
+                as_written=name,
                 is_known=table is not None,
                 rows=table["rows"] if table else None,
                 size_bytes=table["size_bytes"] if table else None,

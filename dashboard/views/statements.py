@@ -15,25 +15,43 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Statement
 from analyzer.store.timelines import sparklines
-from analyzer.store.totals import StatementTotals, statement_totals
+from analyzer.store.totals import StatementPage, StatementTotals, statement_totals
 from analyzer.store.windows import SPANS
 from dashboard.permissions import viewer_required
 from dashboard.server_rows import open_findings
 from dashboard.server_state import server_state
 from dashboard.sparkline import since_watched, sparkline
+from dashboard.statement_filters import choices_of, filters_of
 from dashboard.windows import choices, window_of
 
 PER_PAGE = 50
 BLOCK_SIZE_BYTES = 8192
+# Sort keys of analyzer.store.totals.ORDERS in the order they are offered, and what the form calls them.
+SORTS = {
+    "total_exec_time": "Total time",
+    "mean_exec_time": "Mean time",
+    "calls": "Calls",
+    "rows": "Rows",
+    "io_time": "I/O time",
+    "shared_read": "Read from disk",
+    "wal": "WAL",
+    "temp_written": "Temporary files",
+}
+DEFAULT_SORT = "total_exec_time"
 COLUMNS = (
-    ("Share", None),
+    ("Share of load", None),
     ("Total time", "total_exec_time"),
     ("Calls", "calls"),
     ("Mean", "mean_exec_time"),
-    ("Rows a call", None),
-    ("Read", "shared_read"),
+    ("Rows", "rows"),
 )
-SORTS = tuple(sort for _, sort in COLUMNS if sort)
+# The last column shows what the list is sorted by, where no other does.
+LAST_COLUMNS = {
+    "shared_read": "Read",
+    "io_time": "I/O time",
+    "wal": "WAL",
+    "temp_written": "Temp written",
+}
 # How the texts of PostgreSQL's TransactionStmt begin.
 TRANSACTION_CONTROL = frozenset({"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
 FINGERPRINT = re.compile(r"[0-9a-f]{12,32}|q[0-9a-f]{16}")
@@ -59,6 +77,16 @@ class Row:
     @property
     def read_bytes(self) -> int:
         return self.statement.shared_read_blocks * BLOCK_SIZE_BYTES
+
+    @property
+    def temp_written_bytes(self) -> int:
+        return self.statement.temp_written_blocks * BLOCK_SIZE_BYTES
+
+    @property
+    def io_time_ms(self) -> float | None:
+        """Of reading and writing shared blocks; None where blocks were read and nobody took the time."""
+        time_ms = self.statement.shared_read_time_ms + self.statement.shared_write_time_ms
+        return None if not time_ms and self.statement.shared_read_blocks else time_ms
 
 
 class _Counted(Sequence[Row]):
@@ -97,10 +125,20 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
     window = window_of(request, found)
     q = request.GET.get("q", "").replace("\0", "").strip()[:200]
     sort = request.GET.get("sort", "")
-    sort = sort if sort in SORTS else SORTS[0]
+    sort = sort if sort in SORTS else DEFAULT_SORT
+    narrowed = choices_of(found, request.GET)
+    filters = {**filters_of(narrowed), **_filters(found, q)}
+
+    def page_of(number: int) -> StatementPage:
+        first = (number - 1) * PER_PAGE
+        return statement_totals(found, window, order_by=sort, limit=PER_PAGE, offset=first, filters=filters)
+
     page_number = max(1, min(10_000, _whole(request.GET.get("page"))))
+    totals = page_of(page_number)
+    if not totals.rows and totals.count:  # beyond the end: the last page
+        page_number = (totals.count - 1) // PER_PAGE + 1
+        totals = page_of(page_number)
     offset = (page_number - 1) * PER_PAGE
-    totals = statement_totals(found, window, order_by=sort, limit=PER_PAGE, offset=offset, filters=_filters(found, q))
     ids = [row.statement_id for row in totals.rows]
     sparks = sparklines(found, ids, window) if ids else {}
     counts = dict(open_findings().filter(statement_id__in=ids).values_list("statement_id").annotate(Count("pk")))
@@ -123,12 +161,23 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
         "window_name": window.key,
         "q": q,
         "sort": sort,
-        "columns": [{"title": t, "sort": s, "is_current": s == sort} for t, s in COLUMNS],
+        "sorts": SORTS.items(),
+        "narrowed": narrowed,
+        "is_filtered": bool(q) or any(choice.current for choice in narrowed),
+        "is_of_some": any(choice.current for choice in narrowed if choice.name != "table"),
+        "sorted_by": SORTS[sort].replace("Total", "total").replace("Mean", "mean"),
+        "columns": [{"title": t, "sort": s, "is_current": s == sort} for t, s in (*COLUMNS, _last_column(sort))],
+        "last_column": _last_column(sort)[1],
         "rows": rows,
         "total_ms": totals.total_exec_time_ms,
         "page": Paginator(_Counted(rows, totals.count, offset), PER_PAGE).get_page(page_number),
     }
     return render(request, "dashboard/statements.html", context)
+
+
+def _last_column(sort: str) -> tuple[str, str]:
+    key = sort if sort in LAST_COLUMNS else "shared_read"
+    return LAST_COLUMNS[key], key
 
 
 def _filters(server: Server, q: str) -> dict[str, object]:

@@ -1,0 +1,294 @@
+"""The list of statements sorted, narrowed and paged; plans and related statements; what is new since yesterday."""
+
+import re
+from datetime import timedelta
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from analyzer.checks import all_checks
+from analyzer.models import Database, FindingRecord, Role, Server, Statement
+from analyzer.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
+from analyzer.store.findings import keep_findings
+from analyzer.store.plans import keep_plan
+from analyzer.store.snapshots import keep_reading
+from analyzer.store.texts import keep_texts
+from dashboard.views.statements import SORTS
+from tests.dashboard import world
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/servers/shop/statements/"
+APP, REPORTS = 10, 11  # roles
+SHOP, SALES = 5, 6  # databases
+# text, role, database, and what each counter grows by; every sort has another first statement
+MIXED = (
+    ("select a from t_time where id = $1", APP, SHOP, {"calls": 10, "total_exec_time_ms": 9000.0, "rows": 10}),
+    ("select b from t_mean where id = $1", APP, SHOP, {"calls": 1, "total_exec_time_ms": 5000.0, "rows": 1}),
+    ("select c from t_calls where id = $1", APP, SHOP, {"calls": 90_000, "total_exec_time_ms": 900.0, "rows": 9}),
+    ("select d from t_rows", APP, SALES, {"calls": 5, "total_exec_time_ms": 500.0, "rows": 4_000_000}),
+    (
+        "select e from t_io where x = $1",
+        REPORTS,
+        SALES,
+        {"calls": 5, "total_exec_time_ms": 400.0, "shared_read_blocks": 10, "shared_read_time_ms": 350.0},
+    ),
+    ("select f from t_read where x = $1", REPORTS, SALES, {"calls": 5, "total_exec_time_ms": 300.0,
+                                                         "shared_read_blocks": 131_072}),
+    ("insert into t_wal values ($1)", APP, SHOP, {"calls": 5, "total_exec_time_ms": 200.0, "wal_bytes": 5 << 20}),
+    ("select g from t_temp order by g", REPORTS, SHOP, {"calls": 5, "total_exec_time_ms": 100.0,
+                                                       "temp_written_blocks": 2560}),
+)  # fmt: skip
+FIRST = {
+    "total_exec_time": "t_time",
+    "mean_exec_time": "t_mean",
+    "calls": "t_calls",
+    "rows": "t_rows",
+    "io_time": "t_io",
+    "shared_read": "t_read",
+    "wal": "t_wal",
+    "temp_written": "t_temp",
+}
+SHOWN = {  # in the first row
+    "total_exec_time": "9 s",
+    "mean_exec_time": "5 s",
+    "calls": "90 k",
+    "rows": "4 M",
+    "io_time": "350 ms",
+    "shared_read": "1 GB",
+    "wal": "5 MB",
+    "temp_written": "20 MB",
+}
+
+
+@pytest.fixture
+def person(client: Client) -> Client:
+    client.force_login(world.user())
+    return client
+
+
+def run(of: Server, statements, *, minutes: int = 10) -> None:  # type: ignore[no-untyped-def]
+    """Two readings: what the statements did in between."""
+    keys = np.zeros(len(statements), KEY_DTYPE)
+    counters = np.zeros((len(statements), len(COUNTERS)))
+    for i, (_, role, database, _) in enumerate(statements):
+        keys[i] = (role, database, 1000 + i, True)
+    end = timezone.now()
+    for at in (end - timedelta(minutes=minutes), end):
+        state = ServerState(at, world.SHOP_VERSION_NUM, end - timedelta(days=30), "1.10", end - timedelta(days=30), 0)
+        nothing = np.full(len(statements), np.nan)
+        keep_reading(of, StatementReading(state, keys, counters.copy(), nothing, COUNTERS, 30.0))
+        for i, (*_, grown) in enumerate(statements):
+            for name, value in grown.items():
+                counters[i, COUNTERS.index(name)] += value
+    keep_texts(of, [StatementText(r, d, 1000 + i, True, text) for i, (text, r, d, _) in enumerate(statements)])
+
+
+@pytest.fixture
+def mixed() -> Server:
+    of = world.server()
+    world.step(of)
+    run(of, MIXED)
+    Role.objects.bulk_create(
+        Role(server=of, oid=oid, name=name) for oid, name in ((APP, "app"), (REPORTS, "reports"), (99, "never_ran"))
+    )
+    Database.objects.bulk_create(
+        Database(server=of, oid=oid, name=name) for oid, name in ((SHOP, "shop"), (SALES, "sales"), (99, "template1"))
+    )
+    return of
+
+
+def rows_of(page) -> list[str]:
+    assert page.status_code == 200
+    body = page.content.decode().split("<tbody>")
+    rows = re.findall(r"<tr.*?</tr>", body[1], flags=re.DOTALL) if len(body) > 1 else []
+    return [unescape(" ".join(re.sub(r"<[^>]+>", " ", row).replace("\u202f", " ").split())) for row in rows]
+
+
+def tables_of(page) -> set[str]:
+    return {re.search(r"(?:from|into) (t_\w+)", row)[1] for row in rows_of(page)}
+
+
+def test_every_sort_is_offered():
+    assert set(FIRST) == set(SORTS)
+
+
+@pytest.mark.parametrize("sort", FIRST)
+def test_the_list_is_sorted_and_shows_what_it_is_sorted_by(person, mixed, sort):
+    page = person.get(PATH, {"sort": sort, "window": "1h"})
+    first = rows_of(page)[0]
+    assert FIRST[sort] in first
+    assert SHOWN[sort] in first
+    body = page.content.decode()
+    [head] = re.findall(r'<th[^>]*aria-sort="descending">(.*?)</th>', body)
+    assert f"sort={sort}" in head
+    assert f'<option value="{sort}" selected>' in body  # on a phone the heads are hidden
+
+
+def test_time_nobody_took_is_unknown_and_not_nothing(person, mixed):
+    rows = {
+        name: row for row in rows_of(person.get(PATH, {"sort": "io_time"})) for name in FIRST.values() if name in row
+    }
+    assert "unknown not timed" in rows["t_read"]
+    assert "unknown" not in rows["t_wal"]  # it read nothing
+
+
+def test_the_list_is_narrowed_by_role_database_and_table(person, mixed):
+    assert tables_of(person.get(PATH, {"role": str(REPORTS)})) == {"t_io", "t_read", "t_temp"}
+    assert tables_of(person.get(PATH, {"database": str(SALES)})) == {"t_rows", "t_io", "t_read"}
+    assert tables_of(person.get(PATH, {"role": str(REPORTS), "database": str(SALES)})) == {"t_io", "t_read"}
+    assert tables_of(person.get(PATH, {"table": "t_wal"})) == {"t_wal"}
+    assert tables_of(person.get(PATH, {"role": str(APP), "q": "t_mean"})) == {"t_mean"}
+    nothing = person.get(PATH, {"role": str(REPORTS), "table": "t_wal"})
+    assert rows_of(nothing) == []
+    assert b"No statement matches" in nothing.content
+
+
+def test_only_roles_and_databases_that_ran_something_are_offered(person, mixed):
+    page = person.get(PATH).content.decode()
+    for name in ("app", "reports", "shop", "sales", "t_temp"):
+        assert f">{name}</option>" in page, name
+    assert "never_ran" not in page
+    assert "template1" not in page
+
+
+def test_bad_values_give_the_default(person, mixed):
+    usual = rows_of(person.get(PATH))
+    assert len(usual) == len(MIXED)
+    for query in ("sort=%3Bdrop", "sort=", "role=x", "role=99", "role=-1", "role=99999999999999999999", "database=%00",
+                  "table=none", "table=%00", "page=x", "page=0", "page=-1", "page=77", "page=1e9", "window=1y",
+                  "role=10%27--&database=&table="):  # fmt: skip
+        assert rows_of(person.get(f"{PATH}?{query}")) == usual, query
+
+
+def test_links_keep_everything_else(person, mixed):
+    asked = {"window": "6h", "sort": "wal", "role": str(APP), "database": str(SHOP), "q": "t_"}
+    page = person.get(PATH, asked).content.decode()
+    links = [parse_qs(urlsplit(unescape(link)).query) for link in re.findall(r'href="(\?[^"]*)"', page)]
+    by_sort = next(link for link in links if link.get("sort") == ["calls"])
+    assert by_sort == {name: [value] for name, value in {**asked, "sort": "calls"}.items()}
+    by_window = next(link for link in links if link.get("window") == ["30d"])
+    assert by_window == {name: [value] for name, value in {**asked, "window": "30d"}.items()}
+    form = re.search(r'<form class="narrow".*?</form>', page, flags=re.DOTALL)[0]
+    assert '<input type="hidden" name="window" value="6h">' in form
+    for kept in ('value="t_"', '<option value="wal" selected>', f'<option value="{APP}" selected>'):
+        assert kept in form
+
+
+def many(n: int):  # type: ignore[no-untyped-def]
+    return tuple(
+        (f"select c{i} from t{i} where id = $1", APP, SHOP, {"calls": 1 + i, "total_exec_time_ms": 10.0 * (n - i)})
+        for i in range(n)
+    )
+
+
+def test_fifty_a_page_and_paging_keeps_the_rest(person):
+    of = world.server()
+    run(of, many(120))
+    first = person.get(PATH, {"sort": "calls", "q": "from t", "window": "6h"})
+    assert len(rows_of(first)) == 50
+    assert "from t119" in rows_of(first)[0]
+    following = unescape(re.search(r'rel="next" href="([^"]+)"', first.content.decode())[1])
+    assert parse_qs(urlsplit(following).query) == {
+        "sort": ["calls"], "q": ["from t"], "window": ["6h"], "page": ["2"]
+    }  # fmt: skip
+    second = person.get(PATH + following)
+    assert "from t69 " in rows_of(second)[0]
+    last = person.get(PATH, {"page": "3"})
+    assert len(rows_of(last)) == 20
+    assert rows_of(person.get(PATH, {"page": "4000"})) == rows_of(last)
+    assert b"101 to 120 of 120" in person.get(PATH, {"page": "4000"}).content
+
+
+QUERIES = {  # with session and user; those that match a filter are looked up, and the last page after one beyond it
+    "": 15,
+    "?sort=wal&page=2": 15,
+    f"?role={APP}&database={SHOP}&table=t1&q=select": 16,
+    "?page=9999": 20,
+}
+
+
+def test_queries_do_not_depend_on_the_number_of_statements(person, django_assert_max_num_queries):
+    of = world.server()
+    taken = []
+    for n in (60, 400):
+        run(of, many(n))
+        for query, most in QUERIES.items():
+            with django_assert_max_num_queries(most) as captured:
+                assert person.get(PATH + query).status_code == 200
+            taken.append((query, len(captured)))
+    assert taken[: len(QUERIES)] == taken[len(QUERIES) :]
+
+
+def test_plans_over_time(person):
+    of = world.server()
+    world.step(of)
+    [statement] = world.figures(of, world.SHOP[:1], hours=1, every_s=300)
+    executed = world.plan_of(statement)
+    planned = keep_plan(
+        statement, world.database(of), shape="feedbeef" * 4, plan=world.real_plan(), values_source="statistics",
+        is_analyzed=False, not_analyzed_because="it calls a volatile function", total_cost=1234.5,
+        server_version_num=world.SHOP_VERSION_NUM, now=timezone.now() + timedelta(hours=2),
+    )  # fmt: skip
+    path = f"{PATH}{statement.fingerprint}/?window=6h"
+    page = person.get(path).content.decode()
+    table = re.search(r'<div class="table-box plans-table">.*?</table>', page, flags=re.DOTALL)[0]
+    rows = re.findall(r"<tr.*?</tr>", table, flags=re.DOTALL)[1:]
+    assert "Planned" in rows[0]  # the latest first
+    assert "not executed" in rows[0]
+    assert "Executed" in rows[1]
+    assert 'aria-current="true"' in rows[1]  # but the one with measured times is drawn
+    assert f'src="/plans/{executed.pk}/"' in page
+    assert f'href="?window=6h&amp;plan={planned.pk}#plan"' in rows[0]
+    other = person.get(f"{path}&plan={planned.pk}").content.decode()
+    assert f'src="/plans/{planned.pk}/"' in other
+    assert "it calls a volatile function" in other
+    for odd in ("x", "0", "%00", "99999999999999999999"):
+        assert f'src="/plans/{executed.pk}/"' in person.get(f"{path}&plan={odd}").content.decode(), odd
+
+
+def test_an_n_plus_1_leads_from_child_to_parent_and_back(person):
+    shop = world.shop(hours=3)
+    child, parent = shop.statements[3], shop.statements[2]
+    for here, there in ((child, parent), (parent, child)):
+        page = person.get(f"{PATH}{here.fingerprint}/?window=6h").content.decode()
+        assert f'href="{PATH}{there.fingerprint}/?window=6h"' in page
+        assert "Statements in the same findings" in page
+    alone = person.get(f"{PATH}{shop.statements[0].fingerprint}/").content.decode()
+    assert "Statements in the same findings" not in alone
+
+
+def test_a_table_leads_to_the_statements_that_touch_it(person):
+    shop = world.shop(hours=3)
+    page = person.get(f"{PATH}{shop.statements[0].fingerprint}/?window=6h").content.decode()
+    link = unescape(re.search(r'href="([^"]+table=[^"]+)"', page)[1])
+    found = rows_of(person.get(link))
+    assert len(found) == Statement.objects.filter(tables__contains=["shop_order"]).count() == 2
+    assert all("shop_order" in row for row in found)
+
+
+def test_the_overview_marks_what_is_new_since_yesterday(person):
+    of = world.server()
+    world.step(of)
+    world.figures(of, world.SHOP[:4], hours=1, every_s=300)
+    found = [world.scan_finding("f1"), world.key_finding(), world.nplusone_finding("f2", "f3")]
+    codes = [check.code for check in all_checks()]
+    keep_findings(of, world.database(of), found, codes, now=timezone.now() - timedelta(days=3))
+    assert "none new since yesterday" in person.get("/").content.decode()
+    assert "New</span>" not in person.get("/").content.decode()
+
+    digest = re.search(r"_findings/\?have=(\w+)", person.get("/").content.decode())[1]
+    FindingRecord.objects.filter(code="PL004").update(first_seen=timezone.now() - timedelta(hours=23))
+    FindingRecord.objects.filter(code="SC001").update(reopened_at=timezone.now() - timedelta(hours=1))
+    page = person.get("/").content.decode()
+    rows = re.findall(r'<article class="finding-row".*?</article>', page, flags=re.DOTALL)
+    assert [("New</span>" in row, "Came back</span>" in row) for row in rows] == [
+        (True, False), (False, False), (False, True),
+    ]  # fmt: skip
+    assert "3 open findings, 2 new since yesterday" in page
+    assert page.count("2 new since yesterday") == 2  # the heading and the server's card
+    assert b"New</span>" in person.get(f"/_findings/?have={digest}").content
