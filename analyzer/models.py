@@ -278,9 +278,9 @@ class FindingRecord(models.Model):
     last_seen = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     times_reopened = models.PositiveIntegerField(default=0)
+    reopened_at = models.DateTimeField(null=True)
     muted_at = models.DateTimeField(null=True)
     muted_by = models.CharField(max_length=150, blank=True, default="")
-    reopened_at = models.DateTimeField(null=True)
     mute_reason = models.TextField(blank=True, default="")
 
     class Meta:
