@@ -165,7 +165,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
         "narrowed": narrowed,
         "is_filtered": bool(q) or any(choice.current for choice in narrowed),
         "is_of_some": any(choice.current for choice in narrowed if choice.name != "table"),
-        "sorted_by": SORTS[sort].replace("Total", "total").replace("Mean", "mean"),
+        "sorted_by": _spoken(SORTS[sort]),
         "columns": [{"title": t, "sort": s, "is_current": s == sort} for t, s in (*COLUMNS, _last_column(sort))],
         "last_column": _last_column(sort)[1],
         "rows": rows,
@@ -173,6 +173,11 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
         "page": Paginator(_Counted(rows, totals.count, offset), PER_PAGE).get_page(page_number),
     }
     return render(request, "dashboard/statements.html", context)
+
+
+def _spoken(title: str) -> str:
+    """Within a sentence: "total time", but "WAL" and "I/O time"."""
+    return title if title[1:2] in "AI/" else title[0].lower() + title[1:]
 
 
 def _last_column(sort: str) -> tuple[str, str]:

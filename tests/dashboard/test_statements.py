@@ -127,6 +127,8 @@ def test_the_list_is_sorted_and_shows_what_it_is_sorted_by(person, mixed, sort):
     [head] = re.findall(r'<th[^>]*aria-sort="descending">(.*?)</th>', body)
     assert f"sort={sort}" in head
     assert f'<option value="{sort}" selected>' in body  # on a phone the heads are hidden
+    words = re.search(r"<p>By ([^;]+);", body)[1]
+    assert words == {"io_time": "I/O time", "wal": "WAL"}.get(sort, SORTS[sort].lower())
 
 
 def test_time_nobody_took_is_unknown_and_not_nothing(person, mixed):
