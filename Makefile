@@ -2,7 +2,7 @@
 #   make demo              pgLoupe with a badly written shop under load, to look at
 #   make up DSN=...        pgLoupe for your own database (several DSNs: separate them by spaces)
 #   make test [ARGS=...]   the tests, on real servers      make lint, make types      what CI checks besides
-#   make bench             the figures of docs/performance.md
+#   make bench             the figures of docs/performance.md      make screenshots       README's pictures, from the demo
 # Another Python: make test PYTHON=python3.12. Another port: make demo PORT=9000.
 
 PYTHON ?= python3
@@ -17,7 +17,7 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt | cksum | tr -d ' ')
 READY_DEV := $(VENV)/.ready-dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -d ' ')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo up test bench lint types clean
+.PHONY: demo up test bench screenshots lint types clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -36,6 +36,9 @@ test: $(READY_DEV)
 
 bench: $(READY)
 	$(RUN) -m bench $(ARGS)
+
+screenshots: $(READY_DEV)
+	$(RUN) -m tests.screenshots
 
 lint: $(READY_DEV)
 	$(RUN) -m ruff check .
