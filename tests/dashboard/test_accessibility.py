@@ -1,0 +1,183 @@
+"""The pages that have nothing to show yet, in Chromium, and the main path by keyboard alone.
+
+On each, at a desk's and a phone's width, light and dark: axe-core finds nothing serious, nothing sticks out at the
+side, the console stays silent, the policy is kept and nothing is asked of another host. One load per page serves all.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from analyzer.models import Server
+from dashboard import accounts
+from tests.dashboard import world
+from tests.dashboard.test_browser import FLAGS, Watched
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+VENDOR = Path(__file__).parent / "vendor"
+AXE = (VENDOR / "axe-core-4.10.3" / "axe.min.js").read_text()
+# Everything at once where the markup differs; where only colours do, only those.
+LOOKS = (
+    ("light", 1440, None),
+    ("dark", 1440, ["color-contrast"]),
+    ("dark", 390, None),
+    ("light", 390, ["color-contrast"]),
+)
+RUN_AXE = """async (rules) => {
+  const only = rules ? {runOnly: {type: "rule", values: rules}} : {};
+  const found = await axe.run(document, {...only, resultTypes: ["violations"], iframes: false, preload: false});
+  return found.violations
+    .filter((v) => v.impact === "serious" || v.impact === "critical")
+    .flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 200)} ${n.failureSummary.slice(0, 300)}`));
+}"""
+TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def walk(browser: Browser, live_server) -> Iterator["Walk"]:  # type: ignore[no-untyped-def]
+    walk = Walk(browser, live_server.url)
+    yield walk
+    walk.close()
+
+
+class Walk:
+    """A person and a stranger who open page after page; what is wrong with any is collected, then said at once."""
+
+    def __init__(self, browser: Browser, base: str) -> None:
+        contexts = [browser.new_context(reduced_motion="reduce", permissions=[]) for _ in range(2)]
+        self._person, self._stranger = (Watched(context, base) for context in contexts)
+        self._person.log_in()
+        self.faults: list[str] = []
+
+    def close(self) -> None:
+        for watched in (self._person, self._stranger):
+            watched.page.context.close()
+
+    def open(self, *paths: str, logged_in: bool = True, status: int = 200) -> None:
+        watched = self._person if logged_in else self._stranger
+        for path in paths:
+            page = watched.page
+            page.set_viewport_size({"width": LOOKS[0][1], "height": 900})
+            page.emulate_media(color_scheme=LOOKS[0][0])  # type: ignore[arg-type]
+            answer = page.goto(watched.base + path)
+            short = path if len(path) < 90 else path[:87] + "..."
+            if answer is None or answer.status != status:
+                self.faults.append(f"{short}: answered {answer and answer.status}")
+                continue
+            # A mail's own document lies in a sandbox without scripts, where axe never comes to an end.
+            can_run = "sandbox" not in answer.headers.get("content-security-policy", "")
+            if can_run:
+                page.evaluate(AXE)
+            for scheme, width, rules in LOOKS:
+                page.set_viewport_size({"width": width, "height": 900})
+                page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+                where = f"{short} {width} {scheme}"
+                if can_run:
+                    self.faults += [f"{where}: {fault}" for fault in page.evaluate(RUN_AXE, rules)]
+                if (too_wide := page.evaluate(TOO_WIDE)) > 0:
+                    self.faults.append(f"{where}: {too_wide} pixels stick out")
+            # Chromium itself calls an answer of 4xx an error; here it is the page that is looked at.
+            complaints = [c for c in watched.complaints if not (status >= 400 and f"status of {status}" in c)]
+            self.faults += [f"{short}: {complaint}" for complaint in complaints]
+            watched.complaints.clear()
+        try:
+            watched.is_clean()
+        except AssertionError as fault:
+            self.faults.append(f"{paths}: {fault}")
+
+    def found_nothing(self) -> None:
+        assert self.faults == [], "\n".join(self.faults)
+
+
+def pages_of(server: Server, *, statement: str = "", plan: int = 0, finding: int = 0) -> dict[str, str]:
+    pages = {
+        name: reverse(name, args=[server.slug]) for name in ("server", "statements", "server_edit", "server_remove")
+    }
+    if statement:
+        pages["statement"] = reverse("statement", args=[server.slug, statement])
+    if plan:
+        pages["plan"] = reverse("plan", args=[plan])
+    if finding:
+        pages["finding"] = reverse("finding", args=[finding])
+    return pages
+
+
+COMMON = ("overview", "servers", "server_add", "all_statements", "findings", "health", "password", "sessions", "users",
+          "audit", "audit_explain", "report", "report_preview_html", "report_settings")  # fmt: skip
+
+
+def common_pages() -> dict[str, str]:
+    return {name: reverse(name) for name in COMMON}
+
+
+def test_axe_core_is_the_one_that_is_listed():
+    listed = dict(re.findall(r"^\| (\S+) \| `([0-9a-f]{64})` \|$", (VENDOR / "README.md").read_text(), re.MULTILINE))
+    assert listed == {
+        str(path.relative_to(VENDOR)): hashlib.sha256(path.read_bytes()).hexdigest() for path in VENDOR.glob("*/*")
+    }
+
+
+def test_every_page_without_anything_to_show(walk):
+    walk.open(*common_pages().values())
+    fresh = world.server("fresh", preflight=[], preflight_at=None, server_version_num=None)
+    walk.open(reverse("overview"), *pages_of(fresh).values(), "/findings/?state=muted", "/findings/?state=closed")
+    walk.found_nothing()
+
+
+def focused(page: Page) -> str:
+    return str(page.evaluate("(document.activeElement.getAttribute('aria-label') || document.activeElement.innerText)"))
+
+
+def tab_to(page: Page, locator, within: int) -> int:  # type: ignore[no-untyped-def]
+    """Press Tab until it has the focus; how often that was."""
+    for presses in range(1, within + 1):
+        page.keyboard.press("Tab")
+        if locator.evaluate("(e) => e === document.activeElement"):
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", f"nobody sees that {focused(page)!r} has the focus"
+            return presses
+    raise AssertionError(f"not reached with {within} tabs; the focus is on {focused(page)!r}")
+
+
+def test_the_main_path_by_keyboard_alone(browser, live_server):
+    shop = world.shop(hours=1, every_s=600)
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    watched = Watched(context, live_server.url)
+    page = watched.page
+    page.goto(accounts.one_time_login_link(live_server.url))
+    tab_to(page, page.get_by_role("button", name="Log in"), 6)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{live_server.url}/")
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    worst = page.locator(f"#content a[href='/findings/{shop.findings[0].pk}/']").first
+    tab_to(page, worst, 4)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/findings/{shop.findings[0].pk}/")
+
+    tab_to(page, page.get_by_role("button", name="Copy: Create it").first, 30)
+    page.keyboard.press("Enter")
+    expect(page.locator("#announcement")).to_have_text("Create it copied to the clipboard")
+    assert page.evaluate("navigator.clipboard.readText()") == shop.suggestion.ddl
+    statement = page.locator(".statement-name a").first
+    tab_to(page, statement, 30)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/statements/{shop.statements[0].fingerprint}/**")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    watched.is_clean()
+    context.close()
