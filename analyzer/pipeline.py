@@ -149,7 +149,7 @@ def read_schema(server: Server) -> str:
     )
     if database is not None:
         schemas.keep_schema(database, facts)
-        _check_schema(server, database, timezone.now())
+        _check_schema(server, database, schemas.newest_schema(database), timezone.now())
     return "" if facts.statistics_readable else "pg_stats shows nothing to this login: estimates are missing"
 
 
@@ -323,7 +323,7 @@ def check_server(server: Server) -> str:
     notes = [
         *_check_behaviour(server, database, behaviour, now),
         *_check_plans(server, database, daily, facts, now),
-        *_check_schema(server, database, now),
+        *_check_schema(server, database, facts, now),
     ]
     if facts is not None:
         _suggest(server, database, daily, facts)
@@ -343,8 +343,7 @@ def _check_behaviour(server: Server, database: Database, behaviour: Workload, no
     return _not_run(outcome)
 
 
-def _check_schema(server: Server, database: Database, now: datetime) -> list[str]:
-    facts = schemas.newest_schema(database)
+def _check_schema(server: Server, database: Database, facts: SchemaFacts | None, now: datetime) -> list[str]:
     if facts is None:
         return []
     checks = list(checks_on(SchemaFacts))

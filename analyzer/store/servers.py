@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils.text import slugify
 
-from analyzer.models import FindingRecord, PlanRecord, Server, Snapshot, StepStatus, SuggestionRecord
+from analyzer.models import FindingRecord, PlanRecord, Server, Snapshot, SuggestionRecord
 from analyzer.monitored.address_policy import AddressPolicy
 from analyzer.monitored.connection import ConnectionSettings
 from analyzer.store.partitions import SERIES
@@ -146,14 +146,6 @@ def remove_server(server: Server) -> None:
                     of_server = "database_id in (select id from analyzer_database where server_id = %s)"
                 cursor.execute(f"delete from {table} where {of_server}", [server.pk])
         server.delete()
-
-
-def step_status(server: Server, step: str) -> StepStatus:
-    return StepStatus.objects.get_or_create(server=server, step=step)[0]
-
-
-def last_success(server: Server, step: str) -> datetime | None:
-    return StepStatus.objects.filter(server=server, step=step).values_list("last_success_at", flat=True).first()
 
 
 def _new_server(label: str) -> Server:
