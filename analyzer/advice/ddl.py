@@ -52,13 +52,17 @@ class IndexDefinition:
     method: str = "btree"
     include: tuple[str, ...] = ()
     predicate: str | None = None
+    is_unique: bool = False
+    storage: str | None = None  # "pages_per_range = 32"
 
     def body(self) -> str:
-        """``(a, b DESC) INCLUDE (c) WHERE ...``, with USING where it is no B-tree."""
+        """``(a, b DESC) INCLUDE (c) WITH (...) WHERE ...``, with USING where it is no B-tree."""
         using = "" if self.method == "btree" else f"USING {self.method} "
         text = f"{using}({', '.join(c.sql() for c in self.columns)})"
         if self.include:
             text += f" INCLUDE ({', '.join(quote_identifier(c) for c in self.include)})"
+        if self.storage:
+            text += f" WITH ({self.storage})"
         return f"{text} WHERE {self.predicate}" if self.predicate else text
 
 

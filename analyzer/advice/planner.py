@@ -1,0 +1,83 @@
+"""What the advisor asks of a planner, and what it gets back.
+
+The twin answers (``analyzer/twin``), HypoPG on the monitored server as the second opinion. Everything here is data:
+the search over sets of indexes (``analyzer/advice/select.py``) needs no database to be read and tested.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from analyzer.advice.ddl import IndexDefinition
+
+NONE: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One way to plan a statement of the workload: with given values, or generically.
+
+    A statement planned with typical and with rare values is several queries with one ``statement``; their weights
+    add up to the statement's.
+    """
+
+    key: str  # unique in the workload: "ab12cd:typical"
+    statement: str  # fingerprint, or the name of the file
+    sql: str  # complete, ``$1`` allowed
+    weight: float  # calls per day, or the weight of the file
+    values: tuple[str | None, ...] | None = field(default=None, repr=False)  # text of each ``$n``; None: generic plan
+    kind: str = "select"  # select, insert, update, delete, merge
+
+
+@dataclass(frozen=True, slots=True)
+class HypotheticalIndex:
+    """A definition the planner knows about and does not use unless told to. ``id`` is the planner's name for it."""
+
+    id: int
+    definition: IndexDefinition
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a definition cannot be tried, or a query cannot be planned, in one sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """``used``: ids of hypothetical indexes and oids of existing ones in the plan (the two never clash)."""
+
+    total_cost: float
+    used: frozenset[int] = NONE
+    rows: float = 0.0  # expected by the top node
+
+
+class Planner(Protocol):
+    """Cost constants are the monitored server's; with ``cached`` those of a database that lies in memory
+    (seq_page_cost = random_page_cost = 0.1), under which a nested loop must also hold."""
+
+    @property
+    def plans_made(self) -> int: ...
+
+    def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
+        """One answer per definition, in order; the same definition twice gives the same id."""
+        ...
+
+    def plan(
+        self,
+        query: Query,
+        indexes: Collection[int] = NONE,
+        without: Collection[int] = NONE,
+        *,
+        cached: bool = False,
+    ) -> Planned | Refused:
+        """The plan with these hypothetical indexes in place and these existing ones (oids) out of sight."""
+        ...
+
+    def explain(
+        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE
+    ) -> Mapping[str, Any] | Refused:
+        """As ``plan``: the whole EXPLAIN (FORMAT JSON, VERBOSE) object, hypothetical indexes under their names."""
+        ...
