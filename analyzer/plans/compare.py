@@ -1,0 +1,156 @@
+"""Two plans of one statement: how far they are the same, and in words what changed between them."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from analyzer.plans.node import Plan, PlanNode
+
+# costs are printed with two decimals: below this share a difference is rounding
+SAME_COST_RATIO = 0.001
+BITMAP_PARTS = ("Bitmap Index Scan", "BitmapAnd", "BitmapOr")
+JOINS = ("Nested Loop", "Hash Join", "Merge Join")
+SORTS = ("Sort", "Incremental Sort")
+MOST_SENTENCES = 6  # judgement: more than that nobody reads beside the two plans themselves
+
+
+@dataclass(frozen=True, slots=True)
+class Sameness:
+    """``verdict``: "same plan", "same shape, cost within 3 %", "different: ..."; ``cost_ratio``: other / first."""
+
+    verdict: str
+    is_same_shape: bool
+    cost_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChange:
+    """``sentences``: what changed, the way tables are read first; empty where only figures did."""
+
+    sentences: tuple[str, ...]
+    cost_before: float
+    cost_after: float
+
+    @property
+    def summary(self) -> str:
+        """One line: "Seq Scan on orders became Index Scan using ix_orders_status, 1,204x cheaper"."""
+        what = "; ".join(self.sentences) if self.sentences else "The plan keeps its shape"
+        return f"{what}, {cost_words(self.cost_before, self.cost_after)}"
+
+
+def sameness(first: Plan, other: Plan) -> Sameness:
+    """Whether two planners chose alike. Values and figures do not count for the shape; costs are told apart."""
+    before, after = first.root.total_cost, other.root.total_cost
+    ratio = after / before if before and after is not None else None
+    if first.shape != other.shape:
+        change = _sentences(first, other)
+        what = change[0] if change else "the steps stand in another order"
+        return Sameness(f"different: {what[0].lower() + what[1:] if _is_word(what) else what}", False, ratio)
+    if ratio is None or abs(ratio - 1) <= SAME_COST_RATIO:
+        return Sameness("same plan", True, ratio)
+    return Sameness(f"same shape, cost within {_percent(abs(ratio - 1))}", True, ratio)
+
+
+def plan_change(before: Plan, after: Plan) -> PlanChange:
+    return PlanChange(_sentences(before, after), before.root.total_cost or 0.0, after.root.total_cost or 0.0)
+
+
+def cost_words(before: float, after: float) -> str:
+    """ "1,204x cheaper", "12 % cheaper", "1.4x dearer", "at the same cost"."""
+    if before <= 0 or after <= 0 or abs(after / before - 1) <= SAME_COST_RATIO:
+        return "at the same cost"
+    cheaper = after < before
+    factor = before / after if cheaper else after / before
+    word = "cheaper" if cheaper else "dearer"
+    if factor < 2:
+        return f"{_percent(1 - after / before if cheaper else after / before - 1)} {word}"
+    return f"{factor:,.0f}x {word}" if factor >= 10 else f"{factor:.1f}x {word}"
+
+
+def _sentences(before: Plan, after: Plan) -> tuple[str, ...]:
+    """Tables read in another way, joins made in another way, sorts that came or went."""
+    old, new = _accesses(before), _accesses(after)
+    found = []
+    for key in old:
+        if key in new and old[key] != new[key]:
+            found.append(f"{old[key].words(key)} became {new[key].how(old[key])}")
+    found += _counted(before, after, JOINS)
+    gone, come = (sum(_types(plan)[kind] for kind in SORTS) for plan in (before, after))
+    if come < gone:
+        found.append("a Sort is gone" if gone - come == 1 else f"{gone - come} Sorts are gone")
+    elif come > gone:
+        found.append("a Sort was added" if come - gone == 1 else f"{come - gone} Sorts were added")
+    return tuple(found[:MOST_SENTENCES])
+
+
+@dataclass(frozen=True, slots=True)
+class _Access:
+    """How one table is read; several ways at once (a table's partitions) stand beside each other."""
+
+    node_types: tuple[str, ...]
+    indexes: tuple[str, ...]
+
+    def words(self, table: str) -> str:
+        used = f" using {_and(self.indexes)}" if self.indexes else ""
+        return f"{_and(self.node_types)} on {table}{used}"
+
+    def how(self, other: "_Access") -> str:
+        if self.node_types == other.node_types and self.indexes:
+            return f"one using {_and(self.indexes)}"
+        return _and(self.node_types) + (f" using {_and(self.indexes)}" if self.indexes else "")
+
+
+def _accesses(plan: Plan) -> dict[str, _Access]:
+    """Table (with its alias where that differs) -> how it is read; the same table read twice alike stands once."""
+    found: dict[str, tuple[set[str], set[str]]] = {}
+    for node in plan:
+        if not node.relation_name or node.node_type in ("ModifyTable", *BITMAP_PARTS):
+            continue
+        types, indexes = found.setdefault(_table(node), (set(), set()))
+        types.add(("Parallel " if node.is_parallel_aware else "") + node.node_type)
+        if node.index_name:
+            indexes.add(node.index_name)
+        indexes.update(
+            below.index_name for below in node.walk() if below.node_type == "Bitmap Index Scan" and below.index_name
+        )
+    return {name: _Access(tuple(sorted(t)), tuple(sorted(i))) for name, (t, i) in found.items()}
+
+
+def _table(node: PlanNode) -> str:
+    if node.alias and node.alias != node.relation_name:
+        return f"{node.relation_name} {node.alias}"
+    return str(node.relation_name)
+
+
+def _types(plan: Plan) -> Counter[str]:
+    return Counter(node.node_type for node in plan)
+
+
+def _counted(before: Plan, after: Plan, kinds: tuple[str, ...]) -> list[str]:
+    """ "Hash Join became Nested Loop", as far as the numbers of each kind tell."""
+    old, new = _types(before), _types(after)
+    gone = [kind for kind in kinds for _ in range(old[kind] - new[kind])]
+    come = [kind for kind in kinds for _ in range(new[kind] - old[kind])]
+    changed = Counter(zip(gone, come, strict=False))
+    said = [
+        f"{number} {was}s became {now}s" if number > 1 else f"{was} became {now}"
+        for (was, now), number in changed.items()
+    ]
+    rest = len(gone) - len(come)
+    if rest:
+        said.append(f"{abs(rest)} join{'s' if abs(rest) > 1 else ''} {'fewer' if rest > 0 else 'more'}")
+    return said
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %") if share >= 0.01 else f"{share:.1%}".replace("%", " %")
+
+
+def _is_word(text: str) -> bool:
+    """A sentence that starts with no name of PostgreSQL's."""
+    return text.split(" ", 1)[0] not in {
+        "Seq", "Index", "Bitmap", "Parallel", "Hash", "Nested", "Merge", "Tid", "Sample", "Foreign", "Custom",
+    }  # fmt: skip
+
+
+def _and(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
