@@ -34,7 +34,7 @@ up: $(READY)
 test: $(READY_DEV)
 	$(RUN) -m pytest -n $(JOBS) $(ARGS)
 
-bench: $(READY)
+bench: $(READY_DEV)
 	$(RUN) -m bench $(ARGS)
 
 screenshots: $(READY_DEV)
