@@ -67,22 +67,48 @@ class IndexDefinition:
 
 
 @dataclass(frozen=True, slots=True)
+class Build:
+    """One CREATE INDEX CONCURRENTLY: on the table itself, or on a partition of it."""
+
+    table: TableFacts
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
 class IndexDdl:
-    """``statements`` run one by one, each outside a transaction; ``text`` is all of it to copy."""
+    """``statements`` run one by one, each outside a transaction; ``text`` is all of it to copy.
+
+    The same in parts: ``builds``, and for a partitioned table ``only`` before and ``attach`` after them.
+    """
 
     name: str
     statements: tuple[str, ...]
     undo_statements: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    builds: tuple[Build, ...] = ()
+    only: tuple[str, ...] = ()
+    attach: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
-        comments = [f"-- {note}\n" for note in self.notes] if len(self.statements) > 1 else []
+        comments = [comment(note) for note in self.notes] if len(self.statements) > 1 else []
         return "".join(comments) + _script(self.statements)
 
     @property
     def undo_text(self) -> str:
         return _script(self.undo_statements)
+
+
+def comment(text: str) -> str:
+    """One comment line; a line break inside a name must not end it and run what follows."""
+    return f"-- {' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())}\n"
+
+
+def quote_literal(text: str) -> str:
+    """As quote_literal(): the same text whatever standard_conforming_strings says."""
+    doubled = text.replace("'", "''")
+    return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in text else f"'{doubled}'"
 
 
 def quote_identifier(name: str) -> str:
@@ -114,37 +140,78 @@ def _fit(name: str) -> str:
 
 
 def name_columns(definition: IndexDefinition) -> list[str]:
-    """Columns as they go into the name; an expression gives its letters."""
+    """Columns as they go into the name; an expression gives its letters, in lower case."""
     return [
-        "_".join("".join(c if c.isalnum() else " " for c in column.name).split())[:24]
+        "_".join("".join(c if c.isalnum() else " " for c in column.name.lower()).split())[:24]
         if column.is_expression
         else column.name
         for column in definition.columns
     ]
 
 
-def create_index(definition: IndexDefinition, facts: SchemaFacts, planned: Collection[str] = ()) -> IndexDdl:
+def create_index(
+    definition: IndexDefinition, facts: SchemaFacts, planned: Collection[str] = (), *, name: str | None = None
+) -> IndexDdl:
     """The statements that make the index where its table stands, and those that take it away again.
 
-    ``planned``: names of other indexes to be made, of whatever schema.
+    ``planned``: names of other indexes to be made, of whatever schema. ``name``: to be used as it is; on a partitioned
+    table it is that of the whole table's index.
     """
     table = definition.table
     taken = _taken(facts, table.schema) | set(planned)
     if table.kind == "p":
-        return _create_partitioned(definition, facts, planned)
+        return _create_partitioned(definition, facts, planned, name)
     drops, leftover = _drop_leftovers(definition, table)
-    name = index_name(table.name, name_columns(definition), taken - leftover)
-    create = (
-        f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {quote_identifier(name)} ON {qualified(table.schema, table.name)}"
-    )
+    name = name or index_name(table.name, name_columns(definition), taken - leftover)
     notes = ("Run it outside a transaction. If it fails, drop the invalid index it leaves before trying again.",)
-    return IndexDdl(name, (*drops, f"{create} {definition.body()}"), (_drop(table.schema, name),), notes)
+    build = Build(table, name, _create(definition, table, name, concurrently=True))
+    return IndexDdl(name, (*drops, build.sql), (_drop(table.schema, name),), notes, (build,))
 
 
-def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts, planned: Collection[str]) -> IndexDdl:
+def drop_index(index: IndexFacts, table: TableFacts) -> IndexDdl:
+    """The statements that drop an index, and those that make it again as it was.
+
+    A partitioned table's index goes as a whole, with its partitions', and not CONCURRENTLY; a part of it cannot go
+    alone.
+    """
+    again = index.definition
+    for start in ("CREATE UNIQUE INDEX ", "CREATE INDEX "):
+        if again.startswith(start):
+            how = "IF NOT EXISTS " if table.kind == "p" else "CONCURRENTLY IF NOT EXISTS "
+            again = start + how + again.removeprefix(start)
+            break
+    if table.kind == "p":
+        again = again.replace(" ON ONLY ", " ON ", 1)
+        timeout, no_timeout = _timeouts()
+        drop = f"DROP INDEX IF EXISTS {qualified(index.schema, index.name)}"
+        notes = (
+            "DROP INDEX CONCURRENTLY does not exist for partitioned tables: it blocks all use of the table, briefly.",
+            "Undoing it builds every partition's index while writes wait.",
+        )
+        return IndexDdl(index.name, (timeout, drop, no_timeout), (again,), notes)
+    notes = ("Run it outside a transaction. It waits for transactions that use the table; nothing waits for it.",)
+    return IndexDdl(index.name, (_drop(index.schema, index.name),), (again,), notes)
+
+
+def _create(definition: IndexDefinition, table: TableFacts, name: str, *, concurrently: bool) -> str:
+    """On ``table``, which is the definition's or one of its partitions."""
+    unique = "UNIQUE " if definition.is_unique else ""
+    return (
+        f"CREATE {unique}INDEX {'CONCURRENTLY ' if concurrently else ''}IF NOT EXISTS {quote_identifier(name)}"
+        f" ON {'' if concurrently else 'ONLY '}{qualified(table.schema, table.name)} {definition.body()}"
+    )
+
+
+def _timeouts() -> tuple[str, str]:
+    return f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'", "RESET lock_timeout"
+
+
+def _create_partitioned(
+    definition: IndexDefinition, facts: SchemaFacts, planned: Collection[str], wanted: str | None
+) -> IndexDdl:
     root = definition.table
     taken: dict[str, set[str]] = {}
-    steps: list[str] = []
+    builds: list[Build] = []
     attach: list[str] = []
 
     def name_for(table: TableFacts) -> str:
@@ -155,15 +222,12 @@ def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts, planned
 
     foreign = False
     adopted: list[str] = []
-    root_name = name_for(root)
+    root_name = wanted or name_for(root)
     parents = [(root, root_name)]
     only: list[str] = []
     while parents:
         table, name = parents.pop(0)
-        only.append(
-            f"CREATE INDEX IF NOT EXISTS {quote_identifier(name)}"
-            f" ON ONLY {qualified(table.schema, table.name)} {definition.body()}"
-        )
+        only.append(_create(definition, table, name, concurrently=False))
         for oid in table.partitions:
             child = facts.table(oid)
             if child is None:
@@ -178,15 +242,12 @@ def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts, planned
             if child.kind == "p":
                 parents.append((child, child_name))
             elif existing is None:
-                steps.append(
-                    f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {quote_identifier(child_name)}"
-                    f" ON {qualified(child.schema, child.name)} {definition.body()}"
-                )
+                builds.append(Build(child, child_name, _create(definition, child, child_name, concurrently=True)))
             # the lowest level first, so that a parent is complete when it is attached
             attach.insert(
                 0, f"ALTER INDEX {qualified(table.schema, name)} ATTACH PARTITION {qualified(child.schema, child_name)}"
             )
-    timeout, no_timeout = f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'", "RESET lock_timeout"
+    timeout, no_timeout = _timeouts()
     notes = [
         "Run the statements one by one, outside a transaction: CREATE INDEX CONCURRENTLY does not exist for"
         " partitioned tables, so each partition gets its own index, which is then attached.",
@@ -196,9 +257,9 @@ def _create_partitioned(definition: IndexDefinition, facts: SchemaFacts, planned
         notes.append(f"Becomes part of the new index, and would be dropped with it by the undo: {', '.join(adopted)}.")
     if foreign:
         notes.append("Foreign partitions cannot have it; the index of the whole table therefore stays invalid.")
-    statements = (timeout, *only, no_timeout, *steps, timeout, *attach, no_timeout)
+    statements = (timeout, *only, no_timeout, *(b.sql for b in builds), timeout, *attach, no_timeout)
     undo = (timeout, f"DROP INDEX IF EXISTS {qualified(root.schema, root_name)}", no_timeout)
-    return IndexDdl(root_name, statements, undo, tuple(notes))
+    return IndexDdl(root_name, statements, undo, tuple(notes), tuple(builds), tuple(only), tuple(attach))
 
 
 def equal_index(definition: IndexDefinition, table: TableFacts) -> IndexFacts | None:
