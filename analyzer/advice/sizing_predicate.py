@@ -1,0 +1,61 @@
+"""What a partial index's predicate says of its own key columns: never null, always null, one value."""
+
+from enum import Enum
+from functools import lru_cache
+
+from pglast import ast
+from pglast.enums import A_Expr_Kind, BoolExprType, NullTestType
+
+from analyzer.statements.tree import Node, Unparsable, fresh_parse, without_casts
+
+
+class Held(Enum):
+    NOT_NULL = "not null"
+    NULL = "null"
+    ONE_VALUE = "one value"
+
+
+@lru_cache(maxsize=1024)
+def held_by(predicate: str) -> dict[str, Held]:
+    """By column, from the conditions that are joined by AND; others are left out."""
+    statements = fresh_parse(f"SELECT WHERE {predicate}")
+    if isinstance(statements, Unparsable):
+        return {}
+    found: dict[str, Held] = {}
+    for condition in _conjuncts(statements[0].stmt.whereClause):
+        known = _one(condition)
+        # whatever compares says that it is not null; one value says more
+        if known is not None and found.get(known[0]) is not Held.ONE_VALUE:
+            found[known[0]] = known[1]
+    return found
+
+
+def _conjuncts(node: Node) -> list[Node]:
+    if isinstance(node, ast.BoolExpr) and node.boolop == BoolExprType.AND_EXPR:
+        return [found for argument in node.args for found in _conjuncts(argument)]
+    return [node]
+
+
+def _one(node: Node) -> tuple[str, Held] | None:
+    if isinstance(node, ast.NullTest):
+        name = _column(node.arg)
+        is_null = node.nulltesttype == NullTestType.IS_NULL
+        return None if name is None else (name, Held.NULL if is_null else Held.NOT_NULL)
+    if (name := _column(node)) is not None:
+        return name, Held.ONE_VALUE  # a bare boolean
+    if isinstance(node, ast.BoolExpr) and node.boolop == BoolExprType.NOT_EXPR:
+        name = _column(node.args[0])
+        return None if name is None else (name, Held.ONE_VALUE)
+    if isinstance(node, ast.A_Expr) and (name := _column(node.lexpr)) is not None:
+        is_equal = node.kind == A_Expr_Kind.AEXPR_OP and node.name[-1].sval == "="
+        constant = isinstance(without_casts(node.rexpr), ast.A_Const)
+        return name, Held.ONE_VALUE if is_equal and constant else Held.NOT_NULL
+    return None
+
+
+def _column(node: Node) -> str | None:
+    node = without_casts(node)
+    if not isinstance(node, ast.ColumnRef):
+        return None
+    last = node.fields[-1]
+    return last.sval if isinstance(last, ast.String) else None
