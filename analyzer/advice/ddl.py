@@ -184,11 +184,11 @@ def drop_index(index: IndexFacts, table: TableFacts) -> IndexDdl:
         again = again.replace(" ON ONLY ", " ON ", 1)
         timeout, no_timeout = _timeouts()
         drop = f"DROP INDEX IF EXISTS {qualified(index.schema, index.name)}"
-        notes = (
+        locks = (
             "DROP INDEX CONCURRENTLY does not exist for partitioned tables: it blocks all use of the table, briefly.",
             "Undoing it builds every partition's index while writes wait.",
         )
-        return IndexDdl(index.name, (timeout, drop, no_timeout), (again,), notes)
+        return IndexDdl(index.name, (timeout, drop, no_timeout), (again,), locks)
     notes = ("Run it outside a transaction. It waits for transactions that use the table; nothing waits for it.",)
     return IndexDdl(index.name, (_drop(index.schema, index.name),), (again,), notes)
 
@@ -257,7 +257,7 @@ def _create_partitioned(
         notes.append(f"Becomes part of the new index, and would be dropped with it by the undo: {', '.join(adopted)}.")
     if foreign:
         notes.append("Foreign partitions cannot have it; the index of the whole table therefore stays invalid.")
-    statements = (timeout, *only, no_timeout, *(b.sql for b in builds), timeout, *attach, no_timeout)
+    statements = (timeout, *only, "SET lock_timeout = 0", *(b.sql for b in builds), timeout, *attach, no_timeout)
     undo = (timeout, f"DROP INDEX IF EXISTS {qualified(root.schema, root_name)}", no_timeout)
     return IndexDdl(root_name, statements, undo, tuple(notes), tuple(builds), tuple(only), tuple(attach))
 

@@ -1,0 +1,44 @@
+"""An index change as code to commit: SQL, Django, Alembic, SQLAlchemy, SQLModel.
+
+code_for(definition, facts, CodeOptions(date=...))     the tabs for an index to create
+code_for_drop(index, table, facts, options)            the tabs for an index to drop
+parse_models(text)                                     the user's map of tables to Django models
+"""
+
+from collections.abc import Collection
+
+from analyzer.advice.code.alembic import alembic_tab
+from analyzer.advice.code.change import Change, CodeFile, CodeOptions, CodeTab, creation, removal
+from analyzer.advice.code.django import django_name, django_tab
+from analyzer.advice.code.models_map import MODELS_COMMAND, DjangoModel, parse_models
+from analyzer.advice.code.sql import sql_tab
+from analyzer.advice.code.sqlalchemy import sqlalchemy_tab
+from analyzer.advice.code.sqlmodel import sqlmodel_tab
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+
+__all__ = [
+    "MODELS_COMMAND", "CodeFile", "CodeOptions", "CodeTab", "DjangoModel", "code_for", "code_for_drop", "django_name",
+    "parse_models",
+]  # fmt: skip
+TABS = (sql_tab, django_tab, alembic_tab, sqlalchemy_tab, sqlmodel_tab)
+
+
+def code_for(
+    definition: IndexDefinition,
+    facts: SchemaFacts,
+    options: CodeOptions,
+    *,
+    planned: Collection[str] = (),
+    name: str | None = None,
+) -> list[CodeTab]:
+    """``planned`` and ``name`` as for ``ddl.create_index``: give those the suggestion's DDL was made with."""
+    return _tabs(creation(definition, facts, planned, name), options)
+
+
+def code_for_drop(index: IndexFacts, table: TableFacts, facts: SchemaFacts, options: CodeOptions) -> list[CodeTab]:
+    return _tabs(removal(index, table, facts), options)
+
+
+def _tabs(change: Change, options: CodeOptions) -> list[CodeTab]:
+    return [tab(change, options) for tab in TABS]

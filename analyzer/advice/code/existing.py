@@ -1,0 +1,55 @@
+"""An existing index as the definition it was made from, read from pg_get_indexdef by PostgreSQL's parser."""
+
+from pglast import ast, enums
+from pglast.stream import RawStream
+
+from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.facts import IndexFacts, TableFacts
+from analyzer.statements.tree import Node, Unparsable, name_parts, single_statement
+
+
+def definition_of(index: IndexFacts, table: TableFacts) -> IndexDefinition | None:
+    """None where the index has what IndexDefinition cannot say: a collation, a tablespace, NULLS NOT DISTINCT."""
+    node = single_statement(index.definition)
+    if isinstance(node, Unparsable) or not isinstance(node, ast.IndexStmt):
+        return None
+    if node.tableSpace or node.nulls_not_distinct:
+        return None
+    columns = [_column(element) for element in node.indexParams or ()]
+    storage = [_storage(option) for option in node.options or ()]
+    if any(c is None for c in columns) or any(s is None for s in storage):
+        return None
+    return IndexDefinition(
+        table,
+        tuple(c for c in columns if c is not None),
+        node.accessMethod or "btree",
+        tuple(element.name for element in node.indexIncludingParams or ()),
+        RawStream()(node.whereClause) if node.whereClause is not None else None,
+        bool(node.unique),
+        ", ".join(s for s in storage if s is not None) or None,
+    )
+
+
+def _column(element: Node) -> IndexColumn | None:
+    if element.collation or element.opclassopts:
+        return None
+    opclass = ".".join(name_parts(element.opclass)) or None
+    descending = element.ordering == enums.SortByDir.SORTBY_DESC
+    nulls = {
+        enums.SortByNulls.SORTBY_NULLS_FIRST: True,
+        enums.SortByNulls.SORTBY_NULLS_LAST: False,
+    }.get(element.nulls_ordering)
+    if element.expr is not None:
+        return IndexColumn(RawStream()(element.expr), descending, nulls, opclass, is_expression=True)
+    return IndexColumn(element.name, descending, nulls, opclass)
+
+
+def _storage(option: Node) -> str | None:
+    value = option.arg
+    if isinstance(value, ast.String):
+        return f"{option.defname} = {value.sval}"
+    if isinstance(value, ast.Integer):
+        return f"{option.defname} = {value.ival}"
+    if isinstance(value, ast.Float):
+        return f"{option.defname} = {value.fval}"
+    return None

@@ -1,0 +1,85 @@
+"""The index as SQLAlchemy's ``Index(...)`` for a model's ``__table_args__``."""
+
+import re
+
+from analyzer.advice.code.change import (
+    Change,
+    CodeOptions,
+    CodeTab,
+    python_call,
+    python_comment,
+    python_list,
+    python_string,
+    storage_parameters,
+)
+from analyzer.advice.ddl import IndexColumn, IndexDefinition
+
+# sqlalchemy.sql.compiler.BIND_PARAMS: what text() takes for a parameter, and the backslash that says it is none
+BIND_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)|\\:")
+MODEL_NOTE = (
+    "The model alone changes nothing in a database that is there; create_all() only makes what is new."
+    " Apply the change with the Alembic tab."
+)
+
+
+def sqlalchemy_tab(change: Change, options: CodeOptions) -> CodeTab:
+    return table_args_tab(change, "sqlalchemy", "SQLAlchemy", "sqlalchemy")
+
+
+def table_args_tab(change: Change, key: str, title: str, package: str, more_notes: tuple[str, ...] = ()) -> CodeTab:
+    """A module that holds the model's ``__table_args__`` with this index alone."""
+    if change.definition is None:
+        code = python_comment(f"{change.title}: the model cannot say this index, so there is nothing to change here")
+        return CodeTab(key, title, "models.py", "python", code, (MODEL_NOTE,))
+    arguments = [python_string(change.name), *index_keys(change.definition), *index_options(change.definition)]
+    index = python_call("Index", arguments, 4)
+    names = ["Index", *(["text"] if "text(" in index else [])]
+    what = "delete this entry from" if change.is_drop else "add this entry to"
+    code = (
+        f"from {package} import {', '.join(names)}\n\n"
+        f"{python_comment(f'{what} the model of table {change.table.qualified_name}')}"
+        f"__table_args__ = (\n    {index},\n)\n"
+    )
+    notes = [MODEL_NOTE, "Where __table_args__ has a dictionary, it stays last."]
+    if change.is_drop:
+        notes.append("An index that comes from index=True or unique=True on the column goes by deleting that.")
+    return CodeTab(key, title, "models.py", "python", code, (*notes, *more_notes))
+
+
+def index_keys(definition: IndexDefinition, prefix: str = "") -> list[str]:
+    """Columns as strings, anything else as ``text(...)``; ``prefix`` goes before text, as in ``sa.``."""
+    return [
+        python_string(c.name) if _is_plain(c) else f"{prefix}text({python_string(text_source(c.sql()))})"
+        for c in definition.columns
+    ]
+
+
+def index_options(definition: IndexDefinition, prefix: str = "") -> list[str]:
+    found = ["unique=True"] if definition.is_unique else []
+    if definition.method != "btree":
+        found.append(f"postgresql_using={python_string(definition.method)}")
+    opclasses = {c.name: c.opclass for c in definition.columns if _is_plain(c) and c.opclass}
+    if opclasses:
+        found.append(f"postgresql_ops={_dictionary(opclasses)}")
+    if definition.include:
+        found.append(f"postgresql_include={python_list([python_string(c) for c in definition.include])}")
+    storage = storage_parameters(definition.storage)
+    if storage:
+        found.append(f"postgresql_with={_dictionary(storage)}")
+    if definition.predicate:
+        found.append(f"postgresql_where={prefix}text({python_string(text_source(definition.predicate))})")
+    return found
+
+
+def text_source(sql: str) -> str:
+    """SQL for text(), which takes ``:name`` for a parameter unless a backslash stands before the colon."""
+    return sql.replace(":", "\\:") if BIND_PARAMETER.search(sql) else sql
+
+
+def _is_plain(column: IndexColumn) -> bool:
+    return not (column.is_expression or column.descending or column.nulls_first)
+
+
+def _dictionary(values: dict[str, str]) -> str:
+    items = [f"{python_string(k)}: {v if v.isdecimal() else python_string(v)}" for k, v in values.items()]
+    return "{" + ", ".join(items) + "}"
