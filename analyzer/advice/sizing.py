@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from analyzer.advice.column_statistics import ColumnStatisticsMap
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.sizing_btree import PAGE_BYTES, BtreeSize, btree_height, btree_size
-from analyzer.advice.sizing_keys import key_columns
+from analyzer.advice.sizing_elements import gin_keys
+from analyzer.advice.sizing_gin import gin_pages
+from analyzer.advice.sizing_keys import KeyColumn, key_columns
+from analyzer.advice.sizing_other import brin_pages, gist_pages, hash_pages
 from analyzer.facts import TableFacts
 
 
@@ -19,7 +22,7 @@ def index_size_bytes(
     rows: float | None = None,
     distinct_groups: Mapping[frozenset[str], float] | None = None,
 ) -> int | None:
-    """Bytes on disk; None where the table's rows or a column's statistics are not known.
+    """Bytes on disk; None where the table's rows or a column's statistics are not known, and for SP-GiST.
 
     ``statistics`` by column name, an expression's by its SQL; a column missing there is looked up in the table's
     facts. ``rows``: how many rows a partial index holds (None: unknown, and so is the size). ``distinct_groups``:
@@ -28,7 +31,33 @@ def index_size_bytes(
     if definition.method == "btree":
         size = btree_index_size(definition, statistics, rows=rows, distinct_groups=distinct_groups)
         return None if size is None else size.size_bytes
-    return None
+    known, table = key_columns(definition, statistics), definition.table
+    indexed = rows if rows is not None or definition.predicate else table.rows
+    if known is None or table.rows is None or table.size_bytes is None or indexed is None:
+        return None
+    pages = _other_pages(definition, known[0], indexed, table.rows, table.size_bytes / PAGE_BYTES)
+    return None if pages is None else pages * PAGE_BYTES
+
+
+def _other_pages(
+    definition: IndexDefinition, keys: Sequence[KeyColumn], rows: float, table_rows: float, blocks: float
+) -> int | None:
+    match definition.method:
+        case "brin":
+            return brin_pages(keys, definition.storage, blocks)
+        case "hash":
+            return hash_pages(keys[0], rows, table_rows) if _are_analysed(keys) else None
+        case "gist":
+            return gist_pages(keys, rows)
+        case "gin":
+            found = [gin_keys(key, table_rows) for key in keys]
+            all_keys = [key for some in found if some is not None for key in some]
+            return None if None in found else gin_pages(all_keys, rows, blocks)
+    return None  # spgist, and what extensions bring
+
+
+def _are_analysed(keys: Sequence[KeyColumn]) -> bool:
+    return all(key.statistics.n_distinct is not None for key in keys)
 
 
 def btree_index_size(
@@ -42,7 +71,7 @@ def btree_index_size(
     known = key_columns(definition, statistics)
     table_rows = definition.table.rows
     indexed = rows if rows is not None or definition.predicate else table_rows
-    if known is None or table_rows is None or indexed is None:
+    if known is None or table_rows is None or indexed is None or not _are_analysed(known[0]):
         return None
     keys, include = known
     return btree_size(
