@@ -18,8 +18,11 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from pglast import ast
+
 from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import quote_identifier
+from analyzer.statements.tree import Unparsable, fresh_parse, walk
 
 INTEGERS, NUMERIC, FLOATS = frozenset({20, 21, 23}), 1700, frozenset({700, 701})
 DATE, TIMESTAMPS = 1082, frozenset({1114, 1184})
@@ -48,6 +51,19 @@ class Evaluated:
     text: str | None
     rank: int
     width_bytes: int | None
+
+
+def only_column(expression: str) -> str | None:
+    """The one column that the expression is made of; None with none or several."""
+    statements = fresh_parse(f"SELECT {expression}")
+    if isinstance(statements, Unparsable):
+        return None
+    names = {
+        node.fields[-1].sval
+        for node in walk(statements)
+        if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String)
+    }
+    return names.pop() if len(names) == 1 else None
 
 
 def evaluation_sql(expression: str, column: str, type_name: str) -> str:
