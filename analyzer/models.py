@@ -296,7 +296,20 @@ class FindingRecord(models.Model):
 
 
 class SuggestionRecord(models.Model):
-    """An index worth creating, with its price and whom it helps."""
+    """An index worth creating, with its price and whom it helps, and what became of it.
+
+    It is closed when there is nothing to create any more; ``state`` says why. ``outcome`` is ``{}`` until it was built;
+    then as ``analyzer/following.py`` writes it.
+    """
+
+    class State(models.TextChoices):
+        SUGGESTED = "suggested", "to be created"
+        BUILT = "built", "created, its use not yet known"
+        REALISED = "realised", "created and of use"
+        NOT_USED = "not_used", "created and not used"
+        CLOSED = "closed", "no longer suggested"
+
+    FOLLOWED = (State.BUILT, State.REALISED, State.NOT_USED)  # the index is there
 
     database = models.ForeignKey(Database, models.CASCADE, related_name="suggestions")
     key = models.CharField(max_length=500)
@@ -304,6 +317,7 @@ class SuggestionRecord(models.Model):
     name = models.CharField(max_length=63)
     method = models.CharField(max_length=20)
     columns = models.JSONField()
+    definition = models.JSONField(default=dict)  # advice.outcome.definition_to_json; {} where it was not kept
     ddl = models.TextField()
     undo_ddl = models.TextField()
     estimated_size_bytes = models.BigIntegerField(null=True)
@@ -316,6 +330,10 @@ class SuggestionRecord(models.Model):
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.SUGGESTED)
+    built_at = models.DateTimeField(null=True)  # of the first schema reading with the valid index
+    built_index_name = models.CharField(max_length=63, blank=True, default="")
+    outcome = models.JSONField(default=dict)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["database", "key"], name="uq_suggestion_key")]

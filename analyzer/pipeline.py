@@ -4,7 +4,7 @@
     sample_activity      pg_stat_activity -> session evidence and real parameter values
     read_schema          catalog and preflight -> facts
     explain_statements   the costliest statements without a fresh plan -> plans, within the budget
-    check_server         plans, behaviour and schema -> findings -> suggestions
+    check_server         plans, behaviour and schema -> findings -> suggestions; what became of those that were built
 """
 
 import logging
@@ -25,6 +25,7 @@ from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
 from analyzer.errors import PgLoupeError
 from analyzer.facts import SchemaFacts
 from analyzer.findings import Finding
+from analyzer.following import follow_indexes
 from analyzer.models import (
     Database,
     ExplainAudit,
@@ -326,6 +327,7 @@ def check_server(server: Server) -> str:
         *_check_schema(server, database, facts, now),
     ]
     if facts is not None:
+        follow_indexes(database, facts, now)
         _suggest(server, database, daily, facts)
     return "; ".join(notes)
 

@@ -54,6 +54,7 @@ class Suggestion:
     finding_keys: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()  # the DDL one by one
     undo_statements: tuple[str, ...] = ()
+    definition: IndexDefinition | None = field(default=None, repr=False, compare=False)
 
     @property
     def qualified_table(self) -> str:
@@ -185,6 +186,7 @@ def _suggestion(
         finding_keys=_answered(table, helps, keys, findings),
         statements=ddl.statements,
         undo_statements=ddl.undo_statements,
+        definition=definition,
     )
 
 

@@ -18,6 +18,7 @@ RELATION_COLUMNS = (
     "seq_scans", "seq_rows_read", "index_scans", "inserted_rows", "updated_rows", "deleted_rows", "hot_updated_rows",
 )  # fmt: skip
 MOVING = ("inserted_rows", "updated_rows", "deleted_rows")
+READINGS_LOOKED_AT = 20  # judgement: one for each change of the schema
 RATE_WINDOW = timedelta(days=7)  # a week holds every day's habits once
 # What moves without anybody changing the schema: figures, not structure.
 FIGURES = {
@@ -68,6 +69,21 @@ def newest_schema(database: Database) -> SchemaFacts | None:
             )
         )
     return replace(facts, tables=tuple(tables))
+
+
+def last_reading_without(database: Database, index_oid: int) -> tuple[datetime | None, datetime | None]:
+    """When the schema was last read without this index, or with it not usable yet; and when first with it since.
+
+    None for what no reading shows. Several readings differ from each other while an index is built.
+    """
+    since = None
+    readings = SchemaReading.objects.filter(database=database).order_by("-taken_at")
+    for reading in readings[:READINGS_LOOKED_AT].iterator():
+        indexes = (i for t in _unpack(reading)["tables"] for i in t["indexes"])
+        if not any(i["oid"] == index_oid and i["is_valid"] and i["is_ready"] for i in indexes):
+            return reading.confirmed_at, since
+        since = reading.taken_at
+    return None, since
 
 
 def _unpack(reading: SchemaReading) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from django.db import transaction
 from django.utils import timezone
 
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.outcome import definition_to_json
 from analyzer.models import Database, NoSuggestion, Statement, SuggestionRecord
 
 
@@ -19,6 +21,8 @@ class SuggestionLike(Protocol):
     def qualified_table(self) -> str: ...
     @property
     def columns(self) -> Sequence[Any]: ...  # each with its name, or its expression, as ``name``
+    @property
+    def definition(self) -> IndexDefinition | None: ...  # to find it on the server once it is built
     @property
     def method(self) -> str: ...
     @property
@@ -49,7 +53,10 @@ class AdviceLike(Protocol):
 
 
 def keep_suggestions(database: Database, advice: AdviceLike, *, now: datetime | None = None) -> list[SuggestionRecord]:
-    """Keep one run's advice for the whole database: what it no longer suggests closes, what is back reopens."""
+    """Keep one run's advice for the whole database: what it no longer suggests closes, what is back reopens.
+
+    A record whose index is there (``SuggestionRecord.FOLLOWED``) is left to ``analyzer/following.py``.
+    """
     now = now or timezone.now()
     with transaction.atomic():
         Database.objects.select_for_update().get(pk=database.pk)  # one run at a time
@@ -58,11 +65,12 @@ def keep_suggestions(database: Database, advice: AdviceLike, *, now: datetime | 
         for suggestion in advice.suggestions:
             key = suggestion.key[:500]
             record = known.get(key) or SuggestionRecord(database=database, key=key, first_seen=now)
-            _fill(record, suggestion, now)
-            record.save()
+            if record.state not in SuggestionRecord.FOLLOWED:
+                _fill(record, suggestion, now)
+                record.save()
             kept[key] = record
         SuggestionRecord.objects.filter(database=database, closed_at__isnull=True).exclude(key__in=list(kept)).update(
-            closed_at=now
+            closed_at=now, state=SuggestionRecord.State.CLOSED
         )
         _keep_reasons(database, advice.reasons, now)
     return list(kept.values())
@@ -79,7 +87,10 @@ def _fill(record: SuggestionRecord, suggestion: SuggestionLike, now: datetime) -
     record.warnings, record.finding_keys = list(suggestion.warnings), list(suggestion.finding_keys)
     record.helps = helps
     record.helped_time_s_per_day = sum(times) if times else None
+    record.definition = {} if suggestion.definition is None else definition_to_json(suggestion.definition)
     record.last_seen, record.closed_at = now, None
+    record.state, record.built_at, record.built_index_name = SuggestionRecord.State.SUGGESTED, None, ""
+    record.outcome = {}
 
 
 def _help(help_: Any) -> dict[str, Any]:

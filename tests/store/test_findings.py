@@ -113,6 +113,7 @@ class Suggestion:
     qualified_table: str = "public.t"
     columns: tuple[Any, ...] = (SimpleNamespace(name="a"),)
     method: str = "btree"
+    definition: None = None
     name: str = "ix_t_a"
     ddl: str = "CREATE INDEX CONCURRENTLY"
     undo_ddl: str = "DROP INDEX CONCURRENTLY"

@@ -1,0 +1,167 @@
+"""What became of a suggested index: not there, built, of use, or of none. Figures in, a verdict out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index, is_same_definition
+from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+
+State = Literal["built", "realised", "not_used"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeLimits:
+    # judgement: about where the mean of times that scatter by their own size is known to a fifth (1 / sqrt(30))
+    calls: int = 30
+    # judgement: an hour holds what a web application does; less may miss the page the index is for
+    wait_s: float = 3600.0
+    # judgement: smaller gains are not told from the load of the day
+    gain_ratio: float = 0.10
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One statement over a span of time; None where it did not run."""
+
+    calls: int = 0
+    mean_exec_time_ms: float | None = None
+    blocks_per_call: float | None = None  # shared blocks it touched, found in the cache or read
+
+
+@dataclass(frozen=True, slots=True)
+class StatementOutcome:
+    """``plan_change``: in words; "" where the plan before or after is not known."""
+
+    fingerprint: str
+    before: Measured
+    after: Measured
+    plan_change: str = ""
+
+    @property
+    def gain_ratio(self) -> float | None:
+        """Share of the mean time that is saved; negative where it became slower, None where it is not known."""
+        before, after = self.before.mean_exec_time_ms, self.after.mean_exec_time_ms
+        return 1 - after / before if before and after is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """``scans``: of the index since it was built; None where the server does not count them."""
+
+    since_s: float
+    scans: int | None
+    statements: tuple[StatementOutcome, ...]
+
+    @property
+    def calls(self) -> int:
+        """Of the statements the index is for, since it was built."""
+        return sum(s.after.calls for s in self.statements)
+
+
+def decide(observed: Observed, limits: OutcomeLimits) -> State:
+    """``built`` as long as too little happened to tell.
+
+    An index that no statement names (it serves a foreign key) is of use as soon as it is scanned, and never useless:
+    parents may be deleted once a year.
+    """
+    has_waited = observed.since_s >= limits.wait_s
+    has_enough_calls = observed.calls >= limits.calls
+    is_used = None if observed.scans is None else observed.scans > 0
+    gains = any((s.gain_ratio or 0.0) >= limits.gain_ratio for s in observed.statements)
+    if is_used or (is_used is None and gains):
+        enough = observed.calls if observed.statements else observed.scans or 0
+        return "realised" if enough >= limits.calls or (has_waited and enough) else "built"
+    return "not_used" if is_used is False and has_enough_calls and has_waited else "built"
+
+
+def built_index(definition: IndexDefinition) -> IndexFacts | None:
+    """The usable index of just this definition on its table, whatever its name; the oldest of several."""
+    same = [i for i in definition.table.indexes if i.is_usable and is_same_definition(definition, i)]
+    return min(same, key=lambda i: i.oid, default=None)
+
+
+def index_scans(index: IndexFacts, table: TableFacts, facts: SchemaFacts) -> int | None:
+    """Scans of the index, with those of its partitions; None where the server does not say."""
+    if table.kind != "p":
+        return index.scans
+    parts = [(i, t) for oid in table.partitions if (t := facts.table(oid)) for i in t.indexes]
+    counts = [index_scans(i, t, facts) for i, t in parts if i.parent_oid == index.oid]
+    known = [c for c in counts if c is not None]
+    return sum(known) if known else None
+
+
+def scans_since(earlier: int | None, last: int | None, now: int | None) -> int | None:
+    """``earlier`` scans counted by the time the counter stood at ``last``; a counter that fell began anew."""
+    if now is None:
+        return earlier
+    if last is None:
+        return (earlier or 0) + now
+    return (earlier or 0) + (now - last if now >= last else now)
+
+
+def kept_for(index: IndexFacts, table: TableFacts) -> str:
+    """Why an index that nothing reads must stay all the same, in one sentence; "" where it can go."""
+    if index.backs_constraint or index.is_unique:
+        return "It is unique: the table's rows are checked by it."
+    if index.is_replica_identity:
+        return "Logical replication finds the table's rows by it."
+    for key in table.foreign_keys:
+        if set(index.columns[: len(key.columns)]) == set(key.columns):
+            return f"Deleting or changing a row that {key.name} references reads it."
+    return ""
+
+
+def drop_ddl(index: IndexFacts, table: TableFacts) -> str:
+    return drop_index(index, table).text
+
+
+def headline(statements: Sequence[StatementOutcome]) -> StatementOutcome | None:
+    """The statement to show first: measured before and after, the one whose time changed most in all."""
+    known = [s for s in statements if s.gain_ratio is not None]
+    return max(known, key=_saved_ms, default=None)
+
+
+def _saved_ms(outcome: StatementOutcome) -> float:
+    before, after = outcome.before.mean_exec_time_ms or 0.0, outcome.after.mean_exec_time_ms or 0.0
+    return (before - after) * outcome.after.calls
+
+
+def definition_to_json(definition: IndexDefinition) -> dict[str, Any]:
+    """A definition by names, to be found again in later readings of the schema."""
+    return {
+        "schema": definition.table.schema,
+        "table": definition.table.name,
+        "columns": [asdict(column) for column in definition.columns],
+        "method": definition.method,
+        "include": list(definition.include),
+        "predicate": definition.predicate,
+        "is_unique": definition.is_unique,
+        "storage": definition.storage,
+    }
+
+
+def definition_from_json(data: Mapping[str, Any], facts: SchemaFacts) -> IndexDefinition | None:
+    """None where the table is gone."""
+    table = facts.find_table(data["table"], data["schema"])
+    if table is None:
+        return None
+    return IndexDefinition(
+        table,
+        tuple(IndexColumn(**column) for column in data["columns"]),
+        data["method"],
+        tuple(data["include"]),
+        data["predicate"],
+        data["is_unique"],
+        data["storage"],
+    )
+
+
+def statement_to_json(outcome: StatementOutcome) -> dict[str, Any]:
+    return asdict(outcome)
+
+
+def statement_from_json(data: Mapping[str, Any]) -> StatementOutcome:
+    return StatementOutcome(
+        data["fingerprint"], Measured(**data["before"]), Measured(**data["after"]), data["plan_change"]
+    )
