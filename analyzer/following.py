@@ -5,7 +5,8 @@ snapshot since the first reading with it, so that no interval holds both. ``outc
 
     {"until": the end of the span before, "scans": since it was built or None, "scans_counter": the server's, last read,
      "calls": of the helped statements since, "calls_wanted": how many decide, "statements": [StatementOutcome],
-     "kept_for": why it must not be dropped, "drop_ddl": only where it was not used}
+     "kept_for": why it must not be dropped, "drop_ddl": only where it was not used, "decided_at": when it was
+     realised or found not used; None until then}
 """
 
 from collections.abc import Sequence
@@ -123,8 +124,11 @@ def _measure(
     counter = index_scans(index, definition.table, facts)
     scans = scans_since(kept.get("scans"), kept.get("scans_counter"), counter)
     observed = Observed(age.total_seconds(), scans, tuple(statements))
+    decided_at = kept.get("decided_at")
     if record.state != State.REALISED:
-        record.state = decide(observed, limits)
+        state = decide(observed, limits)
+        if state != record.state:
+            record.state, decided_at = state, now.isoformat()
     if record.state == State.REALISED:
         record.level = EvidenceLevel.REALISED
     why_kept = kept_for(index, definition.table)
@@ -138,6 +142,7 @@ def _measure(
         "statements": [statement_to_json(s) for s in statements],
         "kept_for": why_kept,
         "drop_ddl": drop_ddl(index, definition.table) if is_useless else "",
+        "decided_at": decided_at,
     }
     record.save()
 

@@ -310,6 +310,7 @@ class SuggestionRecord(models.Model):
         CLOSED = "closed", "no longer suggested"
 
     FOLLOWED = (State.BUILT, State.REALISED, State.NOT_USED)  # the index is there
+    OPEN_OR_BUILT = Q(closed_at__isnull=True) | Q(state__in=FOLLOWED)
 
     database = models.ForeignKey(Database, models.CASCADE, related_name="suggestions")
     key = models.CharField(max_length=500)

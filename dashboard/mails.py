@@ -17,7 +17,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 
-from analyzer.reports.report import IndexToCreate, Report, ReportedFinding, StatementChange, StatementSum
+from analyzer.reports.report import IndexOutcome, IndexToCreate, Report, ReportedFinding, StatementChange, StatementSum
 from dashboard.templatetags.texts import has_hidden, visible
 
 # Gmail cuts a mail at 102 kB of HTML and hides the rest, the unsubscribe link with it.
@@ -81,6 +81,8 @@ def compose(report: Report, zone: ZoneInfo, *, unsubscribe_url: str = "", is_sho
                 "groups": _groups(report, most),
                 "indexes": [_index(index) for index in report.indexes[:most]],
                 "more_indexes": max(0, len(report.indexes) - most),
+                "outcomes": [(outcome, *_ddl(outcome.drop_ddl)) for outcome in report.outcomes[:most]],
+                "more_outcomes": max(0, len(report.outcomes) - most),
                 "statements": _statements(report, most),
                 "servers": [(s, base + reverse("server", args=[s.slug])) for s in report.servers[:20]],
                 "more_servers": max(0, len(report.servers) - 20),
@@ -112,8 +114,12 @@ def subject_of(report: Report) -> str:
     changed = ", ".join(f"{n} {word}" for n, word in counts if n)
     if not changed and report.indexes:
         changed = f"{len(report.indexes)} new index suggestion{'s' if len(report.indexes) > 1 else ''}"
+    if not changed and report.outcomes:
+        changed = f"{len(report.outcomes)} new index{'es' if len(report.outcomes) > 1 else ''} judged"
     parts.append(changed or ("nothing else new" if down else "Nothing new"))
-    told: list[ReportedFinding | IndexToCreate] = [*report.new, *report.worse, *report.fixed, *report.indexes]
+    told: list[ReportedFinding | IndexToCreate | IndexOutcome] = [
+        *report.new, *report.worse, *report.fixed, *report.indexes, *report.outcomes,
+    ]  # fmt: skip
     names = list(dict.fromkeys(_header(t.server) for t in told) if told else (_header(s.name) for s in report.servers))
     where = ""
     if names and not down:
@@ -168,19 +174,19 @@ def _shown(found: ReportedFinding) -> Shown:
     url = settings.PGLOUPE_BASE_URL + reverse("finding", args=[found.pk])
     if found.index is None:
         return Shown(found, url)
-    ddl, is_elsewhere = _ddl(found.index)
+    ddl, is_elsewhere = _ddl(found.index.ddl)
     return Shown(found, url, ddl, is_elsewhere)
 
 
 def _index(index: IndexToCreate) -> tuple[IndexToCreate, str, bool]:
-    return (index, *_ddl(index))
+    return (index, *_ddl(index.ddl))
 
 
-def _ddl(index: IndexToCreate) -> tuple[str, bool]:
+def _ddl(ddl: str) -> tuple[str, bool]:
     """Text that is copied must be whole and hold nothing unseen; otherwise it is copied from its page."""
-    if len(index.ddl) > LONGEST_DDL or has_hidden(index.ddl):
+    if len(ddl) > LONGEST_DDL or has_hidden(ddl):
         return "", True
-    return index.ddl, False
+    return ddl, False
 
 
 def _statement_url(statement: StatementSum) -> str:

@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from analyzer.models import FindingImpact, FindingRecord, Server, StepStatus, SuggestionRecord
 from analyzer.reports.report import (
+    IndexOutcome,
     IndexToCreate,
     Report,
     ReportedFinding,
@@ -18,6 +19,7 @@ from analyzer.reports.report import (
 )
 from analyzer.store.reading import StatementPage, Window, statement_totals
 from dashboard.server_state import State, server_state
+from dashboard.templatetags.outcomes import outcome_sentence
 
 MOST_STATEMENTS = 10
 BASELINE_WITHIN = timedelta(hours=2)  # how long before a window figures may lie and still be those of its start
@@ -58,6 +60,7 @@ def report_of(servers: Sequence[Server], start: datetime, end: datetime, now: da
         servers=nights,
         findings=_findings(servers, start, end),
         indexes=_indexes(servers),
+        outcomes=_outcomes(servers, start),
         statements=statements,
         statements_before=before,
         measured_before=measured_before,
@@ -148,6 +151,26 @@ def _indexes(servers: Sequence[Server]) -> list[IndexToCreate]:
             finding_keys=tuple(r.finding_keys),
             estimated_size_bytes=r.estimated_size_bytes,
             helped_time_s_per_day=r.helped_time_s_per_day,
+        )
+        for r in records
+    ]
+
+
+def _outcomes(servers: Sequence[Server], start: datetime) -> list[IndexOutcome]:
+    """Suggestions that were realised, or found not used, since ``start``."""
+    records = SuggestionRecord.objects.filter(
+        state__in=(SuggestionRecord.State.REALISED, SuggestionRecord.State.NOT_USED),
+        outcome__decided_at__gt=start.isoformat(),
+        database__server__in=servers,
+    ).select_related("database__server")
+    return [
+        IndexOutcome(
+            server=r.database.server.name,
+            server_slug=r.database.server.slug,
+            table=r.table,
+            sentence=outcome_sentence(r),
+            decided_at=datetime.fromisoformat(r.outcome["decided_at"]),
+            drop_ddl=r.outcome.get("drop_ddl", ""),
         )
         for r in records
     ]

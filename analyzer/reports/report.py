@@ -37,6 +37,18 @@ class IndexToCreate:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexOutcome:
+    """What became of a suggestion that was followed. ``drop_ddl`` is "" where the index should stay."""
+
+    server: str
+    server_slug: str
+    table: str
+    sentence: str
+    decided_at: datetime
+    drop_ddl: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportedFinding:
     """A finding as the store has it, and what is known of it a day before.
 
@@ -139,6 +151,7 @@ class Report:
     fixed: tuple[ReportedFinding, ...] = ()
     open: tuple[ReportedFinding, ...] = ()
     indexes: tuple[IndexToCreate, ...] = ()  # new ones that stand with none of the findings above
+    outcomes: tuple[IndexOutcome, ...] = ()  # decided in the window
     statements: tuple[StatementChange, ...] = ()
 
     @property
@@ -148,7 +161,7 @@ class Report:
     @property
     def is_quiet(self) -> bool:
         """Nothing changed and every server was sampled: one line says it."""
-        return not (self.new or self.worse or self.fixed or self.indexes or self.in_trouble)
+        return not (self.new or self.worse or self.fixed or self.indexes or self.outcomes or self.in_trouble)
 
 
 @dataclass
@@ -166,6 +179,7 @@ def build_report(
     servers: Sequence[ServerNight] = (),
     findings: Iterable[ReportedFinding] = (),
     indexes: Iterable[IndexToCreate] = (),
+    outcomes: Iterable[IndexOutcome] = (),
     statements: Iterable[StatementSum] = (),
     statements_before: Iterable[StatementSum] = (),
     measured_before: Iterable[str] = (),
@@ -191,6 +205,7 @@ def build_report(
         fixed=tuple(told.fixed),
         open=tuple(told.open),
         indexes=tuple(i for i in left if start < i.first_seen <= end),
+        outcomes=tuple(sorted((o for o in outcomes if start < o.decided_at <= end), key=lambda o: o.decided_at)),
         statements=_changes(statements, statements_before, set(measured_before), most_statements),
     )
 

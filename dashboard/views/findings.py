@@ -114,7 +114,7 @@ def _page(request: HttpRequest, found: FindingRecord, *, status: int = 200, mute
 def _suggestions(found: FindingRecord) -> list[SuggestionRecord]:
     return list(
         SuggestionRecord.objects.filter(
-            database__server=found.server, closed_at__isnull=True, finding_keys__contains=[found.key]
+            SuggestionRecord.OPEN_OR_BUILT, database__server=found.server, finding_keys__contains=[found.key]
         ).order_by("-helped_time_s_per_day", "pk")[:5]
     )
 

@@ -63,7 +63,8 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
     totals = page.rows[0] if page.rows else None
     findings = list(_findings(found))
     is_open = [f for f in findings if f.closed_at is None and f.muted_at is None]
-    suggestions = suggestions_for_statement(found, is_open)
+    suggested = suggestions_for_statement(found, is_open)
+    suggestions = [s for s in suggested if s.closed_at is None]
     plans = list(found.plans.defer("plan").order_by("-last_seen", "-pk")[:PLANS_SHOWN])
     plan = _chosen(plans, request.GET.get("plan"))
     context = {
@@ -80,6 +81,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "findings": is_open,
         "hidden_findings": len(findings) - len(is_open),
         "suggestions": suggestions,
+        "built": [s for s in suggested if s.closed_at is not None],
         "no_suggestions": [] if suggestions else list(found.no_suggestions.order_by("-said_at")[:3]),
         "plans": _plan_rows(plans, plan),
         "related": _related(found, is_open),
@@ -92,12 +94,12 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
 
 
 def suggestions_for_statement(found: Statement, findings: list[FindingRecord]) -> list[SuggestionRecord]:
-    """Open suggestions that name this statement or one of its findings, the most helpful first. One query."""
+    """Suggestions that name this statement or one of its findings, open or built, the most helpful first. One query."""
     names = Q(helps__contains=[{"fingerprint": found.fingerprint}])
     for finding in findings:
         names |= Q(finding_keys__contains=[finding.key])
     return list(
-        SuggestionRecord.objects.filter(names, database__server=found.server, closed_at__isnull=True).order_by(
+        SuggestionRecord.objects.filter(names, SuggestionRecord.OPEN_OR_BUILT, database__server=found.server).order_by(
             "-helped_time_s_per_day", "pk"
         )[:10]
     )

@@ -145,6 +145,45 @@ def test_statement_page_tells_what_why_and_what_to_do(person, shop):
     assert "public.shop_order 160 000 14 MB CREATE INDEX shop_order_pkey" in shown
 
 
+def _outcome(suggestion, state, **outcome):
+    figures = {"before": {"calls": 900, "mean_exec_time_ms": 41.0, "blocks_per_call": 1204.0},
+               "after": {"calls": 12, "mean_exec_time_ms": 0.3, "blocks_per_call": 5.2}}  # fmt: skip
+    change = "Seq Scan on shop_order o became Index Scan using theirs"
+    statement = {"fingerprint": suggestion.helps[0]["fingerprint"], **figures, "plan_change": change}
+    suggestion.outcome = {"calls": 12, "calls_wanted": 30, "scans": 12, "statements": [statement], **outcome}
+    suggestion.state, suggestion.closed_at = state, timezone.now()
+    suggestion.built_at, suggestion.built_index_name = timezone.now().replace(month=11, day=24), "theirs\u202e"
+    suggestion.save()
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "words"),
+    [
+        ("built", {}, "Built on 24 Nov as theirs⟨U+202E⟩, waiting for calls (12 of 30)."),
+        ("built", {"calls": 40}, "Built on 24 Nov as theirs⟨U+202E⟩, 12 scans in 40 calls so far; too early to tell."),
+        ("built", {"statements": []}, "Built on 24 Nov as theirs⟨U+202E⟩, waiting for its first scan."),
+        ("realised", {}, "Realised: mean 41 ms → 300 µs, blocks 1 204 → 5 per call,"
+                         " Seq Scan on shop_order o became Index Scan using theirs."),
+        ("realised", {"statements": []}, "Realised: scanned 12 times since it was built;"
+                                         " how long it took before is not known."),
+        ("not_used", {"drop_ddl": "DROP INDEX CONCURRENTLY IF EXISTS public.theirs;", "calls": 31},
+         "Not used: built on 24 Nov as theirs⟨U+202E⟩, no scan in 31 calls since. It only costs:"),
+        ("not_used", {"kept_for": "It is unique: the table's rows are checked by it."},
+         "no scan in 12 calls since. It is unique: the table&#x27;s rows are checked by it."),
+    ],
+)  # fmt: skip
+def test_statement_says_what_became_of_its_index(person, shop, state, outcome, words):
+    _outcome(shop.suggestion, state, **outcome)
+    response = person.get(f"/servers/shop/statements/{shop.statements[0].fingerprint}/")
+    shown, page = text_of(response), response.content.decode()
+    assert words in shown
+    assert "What became of it" in shown
+    assert "Why no index is suggested" in shown  # nothing is to be created any more
+    assert ("Drop it" in shown) == bool(outcome.get("drop_ddl"))
+    assert 'id="suggestions"' not in page
+    assert shop.suggestion.ddl not in text_of(person.get("/"))  # not among what is to be done
+
+
 def test_statement_without_a_suggestion_says_why(person, shop):
     statement = shop.statements[2]
     shown = text_of(person.get(f"/servers/shop/statements/{statement.fingerprint}/"))

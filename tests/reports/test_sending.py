@@ -199,6 +199,32 @@ def test_mail_tells_the_night_with_ddl_and_a_link_for_each_finding(smtp):
     assert all(len(line) <= 998 for line in smtp.raw[0].split(b"\r\n")), "RFC 5322"
 
 
+def test_mail_tells_what_became_of_new_indexes(smtp):
+    now = timezone.now()
+    of = world.server()
+    world.step(of)
+    made = [world.suggestion(of, world.key_finding(), "public.shop_order", name) for name in ("a", "b", "c", "d")]
+    span = {"calls": 40, "mean_exec_time_ms": 41.0, "blocks_per_call": 1204.0}
+    statement = {"fingerprint": "f", "before": span, "after": {**span, "mean_exec_time_ms": 0.3}, "plan_change": ""}
+    drop = "DROP INDEX CONCURRENTLY IF EXISTS public.ix_b;\n"
+    for record, state, hours, ddl in zip(
+        made, ("realised", "not_used", "realised", "built"), (3, 2, 30, None), ("", drop, "", ""), strict=True
+    ):
+        decided_at = None if hours is None else (now - timedelta(hours=hours)).isoformat()
+        record.outcome = {"statements": [statement], "calls": 40, "decided_at": decided_at, "drop_ddl": ddl}
+        record.state, record.closed_at, record.built_at = state, now - timedelta(days=2), now - timedelta(days=2)
+        record.save()
+    nights.subscription(world.user(), hour=now.hour, time_zone="UTC", quiet_nights="skip")
+    run_at(now)
+    [(_, _, message)] = smtp.received
+    assert message["Subject"] == "2 new indexes judged on shop"
+    html, text = part(message, "html"), part(message, "plain")
+    told = text[text.index("WHAT BECAME OF NEW INDEXES") :]
+    assert told.count("Realised: mean 41 ms → 300 µs, blocks 1 204 → 1 204 per call.") == 1
+    assert told.index("Realised") < told.index("Not used") < told.index(drop.strip())
+    assert html.count(drop.strip()) == 1
+
+
 def test_quiet_night_is_one_line_or_no_mail(smtp):
     world.step(world.server())
     now = timezone.now()
