@@ -1,11 +1,12 @@
 """Which sums answer for a window, and their total per entry.
 
 A window is covered by the longest spans that lie in it: days, hours at its edges, minutes at theirs, and the
-fresh rows after the mark. Each span says how much of it was measured.
+fresh rows after the mark. Each span says how much of it was measured. They are read once and decoded column by
+column: a list ranks all statements by one or two, and needs the others of the fifty it shows.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -30,8 +31,37 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
+class Spans:
+    """The sums of a window, read and not decoded yet; rows after ``fresh_from`` are in none of them.
+
+    ``is_whole``: of all entries; else chunks without the entries asked for are missing.
+    """
+
+    server: Server
+    window: Window
+    chunks: list[sums.Chunk]
+    fresh_from: datetime
+    is_whole: bool
+
+    def within(
+        self, step: timedelta, columns: Sequence[str], entry_ids: Sequence[int] | None = None
+    ) -> Iterator[sums.Chunk]:
+        """The chunks with ``columns``, none longer than ``step``: instead of days (and hours) their hours are read."""
+        long = [chunk for chunk in self.chunks if chunk.ends_at - chunk.starts_at > step]
+        if long:
+            yield from sums.read(
+                "statement_hour",
+                "server_id = %(server)s and starts_at >= %(first)s and starts_at < %(last)s",
+                {"server": self.server.pk, "first": long[0].starts_at, "last": max(c.ends_at for c in long)},
+                columns,
+                entry_ids,
+            )
+        yield from (chunk for chunk in self.chunks if chunk.ends_at - chunk.starts_at <= step)
+
+
+@dataclass(frozen=True, slots=True)
 class EntrySums:
-    """Sums per entry of a server (own ones left out) over a window; the last two are of the whole server."""
+    """Sums per entry of a server (own ones left out) over a window; seconds and time are of the whole server."""
 
     statement_ids: Ints
     database_oids: Ints
@@ -39,6 +69,7 @@ class EntrySums:
     total: sums.Accumulator
     covered_s: float
     server_time_ms: float
+    spans: Spans
 
     def column(self, name: str) -> Ints:
         return self.total.column(name)
@@ -59,11 +90,29 @@ class EntrySums:
             out.add(ids[at[some]], lambda name, s=some: columns[name][s])  # type: ignore[misc]
         return ids, {c: out.column(c) for c in self.total.columns}
 
+    def of_statements(
+        self, keep: NDArray[np.bool_], statement_ids: Ints, columns: Sequence[str]
+    ) -> tuple[Ints, dict[str, Ints]]:
+        """As ``by_statement``, of some statements; ``columns`` may be any that were read. One query."""
+        some = keep & np.isin(self.statement_ids, statement_ids)
+        total = sums.Accumulator(self.total.entry_ids[some], sums.needed(columns))
+        _add_up(self.spans, total, is_all=False)
+        there = replace(self, statement_ids=self.statement_ids[some], total=total)
+        return there.by_statement(np.ones(len(there.statement_ids), dtype=bool))
+
 
 def entry_sums(
-    server: Server, window: Window, columns: Sequence[str], statement_ids: Sequence[int] | None = None
+    server: Server,
+    window: Window,
+    columns: Sequence[str],
+    statement_ids: Sequence[int] | None = None,
+    *,
+    later: Sequence[str] = (),
 ) -> EntrySums:
-    """Of all entries, or of those of some statements. At most eight queries, whatever the window."""
+    """Of all entries, or of those of some statements. At most seven queries, whatever the window.
+
+    ``later``: further columns, read but left undecoded, for ``of_statements``.
+    """
     columns = sums.needed(columns)
     some = "" if statement_ids is None else " and statement_id = any(%(statements)s)"
     rows = copy_out(
@@ -74,24 +123,41 @@ def entry_sums(
     )
     total = sums.Accumulator(rows[:, 0].copy(), columns)
     wanted = None if statement_ids is None else total.entry_ids.tolist()
-    covered_s = 0.0
+    spans = read_spans(server, window, sums.needed([*columns, *later]), entry_ids=wanted)
+    _add_up(spans, total, is_all=spans.is_whole)
+    if spans.is_whole:
+        covered_s = sum(chunk.covered_s for chunk in spans.chunks if chunk.is_first)
+        covered_s += _measured(server, spans.fresh_from, window.end)[0]
+        time_ms = float(total.column("total_exec_time_us").sum()) / 1000
+    else:
+        covered_s, time_ms = _measured(server, first_moment(window), window.end)
+    return EntrySums(rows[:, 1], rows[:, 2], rows[:, 3], total, covered_s, time_ms, spans)
+
+
+def read_spans(
+    server: Server,
+    window: Window,
+    columns: Sequence[str],
+    *,
+    days: bool = True,
+    entry_ids: Sequence[int] | None = None,
+) -> Spans:
+    """What answers for the window: of all entries, or what may hold some. ``days=False``: hours instead of days."""
     mark = rolled_up_to(server)
-    for chunk in chunks(server, window, mark, columns, entry_ids=wanted):
-        if wanted is None:
+    chunks = list(_chunks(server, window, mark, columns, days=days, entry_ids=entry_ids))
+    return Spans(server, window, chunks, max(mark, window.start) if mark else window.start, entry_ids is None)
+
+
+def _add_up(spans: Spans, total: sums.Accumulator, *, is_all: bool) -> None:
+    """Chunks and fresh rows of all entries, or (then nobody else's numbers are decoded) of the total's. One query."""
+    for chunk in spans.chunks:
+        if is_all:
             total.add(chunk.entry_ids, chunk.column)
         else:
-            ids, at, _ = np.intersect1d(chunk.entry_ids, total.entry_ids, assume_unique=True, return_indices=True)
-            total.add(ids, lambda name, c=chunk, at=at: c.pick(name, at))  # type: ignore[misc]
-        covered_s += chunk.covered_s if chunk.is_first else 0
-    after = max(mark, window.start) if mark else window.start
-    if after < window.end:
-        _add_fresh(server, after, window.end, total, wanted)
-        covered_s += _measured(server, after, window.end)[0]
-    if wanted is None:
-        time_ms = float(total.column("total_exec_time_us").sum()) / 1000
-    else:  # chunks without these entries were not read
-        covered_s, time_ms = _measured(server, first_moment(window), window.end)
-    return EntrySums(rows[:, 1], rows[:, 2], rows[:, 3], total, covered_s, time_ms)
+            mine, at = chunk.find(total.entry_ids)
+            total.add(total.entry_ids[mine], lambda name, c=chunk, at=at: c.pick(name, at))  # type: ignore[misc]
+    if spans.fresh_from < spans.window.end:
+        _add_fresh(spans, total, None if is_all else total.entry_ids.tolist())
 
 
 def first_moment(window: Window) -> datetime:
@@ -105,19 +171,16 @@ def _is_exact(window: Window) -> bool:
     return window.end - window.start <= MINUTES_UP_TO and window.start > timezone.now() - RECENT_FOR
 
 
-def chunks(
+def _chunks(
     server: Server,
     window: Window,
     mark: datetime | None,
     columns: Sequence[str],
     *,
-    days: bool = True,
-    entry_ids: Sequence[int] | None = None,
+    days: bool,
+    entry_ids: Sequence[int] | None,
 ) -> Iterator[sums.Chunk]:
-    """The chunks that cover the window up to the mark.
-
-    ``days=False``: hours instead of days. With ``entry_ids``: those that may hold them.
-    """
+    """The chunks that cover the window up to the mark."""
     if mark is None:
         return
     end = min(window.end, mark)
@@ -162,9 +225,7 @@ def _ceil(at: datetime, step: str) -> datetime:
     return start if start == at else next_start(start, step)
 
 
-def _add_fresh(
-    server: Server, after: datetime, upto: datetime, total: sums.Accumulator, entry_ids: list[int] | None
-) -> None:
+def _add_fresh(spans: Spans, total: sums.Accumulator, entry_ids: list[int] | None) -> None:
     """Rows that are not in the sums yet."""
     expressions = rollup_expressions("d")
     wanted = "".join(f", coalesce({expressions[c]}, 0)::bigint" for c in total.columns)
@@ -173,7 +234,12 @@ def _add_fresh(
         f"select entry_id{wanted} from statement_delta d where {whose}"
         " and taken_at > %(after)s and taken_at <= %(upto)s group by 1",
         1 + len(total.columns),
-        {"server": server.pk, "entries": entry_ids or [], "after": after, "upto": upto},
+        {
+            "server": spans.server.pk,
+            "entries": entry_ids or [],
+            "after": spans.fresh_from,
+            "upto": spans.window.end,
+        },
     )
     total.add(rows[:, 0], lambda name: rows[:, 1 + total.columns.index(name)])
 

@@ -46,6 +46,14 @@ class Chunk:
     def column(self, name: str) -> Ints:
         return decode(self.data[name], len(self.entry_ids))
 
+    def find(self, entry_ids: Ints) -> tuple[Ints, Ints]:
+        """Which of ``entry_ids`` (ascending) are here, as positions in them, and their positions here."""
+        if not len(self.entry_ids):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        at = np.minimum(np.searchsorted(self.entry_ids, entry_ids), len(self.entry_ids) - 1)
+        mine = np.flatnonzero(self.entry_ids[at] == entry_ids)
+        return mine, at[mine]
+
     def pick(self, name: str, positions: Ints) -> Ints:
         """Numbers of some positions, without decoding the others."""
         data = self.data[name]

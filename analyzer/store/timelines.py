@@ -2,24 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from django.db import connection
 from numpy.typing import NDArray
 
-from analyzer.models import Server, Statement, StatementEntry
+from analyzer.models import Server, Statement
 from analyzer.store.copying import to_us
 from analyzer.store.packing import read_fresh, read_points
 from analyzer.store.partitions import floor_to
-from analyzer.store.rollups import rolled_up_to
-from analyzer.store.spans import chunks
+from analyzer.store.spans import EntrySums, Spans, read_spans
 from analyzer.store.windows import Window
 
 CHARTED: tuple[str, ...] = (
     "calls", "total_exec_time_us", "rows", "shared_hit_blocks", "shared_read_blocks", "temp_written_blocks",
     "shared_read_time_us", "wal_bytes",
 )  # fmt: skip
+SPARKED = "total_exec_time_us"  # what sparklines are of: in every reading of sums
 SPARKLINES_MINUTES_UP_TO_S = 2 * 3600
 HOURS_UP_TO_S = 8 * 86_400  # longer charts come from daily sums
 MINUTES_UP_TO_S = 24 * 3600  # a statement's chart of more than a day comes from hourly sums
@@ -102,7 +102,8 @@ def statement_timeline(statement: Statement, window: Window) -> Timeline:
     sums = np.zeros((len(starts), len(CHARTED)), dtype=np.int64)
     if by_hour:
         ids = np.array(sorted(entry_ids), dtype=np.int64)
-        for at_us, _, values in _times(statement.server, window, ids, CHARTED, days=by_day):
+        spans = read_spans(statement.server, window, CHARTED, days=by_day, entry_ids=ids.tolist())
+        for at_us, values in _times(spans, ids, CHARTED):
             bucket = (at_us // 1_000_000 - starts[0]) // step
             inside = (bucket >= 0) & (bucket < len(starts))
             np.add.at(sums, bucket[inside], values[inside])
@@ -116,27 +117,34 @@ def statement_timeline(statement: Statement, window: Window) -> Timeline:
     return Timeline(step, buckets, _gaps(server_id, window))
 
 
-def sparklines(
-    server: Server, statements: Sequence[int], window: Window, points: int = 30
-) -> dict[int, list[float | None]]:
-    """Execution time (ms) per bucket and Statement id: at most ``points`` buckets and two. At most six queries."""
+def sparklines(found: EntrySums, statements: Sequence[int], points: int = 30) -> dict[int, list[float | None]]:
+    """Execution time (ms) per bucket and Statement id: at most ``points`` buckets and two. At most three queries."""
+    spans, window = found.spans, found.spans.window
     by_day = window.duration_s > HOURS_UP_TO_S
     unit = 300 if window.duration_s <= SPARKLINES_MINUTES_UP_TO_S else 86_400 if by_day else 3600
     step = max(unit, -(-int(window.duration_s) // points // unit) * unit)
     starts = _starts(window, step)
-    after = window.start if unit == 300 else floor_to(window.start, "hour")
-    covered = _covered(server.pk, starts, step, after, window.end)
-    entries = StatementEntry.objects.filter(server=server, statement__in=list(statements)).order_by("pk")
     row_of = {statement: i for i, statement in enumerate(statements)}
-    pairs = [(pk, row_of[statement]) for pk, statement in entries.values_list("pk", "statement_id")]
-    entry_ids = np.array([pk for pk, _ in pairs], dtype=np.int64)
-    rows = np.array([row for _, row in pairs], dtype=np.int64)
+    keep = np.isin(found.statement_ids, list(row_of))
+    entry_ids = found.total.entry_ids[keep]
+    rows = np.array([row_of[statement] for statement in found.statement_ids[keep].tolist()], dtype=np.int64)
+    if spans.is_whole:  # then the chunks tell what was measured, too
+        some, after = None, spans.fresh_from
+    else:
+        some, after = entry_ids.tolist(), window.start if unit == 300 else floor_to(window.start, "hour")
+    covered = _covered(spans.server.pk, starts, step, after, window.end)
+    by_entry = np.zeros((len(entry_ids), len(starts)), dtype=np.int64)
+    for chunk in spans.within(timedelta(seconds=step), (SPARKED,), some):
+        bucket = (int(chunk.starts_at.timestamp()) - int(starts[0])) // step
+        if 0 <= bucket < len(starts):
+            mine, at = chunk.find(entry_ids)
+            by_entry[mine, bucket] += chunk.pick(SPARKED, at)
+            covered[bucket] += chunk.covered_s if chunk.is_first and spans.is_whole else 0
+    fresh = read_fresh(spans.server.pk, spans.fresh_from, window.end, (SPARKED,), entry_ids.tolist())
+    buckets = (fresh[:, 1] // 1_000_000 - starts[0]) // step
+    np.add.at(by_entry, (np.searchsorted(entry_ids, fresh[:, 0]), buckets), fresh[:, 2])
     time_us = np.zeros((len(statements), len(starts)))
-    times = _times(server, window, entry_ids, ("total_exec_time_us",), days=by_day)
-    for at_us, positions, values in times:
-        bucket = (at_us // 1_000_000 - starts[0]) // step
-        inside = (bucket >= 0) & (bucket < len(starts))
-        np.add.at(time_us, (rows[positions][inside], bucket[inside]), values[inside, 0])
+    np.add.at(time_us, rows, by_entry)
     return {
         statement: [float(v) / 1000 if c else None for v, c in zip(time_us[i], covered.tolist(), strict=True)]
         for statement, i in row_of.items()
@@ -144,27 +152,17 @@ def sparklines(
 
 
 def _times(
-    server: Server,
-    window: Window,
-    entry_ids: NDArray[np.int64],
-    columns: Sequence[str],
-    *,
-    days: bool,
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Times (Unix microseconds), positions in ``entry_ids`` (ascending) and counters: from sums, then fresh rows."""
+    spans: Spans, entry_ids: NDArray[np.int64], columns: Sequence[str]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Times (Unix microseconds) and counters of the entries (ascending): from sums, then fresh rows."""
     if not len(entry_ids):
         return
-    mark = rolled_up_to(server)
-    for chunk in chunks(server, window, mark, columns, days=days, entry_ids=entry_ids.tolist()):
-        at = np.searchsorted(chunk.entry_ids, entry_ids)
-        here = at < len(chunk.entry_ids)
-        here[here] = chunk.entry_ids[at[here]] == entry_ids[here]
-        positions = np.flatnonzero(here)
-        values = np.column_stack([chunk.pick(name, at[here]) for name in columns])
-        yield np.full(len(positions), to_us(chunk.starts_at)), positions, values
-    after = max(window.start, mark) if mark else window.start
-    points = read_fresh(server.pk, after, window.end, columns, entry_ids.tolist())
-    yield points[:, 1], np.searchsorted(entry_ids, points[:, 0]), points[:, 2:]
+    for chunk in spans.chunks:
+        _, at = chunk.find(entry_ids)
+        values = np.column_stack([chunk.pick(name, at) for name in columns])
+        yield np.full(len(at), to_us(chunk.starts_at)), values
+    points = read_fresh(spans.server.pk, spans.fresh_from, spans.window.end, columns, entry_ids.tolist())
+    yield points[:, 1], points[:, 2:]
 
 
 def _starts(window: Window, step: int) -> NDArray[np.int64]:

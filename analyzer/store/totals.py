@@ -1,7 +1,7 @@
 """Sums per statement over a window: the lists of statements, the rates of findings. A few queries each."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,8 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "io_time": ("shared_read_time_us", "shared_write_time_us"),
     "plan_time": ("total_plan_time_us",),
 }
-# What a list shows; a statement's page asks for nothing else either.
+RAN = ("calls", "total_exec_time_us", "total_plan_time_us")  # one of them moved: it ran, or was planned
+# All that pages show of a statement.
 SHOWN: tuple[str, ...] = (
     "calls", "total_exec_time_us", "rows", "stddev_exec_time_us", "min_exec_time_us", "max_exec_time_us",
     "total_plan_time_us", "shared_hit_blocks", "shared_read_blocks", "shared_dirtied_blocks",
@@ -35,7 +36,10 @@ SHOWN: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class StatementTotals:
-    """One statement over the window, whoever ran it. Blocks are of 8 kB (block_size)."""
+    """One statement over the window, whoever ran it. Blocks are of 8 kB (block_size).
+
+    ``sums`` holds the columns asked for; a figure made of another one is a KeyError.
+    """
 
     statement_id: int
     fingerprint: str
@@ -45,22 +49,70 @@ class StatementTotals:
     text_state: str
     first_seen: datetime
     last_seen: datetime
-    calls: int
-    total_exec_time_ms: float
     load_ratio: float | None  # share of the server's execution time in the window
-    rows: int
-    stddev_exec_time_ms: float
-    min_exec_time_ms: float | None  # of the extremes reached in the window; None: none was
-    max_exec_time_ms: float | None
-    total_plan_time_ms: float
-    shared_hit_blocks: int
-    shared_read_blocks: int
-    shared_dirtied_blocks: int
-    temp_read_blocks: int
-    temp_written_blocks: int
-    shared_read_time_ms: float
-    shared_write_time_ms: float
-    wal_bytes: int
+    sums: Mapping[str, int]
+
+    @property
+    def calls(self) -> int:
+        return self.sums["calls"]
+
+    @property
+    def total_exec_time_ms(self) -> float:
+        return self.sums["total_exec_time_us"] / 1000
+
+    @property
+    def rows(self) -> int:
+        return self.sums["rows"]
+
+    @property
+    def stddev_exec_time_ms(self) -> float:
+        return self.sums["stddev_exec_time_us"] / 1000
+
+    @property
+    def min_exec_time_ms(self) -> float | None:
+        """Of the extremes reached in the window; None: none was."""
+        return self.sums["min_exec_time_us"] / 1000 or None
+
+    @property
+    def max_exec_time_ms(self) -> float | None:
+        """Of the extremes reached in the window; None: none was."""
+        return self.sums["max_exec_time_us"] / 1000 or None
+
+    @property
+    def total_plan_time_ms(self) -> float:
+        return self.sums["total_plan_time_us"] / 1000
+
+    @property
+    def shared_hit_blocks(self) -> int:
+        return self.sums["shared_hit_blocks"]
+
+    @property
+    def shared_read_blocks(self) -> int:
+        return self.sums["shared_read_blocks"]
+
+    @property
+    def shared_dirtied_blocks(self) -> int:
+        return self.sums["shared_dirtied_blocks"]
+
+    @property
+    def temp_read_blocks(self) -> int:
+        return self.sums["temp_read_blocks"]
+
+    @property
+    def temp_written_blocks(self) -> int:
+        return self.sums["temp_written_blocks"]
+
+    @property
+    def shared_read_time_ms(self) -> float:
+        return self.sums["shared_read_time_us"] / 1000
+
+    @property
+    def shared_write_time_ms(self) -> float:
+        return self.sums["shared_write_time_us"] / 1000
+
+    @property
+    def wal_bytes(self) -> int:
+        return self.sums["wal_bytes"]
 
     @property
     def mean_exec_time_ms(self) -> float | None:
@@ -79,7 +131,10 @@ class StatementTotals:
 
 @dataclass(frozen=True, slots=True)
 class StatementPage:
-    """``count`` statements match; ``covered_s`` of the window were measured; totals are of all that match."""
+    """``count`` statements match; ``covered_s`` of the window were measured; totals are of all that match.
+
+    ``found``: what it was made of, for ``timelines.sparklines``.
+    """
 
     rows: list[StatementTotals]
     count: int
@@ -88,6 +143,7 @@ class StatementPage:
     covered_s: float
     start: datetime
     end: datetime
+    found: EntrySums = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,33 +163,43 @@ def statement_totals(
     limit: int = 50,
     offset: int = 0,
     filters: Mapping[str, Any] | None = None,
+    columns: Sequence[str] = SHOWN,
 ) -> StatementPage:
-    """Statements that ran in the window, sorted, a page of them. Nine queries at most.
+    """Statements that ran in the window, sorted, a page of them. Ten queries at most.
 
     ``order_by``: a key of ORDERS. ``filters``: ``search`` (part of the text), ``kind``, ``table``,
-    ``database_oid``, ``role_oid``, ``statement_ids``; empty ones are left out.
+    ``database_oid``, ``role_oid``, ``statement_ids``; empty ones are left out. ``columns``: what the rows need.
     """
     wanted = {k: v for k, v in (filters or {}).items() if v not in (None, "", [])}
-    found = entry_sums(server, window, SHOWN, wanted.get("statement_ids"))
-    statement_ids, sums = _by_statement(found, wanted)
+    orders = ORDERS.get(order_by, ORDERS["total_exec_time"])
+    ranked = tuple(dict.fromkeys([*RAN, *orders]))
+    found = entry_sums(server, window, ranked, wanted.get("statement_ids"), later=columns)
+    kept = _kept(found, wanted)
+    statement_ids, sums = found.by_statement(kept)
     allowed = _matching(server, wanted)
     if allowed is not None:
         keep = np.isin(statement_ids, allowed)
         statement_ids, sums = statement_ids[keep], {c: v[keep] for c, v in sums.items()}
-    by = sum((sums[c] for c in ORDERS.get(order_by, ORDERS["total_exec_time"])), np.zeros(len(statement_ids)))
+    by = sum((sums[c] for c in orders), np.zeros(len(statement_ids)))
     if order_by == "mean_exec_time":
         by = by / np.maximum(sums["calls"], 1)
     order = np.lexsort((statement_ids, -by if descending else by))[offset : offset + limit]
+    page_ids = statement_ids[order]
+    rest = [c for c in columns if c not in sums]
+    shown = {c: v[order] for c, v in sums.items()}
+    if rest:
+        ids, others = found.of_statements(kept, page_ids, rest)
+        shown |= {c: others[c][np.searchsorted(ids, page_ids)] for c in rest}
     about = {
         row[0]: row
-        for row in Statement.objects.filter(pk__in=statement_ids[order].tolist()).values_list(
+        for row in Statement.objects.filter(pk__in=page_ids.tolist()).values_list(
             "pk", "fingerprint", "normalized_sql", "kind", "tables", "text_state", "first_seen", "last_seen"
         )
     }
     return StatementPage(
         rows=[
-            _totals(about[pk], {c: int(v[i]) for c, v in sums.items()}, found.server_time_ms)
-            for i, pk in zip(order.tolist(), statement_ids[order].tolist(), strict=True)
+            _totals(about[pk], {c: int(v[i]) for c, v in shown.items()}, found.server_time_ms)
+            for i, pk in enumerate(page_ids.tolist())
             if pk in about  # deleted a moment ago
         ],
         count=len(statement_ids),
@@ -142,18 +208,18 @@ def statement_totals(
         covered_s=found.covered_s,
         start=window.start,
         end=window.end,
+        found=found,
     )
 
 
-def _by_statement(
-    found: EntrySums, wanted: Mapping[str, Any]
-) -> tuple[NDArray[np.int64], dict[str, NDArray[np.int64]]]:
-    """Statement ids and their sums over the entries that ran and that ``wanted`` leaves."""
-    keep = found.column("calls") + found.column("total_exec_time_us") + found.column("total_plan_time_us") > 0
+def _kept(found: EntrySums, wanted: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """The entries that ran and that ``wanted`` leaves."""
+    keep = np.sum([found.column(name) for name in RAN], axis=0) > 0
     for name in ("database_oid", "role_oid"):
         if name in wanted:
             keep &= getattr(found, name + "s") == wanted[name]
-    return found.by_statement(keep)
+    kept: NDArray[np.bool_] = keep
+    return kept
 
 
 def _matching(server: Server, wanted: Mapping[str, Any]) -> list[int] | None:
@@ -169,7 +235,7 @@ def _matching(server: Server, wanted: Mapping[str, Any]) -> list[int] | None:
     return list(statements.filter(**given).values_list("pk", flat=True)) if given else None
 
 
-def _totals(about: tuple[Any, ...], count: Mapping[str, int], server_time_ms: float) -> StatementTotals:
+def _totals(about: tuple[Any, ...], sums: Mapping[str, int], server_time_ms: float) -> StatementTotals:
     statement_id, found, sql, kind, tables, text_state, first_seen, last_seen = about
     return StatementTotals(
         statement_id=statement_id,
@@ -180,22 +246,8 @@ def _totals(about: tuple[Any, ...], count: Mapping[str, int], server_time_ms: fl
         text_state=text_state,
         first_seen=first_seen,
         last_seen=last_seen,
-        calls=count["calls"],
-        total_exec_time_ms=count["total_exec_time_us"] / 1000,
-        load_ratio=min(1.0, count["total_exec_time_us"] / 1000 / server_time_ms) if server_time_ms else None,
-        rows=count["rows"],
-        stddev_exec_time_ms=count["stddev_exec_time_us"] / 1000,
-        min_exec_time_ms=count["min_exec_time_us"] / 1000 or None,
-        max_exec_time_ms=count["max_exec_time_us"] / 1000 or None,
-        total_plan_time_ms=count["total_plan_time_us"] / 1000,
-        shared_hit_blocks=count["shared_hit_blocks"],
-        shared_read_blocks=count["shared_read_blocks"],
-        shared_dirtied_blocks=count["shared_dirtied_blocks"],
-        temp_read_blocks=count["temp_read_blocks"],
-        temp_written_blocks=count["temp_written_blocks"],
-        shared_read_time_ms=count["shared_read_time_us"] / 1000,
-        shared_write_time_ms=count["shared_write_time_us"] / 1000,
-        wal_bytes=count["wal_bytes"],
+        load_ratio=min(1.0, sums["total_exec_time_us"] / 1000 / server_time_ms) if server_time_ms else None,
+        sums=sums,
     )
 
 

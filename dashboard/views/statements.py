@@ -52,6 +52,14 @@ LAST_COLUMNS = {
     "wal": "WAL",
     "temp_written": "Temp written",
 }
+# What the rows need of the store, always and for the last column.
+NEEDED = ("calls", "total_exec_time_us", "rows")
+NEEDED_LAST = {
+    "shared_read": ("shared_read_blocks", "shared_hit_blocks"),
+    "io_time": ("shared_read_time_us", "shared_write_time_us", "shared_read_blocks"),
+    "wal": ("wal_bytes",),
+    "temp_written": ("temp_written_blocks",),
+}
 # How the texts of PostgreSQL's TransactionStmt begin.
 TRANSACTION_CONTROL = frozenset({"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
 FINGERPRINT = re.compile(r"[0-9a-f]{12,32}|q[0-9a-f]{16}")
@@ -131,7 +139,10 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
 
     def page_of(number: int) -> StatementPage:
         first = (number - 1) * PER_PAGE
-        return statement_totals(found, window, order_by=sort, limit=PER_PAGE, offset=first, filters=filters)
+        needed = (*NEEDED, *NEEDED_LAST[_last_column(sort)[1]])
+        return statement_totals(
+            found, window, order_by=sort, limit=PER_PAGE, offset=first, filters=filters, columns=needed
+        )
 
     page_number = max(1, min(10_000, _whole(request.GET.get("page"))))
     totals = page_of(page_number)
@@ -140,7 +151,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
         totals = page_of(page_number)
     offset = (page_number - 1) * PER_PAGE
     ids = [row.statement_id for row in totals.rows]
-    sparks = sparklines(found, ids, window) if ids else {}
+    sparks = sparklines(totals.found, ids) if ids else {}
     counts = dict(open_findings().filter(statement_id__in=ids).values_list("statement_id").annotate(Count("pk")))
     rows = [
         Row(
