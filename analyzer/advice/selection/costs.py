@@ -1,0 +1,117 @@
+"""What each query costs with each set of indexes: planned once, then concluded.
+
+A plan with the set X that uses only U costs the same with every set between U and X: more indexes never cost more, and
+the plan in hand stays possible. So a plan is a lower bound for every subset of X and an upper bound for every superset
+of U, and many sets need no plan of their own. PostgreSQL is very nearly that regular: it takes paths whose costs differ
+by less than 1 % as equal (pathnode.c, STD_FUZZ_FACTOR), so a cost can rise by that little when an index is added. Above
+GEQO's threshold of 12 tables the order of joins is a random search, and the bound holds only as well as that does.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from analyzer.advice.planner import Planned, Planner, Query, Refused
+from analyzer.advice.selection.bits import bits
+
+SAME = 1e-9  # relative: rounding of printed costs is two decimals, on costs from 1 on
+
+
+@dataclass(slots=True)
+class Entry:
+    """One plan: with the indexes ``given`` those of ``used`` were taken."""
+
+    given: int
+    used: int
+    cost: float
+
+
+@dataclass(slots=True)
+class CostBook:
+    """``relevant[q]``: the indexes on the query's tables. Costs are of one call, in the planner's units."""
+
+    planner: Planner
+    queries: Sequence[Query]
+    ids: Sequence[int]  # the planner's id of each index, by number
+    relevant: list[int]
+    without: frozenset[int] = frozenset()  # existing indexes hidden in every plan
+    max_plans: int = 1_000_000
+    refused: dict[int, str] = field(default_factory=dict)  # by query
+    plans: int = 0
+    _entries: list[list[Entry]] = field(default_factory=list)
+    _known: list[dict[int, tuple[float, float, int]]] = field(default_factory=list)
+    _numbers: dict[int, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._entries = [[] for _ in self.queries]
+        self._known = [{} for _ in self.queries]
+        self._numbers = {id_: number for number, id_ in enumerate(self.ids)}
+
+    @property
+    def may_plan(self) -> bool:
+        return self.plans < self.max_plans
+
+    def entries(self, q: int) -> list[Entry]:
+        return self._entries[q]
+
+    def bounds(self, q: int, chosen: int) -> tuple[float, float, int]:
+        """Least and greatest possible cost with ``chosen``, and what the plan of the greatest one uses."""
+        chosen &= self.relevant[q]
+        known = self._known[q].get(chosen)
+        if known is not None:
+            return known
+        low, high, used = 0.0, float("inf"), 0
+        for entry in self._entries[q]:
+            if not chosen & ~entry.given and entry.cost > low:
+                low = entry.cost
+            if not entry.used & ~chosen and (entry.cost < high or (entry.cost == high and entry.used < used)):
+                high, used = entry.cost, entry.used
+        result = (min(low, high), high, used)
+        self._known[q][chosen] = result
+        return result
+
+    def is_known(self, q: int, chosen: int) -> bool:
+        low, high, _ = self.bounds(q, chosen)
+        return high - low <= SAME * high
+
+    def cost(self, q: int, chosen: int) -> tuple[float, int]:
+        """Cost with exactly these indexes and those used: concluded where that is possible, else planned."""
+        low, high, used = self.bounds(q, chosen)
+        if high - low <= SAME * high:
+            return high, used
+        entry = self.plan(q, chosen)
+        return entry.cost, entry.used
+
+    def plan(self, q: int, chosen: int) -> Entry:
+        """Always asks the planner, unless this very set was planned."""
+        chosen &= self.relevant[q]
+        for entry in self._entries[q]:
+            if entry.given == chosen:
+                return entry
+        answer = self.ask(q, chosen)
+        if isinstance(answer, Refused):
+            self.refused.setdefault(q, answer.reason)
+            base = next((e.cost for e in self._entries[q] if e.given == 0), 0.0)
+            entry = Entry(chosen, 0, base)
+        else:
+            used = self.mask(answer.used) & chosen
+            entry = Entry(chosen, used, answer.total_cost)
+        self._entries[q].append(entry)
+        self._known[q].clear()
+        return entry
+
+    def ask(
+        self, q: int, chosen: int, without: Collection[int] = (), *, cached: bool = False
+    ) -> Planned | Refused:
+        """A plan that is not remembered: other constants, or other indexes hidden."""
+        self.plans += 1
+        hidden = self.without | frozenset(without)
+        ids = frozenset(self.ids[b] for b in bits(chosen & self.relevant[q]))
+        return self.planner.plan(self.queries[q], ids, hidden, cached=cached)
+
+    def mask(self, ids: Collection[int]) -> int:
+        mask = 0
+        for id_ in ids:
+            number = self._numbers.get(id_)
+            if number is not None:
+                mask |= 1 << number
+        return mask

@@ -1,0 +1,146 @@
+"""Existing indexes that can go: nothing uses them, or another one does their work. Each is proved by the planner.
+
+Never proposed: what backs a constraint, is unique, is a replica identity, is a part of a partitioned index, is invalid
+(a matter of its own), or is the only index that serves a foreign key's check.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from analyzer.advice.planner import HypotheticalIndex
+from analyzer.advice.selection.result import DroppedIndex
+from analyzer.advice.selection.shapes import Shape, shape_of_definition, shape_of_index
+from analyzer.checks import Threshold
+from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.foreign_keys import supporting_index
+
+LIMITS = {
+    "unused_days": Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
+    "dearer": Threshold(0.01, "cost / cost", "pathnode.c: the planner itself takes costs 1 % apart as equal"),
+}
+UNUSED_DAYS = LIMITS["unused_days"].value
+MAX_DEARER = LIMITS["dearer"].value
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    table: TableFacts
+    index: IndexFacts
+    reason: str
+
+
+def proposals(
+    facts: SchemaFacts, chosen: Sequence[HypotheticalIndex] = (), gone: frozenset[int] = frozenset()
+) -> Iterator[Proposal]:
+    """The largest first. ``chosen``: indexes to be; ``gone``: oids of those dropped already."""
+    found = []
+    for table in facts:
+        if table.kind not in ("r", "p", "m"):
+            continue
+        for index in table.indexes:
+            if index.oid not in gone and _may_go(index):
+                reason = _reason(table, index, facts, chosen, gone)
+                if reason:
+                    found.append(Proposal(table, index, reason))
+    yield from sorted(found, key=lambda p: (-(p.index.size_bytes or 0), p.table.qualified_name, p.index.name))
+
+
+def drop_proved(
+    proposals: Iterator[Proposal],
+    facts: SchemaFacts,
+    chosen: Sequence[HypotheticalIndex],
+    gone: frozenset[int],
+    added_cost: Callable[[TableFacts, frozenset[int]], float | None],
+) -> list[DroppedIndex]:
+    """``added_cost(table, oids)``: what the workload costs more per day without these; None where some query would
+    cost over 1 % more. Two indexes that replace each other are not both dropped."""
+    dropped: list[DroppedIndex] = []
+    for proposal in proposals:
+        oids = gone | {d.index.oid for d in dropped}
+        table, index = proposal.table, proposal.index
+        reason = _reason(table, index, facts, chosen, oids)
+        if reason is None or not _keys_stay_served(table, index, chosen, oids):
+            continue
+        cost = added_cost(table, oids | {index.oid})
+        if cost is not None:
+            dropped.append(DroppedIndex(table, index, reason, cost))
+    return dropped
+
+
+def _may_go(index: IndexFacts) -> bool:
+    return index.is_usable and not (
+        index.is_unique
+        or index.is_primary
+        or index.backs_constraint
+        or index.is_replica_identity
+        or index.parent_oid is not None
+    )
+
+
+def _reason(
+    table: TableFacts,
+    index: IndexFacts,
+    facts: SchemaFacts,
+    chosen: Sequence[HypotheticalIndex],
+    gone: frozenset[int],
+) -> str | None:
+    mine = shape_of_index(index)
+    for other in table.indexes:
+        if other.oid != index.oid and other.oid not in gone and other.is_usable:
+            theirs = shape_of_index(other)
+            if mine.is_replaced_by(theirs) and not (theirs.is_replaced_by(mine) and _keep_first(index, other)):
+                return f"{other.name} begins with the same columns and does its work."
+    for new in chosen:
+        if new.definition.table.oid == table.oid and mine.is_replaced_by(shape_of_definition(new.definition)):
+            return f"The new index {new.definition.body()} begins with the same columns and does its work."
+    days, scans = facts.days_since_stats_reset, _scans(table, index, facts)
+    if scans == 0 and days is not None and days >= UNUSED_DAYS:
+        return f"No scan has used it in the {days:,.0f} days since the statistics were reset."
+    return None
+
+
+def _keep_first(index: IndexFacts, other: IndexFacts) -> bool:
+    """Of two equal ones the one that must stay is kept, else the first made."""
+    return _may_go(other) and index.oid < other.oid
+
+
+def _scans(table: TableFacts, index: IndexFacts, facts: SchemaFacts) -> int | None:
+    """A partitioned index has no counter of its own: its parts' are added up; None where one is not known."""
+    if table.kind != "p":
+        return index.scans
+    total, oids = 0, {index.oid}
+    parts = [t for t in facts if t.parent_oid is not None]
+    while oids:
+        attached = [(t, i) for t in parts for i in t.indexes if i.parent_oid in oids]
+        for part, piece in attached:
+            if part.kind != "p":
+                if piece.scans is None:
+                    return None
+                total += piece.scans
+        oids = {piece.oid for part, piece in attached if part.kind == "p"}
+    return total
+
+
+def _keys_stay_served(
+    table: TableFacts, index: IndexFacts, chosen: Sequence[HypotheticalIndex], gone: frozenset[int]
+) -> bool:
+    """No foreign key loses its last index; a new B-tree serves one whose columns lead it."""
+    left = replace(table, indexes=tuple(i for i in table.indexes if i.oid not in gone and i.oid != index.oid))
+    now = replace(table, indexes=(*left.indexes, index))
+    new = [shape_of_definition(c.definition) for c in chosen if c.definition.table.oid == table.oid]
+    return all(
+        supporting_index(now, key) is None
+        or supporting_index(left, key) is not None
+        or any(_leads(shape, key.columns) for shape in new)
+        for key in table.foreign_keys
+    )
+
+
+def _leads(shape: Shape, columns: Sequence[str]) -> bool:
+    leading = shape.keys[: len(columns)]
+    return (
+        shape.method == "btree"
+        and shape.predicate is None
+        and {k.name for k in leading} == set(columns)
+        and not any(k.is_expression or k.opclass for k in leading)
+    )

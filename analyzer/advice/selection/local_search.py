@@ -1,0 +1,60 @@
+"""Small steps from a good set: add, drop, exchange one for one or two. Every step taken was costed by the planner."""
+
+from collections.abc import Iterator
+
+from analyzer.advice.selection.bits import bits
+from analyzer.advice.selection.search import Search
+
+
+def improve(search: Search, start: int, budget: float | None, most_tries: int = 60, most_steps: int = 200) -> int:
+    """The best set that no step makes better, of those steps that looked best before they were planned.
+
+    ``most_tries``: sets costed by the planner in search of one step.
+    """
+    best = start
+    for _ in range(most_steps):
+        now = search.objective(best)
+        promising = sorted(
+            (estimate, step)
+            for step in set(_steps(search, best, budget))
+            if (estimate := _estimate(search, best, step, now)) is not None
+        )
+        for _, step in promising[:most_tries]:
+            if not search.book.may_plan:
+                return best
+            if search.objective(step) < now * (1 - 1e-9):
+                best = search.without_idle(step)
+                break
+        else:
+            return best
+    return best
+
+
+def _steps(search: Search, chosen: int, budget: float | None) -> Iterator[int]:
+    candidates = [n for n in range(len(search.sizes)) if not chosen >> n & 1]
+    size = search.size(chosen)
+    for out in (None, *bits(chosen)):
+        rest = chosen if out is None else chosen & ~(1 << out)
+        room = None if budget is None else budget - size + (0 if out is None else search.sizes[out])
+        if out is not None:
+            yield rest
+        for n in candidates:
+            if room is None or search.sizes[n] <= room:
+                yield rest | 1 << n
+
+
+def _estimate(search: Search, chosen: int, step: int, now: float) -> float | None:
+    """A guess at the step's cost between what it must cost and what it can at most; None where it cannot be better."""
+    low = high = search.charges.cost(step)
+    changed = chosen ^ step
+    for q, weight in enumerate(search.weights):
+        if search.book.relevant[q] & changed:
+            least, most, _ = search.book.bounds(q, step)
+        else:
+            least = most = search.book.cost(q, chosen)[0]
+        low += weight * least
+        high += weight * most
+    if low >= now * (1 - 1e-9):
+        return None
+    # judgement: the upper estimate is usually near, the lower one far too hopeful
+    return 0.9 * high + 0.1 * low

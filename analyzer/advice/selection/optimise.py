@@ -1,0 +1,150 @@
+"""The choice as a mixed-integer programme, solved by HiGHS.
+
+Minimise the queries' costs plus the writes', with one option per query, each option only with the indexes it needs and
+without those it rules out, within the budget. Limits are counts of nodes, so the same input gives the same answer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array
+
+from analyzer.advice.selection.alternatives import Option
+from analyzer.advice.selection.bits import bits
+from analyzer.advice.selection.writes import WriteModel
+
+SCALE = 1e4  # the workload's cost in the programme: far from HiGHS' absolute tolerances of 1e-7
+SPARE = 1e-6  # relative, taken off a proven bound for those tolerances
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """``cost``: of the choice as the programme sees it; ``bound``: no choice can cost less. Both per day."""
+
+    chosen: int
+    cost: float
+    bound: float
+
+
+@dataclass(slots=True)
+class _Rows:
+    """A sparse matrix with its upper limits, row by row."""
+
+    at: list[int]
+    column: list[int]
+    value: list[float]
+    upper: list[float]
+
+    def add(self, terms: Sequence[tuple[int, float]], upper: float) -> None:
+        row = len(self.upper)
+        for column, value in terms:
+            self.at.append(row)
+            self.column.append(column)
+            self.value.append(value)
+        self.upper.append(upper)
+
+
+def best_choice(
+    options: Sequence[tuple[float, Sequence[Option]]],
+    sizes: Sequence[int],
+    writes: WriteModel,
+    budget_bytes: float | None,
+    *,
+    penalty: Sequence[float] | None = None,
+    gap: float = 1e-4,
+    most_nodes: int = 2_000,
+) -> Choice | None:
+    """``options``: for each query its weight and its options. None where HiGHS found no choice within its nodes.
+
+    ``penalty``: extra cost of an index, for choosing between equals.
+    """
+    fixed: float = sum(weight * found[0].cost for weight, found in options if len(found) == 1)
+    open_ = [(weight, found) for weight, found in options if len(found) > 1]
+    named = 0
+    for _, found in open_:
+        for option in found:
+            named |= option.needed | option.absent
+    numbers = [n for n in bits(named) if budget_bytes is None or sizes[n] <= budget_bytes]
+    never = named & ~sum(1 << n for n in numbers)
+    column = {n: at for at, n in enumerate(numbers)}
+    total = sum(weight * max(o.cost for o in found) for weight, found in open_)
+    if not numbers or total <= 0:
+        least = fixed + sum(weight * min(o.cost for o in found if not o.needed & never) for weight, found in open_)
+        return Choice(0, least, least)
+    scale = SCALE / total
+    cost = [scale * (writes.linear[n] + (penalty[n] if penalty else 0.0)) for n in numbers]
+    upper = [1.0] * len(numbers)
+    whole = [1] * len(numbers)
+    rows, sums = _Rows([], [], [], []), _Rows([], [], [], [])
+
+    def variable(price: float, most: float) -> int:
+        cost.append(price)
+        upper.append(most)
+        whole.append(0)
+        return len(cost) - 1
+
+    for weight, found in open_:
+        least = min(o.cost for o in found)
+        fixed += weight * least
+        needs: dict[int, list[int]] = {}
+        bars: dict[int, list[int]] = {}
+        mine = []
+        for option in found:
+            if option.needed & never:
+                continue
+            at = variable(scale * weight * (option.cost - least), 1.0)
+            mine.append(at)
+            for n in bits(option.needed):
+                needs.setdefault(n, []).append(at)
+            for n in bits(option.absent & ~never):
+                bars.setdefault(n, []).append(at)
+        sums.add([(at, 1.0) for at in mine], 1.0)
+        for n, users in needs.items():
+            rows.add([(at, 1.0) for at in users] + [(column[n], -1.0)], 0.0)
+        for n, users in bars.items():
+            rows.add([(at, 1.0) for at in users] + [(column[n], 1.0)], 1.0)
+    if budget_bytes is not None:
+        rows.add([(at, sizes[n] / 1e6) for at, n in enumerate(numbers)], budget_bytes / 1e6)
+    for group in writes.groups:
+        touching = [column[n] for n in bits(group.touching) if n in column]
+        if not touching:
+            continue
+        lost = variable(scale * group.fixed, 1.0)
+        for at in touching:
+            rows.add([(at, 1.0), (lost, -1.0)], 0.0)
+        for n, price in group.entries.items():
+            if n in column:
+                both = variable(scale * price, 1.0)
+                rows.add([(lost, 1.0), (column[n], 1.0), (both, -1.0)], 1.0)
+    answer = _solve(cost, upper, whole, rows, sums, gap, most_nodes)
+    if answer is None:
+        return None
+    values, objective, bound = answer
+    chosen = sum(1 << n for n in numbers if values[column[n]] > 0.5)
+    bound = bound / scale
+    return Choice(chosen, fixed + objective / scale, fixed + bound - SPARE * abs(fixed + bound))
+
+
+def _solve(
+    cost: list[float], upper: list[float], whole: list[int], rows: _Rows, sums: _Rows, gap: float, most_nodes: int
+) -> tuple[list[float], float, float] | None:
+    width = len(cost)
+    constraints = []
+    for part, is_equal in ((rows, False), (sums, True)):
+        if part.upper:
+            matrix = csr_array((part.value, (part.at, part.column)), shape=(len(part.upper), width))
+            limits = np.array(part.upper)
+            constraints.append(LinearConstraint(matrix, limits if is_equal else -np.inf, limits))
+    result = milp(
+        np.array(cost),
+        integrality=np.array(whole),
+        bounds=Bounds(np.zeros(width), np.array(upper)),
+        constraints=constraints,
+        options={"mip_rel_gap": gap, "node_limit": most_nodes},
+    )
+    if result.x is None:
+        return None
+    bound = result.mip_dual_bound if result.mip_dual_bound is not None else result.fun
+    return [float(x) for x in result.x], float(result.fun), float(bound)

@@ -1,0 +1,125 @@
+"""A chosen set in figures: what each index is worth, what each query gains, who is hurt or at risk, who gets nothing."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from analyzer.advice.selection.bits import bits
+from analyzer.advice.selection.costs import SAME
+from analyzer.advice.selection.pruning import worth
+from analyzer.advice.selection.result import AtRisk, ChosenIndex, DroppedIndex, Hurt, QueryOutcome, Selection
+from analyzer.advice.selection.risk import Risks
+from analyzer.checks import Threshold
+
+if TYPE_CHECKING:
+    from analyzer.advice.selection.task import Task
+
+LIMITS = {"hurt": Threshold(0.10, "cost / cost", "judgement: below it the planner's own errors are larger")}
+HURT = LIMITS["hurt"].value
+
+
+def selection(
+    task: "Task",
+    chosen: int,
+    dropped: Sequence[DroppedIndex],
+    risks: Risks,
+    bound_ratio: float | None,
+    budget_bytes: int | None,
+) -> Selection:
+    """Each query is planned once more with the whole set, whatever was concluded before."""
+    book, search = task.book, task.search
+    outcomes: list[QueryOutcome] = []
+    users: dict[int, list[str]] = {n: [] for n in bits(chosen)}
+    hurt, at_risk = [], []
+    gone = frozenset(d.index.oid for d in dropped) - book.without
+    for q, query in enumerate(task.queries):
+        if q in book.refused and not search.alternatives[q].base:
+            task_reason = book.refused[q]
+            outcomes.append(QueryOutcome(query.key, query.statement, query.weight, 0.0, 0.0, why_not=task_reason))
+            continue
+        before = search.alternatives[q].base
+        after, used = before, 0
+        if chosen & book.relevant[q]:
+            entry = book.plan(q, chosen)
+            after, used = entry.cost, entry.used & chosen
+        if gone:
+            answer = book.ask(q, chosen, gone)
+            after = getattr(answer, "total_cost", after)
+        for n in bits(used):
+            users[n].append(query.statement)
+        cached_before = cached_after = None
+        if used:
+            before_plan, after_plan = risks.cached(q, 0), risks.cached(q, chosen)
+            cached_before = before_plan[0] if before_plan else None
+            cached_after = after_plan[0] if after_plan else None
+            refused = risks.refused_in_memory(q, chosen)
+            if refused:
+                ids = tuple(task.indexes[n].id for n in bits(refused))
+                reason = (
+                    "Planned for a database that lies in memory it would not use this index: if the tables are cached,"
+                    " it may run slower than before."
+                )
+                at_risk.append(AtRisk(query.key, query.statement, ids, reason))
+        if after > before * (1 + HURT):
+            hurt.append(Hurt(query.key, query.statement, before, after))
+        outcomes.append(
+            QueryOutcome(
+                query.key,
+                query.statement,
+                query.weight,
+                before,
+                after,
+                tuple(task.indexes[n].id for n in bits(used)),
+                cached_before,
+                cached_after,
+                None if used else _why_not(task, q, chosen, budget_bytes),
+            )
+        )
+    indexes = [
+        ChosenIndex(
+            task.indexes[n],
+            worth(search, chosen, n),
+            risks.worth(chosen, n),
+            task.writes.added_by(n, chosen),
+            tuple(dict.fromkeys(users[n])),
+        )
+        for n in bits(chosen)
+    ]
+    indexes.sort(key=lambda c: (-c.worth, c.index.size_bytes, c.index.id))
+    refused_queries = [(task.queries[q].key, reason) for q, reason in sorted(book.refused.items())]
+    return Selection(
+        tuple(indexes),
+        tuple(dropped),
+        sum(o.weight * o.before for o in outcomes),
+        sum(o.weight * o.after for o in outcomes),
+        tuple(outcomes),
+        search.size(chosen),
+        task.writes.cost(chosen),
+        bound_ratio,
+        tuple(hurt),
+        tuple(at_risk),
+        task.planner.plans_made - task.plans_before,
+        (*task.refused, *refused_queries),
+        budget_bytes,
+    )
+
+
+def _why_not(task: "Task", q: int, chosen: int, budget_bytes: int | None) -> str:
+    """Why no new index serves the query: the reason that would still hold if the others did not."""
+    book, found = task.book, task.search.alternatives[q]
+    if not book.relevant[q]:
+        return "No index that its conditions, joins or order could use is worth trying."
+    options = [o for o in found.plans() if o.needed and o.cost < found.base * (1 - SAME)]
+    if not options:
+        return "The planner uses none of the indexes that were tried: what it reads is small, or nearly all is wanted."
+    best = min(options, key=lambda o: (o.cost, o.needed))
+    gain = task.weights[q] * (found.base - best.cost)
+    names = "an index" if best.needed.bit_count() == 1 else f"{best.needed.bit_count()} indexes"
+    saves = f"{1 - best.cost / found.base:.0%} of its cost"
+    added = task.writes.cost(chosen | best.needed) - task.writes.cost(chosen)
+    if added > gain:
+        return f"With {names} it would save {saves}, less than the writes to them would cost."
+    if gain < task.least_gain:
+        return f"With {names} it would save {saves}, too little of the whole workload to be worth an index."
+    if budget_bytes is not None and task.search.size(chosen | best.needed) > budget_bytes:
+        return f"With {names} it would save {saves}; within the budget other indexes save more."
+    return f"With {names} it would save {saves}, less than each of them has to earn."

@@ -1,0 +1,173 @@
+"""The search for the best set: programme, planner, programme again, until the bound is met or the plans are spent.
+
+Each round solves the programme with guesses, which bounds every possible choice, and follows its choice to exact costs;
+what that teaches goes into the next round. In between the programme without guesses gives sets that can be had. The
+best set seen, always as the planner costs it, is improved by local search.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from analyzer.advice.selection.alternatives import Alternatives, Option
+from analyzer.advice.selection.bits import bits, mask_of
+from analyzer.advice.selection.costs import CostBook
+from analyzer.advice.selection.optimise import Choice, best_choice
+from analyzer.advice.selection.writes import WriteModel
+
+# judgement: TPC-H gained nothing from more
+ROUNDS_WITHOUT_GUESSES = 6
+TIERS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)  # shares of the largest size allowed: small indexes hide behind wide ones
+
+
+@dataclass(slots=True)
+class Found:
+    """The best set for one budget: ``objective`` and ``bound`` in cost units per day, charges of indexes included."""
+
+    chosen: int
+    objective: float
+    bound: float
+    budget_bytes: float | None
+
+
+@dataclass(slots=True)
+class Search:
+    """``charges``: write costs with the least worth of an index added to each."""
+
+    book: CostBook
+    weights: Sequence[float]
+    sizes: Sequence[int]
+    charges: WriteModel
+    most_rounds: int = 24
+    target_gap: float = 0.005
+    progress: Callable[[str, float], None] | None = None
+    alternatives: list[Alternatives] = field(default_factory=list)
+    seen: dict[int, float] = field(default_factory=dict)  # set -> objective, every one the planner costed
+    _deep: list[bool] = field(default_factory=list)
+
+    # learning
+
+    def learn(self, most_plans_each: int = 24) -> None:
+        """For each query: with nothing, with everything, without what it used, with small indexes only."""
+        for q in range(len(self.book.queries)):
+            self.alternatives.append(Alternatives.start(self.book, q))
+            self._tell("planning", (q + 1) / len(self.book.queries))
+        total = sum(w * a.base for w, a in zip(self.weights, self.alternatives, strict=True))
+        # judgement: what a thousandth of a per mille cannot change needs no second thought
+        self._deep = [
+            w * (a.base - a.floor) > 1e-6 * total for w, a in zip(self.weights, self.alternatives, strict=True)
+        ]
+        for q, found in enumerate(self.alternatives):
+            if self._deep[q] and self.book.may_plan:
+                self._next_best(q)
+                found.walk(0, most_plans_each)
+            self._tell("alternatives", (q + 1) / len(self.alternatives))
+
+    def _next_best(self, q: int) -> None:
+        everything = self.book.relevant[q]
+        _, used = self.book.cost(q, everything)
+        ever = used
+        left = everything
+        for _ in range(4):
+            left &= ~used
+            _, used = self.book.cost(q, left)
+            ever |= used
+            if not used:
+                break
+        largest = max((self.sizes[n] for n in bits(ever)), default=0)
+        for share in TIERS:
+            small = mask_of(n for n in bits(everything) if self.sizes[n] <= share * largest)
+            _, used = self.book.cost(q, small)
+            ever |= used
+        for number in bits(ever):
+            self.book.cost(q, 1 << number)
+
+    # costs of sets
+
+    def objective(self, chosen: int) -> float:
+        """As the planner costs it, with the charges."""
+        known = self.seen.get(chosen)
+        if known is None:
+            known = self.charges.cost(chosen) + sum(
+                weight * self.book.cost(q, chosen)[0] for q, weight in enumerate(self.weights)
+            )
+            self.seen[chosen] = known
+        return known
+
+    def fits(self, chosen: int, budget: float | None) -> bool:
+        return budget is None or self.size(chosen) <= budget
+
+    def size(self, chosen: int) -> int:
+        return sum(self.sizes[n] for n in bits(chosen))
+
+    # one budget
+
+    def run(self, budget: float | None) -> Found:
+        best = min((s for s in self.seen if self.fits(s, budget)), key=self._rank, default=0)
+        if not self._rank(best) < self._rank(0):
+            best = 0
+        bound = 0.0
+        best = self._with_what_is_known(best, budget)
+        for round_ in range(self.most_rounds):
+            choice = self._choose(budget, guesses=True)
+            self._tell("choosing", (round_ + 1) / self.most_rounds)
+            if choice is None:
+                break
+            bound = max(bound, choice.bound)
+            best = self._better(best, choice.chosen, budget)
+            if self.objective(best) <= bound * (1 + self.target_gap) or not self.book.may_plan:
+                break
+            made = self._follow(choice.chosen)
+            if not made:
+                break
+            if round_ % 4 == 3:
+                best = self._with_what_is_known(best, budget, rounds=2)
+        best = self._with_what_is_known(best, budget)
+        return Found(best, self.objective(best), min(bound, self.objective(best)), budget)
+
+    def _with_what_is_known(self, best: int, budget: float | None, rounds: int = ROUNDS_WITHOUT_GUESSES) -> int:
+        for _ in range(rounds):
+            choice = self._choose(budget, guesses=False)
+            if choice is None or choice.chosen in self.seen:
+                break
+            best = self._better(best, choice.chosen, budget)
+        return best
+
+    def _choose(self, budget: float | None, *, guesses: bool) -> Choice | None:
+        never = 0 if budget is None else mask_of(n for n, size in enumerate(self.sizes) if size > budget)
+        options = []
+        for q, (weight, found) in enumerate(zip(self.weights, self.alternatives, strict=True)):
+            if not guesses:
+                options.append((weight, found.plans()))
+            elif self._deep[q]:
+                options.append((weight, found.options(never)))
+            else:  # was not looked into: counts with its best possible cost
+                options.append((weight, [Option(found.floor)]))
+        return best_choice(options, self.sizes, self.charges, budget)
+
+    def _follow(self, chosen: int) -> int:
+        """Branchings on the way to the exact cost of ``chosen``."""
+        return sum(found.walk(chosen, 60) for q, found in enumerate(self.alternatives) if self._deep[q])
+
+    def _better(self, best: int, chosen: int, budget: float | None) -> int:
+        if not self.fits(chosen, budget):
+            return best
+        chosen = self.without_idle(chosen)
+        return min(best, chosen, key=self._rank)
+
+    def without_idle(self, chosen: int) -> int:
+        """Only what some plan uses: the rest costs and gives nothing."""
+        while True:
+            self.objective(chosen)
+            used = 0
+            for q in range(len(self.weights)):
+                used |= self.book.cost(q, chosen)[1]
+            if used & chosen == chosen:
+                return chosen
+            chosen &= used
+
+    def _rank(self, chosen: int) -> tuple[float, int, int]:
+        return (round(self.objective(chosen), 6), self.size(chosen), chosen)
+
+    def _tell(self, step: str, share: float) -> None:
+        if self.progress:
+            self.progress(step, share)

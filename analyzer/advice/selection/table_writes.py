@@ -1,0 +1,172 @@
+"""Rows written per day of each table: from the server's counters or, without them, the workload's own statements."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pglast import ast
+
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.planner import Planner, Query, Refused
+from analyzer.advice.selection.relevance import root_oid
+from analyzer.advice.selection.writes import ASSUMED_HOT_SHARE, TableWrites, WrittenIndex, split_updates
+from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.statements.tree import Unparsable, fresh_parse, single_statement, walk
+
+HOT_WITH_BRIN = 160000  # release notes of 16: "Allow HOT updates if only BRIN-indexed columns are updated"
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Of one statement: rows per call on a table. ``set_columns`` of an UPDATE, or of INSERT's ON CONFLICT."""
+
+    root: int
+    kind: str
+    rows: float
+    set_columns: frozenset[str] = frozenset()
+
+
+def table_writes(
+    queries: Sequence[Query], facts: SchemaFacts, planner: Planner, existing: Mapping[int, Sequence[WrittenIndex]]
+) -> dict[int, TableWrites]:
+    """By root oid. Counted rates win; the statements then say which columns the updates set."""
+    said: dict[int, list[tuple[float, _Written]]] = {}
+    for query in queries:
+        if query.kind in ("insert", "update", "delete", "merge") and query.weight > 0:
+            for written in _written_by(query, facts, planner):
+                said.setdefault(written.root, []).append((query.weight, written))
+    found = {}
+    for root, tables in _by_root(facts).items():
+        here = said.get(root, [])
+        sums = {kind: sum(w * s.rows for w, s in here if s.kind == kind) for kind in ("insert", "update", "delete")}
+        counted = _counted(tables)
+        inserted, updated, deleted = counted or (sums["insert"], sums["update"], sums["delete"])
+        if not inserted + updated + deleted:
+            continue
+        share = _hot_share(tables)
+        by_columns: dict[frozenset[str], float] = {}
+        for weight, written in here:
+            if written.kind == "update":
+                columns = written.set_columns
+                by_columns[columns] = by_columns.get(columns, 0.0) + weight * written.rows
+        hot = updated * (ASSUMED_HOT_SHARE if share is None else share)
+        plain, hot_updates = split_updates(updated, hot, by_columns, existing.get(root, ()))
+        if not by_columns:
+            plain = updated - hot  # nobody knows what they set: no loss of HOT is claimed
+        rows = sum(t.rows or 0.0 for t in tables if not t.partitions)
+        found[root] = TableWrites(max(1.0, rows), inserted, deleted, plain, hot_updates)
+    return found
+
+
+def written_index(definition: IndexDefinition, size_bytes: int, share: float, server_version_num: int) -> WrittenIndex:
+    columns = {c.name for c in definition.columns if not c.is_expression} | set(definition.include)
+    texts = [c.name for c in definition.columns if c.is_expression]
+    if definition.predicate:
+        texts.append(definition.predicate)
+    return _written_index(definition.table, columns, texts, definition.method, size_bytes, share, server_version_num)
+
+
+def existing_indexes(facts: SchemaFacts, without: Iterable[int] = ()) -> dict[int, list[WrittenIndex]]:
+    """By root oid; a partitioned index counts by its parts."""
+    hidden = frozenset(without)
+    found: dict[int, list[WrittenIndex]] = {}
+    for table in facts:
+        if table.kind == "p":
+            continue
+        for index in table.indexes:
+            if index.oid not in hidden and index.parent_oid not in hidden:
+                found.setdefault(root_oid(table, facts), []).append(_of_facts(table, index, facts.server_version_num))
+    return found
+
+
+def _of_facts(table: TableFacts, index: IndexFacts, version: int) -> WrittenIndex:
+    columns = {c for c in index.columns if c} | set(index.include)
+    texts = [*index.expressions, *([index.predicate] if index.predicate else [])]
+    return _written_index(table, columns, texts, index.method, index.size_bytes or 8192, 1.0, version)
+
+
+def _written_index(
+    table: TableFacts, columns: set[str], texts: Sequence[str], method: str, size_bytes: int, share: float, version: int
+) -> WrittenIndex:
+    first = next((c for c in table.columns if c.name in columns), None)
+    named = columns | {name for text in texts for name in columns_of(text)}
+    return WrittenIndex(
+        float(size_bytes),
+        frozenset(named),
+        share,
+        abs(first.correlation or 0.0) if first and len(columns) == 1 and not texts else 0.0,
+        not (method == "brin" and version >= HOT_WITH_BRIN),
+    )
+
+
+def columns_of(expression: str) -> frozenset[str]:
+    """Every column that an expression or predicate names."""
+    statements = fresh_parse(f"SELECT {expression}")
+    if isinstance(statements, Unparsable):
+        return frozenset()
+    names = set()
+    for node in walk(statements):
+        if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String):
+            names.add(node.fields[-1].sval)
+    return frozenset(names)
+
+
+def _by_root(facts: SchemaFacts) -> dict[int, list[TableFacts]]:
+    found: dict[int, list[TableFacts]] = {}
+    for table in facts:
+        if table.kind in ("r", "p"):
+            found.setdefault(root_oid(table, facts), []).append(table)
+    return dict(sorted(found.items()))
+
+
+def _counted(tables: Sequence[TableFacts]) -> tuple[float, float, float] | None:
+    """Inserted, updated and deleted rows per day; None where no table has been read twice."""
+    known = [t for t in tables if t.inserted_rows_per_day is not None and t.kind != "p"]
+    if not known:
+        return None
+    return (
+        sum(t.inserted_rows_per_day or 0.0 for t in known),
+        sum(t.updated_rows_per_day or 0.0 for t in known),
+        sum(t.deleted_rows_per_day or 0.0 for t in known),
+    )
+
+
+def _hot_share(tables: Sequence[TableFacts]) -> float | None:
+    updated = sum(t.activity.updated_rows for t in tables)
+    return min(1.0, sum(t.activity.hot_updated_rows for t in tables) / updated) if updated else None
+
+
+def _written_by(query: Query, facts: SchemaFacts, planner: Planner) -> list[_Written]:
+    statement = single_statement(query.sql)
+    target = getattr(statement, "relation", None)
+    if isinstance(statement, Unparsable) or target is None:
+        return []
+    table = facts.find_table(target.relname, target.schemaname)
+    if table is None:
+        return []
+    root, rows = root_oid(table, facts), _rows_written(query, planner)
+    if isinstance(statement, ast.InsertStmt):
+        found = [_Written(root, "insert", rows)]
+        conflict = statement.onConflictClause
+        if conflict is not None and conflict.targetList:
+            # judgement: an upsert meets a row that is there as often as not
+            names = frozenset(t.name for t in conflict.targetList if t.name)
+            found = [_Written(root, "insert", rows / 2), _Written(root, "update", rows / 2, names)]
+        return found
+    if isinstance(statement, ast.UpdateStmt):
+        return [_Written(root, "update", rows, frozenset(t.name for t in statement.targetList if t.name))]
+    if isinstance(statement, ast.DeleteStmt):
+        return [_Written(root, "delete", rows)]
+    if isinstance(statement, ast.MergeStmt):
+        names = {t.name for when in statement.mergeWhenClauses for t in when.targetList or () if t.name}
+        return [_Written(root, "insert", rows / 2), _Written(root, "update", rows / 2, frozenset(names))]
+    return []
+
+
+def _rows_written(query: Query, planner: Planner) -> float:
+    """What the node below ModifyTable is expected to give; 1 where the statement cannot be planned."""
+    explained = planner.explain(query)
+    if isinstance(explained, Refused):
+        return 1.0
+    node = explained.get("Plan", explained)
+    below = [p for p in node.get("Plans", ()) if p.get("Parent Relationship") not in ("InitPlan", "SubPlan")]
+    return max(float(below[0].get("Plan Rows", 1.0)), 0.0) if below else 1.0

@@ -1,0 +1,196 @@
+"""One workload, its candidates and all that was planned for them; gives selections for any number of budgets."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
+from analyzer.advice.selection import drops, outcome
+from analyzer.advice.selection.bits import bits, mask_of
+from analyzer.advice.selection.costs import CostBook
+from analyzer.advice.selection.local_search import improve
+from analyzer.advice.selection.pruning import without_unworthy
+from analyzer.advice.selection.relevance import indexes_by_query, root_oid
+from analyzer.advice.selection.result import DroppedIndex, Options, Progress, Selection
+from analyzer.advice.selection.risk import Risks
+from analyzer.advice.selection.search import Found, Search
+from analyzer.advice.selection.shapes import exists_already
+from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
+from analyzer.advice.selection.writes import CostConstants, WriteModel, write_model
+from analyzer.errors import BadInput
+from analyzer.facts import SchemaFacts, TableFacts
+
+# judgement: TPC-H's 19 queries were within 1 % of their final cost after 60 plans each
+PLANS_PER_QUERY = 100
+PLANS_AT_LEAST = 2_000
+# judgement: where there are many statements, one that is a small share of all may still deserve its index
+STATEMENT_SHARE = 0.1
+
+
+class Task:
+    """Everything is sorted first: the order in which the workload and the candidates come plays no part."""
+
+    def __init__(
+        self,
+        queries: Sequence[Query],
+        candidates: Sequence[IndexDefinition],
+        planner: Planner,
+        facts: SchemaFacts,
+        options: Options,
+        progress: Progress | None = None,
+    ) -> None:
+        if not queries:
+            raise BadInput("The workload holds no statement that can be planned.")
+        if options.budget_bytes is not None and options.budget_bytes <= 0:
+            raise BadInput(f"The budget is {options.budget_bytes:,} bytes; give more than 0.")
+        self.queries = sorted(queries, key=lambda q: q.key)
+        self.planner, self.facts, self.options, self.progress = planner, facts, options, progress
+        self.weights = [q.weight for q in self.queries]
+        self.plans_before = planner.plans_made
+        self.refused: list[tuple[str, str]] = []
+        self.dropped = self._first_drops()
+        self.gone = frozenset(d.index.oid for d in self.dropped)
+        self.indexes = self._hypothesize(candidates)
+        self.sizes = [i.size_bytes for i in self.indexes]
+        roots = [root_oid(i.definition.table, facts) for i in self.indexes]
+        relevant, _ = indexes_by_query(self.queries, roots, facts)
+        most_plans = options.most_plans or max(PLANS_AT_LEAST, PLANS_PER_QUERY * len(self.queries))
+        ids = [i.id for i in self.indexes]
+        self.book = CostBook(planner, self.queries, ids, relevant, self.gone, most_plans)
+        self.writes = self._writes(roots)
+        self.search = Search(
+            self.book, self.weights, self.sizes, self.writes, options.most_rounds, progress=progress
+        )
+        self.search.learn()
+        self.least_gain = self._least_gain()
+        self.search.charges = replace(self.writes, linear=[w + self.least_gain for w in self.writes.linear])
+        self.search.seen.clear()
+
+    # the parts
+
+    def _hypothesize(self, candidates: Sequence[IndexDefinition]) -> list[HypotheticalIndex]:
+        by_body = {(c.table.qualified_name, c.table.oid, c.body()): c for c in candidates}
+        wanted = [c for _, c in sorted(by_body.items()) if exists_already(c, self.facts) is None]
+        found: dict[int, HypotheticalIndex] = {}
+        for definition, answer in zip(wanted, self.planner.hypothesize(wanted), strict=True):
+            if isinstance(answer, Refused):
+                self.refused.append((f"{definition.table.qualified_name} {definition.body()}", answer.reason))
+            else:
+                found.setdefault(answer.id, answer)
+        return list(found.values())
+
+    def _writes(self, roots: Sequence[int]) -> WriteModel:
+        existing = existing_indexes(self.facts, self.gone)
+        tables = table_writes(self.queries, self.facts, self.planner, existing)
+        version = self.facts.server_version_num
+        written = [
+            (root, written_index(i.definition, i.size_bytes, self._share(i), version))
+            for root, i in zip(roots, self.indexes, strict=True)
+        ]
+        return write_model(tables, existing, written, CostConstants.from_settings(self.facts.settings))
+
+    def _share(self, index: HypotheticalIndex) -> float:
+        """Of the table's rows that a partial index holds, by its size beside the same index on all rows."""
+        definition = index.definition
+        if definition.predicate is None:
+            return 1.0
+        whole = next(
+            (
+                other.size_bytes
+                for other in self.indexes
+                if other.definition == replace(definition, predicate=None) and other.size_bytes
+            ),
+            None,
+        )
+        if whole is None:
+            answer = self.planner.hypothesize([replace(definition, predicate=None, is_unique=False)])[0]
+            whole = answer.size_bytes if isinstance(answer, HypotheticalIndex) else index.size_bytes
+        return min(1.0, index.size_bytes / whole) if whole else 1.0
+
+    def _least_gain(self) -> float:
+        total = sum(w * a.base for w, a in zip(self.weights, self.search.alternatives, strict=True))
+        statements = len({q.statement for q in self.queries}) or 1
+        return min(self.options.least_gain_ratio * total, STATEMENT_SHARE * total / statements)
+
+    # drops
+
+    def _first_drops(self) -> list[DroppedIndex]:
+        """Those that the workload does not need as things are."""
+        if not self.options.propose_drops:
+            return []
+        return self._proved(frozenset(), [])
+
+    def _proved(self, gone: frozenset[int], chosen: Sequence[HypotheticalIndex]) -> list[DroppedIndex]:
+        ids = [c.id for c in chosen]
+        roots = [root_oid(c.definition.table, self.facts) for c in chosen]
+        relevant, tables = indexes_by_query(self.queries, roots, self.facts)
+        plain = CostBook(self.planner, self.queries, ids, relevant)
+        everything = mask_of(range(len(ids)))
+        now: dict[int, float | None] = {}
+
+        def cost(q: int, without: frozenset[int]) -> float | None:
+            answer = plain.ask(q, everything, without)
+            return None if isinstance(answer, Refused) else answer.total_cost
+
+        def added_cost(table: TableFacts, oids: frozenset[int]) -> float | None:
+            root, added = root_oid(table, self.facts), 0.0
+            for q, read in enumerate(tables):
+                if read is not None and root not in read:
+                    continue
+                if q not in now:
+                    now[q] = cost(q, gone)
+                before, after = now[q], cost(q, oids)
+                if before is None or after is None:
+                    continue
+                if after > before * (1 + drops.MAX_DEARER):
+                    return None
+                added += self.weights[q] * (after - before)
+            return added
+
+        wanted = drops.proposals(self.facts, chosen, gone)
+        return drops.drop_proved(wanted, self.facts, chosen, gone, added_cost)
+
+    # one budget, several budgets
+
+    def select(self, budget_bytes: int | None) -> Selection:
+        budget: float | None = budget_bytes
+        if budget is not None and self.options.count_freed_bytes:
+            budget += sum(d.freed_bytes for d in self.dropped)
+        return self._finish(self._best(budget), budget_bytes)
+
+    def pareto(self, budgets_bytes: Sequence[int | None]) -> list[Selection]:
+        limited = sorted({b for b in budgets_bytes if b is not None})
+        for budget in limited:
+            if budget <= 0:
+                raise BadInput(f"The budget is {budget:,} bytes; give more than 0.")
+        wanted: list[int | None] = [*limited, *([None] if None in budgets_bytes else [])]
+        # twice the plans for the first of them, some more for each other one
+        self.book.max_plans += len(wanted) * self.book.max_plans // 4
+        found = [self._best(budget) for budget in wanted]
+        # what a later budget found may fit an earlier one
+        for at, one in enumerate(found):
+            for other in found:
+                better = self.search.objective(other.chosen) < self.search.objective(one.chosen)
+                if better and self.search.fits(other.chosen, one.budget_bytes):
+                    found[at] = one = Found(other.chosen, other.objective, one.bound, one.budget_bytes)
+        return [self._finish(one, budget) for one, budget in zip(found, wanted, strict=True)]
+
+    def _best(self, budget: float | None) -> Found:
+        found = self.search.run(budget)
+        chosen = improve(self.search, found.chosen, budget)
+        chosen = without_unworthy(self.search, chosen)
+        chosen = improve(self.search, chosen, budget)
+        objective = self.search.objective(chosen)
+        return Found(chosen, objective, min(found.bound, objective), budget)
+
+    def _finish(self, found: Found, budget_bytes: int | None) -> Selection:
+        risks = Risks(self.book, self.weights)
+        chosen = risks.without_doubtful(self.search, found.chosen)
+        picked = [self.indexes[n] for n in bits(chosen)]
+        dropped = list(self.dropped)
+        if self.options.propose_drops and picked:
+            dropped += self._proved(self.gone, picked)
+        objective = self.search.objective(chosen)
+        bound = found.bound
+        ratio = max(0.0, objective / bound - 1) if bound > 0 else None
+        return outcome.selection(self, chosen, dropped, risks, ratio, budget_bytes)

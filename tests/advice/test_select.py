@@ -1,0 +1,161 @@
+"""Selection against brute force over every subset, on small workloads with a planner by table."""
+
+import itertools
+import random
+
+import pytest
+
+from analyzer.advice.planner import Query
+from analyzer.advice.select import Options, pareto, select
+from analyzer.advice.selection.task import Task
+from analyzer.errors import BadInput
+from tests.advice.table_planner import TablePlanner, definition, random_task, shop
+
+
+def brute_force(queries, candidates, planner, budget, least_gain, write_cost=lambda chosen: 0.0):
+    """The least objective over all subsets within the budget."""
+    indexes = planner.hypothesize(candidates)
+    best = None
+    for width in range(len(indexes) + 1):
+        for chosen in itertools.combinations(indexes, width):
+            if budget is not None and sum(i.size_bytes for i in chosen) > budget:
+                continue
+            ids = frozenset(i.id for i in chosen)
+            cost = sum(q.weight * planner.plan(q, ids).total_cost for q in queries)
+            cost += write_cost(chosen) + least_gain * len(chosen)
+            best = cost if best is None else min(best, cost)
+    return best
+
+
+def least_gain(queries, planner):
+    total = sum(q.weight * planner.plan(q).total_cost for q in queries)
+    return min(0.001 * total, 0.1 * total / len(queries))
+
+
+def objective(selection, gain):
+    return selection.cost_after + selection.write_cost_per_day + gain * len(selection.chosen)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_choice_is_the_best_of_all_subsets(seed):
+    queries, candidates, planner, schema = random_task(seed)
+    budget = random.Random(seed).choice([None, 10_000_000, 40_000_000, 90_000_000])
+    gain = least_gain(queries, planner)
+    best = brute_force(queries, candidates, planner, budget, gain)
+
+    found = select(queries, candidates, planner, schema, Options(budget_bytes=budget))
+
+    assert objective(found, gain) == pytest.approx(best, rel=0.005)
+    assert budget is None or found.size_bytes <= budget
+    # a lower bound never exceeds the true optimum, and the two meet on workloads this small
+    assert objective(found, gain) / (1 + found.bound_ratio) <= best * (1 + 1e-6)
+    assert found.bound_ratio <= 0.006
+
+
+def test_indexes_that_help_only_together_are_found():
+    schema = shop()
+    first, second = definition(schema.tables[0], "a"), definition(schema.tables[1], "b")
+    queries = [Query("q", "q", "SELECT 1 FROM t0, t1", 1.0)]
+    planner = TablePlanner({"q": [(1000.0, ()), (10.0, (first.body(), second.body()))]}, {})
+    found = select(queries, [first, second], planner, schema)
+    assert {c.index.definition.body() for c in found.chosen} == {"(a)", "(b)"}
+    assert found.queries[0].after == 10.0
+    assert [c.worth for c in found.chosen] == [990.0, 990.0]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_order_of_the_input_plays_no_part(seed):
+    def run(shuffle):
+        queries, candidates, planner, schema = random_task(seed)
+        random.Random(shuffle).shuffle(queries)
+        random.Random(shuffle + 1).shuffle(candidates)
+        found = select(queries, candidates, planner, schema, Options(budget_bytes=50_000_000))
+        bodies = [c.index.definition.body() for c in found.chosen]
+        return bodies, found.cost_after, found.bound_ratio, found.plans_made
+
+    assert run(1) == run(2) == run(3)
+
+
+def test_points_of_the_curve_get_no_worse_with_more_bytes():
+    queries, candidates, planner, schema = random_task(7)
+    budgets = [60_000_000, 5_000_000, None, 20_000_000]
+    found = pareto(queries, candidates, planner, schema, budgets)
+    assert [s.budget_bytes for s in found] == [5_000_000, 20_000_000, 60_000_000, None]
+    costs = [s.cost_after for s in found]
+    assert costs == sorted(costs, reverse=True)
+    gain = least_gain(queries, planner)
+    for selection in found:
+        best = brute_force(queries, candidates, planner, selection.budget_bytes, gain)
+        assert objective(selection, gain) == pytest.approx(best, rel=0.005)
+
+
+def test_curve_shares_its_plans():
+    queries, candidates, planner, schema = random_task(7)
+    pareto(queries, candidates, planner, schema, [10_000_000, 20_000_000, 40_000_000])
+    together = planner.plans_made
+    alone = 0
+    for budget in (10_000_000, 20_000_000, 40_000_000):
+        queries, candidates, planner, schema = random_task(7)
+        select(queries, candidates, planner, schema, Options(budget_bytes=budget))
+        alone += planner.plans_made
+    assert together < alone
+
+
+def test_number_of_plans_is_limited():
+    queries, candidates, planner, schema = random_task(3)
+    select(queries, candidates, planner, schema, Options(most_plans=30))
+    # besides the search: two plans a query, the last judgement of the set and its plans in memory
+    assert planner.plans_made <= 30 + 6 * len(queries) + 2 * len(candidates) * len(queries)
+
+
+@pytest.mark.parametrize("budget", [0, -1])
+def test_budget_must_be_above_nothing(budget):
+    queries, candidates, planner, schema = random_task(1)
+    with pytest.raises(BadInput, match="give more than 0"):
+        select(queries, candidates, planner, schema, Options(budget_bytes=budget))
+
+
+def test_workload_without_a_query_is_named():
+    with pytest.raises(BadInput, match="no statement that can be planned"):
+        select([], [], TablePlanner({}, {}), shop())
+
+
+def test_query_that_cannot_be_planned_is_named_and_the_rest_done():
+    from analyzer.advice.planner import Refused
+
+    class Stubborn(TablePlanner):
+        def plan(self, query, *args, **kwargs):
+            return Refused("no such function") if query.key == "bad" else super().plan(query, *args, **kwargs)
+
+    schema = shop()
+    one = definition(schema.tables[0], "a")
+    queries = [Query("bad", "bad", "SELECT 1 FROM t0", 5.0), Query("good", "good", "SELECT 1 FROM t0", 5.0)]
+    found = select(queries, [one], Stubborn({"good": [(100.0, ()), (1.0, ("(a)",))]}, {}), schema)
+    assert [c.index.definition.body() for c in found.chosen] == ["(a)"]
+    assert found.refused == (("bad", "no such function"),)
+
+
+def test_reason_why_a_query_gets_nothing():
+    schema = shop()
+    big, small = definition(schema.tables[0], "a"), definition(schema.tables[1], "b")
+    queries = [
+        Query("1", "no candidate", "SELECT 1 FROM t2", 1.0),
+        Query("2", "too big", "SELECT 1 FROM t0", 1.0),
+        Query("3", "not used", "SELECT b FROM t1", 1.0),
+    ]
+    ways = {"1": [(1000.0, ())], "2": [(1000.0, ()), (10.0, ("(a)",))], "3": [(1000.0, ())]}
+    planner = TablePlanner(ways, {"(a)": 9_000_000})
+    found = select(queries, [big, small], planner, schema, Options(budget_bytes=2_000_000))
+    assert [o.why_not for o in found.queries] == [
+        "No index that its conditions, joins or order could use is worth trying.",
+        "With an index it would save 99% of its cost; within the budget other indexes save more.",
+        "The planner uses none of the indexes that were tried: what it reads is small, or nearly all is wanted.",
+    ]
+
+
+def test_task_is_reused_for_several_budgets():
+    queries, candidates, planner, schema = random_task(11)
+    task = Task(queries, candidates, planner, schema, Options())
+    first = task.select(30_000_000)
+    again = task.select(30_000_000)
+    assert [c.index.id for c in first.chosen] == [c.index.id for c in again.chosen]
