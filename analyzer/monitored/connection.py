@@ -286,9 +286,10 @@ class LenientBinaryText(LenientText):
     format = pq.Format.BINARY
 
 
-def _open(
+def libpq_parameters(
     settings: ConnectionSettings, connect_timeout_s: int, stack: contextlib.ExitStack
-) -> "psycopg.Connection[Any]":
+) -> dict[str, Any]:
+    """Everything libpq needs to log in, the password too; files it reads live as long as ``stack``."""
     parameters: dict[str, Any] = {
         "host": settings.host,
         "port": settings.port,
@@ -318,6 +319,13 @@ def _open(
     else:
         # whoever answers was not verified: a password goes out hashed (SCRAM, md5) or not at all
         parameters["require_auth"] = "!password"
+    return parameters
+
+
+def _open(
+    settings: ConnectionSettings, connect_timeout_s: int, stack: contextlib.ExitStack
+) -> "psycopg.Connection[Any]":
+    parameters = libpq_parameters(settings, connect_timeout_s, stack)
     try:
         return psycopg.connect("", autocommit=True, prepare_threshold=None, **parameters)
     except psycopg.Error as error:

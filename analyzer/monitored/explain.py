@@ -17,7 +17,15 @@ from analyzer.monitored.gate import ExplainOutcome, ExplainRequest, plan_objecti
 from analyzer.monitored.gate_catalog import check_catalog
 from analyzer.monitored.gate_limits import Limits
 from analyzer.monitored.load_guard import load_objection
-from analyzer.monitored.parameters import NoValues, ValueSet, choose_values, fixed_values
+from analyzer.monitored.parameters import (
+    LIST_ELEMENTS,
+    LONG_LIST_ELEMENTS,
+    NoValues,
+    ValueSet,
+    choose_values,
+    fixed_values,
+)
+from analyzer.monitored.parameters_like import like_patterns
 from analyzer.monitored.parameters_stats import read_statistics
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.statements.fingerprint import fingerprint
@@ -71,7 +79,22 @@ def _check(request: ExplainRequest, limits: Limits) -> Checked | ExplainOutcome:
     checked = Checked(request, limits, preparable.sql, preparable, verdict)
     if verdict.decision == "analyze" and verdict.parameter_count:
         checked.sampled = _usable_sample(request)
+        if checked.sampled is None and (request.rows_per_call or 0.0) > LIST_ELEMENTS:
+            checked.long_text = _with_long_lists(checked)
     return checked
+
+
+def _with_long_lists(checked: Checked) -> str | None:
+    """The text with lists as long as its rows a call suggest; None where it has none, or cannot be planned so.
+
+    The same text where the lists are arrays.
+    """
+    if all(r.kind != "list" for r in checked.preparable.rewrites):
+        uses = parameter_columns(checked.text, checked.request.facts).values()
+        return checked.text if any(u.operator in ("any", "not_in") for u in uses) else None
+    text = preparable_sql(checked.request.sql, list_length=LONG_LIST_ELEMENTS).sql
+    is_allowed = text is not None and check_statement(text).decision == checked.verdict.decision
+    return text if is_allowed else None
 
 
 def _usable_sample(request: ExplainRequest) -> str | None:
@@ -153,13 +176,13 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
     if not checked.has_parameters:
         if checked.generic is None:
             return NoValues(checked.generic_error)
-        return [Candidate("none", checked.text, (), (), is_recursive, checked.generic_json, checked.generic)]
+        return [Candidate("none", checked.text, (), (), (), is_recursive, checked.generic_json, checked.generic)]
     problem = ""
     if checked.sampled is not None:
         try:
             with session.prepared(checked.sampled) as name:
                 plan_json, plan = read_plan(session.explain_prepared(name, (), analyze=False))
-            found.append(Candidate("sampled", checked.sampled, (), (), is_recursive, plan_json, plan))
+            found.append(Candidate("sampled", checked.sampled, (), (), (), is_recursive, plan_json, plan))
         except (ConnectionLost, MissingRight):
             raise
         except MonitoredServerError as error:
@@ -168,15 +191,18 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
         sets = _value_sets(session, checked)
         if isinstance(sets, NoValues):
             problem, sets = sets.reason, []
-        for values in sets:
-            if found and values.source == "typical":
+        for text, values in sets:
+            if found and found[0].source == "sampled" and values.source == "typical":
                 continue  # the sampled values stand for it
-            with session.prepared(checked.text) as name:
+            with session.prepared(text) as name:
                 answer = session.explain_prepared(name, values.literals, analyze=False)
             plan_json, plan = read_plan(answer)
             found.append(
-                Candidate(values.source, checked.text, values.literals, values.assumed, is_recursive, plan_json, plan)
-            )
+                Candidate(
+                    values.source, text, values.literals, values.assumed, values.assumptions, is_recursive,
+                    plan_json, plan,
+                )
+            )  # fmt: skip
     except (ConnectionLost, MissingRight):
         raise
     except MonitoredServerError as error:
@@ -184,12 +210,27 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
     return found[:2] or NoValues(problem)
 
 
-def _value_sets(session: ExplainSession, checked: Checked) -> list[ValueSet] | NoValues:
-    with session.prepared(checked.text) as name:
+def _value_sets(session: ExplainSession, checked: Checked) -> list[tuple[str, ValueSet]] | NoValues:
+    """Texts and their values: typical and rare; where lists may be long, short and long ones instead."""
+    short = _values_of(session, checked, checked.text, LIST_ELEMENTS)
+    if isinstance(short, NoValues) or checked.long_text is None:
+        return short if isinstance(short, NoValues) else [(checked.text, values) for values in short]
+    long = _values_of(session, checked, checked.long_text, LONG_LIST_ELEMENTS)
+    last = (checked.text, short[-1]) if isinstance(long, NoValues) else (checked.long_text, long[-1])
+    first = (checked.text, short[0])
+    return [first] if last[1].literals == first[1].literals else [first, last]
+
+
+def _values_of(session: ExplainSession, checked: Checked, text: str, list_elements: int) -> list[ValueSet] | NoValues:
+    with session.prepared(text) as name:
         types = session.parameter_types(name)
-    uses = parameter_columns(checked.text, checked.request.facts)
+    uses = parameter_columns(text, checked.request.facts)
     statistics = read_statistics(session.connection, uses, checked.catalog.tables)
-    return choose_values(uses, types, statistics, datetime.now(UTC), fixed_values(checked.text))
+    samples = [s for s in checked.request.sampled_sqls if fingerprint(s) == checked.request.fingerprint]
+    patterns = like_patterns(text, samples)
+    return choose_values(
+        uses, types, statistics, datetime.now(UTC), fixed_values(text), patterns, list_elements=list_elements
+    )
 
 
 def _judge(

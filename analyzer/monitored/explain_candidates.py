@@ -9,6 +9,7 @@ from analyzer.errors import StatementFailed
 from analyzer.monitored.gate import ExplainOutcome, ExplainRequest, OutcomeDecision, ValuesSource
 from analyzer.monitored.gate_catalog import CatalogVerdict
 from analyzer.monitored.gate_limits import Limits
+from analyzer.monitored.parameters import LIST_ELEMENTS, LONG_LIST_ELEMENTS, list_assumption
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.read_json import read_json
 from analyzer.plans.redact import redact_plan
@@ -18,7 +19,6 @@ from analyzer.statements.secrets import redact_sql
 
 OWN_SETTINGS = ("search_path", "plan_cache_mode")  # set by us for the run, so no fact about the server
 REWRITES = {
-    "list": "a list of unknown length was given 5 elements",
     "typed_literal": "a typed literal became a CAST",
     "extract": "EXTRACT became date_part",
     "group_by_twin": "a literal was copied from its twin in GROUP BY or ORDER BY",
@@ -34,6 +34,7 @@ class Candidate:
     text: str = field(repr=False)
     literals: tuple[str, ...] = field(repr=False)
     assumed: tuple[int, ...] = ()
+    assumptions: tuple[str, ...] = ()  # in words
     is_recursive: bool = False
     plan_json: Any = field(default=None, repr=False)
     plan: Plan | None = None
@@ -48,6 +49,7 @@ class Checked:
     text: str
     preparable: Preparable
     verdict: Verdict
+    long_text: str | None = field(default=None, repr=False)  # with long lists, where calls bring many rows
     sampled: str | None = field(default=None, repr=False)
     catalog: CatalogVerdict = field(default_factory=CatalogVerdict)
     generic_json: Any = None
@@ -76,11 +78,22 @@ class Checked:
             plan=plan,
             generic_plan_json=self.generic_json if self.has_parameters else None,
             generic_cost=generic_cost,
-            rewrites=tuple(dict.fromkeys(REWRITES.get(r.kind, r.kind) for r in self.preparable.rewrites)),
+            rewrites=self._rewrites(candidate),
             notes=tuple(_notes(candidate, plan, generic_cost, self.limits)),
             duration_ms=spent_ms,
             text_hash=text_hash(self.request.sql if candidate is None else candidate.text),
         )
+
+    def _rewrites(self, candidate: Candidate | None) -> tuple[str, ...]:
+        """What differs between what ran in the application and what was planned; a sample is planned as it ran."""
+        if candidate is not None and candidate.source == "sampled":
+            return ()
+        kinds = [r.kind for r in self.preparable.rewrites]
+        said = [REWRITES.get(kind, kind) for kind in kinds if kind != "list"]
+        if "list" in kinds:
+            is_long = candidate is not None and candidate.text == self.long_text
+            said.append(list_assumption(LONG_LIST_ELEMENTS if is_long else LIST_ELEMENTS))
+        return tuple(dict.fromkeys([*said, *(candidate.assumptions if candidate else ())]))
 
 
 def read_plan(answer: str) -> tuple[Any, Plan]:

@@ -32,6 +32,7 @@ class ExplainRequest:
     mode: Literal["analyze", "plain"] = "analyze"
     mean_exec_time_ms: float | None = None
     max_exec_time_ms: float | None = None
+    rows_per_call: float | None = None
     search_path: Sequence[str] = ("public",)
     facts: SchemaFacts | None = None
 

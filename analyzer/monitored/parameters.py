@@ -14,12 +14,15 @@ from datetime import UTC, datetime, timedelta
 from pglast import ast
 
 from analyzer.monitored.gate import ValuesSource
+from analyzer.monitored.parameters_like import LikePattern
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.tree import Unparsable, function_name, parse, walk, without_casts
 
 LIMIT_VALUE, OFFSET_VALUE = "10", "20"  # detection.md (c), first table
-ARRAY_ELEMENTS = 5  # a list whose length is not known; the planner assumes 10 (selfuncs.c)
+# a list whose length is not known, and one that brings back many rows: detection.md (c), first table
+LIST_ELEMENTS, LONG_LIST_ELEMENTS = 5, 100
 PREFIX_CHARACTERS = 3  # judgement: short enough to match, long enough for an index
+LISTS = frozenset({"in", "any", "not_in"})
 NEAR_NOW = timedelta(days=2)  # judgement: a histogram that ends here belongs to a column that grows with time
 DAY_TYPES = ("date", "timestamp without time zone", "timestamp with time zone")
 # A parameter that meets no column. It may change how many rows a function makes, seldom which plan is chosen.
@@ -82,11 +85,15 @@ class ColumnStatistics:
 
 @dataclass(frozen=True, slots=True)
 class ValueSet:
-    """``literals[i]`` is the text of ``$(i+1)``; ``assumed`` lists parameters that no statistics gave a value."""
+    """``literals[i]`` is the text of ``$(i+1)``; ``assumed`` lists parameters that no statistics gave a value.
+
+    ``assumptions``: what else was taken for granted, in words.
+    """
 
     source: ValuesSource
     literals: tuple[str, ...] = field(repr=False)
     assumed: tuple[int, ...] = ()
+    assumptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,38 +112,67 @@ def choose_values(
     statistics: Statistics,
     now: datetime,
     fixed: Mapping[int, str] | None = None,
+    patterns: Sequence[LikePattern] = (),
+    list_elements: int = LIST_ELEMENTS,
 ) -> list[ValueSet] | NoValues:
     """One or two sets, typical first; one where the rare values are the same.
 
     ``types``: the server's, per parameter. ``statistics`` are keyed as ``uses`` name the columns.
-    ``fixed``: values that the statement's form asks for (``fixed_values``).
+    ``fixed``: values that the statement's form asks for (``fixed_values``). ``list_elements``: of an array whose
+    length is not known.
     """
     sets: list[ValueSet] = []
     for source in ("typical", "rare"):
         literals: list[str] = []
         assumed: list[int] = []
         taken: dict[tuple[str, str, str], int] = {}  # values used so far of a column: lists take different ones
+        is_rare = source == "rare"
+        known, assumptions = _of_patterns(patterns, uses, statistics, is_rare)
+        known |= fixed or {}
         for number, type_name in enumerate(types, start=1):
             use = uses.get(number) or ParameterUse(number)
-            if fixed and number in fixed:
-                literals.append(fixed[number])
+            if number in known:
+                literals.append(known[number])
                 continue
-            value = _of_column(use, type_name, statistics, source == "rare", taken, now)
+            value = _of_column(use, type_name, statistics, is_rare, taken, now, list_elements)
+            if value is not None and use.operator in LISTS and type_name.endswith("[]"):
+                assumptions.append(list_assumption(list_elements))
             if value is None:
                 if use.operator in NARROWING and use.column is not None:
                     return NoValues(
                         f"The statistics give no value for ${number}, compared with"
                         f" {use.table}.{use.column}; they may not be readable, or the column was never analysed."
                     )
-                value = _assumed(use, type_name, source == "rare", now)
+                value = _assumed(use, type_name, is_rare, now)
                 assumed.append(number)
             if value is None:
                 return NoValues(f"No value is known for ${number} of type {type_name}.")
             literals.append(value)
-        made = ValueSet("rare" if source == "rare" else "typical", tuple(literals), tuple(assumed))
+        said = tuple(dict.fromkeys(assumptions))
+        made = ValueSet("rare" if is_rare else "typical", tuple(literals), tuple(assumed), said)
         if not sets or sets[0].literals != made.literals:
             sets.append(made)
     return sets
+
+
+def list_assumption(elements: int) -> str:
+    return f"a list of unknown length was given {elements} elements"
+
+
+def _of_patterns(
+    patterns: Sequence[LikePattern], uses: Mapping[int, ParameterUse], statistics: Statistics, is_rare: bool
+) -> tuple[dict[int, str], list[str]]:
+    """Parameter -> text of the LIKE patterns whose column has statistics, and what was assumed of them."""
+    literals: dict[int, str] = {}
+    assumptions: list[str] = []
+    for pattern in patterns:
+        use = next((u for n in pattern.parameters if (u := uses.get(n)) and u.table and u.column), None)
+        known = statistics.get((use.schema or "", use.table or "", use.column or "")) if use else None
+        values = (known.rare if is_rare else known.typical) if known else []
+        if values:
+            literals |= pattern.literals(values[0], is_rare)
+            assumptions += filter(None, [pattern.assumption(is_rare)])
+    return literals, assumptions
 
 
 def _of_column(
@@ -146,6 +182,7 @@ def _of_column(
     is_rare: bool,
     taken: dict[tuple[str, str, str], int],
     now: datetime,
+    list_elements: int,
 ) -> str | None:
     if use.operator == "limit":
         return LIMIT_VALUE
@@ -158,17 +195,17 @@ def _of_column(
     if known is None:
         return None
     values = known.rare if is_rare else known.typical
+    if use.operator in LISTS and list_elements > LIST_ELEMENTS:
+        values = list(dict.fromkeys([*values, *known.typical, *known.middle_bounds]))
     match use.operator:
         case "lt" | "gt" | "between_low" | "between_high":
             return _range_value(use.operator, known, type_name, is_rare, now)
-        case "like" | "ilike":
-            return _escaped_like(values[0]) + "%" if values else None
         case "regex":
             return "^" + re.escape(values[0][:PREFIX_CHARACTERS]) if values else None
         case "contains":
             return _contained(values, type_name)
         case "any" | "not_in" if type_name.endswith("[]"):
-            return array_literal(values[:ARRAY_ELEMENTS]) if values else None
+            return array_literal(values[:list_elements]) if values else None
         case "eq" | "in" | "any" | "not_in" | "ne" | "other":
             if not values:
                 return None
@@ -204,10 +241,6 @@ def _is_near(text: str, now: datetime) -> bool:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return abs(now - moment) < NEAR_NOW
-
-
-def _escaped_like(value: str) -> str:
-    return re.sub(r"([\\%_])", r"\\\1", value[:PREFIX_CHARACTERS])
 
 
 def _contained(values: Sequence[str], type_name: str) -> str | None:

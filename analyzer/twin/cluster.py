@@ -1,0 +1,199 @@
+"""The PostgreSQL a twin lives in: private, small, without anything that runs by itself.
+
+One superuser, who never runs what came from elsewhere, and one role without rights, who does. The database belongs to
+the superuser: its owner could otherwise give settings to the superuser's sessions.
+"""
+
+import contextlib
+import logging
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from analyzer.monitored.planner_facts import PlannerFacts
+from analyzer.runtime import system_user
+from analyzer.runtime.initdb import initialise, run_program
+from analyzer.runtime.postgres import PostgresCluster
+from analyzer.runtime.processes import RuntimeFailure
+
+logger = logging.getLogger(__name__)
+
+DATABASE, ROLE, SCHEMA = "twin", "pgloupe_twin", "pgloupe_twin"
+SETTINGS: dict[str, str | int] = {
+    "autovacuum": "off",  # 18 then leaves a table's restored statistics alone when it gets an index
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": 0,
+    "max_wal_size": "64MB",
+    "min_wal_size": "32MB",
+    "shared_buffers": "16MB",
+    "max_connections": 8,
+    "superuser_reserved_connections": 3,
+    "max_worker_processes": 0,
+    "io_method": "sync",
+    "max_locks_per_transaction": 2048,  # a table with hundreds of candidates, times its partitions
+    "restart_after_crash": "off",  # recovery would write over the pages made by hand: the twin is made anew
+    "temp_file_limit": "256MB",
+    "jit": "off",
+    "track_activities": "off",
+    # messages would repeat statements and, with them, sample values
+    "log_min_messages": "fatal",
+    "log_min_error_statement": "panic",
+    "log_checkpoints": "off",
+    "logging_collector": "off",
+}
+# superuser's sessions: nothing found by an unqualified name comes from the restored database
+SAFE_OPTIONS = "-c search_path=pg_catalog -c event_triggers=off -c row_security=off -c statement_timeout=0"
+# judgement: planning takes a few MB; a hostile function that is evaluated while planning gets no more than that
+MEMORY_LIMIT_BYTES = 4 * 1024**3
+# builtin and C sort orders need nothing of the machine; those of libc have to exist there
+FALLBACK_LOCALES = ("C.UTF-8", "C")
+
+
+def open_cluster(directory: Path, template: Path) -> PostgresCluster:
+    """A started cluster in ``directory/data``; made from the template's when there is none yet."""
+    cluster = PostgresCluster(directory / "data", settings=SETTINGS, log_file=directory / "postgresql.log")
+    if not (cluster.data_dir / "PG_VERSION").exists():
+        _copy(_template(template), cluster)
+    cluster.start()
+    _limit_memory(cluster)
+    return cluster
+
+
+def _template(directory: Path) -> PostgresCluster:
+    """initdb takes a second, a copy a fifth of it. The caller holds a lock on the directory."""
+    cluster = PostgresCluster(directory / "data", settings=SETTINGS)
+    done = cluster.data_dir.with_name("without-checksums")
+    try:
+        initialise(cluster.data_dir, cluster.bin_dir, cluster.user)
+    except RuntimeFailure:  # of an older major version
+        shutil.rmtree(cluster.data_dir, ignore_errors=True)
+        done.unlink(missing_ok=True)
+        initialise(cluster.data_dir, cluster.bin_dir, cluster.user)
+    if not done.exists():  # pages made by hand have none
+        run_program(cluster.bin_dir, cluster.user, "pg_checksums", "--disable", "-N", "-D", str(cluster.data_dir))
+        done.touch()
+    return cluster
+
+
+def _copy(template: PostgresCluster, cluster: PostgresCluster) -> None:
+    unfinished = cluster.data_dir.with_name(f"{cluster.data_dir.name}.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    subprocess.run(["cp", "-pR", str(template.data_dir), str(unfinished)], check=True, capture_output=True)
+    unfinished.rename(cluster.data_dir)
+    cluster.user = system_user.user_for(cluster.data_dir)
+
+
+def _limit_memory(cluster: PostgresCluster) -> None:
+    """Of each of its processes; where the system has prlimit (Linux)."""
+    program = shutil.which("prlimit")
+    if program is None or (pid := cluster.pid) is None:
+        return
+    user = cluster.user
+    done = subprocess.run(  # as the server's user: in containers root may not do it for others
+        [program, f"--pid={pid}", f"--as={MEMORY_LIMIT_BYTES}"],
+        check=False, capture_output=True, cwd="/", timeout=30,
+        user=user.uid if user else None, group=user.gid if user else None, extra_groups=[] if user else None,
+    )  # fmt: skip
+    if done.returncode:
+        logger.warning("The twin's memory is not limited: %s", done.stderr.decode("utf-8", "replace").strip()[:200])
+
+
+@contextlib.contextmanager
+def superuser(cluster: PostgresCluster, dbname: str = DATABASE) -> Iterator["psycopg.Connection[Any]"]:
+    with connect_superuser(cluster, dbname) as connection:
+        yield connection
+
+
+def connect_superuser(cluster: PostgresCluster, dbname: str = DATABASE) -> "psycopg.Connection[Any]":
+    """For statements of ours alone."""
+    return psycopg.connect(
+        cluster.dsn(dbname, options=SAFE_OPTIONS), autocommit=True, prepare_threshold=None, client_encoding="utf8"
+    )
+
+
+def connect_role(cluster: PostgresCluster) -> "psycopg.Connection[Any]":
+    """For everything that came from elsewhere."""
+    return psycopg.connect(
+        cluster.dsn(DATABASE, ROLE), autocommit=True, prepare_threshold=None, client_encoding="utf8"
+    )
+
+
+def create_database(cluster: PostgresCluster, facts: PlannerFacts) -> str | None:
+    """An empty database with the server's sort order, or the nearest; a sentence says when it is not the same."""
+    with superuser(cluster, "postgres") as connection:
+        connection.execute(f"drop database if exists {DATABASE} with (force)")
+        connection.execute(
+            f"do $$ begin create role {ROLE} login nosuperuser nocreatedb nocreaterole noinherit noreplication"
+            " nobypassrls; exception when duplicate_object then null; end $$"
+        )
+        note = _create_database(connection, facts)
+        connection.execute(f"revoke all on database {DATABASE}, postgres, template1 from public")
+        connection.execute(f"grant connect, create on database {DATABASE} to {ROLE}")
+    with superuser(cluster) as connection:
+        connection.execute(f"alter schema public owner to {ROLE}")
+        connection.execute(f"create schema {SCHEMA}; grant usage on schema {SCHEMA} to {ROLE}")
+        connection.execute("create extension pg_buffercache with schema " + SCHEMA)
+        connection.execute(SWITCH)
+        connection.execute(
+            f"revoke all on all functions in schema {SCHEMA} from public;"
+            f" grant execute on function {SCHEMA}.switch(oid[], oid[]) to {ROLE}"
+        )
+    return note
+
+
+# The one thing that the role may do to a catalog, and for its own tables' indexes only.
+SWITCH = f"""
+create function {SCHEMA}.switch(shown oid[], hidden oid[]) returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    update pg_catalog.pg_index as i
+    set indisvalid = (i.indexrelid operator(pg_catalog.=) any (shown))
+    from pg_catalog.pg_class as c
+    where i.indexrelid operator(pg_catalog.=) any (shown operator(pg_catalog.||) hidden)
+        and c.oid operator(pg_catalog.=) i.indrelid
+        and pg_catalog.pg_get_userbyid(c.relowner) operator(pg_catalog.=) '{ROLE}'::pg_catalog.name;
+end $$
+"""
+
+
+def _create_database(connection: "psycopg.Connection[Any]", facts: PlannerFacts) -> str | None:
+    encoding = facts.encoding if facts.encoding == "SQL_ASCII" else "UTF8"
+    attempts: list[dict[str, str]] = []
+    if facts.locale_provider == "b" and facts.locale:
+        attempts.append({"locale_provider": "builtin", "builtin_locale": facts.locale, "locale": "C"})
+    elif facts.locale_provider == "i" and facts.locale:
+        attempts.append({"locale_provider": "icu", "icu_locale": facts.locale, "locale": "C"})
+    else:
+        attempts.append({"locale_provider": "libc", "lc_collate": facts.collation, "lc_ctype": facts.character_type})
+    same = len(attempts)
+    if encoding == "UTF8":
+        attempts += [{"locale_provider": "libc", "locale": name} for name in FALLBACK_LOCALES]
+    else:
+        attempts.append({"locale_provider": "libc", "locale": "C"})
+    for number, attempt in enumerate(attempts):
+        options = [
+            sql.SQL("{} {}").format(sql.SQL(name), sql.Literal(value))
+            for name, value in {"template": "template0", "encoding": encoding, **attempt}.items()
+        ]
+        statement = sql.SQL("create database {} with {}").format(sql.Identifier(DATABASE), sql.SQL(" ").join(options))
+        try:
+            connection.execute(statement)
+        except psycopg.Error:
+            continue
+        if number < same:
+            return None
+        name = facts.locale or facts.collation
+        return (
+            f"The database sorts text by {name!r}, which this machine does not have; the twin sorts by"
+            f" {attempt['locale']}, so estimates for ranges of text may differ a little"
+        )
+    raise RuntimeFailure("The twin's database could not be created")

@@ -1,0 +1,39 @@
+"""How large a hypothetical index would be and how high its tree."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from analyzer.advice.column_statistics import ColumnStatistics
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.sizing import PAGE_BYTES, btree_height, btree_index_size, index_size_bytes
+
+# judgement, for what cannot be estimated: an index entry of header, row pointer and two short keys, pages 90 % full
+DEFAULT_ENTRY_BYTES = 32
+DEFAULT_KEY_BYTES = 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """``level`` of a B-tree's root, None for other kinds."""
+
+    blocks: int
+    level: int | None = None
+
+
+# definition, statistics of its table's columns and expressions, rows in the index -> size
+Estimator = Callable[[IndexDefinition, Mapping[str, ColumnStatistics], float], Size]
+
+
+def estimate_size(definition: IndexDefinition, statistics: Mapping[str, ColumnStatistics], rows: float) -> Size:
+    """``rows``: in the index, so fewer than the table's when it is partial."""
+    if definition.method == "btree":
+        size = btree_index_size(definition, statistics, rows=rows)
+        if size is not None:
+            return Size(size.pages, size.height)
+        bytes_ = max(PAGE_BYTES * 2, math.ceil(rows * DEFAULT_ENTRY_BYTES / 0.9))
+        return Size(math.ceil(bytes_ / PAGE_BYTES), btree_height(bytes_, DEFAULT_KEY_BYTES))
+    known = index_size_bytes(definition, statistics, rows=rows)
+    if known is None:
+        known = math.ceil(rows * DEFAULT_ENTRY_BYTES / 0.9)
+    return Size(max(1, math.ceil(known / PAGE_BYTES)))

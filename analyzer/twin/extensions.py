@@ -1,0 +1,86 @@
+"""Which extensions a twin may have, and stand-ins for the functions of those it has not.
+
+CREATE EXTENSION runs as superuser, so the list is fixed: types, operators and index methods without a way to files, the
+network or SQL given as text by somebody else.
+"""
+
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from analyzer.advice.ddl import qualified, quote_literal
+from analyzer.monitored.planner_facts import ExtensionFunction, PlannerFacts
+from analyzer.twin.cluster import ROLE
+
+ALLOWED = frozenset({
+    "bloom", "btree_gin", "btree_gist", "citext", "cube", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch",
+    "hstore", "intarray", "isn", "lo", "ltree", "moddatetime", "pg_stat_statements", "pg_trgm", "seg", "tablefunc",
+    "tcn", "tsm_system_rows", "tsm_system_time", "unaccent", "vector",
+})  # fmt: skip
+BUILT_IN = frozenset({"plpgsql"})
+NEEDS = {"earthdistance": ("cube",)}
+NOT_HERE = "PGL01"  # SQLSTATE of a stand-in that was called
+
+
+def create_extensions(connection: "psycopg.Connection[Any]", facts: PlannerFacts) -> dict[str, str]:
+    """As superuser, before anything else is in the database. Missing ones with the reason."""
+    available = {name for (name,) in connection.execute("select name from pg_catalog.pg_available_extensions")}
+    installed: set[str] = set()
+    missing: dict[str, str] = {}
+    schemas = dict(facts.extensions)
+    for schema in sorted({schema for _, schema in facts.extensions} - {"public"}):
+        if not schema.startswith("pg_"):
+            connection.execute(
+                sql.SQL("create schema if not exists {} authorization {}").format(
+                    sql.Identifier(schema), sql.Identifier(ROLE)
+                )
+            )
+
+    def create(name: str) -> None:
+        if name in installed or name in BUILT_IN:
+            return
+        if name not in ALLOWED or name not in available:
+            missing[name] = "the twin does not have it"
+            return
+        for needed in NEEDS.get(name, ()):
+            create(needed)
+        statement = sql.SQL("create extension {} with schema {}").format(
+            sql.Identifier(name), sql.Identifier(schemas.get(name, "public"))
+        )
+        try:
+            connection.execute(statement)
+            installed.add(name)
+        except psycopg.Error as error:
+            missing[name] = error.diag.message_primary or "it could not be created"
+
+    for name, _ in facts.extensions:
+        create(name)
+    return missing
+
+
+def create_stand_ins(connection: "psycopg.Connection[Any]", functions: tuple[ExtensionFunction, ...]) -> int:
+    """As the role: functions of missing extensions, so that defaults and views which name them can be restored.
+
+    They raise an error when they are called: a plan that needs their result is refused, not guessed. How many exist.
+    """
+    made = 0
+    for function in functions:
+        message = quote_literal(f"The twin does not have the extension {function.extension}")
+        body = quote_literal(f"begin raise exception using errcode = '{NOT_HERE}', message = {message}; end")
+        options = [
+            {"i": "immutable", "s": "stable"}.get(function.volatility, "volatile"),
+            {"s": "parallel safe", "r": "parallel restricted"}.get(function.parallel, "parallel unsafe"),
+            *(["strict"] if function.is_strict else []),
+            f"cost {function.cost:g}",
+        ]
+        statement = (
+            f"create function {qualified(function.schema, function.name)}({function.arguments})"
+            f" returns {function.result} language plpgsql {' '.join(options)} as {body}"
+        )
+        try:
+            connection.execute(statement.encode())
+            made += 1
+        except psycopg.Error:
+            continue  # a type of the extension's own
+    return made

@@ -1,0 +1,280 @@
+"""Makes hypothetical indexes: real ones on tables that look empty for that moment, then given size and height.
+
+The role without rights creates them, so a hostile expression is evaluated as nobody. They are left invalid, which hides
+them from the planner until a plan asks for them.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import psycopg
+
+from analyzer.advice.column_statistics import ColumnStatistics
+from analyzer.advice.ddl import IndexDefinition, index_name, name_columns, qualified, quote_identifier
+from analyzer.advice.planner import HypotheticalIndex, Query, Refused
+from analyzer.advice.sizing import PAGE_BYTES
+from analyzer.facts import TableFacts
+from analyzer.monitored.failures import redact_message
+from analyzer.twin.catalog import FIRST_ID, TwinCatalog, TwinRelation
+from analyzer.twin.cluster import SCHEMA
+from analyzer.twin.estimate import Estimator, Size
+from analyzer.twin.files import DataFiles
+from analyzer.twin.session import PlanningSession
+from analyzer.twin.statistics import StatisticsReader
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "pgloupe_hypothetical_"
+Key = tuple[str, str, str, bool]
+
+
+@dataclass(slots=True)
+class Part:
+    """An index on one table of the twin: the definition's own, or a partition."""
+
+    table: TwinRelation
+    name: str
+    oid: int = 0
+    path: str | None = None
+    size: Size | None = None
+    rows: float | None = None  # of a partial index
+
+
+@dataclass(slots=True)
+class Made:
+    """``tables``: oids on the twin of the definition's table and all below it."""
+
+    index: HypotheticalIndex
+    parts: list[Part]
+    tables: frozenset[int]
+    names: Mapping[str, str] = field(default_factory=dict)  # on the twin -> as a person would name it
+
+    @property
+    def oids(self) -> list[int]:
+        return [part.oid for part in self.parts]
+
+
+class Hypotheticals:
+    """All that were made in this lease, by id."""
+
+    def __init__(
+        self,
+        superuser: "psycopg.Connection[Any]",
+        role: "psycopg.Connection[Any]",
+        files: DataFiles,
+        catalog: TwinCatalog,
+        statistics: StatisticsReader,
+        planning: PlanningSession,
+        estimator: Estimator,
+    ) -> None:
+        self.superuser, self.role, self.files = superuser, role, files
+        self.catalog, self.statistics, self.planning, self.estimator = catalog, statistics, planning, estimator
+        self.made: dict[int, Made] = {}
+        self.by_name: dict[str, int] = {}
+        self._answers: dict[Key, HypotheticalIndex | Refused] = {}
+        self._number = 0
+        self._predicate_rows: dict[tuple[int, str], float] = {}
+
+    def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
+        new = {_key(d): d for d in reversed(definitions) if _key(d) not in self._answers}
+        if new:
+            self._make(dict(reversed(new.items())))
+        return [self._answers[_key(definition)] for definition in definitions]
+
+    def drop_all(self) -> None:
+        """Also those that an earlier holder left behind."""
+        names = self.superuser.execute(
+            "select n.nspname, c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+            " where c.relname like %s and c.relkind in ('i', 'I') and pg_get_userbyid(c.relowner) = 'pgloupe_twin'",
+            [PREFIX.replace("_", r"\_") + "%"],
+        ).fetchall()
+        for schema, name in names:
+            self.role.execute(f"drop index if exists {qualified(schema, name)}".encode())
+        self.made.clear()
+        self.by_name.clear()
+        self._answers.clear()
+
+    # -- making them --------------------------------------------------------------------------------------
+
+    def _make(self, wanted: Mapping[Key, IndexDefinition]) -> None:
+        parts: dict[Key, list[Part]] = {}
+        for key, definition in wanted.items():
+            found = self._parts(definition)
+            if isinstance(found, Refused):
+                self._answers[key] = found
+            else:
+                parts[key] = found
+        tables = {part.table.oid: part.table for some in parts.values() for part in some}
+        files = [table for table in tables.values() if table.kind in ("r", "m") and table.path is not None]
+        try:
+            for table in files:
+                self.files.shrink(str(table.path))
+            with self.role.transaction():
+                for key in list(parts):
+                    refused = self._create(wanted[key], parts[key])
+                    if refused is not None:
+                        self._answers[key] = refused
+                        del parts[key]
+        finally:
+            for table in files:
+                self.files.grow_back(str(table.path), table.blocks)
+        self._find_oids([part for some in parts.values() for part in some])
+        for key, some in parts.items():
+            for part in some:
+                self._describe(wanted[key], part)
+        self._write_files(wanted, parts)
+        for key, some in parts.items():
+            self._answers[key] = self._remember(wanted[key], some)
+
+    def _parts(self, definition: IndexDefinition) -> list[Part] | Refused:
+        table = self.catalog.tables.get((definition.table.schema, definition.table.name))
+        if table is None:
+            return Refused(f"The twin has no table {definition.table.qualified_name}.")
+        if table.is_foreign:
+            return Refused(f"{definition.table.qualified_name} is a foreign table, which cannot have indexes.")
+        if table.kind not in ("r", "m", "p"):
+            return Refused(f"{definition.table.qualified_name} is a view, which cannot have indexes.")
+        self._number += 1
+        relations = list(self.catalog.below(table.oid)) if table.kind == "p" else [table]
+        return [
+            Part(relation, f"{PREFIX}{self._number}_{place}")
+            for place, relation in enumerate(relations)
+            if not relation.is_foreign
+        ]
+
+    def _create(self, definition: IndexDefinition, parts: Sequence[Part]) -> Refused | None:
+        unique = "unique " if definition.is_unique else ""
+        try:
+            with self.role.transaction():
+                for part in parts:
+                    only = "only " if part.table.kind == "p" else ""
+                    self.role.execute(
+                        f"create {unique}index {quote_identifier(part.name)} on"
+                        f" {only}{qualified(part.table.schema, part.table.name)} {definition.body()}".encode()
+                    )
+        except psycopg.Error as error:
+            message = redact_message(error.diag.message_primary or "CREATE INDEX failed", error.sqlstate)
+            return Refused(f"{message[:1].upper()}{message[1:].rstrip('.')}.")
+        return None
+
+    def _find_oids(self, parts: Sequence[Part]) -> None:
+        rows = self.superuser.execute(
+            "select c.relname, c.oid::int8, pg_relation_filepath(c.oid) from pg_class as c where c.relname = any (%s)"
+            " and c.relkind in ('i', 'I')",
+            [[part.name for part in parts]],
+        ).fetchall()
+        found = {name: (oid, path) for name, oid, path in rows}
+        for part in parts:
+            part.oid, part.path = found[part.name]
+
+    def _describe(self, definition: IndexDefinition, part: Part) -> None:
+        """Size, rows and, for expressions, statistics of one part."""
+        if part.table.kind == "p":
+            return
+        statistics = dict(self.statistics.columns(part.table.schema, part.table.name))
+        table_rows = self._table_rows(part.table)
+        local = replace(definition, table=_local(definition.table, part.table, table_rows))
+        for place, column in enumerate(definition.columns, 1):
+            if column.is_expression:
+                found = self.statistics.expression(local.table, column.name, statistics, table_rows)
+                if found is not None:
+                    statistics[column.name] = found
+                    self._restore_attribute(part, place, found)
+        rows = table_rows
+        if definition.predicate:
+            rows = part.rows = self._rows_of(part.table, definition.predicate)
+        part.size = self.estimator(local, statistics, rows)
+        if part.rows is not None:
+            self.role.execute(
+                "select pg_catalog.pg_restore_relation_stats('schemaname', %s::text, 'relname', %s::text, 'relpages',"
+                " %s::int4, 'reltuples', %s::float4, 'version', 180000)",
+                [part.table.schema, part.name, min(part.size.blocks, 2**31 - 1), part.rows],
+            )
+
+    def _table_rows(self, table: TwinRelation) -> float:
+        if table.rows >= 0:
+            return table.rows
+        # never analysed: what the planner makes of the file's size
+        found = self.planning.explain(_count_query(f"select from only {qualified(table.schema, table.name)}"))
+        return 0.0 if isinstance(found, Refused) else float(found["Plan"]["Plan Rows"])
+
+    def _rows_of(self, table: TwinRelation, predicate: str) -> float:
+        key = (table.oid, predicate)
+        if key not in self._predicate_rows:
+            query = f"select from only {qualified(table.schema, table.name)} where {predicate}"
+            found = self.planning.explain(_count_query(query))
+            rows = self._table_rows(table) if isinstance(found, Refused) else float(found["Plan"]["Plan Rows"])
+            self._predicate_rows[key] = rows
+        return self._predicate_rows[key]
+
+    def _restore_attribute(self, part: Part, place: int, statistics: ColumnStatistics) -> None:
+        arguments, values = self.statistics.restore_arguments(statistics)
+        try:
+            self.role.execute(
+                "select pg_catalog.pg_restore_attribute_stats('schemaname', %s::text, 'relname', %s::text, 'attnum',"
+                f" %s::int2, 'inherited', false, 'version', 180000, {arguments})",
+                [part.table.schema, part.name, place, *values],
+            )
+        except psycopg.Error as error:  # the index is then planned with default guesses, as before the first ANALYZE
+            logger.debug("No statistics for an expression: %s", error.sqlstate)
+
+    def _write_files(self, wanted: Mapping[Key, IndexDefinition], parts: Mapping[Key, Sequence[Part]]) -> None:
+        everything = [part for some in parts.values() for part in some]
+        oids = [part.oid for part in everything if part.path is not None]
+        self.superuser.execute(
+            f"select count({SCHEMA}.pg_buffercache_evict_relation(i.oid::oid::regclass))"
+            " from unnest(%s::int8[]) as i (oid)",
+            [oids],
+        )
+        for key, some in parts.items():
+            for part in some:
+                if part.path is None or part.size is None:
+                    continue
+                blocks = part.size.blocks
+                match wanted[key].method:
+                    case "btree":
+                        self.files.make_btree(part.path, max(blocks, (part.size.level or 0) + 2), part.size.level or 0)
+                    case "gin":
+                        self.files.make_gin(part.path, blocks, None)
+                    case "brin":
+                        self.files.make_brin(part.path, blocks, part.table.blocks)
+                    case _:
+                        self.files.set_blocks(part.path, blocks)
+        # other sessions forget what they know of these indexes, the metapage too
+        self.superuser.execute(
+            "update pg_index set indisvalid = false where indexrelid = any (%s::int8[]::oid[])",
+            [[part.oid for part in everything]],
+        )
+
+    def _remember(self, definition: IndexDefinition, parts: list[Part]) -> HypotheticalIndex:
+        size_bytes = sum(part.size.blocks for part in parts if part.size) * PAGE_BYTES
+        index = HypotheticalIndex(FIRST_ID + len(self.made), definition, size_bytes)
+        columns = name_columns(definition)
+        self.made[index.id] = Made(
+            index,
+            parts,
+            frozenset(relation.oid for part in parts for relation in self.catalog.below(part.table.oid)),
+            {part.name: index_name(part.table.name, columns) for part in parts},
+        )
+        self.by_name.update({part.name: index.id for part in parts})
+        return index
+
+
+def _key(definition: IndexDefinition) -> Key:
+    return (definition.table.schema, definition.table.name, definition.body(), definition.is_unique)
+
+
+def _local(table: TableFacts, relation: TwinRelation, rows: float) -> TableFacts:
+    """The table's facts as the twin has them, or one partition's in the place of its parent's."""
+    columns = tuple(replace(column, table_rows=rows) for column in table.columns)
+    return replace(
+        table, schema=relation.schema, name=relation.name, kind=relation.kind, rows=rows,
+        size_bytes=relation.blocks * PAGE_BYTES, columns=columns, partitions=(),
+    )  # fmt: skip
+
+
+def _count_query(sql: str) -> Query:
+    return Query(key="", statement="", sql=sql, weight=0.0)
+

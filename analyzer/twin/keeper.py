@@ -1,0 +1,267 @@
+"""Twins on disk: made when needed, reused while the server's schema and statistics are the same, removed when unused.
+
+    <var>/twins/template/data         an empty cluster to copy
+    <var>/twins/<key>/source.json     the server's figures, and the dump beside it
+    <var>/twins/<key>/slot-0/         one twin; a second holder at the same time gets slot-1, from the same dump
+
+A slot is held by a lock on its file, which the kernel lets go when its holder dies; the server of a dead holder ends
+with it, and what it left is built anew.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from analyzer.errors import MonitoredServerError
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.planner_facts import PlannerFacts, State, read_planner_facts, read_state
+from analyzer.monitored.schema_dump import dump_schema
+from analyzer.runtime.client_programs import client_program
+from analyzer.runtime.postgres import PostgresCluster
+from analyzer.runtime.processes import RuntimeFailure
+from analyzer.twin.build import Built, build
+from analyzer.twin.cluster import open_cluster
+from analyzer.twin.estimate import Estimator, estimate_size
+from analyzer.twin.extensions import ALLOWED, BUILT_IN
+from analyzer.twin.twin import Timing, Twin
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1  # of what is kept on disk; another number and it is made anew
+TWIN_VERSION_NUM = 180_000
+MOST_SLOTS = 16
+# statistics change with every ANALYZE, plans seldom; the schema is compared on every use
+FRESH_S = 15 * 60
+OLDEST_S = 24 * 3600
+UNUSED_S = 7 * 24 * 3600
+
+
+@contextlib.contextmanager
+def lease(
+    settings: ConnectionSettings,
+    var_dir: Path,
+    *,
+    search_path: Sequence[str] | None = None,
+    fresh_s: float = FRESH_S,
+    use_server: bool = True,
+    estimator: Estimator = estimate_size,
+) -> Iterator[Twin]:
+    """The twin of ``settings``' database, for one thread of one process; stopped at the end.
+
+    ``fresh_s``: statistics may have changed since, for so long (the schema may not). ``use_server=False``: what was
+    read last is good enough, also when the server is down. ``search_path``: the application's, default as found.
+    Raises MonitoredServerError (the server cannot be read) or RuntimeFailure (the twin cannot be made).
+    """
+    place = _Place(var_dir / "twins", settings)
+    dumped = _current_source(place, settings, fresh_s, use_server)
+    with _slot(place) as slot:
+        begun = time.monotonic()
+        cluster, built, build_s = _ready_cluster(place, slot)
+        start_s = time.monotonic() - begun - build_s
+        try:
+            twin = Twin(cluster, place.facts(), built, search_path=search_path, estimator=estimator)
+            twin.timing = Timing(dumped, build_s, start_s)
+            _mark(slot / "clean", False)
+            with contextlib.closing(twin):
+                yield twin
+            _mark(slot / "clean", True)
+        finally:
+            cluster.stop()
+
+
+def remove_unused(var_dir: Path, unused_s: float = UNUSED_S) -> list[Path]:
+    """Delete twins that nobody leased for so long; those removed."""
+    removed = []
+    for directory in sorted((var_dir / "twins").glob("*/")):
+        used = directory / "used"
+        if used.exists() and time.time() - used.stat().st_mtime > unused_s and remove(directory):
+            removed.append(directory)
+    return removed
+
+
+def remove(directory: Path) -> bool:
+    """Delete all that is kept of one database; False when somebody holds it."""
+    with contextlib.ExitStack() as stack:
+        for slot in [directory, *directory.glob("slot-*/")]:
+            if not stack.enter_context(_try_lock(slot / "lock")):
+                return False
+        for slot in directory.glob("slot-*/"):
+            PostgresCluster(slot / "data").remove()
+        shutil.rmtree(directory, ignore_errors=True)
+    return True
+
+
+class _Place:
+    """Where one database's twins are; the key tells servers, databases and logins apart."""
+
+    def __init__(self, root: Path, settings: ConnectionSettings) -> None:
+        self.root = root
+        text = f"{settings.address} {settings.user}"
+        self.directory = root / hashlib.sha256(text.encode()).hexdigest()[:16]
+        # the server's own user may be another: it has to get through to its data directory, which is 0700
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        for directory in (root, self.directory):
+            directory.mkdir(mode=mode, parents=True, exist_ok=True)
+            directory.chmod(mode)
+
+    @property
+    def source(self) -> Path:
+        return self.directory / "source.json"
+
+    @property
+    def dump(self) -> Path:
+        return self.directory / "schema.dump"
+
+    def facts(self) -> PlannerFacts:
+        return PlannerFacts.from_json(self._kept()["facts"])
+
+    def kept_state(self) -> tuple[State, float] | None:
+        """Of what lies here and when it was read (epoch); None without anything usable."""
+        try:
+            kept = self._kept()
+        except (OSError, ValueError):
+            return None
+        if kept.get("format") != FORMAT or not self.dump.exists():
+            return None
+        return State(**kept["facts"]["state"]), kept["read_at"]
+
+    def stamp(self) -> str:
+        return f"{FORMAT} {self._kept()['read_at']}"
+
+    def keep(self, facts: PlannerFacts) -> None:
+        text = json.dumps({"format": FORMAT, "read_at": time.time(), "facts": facts.to_json()})
+        _write_private(self.source, text)
+
+    def _kept(self) -> dict[str, Any]:
+        return dict(json.loads(self.source.read_text()))
+
+
+def _current_source(place: _Place, settings: ConnectionSettings, fresh_s: float, use_server: bool) -> float:
+    """See that dump and figures are there and fresh; seconds it took to read them anew, 0 if that was not needed."""
+    with _lock(place.directory / "lock"):
+        (place.directory / "used").touch()
+        kept = place.kept_state()
+        if kept is not None and not use_server:
+            return 0.0
+        begun = time.monotonic()
+        with connect(settings, statement_timeout_ms=30_000) as connection:
+            if kept is not None and _is_fresh(kept, read_state(connection), fresh_s):
+                return 0.0
+            facts = read_planner_facts(connection, ALLOWED | BUILT_IN)
+        if facts.is_pooled:
+            raise MonitoredServerError(
+                f"{settings.address} is a connection pooler: pg_dump, which reads schema and statistics, would leave"
+                " its settings in the application's sessions; give the address of the PostgreSQL server itself"
+            )
+        unfinished = place.dump.with_name("schema.dump.new")
+        dump_schema(
+            settings,
+            unfinished,
+            pg_dump=client_program("pg_dump", max(TWIN_VERSION_NUM, facts.server_version_num)),
+            excluded=[(r.schema, r.name) for r in facts.relations if r.kind in ("r", "p") and not r.is_readable],
+        )
+        place.source.unlink(missing_ok=True)
+        unfinished.rename(place.dump)
+        place.keep(facts)
+        return time.monotonic() - begun
+
+
+def _is_fresh(kept: tuple[State, float], now: State, fresh_s: float) -> bool:
+    state, read_at = kept
+    age_s = time.time() - read_at
+    return state.schema == now.schema and age_s < OLDEST_S and (state.statistics == now.statistics or age_s < fresh_s)
+
+
+def _ready_cluster(place: _Place, slot: Path) -> tuple[PostgresCluster, Built, float]:
+    """A started cluster with the current source in it; seconds its building took."""
+    stamp, built_file, clean = place.stamp(), slot / "built.json", slot / "clean"
+    built: Built | None = None
+    if clean.exists() and built_file.exists():
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            kept = json.loads(built_file.read_text())
+            built = Built.from_json(kept["built"]) if kept["stamp"] == stamp else None
+    with _lock(place.root / "template.lock"):
+        cluster = _open(slot, place.root / "template", keep=clean.exists())
+    if built is not None:
+        return cluster, built, 0.0
+    _mark(clean, False)
+    try:
+        built = build(cluster, place.dump, place.facts())
+    except BaseException:
+        cluster.stop()
+        raise
+    _write_private(built_file, json.dumps({"stamp": stamp, "built": built.to_json()}))
+    _mark(clean, True)
+    return cluster, built, built.seconds
+
+
+def _open(slot: Path, template: Path, *, keep: bool) -> PostgresCluster:
+    """What a holder that died left is not trusted: recovery does not know the pages that were made by hand."""
+    if not keep:
+        PostgresCluster(slot / "data").remove()
+    try:
+        return open_cluster(slot, template)
+    except RuntimeFailure:
+        PostgresCluster(slot / "data").remove()
+        (slot / "built.json").unlink(missing_ok=True)
+        return open_cluster(slot, template)
+
+
+@contextlib.contextmanager
+def _slot(place: _Place) -> Iterator[Path]:
+    """The first slot that nobody holds."""
+    for number in range(MOST_SLOTS):
+        slot = place.directory / f"slot-{number}"
+        slot.mkdir(exist_ok=True)
+        slot.chmod(place.directory.stat().st_mode & 0o777)
+        with _try_lock(slot / "lock") as is_ours:
+            if is_ours:
+                yield slot
+                return
+    raise RuntimeFailure(f"All {MOST_SLOTS} twins of this database are in use; wait for one to end")
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _try_lock(path: Path) -> Iterator[bool]:
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def _mark(path: Path, is_set: bool) -> None:
+    if is_set:
+        path.touch()
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_private(path: Path, text: str) -> None:
+    unfinished = path.with_name(f"{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    unfinished.rename(path)
+
+
+__all__ = ["Timing", "lease", "remove", "remove_unused"]

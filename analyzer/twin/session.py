@@ -1,0 +1,196 @@
+"""The session in which plans are asked for: as the role without rights, read-only, rolled back each time.
+
+A plan is one round trip: begin, show and hide indexes, EXPLAIN, roll back. Nothing is executed; the planner itself
+evaluates immutable functions of constants, and those may be hostile: hence the role, the time and the memory limit.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import errors as pg
+
+from analyzer.advice.ddl import quote_identifier, quote_literal
+from analyzer.advice.planner import Query, Refused
+from analyzer.monitored.failures import redact_message
+from analyzer.monitored.planner_facts import PlannerFacts
+from analyzer.runtime.postgres import PostgresCluster
+from analyzer.runtime.processes import RuntimeFailure
+from analyzer.statements.safety import Verdict, check_statement
+from analyzer.twin.cluster import SCHEMA, connect_role
+from analyzer.twin.extensions import NOT_HERE
+
+TIMEOUT_MS = 10_000
+CACHED_COSTS = "set local seq_page_cost = 0.1; set local random_page_cost = 0.1;"
+MOST_UNTYPED = 50  # judgement: as for statements explained on the server
+
+
+class PlanningSession:
+    def __init__(self, cluster: PostgresCluster, facts: PlannerFacts, search_path: Sequence[str] | None = None) -> None:
+        self.facts, self.plans_made = facts, 0
+        self.search_path = tuple(search_path or facts.search_path)
+        self.role: str | None = None
+        self._cluster = cluster
+        self._prepared: dict[str, str | Refused] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self.connection = self._connect()
+
+    def _connect(self) -> "psycopg.Connection[Any]":
+        self._prepared.clear()
+        try:
+            connection = connect_role(self._cluster)
+        except psycopg.Error as error:
+            raise RuntimeFailure("The twin's PostgreSQL has ended; the next use builds it anew") from error
+        wanted = {
+            **{name: value for name, value in self.facts.settings.items() if name != "plan_cache_mode"},
+            **(self.facts.role_settings.get(self.role, {}) if self.role else {}),
+        }
+        path = ", ".join([*(quote_identifier(schema) for schema in self.search_path), "pg_catalog"])
+        # those that this version knows and a role may set; one value that it does not take costs that setting alone
+        names = [
+            name
+            for (name,) in connection.execute(
+                "select name from pg_catalog.pg_settings where name = any (%s) and context = 'user'", [list(wanted)]
+            )
+        ]
+        for name in names:
+            if name != "search_path":
+                _try(connection, name, wanted[name])
+        for name, value in {
+            "search_path": path,
+            "plan_cache_mode": "force_custom_plan",
+            "statement_timeout": str(TIMEOUT_MS),
+            "lock_timeout": "0",
+            "idle_in_transaction_session_timeout": "60000",
+            "default_transaction_read_only": "on",
+            "row_security": "off",
+            "client_min_messages": "error",
+        }.items():
+            connection.execute("select pg_catalog.set_config(%s, %s, false)", [name, value])
+        return connection
+
+    def use_role(self, role: str | None) -> None:
+        """Plan with what ALTER ROLE ... SET says for that role of the server."""
+        if role != self.role:
+            self.role = role
+            self.connection.close()
+            self.connection = self._connect()
+
+    def verdict(self, sql: str) -> Verdict:
+        found = self._verdicts.get(sql)
+        if found is None:
+            found = self._verdicts[sql] = check_statement(sql)
+        return found
+
+    def explain(
+        self,
+        query: Query,
+        shown: Sequence[int] = (),
+        hidden: Sequence[int] = (),
+        *,
+        cached: bool = False,
+        verbose: bool = False,
+    ) -> Mapping[str, Any] | Refused:
+        """The one object of EXPLAIN (FORMAT JSON). ``shown``, ``hidden``: oids of indexes on the twin."""
+        verdict = self.verdict(query.sql)
+        if verdict.decision == "refuse":
+            return Refused(verdict.reason)
+        sql = query.sql.rstrip().rstrip(";")
+        options = "format json, verbose" if verbose else "format json"
+        if query.values and verdict.parameter_count:
+            name = self._prepare(sql)
+            if isinstance(name, Refused):
+                return name
+            values = query.values[: verdict.parameter_count]
+            if any(value is not None and "\0" in value for value in values):
+                return Refused("A parameter's value holds a NUL character.")
+            literals = ", ".join("null" if value is None else quote_literal(value) for value in values)
+            text = f"explain ({options}) execute {name}({literals})"
+        elif verdict.parameter_count:
+            text = f"explain ({options}, generic_plan) {sql}"
+        else:
+            text = f"explain ({options}) {sql}"
+        self.plans_made += 1
+        return self._send(text, shown, hidden, CACHED_COSTS if cached else "")
+
+    def _send(
+        self, text: str, shown: Sequence[int], hidden: Sequence[int], costs: str
+    ) -> Mapping[str, Any] | Refused:
+        switch = ""
+        if shown or hidden:
+            switch = f"select {SCHEMA}.switch('{_oids(shown)}', '{_oids(hidden)}');"
+        # a comment at the statement's end must not swallow what follows
+        sent = f"begin read write; {switch} set transaction read only; {costs} {text}\n; rollback"
+        try:
+            cursor = self.connection.execute(sent.encode())
+            found: Mapping[str, Any] | None = None
+            while True:
+                if cursor.description and cursor.description[0].name == "QUERY PLAN" and (row := cursor.fetchone()):
+                    found = row[0][0]
+                if not cursor.nextset():
+                    break
+        except psycopg.Error as error:
+            return self._refused(error)
+        except UnicodeError:
+            return Refused("The text or the plan holds characters the twin's encoding does not have.")
+        return found if found is not None else Refused("The twin's EXPLAIN gave no plan.")
+
+    def _prepare(self, sql: str) -> str | Refused:
+        """PREPARE once per text; parameters whose type nothing tells are text."""
+        found = self._prepared.get(sql)
+        if found is not None:
+            return found
+        name = f"q{len(self._prepared)}"
+        untyped: set[int] = set()
+        while True:
+            types = ", ".join("text" if n in untyped else "unknown" for n in range(1, max(untyped, default=0) + 1))
+            try:
+                # by the extended protocol, which takes one statement
+                self.connection.cursor(binary=True).execute(
+                    f"prepare {name}{f' ({types})' if types else ''} as {sql}".encode()
+                )
+                self._prepared[sql] = name
+                return name
+            except psycopg.Error as error:
+                number = _untyped_parameter(error)
+                if number is None or number in untyped or len(untyped) >= MOST_UNTYPED:
+                    refused = self._refused(error)
+                    if not self.connection.closed:
+                        self._prepared[sql] = refused
+                    return refused
+                untyped.add(number)
+
+    def _refused(self, error: psycopg.Error) -> Refused:
+        if self.connection.closed or self.connection.broken:
+            self.connection = self._connect()
+            return Refused("The twin's planner gave up on it: it needed too much memory, or it crashed.")
+        if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            self.connection.execute("rollback")
+        if isinstance(error, pg.QueryCanceled):
+            return Refused(f"Planning it took longer than {TIMEOUT_MS // 1000} s on the twin.")
+        message = error.diag.message_primary or "EXPLAIN failed on the twin"
+        if error.sqlstate != NOT_HERE:
+            message = redact_message(message, error.sqlstate)
+        return Refused(f"{message[:1].upper()}{message[1:].rstrip('.')}.")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _try(connection: "psycopg.Connection[Any]", name: str, value: str) -> None:
+    try:
+        connection.execute("select pg_catalog.set_config(%s, %s, false)", [name, value])
+    except psycopg.Error:
+        return
+
+
+def _oids(oids: Sequence[int]) -> str:
+    return "{" + ",".join(str(int(oid)) for oid in oids) + "}"
+
+
+def _untyped_parameter(error: psycopg.Error) -> int | None:
+    if not isinstance(error, pg.IndeterminateDatatype):
+        return None
+    digits = (error.diag.message_primary or "").partition("$")[2]
+    number = "".join(c for c in digits.split()[0] if c.isdigit()) if digits.split() else ""
+    return int(number) if number else None

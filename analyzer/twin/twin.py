@@ -1,0 +1,217 @@
+"""The planner twin as the advisor's planner: plans with any set of hypothetical indexes, without the server."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analyzer.advice.column_statistics import ColumnStatistics
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.planner import NONE, HypotheticalIndex, Planned, Query, Refused
+from analyzer.monitored.planner_facts import PlannerFacts
+from analyzer.runtime.postgres import PostgresCluster
+from analyzer.twin.build import Built
+from analyzer.twin.catalog import TwinCatalog
+from analyzer.twin.cluster import connect_role, connect_superuser
+from analyzer.twin.estimate import Estimator, estimate_size
+from analyzer.twin.files import DataFiles
+from analyzer.twin.hypothetical import Hypotheticals
+from analyzer.twin.relevance import Relevance
+from analyzer.twin.restore import Missing
+from analyzer.twin.session import PlanningSession
+from analyzer.twin.statistics import StatisticsReader
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What getting the twin ready took, in seconds; 0 for what was not needed."""
+
+    dump_s: float = 0.0
+    build_s: float = 0.0
+    start_s: float = 0.0
+
+    @property
+    def total_s(self) -> float:
+        return self.dump_s + self.build_s + self.start_s
+
+
+CacheKey = tuple[str, tuple[str | None, ...] | None, frozenset[int], frozenset[int], bool]
+
+
+class Twin:
+    """Implements ``analyzer.advice.planner.Planner``. For one thread; valid while its lease lasts."""
+
+    def __init__(
+        self,
+        cluster: PostgresCluster,
+        facts: PlannerFacts,
+        built: Built,
+        *,
+        search_path: Sequence[str] | None = None,
+        estimator: Estimator = estimate_size,
+    ) -> None:
+        self.facts, self.built = facts, built
+        self.timing = Timing()
+        self._superuser = connect_superuser(cluster)
+        self._role = connect_role(cluster)
+        self._planning = PlanningSession(cluster, facts, search_path)
+        self._statistics = StatisticsReader(self._role)
+        self._catalog = TwinCatalog(self._superuser, facts)
+        self._hypothetical = Hypotheticals(
+            self._superuser, self._role, DataFiles(cluster.data_dir, cluster.user), self._catalog,
+            self._statistics, self._planning, estimator,
+        )  # fmt: skip
+        self._hypothetical.drop_all()
+        self._relevance = Relevance(self._superuser, self._catalog)
+        self._tables: dict[str, frozenset[int] | None] = {}
+        self._plans: dict[CacheKey, Planned | Refused] = {}
+
+    # -- what the advisor asks ----------------------------------------------------------------------------
+
+    @property
+    def plans_made(self) -> int:
+        return self._planning.plans_made
+
+    def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
+        return self._hypothetical.hypothesize(definitions)
+
+    def plan(
+        self,
+        query: Query,
+        indexes: Collection[int] = NONE,
+        without: Collection[int] = NONE,
+        *,
+        cached: bool = False,
+    ) -> Planned | Refused:
+        shown, hidden = self._relevant(query, indexes, without)
+        key = (query.sql, query.values, shown, hidden, cached)
+        found = self._plans.get(key)
+        if found is None:
+            found = self._plans[key] = self._plan(query, shown, hidden, cached)
+        return found
+
+    def explain(
+        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE
+    ) -> Mapping[str, Any] | Refused:
+        shown, hidden = self._relevant(query, indexes, without)
+        answer = self._explain(query, shown, hidden, verbose=True)
+        if isinstance(answer, Refused):
+            return answer
+        names = {twin: ours for id in shown for twin, ours in self._hypothetical.made[id].names.items()}
+        plan: Mapping[str, Any] = _renamed(answer, names)
+        return plan
+
+    # -- what else there is to know -----------------------------------------------------------------------
+
+    @property
+    def missing(self) -> tuple[Missing, ...]:
+        """What could not be restored; a statement that needs it is refused."""
+        return self.built.missing
+
+    def use_role(self, role: str | None) -> None:
+        """Plan with the settings that ALTER ROLE ... SET gives that role on the server; None: the login's own."""
+        self._planning.use_role(role)
+        self._plans.clear()
+
+    def column_statistics(self, schema: str, table: str) -> Mapping[str, ColumnStatistics]:
+        """Rows of pg_stats by column, values as text; empty where never analysed. They hold sample values."""
+        return self._statistics.columns(schema, table)
+
+    def close(self) -> None:
+        """Hypothetical indexes go; the cluster is the keeper's to stop."""
+        try:
+            self._planning.close()
+            self._hypothetical.drop_all()
+        finally:
+            self._role.close()
+            self._superuser.close()
+
+    # -- how ----------------------------------------------------------------------------------------------
+
+    def _relevant(
+        self, query: Query, indexes: Collection[int], without: Collection[int]
+    ) -> tuple[frozenset[int], frozenset[int]]:
+        """Those that the query's tables have. KeyError for an id that this twin did not give."""
+        if not indexes and not without:
+            return NONE, NONE
+        if query.sql not in self._tables:
+            self._tables[query.sql] = self._relevance.tables(self._planning.verdict(query.sql))
+        tables = self._tables[query.sql]
+        shown = (id for id in indexes if tables is None or tables & self._hypothetical.made[id].tables)
+        hidden = (oid for oid in without if tables is None or self._is_on(oid, tables))
+        return frozenset(shown), frozenset(hidden)
+
+    def _is_on(self, server_oid: int, tables: frozenset[int]) -> bool:
+        index = self._catalog.by_server_oid.get(server_oid)
+        return index is not None and any(
+            relation.table_oid in tables for relation in self._catalog.below(index.oid)
+        )
+
+    def _plan(
+        self, query: Query, shown: frozenset[int], hidden: frozenset[int], cached: bool
+    ) -> Planned | Refused:
+        answer = self._explain(query, shown, hidden, cached=cached, verbose=self._catalog.has_ambiguous_names)
+        if isinstance(answer, Refused):
+            return answer
+        top = answer["Plan"]
+        used = frozenset(id for name, schema in _index_names(top, None) for id in self._ids(name, schema))
+        return Planned(top["Total Cost"], used, top["Plan Rows"])
+
+    def _explain(
+        self,
+        query: Query,
+        shown: frozenset[int],
+        hidden: frozenset[int],
+        *,
+        cached: bool = False,
+        verbose: bool = False,
+    ) -> Mapping[str, Any] | Refused:
+        show = [oid for id in sorted(shown) for oid in self._hypothetical.made[id].oids]
+        hide = [
+            relation.oid
+            for server_oid in sorted(hidden)
+            if (index := self._catalog.by_server_oid.get(server_oid)) is not None
+            for relation in self._catalog.below(index.oid)
+        ]
+        answer = self._planning.explain(query, show, hide, cached=cached, verbose=verbose)
+        return self._with_reason(query, answer) if isinstance(answer, Refused) else answer
+
+    def _with_reason(self, query: Query, refused: Refused) -> Refused:
+        """Why the object is missing that the statement needs, where that is known."""
+        named = {name for _, name in self._planning.verdict(query.sql).names.relations}
+        for missing in self.built.missing:
+            if missing.kind not in ("statistics data", "default") and missing.name.rpartition(".")[2] in named:
+                return Refused(f"{refused.reason.rstrip('.')}; the twin lacks {missing}.")
+        return refused
+
+    def _ids(self, name: str, schema: str | None) -> Iterator[int]:
+        if (id := self._hypothetical.by_name.get(name)) is not None:
+            yield id
+            return
+        for index in self._catalog.indexes_by_name.get(name, ()):
+            if schema in (None, index.schema):
+                for oid in self._catalog.above(index.oid):
+                    server_oid = self._catalog.by_oid[oid].server_oid
+                    if server_oid is not None:
+                        yield server_oid
+
+
+def _index_names(node: Mapping[str, Any], schema: str | None) -> Iterator[tuple[str, str | None]]:
+    """Each with its schema where that is shown; a bitmap index scan's is that of the heap scan above it."""
+    schema = node.get("Schema", schema)
+    if (name := node.get("Index Name")) is not None:
+        yield name, schema
+    for conflict in node.get("Conflict Arbiter Indexes", ()):
+        yield conflict, schema
+    for child in node.get("Plans", ()):
+        yield from _index_names(child, schema)
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: names.get(part, part) if key == "Index Name" else _renamed(part, names)
+            for key, part in value.items()
+        }
+    if isinstance(value, list):
+        return [_renamed(part, names) for part in value]
+    return value
