@@ -241,6 +241,7 @@ def explain_one(server: Server, database: Database, item: explaining.ToExplain, 
         mode="analyze" if server.explain_mode == Server.ExplainMode.ANALYZE else "plain",
         mean_exec_time_ms=item.rate.mean_exec_time_ms,
         max_exec_time_ms=_max_exec_time_ms(server, item.statement, now),
+        rows_per_call=item.rate.rows_per_call,
         search_path=facts.search_path if facts else ("public",),
         facts=facts,
     )

@@ -386,6 +386,12 @@ def _wrapped_parameters(node: Node) -> tuple[int, ...]:
     if isinstance(node, ast.A_Expr) and operator_name(node) == "||":
         parts = [without_casts(part) for part in (node.lexpr, node.rexpr)]
         return next(((p.number,) for p in parts if isinstance(p, ast.ParamRef)), _wrapped_parameters(parts[0]))
+    if isinstance(node, ast.FuncCall) and function_name(node) == "concat":
+        inners = [without_casts(a) for a in node.args or ()]
+        return next(((p.number,) for p in inners if isinstance(p, ast.ParamRef)), ())
+    if isinstance(node, ast.FuncCall) and function_name(node) == "like_escape" and node.args:  # LIKE ... ESCAPE
+        inner = without_casts(node.args[0])
+        return (inner.number,) if isinstance(inner, ast.ParamRef) else _wrapped_parameters(inner)
     if isinstance(node, ast.FuncCall) and function_name(node) in WRAPPERS and node.args:
         inner = without_casts(node.args[0])
         return (inner.number,) if isinstance(inner, ast.ParamRef) else ()

@@ -1,5 +1,6 @@
 """Values chosen from column statistics."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from analyzer.monitored.parameters import (
     choose_values,
     fixed_values,
 )
+from analyzer.monitored.parameters_like import like_patterns
 from analyzer.statements.predicates import parameter_columns
 
 NOW = datetime(2026, 3, 5, 14, 25, 36, tzinfo=UTC)
@@ -32,8 +34,9 @@ STATISTICS = {
 }  # fmt: skip
 
 
-def chosen(sql: str, *types: str) -> list[ValueSet] | NoValues:
-    return choose_values(parameter_columns(sql), types, STATISTICS, NOW, fixed_values(sql))
+def chosen(sql: str, *types: str, samples: Sequence[str] = ()) -> list[ValueSet] | NoValues:
+    patterns = like_patterns(sql, samples)
+    return choose_values(parameter_columns(sql), types, STATISTICS, NOW, fixed_values(sql), patterns)
 
 
 def literals(sql: str, *types: str) -> list[tuple[str, ...]]:
@@ -53,7 +56,17 @@ def literals(sql: str, *types: str) -> list[tuple[str, ...]]:
         ("id > $1", ["integer"], [("500",), ("950",)]),
         ("id < $1", ["integer"], [("500",), ("50",)]),
         ("id between $1 and $2", ["integer", "integer"], [("480", "520"), ("940", "990")]),
-        ("name like $1", ["text"], [("50\\%%",), ("b%",)]),
+        # nothing tells where the wildcard stands: at the end, and on both sides
+        ("status like $1", ["text"], [("pai%",), ("%meg%",)]),
+        ("name like $1", ["text"], [("50\\%%",), ("%b%",)]),
+        ("upper(status::text) like upper($1)", ["text"], [("pai%",), ("%meg%",)]),
+        ("status not ilike $1 escape '!'", ["text"], [("pai%",), ("%meg%",)]),
+        # wildcards written beside the parameter, or redacted into parameters of their own
+        ("status like '%' || $1", ["text"], [("aid",), ("ega",)]),
+        ("status like $1 || '%'", ["text"], [("pai",), ("ome",)]),
+        ("status like concat('%', $1::text, '%')", ["text"], [("pai",), ("meg",)]),
+        ("status like $1 || $2", ["text", "text"], [("pai", "%"), ("%", "ega")]),
+        ("status like $2 || $1 || $3", ["text", "text", "text"], [("pai", "%", "%"), ("meg", "%", "%")]),
         ("id = any($1::int[])", ["integer[]"], [('{"500","510","520","530","540"}',)]),
         ("at > $1", ["timestamp with time zone"], [("2026-03-04T14:00:00+00:00",), ("2026-03-05T13:00:00+00:00",)]),
         ("old > $1", ["date"], [("2002-01-01",), ("2003-01-01",)]),
@@ -67,6 +80,51 @@ def literals(sql: str, *types: str) -> list[tuple[str, ...]]:
 )
 def test_value_of_a_condition(condition: str, types: list[str], expected: list[tuple[str, ...]]) -> None:
     assert literals(f"select * from t where {condition}", *types) == expected
+
+
+@pytest.mark.parametrize(
+    ("ran", "expected"),
+    [
+        ("'%aid%'", [("%pai%",), ("%meg%",)]),
+        ("'%aid'", [("%aid",), ("%ega",)]),
+        ("'pa_%'", [("pai%",), ("ome%",)]),
+        ("'paid'", [("paid",), ("omega",)]),
+        ("upper('paid')", [("paid",), ("omega",)]),
+        ("$1", [("pai%",), ("%meg%",)]),
+    ],
+)
+def test_a_real_run_tells_where_the_wildcard_stands(ran: str, expected: list[tuple[str, ...]]) -> None:
+    samples = ["select * from t where id = 3", f"select * from t where id = 5 and status like {ran}"]
+    sets = chosen("select * from t where id = 7 and status like $1", "text", samples=samples)
+    assert not isinstance(sets, NoValues)
+    assert [s.literals for s in sets] == expected
+    assert any(s.assumptions for s in sets) == (ran == "$1")
+
+
+def test_assumed_patterns_and_list_lengths_are_told() -> None:
+    sql = "select * from t where status like $1 and id = any($2::int[])"
+    sets = chosen(sql, "text", "integer[]")
+    assert not isinstance(sets, NoValues)
+    assert [s.assumptions for s in sets] == [
+        ("a LIKE pattern of unknown shape was taken as 'abc%'", "a list of unknown length was given 5 elements"),
+        ("a LIKE pattern of unknown shape was taken as '%abc%'", "a list of unknown length was given 5 elements"),
+    ]
+
+
+def test_long_list_takes_as_many_different_values_as_there_are() -> None:
+    sets = choose_values(
+        parameter_columns("select * from t where id = any($1)"), ["integer[]"], STATISTICS, NOW, list_elements=100
+    )
+    assert not isinstance(sets, NoValues)
+    assert len(set(sets[0].literals[0].strip("{}").split(","))) == 100
+    assert sets[0].assumptions == ("a list of unknown length was given 100 elements",)
+    numbers = ", ".join(f"${n}" for n in range(1, 13))
+    sets = choose_values(
+        parameter_columns(f"select * from t where status in ({numbers})"), ["text"] * 12, STATISTICS, NOW,
+        list_elements=100,
+    )  # fmt: skip
+    assert not isinstance(sets, NoValues)
+    assert sets[0].literals[:8] == ("paid", "sent", "new", "omega", "zeta", "beta", "alpha", "paid")
 
 
 def test_parameter_that_meets_no_column_is_assumed_and_told() -> None:
