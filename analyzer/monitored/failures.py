@@ -113,7 +113,7 @@ def translate(
     if error.sqlstate == "25P04":
         return StatementCancelled(action, "transaction_timeout ended the session")
     if error.sqlstate in ("40001", "40P01"):
-        return StatementCancelled(action, "a conflict with recovery on the replica, or with others")
+        return StatementCancelled(action, _conflict(message))
     if error.sqlstate == "53400":
         return StatementCancelled(action, "it needed more temporary files than temp_file_limit allows")
     if isinstance(error, pg.InsufficientPrivilege):
@@ -131,6 +131,16 @@ def translate(
         first_line = str(error).partition("\n")[0]
         text = redact_message(without_password(first_line, password), None)
     return StatementFailed(action, error.sqlstate, text or type(error).__name__)
+
+
+def _conflict(message: str) -> str:
+    """What a replica replays may take away what we read; elsewhere nothing that only reads meets these errors."""
+    if "recovery" not in message:
+        return "a conflict with others, or with recovery on a replica"
+    return (
+        "a conflict with recovery: the replica had to replay changes of the primary that took away what was being read"
+        " (hot_standby_feedback = on there makes it rarer)"
+    )
 
 
 _GRANTS = {"schema": "USAGE ON SCHEMA", "function": "EXECUTE ON FUNCTION"}

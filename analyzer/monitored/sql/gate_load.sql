@@ -11,7 +11,10 @@ select
     case
         when pg_catalog.pg_is_in_recovery()
             and pg_catalog.pg_last_wal_receive_lsn() is distinct from pg_catalog.pg_last_wal_replay_lsn()
-        then extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())::float8
+        then extract(
+            epoch from pg_catalog.clock_timestamp()
+                - coalesce(pg_catalog.pg_last_xact_replay_timestamp(), pg_catalog.pg_postmaster_start_time())
+        )::float8
         when not pg_catalog.pg_is_in_recovery()
         then (select max(extract(epoch from r.replay_lag))::float8 from pg_catalog.pg_stat_replication as r)
     end as replication_lag_s

@@ -1,0 +1,151 @@
+"""A monitored server that is a streaming replica: explained like any other, and told where recovery gets in the way."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.utils import timezone
+
+from analyzer import pipeline
+from analyzer.models import ExplainAudit, ExplainState, PlanRecord, StepStatus
+from analyzer.monitored.connection import ConnectionSettings
+from analyzer.monitored.explain import ExplainRequest, Limits, explain_statement
+from analyzer.runtime.initdb import run_program
+from analyzer.runtime.postgres import PostgresCluster
+from analyzer.runtime.system_user import make_private_dir
+from analyzer.statements.fingerprint import fingerprint
+from analyzer.store.servers import add_server_from_dsn
+from tests import servers
+from tests.conftest import need
+from tests.servers import ScratchDatabase, Server
+
+pytestmark = [pytest.mark.fault, pytest.mark.postgres]
+SLOW = "select count(*) from item where md5(md5(md5(name))) < md5(md5(md5(name || 'x')))"
+RUNNING = (
+    "select pid from pg_stat_activity where query like '%ANALYZE%EXECUTE%' and state = 'active'"
+    " and pid <> pg_backend_pid() and now() - query_start > '100 ms'"
+)
+
+
+def standby_of(primary: Server, **settings: str | int) -> Server:
+    """A streaming replica of a private server, made by pg_basebackup; the caller stops it."""
+    cluster = primary.cluster
+    with (cluster.data_dir / "pg_hba.conf").open("a") as hba:
+        hba.write("local replication all trust\n")
+    cluster.reload()
+    target = cluster.data_dir.with_name(f"{cluster.data_dir.name}-standby")
+    make_private_dir(target, cluster.user)
+    source = ["-h", str(cluster.socket_dir), "-p", str(cluster.port), "-U", "postgres"]
+    run_program(
+        cluster.bin_dir, cluster.user, "pg_basebackup", "-D", str(target), *source, "-R", "-X", "stream", "-c", "fast"
+    )
+    replica = PostgresCluster(target, bin_dir=cluster.bin_dir, settings={**cluster.settings, **settings}, tcp=True)
+    replica.start()
+    return Server(primary.version, replica)
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[ScratchDatabase, Server]]:
+    """A database on the primary, and a replica that lets nobody hold up its recovery."""
+    primary = need(lambda: servers.start_private(18))
+    database = ScratchDatabase(primary)
+    database.execute(
+        "create table item as select n as id, md5(n::text) as name from generate_series(1, 700000) n",
+        "alter table item add primary key (id)",
+        "vacuum analyze item",
+    )
+    replica = standby_of(primary, max_standby_streaming_delay="0", hot_standby_feedback="off")
+    try:
+        _wait_for_replay(database, replica)
+        yield database, replica
+    finally:
+        replica.cluster.remove()
+        primary.cluster.remove()
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _wait_for_replay(database: ScratchDatabase, replica: Server) -> None:
+    with database.connect() as connection, replica.connect() as standby:
+        (target,) = connection.execute("select pg_current_wal_lsn()").fetchone() or (None,)
+        wait_until(lambda: _one(standby, f"select pg_last_wal_replay_lsn() >= '{target}'::pg_lsn"))
+
+
+def _one(connection: psycopg.Connection[tuple[object, ...]], sql: str) -> object:
+    row = connection.execute(sql.encode()).fetchone()
+    return row[0] if row else None
+
+
+def _remove_rows_while_it_runs(database: ScratchDatabase, replica: Server, stop: threading.Event) -> None:
+    with replica.connect() as standby, database.connect() as connection:
+        while not stop.is_set() and _one(standby, RUNNING) is None:
+            stop.wait(0.02)
+        while not stop.is_set():
+            connection.execute("delete from item where id in (select id from item limit 10)")
+            connection.execute("vacuum item")
+            stop.wait(0.05)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_replica_is_explained_and_a_conflict_is_told_and_tried_again(pair: tuple[ScratchDatabase, Server]) -> None:
+    database, replica = pair
+    server = add_server_from_dsn(replica.dsn(database.name, database.login, database.password), cores=64)
+
+    def run(step: str) -> str:
+        pipeline.run_step(server, step, getattr(pipeline, {"snapshot": "take_snapshot", "schema": "read_schema",
+                                                          "explain": "explain_statements"}[step]))  # fmt: skip
+        server.refresh_from_db()
+        return StepStatus.objects.get(server=server, step=step).last_error
+
+    assert (run("snapshot"), run("schema")) == ("", "")
+    with replica.connect(database.name) as application:
+        for _ in range(2):
+            application.execute(SLOW.encode())
+    assert run("snapshot") == ""
+
+    stop = threading.Event()
+    removing = threading.Thread(target=_remove_rows_while_it_runs, args=(database, replica, stop))
+    removing.start()
+    try:
+        assert run("explain") == ""
+    finally:
+        stop.set()
+        removing.join()
+    audit = ExplainAudit.objects.get(statement__tables=["item"])
+    assert (audit.decision, audit.layer) == ("failed", "run")
+    assert audit.reason.startswith("executing a statement was stopped: a conflict with recovery")
+    state = ExplainState.objects.get(statement__tables=["item"])
+    assert timedelta(minutes=9) < state.next_at - timezone.now() <= timedelta(minutes=10)
+    assert not PlanRecord.objects.filter(is_analyzed=True, statement__tables=["item"]).exists()
+
+    ExplainState.objects.update(next_at=timezone.now())
+    _wait_for_replay(database, replica)
+    assert run("explain") == ""
+    assert PlanRecord.objects.filter(is_analyzed=True, statement__tables=["item"]).exists()
+    assert ExplainState.objects.get(statement__tables=["item"]).outcome == "executed"
+
+
+def test_a_replica_that_is_far_behind_is_left_alone(pair: tuple[ScratchDatabase, Server]) -> None:
+    database, replica = pair
+    settings = ConnectionSettings.from_dsn(replica.dsn(database.name, database.login, database.password))
+    with replica.connect() as standby:
+        standby.execute("select pg_wal_replay_pause()")
+        database.execute("insert into item values (0, 'new')")
+        wait_until(lambda: _one(standby, "select pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"))
+        sql = "select name from item where id = 7"
+        request = ExplainRequest(sql, fingerprint(sql) or "")
+        (outcome,) = explain_statement(settings, request, Limits(cores=64, replication_lag_s=0.0))
+        assert (outcome.decision, outcome.layer) == ("plan_only", "load")
+        assert outcome.reason.startswith("A replica is ")
+        standby.execute("select pg_wal_replay_resume()")
+    _wait_for_replay(database, replica)
+    (outcome,) = explain_statement(settings, request, Limits(cores=64))
+    assert outcome.decision == "executed"
