@@ -61,6 +61,7 @@ RATE_WINDOW = timedelta(hours=24)
 EXPLAIN_WINDOW = timedelta(hours=1)
 GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
 SEEN_WITHIN = timedelta(minutes=10)
+SCHEMA_APART_S = 60.0  # judgement: a new table's first advice can wait a minute, not ten
 BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
 LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
 
@@ -113,9 +114,12 @@ def take_snapshot(server: Server) -> str:
         reading = read_statement_counters(conn)
         kept = snapshots.keep_reading(server, reading)
         if len(kept.unknown_keys):
-            keep_texts(server, read_statement_texts(conn, kept.unknown_keys))
+            now = timezone.now()
+            keep_texts(server, read_statement_texts(conn, kept.unknown_keys), now=now)
             keep_names(server, read_names(conn))
-            _mark_inspected(server)
+            database = _mark_inspected(server)
+            if database is not None and schemas.tables_not_read(database, now):
+                schedule.bring_forward(server, "schema", now=now, apart_s=SCHEMA_APART_S)
         if server.server_version_num != reading.state.server_version_num:
             Server.objects.filter(pk=server.pk).update(server_version_num=reading.state.server_version_num)
     return f"Gap: {kept.gap_reason}" if kept.gap_reason else ""

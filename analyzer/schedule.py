@@ -9,6 +9,7 @@ from django.db import transaction
 
 from analyzer.models import Server, StepStatus
 
+MOST_BUSY_RATIO = 0.05  # judgement: of the time, for a step that others bring forward
 STEPS = ("snapshot", "activity", "schema", "explain", "check")
 
 
@@ -53,6 +54,17 @@ def claim_due_steps(now: datetime) -> list[DueStep]:
 def hasten(server: Server, *steps: str, now: datetime) -> None:
     """Make steps due at once, without losing their rhythm."""
     StepStatus.objects.filter(server=server, step__in=steps).update(due_at=now)
+
+
+def bring_forward(server: Server, step: str, *, now: datetime, apart_s: float) -> None:
+    """Let a step run soon: ``apart_s`` after its last start, and never for more than a small share of the time."""
+    status = StepStatus.objects.filter(server=server, step=step).first()
+    if status is None:
+        return
+    busy_s = (status.last_duration_ms or 0.0) / 1000 / MOST_BUSY_RATIO
+    soonest = status.last_started_at + timedelta(seconds=max(apart_s, busy_s)) if status.last_started_at else now
+    due = max(now, soonest)
+    StepStatus.objects.filter(pk=status.pk, due_at__gt=due).update(due_at=due)
 
 
 def _next_due(due: datetime, interval: float, now: datetime) -> datetime:

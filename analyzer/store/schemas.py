@@ -10,13 +10,14 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from analyzer.facts import SchemaFacts
-from analyzer.models import Database, SchemaReading
+from analyzer.models import Database, SchemaReading, Statement
 from analyzer.store.partitions import ensure_partition
 
 # Table counters that become relation_sample's columns, in its order.
 RELATION_COLUMNS = (
     "seq_scans", "seq_rows_read", "index_scans", "inserted_rows", "updated_rows", "deleted_rows", "hot_updated_rows",
 )  # fmt: skip
+NEVER_READ = ("pg_", "information_schema.")  # the catalog's own
 MOVING = ("inserted_rows", "updated_rows", "deleted_rows")
 READINGS_LOOKED_AT = 20  # judgement: one for each change of the schema
 RATE_WINDOW = timedelta(days=7)  # a week holds every day's habits once
@@ -69,6 +70,24 @@ def newest_schema(database: Database) -> SchemaFacts | None:
             )
         )
     return replace(facts, tables=tuple(tables))
+
+
+def tables_not_read(database: Database, since: datetime) -> set[str]:
+    """Tables, as written, that only statements first seen from ``since`` on name and that the newest schema lacks.
+
+    A name stands here once: what no reading will ever show (temporary tables) asks for none again.
+    """
+    of_server = Statement.objects.filter(server_id=database.server_id)
+    new = of_server.filter(first_seen__gte=since, entries__database_oid=database.oid, entries__is_own=False)
+    names = {n for tables in new.values_list("tables", flat=True) for n in tables if not n.startswith(NEVER_READ)}
+    if names:
+        named = of_server.filter(first_seen__lt=since, tables__overlap=sorted(names))
+        names -= {n for tables in named.values_list("tables", flat=True) for n in tables}
+    facts = newest_schema(database) if names else None
+    if facts is None:  # or the first reading is still to come
+        return set()
+    parts = {n: n.rpartition(".") for n in names}
+    return {n for n, (schema, _, name) in parts.items() if facts.find_table(name, schema or None) is None}
 
 
 def last_reading_without(database: Database, index_oid: int) -> tuple[datetime | None, datetime | None]:
