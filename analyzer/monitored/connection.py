@@ -11,7 +11,6 @@ import selectors
 import socket
 import ssl
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -26,6 +25,7 @@ from psycopg.rows import namedtuple_row
 from analyzer.errors import MissingExtension, ServerUnreachable, UnsupportedVersion
 from analyzer.monitored import failures, loader
 from analyzer.monitored.connection_settings import ConnectionSettings as ConnectionSettings
+from analyzer.monitored.deadlines import deadlines
 
 APPLICATION_NAME = "pgloupe"
 OLDEST_SERVER = 130_000
@@ -240,13 +240,8 @@ class MonitoredConnection:
             yield
             return
         wait_ms = self._timeout_now_ms if after_ms is None else after_ms
-        timer = threading.Timer(wait_ms / 1000 + GRACE_S, _shut_down, args=(self.raw,))
-        timer.daemon = True
-        timer.start()
-        try:
+        with deadlines.within(wait_ms / 1000 + GRACE_S, lambda: _shut_down(self.raw)):
             yield
-        finally:
-            timer.cancel()
 
 
 @contextlib.contextmanager

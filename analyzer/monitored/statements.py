@@ -1,7 +1,8 @@
 """Reads pg_stat_statements: counters of every entry without texts, and texts of the entries asked for.
 
-Counters come as one binary COPY whose rows are all equally long, so numpy takes them as they are: no Python
-object per value. Texts are read only for new entries: the server loads its whole text file for them.
+Counters come as one binary COPY whose rows are all equally long, so numpy takes them as they are: no Python object
+per value. The server converts nothing for it: each conversion costs it as much as sending. Texts are read only for
+new entries: the server loads its whole text file for them.
 """
 
 import time
@@ -24,6 +25,8 @@ from analyzer.readings import (
 )
 
 COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+EPOCH_US = 946_684_800_000_000  # 2000-01-01 UTC, where PostgreSQL's timestamps begin, in Unix microseconds
+TYPES = {"role_oid": ">u4", "database_oid": ">u4", "toplevel": "?"}
 # one more than analyzer.statements reads, so a text cut here is still seen to be too long there
 TEXT_CHARACTERS = 100_001
 READING = "reading the statement counters"
@@ -45,21 +48,17 @@ def read_statement_counters(conn: MonitoredConnection, *, limit: int = 100_000) 
             extension_version=version,
         )
     columns = _columns(loader.load("statement_counters", conn.server_version_num, version))
-    values = _values(data, len(columns))
-    whole, times = values.view(">i8"), values.view(">f8")
-    keys = np.empty(len(values), dtype=KEY_DTYPE)
+    rows = _rows(data, columns)
+    keys = np.empty(len(rows), dtype=KEY_DTYPE)
     for name in KEY_DTYPE.names or ():
-        keys[name] = whole[:, columns.index(name)]
-    counters = np.full((len(values), len(COUNTERS)), np.nan)
-    for names, numbers in (
-        ([name for name in COUNTERS if name in columns and _is_time(name)], times),
-        ([name for name in COUNTERS if name in columns and not _is_time(name)], whole),
-    ):
-        counters[:, [COUNTERS.index(name) for name in names]] = numbers[:, [columns.index(n) for n in names]]
+        keys[name] = rows[name]
+    counters = np.empty((len(COUNTERS), len(rows))).T  # written column by column
+    for i, name in enumerate(COUNTERS):
+        counters[:, i] = rows[name] if name in columns else np.nan
     if "stats_since" in columns:
-        stats_since = times[:, columns.index("stats_since")].astype(np.float64)
+        stats_since = (rows["stats_since"] + EPOCH_US) / 1e6
     else:
-        stats_since = np.full(len(values), np.nan)
+        stats_since = np.full(len(rows), np.nan)
     return StatementReading(
         state=state,
         keys=keys,
@@ -125,26 +124,38 @@ def _columns(statement: str) -> tuple[str, ...]:
     return tuple(line.rstrip(",").split()[-1].split(".")[-1] for line in select_list.splitlines()[2:])
 
 
-def _is_time(name: str) -> bool:
-    """Times are float8, all other columns int8."""
-    return name.endswith("_ms") or name == "stats_since"
+def _type(column: str) -> str:
+    """As numpy names what PostgreSQL sends: oid, boolean, float8 (times), int8."""
+    return TYPES.get(column, ">f8" if column.endswith("_ms") else ">i8")
 
 
-def _values(data: bytes, columns: int) -> NDArray[np.void]:
-    """The 8-byte values of a binary COPY without NULL, rows x columns, still as the network has them.
+@lru_cache(maxsize=8)
+def _row_type(columns: tuple[str, ...]) -> tuple[np.dtype[np.void], NDArray[np.int64], NDArray[np.uint8]]:
+    """A row of a binary COPY without NULL, and where in it each value's length ends, with what it must say.
 
-    Each row is an int2 (the number of columns), then for each value an int4 (its length, 8) and the value.
+    A row is an int2 (the number of columns), then for each value an int4 (its length) and the value.
     Source: the manual, COPY, "Binary Format".
     """
+    widths = [np.dtype(_type(name)).itemsize for name in columns]
+    ends = 2 + np.cumsum([4 + width for width in widths])
+    offsets = (ends - widths).tolist()
+    row = np.dtype(
+        {"names": columns, "formats": [_type(c) for c in columns], "offsets": offsets, "itemsize": int(ends[-1])}
+    )
+    lengths: NDArray[np.int64] = ends - np.array(widths, np.int64) - 1
+    return row, lengths, np.array(widths, np.uint8)
+
+
+def _rows(data: bytes, columns: tuple[str, ...]) -> NDArray[np.void]:
+    """The rows of a binary COPY, as they are in ``data``: nothing is copied."""
     if not data.startswith(COPY_SIGNATURE) or len(data) < 21:
         raise StatementFailed(READING, None, "the answer is no binary COPY")
+    row, at, said = _row_type(columns)
     start = 19 + int.from_bytes(data[15:19], "big")
-    row_bytes = 2 + 12 * columns
-    count, rest = divmod(len(data) - start, row_bytes)
+    count, rest = divmod(len(data) - start, row.itemsize)
     if rest != 2:  # the trailer, -1 as int2
         raise StatementFailed(READING, None, "a counter has no value")
-    rows = np.frombuffer(data, dtype=np.uint8, count=count * row_bytes, offset=start).reshape(count, row_bytes)
-    if count and not (rows[:, 5::12] == 8).all():
+    octets = np.frombuffer(data, np.uint8, count * row.itemsize, start).reshape(count, row.itemsize)
+    if not (octets[:, at] == said).all():
         raise StatementFailed(READING, None, "a counter has an unexpected size")
-    values = rows[:, 2:].reshape(count, columns, 12)[:, :, 4:]
-    return np.ascontiguousarray(values).view("V8").reshape(count, columns)
+    return np.frombuffer(data, row, count, start)

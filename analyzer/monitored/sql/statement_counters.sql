@@ -1,11 +1,11 @@
--- Counters of every entry, cumulative and without texts. All columns are 8 bytes wide: the reader relies on it.
+-- Counters of every entry, cumulative and without texts. No column is NULL: the reader relies on it.
 -- Needs pg_stat_statements 1.8; pg_read_all_stats (in pg_monitor) to see the entries of other roles.
 copy (
 select
-    s.userid::int8 as role_oid,
-    s.dbid::int8 as database_oid,
+    s.userid as role_oid,
+    s.dbid as database_oid,
     s.queryid,
-    1::int8 as toplevel,
+    true as toplevel,
     s.plans,
     s.total_plan_time as total_plan_time_ms,
     s.calls,
