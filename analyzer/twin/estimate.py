@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.sizing import PAGE_BYTES, btree_height, btree_index_size, index_size_bytes
+from analyzer.monitored.planner_facts import GinPages
 
 # judgement, for what cannot be estimated: an index entry of header, row pointer and two short keys, pages 90 % full
 DEFAULT_ENTRY_BYTES = 32
@@ -15,10 +16,11 @@ DEFAULT_KEY_BYTES = 16.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``level`` of a B-tree's root, None for other kinds."""
+    """``level`` of a B-tree's root, ``gin``: what a GIN index's metapage says; None for other kinds, or not known."""
 
     blocks: int
     level: int | None = None
+    gin: GinPages | None = None
 
 
 # definition, statistics of its table's columns and expressions, rows in the index -> size

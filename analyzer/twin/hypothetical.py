@@ -237,7 +237,7 @@ class Hypotheticals:
                     case "btree":
                         self.files.make_btree(part.path, max(blocks, (part.size.level or 0) + 2), part.size.level or 0)
                     case "gin":
-                        self.files.make_gin(part.path, blocks, None)
+                        self.files.make_gin(part.path, blocks, part.size.gin)
                     case "brin":
                         self.files.make_brin(part.path, blocks, part.table.blocks)
                     case _:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
-from pglast import ast
+from pglast import ast, enums
 from pglast.stream import RawStream
 
 from analyzer.monitored.failures import redact_message
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
-from analyzer.statements.tree import Unparsable, fresh_parse
+from analyzer.statements.tree import Node, Unparsable, fresh_parse
 from analyzer.twin.cluster import DATABASE, ROLE, connect_role
 
 # entries of the archive's table of contents that a plan may depend on; everything else stays out
@@ -37,6 +37,12 @@ LEFT_OUT = frozenset({
     "SUBSCRIPTION TABLE", "TABLE DATA", "TRANSFORM", "TRIGGER", "USER MAPPING",
 })  # fmt: skip
 UNDEFINED = "42704"
+REWRITTEN = frozenset({"FOREIGN TABLE", "TABLE", "INDEX", "MATERIALIZED VIEW", "CONSTRAINT"})
+# of ALTER TABLE beside a CREATE TABLE: what a plan may depend on
+KEPT_COMMANDS = frozenset({
+    enums.AlterTableType.AT_AddIdentity, enums.AlterTableType.AT_AddConstraint, enums.AlterTableType.AT_SetStatistics,
+    enums.AlterTableType.AT_SetNotNull, enums.AlterTableType.AT_ColumnDefault,
+})  # fmt: skip
 _BY_LENGTH = sorted(KINDS | LEFT_OUT, key=len, reverse=True)
 _ENTRY = re.compile(r"(?P<id>\d+); (?P<catalog>\d+) (?P<oid>\d+) (?P<rest>.+)")
 _FAILED = re.compile(r"pg_restore: from TOC entry (?P<id>\d+);")
@@ -86,19 +92,25 @@ class Restorer:
     def restore(self, missing_extensions: Mapping[str, str], done_schemas: Sequence[str] = ()) -> list[Missing]:
         """All that can be restored; the rest, in the dump's order."""
         wanted = [e for e in self.entries() if e.kind in KINDS and not _is_schema(e, done_schemas)]
-        failed: dict[int, str] = {}
-        run: list[Entry] = []
-        for entry in wanted:  # foreign tables become plain ones, in their place among the others
-            if entry.kind == "FOREIGN TABLE":
-                failed |= self._restore_some(run)
-                run = []
-                if (reason := self._restore_foreign(entry)) is not None:
+        foreign = [e for e in wanted if e.kind == "FOREIGN TABLE"]
+        failed = dict.fromkeys((e.id for e in foreign), "it could not be created")
+        failed |= self._restore_some([e for e in wanted if e.kind != "FOREIGN TABLE"])
+        # what fails as it is may do so in plainer words, and others may have failed for want of it
+        rewritten: set[int] = set()
+        while plainer := [e for e in wanted if e.id in failed and e.kind in REWRITTEN and e.id not in rewritten]:
+            rewritten |= {e.id for e in plainer}
+            left = len(failed)
+            for entry in plainer:
+                if (reason := self._restore_plainly(entry)) is None:
+                    del failed[entry.id]
+                else:
                     failed[entry.id] = reason
-            else:
-                run.append(entry)
-        failed |= self._restore_some(run)
-        by_id = {entry.id: entry for entry in wanted}
-        return [_missing(by_id[id], reason, missing_extensions) for id, reason in sorted(failed.items()) if id in by_id]
+            if len(failed) < left:
+                rest = [e for e in wanted if e.id in failed and e.kind != "FOREIGN TABLE"]
+                for entry in rest:
+                    del failed[entry.id]
+                failed |= self._restore_some(rest)
+        return [_missing(entry, failed[entry.id], missing_extensions) for entry in wanted if entry.id in failed]
 
     def _restore_some(self, entries: Sequence[Entry]) -> dict[int, str]:
         """Reasons by id of the entries that failed."""
@@ -106,6 +118,7 @@ class Restorer:
             return {}
         done = self._run(
             "--no-owner", "--no-privileges", "--no-table-access-method", "--no-tablespaces", "--statistics",
+            "--verbose",
             f"--dbname={self.cluster.dsn(DATABASE, ROLE)}", entries=entries,
         )  # fmt: skip
         text = done.stderr.decode("utf-8", "replace")
@@ -124,28 +137,26 @@ class Restorer:
             raise RuntimeFailure(f"pg_restore failed: {redact_message(last, None)[:300]}")
         return failed
 
-    def _restore_foreign(self, entry: Entry) -> str | None:
-        """CREATE FOREIGN TABLE without its server; None, or why it failed."""
+    def _restore_plainly(self, entry: Entry) -> str | None:
+        """Without server, storage and options, which other versions and forks have more of; None, or why it failed."""
         script = self._run("--no-owner", "--no-privileges", "--file=-", entries=[entry]).stdout.decode()
         # psql's \restrict lines are not SQL
         text = "\n".join(line for line in script.splitlines() if not line.startswith("\\"))
         statements = fresh_parse(text)
         if isinstance(statements, Unparsable):
             return statements.reason
-        for raw in statements:
-            if isinstance(raw.stmt, ast.CreateForeignTableStmt):
-                table = raw.stmt.base
-                for column in table.tableElts or ():
-                    if isinstance(column, ast.ColumnDef):
-                        column.fdwoptions = None
-                try:
-                    with connect_role(self.cluster) as connection:
-                        connection.execute("set check_function_bodies = off; set search_path = ''")
-                        connection.execute(RawStream()(table).encode())
-                except psycopg.Error as error:
-                    return redact_message(error.diag.message_primary or "it could not be created", error.sqlstate)
-                return None
-        return "it is defined in a way the twin cannot read"
+        plain = [found for raw in statements if (found := plainer(raw.stmt)) is not None]
+        if not plain:
+            return "it is defined in a way the twin cannot read"
+        try:
+            with connect_role(self.cluster) as connection:
+                connection.execute("set check_function_bodies = off; set search_path = ''")
+                with connection.transaction():
+                    for statement in plain:
+                        connection.execute(RawStream()(statement).encode())
+        except psycopg.Error as error:
+            return redact_message(error.diag.message_primary or "it could not be created", error.sqlstate)
+        return None
 
     def _run(self, *options: str, entries: Sequence[Entry] | None = None) -> subprocess.CompletedProcess[bytes]:
         list_file = self.dump.with_name(f"{self.dump.name}.{os.getpid()}.list")
@@ -164,6 +175,29 @@ class Restorer:
             raise RuntimeFailure(reason) from error
         finally:
             list_file.unlink(missing_ok=True)
+
+
+def plainer(statement: Node) -> Node | None:
+    """The statement with what makes a table or index, and nothing of how it is kept; None for others."""
+    if isinstance(statement, ast.CreateForeignTableStmt):
+        statement = statement.base
+    if isinstance(statement, ast.CreateStmt):
+        statement.options = statement.accessMethod = statement.tablespacename = None
+        for column in statement.tableElts or ():
+            if isinstance(column, ast.ColumnDef):
+                column.fdwoptions = column.storage_name = column.compression = None
+        return statement
+    if isinstance(statement, ast.IndexStmt):
+        statement.options = statement.tableSpace = None
+        return statement
+    if isinstance(statement, ast.CreateTableAsStmt):
+        statement.into.options = statement.into.accessMethod = statement.into.tableSpaceName = None
+        return statement
+    if isinstance(statement, ast.AlterTableStmt):
+        kept = tuple(command for command in statement.cmds if command.subtype in KEPT_COMMANDS)
+        statement.cmds = kept
+        return statement if kept and statement.objtype != enums.ObjectType.OBJECT_FOREIGN_TABLE else None
+    return None
 
 
 def _is_schema(entry: Entry, names: Sequence[str]) -> bool:

@@ -113,6 +113,19 @@ class PlanningSession:
         self.plans_made += 1
         return self._send(text, shown, hidden, CACHED_COSTS if cached else "")
 
+    def parameter_types(self, sql: str) -> list[str] | Refused:
+        """PostgreSQL's names of the types of ``$1``, ``$2``, ..."""
+        verdict = self.verdict(sql)
+        if verdict.decision == "refuse":
+            return Refused(verdict.reason)
+        name = self._prepare(sql.rstrip().rstrip(";"))
+        if isinstance(name, Refused):
+            return name
+        row = self.connection.execute(
+            "select parameter_types::text[] from pg_catalog.pg_prepared_statements where name = %s", [name]
+        ).fetchone()
+        return list(row[0]) if row else []
+
     def _send(
         self, text: str, shown: Sequence[int], hidden: Sequence[int], costs: str
     ) -> Mapping[str, Any] | Refused:

@@ -112,6 +112,10 @@ class Twin:
         self._planning.use_role(role)
         self._plans.clear()
 
+    def parameter_types(self, sql: str) -> list[str] | Refused:
+        """PostgreSQL's names of the types of ``$1``, ``$2``, ..."""
+        return self._planning.parameter_types(sql)
+
     def column_statistics(self, schema: str, table: str) -> Mapping[str, ColumnStatistics]:
         """Rows of pg_stats by column, values as text; empty where never analysed. They hold sample values."""
         return self._statistics.columns(schema, table)

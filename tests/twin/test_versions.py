@@ -1,0 +1,66 @@
+"""Built by the login of least privilege from servers of every age."""
+
+import pytest
+
+from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.planner import Query, Refused
+from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.connection import connect
+from analyzer.twin import lease
+from tests.twin.conftest import SCHEMA, settings_of, shape
+
+pytestmark = pytest.mark.postgres
+
+# plans that are the same in every version
+QUERIES = (
+    "select * from account where email = 'user77@example.com'",
+    "select * from app.orders where placed >= '2024-11-01'",
+    "select a.name, o.amount from account as a join app.orders as o on o.account_id = a.id where o.note = 'Note 3'",
+    "select * from spent where account_id = 44",
+    "select * from place where area = 7 order by id",
+    "update app.orders set note = 'x' where id = 99",
+)
+
+
+def query(sql, values=None):
+    return Query(key=sql, statement=sql, sql=sql, weight=1.0, values=values)
+
+
+@pytest.fixture
+def filled(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    with database.connect() as connection:
+        connection.execute(SCHEMA)
+        if any_postgres.version < 14:
+            connection.execute(f"grant usage on schema app to {database.login}")
+            connection.execute(f"grant select on all tables in schema public, app to {database.login}")
+        connection.execute("vacuum analyze")
+    return database
+
+
+def test_twin_of_any_server_plans_as_it_does(filled, var_dir):
+    settings = settings_of(filled.dsn)
+    with connect(settings) as connection:
+        facts = read_schema(connection)
+    orders = facts.find_table("orders", "app")
+    with lease(settings, var_dir) as twin, filled.connect() as server:
+        assert twin.missing == ()
+        for sql in QUERIES:
+            ((((answer,)),),) = server.execute(f"explain (format json) {sql}").fetchall()
+            planned, explained = twin.plan(query(sql)), twin.explain(query(sql))
+            assert shape(explained["Plan"]) == shape(answer["Plan"]), sql
+            assert planned.total_cost == pytest.approx(answer["Plan"]["Total Cost"], rel=0.01), sql
+        (index,) = twin.hypothesize([IndexDefinition(orders, (IndexColumn("account_id"),))])
+        sql = "select * from app.orders where account_id = 7"
+        before, after = twin.plan(query(sql)), twin.plan(query(sql), [index.id])
+        assert after.used == {index.id}
+        assert after.total_cost < before.total_cost / 10
+        assert before == twin.plan(query(sql))
+        primary = next(i.oid for i in orders.indexes if i.is_primary)
+        by_id = query("select * from app.orders where id = $1")
+        assert twin.plan(by_id).used == {primary}
+        assert twin.plan(by_id, without=[primary]).used == frozenset()
+        skewed = "select * from app.orders where status = $1"
+        rare, common = twin.plan(query(skewed, ("open",))), twin.plan(query(skewed, ("done",)))
+        assert rare.rows < common.rows / 10
+        assert not isinstance(twin.plan(query(skewed)), Refused)
