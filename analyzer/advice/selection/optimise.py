@@ -52,13 +52,14 @@ def best_choice(
     writes: WriteModel,
     budget_bytes: float | None,
     *,
-    penalty: Sequence[float] | None = None,
     gap: float = 1e-4,
     most_nodes: int = 2_000,
+    relaxed: bool = False,
 ) -> Choice | None:
     """``options``: for each query its weight and its options. None where HiGHS found no choice within its nodes.
 
-    ``penalty``: extra cost of an index, for choosing between equals.
+    ``relaxed``: indexes may be chosen by halves, which takes hundredths of a second and bounds nearly as well; the
+    choice is then those chosen more than by half, as far as they fit, and its ``cost`` is the bound.
     """
     fixed: float = sum(weight * found[0].cost for weight, found in options if len(found) == 1)
     open_ = [(weight, found) for weight, found in options if len(found) > 1]
@@ -74,9 +75,9 @@ def best_choice(
         least = fixed + sum(weight * min(o.cost for o in found if not o.needed & never) for weight, found in open_)
         return Choice(0, least, least)
     scale = SCALE / total
-    cost = [scale * (writes.linear[n] + (penalty[n] if penalty else 0.0)) for n in numbers]
+    cost = [scale * writes.linear[n] for n in numbers]
     upper = [1.0] * len(numbers)
-    whole = [1] * len(numbers)
+    whole = [0 if relaxed else 1] * len(numbers)
     rows, sums = _Rows([], [], [], []), _Rows([], [], [], [])
 
     def variable(price: float, most: float) -> int:
@@ -122,7 +123,11 @@ def best_choice(
     if answer is None:
         return None
     values, objective, bound = answer
-    chosen = sum(1 << n for n in numbers if values[column[n]] > 0.5)
+    chosen, room = 0, float("inf") if budget_bytes is None else budget_bytes
+    for n in sorted(numbers, key=lambda n: (-round(values[column[n]], 6), n)):
+        if values[column[n]] > 0.5 and sizes[n] <= room:
+            chosen |= 1 << n
+            room -= sizes[n]
     bound = bound / scale
     return Choice(chosen, fixed + objective / scale, fixed + bound - SPARE * abs(fixed + bound))
 
@@ -146,5 +151,6 @@ def _solve(
     )
     if result.x is None:
         return None
-    bound = result.mip_dual_bound if result.mip_dual_bound is not None else result.fun
+    dual = getattr(result, "mip_dual_bound", None) if any(whole) else None
+    bound = result.fun if dual is None else dual
     return [float(x) for x in result.x], float(result.fun), float(bound)

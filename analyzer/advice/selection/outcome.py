@@ -1,4 +1,4 @@
-"""A chosen set in figures: what each index is worth, what each query gains, who is hurt or at risk, who gets nothing."""
+"""A chosen set in figures: what each index is worth, what each query gains, who is hurt, at risk or gets nothing."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -16,6 +16,7 @@ from analyzer.advice.selection.writes import WriteModel
 
 # judgement: TPC-H gained nothing from more
 ROUNDS_WITHOUT_GUESSES = 6
+GAP = 0.002  # judgement: a fifth of what the planner takes as equal; the last tenths cost HiGHS most of its time
 TIERS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)  # shares of the largest size allowed: small indexes hide behind wide ones
 
 
@@ -43,6 +44,7 @@ class Search:
     alternatives: list[Alternatives] = field(default_factory=list)
     seen: dict[int, float] = field(default_factory=dict)  # set -> objective, every one the planner costed
     _deep: list[bool] = field(default_factory=list)
+    _solved: set[tuple[float | None, int]] = field(default_factory=set)
 
     # learning
 
@@ -103,36 +105,40 @@ class Search:
 
     def run(self, budget: float | None) -> Found:
         best = min((s for s in self.seen if self.fits(s, budget)), key=self._rank, default=0)
-        if not self._rank(best) < self._rank(0):
-            best = 0
-        bound = 0.0
         best = self._with_what_is_known(best, budget)
+        bound = 0.0
         for round_ in range(self.most_rounds):
-            choice = self._choose(budget, guesses=True)
+            # by halves while that teaches something, then whole
+            choice = self._choose(budget, guesses=True, relaxed=True)
+            learnt = self._follow(choice.chosen) if choice else 0
+            if not learnt:
+                choice = self._choose(budget, guesses=True)
+                learnt = self._follow(choice.chosen) if choice else 0
+            if choice:
+                bound = max(bound, choice.bound)
+                best = self._better(best, choice.chosen, budget)
             self._tell("choosing", (round_ + 1) / self.most_rounds)
-            if choice is None:
+            if not learnt or self.objective(best) <= bound * (1 + self.target_gap) or not self.book.may_plan:
                 break
-            bound = max(bound, choice.bound)
-            best = self._better(best, choice.chosen, budget)
-            if self.objective(best) <= bound * (1 + self.target_gap) or not self.book.may_plan:
-                break
-            made = self._follow(choice.chosen)
-            if not made:
-                break
-            if round_ % 4 == 3:
-                best = self._with_what_is_known(best, budget, rounds=2)
+        else:
+            choice = self._choose(budget, guesses=True)
+            bound = max(bound, choice.bound if choice else 0.0)
         best = self._with_what_is_known(best, budget)
         return Found(best, self.objective(best), min(bound, self.objective(best)), budget)
 
-    def _with_what_is_known(self, best: int, budget: float | None, rounds: int = ROUNDS_WITHOUT_GUESSES) -> int:
-        for _ in range(rounds):
+    def _with_what_is_known(self, best: int, budget: float | None) -> int:
+        """Solved again as long as costing its choice teaches something."""
+        for _ in range(ROUNDS_WITHOUT_GUESSES):
+            if (budget, self.book.plans) in self._solved:
+                break
+            self._solved.add((budget, self.book.plans))
             choice = self._choose(budget, guesses=False)
-            if choice is None or choice.chosen in self.seen:
+            if choice is None:
                 break
             best = self._better(best, choice.chosen, budget)
         return best
 
-    def _choose(self, budget: float | None, *, guesses: bool) -> Choice | None:
+    def _choose(self, budget: float | None, *, guesses: bool, relaxed: bool = False) -> Choice | None:
         never = 0 if budget is None else mask_of(n for n, size in enumerate(self.sizes) if size > budget)
         options = []
         for q, (weight, found) in enumerate(zip(self.weights, self.alternatives, strict=True)):
@@ -142,7 +148,7 @@ class Search:
                 options.append((weight, found.options(never)))
             else:  # was not looked into: counts with its best possible cost
                 options.append((weight, [Option(found.floor)]))
-        return best_choice(options, self.sizes, self.charges, budget)
+        return best_choice(options, self.sizes, self.charges, budget, gap=GAP, relaxed=relaxed)
 
     def _follow(self, chosen: int) -> int:
         """Branchings on the way to the exact cost of ``chosen``."""

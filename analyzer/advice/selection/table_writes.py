@@ -157,8 +157,8 @@ def _written_by(query: Query, facts: SchemaFacts, planner: Planner) -> list[_Wri
     if isinstance(statement, ast.DeleteStmt):
         return [_Written(root, "delete", rows)]
     if isinstance(statement, ast.MergeStmt):
-        names = {t.name for when in statement.mergeWhenClauses for t in when.targetList or () if t.name}
-        return [_Written(root, "insert", rows / 2), _Written(root, "update", rows / 2, frozenset(names))]
+        set_by_merge = {t.name for when in statement.mergeWhenClauses for t in when.targetList or () if t.name}
+        return [_Written(root, "insert", rows / 2), _Written(root, "update", rows / 2, frozenset(set_by_merge))]
     return []
 
 

@@ -1,0 +1,141 @@
+"""Proved advice as a report for a terminal, as JSON for scripts (docs/cli.md) and as SQL to run."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from analyzer.advice.ddl import qualified
+from analyzer.plans.compare import cost_words
+
+if TYPE_CHECKING:
+    from analyzer.advising import ProvedAdvice, StatementEffect
+
+MB = 1_000_000
+MOST_STATEMENTS = 5  # per index, in the report for a terminal
+FORMAT = 1
+
+
+def advice_as_sql(advice: "ProvedAdvice") -> str:
+    """Runs as it is with psql -f: one statement at a time, outside a transaction."""
+    lines = [f"-- {line}" for line in _summary(advice)]
+    for proposal in advice.proposals:
+        chosen = proposal.chosen
+        lines += ["", f"-- {_megabytes(chosen.index.size_bytes)}, helps {len(chosen.statements)} statements"]
+        lines += [f"{statement};" for statement in proposal.ddl.statements]
+    for drop in advice.selection.dropped:
+        lines += ["", f"-- {drop.reason}"]
+        lines.append(f"DROP INDEX CONCURRENTLY IF EXISTS {qualified(drop.index.schema, drop.index.name)};")
+    return "\n".join(lines) + "\n"
+
+
+def advice_as_text(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> str:
+    lines = _summary(advice)
+    for number, proposal in enumerate(advice.proposals, start=1):
+        chosen = proposal.chosen
+        lines += ["", f"{number}. {_megabytes(chosen.index.size_bytes)}, evidence: planned"]
+        lines += [f"   {statement};" for statement in proposal.ddl.statements]
+        for effect in proposal.effects[:MOST_STATEMENTS]:
+            lines.append(f"   {effect.statement}: {_effect(effect)}")
+        if (rest := len(proposal.effects) - MOST_STATEMENTS) > 0:
+            lines.append(f"   and {rest} more statements")
+        if chosen.write_cost_per_day > 0:
+            lines.append(f"   Writes to it cost {chosen.write_cost_per_day:,.0f} a day in the planner's units.")
+    for drop in advice.selection.dropped:
+        lines += ["", f"Drop {drop.index.name} ({_megabytes(drop.freed_bytes)}): {drop.reason}"]
+        lines.append(f"   DROP INDEX CONCURRENTLY IF EXISTS {qualified(drop.index.schema, drop.index.name)};")
+    lines += _section("Dearer than before:", [
+        f"{h.statement}: cost {h.before:,.0f} becomes {h.after:,.0f}, {cost_words(h.before, h.after)}"
+        for h in advice.selection.hurt
+    ])  # fmt: skip
+    lines += _section("May run slower although the planner expects less:", [
+        f"{r.statement}: {r.reason}" for r in advice.selection.at_risk
+    ])  # fmt: skip
+    without = [e for e in advice.effects if not e.indexes and e.why_not]
+    lines += _section("No index for:", [f"{e.statement}: {e.why_not}" for e in without])
+    lines += _section("Not planned:", [f"{key}: {why}" for key, why in sorted(advice.not_planned.items())])
+    lines += _section("Left out:", list(problems))
+    return "\n".join(lines) + "\n"
+
+
+def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict[str, Any]:
+    selection = advice.selection
+    return {
+        "format": FORMAT,
+        "cost_before": selection.cost_before,
+        "cost_after": selection.cost_after,
+        "cost_ratio": selection.cost_ratio,
+        "size_bytes": selection.size_bytes,
+        "budget_bytes": selection.budget_bytes,
+        "bound_ratio": selection.bound_ratio,
+        "plans_made": selection.plans_made,
+        "candidates": advice.candidates,
+        "indexes": [
+            {
+                "name": p.ddl.name,
+                "table": p.chosen.index.definition.table.qualified_name,
+                "definition": p.chosen.index.definition.body(),
+                "statements": list(p.ddl.statements),
+                "undo_statements": list(p.ddl.undo_statements),
+                "size_bytes": p.chosen.index.size_bytes,
+                "worth_per_day": p.chosen.worth,
+                "write_cost_per_day": p.chosen.write_cost_per_day,
+                "evidence": "planned",
+                "helps": list(p.chosen.statements),
+            }
+            for p in advice.proposals
+        ],
+        "drops": [
+            {"index": f"{d.index.schema}.{d.index.name}", "reason": d.reason, "freed_bytes": d.freed_bytes}
+            for d in selection.dropped
+        ],
+        "statements": [
+            {
+                "statement": e.statement,
+                "weight": e.weight,
+                "cost_before": e.cost_before,
+                "cost_after": e.cost_after,
+                "change": e.change.summary if e.change else None,
+                "why_not": e.why_not,
+            }
+            for e in advice.effects
+        ],
+        "hurt": [{"statement": h.statement, "cost_before": h.before, "cost_after": h.after} for h in selection.hurt],
+        "at_risk": [{"statement": r.statement, "reason": r.reason} for r in selection.at_risk],
+        "not_planned": dict(sorted(advice.not_planned.items())),
+        "problems": list(problems),
+    }
+
+
+def _summary(advice: "ProvedAdvice") -> list[str]:
+    selection = advice.selection
+    count, drops = len(advice.proposals), len(selection.dropped)
+    if not count and not drops:
+        first = "No index is worth creating for this workload, and none can be dropped."
+    else:
+        parts = [_many(count, "index", "indexes", "Create")] if count else []
+        parts += [_many(drops, "index", "indexes", "drop" if parts else "Drop")] if drops else []
+        first = (
+            f"{', '.join(parts)}: {_megabytes(selection.size_bytes)} more,"
+            f" planned cost {cost_words(selection.cost_before, selection.cost_after)}"
+            f" ({selection.cost_ratio:.3f} of {selection.cost_before:,.0f})."
+        )
+    bound = (
+        "" if selection.bound_ratio is None else f", within {selection.bound_ratio:.1%} of the best possible with them"
+    )
+    return [first, f"{advice.candidates} candidates, {selection.plans_made:,} plans made{bound}."]
+
+
+def _effect(effect: "StatementEffect") -> str:
+    costs = f"cost {effect.cost_before:,.0f} becomes {effect.cost_after:,.0f}"
+    return f"{costs}. {effect.change.summary}." if effect.change else f"{costs}."
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return ["", title, *(f"   {line}" for line in lines)] if lines else []
+
+
+def _many(count: int, one: str, more: str, verb: str) -> str:
+    return f"{verb} {count} {one if count == 1 else more}"
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / MB:,.1f} MB"

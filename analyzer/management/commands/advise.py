@@ -1,0 +1,133 @@
+"""`manage.py advise DSN`: the best set of indexes for a workload, proved by the planner of a private twin."""
+
+import json
+import os
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from analyzer.advice.select import Options
+from analyzer.advice.show import MB, advice_as_json, advice_as_sql, advice_as_text
+from analyzer.advice.suggest import WorkloadStatement
+from analyzer.advice.workload_folder import read_workload_folder
+from analyzer.advising import advise
+from analyzer.errors import BadInput, PgLoupeError
+from analyzer.facts import SchemaFacts
+from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.workload import read_recorded_workload
+from analyzer.runtime.processes import RuntimeFailure
+from analyzer.twin import lease
+
+MOST_STATEMENTS = 1_000
+
+
+class Command(BaseCommand):
+    help = (
+        "Advise on indexes for a database: reads its schema, statistics and workload, plans on a private copy without"
+        " rows, creates nothing. Exit code 0: fine, 2: it could not be done."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("dsn", nargs="?", help="postgresql://user:password@host/dbname; also from PGLOUPE_DSN")
+        parser.add_argument(
+            "--workload", type=Path, metavar="DIR",
+            help="a folder with one statement per .sql file, and weights.json; default: pg_stat_statements",
+        )  # fmt: skip
+        parser.add_argument(
+            "--budget-mb", type=float, metavar="N", help="megabytes (of 1,000,000 bytes) for new indexes"
+        )
+        parser.add_argument("--format", choices=("text", "json", "sql"), default="text")
+        parser.add_argument(
+            "--statements", type=int, default=MOST_STATEMENTS, metavar="N",
+            help="how many recorded statements, the dearest first (default %(default)s)",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self.stdout.write(self.advice(options), ending="")
+        except (PgLoupeError, RuntimeFailure) as problem:
+            raise CommandError(str(problem), returncode=2) from problem
+
+    def advice(self, options: dict[str, Any]) -> str:
+        dsn = options["dsn"] or os.environ.get("PGLOUPE_DSN", "")
+        if not dsn:
+            raise BadInput("Name the database: manage.py advise postgresql://user:password@host/dbname")
+        wanted = Options(budget_bytes=_budget_bytes(options["budget_mb"]))
+        if options["statements"] < 1:
+            raise BadInput(f"--statements is {options['statements']}; give a number above 0.")
+        folder = read_workload_folder(options["workload"]) if options["workload"] else None
+        server = ConnectionSettings.from_dsn(dsn, allow_local=True)
+        with self.progress() as bar:
+            bar.set_description("Reading the schema")
+            with connect(server) as connection:
+                facts = read_schema(connection)
+                workload = [] if folder else _recorded(connection, options["statements"])
+            if folder:
+                workload = [WorkloadStatement(s.label, s.sql, s.weight, 0.0, 0.0) for s in folder.statements]
+            if not workload:
+                raise BadInput(
+                    "pg_stat_statements holds no statement of this database that has a plan; let the application run"
+                    " for a while, or give --workload."
+                )
+            _need_statistics(facts)
+            bar.set_description("Making the twin")
+            with lease(server, settings.VAR_DIR) as twin:
+                bar.set_description("Planning")
+
+                def show(step: str, share: float) -> None:
+                    bar.set_description(step)
+                    bar.n = round(share * 100)
+                    bar.refresh()
+
+                found = advise(twin, workload, facts, wanted, now=datetime.now(UTC), progress=show)
+                missing = [f"The twin lacks {m}" for m in twin.missing]
+        problems = [*(folder.problems if folder else ()), *missing]
+        if options["format"] == "json":
+            return json.dumps(advice_as_json(found, problems), indent=2) + "\n"
+        if options["format"] == "sql":
+            for problem in problems:
+                self.stderr.write(problem, style_func=str)
+            return advice_as_sql(found)
+        return advice_as_text(found, problems)
+
+    def progress(self) -> "tqdm[Any]":
+        """On a terminal only; on the way of errors, so that output can be piped."""
+        return tqdm(total=100, bar_format="{desc:<28}|{bar:30}| {elapsed}", leave=False, disable=None)
+
+
+def _budget_bytes(megabytes: float | None) -> int | None:
+    if megabytes is None:
+        return None
+    if not megabytes > 0 or megabytes == float("inf"):
+        raise BadInput(f"--budget-mb is {megabytes:g}; give a number of megabytes above 0, or leave it out.")
+    return int(megabytes * MB)
+
+
+def _recorded(connection: Any, most: int) -> list[WorkloadStatement]:
+    return [
+        WorkloadStatement(
+            fingerprint=s.fingerprint,
+            sql=s.normalized_sql,
+            calls_per_day=s.calls_per_day,
+            total_time_s_per_day=s.calls_per_day * s.total_exec_time_ms / s.calls / 1000,
+            mean_time_ms=s.total_exec_time_ms / s.calls,
+            rows_per_call=s.rows / s.calls,
+        )
+        for s in read_recorded_workload(connection, most=most)
+    ]
+
+
+def _need_statistics(facts: SchemaFacts) -> None:
+    if not facts.statistics_readable:
+        raise BadInput(
+            f"This login may not read the statistics of database {facts.database!r}, without which no plan can be"
+            " made; grant it SELECT on the tables (pg_read_all_data)."
+        )
