@@ -175,5 +175,29 @@ def test_a_server_that_never_answers_delays_no_other(up: Running) -> None:
         assert time.monotonic() - begun < 60  # four samples at 5 s, on a machine shared with other tests
 
 
+def test_redis_killed_while_a_task_runs_ends_no_worker(up: Running) -> None:
+    """The task's message can no longer be acknowledged when the task ends; kombu fails on that in a way of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dsn = f"postgresql://late@127.0.0.1:{silent.getsockname()[1]}/app?sslmode=disable"
+        assert up.run_again("up", dsn) == 0
+        failed = "select last_error from analyzer_stepstatus t join analyzer_server s on s.id = t.server_id where"
+        failed += " s.\"user\" = 'late' and t.step = 'snapshot' and t.last_error <> ''"
+        silent.settimeout(30)
+        waiting, _ = silent.accept()  # from here on a task waits for our answer, for seconds
+        workers = worker_pids(up)
+        assert len(workers) == 2
+        (redis,) = up.processes("redis-server")[:1]
+        redis.send_signal(signal.SIGKILL)
+        up.wait_for(lambda: up.store(failed), "that task's end", 60)
+        waiting.close()
+        wait_for_another_snapshot(up, count(up) + 1)
+        assert worker_pids(up) == workers
+
+
+def worker_pids(up: Running) -> list[int]:
+    """Of the workers themselves, not of the processes of their pools."""
+    return sorted(p.pid for p in up.processes(" worker ") if p.ppid() == up.process.pid)
+
+
 def test_everything_stops_on_ctrl_c(up: Running) -> None:
     assert up.stop() == 0
