@@ -16,7 +16,7 @@ from analyzer.monitored.search_path import application_search_path
 SETTINGS = (
     "work_mem", "hash_mem_multiplier", "max_parallel_workers", "max_parallel_workers_per_gather",
     "parallel_leader_participation", "TimeZone", "DateStyle", "IntervalStyle", "default_text_search_config",
-    "standard_conforming_strings", "backslash_quote", "transform_null_equals", "array_nulls",
+    "transform_null_equals", "array_nulls",
 )  # fmt: skip
 TABLE_KINDS = frozenset("rmpf")
 

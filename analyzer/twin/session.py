@@ -13,7 +13,7 @@ from psycopg import errors as pg
 from analyzer.advice.ddl import quote_identifier, quote_literal
 from analyzer.advice.planner import Query, Refused
 from analyzer.monitored.failures import redact_message
-from analyzer.monitored.planner_facts import PlannerFacts
+from analyzer.monitored.planner_facts import SETTINGS, PlannerFacts
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.safety import Verdict, check_statement
@@ -46,16 +46,18 @@ class PlanningSession:
             **(self.facts.role_settings.get(self.role, {}) if self.role else {}),
         }
         path = ", ".join([*(quote_identifier(schema) for schema in self.search_path), "pg_catalog"])
-        # those that this version knows and a role may set; one value that it does not take costs that setting alone
+        # those of planning that this version knows and a role may set, whatever else a server's rows or roles name;
+        # one value that it does not take costs that setting alone
         names = [
             name
             for (name,) in connection.execute(
-                "select name from pg_catalog.pg_settings where name = any (%s) and context = 'user'", [list(wanted)]
+                "select name from pg_catalog.pg_settings where name = any (%s) and context = 'user'"
+                " and (category like 'Query Tuning%%' or name = any (%s))",
+                [list(wanted), list(SETTINGS)],
             )
         ]
         for name in names:
-            if name != "search_path":
-                _try(connection, name, wanted[name])
+            _try(connection, name, wanted[name])
         for name, value in {
             "search_path": path,
             "plan_cache_mode": "force_custom_plan",
@@ -64,6 +66,8 @@ class PlanningSession:
             "idle_in_transaction_session_timeout": "60000",
             "default_transaction_read_only": "on",
             "row_security": "off",
+            # with it off, backslashes in strings would be read otherwise than pglast read them
+            "standard_conforming_strings": "on",
             "client_min_messages": "error",
         }.items():
             connection.execute("select pg_catalog.set_config(%s, %s, false)", [name, value])

@@ -83,7 +83,8 @@ class StatisticsReader:
             return None
         sql = evaluation_sql(expression.replace("%", "%%"), name, column.type_name.replace("%", "%%"))
         try:
-            with self.connection.transaction():
+            # rolled back: what the expression's functions set in the session goes too
+            with self.connection.transaction(force_rollback=True):
                 self.connection.execute("set transaction read only; set local statement_timeout = '5s'")
                 cursor = self.connection.execute(sql, [list(probes.texts)])
                 results = [Evaluated(text, rank, width) for text, rank, width in cursor.fetchall()]
