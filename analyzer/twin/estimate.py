@@ -16,11 +16,14 @@ DEFAULT_KEY_BYTES = 16.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """``level`` of a B-tree's root, ``gin``: what a GIN index's metapage says; None for other kinds, or not known."""
+    """``level`` of a B-tree's root, ``gin``: what a GIN index's metapage says; None for other kinds, or not known.
+    ``rows`` of a partial index where they were counted; None: as many as the planner expects.
+    """
 
     blocks: int
     level: int | None = None
     gin: GinPages | None = None
+    rows: float | None = None
 
 
 # definition, statistics of its table's columns and expressions, rows in the index -> size

@@ -187,6 +187,7 @@ class Hypotheticals:
             rows = part.rows = self._rows_of(part.table, definition.predicate)
         part.size = self.estimator(local, statistics, rows)
         if part.rows is not None:
+            part.rows = part.rows if part.size.rows is None else part.size.rows
             self.role.execute(
                 "select pg_catalog.pg_restore_relation_stats('schemaname', %s::text, 'relname', %s::text, 'relpages',"
                 " %s::int4, 'reltuples', %s::float4, 'version', 180000)",

@@ -71,6 +71,10 @@ class StatisticsReader:
             self._expressions[key] = self._evaluate(table, expression, columns, rows)
         return self._expressions[key]
 
+    def tell(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
+        """What is known of an expression, in the place of an estimate."""
+        self._expressions[table.schema, table.name, expression] = statistics
+
     def _evaluate(
         self, table: TableFacts, expression: str, columns: Mapping[str, ColumnStatistics], rows: float
     ) -> ColumnStatistics | None:

@@ -7,6 +7,7 @@ from typing import Any
 from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import NONE, HypotheticalIndex, Planned, Query, Refused
+from analyzer.facts import TableFacts
 from analyzer.monitored.planner_facts import PlannerFacts
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.twin.build import Built
@@ -119,6 +120,10 @@ class Twin:
     def column_statistics(self, schema: str, table: str) -> Mapping[str, ColumnStatistics]:
         """Rows of pg_stats by column, values as text; empty where never analysed. They hold sample values."""
         return self._statistics.columns(schema, table)
+
+    def tell_expression_statistics(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
+        """Where ANALYZE has found some (for an index that exists): used instead of what the column's values tell."""
+        self._statistics.tell(table, expression, statistics)
 
     def close(self) -> None:
         """Hypothetical indexes go; the cluster is the keeper's to stop."""

@@ -11,6 +11,9 @@ from typing import Any
 
 import psycopg
 
+from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.facts import SchemaFacts
+
 QUERIES = Path(__file__).parent
 # Column types as the TPC-H specification names them; all columns NOT NULL, primary keys only.
 TABLES = {
@@ -49,19 +52,29 @@ TABLES = {
         "l_orderkey, l_linenumber",
     ),
 }
-# Ten indexes of the kinds people have: composite, descending, covering, partial, expression, BRIN, GIN, hash.
-TEN_INDEXES = (
-    "CREATE INDEX ON lineitem (l_partkey, l_suppkey)",
-    "CREATE INDEX ON lineitem (l_shipdate) INCLUDE (l_extendedprice, l_discount, l_quantity)",
-    "CREATE INDEX ON lineitem USING brin (l_receiptdate)",
-    "CREATE INDEX ON lineitem (l_orderkey) WHERE l_commitdate < l_receiptdate",
-    "CREATE INDEX ON orders (o_custkey, o_orderdate DESC)",
-    "CREATE INDEX ON orders (o_orderdate) INCLUDE (o_custkey, o_shippriority)",
-    "CREATE INDEX ON customer (substring(c_phone from 1 for 2), c_acctbal)",
-    "CREATE INDEX ON part USING gin (p_name gin_trgm_ops)",
-    "CREATE INDEX ON part (p_size, p_type text_pattern_ops)",
-    "CREATE INDEX ON supplier USING hash (s_nationkey)",
+# Ten indexes of the kinds people have: table, keys, and what else makes the definition.
+TEN_INDEXES: tuple[tuple[str, tuple[IndexColumn, ...], dict[str, Any]], ...] = (
+    ("lineitem", (IndexColumn("l_partkey"), IndexColumn("l_suppkey")), {}),
+    ("lineitem", (IndexColumn("l_shipdate"),), {"include": ("l_extendedprice", "l_discount", "l_quantity")}),
+    ("lineitem", (IndexColumn("l_receiptdate"),), {"method": "brin"}),
+    ("lineitem", (IndexColumn("l_orderkey"),), {"predicate": "l_commitdate < l_receiptdate"}),
+    ("orders", (IndexColumn("o_custkey"), IndexColumn("o_orderdate", descending=True)), {}),
+    ("orders", (IndexColumn("o_orderdate"),), {"method": "gist"}),
+    ("customer", (IndexColumn("substring(c_phone from 1 for 2)", is_expression=True), IndexColumn("c_acctbal")), {}),
+    ("part", (IndexColumn("p_name", opclass="gin_trgm_ops"),), {"method": "gin"}),
+    ("partsupp", (IndexColumn("ps_suppkey"), IndexColumn("ps_partkey")), {"is_unique": True}),
+    ("supplier", (IndexColumn("s_nationkey"),), {"method": "hash"}),
 )
+EXTENSIONS = ("pg_trgm", "btree_gist")
+
+
+def ten_indexes(facts: SchemaFacts) -> list[IndexDefinition]:
+    found = []
+    for name, columns, options in TEN_INDEXES:
+        table = facts.find_table(name)
+        assert table is not None, name
+        found.append(IndexDefinition(table, columns, **options))
+    return found
 
 
 def queries() -> dict[str, str]:
