@@ -30,6 +30,13 @@
   // its options from the local storage; this start is not kept there.
   const narrow = window.innerWidth < 700 && !localStorage.getItem("viewOptions");
   if (narrow) localStorage.setItem("viewOptions", JSON.stringify({ diagramWidth: 0 }));
+  // PEV2's bars have no name; the figure they draw stands beside them.
+  function hideBars() {
+    place.querySelectorAll('[role="progressbar"]:not([aria-hidden])').forEach(function (bar) {
+      bar.setAttribute("aria-hidden", "true");
+    });
+  }
+  new MutationObserver(hideBars).observe(place, { childList: true, subtree: true });
   app.mount(place);
   if (narrow) localStorage.removeItem("viewOptions");
   place.dataset.drawn = "";

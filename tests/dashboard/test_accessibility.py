@@ -1,4 +1,4 @@
-"""The pages that have nothing to show yet, in Chromium, and the main path by keyboard alone.
+"""Every page with figures, with its server down and with nothing to show yet, in Chromium; the main path by keyboard.
 
 On each, at a desk's and a phone's width, light and dark: axe-core finds nothing serious, nothing sticks out at the
 side, the console stays silent, the policy is kept and nothing is asked of another host. One load per page serves all.
@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from analyzer.models import Server
-from dashboard import accounts
+from analyzer.models import FindingRecord, ReportMail, Server
+from dashboard import accounts, mail_queue
+from dashboard import tasks as dashboard_tasks
 from tests.dashboard import world
 from tests.dashboard.test_browser import FLAGS, Watched
+from tests.reports import nights
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -36,6 +40,7 @@ RUN_AXE = """async (rules) => {
     .filter((v) => v.impact === "serious" || v.impact === "critical")
     .flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 200)} ${n.failureSummary.slice(0, 300)}`));
 }"""
+NEXT_FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 @pytest.fixture(scope="module")
@@ -86,6 +91,7 @@ class Walk:
                 page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
                 where = f"{short} {width} {scheme}"
                 if can_run:
+                    page.evaluate(NEXT_FRAME)  # a script may answer the change
                     self.faults += [f"{where}: {fault}" for fault in page.evaluate(RUN_AXE, rules)]
                 if (too_wide := page.evaluate(TOO_WIDE)) > 0:
                     self.faults.append(f"{where}: {too_wide} pixels stick out")
@@ -134,6 +140,28 @@ def test_every_page_without_anything_to_show(walk):
     walk.open(*common_pages().values())
     fresh = world.server("fresh", preflight=[], preflight_at=None, server_version_num=None)
     walk.open(reverse("overview"), *pages_of(fresh).values(), "/findings/?state=muted", "/findings/?state=closed")
+    walk.found_nothing()
+
+
+def test_every_page_with_figures_and_with_the_server_down(walk):
+    shop = world.shop(hours=2, every_s=600)
+    down = world.server("billing")
+    world.figures(down, world.SHOP[:3], hours=1)
+    for step in ("snapshot", "explain"):
+        world.step(down, step, error="Cannot connect to billing:5432: Connection refused", failing_s=600)
+    lookups = FindingRecord.objects.get(code="ST001")
+    FindingRecord.objects.filter(code="SC001").update(muted_at=timezone.now(), muted_by="ada", mute_reason="known")
+    nights.subscription(get_user_model().objects.get())
+    mail_queue.ask_for(get_user_model().objects.get(), timezone.now())
+    dashboard_tasks.send_reports()
+    mail = ReportMail.objects.get()
+    of_shop = pages_of(shop.shop, statement=shop.statements[0].fingerprint, plan=shop.plan.pk, finding=lookups.pk)
+    of_down = pages_of(down, statement=down.statements.first().fingerprint)
+    walk.open(*(common_pages() | {f"shop {name}": path for name, path in of_shop.items()}).values())
+    walk.open(*(path for name, path in of_down.items() if name in ("server", "statements", "statement")))
+    walk.open("/findings/?state=muted", reverse("report_mail", args=[mail.pk]), "/report/?as=text")
+    walk.open(reverse("login"), reverse("password_reset"), logged_in=False)
+    walk.open(reverse("login_once", args=["used-up"]), logged_in=False, status=410)
     walk.found_nothing()
 
 
