@@ -278,4 +278,3 @@ def _local(table: TableFacts, relation: TwinRelation, rows: float) -> TableFacts
 
 def _count_query(sql: str) -> Query:
     return Query(key="", statement="", sql=sql, weight=0.0)
-

@@ -33,6 +33,7 @@ class PlanningSession:
         self._cluster = cluster
         self._prepared: dict[str, str | Refused] = {}
         self._verdicts: dict[str, Verdict] = {}
+        self._settable: set[str] = set()
         self.connection = self._connect()
 
     def _connect(self) -> "psycopg.Connection[Any]":
@@ -48,15 +49,15 @@ class PlanningSession:
         path = ", ".join([*(quote_identifier(schema) for schema in self.search_path), "pg_catalog"])
         # those of planning that this version knows and a role may set, whatever else a server's rows or roles name;
         # one value that it does not take costs that setting alone
-        names = [
+        self._settable = {
             name
             for (name,) in connection.execute(
-                "select name from pg_catalog.pg_settings where name = any (%s) and context = 'user'"
+                "select name from pg_catalog.pg_settings where context = 'user'"
                 " and (category like 'Query Tuning%%' or name = any (%s))",
-                [list(wanted), list(SETTINGS)],
+                [list(SETTINGS)],
             )
-        ]
-        for name in names:
+        }
+        for name in sorted(self._settable & set(wanted)):
             _try(connection, name, wanted[name])
         for name, value in {
             "search_path": path,
@@ -94,8 +95,12 @@ class PlanningSession:
         *,
         cached: bool = False,
         verbose: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any] | Refused:
-        """The one object of EXPLAIN (FORMAT JSON). ``shown``, ``hidden``: oids of indexes on the twin."""
+        """The one object of EXPLAIN (FORMAT JSON). ``shown``, ``hidden``: oids of indexes on the twin.
+
+        ``settings``: of the planner, for this plan; others are passed over.
+        """
         verdict = self.verdict(query.sql)
         if verdict.decision == "refuse":
             return Refused(verdict.reason)
@@ -114,8 +119,13 @@ class PlanningSession:
             text = f"explain ({options}, generic_plan) {sql}"
         else:
             text = f"explain ({options}) {sql}"
+        local = "".join(
+            f"set local {name} = {quote_literal(value)};"
+            for name, value in (settings or {}).items()
+            if name in self._settable
+        )
         self.plans_made += 1
-        return self._send(text, shown, hidden, CACHED_COSTS if cached else "")
+        return self._send(text, shown, hidden, (CACHED_COSTS if cached else "") + local)
 
     def parameter_types(self, sql: str) -> list[str] | Refused:
         """PostgreSQL's names of the types of ``$1``, ``$2``, ..."""
@@ -130,14 +140,12 @@ class PlanningSession:
         ).fetchone()
         return list(row[0]) if row else []
 
-    def _send(
-        self, text: str, shown: Sequence[int], hidden: Sequence[int], costs: str
-    ) -> Mapping[str, Any] | Refused:
+    def _send(self, text: str, shown: Sequence[int], hidden: Sequence[int], local: str) -> Mapping[str, Any] | Refused:
         switch = ""
         if shown or hidden:
             switch = f"select {SCHEMA}.switch('{_oids(shown)}', '{_oids(hidden)}');"
         # a comment at the statement's end must not swallow what follows
-        sent = f"begin read write; {switch} set transaction read only; {costs} {text}\n; rollback"
+        sent = f"begin read write; {switch} set transaction read only; {local} {text}\n; rollback"
         try:
             cursor = self.connection.execute(sent.encode())
             found: Mapping[str, Any] | None = None

@@ -19,6 +19,7 @@ from analyzer.twin.hypothetical import Hypotheticals
 from analyzer.twin.relevance import Relevance
 from analyzer.twin.restore import Missing
 from analyzer.twin.session import PlanningSession
+from analyzer.twin.skip_scan import SINCE_VERSION_NUM, first_column, first_columns, skip_scanned
 from analyzer.twin.statistics import StatisticsReader
 
 
@@ -63,6 +64,7 @@ class Twin:
         )  # fmt: skip
         self._hypothetical.drop_all()
         self._relevance = Relevance(self._superuser, self._catalog)
+        self._first_columns = first_columns(self._superuser) if facts.server_version_num < SINCE_VERSION_NUM else None
         self._tables: dict[str, frozenset[int] | None] = {}
         self._plans: dict[CacheKey, Planned | Refused] = {}
 
@@ -73,7 +75,13 @@ class Twin:
         return self._planning.plans_made
 
     def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
-        return self._hypothetical.hypothesize(definitions)
+        answers = self._hypothetical.hypothesize(definitions)
+        if self._first_columns is not None:
+            for answer in answers:
+                if isinstance(answer, HypotheticalIndex) and (first := first_column(answer.definition)):
+                    names = self._hypothetical.made[answer.id].names
+                    self._first_columns.update(dict.fromkeys(names, first[0]))
+        return answers
 
     def plan(
         self,
@@ -91,10 +99,16 @@ class Twin:
         return found
 
     def explain(
-        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE
+        self,
+        query: Query,
+        indexes: Collection[int] = NONE,
+        without: Collection[int] = NONE,
+        *,
+        settings: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any] | Refused:
+        """``settings``: of the planner, in the place of the server's."""
         shown, hidden = self._relevant(query, indexes, without)
-        answer = self._explain(query, shown, hidden, verbose=True)
+        answer = self._explain(query, shown, hidden, verbose=True, settings=settings)
         if isinstance(answer, Refused):
             return answer
         names = {twin: ours for id in shown for twin, ours in self._hypothetical.made[id].names.items()}
@@ -151,13 +165,9 @@ class Twin:
 
     def _is_on(self, server_oid: int, tables: frozenset[int]) -> bool:
         index = self._catalog.by_server_oid.get(server_oid)
-        return index is not None and any(
-            relation.table_oid in tables for relation in self._catalog.below(index.oid)
-        )
+        return index is not None and any(relation.table_oid in tables for relation in self._catalog.below(index.oid))
 
-    def _plan(
-        self, query: Query, shown: frozenset[int], hidden: frozenset[int], cached: bool
-    ) -> Planned | Refused:
+    def _plan(self, query: Query, shown: frozenset[int], hidden: frozenset[int], cached: bool) -> Planned | Refused:
         answer = self._explain(query, shown, hidden, cached=cached, verbose=self._catalog.has_ambiguous_names)
         if isinstance(answer, Refused):
             return answer
@@ -173,6 +183,28 @@ class Twin:
         *,
         cached: bool = False,
         verbose: bool = False,
+        settings: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Any] | Refused:
+        while True:
+            answer = self._ask(query, shown, hidden, cached=cached, verbose=verbose, settings=settings)
+            if isinstance(answer, Refused) or not self._first_columns:
+                return answer
+            skipped = {
+                id for name in skip_scanned(answer["Plan"], self._first_columns) for id in self._ids(name, None)
+            }
+            if skipped <= hidden:
+                return answer
+            shown, hidden = shown - skipped, hidden | (skipped - shown)
+
+    def _ask(
+        self,
+        query: Query,
+        shown: frozenset[int],
+        hidden: frozenset[int],
+        *,
+        cached: bool,
+        verbose: bool,
+        settings: Mapping[str, str] | None,
     ) -> Mapping[str, Any] | Refused:
         show = [oid for id in sorted(shown) for oid in self._hypothetical.made[id].oids]
         hide = [
@@ -181,7 +213,7 @@ class Twin:
             if (index := self._catalog.by_server_oid.get(server_oid)) is not None
             for relation in self._catalog.below(index.oid)
         ]
-        answer = self._planning.explain(query, show, hide, cached=cached, verbose=verbose)
+        answer = self._planning.explain(query, show, hide, cached=cached, verbose=verbose, settings=settings)
         return self._with_reason(query, answer) if isinstance(answer, Refused) else answer
 
     def _with_reason(self, query: Query, refused: Refused) -> Refused:
@@ -218,8 +250,7 @@ def _index_names(node: Mapping[str, Any], schema: str | None) -> Iterator[tuple[
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
         return {
-            key: names.get(part, part) if key == "Index Name" else _renamed(part, names)
-            for key, part in value.items()
+            key: names.get(part, part) if key == "Index Name" else _renamed(part, names) for key, part in value.items()
         }
     if isinstance(value, list):
         return [_renamed(part, names) for part in value]
