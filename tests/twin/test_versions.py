@@ -64,3 +64,23 @@ def test_twin_of_any_server_plans_as_it_does(filled, var_dir):
         rare, common = twin.plan(query(skewed, ("open",))), twin.plan(query(skewed, ("done",)))
         assert rare.rows < common.rows / 10
         assert not isinstance(twin.plan(query(skewed)), Refused)
+
+
+def test_skip_scans_are_planned_only_for_servers_that_know_them(filled, var_dir):
+    settings = settings_of(filled.dsn)
+    with filled.connect() as server:
+        server.execute(
+            "create table reading as select i % 20 as sensor, i as at"
+            " from generate_series(1, 200000) as i; analyze reading"
+        )
+    with connect(settings) as connection:
+        facts = read_schema(connection)
+    definition = IndexDefinition(facts.find_table("reading", "public"), (IndexColumn("sensor"), IndexColumn("at")))
+    wanted = query("select * from reading where at = 4711")
+    with lease(settings, var_dir) as twin, filled.connect() as server:
+        (index,) = twin.hypothesize([definition])
+        planned = twin.plan(wanted, [index.id])
+        server.execute("create index on reading (sensor, at)")
+        ((((answer,)),),) = server.execute(f"explain (format json) {wanted.sql}").fetchall()
+        assert bool(planned.used) == ("Index Name" in answer["Plan"]) == (facts.server_version_num >= 180000)
+        assert planned.total_cost == pytest.approx(answer["Plan"]["Total Cost"], rel=0.05)
