@@ -71,7 +71,11 @@ class _Leaf:
         if self.squares * self.tuples < self.bytes**2 * 1.001:  # all of one size
             return self.tuples / max(1, int(room / mean))
         # the tuple across the mark goes to the next page: on average half of it lies before the mark
-        return self.bytes / max(mean, room - self.usual_bytes / 2)
+        usual = self.usual_bytes
+        kept = LEAF_BYTES + self.saved / self.bytes - usual / 2
+        # posting lists rarely reach the mark before the page is full: the next one does not fit, and the last one goes
+        # with it, since it becomes the high key
+        return self.bytes / max(mean, min(kept, MOST_LEAF_BYTES - 1.5 * usual))
 
 
 def btree_size(
