@@ -45,6 +45,7 @@ class Relation:
     blocks: int
     is_readable: bool = True  # may the login read the table
     is_usable: bool = True  # an index that is valid, ready and live
+    hides_statistics: bool = False  # a table whose row security applies to the login: pg_stats leaves it out
     level: int | None = None
     gin: GinPages | None = None
 

@@ -50,6 +50,13 @@ def build(cluster: PostgresCluster, dump: Path, facts: PlannerFacts) -> Built:
         for r in facts.relations
         if r.kind in ("r", "p") and not r.is_readable
     ]
+    missing += [
+        Missing(
+            "statistics data", f"{r.schema}.{r.name}", "row security hides them from the login (needs BYPASSRLS)", r.oid
+        )
+        for r in facts.relations
+        if r.is_readable and r.hides_statistics
+    ]
     with superuser(cluster) as connection:
         connection.execute(f"select * from {SCHEMA}.pg_buffercache_evict_all()")
         set_sizes(connection, DataFiles(cluster.data_dir, cluster.user), facts)

@@ -36,7 +36,7 @@ from analyzer.twin.twin import Timing, Twin
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  # of what is kept on disk; another number and it is made anew
+FORMAT = 2  # of what is kept on disk; another number and it is made anew
 TWIN_VERSION_NUM = 180_000
 MOST_SLOTS = 16
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use

@@ -7,6 +7,7 @@ import pytest
 from analyzer.monitored.connection_settings import ConnectionSettings
 
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
+OBJECTS = (Path(__file__).parent / "objects.sql").read_text()
 
 
 def settings_of(dsn):

@@ -1,5 +1,6 @@
 -- Tables, materialized views, foreign tables and indexes outside the system's schemas: their blocks on disk (relpages
--- where a lock would have to be waited for) and whether the login may read them.
+-- where a lock would have to be waited for), whether the login may read them, and whether row security hides their
+-- statistics from it.
 -- Needs no right.
 select
     c.oid::int8 as oid,
@@ -16,7 +17,8 @@ select
     pg_catalog.has_schema_privilege(n.oid, 'USAGE') and pg_catalog.has_table_privilege(
         coalesce(i.indrelid, c.oid), 'SELECT'
     ) as is_readable,
-    coalesce(i.indisvalid and i.indisready and i.indislive, true) as is_usable
+    coalesce(i.indisvalid and i.indisready and i.indislive, true) as is_usable,
+    c.relrowsecurity and pg_catalog.row_security_active(c.oid) as hides_statistics
 from pg_catalog.pg_class as c
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
 left join pg_catalog.pg_am as am on am.oid = c.relam
