@@ -110,9 +110,8 @@ def invalid_index_check(schema: str, name: str) -> str:
     return f"DO {dollar_quoted(body)}"
 
 
-def dollar_quoted(body: str) -> str:
+def dollar_quoted(body: str, tag: str = "do") -> str:
     """``$do$...$do$`` with a tag that the body does not hold."""
-    tag = "do"
     while f"${tag}" in body:
         tag += "_"
     return f"${tag}$ {body} ${tag}$"
