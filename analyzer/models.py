@@ -352,6 +352,16 @@ class NoSuggestion(models.Model):
         constraints = [models.UniqueConstraint(fields=["statement", "database"], name="uq_nosuggestion")]
 
 
+class ModelsMap(models.Model):
+    """Which Django model each table of a database belongs to, as somebody uploaded it (advice/code/models_map.py)."""
+
+    database = models.OneToOneField(Database, models.CASCADE, primary_key=True, related_name="models_map")
+    text = models.TextField()
+    tables = models.PositiveIntegerField()  # named in it
+    uploaded_at = models.DateTimeField()
+    uploaded_by = models.CharField(max_length=150)
+
+
 class LoginLink(models.Model):
     """A one-time login link: only its hash is kept."""
 

@@ -1,0 +1,32 @@
+"""The map of tables to Django models that somebody uploaded for a database."""
+
+from collections.abc import Mapping
+
+from django.utils import timezone
+
+from analyzer.advice.code import DjangoModel, parse_models
+from analyzer.errors import BadInput
+from analyzer.models import Database, ModelsMap
+
+
+def keep_models(database: Database, text: str, by: str) -> ModelsMap:
+    """Replace the database's map; raises BadInput with the line or the table at fault, and keeps what was there."""
+    if "\0" in text:
+        raise BadInput("The map of models holds a zero byte: it is not a text.")
+    found = parse_models(text)
+    if not found:
+        raise BadInput("The map of models names no table.")
+    values = {"text": text, "tables": len(found), "uploaded_at": timezone.now(), "uploaded_by": by[:150]}
+    return ModelsMap.objects.update_or_create(database=database, defaults=values)[0]
+
+
+def forget_models(database: Database) -> None:
+    ModelsMap.objects.filter(database=database).delete()
+
+
+def models_of(kept: ModelsMap | None) -> Mapping[str, DjangoModel]:
+    """Empty without a map, or with one that an older version took and this one does not."""
+    try:
+        return parse_models(kept.text) if kept is not None else {}
+    except BadInput:
+        return {}
