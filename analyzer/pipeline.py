@@ -38,7 +38,7 @@ from analyzer.models import (
 )
 from analyzer.monitored.activity import read_activity, sample_burst
 from analyzer.monitored.catalog import read_schema as read_schema_facts
-from analyzer.monitored.connection import MonitoredConnection, connect
+from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
 from analyzer.monitored.names import read_names
 from analyzer.monitored.preflight import run_preflight
@@ -53,6 +53,7 @@ from analyzer.store.texts import keep_names, keep_texts
 from analyzer.store.totals import StatementRate, rates, statement_totals
 from analyzer.store.windows import Window
 from analyzer.store.workload import workload as read_workload
+from analyzer.twin import remove_unused, remove_unwatched
 
 logger = logging.getLogger(__name__)
 
@@ -311,6 +312,19 @@ def _max_exec_time_ms(server: Server, statement: Statement, now: datetime) -> fl
     """The longest run of the last day, as far as the server kept it."""
     page = statement_totals(server, Window(now - RATE_WINDOW, now), filters={"statement_ids": [statement.pk]}, limit=1)
     return page.rows[0].max_exec_time_ms if page.rows else None
+
+
+# -- twins --------------------------------------------------------------------------------------------------------
+
+
+def remove_twins() -> None:
+    """Of servers that are gone or reached otherwise now, and those that nobody used for long; on this machine."""
+    watched = [
+        ConnectionSettings(host=server.host, port=server.port, user=server.user, dbname=server.dbname)
+        for server in Server.objects.all()
+    ]
+    for directory in (*remove_unwatched(settings.VAR_DIR, watched), *remove_unused(settings.VAR_DIR)):
+        logger.info("Removed the unused planner twin %s", directory.name)
 
 
 # -- check and advise ---------------------------------------------------------------------------------------------

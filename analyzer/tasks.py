@@ -44,8 +44,9 @@ def check_server(server_id: int) -> None:
 
 @shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
 def keep_house() -> None:
-    """Pack, roll up, create and drop partitions."""
+    """Pack, roll up, create and drop partitions; remove twins that nobody needs."""
     house.keep_house(timezone.now())
+    pipeline.remove_twins()
 
 
 def _run(server_id: int, step: str, function: Callable[[Server], str]) -> None:

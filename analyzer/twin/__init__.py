@@ -11,5 +11,6 @@ from analyzer.twin.keeper import Timing as Timing
 from analyzer.twin.keeper import lease as lease
 from analyzer.twin.keeper import remove as remove
 from analyzer.twin.keeper import remove_unused as remove_unused
+from analyzer.twin.keeper import remove_unwatched as remove_unwatched
 from analyzer.twin.restore import Missing as Missing
 from analyzer.twin.twin import Twin as Twin

@@ -3,9 +3,11 @@
     <var>/twins/template/data         an empty cluster to copy
     <var>/twins/<key>/source.json     the server's figures, and the dump beside it
     <var>/twins/<key>/slot-0/         one twin; a second holder at the same time gets slot-1, from the same dump
+    <var>/twins/<key>/watched         it is of a server in the store, and goes with it
 
 A slot is held by a lock on its file, which the kernel lets go when its holder dies; the server of a dead holder ends
-with it, and what it left is built anew.
+with it, and what it left is built anew. A slot has links of its own to the dump it is built from: another holder may
+replace it meanwhile.
 """
 
 import contextlib
@@ -16,9 +18,11 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from analyzer.errors import MonitoredServerError
 from analyzer.monitored.connection import connect
@@ -39,6 +43,7 @@ logger = logging.getLogger(__name__)
 FORMAT = 2  # of what is kept on disk; another number and it is made anew
 TWIN_VERSION_NUM = 180_000
 MOST_SLOTS = 16
+WATCHED = "watched"
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use
 FRESH_S = 15 * 60
 OLDEST_S = 24 * 3600
@@ -54,25 +59,35 @@ def lease(
     fresh_s: float = FRESH_S,
     use_server: bool = True,
     estimator: Estimator = estimate_size,
+    is_watched: bool = False,
 ) -> Iterator[Twin]:
     """The twin of ``settings``' database, for one thread of one process; stopped at the end.
 
     ``fresh_s``: statistics may have changed since, for so long (the schema may not). ``use_server=False``: what was
     read last is good enough, also when the server is down. ``search_path``: the application's, default as found.
+    ``is_watched``: the server is in the store; ``remove_unwatched`` deletes its twin when it no longer is.
     Raises MonitoredServerError (the server cannot be read) or RuntimeFailure (the twin cannot be made).
     """
     place = _Place(var_dir / "twins", settings)
-    dumped = _current_source(place, settings, fresh_s, use_server)
-    with _slot(place) as slot:
+    with contextlib.ExitStack() as stack:
+        with _lock(place.directory / "lock"):  # nobody removes it before we hold a slot
+            dumped = _current_source(place, settings, fresh_s, use_server)
+            if is_watched:
+                (place.directory / WATCHED).touch()
+            slot = stack.enter_context(_slot(place))
+            source = _own_source(place, slot)
         begun = time.monotonic()
-        cluster, built, build_s = _ready_cluster(place, slot)
+        cluster, built, build_s = _ready_cluster(place, slot, source)
         start_s = time.monotonic() - begun - build_s
         try:
-            twin = Twin(cluster, place.facts(), built, search_path=search_path, estimator=estimator)
+            twin = Twin(cluster, source.facts(), built, search_path=search_path, estimator=estimator)
             twin.timing = Timing(dumped, build_s, start_s)
             _mark(slot / "clean", False)
-            with contextlib.closing(twin):
-                yield twin
+            try:
+                with contextlib.closing(twin):
+                    yield twin
+            except psycopg.OperationalError as error:
+                raise RuntimeFailure("The twin's PostgreSQL has ended; the next use builds it anew") from error
             _mark(slot / "clean", True)
         finally:
             cluster.stop()
@@ -80,12 +95,13 @@ def lease(
 
 def remove_unused(var_dir: Path, unused_s: float = UNUSED_S) -> list[Path]:
     """Delete twins that nobody leased for so long; those removed."""
-    removed = []
-    for directory in sorted((var_dir / "twins").glob("*/")):
-        used = directory / "used"
-        if used.exists() and time.time() - used.stat().st_mtime > unused_s and remove(directory):
-            removed.append(directory)
-    return removed
+    return [d for d in _kept(var_dir) if _unused_s(d) > unused_s and remove(d)]
+
+
+def remove_unwatched(var_dir: Path, watched: Collection[ConnectionSettings]) -> list[Path]:
+    """Delete the twins of servers that were in the store and are not, or are reached otherwise; those removed."""
+    keys = {_key(settings) for settings in watched}
+    return [d for d in _kept(var_dir) if d.name not in keys and (d / WATCHED).exists() and remove(d)]
 
 
 def remove(directory: Path) -> bool:
@@ -100,21 +116,30 @@ def remove(directory: Path) -> bool:
     return True
 
 
-class _Place:
-    """Where one database's twins are; the key tells servers, databases and logins apart."""
+def _kept(var_dir: Path) -> list[Path]:
+    return sorted(used.parent for used in (var_dir / "twins").glob("*/used"))
 
-    def __init__(self, root: Path, settings: ConnectionSettings) -> None:
-        self.root = root
-        text = f"{settings.address} {settings.user}"
-        self.directory = root / hashlib.sha256(text.encode()).hexdigest()[:16]
-        # the server's own user may be another: it has to get through to its data directory, which is 0700
-        mode = 0o711 if os.geteuid() == 0 else 0o700
-        for directory in (root, self.directory):
-            directory.mkdir(mode=mode, parents=True, exist_ok=True)
-            directory.chmod(mode)
+
+def _unused_s(directory: Path) -> float:
+    try:
+        return time.time() - (directory / "used").stat().st_mtime
+    except FileNotFoundError:  # somebody else removes it
+        return 0.0
+
+
+def _key(settings: ConnectionSettings) -> str:
+    """Tells servers, databases and logins apart."""
+    return hashlib.sha256(f"{settings.address} {settings.user}".encode()).hexdigest()[:16]
+
+
+class _Source:
+    """A dump and the figures that belong to it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
 
     @property
-    def source(self) -> Path:
+    def figures(self) -> Path:
         return self.directory / "source.json"
 
     @property
@@ -139,40 +164,60 @@ class _Place:
 
     def keep(self, facts: PlannerFacts) -> None:
         text = json.dumps({"format": FORMAT, "read_at": time.time(), "facts": facts.to_json()})
-        _write_private(self.source, text)
+        _write_private(self.figures, text)
 
     def _kept(self) -> dict[str, Any]:
-        return dict(json.loads(self.source.read_text()))
+        return dict(json.loads(self.figures.read_text()))
+
+
+class _Place(_Source):
+    """Where one database's twins are."""
+
+    def __init__(self, root: Path, settings: ConnectionSettings) -> None:
+        super().__init__(root / _key(settings))
+        self.root = root
+        # the server's own user may be another: it has to get through to its data directory, which is 0700
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        for directory in (root, self.directory):
+            directory.mkdir(mode=mode, parents=True, exist_ok=True)
+            directory.chmod(mode)
 
 
 def _current_source(place: _Place, settings: ConnectionSettings, fresh_s: float, use_server: bool) -> float:
     """See that dump and figures are there and fresh; seconds it took to read them anew, 0 if that was not needed."""
-    with _lock(place.directory / "lock"):
-        (place.directory / "used").touch()
-        kept = place.kept_state()
-        if kept is not None and not use_server:
+    (place.directory / "used").touch()
+    kept = place.kept_state()
+    if kept is not None and not use_server:
+        return 0.0
+    begun = time.monotonic()
+    with connect(settings, statement_timeout_ms=30_000) as connection:
+        if kept is not None and _is_fresh(kept, read_state(connection), fresh_s):
             return 0.0
-        begun = time.monotonic()
-        with connect(settings, statement_timeout_ms=30_000) as connection:
-            if kept is not None and _is_fresh(kept, read_state(connection), fresh_s):
-                return 0.0
-            facts = read_planner_facts(connection, ALLOWED | BUILT_IN)
-        if facts.is_pooled:
-            raise MonitoredServerError(
-                f"{settings.address} is a connection pooler: pg_dump, which reads schema and statistics, would leave"
-                " its settings in the application's sessions; give the address of the PostgreSQL server itself"
-            )
-        unfinished = place.dump.with_name("schema.dump.new")
-        dump_schema(
-            settings,
-            unfinished,
-            pg_dump=client_program("pg_dump", max(TWIN_VERSION_NUM, facts.server_version_num)),
-            excluded=[(r.schema, r.name) for r in facts.relations if r.kind in ("r", "p") and not r.is_readable],
+        facts = read_planner_facts(connection, ALLOWED | BUILT_IN)
+    if facts.is_pooled:
+        raise MonitoredServerError(
+            f"{settings.address} is a connection pooler: pg_dump, which reads schema and statistics, would leave"
+            " its settings in the application's sessions; give the address of the PostgreSQL server itself"
         )
-        place.source.unlink(missing_ok=True)
-        unfinished.rename(place.dump)
-        place.keep(facts)
-        return time.monotonic() - begun
+    unfinished = place.dump.with_name("schema.dump.new")
+    dump_schema(
+        settings,
+        unfinished,
+        pg_dump=client_program("pg_dump", max(TWIN_VERSION_NUM, facts.server_version_num)),
+        excluded=[(r.schema, r.name) for r in facts.relations if r.kind in ("r", "p") and not r.is_readable],
+    )
+    place.figures.unlink(missing_ok=True)
+    unfinished.rename(place.dump)
+    place.keep(facts)
+    return time.monotonic() - begun
+
+
+def _own_source(place: _Place, slot: Path) -> _Source:
+    own = _Source(slot)
+    for shared, linked in ((place.figures, own.figures), (place.dump, own.dump)):
+        linked.unlink(missing_ok=True)
+        os.link(shared, linked)
+    return own
 
 
 def _is_fresh(kept: tuple[State, float], now: State, fresh_s: float) -> bool:
@@ -181,9 +226,9 @@ def _is_fresh(kept: tuple[State, float], now: State, fresh_s: float) -> bool:
     return state.schema == now.schema and age_s < OLDEST_S and (state.statistics == now.statistics or age_s < fresh_s)
 
 
-def _ready_cluster(place: _Place, slot: Path) -> tuple[PostgresCluster, Built, float]:
-    """A started cluster with the current source in it; seconds its building took."""
-    stamp, built_file, clean = place.stamp(), slot / "built.json", slot / "clean"
+def _ready_cluster(place: _Place, slot: Path, source: _Source) -> tuple[PostgresCluster, Built, float]:
+    """A started cluster with that source in it; seconds its building took."""
+    stamp, built_file, clean = source.stamp(), slot / "built.json", slot / "clean"
     built: Built | None = None
     if clean.exists() and built_file.exists():
         with contextlib.suppress(ValueError, KeyError, TypeError):
@@ -195,7 +240,7 @@ def _ready_cluster(place: _Place, slot: Path) -> tuple[PostgresCluster, Built, f
         return cluster, built, 0.0
     _mark(clean, False)
     try:
-        built = build(cluster, place.dump, place.facts())
+        built = build(cluster, source.dump, source.facts())
     except BaseException:
         cluster.stop()
         raise
@@ -232,21 +277,38 @@ def _slot(place: _Place) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    while True:
+        path.parent.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+        with path.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not _is_file_at(file.fileno(), path):
+                continue  # while we waited its holder removed it and all beside it
+            yield
+            return
 
 
 @contextlib.contextmanager
 def _try_lock(path: Path) -> Iterator[bool]:
-    with path.open("a") as file:
+    """False, too, where there is no such place any more."""
+    try:
+        file = path.open("a")
+    except FileNotFoundError:
+        yield False
+        return
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
             return
-        yield True
+        yield _is_file_at(file.fileno(), path)
+
+
+def _is_file_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _mark(path: Path, is_set: bool) -> None:
@@ -264,4 +326,4 @@ def _write_private(path: Path, text: str) -> None:
     unfinished.rename(path)
 
 
-__all__ = ["Timing", "lease", "remove", "remove_unused"]
+__all__ = ["Timing", "lease", "remove", "remove_unused", "remove_unwatched"]
