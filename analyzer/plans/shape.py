@@ -23,8 +23,12 @@ DIGITS = re.compile(r"\d+")
 SUBPLAN_COLUMN = re.compile(r"\((hashed )?SubPlan\)\.col\d+")
 
 
-def shape_of(plan: Plan) -> str:
-    """16 hexadecimal digits; equal shapes are equal plans but for constants, figures and cosmetics."""
+def shape_of(plan: Plan, *, in_any_order: bool = False) -> str:
+    """16 hexadecimal digits; equal shapes are equal plans but for constants, figures and cosmetics.
+
+    ``in_any_order``: neither does it matter in which order a condition's words stand. Versions write ``b = a`` for
+    ``a = b``; two plans of one statement are meant.
+    """
     in_append: set[int] = set()
     for node in plan:
         if node.parent and (node.parent.node_type in APPENDS or id(node.parent) in in_append):
@@ -34,7 +38,10 @@ def shape_of(plan: Plan) -> str:
         below = [digests[id(child)] for child in node.children]
         if node.node_type in APPENDS:
             below = sorted(set(below))  # as many partitions as the constants leave
-        text = "\x1f".join((*_parts(node, id(node) in in_append), *below))
+        parts = _parts(node, id(node) in in_append)
+        if in_any_order:
+            parts = [" ".join(sorted(part.replace("=", " = ").split())) for part in parts]
+        text = "\x1f".join((*parts, *below))
         digests[id(node)] = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return digests[id(plan.root)]
 

@@ -22,6 +22,12 @@ from analyzer.twin.extensions import NOT_HERE
 
 TIMEOUT_MS = 10_000
 CACHED_COSTS = "set local seq_page_cost = 0.1; set local random_page_cost = 0.1;"
+# planner methods with a switch that are newer than PostgreSQL 13 (the manual, 19.7.1), and some that every version has
+NEWER_WAYS = (
+    "enable_memoize", "enable_presorted_aggregate", "enable_group_by_reordering", "enable_distinct_reordering",
+    "enable_self_join_elimination",
+)  # fmt: skip
+NEWER_WAYS_BESIDE = ("enable_seqscan", "enable_hashagg")
 MOST_UNTYPED = 50  # judgement: as for statements explained on the server
 
 
@@ -43,6 +49,7 @@ class PlanningSession:
         except psycopg.Error as error:
             raise RuntimeFailure("The twin's PostgreSQL has ended; the next use builds it anew") from error
         wanted = {
+            **self._what_the_server_cannot(),
             **{name: value for name, value in self.facts.settings.items() if name != "plan_cache_mode"},
             **(self.facts.role_settings.get(self.role, {}) if self.role else {}),
         }
@@ -73,6 +80,12 @@ class PlanningSession:
         }.items():
             connection.execute("select pg_catalog.set_config(%s, %s, false)", [name, value])
         return connection
+
+    def _what_the_server_cannot(self) -> dict[str, str]:
+        """Ways to plan that came with a later version than the server's, as far as they can be switched off."""
+        if self.facts.settings.keys().isdisjoint(NEWER_WAYS_BESIDE):
+            return {}  # its settings could not be read
+        return {name: "off" for name in NEWER_WAYS if name not in self.facts.settings}
 
     def use_role(self, role: str | None) -> None:
         """Plan with what ALTER ROLE ... SET says for that role of the server."""

@@ -91,3 +91,14 @@ def test_another_way_to_read_a_table_is_a_different_plan():
 )
 def test_costs_in_words(before, after, words):
     assert cost_words(before, after) == words
+
+
+def test_a_condition_written_the_other_way_round_is_the_same_plan():
+    def join(condition, cost=800.0):
+        inner = node("Seq Scan", 5.0, "customers", **{"Parent Relationship": "Inner"})
+        return plan(node("Hash Join", cost, children=[INDEX.root.raw | {}, inner], **{"Hash Cond": condition}))
+
+    first = join("((o.customer_id = c.id) AND (o.kind = 3))")
+    assert sameness(first, join("((c.id = o.customer_id) AND (o.kind = 3))")).verdict == "same plan"
+    assert sameness(first, join("((o.customer_id = c.id) AND (o.state = 3))")).is_same_shape is False
+    assert first.shape != join("((c.id = o.customer_id) AND (o.kind = 3))").shape
