@@ -1,5 +1,8 @@
 """A plan, drawn by PEV2 on a page of its own: Bootstrap, which PEV2 needs, would restyle ours."""
 
+import re
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.clickjacking import xframe_options_sameorigin
@@ -10,6 +13,10 @@ from analyzer.statements.display import display_sql
 from dashboard.middleware import POLICY_IN_OWN_FRAME
 from dashboard.permissions import viewer_required
 from dashboard.plan_text import plan_text
+from dashboard.templatetags.texts import visible
+
+# What an HTML parser takes for the beginning of a tag or a comment.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 @viewer_required
@@ -19,9 +26,25 @@ def plan(request: HttpRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(PlanRecord.objects.select_related("statement"), pk=pk)
     context = {
         "plan": found,
-        "pretty_sql": display_sql(found.statement.normalized_sql),
+        "drawn": drawn(found.plan),
+        "pretty_sql": visible(display_sql(found.statement.normalized_sql)),
         "plan_lines": plan_text(found.plan),
     }
     response = render(request, "dashboard/plan.html", context)
     response.headers["Content-Security-Policy"] = POLICY_IN_OWN_FRAME
     return response
+
+
+def drawn(part: Any) -> Any:
+    """A plan, or a part of it, as PEV2 may have it.
+
+    PEV2 (1.21) writes lists and some other fields into the page as HTML. A space behind ``<`` keeps a name from being
+    a tag; EXPLAIN writes operators with a space anyway, so only names that hold a tag look different.
+    """
+    if isinstance(part, str):
+        return visible(_TAG.sub("< ", part))
+    if isinstance(part, list):
+        return [drawn(item) for item in part]
+    if isinstance(part, dict):
+        return {drawn(key): drawn(value) for key, value in part.items()}
+    return part

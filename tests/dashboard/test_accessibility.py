@@ -13,13 +13,13 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from analyzer.models import FindingRecord, ReportMail, Server
 from dashboard import accounts, mail_queue
 from dashboard import tasks as dashboard_tasks
 from tests.dashboard import world
-from tests.dashboard.test_browser import FLAGS, Watched
+from tests.dashboard.test_browser import Watched
 from tests.reports import nights
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -42,14 +42,6 @@ RUN_AXE = """async (rules) => {
 }"""
 NEXT_FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield browser
-        browser.close()
-
 
 @pytest.fixture
 def walk(browser: Browser, live_server) -> Iterator["Walk"]:  # type: ignore[no-untyped-def]

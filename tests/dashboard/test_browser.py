@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from analyzer.models import FindingRecord, StepStatus
 from dashboard.accounts import one_time_login_link
@@ -29,14 +28,6 @@ addEventListener("securitypolicyviolation", (e) => {
   console.error("CSP: " + e.violatedDirective + " " + e.blockedURI + " " + e.sourceFile);
 });
 """
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 class Watched:

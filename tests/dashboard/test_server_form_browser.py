@@ -11,7 +11,7 @@ from analyzer.models import Server
 from analyzer.monitored.address_policy import AddressPolicy
 from analyzer.store.secrets import decrypt
 from tests.dashboard import world
-from tests.dashboard.test_browser import browser, open_page  # noqa: F401
+from tests.dashboard.test_browser import open_page  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 

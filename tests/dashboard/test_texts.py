@@ -1,4 +1,5 @@
 from dashboard.templatetags.texts import has_hidden, hidden_names, highlighted, sql_line, version_name, visible
+from dashboard.views.plan import drawn
 
 
 def test_invisible_controls_are_spelled_out():
@@ -31,3 +32,10 @@ def test_one_line_of_a_long_statement_is_cut():
 
 def test_version_names():
     assert [version_name(n) for n in (150014, 130023, 180000, None)] == ["15.14", "13.23", "18.0", "unknown"]
+
+
+def test_a_plan_holds_no_tag_for_the_viewer_to_write_into_its_page():
+    plan = [{"Plan": {"Output": ["</b><img src=x>", "a < b", 3], "<i>": "(a <= 1)\u202e", "Parallel": False}}]
+    assert drawn(plan) == [
+        {"Plan": {"Output": ["< /b>< img src=x>", "a < b", 3], "< i>": "(a <= 1)⟨U+202E⟩", "Parallel": False}}
+    ]
