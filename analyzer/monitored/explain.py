@@ -43,7 +43,7 @@ def explain_statement(
 ) -> list[ExplainOutcome]:
     """One outcome, or two for two sets of values. Raises only when the server cannot be reached at all."""
     limits = limits or Limits()
-    checked = _check(request, limits)
+    checked = check_request(request, limits)
     if isinstance(checked, ExplainOutcome):
         return [checked]
     with watchdog(settings, limits) as dog:
@@ -61,7 +61,7 @@ def explain_statement(
     return outcomes
 
 
-def _check(request: ExplainRequest, limits: Limits) -> Checked | ExplainOutcome:
+def check_request(request: ExplainRequest, limits: Limits) -> Checked | ExplainOutcome:
     """The layers that need no server. Refused here, nothing was sent."""
 
     def refused(layer: str, reason: str) -> ExplainOutcome:
@@ -111,16 +111,9 @@ def _plan(
 ) -> tuple[list[ExplainOutcome], list[Candidate]]:
     """Catalog, plan and load layers: outcomes of what is not executed, candidates for what is."""
     request, limits = checked.request, checked.limits
-    names = checked.verdict.names
-    if checked.sampled is not None:
-        names |= check_statement(checked.sampled).names
-    with connection.transaction_read_only():
-        checked.catalog = check_catalog(connection, names, request.search_path)
-    if checked.catalog.decision == "refuse":
-        return [checked.outcome("refused", "catalog", checked.catalog.reason)], []
-    lacking = _lacking_right(checked, connection)
-    if lacking is not None:
-        return [checked.outcome("refused", "rights", lacking)], []
+    refused = check_names(connection, checked)
+    if refused is not None:
+        return [refused], []
     with explain_session(connection, dog, limits, request.search_path, limits.plan_timeout_ms) as session:
         try:
             with _spending(checked, session):
@@ -144,6 +137,19 @@ def _plan(
     return outcomes, approved
 
 
+def check_names(connection: MonitoredConnection, checked: Checked) -> ExplainOutcome | None:
+    """The catalog layer and the login's rights: why not even a plan may be asked for, None when it may."""
+    names = checked.verdict.names
+    if checked.sampled is not None:
+        names |= check_statement(checked.sampled).names
+    with connection.transaction_read_only():
+        checked.catalog = check_catalog(connection, names, checked.request.search_path)
+    if checked.catalog.decision == "refuse":
+        return checked.outcome("refused", "catalog", checked.catalog.reason)
+    lacking = _lacking_right(checked, connection)
+    return checked.outcome("refused", "rights", lacking) if lacking is not None else None
+
+
 def _planned(checked: Checked, layer: str, reason: str) -> ExplainOutcome:
     if checked.generic is None and checked.generic_error:
         return checked.outcome("failed", "plan", checked.generic_error)
@@ -153,20 +159,23 @@ def _planned(checked: Checked, layer: str, reason: str) -> ExplainOutcome:
 def _read_generic(session: ExplainSession, checked: Checked) -> None:
     """The plan for unknown values; of a statement without parameters, simply its plan."""
     try:
-        if not checked.has_parameters:
-            with session.prepared(checked.text) as name:
-                answer = session.explain_prepared(name, (), analyze=False)
-        elif session.connection.server_version_num >= GENERIC_PLAN_FROM:
-            answer = session.explain_generic(checked.text)
-        else:
-            with session.prepared(checked.text) as name:
-                count = len(session.parameter_types(name))
-                answer = session.explain_prepared(name, [None] * count, analyze=False, generic=True)
-        checked.generic_json, checked.generic = read_plan(answer)
+        checked.generic_json, checked.generic = read_plan(explain_generically(session, checked))
     except (ConnectionLost, MissingRight):
         raise
     except MonitoredServerError as error:
         checked.generic_error = _told(error, session.dog)
+
+
+def explain_generically(session: ExplainSession, checked: Checked) -> str:
+    """EXPLAIN's JSON for unknown values; of a statement without parameters, simply its plan."""
+    if not checked.has_parameters:
+        with session.prepared(checked.text) as name:
+            return session.explain_prepared(name, (), analyze=False)
+    if session.connection.server_version_num >= GENERIC_PLAN_FROM:
+        return session.explain_generic(checked.text)
+    with session.prepared(checked.text) as name:
+        count = len(session.parameter_types(name))
+        return session.explain_prepared(name, [None] * count, analyze=False, generic=True)
 
 
 def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | NoValues:

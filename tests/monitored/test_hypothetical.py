@@ -1,0 +1,164 @@
+"""HypoPG on the server as the second opinion: it plans what the twin cannot, and leaves nothing behind."""
+
+import pytest
+
+from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.planner import Planner, Query, Refused
+from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.monitored.hypothetical import FIRST_ID, hypothetical_planner
+from analyzer.twin import lease
+from tests.servers import ScratchDatabase
+
+pytestmark = pytest.mark.postgres
+
+
+def query(sql, values=None):
+    return Query(key=sql, statement=sql, sql=sql, weight=1.0, values=values)
+
+
+@pytest.fixture(scope="module")
+def shop(postgres):
+    """On the one server that has HypoPG; pgcrypto is an extension that the twin lacks."""
+    database = ScratchDatabase(postgres(15))
+    if not database.server.has_hypopg:
+        database.drop()
+        pytest.skip("HypoPG is not installed (apt install postgresql-15-hypopg)")
+    database.execute(
+        "create extension pgcrypto",
+        "create table orders as select g as id, g % 900 as customer_id, (array['new', 'paid', 'sent'])[1 + g % 3] as"
+        " status, digest(g::text, 'sha256') as token, repeat('x', 60) as note from generate_series(1, 20000) as g",
+        "create index orders_id on orders (id)",
+        "create function spied(int) returns int language plpgsql volatile as $$ begin return 1; end $$",
+        "vacuum analyze orders",
+    )
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="module")
+def facts(shop):
+    with connect(ConnectionSettings.from_dsn(shop.dsn)) as connection:
+        return read_schema(connection)
+
+
+@pytest.fixture
+def planner(shop, facts):
+    with hypothetical_planner(ConnectionSettings.from_dsn(shop.dsn), facts) as found:
+        assert not isinstance(found, Refused), found
+        yield found
+
+
+def definition(facts, *columns, **options):
+    return IndexDefinition(facts.find_table("orders"), tuple(IndexColumn(c) for c in columns), **options)
+
+
+def test_statement_that_the_twin_refuses_is_planned_with_a_hypothetical_index(shop, facts, planner, tmp_path):
+    for path in (tmp_path, *list(tmp_path.parents)[:2]):
+        path.chmod(0o755)
+    asked = query("select id from orders where token = digest('77', 'sha256')")
+    with lease(ConnectionSettings.from_dsn(shop.dsn), tmp_path) as twin:
+        assert twin.plan(asked) == Refused("The twin does not have the extension pgcrypto.")
+    (index,) = planner.hypothesize([definition(facts, "token")])
+    before, after = planner.plan(asked), planner.plan(asked, [index.id])
+    assert (index.id, before.used, after.used) == (FIRST_ID, frozenset(), {FIRST_ID})
+    assert after.total_cost < before.total_cost / 20
+    assert planner.explain(asked, [index.id])["Plan"]["Index Name"] == "ix_orders_token (hypothetical 1)"
+
+
+def test_it_is_a_planner_as_the_twin_is(planner, facts):
+    as_planner: Planner = planner
+    assert as_planner.plans_made == 0
+    wanted = [definition(facts, "customer_id"), definition(facts, "status", "customer_id", include=("id",))]
+    first, second = planner.hypothesize(wanted)
+    assert planner.hypothesize([wanted[1], wanted[0]]) == [second, first]
+    assert first.size_bytes > 100_000
+    asked = query("select status from orders where customer_id = $1", ("7",))
+    plain = planner.plan(asked)
+    with_first = planner.plan(asked, [first.id])
+    assert with_first.used == {first.id}
+    assert planner.plan(asked) == plain
+    assert planner.plans_made == 2  # asked again is not planned again
+    generic = planner.plan(query("select id from orders where status = $1 and customer_id = $2"), [second.id])
+    assert generic.used == {second.id}
+    assert planner.plan(asked, [first.id], cached=True).total_cost < with_first.total_cost
+    primary = next(i.oid for i in facts.find_table("orders").indexes if i.name == "orders_id")
+    assert planner.plan(query("select * from orders where id = 5")).used == {primary}
+    assert planner.plan(query("select * from orders where id = any ('{1,2,3,4,5,6,7,8,9}')")).used == {primary}
+    with pytest.raises(KeyError):
+        planner.plan(asked, [FIRST_ID + 99])
+
+
+@pytest.mark.parametrize(
+    ("columns", "options"),
+    [
+        ((IndexColumn("customer_id", descending=True),), {}),
+        ((IndexColumn("lower(status)", is_expression=True), IndexColumn("id")), {}),
+        ((IndexColumn("customer_id"),), {"predicate": "status = 'new'"}),
+        ((IndexColumn("note", opclass="text_pattern_ops"),), {}),
+        ((IndexColumn("id"),), {"is_unique": True}),
+    ],
+)
+def test_kinds_of_b_trees(columns, options, planner, facts):
+    (index,) = planner.hypothesize([IndexDefinition(facts.find_table("orders"), columns, **options)])
+    assert not isinstance(index, Refused), index
+    where = "lower(status) = 'new' and customer_id = 5 and status = 'new' and note like 'y%' and id = -1"
+    assert not isinstance(planner.plan(query(f"select * from orders where {where}"), [index.id]), Refused)
+
+
+def test_what_it_cannot_do_is_refused_with_the_reason(planner, facts):
+    table = facts.find_table("orders")
+    spied = (IndexColumn("public.spied(customer_id)", is_expression=True),)
+    two = "id > 1); drop table orders; select (1"
+    answers = planner.hypothesize([
+        IndexDefinition(table, (IndexColumn("id"),), method="hash"),
+        IndexDefinition(table, (IndexColumn("nowhere"),)),
+        IndexDefinition(table, spied),
+        IndexDefinition(table, (IndexColumn("id"),), predicate=two),
+        IndexDefinition(table, (IndexColumn("id"),), predicate="txid_current() > 0"),
+    ])  # fmt: skip
+    assert all(isinstance(answer, Refused) for answer in answers), answers
+    reasons = [answer.reason for answer in answers]
+    assert reasons[0] == "HypoPG is asked for B-trees only, not for hash."
+    assert reasons[1] == 'Telling HypoPG failed (XX000): hypopg: column "***" does not exist.'
+    assert reasons[2] == (
+        "Telling HypoPG failed (42P17): hypopg: functions in index expression must be marked IMMUTABLE."
+    )
+    assert reasons[3] == "The definition is not one CREATE INDEX."
+    assert "txid_current" in reasons[4]
+    # and none of it stops the next
+    asked = query("select * from orders where customer_id = 5")
+    (fine,) = planner.hypothesize([definition(facts, "customer_id")])
+    assert planner.plan(asked, [fine.id]).used == {fine.id}
+    assert planner.plan(asked, [fine.id], without=[1]) == Refused(
+        "HypoPG plans with the indexes that exist; they are not hidden from it."
+    )
+    for sql in ("drop table orders", "select 1; select 2", "select * from nowhere"):
+        assert isinstance(planner.plan(query(sql), [fine.id]), Refused), sql
+    assert not isinstance(planner.plan(asked), Refused)
+
+
+def test_nothing_is_left_behind_and_nothing_is_written(shop, planner, facts):
+    (index,) = planner.hypothesize([definition(facts, "customer_id")])
+    planner.plan(query("select * from orders where customer_id = 5"), [index.id])
+    planner.plan(query("select * from orders where customer_id = 5 and nowhere"), [index.id])
+    planner.plan(query("select * from orders where id = 4"), [index.id])
+    raw = planner._connection.raw
+    assert raw.info.transaction_status.name == "IDLE"
+    assert raw.execute("select count(*) from hypopg_list_indexes").fetchone() == (0,)
+    assert raw.execute("select count(*) from pg_prepared_statements").fetchone() == (0,)
+    with shop.connect() as connection:
+        names = connection.execute("select indexname from pg_indexes where tablename = 'orders'").fetchall()
+    assert names == [("orders_id",)]
+
+
+def test_server_without_hypopg_says_so(scratch_database, postgres18):
+    database = scratch_database(postgres18)
+    database.execute("create table orders (id int)")
+    settings = ConnectionSettings.from_dsn(database.dsn)
+    with connect(settings) as connection:
+        facts = read_schema(connection)
+    with hypothetical_planner(settings, facts) as found:
+        assert found == Refused(f"HypoPG is not installed in database {database.name!r}.")
+    with database.connect() as connection:
+        assert connection.execute("select count(*) from pg_extension where extname = 'hypopg'").fetchone() == (0,)
