@@ -159,7 +159,11 @@ class Compared:
         verdicts = {label: self._sameness(label) for label in self.server}
         differing = {label: found for label, found in verdicts.items() if found.verdict != "same plan"}
         shapes = sum(found.is_same_shape for found in verdicts.values())
-        print(f"    {self.what}: {len(verdicts) - len(differing)} of {len(verdicts)} the same plan, {shapes} one shape")
+        steps = sum(_steps(self.server[label]["Plan"]) == _steps(self.twin[label]["Plan"]) for label in verdicts)
+        print(
+            f"    {self.what}: {len(verdicts) - len(differing)} of {len(verdicts)} same plan, {shapes} same shape,"
+            f" {steps} same steps on the same tables and indexes"
+        )
         for label, found in differing.items():
             print(f"      {label}: {found.verdict} (cost ratio {found.cost_ratio or 0:.4f})")
         what = f"{version}, scale {scale:g}, {self.what}: of {len(verdicts)} queries, planned otherwise"
@@ -167,6 +171,12 @@ class Compared:
 
     def _sameness(self, label: str) -> Sameness:
         return sameness(parse_plan([self.server[label]]), parse_plan([self.twin[label]]))
+
+
+def _steps(node: Mapping[str, Any]) -> tuple[Any, ...]:
+    """A shape that versions do not write in different ways: conditions are left out."""
+    own = (node["Node Type"], node.get("Relation Name"), node.get("Index Name"))
+    return (*own, *(_steps(child) for child in node.get("Plans", ())))
 
 
 def _bin_dir(version: int) -> Path | str:
