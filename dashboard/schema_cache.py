@@ -5,6 +5,7 @@ import zlib
 from functools import lru_cache
 from typing import Any
 
+from analyzer.facts import SchemaFacts
 from analyzer.models import Database, SchemaReading
 
 
@@ -12,6 +13,18 @@ def cached_tables(database: Database) -> dict[str, dict[str, Any]]:
     """Tables by name and by schema.name (the search path decides between equal names). One or two queries."""
     newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "confirmed_at").first()
     return _tables(newest["pk"], newest["confirmed_at"].timestamp()) if newest else {}
+
+
+def cached_schema(database: Database) -> SchemaFacts | None:
+    """The newest reading whole, as it was read: without rates per day (``store.schemas.newest_schema`` adds them)."""
+    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "confirmed_at").first()
+    return _facts(newest["pk"], newest["confirmed_at"].timestamp()) if newest else None
+
+
+@lru_cache(maxsize=4)  # 5,000 tables come to some 100 MB
+def _facts(reading_id: int, confirmed_at: float) -> SchemaFacts | None:
+    reading = SchemaReading.objects.filter(pk=reading_id).first()
+    return SchemaFacts.from_json(json.loads(zlib.decompress(bytes(reading.facts)))) if reading else None
 
 
 @lru_cache(maxsize=8)

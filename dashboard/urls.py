@@ -17,6 +17,7 @@ from dashboard.views import (
     sessions,
     statement,
     statements,
+    suggestion,
     users,
 )
 
@@ -37,6 +38,8 @@ urlpatterns = [
     path("findings/<int:pk>/", findings.finding, name="finding"),
     path("findings/<int:pk>/mute/", findings.mute, name="mute"),
     path("findings/<int:pk>/unmute/", findings.unmute, name="unmute"),
+    path("suggestions/<int:pk>/", suggestion.suggestion, name="suggestion"),
+    path("suggestions/<int:pk>/models/", suggestion.models, name="suggestion_models"),
     path("health/", health.health, name="health"),
     path("login/", login.Login.as_view(), name="login"),
     path("login/once/<str:token>/", login.login_once, name="login_once"),

@@ -23,6 +23,8 @@ _ACTIONS = {
     "server_added": "added the server",
     "server_changed": "changed the server",
     "server_removed": "removed the server",
+    "models_map_kept": "uploaded the map of models for",
+    "models_map_forgotten": "removed the map of models of",
     "connection_tested": "tested a connection to",
 }
 _DECISIONS = {

@@ -100,7 +100,9 @@ class Walk:
         assert self.faults == [], "\n".join(self.faults)
 
 
-def pages_of(server: Server, *, statement: str = "", plan: int = 0, finding: int = 0) -> dict[str, str]:
+def pages_of(
+    server: Server, *, statement: str = "", plan: int = 0, finding: int = 0, suggestion: int = 0
+) -> dict[str, str]:
     pages = {
         name: reverse(name, args=[server.slug]) for name in ("server", "statements", "server_edit", "server_remove")
     }
@@ -110,6 +112,8 @@ def pages_of(server: Server, *, statement: str = "", plan: int = 0, finding: int
         pages["plan"] = reverse("plan", args=[plan])
     if finding:
         pages["finding"] = reverse("finding", args=[finding])
+    if suggestion:
+        pages["suggestion"] = reverse("suggestion", args=[suggestion])
     return pages
 
 
@@ -147,7 +151,10 @@ def test_every_page_with_figures_and_with_the_server_down(walk):
     mail_queue.ask_for(get_user_model().objects.get(), timezone.now())
     dashboard_tasks.send_reports()
     mail = ReportMail.objects.get()
-    of_shop = pages_of(shop.shop, statement=shop.statements[0].fingerprint, plan=shop.plan.pk, finding=lookups.pk)
+    of_shop = pages_of(
+        shop.shop, statement=shop.statements[0].fingerprint, plan=shop.plan.pk, finding=lookups.pk,
+        suggestion=shop.suggestion.pk,
+    )  # fmt: skip
     of_down = pages_of(down, statement=down.statements.first().fingerprint)
     walk.open(*(common_pages() | {f"shop {name}": path for name, path in of_shop.items()}).values())
     walk.open(*(path for name, path in of_down.items() if name in ("server", "statements", "statement")))

@@ -202,6 +202,7 @@ def test_no_page_breaks_the_policy_or_overflows_in_any_scheme_or_width(open_page
         f"/findings/{finding}/",
         "/findings/?state=muted",
         f"/plans/{shop.plan.pk}/",
+        f"/suggestions/{shop.suggestion.pk}/",
         "/account/password/",
         "/account/password/reset/",
         "/account/sessions/",

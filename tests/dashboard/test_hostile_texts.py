@@ -162,7 +162,11 @@ def test_hostile_texts_are_shown_and_do_nothing(page: Watched, settings):
     paths = [
         *common_pages().values(),
         *pages_of(
-            shop.shop, statement=shop.statements[0].fingerprint, plan=shop.plan.pk, finding=shop.findings[0].pk
+            shop.shop,
+            statement=shop.statements[0].fingerprint,
+            plan=shop.plan.pk,
+            finding=shop.findings[0].pk,
+            suggestion=shop.suggestion.pk,
         ).values(),
         *(reverse("finding", args=[finding.pk]) for finding in shop.findings[1:]),
         reverse("report_mail", args=[written.pk]),
