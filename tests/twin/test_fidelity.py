@@ -33,7 +33,7 @@ QUERIES = (
     "select * from spent where amount > 4000",
     "select email, amount from open_orders where placed > '2024-01-01' order by amount desc limit 5",
     "select max(id) from app.orders where app.cents(amount) > 100000 and account_id between 5 and 9",
-    "select account_id from app.orders as o where not exists (select from event as e where e.account_id = o.account_id)",
+    "select account_id from app.orders o where not exists (select from event e where e.account_id = o.account_id)",
     "with s as (select status, count(*) as n from app.orders group by status) select * from s where n > 100",
     "update app.orders set note = 'x' where account_id = 99",
     "delete from account where created_at < '2023-01-05'",
@@ -111,7 +111,7 @@ def compared(filled, var_dir):
 
         twin._hypothetical.estimator = real_size
         made = twin.hypothesize(wanted)
-        for (table, body), (schema, name) in by_definition.items():
+        for (table, body), (_, name) in by_definition.items():
             names[name] = (table, body)
         ids = [index.id for index in made]
         for sql in QUERIES:
