@@ -6,7 +6,7 @@ Both get their axes from dashboard/chart_scale.py, so one can take the other's p
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Literal
@@ -81,6 +81,7 @@ def _chart(timeline: Timeline, watched_since: datetime, *lines: Line) -> Chart |
     """Gaps show as breaks of the line; the time axis begins no earlier than the watching."""
     if not any(bucket.covered_s for bucket in timeline.buckets):
         return None
+    timeline = replace(timeline, buckets=timeline.whole_buckets)
     end = timeline.buckets[-1].at
     start = max(timeline.buckets[0].at, min(watched_since, end - SHORTEST_AXIS))
     end = max(end, start + SHORTEST_AXIS)  # of a server sampled once an hour, an hour may be one bucket

@@ -1,8 +1,9 @@
 """Figures over time for charts. A bucket that was not measured is None, one without calls is 0. A few queries each."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -22,6 +23,7 @@ CHARTED: tuple[str, ...] = (
 SPARKED = "total_exec_time_us"  # what sparklines are of: in every reading of sums
 SPARKLINES_MINUTES_UP_TO_S = 2 * 3600
 HOURS_UP_TO_S = 8 * 86_400  # longer charts come from daily sums
+LEAST_MEASURED = 0.5  # judgement: of a bucket; the newest is shown with the one before it until then
 MINUTES_UP_TO_S = 24 * 3600  # a statement's chart of more than a day comes from hourly sums
 
 
@@ -69,6 +71,29 @@ class Timeline:
     step_s: int
     buckets: list[Bucket]
     gaps: list[Gap]
+
+    @property
+    def whole_buckets(self) -> list[Bucket]:
+        """With the newest put to the one before it while little of it is measured: alone it would say nothing.
+
+        A statement that runs once a minute would fall to 0 at the end of every chart.
+        """
+        measured = [i for i, bucket in enumerate(self.buckets) if bucket.covered_s]
+        if len(measured) < 2 or measured[-2] + 1 != measured[-1]:
+            return self.buckets
+        before, newest = self.buckets[measured[-2]], self.buckets[measured[-1]]
+        if newest.covered_s >= self.step_s * LEAST_MEASURED:
+            return self.buckets
+        both: dict[str, Any] = {}
+        none: dict[str, Any] = {}
+        for name in (f.name for f in fields(Bucket) if f.name != "at"):
+            earlier, later = getattr(before, name), getattr(newest, name)
+            both[name] = None if earlier is None or later is None else earlier + later
+            none[name] = None
+        whole = list(self.buckets)
+        whole[measured[-2]] = replace(before, **both)
+        whole[measured[-1]] = replace(newest, **none | {"covered_s": 0.0})
+        return whole
 
 
 def server_timeline(server: Server, window: Window) -> Timeline:
@@ -118,7 +143,10 @@ def statement_timeline(statement: Statement, window: Window) -> Timeline:
 
 
 def sparklines(found: EntrySums, statements: Sequence[int], points: int = 30) -> dict[int, list[float | None]]:
-    """Execution time (ms) per bucket and Statement id: at most ``points`` buckets and two. At most three queries."""
+    """Load (sessions at once) per bucket and Statement id: at most ``points`` buckets and two. At most three queries.
+
+    Per measured time, so that the first and the newest bucket, which are cut, show no fall.
+    """
     spans, window = found.spans, found.spans.window
     by_day = window.duration_s > HOURS_UP_TO_S
     unit = 300 if window.duration_s <= SPARKLINES_MINUTES_UP_TO_S else 86_400 if by_day else 3600
@@ -145,8 +173,12 @@ def sparklines(found: EntrySums, statements: Sequence[int], points: int = 30) ->
     np.add.at(by_entry, (np.searchsorted(entry_ids, fresh[:, 0]), buckets), fresh[:, 2])
     time_us = np.zeros((len(statements), len(starts)))
     np.add.at(time_us, rows, by_entry)
+    if len(starts) > 1 and covered[-2] and covered[-1] < step * LEAST_MEASURED:
+        time_us[:, -2] += time_us[:, -1]
+        covered[-2] += covered[-1]
+        time_us, covered = time_us[:, :-1], covered[:-1]
     return {
-        statement: [float(v) / 1000 if c else None for v, c in zip(time_us[i], covered.tolist(), strict=True)]
+        statement: [float(v) / 1e6 / c if c else None for v, c in zip(time_us[i], covered.tolist(), strict=True)]
         for statement, i in row_of.items()
     }
 

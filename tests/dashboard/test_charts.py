@@ -63,6 +63,18 @@ def test_a_span_that_was_not_measured_breaks_the_line():
     assert chart.sentence.endswith("with 1 gap.")
 
 
+def test_the_newest_bucket_counts_with_the_one_before_until_half_of_it_is_measured():
+    whole = dict.fromkeys(range(5), (60, 6, 600.0))
+    begun = statement_load(timeline(60, whole | {5: (20, 0, 0.0)}, 7), LONG_AGO)
+    assert begun.figure["data"][0]["y"] == [0.01, 0.01, 0.01, 0.01, 0.0075]
+    assert begun.figure["data"][1]["y"] == [100.0] * 5
+    assert begun.rows[4].values == [("load", 0.0075), ("mean_time_ms", 100.0)]
+    half = server_load(timeline(60, whole | {5: (30, 0, 0.0)}, 6), LONG_AGO)
+    assert half.figure["data"][0]["y"] == [0.01] * 5 + [0.0]
+    after_a_gap = server_load(timeline(60, {0: (60, 6, 600.0), 3: (20, 2, 200.0)}, 4), LONG_AGO)
+    assert after_a_gap.figure["data"][0]["y"] == [0.01, None, 0.01]
+
+
 def test_a_point_between_two_gaps_is_a_dot():
     many = dict.fromkeys((*range(5), 8, *range(12, 16)), (60, 1, 60))
     chart = server_load(timeline(60, many, 16), LONG_AGO)
