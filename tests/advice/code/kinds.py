@@ -14,10 +14,20 @@ create table shop_orderline (
     day date not null, note text not null, data jsonb not null, span tstzrange not null, tags text[]
 );
 """
+# the same columns, in partitions of two levels
+PARTITIONED = """
+create table shop_archive (like shop_orderline) partition by range (created);
+create table shop_archive_2023 partition of shop_archive for values from ('2023-01-01') to ('2024-01-01');
+create table shop_archive_2024 partition of shop_archive for values from ('2024-01-01') to ('2025-01-01')
+    partition by range (created);
+create table shop_archive_2024_rest partition of shop_archive_2024 default;
+"""
 LATER = IndexColumn("created", descending=True)
 BRIN = {"method": "brin", "storage": "autosummarize = on, pages_per_range = 32"}
 UPPER = IndexColumn("upper(note)", opclass="gin_trgm_ops", is_expression=True)
 NUMBER = IndexColumn("(data ->> 'n')::int", is_expression=True)
+INNER = IndexColumn("data -> 'tags'", opclass="jsonb_path_ops", is_expression=True)
+MIXED = (IndexColumn("status"), IndexColumn("quantity", True, False), IndexColumn("day", nulls_first=True))
 # name -> columns and the rest of the definition, and whether Django's own classes say it
 KINDS = {
     "single": ((IndexColumn("quantity"),), {}, True),
@@ -25,6 +35,7 @@ KINDS = {
     "composite desc": ((IndexColumn("status"), LATER), {}, True),
     "nulls last": ((IndexColumn("quantity", descending=True, nulls_first=False), IndexColumn("id")), {}, True),
     "nulls first": ((IndexColumn("quantity", nulls_first=True),), {}, True),
+    "three mixed": (MIXED, {}, True),
     "include": ((IndexColumn("customer_id"),), {"include": ("status", "quantity")}, True),
     "opclass": ((IndexColumn("status", opclass="varchar_pattern_ops"),), {}, True),
     "one opclass": ((IndexColumn("status", opclass="varchar_pattern_ops"), IndexColumn("id")), {}, True),
@@ -38,15 +49,27 @@ KINDS = {
     "json key": ((IndexColumn("data ->> 'kind'", is_expression=True),), {}, True),
     "expression sql": ((NUMBER,), {"predicate": "quantity <> 1"}, False),
     "unique": ((IndexColumn("note"),), {"is_unique": True}, False),
+    "unique composite": ((IndexColumn("customer_id"), LATER), {"is_unique": True, "include": ("status",)}, False),
+    "unique partial": ((IndexColumn("id"), IndexColumn("day")), {"is_unique": True, "predicate": "is_paid"}, False),
+    "unique expression": ((IndexColumn("lower(note)", is_expression=True),), {"is_unique": True}, False),
     "fillfactor": ((IndexColumn("day"),), {"storage": "fillfactor = 70"}, True),
     "gin": ((IndexColumn("data", opclass="jsonb_path_ops"),), {"method": "gin", "storage": "fastupdate = off"}, True),
     "array": ((IndexColumn("tags"),), {"method": "gin"}, True),
+    "gin composite": ((IndexColumn("data"), IndexColumn("tags")), {"method": "gin"}, True),
+    "gin expression": ((INNER,), {"method": "gin"}, True),
+    "gin partial": ((IndexColumn("tags"),), {"method": "gin", "predicate": "NOT is_paid"}, True),
     "trigram": ((IndexColumn("note", opclass="gin_trgm_ops"),), {"method": "gin"}, True),
     "trigram upper": ((UPPER,), {"method": "gin"}, True),
+    "gist opclass": ((IndexColumn("note", opclass="gist_trgm_ops"),), {"method": "gist"}, True),
     "gist": ((IndexColumn("span"),), {"method": "gist"}, True),
     "brin": ((IndexColumn("created"),), BRIN, True),
+    "brin composite": ((IndexColumn("day"), IndexColumn("id")), {"method": "brin"}, True),
     "hash": ((IndexColumn("note"),), {"method": "hash"}, True),
 }  # fmt: skip
+
+
+# a unique index of a partitioned table has to hold its partition key
+PARTITIONED_KINDS = [kind for kind, (columns, more, _) in KINDS.items() if LATER in columns or "is_unique" not in more]
 
 
 def definition(kind, facts, table="shop_orderline"):

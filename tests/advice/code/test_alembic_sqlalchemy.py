@@ -14,7 +14,16 @@ import sqlmodel
 from analyzer.advice.code import CodeOptions, code_for, code_for_drop
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
 from analyzer.runtime.postgres import embedded_bin_dir
-from tests.advice.code.kinds import KINDS, SCHEMA, defined_by_ddl, definition, facts_of, index_definitions
+from tests.advice.code.kinds import (
+    KINDS,
+    PARTITIONED,
+    PARTITIONED_KINDS,
+    SCHEMA,
+    defined_by_ddl,
+    definition,
+    facts_of,
+    index_definitions,
+)
 
 pytestmark = pytest.mark.postgres
 DATE = datetime(2026, 11, 24, 17, 5, tzinfo=UTC)
@@ -118,7 +127,7 @@ def test_every_kind_up_and_down(shop, tmp_path):
         for key, orm in (("sqlalchemy", sqlalchemy), ("sqlmodel", sqlmodel)):
             code = tab(tabs, key).code
             (index,) = load(tmp_path / "models.py", code).__table_args__
-            table = model_table(facts, orm, index)
+            table = model_table(facts, orm, index, "shop_orderline")
             assert index.table is table
             index.create(engine)
             assert index_definitions(shop) == made, code
@@ -141,15 +150,15 @@ def test_every_kind_up_and_down(shop, tmp_path):
 counter = itertools.count()
 
 
-def model_table(facts, orm, index):
+def model_table(facts, orm, index, name):
     """The table of a model of the columns, with the generated index in its __table_args__."""
-    columns = facts.find_table("shop_orderline").columns
+    columns = facts.find_table(name).columns
     if orm is sqlalchemy:
-        return sqlalchemy.Table("shop_orderline", sqlalchemy.MetaData(), *[
+        return sqlalchemy.Table(name, sqlalchemy.MetaData(), *[
             sqlalchemy.Column(c.name, primary_key=c.name == "id") for c in columns
         ], index)  # fmt: skip
     fields = {c.name: sqlmodel.Field(default=None, primary_key=c.name == "id") for c in columns}
-    body = {"__module__": __name__, "__tablename__": "shop_orderline", "__table_args__": (index,),
+    body = {"__module__": __name__, "__tablename__": name, "__table_args__": (index,),
             "metadata": sqlalchemy.MetaData(), **fields,
             "__annotations__": {c.name: int | None for c in columns}}  # fmt: skip
     return type(sqlmodel.SQLModel)(f"Orderline{next(counter)}", (sqlmodel.SQLModel,), body, table=True).__table__
@@ -188,6 +197,43 @@ def test_drops_up_and_down(shop, tmp_path):
         load(tmp_path / "models.py", tab(tabs, "sqlalchemy").code)
 
 
+def test_every_kind_on_a_partitioned_table_up_and_down(shop, tmp_path):
+    shop.execute(PARTITIONED)
+    facts, engine, before = facts_of(shop), engine_of(shop), index_definitions(shop)
+    project, planned, wanted, steps = Alembic(shop, tmp_path / "alembic"), [], {}, []
+    for kind in PARTITIONED_KINDS:
+        each = definition(kind, facts, "shop_archive")
+        made = defined_by_ddl(shop, create_index(each, facts, planned))
+        assert len(made) == 4, kind
+        tabs = code_for(each, facts, CodeOptions(DATE, alembic_head=project.head), planned=planned)
+        name = next(iter(set(made) & {create_index(each, facts, planned).name}))
+        planned += made
+        wanted.update(made)
+        steps.append(dict(wanted))
+
+        sql = tab(tabs, "sql")
+        psql(shop, sql.code)
+        assert index_definitions(shop) == made, kind
+        psql(shop, sql.more[0].code)
+        for key, orm in (("sqlalchemy", sqlalchemy), ("sqlmodel", sqlmodel)):
+            (index,) = load(tmp_path / "models.py", tab(tabs, key).code).__table_args__
+            model_table(facts, orm, index, "shop_archive")
+            index.create(engine)  # at once and with names of PostgreSQL's own for the partitions
+            found = index_definitions(shop)
+            assert (found[name], len(found)) == (made[name], 4)
+            index.drop(engine)
+        assert index_definitions(shop) == before
+
+        revision = tab(tabs, "alembic")
+        project.add(revision, load(tmp_path / "revision.py", revision.code).revision)
+    project.upgrade()
+    assert index_definitions(shop) == wanted
+    for step in reversed([{}, *steps[:-1]]):
+        project.downgrade()
+        assert index_definitions(shop) == step
+    engine.dispose()
+
+
 def test_partitioned_table(shop, tmp_path):
     shop.execute(
         "create table event (at date not null, kind int) partition by range (at)",
@@ -224,7 +270,7 @@ def test_hostile_names(shop, tmp_path):
         with shop.connect() as connection:
             connection.execute(f"create schema {quoted}".encode())
             connection.execute(f"create table {quoted}.{quoted} ({quoted} int, b int)".encode())
-    facts, project = facts_of(shop), Alembic(shop, tmp_path / "alembic")
+    facts, project, engine = facts_of(shop), Alembic(shop, tmp_path / "alembic"), engine_of(shop)
     for name in HOSTILE:
         quoted = '"' + name.replace('"', '""') + '"'
         columns = (IndexColumn(name), IndexColumn(f"{quoted} + b", is_expression=True))
@@ -234,8 +280,14 @@ def test_hostile_names(shop, tmp_path):
         psql(shop, tabs[0].code)
         assert index_definitions(shop) == made
         psql(shop, tabs[0].more[0].code)
-        for key in ("sqlalchemy", "sqlmodel", "django"):
-            compile(tab(tabs, key).code, key, "exec")
+        compile(tab(tabs, "django").code, "django", "exec")
+        for key in ("sqlalchemy", "sqlmodel"):
+            (index,) = load(tmp_path / "models.py", tab(tabs, key).code).__table_args__
+            columns = [sqlalchemy.Column(name), sqlalchemy.Column("b")]
+            sqlalchemy.Table(name, sqlalchemy.MetaData(), *columns, index, schema=name)
+            index.create(engine)
+            assert index_definitions(shop) == made, key
+            index.drop(engine)
         revision = tab(tabs, "alembic")
         project.add(revision, load(tmp_path / "revision.py", revision.code).revision)
         project.upgrade()

@@ -18,7 +18,15 @@ from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
 from analyzer.errors import BadInput
 from tests.advice.builders import facts as make_facts
 from tests.advice.builders import foreign_key, table
-from tests.advice.code.kinds import KINDS, defined_by_ddl, definition, facts_of, index_definitions
+from tests.advice.code.kinds import (
+    KINDS,
+    PARTITIONED,
+    PARTITIONED_KINDS,
+    defined_by_ddl,
+    definition,
+    facts_of,
+    index_definitions,
+)
 
 DATE = datetime(2026, 11, 24, 17, 5, tzinfo=UTC)
 SETTINGS = """
@@ -167,23 +175,28 @@ def test_every_kind_up_and_down_and_dropped(version, postgres, scratch_database,
 
 
 @pytest.mark.postgres
-def test_partitioned_table_and_table_without_model(postgres18, scratch_database, tmp_path):
-    database = scratch_database(postgres18)
+@pytest.mark.parametrize("version", [13, 18])
+def test_every_kind_on_a_partitioned_table_and_a_table_without_model(version, postgres, scratch_database, tmp_path):
+    database = scratch_database(postgres(version))
+    database.execute("create extension pg_trgm")
     project = Project(tmp_path, database)
     database.execute(
-        "create table shop_event (at date not null, kind int) partition by range (at)",
-        "create table shop_event_1 partition of shop_event for values from ('2023-01-01') to ('2024-01-01')",
+        PARTITIONED,
         'create table "Old:Table %s" ("a""b" int, "c__d" int)',
     )
     before, facts = index_definitions(database), facts_of(database)
-    event = IndexDefinition(facts.find_table("shop_event"), (IndexColumn("kind"),))
+    archived = [definition(kind, facts, "shop_archive") for kind in PARTITIONED_KINDS]
     old = IndexDefinition(facts.find_table("Old:Table %s"), (IndexColumn('a"b'), IndexColumn("c__d")))
     wanted = dict(before)
     models = parse_models('{"Old:Table %s": "shop.OrderLine"}')
-    for each in (event, old):
-        wanted |= defined_by_ddl(database, create_index(each, facts))
-        project.add(django_tab(code_for(each, facts, project.options(django_models=models))))
-    assert len(wanted) == 4
+    planned = []
+    for each in (*archived, old):
+        made = defined_by_ddl(database, create_index(each, facts, planned))
+        options = project.options(django_models=models)
+        project.add(django_tab(code_for(each, facts, options, planned=planned)))
+        wanted |= made
+        planned += made
+    assert len(wanted) == len(before) + 4 * len(archived) + 1
     project.run("migrate", "shop")
     assert index_definitions(database) == wanted
     project.run("migrate", "shop", "0001")
