@@ -70,6 +70,21 @@ class ExtensionFunction:
 
 
 @dataclass(frozen=True, slots=True)
+class ExtendedStatistics:
+    """Of a CREATE STATISTICS object. ``keys`` are column numbers on the server; the texts are as pg_stats_ext has them,
+    in those numbers. ``is_inherited`` None: a server before 15 does not tell."""
+
+    schema: str
+    name: str
+    keys: tuple[int, ...]
+    is_inherited: bool | None
+    n_distinct: str | None
+    dependencies: str | None
+    has_common_values: bool
+    is_readable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """Two marks to compare with later ones: of the schema, and of the statistics."""
 
@@ -95,6 +110,7 @@ class PlannerFacts:
     extensions: tuple[tuple[str, str], ...] = ()  # name, schema
     functions: tuple[ExtensionFunction, ...] = ()  # of the extensions asked for
     relations: tuple[Relation, ...] = ()
+    extended_statistics: tuple[ExtendedStatistics, ...] = ()
     is_pooled: bool = False  # another process than the one that took the connection answered
 
     def to_json(self) -> dict[str, Any]:
@@ -113,6 +129,10 @@ class PlannerFacts:
                 "extensions": tuple((name, schema) for name, schema in data["extensions"]),
                 "functions": tuple(ExtensionFunction(**function) for function in data["functions"]),
                 "relations": relations,
+                "extended_statistics": tuple(
+                    ExtendedStatistics(**{**found, "keys": tuple(found["keys"])})
+                    for found in data["extended_statistics"]
+                ),
             }
         )
 
@@ -142,6 +162,7 @@ def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[s
         functions = conn.run(
             "twin_extension_functions", {"names": unknown}, action="reading the functions of extensions"
         )
+        extended = conn.run("twin_extended_statistics", action="reading extended statistics")
         path = application_search_path(conn.run("schema_search_path", action="reading the search paths"))
         role_rows = conn.run("twin_role_settings", action="reading the settings of roles")
         (state,) = conn.run("twin_state", action="looking for changes of the schema")
@@ -168,6 +189,9 @@ def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[s
         extensions=extensions,
         functions=tuple(ExtensionFunction(**row._asdict()) for row in functions),
         relations=tuple(relations),
+        extended_statistics=tuple(
+            ExtendedStatistics(**{**row._asdict(), "keys": tuple(row.keys)}) for row in extended
+        ),
         is_pooled=database.pid != conn.backend_pid,
     )
 

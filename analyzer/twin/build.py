@@ -12,6 +12,7 @@ from analyzer.advice.sizing import PAGE_BYTES, btree_height
 from analyzer.monitored.planner_facts import PlannerFacts, Relation
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.twin.cluster import SCHEMA, connect_role, create_database, superuser
+from analyzer.twin.extended_statistics import restore_extended_statistics
 from analyzer.twin.extensions import create_extensions, create_stand_ins
 from analyzer.twin.files import DataFiles
 from analyzer.twin.restore import Missing, Restorer
@@ -58,6 +59,7 @@ def build(cluster: PostgresCluster, dump: Path, facts: PlannerFacts) -> Built:
         if r.is_readable and r.hides_statistics
     ]
     with superuser(cluster) as connection:
+        missing += restore_extended_statistics(connection, facts.extended_statistics)
         connection.execute(f"select * from {SCHEMA}.pg_buffercache_evict_all()")
         set_sizes(connection, DataFiles(cluster.data_dir, cluster.user), facts)
     return Built(tuple(missing), (note,) if note else (), time.monotonic() - begun)

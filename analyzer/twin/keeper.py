@@ -40,7 +40,7 @@ from analyzer.twin.twin import Timing, Twin
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 2  # of what is kept on disk; another number and it is made anew
+FORMAT = 3  # of what is kept on disk; another number and it is made anew
 TWIN_VERSION_NUM = 180_000
 MOST_SLOTS = 16
 WATCHED = "watched"

@@ -1,8 +1,8 @@
 """Plans that only PostgreSQL 18 makes: conditions on an index's later columns without one on the first.
 
 From 18 on a B-tree on (a, b) answers ``b = 1`` by a look-up for each value of a (skip scan). The twin would plan that
-for a server of any version. An older one can only read the whole index, which is seldom worth it: for it the next best plan
-counts, so that nothing is promised that it cannot do.
+for a server of any version. An older one can only read the whole index, which is seldom worth it: for it the next best
+plan counts, so that nothing is promised that it cannot do.
 """
 
 from collections.abc import Iterator, Mapping
@@ -46,7 +46,7 @@ def first_column(definition: IndexDefinition) -> tuple[str | None] | None:
 def skip_scanned(node: Mapping[str, Any], first: Mapping[str, str | None]) -> Iterator[str]:
     """Names of the plan's indexes that are read without a condition on their first column."""
     name, condition = node.get("Index Name"), node.get("Index Cond")
-    if name in first and condition:
+    if name is not None and name in first and condition:
         columns = _index_columns(condition)
         if columns and first[name] not in columns:
             yield name

@@ -36,6 +36,8 @@ class Timing:
         return self.dump_s + self.build_s + self.start_s
 
 
+# what a statement can be planned without, so never the reason why it was not
+BESIDE_THE_POINT = ("statistics data", "extended statistics", "default")
 CacheKey = tuple[str, tuple[str | None, ...] | None, frozenset[int], frozenset[int], bool]
 
 
@@ -220,7 +222,7 @@ class Twin:
         """Why the object is missing that the statement needs, where that is known."""
         named = {name for _, name in self._planning.verdict(query.sql).names.relations}
         for missing in self.built.missing:
-            if missing.kind not in ("statistics data", "default") and missing.name.rpartition(".")[2] in named:
+            if missing.kind not in BESIDE_THE_POINT and missing.name.rpartition(".")[2] in named:
                 return Refused(f"{refused.reason.rstrip('.')}; the twin lacks {missing}.")
         return refused
 

@@ -10,6 +10,7 @@ from analyzer.advice.planner import Query, Refused
 from analyzer.monitored.catalog import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.twin import lease
+from analyzer.twin.extended_statistics import dependencies_bytes, ndistinct_bytes
 from tests.servers import ScratchDatabase
 from tests.twin.conftest import OBJECTS, settings_of, shape
 
@@ -261,6 +262,75 @@ def test_extension_that_the_twin_lacks_costs_only_what_needs_it(private_postgres
         assert found.plan(query("select * from shop where zone = geo.zone(5)")) == Refused(
             "The twin does not have the extension fakegis."
         )
+
+
+@pytest.mark.parametrize("version", [13, 15, 18])
+def test_extended_statistics_are_there(version, postgres, scratch_database, var_dir):
+    """Columns that follow from each other: without them estimates are many times too low."""
+    database = scratch_database(postgres(version))
+    database.execute(
+        "create table car (gone int, model int, maker int, color int, plate text)",
+        "insert into car select 0, g % 400, g % 400 / 10, g % 7, 'p' || g % 400 from generate_series(1, 12000) as g",
+        "alter table car drop column gone",
+        "create statistics car_follows (dependencies) on model, maker, plate from car",
+        "create statistics car_groups (ndistinct) on model, maker, color from car",
+        "create table part (at int, a int, b int) partition by range (at)",
+        "create table part_1 partition of part for values from (0) to (10000)",
+        "insert into part select g, g % 100, g % 100 / 5 from generate_series(1, 5000) as g",
+        "create statistics part_follows (dependencies, ndistinct) on a, b from part",
+        "vacuum analyze",
+    )
+    with lease(settings_of(database.superuser_dsn), var_dir) as found, database.connect() as server:
+        assert found.missing == ()
+        for sql, independent in (
+            ("select * from car where model = 33 and maker = 3", 1),
+            ("select * from car where model = 33 and maker = 3 and plate = 'p33'", 1),
+            ("select model, maker, color from car group by 1, 2, 3", 12000),
+            ("select maker, color from car group by 1, 2", None),
+            ("select * from part where a = 7 and b = 1", None),
+        ):
+            ((((answer,)),),) = server.execute(f"explain (format json) {sql}").fetchall()
+            rows = found.plan(query(sql)).rows
+            assert rows == answer["Plan"]["Plan Rows"], sql
+            assert rows != independent
+        casts = "select count(*) from pg_cast where castsource = 'bytea'::regtype and oid >= 16384"
+        assert found._superuser.execute(casts).fetchone() == (0,)
+
+
+def test_common_combinations_that_are_not_copied_are_named(scratch_database, postgres18, var_dir):
+    database = scratch_database(postgres18)
+    database.execute(
+        "create table car as select g % 40 as model, g % 40 / 4 as maker from generate_series(1, 3000) as g",
+        "create statistics car_common (mcv) on model, maker from car",
+        "analyze car",
+    )
+    for dsn, reason in (
+        (database.superuser_dsn, "most common combinations are not copied"),
+        (database.dsn, "only the owner of the table may read them"),
+    ):
+        with lease(settings_of(dsn), var_dir) as found:
+            assert [str(m) for m in found.missing] == [f"extended statistics public.car_common: {reason}"]
+
+
+def test_extended_statistics_of_a_liar_are_passed_over():
+    numbers = {1: 1, 2: 2, 3: 3}
+    assert ndistinct_bytes('{"1, 2": 120}', numbers).hex() == "a4bf52a301000000010000000000000000005e400200000001000200"
+    assert dependencies_bytes('{"1 => 3": 1.000000}', numbers).hex() == (
+        "2c9a54b40100000001000000000000000000f03f020001000300"
+    )
+    assert ndistinct_bytes(None, numbers) is None
+    for text in (
+        '{"1, 9": 5}',
+        '{"1": 5}',
+        '{"1, 2": 1e999}',
+        '{"1, 2 => 3": 5}',
+        "{}",
+        "x",
+        '{"1,2,3,1,2,3,1,2,3": 4}',
+    ):
+        assert ndistinct_bytes(text, numbers) is None, text
+    for text in ('{"1, 2": 0.5}', '{"1 => 9": 0.5}', '{"1 => 2": 7}', '{"=> 2": 1}'):
+        assert dependencies_bytes(text, numbers) is None, text
 
 
 def test_row_security_that_hides_statistics_from_the_login_is_told(scratch_database, postgres18, var_dir):
