@@ -34,6 +34,11 @@ class Server(models.Model):
     explain_budget_s_per_hour = models.PositiveIntegerField(default=60)
     sample_interval_s = models.PositiveIntegerField(default=60, validators=[MinValueValidator(5)])
     cores = models.PositiveIntegerField(default=8, help_text="of the monitored machine, for the load guard")
+    # A physical replica that EXPLAIN goes to; its login and database are the server's own. "": none.
+    replica_host = models.CharField(max_length=255, blank=True, default="")
+    replica_port = models.PositiveIntegerField(
+        default=5432, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+    )
     is_active = models.BooleanField(default=True)
     # Added by a command, not on the page: the address policy leaves its address alone.
     is_address_trusted = models.BooleanField(default=False)

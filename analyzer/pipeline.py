@@ -42,13 +42,14 @@ from analyzer.monitored.connection import ConnectionSettings, MonitoredConnectio
 from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
 from analyzer.monitored.names import read_names
 from analyzer.monitored.preflight import run_preflight
+from analyzer.monitored.replica import need_replica
 from analyzer.monitored.statements import read_statement_counters, read_statement_texts
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
 from analyzer.readings import ActivityRow
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.store import activity, findings, locks, parameters, schemas, snapshots, suggestions
 from analyzer.store.plans import keep_plan
-from analyzer.store.servers import connection_settings
+from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.store.texts import keep_names, keep_texts
 from analyzer.store.totals import StatementRate, rates, statement_totals
 from analyzer.store.windows import Window
@@ -229,6 +230,8 @@ def explain_statements(server: Server) -> str:
     facts = schemas.newest_schema(database)
     recent = rates(server, Window(now - EXPLAIN_WINDOW, now))
     chosen = explaining.choose(database, recent, facts, now, settings.ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND)
+    if chosen and server.replica_host:
+        need_replica(explain_settings(server), connection_settings(server))
     for done, item in enumerate(chosen):
         if budget_ms <= 0:
             return f"the hour's budget is used up; {len(chosen) - done} statements wait"
@@ -251,7 +254,7 @@ def explain_one(server: Server, database: Database, item: explaining.ToExplain, 
         facts=facts,
     )
     limits = replace(Limits(), cores=server.cores)
-    outcomes = explain_statement(connection_settings(server), request, limits)
+    outcomes = explain_statement(explain_settings(server), request, limits)
     for outcome in outcomes:
         _keep_outcome(server, database, item.statement, outcome, now)
     best = min(outcomes, key=lambda o: DECISIONS.index(o.decision))

@@ -11,7 +11,7 @@ from analyzer.errors import BadInput
 from analyzer.models import Server
 from analyzer.monitored.connection_settings import DSN_KEYS, ConnectionSettings, is_socket_directory
 from analyzer.store.secrets import CannotDecrypt
-from analyzer.store.servers import is_same_place, same_database, stored_settings
+from analyzer.store.servers import is_same_place, replica_of, same_database, stored_settings
 
 BY_FIELDS, BY_DSN = "fields", "dsn"
 SSLMODES = (
@@ -87,6 +87,13 @@ class ServerForm(forms.Form):
         label="CPU cores there",
         help_text="Nothing is executed while more than 0.7 sessions per core are at work.",
     )
+    replica_host = forms.CharField(
+        max_length=255,
+        required=False,
+        label="Explain on a replica",
+        help_text="Host of a streaming replica, reached with the same login. Empty: on the server itself.",
+    )
+    replica_port = forms.IntegerField(min_value=1, max_value=65535, required=False, initial=5432, label="Its port")
     is_active = forms.BooleanField(required=False, label="Watch this server", help_text="Off: paused, nothing is read.")
 
     def __init__(self, data: QueryDict | None = None, *, server: Server | None = None) -> None:
@@ -99,7 +106,7 @@ class ServerForm(forms.Form):
             self.fields["name"].help_text = ""
             if server.password_encrypted:
                 self.fields["password"].help_text = "Unchanged if left empty."
-        for name in ("host", "dbname", "user", "dsn", "sslrootcert"):
+        for name in ("host", "dbname", "user", "dsn", "sslrootcert", "replica_host"):
             self.fields[name].widget.attrs.update(autocomplete="off", autocapitalize="none", spellcheck="false")
         self.fields["password"].widget.attrs["autocomplete"] = "new-password"
         self.connection: ConnectionSettings | None = None
@@ -114,6 +121,15 @@ class ServerForm(forms.Form):
     def clean_host(self) -> str:
         host: str = self.cleaned_data["host"]
         return host[1:-1] if host.startswith("[") and host.endswith("]") else host  # [::1], as in a URI
+
+    def clean_replica_host(self) -> str:
+        host: str = self.cleaned_data["replica_host"]
+        if is_socket_directory(host) or "," in host:
+            raise forms.ValidationError("Give one host name or address.")
+        return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+    def clean_replica_port(self) -> int:
+        return self.cleaned_data["replica_port"] or 5432
 
     def clean_sslrootcert(self) -> str:
         pem: str = self.cleaned_data["sslrootcert"].strip()
@@ -136,8 +152,28 @@ class ServerForm(forms.Form):
             self.add_error(
                 "dsn" if data["given_by"] == BY_DSN else "dbname", f"{other.name} watches this database already."
             )
+        if self.is_replica_changed and data.get("replica_host") and self.server and not self._has_typed_password(data):
+            # as for the host: else who may edit could have the stored password sent to a machine of his
+            self.add_error("password", "Type the password again: the replica changed, and it is sent there.")
         self.connection = given
         return data
+
+    @property
+    def replica(self) -> ConnectionSettings | None:
+        """Where EXPLAIN is to go; None: to the server itself. After ``clean``."""
+        host = self.cleaned_data.get("replica_host")
+        if self.connection is None or not host:
+            return None
+        return replica_of(self.connection, host, self.cleaned_data["replica_port"])
+
+    @property
+    def is_replica_changed(self) -> bool:
+        stored = (self.server.replica_host, self.server.replica_port) if self.server else ("", 5432)
+        given = (self.cleaned_data.get("replica_host", ""), self.cleaned_data.get("replica_port", 5432))
+        return stored != given and bool(stored[0] or given[0])
+
+    def _has_typed_password(self, data: dict[str, Any]) -> bool:
+        return bool(data.get("password") or (data.get("given_by") == BY_DSN and data.get("dsn")))
 
     @property
     def is_connection_changed(self) -> bool:
@@ -151,7 +187,10 @@ class ServerForm(forms.Form):
 
     def model_fields(self) -> dict[str, Any]:
         """What is not about the connection, for the store."""
-        names = ("name", "explain_mode", "sample_interval_s", "explain_budget_s_per_hour", "cores", "is_active")
+        names = (
+            "name", "explain_mode", "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host",
+            "replica_port", "is_active",
+        )  # fmt: skip
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
     def shown_again(self) -> "ServerForm":
@@ -239,7 +278,7 @@ def _initial(server: Server | None) -> dict[str, Any]:
         }
     names = (
         "name", "host", "port", "dbname", "user", "sslmode", "sslrootcert", "explain_mode", "sample_interval_s",
-        "explain_budget_s_per_hour", "cores", "is_active",
+        "explain_budget_s_per_hour", "cores", "replica_host", "replica_port", "is_active",
     )  # fmt: skip
     return {name: getattr(server, name) for name in names} | {"sslmode": _offered(server.sslmode)}
 

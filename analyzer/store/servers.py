@@ -1,6 +1,6 @@
 """Monitored servers: adding, changing and removing them, and what is needed to connect to one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -94,6 +94,19 @@ def connection_settings(server: Server) -> ConnectionSettings:
     Raises CannotDecrypt when the password's key is gone, AddressRefused or ServerUnreachable for the address.
     """
     return address_policy().checked(stored_settings(server), is_trusted=server.is_address_trusted)
+
+
+def explain_settings(server: Server) -> ConnectionSettings:
+    """Where EXPLAIN goes: to the server's replica where it has one. Raises as ``connection_settings``."""
+    if not server.replica_host:
+        return connection_settings(server)
+    return address_policy().checked(replica_of(stored_settings(server), server.replica_host, server.replica_port),
+                                    is_trusted=False)  # fmt: skip
+
+
+def replica_of(given: ConnectionSettings, host: str, port: int) -> ConnectionSettings:
+    """The same login at another address: roles and databases are copied with everything else."""
+    return replace(given, host=host, port=port)
 
 
 def stored_settings(server: Server) -> ConnectionSettings:

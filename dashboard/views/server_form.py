@@ -12,7 +12,9 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from analyzer import schedule
+from analyzer.errors import PgLoupeError
 from analyzer.models import Server
+from analyzer.monitored.replica import need_replica
 from analyzer.monitored.trial import Trial, try_connection
 from analyzer.store import servers as store
 from dashboard import audit
@@ -63,15 +65,23 @@ def _form_page(request: HttpRequest, server: Server | None) -> HttpResponse:
     form, action = ServerForm(request.POST, server=server), request.POST.get("action", "save")
     if not form.is_valid() or form.connection is None:
         return _page(request, form, None, status=422)
-    if action != "test" and not form.is_connection_changed:
+    if action != "test" and not form.is_connection_changed and not form.is_replica_changed:
         return _save(request, form, None)
     if _too_many_trials(request):
         form.add_error(None, f"More than {MOST_TRIALS} tests in five minutes: wait a little.")
         return _page(request, form, None, status=429)
     is_trusted = server is not None and server.is_address_trusted and store.is_same_place(server, form.connection)
-    trial = try_connection(form.connection, store.address_policy(), is_trusted=is_trusted)
+    policy = store.address_policy()
+    trial = try_connection(form.connection, policy, is_trusted=is_trusted)
     outcome = trial.error or ("something is missing" if trial.missing else "it works")
     audit.record(request, "connection_tested", form.connection.address, outcome=outcome[:300])
+    if trial.is_connected and form.replica is not None:
+        try:
+            primary = policy.checked(form.connection, is_trusted=is_trusted)
+            need_replica(policy.checked(form.replica, is_trusted=False), primary)
+        except PgLoupeError as error:
+            form.add_error("replica_host", f"{error}.")
+            return _page(request, form, trial, status=422)
     if trial.is_connected and (action == "save_anyway" or (action == "save" and not trial.missing)):
         return _save(request, form, trial)
     return _page(request, form, trial, status=200 if action == "test" and trial.is_connected else 422)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -11,8 +12,11 @@ from django.utils import timezone
 
 from analyzer import pipeline
 from analyzer.models import ExplainAudit, ExplainState, PlanRecord, StepStatus
+from analyzer.models import Server as Monitored
+from analyzer.monitored.address_policy import AddressPolicy
 from analyzer.monitored.connection import ConnectionSettings
 from analyzer.monitored.explain import ExplainRequest, Limits, explain_statement
+from analyzer.monitored.replica import NotItsReplica, need_replica
 from analyzer.runtime.initdb import run_program
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.system_user import make_private_dir
@@ -20,6 +24,8 @@ from analyzer.statements.fingerprint import fingerprint
 from analyzer.store.servers import add_server_from_dsn
 from tests import servers
 from tests.conftest import need
+from tests.dashboard import world
+from tests.dashboard.test_server_form import of
 from tests.servers import ScratchDatabase, Server
 
 pytestmark = [pytest.mark.fault, pytest.mark.postgres]
@@ -131,6 +137,77 @@ def test_a_replica_is_explained_and_a_conflict_is_told_and_tried_again(pair: tup
     assert run("explain") == ""
     assert PlanRecord.objects.filter(is_analyzed=True, statement__tables=["item"]).exists()
     assert ExplainState.objects.get(statement__tables=["item"]).outcome == "executed"
+
+
+EXPLAINED = "select count(*) from pg_stat_statements where query like 'EXPLAIN%'"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_with_a_replica_is_explained_there(pair: tuple[ScratchDatabase, Server], settings: Any) -> None:
+    database, replica = pair
+    settings.ADDRESS_POLICY = AddressPolicy.parse("default,127.0.0.0/8")
+    server = add_server_from_dsn(database.dsn, cores=64, replica_host="127.0.0.1", replica_port=replica.cluster.port)
+
+    def explain() -> str:
+        pipeline.run_step(server, "explain", pipeline.explain_statements)
+        return StepStatus.objects.get(server=server, step="explain").last_error
+
+    pipeline.run_step(server, "snapshot", pipeline.take_snapshot)
+    pipeline.run_step(server, "schema", pipeline.read_schema)
+    with database.connect() as application:
+        for _ in range(2):
+            application.execute(SLOW.encode())
+    pipeline.run_step(server, "snapshot", pipeline.take_snapshot)
+    assert explain() == ""
+    assert PlanRecord.objects.filter(is_analyzed=True, statement__tables=["item"]).exists()
+    with database.connect() as on_primary, replica.connect(database.name) as on_replica:
+        assert _one(on_primary, EXPLAINED) == 0
+        assert int(str(_one(on_replica, EXPLAINED))) > 0
+
+    ExplainState.objects.all().delete()
+    Monitored.objects.update(replica_port=database.server.cluster.port)  # it was promoted, or is another machine today
+    server.refresh_from_db()
+    here = f"127.0.0.1:{database.server.cluster.port}/{database.name}"
+    assert explain() == f"{here} is no replica of {here}: it takes writes; nothing is explained there"
+    assert not ExplainState.objects.exists()
+
+
+def test_a_replica_of_another_system_is_refused(pair: tuple[ScratchDatabase, Server], scratch_database: Any) -> None:
+    database, replica = pair
+    copy = ConnectionSettings.from_dsn(replica.dsn(database.name, database.login, database.password))
+    need_replica(copy, ConnectionSettings.from_dsn(database.dsn))
+    other = scratch_database(need(lambda: servers.server(18)))
+    with pytest.raises(NotItsReplica) as refused:
+        need_replica(copy, ConnectionSettings.from_dsn(other.dsn))
+    assert refused.value.reason == "it is a copy of another system"
+
+
+@pytest.mark.django_db
+def test_the_form_takes_a_replica_of_the_server_only(
+    pair: tuple[ScratchDatabase, Server], client: Any, settings: Any
+) -> None:
+    database, replica = pair
+    settings.ADDRESS_POLICY = AddressPolicy.parse("default,127.0.0.0/8")
+    client.force_login(world.user())
+    given = of(database, name="shop", replica_host="127.0.0.1", replica_port=database.server.cluster.port)
+    answer = client.post("/servers/add/", given)
+    assert answer.status_code == 422
+    assert "it takes writes; nothing is explained there." in answer.content.decode()
+    assert not Monitored.objects.exists()
+
+    given["replica_port"] = str(replica.cluster.port)
+    assert client.post("/servers/add/", given).status_code == 302
+    server = Monitored.objects.get()
+    assert (server.replica_host, server.replica_port) == ("127.0.0.1", replica.cluster.port)
+
+    elsewhere = {**given, "replica_host": "attacker.example", "password": ""}
+    answer = client.post(f"/servers/{server.slug}/edit/", elsewhere)
+    assert answer.status_code == 422
+    assert "Type the password again: the replica changed, and it is sent there." in answer.content.decode()
+    without = {**given, "replica_host": "", "password": ""}
+    assert client.post(f"/servers/{server.slug}/edit/", without).status_code == 302
+    server.refresh_from_db()
+    assert server.replica_host == ""
 
 
 def test_a_replica_that_is_far_behind_is_left_alone(pair: tuple[ScratchDatabase, Server]) -> None:
