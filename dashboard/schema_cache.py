@@ -16,13 +16,13 @@ def cached_tables(database: Database) -> dict[str, dict[str, Any]]:
 
 
 def cached_schema(database: Database) -> SchemaFacts | None:
-    """The newest reading whole, as it was read: without rates per day (``store.schemas.newest_schema`` adds them)."""
-    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "confirmed_at").first()
-    return _facts(newest["pk"], newest["confirmed_at"].timestamp()) if newest else None
+    """The newest structure; figures (rows, sizes, scans) may be older, for only a new structure makes a new reading."""
+    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "taken_at").first()
+    return _facts(newest["pk"], newest["taken_at"].timestamp()) if newest else None
 
 
 @lru_cache(maxsize=4)  # 5,000 tables come to some 100 MB
-def _facts(reading_id: int, confirmed_at: float) -> SchemaFacts | None:
+def _facts(reading_id: int, taken_at: float) -> SchemaFacts | None:
     reading = SchemaReading.objects.filter(pk=reading_id).first()
     return SchemaFacts.from_json(json.loads(zlib.decompress(bytes(reading.facts)))) if reading else None
 

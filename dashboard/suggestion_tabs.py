@@ -68,13 +68,13 @@ def _tabs(
     ddl = CodeTab(
         "ddl", "SQL", "", "sql", change.ddl.text, change.ddl.notes, (CodeFile("Undo", "", "sql", change.ddl.undo_text),)
     )
-    rolled = CodeTab(
-        "rollout", "Rollout script", script.file_name, "sql", script.script,
+    rolled = CodeTab(  # "psql" has no colours: those of two scripts of 300 lines took 0.2 s
+        "rollout", "Rollout script", script.file_name, "psql", script.script,
         (
             "For psql: it looks who is in the way, waits, tries again where a lock timed out, drops what a broken-off"
             " build left, and says at the end whether the index is valid. It may run twice.",
         ),
-        (CodeFile("Undo", script.undo_file_name, "sql", script.undo),),
+        (CodeFile("Undo", script.undo_file_name, "psql", script.undo),),
     )  # fmt: skip
     plain, *others = files
     pair = replace(plain, title="SQL files")

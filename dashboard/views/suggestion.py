@@ -73,7 +73,7 @@ def _map_text(request: HttpRequest) -> str:
         return str(request.POST.get("map", ""))
     if (file.size or 0) > MAX_MAP_BYTES:
         raise BadInput(f"The file is larger than {MAX_MAP_BYTES // 1_000_000} MB.")
-    raw = file.read()
+    raw: bytes = file.read()
     try:  # PowerShell's > writes UTF-16
         return raw.decode("utf-16" if raw[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig")
     except UnicodeDecodeError as error:
