@@ -17,3 +17,5 @@ join rows from (
     pg_catalog.unnest(%(columns)s::text[])
 ) as w (schema, table_name, name)
     on s.schemaname = w.schema and s.tablename = w.table_name and s.attname = w.name
+-- The view is a security barrier: only conditions of its own with constants reach the catalog's indexes.
+where s.tablename = any (%(tables)s::name[]) and s.attname = any (%(columns)s::name[])
