@@ -214,15 +214,18 @@ def _create_partitioned(
     builds: list[Build] = []
     attach: list[str] = []
 
-    def name_for(table: TableFacts) -> str:
+    def name_for(table: TableFacts, mark: Sequence[str] = ()) -> str:
         names = taken.setdefault(table.schema, _taken(facts, table.schema) | set(planned))
-        name = index_name(table.name, name_columns(definition), names)
+        name = index_name(table.name, [*name_columns(definition), *mark], names)
         names.add(name)
         return name
 
     foreign = False
     adopted: list[str] = []
     root_name = wanted or name_for(root)
+    # another index of these columns is planned: its parts' names, which nobody handed over, would be the same
+    is_second = root_name != index_name(root.name, name_columns(definition))
+    mark = [root_name.rpartition("_")[2]] if is_second else []
     parents = [(root, root_name)]
     only: list[str] = []
     while parents:
@@ -236,7 +239,7 @@ def _create_partitioned(
                 foreign = True
                 continue
             existing = equal_index(definition, child) if child.kind != "p" else None
-            child_name = existing.name if existing else name_for(child)
+            child_name = existing.name if existing else name_for(child, mark)
             if existing:
                 adopted.append(f"{child.schema}.{existing.name}")
             if child.kind == "p":

@@ -144,6 +144,27 @@ def test_partitioned_table_with_two_levels(scratch_database, any_postgres):
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("column", ["kind", "k" * 60])
+def test_two_indexes_of_the_same_columns_of_a_partitioned_table(scratch_database, postgres18, column):
+    """Planned together, of the first only the whole table's name is handed over."""
+    database = scratch_database(postgres18)
+    database.execute(
+        f"create table events (at date not null, {column} int) partition by range (at)",
+        "create table events_2023 partition of events for values from ('2023-01-01') to ('2024-01-01')",
+    )
+    facts = facts_of(database)
+    table = facts.find_table("events")
+    first = create_index(IndexDefinition(table, (IndexColumn(column),)), facts)
+    second = create_index(IndexDefinition(table, (IndexColumn(column, descending=True),)), facts, {first.name})
+    run(database, [*first.statements, *second.statements])
+    found = valid_indexes(database)
+    assert {first.name, second.name} <= set(found)
+    assert list(found.values()) == [True] * 4
+    run(database, [*second.undo_statements, *first.undo_statements])
+    assert valid_indexes(database) == {}
+
+
+@pytest.mark.postgres
 def test_invalid_leftover_is_dropped_first(scratch_database, any_postgres):
     database = scratch_database(any_postgres)
     database.execute("create table t (a int)", "insert into t values (1), (1)")
