@@ -58,7 +58,7 @@ def models(request: HttpRequest, pk: int) -> HttpResponse:
             return _page(request, found, status=422, error=str(error))
         audit.record(request, "models_map_kept", where, tables=kept.tables)
         messages.success(request, f"The map of {kept.tables} table{'s' if kept.tables > 1 else ''} is kept.")
-    return redirect(f"{reverse('suggestion', args=[pk])}?tab=django")
+    return redirect(f"{reverse('suggestion', args=[pk])}?tab=django#content")
 
 
 def _get(pk: int) -> SuggestionRecord:

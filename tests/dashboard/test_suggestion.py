@@ -241,7 +241,7 @@ def test_a_map_is_kept_and_makes_the_migration_right(operator, shop):
     assert "App shop and model Order are read from the table's name" in panels(before)["Django"]
     assert "apps.get_models()" in before.content.decode()
     response = upload(operator, shop.suggestion, map=MAP)
-    assert (response.status_code, response.headers["Location"]) == (302, page_of(shop.suggestion, "django"))
+    assert (response.status_code, response.headers["Location"]) == (302, page_of(shop.suggestion, "django#content"))
     after = operator.get(response.headers["Location"])
     assert "The map of 1 table is kept." in text_of(after)
     assert re.search(r"1 table, uploaded .* by a operator", text_of(after))

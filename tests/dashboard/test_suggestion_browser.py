@@ -104,6 +104,7 @@ def test_tabs_and_the_map_work_without_scripts(watched):
     page.get_by_role("button", name="Keep this map").click()
     expect(page.get_by_role("alert")).to_contain_text("'Purchase' is not of the form app.Model")
     expect(page.get_by_label("The map, pasted")).to_have_value("shop_order = Purchase")
+    expect(page.get_by_role("alert")).to_be_in_viewport()
 
 
 def test_axe_and_widths(browser, live_server):
