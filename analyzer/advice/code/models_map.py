@@ -10,9 +10,9 @@ from analyzer.errors import BadInput
 from analyzer.facts import TableFacts
 
 MAX_MAP_BYTES = 2_000_000  # judgement: 10,000 tables with their columns
-# prints the map of a whole project, to paste
+# prints the map of a whole project, to paste; -v 0: Django 5.2's shell says on stdout what it imports
 MODELS_COMMAND = (
-    "python manage.py shell -c 'import json; from django.apps import apps; print(json.dumps({m._meta.db_table:"
+    "python manage.py shell -v 0 -c 'import json; from django.apps import apps; print(json.dumps({m._meta.db_table:"
     ' {"model": m._meta.label, "fields": {f.column: f.name for f in m._meta.local_concrete_fields}}'
     " for m in apps.get_models() if not m._meta.proxy}))'"
 )

@@ -6,6 +6,7 @@ Django 5.2 itself asks for PostgreSQL 14; the project lifts that check, since wh
 import ast
 import json
 import os
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 import pytest
 from django.db.models import Index
 
-from analyzer.advice.code import CodeOptions, code_for, code_for_drop, django_name, parse_models
+from analyzer.advice.code import MODELS_COMMAND, CodeOptions, code_for, code_for_drop, django_name, parse_models
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
 from analyzer.errors import BadInput
 from tests.advice.builders import facts as make_facts
@@ -86,9 +87,12 @@ class Project:
         (self.place / "shop" / "models.py").write_text(text)
 
     def run(self, *arguments):
+        return self.shell(shlex.join([sys.executable, "-m", "django", *arguments]))
+
+    def shell(self, command):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DJANGO")}
         done = subprocess.run(
-            [sys.executable, "-m", "django", *arguments], cwd=self.place, capture_output=True, text=True, check=False,
+            command, shell=True, cwd=self.place, capture_output=True, text=True, check=False,
             env={**environment, "DJANGO_SETTINGS_MODULE": "shop_settings", "SHOP_DSN": self.database.superuser_dsn},
         )  # fmt: skip
         assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
@@ -201,6 +205,21 @@ def test_every_kind_on_a_partitioned_table_and_a_table_without_model(version, po
     assert index_definitions(database) == wanted
     project.run("migrate", "shop", "0001")
     assert index_definitions(database) == before
+
+
+@pytest.mark.postgres
+def test_the_command_prints_the_map_of_the_project(postgres18, scratch_database, tmp_path):
+    project = Project(tmp_path, scratch_database(postgres18))
+    (tmp_path / "manage.py").write_text(
+        "import os, sys\nfrom django.core.management import execute_from_command_line\n"
+        "execute_from_command_line(sys.argv)\n"
+    )
+    command = MODELS_COMMAND.replace("python manage.py", f"{shlex.quote(sys.executable)} manage.py")
+    found = parse_models(project.shell(command))
+    assert found["shop_orderline"].app == "shop"
+    assert found["shop_orderline"].model == "OrderLine"
+    assert found["shop_orderline"].fields["customer_id"] == "customer"
+    assert "shop_customer" in found
 
 
 CUSTOMER = table("shop_customer", ["id|bigint|-1", "email|text|-1"])
