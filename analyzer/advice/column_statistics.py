@@ -4,9 +4,12 @@ Sample values are personal data: they are read when an index is sized or an expr
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from analyzer.facts import ColumnFacts
+from analyzer.facts import ColumnFacts, TableFacts
+
+SAMPLED_ROWS = 30_000  # analyze.c: 300 rows for each point of default_statistics_target, 100
+CLUSTERED = 0.99  # judgement: of the correlation, above which equal values stand side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +61,29 @@ def from_facts(column: ColumnFacts) -> ColumnStatistics:
         correlation=column.correlation,
         most_common_freqs=column.most_common_freqs or (),
     )
+
+
+def without_cluster_bias(statistics: ColumnStatistics, table: TableFacts) -> ColumnStatistics:
+    """With more distinct values where equal ones stand side by side, as order lines do that were inserted together.
+
+    ANALYZE estimates n_distinct from how many of its sample's values came twice, as if its rows were random. They come
+    from few blocks (two rows of one block half as often as there are rows), so neighbours that are equal come twice far
+    too often: of TPC-H's 1,500,000 order numbers in lineitem it sees 370,000. With k rows a value, r a block and n
+    sampled of N, the sample holds n^2/2 (k-1)/N pairs of equal values by chance and n/2 (k-1)/(r-1) from one block.
+    Source: analyze.c, compute_scalar_stats() (the estimator of Haas and Stokes) and acquire_sample_rows().
+    """
+    distinct, rows = statistics.distinct_values(table.rows or 0.0), table.rows or 0.0
+    blocks = (table.size_bytes or 0) / 8192
+    if distinct is None or abs(statistics.correlation or 0.0) < CLUSTERED or rows <= SAMPLED_ROWS or blocks < 1:
+        return statistics
+    sampled, per_block = float(SAMPLED_ROWS), rows / blocks
+    per_sampled_block = sampled / min(sampled, blocks)
+    if per_block < 2:
+        return statistics
+    pairs = (sampled**2 / distinct - sampled**2 / rows) / (2 * (1 - sampled / rows) + sampled / distinct)
+    together = sampled * per_sampled_block / (2 * (per_block - 1)) + sampled**2 / (2 * rows)
+    others = max(0.0, pairs / together)  # rows with the same value as a row has, beside it
+    if others > per_block / 4:  # such runs fill blocks: what is said above does not hold
+        return statistics
+    per_value = (3 * (others + 1) + 1) / 4  # the mean, where values have evenly 1 to twice as many rows
+    return replace(statistics, n_distinct=max(distinct, rows * (1 - statistics.null_frac) / per_value))

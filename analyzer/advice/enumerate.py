@@ -23,6 +23,7 @@ LIMITS = {
     "covering_columns": Threshold(6, "columns", "judgement: more, and the index is a copy of the table"),
     "covering_width": Threshold(0.5, "entry / row", "judgement: wider, and reading it saves little over the table"),
     "partial_share": Threshold(0.5, "rows kept / rows", "judgement: above it the whole index costs hardly more"),
+    "flag_values": Threshold(20, "distinct values", "judgement: a status has few, and the application knows them all"),
     "column_width": Threshold(600, "bytes", "nbtree.h BTMaxItemSize: a B-tree entry holds a third of a page"),
     "brin_rows": Threshold(100_000, "rows", "judgement: below it a B-tree is a few MB at most"),
     "brin_correlation": Threshold(0.9, "", "judgement: below it a block range holds most of the values"),
@@ -145,7 +146,7 @@ class _Use:
         return tuple(sorted(rest))
 
     def _partial(self) -> Iterator[IndexDefinition]:
-        """For conditions without a value: what is NULL, not NULL, true or false."""
+        """For conditions whose value never changes: NULL, not NULL, true, false, or a status written into the text."""
         for predicate in self.values:
             where = _where(predicate)
             share = self._share(predicate)
@@ -232,6 +233,9 @@ class _Use:
             case "is_true" | "is_false":
                 # of a boolean's two values; which is the rarer one the planner knows
                 return min(column.most_common_freqs or (column.null_frac,))
+            case "eq" | "in" if predicate.constants and column.distinct_values:
+                is_flag = column.distinct_values <= LIMITS["flag_values"].value
+                return len(predicate.constants) / column.distinct_values if is_flag else None
         return None
 
 
@@ -239,6 +243,9 @@ def _where(predicate: Predicate) -> str | None:
     if not predicate.is_bare:
         return None
     name = quote_identifier(predicate.column)
+    if predicate.constants:
+        values = sorted(set(predicate.constants))
+        return f"{name} = {values[0]}" if len(values) == 1 else f"{name} IN ({', '.join(values)})"
     return {
         "is_null": f"{name} IS NULL", "is_not_null": f"{name} IS NOT NULL", "is_true": name, "is_false": f"NOT {name}",
     }.get(predicate.operator)  # fmt: skip

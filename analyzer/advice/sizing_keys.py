@@ -7,7 +7,12 @@ from functools import lru_cache
 
 from pglast import ast
 
-from analyzer.advice.column_statistics import ColumnStatistics, ColumnStatisticsMap, from_facts
+from analyzer.advice.column_statistics import (
+    ColumnStatistics,
+    ColumnStatisticsMap,
+    from_facts,
+    without_cluster_bias,
+)
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.expressions import comparable
 from analyzer.advice.sizing_predicate import Held, held_by
@@ -209,7 +214,7 @@ def _plain(table: TableFacts, name: str, statistics: ColumnStatisticsMap, opclas
         return None
     if known.n_distinct is None:
         return None
-    return KeyColumn(name, facts.type_oid, facts.type_name, known, False, opclass)
+    return KeyColumn(name, facts.type_oid, facts.type_name, without_cluster_bias(known, table), False, opclass)
 
 
 def _by_comparable(expression: str, statistics: Mapping[str, ColumnStatistics]) -> ColumnStatistics | None:

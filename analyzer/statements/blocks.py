@@ -43,6 +43,7 @@ class Predicate:
     value_count: int | None = None  # elements of an IN list; None for arrays and unknown
     is_in_or: bool = False  # inside an OR with other columns: cannot be used alone
     text: str | None = None  # operator as written, for contains: "@>"
+    constants: tuple[str, ...] = ()  # of eq and in with literals alone: those, as SQL
 
     @property
     def is_equality(self) -> bool:

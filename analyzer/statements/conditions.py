@@ -54,6 +54,7 @@ class Side:
     outer: Column | None = None  # a plain column of an enclosing block
     parameters: tuple[int, ...] = ()  # parameters that are the value itself
     keeps_values: bool = True  # the column's own values can stand in for the other side's
+    constant: str | None = None  # the literal it is, as SQL
 
 
 class Conditions:
@@ -188,7 +189,11 @@ class Conditions:
         elif other.own_columns:
             joined = JoinedColumn("", "", "", "")
         text_kept = text if operator == "contains" else None
-        return Found(column, Predicate(column.name, operator, other.parameters, joined, expression, text=text_kept))
+        constants = (other.constant,) if other.constant and operator == "eq" else ()
+        predicate = Predicate(
+            column.name, operator, other.parameters, joined, expression, text=text_kept, constants=constants
+        )
+        return Found(column, predicate)
 
     def _shares_table(self, column: Column, other: Side) -> bool:
         """``a.x < a.y``: compares a row with itself, no use for an index."""
@@ -213,7 +218,11 @@ class Conditions:
             self._note(parameters, operator, side)
             if any(o.own_columns for o in others):
                 operator = "other"
-            found = Predicate(side.column.name, operator, parameters, None, side.expression, len(values))
+            constants = [o.constant for o in others if o.constant]
+            found = Predicate(
+                side.column.name, operator, parameters, None, side.expression, len(values),
+                constants=tuple(constants) if operator == "in" and len(constants) == len(values) else (),
+            )  # fmt: skip
             yield Found(side.column, found)
             return
         for other in others:  # $1 IN (t.a, t.b)
@@ -287,6 +296,8 @@ class Conditions:
             return Side(column, expression, own_columns=True)  # a cast keeps values: they are cast too
         if isinstance(inner, ast.ParamRef):
             return Side(parameters=(inner.number,))
+        if isinstance(inner, ast.A_Const):
+            return Side(constant=None if inner.isnull else text_of(node))
         columns = self._columns(node)
         if len(columns) == 1:
             return Side(columns[0], text_of(node), own_columns=True, keeps_values=_keeps_values(inner))

@@ -72,7 +72,7 @@ def random_task(seed):
     for number in range(dice.randint(1, 6)):
         read = dice.sample(range(3), dice.randint(1, 3))
         key = f"q{number}"
-        sql = "SELECT 1 FROM " + ", ".join(f"t{n}" for n in read)
+        sql = "SELECT id, a, b, c, d, e, f FROM " + ", ".join(f"t{n}" for n in read)
         queries.append(Query(key, key, sql, dice.choice([1.0, 10.0, 250.0])))
         here = [c.body() for c in candidates if c.table.name in {f"t{n}" for n in read}]
         base = dice.uniform(100, 10_000)

@@ -7,7 +7,7 @@ import pytest
 
 from analyzer.advice.planner import Query
 from analyzer.advice.select import Options, pareto, select
-from analyzer.advice.selection.task import Task
+from analyzer.advice.selection.task import SIZE_RESERVE, Task
 from analyzer.errors import BadInput
 from tests.advice.table_planner import TablePlanner, definition, random_task, shop
 
@@ -15,6 +15,7 @@ from tests.advice.table_planner import TablePlanner, definition, random_task, sh
 def brute_force(queries, candidates, planner, budget, least_gain, write_cost=lambda chosen: 0.0):
     """The least objective over all subsets within the budget."""
     indexes = planner.hypothesize(candidates)
+    budget = budget and budget * (1 - SIZE_RESERVE)
     best = None
     for width in range(len(indexes) + 1):
         for chosen in itertools.combinations(indexes, width):
@@ -55,7 +56,7 @@ def test_choice_is_the_best_of_all_subsets(seed):
 def test_indexes_that_help_only_together_are_found():
     schema = shop()
     first, second = definition(schema.tables[0], "a"), definition(schema.tables[1], "b")
-    queries = [Query("q", "q", "SELECT 1 FROM t0, t1", 1.0)]
+    queries = [Query("q", "q", "SELECT id, a, b, c, d, e, f FROM t0, t1", 1.0)]
     planner = TablePlanner({"q": [(1000.0, ()), (10.0, (first.body(), second.body()))]}, {})
     found = select(queries, [first, second], planner, schema)
     assert {c.index.definition.body() for c in found.chosen} == {"(a)", "(b)"}
@@ -129,7 +130,8 @@ def test_query_that_cannot_be_planned_is_named_and_the_rest_done():
 
     schema = shop()
     one = definition(schema.tables[0], "a")
-    queries = [Query("bad", "bad", "SELECT 1 FROM t0", 5.0), Query("good", "good", "SELECT 1 FROM t0", 5.0)]
+    sql = "SELECT id, a, b, c, d, e, f FROM t0"
+    queries = [Query("bad", "bad", sql, 5.0), Query("good", "good", sql, 5.0)]
     found = select(queries, [one], Stubborn({"good": [(100.0, ()), (1.0, ("(a)",))]}, {}), schema)
     assert [c.index.definition.body() for c in found.chosen] == ["(a)"]
     assert found.refused == (("bad", "no such function"),)
@@ -139,8 +141,8 @@ def test_reason_why_a_query_gets_nothing():
     schema = shop()
     big, small = definition(schema.tables[0], "a"), definition(schema.tables[1], "b")
     queries = [
-        Query("1", "no candidate", "SELECT 1 FROM t2", 1.0),
-        Query("2", "too big", "SELECT 1 FROM t0", 1.0),
+        Query("1", "no candidate", "SELECT id, a, b, c, d, e, f FROM t2", 1.0),
+        Query("2", "too big", "SELECT id, a, b, c, d, e, f FROM t0", 1.0),
         Query("3", "not used", "SELECT b FROM t1", 1.0),
     ]
     ways = {"1": [(1000.0, ())], "2": [(1000.0, ()), (10.0, ("(a)",))], "3": [(1000.0, ())]}

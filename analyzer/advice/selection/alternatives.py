@@ -9,12 +9,13 @@ whose cost is a lower bound until its plan is made. With guesses the best choice
 them it is a set that can be had.
 """
 
+import bisect
 from dataclasses import dataclass, field
 
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.costs import SAME, CostBook
 
-MOST_GUESSES = 400  # judgement: of one query; more make the programme slow and its bound hardly better
+MOST_GUESSES = 120  # judgement: of one query; more make the programme slow and its bound hardly better
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,7 @@ class Alternatives:
     _open: int = 1
 
     @classmethod
-    def start(cls, book: CostBook, q: int) -> "Alternatives":
-        """Two plans: with nothing and with everything."""
-        base = book.plan(q, 0).cost
-        floor = base if q in book.refused else min(base, book.plan(q, book.relevant[q]).cost)
-        if q in book.refused:
-            base = floor = 0.0
+    def start(cls, book: CostBook, q: int, base: float, floor: float) -> "Alternatives":
         return cls(book, q, book.relevant[q], base, floor, {(0, 0): None})
 
     def walk(self, chosen: int, most_plans: int) -> int:
@@ -104,11 +100,14 @@ class Alternatives:
     def options(self, never: int = 0) -> list[Option]:
         """Plans and guesses; ``never``: indexes that cannot be chosen, being too large."""
         found = self.plans()
+        cheapest_first = sorted(found, key=lambda p: p.cost)
+        costs = [p.cost for p in cheapest_first]
         guesses = []
         for (dropped, kept), branches in sorted(self._ends.items()):
             if branches is not None or kept & never:
                 continue
             low = self._low(dropped | never)
-            if not any(not p.needed & ~kept and p.cost <= low * (1 + SAME) for p in found):
+            no_dearer = cheapest_first[: bisect.bisect_right(costs, low * (1 + SAME))]
+            if not any(not p.needed & ~kept for p in no_dearer):
                 guesses.append(Option(low, kept, dropped))
         return found + guesses

@@ -27,7 +27,8 @@ class Entry:
 
 @dataclass(slots=True)
 class CostBook:
-    """``relevant[q]``: the indexes on the query's tables. Costs are of one call, in the planner's units."""
+    """``relevant[q]``: the indexes in sight of the query's plans; ``usable[q]``: all that it could use, before
+    ``screen``. Costs are of one call, in the planner's units."""
 
     planner: Planner
     queries: Sequence[Query]
@@ -37,11 +38,13 @@ class CostBook:
     max_plans: int = 1_000_000
     refused: dict[int, str] = field(default_factory=dict)  # by query
     plans: int = 0
+    usable: list[int] = field(default_factory=list)
     _entries: list[list[Entry]] = field(default_factory=list)
     _known: list[dict[int, tuple[float, float, int]]] = field(default_factory=list)
     _numbers: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.usable = list(self.relevant)
         self._entries = [[] for _ in self.queries]
         self._known = [{} for _ in self.queries]
         self._numbers = {id_: number for number, id_ in enumerate(self.ids)}
@@ -49,6 +52,11 @@ class CostBook:
     @property
     def may_plan(self) -> bool:
         return self.plans < self.max_plans
+
+    def screen(self, q: int, liked: int) -> None:
+        """From now on only these are in sight of the query's plans: the fewer, the faster each is made."""
+        self.relevant[q] &= liked
+        self._known[q].clear()
 
     def entries(self, q: int) -> list[Entry]:
         return self._entries[q]
@@ -83,7 +91,13 @@ class CostBook:
 
     def plan(self, q: int, chosen: int) -> Entry:
         """Always asks the planner, unless this very set was planned."""
-        chosen &= self.relevant[q]
+        return self._plan(q, chosen & self.relevant[q])
+
+    def plan_unscreened(self, q: int, chosen: int) -> Entry:
+        """With all of them that the query could use in sight, as in life."""
+        return self._plan(q, chosen & self.usable[q])
+
+    def _plan(self, q: int, chosen: int) -> Entry:
         for entry in self._entries[q]:
             if entry.given == chosen:
                 return entry
@@ -105,7 +119,7 @@ class CostBook:
         """A plan that is not remembered: other constants, or other indexes hidden."""
         self.plans += 1
         hidden = self.without | frozenset(without)
-        ids = frozenset(self.ids[b] for b in bits(chosen & self.relevant[q]))
+        ids = frozenset(self.ids[b] for b in bits(chosen & self.usable[q]))
         return self.planner.plan(self.queries[q], ids, hidden, cached=cached)
 
     def mask(self, ids: Collection[int]) -> int:

@@ -38,8 +38,8 @@ def selection(
             continue
         before = search.alternatives[q].base
         after, used = before, 0
-        if chosen & book.relevant[q]:
-            entry = book.plan(q, chosen)
+        if chosen:
+            entry = book.plan_unscreened(q, chosen)
             after, used = entry.cost, entry.used & chosen
         if gone:
             answer = book.ask(q, chosen, gone)
@@ -106,7 +106,7 @@ def selection(
 def _why_not(task: "Task", q: int, chosen: int, budget_bytes: int | None) -> str:
     """Why no new index serves the query: the reason that would still hold if the others did not."""
     book, found = task.book, task.search.alternatives[q]
-    if not book.relevant[q]:
+    if not book.usable[q]:
         return "No index that its conditions, joins or order could use is worth trying."
     options = [o for o in found.plans() if o.needed and o.cost < found.base * (1 - SAME)]
     if not options:

@@ -1,12 +1,17 @@
-"""Which tables a statement's plan can depend on. What cannot be told from the text counts as every table."""
+"""Which indexes a statement's plan can depend on. What cannot be told from the text counts as every index."""
 
 from collections.abc import Sequence
 
+from pglast import ast
+
+from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import Query
 from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.statements.parse import parse_statement
+from analyzer.statements.tree import Unparsable, parse, walk
 
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "pg_toast"})
+SKIP_SCAN_VERSION_NUM = 180_000
 
 
 def root_oid(table: TableFacts, facts: SchemaFacts) -> int:
@@ -37,23 +42,56 @@ def tables_read(query: Query, facts: SchemaFacts) -> frozenset[int] | None:
     return frozenset(found)
 
 
+def columns_named(query: Query) -> frozenset[str] | None:
+    """Names of columns anywhere in the statement, of whatever table; None where a view or NATURAL JOIN hides some."""
+    statements = parse(query.sql)
+    if isinstance(statements, Unparsable):
+        return None
+    found: set[str] = set()
+    for node in walk(statements[0]):
+        if isinstance(node, ast.ColumnRef):
+            if not isinstance(node.fields[-1], ast.A_Star):
+                found.add(node.fields[-1].sval)
+        elif isinstance(node, ast.JoinExpr):
+            if node.isNatural:
+                return None
+            found |= {name.sval for name in node.usingClause or ()}
+    return frozenset(found)
+
+
 def indexes_by_query(
-    queries: Sequence[Query], index_roots: Sequence[int], facts: SchemaFacts
+    queries: Sequence[Query], definitions: Sequence[IndexDefinition], facts: SchemaFacts
 ) -> tuple[list[int], list[frozenset[int] | None]]:
-    """For each query the mask of the indexes on its tables, and the tables' root oids."""
-    by_root: dict[int, int] = {}
-    for number, root in enumerate(index_roots):
-        by_root[root] = by_root.get(root, 0) | (1 << number)
-    everything = (1 << len(index_roots)) - 1
+    """For each query the mask of the indexes that it could use, and the root oids of its tables.
+
+    An index serves a statement that names its first column (from 18 on another one is enough: skip scan). Planning with
+    all others in sight, too, would take several times as long.
+    """
+    roots = [root_oid(d.table, facts) for d in definitions]
+    keys = [_key_columns(d, facts) for d in definitions]
     masks, tables = [], []
     for query in queries:
         read = tables_read(query, facts)
+        named = columns_named(query) if read is not None else None
+        mask = 0
+        for number, (root, columns) in enumerate(zip(roots, keys, strict=True)):
+            if read is None or (root in read and (named is None or not columns or columns & named)):
+                mask |= 1 << number
         tables.append(read)
-        if read is None:
-            masks.append(everything)
-        else:
-            mask = 0
-            for root in read:
-                mask |= by_root.get(root, 0)
-            masks.append(mask)
+        masks.append(mask)
     return masks, tables
+
+
+def _key_columns(definition: IndexDefinition, facts: SchemaFacts) -> frozenset[str]:
+    """One of them has to be named; empty where none has to."""
+    is_any_enough = definition.method != "btree" or facts.server_version_num >= SKIP_SCAN_VERSION_NUM
+    found: set[str] = set()
+    for column in definition.columns if is_any_enough else definition.columns[:1]:
+        if not column.is_expression:
+            found.add(column.name)
+            continue
+        statements = parse(f"select {column.name}")
+        if isinstance(statements, Unparsable):
+            return frozenset()
+        found |= {n.fields[-1].sval for n in walk(statements[0]) if isinstance(n, ast.ColumnRef)}
+    return frozenset(found)

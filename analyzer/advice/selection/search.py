@@ -17,6 +17,8 @@ from analyzer.advice.selection.writes import WriteModel
 # judgement: TPC-H gained nothing from more
 ROUNDS_WITHOUT_GUESSES = 6
 GAP = 0.002  # judgement: a fifth of what the planner takes as equal; the last tenths cost HiGHS most of its time
+FEW = 20  # indexes in sight of a query; planning with so many takes hardly longer than with none
+LAYERS = 2  # measured on TPC-H: four or eight find no better set
 TIERS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)  # shares of the largest size allowed: small indexes hide behind wide ones
 
 
@@ -38,6 +40,7 @@ class Search:
     weights: Sequence[float]
     sizes: Sequence[int]
     charges: WriteModel
+    merges: Sequence[int] = ()  # by index: the other covering ones whose work it does
     most_rounds: int = 24
     target_gap: float = 0.005
     progress: Callable[[str, float], None] | None = None
@@ -50,38 +53,54 @@ class Search:
 
     def learn(self, most_plans_each: int = 24) -> None:
         """For each query: with nothing, with everything, without what it used, with small indexes only."""
+        ends = []
         for q in range(len(self.book.queries)):
-            self.alternatives.append(Alternatives.start(self.book, q))
+            ends.append(self._both_ends(q))
             self._tell("planning", (q + 1) / len(self.book.queries))
-        total = sum(w * a.base for w, a in zip(self.weights, self.alternatives, strict=True))
+        total = sum(w * base for w, (base, _) in zip(self.weights, ends, strict=True))
         # judgement: what a thousandth of a per mille cannot change needs no second thought
-        self._deep = [
-            w * (a.base - a.floor) > 1e-6 * total for w, a in zip(self.weights, self.alternatives, strict=True)
-        ]
-        for q, found in enumerate(self.alternatives):
+        self._deep = [w * (base - floor) > 1e-6 * total for w, (base, floor) in zip(self.weights, ends, strict=True)]
+        liked = self._liked_by_any()
+        for q, (base, floor) in enumerate(ends):
+            if self.book.usable[q].bit_count() > FEW:
+                self.book.screen(q, liked)
+            found = Alternatives.start(self.book, q, base, floor)
+            self.alternatives.append(found)
             if self._deep[q] and self.book.may_plan:
-                self._next_best(q)
+                for number in bits(self.book.relevant[q]):
+                    self.book.cost(q, 1 << number)
                 found.walk(0, most_plans_each)
-            self._tell("alternatives", (q + 1) / len(self.alternatives))
+            self._tell("alternatives", (q + 1) / len(ends))
 
-    def _next_best(self, q: int) -> None:
+    def _liked_by_any(self) -> int:
+        """The indexes worth a second look, and those that do the work of two of them."""
+        liked = 0
+        for q in range(len(self.weights)):
+            if self._deep[q] and self.book.may_plan:
+                liked |= self._liked(q)
+            self._tell("screening", (q + 1) / len(self.weights))
+        return liked | mask_of(n for n, others in enumerate(self.merges) if (others & liked).bit_count() > 1)
+
+    def _both_ends(self, q: int) -> tuple[float, float]:
+        """Cost with no new index and with all of them; 0 where the query cannot be planned."""
+        base = self.book.plan(q, 0).cost
+        floor = base if q in self.book.refused else min(base, self.book.plan(q, self.book.relevant[q]).cost)
+        return (0.0, 0.0) if q in self.book.refused else (base, floor)
+
+    def _liked(self, q: int) -> int:
+        """What the planner takes, with everything in sight and with small indexes only, and what it takes instead."""
         everything = self.book.relevant[q]
-        _, used = self.book.cost(q, everything)
-        ever = used
-        left = everything
-        for _ in range(4):
-            left &= ~used
-            _, used = self.book.cost(q, left)
-            ever |= used
-            if not used:
-                break
+        _, ever = self.book.cost(q, everything)
         largest = max((self.sizes[n] for n in bits(ever)), default=0)
         for share in TIERS:
-            small = mask_of(n for n in bits(everything) if self.sizes[n] <= share * largest)
-            _, used = self.book.cost(q, small)
-            ever |= used
-        for number in bits(ever):
-            self.book.cost(q, 1 << number)
+            left = mask_of(n for n in bits(everything) if self.sizes[n] <= share * largest)
+            for _ in range(LAYERS):
+                _, used = self.book.cost(q, left)
+                if not used:
+                    break
+                ever |= used
+                left &= ~used
+        return ever
 
     # costs of sets
 

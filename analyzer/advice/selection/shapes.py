@@ -1,9 +1,11 @@
 """Indexes, there or to be, in one form that can be compared: which one does another's work?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.expressions import comparable
+from analyzer.advice.selection.bits import mask_of
 from analyzer.facts import IndexFacts, SchemaFacts
 
 # pg_collation.dat: none, and the database's default; what a candidate's columns have unless declared otherwise
@@ -72,6 +74,19 @@ def shape_of_index(index: IndexFacts) -> Shape:
         )
     predicate = comparable(index.predicate) if index.predicate else None
     return Shape(index.method, tuple(keys), frozenset(index.include), predicate)
+
+
+def merged_coverings(definitions: Sequence[IndexDefinition]) -> list[int]:
+    """For each the mask of the other covering ones (with INCLUDE) whose work it does."""
+    coverings: dict[int, list[int]] = {}
+    for number, definition in enumerate(definitions):
+        if definition.include:
+            coverings.setdefault(definition.table.oid, []).append(number)
+    shapes = [shape_of_definition(d) for d in definitions]
+    return [
+        mask_of(m for m in coverings.get(d.table.oid, ()) if m != n and shapes[m].is_replaced_by(shapes[n]))
+        for n, d in enumerate(definitions)
+    ]
 
 
 def exists_already(definition: IndexDefinition, facts: SchemaFacts) -> IndexFacts | None:
