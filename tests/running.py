@@ -16,27 +16,43 @@ from typing import Any
 import psutil
 import psycopg
 
-from analyzer.runtime.processes import free_port, wait_until_gone
+from analyzer.runtime.processes import SystemUser, free_port, wait_until_gone
 from tests.environment import SESSION_DIR
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+KINDS = ("out", "err")
 
 
 class Running:
-    def __init__(self, command: str, *arguments: str, **env: str) -> None:
-        self.var_dir = SESSION_DIR / f"{command}-{os.urandom(3).hex()}"
-        self.var_dir.mkdir(parents=True)
-        self._output = self.var_dir.with_suffix(".out")
+    """``var_dir``: one that is used again after another; ``user``: somebody else than who runs the tests."""
+
+    def __init__(
+        self,
+        command: str,
+        *arguments: str,
+        var_dir: Path | None = None,
+        port: int | None = None,
+        user: SystemUser | None = None,
+        python: str = sys.executable,
+        **env: str,
+    ) -> None:
+        self.var_dir = var_dir or new_var_dir(command)
+        self.var_dir.mkdir(parents=True, exist_ok=True)
+        self.port = port or free_port()
+        self._files = [self.var_dir.with_name(f"{self.var_dir.name}.{os.urandom(3).hex()}.{kind}") for kind in KINDS]
         inherited = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL", "CI"}}
-        self._env = {**inherited, "PGLOUPE_VAR_DIR": str(self.var_dir), **env}
-        with self._output.open("w") as output:
+        self._env = {**inherited, "PGLOUPE_VAR_DIR": str(self.var_dir), "PYTHONDONTWRITEBYTECODE": "1", **env}
+        with self._files[0].open("w") as stdout, self._files[1].open("w") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", command, "--port", str(free_port()), *arguments],
+                [python, "manage.py", command, "--port", str(self.port), *arguments],
                 cwd=REPOSITORY,
                 env=self._env,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdout=stdout,
+                stderr=stderr,
                 start_new_session=True,
+                user=user.uid if user else None,
+                group=user.gid if user else None,
+                extra_groups=[] if user else None,
             )
 
     def run_again(self, command: str, *arguments: str) -> int:
@@ -45,8 +61,22 @@ class Running:
         return subprocess.run(again, cwd=REPOSITORY, env=self._env, stdout=subprocess.DEVNULL, check=False).returncode
 
     @property
+    def stdout(self) -> str:
+        return self._files[0].read_text()
+
+    @property
+    def stderr(self) -> str:
+        return self._files[1].read_text()
+
+    @property
     def output(self) -> str:
-        return self._output.read_text()
+        """What it announced, then all it said."""
+        return self.stdout + self.stderr
+
+    @property
+    def url(self) -> str:
+        """Of the pages; waits for it."""
+        return self.login_link.partition("/login/")[0]
 
     @property
     def login_link(self) -> str:
@@ -70,7 +100,7 @@ class Running:
         try:
             url = json.loads((self.var_dir / "up.json").read_text())["database_url"]
             with psycopg.connect(url) as connection:
-                return connection.execute(statement.encode(), values).fetchall()
+                return connection.execute(statement.encode(), values or None).fetchall()
         except (psycopg.OperationalError, psycopg.errors.UndefinedTable, FileNotFoundError):
             return []
 
@@ -86,9 +116,14 @@ class Running:
                     found.append(process)
         return found
 
-    def stop(self) -> int:
-        family = [p.pid for p in psutil.Process(self.process.pid).children(recursive=True)]
-        self.process.send_signal(signal.SIGINT)
+    def family(self) -> list[int]:
+        """Process ids of all its descendants."""
+        return [p.pid for p in psutil.Process(self.process.pid).children(recursive=True)]
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Its exit code; nothing of it is left."""
+        family = self.family()
+        self.process.send_signal(number)
         code = self.process.wait(60)
         assert wait_until_gone(family, 10)
         return code
@@ -97,4 +132,10 @@ class Running:
         if self.process.poll() is None:
             self.stop()
         shutil.rmtree(self.var_dir, ignore_errors=True)
-        self._output.unlink(missing_ok=True)
+        for file in self._files:
+            file.unlink(missing_ok=True)
+
+
+def new_var_dir(command: str) -> Path:
+    """Where nothing is yet."""
+    return SESSION_DIR / f"{command}-{os.urandom(3).hex()}"

@@ -54,6 +54,6 @@ def test_from_the_login_link_to_the_copied_ddl(demo: Running, page: Page) -> Non
 def statement_path(demo: Running) -> str:
     [(slug, fingerprint)] = demo.store(
         "select s.slug, t.fingerprint from analyzer_statement t join analyzer_server s on s.id = t.server_id"
-        " where t.normalized_sql like '%%\"tracking_code\" = $1%%'"
+        " where t.normalized_sql like '%\"tracking_code\" = $1%'"
     )
     return f"/servers/{slug}/statements/{fingerprint}/"

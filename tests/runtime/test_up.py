@@ -22,69 +22,9 @@ from analyzer.runtime import system_user
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import SystemUser, free_port, wait_until_gone
 from tests.environment import SESSION_DIR
+from tests.running import Running, new_var_dir
 
 pytestmark = [pytest.mark.postgres, pytest.mark.fault]
-REPOSITORY = Path(__file__).resolve().parents[2]
-READY_S = 90
-
-
-class Up:
-    """One `manage.py up` and what it printed."""
-
-    def __init__(self, var_dir, *arguments, user=None, port=None, python=sys.executable, **env):
-        self.var_dir = var_dir
-        self.port = port or free_port()
-        inherited = {k: v for k, v in os.environ.items() if k not in {"DATABASE_URL", "REDIS_URL", "CI"}}
-        self.stdout_path, self.stderr_path = (SESSION_DIR / f"up-{os.urandom(4).hex()}" for _ in range(2))
-        with self.stdout_path.open("w") as stdout, self.stderr_path.open("w") as stderr:
-            self.process = subprocess.Popen(
-                [python, "manage.py", "up", "--port", str(self.port), *arguments],
-                cwd=REPOSITORY,
-                env={**inherited, "PGLOUPE_VAR_DIR": str(var_dir), "PYTHONDONTWRITEBYTECODE": "1", **env},
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
-                user=user.uid if user else None,
-                group=user.gid if user else None,
-                extra_groups=[] if user else None,
-            )
-
-    @property
-    def stdout(self):
-        return self.stdout_path.read_text()
-
-    @property
-    def stderr(self):
-        return self.stderr_path.read_text()
-
-    def wait_ready(self):
-        wait_for(lambda: self.stdout.endswith("\n") or self.process.poll() is not None, READY_S)
-        assert self.process.poll() is None, self.stderr
-        return self
-
-    @property
-    def url(self):
-        return re.search(r"http://127\.0\.0\.1:\d+", self.stdout).group()
-
-    @property
-    def link(self):
-        return re.search(r"Log in once with (\S+)", self.stdout).group(1)
-
-    def family(self, recursive=True):
-        """Process ids of all its descendants, or of its children alone, with their commands."""
-        found = {}
-        for process in psutil.Process(self.process.pid).children(recursive=recursive):
-            with contextlib.suppress(psutil.NoSuchProcess):  # ended meanwhile, or a zombie
-                found[process.pid] = " ".join(process.cmdline())
-        return found
-
-    def pid_of(self, words):
-        return next((pid for pid, command in self.family(recursive=False).items() if words in command), None)
-
-    def end(self, number=signal.SIGINT):
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        return self.process.wait(60)
 
 
 def wait_for(condition, timeout_s=30):
@@ -102,29 +42,40 @@ def status(url):
 
 @pytest.fixture
 def var_dir():
-    place = SESSION_DIR / f"up-var-{os.urandom(3).hex()}"
-    yield place
-    shutil.rmtree(place, ignore_errors=True)
+    return new_var_dir("up")
 
 
 @pytest.fixture
 def up(var_dir):
+    """`up` with the same directory each time."""
     made = []
 
     def start(*arguments, **kwargs):
-        made.append(Up(kwargs.pop("var_dir", var_dir), *arguments, **kwargs))
+        made.append(Running("up", *arguments, var_dir=var_dir, **kwargs))
         return made[-1]
 
     yield start
-    for one in made:
-        if one.process.poll() is None:
-            children = list(one.family())
-            one.end()
-            assert wait_until_gone(children, 10)
+    for one in reversed(made):  # the one that runs, then those before it in the same directory
+        one.remove()
+
+
+def ready(running):
+    """It, once its link is printed."""
+    assert running.login_link
+    return running
+
+
+def commands(running):
+    return [" ".join(p.cmdline()) for p in running.processes("")]
+
+
+def pid_of(running, words):
+    """Of the child itself, not of the children's children."""
+    return next((p.pid for p in running.processes(words) if p.ppid() == running.process.pid), None)
 
 
 def test_first_start_prints_one_line_and_ctrl_c_leaves_no_process(up, var_dir):
-    first = up().wait_ready()
+    first = ready(up())
     assert re.fullmatch(
         rf"pgLoupe: http://127\.0\.0\.1:{first.port}/  Log in once with"
         rf" http://127\.0\.0\.1:{first.port}/login/once/[\w-]+/\n",
@@ -132,6 +83,7 @@ def test_first_start_prints_one_line_and_ctrl_c_leaves_no_process(up, var_dir):
     )
     assert status(first.url) == 200
     family = first.family()
+    running = commands(first)
     for part in (
         "bin/postgres -D",
         "redis-server",
@@ -140,31 +92,29 @@ def test_first_start_prints_one_line_and_ctrl_c_leaves_no_process(up, var_dir):
         " beat ",
         "gunicorn",
     ):
-        assert any(part in command for command in family.values()), part
+        assert any(part in command for command in running), part
 
     again = up()
     assert again.process.wait(60) == 0
-    assert again.stdout.startswith(
-        f"pgLoupe runs already (process {first.process.pid}): {first.url}/  Log in once"
-    )
-    assert first.link not in again.stdout
+    assert again.stdout.startswith(f"pgLoupe runs already (process {first.process.pid}): {first.url}/  Log in once")
+    assert first.login_link not in again.stdout
 
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(60) == 0
-    assert wait_until_gone(list(family), 5)
+    assert wait_until_gone(family, 5)
     assert "database system is shut down" in (var_dir / "log" / "postgres.log").read_text()
     assert "Traceback" not in first.stderr
 
 
 def test_data_is_kept_and_a_taken_port_is_replaced(up, var_dir):
-    first = up().wait_ready()
+    first = ready(up())
     keys = (var_dir / "keys.json").read_text()
-    first.end(signal.SIGTERM)
+    assert first.stop(signal.SIGTERM) == 0
     with socket.socket() as squatter:
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind(("127.0.0.1", first.port))
         squatter.listen()
-        second = up(port=first.port).wait_ready()
+        second = ready(up(port=first.port))
         assert f"Port {first.port} is taken; using {second.url.rsplit(':')[-1]}." in second.stderr
         assert second.url != first.url
         assert status(second.url) == 200
@@ -179,7 +129,7 @@ def test_whatever_is_killed_comes_back_and_work_resumes(up, var_dir):
         log = var_dir / "log" / "worker-sample.log"
         return len(re.findall(r"Task analyzer\.tasks\.tick\S+ succeeded", log.read_text() if log.exists() else ""))
 
-    running = up(PGLOUPE_LOG_LEVEL="INFO").wait_ready()
+    running = ready(up(PGLOUPE_LOG_LEVEL="INFO"))
     parts = {
         "web": "gunicorn",
         "Redis": "redis-server",
@@ -189,27 +139,25 @@ def test_whatever_is_killed_comes_back_and_work_resumes(up, var_dir):
     }
     for name, words in parts.items():
         wait_for(lambda: tasks_done() > 0)
-        victim = running.pid_of(words)
-        assert victim, (words, running.family(), running.stderr)
+        victim = pid_of(running, words)
+        assert victim, (words, commands(running), running.stderr)
         os.kill(victim, signal.SIGKILL)
-        wait_for(lambda w=words, v=victim: running.pid_of(w) not in {None, v})
+        wait_for(lambda w=words, v=victim: pid_of(running, w) not in {None, v})
         done = tasks_done()
         wait_for(lambda d=done: tasks_done() >= d + 2, 60)
         wait_for(lambda: status(running.url + "/login/") == 200)
         assert re.search(rf"^{name} (was ended by SIGKILL|ended); the end of ", running.stderr, re.MULTILINE)
         assert f"{name} runs again." in running.stderr
     assert running.process.poll() is None
-    family = list(running.family())
-    assert running.end() == 0
-    assert wait_until_gone(family, 5)
+    assert running.stop() == 0
 
 
 def test_killed_without_mercy_it_leaves_no_process_and_starts_again(up):
-    first = up().wait_ready()
-    family = list(first.family())
+    first = ready(up())
+    family = first.family()
     first.process.kill()
     assert wait_until_gone(family, 30)
-    second = up().wait_ready()
+    second = ready(up())
     assert status(second.url) == 200
 
 
@@ -217,11 +165,11 @@ def test_with_own_database_and_redis_nothing_is_embedded(up, var_dir, redis_serv
     with postgres18.connect() as admin:
         admin.execute("create database own_store")
     try:
-        running = up(DATABASE_URL=postgres18.dsn("own_store"), REDIS_URL=redis_server.url).wait_ready()
-        assert not any("bin/postgres" in c or "redis-server" in c for c in running.family().values())
+        running = ready(up(DATABASE_URL=postgres18.dsn("own_store"), REDIS_URL=redis_server.url))
+        assert not any("bin/postgres" in c or "redis-server" in c for c in commands(running))
         assert sorted(p.name for p in var_dir.iterdir() if p.name in {"postgres", "redis"}) == []
         assert status(running.url) == 200
-        running.end()
+        assert running.stop() == 0
     finally:
         with postgres18.connect() as admin:
             admin.execute("drop database own_store with (force)")
@@ -245,11 +193,9 @@ def test_a_dsn_that_cannot_be_used_is_said_and_everything_stopped(up, var_dir):
     assert not (var_dir / "up.json").exists()
 
 
-def test_a_dsn_given_is_monitored_and_its_password_is_nowhere_to_read(
-    up, var_dir, postgres15, scratch_database
-):
+def test_a_dsn_given_is_monitored_and_its_password_is_nowhere_to_read(up, var_dir, postgres15, scratch_database):
     database = scratch_database(postgres15)
-    running = up(database.dsn).wait_ready()
+    running = ready(up(database.dsn))
     with psycopg.connect(json.loads((var_dir / "up.json").read_text())["database_url"]) as store:
         servers = store.execute("select host, port, dbname from analyzer_server").fetchall()
     assert servers == [("127.0.0.1", postgres15.cluster.port, database.name)]
@@ -281,11 +227,9 @@ def test_it_runs_for_a_user_without_any_rights(up, var_dir):
         user = SystemUser(entry.pw_uid, entry.pw_gid, name)
         python, environment = python_for(user)
         system_user.make_private_dir(var_dir, user)
-        running = up(user=user, python=python, HOME=str(var_dir), **environment).wait_ready()
+        running = ready(up(user=user, python=python, HOME=str(var_dir), **environment))
         assert status(running.url) == 200
         assert {p.username() for p in psutil.Process(running.process.pid).children(recursive=True)} == {name}
-        family = list(running.family())
-        assert running.end() == 0
-        assert wait_until_gone(family, 5)
+        assert running.stop() == 0
     finally:
         subprocess.run(["userdel", name], check=False, capture_output=True)
