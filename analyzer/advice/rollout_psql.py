@@ -250,8 +250,8 @@ SELECT set_config('pgloupe.kind', '', false) AS ignored \\gset
 SELECT 'In the way now: ' || coalesce(string_agg(who, '; '), 'nobody') FROM (
 {OTHERS.format(tables=tables)}
 ) AS o;
-SELECT format('%s sessions of other roles hide their transactions from role %s: pg_monitor shows them', count(*),
-    current_user)
+SELECT format('Role %s cannot see the transactions of other roles'' sessions, %s here; pg_monitor would show them.',
+    current_user, count(*))
 FROM pg_stat_activity
 WHERE datname = current_database() AND query = '<insufficient privilege>' HAVING count(*) > 0;
 """

@@ -119,6 +119,14 @@ def test_queries(viewer, shop, django_assert_num_queries):
         viewer.get(page_of(shop.suggestion))
 
 
+def test_a_suggestion_that_is_no_longer_made_says_so(viewer, shop):
+    shop.suggestion.state, shop.suggestion.closed_at = "closed", timezone.now()
+    shop.suggestion.save()
+    response = viewer.get(page_of(shop.suggestion))
+    assert "No longer suggested" in text_of(response)
+    assert len(panels(response)) == 7
+
+
 def test_unknown_suggestion(viewer):
     assert viewer.get("/suggestions/12345/").status_code == 404
 
