@@ -22,7 +22,7 @@ from analyzer.checks import Check, all_checks, run_checks
 from analyzer.findings import Finding
 from tests.checks.builders import build, context
 
-SOURCES = ("manual", "measured", "simulated", "judgement", "detection.md", "plan_rules.md")
+SOURCES = ("manual", "measured", "simulated", "judgement")
 CASES = Path(__file__).parent / "cases"
 
 
