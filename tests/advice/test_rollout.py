@@ -469,7 +469,8 @@ def test_what_a_plain_role_cannot_see_is_said(shop, psql):
             change, made = one(shop)
             said = psql.succeeds(made.script, dsn=shop.server.dsn(shop.name, "plain_owner", "x"))
             assert (
-                "Role plain_owner cannot see the transactions of other roles' sessions, 1 here; pg_monitor would show them."
+                "Role plain_owner cannot see the transactions of other roles' sessions, 1 here;"
+                " pg_monitor would show them."
             ) in said
             assert set(index_definitions(shop)) == {change.name}
         finally:
