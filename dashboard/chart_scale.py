@@ -13,6 +13,7 @@ HEADROOM = 1.04  # judgement: the highest point keeps clear of the frame
 MOST_TIMES = 9  # labels that fit the page's width; a narrow one shows every second
 _MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
 _DAYS = (1, 2, 5, 7, 14, 30)
+CLOCK_CHANGE = timedelta(hours=2)  # more than a clock is ever put forward or back
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +80,11 @@ def time_axis(start: datetime, end: datetime) -> TimeAxis:
 
 
 def _times(start: datetime, end: datetime, zone: tzinfo, step: timedelta) -> list[datetime]:
-    midnight = datetime.combine(start.astimezone(zone).date(), time())
+    local = start.astimezone(zone).replace(tzinfo=None)
+    midnight = datetime.combine(local.date(), time())
+    first = math.floor((local - midnight - CLOCK_CHANGE) / step)
     found = []
-    for i in range(math.ceil((end - start + timedelta(days=2)) / step)):
+    for i in range(first, first + math.ceil((end - start + 2 * CLOCK_CHANGE) / step) + 2):
         at = (midnight + i * step).replace(tzinfo=zone)
         if start <= at <= end:
             found.append(at)

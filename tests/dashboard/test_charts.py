@@ -1,6 +1,8 @@
+import json
 import re
 from datetime import UTC, datetime, timedelta
 
+import plotly.graph_objects as go
 import pytest
 
 from analyzer.store.timelines import Bucket, Timeline
@@ -45,6 +47,16 @@ def test_axes_name_their_units():
     assert chart.figure["data"][0]["y"] == [0.01] * 5
     assert chart.figure["data"][1]["y"] == [60.0] * 5
     assert chart.figure["data"][1]["yaxis"] == "y2"
+
+
+def test_plotlys_own_classes_know_everything_in_the_figure():
+    few = statement_load(timeline(60, {1: (60, 10, 600.0), 2: (60, 10, 600.0)}, 5), LONG_AGO)
+    many = server_load(timeline(60, dict.fromkeys(range(9), (60, 10, 600)), 9), LONG_AGO)
+    for chart in (few, many):
+        figure = {name: chart.figure[name] for name in ("data", "layout")}
+        known = json.loads(go.Figure(figure).to_json())
+        assert known["data"] == figure["data"]
+        assert {name: value for name, value in known["layout"].items() if name != "template"} == figure["layout"]
 
 
 def test_buckets_shorter_than_the_sample_interval_make_no_gap():
