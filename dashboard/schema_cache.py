@@ -6,12 +6,19 @@ from functools import lru_cache
 from typing import Any
 
 from analyzer.facts import SchemaFacts
-from analyzer.models import Database, SchemaReading
+from analyzer.models import Database, SchemaReading, Server
 
 
 def cached_tables(database: Database) -> dict[str, dict[str, Any]]:
     """Tables by name and by schema.name (the search path decides between equal names). One or two queries."""
     newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "confirmed_at").first()
+    return _tables(newest["pk"], newest["confirmed_at"].timestamp()) if newest else {}
+
+
+def cached_tables_of(server: Server) -> dict[str, dict[str, Any]]:
+    """The same of the database that a server is reached through. One or two queries."""
+    readings = SchemaReading.objects.filter(database__server=server, database__is_inspected=True)
+    newest = readings.order_by("-taken_at").values("pk", "confirmed_at").first()
     return _tables(newest["pk"], newest["confirmed_at"].timestamp()) if newest else {}
 
 

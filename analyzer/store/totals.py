@@ -167,7 +167,7 @@ def statement_totals(
 ) -> StatementPage:
     """Statements that ran in the window, sorted, a page of them. Ten queries at most.
 
-    ``order_by``: a key of ORDERS. ``filters``: ``search`` (part of the text), ``kind``, ``table``,
+    ``order_by``: a key of ORDERS. ``filters``: ``search`` (part of the text), ``kind``, ``tables`` (any),
     ``database_oid``, ``role_oid``, ``statement_ids``; empty ones are left out. ``columns``: what the rows need.
     """
     wanted = {k: v for k, v in (filters or {}).items() if v not in (None, "", [])}
@@ -230,8 +230,8 @@ def _matching(server: Server, wanted: Mapping[str, Any]) -> list[int] | None:
         "kind": "kind",
     }
     given = {conditions[k]: v for k, v in wanted.items() if k in conditions}
-    if "table" in wanted:
-        given["tables__contains"] = [wanted["table"]]
+    if "tables" in wanted:
+        given["tables__overlap"] = wanted["tables"]
     return list(statements.filter(**given).values_list("pk", flat=True)) if given else None
 
 

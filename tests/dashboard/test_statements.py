@@ -273,6 +273,21 @@ def test_a_table_leads_to_the_statements_that_touch_it(person):
     assert all("shop_order" in row for row in found)
 
 
+def test_a_table_is_one_with_and_without_its_schema(person):
+    shop = world.shop(hours=3)
+    before = rows_of(person.get(f"{PATH}?window=6h&table=shop_order"))
+    Statement.objects.filter(pk=shop.statements[0].pk).update(tables=["public.shop_order"])
+    elsewhere = shop.statements[1]
+    Statement.objects.filter(pk=elsewhere.pk).update(tables=["audit.shop_order", "audit.only_there"])
+    page = person.get(f"{PATH}?window=6h").content.decode()
+    assert re.findall(r'<option value="([\w.]*shop_order)"', page) == ["audit.shop_order", "shop_order"]
+    for asked in ("shop_order", "public.shop_order"):
+        answer = person.get(f"{PATH}?window=6h&table={asked}")
+        assert len(rows_of(answer)) == len(before)
+        assert '<option value="shop_order" selected>' in answer.content.decode()
+    assert len(rows_of(person.get(f"{PATH}?window=6h&table=audit.shop_order"))) == 1
+
+
 def test_the_overview_marks_what_is_new_since_yesterday(person):
     of = world.server()
     world.step(of)

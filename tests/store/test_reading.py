@@ -76,7 +76,7 @@ def test_lists_take_few_queries(day, django_assert_max_num_queries):
         ({}, [LOOKUP, LISTING]),
         ({"search": "SHOP.t"}, [LOOKUP]),
         ({"search": "%"}, []),
-        ({"table": "u"}, [LISTING]),
+        ({"tables": ["u", "public.u"]}, [LISTING]),
         ({"kind": "insert"}, []),
         ({"database_oid": 5, "role_oid": 10}, [LOOKUP, LISTING]),
         ({"database_oid": 6}, []),
