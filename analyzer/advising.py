@@ -1,19 +1,22 @@
 """Index advice that a planner has proved: a workload in, one set of indexes with its evidence out.
 
-Where candidates, twin and selection meet; ``manage.py advise`` and the worker call it alike.
+Where candidates, twin and selection meet; ``manage.py advise`` and the worker call it alike. What the twin cannot plan
+is asked of HypoPG on the server, where that is installed; what neither plans is left to the rules, and named.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from analyzer.advice.ddl import IndexDdl, create_index
+from analyzer.advice.ddl import IndexDdl, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
-from analyzer.advice.planner import Query, Refused
-from analyzer.advice.select import Options, Selection, select
+from analyzer.advice.planner import Planner, Query, Refused
+from analyzer.advice.select import Options, Selection
 from analyzer.advice.selection.result import ChosenIndex, Progress
-from analyzer.advice.suggest import WorkloadStatement
+from analyzer.advice.selection.task import Task
+from analyzer.advice.suggest import WorkloadStatement, foreign_key_owner
 from analyzer.facts import SchemaFacts
+from analyzer.foreign_keys import unindexed_foreign_keys
 from analyzer.monitored.parameters import ColumnStatistics, NoValues, choose_values, fixed_values
 from analyzer.monitored.parameters_like import like_patterns
 from analyzer.plans import PlanError, parse_plan
@@ -28,6 +31,9 @@ SHARES = {"typical": 0.5, "rare": 0.25, "generic": 0.25}
 # Measured time against planned cost, as a multiple of the workload's own: beyond it time tells of locks or of a
 # cold cache more than of the plan. Judgement.
 MOST_TIME_FACTOR = 10.0
+CURVE = (0.08, 0.2, 0.4, 0.65)  # of the bytes that pay: the budgets of the curve's other points
+# judgement: HypoPG's plans cost the monitored server time, some 5 ms each
+MOST_BY_HYPOPG, MOST_CANDIDATES_BY_HYPOPG, MOST_PLANS_BY_HYPOPG = 20, 60, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,18 @@ class ProvedAdvice:
     effects: tuple[StatementEffect, ...]
     not_planned: Mapping[str, str] = field(default_factory=dict)
     candidates: int = 0
+    planner: str = "twin"
+    curve: tuple["CurvePoint", ...] = ()
+    second: "ProvedAdvice | None" = None  # by HypoPG, for what the twin could not plan
+
+
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """The best set for one budget; that of the last point, without a limit, is the advice itself."""
+
+    budget_bytes: int | None
+    selection: Selection
+    indexes: tuple[tuple[ChosenIndex, IndexDdl], ...]
 
 
 def advise(
@@ -72,14 +90,85 @@ def advise(
     *,
     now: datetime,
     progress: Progress | None = None,
+    with_curve: bool = False,
 ) -> ProvedAdvice:
-    """Raises BadInput for a budget that is not above 0, and where no statement can be planned."""
-    queries, not_planned = plannable_queries(twin, workload, facts, now)
-    texts = {s.fingerprint: s.sql for s in workload if s.fingerprint not in not_planned}
-    candidates = workload_candidates(list(texts.items()), facts)
-    selection = select(queries, [c.definition for c in candidates], twin, facts, options, progress)
+    """``with_curve``: also the best sets for smaller budgets.
+
+    Raises BadInput for a budget that is not above 0, and where no statement can be planned.
+    """
+    asked = [*workload, *foreign_key_checks(facts)]
+    queries, not_planned = plannable_queries(twin, asked, facts, now)
+    texts = [(s.fingerprint, s.sql) for s in asked if s.fingerprint not in not_planned]
+    candidates = workload_candidates(texts, facts)
+    task = Task(queries, [c.definition for c in candidates], twin, facts, options, progress)
+    selection = task.select(options.budget_bytes)
+    curve: tuple[CurvePoint, ...] = ()
+    if with_curve and selection.size_bytes:
+        budgets = [max(1, int(share * selection.size_bytes)) for share in CURVE]
+        found = task.pareto(budgets) if len(selection.chosen) > 1 else []
+        curve = tuple(_point(s, facts) for s in (*found, selection))
     effects = _effects(twin, queries, selection)
-    return ProvedAdvice(selection, _proposals(selection, effects, facts), effects, not_planned, len(candidates))
+    not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
+    proposals = _proposals(selection, effects, facts)
+    return ProvedAdvice(selection, proposals, effects, not_planned, len(candidates), curve=curve)
+
+
+def second_opinion(
+    advice: ProvedAdvice, planner: Planner, workload: Sequence[WorkloadStatement], facts: SchemaFacts
+) -> ProvedAdvice:
+    """The same for what the twin could not plan, by HypoPG on the server: generic plans, the dearest statements."""
+    left = sorted(
+        (s for s in workload if s.fingerprint in advice.not_planned),
+        key=lambda s: (-s.total_time_s_per_day, s.fingerprint),
+    )[:MOST_BY_HYPOPG]
+    queries, refused = [], {}
+    for statement in left:
+        preparable = preparable_sql(statement.sql)
+        if preparable.sql is None:
+            continue
+        kind = parse_statement(preparable.sql).kind
+        query = Query(
+            statement.fingerprint, statement.fingerprint, preparable.sql, statement.calls_per_day, None, kind
+        )
+        planned = planner.plan(query)
+        if isinstance(planned, Refused):
+            refused[statement.fingerprint] = planned.reason
+        else:
+            queries.append(query)
+    if not queries:
+        return advice
+    candidates = workload_candidates([(q.statement, q.sql) for q in queries], facts)[:MOST_CANDIDATES_BY_HYPOPG]
+    options = Options(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
+    selection = Task(queries, [c.definition for c in candidates], planner, facts, options).select(None)
+    effects = _effects(planner, queries, selection)
+    second = ProvedAdvice(
+        selection, _proposals(selection, effects, facts), effects, {}, len(candidates), planner="HypoPG"
+    )
+    planned_now = {q.statement for q in queries}
+    left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
+    return replace(advice, not_planned=left_over, second=second)
+
+
+def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
+    """What the server runs for each row that goes from a referenced table: the look-up of its children.
+
+    Source: ri_triggers.c, RI_FKey_noaction_del(). Named like the key; without the row lock, which changes no plan.
+    """
+    found = []
+    for table, key in unindexed_foreign_keys(facts):
+        parent = facts.table(key.referenced_oid)
+        if parent is None or table.kind not in ("r", "p") or table.parent_oid is not None:
+            continue
+        deleted = parent.deleted_rows_per_day
+        if deleted is None and facts.days_since_stats_reset:
+            deleted = parent.activity.deleted_rows / max(1.0, facts.days_since_stats_reset)
+        if not deleted:
+            continue
+        only = "ONLY " if table.kind == "r" else ""
+        where = " AND ".join(f"{quote_identifier(c)} = ${n}" for n, c in enumerate(key.columns, start=1))
+        sql = f"SELECT 1 FROM {only}{qualified(table.schema, table.name)} WHERE {where}"
+        found.append(WorkloadStatement(foreign_key_owner(table, key), sql, deleted, 0.0, 0.0))
+    return found
 
 
 def plannable_queries(
@@ -108,10 +197,25 @@ def plannable_queries(
 
 def _with_values(twin: Twin, generic: Query, facts: SchemaFacts, now: datetime) -> list[Query]:
     """Beside the generic plan one with typical and one with rare values, where the statistics have some."""
-    types = twin.parameter_types(generic.sql)
-    if isinstance(types, Refused) or not types:
+    sets = chosen_values(twin, generic.sql, facts, now)
+    named = {name: replace(generic, key=f"{generic.key}:{name}", values=values) for name, values in sets.items()}
+    planned = {name: query for name, query in named.items() if not isinstance(twin.plan(query), Refused)}
+    if not planned:
         return [generic]
-    uses = parameter_columns(generic.sql, facts)
+    shares = {name: SHARES[name] for name in ("generic", *planned)}
+    whole = sum(shares.values())
+    return [
+        replace(query, weight=query.weight * shares[name] / whole)
+        for name, query in {"generic": generic, **planned}.items()
+    ]
+
+
+def chosen_values(twin: Twin, sql: str, facts: SchemaFacts, now: datetime) -> dict[str, tuple[str | None, ...]]:
+    """Texts of the parameters' values by "typical" and "rare"; empty without parameters or statistics."""
+    types = twin.parameter_types(sql)
+    if isinstance(types, Refused) or not types:
+        return {}
+    uses = parameter_columns(sql, facts)
     statistics: dict[tuple[str, str, str], ColumnStatistics] = {}
     for use in uses.values():
         table = facts.find_table(use.table, use.schema or None) if use.table else None
@@ -122,16 +226,8 @@ def _with_values(twin: Twin, generic: Query, facts: SchemaFacts, now: datetime) 
             statistics[use.schema or "", use.table, use.column] = ColumnStatistics(
                 known.most_common_vals, known.most_common_freqs, known.histogram_bounds
             )
-    sets = choose_values(uses, types, statistics, now, fixed_values(generic.sql), like_patterns(generic.sql))
-    if isinstance(sets, NoValues):
-        return [generic]
-    named = [replace(generic, key=f"{generic.key}:{values.source}", values=values.literals) for values in sets]
-    planned = [query for query in named if not isinstance(twin.plan(query), Refused)]
-    whole = sum(SHARES[q.key.rpartition(":")[2]] for q in planned) + SHARES["generic"]
-    return [
-        replace(q, weight=q.weight * SHARES[q.key.rpartition(":")[2] if q is not generic else "generic"] / whole)
-        for q in (generic, *planned)
-    ]
+    sets = choose_values(uses, types, statistics, now, fixed_values(sql), like_patterns(sql))
+    return {} if isinstance(sets, NoValues) else {s.source: tuple(s.literals) for s in sets}
 
 
 def _weighted(
@@ -150,7 +246,7 @@ def _weighted(
     ]
 
 
-def _effects(twin: Twin, queries: Sequence[Query], selection: Selection) -> tuple[StatementEffect, ...]:
+def _effects(planner: Planner, queries: Sequence[Query], selection: Selection) -> tuple[StatementEffect, ...]:
     """By statement, the greatest saving first."""
     by_key = {q.key: q for q in queries}
     all_new = [c.index.id for c in selection.chosen]
@@ -166,7 +262,7 @@ def _effects(twin: Twin, queries: Sequence[Query], selection: Selection) -> tupl
         dearest = max(outcomes, key=lambda o: (abs(o.before - o.after), o.key))
         change = None
         if used or abs(dearest.before - dearest.after) > 0.01 * max(1.0, dearest.before):
-            change = _change(twin, by_key[dearest.key], all_new, without)
+            change = _change(planner, by_key[dearest.key], all_new, without)
         found.append(
             StatementEffect(
                 statement=statement,
@@ -181,8 +277,8 @@ def _effects(twin: Twin, queries: Sequence[Query], selection: Selection) -> tupl
     return tuple(sorted(found, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement)))
 
 
-def _change(twin: Twin, query: Query, indexes: Sequence[int], without: Sequence[int]) -> PlanChange | None:
-    before, after = twin.explain(query), twin.explain(query, indexes, without)
+def _change(planner: Planner, query: Query, indexes: Sequence[int], without: Sequence[int]) -> PlanChange | None:
+    before, after = planner.explain(query), planner.explain(query, indexes, without)
     if isinstance(before, Refused) or isinstance(after, Refused):
         return None
     try:
@@ -194,11 +290,17 @@ def _change(twin: Twin, query: Query, indexes: Sequence[int], without: Sequence[
 def _proposals(
     selection: Selection, effects: Sequence[StatementEffect], facts: SchemaFacts
 ) -> tuple[ProposedIndex, ...]:
+    return tuple(
+        ProposedIndex(chosen, ddl, tuple(e for e in effects if chosen.index.id in e.indexes))
+        for chosen, ddl in _point(selection, facts).indexes
+    )
+
+
+def _point(selection: Selection, facts: SchemaFacts) -> CurvePoint:
     names: set[str] = set()
     found = []
     for chosen in selection.chosen:
         ddl = create_index(chosen.index.definition, facts, names)
         names.add(ddl.name)
-        helped = tuple(e for e in effects if chosen.index.id in e.indexes)
-        found.append(ProposedIndex(chosen, ddl, helped))
-    return tuple(found)
+        found.append((chosen, ddl))
+    return CurvePoint(selection.budget_bytes, selection, tuple(found))

@@ -11,7 +11,6 @@ from analyzer.facts import SchemaFacts
 from analyzer.models import Database, ExplainAudit, ExplainState, ParameterSample, Statement
 from analyzer.store.totals import StatementRate
 
-PLANNABLE = ("select", "insert", "update", "delete", "merge")
 FRESH_FOR = timedelta(hours=24)  # judgement: data and statistics move in a day
 RETRY_AFTER = timedelta(minutes=10)  # after a failure
 RETRY_WHEN_BUSY = timedelta(minutes=1)  # a busy server may be idle at the next round
@@ -41,7 +40,7 @@ def choose(
     """Statements to explain, the most urgent first, ``limit`` at most."""
     statements = Statement.objects.filter(
         pk__in=list(rates),
-        kind__in=PLANNABLE,
+        kind__in=Statement.PLANNABLE,
         text_state=Statement.TextState.OK,
         entries__database_oid=database.oid,
         entries__is_own=False,

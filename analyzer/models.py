@@ -95,6 +95,8 @@ class Role(models.Model):
 class Statement(models.Model):
     """One statement of a server by its fingerprint, whoever runs it in whichever database."""
 
+    PLANNABLE = ("select", "insert", "update", "delete", "merge")  # kinds
+
     class TextState(models.TextChoices):
         OK = "ok", "complete"
         HIDDEN = "hidden", "the login may not see other roles' texts"
@@ -203,6 +205,9 @@ class PlanRecord(models.Model):
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     times_seen = models.PositiveIntegerField(default=1)
+    # what the twin makes of the same text: "same plan", "same shape, cost within 3 %", "different: ..."; or why not
+    twin_verdict = models.CharField(max_length=300, blank=True, default="")
+    twin_asked_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -340,9 +345,27 @@ class SuggestionRecord(models.Model):
     built_at = models.DateTimeField(null=True)  # of the first schema reading with the valid index
     built_index_name = models.CharField(max_length=63, blank=True, default="")
     outcome = models.JSONField(default=dict)
+    evidence = models.JSONField(default=dict)  # advice.planned.Evidence as JSON; {} where no planner was asked
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["database", "key"], name="uq_suggestion_key")]
+
+
+class AdviceRun(models.Model):
+    """The newest index advice for a whole database; ``result`` as ``analyzer/advice_runs.py`` writes it.
+
+    A run that failed leaves the last good result and says why in ``problem``.
+    """
+
+    database = models.OneToOneField(Database, models.CASCADE, primary_key=True, related_name="advice_run")
+    made_at = models.DateTimeField(null=True)  # of the result; None before the first
+    tried_at = models.DateTimeField()
+    problem = models.TextField(blank=True, default="")
+    duration_s = models.FloatField(null=True)
+    statements = models.PositiveIntegerField(default=0)
+    candidates = models.PositiveIntegerField(default=0)
+    plans_made = models.PositiveIntegerField(default=0)
+    result = models.JSONField(default=dict)
 
 
 class NoSuggestion(models.Model):

@@ -5,6 +5,7 @@
     read_schema          catalog and preflight -> facts
     explain_statements   the costliest statements without a fresh plan -> plans, within the budget
     check_server         plans, behaviour and schema -> findings -> suggestions; what became of those that were built
+    advise_on_indexes    the recorded workload on the twin -> suggestions that a planner has proved
 """
 
 import logging
@@ -18,8 +19,8 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.utils import timezone
 
-from analyzer import explaining, schedule
-from analyzer.advice.suggest import WorkloadStatement, suggest_indexes
+from analyzer import advice_runs, explaining, schedule
+from analyzer.advice.suggest import suggest_indexes
 from analyzer.behaviour import Workload
 from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
 from analyzer.errors import PgLoupeError
@@ -33,7 +34,6 @@ from analyzer.models import (
     PlanRecord,
     Server,
     Statement,
-    StatementEntry,
     StepStatus,
 )
 from analyzer.monitored.activity import read_activity, sample_burst
@@ -53,6 +53,7 @@ from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.store.texts import keep_names, keep_texts
 from analyzer.store.totals import StatementRate, rates, statement_totals
 from analyzer.store.windows import Window
+from analyzer.store.workload import recorded_statements
 from analyzer.store.workload import workload as read_workload
 from analyzer.twin import remove_unused, remove_unwatched
 
@@ -198,7 +199,7 @@ def _texts_with_values(
     found = {key: fingerprint(row.text) for key, (_, row) in rows.items()}
     known = dict(
         Statement.objects.filter(
-            server=server, fingerprint__in={f for f in found.values() if f}, kind__in=explaining.PLANNABLE
+            server=server, fingerprint__in={f for f in found.values() if f}, kind__in=Statement.PLANNABLE
         ).values_list("fingerprint", "pk")
     )
     return [
@@ -349,7 +350,8 @@ def check_server(server: Server) -> str:
         *_check_schema(server, database, facts, now),
     ]
     if facts is not None:
-        follow_indexes(database, facts, now)
+        if follow_indexes(database, facts, now):
+            schedule.hasten(server, "advise", now=now)  # the rest of the advice may change with it
         _suggest(server, database, daily, facts)
     return "; ".join(notes)
 
@@ -428,27 +430,22 @@ def _worst_of_each(found: list[Finding]) -> list[Finding]:
 
 
 def _suggest(server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts) -> None:
-    ids = set(
-        StatementEntry.objects.filter(
-            server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
-        ).values_list("statement_id", flat=True)
-    )
-    statements = Statement.objects.filter(
-        pk__in=ids, text_state=Statement.TextState.OK, kind__in=explaining.PLANNABLE
-    )
-    recorded = [
-        WorkloadStatement(
-            fingerprint=s.fingerprint,
-            sql=s.normalized_sql,
-            calls_per_day=daily[s.pk].calls_per_day,
-            total_time_s_per_day=daily[s.pk].total_time_s_per_day,
-            mean_time_ms=daily[s.pk].mean_exec_time_ms or 0.0,
-            rows_per_call=daily[s.pk].rows_per_call,
-        )
-        for s in statements.order_by("fingerprint")
-    ]
-    advice = suggest_indexes(recorded, facts, findings.open_findings(database))
-    suggestions.keep_suggestions(database, advice)
+    """By rules, as long as no planner has been asked."""
+    if advice_runs.is_current(server, database, timezone.now()):
+        return
+    recorded = recorded_statements(server, database, daily)
+    suggestions.keep_suggestions(database, suggest_indexes(recorded, facts, findings.open_findings(database)))
+
+
+def advise_on_indexes(server: Server) -> str:
+    """The recorded workload -> the best set of indexes, proved on the twin; how alike twin and server plan."""
+    database = inspected_database(server)
+    facts = schemas.newest_schema(database) if database else None
+    if database is None or facts is None:
+        return "waiting for the first reading of the schema"
+    now = timezone.now()
+    daily = rates(server, Window(now - RATE_WINDOW, now))
+    return advice_runs.advise_database(server, database, recorded_statements(server, database, daily), facts, now)
 
 
 def _codes_run(checks: Iterable[Check], outcome: Outcome) -> set[str]:

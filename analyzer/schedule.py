@@ -10,7 +10,10 @@ from django.db import transaction
 from analyzer.models import Server, StepStatus
 
 MOST_BUSY_RATIO = 0.05  # judgement: of the time, for a step that others bring forward
-STEPS = ("snapshot", "activity", "schema", "explain", "check")
+STEPS = ("snapshot", "activity", "schema", "explain", "check", "advise")
+
+# sample intervals until a new server's first run: explaining and checking need two snapshots, advice a workload
+FIRST_AFTER = {"snapshot": 0.0, "schema": 0.0, "advise": 12.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ def interval_s(server: Server, step: str) -> float:
         "schema": min(float(settings.ANALYZER_CATALOG_INTERVAL_S), 10 * sample),
         "explain": max(15.0, sample),
         "check": max(15.0, 2 * sample),
+        "advise": max(60.0, 30 * sample),
     }[step]
 
 
@@ -81,8 +85,7 @@ def _add_missing(now: datetime) -> None:
         jitter = zlib.crc32(f"{server.pk} {server.slug}".encode()) % 1000 / 1000
         for step in STEPS:
             if (server.pk, step) not in have:
-                # Explaining and checking need two snapshots first.
-                wait = 0.0 if step in {"snapshot", "schema"} else 2.5 * server.sample_interval_s
+                wait = FIRST_AFTER.get(step, 2.5) * server.sample_interval_s
                 spread = jitter * min(10.0, interval_s(server, step) / 12)
                 new.append(StepStatus(server=server, step=step, due_at=now + timedelta(seconds=wait + spread)))
     StepStatus.objects.bulk_create(new, ignore_conflicts=True)

@@ -43,6 +43,11 @@ def check_server(server_id: int) -> None:
 
 
 @shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
+def advise_on_indexes(server_id: int) -> None:
+    _run(server_id, "advise", pipeline.advise_on_indexes)
+
+
+@shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
 def keep_house() -> None:
     """Pack, roll up, create and drop partitions; remove twins that nobody needs."""
     house.keep_house(timezone.now())
@@ -61,4 +66,5 @@ TASKS = {
     "schema": read_schema,
     "explain": explain_statements,
     "check": check_server,
+    "advise": advise_on_indexes,
 }

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index, is_same_definition
+from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index
+from analyzer.advice.selection.shapes import shape_of_definition, shape_of_index
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 
 State = Literal["built", "realised", "not_used"]
@@ -77,7 +78,8 @@ def decide(observed: Observed, limits: OutcomeLimits) -> State:
 
 def built_index(definition: IndexDefinition) -> IndexFacts | None:
     """The usable index of just this definition on its table, whatever its name; the oldest of several."""
-    same = [i for i in definition.table.indexes if i.is_usable and is_same_definition(definition, i)]
+    shape = shape_of_definition(definition)
+    same = [i for i in definition.table.indexes if i.is_usable and shape_of_index(i) == shape]
     return min(same, key=lambda i: i.oid, default=None)
 
 

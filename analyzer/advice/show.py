@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from analyzer.advice.ddl import qualified
+from analyzer.advice.ddl import drop_index, qualified
+from analyzer.advice.planned import suggestion_key
+from analyzer.advice.selection.result import DroppedIndex
 from analyzer.plans.compare import cost_words
 
 if TYPE_CHECKING:
@@ -84,8 +86,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
             for p in advice.proposals
         ],
         "drops": [
-            {"index": f"{d.index.schema}.{d.index.name}", "reason": d.reason, "freed_bytes": d.freed_bytes}
-            for d in selection.dropped
+            _drop(d) for d in selection.dropped
         ],
         "statements": [
             {
@@ -102,6 +103,46 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
         "at_risk": [{"statement": r.statement, "reason": r.reason} for r in selection.at_risk],
         "not_planned": dict(sorted(advice.not_planned.items())),
         "problems": list(problems),
+    }
+
+
+def curve_as_json(advice: "ProvedAdvice") -> list[dict[str, Any]]:
+    """The best set for each of several budgets, the smallest first; the last one is the advice itself."""
+    return [
+        {
+            "budget_bytes": point.budget_bytes,
+            "size_bytes": point.selection.size_bytes,
+            "cost_ratio": point.selection.cost_ratio,
+            "bound_ratio": point.selection.bound_ratio,
+            "indexes": [
+                {
+                    "key": suggestion_key(chosen.index.definition),
+                    "name": ddl.name,
+                    "table": chosen.index.definition.table.qualified_name,
+                    "definition": chosen.index.definition.body(),
+                    "statements": list(ddl.statements),
+                    "undo_statements": list(ddl.undo_statements),
+                    "size_bytes": chosen.index.size_bytes,
+                    "worth_per_day": chosen.worth,
+                    "helps": list(chosen.statements),
+                }
+                for chosen, ddl in point.indexes
+            ],
+            "drops": [_drop(d) for d in point.selection.dropped],
+        }
+        for point in advice.curve
+    ]
+
+
+def _drop(dropped: DroppedIndex) -> dict[str, Any]:
+    ddl = drop_index(dropped.index, dropped.table)
+    return {
+        "index": f"{dropped.index.schema}.{dropped.index.name}",
+        "table": dropped.table.qualified_name,
+        "reason": dropped.reason,
+        "freed_bytes": dropped.freed_bytes,
+        "statements": list(ddl.statements),
+        "undo_statements": list(ddl.undo_statements),
     }
 
 

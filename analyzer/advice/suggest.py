@@ -139,7 +139,7 @@ def _foreign_key_needs(facts: SchemaFacts, findings: Sequence[Finding]) -> list[
     return found
 
 
-def _foreign_keys_served(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
+def foreign_keys_served(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
     """Foreign keys without an index so far that these columns serve, whether or not anybody asked."""
     names = [c.name for c in columns]
     return [
@@ -164,7 +164,7 @@ def _suggestion(
     ddl = create_index(definition, facts, planned)
     owners = dict.fromkeys(owner for _, owner in merged.needs)
     helps = tuple(sorted(((o, time_s[o]) for o in owners if o in time_s), key=lambda pair: (-pair[1], pair[0])))
-    keys = tuple(sorted({o for o in owners if o not in time_s} | set(_foreign_keys_served(table, columns))))
+    keys = tuple(sorted({o for o in owners if o not in time_s} | set(foreign_keys_served(table, columns))))
     size = None
     if merged.method == "btree" and not any(c.is_expression for c in columns):
         size = btree_size_bytes(table, [c.name for c in columns])
@@ -181,18 +181,19 @@ def _suggestion(
         helps=helps,
         reason=_reason(merged, columns, keys),
         serves_foreign_keys=tuple(k.rpartition(".")[2] for k in keys),
-        warnings=tuple(_warnings(table, columns)),
+        warnings=tuple(warnings_for(table, columns)),
         notes=ddl.notes,
-        finding_keys=_answered(table, helps, keys, findings),
+        finding_keys=findings_answered(table, helps, keys, findings),
         statements=ddl.statements,
         undo_statements=ddl.undo_statements,
         definition=definition,
     )
 
 
-def _answered(
+def findings_answered(
     table: TableFacts, helps: tuple[tuple[str, float], ...], keys: tuple[str, ...], findings: Sequence[Finding]
 ) -> tuple[str, ...]:
+    """Keys of the findings that an index on the table ends; ``keys``: owners of the foreign keys it serves."""
     statements = {fingerprint for fingerprint, _ in helps}
     return tuple(sorted(
         f.key for f in findings
@@ -212,11 +213,11 @@ def _reason(merged: MergedNeed, columns: Sequence[IndexColumn], keys: tuple[str,
     leading = [n for n in names if n in equality]
     follows = [c.name for c in columns if c.name not in equality]
     one = len(leading) == 1
-    text = f"{_and(leading)} {'is' if one else 'are'} compared by equality" if leading else ""
+    text = f"{and_list(leading)} {'is' if one else 'are'} compared by equality" if leading else ""
     if leading and follows:
         text += f", so {'it comes' if one else 'they come'} first; "
     if follows and "order" in purposes:
-        text += f"{_and(follows)} then" if leading else _and(follows)
+        text += f"{and_list(follows)} then" if leading else and_list(follows)
         text += f" deliver{'s' if len(follows) == 1 else ''} the rows in the order asked for, so that LIMIT stops early"
     elif follows and "expression" in purposes:
         text += f"the statement compares {follows[0]}, which only an index on that expression serves"
@@ -226,12 +227,13 @@ def _reason(merged: MergedNeed, columns: Sequence[IndexColumn], keys: tuple[str,
     if "join" in purposes:
         text += " Joins find their rows by it."
     if keys:
-        which = _and([k.rpartition(".")[2] for k in keys])
+        which = and_list([k.rpartition(".")[2] for k in keys])
         text += f" Deleting or changing a referenced row needs it to check {which}."
     return text
 
 
-def _warnings(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
+def warnings_for(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
+    """What to think of before another index is made on the table, in sentences."""
     found = []
     writes = sum(
         r or 0.0 for r in (table.inserted_rows_per_day, table.updated_rows_per_day, table.deleted_rows_per_day)
@@ -242,7 +244,7 @@ def _warnings(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
         )
     activity = table.activity
     if activity.updated_rows >= 10_000 and activity.hot_updated_rows > activity.updated_rows / 2:
-        names = _and([c.name for c in columns])
+        names = and_list([c.name for c in columns])
         found.append(
             f"Most updates of {table.qualified_name} touch no indexed column (HOT);"
             f" should they change {names}, they no longer can."
@@ -254,5 +256,6 @@ def _warnings(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
     return found
 
 
-def _and(names: Sequence[str]) -> str:
+def and_list(names: Sequence[str]) -> str:
+    """ "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

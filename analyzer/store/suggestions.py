@@ -52,9 +52,16 @@ class AdviceLike(Protocol):
     def reasons(self) -> Mapping[str, Any]: ...  # fingerprint -> why nothing is suggested
 
 
-def keep_suggestions(database: Database, advice: AdviceLike, *, now: datetime | None = None) -> list[SuggestionRecord]:
+def keep_suggestions(
+    database: Database,
+    advice: AdviceLike,
+    *,
+    evidence: Mapping[str, dict[str, Any]] | None = None,
+    now: datetime | None = None,
+) -> list[SuggestionRecord]:
     """Keep one run's advice for the whole database: what it no longer suggests closes, what is back reopens.
 
+    ``evidence``: the planner's, by suggestion key.
     A record whose index is there (``SuggestionRecord.FOLLOWED``) is left to ``analyzer/following.py``.
     """
     now = now or timezone.now()
@@ -67,6 +74,7 @@ def keep_suggestions(database: Database, advice: AdviceLike, *, now: datetime | 
             record = known.get(key) or SuggestionRecord(database=database, key=key, first_seen=now)
             if record.state not in SuggestionRecord.FOLLOWED:
                 _fill(record, suggestion, now)
+                record.evidence = (evidence or {}).get(suggestion.key, {})
                 record.save()
             kept[key] = record
         SuggestionRecord.objects.filter(database=database, closed_at__isnull=True).exclude(key__in=list(kept)).update(

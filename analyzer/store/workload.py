@@ -1,5 +1,6 @@
 """The last intervals of a database as aligned series: what checks of behaviour look at."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,12 +9,14 @@ from django.conf import settings
 from django.db import connection
 from numpy.typing import NDArray
 
+from analyzer.advice.suggest import WorkloadStatement
 from analyzer.behaviour import StatementSeries, Workload
-from analyzer.models import Database, Server, StatementEntry
+from analyzer.models import Database, Server, Statement, StatementEntry
 from analyzer.store.activity import session_evidence
 from analyzer.store.copying import from_us, to_us
 from analyzer.store.packing import read_points
 from analyzer.store.schemas import newest_schema
+from analyzer.store.totals import StatementRate
 from analyzer.store.windows import Window
 
 MOST_INTERVALS = 180  # detection.md (a): 30 to 180 intervals are enough for a fit
@@ -108,3 +111,26 @@ def _series(
         for i, entry in enumerate(first)
         if ran[i] and entry.statement is not None
     )
+
+
+def recorded_statements(
+    server: Server, database: Database, daily: Mapping[int, StatementRate]
+) -> list[WorkloadStatement]:
+    """What an index could help of what ran in ``database``; ``daily``: the rates of all statements, by id."""
+    ids = set(
+        StatementEntry.objects.filter(
+            server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
+        ).values_list("statement_id", flat=True)
+    )
+    statements = Statement.objects.filter(pk__in=ids, text_state=Statement.TextState.OK, kind__in=Statement.PLANNABLE)
+    return [
+        WorkloadStatement(
+            fingerprint=s.fingerprint,
+            sql=s.normalized_sql,
+            calls_per_day=daily[s.pk].calls_per_day,
+            total_time_s_per_day=daily[s.pk].total_time_s_per_day,
+            mean_time_ms=daily[s.pk].mean_exec_time_ms or 0.0,
+            rows_per_call=daily[s.pk].rows_per_call,
+        )
+        for s in statements.order_by("fingerprint")
+    ]

@@ -343,7 +343,7 @@ def test_a_partitioned_table_gets_the_script():
     assert suggestion.statements == (
         "SET lock_timeout = '5s'",
         "CREATE INDEX IF NOT EXISTS ix_events_id ON ONLY public.events (id)",
-        "RESET lock_timeout",
+        "SET lock_timeout = 0",
         "CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_events_1_id ON public.events_1 (id)",
         "SET lock_timeout = '5s'",
         "ALTER INDEX public.ix_events_id ATTACH PARTITION public.ix_events_1_id",

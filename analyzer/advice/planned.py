@@ -1,0 +1,259 @@
+"""Proved advice as suggestions to keep and to show, beside what only a rule can say.
+
+The planner decides about every statement that it can plan. A rule's suggestion stays where no planner was asked: for
+statements that cannot be planned, and for foreign keys whose check nothing in the workload shows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index
+from analyzer.advice.suggest import (
+    Advice,
+    Suggestion,
+    WorkloadStatement,
+    and_list,
+    findings_answered,
+    foreign_keys_served,
+    warnings_for,
+)
+from analyzer.checks import Threshold
+from analyzer.facts import SchemaFacts
+from analyzer.findings import EvidenceLevel, Finding
+from analyzer.statements.blocks import Predicate
+from analyzer.statements.predicates import query_blocks
+
+if TYPE_CHECKING:
+    from analyzer.advising import ProposedIndex, ProvedAdvice
+
+LIMITS = {
+    "scan": Threshold(400e6, "bytes a second", "measured: lineitem of TPC-H at scale 1, cached, PostgreSQL 15"),
+    "entry": Threshold(0.8e-6, "seconds an entry and key", "measured: six B-trees on that table took 2.5 to 9 s each"),
+}
+MOST_STATEMENTS = 50  # kept with a suggestion, those that gain most
+
+
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    """What the statements do with a column of the table."""
+
+    equality: bool = False
+    joined: bool = False
+    ranged: bool = False
+    ordered: bool = False
+    grouped: bool = False
+
+
+def planned_suggestions(
+    advice: "ProvedAdvice",
+    rules: Advice,
+    workload: Sequence[WorkloadStatement],
+    facts: SchemaFacts,
+    findings: Sequence[Finding],
+) -> tuple[Advice, dict[str, dict[str, Any]]]:
+    """Suggestions with the reasons for those that get none, and by suggestion key the planner's evidence."""
+    time_s = {s.fingerprint: s.total_time_s_per_day for s in workload}
+    texts = {s.fingerprint: s.sql for s in workload}
+    suggestions: list[Suggestion] = []
+    evidence: dict[str, dict[str, Any]] = {}
+    for proposal in advice.proposals:
+        found = _suggestion(proposal, time_s, texts, facts, findings)
+        suggestions.append(found)
+        evidence[found.key] = _evidence(advice, proposal, facts)
+    answered = {key for s in suggestions for key in s.finding_keys}
+    bodies = {s.key for s in suggestions}
+    for rule in rules.suggestions:
+        unplanned = [f for f, _ in rule.helps if f in advice.not_planned]
+        unanswered = rule.serves_foreign_keys and not set(rule.finding_keys) <= answered
+        if rule.key not in bodies and (unplanned or unanswered):
+            suggestions.append(rule)
+    suggestions.sort(key=lambda s: (-s.helped_time_s_per_day, s.key))
+    helped = {fingerprint for s in suggestions for fingerprint, _ in s.helps}
+    reasons = {e.statement: e.why_not for e in advice.effects if e.why_not}
+    reasons |= dict(advice.not_planned)
+    reasons |= {f: r for f, r in rules.reasons.items() if f not in reasons}
+    return Advice(suggestions, {f: r for f, r in reasons.items() if f in time_s and f not in helped}), evidence
+
+
+def suggestion_key(definition: IndexDefinition) -> str:
+    """The same as a rule's for the same index."""
+    body = definition.body()
+    return f"{definition.table.qualified_name} {body if definition.method != 'btree' else 'btree ' + body}"
+
+
+def build_time_s(definition: IndexDefinition, rows: float) -> float | None:
+    """Of CREATE INDEX CONCURRENTLY, about: it reads the table twice and sorts the entries. None without statistics."""
+    if definition.table.size_bytes is None:
+        return None
+    sorted_ = rows * LIMITS["entry"].value * len(definition.columns) if definition.method != "brin" else 0.0
+    return 2 * definition.table.size_bytes / LIMITS["scan"].value + sorted_
+
+
+def _suggestion(
+    proposal: "ProposedIndex",
+    time_s: Mapping[str, float],
+    texts: Mapping[str, str],
+    facts: SchemaFacts,
+    findings: Sequence[Finding],
+) -> Suggestion:
+    definition, ddl = proposal.chosen.index.definition, proposal.ddl
+    table = definition.table
+    helped = [e.statement for e in proposal.effects]
+    helps = tuple((f, time_s[f]) for f in helped if f in time_s)
+    checked = [f for f in helped if f not in time_s]  # foreign keys
+    keys = tuple(dict.fromkeys([*checked, *foreign_keys_served(table, definition.columns)]))
+    sqls = [texts[f] for f, _ in helps]
+    return Suggestion(
+        key=suggestion_key(definition),
+        schema=table.schema,
+        table=table.name,
+        columns=definition.columns,
+        method=definition.method,
+        name=ddl.name,
+        ddl=ddl.text,
+        undo_ddl=ddl.undo_text,
+        estimated_size_bytes=proposal.chosen.index.size_bytes,
+        helps=helps,
+        reason=why_these_columns(definition, sqls, keys, facts),
+        level=EvidenceLevel.PLANNED,
+        serves_foreign_keys=tuple(k.rpartition(".")[2] for k in keys),
+        warnings=tuple(warnings_for(table, definition.columns)),
+        notes=ddl.notes,
+        finding_keys=findings_answered(table, helps, keys, findings),
+        statements=ddl.statements,
+        undo_statements=ddl.undo_statements,
+        definition=definition,
+    )
+
+
+def why_these_columns(
+    definition: IndexDefinition, sqls: Sequence[str], foreign_keys: Sequence[str], facts: SchemaFacts
+) -> str:
+    """The order of the columns, what is included and which rows, in a few sentences."""
+    roles = _roles(definition, sqls, facts)
+    if definition.method != "btree":
+        return _other_method(definition)
+    equal: list[tuple[IndexColumn, _Roles]] = []
+    rest: list[tuple[IndexColumn, _Roles]] = []
+    for column in definition.columns:
+        role = roles.get(column.name, _Roles())
+        is_equal = not rest and (role.equality or role.joined or column.is_expression)
+        (equal if is_equal else rest).append((column, role))
+    parts = []
+    if equal:
+        names = and_list([c.name for c, _ in equal])
+        joined = all(r.joined and not r.equality for _, r in equal)
+        verb = "finds" if len(equal) == 1 else "find"
+        parts.append(f"{names} {verb} the rows by {'the join' if joined else 'equality'}, so {_they(equal)} first")
+    for column, role in rest:
+        if role.ordered:
+            parts.append(f"{column.name} gives the order asked for, so that no sort is needed")
+        elif role.ranged:
+            parts.append(f"{column.name} narrows them down as a range")
+        elif role.grouped:
+            parts.append(f"{column.name} brings equal values together for GROUP BY")
+        elif role.joined or role.equality:
+            parts.append(f"{column.name} narrows them down further")
+        else:
+            parts.append(f"{column.name} is read from the index instead of the table")
+    text = f"{'; '.join(parts)}."
+    text = text[0].upper() + text[1:] if text.startswith("the ") else text
+    if definition.include:
+        verb = "is" if len(definition.include) == 1 else "are"
+        text += f" {and_list(definition.include)} {verb} included, so that the table itself need not be read."
+    if definition.predicate:
+        text += f" Only rows with {definition.predicate} are in it: it stays small, and other writes do not touch it."
+    if foreign_keys:
+        which = and_list([k.rpartition(".")[2] for k in foreign_keys])
+        text += f" Deleting or changing a referenced row needs it to check {which}."
+    return text
+
+
+def _other_method(definition: IndexDefinition) -> str:
+    name = definition.columns[0].name
+    match definition.method:
+        case "gin":
+            return f"A GIN index finds what the values of {name} contain, which a B-tree cannot."
+        case "brin":
+            return f"The rows lie in the order of {name}, so a BRIN index of a few pages tells which blocks to read."
+        case "gist":
+            return f"A GiST index finds what overlaps or lies near in {name}, which a B-tree cannot."
+        case method:
+            return f"A {method} index on {name} serves it."
+
+
+def _roles(definition: IndexDefinition, sqls: Sequence[str], facts: SchemaFacts) -> dict[str, _Roles]:
+    found: dict[str, dict[str, bool]] = {}
+
+    def note(column: str, role: str) -> None:
+        found.setdefault(column, {})[role] = True
+
+    table = definition.table
+    for sql in sqls:
+        for block in query_blocks(sql, facts):
+            for use in block.tables:
+                known = facts.find_table(use.name, use.schema or None)
+                if known is None or known.oid != table.oid:
+                    continue
+                for predicate in use.predicates:
+                    if role := _role(predicate):
+                        note(predicate.column, role)
+                for term in block.order_by:
+                    if term.alias == use.alias and term.column:
+                        note(term.column, "ordered")
+                for grouped in (*block.group_by, *block.distinct_on):
+                    if grouped.alias == use.alias:
+                        note(grouped.column, "grouped")
+    return {name: _Roles(**roles) for name, roles in found.items()}
+
+
+def _role(predicate: Predicate) -> str | None:
+    if predicate.joined is not None and predicate.is_bare:
+        return "joined"
+    if predicate.is_equality:
+        return "equality"
+    return "ranged" if predicate.is_range else None
+
+
+def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFacts) -> dict[str, Any]:
+    chosen, definition = proposal.chosen, proposal.chosen.index.definition
+    table, id_ = definition.table, proposal.chosen.index.id
+    used_by = {e.statement for e in proposal.effects}
+    replaced = [
+        d for d in advice.selection.dropped if d.table.oid == table.oid and definition.body() in d.reason
+    ]  # fmt: skip
+    writes = [table.inserted_rows_per_day, table.updated_rows_per_day, table.deleted_rows_per_day]
+    return {
+        "planner": advice.planner,
+        "worth_per_day": chosen.worth,
+        "write_cost_per_day": chosen.write_cost_per_day,
+        "writes_per_day": sum(w or 0.0 for w in writes) if any(w is not None for w in writes) else None,
+        "build_time_s": build_time_s(definition, table.rows or 0.0),
+        "statements": [
+            {
+                "fingerprint": e.statement,
+                "cost_before": e.cost_before,
+                "cost_after": e.cost_after,
+                "change": e.change.summary if e.change else "",
+            }
+            for e in proposal.effects[:MOST_STATEMENTS]
+        ],
+        "hurt": [
+            {"fingerprint": h.statement, "cost_before": h.before, "cost_after": h.after}
+            for h in advice.selection.hurt
+            if h.statement in used_by
+        ],
+        "at_risk": [
+            {"fingerprint": r.statement, "reason": r.reason} for r in advice.selection.at_risk if id_ in r.indexes
+        ],
+        "makes_redundant": [
+            {"index": f"{d.index.schema}.{d.index.name}", "reason": d.reason, "ddl": drop_index(d.index, d.table).text}
+            for d in replaced
+        ],
+    }
+
+
+def _they(items: Sequence[Any]) -> str:
+    return "it comes" if len(items) == 1 else "they come"
+

@@ -1,0 +1,142 @@
+"""The advisor at work for one database: the recorded workload through the twin, and what is kept of the answer.
+
+Kept are the suggestions with their evidence, the curve of gain against megabytes (``AdviceRun.result``: what
+``advice/show.py`` writes, with "curve"), and for each plan in the store whether the twin plans alike.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import F
+
+from analyzer import schedule
+from analyzer.advice.planned import planned_suggestions
+from analyzer.advice.planner import Refused
+from analyzer.advice.select import Options
+from analyzer.advice.show import advice_as_json, curve_as_json
+from analyzer.advice.suggest import WorkloadStatement, suggest_indexes
+from analyzer.advising import ProvedAdvice, advise, chosen_values, second_opinion
+from analyzer.errors import BadInput, MonitoredServerError
+from analyzer.facts import SchemaFacts
+from analyzer.models import AdviceRun, Database, PlanRecord, Server
+from analyzer.monitored.hypothetical import hypothetical_planner
+from analyzer.runtime.processes import RuntimeFailure
+from analyzer.store import findings, parameters, suggestions
+from analyzer.store.servers import connection_settings
+from analyzer.twin import Twin, lease
+from analyzer.twin.compare import compare_with_server
+
+logger = logging.getLogger(__name__)
+
+MOST_STATEMENTS = 1_000  # advised on in one run, the dearest first
+MOST_COMPARED = 500  # plans of the store that the twin is asked for in one run
+CURRENT_FOR = 4  # runs: after so many that failed, rules speak again
+Values = PlanRecord.Values
+
+
+def is_current(server: Server, database: Database, now: datetime) -> bool:
+    """Whether the suggestions are a planner's, and not too old."""
+    run = AdviceRun.objects.filter(database=database, made_at__isnull=False).only("made_at").first()
+    age = timedelta(seconds=CURRENT_FOR * schedule.interval_s(server, "advise"))
+    return run is not None and run.made_at is not None and now - run.made_at < age
+
+
+def advise_database(
+    server: Server, database: Database, recorded: Sequence[WorkloadStatement], facts: SchemaFacts, now: datetime
+) -> str:
+    """One run; a note for the server's page. Raises MonitoredServerError where the server cannot be read."""
+    if not recorded:
+        return "waiting for statements"
+    if not facts.statistics_readable:
+        return _failed(database, now, "The login may not read the tables' statistics: no plan can be made without them")
+    workload = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
+    begun = time.monotonic()
+    try:
+        with lease(connection_settings(server), settings.VAR_DIR, is_watched=True) as twin:
+            advice = advise(twin, workload, facts, Options(), now=now, with_curve=True)
+            missing = [f"The twin lacks {m}" for m in twin.missing]
+            _compare_plans(twin, database, facts, now)
+    except (RuntimeFailure, BadInput) as problem:
+        return _failed(database, now, str(problem))
+    if advice.not_planned:
+        advice = _ask_the_server(server, advice, workload, facts)
+    result = advice_as_json(advice, missing) | {"curve": curve_as_json(advice)}
+    found = findings.open_findings(database)
+    kept, evidence = planned_suggestions(advice, suggest_indexes(workload, facts, found), workload, facts, found)
+    suggestions.keep_suggestions(database, kept, evidence=evidence, now=now)
+    AdviceRun.objects.update_or_create(
+        database=database,
+        defaults={
+            "made_at": now,
+            "tried_at": now,
+            "problem": "",
+            "duration_s": time.monotonic() - begun,
+            "statements": len(workload),
+            "candidates": advice.candidates,
+            "plans_made": advice.selection.plans_made,
+            "result": result,
+        },
+    )
+    return ""
+
+
+def _failed(database: Database, now: datetime, problem: str) -> str:
+    AdviceRun.objects.update_or_create(database=database, defaults={"tried_at": now, "problem": problem})
+    return problem
+
+
+def _ask_the_server(
+    server: Server, advice: ProvedAdvice, workload: Sequence[WorkloadStatement], facts: SchemaFacts
+) -> ProvedAdvice:
+    """HypoPG's opinion on what the twin could not plan, where it is installed."""
+    if "hypopg" not in facts.extensions or server.explain_mode == Server.ExplainMode.OFF:
+        return advice
+    try:
+        with hypothetical_planner(connection_settings(server), facts, facts.search_path) as planner:
+            return advice if isinstance(planner, Refused) else second_opinion(advice, planner, workload, facts)
+    except MonitoredServerError as problem:
+        logger.warning("HypoPG of server %s was not asked: %s", server.slug, problem)
+        return advice
+
+
+def _compare_plans(twin: Twin, database: Database, facts: SchemaFacts, now: datetime) -> None:
+    """For each statement's newest plans: does the twin plan the same?"""
+    changed = []
+    for record in _plans_to_compare(database):
+        values: tuple[str | None, ...] | None = None
+        sql = record.statement.normalized_sql
+        with _unless_it_fails(record):
+            if record.values_source == Values.SAMPLED:
+                samples = parameters.samples_of(record.statement, database)
+                if not samples:
+                    continue
+                sql = samples[0]
+            elif record.values_source in (Values.TYPICAL, Values.RARE):
+                values = chosen_values(twin, sql, facts, now).get(record.values_source)
+                if values is None:
+                    continue
+            answer = compare_with_server(twin, sql, values, record.plan)
+            verdict = f"not planned: {answer.reason}" if isinstance(answer, Refused) else answer.verdict
+            record.twin_verdict, record.twin_asked_at = verdict[:300], now
+            changed.append(record)
+    PlanRecord.objects.bulk_update(changed, ["twin_verdict", "twin_asked_at"], batch_size=100)
+
+
+def _plans_to_compare(database: Database) -> Iterator[PlanRecord]:
+    """The newest plan of each statement, those not asked for longest first."""
+    plans = PlanRecord.objects.filter(database=database)
+    newest = plans.order_by("statement_id", "-last_seen").distinct("statement_id")
+    waiting = PlanRecord.objects.filter(pk__in=newest.values("pk")).select_related("statement")
+    yield from waiting.order_by(F("twin_asked_at").asc(nulls_first=True), "pk")[:MOST_COMPARED]
+
+
+@contextmanager
+def _unless_it_fails(record: PlanRecord) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError) as error:  # a plan that cannot be read, or values that do not fit any more
+        logger.warning("plan %s was not compared: %s", record.pk, type(error).__name__)
