@@ -301,7 +301,8 @@ def libpq_parameters(
         "tcp_user_timeout": 15_000,
         # nothing from our own machine's environment or home directory
         "options": "",
-        "passfile": os.devnull,
+        # a path that cannot exist: about one that is no plain file libpq warns on stderr
+        "passfile": f"{os.devnull}/none",
         "gssencmode": "disable",
     }
     if settings.hostaddrs:  # checked by the address policy; the name stays for TLS
