@@ -13,6 +13,7 @@ from analyzer.store.partitions import floor_to
 from analyzer.store.rollups import roll_up
 from bench.history import fresh_hour, profile, thirty_days
 from bench.results import Context, Result, cpu_ms, median, p95, times_ms
+from dashboard import charts
 
 TIMES = 11
 NEEDED = ("calls", "total_exec_time_us", "rows", "shared_read_blocks", "shared_hit_blocks")
@@ -31,7 +32,7 @@ def measure(context: Context) -> list[Result]:
                 server, w, order_by="calls", filters={"search": "group by"}
             ),
             "load of the server over time": lambda w=window: reading.server_timeline(server, w),
-            "one statement over time": lambda w=window: reading.statement_timeline(statement, w),
+            "one statement over time": lambda w=window: reading.statement_timeline(statement, w, charts.NEEDED),
             "the same with their sparklines": lambda w=window: with_sparklines(server, w),
         }
         for what, ask in asked.items():

@@ -21,6 +21,7 @@ from dashboard.templatetags.quantities import quantity
 Figure = dict[str, Any]
 Value = Literal["load", "mean_exec_time_ms"]
 SHORTEST_AXIS = timedelta(minutes=5)
+NEEDED = ("calls", "total_exec_time_us")  # of a timeline
 MOST_TABLE_ROWS = 25  # of the chart in words: what a person may listen to
 
 

@@ -1,6 +1,6 @@
 """Figures over time for charts. A bucket that was not measured is None, one without calls is 0. A few queries each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -110,12 +110,15 @@ def server_timeline(server: Server, window: Window) -> Timeline:
     buckets = []
     for at in window.bucket_starts(step):
         covered_s, *sums = found.get(int(at.timestamp()), (0.0, *[None] * len(CHARTED)))
-        buckets.append(_bucket(at, float(covered_s), sums))
+        buckets.append(_bucket(at, float(covered_s), dict(zip(CHARTED, sums, strict=True))))
     return Timeline(step, buckets, _gaps(server.pk, window))
 
 
-def statement_timeline(statement: Statement, window: Window) -> Timeline:
-    """One statement, whoever ran it. At most five queries, whatever the window."""
+def statement_timeline(statement: Statement, window: Window, columns: Sequence[str] = CHARTED) -> Timeline:
+    """One statement, whoever ran it. At most five queries, whatever the window.
+
+    ``columns``: of CHARTED, what is wanted; the others are None. Every one is decoded for thousands of points.
+    """
     server_id = statement.server_id
     step = window.step_for(statement.server.sample_interval_s)
     entry_ids = list(statement.entries.values_list("pk", flat=True))
@@ -124,20 +127,20 @@ def statement_timeline(statement: Statement, window: Window) -> Timeline:
         step = max(step, 86_400 if by_day else 3600)
     starts = _starts(window, step)
     covered = _covered(server_id, starts, step, _sums_from(window) if by_hour else window.start, window.end)
-    sums = np.zeros((len(starts), len(CHARTED)), dtype=np.int64)
+    sums = np.zeros((len(starts), len(columns)), dtype=np.int64)
     if by_hour:
         ids = np.array(sorted(entry_ids), dtype=np.int64)
-        spans = read_spans(statement.server, window, CHARTED, days=by_day, entry_ids=ids.tolist())
-        for at_us, values in _times(spans, ids, CHARTED):
+        spans = read_spans(statement.server, window, columns, days=by_day, entry_ids=ids.tolist())
+        for at_us, values in _times(spans, ids, columns):
             bucket = (at_us // 1_000_000 - starts[0]) // step
             inside = (bucket >= 0) & (bucket < len(starts))
             np.add.at(sums, bucket[inside], values[inside])
     else:
-        points = read_points(server_id, window.start, window.end, CHARTED, entry_ids)
+        points = read_points(server_id, window.start, window.end, columns, entry_ids)
         np.add.at(sums, (points.taken_at_us // 1_000_000 - starts[0]) // step, points.values)
     buckets = [
-        _bucket(datetime.fromtimestamp(s, tz=UTC), float(c), [int(v) for v in row] if c else [None] * len(CHARTED))
-        for s, c, row in zip(starts.tolist(), covered.tolist(), sums, strict=True)
+        _bucket(datetime.fromtimestamp(s, tz=UTC), c, dict(zip(columns, row, strict=True)) if c else {})
+        for s, c, row in zip(starts.tolist(), covered.tolist(), sums.tolist(), strict=True)
     ]
     return Timeline(step, buckets, _gaps(server_id, window))
 
@@ -224,19 +227,19 @@ def _covered(
     return covered
 
 
-def _bucket(at: datetime, covered_s: float, sums: Sequence[int | None]) -> Bucket:
-    calls, time_us, rows, hit, read, temp, read_time_us, wal = sums
+def _bucket(at: datetime, covered_s: float, sums: Mapping[str, int | None]) -> Bucket:
+    time_us, read_time_us = sums.get("total_exec_time_us"), sums.get("shared_read_time_us")
     return Bucket(
         at=at,
         covered_s=covered_s,
-        calls=calls,
+        calls=sums.get("calls"),
         total_exec_time_ms=None if time_us is None else time_us / 1000,
-        rows=rows,
-        shared_hit_blocks=hit,
-        shared_read_blocks=read,
-        temp_written_blocks=temp,
+        rows=sums.get("rows"),
+        shared_hit_blocks=sums.get("shared_hit_blocks"),
+        shared_read_blocks=sums.get("shared_read_blocks"),
+        temp_written_blocks=sums.get("temp_written_blocks"),
         shared_read_time_ms=None if read_time_us is None else read_time_us / 1000,
-        wal_bytes=wal,
+        wal_bytes=sums.get("wal_bytes"),
     )
 
 

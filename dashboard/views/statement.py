@@ -77,7 +77,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "windows": choices(window),
         "window_name": window.key,
         "totals": _summary(totals, page.covered_s),
-        "timeline": charts.statement_load(statement_timeline(found, window), found.server.created_at),
+        "timeline": charts.statement_load(statement_timeline(found, window, charts.NEEDED), found.server.created_at),
         "findings": is_open,
         "hidden_findings": len(findings) - len(is_open),
         "suggestions": suggestions,

@@ -127,6 +127,18 @@ def test_timelines_hold_every_call_once(day, key, django_assert_max_num_queries)
     assert {b.mean_exec_time_ms for b in of_statement.buckets if b.calls} == {1.5}
 
 
+@pytest.mark.parametrize("key", list(reading.SPANS))
+def test_a_timeline_of_some_columns_says_the_same_in_them(day, key):
+    window = reading.Window.last(key, day.now)
+    lookup = Statement.objects.select_related("server").get(normalized_sql=LOOKUP)
+    whole = reading.statement_timeline(lookup, window)
+    part = reading.statement_timeline(lookup, window, ("calls", "total_exec_time_us"))
+    assert [(b.at, b.covered_s, b.calls, b.load) for b in part.buckets] == [
+        (b.at, b.covered_s, b.calls, b.load) for b in whole.buckets
+    ]
+    assert {b.rows for b in part.buckets} == {None}
+
+
 def test_what_was_not_measured_is_unknown_not_zero(day):
     timeline = reading.server_timeline(day.server, reading.Window.last("24h", day.now))
     assert timeline.buckets[0].calls is None
