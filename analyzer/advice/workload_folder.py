@@ -67,7 +67,7 @@ def read_statement(sql: str, label: str) -> FileStatement | str:
     """One statement that has a plan, or the sentence why it has none."""
     statements = parse(sql)
     if isinstance(statements, Unparsable):
-        return _syntax_error(sql) or statements.reason
+        return syntax_error(sql) or statements.reason
     parsed = parse_statement(sql)
     if parsed.statement_count > 1:
         return f"It holds {parsed.statement_count} statements; write each into a file of its own."
@@ -89,7 +89,7 @@ def _statement(file: Path, weight: float) -> FileStatement | str:
     return FileStatement(read.label, read.sql, read.kind, weight)
 
 
-def _syntax_error(sql: str) -> str | None:
+def syntax_error(sql: str) -> str | None:
     """PostgreSQL's own words and the line they are about."""
     try:
         pglast.parse_sql(sql)

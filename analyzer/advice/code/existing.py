@@ -13,6 +13,11 @@ def definition_of(index: IndexFacts, table: TableFacts) -> IndexDefinition | Non
     node = single_statement(index.definition)
     if isinstance(node, Unparsable) or not isinstance(node, ast.IndexStmt):
         return None
+    return definition_from(node, table)
+
+
+def definition_from(node: Node, table: TableFacts) -> IndexDefinition | None:
+    """What a CREATE INDEX statement (IndexStmt) says; None as for ``definition_of``."""
     if node.tableSpace or node.nulls_not_distinct:
         return None
     columns = [_column(element) for element in node.indexParams or ()]
