@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from analyzer.errors import StatementCancelled
+from analyzer.errors import BadInput, StatementCancelled
 from analyzer.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.search_path import application_search_path
@@ -59,6 +59,15 @@ def read_schema(conn: MonitoredConnection) -> SchemaFacts:
         statistics_readable=readable,
         extensions=tuple(database.extensions),
     )
+
+
+def need_statistics(facts: SchemaFacts) -> None:
+    """Raises BadInput where the login may not read pg_stats: without them every plan would be a guess."""
+    if not facts.statistics_readable:
+        raise BadInput(
+            f"This login may not read the statistics of database {facts.database!r}, without which no plan can be"
+            " made; grant it SELECT on the tables (pg_read_all_data)."
+        )
 
 
 def read_column_values(

@@ -17,8 +17,7 @@ from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.workload_folder import read_workload_folder
 from analyzer.advising import advise
 from analyzer.errors import BadInput, PgLoupeError
-from analyzer.facts import SchemaFacts
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog import need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.workload import read_recorded_workload
@@ -77,7 +76,7 @@ class Command(BaseCommand):
                     "pg_stat_statements holds no statement of this database that has a plan; let the application run"
                     " for a while, or give --workload."
                 )
-            _need_statistics(facts)
+            need_statistics(facts)
             bar.set_description("Making the twin")
             with lease(server, settings.VAR_DIR) as twin:
                 bar.set_description("Planning")
@@ -123,11 +122,3 @@ def _recorded(connection: Any, most: int) -> list[WorkloadStatement]:
         )
         for s in read_recorded_workload(connection, most=most)
     ]
-
-
-def _need_statistics(facts: SchemaFacts) -> None:
-    if not facts.statistics_readable:
-        raise BadInput(
-            f"This login may not read the statistics of database {facts.database!r}, without which no plan can be"
-            " made; grant it SELECT on the tables (pg_read_all_data)."
-        )

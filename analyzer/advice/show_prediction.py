@@ -1,0 +1,138 @@
+"""Predictions as a report for a terminal and as JSON for scripts (docs/cli.md)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analyzer.advice.show import MB
+from analyzer.plans import Plan
+from analyzer.plans.show import plan_as_json
+from analyzer.predicting import LikedIndex, NotPredicted, Prediction, TableRead
+
+FORMAT = 1
+MOST_SQL = 100  # characters of a statement in the report for a terminal
+
+
+@dataclass(frozen=True, slots=True)
+class InFile:
+    """``line``: of the file, from 1 on, where the statement begins."""
+
+    line: int
+    found: Prediction | NotPredicted
+
+
+def predictions_as_text(predictions: Sequence[InFile], problems: Sequence[str] = ()) -> str:
+    parts = [_one(number, each) for number, each in enumerate(predictions, start=1)]
+    if problems:
+        parts.append(["Left out:", *(f"   {problem}" for problem in problems)])
+    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+
+
+def predictions_as_json(predictions: Sequence[InFile], problems: Sequence[str] = ()) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "statements": [{"line": each.line, **_as_json(each.found)} for each in predictions],
+        "problems": list(problems),
+    }
+
+
+def _one(number: int, each: InFile) -> list[str]:
+    found = each.found
+    lines = [f"{number}. line {each.line}: {_short(found.sql)}"]
+    if isinstance(found, NotPredicted):
+        return [*lines, f"   Not planned: {found.reason}"]
+    values = "planned without values" if found.values == "generic" else "planned with its values"
+    rows = found.plan.root.plan_rows or 0
+    lines += [f"   Cost {found.total_cost:,.0f}, {rows:,.0f} {'row' if rows == 1 else 'rows'} expected, {values}.", ""]
+    lines += [f"   {line}" for line in _tree(found.plan)]
+    lines += ["", *(f"   {read_words(read)}." for read in found.reads)]
+    for finding in found.findings:
+        lines.append(f"   {finding.severity.name.lower()} {finding.code}: {finding.message} {finding.hint}")
+    lines.append("")
+    if not found.likes:
+        return [*lines, f"   No index to suggest: {found.why_none}"]
+    for liked in found.likes:
+        lines += [f"   {statement};" for statement in liked.ddl.statements]
+    size_bytes = sum(liked.size_bytes for liked in found.likes)
+    before, after = found.cost_without or 0.0, found.cost_with or 0.0
+    what = f"{found.change.summary}. " if found.change else ""
+    lines.append(
+        f"   {what}With {'it' if len(found.likes) == 1 else 'them'} ({size_bytes / MB:,.1f} MB) the cost falls from"
+        f" {before:,.0f} to {after:,.0f}."
+    )
+    return [*lines, f"   {found.at_risk}"] if found.at_risk else lines
+
+
+def read_words(read: TableRead) -> str:
+    """ "Seq Scan on public.orders: 12 of about 1,200,000 rows expected"."""
+    using = f" using {', '.join(read.indexes)}" if read.indexes else ""
+    where = f"{read.partitions} partitions of {read.table}" if read.partitions > 1 else read.table
+    of = "" if read.table_rows is None else f" of about {read.table_rows:,.0f}"
+    return f"{read.node_type} on {where}{using}: {read.plan_rows:,.0f}{of} rows expected"
+
+
+def _tree(plan: Plan) -> list[str]:
+    """Cost and rows before each node."""
+    rows = [("cost", "rows", "node")]
+    for node in plan:
+        subplan = f"{node.subplan_name}: " if node.subplan_name else ""
+        label = f"Parallel {node.label}" if node.is_parallel_aware else node.label
+        arrow = "  " * node.depth + ("-> " if node.parent else "")
+        rows.append((f"{node.total_cost or 0:,.0f}", f"{node.plan_rows or 0:,.0f}", f"{arrow}{subplan}{label}"))
+    cost, count = (max(len(row[at]) for row in rows) for at in (0, 1))
+    return [f"{row[0]:>{cost}}  {row[1]:>{count}}  {row[2]}" for row in rows]
+
+
+def _short(sql: str) -> str:
+    text = " ".join(sql.split())
+    return text if len(text) <= MOST_SQL else f"{text[: MOST_SQL - 3]}..."
+
+
+def _as_json(found: Prediction | NotPredicted) -> dict[str, Any]:
+    if isinstance(found, NotPredicted):
+        return {"sql": found.sql, "problem": found.reason}
+    return {
+        "sql": found.sql,
+        "problem": None,
+        "kind": found.kind,
+        "values": found.values,
+        "total_cost": found.total_cost,
+        "plan_rows": found.plan.root.plan_rows,
+        "plan": plan_as_json(found.plan)["nodes"],
+        "explain": found.plan_json,
+        "reads": [
+            {
+                "table": read.table,
+                "node_type": read.node_type,
+                "indexes": list(read.indexes),
+                "plan_rows": read.plan_rows,
+                "table_rows": read.table_rows,
+                "partitions": read.partitions,
+            }
+            for read in found.reads
+        ],
+        "findings": [
+            {"code": f.code, "severity": f.severity.name.lower(), "message": f.message, "hint": f.hint}
+            for f in found.findings
+        ],
+        "indexes": [_index(liked) for liked in found.likes],
+        "cost_before": found.cost_without,
+        "cost_after": found.cost_with,
+        "change": found.change.summary if found.change else None,
+        "why_no_index": found.why_none,
+        "at_risk": found.at_risk,
+    }
+
+
+def _index(liked: LikedIndex) -> dict[str, Any]:
+    return {
+        "name": liked.ddl.name,
+        "table": liked.table,
+        "definition": liked.definition,
+        "statements": list(liked.ddl.statements),
+        "undo_statements": list(liked.ddl.undo_statements),
+        "size_bytes": liked.size_bytes,
+    }
+
+
+__all__ = ["InFile", "predictions_as_json", "predictions_as_text", "read_words"]

@@ -1,0 +1,131 @@
+"""`manage.py predict DSN FILE`: plans of new or changed SQL on production statistics, without touching production."""
+
+import json
+import math
+import os
+import sys
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from analyzer.advice.show_prediction import InFile, predictions_as_json, predictions_as_text
+from analyzer.errors import BadInput, PgLoupeError
+from analyzer.monitored.catalog import need_statistics, read_schema
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.predicting import NotPredicted, predict
+from analyzer.statements.split import Piece, split_statements
+from analyzer.twin import lease
+
+MOST_STATEMENTS = 1_000
+MOST_BYTES = 10_000_000
+
+
+class Command(BaseCommand):
+    help = (
+        "Plan new or changed SQL on a database's statistics and say which indexes it would like: on a private copy"
+        " without rows; nothing is sent to the server. Exit code 0: fine, 1: a plan's cost is above --fail-on-cost,"
+        " 2: it could not be done."
+    )
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("dsn", nargs="?", help="postgresql://user:password@host/dbname; also from PGLOUPE_DSN")
+        parser.add_argument("file", help="one or more statements; - reads standard input")
+        parser.add_argument("--format", choices=("text", "json"), default="text")
+        parser.add_argument(
+            "--fail-on-cost", type=float, metavar="N",
+            help="exit with 1 where a plan costs more than N of the planner's units, or cannot be made",
+        )  # fmt: skip
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            limit = _limit(options["fail_on_cost"])
+            found, problems = self.predictions(options["dsn"] or os.environ.get("PGLOUPE_DSN", ""), options["file"])
+        except PgLoupeError as problem:
+            raise CommandError(str(problem), returncode=2) from problem
+        if options["format"] == "json":
+            self.stdout.write(json.dumps(predictions_as_json(found, problems), indent=2))
+        else:
+            self.stdout.write(predictions_as_text(found, problems), ending="")
+        not_planned = [each for each in found if isinstance(each.found, NotPredicted)]
+        if len(not_planned) == len(found):
+            raise CommandError(_nothing_planned(not_planned), returncode=2)
+        if limit is not None and (failing := _failing(found, limit)):
+            raise CommandError(failing, returncode=1)
+
+    def predictions(self, dsn: str, file: str) -> tuple[list[InFile], list[str]]:
+        if not dsn:
+            raise BadInput("Name the database: manage.py predict postgresql://user:password@host/dbname FILE")
+        pieces = _pieces(file)
+        server = ConnectionSettings.from_dsn(dsn, allow_local=True)
+        with self.progress(len(pieces)) as bar:
+            bar.set_description("Reading the schema")
+            with connect(server) as connection:
+                facts = read_schema(connection)
+            need_statistics(facts)
+            bar.set_description("Making the twin")
+            with lease(server, settings.VAR_DIR) as twin:
+                bar.set_description("Planning")
+                found = []
+                for piece in pieces:
+                    as_in_file = "\n" * (piece.line - 1) + piece.sql  # so that PostgreSQL's words name the file's line
+                    found.append(InFile(piece.line, predict(twin, facts, as_in_file, now=datetime.now(UTC))))
+                    bar.update()
+                return found, [f"The twin lacks {missing}" for missing in twin.missing]
+
+    def progress(self, total: int) -> "tqdm[Any]":
+        """On a terminal only; on the way of errors, so that output can be piped."""
+        return tqdm(total=total, bar_format="{desc:<20}|{bar:30}| {n}/{total} {elapsed}", leave=False, disable=None)
+
+
+def _limit(cost: float | None) -> float | None:
+    if cost is not None and not (cost > 0 and math.isfinite(cost)):
+        raise BadInput(f"--fail-on-cost is {cost:g}; give a cost above 0, or leave it out.")
+    return cost
+
+
+def _pieces(file: str) -> list[Piece]:
+    name = "Standard input" if file == "-" else file
+    try:
+        data = sys.stdin.buffer.read(MOST_BYTES + 1) if file == "-" else Path(file).read_bytes()
+        text = data.decode("utf-8-sig")
+    except OSError as problem:
+        raise BadInput(f"Cannot read {file}: {problem.strerror}.") from problem
+    except UnicodeDecodeError as problem:
+        raise BadInput(f"{name} is not UTF-8 text.") from problem
+    if len(data) > MOST_BYTES:
+        raise BadInput(f"{name} is larger than {MOST_BYTES // 1_000_000} MB.")
+    if "\0" in text:
+        raise BadInput(f"{name} holds a NUL character, so it is no SQL.")
+    pieces = split_statements(text)
+    if not pieces:
+        raise BadInput(f"{name} holds no statement.")
+    if len(pieces) > MOST_STATEMENTS:
+        raise BadInput(f"{name} holds {len(pieces):,} statements; at most {MOST_STATEMENTS:,} are planned at a time.")
+    return pieces
+
+
+def _failing(found: list[InFile], limit: float) -> str | None:
+    """The first of those above the limit, and how many more there are."""
+    said = []
+    for each in found:
+        if isinstance(each.found, NotPredicted):
+            said.append(f"The statement in line {each.line} could not be planned: {each.found.reason}")
+        elif each.found.total_cost > limit:
+            cost = each.found.total_cost
+            said.append(f"The statement in line {each.line} costs {cost:,.0f}, which is more than {limit:,.0f}.")
+    if not said:
+        return None
+    return said[0] if len(said) == 1 else f"{said[0]} {len(said) - 1} more {'fails' if len(said) == 2 else 'fail'}."
+
+
+def _nothing_planned(found: list[InFile]) -> str:
+    first = found[0]
+    reason = first.found.reason if isinstance(first.found, NotPredicted) else ""
+    return f"No statement could be planned; the first, in line {first.line}: {reason}"

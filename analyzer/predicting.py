@@ -1,0 +1,188 @@
+"""A statement that does not run yet: its plan on production statistics, and the indexes it would like.
+
+``manage.py predict`` and the query box ask alike. Nothing is sent to the monitored server.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from analyzer.advice.ddl import IndexDdl, create_index
+from analyzer.advice.enumerate import statement_candidates
+from analyzer.advice.planner import HypotheticalIndex, Query, Refused
+from analyzer.advice.select import Options, Selection, select
+from analyzer.advice.suggest import WorkloadStatement
+from analyzer.advice.workload_folder import read_statement
+from analyzer.advising import plannable_queries
+from analyzer.checks import Context, checks_on, run_checks
+from analyzer.facts import SchemaFacts, TableActivity, TableFacts
+from analyzer.findings import Finding
+from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
+from analyzer.plans.compare import PlanChange
+from analyzer.plans.scans import partitioned_table
+from analyzer.statements.preparable import preparable_sql
+from analyzer.twin import Twin
+from analyzer.whatif import explained_change
+
+SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Tid Range Scan", "Sample Scan")
+LEAST_GAIN = 0.05  # of the statement's cost; judgement: an index that saves less is not worth its writes
+OPTIONS = Options(propose_drops=False, least_gain_ratio=LEAST_GAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRead:
+    """One table as the plan reads it; its partitions read alike count as one.
+
+    ``plan_rows``: expected to come out, each time it is read; ``table_rows``: None where not known.
+    """
+
+    table: str
+    node_type: str
+    indexes: tuple[str, ...] = ()
+    plan_rows: float = 0.0
+    table_rows: float | None = None
+    partitions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LikedIndex:
+    ddl: IndexDdl
+    table: str
+    definition: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """``plan_json`` is EXPLAIN's object, with the values of the statement itself and no others.
+
+    ``values``: "given" (those in the text) or "generic" (it has ``$1``). ``cost_with`` and ``change``: with the indexes
+    it would like, over generic, typical and rare values where it has parameters, as ``cost_without`` is; None without
+    such indexes, and ``why_none`` says why. ``at_risk``: why it may run slower with them although planned cheaper.
+    """
+
+    sql: str
+    kind: str
+    values: str
+    plan_json: Mapping[str, Any]
+    plan: Plan
+    reads: tuple[TableRead, ...]
+    findings: tuple[Finding, ...]
+    likes: tuple[LikedIndex, ...] = ()
+    plan_with_json: Mapping[str, Any] | None = None
+    cost_without: float | None = None
+    cost_with: float | None = None
+    change: PlanChange | None = None
+    why_none: str | None = None
+    at_risk: str | None = None
+
+    @property
+    def total_cost(self) -> float:
+        return self.plan.root.total_cost or 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NotPredicted:
+    """``reason``: one sentence."""
+
+    sql: str
+    reason: str
+
+
+def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Prediction | NotPredicted:
+    """For any one statement; what it would cost in writes elsewhere is not weighed, since nobody knows its calls."""
+    read = read_statement(sql, "statement")
+    sql = sql.strip()
+    if isinstance(read, str):
+        return NotPredicted(sql, read)
+    statement = WorkloadStatement("statement", read.sql, calls_per_day=1.0, total_time_s_per_day=0.0, mean_time_ms=0.0)
+    queries, refused = plannable_queries(twin, [statement], facts, now)
+    if refused:
+        return NotPredicted(sql, refused["statement"])
+    generic = queries[0]
+    explained = twin.explain(generic)
+    if isinstance(explained, Refused):
+        return NotPredicted(sql, explained.reason)
+    try:
+        plan = parse_plan([explained])
+    except PlanError as error:
+        return NotPredicted(sql, str(error))
+    outcome = run_checks(checks_on(PlanNode, Plan), plan, Context(facts=facts, normalized_sql=generic.sql))
+    found = Prediction(
+        sql=read.sql,
+        kind=read.kind,
+        values="generic" if preparable_sql(read.sql).parameters else "given",
+        plan_json=explained,
+        plan=plan,
+        reads=tuple(_reads(plan, facts)),
+        findings=tuple(outcome.findings),
+    )
+    chosen = select(queries, statement_candidates(generic.sql, facts), twin, _without_writes(facts), OPTIONS)
+    return _with_likes(found, chosen, queries, twin, facts)
+
+
+def _with_likes(
+    found: Prediction, chosen: Selection, queries: Sequence[Query], twin: Twin, facts: SchemaFacts
+) -> Prediction:
+    if not chosen.chosen:
+        return replace(found, why_none=next((q.why_not for q in chosen.queries if q.why_not), None))
+    ids = [c.index.id for c in chosen.chosen]
+    # the generic plan may be one that stays as it is: what changes is told of the values that gain most
+    most = max(chosen.queries, key=lambda q: (q.weight * (q.before - q.after), q.key))
+    query = next(q for q in queries if q.key == most.key)
+    before, after = twin.explain(query), twin.explain(query, ids)
+    with_indexes = twin.explain(queries[0], ids)
+    return replace(
+        found,
+        likes=tuple(_liked([c.index for c in chosen.chosen], facts)),
+        plan_with_json=None if isinstance(with_indexes, Refused) else with_indexes,
+        cost_without=sum(q.weight * q.before for q in chosen.queries),
+        cost_with=sum(q.weight * q.after for q in chosen.queries),
+        change=None if isinstance(before, Refused) or isinstance(after, Refused) else explained_change(before, after),
+        at_risk=chosen.at_risk[0].reason if chosen.at_risk else None,
+    )
+
+
+def _without_writes(facts: SchemaFacts) -> SchemaFacts:
+    """Against one statement whose calls are not known, a day's writes would outweigh every gain."""
+
+    def unwritten(table: TableFacts) -> TableFacts:
+        return replace(
+            table,
+            activity=TableActivity(),
+            inserted_rows_per_day=None,
+            updated_rows_per_day=None,
+            deleted_rows_per_day=None,
+        )
+
+    return replace(facts, tables=tuple(map(unwritten, facts)))
+
+
+def _liked(indexes: Sequence[HypotheticalIndex], facts: SchemaFacts) -> Iterator[LikedIndex]:
+    names: set[str] = set()
+    for index in indexes:
+        ddl = create_index(index.definition, facts, names)
+        names.add(ddl.name)
+        table = index.definition.table
+        yield LikedIndex(ddl, table.qualified_name, index.definition.body(), index.size_bytes)
+
+
+def _reads(plan: Plan, facts: SchemaFacts) -> Iterator[TableRead]:
+    found: dict[tuple[str, str], TableRead] = {}
+    for node in plan:
+        if node.relation_name is None or node.node_type not in SCANS:
+            continue
+        table = facts.find_table(node.relation_name, node.schema)
+        top = partitioned_table(node, facts)
+        name = (top or table).qualified_name if top or table else node.table or node.relation_name
+        rows = (top or table).rows if top or table else None
+        indexes = {n.index_name for n in node.walk() if n.index_name} if node.node_type != "Seq Scan" else set()
+        before = found.get((name, node.node_type), TableRead(name, node.node_type, table_rows=rows))
+        found[name, node.node_type] = replace(
+            before,
+            indexes=tuple(sorted({*before.indexes, *indexes})),
+            plan_rows=before.plan_rows + (node.plan_rows or 0.0),
+            partitions=before.partitions + (top is not None),
+        )
+    yield from found.values()

@@ -1,0 +1,59 @@
+"""A file of SQL as its statements, by PostgreSQL's own scanner: one that is not valid does not spoil the others."""
+
+from dataclasses import dataclass
+
+import pglast
+from pglast import parser
+
+COMMENTS = ("C_COMMENT", "SQL_COMMENT")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """``line``: where its first word stands, from 1 on."""
+
+    line: int
+    sql: str
+
+
+def split_statements(text: str) -> list[Piece]:
+    """Between semicolons, comments before the first word left out. From a quote that nothing closes on, the rest is
+    one piece."""
+    found: list[Piece] = []
+    start = end = None
+
+    def close() -> None:
+        if start is not None and end is not None:
+            found.append(Piece(text.count("\n", 0, start) + 1, text[start:end]))
+
+    readable = _readable(text)
+    for token in pglast.scan(text[:readable]):
+        if token.name in COMMENTS:
+            continue
+        if token.name == "ASCII_59":
+            close()
+            start = end = None
+            continue
+        start = token.start if start is None else start
+        end = token.end + 1
+    if readable < len(text) and text[readable:].strip():
+        start = readable if start is None else start
+        end = len(text.rstrip())
+    close()
+    return found
+
+
+def _readable(text: str) -> int:
+    """How many characters the scanner takes."""
+    at = len(text)
+    while True:
+        try:
+            list(pglast.scan(text[:at]))
+            return at
+        except parser.ParseError as error:
+            found = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
+            if not 0 < found < at:
+                return 0
+            at = found
+        except (parser.Error, UnicodeEncodeError):
+            return 0

@@ -1,0 +1,174 @@
+"""What if these indexes were there, or those were gone: every statement of the workload that would change.
+
+``planner`` is the twin, so nothing is created and no server is asked.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.planner import HypotheticalIndex, Planned, Planner, Query, Refused
+from analyzer.advice.selection.bits import bits
+from analyzer.advice.selection.outcome import HURT
+from analyzer.advice.selection.relevance import indexes_by_query, root_oid
+from analyzer.advice.selection.shapes import exists_already
+from analyzer.errors import BadInput
+from analyzer.facts import IndexFacts, SchemaFacts
+from analyzer.plans import PlanError, parse_plan
+from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, plan_change
+
+
+@dataclass(frozen=True, slots=True)
+class TriedIndex:
+    """``exists_as``: the server's index that does this already; ``used_by``: the changed statements that use it."""
+
+    index: HypotheticalIndex
+    exists_as: IndexFacts | None = None
+    used_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedStatement:
+    """Cost of one call, over the values it was planned with; ``change`` is of those it matters most for.
+
+    ``before`` and ``after`` are EXPLAIN's objects of those values, which hold them: redact before showing.
+    """
+
+    statement: str
+    weight: float  # calls a day, corrected by how slow it really is
+    cost_before: float
+    cost_after: float
+    change: PlanChange | None
+    uses: tuple[int, ...]  # ids of the new indexes in its plans
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+    @property
+    def saved_per_day(self) -> float:
+        return self.weight * (self.cost_before - self.cost_after)
+
+    @property
+    def is_hurt(self) -> bool:
+        return self.cost_after > self.cost_before * (1 + HURT)
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """``cost_before`` and ``cost_after`` are per day, over the ``looked_at`` statements that read one of the tables."""
+
+    tried: tuple[TriedIndex, ...]
+    changes: tuple[ChangedStatement, ...]  # the greatest saving or loss a day first
+    statements: int
+    looked_at: int
+    cost_before: float
+    cost_after: float
+    refused: Mapping[str, str]  # statement -> why it cannot be planned with the change
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(t.index.size_bytes for t in self.tried if t.exists_as is None)
+
+
+def what_if(
+    planner: Planner,
+    queries: Sequence[Query],
+    adds: Sequence[IndexDefinition],
+    hidden_oids: Collection[int],
+    facts: SchemaFacts,
+) -> WhatIf:
+    """Raises BadInput for an index that cannot be created.
+
+    A query that reads none of the tables is not planned; the others are planned once with the change (what they cost
+    without it the planner knows already where they come from ``plannable_queries``). Two more plans for each statement
+    that changes tell what became of it.
+    """
+    made = _made(planner, adds)
+    ids, hidden = [index.id for index in made], frozenset(hidden_oids)
+    masks, tables = indexes_by_query(queries, [index.definition for index in made], facts)
+    losing = {root_oid(t, facts) for t in facts if any(index.oid in hidden for index in t.indexes)}
+    grouped: dict[str, list[_Asked]] = {}
+    refused: dict[str, str] = {}
+    for query, mask, read in zip(queries, masks, tables, strict=True):
+        shown = tuple(ids[number] for number in bits(mask))
+        if not shown and not (losing if read is None else losing & read):
+            continue
+        before, after = planner.plan(query), planner.plan(query, shown, hidden)
+        if isinstance(before, Refused) or isinstance(after, Refused):
+            refused[query.statement] = next(a.reason for a in (before, after) if isinstance(a, Refused))
+            continue
+        grouped.setdefault(query.statement, []).append(_Asked(query, shown, before, after))
+    changes = [change for asked in grouped.values() if (change := _change(planner, asked, hidden)) is not None]
+    changes.sort(key=lambda c: (-abs(c.saved_per_day), c.statement))
+    everything = [asked for some in grouped.values() for asked in some]
+    return WhatIf(
+        tried=tuple(_tried(index, changes, facts) for index in made),
+        changes=tuple(changes),
+        statements=len({q.statement for q in queries}),
+        looked_at=len(grouped),
+        cost_before=sum(a.query.weight * a.before.total_cost for a in everything),
+        cost_after=sum(a.query.weight * a.after.total_cost for a in everything),
+        refused=refused,
+    )
+
+
+def _made(planner: Planner, adds: Sequence[IndexDefinition]) -> list[HypotheticalIndex]:
+    found: dict[int, HypotheticalIndex] = {}
+    for definition, answer in zip(adds, planner.hypothesize(adds), strict=True):
+        if isinstance(answer, Refused):
+            raise BadInput(f"{definition.table.qualified_name} {definition.body()}: {answer.reason}")
+        found[answer.id] = answer
+    return list(found.values())
+
+
+def _tried(index: HypotheticalIndex, changes: Sequence[ChangedStatement], facts: SchemaFacts) -> TriedIndex:
+    used_by = tuple(c.statement for c in changes if index.id in c.uses)
+    return TriedIndex(index, exists_already(index.definition, facts), used_by)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One query without and with the change."""
+
+    query: Query
+    shown: tuple[int, ...]
+    before: Planned
+    after: Planned
+
+    @property
+    def matters(self) -> float:
+        return abs(self.query.weight * (self.before.total_cost - self.after.total_cost))
+
+    @property
+    def is_changed(self) -> bool:
+        before, after = self.before.total_cost, self.after.total_cost
+        return abs(after - before) > SAME_COST_RATIO * max(before, after)
+
+
+def _change(planner: Planner, asked: Sequence[_Asked], hidden: frozenset[int]) -> ChangedStatement | None:
+    """None where the cost stays the same with all the values it was planned with."""
+    if not any(a.is_changed for a in asked):
+        return None
+    weight = sum(a.query.weight for a in asked)
+    shares = [a.query.weight / weight if weight else 1 / len(asked) for a in asked]
+    most = max(asked, key=lambda a: (a.is_changed, a.matters, a.query.key))
+    before, after = planner.explain(most.query), planner.explain(most.query, most.shown, hidden)
+    plans = None if isinstance(before, Refused) or isinstance(after, Refused) else (before, after)
+    return ChangedStatement(
+        statement=most.query.statement,
+        weight=weight,
+        cost_before=sum(share * a.before.total_cost for share, a in zip(shares, asked, strict=True)),
+        cost_after=sum(share * a.after.total_cost for share, a in zip(shares, asked, strict=True)),
+        change=explained_change(*plans) if plans else None,
+        uses=tuple(sorted({id for a in asked for id in a.shown if id in a.after.used})),
+        before=plans[0] if plans else None,
+        after=plans[1] if plans else None,
+    )
+
+
+def explained_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> PlanChange | None:
+    """Of two objects of EXPLAIN; None where one cannot be read."""
+    try:
+        return plan_change(parse_plan([before]), parse_plan([after]))
+    except PlanError:
+        return None
