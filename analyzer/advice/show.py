@@ -1,10 +1,11 @@
 """Proved advice as a report for a terminal, as JSON for scripts (docs/cli.md) and as SQL to run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from analyzer.advice.ddl import drop_index, qualified
+from analyzer.advice.ddl import comment, drop_index
 from analyzer.advice.planned import suggestion_key
+from analyzer.advice.rollout import colons_apart
 from analyzer.advice.selection.result import DroppedIndex
 from analyzer.plans.compare import cost_words
 
@@ -13,47 +14,57 @@ if TYPE_CHECKING:
 
 MB = 1_000_000
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
+MOST_SQL = 70  # characters of a statement there
 FORMAT = 1
 
 
 def advice_as_sql(advice: "ProvedAdvice") -> str:
     """Runs as it is with psql -f: one statement at a time, outside a transaction."""
-    lines = [f"-- {line}" for line in _summary(advice)]
+    lines = [comment(line).rstrip() for line in _summary(advice)]
     for proposal in advice.proposals:
         chosen = proposal.chosen
-        lines += ["", f"-- {_megabytes(chosen.index.size_bytes)}, helps {len(chosen.statements)} statements"]
-        lines += [f"{statement};" for statement in proposal.ddl.statements]
+        helped = len(chosen.statements)
+        said = f"{_megabytes(chosen.index.size_bytes)}, helps {helped} {'statement' if helped == 1 else 'statements'}"
+        lines += ["", comment(said).rstrip(), *(f"{colons_apart(sql)};" for sql in proposal.ddl.statements)]
     for drop in advice.selection.dropped:
-        lines += ["", f"-- {drop.reason}"]
-        lines.append(f"DROP INDEX CONCURRENTLY IF EXISTS {qualified(drop.index.schema, drop.index.name)};")
+        lines += ["", comment(drop.reason).rstrip()]
+        lines += [f"{colons_apart(sql)};" for sql in drop_index(drop.index, drop.table).statements]
     return "\n".join(lines) + "\n"
 
 
-def advice_as_text(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> str:
+def advice_as_text(
+    advice: "ProvedAdvice", problems: Sequence[str] = (), texts: Mapping[str, str] | None = None
+) -> str:
+    """``texts``: SQL of statements whose names alone tell nobody what they are."""
+
+    def named(statement: str) -> str:
+        sql = " ".join((texts or {}).get(statement, "").split())
+        return f"{statement} {sql if len(sql) <= MOST_SQL else f'{sql[: MOST_SQL - 3]}...'}".rstrip()
+
     lines = _summary(advice)
     for number, proposal in enumerate(advice.proposals, start=1):
         chosen = proposal.chosen
         lines += ["", f"{number}. {_megabytes(chosen.index.size_bytes)}, evidence: planned"]
         lines += [f"   {statement};" for statement in proposal.ddl.statements]
         for effect in proposal.effects[:MOST_STATEMENTS]:
-            lines.append(f"   {effect.statement}: {_effect(effect)}")
+            lines.append(f"   {named(effect.statement)}: {_effect(effect)}")
         if (rest := len(proposal.effects) - MOST_STATEMENTS) > 0:
             lines.append(f"   and {rest} more statements")
         if chosen.write_cost_per_day > 0:
             lines.append(f"   Writes to it cost {chosen.write_cost_per_day:,.0f} a day in the planner's units.")
     for drop in advice.selection.dropped:
         lines += ["", f"Drop {drop.index.name} ({_megabytes(drop.freed_bytes)}): {drop.reason}"]
-        lines.append(f"   DROP INDEX CONCURRENTLY IF EXISTS {qualified(drop.index.schema, drop.index.name)};")
+        lines += [f"   {statement};" for statement in drop_index(drop.index, drop.table).statements]
     lines += _section("Dearer than before:", [
-        f"{h.statement}: cost {h.before:,.0f} becomes {h.after:,.0f}, {cost_words(h.before, h.after)}"
+        f"{named(h.statement)}: cost {h.before:,.0f} becomes {h.after:,.0f}, {cost_words(h.before, h.after)}"
         for h in advice.selection.hurt
     ])  # fmt: skip
     lines += _section("May run slower although the planner expects less:", [
-        f"{r.statement}: {r.reason}" for r in advice.selection.at_risk
+        f"{named(r.statement)}: {r.reason}" for r in advice.selection.at_risk
     ])  # fmt: skip
     without = [e for e in advice.effects if not e.indexes and e.why_not]
-    lines += _section("No index for:", [f"{e.statement}: {e.why_not}" for e in without])
-    lines += _section("Not planned:", [f"{key}: {why}" for key, why in sorted(advice.not_planned.items())])
+    lines += _section("No index for:", [f"{named(e.statement)}: {e.why_not}" for e in without])
+    lines += _section("Not planned:", [f"{named(key)}: {why}" for key, why in sorted(advice.not_planned.items())])
     lines += _section("Left out:", list(problems))
     return "\n".join(lines) + "\n"
 
@@ -154,15 +165,20 @@ def _summary(advice: "ProvedAdvice") -> list[str]:
     else:
         parts = [_many(count, "index", "indexes", "Create")] if count else []
         parts += [_many(drops, "index", "indexes", "drop" if parts else "Drop")] if drops else []
+        freed_bytes = sum(d.freed_bytes for d in selection.dropped)
+        sizes = [f"{_megabytes(selection.size_bytes)} more"] if count else []
+        sizes += [f"{_megabytes(freed_bytes)} less"] if drops else []
         first = (
-            f"{', '.join(parts)}: {_megabytes(selection.size_bytes)} more,"
-            f" planned cost {cost_words(selection.cost_before, selection.cost_after)}"
+            f"{', '.join(parts)}: {', '.join(sizes)}; planned {cost_words(selection.cost_before, selection.cost_after)}"
             f" ({selection.cost_ratio:.3f} of {selection.cost_before:,.0f})."
         )
-    bound = (
-        "" if selection.bound_ratio is None else f", within {selection.bound_ratio:.1%} of the best possible with them"
-    )
+    bound = "" if selection.bound_ratio is None or not advice.candidates else f", {bound_words(selection.bound_ratio)}"
     return [first, f"{advice.candidates} candidates, {selection.plans_made:,} plans made{bound}."]
+
+
+def bound_words(ratio: float) -> str:
+    """ "within 1.2 % of the best possible with these candidates"."""
+    return f"within {ratio * 100:.1f} % of the best possible with these candidates"
 
 
 def _effect(effect: "StatementEffect") -> str:

@@ -9,9 +9,10 @@ from analyzer.monitored.names import read_names
 from analyzer.monitored.statements import read_statement_counters, read_statement_texts
 from analyzer.readings import COUNTERS, KEY_DTYPE, is_ours
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.parse import parse_statement
+from analyzer.statements.parse import ParsedStatement, parse_statement
 from analyzer.statements.secrets import redact_sql
 
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "pg_toast"})
 DAY_S = 86_400
 # A workload of less than this is taken as if it had run that long: a reset a minute ago says nothing of a day.
 SHORTEST_SPAN_S = 3_600
@@ -48,7 +49,7 @@ def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[Reco
         print_ = fingerprint(text.text)
         redacted = None if is_ours(text.text) else redact_sql(text.text or "")
         parsed = parse_statement(redacted)
-        if print_ is None or redacted is None or not parsed.is_plannable:
+        if print_ is None or redacted is None or not parsed.is_plannable or not _reads_own_tables(parsed):
             continue
         at = position[text.role_oid, text.database_oid, text.queryid, text.toplevel]
         own_since = reading.stats_since[at]
@@ -65,3 +66,8 @@ def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[Reco
             calls_per_day=calls * DAY_S / max(counting_s, SHORTEST_SPAN_S) + (known.calls_per_day if known else 0),
         )
     return sorted(found.values(), key=lambda s: (-s.total_exec_time_ms, s.fingerprint))[:most]
+
+
+def _reads_own_tables(parsed: ParsedStatement) -> bool:
+    """What reads the catalog alone, as pg_dump and psql do, is nobody's workload; nor is what reads no table."""
+    return any(t.schema not in SYSTEM_SCHEMAS if t.schema else not t.name.startswith("pg_") for t in parsed.tables)

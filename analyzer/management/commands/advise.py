@@ -95,7 +95,8 @@ class Command(BaseCommand):
             for problem in problems:
                 self.stderr.write(problem, style_func=str)
             return advice_as_sql(found)
-        return advice_as_text(found, problems)
+        texts = {} if folder else {s.fingerprint: s.sql for s in workload}  # a file's name says what it is
+        return advice_as_text(found, problems, texts)
 
     def progress(self) -> "tqdm[Any]":
         """On a terminal only; on the way of errors, so that output can be piped."""

@@ -1,0 +1,320 @@
+"""`manage.py advise` as a person and a script use it, on a real server."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from analyzer.runtime.client_programs import client_program
+from tests.servers import ScratchDatabase
+
+pytestmark = pytest.mark.postgres
+ROOT = Path(__file__).parent.parent.parent
+SCHEMA = (
+    "create table customers (id int primary key, email text not null, country char(2) not null)",
+    "insert into customers select i, 'user' || i || '@example.org', chr(65 + i % 20) || 'X'"
+    " from generate_series(1, 20000) as i",
+    "create table orders (id int primary key, customer_id int not null, status text not null,"
+    " created timestamptz not null, total numeric(10, 2))",
+    "insert into orders select i, 1 + (i * 7919) % 20000, (array['new', 'done'])[1 + i % 2],"
+    " timestamptz '2024-01-01' + i * interval '1 minute', i % 500 from generate_series(1, 100000) as i",
+    "create index orders_customer_idx on orders (customer_id)",
+    "create index orders_customer_created_idx on orders (customer_id, created)",
+    "vacuum analyze",
+)
+STATEMENTS = {
+    "by_email": "select * from customers where email = $1",
+    "newest": "select * from orders where customer_id = $1 order by created desc limit 10",
+    "by_total": "select id from orders where total = $1 and created > $2",
+    "all": "select count(*) from orders",
+    "bad": "select nope from orders",
+    "gone": "select * from orderlines where id = $1",
+}
+
+
+@pytest.fixture(scope="module")
+def database(postgres):
+    found = ScratchDatabase(postgres(18))
+    found.execute(*SCHEMA)
+    yield found
+    found.drop()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    where = tmp_path / "workload"
+    where.mkdir()
+    for name, sql in STATEMENTS.items():
+        (where / f"{name}.sql").write_text(sql)
+    (where / "weights.json").write_text(json.dumps({"by_email": 5000, "newest": 2000, "by_total": 100}))
+    return where
+
+
+@pytest.fixture
+def advise(database, var_dir, settings):
+    """Options -> output, what is said beside it, error and exit code."""
+    settings.VAR_DIR = var_dir
+
+    def run(*options, dsn=database.dsn):
+        out, beside, error, code = io.StringIO(), io.StringIO(), "", 0
+        try:
+            call_command("advise", *([dsn] if dsn else []), *map(str, options), stdout=out, stderr=beside)
+        except CommandError as problem:
+            error, code = str(problem), problem.returncode
+        return out.getvalue(), beside.getvalue(), error, code
+
+    return run
+
+
+def test_text_tells_what_to_create_and_to_drop_and_why_not(advise, folder):
+    out, _, error, code = advise("--workload", folder)
+    assert (error, code) == ("", 0)
+    assert out == (
+        """\
+Create 2 indexes, drop 1 index: 4.0 MB more, 1.2 MB less; planned 20x cheaper (0.050 of 2,262,286).
+6 candidates, 51 plans made, within 0.0 % of the best possible with these candidates.
+
+1. 0.8 MB, evidence: planned
+   CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_customers_email ON public.customers (email);
+   by_email: cost 398 becomes 8. Seq Scan on customers became Index Scan using ix_customers_email, 48x cheaper.
+
+2. 3.2 MB, evidence: planned
+   CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_orders_total_created ON public.orders (total, created);
+   by_total: cost 2,236 becomes 230. Seq Scan on orders became Bitmap Heap Scan using ix_orders_total_created, \
+54x cheaper.
+
+Drop orders_customer_idx (1.2 MB): orders_customer_created_idx begins with the same columns and does its work.
+   DROP INDEX CONCURRENTLY IF EXISTS public.orders_customer_idx;
+
+No index for:
+   all: No index that its conditions, joins or order could use is worth trying.
+   newest: The planner uses none of the indexes that were tried: what it reads is small, or nearly all is wanted.
+
+Not planned:
+   bad: Column "nope" does not exist.
+   gone: Relation "orderlines" does not exist.
+"""
+    )
+
+
+def test_json_says_the_same_for_scripts(advise, folder):
+    out, beside, error, code = advise("--workload", folder, "--format", "json")
+    assert (beside, error, code) == ("", "", 0)
+    found = json.loads(out)
+    assert set(found) == {
+        "format", "cost_before", "cost_after", "cost_ratio", "size_bytes", "budget_bytes", "bound_ratio", "plans_made",
+        "candidates", "indexes", "drops", "statements", "hurt", "at_risk", "not_planned", "problems",
+    }  # fmt: skip
+    assert [(i["name"], i["definition"], i["helps"]) for i in found["indexes"]] == [
+        ("ix_customers_email", "(email)", ["by_email"]),
+        ("ix_orders_total_created", "(total, created)", ["by_total"]),
+    ]
+    assert found["drops"] == [
+        {
+            "index": "public.orders_customer_idx",
+            "table": "public.orders",
+            "reason": "orders_customer_created_idx begins with the same columns and does its work.",
+            "freed_bytes": found["drops"][0]["freed_bytes"],
+            "statements": ["DROP INDEX CONCURRENTLY IF EXISTS public.orders_customer_idx"],
+            "undo_statements": [
+                "CREATE INDEX CONCURRENTLY IF NOT EXISTS orders_customer_idx ON public.orders USING btree (customer_id)"
+            ],
+        }
+    ]
+    assert {s["statement"]: s["weight"] for s in found["statements"]} == {
+        "by_email": 5000, "newest": 2000, "by_total": 100, "all": 1,
+    }  # fmt: skip
+    assert set(found["not_planned"]) == {"bad", "gone"}
+
+
+@pytest.mark.parametrize("format", ["text", "json", "sql"])
+def test_the_same_input_gives_the_same_output(advise, folder, format):
+    first = advise("--workload", folder, "--format", format)
+    assert advise("--workload", folder, "--format", format) == first
+
+
+def test_a_budget_is_kept_and_costs_gain(advise, folder):
+    found = {
+        budget: json.loads(advise("--workload", folder, "--format", "json", "--budget-mb", budget)[0])
+        for budget in (100, 2, 0.1)
+    }
+    assert found[100]["size_bytes"] > 2_000_000
+    assert 500_000 < found[2]["size_bytes"] <= 2_000_000
+    assert found[0.1]["size_bytes"] <= 100_000
+    assert found[100]["cost_ratio"] < found[2]["cost_ratio"] < found[0.1]["cost_ratio"] <= 1
+    assert [i["name"] for i in found[100]["indexes"]] == ["ix_customers_email", "ix_orders_total_created"]
+
+
+HOSTILE = (
+    "create table customers (id int primary key, email text not null)",
+    "insert into customers select i, 'user' || i || '@example.org' from generate_series(1, 20000) as i",
+    'create table "Odd "" name" (id int, "key;drop table customers" int, tags int[])',
+    'insert into "Odd "" name" select i, i % 5000, array[i, i] from generate_series(1, 50000) as i',
+    'create index "broken\n; drop table customers; --" on customers (id)',
+    "create table events (id int not null, at date not null, kind int not null) partition by range (at)",
+    "create table events_a partition of events for values from ('2024-01-01') to ('2024-07-01')",
+    "create table events_b partition of events for values from ('2024-07-01') to ('2025-01-01')",
+    "insert into events select i, date '2024-01-01' + i % 360, i % 5000 from generate_series(1, 60000) as i",
+    "create index events_at_idx on events (at)",
+    "create index events_at_kind_idx on events (at, kind)",
+    "vacuum analyze",
+)
+HOSTILE_WORKLOAD = {
+    "odd": 'select id from "Odd "" name" where "key;drop table customers" = $1',
+    "slice": 'select id from "Odd "" name" where (tags[1:2]) = $1',
+    "events": "select id from events where kind = $1",
+    "email": "select id from customers where email = $1",
+}
+
+
+def test_the_sql_runs_as_it_is_whatever_things_are_called(advise, scratch_database, postgres18, tmp_path):
+    database = scratch_database(postgres18)
+    database.execute(*HOSTILE)
+    for name, sql in HOSTILE_WORKLOAD.items():
+        (tmp_path / f"{name}.sql").write_text(sql)
+    out, beside, error, code = advise("--workload", tmp_path, "--format", "sql", dsn=database.dsn)
+    assert (beside, error, code) == ("", "", 0)
+    (tmp_path / "advice").write_text(out)
+    done = subprocess.run(
+        [client_program("psql", 150000), "-X", "-v", "ON_ERROR_STOP=1", "-f", tmp_path / "advice",
+         database.superuser_dsn],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.replace("NOTICE", "")) == (0, "")
+    with database.connect() as connection:
+        left = {
+            (table, definition)
+            for table, definition in connection.execute(
+                "select t.relname, pg_get_indexdef(i.indexrelid, 1, true) from pg_index as i"
+                " join pg_class as t on t.oid = i.indrelid where t.relnamespace = 'public'::regnamespace"
+                " and indisvalid and t.relkind in ('r', 'p')"
+            )
+        }
+        assert connection.execute("select count(*) from customers").fetchone() == (20000,)
+    assert {
+        ("customers", "email"), ('Odd " name', '"key;drop table customers"'), ("events", "kind"), ("events_a", "kind"),
+    } <= left  # fmt: skip
+    with database.connect() as connection:
+        names = {name for (name,) in connection.execute("select indexname from pg_indexes where schemaname = 'public'")}
+    assert "events_at_idx" not in names
+    assert not any(name.startswith("broken") for name in names)
+
+
+def test_the_recorded_workload_is_what_the_application_sent(advise, scratch_database, postgres18):
+    database = scratch_database(postgres18)
+    database.execute(*SCHEMA)
+    with database.connect() as connection:
+        connection.execute("select pg_stat_statements_reset()")
+        for _ in range(3):
+            connection.execute("select * from customers where email = 'user7@example.org'")
+    for _ in range(2):  # what reading the schema leaves in pg_stat_statements plays no part
+        out, _, error, code = advise(dsn=database.dsn)
+        assert (error, code) == ("", 0)
+        assert "ix_customers_email" in out
+        assert " select * from customers where email = $1: cost 398 becomes 8." in out
+        assert "No index for:" not in out
+        assert "user7" not in out
+
+
+def test_an_empty_workload(advise, scratch_database, postgres18):
+    database = scratch_database(postgres18)
+    assert advise(dsn=database.dsn) == (
+        "",
+        "",
+        "pg_stat_statements holds no statement of this database that has a plan; let the application run for a while,"
+        " or give --workload.",
+        2,
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--budget-mb", "0"), "--budget-mb is 0; give a number of megabytes above 0, or leave it out."),
+        (("--budget-mb", "-3"), "--budget-mb is -3; give a number of megabytes above 0, or leave it out."),
+        (("--budget-mb", "nan"), "--budget-mb is nan; give a number of megabytes above 0, or leave it out."),
+        (("--budget-mb", "inf"), "--budget-mb is inf; give a number of megabytes above 0, or leave it out."),
+        (("--statements", "0"), "--statements is 0; give a number above 0."),
+        (("--workload", "/nowhere"), "There is no folder /nowhere; name one that holds a .sql file per statement."),
+    ],
+)
+def test_bad_options_end_with_2_and_one_sentence(advise, options, says):
+    assert advise(*options) == ("", "", says, 2)
+
+
+def test_an_empty_folder(advise, tmp_path):
+    says = f"The folder {tmp_path} holds no .sql file; write one statement into each."
+    assert advise("--workload", tmp_path) == ("", "", says, 2)
+
+
+def test_a_folder_of_which_nothing_can_be_planned(advise, tmp_path):
+    (tmp_path / "a.sql").write_text("select * from nope")
+    assert advise("--workload", tmp_path) == ("", "", "The workload holds no statement that can be planned.", 2)
+
+
+def test_a_bad_file_is_named_and_the_rest_is_done(advise, tmp_path):
+    (tmp_path / "good.sql").write_text("select * from customers where email = $1")
+    (tmp_path / "bad.sql").write_text("selec")
+    out, _, error, code = advise("--workload", tmp_path)
+    assert (error, code) == ("", 0)
+    assert "ix_customers_email" in out
+    assert out.endswith('Left out:\n   bad.sql: It is not valid SQL in line 1: syntax error at or near "selec".\n')
+    out, beside, _, _ = advise("--workload", tmp_path, "--format", "sql")
+    assert "selec" not in out
+    assert beside == 'bad.sql: It is not valid SQL in line 1: syntax error at or near "selec".\n'
+
+
+def test_a_server_that_is_down_and_a_dsn_that_is_none(advise, folder):
+    out, _, error, code = advise("--workload", folder, dsn="postgresql://me:secret@127.0.0.1:1/shop")
+    assert (out, code) == ("", 2)
+    assert error.startswith("Cannot connect to 127.0.0.1:1/shop")
+    assert "secret" not in error
+    assert advise(dsn="nonsense")[3] == 2
+
+
+def test_no_database_named(advise, monkeypatch):
+    monkeypatch.delenv("PGLOUPE_DSN", raising=False)
+    says = "Name the database: manage.py advise postgresql://user:password@host/dbname"
+    assert advise(dsn="") == ("", "", says, 2)
+
+
+def test_a_login_without_rights_for_the_statistics(advise, database, folder):
+    with database.connect() as connection:
+        connection.execute("drop role if exists nobody_at_all")
+        connection.execute("create role nobody_at_all login password 'x'")
+    try:
+        dsn = database.server.dsn(database.name, "nobody_at_all", "x")
+        says = (
+            f"This login may not read the statistics of database '{database.name}', without which no plan can be made;"
+            " grant it SELECT on the tables (pg_read_all_data)."
+        )
+        assert advise("--workload", folder, dsn=dsn) == ("", "", says, 2)
+    finally:
+        with database.connect() as connection:
+            connection.execute("drop role nobody_at_all")
+
+
+def test_stdout_and_stderr_are_clean_when_piped(database, folder):
+    """Without a password, where libpq looks for a file of passwords, too."""
+    dsn = database.server.socket_dsn(database.name, database.login)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "advise", dsn, "--workload", folder, "--format", "json"],
+        capture_output=True, cwd=ROOT, check=False, text=True, env={**os.environ, "PGPASSWORD": ""},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["format"] == 1
+
+
+def test_a_wrong_option_ends_with_2_on_the_command_line():
+    done = subprocess.run(
+        [sys.executable, "manage.py", "advise", "postgresql://x/y", "--budget-mb", "much"],
+        capture_output=True, cwd=ROOT, check=False, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.endswith("manage.py advise: error: argument --budget-mb: invalid float value: 'much'\n")
