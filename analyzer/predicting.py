@@ -48,9 +48,15 @@ class TableRead:
 @dataclass(frozen=True, slots=True)
 class LikedIndex:
     ddl: IndexDdl
-    table: str
+    schema: str
+    table_name: str
     definition: str
     size_bytes: int
+
+    @property
+    def table(self) -> str:
+        """schema.table, unquoted."""
+        return f"{self.schema}.{self.table_name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ def _liked(indexes: Sequence[HypotheticalIndex], facts: SchemaFacts) -> Iterator
         ddl = create_index(index.definition, facts, names)
         names.add(ddl.name)
         table = index.definition.table
-        yield LikedIndex(ddl, table.qualified_name, index.definition.body(), index.size_bytes)
+        yield LikedIndex(ddl, table.schema, table.name, index.definition.body(), index.size_bytes)
 
 
 def _reads(plan: Plan, facts: SchemaFacts) -> Iterator[TableRead]:

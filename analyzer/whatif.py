@@ -11,10 +11,11 @@ from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Planned, Planner, Query, Refused
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.outcome import HURT
-from analyzer.advice.selection.relevance import indexes_by_query, root_oid
+from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tables_read
 from analyzer.advice.selection.shapes import exists_already
+from analyzer.advice.suggest import WorkloadStatement
 from analyzer.errors import BadInput
-from analyzer.facts import IndexFacts, SchemaFacts
+from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, plan_change
 
@@ -110,6 +111,19 @@ def what_if(
         cost_after=sum(a.query.weight * a.after.total_cost for a in everything),
         refused=refused,
     )
+
+
+def statements_reading(
+    workload: Sequence[WorkloadStatement], tables: Sequence[TableFacts], facts: SchemaFacts
+) -> list[WorkloadStatement]:
+    """Those that read one of the tables, or something whose tables their text does not tell (a view)."""
+    roots = {root_oid(table, facts) for table in tables}
+    found = []
+    for statement in workload:
+        read = tables_read(Query("", "", statement.sql, 0.0), facts)
+        if roots and (read is None or not roots.isdisjoint(read)):
+            found.append(statement)
+    return found
 
 
 def _made(planner: Planner, adds: Sequence[IndexDefinition]) -> list[HypotheticalIndex]:

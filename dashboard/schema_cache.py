@@ -28,8 +28,14 @@ def cached_schema(database: Database) -> SchemaFacts | None:
     return _facts(newest["pk"], newest["taken_at"].timestamp()) if newest else None
 
 
+def current_schema(database: Database) -> SchemaFacts | None:
+    """The newest reading with its newest figures, for pages where somebody waits for a planner anyway."""
+    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "confirmed_at").first()
+    return _facts(newest["pk"], newest["confirmed_at"].timestamp()) if newest else None
+
+
 @lru_cache(maxsize=4)  # 5,000 tables come to some 100 MB
-def _facts(reading_id: int, taken_at: float) -> SchemaFacts | None:
+def _facts(reading_id: int, read_at: float) -> SchemaFacts | None:
     reading = SchemaReading.objects.filter(pk=reading_id).first()
     return SchemaFacts.from_json(json.loads(zlib.decompress(bytes(reading.facts)))) if reading else None
 

@@ -8,6 +8,7 @@ from dashboard.views import (
     audit,
     findings,
     health,
+    indexes,
     login,
     overview,
     plan,
@@ -19,6 +20,7 @@ from dashboard.views import (
     statements,
     suggestion,
     users,
+    what_if,
 )
 
 urlpatterns = [
@@ -32,6 +34,9 @@ urlpatterns = [
     path("servers/<slug:server>/_now/", servers.server_now, name="server_now"),
     path("servers/<slug:server>/statements/", statements.statements, name="statements"),
     path("servers/<slug:server>/statements/<str:fingerprint>/", statement.statement, name="statement"),
+    path("servers/<slug:server>/indexes/", indexes.indexes, name="indexes"),
+    path("servers/<slug:server>/what-if/", what_if.what_if, name="what_if"),
+    path("servers/<slug:server>/query/", what_if.query, name="query"),
     path("statements/", statements.all_statements, name="all_statements"),
     path("plans/<int:pk>/", plan.plan, name="plan"),
     path("findings/", findings.findings, name="findings"),

@@ -16,7 +16,7 @@ import pglast
 from pglast import ast, enums, parser
 
 from analyzer.advice.code.existing import definition_from
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.ddl import IndexDefinition, qualified
 from analyzer.advice.workload_folder import syntax_error
 from analyzer.errors import BadInput
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
@@ -217,3 +217,11 @@ def _unknown(sentence: str, name: str, names: Iterable[str]) -> BadInput:
 def _shown(entry: str) -> str:
     text = " ".join(entry.split())
     return f"“{text if len(text) <= 60 else f'{text[:60]}…'}”"
+
+
+def definition_on(table: TableFacts, body: str) -> IndexDefinition | None:
+    """A definition from what stands behind the table's name in its DDL; None where that cannot be read."""
+    statements = fresh_parse(f"CREATE INDEX ON {qualified(table.schema, table.name)} {body}")
+    if isinstance(statements, Unparsable) or not isinstance(statements[0].stmt, ast.IndexStmt):
+        return None
+    return definition_from(statements[0].stmt, table)

@@ -1,0 +1,119 @@
+"""A person's question to the twin of a watched server, answered while the page waits.
+
+    what_if_answer      these indexes were there, those were gone: what would change
+    query_answer        a statement that does not run yet
+
+The server is asked whether the twin is still like it; where it is down, what was read last answers.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from django.conf import settings
+
+from analyzer.advice.ddl import IndexDdl, create_index
+from analyzer.advice.suggest import WorkloadStatement
+from analyzer.advice.typed import Typed
+from analyzer.advising import plannable_queries
+from analyzer.errors import MonitoredServerError
+from analyzer.facts import SchemaFacts
+from analyzer.models import Server
+from analyzer.predicting import NotPredicted, Prediction, predict
+from analyzer.runtime.processes import RuntimeFailure
+from analyzer.store.servers import connection_settings
+from analyzer.twin import Twin, lease
+from analyzer.whatif import TriedIndex, WhatIf, statements_reading, what_if
+
+MOST_STATEMENTS = 1_000  # the dearest of the recorded ones, as many as the advisor takes
+LIMIT_S = 20.0  # judgement: nobody waits longer for a page; gunicorn's own limit is 60 s
+MOST_AT_ONCE = 2  # a process: each holds a PostgreSQL of its own
+WAIT_S = 5.0
+_free = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIfAnswer:
+    """``ddl``: of each index tried, in their order. ``texts``: SQL of the statements that were looked at."""
+
+    found: WhatIf
+    ddl: tuple[IndexDdl, ...]
+    texts: Mapping[str, str]
+    not_planned: Mapping[str, str]
+    statements: int  # of the workload
+    took_s: float
+
+    @property
+    def pairs(self) -> list[tuple[TriedIndex, IndexDdl]]:
+        return list(zip(self.found.tried, self.ddl, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    found: Prediction | NotPredicted
+    took_s: float
+
+
+def what_if_answer(
+    server: Server, recorded: Sequence[WorkloadStatement], facts: SchemaFacts, typed: Typed, now: datetime
+) -> WhatIfAnswer:
+    """Raises BadInput (an index that cannot be created), MonitoredServerError or RuntimeFailure."""
+    begun = time.monotonic()
+    dearest = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
+    tables = [*(w.definition.table for w in typed.adds), *(e.table for e in typed.hides)]
+    looked_at = statements_reading(dearest, tables, facts)
+    with _twin(server) as twin:
+        queries, not_planned = plannable_queries(twin, looked_at, facts, now)
+        definitions, hidden = [w.definition for w in typed.adds], {e.index.oid for e in typed.hides}
+        found = what_if(twin, queries, definitions, hidden, facts)
+    texts = {s.fingerprint: s.sql for s in looked_at}
+    return WhatIfAnswer(found, _ddl(typed, facts), texts, not_planned, len(dearest), took_s=time.monotonic() - begun)
+
+
+def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime) -> QueryAnswer:
+    """Raises MonitoredServerError or RuntimeFailure."""
+    begun = time.monotonic()
+    with _twin(server) as twin:
+        return QueryAnswer(predict(twin, facts, sql, now=now), time.monotonic() - begun)
+
+
+def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:
+    names: set[str] = set()
+    found = []
+    for wanted in typed.adds:
+        ddl = create_index(wanted.definition, facts, names, name=wanted.name)
+        names.add(ddl.name)
+        found.append(ddl)
+    return tuple(found)
+
+
+@contextmanager
+def _twin(server: Server) -> Iterator[Twin]:
+    if not _free.acquire(timeout=WAIT_S):
+        raise RuntimeFailure("Other questions are being answered; ask again in a moment")
+    try:
+        with ExitStack() as stack:
+            where = connection_settings(server)
+            try:
+                twin = stack.enter_context(lease(where, settings.VAR_DIR, is_watched=True))
+            except MonitoredServerError:
+                twin = stack.enter_context(lease(where, settings.VAR_DIR, is_watched=True, use_server=False))
+            yield cast(Twin, _TimeLimited(twin))
+    finally:
+        _free.release()
+
+
+class _TimeLimited:
+    """A twin that is not asked any more after ``LIMIT_S``; one plan by itself has a limit of its own."""
+
+    def __init__(self, twin: Twin) -> None:
+        self._twin, self._until = twin, time.monotonic() + LIMIT_S
+
+    def __getattr__(self, name: str) -> Any:
+        if time.monotonic() > self._until:
+            raise RuntimeFailure(f"It took longer than {LIMIT_S:.0f} s and was stopped; ask for less at a time")
+        return getattr(self._twin, name)

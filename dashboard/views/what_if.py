@@ -1,0 +1,192 @@
+"""Questions to the planner twin: what if this index were there or that one gone, and what would this SQL cost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from analyzer.advice.ddl import drop_index, qualified
+from analyzer.advice.show_prediction import read_words
+from analyzer.advice.typed import Typed
+from analyzer.asking import QueryAnswer, WhatIfAnswer, query_answer, what_if_answer
+from analyzer.errors import BadInput, PgLoupeError
+from analyzer.facts import SchemaFacts
+from analyzer.models import Database, Server
+from analyzer.plans import redact_plan
+from analyzer.plans.compare import cost_words
+from analyzer.predicting import NotPredicted, Prediction
+from analyzer.statements.display import display_sql
+from analyzer.store.totals import rates
+from analyzer.store.windows import Window
+from analyzer.store.workload import recorded_statements
+from analyzer.whatif import ChangedStatement
+from dashboard.permissions import viewer_required
+from dashboard.plan_text import plan_text
+from dashboard.schema_cache import current_schema
+from dashboard.templatetags.texts import visible
+from dashboard.views.plan import drawn
+from dashboard.what_if_form import read_form, what_if_form
+
+WORKLOAD_WINDOW = timedelta(hours=24)
+CHANGES_SHOWN = 50
+MOST_SQL = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """One statement that changes; ``before`` and ``after``: its plans as text, without values."""
+
+    change: ChangedStatement
+    sql: str
+    words: str
+    share_ratio: float | None  # of the saving (or loss) in what the workload costs now
+    before: str
+    after: str
+
+
+@viewer_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def what_if(request: HttpRequest, server: str) -> HttpResponse:
+    found, database, facts = _known(server)
+    context: dict[str, Any] = {"section": "servers", "server": found, "database": database}
+    if facts is None or database is None:
+        return render(request, "dashboard/what_if.html", context)
+    data = request.POST if request.method == "POST" else request.GET
+    context["form"] = what_if_form(facts, data)
+    status = 200
+    if request.method == "POST":
+        try:
+            typed = read_form(facts, request.POST)
+            answer = _what_if(found, database, facts, typed)
+            context |= {"answer": answer, "rows": _rows(answer), "hidden": [_hidden(e) for e in typed.hides]}
+        except PgLoupeError as problem:
+            context["problem"] = _sentence(problem)
+            status = 422 if isinstance(problem, BadInput) else 503
+    name = "_what_if_answer" if _is_part(request) else "what_if"
+    return render(request, f"dashboard/{name}.html", context, status=status)
+
+
+@viewer_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def query(request: HttpRequest, server: str) -> HttpResponse:
+    found, database, facts = _known(server)
+    sql = (request.POST if request.method == "POST" else request.GET).get("sql", "")
+    context: dict[str, Any] = {"section": "servers", "server": found, "database": database, "facts": facts, "sql": sql}
+    status = 200
+    if request.method == "POST" and facts is not None:
+        try:
+            context |= _query(found, facts, sql)
+        except PgLoupeError as problem:
+            context["problem"] = _sentence(problem)
+            status = 422 if isinstance(problem, BadInput) else 503
+    name = "_query_answer" if _is_part(request) else "query"
+    return render(request, f"dashboard/{name}.html", context, status=status)
+
+
+def _known(slug: str) -> tuple[Server, Database | None, SchemaFacts | None]:
+    found = get_object_or_404(Server, slug=slug)
+    database = Database.objects.filter(server=found, is_inspected=True).order_by("pk").first()
+    return found, database, current_schema(database) if database else None
+
+
+def _is_part(request: HttpRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def _sentence(problem: PgLoupeError) -> str:
+    text = str(problem)
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
+def _what_if(server: Server, database: Database, facts: SchemaFacts, typed: Typed) -> WhatIfAnswer:
+    _need_statistics(facts)
+    now = timezone.now()
+    recorded = recorded_statements(server, database, rates(server, Window(now - WORKLOAD_WINDOW, now)))
+    if not recorded:
+        raise BadInput("No statement of this database has been recorded in the last 24 hours.")
+    return what_if_answer(server, recorded, facts, typed, now)
+
+
+def _need_statistics(facts: SchemaFacts) -> None:
+    if not facts.statistics_readable:
+        raise BadInput(
+            "The login may not read the tables' statistics, without which no plan can be made; grant it SELECT on the"
+            " tables (pg_read_all_data)."
+        )
+
+
+def _rows(answer: WhatIfAnswer) -> list[ChangeRow]:
+    whole = answer.found.cost_before
+    return [
+        ChangeRow(
+            change,
+            answer.texts[change.statement],
+            change.change.summary if change.change else cost_words(change.cost_before, change.cost_after),
+            abs(change.saved_per_day) / whole if whole else None,
+            _redacted(change.before),
+            _redacted(change.after),
+        )
+        for change in answer.found.changes[:CHANGES_SHOWN]
+    ]
+
+
+def _redacted(plan: Mapping[str, Any] | None) -> str:
+    """The values of a workload's statement come from the statistics, which hold people's data."""
+    return plan_text(redact_plan([plan])) if plan else ""
+
+
+def _hidden(existing: Any) -> dict[str, Any]:
+    index = existing.index
+    is_needed = index.backs_constraint or index.is_primary or index.is_unique or index.is_replica_identity
+    return {"name": existing.name, "index": index, "ddl": "" if is_needed else drop_index(index, existing.table).text}
+
+
+def _query(server: Server, facts: SchemaFacts, sql: str) -> dict[str, Any]:
+    if not sql.strip():
+        raise BadInput("Type a statement.")
+    if len(sql) > MOST_SQL:
+        raise BadInput(f"The statement is longer than {MOST_SQL // 1000} kB.")
+    _need_statistics(facts)
+    answer: QueryAnswer = query_answer(server, facts, sql, timezone.now())
+    found = answer.found
+    if isinstance(found, NotPredicted):
+        raise BadInput(found.reason)
+    return {
+        "answer": answer,
+        "found": found,
+        "reads": [read_words(read) for read in found.reads],
+        "plan_lines": plan_text([found.plan_json]),
+        "frame": _frame(found, found.plan_json),
+        "plan_with_lines": plan_text([found.plan_with_json]) if found.plan_with_json else "",
+        "frame_with": _frame(found, found.plan_with_json) if found.plan_with_json else "",
+        "ddl": "\n".join(like.ddl.text for like in found.likes),
+        "try_link": f"{reverse('what_if', args=[server.slug])}?{urlencode({'index': _typed(found)})}",
+        "size_bytes": sum(like.size_bytes for like in found.likes),
+    }
+
+
+def _typed(found: Prediction) -> str:
+    """The indexes it would like, as the what-if box takes them."""
+    return "\n".join(f"{qualified(like.schema, like.table_name)} {like.definition}" for like in found.likes)
+
+
+def _frame(found: Prediction, plan: Mapping[str, Any]) -> str:
+    """The plan viewer's page, for a frame of its own: nothing of it is kept anywhere."""
+    context = {
+        "plan": {"statement": {"normalized_sql": found.sql}},
+        "drawn": drawn([plan]),
+        "pretty_sql": visible(display_sql(found.sql)),
+        "plan_lines": plan_text([plan]),
+    }
+    return render_to_string("dashboard/plan.html", context)
