@@ -4,10 +4,11 @@ Kept are the suggestions with their evidence, the curve of gain against megabyte
 ``advice/show.py`` writes, with "curve"), and for each plan in the store whether the twin plans alike.
 """
 
+import contextlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -24,7 +25,10 @@ from analyzer.errors import BadInput, MonitoredServerError
 from analyzer.facts import SchemaFacts
 from analyzer.models import AdviceRun, Database, PlanRecord, Server
 from analyzer.monitored.hypothetical import hypothetical_planner
+from analyzer.plans import PlanError, parse_plan
+from analyzer.plans.limits import rows_before_limit
 from analyzer.runtime.processes import RuntimeFailure
+from analyzer.statements.parse import is_system_table
 from analyzer.store import findings, parameters, suggestions
 from analyzer.store.servers import connection_settings
 from analyzer.twin import Twin, lease
@@ -34,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 MOST_STATEMENTS = 1_000  # advised on in one run, the dearest first
 MOST_COMPARED = 500  # plans of the store that the twin is asked for in one run
+# judgement: an index is one more thing to keep. Of few statements it has to save two percent of the load
+LEAST_GAIN_RATIO = 0.02
 CURRENT_FOR = 4  # runs: after so many that failed, rules speak again
 Values = PlanRecord.Values
 
@@ -54,14 +60,18 @@ def advise_database(
     if not facts.statistics_readable:
         return _failed(database, now, "The login may not read the tables' statistics: no plan can be made without them")
     workload = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
+    workload = _with_executed_rows(database, workload)
+    wanted = Options(least_gain_ratio=LEAST_GAIN_RATIO)
     begun = time.monotonic()
     try:
         with lease(connection_settings(server), settings.VAR_DIR, is_watched=True) as twin:
-            advice = advise(twin, workload, facts, Options(), now=now, with_curve=True)
+            advice = advise(twin, workload, facts, wanted, now=now, with_curve=True)
             missing = [f"The twin lacks {m}" for m in twin.missing]
             _compare_plans(twin, database, facts, now)
     except (RuntimeFailure, BadInput) as problem:
         return _failed(database, now, str(problem))
+    except OSError as problem:
+        return _failed(database, now, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")
     if advice.not_planned:
         advice = _ask_the_server(server, advice, workload, facts)
     result = advice_as_json(advice, missing) | {"curve": curve_as_json(advice)}
@@ -82,6 +92,19 @@ def advise_database(
         },
     )
     return ""
+
+
+def _with_executed_rows(database: Database, workload: Sequence[WorkloadStatement]) -> list[WorkloadStatement]:
+    """With what the newest executed plan of each statement tells about its LIMIT."""
+    plans = PlanRecord.objects.filter(
+        database=database, is_analyzed=True, statement__fingerprint__in=[s.fingerprint for s in workload]
+    )
+    newest = plans.order_by("statement_id", "-last_seen").distinct("statement_id")
+    rows: dict[str, float | None] = {}
+    for fingerprint, plan in newest.values_list("statement__fingerprint", "plan").iterator(chunk_size=100):
+        with contextlib.suppress(PlanError):
+            rows[fingerprint] = rows_before_limit(parse_plan(plan))
+    return [replace(s, rows_before_limit=rows.get(s.fingerprint)) for s in workload]
 
 
 def _failed(database: Database, now: datetime, problem: str) -> str:
@@ -107,23 +130,31 @@ def _compare_plans(twin: Twin, database: Database, facts: SchemaFacts, now: date
     """For each statement's newest plans: does the twin plan the same?"""
     changed = []
     for record in _plans_to_compare(database):
-        values: tuple[str | None, ...] | None = None
-        sql = record.statement.normalized_sql
         with _unless_it_fails(record):
-            if record.values_source == Values.SAMPLED:
-                samples = parameters.samples_of(record.statement, database)
-                if not samples:
-                    continue
-                sql = samples[0]
-            elif record.values_source in (Values.TYPICAL, Values.RARE):
-                values = chosen_values(twin, sql, facts, now).get(record.values_source)
-                if values is None:
-                    continue
-            answer = compare_with_server(twin, sql, values, record.plan)
-            verdict = f"not planned: {answer.reason}" if isinstance(answer, Refused) else answer.verdict
-            record.twin_verdict, record.twin_asked_at = verdict[:300], now
-            changed.append(record)
+            verdicts = [
+                f"not planned: {answer.reason}" if isinstance(answer, Refused) else answer.verdict
+                for sql, values in _ways_to_plan(twin, database, record, facts, now)
+                for answer in (compare_with_server(twin, sql, values, record.plan),)
+            ]
+            if verdicts:
+                # a plan for sampled values was made for one of the samples: which, is not kept
+                record.twin_verdict = min(verdicts, key=lambda v: not v.startswith("same"))[:300]
+                record.twin_asked_at = now
+                changed.append(record)
     PlanRecord.objects.bulk_update(changed, ["twin_verdict", "twin_asked_at"], batch_size=100)
+
+
+def _ways_to_plan(
+    twin: Twin, database: Database, record: PlanRecord, facts: SchemaFacts, now: datetime
+) -> list[tuple[str, tuple[str | None, ...] | None]]:
+    """Text and values as the server may have planned them; empty where the values are not known any more."""
+    sql = record.statement.normalized_sql
+    if record.values_source == Values.SAMPLED:
+        return [(sample, None) for sample in parameters.samples_of(record.statement, database)]
+    if record.values_source in (Values.TYPICAL, Values.RARE):
+        values = chosen_values(twin, sql, facts, now).get(record.values_source)
+        return [] if values is None else [(sql, values)]
+    return [(sql, None)]
 
 
 def _plans_to_compare(database: Database) -> Iterator[PlanRecord]:
@@ -131,10 +162,12 @@ def _plans_to_compare(database: Database) -> Iterator[PlanRecord]:
     plans = PlanRecord.objects.filter(database=database)
     newest = plans.order_by("statement_id", "-last_seen").distinct("statement_id")
     waiting = PlanRecord.objects.filter(pk__in=newest.values("pk")).select_related("statement")
-    yield from waiting.order_by(F("twin_asked_at").asc(nulls_first=True), "pk")[:MOST_COMPARED]
+    for record in waiting.order_by(F("twin_asked_at").asc(nulls_first=True), "pk")[:MOST_COMPARED]:
+        if not any(is_system_table(table) for table in record.statement.tables):  # the twin's catalog is its own
+            yield record
 
 
-@contextmanager
+@contextlib.contextmanager
 def _unless_it_fails(record: PlanRecord) -> Iterator[None]:
     try:
         yield

@@ -28,6 +28,7 @@ from analyzer.twin import Twin
 
 # judgement: an application mostly sends typical values; the rare ones show skew, the generic plan what is in between
 SHARES = {"typical": 0.5, "rare": 0.25, "generic": 0.25}
+SKEW_MATTERS = 0.0005  # of the planned load: judgement; below it one plan tells enough of a statement
 # Measured time against planned cost, as a multiple of the workload's own: beyond it time tells of locks or of a
 # cold cache more than of the plan. Judgement.
 MOST_TIME_FACTOR = 10.0
@@ -174,9 +175,13 @@ def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
 def plannable_queries(
     twin: Twin, workload: Sequence[WorkloadStatement], facts: SchemaFacts, now: datetime
 ) -> tuple[list[Query], dict[str, str]]:
-    """Each statement as one or more queries; those that cannot be planned, with the reason."""
-    queries: list[Query] = []
-    costs: dict[str, float] = {}
+    """Each statement as one or more queries; those that cannot be planned, with the reason.
+
+    A statement whose real values were seen is planned with those: its literals decide, as they do in the application.
+    """
+    generic: dict[str, Query] = {}
+    sampled: dict[str, list[Query]] = {}
+    load: dict[str, float] = {}  # planned cost x calls
     refused: dict[str, str] = {}
     for statement in sorted(workload, key=lambda s: s.fingerprint):
         preparable = preparable_sql(statement.sql)
@@ -185,14 +190,51 @@ def plannable_queries(
             continue
         kind = parse_statement(preparable.sql).kind
         key = statement.fingerprint
-        generic = Query(key, key, preparable.sql, statement.calls_per_day, None, kind)
-        planned = twin.plan(generic)
+        query = Query(
+            key, key, preparable.sql, statement.calls_per_day, None, kind,
+            rows_per_call=statement.rows_per_call, rows_before_limit=statement.rows_before_limit,
+        )  # fmt: skip
+        found = _sampled(twin, query, statement.samples)
+        planned = twin.plan(found[0] if found else query)
         if isinstance(planned, Refused):
             refused[key] = planned.reason
             continue
-        costs[key] = planned.total_cost
-        queries += _with_values(twin, generic, facts, now)
+        generic[key] = query
+        if found:
+            sampled[key] = found
+        load[key] = planned.total_cost * query.weight
+    total = sum(load.values())
+    queries: list[Query] = []
+    for key, query in generic.items():
+        if key in sampled:
+            queries += sampled[key]
+        elif load[key] > SKEW_MATTERS * total:
+            queries += _with_values(twin, query, facts, now)
+        else:
+            queries.append(query)
+    costs: dict[str, float] = {}
+    for query in queries:
+        share = query.weight / (generic[query.statement].weight or 1.0)
+        costs[query.statement] = costs.get(query.statement, 0.0) + share * _cost(twin, query)
     return _weighted(queries, workload, costs), refused
+
+
+def _cost(twin: Twin, query: Query) -> float:
+    planned = twin.plan(query)
+    return 0.0 if isinstance(planned, Refused) else planned.total_cost
+
+
+def _sampled(twin: Twin, generic: Query, samples: Sequence[str]) -> list[Query]:
+    """One query per text with real values, each with its share of the calls."""
+    found = []
+    for number, sample in enumerate(dict.fromkeys(samples)):
+        sql = preparable_sql(sample).sql
+        if sql is None or ("$" in sql and twin.parameter_types(sql)):
+            continue  # cut short, or bound apart: the values are not in it
+        query = replace(generic, key=f"{generic.key}:sampled{number}", sql=sql)
+        if not isinstance(twin.plan(query), Refused):
+            found.append(query)
+    return [replace(query, weight=generic.weight / len(found)) for query in found]
 
 
 def _with_values(twin: Twin, generic: Query, facts: SchemaFacts, now: datetime) -> list[Query]:
@@ -263,6 +305,7 @@ def _effects(planner: Planner, queries: Sequence[Query], selection: Selection) -
         change = None
         if used or abs(dearest.before - dearest.after) > 0.01 * max(1.0, dearest.before):
             change = _change(planner, by_key[dearest.key], all_new, without)
+            change = change and replace(change, cost_before=dearest.before, cost_after=dearest.after)
         found.append(
             StatementEffect(
                 statement=statement,

@@ -23,10 +23,13 @@ class Query:
 
     key: str  # unique in the workload: "ab12cd:typical"
     statement: str  # fingerprint, or the name of the file
-    sql: str  # complete, ``$1`` allowed
+    sql: str = field(repr=False)  # complete, ``$1`` allowed; a sample's holds real values
     weight: float  # calls per day, or the weight of the file
     values: tuple[str | None, ...] | None = field(default=None, repr=False)  # text of each ``$n``; None: generic plan
     kind: str = "select"  # select, insert, update, delete, merge
+    # as measured; None where it is not known
+    rows_per_call: float | None = None
+    rows_before_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,11 @@ ANSWERED = ("PL", "SC", "IX")
 
 @dataclass(frozen=True, slots=True)
 class WorkloadStatement:
-    """A statement and its load. ``rows_per_call`` is None where it is not known."""
+    """A statement and its load.
+
+    ``rows_per_call`` is None where it is not known; ``samples``: its text with real values, as the server ran it.
+    ``rows_before_limit``: how many rows an executed plan had to choose from under its LIMIT.
+    """
 
     fingerprint: str
     sql: str
@@ -27,6 +31,8 @@ class WorkloadStatement:
     total_time_s_per_day: float
     mean_time_ms: float
     rows_per_call: float | None = None
+    samples: tuple[str, ...] = field(default=(), repr=False)
+    rows_before_limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pglast import ast
 
-from analyzer.statements.tree import Node, Unparsable, children, parse
+from analyzer.statements.tree import Node, Unparsable, children, parse, single_statement, walk
 
 Kind = Literal["select", "insert", "update", "delete", "merge", "utility", "unknown"]
 
@@ -28,6 +28,27 @@ class TableName:
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "pg_toast"})
+
+
+def is_system_table(name: str) -> bool:
+    """``name`` as ``str(TableName)``: of the server's own catalog."""
+    schema, _, table = name.rpartition(".")
+    return schema in SYSTEM_SCHEMAS or (not schema and table.startswith("pg_"))
+
+
+def reads_catalog_only(sql: str) -> bool:
+    """A SELECT, or a PREPARE of one, from the server's own catalog and nothing else."""
+    node = single_statement(sql)
+    if isinstance(node, ast.PrepareStmt):
+        node = node.query
+    if not isinstance(node, ast.SelectStmt):
+        return False
+    ctes = {part.ctename for part in walk(node) if isinstance(part, ast.CommonTableExpr)}
+    tables = [part for part in walk(node) if isinstance(part, ast.RangeVar) and part.relname not in ctes]
+    return bool(tables) and all(is_system_table(str(TableName(t.schemaname or "", t.relname))) for t in tables)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Real parameter values seen in pg_stat_activity, encrypted, a few per statement."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -46,10 +47,14 @@ def keep_samples(database: Database, seen: Iterable[SeenText]) -> None:
 
 def samples_of(statement: Statement, database: Database) -> list[str]:
     """Texts with real values, the newest first; those whose key is gone are left out."""
-    texts = []
-    for sample in ParameterSample.objects.filter(statement=statement, database=database).order_by("-taken_at"):
-        try:
-            texts.append(decrypt(sample.sql_encrypted))
-        except CannotDecrypt:
-            continue
+    return samples_by_statement([statement.pk], database).get(statement.pk, [])
+
+
+def samples_by_statement(statement_ids: Collection[int], database: Database) -> dict[int, list[str]]:
+    """As ``samples_of`` for many statements, by id. One query."""
+    texts: dict[int, list[str]] = {}
+    samples = ParameterSample.objects.filter(statement_id__in=statement_ids, database=database)
+    for sample in samples.order_by("-taken_at", "pk"):
+        with contextlib.suppress(CannotDecrypt):
+            texts.setdefault(sample.statement_id, []).append(decrypt(sample.sql_encrypted))
     return texts

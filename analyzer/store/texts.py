@@ -15,7 +15,7 @@ from django.utils import timezone
 from analyzer.models import Database, Role, Server, Statement, StatementEntry
 from analyzer.readings import Names, StatementText, is_ours
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.parse import parse_statement
+from analyzer.statements.parse import parse_statement, reads_catalog_only
 from analyzer.statements.secrets import comment_tags, redact_sql
 
 HIDDEN_TEXT = "<insufficient privilege>"
@@ -62,6 +62,7 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
     by_description: dict[str, list[int]] = defaultdict(list)
     described: dict[str, _Described] = {}
     cache: dict[tuple[str | None, int], _Described] = {}
+    our_role = server.roles.filter(name=server.user).values_list("oid", flat=True).first()
     for entry in entries:
         text = wanted.get((entry.role_oid, entry.database_oid, entry.queryid, entry.toplevel))
         if text is None:
@@ -73,6 +74,10 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
         if key not in cache:
             cache[key] = describe(*key)
         description = cache[key]
+        # pg_dump, which reads the schema for the twin, cannot mark its statements
+        if entry.role_oid == our_role and reads_catalog_only(text.text or ""):
+            own.append(entry.pk)
+            continue
         described.setdefault(description.fingerprint, description)
         by_description[description.fingerprint].append(entry.pk)
     with transaction.atomic():

@@ -15,6 +15,7 @@ from analyzer.models import Database, Server, Statement, StatementEntry
 from analyzer.store.activity import session_evidence
 from analyzer.store.copying import from_us, to_us
 from analyzer.store.packing import read_points
+from analyzer.store.parameters import samples_by_statement
 from analyzer.store.schemas import newest_schema
 from analyzer.store.totals import StatementRate
 from analyzer.store.windows import Window
@@ -123,6 +124,7 @@ def recorded_statements(
         ).values_list("statement_id", flat=True)
     )
     statements = Statement.objects.filter(pk__in=ids, text_state=Statement.TextState.OK, kind__in=Statement.PLANNABLE)
+    samples = samples_by_statement(ids, database)
     return [
         WorkloadStatement(
             fingerprint=s.fingerprint,
@@ -131,6 +133,7 @@ def recorded_statements(
             total_time_s_per_day=daily[s.pk].total_time_s_per_day,
             mean_time_ms=daily[s.pk].mean_exec_time_ms or 0.0,
             rows_per_call=daily[s.pk].rows_per_call,
+            samples=tuple(samples.get(s.pk, ())),
         )
         for s in statements.order_by("fingerprint")
     ]

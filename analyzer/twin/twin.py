@@ -38,7 +38,7 @@ class Timing:
 
 # what a statement can be planned without, so never the reason why it was not
 BESIDE_THE_POINT = ("statistics data", "extended statistics", "default")
-CacheKey = tuple[str, tuple[str | None, ...] | None, frozenset[int], frozenset[int], bool]
+CacheKey = tuple[str, str, tuple[str | None, ...] | None, frozenset[int], frozenset[int], bool]
 
 
 class Twin:
@@ -94,7 +94,7 @@ class Twin:
         cached: bool = False,
     ) -> Planned | Refused:
         shown, hidden = self._relevant(query, indexes, without)
-        key = (query.sql, query.values, shown, hidden, cached)
+        key = (query.key, query.sql, query.values, shown, hidden, cached)
         found = self._plans.get(key)
         if found is None:
             found = self._plans[key] = self._plan(query, shown, hidden, cached)
@@ -175,7 +175,7 @@ class Twin:
             return answer
         top = answer["Plan"]
         used = frozenset(id for name, schema in _index_names(top, None) for id in self._ids(name, schema))
-        return Planned(top["Total Cost"], used, top["Plan Rows"])
+        return Planned(cost_under_limit(top, query), used, top["Plan Rows"])
 
     def _explain(
         self,
@@ -236,6 +236,24 @@ class Twin:
                     server_oid = self._catalog.by_oid[oid].server_oid
                     if server_oid is not None:
                         yield server_oid
+
+
+def cost_under_limit(top: Mapping[str, Any], query: Query) -> float:
+    """The plan's cost, with the share of its input that a LIMIT really reads.
+
+    A scan in the order asked for looks cheap under LIMIT, because the planner expects matches early on. With few rows
+    to choose from it reads far, and calls that return fewer rows than the limit read to the end.
+    """
+    cost = float(top["Total Cost"])
+    if top["Node Type"] != "Limit" or not top.get("Plans"):
+        return cost
+    limit, source = max(1.0, float(top["Plan Rows"])), top["Plans"][0]
+    start, end = float(source["Startup Cost"]), float(source["Total Cost"])
+    if query.rows_before_limit is not None:
+        return start + (end - start) * min(1.0, limit / max(1.0, query.rows_before_limit))
+    if query.rows_per_call is not None:
+        return cost + (1 - min(1.0, query.rows_per_call / limit)) * max(0.0, end - cost)
+    return cost
 
 
 def _index_names(node: Mapping[str, Any], schema: str | None) -> Iterator[tuple[str, str | None]]:

@@ -95,12 +95,22 @@ def selection(
         search.size(chosen),
         task.writes.cost(chosen),
         bound_ratio,
-        tuple(hurt),
-        tuple(at_risk),
+        tuple(_worst_of_each(hurt)),
+        tuple({r.statement: r for r in reversed(at_risk)}.values()),
         task.planner.plans_made - task.plans_before,
         (*task.refused, *refused_queries),
         budget_bytes,
     )
+
+
+def _worst_of_each(hurt: Sequence[Hurt]) -> list[Hurt]:
+    """A statement is planned with several values: the one that loses most stands for it."""
+    worst: dict[str, Hurt] = {}
+    for one in hurt:
+        other = worst.get(one.statement)
+        if other is None or one.after * other.before > other.after * one.before:
+            worst[one.statement] = one
+    return sorted(worst.values(), key=lambda h: (-h.after / max(h.before, 1e-9), h.statement))
 
 
 def _why_not(task: "Task", q: int, chosen: int, budget_bytes: int | None) -> str:

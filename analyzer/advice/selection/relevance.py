@@ -7,10 +7,9 @@ from pglast import ast
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import Query
 from analyzer.facts import SchemaFacts, TableFacts
-from analyzer.statements.parse import parse_statement
+from analyzer.statements.parse import is_system_table, parse_statement
 from analyzer.statements.tree import Unparsable, parse, walk
 
-SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "pg_toast"})
 SKIP_SCAN_VERSION_NUM = 180_000
 
 
@@ -33,7 +32,7 @@ def tables_read(query: Query, facts: SchemaFacts) -> frozenset[int] | None:
     if not parsed.is_plannable:
         return None
     for name in parsed.tables:
-        if name.schema in SYSTEM_SCHEMAS:
+        if is_system_table(str(name)):
             continue
         table = facts.find_table(name.name, name.schema or None)
         if table is None or table.kind == "v":

@@ -17,7 +17,8 @@ from analyzer.advice.selection.writes import WriteModel
 # judgement: TPC-H gained nothing from more
 ROUNDS_WITHOUT_GUESSES = 6
 GAP = 0.002  # judgement: a fifth of what the planner takes as equal; the last tenths cost HiGHS most of its time
-FEW = 20  # indexes in sight of a query; planning with so many takes hardly longer than with none
+FORGONE = 0.002  # of all there is to gain: judgement, as small as what HiGHS may miss (GAP)
+FEW = 20  # queries, or indexes in sight of one: with so many nothing has to be saved
 LAYERS = 2  # measured on TPC-H: four or eight find no better set
 TIERS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)  # shares of the largest size allowed: small indexes hide behind wide ones
 
@@ -57,9 +58,7 @@ class Search:
         for q in range(len(self.book.queries)):
             ends.append(self._both_ends(q))
             self._tell("planning", (q + 1) / len(self.book.queries))
-        total = sum(w * base for w, (base, _) in zip(self.weights, ends, strict=True))
-        # judgement: what a thousandth of a per mille cannot change needs no second thought
-        self._deep = [w * (base - floor) > 1e-6 * total for w, (base, floor) in zip(self.weights, ends, strict=True)]
+        self._deep = self._worth_a_thought([w * (b - f) for w, (b, f) in zip(self.weights, ends, strict=True)])
         liked = self._liked_by_any()
         for q, (base, floor) in enumerate(ends):
             if self.book.usable[q].bit_count() > FEW:
@@ -71,6 +70,18 @@ class Search:
                     self.book.cost(q, 1 << number)
                 found.walk(0, most_plans_each)
             self._tell("alternatives", (q + 1) / len(ends))
+
+    def _worth_a_thought(self, gains: Sequence[float]) -> list[bool]:
+        """The queries with nearly all there is to gain; in a large workload most have next to nothing of it."""
+        left, total = sum(gains), sum(gains)
+        forgone = FORGONE if len(gains) > FEW else 1e-6
+        found = [False] * len(gains)
+        for q in sorted(range(len(gains)), key=lambda q: (-gains[q], q)):
+            if left <= forgone * total:
+                break
+            found[q] = gains[q] > 0
+            left -= gains[q]
+        return found
 
     def _liked_by_any(self) -> int:
         """The indexes worth a second look, and those that do the work of two of them."""
