@@ -19,6 +19,7 @@ ROUNDS_WITHOUT_GUESSES = 6
 GAP = 0.002  # judgement: a fifth of what the planner takes as equal; the last tenths cost HiGHS most of its time
 FORGONE = 0.002  # of all there is to gain: judgement, as small as what HiGHS may miss (GAP)
 FEW = 20  # queries, or indexes in sight of one: with so many nothing has to be saved
+MANY = 100  # indexes in sight of a query, in a workload that has more: each plan takes twice as long as with few
 LAYERS = 2  # measured on TPC-H: four or eight find no better set
 TIERS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)  # shares of the largest size allowed: small indexes hide behind wide ones
 
@@ -59,14 +60,19 @@ class Search:
             ends.append(self._both_ends(q))
             self._tell("planning", (q + 1) / len(self.book.queries))
         self._deep = self._worth_a_thought([w * (b - f) for w, (b, f) in zip(self.weights, ends, strict=True)])
-        liked = self._liked_by_any()
+        liked = self._liked_by_each()
+        together = self._with_merged(liked)
+        popular = self._popular(liked)
         for q, (base, floor) in enumerate(ends):
-            if self.book.usable[q].bit_count() > FEW:
-                self.book.screen(q, liked)
+            usable = self.book.usable[q]
+            if usable.bit_count() > FEW:
+                everybodys = usable & together
+                own = liked[q] | (everybodys & popular)
+                self.book.screen(q, everybodys if everybodys.bit_count() <= MANY else own)
             found = Alternatives.start(self.book, q, base, floor)
             self.alternatives.append(found)
             if self._deep[q] and self.book.may_plan:
-                for number in bits(self.book.relevant[q]):
+                for number in bits(liked[q]):
                     self.book.cost(q, 1 << number)
                 found.walk(0, most_plans_each)
             self._tell("alternatives", (q + 1) / len(ends))
@@ -83,14 +89,29 @@ class Search:
             left -= gains[q]
         return found
 
-    def _liked_by_any(self) -> int:
-        """The indexes worth a second look, and those that do the work of two of them."""
-        liked = 0
+    def _liked_by_each(self) -> list[int]:
+        """By query, the indexes worth a second look."""
+        found = []
         for q in range(len(self.weights)):
-            if self._deep[q] and self.book.may_plan:
-                liked |= self._liked(q)
+            found.append(self._liked(q) if self._deep[q] and self.book.may_plan else 0)
             self._tell("screening", (q + 1) / len(self.weights))
-        return liked | mask_of(n for n, others in enumerate(self.merges) if (others & liked).bit_count() > 1)
+        return found
+
+    def _with_merged(self, liked: Sequence[int]) -> int:
+        """What somebody likes, and what does the work of two of them."""
+        together = 0
+        for one in liked:
+            together |= one
+        return together | mask_of(n for n, others in enumerate(self.merges) if (others & together).bit_count() > 1)
+
+    def _popular(self, liked: Sequence[int]) -> int:
+        """The MANY that serve the greatest share of the workload."""
+        share = [0.0] * len(self.sizes)
+        for q, one in enumerate(liked):
+            for number in bits(one):
+                share[number] += self.weights[q] * self.book.bounds(q, 0)[1]
+        first = sorted(range(len(share)), key=lambda n: (-share[n], n))[:MANY]
+        return mask_of(n for n in first if share[n])
 
     def _both_ends(self, q: int) -> tuple[float, float]:
         """Cost with no new index and with all of them; 0 where the query cannot be planned."""
