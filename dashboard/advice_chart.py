@@ -61,6 +61,7 @@ def gain_curve(points: Sequence[Point], chosen: Point) -> Curve | None:
                 "x": [_rounded(x)],
                 "y": [_rounded(y)],
                 "marker": {"size": 11},
+                "cliponaxis": False,
                 "name": "Chosen",
                 "hoverinfo": "skip",
             },

@@ -57,6 +57,8 @@ class Point:
     @property
     def words(self) -> str:
         """As the slider says it."""
+        if not self.size_bytes:
+            return "no new index"
         return f"{size(self.size_bytes)}: {percent(self.gain_ratio)} of the planned cost saved"
 
 
@@ -96,7 +98,7 @@ class IndexPlan:
 
 def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, now: datetime) -> IndexPlan | None:
     """The curve's point asked for by number, else the last; None where the run has no curve. Two queries."""
-    curve = run.result.get("curve") or []
+    curve = _steps(run.result.get("curve") or [])
     if not curve:
         return None
     points = tuple(
@@ -139,6 +141,21 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         more_why_not=max(0, len(not_helped) - WHY_NOT_SHOWN) + max(0, len(result["not_planned"]) - WHY_NOT_SHOWN),
         problems=tuple(result.get("problems", ())),
     )
+
+
+def _steps(curve: Sequence[Any]) -> list[Any]:
+    """Each set once: budgets between two steps buy the same."""
+    found: list[Any] = []
+    for point in curve:
+        if found and _set_of(found[-1]) == _set_of(point):
+            found[-1] = {**point, "budget_bytes": found[-1]["budget_bytes"]}
+        else:
+            found.append(point)
+    return found
+
+
+def _set_of(point: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    return {index["key"] for index in point["indexes"]}, {drop["index"] for drop in point["drops"]}
 
 
 class _Names:

@@ -28,6 +28,7 @@ def indexes(request: HttpRequest, server: str) -> HttpResponse:
         "run": run,
         "plan": plan,
         "curve": gain_curve(plan.points, plan.point) if plan else None,
+        "point_words": [point.words for point in plan.points] if plan else [],
         "step": found.steps.filter(step="advise").first(),
         "form": what_if_form(facts, request.GET) if facts else None,
     }

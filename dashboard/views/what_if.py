@@ -68,7 +68,12 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
         try:
             typed = read_form(facts, request.POST)
             answer = _what_if(found, database, facts, typed)
-            context |= {"answer": answer, "rows": _rows(answer), "hidden": [_hidden(e) for e in typed.hides]}
+            context |= {
+                "answer": answer,
+                "rows": _rows(answer),
+                "total_words": cost_words(answer.found.cost_before, answer.found.cost_after),
+                "hidden": [_hidden(e) for e in typed.hides],
+            }
         except PgLoupeError as problem:
             context["problem"] = _sentence(problem)
             status = 422 if isinstance(problem, BadInput) else 503

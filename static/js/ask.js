@@ -33,6 +33,15 @@
     if (form && form.matches("[data-ask]")) place(form).focus({ preventScroll: true });
   });
 
+  // PEV2 measures its place, so the plan behind a tab is drawn when the tab is chosen.
+  document.addEventListener("change", function (event) {
+    const panel = event.target.closest(".answer .tabs > input") && event.target.nextElementSibling.nextElementSibling;
+    const frame = panel && panel.querySelector("iframe[data-srcdoc]");
+    if (!frame) return;
+    frame.srcdoc = frame.dataset.srcdoc;
+    delete frame.dataset.srcdoc;
+  });
+
   function failed(event) {
     const form = event.detail.elt;
     if (!form.matches("[data-ask]")) return;

@@ -104,7 +104,8 @@ def pages_of(
     server: Server, *, statement: str = "", plan: int = 0, finding: int = 0, suggestion: int = 0
 ) -> dict[str, str]:
     pages = {
-        name: reverse(name, args=[server.slug]) for name in ("server", "statements", "server_edit", "server_remove")
+        name: reverse(name, args=[server.slug])
+        for name in ("server", "statements", "server_edit", "server_remove", "indexes", "what_if", "query")
     }
     if statement:
         pages["statement"] = reverse("statement", args=[server.slug, statement])
