@@ -179,10 +179,10 @@ def _reads(plan: Plan, facts: SchemaFacts) -> Iterator[TableRead]:
     for node in plan:
         if node.relation_name is None or node.node_type not in SCANS:
             continue
-        table = facts.find_table(node.relation_name, node.schema)
         top = partitioned_table(node, facts)
-        name = (top or table).qualified_name if top or table else node.table or node.relation_name
-        rows = (top or table).rows if top or table else None
+        table = top or facts.find_table(node.relation_name, node.schema)
+        name = table.qualified_name if table else node.table or node.relation_name
+        rows = table.rows if table else None
         indexes = {n.index_name for n in node.walk() if n.index_name} if node.node_type != "Seq Scan" else set()
         before = found.get((name, node.node_type), TableRead(name, node.node_type, table_rows=rows))
         found[name, node.node_type] = replace(

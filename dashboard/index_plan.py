@@ -124,7 +124,7 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         chosen,
         indexes,
         drops,
-        ddl="\n".join(part.ddl for part in (*indexes, *drops)),
+        ddl="\n".join([*(index.ddl for index in indexes), *(drop.ddl for drop in drops)]),
         rollout=_rollout(said, facts, run, now) if facts else None,
         is_whole=chosen.number == len(points) - 1,
         hurt=tuple(
