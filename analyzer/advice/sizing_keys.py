@@ -95,6 +95,9 @@ class KeyColumn:
 
     def widths(self) -> list[tuple[float, float]]:
         """Bytes of a value in an index tuple, each with its share of the non-null rows."""
+        return _widths(self)
+
+    def _widths(self) -> list[tuple[float, float]]:
         fixed = FIXED_WIDTHS.get(self.type_oid or 0)
         if fixed:
             return [(float(fixed[0]), 1.0)]
@@ -150,6 +153,12 @@ class KeyColumn:
             count = potential_values(others, rest * present * table_rows)
             classes.append(ValueClass(count, rest / count))
         return merged(classes) or [ValueClass(1.0, 1.0)]
+
+
+@lru_cache(maxsize=512)
+def _widths(column: KeyColumn) -> list[tuple[float, float]]:
+    """Once for a column that many candidates share; never to be changed."""
+    return column._widths()
 
 
 def potential_values(observed: float, rows: float) -> float:

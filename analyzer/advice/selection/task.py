@@ -23,6 +23,7 @@ from analyzer.facts import SchemaFacts, TableFacts
 # judgement: TPC-H's 19 queries were within 1 % of their final cost after 60 plans each
 PLANS_PER_QUERY = 100
 PLANS_AT_LEAST = 2_000
+PLANS_AT_MOST = 40_000  # measured: about 5 ms each where tables have hundreds of candidates, so some minutes
 # judgement: where there are many statements, one that is a small share of all may still deserve its index
 STATEMENT_SHARE = 0.5
 # left free of a budget, since sizes are estimates. Measured on TPC-H: sets took 0.99 to 1.02 of what was estimated
@@ -56,7 +57,8 @@ class Task:
         self.sizes = [i.size_bytes for i in self.indexes]
         roots = [root_oid(i.definition.table, facts) for i in self.indexes]
         relevant, _ = indexes_by_query(self.queries, [i.definition for i in self.indexes], facts)
-        most_plans = options.most_plans or max(PLANS_AT_LEAST, PLANS_PER_QUERY * len(self.queries))
+        usual = max(PLANS_AT_LEAST, min(PLANS_AT_MOST, PLANS_PER_QUERY * len(self.queries)))
+        most_plans = options.most_plans or usual
         ids = [i.id for i in self.indexes]
         self.book = CostBook(planner, self.queries, ids, relevant, self.gone, most_plans)
         self.writes = self._writes(roots)
