@@ -62,6 +62,7 @@ def test_what_changes_something_is_an_operators():
     of_viewers = {name for name, _, _ in guarded(VIEWER)}
     of_operators = {name for name, _, _ in guarded(OPERATOR)}
     assert {"overview", "servers", "server", "statements", "statement", "findings", "finding", "plan"} <= of_viewers
+    assert {"indexes", "what_if", "query"} <= of_viewers  # the twin is asked, and no server
     assert {"password", "sessions", "session_end", "sessions_end_others"} <= of_viewers
     assert {"mute", "unmute", "users", "user_invite", "invitation_withdraw", "user_role", "user_active"} <= of_operators
     assert {"user_link", "audit", "audit_explain", "admin:index", "admin:auth_user_changelist"} <= of_operators
