@@ -9,10 +9,9 @@ from analyzer.monitored.names import read_names
 from analyzer.monitored.statements import read_statement_counters, read_statement_texts
 from analyzer.readings import COUNTERS, KEY_DTYPE, is_ours
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.parse import ParsedStatement, parse_statement
+from analyzer.statements.parse import ParsedStatement, is_system_table, parse_statement
 from analyzer.statements.secrets import redact_sql
 
-SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "pg_toast"})
 DAY_S = 86_400
 # A workload of less than this is taken as if it had run that long: a reset a minute ago says nothing of a day.
 SHORTEST_SPAN_S = 3_600
@@ -70,4 +69,4 @@ def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[Reco
 
 def _reads_own_tables(parsed: ParsedStatement) -> bool:
     """What reads the catalog alone, as pg_dump and psql do, is nobody's workload; nor is what reads no table."""
-    return any(t.schema not in SYSTEM_SCHEMAS if t.schema else not t.name.startswith("pg_") for t in parsed.tables)
+    return not all(is_system_table(str(table)) for table in parsed.tables)
