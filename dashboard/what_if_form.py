@@ -17,12 +17,6 @@ class Offered:
     existing: Existing
     is_ticked: bool
 
-    @property
-    def is_needed(self) -> bool:
-        """It enforces something, or a replica needs it: it can be hidden here and not dropped there."""
-        index = self.existing.index
-        return index.backs_constraint or index.is_primary or index.is_unique or index.is_replica_identity
-
 
 @dataclass(frozen=True, slots=True)
 class WhatIfForm:

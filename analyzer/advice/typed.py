@@ -40,6 +40,12 @@ class Existing:
     def name(self) -> str:
         return f"{self.index.schema}.{self.index.name}"
 
+    @property
+    def is_needed(self) -> bool:
+        """It enforces something, or a replica needs it: it can be thought away, and not simply dropped."""
+        index = self.index
+        return index.backs_constraint or index.is_primary or index.is_unique or index.is_replica_identity
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

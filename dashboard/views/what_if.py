@@ -16,10 +16,11 @@ from django.views.decorators.http import require_http_methods
 
 from analyzer.advice.ddl import drop_index, qualified
 from analyzer.advice.show_prediction import read_words
-from analyzer.advice.typed import Typed
+from analyzer.advice.typed import Existing, Typed
+from analyzer.advice.unserved import unserved_keys
 from analyzer.asking import QueryAnswer, WhatIfAnswer, query_answer, what_if_answer
 from analyzer.errors import BadInput, PgLoupeError
-from analyzer.facts import SchemaFacts
+from analyzer.facts import ForeignKeyFacts, SchemaFacts
 from analyzer.models import Database, Server
 from analyzer.plans import redact_plan
 from analyzer.plans.compare import cost_words
@@ -53,6 +54,15 @@ class ChangeRow:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class HiddenIndex:
+    """``ddl``: "" where it cannot simply be dropped; ``keys``: foreign keys whose check nothing would serve."""
+
+    existing: Existing
+    ddl: str
+    keys: tuple[ForeignKeyFacts, ...]
+
+
 @viewer_required
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -72,7 +82,7 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
                 "answer": answer,
                 "rows": _rows(answer),
                 "total_words": cost_words(answer.found.cost_before, answer.found.cost_after),
-                "hidden": [_hidden(e) for e in typed.hides],
+                "hidden": _hidden(typed),
             }
         except PgLoupeError as problem:
             context["problem"] = _sentence(problem)
@@ -151,10 +161,15 @@ def _redacted(plan: Mapping[str, Any] | None) -> str:
     return plan_text(redact_plan([plan])) if plan else ""
 
 
-def _hidden(existing: Any) -> dict[str, Any]:
-    index = existing.index
-    is_needed = index.backs_constraint or index.is_primary or index.is_unique or index.is_replica_identity
-    return {"name": existing.name, "index": index, "ddl": "" if is_needed else drop_index(index, existing.table).text}
+def _hidden(typed: Typed) -> list[HiddenIndex]:
+    keys = unserved_keys(typed)
+    return [
+        HiddenIndex(
+            existing, "" if existing.is_needed else drop_index(existing.index, existing.table).text,
+            tuple(keys.get(existing.index.oid, ())),
+        )
+        for existing in typed.hides
+    ]  # fmt: skip
 
 
 def _query(server: Server, facts: SchemaFacts, sql: str) -> dict[str, Any]:

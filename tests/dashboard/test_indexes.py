@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from analyzer import asking
+from analyzer import asking, pipeline
 from analyzer.models import AdviceRun, Server
 from dashboard.accounts import set_role
 from tests.dashboard import advised, world
@@ -327,6 +327,35 @@ def test_what_if_and_query_are_answered_also_while_the_server_is_down(
     assert "1 of 4 statements change" in text_of(person.post(address, ask))
     found = person.post(reverse("query", args=["real"]), {"sql": "select * from purchase where customer_id = 7"})
     assert "It would like this index" in text_of(found)
+
+
+@pytest.mark.postgres
+def test_what_no_plan_shows_is_said_too(person, postgres18, scratch_database, settings, tmp_path_factory):
+    """A statement that would fail, and a foreign key's check that nothing would serve."""
+    advised.settings_with(settings, tmp_path_factory)
+    database = scratch_database(postgres18)
+    database.execute(
+        *advised.SCHEMA,
+        "create unique index customer_email on customer (email)",
+        "create index purchase_customer on purchase (customer_id)",
+        "alter table purchase add constraint bought foreign key (customer_id) references customer on delete cascade",
+        "select pg_stat_statements_reset()",
+    )
+    server = advised.recorded(database, "real")
+    with database.connect() as connection:
+        connection.execute("insert into customer values (1, 'user1@example.org', 'DE') on conflict (email) do nothing")
+    pipeline.take_snapshot(server)
+    shown = text_of(person.post(reverse("what_if", args=["real"]), {"index": "hide customer_email"}))
+    said = "It would fail: There is no unique or exclusion constraint matching the ON CONFLICT specification."
+    assert said in shown
+    assert "It enforces something, so it cannot simply be dropped." in shown
+    lost = (
+        "Nothing else serves foreign key bought: each delete from public.customer would read the whole table,"
+        " which no plan shows."
+    )
+    assert lost in text_of(person.post(reverse("what_if", args=["real"]), {"index": "hide purchase_customer"}))
+    both = {"index": "hide purchase_customer\npurchase (customer_id, placed)"}
+    assert lost not in text_of(person.post(reverse("what_if", args=["real"]), both))
 
 
 @pytest.mark.postgres

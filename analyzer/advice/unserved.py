@@ -1,0 +1,34 @@
+"""Foreign keys whose check nothing would serve any more: no plan shows what a cascading delete would then cost."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.typed import Typed
+from analyzer.facts import ForeignKeyFacts
+from analyzer.foreign_keys import supporting_index
+
+
+def unserved_keys(typed: Typed) -> dict[int, list[ForeignKeyFacts]]:
+    """By oid of the hidden index that serves it now; not those that another index, or one to be, serves too."""
+    hidden = {existing.index.oid for existing in typed.hides}
+    found: dict[int, list[ForeignKeyFacts]] = {}
+    for table in {existing.table.oid: existing.table for existing in typed.hides}.values():
+        left = replace(table, indexes=tuple(i for i in table.indexes if i.oid not in hidden))
+        adds = [w.definition for w in typed.adds if w.definition.table.oid == table.oid]
+        for key in table.foreign_keys:
+            serving = supporting_index(table, key)
+            if serving is None or supporting_index(left, key) is not None or _is_served(key, adds):
+                continue
+            found.setdefault(serving.oid, []).append(key)
+    return found
+
+
+def _is_served(key: ForeignKeyFacts, adds: Sequence[IndexDefinition]) -> bool:
+    width = len(key.columns)
+    return any(
+        d.method == "btree"
+        and d.predicate is None
+        and {c.name for c in d.columns[:width] if not c.is_expression and not c.opclass} == set(key.columns)
+        for d in adds
+    )
