@@ -22,8 +22,9 @@ from analyzer.advice.show import advice_as_json, curve_as_json
 from analyzer.advice.suggest import WorkloadStatement, suggest_indexes
 from analyzer.advising import ProvedAdvice, advise, chosen_values, second_opinion
 from analyzer.errors import BadInput, MonitoredServerError
+from analyzer.explaining import schema_signature
 from analyzer.facts import SchemaFacts
-from analyzer.models import AdviceRun, Database, PlanRecord, Server
+from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, Server
 from analyzer.monitored.hypothetical import hypothetical_planner
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.limits import rows_before_limit
@@ -60,7 +61,7 @@ def advise_database(
     if not facts.statistics_readable:
         return _failed(database, now, "The login may not read the tables' statistics: no plan can be made without them")
     workload = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
-    workload = _with_executed_rows(database, workload)
+    workload = with_executed_rows(database, workload)
     wanted = Options(least_gain_ratio=LEAST_GAIN_RATIO)
     begun = time.monotonic()
     try:
@@ -94,7 +95,7 @@ def advise_database(
     return ""
 
 
-def _with_executed_rows(database: Database, workload: Sequence[WorkloadStatement]) -> list[WorkloadStatement]:
+def with_executed_rows(database: Database, workload: Sequence[WorkloadStatement]) -> list[WorkloadStatement]:
     """With what the newest executed plan of each statement tells about its LIMIT."""
     plans = PlanRecord.objects.filter(
         database=database, is_analyzed=True, statement__fingerprint__in=[s.fingerprint for s in workload]
@@ -129,7 +130,7 @@ def _ask_the_server(
 def _compare_plans(twin: Twin, database: Database, facts: SchemaFacts, now: datetime) -> None:
     """For each statement's newest plans: does the twin plan the same?"""
     changed = []
-    for record in _plans_to_compare(database):
+    for record in _plans_to_compare(database, facts):
         with _unless_it_fails(record):
             verdicts = [
                 f"not planned: {answer.reason}" if isinstance(answer, Refused) else answer.verdict
@@ -157,13 +158,18 @@ def _ways_to_plan(
     return [(sql, None)]
 
 
-def _plans_to_compare(database: Database) -> Iterator[PlanRecord]:
-    """The newest plan of each statement, those not asked for longest first."""
+def _plans_to_compare(database: Database, facts: SchemaFacts) -> Iterator[PlanRecord]:
+    """The newest plan of each statement, those not asked for longest first; not those that wait to be explained again,
+    because their tables or indexes changed."""
     plans = PlanRecord.objects.filter(database=database)
     newest = plans.order_by("statement_id", "-last_seen").distinct("statement_id")
     waiting = PlanRecord.objects.filter(pk__in=newest.values("pk")).select_related("statement")
+    states = ExplainState.objects.filter(database=database)
+    made_for = dict(states.values_list("statement_id", "schema_signature"))
     for record in waiting.order_by(F("twin_asked_at").asc(nulls_first=True), "pk")[:MOST_COMPARED]:
-        if not any(is_system_table(table) for table in record.statement.tables):  # the twin's catalog is its own
+        tables = record.statement.tables
+        is_fresh = made_for.get(record.statement_id) == schema_signature(facts, tables)
+        if is_fresh and not any(is_system_table(table) for table in tables):  # the twin's catalog is its own
             yield record
 
 
