@@ -1,12 +1,15 @@
 """A suggested index is built on a real server, under another name: it becomes built, then realised or not used."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from analyzer import pipeline
 from analyzer.models import PlanRecord, Server, SuggestionRecord
+from analyzer.store import house
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 
@@ -122,6 +125,22 @@ def test_not_used_offers_the_drop_and_a_late_scan_changes_the_verdict(shop18: Sc
     wait_for_scans(shop18, "Odd Name", 1)
     look(server, record)
     assert (record.state, record.outcome["drop_ddl"]) == ("realised", "")
+
+
+def test_sums_of_whole_minutes_do_not_mix_before_and_after(shop18: ScratchDatabase) -> None:
+    server, record = suggested(shop18)
+    call(shop18, 30)
+    pipeline.take_snapshot(server)
+    shop18.execute("create index theirs on item (kind)")
+    look(server, record)
+    pipeline.take_snapshot(server)
+    call(shop18, 10)
+    pipeline.take_snapshot(server)
+    house.keep_house(timezone.now() + timedelta(minutes=20))  # rolls up all that was read
+    look(server, record)
+    [statement] = record.outcome["statements"]
+    assert statement["after"]["calls"] == 10
+    assert statement["after"]["blocks_per_call"] < 50
 
 
 def test_dropped_again_it_is_suggested_again(shop18: ScratchDatabase) -> None:
