@@ -2,6 +2,7 @@
 
     what_if_answer      these indexes were there, those were gone: what would change
     query_answer        a statement that does not run yet
+    index_plans         one statement without and with one index, whether it is there or not
 
 The server is asked whether the twin is still like it; where it is down, what was read last answers.
 """
@@ -16,18 +17,22 @@ from typing import Any, cast
 
 from django.conf import settings
 
-from analyzer.advice.ddl import IndexDdl, create_index
+from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index
+from analyzer.advice.outcome import built_index
+from analyzer.advice.planner import Refused
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.typed import Typed
 from analyzer.advising import plannable_queries
-from analyzer.errors import MonitoredServerError
+from analyzer.errors import BadInput, MonitoredServerError
 from analyzer.facts import SchemaFacts
 from analyzer.models import Server
+from analyzer.plans.compare import PlanChange
 from analyzer.predicting import NotPredicted, Prediction, predict
 from analyzer.runtime.processes import RuntimeFailure
+from analyzer.statements.preparable import preparable_sql
 from analyzer.store.servers import connection_settings
 from analyzer.twin import Twin, lease
-from analyzer.whatif import TriedIndex, WhatIf, statements_reading, what_if
+from analyzer.whatif import TriedIndex, WhatIf, explained_change, statements_reading, what_if
 
 MOST_STATEMENTS = 1_000  # the dearest of the recorded ones, as many as the advisor takes
 LIMIT_S = 20.0  # judgement: nobody waits longer for a page; gunicorn's own limit is 60 s
@@ -58,6 +63,24 @@ class QueryAnswer:
     took_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class IndexPlans:
+    """``without`` and ``with_it``: EXPLAIN's objects, with values of samples or statistics: redact before showing.
+
+    ``values`` they were planned with: "sampled", "typical", "rare", "generic", or "given" (the text has no parameters);
+    of several those for which the index matters most. Costs are of one call over all of them. ``change`` is None where
+    the planner keeps to its plans.
+    """
+
+    values: str
+    without: Mapping[str, Any]
+    with_it: Mapping[str, Any]
+    cost_without: float
+    cost_with: float
+    change: PlanChange | None
+    took_s: float
+
+
 def what_if_answer(
     server: Server, recorded: Sequence[WorkloadStatement], facts: SchemaFacts, typed: Typed, now: datetime
 ) -> WhatIfAnswer:
@@ -79,6 +102,55 @@ def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime) ->
     begun = time.monotonic()
     with _twin(server) as twin:
         return QueryAnswer(predict(twin, facts, sql, now=now), time.monotonic() - begun)
+
+
+def index_plans(
+    server: Server, recorded: WorkloadStatement, definition: IndexDefinition, facts: SchemaFacts, now: datetime
+) -> IndexPlans:
+    """Planned with the values that the advisor takes. An index that is there is hidden instead of tried.
+
+    Raises BadInput (the statement or the index cannot be planned), MonitoredServerError or RuntimeFailure.
+    """
+    begun = time.monotonic()
+    need_statistics(facts)
+    existing = built_index(definition)
+    with _twin(server) as twin:
+        queries, refused = plannable_queries(twin, [recorded], facts, now)
+        if not queries:
+            raise BadInput(refused[recorded.fingerprint])
+        adds, hides = ([], {existing.oid}) if existing else ([definition], set())
+        found = what_if(twin, queries, adds, hides, facts)
+        if found.refused:
+            raise BadInput(found.refused[recorded.fingerprint])
+        change = found.changes[0] if found.changes else None
+        if change and change.query and change.before and change.after:
+            costs, plans, query = (change.cost_before, change.cost_after), (change.before, change.after), change.query
+        else:
+            query, planned = queries[0], twin.explain(queries[0])
+            if isinstance(planned, Refused):
+                raise BadInput(planned.reason)
+            cost = found.cost_before / sum(q.weight for q in queries) or float(planned["Plan"]["Total Cost"])
+            costs, plans = (cost, cost), (planned, planned)
+    (without, with_it), (cost_without, cost_with) = (plans[::-1], costs[::-1]) if existing else (plans, costs)
+    return IndexPlans(
+        values=query.key.removeprefix(query.statement).strip(":0123456789")
+        or ("generic" if preparable_sql(recorded.sql).parameters else "given"),
+        without=without,
+        with_it=with_it,
+        cost_without=cost_without,
+        cost_with=cost_with,
+        change=explained_change(without, with_it) if change else None,
+        took_s=time.monotonic() - begun,
+    )
+
+
+def need_statistics(facts: SchemaFacts) -> None:
+    """Raises BadInput where no plan could be trusted."""
+    if not facts.statistics_readable:
+        raise BadInput(
+            "The login may not read the tables' statistics, without which no plan can be made; grant it SELECT on the"
+            " tables (pg_read_all_data)"
+        )
 
 
 def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:

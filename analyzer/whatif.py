@@ -44,6 +44,7 @@ class ChangedStatement:
     uses: tuple[int, ...]  # ids of the new indexes in its plans
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
+    query: Query | None = None  # with those values
 
     @property
     def saved_per_day(self) -> float:
@@ -177,6 +178,7 @@ def _change(planner: Planner, asked: Sequence[_Asked], hidden: frozenset[int]) -
         uses=tuple(sorted({id for a in asked for id in a.shown if id in a.after.used})),
         before=plans[0] if plans else None,
         after=plans[1] if plans else None,
+        query=most.query,
     )
 
 

@@ -19,6 +19,7 @@ from dashboard.views import (
     statement,
     statements,
     suggestion,
+    suggestion_plans,
     users,
     what_if,
 )
@@ -45,6 +46,9 @@ urlpatterns = [
     path("findings/<int:pk>/unmute/", findings.unmute, name="unmute"),
     path("suggestions/<int:pk>/", suggestion.suggestion, name="suggestion"),
     path("suggestions/<int:pk>/models/", suggestion.models, name="suggestion_models"),
+    path(
+        "suggestions/<int:pk>/plans/<str:fingerprint>/", suggestion_plans.suggestion_plans, name="suggestion_plans"
+    ),
     path("health/", health.health, name="health"),
     path("login/", login.Login.as_view(), name="login"),
     path("login/once/<str:token>/", login.login_once, name="login_once"),

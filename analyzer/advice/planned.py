@@ -235,12 +235,17 @@ def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFa
                 "fingerprint": e.statement,
                 "cost_before": e.cost_before,
                 "cost_after": e.cost_after,
-                "change": e.change.summary if e.change else "",
+                "change": ("; ".join(e.change.sentences) or "The plan keeps its shape") if e.change else "",
             }
             for e in proposal.effects[:MOST_STATEMENTS]
         ],
         "hurt": [
-            {"fingerprint": h.statement, "cost_before": h.before, "cost_after": h.after}
+            {
+                "fingerprint": h.statement,
+                "values": h.key.removeprefix(h.statement).removeprefix(":"),
+                "cost_before": h.before,
+                "cost_after": h.after,
+            }
             for h in advice.selection.hurt
             if h.statement in used_by
         ],

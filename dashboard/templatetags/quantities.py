@@ -107,6 +107,12 @@ def count(value: float | None) -> str:
 
 
 @register.filter
+def whole(value: float | None) -> str:
+    """A mean of things that come whole."""
+    return count(None if value is None else round(value))
+
+
+@register.filter
 def short_count(value: float | None) -> str:
     """1.2 k, 3.4 M: where a column has no room."""
     if value is None:

@@ -1,7 +1,6 @@
 """The page of one index suggestion: what it brings, and the change as texts to copy; with it goes the map of models."""
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from dataclasses import dataclass
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
@@ -14,24 +13,15 @@ from django.views.decorators.http import require_GET, require_POST
 from analyzer.advice.code import MODELS_COMMAND
 from analyzer.advice.code.models_map import MAX_MAP_BYTES
 from analyzer.errors import BadInput
-from analyzer.models import ModelsMap, Statement, SuggestionRecord
+from analyzer.models import ModelsMap, SuggestionRecord
 from analyzer.store.models_map import forget_models, keep_models, models_of
 from dashboard import audit
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.schema_cache import cached_schema
+from dashboard.suggestion_evidence import evidence_of
 from dashboard.suggestion_tabs import suggestion_tabs
 
-STATEMENTS_SHOWN = 50
 TEXT_SHOWN_AGAIN = 100_000  # characters of a map that was refused
-
-
-@dataclass(frozen=True, slots=True)
-class HelpedStatement:
-    """``statement`` is None where its text is not kept any more."""
-
-    fingerprint: str
-    statement: Statement | None
-    time_s_per_day: float | None
 
 
 @viewer_required
@@ -90,7 +80,7 @@ def _page(request: HttpRequest, found: SuggestionRecord, *, status: int = 200, e
         "suggestion": found,
         "server": found.database.server,
         "columns": ", ".join(str(column) for column in found.columns),
-        "helped": _helped(found),
+        "evidence": evidence_of(found),
         "shown": shown,
         "tab_key": wanted if wanted in keys else next(iter(keys), ""),
         "models_map": kept,
@@ -99,14 +89,3 @@ def _page(request: HttpRequest, found: SuggestionRecord, *, status: int = 200, e
         "map_text": request.POST.get("map", "")[:TEXT_SHOWN_AGAIN],
     }
     return render(request, "dashboard/suggestion.html", context, status=status)
-
-
-def _helped(found: SuggestionRecord) -> list[HelpedStatement]:
-    """The statements it is for, the costliest first. One query."""
-    times = {help_["fingerprint"]: help_.get("total_time_s_per_day") for help_ in found.helps}
-    statements = {
-        s.fingerprint: s
-        for s in Statement.objects.filter(server_id=found.database.server_id, fingerprint__in=list(times))
-    }
-    rows = [HelpedStatement(name, statements.get(name), time_s) for name, time_s in times.items()]
-    return sorted(rows, key=lambda row: -(row.time_s_per_day or 0.0))[:STATEMENTS_SHOWN]

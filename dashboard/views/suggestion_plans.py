@@ -1,0 +1,88 @@
+"""One statement's plans without and with a suggested index, side by side, from the planner twin."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from analyzer.advice.outcome import definition_from_json
+from analyzer.advice_runs import with_executed_rows
+from analyzer.asking import IndexPlans, index_plans
+from analyzer.errors import BadInput, PgLoupeError
+from analyzer.models import Statement, SuggestionRecord
+from analyzer.plans import redact_plan
+from analyzer.plans.compare import cost_words
+from analyzer.store.totals import StatementRate, statement_totals
+from analyzer.store.windows import Window
+from analyzer.store.workload import recorded_statements
+from dashboard.permissions import viewer_required
+from dashboard.plan_text import plan_text
+from dashboard.schema_cache import current_schema
+from dashboard.views.plan import plan_document
+
+MEASURED_OVER = timedelta(hours=24)  # rows of a call, which tell what a LIMIT really reads
+VALUES = {
+    "sampled": "planned with real values that were seen",
+    "typical": "planned with a frequent value from the column statistics",
+    "rare": "planned with a rare value from the column statistics",
+    "generic": "planned without values: a generic plan",
+    "given": "planned as it is: it has no parameters",
+}
+
+
+@viewer_required
+@never_cache
+@require_GET
+def suggestion_plans(request: HttpRequest, pk: int, fingerprint: str) -> HttpResponse:
+    suggestion = get_object_or_404(SuggestionRecord.objects.select_related("database__server"), pk=pk)
+    statement = get_object_or_404(Statement, server_id=suggestion.database.server_id, fingerprint=fingerprint)
+    context: dict[str, Any] = {
+        "section": "findings",
+        "suggestion": suggestion,
+        "server": suggestion.database.server,
+        "statement": statement,
+    }
+    status = 200
+    try:
+        context |= _shown(_planned(suggestion, statement), statement)
+    except PgLoupeError as problem:
+        context["problem"] = str(problem).rstrip(".")
+        status = 422 if isinstance(problem, BadInput) else 503
+    return render(request, "dashboard/suggestion_plans.html", context, status=status)
+
+
+def _planned(suggestion: SuggestionRecord, statement: Statement) -> IndexPlans:
+    database, now = suggestion.database, timezone.now()
+    facts = current_schema(database)
+    if facts is None:
+        raise BadInput("There is no reading of the schema yet")
+    definition = definition_from_json(suggestion.definition, facts) if suggestion.definition else None
+    if definition is None:
+        raise BadInput("The index's table is not in the newest reading of the schema")
+    filters = {"statement_ids": [statement.pk], "database_oid": database.oid}
+    page = statement_totals(database.server, Window(now - MEASURED_OVER, now), limit=1, filters=filters)
+    rows_per_call = page.rows[0].rows_per_call if page.rows else None
+    rate = StatementRate(
+        calls_per_day=1.0, total_time_s_per_day=0.0, mean_exec_time_ms=None, rows_per_call=rows_per_call
+    )
+    recorded = recorded_statements(database.server, database, {statement.pk: rate})
+    if not recorded:
+        raise BadInput("Its whole text is not kept, or it is of a kind that has no plan")
+    return index_plans(database.server, with_executed_rows(database, recorded)[0], definition, facts, now)
+
+
+def _shown(found: IndexPlans, statement: Statement) -> dict[str, Any]:
+    without, with_it = redact_plan([found.without]), redact_plan([found.with_it])
+    return {
+        "found": found,
+        "values": VALUES[found.values],
+        "words": cost_words(found.cost_without, found.cost_with),
+        "sides": [
+            ("Without the index", plan_document(statement.normalized_sql, without), plan_text(without)),
+            ("With the index", plan_document(statement.normalized_sql, with_it), plan_text(with_it)),
+        ],
+    }
