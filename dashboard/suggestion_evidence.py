@@ -1,7 +1,7 @@
 """What the planner, and later the server itself, say of a suggested index: rows for its page from ``evidence`` and
 ``outcome`` (written by ``analyzer/advice/planned.py`` and ``analyzer/following.py``)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,7 +134,15 @@ def evidence_of(found: SuggestionRecord) -> Evidence:
         planner=said.get("planner", ""),
         helped=tuple(helped[:STATEMENTS_SHOWN]),
         more_helped=max(0, len(helped) - STATEMENTS_SHOWN),
-        hurt=_hurt(hurt, names),
+        hurt=tuple(
+            HurtRow(
+                names[s["fingerprint"]],
+                s["cost_before"],
+                s["cost_after"],
+                _VALUES.get(s.get("values", "").rstrip("0123456789"), ""),
+            )
+            for s in hurt
+        ),
         at_risk=tuple(dict.fromkeys(RiskRow(names[r["fingerprint"]], r["reason"]) for r in at_risk)),
         redundant=tuple(RedundantIndex(r["index"], r["reason"], r["ddl"]) for r in said.get("makes_redundant", ())),
         measured=tuple(MeasuredRow(names[o.fingerprint], o.before, o.after, o.plan_change) for o in _by_gain(outcomes)),
@@ -172,22 +180,6 @@ class _Names:
         return NamedStatement(
             fingerprint, self._found.get(fingerprint), fingerprint[len(self._table) + 1 :] if is_key else ""
         )
-
-
-def _hurt(hurt: Iterable[Mapping[str, Any]], names: _Names) -> tuple[HurtRow, ...]:
-    """Each statement once, with the values it suffers most for; the worst first."""
-    rows: dict[str, HurtRow] = {}
-    for said in hurt:
-        values = _VALUES.get(said.get("values", "").rstrip("0123456789"), "")
-        row = HurtRow(names[said["fingerprint"]], said["cost_before"], said["cost_after"], values)
-        known = rows.get(said["fingerprint"])
-        if known is None or _ratio(row) > _ratio(known):
-            rows[said["fingerprint"]] = row
-    return tuple(sorted(rows.values(), key=lambda row: (-_ratio(row), row.name.fingerprint)))
-
-
-def _ratio(row: HurtRow) -> float:
-    return row.cost_after / row.cost_before if row.cost_before else 0.0
 
 
 def _by_gain(outcomes: list[StatementOutcome]) -> list[StatementOutcome]:

@@ -71,7 +71,7 @@ def planned_suggestions(
     suggestions.sort(key=lambda s: (-s.helped_time_s_per_day, s.key))
     helped = {fingerprint for s in suggestions for fingerprint, _ in s.helps}
     reasons = {e.statement: e.why_not for e in advice.effects if e.why_not}
-    reasons |= dict(advice.not_planned)
+    reasons |= {f: f"Not planned: {reason}" for f, reason in advice.not_planned.items()}
     reasons |= {f: r for f, r in rules.reasons.items() if f not in reasons}
     return Advice(suggestions, {f: r for f, r in reasons.items() if f in time_s and f not in helped}), evidence
 

@@ -47,6 +47,11 @@ def twin_words(plan: PlanRecord) -> str:
 
 
 @register.filter
+def twin_doubt(plan: PlanRecord) -> bool:
+    return plan.twin_asked_at is not None and not plan.twin_verdict.startswith("same")
+
+
+@register.filter
 def twin_sentence(plan: PlanRecord) -> str:
     """What that means for advice on the statement; begins with "The twin"."""
     verdict = plan.twin_verdict

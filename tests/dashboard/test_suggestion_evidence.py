@@ -59,7 +59,6 @@ def planned(of: world.World, **changes: object) -> SuggestionRecord:
             },
         ],
         "hurt": [
-            {"fingerprint": second, "values": "typical", "cost_before": 10.0, "cost_after": 12.0},
             {"fingerprint": second, "values": "sampled1", "cost_before": 10.0, "cost_after": 45.0},
         ],
         "at_risk": [{"fingerprint": first, "reason": "It reads the index to its end when few rows match."}],
@@ -231,6 +230,40 @@ def test_a_built_index_shows_each_statement_before_and_after(viewer, shop):
     assert "As planned before it was built" in shown
     for words in ("may become dearer Cost", "Build time", "No longer needed then"):
         assert words not in shown
+
+
+@pytest.mark.parametrize(
+    ("verdict", "short", "sentence"),
+    [
+        ("same plan", "same plan", "The twin plans it the same: advice for it can be trusted. Asked just now"),
+        (
+            "same shape, cost within 3 %",
+            "same shape, cost within 3 %",
+            "The twin plans it the same, cost within 3 %: advice for it can be trusted.",
+        ),
+        (
+            "different: Seq Scan on item became Index Scan using ix<b>",
+            "plans it differently",
+            "The twin plans it differently: Seq Scan on item became Index Scan using ix&lt;b&gt; there."
+            " Advice for it is worth a second look.",
+        ),
+        (
+            "not planned: Type public.geometry does not exist.",
+            "cannot plan it",
+            "The twin could not plan it: Type public.geometry does not exist.",
+        ),
+        ("", "not asked yet", "The twin was not asked yet whether it plans this the same."),
+    ],
+)
+def test_a_plan_says_whether_the_twin_plans_alike(viewer, shop, verdict, short, sentence):
+    shop.plan.twin_verdict, shop.plan.twin_asked_at = verdict, timezone.now() if verdict else None
+    shop.plan.save()
+    response = viewer.get(reverse("statement", args=["shop", shop.statements[0].fingerprint]))
+    shown = text_of(response)
+    assert sentence in shown
+    assert f"real values, seen in pg_stat_activity {short} " in shown
+    is_doubted = verdict.startswith(("different", "not planned"))
+    assert ("twin-said warning-text" in response.content.decode()) == is_doubted
 
 
 def test_times_in_words():
