@@ -19,6 +19,7 @@ from analyzer.reports.report import (
 )
 from analyzer.store.reading import StatementPage, Window, statement_totals
 from dashboard.server_state import State, server_state
+from dashboard.templatetags.evidence import cost_line
 from dashboard.templatetags.outcomes import outcome_sentence
 
 MOST_STATEMENTS = 10
@@ -151,6 +152,7 @@ def _indexes(servers: Sequence[Server]) -> list[IndexToCreate]:
             finding_keys=tuple(r.finding_keys),
             estimated_size_bytes=r.estimated_size_bytes,
             helped_time_s_per_day=r.helped_time_s_per_day,
+            cost_line=cost_line(r),
         )
         for r in records
     ]

@@ -22,7 +22,7 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class IndexToCreate:
-    """A suggestion. ``finding_keys`` are of its database."""
+    """A suggestion. ``finding_keys`` are of its database; ``cost_line``: what the planner expects, "" if not asked."""
 
     server: str
     server_slug: str
@@ -34,6 +34,7 @@ class IndexToCreate:
     finding_keys: tuple[str, ...] = ()
     estimated_size_bytes: int | None = None
     helped_time_s_per_day: float | None = None
+    cost_line: str = ""
 
 
 @dataclass(frozen=True, slots=True)

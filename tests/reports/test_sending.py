@@ -199,6 +199,20 @@ def test_mail_tells_the_night_with_ddl_and_a_link_for_each_finding(smtp):
     assert all(len(line) <= 998 for line in smtp.raw[0].split(b"\r\n")), "RFC 5322"
 
 
+def test_mail_says_what_the_planner_expects_of_an_index(smtp):
+    now = timezone.now()
+    nights.busy()
+    costs = {"fingerprint": "f", "cost_before": 4462.0, "cost_after": 2.6, "change": "a Sort is gone"}
+    SuggestionRecord.objects.update(evidence={"planner": "twin", "statements": [costs]}, level="planned")
+    nights.subscription(world.user(), hour=now.hour, time_zone="UTC", quiet_nights="skip")
+    run_at(now)
+    [(_, _, message)] = smtp.received
+    for kind, space in (("html", "\u00a0"), ("plain", " ")):
+        line, text = f"Cost 4{space}462 → 2.6 a call, 1,716x cheaper for the statement it helps.", part(message, kind)
+        assert text.count(f"With this index: {line}") == 1
+        assert text.count(f"About 14{space}MB. {line}") == 1
+
+
 def test_mail_tells_what_became_of_new_indexes(smtp):
     now = timezone.now()
     of = world.server()
