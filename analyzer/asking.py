@@ -26,6 +26,7 @@ from analyzer.advising import plannable_queries
 from analyzer.errors import BadInput, MonitoredServerError
 from analyzer.facts import SchemaFacts
 from analyzer.models import Server
+from analyzer.monitored.catalog import need_statistics
 from analyzer.plans.compare import PlanChange
 from analyzer.predicting import NotPredicted, Prediction, predict
 from analyzer.runtime.processes import RuntimeFailure
@@ -86,6 +87,7 @@ def what_if_answer(
 ) -> WhatIfAnswer:
     """Raises BadInput (an index that cannot be created), MonitoredServerError or RuntimeFailure."""
     begun = time.monotonic()
+    need_statistics(facts)
     dearest = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
     tables = [*(w.definition.table for w in typed.adds), *(e.table for e in typed.hides)]
     looked_at = statements_reading(dearest, tables, facts)
@@ -98,8 +100,9 @@ def what_if_answer(
 
 
 def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime) -> QueryAnswer:
-    """Raises MonitoredServerError or RuntimeFailure."""
+    """Raises BadInput (no statistics), MonitoredServerError or RuntimeFailure."""
     begun = time.monotonic()
+    need_statistics(facts)
     with _twin(server) as twin:
         return QueryAnswer(predict(twin, facts, sql, now=now), time.monotonic() - begun)
 
@@ -142,15 +145,6 @@ def index_plans(
         change=explained_change(without, with_it) if change else None,
         took_s=time.monotonic() - begun,
     )
-
-
-def need_statistics(facts: SchemaFacts) -> None:
-    """Raises BadInput where no plan could be trusted."""
-    if not facts.statistics_readable:
-        raise BadInput(
-            "The login may not read the tables' statistics, without which no plan can be made; grant it SELECT on the"
-            " tables (pg_read_all_data)"
-        )
 
 
 def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -25,7 +24,6 @@ from analyzer.models import Database, Server
 from analyzer.plans import redact_plan
 from analyzer.plans.compare import cost_words
 from analyzer.predicting import NotPredicted, Prediction
-from analyzer.statements.display import display_sql
 from analyzer.store.totals import rates
 from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
@@ -33,8 +31,7 @@ from analyzer.whatif import ChangedStatement
 from dashboard.permissions import viewer_required
 from dashboard.plan_text import plan_text
 from dashboard.schema_cache import current_schema
-from dashboard.templatetags.texts import visible
-from dashboard.views.plan import drawn
+from dashboard.views.plan import plan_document
 from dashboard.what_if_form import read_form, what_if_form
 
 WORKLOAD_WINDOW = timedelta(hours=24)
@@ -125,20 +122,11 @@ def _sentence(problem: PgLoupeError) -> str:
 
 
 def _what_if(server: Server, database: Database, facts: SchemaFacts, typed: Typed) -> WhatIfAnswer:
-    _need_statistics(facts)
     now = timezone.now()
     recorded = recorded_statements(server, database, rates(server, Window(now - WORKLOAD_WINDOW, now)))
     if not recorded:
         raise BadInput("No statement of this database has been recorded in the last 24 hours.")
     return what_if_answer(server, recorded, facts, typed, now)
-
-
-def _need_statistics(facts: SchemaFacts) -> None:
-    if not facts.statistics_readable:
-        raise BadInput(
-            "The login may not read the tables' statistics, without which no plan can be made; grant it SELECT on the"
-            " tables (pg_read_all_data)."
-        )
 
 
 def _rows(answer: WhatIfAnswer) -> list[ChangeRow]:
@@ -177,7 +165,6 @@ def _query(server: Server, facts: SchemaFacts, sql: str) -> dict[str, Any]:
         raise BadInput("Type a statement.")
     if len(sql) > MOST_SQL:
         raise BadInput(f"The statement is longer than {MOST_SQL // 1000} kB.")
-    _need_statistics(facts)
     answer: QueryAnswer = query_answer(server, facts, sql, timezone.now())
     found = answer.found
     if isinstance(found, NotPredicted):
@@ -187,9 +174,9 @@ def _query(server: Server, facts: SchemaFacts, sql: str) -> dict[str, Any]:
         "found": found,
         "reads": [read_words(read) for read in found.reads],
         "plan_lines": plan_text([found.plan_json]),
-        "frame": _frame(found, found.plan_json),
+        "frame": plan_document(found.sql, [found.plan_json]),
         "plan_with_lines": plan_text([found.plan_with_json]) if found.plan_with_json else "",
-        "frame_with": _frame(found, found.plan_with_json) if found.plan_with_json else "",
+        "frame_with": plan_document(found.sql, [found.plan_with_json]) if found.plan_with_json else "",
         "ddl": "\n".join(like.ddl.text for like in found.likes),
         "try_link": f"{reverse('what_if', args=[server.slug])}?{urlencode({'index': _typed(found)})}",
         "size_bytes": sum(like.size_bytes for like in found.likes),
@@ -199,14 +186,3 @@ def _query(server: Server, facts: SchemaFacts, sql: str) -> dict[str, Any]:
 def _typed(found: Prediction) -> str:
     """The indexes it would like, as the what-if box takes them."""
     return "\n".join(f"{qualified(like.schema, like.table_name)} {like.definition}" for like in found.likes)
-
-
-def _frame(found: Prediction, plan: Mapping[str, Any]) -> str:
-    """The plan viewer's page, for a frame of its own: nothing of it is kept anywhere."""
-    context = {
-        "plan": {"statement": {"normalized_sql": found.sql}},
-        "drawn": drawn([plan]),
-        "pretty_sql": visible(display_sql(found.sql)),
-        "plan_lines": plan_text([plan]),
-    }
-    return render_to_string("dashboard/plan.html", context)
