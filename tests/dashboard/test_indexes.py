@@ -1,6 +1,7 @@
 """The index page in every state, the what-if box and the query box: what they say, and what they cost."""
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from analyzer import asking, pipeline
 from analyzer.models import AdviceRun, Server
+from analyzer.store.schemas import keep_schema, newest_schema
 from dashboard.accounts import set_role
 from tests.dashboard import advised, world
 from tests.servers import ScratchDatabase
@@ -285,6 +287,17 @@ def test_what_is_ticked_and_typed_stays(person, shop):
 @pytest.mark.parametrize(("sql", "says"), [("  ", "Type a statement."), ("x" * 100_001, "longer than 100 kB")])
 def test_a_statement_that_is_none(person, shop, sql, says):
     assert says in text_of(person.post(reverse("query", args=[shop.slug]), {"sql": sql}), 422)
+
+
+def test_without_the_right_to_read_statistics_nothing_is_planned(person, shop):
+    database = world.database(shop)
+    keep_schema(database, replace(newest_schema(database), statistics_readable=False))
+    says = (
+        "This login may not read the statistics of database 'shop', without which no plan can be made; grant it SELECT"
+        " on the tables (pg_read_all_data)."
+    ).replace("'", "&#x27;")
+    for name, data in (("query", {"sql": "select 1 from shop_order"}), ("what_if", {"hide": "101"})):
+        assert says in text_of(person.post(reverse(name, args=[shop.slug]), data), 422), name
 
 
 def test_a_server_that_cannot_be_reached_and_has_no_twin(person, shop, settings, tmp_path_factory):
