@@ -20,12 +20,11 @@ from analyzer.advice.planner import Refused
 from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_json, curve_as_json
 from analyzer.advice.suggest import WorkloadStatement, suggest_indexes
-from analyzer.advising import ProvedAdvice, advise, chosen_values, second_opinion
-from analyzer.errors import BadInput, MonitoredServerError
+from analyzer.advising import advise, chosen_values, with_second_opinion
+from analyzer.errors import BadInput
 from analyzer.explaining import schema_signature
 from analyzer.facts import SchemaFacts
 from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, Server
-from analyzer.monitored.hypothetical import hypothetical_planner
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.limits import rows_before_limit
 from analyzer.runtime.processes import RuntimeFailure
@@ -73,8 +72,8 @@ def advise_database(
         return _failed(database, now, str(problem))
     except OSError as problem:
         return _failed(database, now, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")
-    if advice.not_planned:
-        advice = _ask_the_server(server, advice, workload, facts)
+    if server.explain_mode != Server.ExplainMode.OFF:  # else nothing is planned on the server
+        advice = with_second_opinion(advice, connection_settings(server), workload, facts)
     result = advice_as_json(advice, missing) | {"curve": curve_as_json(advice)}
     found = findings.open_findings(database)
     kept, evidence = planned_suggestions(advice, suggest_indexes(workload, facts, found), workload, facts, found)
@@ -111,20 +110,6 @@ def with_executed_rows(database: Database, workload: Sequence[WorkloadStatement]
 def _failed(database: Database, now: datetime, problem: str) -> str:
     AdviceRun.objects.update_or_create(database=database, defaults={"tried_at": now, "problem": problem})
     return problem
-
-
-def _ask_the_server(
-    server: Server, advice: ProvedAdvice, workload: Sequence[WorkloadStatement], facts: SchemaFacts
-) -> ProvedAdvice:
-    """HypoPG's opinion on what the twin could not plan, where it is installed."""
-    if "hypopg" not in facts.extensions or server.explain_mode == Server.ExplainMode.OFF:
-        return advice
-    try:
-        with hypothetical_planner(connection_settings(server), facts, facts.search_path) as planner:
-            return advice if isinstance(planner, Refused) else second_opinion(advice, planner, workload, facts)
-    except MonitoredServerError as problem:
-        logger.warning("HypoPG of server %s was not asked: %s", server.slug, problem)
-        return advice
 
 
 def _compare_plans(twin: Twin, database: Database, facts: SchemaFacts, now: datetime) -> None:

@@ -4,6 +4,7 @@ Where candidates, twin and selection meet; ``manage.py advise`` and the worker c
 is asked of HypoPG on the server, where that is installed; what neither plans is left to the rules, and named.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,8 +16,11 @@ from analyzer.advice.select import Options, Selection
 from analyzer.advice.selection.result import ChosenIndex, Progress
 from analyzer.advice.selection.task import Task
 from analyzer.advice.suggest import WorkloadStatement, foreign_key_owner
+from analyzer.errors import MonitoredServerError
 from analyzer.facts import SchemaFacts
 from analyzer.foreign_keys import unindexed_foreign_keys
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.hypothetical import hypothetical_planner
 from analyzer.monitored.parameters import ColumnStatistics, NoValues, choose_values, fixed_values
 from analyzer.monitored.parameters_like import like_patterns
 from analyzer.plans import PlanError, parse_plan
@@ -25,6 +29,8 @@ from analyzer.statements.parse import parse_statement
 from analyzer.statements.predicates import parameter_columns
 from analyzer.statements.preparable import preparable_sql
 from analyzer.twin import Twin
+
+logger = logging.getLogger(__name__)
 
 # judgement: an application mostly sends typical values; the rare ones show skew, the generic plan what is in between
 SHARES = {"typical": 0.5, "rare": 0.25, "generic": 0.25}
@@ -73,6 +79,11 @@ class ProvedAdvice:
     curve: tuple["CurvePoint", ...] = ()
     second: "ProvedAdvice | None" = None  # by HypoPG, for what the twin could not plan
 
+    @property
+    def by_planner(self) -> tuple["ProvedAdvice", ...]:
+        """The twin's, and HypoPG's where it was asked."""
+        return (self,) if self.second is None else (self, self.second)
+
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
@@ -114,10 +125,24 @@ def advise(
     return ProvedAdvice(selection, proposals, effects, not_planned, len(candidates), curve=curve)
 
 
-def second_opinion(
+def with_second_opinion(
+    advice: ProvedAdvice, server: ConnectionSettings, workload: Sequence[WorkloadStatement], facts: SchemaFacts
+) -> ProvedAdvice:
+    """With HypoPG's opinion on what the twin could not plan, where the server has it and answers."""
+    if not advice.not_planned or "hypopg" not in facts.extensions:
+        return advice
+    try:
+        with hypothetical_planner(server, facts, facts.search_path) as planner:
+            return advice if isinstance(planner, Refused) else _second_opinion(advice, planner, workload, facts)
+    except MonitoredServerError as problem:
+        logger.warning("HypoPG was not asked: %s", problem)
+        return advice
+
+
+def _second_opinion(
     advice: ProvedAdvice, planner: Planner, workload: Sequence[WorkloadStatement], facts: SchemaFacts
 ) -> ProvedAdvice:
-    """The same for what the twin could not plan, by HypoPG on the server: generic plans, the dearest statements."""
+    """Generic plans, the dearest statements only."""
     left = sorted(
         (s for s in workload if s.fingerprint in advice.not_planned),
         key=lambda s: (-s.total_time_s_per_day, s.fingerprint),

@@ -57,10 +57,12 @@ def planned_suggestions(
     texts = {s.fingerprint: s.sql for s in workload}
     suggestions: list[Suggestion] = []
     evidence: dict[str, dict[str, Any]] = {}
-    for proposal in advice.proposals:
-        found = _suggestion(proposal, time_s, texts, facts, findings)
-        suggestions.append(found)
-        evidence[found.key] = _evidence(advice, proposal, facts)
+    for source in advice.by_planner:
+        for proposal in source.proposals:
+            found = _suggestion(proposal, time_s, texts, facts, findings)
+            if found.key not in evidence:
+                suggestions.append(found)
+                evidence[found.key] = _evidence(source, proposal, facts)
     answered = {key for s in suggestions for key in s.finding_keys}
     bodies = {s.key for s in suggestions}
     for rule in rules.suggestions:
@@ -70,7 +72,7 @@ def planned_suggestions(
             suggestions.append(rule)
     suggestions.sort(key=lambda s: (-s.helped_time_s_per_day, s.key))
     helped = {fingerprint for s in suggestions for fingerprint, _ in s.helps}
-    reasons = {e.statement: e.why_not for e in advice.effects if e.why_not}
+    reasons = {e.statement: e.why_not for source in advice.by_planner for e in source.effects if e.why_not}
     reasons |= {f: f"Not planned: {reason}" for f, reason in advice.not_planned.items()}
     reasons |= {f: r for f, r in rules.reasons.items() if f not in reasons}
     return Advice(suggestions, {f: r for f, r in reasons.items() if f in time_s and f not in helped}), evidence

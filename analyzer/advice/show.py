@@ -10,7 +10,7 @@ from analyzer.advice.selection.result import DroppedIndex
 from analyzer.plans.compare import cost_words
 
 if TYPE_CHECKING:
-    from analyzer.advising import ProvedAdvice, StatementEffect
+    from analyzer.advising import ProposedIndex, ProvedAdvice, StatementEffect
 
 MB = 1_000_000
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
@@ -21,7 +21,7 @@ FORMAT = 1
 def advice_as_sql(advice: "ProvedAdvice") -> str:
     """Runs as it is with psql -f: one statement at a time, outside a transaction."""
     lines = [comment(line).rstrip() for line in _summary(advice)]
-    for proposal in advice.proposals:
+    for _, proposal in _every_proposal(advice):
         chosen = proposal.chosen
         helped = len(chosen.statements)
         said = f"{_megabytes(chosen.index.size_bytes)}, helps {helped} {'statement' if helped == 1 else 'statements'}"
@@ -42,9 +42,10 @@ def advice_as_text(
         return f"{statement} {sql if len(sql) <= MOST_SQL else f'{sql[: MOST_SQL - 3]}...'}".rstrip()
 
     lines = _summary(advice)
-    for number, proposal in enumerate(advice.proposals, start=1):
+    for number, (planner, proposal) in enumerate(_every_proposal(advice), start=1):
         chosen = proposal.chosen
-        lines += ["", f"{number}. {_megabytes(chosen.index.size_bytes)}, evidence: planned"]
+        by = "" if planner == "twin" else f" by {planner} on the server, since the twin cannot plan what it is for"
+        lines += ["", f"{number}. {_megabytes(chosen.index.size_bytes)}, evidence: planned{by}"]
         lines += [f"   {statement};" for statement in proposal.ddl.statements]
         for effect in proposal.effects[:MOST_STATEMENTS]:
             lines.append(f"   {named(effect.statement)}: {_effect(effect)}")
@@ -62,7 +63,7 @@ def advice_as_text(
     lines += _section("May run slower although the planner expects less:", [
         f"{named(r.statement)}: {r.reason}" for r in advice.selection.at_risk
     ])  # fmt: skip
-    without = [e for e in advice.effects if not e.indexes and e.why_not]
+    without = [e for source in advice.by_planner for e in source.effects if not e.indexes and e.why_not]
     lines += _section("No index for:", [f"{named(e.statement)}: {e.why_not}" for e in without])
     lines += _section("Not planned:", [f"{named(key)}: {why}" for key, why in sorted(advice.not_planned.items())])
     lines += _section("Left out:", list(problems))
@@ -92,13 +93,12 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
                 "worth_per_day": p.chosen.worth,
                 "write_cost_per_day": p.chosen.write_cost_per_day,
                 "evidence": "planned",
+                "planner": planner,
                 "helps": list(p.chosen.statements),
             }
-            for p in advice.proposals
+            for planner, p in _every_proposal(advice)
         ],
-        "drops": [
-            _drop(d) for d in selection.dropped
-        ],
+        "drops": [_drop(d) for d in selection.dropped],
         "statements": [
             {
                 "statement": e.statement,
@@ -108,13 +108,23 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
                 "change": e.change.summary if e.change else None,
                 "why_not": e.why_not,
             }
-            for e in advice.effects
+            for source in advice.by_planner
+            for e in source.effects
         ],
         "hurt": [{"statement": h.statement, "cost_before": h.before, "cost_after": h.after} for h in selection.hurt],
         "at_risk": [{"statement": r.statement, "reason": r.reason} for r in selection.at_risk],
         "not_planned": dict(sorted(advice.not_planned.items())),
         "problems": list(problems),
     }
+
+
+def _every_proposal(advice: "ProvedAdvice") -> list[tuple[str, "ProposedIndex"]]:
+    """With the planner that wants it; an index that both want once."""
+    found: dict[str, tuple[str, ProposedIndex]] = {}
+    for source in advice.by_planner:
+        for proposal in source.proposals:
+            found.setdefault(suggestion_key(proposal.chosen.index.definition), (source.planner, proposal))
+    return list(found.values())
 
 
 def curve_as_json(advice: "ProvedAdvice") -> list[dict[str, Any]]:

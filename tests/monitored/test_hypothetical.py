@@ -1,9 +1,15 @@
 """HypoPG on the server as the second opinion: it plans what the twin cannot, and leaves nothing behind."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
+from analyzer.advice.select import Options
+from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
+from analyzer.advice.suggest import WorkloadStatement
+from analyzer.advising import advise, with_second_opinion
 from analyzer.monitored.catalog import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.hypothetical import FIRST_ID, hypothetical_planner
@@ -64,6 +70,25 @@ def test_statement_that_the_twin_refuses_is_planned_with_a_hypothetical_index(sh
     assert (index.id, before.used, after.used) == (FIRST_ID, frozenset(), {FIRST_ID})
     assert after.total_cost < before.total_cost / 20
     assert planner.explain(asked, [index.id])["Plan"]["Index Name"] == "ix_orders_token (hypothetical 1)"
+
+
+def test_advice_asks_hypopg_for_what_the_twin_cannot_plan(shop, facts, tmp_path):
+    for path in (tmp_path, *list(tmp_path.parents)[:2]):
+        path.chmod(0o755)
+    server = ConnectionSettings.from_dsn(shop.dsn)
+    workload = [
+        WorkloadStatement("token", "select id from orders where token = digest('77', 'sha256')", 1000.0, 10.0, 10.0),
+        WorkloadStatement("note", "select count(note) from orders where customer_id = $1", 1000.0, 10.0, 10.0),
+    ]
+    with lease(server, tmp_path) as twin:
+        found = advise(twin, workload, facts, Options(), now=datetime.now(UTC))
+    assert found.not_planned == {"token": "The twin does not have the extension pgcrypto."}
+    both = with_second_opinion(found, server, workload, facts)
+    assert both.not_planned == {}
+    shown = advice_as_json(both)
+    assert [(i["planner"], i["helps"]) for i in shown["indexes"]] == [("twin", ["note"]), ("HypoPG", ["token"])]
+    assert "ON public.orders (token)" in advice_as_sql(both)
+    assert "planned by HypoPG on the server, since the twin cannot plan what it is for" in advice_as_text(both)
 
 
 def test_it_is_a_planner_as_the_twin_is(planner, facts):

@@ -15,7 +15,7 @@ from analyzer.advice.select import Options
 from analyzer.advice.show import MB, advice_as_json, advice_as_sql, advice_as_text
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.workload_folder import read_workload_folder
-from analyzer.advising import advise
+from analyzer.advising import advise, with_second_opinion
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.monitored.catalog import need_statistics, read_schema
 from analyzer.monitored.connection import connect
@@ -88,6 +88,7 @@ class Command(BaseCommand):
 
                 found = advise(twin, workload, facts, wanted, now=datetime.now(UTC), progress=show)
                 missing = [f"The twin lacks {m}" for m in twin.missing]
+            found = with_second_opinion(found, server, workload, facts)
         problems = [*(folder.problems if folder else ()), *missing]
         if options["format"] == "json":
             return json.dumps(advice_as_json(found, problems), indent=2) + "\n"
