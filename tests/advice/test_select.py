@@ -23,7 +23,7 @@ def brute_force(queries, candidates, planner, budget, least_gain, write_cost=lam
                 continue
             ids = frozenset(i.id for i in chosen)
             cost = sum(q.weight * planner.plan(q, ids).total_cost for q in queries)
-            cost += write_cost(chosen) + least_gain * len(chosen)
+            cost += write_cost(chosen) + least_gain * len(chosen) + sum(i.size_bytes for i in chosen) / 8192
             best = cost if best is None else min(best, cost)
     return best
 
@@ -34,7 +34,8 @@ def least_gain(queries, planner):
 
 
 def objective(selection, gain):
-    return selection.cost_after + selection.write_cost_per_day + gain * len(selection.chosen)
+    kept = selection.size_bytes / 8192
+    return selection.cost_after + selection.write_cost_per_day + gain * len(selection.chosen) + kept
 
 
 @pytest.mark.parametrize("seed", range(200))

@@ -16,7 +16,7 @@ from analyzer.advice.selection.risk import Risks
 from analyzer.advice.selection.search import Found, Search
 from analyzer.advice.selection.shapes import exists_already, merged_coverings
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
-from analyzer.advice.selection.writes import CostConstants, WriteModel, write_model
+from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
 from analyzer.errors import BadInput
 from analyzer.facts import SchemaFacts, TableFacts
 
@@ -26,6 +26,9 @@ PLANS_AT_LEAST = 2_000
 PLANS_AT_MOST = 40_000  # measured: about 5 ms each where tables have hundreds of candidates, so some minutes
 # judgement: where there are many statements, one that is a small share of all may still deserve its index
 STATEMENT_SHARE = 0.5
+# Per page and day: judgement, as if it were read once from end to end. An index is vacuumed, backed up, and takes memory
+# from others; without this a second large one that hardly differs from the first would still pay.
+KEEPING_COST = 1.0
 # left free of a budget, since sizes are estimates. Measured on TPC-H: sets took 0.99 to 1.02 of what was estimated
 SIZE_RESERVE = 0.02
 
@@ -68,7 +71,9 @@ class Task:
         )  # fmt: skip
         self.search.learn()
         self.least_gain = self._least_gain()
-        self.search.charges = replace(self.writes, linear=[w + self.least_gain for w in self.writes.linear])
+        kept = [size / PAGE_BYTES * KEEPING_COST for size in self.sizes]
+        linear = [w + self.least_gain + k for w, k in zip(self.writes.linear, kept, strict=True)]
+        self.search.charges = replace(self.writes, linear=linear)
         self.search.seen.clear()
 
     # the parts
