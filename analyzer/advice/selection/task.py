@@ -26,8 +26,8 @@ PLANS_AT_LEAST = 2_000
 PLANS_AT_MOST = 40_000  # measured: about 5 ms each where tables have hundreds of candidates, so some minutes
 # judgement: where there are many statements, one that is a small share of all may still deserve its index
 STATEMENT_SHARE = 0.5
-# Per page and day: judgement, as if it were read once from end to end. An index is vacuumed, backed up, and takes memory
-# from others; without this a second large one that hardly differs from the first would still pay.
+# Per page and day: judgement, as if it were read once from end to end. An index is vacuumed, backed up, and takes
+# memory from others; without this a second large one that hardly differs from the first would still pay.
 KEEPING_COST = 1.0
 # left free of a budget, since sizes are estimates. Measured on TPC-H: sets took 0.99 to 1.02 of what was estimated
 SIZE_RESERVE = 0.02
