@@ -205,7 +205,7 @@ def _build_words(build_time_s: float | None) -> str:
 def _write_words(said: Mapping[str, Any]) -> str:
     """What the table's writes cost more with the index, beside what it saves: both in the planner's units a day."""
     writes, cost, worth = said.get("writes_per_day"), said.get("write_cost_per_day"), said.get("worth_per_day")
-    if writes is None or cost is None or not worth:
+    if cost is None or not worth or (writes is None and not cost):
         return "what they add is not known"
     if not cost:
         return "they add nothing"

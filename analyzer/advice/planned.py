@@ -147,7 +147,8 @@ def why_these_columns(
         names = and_list([c.name for c, _ in equal])
         joined = all(r.joined and not r.equality for _, r in equal)
         verb = "finds" if len(equal) == 1 else "find"
-        parts.append(f"{names} {verb} the rows by {'the join' if joined else 'equality'}, so {_they(equal)} first")
+        first = f", so {_they(equal)} first" if rest else ""
+        parts.append(f"{names} {verb} the rows by {'the join' if joined else 'equality'}{first}")
     for column, role in rest:
         if role.ordered:
             parts.append(f"{column.name} gives the order asked for, so that no sort is needed")

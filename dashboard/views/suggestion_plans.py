@@ -15,7 +15,7 @@ from analyzer.asking import IndexPlans, index_plans
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.models import Statement, SuggestionRecord
 from analyzer.plans import redact_plan
-from analyzer.plans.compare import cost_words
+from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, cost_words
 from analyzer.store.totals import StatementRate, statement_totals
 from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
@@ -80,9 +80,16 @@ def _shown(found: IndexPlans, statement: Statement) -> dict[str, Any]:
     return {
         "found": found,
         "values": VALUES[found.values],
+        "is_mean": found.change is not None and not _is_drawn(found, found.change),
         "words": cost_words(found.cost_without, found.cost_with),
         "sides": [
             ("Without the index", plan_document(statement.normalized_sql, without), plan_text(without)),
             ("With the index", plan_document(statement.normalized_sql, with_it), plan_text(with_it)),
         ],
     }
+
+
+def _is_drawn(found: IndexPlans, change: PlanChange) -> bool:
+    """Whether the costs of a call are those that the two plans show."""
+    pairs = ((found.cost_without, change.cost_before), (found.cost_with, change.cost_after))
+    return all(abs(said - drawn) <= SAME_COST_RATIO * max(said, drawn) for said, drawn in pairs)

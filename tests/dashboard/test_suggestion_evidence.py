@@ -105,7 +105,7 @@ def test_the_page_shows_what_the_planner_found_and_at_what_price(viewer, shop):
 
 
 def test_what_is_not_known_is_unknown(viewer, shop):
-    record = planned(shop, build_time_s=None, writes_per_day=None, hurt=[], at_risk=[], makes_redundant=[])
+    record = planned(shop, build_time_s=None, writes_per_day=None, write_cost_per_day=0.0, hurt=[], at_risk=[], makes_redundant=[])
     record.estimated_size_bytes = None
     record.save()
     shown = text_of(viewer.get(page_of(record)))
@@ -123,7 +123,8 @@ def test_what_is_not_known_is_unknown(viewer, shop):
         ({"write_cost_per_day": 2_100.0}, "they take back 0.1\u202f% of what it saves"),
         ({"write_cost_per_day": 500_000.0}, "they take back 25\u202f% of what it saves"),
         ({"write_cost_per_day": 5_000_000.0}, "they cost 2.5 times what it saves"),
-        ({"writes_per_day": None}, "what they add is not known"),
+        ({"writes_per_day": None, "write_cost_per_day": 0.0}, "what they add is not known"),
+        ({"writes_per_day": None}, "they take back 0.2\u202f% of what it saves"),  # known from recorded statements
         ({"worth_per_day": 0.0}, "what they add is not known"),
     ],
 )
@@ -219,7 +220,7 @@ def test_a_built_index_shows_each_statement_before_and_after(viewer, shop):
     }  # fmt: skip
     record.save()
     shown = text_of(viewer.get(page_of(record)))
-    table = shown[shown.index("Measured before and after") : shown.index("Statements it is for")]
+    table = shown[shown.index("Measured before and after") : shown.index("The same in your code")]
     assert table.index("select o.id") < table.index("select id, name") < table.index("select p.*")
     for words in (
         "41 ms → 300 µs 137x faster 1 204 → 5 22 Seq Scan on shop_order o became Index Scan using by_status",
@@ -228,7 +229,9 @@ def test_a_built_index_shows_each_statement_before_and_after(viewer, shop):
     ):
         assert words in table, words
     assert "As planned before it was built" in shown
-    for words in ("may become dearer Cost", "Build time", "No longer needed then"):
+    assert "1 statement was expected to become dearer" in shown
+    assert shown.index("Measured before and after") < shown.index("The same in your code")
+    for words in ("may become dearer", "Build time", "No longer needed then"):
         assert words not in shown
 
 
@@ -331,6 +334,32 @@ def test_values_that_were_seen_are_used_and_not_shown(viewer, real):
     assert secret not in response.content.decode()
     assert "Filter: ((customer.email)::text = " not in response.content.decode()
     assert "customer.email = &#x27;?&#x27;::text" in response.content.decode()
+
+
+@pytest.mark.postgres
+def test_costs_of_several_values_are_told_from_the_plans_shown(viewer, real):
+    """20 of some hundred regions hold nearly all rows: a typical value, a rare one and the generic plan differ."""
+    real.execute(
+        "create table visit as select i as id, case when i % 50 = 0 then i % 5000 else i % 20 end as region,"
+        " md5(i::text) as note from generate_series(1, 40000) i",
+        "analyze visit",
+    )
+    server = suggested("email").database.server
+    with real.connect() as connection:
+        for n in range(30):
+            connection.execute("select note from visit where region = %s", (n,))
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    pipeline.advise_on_indexes(server)
+    response = viewer.get(plans_path(suggested("region")))
+    shown = text_of(response)
+    costs = re.search(r"Cost (\S+) → (\S+) a call", shown)
+    drawn = re.search(r"Bitmap Heap Scan on visit \([\d ]+ rows expected, cost (\S+)\)", shown)
+    assert costs
+    assert drawn
+    assert int(costs[2]) < int(drawn[1]) < int(costs[1])
+    assert "The cost of a call is that of all values it was planned with" in shown
+    assert "planned with a frequent value from the column statistics, shown as ?" in shown
 
 
 @pytest.mark.postgres
