@@ -120,7 +120,7 @@ def _suggestion(
         reason=why_these_columns(definition, sqls, keys, facts),
         level=EvidenceLevel.PLANNED,
         serves_foreign_keys=tuple(k.rpartition(".")[2] for k in keys),
-        warnings=tuple(warnings_for(table, definition.columns)),
+        warnings=tuple(warnings_for(table, definition.columns, writes_weighed=True)),
         notes=ddl.notes,
         finding_keys=findings_answered(table, helps, keys, findings),
         statements=ddl.statements,

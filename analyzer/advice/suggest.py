@@ -238,13 +238,16 @@ def _reason(merged: MergedNeed, columns: Sequence[IndexColumn], keys: tuple[str,
     return text
 
 
-def warnings_for(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
-    """What to think of before another index is made on the table, in sentences."""
+def warnings_for(table: TableFacts, columns: Sequence[IndexColumn], *, writes_weighed: bool = False) -> list[str]:
+    """What to think of before another index is made on the table, in sentences.
+
+    ``writes_weighed``: a planner's evidence says what the table's writes cost more.
+    """
     found = []
     writes = sum(
         r or 0.0 for r in (table.inserted_rows_per_day, table.updated_rows_per_day, table.deleted_rows_per_day)
     )
-    if writes > WRITE_HEAVY_ROWS_PER_DAY:
+    if writes > WRITE_HEAVY_ROWS_PER_DAY and not writes_weighed:
         found.append(
             f"{table.qualified_name} takes about {writes:,.0f} row changes a day; each index makes them dearer."
         )

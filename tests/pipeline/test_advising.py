@@ -129,6 +129,8 @@ def test_a_deleted_parent_asks_for_its_children(shop: ScratchDatabase) -> None:
     pipeline.advise_on_indexes(server)
     record = SuggestionRecord.objects.get(columns=["parent_id"], closed_at=None)
     assert record.finding_keys == ["SC001:public.item.item_parent:item_parent"]
+    assert record.evidence["writes_per_day"] > 100_000
+    assert record.warnings == []  # the evidence weighs the writes, and in figures
 
 
 def test_a_run_that_fails_says_why_and_keeps_the_last_result(shop: ScratchDatabase, settings: Any) -> None:
