@@ -137,6 +137,17 @@ def hostile_world() -> world.World:
     NoSuggestion.objects.create(
         statement=shop.statements[0], database=world.database(shop.shop), reason="none", said_at=timezone.now()
     )
+    statement = {"fingerprint": shop.statements[0].fingerprint, "cost_before": 9.0, "cost_after": 1.0, "change": SHORT}
+    shop.suggestion.evidence = {
+        "planner": "twin",
+        "statements": [statement],
+        "hurt": [{**statement, "values": "rare"}],
+        "at_risk": [{**statement, "reason": SHORT}],
+        "makes_redundant": [{"index": SHORT, "reason": SHORT, "ddl": SHORT}],
+    }
+    shop.suggestion.save()
+    shop.plan.twin_asked_at = timezone.now()
+    shop.plan.save()
     nights.subscription(person)
     mail_queue.ask_for(person, timezone.now())
     return shop
