@@ -91,7 +91,8 @@ def test_the_head_says_what_why_and_how_sure(viewer, shop):
     for words in (
         "Index on public.shop_order", "btree (status, placed_at)", "Equality on status; no existing index starts with",
         "By rule: from the catalog and the statistics alone.", "Size about 14 MB.",
-        "Each insert into the table writes one more index.", "Statements it helps No planner was asked. 1 statement, the costliest first",
+        "Each insert into the table writes one more index.",
+        "Statements it helps No planner was asked. 1 statement, the costliest first",
         "select o.id, o.placed_at", "8 h 17 min",
     ):  # fmt: skip
         assert words in shown, words

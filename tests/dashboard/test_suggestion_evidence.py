@@ -105,7 +105,8 @@ def test_the_page_shows_what_the_planner_found_and_at_what_price(viewer, shop):
 
 
 def test_what_is_not_known_is_unknown(viewer, shop):
-    record = planned(shop, build_time_s=None, writes_per_day=None, write_cost_per_day=0.0, hurt=[], at_risk=[], makes_redundant=[])
+    nothing = {"hurt": [], "at_risk": [], "makes_redundant": []}
+    record = planned(shop, build_time_s=None, writes_per_day=None, write_cost_per_day=0.0, **nothing)
     record.estimated_size_bytes = None
     record.save()
     shown = text_of(viewer.get(page_of(record)))
