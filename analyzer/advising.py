@@ -13,8 +13,10 @@ from analyzer.advice.ddl import IndexDdl, create_index, qualified, quote_identif
 from analyzer.advice.enumerate import workload_candidates
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.select import Options, Selection
-from analyzer.advice.selection.result import ChosenIndex, Progress
+from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
+from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
+from analyzer.advice.specialised import PATTERNS
 from analyzer.advice.suggest import WorkloadStatement, foreign_key_owner
 from analyzer.errors import MonitoredServerError
 from analyzer.facts import SchemaFacts
@@ -23,10 +25,10 @@ from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.hypothetical import hypothetical_planner
 from analyzer.monitored.parameters import ColumnStatistics, NoValues, choose_values, fixed_values
 from analyzer.monitored.parameters_like import like_patterns
-from analyzer.plans import PlanError, parse_plan
+from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.compare import PlanChange, plan_change
 from analyzer.statements.parse import parse_statement
-from analyzer.statements.predicates import parameter_columns
+from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
 from analyzer.twin import Twin
 
@@ -119,7 +121,8 @@ def advise(
         budgets = [max(1, int(share * selection.size_bytes)) for share in CURVE]
         found = task.pareto(budgets) if len(selection.chosen) > 1 else []
         curve = tuple(_point(s, facts) for s in (*found, selection))
-    effects = _effects(twin, queries, selection)
+    effects, doubts = _effects(twin, queries, selection, facts)
+    selection = replace(selection, at_risk=_with_doubts(selection, doubts))
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
     proposals = _proposals(selection, effects, facts)
     return ProvedAdvice(selection, proposals, effects, not_planned, len(candidates), curve=curve)
@@ -166,7 +169,8 @@ def _second_opinion(
     candidates = workload_candidates([(q.statement, q.sql) for q in queries], facts)[:MOST_CANDIDATES_BY_HYPOPG]
     options = Options(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
     selection = Task(queries, [c.definition for c in candidates], planner, facts, options).select(None)
-    effects = _effects(planner, queries, selection)
+    effects, doubts = _effects(planner, queries, selection, facts)
+    selection = replace(selection, at_risk=_with_doubts(selection, doubts))
     second = ProvedAdvice(
         selection, _proposals(selection, effects, facts), effects, {}, len(candidates), planner="HypoPG"
     )
@@ -313,15 +317,17 @@ def _weighted(
     ]
 
 
-def _effects(planner: Planner, queries: Sequence[Query], selection: Selection) -> tuple[StatementEffect, ...]:
-    """By statement, the greatest saving first."""
+def _effects(
+    planner: Planner, queries: Sequence[Query], selection: Selection, facts: SchemaFacts
+) -> tuple[tuple[StatementEffect, ...], list[AtRisk]]:
+    """By statement, the greatest saving first; and whose plans leave doubt."""
     by_key = {q.key: q for q in queries}
     all_new = [c.index.id for c in selection.chosen]
     without = [d.index.oid for d in selection.dropped]
     grouped: dict[str, list[int]] = {}
     for at, outcome in enumerate(selection.queries):
         grouped.setdefault(outcome.statement, []).append(at)
-    found = []
+    found, doubts = [], []
     for statement, places in grouped.items():
         outcomes = [selection.queries[at] for at in places]
         weight = sum(o.weight for o in outcomes) or 1.0
@@ -329,8 +335,12 @@ def _effects(planner: Planner, queries: Sequence[Query], selection: Selection) -
         dearest = max(outcomes, key=lambda o: (abs(o.before - o.after), o.key))
         change = None
         if used or abs(dearest.before - dearest.after) > 0.01 * max(1.0, dearest.before):
-            change = _change(planner, by_key[dearest.key], all_new, without)
-            change = change and replace(change, cost_before=dearest.before, cost_after=dearest.after)
+            plans = _plans(planner, by_key[dearest.key], all_new, without)
+            if plans:
+                change = replace(plan_change(*plans), cost_before=dearest.before, cost_after=dearest.after)
+                has_pattern = _has_pattern(by_key[dearest.key].sql, facts)
+                if used and (why := doubt(*plans, dearest.before, dearest.after, has_pattern=has_pattern)):
+                    doubts.append(AtRisk(dearest.key, statement, used, why))
         found.append(
             StatementEffect(
                 statement=statement,
@@ -342,15 +352,28 @@ def _effects(planner: Planner, queries: Sequence[Query], selection: Selection) -
                 change=change,
             )
         )
-    return tuple(sorted(found, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement)))
+    return tuple(sorted(found, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement))), doubts
 
 
-def _change(planner: Planner, query: Query, indexes: Sequence[int], without: Sequence[int]) -> PlanChange | None:
+def _has_pattern(sql: str, facts: SchemaFacts) -> bool:
+    predicates = (p for block in query_blocks(sql, facts) for use in block.tables for p in use.predicates)
+    return any(p.operator in PATTERNS for p in predicates)
+
+
+def _with_doubts(selection: Selection, doubts: Sequence[AtRisk]) -> tuple[AtRisk, ...]:
+    """Each statement once; what the costs of a cached database say comes first."""
+    known = {risk.statement for risk in selection.at_risk}
+    return (*selection.at_risk, *(d for d in doubts if d.statement not in known))
+
+
+def _plans(
+    planner: Planner, query: Query, indexes: Sequence[int], without: Sequence[int]
+) -> tuple[Plan, Plan] | None:
     before, after = planner.explain(query), planner.explain(query, indexes, without)
     if isinstance(before, Refused) or isinstance(after, Refused):
         return None
     try:
-        return plan_change(parse_plan([before]), parse_plan([after]))
+        return parse_plan([before]), parse_plan([after])
     except PlanError:
         return None
 

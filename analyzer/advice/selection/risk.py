@@ -15,13 +15,48 @@ from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.costs import CostBook
 from analyzer.advice.selection.search import Search
 from analyzer.checks import Threshold
+from analyzer.plans import Plan
+from analyzer.plans.look_ups import rows_looked_up
 
 LIMITS = {
     "clear_gain": Threshold(0.02, "of the workload's cost", "judgement: twice what the planner takes as equal"),
+    "look_ups": Threshold(100_000, "rows", "measured: TPC-H in memory, query 05 at 1,200,000 took 4 times as long"),
+    "guessed_look_ups": Threshold(
+        10_000, "rows", "measured: TPC-H in memory, query 09 at 24,244 instead of 320,000 took 1.2 of the time"
+    ),
+    "small_gain": Threshold(
+        0.15, "of a query's cost", "measured: TPC-H in memory, query 16 at 0.10 took 1.15 of the time"
+    ),
     "gone_gain": Threshold(0.01, "of a query's cost", "pathnode.c: the planner itself takes costs 1 % apart as equal"),
 }
+MANY_LOOK_UPS = LIMITS["look_ups"].value
+GUESSED_LOOK_UPS = LIMITS["guessed_look_ups"].value
+SMALL_GAIN = LIMITS["small_gain"].value
 CLEAR_GAIN = LIMITS["clear_gain"].value
 GONE_GAIN = LIMITS["gone_gain"].value
+
+
+def doubt(before: Plan, after: Plan, cost_before: float, cost_after: float, *, has_pattern: bool) -> str | None:
+    """Why a plan that costs less may run longer all the same, in a sentence.
+
+    ``has_pattern``: the statement searches inside texts, whose matches the planner guesses.
+    """
+    fetched = rows_looked_up(after)
+    more = fetched > 1.5 * rows_looked_up(before)
+    if has_pattern and more and fetched >= GUESSED_LOOK_UPS:
+        return (
+            f"Its new plan fetches about {fetched:,.0f} rows one by one, as far as the planner guesses how many texts"
+            " match its search: with more of them it may run longer."
+        )
+    if more and fetched >= MANY_LOOK_UPS:
+        return (
+            f"Its new plan fetches about {fetched:,.0f} rows one by one through an index, which takes longer than the"
+            " planner reckons where they lie scattered or are more than expected."
+        )
+    if before.shape != after.shape and 0 < 1 - cost_after / max(cost_before, 1e-9) < SMALL_GAIN:
+        gain = 1 - cost_after / cost_before
+        return f"The planner expects only {gain:.0%} less, which is within its error: it may as well run longer."
+    return None
 
 
 @dataclass(slots=True)

@@ -20,6 +20,8 @@ GAP = 0.002  # judgement: a fifth of what the planner takes as equal; the last t
 FORGONE = 0.002  # of all there is to gain: judgement, as small as what HiGHS may miss (GAP)
 FEW = 20  # queries, or indexes in sight of one: with so many nothing has to be saved
 MANY = 100  # indexes in sight of a query, in a workload that has more: each plan takes twice as long as with few
+# A round costs the optimiser a quarter of a second on TPC-H: two that hardly narrow the gap end the search. Judgement.
+LEAST_PROGRESS, IDLE_ROUNDS = 0.1, 2
 LAYERS = 2  # measured on TPC-H: four or eight find no better set
 TIERS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)  # shares of the largest size allowed: small indexes hide behind wide ones
 
@@ -158,6 +160,7 @@ class Search:
         best = min((s for s in self.seen if self.fits(s, budget)), key=self._rank, default=0)
         best = self._with_what_is_known(best, budget)
         bound = 0.0
+        gap, idle = float("inf"), 0
         for round_ in range(self.most_rounds):
             # by halves while that teaches something, then whole
             choice = self._choose(budget, guesses=True, relaxed=True)
@@ -170,6 +173,11 @@ class Search:
                 best = self._better(best, choice.chosen, budget)
             self._tell("choosing", (round_ + 1) / self.most_rounds)
             if not learnt or self.objective(best) <= bound * (1 + self.target_gap) or not self.book.may_plan:
+                break
+            now = self.objective(best) - bound
+            idle = 0 if now < gap * (1 - LEAST_PROGRESS) else idle + 1
+            gap = min(gap, now)
+            if idle >= IDLE_ROUNDS:
                 break
         else:
             choice = self._choose(budget, guesses=True)
