@@ -6,7 +6,7 @@ from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.search import Search
 
 
-def improve(search: Search, start: int, budget: float | None, most_tries: int = 60, most_steps: int = 200) -> int:
+def improve(search: Search, start: int, budget: float | None, most_tries: int = 20, most_steps: int = 200) -> int:
     """The best set that no step makes better, of those steps that looked best before they were planned.
 
     ``most_tries``: sets costed by the planner in search of one step.
