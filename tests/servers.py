@@ -68,6 +68,7 @@ EVERY_VERSION = (13, 14, 15, 16, 17, 18)
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 SETTINGS: dict[str, str | int] = {
     "shared_preload_libraries": "pg_stat_statements",
+    "pg_stat_statements.max": 20_000,  # one server for all tests: the default would be full half way
     "track_io_timing": "on",
     "fsync": "off",
     "full_page_writes": "off",
