@@ -85,6 +85,12 @@ def private_postgres() -> Iterator[Callable[..., servers.Server]]:
 
 
 @pytest.fixture
+def own_dir() -> Path:
+    """As ``tmp_path``, but the servers' system user can enter it."""
+    return environment.reachable_dir("own")
+
+
+@pytest.fixture
 def redis_server() -> RedisServer:
     return need(servers.redis_server)
 

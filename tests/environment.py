@@ -34,3 +34,10 @@ os.environ["PGLOUPE_VAR_DIR"] = str(SESSION_DIR / "var")
 os.environ["DATABASE_URL"] = f"postgresql://postgres@/pgloupe?host={STORE_DATA_DIR}&port={STORE_PORT}"
 os.environ["REDIS_URL"] = f"redis://:{REDIS_PASSWORD}@127.0.0.1:{REDIS_PORT}/0"
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's sync API runs an event loop
+
+
+def reachable_dir(name: str) -> Path:
+    """A new directory that the servers' system user can enter, whatever the rights of pytest's own."""
+    directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=SESSION_DIR))
+    directory.chmod(0o755)
+    return directory

@@ -23,15 +23,6 @@ NEWEST = "select note from purchase where placed > %s order by placed limit 10"
 TOTALS = "select sum(total) from purchase"
 
 
-def settings_with(settings, tmp_path_factory):
-    """The twin's own user has to reach its directory."""
-    directory = tmp_path_factory.mktemp("advised")
-    for path in (directory, *list(directory.parents)[:2]):
-        path.chmod(0o755)
-    settings.VAR_DIR = directory
-    return settings
-
-
 def recorded(database: ScratchDatabase, name: str = "") -> Server:
     """Two samples with work between them, the schema read."""
     server = add_server_from_dsn(database.dsn)

@@ -300,8 +300,8 @@ def test_without_the_right_to_read_statistics_nothing_is_planned(person, shop):
         assert says in text_of(person.post(reverse(name, args=[shop.slug]), data), 422), name
 
 
-def test_a_server_that_cannot_be_reached_and_has_no_twin(person, shop, settings, tmp_path_factory):
-    advised.settings_with(settings, tmp_path_factory)
+def test_a_server_that_cannot_be_reached_and_has_no_twin(person, shop, settings, own_dir):
+    settings.VAR_DIR = own_dir
     Server.objects.filter(pk=shop.pk).update(host="127.0.0.1", port=1, sslmode="disable", is_address_trusted=True)
     response = person.post(reverse("query", args=[shop.slug]), {"sql": "select 1 from shop_order"})
     assert "Cannot connect to 127.0.0.1:1/shop: " in text_of(response, 503)
@@ -312,8 +312,8 @@ def test_a_server_that_cannot_be_reached_and_has_no_twin(person, shop, settings,
 
 
 @pytest.fixture
-def real(postgres18, scratch_database, settings, tmp_path_factory):
-    advised.settings_with(settings, tmp_path_factory)
+def real(postgres18, scratch_database, settings, own_dir):
+    settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
     database.execute(*advised.SCHEMA)
     return advised.recorded(database, "real")
@@ -321,9 +321,9 @@ def real(postgres18, scratch_database, settings, tmp_path_factory):
 
 @pytest.mark.postgres
 def test_what_if_and_query_are_answered_also_while_the_server_is_down(
-    person, private_postgres, settings, tmp_path_factory, django_assert_max_num_queries
+    person, private_postgres, settings, own_dir, django_assert_max_num_queries
 ):
-    advised.settings_with(settings, tmp_path_factory)
+    settings.VAR_DIR = own_dir
     database = ScratchDatabase(private_postgres(18))
     database.execute(*advised.SCHEMA)
     advised.recorded(database, "real")
@@ -343,9 +343,9 @@ def test_what_if_and_query_are_answered_also_while_the_server_is_down(
 
 
 @pytest.mark.postgres
-def test_what_no_plan_shows_is_said_too(person, postgres18, scratch_database, settings, tmp_path_factory):
+def test_what_no_plan_shows_is_said_too(person, postgres18, scratch_database, settings, own_dir):
     """A statement that would fail, and a foreign key's check that nothing would serve."""
-    advised.settings_with(settings, tmp_path_factory)
+    settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
     database.execute(
         *advised.SCHEMA,

@@ -280,8 +280,8 @@ def test_times_in_words():
 
 
 @pytest.fixture
-def real(postgres18, scratch_database, settings, tmp_path_factory):
-    advised.settings_with(settings, tmp_path_factory)
+def real(postgres18, scratch_database, settings, own_dir):
+    settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
     database.execute(*advised.SCHEMA)
     advised.advised(database, "shop")

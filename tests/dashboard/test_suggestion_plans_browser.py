@@ -17,8 +17,8 @@ HOSTILE = '<img src=x onerror=alert(1)></iframe><script>alert(2)</script>" \u202
 
 
 @pytest.fixture
-def real(postgres18, scratch_database, settings, tmp_path_factory):
-    advised.settings_with(settings, tmp_path_factory)
+def real(postgres18, scratch_database, settings, own_dir):
+    settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
     database.execute(*advised.SCHEMA)
     return database

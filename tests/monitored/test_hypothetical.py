@@ -59,11 +59,9 @@ def definition(facts, *columns, **options):
     return IndexDefinition(facts.find_table("orders"), tuple(IndexColumn(c) for c in columns), **options)
 
 
-def test_statement_that_the_twin_refuses_is_planned_with_a_hypothetical_index(shop, facts, planner, tmp_path):
-    for path in (tmp_path, *list(tmp_path.parents)[:2]):
-        path.chmod(0o755)
+def test_statement_that_the_twin_refuses_is_planned_with_a_hypothetical_index(shop, facts, planner, own_dir):
     asked = query("select id from orders where token = digest('77', 'sha256')")
-    with lease(ConnectionSettings.from_dsn(shop.dsn), tmp_path) as twin:
+    with lease(ConnectionSettings.from_dsn(shop.dsn), own_dir) as twin:
         assert twin.plan(asked) == Refused("The twin does not have the extension pgcrypto.")
     (index,) = planner.hypothesize([definition(facts, "token")])
     before, after = planner.plan(asked), planner.plan(asked, [index.id])
@@ -72,15 +70,13 @@ def test_statement_that_the_twin_refuses_is_planned_with_a_hypothetical_index(sh
     assert planner.explain(asked, [index.id])["Plan"]["Index Name"] == "ix_orders_token (hypothetical 1)"
 
 
-def test_advice_asks_hypopg_for_what_the_twin_cannot_plan(shop, facts, tmp_path):
-    for path in (tmp_path, *list(tmp_path.parents)[:2]):
-        path.chmod(0o755)
+def test_advice_asks_hypopg_for_what_the_twin_cannot_plan(shop, facts, own_dir):
     server = ConnectionSettings.from_dsn(shop.dsn)
     workload = [
         WorkloadStatement("token", "select id from orders where token = digest('77', 'sha256')", 1000.0, 10.0, 10.0),
         WorkloadStatement("note", "select count(note) from orders where customer_id = $1", 1000.0, 10.0, 10.0),
     ]
-    with lease(server, tmp_path) as twin:
+    with lease(server, own_dir) as twin:
         found = advise(twin, workload, facts, Options(), now=datetime.now(UTC))
     assert found.not_planned == {"token": "The twin does not have the extension pgcrypto."}
     both = with_second_opinion(found, server, workload, facts)

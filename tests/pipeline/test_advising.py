@@ -1,5 +1,6 @@
 """The recorded workload of a real server goes through the twin; what is kept, and what becomes of failures."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,12 +27,8 @@ SEARCH = "select * from item where upper(name) like '%%' || %s || '%%' order by 
 
 
 @pytest.fixture
-def settings(settings: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A directory as reachable for the twin's own user as pgLoupe's is."""
-    directory = tmp_path_factory.mktemp("advising")
-    for path in (directory, *list(directory.parents)[:2]):
-        path.chmod(0o755)
-    settings.VAR_DIR = directory
+def settings(settings: Any, own_dir: Path) -> Any:
+    settings.VAR_DIR = own_dir
     return settings
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.monitored.connection_settings import ConnectionSettings
+from tests.environment import reachable_dir
 
 SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
 OBJECTS = (Path(__file__).parent / "objects.sql").read_text()
@@ -26,9 +27,6 @@ def shape(plan, names=None):
 
 
 @pytest.fixture(scope="module")
-def var_dir(tmp_path_factory):
+def var_dir():
     """As reachable for the server's own user as pgLoupe's directory is."""
-    directory = tmp_path_factory.mktemp("twin")
-    for path in (directory, *list(directory.parents)[:2]):
-        path.chmod(0o755)
-    return directory
+    return reachable_dir("twin")

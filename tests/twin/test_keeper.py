@@ -29,14 +29,6 @@ LOOKUP = Query("q", "q", "select * from t where a = 5", 1.0)
 
 
 @pytest.fixture
-def own_dir(tmp_path):
-    """A directory for twins of this test alone."""
-    for path in (tmp_path, *list(tmp_path.parents)[:2]):
-        path.chmod(0o755)
-    return tmp_path
-
-
-@pytest.fixture
 def database(scratch_database, postgres18):
     found = scratch_database(postgres18)
     found.execute(

@@ -219,13 +219,11 @@ create operator geo.<-> (leftarg = geo.spot, rightarg = geo.spot, function = geo
 """
 
 
-def test_extension_that_the_twin_lacks_costs_only_what_needs_it(private_postgres, var_dir, tmp_path):
-    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
-        directory.chmod(0o755)
-    (tmp_path / "extension").mkdir()
-    (tmp_path / "extension" / "fakegis.control").write_text(FAKE_CONTROL)
-    (tmp_path / "extension" / "fakegis--1.0.sql").write_text(FAKE_SQL)
-    server = private_postgres(18, settings={"extension_control_path": f"$system:{tmp_path}"})
+def test_extension_that_the_twin_lacks_costs_only_what_needs_it(private_postgres, var_dir, own_dir):
+    (own_dir / "extension").mkdir()
+    (own_dir / "extension" / "fakegis.control").write_text(FAKE_CONTROL)
+    (own_dir / "extension" / "fakegis--1.0.sql").write_text(FAKE_SQL)
+    server = private_postgres(18, settings={"extension_control_path": f"$system:{own_dir}"})
     database = ScratchDatabase(server)
     database.execute(
         "create schema geo",

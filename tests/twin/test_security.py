@@ -103,13 +103,10 @@ create event trigger fires on ddl_command_end execute function fires();
 
 
 @pytest.fixture
-def mark(tmp_path):
+def mark(own_dir):
     """A file that every user may make."""
-    directory = tmp_path / "marks"
-    directory.mkdir()
-    for path in (directory, tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        path.chmod(0o777 if path == directory else 0o755)
-    return directory / "reached"
+    own_dir.chmod(0o777)
+    return own_dir / "reached"
 
 
 @pytest.fixture
