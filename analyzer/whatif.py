@@ -10,9 +10,9 @@ from typing import Any
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Planned, Planner, Query, Refused
 from analyzer.advice.selection.bits import bits
+from analyzer.advice.selection.covered import exists_already
 from analyzer.advice.selection.outcome import HURT
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tables_read
-from analyzer.advice.selection.shapes import exists_already
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.errors import BadInput
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pglast import keywords
 
+from analyzer.advice.shapes import shape_of_definition, shape_of_index
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 
 # pg_config_manual.h: NAMEDATALEN 64, with the closing zero byte
@@ -266,31 +267,18 @@ def _create_partitioned(
 
 
 def equal_index(definition: IndexDefinition, table: TableFacts) -> IndexFacts | None:
-    """A usable, free-standing index of just this definition."""
-    return next(
-        (i for i in table.indexes if i.is_usable and i.parent_oid is None and is_same_definition(definition, i)), None
-    )
+    """A usable, free-standing index that ATTACH PARTITION takes (index.c, CompareIndexInfo)."""
+    for index in table.indexes:
+        is_free = index.is_usable and index.parent_oid is None
+        compares = (index.is_unique, index.include) == (definition.is_unique, definition.include)
+        if is_free and compares and is_same_definition(definition, index):
+            return index
+    return None
 
 
 def is_same_definition(definition: IndexDefinition, index: IndexFacts) -> bool:
-    if index.method != definition.method or index.predicate or definition.predicate or index.expressions:
-        return False
-    columns = tuple(c.name for c in definition.columns)
-    if (
-        index.columns != columns
-        or index.include != definition.include
-        or any(c.is_expression for c in definition.columns)
-    ):
-        return False
-    options = index.options or (0,) * len(columns)
-    wanted = tuple(
-        (1 if c.descending else 0) | (2 if (c.descending if c.nulls_first is None else c.nulls_first) else 0)
-        for c in definition.columns
-    )
-    classes = index.is_default_opclass or (True,) * len(columns)
-    return options == wanted and all(
-        d == (c.opclass is None) for d, c in zip(classes, definition.columns, strict=False)
-    )
+    """Of the same kind, keys, columns and predicate; unique or not."""
+    return shape_of_index(index) == shape_of_definition(definition)
 
 
 def _drop_leftovers(definition: IndexDefinition, table: TableFacts) -> tuple[list[str], set[str]]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from itertools import combinations, permutations
 
 from analyzer.advice.candidates import small_table_reason
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, is_same_definition, quote_identifier
+from analyzer.advice.ddl import IndexColumn, IndexDefinition, quote_identifier
+from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.advice.specialised import specialised_need
 from analyzer.checks import Threshold
 from analyzer.facts import ColumnFacts, SchemaFacts, TableFacts
@@ -271,16 +272,13 @@ def _shared_coverings(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
 
 
 def _exists(definition: IndexDefinition) -> bool:
-    """As it is, or as the first columns of a whole B-tree, or as a unique key that finds the row anyway."""
-    names = tuple(c.name for c in definition.columns)
-    plain = definition.method == "btree" and not definition.include and not definition.predicate
-    for index in definition.table.indexes:
-        if index.is_usable and is_same_definition(definition, index):
-            return True
-        starts = index.method == "btree" and index.is_usable and index.predicate is None
-        if plain and starts and index.columns[: len(names)] == names and not any(index.options):
-            return not any(c.descending or c.nulls_first for c in definition.columns)
-    return False
+    """As it is, or as the first columns of a whole B-tree, read forwards or backwards."""
+    if indexes_like(definition, definition.table):
+        return True
+    if definition.method != "btree" or definition.include or definition.predicate:
+        return False
+    shape = shape_of_definition(definition)
+    return any(i.is_usable and shape.is_replaced_by(shape_of_index(i)) for i in definition.table.indexes)
 
 
 def _has_btree(column: ColumnFacts) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index
-from analyzer.advice.selection.shapes import shape_of_definition, shape_of_index
+from analyzer.advice.shapes import indexes_like
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 
 State = Literal["built", "realised", "not_used"]
@@ -78,9 +78,7 @@ def decide(observed: Observed, limits: OutcomeLimits) -> State:
 
 def built_index(definition: IndexDefinition) -> IndexFacts | None:
     """The usable index of just this definition on its table, whatever its name; the oldest of several."""
-    shape = shape_of_definition(definition)
-    same = [i for i in definition.table.indexes if i.is_usable and shape_of_index(i) == shape]
-    return min(same, key=lambda i: i.oid, default=None)
+    return min(indexes_like(definition, definition.table), key=lambda i: i.oid, default=None)
 
 
 def index_scans(index: IndexFacts, table: TableFacts, facts: SchemaFacts) -> int | None:

@@ -6,6 +6,7 @@ from analyzer.advice.ddl import (
     IndexColumn,
     IndexDefinition,
     create_index,
+    equal_index,
     index_name,
     is_same_definition,
     quote_identifier,
@@ -235,3 +236,22 @@ def test_script_ends_each_statement():
 )
 def test_same_definition(index, same):
     assert is_same_definition(IndexDefinition(table_with(), (IndexColumn("a"),)), index) is same
+
+
+def test_attach_partition_takes_no_unique_index():
+    for unique in (False, True):
+        table = table_with(IndexFacts(1, "public", "i", "btree", ("a",), is_unique=unique))
+        assert (equal_index(IndexDefinition(table, (IndexColumn("a"),)), table) is None) is unique
+
+
+@pytest.mark.parametrize(
+    ("column", "predicate", "left"),
+    [
+        (IndexColumn("a"), "b = 'open'", {"columns": ("a",), "predicate": "(b = 'open'::text)"}),
+        (IndexColumn("lower(b)", is_expression=True), None, {"columns": (None,), "expressions": ("lower(b)",)}),
+    ],
+)
+def test_what_a_failed_build_left_is_dropped_first(column, predicate, left):
+    table = table_with(IndexFacts(1, "public", "broken", "btree", is_valid=False, **left))
+    ddl = create_index(IndexDefinition(table, (column,), predicate=predicate), SchemaFacts("d", 150000, (table,)))
+    assert "DROP INDEX CONCURRENTLY IF EXISTS public.broken;\n" in ddl.text

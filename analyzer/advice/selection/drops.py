@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from analyzer.advice.planner import HypotheticalIndex
 from analyzer.advice.selection.result import DroppedIndex
-from analyzer.advice.selection.shapes import Shape, shape_of_definition, shape_of_index
+from analyzer.advice.shapes import Shape, shape_of_definition, shape_of_index
 from analyzer.checks import Threshold
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.foreign_keys import supporting_index

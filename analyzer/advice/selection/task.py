@@ -8,13 +8,13 @@ from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.selection import drops, outcome
 from analyzer.advice.selection.bits import bits, mask_of
 from analyzer.advice.selection.costs import CostBook
+from analyzer.advice.selection.covered import exists_already, merged_coverings
 from analyzer.advice.selection.local_search import improve
 from analyzer.advice.selection.pruning import without_unworthy
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid
 from analyzer.advice.selection.result import DroppedIndex, Options, Progress, Selection
 from analyzer.advice.selection.risk import Risks
 from analyzer.advice.selection.search import Found, Search
-from analyzer.advice.selection.shapes import exists_already, merged_coverings
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
 from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
 from analyzer.errors import BadInput

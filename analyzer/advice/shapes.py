@@ -1,12 +1,13 @@
 """Indexes, there or to be, in one form that can be compared: which one does another's work?"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.expressions import comparable
-from analyzer.advice.selection.bits import mask_of
-from analyzer.facts import IndexFacts, SchemaFacts
+from analyzer.facts import IndexFacts, TableFacts
+
+if TYPE_CHECKING:
+    from analyzer.advice.ddl import IndexDefinition
 
 # pg_collation.dat: none, and the database's default; what a candidate's columns have unless declared otherwise
 ORDINARY_COLLATIONS = frozenset({0, 100})
@@ -46,7 +47,7 @@ def _backwards(key: Key) -> Key:
     return Key(key.name, key.is_expression, key.opclass, key.option ^ 3, key.collation)
 
 
-def shape_of_definition(definition: IndexDefinition) -> Shape:
+def shape_of_definition(definition: "IndexDefinition") -> Shape:
     keys = []
     for column in definition.columns:
         nulls_first = column.descending if column.nulls_first is None else column.nulls_first
@@ -76,24 +77,11 @@ def shape_of_index(index: IndexFacts) -> Shape:
     return Shape(index.method, tuple(keys), frozenset(index.include), predicate)
 
 
-def merged_coverings(definitions: Sequence[IndexDefinition]) -> list[int]:
-    """For each the mask of the other covering ones (with INCLUDE) whose work it does."""
-    coverings: dict[int, list[int]] = {}
-    for number, definition in enumerate(definitions):
-        if definition.include:
-            coverings.setdefault(definition.table.oid, []).append(number)
-    shapes = [shape_of_definition(d) for d in definitions]
-    return [
-        mask_of(m for m in coverings.get(d.table.oid, ()) if m != n and shapes[m].is_replaced_by(shapes[n]))
-        for n, d in enumerate(definitions)
-    ]
-
-
-def exists_already(definition: IndexDefinition, facts: SchemaFacts) -> IndexFacts | None:
-    """A usable index that does all the definition would."""
-    table = facts.table(definition.table.oid) or definition.table
+def indexes_like(definition: "IndexDefinition", table: TableFacts) -> list[IndexFacts]:
+    """The usable ones of a table that do all the definition would, whatever their names; a unique one does too."""
     shape = shape_of_definition(definition)
-    for index in table.indexes:
-        if index.is_usable and shape_of_index(index) == shape and (index.is_unique or not definition.is_unique):
-            return index
-    return None
+    return [
+        i
+        for i in table.indexes
+        if i.is_usable and (i.is_unique or not definition.is_unique) and shape_of_index(i) == shape
+    ]
