@@ -115,17 +115,15 @@ def advise(
     texts = [(s.fingerprint, s.sql) for s in asked if s.fingerprint not in not_planned]
     candidates = workload_candidates(texts, facts)
     task = Task(queries, [c.definition for c in candidates], twin, facts, options, progress)
-    selection = task.select(options.budget_bytes)
+    selection, effects = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
+    whole = _point(selection, facts)
     curve: tuple[CurvePoint, ...] = ()
     if with_curve and selection.size_bytes:
         budgets = [max(1, int(share * selection.size_bytes)) for share in CURVE]
-        found = task.pareto(budgets) if len(selection.chosen) > 1 else []
-        curve = tuple(_point(s, facts) for s in (*found, selection))
-    effects, doubts = _effects(twin, queries, selection, facts)
-    selection = replace(selection, at_risk=_with_doubts(selection, doubts))
+        smaller = task.pareto(budgets) if len(selection.chosen) > 1 else []
+        curve = (*(_point(_with_effects(twin, queries, s, facts)[0], facts) for s in smaller), whole)
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
-    proposals = _proposals(selection, effects, facts)
-    return ProvedAdvice(selection, proposals, effects, not_planned, len(candidates), curve=curve)
+    return ProvedAdvice(selection, _proposals(whole, effects), effects, not_planned, len(candidates), curve=curve)
 
 
 def with_second_opinion(
@@ -169,11 +167,9 @@ def _second_opinion(
     candidates = workload_candidates([(q.statement, q.sql) for q in queries], facts)[:MOST_CANDIDATES_BY_HYPOPG]
     options = Options(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
     selection = Task(queries, [c.definition for c in candidates], planner, facts, options).select(None)
-    effects, doubts = _effects(planner, queries, selection, facts)
-    selection = replace(selection, at_risk=_with_doubts(selection, doubts))
-    second = ProvedAdvice(
-        selection, _proposals(selection, effects, facts), effects, {}, len(candidates), planner="HypoPG"
-    )
+    selection, effects = _with_effects(planner, queries, selection, facts)
+    proposals = _proposals(_point(selection, facts), effects)
+    second = ProvedAdvice(selection, proposals, effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
     return replace(advice, not_planned=left_over, second=second)
@@ -317,10 +313,10 @@ def _weighted(
     ]
 
 
-def _effects(
+def _with_effects(
     planner: Planner, queries: Sequence[Query], selection: Selection, facts: SchemaFacts
-) -> tuple[tuple[StatementEffect, ...], list[AtRisk]]:
-    """By statement, the greatest saving first; and whose plans leave doubt."""
+) -> tuple[Selection, tuple[StatementEffect, ...]]:
+    """The effects by statement, the greatest saving first; the set knows then whose plans leave doubt, too."""
     by_key = {q.key: q for q in queries}
     all_new = [c.index.id for c in selection.chosen]
     without = [d.index.oid for d in selection.dropped]
@@ -352,7 +348,8 @@ def _effects(
                 change=change,
             )
         )
-    return tuple(sorted(found, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement))), doubts
+    effects = tuple(sorted(found, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement)))
+    return replace(selection, at_risk=_with_doubts(selection, doubts)), effects
 
 
 def _has_pattern(sql: str, facts: SchemaFacts) -> bool:
@@ -378,12 +375,10 @@ def _plans(
         return None
 
 
-def _proposals(
-    selection: Selection, effects: Sequence[StatementEffect], facts: SchemaFacts
-) -> tuple[ProposedIndex, ...]:
+def _proposals(point: CurvePoint, effects: Sequence[StatementEffect]) -> tuple[ProposedIndex, ...]:
     return tuple(
         ProposedIndex(chosen, ddl, tuple(e for e in effects if chosen.index.id in e.indexes))
-        for chosen, ddl in _point(selection, facts).indexes
+        for chosen, ddl in point.indexes
     )
 
 

@@ -128,9 +128,9 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         rollout=_rollout(said, facts, run, now) if facts else None,
         is_whole=chosen.number == len(points) - 1,
         hurt=tuple(
-            StatementSaid(names[h["statement"]], "", h["cost_before"], h["cost_after"]) for h in result.get("hurt", ())
+            StatementSaid(names[h["statement"]], "", h["cost_before"], h["cost_after"]) for h in said.get("hurt", ())
         ),
-        at_risk=tuple(StatementSaid(names[r["statement"]], r["reason"]) for r in result.get("at_risk", ())),
+        at_risk=tuple(StatementSaid(names[r["statement"]], r["reason"]) for r in said.get("at_risk", ())),
         why_not=tuple(
             [StatementSaid(names[s["statement"]], s["why_not"], s["cost_before"]) for s in not_helped[:WHY_NOT_SHOWN]]
             + [
@@ -171,7 +171,7 @@ class _Names:
 
 def _fingerprints(said: Mapping[str, Any], result: Mapping[str, Any], not_helped: Sequence[Any]) -> set[str]:
     found = {name for index in said["indexes"] for name in index["helps"][:STATEMENTS_SHOWN]}
-    for part in (result.get("hurt", ()), result.get("at_risk", ()), not_helped):
+    for part in (said.get("hurt", ()), said.get("at_risk", ()), not_helped):
         found |= {row["statement"] for row in part}
     return found | {fingerprint for fingerprint, _ in _not_planned(result)}
 

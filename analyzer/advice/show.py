@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from analyzer.advice.ddl import comment, drop_index
 from analyzer.advice.planned import suggestion_key
 from analyzer.advice.rollout import colons_apart
-from analyzer.advice.selection.result import DroppedIndex
+from analyzer.advice.selection.result import DroppedIndex, Selection
 from analyzer.plans.compare import cost_words
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
             for source in advice.by_planner
             for e in source.effects
         ],
-        "hurt": [{"statement": h.statement, "cost_before": h.before, "cost_after": h.after} for h in selection.hurt],
-        "at_risk": [{"statement": r.statement, "reason": r.reason} for r in selection.at_risk],
+        **_warnings(selection),
         "not_planned": dict(sorted(advice.not_planned.items())),
         "problems": list(problems),
     }
@@ -150,9 +149,17 @@ def curve_as_json(advice: "ProvedAdvice") -> list[dict[str, Any]]:
                 for chosen, ddl in point.indexes
             ],
             "drops": [_drop(d) for d in point.selection.dropped],
+            **_warnings(point.selection),
         }
         for point in advice.curve
     ]
+
+
+def _warnings(selection: Selection) -> dict[str, Any]:
+    return {
+        "hurt": [{"statement": h.statement, "cost_before": h.before, "cost_after": h.after} for h in selection.hurt],
+        "at_risk": [{"statement": r.statement, "reason": r.reason} for r in selection.at_risk],
+    }
 
 
 def _drop(dropped: DroppedIndex) -> dict[str, Any]:

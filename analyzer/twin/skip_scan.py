@@ -14,8 +14,6 @@ from pglast import ast
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.statements.tree import Unparsable, parse
 
-SINCE_VERSION_NUM = 180_000
-
 # key columns of each B-tree that has several; NULL for an expression
 _KEYS = """
 select c.relname, array(

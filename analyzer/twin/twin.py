@@ -7,6 +7,7 @@ from typing import Any
 from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import NONE, HypotheticalIndex, Planned, Query, Refused
+from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.facts import TableFacts
 from analyzer.monitored.planner_facts import PlannerFacts
 from analyzer.runtime.postgres import PostgresCluster
@@ -19,7 +20,7 @@ from analyzer.twin.hypothetical import Hypotheticals
 from analyzer.twin.relevance import Relevance
 from analyzer.twin.restore import Missing
 from analyzer.twin.session import PlanningSession
-from analyzer.twin.skip_scan import SINCE_VERSION_NUM, first_column, first_columns, skip_scanned
+from analyzer.twin.skip_scan import first_column, first_columns, skip_scanned
 from analyzer.twin.statistics import StatisticsReader
 
 
@@ -66,7 +67,8 @@ class Twin:
         )  # fmt: skip
         self._hypothetical.drop_all()
         self._relevance = Relevance(self._superuser, self._catalog)
-        self._first_columns = first_columns(self._superuser) if facts.server_version_num < SINCE_VERSION_NUM else None
+        may_skip = facts.server_version_num >= SKIP_SCAN_VERSION_NUM
+        self._first_columns = None if may_skip else first_columns(self._superuser)
         self._tables: dict[str, frozenset[int] | None] = {}
         self._plans: dict[CacheKey, Planned | Refused] = {}
 

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -148,7 +149,7 @@ def test_every_page_with_figures_and_with_the_server_down(walk):
         world.step(down, step, error="Cannot connect to billing:5432: Connection refused", failing_s=600)
     lookups = FindingRecord.objects.get(code="ST001")
     FindingRecord.objects.filter(code="SC001").update(muted_at=timezone.now(), muted_by="ada", mute_reason="known")
-    nights.subscription(get_user_model().objects.get())
+    subscription = nights.subscription(get_user_model().objects.get())
     mail_queue.ask_for(get_user_model().objects.get(), timezone.now())
     dashboard_tasks.send_reports()
     mail = ReportMail.objects.get()
@@ -160,7 +161,10 @@ def test_every_page_with_figures_and_with_the_server_down(walk):
     walk.open(*(common_pages() | {f"shop {name}": path for name, path in of_shop.items()}).values())
     walk.open(*(path for name, path in of_down.items() if name in ("server", "statements", "statement")))
     walk.open("/findings/?state=muted", reverse("report_mail", args=[mail.pk]), "/report/?as=text")
-    walk.open(reverse("login"), reverse("password_reset"), logged_in=False)
+    walk.open(reverse("login"), reverse("password_reset"), reverse("password_reset_sent"), logged_in=False)
+    _, token = accounts.invite("eve@example.org", "viewer", "ada")
+    leave = urlsplit(mail_queue.unsubscribe_url(subscription)).path
+    walk.open(reverse("invitation", args=[token]), leave, logged_in=False)
     walk.open(reverse("login_once", args=["used-up"]), logged_in=False, status=410)
     walk.found_nothing()
 

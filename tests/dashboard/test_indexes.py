@@ -206,12 +206,14 @@ def test_each_index_names_the_statements_it_helps_and_leads_to_its_suggestion(pe
     known, other = made.statements[:2]
     helped = index("status", 2, helps=[known.fingerprint, "feedfacecafebeef"])
     helped["key"] = made.suggestion.key
-    run_of(made.shop, {**point(2, 0.6, "status"), "indexes": [helped]},
+    warnings = {
+        "hurt": [{"statement": known.fingerprint, "cost_before": 100.0, "cost_after": 150.0}],
+        "at_risk": [{"statement": other.fingerprint, "reason": "In memory it may run slower."}],
+    }
+    run_of(made.shop, point(1, 0.8, "status"), {**point(2, 0.6, "status"), "indexes": [helped], **warnings},
            statements=[{"statement": other.fingerprint, "weight": 10, "cost_before": 4.0, "cost_after": 4.0,
                         "why_not": "Reading it whole is quick."}],
            not_planned={"feedfacecafebeef": "The twin lacks postgis."},
-           hurt=[{"statement": known.fingerprint, "cost_before": 100.0, "cost_after": 150.0}],
-           at_risk=[{"statement": other.fingerprint, "reason": "In memory it may run slower."}],
            problems=["The twin lacks extension postgis"])  # fmt: skip
     response = person.get(reverse("indexes", args=[made.shop.slug]))
     page, shown = response.content.decode(), text_of(response)
@@ -224,6 +226,7 @@ def test_each_index_names_the_statements_it_helps_and_leads_to_its_suggestion(pe
     assert "Reading it whole is quick." in shown
     assert "Not planned: The twin lacks postgis." in shown
     assert "What the copy lacks" in shown
+    assert "Planned dearer" not in page_of(person, made.shop, "?point=0")  # a smaller set, which makes nothing dearer
 
 
 def test_names_that_are_html_stay_text(person, shop):
