@@ -145,3 +145,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
         settings.DATABASES["default"].update(PORT=cluster.port, HOST=str(cluster.socket_dir))
         os.environ["DATABASE_URL"] = cluster.dsn("pgloupe")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The store's statements stay out of pg_stat_statements: the tests' samples read it on the same server."""
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        name = connection.ops.quote_name(connection.settings_dict["NAME"])
+        cursor.execute(f"alter database {name} set {servers.UNRECORDED.removeprefix('set ')}")
+        connection.close()

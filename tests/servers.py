@@ -50,6 +50,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -111,6 +112,9 @@ class Server:
         return psycopg.connect(self.socket_dsn(dbname), **{"autocommit": True, **kwargs})
 
 
+UNRECORDED = "set pg_stat_statements.track = none"
+
+
 class ScratchDatabase:
     """A fresh database with the least-privilege login of the safety reference, section 3, level 2."""
 
@@ -120,11 +124,13 @@ class ScratchDatabase:
         self.login = f"pgloupe_{self.name}"
         self.password = secrets.token_hex(12)
         with server.connect() as connection:
+            connection.execute(UNRECORDED)
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(self.name)))
             self._create_login(connection)
         extensions = ["pg_stat_statements", *(["hypopg"] if server.has_hypopg else [])]
         login = sql.Identifier(self.login)
         with self.connect() as connection:
+            connection.execute(UNRECORDED)
             for extension in extensions:
                 connection.execute(sql.SQL("create extension {}").format(sql.Identifier(extension)))
             connection.execute("revoke create on schema public from public")
@@ -167,8 +173,14 @@ class ScratchDatabase:
                 connection.execute(statement)  # type: ignore[call-overload]
 
     def drop(self) -> None:
+        """Its statements go too: the next test's samples would read them all."""
         self.server.cluster.start()  # a test may have left it stopped
+        with suppress(psycopg.Error), self.connect() as connection:
+            connection.execute(
+                "select pg_stat_statements_reset(0, oid, 0) from pg_database where datname = current_database()"
+            )
         with self.server.connect() as connection:
+            connection.execute(UNRECORDED)
             connection.execute(
                 sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(self.name))
             )
