@@ -25,6 +25,7 @@ from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.hypothetical import hypothetical_planner
 from analyzer.monitored.parameters import ColumnStatistics, NoValues, choose_values, fixed_values
 from analyzer.monitored.parameters_like import like_patterns
+from analyzer.monitored.parameters_partial import partial_values
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.compare import PlanChange, plan_change
 from analyzer.statements.parse import parse_statement
@@ -263,18 +264,19 @@ def _sampled(twin: Twin, generic: Query, samples: Sequence[str]) -> list[Query]:
 
 
 def _with_values(twin: Twin, generic: Query, facts: SchemaFacts, now: datetime) -> list[Query]:
-    """Beside the generic plan one with typical and one with rare values, where the statistics have some."""
+    """Beside the generic plan one with typical and one with rare values, where the statistics have some.
+
+    The generic plan cannot use a partial index; where one tells the value, it is not the application's plan.
+    """
     sets = chosen_values(twin, generic.sql, facts, now)
     named = {name: replace(generic, key=f"{generic.key}:{name}", values=values) for name, values in sets.items()}
     planned = {name: query for name, query in named.items() if not isinstance(twin.plan(query), Refused)}
     if not planned:
         return [generic]
-    shares = {name: SHARES[name] for name in ("generic", *planned)}
-    whole = sum(shares.values())
-    return [
-        replace(query, weight=query.weight * shares[name] / whole)
-        for name, query in {"generic": generic, **planned}.items()
-    ]
+    is_told = partial_values(generic.sql, parameter_columns(generic.sql, facts), facts)
+    every = planned if is_told else {"generic": generic, **planned}
+    whole = sum(SHARES[name] for name in every)
+    return [replace(query, weight=query.weight * SHARES[name] / whole) for name, query in every.items()]
 
 
 def chosen_values(twin: Twin, sql: str, facts: SchemaFacts, now: datetime) -> dict[str, tuple[str | None, ...]]:
@@ -293,7 +295,8 @@ def chosen_values(twin: Twin, sql: str, facts: SchemaFacts, now: datetime) -> di
             statistics[use.schema or "", use.table, use.column] = ColumnStatistics(
                 known.most_common_vals, known.most_common_freqs, known.histogram_bounds
             )
-    sets = choose_values(uses, types, statistics, now, fixed_values(sql), like_patterns(sql))
+    partial = partial_values(sql, uses, facts)
+    sets = choose_values(uses, types, statistics, now, fixed_values(sql), like_patterns(sql), partial=partial)
     return {} if isinstance(sets, NoValues) else {s.source: tuple(s.literals) for s in sets}
 
 

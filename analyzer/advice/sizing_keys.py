@@ -15,8 +15,8 @@ from analyzer.advice.column_statistics import (
 )
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.expressions import comparable
-from analyzer.advice.sizing_predicate import Held, held_by
 from analyzer.facts import TableFacts
+from analyzer.statements.index_predicates import Held, held_by
 from analyzer.statements.tree import Unparsable, fresh_parse, without_casts
 
 # pg_type.typlen and typalign of fixed-width types, by oid

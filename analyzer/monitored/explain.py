@@ -26,6 +26,7 @@ from analyzer.monitored.parameters import (
     fixed_values,
 )
 from analyzer.monitored.parameters_like import like_patterns
+from analyzer.monitored.parameters_partial import partial_values
 from analyzer.monitored.parameters_stats import read_statistics
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.statements.fingerprint import fingerprint
@@ -233,13 +234,15 @@ def _value_sets(session: ExplainSession, checked: Checked) -> list[tuple[str, Va
 def _values_of(session: ExplainSession, checked: Checked, text: str, list_elements: int) -> list[ValueSet] | NoValues:
     with session.prepared(text) as name:
         types = session.parameter_types(name)
-    uses = parameter_columns(text, checked.request.facts)
+    facts = checked.request.facts
+    uses = parameter_columns(text, facts)
     statistics = read_statistics(session.connection, uses, checked.catalog.tables)
     samples = [s for s in checked.request.sampled_sqls if fingerprint(s) == checked.request.fingerprint]
     patterns = like_patterns(text, samples)
     return choose_values(
-        uses, types, statistics, datetime.now(UTC), fixed_values(text), patterns, list_elements=list_elements
-    )
+        uses, types, statistics, datetime.now(UTC), fixed_values(text), patterns, list_elements=list_elements,
+        partial=partial_values(text, uses, facts) if facts else None,
+    )  # fmt: skip
 
 
 def _judge(

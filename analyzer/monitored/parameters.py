@@ -15,6 +15,7 @@ from pglast import ast
 
 from analyzer.monitored.gate import ValuesSource
 from analyzer.monitored.parameters_like import LikePattern
+from analyzer.monitored.parameters_partial import PartialValue
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.tree import Unparsable, function_name, parse, walk, without_casts
 
@@ -114,12 +115,13 @@ def choose_values(
     fixed: Mapping[int, str] | None = None,
     patterns: Sequence[LikePattern] = (),
     list_elements: int = LIST_ELEMENTS,
+    partial: Mapping[int, PartialValue] | None = None,
 ) -> list[ValueSet] | NoValues:
     """One or two sets, typical first; one where the rare values are the same.
 
     ``types``: the server's, per parameter. ``statistics`` are keyed as ``uses`` name the columns.
     ``fixed``: values that the statement's form asks for (``fixed_values``). ``list_elements``: of an array whose
-    length is not known.
+    length is not known. ``partial``: values that indexes in use tell (``partial_values``).
     """
     sets: list[ValueSet] = []
     for source in ("typical", "rare"):
@@ -129,6 +131,9 @@ def choose_values(
         is_rare = source == "rare"
         known, assumptions = _of_patterns(patterns, uses, statistics, is_rare)
         known |= fixed or {}
+        for number, told in (partial or {}).items():
+            known[number] = told.value
+            assumptions.append(told.assumption)
         for number, type_name in enumerate(types, start=1):
             use = uses.get(number) or ParameterUse(number)
             if number in known:

@@ -12,8 +12,8 @@ from analyzer.advice.expression_statistics import (
     restore_arguments,
 )
 from analyzer.advice.sizing import btree_height, btree_index_size, index_size_bytes
-from analyzer.advice.sizing_predicate import Held, held_by
 from analyzer.facts import ColumnFacts, TableFacts
+from analyzer.statements.index_predicates import Held, held_by
 from bench.measure_index_sizes import expression_columns, prepare
 from bench.sized_tables import parse_columns
 

@@ -1,10 +1,12 @@
 """Values chosen from column statistics."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from analyzer.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.monitored.parameters import (
     ColumnStatistics,
     NoValues,
@@ -14,6 +16,7 @@ from analyzer.monitored.parameters import (
     fixed_values,
 )
 from analyzer.monitored.parameters_like import like_patterns
+from analyzer.monitored.parameters_partial import partial_values
 from analyzer.statements.predicates import parameter_columns
 
 NOW = datetime(2026, 3, 5, 14, 25, 36, tzinfo=UTC)
@@ -175,3 +178,39 @@ def test_growing_column_is_asked_for_its_newest_rows_only_near_now() -> None:
     sets = choose_values(parameter_columns(sql), ["timestamp with time zone"], STATISTICS, later)
     assert not isinstance(sets, NoValues)
     assert [s.literals for s in sets] == [("2026-02-01 00:00:00+00",), ("2026-03-05 14:00:00+00",)]
+
+
+QUEUE = IndexFacts(2, "public", "t_queue", "btree", ("at",), predicate="((status)::text = 'new'::text)", scans=9)
+
+
+@pytest.mark.parametrize(
+    ("condition", "indexes", "told"),
+    [
+        ("status = $1 and at <= $2", (QUEUE,), {1: "new"}),
+        ("status = $1 order by at limit $2", (QUEUE,), {1: "new"}),
+        ("status = $1", (QUEUE,), {}),  # asks for nothing else the index has
+        ("status <> $1 and at <= $2", (QUEUE,), {}),
+        ("status = $1 and at <= $2", (replace(QUEUE, scans=0),), {}),  # nobody uses it
+        ("status = $1 and at <= $2", (replace(QUEUE, is_valid=False),), {}),
+        ("status = $1 and at <= $2", (QUEUE, replace(QUEUE, predicate="status = 'sent'")), {}),  # which of them?
+        ("flag = $1 and at <= $2", (replace(QUEUE, predicate="NOT flag"),), {1: "f"}),
+        ("flag = $1 and at <= $2", (replace(QUEUE, predicate="flag AND old IS NULL"),), {1: "t"}),
+        ("id = $1 and at <= $2", (replace(QUEUE, predicate="id = -3"),), {1: "-3"}),
+        ("id = $1 and at <= $2", (replace(QUEUE, predicate="id > 3"),), {}),
+    ],
+)
+def test_a_partial_index_in_use_tells_its_value(
+    condition: str, indexes: tuple[IndexFacts, ...], told: dict[int, str]
+) -> None:
+    columns = tuple(ColumnFacts(c, n, "text", 25, False, 1e3) for n, c in enumerate(("status", "flag", "id", "at"), 1))
+    facts = SchemaFacts("d", 150000, (TableFacts(1, "public", "t", "r", 1e3, 10**6, columns, indexes),))
+    sql = f"select * from t where {condition}"
+    uses = parameter_columns(sql, facts)
+    found = partial_values(sql, uses, facts)
+    assert {number: one.value for number, one in found.items()} == told
+    if told == {1: "new"}:
+        statistics = {("public", "t", "status"): STATUS, ("public", "t", "at"): STATISTICS["", "t", "at"]}
+        sets = choose_values(uses, ["text", "text"], statistics, NOW, partial=found)
+        assert not isinstance(sets, NoValues)
+        assert {s.literals[0] for s in sets} == {"new"}
+        assert sets[0].assumptions == ("status was given the value of the partial index t_queue",)

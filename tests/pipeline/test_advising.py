@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from analyzer import advice_runs, pipeline
-from analyzer.models import AdviceRun, NoSuggestion, PlanRecord, Server, StatementEntry, SuggestionRecord
+from analyzer.models import AdviceRun, FindingRecord, NoSuggestion, PlanRecord, Server, StatementEntry, SuggestionRecord
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 
@@ -142,3 +142,29 @@ def test_a_run_that_fails_says_why_and_keeps_the_last_result(shop: ScratchDataba
     assert (run.made_at, run.result) == (before.made_at, before.result)
     assert run.tried_at > before.tried_at
     assert advice_runs.is_current(server, run.database, timezone.now())
+
+
+def test_a_queue_with_its_partial_index_is_left_alone(scratch_database: Any, postgres18: Any, settings: Any) -> None:
+    """No sample shows which status is polled, and nearly every row has another: the index that is scanned tells."""
+    database: ScratchDatabase = scratch_database(postgres18)
+    database.execute(
+        "create table job as select n as id, case when n % 500 = 0 then 'failed' else 'done' end as status,"
+        " timestamptz '2024-01-01' + n * interval '1 minute' as run_at, repeat('x', 40) as task"
+        " from generate_series(1, 60000) as n",
+        "create index job_queue on job (run_at) where status = 'queued'",
+        "vacuum analyze job",
+    )
+    server = add_server_from_dsn(database.dsn)
+    pipeline.take_snapshot(server)
+    with database.connect() as connection:
+        for _ in range(200):
+            connection.execute(
+                "select id from job where status = 'queued' and run_at <= now() order by run_at limit 1 for update"
+            )
+    pipeline.read_schema(server)
+    pipeline.take_snapshot(server)
+    pipeline.explain_statements(server)
+    pipeline.check_server(server)
+    assert pipeline.advise_on_indexes(server) == ""
+    assert not SuggestionRecord.objects.filter(closed_at=None, table="public.job").exists()
+    assert not FindingRecord.objects.filter(code="PL004", closed_at=None).exists()

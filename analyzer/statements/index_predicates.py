@@ -1,4 +1,4 @@
-"""What a partial index's predicate says of its own key columns: never null, always null, one value."""
+"""What a partial index's predicate says of columns: never null, always null, one value, and which one."""
 
 from enum import Enum
 from functools import lru_cache
@@ -28,6 +28,38 @@ def held_by(predicate: str) -> dict[str, Held]:
         if known is not None and found.get(known[0]) is not Held.ONE_VALUE:
             found[known[0]] = known[1]
     return found
+
+
+@lru_cache(maxsize=1024)
+def values_held(predicate: str) -> dict[str, str]:
+    """Column -> the one value that every row in the index has, as text."""
+    statements = fresh_parse(f"SELECT WHERE {predicate}")
+    if isinstance(statements, Unparsable):
+        return {}
+    found = {}
+    for condition in _conjuncts(statements[0].stmt.whereClause):
+        known = _one(condition)
+        if known is not None and known[1] is Held.ONE_VALUE:
+            found[known[0]] = _value(condition)
+    return {column: value for column, value in found.items() if value is not None}
+
+
+def _value(node: Node) -> str | None:
+    """Of a condition that holds one value: ``flag``, ``NOT flag``, ``column = constant``."""
+    if isinstance(node, ast.BoolExpr):
+        return "f"
+    if not isinstance(node, ast.A_Expr):
+        return "t"
+    match without_casts(node.rexpr).val:
+        case ast.Boolean(boolval=value):
+            return "t" if value else "f"
+        case ast.Integer(ival=value):
+            return str(value)
+        case ast.Float(fval=text):
+            return str(text)
+        case ast.String(sval=text):
+            return str(text)
+    return None
 
 
 def _conjuncts(node: Node) -> list[Node]:
