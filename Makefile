@@ -59,9 +59,11 @@ $(RUN):
 $(READY): $(RUN)
 	@echo "Installing what pgLoupe needs into $(VENV) (about a minute, once)"
 	@$(RUN) -m pip install --quiet -r requirements.txt
+	@$(RUN) -m compileall -q analyzer dashboard
 	@rm -f $(VENV)/.ready-[0-9]* && touch $@
 
 $(READY_DEV): $(RUN)
 	@echo "Installing what the tests need into $(VENV) (about a minute, once)"
 	@$(RUN) -m pip install --quiet -r requirements-dev.txt
+	@$(RUN) -m compileall -q analyzer dashboard
 	@rm -f $(VENV)/.ready-* && touch $@ $(READY)

@@ -1,4 +1,7 @@
-"""The Celery app: `celery -A dashboard.celery worker|beat`."""
+"""The Celery app: `celery -A dashboard.celery:app worker|beat`.
+
+Nothing else imports it: the web and the commands start nearly half a second sooner without Celery.
+"""
 
 import os
 

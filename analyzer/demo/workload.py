@@ -100,6 +100,10 @@ class Totals:
     reconnects: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def never_connected(self) -> bool:
+        return not self.pages and self.reconnects > 0
+
     def summary(self, seconds: float) -> str:
         per_s = self.statements / seconds if seconds else 0.0
         text = f"{self.statements} statements in {seconds:.0f} s ({per_s:.0f}/s), {self.pages.total()} pages"
@@ -252,7 +256,7 @@ def main() -> int:
     add_arguments(parser)
     options = parser.parse_args()
     totals = run_from_options(options.dsn, options.seconds, options.rate, options.seed)
-    return 0 if totals.pages else 2
+    return 2 if totals.never_connected else 0
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 Series = NDArray[np.float64]
 # Rows and calls that move together this closely cannot be told apart: full pages, each of the same length.
@@ -79,6 +78,8 @@ def fit_parents(child_calls: Series, parents: Sequence[tuple[Series, Series]], l
 
 
 def _solve(design: Series, target: Series, weights: Series) -> tuple[Series, float]:
+    from scipy.optimize import nnls  # half a second to import, and only the workers need it
+
     # Columns differ by orders of magnitude (rows against a constant): scaled so that none is lost to rounding.
     scale = np.maximum(np.abs(design).max(axis=0), 1e-12)
     coefficients, norm = nnls(design / scale * weights[:, None], target * weights)

@@ -20,6 +20,7 @@ from analyzer.models import Server, Snapshot, StepStatus
 from analyzer.monitored.address_policy import AddressPolicy
 from analyzer.store.secrets import decrypt, encrypt
 from analyzer.store.servers import add_server_from_dsn, connection_settings
+from dashboard import celery  # noqa: F401  (the tasks' app, which a worker loads)
 from tests.dashboard import world
 from tests.monitored.test_connection_failures import certificates, tls_server  # noqa: F401
 

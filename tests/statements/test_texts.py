@@ -72,7 +72,7 @@ def test_deep_and_long_texts_neither_crash_nor_stall(shape):
     redact_sql(sql)
     display_sql(sql)
     query_blocks(sql)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 30  # a second or two; in squares of the length it would be minutes
 
 
 SECRETS = [

@@ -55,7 +55,7 @@ class Search:
 
     # learning
 
-    def learn(self, most_plans_each: int = 24) -> None:
+    def learn(self, most_plans_each: int = 6) -> None:
         """For each query: with nothing, with everything, without what it used, with small indexes only."""
         ends = []
         for q in range(len(self.book.queries)):
