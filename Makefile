@@ -7,7 +7,7 @@
 
 PYTHON ?= python3
 PORT ?= 8000
-JOBS ?= 2
+JOBS ?= 3  # of the tests: they wait about as much as they compute, so more than there are cores
 ARGS ?=
 
 VENV := .venv
@@ -32,7 +32,7 @@ up: $(READY)
 	@PGLOUPE_DSN="$$DSN" exec env -u DSN $(RUN) manage.py up --port $(PORT) $(ARGS)
 
 test: $(READY_DEV)
-	$(RUN) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	$(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(READY_DEV)
 	$(RUN) -m bench $(ARGS)

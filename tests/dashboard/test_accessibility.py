@@ -150,7 +150,7 @@ def test_every_page_with_figures_and_with_the_server_down(walk):
         world.step(down, step, error="Cannot connect to billing:5432: Connection refused", failing_s=600)
     lookups = FindingRecord.objects.get(code="ST001")
     FindingRecord.objects.filter(code="SC001").update(muted_at=timezone.now(), muted_by="ada", mute_reason="known")
-    subscription = nights.subscription(get_user_model().objects.get())
+    subscription = nights.subscription(get_user_model().objects.get(), hour=(timezone.now().hour + 12) % 24)
     mail_queue.ask_for(get_user_model().objects.get(), timezone.now())
     dashboard_tasks.send_reports()
     mail = ReportMail.objects.get()

@@ -148,7 +148,7 @@ def hostile_world() -> world.World:
     shop.suggestion.save()
     shop.plan.twin_asked_at = timezone.now()
     shop.plan.save()
-    nights.subscription(person)
+    nights.subscription(person, hour=(timezone.now().hour + 12) % 24)
     mail_queue.ask_for(person, timezone.now())
     return shop
 

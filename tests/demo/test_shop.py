@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 import pytest
@@ -27,6 +27,15 @@ SECONDS = 12.0
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
+class Figures(NamedTuple):
+    """``least_ms`` tells what a statement takes; the mean also how busy the machine was."""
+
+    calls: int
+    rows: int
+    mean_ms: float
+    least_ms: float
+
+
 @pytest.fixture(scope="module")
 def server() -> Iterator[servers.Server]:
     started = need(lambda: servers.start_private(18, dict(shop.CLUSTER_SETTINGS)))
@@ -36,8 +45,8 @@ def server() -> Iterator[servers.Server]:
 
 
 @pytest.fixture(scope="module")
-def worked(server: servers.Server) -> dict[str, tuple[int, int, float]]:
-    """Calls, rows and mean ms per statement text after some seconds of work at a brisk rate."""
+def worked(server: servers.Server) -> dict[str, Figures]:
+    """Per statement text, after some seconds of work at a brisk rate."""
     with server.connect("shop") as connection:
         connection.execute("select pg_stat_statements_reset()")
     totals = Workload(server.socket_dsn("shop", "shop"), statements_per_s=400, seed=3).run(SECONDS)
@@ -46,18 +55,19 @@ def worked(server: servers.Server) -> dict[str, tuple[int, int, float]]:
     assert totals.statements > 150 * SECONDS
     with server.connect("shop") as connection:
         rows = connection.execute(
-            "select query, calls, rows, mean_exec_time from pg_stat_statements"
+            "select query, calls, rows, mean_exec_time, min_exec_time from pg_stat_statements"
             " where userid = 'shop'::regrole and toplevel"
         ).fetchall()
-    return {planted.one_line(query): (calls, rows, mean_ms) for query, calls, rows, mean_ms in rows}
+    return {planted.one_line(query): Figures(*figures) for query, *figures in rows}
 
 
-def found(worked: dict[str, tuple[int, int, float]], fragment: str) -> tuple[int, int, float]:
+def found(worked: dict[str, Figures], fragment: str) -> Figures:
     """Summed over the texts that hold the fragment (lists of different length are different statements)."""
     matching = [figures for query, figures in worked.items() if fragment in query]
     assert matching, fragment
-    calls = sum(c for c, _, _ in matching)
-    return calls, sum(r for _, r, _ in matching), sum(c * m for c, _, m in matching) / calls
+    calls = sum(f.calls for f in matching)
+    mean_ms = sum(f.calls * f.mean_ms for f in matching) / calls
+    return Figures(calls, sum(f.rows for f in matching), mean_ms, min(f.least_ms for f in matching))
 
 
 def rows(server: servers.Server, statement: str) -> list[tuple[Any, ...]]:
@@ -145,25 +155,25 @@ def test_password_is_not_in_the_statistics(server: servers.Server) -> None:
 
 @pytest.mark.parametrize("problem", planted.N_PLUS_ONES, ids=lambda p: p.page)
 def test_n_plus_one_page_sends_a_statement_per_row(worked: Any, problem: planted.NPlusOne) -> None:
-    parent_calls, parent_rows, _ = found(worked, problem.parent)
-    child_calls, _, child_mean_ms = found(worked, problem.child)
+    parent_calls, parent_rows, *_ = found(worked, problem.parent)
+    child_calls, _, _, child_least_ms = found(worked, problem.child)
     assert parent_calls >= 5
     # The last page may have been cut off by the end of the run, none else: exactly one per row.
     assert abs(child_calls - parent_rows) <= 0.02 * parent_rows
     low, high = problem.per_page
     assert low <= child_calls / parent_calls <= high
-    assert child_mean_ms < 5
+    assert child_least_ms < 5
 
 
 @pytest.mark.parametrize("problem", planted.SLOW_STATEMENTS, ids=lambda p: p.page)
 def test_slow_statement_runs_and_is_slow(worked: Any, problem: planted.SlowStatement) -> None:
-    calls, _, mean_ms = found(worked, problem.statement)
+    calls, _, mean_ms, _ = found(worked, problem.statement)
     assert calls > 0
     assert mean_ms > 3  # all cached, on the fastest machine; 15 to 30 ms here
 
 
 def test_coupon_delete_reads_the_orders(server: servers.Server, worked: Any) -> None:
-    calls, _, mean_ms = found(worked, planted.COUPON_CHECK)
+    calls, _, mean_ms, _ = found(worked, planted.COUPON_CHECK)
     assert calls > 0
     assert mean_ms > 2
     [(deleted,)] = rows(server, "select n_tup_del from pg_stat_user_tables where relname = 'shop_coupon'")
@@ -172,9 +182,9 @@ def test_coupon_delete_reads_the_orders(server: servers.Server, worked: Any) -> 
 
 @pytest.mark.parametrize("innocent", planted.INNOCENTS, ids=lambda i: f"{i.page}: {i.looks_like}")
 def test_innocent_statement_runs_and_is_fast(worked: Any, innocent: planted.Innocent) -> None:
-    calls, _, mean_ms = found(worked, innocent.statement)
+    calls, _, _, least_ms = found(worked, innocent.statement)
     assert calls > 0
-    assert mean_ms < 6
+    assert least_ms < 6
 
 
 def test_every_fragment_means_one_statement(worked: Any) -> None:
@@ -189,7 +199,7 @@ def test_every_fragment_means_one_statement(worked: Any) -> None:
 
 
 def test_queue_poll_is_steady_and_mostly_empty(worked: Any) -> None:
-    calls, found_rows, _ = found(worked, 'FROM "shop_job" WHERE')
+    calls, found_rows, *_ = found(worked, 'FROM "shop_job" WHERE')
     assert 0.9 * 8 * SECONDS <= calls <= 1.05 * 8 * SECONDS
     assert found_rows < 0.3 * calls
 
