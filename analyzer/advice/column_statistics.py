@@ -66,22 +66,22 @@ def from_facts(column: ColumnFacts) -> ColumnStatistics:
 def without_cluster_bias(statistics: ColumnStatistics, table: TableFacts) -> ColumnStatistics:
     """With more distinct values where equal ones stand side by side, as order lines do that were inserted together.
 
-    ANALYZE estimates n_distinct from how many of its sample's values came twice, as if its rows were random. They come
-    from few blocks (two rows of one block half as often as there are rows), so neighbours that are equal come twice far
-    too often: of TPC-H's 1,500,000 order numbers in lineitem it sees 370,000. With k rows a value, r a block and n
-    sampled of N, the sample holds n^2/2 (k-1)/N pairs of equal values by chance and n/2 (k-1)/(r-1) from one block.
+    ANALYZE estimates n_distinct from how many of its sample's values came twice, as if its rows were random. Of a table
+    with more blocks than that they come from few of them, so neighbours that are equal come twice far too often: of
+    TPC-H's 1,500,000 order numbers in lineitem it sees 370,000. With k rows a value, r a block and n sampled of N rows
+    from n of B blocks, the sample holds n^2/2 (k-1)/N pairs of equal values by chance and n/2 (1-n/B) (k-1)/(r-1) more
+    from one block.
     Source: analyze.c, compute_scalar_stats() (the estimator of Haas and Stokes) and acquire_sample_rows().
     """
     distinct, rows = statistics.distinct_values(table.rows or 0.0), table.rows or 0.0
     blocks = (table.size_bytes or 0) / 8192
-    if distinct is None or abs(statistics.correlation or 0.0) < CLUSTERED or rows <= SAMPLED_ROWS or blocks < 1:
+    if distinct is None or abs(statistics.correlation or 0.0) < CLUSTERED or blocks <= SAMPLED_ROWS:
         return statistics
     sampled, per_block = float(SAMPLED_ROWS), rows / blocks
-    per_sampled_block = sampled / min(sampled, blocks)
     if per_block < 2:
         return statistics
     pairs = (sampled**2 / distinct - sampled**2 / rows) / (2 * (1 - sampled / rows) + sampled / distinct)
-    together = sampled * per_sampled_block / (2 * (per_block - 1)) + sampled**2 / (2 * rows)
+    together = sampled * (1 - sampled / blocks) / (2 * (per_block - 1)) + sampled**2 / (2 * rows)
     others = max(0.0, pairs / together)  # rows with the same value as a row has, beside it
     if others > per_block / 4:  # such runs fill blocks: what is said above does not hold
         return statistics
