@@ -1,6 +1,6 @@
 """Small steps from a good set: add, drop, exchange one for one or two. Every step taken was costed by the planner."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.search import Search
@@ -12,12 +12,14 @@ def improve(search: Search, start: int, budget: float | None, most_tries: int = 
     ``most_tries``: sets costed by the planner in search of one step.
     """
     best = start
+    users = _users(search)
     for _ in range(most_steps):
         now = search.objective(best)
+        costs = [w * search.book.cost(q, best)[0] for q, w in enumerate(search.weights)]
         promising = sorted(
             (estimate, step)
             for step in set(_steps(search, best, budget))
-            if (estimate := _estimate(search, best, step, now)) is not None
+            if (estimate := _estimate(search, best, step, now, costs, users)) is not None
         )
         for _, step in promising[:most_tries]:
             if not search.book.may_plan:
@@ -28,6 +30,15 @@ def improve(search: Search, start: int, budget: float | None, most_tries: int = 
         else:
             return best
     return best
+
+
+def _users(search: Search) -> list[list[int]]:
+    """By index, the queries whose plans it can change."""
+    found: list[list[int]] = [[] for _ in search.sizes]
+    for q, relevant in enumerate(search.book.relevant):
+        for number in bits(relevant):
+            found[number].append(q)
+    return found
 
 
 def _steps(search: Search, chosen: int, budget: float | None) -> Iterator[int]:
@@ -43,17 +54,18 @@ def _steps(search: Search, chosen: int, budget: float | None) -> Iterator[int]:
                 yield rest | 1 << n
 
 
-def _estimate(search: Search, chosen: int, step: int, now: float) -> float | None:
-    """A guess at the step's cost between what it must cost and what it can at most; None where it cannot be better."""
-    low = high = search.charges.cost(step)
-    changed = chosen ^ step
-    for q, weight in enumerate(search.weights):
-        if search.book.relevant[q] & changed:
-            least, most, _ = search.book.bounds(q, step)
-        else:
-            least = most = search.book.cost(q, chosen)[0]
-        low += weight * least
-        high += weight * most
+def _estimate(
+    search: Search, chosen: int, step: int, now: float, costs: Sequence[float], users: Sequence[Sequence[int]]
+) -> float | None:
+    """A guess at the step's cost between what it must cost and what it can at most; None where it cannot be better.
+
+    ``costs``: of each query with ``chosen``, weighted.
+    """
+    low = high = now - search.charges.cost(chosen) + search.charges.cost(step)
+    for q in {q for number in bits(chosen ^ step) for q in users[number]}:
+        least, most, _ = search.book.bounds(q, step)
+        low += search.weights[q] * least - costs[q]
+        high += search.weights[q] * most - costs[q]
     if low >= now * (1 - 1e-9):
         return None
     # judgement: the upper estimate is usually near, the lower one far too hopeful
