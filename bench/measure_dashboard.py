@@ -19,6 +19,8 @@ WINDOWS = ("1h", "24h", "7d", "30d")
 
 def measure(context: Context) -> list[Result]:
     server, _ = history(context)
+    import dashboard.wsgi  # noqa: F401  (as the web server starts)
+
     user, _ = get_user_model().objects.get_or_create(username="bench", is_superuser=True, is_staff=True)
     client = Client(headers={"host": "localhost"})
     client.force_login(user)
