@@ -1,17 +1,20 @@
-"""`manage.py demo` as a person runs it."""
+"""`manage.py demo` as a person runs it; and the main job: login link, finding, its statement, its plan, its DDL."""
 
 import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
+from playwright.sync_api import Page, expect, sync_playwright
 
 from analyzer.demo import service
+from tests.dashboard.test_browser import FLAGS
 from tests.running import Running, new_var_dir
 
-pytestmark = [pytest.mark.postgres, pytest.mark.fault]
+pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.fault]
 
 
 @pytest.fixture
@@ -28,12 +31,21 @@ def demo() -> Iterator[Callable[..., Running]]:
         one.remove()
 
 
+@pytest.fixture
+def page(chromium: Path) -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
+        context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+        yield context.new_page()
+        browser.close()
+
+
 def at_work(demo: Running) -> bool:
     return "The demo shop is at work" in demo.output
 
 
-def test_demo_monitors_a_shop_at_work_and_keeps_its_data(demo: Callable[..., Running]) -> None:
-    first = demo("--rate", "150")
+def test_demo_leads_to_ddl_in_the_clipboard_and_keeps_its_data(demo: Callable[..., Running], page: Page) -> None:
+    first = demo()
     first.wait_for(lambda: at_work(first), "the shop")
     assert "Making the demo shop" in first.output
     assert re.search(r"^pgLoupe: http://\S+  Log in once with http://\S+$", first.output, re.MULTILINE)
@@ -49,6 +61,7 @@ def test_demo_monitors_a_shop_at_work_and_keeps_its_data(demo: Callable[..., Run
     # Two snapshots without a gap between them: statements of the shop have figures.
     seen = "select count(*) from analyzer_statement where normalized_sql like '%shop_orderline%'"
     first.wait_for(lambda: first.store(seen)[0][0] > 0, "figures of the shop's statements", 60)
+    copy_the_ddl_of_a_finding(first, page)
     assert first.stop() == 0
     assert " 0 errors" in (first.var_dir / "log" / "demo-workload.log").read_text()
 
@@ -67,3 +80,33 @@ def test_demo_monitors_a_shop_at_work_and_keeps_its_data(demo: Callable[..., Run
         snapshots = [row for row in second.store(failing) if row[0] == "snapshot"]
         assert snapshots == []
         assert second.stop() == 0
+
+
+def copy_the_ddl_of_a_finding(demo: Running, page: Page) -> None:
+    page.goto(demo.login_link)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("navigation").first).to_be_visible()
+    # The promise is a minute from the workload's start on an idle machine; tests share theirs.
+    found = "select f.id from analyzer_findingrecord f where code = 'PL004' and f.\"table\" = 'public.shop_order'"
+    demo.wait_for(lambda: demo.store(found), "a sequential scan", 180)
+    suggested = "select ddl from analyzer_suggestionrecord where columns = '[\"tracking_code\"]'"
+    ddl = demo.wait_for(lambda: demo.store(suggested), "its suggestion", 120)[0][0]
+
+    page.get_by_role("link", name="Findings").first.click()
+    expect(page.get_by_role("heading", name="Seq Scan on shop_order").first).to_be_visible()
+
+    page.goto(page.url.partition("/findings")[0] + statement_path(demo))
+    page.get_by_role("button", name="Copy: Create it").click()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.strip() == ddl.strip()
+    assert "CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_shop_order_tracking_code" in copied
+    page.locator("iframe.plan-frame").scroll_into_view_if_needed()
+    expect(page.frame_locator("iframe.plan-frame").get_by_text("Seq Scan").first).to_be_visible(timeout=20_000)
+
+
+def statement_path(demo: Running) -> str:
+    [(slug, fingerprint)] = demo.store(
+        "select s.slug, t.fingerprint from analyzer_statement t join analyzer_server s on s.id = t.server_id"
+        " where t.normalized_sql like '%\"tracking_code\" = $1%'"
+    )
+    return f"/servers/{slug}/statements/{fingerprint}/"
