@@ -184,7 +184,7 @@ def test_coupon_delete_reads_the_orders(server: servers.Server, worked: Any) -> 
 def test_innocent_statement_runs_and_is_fast(worked: Any, innocent: planted.Innocent) -> None:
     calls, _, _, least_ms = found(worked, innocent.statement)
     assert calls > 0
-    assert least_ms < 6
+    assert least_ms < 15  # the slow ones take 15 to 30 ms where this takes 5
 
 
 def test_every_fragment_means_one_statement(worked: Any) -> None:

@@ -114,7 +114,7 @@ def test_deviation_and_extremes_of_a_sum(server):
     assert [chunk.column(c).tolist() for c in columns] == [[round(np.std([1, 3, 10, 20]) * 1000)], [1000], [20_000]]
 
 
-def test_partitions_are_made_ahead_and_twice_is_fine(db):
+def test_partitions_are_made_ahead_and_twice_is_fine(server):
     ensure_partitions(HOUR)
     ensure_partitions(HOUR)
     assert [start.hour for _, start in partitions_of("statement_delta")] == [22, 23, 0, 1]
@@ -122,7 +122,7 @@ def test_partitions_are_made_ahead_and_twice_is_fine(db):
     assert {len(partitions_of(table)) for table in SERIES} == {2, 4}
 
 
-def test_retention_drops_whole_partitions_and_nothing_younger(db, settings):
+def test_retention_drops_whole_partitions_and_nothing_younger(server, settings):
     settings.ANALYZER_KEEP_MINUTES_DAYS, settings.ANALYZER_KEEP_HOURS_DAYS = 7, 35
     settings.ANALYZER_KEEP_DAYS_DAYS = 400
     for table in SERIES:
