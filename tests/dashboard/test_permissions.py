@@ -128,7 +128,8 @@ def test_a_change_of_role_holds_at_once(client):
 
 
 def test_roles_are_groups_and_a_superuser_is_an_operator():
-    operator, _ = person(OPERATOR), person(VIEWER)  # a test that commits takes the migration's groups away with everything else
+    # made where they are missing: a test that commits takes the migration's groups away with everything else
+    operator, _ = person(OPERATOR), person(VIEWER)
     assert set(Group.objects.values_list("name", flat=True)) == {"viewer", "operator"}
     boss = User.objects.create_superuser("boss")
     plain = User.objects.create_user("plain")
