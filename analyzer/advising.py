@@ -99,6 +99,20 @@ class CurvePoint:
     indexes: tuple[tuple[ChosenIndex, IndexDdl], ...]
 
 
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Plans by the thousand make the garbage collector go through everything again and again: a tenth of the time."""
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
+
+
+@_few_collections()
 def advise(
     twin: Twin,
     workload: Sequence[WorkloadStatement],
@@ -113,32 +127,6 @@ def advise(
 
     Raises BadInput for a budget that is not above 0, and where no statement can be planned.
     """
-    with _few_collections():
-        return _advise(twin, workload, facts, options, now, progress, with_curve)
-
-
-@contextmanager
-def _few_collections() -> Iterator[None]:
-    """Plans by the thousand make the garbage collector go through everything again and again: a tenth of the time."""
-    usual = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(100_000, *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-        gc.unfreeze()
-
-
-def _advise(
-    twin: Twin,
-    workload: Sequence[WorkloadStatement],
-    facts: SchemaFacts,
-    options: Options,
-    now: datetime,
-    progress: Progress | None,
-    with_curve: bool,
-) -> ProvedAdvice:
     asked = [*workload, *foreign_key_checks(facts)]
     queries, not_planned = plannable_queries(twin, asked, facts, now)
     texts = [(s.fingerprint, s.sql) for s in asked if s.fingerprint not in not_planned]

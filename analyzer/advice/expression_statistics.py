@@ -18,11 +18,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from pglast import ast
-
 from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import quote_identifier
-from analyzer.statements.tree import Unparsable, fresh_parse, walk
+from analyzer.statements.tree import Unparsable, column_names, fresh_parse
 
 INTEGERS, NUMERIC, FLOATS = frozenset({20, 21, 23}), 1700, frozenset({700, 701})
 DATE, TIMESTAMPS = 1082, frozenset({1114, 1184})
@@ -58,11 +56,7 @@ def only_column(expression: str) -> str | None:
     statements = fresh_parse(f"SELECT {expression}")
     if isinstance(statements, Unparsable):
         return None
-    names = {
-        node.fields[-1].sval
-        for node in walk(statements)
-        if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String)
-    }
+    names = set(column_names(statements))
     return names.pop() if len(names) == 1 else None
 
 

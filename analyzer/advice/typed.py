@@ -20,7 +20,7 @@ from analyzer.advice.ddl import IndexDefinition, qualified
 from analyzer.advice.workload_folder import syntax_error
 from analyzer.errors import BadInput
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, parse, walk
+from analyzer.statements.tree import Node, Unparsable, column_names, fresh_parse, name_parts, parse
 
 MOST_ENTRIES = 20  # judgement: more is a migration pasted by mistake
 MOST_BYTES = 20_000
@@ -188,15 +188,9 @@ def _columns(node: Node) -> Iterator[str]:
         if element.name:
             yield element.name
         elif element.expr is not None:
-            yield from _columns_in(element.expr)
+            yield from column_names(element.expr)
     if node.whereClause is not None:
-        yield from _columns_in(node.whereClause)
-
-
-def _columns_in(expression: Node) -> Iterator[str]:
-    for part in walk(expression):
-        if isinstance(part, ast.ColumnRef) and isinstance(part.fields[-1], ast.String):
-            yield part.fields[-1].sval
+        yield from column_names(node.whereClause)
 
 
 def _table(relation: Node, facts: SchemaFacts) -> TableFacts:

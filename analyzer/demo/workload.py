@@ -101,8 +101,9 @@ class Totals:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def never_connected(self) -> bool:
-        return not self.pages and self.reconnects > 0
+    def only_failed(self) -> bool:
+        """No page was served, and not because it was stopped before the first."""
+        return not self.pages and (self.reconnects > 0 or self.errors.total() > 0)
 
     def summary(self, seconds: float) -> str:
         per_s = self.statements / seconds if seconds else 0.0
@@ -256,7 +257,7 @@ def main() -> int:
     add_arguments(parser)
     options = parser.parse_args()
     totals = run_from_options(options.dsn, options.seconds, options.rate, options.seed)
-    return 2 if totals.never_connected else 0
+    return 2 if totals.only_failed else 0
 
 
 if __name__ == "__main__":

@@ -7,12 +7,10 @@ With it the statement would be planned without its index, and look slow.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pglast import ast
-
 from analyzer.facts import SchemaFacts
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.index_predicates import values_held
-from analyzer.statements.tree import Unparsable, parse, walk
+from analyzer.statements.tree import Unparsable, column_names, parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,8 @@ class PartialValue:
 
 def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFacts) -> dict[int, PartialValue]:
     """By parameter; only of indexes that are scanned, whose first column the statement names, too."""
-    named = _columns_named(sql)
+    statements = parse(sql)
+    named = set() if isinstance(statements, Unparsable) else set(column_names(statements))
     found: dict[int, PartialValue] = {}
     for number, use in uses.items():
         table = facts.find_table(use.table, use.schema or None) if use.table else None
@@ -41,14 +40,3 @@ def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFact
             [(value, name)] = held.items()
             found[number] = PartialValue(value, f"{use.column} was given the value of the partial index {name}")
     return found
-
-
-def _columns_named(sql: str) -> set[str]:
-    statements = parse(sql)
-    if isinstance(statements, Unparsable):
-        return set()
-    return {n.fields[-1].sval for n in walk(statements) if isinstance(n, ast.ColumnRef) and _is_named(n)}
-
-
-def _is_named(column: ast.ColumnRef) -> bool:
-    return isinstance(column.fields[-1], ast.String)

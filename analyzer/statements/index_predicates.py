@@ -1,5 +1,6 @@
 """What a partial index's predicate says of columns: never null, always null, one value, and which one."""
 
+from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
 
@@ -18,30 +19,27 @@ class Held(Enum):
 @lru_cache(maxsize=1024)
 def held_by(predicate: str) -> dict[str, Held]:
     """By column, from the conditions that are joined by AND; others are left out."""
-    statements = fresh_parse(f"SELECT WHERE {predicate}")
-    if isinstance(statements, Unparsable):
-        return {}
     found: dict[str, Held] = {}
-    for condition in _conjuncts(statements[0].stmt.whereClause):
-        known = _one(condition)
+    for column, held, _ in _conditions(predicate):
         # whatever compares says that it is not null; one value says more
-        if known is not None and found.get(known[0]) is not Held.ONE_VALUE:
-            found[known[0]] = known[1]
+        if found.get(column) is not Held.ONE_VALUE:
+            found[column] = held
     return found
 
 
 @lru_cache(maxsize=1024)
 def values_held(predicate: str) -> dict[str, str]:
     """Column -> the one value that every row in the index has, as text."""
-    statements = fresh_parse(f"SELECT WHERE {predicate}")
-    if isinstance(statements, Unparsable):
-        return {}
-    found = {}
-    for condition in _conjuncts(statements[0].stmt.whereClause):
-        known = _one(condition)
-        if known is not None and known[1] is Held.ONE_VALUE:
-            found[known[0]] = _value(condition)
+    found = {column: _value(node) for column, held, node in _conditions(predicate) if held is Held.ONE_VALUE}
     return {column: value for column, value in found.items() if value is not None}
+
+
+def _conditions(predicate: str) -> Iterator[tuple[str, Held, Node]]:
+    statements = fresh_parse(f"SELECT WHERE {predicate}")
+    for node in [] if isinstance(statements, Unparsable) else _conjuncts(statements[0].stmt.whereClause):
+        known = _one(node)
+        if known is not None:
+            yield *known, node
 
 
 def _value(node: Node) -> str | None:

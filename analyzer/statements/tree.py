@@ -112,6 +112,13 @@ def walk(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
         stack.extend(reversed(list(children(node))))
 
 
+def column_names(root: Node | tuple[Node, ...] | None) -> Iterator[str]:
+    """Of every column named below, of whatever table, as often as it is; ``*`` names none."""
+    for node in walk(root):
+        if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String):
+            yield node.fields[-1].sval
+
+
 def without_casts(node: Node) -> Node:
     """``x`` of ``x::type`` and ``x COLLATE c``, however often wrapped."""
     while isinstance(node, (ast.TypeCast, ast.CollateClause)):

@@ -1,9 +1,30 @@
 """Small steps from a good set: add, drop, exchange one for one or two. Every step taken was costed by the planner."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.search import Search
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A set from which steps are tried: its cost, that of all queries (``reads``) and of each, weighted.
+
+    ``users``: by index, the queries whose plans it can change.
+    """
+
+    chosen: int
+    objective: float
+    reads: float
+    costs: Sequence[float]
+    users: Sequence[Sequence[int]]
+
+    @classmethod
+    def at(cls, search: Search, chosen: int, users: Sequence[Sequence[int]]) -> "_Place":
+        objective = search.objective(chosen)
+        costs = [w * search.book.cost(q, chosen)[0] for q, w in enumerate(search.weights)]
+        return cls(chosen, objective, objective - search.charges.cost(chosen), costs, users)
 
 
 def improve(search: Search, start: int, budget: float | None, most_tries: int = 20, most_steps: int = 200) -> int:
@@ -14,12 +35,12 @@ def improve(search: Search, start: int, budget: float | None, most_tries: int = 
     best = start
     users = _users(search)
     for _ in range(most_steps):
-        now = search.objective(best)
-        costs = [w * search.book.cost(q, best)[0] for q, w in enumerate(search.weights)]
+        place = _Place.at(search, best, users)
+        now = place.objective
         promising = sorted(
             (estimate, step)
             for step in set(_steps(search, best, budget))
-            if (estimate := _estimate(search, best, step, now, costs, users)) is not None
+            if (estimate := _estimate(search, place, step)) is not None
         )
         for _, step in promising[:most_tries]:
             if not search.book.may_plan:
@@ -54,19 +75,14 @@ def _steps(search: Search, chosen: int, budget: float | None) -> Iterator[int]:
                 yield rest | 1 << n
 
 
-def _estimate(
-    search: Search, chosen: int, step: int, now: float, costs: Sequence[float], users: Sequence[Sequence[int]]
-) -> float | None:
-    """A guess at the step's cost between what it must cost and what it can at most; None where it cannot be better.
-
-    ``costs``: of each query with ``chosen``, weighted.
-    """
-    low = high = now - search.charges.cost(chosen) + search.charges.cost(step)
-    for q in {q for number in bits(chosen ^ step) for q in users[number]}:
+def _estimate(search: Search, place: _Place, step: int) -> float | None:
+    """A guess at the step's cost between what it must cost and what it can at most; None where it cannot be better."""
+    low = high = place.reads + search.charges.cost(step)
+    for q in {q for number in bits(place.chosen ^ step) for q in place.users[number]}:
         least, most, _ = search.book.bounds(q, step)
-        low += search.weights[q] * least - costs[q]
-        high += search.weights[q] * most - costs[q]
-    if low >= now * (1 - 1e-9):
+        low += search.weights[q] * least - place.costs[q]
+        high += search.weights[q] * most - place.costs[q]
+    if low >= place.objective * (1 - 1e-9):
         return None
     # judgement: the upper estimate is usually near, the lower one far too hopeful
     return 0.9 * high + 0.1 * low

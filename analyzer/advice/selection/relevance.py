@@ -8,7 +8,7 @@ from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import Query
 from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.statements.parse import is_system_table, parse_statement
-from analyzer.statements.tree import Unparsable, parse, walk
+from analyzer.statements.tree import Unparsable, column_names, parse, walk
 
 SKIP_SCAN_VERSION_NUM = 180_000
 
@@ -46,12 +46,9 @@ def columns_named(query: Query) -> frozenset[str] | None:
     statements = parse(query.sql)
     if isinstance(statements, Unparsable):
         return None
-    found: set[str] = set()
+    found = set(column_names(statements[0]))
     for node in walk(statements[0]):
-        if isinstance(node, ast.ColumnRef):
-            if not isinstance(node.fields[-1], ast.A_Star):
-                found.add(node.fields[-1].sval)
-        elif isinstance(node, ast.JoinExpr):
+        if isinstance(node, ast.JoinExpr):
             if node.isNatural:
                 return None
             found |= {name.sval for name in node.usingClause or ()}
@@ -92,5 +89,5 @@ def _key_columns(definition: IndexDefinition, facts: SchemaFacts) -> frozenset[s
         statements = parse(f"select {column.name}")
         if isinstance(statements, Unparsable):
             return frozenset()
-        found |= {n.fields[-1].sval for n in walk(statements[0]) if isinstance(n, ast.ColumnRef)}
+        found |= set(column_names(statements[0]))
     return frozenset(found)

@@ -10,7 +10,7 @@ from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.selection.relevance import root_oid
 from analyzer.advice.selection.writes import ASSUMED_HOT_SHARE, TableWrites, WrittenIndex, split_updates
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.statements.tree import Unparsable, fresh_parse, single_statement, walk
+from analyzer.statements.tree import Unparsable, column_names, fresh_parse, single_statement
 
 HOT_WITH_BRIN = 160000  # release notes of 16: "Allow HOT updates if only BRIN-indexed columns are updated"
 
@@ -101,13 +101,7 @@ def _written_index(
 def columns_of(expression: str) -> frozenset[str]:
     """Every column that an expression or predicate names."""
     statements = fresh_parse(f"SELECT {expression}")
-    if isinstance(statements, Unparsable):
-        return frozenset()
-    names = set()
-    for node in walk(statements):
-        if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String):
-            names.add(node.fields[-1].sval)
-    return frozenset(names)
+    return frozenset() if isinstance(statements, Unparsable) else frozenset(column_names(statements))
 
 
 def _by_root(facts: SchemaFacts) -> dict[int, list[TableFacts]]:
