@@ -154,5 +154,5 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         name = connection.ops.quote_name(connection.settings_dict["NAME"])
-        cursor.execute(f"alter database {name} set {servers.UNRECORDED.removeprefix('set ')}")
+        cursor.execute(f"alter database {name} {servers.UNRECORDED}")
         connection.close()

@@ -113,7 +113,7 @@ class Server:
         return psycopg.connect(self.socket_dsn(dbname), **{"autocommit": True, **kwargs})
 
 
-UNRECORDED = "set pg_stat_statements.track = none"
+UNRECORDED = "set pg_stat_statements.track to none"
 
 
 class ScratchDatabase:
@@ -304,7 +304,7 @@ def server(version: int) -> Server:
 
 
 def _template(version: int) -> Path:
-    """A cluster that never ran, to copy: initdb takes seconds of processor."""
+    """A stopped cluster to copy: initdb takes seconds of processor."""
     if version not in _templates:
         made = PostgresCluster(environment.SESSION_DIR / f"template-{version}", bin_dir=server_bin_dir(version))
         made.start()
