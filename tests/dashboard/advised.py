@@ -6,13 +6,11 @@ from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 
 SCHEMA = (
-    "create table customer (id int primary key, email text not null, country char(2) not null)"
-    " with (autovacuum_enabled = off)",  # its snapshot would keep VACUUM from making every page all-visible
+    "create table customer (id int primary key, email text not null, country char(2) not null)",
     "insert into customer select i, 'user' || i || '@example.org', chr(65 + i % 20) || 'X'"
     " from generate_series(1, 20000) as i",
     "create table purchase (id int primary key, customer_id int not null, status text not null,"
-    " placed timestamptz not null, total numeric(10, 2), note text)"
-    " with (autovacuum_enabled = off)",
+    " placed timestamptz not null, total numeric(10, 2), note text)",
     "insert into purchase select i, 1 + (i * 7919) % 20000, case when i % 500 = 0 then 'open' else 'done' end,"
     " timestamptz '2024-01-01' + i * interval '1 minute', i % 500, md5(i::text) from generate_series(1, 60000) as i",
     "create index purchase_placed_idx on purchase (placed)",

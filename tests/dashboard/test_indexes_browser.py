@@ -98,7 +98,8 @@ def test_a_new_statement_shows_its_plans_and_leads_to_what_if(watched, shop):
     page.get_by_role("button", name="Plan it").click()
     answer = page.locator("#query-answer")
     expect(answer.get_by_role("heading", name="It would like these indexes")).to_be_visible(timeout=ANSWER_S)
-    expect(answer).to_contain_text("ON public.customer (email, id)")
+    # (email, id) would save one page a call, which one call a day does not pay for
+    expect(answer).to_contain_text("ON public.customer (email);")
     now = page.frame_locator("iframe[title^='The plan as things are']")
     expect(now.get_by_text("Hash Inner Join").first).to_be_visible(timeout=ANSWER_S)
     page.get_by_text("With the indexes").click()
@@ -108,7 +109,7 @@ def test_a_new_statement_shows_its_plans_and_leads_to_what_if(watched, shop):
 
     page.get_by_role("link", name="What it would change for the recorded workload").click()
     expect(page.get_by_label("Indexes to try")).to_have_value(
-        re.compile(r"^public\.purchase \(customer_id\)\npublic\.customer \(email, id\)$")
+        re.compile(r"^public\.purchase \(customer_id\)\npublic\.customer \(email\)$")
     )
 
     page.go_back()
