@@ -121,7 +121,8 @@ def thirty_days(server: Server, found: Profile) -> None:
         sums.write("statement_hour", server.pk, hour, hour + timedelta(hours=1), 3600, spans[back % SHAPES])
     day = sums.Accumulator(spans[0].entry_ids, COLUMNS)
     for hour_of_day in range(24):
-        day.add(day.entry_ids, spans[hour_of_day % SHAPES].column)
+        hourly = spans[hour_of_day % SHAPES]
+        day.add(sums.Entries(hourly.entry_ids), lambda name, where, h=hourly: h.column(name)[where])  # type: ignore[misc]
     for back in range(1, DAYS + 1):
         start = floor_to(end, "day") - timedelta(days=back)
         sums.write("statement_day", server.pk, start, start + timedelta(days=1), 86_400, day)
@@ -136,7 +137,7 @@ def _span(entries: Ints, values: Ints) -> sums.Accumulator:
     """Entries x intervals x COLUMNS -> sums."""
     total = sums.Accumulator(np.unique(entries), COLUMNS)
     for i in range(values.shape[1]):
-        total.add(total.entry_ids, lambda name, i=i: values[:, i, INDEX[name]])  # type: ignore[misc]
+        total.add(sums.Entries(total.entry_ids), lambda name, where, i=i: values[where, i, INDEX[name]])  # type: ignore[misc]
     return total
 
 

@@ -19,7 +19,8 @@ select 'database', oid::text, name from analyzer_database
  where server_id = %(server)s
    and oid in (select database_oid from analyzer_statemententry where server_id = %(server)s and not is_own)
 union all
-select distinct 'table', t, t from analyzer_statement, unnest(tables) t where server_id = %(server)s
+select distinct 'table', t, t
+  from (select distinct tables from analyzer_statement where server_id = %(server)s) s, unnest(tables) t
 """
 
 

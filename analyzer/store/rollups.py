@@ -93,7 +93,11 @@ def _sum_fresh(server_id: int, after: datetime, upto: datetime) -> int:
             total = sums.Accumulator(np.unique(span[:, 0]), used)
             for at in np.unique(span[:, 1]):
                 one = span[span[:, 1] == at]
-                total.add(one[:, 0], lambda name, r=one: r[:, 2 + used.index(name)])  # type: ignore[misc]
+                one = one[np.argsort(one[:, 0])]
+                total.add(
+                    sums.Entries(one[:, 0]),
+                    lambda name, where, r=one: r[where, 2 + used.index(name)],  # type: ignore[misc]
+                )
             sums.write("statement_recent", server_id, start, end, float(covered_s), total)
             summed += len(total.entry_ids)
         start = end
@@ -113,9 +117,9 @@ def _sum_sums(below: str, table: str, server_id: int, start: datetime, end: date
     if not parts:
         return
     used = sums.needed([c for c in COLUMNS if any(part.data[c] is not None for part in parts)])
-    total = sums.Accumulator(np.unique(np.concatenate([part.entry_ids for part in parts])), used)
+    total = sums.Accumulator(np.unique(np.concatenate([part.entries.ids for part in parts])), used)
     for part in parts:
-        total.add(part.entry_ids, part.column)
+        total.add(part.entries, part.pick)
     covered_s = sum(part.covered_s for part in parts if part.is_first)
     sums.write(table, server_id, start, end, covered_s, total)
 

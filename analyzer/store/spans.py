@@ -82,12 +82,10 @@ class EntrySums:
         # an accumulator takes each id once: first the first entry of every statement, then the second, ...
         order = np.argsort(at, kind="stable")
         nth = np.arange(len(order)) - np.searchsorted(at[order], at[order])
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = nth
         columns = {c: self.total.column(c)[keep] for c in self.total.columns}
-        for n in range(int(rank.max(initial=-1)) + 1):
-            some = rank == n
-            out.add(ids[at[some]], lambda name, s=some: columns[name][s])  # type: ignore[misc]
+        for n in range(int(nth.max(initial=-1)) + 1):
+            some = order[nth == n]
+            out.add(sums.Entries(ids[at[some]]), lambda name, where, s=some: columns[name][s][where])  # type: ignore[misc]
         return ids, {c: out.column(c) for c in self.total.columns}
 
     def of_statements(
@@ -149,13 +147,9 @@ def read_spans(
 
 
 def _add_up(spans: Spans, total: sums.Accumulator, *, is_all: bool) -> None:
-    """Chunks and fresh rows of all entries, or (then nobody else's numbers are decoded) of the total's. One query."""
+    """Chunks and fresh rows; ``is_all``: the total is of all entries, so all fresh rows are asked for. One query."""
     for chunk in spans.chunks:
-        if is_all:
-            total.add(chunk.entry_ids, chunk.column)
-        else:
-            mine, at = chunk.find(total.entry_ids)
-            total.add(total.entry_ids[mine], lambda name, c=chunk, at=at: c.pick(name, at))  # type: ignore[misc]
+        total.add(chunk.entries, chunk.pick)
     if spans.fresh_from < spans.window.end:
         _add_fresh(spans, total, None if is_all else total.entry_ids.tolist())
 
@@ -232,7 +226,7 @@ def _add_fresh(spans: Spans, total: sums.Accumulator, entry_ids: list[int] | Non
     whose = "server_id = %(server)s" if entry_ids is None else "entry_id = any(%(entries)s)"
     rows = copy_out(
         f"select entry_id{wanted} from statement_delta d where {whose}"
-        " and taken_at > %(after)s and taken_at <= %(upto)s group by 1",
+        " and taken_at > %(after)s and taken_at <= %(upto)s group by 1 order by 1",
         1 + len(total.columns),
         {
             "server": spans.server.pk,
@@ -241,7 +235,7 @@ def _add_fresh(spans: Spans, total: sums.Accumulator, entry_ids: list[int] | Non
             "upto": spans.window.end,
         },
     )
-    total.add(rows[:, 0], lambda name: rows[:, 1 + total.columns.index(name)])
+    total.add(sums.Entries(rows[:, 0]), lambda name, where: rows[where, 1 + total.columns.index(name)])
 
 
 def _measured(server: Server, after: datetime, upto: datetime) -> tuple[float, float]:

@@ -26,45 +26,65 @@ from analyzer.store.packing import decode, encode
 from analyzer.store.partitions import ensure_partition
 
 CHUNK_ENTRIES = 4096  # fewer: a list of all statements gets slower; more: one statement's chart does
+KNOWN_ARRAYS = 4  # of which a span remembers where its entries stand: a page asks for all, then for its own
 Ints = NDArray[np.int64]
+Where = slice | Ints  # numpy takes both
+
+
+class Entries:
+    """Ids of entries, ascending, each once. Most spans have the entries of the one before: they share these."""
+
+    def __init__(self, ids: Ints) -> None:
+        self.ids = ids
+        self._found: dict[int, tuple[Ints, Where, Where]] = {}
+
+    def find(self, wanted: Ints) -> tuple[Where, Where]:
+        """Where in ``wanted`` (ascending) stands what is here, and where it stands here; the same array is known."""
+        known = self._found.get(id(wanted))
+        if known is None or known[0] is not wanted:
+            if len(self._found) >= KNOWN_ARRAYS:
+                self._found.clear()
+            known = self._found[id(wanted)] = (wanted, *self._find(wanted))
+        return known[1:]
+
+    def _find(self, wanted: Ints) -> tuple[Where, Where]:
+        if not len(self.ids):
+            return slice(0, 0), slice(0, 0)
+        at = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
+        there = np.flatnonzero(self.ids[at] == wanted)
+        return _run(there), _run(at[there])
+
+
+def _run(places: Ints) -> Where:
+    """Neighbours as a slice: numpy copies those without looking at each."""
+    if len(places) and places[-1] - places[0] == len(places) - 1:
+        return slice(int(places[0]), int(places[-1]) + 1)
+    return places
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Sums of some entries over (starts_at, ends_at], of which ``covered_s`` were measured.
-
-    ``column`` decodes one; the entries are in ascending order, each once.
-    """
+    """Sums of some entries over (starts_at, ends_at], of which ``covered_s`` were measured; decoded when asked for."""
 
     starts_at: datetime
     ends_at: datetime
     covered_s: float
     is_first: bool  # of its span's chunks: each span's covered_s counts once
-    entry_ids: Ints
+    entries: Entries
     data: Mapping[str, bytes | None]
 
     def column(self, name: str) -> Ints:
-        return decode(self.data[name], len(self.entry_ids))
+        return decode(self.data[name], len(self.entries.ids))
 
-    def find(self, entry_ids: Ints) -> tuple[Ints, Ints]:
-        """Which of ``entry_ids`` (ascending) are here, as positions in them, and their positions here."""
-        if not len(self.entry_ids):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        at = np.minimum(np.searchsorted(self.entry_ids, entry_ids), len(self.entry_ids) - 1)
-        mine = np.flatnonzero(self.entry_ids[at] == entry_ids)
-        return mine, at[mine]
-
-    def pick(self, name: str, positions: Ints) -> Ints:
-        """Numbers of some positions, without decoding the others."""
-        data = self.data[name]
-        out = np.zeros(len(positions), dtype=np.int64)
-        if data is None:
-            return out
-        if data[0] & 128:
-            found: Ints = self.column(name)[positions]
+    def pick(self, name: str, places: Where) -> Ints:
+        """Numbers of some places, without decoding the others."""
+        data, points = self.data[name], len(self.entries.ids)
+        if data is None or data[0] & 128:
+            found: Ints = self.column(name)[places]
             return found
-        planes = np.frombuffer(data, np.uint8, offset=1).reshape(data[0], len(self.entry_ids))
-        for i, plane in enumerate(planes[:, positions]):
+        planes = np.frombuffer(data, np.uint8, offset=1).reshape(data[0], points)[:, places]
+        out: Ints = planes[0].astype(np.int64)
+        for i, plane in enumerate(planes[1:], 1):
             out |= plane.astype(np.int64) << (8 * i)
         return out
 
@@ -79,28 +99,23 @@ class Accumulator:
         self._whole = {c: np.zeros(len(entry_ids), dtype=np.int64) for c in columns if not c.startswith("stddev")}
         self._squares = {c: np.zeros(len(entry_ids)) for c in columns if c.startswith("stddev")}
 
-    def add(self, entry_ids: Ints, column: Callable[[str], Ints]) -> None:
-        """``entry_ids``: each at most once."""
-        if not len(self.entry_ids):
-            return
-        at = np.minimum(np.searchsorted(self.entry_ids, entry_ids), len(self.entry_ids) - 1)
-        known = self.entry_ids[at] == entry_ids
-        some: Any = slice(None) if known.all() else known
-        at = at[some]
+    def add(self, entries: Entries, pick: Callable[[str, Where], Ints]) -> None:
+        """``pick``: a column's numbers at some places of ``entries``, as ``Chunk.pick``."""
+        mine, at = entries.find(self.entry_ids)
         behind: dict[str, Ints] = {}  # what deviations need, decoded once
         for name, whole in self._whole.items():
-            new = behind[name] = column(name)[some]
+            new = behind[name] = pick(name, at)
+            old = whole[mine]
             if name.startswith("min"):
-                old = whole[at]
                 new = np.where((new > 0) & ((old == 0) | (new < old)), new, old)
             elif name.startswith("max"):
-                new = np.maximum(whole[at], new)
+                new = np.maximum(old, new)
             else:
-                new = whole[at] + new
-            whole[at] = new
+                new = old + new
+            whole[mine] = new
         for name, squares in self._squares.items():
             count, total = (behind[c].astype(np.float64) for c in _behind(name))
-            squares[at] += count * column(name)[some].astype(np.float64) ** 2 + total**2 / np.maximum(count, 1)
+            squares[mine] += count * pick(name, at).astype(np.float64) ** 2 + total**2 / np.maximum(count, 1)
 
     def column(self, name: str) -> Ints:
         if name in self._whole:
@@ -157,14 +172,17 @@ def read(
         params = {**params, "entries": list(entry_ids)}
     about = (us_sql("starts_at"), us_sql("ends_at"), "(covered_s * 1000000)::bigint", "first_entry", "points::bigint")
     before = None
+    seen: dict[tuple[int, bytes], Entries] = {}
     for row in copy_rows(
         f"select {', '.join([*about, 'entry_ids', *columns])} from {table} where {where}"
         " order by starts_at, first_entry",
         params,
     ):
         starts_us, ends_us, covered_us, first, points = (int.from_bytes(f or b"", "big") for f in row[:5])
-        ids = first + np.cumsum(decode(row[5] or None, points))
+        known = (first, row[5] or b"")
+        if known not in seen:
+            seen[known] = Entries(first + np.cumsum(decode(row[5] or None, points)))
         data = dict(zip(columns, row[6:], strict=True))
         is_first = starts_us != before
-        yield Chunk(from_us(starts_us), from_us(ends_us), covered_us / 1e6, is_first, ids, data)
+        yield Chunk(from_us(starts_us), from_us(ends_us), covered_us / 1e6, is_first, seen[known], data)
         before = starts_us

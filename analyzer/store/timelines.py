@@ -168,7 +168,7 @@ def sparklines(found: EntrySums, statements: Sequence[int], points: int = 30) ->
     for chunk in spans.within(timedelta(seconds=step), (SPARKED,), some):
         bucket = (int(chunk.starts_at.timestamp()) - int(starts[0])) // step
         if 0 <= bucket < len(starts):
-            mine, at = chunk.find(entry_ids)
+            mine, at = chunk.entries.find(entry_ids)
             by_entry[mine, bucket] += chunk.pick(SPARKED, at)
             covered[bucket] += chunk.covered_s if chunk.is_first and spans.is_whole else 0
     fresh = read_fresh(spans.server.pk, spans.fresh_from, window.end, (SPARKED,), entry_ids.tolist())
@@ -193,9 +193,9 @@ def _times(
     if not len(entry_ids):
         return
     for chunk in spans.chunks:
-        _, at = chunk.find(entry_ids)
+        _, at = chunk.entries.find(entry_ids)
         values = np.column_stack([chunk.pick(name, at) for name in columns])
-        yield np.full(len(at), to_us(chunk.starts_at)), values
+        yield np.full(len(values), to_us(chunk.starts_at)), values
     points = read_fresh(spans.server.pk, spans.fresh_from, spans.window.end, columns, entry_ids.tolist())
     yield points[:, 1], points[:, 2:]
 

@@ -68,6 +68,7 @@ FINGERPRINT = re.compile(r"[0-9a-f]{12,32}|q[0-9a-f]{16}")
 @dataclass(frozen=True, slots=True)
 class Row:
     statement: StatementTotals
+    url: str
     spark: str
     finding_count: int
 
@@ -153,9 +154,11 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
     ids = [row.statement_id for row in totals.rows]
     sparks = sparklines(totals.found, ids) if ids else {}
     counts = dict(open_findings().filter(statement_id__in=ids).values_list("statement_id").annotate(Count("pk")))
+    query = f"?window={window.key}"
     rows = [
         Row(
             row,
+            reverse("statement", args=[found.slug, row.fingerprint]) + query,
             sparkline(
                 _drawn(sparks.get(row.statement_id, []), found.created_at > window.start), f"Load over {window.key}"
             ),

@@ -46,7 +46,7 @@ def sums_of(table: str, server) -> dict[tuple[datetime, int], tuple[int, ...]]:
         (chunk.starts_at, entry): row
         for chunk in chunks
         for entry, row in zip(
-            chunk.entry_ids.tolist(),
+            chunk.entries.ids.tolist(),
             zip(*(chunk.column(c).tolist() for c in SUM_COLUMNS), strict=True),
             strict=True,
         )
