@@ -84,6 +84,14 @@ def open_findings() -> QuerySet[FindingRecord]:
     return FindingRecord.objects.filter(closed_at__isnull=True, muted_at__isnull=True)
 
 
+def sampled_and_failing() -> tuple[int, int]:
+    """How many servers were ever sampled, and how many cannot be now; paused ones left out. One query."""
+    found = StepStatus.objects.filter(step="snapshot", server__is_active=True).aggregate(
+        sampled=Count("last_success_at"), failing=Count("failing_since")
+    )
+    return found["sampled"], found["failing"]
+
+
 def _loads(window: Window) -> dict[int, dict[int, tuple[float, float]]]:
     """Measured seconds and execution time (s) per server and part of the window."""
     found: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)

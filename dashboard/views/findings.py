@@ -12,6 +12,7 @@ from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import findings as store
 from dashboard import audit
 from dashboard.permissions import operator_required, viewer_required
+from dashboard.server_rows import sampled_and_failing
 
 PER_PAGE = 50
 STATES = {
@@ -55,6 +56,7 @@ def findings(request: HttpRequest) -> HttpResponse:
         "checks": all_checks(),
         "code": code,
         "is_filtered": bool(wanted),
+        "failing": 0 if counts[state] else sampled_and_failing()[1],
     }
     return render(request, "dashboard/findings.html", context)
 

@@ -9,9 +9,9 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
+from analyzer.models import FindingRecord, Server, SuggestionRecord
 from dashboard.permissions import viewer_required
-from dashboard.server_rows import new_since, open_findings, server_rows
+from dashboard.server_rows import new_since, open_findings, sampled_and_failing, server_rows
 
 SHOWN = 5  # what a person can take up in a day
 LOOKED_AT = 100  # findings one index answers are shown as one, so more are read than shown
@@ -63,7 +63,8 @@ def _findings(*, has_servers: bool) -> dict[str, object]:
     rows = rows_of(found)[:SHOWN]
     count = open_findings().count() if len(found) == LOOKED_AT else len(found)
     since = new_since(timezone.now())
-    is_waiting = not found and not StepStatus.objects.filter(last_success_at__isnull=False).exists()
+    reached, failing = (0, 0) if found else sampled_and_failing()
+    is_waiting = not found and not reached and not failing
     state = [
         (
             row.finding.pk,
@@ -83,7 +84,8 @@ def _findings(*, has_servers: bool) -> dict[str, object]:
         "shown_count": sum(row.answered for row in rows),
         "has_servers": has_servers,
         "is_waiting": is_waiting,
-        "digest": hashlib.sha256(repr((state, count, has_servers, is_waiting)).encode()).hexdigest()[:16],
+        "failing": failing,
+        "digest": hashlib.sha256(repr((state, count, has_servers, is_waiting, failing)).encode()).hexdigest()[:16],
     }
 
 

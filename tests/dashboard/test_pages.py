@@ -282,6 +282,27 @@ def test_a_server_that_is_down_says_since_when_and_why(person, shop):
         assert error in text_of(person.get(path)), path
 
 
+@pytest.mark.parametrize("was_sampled", [True, False])
+def test_without_findings_a_server_that_is_down_is_no_good_news(person, was_sampled):
+    down = world.server(f"down{was_sampled}")
+    StepStatus.objects.update_or_create(
+        server=down,
+        step="snapshot",
+        defaults={
+            "failing_since": timezone.now(),
+            "last_error": "Cannot connect to db.example.com:5432: Connection refused",
+            "last_success_at": timezone.now() if was_sampled else None,
+        },
+    )
+    overview, findings = text_of(person.get("/")), text_of(person.get("/findings/"))
+    assert "a server cannot be sampled now: its card below says why" in overview
+    assert "a server cannot be sampled now. See which and why" in findings
+    assert not [page for page in (overview, findings) if "Nothing to report" in page or "First sample in a few" in page]
+    down.is_active = False  # paused: somebody wanted it so
+    down.save()
+    assert "cannot be sampled" not in text_of(person.get("/")).partition("Servers")[0]
+
+
 def test_with_many_servers_one_is_chosen_from_a_list(person):
     for i in range(7):
         world.server(f"shop{i}")
