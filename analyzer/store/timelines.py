@@ -25,6 +25,8 @@ SPARKLINES_MINUTES_UP_TO_S = 2 * 3600
 HOURS_UP_TO_S = 8 * 86_400  # longer charts come from daily sums
 LEAST_MEASURED = 0.5  # judgement: of a bucket; the newest is shown with the one before it until then
 MINUTES_UP_TO_S = 24 * 3600  # a statement's chart of more than a day comes from hourly sums
+# Whole steps since 1970, as ``_starts``. Seconds taken out of each row's time would be numeric: three times as slow.
+BUCKET = "date_bin(%(step)s * interval '1 second', taken_at, 'epoch')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,12 @@ def server_timeline(server: Server, window: Window) -> Timeline:
     step = window.step_for(server.sample_interval_s)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select extract(epoch from date_bin(%(step)s * interval '1 second', taken_at, 'epoch'))::bigint,"
-            f" sum(interval_s), {', '.join(f'coalesce(sum({c}), 0)::bigint' for c in CHARTED)} from server_delta"
+            f"select {BUCKET}, sum(interval_s), {', '.join(f'coalesce(sum({c}), 0)::bigint' for c in CHARTED)}"
+            " from server_delta"
             " where server_id = %(server)s and taken_at > %(start)s and taken_at <= %(end)s group by 1",
             {"server": server.pk, "step": step, "start": window.start, "end": window.end},
         )
-        found = {row[0]: row[1:] for row in cursor.fetchall()}
+        found = {int(row[0].timestamp()): row[1:] for row in cursor.fetchall()}
     buckets = []
     for at in window.bucket_starts(step):
         covered_s, *sums = found.get(int(at.timestamp()), (0.0, *[None] * len(CHARTED)))
@@ -217,11 +219,12 @@ def _covered(
     covered = np.zeros(len(starts))
     with connection.cursor() as cursor:
         cursor.execute(
-            "select ((floor(extract(epoch from taken_at))::bigint - %s) / %s)::int, sum(interval_s) from server_delta"
-            " where server_id = %s and taken_at > %s and taken_at <= %s group by 1",
-            [int(starts[0]), step, server_id, after, until],
+            f"select {BUCKET}, sum(interval_s) from server_delta"
+            " where server_id = %(server)s and taken_at > %(after)s and taken_at <= %(until)s group by 1",
+            {"step": step, "server": server_id, "after": after, "until": until},
         )
-        for bucket, seconds in cursor.fetchall():
+        for at, seconds in cursor.fetchall():
+            bucket = (int(at.timestamp()) - int(starts[0])) // step
             if 0 <= bucket < len(covered):
                 covered[bucket] = seconds
     return covered

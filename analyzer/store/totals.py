@@ -172,7 +172,8 @@ def statement_totals(
     """
     wanted = {k: v for k, v in (filters or {}).items() if v not in (None, "", [])}
     orders = ORDERS.get(order_by, ORDERS["total_exec_time"])
-    ranked = tuple(dict.fromkeys([*RAN, *orders]))
+    # of all statements only what ranks them is decoded; of a few, everything at once
+    ranked = tuple(dict.fromkeys([*RAN, *orders, *(columns if "statement_ids" in wanted else ())]))
     found = entry_sums(server, window, ranked, wanted.get("statement_ids"), later=columns)
     kept = _kept(found, wanted)
     statement_ids, sums = found.by_statement(kept)

@@ -127,6 +127,16 @@ def test_timelines_hold_every_call_once(day, key, django_assert_max_num_queries)
     assert {b.mean_exec_time_ms for b in of_statement.buckets if b.calls} == {1.5}
 
 
+@pytest.mark.parametrize("cut", range(0, 300, 70))
+def test_a_chart_cut_anywhere_begins_with_what_was_measured(day, cut):
+    """The same load all along: a first sum that reaches back before the window would show as a rise, or a fall."""
+    start = day.now - timedelta(hours=3, seconds=cut)
+    lookup = Statement.objects.select_related("server").get(normalized_sql=LOOKUP)
+    for length in (timedelta(hours=24), timedelta(hours=6), timedelta(days=2)):
+        buckets = reading.statement_timeline(lookup, reading.Window(start, start + length)).buckets
+        assert {round(b.load or 0, 9) for b in buckets if b.covered_s} == {0.00005}, length
+
+
 @pytest.mark.parametrize("key", list(reading.SPANS))
 def test_a_timeline_of_some_columns_says_the_same_in_them(day, key):
     window = reading.Window.last(key, day.now)
