@@ -32,7 +32,7 @@ up: $(READY)
 	@PGLOUPE_DSN="$$DSN" exec env -u DSN $(RUN) manage.py up --port $(PORT) $(ARGS)
 
 test: $(READY_DEV)
-	$(RUN) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	$(RUN) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 bench: $(READY_DEV)
 	$(RUN) -m bench $(ARGS)

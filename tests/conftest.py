@@ -23,6 +23,34 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     servers.stop_all()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For ``--dist loadgroup``: what tests of a module share is made once, and what waits begins first."""
+    for item in items:
+        if shared := _shared(item):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
+    # Those that kill and restart processes wait more than they compute: the others fill the time. Whoever uses the
+    # test database keeps its place: pytest-django lets those that empty it come last.
+    items.sort(key=lambda item: not item.get_closest_marker("fault") or _database_use(item) != "none")
+
+
+def _shared(item: pytest.Item) -> str:
+    """What a module's wider fixtures depend on: the version asked for, and pytest-django's order of tests."""
+    definitions = item._fixtureinfo.name2fixturedefs.items()  # type: ignore[attr-defined]
+    wide = [name for name, found in definitions if found[-1].scope in ("class", "module")]
+    if not wide:
+        return ""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return "-".join([_database_use(item), *(str(parameters[name]) for name in wide if name in parameters)])
+
+
+def _database_use(item: pytest.Item) -> str:
+    """As pytest-django sorts by it."""
+    fixtures, marker = set(item.fixturenames), item.get_closest_marker("django_db")  # type: ignore[attr-defined]
+    if fixtures & {"transactional_db", "live_server"} or (marker and marker.kwargs.get("transaction")):
+        return "transactions"
+    return "rolled back" if marker or "db" in fixtures else "none"
+
+
 def need(get: Callable[[], Any]) -> Any:
     """What ``get`` returns; where it is missing the test skips, in CI it fails."""
     try:

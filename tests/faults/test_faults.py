@@ -5,13 +5,16 @@ One `manage.py up` watches a server of its own that is always at work; every tes
 """
 
 import contextlib
+import re
 import signal
 import socket
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 
@@ -132,31 +135,38 @@ def test_reset_statistics_leave_a_gap(up: Running, monitored: ScratchDatabase) -
     assert up.store("select count(*) from statement_delta where calls < 0") == [(0,)]
 
 
-def test_killed_redis_delays_and_loses_nothing(up: Running) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("web", "gunicorn"),
+        ("Redis", "redis-server"),
+        ("PostgreSQL", "bin/postgres"),
+        ("worker-sample", "--queues sample"),
+        ("beat", " beat "),
+    ],
+)
+def test_a_killed_part_comes_back_and_nothing_stored_is_lost(up: Running, name: str, words: str) -> None:
     before = count(up)
-    (redis,) = up.processes("redis-server")[:1]
-    redis.send_signal(signal.SIGKILL)
-    assert count(up) >= before
-    wait_for_another_snapshot(up, before + 1)
-
-
-def test_killed_worker_is_replaced(up: Running) -> None:
-    before = count(up)
-    workers = up.processes("--queues sample") or up.processes("sample")
-    assert workers
-    for worker in workers:
-        with contextlib.suppress(Exception):
-            worker.send_signal(signal.SIGKILL)
-    wait_for_another_snapshot(up, before + 1)
-
-
-def test_killed_store_comes_back_with_everything(up: Running) -> None:
-    before = count(up)
-    pid = int((up.var_dir / "postgres" / "postmaster.pid").read_text().splitlines()[0])
-    (store,) = [p for p in up.processes("postgres") if p.pid == pid]
-    store.send_signal(signal.SIGKILL)
+    victim = child(up, words)
+    said = len(up.stderr)
+    victim.send_signal(signal.SIGKILL)
+    up.wait_for(lambda: f"{name} runs again." in up.stderr[said:], f"{name}'s return")
+    assert re.search(rf"^{name} (was ended by SIGKILL|ended); the end of ", up.stderr[said:], re.MULTILINE)
+    assert child(up, words).pid != victim.pid
     up.wait_for(lambda: count(up) >= before, "the store with all its snapshots")
-    wait_for_another_snapshot(up, before)
+    wait_for_another_snapshot(up, before + 1)  # the next could have been on its way already
+    up.wait_for(lambda: answers(up.url + "/login/"), "the pages")
+
+
+def child(up: Running, words: str) -> psutil.Process:
+    """A part of it, not the part's own processes."""
+    return next(p for p in up.processes(words) if p.ppid() == up.process.pid)
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=10) as response:
+        return bool(response.status == 200)
+    return False
 
 
 def test_a_server_that_never_answers_delays_no_other(up: Running) -> None:
@@ -186,8 +196,7 @@ def test_redis_killed_while_a_task_runs_ends_no_worker(up: Running) -> None:
         waiting, _ = silent.accept()  # from here on a task waits for our answer, for seconds
         workers = worker_pids(up)
         assert len(workers) == 2
-        (redis,) = up.processes("redis-server")[:1]
-        redis.send_signal(signal.SIGKILL)
+        child(up, "redis-server").send_signal(signal.SIGKILL)
         up.wait_for(lambda: up.store(failed), "that task's end", 60)
         waiting.close()
         wait_for_another_snapshot(up, count(up) + 1)

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -25,13 +24,6 @@ from tests.environment import SESSION_DIR
 from tests.running import Running, new_var_dir
 
 pytestmark = [pytest.mark.postgres, pytest.mark.fault]
-
-
-def wait_for(condition, timeout_s=30):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def status(url):
@@ -69,12 +61,31 @@ def commands(running):
     return [" ".join(p.cmdline()) for p in running.processes("")]
 
 
-def pid_of(running, words):
-    """Of the child itself, not of the children's children."""
-    return next((p.pid for p in running.processes(words) if p.ppid() == running.process.pid), None)
+def test_one_directory_started_interrupted_moved_and_killed(up, var_dir):
+    first = first_start(up)
+    keys = (var_dir / "keys.json").read_text()
+    family = first.family()
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(60) == 0
+    assert wait_until_gone(family, 5)
+    assert "database system is shut down" in (var_dir / "log" / "postgres.log").read_text()
+    assert "Traceback" not in first.stderr
+
+    second = start_with_its_port_taken(up, first.port)
+    assert (var_dir / "keys.json").read_text() == keys
+    with psycopg.connect(json.loads((var_dir / "up.json").read_text())["database_url"]) as store:
+        assert store.execute("select count(*) from auth_user").fetchone() == (1,)
+
+    family = second.family()
+    second.process.kill()  # without mercy: no process is left behind
+    assert wait_until_gone(family, 30)
+    third = ready(up())
+    assert status(third.url) == 200
+    assert third.stop(signal.SIGTERM) == 0
 
 
-def test_first_start_prints_one_line_and_ctrl_c_leaves_no_process(up, var_dir):
+def first_start(up):
+    """It says one line, runs its parts, and is found by a second one."""
     first = ready(up())
     assert re.fullmatch(
         rf"pgLoupe: http://127\.0\.0\.1:{first.port}/  Log in once with"
@@ -82,7 +93,6 @@ def test_first_start_prints_one_line_and_ctrl_c_leaves_no_process(up, var_dir):
         first.stdout,
     )
     assert status(first.url) == 200
-    family = first.family()
     running = commands(first)
     for part in (
         "bin/postgres -D",
@@ -98,78 +108,39 @@ def test_first_start_prints_one_line_and_ctrl_c_leaves_no_process(up, var_dir):
     assert again.process.wait(60) == 0
     assert again.stdout.startswith(f"pgLoupe runs already (process {first.process.pid}): {first.url}/  Log in once")
     assert first.login_link not in again.stdout
-
-    first.process.send_signal(signal.SIGINT)
-    assert first.process.wait(60) == 0
-    assert wait_until_gone(family, 5)
-    assert "database system is shut down" in (var_dir / "log" / "postgres.log").read_text()
-    assert "Traceback" not in first.stderr
+    return first
 
 
-def test_data_is_kept_and_a_taken_port_is_replaced(up, var_dir):
-    first = ready(up())
-    keys = (var_dir / "keys.json").read_text()
-    assert first.stop(signal.SIGTERM) == 0
+def start_with_its_port_taken(up, port):
     with socket.socket() as squatter:
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        squatter.bind(("127.0.0.1", first.port))
+        squatter.bind(("127.0.0.1", port))
         squatter.listen()
-        second = ready(up(port=first.port))
-        assert f"Port {first.port} is taken; using {second.url.rsplit(':')[-1]}." in second.stderr
-        assert second.url != first.url
-        assert status(second.url) == 200
-    assert (var_dir / "keys.json").read_text() == keys
-    assert "Starting the store" in second.stderr
-    with psycopg.connect(json.loads((var_dir / "up.json").read_text())["database_url"]) as store:
-        assert store.execute("select count(*) from auth_user").fetchone() == (1,)
+        running = ready(up(port=port))
+        assert f"Port {port} is taken; using {running.url.rsplit(':')[-1]}." in running.stderr
+        assert not running.url.endswith(f":{port}")
+        assert status(running.url) == 200
+    assert "Starting the store" in running.stderr
+    return running
 
 
-def test_whatever_is_killed_comes_back_and_work_resumes(up, var_dir):
-    def tasks_done():
-        log = var_dir / "log" / "worker-sample.log"
-        return len(re.findall(r"Task analyzer\.tasks\.tick\S+ succeeded", log.read_text() if log.exists() else ""))
-
-    running = ready(up(PGLOUPE_LOG_LEVEL="INFO"))
-    parts = {
-        "web": "gunicorn",
-        "Redis": "redis-server",
-        "PostgreSQL": "bin/postgres",
-        "worker-sample": "--queues sample",
-        "beat": " beat ",
-    }
-    for name, words in parts.items():
-        wait_for(lambda: tasks_done() > 0)
-        victim = pid_of(running, words)
-        assert victim, (words, commands(running), running.stderr)
-        os.kill(victim, signal.SIGKILL)
-        wait_for(lambda w=words, v=victim: pid_of(running, w) not in {None, v})
-        done = tasks_done()
-        wait_for(lambda d=done: tasks_done() >= d + 2, 60)
-        wait_for(lambda: status(running.url + "/login/") == 200)
-        assert re.search(rf"^{name} (was ended by SIGKILL|ended); the end of ", running.stderr, re.MULTILINE)
-        assert f"{name} runs again." in running.stderr
-    assert running.process.poll() is None
-    assert running.stop() == 0
-
-
-def test_killed_without_mercy_it_leaves_no_process_and_starts_again(up):
-    first = ready(up())
-    family = first.family()
-    first.process.kill()
-    assert wait_until_gone(family, 30)
-    second = ready(up())
-    assert status(second.url) == 200
-
-
-def test_with_own_database_and_redis_nothing_is_embedded(up, var_dir, redis_server, postgres18):
+def test_a_dsn_with_own_store_and_redis_embeds_nothing_and_its_password_is_nowhere_to_read(
+    up, var_dir, redis_server, postgres18, postgres15, scratch_database
+):
+    database = scratch_database(postgres15)
     with postgres18.connect() as admin:
         admin.execute("create database own_store")
     try:
-        running = ready(up(DATABASE_URL=postgres18.dsn("own_store"), REDIS_URL=redis_server.url))
+        running = ready(up(database.dsn, DATABASE_URL=postgres18.dsn("own_store"), REDIS_URL=redis_server.url))
         assert not any("bin/postgres" in c or "redis-server" in c for c in commands(running))
         assert sorted(p.name for p in var_dir.iterdir() if p.name in {"postgres", "redis"}) == []
         assert status(running.url) == 200
+        with postgres18.connect("own_store") as store:
+            servers = store.execute("select host, port, dbname from analyzer_server").fetchall()
+        assert servers == [("127.0.0.1", postgres15.cluster.port, database.name)]
         assert running.stop() == 0
+        logs = "".join(path.read_text() for path in (var_dir / "log").iterdir())
+        assert database.password not in logs + running.stdout + running.stderr
     finally:
         with postgres18.connect() as admin:
             admin.execute("drop database own_store with (force)")
@@ -191,16 +162,6 @@ def test_a_dsn_that_cannot_be_used_is_said_and_everything_stopped(up, var_dir):
     assert "canary" not in failing.stderr + failing.stdout
     assert not PostgresCluster(var_dir / "postgres").is_running
     assert not (var_dir / "up.json").exists()
-
-
-def test_a_dsn_given_is_monitored_and_its_password_is_nowhere_to_read(up, var_dir, postgres15, scratch_database):
-    database = scratch_database(postgres15)
-    running = ready(up(database.dsn))
-    with psycopg.connect(json.loads((var_dir / "up.json").read_text())["database_url"]) as store:
-        servers = store.execute("select host, port, dbname from analyzer_server").fetchall()
-    assert servers == [("127.0.0.1", postgres15.cluster.port, database.name)]
-    logs = "".join(path.read_text() for path in (var_dir / "log").iterdir())
-    assert database.password not in logs + running.stdout + running.stderr
 
 
 def python_for(user):
