@@ -23,11 +23,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     servers.stop_all()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """For ``--dist loadgroup``: what tests of a module share is made once, and what waits begins first."""
     for item in items:
         if shared := _shared(item):
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
+    yield
     # Those that kill and restart processes wait more than they compute: the others fill the time. Whoever uses the
     # test database keeps its place: pytest-django lets those that empty it come last.
     items.sort(key=lambda item: not item.get_closest_marker("fault") or _database_use(item) != "none")
@@ -48,7 +50,7 @@ def _database_use(item: pytest.Item) -> str:
     fixtures, marker = set(item.fixturenames), item.get_closest_marker("django_db")  # type: ignore[attr-defined]
     if fixtures & {"transactional_db", "live_server"} or (marker and marker.kwargs.get("transaction")):
         return "transactions"
-    return "rolled back" if marker or "db" in fixtures else "none"
+    return "rolled-back" if marker or "db" in fixtures else "none"
 
 
 def need(get: Callable[[], Any]) -> Any:
@@ -161,6 +163,15 @@ def pgbouncer() -> Iterator[Callable[..., servers.PgBouncer]]:
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     return need(servers.chromium_binary)
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: Path) -> Iterator[Any]:
+    """A Playwright ``Browser``; a module's tests share it."""
+    from tests.chromium import launched  # half a second that most workers never need
+
+    with launched(chromium) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

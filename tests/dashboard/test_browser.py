@@ -9,19 +9,12 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from analyzer.models import FindingRecord, StepStatus
 from dashboard.accounts import one_time_login_link
+from tests.chromium import PLAIN_HTTP_NAME
 from tests.dashboard import world
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 MOST_BYTES = 300_000  # a page without the plan viewer, compressed: a promise of the design
-PLAIN_HTTP_NAME = "dashboard.example"
-FLAGS = [
-    "--no-sandbox",
-    "--headless",
-    "--disable-gpu",
-    "--disable-background-networking",
-    f"--host-resolver-rules=MAP {PLAIN_HTTP_NAME} 127.0.0.1",
-]
 # Runs in frames too.
 WATCH = """
 addEventListener("securitypolicyviolation", (e) => {

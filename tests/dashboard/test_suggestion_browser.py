@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from analyzer.store.models_map import keep_models
 from tests.dashboard import world
 from tests.dashboard.test_accessibility import Walk, tab_to
-from tests.dashboard.test_browser import FLAGS, Watched
+from tests.dashboard.test_browser import Watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 # what each tab's first and second text begin and end with
@@ -25,14 +25,6 @@ COPIED = {
     "SQLModel": [("from sqlmodel import Index\n", ")\n")],
     "SQL files": [("-- Create index ix_shop", "RESET statement_timeout;\n"), ("-- Undo", "RESET statement_timeout;\n")],
 }
-
-
-@pytest.fixture(scope="module")
-def browser(chromium) -> Iterator[Browser]:  # type: ignore[no-untyped-def]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -4,14 +4,12 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from analyzer.demo import service
-from tests.dashboard.test_browser import FLAGS
 from tests.running import Running, new_var_dir
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.fault]
@@ -32,12 +30,10 @@ def demo() -> Iterator[Callable[..., Running]]:
 
 
 @pytest.fixture
-def page(chromium: Path) -> Iterator[Page]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-        yield context.new_page()
-        browser.close()
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    yield context.new_page()
+    context.close()
 
 
 def at_work(demo: Running) -> bool:

@@ -271,12 +271,10 @@ def test_only_failing_is_a_failure_and_being_stopped_early_is_none() -> None:
 
 
 @pytest.mark.fault
-def test_it_survives_a_restart_of_the_server(private_postgres: Any) -> None:
-    server = private_postgres(18, settings=dict(shop.CLUSTER_SETTINGS))
-    shop.build(server.socket_dsn())
+def test_it_survives_a_restart_of_the_server(server: servers.Server) -> None:
     process = start_workload(server)
     wait_for_sessions(server, 1)
-    server.cluster.kill()
+    server.cluster.stop()  # not killed: the other tests want to see when its tables were analysed
     time.sleep(1.5)
     server.cluster.start()
     wait_for_sessions(server, 2)

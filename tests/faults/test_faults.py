@@ -38,7 +38,7 @@ class Application:
     def _run(self) -> None:
         while not self.stopping.is_set():
             with contextlib.suppress(psycopg.Error), psycopg.connect(self.dsn, autocommit=True) as connection:
-                while not self.stopping.wait(0.02):
+                while not self.stopping.wait(0.1):
                     connection.execute("select count(*) from item where kind = %s", (7,))
             self.stopping.wait(0.5)
 

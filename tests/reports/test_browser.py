@@ -1,12 +1,10 @@
 """The mail in Chromium: as a mail, and in its frame on the page. Pictures go to var/screenshots/."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from analyzer.models import Server
 from dashboard import mail_queue
@@ -20,16 +18,11 @@ from tests.running import REPOSITORY
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PICTURES = REPOSITORY / "var" / "screenshots"
-FLAGS = ["--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking"]
 
 
-@pytest.fixture(scope="module")
-def browser(chromium: Path) -> Iterator[Browser]:
+@pytest.fixture(scope="module", autouse=True)
+def _pictures() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def picture(browser: Browser, html: str, name: str) -> None:
