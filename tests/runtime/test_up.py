@@ -61,27 +61,23 @@ def commands(running):
     return [" ".join(p.cmdline()) for p in running.processes("")]
 
 
-def test_one_directory_started_interrupted_moved_and_killed(up, var_dir):
+def test_one_directory_started_killed_and_interrupted(up, var_dir):
     first = first_start(up)
     keys = (var_dir / "keys.json").read_text()
     family = first.family()
-    first.process.send_signal(signal.SIGINT)
-    assert first.process.wait(60) == 0
-    assert wait_until_gone(family, 5)
-    assert "database system is shut down" in (var_dir / "log" / "postgres.log").read_text()
-    assert "Traceback" not in first.stderr
+    first.process.kill()  # without mercy: no process is left behind
+    assert wait_until_gone(family, 30)
 
     second = start_with_its_port_taken(up, first.port)
     assert (var_dir / "keys.json").read_text() == keys
     with psycopg.connect(json.loads((var_dir / "up.json").read_text())["database_url"]) as store:
         assert store.execute("select count(*) from auth_user").fetchone() == (1,)
-
     family = second.family()
-    second.process.kill()  # without mercy: no process is left behind
-    assert wait_until_gone(family, 30)
-    third = ready(up())
-    assert status(third.url) == 200
-    assert third.stop(signal.SIGTERM) == 0
+    second.process.send_signal(signal.SIGINT)
+    assert second.process.wait(60) == 0
+    assert wait_until_gone(family, 5)
+    assert "database system is shut down" in (var_dir / "log" / "postgres.log").read_text()
+    assert "Traceback" not in second.stderr
 
 
 def first_start(up):
@@ -138,7 +134,7 @@ def test_a_dsn_with_own_store_and_redis_embeds_nothing_and_its_password_is_nowhe
         with postgres18.connect("own_store") as store:
             servers = store.execute("select host, port, dbname from analyzer_server").fetchall()
         assert servers == [("127.0.0.1", postgres15.cluster.port, database.name)]
-        assert running.stop() == 0
+        assert running.stop(signal.SIGTERM) == 0
         logs = "".join(path.read_text() for path in (var_dir / "log").iterdir())
         assert database.password not in logs + running.stdout + running.stderr
     finally:
