@@ -11,7 +11,7 @@ import selectors
 import socket
 import ssl
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +31,7 @@ APPLICATION_NAME = "pgloupe"
 OLDEST_SERVER = 130_000
 OLDEST_STATEMENTS = (1, 8)
 # the client gives up this long after the server should have: a stopped (SIGSTOP) server keeps no timeout
+ROWS_AT_ONCE = 512  # measured: fewer cost more calls of numpy than the waiting is worth
 GRACE_S = 5.0
 
 # our queries over a large catalog look expensive to the planner: compiling them costs more than running them
@@ -209,8 +210,12 @@ class MonitoredConnection:
         action: str = "",
         identifiers: Mapping[str, str | int] | None = None,
         extension_version: str | None = None,
-    ) -> bytes:
-        """What ``sql/NAME.sql``, a COPY ... TO STDOUT, sends; numbers among ``identifiers`` are literals."""
+        take: Callable[[list[bytes]], None],
+    ) -> None:
+        """``take`` gets what ``sql/NAME.sql``, a COPY ... TO STDOUT, sends: some rows, whenever the next are awaited.
+
+        Numbers among ``identifiers`` are literals.
+        """
         query = _compose(loader.load(name, self.server_version_num, extension_version), identifiers)
         with (
             self._giving_up_late(),
@@ -218,7 +223,7 @@ class MonitoredConnection:
             self.raw.cursor() as cursor,
             cursor.copy(query),
         ):
-            return _copied_data(self.raw.pgconn)
+            _copied_rows(self.raw.pgconn, take)
 
     def our_errors(self, action: str, *, remedy_sql: str = "") -> contextlib.AbstractContextManager[None]:
         """Turns psycopg's errors inside into ours; for code that uses ``raw`` itself."""
@@ -342,16 +347,22 @@ def _root_certificates(pem: str, stack: contextlib.ExitStack) -> str:
     return str(path)
 
 
-def _copied_data(pgconn: pq.abc.PGconn) -> bytes:
-    """The rest of a running COPY TO. psycopg's own loop waits anew for each row, which costs more than the rows."""
-    parts: list[bytes] = []
+def _copied_rows(pgconn: pq.abc.PGconn, take: Callable[[list[bytes]], None]) -> None:
+    """The rest of a running COPY TO, a message a row, some hundred rows at a time.
+
+    psycopg's own loop waits anew for each row, which costs more than the rows.
+    """
+    rows: list[bytes] = []
     with selectors.DefaultSelector() as selector:
         selector.register(pgconn.socket, selectors.EVENT_READ)
         while True:
             size, data = pgconn.get_copy_data(1)
             if size > 0:
-                parts.append(bytes(data))
+                rows.append(bytes(data))
             elif size == 0:
+                if len(rows) >= ROWS_AT_ONCE:  # the server is at work on the next meanwhile
+                    take(rows)
+                    rows = []
                 selector.select()
                 pgconn.consume_input()
             else:
@@ -359,7 +370,7 @@ def _copied_data(pgconn: pq.abc.PGconn) -> bytes:
     while (result := pgconn.get_result()) is not None:
         if result.status == pq.ExecStatus.FATAL_ERROR:
             raise psycopg.errors.error_from_result(result)
-    return b"".join(parts)
+    take(rows)
 
 
 def _compose(text: str, identifiers: Mapping[str, str | int] | None) -> Any:

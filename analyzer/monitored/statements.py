@@ -25,6 +25,7 @@ from analyzer.readings import (
 )
 
 COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
+TRAILER = b"\xff\xff"  # -1 as int2, where a row says how many columns it has
 EPOCH_US = 946_684_800_000_000  # 2000-01-01 UTC, where PostgreSQL's timestamps begin, in Unix microseconds
 TYPES = {"role_oid": ">u4", "database_oid": ">u4", "toplevel": "?"}
 # one more than analyzer.statements reads, so a text cut here is still seen to be too long there
@@ -41,30 +42,20 @@ def read_statement_counters(conn: MonitoredConnection, *, limit: int = 100_000) 
     began = time.perf_counter()
     with conn.transaction_read_only():
         state = read_server_state(conn)
-        data = conn.copy_out(
+        rows = _Rows(_columns(loader.load("statement_counters", conn.server_version_num, version)))
+        conn.copy_out(
             "statement_counters",
             action=READING,
             identifiers={"schema": schema, "limit": limit},
             extension_version=version,
+            take=rows.take,
         )
-    columns = _columns(loader.load("statement_counters", conn.server_version_num, version))
-    rows = _rows(data, columns)
-    keys = np.empty(len(rows), dtype=KEY_DTYPE)
-    for name in KEY_DTYPE.names or ():
-        keys[name] = rows[name]
-    counters = np.empty((len(COUNTERS), len(rows))).T  # written column by column
-    for i, name in enumerate(COUNTERS):
-        counters[:, i] = rows[name] if name in columns else np.nan
-    if "stats_since" in columns:
-        stats_since = (rows["stats_since"] + EPOCH_US) / 1e6
-    else:
-        stats_since = np.full(len(rows), np.nan)
     return StatementReading(
         state=state,
-        keys=keys,
-        counters=counters,
-        stats_since=stats_since,
-        offered=tuple(name for name in COUNTERS if name in columns),
+        keys=np.concatenate(rows.keys),
+        counters=np.concatenate(rows.counters, axis=1).T,
+        stats_since=np.concatenate(rows.stats_since),
+        offered=tuple(name for name in COUNTERS if name in rows.columns),
         read_time_ms=(time.perf_counter() - began) * 1000,
     )
 
@@ -130,32 +121,53 @@ def _type(column: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def _row_type(columns: tuple[str, ...]) -> tuple[np.dtype[np.void], NDArray[np.int64], NDArray[np.uint8]]:
-    """A row of a binary COPY without NULL, and where in it each value's length ends, with what it must say.
+def _row_type(columns: tuple[str, ...]) -> np.dtype[np.void]:
+    """A row of a binary COPY without NULL: an int2 (how many columns), then for each value its length as int4 and it.
 
-    A row is an int2 (the number of columns), then for each value an int4 (its length) and the value.
     Source: the manual, COPY, "Binary Format".
     """
     widths = [np.dtype(_type(name)).itemsize for name in columns]
     ends = 2 + np.cumsum([4 + width for width in widths])
     offsets = (ends - widths).tolist()
-    row = np.dtype(
+    return np.dtype(
         {"names": columns, "formats": [_type(c) for c in columns], "offsets": offsets, "itemsize": int(ends[-1])}
     )
-    lengths: NDArray[np.int64] = ends - np.array(widths, np.int64) - 1
-    return row, lengths, np.array(widths, np.uint8)
 
 
-def _rows(data: bytes, columns: tuple[str, ...]) -> NDArray[np.void]:
-    """The rows of a binary COPY, as they are in ``data``: nothing is copied."""
-    if not data.startswith(COPY_SIGNATURE) or len(data) < 21:
-        raise StatementFailed(READING, None, "the answer is no binary COPY")
-    row, at, said = _row_type(columns)
-    start = 19 + int.from_bytes(data[15:19], "big")
-    count, rest = divmod(len(data) - start, row.itemsize)
-    if rest != 2:  # the trailer, -1 as int2
-        raise StatementFailed(READING, None, "a counter has no value")
-    octets = np.frombuffer(data, np.uint8, count * row.itemsize, start).reshape(count, row.itemsize)
-    if not (octets[:, at] == said).all():
-        raise StatementFailed(READING, None, "a counter has an unexpected size")
-    return np.frombuffer(data, row, count, start)
+class _Rows:
+    """The rows of a binary COPY as numbers, made of each part while the server is at work on the next."""
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        self.keys: list[NDArray[np.void]] = []
+        self.counters: list[NDArray[np.float64]] = []  # each COUNTERS x rows
+        self.stats_since: list[NDArray[np.float64]] = []
+        self._row = _row_type(columns)
+
+    def take(self, sent: list[bytes]) -> None:
+        rows = self._rows(sent)
+        keys = np.empty(len(rows), dtype=KEY_DTYPE)
+        for name in KEY_DTYPE.names or ():
+            keys[name] = rows[name]
+        counters = np.empty((len(COUNTERS), len(rows)))
+        for i, name in enumerate(COUNTERS):
+            counters[i] = rows[name] if name in self.columns else np.nan
+        since = rows["stats_since"] + EPOCH_US if "stats_since" in self.columns else np.full(len(rows), np.nan)
+        self.keys.append(keys)
+        self.counters.append(counters)
+        self.stats_since.append(since / 1e6)
+
+    def _rows(self, sent: list[bytes]) -> NDArray[np.void]:
+        """As they were sent.
+
+        A value that is missing makes its row shorter, and no other can make up for it: all are as wide as their type.
+        """
+        if not self.keys:  # the header comes with the first row
+            first = sent[0] if sent else b""
+            if not first.startswith(COPY_SIGNATURE) or len(first) < 19:
+                raise StatementFailed(READING, None, "the answer is no binary COPY")
+            sent = [first[19 + int.from_bytes(first[15:19], "big") :], *sent[1:]]
+        rows = [row for row in sent if row and row != TRAILER]
+        if not all(len(row) == self._row.itemsize for row in rows):
+            raise StatementFailed(READING, None, "a counter has no value, or one of an unexpected size")
+        return np.frombuffer(b"".join(rows), self._row, len(rows))

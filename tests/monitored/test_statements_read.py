@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from analyzer.errors import StatementFailed, UnsupportedVersion
-from analyzer.monitored import loader
+from analyzer.monitored import loader, statements
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.names import read_names
 from analyzer.monitored.statements import read_statement_counters, read_statement_texts
@@ -236,3 +236,27 @@ def test_five_thousand_entries_cost_no_more_than_the_bare_select(private_postgre
     assert len(reading.keys) >= 4500
     # the best of many: other tests run at the same time
     assert min(ours) < 1.2 * min(theirs_s)
+
+
+def test_none_is_read_as_none(postgres18, scratch_database):
+    with connect(settings_of(scratch_database(postgres18))) as conn:
+        reading = read_statement_counters(conn, limit=0)
+    assert (len(reading.keys), reading.counters.shape, len(reading.stats_since)) == (0, (0, len(COUNTERS)), 0)
+
+
+def test_a_value_that_is_missing_is_told_wherever_its_row_comes(postgres18, scratch_database):
+    """Rows come in parts; no statement of ours can yield NULL, so another one is sent in its place."""
+    columns = ("role_oid", "queryid", "calls")
+    with connect(settings_of(scratch_database(postgres18))) as conn:
+
+        def sent(calls: str) -> None:
+            rows = statements._Rows(columns)
+            select = f"select 1::oid, n::int8, {calls} from generate_series(1, 3000) n"
+            with conn.raw.cursor() as cursor, cursor.copy(f"copy ({select}) to stdout (format binary)") as copy:
+                parts = [bytes(row) for row in copy]
+            rows._rows(parts)
+
+        sent("n::int8")
+        for calls in ("nullif(n, 2999)::int8", "nullif(n, 1)::int8", "n::int4"):
+            with pytest.raises(StatementFailed, match="a counter has no value"):
+                sent(calls)
