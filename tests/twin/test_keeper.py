@@ -32,7 +32,9 @@ LOOKUP = Query("q", "q", "select * from t where a = 5", 1.0)
 def database(scratch_database, postgres18):
     found = scratch_database(postgres18)
     found.execute(
-        "create table t as select g as a, g % 10 as b from generate_series(1, 5000) as g",
+        # the server's own ANALYZE, which comes when it likes, would be a change of statistics
+        "create table t with (autovacuum_enabled = off) as select g as a, g % 10 as b"
+        " from generate_series(1, 5000) as g",
         "vacuum analyze t",
     )
     return found
@@ -116,7 +118,6 @@ def test_changed_statistics_are_read_anew_when_they_are_old_enough(database, own
     with lease(settings, own_dir) as twin:
         assert twin.plan(Query("q", "q", "select * from t", 1.0)).rows == 5000
     database.execute("insert into t select g, 1 from generate_series(1, 5000) as g", "analyze t")
-    wait_until(lambda: database.connect().execute("select analyze_count from pg_stat_all_tables where relname = 't'"))
     with lease(settings, own_dir, fresh_s=3600) as twin:
         assert twin.timing.dump_s == 0
         assert twin.plan(Query("q", "q", "select * from t", 1.0)).rows == 5000
