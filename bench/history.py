@@ -120,9 +120,10 @@ def thirty_days(server: Server, found: Profile) -> None:
         hour = end - timedelta(hours=back)
         sums.write("statement_hour", server.pk, hour, hour + timedelta(hours=1), 3600, spans[back % SHAPES])
     day = sums.Accumulator(spans[0].entry_ids, COLUMNS)
+    of_all = sums.Entries(day.entry_ids)
     for hour_of_day in range(24):
         hourly = spans[hour_of_day % SHAPES]
-        day.add(sums.Entries(hourly.entry_ids), lambda name, where, h=hourly: h.column(name)[where])  # type: ignore[misc]
+        day.add(of_all, lambda name, where, h=hourly: h.column(name)[where])  # type: ignore[misc]
     for back in range(1, DAYS + 1):
         start = floor_to(end, "day") - timedelta(days=back)
         sums.write("statement_day", server.pk, start, start + timedelta(days=1), 86_400, day)
@@ -136,8 +137,9 @@ def thirty_days(server: Server, found: Profile) -> None:
 def _span(entries: Ints, values: Ints) -> sums.Accumulator:
     """Entries x intervals x COLUMNS -> sums."""
     total = sums.Accumulator(np.unique(entries), COLUMNS)
+    of_all = sums.Entries(total.entry_ids)
     for i in range(values.shape[1]):
-        total.add(sums.Entries(total.entry_ids), lambda name, where, i=i: values[where, i, INDEX[name]])  # type: ignore[misc]
+        total.add(of_all, lambda name, where, i=i: values[where, i, INDEX[name]])  # type: ignore[misc]
     return total
 
 

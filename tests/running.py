@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,13 @@ class Running:
         shutil.rmtree(self.var_dir, ignore_errors=True)
         for file in self._files:
             file.unlink(missing_ok=True)
+
+
+def status(url: str) -> int | None:
+    """Of the answer; None while there is none."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=10) as response:
+        return int(response.status)
+    return None
 
 
 def new_var_dir(command: str) -> Path:

@@ -31,8 +31,8 @@ APPLICATION_NAME = "pgloupe"
 OLDEST_SERVER = 130_000
 OLDEST_STATEMENTS = (1, 8)
 # the client gives up this long after the server should have: a stopped (SIGSTOP) server keeps no timeout
-ROWS_AT_ONCE = 512  # measured: fewer cost more calls of numpy than the waiting is worth
 GRACE_S = 5.0
+ROWS_AT_ONCE = 512  # judgement: a tenth of a usual sample, so that little is left to do after the last row
 
 # our queries over a large catalog look expensive to the planner: compiling them costs more than running them
 CHEAP_PLANS: Mapping[str, str] = {"jit": "off", "max_parallel_workers_per_gather": "0"}

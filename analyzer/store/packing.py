@@ -69,9 +69,13 @@ def decode(data: bytes | None, points: int) -> Ints:
         return np.zeros(points, dtype=np.int64)
     width = data[0] & 127
     raw = zlib.decompress(data[1:], wbits=-15) if data[0] & 128 else data
-    planes = np.frombuffer(raw, np.uint8, offset=0 if data[0] & 128 else 1).reshape(width, points)
+    return joined(np.frombuffer(raw, np.uint8, offset=0 if data[0] & 128 else 1).reshape(width, points))
+
+
+def joined(planes: NDArray[np.uint8]) -> Ints:
+    """The numbers whose lowest bytes are the first row, the next ones the second, ..."""
     numbers: Ints = planes[0].astype(np.int64)
-    for i in range(1, width):
+    for i in range(1, len(planes)):
         numbers |= planes[i].astype(np.int64) << (8 * i)
     return numbers
 

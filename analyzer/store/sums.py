@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from analyzer.store.columns import COLUMNS
 from analyzer.store.copying import copy_rows, from_us, us_sql
-from analyzer.store.packing import decode, encode
+from analyzer.store.packing import decode, encode, joined
 from analyzer.store.partitions import ensure_partition
 
 CHUNK_ENTRIES = 4096  # fewer: a list of all statements gets slower; more: one statement's chart does
@@ -82,11 +82,7 @@ class Chunk:
         if data is None or data[0] & 128:
             found: Ints = self.column(name)[places]
             return found
-        planes = np.frombuffer(data, np.uint8, offset=1).reshape(data[0], points)[:, places]
-        out: Ints = planes[0].astype(np.int64)
-        for i, plane in enumerate(planes[1:], 1):
-            out |= plane.astype(np.int64) << (8 * i)
-        return out
+        return joined(np.frombuffer(data, np.uint8, offset=1).reshape(data[0], points)[:, places])
 
 
 class Accumulator:

@@ -10,7 +10,6 @@ import signal
 import socket
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,7 +19,7 @@ import pytest
 
 from tests import servers
 from tests.conftest import need
-from tests.running import Running
+from tests.running import Running, status
 from tests.servers import ScratchDatabase
 
 pytestmark = [pytest.mark.postgres, pytest.mark.fault]
@@ -155,18 +154,12 @@ def test_a_killed_part_comes_back_and_nothing_stored_is_lost(up: Running, name: 
     assert child(up, words).pid != victim.pid
     up.wait_for(lambda: count(up) >= before, "the store with all its snapshots")
     wait_for_another_snapshot(up, before + 1)  # the next could have been on its way already
-    up.wait_for(lambda: answers(up.url + "/login/"), "the pages")
+    up.wait_for(lambda: status(up.url + "/login/") == 200, "the pages")
 
 
 def child(up: Running, words: str) -> psutil.Process:
     """A part of it, not the part's own processes."""
     return next(p for p in up.processes(words) if p.ppid() == up.process.pid)
-
-
-def answers(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=10) as response:
-        return bool(response.status == 200)
-    return False
 
 
 def test_a_server_that_never_answers_delays_no_other(up: Running) -> None:

@@ -244,19 +244,23 @@ def test_none_is_read_as_none(postgres18, scratch_database):
     assert (len(reading.keys), reading.counters.shape, len(reading.stats_since)) == (0, (0, len(COUNTERS)), 0)
 
 
-def test_a_value_that_is_missing_is_told_wherever_its_row_comes(postgres18, scratch_database):
-    """Rows come in parts; no statement of ours can yield NULL, so another one is sent in its place."""
-    columns = ("role_oid", "queryid", "calls")
+def test_a_value_that_is_missing_is_told_in_whatever_part_its_row_comes(postgres18, scratch_database):
+    """No statement of ours can yield NULL, so another one is sent in its place."""
+    columns = ("role_oid", "database_oid", "queryid", "toplevel", "calls")
     with connect(settings_of(scratch_database(postgres18))) as conn:
 
-        def sent(calls: str) -> None:
+        def taken(calls: str) -> statements._Rows:
             rows = statements._Rows(columns)
-            select = f"select 1::oid, n::int8, {calls} from generate_series(1, 3000) n"
+            select = f"select 1::oid, 2::oid, n::int8, true, {calls} from generate_series(1, 3000) n"
             with conn.raw.cursor() as cursor, cursor.copy(f"copy ({select}) to stdout (format binary)") as copy:
                 parts = [bytes(row) for row in copy]
-            rows._rows(parts)
+            rows.take(parts[:1000])
+            rows.take(parts[1000:])
+            return rows
 
-        sent("n::int8")
+        whole = taken("n::int8")
+        assert np.concatenate(whole.keys)["queryid"].tolist() == list(range(1, 3001))
+        assert np.concatenate(whole.counters, axis=1)[COUNTERS.index("calls")].tolist() == list(range(1, 3001))
         for calls in ("nullif(n, 2999)::int8", "nullif(n, 1)::int8", "n::int4"):
             with pytest.raises(StatementFailed, match="a counter has no value"):
-                sent(calls)
+                taken(calls)

@@ -1,6 +1,5 @@
 """`manage.py up` as a person runs it: a process in a terminal, killed and interrupted in every way."""
 
-import contextlib
 import json
 import os
 import pwd
@@ -10,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 
 import psutil
@@ -21,15 +19,9 @@ from analyzer.runtime import system_user
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import SystemUser, free_port, wait_until_gone
 from tests.environment import SESSION_DIR
-from tests.running import Running, new_var_dir
+from tests.running import Running, new_var_dir, status
 
 pytestmark = [pytest.mark.postgres, pytest.mark.fault]
-
-
-def status(url):
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=10) as response:
-        return response.status
-    return None
 
 
 @pytest.fixture
