@@ -40,8 +40,8 @@ class Entries:
 
     def find(self, wanted: Ints) -> tuple[Where, Where]:
         """Where in ``wanted`` (ascending) stands what is here, and where it stands here; the same array is known."""
-        known = self._found.get(id(wanted))
-        if known is None or known[0] is not wanted:
+        known = self._found.get(id(wanted))  # what is in it keeps the array, so that nothing else gets its id
+        if known is None:
             if len(self._found) >= KNOWN_ARRAYS:
                 self._found.clear()
             known = self._found[id(wanted)] = (wanted, *self._find(wanted))
