@@ -298,6 +298,9 @@ def test_without_findings_a_server_that_is_down_is_no_good_news(person, was_samp
     assert "a server cannot be sampled now: its card below says why" in overview
     assert "a server cannot be sampled now. See which and why" in findings
     assert not [page for page in (overview, findings) if "Nothing to report" in page or "First sample in a few" in page]
+    statements = text_of(person.get(f"/servers/{down.slug}/statements/"))
+    assert "Nothing could be read in that time" in statements
+    assert "Nothing ran" not in statements
     down.is_active = False  # paused: somebody wanted it so
     down.save()
     assert "cannot be sampled" not in text_of(person.get("/")).partition("Servers")[0]
