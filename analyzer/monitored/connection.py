@@ -262,7 +262,7 @@ def connect(
     if dbname is not None:
         settings = replace(settings, dbname=dbname)
     with contextlib.ExitStack() as stack:
-        raw = _open(settings, connect_timeout_s, stack)
+        raw = log_in(settings, libpq_parameters(settings, connect_timeout_s, stack))
         stack.callback(raw.close)
         if raw.info.server_version < OLDEST_SERVER:
             found = f"{raw.info.server_version // 10_000}"
@@ -323,10 +323,8 @@ def libpq_parameters(
     return parameters
 
 
-def _open(
-    settings: ConnectionSettings, connect_timeout_s: int, stack: contextlib.ExitStack
-) -> "psycopg.Connection[Any]":
-    parameters = libpq_parameters(settings, connect_timeout_s, stack)
+def log_in(settings: ConnectionSettings, parameters: Mapping[str, Any]) -> "psycopg.Connection[Any]":
+    """A session of libpq's; ``parameters`` are those of ``settings``, perhaps changed. Raises ServerUnreachable."""
     try:
         return psycopg.connect("", autocommit=True, prepare_threshold=None, **parameters)
     except psycopg.Error as error:
