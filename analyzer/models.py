@@ -30,6 +30,7 @@ class Server(models.Model):
     password_encrypted = models.TextField(blank=True, default="")
     sslmode = models.CharField(max_length=20, default="require")
     sslrootcert = models.TextField(blank=True, default="", help_text="PEM certificates, not a path")
+    requires_channel_binding = models.BooleanField(default=False)  # libpq's channel_binding=require
     explain_mode = models.CharField(max_length=10, choices=ExplainMode.choices, default=ExplainMode.ANALYZE)
     explain_budget_s_per_hour = models.PositiveIntegerField(default=60)
     sample_interval_s = models.PositiveIntegerField(default=60, validators=[MinValueValidator(5)])

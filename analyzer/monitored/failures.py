@@ -23,6 +23,8 @@ _CONNECT_REASONS: tuple[tuple[str, str], ...] = (
     (r"could not translate host name|Name or service not known|nodename nor servname|"
      r"Temporary failure in name resolution|No address associated|failed to resolve host",
      "the host name is not known; check its spelling"),
+    (r"channel binding (is )?required",
+     "channel_binding=require, and the server logs in without; it takes TLS and a SCRAM password, and no pooler"),
     (r"does not match host name|server certificate for .* does not match",
      "the server's certificate is for another host name (sslmode=verify-full)"),
     (r"certificate verify failed|self-signed certificate|certificate has expired|root certificate",

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
 from analyzer.monitored.connection import OLDEST_STATEMENTS, MonitoredConnection, Row
-from analyzer.monitored.connection_settings import is_socket_directory
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.loader import version_tuple
+from analyzer.monitored.preflight_connection import encryption, planner_twin, pooler
 from analyzer.monitored.role_sql import create_login_sql, grant_reading_sql
 from analyzer.monitored.settings import read_settings
 from analyzer.monitored.statements import read_server_state
@@ -30,7 +30,6 @@ ENOUGH_QUERY_BYTES = 4096
 # each deallocation drops 5 % of the entries (pg_stat_statements.c, USAGE_DEALLOC_PERCENT): more than one in five
 # hours is more than 1 % of the entries an hour. Judgement.
 DEALLOCATIONS_PER_HOUR = 0.2
-POOLED_HOSTS = ("-pooler.", ".pooler.", ".proxy-")  # Neon, Supabase, RDS Proxy
 RELOAD = "SELECT pg_reload_conf();\n-- on a managed service: set it in its parameters"
 RESTART = "-- takes effect after a restart of the server (on a managed service: set it in its parameters)"
 
@@ -51,6 +50,11 @@ class Observed:
     @property
     def version_num(self) -> int:
         return self.conn.server_version_num
+
+    @property
+    def is_pooled(self) -> bool:
+        """A pooler makes up the process id it tells at the start; the server knows the real one."""
+        return bool(self.login.backend_pid != self.conn.backend_pid)
 
     @property
     def role(self) -> str:
@@ -276,20 +280,6 @@ def _planning(seen: Observed) -> Iterator[PreflightItem]:
         yield PreflightItem("pg_stat_statements.track_planning", "ok", detail)
 
 
-def _pooler(seen: Observed) -> Iterator[PreflightItem]:
-    name, host = "Direct connection", seen.conn.settings.host
-    # a pooler makes up the process id it tells at the start; the server knows the real one
-    if seen.login.backend_pid == seen.conn.backend_pid and not any(part in host for part in POOLED_HOSTS):
-        yield PreflightItem(name, "ok", "There is no connection pooler in between.")
-        return
-    direct = f" Its direct name is probably {host.replace('-pooler.', '.')}." if "-pooler." in host else ""
-    detail = (
-        "A connection pooler is in between; sampling works, but EXPLAIN ANALYZE needs the server's own address."
-        + direct
-    )
-    yield PreflightItem(name, "warning", detail)
-
-
 def _replica(seen: Observed) -> Iterator[PreflightItem]:
     if seen.login.is_in_recovery:
         detail = (
@@ -301,31 +291,7 @@ def _replica(seen: Observed) -> Iterator[PreflightItem]:
         yield PreflightItem("Primary or replica", "ok", "The server is a primary.")
 
 
-def _encryption(seen: Observed) -> Iterator[PreflightItem]:
-    name, settings = "Encryption", seen.conn.settings
-    if is_socket_directory(settings.host):
-        yield PreflightItem(name, "ok", "The connection stays on this machine (Unix socket).")
-    elif not seen.conn.raw.pgconn.ssl_in_use and not settings.is_local:
-        detail = (
-            "The connection is not encrypted: who listens in between reads what we read. PGLOUPE_ALLOW_PLAINTEXT_TO"
-            " allows it; sslmode=require or verify-full ends it, once ssl is on at the server."
-        )
-        yield PreflightItem(name, "warning", detail)
-    elif not seen.conn.raw.pgconn.ssl_in_use:
-        detail = "The connection is not encrypted; it stays on this machine (loopback)."
-        yield PreflightItem(name, "ok", detail)
-    elif settings.sslmode == "verify-full":
-        yield PreflightItem(name, "ok", f"{_tls(seen)}, and the server's certificate is verified.")
-    else:
-        detail = f"{_tls(seen)}, but the server's identity is not verified; sslmode=verify-full does that."
-        yield PreflightItem(name, "ok", detail)
-
-
-def _tls(seen: Observed) -> str:
-    return f"The connection is encrypted ({seen.login.tls_version or 'TLS'})"
-
-
 ITEMS: tuple[Callable[[Observed], Iterator[PreflightItem]], ...] = (
     _server_version, _extension, _statistics_rights, _table_rights, _login, _track, _io_timing, _query_size,
-    _entries, _planning, _pooler, _replica, _encryption,
+    _entries, _planning, pooler, planner_twin, _replica, encryption,
 )  # fmt: skip

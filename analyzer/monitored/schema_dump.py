@@ -2,23 +2,28 @@
 
 pg_dump takes ACCESS SHARE locks on the tables for as long as it reads the catalog, and waits for them no longer than
 it is told. It sets its session up for itself, so it is not let through a connection pooler: there the settings (an
-empty search_path among them) would stay behind in the application's sessions.
+empty search_path among them) would stay behind in the application's sessions. It asks in a session that we have opened
+(session_relay.py): it may be built without TLS, and is given no password.
 """
 
 import contextlib
+import mmap
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psycopg
+from psycopg import errors as pg
 from psycopg.conninfo import make_conninfo
 
-from analyzer.errors import MissingRight, MonitoredServerError, StatementCancelled, StatementFailed
-from analyzer.monitored.connection import libpq_parameters
+from analyzer.errors import MissingRight, MonitoredServerError, StatementCancelled
+from analyzer.monitored.connection import libpq_parameters, log_in
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.monitored.failures import quoted, redact_message, unreachable, without_password
+from analyzer.monitored.failures import quoted, translate
+from analyzer.monitored.session_relay import PORT, private_listener, serve
 
 ACTION = "dumping schema and statistics"
 # large objects, rows and rights are not asked for; neither is what makes a server act
@@ -28,6 +33,7 @@ OPTIONS = (
     "--no-policies", "--no-sync",
 )  # fmt: skip
 USER_MAPPING = b"CREATE USER MAPPING FOR "
+PATIENCE_S = 20.0  # for pg_dump to end once it has hung up: it has written all but the archive's head
 SESSION = "-c jit=off -c max_parallel_workers_per_gather=0 -c default_transaction_read_only=on"
 
 
@@ -43,35 +49,57 @@ def dump_schema(
 ) -> None:
     """Write the custom-format archive to ``target``, mode 0600. ``excluded``: (schema, table) to leave out.
 
-    Raises ServerUnreachable, MissingRight, StatementCancelled (a lock in the way, too slow) or StatementFailed.
+    Raises ServerUnreachable, ConnectionLost, MissingRight, StatementCancelled (a lock in the way, too slow) or
+    another MonitoredServerError.
     """
     filter_file = target.with_name(f"{target.name}.filter")
     with contextlib.ExitStack() as stack:
         stack.callback(filter_file.unlink, missing_ok=True)
         parameters = libpq_parameters(settings, connect_timeout_s, stack)
-        parameters["options"] = SESSION
-        del parameters["client_encoding"]
-        password = parameters.pop("password", "")
+        # the encoding is the database's own: pg_dump writes texts as they come
+        session = log_in(settings, {**parameters, "options": SESSION, "client_encoding": ""})
+        stack.callback(session.close)
+        socket_dir, listener = stack.enter_context(private_listener())
         _private(filter_file, "".join(f"exclude table {_pattern(s)}.{_pattern(n)}\n" for s, n in excluded))
         _private(target, "")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"}
-        if password:
-            environment["PGPASSWORD"] = str(password)
         command = [
             str(pg_dump), *OPTIONS, f"--lock-wait-timeout={lock_timeout_ms}", f"--filter={filter_file}",
-            f"--file={target}", f"--dbname={make_conninfo(**parameters)}",
+            f"--file={target}", f"--dbname={_relay_conninfo(settings, socket_dir)}",
         ]  # fmt: skip
+        said = stack.enter_context(tempfile.TemporaryFile())
+        program = stack.enter_context(_running(command, said.fileno()))
         try:
-            done = subprocess.run(
-                command, env=environment, capture_output=True, check=False, timeout=timeout_s, cwd="/"
-            )
-        except subprocess.TimeoutExpired as error:  # the server notices at its next write that we are gone
+            error = serve(session, listener, program, timeout_s)
+            returncode = program.wait(PATIENCE_S)
+        except (TimeoutError, subprocess.TimeoutExpired) as late:
             target.unlink(missing_ok=True)
-            raise StatementCancelled(ACTION, f"it took longer than {timeout_s:.0f} s") from error
-        if done.returncode:
+            raise StatementCancelled(ACTION, f"it took longer than {timeout_s:.0f} s") from late
+        if returncode:
             target.unlink(missing_ok=True)
-            raise _our_error(done.stderr.decode("utf-8", "replace"), settings)
+            said.seek(0)
+            raise _our_error(error, said.read().decode("utf-8", "replace"), settings) from error
         _blank_user_mappings(target)
+
+
+def _relay_conninfo(settings: ConnectionSettings, socket_dir: Path) -> str:
+    return make_conninfo(
+        host=str(socket_dir), port=PORT, user=settings.user, dbname=settings.dbname, gssencmode="disable",
+        passfile=f"{os.devnull}/none",  # about one that is no plain file libpq warns on stderr
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _running(command: list[str], stderr: int) -> Iterator["subprocess.Popen[bytes]"]:
+    """The program, killed at the end where it still runs."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"}
+    program = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, cwd="/"
+    )
+    try:
+        yield program
+    finally:
+        program.kill()
+        program.wait()
 
 
 def _blank_user_mappings(archive: Path) -> None:
@@ -80,30 +108,31 @@ def _blank_user_mappings(archive: Path) -> None:
     pg_dump cannot leave them out. In a custom archive a text stands plainly behind its length: a sign byte and four
     bytes, the lowest first (pg_backup_archiver.c, WriteInt and WriteStr).
     """
-    data = bytearray(archive.read_bytes())
-    at = 0
-    while (at := data.find(USER_MAPPING, at)) >= 0:
-        length = int.from_bytes(data[at - 4 : at], "little")
-        end = min(at + length, len(data)) if at >= 5 and data[at - 5] == 0 else at
-        data[at:end] = b" " * (end - at)
-        at = max(end, at + 1)
-    with archive.open("r+b") as file:
-        file.write(data)
+    with archive.open("r+b") as file, mmap.mmap(file.fileno(), 0) as data:  # an archive can have 100 MB
+        at = 0
+        while (at := data.find(USER_MAPPING, at)) >= 0:
+            length = int.from_bytes(data[at - 4 : at], "little")
+            end = min(at + length, len(data)) if at >= 5 and data[at - 5] == 0 else at
+            data[at:end] = b" " * (end - at)
+            at = max(end, at + 1)
 
 
-def _our_error(text: str, settings: ConnectionSettings) -> MonitoredServerError:
-    text = without_password(text, settings.password)
-    if re.search(r"connection to server .* failed|could not translate host name", text):
-        return unreachable(psycopg.OperationalError(text), settings.address, settings.password)
-    denied = re.search(r"permission denied for (\w+(?: \w+)?) (\S+)", text)
-    if denied:
+def _our_error(error: psycopg.Error | None, said: str, settings: ConnectionSettings) -> MonitoredServerError:
+    """``error``: the session's last; without one pg_dump gave up for a reason of its own."""
+    if error is None:
+        reasons = [line.partition("error: ")[2] for line in said.splitlines() if "error: " in line]
+        said = f"pg_dump says: {reasons[0][:300]}" if reasons else "pg_dump gave no reason"
+        return MonitoredServerError(f"{ACTION} failed; {said}")
+    message = error.diag.message_primary or ""
+    denied = re.search(r"permission denied for (\w+(?: \w+)?) (\S+)", message)
+    if isinstance(error, pg.InsufficientPrivilege) and denied:
         remedy = f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {quoted(settings.user)};"
         return MissingRight(f"read {denied[1]} {denied[2]}, which pg_dump needs", settings.user, remedy)
-    if "statement timeout" in text or "lock timeout" in text:
+    # pg_dump waits for locks by a statement_timeout, and sets none elsewhere
+    is_timeout = isinstance(error, pg.QueryCanceled) and "user request" not in message
+    if is_timeout or isinstance(error, pg.LockNotAvailable):
         return StatementCancelled(ACTION, "a lock on a table was held by others for longer than we wait")
-    errors = [line.partition("error: ")[2] for line in text.splitlines() if "error: " in line]
-    reason = redact_message(errors[0], None)[:300] if errors else "pg_dump ended without a reason"
-    return StatementFailed(ACTION, None, reason)
+    return translate(error, ACTION, settings.address, settings.user, settings.password)
 
 
 def _pattern(name: str) -> str:

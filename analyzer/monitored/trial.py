@@ -16,6 +16,7 @@ TIMEOUT_S = 5  # a person waits
 LEAST_CONNECT_TIMEOUT_S = 2  # libpq's own least
 # What ServerUnreachable's reasons (failures.py) speak of -> the form's field to look at.
 _FIELD_OF_REASON = (
+    ("channel_binding", "requires_channel_binding"),
     ("host name", "host"),
     ("certificate is for another host", "host"),
     ("certificate", "sslrootcert"),

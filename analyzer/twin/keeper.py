@@ -29,7 +29,7 @@ from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.planner_facts import PlannerFacts, State, read_planner_facts, read_state
 from analyzer.monitored.schema_dump import dump_schema
-from analyzer.runtime.client_programs import client_program
+from analyzer.runtime.client_programs import EMBEDDED_VERSION_NUM, client_program
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin.build import Built, build
@@ -41,7 +41,6 @@ from analyzer.twin.twin import Timing, Twin
 logger = logging.getLogger(__name__)
 
 FORMAT = 3  # of what is kept on disk; another number and it is made anew
-TWIN_VERSION_NUM = 180_000
 MOST_SLOTS = 16
 WATCHED = "watched"
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use
@@ -203,7 +202,7 @@ def _current_source(place: _Place, settings: ConnectionSettings, fresh_s: float,
     dump_schema(
         settings,
         unfinished,
-        pg_dump=client_program("pg_dump", max(TWIN_VERSION_NUM, facts.server_version_num)),
+        pg_dump=client_program("pg_dump", max(EMBEDDED_VERSION_NUM, facts.server_version_num)),
         excluded=[(r.schema, r.name) for r in facts.relations if r.kind in ("r", "p") and not r.is_readable],
     )
     place.figures.unlink(missing_ok=True)

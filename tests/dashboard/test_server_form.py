@@ -171,6 +171,28 @@ def test_tls_verified_with_a_certificate_of_ones_own(client, tls_server):  # noq
     assert 'data-wrong-field="host"' in named
 
 
+@pytest.mark.postgres
+def test_channel_binding_that_was_asked_for_stays(client, tls_server):  # noqa: F811
+    server, _, _ = tls_server
+    with server.connect() as superuser:
+        superuser.execute("create extension pg_stat_statements")
+    dsn = server.dsn(sslmode="require", channel_binding="require")
+    wrong = text_of(client.post("/servers/add/", fields(given_by="dsn", dsn=dsn, sample_interval_s=1)))
+    assert 'id="id_requires_channel_binding" checked' in wrong  # taken apart into the fields
+    assert client.post("/servers/add/", fields(given_by="dsn", dsn=dsn)).status_code == 302
+    added = Server.objects.get()
+    assert connection_settings(added).requires_channel_binding
+    page = f"/servers/{added.slug}/edit/"
+    assert 'id="id_requires_channel_binding" checked' in text_of(client.get(page))
+    kept = fields(name="Shop", port=server.cluster.port, dbname="postgres", user="postgres", password="",
+                  sslmode="require", requires_channel_binding="on")  # fmt: skip
+    assert client.post(page, kept).status_code == 302
+    assert Server.objects.get().requires_channel_binding
+    del kept["requires_channel_binding"]
+    assert client.post(page, kept).status_code == 302
+    assert not Server.objects.get().requires_channel_binding
+
+
 # -- what can be wrong --------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,5 @@
 """Why a server cannot be reached: one precise reason each, and never the password."""
 
-import datetime
-import ipaddress
 import logging
 import os
 import socket
@@ -9,14 +7,11 @@ import threading
 import traceback
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from analyzer.errors import ServerUnreachable
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.runtime.processes import RuntimeFailure
+from tests.tls import Authority, give_certificate
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
@@ -162,55 +157,17 @@ class TestOnAServer:
 
 
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """A CA, and a server's certificate for 127.0.0.1 but not for localhost."""
-    place = tmp_path_factory.mktemp("tls")
-    now = datetime.datetime.now(datetime.UTC)
-
-    def make(name, issuer_name, issuer_key, extensions):
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(issuer_name or subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(days=1))
-            .not_valid_after(now + datetime.timedelta(days=2))
-        )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
-        return builder.sign(issuer_key or key, hashes.SHA256()), key
-
-    ca, ca_key = make("Test CA", None, None, [x509.BasicConstraints(ca=True, path_length=None)])
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    server, server_key = make("server", ca.subject, ca_key, [names])
-    other, _ = make("Other CA", None, None, [x509.BasicConstraints(ca=True, path_length=None)])
-
-    def pem(certificate):
-        return certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-    (place / "server.crt").write_text(pem(server))
-    (place / "server.key").write_bytes(
-        server_key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
-    return place, pem(ca), pem(other)
+def certificates():
+    """A CA of the server's certificate, which is for 127.0.0.1 but not for localhost; and another."""
+    return Authority(), Authority("Other CA")
 
 
 @pytest.fixture
 def tls_server(private_postgres, certificates):
-    place, ca, other = certificates
+    ca, other = certificates
     server = private_postgres(15)
-    data_dir = server.cluster.data_dir
-    for name in ("server.crt", "server.key"):
-        (data_dir / name).write_bytes((place / name).read_bytes())
-        (data_dir / name).chmod(0o600)
-        if server.cluster.user:
-            os.chown(data_dir / name, server.cluster.user.uid, server.cluster.user.gid)
-    hba = data_dir / "pg_hba.conf"
+    give_certificate(server, ca.issue())
+    hba = server.cluster.data_dir / "pg_hba.conf"
     hba.write_text(
         "local all all trust\nhostssl all clear 127.0.0.1/32 password\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
     )
@@ -223,7 +180,7 @@ def tls_server(private_postgres, certificates):
         pytest.skip("PostgreSQL 15 here is built without TLS (Debian's has it)")
     with server.connect() as connection:
         connection.execute(f"create role clear login password '{CANARY}'")
-    return server, ca, other
+    return server, ca.pem, other.pem
 
 
 @pytest.mark.postgres

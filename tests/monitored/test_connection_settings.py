@@ -113,3 +113,47 @@ def test_settings_show_no_password():
 def test_certificate_must_be_its_text():
     with pytest.raises(BadInput, match="must be the certificate itself"):
         ConnectionSettings(host="db", user="joe", dbname="shop", sslrootcert="/etc/ssl/ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("sslmode", "becomes"),
+    [("", "verify-ca"), ("require", "verify-ca"), ("verify-ca", "verify-ca"), ("verify-full", "verify-full")],
+)
+def test_file_of_certificates_is_read_where_files_may_be_named(sslmode, becomes, tmp_path):
+    file = tmp_path / "ca.pem"
+    file.write_text("-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n")
+    dsn = f"host=db user=joe dbname=shop sslrootcert={file}" + (f" sslmode={sslmode}" if sslmode else "")
+    settings = ConnectionSettings.from_dsn(dsn, allow_files=True)
+    assert (settings.sslmode, settings.sslrootcert) == (becomes, file.read_text())
+    with pytest.raises(BadInput, match="may not set sslrootcert; give the certificate itself in its own field"):
+        ConnectionSettings.from_dsn(dsn)
+
+
+def test_system_certificates_verify_in_full():
+    settings = ConnectionSettings.from_dsn("postgresql://joe@db/shop?sslrootcert=system", allow_files=True)
+    assert (settings.sslmode, settings.sslrootcert) == ("verify-full", "")
+
+
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        ("sslrootcert=system sslmode=require", "sslrootcert=system goes with sslmode=verify-full, not with require"),
+        ("sslrootcert=/x sslmode=prefer",
+         "sslmode=prefer would not need the certificates of sslrootcert; take sslmode=verify-full"),
+        ("sslrootcert=/no/such.pem",
+         "The certificates in sslrootcert=/no/such.pem cannot be read: No such file or directory"),
+        ("sslrootcert=/tmp", "The certificates in sslrootcert=/tmp cannot be read: Is a directory"),
+        ("sslrootcert=/dev/null", "There is no certificate (PEM text) in sslrootcert=/dev/null"),
+        ("channel_binding=maybe", "channel_binding 'maybe' does not exist; take prefer or require"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_verified_is_said(rest, message):
+    with pytest.raises(BadInput) as caught:
+        ConnectionSettings.from_dsn(f"host=localhost user=joe dbname=shop {rest}", allow_files=True)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("value", "is_required"), [("require", True), ("prefer", False), ("disable", False)])
+def test_channel_binding_is_not_forgotten(value, is_required):
+    settings = ConnectionSettings.from_dsn(f"postgresql://joe@db/shop?sslmode=require&channel_binding={value}")
+    assert settings.requires_channel_binding is is_required

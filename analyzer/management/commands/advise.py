@@ -63,7 +63,7 @@ class Command(BaseCommand):
         if options["statements"] < 1:
             raise BadInput(f"--statements is {options['statements']}; give a number above 0.")
         folder = read_workload_folder(options["workload"]) if options["workload"] else None
-        server = ConnectionSettings.from_dsn(dsn, allow_local=True)
+        server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
         with self.progress() as bar:
             bar.set_description("Reading the schema")
             with connect(server) as connection:

@@ -63,7 +63,7 @@ class Command(BaseCommand):
         if not dsn:
             raise BadInput("Name the database: manage.py predict postgresql://user:password@host/dbname FILE")
         pieces = _pieces(file)
-        server = ConnectionSettings.from_dsn(dsn, allow_local=True)
+        server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
         with self.progress(len(pieces)) as bar:
             bar.set_description("Reading the schema")
             with connect(server) as connection:
