@@ -37,10 +37,11 @@ from analyzer.twin.cluster import open_cluster
 from analyzer.twin.estimate import Estimator, estimate_size
 from analyzer.twin.extensions import ALLOWED, BUILT_IN
 from analyzer.twin.twin import Timing, Twin
+from analyzer.twin.watch import TwinEnded
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 3  # of what is kept on disk; another number and it is made anew
+FORMAT = 4  # of what is kept on disk; another number and it is made anew
 TWIN_VERSION_NUM = 180_000
 MOST_SLOTS = 16
 WATCHED = "watched"
@@ -77,20 +78,22 @@ def lease(
             slot = stack.enter_context(_slot(place))
             source = _own_source(place, slot)
         begun = time.monotonic()
-        cluster, built, build_s = _ready_cluster(place, slot, source)
-        start_s = time.monotonic() - begun - build_s
+        home = _Home(place, slot, source)
+        start_s = time.monotonic() - begun - home.build_s
         try:
-            twin = Twin(cluster, source.facts(), built, search_path=search_path, estimator=estimator)
-            twin.timing = Timing(dumped, build_s, start_s)
+            twin = Twin(
+                home.cluster, source.facts(), home.built, search_path=search_path, estimator=estimator, anew=home.anew
+            )
+            twin.timing = Timing(dumped, home.build_s, start_s)
             _mark(slot / "clean", False)
             try:
                 with contextlib.closing(twin):
                     yield twin
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, TwinEnded) as error:
                 raise RuntimeFailure("The twin's PostgreSQL has ended; the next use builds it anew") from error
-            _mark(slot / "clean", True)
+            _mark(slot / "clean", not twin.is_ended)
         finally:
-            cluster.stop()
+            home.cluster.stop()
 
 
 def remove_unused(var_dir: Path, unused_s: float = UNUSED_S) -> list[Path]:
@@ -224,6 +227,21 @@ def _is_fresh(kept: tuple[State, float], now: State, fresh_s: float) -> bool:
     state, read_at = kept
     age_s = time.time() - read_at
     return state.schema == now.schema and age_s < OLDEST_S and (state.statistics == now.statistics or age_s < fresh_s)
+
+
+class _Home:
+    """A slot's cluster, and the next one where that has ended."""
+
+    def __init__(self, place: _Place, slot: Path, source: _Source) -> None:
+        self._place, self._slot, self._source = place, slot, source
+        self.cluster, self.built, self.build_s = _ready_cluster(place, slot, source)
+
+    def anew(self) -> tuple[PostgresCluster, Built]:
+        self.cluster.stop(timeout_s=5)
+        _mark(self._slot / "clean", False)
+        self.cluster, self.built, _ = _ready_cluster(self._place, self._slot, self._source)
+        _mark(self._slot / "clean", False)
+        return self.cluster, self.built
 
 
 def _ready_cluster(place: _Place, slot: Path, source: _Source) -> tuple[PostgresCluster, Built, float]:

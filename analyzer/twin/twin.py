@@ -1,8 +1,8 @@
 """The planner twin as the advisor's planner: plans with any set of hypothetical indexes, without the server."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition
@@ -11,6 +11,7 @@ from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.facts import TableFacts
 from analyzer.monitored.planner_facts import PlannerFacts
 from analyzer.runtime.postgres import PostgresCluster
+from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin.build import Built
 from analyzer.twin.catalog import TwinCatalog
 from analyzer.twin.cluster import connect_role, connect_superuser
@@ -22,6 +23,7 @@ from analyzer.twin.restore import Missing
 from analyzer.twin.session import PlanningSession
 from analyzer.twin.skip_scan import first_column, first_columns, skip_scanned
 from analyzer.twin.statistics import StatisticsReader
+from analyzer.twin.watch import TwinEnded, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,17 @@ class Timing:
 # what a statement can be planned without, so never the reason why it was not
 BESIDE_THE_POINT = ("statistics data", "extended statistics", "default")
 CacheKey = tuple[str, str, tuple[str | None, ...] | None, frozenset[int], frozenset[int], bool]
+# judgement: a few statements that take the twin with them are bad luck, more are meant
+MOST_TIMES_ANEW = 3
+Answer = TypeVar("Answer")
 
 
 class Twin:
-    """Implements ``analyzer.advice.planner.Planner``. For one thread; valid while its lease lasts."""
+    """Implements ``analyzer.advice.planner.Planner``. For one thread; valid while its lease lasts.
+
+    A statement may take the twin's PostgreSQL with it; it is then refused, and the next one finds a twin made anew,
+    with the same hypothetical indexes. ``anew`` makes the cluster.
+    """
 
     def __init__(
         self,
@@ -53,24 +62,69 @@ class Twin:
         *,
         search_path: Sequence[str] | None = None,
         estimator: Estimator = estimate_size,
+        anew: Callable[[], tuple[PostgresCluster, Built]] | None = None,
     ) -> None:
         self.facts, self.built = facts, built
         self.timing = Timing()
+        self.is_ended = False
+        self._anew, self._times_anew = anew, 0
+        self._estimator = estimator
+        self._connect(cluster)
+        try:
+            self._planning = PlanningSession(cluster, self._watch, facts, search_path)
+            self._statistics = StatisticsReader(self._role)
+            self._look_around(cluster)
+        except BaseException:
+            self._watch.close()
+            raise
+        self._plans: dict[CacheKey, Planned | Refused] = {}
+
+    def _connect(self, cluster: PostgresCluster) -> None:
+        self._watch = Watch(cluster)
         self._superuser = connect_superuser(cluster)
-        self._role = connect_role(cluster)
-        self._planning = PlanningSession(cluster, facts, search_path)
-        self._statistics = StatisticsReader(self._role)
-        self._catalog = TwinCatalog(self._superuser, facts)
+        self._role = connect_role(cluster, self._watch)
+
+    def _look_around(self, cluster: PostgresCluster) -> None:
+        """What is in the cluster, after its sessions are there."""
+        self._catalog = TwinCatalog(self._superuser, self.facts)
         self._hypothetical = Hypotheticals(
             self._superuser, self._role, DataFiles(cluster.data_dir, cluster.user), self._catalog,
-            self._statistics, self._planning, estimator,
+            self._statistics, self._planning, self._estimator,
         )  # fmt: skip
         self._hypothetical.drop_all()
         self._relevance = Relevance(self._superuser, self._catalog)
-        may_skip = facts.server_version_num >= SKIP_SCAN_VERSION_NUM
+        may_skip = self.facts.server_version_num >= SKIP_SCAN_VERSION_NUM
         self._first_columns = None if may_skip else first_columns(self._superuser)
         self._tables: dict[str, frozenset[int] | None] = {}
-        self._plans: dict[CacheKey, Planned | Refused] = {}
+
+    def _need_living(self) -> None:
+        """Make it anew where it has ended. Raises RuntimeFailure where that was done too often."""
+        if not self.is_ended:
+            return
+        if self._anew is None or self._times_anew >= MOST_TIMES_ANEW:
+            raise RuntimeFailure(
+                f"The twin's PostgreSQL has ended {self._times_anew + 1} times over what it was to plan; it is given up"
+            )
+        self._times_anew += 1
+        self._disconnect()
+        cluster, self.built = self._anew()
+        self._connect(cluster)
+        self._planning.move(cluster, self._watch)
+        self._statistics.connection = self._role
+        ended = self._hypothetical
+        self._look_around(cluster)
+        self.is_ended = False
+        self._hypothetical.make_again(ended)
+        self._note_first_columns(self._hypothetical.made)
+
+    def _asked(self, ask: Callable[[], Answer]) -> Answer | Refused:
+        """The answer, or why the twin has ended over it."""
+        self._need_living()
+        try:
+            return ask()
+        except TwinEnded as ended:
+            self.is_ended = True
+            return Refused(ended.reason)
 
     # -- what the advisor asks ----------------------------------------------------------------------------
 
@@ -79,13 +133,17 @@ class Twin:
         return self._planning.plans_made
 
     def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
-        answers = self._hypothetical.hypothesize(definitions)
-        if self._first_columns is not None:
-            for answer in answers:
-                if isinstance(answer, HypotheticalIndex) and (first := first_column(answer.definition)):
-                    names = self._hypothetical.made[answer.id].names
-                    self._first_columns.update(dict.fromkeys(names, first[0]))
+        while isinstance(answers := self._asked(lambda: self._hypothetical.hypothesize(definitions)), Refused):
+            pass  # the definition that did it is known now, and refused by itself
+        self._note_first_columns([answer.id for answer in answers if isinstance(answer, HypotheticalIndex)])
         return answers
+
+    def _note_first_columns(self, ids: Iterable[int]) -> None:
+        if self._first_columns is None:
+            return
+        for made in (self._hypothetical.made[id] for id in ids):
+            if first := first_column(made.index.definition):
+                self._first_columns.update(dict.fromkeys(made.names, first[0]))
 
     def plan(
         self,
@@ -95,11 +153,12 @@ class Twin:
         *,
         cached: bool = False,
     ) -> Planned | Refused:
+        self._need_living()
         shown, hidden = self._relevant(query, indexes, without)
         key = (query.key, query.sql, query.values, shown, hidden, cached)
         found = self._plans.get(key)
         if found is None:
-            found = self._plans[key] = self._plan(query, shown, hidden, cached)
+            found = self._plans[key] = self._asked(lambda: self._plan(query, shown, hidden, cached))
         return found
 
     def explain(
@@ -111,8 +170,9 @@ class Twin:
         settings: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any] | Refused:
         """``settings``: of the planner, in the place of the server's."""
+        self._need_living()
         shown, hidden = self._relevant(query, indexes, without)
-        answer = self._explain(query, shown, hidden, verbose=True, settings=settings)
+        answer = self._asked(lambda: self._explain(query, shown, hidden, verbose=True, settings=settings))
         if isinstance(answer, Refused):
             return answer
         names = {twin: ours for id in shown for twin, ours in self._hypothetical.made[id].names.items()}
@@ -128,16 +188,18 @@ class Twin:
 
     def use_role(self, role: str | None) -> None:
         """Plan with the settings that ALTER ROLE ... SET gives that role on the server; None: the login's own."""
+        self._need_living()
         self._planning.use_role(role)
         self._plans.clear()
 
     def parameter_types(self, sql: str) -> list[str] | Refused:
         """PostgreSQL's names of the types of ``$1``, ``$2``, ..."""
-        return self._planning.parameter_types(sql)
+        return self._asked(lambda: self._planning.parameter_types(sql))
 
     def column_statistics(self, schema: str, table: str) -> Mapping[str, ColumnStatistics]:
         """Rows of pg_stats by column, values as text; empty where never analysed. They hold sample values."""
-        return self._statistics.columns(schema, table)
+        found = self._asked(lambda: self._statistics.columns(schema, table))
+        return {} if isinstance(found, Refused) else found
 
     def tell_expression_statistics(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
         """Where ANALYZE has found some (for an index that exists): used instead of what the column's values tell."""
@@ -146,11 +208,16 @@ class Twin:
     def close(self) -> None:
         """Hypothetical indexes go; the cluster is the keeper's to stop."""
         try:
-            self._planning.close()
-            self._hypothetical.drop_all()
+            if not self.is_ended:
+                self._planning.close()
+                self._hypothetical.drop_all()
         finally:
-            self._role.close()
-            self._superuser.close()
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        self._watch.close()
+        for connection in (self._planning.connection, self._role, self._superuser):
+            connection.close()
 
     # -- how ----------------------------------------------------------------------------------------------
 
@@ -193,9 +260,7 @@ class Twin:
             answer = self._ask(query, shown, hidden, cached=cached, verbose=verbose, settings=settings)
             if isinstance(answer, Refused) or not self._first_columns:
                 return answer
-            skipped = {
-                id for name in skip_scanned(answer["Plan"], self._first_columns) for id in self._ids(name, None)
-            }
+            skipped = {id for name in skip_scanned(answer["Plan"], self._first_columns) for id in self._ids(name, None)}
             if skipped <= hidden:
                 return answer
             shown, hidden = shown - skipped, hidden | (skipped - shown)
