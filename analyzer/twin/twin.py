@@ -1,5 +1,6 @@
 """The planner twin as the advisor's planner: plans with any set of hypothetical indexes, without the server."""
 
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,12 +19,13 @@ from analyzer.twin.cluster import connect_role, connect_superuser
 from analyzer.twin.estimate import Estimator, estimate_size
 from analyzer.twin.files import DataFiles
 from analyzer.twin.hypothetical import Hypotheticals
+from analyzer.twin.plan_object import cost_under_limit, index_names, renamed
 from analyzer.twin.relevance import Relevance
 from analyzer.twin.restore import Missing
 from analyzer.twin.session import PlanningSession
 from analyzer.twin.skip_scan import first_column, first_columns, skip_scanned
 from analyzer.twin.statistics import StatisticsReader
-from analyzer.twin.watch import TwinEnded, Watch
+from analyzer.twin.watch import Budget, TwinEnded, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ class Twin:
             raise
         self._plans: dict[CacheKey, Planned | Refused] = {}
 
+    def limit_time(self, limit_s: float) -> None:
+        """From now on all together; RuntimeFailure once it has passed, beside the limit of each single plan."""
+        self._watch.budget = Budget(limit_s, time.monotonic() + limit_s)
+
     def _connect(self, cluster: PostgresCluster) -> None:
         self._watch = Watch(cluster)
         self._superuser = connect_superuser(cluster)
@@ -106,9 +112,13 @@ class Twin:
                 f"The twin's PostgreSQL has ended {self._times_anew + 1} times over what it was to plan; it is given up"
             )
         self._times_anew += 1
+        budget = self._watch.budget
+        if budget is not None:
+            budget.need()
         self._disconnect()
         cluster, self.built = self._anew()
         self._connect(cluster)
+        self._watch.budget = budget
         self._planning.move(cluster, self._watch)
         self._statistics.connection = self._role
         ended = self._hypothetical
@@ -176,7 +186,7 @@ class Twin:
         if isinstance(answer, Refused):
             return answer
         names = {twin: ours for id in shown for twin, ours in self._hypothetical.made[id].names.items()}
-        plan: Mapping[str, Any] = _renamed(answer, names)
+        plan: Mapping[str, Any] = renamed(answer, names)
         return plan
 
     # -- what else there is to know -----------------------------------------------------------------------
@@ -207,9 +217,11 @@ class Twin:
 
     def close(self) -> None:
         """Hypothetical indexes go; the cluster is the keeper's to stop."""
+        self._watch.budget = None
         try:
             if not self.is_ended:
                 self._planning.close()
+                self._role.rollback()
                 self._hypothetical.drop_all()
         finally:
             self._disconnect()
@@ -243,7 +255,7 @@ class Twin:
         if isinstance(answer, Refused):
             return answer
         top = answer["Plan"]
-        used = frozenset(id for name, schema in _index_names(top, None) for id in self._ids(name, schema))
+        used = frozenset(id for name, schema in index_names(top, None) for id in self._ids(name, schema))
         return Planned(cost_under_limit(top, query), used, top["Plan Rows"])
 
     def _explain(
@@ -303,42 +315,3 @@ class Twin:
                     server_oid = self._catalog.by_oid[oid].server_oid
                     if server_oid is not None:
                         yield server_oid
-
-
-def cost_under_limit(top: Mapping[str, Any], query: Query) -> float:
-    """The plan's cost, with the share of its input that a LIMIT really reads.
-
-    A scan in the order asked for looks cheap under LIMIT, because the planner expects matches early on. With few rows
-    to choose from it reads far, and calls that return fewer rows than the limit read to the end.
-    """
-    cost = float(top["Total Cost"])
-    if top["Node Type"] != "Limit" or not top.get("Plans"):
-        return cost
-    limit, source = max(1.0, float(top["Plan Rows"])), top["Plans"][0]
-    start, end = float(source["Startup Cost"]), float(source["Total Cost"])
-    if query.rows_before_limit is not None:
-        return start + (end - start) * min(1.0, limit / max(1.0, query.rows_before_limit))
-    if query.rows_per_call is not None:
-        return cost + (1 - min(1.0, query.rows_per_call / limit)) * max(0.0, end - cost)
-    return cost
-
-
-def _index_names(node: Mapping[str, Any], schema: str | None) -> Iterator[tuple[str, str | None]]:
-    """Each with its schema where that is shown; a bitmap index scan's is that of the heap scan above it."""
-    schema = node.get("Schema", schema)
-    if (name := node.get("Index Name")) is not None:
-        yield name, schema
-    for conflict in node.get("Conflict Arbiter Indexes", ()):
-        yield conflict, schema
-    for child in node.get("Plans", ()):
-        yield from _index_names(child, schema)
-
-
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: names.get(part, part) if key == "Index Name" else _renamed(part, names) for key, part in value.items()
-        }
-    if isinstance(value, list):
-        return [_renamed(part, names) for part in value]
-    return value

@@ -14,12 +14,14 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
 import psycopg
 
 from analyzer.runtime.postgres import PostgresCluster
+from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin import limits
 
 logger = logging.getLogger(__name__)
@@ -35,11 +37,24 @@ class TwinEnded(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Seconds for all that is asked of a twin, and until when (monotonic) that is."""
+
+    limit_s: float
+    until_s: float
+
+    def need(self) -> None:
+        if time.monotonic() > self.until_s:
+            raise RuntimeFailure(f"It took longer than {self.limit_s:.0f} s and was stopped; ask for less at a time")
+
+
 class Watch:
     """Over the sessions of one twin, of which one is busy at a time (a twin is for one thread)."""
 
     def __init__(self, cluster: PostgresCluster) -> None:
         self.sent: signal.Signals | None = None  # to the session that was busy last
+        self.budget: Budget | None = None
         self._cluster = cluster
         self._lock = threading.Lock()
         self._busy: tuple[int, float] | None = None  # process id, time (monotonic) at which it should be done
@@ -50,6 +65,8 @@ class Watch:
     @contextlib.contextmanager
     def over(self, pid: int) -> Iterator[None]:
         """Meanwhile the session with that process id is ended when it outlives the timeout."""
+        if self.budget is not None:
+            self.budget.need()
         with self._lock:
             self.sent = None
             self._busy = (pid, time.monotonic() + limits.TIMEOUT_MS / 1000)
