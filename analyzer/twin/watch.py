@@ -124,8 +124,17 @@ class WatchedConnection(psycopg.Connection[Any]):
             return super().wait(*args, **options)
         try:
             with self.watch.over(self.info.backend_pid):
-                return super().wait(*args, **options)
+                answer = super().wait(*args, **options)
         except psycopg.Error as error:
-            if self.closed or self.broken:
+            if self._is_doomed(self.watch):
                 raise TwinEnded(self.watch.why_lost()) from error
             raise
+        if self._is_doomed(self.watch):
+            raise TwinEnded(self.watch.why_lost())
+        return answer
+
+    def _is_doomed(self, watch: Watch) -> bool:
+        """Lost, or about to be: it may answer in the moment in which the signal is on its way."""
+        if watch.sent is not None:
+            self.close()
+        return self.closed or self.broken

@@ -12,7 +12,7 @@ from analyzer.advice.planner import Query, Refused
 from analyzer.monitored.catalog import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.plans.size import node_count
-from analyzer.runtime.processes import RuntimeFailure, is_alive
+from analyzer.runtime.processes import RuntimeFailure, wait_until_gone
 from analyzer.twin import Twin, lease, limits
 from analyzer.twin import twin as twin_module
 from tests.twin.conftest import settings_of
@@ -73,14 +73,16 @@ def test_functions_that_do_not_end_are_ended_whatever_the_server(scratch_databas
     with lease(settings_of(database.superuser_dsn), var_dir) as twin:
         planned = twin.plan(query(LOOKUP))
         assert not isinstance(planned, Refused)
-        for function, reason in (
-            ("spins", f"{LATE}."),
-            ("swallows", f"{LATE} and was ended."),
-            ("eats", HUNGRY),
-            ("fills", HUNGRY),
-            ("recurses", "Stack depth limit exceeded."),
+        for function, reasons in (
+            ("spins", {f"{LATE}."}),
+            ("swallows", {f"{LATE} and was ended."}),
+            ("eats", {HUNGRY, f"{LATE}.", f"{LATE} and was ended."}),  # on a busy machine the time comes first
+            ("fills", {HUNGRY, f"{LATE}.", f"{LATE} and was ended."}),
+            ("recurses", {"Stack depth limit exceeded."}),
         ):
-            assert twin.plan(query(f"select * from t where a = {function}(1)")) == Refused(reason), function
+            refused = twin.plan(query(f"select * from t where a = {function}(1)"))
+            assert isinstance(refused, Refused), function
+            assert refused.reason in reasons, function
             assert twin.plan(query(LOOKUP, key=function)) == planned
         assert not twin.is_ended
         assert twin._times_anew == 0
@@ -95,7 +97,7 @@ def test_arithmetic_that_hears_nothing_is_killed_and_the_twin_made_anew(hostile,
         for times in (1, 2):
             killed = twin._planning.connection.info.backend_pid
             assert twin.plan(query(DEAF_SQL, key=str(times))) == Refused(f"{LATE} and was ended.")
-            assert not is_alive(killed)
+            assert wait_until_gone([killed], timeout_s=30)
             assert twin.plan(query(LOOKUP, key=str(times)), [made[1].id]) == with_index
             assert twin._times_anew == times
         assert twin.hypothesize([made[0].definition]) == [made[0]]
