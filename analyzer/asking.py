@@ -4,7 +4,8 @@
     query_answer        a statement that does not run yet
     index_plans         one statement without and with one index, whether it is there or not
 
-The server is asked whether the twin is still like it; where it is down, what was read last answers.
+The server is asked whether the twin is still like it; where it is down, what was read last answers. ``person``: who
+asks, who holds one twin of a process at a time, so that nobody keeps others waiting with many questions at once.
 """
 
 import threading
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 
@@ -32,14 +33,21 @@ from analyzer.predicting import NotPredicted, Prediction, predict
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.preparable import preparable_sql
 from analyzer.store.servers import connection_settings
-from analyzer.twin import Twin, lease
+from analyzer.twin import Twin, lease, limits
 from analyzer.whatif import TriedIndex, WhatIf, explained_change, statements_reading, what_if
 
 MOST_STATEMENTS = 1_000  # the dearest of the recorded ones, as many as the advisor takes
 LIMIT_S = 20.0  # judgement: nobody waits longer for a page; gunicorn's own limit is 60 s
 MOST_AT_ONCE = 2  # a process: each holds a PostgreSQL of its own
 WAIT_S = 5.0
-_free = threading.BoundedSemaphore(MOST_AT_ONCE)
+# The last plan may begin just before the limit; where the twin ended over it, it is not made anew after it.
+LONGEST_S = LIMIT_S + limits.TIMEOUT_MS / 1000 + limits.KILL_AFTER_S
+_turns = threading.Condition()
+_asking: list[object] = []  # who holds a twin
+
+
+class Busy(RuntimeFailure):
+    """Nothing was asked: others, or other questions of the same person, are being answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,12 @@ class IndexPlans:
 
 
 def what_if_answer(
-    server: Server, recorded: Sequence[WorkloadStatement], facts: SchemaFacts, typed: Typed, now: datetime
+    server: Server,
+    recorded: Sequence[WorkloadStatement],
+    facts: SchemaFacts,
+    typed: Typed,
+    now: datetime,
+    person: object = None,
 ) -> WhatIfAnswer:
     """Raises BadInput (an index that cannot be created), MonitoredServerError or RuntimeFailure."""
     begun = time.monotonic()
@@ -91,7 +104,7 @@ def what_if_answer(
     dearest = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
     tables = [*(w.definition.table for w in typed.adds), *(e.table for e in typed.hides)]
     looked_at = statements_reading(dearest, tables, facts)
-    with _twin(server) as twin:
+    with _twin(server, person) as twin:
         queries, not_planned = plannable_queries(twin, looked_at, facts, now)
         definitions, hidden = [w.definition for w in typed.adds], {e.index.oid for e in typed.hides}
         found = what_if(twin, queries, definitions, hidden, facts)
@@ -99,16 +112,21 @@ def what_if_answer(
     return WhatIfAnswer(found, _ddl(typed, facts), texts, not_planned, len(dearest), took_s=time.monotonic() - begun)
 
 
-def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime) -> QueryAnswer:
+def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime, person: object = None) -> QueryAnswer:
     """Raises BadInput (no statistics), MonitoredServerError or RuntimeFailure."""
     begun = time.monotonic()
     need_statistics(facts)
-    with _twin(server) as twin:
+    with _twin(server, person) as twin:
         return QueryAnswer(predict(twin, facts, sql, now=now), time.monotonic() - begun)
 
 
 def index_plans(
-    server: Server, recorded: WorkloadStatement, definition: IndexDefinition, facts: SchemaFacts, now: datetime
+    server: Server,
+    recorded: WorkloadStatement,
+    definition: IndexDefinition,
+    facts: SchemaFacts,
+    now: datetime,
+    person: object = None,
 ) -> IndexPlans:
     """Planned with the values that the advisor takes. An index that is there is hidden instead of tried.
 
@@ -117,7 +135,7 @@ def index_plans(
     begun = time.monotonic()
     need_statistics(facts)
     existing = built_index(definition)
-    with _twin(server) as twin:
+    with _twin(server, person) as twin:
         queries, refused = plannable_queries(twin, [recorded], facts, now)
         if not queries:
             raise BadInput(refused[recorded.fingerprint])
@@ -158,28 +176,30 @@ def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:
 
 
 @contextmanager
-def _twin(server: Server) -> Iterator[Twin]:
-    if not _free.acquire(timeout=WAIT_S):
-        raise RuntimeFailure("Other questions are being answered; ask again in a moment")
+def _twin(server: Server, person: object) -> Iterator[Twin]:
+    with _turn(person), ExitStack() as stack:
+        where = connection_settings(server)
+        try:
+            twin = stack.enter_context(lease(where, settings.VAR_DIR, is_watched=True))
+        except MonitoredServerError:
+            twin = stack.enter_context(lease(where, settings.VAR_DIR, is_watched=True, use_server=False))
+        twin.limit_time(LIMIT_S)
+        yield twin
+
+
+@contextmanager
+def _turn(person: object) -> Iterator[None]:
+    """Raises Busy where none comes in time. Nobody known (None) is a person of their own each time."""
+    me = object() if person is None else person
+    with _turns:
+        if not _turns.wait_for(lambda: me not in _asking and len(_asking) < MOST_AT_ONCE, timeout=WAIT_S):
+            if me in _asking:
+                raise Busy("Your last question is still being answered; ask again in a moment")
+            raise Busy("Other questions are being answered; ask again in a moment")
+        _asking.append(me)
     try:
-        with ExitStack() as stack:
-            where = connection_settings(server)
-            try:
-                twin = stack.enter_context(lease(where, settings.VAR_DIR, is_watched=True))
-            except MonitoredServerError:
-                twin = stack.enter_context(lease(where, settings.VAR_DIR, is_watched=True, use_server=False))
-            yield cast(Twin, _TimeLimited(twin))
+        yield
     finally:
-        _free.release()
-
-
-class _TimeLimited:
-    """A twin that is not asked any more after ``LIMIT_S``; one plan by itself has a limit of its own."""
-
-    def __init__(self, twin: Twin) -> None:
-        self._twin, self._until = twin, time.monotonic() + LIMIT_S
-
-    def __getattr__(self, name: str) -> Any:
-        if time.monotonic() > self._until:
-            raise RuntimeFailure(f"It took longer than {LIMIT_S:.0f} s and was stopped; ask for less at a time")
-        return getattr(self._twin, name)
+        with _turns:
+            _asking.remove(me)
+            _turns.notify_all()

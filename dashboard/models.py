@@ -28,6 +28,20 @@ class LoginAttempt(models.Model):
         ]
 
 
+class TwinQuestion(models.Model):
+    """What a person asked of a planner twin, kept a day for the rate limit. Neither the text nor the answer."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="twin_questions")
+    at = models.DateTimeField(auto_now_add=True)
+    took_s = models.FloatField()  # the longest it may take, until it is known
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["user", "at"], name="ix_twinquestion_user_at"),
+            models.Index(fields=["at"], name="ix_twinquestion_at"),
+        ]
+
+
 class Invitation(models.Model):
     """A one-time link that makes an account; only the token's hash is kept."""
 

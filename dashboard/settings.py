@@ -68,6 +68,8 @@ CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("PGLOUPE_TRUSTED_ORIGINS", "")
 DATABASE_URL = _with_password(secret("DATABASE_URL"), secret("DATABASE_PASSWORD"))
 REDIS_URL = _with_password(secret("REDIS_URL"), secret("REDIS_PASSWORD"))
 DATABASES = {"default": _database(DATABASE_URL or "postgresql://postgres@/pgloupe?host=/nonexistent")}
+# Of what is typed, files aside: 100 kB of SQL can become nine times as long on its way
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [

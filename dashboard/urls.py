@@ -24,6 +24,8 @@ from dashboard.views import (
     what_if,
 )
 
+handler400 = "dashboard.views.errors.bad_request"
+
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("_findings/", overview.findings_now, name="overview_findings"),

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pglast import parser
-
 from analyzer.advice import rollout_psql as psql
 from analyzer.advice.code.change import Change, dollar_quoted
 from analyzer.advice.ddl import comment, qualified, quote_literal
 from analyzer.advice.rollout_steps import Step, steps_back, steps_forward
+from analyzer.statements.tokens import scan
 
 # judgement: the index itself, and the sorted runs that a build writes to temporary files, about as much again
 DISK_FACTOR = 2
@@ -155,7 +154,7 @@ def _whole(step: Step) -> str:
 
 def colons_apart(sql: str) -> str:
     """A space after each colon that stands alone outside quotes: psql takes ``[1:x]`` for its variable x."""
-    cuts = [token.start + 1 for token in parser.scan(sql) if token.name == "ASCII_58"]
+    cuts = [token.start + 1 for token in scan(sql) if token.name == "ASCII_58"]
     for cut in reversed(cuts):
         sql = f"{sql[:cut]} {sql[cut:]}"
     return sql

@@ -12,7 +12,6 @@ import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import pglast
 from pglast import ast, enums, parser
 
 from analyzer.advice.code.existing import definition_from
@@ -20,6 +19,7 @@ from analyzer.advice.ddl import IndexDefinition, qualified
 from analyzer.advice.workload_folder import syntax_error
 from analyzer.errors import BadInput
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.statements.tokens import scan
 from analyzer.statements.tree import Node, Unparsable, column_names, fresh_parse, name_parts, parse
 
 MOST_ENTRIES = 20  # judgement: more is a migration pasted by mistake
@@ -118,7 +118,7 @@ def _entries(text: str) -> Iterator[str]:
 def _pieces(text: str) -> list[str]:
     """Without comments, so that what is left begins with a word."""
     try:
-        tokens = list(pglast.scan(text))
+        tokens = scan(text)
     except parser.ParseError as error:
         raise BadInput(f"The text is not valid SQL: {error.args[0]}.") from error
     except (parser.Error, UnicodeEncodeError) as error:

@@ -74,11 +74,14 @@ class PostgresCluster:
         port: int | None = None,
         log_file: Path | None = None,
         die_with_us: bool = True,
+        address_space_bytes: int | None = None,
+        cpu_s: int | None = None,
     ) -> None:
         """``settings`` are written to the cluster's configuration at each start.
 
         ``port``: wanted TCP port (another is taken when it is in use). ``log_file``: default beside the data
         directory. ``die_with_us``: the server shuts down when this process is killed (see processes.spawn).
+        ``address_space_bytes``, ``cpu_s``: most that each of its processes may take; without, what ours may.
         """
         self.user = system_user.user_for(data_dir)
         self.data_dir = data_dir.absolute()
@@ -94,6 +97,7 @@ class PostgresCluster:
         self.socket_dir = self.data_dir
         self._port_wanted = port
         self._die_with_us = die_with_us
+        self._address_space_bytes, self._cpu_s = address_space_bytes, cpu_s
         self._child: subprocess.Popen[bytes] | None = None
         self._own_socket_dir: Path | None = None
 
@@ -173,7 +177,7 @@ class PostgresCluster:
         self._write_configuration()
         self._open_log()
         self._child = spawn(
-            [str(self.bin_dir / "postgres"), "-D", str(self.data_dir)],
+            self._limited([str(self.bin_dir / "postgres"), "-D", str(self.data_dir)]),
             log_file=self.log_file,
             user=self.user,
             env=server_environment(self.data_dir),
@@ -231,6 +235,18 @@ class PostgresCluster:
     @property
     def _user_name(self) -> str:
         return self.user.name if self.user else "(self)"
+
+    def _limited(self, command: list[str]) -> list[str]:
+        """By way of a shell: limits that a process has from its start need no rights over it."""
+        limits = []
+        if self._address_space_bytes is not None:
+            limits.append(f"ulimit -v {self._address_space_bytes // 1024}")  # kilobytes
+        if self._cpu_s is not None:
+            limits.append(f"ulimit -t {self._cpu_s}")
+        if not limits:
+            return command
+        # no core files: they would hold what the server read. Not every system knows every limit (macOS: -v)
+        return ["/bin/sh", "-c", "; ".join([*limits, "ulimit -c 0", 'exec "$0" "$@"']), *command]
 
     def _give(self, path: Path) -> None:
         if self.user is not None:

@@ -2,10 +2,11 @@
 
 from functools import lru_cache
 
-import pglast
 import sqlparse
 from pglast import parser
 from sqlparse.exceptions import SQLParseError
+
+from analyzer.statements.tokens import scan
 
 # sqlparse's grouping is superlinear: longer texts are cut before.
 MAX_FORMATTED_CHARACTERS = 20_000
@@ -39,7 +40,7 @@ def one_line(sql: str, width: int = 120) -> str:
 def _with_short_target_list(text: str) -> str:
     """``SELECT … FROM``: what stands between a leading SELECT and its FROM is left out, unless it is short."""
     try:
-        tokens = list(pglast.scan(text))
+        tokens = scan(text)
     except (parser.ParseError, parser.Error, UnicodeEncodeError):
         return text
     if not tokens or tokens[0].name != "SELECT":

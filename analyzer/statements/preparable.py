@@ -8,12 +8,12 @@ its literal. detection.md (c), tried there on 13 to 18.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import pglast
 from pglast import ast, enums, parser
 from pglast.stream import RawStream
 
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import LIST_MARK
+from analyzer.statements.tokens import scan
 from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, operator_name, walk, without_casts
 
 
@@ -71,7 +71,10 @@ def preparable_sql(sql: str | None, *, list_length: int = 5, limit: int | None =
 
 
 def _tokens(sql: str) -> list[parser.Token]:
-    return list(pglast.scan(sql))
+    try:
+        return scan(sql)
+    except parser.ParseError as error:  # what is parsed can be scanned, unless it takes too long
+        raise _CannotRewrite(f"The text cannot be cut into its words: {error.args[0]}.") from error
 
 
 def _number(sql: str, token: parser.Token) -> int:

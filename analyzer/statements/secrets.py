@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pglast
 from pglast import ast, parser
 
+from analyzer.statements.tokens import scan
 from analyzer.statements.tree import MAX_SQL_BYTES, Unparsable, parse
 
 STRING_TOKENS = frozenset({"SCONST", "USCONST", "BCONST", "XCONST"})
@@ -75,7 +76,7 @@ def comment_tags(sql: str | None) -> dict[str, str]:
 
 def _tokens(sql: str) -> list[parser.Token] | None:
     try:
-        return list(pglast.scan(sql))
+        return scan(sql)
     except (parser.ParseError, parser.Error, UnicodeEncodeError):
         return None
 
@@ -96,7 +97,7 @@ def _readable_head(sql: str) -> str | None:
     if "\\" in sql:
         return None
     try:
-        list(pglast.scan(sql))
+        scan(sql)
     except parser.ParseError as error:
         at = getattr(error, "location", None)
         at = at if isinstance(at, int) else (error.args[1] if len(error.args) > 1 else None)

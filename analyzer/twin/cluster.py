@@ -5,7 +5,6 @@ the superuser: its owner could otherwise give settings to the superuser's sessio
 """
 
 import contextlib
-import logging
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -20,8 +19,8 @@ from analyzer.runtime import system_user
 from analyzer.runtime.initdb import initialise, run_program
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
-
-logger = logging.getLogger(__name__)
+from analyzer.twin import limits
+from analyzer.twin.watch import Watch, WatchedConnection
 
 DATABASE, ROLE, SCHEMA = "twin", "pgloupe_twin", "pgloupe_twin"
 SETTINGS: dict[str, str | int] = {
@@ -51,19 +50,24 @@ SETTINGS: dict[str, str | int] = {
 }
 # superuser's sessions: nothing found by an unqualified name comes from the restored database
 SAFE_OPTIONS = "-c search_path=pg_catalog -c event_triggers=off -c row_security=off -c statement_timeout=0"
-# judgement: planning takes a few MB; a hostile function that is evaluated while planning gets no more than that
-MEMORY_LIMIT_BYTES = 4 * 1024**3
 # builtin and C sort orders need nothing of the machine; those of libc have to exist there
 FALLBACK_LOCALES = ("C.UTF-8", "C")
 
 
 def open_cluster(directory: Path, template: Path) -> PostgresCluster:
     """A started cluster in ``directory/data``; made from the template's when there is none yet."""
-    cluster = PostgresCluster(directory / "data", settings=SETTINGS, log_file=directory / "postgresql.log")
+    cluster = PostgresCluster(
+        directory / "data",
+        settings=SETTINGS,
+        log_file=directory / "postgresql.log",
+        address_space_bytes=limits.MEMORY_LIMIT_BYTES,
+        cpu_s=limits.CPU_LIMIT_S,
+    )
+    if cluster.is_running:  # of a holder that died: it may have started without these limits
+        cluster.stop()
     if not (cluster.data_dir / "PG_VERSION").exists():
         _copy(_template(template), cluster)
     cluster.start()
-    _limit_memory(cluster)
     return cluster
 
 
@@ -92,21 +96,6 @@ def _copy(template: PostgresCluster, cluster: PostgresCluster) -> None:
     cluster.user = system_user.user_for(cluster.data_dir)
 
 
-def _limit_memory(cluster: PostgresCluster) -> None:
-    """Of each of its processes; where the system has prlimit (Linux)."""
-    program = shutil.which("prlimit")
-    if program is None or (pid := cluster.pid) is None:
-        return
-    user = cluster.user
-    done = subprocess.run(  # as the server's user: in containers root may not do it for others
-        [program, f"--pid={pid}", f"--as={MEMORY_LIMIT_BYTES}"],
-        check=False, capture_output=True, cwd="/", timeout=30,
-        user=user.uid if user else None, group=user.gid if user else None, extra_groups=[] if user else None,
-    )  # fmt: skip
-    if done.returncode:
-        logger.warning("The twin's memory is not limited: %s", done.stderr.decode("utf-8", "replace").strip()[:200])
-
-
 @contextlib.contextmanager
 def superuser(cluster: PostgresCluster, dbname: str = DATABASE) -> Iterator["psycopg.Connection[Any]"]:
     with connect_superuser(cluster, dbname) as connection:
@@ -120,11 +109,14 @@ def connect_superuser(cluster: PostgresCluster, dbname: str = DATABASE) -> "psyc
     )
 
 
-def connect_role(cluster: PostgresCluster) -> "psycopg.Connection[Any]":
-    """For everything that came from elsewhere."""
-    return psycopg.connect(
-        cluster.dsn(DATABASE, ROLE), autocommit=True, prepare_threshold=None, client_encoding="utf8"
+def connect_role(cluster: PostgresCluster, watch: Watch | None = None) -> WatchedConnection:
+    """For everything that came from elsewhere; ``watch``: ends what does not end by itself."""
+    options = f"-c statement_timeout={limits.TIMEOUT_MS}"
+    connection = WatchedConnection.connect(
+        cluster.dsn(DATABASE, ROLE, options=options), autocommit=True, prepare_threshold=None, client_encoding="utf8"
     )
+    connection.watch = watch
+    return connection
 
 
 def create_database(cluster: PostgresCluster, facts: PlannerFacts) -> str | None:
@@ -143,9 +135,10 @@ def create_database(cluster: PostgresCluster, facts: PlannerFacts) -> str | None
         connection.execute(f"create schema {SCHEMA}; grant usage on schema {SCHEMA} to {ROLE}")
         connection.execute("create extension pg_buffercache with schema " + SCHEMA)
         connection.execute(SWITCH)
+        connection.execute(EXPLAINED)
         connection.execute(
             f"revoke all on all functions in schema {SCHEMA} from public;"
-            f" grant execute on function {SCHEMA}.switch(oid[], oid[]) to {ROLE}"
+            f" grant execute on function {SCHEMA}.switch(oid[], oid[]), {SCHEMA}.explained(text, int4) to {ROLE}"
         )
     return note
 
@@ -161,6 +154,20 @@ begin
     where i.indexrelid operator(pg_catalog.=) any (shown operator(pg_catalog.||) hidden)
         and c.oid operator(pg_catalog.=) i.indrelid
         and pg_catalog.pg_get_userbyid(c.relowner) operator(pg_catalog.=) '{ROLE}'::pg_catalog.name;
+end $$
+"""
+
+
+# Runs an EXPLAIN with the caller's rights, and keeps back what is too long: libpq would read all of it into our memory.
+EXPLAINED = f"""
+create function {SCHEMA}.explained(statement text, most_bytes int4, out plan text, out size_bytes int4)
+language plpgsql as $$
+begin
+    execute statement into plan;
+    size_bytes := pg_catalog.octet_length(plan);
+    if size_bytes operator(pg_catalog.>) most_bytes then
+        plan := null;
+    end if;
 end $$
 """
 

@@ -4,12 +4,14 @@ The role without rights creates them, so a hostile expression is evaluated as no
 them from the planner until a plan asks for them.
 """
 
+import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
+from psycopg import errors as pg
 
 from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition, index_name, name_columns, qualified, quote_identifier
@@ -17,12 +19,15 @@ from analyzer.advice.planner import HypotheticalIndex, Query, Refused
 from analyzer.advice.sizing import PAGE_BYTES
 from analyzer.facts import TableFacts
 from analyzer.monitored.failures import redact_message
+from analyzer.runtime.processes import RuntimeFailure
+from analyzer.twin import limits
 from analyzer.twin.catalog import FIRST_ID, TwinCatalog, TwinRelation
 from analyzer.twin.cluster import SCHEMA
 from analyzer.twin.estimate import Estimator, Size
 from analyzer.twin.files import DataFiles
 from analyzer.twin.session import PlanningSession
 from analyzer.twin.statistics import StatisticsReader
+from analyzer.twin.watch import TwinEnded, WatchedConnection
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +67,7 @@ class Hypotheticals:
     def __init__(
         self,
         superuser: "psycopg.Connection[Any]",
-        role: "psycopg.Connection[Any]",
+        role: WatchedConnection,
         files: DataFiles,
         catalog: TwinCatalog,
         statistics: StatisticsReader,
@@ -74,6 +79,7 @@ class Hypotheticals:
         self.made: dict[int, Made] = {}
         self.by_name: dict[str, int] = {}
         self._answers: dict[Key, HypotheticalIndex | Refused] = {}
+        self._ids: dict[Key, int] = {}
         self._number = 0
         self._predicate_rows: dict[tuple[int, str], float] = {}
 
@@ -82,6 +88,14 @@ class Hypotheticals:
         if new:
             self._make(dict(reversed(new.items())))
         return [self._answers[_key(definition)] for definition in definitions]
+
+    def make_again(self, ended: "Hypotheticals") -> None:
+        """Those of a twin that has ended, under their ids; what it refused is not tried once more."""
+        self._answers |= {key: answer for key, answer in ended._answers.items() if isinstance(answer, Refused)}
+        self._ids = {_key(made.index.definition): id for id, made in ended.made.items()}
+        self.hypothesize([made.index.definition for made in ended.made.values()])
+        if self.made.keys() != ended.made.keys():
+            raise RuntimeFailure("The twin's hypothetical indexes could not be made a second time")
 
     def drop_all(self) -> None:
         """Also those that an earlier holder left behind."""
@@ -113,7 +127,8 @@ class Hypotheticals:
                 self.files.shrink(str(table.path))
             with self.role.transaction():
                 for key in list(parts):
-                    refused = self._create(wanted[key], parts[key])
+                    with self._blaming(key):
+                        refused = self._create(wanted[key], parts[key])
                     if refused is not None:
                         self._answers[key] = refused
                         del parts[key]
@@ -123,7 +138,8 @@ class Hypotheticals:
         self._find_oids([part for some in parts.values() for part in some])
         for key, some in parts.items():
             for part in some:
-                self._describe(wanted[key], part)
+                with self._blaming(key):
+                    self._describe(wanted[key], part)
         self._write_files(wanted, parts)
         for key, some in parts.items():
             self._answers[key] = self._remember(wanted[key], some)
@@ -144,6 +160,15 @@ class Hypotheticals:
             if not relation.is_foreign
         ]
 
+    @contextlib.contextmanager
+    def _blaming(self, key: Key) -> Iterator[None]:
+        """Whatever the twin ends over here is that definition's fault."""
+        try:
+            yield
+        except TwinEnded as ended:
+            self._answers[key] = Refused(ended.reason)
+            raise
+
     def _create(self, definition: IndexDefinition, parts: Sequence[Part]) -> Refused | None:
         unique = "unique " if definition.is_unique else ""
         try:
@@ -155,6 +180,10 @@ class Hypotheticals:
                         f" {only}{qualified(part.table.schema, part.table.name)} {definition.body()}".encode()
                     )
         except psycopg.Error as error:
+            if isinstance(error, pg.QueryCanceled):
+                return Refused(f"Making it took longer than {limits.TIMEOUT_MS // 1000} s on the twin.")
+            if isinstance(error, pg.OutOfMemory):
+                return Refused(f"Making it needed more than {limits.MEMORY_LIMIT} of memory on the twin.")
             message = redact_message(error.diag.message_primary or "CREATE INDEX failed", error.sqlstate)
             return Refused(f"{message[:1].upper()}{message[1:].rstrip('.')}.")
         return None
@@ -251,7 +280,8 @@ class Hypotheticals:
 
     def _remember(self, definition: IndexDefinition, parts: list[Part]) -> HypotheticalIndex:
         size_bytes = sum(part.size.blocks for part in parts if part.size) * PAGE_BYTES
-        index = HypotheticalIndex(FIRST_ID + len(self.made), definition, size_bytes)
+        id = self._ids.get(_key(definition), FIRST_ID + len(self.made))
+        index = HypotheticalIndex(id, definition, size_bytes)
         columns = name_columns(definition)
         self.made[index.id] = Made(
             index,

@@ -11,7 +11,6 @@ replace it meanwhile.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
@@ -36,11 +35,13 @@ from analyzer.twin.build import Built, build
 from analyzer.twin.cluster import open_cluster
 from analyzer.twin.estimate import Estimator, estimate_size
 from analyzer.twin.extensions import ALLOWED, BUILT_IN
+from analyzer.twin.locks import lock, try_lock
 from analyzer.twin.twin import Timing, Twin
+from analyzer.twin.watch import TwinEnded
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 3  # of what is kept on disk; another number and it is made anew
+FORMAT = 4  # of what is kept on disk; another number and it is made anew
 MOST_SLOTS = 16
 WATCHED = "watched"
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use
@@ -69,27 +70,29 @@ def lease(
     """
     place = _Place(var_dir / "twins", settings)
     with contextlib.ExitStack() as stack:
-        with _lock(place.directory / "lock"):  # nobody removes it before we hold a slot
+        with lock(place.directory / "lock"):  # nobody removes it before we hold a slot
             dumped = _current_source(place, settings, fresh_s, use_server)
             if is_watched:
                 (place.directory / WATCHED).touch()
             slot = stack.enter_context(_slot(place))
             source = _own_source(place, slot)
         begun = time.monotonic()
-        cluster, built, build_s = _ready_cluster(place, slot, source)
-        start_s = time.monotonic() - begun - build_s
+        home = _Home(place, slot, source)
+        start_s = time.monotonic() - begun - home.build_s
         try:
-            twin = Twin(cluster, source.facts(), built, search_path=search_path, estimator=estimator)
-            twin.timing = Timing(dumped, build_s, start_s)
+            twin = Twin(
+                home.cluster, source.facts(), home.built, search_path=search_path, estimator=estimator, anew=home.anew
+            )
+            twin.timing = Timing(dumped, home.build_s, start_s)
             _mark(slot / "clean", False)
             try:
                 with contextlib.closing(twin):
                     yield twin
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, TwinEnded) as error:
                 raise RuntimeFailure("The twin's PostgreSQL has ended; the next use builds it anew") from error
-            _mark(slot / "clean", True)
+            _mark(slot / "clean", not twin.is_ended)
         finally:
-            cluster.stop()
+            home.cluster.stop()
 
 
 def remove_unused(var_dir: Path, unused_s: float = UNUSED_S) -> list[Path]:
@@ -107,7 +110,7 @@ def remove(directory: Path) -> bool:
     """Delete all that is kept of one database; False when somebody holds it."""
     with contextlib.ExitStack() as stack:
         for slot in [directory, *directory.glob("slot-*/")]:
-            if not stack.enter_context(_try_lock(slot / "lock")):
+            if not stack.enter_context(try_lock(slot / "lock")):
                 return False
         for slot in directory.glob("slot-*/"):
             PostgresCluster(slot / "data").remove()
@@ -225,6 +228,21 @@ def _is_fresh(kept: tuple[State, float], now: State, fresh_s: float) -> bool:
     return state.schema == now.schema and age_s < OLDEST_S and (state.statistics == now.statistics or age_s < fresh_s)
 
 
+class _Home:
+    """A slot's cluster, and the next one where that has ended."""
+
+    def __init__(self, place: _Place, slot: Path, source: _Source) -> None:
+        self._place, self._slot, self._source = place, slot, source
+        self.cluster, self.built, self.build_s = _ready_cluster(place, slot, source)
+
+    def anew(self) -> tuple[PostgresCluster, Built]:
+        self.cluster.stop(timeout_s=5)
+        _mark(self._slot / "clean", False)
+        self.cluster, self.built, _ = _ready_cluster(self._place, self._slot, self._source)
+        _mark(self._slot / "clean", False)
+        return self.cluster, self.built
+
+
 def _ready_cluster(place: _Place, slot: Path, source: _Source) -> tuple[PostgresCluster, Built, float]:
     """A started cluster with that source in it; seconds its building took."""
     stamp, built_file, clean = source.stamp(), slot / "built.json", slot / "clean"
@@ -233,7 +251,7 @@ def _ready_cluster(place: _Place, slot: Path, source: _Source) -> tuple[Postgres
         with contextlib.suppress(ValueError, KeyError, TypeError):
             kept = json.loads(built_file.read_text())
             built = Built.from_json(kept["built"]) if kept["stamp"] == stamp else None
-    with _lock(place.root / "template.lock"):
+    with lock(place.root / "template.lock"):
         cluster = _open(slot, place.root / "template", keep=clean.exists())
     if built is not None:
         return cluster, built, 0.0
@@ -267,47 +285,11 @@ def _slot(place: _Place) -> Iterator[Path]:
         slot = place.directory / f"slot-{number}"
         slot.mkdir(exist_ok=True)
         slot.chmod(place.directory.stat().st_mode & 0o777)
-        with _try_lock(slot / "lock") as is_ours:
+        with try_lock(slot / "lock") as is_ours:
             if is_ours:
                 yield slot
                 return
     raise RuntimeFailure(f"All {MOST_SLOTS} twins of this database are in use; wait for one to end")
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    while True:
-        path.parent.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        with path.open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if not _is_file_at(file.fileno(), path):
-                continue  # while we waited its holder removed it and all beside it
-            yield
-            return
-
-
-@contextlib.contextmanager
-def _try_lock(path: Path) -> Iterator[bool]:
-    """False, too, where there is no such place any more."""
-    try:
-        file = path.open("a")
-    except FileNotFoundError:
-        yield False
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield _is_file_at(file.fileno(), path)
-
-
-def _is_file_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _mark(path: Path, is_set: bool) -> None:

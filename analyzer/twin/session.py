@@ -1,9 +1,10 @@
 """The session in which plans are asked for: as the role without rights, read-only, rolled back each time.
 
 A plan is one round trip: begin, show and hide indexes, EXPLAIN, roll back. Nothing is executed; the planner itself
-evaluates immutable functions of constants, and those may be hostile: hence the role, the time and the memory limit.
+evaluates immutable functions of constants, and those may be hostile: hence the role, the limits and the watch.
 """
 
+import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,10 +18,11 @@ from analyzer.monitored.planner_facts import SETTINGS, PlannerFacts
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.safety import Verdict, check_statement
+from analyzer.twin import limits
 from analyzer.twin.cluster import SCHEMA, connect_role
 from analyzer.twin.extensions import NOT_HERE
+from analyzer.twin.watch import TwinEnded, Watch, WatchedConnection
 
-TIMEOUT_MS = 10_000
 CACHED_COSTS = "set local seq_page_cost = 0.1; set local random_page_cost = 0.1;"
 # planner methods with a switch that are newer than PostgreSQL 13 (the manual, 19.7.1), and some that every version has
 NEWER_WAYS = (
@@ -32,20 +34,30 @@ MOST_UNTYPED = 50  # judgement: as for statements explained on the server
 
 
 class PlanningSession:
-    def __init__(self, cluster: PostgresCluster, facts: PlannerFacts, search_path: Sequence[str] | None = None) -> None:
+    """Raises TwinEnded where a statement took the twin's PostgreSQL with it."""
+
+    def __init__(
+        self, cluster: PostgresCluster, watch: Watch, facts: PlannerFacts, search_path: Sequence[str] | None = None
+    ) -> None:
         self.facts, self.plans_made = facts, 0
         self.search_path = tuple(search_path or facts.search_path)
         self.role: str | None = None
-        self._cluster = cluster
+        self._cluster, self._watch = cluster, watch
         self._prepared: dict[str, str | Refused] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._settable: set[str] = set()
         self.connection = self._connect()
 
-    def _connect(self) -> "psycopg.Connection[Any]":
+    def move(self, cluster: PostgresCluster, watch: Watch) -> None:
+        """To a twin that was made anew."""
+        self.connection.close()
+        self._cluster, self._watch = cluster, watch
+        self.connection = self._connect()
+
+    def _connect(self) -> WatchedConnection:
         self._prepared.clear()
         try:
-            connection = connect_role(self._cluster)
+            connection = connect_role(self._cluster, self._watch)
         except psycopg.Error as error:
             raise RuntimeFailure("The twin's PostgreSQL has ended; the next use builds it anew") from error
         wanted = {
@@ -69,7 +81,7 @@ class PlanningSession:
         for name, value in {
             "search_path": path,
             "plan_cache_mode": "force_custom_plan",
-            "statement_timeout": str(TIMEOUT_MS),
+            "statement_timeout": str(limits.TIMEOUT_MS),
             "lock_timeout": "0",
             "idle_in_transaction_session_timeout": "60000",
             "default_transaction_read_only": "on",
@@ -157,16 +169,18 @@ class PlanningSession:
         switch = ""
         if shown or hidden:
             switch = f"select {SCHEMA}.switch('{_oids(shown)}', '{_oids(hidden)}');"
-        # a comment at the statement's end must not swallow what follows
-        sent = f"begin read write; {switch} set transaction read only; {local} {text}\n; rollback"
+        ask = f"select * from {SCHEMA}.explained({quote_literal(text)}, {limits.MOST_PLAN_BYTES})"
+        sent = f"begin read write; {switch} set transaction read only; {local} {ask}; rollback"
         try:
             cursor = self.connection.execute(sent.encode())
-            found: Mapping[str, Any] | None = None
+            found: Mapping[str, Any] | Refused | None = None
             while True:
-                if cursor.description and cursor.description[0].name == "QUERY PLAN" and (row := cursor.fetchone()):
-                    found = row[0][0]
+                if cursor.description and cursor.description[0].name == "plan" and (row := cursor.fetchone()):
+                    found = limits.read_plan(*row)
                 if not cursor.nextset():
                     break
+        except TwinEnded as ended:
+            return self._reconnected(ended)
         except psycopg.Error as error:
             return self._refused(error)
         except UnicodeError:
@@ -189,23 +203,29 @@ class PlanningSession:
                 )
                 self._prepared[sql] = name
                 return name
+            except TwinEnded as ended:
+                return self._reconnected(ended)
             except psycopg.Error as error:
                 number = _untyped_parameter(error)
                 if number is None or number in untyped or len(untyped) >= MOST_UNTYPED:
-                    refused = self._refused(error)
-                    if not self.connection.closed:
-                        self._prepared[sql] = refused
+                    refused = self._prepared[sql] = self._refused(error)
                     return refused
                 untyped.add(number)
 
+    def _reconnected(self, ended: TwinEnded) -> Refused:
+        """Only this session went, by our own hand: PostgreSQL goes on. Otherwise raises."""
+        if self._watch.sent is not signal.SIGTERM:
+            raise ended
+        self.connection = self._connect()
+        return Refused(ended.reason)
+
     def _refused(self, error: psycopg.Error) -> Refused:
-        if self.connection.closed or self.connection.broken:
-            self.connection = self._connect()
-            return Refused("The twin's planner gave up on it: it needed too much memory, or it crashed.")
         if self.connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             self.connection.execute("rollback")
         if isinstance(error, pg.QueryCanceled):
-            return Refused(f"Planning it took longer than {TIMEOUT_MS // 1000} s on the twin.")
+            return Refused(f"Planning it took longer than {limits.TIMEOUT_MS // 1000} s on the twin.")
+        if isinstance(error, pg.OutOfMemory):
+            return Refused(f"Planning it needed more than {limits.MEMORY_LIMIT} of memory on the twin.")
         message = error.diag.message_primary or "EXPLAIN failed on the twin"
         if error.sqlstate != NOT_HERE:
             message = redact_message(message, error.sqlstate)

@@ -1,8 +1,9 @@
 """The planner twin as the advisor's planner: plans with any set of hypothetical indexes, without the server."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition
@@ -11,17 +12,20 @@ from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.facts import TableFacts
 from analyzer.monitored.planner_facts import PlannerFacts
 from analyzer.runtime.postgres import PostgresCluster
+from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin.build import Built
 from analyzer.twin.catalog import TwinCatalog
 from analyzer.twin.cluster import connect_role, connect_superuser
 from analyzer.twin.estimate import Estimator, estimate_size
 from analyzer.twin.files import DataFiles
 from analyzer.twin.hypothetical import Hypotheticals
+from analyzer.twin.plan_object import cost_under_limit, index_names, renamed
 from analyzer.twin.relevance import Relevance
 from analyzer.twin.restore import Missing
 from analyzer.twin.session import PlanningSession
 from analyzer.twin.skip_scan import first_column, first_columns, skip_scanned
 from analyzer.twin.statistics import StatisticsReader
+from analyzer.twin.watch import Budget, TwinEnded, Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,17 @@ class Timing:
 # what a statement can be planned without, so never the reason why it was not
 BESIDE_THE_POINT = ("statistics data", "extended statistics", "default")
 CacheKey = tuple[str, str, tuple[str | None, ...] | None, frozenset[int], frozenset[int], bool]
+# judgement: a few statements that take the twin with them are bad luck, more are meant
+MOST_TIMES_ANEW = 3
+Answer = TypeVar("Answer")
 
 
 class Twin:
-    """Implements ``analyzer.advice.planner.Planner``. For one thread; valid while its lease lasts."""
+    """Implements ``analyzer.advice.planner.Planner``. For one thread; valid while its lease lasts.
+
+    A statement may take the twin's PostgreSQL with it; it is then refused, and the next one finds a twin made anew,
+    with the same hypothetical indexes. ``anew`` makes the cluster.
+    """
 
     def __init__(
         self,
@@ -53,24 +64,77 @@ class Twin:
         *,
         search_path: Sequence[str] | None = None,
         estimator: Estimator = estimate_size,
+        anew: Callable[[], tuple[PostgresCluster, Built]] | None = None,
     ) -> None:
         self.facts, self.built = facts, built
         self.timing = Timing()
+        self.is_ended = False
+        self._anew, self._times_anew = anew, 0
+        self._estimator = estimator
+        self._connect(cluster)
+        try:
+            self._planning = PlanningSession(cluster, self._watch, facts, search_path)
+            self._statistics = StatisticsReader(self._role)
+            self._look_around(cluster)
+        except BaseException:
+            self._watch.close()
+            raise
+        self._plans: dict[CacheKey, Planned | Refused] = {}
+
+    def limit_time(self, limit_s: float) -> None:
+        """From now on all together; RuntimeFailure once it has passed, beside the limit of each single plan."""
+        self._watch.budget = Budget(limit_s, time.monotonic() + limit_s)
+
+    def _connect(self, cluster: PostgresCluster) -> None:
+        self._watch = Watch(cluster)
         self._superuser = connect_superuser(cluster)
-        self._role = connect_role(cluster)
-        self._planning = PlanningSession(cluster, facts, search_path)
-        self._statistics = StatisticsReader(self._role)
-        self._catalog = TwinCatalog(self._superuser, facts)
+        self._role = connect_role(cluster, self._watch)
+
+    def _look_around(self, cluster: PostgresCluster) -> None:
+        """What is in the cluster, after its sessions are there."""
+        self._catalog = TwinCatalog(self._superuser, self.facts)
         self._hypothetical = Hypotheticals(
             self._superuser, self._role, DataFiles(cluster.data_dir, cluster.user), self._catalog,
-            self._statistics, self._planning, estimator,
+            self._statistics, self._planning, self._estimator,
         )  # fmt: skip
         self._hypothetical.drop_all()
         self._relevance = Relevance(self._superuser, self._catalog)
-        may_skip = facts.server_version_num >= SKIP_SCAN_VERSION_NUM
+        may_skip = self.facts.server_version_num >= SKIP_SCAN_VERSION_NUM
         self._first_columns = None if may_skip else first_columns(self._superuser)
         self._tables: dict[str, frozenset[int] | None] = {}
-        self._plans: dict[CacheKey, Planned | Refused] = {}
+
+    def _need_living(self) -> None:
+        """Make it anew where it has ended. Raises RuntimeFailure where that was done too often."""
+        if not self.is_ended:
+            return
+        if self._anew is None or self._times_anew >= MOST_TIMES_ANEW:
+            raise RuntimeFailure(
+                f"The twin's PostgreSQL has ended {self._times_anew + 1} times over what it was to plan; it is given up"
+            )
+        self._times_anew += 1
+        budget = self._watch.budget
+        if budget is not None:
+            budget.need()
+        self._disconnect()
+        cluster, self.built = self._anew()
+        self._connect(cluster)
+        self._watch.budget = budget
+        self._planning.move(cluster, self._watch)
+        self._statistics.connection = self._role
+        ended = self._hypothetical
+        self._look_around(cluster)
+        self.is_ended = False
+        self._hypothetical.make_again(ended)
+        self._note_first_columns(self._hypothetical.made)
+
+    def _asked(self, ask: Callable[[], Answer]) -> Answer | Refused:
+        """The answer, or why the twin has ended over it."""
+        self._need_living()
+        try:
+            return ask()
+        except TwinEnded as ended:
+            self.is_ended = True
+            return Refused(ended.reason)
 
     # -- what the advisor asks ----------------------------------------------------------------------------
 
@@ -79,13 +143,17 @@ class Twin:
         return self._planning.plans_made
 
     def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
-        answers = self._hypothetical.hypothesize(definitions)
-        if self._first_columns is not None:
-            for answer in answers:
-                if isinstance(answer, HypotheticalIndex) and (first := first_column(answer.definition)):
-                    names = self._hypothetical.made[answer.id].names
-                    self._first_columns.update(dict.fromkeys(names, first[0]))
+        while isinstance(answers := self._asked(lambda: self._hypothetical.hypothesize(definitions)), Refused):
+            pass  # the definition that did it is known now, and refused by itself
+        self._note_first_columns([answer.id for answer in answers if isinstance(answer, HypotheticalIndex)])
         return answers
+
+    def _note_first_columns(self, ids: Iterable[int]) -> None:
+        if self._first_columns is None:
+            return
+        for made in (self._hypothetical.made[id] for id in ids):
+            if first := first_column(made.index.definition):
+                self._first_columns.update(dict.fromkeys(made.names, first[0]))
 
     def plan(
         self,
@@ -95,11 +163,12 @@ class Twin:
         *,
         cached: bool = False,
     ) -> Planned | Refused:
+        self._need_living()
         shown, hidden = self._relevant(query, indexes, without)
         key = (query.key, query.sql, query.values, shown, hidden, cached)
         found = self._plans.get(key)
         if found is None:
-            found = self._plans[key] = self._plan(query, shown, hidden, cached)
+            found = self._plans[key] = self._asked(lambda: self._plan(query, shown, hidden, cached))
         return found
 
     def explain(
@@ -111,12 +180,13 @@ class Twin:
         settings: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any] | Refused:
         """``settings``: of the planner, in the place of the server's."""
+        self._need_living()
         shown, hidden = self._relevant(query, indexes, without)
-        answer = self._explain(query, shown, hidden, verbose=True, settings=settings)
+        answer = self._asked(lambda: self._explain(query, shown, hidden, verbose=True, settings=settings))
         if isinstance(answer, Refused):
             return answer
         names = {twin: ours for id in shown for twin, ours in self._hypothetical.made[id].names.items()}
-        plan: Mapping[str, Any] = _renamed(answer, names)
+        plan: Mapping[str, Any] = renamed(answer, names)
         return plan
 
     # -- what else there is to know -----------------------------------------------------------------------
@@ -128,16 +198,18 @@ class Twin:
 
     def use_role(self, role: str | None) -> None:
         """Plan with the settings that ALTER ROLE ... SET gives that role on the server; None: the login's own."""
+        self._need_living()
         self._planning.use_role(role)
         self._plans.clear()
 
     def parameter_types(self, sql: str) -> list[str] | Refused:
         """PostgreSQL's names of the types of ``$1``, ``$2``, ..."""
-        return self._planning.parameter_types(sql)
+        return self._asked(lambda: self._planning.parameter_types(sql))
 
     def column_statistics(self, schema: str, table: str) -> Mapping[str, ColumnStatistics]:
         """Rows of pg_stats by column, values as text; empty where never analysed. They hold sample values."""
-        return self._statistics.columns(schema, table)
+        found = self._asked(lambda: self._statistics.columns(schema, table))
+        return {} if isinstance(found, Refused) else found
 
     def tell_expression_statistics(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
         """Where ANALYZE has found some (for an index that exists): used instead of what the column's values tell."""
@@ -145,12 +217,19 @@ class Twin:
 
     def close(self) -> None:
         """Hypothetical indexes go; the cluster is the keeper's to stop."""
+        self._watch.budget = None
         try:
-            self._planning.close()
-            self._hypothetical.drop_all()
+            if not self.is_ended:
+                self._planning.close()
+                self._role.rollback()
+                self._hypothetical.drop_all()
         finally:
-            self._role.close()
-            self._superuser.close()
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        self._watch.close()
+        for connection in (self._planning.connection, self._role, self._superuser):
+            connection.close()
 
     # -- how ----------------------------------------------------------------------------------------------
 
@@ -176,7 +255,7 @@ class Twin:
         if isinstance(answer, Refused):
             return answer
         top = answer["Plan"]
-        used = frozenset(id for name, schema in _index_names(top, None) for id in self._ids(name, schema))
+        used = frozenset(id for name, schema in index_names(top, None) for id in self._ids(name, schema))
         return Planned(cost_under_limit(top, query), used, top["Plan Rows"])
 
     def _explain(
@@ -193,9 +272,7 @@ class Twin:
             answer = self._ask(query, shown, hidden, cached=cached, verbose=verbose, settings=settings)
             if isinstance(answer, Refused) or not self._first_columns:
                 return answer
-            skipped = {
-                id for name in skip_scanned(answer["Plan"], self._first_columns) for id in self._ids(name, None)
-            }
+            skipped = {id for name in skip_scanned(answer["Plan"], self._first_columns) for id in self._ids(name, None)}
             if skipped <= hidden:
                 return answer
             shown, hidden = shown - skipped, hidden | (skipped - shown)
@@ -238,42 +315,3 @@ class Twin:
                     server_oid = self._catalog.by_oid[oid].server_oid
                     if server_oid is not None:
                         yield server_oid
-
-
-def cost_under_limit(top: Mapping[str, Any], query: Query) -> float:
-    """The plan's cost, with the share of its input that a LIMIT really reads.
-
-    A scan in the order asked for looks cheap under LIMIT, because the planner expects matches early on. With few rows
-    to choose from it reads far, and calls that return fewer rows than the limit read to the end.
-    """
-    cost = float(top["Total Cost"])
-    if top["Node Type"] != "Limit" or not top.get("Plans"):
-        return cost
-    limit, source = max(1.0, float(top["Plan Rows"])), top["Plans"][0]
-    start, end = float(source["Startup Cost"]), float(source["Total Cost"])
-    if query.rows_before_limit is not None:
-        return start + (end - start) * min(1.0, limit / max(1.0, query.rows_before_limit))
-    if query.rows_per_call is not None:
-        return cost + (1 - min(1.0, query.rows_per_call / limit)) * max(0.0, end - cost)
-    return cost
-
-
-def _index_names(node: Mapping[str, Any], schema: str | None) -> Iterator[tuple[str, str | None]]:
-    """Each with its schema where that is shown; a bitmap index scan's is that of the heap scan above it."""
-    schema = node.get("Schema", schema)
-    if (name := node.get("Index Name")) is not None:
-        yield name, schema
-    for conflict in node.get("Conflict Arbiter Indexes", ()):
-        yield conflict, schema
-    for child in node.get("Plans", ()):
-        yield from _index_names(child, schema)
-
-
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: names.get(part, part) if key == "Index Name" else _renamed(part, names) for key, part in value.items()
-        }
-    if isinstance(value, list):
-        return [_renamed(part, names) for part in value]
-    return value

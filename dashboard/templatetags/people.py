@@ -26,6 +26,7 @@ _ACTIONS = {
     "models_map_kept": "uploaded the map of models for",
     "models_map_forgotten": "removed the map of models of",
     "connection_tested": "tested a connection to",
+    "questions_limited": "asked the twins for more than one person may",
 }
 _DECISIONS = {
     "executed": ("Executed", "ok"),

@@ -10,12 +10,15 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_GET
 
 from analyzer.models import PlanRecord
+from analyzer.plans.size import plan_size
 from analyzer.statements.display import display_sql
 from dashboard.middleware import POLICY_IN_OWN_FRAME
 from dashboard.permissions import viewer_required
 from dashboard.plan_text import plan_text
 from dashboard.templatetags.texts import visible
 
+# Of a plan that is drawn. PEV2 makes an element of each node and of each of its figures: 500 nodes are a page of 1 MB.
+MOST_NODES, MOST_BYTES = 500, 400_000
 # What an HTML parser takes for the beginning of a tag or a comment.
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
@@ -31,10 +34,16 @@ def plan(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def plan_document(sql: str, plan_json: Any) -> str:
-    """The whole page of a plan, also for a frame of its own (srcdoc): then nothing of it has to be kept."""
+    """The whole page of a plan, also for a frame of its own (srcdoc): then nothing of it has to be kept.
+
+    A plan that is too large to draw is shown as text.
+    """
+    size = plan_size(plan_json)
+    is_drawn = size.nodes > 0 and not size.is_above(MOST_NODES, MOST_BYTES)
     context = {
         "plan": {"statement": {"normalized_sql": sql}},
-        "drawn": drawn(plan_json),
+        "drawn": drawn(plan_json) if is_drawn else None,
+        "size": size,
         "pretty_sql": visible(display_sql(sql)),
         "plan_lines": plan_text(plan_json),
     }

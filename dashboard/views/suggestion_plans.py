@@ -19,10 +19,12 @@ from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, cost_words
 from analyzer.store.totals import StatementRate, statement_totals
 from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
+from dashboard import question_limit
 from dashboard.permissions import viewer_required
 from dashboard.plan_text import plan_text
 from dashboard.schema_cache import current_schema
 from dashboard.views.plan import plan_document
+from dashboard.views.what_if import status_of
 
 MEASURED_OVER = timedelta(hours=24)  # rows of a call, which tell what a LIMIT really reads
 VALUES = {
@@ -48,14 +50,16 @@ def suggestion_plans(request: HttpRequest, pk: int, fingerprint: str) -> HttpRes
     }
     status = 200
     try:
-        context |= _shown(_planned(suggestion, statement), statement)
+        with question_limit.counted(request):
+            found = _planned(suggestion, statement, request.user.pk)
+        context |= _shown(found, statement)
     except PgLoupeError as problem:
         context["problem"] = str(problem).rstrip(".")
-        status = 422 if isinstance(problem, BadInput) else 503
+        status = status_of(problem)
     return render(request, "dashboard/suggestion_plans.html", context, status=status)
 
 
-def _planned(suggestion: SuggestionRecord, statement: Statement) -> IndexPlans:
+def _planned(suggestion: SuggestionRecord, statement: Statement, person: object) -> IndexPlans:
     database, now = suggestion.database, timezone.now()
     facts = current_schema(database)
     if facts is None:
@@ -72,7 +76,7 @@ def _planned(suggestion: SuggestionRecord, statement: Statement) -> IndexPlans:
     recorded = recorded_statements(database.server, database, {statement.pk: rate})
     if not recorded:
         raise BadInput("Its whole text is not kept, or it is of a kind that has no plan")
-    return index_plans(database.server, with_executed_rows(database, recorded)[0], definition, facts, now)
+    return index_plans(database.server, with_executed_rows(database, recorded)[0], definition, facts, now, person)
 
 
 def _shown(found: IndexPlans, statement: Statement) -> dict[str, Any]:

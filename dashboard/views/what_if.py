@@ -24,19 +24,23 @@ from analyzer.models import Database, Server
 from analyzer.plans import redact_plan
 from analyzer.plans.compare import cost_words
 from analyzer.predicting import NotPredicted, Prediction
+from analyzer.statements.tree import MAX_SQL_BYTES
 from analyzer.store.totals import rates
 from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
 from analyzer.whatif import ChangedStatement
+from dashboard import question_limit
 from dashboard.permissions import viewer_required
-from dashboard.plan_text import plan_text
+from dashboard.plan_text import plan_text, shortened
 from dashboard.schema_cache import current_schema
 from dashboard.views.plan import plan_document
 from dashboard.what_if_form import read_form, what_if_form
 
 WORKLOAD_WINDOW = timedelta(hours=24)
 CHANGES_SHOWN = 50
-MOST_SQL = 100_000
+FINDINGS_SHOWN = READS_SHOWN = 30
+# Of the plans beside the changed statements, all together. Judgement: some 60 plans of an ordinary size.
+MOST_PLAN_CHARACTERS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,8 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
     if request.method == "POST":
         try:
             typed = read_form(facts, request.POST)
-            answer = _what_if(found, database, facts, typed)
+            with question_limit.counted(request):
+                answer = _what_if(found, database, facts, typed, request.user.pk)
             context |= {
                 "answer": answer,
                 "rows": _rows(answer),
@@ -83,7 +88,7 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
             }
         except PgLoupeError as problem:
             context["problem"] = _sentence(problem)
-            status = 422 if isinstance(problem, BadInput) else 503
+            status = status_of(problem)
     name = "_what_if_answer" if _is_part(request) else "what_if"
     return render(request, f"dashboard/{name}.html", context, status=status)
 
@@ -98,10 +103,10 @@ def query(request: HttpRequest, server: str) -> HttpResponse:
     status = 200
     if request.method == "POST" and facts is not None:
         try:
-            context |= _query(found, facts, sql)
+            context |= _query(request, found, facts, sql)
         except PgLoupeError as problem:
             context["problem"] = _sentence(problem)
-            status = 422 if isinstance(problem, BadInput) else 503
+            status = status_of(problem)
     name = "_query_answer" if _is_part(request) else "query"
     return render(request, f"dashboard/{name}.html", context, status=status)
 
@@ -116,32 +121,44 @@ def _is_part(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
+def status_of(problem: PgLoupeError) -> int:
+    """422: it cannot be answered; 429: too much was asked; 503: not now."""
+    if isinstance(problem, question_limit.TooManyQuestions):
+        return 429
+    return 422 if isinstance(problem, BadInput) else 503
+
+
 def _sentence(problem: PgLoupeError) -> str:
     text = str(problem)
     return text if text.endswith((".", "?")) else f"{text}."
 
 
-def _what_if(server: Server, database: Database, facts: SchemaFacts, typed: Typed) -> WhatIfAnswer:
+def _what_if(server: Server, database: Database, facts: SchemaFacts, typed: Typed, person: object) -> WhatIfAnswer:
     now = timezone.now()
     recorded = recorded_statements(server, database, rates(server, Window(now - WORKLOAD_WINDOW, now)))
     if not recorded:
         raise BadInput("No statement of this database has been recorded in the last 24 hours.")
-    return what_if_answer(server, recorded, facts, typed, now)
+    return what_if_answer(server, recorded, facts, typed, now, person)
 
 
 def _rows(answer: WhatIfAnswer) -> list[ChangeRow]:
-    whole = answer.found.cost_before
-    return [
-        ChangeRow(
-            change,
-            answer.texts[change.statement],
-            change.change.summary if change.change else cost_words(change.cost_before, change.cost_after),
-            abs(change.saved_per_day) / whole if whole else None,
-            _redacted(change.before),
-            _redacted(change.after),
+    """Plans beside them as long as there is room."""
+    whole, room = answer.found.cost_before, MOST_PLAN_CHARACTERS
+    rows = []
+    for change in answer.found.changes[:CHANGES_SHOWN]:
+        before, after = (_redacted(change.before), _redacted(change.after)) if room > 0 else ("", "")
+        room -= len(before) + len(after)
+        rows.append(
+            ChangeRow(
+                change,
+                answer.texts[change.statement],
+                change.change.summary if change.change else cost_words(change.cost_before, change.cost_after),
+                abs(change.saved_per_day) / whole if whole else None,
+                before,
+                after,
+            )
         )
-        for change in answer.found.changes[:CHANGES_SHOWN]
-    ]
+    return rows
 
 
 def _redacted(plan: Mapping[str, Any] | None) -> str:
@@ -160,20 +177,28 @@ def _hidden(typed: Typed) -> list[HiddenIndex]:
     ]  # fmt: skip
 
 
-def _query(server: Server, facts: SchemaFacts, sql: str) -> dict[str, Any]:
+def _query(request: HttpRequest, server: Server, facts: SchemaFacts, sql: str) -> dict[str, Any]:
     if not sql.strip():
         raise BadInput("Type a statement.")
-    if len(sql) > MOST_SQL:
-        raise BadInput(f"The statement is longer than {MOST_SQL // 1000} kB.")
-    answer: QueryAnswer = query_answer(server, facts, sql, timezone.now())
+    if len(sql.encode(errors="replace")) > MAX_SQL_BYTES:
+        raise BadInput(f"The statement is longer than {MAX_SQL_BYTES // 1000} kB.")
+    with question_limit.counted(request):
+        answer: QueryAnswer = query_answer(server, facts, sql, timezone.now(), request.user.pk)
     found = answer.found
     if isinstance(found, NotPredicted):
         raise BadInput(found.reason)
     return {
         "answer": answer,
         "found": found,
-        "reads": [read_words(read) for read in found.reads],
+        "reads": [shortened(read_words(read)) for read in found.reads[:READS_SHOWN]],
+        "more_reads": max(0, len(found.reads) - READS_SHOWN),
+        "findings": [
+            (finding.title, shortened(finding.message), shortened(finding.hint))
+            for finding in found.findings[:FINDINGS_SHOWN]
+        ],
+        "more_findings": max(0, len(found.findings) - FINDINGS_SHOWN),
         "plan_lines": plan_text([found.plan_json]),
+        "change_words": shortened(found.change.summary) if found.change else "",
         "frame": plan_document(found.sql, [found.plan_json]),
         "plan_with_lines": plan_text([found.plan_with_json]) if found.plan_with_json else "",
         "frame_with": plan_document(found.sql, [found.plan_with_json]) if found.plan_with_json else "",

@@ -19,10 +19,10 @@
     if (form.matches("[data-ask]")) say(form, form.dataset.ask, "status", "waiting");
   });
 
-  // 422: it cannot be answered, and why; 503: not now. htmx would drop them.
+  // 422: it cannot be answered, and why; 429: too many questions; 503: not now. htmx would drop them.
   document.body.addEventListener("htmx:beforeSwap", function (event) {
     const status = event.detail.xhr.status;
-    if (event.detail.requestConfig.elt.matches("[data-ask]") && (status === 422 || status === 503)) {
+    if (event.detail.requestConfig.elt.matches("[data-ask]") && [422, 429, 503].includes(status)) {
       event.detail.shouldSwap = true;
       event.detail.isError = false;
     }
@@ -45,7 +45,8 @@
   function failed(event) {
     const form = event.detail.elt;
     if (!form.matches("[data-ask]")) return;
-    say(form, "pgLoupe did not answer. Try again; if you were logged out, log in in another tab first.", "alert", "form-error");
+    const isTooLong = event.detail.xhr && event.detail.xhr.status === 413;
+    say(form, isTooLong ? "The text is too long: at most 100 kB can be sent." : "pgLoupe did not answer. Try again; if you were logged out, log in in another tab first.", "alert", "form-error");
   }
   document.body.addEventListener("htmx:sendError", failed);
   document.body.addEventListener("htmx:responseError", failed);

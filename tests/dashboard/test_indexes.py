@@ -1,6 +1,7 @@
 """The index page in every state, the what-if box and the query box: what they say, and what they cost."""
 
 import re
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from analyzer import asking, pipeline
 from analyzer.models import AdviceRun, Server
 from analyzer.store.schemas import keep_schema, newest_schema
 from dashboard.accounts import set_role
+from dashboard.models import TwinQuestion
 from tests.dashboard import advised, world
 from tests.servers import ScratchDatabase
 
@@ -391,13 +393,16 @@ def test_values_of_the_workload_stay_hidden_and_typed_ones_are_shown(person, rea
 @pytest.mark.postgres
 def test_one_question_waits_for_another_and_gives_up_in_words(person, real, monkeypatch):
     monkeypatch.setattr(asking, "WAIT_S", 0.01)
-    held = [asking._free.acquire(timeout=1) for _ in range(asking.MOST_AT_ONCE)]
-    try:
-        response = person.post(reverse("query", args=["real"]), {"sql": "select 1 from purchase"})
-        assert "Other questions are being answered; ask again in a moment." in text_of(response, 503)
-    finally:
-        for _ in held:
-            asking._free.release()
+    vera = User.objects.get(username="vera").pk
+    for others, says in (((-1, -2), "Other questions are being"), ((vera,), "Your last question is still being")):
+        with ExitStack() as held:
+            for other in others:
+                held.enter_context(asking._turn(other))
+            response = person.post(reverse("query", args=["real"]), {"sql": "select 1 from purchase"})
+            assert f"{says} answered; ask again in a moment." in text_of(response, 503)
+    assert {question.took_s for question in TwinQuestion.objects.all()} == {0.0}  # to wait costs nothing
+    with asking._turn(-1):
+        assert person.post(reverse("query", args=["real"]), {"sql": "select 1 from purchase"}).status_code == 200
 
 
 @pytest.mark.postgres
@@ -405,5 +410,4 @@ def test_an_answer_that_takes_too_long_is_stopped(person, real, monkeypatch):
     monkeypatch.setattr(asking, "LIMIT_S", 0.0)
     response = person.post(reverse("what_if", args=["real"]), {"index": "purchase (customer_id)"})
     assert "It took longer than 0 s and was stopped; ask for less at a time." in text_of(response, 503)
-    assert asking._free.acquire(timeout=1)
-    asking._free.release()
+    assert asking._asking == []

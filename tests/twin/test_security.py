@@ -240,7 +240,7 @@ def test_endless_and_hungry_functions_are_stopped(scratch_database, postgres18, 
         " $$ declare t text := 'x'; begin loop t := t || t; end loop; end $$",
         "create table t (a int)",
     )
-    monkeypatch.setattr("analyzer.twin.session.TIMEOUT_MS", 1000)
+    monkeypatch.setattr("analyzer.twin.limits.TIMEOUT_MS", 1000)
     with lease(settings_of(database.superuser_dsn), var_dir) as found:
         spun = found.plan(query("select * from t where a = spins(1)"))
         assert spun == Refused("Planning it took longer than 1 s on the twin.")
