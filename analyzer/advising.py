@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from analyzer.advice.ddl import IndexDdl, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
 from analyzer.advice.planner import Planner, Query, Refused
@@ -20,7 +22,7 @@ from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
 from analyzer.advice.specialised import PATTERNS
 from analyzer.advice.suggest import WorkloadStatement, foreign_key_owner
-from analyzer.errors import MonitoredServerError
+from analyzer.errors import MonitoredServerError, PgLoupeError, fault_reason
 from analyzer.facts import SchemaFacts
 from analyzer.foreign_keys import unindexed_foreign_keys
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -226,32 +228,30 @@ def plannable_queries(
     load: dict[str, float] = {}  # planned cost x calls
     refused: dict[str, str] = {}
     for statement in sorted(workload, key=lambda s: s.fingerprint):
-        preparable = preparable_sql(statement.sql)
-        if preparable.sql is None:
-            refused[statement.fingerprint] = preparable.reason or "The text cannot be made plannable."
-            continue
-        kind = parse_statement(preparable.sql).kind
         key = statement.fingerprint
-        query = Query(
-            key, key, preparable.sql, statement.calls_per_day, None, kind,
-            rows_per_call=statement.rows_per_call, rows_before_limit=statement.rows_before_limit,
-        )  # fmt: skip
-        found = _sampled(twin, query, statement.samples)
-        planned = twin.plan(found[0] if found else query)
-        if isinstance(planned, Refused):
-            refused[key] = planned.reason
-            continue
-        generic[key] = query
-        if found:
-            sampled[key] = found
-        load[key] = planned.total_cost * query.weight
+        with _costing_only(key, refused):
+            query = _generic_query(statement)
+            if isinstance(query, Refused):
+                refused[key] = query.reason
+                continue
+            found = _sampled(twin, query, statement.samples)
+            planned = twin.plan(found[0] if found else query)
+            if isinstance(planned, Refused):
+                refused[key] = planned.reason
+                continue
+            query_blocks(query.sql, facts)  # read for its candidates later: what fails there fails here, for it alone
+            generic[key] = query
+            if found:
+                sampled[key] = found
+            load[key] = planned.total_cost * query.weight
     total = sum(load.values())
     queries: list[Query] = []
     for key, query in generic.items():
         if key in sampled:
             queries += sampled[key]
         elif load[key] > SKEW_MATTERS * total:
-            queries += _with_values(twin, query, facts, now)
+            with _costing_only(key, refused):
+                queries += _with_values(twin, query, facts, now)
         else:
             queries.append(query)
     costs: dict[str, float] = {}
@@ -259,6 +259,29 @@ def plannable_queries(
         share = query.weight / (generic[query.statement].weight or 1.0)
         costs[query.statement] = costs.get(query.statement, 0.0) + share * _cost(twin, query)
     return _weighted(queries, workload, costs), refused
+
+
+@contextmanager
+def _costing_only(key: str, refused: dict[str, str]) -> Iterator[None]:
+    """A fault of ours over one statement leaves it out, with its reason; the others are planned all the same."""
+    try:
+        yield
+    except (PgLoupeError, SoftTimeLimitExceeded):
+        raise  # the twin is gone, or the time is up
+    except Exception as error:
+        logger.exception("Statement %s cannot be planned", key)
+        refused[key] = fault_reason(error)
+
+
+def _generic_query(statement: WorkloadStatement) -> Query | Refused:
+    preparable = preparable_sql(statement.sql)
+    if preparable.sql is None:
+        return Refused(preparable.reason or "The text cannot be made plannable.")
+    key = statement.fingerprint
+    return Query(
+        key, key, preparable.sql, statement.calls_per_day, None, parse_statement(preparable.sql).kind,
+        rows_per_call=statement.rows_per_call, rows_before_limit=statement.rows_before_limit,
+    )  # fmt: skip
 
 
 def _cost(twin: Twin, query: Query) -> float:

@@ -41,6 +41,9 @@ class Preparable:
     parameters: tuple[int, ...] = ()
 
 
+CANNOT_WRITE = "pgLoupe cannot write this statement in a form the server takes."
+
+
 class _CannotRewrite(Exception):
     pass
 
@@ -116,7 +119,11 @@ def _server_syntax(sql: str, rewrites: list[Rewrite]) -> str:
         ):
             elements = node.rexpr.elements or () if isinstance(node.rexpr, ast.A_ArrayExpr) else ()
             if elements and all(isinstance(element, ast.ParamRef) for element in elements):
-                # array[$1, $2] is text[] whatever it is compared with; a list takes the column's type
+                # array[$1, $2] is text[] whatever it is compared with; a list takes the column's type.
+                # IN has no schema: OPERATOR(pg_catalog.=), as pg_dump writes, is the "=" it looks up.
+                if name_parts(node.name)[:-1] not in ((), ("pg_catalog",)):
+                    continue
+                node.name = node.name[-1:]
                 node.kind, node.rexpr = enums.A_Expr_Kind.AEXPR_IN, elements
                 arrays += [element.number for element in elements]
     as_casts = _cast_parameters(sql)
@@ -128,10 +135,14 @@ def _server_syntax(sql: str, rewrites: list[Rewrite]) -> str:
 
 
 def _deparsed(statements: tuple[Node, ...]) -> str:
+    """The tree as text. pglast's printer has gaps and raises anything there, so its text is read back, too."""
     try:
         text: str = RawStream()(statements)
-    except (NotImplementedError, RecursionError) as error:
-        raise _CannotRewrite("pgLoupe cannot write this statement in a form the server takes.") from error
+        is_same = fresh_parse(text) == statements
+    except Exception as error:
+        raise _CannotRewrite(CANNOT_WRITE) from error
+    if not is_same:
+        raise _CannotRewrite(CANNOT_WRITE)
     return text
 
 
