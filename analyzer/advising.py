@@ -169,7 +169,7 @@ def _second_opinion(
     )[:MOST_BY_HYPOPG]
     queries, refused = [], {}
     for statement in left:
-        preparable = preparable_sql(statement.sql)
+        preparable = preparable_sql(statement.sql, facts=facts)
         if preparable.sql is None:
             continue
         kind = parse_statement(preparable.sql).kind
@@ -230,7 +230,7 @@ def plannable_queries(
     for statement in sorted(workload, key=lambda s: s.fingerprint):
         key = statement.fingerprint
         with _costing_only(key, refused):
-            query = _generic_query(statement)
+            query = _generic_query(statement, facts)
             if isinstance(query, Refused):
                 refused[key] = query.reason
                 continue
@@ -273,8 +273,8 @@ def _costing_only(key: str, refused: dict[str, str]) -> Iterator[None]:
         refused[key] = fault_reason(error)
 
 
-def _generic_query(statement: WorkloadStatement) -> Query | Refused:
-    preparable = preparable_sql(statement.sql)
+def _generic_query(statement: WorkloadStatement, facts: SchemaFacts) -> Query | Refused:
+    preparable = preparable_sql(statement.sql, facts=facts, samples=statement.samples)
     if preparable.sql is None:
         return Refused(preparable.reason or "The text cannot be made plannable.")
     key = statement.fingerprint

@@ -71,7 +71,7 @@ def check_request(request: ExplainRequest, limits: Limits) -> Checked | ExplainO
     verdict = check_statement(request.sql)
     if verdict.decision == "refuse":
         return refused(verdict.layer, verdict.reason)
-    preparable = preparable_sql(request.sql)
+    preparable = preparable_sql(request.sql, facts=request.facts, samples=_same_statement(request))
     if preparable.sql is None:
         return refused("text", preparable.reason or "The text cannot be made plannable.")
     verdict = check_statement(preparable.sql)  # what is sent is what is judged
@@ -93,16 +93,23 @@ def _with_long_lists(checked: Checked) -> str | None:
     if all(r.kind != "list" for r in checked.preparable.rewrites):
         uses = parameter_columns(checked.text, checked.request.facts).values()
         return checked.text if any(u.operator in ("any", "not_in") for u in uses) else None
-    text = preparable_sql(checked.request.sql, list_length=LONG_LIST_ELEMENTS).sql
+    request = checked.request
+    text = preparable_sql(
+        request.sql, list_length=LONG_LIST_ELEMENTS, facts=request.facts, samples=_same_statement(request)
+    ).sql
     is_allowed = text is not None and check_statement(text).decision == checked.verdict.decision
     return text if is_allowed else None
 
 
+def _same_statement(request: ExplainRequest) -> list[str]:
+    return [s for s in request.sampled_sqls if fingerprint(s) == request.fingerprint]
+
+
 def _usable_sample(request: ExplainRequest) -> str | None:
     """The first sampled text that is this statement with all its values, and could itself be executed."""
-    for text in request.sampled_sqls:
+    for text in _same_statement(request):
         own = check_statement(text)
-        if own.decision == "analyze" and not own.parameter_count and fingerprint(text) == request.fingerprint:
+        if own.decision == "analyze" and not own.parameter_count:
             return text.strip().rstrip(";").rstrip()
     return None
 
@@ -237,8 +244,7 @@ def _values_of(session: ExplainSession, checked: Checked, text: str, list_elemen
     facts = checked.request.facts
     uses = parameter_columns(text, facts)
     statistics = read_statistics(session.connection, uses, checked.catalog.tables)
-    samples = [s for s in checked.request.sampled_sqls if fingerprint(s) == checked.request.fingerprint]
-    patterns = like_patterns(text, samples)
+    patterns = like_patterns(text, _same_statement(checked.request))
     return choose_values(
         uses, types, statistics, datetime.now(UTC), fixed_values(text), patterns, list_elements=list_elements,
         partial=partial_values(text, uses, facts) if facts else None,

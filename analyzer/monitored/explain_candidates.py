@@ -20,6 +20,7 @@ from analyzer.statements.secrets import redact_sql
 OWN_SETTINGS = ("search_path", "plan_cache_mode")  # set by us for the run, so no fact about the server
 REWRITES = {
     "typed_literal": "a typed literal became a CAST",
+    "type": "a literal's lost type was taken from where it stands",
     "extract": "EXTRACT became date_part",
     "group_by_twin": "a literal was copied from its twin in GROUP BY or ORDER BY",
     "limit": "a number was put after LIMIT",

@@ -5,13 +5,15 @@ Others parse but mean something else: a list shortened to ``IN ($1 /*, ... */)``
 its literal. detection.md (c), tried there on 13 to 18.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pglast
 from pglast import ast, enums, parser
 from pglast.stream import RawStream
 
+from analyzer.facts import SchemaFacts
+from analyzer.statements.parameter_types import parameter_types
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import LIST_MARK
 from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, operator_name, walk, without_casts
@@ -19,7 +21,7 @@ from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, 
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """``kind``: list, array, typed_literal, extract, group_by_twin, limit. ``parameters`` are numbers of the
+    """``kind``: list, array, typed_literal, type, extract, group_by_twin, limit. ``parameters`` are numbers of the
     original text.
     """
 
@@ -48,9 +50,17 @@ class _CannotRewrite(Exception):
     pass
 
 
-def preparable_sql(sql: str | None, *, list_length: int = 5, limit: int | None = None) -> Preparable:
+def preparable_sql(
+    sql: str | None,
+    *,
+    list_length: int = 5,
+    limit: int | None = None,
+    facts: SchemaFacts | None = None,
+    samples: Sequence[str] = (),
+) -> Preparable:
     """``list_length``: elements for a list of unknown length. ``limit``: a number to put in place of a
-    parameter after LIMIT (OFFSET becomes 0); None leaves the parameter."""
+    parameter after LIMIT (OFFSET becomes 0); None leaves the parameter. ``facts``: tell the columns' types, for
+    literals that lost theirs; ``samples``: runs of this statement, which show the literals."""
     parsed = parse_statement(sql)
     if sql is None or parsed.kind == "unknown":
         return Preparable(None, parsed.reason or "The server gave no text for this statement.")
@@ -65,6 +75,7 @@ def preparable_sql(sql: str | None, *, list_length: int = 5, limit: int | None =
             constants |= _limits(text, limit, rewrites)
         text = _with_constants(text, constants)
         text = _server_syntax(text, rewrites)
+        text = _with_types(text, parameter_types(text, facts, samples), rewrites)
         text, parameters = _without_gaps(text)
     except _CannotRewrite as reason:
         return Preparable(None, str(reason))
@@ -236,6 +247,19 @@ def _limits(sql: str, limit: int, rewrites: list[Rewrite]) -> dict[int, str]:
 def _with_constants(sql: str, constants: dict[int, str]) -> str:
     """Parameters replaced by the text given for them."""
     return _replaced(sql, lambda number: constants.get(number, f"${number}"))
+
+
+def _with_types(sql: str, types: Mapping[int, str], rewrites: list[Rewrite]) -> str:
+    """``$1`` as ``$1::integer`` where the server would not find the literal's type."""
+    cast = _cast_parameters(sql)
+    types = {number: name for number, name in types.items() if number not in cast}
+    if not types:
+        return sql
+    text = _replaced(sql, lambda n: f"${n}::{types[n]}" if n in types else f"${n}")
+    if isinstance(fresh_parse(text), Unparsable):
+        return sql  # a place where the grammar takes no cast
+    rewrites.append(Rewrite("type", tuple(sorted(types))))
+    return text
 
 
 def _without_gaps(sql: str) -> tuple[str, list[int]]:

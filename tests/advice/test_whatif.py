@@ -85,10 +85,10 @@ def test_a_statement_we_fail_on_is_not_planned_and_the_others_are(twin_and_facts
     twin, facts = twin_and_facts
     real = advising.preparable_sql
 
-    def failing(sql):
+    def failing(sql, **given):
         if sql == BY_STATUS:
             raise TypeError("secret")
-        return real(sql)
+        return real(sql, **given)
 
     monkeypatch.setattr(advising, "preparable_sql", failing)
     queries, refused = plannable_queries(twin, list(WORKLOAD.values()), facts, NOW)
