@@ -23,11 +23,17 @@ from analyzer.advice.selection.task import Task
 from analyzer.advice.specialised import PATTERNS
 from analyzer.advice.suggest import WorkloadStatement, foreign_key_owner
 from analyzer.errors import MonitoredServerError, PgLoupeError, fault_reason
-from analyzer.facts import SchemaFacts
+from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.foreign_keys import unindexed_foreign_keys
+from analyzer.monitored.column_values import (
+    ColumnStatistics,
+    elements_by_frequency,
+    largest_partitions,
+    of_partitions,
+)
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.hypothetical import hypothetical_planner
-from analyzer.monitored.parameters import ColumnStatistics, NoValues, choose_values, fixed_values
+from analyzer.monitored.parameters import NoValues, choose_values, fixed_values
 from analyzer.monitored.parameters_like import like_patterns
 from analyzer.monitored.parameters_partial import partial_values
 from analyzer.plans import Plan, PlanError, parse_plan
@@ -329,14 +335,29 @@ def chosen_values(twin: Twin, sql: str, facts: SchemaFacts, now: datetime) -> di
         table = facts.find_table(use.table, use.schema or None) if use.table else None
         if table is None or use.column is None or use.table is None:
             continue
-        known = twin.column_statistics(table.schema, table.name).get(use.column)
+        known = _column_values(twin, table, use.column)
+        if known is None:
+            parts = [(_column_values(twin, p, use.column), p.rows) for p in largest_partitions(facts, table)]
+            known = of_partitions((s, rows or 0.0) for s, rows in parts if s is not None)
         if known is not None:
-            statistics[use.schema or "", use.table, use.column] = ColumnStatistics(
-                known.most_common_vals, known.most_common_freqs, known.histogram_bounds
-            )
+            statistics[use.schema or "", use.table, use.column] = known
     partial = partial_values(sql, uses, facts)
-    sets = choose_values(uses, types, statistics, now, fixed_values(sql), like_patterns(sql), partial=partial)
+    sets = choose_values(uses, types, statistics, now, fixed_values(sql, facts), like_patterns(sql), partial=partial)
     return {} if isinstance(sets, NoValues) else {s.source: tuple(s.literals) for s in sets}
+
+
+def _column_values(twin: Twin, table: TableFacts, column: str) -> ColumnStatistics | None:
+    known = twin.column_statistics(table.schema, table.name).get(column)
+    if known is None:
+        return None
+    return ColumnStatistics(
+        known.most_common_vals,
+        known.most_common_freqs,
+        known.histogram_bounds,
+        elements_by_frequency(known.most_common_elems, known.most_common_elem_freqs),
+        known.null_frac,
+        known.n_distinct or 0.0,
+    )
 
 
 def _weighted(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
+from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError, StatementFailed
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.explain_candidates import Candidate, Checked, read_plan, text_hash
 from analyzer.monitored.explain_session import ExplainSession, explain_session, read_right_sql
@@ -27,6 +27,7 @@ from analyzer.monitored.parameters import (
 )
 from analyzer.monitored.parameters_like import like_patterns
 from analyzer.monitored.parameters_partial import partial_values
+from analyzer.monitored.parameters_rows import values_for_rows
 from analyzer.monitored.parameters_stats import read_statistics
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.statements.fingerprint import fingerprint
@@ -37,6 +38,13 @@ from analyzer.statements.safety import check_statement
 __all__ = ["ExplainOutcome", "ExplainRequest", "Limits", "explain_statement"]
 
 GENERIC_PLAN_FROM = 160_000
+# undefined or ambiguous function or operator, a type that does not match or cannot be found: of a text that the
+# application runs, it is the literals' types that are missing
+NO_TYPE = ("42883", "42725", "42804", "42P18")
+NO_TYPE_FOUND = (
+    "pgLoupe did not find out the types of its literals, which pg_stat_statements leaves out ({}): a run seen with its"
+    " values would tell them."
+)
 
 
 def explain_statement(
@@ -170,6 +178,9 @@ def _read_generic(session: ExplainSession, checked: Checked) -> None:
         checked.generic_json, checked.generic = read_plan(explain_generically(session, checked))
     except (ConnectionLost, MissingRight):
         raise
+    except StatementFailed as error:
+        is_ours = checked.has_parameters and error.sqlstate in NO_TYPE
+        checked.generic_error = NO_TYPE_FOUND.format(error.sqlstate) if is_ours else _told(error, session.dog)
     except MonitoredServerError as error:
         checked.generic_error = _told(error, session.dog)
 
@@ -194,7 +205,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
         if checked.generic is None:
             return NoValues(checked.generic_error)
         return [Candidate("none", checked.text, (), (), (), is_recursive, checked.generic_json, checked.generic)]
-    problem = ""
+    problem = checked.generic_error
     if checked.sampled is not None:
         try:
             with session.prepared(checked.sampled) as name:
@@ -204,6 +215,8 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
             raise
         except MonitoredServerError as error:
             problem = str(error)
+    if checked.generic is None:
+        return found or NoValues(problem)  # what cannot be prepared once would only fill the server's log
     try:
         sets = _value_sets(session, checked)
         if isinstance(sets, NoValues):
@@ -222,6 +235,8 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
             )  # fmt: skip
     except (ConnectionLost, MissingRight):
         raise
+    except StatementFailed as error:
+        problem = f"The values that pgLoupe assumed do not fit this statement ({error.sqlstate})."
     except MonitoredServerError as error:
         problem = str(error)
     return found[:2] or NoValues(problem)
@@ -243,11 +258,13 @@ def _values_of(session: ExplainSession, checked: Checked, text: str, list_elemen
         types = session.parameter_types(name)
     facts = checked.request.facts
     uses = parameter_columns(text, facts)
-    statistics = read_statistics(session.connection, uses, checked.catalog.tables)
+    statistics = read_statistics(session.connection, uses, checked.catalog.tables, facts)
+    rows_per_call = checked.request.rows_per_call
     patterns = like_patterns(text, _same_statement(checked.request))
     return choose_values(
-        uses, types, statistics, datetime.now(UTC), fixed_values(text), patterns, list_elements=list_elements,
-        partial=partial_values(text, uses, facts) if facts else None,
+        uses, types, statistics, datetime.now(UTC), fixed_values(text, facts, rows_per_call), patterns,
+        list_elements=list_elements, partial=partial_values(text, uses, facts) if facts else None,
+        told=values_for_rows(text, uses, statistics, facts, rows_per_call),
     )  # fmt: skip
 
 

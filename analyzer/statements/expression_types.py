@@ -270,8 +270,10 @@ class Expressions:
             case SubLink.ARRAY_SUBLINK:
                 kind = self.known(first)
                 return kind and f"{kind}[]"
-            case SubLink.ANY_SUBLINK | SubLink.ALL_SUBLINK if not isinstance(node.testexpr, ast.RowExpr):
-                self._meet([self.value(node.testexpr, scope), first])
+            case SubLink.ANY_SUBLINK | SubLink.ALL_SUBLINK | SubLink.ROWCOMPARE_SUBLINK:
+                tested = node.testexpr.args if isinstance(node.testexpr, ast.RowExpr) else (node.testexpr,)
+                for part, (_, value) in zip(tested, row, strict=False):
+                    self._meet([self.value(part, scope), self._inside(value)])
         return "boolean"
 
     def _inside(self, value: Value) -> Value:

@@ -5,7 +5,7 @@ Others parse but mean something else: a list shortened to ``IN ($1 /*, ... */)``
 its literal. detection.md (c), tried there on 13 to 18.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pglast
@@ -15,18 +15,9 @@ from pglast.stream import RawStream
 from analyzer.facts import SchemaFacts
 from analyzer.statements.parameter_types import parameter_types
 from analyzer.statements.parse import parse_statement
+from analyzer.statements.rewrites import Rewrite, size_constants
 from analyzer.statements.secrets import LIST_MARK
 from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, operator_name, walk, without_casts
-
-
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """``kind``: list, array, typed_literal, type, extract, group_by_twin, limit. ``parameters`` are numbers of the
-    original text.
-    """
-
-    kind: str
-    parameters: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +62,7 @@ def preparable_sql(
         origin: dict[int, int] = {}  # numbers added by us -> the original's
         text = _expanded_lists(sql, list_length, rewrites, origin)
         constants = _group_by_twins(text, rewrites)
+        constants |= size_constants(text, samples, rewrites)
         if limit is not None:
             constants |= _limits(text, limit, rewrites)
         text = _with_constants(text, constants)
@@ -199,12 +191,23 @@ def _copies(select: Node) -> Iterator[tuple[Node, Node, bool]]:
     targets = [target.val for target in select.targetList]
     sorts = [sort.node for sort in select.sortClause or ()]
     firsts = [item for item in select.distinctClause or () if item is not None]
-    groups = list(select.groupClause or ())
+    groups = list(_group_items(select.groupClause or ()))
     for one, other, must_agree in ((targets, groups, True), (sorts, groups, True), (targets, sorts, False),
                                    (sorts, firsts, True), (targets, firsts, True)):  # fmt: skip
         for a in one:
             for b in other:
                 yield a, b, must_agree
+
+
+def _group_items(items: Iterable[Node]) -> Iterator[Node]:
+    """Also those inside ROLLUP, CUBE and GROUPING SETS."""
+    for item in items:
+        if isinstance(item, ast.GroupingSet):
+            yield from _group_items(item.content or ())
+        elif isinstance(item, ast.RowExpr):
+            yield from _group_items(item.args or ())
+        else:
+            yield item
 
 
 def _differing_constants(first: Node, copy: Node) -> dict[int, str] | None:

@@ -31,7 +31,9 @@ RESULTS = {
                      "jsonb_extract_path_text", "repeat", "initcap", "regexp_replace"), "text"),
     **dict.fromkeys(("power", "sqrt", "random", "percentile_cont", "date_part", "cume_dist", "percent_rank"),
                     "double precision"),
-    **dict.fromkeys(("date", "to_date"), "date"),
+    **dict.fromkeys(("date", "to_date", "make_date"), "date"),
+    **dict.fromkeys(("to_timestamp", "make_timestamptz"), "timestamp with time zone"),
+    **dict.fromkeys(("make_timestamp", "timezone"), "timestamp without time zone"),
     **dict.fromkeys(("age", "make_interval"), "interval"),
     **dict.fromkeys(("bool_and", "bool_or", "every", "jsonb_path_exists", "starts_with"), "boolean"),
     "extract": "numeric", "avg": "numeric",
@@ -40,7 +42,7 @@ RESULTS = {
 RESULT_OF = {
     **dict.fromkeys(("min", "max", "sum", "lag", "lead", "first_value", "last_value", "nth_value", "abs", "round",
                      "ceil", "floor", "trunc", "mod", "generate_series", "any_value", "unnest"), 0),
-    "date_trunc": 1,
+    "date_trunc": 1, "date_bin": 1,
 }  # fmt: skip
 # Functions that several kinds of number fit: without any argument of a known type the server cannot choose.
 OF_NUMBERS = frozenset({
