@@ -203,6 +203,8 @@ def _of_column(
     match use.operator:
         case "lt" | "gt" | "between_low" | "between_high":
             return _range_value(use.operator, known, type_name, is_rare, now)
+        case "ago":
+            return _days_back(known, type_name, is_rare, now)
         case "regex":
             return "^" + re.escape(values[0][:PREFIX_CHARACTERS]) if values else None
         case "contains" if type_name.endswith("[]") and known.most_common_elements:
@@ -233,11 +235,25 @@ def _range_value(operator: str, known: ColumnStatistics, type_name: str, is_rare
     return known.percentile(percents[operator][is_rare])
 
 
+def _days_back(known: ColumnStatistics, type_name: str, is_rare: bool, now: datetime) -> str | None:
+    """To where half of the rows are newer, or few; None for a column that grows with time, asked for its newest."""
+    last, bound = known.percentile(100), known.percentile(95 if is_rare else 50)
+    if last is None or bound is None or _is_near(last, now) or (moment := _moment(bound)) is None:
+        return None
+    days = (now - moment).days + 1
+    if days < 1:
+        return None
+    return f"{days} days" if type_name == "interval" else str(days) if type_name in ("integer", "bigint") else None
+
+
 def _is_near(text: str, now: datetime) -> bool:
+    moment = _moment(text)
+    return moment is not None and abs(now - moment) < NEAR_NOW
+
+
+def _moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return False
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return abs(now - moment) < NEAR_NOW
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

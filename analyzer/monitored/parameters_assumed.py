@@ -1,6 +1,5 @@
 """Values that no column tells: of a type, and of places where only certain values do."""
 
-import math
 import re
 from datetime import datetime, timedelta
 
@@ -12,7 +11,6 @@ from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, Unparsable, function_name, parse, walk, without_casts
 
 LIMIT_VALUE, OFFSET_VALUE = "10", "20"  # detection.md (c), first table
-MOST_LIMIT = 1_000  # judgement: LIMIT as large as its rows a call, and no larger than a page of anything
 DAY_TYPES = ("date", "timestamp without time zone", "timestamp with time zone")
 # A parameter that meets no column. It may change how many rows a function makes, seldom which plan is chosen.
 ASSUMED = {
@@ -79,11 +77,11 @@ def array_literal(values: list[str] | tuple[str, ...]) -> str:
     return "{" + ",".join(quoted) + "}"
 
 
-def fixed_values(sql: str, facts: SchemaFacts | None = None, rows_per_call: float | None = None) -> dict[int, str]:
+def fixed_values(sql: str, facts: SchemaFacts | None = None) -> dict[int, str]:
     """Parameters that stand where only certain values do.
 
     The unit of date_trunc, the zone of AT TIME ZONE; LIMIT of a subquery used as an expression, where a second row
-    would be an error; LIMIT of the whole, which is not below its rows a call; text search configurations in use.
+    would be an error; the text search configuration in use.
     """
     found: dict[int, str] = {}
     statements = parse(sql)
@@ -98,16 +96,12 @@ def fixed_values(sql: str, facts: SchemaFacts | None = None, rows_per_call: floa
             is_configuration = node.typeName.names[-1].sval == "regconfig"
             if is_configuration and (name := _text_search(facts)) is not None:
                 found[node.arg.number] = name
-    whole = statements[0].stmt
-    if rows_per_call and isinstance(whole, ast.SelectStmt):
-        size = min(MOST_LIMIT, max(int(LIMIT_VALUE), math.ceil(rows_per_call)))
-        found |= {n: v for n, v in _limits(whole, str(size), OFFSET_VALUE).items() if n not in found}
     return found
 
 
 def _scalar_limits(select: Node) -> dict[int, str]:
     """Also of a subquery in its FROM that gives it its rows: (SELECT row_to_json(x) FROM (SELECT ... LIMIT $1) x)."""
-    found = _limits(select, "1", "0")
+    found = limit_values(select, "1", "0")
     calls = [n for n in walk_block(select.targetList or ()) if isinstance(n, ast.FuncCall)]
     if not found and not select.groupClause and not any(is_aggregate(c) for c in calls):
         for item in select.fromClause or ():
@@ -116,7 +110,7 @@ def _scalar_limits(select: Node) -> dict[int, str]:
     return found
 
 
-def _limits(select: Node, count: str, offset: str) -> dict[int, str]:
+def limit_values(select: Node, count: str, offset: str) -> dict[int, str]:
     found = {}
     for part, value in ((getattr(select, "limitCount", None), count), (getattr(select, "limitOffset", None), offset)):
         inner = without_casts(part) if part is not None else None

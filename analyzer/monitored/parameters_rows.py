@@ -6,13 +6,18 @@ Told only where one parameter alone decides how many rows come out: one table, n
 import math
 from collections.abc import Mapping
 
+from pglast import ast
+
 from analyzer.facts import SchemaFacts
 from analyzer.monitored.column_values import ColumnStatistics, Statistics
+from analyzer.monitored.parameters_assumed import LIMIT_VALUE, OFFSET_VALUE, limit_values
 from analyzer.monitored.parameters_partial import PartialValue
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.predicates import query_blocks
+from analyzer.statements.tree import single_statement
 
 DECIDING = ("eq", "lt", "gt")
+MOST_LIMIT = 1_000  # judgement: no page of anything is larger
 
 
 def values_for_rows(
@@ -43,6 +48,16 @@ def values_for_rows(
         return {}
     how = "as frequent as its rows per call suggest" if use.operator == "eq" else "that keeps about its rows per call"
     return {use.number: PartialValue(value, f"${use.number}: a value {how}")}
+
+
+def limits_for_rows(sql: str, rows_per_call: float | None) -> dict[int, PartialValue]:
+    """LIMIT of the whole statement, where more rows a call come out than the limit that is taken else."""
+    statement = single_statement(sql)
+    if not isinstance(statement, ast.SelectStmt) or not rows_per_call or rows_per_call <= int(LIMIT_VALUE):
+        return {}
+    size = str(min(MOST_LIMIT, math.ceil(rows_per_call)))
+    limits = limit_values(statement, size, OFFSET_VALUE)
+    return {n: PartialValue(v, f"${n}: LIMIT as large as its rows per call") for n, v in limits.items() if v == size}
 
 
 def _equal(known: ColumnStatistics, share: float, rows: float) -> str | None:

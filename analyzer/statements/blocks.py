@@ -130,10 +130,10 @@ class ParameterUse:
     """What ``$n`` is compared with. ``table`` is None where it meets no base table's column.
 
     ``operator``: eq, ne, in, any, not_in, lt, gt, between_low, between_high, like, ilike, regex, contains,
-    limit, offset, value (INSERT), assigned (UPDATE SET), key, member, other. ``type_name`` is the cast written
-    around it: "interval". key, member: of the column's documents, at ``path`` (names, and numbers of parameters;
-    ``("*", 3)`` where ``$3`` is the whole path); ``member_type`` is the cast around what lies there, and
-    ``compared`` how the member is compared.
+    limit, offset, value (INSERT), assigned (UPDATE SET), key, member, ago (``> now() - $n``), other.
+    ``type_name`` is the cast written around it: "interval". key, member: of the column's documents, at ``path``
+    (names, and numbers of parameters; ``("*", 3)`` where ``$3`` is the whole path); ``member_type`` is the cast around
+    what lies there, and ``compared`` how the member is compared.
     """
 
     number: int

@@ -8,6 +8,7 @@ from pglast.stream import RawStream
 
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate
 from analyzer.statements.scope import Column, Scope
+from analyzer.statements.time_ago import ago_parameter
 from analyzer.statements.tree import (
     Node,
     children,
@@ -178,6 +179,10 @@ class Conditions:
                 self._note(value.parameters, meaning, other)
             elif value.parameters and other.outer is not None:
                 self._note(value.parameters, meaning, Side(column=other.outer))
+        if a.column is not None and operator == "gt" and (number := ago_parameter(right)) is not None:
+            self._note((number,), "ago", a)
+        elif b.column is not None and operator == "lt" and (number := ago_parameter(left)) is not None:
+            self._note((number,), "ago", b)
 
     def _found(self, column: Column, operator: str, expression: str | None, other: Side, text: str) -> Found:
         joined = None

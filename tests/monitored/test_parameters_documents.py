@@ -12,7 +12,7 @@ from analyzer.monitored.column_values import (
     of_partitions,
 )
 from analyzer.monitored.parameters import NoValues, ValueSet, choose_values, fixed_values
-from analyzer.monitored.parameters_rows import values_for_rows
+from analyzer.monitored.parameters_rows import limits_for_rows, values_for_rows
 from analyzer.statements.predicates import parameter_columns
 
 NOW = datetime(2026, 3, 5, 14, tzinfo=UTC)
@@ -28,6 +28,8 @@ STATISTICS = {
     ("", "t", "body"): ColumnStatistics((), (), ("an elephant walks", "an elephant runs")),
     ("", "t", "gone"): ColumnStatistics(null_frac=1.0),
     ("", "t", "span"): ColumnStatistics(null_frac=0.1),
+    ("", "t", "old"): ColumnStatistics((), (), ("2022-01-01", "2023-01-01", "2024-01-01")),
+    ("", "t", "new"): ColumnStatistics((), (), ("2022-01-01", "2023-01-01", "2026-03-05 13:00:00+00")),
     ("", "t", "n"): ColumnStatistics((), (), tuple(str(n) for n in range(0, 101, 10))),
     ("", "t", "kind"): ColumnStatistics(("x", "y"), (0.9, 0.1), ()),
 }  # fmt: skip
@@ -69,6 +71,11 @@ def chosen(sql: str, *types: str) -> list[ValueSet] | NoValues:
         # bounds on both sides are one range
         ("n >= $1 and n < $2", ["integer", "integer"], ("50", "50")),
         ("n < $1", ["integer"], ("50",)),
+        ("old > now() - $1::interval", ["interval"], ("1160 days",)),
+        ("old >= current_date - $1", ["integer"], ("1160",)),
+        ("now() - $1::interval < old", ["interval"], ("1160 days",)),
+        ("old < now() - $1::interval", ["interval"], ("1 day",)),
+        ("new > now() - $1::interval", ["interval"], ("1 day",)),
         # what decides what is counted takes values of its column, too
         ("true group by n having count(*) filter (where kind = $1) > 2", ["text"], ("x",)),
         ("case when kind = $1 then true else false end", ["text"], ("x",)),
@@ -166,10 +173,10 @@ def test_rows_per_call_choose_the_value(sql: str, rows_per_call: float | None, v
 
 def test_limit_is_not_below_the_rows_of_a_call() -> None:
     sql = "select * from t limit $1"
-    assert fixed_values(sql, None, 93.2) == {1: "94"}
-    assert fixed_values(sql, None, 3.0) == {1: "10"}
-    assert fixed_values(sql, None, 1e6) == {1: "1000"}
-    assert fixed_values(sql) == {}
+    assert {n: one.value for n, one in limits_for_rows(sql, 93.2).items()} == {1: "94"}
+    assert {n: one.value for n, one in limits_for_rows(sql, 1e6).items()} == {1: "1000"}
+    assert limits_for_rows(sql, 10.0) == limits_for_rows(sql, None) == {}
+    assert limits_for_rows("select * from (select 1 limit $1) s", 93.2) == {}
 
 
 def test_the_text_search_configuration_is_the_one_an_index_has() -> None:

@@ -44,6 +44,7 @@ CASES = [
     ("select * from t where case when n > $1 then $2 else $3 end", {2: "boolean", 3: "boolean"}),
     ("select case when n > $1 then $2 else $3 end from t", {}),
     ("update t set n = case when id = $1 then $2 when id = $3 then $4 end", {2: "integer", 4: "integer"}),
+    ("update t set (n, name) = (select $1, $2)", {1: "integer"}),
     ("update t set name = case when id = $1 then $2 else $3 end", {}),
     ("select * from t where levels && array[$1, $2] and tags && array[$3]", {1: "integer", 2: "integer"}),
     ("select percentile_disc(array[$1, $2]) within group (order by n) from t",
