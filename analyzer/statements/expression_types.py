@@ -6,12 +6,11 @@ from dataclasses import replace
 from pglast import ast, enums
 
 from analyzer.statements import type_rules as rules
-from analyzer.statements.open_types import Open, Row, Scope, Value
+from analyzer.statements.open_types import NULL, Open, Row, Scope, Value, constant_type, moment_type
 from analyzer.statements.tree import Node, children, function_name, name_parts, operator_name
 
 Kind = enums.A_Expr_Kind
 SubLink = enums.SubLinkType
-NULL = ""  # the type of NULL, which every type takes
 
 
 class Expressions:
@@ -83,7 +82,7 @@ class Expressions:
             case ast.ParamRef():
                 return self.found.get(node.number) or Open((node.number,), is_bare=True)
             case ast.A_Const():
-                return _constant(node)
+                return constant_type(node)
             case ast.TypeCast():
                 self.value(node.arg, scope)
                 name = rules.plain_type(name_parts(node.typeName.names)[-1])
@@ -120,11 +119,17 @@ class Expressions:
                 for value in [self.value(a, scope) for a in node.args or ()]:
                     self.ask(self._only_bare(value), "text")
                 return None
+            case ast.XmlExpr():
+                for value in [self.value(a, scope) for a in (*(node.args or ()), *(node.named_args or ()))]:
+                    self.ask(self._only_bare(value), "text")
+                return None
+            case ast.ResTarget():
+                return self.value(node.val, scope) if node.val is not None else None
             case ast.MultiAssignRef():
                 self._each(getattr(node.source, "args", None) or (node.source,), scope)
                 return None
             case ast.SQLValueFunction():
-                return _moment(node)
+                return moment_type(node)
             case ast.SelectStmt():
                 self.statement(node, scope)
                 return None
@@ -156,8 +161,11 @@ class Expressions:
                 if isinstance(right, Open) and self.sampled.get(right.parameters[0]) == "integer":
                     self.ask(right, "integer")  # an element of an array, not a key
                 return self.known(left)
-            if name in ("->>", "#>>", "||"):
-                return "text" if name != "||" or "text" in (left, right) else None
+            if name == "||":
+                self._meet([left, right])
+                return self.known(left) if self.known(left) == self.known(right) else None
+            if name in ("->>", "#>>"):
+                return "text"
             if name not in rules.COMPARISONS and name not in rules.TEXT_PATTERNS:
                 return None
             self._meet([left, right])
@@ -229,6 +237,8 @@ class Expressions:
                     self.number(value)
             elif name in rules.OF_ANYTHING and not (name == "format" and at == 0):
                 self.ask(self._only_bare(value), "text")
+        if name in rules.OF_ARRAYS:
+            self._meet(values)
         self._each([n for n in (*(node.agg_order or ()), node.over) if n is not None], scope)
         self.condition(node.agg_filter, scope)
         if name == "unnest" and values:
@@ -281,28 +291,6 @@ class Expressions:
 
     def _only_bare(self, value: Value) -> Value:
         return value if isinstance(value, Open) and value.is_bare else None
-
-
-def _constant(node: Node) -> Value:
-    if node.isnull:
-        return NULL
-    match node.val:
-        case ast.Integer():
-            return "integer"
-        case ast.Float():
-            return "numeric"
-        case ast.Boolean():
-            return "boolean"
-    return None  # a string: of unknown type, as a parameter is
-
-
-def _moment(node: Node) -> str | None:
-    name = node.op.name
-    if name == "SVFOP_CURRENT_DATE":
-        return "date"
-    if name.startswith("SVFOP_CURRENT_TIMESTAMP"):
-        return "timestamp with time zone"
-    return "timestamp without time zone" if name.startswith("SVFOP_LOCALTIMESTAMP") else None
 
 
 def _may_be_days(node: Node) -> bool:

@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass, field, replace
 
+from pglast import ast
+
 from analyzer.statements.tree import Node, name_parts
+
+NULL = ""  # the type of NULL, which every type takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +57,25 @@ class Scope:
             if not names or alias == names[-1]
             for item in (columns or {}).items()
         ]
+
+
+def constant_type(node: Node) -> Value:
+    if node.isnull:
+        return NULL
+    match node.val:
+        case ast.Integer():
+            return "integer"
+        case ast.Float():
+            return "numeric"
+        case ast.Boolean():
+            return "boolean"
+    return None  # a string: of unknown type, as a parameter is
+
+
+def moment_type(node: Node) -> str | None:
+    name = node.op.name
+    if name == "SVFOP_CURRENT_DATE":
+        return "date"
+    if name.startswith("SVFOP_CURRENT_TIMESTAMP"):
+        return "timestamp with time zone"
+    return "timestamp without time zone" if name.startswith("SVFOP_LOCALTIMESTAMP") else None

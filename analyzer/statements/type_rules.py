@@ -57,10 +57,13 @@ OF_ANYTHING = frozenset({
     "json_object_agg", "jsonb_object_agg", "row_to_json", "first_value", "last_value", "quote_literal",
     "quote_nullable", "any_value", "mode", "pg_column_size",
 })  # fmt: skip
+# Functions on an array and elements of its type.
+OF_ARRAYS = frozenset({"array_cat", "array_append", "array_prepend", "array_remove", "array_replace", "array_position"})
 # Arguments that the overloads leave open, by function and position.
 ARGUMENTS = {
     ("pg_get_viewdef", 1): "boolean", ("pg_get_ruledef", 1): "boolean", ("percentile_disc", 0): "double precision",
-    ("percentile_cont", 0): "double precision",
+    ("percentile_cont", 0): "double precision", ("array_fill", 0): "integer", ("array_fill", 1): "integer",
+    ("pg_size_pretty", 0): "bigint",
 }  # fmt: skip
 # of two numbers the one further left is the result's
 WIDEST_FIRST = ("double precision", "real", "numeric", "bigint", "integer", "smallint")

@@ -1,8 +1,13 @@
 """Types of literals that lost theirs, from the place they stood in."""
 
+from pathlib import Path
+
+import psycopg
 import pytest
 
 from analyzer.facts import ColumnFacts, SchemaFacts, TableFacts
+from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.statements.parameter_types import parameter_types
 from analyzer.statements.preparable import preparable_sql
 
@@ -78,6 +83,9 @@ CASES = [
      {1: "text", 2: "text", 3: "text", 5: "text"}),
     ("select lag(n, $1, $2) over (order by id) from t", {}),
     ("select * from t where $1 is null or n = $2", {1: "text"}),
+    ("select array_cat(array[$1], levels), array[$2] || levels, levels || $3 from t", {1: "integer", 2: "integer"}),
+    ("select xmlelement(name a, $1), xmlforest($2 as b), array_fill($3, array[$4]), pg_size_pretty($5) from t",
+     {1: "text", 2: "text", 3: "integer", 4: "integer", 5: "bigint"}),
     ("select pg_get_viewdef(id::oid, $1) from t", {1: "boolean"}),
 ]  # fmt: skip
 
@@ -117,3 +125,29 @@ def test_without_facts_the_place_alone_tells() -> None:
         2: "integer", 3: "integer"
     }  # fmt: skip
     assert parameter_types("not sql") == parameter_types("begin") == {}
+
+
+NORMALIZED = [t for t in (Path(__file__).parent / "normalized.sql").read_text().splitlines() if not t.startswith("--")]
+
+
+@pytest.mark.postgres
+def test_the_server_can_prepare_every_normalized_text(any_postgres, scratch_database) -> None:
+    database = scratch_database(any_postgres)
+    database.execute(
+        "create table t (id bigint primary key, n int, name text, at timestamptz, d date, j jsonb, a int[])"
+    )
+    with connect(ConnectionSettings.from_dsn(database.dsn)) as monitored:
+        facts = read_schema(monitored)
+    failed = []
+    with database.connect() as connection:
+        connection.prepare_threshold = None
+        for text in NORMALIZED:
+            if text.startswith("merge") and any_postgres.version < 15:
+                continue
+            preparable = preparable_sql(text, facts=facts)
+            try:
+                connection.execute(f"prepare tried as {preparable.sql}".encode())
+                connection.execute("deallocate tried")
+            except psycopg.Error as error:
+                failed.append((text, str(error).splitlines()[0]))
+    assert failed == []
