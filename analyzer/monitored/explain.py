@@ -12,7 +12,13 @@ from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError, 
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.explain_candidates import Candidate, Checked, read_plan, text_hash
 from analyzer.monitored.explain_session import ExplainSession, explain_session, read_right_sql
-from analyzer.monitored.explain_values import same_statement, usable_sample, value_sets, with_long_lists
+from analyzer.monitored.explain_values import (
+    same_statement,
+    usable_sample,
+    value_sets,
+    values_objection,
+    with_long_lists,
+)
 from analyzer.monitored.gate import ExplainOutcome, ExplainRequest, plan_objection
 from analyzer.monitored.gate_catalog import check_catalog
 from analyzer.monitored.gate_limits import Limits
@@ -220,6 +226,8 @@ def _judge(
                 )
                 or ""
             )
+            if not objection and (unfit := values_objection(candidate)):
+                layer, objection = "values", unfit
         if not objection:
             approved.append(candidate)
         elif all(o.plan is None or o.plan.shape != candidate.plan.shape for o in outcomes):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from analyzer.monitored.explain_candidates import Checked
+from analyzer.monitored.explain_candidates import Candidate, Checked
 from analyzer.monitored.explain_session import ExplainSession
 from analyzer.monitored.gate import ExplainRequest
 from analyzer.monitored.parameters import (
@@ -21,6 +21,7 @@ from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.predicates import parameter_columns
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.safety import check_statement
+from analyzer.statements.scalar_subqueries import depends_on_values
 
 
 def value_sets(session: ExplainSession, checked: Checked) -> list[tuple[str, ValueSet]] | NoValues:
@@ -48,6 +49,21 @@ def _values_of(session: ExplainSession, checked: Checked, text: str, list_elemen
         partial={**limits_for_rows(text, rows_per_call), **(partial_values(text, uses, facts) if facts else {})},
         told=values_for_rows(text, uses, statistics, facts, rows_per_call),
     )  # fmt: skip
+
+
+def values_objection(candidate: Candidate) -> str | None:
+    """Why a plan for chosen values must not be executed though every layer would let it: it would fail."""
+    if candidate.source not in ("typical", "rare") or candidate.plan is None or not depends_on_values(candidate.text):
+        return None
+    for node in candidate.plan:
+        is_subquery = node.raw.get("Parent Relationship") in ("InitPlan", "SubPlan")
+        is_cte = str(node.raw.get("Subplan Name", "")).startswith("CTE ")
+        if is_subquery and not is_cte and (node.plan_rows or 0.0) > 1:
+            return (
+                "With values that pgLoupe can choose, a subquery used as an expression may give more than one row,"
+                " which would be an error; a run seen with its values would do."
+            )
+    return None
 
 
 def with_long_lists(checked: Checked) -> str | None:

@@ -3,10 +3,11 @@
 import re
 from datetime import datetime, timedelta
 
-from pglast import ast, enums
+from pglast import ast
 
 from analyzer.facts import SchemaFacts
 from analyzer.statements.conditions import walk_block
+from analyzer.statements.scalar_subqueries import SCALAR
 from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, Unparsable, function_name, parse, walk, without_casts
 
@@ -51,7 +52,6 @@ FIXED_ARGUMENTS = {
     "jsonb_populate_recordset": (None, "[{}]"), "json_populate_recordset": (None, "[{}]"),
 }  # fmt: skip
 TO_TIMESTAMP_OF_SECONDS = 1  # to_timestamp(seconds) has one argument
-SCALAR = (enums.SubLinkType.EXPR_SUBLINK, enums.SubLinkType.ROWCOMPARE_SUBLINK)
 
 
 def assumed_value(type_name: str, is_rare: bool, now: datetime) -> str | None:

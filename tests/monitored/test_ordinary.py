@@ -107,6 +107,23 @@ def test_the_rows_of_a_call_choose_the_value(application: Application) -> None:
         assert (said in first.rewrites) if said else not any("rows per call" in r for r in first.rewrites)
 
 
+def test_a_subquery_that_may_give_two_rows_is_not_executed(application: Application) -> None:
+    settings = ConnectionSettings.from_dsn(application.database.dsn)
+    for sql, decision in (
+        ("select id, (select body from comments where user_id = $1) from posts where id = $2", "plan_only"),
+        ("select id from posts where author_id = (select user_id from comments where post_id = $1)", "plan_only"),
+        ("select id from posts where author_id = (select id from users where email = $1)", "executed"),
+        ("select id, (select max(body) from comments where user_id = $1) from posts where id = $2", "executed"),
+        ("select id, (select name from users where users.id = author_id) from posts where id < $1", "executed"),
+    ):
+        request = ExplainRequest(sql, fingerprint(sql) or "", facts=application.facts)
+        outcomes = explain_statement(settings, request, Limits(cores=64))
+        assert outcomes[0].decision == decision, sql
+        if decision == "plan_only":
+            assert outcomes[0].layer == "values"
+            assert "may give more than one row" in outcomes[0].reason
+
+
 def test_what_was_assumed_is_said(application: Application) -> None:
     def said(name: str) -> str:
         return " ".join(r for o in application.explain(name) for r in (*o.rewrites, *o.notes))
