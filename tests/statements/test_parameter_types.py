@@ -151,3 +151,20 @@ def test_the_server_can_prepare_every_normalized_text(any_postgres, scratch_data
             except psycopg.Error as error:
                 failed.append((text, str(error).splitlines()[0]))
     assert failed == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "sample", "rewritten"),
+    [
+        ("select lpad(name, $1, $2), repeat($3, $4) from t", None, "select lpad(name, 8, ' '), repeat($1, 8) from t"),
+        ("select lpad(name, $1) from t", "select lpad(name, 12) from t", "select lpad(name, 12) from t"),
+        ("select rpad(name, $1) from t", "select rpad(name, 90000) from t", "select rpad(name, 8) from t"),
+        ("select format($1, name, id) from t", None, "select format('%s %s', name, id) from t"),
+        ("select format($1, name) from t", "select format('it''s %I', name) from t",
+         "select format('it''s %I', name) from t"),
+        ("select format($1, name) from t", "select format('%90000s', name) from t", "select format('%s', name) from t"),
+        ("select repeat(name, $1 * n) from t", None, "select repeat(name, $1 * n) from t"),
+    ],
+)  # fmt: skip
+def test_a_size_becomes_a_small_constant_the_gate_can_see(sql: str, sample: str | None, rewritten: str) -> None:
+    assert preparable_sql(sql, facts=FACTS, samples=[sample] if sample else []).sql == rewritten
