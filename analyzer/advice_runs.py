@@ -29,6 +29,7 @@ from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.limits import rows_before_limit
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.parse import is_system_table
+from analyzer.statements.preparable import preparable_sql
 from analyzer.store import findings, parameters, suggestions
 from analyzer.store.servers import connection_settings
 from analyzer.twin import Twin, lease
@@ -137,10 +138,13 @@ def _ways_to_plan(
     sql = record.statement.normalized_sql
     if record.values_source == Values.SAMPLED:
         return [(sample, None) for sample in parameters.samples_of(record.statement, database)]
+    text = preparable_sql(sql, facts=facts).sql or sql
     if record.values_source in (Values.TYPICAL, Values.RARE):
-        values = chosen_values(twin, sql, facts, now).get(record.values_source)
-        return [] if values is None else [(sql, values)]
-    return [(sql, None)]
+        if any("rows per call" in said for said in record.rewrites):
+            return []
+        values = chosen_values(twin, text, facts, now).get(record.values_source)
+        return [] if values is None else [(text, values)]
+    return [(text, None)]
 
 
 def _plans_to_compare(database: Database, facts: SchemaFacts) -> Iterator[PlanRecord]:

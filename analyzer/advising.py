@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from celery.exceptions import SoftTimeLimitExceeded
+
 from analyzer.advice.ddl import IndexDdl, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
 from analyzer.advice.planner import Planner, Query, Refused
@@ -20,12 +22,18 @@ from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
 from analyzer.advice.specialised import PATTERNS
 from analyzer.advice.suggest import WorkloadStatement, foreign_key_owner
-from analyzer.errors import MonitoredServerError
-from analyzer.facts import SchemaFacts
+from analyzer.errors import MonitoredServerError, PgLoupeError, fault_reason
+from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.foreign_keys import unindexed_foreign_keys
+from analyzer.monitored.column_values import (
+    ColumnStatistics,
+    elements_by_frequency,
+    largest_partitions,
+    of_partitions,
+)
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.hypothetical import hypothetical_planner
-from analyzer.monitored.parameters import ColumnStatistics, NoValues, choose_values, fixed_values
+from analyzer.monitored.parameters import NoValues, choose_values, fixed_values
 from analyzer.monitored.parameters_like import like_patterns
 from analyzer.monitored.parameters_partial import partial_values
 from analyzer.plans import Plan, PlanError, parse_plan
@@ -167,7 +175,7 @@ def _second_opinion(
     )[:MOST_BY_HYPOPG]
     queries, refused = [], {}
     for statement in left:
-        preparable = preparable_sql(statement.sql)
+        preparable = preparable_sql(statement.sql, facts=facts)
         if preparable.sql is None:
             continue
         kind = parse_statement(preparable.sql).kind
@@ -226,32 +234,30 @@ def plannable_queries(
     load: dict[str, float] = {}  # planned cost x calls
     refused: dict[str, str] = {}
     for statement in sorted(workload, key=lambda s: s.fingerprint):
-        preparable = preparable_sql(statement.sql)
-        if preparable.sql is None:
-            refused[statement.fingerprint] = preparable.reason or "The text cannot be made plannable."
-            continue
-        kind = parse_statement(preparable.sql).kind
         key = statement.fingerprint
-        query = Query(
-            key, key, preparable.sql, statement.calls_per_day, None, kind,
-            rows_per_call=statement.rows_per_call, rows_before_limit=statement.rows_before_limit,
-        )  # fmt: skip
-        found = _sampled(twin, query, statement.samples)
-        planned = twin.plan(found[0] if found else query)
-        if isinstance(planned, Refused):
-            refused[key] = planned.reason
-            continue
-        generic[key] = query
-        if found:
-            sampled[key] = found
-        load[key] = planned.total_cost * query.weight
+        with _costing_only(key, refused):
+            query = _generic_query(statement, facts)
+            if isinstance(query, Refused):
+                refused[key] = query.reason
+                continue
+            found = _sampled(twin, query, statement.samples)
+            planned = twin.plan(found[0] if found else query)
+            if isinstance(planned, Refused):
+                refused[key] = planned.reason
+                continue
+            query_blocks(query.sql, facts)  # read for its candidates later: what fails there fails here, for it alone
+            generic[key] = query
+            if found:
+                sampled[key] = found
+            load[key] = planned.total_cost * query.weight
     total = sum(load.values())
     queries: list[Query] = []
     for key, query in generic.items():
         if key in sampled:
             queries += sampled[key]
         elif load[key] > SKEW_MATTERS * total:
-            queries += _with_values(twin, query, facts, now)
+            with _costing_only(key, refused):
+                queries += _with_values(twin, query, facts, now)
         else:
             queries.append(query)
     costs: dict[str, float] = {}
@@ -259,6 +265,29 @@ def plannable_queries(
         share = query.weight / (generic[query.statement].weight or 1.0)
         costs[query.statement] = costs.get(query.statement, 0.0) + share * _cost(twin, query)
     return _weighted(queries, workload, costs), refused
+
+
+@contextmanager
+def _costing_only(key: str, refused: dict[str, str]) -> Iterator[None]:
+    """A fault of ours over one statement leaves it out, with its reason; the others are planned all the same."""
+    try:
+        yield
+    except (PgLoupeError, SoftTimeLimitExceeded):
+        raise  # the twin is gone, or the time is up
+    except Exception as error:
+        logger.exception("Statement %s cannot be planned", key)
+        refused[key] = fault_reason(error)
+
+
+def _generic_query(statement: WorkloadStatement, facts: SchemaFacts) -> Query | Refused:
+    preparable = preparable_sql(statement.sql, facts=facts, samples=statement.samples)
+    if preparable.sql is None:
+        return Refused(preparable.reason or "The text cannot be made plannable.")
+    key = statement.fingerprint
+    return Query(
+        key, key, preparable.sql, statement.calls_per_day, None, parse_statement(preparable.sql).kind,
+        rows_per_call=statement.rows_per_call, rows_before_limit=statement.rows_before_limit,
+    )  # fmt: skip
 
 
 def _cost(twin: Twin, query: Query) -> float:
@@ -306,14 +335,29 @@ def chosen_values(twin: Twin, sql: str, facts: SchemaFacts, now: datetime) -> di
         table = facts.find_table(use.table, use.schema or None) if use.table else None
         if table is None or use.column is None or use.table is None:
             continue
-        known = twin.column_statistics(table.schema, table.name).get(use.column)
+        known = _column_values(twin, table, use.column)
+        if known is None:
+            parts = [(_column_values(twin, p, use.column), p.rows) for p in largest_partitions(facts, table)]
+            known = of_partitions((s, rows or 0.0) for s, rows in parts if s is not None)
         if known is not None:
-            statistics[use.schema or "", use.table, use.column] = ColumnStatistics(
-                known.most_common_vals, known.most_common_freqs, known.histogram_bounds
-            )
+            statistics[use.schema or "", use.table, use.column] = known
     partial = partial_values(sql, uses, facts)
-    sets = choose_values(uses, types, statistics, now, fixed_values(sql), like_patterns(sql), partial=partial)
+    sets = choose_values(uses, types, statistics, now, fixed_values(sql, facts), like_patterns(sql), partial=partial)
     return {} if isinstance(sets, NoValues) else {s.source: tuple(s.literals) for s in sets}
+
+
+def _column_values(twin: Twin, table: TableFacts, column: str) -> ColumnStatistics | None:
+    known = twin.column_statistics(table.schema, table.name).get(column)
+    if known is None:
+        return None
+    return ColumnStatistics(
+        known.most_common_vals,
+        known.most_common_freqs,
+        known.histogram_bounds,
+        elements_by_frequency(known.most_common_elems, known.most_common_elem_freqs),
+        known.null_frac,
+        known.n_distinct or 0.0,
+    )
 
 
 def _weighted(

@@ -82,3 +82,8 @@ class StatementFailed(MonitoredServerError):
 
     def __str__(self) -> str:
         return f"{self.action} failed ({self.sqlstate or 'no SQLSTATE'}): {self.text}"
+
+
+def fault_reason(error: Exception) -> str:
+    """A fault of ours over one statement, for its page: the error's own text may hold anything, so its kind alone."""
+    return f"pgLoupe could not work on this statement ({type(error).__name__})."

@@ -16,6 +16,8 @@ RETRY_AFTER = timedelta(minutes=10)  # after a failure
 RETRY_WHEN_BUSY = timedelta(minutes=1)  # a busy server may be idle at the next round
 CHANGED_FACTOR = 2.0  # judgement: a mean that doubled or halved is worth a new plan
 BUDGET_WINDOW = timedelta(hours=1)
+# of the gate, which decide without looking at values: real ones change nothing there
+LAYERS_BEFORE_VALUES = ("text", "ast", "catalog", "rights", "mode", "pooler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,10 @@ def _why(
         return "its tables or their indexes changed"
     if state.next_at <= now:
         return "its plan is old"
-    if has_real_values and not state.used_real_values and state.outcome == "executed":
-        return "it was explained with assumed values and real ones have been seen since"
+    if has_real_values and not state.used_real_values:
+        if state.outcome == "executed":
+            return "it was explained with assumed values and real ones have been seen since"
+        return "it was not executed for want of values, and real ones have been seen since"
     before, mean = state.mean_exec_time_ms, rate.mean_exec_time_ms
     if before and mean and now - state.explained_at > RETRY_AFTER:
         factor = mean / before

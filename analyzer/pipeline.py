@@ -17,13 +17,14 @@ from datetime import datetime, timedelta
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from analyzer import advice_runs, explaining, schedule
 from analyzer.advice.suggest import suggest_indexes
 from analyzer.behaviour import Workload
 from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
-from analyzer.errors import PgLoupeError
+from analyzer.errors import PgLoupeError, fault_reason
 from analyzer.facts import SchemaFacts
 from analyzer.findings import Finding
 from analyzer.following import follow_indexes
@@ -233,11 +234,57 @@ def explain_statements(server: Server) -> str:
     chosen = explaining.choose(database, recent, facts, now, settings.ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND)
     if chosen and server.replica_host:
         need_replica(explain_settings(server), connection_settings(server))
+    faults = waiting = 0
     for done, item in enumerate(chosen):
         if budget_ms <= 0:
-            return f"the hour's budget is used up; {len(chosen) - done} statements wait"
-        budget_ms -= explain_one(server, database, item, facts)
-    return ""
+            waiting = len(chosen) - done
+            break
+        begun = time.monotonic()
+        try:
+            budget_ms -= explain_one(server, database, item, facts)
+        except (PgLoupeError, SoftTimeLimitExceeded, OperationalError, InterfaceError):
+            raise  # the server or the store is gone, or the time is up: the others would fare no better
+        except Exception as error:
+            logger.exception("EXPLAIN of statement %s on server %s", item.statement.pk, server.slug)
+            spent_ms = (time.monotonic() - begun) * 1000
+            _keep_fault(server, database, item, error, spent_ms, now)
+            budget_ms -= spent_ms
+            faults += 1
+    notes = [
+        f"pgLoupe could not work on {faults} of the statements; the worker's log says why" if faults else "",
+        f"the hour's budget is used up; {waiting} statements wait" if waiting else "",
+    ]
+    return "; ".join(filter(None, notes))
+
+
+def _keep_fault(
+    server: Server, database: Database, item: explaining.ToExplain, error: Exception, spent_ms: float, now: datetime
+) -> None:
+    """A fault of ours costs the one statement its plan, for a day; the others are explained all the same."""
+    reason = fault_reason(error)
+    ExplainAudit.objects.create(
+        server=server,
+        database_name=database.name,
+        statement=item.statement,
+        text_hash="",  # it may be the text that we stumble over
+        decision="failed",
+        reason=reason,
+        layer="pgloupe",
+        duration_ms=spent_ms,
+    )
+    ExplainState.objects.update_or_create(
+        statement=item.statement,
+        database=database,
+        defaults={
+            "explained_at": now,
+            "next_at": now + explaining.FRESH_FOR,
+            "schema_signature": item.signature,
+            "mean_exec_time_ms": item.rate.mean_exec_time_ms,
+            "used_real_values": True,  # none would change it
+            "outcome": "failed",
+            "reason": reason,
+        },
+    )
 
 
 def explain_one(server: Server, database: Database, item: explaining.ToExplain, facts: SchemaFacts | None) -> float:
@@ -267,7 +314,9 @@ def explain_one(server: Server, database: Database, item: explaining.ToExplain, 
             "next_at": explaining.next_time(best.decision, best.layer, now),
             "schema_signature": item.signature,
             "mean_exec_time_ms": item.rate.mean_exec_time_ms,
-            "used_real_values": any(o.values_source in REAL_VALUES for o in outcomes) or bool(request.sampled_sqls),
+            "used_real_values": any(o.values_source in REAL_VALUES for o in outcomes)
+            or bool(request.sampled_sqls)
+            or best.layer in explaining.LAYERS_BEFORE_VALUES,
             "outcome": best.decision,
             "reason": best.reason,
         },

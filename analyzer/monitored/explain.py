@@ -7,36 +7,37 @@ gets plain EXPLAIN, or nothing, with the reason. Cold or warm cache is not known
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
+from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError, StatementFailed
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.explain_candidates import Candidate, Checked, read_plan, text_hash
 from analyzer.monitored.explain_session import ExplainSession, explain_session, read_right_sql
+from analyzer.monitored.explain_values import (
+    same_statement,
+    usable_sample,
+    value_sets,
+    values_objection,
+    with_long_lists,
+)
 from analyzer.monitored.gate import ExplainOutcome, ExplainRequest, plan_objection
 from analyzer.monitored.gate_catalog import check_catalog
 from analyzer.monitored.gate_limits import Limits
 from analyzer.monitored.load_guard import load_objection
-from analyzer.monitored.parameters import (
-    LIST_ELEMENTS,
-    LONG_LIST_ELEMENTS,
-    NoValues,
-    ValueSet,
-    choose_values,
-    fixed_values,
-)
-from analyzer.monitored.parameters_like import like_patterns
-from analyzer.monitored.parameters_partial import partial_values
-from analyzer.monitored.parameters_stats import read_statistics
+from analyzer.monitored.parameters import LIST_ELEMENTS, NoValues
 from analyzer.monitored.watchdog import Watchdog, watchdog
-from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.predicates import parameter_columns
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.safety import check_statement
 
 __all__ = ["ExplainOutcome", "ExplainRequest", "Limits", "explain_statement"]
 
 GENERIC_PLAN_FROM = 160_000
+# undefined or ambiguous function or operator, a type that does not match or cannot be found: of a text that the
+# application runs, it is the literals' types that are missing
+NO_TYPE = ("42883", "42725", "42804", "42P18")
+NO_TYPE_FOUND = (
+    "pgLoupe did not find out the types of its literals, which pg_stat_statements leaves out ({}): a run seen with its"
+    " values would tell them."
+)
 
 
 def explain_statement(
@@ -71,7 +72,7 @@ def check_request(request: ExplainRequest, limits: Limits) -> Checked | ExplainO
     verdict = check_statement(request.sql)
     if verdict.decision == "refuse":
         return refused(verdict.layer, verdict.reason)
-    preparable = preparable_sql(request.sql)
+    preparable = preparable_sql(request.sql, facts=request.facts, samples=same_statement(request))
     if preparable.sql is None:
         return refused("text", preparable.reason or "The text cannot be made plannable.")
     verdict = check_statement(preparable.sql)  # what is sent is what is judged
@@ -79,32 +80,10 @@ def check_request(request: ExplainRequest, limits: Limits) -> Checked | ExplainO
         return refused(verdict.layer, verdict.reason)
     checked = Checked(request, limits, preparable.sql, preparable, verdict)
     if verdict.decision == "analyze" and verdict.parameter_count:
-        checked.sampled = _usable_sample(request)
+        checked.sampled = usable_sample(request)
         if checked.sampled is None and (request.rows_per_call or 0.0) > LIST_ELEMENTS:
-            checked.long_text = _with_long_lists(checked)
+            checked.long_text = with_long_lists(checked)
     return checked
-
-
-def _with_long_lists(checked: Checked) -> str | None:
-    """The text with lists as long as its rows a call suggest; None where it has none, or cannot be planned so.
-
-    The same text where the lists are arrays.
-    """
-    if all(r.kind != "list" for r in checked.preparable.rewrites):
-        uses = parameter_columns(checked.text, checked.request.facts).values()
-        return checked.text if any(u.operator in ("any", "not_in") for u in uses) else None
-    text = preparable_sql(checked.request.sql, list_length=LONG_LIST_ELEMENTS).sql
-    is_allowed = text is not None and check_statement(text).decision == checked.verdict.decision
-    return text if is_allowed else None
-
-
-def _usable_sample(request: ExplainRequest) -> str | None:
-    """The first sampled text that is this statement with all its values, and could itself be executed."""
-    for text in request.sampled_sqls:
-        own = check_statement(text)
-        if own.decision == "analyze" and not own.parameter_count and fingerprint(text) == request.fingerprint:
-            return text.strip().rstrip(";").rstrip()
-    return None
 
 
 def _plan(
@@ -163,6 +142,9 @@ def _read_generic(session: ExplainSession, checked: Checked) -> None:
         checked.generic_json, checked.generic = read_plan(explain_generically(session, checked))
     except (ConnectionLost, MissingRight):
         raise
+    except StatementFailed as error:
+        is_ours = checked.has_parameters and error.sqlstate in NO_TYPE
+        checked.generic_error = NO_TYPE_FOUND.format(error.sqlstate) if is_ours else _told(error, session.dog)
     except MonitoredServerError as error:
         checked.generic_error = _told(error, session.dog)
 
@@ -187,7 +169,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
         if checked.generic is None:
             return NoValues(checked.generic_error)
         return [Candidate("none", checked.text, (), (), (), is_recursive, checked.generic_json, checked.generic)]
-    problem = ""
+    problem = checked.generic_error
     if checked.sampled is not None:
         try:
             with session.prepared(checked.sampled) as name:
@@ -197,8 +179,10 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
             raise
         except MonitoredServerError as error:
             problem = str(error)
+    if checked.generic is None:
+        return found or NoValues(problem)  # what cannot be prepared once would only fill the server's log
     try:
-        sets = _value_sets(session, checked)
+        sets = value_sets(session, checked)
         if isinstance(sets, NoValues):
             problem, sets = sets.reason, []
         for text, values in sets:
@@ -215,34 +199,11 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
             )  # fmt: skip
     except (ConnectionLost, MissingRight):
         raise
+    except StatementFailed as error:
+        problem = f"The values that pgLoupe assumed do not fit this statement ({error.sqlstate})."
     except MonitoredServerError as error:
         problem = str(error)
     return found[:2] or NoValues(problem)
-
-
-def _value_sets(session: ExplainSession, checked: Checked) -> list[tuple[str, ValueSet]] | NoValues:
-    """Texts and their values: typical and rare; where lists may be long, short and long ones instead."""
-    short = _values_of(session, checked, checked.text, LIST_ELEMENTS)
-    if isinstance(short, NoValues) or checked.long_text is None:
-        return short if isinstance(short, NoValues) else [(checked.text, values) for values in short]
-    long = _values_of(session, checked, checked.long_text, LONG_LIST_ELEMENTS)
-    last = (checked.text, short[-1]) if isinstance(long, NoValues) else (checked.long_text, long[-1])
-    first = (checked.text, short[0])
-    return [first] if last[1].literals == first[1].literals else [first, last]
-
-
-def _values_of(session: ExplainSession, checked: Checked, text: str, list_elements: int) -> list[ValueSet] | NoValues:
-    with session.prepared(text) as name:
-        types = session.parameter_types(name)
-    facts = checked.request.facts
-    uses = parameter_columns(text, facts)
-    statistics = read_statistics(session.connection, uses, checked.catalog.tables)
-    samples = [s for s in checked.request.sampled_sqls if fingerprint(s) == checked.request.fingerprint]
-    patterns = like_patterns(text, samples)
-    return choose_values(
-        uses, types, statistics, datetime.now(UTC), fixed_values(text), patterns, list_elements=list_elements,
-        partial=partial_values(text, uses, facts) if facts else None,
-    )  # fmt: skip
 
 
 def _judge(
@@ -265,6 +226,8 @@ def _judge(
                 )
                 or ""
             )
+            if not objection and (unfit := values_objection(candidate)):
+                layer, objection = "values", unfit
         if not objection:
             approved.append(candidate)
         elif all(o.plan is None or o.plan.shape != candidate.plan.shape for o in outcomes):

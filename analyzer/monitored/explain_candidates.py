@@ -20,8 +20,11 @@ from analyzer.statements.secrets import redact_sql
 OWN_SETTINGS = ("search_path", "plan_cache_mode")  # set by us for the run, so no fact about the server
 REWRITES = {
     "typed_literal": "a typed literal became a CAST",
+    "type": "a literal's lost type was taken from where it stands",
     "extract": "EXTRACT became date_part",
     "group_by_twin": "a literal was copied from its twin in GROUP BY or ORDER BY",
+    "size": "a size was taken to be small",
+    "format": "a format was taken to be plain",
     "limit": "a number was put after LIMIT",
 }
 
@@ -79,7 +82,7 @@ class Checked:
             generic_plan_json=self.generic_json if self.has_parameters else None,
             generic_cost=generic_cost,
             rewrites=self._rewrites(candidate),
-            notes=tuple(_notes(candidate, plan, generic_cost, self.limits)),
+            notes=tuple(_notes(candidate, plan, generic_cost, self.limits, self.request.rows_per_call)),
             duration_ms=spent_ms,
             text_hash=text_hash(self.request.sql if candidate is None else candidate.text),
         )
@@ -113,8 +116,16 @@ def read_plan(answer: str) -> tuple[Any, Plan]:
 
 
 def _notes(
-    candidate: Candidate | None, plan: Plan | None, generic_cost: float | None, limits: Limits
+    candidate: Candidate | None,
+    plan: Plan | None,
+    generic_cost: float | None,
+    limits: Limits,
+    rows_per_call: float | None,
 ) -> Iterator[str]:
+    is_ours = candidate is not None and candidate.source in ("typical", "rare")
+    is_empty = plan is not None and plan.is_analyzed and not plan.root.actual_rows
+    if is_ours and is_empty and rows_per_call is not None and rows_per_call >= 1.0:
+        yield f"It gave no row with these values; in the application a call gives {rows_per_call:,.0f}."
     if candidate is not None and candidate.assumed:
         numbers = ", ".join(f"${n}" for n in candidate.assumed)
         yield f"No column tells a value for {numbers}; a plain one of its type was taken."

@@ -5,83 +5,41 @@ weighted median of the most common values is typical, a histogram bound that is 
 percentiles. Values are personal data: they live in memory for one EXPLAIN and appear in no ``repr``.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from pglast import ast
-
+from analyzer.monitored.column_values import ColumnStatistics, Statistics
 from analyzer.monitored.gate import ValuesSource
+from analyzer.monitored.parameters_assumed import (
+    DAY_TYPES,
+    LIMIT_VALUE,
+    OFFSET_VALUE,
+    ago,
+    array_literal,
+    assumed_value,
+    fixed_values,
+)
+from analyzer.monitored.parameters_documents import contained, values_at_paths
 from analyzer.monitored.parameters_like import LikePattern
 from analyzer.monitored.parameters_partial import PartialValue
 from analyzer.statements.blocks import ParameterUse
-from analyzer.statements.tree import Unparsable, function_name, parse, walk, without_casts
 
-LIMIT_VALUE, OFFSET_VALUE = "10", "20"  # detection.md (c), first table
+__all__ = ["ColumnStatistics", "NoValues", "Statistics", "ValueSet", "array_literal", "choose_values", "fixed_values"]
+
 # a list whose length is not known, and one that brings back many rows: detection.md (c), first table
 LIST_ELEMENTS, LONG_LIST_ELEMENTS = 5, 100
 PREFIX_CHARACTERS = 3  # judgement: short enough to match, long enough for an index
+BETWEEN = {"gt": "between_low", "lt": "between_high"}
 LISTS = frozenset({"in", "any", "not_in"})
 NEAR_NOW = timedelta(days=2)  # judgement: a histogram that ends here belongs to a column that grows with time
-DAY_TYPES = ("date", "timestamp without time zone", "timestamp with time zone")
-# A parameter that meets no column. It may change how many rows a function makes, seldom which plan is chosen.
-ASSUMED = {
-    "interval": ("1 day", "30 days"), "smallint": ("1", "1"), "integer": ("1", "1"), "bigint": ("1", "1"),
-    "numeric": ("1", "1"), "real": ("1", "1"), "double precision": ("1", "1"), "boolean": ("t", "f"),
-    "text": ("a", "a"), "character varying": ("a", "a"), "character": ("a", "a"), "jsonb": ("{}", "{}"),
-    "json": ("{}", "{}"), "jsonpath": ("$", "$"), "tsquery": ("a", "a"),
-    "uuid": ("00000000-0000-0000-0000-000000000000",) * 2,
-}  # fmt: skip
-# First arguments of functions that take only certain words.
-FIXED_WORDS = {
-    "date_trunc": "day", "date_part": "day", "extract": "day", "timezone": "UTC", "date_bin": "1 day",
-}  # fmt: skip
 # Parameters that narrow rows down: without a value of their column a plan would be another statement's.
 NARROWING = frozenset(
     {"eq", "in", "any", "lt", "gt", "between_low", "between_high", "like", "ilike", "regex", "contains"}
 )
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class ColumnStatistics:
-    """One row of pg_stats; values as text, for the server to read."""
-
-    most_common_values: tuple[str, ...] = ()
-    most_common_freqs: tuple[float, ...] = ()
-    histogram_bounds: tuple[str, ...] = ()
-
-    @property
-    def typical(self) -> list[str]:
-        """The most common values from the frequency-weighted median on, then histogram bounds from the middle."""
-        seen, half = 0.0, sum(self.most_common_freqs) / 2
-        start = 0
-        for at, share in enumerate(self.most_common_freqs):
-            seen += share
-            if seen >= half:
-                start = at
-                break
-        common = [*self.most_common_values[start:], *reversed(self.most_common_values[:start])]
-        return common or self.middle_bounds
-
-    @property
-    def rare(self) -> list[str]:
-        """Histogram bounds that are no common values; without a histogram the least common value first."""
-        common = set(self.most_common_values)
-        return [b for b in self.middle_bounds if b not in common] or list(reversed(self.most_common_values))
-
-    @property
-    def middle_bounds(self) -> list[str]:
-        middle = len(self.histogram_bounds) // 2
-        return [*self.histogram_bounds[middle:], *reversed(self.histogram_bounds[:middle])]
-
-    def percentile(self, percent: float) -> str | None:
-        """Of the histogram, else of the common values as the server listed them."""
-        if self.histogram_bounds:
-            return self.histogram_bounds[round((len(self.histogram_bounds) - 1) * percent / 100)]
-        ordered = sorted(self.most_common_values, key=_number_or_text)
-        return ordered[round((len(ordered) - 1) * percent / 100)] if ordered else None
+SYSTEM_COLUMNS = ("tableoid", "ctid", "xmin", "xmax", "cmin", "cmax")  # ANALYZE passes over them
+Key = tuple[str, str, str]  # schema, table, column
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +62,6 @@ class NoValues:
     reason: str
 
 
-Statistics = Mapping[tuple[str, str, str], ColumnStatistics]  # schema, table, column
-
-
 def choose_values(
     uses: Mapping[int, ParameterUse],
     types: Sequence[str],
@@ -116,24 +71,28 @@ def choose_values(
     patterns: Sequence[LikePattern] = (),
     list_elements: int = LIST_ELEMENTS,
     partial: Mapping[int, PartialValue] | None = None,
+    told: Mapping[int, PartialValue] | None = None,
 ) -> list[ValueSet] | NoValues:
     """One or two sets, typical first; one where the rare values are the same.
 
     ``types``: the server's, per parameter. ``statistics`` are keyed as ``uses`` name the columns.
     ``fixed``: values that the statement's form asks for (``fixed_values``). ``list_elements``: of an array whose
-    length is not known. ``partial``: values that indexes in use tell (``partial_values``).
+    length is not known. ``partial``: values that indexes in use tell (``partial_values``). ``told``: typical values
+    that the rows a call suggest (``values_for_rows``).
     """
+    uses = _with_ranges(uses)
     sets: list[ValueSet] = []
     for source in ("typical", "rare"):
         literals: list[str] = []
         assumed: list[int] = []
-        taken: dict[tuple[str, str, str], int] = {}  # values used so far of a column: lists take different ones
+        taken: dict[Key, int] = {}  # values used so far of a column: lists take different ones
         is_rare = source == "rare"
         known, assumptions = _of_patterns(patterns, uses, statistics, is_rare)
+        known |= values_at_paths(uses, statistics, is_rare)
         known |= fixed or {}
-        for number, told in (partial or {}).items():
-            known[number] = told.value
-            assumptions.append(told.assumption)
+        for number, one in {**({} if is_rare else told or {}), **(partial or {})}.items():
+            known[number] = one.value
+            assumptions.append(one.assumption)
         for number, type_name in enumerate(types, start=1):
             use = uses.get(number) or ParameterUse(number)
             if number in known:
@@ -143,13 +102,15 @@ def choose_values(
             if value is not None and use.operator in LISTS and type_name.endswith("[]"):
                 assumptions.append(list_assumption(list_elements))
             if value is None:
-                if use.operator in NARROWING and use.column is not None:
+                why = _why_without(use, statistics)
+                if why is None:
                     return NoValues(
                         f"The statistics give no value for ${number}, compared with"
                         f" {use.table}.{use.column}; they may not be readable, or the column was never analysed."
                     )
-                value = _assumed(use, type_name, is_rare, now)
-                assumed.append(number)
+                value = assumed_value(type_name, is_rare, now)
+                assumptions += [f"{why}: a plain value was taken for ${number}"] if why else []
+                assumed += [] if why else [number]
             if value is None:
                 return NoValues(f"No value is known for ${number} of type {type_name}.")
             literals.append(value)
@@ -160,8 +121,37 @@ def choose_values(
     return sets
 
 
+def _with_ranges(uses: Mapping[int, ParameterUse]) -> Mapping[int, ParameterUse]:
+    """``at >= $1 AND at < $2`` is a range as BETWEEN is one: each bound taken for itself, nothing would be in it."""
+    bounds: dict[Key, dict[str, int]] = {}
+    for number, use in uses.items():
+        if use.operator in BETWEEN and use.column is not None:
+            bounds.setdefault(_key(use), {}).setdefault(use.operator, number)
+    ranges = {n: BETWEEN[operator] for pair in bounds.values() if len(pair) == 2 for operator, n in pair.items()}
+    return {n: replace(use, operator=ranges.get(n, use.operator)) for n, use in uses.items()}
+
+
 def list_assumption(elements: int) -> str:
     return f"a list of unknown length was given {elements} elements"
+
+
+def _why_without(use: ParameterUse, statistics: Statistics) -> str | None:
+    """Why a plain value has to do, in words; "" where no column tells one, None where a column should."""
+    if use.operator not in NARROWING or not use.narrows or use.table is None or use.column is None:
+        return ""
+    if use.column in SYSTEM_COLUMNS:
+        return ""
+    known = statistics.get(_key(use))
+    if known is None:
+        return None
+    column = f"{use.table}.{use.column}"
+    if known.is_always_null:
+        return f"{column} is NULL in every row"
+    return f"ANALYZE keeps no values of {column}" if known.is_without_values else f"no value of {column} fits"
+
+
+def _key(use: ParameterUse) -> Key:
+    return (use.schema or "", use.table or "", use.column or "")
 
 
 def _of_patterns(
@@ -172,7 +162,7 @@ def _of_patterns(
     assumptions: list[str] = []
     for pattern in patterns:
         use = next((u for n in pattern.parameters if (u := uses.get(n)) and u.table and u.column), None)
-        known = statistics.get((use.schema or "", use.table or "", use.column or "")) if use else None
+        known = statistics.get(_key(use)) if use else None
         values = (known.rare if is_rare else known.typical) if known else []
         if values:
             literals |= pattern.literals(values[0], is_rare)
@@ -185,7 +175,7 @@ def _of_column(
     type_name: str,
     statistics: Statistics,
     is_rare: bool,
-    taken: dict[tuple[str, str, str], int],
+    taken: dict[Key, int],
     now: datetime,
     list_elements: int,
 ) -> str | None:
@@ -193,30 +183,42 @@ def _of_column(
         return LIMIT_VALUE
     if use.operator == "offset":
         return OFFSET_VALUE
-    if use.table is None or use.column is None:
-        return None
-    key = (use.schema or "", use.table, use.column)
-    known = statistics.get(key)
+    if use.column == "tableoid" and type_name == "regclass":
+        return ".".join('"' + part.replace('"', '""') + '"' for part in (use.schema, use.table) if part)
+    known = statistics.get(_key(use)) if use.table is not None and use.column is not None else None
     if known is None:
         return None
     values = known.rare if is_rare else known.typical
     if use.operator in LISTS and list_elements > LIST_ELEMENTS:
         values = list(dict.fromkeys([*values, *known.typical, *known.middle_bounds]))
+    is_element = use.operator in ("any", "contains", "eq", "in", "ne")
+    if known.most_common_elements and not type_name.endswith("[]") and is_element:
+        # one element of an array, one word of a tsvector
+        found = known.most_common_elements
+        elements = list(reversed(found)) if is_rare else list(found)
+        at = taken.get(_key(use), 0)
+        taken[_key(use)] = at + 1
+        element = elements[at % len(elements)]
+        return "'" + element.replace("'", "''") + "'" if type_name == "tsquery" else element
     match use.operator:
         case "lt" | "gt" | "between_low" | "between_high":
             return _range_value(use.operator, known, type_name, is_rare, now)
+        case "ago":
+            return _days_back(known, type_name, is_rare, now)
         case "regex":
             return "^" + re.escape(values[0][:PREFIX_CHARACTERS]) if values else None
+        case "contains" if type_name.endswith("[]") and known.most_common_elements:
+            return array_literal([known.most_common_elements[-1 if is_rare else 0]])
         case "contains":
-            return _contained(values, type_name)
+            return contained(values, type_name)
         case "any" | "not_in" if type_name.endswith("[]"):
             return array_literal(values[:list_elements]) if values else None
         case "eq" | "in" | "any" | "not_in" | "ne" | "other":
             if not values:
                 return None
-            at = taken.get(key, 0)
+            at = taken.get(_key(use), 0)
             if use.operator in ("in", "not_in"):
-                taken[key] = at + 1
+                taken[_key(use)] = at + 1
             return values[at % len(values)]
     return None
 
@@ -226,80 +228,32 @@ def _range_value(operator: str, known: ColumnStatistics, type_name: str, is_rare
     last = known.percentile(100)
     if operator == "gt" and type_name in DAY_TYPES and last is not None and _is_near(last, now):
         # such a column is asked for its newest rows
-        return _ago(now, timedelta(hours=1) if is_rare else timedelta(days=1))
+        return ago(now, timedelta(hours=1) if is_rare else timedelta(days=1))
     percents = {
         "gt": (50, 95), "lt": (50, 5), "between_low": (47.5, 94), "between_high": (52.5, 99),
     }  # fmt: skip
     return known.percentile(percents[operator][is_rare])
 
 
-def _ago(now: datetime, ago: timedelta) -> str:
-    """To the hour: every other text would be another entry of pg_stat_statements."""
-    return (now - ago).replace(minute=0, second=0, microsecond=0).isoformat()
+def _days_back(known: ColumnStatistics, type_name: str, is_rare: bool, now: datetime) -> str | None:
+    """To where half of the rows are newer, or few; None for a column that grows with time, asked for its newest."""
+    last, bound = known.percentile(100), known.percentile(95 if is_rare else 50)
+    if last is None or bound is None or _is_near(last, now) or (moment := _moment(bound)) is None:
+        return None
+    days = (now - moment).days + 1
+    if days < 1:
+        return None
+    return f"{days} days" if type_name == "interval" else str(days) if type_name in ("integer", "bigint") else None
 
 
 def _is_near(text: str, now: datetime) -> bool:
+    moment = _moment(text)
+    return moment is not None and abs(now - moment) < NEAR_NOW
+
+
+def _moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        return False
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return abs(now - moment) < NEAR_NOW
-
-
-def _contained(values: Sequence[str], type_name: str) -> str | None:
-    """A part of a document that some documents hold: the first plain member of a common one; its key for ``?``."""
-    for text in values:
-        if type_name.endswith("[]"):
-            return text if text.startswith("{") else None
-        if type_name not in ("jsonb", "text"):
-            return text  # ltree, ranges, networks: a value holds itself
-        try:
-            document = json.loads(text)
-        except ValueError:
-            return None
-        if isinstance(document, dict):
-            for key, member in document.items():
-                if isinstance(member, str | int | float | bool):
-                    return json.dumps({key: member}) if type_name == "jsonb" else key
-        elif isinstance(document, list) and document:
-            return json.dumps(document[:1]) if type_name == "jsonb" else str(document[0])
-    return None
-
-
-def _assumed(use: ParameterUse, type_name: str, is_rare: bool, now: datetime) -> str | None:
-    if use.operator == "contains":
-        return None  # {} would match every row
-    if type_name in DAY_TYPES:
-        return _ago(now, timedelta(days=1))
-    if type_name == "time without time zone":
-        return "12:00"
-    if type_name.endswith("[]") and (element := ASSUMED.get(type_name.removesuffix("[]"))):
-        return array_literal(element[:1])
-    found = ASSUMED.get(type_name)
-    return found[is_rare] if found else None
-
-
-def fixed_values(sql: str) -> dict[int, str]:
-    """Parameters that stand where only certain words do: the unit of date_trunc, the zone of AT TIME ZONE."""
-    found: dict[int, str] = {}
-    statements = parse(sql)
-    for node in walk(None if isinstance(statements, Unparsable) else statements):
-        if isinstance(node, ast.FuncCall) and node.args and (word := FIXED_WORDS.get(function_name(node))):
-            first = without_casts(node.args[0])
-            if isinstance(first, ast.ParamRef):
-                found[first.number] = word
-    return found
-
-
-def array_literal(values: Sequence[str]) -> str:
-    quoted = ('"' + v.replace("\\", "\\\\").replace('"', '\\"') + '"' for v in values)
-    return "{" + ",".join(quoted) + "}"
-
-
-def _number_or_text(value: str) -> tuple[int, float, str]:
-    try:
-        return (0, float(value), "")
-    except ValueError:
-        return (1, 0.0, value)
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -130,8 +130,10 @@ class ParameterUse:
     """What ``$n`` is compared with. ``table`` is None where it meets no base table's column.
 
     ``operator``: eq, ne, in, any, not_in, lt, gt, between_low, between_high, like, ilike, regex, contains,
-    limit, offset, value (INSERT), assigned (UPDATE SET), other. ``type_name`` is the cast written around
-    it: "interval".
+    limit, offset, value (INSERT), assigned (UPDATE SET), key, member, ago (``> now() - $n``), other.
+    ``type_name`` is the cast written around it: "interval". key, member: of the column's documents, at ``path``
+    (names, and numbers of parameters; ``("*", 3)`` where ``$3`` is the whole path); ``member_type`` is the cast around
+    what lies there, and ``compared`` how the member is compared.
     """
 
     number: int
@@ -141,6 +143,11 @@ class ParameterUse:
     column: str | None = None
     type_name: str | None = None
     is_wrapped: bool = False  # lower($1) = lower(column): compared through the same function
+    narrows: bool = True  # False: inside CASE or FILTER, where it decides what is counted, not which rows are read
+    path: tuple[str | int, ...] = ()
+    member_type: str | None = None
+    compared: str = ""
+    is_json_member: bool = False  # -> gives a document where ->> gives its text
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from pglast.stream import RawStream
 
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate
 from analyzer.statements.scope import Column, Scope
+from analyzer.statements.time_ago import ago_parameter
 from analyzer.statements.tree import (
     Node,
     children,
@@ -33,6 +34,7 @@ PATTERNS = {
 }
 CONTAINMENT = frozenset({"@>", "<@", "&&", "?", "?|", "?&", "@@", "@?", "-|-", "<<", ">>"})
 WRAPPERS = ("lower", "upper", "btrim", "unaccent")
+TEXT_QUERIES = ("plainto_tsquery", "to_tsquery", "websearch_to_tsquery", "phraseto_tsquery")
 TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
 
 
@@ -60,9 +62,10 @@ class Side:
 class Conditions:
     """Reads conditions in one scope; ``parameters`` collects what each $n is compared with."""
 
-    def __init__(self, scope: Scope, parameters: dict[int, ParameterUse]) -> None:
+    def __init__(self, scope: Scope, parameters: dict[int, ParameterUse], *, narrows: bool = True) -> None:
         self.scope = scope
         self.parameters = parameters
+        self.narrows = narrows
 
     def read(self, condition: Node | None) -> Iterator[Found]:
         for conjunct in conjuncts(condition):
@@ -176,6 +179,10 @@ class Conditions:
                 self._note(value.parameters, meaning, other)
             elif value.parameters and other.outer is not None:
                 self._note(value.parameters, meaning, Side(column=other.outer))
+        if a.column is not None and operator == "gt" and (number := ago_parameter(right)) is not None:
+            self._note((number,), "ago", a)
+        elif b.column is not None and operator == "lt" and (number := ago_parameter(left)) is not None:
+            self._note((number,), "ago", b)
 
     def _found(self, column: Column, operator: str, expression: str | None, other: Side, text: str) -> Found:
         joined = None
@@ -338,6 +345,7 @@ class Conditions:
                     table.name,
                     column.name,
                     is_wrapped=side.expression is not None,
+                    narrows=self.narrows,
                 )
 
 
@@ -387,7 +395,10 @@ def text_of(node: Node) -> str:
 
 def _keeps_values(node: Node) -> bool:
     """``lower(email)``: a value of the column fits where the expression is compared; ``count(id)``: it does not."""
-    if not isinstance(node, ast.FuncCall) or function_name(node) not in (*WRAPPERS, "timezone", "date"):
+    if isinstance(node, ast.A_Indirection):
+        return isinstance(node.arg, ast.ColumnRef)  # an element of an array
+    kept = (*WRAPPERS, "timezone", "date", "to_tsvector")
+    if not isinstance(node, ast.FuncCall) or function_name(node) not in kept:
         return False
     return any(isinstance(without_casts(arg), ast.ColumnRef) for arg in node.args or ())
 
@@ -403,6 +414,9 @@ def _wrapped_parameters(node: Node) -> tuple[int, ...]:
     if isinstance(node, ast.FuncCall) and function_name(node) == "like_escape" and node.args:  # LIKE ... ESCAPE
         inner = without_casts(node.args[0])
         return (inner.number,) if isinstance(inner, ast.ParamRef) else _wrapped_parameters(inner)
+    if isinstance(node, ast.FuncCall) and function_name(node) in TEXT_QUERIES and node.args:
+        inner = without_casts(node.args[-1])  # the words; before them the configuration
+        return (inner.number,) if isinstance(inner, ast.ParamRef) else ()
     if isinstance(node, ast.FuncCall) and function_name(node) in WRAPPERS and node.args:
         inner = without_casts(node.args[0])
         return (inner.number,) if isinstance(inner, ast.ParamRef) else ()

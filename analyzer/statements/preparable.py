@@ -5,26 +5,19 @@ Others parse but mean something else: a list shortened to ``IN ($1 /*, ... */)``
 its literal. detection.md (c), tried there on 13 to 18.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pglast import ast, enums, parser
 from pglast.stream import RawStream
 
+from analyzer.facts import SchemaFacts
+from analyzer.statements.parameter_types import parameter_types
 from analyzer.statements.parse import parse_statement
+from analyzer.statements.rewrites import Rewrite, size_constants
 from analyzer.statements.secrets import LIST_MARK
 from analyzer.statements.tokens import scan
 from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, operator_name, walk, without_casts
-
-
-@dataclass(frozen=True, slots=True)
-class Rewrite:
-    """``kind``: list, array, typed_literal, extract, group_by_twin, limit. ``parameters`` are numbers of the
-    original text.
-    """
-
-    kind: str
-    parameters: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +34,24 @@ class Preparable:
     parameters: tuple[int, ...] = ()
 
 
+CANNOT_WRITE = "pgLoupe cannot write this statement in a form the server takes."
+
+
 class _CannotRewrite(Exception):
     pass
 
 
-def preparable_sql(sql: str | None, *, list_length: int = 5, limit: int | None = None) -> Preparable:
+def preparable_sql(
+    sql: str | None,
+    *,
+    list_length: int = 5,
+    limit: int | None = None,
+    facts: SchemaFacts | None = None,
+    samples: Sequence[str] = (),
+) -> Preparable:
     """``list_length``: elements for a list of unknown length. ``limit``: a number to put in place of a
-    parameter after LIMIT (OFFSET becomes 0); None leaves the parameter."""
+    parameter after LIMIT (OFFSET becomes 0); None leaves the parameter. ``facts``: tell the columns' types, for
+    literals that lost theirs; ``samples``: runs of this statement, which show the literals."""
     parsed = parse_statement(sql)
     if sql is None or parsed.kind == "unknown":
         return Preparable(None, parsed.reason or "The server gave no text for this statement.")
@@ -58,10 +62,12 @@ def preparable_sql(sql: str | None, *, list_length: int = 5, limit: int | None =
         origin: dict[int, int] = {}  # numbers added by us -> the original's
         text = _expanded_lists(sql, list_length, rewrites, origin)
         constants = _group_by_twins(text, rewrites)
+        constants |= size_constants(text, samples, rewrites)
         if limit is not None:
             constants |= _limits(text, limit, rewrites)
         text = _with_constants(text, constants)
         text = _server_syntax(text, rewrites)
+        text = _with_types(text, parameter_types(text, facts, samples), rewrites)
         text, parameters = _without_gaps(text)
     except _CannotRewrite as reason:
         return Preparable(None, str(reason))
@@ -119,7 +125,11 @@ def _server_syntax(sql: str, rewrites: list[Rewrite]) -> str:
         ):
             elements = node.rexpr.elements or () if isinstance(node.rexpr, ast.A_ArrayExpr) else ()
             if elements and all(isinstance(element, ast.ParamRef) for element in elements):
-                # array[$1, $2] is text[] whatever it is compared with; a list takes the column's type
+                # array[$1, $2] is text[] whatever it is compared with; a list takes the column's type.
+                # IN has no schema: OPERATOR(pg_catalog.=), as pg_dump writes, is the "=" it looks up.
+                if name_parts(node.name)[:-1] not in ((), ("pg_catalog",)):
+                    continue
+                node.name = node.name[-1:]
                 node.kind, node.rexpr = enums.A_Expr_Kind.AEXPR_IN, elements
                 arrays += [element.number for element in elements]
     as_casts = _cast_parameters(sql)
@@ -131,10 +141,14 @@ def _server_syntax(sql: str, rewrites: list[Rewrite]) -> str:
 
 
 def _deparsed(statements: tuple[Node, ...]) -> str:
+    """The tree as text. pglast's printer has gaps and raises anything there, so its text is read back, too."""
     try:
         text: str = RawStream()(statements)
-    except (NotImplementedError, RecursionError) as error:
-        raise _CannotRewrite("pgLoupe cannot write this statement in a form the server takes.") from error
+        is_same = fresh_parse(text) == statements
+    except Exception as error:
+        raise _CannotRewrite(CANNOT_WRITE) from error
+    if not is_same:
+        raise _CannotRewrite(CANNOT_WRITE)
     return text
 
 
@@ -180,12 +194,23 @@ def _copies(select: Node) -> Iterator[tuple[Node, Node, bool]]:
     targets = [target.val for target in select.targetList]
     sorts = [sort.node for sort in select.sortClause or ()]
     firsts = [item for item in select.distinctClause or () if item is not None]
-    groups = list(select.groupClause or ())
+    groups = list(_group_items(select.groupClause or ()))
     for one, other, must_agree in ((targets, groups, True), (sorts, groups, True), (targets, sorts, False),
                                    (sorts, firsts, True), (targets, firsts, True)):  # fmt: skip
         for a in one:
             for b in other:
                 yield a, b, must_agree
+
+
+def _group_items(items: Iterable[Node]) -> Iterator[Node]:
+    """Also those inside ROLLUP, CUBE and GROUPING SETS."""
+    for item in items:
+        if isinstance(item, ast.GroupingSet):
+            yield from _group_items(item.content or ())
+        elif isinstance(item, ast.RowExpr):
+            yield from _group_items(item.args or ())
+        else:
+            yield item
 
 
 def _differing_constants(first: Node, copy: Node) -> dict[int, str] | None:
@@ -228,6 +253,19 @@ def _limits(sql: str, limit: int, rewrites: list[Rewrite]) -> dict[int, str]:
 def _with_constants(sql: str, constants: dict[int, str]) -> str:
     """Parameters replaced by the text given for them."""
     return _replaced(sql, lambda number: constants.get(number, f"${number}"))
+
+
+def _with_types(sql: str, types: Mapping[int, str], rewrites: list[Rewrite]) -> str:
+    """``$1`` as ``$1::integer`` where the server would not find the literal's type."""
+    cast = _cast_parameters(sql)
+    types = {number: name for number, name in types.items() if number not in cast}
+    if not types:
+        return sql
+    text = _replaced(sql, lambda n: f"${n}::{types[n]}" if n in types else f"${n}")
+    if isinstance(fresh_parse(text), Unparsable):
+        return sql  # a place where the grammar takes no cast
+    rewrites.append(Rewrite("type", tuple(sorted(types))))
+    return text
 
 
 def _without_gaps(sql: str) -> tuple[str, list[int]]:

@@ -1,7 +1,8 @@
 """Walks a statement's blocks: its FROM, its conditions, its subqueries and CTEs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from pglast import ast, enums
@@ -10,9 +11,13 @@ from pglast.enums import JoinType
 from analyzer.facts import SchemaFacts
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate, TableDraft
 from analyzer.statements.conditions import Conditions, Found, walk_block
+from analyzer.statements.json_paths import note_paths
 from analyzer.statements.scope import Column, Derived, Scope, Source
 from analyzer.statements.select_list import BlockDraft, is_output_name, read_output, read_shape
 from analyzer.statements.tree import Node, walk, without_casts
+
+AEXPR_OP = enums.A_Expr_Kind.AEXPR_OP
+MOST_COUNTED = 50  # judgement: conditions inside CASE and FILTER of one block; each may be as long as the text
 
 
 @dataclass
@@ -244,7 +249,16 @@ class BlockReader:
                     column.table.used.add(column.name)
                 elif isinstance(node.fields[-1], ast.String) and scope.sources:
                     block.unresolved = True
+        note_paths(walk_block(parts), scope, self.parameters)
+        self._counted(parts, scope)
         self._sublinks(parts, scope)
+
+    def _counted(self, parts: tuple[Node, ...], scope: Scope) -> None:
+        """CASE WHEN and FILTER compare, too: for the parameters only, no row is left out."""
+        conditions = Conditions(scope, self.parameters, narrows=False)
+        for condition in islice(_counting_conditions(parts), MOST_COUNTED):
+            for _ in conditions.read(condition):
+                pass
 
     def _sublinks(self, parts: tuple[Node, ...], scope: Scope) -> None:
         conditions = Conditions(scope, self.parameters)
@@ -263,6 +277,16 @@ class BlockReader:
                     own = Column(inner.table, inner.name, 0)
                     found = _equal(own, replace(outer, depth=1))
                     self._assign([replace(found, predicate=replace(found.predicate, operator="semi"))])
+
+
+def _counting_conditions(parts: tuple[Node, ...]) -> Iterator[Node]:
+    for node in walk_block(parts):
+        if isinstance(node, ast.CaseExpr):
+            for when in node.args:
+                equal = ast.A_Expr(kind=AEXPR_OP, name=(ast.String(sval="="),), lexpr=node.arg, rexpr=when.expr)
+                yield when.expr if node.arg is None else equal
+        elif isinstance(node, ast.FuncCall) and node.agg_filter is not None:
+            yield node.agg_filter
 
 
 def _renamed(derived: Derived, names: list[str], can_push: bool) -> Derived:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from analyzer import advising
 from analyzer.advice.typed import read_typed
 from analyzer.advising import plannable_queries
 from analyzer.errors import BadInput
@@ -78,6 +79,23 @@ def ask(twin_and_facts):
         return found, {names[c.statement]: c for c in found.changes}, made, queries
 
     return answer
+
+
+def test_a_statement_we_fail_on_is_not_planned_and_the_others_are(twin_and_facts, monkeypatch):
+    twin, facts = twin_and_facts
+    real = advising.preparable_sql
+
+    def failing(sql, **given):
+        if sql == BY_STATUS:
+            raise TypeError("secret")
+        return real(sql, **given)
+
+    monkeypatch.setattr(advising, "preparable_sql", failing)
+    queries, refused = plannable_queries(twin, list(WORKLOAD.values()), facts, NOW)
+    assert refused == {WORKLOAD[BY_STATUS].fingerprint: "pgLoupe could not work on this statement (TypeError)."}
+    assert {q.statement for q in queries} == {s.fingerprint for s in WORKLOAD.values()} - refused.keys()
+    refused_alone = predict(twin, facts, BY_STATUS, now=NOW)
+    assert refused_alone == NotPredicted(BY_STATUS, "pgLoupe could not work on this statement (TypeError).")
 
 
 def summaries(changes):

@@ -148,7 +148,7 @@ def test_condition_on_a_column_without_statistics_gives_no_values() -> None:
 
 
 def test_type_without_a_plain_value_gives_no_values() -> None:
-    assert chosen("select $1::regclass", "regclass") == NoValues("No value is known for $1 of type regclass.")
+    assert chosen("select $1::mood", "mood") == NoValues("No value is known for $1 of type mood.")
 
 
 def test_median_weighted_value_is_not_the_first_of_many_equal_ones() -> None:

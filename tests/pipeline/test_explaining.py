@@ -87,6 +87,18 @@ def test_real_values_seen_later_are_worth_a_new_plan(database: Database) -> None
     assert because == "it was explained with assumed values and real ones have been seen since"
 
 
+@pytest.mark.parametrize("outcome", ["plan_only", "failed"])
+def test_a_statement_that_lacked_values_is_tried_again_with_real_ones(database: Database, outcome: str) -> None:
+    one = statement(database, "one")
+    state = explained(one, database, used_real_values=False, outcome=outcome)
+    assert chosen(database, {one.pk: rate(1)}) == []
+    parameters.keep_samples(database, [parameters.SeenText(one.pk, "select 42", NOON, 3.0)])
+    [(_, because)] = chosen(database, {one.pk: rate(1)})
+    assert because == "it was not executed for want of values, and real ones have been seen since"
+    ExplainState.objects.filter(pk=state.pk).update(used_real_values=True)  # they did not help: not again
+    assert chosen(database, {one.pk: rate(1)}) == []
+
+
 def test_own_and_other_databases_statements_are_left_out(database: Database) -> None:
     own, elsewhere = statement(database, "own"), statement(database, "elsewhere")
     StatementEntry.objects.filter(statement=own).update(is_own=True)

@@ -8,8 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from analyzer import pipeline
-from analyzer.errors import ServerUnreachable
-from analyzer.models import Server, StepStatus
+from analyzer.errors import ConnectionLost, ServerUnreachable
+from analyzer.models import ExplainState, Server, StepStatus
 from analyzer.store import locks
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import Server as RunningServer
@@ -102,3 +102,45 @@ def test_explain_modes_and_an_empty_budget_are_said(postgres18: RunningServer, s
     pipeline.explain_statements(server)
     assert {a.decision for a in server.explain_audits.all()} <= {"plan_only", "refused", "failed"}
     assert server.explain_audits.count() > 0
+
+
+@pytest.mark.postgres
+def test_a_statement_we_fail_on_costs_neither_the_others_nor_the_step(
+    postgres18: RunningServer, scratch_database, monkeypatch, caplog
+) -> None:
+    database = scratch_database(postgres18)
+    database.execute("create table item as select n as id, n as kind from generate_series(1, 9) n", "analyze item")
+    server = add_server_from_dsn(database.dsn)
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    with database.connect() as connection_:
+        for n in range(3):
+            connection_.execute("select * from item where kind = %s", (n,))
+            connection_.execute("select kind from item where id = %s", (n,))
+    pipeline.take_snapshot(server)
+    explained = []
+    real = pipeline.explain_statement
+
+    def failing(settings, request, limits):
+        if "kind =" in request.sql:
+            raise TypeError("secret")
+        explained.append(request.sql)
+        return real(settings, request, limits)
+
+    monkeypatch.setattr(pipeline, "explain_statement", failing)
+    note = pipeline.explain_statements(server)
+    assert note == "pgLoupe could not work on 1 of the statements; the worker's log says why"
+    assert any("where id =" in sql for sql in explained)
+    state = ExplainState.objects.get(outcome="failed", reason__contains="TypeError")
+    assert state.reason == "pgLoupe could not work on this statement (TypeError)."
+    assert state.next_at - state.explained_at == timedelta(hours=24)
+    assert server.explain_audits.filter(decision="failed", layer="pgloupe").count() == 1
+    assert "Traceback" in caplog.text
+
+    def gone(settings, request, limits):
+        raise ConnectionLost("h:1", "planning a statement")
+
+    ExplainState.objects.all().delete()
+    monkeypatch.setattr(pipeline, "explain_statement", gone)
+    with pytest.raises(ConnectionLost):
+        pipeline.explain_statements(server)

@@ -9,7 +9,9 @@ select
     s.n_distinct::float8 as n_distinct,
     s.most_common_vals::text::text[] as most_common_values,
     s.most_common_freqs::float8[] as most_common_freqs,
-    s.histogram_bounds::text::text[] as histogram_bounds
+    s.histogram_bounds::text::text[] as histogram_bounds,
+    s.most_common_elems::text::text[] as most_common_elements,
+    s.most_common_elem_freqs::float8[] as most_common_element_freqs
 from pg_catalog.pg_stats as s
 join rows from (
     pg_catalog.unnest(%(schemas)s::text[]),
