@@ -36,7 +36,7 @@ from analyzer.models import (
     Statement,
     StepStatus,
 )
-from analyzer.monitored.activity import read_activity, sample_burst
+from analyzer.monitored.activity import sample_burst, sample_once
 from analyzer.monitored.catalog import read_schema as read_schema_facts
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
@@ -47,7 +47,7 @@ from analyzer.monitored.statements import read_statement_counters, read_statemen
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
 from analyzer.readings import ActivityRow
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.store import activity, findings, locks, parameters, schemas, snapshots, suggestions
+from analyzer.store import activity, clock, findings, locks, parameters, schemas, snapshots, suggestions
 from analyzer.store.plans import keep_plan
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.store.texts import keep_names, keep_texts
@@ -131,14 +131,12 @@ def take_snapshot(server: Server) -> str:
 def sample_activity(server: Server) -> str:
     """Sessions: closely for two seconds while lookups are frequent, else one look."""
     with _connect(server) as conn:
-        if _has_frequent_statements(server):
-            samples = sample_burst(conn, BURST_S, BURST_HZ)
-        else:
-            samples = [(timezone.now(), read_activity(conn))]
-    activity.keep_activity(server, samples)
+        samples = sample_burst(conn, BURST_S, BURST_HZ) if _has_frequent_statements(server) else [sample_once(conn)]
+        ahead = samples[-1][0] - clock.store_now()
+    activity.keep_activity(server, samples, ahead)
     database = inspected_database(server)
     if database is not None:
-        seen = _texts_with_values(server, database, samples)
+        seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in samples])
         parameters.keep_samples(database, seen)
     return ""
 

@@ -44,7 +44,9 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
             newest.confirmed_at, newest.facts = max(now, newest.confirmed_at), packed
             newest.save(update_fields=["confirmed_at", "facts"])
         else:
-            newest = SchemaReading.objects.create(database=database, taken_at=now, confirmed_at=now, facts=packed)
+            # the newest is the one in force, whatever the clock did since the one before
+            at = max(now, newest.taken_at + timedelta(microseconds=1)) if newest is not None else now
+            newest = SchemaReading.objects.create(database=database, taken_at=at, confirmed_at=at, facts=packed)
         _keep_activity(database, facts, now)
     return newest
 
