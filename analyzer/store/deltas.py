@@ -13,6 +13,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.durations import span_words
 from analyzer.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading
 from analyzer.store.columns import COLUMNS, INDEX, N_SUMS, SCALE
 from analyzer.store.visibility import change_of_visibility
@@ -143,19 +144,12 @@ def is_long(interval_s: float, sample_interval_s: float) -> bool:
 def _doubtful_length(interval_s: float, servers_s: float, sample_interval_s: float) -> str:
     """Why it is not known how long the interval was; "" where it is. ``servers_s``: by the server's clock."""
     if interval_s <= 0:
-        return f"pgLoupe's clock went back by {_spoken(max(servers_s, sample_interval_s) - interval_s)}"
+        return f"pgLoupe's clock went back by {span_words(max(servers_s, sample_interval_s) - interval_s)}"
     if is_long(interval_s, sample_interval_s) and 0 < servers_s < interval_s / 2:
-        return f"pgLoupe's clock went ahead: {_spoken(interval_s)} by it, {_spoken(servers_s)} by the server's"
+        return f"pgLoupe's clock went ahead: {span_words(interval_s)} by it, {span_words(servers_s)} by the server's"
     if interval_s > max(LONGEST_INTERVAL_S, LONG_INTERVAL_FACTOR * sample_interval_s):
-        return f"no reading for {_spoken(interval_s)}"
+        return f"no reading for {span_words(interval_s)}"
     return ""
-
-
-def _spoken(seconds: float) -> str:
-    for unit, length_s in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length_s:
-            return f"{seconds / length_s:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _lost(restarted: bool) -> str:
