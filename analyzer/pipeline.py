@@ -118,8 +118,8 @@ def take_snapshot(server: Server) -> str:
         kept = snapshots.keep_reading(server, reading)
         if len(kept.unknown_keys):
             now = timezone.now()
+            keep_names(server, read_names(conn))  # first: our own entries are known by the login's name
             keep_texts(server, read_statement_texts(conn, kept.unknown_keys), now=now)
-            keep_names(server, read_names(conn))
             database = _mark_inspected(server)
             if database is not None and schemas.tables_not_read(database, now):
                 schedule.bring_forward(server, "schema", now=now, apart_s=SCHEMA_APART_S)
