@@ -166,6 +166,8 @@ class SchemaFacts:
     days_since_stats_reset: float | None = None
     statistics_readable: bool = True  # False: pg_stats showed nothing to this role
     extensions: tuple[str, ...] = ()  # installed in this database, by name
+    # tables with names that are no UTF-8, in a database without an encoding: of the reading alone, not kept
+    left_out: tuple[str, ...] = ()
 
     @cached_property
     def _by_oid(self) -> dict[int, TableFacts]:
@@ -190,10 +192,11 @@ class SchemaFacts:
         return iter(self.tables)
 
     def to_json(self) -> dict[str, Any]:
-        """Without what the store fills in when it is read: an older version does not know all of it."""
+        """Without what is not kept, or filled in by the store: an older version does not know all of it."""
         data = asdict(self)
         for table in data["tables"]:
             del table["seen_rows"], table["watched_s"]
+        del data["left_out"]
         return data
 
     @classmethod

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.errors import StatementFailed
+from analyzer.errors import StatementFailed, UnreadableTexts
 from analyzer.monitored import loader
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.readings import (
@@ -31,6 +31,7 @@ TYPES = {"role_oid": ">u4", "database_oid": ">u4", "toplevel": "?"}
 # one more than analyzer.statements reads, so a text cut here is still seen to be too long there
 TEXT_CHARACTERS = 100_001
 HIDDEN = 0  # for a queryid that is NULL: pg_stat_statements itself gives no statement this one
+NO_TEXT = ("22021", "22P05")  # bytes that are no text in an encoding, or have no counterpart in another
 READING = "reading the statement counters"
 
 
@@ -96,7 +97,10 @@ def read_server_state(conn: MonitoredConnection) -> ServerState:
 def read_statement_texts(
     conn: MonitoredConnection, keys: NDArray[np.void] | Iterable[tuple[int, int, int, bool]]
 ) -> list[StatementText]:
-    """Texts of the entries with these keys (as KEY_DTYPE has them); those gone since are absent."""
+    """Texts of the entries with these keys (as KEY_DTYPE has them); those gone since are absent.
+
+    Raises UnreadableTexts where the server cannot give any.
+    """
     wanted = [tuple(key) for key in (keys.tolist() if isinstance(keys, np.ndarray) else keys)]
     if not wanted:
         return []
@@ -109,14 +113,19 @@ def read_statement_texts(
         "toplevels": toplevels,
         "characters": TEXT_CHARACTERS,
     }
-    with conn.transaction_read_only():
-        rows = conn.run(
-            "statement_texts",
-            params,
-            action="reading the statements' texts",
-            identifiers={"schema": schema},
-            extension_version=version,
-        )
+    try:
+        with conn.transaction_read_only():
+            rows = conn.run(
+                "statement_texts",
+                params,
+                action="reading the statements' texts",
+                identifiers={"schema": schema},
+                extension_version=version,
+            )
+    except StatementFailed as failed:
+        if failed.sqlstate not in NO_TEXT:
+            raise
+        raise UnreadableTexts(failed.action, failed.sqlstate, failed.text) from failed
     return [StatementText(r.role_oid, r.database_oid, r.queryid, r.toplevel, r.text) for r in rows]
 
 
