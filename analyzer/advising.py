@@ -210,7 +210,8 @@ def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
         parent = facts.table(key.referenced_oid)
         if parent is None or table.kind not in ("r", "p") or table.parent_oid is not None:
             continue
-        deleted = parent.deleted_rows_per_day
+        weight = parent.weight_per_day()
+        deleted = weight[2] if weight is not None else None
         if deleted is None and facts.days_since_stats_reset:
             deleted = parent.activity.deleted_rows / max(1.0, facts.days_since_stats_reset)
         if not deleted:

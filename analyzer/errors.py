@@ -87,3 +87,15 @@ class StatementFailed(MonitoredServerError):
 def fault_reason(error: Exception) -> str:
     """A fault of ours over one statement, for its page: the error's own text may hold anything, so its kind alone."""
     return f"pgLoupe could not work on this statement ({type(error).__name__})."
+
+
+class UnreadableTexts(StatementFailed):
+    """pg_stat_statements gives the texts of all databases or none, and one is no text in this database's encoding."""
+
+    def __str__(self) -> str:
+        return (
+            "The statements' texts cannot be read here: a database of this server without an encoding (SQL_ASCII) ran"
+            " one with bytes that are no text in this database's. Figures go on by queryid. Watch the server through"
+            " that database, or let it forget its statements:"
+            " SELECT pg_stat_statements_reset(0, oid, 0) FROM pg_database WHERE encoding = 0;"
+        )

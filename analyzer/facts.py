@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
+from analyzer.durations import DAY_S
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
@@ -119,10 +121,31 @@ class TableFacts:
     partition_key: str | None = None  # pg_get_partkeydef
     has_row_security: bool = False
     activity: TableActivity = field(default_factory=TableActivity)
-    # rates since an earlier reading, filled in by the store; None until there are two
+    # rates over the last week, filled in by the store; None until an hour was watched (analyzer/durations.py)
     deleted_rows_per_day: float | None = None
     updated_rows_per_day: float | None = None
     inserted_rows_per_day: float | None = None
+    # what they are made of, also filled in by the store: rows inserted, updated and deleted, and in how long
+    seen_rows: tuple[int, int, int] | None = None
+    watched_s: float | None = None
+
+    @property
+    def changed_rows_per_day(self) -> float | None:
+        """Rows inserted, updated and deleted; None where none of these rates is known."""
+        rates = (self.inserted_rows_per_day, self.updated_rows_per_day, self.deleted_rows_per_day)
+        return sum(r or 0.0 for r in rates) if any(r is not None for r in rates) else None
+
+    def weight_per_day(self) -> tuple[float, float, float] | None:
+        """Rows inserted, updated and deleted a day, however short they were watched; None where they never were.
+
+        To weigh them against statements recorded in the same while, whose calls are made daily likewise; not to say.
+        """
+        if self.seen_rows is not None and self.watched_s:
+            inserted, updated, deleted = (n * DAY_S / self.watched_s for n in self.seen_rows)
+            return inserted, updated, deleted
+        if self.changed_rows_per_day is None:
+            return None
+        return self.inserted_rows_per_day or 0.0, self.updated_rows_per_day or 0.0, self.deleted_rows_per_day or 0.0
 
     @property
     def qualified_name(self) -> str:
@@ -143,6 +166,8 @@ class SchemaFacts:
     days_since_stats_reset: float | None = None
     statistics_readable: bool = True  # False: pg_stats showed nothing to this role
     extensions: tuple[str, ...] = ()  # installed in this database, by name
+    # tables with names that are no UTF-8, in a database without an encoding: of the reading alone, not kept
+    left_out: tuple[str, ...] = ()
 
     @cached_property
     def _by_oid(self) -> dict[int, TableFacts]:
@@ -167,7 +192,12 @@ class SchemaFacts:
         return iter(self.tables)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Without what is not kept, or filled in by the store: an older version does not know all of it."""
+        data = asdict(self)
+        for table in data["tables"]:
+            del table["seen_rows"], table["watched_s"]
+        del data["left_out"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "SchemaFacts":

@@ -24,7 +24,7 @@ from analyzer import advice_runs, explaining, schedule
 from analyzer.advice.suggest import suggest_indexes
 from analyzer.behaviour import Workload
 from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
-from analyzer.errors import PgLoupeError, fault_reason
+from analyzer.errors import PgLoupeError, UnreadableTexts, fault_reason
 from analyzer.facts import SchemaFacts
 from analyzer.findings import Finding
 from analyzer.following import follow_indexes
@@ -37,7 +37,8 @@ from analyzer.models import (
     Statement,
     StepStatus,
 )
-from analyzer.monitored.activity import read_activity, sample_burst
+from analyzer.monitored.activity import sample_burst, sample_once
+from analyzer.monitored.catalog import left_out_said
 from analyzer.monitored.catalog import read_schema as read_schema_facts
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
@@ -46,9 +47,9 @@ from analyzer.monitored.preflight import run_preflight
 from analyzer.monitored.replica import need_replica
 from analyzer.monitored.statements import read_statement_counters, read_statement_texts
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
-from analyzer.readings import ActivityRow
+from analyzer.readings import ActivityRow, StatementText
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.store import activity, findings, locks, parameters, schemas, snapshots, suggestions
+from analyzer.store import activity, clock, findings, locks, parameters, schemas, snapshots, suggestions
 from analyzer.store.plans import keep_plan
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.store.texts import keep_names, keep_texts
@@ -117,29 +118,33 @@ def take_snapshot(server: Server) -> str:
     with _connect(server) as conn:
         reading = read_statement_counters(conn)
         kept = snapshots.keep_reading(server, reading)
+        notes = [f"Gap: {kept.gap_reason}"] if kept.gap_reason else []
         if len(kept.unknown_keys):
             now = timezone.now()
-            keep_texts(server, read_statement_texts(conn, kept.unknown_keys), now=now)
-            keep_names(server, read_names(conn))
+            keep_names(server, read_names(conn))  # first: our own entries are known by the login's name
+            try:
+                texts = read_statement_texts(conn, kept.unknown_keys)
+            except UnreadableTexts as unreadable:  # asked for again each hour
+                notes.append(str(unreadable))
+                texts = [StatementText(r, d, q, t, None) for r, d, q, t in kept.unknown_keys.tolist()]
+            keep_texts(server, texts, now=now)
             database = _mark_inspected(server)
             if database is not None and schemas.tables_not_read(database, now):
                 schedule.bring_forward(server, "schema", now=now, apart_s=SCHEMA_APART_S)
         if server.server_version_num != reading.state.server_version_num:
             Server.objects.filter(pk=server.pk).update(server_version_num=reading.state.server_version_num)
-    return f"Gap: {kept.gap_reason}" if kept.gap_reason else ""
+    return "; ".join(notes)
 
 
 def sample_activity(server: Server) -> str:
     """Sessions: closely for two seconds while lookups are frequent, else one look."""
     with _connect(server) as conn:
-        if _has_frequent_statements(server):
-            samples = sample_burst(conn, BURST_S, BURST_HZ)
-        else:
-            samples = [(timezone.now(), read_activity(conn))]
-    activity.keep_activity(server, samples)
+        samples = sample_burst(conn, BURST_S, BURST_HZ) if _has_frequent_statements(server) else [sample_once(conn)]
+        ahead = samples[-1][0] - clock.store_now()
+    activity.keep_activity(server, samples, ahead)
     database = inspected_database(server)
     if database is not None:
-        seen = _texts_with_values(server, database, samples)
+        seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in samples])
         parameters.keep_samples(database, seen)
     return ""
 
@@ -159,7 +164,8 @@ def read_schema(server: Server) -> str:
     if database is not None:
         schemas.keep_schema(database, facts)
         _check_schema(server, database, schemas.newest_schema(database), timezone.now())
-    return "" if facts.statistics_readable else "pg_stats shows nothing to this login: estimates are missing"
+    notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
+    return "; ".join([*notes, *left_out_said(facts)])
 
 
 def _connect(server: Server) -> AbstractContextManager[MonitoredConnection]:

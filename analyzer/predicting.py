@@ -160,6 +160,8 @@ def _without_writes(facts: SchemaFacts) -> SchemaFacts:
             inserted_rows_per_day=None,
             updated_rows_per_day=None,
             deleted_rows_per_day=None,
+            seen_rows=None,
+            watched_s=None,
         )
 
     return replace(facts, tables=tuple(map(unwritten, facts)))

@@ -51,7 +51,7 @@ KEY_DTYPE = np.dtype(
 class ServerState:
     """Which server answered, and whether its counters can be compared with earlier ones."""
 
-    taken_at: datetime  # the server's clock
+    taken_at: datetime  # the server's clock: compares with nothing but itself
     server_version_num: int
     started_at: datetime  # pg_postmaster_start_time()
     statements_version: str  # "1.10", of the extension in the connected database
@@ -65,7 +65,9 @@ class StatementReading:
     """Cumulative counters of every entry of pg_stat_statements, without texts.
 
     ``keys`` has KEY_DTYPE and n elements; ``counters`` is float64, n x len(COUNTERS), NaN where not offered;
-    ``stats_since`` is float64 epoch seconds per entry, NaN before 1.11.
+    ``stats_since`` is float64 epoch seconds per entry, NaN before 1.11. ``hidden_roles``: oids of the roles whose
+    entries are there and may not be seen; None: not known. ``is_cut``: there were more entries than were asked for.
+    ``read_at_s``: ``time.monotonic()`` of this process when it was taken; None of one made by hand.
     """
 
     state: ServerState
@@ -74,6 +76,9 @@ class StatementReading:
     stats_since: NDArray[np.float64]
     offered: tuple[str, ...]  # the COUNTERS this version has
     read_time_ms: float
+    hidden_roles: frozenset[int] | None = None
+    read_at_s: float | None = None
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from django.db import transaction
 from analyzer.models import Server, StepStatus
 
 MOST_BUSY_RATIO = 0.05  # judgement: of the time, for a step that others bring forward
+SPREAD_S = 10.0  # at most, of first runs
 STEPS = ("snapshot", "activity", "schema", "explain", "check", "advise")
 
 # sample intervals until a new server's first run: explaining and checking need two snapshots, advice a workload
@@ -39,6 +40,7 @@ def interval_s(server: Server, step: str) -> float:
 def claim_due_steps(now: datetime) -> list[DueStep]:
     """Steps due by ``now``, each given to one caller only, with their next time set."""
     _add_missing(now)
+    _pull_back(now)
     due = []
     with transaction.atomic():
         claimed = (
@@ -77,6 +79,19 @@ def _next_due(due: datetime, interval: float, now: datetime) -> datetime:
     return due + timedelta(seconds=interval * (missed + 1))
 
 
+def _pull_back(now: datetime) -> None:
+    """Steps due later than they can be are due at once: the clock went back, or the interval was made shorter."""
+    later = StepStatus.objects.filter(server__is_active=True, due_at__gt=now, step__in=STEPS).select_related("server")
+    wrong = [s.pk for s in later if s.due_at and (s.due_at - now).total_seconds() > _longest_wait_s(s.server, s.step)]
+    if wrong:
+        StepStatus.objects.filter(pk__in=wrong, due_at__gt=now).update(due_at=now)
+
+
+def _longest_wait_s(server: Server, step: str) -> float:
+    """Until the next run, or a new server's first."""
+    return max(interval_s(server, step), FIRST_AFTER.get(step, 2.5) * server.sample_interval_s + SPREAD_S)
+
+
 def _add_missing(now: datetime) -> None:
     """Rows for servers that have none yet. The first run is at once; a jitter of the server's own spreads the rest."""
     have = set(StepStatus.objects.filter(step__in=STEPS).values_list("server_id", "step"))
@@ -86,6 +101,6 @@ def _add_missing(now: datetime) -> None:
         for step in STEPS:
             if (server.pk, step) not in have:
                 wait = FIRST_AFTER.get(step, 2.5) * server.sample_interval_s
-                spread = jitter * min(10.0, interval_s(server, step) / 12)
+                spread = jitter * min(SPREAD_S, interval_s(server, step) / 12)
                 new.append(StepStatus(server=server, step=step, due_at=now + timedelta(seconds=wait + spread)))
     StepStatus.objects.bulk_create(new, ignore_conflicts=True)

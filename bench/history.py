@@ -76,7 +76,7 @@ def profile(server: Server, monitored: MonitoredServer) -> Profile:
         second = read_statement_counters(session)
     previous = deltas.Cumulative(first.state, first.keys, first.counters, first.stats_since, _ids(server, first.keys))
     at = deltas.match(second.keys, previous.keys)
-    found = deltas.compute(previous, second, at, INTERVAL_S)
+    found = deltas.compute(previous, second, at, INTERVAL_S, INTERVAL_S)
     random = np.random.default_rng(7)
     rows = found.rows[(at[found.rows] >= 0) & (found.values[:, INDEX["calls"]] == 3)]
     values = found.values[np.isin(found.rows, rows)] / 3.0

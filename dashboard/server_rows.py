@@ -37,7 +37,7 @@ class ServerRow:
 def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
     """Those in trouble first. Three queries."""
     steps = defaultdict(list)
-    for step in StepStatus.objects.filter(step="snapshot", server__in=servers):
+    for step in StepStatus.objects.filter(server__in=servers):
         steps[step.server_id].append(step)
     since = new_since(now)
     is_new = Q(first_seen__gte=since) | Q(reopened_at__gte=since)
@@ -70,8 +70,8 @@ def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
                 new=new[server.pk],
             )
         )
-    order = {State.DOWN: 0, State.STALLED: 1}
-    return sorted(rows, key=lambda row: (order.get(row.state.state, 2), row.server.name))
+    order = {State.DOWN: 0, State.STALLED: 1, State.FAILING: 2}
+    return sorted(rows, key=lambda row: (order.get(row.state.state, 3), row.server.name))
 
 
 def new_since(now: datetime) -> datetime:

@@ -7,12 +7,15 @@ from datetime import datetime, timedelta
 
 from analyzer.models import Server, StepStatus
 
+LEAST_PATIENCE_S = 30
+
 
 class State(enum.StrEnum):
     SAMPLING = "sampling"
     WAITING = "waiting"
     DOWN = "down"
     STALLED = "stalled"
+    FAILING = "failing"  # sampled, while another step fails
     PAUSED = "paused"
 
 
@@ -27,11 +30,18 @@ class ServerState:
 
     @property
     def is_trouble(self) -> bool:
+        """No figures come."""
         return self.state in (State.DOWN, State.STALLED)
+
+    @property
+    def is_said(self) -> bool:
+        """Whether the sentence says more than the word."""
+        return self.is_trouble or self.state == State.FAILING
 
 
 def server_state(server: Server, steps: Iterable[StepStatus], now: datetime) -> ServerState:
-    """Judged by the step ``snapshot``: the others wait for it."""
+    """Judged by the step ``snapshot``, for figures come from it alone; then by whichever other ``steps`` are given."""
+    steps = list(steps)
     snapshot = next((s for s in steps if s.step == "snapshot"), None)
     last = snapshot.last_success_at if snapshot else None
     if not server.is_active:
@@ -41,11 +51,28 @@ def server_state(server: Server, steps: Iterable[StepStatus], now: datetime) -> 
     if last is None:
         return ServerState(State.WAITING, "The first sample comes in a few seconds.")
     # Three missed samples, and never less than 30 s: a busy worker may be late once.
-    if now - last > timedelta(seconds=max(30, 3 * server.sample_interval_s)):
-        return ServerState(
-            State.STALLED,
-            "No sample has come for longer than three intervals: a worker, beat or Redis may be away.",
-            last,
-            last,
-        )
+    patience = timedelta(seconds=max(LEAST_PATIENCE_S, 3 * server.sample_interval_s))
+    if snapshot is not None and now - last > patience and not _was_just_made_due(snapshot, last + patience, now):
+        return ServerState(State.STALLED, _why_late(snapshot, last), last, last)
+    failing = [s for s in steps if s.failing_since is not None]
+    if failing:
+        first = min(failing, key=lambda s: (s.failing_since, s.step))
+        sentence = f"The step {first.step} fails: {first.last_error}"
+        if len(failing) > 1:
+            names = ", ".join(sorted(s.step for s in failing))
+            sentence = f"{len(failing)} steps fail ({names}); {first.step} says: {first.last_error}"
+        return ServerState(State.FAILING, sentence, first.failing_since, last)
     return ServerState(State.SAMPLING, f"Sampled every {server.sample_interval_s} s.", None, last)
+
+
+def _was_just_made_due(snapshot: StepStatus, late_at: datetime, now: datetime) -> bool:
+    """A server that was paused is late by the whole pause when it is watched again: it has a moment."""
+    due = snapshot.due_at
+    return due is not None and due > late_at and timedelta(0) <= now - due <= timedelta(seconds=LEAST_PATIENCE_S)
+
+
+def _why_late(snapshot: StepStatus, last: datetime) -> str:
+    begun = snapshot.last_started_at
+    if begun is not None and begun > last:
+        return "A sample was begun and has not ended: the server answers slowly, or its worker was stopped."
+    return "No sample has been begun for longer than three intervals: a worker, beat or Redis may be away."

@@ -12,7 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 from analyzer.errors import BadInput
 from analyzer.monitored.address_policy import AddressPolicy
 from analyzer.runtime.environment import secret
+from analyzer.runtime.instance import InstanceLock
 from analyzer.runtime.keys import load_or_create_keys
+from analyzer.runtime.no_store import NO_STORE_URL
 from dashboard.mail_settings import mail_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -65,9 +67,11 @@ DEBUG = _flag("PGLOUPE_DEBUG", False)
 ALLOWED_HOSTS = [h.strip() for h in os.environ.get("PGLOUPE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",")]
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("PGLOUPE_TRUSTED_ORIGINS", "").split(",") if o]
 
+# What `up` runs under var/ is found by every other command: its store, its queue and the address of its pages.
+_running = InstanceLock(VAR_DIR).holder()
 DATABASE_URL = _with_password(secret("DATABASE_URL"), secret("DATABASE_PASSWORD"))
-REDIS_URL = _with_password(secret("REDIS_URL"), secret("REDIS_PASSWORD"))
-DATABASES = {"default": _database(DATABASE_URL or "postgresql://postgres@/pgloupe?host=/nonexistent")}
+REDIS_URL = _with_password(secret("REDIS_URL"), secret("REDIS_PASSWORD")) or (_running.redis_url if _running else "")
+DATABASES = {"default": _database(DATABASE_URL or (_running.database_url if _running else NO_STORE_URL))}
 # Of what is typed, files aside: 100 kB of SQL can become nine times as long on its way
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -204,7 +208,7 @@ ANALYZER_OUTCOME_WAIT_S = _number("ANALYZER_OUTCOME_WAIT_S", 3600)
 ANALYZER_ASSUMED_ROUND_TRIP_MS = float(os.environ.get("ANALYZER_ASSUMED_ROUND_TRIP_MS", "0.5"))
 
 # Mail: by SMTP where EMAIL_HOST is set, else as files in var/mail (docs/mail.md).
-_mail = mail_settings(VAR_DIR)
+_mail = mail_settings(VAR_DIR, {"PGLOUPE_BASE_URL": _running.url, **os.environ} if _running else None)
 EMAIL_BACKEND, EMAIL_FOLDER = _mail.backend, _mail.folder
 EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = _mail.host, _mail.port, _mail.timeout_s
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password

@@ -7,9 +7,10 @@ from typing import Any
 
 from analyzer.advice.outcome import Measured, StatementOutcome, statement_from_json
 from analyzer.advice.rollout import DISK_FACTOR
+from analyzer.durations import span_words
 from analyzer.models import Statement, SuggestionRecord
 from analyzer.plans.compare import cost_words
-from dashboard.templatetags.quantities import count, duration, percent
+from dashboard.templatetags.quantities import count, duration, percent, short_count
 
 STATEMENTS_SHOWN = 50
 NEGLIGIBLE_WRITE_RATIO = 0.001  # judgement: a thousandth of the gain is nothing anybody would weigh
@@ -101,7 +102,7 @@ class Evidence:
     redundant: tuple[RedundantIndex, ...]
     measured: tuple[MeasuredRow, ...]
     build_words: str
-    writes_per_day: float | None
+    writes_words: str
     write_words: str
     build_bytes: int | None  # needed on disk while it is built
 
@@ -147,7 +148,7 @@ def evidence_of(found: SuggestionRecord) -> Evidence:
         redundant=tuple(RedundantIndex(r["index"], r["reason"], r["ddl"]) for r in said.get("makes_redundant", ())),
         measured=tuple(MeasuredRow(names[o.fingerprint], o.before, o.after, o.plan_change) for o in _by_gain(outcomes)),
         build_words=_build_words(said.get("build_time_s")),
-        writes_per_day=said.get("writes_per_day"),
+        writes_words=_writes_words(said),
         write_words=_write_words(said),
         build_bytes=found.estimated_size_bytes and DISK_FACTOR * found.estimated_size_bytes,
     )
@@ -200,6 +201,14 @@ def _build_words(build_time_s: float | None) -> str:
     if build_time_s is None:
         return "unknown"
     return "under a second" if build_time_s < 1 else f"about {duration(round(build_time_s) * 1000)}"
+
+
+def _writes_words(said: Mapping[str, Any]) -> str:
+    """How many rows change, a day or in what was watched so far."""
+    rate, seen, seen_in_s = (said.get(name) for name in ("writes_per_day", "writes_seen", "writes_seen_in_s"))
+    if rate is not None:
+        return f"{short_count(rate)} a day"
+    return "unknown" if seen is None or not seen_in_s else f"{short_count(seen)} in {span_words(seen_in_s)}"
 
 
 def _write_words(said: Mapping[str, Any]) -> str:

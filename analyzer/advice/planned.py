@@ -226,12 +226,13 @@ def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFa
     replaced = [
         d for d in advice.selection.dropped if d.table.oid == table.oid and definition.body() in d.reason
     ]  # fmt: skip
-    writes = [table.inserted_rows_per_day, table.updated_rows_per_day, table.deleted_rows_per_day]
     return {
         "planner": advice.planner,
         "worth_per_day": chosen.worth,
         "write_cost_per_day": chosen.write_cost_per_day,
-        "writes_per_day": sum(w or 0.0 for w in writes) if any(w is not None for w in writes) else None,
+        "writes_per_day": table.changed_rows_per_day,
+        "writes_seen": sum(table.seen_rows) if table.seen_rows is not None else None,
+        "writes_seen_in_s": table.watched_s,
         "build_time_s": build_time_s(definition, table.rows or 0.0),
         "statements": [
             {

@@ -10,6 +10,7 @@ from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
 from analyzer.advice.merge import MergedNeed, merge
 from analyzer.advice.sizing import btree_size_bytes
 from analyzer.advice.thresholds import WRITE_HEAVY_ROWS_PER_DAY
+from analyzer.durations import DAY_S, span_words
 from analyzer.facts import ForeignKeyFacts, SchemaFacts, TableFacts
 from analyzer.findings import EvidenceLevel, Finding
 
@@ -244,13 +245,9 @@ def warnings_for(table: TableFacts, columns: Sequence[IndexColumn], *, writes_we
     ``writes_weighed``: a planner's evidence says what the table's writes cost more.
     """
     found = []
-    writes = sum(
-        r or 0.0 for r in (table.inserted_rows_per_day, table.updated_rows_per_day, table.deleted_rows_per_day)
-    )
-    if writes > WRITE_HEAVY_ROWS_PER_DAY and not writes_weighed:
-        found.append(
-            f"{table.qualified_name} takes about {writes:,.0f} row changes a day; each index makes them dearer."
-        )
+    writes = _writes_said(table)
+    if writes and not writes_weighed:
+        found.append(f"{table.qualified_name} {writes}; each index makes them dearer.")
     activity = table.activity
     if activity.updated_rows >= 10_000 and activity.hot_updated_rows > activity.updated_rows / 2:
         names = and_list([c.name for c in columns])
@@ -263,6 +260,20 @@ def warnings_for(table: TableFacts, columns: Sequence[IndexColumn], *, writes_we
     if len([i for i in table.indexes if i.is_usable]) >= 10:
         found.append(f"{table.qualified_name} has {len(table.indexes)} indexes already.")
     return found
+
+
+def _writes_said(table: TableFacts) -> str:
+    """How many rows a write-heavy table's statements change; "" of others. What was seen is no rate before an hour."""
+    rate, watched_s = table.changed_rows_per_day, table.watched_s
+    if rate is None:
+        seen = sum(table.seen_rows or ())
+        if watched_s is None or seen <= WRITE_HEAVY_ROWS_PER_DAY:
+            return ""
+        return f"took {seen:,} row changes in the {span_words(watched_s)} it was watched so far"
+    if rate <= WRITE_HEAVY_ROWS_PER_DAY:
+        return ""
+    seen_in = f", by the {span_words(watched_s)} it was watched" if watched_s is not None and watched_s < DAY_S else ""
+    return f"takes about {rate:,.0f} row changes a day{seen_in}"
 
 
 def and_list(names: Sequence[str]) -> str:

@@ -23,7 +23,12 @@ BURST_IDLE_S = 2.0
 
 def read_activity(conn: MonitoredConnection) -> list[ActivityRow]:
     """All client sessions the login may see but our own, idle ones too. Texts are raw: redact before keeping any."""
-    return _read(conn, idle_s=EVER_S)[1]
+    return sample_once(conn)[1]
+
+
+def sample_once(conn: MonitoredConnection) -> tuple[datetime, list[ActivityRow]]:
+    """``read_activity`` with the server's clock at it."""
+    return _read(conn, idle_s=EVER_S)
 
 
 def sample_burst(

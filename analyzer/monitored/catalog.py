@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from analyzer.errors import BadInput, StatementCancelled
 from analyzer.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
-from analyzer.monitored.connection import MonitoredConnection, Row
+from analyzer.monitored.connection import ODD_BYTE, MonitoredConnection, Row
 from analyzer.monitored.search_path import application_search_path
 from analyzer.monitored.settings import read_settings
 
@@ -42,6 +42,7 @@ def read_schema(conn: MonitoredConnection) -> SchemaFacts:
             # one snapshot for all statements, so that they agree
             with conn.transaction_read_only(isolation="REPEATABLE READ"):
                 tables, readable = _read_tables(conn)
+                tables, left_out = _with_names(tables)
                 path = application_search_path(conn.run("schema_search_path", action="reading the search paths"))
                 database = conn.run("schema_database", action="reading the database's state")[0]
             break
@@ -58,7 +59,30 @@ def read_schema(conn: MonitoredConnection) -> SchemaFacts:
         days_since_stats_reset=database.days_since_stats_reset,
         statistics_readable=readable,
         extensions=tuple(database.extensions),
+        left_out=tuple(left_out),
     )
+
+
+def _with_names(tables: list[TableFacts]) -> tuple[list[TableFacts], list[str]]:
+    """The tables whose names can be written down, and what can be said of the others: no DDL could name them."""
+
+    def names(table: TableFacts) -> Iterable[str]:
+        yield table.qualified_name
+        yield from (column.name for column in table.columns)
+        yield from (index.name for index in table.indexes)
+
+    odd = [table for table in tables if any(ODD_BYTE in name for name in names(table))]
+    gone = {table.oid for table in odd}
+    return [table for table in tables if table.oid not in gone], [table.qualified_name for table in odd]
+
+
+def left_out_said(facts: SchemaFacts) -> list[str]:
+    """A sentence on what was left out of the facts, if anything was."""
+    if not facts.left_out:
+        return []
+    n, some = len(facts.left_out), ", ".join(facts.left_out[:5])
+    more = " and others" if n > 5 else ""
+    return [f"{n} table{'s' if n > 1 else ''} left out, with names that are no UTF-8 ({some}{more})"]
 
 
 def need_statistics(facts: SchemaFacts) -> None:

@@ -37,6 +37,8 @@ SYSTEM_CERTIFICATES = (
     "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 )  # fmt: skip
+AS_BYTES = "SQL_ASCII"  # PostgreSQL's name for: no encoding, nothing is checked or converted
+ODD_BYTE = "\ufffd"
 ROWS_AT_ONCE = 512  # judgement: a tenth of a usual sample, so that little is left to do after the last row
 
 # our queries over a large catalog look expensive to the planner: compiling them costs more than running them
@@ -82,6 +84,11 @@ class MonitoredConnection:
     def backend_pid(self) -> int:
         """Of the server process that took the connection; through a pooler another may run the statements."""
         return self.raw.info.backend_pid
+
+    @property
+    def is_without_encoding(self) -> bool:
+        """A database of SQL_ASCII: its texts are bytes, and asked for as UTF-8 one odd byte fails the whole answer."""
+        return self.raw.info.parameter_status("server_encoding") == AS_BYTES
 
     @property
     def is_usable(self) -> bool:
@@ -139,6 +146,7 @@ class MonitoredConnection:
             "idle_in_transaction_session_timeout": f"{max(timeout_ms, 10_000) + 5_000}ms",
             "search_path": search_path,
             **({} if planner_as_configured else CHEAP_PLANS),
+            **({"client_encoding": AS_BYTES} if self.is_without_encoding else {}),
             **(local_settings or {}),
         }
         if self.server_version_num >= 170_000:
@@ -272,7 +280,8 @@ def connect(
         if raw.info.server_version < OLDEST_SERVER:
             found = f"{raw.info.server_version // 10_000}"
             raise UnsupportedVersion("PostgreSQL", found, "13 or newer")
-        for type_name in ("text", "name", "varchar"):
+        # of SQL_ASCII psycopg makes bytes otherwise, of every type that is a text
+        for type_name in ("text", "name", "varchar", "bpchar", '"char"'):
             raw.adapters.register_loader(type_name, LenientText)
             raw.adapters.register_loader(type_name, LenientBinaryText)
         yield MonitoredConnection(
@@ -281,7 +290,9 @@ def connect(
 
 
 class LenientText(Loader):
-    """Text that may hold bytes of another encoding: pg_stat_activity shows other databases' as they are."""
+    """Text that may hold bytes of another encoding: pg_stat_activity shows other databases' as they are, and one
+    without an encoding its own. ODD_BYTE stands for what is no UTF-8.
+    """
 
     def load(self, data: Buffer) -> str:
         return bytes(data).decode("utf-8", "replace")
@@ -380,8 +391,9 @@ def _copied_rows(pgconn: pq.abc.PGconn, take: Callable[[list[bytes]], None]) -> 
 
 
 def _compose(text: str, identifiers: Mapping[str, str | int] | None) -> Any:
+    """As UTF-8, whatever the client's encoding is: psycopg would refuse more than ASCII under SQL_ASCII."""
     if not identifiers:
-        return text
+        return text.encode()
     return sql.SQL(text).format(
         **{
             key: sql.Literal(value) if isinstance(value, int) else sql.Identifier(value)

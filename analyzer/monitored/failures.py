@@ -159,6 +159,10 @@ def _missing_right(message: str, action: str, role: str, remedy_sql: str) -> Mis
     return MissingRight(f"use {refused[1]} {refused[2]}", role, remedy_sql or grant)
 
 
+# The encoding's name is no data, the bytes behind it are.
+_OF_AN_ENCODING = r'(?:invalid byte sequence for|character with byte sequence .* in) encoding "[A-Z0-9_]+"'
+
+
 def redact_message(message: str, sqlstate: str | None) -> str:
     """A server's message without what may be somebody's data; names of objects stay.
 
@@ -166,6 +170,8 @@ def redact_message(message: str, sqlstate: str | None) -> str:
     single quotes elsewhere. P0 is text that a function raised: nothing is known about it.
     """
     code = sqlstate or ""
+    if code in ("22021", "22P05") and (found := re.match(_OF_AN_ENCODING, message)):
+        return f"{found[0]}: bytes in the database that are no text in it"
     if code.startswith("P0"):
         return "raised by a function; its text is left out because it may hold data"
     message = re.sub(r"'(?:[^']|'')*'", "'***'", message)

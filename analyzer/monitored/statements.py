@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.errors import StatementFailed
+from analyzer.errors import StatementFailed, UnreadableTexts
 from analyzer.monitored import loader
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.readings import (
@@ -30,18 +30,20 @@ EPOCH_US = 946_684_800_000_000  # 2000-01-01 UTC, where PostgreSQL's timestamps 
 TYPES = {"role_oid": ">u4", "database_oid": ">u4", "toplevel": "?"}
 # one more than analyzer.statements reads, so a text cut here is still seen to be too long there
 TEXT_CHARACTERS = 100_001
+HIDDEN = 0  # for a queryid that is NULL: pg_stat_statements itself gives no statement this one
+NO_TEXT = ("22021", "22P05")  # bytes that are no text in an encoding, or have no counterpart in another
 READING = "reading the statement counters"
 
 
 def read_statement_counters(conn: MonitoredConnection, *, limit: int = 100_000) -> StatementReading:
-    """Cumulative counters of all entries the login may see (those without queryid are hidden from it).
+    """Cumulative counters of all entries the login may see, and whose are hidden from it.
 
     ``limit`` guards us against a server that never stops; pg_stat_statements.max is 5,000 unless raised.
     """
     schema, version = conn.need_statements_extension()
     began = time.perf_counter()
     with conn.transaction_read_only():
-        state = read_server_state(conn)
+        state, read_at_s = read_server_state(conn), time.monotonic()
         rows = _Rows(_columns(loader.load("statement_counters", conn.server_version_num, version)))
         conn.copy_out(
             "statement_counters",
@@ -50,13 +52,24 @@ def read_statement_counters(conn: MonitoredConnection, *, limit: int = 100_000) 
             extension_version=version,
             take=rows.take,
         )
+    keys, counters, stats_since = (
+        np.concatenate(rows.keys), np.concatenate(rows.counters, axis=1).T, np.concatenate(rows.stats_since)
+    )  # fmt: skip
+    is_cut = len(keys) >= limit
+    seen = keys["queryid"] != HIDDEN
+    hidden_roles = frozenset(keys["role_oid"][~seen].tolist()) - frozenset(keys["role_oid"][seen].tolist())
+    if not seen.all():
+        keys, counters, stats_since = keys[seen], counters[seen], stats_since[seen]
     return StatementReading(
         state=state,
-        keys=np.concatenate(rows.keys),
-        counters=np.concatenate(rows.counters, axis=1).T,
-        stats_since=np.concatenate(rows.stats_since),
+        keys=keys,
+        counters=counters,
+        stats_since=stats_since,
         offered=tuple(name for name in COUNTERS if name in rows.columns),
         read_time_ms=(time.perf_counter() - began) * 1000,
+        hidden_roles=hidden_roles,
+        read_at_s=read_at_s,
+        is_cut=is_cut,
     )
 
 
@@ -84,7 +97,10 @@ def read_server_state(conn: MonitoredConnection) -> ServerState:
 def read_statement_texts(
     conn: MonitoredConnection, keys: NDArray[np.void] | Iterable[tuple[int, int, int, bool]]
 ) -> list[StatementText]:
-    """Texts of the entries with these keys (as KEY_DTYPE has them); those gone since are absent."""
+    """Texts of the entries with these keys (as KEY_DTYPE has them); those gone since are absent.
+
+    Raises UnreadableTexts where the server cannot give any.
+    """
     wanted = [tuple(key) for key in (keys.tolist() if isinstance(keys, np.ndarray) else keys)]
     if not wanted:
         return []
@@ -97,14 +113,19 @@ def read_statement_texts(
         "toplevels": toplevels,
         "characters": TEXT_CHARACTERS,
     }
-    with conn.transaction_read_only():
-        rows = conn.run(
-            "statement_texts",
-            params,
-            action="reading the statements' texts",
-            identifiers={"schema": schema},
-            extension_version=version,
-        )
+    try:
+        with conn.transaction_read_only():
+            rows = conn.run(
+                "statement_texts",
+                params,
+                action="reading the statements' texts",
+                identifiers={"schema": schema},
+                extension_version=version,
+            )
+    except StatementFailed as failed:
+        if failed.sqlstate not in NO_TEXT:
+            raise
+        raise UnreadableTexts(failed.action, failed.sqlstate, failed.text) from failed
     return [StatementText(r.role_oid, r.database_oid, r.queryid, r.toplevel, r.text) for r in rows]
 
 

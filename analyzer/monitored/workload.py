@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analyzer.durations import DAY_S, SHORTEST_OF_A_DAY_S
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.names import read_names
 from analyzer.monitored.statements import read_statement_counters, read_statement_texts
@@ -12,9 +13,6 @@ from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.parse import ParsedStatement, is_system_table, parse_statement
 from analyzer.statements.secrets import redact_sql
 
-DAY_S = 86_400
-# A workload of less than this is taken as if it had run that long: a reset a minute ago says nothing of a day.
-SHORTEST_SPAN_S = 3_600
 OTHERS = 500  # entries read beyond those wanted: utilities, our own, second roles' fall out
 CALLS, TIME, ROWS = (COUNTERS.index(name) for name in ("calls", "total_exec_time_ms", "rows"))
 
@@ -62,7 +60,8 @@ def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[Reco
             calls=calls + (known.calls if known else 0),
             total_exec_time_ms=time_ms + (known.total_exec_time_ms if known else 0),
             rows=rows + (known.rows if known else 0),
-            calls_per_day=calls * DAY_S / max(counting_s, SHORTEST_SPAN_S) + (known.calls_per_day if known else 0),
+            # of less than an hour as if it had run that long
+            calls_per_day=calls * DAY_S / max(counting_s, SHORTEST_OF_A_DAY_S) + (known.calls_per_day if known else 0),
         )
     return sorted(found.values(), key=lambda s: (-s.total_exec_time_ms, s.fingerprint))[:most]
 

@@ -59,6 +59,17 @@ class InstanceLock:
             self._file.close()
             self._file = None
 
+    def holder(self) -> Running | None:
+        """What the process that holds the lock told; None where there is none, or it is starting."""
+        try:
+            with self._lock_path.open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return self._read()
+        return None
+
     def _read(self) -> Running | None:
         try:
             return Running(**json.loads(self._state_path.read_text()))

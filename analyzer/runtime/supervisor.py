@@ -88,12 +88,15 @@ def run(options: Options, *, say: Callable[[str], None], announce: Callable[[str
         exit_code = 0
         with watch.signals():
             listener, base_url = _listen(options, say)
-            os.environ.setdefault("PGLOUPE_BASE_URL", base_url)  # where links in mails lead
+            address = settings.PGLOUPE_BASE_URL if os.environ.get("PGLOUPE_BASE_URL", "").strip() else base_url
+            os.environ["PGLOUPE_BASE_URL"] = address  # where links in mails lead
             with listener:
                 _start_everything(watch, options, listener, say)
-                running = Running(os.getpid(), base_url, os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
+                running = Running(os.getpid(), address, os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
                 lock.tell(running)
-                announce(f"pgLoupe: {base_url}/  Log in once with {_login_link(base_url)}")
+                announce(f"pgLoupe: {address}/  Log in once with {_login_link(address)}")
+                if address != base_url:
+                    say(f"It listens on {base_url}; PGLOUPE_BASE_URL says where people open it.")
                 say(f"Logs are in {log_dir()}. Ctrl-C stops everything.")
                 for extra in options.prepare() if options.prepare else ():
                     watch.start(extra)

@@ -25,17 +25,21 @@ TYPES = (
 )  # fmt: skip
 
 
-def keep_activity(server: Server, samples: Sequence[tuple[datetime, Sequence[ActivityRow]]]) -> int:
+def keep_activity(
+    server: Server,
+    samples: Sequence[tuple[datetime, Sequence[ActivityRow]]],
+    ahead: timedelta = timedelta(0),
+) -> int:
     """Keep samples (time, backends); our own sessions and long idle ones are left out. The number of rows.
 
-    A backend's statement is known by its queryid (14+), else by the fingerprint of its text; the text itself
-    is not kept.
+    The times are by the server's clock, which is ``ahead`` of the store's; they are kept by the store's. A backend's
+    statement is known by its queryid (14+), else by the fingerprint of its text; the text itself is not kept.
     """
     rows = [(at, row) for at, backends in samples for row in backends if _is_worth_a_row(at, row)]
     if not rows:
         return 0
     by_id, by_fingerprint = _statements(server, [row for _, row in rows])
-    for day in {at.date(): at for at, _ in rows}.values():
+    for day in {(at - ahead).date(): at - ahead for at, _ in rows}.values():
         ensure_partition("activity_sample", day)
     with (
         connection.cursor() as cursor,
@@ -48,7 +52,7 @@ def keep_activity(server: Server, samples: Sequence[tuple[datetime, Sequence[Act
                 statement_id = by_fingerprint.get(row.text)
             copy.write_row(
                 (
-                    at, server.pk, row.backend_start, row.xact_start, row.query_start, row.state_change,
+                    at - ahead, server.pk, row.backend_start, row.xact_start, row.query_start, row.state_change,
                     row.role_oid, row.database_oid, entry_id, statement_id, row.pid, row.state,
                     row.wait_event_type, row.wait_event, row.application_name, list(row.blocked_by),
                 )

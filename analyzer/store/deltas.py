@@ -13,26 +13,37 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.durations import span_words
 from analyzer.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading
 from analyzer.store.columns import COLUMNS, INDEX, N_SUMS, SCALE
+from analyzer.store.visibility import change_of_visibility
 
-# Judgement: an interval this long says little about any moment in it; the worker was down or the server unreachable.
-LONGEST_INTERVAL_S = 15 * 60
-LONGEST_INTERVAL_FACTOR = 5
-# Entries new to us are taken to have begun in this interval. More work than 1,000 backends can do in it says that
-# they only became visible (pg_read_all_stats was granted); PostgreSQL 17's stats_since makes the guess needless.
+# Longer than this is no usual interval: the worker or Redis was down, or the server unreachable. It still counts.
+LONG_INTERVAL_S = 15 * 60
+LONG_INTERVAL_FACTOR = 5
+# Judgement: of a longer one not even the day is known on which something ran.
+LONGEST_INTERVAL_S = 86_400
+# Entries new to us began, or began anew, in this interval: whose entries are hidden is known (visibility.py), and an
+# evicted one that comes back counts from nothing. The one doubt left is a server that says nothing of both: more work
+# than 1,000 backends can do in the interval is older than it. stats_since alone cannot tell: an entry is made when
+# its first execution begins and shown when that ends, so a new one can have begun long before the last reading.
 MOST_BACKENDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Cumulative:
-    """One reading as it is kept to take the next delta from; ``entry_ids`` are StatementEntry's."""
+    """One reading as it is kept to take the next delta from; ``entry_ids`` are StatementEntry's.
+
+    ``hidden_roles`` and ``is_cut`` as in StatementReading.
+    """
 
     state: ServerState
     keys: NDArray[np.void]
     counters: NDArray[np.float64]
     stats_since: NDArray[np.float64]
     entry_ids: NDArray[np.int64]
+    hidden_roles: frozenset[int] | None = None
+    is_cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +72,84 @@ def _bytes_of(keys: NDArray[np.void]) -> list[bytes]:
 
 
 def compute(
-    previous: Cumulative | None, reading: StatementReading, at: NDArray[np.int64], sample_interval_s: float
+    previous: Cumulative | None,
+    reading: StatementReading,
+    at: NDArray[np.int64],
+    interval_s: float | None,
+    sample_interval_s: float,
 ) -> Deltas:
-    """``at`` is ``match(reading.keys, previous.keys)``."""
-    if previous is None:
+    """``at`` is ``match(reading.keys, previous.keys)``; ``interval_s`` by the store's clock (clock.py)."""
+    if previous is None or interval_s is None:
         return _gap("the first reading of this server", None)
     now, then = reading.state, previous.state
-    interval_s = (now.taken_at - then.taken_at).total_seconds()
     if now.statements_version != then.statements_version:
         return _gap(f"pg_stat_statements went from {then.statements_version} to {now.statements_version}", interval_s)
     restarted = now.started_at != then.started_at
     if now.stats_reset_at != then.stats_reset_at:
         return _gap(_lost(restarted), interval_s)
+    changed = change_of_visibility(previous.keys, previous.hidden_roles, reading.keys, reading.hidden_roles)
+    if changed:
+        return _gap(changed, interval_s)
+    if restarted and now.stats_reset_at is None:  # another machine may have taken over: only a reset's time tells
+        return _gap("the server restarted, and its pg_stat_statements does not say since when it counts", interval_s)
 
     known = at >= 0
-    scaled = _scaled(reading.counters)
-    before = np.zeros_like(scaled)
-    before[known] = _scaled(previous.counters)[at[known]]
-    delta = scaled[:, :N_SUMS] - before[:, :N_SUMS]
+    delta = _moved(previous, reading, at)
     fell = known & (delta < 0).any(axis=1)
     if len(previous.keys) and (not known.any() or fell.sum() > known.sum() / 2):
         return _gap(_lost(restarted), interval_s)
-    longest_s = max(LONGEST_INTERVAL_S, LONGEST_INTERVAL_FACTOR * sample_interval_s)
-    if interval_s > longest_s:
-        return _gap(f"no reading for {interval_s / 60:.0f} minutes", interval_s)
+    if doubt := _doubtful_length(interval_s, (now.taken_at - then.taken_at).total_seconds(), sample_interval_s):
+        return _gap(doubt, interval_s)
 
     # compared with its own earlier value, not with the time: counters are read a moment after the clock is
     since_before = np.where(known, previous.stats_since[at] if len(previous.keys) else np.nan, np.nan)
-    reentered = fell | (reading.stats_since > since_before)  # NaN, not offered or not known: False
+    is_told = ~np.isnan(reading.stats_since) & ~np.isnan(since_before)
+    reentered = fell | (is_told & (reading.stats_since != since_before))
     since_last_reading = reading.stats_since > then.taken_at.timestamp()
-    left_out = reentered | _became_visible(reading, ~known & ~since_last_reading, interval_s)
+    doubtful = ~known & ~since_last_reading
+    left_out = reentered | (doubtful if previous.is_cut else _became_visible(reading, doubtful, interval_s))
     vanished = len(previous.keys) - int(known.sum())
     rows = np.flatnonzero(~left_out & (delta > 0).any(axis=1))
     values = np.zeros((len(rows), len(COLUMNS)), dtype=np.int64)
     values[:, :N_SUMS] = delta[rows]
     _gauges(values, reading.counters[rows], _counters_before(previous, at[rows]))
     return Deltas(interval_s, "", rows, values, vanished + int(reentered.sum()))
+
+
+def is_older(reading: StatementReading, previous: Cumulative, at: NDArray[np.int64]) -> bool:
+    """Whether a reading was taken before ``previous`` and comes late: by its counters, since clocks jump.
+
+    Ours among them: each reading is a statement that runs once more.
+    """
+    now, then = reading.state.stats_reset_at, previous.state.stats_reset_at
+    if now != then and now is not None and then is not None:
+        return now < then
+    moved = _moved(previous, reading, at)[at >= 0]
+    return bool((moved < 0).any() and not (moved > 0).any())
+
+
+def _moved(previous: Cumulative, reading: StatementReading, at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Sums now less sums then; in full where the entry was not there."""
+    scaled = _scaled(reading.counters)
+    before = np.zeros_like(scaled)
+    before[at >= 0] = _scaled(previous.counters)[at[at >= 0]]
+    moved: NDArray[np.int64] = scaled[:, :N_SUMS] - before[:, :N_SUMS]
+    return moved
+
+
+def is_long(interval_s: float, sample_interval_s: float) -> bool:
+    return interval_s > max(LONG_INTERVAL_S, LONG_INTERVAL_FACTOR * sample_interval_s)
+
+
+def _doubtful_length(interval_s: float, servers_s: float, sample_interval_s: float) -> str:
+    """Why it is not known how long the interval was; "" where it is. ``servers_s``: by the server's clock."""
+    if interval_s <= 0:
+        return f"pgLoupe's clock went back by {span_words(max(servers_s, sample_interval_s) - interval_s)}"
+    if is_long(interval_s, sample_interval_s) and 0 < servers_s < interval_s / 2:
+        return f"pgLoupe's clock went ahead: {span_words(interval_s)} by it, {span_words(servers_s)} by the server's"
+    if interval_s > max(LONGEST_INTERVAL_S, LONG_INTERVAL_FACTOR * sample_interval_s):
+        return f"no reading for {span_words(interval_s)}"
+    return ""
 
 
 def _lost(restarted: bool) -> str:
@@ -168,6 +221,10 @@ def dump(reading: StatementReading, entry_ids: NDArray[np.int64]) -> bytes:
         stats_since=reading.stats_since,
         entry_ids=entry_ids,
         names=np.array(COUNTERS),
+        # beside ``meta``, whose names an older version takes as they come
+        hidden_roles=np.array(sorted(reading.hidden_roles or ()), np.int64),
+        is_visibility_known=np.array(reading.hidden_roles is not None),
+        is_cut=np.array(reading.is_cut),
     )
     return zlib.compress(buffer.getvalue(), level=1)
 
@@ -180,4 +237,13 @@ def load(data: bytes) -> Cumulative | None:
         meta = json.loads(kept["meta"].tobytes())
         for name in ("taken_at", "started_at", "stats_reset_at"):
             meta[name] = datetime.fromisoformat(meta[name]) if meta[name] else None
-        return Cumulative(ServerState(**meta), kept["keys"], kept["counters"], kept["stats_since"], kept["entry_ids"])
+        is_known = "hidden_roles" in kept and bool(kept["is_visibility_known"])
+        return Cumulative(
+            state=ServerState(**meta),
+            keys=kept["keys"],
+            counters=kept["counters"],
+            stats_since=kept["stats_since"],
+            entry_ids=kept["entry_ids"],
+            hidden_roles=frozenset(kept["hidden_roles"].tolist()) if is_known else None,
+            is_cut="is_cut" in kept and bool(kept["is_cut"]),
+        )

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from analyzer.models import ExplainAudit, LastReading, Server, Snapshot, Statement
-from analyzer.store import deltas
+from analyzer.store import deltas, own_entries
 from analyzer.store.packing import pack_hours
 from analyzer.store.partitions import LOCK_CLASS, LOCK_HOUSE, drop_old, ensure_partitions
 from analyzer.store.rollups import roll_up, rolled_up_to
@@ -65,6 +65,7 @@ def _tidy_entries(server: Server, now: datetime) -> None:
         return
     present = reading.entry_ids.tolist()
     name_vanished(server, present, now)
+    own_entries.claim(server)
     # no figure of it is left, and the server does not know it any more
     oldest = now - timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS)
     Statement.objects.filter(server=server, last_seen__lt=oldest).exclude(entries__in=present).delete()

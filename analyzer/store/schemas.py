@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from analyzer.durations import DAY_S, SHORTEST_OF_A_DAY_S
 from analyzer.facts import SchemaFacts
 from analyzer.models import Database, SchemaReading, Statement
 from analyzer.store.partitions import ensure_partition
@@ -44,29 +45,38 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
             newest.confirmed_at, newest.facts = max(now, newest.confirmed_at), packed
             newest.save(update_fields=["confirmed_at", "facts"])
         else:
-            newest = SchemaReading.objects.create(database=database, taken_at=now, confirmed_at=now, facts=packed)
+            # the newest is the one in force, whatever the clock did since the one before
+            at = max(now, newest.taken_at + timedelta(microseconds=1)) if newest is not None else now
+            newest = SchemaReading.objects.create(database=database, taken_at=at, confirmed_at=at, facts=packed)
         _keep_activity(database, facts, now)
     return newest
 
 
 def newest_schema(database: Database) -> SchemaFacts | None:
-    """The schema as last read, with rows inserted, updated and deleted per day over the last week where known."""
+    """The schema as last read, with rows inserted, updated and deleted per day over the last week where known.
+
+    Of less than an hour a table gets what was seen, and no rate.
+    """
     newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").first()
     if newest is None:
         return None
     facts = SchemaFacts.from_json(_unpack(newest))
-    span_days, moved = _rates(database, newest.confirmed_at)
-    if not span_days:
+    watched_s, moved = _moved(database, newest.confirmed_at)
+    if not watched_s:
         return facts
+    per_day = DAY_S / watched_s if watched_s >= SHORTEST_OF_A_DAY_S else None
     tables = []
     for table in facts:
-        inserted, updated, deleted = moved.get(table.oid, (0, 0, 0))
+        rows = moved.get(table.oid, (0, 0, 0))
+        inserted, updated, deleted = (n * per_day if per_day is not None else None for n in rows)
         tables.append(
             replace(
                 table,
-                inserted_rows_per_day=inserted / span_days,
-                updated_rows_per_day=updated / span_days,
-                deleted_rows_per_day=deleted / span_days,
+                inserted_rows_per_day=inserted,
+                updated_rows_per_day=updated,
+                deleted_rows_per_day=deleted,
+                seen_rows=rows,
+                watched_s=watched_s,
             )
         )
     return replace(facts, tables=tuple(tables))
@@ -144,8 +154,8 @@ def _keep_activity(database: Database, facts: SchemaFacts, taken_at: datetime) -
         )
 
 
-def _rates(database: Database, until: datetime) -> tuple[float, dict[int, tuple[int, int, int]]]:
-    """Days between the first and the last reading, and rows inserted, updated, deleted per table in them.
+def _moved(database: Database, until: datetime) -> tuple[float, dict[int, tuple[int, int, int]]]:
+    """Seconds between the first and the last reading, and rows inserted, updated, deleted per table in them.
 
     A counter that fell (statistics reset, table made anew) adds nothing.
     """
@@ -155,14 +165,14 @@ def _rates(database: Database, until: datetime) -> tuple[float, dict[int, tuple[
     span = "database_id = %(database)s and taken_at >= %(start)s and taken_at <= %(end)s"
     with connection.cursor() as cursor:
         cursor.execute(
-            "select coalesce(extract(epoch from max(taken_at) - min(taken_at)) / 86400.0, 0)::float8"
+            "select coalesce(extract(epoch from max(taken_at) - min(taken_at)), 0)::float8"
             f" from relation_sample where table_oid = 0 and {span}",
             params,
         )
-        (span_days,) = cursor.fetchone()
+        (watched_s,) = cursor.fetchone()
         cursor.execute(
             f"select table_oid, {moved} from (select table_oid, {lag} from relation_sample"
             f" where table_oid <> 0 and {span} window w as (partition by table_oid order by taken_at)) r group by 1",
             params,
         )
-        return float(span_days), {row[0]: row[1:] for row in cursor.fetchall()}
+        return float(watched_s), {row[0]: row[1:] for row in cursor.fetchall()}

@@ -1,10 +1,12 @@
 """A reading of pg_stat_statements -> a Snapshot and the deltas of its entries, in one transaction.
 
 Entries get their row at once, with ``statement`` NULL until ``keep_texts`` knows their text: so no delta is lost
-while a text is fetched. A crash between two readings leaves the store as after the first of them.
+while a text is fetched. A crash between two readings leaves the store as after the first of them. When a reading was
+taken is said by the store's clock (clock.py).
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from django.db import connection, transaction
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from analyzer.models import LastReading, Server, Snapshot
 from analyzer.readings import KEY_DTYPE, StatementReading
-from analyzer.store import deltas
+from analyzer.store import clock, deltas, long_intervals
 from analyzer.store.columns import COLUMNS, INDEX, SUM_COLUMNS
 from analyzer.store.copying import EPOCH_US, binary_rows, copy_in, from_us, to_us
 from analyzer.store.partitions import ensure_partition
@@ -23,7 +25,7 @@ LOCK_READING = 7468  # advisory lock (LOCK_READING, server id): one reading of a
 
 @dataclass(frozen=True, slots=True)
 class KeptReading:
-    """``snapshot`` is None when the reading is not newer than the last one: it was ignored.
+    """``snapshot`` is None when the reading is older than the last one, or the same: it was ignored.
 
     ``unknown_keys`` (KEY_DTYPE) are the entries whose text is wanted by ``keep_texts``; ``changed`` counts
     the entries that got a delta; ``gap_reason`` "" says that the interval counts.
@@ -35,17 +37,20 @@ class KeptReading:
     changed: int
 
 
-def keep_reading(server: Server, reading: StatementReading) -> KeptReading:
+def keep_reading(server: Server, reading: StatementReading, *, taken_at: datetime | None = None) -> KeptReading:
+    """``taken_at``: by the store's clock; None: it is asked."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_READING, server.pk])
         last = LastReading.objects.filter(server=server).first()
-        taken_at = reading.state.taken_at
-        if last is not None and taken_at <= last.taken_at:
-            return KeptReading(None, np.zeros(0, KEY_DTYPE), "not newer than the last reading", 0)
+        taken_at = taken_at or clock.taken_at(reading)
         previous = deltas.load(bytes(last.data)) if last is not None else None
-
         at = deltas.match(reading.keys, previous.keys) if previous else np.full(len(reading.keys), -1)
-        found = deltas.compute(previous, reading, at, server.sample_interval_s)
+        if last is not None and taken_at <= last.taken_at:
+            if taken_at == last.taken_at or (previous and deltas.is_older(reading, previous, at)):
+                return KeptReading(None, np.zeros(0, KEY_DTYPE), "not newer than the last reading", 0)
+            clock.forget_from(server.pk, taken_at)
+        interval_s = (taken_at - last.taken_at).total_seconds() if last is not None else None
+        found = deltas.compute(previous, reading, at, interval_s, server.sample_interval_s)
         entry_ids = _entry_ids(server.pk, reading.keys, previous, at)
         own_ids, textless_ids = _special_entries(server.pk)
         is_own = np.isin(entry_ids, own_ids)
@@ -72,9 +77,14 @@ def keep_reading(server: Server, reading: StatementReading) -> KeptReading:
             own_exec_time_ms=float(exec_time_us[~others].sum()) / 1000,
             total_exec_time_ms=float(exec_time_us.sum()) / 1000,
         )
-        if not found.gap_reason:
-            write_deltas(server.pk, to_us(taken_at), changed_ids, values)
-            _write_server_delta(server.pk, snapshot, values)
+        if found.interval_s is not None and last is not None and not found.gap_reason:
+            if deltas.is_long(found.interval_s, server.sample_interval_s):
+                parts = long_intervals.parts(last.taken_at, taken_at, values)
+            else:
+                parts = [long_intervals.Part(taken_at, found.interval_s, np.arange(len(values)), values)]
+            for part in parts:
+                write_deltas(server.pk, to_us(part.taken_at), changed_ids[part.rows], part.values)
+                _write_server_delta(server.pk, part)
         LastReading.objects.update_or_create(
             server=server, defaults={"taken_at": taken_at, "data": deltas.dump(reading, entry_ids)}
         )
@@ -91,14 +101,14 @@ def write_deltas(server_id: int, taken_at_us: int, entry_ids: NDArray[np.int64],
     copy_in("statement_delta", ("taken_at", "entry_id", "server_id", *COLUMNS), binary_rows(required, values))
 
 
-def _write_server_delta(server_id: int, snapshot: Snapshot, values: NDArray[np.int64]) -> None:
-    ensure_partition("server_delta", snapshot.taken_at)
-    sums = {name: int(values[:, INDEX[name]].sum()) or None for name in SUM_COLUMNS}
+def _write_server_delta(server_id: int, part: long_intervals.Part) -> None:
+    ensure_partition("server_delta", part.taken_at)
+    sums = {name: int(part.values[:, INDEX[name]].sum()) or None for name in SUM_COLUMNS}
     with connection.cursor() as cursor:
         cursor.execute(
             f"insert into server_delta (server_id, taken_at, interval_s, {', '.join(sums)})"
             f" values (%s, %s, %s{', %s' * len(sums)})",
-            [server_id, snapshot.taken_at, snapshot.interval_s, *sums.values()],
+            [server_id, part.taken_at, part.interval_s, *sums.values()],
         )
 
 

@@ -15,8 +15,9 @@ from django.utils import timezone
 from analyzer.models import Database, Role, Server, Statement, StatementEntry
 from analyzer.readings import Names, StatementText, is_ours
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.parse import parse_statement, reads_catalog_only
+from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import comment_tags, redact_sql
+from analyzer.store import own_entries
 
 HIDDEN_TEXT = "<insufficient privilege>"
 TextState = Statement.TextState
@@ -59,10 +60,8 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
     wanted = {(t.role_oid, t.database_oid, t.queryid, t.toplevel): t for t in texts}
     entries = StatementEntry.objects.filter(server=server, queryid__in={t.queryid for t in texts})
     own: list[int] = []
-    by_description: dict[str, list[int]] = defaultdict(list)
-    described: dict[str, _Described] = {}
+    found: list[tuple[StatementEntry, str, _Described]] = []
     cache: dict[tuple[str | None, int], _Described] = {}
-    our_role = server.roles.filter(name=server.user).values_list("oid", flat=True).first()
     for entry in entries:
         text = wanted.get((entry.role_oid, entry.database_oid, entry.queryid, entry.toplevel))
         if text is None:
@@ -73,15 +72,23 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
         key = (text.text, text.queryid)
         if key not in cache:
             cache[key] = describe(*key)
-        description = cache[key]
-        # of a pg_dump that was not run by us, or before its statements were marked (monitored/session_relay.py)
-        if entry.role_oid == our_role and reads_catalog_only(text.text or ""):
+        found.append((entry, text.text or "", cache[key]))
+    by_description: dict[str, list[int]] = defaultdict(list)
+    described: dict[str, _Described] = {}
+    our_role = own_entries.our_role(server)
+    mine = [(e, sql) for e, sql, _ in found if e.role_oid == our_role]
+    was_shared = our_role is not None and own_entries.is_shared(server, our_role)
+    is_shared = was_shared or any(e.toplevel and own_entries.is_application(sql) for e, sql in mine)
+    for entry, sql, description in found:
+        if entry.role_oid == our_role and (not is_shared or own_entries.is_ours_by_text(sql)):
             own.append(entry.pk)
             continue
         described.setdefault(description.fingerprint, description)
         by_description[description.fingerprint].append(entry.pk)
     with transaction.atomic():
-        _mark_own(server, own)
+        if our_role is not None and is_shared and not was_shared:
+            own_entries.give_back(server, our_role)
+        own_entries.mark_own(server, own)
         ids = _statement_ids(server, described, now)
         _link(server, {ids[f]: entry_ids for f, entry_ids in by_description.items()})
     return len(own) + sum(len(e) for e in by_description.values())
@@ -130,29 +137,6 @@ def _link(server: Server, entries_of: dict[int, list[int]]) -> None:
         left = [before for (before,) in cursor.fetchall()]
     if left:
         Statement.objects.filter(pk__in=left, server=server, text_state__in=RETRYABLE, entries__isnull=True).delete()
-
-
-def _mark_own(server: Server, entry_ids: list[int]) -> None:
-    """Mark as ours; what was already counted as the application's moves to our account."""
-    if not entry_ids:
-        return
-    StatementEntry.objects.filter(pk__in=entry_ids).update(is_own=True)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "with ours as (delete from statement_delta where entry_id = any(%(ids)s) and server_id = %(server)s"
-            "   returning taken_at, calls, total_exec_time_us, rows),"
-            " sums as (select taken_at, count(*) as n, sum(calls) as calls, sum(total_exec_time_us) as time_us,"
-            "   sum(rows) as rows from ours group by taken_at),"
-            " server as (update server_delta d set calls = coalesce(d.calls, 0) - coalesce(sums.calls, 0),"
-            "   total_exec_time_us = coalesce(d.total_exec_time_us, 0) - coalesce(sums.time_us, 0),"
-            "   rows = coalesce(d.rows, 0) - coalesce(sums.rows, 0)"
-            "   from sums where d.server_id = %(server)s and d.taken_at = sums.taken_at)"
-            " update analyzer_snapshot s set"
-            "   own_exec_time_ms = s.own_exec_time_ms + coalesce(sums.time_us, 0) / 1000.0,"
-            "   changed_entries = s.changed_entries - sums.n"
-            " from sums where s.server_id = %(server)s and s.taken_at = sums.taken_at",
-            {"ids": entry_ids, "server": server.pk},
-        )
 
 
 def name_vanished(server: Server, present: Iterable[int], now: datetime) -> int:

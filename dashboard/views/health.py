@@ -1,6 +1,7 @@
 """How pgLoupe itself is doing: samples, queues, workers, failures, the store's size, what it costs the servers."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -63,10 +64,11 @@ def health(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     servers = list(Server.objects.order_by("name"))
     steps = defaultdict(list)
-    for step in StepStatus.objects.filter(step="snapshot"):
+    for step in StepStatus.objects.select_related("server").order_by("pk"):
         steps[step.server_id].append(step)
     states = {server.pk: server_state(server, steps[server.pk], now) for server in servers}
-    failing = list(StepStatus.objects.filter(failing_since__isnull=False).select_related("server").order_by("pk"))
+    # a paused server's steps are not run: how they once ended is no news
+    failing = [s for of in steps.values() for s in of if s.failing_since is not None and s.server.is_active]
     costs = _costs(now)
     queue = queue_state(now)
     size = _size(now)
@@ -74,7 +76,7 @@ def health(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "health",
         "rows": [(server, states[server.pk], costs.get(server.pk, Cost())) for server in servers],
-        "troubles": [*troubles(servers, states, queue, now), *mail_troubles(now)],
+        "troubles": [*troubles(servers, states, queue, now), *step_troubles(failing), *mail_troubles(now)],
         "queue": queue,
         "queues": _queues(queue),
         "waiting": sum(queue.waiting.values()) if queue else None,
@@ -90,6 +92,21 @@ def health(request: HttpRequest) -> HttpResponse:
         "retention": [(what, name, getattr(settings, name)) for what, name in RETENTION],
     }
     return render(request, "dashboard/health.html", context)
+
+
+def step_troubles(failing: Iterable[StepStatus]) -> list[tuple[str, str]]:
+    """Steps that fail, by server."""
+    by_server: dict[str, list[str]] = defaultdict(list)
+    for step in failing:
+        by_server[step.server.name].append(step.step)
+    said = [f"{', '.join(steps)} on {name}" for name, steps in sorted(by_server.items())]
+    if not said:
+        return []
+    n = sum(len(steps) for steps in by_server.values())
+    more = f" and on {len(said) - 5} more servers" if len(said) > 5 else ""
+    return [
+        (f"{n} step{'s fail' if n > 1 else ' fails'}: {'; '.join(said[:5])}{more}.", "What they said stands below.")
+    ]
 
 
 def mail_troubles(now: datetime) -> list[tuple[str, str]]:

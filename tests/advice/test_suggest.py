@@ -334,6 +334,23 @@ def test_a_write_heavy_table_is_warned_about():
     )
 
 
+@pytest.mark.parametrize(
+    ("rate", "seen", "watched_s", "said"),
+    [
+        (500_000.0, 41_000, 7_200, "takes about 500,000 row changes a day, by the 2 hours it was watched"),
+        (500_000.0, 900_000, 7 * 86_400, "takes about 500,000 row changes a day"),
+        (None, 450_000, 300, "took 450,000 row changes in the 5 minutes it was watched so far"),
+        (None, 45_000, 300, None),
+        (None, None, None, None),
+        (99_000.0, 45_000, 40_000, None),
+    ],
+)
+def test_a_write_rate_says_what_it_is_made_of(rate, seen, watched_s, said):
+    busy = replace(ORDERS, inserted_rows_per_day=rate, seen_rows=seen and (seen - 3, 2, 1), watched_s=watched_s)
+    (suggestion,) = suggest_indexes([statement("select * from orders where code = $1")], facts(busy)).suggestions
+    assert suggestion.warnings == ((f"public.orders {said}; each index makes them dearer.",) if said else ())
+
+
 def test_a_partitioned_table_gets_the_script():
     leaf = table("events_1", ["id|bigint|-1", "at|timestamp with time zone|-1"], oid=7, parent_oid=6, keys=())
     root = table(

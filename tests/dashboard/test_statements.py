@@ -81,7 +81,7 @@ def run(of: Server, statements, *, minutes: int = 10) -> None:  # type: ignore[n
     for at in (end - timedelta(minutes=minutes), end):
         state = ServerState(at, world.SHOP_VERSION_NUM, end - timedelta(days=30), "1.10", end - timedelta(days=30), 0)
         nothing = np.full(len(statements), np.nan)
-        keep_reading(of, StatementReading(state, keys, counters.copy(), nothing, COUNTERS, 30.0))
+        keep_reading(of, StatementReading(state, keys, counters.copy(), nothing, COUNTERS, 30.0), taken_at=at)
         for i, (*_, grown) in enumerate(statements):
             for name, value in grown.items():
                 counters[i, COUNTERS.index(name)] += value

@@ -14,6 +14,7 @@ from analyzer.store.parameters import SeenText, keep_samples
 from dashboard.permissions import VIEWER
 from dashboard.suggestion_evidence import best_saving, evidence_of, faster_words
 from dashboard.templatetags.evidence import cost_line
+from dashboard.templatetags.quantities import short_count
 from tests.dashboard import advised, world
 from tests.dashboard.test_pages import text_of
 from tests.dashboard.test_permissions import person
@@ -114,6 +115,19 @@ def test_what_is_not_known_is_unknown(viewer, shop):
         assert words in shown, words
     for words in ("may become dearer", "at risk", "No longer needed"):
         assert words not in shown, words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, f"{short_count(34_560)} a day"),
+        ({"writes_seen": 12_000, "writes_seen_in_s": 7200}, f"{short_count(34_560)} a day"),
+        ({"writes_per_day": None, "writes_seen": 120, "writes_seen_in_s": 300}, "120 in 5 minutes"),
+        ({"writes_per_day": None}, "unknown"),
+    ],
+)
+def test_writes_of_a_short_while_are_no_daily_rate(shop, changes, words):
+    assert evidence_of(planned(shop, **changes)).writes_words == words
 
 
 @pytest.mark.parametrize(

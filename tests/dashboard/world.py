@@ -146,7 +146,8 @@ def figures(
             stats_reset_at=reset_at if is_reset else start - timedelta(days=30),
             deallocations=0,
         )
-        keep_reading(of, StatementReading(state, keys, counters.copy(), np.full(n, np.nan), COUNTERS, 30.0))
+        reading = StatementReading(state, keys, counters.copy(), np.full(n, np.nan), COUNTERS, 30.0)
+        keep_reading(of, reading, taken_at=at)
         at += timedelta(seconds=every_s)
     keep_texts(of, [StatementText(10, 5, 1000 + i, True, s[0]) for i, s in enumerate(statements)])
     return list(Statement.objects.filter(server=of).order_by("pk"))

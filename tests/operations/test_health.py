@@ -120,6 +120,24 @@ def test_failing_step_and_hostile_texts(person, redis):
     assert "<i>node" not in page
     assert "<b>evil" not in page
     assert "Steps failing 1" in shown(person)
+    assert "All parts are at work" not in shown(person)
+
+
+def test_a_step_that_fails_is_said_first_and_its_server_is_no_longer_fine(person, redis):
+    everything_works(redis)
+    of, paused = world.server("shop"), world.server("old", slug="old", is_active=False)
+    world.step(of)
+    world.step(of, "explain", error="no right", failing_s=600)
+    world.step(of, "schema", error="odd byte", failing_s=60)
+    world.step(paused, "schema", error="long ago", failing_s=9000)
+    text = shown(person)
+    assert "1 thing to see to. 2 steps fail: explain, schema on shop. What they said stands below." in text
+    assert "Steps failing 2" in text
+    assert "shop Failing" in text
+    assert "long ago" not in text
+    for page in ("/", "/servers/", "/servers/shop/"):
+        html = unescape(person.get(page).content.decode())
+        assert "2 steps fail (explain, schema); explain says: no right" in html, page
 
 
 def test_number_of_queries_does_not_grow_with_the_servers(person, redis):

@@ -75,3 +75,14 @@ def test_two_ticks_at_once_hand_a_step_out_once() -> None:
         thread.join()
     snapshots = [d.server_id for d in claimed if d.step == "snapshot"]
     assert sorted(snapshots) == sorted(Server.objects.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("back", [timedelta(minutes=3), timedelta(hours=2), timedelta(days=400)])
+def test_a_clock_that_goes_back_holds_no_step_up(back: timedelta) -> None:
+    server(sample_interval_s=60)
+    schedule.claim_due_steps(NOON)
+    schedule.claim_due_steps(NOON + timedelta(hours=1))
+    due = {d.step for d in schedule.claim_due_steps(NOON + timedelta(hours=1) - back)}
+    expected = {"snapshot", "activity", "explain", "check"} if back < timedelta(minutes=5) else set(schedule.STEPS)
+    assert due == expected
+    assert schedule.claim_due_steps(NOON + timedelta(hours=1) - back) == []

@@ -20,7 +20,11 @@ NOT_BEFORE_1_12 = ("wal_buffers_full", "parallel_workers_to_launch", "parallel_w
 
 @dataclass
 class FakeServer:
-    """Cumulative counters per queryid, read with ``read()``; each attribute can be changed between readings."""
+    """Cumulative counters per queryid, read with ``read()``; each attribute can be changed between readings.
+
+    ``now`` is the store's clock, ``ahead`` what the server's own is ahead of it. ``roles``: whose a queryid is, where
+    it is not 10's; those of ``hidden`` are not shown.
+    """
 
     server: Server
     now: datetime = START
@@ -29,6 +33,10 @@ class FakeServer:
     version: str = "1.10"
     entries: dict[int, dict[str, float]] = field(default_factory=dict)
     since: dict[int, datetime] = field(default_factory=dict)
+    ahead: timedelta = timedelta(0)
+    roles: dict[int, int] = field(default_factory=dict)
+    hidden: frozenset[int] = frozenset()
+    is_cut: bool = False
 
     def run(self, queryid: int, calls: int = 1, time_ms: float = 1.0, **more: float) -> None:
         entry = self.entries.setdefault(queryid, {})
@@ -37,24 +45,28 @@ class FakeServer:
             entry[name] = entry.get(name, 0) + value if not name.startswith(("min", "max", "std")) else value
 
     def reading(self) -> StatementReading:
-        keys = np.array([(10, 5, q, True) for q in self.entries], dtype=KEY_DTYPE)
+        shown = [q for q in self.entries if self.roles.get(q, 10) not in self.hidden]
+        keys = np.array([(self.roles.get(q, 10), 5, q, True) for q in shown], dtype=KEY_DTYPE)
         counters = np.zeros((len(keys), len(COUNTERS)))
         for name in NOT_BEFORE_1_12:
             counters[:, COUNTERS.index(name)] = np.nan
-        for i, entry in enumerate(self.entries.values()):
-            for name, value in entry.items():
+        for i, queryid in enumerate(shown):
+            for name, value in self.entries[queryid].items():
                 counters[i, COUNTERS.index(name)] = value
-        since = [self.since[q].timestamp() if q in self.since else np.nan for q in self.entries]
+        since = [self.since[q].timestamp() if q in self.since else np.nan for q in shown]
         state = ServerState(
-            taken_at=self.now, server_version_num=150000, started_at=self.started_at,
+            taken_at=self.now + self.ahead, server_version_num=150000, started_at=self.started_at,
             statements_version=self.version, stats_reset_at=self.stats_reset_at, deallocations=0,
         )  # fmt: skip
         offered = tuple(n for n in COUNTERS if n not in NOT_BEFORE_1_12)
-        return StatementReading(state, keys, counters, np.array(since, dtype=float), offered, 1.0)
+        hidden = self.hidden & {self.roles.get(q, 10) for q in self.entries}
+        return StatementReading(
+            state, keys, counters, np.array(since, dtype=float), offered, 1.0, hidden, is_cut=self.is_cut
+        )
 
     def read(self, after_s: float = 60) -> KeptReading:
         self.now += timedelta(seconds=after_s)
-        return keep_reading(self.server, self.reading())
+        return keep_reading(self.server, self.reading(), taken_at=self.now)
 
     def name(self, texts: Mapping[int, str | None]) -> None:
         keep_texts(self.server, [StatementText(10, 5, q, True, t) for q, t in texts.items()], now=self.now)

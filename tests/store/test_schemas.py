@@ -76,6 +76,17 @@ def test_rates_per_day(database):
     assert (table.deleted_rows_per_day, table.updated_rows_per_day, table.inserted_rows_per_day) == (120, 4, 0)
 
 
+@pytest.mark.parametrize(("minutes", "per_day"), [(5, None), (59, None), (60, 45_000 * 24), (1440, 45_000)])
+def test_a_bulk_load_is_no_daily_rate_before_an_hour_was_watched(database, minutes, per_day):
+    keep_schema(database, with_activity(inserted_rows=7), NOW)
+    keep_schema(database, with_activity(inserted_rows=45_007), NOW + timedelta(minutes=minutes))
+    table = newest_schema(database).tables[0]
+    assert (table.inserted_rows_per_day, table.changed_rows_per_day) == (per_day, per_day)
+    assert (table.seen_rows, table.watched_s) == ((45_000, 0, 0), minutes * 60)
+    assert table.weight_per_day() == (pytest.approx(45_000 * 1440 / minutes), 0, 0)
+    assert "watched_s" not in newest_schema(database).to_json()["tables"][0]  # an older version would not take it
+
+
 def test_one_reading_gives_no_rate(database):
     keep_schema(database, with_activity(deleted_rows=10**6), NOW)
     assert newest_schema(database).tables[0].deleted_rows_per_day is None

@@ -114,14 +114,11 @@ def _by_root(facts: SchemaFacts) -> dict[int, list[TableFacts]]:
 
 def _counted(tables: Sequence[TableFacts]) -> tuple[float, float, float] | None:
     """Inserted, updated and deleted rows per day; None where no table has been read twice."""
-    known = [t for t in tables if t.inserted_rows_per_day is not None and t.kind != "p"]
+    known = [weight for t in tables if t.kind != "p" and (weight := t.weight_per_day()) is not None]
     if not known:
         return None
-    return (
-        sum(t.inserted_rows_per_day or 0.0 for t in known),
-        sum(t.updated_rows_per_day or 0.0 for t in known),
-        sum(t.deleted_rows_per_day or 0.0 for t in known),
-    )
+    inserted, updated, deleted = (sum(rows) for rows in zip(*known, strict=True))
+    return inserted, updated, deleted
 
 
 def _hot_share(tables: Sequence[TableFacts]) -> float | None:

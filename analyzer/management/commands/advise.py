@@ -17,7 +17,7 @@ from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.workload_folder import read_workload_folder
 from analyzer.advising import advise, with_second_opinion
 from analyzer.errors import BadInput, PgLoupeError
-from analyzer.monitored.catalog import need_statistics, read_schema
+from analyzer.monitored.catalog import left_out_said, need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.workload import read_recorded_workload
@@ -89,7 +89,7 @@ class Command(BaseCommand):
                 found = advise(twin, workload, facts, wanted, now=datetime.now(UTC), progress=show)
                 missing = [f"The twin lacks {m}" for m in twin.missing]
             found = with_second_opinion(found, server, workload, facts)
-        problems = [*(folder.problems if folder else ()), *missing]
+        problems = [*(folder.problems if folder else ()), *missing, *left_out_said(facts)]
         if options["format"] == "json":
             return json.dumps(advice_as_json(found, problems), indent=2) + "\n"
         if options["format"] == "sql":

@@ -1,10 +1,10 @@
--- Counters of every entry, cumulative and without texts. No column is NULL: the reader relies on it.
+-- Counters of every entry, cumulative and without texts; queryid 0 of those hidden from us. No column is NULL.
 -- Needs pg_stat_statements 1.8; pg_read_all_stats (in pg_monitor) to see the entries of other roles.
 copy (
 select
     s.userid as role_oid,
     s.dbid as database_oid,
-    s.queryid,
+    coalesce(s.queryid, 0) as queryid,
     true as toplevel,
     s.plans,
     s.total_plan_time as total_plan_time_ms,
@@ -33,6 +33,5 @@ select
     s.max_exec_time as max_exec_time_ms,
     s.stddev_exec_time as stddev_exec_time_ms
 from {schema}.pg_stat_statements(false) as s
-where s.queryid is not null
 limit {limit}
 ) to stdout (format binary)

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
@@ -13,7 +14,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--user", help="whom it logs in (default: the first administrator)")
-        parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the dashboard is reached")
+        parser.add_argument(
+            "--url",
+            default=settings.PGLOUPE_BASE_URL,
+            help="where the dashboard is reached (PGLOUPE_BASE_URL, else where it runs: %(default)s)",
+        )
 
     def handle(self, *args: object, user: str | None, url: str, **options: object) -> None:
         if user and not get_user_model().objects.filter(username=user, is_active=True).exists():
