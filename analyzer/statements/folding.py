@@ -1,0 +1,334 @@
+"""How large the values of a statement can become, from its text alone: what it folds to while it is planned, and what
+its expressions make of each row.
+
+The planner works constants out: ``'x'::char(10485760)``, ``replace(repeat('a', 10000), 'a', repeat('b', 5000))`` or a
+product of ``1e65000`` take memory and time that no limit of the server stops (numeric arithmetic does not even look for
+a cancel). So an upper bound is reckoned before anything is sent, through subqueries and CTEs, which the planner merges.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pglast import ast, enums
+
+from analyzer.statements.extents import (
+    COLUMN,
+    COLUMN_DIGITS,
+    CONSTANT_BYTES,
+    CONSTANTS_BYTES,
+    MOST_DIGITS,
+    ROW_BYTES,
+    Extent,
+    constant_extent,
+    longest,
+    product,
+    total,
+)
+from analyzer.statements.sized_calls import (
+    AS_LONG_AS_ARGUMENTS,
+    FIXED,
+    IN_PARTS,
+    SIZED,
+    cast_extent,
+    operation_extent,
+    padded_extent,
+    walked_extent,
+)
+from analyzer.statements.tree import Node, children, function_name, operator_name, without_casts
+
+# They keep what every row gives them in one value.
+COLLECTING = frozenset({
+    "string_agg", "array_agg", "json_agg", "jsonb_agg", "json_object_agg", "jsonb_object_agg", "xmlagg",
+    "json_agg_strict", "jsonb_agg_strict", "json_object_agg_unique", "jsonb_object_agg_unique",
+    "json_object_agg_strict", "jsonb_object_agg_strict", "json_object_agg_unique_strict",
+    "jsonb_object_agg_unique_strict", "range_agg", "st_collect", "st_union",
+})  # fmt: skip
+PRODUCTS = frozenset({"*", "/", "%", "^"})
+SERIES = frozenset({"power", "pow", "exp", "ln", "log", "sqrt", "factorial", "gcd", "lcm", "mod", "div"})
+Outputs = Mapping[str, Extent]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """``refusal``: why it must not even be planned; ``objection``: why it must not be executed; "" for neither.
+
+    ``row``: the largest value that an expression makes of a row; ``collected``: that an aggregate keeps of each row.
+    """
+
+    refusal: str = ""
+    objection: str = ""
+    row: Extent = field(default_factory=Extent)
+    collected: Extent | None = None
+    products: int = 0  # of numbers that no constant is; of numeric's longest ones each takes a second of processor
+
+
+def sizes(root: Node) -> Sizes:
+    """Of a whole statement; a parameter counts as a column's value."""
+    reckoning = _Reckoning()
+    if isinstance(root, ast.SelectStmt):
+        reckoning.select(root, None)
+    else:
+        reckoning.value(root, _Scope(None))
+    return reckoning.result()
+
+
+class _Scope:
+    """What names of columns stand for in one SELECT: outputs of subqueries and CTEs; tables' columns are COLUMN."""
+
+    def __init__(self, parent: "_Scope | None") -> None:
+        self.parent = parent
+        self.ctes: dict[str, Outputs] = {}
+        self.sources: dict[str, Outputs] = {}
+
+    def cte(self, name: str) -> Outputs | None:
+        found = self.ctes.get(name)
+        return self.parent.cte(name) if found is None and self.parent is not None else found
+
+    def column(self, qualifier: str | None, name: str) -> Extent:
+        sources = [self.sources.get(qualifier, {})] if qualifier is not None else list(self.sources.values())
+        found = [outputs[name] for outputs in sources if name in outputs]
+        if found:
+            return longest(found)
+        return self.parent.column(qualifier, name) if self.parent is not None else COLUMN
+
+    def every(self) -> Extent:
+        """Of a whole row, or of a name that is not told."""
+        return longest([COLUMN, *(extent for outputs in self.sources.values() for extent in outputs.values())])
+
+
+class _Reckoning:
+    """One statement. A SELECT inside an expression is reckoned by itself: its depth is bounded by the tree's."""
+
+    def __init__(self) -> None:
+        self.constants_bytes = 0.0
+        self.constant = Extent()  # the largest folded value
+        self.row = Extent(is_constant=False)
+        self.row_digits = 0.0
+        self.products = 0
+        self.collected: Extent | None = None
+
+    def result(self) -> Sizes:
+        refusal = objection = ""
+        if self.constant.digits > MOST_DIGITS:
+            refusal = (
+                f"It works with numbers of up to {_spoken(self.constant.digits)} digits already while it is planned;"
+                f" {MOST_DIGITS:,.0f} are allowed."
+            )
+        elif self.constant.fixed_bytes > CONSTANT_BYTES or self.constants_bytes > CONSTANTS_BYTES:
+            refusal = (
+                "Its constants may take the server's memory already while it is planned:"
+                f" up to {_spoken_bytes(max(self.constant.fixed_bytes, self.constants_bytes))}."
+            )
+        if self.row.bytes() > ROW_BYTES:
+            size = _spoken_bytes(self.row.bytes())
+            objection = f"It may make values of {size} of each row: a size that is not known."
+        elif self.row_digits > MOST_DIGITS:
+            digits = _spoken(self.row_digits)
+            objection = f"It may work with numbers of {digits} digits; {MOST_DIGITS:,.0f} are allowed."
+        return Sizes(refusal, objection, self.row, self.collected, self.products)
+
+    # -- queries ------------------------------------------------------------------------------------------
+
+    def select(self, query: Node, outer: _Scope | None) -> dict[str, Extent]:
+        """Its output columns by name; an unnamed one is called ?column?."""
+        scope = _Scope(outer)
+        for cte in query.withClause.ctes if query.withClause else ():
+            outputs = self.query(cte.ctequery, scope)
+            scope.ctes[cte.ctename] = _renamed(outputs, cte.aliascolnames)
+        if query.op != enums.SetOperation.SETOP_NONE:
+            left, right = self.select(query.larg, scope), self.select(query.rarg, scope)
+            pairs = zip(left.items(), [*right.values(), *[Extent()] * len(left)], strict=False)
+            outputs = {name: longest([extent, other]) for (name, extent), other in pairs}
+        else:
+            for item in query.fromClause or ():
+                self._source(item, scope)
+            outputs = self._targets(query, scope)
+        for part in ("whereClause", "groupClause", "havingClause", "windowClause", "sortClause", "distinctClause",
+                     "limitCount", "limitOffset"):  # fmt: skip
+            self.value(getattr(query, part), scope)
+        return outputs
+
+    def query(self, node: Node, scope: _Scope) -> dict[str, Extent]:
+        if isinstance(node, ast.SelectStmt):
+            return self.select(node, scope)
+        self.value(node, _Scope(scope))  # a change in WITH: what it returns are columns
+        return {}
+
+    def _targets(self, query: Node, scope: _Scope) -> dict[str, Extent]:
+        outputs: dict[str, Extent] = {}
+        for target in query.targetList or ():
+            if isinstance(target.val, ast.ColumnRef) and isinstance(target.val.fields[-1], ast.A_Star):
+                for source in scope.sources.values():
+                    outputs.update(source)
+                continue
+            extent = self.value(target.val, scope)
+            name = target.name or _column_name(target.val)
+            # two of a name are two columns, which an alias may rename
+            outputs[f"{name}\0{len(outputs)}" if name in outputs else name] = extent
+        for row in query.valuesLists or ():
+            for number, item in enumerate(row, start=1):
+                name, extent = f"column{number}", self.value(item, scope)
+                outputs[name] = longest([extent, outputs.get(name, extent)])
+        return outputs
+
+    def _source(self, item: Node, scope: _Scope) -> None:
+        if isinstance(item, ast.JoinExpr):
+            self._source(item.larg, scope)
+            self._source(item.rarg, scope)
+            self.value(item.quals, scope)
+        elif isinstance(item, ast.RangeSubselect):
+            outputs: Outputs = self.query(item.subquery, scope)
+            alias = item.alias
+            scope.sources[alias.aliasname if alias else f"?{len(scope.sources)}"] = (
+                _renamed(outputs, alias.colnames) if alias else outputs
+            )
+        elif isinstance(item, ast.RangeVar):
+            cte = scope.cte(item.relname) if not item.schemaname else None
+            if cte is not None:
+                alias = item.alias
+                name = alias.aliasname if alias else item.relname
+                scope.sources[name] = _renamed(cte, alias.colnames if alias else None)
+        else:  # functions, TABLESAMPLE, XMLTABLE: each value of theirs may be as long as all they are given
+            extent = self.value(item, scope)
+            alias = getattr(item, "alias", None)
+            if alias is not None:
+                rows = Extent(extent.fixed_bytes, extent.per_column, extent.digits, is_constant=False)
+                names = [part.sval for part in alias.colnames or ()]
+                scope.sources[alias.aliasname] = dict.fromkeys([alias.aliasname, *names], longest([rows, COLUMN]))
+
+    # -- expressions --------------------------------------------------------------------------------------
+
+    def value(self, root: Node, scope: _Scope) -> Extent:
+        """The extent of an expression, or of all those in a list or clause; notes what is folded below it."""
+        known: dict[int, Extent] = {}
+        for node in reversed(list(_expression_nodes(root))):
+            parts = [known[id(child)] for child in children(node) if id(child) in known]
+            extent = self._one(node, parts, known, scope)
+            known[id(node)] = extent
+            if not isinstance(node, ast.A_Const):
+                self._note(extent)
+        tops = [root] if isinstance(root, ast.Node) else list(root or ())
+        return total([known[id(top)] for top in tops if id(top) in known])
+
+    def _note(self, extent: Extent) -> None:
+        if extent.is_constant:
+            self.constant = longest([self.constant, extent])
+            self.constants_bytes += extent.fixed_bytes
+        else:
+            self.row = max(self.row, extent, key=Extent.bytes)
+            self.row_digits = max(self.row_digits, extent.digits)
+
+    def _one(self, node: Node, parts: list[Extent], known: Mapping[int, Extent], scope: _Scope) -> Extent:
+        match node:
+            case ast.SelectStmt():
+                return longest(list(self.select(node, scope).values()))
+            case ast.A_Const():
+                return constant_extent(node)
+            case ast.ParamRef():
+                return COLUMN
+            case ast.ColumnRef():
+                return _column(node, scope)
+            case ast.TypeCast():
+                return cast_extent(node, known.get(id(node.arg), Extent()))
+            case ast.FuncCall():
+                return self._call(node, [known[id(arg)] for arg in node.args or ()], parts)
+            case ast.A_Expr():
+                self.products += operator_name(node) in PRODUCTS and not total(parts).is_constant
+                return operation_extent(node, known, parts)
+            case ast.CaseExpr() | ast.CoalesceExpr() | ast.MinMaxExpr() | ast.CaseWhen() | ast.SetToDefault():
+                return longest(parts)
+            case ast.BoolExpr() | ast.NullTest() | ast.BooleanTest():
+                return total(parts).of_size(1.0)
+            case ast.JsonArrayAgg() | ast.JsonObjectAgg() | ast.JsonArrayQueryConstructor():
+                return self._collect(total(parts, 16.0))
+            case ast.SubLink():
+                value = longest(parts)
+                if node.subLinkType == enums.SubLinkType.ARRAY_SUBLINK:
+                    return self._collect(value)
+                return Extent(value.fixed_bytes, value.per_column, value.digits, is_constant=False)
+            case ast.ColumnDef():
+                return padded_extent(node.typeName, Extent(is_constant=False)) if node.typeName else Extent()
+            case ast.TypeName():
+                return Extent()
+        return total(parts)
+
+    def _collect(self, value: Extent) -> Extent:
+        """Of how many rows it is, the plan says."""
+        self.collected = longest([self.collected or value, value])
+        return Extent(product(value.fixed_bytes, 100.0), product(value.per_column, 100.0), 0.0, is_constant=False)
+
+    def _call(self, call: Node, args: list[Extent], parts: list[Extent]) -> Extent:
+        name = function_name(call)
+        whole = total(parts)
+        self.products += name in SERIES and not whole.is_constant
+        if name.startswith("jsonb_path_"):  # a path works with the numbers that are in its text
+            return walked_extent(call.args or (), args)
+        if name in COLLECTING:
+            return self._collect(total(args, 16.0))
+        if name in FIXED:
+            return Extent(FIXED[name], 0.0, min(whole.digits, COLUMN_DIGITS), whole.is_constant)
+        if name in AS_LONG_AS_ARGUMENTS:
+            return longest(args)
+        reckon = SIZED.get(name)
+        if reckon is not None and args:
+            return reckon(call.args, args)
+        if name in IN_PARTS:
+            return whole.times(8.0)
+        return total(args or parts, 100.0)
+
+
+def _expression_nodes(root: Node) -> Iterator[Node]:
+    """Parents first; a SELECT below an expression is given, but not what is in it."""
+    stack = [root] if isinstance(root, ast.Node) else list(_flat(root or ()))
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, ast.SelectStmt):
+            stack.extend(children(node))
+
+
+def _flat(values: Sequence[Node]) -> Iterator[Node]:
+    for value in values:
+        if isinstance(value, ast.Node):
+            yield value
+        elif isinstance(value, tuple):
+            yield from _flat(value)
+
+
+def _renamed(outputs: Outputs, names: Sequence[Node] | None) -> Outputs:
+    if not names:
+        return outputs
+    found = dict(outputs)
+    for name, extent in zip((part.sval for part in names), outputs.values(), strict=False):
+        found[name] = extent
+    return found
+
+
+def _column_name(expression: Node) -> str:
+    inner = without_casts(expression)
+    if isinstance(inner, ast.ColumnRef) and isinstance(inner.fields[-1], ast.String):
+        name: str = inner.fields[-1].sval
+        return name
+    if isinstance(inner, ast.FuncCall):
+        return function_name(inner)
+    return {ast.CaseExpr: "case", ast.CoalesceExpr: "coalesce", ast.A_ArrayExpr: "array"}.get(type(inner), "?column?")
+
+
+def _column(reference: Node, scope: _Scope) -> Extent:
+    names = [part.sval for part in reference.fields if isinstance(part, ast.String)]
+    if not names or len(names) < len(reference.fields):
+        return scope.every()
+    if len(names) == 1 and names[0] in scope.sources:  # a whole row
+        return longest([COLUMN, total(list(scope.sources[names[0]].values()))])
+    return scope.column(names[-2] if len(names) > 1 else None, names[-1])
+
+
+def _spoken(number: float) -> str:
+    return f"{number:,.0f}" if math.isfinite(number) else "an unknown number of"
+
+
+def _spoken_bytes(number: float) -> str:
+    if not math.isfinite(number):
+        return "an unknown size"
+    return f"{number / 1e6:,.0f} MB" if number >= 1e6 else f"{number / 1e3:,.0f} kB"
