@@ -1,14 +1,24 @@
 """Explain a statement on a monitored server, through every layer of the gate.
 
 Nothing else in pgLoupe sends EXPLAIN. What may be executed is executed once per set of values (at most two); the rest
-gets plain EXPLAIN, or nothing, with the reason. Cold or warm cache is not known: a warm-up would double the load.
+gets plain EXPLAIN, or nothing, with the reason: what even planning must not touch is left to the planner twin. Cold or
+warm cache is not known: a warm-up would double the load.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
-from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError, StatementFailed
+from psycopg.errors import UndefinedFunction
+
+from analyzer.errors import (
+    ConnectionLost,
+    MissingRight,
+    MonitoredServerError,
+    ServerUnreachable,
+    StatementCancelled,
+    StatementFailed,
+)
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.explain_candidates import Candidate, Checked, read_plan, text_hash
 from analyzer.monitored.explain_session import ExplainSession, explain_session, read_right_sql
@@ -20,17 +30,22 @@ from analyzer.monitored.explain_values import (
     with_long_lists,
 )
 from analyzer.monitored.gate import ExplainOutcome, ExplainRequest, plan_objection
-from analyzer.monitored.gate_catalog import check_catalog
+from analyzer.monitored.gate_catalog import CatalogVerdict, check_catalog
 from analyzer.monitored.gate_limits import Limits
+from analyzer.monitored.gate_login import login_objection
 from analyzer.monitored.load_guard import load_objection
 from analyzer.monitored.parameters import LIST_ELEMENTS, NoValues
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.statements.preparable import preparable_sql
-from analyzer.statements.safety import check_statement
+from analyzer.statements.qualify import qualified_sql
+from analyzer.statements.safety import check_statement, sizes_with_values
 
 __all__ = ["ExplainOutcome", "ExplainRequest", "Limits", "explain_statement"]
 
 GENERIC_PLAN_FROM = 160_000
+# what is sent finds PostgreSQL's own and known extensions' alone
+OLDER_JSON = "This version of the server takes SQL/JSON constructs for calls of functions of those names."
+NO_OWN_OPERATOR = "PostgreSQL has no operator or function of its own for the types it works with."
 # undefined or ambiguous function or operator, a type that does not match or cannot be found: of a text that the
 # application runs, it is the literals' types that are missing
 NO_TYPE = ("42883", "42725", "42804", "42P18")
@@ -53,8 +68,7 @@ def explain_statement(
             with connect(settings, statement_timeout_ms=limits.plan_timeout_ms) as connection:
                 outcomes, approved = _plan(connection, dog, checked)
         except MonitoredServerError as error:
-            layer = "rights" if isinstance(error, MissingRight) else "connection"
-            return [checked.outcome("failed", layer, _told(error, dog))]
+            return [checked.outcome("failed", _layer(error, dog), explained_failure(error, dog))]
         for candidate in approved:
             outcome = _execute(settings, dog, checked, candidate)
             outcomes.append(outcome)
@@ -79,6 +93,8 @@ def check_request(request: ExplainRequest, limits: Limits) -> Checked | ExplainO
     if verdict.decision == "refuse":
         return refused(verdict.layer, verdict.reason)
     checked = Checked(request, limits, preparable.sql, preparable, verdict)
+    if verdict.decision == "twin":
+        return checked.for_twin(verdict.layer, verdict.reason)
     if verdict.decision == "analyze" and verdict.parameter_count:
         checked.sampled = usable_sample(request)
         if checked.sampled is None and (request.rows_per_call or 0.0) > LIST_ELEMENTS:
@@ -90,16 +106,25 @@ def _plan(
     connection: MonitoredConnection, dog: Watchdog, checked: Checked
 ) -> tuple[list[ExplainOutcome], list[Candidate]]:
     """Catalog, plan and load layers: outcomes of what is not executed, candidates for what is."""
-    request, limits = checked.request, checked.limits
+    limits = checked.limits
+    if connection.server_version_num < checked.verdict.since:
+        return [checked.for_twin("ast", OLDER_JSON)], []
+    objection = login_objection(connection)
+    if objection is not None:
+        return [checked.for_twin("login", objection)], []
     refused = check_names(connection, checked)
     if refused is not None:
         return [refused], []
-    with explain_session(connection, dog, limits, request.search_path, limits.plan_timeout_ms) as session:
+    with session_for(connection, dog, checked, limits.plan_timeout_ms) as session:
         try:
             with _spending(checked, session):
                 _read_generic(session, checked)
         except MissingRight as error:
-            return [checked.outcome("refused", "rights", _missing_right(error, checked))], []
+            return [checked.outcome("refused", "rights", str(error))], []
+        if checked.needs_foreign_code:
+            return [checked.for_twin("catalog", NO_OWN_OPERATOR)], []
+        if checked.is_too_much:
+            return [checked.outcome("failed", "plan", checked.generic_error)], []
         if checked.verdict.decision == "plan":
             return [_planned(checked, checked.verdict.layer, checked.verdict.reason)], []
         if checked.catalog.decision == "plan":
@@ -118,21 +143,60 @@ def _plan(
 
 
 def check_names(connection: MonitoredConnection, checked: Checked) -> ExplainOutcome | None:
-    """The catalog layer and the login's rights: why not even a plan may be asked for, None when it may."""
-    names = checked.verdict.names
+    """The catalog layer and the login's rights: why not even a plan may be asked for, None when it may.
+
+    From then on the texts name the schemas of their tables and types.
+    """
+    checked.names, checked.products = checked.verdict.names, checked.verdict.sizes.products
     if checked.sampled is not None:
-        names |= check_statement(checked.sampled).names
+        sampled = check_statement(checked.sampled)
+        checked.names |= sampled.names
+        checked.products = max(checked.products, sampled.sizes.products)
     with connection.transaction_read_only():
-        checked.catalog = check_catalog(connection, names, checked.request.search_path)
-    if checked.catalog.decision == "refuse":
-        return checked.outcome("refused", "catalog", checked.catalog.reason)
-    lacking = _lacking_right(checked, connection)
-    return checked.outcome("refused", "rights", lacking) if lacking is not None else None
+        catalog = checked.catalog = _catalog(connection, checked)
+    if catalog.decision == "refuse":
+        return checked.outcome("refused", "catalog", catalog.reason)
+    if catalog.unreadable is not None:
+        right = read_right_sql(connection, catalog.unreadable)
+        return checked.outcome(
+            "refused", "rights", str(MissingRight(f"use {catalog.unreadable}", connection.role, right))
+        )
+    if catalog.decision == "twin":
+        return checked.for_twin("catalog", catalog.reason)
+    texts = [checked.text, checked.long_text, checked.sampled]
+    schemas = catalog.table_schemas, catalog.type_schemas, catalog.function_schemas
+    written = [text and qualified_sql(text, *schemas) for text in texts]
+    if any(text and not with_schemas for text, with_schemas in zip(texts, written, strict=True)):
+        return checked.for_twin("catalog", "pgLoupe cannot write the schemas of its tables into the text.")
+    checked.text, checked.long_text, checked.sampled = written[0] or checked.text, written[1], written[2]
+    return None
+
+
+def _catalog(connection: MonitoredConnection, checked: Checked) -> CatalogVerdict:
+    return check_catalog(
+        connection, checked.names, checked.request.search_path, checked.verdict.tables, checked.products
+    )
+
+
+def session_for(
+    connection: MonitoredConnection, dog: Watchdog, checked: Checked, timeout_ms: int
+) -> AbstractContextManager[ExplainSession]:
+    """A transaction for a statement that passed the catalog layer, which is asked again before each plan.
+
+    By then the tables are locked against most changes, so nobody can put other things under the names meanwhile.
+    """
+
+    def ask_again() -> None:
+        found = _catalog(connection, checked)
+        if found != checked.catalog:
+            raise StatementFailed("planning a statement", None, "what it names was changed meanwhile")
+
+    return explain_session(connection, dog, checked.limits, checked.catalog.search_path, timeout_ms, ask_again)
 
 
 def _planned(checked: Checked, layer: str, reason: str) -> ExplainOutcome:
     if checked.generic is None and checked.generic_error:
-        return checked.outcome("failed", "plan", checked.generic_error)
+        return checked.unplannable(checked.generic_error)
     return checked.outcome("plan_only", layer, reason)
 
 
@@ -143,10 +207,12 @@ def _read_generic(session: ExplainSession, checked: Checked) -> None:
     except (ConnectionLost, MissingRight):
         raise
     except StatementFailed as error:
+        checked.needs_foreign_code = checked.catalog.own_operator and error.sqlstate == UndefinedFunction.sqlstate
         is_ours = checked.has_parameters and error.sqlstate in NO_TYPE
-        checked.generic_error = NO_TYPE_FOUND.format(error.sqlstate) if is_ours else _told(error, session.dog)
+        checked.generic_error = NO_TYPE_FOUND.format(error.sqlstate) if is_ours else str(error)
     except MonitoredServerError as error:
-        checked.generic_error = _told(error, session.dog)
+        checked.is_too_much = isinstance(error, StatementCancelled)
+        checked.generic_error = explained_failure(error, session.dog)
 
 
 def explain_generically(session: ExplainSession, checked: Checked) -> str:
@@ -168,13 +234,17 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
     if not checked.has_parameters:
         if checked.generic is None:
             return NoValues(checked.generic_error)
-        return [Candidate("none", checked.text, (), (), (), is_recursive, checked.generic_json, checked.generic)]
+        only = Candidate(
+            "none", checked.text, (), (), (), is_recursive, checked.generic_json, checked.generic, checked.verdict.sizes
+        )
+        return [only]
     problem = checked.generic_error
     if checked.sampled is not None:
         try:
             with session.prepared(checked.sampled) as name:
                 plan_json, plan = read_plan(session.explain_prepared(name, (), analyze=False))
-            found.append(Candidate("sampled", checked.sampled, (), (), (), is_recursive, plan_json, plan))
+            sizes = check_statement(checked.sampled).sizes
+            found.append(Candidate("sampled", checked.sampled, (), (), (), is_recursive, plan_json, plan, sizes))
         except (ConnectionLost, MissingRight):
             raise
         except MonitoredServerError as error:
@@ -188,13 +258,16 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
         for text, values in sets:
             if found and found[0].source == "sampled" and values.source == "typical":
                 continue  # the sampled values stand for it
+            sizes = sizes_with_values(text, values.literals)
+            if problem := sizes.refusal or sizes.objection:
+                continue
             with session.prepared(text) as name:
                 answer = session.explain_prepared(name, values.literals, analyze=False)
             plan_json, plan = read_plan(answer)
             found.append(
                 Candidate(
                     values.source, text, values.literals, values.assumed, values.assumptions, is_recursive,
-                    plan_json, plan,
+                    plan_json, plan, sizes,
                 )
             )  # fmt: skip
     except (ConnectionLost, MissingRight):
@@ -222,7 +295,8 @@ def _judge(
             layer = "plan"
             objection = (
                 plan_objection(
-                    candidate.plan, checked.request, checked.limits, session.temp_limit_bytes, candidate.is_recursive
+                    candidate.plan, checked.request, checked.limits, session.temp_limit_bytes, candidate.is_recursive,
+                    candidate.sizes,
                 )
                 or ""
             )
@@ -241,9 +315,7 @@ def _execute(settings: ConnectionSettings, dog: Watchdog, checked: Checked, cand
     try:
         with (
             connect(settings, statement_timeout_ms=limits.statement_timeout_ms) as connection,
-            explain_session(
-                connection, dog, limits, checked.request.search_path, limits.statement_timeout_ms
-            ) as session,
+            session_for(connection, dog, checked, limits.statement_timeout_ms) as session,
             _spending(checked, session),
             session.prepared(candidate.text) as name,
         ):
@@ -252,7 +324,8 @@ def _execute(settings: ConnectionSettings, dog: Watchdog, checked: Checked, cand
     except MissingRight as error:
         return checked.outcome("refused", "rights", str(error), candidate)
     except MonitoredServerError as error:
-        return checked.outcome("failed", "run", _told(error, dog), candidate)
+        layer = "watchdog" if dog.terminated else "conflict" if "conflict with" in str(error) else "run"
+        return checked.outcome("failed", layer, explained_failure(error, dog), candidate)
     done = replace(candidate, plan_json=plan_json, plan=plan)
     return checked.outcome("executed", "", "Every layer of the gate let it through.", done)
 
@@ -266,30 +339,22 @@ def _spending(checked: Checked, session: ExplainSession) -> Iterator[None]:
         checked.spent_ms += session.spent_ms - before_ms
 
 
-def _lacking_right(checked: Checked, connection: MonitoredConnection) -> str | None:
-    """What the server would refuse, known beforehand: asking all the same would fill its log with errors."""
-    catalog = checked.catalog
-    if _changes(checked) and catalog.unchangeable:
-        return _missing_right(MissingRight(f"use table {catalog.unchangeable}", connection.role, ""), checked)
-    if not _changes(checked) and catalog.unreadable:
-        return str(MissingRight(f"use table {catalog.unreadable}", connection.role, read_right_sql(connection)))
-    return None
-
-
-def _changes(checked: Checked) -> bool:
-    return checked.verdict.reason.startswith(("It changes data", "It locks rows"))
-
-
-def _missing_right(error: MissingRight, checked: Checked) -> str:
-    if _changes(checked):
-        return (
-            f"Planning it needs the right to change data ({error.action}), which this login should not have:"
-            " there is no plan of it."
-        )
-    return str(error)
-
-
-def _told(error: MonitoredServerError, dog: Watchdog) -> str:
+def _layer(error: MonitoredServerError, dog: Watchdog) -> str:
+    """Of a failure before anything runs."""
+    if isinstance(error, MissingRight):
+        return "rights"
     if dog.terminated:
+        return "watchdog"
+    return "connection" if isinstance(error, (ConnectionLost, ServerUnreachable)) else "plan"
+
+
+def explained_failure(error: MonitoredServerError, dog: Watchdog) -> str:
+    """In a sentence, with what became of the session that ran into it."""
+    if not dog.terminated:
+        return str(error)
+    if dog.has_ended_it():
         return "It ignored its statement_timeout, so the watchdog ended the session."
-    return str(error)
+    return (
+        "It ignored its statement_timeout and the watchdog, so pgLoupe hung up; the server's process"
+        f"{dog.pid_in_words} may still be at work."
+    )

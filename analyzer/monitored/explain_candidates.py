@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analyzer.errors import StatementFailed
@@ -13,6 +13,8 @@ from analyzer.monitored.parameters import LIST_ELEMENTS, LONG_LIST_ELEMENTS, lis
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.read_json import read_json
 from analyzer.plans.redact import redact_plan
+from analyzer.statements.folding import Sizes
+from analyzer.statements.names import Names
 from analyzer.statements.preparable import Preparable
 from analyzer.statements.safety import Verdict
 from analyzer.statements.secrets import redact_sql
@@ -41,6 +43,7 @@ class Candidate:
     is_recursive: bool = False
     plan_json: Any = field(default=None, repr=False)
     plan: Plan | None = None
+    sizes: Sizes = field(default_factory=Sizes)
 
 
 @dataclass(slots=True)
@@ -54,10 +57,14 @@ class Checked:
     verdict: Verdict
     long_text: str | None = field(default=None, repr=False)  # with long lists, where calls bring many rows
     sampled: str | None = field(default=None, repr=False)
+    names: Names = field(default_factory=Names)  # of all its texts, as the application wrote them
+    products: int = 0  # in any of its texts
     catalog: CatalogVerdict = field(default_factory=CatalogVerdict)
     generic_json: Any = None
     generic: Plan | None = None
     generic_error: str = ""
+    needs_foreign_code: bool = False
+    is_too_much: bool = False  # a limit ended it while it was planned
     spent_ms: float = 0.0  # not yet told in an outcome
 
     @property
@@ -86,6 +93,13 @@ class Checked:
             duration_ms=spent_ms,
             text_hash=text_hash(self.request.sql if candidate is None else candidate.text),
         )
+
+    def unplannable(self, error: str) -> ExplainOutcome:
+        return self.outcome("failed", "plan", error)
+
+    def for_twin(self, layer: str, reason: str) -> ExplainOutcome:
+        """Nothing about it was sent, or is to be sent again: only the planner twin may plan it."""
+        return replace(self.outcome("refused", layer, reason), is_for_twin=True)
 
     def _rewrites(self, candidate: Candidate | None) -> tuple[str, ...]:
         """What differs between what ran in the application and what was planned; a sample is planned as it ran."""

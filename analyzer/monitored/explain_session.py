@@ -6,9 +6,10 @@ the end: nothing stays behind, not even in a pooler's server session.
 """
 
 import contextlib
+import math
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pglast import ast
@@ -16,7 +17,7 @@ from psycopg import errors as pg
 from psycopg import pq, sql
 
 from analyzer.errors import MonitoredServerError, StatementFailed
-from analyzer.monitored.connection import LenientBinaryText, LenientText, MonitoredConnection
+from analyzer.monitored.connection import CHEAP_PLANS, LenientBinaryText, LenientText, MonitoredConnection
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.gate_catalog import effective_path
 from analyzer.monitored.gate_limits import Limits
@@ -26,6 +27,8 @@ from analyzer.statements.tree import Node, Unparsable, fresh_parse
 
 # One name for all: pg_stat_statements keeps an entry for every different text of a utility before 17.
 PREPARED = "pgloupe"
+# judgement: EXPLAINs of one statement follow each other at once, and asking takes some 20 ms of the server's time
+ASK_AGAIN_AFTER_S = 0.1
 MOST_UNTYPED = 50  # judgement: round trips for one statement
 PLAIN = "FORMAT JSON, VERBOSE, SETTINGS"
 
@@ -39,10 +42,11 @@ class ExplainSession:
     limits: Limits
     backend: Backend
     timeout_ms: int
-    is_superuser: bool
     is_pooled: bool
     temp_limit_bytes: int | None  # temp_file_limit; None without one
+    ask_again: Callable[[], None] | None = None
     spent_ms: float = 0.0
+    asked_at: float = -math.inf  # monotonic
 
     def explain_generic(self, text: str) -> str:
         """EXPLAIN (GENERIC_PLAN), from 16 on: the JSON."""
@@ -74,6 +78,7 @@ class ExplainSession:
             types = ", ".join("text" if n in untyped else "unknown" for n in range(1, max(untyped, default=0) + 1))
             sent = f"PREPARE {MARKER} {name}{f' ({types})' if types else ''} AS {text}"
             must_be_one(sent, ast.PrepareStmt, text)
+            self._ask_again()
             try:
                 with self._savepoint(keep=True):
                     self._run(sent, "preparing a statement")
@@ -91,10 +96,24 @@ class ExplainSession:
                 untyped.add(int(number[1]))
 
     def parameter_types(self, name: str) -> tuple[str, ...]:
-        (row,) = self.connection.run(
-            "gate_parameter_types", {"name": name}, action="reading the types of a statement's parameters"
-        )
+        with self.own_path():
+            (row,) = self.connection.run(
+                "gate_parameter_types", {"name": name}, action="reading the types of a statement's parameters"
+            )
         return tuple(row.types)
+
+    @contextlib.contextmanager
+    def own_path(self) -> Iterator[None]:
+        """For questions of our own: their operators are PostgreSQL's, whatever lies in the statement's schemas.
+
+        Going back to the savepoint takes SET LOCAL back as well.
+        """
+        with self._savepoint():
+            ours = {"search_path": "pg_catalog", **CHEAP_PLANS}
+            self.connection.run(
+                "set_local", {"names": list(ours), "values": list(ours.values())}, action="setting search_path"
+            )
+            yield
 
     def explain_prepared(
         self, name: str, literals: Sequence[str | None], *, analyze: bool, generic: bool = False
@@ -127,6 +146,7 @@ class ExplainSession:
 
     def _server_must_parse_one(self, text: str) -> None:
         """The server's parser, too, finds one command: it refuses two before it looks at types."""
+        self._ask_again()
         with (
             self.dog.watching(self.connection, self.backend, self.timeout_ms),
             self.connection.our_errors("planning a statement", remedy_sql=read_right_sql(self.connection)),
@@ -139,6 +159,7 @@ class ExplainSession:
                 raise error
 
     def _send(self, text: str, action: str, *, binary: bool) -> str:
+        self._ask_again()
         begun = time.monotonic()
         try:
             with (
@@ -156,6 +177,13 @@ class ExplainSession:
             raise StatementFailed(action, None, "EXPLAIN gave no plan")
         return row[0]
 
+    def _ask_again(self) -> None:
+        """Before a text is sent, to be planned or only to be parsed: types read their values already then."""
+        if self.ask_again is not None and time.monotonic() - self.asked_at > ASK_AGAIN_AFTER_S:
+            with self.own_path():
+                self.ask_again()
+            self.asked_at = time.monotonic()
+
     def _run(self, text: str, action: str) -> None:
         with (
             self.dog.watching(self.connection, self.backend, self.timeout_ms),
@@ -165,8 +193,13 @@ class ExplainSession:
             self.connection.raw.cursor(binary=True).execute(text.encode(), prepare=False)
 
 
-def read_right_sql(connection: MonitoredConnection) -> str:
-    """What gives the login the right to plan SELECTs."""
+def read_right_sql(connection: MonitoredConnection, on: str = "") -> str:
+    """What gives the login the right to plan SELECTs; ``on``: of "schema x" or "table x.y" alone."""
+    if on.startswith("schema "):
+        return f"GRANT USAGE ON SCHEMA {quoted(on.removeprefix('schema '))} TO {quoted(connection.role)}"
+    if on.startswith("table "):
+        table = ".".join(map(quoted, on.removeprefix("table ").split(".", 1)))
+        return f"GRANT SELECT ON TABLE {table} TO {quoted(connection.role)}"
     if connection.server_version_num >= 140_000:
         return f"GRANT pg_read_all_data TO {quoted(connection.role)}"
     return f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {quoted(connection.role)}"
@@ -174,9 +207,17 @@ def read_right_sql(connection: MonitoredConnection) -> str:
 
 @contextlib.contextmanager
 def explain_session(
-    connection: MonitoredConnection, dog: Watchdog, limits: Limits, search_path: Sequence[str], timeout_ms: int
+    connection: MonitoredConnection,
+    dog: Watchdog,
+    limits: Limits,
+    search_path: Sequence[str],
+    timeout_ms: int,
+    ask_again: Callable[[], None] | None = None,
 ) -> Iterator[ExplainSession]:
-    """The transaction: read-only, its snapshot taken first, its limits SET LOCAL; rolled back at the end."""
+    """The transaction: read-only, its snapshot taken first, its limits SET LOCAL; rolled back at the end.
+
+    ``ask_again`` comes before every EXPLAIN and raises when it must not be sent.
+    """
     path = ", ".join([*(quoted(schema) for schema in effective_path(search_path)), "pg_temp"])
     with connection.transaction_read_only(
         statement_timeout_ms=timeout_ms,
@@ -188,13 +229,16 @@ def explain_session(
         (row,) = connection.run("gate_session", action="looking at our own session")
         temp_bytes = _kilobytes(row.temp_file_limit)
         session = ExplainSession(
-            connection, dog, limits, Backend(row.pid, row.backend_start), timeout_ms, row.is_superuser,
-            row.pid != connection.backend_pid, temp_bytes,
+            connection, dog, limits, Backend(row.pid, row.backend_start), timeout_ms,
+            row.pid != connection.backend_pid, temp_bytes, ask_again,
         )  # fmt: skip
         if row.parallel_workers > limits.max_parallel_workers:
             session.set_local("max_parallel_workers_per_gather", str(limits.max_parallel_workers))
-        if row.is_superuser and temp_bytes is None:
-            session.set_local("temp_file_limit", f"{limits.temp_bytes_ceiling // 1024}kB")  # others may not set it
+        # set for the database, by its owner, they would hold for our session as well
+        work_bytes = _kilobytes(row.work_mem) or 0
+        if work_bytes * row.hash_mem_multiplier > limits.memory_bytes_ceiling:
+            session.set_local("hash_mem_multiplier", "1")
+            session.set_local("work_mem", f"{min(work_bytes, limits.memory_bytes_ceiling) // 1024}kB")
         yield session
 
 

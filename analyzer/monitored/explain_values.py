@@ -40,7 +40,8 @@ def _values_of(session: ExplainSession, checked: Checked, text: str, list_elemen
         types = session.parameter_types(name)
     facts = checked.request.facts
     uses = parameter_columns(text, facts)
-    statistics = read_statistics(session.connection, uses, checked.catalog.tables, facts)
+    with session.own_path():
+        statistics = read_statistics(session.connection, uses, checked.catalog.tables, facts)
     rows_per_call = checked.request.rows_per_call
     patterns = like_patterns(text, same_statement(checked.request))
     return choose_values(

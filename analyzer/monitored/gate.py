@@ -11,12 +11,15 @@ from typing import Any, Literal
 from analyzer.facts import SchemaFacts
 from analyzer.monitored.gate_limits import Limits
 from analyzer.plans import Plan, PlanNode
+from analyzer.statements.folding import Sizes
 
 OutcomeDecision = Literal["executed", "plan_only", "refused", "failed"]
 ValuesSource = Literal["sampled", "typical", "rare", "generic", "none"]
 
 # Nodes that keep all their rows at once, in memory or in temporary files.
 HOARDING = ("Sort", "Hash", "Materialize", "Aggregate", "HashAggregate", "CTE Scan", "WindowAgg", "SetOp")
+AGGREGATES = ("Aggregate", "GroupAggregate", "HashAggregate", "MixedAggregate", "WindowAgg")
+WIDE_BYTES = 1_000.0  # judgement: smaller values change no sort by much
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,11 @@ class ExplainRequest:
 class ExplainOutcome:
     """One decision of the gate. ``reason`` says why it was not executed, or, executed, that all layers let it.
 
-    ``layer`` that decided: text, ast, catalog, rights, values, mode, plan, load, pooler, connection, run; "" when
-    executed. ``plan_json`` is redacted, and ``plan`` made of it. ``duration_ms``: the time of our EXPLAINs on the
-    server as seen from here. ``text_hash``: sha256 of the text sent, without literals.
+    ``layer`` that decided: text, ast, login, catalog, rights, values, mode, plan, load, pooler, connection, run,
+    conflict (a replica's), watchdog; "" when executed. ``plan_json`` is redacted, and ``plan`` made of it.
+    ``duration_ms``: the time of our EXPLAINs on the server as seen from here. ``text_hash``: sha256 of the text sent,
+    without literals. ``is_for_twin``: the server was not asked for a plan and must not be; the planner twin may be.
+    ``is_by_twin``: it was.
     """
 
     decision: OutcomeDecision
@@ -58,10 +63,17 @@ class ExplainOutcome:
     notes: tuple[str, ...] = ()
     duration_ms: float = 0.0
     text_hash: str = ""
+    is_for_twin: bool = False
+    is_by_twin: bool = False
 
 
 def plan_objection(
-    plan: Plan, request: ExplainRequest, limits: Limits, temp_limit_bytes: int | None, is_recursive: bool
+    plan: Plan,
+    request: ExplainRequest,
+    limits: Limits,
+    temp_limit_bytes: int | None,
+    is_recursive: bool,
+    sizes: Sizes | None = None,
 ) -> str | None:
     """Why a statement with this plan must not be executed; None when nothing speaks against it."""
     for what, time_ms in (("mean", request.mean_exec_time_ms), ("longest", request.max_exec_time_ms)):
@@ -79,7 +91,7 @@ def plan_objection(
         return f"Its planned cost of {cost:,.0f} is above the ceiling of {limits.cost_ceiling:,.0f}."
     workers = 0
     for node in plan:
-        objection = _node_objection(node, limits, temp_limit_bytes)
+        objection = _node_objection(node, limits, temp_limit_bytes, sizes or Sizes())
         if objection:
             return objection
         workers += _whole(node.raw, "Workers Planned")
@@ -88,7 +100,7 @@ def plan_objection(
     return None
 
 
-def _node_objection(node: PlanNode, limits: Limits, temp_limit_bytes: int | None) -> str | None:
+def _node_objection(node: PlanNode, limits: Limits, temp_limit_bytes: int | None, sizes: Sizes) -> str | None:
     if node.node_type in ("ModifyTable", "LockRows"):
         return f"Its plan holds {node.node_type}, which changes or locks rows."
     if "Foreign Scan" in node.node_type:
@@ -99,7 +111,19 @@ def _node_objection(node: PlanNode, limits: Limits, temp_limit_bytes: int | None
     if rows > limits.rows_ceiling:
         return f"{node.label} is planned to give {rows:,.0f} rows; {limits.rows_ceiling:,.0f} are allowed."
     ceiling = min(limits.temp_bytes_ceiling, temp_limit_bytes or limits.temp_bytes_ceiling)
-    size = rows * (node.plan_width_bytes or 0)
+    width = node.plan_width_bytes or 0
+    is_collected = node.parent_relationship in ("InitPlan", "SubPlan") or (
+        node.parent is not None and node.parent.node_type in AGGREGATES
+    )
+    if sizes.collected is not None and is_collected:
+        kept = rows * sizes.collected.bytes(width)
+        if kept > limits.memory_bytes_ceiling:
+            return (
+                f"Its aggregates may keep {kept / 1024**2:,.0f} MB of {node.label} in memory;"
+                f" {limits.memory_bytes_ceiling / 1024**2:,.0f} MB are allowed."
+            )
+    # the planner takes an expression's values for 32 bytes, whatever it makes
+    size = rows * (width + (sizes.row.fixed_bytes if sizes.row.fixed_bytes > WIDE_BYTES else 0.0))
     if node.node_type in HOARDING and size > ceiling:
         return (
             f"{node.label} may need {size / 1024**2:,.0f} MB of temporary files;"

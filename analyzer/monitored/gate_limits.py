@@ -22,6 +22,8 @@ class Limits:
     max_parallel_workers: int = 2
     # the temp_file_limit of the role SQL in safety.md, section 3
     temp_bytes_ceiling: int = 1024**3
+    # judgement: what an aggregate keeps of its rows (string_agg, array_agg), which no setting of the server limits
+    memory_bytes_ceiling: int = 256 * 1024**2
     # safety.md, section 2, point 5
     cores: int | None = None
     assumed_cores: int = 8
@@ -47,6 +49,8 @@ TRUSTED_EXTENSIONS = (
     "btree_gin", "btree_gist", "citext", "cube", "earthdistance", "fuzzystrmatch", "hstore", "intarray", "isn", "ltree",
     "pg_trgm", "pgcrypto", "postgis", "postgis_raster", "seg", "tsm_system_rows", "unaccent", "uuid-ossp", "vector",
 )  # fmt: skip
+# Those whose functions in SQL name every schema, so that nobody's function can stand in the way of one in their bodies.
+EXTENSIONS_WITH_SCHEMAS = ("citext",)
 # Volatile, but without effect outside the row they are called for.
 HARMLESS_VOLATILE = (
     "random", "random_normal", "clock_timestamp", "gen_random_uuid", "timeofday", "uuidv4", "uuidv7",

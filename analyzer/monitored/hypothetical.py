@@ -20,6 +20,7 @@ from analyzer.monitored.explain_candidates import Checked, read_plan
 from analyzer.monitored.explain_session import ExplainSession, explain_session
 from analyzer.monitored.gate import ExplainOutcome, ExplainRequest
 from analyzer.monitored.gate_limits import Limits
+from analyzer.monitored.gate_login import login_objection
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.statements.tree import Unparsable, fresh_parse
 
@@ -44,6 +45,10 @@ def hypothetical_planner(
         if not found:
             yield Refused(f"HypoPG is not installed in database {connection.dbname!r}.")
             return
+        objection = login_objection(connection)
+        if objection is not None:
+            yield Refused(objection)
+            return
         with watchdog(settings, limits) as dog:
             yield HypotheticalPlanner(connection, dog, found[0].schema, facts, search_path, limits)
 
@@ -65,6 +70,7 @@ class HypotheticalPlanner:
         self._made: dict[int, HypotheticalIndex] = {}
         self._answers: dict[str, HypotheticalIndex | Refused] = {}
         self._checked: dict[str, Checked | Refused] = {}
+        self._paths: dict[str, tuple[str, ...]] = {}
         self._plans: dict[tuple[object, ...], Answer] = {}
         self._existing = {(t.schema, i.name): i.oid for t in facts for i in t.indexes}
         self.plans_made = 0
@@ -106,7 +112,7 @@ class HypotheticalPlanner:
         if refused is not None:
             return refused
         try:
-            with self._session() as session, self._told(session, [text]) as created:
+            with self._session([text]) as session, self._told(session, [text]) as created:
                 ((_, size_bytes),) = created
         except MonitoredServerError as error:
             return _refused(error)
@@ -123,7 +129,10 @@ class HypotheticalPlanner:
         conditions = [*expressions, *([f"({definition.predicate})"] if definition.predicate else [])]
         table = qualified(definition.table.schema, definition.table.name)
         checked = self._check(f"select from {table}" + (f" where {' and '.join(conditions)}" if conditions else ""))
-        return checked if isinstance(checked, Refused) else None
+        if isinstance(checked, Refused):
+            return checked
+        self._paths[text] = checked.catalog.search_path
+        return None
 
     def _check(self, sql: str) -> Checked | Refused:
         if sql not in self._checked:
@@ -154,12 +163,13 @@ class HypotheticalPlanner:
         checked = self._check(query.sql)
         if isinstance(checked, Refused):
             return checked
-        with self._session() as session:
+        texts = [_create(index.definition) for index in shown]
+        with self._session(texts, checked) as session:
             if session.is_pooled:
                 return Refused("A connection pooler is in between; HypoPG needs the server's own address.")
             for name, value in CACHED_COSTS.items() if cached else ():
                 session.set_local(name, value)
-            with self._told(session, [_create(index.definition) for index in shown]) as created:
+            with self._told(session, texts) as created:
                 self.plans_made += 1
                 if query.values is not None and checked.has_parameters:
                     with session.prepared(checked.text) as name:
@@ -175,9 +185,14 @@ class HypotheticalPlanner:
         return found
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[ExplainSession]:
+    def _session(self, definitions: Sequence[str], checked: Checked | None = None) -> Iterator[ExplainSession]:
+        """Its search_path holds what the statement and the definitions' expressions need, and no more."""
+        paths = [self._paths.get(text, ()) for text in definitions]
+        if checked is not None:
+            paths.append(checked.catalog.search_path)
+        path = dict.fromkeys(schema for needed in paths for schema in needed)
         with explain_session(
-            self._connection, self._dog, self._limits, self._search_path, self._limits.plan_timeout_ms
+            self._connection, self._dog, self._limits, list(path), self._limits.plan_timeout_ms,
         ) as session:
             yield session
 

@@ -17,6 +17,7 @@ from analyzer.errors import MonitoredServerError
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.gate_limits import Limits
 
+GONE_WITHIN_S = 1.0  # a backend that was terminated cleans up first
 HANG_UP_AFTER_S = 3.0  # after terminating: the server itself hangs, so only this side can end it
 
 
@@ -34,10 +35,12 @@ class Watchdog:
     def __init__(self, connection: MonitoredConnection, limits: Limits) -> None:
         self._connection, self._limits = connection, limits
         self.cancelled = self.terminated = False  # of the last run watched
+        self._backend: Backend | None = None
 
     @contextlib.contextmanager
     def watching(self, guarded: MonitoredConnection, backend: Backend, timeout_ms: int) -> Iterator[None]:
         self.cancelled = self.terminated = False
+        self._backend = backend
         done = threading.Event()
         thread = threading.Thread(
             target=self._watch, args=(guarded.raw.fileno(), backend, timeout_ms, done), name="watchdog", daemon=True
@@ -60,6 +63,24 @@ class Watchdog:
             if done.wait(max(0.0, timeout_ms / 1000 + after_s - (time.monotonic() - begun))):
                 return
             act(backend)
+
+    @property
+    def pid_in_words(self) -> str:
+        return f" {self._backend.pid}" if self._backend is not None else ""
+
+    def has_ended_it(self) -> bool:
+        """Whether the backend that was to be terminated is gone; False where that cannot be told."""
+        with contextlib.suppress(MonitoredServerError):
+            deadline = time.monotonic() + GONE_WITHIN_S
+            while self._backend is not None and self._connection.is_usable:
+                backend = {"pid": self._backend.pid, "backend_start": self._backend.backend_start}
+                ((is_there,),) = self._connection.run("watchdog_look", backend, action="looking for a session of ours")
+                if not is_there:
+                    return True
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.1)
+        return False
 
     def _cancel(self, backend: Backend) -> None:
         self.cancelled = True

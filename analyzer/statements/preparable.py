@@ -35,6 +35,7 @@ class Preparable:
 
 
 CANNOT_WRITE = "pgLoupe cannot write this statement in a form the server takes."
+MOST_PAIRS = 100_000  # judgement: a second of comparing
 
 
 class _CannotRewrite(Exception):
@@ -197,6 +198,8 @@ def _copies(select: Node) -> Iterator[tuple[Node, Node, bool]]:
     groups = list(_group_items(select.groupClause or ()))
     for one, other, must_agree in ((targets, groups, True), (sorts, groups, True), (targets, sorts, False),
                                    (sorts, firsts, True), (targets, firsts, True)):  # fmt: skip
+        if len(one) * len(other) > MOST_PAIRS:
+            raise _CannotRewrite("It selects and groups by too many expressions to compare them.")
         for a in one:
             for b in other:
                 yield a, b, must_agree

@@ -2,24 +2,37 @@
 
 What is executed is an allow-list: every node class of an accepted tree is named here, so a construct of a newer
 PostgreSQL is planned and not run until somebody looked at it. What the tree cannot show (what a name means on the
-server) is returned as ``Names`` for the catalog layer. Source: reference/safety.md, sections 1 and 2.
+server) is returned as ``Names`` for the catalog layer. Planning runs code too, because it works constants out: what
+must not even be planned on the server is refused here, or left to the planner twin. Source: reference/safety.md.
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Any, Literal
 
-from pglast import ast
+from pglast import ast, enums
 
-from analyzer.statements.tree import Node, Unparsable, children, name_parts, parse, walk
+from analyzer.statements.folding import Sizes, sizes
+from analyzer.statements.names import Name, Names, collect_names
+from analyzer.statements.tree import Node, Unparsable, children, fresh_parse, name_parts, parse, walk
 
-Decision = Literal["analyze", "plan", "refuse"]
-Name = tuple[str, str]  # schema or "", name
+__all__ = [
+    "Decision", "Name", "Names", "Verdict", "check_expressions", "check_statement", "function_objection",
+    "sizes_with_values", "worse",
+]  # fmt: skip
 
+# The most that is allowed: nothing; a plan of the planner twin; a plan of the server; to be executed there.
+Decision = Literal["refuse", "twin", "plan", "analyze"]
+DECISIONS: tuple[Decision, ...] = ("refuse", "twin", "plan", "analyze")
+
+# Judgement: statistics keep values of at most 1 kB, but print 1e131071 with all its zeros
+LONGEST_VALUE = 10_000
 # Deeper trees are refused: comparing and deparsing them recurse in C. ORMs stay below 100 (judgement).
 MAX_DEPTH = 500
+# A hundred tables joined by one column took 319 MB and more than 3 s to plan on 13; ORMs stay below 20 (judgement)
+MOST_TABLES = 60
+MOST_NAMES = 1_000  # tables, or CTEs: beyond it our own reading of a text takes minutes; judgement
 
 ALLOWED: frozenset[type] = frozenset((
     ast.SelectStmt, ast.ResTarget, ast.WithClause, ast.CommonTableExpr, ast.CTESearchClause, ast.CTECycleClause,
@@ -31,8 +44,12 @@ ALLOWED: frozenset[type] = frozenset((
     ast.String, ast.Integer, ast.Float, ast.Boolean, ast.BitString,
     ast.JsonObjectConstructor, ast.JsonArrayConstructor, ast.JsonArrayQueryConstructor, ast.JsonKeyValue,
     ast.JsonObjectAgg, ast.JsonArrayAgg, ast.JsonAggConstructor, ast.JsonValueExpr, ast.JsonFormat, ast.JsonOutput,
-    ast.JsonReturning, ast.JsonIsPredicate,
+    ast.JsonReturning, ast.JsonIsPredicate, ast.XmlExpr,
 ))  # fmt: skip
+
+XML_MADE_OF_VALUES = (
+    enums.XmlExprOp.IS_XMLELEMENT, enums.XmlExprOp.IS_XMLFOREST, enums.XmlExprOp.IS_XMLCONCAT,
+)  # fmt: skip
 
 # Never executed, whatever the catalog says of their volatility: they run SQL given as text, read files, reach other
 # servers, wait, signal, take locks that outlive the transaction, or write what a read-only transaction lets through.
@@ -47,47 +64,23 @@ DENIED_FUNCTIONS = (
     "pg_stat_force*", "pg_import*", "pg_clear*", "pg_restore*", "pg_extension*", "pg_nextoid", "pg_log_*",
     "pg_prewarm", "autoprewarm*", "pg_buffercache*", "pg_truncate*", "heap_force*", "pg_current_logfile",
     "pg_show_all_file*", "gin_clean*", "brin_summ*", "brin_desumm*", "binary_upgrade*", "currtid*",
-    "hypopg*", "pg_stop*",
+    "hypopg*", "pg_stop*", "pg_event_trigger*",
 )  # fmt: skip
-# Denied ones that are not VOLATILE: the planner may run them, so not even a plan is asked for.
-RUN_WHILE_PLANNING = ("txid_current", "pg_current_xact_id", "dblink*")
-# Immutable, so folded by the planner when their arguments are constants: repeat('x', 900000000) takes 900 MB there.
-HUNGRY_FUNCTIONS = frozenset({"repeat", "lpad", "rpad", "array_fill", "factorial", "gen_random_bytes", "format"})
-HUNGRY_LIMIT = 10_000
-
-CONSTANT_PARTS = (
-    ast.A_Const, ast.A_ArrayExpr, ast.TypeCast, ast.TypeName, ast.String, ast.Integer, ast.Float, ast.Boolean,
-    ast.BitString,
+# What the server says of itself, as its system views do: no table of the application.
+ABOUT_THE_SERVER = (
+    "pg_stat_get_*", "pg_available_*", "pg_timezone_*", "pg_show_*", "pg_config", "pg_hba_*", "pg_ident_*", "pg_cursor",
+    "pg_prepared_*", "pg_lock_status", "pg_get_replication_slots", "pg_get_shmem*", "pg_listening_channels",
+    "pg_mcv_list_items", "pg_control_*", "pg_database_size", "pg_tablespace_*",
 )  # fmt: skip
-
-# A_Expr kinds whose "name" is a keyword, and the operators they stand for.
-KEYWORD_OPERATORS = {
-    "BETWEEN": (">=", "<="), "BETWEEN SYMMETRIC": (">=", "<="),
-    "NOT BETWEEN": ("<", ">"), "NOT BETWEEN SYMMETRIC": ("<", ">"),
-}  # fmt: skip
-# JOIN USING, DISTINCT, GROUP BY, ORDER BY, CASE and IN look these up without naming them.
-IMPLIED_OPERATORS = ("=", "<>", "<", ">", "<=", ">=")
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What the tree names and only the catalog can judge. Sorted, without doubles."""
-
-    relations: tuple[Name, ...] = ()  # CTE names too: a table of that name is then looked at for nothing
-    functions: tuple[Name, ...] = ()
-    operators: tuple[Name, ...] = ()
-    types: tuple[Name, ...] = ()
-    attributes: tuple[str, ...] = ()  # x of t.x and (t).x, which call a function x(t) where there is no column x
-
-    def __or__(self, other: "Names") -> "Names":
-        def joined(a: tuple[Name, ...], b: tuple[Name, ...]) -> tuple[Name, ...]:
-            return tuple(sorted({*a, *b}))
-
-        return Names(
-            joined(self.relations, other.relations), joined(self.functions, other.functions),
-            joined(self.operators, other.operators), joined(self.types, other.types),
-            tuple(sorted({*self.attributes, *other.attributes})),
-        )  # fmt: skip
+# Denied ones that are not VOLATILE: the planner may run them, so not even a plan is asked for. They read or run what
+# their arguments name, where no catalog layer sees it.
+RUN_WHILE_PLANNING = (
+    "txid_current", "pg_current_xact_id", "dblink*", "table_to_xml*", "schema_to_xml*", "database_to_xml*",
+    "pg_input_*", "satisfies_hash_partition", "fmgr_*_validator", "pg_get_*def", "pg_get_expr", "pg_get_function_*",
+    "pg_get_statisticsobjdef_*", "pg_relation_is_*", "pg_column_is_*",
+)  # fmt: skip
+# Seconds of processor in one call that looks at no cancel; the planner makes it when its arguments are constants.
+HEAVY_FUNCTIONS = ("crypt", "gen_salt", "pgp_*", "dearmor", "xpath", "xpath_exists", "xml_is_well_formed*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +93,18 @@ class Verdict:
     decision: Decision
     layer: str = ""  # text, ast
     reason: str = ""
-    names: Names = Names()
+    names: Names = field(default_factory=Names)
     is_recursive: bool = False
     generic_only: bool = False
     parameter_count: int = 0  # the highest $n
+    sizes: Sizes = field(default_factory=Sizes)
+    tables: int = 0  # references to tables in the text
+    since: int = 0  # server_version_num; an older server reads a function call where our parser sees a construct
+
+
+def worse(first: tuple[Decision, str], second: tuple[Decision, str]) -> tuple[Decision, str]:
+    """The one that allows less; the first of equals."""
+    return min(first, second, key=lambda judged: DECISIONS.index(judged[0]))
 
 
 def check_statement(sql: str | None) -> Verdict:
@@ -120,22 +121,81 @@ def check_tree(root: Node) -> Verdict:
     if not isinstance(root, (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)):
         return Verdict("refuse", "ast", f"It is a utility statement ({_spoken(root)}), which has no plan of its own.")
     findings = _Findings()
-    depth = 0
     for node, depth in _with_depth(root):
         if depth > MAX_DEPTH:
             return Verdict("refuse", "ast", f"The statement is nested more than {MAX_DEPTH} levels deep.")
         findings.note(node)
+    if findings.heavy and not findings.has_columns:
+        findings.refused = findings.refused or (
+            f"It calls {findings.heavy}() with constants: processor time that no timeout ends, while it is planned."
+        )
+    if max(findings.tables, findings.ctes, findings.stars) > MOST_NAMES:
+        findings.refused = findings.refused or f"It names more than {MOST_NAMES:,} tables or queries, or * too often."
     if findings.refused:
         return Verdict("refuse", "ast", findings.refused)
-    names = findings.names()
+    size = sizes(root)
+    if size.refusal:
+        return Verdict("refuse", "ast", size.refusal)
+    decision: Decision = "analyze"
+    reason = ""
     if not isinstance(root, ast.SelectStmt):
-        reason = f"It changes data ({_spoken(root).removesuffix('Stmt').upper()}), so it is planned and never executed."
-        return Verdict("plan", "ast", reason, names, findings.is_recursive, True, findings.parameters)
-    if findings.plan_only:
-        return Verdict(
-            "plan", "ast", findings.plan_only, names, findings.is_recursive, findings.generic_only, findings.parameters
-        )
-    return Verdict("analyze", "", "", names, findings.is_recursive, False, findings.parameters)
+        change = _spoken(root).removesuffix("Stmt").upper()
+        decision, reason = "twin", f"It changes data ({change}), so the server is not asked for it."
+    elif findings.twin_only or findings.tables > MOST_TABLES:
+        many = f"It names {findings.tables} tables, whose joins may take the server's memory while it is planned."
+        decision, reason = "twin", findings.twin_only or many
+    elif size.objection:  # what looks like a row's value may be a constant once subqueries are merged
+        decision, reason = "twin", size.objection
+    elif findings.plan_only:
+        decision, reason = "plan", findings.plan_only
+    return Verdict(
+        decision, "ast" if reason else "", reason, collect_names(root), findings.is_recursive,
+        findings.generic_only, findings.parameters, size, findings.tables,
+        findings.since,
+    )  # fmt: skip
+
+
+def check_expressions(text: str) -> Verdict:
+    """Of expressions as the server writes them down (an index's, a check's, a policy's), joined by commas."""
+    verdict = check_statement(f"select {text}")
+    if verdict.layer == "text":
+        return Verdict("twin", "text", f"pgLoupe cannot read it: {verdict.reason}")
+    return verdict
+
+
+def sizes_with_values(sql: str, literals: Sequence[str | None]) -> Sizes:
+    """With these values for ``$1``, ``$2``, ...: the planner works with them as with constants."""
+    if any(literal is not None and len(literal) > LONGEST_VALUE for literal in literals):
+        return Sizes(f"A value has more than {LONGEST_VALUE:,} characters.")
+    statements = fresh_parse(sql)
+    if isinstance(statements, Unparsable):
+        return Sizes(statements.reason)
+    for node in list(walk(statements)):
+        for name in node.__slots__:
+            setattr(node, name, _with_literals(getattr(node, name), literals))
+    return sizes(statements[0].stmt)
+
+
+def _with_literals(value: Any, literals: Sequence[str | None]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_with_literals(part, literals) for part in value)
+    if isinstance(value, ast.ParamRef) and 0 < value.number <= len(literals):
+        literal = literals[value.number - 1]
+        return ast.A_Const(isnull=True) if literal is None else ast.A_Const(isnull=False, val=ast.String(sval=literal))
+    return value
+
+
+def function_objection(name: str) -> tuple[Decision, str]:
+    """What its name alone says against a function, whether it is written as a call or as an attribute."""
+    if matches(name, RUN_WHILE_PLANNING):
+        return "refuse", f"It calls {name}(), which acts already while the server plans."
+    if matches(name, DENIED_FUNCTIONS):
+        return "plan", f"It calls {name}(), which can act outside a read-only transaction."
+    if matches(name, ABOUT_THE_SERVER):
+        return "plan", f"It asks the server about itself ({name}()), no table of the application."
+    if matches(name, HEAVY_FUNCTIONS):
+        return "plan", f"It calls {name}(), whose processor time no timeout ends."
+    return "analyze", ""
 
 
 def is_allowed(root: Node) -> bool:
@@ -151,60 +211,60 @@ class _Findings:
     """What the walk over a tree saw; the first reason of each kind is kept."""
 
     def __init__(self) -> None:
-        self.refused = self.plan_only = ""
+        self.refused = self.twin_only = self.plan_only = self.heavy = ""
+        # of tables; those of subqueries and of VALUES may stand for constants
+        self.has_columns = True
         self.is_recursive = self.generic_only = False
-        self.parameters = 0
-        self.relations: set[Name] = set()
-        self.functions: set[Name] = set()
-        self.operators: set[Name] = {("", name) for name in IMPLIED_OPERATORS}
-        self.types: set[Name] = set()
-        self.attributes: set[str] = set()
-
-    def names(self) -> Names:
-        return Names(
-            tuple(sorted(self.relations)), tuple(sorted(self.functions)), tuple(sorted(self.operators)),
-            tuple(sorted(self.types)), tuple(sorted(self.attributes)),
-        )  # fmt: skip
+        self.parameters = self.tables = self.ctes = self.stars = self.since = 0
 
     def note(self, node: Node) -> None:
+        if isinstance(node, ast.MergeSupportFunc):
+            self.since = 170_000
+        if type(node).__name__.startswith("Json"):
+            # JSON_OBJECT, JSON_ARRAY and IS JSON came with 16, all others with 17
+            self.since = max(self.since, 160_000 if type(node) in ALLOWED else 170_000)
         match node:
             case ast.IntoClause():
                 self._refuse("SELECT INTO makes a table.")
             case ast.LockingClause():
-                self._plan("It locks rows (FOR UPDATE or FOR SHARE), which a read-only transaction may not.")
+                self._twin("It locks rows (FOR UPDATE or FOR SHARE), which a read-only transaction may not.")
             case ast.InsertStmt() | ast.UpdateStmt() | ast.DeleteStmt() | ast.MergeStmt():
-                self._plan("It changes data in a WITH query.")
+                self._twin("It changes data in a WITH query, so the server is not asked for it.")
             case ast.CurrentOfExpr():
-                self._plan("It refers to a cursor of its own session (CURRENT OF).")
+                self._twin("It refers to a cursor of its own session (CURRENT OF).")
+            case ast.XmlExpr() if node.op not in XML_MADE_OF_VALUES:
+                self._plan("It parses XML, which can take the server's memory.")
             case _ if type(node) not in ALLOWED:
                 self._plan(f"It holds a construct pgLoupe does not execute ({type(node).__name__}).")
             case ast.FuncCall():
                 self._function(node)
             case ast.RangeVar():
+                self.tables += 1
                 if node.catalogname:
                     self._refuse("It names a table of another database.")
-                self.relations.add((node.schemaname or "", node.relname))
-            case ast.A_Expr():
-                self._operator(node.name)
-            case ast.SubLink() if node.operName:
-                self._operator(node.operName)
-            case ast.SortBy() if node.useOp:
-                self._operator(node.useOp)
+                elif (node.schemaname or "").startswith("pg_temp"):
+                    self._refuse("It names a temporary table, which only its own session can read.")
+            case ast.RangeSubselect() | ast.CommonTableExpr() | ast.RangeFunction():
+                self.has_columns = False
+                self.ctes += isinstance(node, ast.CommonTableExpr)
+            case ast.A_Star():
+                self.stars += 1
             case ast.TypeName():
-                self._type(node)
-            case ast.ColumnRef():
-                parts = name_parts(node.fields)
-                if len(parts) > 1:
-                    self.attributes.add(parts[-1])
+                if node.pct_type or len(name_parts(node.names)) > 2:
+                    self._twin("It names a type in a form pgLoupe does not follow.")
             case ast.A_Indirection():
-                self.attributes.update(name_parts(node.indirection))
-            case ast.WithClause() if node.recursive:
-                self.is_recursive = True
+                for name in name_parts(node.indirection):  # (x).f calls f(x), whatever the type of x
+                    self._objection(name, (node.arg,))
+            case ast.WithClause():
+                self.is_recursive = self.is_recursive or bool(node.recursive)
             case ast.ParamRef():
                 self.parameters = max(self.parameters, node.number)
 
     def _refuse(self, reason: str) -> None:
         self.refused = self.refused or reason
+
+    def _twin(self, reason: str) -> None:
+        self.twin_only = self.twin_only or reason
 
     def _plan(self, reason: str) -> None:
         self.plan_only = self.plan_only or reason
@@ -214,42 +274,19 @@ class _Findings:
         if not parts or len(parts) > 2:
             self._refuse("It calls a function by a name with more than two parts.")
             return
-        name = parts[-1]
-        self.functions.add(("" if len(parts) == 1 else parts[0], name))
-        if matches(name, RUN_WHILE_PLANNING):
-            self._refuse(f"It calls {name}(), which acts already while the server plans.")
-        elif matches(name, DENIED_FUNCTIONS):
-            self._plan(f"It calls {name}(), which can act outside a read-only transaction.")
-        elif name in HUNGRY_FUNCTIONS:
-            self._hungry(call, name)
+        self._objection(parts[-1], call.args or ())
 
-    def _hungry(self, call: Node, name: str) -> None:
-        """Constant arguments are worked on by the planner, so too large ones may not even be planned."""
-        args = call.args or ()
-        size = 1.0
-        for node in walk(args):  # nested calls multiply, and are below the outer one
-            if isinstance(node, ast.A_Expr) and node.lexpr is not None:
-                size = float("inf")  # arithmetic is not worked out here
-            elif isinstance(node, ast.A_Const):
-                size *= max(1.0, _largest_number(node))
-        if size > HUNGRY_LIMIT:
-            self._refuse(f"It calls {name}() with numbers that may take the server's memory already while it plans.")
-        elif not all(isinstance(n, CONSTANT_PARTS) for n in walk(_size_arguments(name, args))):
-            self._plan(f"It calls {name}() with a size that is not known beforehand.")
+    def _objection(self, name: str, args: Sequence[Node]) -> None:
+        decision, reason = function_objection(name)
+        if decision == "refuse":
+            self._refuse(reason)
+        elif decision == "plan":
+            self._plan(reason)
+        if matches(name, HEAVY_FUNCTIONS):
+            self.heavy = self.heavy or name
             self.generic_only = True
-
-    def _operator(self, names: tuple[Node, ...]) -> None:
-        parts = name_parts(names)
-        schema, name = ("" if len(parts) == 1 else parts[-2]), parts[-1]
-        for operator in KEYWORD_OPERATORS.get(name, (name,)):
-            self.operators.add((schema, operator))
-
-    def _type(self, type_name: Node) -> None:
-        parts = name_parts(type_name.names)
-        if type_name.pct_type or len(parts) > 2:
-            self._plan("It names a type in a form pgLoupe does not follow.")
-        elif parts:
-            self.types.add(("" if len(parts) == 1 else parts[0], parts[-1]))
+            if not any(isinstance(node, (ast.ColumnRef, ast.ParamRef)) for node in walk(tuple(args))):
+                self.has_columns = False
 
 
 def _with_depth(root: Node) -> Iterator[tuple[Node, int]]:
@@ -260,25 +297,6 @@ def _with_depth(root: Node) -> Iterator[tuple[Node, int]]:
         yield node, depth
         if depth <= MAX_DEPTH:
             stack.extend((child, depth + 1) for child in children(node))
-
-
-def _size_arguments(name: str, args: tuple[Node, ...]) -> tuple[Node, ...]:
-    """The arguments that tell how large the result becomes."""
-    if name != "format":
-        return args[1:] or args
-    is_fixed = bool(args) and isinstance(args[0], ast.A_Const) and "*" not in getattr(args[0].val, "sval", "")
-    return args[:1] if is_fixed else args  # %*s takes its width from the next argument
-
-
-def _largest_number(constant: Node) -> float:
-    """In a number or in a text: repeat('x', '900000000'), format('%900000000s', 'x')."""
-    if constant.isnull:
-        return 0.0
-    value = constant.val
-    if isinstance(value, ast.Integer):
-        return abs(float(value.ival))
-    text = value.fval if isinstance(value, ast.Float) else getattr(value, "sval", "")
-    return max((float(digits) for digits in re.findall(r"\d+", text)), default=0.0)
 
 
 def _spoken(node: Node) -> str:

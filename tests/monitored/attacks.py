@@ -14,7 +14,10 @@ PATH = ("public", "ev")  # the application's search_path: ev holds what an attac
 
 @dataclass(frozen=True)
 class Attack:
-    """``rights``: a login with the least privileges may be refused by the server's rights instead."""
+    """``rights``: a login with the least privileges may be refused by the server's rights instead.
+
+    ``decision`` "twin": refused, and left to the planner twin.
+    """
 
     name: str
     sql: str
@@ -31,6 +34,10 @@ def refuse(layer: str, reason: str, **cases: str) -> list[Attack]:
 
 def plan(layer: str, reason: str, *, rights: bool = False, since: int = 13, **cases: str) -> list[Attack]:
     return [Attack(name, sql, "plan_only", layer, reason, rights, since) for name, sql in cases.items()]
+
+
+def twin(layer: str, reason: str, *, since: int = 13, **cases: str) -> list[Attack]:
+    return [Attack(name, sql, "twin", layer, reason, since=since) for name, sql in cases.items()]
 
 
 ATTACKS: list[Attack] = [
@@ -85,28 +92,28 @@ ATTACKS: list[Attack] = [
     *refuse("ast", "SELECT INTO", select_into="select * into stolen from victim"),
     *refuse("ast", "another database", other_database="select * from otherdb.public.victim"),
     # -- rows locked or changed
-    *plan(
-        "ast", "locks rows", rights=True,
+    *twin(
+        "ast", "locks rows",
         for_update="select * from victim for update", for_share="select * from victim for share",
         for_key_share="select * from victim for key share",
         for_update_nested="select * from (select id from victim for update) x",
         job_queue="select id from victim order by id limit 1 for update skip locked",
     ),
-    *plan(
-        "ast", "changes data in a WITH query", rights=True,
+    *twin(
+        "ast", "changes data in a WITH query",
         cte_insert="with x as (insert into victim values (99) returning *) select * from x",
         cte_update="with x as (update victim set note = 'x' returning *) select * from x",
         cte_delete="with x as (delete from victim returning *) select * from x",
         cte_second="with a as (select 1), x as (delete from victim returning *) select count(*) from x, a",
     ),
-    *plan(
-        "ast", "changes data", rights=True,
+    *twin(
+        "ast", "changes data",
         insert="insert into victim values (99)", update="update victim set note = 'x' where id = $1",
         delete="delete from victim", insert_select="insert into victim select nextval('victim_seq'), 'x'",
         upsert="insert into victim values (1, 'x') on conflict (id) do update set note = 'y'",
     ),
-    *plan(
-        "ast", "changes data", rights=True, since=15,
+    *twin(
+        "ast", "changes data", since=15,
         merge="merge into victim v using (select 1 as id) s on v.id = s.id when matched then delete",
     ),
     # -- functions that READ ONLY does not stop
@@ -124,7 +131,6 @@ ATTACKS: list[Attack] = [
         pg_notify="select pg_notify('x', 'y')", read_file="select pg_read_file('/etc/passwd')",
         ls_dir="select pg_ls_dir('/')", stat_file="select pg_stat_file('/etc/passwd')",
         query_to_xml="select query_to_xml('delete from victim', true, true, '')",
-        database_to_xml="select database_to_xml(true, true, '')",
         cursor_to_xml="select cursor_to_xml('c', 1, true, true, '')",
         ts_stat="select * from ts_stat('select to_tsvector(note) from victim')",
         logical_message="select pg_logical_emit_message(false, 'x', 'y')",
@@ -132,62 +138,76 @@ ATTACKS: list[Attack] = [
         restore_point="select pg_create_restore_point('x')",
         slot="select pg_create_physical_replication_slot('stolen')",
         reload="select pg_reload_conf()", stat_reset="select pg_stat_reset()",
-        statements_reset="select pg_stat_statements_reset()",
         terminate="select pg_terminate_backend(pid) from pg_stat_activity",
         cancel="select pg_cancel_backend(1)", setseed="select setseed(0.5)",
         in_order_by="select id from victim order by pg_sleep(1)::text",
         in_case="select case when true then nextval('victim_seq') end",
         in_lateral="select * from victim v, lateral (select pg_sleep(v.id)) x",
         in_from="select * from pg_sleep(30)",
+        attribute="select (1.5::float8).pg_sleep",
+        attribute_of_column="select (v.id::bigint).pg_advisory_lock from victim v",
+        attribute_of_a_namesake="select (v).pg_sleep from (select 1.5::float8 as v) v",
+    ),
+    *twin(
+        "catalog", "is not PostgreSQL's own",
+        statements_reset="select pg_stat_statements_reset()",
         crosstab="select * from crosstab('delete from victim returning 1, 2, 3') as t (a int, b int)",
     ),
     *refuse(
         "ast", "acts already while the server plans",
+        database_to_xml="select database_to_xml(true, true, '')",
+        table_to_xml="select table_to_xml('view_function', true, true, '')",
+        input_of_a_domain="select pg_input_is_valid('1', 'ev.dom')",
+        hash_partition="select satisfies_hash_partition('victim'::regclass, 2, 0, 1)",
         txid="select txid_current()", xact_id="select pg_current_xact_id()",
         dblink="select dblink_exec('dbname=postgres', 'delete from victim')",
         dblink_from="select * from dblink('dbname=postgres', 'delete from victim returning 1') as t (a int)",
     ),
-    # -- behind names
-    *plan(
-        "catalog", "The function writer is not PostgreSQL's own", user_function="select ev.writer()",
+    # -- behind names: nothing that reaches a user's code is sent at all
+    *twin(
+        "catalog", "The function writer", user_function="select ev.writer()",
         user_function_by_path="select writer()",
         user_function_named="select writer() as a from victim where id = $1",
         view_function="select * from view_function", view_nested="select * from view_nested",
     ),
-    *plan(
+    *twin(
         "catalog", "The operator @@@ can lead to",
         user_operator="select id operator(ev.@@@) 1 from victim",
         user_operator_by_path="select id @@@ 1 from victim",
         any_operator="select 1 operator(ev.@@@) any (select id from victim)",
         all_operator="select id from victim where id @@@ all (array[1, 2])",
     ),
-    *plan(
+    *twin(
         "catalog", "The function wiper is not PostgreSQL's own",
         attribute_notation="select v.wiper from victim v",
         attribute_parentheses="select (v).wiper from victim v",
+        attribute_beside_a_shield="select v.wiper from victim v, shield",
     ),
-    *plan("catalog", "The function evil_sum is not PostgreSQL's own", aggregate="select ev.evil_sum(id) from victim"),
-    *plan(
+    *twin("catalog", "The function evil_sum is not PostgreSQL's own", aggregate="select ev.evil_sum(id) from victim"),
+    *twin(
         "catalog", "The cast ev.colour to integer can lead to",
         user_cast="select 'red'::ev.colour::int", user_cast_column="select colour::int from painted",
         implicit_cast="select abs(colour) from painted",
         cast_of_elements="select 1 = any(colours) from palette",
     ),
-    *plan("catalog", "The function initcap is not PostgreSQL's own", shadowed="select initcap(1)",
+    *twin("catalog", "The function initcap is not PostgreSQL's own", shadowed="select initcap(1)",
           shadow_possible="select initcap(note) from victim"),
-    *plan("catalog", "The function innocent is not PostgreSQL's own", sql_function="select ev.innocent(1)"),
-    *plan("catalog", "The function definer is not PostgreSQL's own", security_definer="select ev.definer()"),
-    *plan("catalog", "The function liar is not PostgreSQL's own",
-        immutable_liar="select * from victim where id = ev.liar(id)"),
-    *plan(
-        "catalog", "domain", domain_cast="select '1'::ev.dom", domain_array="select '{1}'::ev.dom[]",
+    *twin("catalog", "The function innocent is not PostgreSQL's own", sql_function="select ev.innocent(1)"),
+    *twin("catalog", "The function definer is not PostgreSQL's own", security_definer="select ev.definer()"),
+    *twin("catalog", "The function liar is not PostgreSQL's own",
+        immutable_liar="select * from victim where id = ev.liar(id)",
+        folded="select * from victim where id = ev.liar(1)"),
+    *twin("catalog", "The function sleepy is not", sleepy="select * from victim where id = ev.sleepy()"),
+    *twin("catalog", "The function stubborn is not", stubborn="select * from victim where id = ev.stubborn()"),
+    *twin(
+        "catalog", "The function check_it (by", domain_cast="select '1'::ev.dom", domain_array="select '{1}'::ev.dom[]",
         domain_as_cast="select cast('1' as ev.dom)", domain_as_function="select dom('1')",
         domain_in_column_list="select * from json_to_recordset('[{\"a\": 1}]') as x (a ev.dom)",
         domain_of_domain="select '1'::ev.dom2",
+        row_type="select json_populate_record(null::ev.pair, '{\"a\": 1}')",
     ),
-    *plan("catalog", "row type", row_type="select json_populate_record(null::ev.pair, '{\"a\": 1}')"),
-    *plan("catalog", "may not be executed", rights=True, view_sleep="select * from view_sleep",
-          view_lock="select * from view_lock"),
+    *plan("catalog", "may not be executed", rights=True, view_sleep="select * from view_sleep"),
+    *twin("catalog", "It locks rows", view_lock="select * from view_lock"),
     *plan(
         "catalog", "own catalog", rights=True,
         activity="select * from pg_stat_activity",
@@ -204,8 +224,10 @@ ATTACKS: list[Attack] = [
     ),
     *plan("catalog", "neither a table nor a view", rights=True, sequence="select * from victim_seq"),
     *plan("catalog", "foreign table", foreign="select * from distant", foreign_partition="select * from parted"),
-    *refuse("catalog", "asked already for a plan", foreign_estimate="select * from distant_estimate"),
+    *refuse("catalog", "asked already for a plan", foreign_estimate="select * from distant_estimate",
+            foreign_estimate_on="select * from distant_on", foreign_estimate_capitals="select * from distant_capitals"),
     *plan("catalog", "volatile", volatile_own="select lastval()", currval="select currval('victim_seq')"),
+    *twin("catalog", "not found", no_table="select * from nowhere", no_function="select nothing_of_that_name(1)"),
     # -- resources
     *refuse(
         "ast", "memory",
@@ -213,9 +235,28 @@ ATTACKS: list[Attack] = [
         repeat_nested="select repeat(repeat(repeat('x', 1000), 1000), 1000)",
         repeat_arithmetic="select repeat('x', 30000 * 30000)", lpad="select lpad('x', 900000000)",
         rpad="select rpad('x', 1000000000)",
+        padded="select " + ", ".join(["'x'::char(10485760)"] * 20),
+        replaced="select length(replace(repeat('a', 9000), 'a', repeat('b', 9000)))",
+        namesakes="select length(repeat(z, 300000000)) from (select 1 as a, 2 as a, 'abc'::text b) s(x, y, z)",
+        typmod_function="select " + ", ".join(["bpchar('x', 10485760, true)"] * 20),
+        pretty="select jsonb_pretty('" + "[" * 3000 + "1" + ",1" * 5000 + "]" * 3000 + "')",
+        path="select jsonb_path_query_array('" + "[" * 60 + "]" * 60 + "', '$.**.**.**.**')",
+        by_levels="with a as (select repeat('x', 9999) s), b as (select s||s||s||s s from a),"
+        " c as (select s||s||s||s s from b) select s||s||s from c",
     ),
-    # a size that is a parameter alone becomes a small constant
-    *plan("ast", "size that is not known", repeat_computed="select repeat('x', length($1))"),
+    *refuse(
+        "ast", "digits",
+        product="select 1e65000 * 1e65000", power="select power(10::numeric, 100000)",
+        by_text="select (('1e' || '65000')::numeric) + 1", by_repeat="select ln(repeat('9', 9999)::numeric)",
+        by_column="select power(x, y) from (select 10::numeric x, 100000 y) v",
+    ),
+    *refuse("ast", "no timeout ends", heavy="select crypt('x', '$2a$31$abcdefghijklmnopqrstuv')"),
+    *twin(
+        "ast", "size that is not known", repeat_computed="select repeat('x', length($1))",
+        repeat_column="select repeat(note, 9000) from victim",
+        folded_case="select length(repeat(coalesce('abc', note), 300000000)) from victim",
+        folded_function="select length(repeat(x, 300000000)) from lower('ABC') x",
+    ),
     *plan(
         "plan", "ceiling",
         series="select count(*) from generate_series(1, 1000000000) g",
@@ -257,6 +298,7 @@ SETUP = (
     "create table painted (colour ev.colour)",
     "insert into painted values ('red')",
     "create table palette (colours ev.colour[])",
+    "create table shield (wiper int)",
     "create function ev.initcap(a int) returns int language plpgsql volatile as $$ begin return 1; end $$",
     "create function ev.innocent(a int) returns int language sql volatile as $$ select nextval('victim_seq')::int $$",
     """create function ev.check_it(a int) returns boolean language plpgsql immutable as
@@ -281,6 +323,9 @@ SETUP = (
     "create view view_of_shadow as select usename, passwd from pg_shadow",
     "create view view_good as select id, note from victim where id > 5",
     "create table secured (id int, owner text)",
+    "create table filtered (id int)",
+    "create policy p on filtered using (id > 0)",
+    "alter table filtered enable row level security",
     """create policy p on secured using (ev.act(1, 1))""",
     "alter table secured enable row level security",
     "create extension postgres_fdw",
@@ -288,6 +333,8 @@ SETUP = (
     "create user mapping for public server far options (user 'x', password 'y')",
     "create foreign table distant (id int) server far",
     "create foreign table distant_estimate (id int) server far options (use_remote_estimate 'true')",
+    "create foreign table distant_on (id int) server far options (use_remote_estimate 'on')",
+    "create foreign table distant_capitals (id int) server far options (use_remote_estimate 'TRUE')",
     "create table parted (id int) partition by range (id)",
     "create table parted_1 partition of parted for values from (0) to (10)",
     "create foreign table parted_2 partition of parted for values from (10) to (20) server far",

@@ -155,16 +155,10 @@ def test_missing_right_is_a_reason(shop: ScratchDatabase) -> None:
     assert "permission denied for table hidden" not in shop.server.cluster.log_file.read_text()
 
 
-def test_changing_data_needs_a_right_that_the_login_lacks(shop: ScratchDatabase) -> None:
+def test_changing_data_is_left_to_the_twin(shop: ScratchDatabase) -> None:
     (outcome,) = explain(shop, "update orders set status = $1 where id = $2")
-    assert (outcome.decision, outcome.layer) == ("refused", "rights")
-    superuser = ConnectionSettings.from_dsn(shop.superuser_dsn)
-    sql = "update orders set status = $1 where id = $2"
-    (outcome,) = explain_statement(superuser, ExplainRequest(sql, fingerprint(sql) or ""), ROOMY)
-    assert (outcome.decision, outcome.layer) == ("plan_only", "ast")
-    assert outcome.reason == "It changes data (UPDATE), so it is planned and never executed."
-    assert outcome.plan is not None
-    assert outcome.plan.root.node_type == "ModifyTable"
+    assert (outcome.decision, outcome.layer, outcome.is_for_twin) == ("refused", "ast", True)
+    assert outcome.reason == "It changes data (UPDATE), so the server is not asked for it."
 
 
 def test_busy_server_is_left_alone(shop: ScratchDatabase) -> None:
@@ -371,6 +365,10 @@ def test_server_that_hangs_is_hung_up_on(private_postgres: Callable[..., Server]
     (outcome,) = explain_statement(settings, ExplainRequest(slow, fingerprint(slow) or ""), limits)
     thread.join()
     os.kill(stopped[0], signal.SIGCONT)
-    assert (outcome.decision, outcome.layer) == ("failed", "run")
+    assert (outcome.decision, outcome.layer) == ("failed", "watchdog")
+    assert outcome.reason == (
+        "It ignored its statement_timeout and the watchdog, so pgLoupe hung up; the server's process"
+        f" {stopped[0]} may still be at work."
+    )
     assert time.monotonic() - begun < 12
     database.drop()

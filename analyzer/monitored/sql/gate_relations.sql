@@ -1,5 +1,5 @@
 -- The relations a statement names (along the application's search path), with everything below them: partitions,
--- children, and the tables behind views. Tells what kind each is, what we may do with it,
+-- children, and the tables behind views and in policies. Tells what kind each is, what we may do with it,
 -- and a view's text, which is then judged as SQL.
 -- Needs no right.
 with recursive named as (
@@ -13,6 +13,21 @@ with recursive named as (
     left join pg_catalog.unnest(%(search_path)s::text[]) with ordinality as p (name, position) on p.name = n.nspname
     where case when w.schema = '' then p.position is not null else n.nspname = w.schema end
     order by w.schema, w.name, p.position
+),
+-- Whose tables cannot get an index, a check or a rule of somebody else's while they are planned: a superuser's, those of
+-- the database's owner, and of whoever is the only one beside superusers to own any.
+owners as materialized (
+    select r.oid, r.rolname, r.rolsuper,
+        pg_catalog.pg_has_role(r.oid, d.datdba, 'MEMBER') or (
+            select pg_catalog.count(distinct t.relowner) = 1
+            from pg_catalog.pg_class as t
+            join pg_catalog.pg_roles as x on x.oid = t.relowner and not x.rolsuper
+            where t.oid >= 16384 and t.relkind in ('r', 'p', 'm', 'v', 'f')
+        ) as is_trusted
+    from pg_catalog.pg_roles as r
+    cross join pg_catalog.pg_database as d
+    where d.datname = pg_catalog.current_database()
+        and r.oid in (select t.relowner from pg_catalog.pg_class as t where t.oid >= 16384)
 ),
 closure as (
     select oid from named
@@ -30,6 +45,15 @@ closure as (
             and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
         join pg_catalog.pg_class as v on v.oid = r.ev_class and v.relkind = 'v'
         where r.ev_class = c.oid
+        union all
+        select d.refobjid
+        from pg_catalog.pg_policy as p
+        join pg_catalog.pg_depend as d
+            on d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass
+            and d.objid = p.oid
+            and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        join pg_catalog.pg_class as t on t.oid = p.polrelid and t.relrowsecurity
+        where p.polrelid = c.oid
     ) as b
 )
 select
@@ -37,14 +61,32 @@ select
     c.relname as name,
     c.oid::bigint as oid,
     c.relkind::text as kind,
+    c.relnatts as columns,
+    case when not o.rolsuper and not o.is_trusted then o.rolname::text end as untrusted_owner,
+    exists (
+        select 1
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = c.oid and a.attnum > 0 and a.atttypid = 1700 and a.atttypmod = -1
+    ) as has_long_numbers,
     c.relpersistence = 't' as is_temporary,
     c.oid < 16384 as is_system,
     c.relrowsecurity as has_row_security,
     c.relrowsecurity and pg_catalog.row_security_active(c.oid) as is_row_security_active,
     case when c.relkind = 'v' then pg_catalog.pg_get_viewdef(c.oid) end as view_sql,
     w.fdwname as wrapper,
-    coalesce('use_remote_estimate=true' = any (coalesce(f.ftoptions, '{}') || coalesce(s.srvoptions, '{}')), false)
-        as asks_remote_server,
+    -- as defGetBoolean() reads it: on, TRUE and 1 as well
+    exists (
+        select 1
+        from pg_catalog.unnest(coalesce(f.ftoptions, '{}') || coalesce(s.srvoptions, '{}')) as o (option)
+        where pg_catalog.lower(o.option) like 'use\_remote\_estimate=%%'
+            and pg_catalog.lower(pg_catalog.split_part(o.option, '=', 2)) not in ('false', 'off', '0')
+    ) as asks_remote_server,
+    array(
+        select a.attname::text
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = c.oid and a.attname = any (%(attributes)s::text[]) and not a.attisdropped
+    ) as attributes,
+    pg_catalog.has_schema_privilege(n.oid, 'USAGE') as may_look_into_schema,
     pg_catalog.has_any_column_privilege(c.oid, 'SELECT') as may_read,
     pg_catalog.has_any_column_privilege(c.oid, 'INSERT, UPDATE')
         or pg_catalog.has_table_privilege(c.oid, 'DELETE') as may_change,
@@ -57,6 +99,7 @@ select
 from (select distinct oid from closure) as k
 join pg_catalog.pg_class as c on c.oid = k.oid
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+left join owners as o on o.oid = c.relowner and c.oid >= 16384
 left join pg_catalog.pg_foreign_table as f on f.ftrelid = c.oid
 left join pg_catalog.pg_foreign_server as s on s.oid = f.ftserver
 left join pg_catalog.pg_foreign_data_wrapper as w on w.oid = s.srvfdw
