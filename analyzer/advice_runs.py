@@ -150,7 +150,7 @@ def _ways_to_plan(
 def _plans_to_compare(database: Database, facts: SchemaFacts) -> Iterator[PlanRecord]:
     """The newest plan of each statement, those not asked for longest first; not those that wait to be explained again,
     because their tables or indexes changed."""
-    plans = PlanRecord.objects.filter(database=database)
+    plans = PlanRecord.objects.filter(database=database, is_by_twin=False)
     newest = plans.order_by("statement_id", "-last_seen").distinct("statement_id")
     waiting = PlanRecord.objects.filter(pk__in=newest.values("pk")).select_related("statement")
     states = ExplainState.objects.filter(database=database)

@@ -12,9 +12,10 @@ from analyzer.models import Database, ExplainAudit, ExplainState, ParameterSampl
 from analyzer.store.totals import StatementRate
 
 FRESH_FOR = timedelta(hours=24)  # judgement: data and statistics move in a day
-RETRY_AFTER = timedelta(minutes=10)  # after a failure
+RETRY_AFTER = timedelta(minutes=10)  # when the connection failed; and at the soonest after a changed mean
 RETRY_WHEN_BUSY = timedelta(minutes=1)  # a busy server may be idle at the next round
 CHANGED_FACTOR = 2.0  # judgement: a mean that doubled or halved is worth a new plan
+SOON_OVER = ("connection", "conflict")  # layers whose failures tell nothing of the statement
 BUDGET_WINDOW = timedelta(hours=1)
 # of the gate, which decide without looking at values: real ones change nothing there
 LAYERS_BEFORE_VALUES = ("text", "ast", "catalog", "rights", "mode", "pooler")
@@ -65,7 +66,8 @@ def next_time(outcome: str, layer: str, now: datetime) -> datetime:
     """When to look at a statement again if nothing about it changes."""
     if layer == "load":
         return now + RETRY_WHEN_BUSY
-    return now + (RETRY_AFTER if outcome == "failed" else FRESH_FOR)
+    # what the server refused or a limit ended would be refused or ended again, with an error in the server's log
+    return now + (RETRY_AFTER if outcome == "failed" and layer in SOON_OVER else FRESH_FOR)
 
 
 def schema_signature(facts: SchemaFacts | None, tables: Sequence[str]) -> str:
@@ -97,7 +99,7 @@ def _why(
             return "it was explained with assumed values and real ones have been seen since"
         return "it was not executed for want of values, and real ones have been seen since"
     before, mean = state.mean_exec_time_ms, rate.mean_exec_time_ms
-    if before and mean and now - state.explained_at > RETRY_AFTER:
+    if before and mean and state.outcome != "failed" and now - state.explained_at > RETRY_AFTER:
         factor = mean / before
         if factor >= CHANGED_FACTOR or factor <= 1 / CHANGED_FACTOR:
             return f"its mean time changed by a factor of {max(factor, 1 / factor):.1f}"

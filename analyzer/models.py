@@ -197,6 +197,7 @@ class PlanRecord(models.Model):
     values_source = models.CharField(max_length=10, choices=Values.choices)
     is_analyzed = models.BooleanField()
     not_analyzed_because = models.TextField(blank=True, default="")
+    is_by_twin = models.BooleanField(default=False)  # the server must not be asked for it
     plan = models.JSONField()  # as EXPLAIN printed it, redacted
     rewrites = models.JSONField(default=list)  # what was changed to make the text plannable, in words
     total_cost = models.FloatField(null=True)

@@ -58,6 +58,7 @@ from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
 from analyzer.store.workload import workload as read_workload
 from analyzer.twin import remove_unused, remove_unwatched
+from analyzer.twin_plans import Waiting, plans_of_twin
 
 logger = logging.getLogger(__name__)
 
@@ -241,13 +242,17 @@ def explain_statements(server: Server) -> str:
     if chosen and server.replica_host:
         need_replica(explain_settings(server), connection_settings(server))
     faults = waiting = 0
+    for_twin: list[tuple[explaining.ToExplain, Waiting]] = []
     for done, item in enumerate(chosen):
         if budget_ms <= 0:
             waiting = len(chosen) - done
             break
         begun = time.monotonic()
         try:
-            budget_ms -= explain_one(server, database, item, facts)
+            spent_ms, left_over = explain_one(server, database, item, facts)
+            budget_ms -= spent_ms
+            if left_over is not None:
+                for_twin.append((item, left_over))
         except (PgLoupeError, SoftTimeLimitExceeded, OperationalError, InterfaceError):
             raise  # the server or the store is gone, or the time is up: the others would fare no better
         except Exception as error:
@@ -256,6 +261,10 @@ def explain_statements(server: Server) -> str:
             _keep_fault(server, database, item, error, spent_ms, now)
             budget_ms -= spent_ms
             faults += 1
+    if facts is not None and for_twin:
+        outcomes = plans_of_twin(server, facts, [left_over for _, left_over in for_twin], now)
+        for (item, _), outcome in zip(for_twin, outcomes, strict=True):
+            _keep_outcomes(server, database, item, [outcome], now)
     notes = [
         f"pgLoupe could not work on {faults} of the statements; the worker's log says why" if faults else "",
         f"the hour's budget is used up; {waiting} statements wait" if waiting else "",
@@ -293,8 +302,13 @@ def _keep_fault(
     )
 
 
-def explain_one(server: Server, database: Database, item: explaining.ToExplain, facts: SchemaFacts | None) -> float:
-    """Explain one statement through the gate; keep plans, the decision and its audit. Milliseconds of server time."""
+def explain_one(
+    server: Server, database: Database, item: explaining.ToExplain, facts: SchemaFacts | None
+) -> tuple[float, Waiting | None]:
+    """Explain one statement through the gate; keep plans, the decision and its audit.
+
+    Milliseconds of server time, and what is left to the planner twin.
+    """
     now = timezone.now()
     request = ExplainRequest(
         sql=item.statement.normalized_sql,
@@ -309,6 +323,16 @@ def explain_one(server: Server, database: Database, item: explaining.ToExplain, 
     )
     limits = replace(Limits(), cores=server.cores)
     outcomes = explain_statement(explain_settings(server), request, limits)
+    for_twin = next((o for o in outcomes if o.is_for_twin), None)
+    if for_twin is not None and facts is not None:
+        return 0.0, Waiting(request, for_twin, item.rate.calls_per_day)
+    _keep_outcomes(server, database, item, outcomes, now)
+    return sum(o.duration_ms or 0.0 for o in outcomes), None
+
+
+def _keep_outcomes(
+    server: Server, database: Database, item: explaining.ToExplain, outcomes: list[ExplainOutcome], now: datetime
+) -> None:
     for outcome in outcomes:
         _keep_outcome(server, database, item.statement, outcome, now)
     best = min(outcomes, key=lambda o: DECISIONS.index(o.decision))
@@ -321,13 +345,12 @@ def explain_one(server: Server, database: Database, item: explaining.ToExplain, 
             "schema_signature": item.signature,
             "mean_exec_time_ms": item.rate.mean_exec_time_ms,
             "used_real_values": any(o.values_source in REAL_VALUES for o in outcomes)
-            or bool(request.sampled_sqls)
+            or bool(parameters.samples_of(item.statement, database))
             or best.layer in explaining.LAYERS_BEFORE_VALUES,
             "outcome": best.decision,
             "reason": best.reason,
         },
     )
-    return sum(o.duration_ms or 0.0 for o in outcomes)
 
 
 REAL_VALUES = (PlanRecord.Values.SAMPLED, PlanRecord.Values.NONE)
@@ -359,6 +382,7 @@ def _keep_outcome(
         is_analyzed=plan.is_analyzed,
         server_version_num=server.server_version_num or 0,
         not_analyzed_because="" if plan.is_analyzed else outcome.reason,
+        is_by_twin=outcome.is_by_twin,
         rewrites=list(outcome.rewrites),
         total_cost=plan.root.total_cost,
         execution_time_ms=plan.execution_time_ms,

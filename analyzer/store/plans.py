@@ -28,6 +28,7 @@ def keep_plan(
     total_cost: float | None = None,
     execution_time_ms: float | None = None,
     planning_time_ms: float | None = None,
+    is_by_twin: bool = False,
     now: datetime | None = None,
 ) -> PlanRecord:
     """Keep a plan (redacted, as EXPLAIN printed it); one of a known shape replaces the older figures.
@@ -47,6 +48,7 @@ def keep_plan(
         "total_cost": total_cost,
         "execution_time_ms": execution_time_ms,
         "planning_time_ms": planning_time_ms,
+        "is_by_twin": is_by_twin,
         "last_seen": now,
     }
     with transaction.atomic():

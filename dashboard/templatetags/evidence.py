@@ -37,6 +37,8 @@ def level_of(suggestion: SuggestionRecord) -> str:
 @register.filter
 def twin_words(plan: PlanRecord) -> str:
     """Short enough for a table."""
+    if plan.is_by_twin:
+        return "its own plan"
     if plan.twin_asked_at is None:
         return "not asked yet"
     verdict = plan.twin_verdict
@@ -55,6 +57,8 @@ def twin_doubt(plan: PlanRecord) -> bool:
 def twin_sentence(plan: PlanRecord) -> str:
     """What that means for advice on the statement; begins with "The twin"."""
     verdict = plan.twin_verdict
+    if plan.is_by_twin:
+        return "The twin made this plan: the server was not asked for one."
     if plan.twin_asked_at is None:
         return "The twin was not asked yet whether it plans this the same."
     _, _, rest = verdict.partition(": ")

@@ -126,7 +126,7 @@ def test_a_replica_is_explained_and_a_conflict_is_told_and_tried_again(pair: tup
         stop.set()
         removing.join()
     audit = ExplainAudit.objects.get(statement__tables=["item"])
-    assert (audit.decision, audit.layer) == ("failed", "run")
+    assert (audit.decision, audit.layer) == ("failed", "conflict")
     assert audit.reason.startswith("executing a statement was stopped: a conflict with recovery")
     state = ExplainState.objects.get(statement__tables=["item"])
     assert timedelta(minutes=9) < state.next_at - timezone.now() <= timedelta(minutes=10)

@@ -115,9 +115,13 @@ def test_budget_counts_the_last_hour_of_this_database(database: Database) -> Non
     assert explaining.remaining_budget_ms(database, 60, NOON) == 40_000
 
 
-def test_a_busy_server_is_asked_again_in_a_minute_and_a_failure_in_ten() -> None:
+def test_a_busy_server_is_asked_again_in_a_minute_and_one_that_was_away_in_ten() -> None:
     assert explaining.next_time("plan_only", "load", NOON) - NOON == timedelta(minutes=1)
-    assert explaining.next_time("failed", "run", NOON) - NOON == timedelta(minutes=10)
+    for layer in ("connection", "conflict"):
+        assert explaining.next_time("failed", layer, NOON) - NOON == timedelta(minutes=10)
+    # it would fail again, with an error in the server's log
+    for layer in ("run", "plan", "watchdog"):
+        assert explaining.next_time("failed", layer, NOON) - NOON == timedelta(hours=24)
     assert explaining.next_time("executed", "", NOON) - NOON == timedelta(hours=24)
 
 
