@@ -10,21 +10,16 @@ from dataclasses import dataclass
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
 from analyzer.monitored.connection import OLDEST_STATEMENTS, MonitoredConnection, Row
 from analyzer.monitored.failures import quoted
+from analyzer.monitored.gate_login import DANGEROUS_ROLES, login_objection
 from analyzer.monitored.loader import version_tuple
 from analyzer.monitored.preflight_connection import encryption, planner_twin, pooler
+from analyzer.monitored.preflight_gate import namesakes, owners
 from analyzer.monitored.role_sql import create_login_sql, grant_reading_sql
 from analyzer.monitored.settings import read_settings
 from analyzer.monitored.statements import read_server_state
 from analyzer.readings import PreflightItem, ServerState
 
 NEWEST_TESTED = 18
-# roles that can change data, files or other sessions, here and on managed services
-DANGEROUS_ROLES = (
-    "pg_write_all_data", "pg_execute_server_program", "pg_write_server_files", "pg_read_server_files",
-    "pg_maintain", "pg_signal_backend", "pg_create_subscription",
-    "rds_superuser", "azure_pg_admin", "cloudsqlsuperuser", "neon_superuser", "supabase_admin",
-    "alloydbsuperuser", "aiven_extras", "doadmin",
-)  # fmt: skip
 # sqlcommenter's tags stand at the end of a text and are cut first. Judgement: ORMs' longer statements fit in 4 kB
 ENOUGH_QUERY_BYTES = 4096
 # each deallocation drops 5 % of the entries (pg_stat_statements.c, USAGE_DEALLOC_PERCENT): more than one in five
@@ -46,6 +41,7 @@ class Observed:
     state: ServerState | None  # None: pg_stat_statements does not answer
     problem: MonitoredServerError | None  # why not
     entries: Row | None
+    login_objection: str | None = None  # why EXPLAIN is not sent with it
 
     @property
     def version_num(self) -> int:
@@ -93,7 +89,8 @@ def _observe(conn: MonitoredConnection) -> Observed:
     except MonitoredServerError as error:
         problem = error
     extension = available[0] if available else None
-    return Observed(conn, login, tables, settings, extension, state, problem, entries)
+    objection = login_objection(conn)
+    return Observed(conn, login, tables, settings, extension, state, problem, entries, objection)
 
 
 def _server_version(seen: Observed) -> Iterator[PreflightItem]:
@@ -177,6 +174,7 @@ def _table_rights(seen: Observed) -> Iterator[PreflightItem]:
 
 def _login(seen: Observed) -> Iterator[PreflightItem]:
     name, login = "Login", seen.login
+    no_explain = " Until then EXPLAIN is not sent: plans are the planner twin's." if seen.login_objection else ""
     fresh = create_login_sql(
         "pgloupe" if login.login != "pgloupe" else "pgloupe_reader",
         seen.conn.dbname,
@@ -184,15 +182,15 @@ def _login(seen: Observed) -> Iterator[PreflightItem]:
         seen.tables.schemas or ["public"],
     )
     if login.is_superuser:
-        detail = f"{login.login!r} is a superuser; give pgLoupe a login of its own that may only read."
+        detail = f"{login.login!r} is a superuser; give pgLoupe a login of its own that may only read.{no_explain}"
         yield PreflightItem(name, "warning", detail, fresh)
     elif login.dangerous_roles:
         roles = ", ".join(login.dangerous_roles)
-        detail = f"{login.login!r} is a member of {roles}, with which it can do more than read."
+        detail = f"{login.login!r} is a member of {roles}, with which it can do more than read.{no_explain}"
         revoke = "\n".join(f"REVOKE {quoted(role)} FROM {seen.role};" for role in login.dangerous_roles)
         yield PreflightItem(name, "warning", detail, f"{revoke}\n-- or a login of its own:\n{fresh}")
     elif seen.tables.writable:
-        detail = f"{login.login!r} may write {seen.tables.writable:,} tables; it needs to read only."
+        detail = f"{login.login!r} may write {seen.tables.writable:,} tables; it needs to read only.{no_explain}"
         yield PreflightItem(name, "warning", detail, fresh)
     elif login.bypasses_row_security or login.has_admin_attribute:
         detail = f"{login.login!r} has BYPASSRLS, CREATEROLE, CREATEDB or REPLICATION, which it does not need."
@@ -292,6 +290,7 @@ def _replica(seen: Observed) -> Iterator[PreflightItem]:
 
 
 ITEMS: tuple[Callable[[Observed], Iterator[PreflightItem]], ...] = (
-    _server_version, _extension, _statistics_rights, _table_rights, _login, _track, _io_timing, _query_size,
+    _server_version, _extension, _statistics_rights, _table_rights, _login, namesakes, owners, _track, _io_timing,
+    _query_size,
     _entries, _planning, pooler, planner_twin, _replica, encryption,
 )  # fmt: skip

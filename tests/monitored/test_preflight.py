@@ -8,6 +8,7 @@ import pytest
 
 from analyzer.monitored import preflight_connection
 from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.monitored.explain import ExplainRequest, Limits, explain_statement
 from analyzer.monitored.preflight import run_preflight
 from analyzer.monitored.role_sql import create_login_sql
 from analyzer.runtime.postgres import PostgresCluster
@@ -148,7 +149,10 @@ def test_login_that_can_do_too_much(any_postgres, scratch_database):
     database = scratch_database(any_postgres)
     database.execute("create table t (a int)", f"grant insert on t to {database.login}")
     item = look(database.dsn)["Login"]
-    assert item.detail == f"{database.login!r} may write 1 tables; it needs to read only."
+    assert item.detail == (
+        f"{database.login!r} may write 1 tables; it needs to read only."
+        " Until then EXPLAIN is not sent: plans are the planner twin's."
+    )
     assert item.sql.startswith('CREATE ROLE "pgloupe" LOGIN')
     database.execute(f"revoke insert on t from {database.login}", f"alter role {database.login} createdb bypassrls")
     item = look(database.dsn)["Login"]
@@ -293,3 +297,55 @@ def test_replica_says_what_it_is(private_postgres):
         assert item.detail.startswith("The server is a replica")
     finally:
         replica.remove()
+
+
+def test_namesakes_of_postgresqls_own_functions_are_named(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    assert "Namesakes of PostgreSQL's own" not in look(database.dsn)
+    database.execute(
+        "create schema ours",
+        "create function ours.same(a int, b text) returns boolean language sql immutable as 'select true'",
+        "create operator ours.= (leftarg = int, rightarg = text, function = ours.same)",
+        "create function ours.add(a int, b int) returns int language sql immutable as 'select 1'",
+        "create aggregate ours.count(int) (sfunc = ours.add, stype = int, initcond = '0')",
+    )
+    item = look(database.dsn)["Namesakes of PostgreSQL's own"]
+    assert item.status == "warning"
+    assert item.detail == (
+        "The aggregate ours.count(integer), the operator ours.=(integer,text) can be meant where a statement uses"
+        " PostgreSQL's own. Statements that may mean them are planned on the planner twin and never executed."
+    )
+    # one such operator does not switch EXPLAIN ANALYZE off: only what cannot be PostgreSQL's own is kept away
+    database.execute("create table item (id int, name text)", "insert into item values (1, 'a')", "analyze item")
+    request = ExplainRequest("select id from item where name = 'a' and id = 1", "", search_path=("public", "ours"))
+    (outcome,) = explain_statement(ConnectionSettings.from_dsn(database.dsn), request, Limits(cores=64))
+    assert outcome.decision == "executed", outcome.reason
+
+
+def test_owners_of_tables_who_could_change_them_meanwhile_are_named(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    settings = ConnectionSettings.from_dsn(database.dsn)
+    request = ExplainRequest("select * from theirs", "", search_path=("public",))
+    roles = [f"{name}_{database.name}" for name in ("app", "other")]
+    database.execute(*(f"create role {role}" for role in roles))
+    try:
+        database.execute(
+            "create table theirs as select 1 as id", "create table another (id int)", "analyze theirs",
+            f"alter table theirs owner to {roles[0]}",
+        )  # fmt: skip
+        assert "Owners of tables" not in look(database.dsn)  # nobody else has any
+        assert explain_statement(settings, request, Limits(cores=64))[0].decision == "executed"
+        database.execute(f"alter table another owner to {roles[1]}")
+        item = look(database.dsn)["Owners of tables"]
+        assert f"not the database's owner: {roles[0]} (1), {roles[1]} (1)." in item.detail
+        (outcome,) = explain_statement(settings, request, Limits(cores=64))
+        assert (outcome.decision, outcome.layer, outcome.is_for_twin) == ("refused", "catalog", True)
+        assert outcome.reason.startswith(f"public.theirs belongs to {roles[0]}, who is neither the database's owner")
+        with database.connect() as connection:
+            run_sql(connection, item.sql)
+        assert explain_statement(settings, request, Limits(cores=64))[0].decision == "executed"
+    finally:
+        database.execute(
+            f"alter database {database.name} owner to postgres",
+            *(f"drop owned by {role}" for role in roles), *(f"drop role {role}" for role in roles),
+        )  # fmt: skip
