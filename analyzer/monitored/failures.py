@@ -72,6 +72,7 @@ _CONNECT_REASONS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 
 # shutdown, crash, starting up, database dropped, idle_session_timeout; class 08 (also PgBouncer's own errors)
+FOREIGN_SERVER_AWAY = "08001"  # as an ERROR: of postgres_fdw or dblink, while our own connection lives on
 _LOST_SQLSTATES = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05"})
 
 
@@ -120,6 +121,8 @@ def translate(
         return StatementCancelled(action, "it needed more temporary files than temp_file_limit allows")
     if isinstance(error, pg.InsufficientPrivilege):
         return _missing_right(message, action, role, remedy_sql)
+    if error.sqlstate == FOREIGN_SERVER_AWAY and error.diag.severity_nonlocalized == "ERROR":
+        return StatementFailed(action, error.sqlstate, "a foreign server that it asks cannot be reached")
     no_answer = error.sqlstate is None and isinstance(error, psycopg.OperationalError)
     if no_answer or error.sqlstate in _LOST_SQLSTATES or (error.sqlstate or "").startswith("08"):
         return ConnectionLost(address, action)

@@ -8,7 +8,7 @@ import traceback
 
 import pytest
 
-from analyzer.errors import ServerUnreachable
+from analyzer.errors import ServerUnreachable, StatementFailed
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.runtime.processes import RuntimeFailure
 from tests.tls import Authority, give_certificate
@@ -215,3 +215,24 @@ def test_stopped_server(private_postgres):
     settings = ConnectionSettings.from_dsn(server.dsn())
     server.cluster.kill()
     assert "refused" in why(settings)
+
+
+@pytest.mark.postgres
+def test_a_foreign_servers_refusal_is_not_the_loss_of_ours(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    database.execute(
+        "create extension postgres_fdw",
+        "create server away foreign data wrapper postgres_fdw options (host '127.0.0.1', port '1')",
+        "create user mapping for public server away options (user 'x', password 'y')",
+        "create foreign table distant (id int) server away options (use_remote_estimate 'true')",
+        f'grant usage on foreign server away to "{database.login}"',
+        f'grant select on distant to "{database.login}"',
+    )
+    with connect(ConnectionSettings.from_dsn(database.dsn)) as conn:
+        with conn.transaction_read_only(), pytest.raises(StatementFailed) as failed:
+            conn.execute("explain select * from public.distant", action="planning a statement")
+        assert str(failed.value) == (
+            "planning a statement failed (08001): a foreign server that it asks cannot be reached"
+        )
+        with conn.transaction_read_only():
+            assert conn.run("gate_session", action="looking")
