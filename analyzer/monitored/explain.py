@@ -107,8 +107,6 @@ def _plan(
 ) -> tuple[list[ExplainOutcome], list[Candidate]]:
     """Catalog, plan and load layers: outcomes of what is not executed, candidates for what is."""
     limits = checked.limits
-    if connection.server_version_num < checked.verdict.since:
-        return [checked.for_twin("ast", OLDER_JSON)], []
     objection = login_objection(connection)
     if objection is not None:
         return [checked.for_twin("login", objection)], []
@@ -147,6 +145,8 @@ def check_names(connection: MonitoredConnection, checked: Checked) -> ExplainOut
 
     From then on the texts name the schemas of their tables and types.
     """
+    if connection.server_version_num < checked.verdict.since:
+        return checked.for_twin("ast", OLDER_JSON)
     checked.names, checked.products = checked.verdict.names, checked.verdict.sizes.products
     if checked.sampled is not None:
         sampled = check_statement(checked.sampled)
@@ -196,7 +196,7 @@ def session_for(
 
 def _planned(checked: Checked, layer: str, reason: str) -> ExplainOutcome:
     if checked.generic is None and checked.generic_error:
-        return checked.unplannable(checked.generic_error)
+        return checked.outcome("failed", "plan", checked.generic_error)
     return checked.outcome("plan_only", layer, reason)
 
 

@@ -94,9 +94,6 @@ class Checked:
             text_hash=text_hash(self.request.sql if candidate is None else candidate.text),
         )
 
-    def unplannable(self, error: str) -> ExplainOutcome:
-        return self.outcome("failed", "plan", error)
-
     def for_twin(self, layer: str, reason: str) -> ExplainOutcome:
         """Nothing about it was sent, or is to be sent again: only the planner twin may plan it."""
         return replace(self.outcome("refused", layer, reason), is_for_twin=True)
