@@ -15,6 +15,7 @@ from analyzer.errors import (
     StatementCancelled,
     StatementFailed,
 )
+from analyzer.statements.qualify import quoted as quoted  # from here for all that writes SQL for people
 
 # What libpq or the server says at connection time, in the order to look for it -> what we say. libpq gives no
 # SQLSTATE there, so the English texts (of the wheel's libpq, and of servers with English messages) decide;
@@ -187,8 +188,3 @@ def redact_message(message: str, sqlstate: str | None) -> str:
 
 def without_password(text: str, password: str) -> str:
     return text.replace(password, "***") if password else text
-
-
-def quoted(identifier: str) -> str:
-    """An identifier for SQL that a person copies: always quoted, so any name is right."""
-    return '"' + identifier.replace('"', '""') + '"'

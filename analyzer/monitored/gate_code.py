@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pglast import ast
+from pglast.stream import RawStream
 
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.gate_limits import EXTENSIONS_WITH_SCHEMAS, HARMLESS_VOLATILE, TRUSTED_EXTENSIONS
@@ -228,8 +229,6 @@ def _statistics(text: str) -> tuple[Decision, str, Names]:
 
 
 def _stated(statement: object) -> Iterator[str]:
-    from pglast.stream import RawStream
-
     for element in getattr(statement, "exprs", None) or ():
         if element.expr is not None:
             yield RawStream()(element.expr)

@@ -35,7 +35,7 @@ from analyzer.statements.sized_calls import (
     padded_extent,
     walked_extent,
 )
-from analyzer.statements.tree import Node, children, function_name, operator_name, without_casts
+from analyzer.statements.tree import Node, children, flat, function_name, operator_name, without_casts
 
 # They keep what every row gives them in one value.
 COLLECTING = frozenset({
@@ -280,20 +280,12 @@ class _Reckoning:
 
 def _expression_nodes(root: Node) -> Iterator[Node]:
     """Parents first; a SELECT below an expression is given, but not what is in it."""
-    stack = [root] if isinstance(root, ast.Node) else list(_flat(root or ()))
+    stack = [root] if isinstance(root, ast.Node) else list(flat(root or ()))
     while stack:
         node = stack.pop()
         yield node
         if not isinstance(node, ast.SelectStmt):
             stack.extend(children(node))
-
-
-def _flat(values: Sequence[Node]) -> Iterator[Node]:
-    for value in values:
-        if isinstance(value, ast.Node):
-            yield value
-        elif isinstance(value, tuple):
-            yield from _flat(value)
 
 
 def _renamed(outputs: Outputs, names: Sequence[Node] | None) -> Outputs:

@@ -50,4 +50,5 @@ def qualified_sql(
 
 
 def quoted(name: str) -> str:
+    """An identifier for SQL: always quoted, so any name is right."""
     return '"' + name.replace('"', '""') + '"'

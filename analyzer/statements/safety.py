@@ -87,7 +87,7 @@ HEAVY_FUNCTIONS = ("crypt", "gen_salt", "pgp_*", "dearmor", "xpath", "xpath_exis
 class Verdict:
     """``decision`` is the most that is allowed; ``reason`` one sentence, "" for analyze.
 
-    ``is_recursive``: WITH RECURSIVE, whose size no plan tells. ``generic_only``: the planner must see no values.
+    ``is_recursive``: WITH RECURSIVE, whose size no plan tells.
     """
 
     decision: Decision
@@ -95,7 +95,6 @@ class Verdict:
     reason: str = ""
     names: Names = field(default_factory=Names)
     is_recursive: bool = False
-    generic_only: bool = False
     parameter_count: int = 0  # the highest $n
     sizes: Sizes = field(default_factory=Sizes)
     tables: int = 0  # references to tables in the text
@@ -150,7 +149,7 @@ def check_tree(root: Node) -> Verdict:
         decision, reason = "plan", findings.plan_only
     return Verdict(
         decision, "ast" if reason else "", reason, collect_names(root), findings.is_recursive,
-        findings.generic_only, findings.parameters, size, findings.tables,
+        findings.parameters, size, findings.tables,
         findings.since,
     )  # fmt: skip
 
@@ -214,7 +213,7 @@ class _Findings:
         self.refused = self.twin_only = self.plan_only = self.heavy = ""
         # of tables; those of subqueries and of VALUES may stand for constants
         self.has_columns = True
-        self.is_recursive = self.generic_only = False
+        self.is_recursive = False
         self.parameters = self.tables = self.ctes = self.stars = self.since = 0
 
     def note(self, node: Node) -> None:
@@ -284,7 +283,6 @@ class _Findings:
             self._plan(reason)
         if matches(name, HEAVY_FUNCTIONS):
             self.heavy = self.heavy or name
-            self.generic_only = True
             if not any(isinstance(node, (ast.ColumnRef, ast.ParamRef)) for node in walk(tuple(args))):
                 self.has_columns = False
 

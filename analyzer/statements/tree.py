@@ -93,15 +93,15 @@ def children(node: Node) -> Iterator[Node]:
         if isinstance(value, ast.Node):
             yield value
         elif isinstance(value, tuple):
-            yield from _flat(value)
+            yield from flat(value)
 
 
-def _flat(values: tuple[Any, ...]) -> Iterator[Node]:
+def flat(values: tuple[Any, ...]) -> Iterator[Node]:
     for value in values:
         if isinstance(value, ast.Node):
             yield value
         elif isinstance(value, tuple):
-            yield from _flat(value)
+            yield from flat(value)
 
 
 def walk(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
@@ -110,7 +110,7 @@ def walk(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
     """
     if root is None:
         return
-    stack = [root] if isinstance(root, ast.Node) else list(reversed(list(_flat(tuple(root)))))
+    stack = [root] if isinstance(root, ast.Node) else list(reversed(list(flat(tuple(root)))))
     while stack:
         node = stack.pop()
         yield node
