@@ -128,6 +128,7 @@ class TableFacts:
     # what they are made of, also filled in by the store: rows inserted, updated and deleted, and in how long
     seen_rows: tuple[int, int, int] | None = None
     watched_s: float | None = None
+    view_sql: str | None = None  # of a materialized view: its query; None where it could not be read
 
     @property
     def changed_rows_per_day(self) -> float | None:
