@@ -187,15 +187,19 @@ FIGURES = ("calls", "total_exec_time_us", "shared_hit_blocks", "shared_read_bloc
 def _figures(database: Database, statement_ids: Sequence[int], window: Window) -> dict[int, Measured]:
     """From single readings: the sums that pages use begin and end with whole minutes, and one call without the index
     can take longer than a thousand with it."""
-    entries = StatementEntry.objects.filter(
-        statement_id__in=statement_ids, database_oid=database.oid, is_own=False
-    ).values_list("pk", "statement_id")
-    statement_of = {entry: statement for entry, statement in entries if statement is not None}
+    entries = list(
+        StatementEntry.objects.filter(
+            statement_id__in=statement_ids, database_oid=database.oid, is_own=False
+        ).values_list("pk", "statement_id", "adds_calls")
+    )
+    statement_of = {entry: statement for entry, statement, _ in entries if statement is not None}
     if not statement_of:
         return {}
     points = read_points(database.server_id, window.start, window.end, FIGURES, list(statement_of))
     found: dict[int, Measured] = {}
     of = np.array([statement_of.get(entry, 0) for entry in points.entry_ids.tolist()], dtype=np.int64)
+    fetches = [entry for entry, _, adds_calls in entries if not adds_calls]
+    points.values[np.isin(points.entry_ids, fetches), FIGURES.index("calls")] = 0
     for statement in set(of.tolist()) - {0}:
         calls, time_us, hit, read = points.values[of == statement].sum(axis=0).tolist()
         if calls:

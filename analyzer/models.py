@@ -96,7 +96,7 @@ class Role(models.Model):
 class Statement(models.Model):
     """One statement of a server by its fingerprint, whoever runs it in whichever database."""
 
-    PLANNABLE = ("select", "insert", "update", "delete", "merge")  # kinds
+    PLANNABLE = ("select", "insert", "update", "delete", "merge")  # kinds; of a utility that runs a query, the query's
 
     class TextState(models.TextChoices):
         OK = "ok", "complete"
@@ -129,6 +129,13 @@ class StatementEntry(models.Model):
     queryid = models.BigIntegerField()
     toplevel = models.BooleanField(default=True)
     is_own = models.BooleanField(default=False)  # sent by pgLoupe: counted as our cost, left out elsewhere
+    # its text is asked for again: an older version put texts on different tables together
+    is_text_due = models.BooleanField(db_default=False)
+    # The cursor that its text declares or fetches from. A FETCH belongs to the statement that declared its cursor, where
+    # it is one alone (store/cursors.py): its time counts there, its calls do not.
+    cursor = models.CharField(max_length=63, blank=True, db_default="")
+    is_fetch = models.BooleanField(db_default=False)
+    adds_calls = models.BooleanField(db_default=True)
 
     class Meta:
         constraints = [
@@ -136,6 +143,7 @@ class StatementEntry(models.Model):
                 fields=["server", "role_oid", "database_oid", "queryid", "toplevel"], name="uq_entry_key"
             )
         ]
+        indexes = [models.Index(fields=["server", "cursor"], name="ix_entry_cursor", condition=~Q(cursor=""))]
 
 
 class Snapshot(models.Model):

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pglast import ast, enums, parser
 
 from analyzer.facts import SchemaFacts
+from analyzer.statements.parse import parse_statement
 from analyzer.statements.tokens import scan
 from analyzer.statements.tree import Node, Unparsable, fresh_parse, parse, single_statement
 
@@ -161,6 +162,14 @@ def planned_query(sql: str, facts: SchemaFacts | None = None) -> str | None:
         return inner.sql
     node = single_statement(sql)
     return sql if isinstance(node, QUERIES) and getattr(node, "intoClause", None) is None else None
+
+
+def planned_kind(sql: str) -> str:
+    """As ``parse_statement`` names it; of a utility that runs a query, that query's kind."""
+    inner = inner_query(sql)
+    if refreshed_view(sql) is not None:
+        return "select"
+    return parse_statement(inner.sql if inner is not None and inner.runs else sql).kind
 
 
 def refreshed_view(sql: str | None) -> tuple[str, str] | None:

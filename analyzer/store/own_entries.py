@@ -84,9 +84,11 @@ def mark_own(server: Server, entry_ids: list[int]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "with ours as (delete from statement_delta where entry_id = any(%(ids)s) and server_id = %(server)s"
-            "   returning taken_at, calls, total_exec_time_us, rows),"
-            " sums as (select taken_at, count(*) as n, sum(calls) as calls, sum(total_exec_time_us) as time_us,"
-            "   sum(rows) as rows from ours group by taken_at),"
+            "   returning taken_at, entry_id, calls, total_exec_time_us, rows),"
+            " sums as (select taken_at, count(*) as n, sum(calls) filter (where e.toplevel) as calls,"
+            "   sum(total_exec_time_us) filter (where e.toplevel) as time_us,"
+            "   sum(rows) filter (where e.toplevel) as rows"
+            "   from ours join analyzer_statemententry e on e.id = ours.entry_id group by taken_at),"
             " server as (update server_delta d set calls = coalesce(d.calls, 0) - coalesce(sums.calls, 0),"
             "   total_exec_time_us = coalesce(d.total_exec_time_us, 0) - coalesce(sums.time_us, 0),"
             "   rows = coalesce(d.rows, 0) - coalesce(sums.rows, 0)"

@@ -60,7 +60,9 @@ def keep_reading(server: Server, reading: StatementReading, *, taken_at: datetim
 
         others = ~is_own[found.rows]
         values, changed_ids = found.values[others], entry_ids[found.rows][others]
-        exec_time_us = found.values[:, INDEX["total_exec_time_us"]]
+        # what runs inside functions (track = all) is part of the calling statement's figures already
+        is_top = reading.keys["toplevel"][found.rows]
+        exec_time_us = np.where(is_top, found.values[:, INDEX["total_exec_time_us"]], 0)
         snapshot = Snapshot.objects.create(
             server=server,
             taken_at=taken_at,
@@ -84,7 +86,7 @@ def keep_reading(server: Server, reading: StatementReading, *, taken_at: datetim
                 parts = [long_intervals.Part(taken_at, found.interval_s, np.arange(len(values)), values)]
             for part in parts:
                 write_deltas(server.pk, to_us(part.taken_at), changed_ids[part.rows], part.values)
-                _write_server_delta(server.pk, part)
+                _write_server_delta(server.pk, part, is_top[others][part.rows])
         LastReading.objects.update_or_create(
             server=server, defaults={"taken_at": taken_at, "data": deltas.dump(reading, entry_ids)}
         )
@@ -101,9 +103,9 @@ def write_deltas(server_id: int, taken_at_us: int, entry_ids: NDArray[np.int64],
     copy_in("statement_delta", ("taken_at", "entry_id", "server_id", *COLUMNS), binary_rows(required, values))
 
 
-def _write_server_delta(server_id: int, part: long_intervals.Part) -> None:
+def _write_server_delta(server_id: int, part: long_intervals.Part, is_top: NDArray[np.bool_]) -> None:
     ensure_partition("server_delta", part.taken_at)
-    sums = {name: int(part.values[:, INDEX[name]].sum()) or None for name in SUM_COLUMNS}
+    sums = {name: int(part.values[is_top, INDEX[name]].sum()) or None for name in SUM_COLUMNS}
     with connection.cursor() as cursor:
         cursor.execute(
             f"insert into server_delta (server_id, taken_at, interval_s, {', '.join(sums)})"
@@ -142,10 +144,11 @@ def _entry_ids(
 
 
 def _special_entries(server_id: int) -> tuple[list[int], list[int]]:
-    """Entries that are our own, and entries that have no text yet."""
+    """Entries that are our own, and entries whose text is wanted: they have none yet, or it is due."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id, is_own from analyzer_statemententry where server_id = %s and (is_own or statement_id is null)",
+            "select id, is_own from analyzer_statemententry"
+            " where server_id = %s and (is_own or statement_id is null or is_text_due)",
             [server_id],
         )
         rows = cursor.fetchall()

@@ -61,11 +61,17 @@ class Spans:
 
 @dataclass(frozen=True, slots=True)
 class EntrySums:
-    """Sums per entry of a server (own ones left out) over a window; seconds and time are of the whole server."""
+    """Sums per entry of a server (own ones left out) over a window; seconds and time are of the whole server.
+
+    ``adds_calls``: False of a cursor's FETCHes, whose time is that of the statement and whose calls are not.
+    ``is_nested``: of statements inside functions, whose time is part of the calling statement's.
+    """
 
     statement_ids: Ints
     database_oids: Ints
     role_oids: Ints
+    adds_calls: NDArray[np.bool_]
+    is_nested: NDArray[np.bool_]
     total: sums.Accumulator
     covered_s: float
     server_time_ms: float
@@ -86,7 +92,12 @@ class EntrySums:
         for n in range(int(nth.max(initial=-1)) + 1):
             some = order[nth == n]
             out.add(sums.Entries(ids[at[some]]), lambda name, where, s=some: columns[name][s][where])  # type: ignore[misc]
-        return ids, {c: out.column(c) for c in self.total.columns}
+        found = {c: out.column(c) for c in self.total.columns}
+        fetches = ~self.adds_calls[keep]
+        if "calls" in found and fetches.any():
+            found["calls"] = found["calls"].copy()
+            np.subtract.at(found["calls"], at[fetches], columns["calls"][fetches])
+        return ids, found
 
     def of_statements(
         self, keep: NDArray[np.bool_], statement_ids: Ints, columns: Sequence[str]
@@ -95,7 +106,13 @@ class EntrySums:
         some = keep & np.isin(self.statement_ids, statement_ids)
         total = sums.Accumulator(self.total.entry_ids[some], sums.needed(columns))
         _add_up(self.spans, total, is_all=False)
-        there = replace(self, statement_ids=self.statement_ids[some], total=total)
+        there = replace(
+            self,
+            statement_ids=self.statement_ids[some],
+            adds_calls=self.adds_calls[some],
+            is_nested=self.is_nested[some],
+            total=total,
+        )
         return there.by_statement(np.ones(len(there.statement_ids), dtype=bool))
 
 
@@ -114,9 +131,9 @@ def entry_sums(
     columns = sums.needed(columns)
     some = "" if statement_ids is None else " and statement_id = any(%(statements)s)"
     rows = copy_out(
-        "select id, coalesce(statement_id, 0), database_oid, role_oid from analyzer_statemententry"
-        f" where server_id = %(server)s and not is_own{some} order by id",
-        4,
+        "select id, coalesce(statement_id, 0), database_oid, role_oid, adds_calls::int::bigint, toplevel::int::bigint"
+        f" from analyzer_statemententry where server_id = %(server)s and not is_own{some} order by id",
+        6,
         {"server": server.pk, "statements": list(statement_ids or ())},
     )
     total = sums.Accumulator(rows[:, 0].copy(), columns)
@@ -126,10 +143,12 @@ def entry_sums(
     if spans.is_whole:
         covered_s = sum(chunk.covered_s for chunk in spans.chunks if chunk.is_first)
         covered_s += _measured(server, spans.fresh_from, window.end)[0]
-        time_ms = float(total.column("total_exec_time_us").sum()) / 1000
+        time_ms = float(total.column("total_exec_time_us")[rows[:, 5] == 1].sum()) / 1000
     else:
         covered_s, time_ms = _measured(server, first_moment(window), window.end)
-    return EntrySums(rows[:, 1], rows[:, 2], rows[:, 3], total, covered_s, time_ms, spans)
+    return EntrySums(
+        rows[:, 1], rows[:, 2], rows[:, 3], rows[:, 4] == 1, rows[:, 5] == 0, total, covered_s, time_ms, spans
+    )
 
 
 def read_spans(

@@ -15,9 +15,11 @@ from django.utils import timezone
 from analyzer.models import Database, Role, Server, Statement, StatementEntry
 from analyzer.readings import Names, StatementText, is_ours
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.inner_query import fetched_cursor, inner_query, planned_kind
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import comment_tags, redact_sql
 from analyzer.store import own_entries
+from analyzer.store.cursors import keep_cursors
 
 HIDDEN_TEXT = "<insufficient privilege>"
 TextState = Statement.TextState
@@ -32,6 +34,8 @@ class _Described:
     kind: str = "unknown"
     tables: list[str] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    cursor: str = ""  # that it declares or fetches from
+    is_fetch: bool = False
 
 
 def describe(text: str | None, queryid: int) -> _Described:
@@ -48,8 +52,12 @@ def describe(text: str | None, queryid: int) -> _Described:
     found = fingerprint(text)
     if found is None:
         return _Described(by_queryid, redacted, TextState.TRUNCATED, tags=tags)
-    parsed = parse_statement(text)
-    return _Described(found, redacted, TextState.OK, parsed.kind, [str(t) for t in parsed.tables], tags)
+    tables = [str(t) for t in parse_statement(text).tables]
+    inner, fetched = inner_query(text), fetched_cursor(text)
+    cursor = fetched or (inner.cursor if inner else None) or ""
+    return _Described(
+        found, redacted, TextState.OK, planned_kind(text), tables, tags, cursor, is_fetch=fetched is not None
+    )
 
 
 def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime | None = None) -> int:
@@ -60,6 +68,7 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
     wanted = {(t.role_oid, t.database_oid, t.queryid, t.toplevel): t for t in texts}
     entries = StatementEntry.objects.filter(server=server, queryid__in={t.queryid for t in texts})
     own: list[int] = []
+    due: list[int] = []
     found: list[tuple[StatementEntry, str, _Described]] = []
     cache: dict[tuple[str | None, int], _Described] = {}
     for entry in entries:
@@ -69,10 +78,15 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
         if is_ours(text.text):
             own.append(entry.pk)
             continue
+        if entry.is_text_due:
+            due.append(entry.pk)
+            if entry.statement_id is not None and not _is_shown(text.text):
+                continue  # what was known of it stays
         key = (text.text, text.queryid)
         if key not in cache:
             cache[key] = describe(*key)
         found.append((entry, text.text or "", cache[key]))
+    cursors: list[tuple[StatementEntry, str, bool]] = []
     by_description: dict[str, list[int]] = defaultdict(list)
     described: dict[str, _Described] = {}
     our_role = own_entries.our_role(server)
@@ -85,13 +99,21 @@ def keep_texts(server: Server, texts: Sequence[StatementText], *, now: datetime 
             continue
         described.setdefault(description.fingerprint, description)
         by_description[description.fingerprint].append(entry.pk)
+        if description.cursor:
+            cursors.append((entry, description.cursor, description.is_fetch))
     with transaction.atomic():
         if our_role is not None and is_shared and not was_shared:
             own_entries.give_back(server, our_role)
         own_entries.mark_own(server, own)
         ids = _statement_ids(server, described, now)
         _link(server, {ids[f]: entry_ids for f, entry_ids in by_description.items()})
+        StatementEntry.objects.filter(pk__in=due).update(is_text_due=False)
+        keep_cursors(server, cursors)
     return len(own) + sum(len(e) for e in by_description.values())
+
+
+def _is_shown(text: str | None) -> bool:
+    return text is not None and not text.startswith(HIDDEN_TEXT)
 
 
 def _statement_ids(server: Server, described: dict[str, _Described], now: datetime) -> dict[str, int]:

@@ -123,7 +123,8 @@ def statement_timeline(statement: Statement, window: Window, columns: Sequence[s
     """
     server_id = statement.server_id
     step = window.step_for(statement.server.sample_interval_s)
-    entry_ids = list(statement.entries.values_list("pk", flat=True))
+    adds_calls = dict(statement.entries.values_list("pk", "adds_calls"))
+    entry_ids, fetches = list(adds_calls), [pk for pk, adds in adds_calls.items() if not adds]
     by_hour, by_day = window.duration_s > MINUTES_UP_TO_S, window.duration_s > HOURS_UP_TO_S
     if by_hour:
         step = max(step, 86_400 if by_day else 3600)
@@ -133,12 +134,13 @@ def statement_timeline(statement: Statement, window: Window, columns: Sequence[s
     if by_hour:
         ids = np.array(sorted(entry_ids), dtype=np.int64)
         spans = read_spans(statement.server, window, columns, days=by_day, entry_ids=ids.tolist())
-        for at_us, values in _times(spans, ids, columns):
+        for at_us, values in _times(spans, ids, columns, fetches):
             bucket = (at_us // 1_000_000 - starts[0]) // step
             inside = (bucket >= 0) & (bucket < len(starts))
             np.add.at(sums, bucket[inside], values[inside])
     else:
         points = read_points(server_id, window.start, window.end, columns, entry_ids)
+        _without_calls(points.entry_ids, points.values, columns, fetches)
         np.add.at(sums, (points.taken_at_us // 1_000_000 - starts[0]) // step, points.values)
     buckets = [
         _bucket(datetime.fromtimestamp(s, tz=UTC), c, dict(zip(columns, row, strict=True)) if c else {})
@@ -189,17 +191,27 @@ def sparklines(found: EntrySums, statements: Sequence[int], points: int = 30) ->
 
 
 def _times(
-    spans: Spans, entry_ids: NDArray[np.int64], columns: Sequence[str]
+    spans: Spans, entry_ids: NDArray[np.int64], columns: Sequence[str], fetches: Sequence[int]
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Times (Unix microseconds) and counters of the entries (ascending): from sums, then fresh rows."""
     if not len(entry_ids):
         return
     for chunk in spans.chunks:
-        _, at = chunk.entries.find(entry_ids)
+        mine, at = chunk.entries.find(entry_ids)
         values = np.column_stack([chunk.pick(name, at) for name in columns])
+        _without_calls(entry_ids[mine], values, columns, fetches)
         yield np.full(len(values), to_us(chunk.starts_at)), values
     points = read_fresh(spans.server.pk, spans.fresh_from, spans.window.end, columns, entry_ids.tolist())
+    _without_calls(points[:, 0], points[:, 2:], columns, fetches)
     yield points[:, 1], points[:, 2:]
+
+
+def _without_calls(
+    entry_ids: NDArray[np.int64], values: NDArray[np.int64], columns: Sequence[str], fetches: Sequence[int]
+) -> None:
+    """A cursor's FETCHes are no calls of its statement; ``values`` are changed in place."""
+    if fetches and "calls" in columns:
+        values[np.isin(entry_ids, fetches), columns.index("calls")] = 0
 
 
 def _starts(window: Window, step: int) -> NDArray[np.int64]:

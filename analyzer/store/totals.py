@@ -204,13 +204,19 @@ def statement_totals(
             if pk in about  # deleted a moment ago
         ],
         count=len(statement_ids),
-        total_exec_time_ms=float(sums["total_exec_time_us"].sum()) / 1000,
+        total_exec_time_ms=_counted_once_ms(found, kept, statement_ids),
         total_calls=int(sums["calls"].sum()),
         covered_s=found.covered_s,
         start=window.start,
         end=window.end,
         found=found,
     )
+
+
+def _counted_once_ms(found: EntrySums, kept: NDArray[np.bool_], statement_ids: NDArray[np.int64]) -> float:
+    """Time of some statements together: what ran inside a function is part of the calling statement's already."""
+    top = kept & ~found.is_nested & np.isin(found.statement_ids, statement_ids)
+    return float(found.column("total_exec_time_us")[top].sum()) / 1000
 
 
 def _kept(found: EntrySums, wanted: Mapping[str, Any]) -> NDArray[np.bool_]:

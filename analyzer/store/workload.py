@@ -21,6 +21,7 @@ from analyzer.store.totals import StatementRate
 from analyzer.store.windows import Window
 
 MOST_INTERVALS = 180  # detection.md (a): 30 to 180 intervals are enough for a fit
+SERIES = ("calls", "rows", "total_exec_time_us")
 USUAL = (0.5, 2.0)  # an interval shorter or longer than the median by more is left out: the fit wants equal ones
 
 
@@ -85,7 +86,7 @@ def _series(
         group_of[entry.pk] = groups[key]
     if not first:
         return ()
-    points = read_points(server.pk, from_us(int(times[0]) - 1), window.end, ("calls", "rows", "total_exec_time_us"))
+    points = read_points(server.pk, from_us(int(times[0]) - 1), window.end, SERIES)
     ids = np.array(sorted(group_of), dtype=np.int64)
     group_by_id = np.array([group_of[i] for i in ids.tolist()], dtype=np.int64)
     place = np.searchsorted(ids, points.entry_ids)
@@ -94,9 +95,10 @@ def _series(
         times[np.minimum(interval, len(times) - 1)] == points.taken_at_us
     )
     dense = np.zeros((3, len(first), len(times)))
-    at = (group_by_id[place[known]], interval[known])
-    for i in range(3):
-        np.add.at(dense[i], at, points.values[known, i])
+    fetches = np.isin(points.entry_ids, [entry.pk for entry in entries if not entry.adds_calls])
+    for i, column in enumerate(SERIES):
+        counted = known & ~fetches if column == "calls" else known
+        np.add.at(dense[i], (group_by_id[place[counted]], interval[counted]), points.values[counted, i])
     ran = dense[0].any(axis=1) | dense[2].any(axis=1)
     return tuple(
         StatementSeries(

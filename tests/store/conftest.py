@@ -23,7 +23,7 @@ class FakeServer:
     """Cumulative counters per queryid, read with ``read()``; each attribute can be changed between readings.
 
     ``now`` is the store's clock, ``ahead`` what the server's own is ahead of it. ``roles``: whose a queryid is, where
-    it is not 10's; those of ``hidden`` are not shown.
+    it is not 10's; those of ``hidden`` are not shown, those of ``nested`` ran inside functions.
     """
 
     server: Server
@@ -36,6 +36,7 @@ class FakeServer:
     ahead: timedelta = timedelta(0)
     roles: dict[int, int] = field(default_factory=dict)
     hidden: frozenset[int] = frozenset()
+    nested: frozenset[int] = frozenset()
     is_cut: bool = False
 
     def run(self, queryid: int, calls: int = 1, time_ms: float = 1.0, **more: float) -> None:
@@ -46,7 +47,7 @@ class FakeServer:
 
     def reading(self) -> StatementReading:
         shown = [q for q in self.entries if self.roles.get(q, 10) not in self.hidden]
-        keys = np.array([(self.roles.get(q, 10), 5, q, True) for q in shown], dtype=KEY_DTYPE)
+        keys = np.array([(self.roles.get(q, 10), 5, q, q not in self.nested) for q in shown], dtype=KEY_DTYPE)
         counters = np.zeros((len(keys), len(COUNTERS)))
         for name in NOT_BEFORE_1_12:
             counters[:, COUNTERS.index(name)] = np.nan
@@ -69,7 +70,7 @@ class FakeServer:
         return keep_reading(self.server, self.reading(), taken_at=self.now)
 
     def name(self, texts: Mapping[int, str | None]) -> None:
-        keep_texts(self.server, [StatementText(10, 5, q, True, t) for q, t in texts.items()], now=self.now)
+        keep_texts(self.server, [StatementText(10, 5, q, q not in self.nested, t) for q, t in texts.items()], now=self.now)
 
     def entry(self, queryid: int) -> StatementEntry:
         return StatementEntry.objects.get(server=self.server, queryid=queryid)
