@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import F
 
 from analyzer import schedule
+from analyzer.advice.as_read import as_read
 from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import Refused
 from analyzer.advice.select import Options
@@ -22,7 +23,7 @@ from analyzer.advice.show import advice_as_json, curve_as_json
 from analyzer.advice.suggest import WorkloadStatement, suggest_indexes
 from analyzer.advising import advise, chosen_values, with_second_opinion
 from analyzer.errors import BadInput
-from analyzer.explaining import schema_signature
+from analyzer.explaining import schema_signature, text_to_explain
 from analyzer.facts import SchemaFacts
 from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, Server
 from analyzer.plans import PlanError, parse_plan
@@ -135,9 +136,11 @@ def _ways_to_plan(
     twin: Twin, database: Database, record: PlanRecord, facts: SchemaFacts, now: datetime
 ) -> list[tuple[str, tuple[str | None, ...] | None]]:
     """Text and values as the server may have planned them; empty where the values are not known any more."""
-    sql = record.statement.normalized_sql
+    sql = text_to_explain(record.statement, facts).sql
     if record.values_source == Values.SAMPLED:
-        return [(sample, None) for sample in parameters.samples_of(record.statement, database)]
+        samples = tuple(parameters.samples_of(record.statement, database))
+        statement = WorkloadStatement("", record.statement.normalized_sql, 1.0, 0.0, 0.0, samples=samples)
+        return [(sample, None) for sample in as_read([statement], facts)[0].samples]
     text = preparable_sql(sql, facts=facts).sql or sql
     if record.values_source in (Values.TYPICAL, Values.RARE):
         if any("rows per call" in said for said in record.rewrites):

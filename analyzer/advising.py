@@ -13,6 +13,7 @@ from datetime import datetime
 
 from celery.exceptions import SoftTimeLimitExceeded
 
+from analyzer.advice.as_read import ForAllSchemas, are_alike, as_read, for_all_schemas, together, why_unread
 from analyzer.advice.ddl import IndexDdl, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
 from analyzer.advice.planner import Planner, Query, Refused
@@ -22,7 +23,7 @@ from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
 from analyzer.advice.specialised import PATTERNS
 from analyzer.advice.suggest import WorkloadStatement, foreign_key_owner
-from analyzer.errors import MonitoredServerError, PgLoupeError, fault_reason
+from analyzer.errors import BadInput, MonitoredServerError, PgLoupeError, fault_reason
 from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.foreign_keys import unindexed_foreign_keys
 from analyzer.monitored.column_values import (
@@ -41,6 +42,7 @@ from analyzer.plans.compare import PlanChange, plan_change
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
+from analyzer.statements.resolution import structure
 from analyzer.twin import Twin
 
 logger = logging.getLogger(__name__)
@@ -137,9 +139,12 @@ def advise(
     """
     asked = [*workload, *foreign_key_checks(facts)]
     queries, not_planned = plannable_queries(twin, asked, facts, now)
-    texts = [(s.fingerprint, s.sql) for s in asked if s.fingerprint not in not_planned]
-    candidates = workload_candidates(texts, facts)
-    task = Task(queries, [c.definition for c in candidates], twin, facts, options, progress)
+    if not queries:
+        raise BadInput(_nothing_planned(workload, not_planned))
+    read = [s for s in as_read(asked, facts) if s.fingerprint not in not_planned]
+    candidates = workload_candidates([(s.fingerprint, s.sql) for s in read], facts)
+    definitions = for_all_schemas([c.definition for c in candidates], read)
+    task = Task(queries, definitions, ForAllSchemas(twin), facts, options, progress)
     selection, effects = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
     whole = _point(selection, facts)
     curve: tuple[CurvePoint, ...] = ()
@@ -149,6 +154,16 @@ def advise(
         curve = (*(_point(_with_effects(twin, queries, s, facts)[0], facts) for s in smaller), whole)
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
     return ProvedAdvice(selection, _proposals(whole, effects), effects, not_planned, len(candidates), curve=curve)
+
+
+def _nothing_planned(workload: Sequence[WorkloadStatement], not_planned: Mapping[str, str]) -> str:
+    dearest = sorted(workload, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))
+    reasons = list(dict.fromkeys(not_planned[s.fingerprint] for s in dearest if s.fingerprint in not_planned))
+    if not reasons:
+        return "The workload holds no statement that can be planned."
+    which = "The statement" if len(workload) == 1 else f"None of the {len(workload):,} statements of the workload"
+    verb = "cannot" if len(workload) == 1 else "can"
+    return f"{which} {verb} be planned. {' '.join(reasons[:3])}"
 
 
 def with_second_opinion(
@@ -174,13 +189,14 @@ def _second_opinion(
         key=lambda s: (-s.total_time_s_per_day, s.fingerprint),
     )[:MOST_BY_HYPOPG]
     queries, refused = [], {}
-    for statement in left:
+    read = as_read(left, facts)
+    for statement in read:
         preparable = preparable_sql(statement.sql, facts=facts)
         if preparable.sql is None:
             continue
         kind = parse_statement(preparable.sql).kind
         query = Query(
-            statement.fingerprint, statement.fingerprint, preparable.sql, statement.calls_per_day, None, kind
+            statement.key, statement.fingerprint, preparable.sql, statement.calls_per_day, None, kind
         )
         planned = planner.plan(query)
         if isinstance(planned, Refused):
@@ -191,7 +207,8 @@ def _second_opinion(
         return advice
     candidates = workload_candidates([(q.statement, q.sql) for q in queries], facts)[:MOST_CANDIDATES_BY_HYPOPG]
     options = Options(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
-    selection = Task(queries, [c.definition for c in candidates], planner, facts, options).select(None)
+    definitions = for_all_schemas([c.definition for c in candidates], read)
+    selection = Task(queries, definitions, ForAllSchemas(planner), facts, options).select(None)
     selection, effects = _with_effects(planner, queries, selection, facts)
     proposals = _proposals(_point(selection, facts), effects)
     second = ProvedAdvice(selection, proposals, effects, {}, len(candidates), planner="HypoPG")
@@ -205,7 +222,7 @@ def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
 
     Source: ri_triggers.c, RI_FKey_noaction_del(). Named like the key; without the row lock, which changes no plan.
     """
-    found = []
+    found: dict[tuple[object, ...], tuple[list[TableFacts], WorkloadStatement]] = {}
     for table, key in unindexed_foreign_keys(facts):
         parent = facts.table(key.referenced_oid)
         if parent is None or table.kind not in ("r", "p") or table.parent_oid is not None:
@@ -219,8 +236,24 @@ def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
         only = "ONLY " if table.kind == "r" else ""
         where = " AND ".join(f"{quote_identifier(c)} = ${n}" for n, c in enumerate(key.columns, start=1))
         sql = f"SELECT 1 FROM {only}{qualified(table.schema, table.name)} WHERE {where}"
-        found.append(WorkloadStatement(foreign_key_owner(table, key), sql, deleted, 0.0, 0.0))
-    return found
+        same = (table.name, key.name, key.columns, structure(table))
+        statement = WorkloadStatement(foreign_key_owner(table, key), sql, deleted, 0.0, 0.0)
+        if same not in found:
+            found[same] = [table], statement
+            continue
+        tables, known = found[same]  # of another schema
+        tables.append(table)
+        larger = statement if (table.rows or 0) > max(t.rows or 0 for t in tables[:-1]) else known
+        found[same] = tables, replace(larger, calls_per_day=known.calls_per_day + deleted)
+    return [_for_tables(statement, tables) for tables, statement in found.values()]
+
+
+def _for_tables(statement: WorkloadStatement, tables: Sequence[TableFacts]) -> WorkloadStatement:
+    """Planned on the table with the most rows."""
+    if len(tables) == 1:
+        return statement
+    largest = max(tables, key=lambda t: t.rows or 0)
+    return replace(statement, alike={largest.oid: tuple(t for t in tables if t is not largest)})
 
 
 def plannable_queries(
@@ -233,21 +266,23 @@ def plannable_queries(
     generic: dict[str, Query] = {}
     sampled: dict[str, list[Query]] = {}
     load: dict[str, float] = {}  # planned cost x calls
+    whole: dict[str, float] = {}  # calls of all that was planned of a statement
     refused: dict[str, str] = {}
-    for statement in sorted(workload, key=lambda s: s.fingerprint):
-        key = statement.fingerprint
-        with _costing_only(key, refused):
+    for statement in sorted(as_read(workload, facts), key=lambda s: s.key):
+        key = statement.key
+        with _costing_only(statement.fingerprint, refused):
             query = _generic_query(statement, facts)
             if isinstance(query, Refused):
-                refused[key] = query.reason
+                refused[statement.fingerprint] = why_unread(statement.sql, facts) or query.reason
                 continue
             found = _sampled(twin, query, statement.samples)
             planned = twin.plan(found[0] if found else query)
             if isinstance(planned, Refused):
-                refused[key] = planned.reason
+                refused[statement.fingerprint] = why_unread(statement.sql, facts) or planned.reason
                 continue
             query_blocks(query.sql, facts)  # read for its candidates later: what fails there fails here, for it alone
             generic[key] = query
+            whole[query.statement] = whole.get(query.statement, 0.0) + query.weight
             if found:
                 sampled[key] = found
             load[key] = planned.total_cost * query.weight
@@ -257,15 +292,15 @@ def plannable_queries(
         if key in sampled:
             queries += sampled[key]
         elif load[key] > SKEW_MATTERS * total:
-            with _costing_only(key, refused):
+            with _costing_only(query.statement, refused):
                 queries += _with_values(twin, query, facts, now)
         else:
             queries.append(query)
     costs: dict[str, float] = {}
     for query in queries:
-        share = query.weight / (generic[query.statement].weight or 1.0)
+        share = query.weight / (whole[query.statement] or 1.0)
         costs[query.statement] = costs.get(query.statement, 0.0) + share * _cost(twin, query)
-    return _weighted(queries, workload, costs), refused
+    return _weighted(queries, workload, costs), {k: why for k, why in refused.items() if k not in whole}
 
 
 @contextmanager
@@ -284,9 +319,8 @@ def _generic_query(statement: WorkloadStatement, facts: SchemaFacts) -> Query | 
     preparable = preparable_sql(statement.sql, facts=facts, samples=statement.samples)
     if preparable.sql is None:
         return Refused(preparable.reason or "The text cannot be made plannable.")
-    key = statement.fingerprint
     return Query(
-        key, key, preparable.sql, statement.calls_per_day, None, parse_statement(preparable.sql).kind,
+        statement.key, statement.fingerprint, preparable.sql, statement.calls_per_day, None, parse_statement(preparable.sql).kind,
         rows_per_call=statement.rows_per_call, rows_before_limit=statement.rows_before_limit,
     )  # fmt: skip
 
@@ -440,17 +474,48 @@ def _plans(
 
 
 def _proposals(point: CurvePoint, effects: Sequence[StatementEffect]) -> tuple[ProposedIndex, ...]:
+    ids = {id_: chosen.index.id for chosen, _ in point.indexes for id_ in (chosen.index.id, *chosen.merged)}
     return tuple(
-        ProposedIndex(chosen, ddl, tuple(e for e in effects if chosen.index.id in e.indexes))
+        ProposedIndex(chosen, ddl, tuple(e for e in effects if chosen.index.id in {ids.get(i, i) for i in e.indexes}))
         for chosen, ddl in point.indexes
     )
 
 
 def _point(selection: Selection, facts: SchemaFacts) -> CurvePoint:
-    names: set[str] = set()
+    names: dict[str, set[str]] = {}  # by schema
     found = []
-    for chosen in selection.chosen:
-        ddl = create_index(chosen.index.definition, facts, names)
-        names.add(ddl.name)
+    for chosen in _in_schemas(selection.chosen):
+        definition = chosen.index.definition
+        planned = {n for table in (definition.table, *definition.also) for n in names.get(table.schema, ())}
+        ddl = create_index(definition, facts, planned)
+        for build in ddl.builds:
+            names.setdefault(build.table.schema, set()).add(build.name)
+        names.setdefault(definition.table.schema, set()).add(ddl.name)
         found.append((chosen, ddl))
     return CurvePoint(selection.budget_bytes, selection, tuple(found))
+
+
+def _in_schemas(chosen: Sequence[ChosenIndex]) -> list[ChosenIndex]:
+    """The same index on the same table of several schemas is one: it is decided once."""
+    found: list[ChosenIndex] = []
+    for new in chosen:
+        for at, known in enumerate(found):
+            if are_alike(known.index.definition, new.index.definition):
+                index = replace(
+                    known.index,
+                    definition=together(known.index.definition, new.index.definition),
+                    size_bytes=known.index.size_bytes + new.index.size_bytes,
+                )
+                found[at] = replace(
+                    known,
+                    index=index,
+                    worth=known.worth + new.worth,
+                    worth_cached=known.worth_cached + new.worth_cached,
+                    write_cost_per_day=known.write_cost_per_day + new.write_cost_per_day,
+                    statements=tuple(dict.fromkeys((*known.statements, *new.statements))),
+                    merged=(*known.merged, new.index.id),
+                )
+                break
+        else:
+            found.append(new)
+    return found

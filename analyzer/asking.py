@@ -20,7 +20,7 @@ from django.conf import settings
 
 from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index
 from analyzer.advice.outcome import built_index
-from analyzer.advice.planner import Refused
+from analyzer.advice.planner import Refused, values_of
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.typed import Typed
 from analyzer.advising import plannable_queries
@@ -154,8 +154,7 @@ def index_plans(
             costs, plans = (cost, cost), (planned, planned)
     (without, with_it), (cost_without, cost_with) = (plans[::-1], costs[::-1]) if existing else (plans, costs)
     return IndexPlans(
-        values=query.key.removeprefix(query.statement).strip(":0123456789")
-        or ("generic" if preparable_sql(recorded.sql).parameters else "given"),
+        values=values_of(query.key) or ("generic" if preparable_sql(recorded.sql).parameters else "given"),
         without=without,
         with_it=with_it,
         cost_without=cost_without,
@@ -166,11 +165,12 @@ def index_plans(
 
 
 def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:
-    names: set[str] = set()
+    names: dict[str, set[str]] = {}  # by schema
     found = []
     for wanted in typed.adds:
-        ddl = create_index(wanted.definition, facts, names, name=wanted.name)
-        names.add(ddl.name)
+        planned = names.setdefault(wanted.definition.table.schema, set())
+        ddl = create_index(wanted.definition, facts, planned, name=wanted.name)
+        planned.add(ddl.name)
         found.append(ddl)
     return tuple(found)
 

@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
+from analyzer.advice.suggest import and_list
 from analyzer.facts import SchemaFacts
-from analyzer.models import Database, ExplainAudit, ExplainState, ParameterSample, Statement
+from analyzer.models import Database, ExplainAudit, ExplainState, ParameterSample, Role, Statement
+from analyzer.statements.inner_query import inner_query, planned_query
+from analyzer.statements.resolution import explained_way
 from analyzer.store.totals import StatementRate
 
 FRESH_FOR = timedelta(hours=24)  # judgement: data and statistics move in a day
@@ -62,6 +65,44 @@ def choose(
     return chosen[:limit]
 
 
+@dataclass(frozen=True, slots=True)
+class TextToExplain:
+    """``rewrites``: how it differs from what the application sent, in words."""
+
+    sql: str
+    search_path: tuple[str, ...]
+    rewrites: tuple[str, ...] = ()
+
+
+def text_to_explain(statement: Statement, facts: SchemaFacts | None) -> TextToExplain:
+    """The query that a statement runs, on the tables it reads: where several schemas have them, on the largest."""
+    sent = statement.normalized_sql
+    sql = planned_query(sent, facts) or sent
+    rewrites = []
+    inner = inner_query(sent)
+    if inner is not None:
+        rewrites.append(f"the query inside {inner.wrapped_in} was planned")
+    elif sql != sent:
+        rewrites.append("the query of the materialized view was planned")
+    if facts is None:
+        return TextToExplain(sql, ("public",), tuple(rewrites))
+    way = explained_way(sql, facts, roles_of(statement))
+    if way is None:
+        return TextToExplain(sql, facts.search_path, tuple(rewrites))
+    resolution, ways = way
+    if ways > 1:
+        tables = and_list([table.qualified_name for table in resolution.tables.values()])
+        rewrites.append(f"of {ways} schemas that have its tables one was taken ({tables})")
+    return TextToExplain(resolution.sql, resolution.path or facts.search_path, tuple(rewrites))
+
+
+def roles_of(statement: Statement) -> tuple[str, ...]:
+    """Names of those who ran it."""
+    oids = statement.entries.filter(is_own=False).values_list("role_oid", flat=True).distinct()
+    roles = Role.objects.filter(server=statement.server_id, oid__in=list(oids))
+    return tuple(roles.order_by("name").values_list("name", flat=True))
+
+
 def next_time(outcome: str, layer: str, now: datetime) -> datetime:
     """When to look at a statement again if nothing about it changes."""
     if layer == "load":
@@ -75,12 +116,12 @@ def schema_signature(facts: SchemaFacts | None, tables: Sequence[str]) -> str:
     parts: list[str] = []
     for written in sorted(tables):
         schema, _, name = written.rpartition(".")
-        table = facts.find_table(name, schema or None) if facts else None
-        if table is None:
+        tables_read = facts.tables_read(name, schema) if facts else ()
+        if not tables_read:
             parts.append(written)
-            continue
-        parts.extend((table.qualified_name, *(f"{c.name} {c.type_name}" for c in table.columns)))
-        parts.extend(sorted(f"{i.definition} {i.is_usable}" for i in table.indexes))
+        for table in tables_read:
+            parts.extend((table.qualified_name, *(f"{c.name} {c.type_name}" for c in table.columns)))
+            parts.extend(sorted(f"{i.definition} {i.is_usable}" for i in table.indexes))
     return hashlib.md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 

@@ -169,6 +169,9 @@ class SchemaFacts:
     extensions: tuple[str, ...] = ()  # installed in this database, by name
     # tables with names that are no UTF-8, in a database without an encoding: of the reading alone, not kept
     left_out: tuple[str, ...] = ()
+    # where the names of a role's statements lead before it says SET search_path; "" of roles that are not in it.
+    # Empty where an older version read the schema
+    role_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def _by_oid(self) -> dict[int, TableFacts]:
@@ -180,6 +183,27 @@ class SchemaFacts:
 
     def table(self, oid: int) -> TableFacts | None:
         return self._by_oid.get(oid)
+
+    @cached_property
+    def _by_bare_name(self) -> dict[str, tuple[TableFacts, ...]]:
+        found: dict[str, list[TableFacts]] = {}
+        for table in self.tables:
+            found.setdefault(table.name, []).append(table)
+        return {name: tuple(tables) for name, tables in found.items()}
+
+    def tables_named(self, name: str) -> tuple[TableFacts, ...]:
+        """In whatever schema."""
+        return self._by_bare_name.get(name, ())
+
+    def tables_read(self, name: str, schema: str = "") -> tuple[TableFacts, ...]:
+        """What a name in a statement may stand for: one table; several where only a session's search_path tells."""
+        found = self.find_table(name, schema or None)
+        if found is not None:
+            return (found,)
+        return () if schema else self.tables_named(name)
+
+    def path_of(self, role: str) -> tuple[str, ...]:
+        return self.role_paths.get(role, self.role_paths.get("", self.search_path))
 
     def find_table(self, name: str, schema: str | None = None) -> TableFacts | None:
         """The table a query names: by schema, else along the search path."""
@@ -222,6 +246,7 @@ class SchemaFacts:
                 "tables": tuple(table(t) for t in data["tables"]),
                 "search_path": tuple(data["search_path"]),
                 "extensions": tuple(data.get("extensions", ())),
+                "role_paths": {role: tuple(path) for role, path in data.get("role_paths", {}).items()},
             }
         )
 

@@ -49,6 +49,7 @@ from analyzer.monitored.statements import read_statement_counters, read_statemen
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
 from analyzer.readings import ActivityRow, StatementText
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.inner_query import planned_query
 from analyzer.store import activity, clock, findings, locks, parameters, schemas, snapshots, suggestions
 from analyzer.store.plans import keep_plan
 from analyzer.store.servers import connection_settings, explain_settings
@@ -310,16 +311,18 @@ def explain_one(
     Milliseconds of server time, and what is left to the planner twin.
     """
     now = timezone.now()
+    text = explaining.text_to_explain(item.statement, facts)
     request = ExplainRequest(
-        sql=item.statement.normalized_sql,
+        sql=text.sql,
         fingerprint=item.statement.fingerprint,
         sampled_sqls=parameters.samples_of(item.statement, database),
         mode="analyze" if server.explain_mode == Server.ExplainMode.ANALYZE else "plain",
         mean_exec_time_ms=item.rate.mean_exec_time_ms,
         max_exec_time_ms=_max_exec_time_ms(server, item.statement, now),
         rows_per_call=item.rate.rows_per_call,
-        search_path=facts.search_path if facts else ("public",),
+        search_path=text.search_path,
         facts=facts,
+        rewrites=text.rewrites,
     )
     limits = replace(Limits(), cores=server.cores)
     outcomes = explain_statement(explain_settings(server), request, limits)
@@ -475,7 +478,7 @@ def _check_plans(
         context = Context(
             facts=facts,
             fingerprint=record.statement.fingerprint,
-            normalized_sql=record.statement.normalized_sql,
+            normalized_sql=planned_query(record.statement.normalized_sql, facts) or record.statement.normalized_sql,
             calls_per_day=rate.calls_per_day if rate else 0.0,
             mean_exec_time_ms=rate.mean_exec_time_ms if rate else None,
         )

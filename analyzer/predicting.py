@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from analyzer.advice.as_read import ForAllSchemas, as_read, for_all_schemas
 from analyzer.advice.ddl import IndexDdl, create_index
 from analyzer.advice.enumerate import statement_candidates
 from analyzer.advice.planner import HypotheticalIndex, Query, Refused
@@ -124,7 +125,10 @@ def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Predi
         reads=tuple(_reads(plan, facts)),
         findings=tuple(outcome.findings),
     )
-    chosen = select(queries, statement_candidates(generic.sql, facts), twin, _without_writes(facts), OPTIONS)
+    read_as = as_read([statement], facts)
+    candidates = [c for each in read_as for c in statement_candidates(each.sql, facts)]
+    definitions = for_all_schemas(candidates, read_as)
+    chosen = select(queries, definitions, ForAllSchemas(twin), _without_writes(facts), OPTIONS)
     return _with_likes(found, chosen, queries, twin, facts)
 
 
@@ -168,11 +172,12 @@ def _without_writes(facts: SchemaFacts) -> SchemaFacts:
 
 
 def _liked(indexes: Sequence[HypotheticalIndex], facts: SchemaFacts) -> Iterator[LikedIndex]:
-    names: set[str] = set()
+    names: dict[str, set[str]] = {}  # by schema
     for index in indexes:
-        ddl = create_index(index.definition, facts, names)
-        names.add(ddl.name)
         table = index.definition.table
+        planned = names.setdefault(table.schema, set())
+        ddl = create_index(index.definition, facts, planned)
+        planned.add(ddl.name)
         yield LikedIndex(ddl, table.schema, table.name, index.definition.body(), index.size_bytes)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from analyzer.advice.planner import Query, Refused
+from analyzer.advice.planner import Query, Refused, values_of
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advising import plannable_queries
 from analyzer.errors import PgLoupeError
@@ -91,7 +91,7 @@ def _unplanned(outcome: ExplainOutcome, reason: str) -> ExplainOutcome:
 
 
 def _values(query: Query, sql: str) -> ValuesSource:
-    name = query.key.removeprefix(query.statement).strip(":0123456789")
+    name = values_of(query.key)
     for source in VALUES:
         if name == source:
             return source

@@ -7,7 +7,7 @@ Sources: the manual, CREATE INDEX ("Building Indexes Concurrently") and ALTER IN
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from pglast import keywords
 
@@ -46,7 +46,10 @@ class IndexColumn:
 
 @dataclass(frozen=True, slots=True)
 class IndexDefinition:
-    """An index to be: what it is on, not what it is called."""
+    """An index to be: what it is on, not what it is called.
+
+    ``also``: tables of the same name and columns in other schemas, each of which gets the same index.
+    """
 
     table: TableFacts
     columns: tuple[IndexColumn, ...]
@@ -55,6 +58,7 @@ class IndexDefinition:
     predicate: str | None = None
     is_unique: bool = False
     storage: str | None = None  # "pages_per_range = 32"
+    also: tuple[TableFacts, ...] = field(default=(), compare=False, repr=False)
 
     def body(self) -> str:
         """``(a, b DESC) INCLUDE (c) WITH (...) WHERE ...``, with USING where it is no B-tree."""
@@ -155,9 +159,36 @@ def create_index(
 ) -> IndexDdl:
     """The statements that make the index where its table stands, and those that take it away again.
 
-    ``planned``: names of other indexes to be made, of whatever schema. ``name``: to be used as it is; on a partitioned
+    ``planned``: names of other indexes to be made in that schema. ``name``: to be used as it is; on a partitioned
     table it is that of the whole table's index.
     """
+    found = _create_in_one(definition, facts, planned, name)
+    others = [t for t in definition.also if not any(i.is_usable and is_same_definition(definition, i) for i in t.indexes)]
+    if not others:
+        return found
+    parts = [found]
+    for table in others:
+        same = None if found.name in _taken(facts, table.schema) else found.name
+        parts.append(_create_in_one(replace(definition, table=table, also=()), facts, planned, same))
+    return _together(parts, definition.table, others)
+
+
+def _together(parts: Sequence[IndexDdl], first: TableFacts, others: Sequence[TableFacts]) -> IndexDdl:
+    schemas = ", ".join(sorted(quote_identifier(table.schema) for table in (first, *others)))
+    return IndexDdl(
+        parts[0].name,
+        tuple(sql for part in parts for sql in part.statements),
+        tuple(sql for part in parts for sql in part.undo_statements),
+        (f"In each of {len(parts)} schemas: {schemas}.", *dict.fromkeys(note for part in parts for note in part.notes)),
+        tuple(build for part in parts for build in part.builds),
+        tuple(sql for part in parts for sql in part.only),
+        tuple(sql for part in parts for sql in part.attach),
+    )
+
+
+def _create_in_one(
+    definition: IndexDefinition, facts: SchemaFacts, planned: Collection[str], name: str | None
+) -> IndexDdl:
     table = definition.table
     taken = _taken(facts, table.schema) | set(planned)
     if table.kind == "p":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index
+from analyzer.advice.planner import values_of
 from analyzer.advice.suggest import (
     Advice,
     Suggestion,
@@ -104,7 +105,9 @@ def _suggestion(
     helped = [e.statement for e in proposal.effects]
     helps = tuple((f, time_s[f]) for f in helped if f in time_s)
     checked = [f for f in helped if f not in time_s]  # foreign keys
-    keys = tuple(dict.fromkeys([*checked, *foreign_keys_served(table, definition.columns)]))
+    tables = (table, *definition.also)
+    served = [key for t in tables for key in foreign_keys_served(t, definition.columns)]
+    keys = tuple(dict.fromkeys([*checked, *served]))
     sqls = [texts[f] for f, _ in helps]
     return Suggestion(
         key=suggestion_key(definition),
@@ -246,7 +249,7 @@ def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFa
         "hurt": [
             {
                 "fingerprint": h.statement,
-                "values": h.key.removeprefix(h.statement).removeprefix(":"),
+                "values": values_of(h.key),
                 "cost_before": h.before,
                 "cost_after": h.after,
             }

@@ -32,6 +32,12 @@ class Query:
     rows_before_limit: float | None = None
 
 
+def values_of(key: str) -> str:
+    """Of a query's key: "sampled", "typical", "rare" or "generic"; "" where it says nothing of values."""
+    name = key.rpartition(":")[2].rstrip("0123456789")
+    return name if name in ("sampled", "typical", "rare", "generic") else ""
+
+
 @dataclass(frozen=True, slots=True)
 class HypotheticalIndex:
     """A definition the planner knows about and does not use unless told to. ``id`` is the planner's name for it."""

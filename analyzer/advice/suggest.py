@@ -23,7 +23,9 @@ class WorkloadStatement:
     """A statement and its load.
 
     ``rows_per_call`` is None where it is not known; ``samples``: its text with real values, as the server ran it.
-    ``rows_before_limit``: how many rows an executed plan had to choose from under its LIMIT.
+    ``rows_before_limit``: how many rows an executed plan had to choose from under its LIMIT. ``roles``: names of those
+    who ran it, none where not known; ``is_nested``: inside functions only. ``alike`` and ``variant`` are what ``advice/as_read.py`` found out: for the oid of
+    a table, those of the same name in other schemas that the statement reads too; which of several ways to read it.
     """
 
     fingerprint: str
@@ -34,6 +36,14 @@ class WorkloadStatement:
     rows_per_call: float | None = None
     samples: tuple[str, ...] = field(default=(), repr=False)
     rows_before_limit: float | None = None
+    roles: tuple[str, ...] = ()
+    is_nested: bool = False
+    variant: str = ""
+    alike: Mapping[int, tuple[TableFacts, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        return f"{self.fingerprint}@{self.variant}" if self.variant else self.fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,7 @@ def suggest_indexes(
         popularity.setdefault(need.table.oid, Counter()).update(need.equality)
     suggestions: list[Suggestion] = []
     for merged in merge(needs):
-        planned = {s.name for s in suggestions}
+        planned = {s.name for s in suggestions if s.schema == merged.table.schema}
         suggestions.append(_suggestion(merged, facts, time_s, popularity[merged.table.oid], findings, planned))
     suggestions.sort(key=lambda s: (-s.helped_time_s_per_day, s.key))
     return Advice(suggestions, reasons)

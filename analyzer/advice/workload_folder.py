@@ -14,6 +14,7 @@ from pathlib import Path
 import pglast
 
 from analyzer.errors import BadInput
+from analyzer.statements.inner_query import inner_query, planned_kind
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.tree import Unparsable, parse
 
@@ -71,9 +72,10 @@ def read_statement(sql: str, label: str) -> FileStatement | str:
     parsed = parse_statement(sql)
     if parsed.statement_count > 1:
         return f"It holds {parsed.statement_count} statements; write each into a file of its own."
-    if not parsed.is_plannable:
+    if not parsed.is_plannable and planned_kind(sql) == "utility" and inner_query(sql) is None:
         return "It is a utility statement, which has no plan of its own."
-    return FileStatement(label, sql.strip().rstrip(";").rstrip(), parsed.kind)
+    inner = inner_query(sql)
+    return FileStatement(label, sql.strip().rstrip(";").rstrip(), parse_statement(inner.sql).kind if inner else parsed.kind)
 
 
 def _statement(file: Path, weight: float) -> FileStatement | str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from analyzer.errors import BadInput, StatementCancelled
 from analyzer.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
 from analyzer.monitored.connection import ODD_BYTE, MonitoredConnection, Row
-from analyzer.monitored.search_path import application_search_path
+from analyzer.monitored.search_path import application_search_path, search_paths_of_roles
 from analyzer.monitored.settings import read_settings
 
 MOST_TABLES = 50_000
@@ -43,7 +43,7 @@ def read_schema(conn: MonitoredConnection) -> SchemaFacts:
             with conn.transaction_read_only(isolation="REPEATABLE READ"):
                 tables, readable = _read_tables(conn)
                 tables, left_out = _with_names(tables)
-                path = application_search_path(conn.run("schema_search_path", action="reading the search paths"))
+                paths = conn.run("schema_search_path", action="reading the search paths")
                 database = conn.run("schema_database", action="reading the database's state")[0]
             break
         except StatementCancelled:
@@ -54,7 +54,8 @@ def read_schema(conn: MonitoredConnection) -> SchemaFacts:
         database=database.database,
         server_version_num=conn.server_version_num,
         tables=tuple(_with_partitions(tables)),
-        search_path=path,
+        search_path=application_search_path(paths),
+        role_paths=search_paths_of_roles(paths),
         settings=read_settings(conn),
         days_since_stats_reset=database.days_since_stats_reset,
         statistics_readable=readable,
@@ -157,6 +158,7 @@ def _read_tables(conn: MonitoredConnection) -> tuple[list[TableFacts], bool]:
                 parent_oid=table.parent_oid,
                 partition_key=table.partition_key,
                 has_row_security=table.has_row_security,
+                view_sql=table.view_sql and table.view_sql.strip().rstrip(";"),
                 activity=TableActivity(
                     index_scans=sum(index.scans or 0 for index in table_indexes),
                     **{name: getattr(table, name) or 0 for name in ACTIVITY},

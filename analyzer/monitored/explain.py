@@ -36,6 +36,7 @@ from analyzer.monitored.gate_login import login_objection
 from analyzer.monitored.load_guard import load_objection
 from analyzer.monitored.parameters import LIST_ELEMENTS, NoValues
 from analyzer.monitored.watchdog import Watchdog, watchdog
+from analyzer.statements.inner_query import planned_query
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.qualify import qualified_sql
 from analyzer.statements.safety import check_statement, sizes_with_values
@@ -83,6 +84,7 @@ def check_request(request: ExplainRequest, limits: Limits) -> Checked | ExplainO
     def refused(layer: str, reason: str) -> ExplainOutcome:
         return ExplainOutcome("refused", layer, reason, text_hash=text_hash(request.sql))
 
+    request = replace(request, sql=planned_query(request.sql, request.facts) or request.sql)
     verdict = check_statement(request.sql)
     if verdict.decision == "refuse":
         return refused(verdict.layer, verdict.reason)

@@ -101,13 +101,13 @@ class Checked:
     def _rewrites(self, candidate: Candidate | None) -> tuple[str, ...]:
         """What differs between what ran in the application and what was planned; a sample is planned as it ran."""
         if candidate is not None and candidate.source == "sampled":
-            return ()
+            return self.request.rewrites
         kinds = [r.kind for r in self.preparable.rewrites]
         said = [REWRITES.get(kind, kind) for kind in kinds if kind != "list"]
         if "list" in kinds:
             is_long = candidate is not None and candidate.text == self.long_text
             said.append(list_assumption(LONG_LIST_ELEMENTS if is_long else LIST_ELEMENTS))
-        return tuple(dict.fromkeys([*said, *(candidate.assumptions if candidate else ())]))
+        return tuple(dict.fromkeys([*self.request.rewrites, *said, *(candidate.assumptions if candidate else ())]))
 
 
 def read_plan(answer: str) -> tuple[Any, Plan]:

@@ -18,6 +18,7 @@ from analyzer.monitored.parameters_partial import partial_values
 from analyzer.monitored.parameters_rows import limits_for_rows, values_for_rows
 from analyzer.monitored.parameters_stats import read_statistics
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.inner_query import planned_query
 from analyzer.statements.predicates import parameter_columns
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.safety import check_statement
@@ -93,4 +94,6 @@ def usable_sample(request: ExplainRequest) -> str | None:
 
 
 def same_statement(request: ExplainRequest) -> list[str]:
-    return [s for s in request.sampled_sqls if fingerprint(s) == request.fingerprint]
+    """Runs of the statement; of one inside a utility, its query."""
+    same = (s for s in request.sampled_sqls if fingerprint(s) == request.fingerprint)
+    return [planned_query(s, request.facts) or s for s in same]

@@ -24,6 +24,25 @@ def application_search_path(rows: Sequence[Row]) -> tuple[str, ...]:
     return path or (("public",) if "public" in schemas else ())
 
 
+def search_paths_of_roles(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    """By role, of those whose path is not the one of "": a setting of theirs, or a schema of their name.
+
+    PostgreSQL's order: a role's setting in this database, the role's, the database's, all databases'.
+    """
+    schemas = {row.value for row in rows if row.kind == "schema"}
+    own_schema = {row.role for row in rows if row.kind == "schema" and row.role is not None}
+    settings: dict[tuple[str, bool], list[str]] = {
+        (row.role or "", row.is_for_database): split_search_path(row.value) for row in rows if row.kind == "setting"
+    }
+    everybodys = settings.get(("", True)) or settings.get(("", False)) or ["$user", "public"]
+    found: dict[str, tuple[str, ...]] = {}
+    for role in ("", *sorted(own_schema | {role for role, _ in settings if role})):
+        names = settings.get((role, True)) or settings.get((role, False)) or everybodys
+        path = dict.fromkeys(role if name == "$user" else name for name in names)
+        found[role] = tuple(name for name in path if name in schemas)
+    return {role: path for role, path in found.items() if not role or path != found[""]}
+
+
 def split_search_path(text: str) -> list[str]:
     """The names in a setting such as ``"$user", App, "Odd, name"``: unquoted ones are lower case."""
     names, at = [], 0

@@ -84,7 +84,7 @@ def collect_names(root: Node | Sequence[Node]) -> Names:
     for node in walk(tuple(tops)):
         match node:
             case ast.RangeVar():
-                if id(node) not in sources.cte_references:
+                if id(node) not in sources.no_tables:
                     relations.add((node.schemaname or "", node.relname))
             case ast.FuncCall():
                 parts = name_parts(node.funcname)
@@ -117,9 +117,9 @@ WRITES = (ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 
 
 def table_references(root: Node) -> list[Node]:
-    """The RangeVars of a statement that are no references to a CTE."""
-    ctes = _Sources([root]).cte_references
-    return [node for node in walk(root) if isinstance(node, ast.RangeVar) and id(node) not in ctes]
+    """The RangeVars of a statement that name tables: no references to a CTE, no aliases of FOR UPDATE OF."""
+    others = _Sources([root]).no_tables
+    return [node for node in walk(root) if isinstance(node, ast.RangeVar) and id(node) not in others]
 
 
 def _argument_count(call: Node) -> int:
@@ -145,7 +145,7 @@ class _Sources:
     """
 
     def __init__(self, tops: Sequence[Node]) -> None:
-        self.cte_references: set[int] = set()
+        self.no_tables: set[int] = set()
         self.columns: dict[str, list[Name | frozenset[str] | None]] = {}
         told: set[int] = set()  # aliases
         stack: list[tuple[Node, Mapping[str, Node]]] = [(top, {}) for top in reversed(tops)]
@@ -154,6 +154,9 @@ class _Sources:
             if isinstance(node, ast.RangeVar):
                 told.add(id(node.alias))
                 self._table(node, visible)
+            elif isinstance(node, ast.LockingClause):
+                self.no_tables.update(id(name) for name in node.lockedRels or ())  # FOR UPDATE OF names aliases
+                continue
             elif isinstance(node, ast.RangeSubselect) and node.alias:
                 told.add(id(node.alias))
                 self._add(node.alias, _outputs(node.subquery))
@@ -185,7 +188,7 @@ class _Sources:
         renames = frozenset(name_parts(node.alias.colnames)) if node.alias and node.alias.colnames else None
         cte = visible.get(node.relname) if not node.schemaname else None
         if cte is not None:
-            self.cte_references.add(id(node))
+            self.no_tables.add(id(node))
             outputs = frozenset(name_parts(cte.aliascolnames)) if cte.aliascolnames else _outputs(cte.ctequery)
             self.columns.setdefault(name, []).append(renames or outputs)
             return

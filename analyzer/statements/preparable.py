@@ -12,6 +12,7 @@ from pglast import ast, enums, parser
 from pglast.stream import RawStream
 
 from analyzer.facts import SchemaFacts
+from analyzer.statements.inner_query import inner_query
 from analyzer.statements.parameter_types import parameter_types
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.rewrites import Rewrite, size_constants
@@ -53,6 +54,8 @@ def preparable_sql(
     """``list_length``: elements for a list of unknown length. ``limit``: a number to put in place of a
     parameter after LIMIT (OFFSET becomes 0); None leaves the parameter. ``facts``: tell the columns' types, for
     literals that lost theirs; ``samples``: runs of this statement, which show the literals."""
+    inner = inner_query(sql)
+    sql = sql if inner is None else inner.sql
     parsed = parse_statement(sql)
     if sql is None or parsed.kind == "unknown":
         return Preparable(None, parsed.reason or "The server gave no text for this statement.")

@@ -97,7 +97,7 @@ def tables_not_read(database: Database, since: datetime) -> set[str]:
     if facts is None:  # or the first reading is still to come
         return set()
     parts = {n: n.rpartition(".") for n in names}
-    return {n for n, (schema, _, name) in parts.items() if facts.find_table(name, schema or None) is None}
+    return {n for n, (schema, _, name) in parts.items() if not facts.tables_read(name, schema)}
 
 
 def last_reading_without(database: Database, index_oid: int) -> tuple[datetime | None, datetime | None]:

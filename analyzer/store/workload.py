@@ -120,11 +120,17 @@ def recorded_statements(
     server: Server, database: Database, daily: Mapping[int, StatementRate]
 ) -> list[WorkloadStatement]:
     """What an index could help of what ran in ``database``; ``daily``: the rates of all statements, by id."""
-    ids = set(
-        StatementEntry.objects.filter(
-            server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
-        ).values_list("statement_id", flat=True)
+    entries = StatementEntry.objects.filter(
+        server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
     )
+    names = dict(server.roles.values_list("oid", "name"))
+    roles: dict[int, set[str]] = {}
+    at_top: set[int] = set()
+    for statement_id, role_oid, toplevel in entries.values_list("statement_id", "role_oid", "toplevel"):
+        assert statement_id is not None
+        roles.setdefault(statement_id, set()).update([names[role_oid]] if role_oid in names else [])
+        at_top.update([statement_id] if toplevel else [])
+    ids = set(roles)
     statements = Statement.objects.filter(pk__in=ids, text_state=Statement.TextState.OK, kind__in=Statement.PLANNABLE)
     samples = samples_by_statement(ids, database)
     return [
@@ -136,6 +142,8 @@ def recorded_statements(
             mean_time_ms=daily[s.pk].mean_exec_time_ms or 0.0,
             rows_per_call=daily[s.pk].rows_per_call,
             samples=tuple(samples.get(s.pk, ())),
+            roles=tuple(sorted(roles[s.pk])),
+            is_nested=s.pk not in at_top,
         )
         for s in statements.order_by("fingerprint")
     ]

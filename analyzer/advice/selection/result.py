@@ -31,6 +31,7 @@ class ChosenIndex:
     worth_cached: float  # the same with the costs of a database that lies in memory
     write_cost_per_day: float
     statements: tuple[str, ...]  # whose plans use it
+    merged: tuple[int, ...] = ()  # planner's ids of the same index in other schemas
 
 
 @dataclass(frozen=True, slots=True)

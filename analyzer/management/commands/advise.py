@@ -25,6 +25,7 @@ from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin import lease
 
 MOST_STATEMENTS = 1_000
+INSIDE = "(inside functions) "
 
 
 class Command(BaseCommand):
@@ -96,7 +97,8 @@ class Command(BaseCommand):
             for problem in problems:
                 self.stderr.write(problem, style_func=str)
             return advice_as_sql(found)
-        texts = {} if folder else {s.fingerprint: s.sql for s in workload}  # a file's name says what it is
+        # a file's name says what it is
+        texts = {} if folder else {s.fingerprint: f"{INSIDE if s.is_nested else ''}{s.sql}" for s in workload}
         return advice_as_text(found, problems, texts)
 
     def progress(self) -> "tqdm[Any]":
@@ -121,6 +123,8 @@ def _recorded(connection: Any, most: int) -> list[WorkloadStatement]:
             total_time_s_per_day=s.calls_per_day * s.total_exec_time_ms / s.calls / 1000,
             mean_time_ms=s.total_exec_time_ms / s.calls,
             rows_per_call=s.rows / s.calls,
+            roles=s.roles,
+            is_nested=s.is_nested,
         )
         for s in read_recorded_workload(connection, most=most)
     ]

@@ -18,6 +18,15 @@ select
     case
         when c.relkind = 'p' and c.oid <> all (%(locked)s::oid[]) then pg_catalog.pg_get_partkeydef(c.oid)
     end as partition_key,
+    -- its text is written with locks on what it reads
+    case
+        when c.relkind = 'm' and c.oid <> all (%(locked)s::oid[]) and not exists (
+            select from pg_catalog.pg_rewrite as r
+            join pg_catalog.pg_depend as d
+                on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = r.oid
+            where r.ev_class = c.oid and d.refobjid = any (%(locked)s::oid[])
+        ) then pg_catalog.pg_get_viewdef(c.oid)
+    end as view_sql,
     c.relrowsecurity as has_row_security,
     pg_catalog.has_any_column_privilege(c.oid, 'select') as is_readable,
     pg_catalog.pg_stat_get_numscans(c.oid) as seq_scans,

@@ -1,0 +1,161 @@
+"""A workload as the server reads it: the query inside a utility, and tables where no search_path of ours finds them.
+
+A statement of an application with a schema per tenant is planned in one schema for all that are alike; where tenants
+differ (an index is missing in some), once for each kind, with its share of the calls. What the index is for goes to
+``IndexDefinition.also``: one suggestion, with its DDL for each schema.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.planner import NONE, HypotheticalIndex, Planned, Planner, Query, Refused
+from analyzer.advice.suggest import WorkloadStatement
+from analyzer.facts import SchemaFacts, TableFacts
+from analyzer.statements.inner_query import planned_query, refreshed_view
+from analyzer.statements.parse import parse_statement
+from analyzer.statements.qualify import qualified_sql
+from analyzer.statements.resolution import (
+    AlikeResolutions,
+    Resolution,
+    alike,
+    resolutions,
+    session_schemas,
+    structure,
+    unqualified_names,
+)
+
+
+def as_read(workload: Sequence[WorkloadStatement], facts: SchemaFacts) -> list[WorkloadStatement]:
+    """Each statement once, or once for every kind of schemas; what cannot be told is left as it is written."""
+    queries = [planned_query(s.sql, facts) or s.sql for s in workload]
+    sessions = session_schemas(queries, facts)
+    found: list[WorkloadStatement] = []
+    for statement, query in zip(workload, queries, strict=True):
+        groups = alike(resolutions(query, facts, sessions, statement.roles))
+        reads = sum(group.reads for group in groups)
+        members = sum(len(group.members) for group in groups)
+        for group in groups:
+            share = group.reads / reads if reads else len(group.members) / members
+            found.append(_in_one(statement, group, share, is_one=len(groups) == 1, facts=facts))
+        if not groups:
+            found.append(replace(statement, sql=query))
+    return found
+
+
+def _in_one(
+    statement: WorkloadStatement, group: AlikeResolutions, share: float, *, is_one: bool, facts: SchemaFacts
+) -> WorkloadStatement:
+    largest = group.largest
+    return replace(
+        statement,
+        sql=largest.sql,
+        samples=tuple(_sample(sample, largest, facts) for sample in statement.samples),
+        calls_per_day=statement.calls_per_day * share,
+        total_time_s_per_day=statement.total_time_s_per_day * share,
+        variant="" if is_one else ".".join(largest.path[:1]),
+        alike={**statement.alike, **_others(group)},
+    )
+
+
+def _sample(sample: str, resolution: Resolution, facts: SchemaFacts) -> str:
+    query = planned_query(sample, facts) or sample
+    schemas = {n: t.schema for n, t in resolution.tables.items() if facts.find_table(n) is not t}
+    return (qualified_sql(query, schemas, {}) if schemas else query) or query
+
+
+def _others(group: AlikeResolutions) -> dict[int, tuple[TableFacts, ...]]:
+    found: dict[int, tuple[TableFacts, ...]] = {}
+    for name, table in group.largest.tables.items():
+        others = dict.fromkeys(m.tables[name].oid for m in group.members[1:])
+        by_oid = {m.tables[name].oid: m.tables[name] for m in group.members}
+        found[table.oid] = tuple(by_oid[oid] for oid in others if oid != table.oid)
+    return {oid: others for oid, others in found.items() if others}
+
+
+def for_all_schemas(definitions: Iterable[IndexDefinition], read: Iterable[WorkloadStatement]) -> list[IndexDefinition]:
+    """With the tables of the same name in other schemas that the same statements read."""
+    others: dict[int, dict[int, TableFacts]] = {}
+    for statement in read:
+        for oid, tables in statement.alike.items():
+            others.setdefault(oid, {}).update({t.oid: t for t in tables})
+    return [
+        replace(d, also=tuple(others[d.table.oid].values())) if d.table.oid in others else d for d in definitions
+    ]
+
+
+class ForAllSchemas:
+    """A planner whose indexes are as large as they come to be in all schemas together."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+
+    @property
+    def plans_made(self) -> int:
+        return self._planner.plans_made
+
+    def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
+        answers = self._planner.hypothesize(definitions)
+        return [
+            a if isinstance(a, Refused) else replace(a, definition=d, size_bytes=round(a.size_bytes * _times(d)))
+            for d, a in zip(definitions, answers, strict=True)
+        ]
+
+    def plan(
+        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE, *, cached: bool = False
+    ) -> Planned | Refused:
+        return self._planner.plan(query, indexes, without, cached=cached)
+
+    def explain(
+        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE
+    ) -> Mapping[str, Any] | Refused:
+        return self._planner.explain(query, indexes, without)
+
+
+def _times(definition: IndexDefinition) -> float:
+    """How much larger the index is in all schemas together: by rows, an empty one is still a few pages."""
+    rows = definition.table.rows
+    if not rows:
+        return 1.0 + len(definition.also)
+    return 1.0 + sum(max(1.0, other.rows or 0.0) / rows for other in definition.also)
+
+
+def together(first: IndexDefinition, second: IndexDefinition) -> IndexDefinition:
+    tables = {t.oid: t for t in (*first.also, second.table, *second.also) if t.oid != first.table.oid}
+    return replace(first, also=tuple(tables.values()))
+
+
+def are_alike(first: IndexDefinition, second: IndexDefinition) -> bool:
+    """One index on tables of one name in two schemas."""
+    return (
+        first.table.oid != second.table.oid
+        and first.table.name == second.table.name
+        and first.body() == second.body()
+        and structure(first.table) == structure(second.table)
+    )
+
+
+def why_unread(sql: str, facts: SchemaFacts) -> str | None:
+    """Why no planner finds the tables of a statement; None where they are all there."""
+    view = refreshed_view(sql)
+    if view is not None and planned_query(sql, facts) is None:
+        return f"The query of the materialized view {'.'.join(filter(None, view))} could not be read."
+    query = planned_query(sql, facts) or sql
+    if resolutions(query, facts) == []:
+        places = []
+        for name in unqualified_names(query, facts):
+            schemas = [t.schema for t in facts.tables_named(name)]
+            more = f" and {len(schemas) - 3} more" if len(schemas) > 3 else ""
+            places.append(f"{name} is in {', '.join(schemas[:3])}{more}")
+        return (
+            "It names tables without their schema, and no schema with the application's search_path"
+            f" ({', '.join(facts.search_path) or 'empty'}) has them all: {'; '.join(places)}."
+        )
+    for table in parse_statement(query).tables:
+        if not table.schema and not facts.tables_named(table.name) and not table.name.startswith("pg_"):
+            return (
+                f"No schema of this database has a table {table.name}: it may be a temporary one, which only its own"
+                " session can read, or be gone."
+            )
+    return None

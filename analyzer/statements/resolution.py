@@ -1,0 +1,152 @@
+"""Which tables the names in a statement stand for, where they are written without their schema.
+
+pg_stat_statements does not know the search_path that a statement ran with. What can be known: the settings of the role
+and of the database, and which schemas have such tables. A name that is not on the path was found by a path that a
+session set (``SET search_path``), as applications with a schema per tenant do: each schema that has all the tables is
+then a way to read the statement. PostgreSQL's own rule decides the rest: the first schema of the path that has the name.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.statements.parse import parse_statement
+from analyzer.statements.qualify import qualified_sql
+
+MOST_SCHEMAS = 5_000  # read as tenants; judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """One way to read a statement. ``sql`` has the schemas that the application's search_path would not find.
+
+    ``tables``: what its names without a schema stand for, by name. ``path``: schemas in the order they are searched.
+    """
+
+    sql: str
+    tables: Mapping[str, TableFacts] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> float:
+        """Scans of its tables since the statistics were reset: how much each way was taken."""
+        return float(sum(t.activity.seq_scans + t.activity.index_scans for t in self.tables.values()))
+
+    @property
+    def rows(self) -> float:
+        return sum(t.rows or 0.0 for t in self.tables.values())
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeResolutions:
+    """Ways whose tables have the same columns and indexes: one plan, and one index, stands for all. The first has the
+    most rows.
+    """
+
+    members: tuple[Resolution, ...]
+
+    @property
+    def largest(self) -> Resolution:
+        return self.members[0]
+
+    @property
+    def reads(self) -> float:
+        return sum(member.reads for member in self.members)
+
+
+def unqualified_names(sql: str, facts: SchemaFacts) -> tuple[str, ...]:
+    """Of tables that are in the facts, in some schema."""
+    tables = parse_statement(sql).tables
+    return tuple(dict.fromkeys(t.name for t in tables if not t.schema and facts.tables_named(t.name)))
+
+
+def session_schemas(sqls: Iterable[str], facts: SchemaFacts) -> frozenset[str]:
+    """Schemas that a session's own search_path leads to: without them, names in these texts would not be found."""
+    found: set[str] = set()
+    for sql in sqls:
+        names = unqualified_names(sql, facts)
+        missing = [name for name in names if facts.find_table(name) is None]
+        if not missing:
+            continue
+        everywhere = set.intersection(*({t.schema for t in facts.tables_named(name)} for name in missing))
+        found |= everywhere
+    return frozenset(found if len(found) <= MOST_SCHEMAS else sorted(found)[:MOST_SCHEMAS])
+
+
+def resolutions(
+    sql: str, facts: SchemaFacts, sessions: Collection[str] = (), roles: Collection[str] = ()
+) -> list[Resolution]:
+    """Every way to read the statement, each set of tables once; empty where no way finds all its tables.
+
+    ``sessions``: as ``session_schemas`` tells. ``roles``: who ran it; none: not known.
+    """
+    names = unqualified_names(sql, facts)
+    if not names:
+        return [Resolution(sql)]
+    own = set(sessions) | session_schemas([sql], facts)
+    having = {table.schema for name in names for table in facts.tables_named(name)}
+    paths = [facts.path_of(role) for role in roles] or [facts.search_path]
+    paths = [*paths, *((schema, *facts.search_path) for schema in sorted(own & having))]
+    found: dict[tuple[int, ...], Resolution] = {}
+    for path in paths:
+        tables = _along(path, names, facts)
+        if tables is None:
+            continue
+        key = tuple(table.oid for table in tables.values())
+        if key not in found:
+            text = _written(sql, tables, facts)
+            if text is not None:
+                found[key] = Resolution(text, tables, path)
+    return list(found.values())
+
+
+def alike(found: Sequence[Resolution]) -> list[AlikeResolutions]:
+    """The largest group first. A group that nobody reads is left out where another is read: a copy, not a tenant."""
+    groups: dict[tuple[object, ...], list[Resolution]] = {}
+    for resolution in found:
+        groups.setdefault(tuple((n, structure(t)) for n, t in resolution.tables.items()), []).append(resolution)
+    ordered = [
+        AlikeResolutions(tuple(sorted(members, key=lambda r: (-r.rows, r.path)))) for members in groups.values()
+    ]
+    read = [group for group in ordered if group.reads]
+    return sorted(read or ordered, key=lambda g: (-sum(r.rows for r in g.members), g.largest.path))
+
+
+def structure(table: TableFacts) -> tuple[object, ...]:
+    """What two tables of the same name in two schemas must share for one index to be right for both."""
+    columns = tuple((c.name, c.type_name) for c in table.columns)
+    return table.kind, columns, frozenset(_shape(i) for i in table.indexes if i.is_usable)
+
+
+def _shape(index: IndexFacts) -> tuple[object, ...]:
+    return (
+        index.method, index.columns, index.include, index.expressions, index.predicate, index.is_unique, index.options,
+        index.opclasses,
+    )  # fmt: skip
+
+
+def _along(path: Sequence[str], names: Sequence[str], facts: SchemaFacts) -> dict[str, TableFacts] | None:
+    """By name; a name that is not on the path may still be one table's alone. None where a name is not found."""
+    found: dict[str, TableFacts] = {}
+    for name in names:
+        candidates = facts.tables_named(name)
+        by_schema = {table.schema: table for table in candidates}
+        table = next((by_schema[schema] for schema in path if schema in by_schema), None)
+        if table is None and len(candidates) > 1:
+            return None
+        found[name] = table or candidates[0]
+    return found
+
+
+def _written(sql: str, tables: Mapping[str, TableFacts], facts: SchemaFacts) -> str | None:
+    """With the schemas that the application's search_path does not lead to."""
+    schemas = {name: table.schema for name, table in tables.items() if facts.find_table(name) is not table}
+    return qualified_sql(sql, schemas, {}) if schemas else sql
+
+
+def explained_way(sql: str, facts: SchemaFacts, roles: Collection[str] = ()) -> tuple[Resolution, int] | None:
+    """The way that stands for the others where a statement is explained once: of the group with most rows its largest.
+    And in how many ways it is read. None where no way finds its tables.
+    """
+    groups = alike(resolutions(sql, facts, (), roles))
+    return (groups[0].largest, sum(len(group.members) for group in groups)) if groups else None
