@@ -78,7 +78,9 @@ def advise_database(
         advice = with_second_opinion(advice, connection_settings(server), workload, facts)
     result = advice_as_json(advice, missing) | {"curve": curve_as_json(advice)}
     found = findings.open_findings(database)
-    kept, evidence = planned_suggestions(advice, suggest_indexes(workload, facts, found), workload, facts, found)
+    kept, evidence = planned_suggestions(
+        advice, suggest_indexes(as_read(workload, facts), facts, found), workload, facts, found
+    )
     suggestions.keep_suggestions(database, kept, evidence=evidence, now=now)
     AdviceRun.objects.update_or_create(
         database=database,

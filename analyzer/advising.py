@@ -42,7 +42,7 @@ from analyzer.plans.compare import PlanChange, plan_change
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
-from analyzer.statements.resolution import structure
+from analyzer.statements.resolution import size_class, structure
 from analyzer.twin import Twin
 
 logger = logging.getLogger(__name__)
@@ -241,19 +241,14 @@ def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
         if same not in found:
             found[same] = [table], statement
             continue
-        tables, known = found[same]  # of another schema
-        tables.append(table)
-        larger = statement if (table.rows or 0) > max(t.rows or 0 for t in tables[:-1]) else known
-        found[same] = tables, replace(larger, calls_per_day=known.calls_per_day + deleted)
-    return [_for_tables(statement, tables) for tables, statement in found.values()]
-
-
-def _for_tables(statement: WorkloadStatement, tables: Sequence[TableFacts]) -> WorkloadStatement:
-    """Planned on the table with the most rows."""
-    if len(tables) == 1:
-        return statement
-    largest = max(tables, key=lambda t: t.rows or 0)
-    return replace(statement, alike={largest.oid: tuple(t for t in tables if t is not largest)})
+        tables, known = found[same]  # of another schema: planned on one for all
+        is_larger = size_class(table.rows or 0) > size_class(tables[0].rows or 0)
+        tables.insert(0 if is_larger else len(tables), table)
+        found[same] = tables, replace(statement if is_larger else known, calls_per_day=known.calls_per_day + deleted)
+    return [
+        replace(statement, alike={tables[0].oid: tuple(tables[1:])}) if len(tables) > 1 else statement
+        for tables, statement in found.values()
+    ]
 
 
 def plannable_queries(
@@ -319,8 +314,9 @@ def _generic_query(statement: WorkloadStatement, facts: SchemaFacts) -> Query | 
     preparable = preparable_sql(statement.sql, facts=facts, samples=statement.samples)
     if preparable.sql is None:
         return Refused(preparable.reason or "The text cannot be made plannable.")
+    kind = parse_statement(preparable.sql).kind
     return Query(
-        statement.key, statement.fingerprint, preparable.sql, statement.calls_per_day, None, parse_statement(preparable.sql).kind,
+        statement.key, statement.fingerprint, preparable.sql, statement.calls_per_day, None, kind,
         rows_per_call=statement.rows_per_call, rows_before_limit=statement.rows_before_limit,
     )  # fmt: skip
 

@@ -131,8 +131,8 @@ class StatementEntry(models.Model):
     is_own = models.BooleanField(default=False)  # sent by pgLoupe: counted as our cost, left out elsewhere
     # its text is asked for again: an older version put texts on different tables together
     is_text_due = models.BooleanField(db_default=False)
-    # The cursor that its text declares or fetches from. A FETCH belongs to the statement that declared its cursor, where
-    # it is one alone (store/cursors.py): its time counts there, its calls do not.
+    # The cursor that its text declares or fetches from. A FETCH belongs to the statement that declared its cursor,
+    # where it is one alone (store/cursors.py): its time counts there, its calls do not.
     cursor = models.CharField(max_length=63, blank=True, db_default="")
     is_fetch = models.BooleanField(db_default=False)
     adds_calls = models.BooleanField(db_default=True)

@@ -21,6 +21,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from analyzer import advice_runs, explaining, schedule
+from analyzer.advice.as_read import as_read
 from analyzer.advice.suggest import suggest_indexes
 from analyzer.behaviour import Workload
 from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
@@ -515,7 +516,7 @@ def _suggest(server: Server, database: Database, daily: dict[int, StatementRate]
     """By rules, as long as no planner has been asked."""
     if advice_runs.is_current(server, database, timezone.now()):
         return
-    recorded = recorded_statements(server, database, daily)
+    recorded = as_read(recorded_statements(server, database, daily), facts)
     suggestions.keep_suggestions(database, suggest_indexes(recorded, facts, findings.open_findings(database)))
 
 

@@ -10,7 +10,11 @@ from analyzer.models import Database, SchemaReading, Server
 
 
 def cached_tables(database: Database) -> dict[str, dict[str, Any]]:
-    """Tables by name and by schema.name (the search path decides between equal names). One or two queries."""
+    """Tables by name and by schema.name (the search path decides between equal names). One or two queries.
+
+    ``schemas``: all that have a table of that name, those of the search path first. The role_paths of the facts stand
+    under "" (no table's name).
+    """
     newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "confirmed_at").first()
     return _tables(newest["pk"], newest["confirmed_at"].timestamp()) if newest else {}
 
@@ -54,7 +58,10 @@ def _tables(reading_id: int, confirmed_at: float) -> dict[str, dict[str, Any]]:
             "rows": table["rows"],
             "size_bytes": table["size_bytes"],
             "indexes": [index["definition"] or index["name"] for index in table["indexes"]],
+            "schemas": found[table["name"]]["schemas"] if table["name"] in found else [],
         }
+        kept["schemas"].append(table["schema"])
         found.setdefault(table["name"], kept)
         found[kept["qualified_name"]] = kept
+    found[""] = {"search_path": path, "role_paths": data.get("role_paths", {})}
     return found

@@ -6,6 +6,7 @@ Sources: the manual, CREATE INDEX ("Building Indexes Concurrently") and ALTER IN
 """
 
 import hashlib
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,6 +20,7 @@ MAX_NAME_BYTES = 63
 NEEDS_QUOTES = keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS | keywords.COL_NAME_KEYWORDS
 # judgement: long enough to get between short transactions, short enough that a queue behind us stays short
 LOCK_TIMEOUT_S = 5
+MOST_NAMED = 5  # schemas in a sentence
 PLAIN_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz_")
 PLAIN = PLAIN_FIRST | frozenset("0123456789$")
 
@@ -163,7 +165,7 @@ def create_index(
     table it is that of the whole table's index.
     """
     found = _create_in_one(definition, facts, planned, name)
-    others = [t for t in definition.also if not any(i.is_usable and is_same_definition(definition, i) for i in t.indexes)]
+    others = [t for t in definition.also if not _has(definition, t)]
     if not others:
         return found
     parts = [found]
@@ -173,8 +175,27 @@ def create_index(
     return _together(parts, definition.table, others)
 
 
+def _has(definition: IndexDefinition, table: TableFacts) -> bool:
+    return any(index.is_usable and is_same_definition(definition, index) for index in table.indexes)
+
+
+def in_each_schema(definition: IndexDefinition) -> str:
+    """ "The same for inv in each of 25 schemas: t1, t2, t3 and 22 more."; "" of an index on one table alone."""
+    if not definition.also:
+        return ""
+    schemas = sorted((t.schema for t in (definition.table, *definition.also)), key=_naturally)
+    rest = f" and {len(schemas) - MOST_NAMED} more" if len(schemas) > MOST_NAMED else ""
+    named = ", ".join(schemas[:MOST_NAMED])
+    return f"The same for {definition.table.name} in each of {len(schemas)} schemas: {named}{rest}."
+
+
+def _naturally(name: str) -> list[tuple[int, str]]:
+    """tenant_2 before tenant_10."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split("([0-9]+)", name)]
+
+
 def _together(parts: Sequence[IndexDdl], first: TableFacts, others: Sequence[TableFacts]) -> IndexDdl:
-    schemas = ", ".join(sorted(quote_identifier(table.schema) for table in (first, *others)))
+    schemas = ", ".join(sorted((table.schema for table in (first, *others)), key=_naturally))
     return IndexDdl(
         parts[0].name,
         tuple(sql for part in parts for sql in part.statements),

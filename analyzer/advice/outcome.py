@@ -138,6 +138,7 @@ def definition_to_json(definition: IndexDefinition) -> dict[str, Any]:
         "predicate": definition.predicate,
         "is_unique": definition.is_unique,
         "storage": definition.storage,
+        "also": [[table.schema, table.name] for table in definition.also],
     }
 
 
@@ -154,6 +155,7 @@ def definition_from_json(data: Mapping[str, Any], facts: SchemaFacts) -> IndexDe
         data["predicate"],
         data["is_unique"],
         data["storage"],
+        tuple(t for schema, name in data.get("also", ()) if (t := facts.find_table(name, schema)) is not None),
     )
 
 

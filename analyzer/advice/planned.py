@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index
+from analyzer.advice.as_read import as_read
+from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index, in_each_schema
 from analyzer.advice.planner import values_of
 from analyzer.advice.suggest import (
     Advice,
@@ -55,7 +56,9 @@ def planned_suggestions(
 ) -> tuple[Advice, dict[str, dict[str, Any]]]:
     """Suggestions with the reasons for those that get none, and by suggestion key the planner's evidence."""
     time_s = {s.fingerprint: s.total_time_s_per_day for s in workload}
-    texts = {s.fingerprint: s.sql for s in workload}
+    texts: dict[str, list[str]] = {}
+    for statement in as_read(workload, facts):
+        texts.setdefault(statement.fingerprint, []).append(statement.sql)
     suggestions: list[Suggestion] = []
     evidence: dict[str, dict[str, Any]] = {}
     for source in advice.by_planner:
@@ -96,7 +99,7 @@ def build_time_s(definition: IndexDefinition, rows: float) -> float | None:
 def _suggestion(
     proposal: "ProposedIndex",
     time_s: Mapping[str, float],
-    texts: Mapping[str, str],
+    texts: Mapping[str, Sequence[str]],
     facts: SchemaFacts,
     findings: Sequence[Finding],
 ) -> Suggestion:
@@ -108,7 +111,8 @@ def _suggestion(
     tables = (table, *definition.also)
     served = [key for t in tables for key in foreign_keys_served(t, definition.columns)]
     keys = tuple(dict.fromkeys([*checked, *served]))
-    sqls = [texts[f] for f, _ in helps]
+    sqls = [sql for f, _ in helps for sql in texts[f]]
+    answered = {key for t in tables for key in findings_answered(t, helps, keys, findings)}
     return Suggestion(
         key=suggestion_key(definition),
         schema=table.schema,
@@ -120,12 +124,12 @@ def _suggestion(
         undo_ddl=ddl.undo_text,
         estimated_size_bytes=proposal.chosen.index.size_bytes,
         helps=helps,
-        reason=why_these_columns(definition, sqls, keys, facts),
+        reason=" ".join(filter(None, (in_each_schema(definition), why_these_columns(definition, sqls, keys, facts)))),
         level=EvidenceLevel.PLANNED,
         serves_foreign_keys=tuple(k.rpartition(".")[2] for k in keys),
         warnings=tuple(warnings_for(table, definition.columns, writes_weighed=True)),
         notes=ddl.notes,
-        finding_keys=findings_answered(table, helps, keys, findings),
+        finding_keys=tuple(sorted(answered)),
         statements=ddl.statements,
         undo_statements=ddl.undo_statements,
         definition=definition,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analyzer.advice import rollout_psql as psql
-from analyzer.advice.code.change import Change, dollar_quoted
+from analyzer.advice.code.change import Change, dollar_quoted, in_each_schema
 from analyzer.advice.ddl import comment, qualified, quote_literal
 from analyzer.advice.rollout_steps import Step, steps_back, steps_forward
 from analyzer.statements.tokens import scan
@@ -41,10 +41,10 @@ def rollout(
     changes: Sequence[Change], date: datetime, sizes: Mapping[str, int] | None = None, *, database: str = ""
 ) -> Rollout:
     """``sizes``: bytes by name of the index to be; what is not in it is said to be unknown. Drops come last."""
-    ordered = sorted(changes, key=lambda change: change.is_drop)
-    forward = [step for change in ordered for step in steps_forward(change, (sizes or {}).get(change.name))]
+    ordered = sorted((part for change in changes for part in in_each_schema(change)), key=lambda change: change.is_drop)
+    forward = [step for change in ordered for step in steps_forward(change, _size_here(change, changes, sizes or {}))]
     back = [step for change in reversed(ordered) for step in steps_back(change)]
-    slug = ordered[0].slug if len(ordered) == 1 else f"{len(ordered)}_indexes"
+    slug = changes[0].slug if len(changes) == 1 else f"{len(ordered)}_indexes"
     file_name, undo_file_name = (f"{date:%Y%m%d%H%M}_{slug}.{end}.sql" for end in ("rollout", "undo"))
     titles = [change.title for change in ordered]
     undo_titles = [f"Undo: {title}" for title in titles]
@@ -52,6 +52,16 @@ def rollout(
         file_name, _script(titles, file_name, database, forward, f"-- Undo: psql -X -f {undo_file_name}\n"),
         undo_file_name, _script(undo_titles, undo_file_name, database, back, ""),
     )  # fmt: skip
+
+
+def _size_here(change: Change, changes: Sequence[Change], sizes: Mapping[str, int]) -> int | None:
+    """Of the index in this schema: a share of what it takes in all, by the tables' sizes."""
+    whole = sizes.get(change.name)
+    definition = next((c.definition for c in changes if c.name == change.name and c.definition), None)
+    if whole is None or definition is None or not definition.also:
+        return whole
+    total = sum(t.size_bytes or 0 for t in (definition.table, *definition.also))
+    return round(whole * (change.table.size_bytes or 0) / total) if total else None
 
 
 def _script(titles: Sequence[str], file_name: str, database: str, steps: Sequence[Step], tail: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from analyzer.advice.ddl import comment, drop_index
+from analyzer.advice.ddl import comment, drop_index, in_each_schema
 from analyzer.advice.planned import suggestion_key
 from analyzer.advice.rollout import colons_apart
 from analyzer.advice.selection.result import DroppedIndex, Selection
@@ -25,6 +25,8 @@ def advice_as_sql(advice: "ProvedAdvice") -> str:
         chosen = proposal.chosen
         helped = len(chosen.statements)
         said = f"{_megabytes(chosen.index.size_bytes)}, helps {helped} {'statement' if helped == 1 else 'statements'}"
+        if schemas := in_each_schema(chosen.index.definition):
+            said += f". {schemas}"
         lines += ["", comment(said).rstrip(), *(f"{colons_apart(sql)};" for sql in proposal.ddl.statements)]
     for drop in advice.selection.dropped:
         lines += ["", comment(drop.reason).rstrip()]
@@ -46,6 +48,7 @@ def advice_as_text(
         chosen = proposal.chosen
         by = "" if planner == "twin" else f" by {planner} on the server, since the twin cannot plan what it is for"
         lines += ["", f"{number}. {_megabytes(chosen.index.size_bytes)}, evidence: planned{by}"]
+        lines += [f"   {said}" for said in (in_each_schema(chosen.index.definition),) if said]
         lines += [f"   {statement};" for statement in proposal.ddl.statements]
         for effect in proposal.effects[:MOST_STATEMENTS]:
             lines.append(f"   {named(effect.statement)}: {_effect(effect)}")
@@ -87,6 +90,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
                 "name": p.ddl.name,
                 "table": p.chosen.index.definition.table.qualified_name,
                 "definition": p.chosen.index.definition.body(),
+                "also_on": [table.qualified_name for table in p.chosen.index.definition.also],
                 "statements": list(p.ddl.statements),
                 "undo_statements": list(p.ddl.undo_statements),
                 "size_bytes": p.chosen.index.size_bytes,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from analyzer.advice.candidates import small_table_reason, statement_advice
 from analyzer.advice.coverage import Need, served_by
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
+from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, in_each_schema
 from analyzer.advice.merge import MergedNeed, merge
 from analyzer.advice.sizing import btree_size_bytes
 from analyzer.advice.thresholds import WRITE_HEAVY_ROWS_PER_DAY
@@ -24,8 +24,9 @@ class WorkloadStatement:
 
     ``rows_per_call`` is None where it is not known; ``samples``: its text with real values, as the server ran it.
     ``rows_before_limit``: how many rows an executed plan had to choose from under its LIMIT. ``roles``: names of those
-    who ran it, none where not known; ``is_nested``: inside functions only. ``alike`` and ``variant`` are what ``advice/as_read.py`` found out: for the oid of
-    a table, those of the same name in other schemas that the statement reads too; which of several ways to read it.
+    who ran it, none where not known; ``is_nested``: inside functions only. What ``advice/as_read.py`` found out:
+    ``alike``, for the oid of a table those of the same name in other schemas that the statement reads too, and
+    ``variant``, which of several ways to read it.
     """
 
     fingerprint: str
@@ -99,14 +100,18 @@ def suggest_indexes(
     needs: list[tuple[Need, str]] = []
     reasons: dict[str, str] = {}
     time_s: dict[str, float] = {}
-    for statement in sorted(workload, key=lambda s: s.fingerprint):
+    alike: dict[int, dict[int, TableFacts]] = {}  # in other schemas, by the oid of the one that stands for them
+    for statement in sorted(workload, key=lambda s: s.key):
         advice = statement_advice(
             statement.sql, facts, rows_per_call=statement.rows_per_call, kept_ratios=ratios.get(statement.fingerprint)
         )
         time_s[statement.fingerprint] = time_s.get(statement.fingerprint, 0.0) + statement.total_time_s_per_day
         needs += [(need, statement.fingerprint) for need in advice.needs]
+        for oid, tables in statement.alike.items():
+            alike.setdefault(oid, {}).update({t.oid: t for t in tables})
         if not advice.needs:
             reasons[statement.fingerprint] = " ".join(dict.fromkeys(advice.reasons))
+    reasons = {f: why for f, why in reasons.items() if f not in {owner for _, owner in needs}}
     needs += [(need, owner) for need, owner in _foreign_key_needs(facts, findings)]
     popularity: dict[int, Counter[str]] = {}
     for need, _ in needs:
@@ -114,7 +119,8 @@ def suggest_indexes(
     suggestions: list[Suggestion] = []
     for merged in merge(needs):
         planned = {s.name for s in suggestions if s.schema == merged.table.schema}
-        suggestions.append(_suggestion(merged, facts, time_s, popularity[merged.table.oid], findings, planned))
+        also = tuple(alike.get(merged.table.oid, {}).values())
+        suggestions.append(_suggestion(merged, facts, time_s, popularity[merged.table.oid], findings, planned, also))
     suggestions.sort(key=lambda s: (-s.helped_time_s_per_day, s.key))
     return Advice(suggestions, reasons)
 
@@ -174,10 +180,11 @@ def _suggestion(
     popularity: Counter[str],
     findings: Sequence[Finding],
     planned: Collection[str],
+    also: tuple[TableFacts, ...],
 ) -> Suggestion:
     table = merged.table
     columns = merged.index_columns(popularity)
-    definition = IndexDefinition(table, columns, merged.method)
+    definition = IndexDefinition(table, columns, merged.method, also=also)
     ddl = create_index(definition, facts, planned)
     owners = dict.fromkeys(owner for _, owner in merged.needs)
     helps = tuple(sorted(((o, time_s[o]) for o in owners if o in time_s), key=lambda pair: (-pair[1], pair[0])))
@@ -196,7 +203,7 @@ def _suggestion(
         undo_ddl=ddl.undo_text,
         estimated_size_bytes=size,
         helps=helps,
-        reason=_reason(merged, columns, keys),
+        reason=" ".join(filter(None, (in_each_schema(definition), _reason(merged, columns, keys)))),
         serves_foreign_keys=tuple(k.rpartition(".")[2] for k in keys),
         warnings=tuple(warnings_for(table, columns)),
         notes=ddl.notes,

@@ -75,7 +75,8 @@ def read_statement(sql: str, label: str) -> FileStatement | str:
     if not parsed.is_plannable and planned_kind(sql) == "utility" and inner_query(sql) is None:
         return "It is a utility statement, which has no plan of its own."
     inner = inner_query(sql)
-    return FileStatement(label, sql.strip().rstrip(";").rstrip(), parse_statement(inner.sql).kind if inner else parsed.kind)
+    kind = parse_statement(inner.sql).kind if inner else parsed.kind
+    return FileStatement(label, sql.strip().rstrip(";").rstrip(), kind)
 
 
 def _statement(file: Path, weight: float) -> FileStatement | str:

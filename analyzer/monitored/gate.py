@@ -26,8 +26,8 @@ WIDE_BYTES = 1_000.0  # judgement: smaller values change no sort by much
 class ExplainRequest:
     """``sql``: the statement with ``$n``; ``sampled_sqls``: whole texts with real values, kept in memory only.
 
-    ``search_path``: schemas that the application's unqualified names are looked up in. ``rewrites``: how ``sql`` differs
-    from what the application sent, in words.
+    ``search_path``: schemas that the application's unqualified names are looked up in. ``rewrites``: how ``sql``
+    differs from what the application sent, in words.
     """
 
     sql: str

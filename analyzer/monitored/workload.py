@@ -57,7 +57,7 @@ def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[Reco
 
 
 class _Recorded:
-    """Entries put together to statements; a cursor's FETCHes to what declared it, by its calls where that is several."""
+    """Entries put together to statements; a cursor's FETCHes to what declared it, by calls where that is several."""
 
     def __init__(self, reading: StatementReading, roles: Mapping[int, str]) -> None:
         self._reading, self._roles = reading, roles
@@ -97,7 +97,8 @@ class _Recorded:
         own_since = self._reading.stats_since[at]
         counting_s = self._now_s - (self._since_s if np.isnan(own_since) else max(self._since_s, own_since))
         role = self._roles.get(text.role_oid)
-        known = self._found.get(print_) or RecordedStatement(print_, redacted, planned_kind(redacted), 0, 0, 0, 0, (), True)
+        new = RecordedStatement(print_, redacted, planned_kind(redacted), 0, 0, 0, 0, is_nested=True)
+        known = self._found.get(print_, new)
         self._found[print_] = replace(
             known,
             calls=known.calls + calls,

@@ -3,7 +3,7 @@
 pg_stat_statements does not know the search_path that a statement ran with. What can be known: the settings of the role
 and of the database, and which schemas have such tables. A name that is not on the path was found by a path that a
 session set (``SET search_path``), as applications with a schema per tenant do: each schema that has all the tables is
-then a way to read the statement. PostgreSQL's own rule decides the rest: the first schema of the path that has the name.
+then a way to read the statement. PostgreSQL's own rule decides the rest: the first schema of the path with the name.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -39,8 +39,8 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class AlikeResolutions:
-    """Ways whose tables have the same columns and indexes: one plan, and one index, stands for all. The first has the
-    most rows.
+    """Ways whose tables have the same columns and indexes: one plan, and one index, stands for all. The first is among
+    the largest.
     """
 
     members: tuple[Resolution, ...]
@@ -106,10 +106,16 @@ def alike(found: Sequence[Resolution]) -> list[AlikeResolutions]:
     for resolution in found:
         groups.setdefault(tuple((n, structure(t)) for n, t in resolution.tables.items()), []).append(resolution)
     ordered = [
-        AlikeResolutions(tuple(sorted(members, key=lambda r: (-r.rows, r.path)))) for members in groups.values()
+        AlikeResolutions(tuple(sorted(members, key=lambda r: (-size_class(r.rows), r.path))))
+        for members in groups.values()
     ]
     read = [group for group in ordered if group.reads]
     return sorted(read or ordered, key=lambda g: (-sum(r.rows for r in g.members), g.largest.path))
+
+
+def size_class(rows: float) -> int:
+    """Equal for what is about as large, so that the table that stands for others does not change every day."""
+    return int(rows).bit_length()
 
 
 def structure(table: TableFacts) -> tuple[object, ...]:

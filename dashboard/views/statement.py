@@ -9,31 +9,19 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from analyzer.models import Database, ExplainAudit, FindingRecord, PlanRecord, Statement, SuggestionRecord
+from analyzer.models import ExplainAudit, FindingRecord, PlanRecord, Statement, SuggestionRecord
 from analyzer.statements.display import display_sql
 from analyzer.store.timelines import statement_timeline
 from analyzer.store.totals import StatementTotals, statement_totals
 from dashboard import charts
 from dashboard.permissions import viewer_required
 from dashboard.plan_text import plan_text
-from dashboard.schema_cache import cached_tables
 from dashboard.server_state import server_state
+from dashboard.statement_tables import notes_of, tables_of
 from dashboard.views.statements import BLOCK_SIZE_BYTES
 from dashboard.windows import choices, window_of
 
 PLANS_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """A table a statement touches; what is not known of it is None."""
-
-    name: str
-    as_written: str  # in the statement; the list of statements filters by it
-    is_known: bool
-    rows: float | None
-    size_bytes: int | None
-    indexes: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +76,8 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "plan": plan,
         "plan_lines": plan_text(plan.plan) if plan else "",
         "no_plan_because": "" if plan else _why_no_plan(found),
-        "tables": _tables(found),
+        "tables": tables_of(found),
+        "notes": notes_of(found),
     }
     return render(request, "dashboard/statement.html", context)
 
@@ -183,25 +172,3 @@ def _why_no_plan(found: Statement) -> str:
     if found.server.explain_mode == "off":
         return "EXPLAIN is switched off for this server."
     return "The statements that cost the most are explained first, within the server's budget."
-
-
-def _tables(found: Statement) -> list[TableRow]:
-    names = list(dict.fromkeys(found.tables))[:20]
-    if not names:
-        return []
-    database = Database.objects.filter(server=found.server, is_inspected=True).order_by("pk").first()
-    known = cached_tables(database) if database else {}
-    rows = []
-    for name in names:
-        table = known.get(name)
-        rows.append(
-            TableRow(
-                name=table["qualified_name"] if table else name,
-                as_written=name,
-                is_known=table is not None,
-                rows=table["rows"] if table else None,
-                size_bytes=table["size_bytes"] if table else None,
-                indexes=table["indexes"][:12] if table else [],
-            )
-        )
-    return rows

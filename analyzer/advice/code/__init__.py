@@ -6,6 +6,7 @@ parse_models(text)                                     the user's map of tables 
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from analyzer.advice.code.alembic import alembic_tab
 from analyzer.advice.code.change import Change, CodeFile, CodeOptions, CodeTab, creation, removal
@@ -14,7 +15,7 @@ from analyzer.advice.code.models_map import MODELS_COMMAND, DjangoModel, parse_m
 from analyzer.advice.code.sql import sql_tab
 from analyzer.advice.code.sqlalchemy import sqlalchemy_tab
 from analyzer.advice.code.sqlmodel import sqlmodel_tab
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.ddl import IndexDefinition, in_each_schema
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 
 __all__ = [
@@ -41,4 +42,12 @@ def code_for_drop(index: IndexFacts, table: TableFacts, facts: SchemaFacts, opti
 
 
 def _tabs(change: Change, options: CodeOptions) -> list[CodeTab]:
-    return [tab(change, options) for tab in TABS]
+    tabs = [tab(change, options) for tab in TABS]
+    if not change.definition or not change.definition.also:
+        return tabs
+    # the SQL has the statements of all schemas; a migration is written for one and runs in each
+    note = (
+        f"{in_each_schema(change.definition)} The migration is for one of them: run it in each, as django-tenants'"
+        " migrate_schemas does; where it names a schema, put each in its place."
+    )
+    return [tabs[0], *(replace(tab, notes=(note, *tab.notes)) for tab in tabs[1:])]

@@ -1,8 +1,8 @@
 """An index change and the tabs that show it: what every kind of generated code works from."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from analyzer.advice.code.existing import definition_of
@@ -70,7 +70,9 @@ class Change:
 
     @property
     def title(self) -> str:
-        return f"{'Drop' if self.is_drop else 'Create'} index {self.name} on {self.table.qualified_name}"
+        also = self.definition.also if self.definition else ()
+        rest = f" and in {len(also)} more schemas" if also else ""
+        return f"{'Drop' if self.is_drop else 'Create'} index {self.name} on {self.table.qualified_name}{rest}"
 
     @property
     def slug(self) -> str:
@@ -92,6 +94,20 @@ def creation(
 ) -> Change:
     ddl = create_index(definition, facts, planned, name=name)
     return Change(definition.table, facts, ddl, definition, planned=tuple(planned))
+
+
+def in_each_schema(change: Change) -> Iterator[Change]:
+    """A change for every schema that its index is made in."""
+    definition = change.definition
+    if change.is_drop or definition is None or not definition.also:
+        yield change
+        return
+    names = {build.table.oid: build.name for build in change.ddl.builds}
+    for table in (definition.table, *definition.also):
+        name = names.get(table.oid)
+        if table.kind == "p" or name is not None:  # else it has the index
+            only = replace(definition, table=table, also=())
+            yield creation(only, change.facts, change.planned, name or change.name)
 
 
 def removal(index: IndexFacts, table: TableFacts, facts: SchemaFacts) -> Change:
