@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from analyzer.advice.select import Options
@@ -17,6 +17,7 @@ from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.workload_folder import read_workload_folder
 from analyzer.advising import advise, with_second_opinion
 from analyzer.errors import BadInput, PgLoupeError
+from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.catalog import left_out_said, need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -27,7 +28,7 @@ from analyzer.twin import lease
 MOST_STATEMENTS = 1_000
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = (
         "Advise on indexes for a database: reads its schema, statistics and workload, plans on a private copy without"
         " rows, creates nothing. Exit code 0: fine, 2: it could not be done."
@@ -51,7 +52,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self.stdout.write(self.advice(options), ending="")
+            write = self.stdout.write_for_machines if options["format"] == "sql" else self.stdout.write
+            write(self.advice(options).removesuffix("\n") + "\n")
         except (PgLoupeError, RuntimeFailure) as problem:
             raise CommandError(str(problem), returncode=2) from problem
 
