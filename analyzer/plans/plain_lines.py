@@ -8,10 +8,12 @@ not know. So a decoration nobody thought of is a refusal, never another plan.
 import csv
 import html
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
+
+from analyzer.plans.node_line import node_head
 
 BAR = "|│║"
 ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours, as terminals and pagers record them
@@ -93,14 +95,10 @@ def _matter(line: Line) -> bool:
     return bool(line.text.strip()) and not is_frame(line.text)
 
 
-def _holds_the_plan(inside: Iterable[Line], outside: Iterable[Line]) -> bool:
-    return any(_begins(line.text) for line in inside) and not any(FIGURES.search(line.text) for line in outside)
-
-
 def _begins(text: str) -> bool:
     if text.rstrip(f" \t+↵{BAR}").endswith(("[", "{", "plan:")):
         return True
-    return FIGURES.search(text) is not None or ARROW_AND_NAME.search(text) is not None
+    return bool(FIGURES.search(text) or ARROW_AND_NAME.search(text) or node_head(text.strip()))
 
 
 def _bare(lines: list[Line], is_decorated: Callable[[str], object], bare: Callable[[str], str]) -> list[Line]:
@@ -110,9 +108,11 @@ def _bare(lines: list[Line], is_decorated: Callable[[str], object], bare: Callab
         return lines
     first, last = at[0], at[-1] + 1
     inside, outside = lines[first:last], lines[:first] + lines[last:]
-    if sum(map(_matter, inside)) != len(at) or not _holds_the_plan(inside, outside):
+    if sum(map(_matter, inside)) != len(at) or any(FIGURES.search(line.text) for line in outside):
         return lines
     made = [line if is_frame(line.text) else Line(line.number, bare(line.text)) for line in inside]
+    if not any(_begins(line.text) for line in made):
+        return lines
     return [*lines[:first], Line(inside[0].number, ""), *made, Line(inside[-1].number, ""), *lines[last:]]
 
 

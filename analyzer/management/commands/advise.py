@@ -16,11 +16,12 @@ from analyzer.advice.show import MB, advice_as_json, advice_as_sql, advice_as_te
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.workload_folder import read_workload_folder
 from analyzer.advising import advise, with_second_opinion
-from analyzer.errors import BadInput, PgLoupeError
+from analyzer.errors import BadInput, MissingExtension, MissingRight, PgLoupeError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.catalog import left_out_said, need_statistics, read_schema
-from analyzer.monitored.connection import connect
+from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.no_workload import why_no_statement
 from analyzer.monitored.workload import read_recorded_workload
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin import lease
@@ -71,13 +72,10 @@ class Command(TerminalCommand):
             with connect(server) as connection:
                 facts = read_schema(connection)
                 workload = [] if folder else _recorded(connection, options["statements"])
+                if not workload and not folder:
+                    raise BadInput(why_no_statement(connection))
             if folder:
                 workload = [WorkloadStatement(s.label, s.sql, s.weight, 0.0, 0.0) for s in folder.statements]
-            if not workload:
-                raise BadInput(
-                    "pg_stat_statements holds no statement of this database that has a plan; let the application run"
-                    " for a while, or give --workload."
-                )
             need_statistics(facts)
             bar.set_description("Making the twin")
             with lease(server, settings.VAR_DIR) as twin:
@@ -114,7 +112,11 @@ def _budget_bytes(megabytes: float | None) -> int | None:
     return int(megabytes * MB)
 
 
-def _recorded(connection: Any, most: int) -> list[WorkloadStatement]:
+def _recorded(connection: MonitoredConnection, most: int) -> list[WorkloadStatement]:
+    try:
+        found = read_recorded_workload(connection, most=most)
+    except (MissingExtension, MissingRight) as problem:
+        raise BadInput(why_no_statement(connection)) from problem
     return [
         WorkloadStatement(
             fingerprint=s.fingerprint,
@@ -124,5 +126,5 @@ def _recorded(connection: Any, most: int) -> list[WorkloadStatement]:
             mean_time_ms=s.total_exec_time_ms / s.calls,
             rows_per_call=s.rows / s.calls,
         )
-        for s in read_recorded_workload(connection, most=most)
+        for s in found
     ]
