@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from analyzer.plans.node_types import is_node_name
+
 NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 NODE_FIGURES = re.compile(
     r"(?:^|\s)(?:\(cost=(?P<startup>[\d.]+)\.\.(?P<total>[\d.]+) rows=(?P<rows>\d+) width=(?P<width>\d+)\))?"
@@ -26,13 +28,16 @@ TWO_INPUTS = ("Nested Loop", "Hash Join", "Merge Join", "SetOp", "Recursive Unio
 MEMBERS = ("Append", "Merge Append", "BitmapAnd", "BitmapOr")
 
 
-def node_head(text: str) -> dict[str, Any]:
-    """``Parallel Seq Scan on public.t o  (cost=...) (actual ...)`` as JSON's fields."""
+def node_head(text: str) -> dict[str, Any] | None:
+    """``Parallel Seq Scan on public.t o  (cost=...) (actual ...)`` as JSON's fields; None for another line."""
     node: dict[str, Any] = {"Node Type": ""}
     if figures := NODE_FIGURES.search(text):
         text = text[: figures.start()]
         _set_figures(node, figures)
     text = text.strip()
+    found = THING.fullmatch(text)
+    if not found or not is_node_name(found["type"]) or not _is_whole(found):
+        return None
     for modifier, key, value in (
         ("Async ", "Async Capable", True), ("Partial ", "Partial Mode", "Partial"),
         ("Finalize ", "Partial Mode", "Finalize"), ("Parallel ", "Parallel Aware", True),
@@ -40,11 +45,19 @@ def node_head(text: str) -> dict[str, Any]:
         if text.startswith(modifier):
             text, node[key] = text.removeprefix(modifier), value
     found = THING.fullmatch(text)
-    node_type = found["type"] if found else text
-    _set_type(node, node_type)
-    if found:
-        _set_names(node, found)
+    assert found is not None
+    _set_type(node, found["type"])
+    _set_names(node, found)
     return node
+
+
+def _is_whole(found: re.Match[str]) -> bool:
+    """A scan and a write name what they read or write; only a pushed-down join has no name."""
+    name = found["type"]
+    if name.endswith(("Index Scan", "Index Only Scan")) and not name.endswith("Bitmap Index Scan"):
+        return bool(found["index"] and found["thing"])
+    needs = (name.endswith("Scan") and name != "Foreign Scan") or name.split()[-1] in WRITES
+    return not needs or bool(found["thing"])
 
 
 def _set_figures(node: dict[str, Any], found: re.Match[str]) -> None:
@@ -101,7 +114,7 @@ def unquoted(name: str) -> str:
 
 def relationship(node: dict[str, Any], parent: dict[str, Any], subplan: str | None) -> None:
     """Sets how ``node`` hangs below ``parent``, under the line ``InitPlan 1`` where there is one."""
-    before = [c for c in parent.get("Plans", ()) if c["Parent Relationship"] not in ("InitPlan", "SubPlan")]
+    before = any(c["Parent Relationship"] not in ("InitPlan", "SubPlan") for c in parent.get("Plans", ()))
     if subplan:
         kind = "SubPlan" if subplan.startswith("SubPlan") else "InitPlan"
         node["Subplan Name"] = subplan

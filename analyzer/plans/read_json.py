@@ -1,18 +1,19 @@
 """From what people and drivers hand over to the plain JSON value of an EXPLAIN.
 
-Takes the JSON as text or bytes, as psycopg's already decoded value, as psql prints it (header, ``+`` at line
-ends, ``(1 row)``) and as tools export it (``[{"QUERY PLAN": ...}]``); and the text format.
+Takes the JSON as text or bytes, as psycopg's already decoded value, as tools export it (``[{"QUERY PLAN": ...}]``),
+and the text format; both as they stand in a terminal, a mail, a table or a log (``plain_lines``).
 """
 
 import json
 import re
+from collections.abc import Sequence
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from analyzer.plans.node import PlanError
-from analyzer.plans.read_text import looks_like_text, read_text
+from analyzer.plans.plain_lines import FIGURES, LOGGED_PLAN, Line, plain_lines
+from analyzer.plans.read_text import PART, read_text
 
-PSQL_CONTINUED = re.compile(r"\s*\+\s*$", re.MULTILINE)
 NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 SPACE = re.compile(r"[ \t\n\r]*")
 WORDS = {"true": True, "false": False, "null": None}
@@ -22,14 +23,25 @@ HOW_TO = "run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its whole output"
 def read_json(source: object) -> Any:
     """The value EXPLAIN's JSON stands for; PlanError with one sentence when it is none."""
     if isinstance(source, bytes | bytearray | memoryview):
-        try:
-            source = bytes(source).decode("utf-8-sig")
-        except UnicodeDecodeError as problem:
-            raise PlanError(f"The plan is not UTF-8 text (byte {problem.start}); {HOW_TO}.") from problem
+        source = _decoded(bytes(source))
     value = _unwrap(_loads(source) if isinstance(source, str) else source)
     if not isinstance(value, list | dict):
         raise PlanError(f"The plan is {_kind(value)} where a JSON array or object was expected; {HOW_TO}.")
     return value
+
+
+def _decoded(data: bytes) -> str:
+    """UTF-8, or what PowerShell's ``>`` writes."""
+    encoding = "utf-8-sig"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif b"\0" in data[:2]:
+        encoding = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as problem:
+        name = encoding.removesuffix("-sig").upper()
+        raise PlanError(f"The plan is not {name} text (byte {problem.start}); {HOW_TO}.") from problem
 
 
 def _unwrap(value: object) -> object:
@@ -45,41 +57,93 @@ def _unwrap(value: object) -> object:
             value = inner
         if isinstance(value, str):
             value = _loads(value)
+    if isinstance(value, list) and value and all(isinstance(row, dict) and set(row) == {"QUERY PLAN"} for row in value):
+        return _loads("\n".join(str(row["QUERY PLAN"]) for row in value))  # the text format, a line a row
     return value
 
 
 def _loads(text: str) -> object:
     text = text.lstrip("\ufeff")
-    if looks_like_text(text):
-        return read_text(text)
-    if text.lstrip().startswith('"'):  # the text once more quoted as JSON
-        try:
-            inner = json.loads(text)
-        except ValueError as problem:
-            raise PlanError(_where(problem, text)) from problem
-        return _loads(inner) if inner.lstrip()[:1] in ("[", "{") else inner
-    start = min((i for i in (text.find("["), text.find("{")) if i >= 0), default=-1)
-    if start < 0:
-        raise PlanError(f"There is no JSON in the plan; {HOW_TO}." if text.strip() else f"The plan is empty; {HOW_TO}.")
-    before = text[:start].strip()
-    if before and not re.fullmatch(r"(QUERY PLAN)?[\s|+-]*", before):
-        raise PlanError(f"The plan does not start with JSON; {HOW_TO}.")
-    body = text[start:]
-    if before or text.rstrip().endswith(")"):  # as psql prints it
-        body = re.sub(r"\(\d+ rows?\)\s*$", "", PSQL_CONTINUED.sub("", body)).strip()
+    if not text.strip():
+        raise PlanError(f"The plan is empty; {HOW_TO}.")
+    if text.startswith("{") and (logged := _out_of_jsonlog(text)) is not None:
+        text = logged
     try:
-        return json.loads(body)
+        value = json.loads(text)
     except RecursionError:
-        return _loads_deep(body)
-    except ValueError as problem:
-        raise PlanError(_where(problem, body)) from problem
+        return _loads_deep(text.strip())
+    except ValueError:
+        pass
+    else:  # the text may be once more quoted as JSON
+        return _loads(value) if isinstance(value, str) and value.lstrip()[:1] in ("[", "{") else value
+    if found := re.search(r"<explain\b|^\s*(?:- )?(?:Plan|\"Plan\"): *$", text, re.MULTILINE):
+        name = "XML" if "<" in found[0] else "YAML"
+        raise PlanError(f"The plan is {name}, which is not read; {HOW_TO}.")
+    lines = plain_lines(text)
+    start = next((i for i, line in enumerate(lines) if line.text.lstrip()[:1] in ("[", "{")), None)
+    if start is None or any(FIGURES.search(line.text) for line in lines[:start]):
+        plans = read_text(lines)
+        if not plans:
+            raise PlanError(f"There is no plan in it; {HOW_TO}.")
+        return plans
+    return _documents(lines, start)
 
 
-def _where(problem: ValueError, text: str) -> str:
+def _documents(lines: Sequence[Line], start: int) -> object:
+    """The JSON values that begin at ``start`` and after it, each at the beginning of a line, with words between."""
+    found: list[Any] = []
+    at = 0
+    while start < len(lines):
+        for line in lines[at:start]:
+            if FIGURES.search(line.text) or PART.match(line.text.strip()) or re.search(r'["{}\[\]]', line.text):
+                raise PlanError(f"Line {line.number} belongs to no JSON value; {HOW_TO}.")
+        body = [line.text.rstrip().rstrip("+↵") for line in lines[start:]]
+        text = "\n".join(body)
+        indent = len(text) - len(text.lstrip())
+        try:
+            value, end = json.JSONDecoder().raw_decode(text, indent)
+        except RecursionError:
+            value, end = _loads_deep(text.strip()), len(text)
+        except ValueError as problem:
+            raise PlanError(_where(problem, text, lines[start:])) from problem
+        rest = text[end:].split("\n", 1)[0]
+        if rest.strip():
+            raise PlanError(_where(json.JSONDecodeError("Extra data", text, end), text, lines[start:]))
+        found.append(value)
+        at = start + text.count("\n", 0, end) + 1
+        start = next((i for i in range(at, len(lines)) if lines[i].text.lstrip()[:1] in ("[", "{")), len(lines))
+    for line in lines[at:]:
+        if FIGURES.search(line.text) or PART.match(line.text.strip()) or re.search(r'["{}\[\]]', line.text):
+            raise PlanError(f"Line {line.number} belongs to no JSON value; {HOW_TO}.")
+    if len(found) == 1:
+        return found[0]
+    entries = [_unwrap(value) for value in found]
+    return [plan for entry in entries for plan in (entry if isinstance(entry, list) else [entry])]
+
+
+def _out_of_jsonlog(text: str) -> str | None:
+    """The plans in the server's jsonlog, an object a line, as its plain log has them; None where it is no such log."""
+    messages = []
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line or "null")
+        except (ValueError, RecursionError):
+            return None
+        message = entry.get("message") if isinstance(entry, dict) else None
+        if entry is not None and not isinstance(message, str):
+            return None
+        if message and LOGGED_PLAN.search(message):
+            messages.append(message.replace("\n", "\n\t"))
+    return "\n".join(messages)
+
+
+def _where(problem: ValueError, text: str, lines: Sequence[Line] = ()) -> str:
+    """``lines``: those of the file that ``text`` was made of, where it was."""
     if isinstance(problem, json.JSONDecodeError):
+        line = lines[problem.lineno - 1].number if problem.lineno <= len(lines) else problem.lineno
         if problem.pos >= len(text.rstrip()) or problem.msg.startswith("Unterminated"):
-            return f"The plan's JSON ends too early (line {problem.lineno}): it seems cut off; {HOW_TO}."
-        return f"The plan is not JSON at line {problem.lineno}, column {problem.colno}: {problem.msg}."
+            return f"The plan's JSON ends too early (line {line}): it seems cut off; {HOW_TO}."
+        return f"The plan is not JSON at line {line}, column {problem.colno}: {problem.msg}."
     return f"The plan is not JSON: {problem}."
 
 

@@ -1,112 +1,297 @@
-"""EXPLAIN's text format, as people paste it from psql or a log, to the values its JSON format would hold.
+"""EXPLAIN's text format, as people paste it from psql, a mail or a log, to the values its JSON format would hold.
 
-Text says less: a counter of 0 is left out, rows keep their meaning, and a literal with a line break can hide a
-line. Good for reading a plan; what is stored comes from JSON.
+Every line of a plan is understood or refused by its number: a line passed over could be half of the tree. Around a
+plan stands what it may, as long as no line of it looks like a part of one. Text says less than JSON: a counter of 0
+is left out, and rows keep their meaning. What is stored comes from JSON.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from analyzer.plans.buffers import BLOCK_FIELDS, PRINTED
+from analyzer.plans.node import PlanError
 from analyzer.plans.node_line import NODE_FIGURES, node_head, relationship
+from analyzer.plans.node_types import INPUTS, MANY
+from analyzer.plans.plain_lines import ARROW, FIGURES, Line
 
-ARROW = re.compile(r"\s*(->)\s+(.*)")
-SUBPLAN = re.compile(r"((?:InitPlan|SubPlan) \d+.*|CTE .+)")
-PROPERTY = re.compile(r"([A-Z][\w /-]*?):\s+(.*)|([A-Z][\w /-]*?):")
-BORDER = re.compile(r"QUERY PLAN|[-+|=\s]*|\(\d+ rows?\)")
+ARROW_LINE = re.compile(rf"(\s*)({ARROW})\s+(.*)")
+SUBPLAN = re.compile(r"((?:InitPlan|SubPlan) (?:\d+|\w+_\d+)(?: \(returns .*\))?|CTE .+)")
+PROPERTY = re.compile(r"([A-Z][\w /-]*?):(?:\s+(.*))?")
 TRIGGER = re.compile(
     r"Trigger (?:(?P<name>.+?) )??(?:for constraint (?P<constraint>.+?))?(?: on (?P<relation>.+?))?:"
     r" (?:time=(?P<time>[\d.]+) )?calls=(?P<calls>\d+)"
 )
 SETTING = re.compile(r"([\w.]+) = '((?:[^']|'')*)'")
-FOOTER = (
-    "Planning",
-    "Execution Time",
-    "Trigger",
-    "JIT",
-    "Settings",
-    "Query Identifier",
-    "Serialization",
-    "Total runtime",
+FOOTER = re.compile(
+    r"(?:Planning Time|Planning time|Execution Time|Execution time|Total runtime): [\d.]+ ms|Planning:|JIT.*:"
+    r"|Settings: .*|Query Identifier: -?\d+|Serialization: .*|Trigger .*: .*calls=\d+"
 )
+# Outside a plan these would be a part of one that was lost.
+PART = re.compile(
+    rf"{ARROW}\s|(?:Filter|(?:Index|Recheck|Hash|Merge|TID) Cond|Join Filter|One-Time Filter|Rows Removed by .*"
+    r"|Sort Key|Sort Method|Group Key|Buffers|Heap Fetches|Heap Blocks|I/O Timings|Workers (?:Planned|Launched)"
+    r"|Buckets): |InitPlan \d"
+)
+TARGET = re.compile(r"(?:Foreign )?(?:Insert|Update|Delete|Merge) on \S")
+WORKER = re.compile(r"Worker \d+")
 LISTS = ("Output", "Sort Key", "Presorted Key", "Group Key")
+PATHS = ("Foreign File", "Foreign Program")  # hold quotes and brackets that belong to nobody
 WHOLE = re.compile(r"-?\d+")
+TOP_STEP, STEP = 2, 6  # columns, as PostgreSQL indents
+MOST_PIECES = 4  # of a node's line that a mail or a window broke
+
+
+@dataclass
+class _Open:
+    """A node that lines below may belong to; ``subplan`` where its line only names what hangs below."""
+
+    column: int
+    node: dict[str, Any]
+    number: int
+    subplan: str | None = None
+    inputs_column: int | None = None
+
+
+@dataclass
+class _Pending:
+    """A property whose brackets or quotes are still open at the line's end."""
+
+    node: dict[str, Any]
+    key: str
+    value: str
+    number: int
 
 
 @dataclass
 class _Reader:
+    lines: Sequence[Line]
+    has_figures: bool
     plans: list[dict[str, Any]] = field(default_factory=list)
-    open: list[tuple[int, dict[str, Any], str | None]] = field(default_factory=list)  # column, node, subplan's name
-    root_column: int = 0
-    last: tuple[dict[str, Any], str] | None = None  # the property a broken line goes on with
-    section: str | None = None  # Planning, JIT: their lines follow, indented
+    open: list[_Open] = field(default_factory=list)
+    subplans: list[_Open] = field(default_factory=list)
+    numbers: dict[int, int] = field(default_factory=dict)  # id of a node -> its line
+    pending: _Pending | None = None
+    section: tuple[str, int] | None = None  # Planning, JIT: their lines follow, indented deeper
+    step: int | None = None  # columns from a step's arrow to those of its inputs
+    worker_column: int | None = None
+    is_ended: bool = True  # by an empty line or a footer: another plan may begin, or words stand
 
 
-def looks_like_text(text: str) -> bool:
-    """Whether some line is a node with its figures, as no JSON has."""
-    return not text.lstrip("\ufeff \t\r\n").startswith(("[", "{", '"')) and any(
-        NODE_FIGURES.search(line.rstrip(" |\r")) for line in text.splitlines()
-    )
-
-
-def read_text(text: str) -> list[dict[str, Any]]:
-    """Entries like those of EXPLAIN (FORMAT JSON)."""
-    reader = _Reader()
-    for line in text.lstrip("\ufeff").expandtabs().splitlines():
-        line = re.sub(r"\s*\|\s*$", "", re.sub(r"^\|", "", line)).rstrip()
-        if line.strip() and not BORDER.fullmatch(line.strip()):
-            _read_line(reader, line)
+def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """Entries like those of EXPLAIN (FORMAT JSON), none where no line is a node; PlanError names the line."""
+    lines = [Line(line.number, line.text.expandtabs().rstrip()) for line in lines]
+    reader = _Reader(lines, has_figures=any(NODE_FIGURES.search(line.text) for line in lines))
+    at = 0
+    while at < len(lines):
+        at += _read_line(reader, at)
+    if reader.pending:
+        raise _refused(reader.pending.number, "has a bracket or a quote that is never closed: the plan seems cut off")
+    for subplan in reader.subplans:
+        if subplan.inputs_column is None:
+            raise _refused(subplan.number, "names a subplan whose steps are missing")
     for plan in reader.plans:
+        _check_inputs(reader, plan["Plan"])
         _fill_zeros(plan)
     return reader.plans
 
 
-def _read_line(reader: _Reader, line: str) -> None:
-    column, stripped = len(line) - len(line.lstrip()), line.strip()
-    arrow = ARROW.fullmatch(line)
-    if arrow or (NODE_FIGURES.search(stripped) and (not reader.plans or column <= reader.root_column)):
-        _open_node(reader, arrow[2] if arrow else stripped, column, is_root=not arrow)
-    elif not reader.plans:
-        return  # what stands before the plan: a log line, the statement
-    elif column <= reader.root_column and stripped.startswith(FOOTER):
-        _read_footer(reader, stripped)
-    elif reader.section:
-        _read_section(reader, stripped)
-    elif SUBPLAN.fullmatch(stripped) and (owner := _owner(reader, column)) is not None:
-        reader.open.append((column, owner, stripped))
-    elif (found := PROPERTY.fullmatch(stripped)) and (node := _owner(reader, column)) is not None:
-        key, value = found[1] or found[3], found[2] or ""
-        _set_property(node, key, value)
-        reader.last = (node, key)
-    elif reader.last is not None:
-        node, key = reader.last
-        if isinstance(node.get(key), str):
-            node[key] += f"\n{stripped}"
+def _refused(number: int, why: str) -> PlanError:
+    return PlanError(f"Line {number} {why}; give EXPLAIN's output whole and unchanged, best as FORMAT JSON.")
 
 
-def _open_node(reader: _Reader, text: str, column: int, *, is_root: bool) -> None:
-    node = node_head(text)
-    if is_root:
-        reader.plans.append({"Plan": node})
-        reader.open, reader.root_column, reader.section = [], column, None
-    else:
-        while len(reader.open) > 1 and reader.open[-1][0] >= column:
-            reader.open.pop()
-        if not reader.open:
-            return
-        _, parent, subplan = reader.open[-1]
-        relationship(node, parent, subplan)
-        parent.setdefault("Plans", []).append(node)
-    reader.open.append((column, node, None))
-    reader.last = None
+def _read_line(reader: _Reader, at: int) -> int:
+    """How many lines were read."""
+    line = reader.lines[at]
+    column, stripped = len(line.text) - len(line.text.lstrip()), line.text.strip()
+    if not stripped:
+        reader.is_ended = True
+        return 1
+    if reader.pending:
+        if _is_bracket(reader.pending.value) and _is_node(reader, stripped):
+            raise _refused(reader.pending.number, "has a bracket that is never closed")
+        _go_on(reader, stripped)
+        return 1
+    arrow = ARROW_LINE.fullmatch(line.text)
+    is_top = reader.is_ended and (not reader.open or column <= reader.open[0].column)
+    looks_like_root = not arrow and (FIGURES.search(stripped) is not None or (not reader.has_figures and is_top))
+    if arrow or looks_like_root:
+        node, pieces = _node_of(reader, at, arrow[3] if arrow else stripped)
+        if node is not None:
+            reader.numbers[id(node)] = line.number
+            (_open_node if arrow else _open_root)(reader, node, line.number, column)
+            return pieces
+        is_words = not FIGURES.search(stripped) and (not arrow or not reader.plans)
+        if not is_words:
+            why = "looks like a step of a plan, and is none that PostgreSQL prints or only a piece of one"
+            raise _refused(line.number, why)
+    if reader.plans and _read_detail(reader, line.number, column, stripped):
+        return 1
+    is_step = " on " in stripped and node_head(stripped) is not None
+    if is_step or PART.match(stripped):
+        raise _refused(line.number, "belongs to a plan whose other lines could not be read")
+    if reader.plans and not reader.is_ended:
+        raise _refused(line.number, "is no line of a plan")
+    reader.is_ended = reader.has_figures  # words; without figures a plan begins behind an empty line
+    return 1
 
 
-def _owner(reader: _Reader, column: int) -> dict[str, Any] | None:
-    """The node a property or subplan at ``column`` belongs to."""
-    while len(reader.open) > 1 and (reader.open[-1][0] >= column or reader.open[-1][2] is not None):
+def _is_node(reader: _Reader, stripped: str) -> bool:
+    has_figures = FIGURES.search(stripped) is not None
+    return ARROW_LINE.fullmatch(stripped) is not None and (has_figures or not reader.has_figures)
+
+
+def _node_of(reader: _Reader, at: int, text: str) -> tuple[dict[str, Any] | None, int]:
+    """The node of a line and how many lines it takes: a narrow window breaks it between words or within one."""
+    readings, taken, following = [text], 1, at + 1
+    whole: tuple[dict[str, Any] | None, int] = (None, 1)
+    while True:
+        nodes = [
+            node
+            for reading in readings
+            if (NODE_FIGURES.search(reading) or not reader.has_figures) and (node := node_head(reading)) is not None
+        ]
+        if nodes:
+            whole = (nodes[0], taken)
+        while following < len(reader.lines) and not reader.lines[following].text.strip() and not nodes:
+            following += 1
+        if following >= len(reader.lines) or taken > MOST_PIECES:
+            return whole
+        piece = reader.lines[following].text.strip()
+        goes_on = piece.startswith(("(actual ", "(never executed)")) if nodes else not _stands_alone(reader, piece)
+        if not goes_on or (nodes and "(actual " in readings[0]):
+            return whole
+        readings = [reading + joint + piece for reading in readings for joint in (" ", "")][:16]
+        following += 1
+        taken = following - at
+
+
+def _stands_alone(reader: _Reader, piece: str) -> bool:
+    return bool(ARROW_LINE.fullmatch(piece) or FOOTER.fullmatch(piece) or PROPERTY.fullmatch(piece) or not piece)
+
+
+def _open_root(reader: _Reader, node: dict[str, Any], number: int, column: int) -> None:
+    if reader.plans and not reader.is_ended:
+        raise _refused(number, "begins a second plan inside the first: its indentation is lost")
+    reader.plans.append({"Plan": node})
+    reader.open, reader.section, reader.step = [_Open(column, node, number)], None, None
+    reader.worker_column, reader.is_ended = None, False
+
+
+def _open_node(reader: _Reader, node: dict[str, Any], number: int, column: int) -> None:
+    if not reader.open:
+        raise _refused(number, "is a lower step of a plan whose top is missing")
+    while len(reader.open) > 1 and reader.open[-1].column >= column:
         reader.open.pop()
-    return reader.open[-1][1] if reader.open else None
+    above = reader.open[-1]
+    if above.inputs_column not in (None, column) or not _is_step(reader, above, column) or reader.section:
+        raise _refused(number, "is indented like none of the steps around it")
+    above.inputs_column = column
+    relationship(node, above.node, above.subplan)
+    above.node.setdefault("Plans", []).append(node)
+    reader.open.append(_Open(column, node, number))
+    reader.worker_column, reader.is_ended = None, False
+
+
+def _is_step(reader: _Reader, above: _Open, column: int) -> bool:
+    """PostgreSQL indents by 2 below the top and below a subplan's name, else by 6; an editor evenly."""
+    step = column - above.column
+    if above.subplan:
+        return step >= 2
+    if above is reader.open[0]:
+        reader.step = STEP if step == TOP_STEP else reader.step
+        return step >= 0
+    reader.step = reader.step or step
+    return step == reader.step and step >= 2
+
+
+def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bool:
+    """Whether the line says something of the plan that is being read."""
+    if FOOTER.fullmatch(stripped):
+        _read_footer(reader, stripped, column)
+        reader.open, reader.is_ended = [], True
+        return True
+    if reader.section and column > reader.section[1]:
+        _read_section(reader, stripped)
+        return True
+    if not reader.open:
+        return False
+    if SUBPLAN.fullmatch(stripped) and column > reader.open[0].column:
+        while len(reader.open) > 1 and (reader.open[-1].column >= column or reader.open[-1].subplan):
+            reader.open.pop()
+        reader.open.append(_Open(column, reader.open[-1].node, number, stripped))
+        reader.subplans.append(reader.open[-1])
+        reader.is_ended = False
+        return True
+    last = reader.open[-1]
+    if last.node["Node Type"] == "ModifyTable" and column > last.column and TARGET.match(stripped):
+        return True  # one of the tables below a partitioned one
+    found = PROPERTY.fullmatch(stripped)
+    if not found or column <= last.column or last.subplan:
+        return False
+    key, value = found[1], found[2] or ""
+    reader.is_ended = False
+    if reader.worker_column is not None and column > reader.worker_column:
+        return True  # of one worker; the node's own figures hold them
+    reader.worker_column = column if WORKER.fullmatch(key) else None
+    _set_or_wait(reader, _Pending(last.node, key, value, number))
+    return True
+
+
+def _set_or_wait(reader: _Reader, found: _Pending) -> None:
+    reader.pending = found if found.key not in PATHS and _is_unfinished(found.value) else None
+    if not reader.pending and not WORKER.fullmatch(found.key):
+        _set_property(found.node, found.key, found.value)
+
+
+def _go_on(reader: _Reader, stripped: str) -> None:
+    """A literal with line breaks in it, or an expression that a narrow window broke."""
+    found = reader.pending
+    assert found is not None
+    joint = " " if _is_bracket(found.value) else "\n"
+    _set_or_wait(reader, _Pending(found.node, found.key, f"{found.value}{joint}{stripped}", found.number))
+
+
+def _is_bracket(value: str) -> bool:
+    return _still_open(value) in ("(", ",")
+
+
+def _is_unfinished(value: str) -> bool:
+    return bool(_still_open(value))
+
+
+def _still_open(value: str) -> str:
+    """The quote that is open at the end, ``(`` for a bracket, ``,`` behind a comma; "" where all is closed."""
+    depth, quote = 0, ""
+    for char in value:
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        elif char in "([":
+            depth += 1
+        elif char in ")]":
+            depth -= 1
+    return quote or ("(" if depth > 0 else "," if value.rstrip().endswith(",") else "")
+
+
+def _check_inputs(reader: _Reader, root: dict[str, Any]) -> None:
+    """A join has two inputs and a scan none: else lines are missing, or their indentation is."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        below = node.get("Plans", [])
+        fewest, most = INPUTS.get(node["Node Type"], (0, MANY))
+        inputs = sum(each["Parent Relationship"] not in ("InitPlan", "SubPlan") for each in below)
+        if not fewest <= inputs <= most:
+            wanted = "none" if most == 0 else f"{fewest} to {most}" if fewest < most < MANY else str(fewest)
+            raise _refused(
+                reader.numbers[id(node)],
+                f"is a {node['Node Type']} with {inputs} {'input' if inputs == 1 else 'inputs'} where it has {wanted}:"
+                " lines are missing, or their indentation is lost",
+            )
+        waiting += below
 
 
 def _set_property(node: dict[str, Any], key: str, value: str) -> None:
@@ -168,13 +353,13 @@ def split_list(value: str) -> list[str]:
     return [*parts, value[start:].strip()]
 
 
-def _read_footer(reader: _Reader, line: str) -> None:
+def _read_footer(reader: _Reader, line: str, column: int) -> None:
     plan = reader.plans[-1]
     key, _, value = line.partition(":")
     value = value.strip()
-    reader.section, reader.last = (key if key in ("Planning", "JIT") and not value else None), None
+    reader.section = (key, column) if not value else None
     if reader.section:
-        plan[key] = {}
+        plan.setdefault(key, {})
     elif found := TRIGGER.fullmatch(line):
         given = {"Trigger Name": found["name"], "Constraint Name": found["constraint"], "Relation": found["relation"]}
         trigger: dict[str, Any] = {name: text for name, text in given.items() if text}
@@ -194,9 +379,10 @@ def _read_footer(reader: _Reader, line: str) -> None:
 
 def _read_section(reader: _Reader, line: str) -> None:
     plan, (key, _, value) = reader.plans[-1], line.partition(":")
-    if reader.section == "Planning":
+    section = reader.section[0] if reader.section else ""
+    if section == "Planning":
         _set_property(plan["Planning"], key, value.strip())
-    elif key == "Timing" and (total := re.search(r"Total ([\d.]+) ms", value)):
+    elif section == "JIT" and key == "Timing" and (total := re.search(r"Total ([\d.]+) ms", value)):
         plan["JIT"]["Timing"] = {"Total": float(total[1])}
 
 

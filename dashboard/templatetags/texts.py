@@ -1,6 +1,5 @@
 """Texts from monitored servers, made safe to look at: they may hold anything."""
 
-import re
 import unicodedata
 
 import sqlparse
@@ -10,32 +9,27 @@ from django.utils.safestring import SafeString, mark_safe
 from sqlparse import tokens
 
 from analyzer.findings import EvidenceLevel, Severity
-from analyzer.statements.display import display_sql, one_line
+from analyzer.statements.display import HIDDEN, display_sql, one_line
+from analyzer.statements.display import visible as visible
 
 register = template.Library()
 
-# Characters that change how the text around them is read without being seen: bidirectional controls
-# ("Trojan Source"), zero-width characters, and the C0 and C1 controls apart from tab and newline.
-_HIDDEN = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 # The lexer is linear, but every token becomes an element.
 MAX_HIGHLIGHTED_CHARACTERS = 20_000
 
 
-@register.filter
-def visible(text: object) -> str:
-    """The text with its invisible controls spelled out: ``⟨U+202E⟩``."""
-    return _HIDDEN.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", str(text))
+register.filter("visible", visible)
 
 
 @register.filter
 def has_hidden(text: object) -> bool:
-    return _HIDDEN.search(str(text)) is not None
+    return HIDDEN.search(str(text)) is not None
 
 
 @register.filter
 def hidden_names(text: object) -> str:
     """What the invisible characters are called, for the warning beside a text to copy."""
-    found = dict.fromkeys(_HIDDEN.findall(str(text)))
+    found = dict.fromkeys(HIDDEN.findall(str(text)))
     return ", ".join(unicodedata.name(c, f"U+{ord(c):04X}").lower() for c in found)
 
 

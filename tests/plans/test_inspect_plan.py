@@ -10,9 +10,25 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from analyzer.plans.read_json import HOW_TO
+
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parent.parent.parent
 BAD = DATA / "seq_scan_in_nested_loop.pg15.json"
+CASES = DATA / "pasted"
+SCAN = ["Seq Scan on t"]
+JOINED = ["Limit", "  Nested Loop", "    Seq Scan on a", "    Index Scan using b_pk on b"]
+BROKEN = [
+    "Nested Loop", "  Nested Loop", "    Seq Scan on rev", "    Index Scan using d_u on data clm", "  WindowAgg",
+    "    Sort", "      Seq Scan on org", "  CTE Scan on etl", "  CTE Scan on i",
+]  # fmt: skip
+LABELS = {
+    "numbered": ["HashSetOp Except", "  Append", "    Subquery Scan on *SELECT* 1",
+                 "      Index Only Scan using ix_a on t1"],
+    "expanded": SCAN, "mail_quotes": SCAN, "utf16": SCAN, "unicode_border": SCAN, "csv": SCAN,
+    "arrows": JOINED, "pgadmin": JOINED, "broken": BROKEN, "broken_with_a_gap": BROKEN,
+    "costs_off": ["Hash Join", "  Seq Scan on a", "  Hash", "    Seq Scan on b"],
+}  # fmt: skip
 FINE = DATA / "parallel_hash.pg18.json"
 
 
@@ -82,7 +98,8 @@ def test_says_what_is_missing_and_what_was_never_executed(capsys: pytest.Capture
     plain.write_text('[{"Plan": {"Node Type": "Seq Scan", "Relation Name": "t", "Plan Rows": 7}}]')
     assert inspect(capsys, str(plain)) == (
         "rows planned  node\n           7  Seq Scan on t\n\n"
-        "Planned only: EXPLAIN without ANALYZE knows no times and no actual rows.\n",
+        "Planned only: EXPLAIN without ANALYZE knows no times and no actual rows.\n\n"
+        "Nothing was checked: what is wrong with a plan shows when it runs, in EXPLAIN (ANALYZE, BUFFERS).\n",
         0,
     )
     out, _ = inspect(capsys, str(DATA / "merge_append.pg15.json"))
@@ -118,3 +135,34 @@ def test_standard_input_exit_codes_and_one_sentence_in_a_real_process() -> None:
     assert b"seems cut off" in broken.stderr
     wrong = run(b"", "-", "--fail-on", "sometimes")
     assert wrong.returncode == 2
+
+
+def test_nothing_found_says_by_how_many_checks(capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = inspect(capsys, str(FINE))
+    assert out.endswith("\nNothing found by 1 check (PL004, Sequential scan keeps few of the rows it reads).\n")
+
+
+@pytest.mark.parametrize("path", sorted(CASES.glob("*")), ids=lambda path: path.name)
+def test_plans_from_public_reports(capsys: pytest.CaptureFixture[str], path: Path) -> None:
+    """Copied with numbers, quotes and borders, or broken by a window: what the bare plan gives."""
+    out, code = inspect(capsys, str(path), "--format", "json")
+    if path.suffix == ".yaml":
+        assert (out, code) == (f"The plan is YAML, which is not read; {HOW_TO}.", 2)
+        return
+    (plan,) = json.loads(out)["plans"]
+    found = [("  " * node["depth"]) + node["label"] for node in plan["nodes"]]
+    assert found == LABELS[path.name.split(".")[0]]
+    assert [finding["code"] for finding in plan["findings"]] == ["PL004"] * (code == 1)
+    assert (code == 1) == (path.name.split(".")[0] in ("expanded", "mail_quotes", "utf16", "unicode_border"))
+
+
+def test_no_terminal_escapes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    odd = tmp_path / "odd\x1b]0;x\x07.json"
+    assert "\x1b" not in inspect(capsys, str(odd))[0].replace(str(odd), "")
+    odd.write_text(json.dumps([{"Plan": {"Node Type": "Seq Scan", "Relation Name": "t\x1b[31m\u202e", "Alias": "t"}}]))
+    out, _ = inspect(capsys, str(odd))
+    assert "Seq Scan on t⟨U+001B⟩[31m⟨U+202E⟩ t" in out
+    assert "\x1b" not in out
+    process = run(b"", str(tmp_path / "none\x1b[2J.json"))
+    assert process.returncode == 2
+    assert b"\x1b" not in process.stderr

@@ -55,8 +55,7 @@ def test_reads_a_plan_however_it_comes(source: object) -> None:
     ("source", "sentence"),
     [
         ("", "The plan is empty; run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its whole output."),
-        ("hello", "There is no JSON in the plan; run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its whole"
-         " output."),
+        ("hello", "There is no plan in it; run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its whole output."),
         ('[{"Plan": {"Node Type": "Seq', "The plan's JSON ends too early (line 1): it seems cut off;"
          " run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its whole output."),
         ('[{"Plan": }]', "The plan is not JSON at line 1, column 11: Expecting value."),
@@ -77,8 +76,10 @@ def test_reads_a_plan_however_it_comes(source: object) -> None:
         ('{"Node Type": "Limit", "Total Cost": 1e999}', '"Total Cost" of Limit is inf, which is no number.'),
         ('{"Node Type": "Limit", "Actual Loops": -3}', '"Actual Loops" of Limit is -3, which is below zero.'),
         ('{"Node Type": "Limit", "Alias": 5}', '"Alias" of Limit is 5, which is no text.'),
-        (b"\xff\xfe", "The plan is not UTF-8 text (byte 0); run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its"
+        (b"\xe9t\xe9", "The plan is not UTF-8 text (byte 0); run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its"
          " whole output."),
+        (b"\xff\xfe[\0{", "The plan is not UTF-16 text (byte 4); run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give"
+         " its whole output."),
         (None, "The plan is null where a JSON array or object was expected; run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)"
          " and give its whole output."),
     ],

@@ -132,5 +132,5 @@ b: c'::text)
 
 
 def test_text_that_is_no_plan() -> None:
-    with pytest.raises(PlanError, match="There is no JSON in the plan"):
+    with pytest.raises(PlanError, match="There is no plan in it"):
         parse_plan("select * from t")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from analyzer.advice.select import Options
@@ -16,10 +16,12 @@ from analyzer.advice.show import MB, advice_as_json, advice_as_sql, advice_as_te
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.workload_folder import read_workload_folder
 from analyzer.advising import advise, with_second_opinion
-from analyzer.errors import BadInput, PgLoupeError
+from analyzer.errors import BadInput, MissingExtension, MissingRight, PgLoupeError
+from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.catalog import left_out_said, need_statistics, read_schema
-from analyzer.monitored.connection import connect
+from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.no_workload import why_no_statement
 from analyzer.monitored.workload import read_recorded_workload
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin import lease
@@ -28,7 +30,7 @@ MOST_STATEMENTS = 1_000
 INSIDE = "(inside functions) "
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = (
         "Advise on indexes for a database: reads its schema, statistics and workload, plans on a private copy without"
         " rows, creates nothing. Exit code 0: fine, 2: it could not be done."
@@ -52,7 +54,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self.stdout.write(self.advice(options), ending="")
+            write = self.stdout.write_for_machines if options["format"] == "sql" else self.stdout.write
+            write(self.advice(options).removesuffix("\n") + "\n")
         except (PgLoupeError, RuntimeFailure) as problem:
             raise CommandError(str(problem), returncode=2) from problem
 
@@ -70,13 +73,10 @@ class Command(BaseCommand):
             with connect(server) as connection:
                 facts = read_schema(connection)
                 workload = [] if folder else _recorded(connection, options["statements"])
+                if not workload and not folder:
+                    raise BadInput(why_no_statement(connection))
             if folder:
                 workload = [WorkloadStatement(s.label, s.sql, s.weight, 0.0, 0.0) for s in folder.statements]
-            if not workload:
-                raise BadInput(
-                    "pg_stat_statements holds no statement of this database that has a plan; let the application run"
-                    " for a while, or give --workload."
-                )
             need_statistics(facts)
             bar.set_description("Making the twin")
             with lease(server, settings.VAR_DIR) as twin:
@@ -114,7 +114,11 @@ def _budget_bytes(megabytes: float | None) -> int | None:
     return int(megabytes * MB)
 
 
-def _recorded(connection: Any, most: int) -> list[WorkloadStatement]:
+def _recorded(connection: MonitoredConnection, most: int) -> list[WorkloadStatement]:
+    try:
+        found = read_recorded_workload(connection, most=most)
+    except (MissingExtension, MissingRight) as problem:
+        raise BadInput(why_no_statement(connection)) from problem
     return [
         WorkloadStatement(
             fingerprint=s.fingerprint,
@@ -126,5 +130,5 @@ def _recorded(connection: Any, most: int) -> list[WorkloadStatement]:
             roles=s.roles,
             is_nested=s.is_nested,
         )
-        for s in read_recorded_workload(connection, most=most)
+        for s in found
     ]

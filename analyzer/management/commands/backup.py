@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connection
 
 from analyzer.errors import PgLoupeError
+from analyzer.management.terminal import TerminalCommand
 from analyzer.runtime.client_programs import client_program, run
 from analyzer.runtime.keys import key_name
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = "Write the store to a file with pg_dump (custom format). The keys are not in it: keep them elsewhere."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

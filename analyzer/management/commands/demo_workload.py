@@ -3,12 +3,13 @@
 import logging
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from analyzer.demo import workload
+from analyzer.management.terminal import TerminalCommand
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = "Run the demo shop's badly written workload against its database."
     requires_system_checks = []
 

@@ -7,18 +7,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from analyzer.checks import Outcome, checks_on, run_checks
 from analyzer.errors import PgLoupeError
 from analyzer.findings import Finding, Severity
+from analyzer.management.terminal import TerminalCommand
 from analyzer.plans import Plan, PlanNode, parse_plans
 from analyzer.plans.show import plan_as_json, plan_as_text
 
 NEVER = "never"
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = (
         "Show a plan's nodes with the time and blocks each spent itself, and what is wrong with them."
         " Exit code 0: fine, 1: findings at or above --fail-on, 2: the plan cannot be read."
@@ -75,9 +76,19 @@ def as_text(plan: Plan, outcome: Outcome) -> list[str]:
         lines += ["", *finding_as_text(finding)]
     for code, reason in outcome.not_run.items():
         lines += ["", f"{code} was not run: {reason}"]
-    if not outcome.findings and plan.is_analyzed:
-        lines += ["", "Nothing found."]
+    if not outcome.findings:
+        lines += ["", nothing_found(plan, outcome)]
     return lines
+
+
+def nothing_found(plan: Plan, outcome: Outcome) -> str:
+    """How much that says: by which checks."""
+    if not plan.is_analyzed:
+        return "Nothing was checked: what is wrong with a plan shows when it runs, in EXPLAIN (ANALYZE, BUFFERS)."
+    ran = [f"{check.code}, {check.title}" for check in checks_on(PlanNode, Plan) if check.code not in outcome.not_run]
+    if not ran:
+        return "No check could run."
+    return f"Nothing found by {len(ran)} check{'s' if len(ran) > 1 else ''} ({'; '.join(ran)})."
 
 
 def finding_as_text(finding: Finding) -> list[str]:

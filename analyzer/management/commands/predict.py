@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from analyzer.advice.show_prediction import InFile, predictions_as_json, predictions_as_text
 from analyzer.errors import BadInput, PgLoupeError
+from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.catalog import need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -26,7 +27,7 @@ MOST_STATEMENTS = 1_000
 MOST_BYTES = 10_000_000
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = (
         "Plan new or changed SQL on a database's statistics and say which indexes it would like: on a private copy"
         " without rows; nothing is sent to the server. Exit code 0: fine, 1: a plan's cost is above --fail-on-cost,"

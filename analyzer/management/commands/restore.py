@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connection, transaction
 
 from analyzer.errors import PgLoupeError
+from analyzer.management.terminal import TerminalCommand
 from analyzer.runtime.client_programs import client_program, run
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = (
         "Put a backup into the store in one transaction, migrate it to this version and say whether the keys here"
         " open its passwords. Stop web, workers and beat first."

@@ -6,15 +6,16 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from analyzer.management.terminal import TerminalCommand
 from analyzer.models import Server
 from analyzer.runtime.environment import secret
 from analyzer.runtime.keys import key_file, key_name, replace_encryption_keys
 from analyzer.store.key_rotation import Rotated, rotate
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = (
         "Re-encrypt the passwords of monitored servers and the sampled values with the newest key"
         " (the first of PGLOUPE_ENCRYPTION_KEYS). Keys are shown by a short name, never themselves."

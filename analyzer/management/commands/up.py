@@ -5,13 +5,14 @@ import os
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from analyzer.errors import PgLoupeError
+from analyzer.management.terminal import TerminalCommand
 from analyzer.runtime import supervisor
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = (
         "Run pgLoupe: embedded PostgreSQL and Redis (unless DATABASE_URL and REDIS_URL are set), migrations,"
         " workers and the web pages. Monitors the DSNs given. Ctrl-C stops everything."

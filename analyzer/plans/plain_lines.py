@@ -1,0 +1,231 @@
+"""EXPLAIN's own lines out of what tools, mails and logs write around them, each with its number in the file.
+
+A decoration is taken off only where it stands on every line from the first to the last that has it and the whole
+plan lies between; what is left is judged line by line by ``read_text`` and ``read_json``, which refuse what they do
+not know. So a decoration nobody thought of is a refusal, never another plan.
+"""
+
+import csv
+import html
+import re
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+from analyzer.plans.node_line import node_head
+
+BAR = "|│║"
+ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours, as terminals and pagers record them
+ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+ZERO_WIDTH = re.compile("[\u200b\u2060\ufeff]")
+ARROW = r"(?:[-\u2010-\u2015\u2212]+>|=>|[→⟶➔➜➝➞⇒⇢►▶])"
+ARROW_AND_NAME = re.compile(rf"{ARROW}\s+[A-Z]")
+FIGURES = re.compile(r"\((?:cost=|actual |never executed\))")
+HEADER = re.compile(rf"[{BAR}\s]*QUERY PLAN[{BAR}\s]*")
+RECORD = re.compile(r"[+─-╿]?[-─]\[ \w+ \d+ \][-+─-╿]*")  # psql's \x
+RULE_CHARACTERS = frozenset("-+|=:*. \t") | {chr(code) for code in range(0x2500, 0x2580)}
+ROWS = re.compile(r"\(\d+ \w+\)")  # psql's footer, in any language
+TIMING = re.compile(r"(Time|Zeit|Temps|Tiempo|Tempo): [\d.,]+ ms\b.*")
+FENCE = re.compile(r"\s*(```|~~~|'''|\"\"\"|\{noformat\}|\{code.*\}|</?pre>|</?code>)\s*\w*\s*")
+NUMBER = re.compile(r"(\s*(\d+))(?:[.):] ?|[.)]?\t|\s*[|│] ?| )")
+CONTAINER = re.compile(r"[\w.-]+\s*\| ?")
+# What may stand before every line: mail quotes, comments, a container's name, syslog, a collector's clock.
+PREFIXES = (
+    re.compile(r"\s{0,3}>(?: |$)?"),
+    re.compile(r"\s*(?:--|#|//|\*)(?: |$)(?!>)"),
+    CONTAINER,
+    re.compile(r".{0,80}?\bpostgres(?:ql)?(?:-\w+)?\[\d+\]: ?(?:\[\d+-\d+\] )?(?:#011)?"),
+    re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) (?:std\w+ [FP] )?"),
+)
+MOST_SKIPPED = 3  # numbers: headings and rules are counted, too
+CONTINUED_COLUMN = re.compile(rf"\s*(?:QUERY PLAN)?\s*[{BAR}] ?")
+LOGGED_PLAN = re.compile(r"duration: [\d.]+ ms\s+plan:\s*(.*)", re.DOTALL)
+LOG_LINE = re.compile(r"\b(?:LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG\d?|DETAIL|HINT|CONTEXT|STATEMENT):\s")
+
+
+class Line(NamedTuple):
+    number: int  # in the file, from 1
+    text: str
+
+
+def plain_lines(text: str) -> list[Line]:
+    """The lines without decoration; an empty one stands between the plans of a log."""
+    text = ZERO_WIDTH.sub("", ESCAPE_SEQUENCE.sub("", text))
+    if re.search(r"^\s*-&gt;|-&gt;  \w.*\(cost=", text, re.MULTILINE):
+        text = html.unescape(text)
+    if any(ODD_SPACE.search(line[: len(line) - len(line.lstrip())]) for line in text.splitlines()):
+        text = ODD_SPACE.sub(" ", text)
+    lines = [Line(number, line) for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1)]
+    lines = _joined_wraps([line for line in lines if not FENCE.fullmatch(line.text)])
+    for _ in range(6):  # a log in a mail in a table: each round takes one layer off
+        before = lines
+        lines = _logged(_without_borders(_without_numbers(_without_prefix(_out_of_csv(lines)))))
+        if lines == before:
+            break
+    return [Line(line.number, "") if is_frame(line.text) else line for line in lines]
+
+
+def is_frame(text: str) -> bool:
+    """A heading, a rule or a footer: says nothing of the plan."""
+    stripped = text.strip()
+    if not stripped:
+        return False
+    if RULE_CHARACTERS.issuperset(stripped) and (len(stripped) > 1 or stripped in BAR):
+        return True
+    return any(each.fullmatch(stripped) for each in (HEADER, RECORD, ROWS, TIMING))
+
+
+def _joined_wraps(lines: list[Line]) -> list[Line]:
+    """psql's ``\\pset format wrapped`` breaks a line with a dot (or an ellipsis) on both sides of the break."""
+    if not any(re.match(rf"[{BAR}]?[.…]", line.text) for line in lines):
+        return lines
+    joined: list[Line] = []
+    for line in lines:
+        begins = re.match(rf"[{BAR}]?[.…]", line.text)
+        above = joined[-1].text.rstrip(f" {BAR}") if joined else ""
+        if begins and above.endswith((".", "…")):
+            joined[-1] = Line(joined[-1].number, above[:-1] + line.text[begins.end() :])
+        else:
+            joined.append(line)
+    return joined
+
+
+def _matter(line: Line) -> bool:
+    return bool(line.text.strip()) and not is_frame(line.text)
+
+
+def _begins(text: str) -> bool:
+    if text.rstrip(f" \t+↵{BAR}").endswith(("[", "{", "plan:")):
+        return True
+    return bool(FIGURES.search(text) or ARROW_AND_NAME.search(text) or node_head(text.strip()))
+
+
+def _bare(lines: list[Line], is_decorated: Callable[[str], object], bare: Callable[[str], str]) -> list[Line]:
+    """The lines from the first decorated one to the last made bare, if all of them are and hold the plan."""
+    at = [i for i, line in enumerate(lines) if is_decorated(line.text) and _matter(line)]
+    if not at:
+        return lines
+    first, last = at[0], at[-1] + 1
+    inside, outside = lines[first:last], lines[:first] + lines[last:]
+    if sum(map(_matter, inside)) != len(at) or any(FIGURES.search(line.text) for line in outside):
+        return lines
+    made = [line if is_frame(line.text) else Line(line.number, bare(line.text)) for line in inside]
+    if not any(_begins(line.text) for line in made):
+        return lines
+    return [*lines[:first], Line(inside[0].number, ""), *made, Line(inside[-1].number, ""), *lines[last:]]
+
+
+def _without_prefix(lines: list[Line]) -> list[Line]:
+    for prefix in PREFIXES:
+        if (
+            prefix is CONTAINER
+            and len({found[0].rstrip() for line in lines if (found := prefix.match(line.text))}) != 1
+        ):
+            continue
+        made = _bare(lines, prefix.match, partial(prefix.sub, "", count=1))
+        if made is not lines:
+            return made
+    return lines
+
+
+def _without_numbers(lines: list[Line]) -> list[Line]:
+    """Numbers that count the lines, in front of them; padded to one width or not."""
+    numbered = [(line, found) for line in lines if (found := NUMBER.match(line.text)) and _matter(line)]
+    numbers = [int(found[2]) for _, found in numbered]
+    if len(numbers) < 2 or not all(before < after <= before + MOST_SKIPPED for before, after in pairwise(numbers)):
+        return lines
+    width = max(found.end() for _, found in numbered)
+    is_padded = len({len(found[2]) for _, found in numbered}) > 1 and all(
+        re.fullmatch(r"\s*\d+[.):|│]?\s*", line.text[:width]) for line, _ in numbered
+    )
+    return _bare(lines, NUMBER.match, lambda text: text[width:] if is_padded else NUMBER.sub("", text, count=1))
+
+
+def _without_borders(lines: list[Line]) -> list[Line]:
+    """Bars before and behind: psql's borders, its ``\\x``, tables of Markdown and of database clients."""
+    matter = [line for line in lines if _matter(line)]
+    if matter and re.match(rf"\s*QUERY PLAN\s*[{BAR}]", matter[0].text):  # \x
+        if not all(CONTINUED_COLUMN.match(line.text) for line in matter):
+            return lines
+        return [Line(line.number, CONTINUED_COLUMN.sub("", line.text, count=1).rstrip()) for line in lines]
+    for before, behind in ((True, True), (False, True), (True, False)):
+        made = _bare(
+            lines,
+            partial(_has_bars, before=before, behind=behind),
+            partial(_without_bars, before=before, behind=behind),
+        )
+        if made is not lines:
+            return made
+    return lines
+
+
+def _has_bars(text: str, *, before: bool, behind: bool) -> bool:
+    stripped = text.strip()
+    return len(stripped) > 1 and (not before or stripped[0] in BAR) and (not behind or stripped[-1] in BAR)
+
+
+def _without_bars(text: str, *, before: bool, behind: bool) -> str:
+    text = text.lstrip()[1:] if before and text.strip() else text
+    return text.rstrip()[:-1].rstrip() if behind and text.strip() else text
+
+
+def _out_of_csv(lines: list[Line]) -> list[Line]:
+    """Cells in double quotes, as pgAdmin copies and ``psql --csv`` writes; of the server's csvlog, the message."""
+    quoted = [line for line in lines if line.text.startswith('"')]
+    if not quoted and not (lines and any(re.search(r',"duration: [\d.]+ ms\s+plan:', line.text) for line in lines)):
+        return lines
+    out: list[Line] = []
+    pending: list[Line] = []
+    for line in lines:
+        pending.append(line)
+        if not pending[0].text.startswith('"') and ',"' not in pending[0].text:
+            out.append(pending.pop())
+            continue
+        whole = "\n".join(each.text for each in pending)
+        if whole.count('"') % 2:
+            continue  # the cell goes on in the next line
+        out += _cells(pending, whole)
+        pending = []
+    return [*out, *pending]
+
+
+def _cells(lines: list[Line], whole: str) -> list[Line]:
+    try:
+        cells = next(csv.reader([whole], strict=True))
+    except (csv.Error, StopIteration):
+        cells = []
+    if len(cells) > 1:
+        cells = [cell for cell in cells if LOGGED_PLAN.match(cell)] or [""]
+    if len(cells) != 1:
+        # a tool that doubles no quotes inside; JSON's own members are no cells
+        quoted = len(lines) == 1 and not re.match(r'"[^"]*":', whole) and re.fullmatch(r'"(.*)"\s*', whole)
+        return [Line(lines[0].number, quoted[1])] if quoted else lines
+    last = lines[-1].number
+    return [Line(min(lines[0].number + i, last), text) for i, text in enumerate(cells[0].split("\n"))]
+
+
+def _logged(lines: list[Line]) -> list[Line]:
+    """Of a server's log: what auto_explain wrote, without the statement's text in front of a plan as text."""
+    starts = [i for i, line in enumerate(lines) if LOGGED_PLAN.search(line.text)]
+    if not starts:
+        return lines
+    out: list[Line] = []
+    for start, following in zip(starts, [*starts[1:], len(lines)], strict=True):
+        found = LOGGED_PLAN.search(lines[start].text)
+        body = [Line(lines[start].number, found[1])] if found and found[1].strip() else []
+        rest = lines[start + 1 : following]
+        has_tabs = bool(rest) and rest[0].text.startswith("\t")
+        for line in rest:
+            if not line.text.startswith("\t") if has_tabs else LOG_LINE.search(line.text):
+                break
+            body.append(Line(line.number, line.text.removeprefix("\t")))
+        out += [*_without_query(body), Line(lines[start].number, "")]
+    return out
+
+
+def _without_query(body: list[Line]) -> list[Line]:
+    if not body or not body[0].text.startswith("Query Text:"):
+        return body
+    first = next((i for i, line in enumerate(body) if re.match(r"[A-Z].*\(cost=[\d.]+\.\.", line.text)), 0)
+    return body[first:]

@@ -1,0 +1,172 @@
+"""A plan reads the same however it was copied, or is refused by its line: never as another plan."""
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from analyzer.plans import Plan, PlanError, parse_plans
+from analyzer.plans.plain_lines import FIGURES
+from analyzer.plans.show import plan_as_json
+from tests.plans.decorations import DECORATIONS, JSON_ONLY, TEXT_ONLY, each_line
+from tests.plans.test_exclusive import connection  # noqa: F401
+from tests.plans.test_read_text import SETUP, STATEMENTS
+
+DATA = Path(__file__).parent / "data"
+LOGS = ("csvlog", "jsonlog", "server log", "server log in a mail")
+JSON_CORPUS = sorted(path for path in DATA.glob("*.pg*.json"))
+
+
+def read(source: str | bytes) -> list[object]:
+    return [plan_as_json(plan) | {"costs": costs(plan)} for plan in parse_plans(source)]
+
+
+def costs(plan: Plan) -> list[object]:
+    return [(n.startup_cost, n.plan_width_bytes, n.actual_startup_time_ms, n.raw) for n in plan]
+
+
+@pytest.mark.parametrize("name", [*DECORATIONS, *JSON_ONLY])
+def test_json_reads_the_same_however_it_was_copied(name: str) -> None:
+    decorate = JSON_ONLY.get(name) or DECORATIONS[name]
+    is_logged = name in LOGS
+    for path in JSON_CORPUS[:: 1 if name in ("border 2", "numbered") else 9]:
+        for plan in json.loads(path.read_text()):
+            text = json.dumps(plan if is_logged else [plan], indent=2)  # auto_explain prints an object
+            assert read(decorate(text)) == read(text), path.name
+
+
+@pytest.mark.postgres
+def test_text_reads_the_same_however_it_was_copied(connection: psycopg.Connection) -> None:  # noqa: F811
+    texts = list(texts_of(connection))
+    assert len(texts) > 80
+    for at, text in enumerate(texts):
+        bare = read(text)
+        is_logged = FIGURES.search(text) is not None  # auto_explain always prints costs
+        for name, decorate in [*(DECORATIONS | TEXT_ONLY).items()][at % 4 :: 4]:
+            if name in LOGS and not is_logged:
+                continue
+            try:
+                assert read(decorate(text)) == bare, name
+            except PlanError as refusal:
+                pytest.fail(f"{name}: {refusal}\n{decorate(text)}")
+        for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
+            assert read(text.encode(encoding)) == bare, encoding
+    several = read("\n\n".join(texts[:5]))
+    assert several == [plan for text in texts[:5] for plan in read(text)]
+
+
+@pytest.mark.postgres
+def test_a_damaged_plan_is_never_another_plan(connection: psycopg.Connection) -> None:  # noqa: F811
+    """A line lost, doubled, moved in or out: refused, or the same steps."""
+    chance = random.Random(5)
+    refused = kept = 0
+    sentences = set()
+    for text in texts_of(connection):
+        lines = text.split("\n")
+        shape = [(n.depth, n.label) for plan in parse_plans(text) for n in plan]
+        for _ in range(12):
+            at = chance.randrange(len(lines))
+            damaged = list(lines)
+            # of a name alone, half may be another name
+            harm = chance.choice(("indent", "prefix", "cut") if FIGURES.search(lines[at]) else ("indent", "prefix"))
+            if harm == "indent":
+                damaged[at] = " " * chance.randrange(1, 5) + damaged[at]
+            elif harm == "prefix":
+                damaged[at] = chance.choice(("* ", "| ", "x ", "? ", "12 ")) + damaged[at]
+            else:
+                damaged[at] = damaged[at][: len(damaged[at]) // 2]
+            try:
+                plans = parse_plans("\n".join(damaged))
+            except PlanError as refusal:
+                sentences.add(str(refusal).split()[0])
+                refused += 1
+            else:
+                found = [(n.depth, n.label) for plan in plans for n in plan]
+                assert found == shape, (harm, "\n".join(damaged))
+                kept += 1
+    assert sentences <= {"Line", "There"}
+    assert refused > 100
+    assert kept > 100
+
+
+def texts_of(connection: psycopg.Connection) -> Iterator[str]:  # noqa: F811
+    connection.execute(SETUP)
+    for sql in STATEMENTS.values():
+        for options in ("verbose", "costs", "costs off", "analyze, buffers, verbose", "analyze, costs off, timing off"):
+            with connection.transaction(force_rollback=True):
+                rows = connection.execute(f"explain ({options}) {sql}".encode()).fetchall()
+            yield "\n".join(row[0] for row in rows)
+
+
+NUMBERED = """\
+1. Limit  (cost=1.27..3878.21 rows=5 width=172)
+2.   ->  Nested Loop  (cost=1.27..38782.21 rows=50 width=172)
+3.         ->  Seq Scan on a  (cost=0.00..100.00 rows=50 width=4)
+4.         ->  Index Scan using b_pk on b  (cost=0.42..8.44 rows=1 width=4)"""
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("  ->  Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)",
+         "Line 1 is a lower step of a plan whose top is missing"),
+        ("Sort  (cost=0.00..1.00 rows=1 width=4)\n  Sort Key: a",
+         "Line 1 is a Sort with 0 inputs where it has 1: lines are missing, or their indentation is lost"),
+        ("Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)\nSeq Scan on b  (cost=0.00..1.00 rows=1 width=4)",
+         "Line 2 begins a second plan inside the first: its indentation is lost"),
+        ("Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)\n  Filter: (x = 'it",
+         "Line 2 has a bracket or a quote that is never closed: the plan seems cut off"),
+        ("Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)\nFilter: (x = 1)",
+         "Line 2 belongs to a plan whose other lines could not be read"),
+        ("Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)\n  what is this", "Line 2 is no line of a plan"),
+        ("§ Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)",
+         "Line 1 looks like a step of a plan, and is none that PostgreSQL prints or only a piece of one"),
+        ("XN Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)",
+         "Line 1 looks like a step of a plan, and is none that PostgreSQL prints or only a piece of one"),
+        (NUMBERED.replace("4. ", "9. "), "Line 1 looks like"),
+        ("Seq Scan on a  (cost=0.00..1.00 rows=1 width=4) (actual", "Line 1 looks like"),
+        ("Result  (cost=0.00..1.00 rows=1 width=4)\n  SubPlan 1\n\nPlanning Time: 1 ms", "Line 2 names a subplan"),
+        ("Nice plan:\n  Filter: (a = 5)\n", "Line 2 belongs to a plan whose other lines could not be read"),
+        ("<explain xmlns='http://www.postgresql.org/2009/explain'>", "The plan is XML, which is not read"),
+        ("- Plan: \n    Node Type: \"Seq Scan\"", "The plan is YAML, which is not read"),
+        ("('Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)',)", "Line 1 looks like"),
+        ('{"a": 1}\n> Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)', "Line 2 belongs to no JSON value"),
+    ],
+)  # fmt: skip
+def test_refuses_by_line_what_it_does_not_understand(text: str, sentence: str) -> None:
+    with pytest.raises(PlanError) as refusal:
+        parse_plans(text)
+    assert str(refusal.value).startswith(sentence)
+
+
+def test_a_broken_line_is_joined() -> None:
+    narrow = """\
+Nested Loop  (cost=437.29..437.35 rows=1 width=8) (actual
+
+time=0.037..0.037 rows=0 loops=1)
+  ->  Seq Scan on a  (cost=0.00..11.60 rows=160 width=12)
+(actual time=0.006..0.008 rows=14 loops=1)
+        Filter: ((x = 1) AND
+(y = 2))
+  ->  Index Scan using a_long_name_of_an_index on
+public.data clm  (cost=0.43..2.63 rows=1 width=34) (actual time=0.002..0.0
+02 rows=0 loops=14)
+Planning Time: 0.5 ms"""
+    (plan,) = parse_plans(narrow)
+    assert [(n.label, n.actual_rows, n.loops, n.filter) for n in plan] == [
+        ("Nested Loop", 0, 1, None), ("Seq Scan on a", 14, 1, "((x = 1) AND (y = 2))"),
+        ("Index Scan using a_long_name_of_an_index on data clm", 0, 14, None)]  # fmt: skip
+
+
+def test_a_literal_may_look_like_a_plan() -> None:
+    lines = (
+        "Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)\n  Filter: (x = 'one\n  ->  Seq Scan on b  (cost=0.00..1.00"
+        " rows=1 width=4)\nQUERY PLAN\nPlanning Time: 5 ms'::text)\n  Rows Removed by Filter: 3"
+    )
+    for text in (lines, each_line("> {line}")(lines), lines.replace("\n", "\r\n")):
+        (plan,) = parse_plans(text)
+        assert [n.label for n in plan] == ["Seq Scan on a"]
+        assert plan.planning_time_ms is None
