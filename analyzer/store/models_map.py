@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from analyzer.advice.code import Models, parse_map
+from analyzer.advice.code import Models, known_orm, parse_map
 from analyzer.errors import BadInput
 from analyzer.models import Database, ModelsMap
 
@@ -15,10 +15,12 @@ def keep_models(database: Database, text: str, by: str) -> ModelsMap:
     if not found:
         raise BadInput("The map of models names no table.")
     values = {"text": text, "tables": len(found), "uploaded_at": timezone.now(), "uploaded_by": by[:150]}
+    Database.objects.filter(pk=database.pk).update(orm_found=known_orm(found, None))
     return ModelsMap.objects.update_or_create(database=database, defaults=values)[0]
 
 
 def forget_models(database: Database) -> None:
+    """What the tables tell of the ORM is found again with the next reading of the schema."""
     ModelsMap.objects.filter(database=database).delete()
 
 

@@ -32,7 +32,7 @@ def place_of(change: Change, options: CodeOptions) -> Place:
     dependencies = (previous, *_of_package(found))
     if why:
         return Place(app, None, number, dependencies, (why,))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if found and found.is_guess:
         notes = (
             f"App {found.app} and model {found.model} are read from the table's name, fields from the columns."

@@ -7,13 +7,13 @@ from analyzer.facts import SchemaFacts, TableFacts
 
 # Labels of apps that come as packages: without a map, an index on their tables goes into an app of the user's own. A
 # label that somebody's own app has as well does no harm: SQL makes the same index.
-PACKAGED_APPS = frozenset(
-    "account admin auth authtoken axes cms constance contenttypes django easy_thumbnails filer flatpages guardian"
-    " hijack knox mfa oauth2_provider oidc_provider otp_static otp_totp post_office redirects reversion sessions silk"
-    " simple_history sites social_auth socialaccount taggit thumbnail token_blacklist two_factor usersessions waffle"
-    " wagtailadmin wagtailcore wagtaildocs wagtailforms wagtailimages wagtailredirects wagtailsearch wagtailusers"
-    " watson".split()
-)
+PACKAGED = """
+account admin auth authtoken axes cms constance contenttypes django easy_thumbnails filer flatpages guardian hijack knox
+mfa oauth2_provider oidc_provider otp_static otp_totp post_office redirects reversion sessions silk simple_history sites
+social_auth socialaccount taggit thumbnail token_blacklist two_factor usersessions waffle wagtailadmin wagtailcore
+wagtaildocs wagtailforms wagtailimages wagtailredirects wagtailsearch wagtailusers watson
+"""
+PACKAGED_APPS = frozenset(PACKAGED.split())
 
 
 def model_of(table: TableFacts, facts: SchemaFacts, models: Mapping[str, DjangoModel]) -> DjangoModel | None:
@@ -71,7 +71,7 @@ def field_of(table: TableFacts, column: str, model: DjangoModel) -> str | None:
 
 
 def known_orm(models: Models, facts: SchemaFacts | None) -> str:
-    """"django", "sqlalchemy" or "sqlmodel" where the map tells, or the tables that the tools make; "" where neither."""
+    """The ORM by the map, or by the tables that tools make: django, sqlalchemy or sqlmodel; "" where neither tells."""
     if models.django or models.classes:
         if models.django:
             return "django"

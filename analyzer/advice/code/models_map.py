@@ -1,4 +1,4 @@
-"""A map of tables to the application's classes, as a user gives it: Django's models, SQLAlchemy's or SQLModel's classes.
+"""A map of tables to the application's classes, as a user gives it: of Django, SQLAlchemy or SQLModel.
 
 It is what a command of models_commands.py prints, or lines of a person: ``orders = shop.Order`` (Django's label of the
 model), ``orders = shop.models:Order`` (module and class).

@@ -2,6 +2,8 @@
 
 import re
 
+from pglast import ast
+
 from analyzer.advice.code.change import (
     Change,
     CodeOptions,
@@ -14,6 +16,7 @@ from analyzer.advice.code.change import (
 )
 from analyzer.advice.code.models_lookup import class_of
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.statements.tree import Unparsable, single_statement
 
 # sqlalchemy.sql.compiler.BIND_PARAMS: what text() takes for a parameter, and the backslash that says it is none
 BIND_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)|\\:")
@@ -60,7 +63,7 @@ def table_args_tab(
 def index_keys(definition: IndexDefinition, prefix: str = "") -> list[str]:
     """Columns as strings, anything else as ``text(...)``; ``prefix`` goes before text, as in ``sa.``."""
     return [
-        python_string(c.name) if _is_plain(c) else f"{prefix}text({python_string(text_source(c.sql()))})"
+        python_string(c.name) if _is_plain(c) else f"{prefix}text({python_string(text_source(_key_sql(c)))})"
         for c in definition.columns
     ]
 
@@ -85,6 +88,21 @@ def index_options(definition: IndexDefinition, prefix: str = "") -> list[str]:
 def text_source(sql: str) -> str:
     """SQL for text(), which takes ``:name`` for a parameter unless a backslash stands before the colon."""
     return sql.replace(":", "\\:") if BIND_PARAMETER.search(sql) else sql
+
+
+def _key_sql(column: IndexColumn) -> str:
+    """As pg_get_indexdef prints it, a function call without brackets: alembic compares the two as texts."""
+    sql = column.sql()
+    is_call = column.is_expression and _is_function_call(column.name)
+    return f"{column.name}{sql[len(column.name) + 2 :]}" if is_call else sql
+
+
+def _is_function_call(sql: str) -> bool:
+    """Source: ruleutils.c, looks_like_function()."""
+    node = single_statement(f"SELECT {sql}")
+    if isinstance(node, Unparsable) or len(node.targetList or ()) != 1:
+        return False
+    return isinstance(node.targetList[0].val, ast.FuncCall | ast.CoalesceExpr | ast.MinMaxExpr)
 
 
 def _is_plain(column: IndexColumn) -> bool:

@@ -1,4 +1,4 @@
-"""After the revision and the model's line alembic finds nothing to do; the map of classes is what its command prints."""
+"""With the revision and the model's line, alembic check finds nothing to do. The map is what its command prints."""
 
 import os
 import subprocess
@@ -9,8 +9,6 @@ import pytest
 from analyzer.advice.code import CodeOptions, code_for, known_orm, parse_map
 from analyzer.advice.code.models_commands import CLASSES_COMMAND
 from analyzer.advice.ddl import create_index
-from tests.advice.builders import facts as make_facts
-from tests.advice.builders import table
 from tests.advice.code.kinds import KINDS, SCHEMA, definition, facts_of, index_definitions
 from tests.advice.code.test_alembic_sqlalchemy import DATE, engine_of
 

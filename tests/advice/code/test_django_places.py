@@ -131,7 +131,9 @@ def test_sql_makes_what_djangos_own_operation_would_not(project):
         previous = first[folder] if folder == "shop" else "0001_initial"
         assert f'("{folder}", "{previous}"),  # ' in tab.code, "what the map tells, else a place to fill in"
         made = defined_by_ddl(database, create_index(of_table, schema_facts))
-        tab = django_tab(code_for(of_table, schema_facts, CodeOptions(DATE, models.django, django_previous=latest[folder])))
+        tab = django_tab(
+            code_for(of_table, schema_facts, CodeOptions(DATE, models.django, django_previous=latest[folder]))
+        )
         assert tab.file_name.startswith(f"{folder}/migrations/"), name
         assert note in tab.notes[0], name
         assert "RunSQL" in tab.code
