@@ -73,13 +73,26 @@ class StepStatus(models.Model):
 class Database(models.Model):
     """One database of a server. Only the one a server is reached through is inspected (catalog, EXPLAIN)."""
 
+    class Orm(models.TextChoices):
+        DJANGO = "django", "Django"
+        SQLALCHEMY = "sqlalchemy", "Alembic and SQLAlchemy"
+        SQLMODEL = "sqlmodel", "Alembic and SQLModel"
+        SQL = "sql", "SQL"
+
     server = models.ForeignKey(Server, models.CASCADE, related_name="databases")
     oid = models.BigIntegerField()
     name = models.CharField(max_length=63)
     is_inspected = models.BooleanField(default=False)
+    orm = models.CharField(max_length=10, choices=Orm, blank=True, default="")  # as somebody chose; "": as found
+    orm_found = models.CharField(max_length=10, blank=True, default="")  # by the map of models, else by the tables
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["server", "oid"], name="uq_database_server_oid")]
+
+    @property
+    def code_first(self) -> str:
+        """What its application's code is shown in first: one of Orm, or "" where that is not known."""
+        return self.orm or self.orm_found
 
 
 class Role(models.Model):

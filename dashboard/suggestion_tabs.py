@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pglast.parser import ParseError
 
-from analyzer.advice.code import CodeFile, CodeOptions, CodeTab, DjangoModel, code_for, code_for_drop
+from analyzer.advice.code import CodeFile, CodeOptions, CodeTab, Models, code_for, code_for_drop
 from analyzer.advice.code.change import Change, creation, removal
 from analyzer.advice.outcome import definition_from_json
 from analyzer.advice.rollout import rollout
@@ -18,6 +18,8 @@ APPLIED = (
     "The index is on the server already. Apply the migration with migrate --fake (Django) or alembic stamp, so that"
     " your code knows of it too."
 )
+# the tabs that lead, by the ORM of the database
+FIRST = {"django": ("django",), "sqlalchemy": ("alembic", "sqlalchemy"), "sqlmodel": ("alembic", "sqlmodel")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,10 @@ class SuggestionTabs:
 
 
 def suggestion_tabs(
-    record: SuggestionRecord, facts: SchemaFacts | None, models: Mapping[str, DjangoModel], now: datetime
+    record: SuggestionRecord, facts: SchemaFacts | None, models: Models, now: datetime
 ) -> SuggestionTabs:
     """``now``: in the reader's time zone; it goes into the names of files."""
-    options = CodeOptions(now, models)
+    options = CodeOptions(now, models.django, models.classes)
     if record.state == State.NOT_USED and not record.outcome.get("kept_for"):
         found = _built(record, facts)
         if found is None or facts is None:
@@ -78,7 +80,8 @@ def _tabs(
     )  # fmt: skip
     plain, *others = files
     pair = replace(plain, title="SQL files")
-    return (ddl, rolled, *others, pair)
+    first = FIRST.get(record.database.code_first, ())
+    return tuple(sorted((ddl, rolled, *others, pair), key=lambda tab: tab.key not in first))
 
 
 def _ddl_alone(record: SuggestionRecord) -> tuple[CodeTab, ...]:

@@ -1,4 +1,4 @@
-"""DDL to copy: quoted for any identifier, named within PostgreSQL's limit, with its undo.
+"""DDL to copy: quoted for any identifier, named so that PostgreSQL and Django take it, with its undo.
 
 CREATE INDEX CONCURRENTLY does not block writes, cannot run inside a transaction, and leaves an invalid index behind
 when it fails. It does not exist for partitioned tables: there the script builds each partition's index and attaches it.
@@ -17,6 +17,8 @@ from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 
 # pg_config_manual.h: NAMEDATALEN 64, with the closing zero byte
 MAX_NAME_BYTES = 63
+# Index.max_name_length of Django (system check models.E034): one name in the DDL, in migrations and in models
+MAX_NAME_CHARACTERS = 30
 NEEDS_QUOTES = keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS | keywords.COL_NAME_KEYWORDS
 # judgement: long enough to get between short transactions, short enough that a queue behind us stays short
 LOCK_TIMEOUT_S = 5
@@ -129,7 +131,10 @@ def qualified(schema: str, name: str) -> str:
 
 
 def index_name(table: str, columns: Sequence[str], taken: Collection[str] = ()) -> str:
-    """``ix_table_col1_col2`` within 63 bytes and unlike ``taken`` (the schema's relations)."""
+    """``ix_table_col1_col2``, at most 30 characters and 63 bytes, unlike ``taken`` (the schema's relations).
+
+    A longer one keeps its beginning and ends in a mark of the whole: the same for the same table and columns.
+    """
     wanted = "_".join(["ix", table, *columns])
     name, attempt = _fit(wanted), 1
     while name in taken:
@@ -139,11 +144,18 @@ def index_name(table: str, columns: Sequence[str], taken: Collection[str] = ()) 
 
 
 def _fit(name: str) -> str:
-    if len(name.encode()) <= MAX_NAME_BYTES:
+    if fits(name):
         return name
-    mark = hashlib.sha256(name.encode()).hexdigest()[:8]
-    head = name.encode()[: MAX_NAME_BYTES - len(mark) - 1].decode(errors="ignore")
-    return f"{head}_{mark}"
+    mark = hashlib.sha256(name.encode()).hexdigest()[:6]
+    head = name[: MAX_NAME_CHARACTERS - len(mark) - 1].encode()[: MAX_NAME_BYTES - len(mark) - 1]
+    return f"{head.decode(errors='ignore').rstrip('_')}_{mark}"
+
+
+def fits(name: str) -> bool:
+    """Whether PostgreSQL keeps the name whole and Django takes it for an index (models.E033, E034)."""
+    return (
+        len(name) <= MAX_NAME_CHARACTERS and len(name.encode()) <= MAX_NAME_BYTES and name[:1] not in "_0123456789"
+    )
 
 
 def name_columns(definition: IndexDefinition) -> list[str]:

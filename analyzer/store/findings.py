@@ -68,10 +68,17 @@ def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now
     record.table = (finding.table or "")[:130]
     record.message, record.hint = finding.message, finding.hint
     record.evidence = dict(finding.evidence)
-    record.fixes = [asdict(fix) for fix in finding.fixes]
+    record.fixes = [asdict(fix) for fix in _own_first(finding.fixes, record.database)]
     record.related_fingerprints = list(finding.related_fingerprints)
     record.impact_s_per_day = finding.impact_s_per_day
     record.last_seen = now
+
+
+def _own_first(fixes: Sequence[Fix], database: Database | None) -> list[Fix]:
+    """The fix in the language of the database's application leads: on pages and in mail it may be the only one."""
+    orm = database.code_first if database else ""
+    language = "sqlalchemy" if orm == "sqlmodel" else orm
+    return sorted(fixes, key=lambda fix: fix.language != language) if language else list(fixes)
 
 
 def mute(finding: FindingRecord, by: str, reason: str) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from analyzer.advice.code import Models, known_orm
 from analyzer.durations import DAY_S, SHORTEST_OF_A_DAY_S
 from analyzer.facts import SchemaFacts
-from analyzer.models import Database, SchemaReading, Statement
+from analyzer.models import Database, ModelsMap, SchemaReading, Statement
 from analyzer.store.partitions import ensure_partition
 
 # Table counters that become relation_sample's columns, in its order.
@@ -49,6 +50,9 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
             at = max(now, newest.taken_at + timedelta(microseconds=1)) if newest is not None else now
             newest = SchemaReading.objects.create(database=database, taken_at=at, confirmed_at=at, facts=packed)
         _keep_activity(database, facts, now)
+        orm = known_orm(Models(), facts)
+        if orm != database.orm_found and not ModelsMap.objects.filter(database=database).exists():
+            Database.objects.filter(pk=database.pk).update(orm_found=orm)
     return newest
 
 

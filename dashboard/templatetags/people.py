@@ -25,6 +25,7 @@ _ACTIONS = {
     "server_removed": "removed the server",
     "models_map_kept": "uploaded the map of models for",
     "models_map_forgotten": "removed the map of models of",
+    "orm_chosen": "chose what code comes first for",
     "connection_tested": "tested a connection to",
     "questions_limited": "asked the twins for more than one person may",
 }

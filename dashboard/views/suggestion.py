@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from analyzer.advice.code import MODELS_COMMAND
+from analyzer.advice.code.models_commands import CLASSES_COMMAND, MODELS_COMMAND
 from analyzer.advice.code.models_map import MAX_MAP_BYTES
 from analyzer.errors import BadInput
-from analyzer.models import ModelsMap, SuggestionRecord
+from analyzer.models import Database, ModelsMap, SuggestionRecord
 from analyzer.store.models_map import forget_models, keep_models, models_of
 from dashboard import audit
 from dashboard.permissions import operator_required, viewer_required
@@ -33,10 +33,12 @@ def suggestion(request: HttpRequest, pk: int) -> HttpResponse:
 @operator_required
 @require_POST
 def models(request: HttpRequest, pk: int) -> HttpResponse:
-    """Keep the map of models for the suggestion's database, or forget it."""
+    """Keep the map of models for the suggestion's database, or forget it; or what its code is shown in first."""
     found = _get(pk)
     database = found.database
     where = f"{database.server.name}, database {database.name}"
+    if "orm" in request.POST:
+        return _choose_orm(request, found)
     if "forget" in request.POST:
         forget_models(database)
         audit.record(request, "models_map_forgotten", where)
@@ -48,7 +50,22 @@ def models(request: HttpRequest, pk: int) -> HttpResponse:
             return _page(request, found, status=422, error=str(error))
         audit.record(request, "models_map_kept", where, tables=kept.tables)
         messages.success(request, f"The map of {kept.tables} table{'s' if kept.tables > 1 else ''} is kept.")
-    return redirect(f"{reverse('suggestion', args=[pk])}?tab=django#content")
+    return redirect(f"{reverse('suggestion', args=[pk])}#content")
+
+
+def _choose_orm(request: HttpRequest, found: SuggestionRecord) -> HttpResponse:
+    database, orm = found.database, request.POST["orm"]
+    if orm not in ("", *Database.Orm.values):
+        return _page(request, found, status=422, error="Choose one of the listed.")
+    database.orm = orm
+    database.save(update_fields=["orm"])
+    audit.record(request, "orm_chosen", f"{database.server.name}, database {database.name}", orm=orm or "as found")
+    messages.success(request, f"Code for database {database.name} starts with {_orm_words(database)}.")
+    return redirect(f"{reverse('suggestion', args=[found.pk])}#content")
+
+
+def _orm_words(database: Database) -> str:
+    return Database.Orm(database.code_first).label if database.code_first else "SQL"
 
 
 def _get(pk: int) -> SuggestionRecord:
@@ -74,7 +91,7 @@ def _page(request: HttpRequest, found: SuggestionRecord, *, status: int = 200, e
     kept: ModelsMap | None = getattr(found.database, "models_map", None)
     shown = suggestion_tabs(found, cached_schema(found.database), models_of(kept), timezone.localtime())
     keys = [tab.key for tab in shown.tabs]
-    wanted = request.GET.get("tab", "django" if error else "")
+    wanted = request.GET.get("tab", "")
     context = {
         "section": "findings",
         "suggestion": found,
@@ -84,7 +101,9 @@ def _page(request: HttpRequest, found: SuggestionRecord, *, status: int = 200, e
         "shown": shown,
         "tab_key": wanted if wanted in keys else next(iter(keys), ""),
         "models_map": kept,
-        "models_command": MODELS_COMMAND,
+        "commands": (("In your Django project", MODELS_COMMAND), ("In your SQLAlchemy project", CLASSES_COMMAND)),
+        "orm_choices": Database.Orm.choices,
+        "orm_found": Database.Orm(found.database.orm_found).label if found.database.orm_found else "",
         "map_error": error,
         "map_text": request.POST.get("map", "")[:TEXT_SHOWN_AGAIN],
     }

@@ -248,9 +248,9 @@ def test_a_map_is_kept_and_makes_the_migration_right(operator, shop):
     before = operator.get(page_of(shop.suggestion))
     assert "No map yet: app and model are guessed" in text_of(before)
     assert "App shop and model Order are read from the table's name" in panels(before)["Django"]
-    assert "apps.get_models()" in before.content.decode()
+    assert "apps.get_models(" in before.content.decode()
     response = upload(operator, shop.suggestion, map=MAP)
-    assert (response.status_code, response.headers["Location"]) == (302, page_of(shop.suggestion, "django#content"))
+    assert (response.status_code, response.headers["Location"]) == (302, page_of(shop.suggestion) + "#content")
     after = operator.get(response.headers["Location"])
     assert "The map of 1 table is kept." in text_of(after)
     assert re.search(r"1 table, uploaded .* by a operator", text_of(after))
@@ -267,6 +267,29 @@ def test_a_map_is_kept_and_makes_the_migration_right(operator, shop):
     assert "is forgotten" in text_of(operator.get(response.headers["Location"]))
     assert ModelsMap.objects.count() == 0
     assert AuditEntry.objects.filter(action="models_map_forgotten").count() == 1
+
+
+def test_the_databases_orm_is_chosen_once_and_its_tabs_lead(operator, shop):
+    assert next(iter(panels(operator.get(page_of(shop.suggestion))))) == "SQL"
+    for orm, tabs in (("sqlmodel", ["Alembic", "SQLModel"]), ("django", ["Django", "SQL"]), ("", ["SQL"])):
+        assert upload(operator, shop.suggestion, orm=orm).status_code == 302
+        response = operator.get(page_of(shop.suggestion))
+        assert list(panels(response))[: len(tabs)] == tabs
+        assert 'id="tab-' + {"sqlmodel": "alembic", "django": "django", "": "ddl"}[orm] + '" checked' in str(
+            response.content
+        )
+    assert [entry.action for entry in AuditEntry.objects.all()] == ["orm_chosen"] * 3
+    assert upload(operator, shop.suggestion, orm="hibernate").status_code == 422
+    shop.suggestion.database.refresh_from_db()
+    assert shop.suggestion.database.orm == ""
+
+
+def test_a_map_of_classes_gives_the_class_and_its_module(operator, shop):
+    upload(operator, shop.suggestion, map="shop_order = shop.models:Order")
+    found = panels(operator.get(page_of(shop.suggestion)))
+    assert list(found)[:2] == ["Alembic", "SQLAlchemy"]
+    assert "shop/models.py" in found["SQLAlchemy"]
+    assert "class Order(Base):" in found["SQLAlchemy"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -2,7 +2,7 @@
 
 code_for(definition, facts, CodeOptions(date=...))     the tabs for an index to create
 code_for_drop(index, table, facts, options)            the tabs for an index to drop
-parse_models(text)                                     the user's map of tables to Django models
+parse_map(text)                                        the user's map of tables to models and classes
 """
 
 from collections.abc import Collection
@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from analyzer.advice.code.alembic import alembic_tab
 from analyzer.advice.code.change import Change, CodeFile, CodeOptions, CodeTab, creation, removal
-from analyzer.advice.code.django import django_name, django_tab
-from analyzer.advice.code.models_map import MODELS_COMMAND, DjangoModel, parse_models
+from analyzer.advice.code.django import django_tab
+from analyzer.advice.code.models_lookup import known_orm
+from analyzer.advice.code.models_map import DjangoModel, MappedClass, Models, parse_map, parse_models
 from analyzer.advice.code.sql import sql_tab
 from analyzer.advice.code.sqlalchemy import sqlalchemy_tab
 from analyzer.advice.code.sqlmodel import sqlmodel_tab
@@ -19,8 +20,8 @@ from analyzer.advice.ddl import IndexDefinition, in_each_schema
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 
 __all__ = [
-    "MODELS_COMMAND", "CodeFile", "CodeOptions", "CodeTab", "DjangoModel", "code_for", "code_for_drop", "django_name",
-    "parse_models",
+    "CodeFile", "CodeOptions", "CodeTab", "DjangoModel", "MappedClass", "Models", "code_for", "code_for_drop",
+    "known_orm", "parse_map", "parse_models",
 ]  # fmt: skip
 TABS = (sql_tab, django_tab, alembic_tab, sqlalchemy_tab, sqlmodel_tab)
 

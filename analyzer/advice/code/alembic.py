@@ -61,7 +61,7 @@ def _create(change: Change) -> list[str]:
     definition, table = change.definition, change.table
     if definition is None or table.kind == "p" or storage_parameters(definition.storage) is None:
         return _sql(change, change.ddl.undo_statements if change.is_drop else change.ddl.statements)
-    leftovers = [] if change.is_drop else _sql(change, [s for s in change.ddl.statements if s.startswith("DROP ")])
+    before, after = ((), ()) if change.is_drop else (change.before, change.after)
     arguments = [
         python_string(change.name),
         python_string(table.name),
@@ -72,7 +72,8 @@ def _create(change: Change) -> list[str]:
         "postgresql_concurrently=True",
     ]
     check = [invalid_index_check(table.schema, change.name)]
-    return [*leftovers, python_call("op.create_index", arguments, 8), *_sql(change, check)]
+    create = python_call("op.create_index", arguments, 8)
+    return [*_sql(change, before), create, *_sql(change, check), *_sql(change, after)]
 
 
 def _drop(change: Change) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from analyzer.advice.code.existing import definition_of
-from analyzer.advice.code.models_map import DjangoModel
+from analyzer.advice.code.models_map import DjangoModel, MappedClass
 from analyzer.advice.ddl import (
     IndexDdl,
     IndexDefinition,
@@ -49,6 +49,7 @@ class CodeOptions:
 
     date: datetime
     django_models: Mapping[str, DjangoModel] = field(default_factory=dict)  # by table or schema.table
+    classes: Mapping[str, MappedClass] = field(default_factory=dict)  # likewise, of SQLAlchemy or SQLModel
     django_previous: str | None = None  # "0007_order_status"
     alembic_head: str | None = None
 
@@ -69,6 +70,18 @@ class Change:
         return self.ddl.name
 
     @property
+    def before(self) -> tuple[str, ...]:
+        """What runs before the one build of a table that is not partitioned: an extension, drops of leftovers."""
+        before = self.ddl.statements[: self.ddl.statements.index(self.ddl.builds[0].sql)]
+        has_extension = any(s.startswith("CREATE EXTENSION") for s in before)
+        return before if has_extension else (*extensions_of(self.definition), *before)
+
+    @property
+    def after(self) -> tuple[str, ...]:
+        """What runs after that build: ANALYZE, for the statistics of an expression."""
+        return self.ddl.statements[self.ddl.statements.index(self.ddl.builds[0].sql) + 1 :]
+
+    @property
     def title(self) -> str:
         also = self.definition.also if self.definition else ()
         rest = f" and in {len(also)} more schemas" if also else ""
@@ -87,6 +100,12 @@ class Change:
         body = self.definition.body() if self.definition else self.name
         text = f"{self.title} {body}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def extensions_of(definition: IndexDefinition | None) -> tuple[str, ...]:
+    """CREATE EXTENSION for its operator classes: a database made from the migrations alone, for tests, lacks them."""
+    needs = definition is not None and any((c.opclass or "").endswith("_trgm_ops") for c in definition.columns)
+    return ("CREATE EXTENSION IF NOT EXISTS pg_trgm",) if needs else ()
 
 
 def creation(
@@ -122,7 +141,22 @@ def invalid_index_check(schema: str, name: str) -> str:
         "SELECT FROM pg_catalog.pg_index"
         f" WHERE indexrelid = pg_catalog.to_regclass({quote_literal(index)}) AND NOT indisvalid"
     )
-    body = f"BEGIN IF EXISTS ({condition}) THEN RAISE EXCEPTION USING MESSAGE = {quote_literal(message)}; END IF; END"
+    return _raise_if(f"EXISTS ({condition})", message)
+
+
+def missing_index_check(schema: str, name: str) -> str:
+    """A statement that fails where Django made no index and said OK, as it does for models it does not manage."""
+    index = qualified(schema, name)
+    message = (
+        f"Django made no index {index}: it leaves models with managed = False alone."
+        " Run the SQL with migrations.RunSQL instead."
+    )
+    condition = f"pg_catalog.to_regclass({quote_literal(index)}) IS NULL"
+    return _raise_if(condition, message)
+
+
+def _raise_if(condition: str, message: str) -> str:
+    body = f"BEGIN IF {condition} THEN RAISE EXCEPTION USING MESSAGE = {quote_literal(message)}; END IF; END"
     return f"DO {dollar_quoted(body)}"
 
 

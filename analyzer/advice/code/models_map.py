@@ -1,66 +1,127 @@
-"""Which Django model a table belongs to: by Django's naming, or by a map that the user gives."""
+"""A map of tables to the application's classes, as a user gives it: of Django, SQLAlchemy or SQLModel.
+
+It is what a command of models_commands.py prints, or lines of a person: ``orders = shop.Order`` (Django's label of the
+model), ``orders = shop.models:Order`` (module and class).
+"""
 
 import json
 import keyword
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from analyzer.errors import BadInput
-from analyzer.facts import TableFacts
 
 MAX_MAP_BYTES = 2_000_000  # judgement: 10,000 tables with their columns
-# prints the map of a whole project, to paste; -v 0: Django 5.2's shell says on stdout what it imports
-MODELS_COMMAND = (
-    "python manage.py shell -v 0 -c 'import json; from django.apps import apps; print(json.dumps({m._meta.db_table:"
-    ' {"model": m._meta.label, "fields": {f.column: f.name for f in m._meta.local_concrete_fields}}'
-    " for m in apps.get_models() if not m._meta.proxy}))'"
-)
+WORDS: dict[str, dict[str, Any]] = {"unmanaged": {"managed": False}, "site-packages": {"own": False}}
+FORM = 'must be "app.Model" or {"model": "app.Model", "fields": {...}}, with "module:Class" for SQLAlchemy'
 
 
 @dataclass(frozen=True, slots=True)
 class DjangoModel:
-    """``app`` label and ``model`` class; ``fields``: column -> field, where the user gave them."""
+    """``app`` label and ``model`` class; column -> name in ``fields``, ``reverse`` and ``m2m``, as far as given."""
 
     app: str
     model: str
     fields: Mapping[str, str] = field(default_factory=dict)
     is_guess: bool = False
+    is_managed: bool | None = None  # False: migrations leave the table alone; None: nobody said
+    is_own: bool = True  # False: the app is installed in site-packages, where nobody commits
+    is_auto: bool = False  # made by a ManyToManyField: no class in models.py
+    migration: str | None = None  # the app's latest when the map was made
+    reverse: Mapping[str, str] = field(default_factory=dict)  # foreign key -> accessor on what it points at
+    m2m: Mapping[str, str] = field(default_factory=dict)  # of a through table: foreign key -> accessor of the others
 
 
-def parse_models(text: str) -> dict[str, DjangoModel]:
-    """A map of tables, as JSON or as lines ``table = app.Model``; ``#`` starts a comment.
+@dataclass(frozen=True, slots=True)
+class MappedClass:
+    """A class of SQLAlchemy or SQLModel; names as in DjangoModel, and ``one``: foreign key -> relationship.
 
-    JSON: ``{"orders": "shop.Order", "archive.orders": {"model": "archive.Order", "fields": {"cust": "customer"}}}``.
-    Raises BadInput with the line or the table at fault.
+    A table between many and many has no class: ``module`` and ``name`` are "".
+    """
+
+    module: str
+    name: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    is_sqlmodel: bool = False
+    one: Mapping[str, str] = field(default_factory=dict)
+    reverse: Mapping[str, str] = field(default_factory=dict)
+    m2m: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What is known of an application's classes, by ``table`` or ``schema.table``; empty where nothing is."""
+
+    django: Mapping[str, DjangoModel] = field(default_factory=dict)
+    classes: Mapping[str, MappedClass] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.django.keys() | self.classes.keys())
+
+
+def parse_models(text: str) -> Mapping[str, DjangoModel]:
+    """The Django models of ``parse_map``."""
+    return parse_map(text).django
+
+
+def parse_map(text: str) -> Models:
+    """A map as JSON or as lines ``table = app.Model``; ``#`` starts a comment.
+
+    JSON: ``{"orders": "shop.Order", "archive.orders": {"model": "archive.Order", "fields": {"cust": "customer"}}}``,
+    with "class": "module:Class" in place of "model" for SQLAlchemy. A line of a model may end in ``, unmanaged`` or
+    ``, site-packages``. Raises BadInput with the line or the table at fault.
     """
     if len(text.encode(errors="replace")) > MAX_MAP_BYTES:
         raise BadInput(f"The map of models is larger than {MAX_MAP_BYTES // 1_000_000} MB.")
     stripped = text.strip().removeprefix("\ufeff")
-    if stripped.startswith(("{", "[")):
-        return _from_json(stripped)
-    found: dict[str, DjangoModel] = {}
-    for number, line in enumerate(stripped.splitlines(), start=1):
+    models: dict[str, DjangoModel] = {}
+    classes: dict[str, MappedClass] = {}
+    for table, entry, where in _json(stripped) if stripped.startswith(("{", "[")) else _lines(stripped):
+        # a Django model of another schema's table has the dot between quotes: archive"."orders
+        name = table.replace('"."', ".").strip('"')
+        if "model" in entry:
+            models[name] = _django(entry, where)
+        else:
+            classes[name] = _class(entry, where)
+    return Models(models, classes)
+
+
+Entries = Iterator[tuple[str, dict[str, Any], str]]  # table, what is said of it, and where, for errors
+
+
+def _lines(text: str) -> Entries:
+    for number, line in enumerate(text.splitlines(), start=1):
         line = line.partition("#")[0].strip()
         if not line:
             continue
+        where = f"Line {number} of the map of models"
+        line, *words = (part.strip(" \"'") for part in line.rstrip(",").split(","))
         table, model = _split_line(line)
         if not table or not model:
-            raise BadInput(f"Line {number} of the map of models is not of the form: table = app.Model")
-        found[table] = _model(model, f"Line {number} of the map of models")
-    return found
+            raise BadInput(f"{where} is not of the form: table = app.Model")
+        entry = _by_text(model)
+        for word in words:
+            if word not in WORDS:
+                raise BadInput(f"{where}: {word!r} is neither unmanaged nor site-packages")
+            entry |= WORDS[word]
+        yield table, entry, where
 
 
 def _split_line(line: str) -> tuple[str, str]:
     for sign in ("=", ":"):
         if sign in line:
-            table, _, model = line.rpartition(sign)
-            return table.strip().strip("\"'"), model.strip().strip("\"',")
+            table, _, model = line.partition(sign)
+            return table.strip().strip("\"'"), model.strip().strip("\"'")
     parts = line.split()
     return (parts[0], parts[1]) if len(parts) == 2 else ("", "")
 
 
-def _from_json(text: str) -> dict[str, DjangoModel]:
+def _by_text(text: str) -> dict[str, Any]:
+    return {"class": text} if ":" in text else {"model": text}
+
+
+def _json(text: str) -> Entries:
     try:
         data: Any = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
@@ -68,63 +129,54 @@ def _from_json(text: str) -> dict[str, DjangoModel]:
         raise BadInput(f"The map of models is not valid JSON{where}") from error
     if not isinstance(data, dict):
         raise BadInput('The map of models must be a JSON object: {"table": "app.Model"}')
-    found = {}
     for table, value in data.items():
         where = f"The map's entry for table {table!r}"
-        fields: Any = {}
-        if isinstance(value, dict):
-            fields = value.get("fields", {})
-            value = value.get("model")
-        if not isinstance(value, str):
-            raise BadInput(f'{where} must be "app.Model" or {{"model": "app.Model", "fields": {{...}}}}')
-        if not isinstance(fields, dict) or not all(isinstance(f, str) and is_field(f) for f in fields.values()):
-            raise BadInput(f'{where}: "fields" must map columns to names of fields')
-        found[table] = _model(value, where, fields)
-    return found
+        entry = _by_text(value) if isinstance(value, str) else value
+        names = ("model", "class")
+        if not isinstance(entry, dict) or not all(isinstance(entry.get(name, ""), str) for name in names):
+            raise BadInput(f"{where} {FORM}")
+        if not entry.keys() & {*names, "one", "reverse", "m2m"}:
+            raise BadInput(f"{where} {FORM}")
+        yield table, entry, where
 
 
-def _model(text: str, where: str, fields: Mapping[str, str] | None = None) -> DjangoModel:
+def _django(entry: Mapping[str, Any], where: str) -> DjangoModel:
+    text = entry["model"]
     app, dot, model = text.partition(".")
-    if not dot or not all(part.isidentifier() and not keyword.iskeyword(part) for part in (app, model)):
+    if not dot or not all(map(_is_name, (app, model))):
         raise BadInput(f"{where}: {text!r} is not of the form app.Model, for example shop.Order")
-    return DjangoModel(app, model, dict(fields or {}))
+    migration = entry.get("migration")
+    if migration is not None and not (isinstance(migration, str) and f"m{migration}".isidentifier()):
+        raise BadInput(f'{where}: "migration" must be the name of one, for example 0009_more')
+    fields, reverse, m2m = (_names(entry, key, where) for key in ("fields", "reverse", "m2m"))
+    managed = entry.get("managed")
+    return DjangoModel(
+        app, model, fields, is_managed=None if managed is None else managed is not False,
+        is_own=entry.get("own") is not False,
+        is_auto=entry.get("auto") is True, migration=migration, reverse=reverse, m2m=m2m,
+    )  # fmt: skip
+
+
+def _class(entry: Mapping[str, Any], where: str) -> MappedClass:
+    text = entry.get("class", "")
+    module, colon, name = text.partition(":")
+    if text and not (colon and all(map(_is_name, [*module.split("."), *name.split(".")]))):
+        raise BadInput(f"{where}: {text!r} is not of the form module:Class, for example shop.models:Order")
+    fields, one, reverse, m2m = (_names(entry, key, where) for key in ("fields", "one", "reverse", "m2m"))
+    return MappedClass(module, name, fields, entry.get("sqlmodel") is True, one, reverse, m2m)
+
+
+def _names(entry: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
+    names = entry.get(key, {})
+    if not isinstance(names, dict) or not all(isinstance(name, str) and is_field(name) for name in names.values()):
+        raise BadInput(f'{where}: "{key}" must map columns to names of fields')
+    return names
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def is_field(name: str) -> bool:
     """Whether Django takes it as a field's name: system checks E001 and E002 of fields."""
-    return name.isidentifier() and not keyword.iskeyword(name) and "__" not in name and not name.endswith("_")
-
-
-def model_of(table: TableFacts, models: Mapping[str, DjangoModel]) -> DjangoModel | None:
-    """The user's word, else Django's default name ``app_model``; None where the name does not tell.
-
-    The class's capitals are not in the table's name: a guess is ``Orderline`` for shop_orderline, and migrations,
-    which compare in lower case, take it.
-    """
-    given = models.get(table.qualified_name) or models.get(table.name)
-    if given:
-        return given
-    app, _, model = table.name.rpartition("_")
-    if not (app.isidentifier() and model.isidentifier() and table.name.islower() and table.name.isascii()):
-        return None
-    return DjangoModel(app, model.capitalize(), is_guess=True)
-
-
-def through_app(table: TableFacts) -> str | None:
-    """The app of a ManyToManyField's own table, which has no model to name: app_model_field."""
-    keys = {key.columns[0]: key for key in table.foreign_keys if len(key.columns) == 1}
-    if len(keys) != 2 or {c.name for c in table.columns} != {"id", *keys}:
-        return None
-    for key in keys.values():
-        if table.name.startswith(f"{key.referenced_table}_") and "_" in key.referenced_table:
-            return key.referenced_table.rpartition("_")[0]
-    return None
-
-
-def field_of(table: TableFacts, column: str, model: DjangoModel) -> str | None:
-    """The field's name; None where the column's cannot be one. ForeignKey ``customer`` has column customer_id."""
-    if column in model.fields:
-        return model.fields[column]
-    is_key = any(key.columns == (column,) for key in table.foreign_keys)
-    name = column.removesuffix("_id") if is_key else column
-    return name if is_field(name) else None
+    return _is_name(name) and "__" not in name and not name.endswith("_")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from analyzer.advice.code.change import Change, CodeFile, CodeOptions, CodeTab
-from analyzer.advice.code.django import django_name
 from analyzer.advice.ddl import comment
 
 OUTSIDE = "-- Each statement outside a transaction: CONCURRENTLY cannot run inside one.\n"
@@ -11,16 +10,11 @@ OUTSIDE = "-- Each statement outside a transaction: CONCURRENTLY cannot run insi
 
 def sql_tab(change: Change, options: CodeOptions) -> CodeTab:
     stem = f"{options.date:%Y%m%d%H%M}_{change.slug}"
-    notes = list(change.ddl.notes)
-    head = ""
-    short = django_name(change.name)
-    if not change.is_drop and short != change.name:
-        head = comment(f"Django allows 30 characters: there the same index is called {short}.")
     down = CodeFile(
         "Down", f"{stem}.down.sql", "sql", comment(f"Undo: {change.title}") + _script(change.ddl.undo_statements)
     )
-    up = comment(change.title) + head + _script(change.ddl.statements)
-    return CodeTab("sql", "SQL", f"{stem}.up.sql", "sql", up, tuple(notes), (down,))
+    up = comment(change.title) + _script(change.ddl.statements)
+    return CodeTab("sql", "SQL", f"{stem}.up.sql", "sql", up, change.ddl.notes, (down,))
 
 
 def _script(statements: Sequence[str]) -> str:

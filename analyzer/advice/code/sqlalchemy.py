@@ -2,6 +2,8 @@
 
 import re
 
+from pglast import ast
+
 from analyzer.advice.code.change import (
     Change,
     CodeOptions,
@@ -12,7 +14,9 @@ from analyzer.advice.code.change import (
     python_string,
     storage_parameters,
 )
+from analyzer.advice.code.models_lookup import class_of
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.statements.tree import Unparsable, single_statement
 
 # sqlalchemy.sql.compiler.BIND_PARAMS: what text() takes for a parameter, and the backslash that says it is none
 BIND_PARAMETER = re.compile(r"(?<![:\w\\]):(\w+)(?!:)|\\:")
@@ -23,33 +27,43 @@ MODEL_NOTE = (
 
 
 def sqlalchemy_tab(change: Change, options: CodeOptions) -> CodeTab:
-    return table_args_tab(change, "sqlalchemy", "SQLAlchemy", "sqlalchemy")
+    return table_args_tab(change, options, "sqlalchemy", "SQLAlchemy", "sqlalchemy")
 
 
-def table_args_tab(change: Change, key: str, title: str, package: str, more_notes: tuple[str, ...] = ()) -> CodeTab:
-    """A module that holds the model's ``__table_args__`` with this index alone."""
+def table_args_tab(
+    change: Change, options: CodeOptions, key: str, title: str, package: str, more_notes: tuple[str, ...] = ()
+) -> CodeTab:
+    """The ``__table_args__`` with this index alone, in its class where the map tells it."""
+    mapped = class_of(change.table, change.facts, options.classes)
+    file_name = f"{mapped.module.replace('.', '/')}.py" if mapped else "models.py"
     if change.definition is None:
         code = python_comment(f"{change.title}: the model cannot say this index, so there is nothing to change here")
-        return CodeTab(key, title, "models.py", "python", code, (MODEL_NOTE,))
+        return CodeTab(key, title, file_name, "python", code, (MODEL_NOTE,))
+    pad = "    " if mapped else ""
     arguments = [python_string(change.name), *index_keys(change.definition), *index_options(change.definition)]
-    index = python_call("Index", arguments, 4)
+    index = python_call("Index", arguments, 4 + len(pad))
     names = ["Index", *(["text"] if "text(" in index else [])]
     what = "delete this entry from" if change.is_drop else "add this entry to"
-    code = (
-        f"from {package} import {', '.join(names)}\n\n"
-        f"{python_comment(f'{what} the model of table {change.table.qualified_name}')}"
-        f"__table_args__ = (\n    {index},\n)\n"
-    )
+    entry = f"{pad}__table_args__ = (\n{pad}    {index},\n{pad})\n"
+    if mapped:
+        base = "SQLModel, table=True" if key == "sqlmodel" else "Base"
+        where = python_comment(f"{what} class {mapped.name} of {mapped.module}")
+        entry = f"{where}class {mapped.name.rpartition('.')[2]}({base}):\n    # ...\n{entry}"
+    else:
+        entry = python_comment(f"{what} the model of table {change.table.qualified_name}") + entry
     notes = [MODEL_NOTE, "Where __table_args__ has a dictionary, it stays last."]
     if change.is_drop:
         notes.append("An index that comes from index=True or unique=True on the column goes by deleting that.")
-    return CodeTab(key, title, "models.py", "python", code, (*notes, *more_notes))
+    elif not mapped:
+        notes.append("A map of your classes gives the class and its module.")
+    code = f"from {package} import {', '.join(names)}\n\n{chr(10) if mapped else ''}{entry}"
+    return CodeTab(key, title, file_name, "python", code, (*notes, *more_notes))
 
 
 def index_keys(definition: IndexDefinition, prefix: str = "") -> list[str]:
     """Columns as strings, anything else as ``text(...)``; ``prefix`` goes before text, as in ``sa.``."""
     return [
-        python_string(c.name) if _is_plain(c) else f"{prefix}text({python_string(text_source(c.sql()))})"
+        python_string(c.name) if _is_plain(c) else f"{prefix}text({python_string(text_source(_key_sql(c)))})"
         for c in definition.columns
     ]
 
@@ -74,6 +88,21 @@ def index_options(definition: IndexDefinition, prefix: str = "") -> list[str]:
 def text_source(sql: str) -> str:
     """SQL for text(), which takes ``:name`` for a parameter unless a backslash stands before the colon."""
     return sql.replace(":", "\\:") if BIND_PARAMETER.search(sql) else sql
+
+
+def _key_sql(column: IndexColumn) -> str:
+    """As pg_get_indexdef prints it, a function call without brackets: alembic compares the two as texts."""
+    sql = column.sql()
+    is_call = column.is_expression and _is_function_call(column.name)
+    return f"{column.name}{sql[len(column.name) + 2 :]}" if is_call else sql
+
+
+def _is_function_call(sql: str) -> bool:
+    """Source: ruleutils.c, looks_like_function()."""
+    node = single_statement(f"SELECT {sql}")
+    if isinstance(node, Unparsable) or len(node.targetList or ()) != 1:
+        return False
+    return isinstance(node.targetList[0].val, ast.FuncCall | ast.CoalesceExpr | ast.MinMaxExpr)
 
 
 def _is_plain(column: IndexColumn) -> bool:

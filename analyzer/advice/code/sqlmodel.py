@@ -5,7 +5,7 @@ from analyzer.advice.code.sqlalchemy import table_args_tab
 
 
 def sqlmodel_tab(change: Change, options: CodeOptions) -> CodeTab:
-    return table_args_tab(change, "sqlmodel", "SQLModel", "sqlmodel", _short_way(change))
+    return table_args_tab(change, options, "sqlmodel", "SQLModel", "sqlmodel", _short_way(change))
 
 
 def _short_way(change: Change) -> tuple[str, ...]:
