@@ -67,7 +67,7 @@ def advise_database(
     try:
         with lease(connection_settings(server), settings.VAR_DIR, is_watched=True) as twin:
             advice = advise(twin, workload, facts, wanted, now=now, with_curve=True)
-            missing = [f"The twin lacks {m}" for m in twin.missing]
+            missing = twin.said()
             _compare_plans(twin, database, facts, now)
     except (RuntimeFailure, BadInput) as problem:
         return _failed(database, now, str(problem))

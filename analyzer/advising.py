@@ -81,7 +81,7 @@ class ProposedIndex:
 
 @dataclass(frozen=True, slots=True)
 class ProvedAdvice:
-    """``not_planned``: statement and why neither twin nor server planned it."""
+    """``not_planned``: statement and why neither twin nor server planned it; ``assumed``: and what of its plan is."""
 
     selection: Selection
     proposals: tuple[ProposedIndex, ...]
@@ -90,6 +90,7 @@ class ProvedAdvice:
     candidates: int = 0
     planner: str = "twin"
     curve: tuple["CurvePoint", ...] = ()
+    assumed: Mapping[str, str] = field(default_factory=dict)
     second: "ProvedAdvice | None" = None  # by HypoPG, for what the twin could not plan
 
     @property
@@ -148,7 +149,10 @@ def advise(
         smaller = task.pareto(budgets) if len(selection.chosen) > 1 else []
         curve = (*(_point(_with_effects(twin, queries, s, facts)[0], facts) for s in smaller), whole)
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
-    return ProvedAdvice(selection, _proposals(whole, effects), effects, not_planned, len(candidates), curve=curve)
+    assumed = {q.statement: said for q in queries if (said := twin.assumed(q.sql)) is not None}
+    return ProvedAdvice(
+        selection, _proposals(whole, effects), effects, not_planned, len(candidates), curve=curve, assumed=assumed
+    )
 
 
 def with_second_opinion(

@@ -66,6 +66,7 @@ class Prediction:
     ``values``: "given" (those in the text) or "generic" (it has ``$1``). ``cost_with`` and ``change``: with the indexes
     it would like, over generic, typical and rare values where it has parameters, as ``cost_without`` is; None without
     such indexes, and ``why_none`` says why. ``at_risk``: why it may run slower with them although planned cheaper.
+    ``assumed``: what of the estimates is, without a full stop.
     """
 
     sql: str
@@ -82,6 +83,7 @@ class Prediction:
     change: PlanChange | None = None
     why_none: str | None = None
     at_risk: str | None = None
+    assumed: str | None = None
 
     @property
     def total_cost(self) -> float:
@@ -123,6 +125,7 @@ def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Predi
         plan=plan,
         reads=tuple(_reads(plan, facts)),
         findings=tuple(outcome.findings),
+        assumed=twin.assumed(generic.sql),
     )
     chosen = select(queries, statement_candidates(generic.sql, facts), twin, _without_writes(facts), OPTIONS)
     return _with_likes(found, chosen, queries, twin, facts)

@@ -65,6 +65,7 @@ def advice_as_text(
     ])  # fmt: skip
     without = [e for source in advice.by_planner for e in source.effects if not e.indexes and e.why_not]
     lines += _section("No index for:", [f"{named(e.statement)}: {e.why_not}" for e in without])
+    lines += _section("Assumed:", [f"{named(key)}: {what}." for key, what in sorted(advice.assumed.items())])
     lines += _section("Not planned:", [f"{named(key)}: {why}" for key, why in sorted(advice.not_planned.items())])
     lines += _section("Left out:", list(problems))
     return "\n".join(lines) + "\n"
@@ -113,6 +114,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
         ],
         **_warnings(selection),
         "not_planned": dict(sorted(advice.not_planned.items())),
+        "assumed": dict(sorted(advice.assumed.items())),
         "problems": list(problems),
     }
 

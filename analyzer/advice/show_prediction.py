@@ -44,6 +44,8 @@ def _one(number: int, each: InFile) -> list[str]:
     values = "planned without values" if found.values == "generic" else "planned with its values"
     rows = found.plan.root.plan_rows or 0
     lines += [f"   Cost {found.total_cost:,.0f}, {rows:,.0f} {'row' if rows == 1 else 'rows'} expected, {values}.", ""]
+    if found.assumed:
+        lines[-1:] = [f"   {found.assumed}.", ""]
     lines += [f"   {line}" for line in _tree(found.plan)]
     lines += ["", *(f"   {read_words(read)}." for read in found.reads)]
     for finding in found.findings:
@@ -121,6 +123,7 @@ def _as_json(found: Prediction | NotPredicted) -> dict[str, Any]:
         "change": found.change.summary if found.change else None,
         "why_no_index": found.why_none,
         "at_risk": found.at_risk,
+        "assumed": found.assumed,
     }
 
 

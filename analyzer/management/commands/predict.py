@@ -77,7 +77,7 @@ class Command(BaseCommand):
                     as_in_file = "\n" * (piece.line - 1) + piece.sql  # so that PostgreSQL's words name the file's line
                     found.append(InFile(piece.line, predict(twin, facts, as_in_file, now=datetime.now(UTC))))
                     bar.update()
-                return found, [f"The twin lacks {missing}" for missing in twin.missing]
+                return found, twin.said()
 
     def progress(self, total: int) -> "tqdm[Any]":
         """On a terminal only; on the way of errors, so that output can be piped."""
