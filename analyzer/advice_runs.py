@@ -31,7 +31,7 @@ from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.parse import is_system_table
 from analyzer.statements.preparable import preparable_sql
 from analyzer.store import findings, parameters, suggestions
-from analyzer.store.servers import connection_settings
+from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import Twin, lease
 from analyzer.twin.compare import compare_with_server
 
@@ -74,7 +74,7 @@ def advise_database(
     except OSError as problem:
         return _failed(database, now, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")
     if server.explain_mode != Server.ExplainMode.OFF:  # else nothing is planned on the server
-        advice = with_second_opinion(advice, connection_settings(server), workload, facts)
+        advice = with_second_opinion(advice, explain_settings(server), workload, facts)
     result = advice_as_json(advice, missing) | {"curve": curve_as_json(advice)}
     found = findings.open_findings(database)
     kept, evidence = planned_suggestions(advice, suggest_indexes(workload, facts, found), workload, facts, found)

@@ -6,16 +6,17 @@ is asked of HypoPG on the server, where that is installed; what neither plans is
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from analyzer.advice.ddl import IndexDdl, create_index, qualified, quote_identifier
+from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
-from analyzer.advice.planner import Planner, Query, Refused
+from analyzer.advice.planned import suggestion_key
+from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.select import Options, Selection
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
 from analyzer.advice.selection.risk import doubt
@@ -94,6 +95,11 @@ class ProvedAdvice:
     second: "ProvedAdvice | None" = None  # by HypoPG, for what the twin could not plan
 
     @property
+    def size_bytes(self) -> int:
+        """Of all its new indexes; one that both planners want counts once."""
+        return sum(source.selection.size_bytes for source in self.by_planner)
+
+    @property
     def by_planner(self) -> tuple["ProvedAdvice", ...]:
         """The twin's, and HypoPG's where it was asked."""
         return (self,) if self.second is None else (self, self.second)
@@ -158,7 +164,10 @@ def advise(
 def with_second_opinion(
     advice: ProvedAdvice, server: ConnectionSettings, workload: Sequence[WorkloadStatement], facts: SchemaFacts
 ) -> ProvedAdvice:
-    """With HypoPG's opinion on what the twin could not plan, where the server has it and answers."""
+    """With HypoPG's opinion on what the twin could not plan, where the server has it and answers.
+
+    Of a budget it gets what the twin's set leaves; an index of that set serves its statements for nothing more.
+    """
     if not advice.not_planned or "hypopg" not in facts.extensions:
         return advice
     try:
@@ -179,13 +188,9 @@ def _second_opinion(
     )[:MOST_BY_HYPOPG]
     queries, refused = [], {}
     for statement in left:
-        preparable = preparable_sql(statement.sql, facts=facts)
-        if preparable.sql is None:
+        query = generic_query(statement, facts)
+        if isinstance(query, Refused):
             continue
-        kind = parse_statement(preparable.sql).kind
-        query = Query(
-            statement.fingerprint, statement.fingerprint, preparable.sql, statement.calls_per_day, None, kind
-        )
         planned = planner.plan(query)
         if isinstance(planned, Refused):
             refused[statement.fingerprint] = planned.reason
@@ -195,13 +200,36 @@ def _second_opinion(
         return advice
     candidates = workload_candidates([(q.statement, q.sql) for q in queries], facts)[:MOST_CANDIDATES_BY_HYPOPG]
     options = Options(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
-    selection = Task(queries, [c.definition for c in candidates], planner, facts, options).select(None)
-    selection, effects = _with_effects(planner, queries, selection, facts)
+    chosen = advice.selection
+    room_bytes = None if chosen.budget_bytes is None else max(1, chosen.budget_bytes - chosen.size_bytes)
+    paid = {suggestion_key(c.index.definition) for c in chosen.chosen}
+    task = Task(queries, [c.definition for c in candidates], WithPaid(planner, paid), facts, options)
+    selection, effects = _with_effects(planner, queries, task.select(room_bytes), facts)
     proposals = _proposals(_point(selection, facts), effects)
     second = ProvedAdvice(selection, proposals, effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
     return replace(advice, not_planned=left_over, second=second)
+
+
+class WithPaid:
+    """A planner to which some indexes are of no size: others have chosen them already."""
+
+    def __init__(self, planner: Planner, keys: Collection[str]) -> None:
+        self._planner, self._keys = planner, keys
+        self.plan, self.explain = planner.plan, planner.explain
+
+    @property
+    def plans_made(self) -> int:
+        return self._planner.plans_made
+
+    def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
+        return [
+            replace(answer, size_bytes=0)
+            if isinstance(answer, HypotheticalIndex) and suggestion_key(answer.definition) in self._keys
+            else answer
+            for answer in self._planner.hypothesize(definitions)
+        ]
 
 
 def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
@@ -241,7 +269,7 @@ def plannable_queries(
     for statement in sorted(workload, key=lambda s: s.fingerprint):
         key = statement.fingerprint
         with _costing_only(key, refused):
-            query = _generic_query(statement, facts)
+            query = generic_query(statement, facts)
             if isinstance(query, Refused):
                 refused[key] = query.reason
                 continue
@@ -284,7 +312,7 @@ def _costing_only(key: str, refused: dict[str, str]) -> Iterator[None]:
         refused[key] = fault_reason(error)
 
 
-def _generic_query(statement: WorkloadStatement, facts: SchemaFacts) -> Query | Refused:
+def generic_query(statement: WorkloadStatement, facts: SchemaFacts) -> Query | Refused:
     preparable = preparable_sql(statement.sql, facts=facts, samples=statement.samples)
     if preparable.sql is None:
         return Refused(preparable.reason or "The text cannot be made plannable.")

@@ -78,7 +78,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
         "cost_before": selection.cost_before,
         "cost_after": selection.cost_after,
         "cost_ratio": selection.cost_ratio,
-        "size_bytes": selection.size_bytes,
+        "size_bytes": advice.size_bytes,
         "budget_bytes": selection.budget_bytes,
         "bound_ratio": selection.bound_ratio,
         "plans_made": selection.plans_made,
@@ -178,14 +178,14 @@ def _drop(dropped: DroppedIndex) -> dict[str, Any]:
 
 def _summary(advice: "ProvedAdvice") -> list[str]:
     selection = advice.selection
-    count, drops = len(advice.proposals), len(selection.dropped)
+    count, drops = len(_every_proposal(advice)), len(selection.dropped)
     if not count and not drops:
         first = "No index is worth creating for this workload, and none can be dropped."
     else:
         parts = [_many(count, "index", "indexes", "Create")] if count else []
         parts += [_many(drops, "index", "indexes", "drop" if parts else "Drop")] if drops else []
         freed_bytes = sum(d.freed_bytes for d in selection.dropped)
-        sizes = [f"{_megabytes(selection.size_bytes)} more"] if count else []
+        sizes = [f"{_megabytes(advice.size_bytes)} more"] if count else []
         sizes += [f"{_megabytes(freed_bytes)} less"] if drops else []
         first = (
             f"{', '.join(parts)}: {', '.join(sizes)}; planned {cost_words(selection.cost_before, selection.cost_after)}"
