@@ -32,7 +32,7 @@ from analyzer.statements.parse import is_system_table
 from analyzer.statements.preparable import preparable_sql
 from analyzer.store import findings, parameters, suggestions
 from analyzer.store.servers import connection_settings, explain_settings
-from analyzer.twin import Twin, lease
+from analyzer.twin import NeedsOwnAddress, Twin, lease
 from analyzer.twin.compare import compare_with_server
 
 logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def advise_database(
             advice = advise(twin, workload, facts, wanted, now=now, with_curve=True)
             missing = twin.said()
             _compare_plans(twin, database, facts, now)
-    except (RuntimeFailure, BadInput) as problem:
+    except (RuntimeFailure, BadInput, NeedsOwnAddress) as problem:
         return _failed(database, now, str(problem))
     except OSError as problem:
         return _failed(database, now, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")

@@ -50,6 +50,10 @@ OLDEST_S = 24 * 3600
 UNUSED_S = 7 * 24 * 3600
 
 
+class NeedsOwnAddress(MonitoredServerError):
+    """The server is reached through a connection pooler, which pg_dump must not use."""
+
+
 @contextlib.contextmanager
 def lease(
     settings: ConnectionSettings,
@@ -197,7 +201,7 @@ def _current_source(place: _Place, settings: ConnectionSettings, fresh_s: float,
             return 0.0
         facts = read_planner_facts(connection, ALLOWED | BUILT_IN)
     if facts.is_pooled:
-        raise MonitoredServerError(
+        raise NeedsOwnAddress(
             f"{settings.address} is a connection pooler: pg_dump, which reads schema and statistics, would leave"
             " its settings in the application's sessions; give the address of the PostgreSQL server itself"
         )
@@ -307,4 +311,4 @@ def _write_private(path: Path, text: str) -> None:
     unfinished.rename(path)
 
 
-__all__ = ["Timing", "lease", "remove", "remove_unused", "remove_unwatched"]
+__all__ = ["NeedsOwnAddress", "Timing", "lease", "remove", "remove_unused", "remove_unwatched"]
