@@ -32,8 +32,8 @@ from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.parse import is_system_table
 from analyzer.statements.preparable import preparable_sql
 from analyzer.store import findings, parameters, suggestions
-from analyzer.store.servers import connection_settings
-from analyzer.twin import Twin, lease
+from analyzer.store.servers import connection_settings, explain_settings
+from analyzer.twin import NeedsOwnAddress, Twin, lease
 from analyzer.twin.compare import compare_with_server
 
 logger = logging.getLogger(__name__)
@@ -68,14 +68,14 @@ def advise_database(
     try:
         with lease(connection_settings(server), settings.VAR_DIR, is_watched=True) as twin:
             advice = advise(twin, workload, facts, wanted, now=now, with_curve=True)
-            missing = [f"The twin lacks {m}" for m in twin.missing]
+            missing = twin.said()
             _compare_plans(twin, database, facts, now)
-    except (RuntimeFailure, BadInput) as problem:
+    except (RuntimeFailure, BadInput, NeedsOwnAddress) as problem:
         return _failed(database, now, str(problem))
     except OSError as problem:
         return _failed(database, now, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")
     if server.explain_mode != Server.ExplainMode.OFF:  # else nothing is planned on the server
-        advice = with_second_opinion(advice, connection_settings(server), workload, facts)
+        advice = with_second_opinion(advice, explain_settings(server), workload, facts)
     result = advice_as_json(advice, missing) | {"curve": curve_as_json(advice)}
     found = findings.open_findings(database)
     kept, evidence = planned_suggestions(

@@ -6,7 +6,7 @@ is asked of HypoPG on the server, where that is installed; what neither plans is
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,9 +14,10 @@ from datetime import datetime
 from celery.exceptions import SoftTimeLimitExceeded
 
 from analyzer.advice.as_read import ForAllSchemas, are_alike, as_read, for_all_schemas, together, why_unread
-from analyzer.advice.ddl import IndexDdl, create_index, qualified, quote_identifier
+from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
-from analyzer.advice.planner import Planner, Query, Refused
+from analyzer.advice.planned import suggestion_key
+from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.select import Options, Selection
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
 from analyzer.advice.selection.risk import doubt
@@ -83,7 +84,7 @@ class ProposedIndex:
 
 @dataclass(frozen=True, slots=True)
 class ProvedAdvice:
-    """``not_planned``: statement and why neither twin nor server planned it."""
+    """``not_planned``: statement and why neither twin nor server planned it; ``assumed``: and what of its plan is."""
 
     selection: Selection
     proposals: tuple[ProposedIndex, ...]
@@ -92,7 +93,13 @@ class ProvedAdvice:
     candidates: int = 0
     planner: str = "twin"
     curve: tuple["CurvePoint", ...] = ()
+    assumed: Mapping[str, str] = field(default_factory=dict)
     second: "ProvedAdvice | None" = None  # by HypoPG, for what the twin could not plan
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its new indexes; one that both planners want counts once."""
+        return sum(source.selection.size_bytes for source in self.by_planner)
 
     @property
     def by_planner(self) -> tuple["ProvedAdvice", ...]:
@@ -153,7 +160,10 @@ def advise(
         smaller = task.pareto(budgets) if len(selection.chosen) > 1 else []
         curve = (*(_point(_with_effects(twin, queries, s, facts)[0], facts) for s in smaller), whole)
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
-    return ProvedAdvice(selection, _proposals(whole, effects), effects, not_planned, len(candidates), curve=curve)
+    assumed = {q.statement: said for q in queries if (said := twin.assumed(q.sql)) is not None}
+    return ProvedAdvice(
+        selection, _proposals(whole, effects), effects, not_planned, len(candidates), curve=curve, assumed=assumed
+    )
 
 
 def _nothing_planned(workload: Sequence[WorkloadStatement], not_planned: Mapping[str, str]) -> str:
@@ -169,7 +179,10 @@ def _nothing_planned(workload: Sequence[WorkloadStatement], not_planned: Mapping
 def with_second_opinion(
     advice: ProvedAdvice, server: ConnectionSettings, workload: Sequence[WorkloadStatement], facts: SchemaFacts
 ) -> ProvedAdvice:
-    """With HypoPG's opinion on what the twin could not plan, where the server has it and answers."""
+    """With HypoPG's opinion on what the twin could not plan, where the server has it and answers.
+
+    Of a budget it gets what the twin's set leaves; an index of that set serves its statements for nothing more.
+    """
     if not advice.not_planned or "hypopg" not in facts.extensions:
         return advice
     try:
@@ -191,13 +204,9 @@ def _second_opinion(
     queries, refused = [], {}
     read = as_read(left, facts)
     for statement in read:
-        preparable = preparable_sql(statement.sql, facts=facts)
-        if preparable.sql is None:
+        query = generic_query(statement, facts)
+        if isinstance(query, Refused):
             continue
-        kind = parse_statement(preparable.sql).kind
-        query = Query(
-            statement.key, statement.fingerprint, preparable.sql, statement.calls_per_day, None, kind
-        )
         planned = planner.plan(query)
         if isinstance(planned, Refused):
             refused[statement.fingerprint] = planned.reason
@@ -207,14 +216,37 @@ def _second_opinion(
         return advice
     candidates = workload_candidates([(q.statement, q.sql) for q in queries], facts)[:MOST_CANDIDATES_BY_HYPOPG]
     options = Options(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
+    chosen = advice.selection
+    room_bytes = None if chosen.budget_bytes is None else max(1, chosen.budget_bytes - chosen.size_bytes)
+    paid = {suggestion_key(c.index.definition) for c in chosen.chosen}
     definitions = for_all_schemas([c.definition for c in candidates], read)
-    selection = Task(queries, definitions, ForAllSchemas(planner), facts, options).select(None)
-    selection, effects = _with_effects(planner, queries, selection, facts)
+    task = Task(queries, definitions, ForAllSchemas(WithPaid(planner, paid)), facts, options)
+    selection, effects = _with_effects(planner, queries, task.select(room_bytes), facts)
     proposals = _proposals(_point(selection, facts), effects)
     second = ProvedAdvice(selection, proposals, effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
     return replace(advice, not_planned=left_over, second=second)
+
+
+class WithPaid:
+    """A planner to which some indexes are of no size: others have chosen them already."""
+
+    def __init__(self, planner: Planner, keys: Collection[str]) -> None:
+        self._planner, self._keys = planner, keys
+        self.plan, self.explain = planner.plan, planner.explain
+
+    @property
+    def plans_made(self) -> int:
+        return self._planner.plans_made
+
+    def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
+        return [
+            replace(answer, size_bytes=0)
+            if isinstance(answer, HypotheticalIndex) and suggestion_key(answer.definition) in self._keys
+            else answer
+            for answer in self._planner.hypothesize(definitions)
+        ]
 
 
 def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
@@ -266,7 +298,7 @@ def plannable_queries(
     for statement in sorted(as_read(workload, facts), key=lambda s: s.key):
         key = statement.key
         with _costing_only(statement.fingerprint, refused):
-            query = _generic_query(statement, facts)
+            query = generic_query(statement, facts)
             if isinstance(query, Refused):
                 refused[statement.fingerprint] = why_unread(statement.sql, facts) or query.reason
                 continue
@@ -310,7 +342,7 @@ def _costing_only(key: str, refused: dict[str, str]) -> Iterator[None]:
         refused[key] = fault_reason(error)
 
 
-def _generic_query(statement: WorkloadStatement, facts: SchemaFacts) -> Query | Refused:
+def generic_query(statement: WorkloadStatement, facts: SchemaFacts) -> Query | Refused:
     preparable = preparable_sql(statement.sql, facts=facts, samples=statement.samples)
     if preparable.sql is None:
         return Refused(preparable.reason or "The text cannot be made plannable.")

@@ -4,7 +4,8 @@
     query_answer        a statement that does not run yet
     index_plans         one statement without and with one index, whether it is there or not
 
-The server is asked whether the twin is still like it; where it is down, what was read last answers. ``person``: who
+The server is asked whether the twin is still like it; where it is down, what was read last answers. A statement that
+the twin cannot plan is planned by HypoPG there, if statements are explained there at all. ``person``: who
 asks, who holds one twin of a process at a time, so that nobody keeps others waiting with many questions at once.
 """
 
@@ -28,11 +29,13 @@ from analyzer.errors import BadInput, MonitoredServerError
 from analyzer.facts import SchemaFacts
 from analyzer.models import Server
 from analyzer.monitored.catalog import need_statistics
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.replica import need_replica
 from analyzer.plans.compare import PlanChange
-from analyzer.predicting import NotPredicted, Prediction, predict
+from analyzer.predicting import NotPredicted, Prediction, predict, with_second_opinion
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.preparable import preparable_sql
-from analyzer.store.servers import connection_settings
+from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import Twin, lease, limits
 from analyzer.whatif import TriedIndex, WhatIf, explained_change, statements_reading, what_if
 
@@ -117,7 +120,18 @@ def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime, pe
     begun = time.monotonic()
     need_statistics(facts)
     with _twin(server, person) as twin:
-        return QueryAnswer(predict(twin, facts, sql, now=now), time.monotonic() - begun)
+        found = predict(twin, facts, sql, now=now)
+        if isinstance(found, NotPredicted) and server.explain_mode != Server.ExplainMode.OFF:
+            (found,) = with_second_opinion([found], _planning_server(server), facts)
+        return QueryAnswer(found, time.monotonic() - begun)
+
+
+def _planning_server(server: Server) -> ConnectionSettings:
+    """Where EXPLAIN goes. Raises MonitoredServerError where that is a replica of another."""
+    where = explain_settings(server)
+    if server.replica_host:
+        need_replica(where, connection_settings(server))
+    return where
 
 
 def index_plans(

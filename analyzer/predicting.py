@@ -1,8 +1,10 @@
 """A statement that does not run yet: its plan on production statistics, and the indexes it would like.
 
-``manage.py predict`` and the query box ask alike. Nothing is sent to the monitored server.
+``manage.py predict`` and the query box ask alike. What the twin cannot plan is asked of HypoPG on the monitored server
+(EXPLAIN of it, by way of the gate), where the server has it; nothing else is sent there.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,14 +13,17 @@ from typing import Any
 from analyzer.advice.as_read import ForAllSchemas, as_read, for_all_schemas
 from analyzer.advice.ddl import IndexDdl, create_index
 from analyzer.advice.enumerate import statement_candidates
-from analyzer.advice.planner import HypotheticalIndex, Query, Refused
+from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.select import Options, Selection, select
 from analyzer.advice.suggest import WorkloadStatement
-from analyzer.advice.workload_folder import read_statement
-from analyzer.advising import plannable_queries
+from analyzer.advice.workload_folder import FileStatement, read_statement
+from analyzer.advising import generic_query, plannable_queries
 from analyzer.checks import Context, checks_on, run_checks
+from analyzer.errors import MonitoredServerError
 from analyzer.facts import SchemaFacts, TableActivity, TableFacts
 from analyzer.findings import Finding
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.hypothetical import hypothetical_planner
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
 from analyzer.plans.compare import PlanChange
 from analyzer.plans.scans import partitioned_table
@@ -26,8 +31,11 @@ from analyzer.statements.preparable import preparable_sql
 from analyzer.twin import Twin
 from analyzer.whatif import explained_change
 
+logger = logging.getLogger(__name__)
+
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Tid Range Scan", "Sample Scan")
 LEAST_GAIN = 0.05  # of the statement's cost; judgement: an index that saves less is not worth its writes
+MOST_PLANS_BY_HYPOPG = 100  # judgement: some 5 ms each on the server, while somebody waits
 OPTIONS = Options(propose_drops=False, least_gain_ratio=LEAST_GAIN)
 
 
@@ -62,11 +70,12 @@ class LikedIndex:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """``plan_json`` is EXPLAIN's object, with the values of the statement itself and no others.
+    """``plan_json`` is EXPLAIN's object, with the values of the statement itself and no others (HypoPG's: with none).
 
     ``values``: "given" (those in the text) or "generic" (it has ``$1``). ``cost_with`` and ``change``: with the indexes
     it would like, over generic, typical and rare values where it has parameters, as ``cost_without`` is; None without
     such indexes, and ``why_none`` says why. ``at_risk``: why it may run slower with them although planned cheaper.
+    ``assumed``: what of the estimates is, without a full stop.
     """
 
     sql: str
@@ -83,6 +92,8 @@ class Prediction:
     change: PlanChange | None = None
     why_none: str | None = None
     at_risk: str | None = None
+    assumed: str | None = None
+    planner: str = "twin"  # or HypoPG
 
     @property
     def total_cost(self) -> float:
@@ -103,18 +114,59 @@ def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Predi
     sql = sql.strip()
     if isinstance(read, str):
         return NotPredicted(sql, read)
-    statement = WorkloadStatement("statement", read.sql, calls_per_day=1.0, total_time_s_per_day=0.0, mean_time_ms=0.0)
-    queries, refused = plannable_queries(twin, [statement], facts, now)
+    queries, refused = plannable_queries(twin, [_alone(read.sql)], facts, now)
     if refused:
         return NotPredicted(sql, refused["statement"])
+    found = _predicted(twin, queries, read, facts, OPTIONS)
+    if isinstance(found, NotPredicted):
+        return replace(found, sql=sql)
+    return replace(found, assumed=twin.assumed(queries[0].sql))
+
+
+def with_second_opinion(
+    refused: Sequence[NotPredicted], server: ConnectionSettings, facts: SchemaFacts
+) -> list[Prediction | NotPredicted]:
+    """HypoPG's predictions of what the twin could not plan, where the server has it and answers; the rest as it was."""
+    if not refused or "hypopg" not in facts.extensions:
+        return list(refused)
+    found: list[Prediction | NotPredicted] = []
+    try:
+        with hypothetical_planner(server, facts, facts.search_path) as planner:
+            if not isinstance(planner, Refused):
+                found += (_by_hypopg(planner, each, facts) for each in refused)
+    except MonitoredServerError as problem:
+        logger.warning("HypoPG was not asked: %s", problem)
+    return [*found, *refused[len(found) :]]
+
+
+def _by_hypopg(planner: Planner, refused: NotPredicted, facts: SchemaFacts) -> Prediction | NotPredicted:
+    read = read_statement(refused.sql, "statement")
+    if isinstance(read, str):
+        return refused
+    query = generic_query(as_read([_alone(read.sql)], facts)[0], facts)
+    if isinstance(query, Refused):
+        return refused
+    found = _predicted(planner, [query], read, facts, replace(OPTIONS, most_plans=MOST_PLANS_BY_HYPOPG))
+    if isinstance(found, Prediction):
+        return replace(found, planner="HypoPG")
+    return replace(refused, reason=f"{refused.reason.rstrip('.')}. Nor did HypoPG on the server: {found.reason}")
+
+
+def _alone(sql: str) -> WorkloadStatement:
+    return WorkloadStatement("statement", sql, calls_per_day=1.0, total_time_s_per_day=0.0, mean_time_ms=0.0)
+
+
+def _predicted(
+    planner: Planner, queries: Sequence[Query], read: FileStatement, facts: SchemaFacts, options: Options
+) -> Prediction | NotPredicted:
     generic = queries[0]
-    explained = twin.explain(generic)
+    explained = planner.explain(generic)
     if isinstance(explained, Refused):
-        return NotPredicted(sql, explained.reason)
+        return NotPredicted(read.sql, explained.reason)
     try:
         plan = parse_plan([explained])
     except PlanError as error:
-        return NotPredicted(sql, str(error))
+        return NotPredicted(read.sql, str(error))
     outcome = run_checks(checks_on(PlanNode, Plan), plan, Context(facts=facts, normalized_sql=generic.sql))
     found = Prediction(
         sql=read.sql,
@@ -125,15 +177,15 @@ def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Predi
         reads=tuple(_reads(plan, facts)),
         findings=tuple(outcome.findings),
     )
-    read_as = as_read([statement], facts)
+    read_as = as_read([_alone(read.sql)], facts)
     candidates = [c for each in read_as for c in statement_candidates(each.sql, facts)]
     definitions = for_all_schemas(candidates, read_as)
-    chosen = select(queries, definitions, ForAllSchemas(twin), _without_writes(facts), OPTIONS)
-    return _with_likes(found, chosen, queries, twin, facts)
+    chosen = select(queries, definitions, ForAllSchemas(planner), _without_writes(facts), options)
+    return _with_likes(found, chosen, queries, planner, facts)
 
 
 def _with_likes(
-    found: Prediction, chosen: Selection, queries: Sequence[Query], twin: Twin, facts: SchemaFacts
+    found: Prediction, chosen: Selection, queries: Sequence[Query], planner: Planner, facts: SchemaFacts
 ) -> Prediction:
     if not chosen.chosen:
         return replace(found, why_none=next((q.why_not for q in chosen.queries if q.why_not), None))
@@ -141,8 +193,8 @@ def _with_likes(
     # the generic plan may be one that stays as it is: what changes is told of the values that gain most
     most = max(chosen.queries, key=lambda q: (q.weight * (q.before - q.after), q.key))
     query = next(q for q in queries if q.key == most.key)
-    before, after = twin.explain(query), twin.explain(query, ids)
-    with_indexes = twin.explain(queries[0], ids)
+    before, after = planner.explain(query), planner.explain(query, ids)
+    with_indexes = planner.explain(queries[0], ids)
     return replace(
         found,
         likes=tuple(_liked([c.index for c in chosen.chosen], facts)),

@@ -68,6 +68,7 @@ def advice_as_text(
     ])  # fmt: skip
     without = [e for source in advice.by_planner for e in source.effects if not e.indexes and e.why_not]
     lines += _section("No index for:", [f"{named(e.statement)}: {e.why_not}" for e in without])
+    lines += _section("Assumed:", [f"{named(key)}: {what}." for key, what in sorted(advice.assumed.items())])
     lines += _section("Not planned:", [f"{named(key)}: {why}" for key, why in sorted(advice.not_planned.items())])
     lines += _section("Left out:", list(problems))
     return "\n".join(lines) + "\n"
@@ -80,7 +81,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
         "cost_before": selection.cost_before,
         "cost_after": selection.cost_after,
         "cost_ratio": selection.cost_ratio,
-        "size_bytes": selection.size_bytes,
+        "size_bytes": advice.size_bytes,
         "budget_bytes": selection.budget_bytes,
         "bound_ratio": selection.bound_ratio,
         "plans_made": selection.plans_made,
@@ -117,6 +118,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
         ],
         **_warnings(selection),
         "not_planned": dict(sorted(advice.not_planned.items())),
+        "assumed": dict(sorted(advice.assumed.items())),
         "problems": list(problems),
     }
 
@@ -180,14 +182,14 @@ def _drop(dropped: DroppedIndex) -> dict[str, Any]:
 
 def _summary(advice: "ProvedAdvice") -> list[str]:
     selection = advice.selection
-    count, drops = len(advice.proposals), len(selection.dropped)
+    count, drops = len(_every_proposal(advice)), len(selection.dropped)
     if not count and not drops:
         first = "No index is worth creating for this workload, and none can be dropped."
     else:
         parts = [_many(count, "index", "indexes", "Create")] if count else []
         parts += [_many(drops, "index", "indexes", "drop" if parts else "Drop")] if drops else []
         freed_bytes = sum(d.freed_bytes for d in selection.dropped)
-        sizes = [f"{_megabytes(selection.size_bytes)} more"] if count else []
+        sizes = [f"{_megabytes(advice.size_bytes)} more"] if count else []
         sizes += [f"{_megabytes(freed_bytes)} less"] if drops else []
         first = (
             f"{', '.join(parts)}: {', '.join(sizes)}; planned {cost_words(selection.cost_before, selection.cost_after)}"

@@ -42,8 +42,12 @@ def _one(number: int, each: InFile) -> list[str]:
     if isinstance(found, NotPredicted):
         return [*lines, f"   Not planned: {found.reason}"]
     values = "planned without values" if found.values == "generic" else "planned with its values"
+    if found.planner != "twin":
+        values += f" by {found.planner} on the server, since the twin cannot plan it"
     rows = found.plan.root.plan_rows or 0
     lines += [f"   Cost {found.total_cost:,.0f}, {rows:,.0f} {'row' if rows == 1 else 'rows'} expected, {values}.", ""]
+    if found.assumed:
+        lines[-1:] = [f"   {found.assumed}.", ""]
     lines += [f"   {line}" for line in _tree(found.plan)]
     lines += ["", *(f"   {read_words(read)}." for read in found.reads)]
     for finding in found.findings:
@@ -96,6 +100,7 @@ def _as_json(found: Prediction | NotPredicted) -> dict[str, Any]:
         "problem": None,
         "kind": found.kind,
         "values": found.values,
+        "planner": found.planner,
         "total_cost": found.total_cost,
         "plan_rows": found.plan.root.plan_rows,
         "plan": plan_as_json(found.plan)["nodes"],
@@ -121,6 +126,7 @@ def _as_json(found: Prediction | NotPredicted) -> dict[str, Any]:
         "change": found.change.summary if found.change else None,
         "why_no_index": found.why_none,
         "at_risk": found.at_risk,
+        "assumed": found.assumed,
     }
 
 

@@ -280,13 +280,17 @@ def connect(
         if raw.info.server_version < OLDEST_SERVER:
             found = f"{raw.info.server_version // 10_000}"
             raise UnsupportedVersion("PostgreSQL", found, "13 or newer")
-        # of SQL_ASCII psycopg makes bytes otherwise, of every type that is a text
-        for type_name in ("text", "name", "varchar", "bpchar", '"char"'):
-            raw.adapters.register_loader(type_name, LenientText)
-            raw.adapters.register_loader(type_name, LenientBinaryText)
+        read_leniently(raw)
         yield MonitoredConnection(
             raw, settings, statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms
         )
+
+
+def read_leniently(raw: "psycopg.Connection[Any]") -> None:
+    """Of SQL_ASCII psycopg makes bytes otherwise, of every type that is a text."""
+    for type_name in ("text", "name", "varchar", "bpchar", '"char"'):
+        raw.adapters.register_loader(type_name, LenientText)
+        raw.adapters.register_loader(type_name, LenientBinaryText)
 
 
 class LenientText(Loader):

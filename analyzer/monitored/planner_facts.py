@@ -67,6 +67,18 @@ class ExtensionFunction:
     parallel: str
     is_strict: bool
     cost: float
+    is_aggregate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CustomType:
+    """A type of an extension (``extension`` "": of C functions that belong to none). ``size_bytes`` -1: it varies."""
+
+    extension: str
+    schema: str
+    name: str
+    size_bytes: int
+    is_by_value: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,7 @@ class PlannerFacts:
     role_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     extensions: tuple[tuple[str, str], ...] = ()  # name, schema
     functions: tuple[ExtensionFunction, ...] = ()  # of the extensions asked for
+    types: tuple[CustomType, ...] = ()  # of all extensions
     relations: tuple[Relation, ...] = ()
     extended_statistics: tuple[ExtendedStatistics, ...] = ()
     is_pooled: bool = False  # another process than the one that took the connection answered
@@ -128,6 +141,7 @@ class PlannerFacts:
                 "search_path": tuple(data["search_path"]),
                 "extensions": tuple((name, schema) for name, schema in data["extensions"]),
                 "functions": tuple(ExtensionFunction(**function) for function in data["functions"]),
+                "types": tuple(CustomType(**found) for found in data["types"]),
                 "relations": relations,
                 "extended_statistics": tuple(
                     ExtendedStatistics(**{**found, "keys": tuple(found["keys"])})
@@ -162,6 +176,7 @@ def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[s
         functions = conn.run(
             "twin_extension_functions", {"names": unknown}, action="reading the functions of extensions"
         )
+        types = conn.run("twin_types", action="reading the types of extensions")
         extended = conn.run("twin_extended_statistics", action="reading extended statistics")
         path = application_search_path(conn.run("schema_search_path", action="reading the search paths"))
         role_rows = conn.run("twin_role_settings", action="reading the settings of roles")
@@ -188,6 +203,7 @@ def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[s
         role_settings=role_settings,
         extensions=extensions,
         functions=tuple(ExtensionFunction(**row._asdict()) for row in functions),
+        types=tuple(CustomType(**row._asdict()) for row in types),
         relations=tuple(relations),
         extended_statistics=tuple(
             ExtendedStatistics(**{**row._asdict(), "keys": tuple(row.keys)}) for row in extended

@@ -13,6 +13,7 @@ from analyzer.runtime.processes import RuntimeFailure
 if TYPE_CHECKING:
     from analyzer.monitored.preflight import Observed
 
+PLANNER_TWIN = "Planner twin"  # the item that is no warning where a twin can be made
 POOLED_HOSTS = ("-pooler.", ".pooler.", ".proxy-")  # Neon, Supabase, RDS Proxy
 
 
@@ -23,15 +24,15 @@ def pooler(seen: "Observed") -> Iterator[PreflightItem]:
         return
     direct = f" Its direct name is probably {host.replace('-pooler.', '.')}." if "-pooler." in host else ""
     detail = (
-        "A connection pooler is in between; sampling works, but EXPLAIN ANALYZE needs the server's own address."
-        + direct
+        "A connection pooler is in between; sampling works, but EXPLAIN ANALYZE, index advice and what-if need the"
+        " server's own address." + direct
     )
     yield PreflightItem(name, "warning", detail)
 
 
 def planner_twin(seen: "Observed") -> Iterator[PreflightItem]:
     """Whether a twin can be made. pg_dump asks in a session like this one (session_relay.py), so it gets in too."""
-    name, tables = "Planner twin", seen.tables
+    name, tables = PLANNER_TWIN, seen.tables
     version, newest = seen.version_num // 10_000, EMBEDDED_VERSION_NUM // 10_000
     if seen.is_pooled:
         detail = (

@@ -16,6 +16,7 @@ from analyzer.twin.extended_statistics import restore_extended_statistics
 from analyzer.twin.extensions import create_extensions, create_stand_ins
 from analyzer.twin.files import DataFiles
 from analyzer.twin.restore import Missing, Restorer
+from analyzer.twin.stand_ins import StandInCollation, StandInType, create_types, replace_icu
 
 DEFAULT_KEY_BYTES = 16.0  # judgement: two integers or a short text, where the statistics say nothing
 
@@ -27,13 +28,23 @@ class Built:
     missing: tuple[Missing, ...]
     notes: tuple[str, ...]
     seconds: float
+    types: tuple[StandInType, ...] = ()
+    collations: tuple[StandInCollation, ...] = ()
+    incomplete: tuple[tuple[str, str, str], ...] = ()  # schema, table, why a partition is not in it
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Built":
-        return cls(tuple(Missing(**m) for m in data["missing"]), tuple(data["notes"]), data["seconds"])
+        return cls(
+            tuple(Missing(**m) for m in data["missing"]),
+            tuple(data["notes"]),
+            data["seconds"],
+            tuple(StandInType(**t) for t in data["types"]),
+            tuple(StandInCollation(**c) for c in data["collations"]),
+            tuple((schema, table, why) for schema, table, why in data["incomplete"]),
+        )
 
 
 def build(cluster: PostgresCluster, dump: Path, facts: PlannerFacts) -> Built:
@@ -42,10 +53,13 @@ def build(cluster: PostgresCluster, dump: Path, facts: PlannerFacts) -> Built:
     note = create_database(cluster, facts)
     with superuser(cluster) as connection:
         missing_extensions = create_extensions(connection, facts)
+        types = create_types(connection, facts.types, missing_extensions)
+        collations = replace_icu(connection)
     with connect_role(cluster) as connection:
         create_stand_ins(connection, facts.functions)
     restorer = Restorer(cluster, dump, pg_restore=cluster.bin_dir / "pg_restore")
-    missing = restorer.restore(missing_extensions, [schema for _, schema in facts.extensions])
+    done_schemas = {schema for _, schema in facts.extensions} | {type.schema for type in types}
+    missing = restorer.restore(missing_extensions, done_schemas, types)
     missing += [
         Missing("table", f"{r.schema}.{r.name}", "the login may not read it (GRANT SELECT)", r.oid)
         for r in facts.relations
@@ -62,7 +76,14 @@ def build(cluster: PostgresCluster, dump: Path, facts: PlannerFacts) -> Built:
         missing += restore_extended_statistics(connection, facts.extended_statistics)
         connection.execute(f"select * from {SCHEMA}.pg_buffercache_evict_all()")
         set_sizes(connection, DataFiles(cluster.data_dir, cluster.user), facts)
-    return Built(tuple(missing), (note,) if note else (), time.monotonic() - begun)
+    return Built(
+        tuple(missing),
+        (note,) if note else (),
+        time.monotonic() - begun,
+        tuple(types),
+        (*collations, *restorer.collations),
+        tuple(restorer.incomplete),
+    )
 
 
 # every table and index of the role's, with what the planner reads its size from

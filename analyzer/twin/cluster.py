@@ -9,11 +9,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
 
+from analyzer.monitored.connection import AS_BYTES, read_leniently
 from analyzer.monitored.planner_facts import PlannerFacts
 from analyzer.runtime import system_user
 from analyzer.runtime.initdb import initialise, run_program
@@ -48,6 +49,7 @@ SETTINGS: dict[str, str | int] = {
     "log_checkpoints": "off",
     "logging_collector": "off",
 }
+Opened = TypeVar("Opened", bound="psycopg.Connection[Any]")
 # superuser's sessions: nothing found by an unqualified name comes from the restored database
 SAFE_OPTIONS = "-c search_path=pg_catalog -c event_triggers=off -c row_security=off -c statement_timeout=0"
 # builtin and C sort orders need nothing of the machine; those of libc have to exist there
@@ -104,8 +106,10 @@ def superuser(cluster: PostgresCluster, dbname: str = DATABASE) -> Iterator["psy
 
 def connect_superuser(cluster: PostgresCluster, dbname: str = DATABASE) -> "psycopg.Connection[Any]":
     """For statements of ours alone."""
-    return psycopg.connect(
-        cluster.dsn(dbname, options=SAFE_OPTIONS), autocommit=True, prepare_threshold=None, client_encoding="utf8"
+    return _with_encoding(
+        psycopg.connect(
+            cluster.dsn(dbname, options=SAFE_OPTIONS), autocommit=True, prepare_threshold=None, client_encoding="utf8"
+        )
     )
 
 
@@ -116,6 +120,14 @@ def connect_role(cluster: PostgresCluster, watch: Watch | None = None) -> Watche
         cluster.dsn(DATABASE, ROLE, options=options), autocommit=True, prepare_threshold=None, client_encoding="utf8"
     )
     connection.watch = watch
+    return _with_encoding(connection)
+
+
+def _with_encoding(connection: Opened) -> Opened:
+    """Of a database without an encoding bytes come as they are, and texts go as UTF-8 (send bytes, not str)."""
+    if connection.info.parameter_status("server_encoding") == AS_BYTES:
+        connection.execute(f"set client_encoding = '{AS_BYTES}'")
+        read_leniently(connection)
     return connection
 
 
@@ -173,7 +185,7 @@ end $$
 
 
 def _create_database(connection: "psycopg.Connection[Any]", facts: PlannerFacts) -> str | None:
-    encoding = facts.encoding if facts.encoding == "SQL_ASCII" else "UTF8"
+    encoding = facts.encoding if facts.encoding == AS_BYTES else "UTF8"
     attempts: list[dict[str, str]] = []
     if facts.locale_provider == "b" and facts.locale:
         attempts.append({"locale_provider": "builtin", "builtin_locale": facts.locale, "locale": "C"})

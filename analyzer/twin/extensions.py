@@ -4,12 +4,12 @@ CREATE EXTENSION runs as superuser, so the list is fixed: types, operators and i
 network or SQL given as text by somebody else.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
-from analyzer.advice.ddl import qualified, quote_literal
+from analyzer.advice.ddl import qualified, quote_identifier, quote_literal
 from analyzer.monitored.planner_facts import ExtensionFunction, PlannerFacts
 from analyzer.twin.cluster import ROLE
 
@@ -31,11 +31,7 @@ def create_extensions(connection: "psycopg.Connection[Any]", facts: PlannerFacts
     schemas = dict(facts.extensions)
     for schema in sorted({schema for _, schema in facts.extensions} - {"public"}):
         if not schema.startswith("pg_"):
-            connection.execute(
-                sql.SQL("create schema if not exists {} authorization {}").format(
-                    sql.Identifier(schema), sql.Identifier(ROLE)
-                )
-            )
+            connection.execute(f"create schema if not exists {quote_identifier(schema)} authorization {ROLE}".encode())
 
     def create(name: str) -> None:
         if name in installed or name in BUILT_IN:
@@ -45,11 +41,9 @@ def create_extensions(connection: "psycopg.Connection[Any]", facts: PlannerFacts
             return
         for needed in NEEDS.get(name, ()):
             create(needed)
-        statement = sql.SQL("create extension {} with schema {}").format(
-            sql.Identifier(name), sql.Identifier(schemas.get(name, "public"))
-        )
+        statement = f'create extension "{name}" with schema {quote_identifier(schemas.get(name, "public"))}'
         try:
-            connection.execute(statement)
+            connection.execute(statement.encode())
             installed.add(name)
         except psycopg.Error as error:
             missing[name] = error.diag.message_primary or "it could not be created"
@@ -59,13 +53,13 @@ def create_extensions(connection: "psycopg.Connection[Any]", facts: PlannerFacts
     return missing
 
 
-def create_stand_ins(connection: "psycopg.Connection[Any]", functions: tuple[ExtensionFunction, ...]) -> int:
+def create_stand_ins(connection: "psycopg.Connection[Any]", functions: Sequence[ExtensionFunction]) -> int:
     """As the role: functions of missing extensions, so that defaults and views which name them can be restored.
 
     They raise an error when they are called: a plan that needs their result is refused, not guessed. How many exist.
     """
     made = 0
-    for function in functions:
+    for number, function in enumerate(functions):
         message = quote_literal(f"The twin does not have the extension {function.extension}")
         body = quote_literal(f"begin raise exception using errcode = '{NOT_HERE}', message = {message}; end")
         options = [
@@ -74,13 +68,20 @@ def create_stand_ins(connection: "psycopg.Connection[Any]", functions: tuple[Ext
             *(["strict"] if function.is_strict else []),
             f"cost {function.cost:g}",
         ]
-        statement = (
-            f"create function {qualified(function.schema, function.name)}({function.arguments})"
-            f" returns {function.result} language plpgsql {' '.join(options)} as {body}"
-        )
+        name, arguments, result = qualified(function.schema, function.name), function.arguments, function.result
+        how = f"returns {result} language plpgsql {' '.join(options)} as {body}"
+        if function.is_aggregate:
+            step = qualified(function.schema, f"pgloupe_step_{number}")
+            statement = (
+                f"create function {step}({', '.join(filter(None, (result, arguments)))}) {how};"
+                f" create aggregate {name}({arguments or '*'}) (sfunc = {step}, stype = {result})"
+            )
+        else:
+            statement = f"create function {name}({arguments}) {how}"
         try:
-            connection.execute(statement.encode())
+            with connection.transaction():
+                connection.execute(statement.encode())
             made += 1
         except psycopg.Error:
-            continue  # a type of the extension's own
+            continue  # another type that is missing
     return made

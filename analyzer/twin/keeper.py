@@ -41,13 +41,17 @@ from analyzer.twin.watch import TwinEnded
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 4  # of what is kept on disk; another number and it is made anew
+FORMAT = 5  # of what is kept on disk; another number and it is made anew
 MOST_SLOTS = 16
 WATCHED = "watched"
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use
 FRESH_S = 15 * 60
 OLDEST_S = 24 * 3600
 UNUSED_S = 7 * 24 * 3600
+
+
+class NeedsOwnAddress(MonitoredServerError):
+    """The server is reached through a connection pooler, which pg_dump must not use."""
 
 
 @contextlib.contextmanager
@@ -197,7 +201,7 @@ def _current_source(place: _Place, settings: ConnectionSettings, fresh_s: float,
             return 0.0
         facts = read_planner_facts(connection, ALLOWED | BUILT_IN)
     if facts.is_pooled:
-        raise MonitoredServerError(
+        raise NeedsOwnAddress(
             f"{settings.address} is a connection pooler: pg_dump, which reads schema and statistics, would leave"
             " its settings in the application's sessions; give the address of the PostgreSQL server itself"
         )
@@ -307,4 +311,4 @@ def _write_private(path: Path, text: str) -> None:
     unfinished.rename(path)
 
 
-__all__ = ["Timing", "lease", "remove", "remove_unused", "remove_unwatched"]
+__all__ = ["NeedsOwnAddress", "Timing", "lease", "remove", "remove_unused", "remove_unwatched"]

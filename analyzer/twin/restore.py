@@ -1,5 +1,8 @@
 """Restores a dump into the twin's database as the role without rights, and says what could not be restored and why.
 
+What fails is tried again: over a collation with one in its place, else in plainer words, else without what a column may
+hold (checks, defaults, ways to generate it).
+
 pg_restore connects by itself: no psql reads the script, so nothing in it can escape to a shell. What would act on its
 own (event triggers, triggers, publications, subscriptions, foreign servers) is left out by name of kind.
 """
@@ -7,7 +10,7 @@ own (event triggers, triggers, publications, subscriptions, foreign servers) is 
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +22,9 @@ from analyzer.monitored.failures import redact_message
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.tree import Node, Unparsable, fresh_parse
-from analyzer.twin.cluster import DATABASE, ROLE, connect_role
+from analyzer.twin.cluster import DATABASE, ROLE, connect_role, superuser
+from analyzer.twin.extensions import NOT_HERE
+from analyzer.twin.stand_ins import StandInCollation, StandInType, create_collation
 
 # entries of the archive's table of contents that a plan may depend on; everything else stays out
 KINDS = frozenset({
@@ -38,16 +43,29 @@ LEFT_OUT = frozenset({
 })  # fmt: skip
 # No rows are dumped, so "TABLE DATA x" is a table in a schema named "DATA".
 UNDEFINED = "42704"
-REWRITTEN = frozenset({"FOREIGN TABLE", "TABLE", "INDEX", "MATERIALIZED VIEW", "CONSTRAINT"})
+REWRITTEN = frozenset({"DOMAIN", "FOREIGN TABLE", "TABLE", "INDEX", "MATERIALIZED VIEW", "CONSTRAINT"})
 # of ALTER TABLE beside a CREATE TABLE: what a plan may depend on
 KEPT_COMMANDS = frozenset({
     enums.AlterTableType.AT_AddIdentity, enums.AlterTableType.AT_AddConstraint, enums.AlterTableType.AT_SetStatistics,
     enums.AlterTableType.AT_SetNotNull, enums.AlterTableType.AT_ColumnDefault,
 })  # fmt: skip
+CHECKS = "checks and defaults of"  # a table: what it was restored without
 _BY_LENGTH = sorted(KINDS | LEFT_OUT, key=len, reverse=True)
 _ENTRY = re.compile(r"(?P<id>\d+); (?P<catalog>\d+) (?P<oid>\d+) (?P<rest>.+)")
 _FAILED = re.compile(r"pg_restore: from TOC entry (?P<id>\d+);")
+_NO_COLLATION = re.compile(r'collation "(?:pg_catalog\.)?(?P<name>[^"]+)" for encoding "[^"]+" does not exist')
+_NO_OPCLASS = re.compile(r"data type (?P<type>\S+) has no default operator class|operator class \S+ does not exist")
 _ERROR = re.compile(r"pg_restore: error: could not execute query: ERROR: +(?P<message>.*)")
+
+
+# of domains, by way of stand-ins for functions (extensions.py)
+_UNCHECKABLE = """
+select distinct format('alter domain %%s drop constraint %%I', c.contypid::regtype, c.conname)
+from pg_constraint as c
+join pg_depend as d on d.classid = 'pg_constraint'::regclass and d.objid = c.oid and d.refclassid = 'pg_proc'::regclass
+join pg_proc as p on p.oid = d.refobjid
+where c.contypid <> 0 and c.contype = 'c' and p.prosrc like %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,9 @@ class Restorer:
 
     def __init__(self, cluster: PostgresCluster, dump: Path, *, pg_restore: Path, timeout_s: float = 600) -> None:
         self.cluster, self.dump, self.pg_restore, self.timeout_s = cluster, dump, pg_restore, timeout_s
+        self.collations: list[StandInCollation] = []
+        self.without_checks: list[Missing] = []
+        self.incomplete: list[tuple[str, str, str]] = []  # schema and name of a table, why a partition is not in it
 
     def entries(self) -> list[Entry]:
         found = []
@@ -90,12 +111,21 @@ class Restorer:
             found.append(Entry(int(match["id"]), int(match["oid"]), kind, label))
         return found
 
-    def restore(self, missing_extensions: Mapping[str, str], done_schemas: Sequence[str] = ()) -> list[Missing]:
-        """All that can be restored; the rest, in the dump's order."""
-        wanted = [e for e in self.entries() if e.kind in KINDS and not _is_schema(e, done_schemas)]
+    def restore(
+        self,
+        missing_extensions: Mapping[str, str],
+        done_schemas: Collection[str] = (),
+        stand_ins: Sequence[StandInType] = (),
+    ) -> list[Missing]:
+        """All that can be restored; the rest, in the dump's order. ``stand_ins``: types that are there already."""
+        wanted = [e for e in self.entries() if e.kind in KINDS and not _is_there(e, done_schemas, stand_ins)]
         foreign = [e for e in wanted if e.kind == "FOREIGN TABLE"]
         failed = dict.fromkeys((e.id for e in foreign), "it could not be created")
         failed |= self._restore_some([e for e in wanted if e.kind != "FOREIGN TABLE"])
+        while self._create_collations(wanted, failed):
+            self._again(wanted, failed)
+        if self._drop_uncheckable() and failed:
+            self._again(wanted, failed)
         # what fails as it is may do so in plainer words, and others may have failed for want of it
         rewritten: set[int] = set()
         while plainer := [e for e in wanted if e.id in failed and e.kind in REWRITTEN and e.id not in rewritten]:
@@ -107,11 +137,63 @@ class Restorer:
                 else:
                     failed[entry.id] = reason
             if len(failed) < left:
-                rest = [e for e in wanted if e.id in failed and e.kind != "FOREIGN TABLE"]
-                for entry in rest:
-                    del failed[entry.id]
-                failed |= self._restore_some(rest)
-        return [_missing(entry, failed[entry.id], missing_extensions) for entry in wanted if entry.id in failed]
+                self._again(wanted, failed)
+                while self._create_collations(wanted, failed):
+                    self._again(wanted, failed)
+        self._note_incomplete([e for e in wanted if e.id in failed and e.kind == "TABLE ATTACH"], failed)
+        return [
+            *self.without_checks,
+            *(
+                _missing(entry, failed[entry.id], missing_extensions)
+                for entry in wanted
+                if entry.id in failed and not _is_consequence(failed[entry.id], entry.kind, stand_ins)
+            ),
+        ]
+
+    def _again(self, wanted: Sequence[Entry], failed: dict[int, str]) -> None:
+        rest = [e for e in wanted if e.id in failed and e.kind != "FOREIGN TABLE"]
+        for entry in rest:
+            del failed[entry.id]
+        failed |= self._restore_some(rest)
+
+    def _create_collations(self, wanted: Sequence[Entry], failed: dict[int, str]) -> int:
+        """Stand-ins for those that could not be created and those that others miss; how many were made."""
+        made = []
+        with superuser(self.cluster) as connection:
+            for entry in [e for e in wanted if e.kind == "COLLATION" and e.id in failed]:
+                for node in self._statements(entry) or ():
+                    if not isinstance(node, ast.DefineStmt) or len(node.defnames) != 2:
+                        continue
+                    schema, name = (part.sval for part in node.defnames)
+                    options = {o.defname: o.arg for o in node.definition or ()}
+                    is_icu = "icu" in RawStream()(options["provider"]) if "provider" in options else False
+                    is_exact = "deterministic" not in options or _is_true(options["deterministic"])
+                    kind = ("ICU" if is_icu else "not on this machine") + ("" if is_exact else ", not deterministic")
+                    made.append(create_collation(connection, schema, name, kind=kind, is_deterministic=is_exact))
+                    if made[-1] is not None:
+                        del failed[entry.id]
+            names = {m["name"] for reason in failed.values() if (m := _NO_COLLATION.search(reason))}
+            for name in sorted(names - {c.name for c in self.collations if c.schema == "pg_catalog"}):
+                kind = "ICU" if name.endswith("-x-icu") else "not on this machine"
+                made.append(create_collation(connection, "pg_catalog", name, kind=kind))
+        self.collations += [collation for collation in made if collation is not None]
+        return len(made) - made.count(None)
+
+    def _drop_uncheckable(self) -> int:
+        """Checks of domains that call what the twin does not have: sample values could not be restored."""
+        with superuser(self.cluster) as connection:
+            rows = connection.execute(_UNCHECKABLE, [f"%{NOT_HERE}%"]).fetchall()
+            for (statement,) in rows:
+                connection.execute(statement.encode())
+        return len(rows)
+
+    def _note_incomplete(self, entries: Sequence[Entry], failed: Mapping[int, str]) -> None:
+        """Partitions that could not be attached: a plan of their parent would be one of less data."""
+        for entry in entries:
+            for node in self._statements(entry) or ():
+                if isinstance(node, ast.AlterTableStmt):
+                    parent = node.relation
+                    self.incomplete.append((parent.schemaname or "public", parent.relname, failed[entry.id]))
 
     def _restore_some(self, entries: Sequence[Entry]) -> dict[int, str]:
         """Reasons by id of the entries that failed."""
@@ -138,22 +220,36 @@ class Restorer:
             raise RuntimeFailure(f"pg_restore failed: {redact_message(last, None)[:300]}")
         return failed
 
+    def _statements(self, entry: Entry) -> list[Node] | str:
+        """The entry's parse trees, to change; or why there are none."""
+        script = self._run("--no-owner", "--no-privileges", "--file=-", entries=[entry])
+        # psql's \restrict lines are not SQL
+        lines = script.stdout.decode("utf-8", "replace").splitlines()
+        text = "\n".join(line for line in lines if not line.startswith("\\"))
+        statements = fresh_parse(text)
+        return statements.reason if isinstance(statements, Unparsable) else [raw.stmt for raw in statements]
+
     def _restore_plainly(self, entry: Entry) -> str | None:
         """Without server, storage and options, which other versions and forks have more of; None, or why it failed."""
-        script = self._run("--no-owner", "--no-privileges", "--file=-", entries=[entry]).stdout.decode()
-        # psql's \restrict lines are not SQL
-        text = "\n".join(line for line in script.splitlines() if not line.startswith("\\"))
-        statements = fresh_parse(text)
-        if isinstance(statements, Unparsable):
-            return statements.reason
-        plain = [found for raw in statements if (found := plainer(raw.stmt)) is not None]
+        statements = self._statements(entry)
+        if isinstance(statements, str):
+            return statements
+        plain = [found for statement in statements if (found := plainer(statement)) is not None]
         if not plain:
             return "it is defined in a way the twin cannot read"
+        reason = self._execute(plain)
+        if reason is not None and entry.kind in ("TABLE", "FOREIGN TABLE") and self._execute(barer(plain)) is None:
+            name = _name(entry)
+            self.without_checks.append(Missing(CHECKS, name, reason, entry.oid))
+            return None
+        return reason
+
+    def _execute(self, statements: Sequence[Node]) -> str | None:
         try:
             with connect_role(self.cluster) as connection:
                 connection.execute("set check_function_bodies = off; set search_path = ''")
                 with connection.transaction():
-                    for statement in plain:
+                    for statement in statements:
                         connection.execute(RawStream()(statement).encode())
         except psycopg.Error as error:
             return redact_message(error.diag.message_primary or "it could not be created", error.sqlstate)
@@ -188,6 +284,10 @@ def plainer(statement: Node) -> Node | None:
             if isinstance(column, ast.ColumnDef):
                 column.fdwoptions = column.storage_name = column.compression = None
         return statement
+    if isinstance(statement, ast.CreateDomainStmt):
+        checks = enums.ConstrType.CONSTR_CHECK
+        statement.constraints = tuple(c for c in statement.constraints or () if c.contype != checks) or None
+        return statement
     if isinstance(statement, ast.IndexStmt):
         statement.options = statement.tableSpace = None
         return statement
@@ -201,16 +301,59 @@ def plainer(statement: Node) -> Node | None:
     return None
 
 
-def _is_schema(entry: Entry, names: Sequence[str]) -> bool:
-    return entry.kind == "SCHEMA" and any(entry.label.startswith(f"- {name} ") for name in names)
+def barer(statements: Sequence[Node]) -> list[Node]:
+    """CREATE TABLE without checks, defaults and ways to generate a column: no plan is other for want of them, but one
+    of tables that inherit, whose checks may exclude them."""
+    unneeded = (
+        enums.ConstrType.CONSTR_CHECK, enums.ConstrType.CONSTR_DEFAULT, enums.ConstrType.CONSTR_GENERATED,
+        enums.ConstrType.CONSTR_EXCLUSION,
+    )  # fmt: skip
+    for statement in statements:
+        if not isinstance(statement, ast.CreateStmt):
+            continue
+        kept = []
+        for element in statement.tableElts or ():
+            if isinstance(element, ast.ColumnDef):
+                constraints = tuple(c for c in element.constraints or () if c.contype not in unneeded)
+                element.constraints = constraints or None
+            if not isinstance(element, ast.Constraint) or element.contype not in unneeded:
+                kept.append(element)
+        statement.tableElts = tuple(kept)
+    return list(statements)
+
+
+def _is_there(entry: Entry, schemas: Collection[str], types: Sequence[StandInType]) -> bool:
+    if entry.kind == "SCHEMA":
+        return any(entry.label.startswith(f"- {name} ") for name in schemas)
+    if entry.kind in ("TYPE", "SHELL TYPE"):
+        return any(entry.label.startswith(f"{t.schema} {t.name} ") for t in types)
+    return False
+
+
+def _is_consequence(reason: str, kind: str, types: Sequence[StandInType]) -> bool:
+    """Of something that is said to be missing itself: a relation, or a type that no index can be on."""
+    if kind == "STATISTICS DATA":
+        return reason.startswith("relation ") and reason.endswith(" does not exist")
+    needs = _NO_OPCLASS.search(reason)
+    if kind not in ("INDEX", "CONSTRAINT", "FK CONSTRAINT") or needs is None:
+        return False
+    name = (needs["type"] or "").replace('"', "").removesuffix("[]")
+    return any(name in ("", t.name, f"{t.schema}.{t.name}") for t in types)
+
+
+def _is_true(option: Node) -> bool:
+    return RawStream()(option).strip("'\" ").lower() not in ("false", "off", "0", "f")
+
+
+def _name(entry: Entry) -> str:
+    schema, _, rest = entry.label.partition(" ")
+    name = rest.rpartition(" ")[0] or rest
+    return name if schema == "-" else f"{schema}.{name}"
 
 
 def _missing(entry: Entry, reason: str, missing_extensions: Mapping[str, str]) -> Missing:
-    schema, _, rest = entry.label.partition(" ")
-    name = rest.rpartition(" ")[0] or rest
-    qualified = name if schema == "-" else f"{schema}.{name}"
-    found = Missing(entry.kind.lower(), qualified, reason, entry.oid)
-    needs = re.search(r"(type|function|operator class|operator|language|access method|collation) ", reason)
+    found = Missing(entry.kind.lower(), _name(entry), reason, entry.oid)
+    needs = re.search(r"(type|function|operator class|operator|language|access method) ", reason)
     if needs and "does not exist" in reason and missing_extensions:
         names = ", ".join(sorted(missing_extensions))
         found = replace(found, reason=f"{reason} (the twin does not have: {names})")

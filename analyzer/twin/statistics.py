@@ -90,13 +90,14 @@ class StatisticsReader:
             # rolled back: what the expression's functions set in the session goes too
             with self.connection.transaction(force_rollback=True):
                 self.connection.execute("set transaction read only; set local statement_timeout = '5s'")
-                cursor = self.connection.execute(sql, [list(probes.texts)])
+                cursor = self.connection.execute(sql.encode(), [list(probes.texts)])
                 results = [Evaluated(text, rank, width) for text, rank, width in cursor.fetchall()]
-                (type_oid, type_name) = self.connection.execute(
+                asked = (
                     "select t.oid::int8, pg_catalog.format_type(t.oid, null) from pg_catalog.pg_type as t"
                     f" where t.oid = (select pg_catalog.pg_typeof({expression})::oid"
                     f" from (select null::{column.type_name} as {_quoted(name)}) as c)"
-                ).fetchone() or (None, None)
+                )
+                (type_oid, type_name) = self.connection.execute(asked.encode()).fetchone() or (None, None)
         except psycopg.Error:
             return None
         return expression_statistics(columns[name], probes, results, rows, type_oid=type_oid, type_name=type_name)

@@ -21,10 +21,11 @@ from analyzer.twin.files import DataFiles
 from analyzer.twin.hypothetical import Hypotheticals
 from analyzer.twin.plan_object import cost_under_limit, index_names, renamed
 from analyzer.twin.relevance import Relevance
-from analyzer.twin.restore import Missing
+from analyzer.twin.restore import CHECKS, Missing
 from analyzer.twin.session import PlanningSession
 from analyzer.twin.skip_scan import first_column, first_columns, skip_scanned
 from analyzer.twin.statistics import StatisticsReader
+from analyzer.twin.uses import StandInUses
 from analyzer.twin.watch import Budget, TwinEnded, Watch
 
 
@@ -42,7 +43,7 @@ class Timing:
 
 
 # what a statement can be planned without, so never the reason why it was not
-BESIDE_THE_POINT = ("statistics data", "extended statistics", "default")
+BESIDE_THE_POINT = ("statistics data", "extended statistics", "default", CHECKS)
 CacheKey = tuple[str, str, tuple[str | None, ...] | None, frozenset[int], frozenset[int], bool]
 # judgement: a few statements that take the twin with them are bad luck, more are meant
 MOST_TIMES_ANEW = 3
@@ -99,6 +100,12 @@ class Twin:
         )  # fmt: skip
         self._hypothetical.drop_all()
         self._relevance = Relevance(self._superuser, self._catalog)
+        self._uses = StandInUses(self._superuser, self.built.types, self.built.collations)
+        self._incomplete = {
+            relation.oid: why
+            for schema, table, why in self.built.incomplete
+            if (relation := self._catalog.tables.get((schema, table))) is not None
+        }
         may_skip = self.facts.server_version_num >= SKIP_SCAN_VERSION_NUM
         self._first_columns = None if may_skip else first_columns(self._superuser)
         self._tables: dict[str, frozenset[int] | None] = {}
@@ -195,6 +202,14 @@ class Twin:
     def missing(self) -> tuple[Missing, ...]:
         """What could not be restored; a statement that needs it is refused."""
         return self.built.missing
+
+    def said(self) -> list[str]:
+        """Sentences on what the twin lacks or does otherwise than the server, for people."""
+        return [*self.built.notes, *self._uses.said(), *(f"The twin lacks {missing}" for missing in self.missing)]
+
+    def assumed(self, sql: str) -> str | None:
+        """What of a statement that is planned is assumed; a sentence without its full stop, None for nothing."""
+        return self._uses.assumed(sql, self._planning.verdict(sql).names)
 
     def use_role(self, role: str | None) -> None:
         """Plan with the settings that ALTER ROLE ... SET gives that role on the server; None: the login's own."""
@@ -294,12 +309,27 @@ class Twin:
             if (index := self._catalog.by_server_oid.get(server_oid)) is not None
             for relation in self._catalog.below(index.oid)
         ]
+        if self._incomplete and (why := self._lacks_a_part(query)):
+            return Refused(why)
         answer = self._planning.explain(query, show, hide, cached=cached, verbose=verbose, settings=settings)
-        return self._with_reason(query, answer) if isinstance(answer, Refused) else answer
+        if isinstance(answer, Refused):
+            return self._with_reason(query, answer)
+        objection = self._uses.objection(answer)
+        return answer if objection is None else Refused(objection)
+
+    def _lacks_a_part(self, query: Query) -> str | None:
+        tables = self._relevance.tables(self._planning.verdict(query.sql))
+        for oid, why in self._incomplete.items():
+            if tables is None or oid in tables:
+                return f"A partition of {self._catalog.by_oid[oid].name} is not on the twin: {why.rstrip('.')}."
+        return None
 
     def _with_reason(self, query: Query, refused: Refused) -> Refused:
         """Why the object is missing that the statement needs, where that is known."""
-        named = {name for _, name in self._planning.verdict(query.sql).names.relations}
+        names = self._planning.verdict(query.sql).names
+        if (reason := self._uses.reason(query.sql, names)) is not None:
+            return Refused(f"{refused.reason.rstrip('.')}. {reason}")
+        named = {name for _, name in names.relations}
         for missing in self.built.missing:
             if missing.kind not in BESIDE_THE_POINT and missing.name.rpartition(".")[2] in named:
                 return Refused(f"{refused.reason.rstrip('.')}; the twin lacks {missing}.")

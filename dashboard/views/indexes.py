@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import AdviceRun, Database, Server
+from analyzer.monitored.preflight_connection import PLANNER_TWIN
 from dashboard.advice_chart import gain_curve
 from dashboard.index_plan import index_plan
 from dashboard.permissions import viewer_required
@@ -29,6 +30,9 @@ def indexes(request: HttpRequest, server: str) -> HttpResponse:
         "plan": plan,
         "curve": gain_curve(plan.points, plan.point) if plan else None,
         "point_words": [point.words for point in plan.points] if plan else [],
+        "hindered": next(
+            (item for item in found.preflight if item["name"] == PLANNER_TWIN and item["status"] == "warning"), None
+        ),
         "step": found.steps.filter(step="advise").first(),
         "form": what_if_form(facts, request.GET) if facts else None,
     }

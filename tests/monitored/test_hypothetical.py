@@ -1,18 +1,26 @@
 """HypoPG on the server as the second opinion: it plans what the twin cannot, and leaves nothing behind."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from django.core.management import call_command
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
+from analyzer.advice.show_prediction import InFile, predictions_as_text
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advising import advise, with_second_opinion
+from analyzer.asking import query_answer
 from analyzer.monitored.catalog import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.hypothetical import FIRST_ID, hypothetical_planner
+from analyzer.predicting import predict
+from analyzer.predicting import with_second_opinion as with_second_prediction
+from analyzer.store.servers import add_server_from_dsn
 from analyzer.twin import lease
 from tests.servers import ScratchDatabase
 
@@ -85,6 +93,70 @@ def test_advice_asks_hypopg_for_what_the_twin_cannot_plan(shop, facts, own_dir):
     assert [(i["planner"], i["helps"]) for i in shown["indexes"]] == [("twin", ["note"]), ("HypoPG", ["token"])]
     assert "ON public.orders (token)" in advice_as_sql(both)
     assert "planned by HypoPG on the server, since the twin cannot plan what it is for" in advice_as_text(both)
+
+
+TOKEN = "select id from orders where token = digest('77', 'sha256')"
+TOKEN_AND_NOTE = "select status from orders where status = encode(digest('7', 'md5'), 'hex') and customer_id = 5"
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 1.05, 1.5, 2.5])
+def test_the_budget_holds_for_both_opinions_together(share, shop, facts, own_dir):
+    server = ConnectionSettings.from_dsn(shop.dsn)
+    workload = [
+        WorkloadStatement("token", TOKEN, 1000.0, 10.0, 10.0),
+        WorkloadStatement("both", TOKEN_AND_NOTE, 1000.0, 10.0, 10.0),
+        WorkloadStatement("note", "select count(note) from orders where customer_id = $1", 1000.0, 10.0, 10.0),
+    ]
+    with lease(server, own_dir) as twin:
+        whole = advise(twin, workload, facts, Options(), now=datetime.now(UTC))
+        budget_bytes = int(whole.selection.size_bytes * share)
+        found = advise(twin, workload, facts, Options(budget_bytes=budget_bytes), now=datetime.now(UTC))
+    both = with_second_opinion(found, server, workload, facts)
+    shown = advice_as_json(both)
+    assert shown["size_bytes"] == sum(i["size_bytes"] for i in shown["indexes"]) <= budget_bytes
+    assert both.not_planned == {}
+    if share == 1.05:  # an index that is paid for serves these too
+        assert [e.statement for e in both.second.effects if e.indexes] == ["both"]
+        assert advice_as_text(both).startswith("Create 1 index: ")
+    if share == 0.3:
+        assert shown["indexes"] == []
+        assert "No index is worth creating" in advice_as_text(both)
+
+
+def test_a_prediction_that_the_twin_cannot_make_is_hypopgs(shop, facts, own_dir):
+    server = ConnectionSettings.from_dsn(shop.dsn)
+    now = datetime.now(UTC)
+    with lease(server, own_dir) as twin:
+        refused = [predict(twin, facts, sql, now=now) for sql in (TOKEN, "select spied(1) from orders where no = 1")]
+    found, still = with_second_prediction(refused, server, facts)
+    assert found.planner == "HypoPG"
+    assert [liked.definition for liked in found.likes] == ["(token)"]
+    assert found.cost_with < found.cost_without / 20
+    assert found.plan_with_json["Plan"]["Index Name"].startswith("ix_orders_token")
+    assert "by HypoPG on the server, since the twin cannot plan it" in predictions_as_text([InFile(1, found)])
+    assert still.reason.startswith('Column "no" does not exist. Nor did HypoPG on the server: ')
+    assert with_second_prediction(refused, server, replace(facts, extensions=())) == refused
+
+
+def test_predict_asks_hypopg_as_well(shop, tmp_path, capsys):
+    file = tmp_path / "new.sql"
+    file.write_text(f"select id from orders where customer_id = 3;\n{TOKEN};\n")
+    call_command("predict", shop.dsn, str(file), "--format", "json")
+    first, second = json.loads(capsys.readouterr().out)["statements"]
+    assert (first["planner"], second["planner"], second["line"]) == ("twin", "HypoPG", 2)
+    assert second["indexes"][0]["statements"] == [
+        "CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_orders_token ON public.orders (token)"
+    ]
+
+
+@pytest.mark.django_db
+def test_the_query_box_asks_hypopg_only_where_statements_are_explained(shop, facts):
+    server = add_server_from_dsn(shop.dsn)
+    found = query_answer(server, facts, TOKEN, datetime.now(UTC)).found
+    assert (found.planner, found.likes[0].definition) == ("HypoPG", "(token)")
+    server.explain_mode = server.ExplainMode.OFF
+    answer = query_answer(server, facts, TOKEN, datetime.now(UTC)).found
+    assert answer.reason == "The twin does not have the extension pgcrypto."
 
 
 def test_it_is_a_planner_as_the_twin_is(planner, facts):

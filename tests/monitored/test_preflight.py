@@ -174,7 +174,8 @@ def test_pooler_is_noticed(any_postgres, scratch_database, pgbouncer):
         assert statuses(items) == {"Direct connection": "warning", "Planner twin": "warning"}
         assert items["Planner twin"].detail.startswith("Advice and what-if need the server's own address: pg_dump")
         assert items["Direct connection"].detail == (
-            "A connection pooler is in between; sampling works, but EXPLAIN ANALYZE needs the server's own address."
+            "A connection pooler is in between; sampling works, but EXPLAIN ANALYZE, index advice and what-if need the"
+            " server's own address."
         )
 
 

@@ -6,6 +6,8 @@ from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
 from analyzer.monitored.catalog import read_schema
 from analyzer.monitored.connection import connect
+from analyzer.monitored.schema_dump import dump_schema
+from analyzer.runtime.client_programs import client_program
 from analyzer.twin import lease
 from tests.twin.conftest import SCHEMA, settings_of, shape
 
@@ -84,3 +86,19 @@ def test_skip_scans_are_planned_only_for_servers_that_know_them(filled, var_dir)
         ((((answer,)),),) = server.execute(f"explain (format json) {wanted.sql}").fetchall()
         assert bool(planned.used) == ("Index Name" in answer["Plan"]) == (facts.server_version_num >= 180000)
         assert planned.total_cost == pytest.approx(answer["Plan"]["Total Cost"], rel=0.05)
+
+
+def test_options_of_columns_that_only_newer_minor_releases_know_are_passed_over(filled, own_dir, var_dir):
+    """15.20 keeps pg_attver beside each analysed column, and pg_dump writes it out."""
+    filled.execute(
+        "update pg_attribute set attoptions = '{pg_attver=379}' where attrelid = 'account'::regclass and attnum > 0",
+        "update pg_attribute set attoptions = '{n_distinct=40,pg_attver=380}' where attrelid = 'place'::regclass"
+        " and attnum = 1",
+    )
+    settings = settings_of(filled.superuser_dsn)
+    dump_schema(settings, own_dir / "dump", pg_dump=client_program("pg_dump", 180_000))
+    assert b"pg_attver" not in (own_dir / "dump").read_bytes()
+    with lease(settings, var_dir) as twin:
+        assert twin.missing == ()
+        options = "select attoptions from pg_attribute where attrelid = 'place'::regclass and attnum = 1"
+        assert twin._superuser.execute(options.replace("'place'", "'public.place'")).fetchone() == (["n_distinct=40"],)

@@ -88,7 +88,7 @@ class Command(TerminalCommand):
                     bar.refresh()
 
                 found = advise(twin, workload, facts, wanted, now=datetime.now(UTC), progress=show)
-                missing = [f"The twin lacks {m}" for m in twin.missing]
+                missing = twin.said()
             found = with_second_opinion(found, server, workload, facts)
         problems = [*(folder.problems if folder else ()), *missing, *left_out_said(facts)]
         if options["format"] == "json":

@@ -5,6 +5,7 @@ import math
 import os
 import sys
 from argparse import ArgumentParser
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from tqdm import tqdm
 
 from analyzer.advice.show_prediction import InFile, predictions_as_json, predictions_as_text
 from analyzer.errors import BadInput, PgLoupeError
+from analyzer.facts import SchemaFacts
 from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.catalog import need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.predicting import NotPredicted, predict
+from analyzer.predicting import NotPredicted, predict, with_second_opinion
 from analyzer.statements.split import Piece, split_statements
 from analyzer.twin import lease
 
@@ -30,8 +32,8 @@ MOST_BYTES = 10_000_000
 class Command(TerminalCommand):
     help = (
         "Plan new or changed SQL on a database's statistics and say which indexes it would like: on a private copy"
-        " without rows; nothing is sent to the server. Exit code 0: fine, 1: a plan's cost is above --fail-on-cost,"
-        " 2: it could not be done."
+        " without rows; what that cannot plan is planned by HypoPG on the server, where it has it. Exit code 0: fine,"
+        " 1: a plan's cost is above --fail-on-cost, 2: it could not be done."
     )
     requires_system_checks = []
 
@@ -78,11 +80,18 @@ class Command(TerminalCommand):
                     as_in_file = "\n" * (piece.line - 1) + piece.sql  # so that PostgreSQL's words name the file's line
                     found.append(InFile(piece.line, predict(twin, facts, as_in_file, now=datetime.now(UTC))))
                     bar.update()
-                return found, [f"The twin lacks {missing}" for missing in twin.missing]
+                lacking = twin.said()
+            return _with_second_opinion(found, server, facts), lacking
 
     def progress(self, total: int) -> "tqdm[Any]":
         """On a terminal only; on the way of errors, so that output can be piped."""
         return tqdm(total=total, bar_format="{desc:<20}|{bar:30}| {n}/{total} {elapsed}", leave=False, disable=None)
+
+
+def _with_second_opinion(found: list[InFile], server: ConnectionSettings, facts: SchemaFacts) -> list[InFile]:
+    refused = [each.found for each in found if isinstance(each.found, NotPredicted)]
+    second = iter(with_second_opinion(refused, server, facts))
+    return [replace(each, found=next(second)) if isinstance(each.found, NotPredicted) else each for each in found]
 
 
 def _limit(cost: float | None) -> float | None:
