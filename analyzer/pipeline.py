@@ -1,6 +1,7 @@
 """One function per step; the only place where the parts meet.
 
-    take_snapshot        counters of pg_stat_statements -> deltas; texts of statements not seen before
+    take_snapshot        counters of pg_stat_statements -> deltas
+    (naming.py)          texts of statements not seen before
     sample_activity      pg_stat_activity -> session evidence and real parameter values
     read_schema          catalog and preflight -> facts
     explain_statements   the costliest statements without a fresh plan -> plans, within the budget
@@ -20,11 +21,11 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from analyzer import advice_runs, explaining, schedule
+from analyzer import advice_runs, explaining, naming, schedule
 from analyzer.advice.suggest import suggest_indexes
 from analyzer.behaviour import Workload
 from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
-from analyzer.errors import PgLoupeError, UnreadableTexts, fault_reason
+from analyzer.errors import PgLoupeError, fault_reason
 from analyzer.facts import SchemaFacts
 from analyzer.findings import Finding
 from analyzer.following import follow_indexes
@@ -45,14 +46,14 @@ from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, e
 from analyzer.monitored.names import read_names
 from analyzer.monitored.preflight import run_preflight
 from analyzer.monitored.replica import need_replica
-from analyzer.monitored.statements import read_statement_counters, read_statement_texts
+from analyzer.monitored.statements import read_statement_counters
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
-from analyzer.readings import ActivityRow, StatementText
+from analyzer.readings import ActivityRow
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.store import activity, clock, findings, locks, parameters, schemas, snapshots, suggestions
 from analyzer.store.plans import keep_plan
 from analyzer.store.servers import connection_settings, explain_settings
-from analyzer.store.texts import keep_names, keep_texts
+from analyzer.store.texts import keep_names
 from analyzer.store.totals import StatementRate, rates, statement_totals
 from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
@@ -67,7 +68,6 @@ RATE_WINDOW = timedelta(hours=24)
 EXPLAIN_WINDOW = timedelta(hours=1)
 GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
 SEEN_WITHIN = timedelta(minutes=10)
-SCHEMA_APART_S = 60.0  # judgement: a new table's first advice can wait a minute, not ten
 BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
 LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
 
@@ -115,26 +115,16 @@ def run_step(server: Server, step: str, function: Callable[[Server], str | None]
 
 
 def take_snapshot(server: Server) -> str:
-    """Counters -> deltas; texts of entries not seen before; names now and then."""
+    """Counters -> deltas; texts of entries not seen before, when they are few."""
     with _connect(server) as conn:
         reading = read_statement_counters(conn)
         kept = snapshots.keep_reading(server, reading)
         notes = [f"Gap: {kept.gap_reason}"] if kept.gap_reason else []
         if len(kept.unknown_keys):
-            now = timezone.now()
-            keep_names(server, read_names(conn))  # first: our own entries are known by the login's name
-            try:
-                texts = read_statement_texts(conn, kept.unknown_keys)
-            except UnreadableTexts as unreadable:  # asked for again each hour
-                notes.append(str(unreadable))
-                texts = [StatementText(r, d, q, t, None) for r, d, q, t in kept.unknown_keys.tolist()]
-            keep_texts(server, texts, now=now)
-            database = _mark_inspected(server)
-            if database is not None and schemas.tables_not_read(database, now):
-                schedule.bring_forward(server, "schema", now=now, apart_s=SCHEMA_APART_S)
+            notes.append(naming.name_few(server, conn, kept.unknown_keys.tolist()))
         if server.server_version_num != reading.state.server_version_num:
             Server.objects.filter(pk=server.pk).update(server_version_num=reading.state.server_version_num)
-    return "; ".join(notes)
+    return "; ".join(filter(None, notes))
 
 
 def sample_activity(server: Server) -> str:
@@ -155,7 +145,7 @@ def read_schema(server: Server) -> str:
     with _connect(server) as conn:
         items = run_preflight(conn)
         keep_names(server, read_names(conn))
-        database = _mark_inspected(server)
+        database = naming.mark_inspected(server)
         facts = read_schema_facts(conn)
     Server.objects.filter(pk=server.pk).update(
         preflight=[{"name": i.name, "status": i.status, "detail": i.detail, "sql": i.sql} for i in items],
@@ -181,11 +171,6 @@ def _connect(server: Server) -> AbstractContextManager[MonitoredConnection]:
 def inspected_database(server: Server) -> Database | None:
     """The database the server is reached through; None until its name has been read."""
     return Database.objects.filter(server=server, name=server.dbname).first()
-
-
-def _mark_inspected(server: Server) -> Database | None:
-    Database.objects.filter(server=server, name=server.dbname, is_inspected=False).update(is_inspected=True)
-    return inspected_database(server)
 
 
 def _has_frequent_statements(server: Server) -> bool:

@@ -11,7 +11,7 @@ from analyzer.models import Server, StepStatus
 
 MOST_BUSY_RATIO = 0.05  # judgement: of the time, for a step that others bring forward
 SPREAD_S = 10.0  # at most, of first runs
-STEPS = ("snapshot", "activity", "schema", "explain", "check", "advise")
+STEPS = ("snapshot", "texts", "activity", "schema", "explain", "check", "advise")
 
 # sample intervals until a new server's first run: explaining and checking need two snapshots, advice a workload
 FIRST_AFTER = {"snapshot": 0.0, "schema": 0.0, "advise": 12.0}
@@ -29,6 +29,7 @@ def interval_s(server: Server, step: str) -> float:
     sample = float(server.sample_interval_s)
     return {
         "snapshot": sample,
+        "texts": 10 * sample,  # a sample that finds many new statements brings it forward
         "activity": min(sample, float(settings.ANALYZER_ACTIVITY_INTERVAL_S)),
         "schema": min(float(settings.ANALYZER_CATALOG_INTERVAL_S), 10 * sample),
         "explain": max(15.0, sample),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from celery import shared_task
 from django.utils import timezone
 
-from analyzer import pipeline, schedule
+from analyzer import naming, pipeline, schedule
 from analyzer.models import Server
 from analyzer.store import house
 
@@ -20,6 +20,11 @@ def tick() -> None:
 @shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)
 def take_snapshot(server_id: int) -> None:
     _run(server_id, "snapshot", pipeline.take_snapshot)
+
+
+@shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
+def read_texts(server_id: int) -> None:
+    _run(server_id, "texts", naming.read_texts)
 
 
 @shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)
@@ -62,6 +67,7 @@ def _run(server_id: int, step: str, function: Callable[[Server], str]) -> None:
 
 TASKS = {
     "snapshot": take_snapshot,
+    "texts": read_texts,
     "activity": sample_activity,
     "schema": read_schema,
     "explain": explain_statements,

@@ -14,15 +14,16 @@ from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import redact_sql
 from analyzer.statements.tree import MAX_SQL_BYTES
 
+LONGEST_KEPT = 4_000  # characters: thousands of texts of 100 kB would fill the memory
+
 
 def fingerprint(sql: str | None) -> str | None:
     """16 hexadecimal digits; None for a text that is missing, cut short or not PostgreSQL's."""
     if not sql or "\0" in sql or len(sql) > MAX_SQL_BYTES:
         return None
-    return _fingerprint(sql)
+    return _fingerprint_cached(sql) if len(sql) <= LONGEST_KEPT else _fingerprint(sql)
 
 
-@lru_cache(maxsize=8192)
 def _fingerprint(sql: str) -> str | None:
     if parse_statement(sql).kind == "utility":
         # utilities keep their strings in the fingerprint: a password must not leave a trace, not even hashed
@@ -36,6 +37,8 @@ def _fingerprint(sql: str) -> str | None:
         return None
     return None if found == NOTHING else found
 
+
+_fingerprint_cached = lru_cache(maxsize=8192)(_fingerprint)
 
 # what a text without any statement gives
 NOTHING: str = pglast.fingerprint("")

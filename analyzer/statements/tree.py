@@ -20,6 +20,7 @@ MOST_STEPS = 60_000_000  # measured: about a second; 900 rows of a number and te
 # serialiser refuses depth cleanly, so longer texts are shown to it first. Below 4,000 characters no text is
 # deep enough.
 DEPTH_CHECK_FROM = 4_000
+LONGEST_KEPT = 20_000
 
 Node = Any  # pglast's classes carry no types
 
@@ -35,9 +36,9 @@ def parse(sql: str | None) -> tuple[Node, ...] | Unparsable:
     """The text's statements (pglast RawStmt); the trees are shared: never change one."""
     if sql is None:
         return Unparsable("The server gave no text for this statement.")
-    if len(sql) <= 20_000:
-        return _parse_cached(sql)
-    return _parse(sql)
+    if len(sql) <= DEPTH_CHECK_FROM:
+        return _parse_short(sql)
+    return _parse_long(sql) if len(sql) <= LONGEST_KEPT else _parse(sql)
 
 
 def fresh_parse(sql: str) -> tuple[Node, ...] | Unparsable:
@@ -73,7 +74,9 @@ def _parse(sql: str) -> tuple[Node, ...] | Unparsable:
     return statements
 
 
-_parse_cached = lru_cache(maxsize=512)(_parse)
+# a tree is some thirty times as large as its text: hundreds of long ones would fill the memory
+_parse_short = lru_cache(maxsize=512)(_parse)
+_parse_long = lru_cache(maxsize=32)(_parse)
 
 
 def single_statement(sql: str | None) -> Node | Unparsable:
