@@ -32,7 +32,7 @@ TYPES = {"role_oid": ">u4", "database_oid": ">u4", "toplevel": "?"}
 # one more than analyzer.statements reads, so a text cut here is still seen to be too long there
 TEXT_CHARACTERS = 100_001
 MOST_BYTES_PER_CHARACTER = 4
-MOST_TEXT_BYTES = 8_000_000  # at a time: three times as much of our memory, and half a minute's work to describe
+MOST_TEXT_BYTES = 16_000_000  # at a time: three times as much of our memory
 HIDDEN = 0  # for a queryid that is NULL: pg_stat_statements itself gives no statement this one
 NO_TEXT = ("22021", "22P05")  # bytes that are no text in an encoding, or have no counterpart in another
 READING = "reading the statement counters"
