@@ -1,8 +1,8 @@
 """The step ``texts``: the texts of statements that have none yet, some hundred at a time.
 
 Apart from the counters, which must come on time: a new server may have thousands of texts, or long ones, and to
-describe them takes a minute or, on a small machine, many. Each lot is committed when it is described, so a run that is stopped
-anywhere loses nothing of what was kept, and the next one goes on. How far it has got is the step's note.
+describe them takes a minute or, on a small machine, many. Each lot is committed when it is described, so a run that is
+stopped anywhere loses nothing of what was kept, and the next one goes on. How far it has got is the step's note.
 """
 
 import logging

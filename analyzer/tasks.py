@@ -12,8 +12,11 @@ from analyzer.store import house
 
 @shared_task(ignore_result=True, soft_time_limit=20, time_limit=30)
 def tick() -> None:
-    """Start what is due. Each step of each server is a task of its own, so a slow server delays no other."""
-    for due in schedule.claim_due_steps(timezone.now()):
+    """Start what is due. Each step of each server is a task of its own, so a slow server delays no other.
+
+    The step ``activity`` is not among them (session_watch.py).
+    """
+    for due in schedule.claim_due_steps(timezone.now(), tuple(TASKS)):
         TASKS[due.step].apply_async((due.server_id,), expires=due.expires_s)
 
 
@@ -25,11 +28,6 @@ def take_snapshot(server_id: int) -> None:
 @shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
 def read_texts(server_id: int) -> None:
     _run(server_id, "texts", naming.read_texts)
-
-
-@shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)
-def sample_activity(server_id: int) -> None:
-    _run(server_id, "activity", pipeline.sample_activity)
 
 
 @shared_task(ignore_result=True, soft_time_limit=300, time_limit=330)
@@ -68,7 +66,6 @@ def _run(server_id: int, step: str, function: Callable[[Server], str]) -> None:
 TASKS = {
     "snapshot": take_snapshot,
     "texts": read_texts,
-    "activity": sample_activity,
     "schema": read_schema,
     "explain": explain_statements,
     "check": check_server,

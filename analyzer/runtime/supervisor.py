@@ -151,8 +151,10 @@ def _start_everything(
     _add_servers(options.dsns)  # first of all what may be refused
     web = _web(listener, options.host)
     watch.start(web)
+    watch.start(_worker("worker-tick", "tick", 1))
     watch.start(_worker("worker-sample", "sample", 4))
     watch.start(_worker("worker-explain", "explain,maintenance", 2))
+    watch.start(child("sessions", "manage.py", "watch_sessions"))
     watch.start(
         child("beat", "-m", "celery", "-A", "dashboard.celery:app", "beat", "--loglevel", "WARNING",
               "--schedule", str(var_dir() / "beat-schedule"), "--pidfile", "")

@@ -20,7 +20,6 @@ MOST_STEPS = 60_000_000  # measured: about a second; 900 rows of a number and te
 # serialiser refuses depth cleanly, so longer texts are shown to it first. Below 4,000 characters no text is
 # deep enough.
 DEPTH_CHECK_FROM = 4_000
-LONGEST_KEPT = 20_000
 
 Node = Any  # pglast's classes carry no types
 
@@ -38,7 +37,7 @@ def parse(sql: str | None) -> tuple[Node, ...] | Unparsable:
         return Unparsable("The server gave no text for this statement.")
     if len(sql) <= DEPTH_CHECK_FROM:
         return _parse_short(sql)
-    return _parse_long(sql) if len(sql) <= LONGEST_KEPT else _parse(sql)
+    return _parse_long(sql) if len(sql) <= 20_000 else _parse_longest(sql)
 
 
 def fresh_parse(sql: str) -> tuple[Node, ...] | Unparsable:
@@ -77,6 +76,7 @@ def _parse(sql: str) -> tuple[Node, ...] | Unparsable:
 # a tree is some thirty times as large as its text: hundreds of long ones would fill the memory
 _parse_short = lru_cache(maxsize=512)(_parse)
 _parse_long = lru_cache(maxsize=32)(_parse)
+_parse_longest = lru_cache(maxsize=2)(_parse)  # a text and the same without its literals: each is looked at twice
 
 
 def single_statement(sql: str | None) -> Node | Unparsable:

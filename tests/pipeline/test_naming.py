@@ -1,4 +1,4 @@
-"""Texts come in lots, each kept at once: a server with thousands of them is never "down", and nothing is read in vain."""
+"""Texts come in lots, each kept at once: a server with thousands is never "down", and nothing is read in vain."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -32,8 +32,13 @@ TABLE = f"create table t ({', '.join(f'c{n} int' for n in range(MANY))}, late in
 
 
 @pytest.fixture
-def many(postgres18: RunningServer, scratch_database: Callable[[RunningServer], ScratchDatabase]) -> Made:
+def many(
+    postgres18: RunningServer,
+    scratch_database: Callable[[RunningServer], ScratchDatabase],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Made:
     """A server with more new statements than a sample takes along."""
+    monkeypatch.setattr(naming, "OF_A_SAMPLE", 200)  # as it is but for the tests
     database = scratch_database(postgres18)
     with database.connect() as connection:
         connection.execute("select public.pg_stat_statements_reset()")
