@@ -209,7 +209,7 @@ class _Up:
         for role, processes in self.by_role().items():
             for process in processes:
                 with contextlib.suppress(psutil.Error):
-                    used[role] += sum(process.cpu_times()[:2])
+                    used[role] += sum(process.cpu_times()[:4])  # those that ended are in their parent's
         return used
 
     def memory_mb(self) -> dict[str, float]:
