@@ -49,7 +49,7 @@ from analyzer.monitored.statements import read_statement_counters
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
 from analyzer.store import findings, locks, parameters, schemas, snapshots, suggestions
 from analyzer.store.plans import keep_plan
-from analyzer.store.servers import connection_settings, explain_settings
+from analyzer.store.servers import connection_settings, explain_settings, others_of_cluster
 from analyzer.store.texts import keep_names
 from analyzer.store.totals import StatementRate, rates, statement_totals
 from analyzer.store.windows import Window
@@ -118,6 +118,11 @@ def take_snapshot(server: Server) -> str:
         reading = read_statement_counters(conn)
         kept = snapshots.keep_reading(server, reading)
         notes = [f"Gap: {kept.gap_reason}"] if kept.gap_reason else []
+        if others := others_of_cluster(server, reading.state.started_at):
+            notes.append(
+                f"The same PostgreSQL server as {', '.join(other.name for other in others)}: the statements of all its"
+                " databases are counted for each of them. Pause all but one where their schemas need not be looked at"
+            )
         if len(kept.unknown_keys):
             notes.append(naming.name_few(server, conn, kept.unknown_keys.tolist()))
         if server.server_version_num != reading.state.server_version_num:

@@ -117,8 +117,9 @@ class SessionWatch:
         with deadlines.within(DEAD_S, lambda: os._exit(os.EX_TEMPFAIL)):
             try:
                 close_old_connections()
-                pipeline.run_step(server, STEP, step, took_s=took_s)
-                self._decide(server)
+                if Server.objects.filter(pk=server.pk, is_active=True).exists():  # else removed or paused meanwhile
+                    pipeline.run_step(server, STEP, step, took_s=took_s)
+                    self._decide(server)
             except (OperationalError, InterfaceError) as error:
                 logger.warning("The store cannot be used (%s); a look at %s is lost.", error, server.slug)
                 connection.close()

@@ -1,5 +1,6 @@
 """Celery tasks: an id in, one pipeline call. Running one twice does no harm."""
 
+import os
 from collections.abc import Callable
 
 from celery import shared_task
@@ -7,7 +8,10 @@ from django.utils import timezone
 
 from analyzer import naming, pipeline, schedule
 from analyzer.models import Server
+from analyzer.monitored.deadlines import deadlines
 from analyzer.store import house
+
+TICK_LIMIT_S = 60.0
 
 
 @shared_task(ignore_result=True, soft_time_limit=20, time_limit=30)
@@ -16,8 +20,10 @@ def tick() -> None:
 
     The step ``activity`` is not among them (session_watch.py).
     """
-    for due in schedule.claim_due_steps(timezone.now(), tuple(TASKS)):
-        TASKS[due.step].apply_async((due.server_id,), expires=due.expires_s)
+    # its worker has no pool (--pool solo), which alone would keep the time limits above
+    with deadlines.within(TICK_LIMIT_S, lambda: os._exit(os.EX_TEMPFAIL)):
+        for due in schedule.claim_due_steps(timezone.now(), tuple(TASKS)):
+            TASKS[due.step].apply_async((due.server_id,), expires=due.expires_s)
 
 
 @shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)

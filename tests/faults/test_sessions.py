@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 
 import psutil
 import psycopg
@@ -116,7 +117,7 @@ def test_servers_that_hang_refuse_or_stand_still_delay_no_other(up: Running, bus
             time.sleep(4 * INTERVAL_S)
             seen = [at for at in looks(up, busy) if at > begun]
             assert len(seen) >= (time.time() - begun) / INTERVAL_S * 0.7
-            apart = [b - a for a, b in zip(seen, seen[1:], strict=False)]
+            apart = [b - a for a, b in pairwise(seen)]
             assert sorted(apart)[len(apart) // 2] < INTERVAL_S * 1.5, apart
             assert watcher(up).memory_info().rss - rss < 60_000_000
         finally:

@@ -216,8 +216,9 @@ class TestTeam:
             assert int(uids[1]) == team.user.uid, container
 
     def test_health_checks_tell_the_living_from_the_dead(self, team):
-        for service, container in (("web", ""), ("worker", "worker-1"), ("worker-explain", ""), ("beat", ""), ("sessions", "")):
-            assert team.is_healthy(service, container), service
+        for service in ("web", "worker-tick", "worker-explain", "beat", "sessions"):
+            assert team.is_healthy(service), service
+        assert team.is_healthy("worker", "worker-1")
         assert not team.is_healthy("worker", "worker-that-never-was")
 
     def test_a_server_by_tls_has_a_twin(self, team):
