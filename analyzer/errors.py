@@ -34,6 +34,18 @@ class ConnectionLost(MonitoredServerError):
         return f"The connection to {self.address} was lost while {self.while_doing}; the next round tries again"
 
 
+class SessionsNotSeen(MonitoredServerError):
+    def __init__(self, waited_s: float) -> None:
+        super().__init__(waited_s)
+        self.waited_s = waited_s
+
+    def __str__(self) -> str:
+        return (
+            f"A look at the sessions began {self.waited_s:.0f} s ago and has not ended: the server's name or its login"
+            " may hang. Other servers are looked at meanwhile."
+        )
+
+
 class MissingExtension(MonitoredServerError):
     def __init__(self, extension: str, database: str) -> None:
         super().__init__(extension, database)

@@ -1,7 +1,8 @@
 """One function per step; the only place where the parts meet.
 
-    take_snapshot        counters of pg_stat_statements -> deltas; texts of statements not seen before
-    sample_activity      pg_stat_activity -> session evidence and real parameter values
+    take_snapshot        counters of pg_stat_statements -> deltas
+    (naming.py)          texts of statements not seen before
+    (watching.py)        pg_stat_activity -> session evidence and real parameter values
     read_schema          catalog and preflight -> facts
     explain_statements   the costliest statements without a fresh plan -> plans, within the budget
     check_server         plans, behaviour and schema -> findings -> suggestions; what became of those that were built
@@ -20,12 +21,12 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from analyzer import advice_runs, explaining, schedule
+from analyzer import advice_runs, explaining, naming, schedule
 from analyzer.advice.as_read import as_read
 from analyzer.advice.suggest import suggest_indexes
 from analyzer.behaviour import Workload
 from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
-from analyzer.errors import PgLoupeError, UnreadableTexts, fault_reason
+from analyzer.errors import PgLoupeError, fault_reason
 from analyzer.facts import SchemaFacts
 from analyzer.findings import Finding
 from analyzer.following import follow_indexes
@@ -38,7 +39,6 @@ from analyzer.models import (
     Statement,
     StepStatus,
 )
-from analyzer.monitored.activity import sample_burst, sample_once
 from analyzer.monitored.catalog import left_out_said
 from analyzer.monitored.catalog import read_schema as read_schema_facts
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
@@ -46,15 +46,13 @@ from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, e
 from analyzer.monitored.names import read_names
 from analyzer.monitored.preflight import run_preflight
 from analyzer.monitored.replica import need_replica
-from analyzer.monitored.statements import read_statement_counters, read_statement_texts
+from analyzer.monitored.statements import read_statement_counters
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
-from analyzer.readings import ActivityRow, StatementText
-from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.inner_query import planned_query
-from analyzer.store import activity, clock, findings, locks, parameters, schemas, snapshots, suggestions
+from analyzer.store import findings, locks, parameters, schemas, snapshots, suggestions
 from analyzer.store.plans import keep_plan
-from analyzer.store.servers import connection_settings, explain_settings
-from analyzer.store.texts import keep_names, keep_texts
+from analyzer.store.servers import connection_settings, explain_settings, others_of_cluster
+from analyzer.store.texts import keep_names
 from analyzer.store.totals import StatementRate, rates, statement_totals
 from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
@@ -69,17 +67,17 @@ RATE_WINDOW = timedelta(hours=24)
 EXPLAIN_WINDOW = timedelta(hours=1)
 GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
 SEEN_WITHIN = timedelta(minutes=10)
-SCHEMA_APART_S = 60.0  # judgement: a new table's first advice can wait a minute, not ten
-BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
-LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
 
 
-def run_step(server: Server, step: str, function: Callable[[Server], str | None]) -> None:
-    """Run one step unless it is running already, and keep how it went. What it returns is a note for the page."""
+def run_step(server: Server, step: str, function: Callable[[Server], str | None], *, took_s: float = 0.0) -> None:
+    """Run one step unless it is running already, and keep how it went. What it returns is a note for the page.
+
+    ``took_s``: what was done of it before.
+    """
     with locks.held(step, server.pk) as is_ours:
         if not is_ours:
             return
-        now, begun = timezone.now(), time.monotonic()
+        now, begun = timezone.now() - timedelta(seconds=took_s), time.monotonic() - took_s
         status, _ = StepStatus.objects.get_or_create(server=server, step=step)
         StepStatus.objects.filter(pk=status.pk).update(last_started_at=now)
         outcome: dict[str, object]
@@ -117,39 +115,21 @@ def run_step(server: Server, step: str, function: Callable[[Server], str | None]
 
 
 def take_snapshot(server: Server) -> str:
-    """Counters -> deltas; texts of entries not seen before; names now and then."""
+    """Counters -> deltas; texts of entries not seen before, when they are few."""
     with _connect(server) as conn:
         reading = read_statement_counters(conn)
         kept = snapshots.keep_reading(server, reading)
         notes = [f"Gap: {kept.gap_reason}"] if kept.gap_reason else []
+        if others := others_of_cluster(server, reading.state.started_at):
+            notes.append(
+                f"The same PostgreSQL server as {', '.join(other.name for other in others)}: the statements of all its"
+                " databases are counted for each of them. Pause all but one where their schemas need not be looked at"
+            )
         if len(kept.unknown_keys):
-            now = timezone.now()
-            keep_names(server, read_names(conn))  # first: our own entries are known by the login's name
-            try:
-                texts = read_statement_texts(conn, kept.unknown_keys)
-            except UnreadableTexts as unreadable:  # asked for again each hour
-                notes.append(str(unreadable))
-                texts = [StatementText(r, d, q, t, None) for r, d, q, t in kept.unknown_keys.tolist()]
-            keep_texts(server, texts, now=now)
-            database = _mark_inspected(server)
-            if database is not None and schemas.tables_not_read(database, now):
-                schedule.bring_forward(server, "schema", now=now, apart_s=SCHEMA_APART_S)
+            notes.append(naming.name_few(server, conn, kept.unknown_keys.tolist()))
         if server.server_version_num != reading.state.server_version_num:
             Server.objects.filter(pk=server.pk).update(server_version_num=reading.state.server_version_num)
-    return "; ".join(notes)
-
-
-def sample_activity(server: Server) -> str:
-    """Sessions: closely for two seconds while lookups are frequent, else one look."""
-    with _connect(server) as conn:
-        samples = sample_burst(conn, BURST_S, BURST_HZ) if _has_frequent_statements(server) else [sample_once(conn)]
-        ahead = samples[-1][0] - clock.store_now()
-    activity.keep_activity(server, samples, ahead)
-    database = inspected_database(server)
-    if database is not None:
-        seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in samples])
-        parameters.keep_samples(database, seen)
-    return ""
+    return "; ".join(filter(None, notes))
 
 
 def read_schema(server: Server) -> str:
@@ -157,7 +137,7 @@ def read_schema(server: Server) -> str:
     with _connect(server) as conn:
         items = run_preflight(conn)
         keep_names(server, read_names(conn))
-        database = _mark_inspected(server)
+        database = naming.mark_inspected(server)
         facts = read_schema_facts(conn)
     Server.objects.filter(pk=server.pk).update(
         preflight=[{"name": i.name, "status": i.status, "detail": i.detail, "sql": i.sql} for i in items],
@@ -183,47 +163,6 @@ def _connect(server: Server) -> AbstractContextManager[MonitoredConnection]:
 def inspected_database(server: Server) -> Database | None:
     """The database the server is reached through; None until its name has been read."""
     return Database.objects.filter(server=server, name=server.dbname).first()
-
-
-def _mark_inspected(server: Server) -> Database | None:
-    Database.objects.filter(server=server, name=server.dbname, is_inspected=False).update(is_inspected=True)
-    return inspected_database(server)
-
-
-def _has_frequent_statements(server: Server) -> bool:
-    now = timezone.now()
-    recent = rates(server, Window(now - timedelta(minutes=15), now))
-    return any(rate.calls_per_day / 86_400 >= LEAST_CALLS_OF_BURST for rate in recent.values())
-
-
-def _texts_with_values(
-    server: Server, database: Database, samples: Iterable[tuple[datetime, list[ActivityRow]]]
-) -> list[parameters.SeenText]:
-    """Texts of known statements that hold their values: complete and without ``$1``."""
-    rows = {
-        (row.pid, row.query_start): (at, row)
-        for at, backends in samples
-        for row in backends
-        if row.database_oid == database.oid and row.text and not row.is_truncated and "$1" not in row.text
-    }
-    found = {key: fingerprint(row.text) for key, (_, row) in rows.items()}
-    known = dict(
-        Statement.objects.filter(
-            server=server, fingerprint__in={f for f in found.values() if f}, kind__in=Statement.PLANNABLE
-        ).values_list("fingerprint", "pk")
-    )
-    return [
-        parameters.SeenText(known[text_fingerprint], row.text or "", at, _duration_ms(row))
-        for key, (at, row) in rows.items()
-        if (text_fingerprint := found[key]) in known
-    ]
-
-
-def _duration_ms(row: ActivityRow) -> float | None:
-    """How long the statement had run, or ran; None where the server does not say."""
-    if row.query_start is None or row.state_change is None or row.state == "active":
-        return None
-    return (row.state_change - row.query_start).total_seconds() * 1000
 
 
 # -- explain ------------------------------------------------------------------------------------------------------

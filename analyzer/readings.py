@@ -45,6 +45,7 @@ COUNTERS: tuple[str, ...] = SUMS + GAUGES
 KEY_DTYPE = np.dtype(
     [("role_oid", "i8"), ("database_oid", "i8"), ("queryid", "i8"), ("toplevel", "?")]
 )  # toplevel is always True before 1.9
+Key = tuple[int, int, int, bool]  # one of KEY_DTYPE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """When each step of each server is due. The due times are rows of the store, so any worker can take the next one."""
 
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from analyzer.models import Server, StepStatus
 
 MOST_BUSY_RATIO = 0.05  # judgement: of the time, for a step that others bring forward
 SPREAD_S = 10.0  # at most, of first runs
-STEPS = ("snapshot", "activity", "schema", "explain", "check", "advise")
+STEPS = ("snapshot", "texts", "activity", "schema", "explain", "check", "advise")
 
 # sample intervals until a new server's first run: explaining and checking need two snapshots, advice a workload
 FIRST_AFTER = {"snapshot": 0.0, "schema": 0.0, "advise": 12.0}
@@ -29,6 +30,7 @@ def interval_s(server: Server, step: str) -> float:
     sample = float(server.sample_interval_s)
     return {
         "snapshot": sample,
+        "texts": 10 * sample,  # a sample that finds many new statements brings it forward
         "activity": min(sample, float(settings.ANALYZER_ACTIVITY_INTERVAL_S)),
         "schema": min(float(settings.ANALYZER_CATALOG_INTERVAL_S), 10 * sample),
         "explain": max(15.0, sample),
@@ -37,16 +39,17 @@ def interval_s(server: Server, step: str) -> float:
     }[step]
 
 
-def claim_due_steps(now: datetime) -> list[DueStep]:
-    """Steps due by ``now``, each given to one caller only, with their next time set."""
+def claim_due_steps(now: datetime, steps: Collection[str] = STEPS) -> list[DueStep]:
+    """Of these ``steps`` those due by ``now``, each given to one caller only, with their next time set."""
     _add_missing(now)
     _pull_back(now)
     due = []
     with transaction.atomic():
         claimed = (
-            StepStatus.objects.select_for_update(skip_locked=True)
+            # not the servers: whoever stores something of one holds a lock on it, and would make its steps late
+            StepStatus.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("server")
-            .filter(server__is_active=True, due_at__lte=now, step__in=STEPS)
+            .filter(server__is_active=True, due_at__lte=now, step__in=steps)
             .order_by("due_at")
         )
         for status in claimed:

@@ -1,20 +1,29 @@
 """Celery tasks: an id in, one pipeline call. Running one twice does no harm."""
 
+import os
 from collections.abc import Callable
 
 from celery import shared_task
 from django.utils import timezone
 
-from analyzer import pipeline, schedule
+from analyzer import naming, pipeline, schedule
 from analyzer.models import Server
+from analyzer.monitored.deadlines import deadlines
 from analyzer.store import house
+
+TICK_LIMIT_S = 60.0
 
 
 @shared_task(ignore_result=True, soft_time_limit=20, time_limit=30)
 def tick() -> None:
-    """Start what is due. Each step of each server is a task of its own, so a slow server delays no other."""
-    for due in schedule.claim_due_steps(timezone.now()):
-        TASKS[due.step].apply_async((due.server_id,), expires=due.expires_s)
+    """Start what is due. Each step of each server is a task of its own, so a slow server delays no other.
+
+    The step ``activity`` is not among them (session_watch.py).
+    """
+    # its worker has no pool (--pool solo), which alone would keep the time limits above
+    with deadlines.within(TICK_LIMIT_S, lambda: os._exit(os.EX_TEMPFAIL)):
+        for due in schedule.claim_due_steps(timezone.now(), tuple(TASKS)):
+            TASKS[due.step].apply_async((due.server_id,), expires=due.expires_s)
 
 
 @shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)
@@ -22,9 +31,9 @@ def take_snapshot(server_id: int) -> None:
     _run(server_id, "snapshot", pipeline.take_snapshot)
 
 
-@shared_task(ignore_result=True, soft_time_limit=60, time_limit=90)
-def sample_activity(server_id: int) -> None:
-    _run(server_id, "activity", pipeline.sample_activity)
+@shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
+def read_texts(server_id: int) -> None:
+    _run(server_id, "texts", naming.read_texts)
 
 
 @shared_task(ignore_result=True, soft_time_limit=300, time_limit=330)
@@ -62,7 +71,7 @@ def _run(server_id: int, step: str, function: Callable[[Server], str]) -> None:
 
 TASKS = {
     "snapshot": take_snapshot,
-    "activity": sample_activity,
+    "texts": read_texts,
     "schema": read_schema,
     "explain": explain_statements,
     "check": check_server,

@@ -16,7 +16,8 @@ from typing import Any
 import redis
 from django.conf import settings
 
-QUEUES = ("sample", "explain", "maintenance")
+QUEUES = ("tick", "sample", "explain", "maintenance")
+SESSIONS = "sessions"  # no queue: what the process that looks at sessions calls itself (session_watch.py)
 WATCHED = ("analyzer.tasks.tick", "analyzer.tasks.keep_house")  # what no server's step status tells
 WORKERS, RAN = "pgloupe:workers", "pgloupe:ran"
 TELL_EVERY_S = 5.0  # Celery's heart beats every 2 s
@@ -27,7 +28,10 @@ PATIENCE_S = 0.5  # a page waits no longer for Redis
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """``is_silent``: not heard of for longer than SILENT_AFTER_S, and it did not say that it stops."""
+    """``is_silent``: not heard of for longer than SILENT_AFTER_S, and it did not say that it stops.
+
+    ``says``: what it is at, in its own words.
+    """
 
     name: str
     queues: tuple[str, ...]
@@ -35,6 +39,7 @@ class WorkerState:
     started_at: datetime
     seen_at: datetime
     is_silent: bool
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,15 @@ class QueueState:
     last_runs: dict[str, LastRun]
 
     def queues_without_worker(self) -> list[str]:
-        served = {queue for worker in self.workers if not worker.is_silent for queue in worker.queues}
-        return [queue for queue in QUEUES if queue not in served]
+        return [queue for queue in QUEUES if queue not in self._served]
+
+    @property
+    def are_sessions_watched(self) -> bool:
+        return SESSIONS in self._served
+
+    @property
+    def _served(self) -> set[str]:
+        return {queue for worker in self.workers if not worker.is_silent for queue in worker.queues}
 
 
 def queue_state(now: datetime) -> QueueState | None:
@@ -93,6 +105,7 @@ def _worker(told: dict[str, Any], now: datetime) -> WorkerState:
         started_at=_time(told["started_at"]),
         seen_at=seen_at,
         is_silent=(now - seen_at).total_seconds() > SILENT_AFTER_S,
+        says=told.get("says", ""),
     )
 
 
@@ -124,12 +137,12 @@ class Teller:
         }
         self.client = _client()
 
-    def tell(self) -> None:
+    def tell(self, says: str = "") -> None:
         """Never raises: a worker without Redis waits for it anyway."""
         now = time.time()
         if now - float(str(self.told["seen_at"])) < TELL_EVERY_S:
             return
-        self.told["seen_at"] = now
+        self.told |= {"seen_at": now, "says": says}
         with contextlib.suppress(redis.RedisError):
             self.client.hset(WORKERS, self.field, json.dumps(self.told))
             touch_alive_file()

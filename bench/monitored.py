@@ -25,8 +25,9 @@ SETTINGS: dict[str, str | int] = {
 
 
 class MonitoredServer:
-    def __init__(self, place: Path, statements: int = STATEMENTS) -> None:
-        self.cluster = PostgresCluster(place, settings=SETTINGS)
+    def __init__(self, place: Path, statements: int = STATEMENTS, **more: str | int) -> None:
+        """``more``: settings of the server."""
+        self.cluster = PostgresCluster(place, settings={**SETTINGS, **more})
         self.cluster.start()
         with psycopg.connect(self.cluster.dsn(), autocommit=True) as connection:
             connection.execute("create database shop")

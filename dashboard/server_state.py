@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analyzer.models import Server, StepStatus
+from analyzer.store.texts import READING
 
 LEAST_PATIENCE_S = 30
 
@@ -21,12 +22,16 @@ class State(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """``since``: when the state began, None where it is not known or does not matter."""
+    """``since``: when the state began, None where it is not known or does not matter.
+
+    ``texts``: how far their reading has come; "" when all are there.
+    """
 
     state: State
     sentence: str
     since: datetime | None = None
     last_sample_at: datetime | None = None
+    texts: str = ""
 
     @property
     def is_trouble(self) -> bool:
@@ -54,6 +59,7 @@ def server_state(server: Server, steps: Iterable[StepStatus], now: datetime) -> 
     patience = timedelta(seconds=max(LEAST_PATIENCE_S, 3 * server.sample_interval_s))
     if snapshot is not None and now - last > patience and not _was_just_made_due(snapshot, last + patience, now):
         return ServerState(State.STALLED, _why_late(snapshot, last), last, last)
+    texts = next((s.note for s in steps if s.step == "texts" and s.note.startswith(READING)), "")
     failing = [s for s in steps if s.failing_since is not None]
     if failing:
         first = min(failing, key=lambda s: (s.failing_since, s.step))
@@ -61,8 +67,8 @@ def server_state(server: Server, steps: Iterable[StepStatus], now: datetime) -> 
         if len(failing) > 1:
             names = ", ".join(sorted(s.step for s in failing))
             sentence = f"{len(failing)} steps fail ({names}); {first.step} says: {first.last_error}"
-        return ServerState(State.FAILING, sentence, first.failing_since, last)
-    return ServerState(State.SAMPLING, f"Sampled every {server.sample_interval_s} s.", None, last)
+        return ServerState(State.FAILING, sentence, first.failing_since, last, texts)
+    return ServerState(State.SAMPLING, f"Sampled every {server.sample_interval_s} s.", None, last, texts)
 
 
 def _was_just_made_due(snapshot: StepStatus, late_at: datetime, now: datetime) -> bool:

@@ -180,8 +180,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the next tick starts the work anew
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_ROUTES = {
     "analyzer.tasks.take_snapshot": {"queue": "sample"},
-    "analyzer.tasks.sample_activity": {"queue": "sample"},
-    "analyzer.tasks.tick": {"queue": "sample"},
+    "analyzer.tasks.tick": {"queue": "tick"},  # its own: never behind the work it hands out
     "analyzer.tasks.explain_statements": {"queue": "explain"},
     "analyzer.tasks.*": {"queue": "maintenance"},
     "dashboard.tasks.*": {"queue": "maintenance"},

@@ -63,6 +63,14 @@ def need(get: Callable[[], Any]) -> Any:
         pytest.skip(str(reason))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def texts_come_along() -> None:
+    """Tests share servers, so a sample finds thousands of other tests' statements: here it takes all texts along."""
+    from analyzer import naming
+
+    naming.OF_A_SAMPLE, naming.OF_A_SAMPLE_BYTES = 1_000_000, 64_000_000
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Callable[[int], servers.Server]:
     return lambda version: need(lambda: servers.server(version))

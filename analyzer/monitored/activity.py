@@ -16,6 +16,9 @@ from analyzer.readings import ActivityRow, is_ours
 MOST_WAITING_ASKED = 50
 MOST_BYTES_PER_CHARACTER = 4
 HIGHEST_HZ = 20.0
+MOST_TEXT_BYTES = 4_000_000  # of one sample
+# of a burst: what is read is held until it is stored, of many servers at once
+MOST_ROWS, MOST_CHARACTERS = 5_000, 8_000_000
 EVER_S = 100 * 365 * 86_400.0
 # a session idle for longer than this has shown its last statement in an earlier sample of the burst
 BURST_IDLE_S = 2.0
@@ -42,13 +45,18 @@ def sample_burst(
     """Sessions ``hz`` times a second, with the server's clock at each sample.
 
     Idle sessions appear while they are freshly idle (their text is the last statement). A sample that comes late
-    is not made up for, so a slow server is asked less.
+    is not made up for, so a slow server is asked less; and where there is very much to see, it ends sooner.
     """
     pause_s = 1 / min(hz, HIGHEST_HZ)
     began = clock()
     samples = []
+    rows = characters = 0
     while True:
         samples.append(_read(conn, idle_s=BURST_IDLE_S))
+        rows += len(samples[-1][1])
+        characters += sum(len(row.text or "") for row in samples[-1][1])
+        if rows >= MOST_ROWS or characters >= MOST_CHARACTERS:
+            return samples
         elapsed = clock() - began
         wait_s = pause_s - elapsed % pause_s
         if elapsed + wait_s >= seconds:
@@ -61,7 +69,7 @@ def _read(conn: MonitoredConnection, idle_s: float) -> tuple[datetime, list[Acti
     with conn.transaction_read_only():
         rows = conn.run(
             "activity",
-            {"application_name": APPLICATION_NAME, "idle_s": idle_s},
+            {"application_name": APPLICATION_NAME, "idle_s": idle_s, "most_bytes": MOST_TEXT_BYTES},
             action="reading the sessions' activity",
         )
         found = [_activity_row(row, size) for row in rows if row.pid is not None and not is_ours(row.text)]

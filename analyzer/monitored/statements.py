@@ -6,7 +6,7 @@ new entries: the server loads its whole text file for them.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from analyzer.monitored.connection import MonitoredConnection
 from analyzer.readings import (
     COUNTERS,
     KEY_DTYPE,
+    Key,
     ServerState,
     StatementReading,
     StatementText,
@@ -30,6 +31,8 @@ EPOCH_US = 946_684_800_000_000  # 2000-01-01 UTC, where PostgreSQL's timestamps 
 TYPES = {"role_oid": ">u4", "database_oid": ">u4", "toplevel": "?"}
 # one more than analyzer.statements reads, so a text cut here is still seen to be too long there
 TEXT_CHARACTERS = 100_001
+MOST_BYTES_PER_CHARACTER = 4
+MOST_TEXT_BYTES = 16_000_000  # at a time: three times as much of our memory
 HIDDEN = 0  # for a queryid that is NULL: pg_stat_statements itself gives no statement this one
 NO_TEXT = ("22021", "22P05")  # bytes that are no text in an encoding, or have no counterpart in another
 READING = "reading the statement counters"
@@ -95,23 +98,36 @@ def read_server_state(conn: MonitoredConnection) -> ServerState:
 
 
 def read_statement_texts(
-    conn: MonitoredConnection, keys: NDArray[np.void] | Iterable[tuple[int, int, int, bool]]
+    conn: MonitoredConnection, keys: NDArray[np.void] | Iterable[Key]
 ) -> list[StatementText]:
-    """Texts of the entries with these keys (as KEY_DTYPE has them); those gone since are absent.
+    """Texts of the entries with these keys; those gone since are absent.
 
     Raises UnreadableTexts where the server cannot give any.
     """
-    wanted = [tuple(key) for key in (keys.tolist() if isinstance(keys, np.ndarray) else keys)]
-    if not wanted:
-        return []
+    found: list[StatementText] = []
+    wanted: list[Key] = [tuple(key) for key in (keys.tolist() if isinstance(keys, np.ndarray) else keys)]
+    while wanted:
+        texts, wanted = read_some_texts(conn, wanted)
+        found += texts
+    return found
+
+
+def read_some_texts(
+    conn: MonitoredConnection, keys: Sequence[Key], *, most_bytes: int = MOST_TEXT_BYTES
+) -> tuple[list[StatementText], list[Key]]:
+    """As ``read_statement_texts``, as far as ``most_bytes`` reach; and the keys that are left for another time.
+
+    Each call makes the server read its file of texts once, however few are asked for.
+    """
     schema, version = conn.need_statements_extension()
-    roles, databases, queryids, toplevels = (list(column) for column in zip(*wanted, strict=True))
+    roles, databases, queryids, toplevels = (list(column) for column in zip(*keys, strict=True))
     params: dict[str, Any] = {
         "role_oids": roles,
         "database_oids": databases,
         "queryids": queryids,
         "toplevels": toplevels,
         "characters": TEXT_CHARACTERS,
+        "most_bytes": max(most_bytes, TEXT_CHARACTERS * MOST_BYTES_PER_CHARACTER),  # one text at least
     }
     try:
         with conn.transaction_read_only():
@@ -126,7 +142,14 @@ def read_statement_texts(
         if failed.sqlstate not in NO_TEXT:
             raise
         raise UnreadableTexts(failed.action, failed.sqlstate, failed.text) from failed
-    return [StatementText(r.role_oid, r.database_oid, r.queryid, r.toplevel, r.text) for r in rows]
+    texts, left = [], []
+    for row in rows:
+        key = (row.role_oid, row.database_oid, row.queryid, row.toplevel)
+        if row.is_left_out:
+            left.append(key)
+        else:
+            texts.append(StatementText(*key, row.text))
+    return texts, left
 
 
 @lru_cache(maxsize=8)

@@ -151,8 +151,10 @@ def _start_everything(
     _add_servers(options.dsns)  # first of all what may be refused
     web = _web(listener, options.host)
     watch.start(web)
-    watch.start(_worker("worker-sample", "sample", 4))
-    watch.start(_worker("worker-explain", "explain,maintenance", 2))
+    watch.start(_worker("worker-tick", "tick", "--pool", "solo", "--concurrency", "1"))
+    watch.start(_worker("worker-sample", "sample", "--concurrency", "4"))
+    watch.start(_worker("worker-explain", "explain,maintenance", "--concurrency", "2"))
+    watch.start(child("sessions", "manage.py", "watch_sessions"))
     watch.start(
         child("beat", "-m", "celery", "-A", "dashboard.celery:app", "beat", "--loglevel", "WARNING",
               "--schedule", str(var_dir() / "beat-schedule"), "--pidfile", "")
@@ -195,12 +197,12 @@ def _start_queue(watch: Watch) -> None:
     os.environ["REDIS_URL"] = server.url
 
 
-def _worker(name: str, queues: str, concurrency: int) -> Child:
+def _worker(name: str, queues: str, *pool: str) -> Child:
     # When we are killed, Redis and the store go too, and a worker that shuts down warmly waits for them for ever. Its
     # pool follows it (dashboard/worker_signals.py); what it was doing is started anew by the next tick.
     return child(
         name, "-m", "celery", "-A", "dashboard.celery:app", "worker", "--queues", queues,
-        "--concurrency", str(concurrency), "--hostname", f"{name}-{os.getpid()}@%h",
+        *pool, "--hostname", f"{name}-{os.getpid()}@%h",
         "--loglevel", os.environ.get("PGLOUPE_LOG_LEVEL", "WARNING"),  # INFO is three lines a second
         "--without-gossip", "--without-mingle", death_signal=signal.SIGKILL,
     )  # fmt: skip

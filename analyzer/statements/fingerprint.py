@@ -28,6 +28,8 @@ DIGITS = re.compile(r"[0-9]{2}")
 NUMBERING = re.compile(r"[0-9a-f]*[0-9][0-9a-f]*")
 BEFORE_TABLES = "-"
 
+LONGEST_KEPT = 4_000  # characters: thousands of texts of 100 kB would fill the memory
+
 
 def fingerprint(sql: str | None) -> str | None:
     """16 hexadecimal digits, with 8 more behind a hyphen where they alone do not tell the tables; None for a text that
@@ -35,7 +37,7 @@ def fingerprint(sql: str | None) -> str | None:
     """
     if not sql or "\0" in sql or len(sql) > MAX_SQL_BYTES:
         return None
-    return _fingerprint(sql)
+    return _fingerprint_cached(sql) if len(sql) <= LONGEST_KEPT else _fingerprint(sql)
 
 
 def shape_of(fingerprint: str) -> str:
@@ -43,7 +45,6 @@ def shape_of(fingerprint: str) -> str:
     return fingerprint.partition(BEFORE_TABLES)[0]
 
 
-@lru_cache(maxsize=8192)
 def _fingerprint(sql: str) -> str | None:
     shape, mark = _shape(sql), _mark(sql)
     return f"{shape}{BEFORE_TABLES}{mark}" if shape and mark else shape
@@ -92,6 +93,8 @@ def _temporary_target(sql: str) -> tuple[str, str] | None:
 def _hash(text: str, digits: int) -> str:
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:digits]
 
+
+_fingerprint_cached = lru_cache(maxsize=8192)(_fingerprint)
 
 # what a text without any statement gives
 NOTHING: str = pglast.fingerprint("")

@@ -35,9 +35,9 @@ def parse(sql: str | None) -> tuple[Node, ...] | Unparsable:
     """The text's statements (pglast RawStmt); the trees are shared: never change one."""
     if sql is None:
         return Unparsable("The server gave no text for this statement.")
-    if len(sql) <= 20_000:
-        return _parse_cached(sql)
-    return _parse(sql)
+    if len(sql) <= DEPTH_CHECK_FROM:
+        return _parse_short(sql)
+    return _parse_long(sql) if len(sql) <= 20_000 else _parse_longest(sql)
 
 
 def fresh_parse(sql: str) -> tuple[Node, ...] | Unparsable:
@@ -73,7 +73,10 @@ def _parse(sql: str) -> tuple[Node, ...] | Unparsable:
     return statements
 
 
-_parse_cached = lru_cache(maxsize=512)(_parse)
+# a tree is some thirty times as large as its text: hundreds of long ones would fill the memory
+_parse_short = lru_cache(maxsize=512)(_parse)
+_parse_long = lru_cache(maxsize=32)(_parse)
+_parse_longest = lru_cache(maxsize=2)(_parse)  # a text and the same without its literals: each is looked at twice
 
 
 def single_statement(sql: str | None) -> Node | Unparsable:

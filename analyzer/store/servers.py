@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import OuterRef, Subquery
 from django.utils.text import slugify
 
 from analyzer.models import FindingRecord, PlanRecord, Server, Snapshot, SuggestionRecord
@@ -79,6 +80,17 @@ def same_database(given: ConnectionSettings, but: Server | None = None) -> Serve
     """Another server that watches the same database already."""
     found = Server.objects.filter(host__iexact=given.host, port=given.port, dbname=given.dbname)
     return (found.exclude(pk=but.pk) if but else found).first()
+
+
+def others_of_cluster(server: Server, started_at: datetime) -> list[Server]:
+    """Other servers that are watched and whose newest sample came from the same postmaster.
+
+    It is known by the microsecond of its start: readable everywhere without rights, and different for a replica or a
+    restored copy, which have the system identifier of the original.
+    """
+    newest = Snapshot.objects.filter(server=OuterRef("pk")).order_by("-taken_at").values("server_started_at")[:1]
+    others = Server.objects.filter(is_active=True).exclude(pk=server.pk).annotate(started_at=Subquery(newest))
+    return list(others.filter(started_at=started_at).order_by("name"))
 
 
 def default_name(given: ConnectionSettings) -> str:

@@ -9,20 +9,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
 from django.db import connection, transaction
 from django.utils import timezone
 
-from analyzer.models import Database, Role, Server, Statement, StatementEntry
-from analyzer.readings import Names, StatementText, is_ours
+from analyzer.models import Database, LastReading, Role, Server, Statement, StatementEntry
+from analyzer.readings import Key, Names, StatementText, is_ours
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.inner_query import fetched_cursor, inner_query, planned_kind
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import comment_tags, redact_sql
-from analyzer.store import own_entries
+from analyzer.store import deltas, own_entries
 from analyzer.store.cursors import keep_cursors
 
 HIDDEN_TEXT = "<insufficient privilege>"
 TextState = Statement.TextState
+READING = "Reading texts"  # how the note of the step ``texts`` begins until they are all there
 RETRYABLE = (TextState.HIDDEN, TextState.MISSING)
 
 
@@ -180,6 +182,20 @@ def retryable_entries(server_id: int) -> list[int]:
             server_id=server_id, statement__text_state__in=RETRYABLE, statement__server_id=server_id
         ).values_list("pk", flat=True)
     )
+
+
+def waiting(server: Server, *, retry: bool) -> tuple[list[Key], int]:
+    """Entries of the last reading that have no text yet, with ``retry`` the retryable too; and how many it has."""
+    last = LastReading.objects.filter(server=server).first()
+    reading = deltas.load(bytes(last.data)) if last is not None else None
+    if reading is None:
+        return [], 0
+    wanted = list(
+        StatementEntry.objects.filter(server=server, statement__isnull=True, is_own=False).values_list("pk", flat=True)
+    )
+    if retry:
+        wanted += retryable_entries(server.pk)
+    return reading.keys[np.isin(reading.entry_ids, wanted)].tolist(), len(reading.keys)
 
 
 def keep_names(server: Server, names: Names) -> None:

@@ -25,7 +25,7 @@ COST_WINDOW = timedelta(hours=24)
 SHARE_PROMISED = 0.005  # docs: of a server's time at 60 s sampling
 TICK_LATE_S = 15  # beat sends one a second
 HOUSE_LATE_S = 1_200  # one a minute; a run may take 15 minutes
-PURPOSE = {"sample": "Samples", "explain": "EXPLAIN", "maintenance": "Schema, checks, tidying up"}
+PURPOSE = {"tick": "All steps", "sample": "Samples", "explain": "EXPLAIN", "maintenance": "Schema, checks, tidying up"}
 RETENTION = (
     ("Statement figures by interval; sessions seen at work", "ANALYZER_KEEP_MINUTES_DAYS"),
     ("Sums by hour, server load, table counters, samples taken", "ANALYZER_KEEP_HOURS_DAYS"),
@@ -133,6 +133,7 @@ def troubles(
             )
         ]
     found = []
+    active = sum(server.is_active for server in servers)
     tick = queue.last_runs.get("analyzer.tasks.tick")
     for name in queue.queues_without_worker():
         found.append(
@@ -148,7 +149,6 @@ def troubles(
                 "Start it, once: celery -A dashboard.celery:app beat",
             )
         )
-    active = sum(server.is_active for server in servers)
     for name, waiting in queue.waiting.items():
         # At most two steps of a server wait in one queue, and five ticks: then they expire or are held back.
         if waiting > 2 * active + 5:
@@ -166,6 +166,13 @@ def troubles(
     stalled = [server.name for server in servers if states[server.pk].state is State.STALLED]
     if stalled and not found:
         found.append((f"Samples are late: {', '.join(stalled[:5])}.", "See the workers' logs."))
+    if active and not queue.are_sessions_watched:
+        found.append(
+            (
+                "No process looks at the servers’ sessions.",
+                "N+1 within a session and real parameter values wait until one does: python manage.py watch_sessions",
+            )
+        )
     return found
 
 

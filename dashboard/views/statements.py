@@ -170,7 +170,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
         "section": "statements",
         "server": found,
         "other_servers": servers if len(servers) > 1 else [],
-        "state": server_state(found, found.steps.filter(step="snapshot"), timezone.now()),
+        "state": server_state(found, found.steps.filter(step__in=("snapshot", "texts")), timezone.now()),
         "windows": choices(window),
         "window_name": window.key,
         "q": q,

@@ -282,6 +282,20 @@ def test_a_server_that_is_down_says_since_when_and_why(person, shop):
         assert error in text_of(person.get(path)), path
 
 
+def test_a_server_whose_texts_are_being_read_says_how_far_it_is(person, shop):
+    progress = "Reading texts (1,200 of 4,500)"
+    world.step(shop.shop, "texts", note=progress)
+    for path in ("/", "/servers/", "/servers/shop/", "/servers/shop/_now/", "/servers/shop/statements/"):
+        assert progress in text_of(person.get(path)), path
+    assert "This server is down" not in text_of(person.get("/servers/shop/"))
+    new = world.server("new")
+    world.step(new)
+    world.step(new, "texts", note=progress)
+    shown = text_of(person.get("/servers/new/statements/"))
+    assert progress in shown
+    assert "Nothing ran" not in shown
+
+
 @pytest.mark.parametrize("was_sampled", [True, False])
 def test_without_findings_a_server_that_is_down_is_no_good_news(person, was_sampled):
     down = world.server(f"down{was_sampled}")

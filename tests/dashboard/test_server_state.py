@@ -58,6 +58,15 @@ def test_a_step_that_fails_is_no_fine_server(others, state, since, sentence):
     assert (found.state, found.since, found.sentence, found.is_trouble) == (state, since, sentence, False)
 
 
+def test_a_server_whose_texts_are_being_read_is_sampled_and_says_how_far_it_is():
+    sampled = StepStatus(step="snapshot", last_success_at=ago(20))
+    reading = StepStatus(step="texts", note="Reading texts (1,200 of 4,500)")
+    found = server_state(Server(sample_interval_s=60), [sampled, reading], NOW)
+    assert (found.state, found.texts) == (State.SAMPLING, "Reading texts (1,200 of 4,500)")
+    other = StepStatus(step="texts", note="The statements' texts cannot be read here: ...")
+    assert server_state(Server(sample_interval_s=60), [sampled, other], NOW).texts == ""
+
+
 def test_no_figures_weigh_more_than_a_step_that_fails():
     steps = [
         StepStatus(step="snapshot", last_success_at=ago(400), failing_since=ago(300), last_error="gone"),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from analyzer import pipeline
+from analyzer import pipeline, watching
 from analyzer.demo import planted, shop
 from analyzer.demo.workload import Workload
 from analyzer.models import FindingRecord, PlanRecord, Server, Statement, SuggestionRecord
@@ -91,7 +91,7 @@ def _observe(server: Server) -> None:
     for number in range(INTERVALS):
         due_s = max(due_s + INTERVAL_S, time.monotonic())  # equal intervals; a late one is not made up for
         if number % 6 == 5:
-            pipeline.sample_activity(server)
+            watching.keep(server, watching.look(server, closely=True))
         time.sleep(max(0.0, due_s - time.monotonic()))
         server.refresh_from_db()
         pipeline.take_snapshot(server)

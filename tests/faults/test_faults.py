@@ -140,7 +140,9 @@ def test_reset_statistics_leave_a_gap(up: Running, monitored: ScratchDatabase) -
         ("web", "gunicorn"),
         ("Redis", "redis-server"),
         ("PostgreSQL", "bin/postgres"),
+        ("worker-tick", "--queues tick"),
         ("worker-sample", "--queues sample"),
+        ("sessions", "watch_sessions"),
         ("beat", " beat "),
     ],
 )
@@ -188,7 +190,7 @@ def test_redis_killed_while_a_task_runs_ends_no_worker(up: Running) -> None:
         silent.settimeout(30)
         waiting, _ = silent.accept()  # from here on a task waits for our answer, for seconds
         workers = worker_pids(up)
-        assert len(workers) == 2
+        assert len(workers) == 3
         child(up, "redis-server").send_signal(signal.SIGKILL)
         up.wait_for(lambda: up.store(failed), "that task's end", 60)
         waiting.close()

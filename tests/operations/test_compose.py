@@ -16,7 +16,7 @@ from tests.conftest import need
 from tests.operations.team import COMPOSE, DOCKERFILE, REPOSITORY, Team, copied_into_image, image_environment
 from tests.tls import Authority, start_hostssl
 
-OURS = ("migrate", "web", "worker", "worker-explain", "beat")
+OURS = ("migrate", "web", "worker", "worker-tick", "worker-explain", "sessions", "beat")
 INTERVAL_S = 5
 SAMPLES = """
     select server_id, count(*), extract(epoch from max(taken_at) - min(taken_at))::float, min(gap_s)
@@ -46,7 +46,7 @@ def test_every_service_has_what_a_team_relies_on():
 
 def test_every_queue_has_a_worker(settings):
     served = set()
-    for name in ("worker", "worker-explain"):
+    for name in ("worker", "worker-tick", "worker-explain"):
         command = COMPOSE["services"][name]["command"]
         served |= set(command[command.index("--queues") + 1].split(","))
     routed = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
@@ -155,7 +155,10 @@ def team() -> Iterator[Team]:
         made.run("python", "manage.py", "shell", "--no-imports", "-c", script)
         made.start("worker", "worker-1")
         made.start("worker", "worker-2")
+        made.start("worker-tick")
         made.start("worker-explain")
+        made.start("sessions")
+        made.start("sessions", "sessions-2")
         made.start("beat")
         made.start("beat", "beat-2")
         yield made
@@ -194,10 +197,14 @@ class TestTeam:
         wait_for_samples(team, 3)
         assert_no_interval_was_sampled_twice(team)
         done = team.tasks_done()
-        assert set(done) == {"sample@worker-1", "sample@worker-2", "explain@worker-explain"}
+        assert set(done) == {"sample@worker-1", "sample@worker-2", "tick@worker-tick", "explain@worker-explain"}
         assert all(done.values()), done
         assert team.store("select count(*) from analyzer_stepstatus where failing_since is not null") == [(0,)]
         assert team.restarts == {}
+
+    def test_two_processes_share_the_looks_at_sessions(self, team):
+        looked = "select count(*) from analyzer_stepstatus where step = 'activity' and last_success_at is not null"
+        team.wait_for(lambda: team.store(looked) == [(3,)], "a look at every server", 60)
 
     def test_the_processes_have_no_rights(self, team):
         if team.user is None:
@@ -209,8 +216,9 @@ class TestTeam:
             assert int(uids[1]) == team.user.uid, container
 
     def test_health_checks_tell_the_living_from_the_dead(self, team):
-        for service, container in (("web", ""), ("worker", "worker-1"), ("worker-explain", ""), ("beat", "")):
-            assert team.is_healthy(service, container), service
+        for service in ("web", "worker-tick", "worker-explain", "beat", "sessions"):
+            assert team.is_healthy(service), service
+        assert team.is_healthy("worker", "worker-1")
         assert not team.is_healthy("worker", "worker-that-never-was")
 
     def test_a_server_by_tls_has_a_twin(self, team):
@@ -263,7 +271,9 @@ class TestTeam:
         assert_no_interval_was_sampled_twice(team)
 
     def test_everything_stops_when_told(self, team):
-        containers = ("web", "worker-2", "worker-3", "worker-explain", "beat")
+        containers = (
+            "web", "worker-2", "worker-3", "worker-tick", "worker-explain", "sessions", "sessions-2", "beat",
+        )  # fmt: skip
         for container in containers:
             team.processes[container].send_signal(signal.SIGTERM)
         assert {container: team.processes.pop(container).wait(40) for container in containers} == dict.fromkeys(

@@ -50,8 +50,9 @@ def no_redis(settings):
 
 
 def everything_works(redis) -> None:
-    for name, queues in (("sample@a", ["sample"]), ("rest@b", ["explain", "maintenance"])):
+    for name, queues in (("sample@a", ["tick", "sample"]), ("rest@b", ["explain", "maintenance"])):
         workers.Teller(name, queues, 2).tell()
+    workers.Teller("sessions@a", [workers.SESSIONS], 100).tell("2 servers at this moment, 1 looked at closely")
     for task in workers.WATCHED:
         workers.keep_last_run(task, "SUCCESS", "")
 
@@ -79,7 +80,8 @@ def test_all_at_work(person, redis):
     text = shown(person)
     assert "All parts are at work." in text
     assert "Tasks waiting 2" in text
-    assert "Workers 2" in text
+    assert "Workers 3" in text
+    assert "sessions, 2 servers at this moment, 1 looked at closely" in text
     # 12 ms of 60 s is 0.02 %; of all statements' 600 ms it is 2 %
     assert re.search(r"shop Sampling \d+ s ago 30 ms 2 % < 0.1 % 2.16 s in 180 samples 1.5 s of 60 s, 1 run ", text)
     assert "1.5 s of 60 s, 1 run" in text
@@ -166,7 +168,9 @@ class TestTroubles:
     def test_no_worker_for_a_queue(self, redis):
         workers.Teller("sample@a", ["sample"], 4).tell()
         said = [what for what, _ in troubles([], {}, workers.queue_state(self.now()), self.now())]
-        assert said == ["No worker takes from the queue explain.", "No worker takes from the queue maintenance."]
+        assert said == [
+            f"No worker takes from the queue {name}." for name in ("tick", "explain", "maintenance")
+        ]
 
     def test_beat_is_gone(self, redis):
         everything_works(redis)
@@ -192,8 +196,17 @@ class TestTroubles:
         later = self.now() + timedelta(seconds=workers.SILENT_AFTER_S + 5)
         state = workers.queue_state(later)
         assert state is not None
-        assert [worker.is_silent for worker in state.workers] == [True, True]
-        assert state.queues_without_worker() == ["sample", "explain", "maintenance"]
+        assert [worker.is_silent for worker in state.workers] == [True, True, True]
+        assert state.queues_without_worker() == ["tick", "sample", "explain", "maintenance"]
+
+    def test_nobody_looks_at_sessions(self, redis):
+        everything_works(redis)
+        redis.hdel(workers.WORKERS, f"sessions@a {os.getpid()}")
+        server = Server(name="a", is_active=True)
+        at = self.now()
+        said = [what for what, _ in troubles([server], {server.pk: world_state()}, workers.queue_state(at), at)]
+        assert said == ["No process looks at the servers’ sessions."]
+        assert troubles([Server(name="a", is_active=False)], {None: world_state()}, workers.queue_state(at), at) == []
 
     def test_tidying_up_failed(self, redis):
         everything_works(redis)

@@ -23,7 +23,7 @@ def test_a_new_server_is_read_within_seconds_and_explained_after_two_snapshots()
     soon |= {d.step for d in schedule.claim_due_steps(NOON + timedelta(seconds=10))}
     assert soon == {"snapshot", "schema"}
     later = {d.step for d in schedule.claim_due_steps(NOON + timedelta(seconds=200))}
-    assert later == {"snapshot", "activity", "explain", "check"}
+    assert later == {"snapshot", "texts", "activity", "explain", "check"}
     assert StepStatus.objects.filter(server=one).count() == len(schedule.STEPS)
 
 

@@ -144,3 +144,18 @@ def test_a_statement_we_fail_on_costs_neither_the_others_nor_the_step(
     monkeypatch.setattr(pipeline, "explain_statement", gone)
     with pytest.raises(ConnectionLost):
         pipeline.explain_statements(server)
+
+
+@pytest.mark.postgres
+def test_a_second_database_of_a_server_is_said_to_count_its_load_twice(
+    postgres15: RunningServer, postgres18: RunningServer, scratch_database
+) -> None:
+    one, two = (add_server_from_dsn(scratch_database(postgres18).dsn) for _ in range(2))
+    elsewhere = add_server_from_dsn(scratch_database(postgres15).dsn)
+    said = {server.pk: [pipeline.take_snapshot(server) for _ in range(2)][-1] for server in (one, two, elsewhere)}
+    again = pipeline.take_snapshot(one)
+    assert "same PostgreSQL server" not in said[one.pk] + said[elsewhere.pk]  # it was alone so far
+    assert f"The same PostgreSQL server as {one.name}: the statements of all its databases" in said[two.pk]
+    assert f"The same PostgreSQL server as {two.name}: " in again
+    Server.objects.filter(pk=two.pk).update(is_active=False)
+    assert "same PostgreSQL server" not in pipeline.take_snapshot(one)

@@ -1,4 +1,5 @@
--- What each client session does now or did last; one row with the clock alone where there is no session.
+-- What each client session does now or did last; one row with the clock alone where there is no session. Of texts
+-- only so many bytes are sent: with a large track_activity_query_size thousands of sessions have too many.
 -- Needs pg_read_all_stats (in pg_monitor) to see the sessions of other roles.
 select
     clock.taken_at,
@@ -14,7 +15,9 @@ select
     a.datid::int8 as database_oid,
     a.application_name,
     null::int8 as queryid,
-    a.query as text,
+    case
+        when pg_catalog.sum(pg_catalog.octet_length(a.query)) over (rows unbounded preceding) <= %(most_bytes)s then a.query
+    end as text,
     pg_catalog.octet_length(a.query) as text_bytes
 from (select pg_catalog.clock_timestamp() as taken_at) as clock
 left join pg_catalog.pg_stat_activity as a
