@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("analyzer", "0012_plan_by_twin"),
+        ("analyzer", "0013_statements_by_tables"),
     ]
 
     operations = [
