@@ -25,6 +25,10 @@ from analyzer.statements.resolution import (
     structure,
     unqualified_names,
 )
+from analyzer.statements.variables import with_parameters
+
+
+LEVELS_FROM = 140_000  # before, pg_stat_statements does not tell what ran inside functions
 
 
 def as_read(workload: Sequence[WorkloadStatement], facts: SchemaFacts) -> list[WorkloadStatement]:
@@ -38,7 +42,10 @@ def as_read(workload: Sequence[WorkloadStatement], facts: SchemaFacts) -> list[W
         members = sum(len(group.members) for group in groups)
         for group in groups:
             share = group.reads / reads if reads else len(group.members) / members
-            found.append(_in_one(statement, group, share, is_one=len(groups) == 1, facts=facts))
+            one = _in_one(statement, group, share, is_one=len(groups) == 1, facts=facts)
+            if statement.is_nested or facts.server_version_num < LEVELS_FROM:
+                one = replace(one, sql=with_parameters(one.sql, facts))
+            found.append(one)
         if not groups:
             found.append(replace(statement, sql=query))
     return found
