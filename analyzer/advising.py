@@ -13,7 +13,15 @@ from datetime import datetime
 
 from celery.exceptions import SoftTimeLimitExceeded
 
-from analyzer.advice.as_read import ForAllSchemas, are_alike, as_read, for_all_schemas, together, why_unread
+from analyzer.advice.as_read import (
+    ForAllSchemas,
+    are_alike,
+    as_read,
+    for_all_schemas,
+    missing_table,
+    together,
+    why_unread,
+)
 from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
 from analyzer.advice.planned import suggestion_key
@@ -300,12 +308,12 @@ def plannable_queries(
         with _costing_only(statement.fingerprint, refused):
             query = generic_query(statement, facts)
             if isinstance(query, Refused):
-                refused[statement.fingerprint] = why_unread(statement.sql, facts) or query.reason
+                refused[statement.fingerprint] = _why_refused(statement, facts, query)
                 continue
             found = _sampled(twin, query, statement.samples)
             planned = twin.plan(found[0] if found else query)
             if isinstance(planned, Refused):
-                refused[statement.fingerprint] = why_unread(statement.sql, facts) or planned.reason
+                refused[statement.fingerprint] = _why_refused(statement, facts, planned)
                 continue
             query_blocks(query.sql, facts)  # read for its candidates later: what fails there fails here, for it alone
             generic[key] = query
@@ -328,6 +336,12 @@ def plannable_queries(
         share = query.weight / (whole[query.statement] or 1.0)
         costs[query.statement] = costs.get(query.statement, 0.0) + share * _cost(twin, query)
     return _weighted(queries, workload, costs), {k: why for k, why in refused.items() if k not in whole}
+
+
+def _why_refused(statement: WorkloadStatement, facts: SchemaFacts, refused: Refused) -> str:
+    missing = missing_table(statement.sql, facts) if statement.mean_time_ms else None  # it ran
+    gone = f" No schema has a table {missing}: it is a temporary one of its session, or gone." if missing else ""
+    return why_unread(statement.sql, facts) or f"{refused.reason}{gone}"
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def _rows(name: str, known: Known, roles: Sequence[str], version_num: int) -> It
     if name == table["qualified_name"] or len(schemas) == 1:
         others = [s for s in schemas if f"{s}.{name.rpartition('.')[2]}" != name]
         is_one_entry = version_num >= BY_NAME_FROM and name == table["qualified_name"] and others
-        said = f"PostgreSQL 18 counts the same statement on {_some(others)} with it" if is_one_entry else ""
+        said = f"PostgreSQL 18 may count the same statement on {_some(others)} with it" if is_one_entry else ""
         yield _row(table, name, said)
         return
     paths = {role: _path(known, role) for role in roles} or {"": known[""]["search_path"]}

@@ -14,7 +14,7 @@ from analyzer.advice.planner import NONE, HypotheticalIndex, Planned, Planner, Q
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.statements.inner_query import planned_query, refreshed_view
-from analyzer.statements.parse import parse_statement
+from analyzer.statements.parse import is_system_table, parse_statement
 from analyzer.statements.qualify import qualified_sql
 from analyzer.statements.resolution import (
     AlikeResolutions,
@@ -27,7 +27,8 @@ from analyzer.statements.resolution import (
 )
 from analyzer.statements.variables import with_parameters
 
-
+BY_NAME_FROM = 180_000  # queryjumblefuncs.c: a table is told by its name or alias, no longer by its oid
+MOST_NAMED = 3
 LEVELS_FROM = 140_000  # before, pg_stat_statements does not tell what ran inside functions
 
 
@@ -144,7 +145,7 @@ def are_alike(first: IndexDefinition, second: IndexDefinition) -> bool:
 
 
 def why_unread(sql: str, facts: SchemaFacts) -> str | None:
-    """Why no planner finds the tables of a statement; None where they are all there."""
+    """Why no planner is told which tables a statement reads; None where that can be said."""
     view = refreshed_view(sql)
     if view is not None and planned_query(sql, facts) is None:
         return f"The query of the materialized view {'.'.join(filter(None, view))} could not be read."
@@ -159,10 +160,39 @@ def why_unread(sql: str, facts: SchemaFacts) -> str | None:
             "It names tables without their schema, and no schema with the application's search_path"
             f" ({', '.join(facts.search_path) or 'empty'}) has them all: {'; '.join(places)}."
         )
-    for table in parse_statement(query).tables:
-        if not table.schema and not facts.tables_named(table.name) and not table.name.startswith("pg_"):
-            return (
-                f"No schema of this database has a table {table.name}: it may be a temporary one, which only its own"
-                " session can read, or be gone."
-            )
     return None
+
+
+def missing_table(sql: str, facts: SchemaFacts) -> str | None:
+    """The first table of a statement that no schema has: of one that ran, a temporary one or one that is gone."""
+    for table in parse_statement(planned_query(sql, facts) or sql).tables:
+        if not table.schema and not facts.tables_named(table.name) and not is_system_table(str(table)):
+            return table.name
+    return None
+
+
+def counted_together(workload: Iterable[WorkloadStatement], facts: SchemaFacts) -> list[str]:
+    """Of a recorded workload: which other tables its statements may have run on, in a sentence."""
+    if facts.server_version_num < BY_NAME_FROM:
+        return []
+    found: dict[str, list[str]] = {}
+    for written in dict.fromkeys(t for s in workload for t in parse_statement(s.sql).tables if t.schema):
+        table = facts.find_table(written.name, written.schema)
+        if table is None:
+            continue
+        columns = [c.name for c in table.columns]
+        others = [
+            other.qualified_name
+            for other in facts.tables_named(table.name)
+            if other is not table and [c.name for c in other.columns] == columns
+            and other.activity.seq_scans + other.activity.index_scans > 0
+        ]  # fmt: skip
+        if others:
+            found[table.qualified_name] = others
+    named = {name: others for name, others in found.items() if not all(other in found for other in others)}
+    return [
+        "PostgreSQL 18 counts a statement on tables of one name and columns in several schemas as one, so what stands"
+        f" here under {name} may have run on {', '.join(others[:MOST_NAMED])}"
+        f"{' and others' if len(others) > MOST_NAMED else ''} too: see whether it wants the same."
+        for name, others in list(named.items())[:MOST_NAMED]
+    ]

@@ -169,8 +169,8 @@ def _why_no_plan(found: Statement) -> str:
         return f"{last.decision.replace('_', ' ').capitalize()}: {last.reason}"
     if found.entries.exists() and not found.entries.filter(toplevel=True).exists():
         return (
-            "It runs inside functions only, whose variables its text may name: for advice it is planned on the twin, and"
-            " the server is not asked for it."
+            "It runs inside functions only, whose variables its text may name: it is planned on the twin for advice,"
+            " and the server is not asked for it."
         )
     if found.text_state != Statement.TextState.OK:
         return f"A plan needs the whole text; it is {found.get_text_state_display()}."

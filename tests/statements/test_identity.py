@@ -37,7 +37,10 @@ TOGETHER = [
         'declare "_django_curs_990234_sync_22" no scroll cursor with hold for select id from o where cust = $1',
     ),
     ('fetch forward 2000 from "_django_curs_1402_sync_1"', 'fetch forward 100 from "_django_curs_99_sync_2"'),
-    ("create temp table tmp_8374 as select * from o where id = 5", "create temp table tmp_99 as select * from o where id = $1"),
+    (
+        "create temp table tmp_8374 as select * from o where id = 5",
+        "create temp table tmp_99 as select * from o where id = $1",
+    ),
     ("create table x as select * from o where note = 'n80'", "create table x as select * from o where note = $1"),
     ("copy (select * from o where cust = 5) to stdout", "copy (select * from o where cust = $1) to stdout"),
     ("prepare a as select * from o where a = $1", "prepare b as select * from o where a = $1"),
@@ -59,7 +62,9 @@ def test_other_values_and_names_of_cursors_make_the_same_statement(first, second
 
 def test_the_same_statement_of_two_tenants_has_one_shape():
     first, second = (fingerprint(f"select * from t{n}.inv where cust = $1") for n in (10, 11))
-    assert first and second and shape_of(first) == shape_of(second) == fingerprint("select * from inv where cust = $1")
+    assert first
+    assert second
+    assert shape_of(first) == shape_of(second) == fingerprint("select * from inv where cust = $1")
 
 
 def test_names_that_libpg_query_tells_apart_keep_their_old_fingerprint():

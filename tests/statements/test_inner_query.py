@@ -7,12 +7,28 @@ from analyzer.statements.inner_query import fetched_cursor, inner_query, planned
 INNER = [
     (
         'declare "_django_curs_1_2" no scroll cursor with hold for select id, note from o where cust = $1;',
-        "DECLARE CURSOR", "select id, note from o where cust = $1", True,
+        "DECLARE CURSOR",
+        "select id, note from o where cust = $1",
+        True,
     ),
-    ("declare c cursor for with x as (select 1) select * from x for update", "DECLARE CURSOR",
-     "with x as (select 1) select * from x for update", True),
-    ('declare "select" scroll cursor for (select 1) union (select 2)', "DECLARE CURSOR", "(select 1) union (select 2)", True),
-    ("create table x as select * from o where n = 'a' with no data", "CREATE TABLE AS", "select * from o where n = 'a'", False),
+    (
+        "declare c cursor for with x as (select 1) select * from x for update",
+        "DECLARE CURSOR",
+        "with x as (select 1) select * from x for update",
+        True,
+    ),
+    (
+        'declare "select" scroll cursor for (select 1) union (select 2)',
+        "DECLARE CURSOR",
+        "(select 1) union (select 2)",
+        True,
+    ),
+    (
+        "create table x as select * from o where n = 'a' with no data",
+        "CREATE TABLE AS",
+        "select * from o where n = 'a'",
+        False,
+    ),
     ("create table x (a, b) as (select 1, 2) with data", "CREATE TABLE AS", "(select 1, 2)", True),
     ("create temp table t with (fillfactor=10) on commit drop as table o", "CREATE TABLE AS", "table o", True),
     ("create materialized view v as select * from o", "CREATE MATERIALIZED VIEW", "select * from o", True),
@@ -22,10 +38,15 @@ INNER = [
     ("explain select 1", "EXPLAIN", "select 1", False),
     ("explain (analyze off) select 1", "EXPLAIN", "select 1", False),
     ("explain (analyze, costs off) select * from o", "EXPLAIN", "select * from o", True),
-    ("explain analyze verbose declare c cursor for select * from ü where x = 'ä'", "EXPLAIN", "select * from ü where x = 'ä'", True),
+    (
+        "explain analyze verbose declare c cursor for select * from ü where x = 'ä'",
+        "EXPLAIN",
+        "select * from ü where x = 'ä'",
+        True,
+    ),
     ("explain (analyze) create table x as select * from o", "EXPLAIN", "select * from o", True),
     ("select 'ää', b into temp table s.\"X y\" from ö.o", "SELECT INTO", "select 'ää', b  from ö.o", True),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("sql", "wrapped_in", "inner", "runs"), INNER)
@@ -36,10 +57,23 @@ def test_the_query_is_cut_out_of_its_utility(sql, wrapped_in, inner, runs):
     assert planned_query(sql) == inner
 
 
-@pytest.mark.parametrize("sql", [
-    "select 1", "create table x as execute p(1)", "explain execute p(1)", "copy o to stdout", "create table x (a int)",
-    "create view v as select 1", "fetch 5 from c", "vacuum o", "declare c cursor for", "select 1; select 2", "", None,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "select 1",
+        "create table x as execute p(1)",
+        "explain execute p(1)",
+        "copy o to stdout",
+        "create table x (a int)",
+        "create view v as select 1",
+        "fetch 5 from c",
+        "vacuum o",
+        "declare c cursor for",
+        "select 1; select 2",
+        "",
+        None,
+    ],
+)
 def test_what_holds_no_query(sql):
     assert inner_query(sql) is None
 

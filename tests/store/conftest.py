@@ -70,7 +70,9 @@ class FakeServer:
         return keep_reading(self.server, self.reading(), taken_at=self.now)
 
     def name(self, texts: Mapping[int, str | None]) -> None:
-        keep_texts(self.server, [StatementText(10, 5, q, q not in self.nested, t) for q, t in texts.items()], now=self.now)
+        keep_texts(
+            self.server, [StatementText(10, 5, q, q not in self.nested, t) for q, t in texts.items()], now=self.now
+        )
 
     def entry(self, queryid: int) -> StatementEntry:
         return StatementEntry.objects.get(server=self.server, queryid=queryid)

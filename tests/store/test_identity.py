@@ -8,7 +8,9 @@ from django.apps import apps
 
 from analyzer.behaviour import StatementSeries
 from analyzer.models import AdviceRun, Database, FindingRecord, Statement, StatementEntry, SuggestionRecord
+from analyzer.readings import StatementText
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.store.texts import keep_texts
 from analyzer.store.timelines import server_timeline, statement_timeline
 from analyzer.store.totals import rates, statement_totals
 from analyzer.store.windows import Window
@@ -50,10 +52,12 @@ def test_each_set_of_tables_has_its_own_statement(fake):
 
 def test_a_fetch_is_time_of_the_statement_that_declared_its_cursor_and_no_call(fake):
     texts = {
-        1: declare("_django_curs_1_sync_1"), 2: 'fetch forward 2000 from "_django_curs_1_sync_1"',
-        3: declare("_django_curs_2_sync_1"), 4: 'fetch forward 2000 from "_django_curs_2_sync_1"',
+        1: declare("_django_curs_1_sync_1"),
+        2: 'fetch forward 2000 from "_django_curs_1_sync_1"',
+        3: declare("_django_curs_2_sync_1"),
+        4: 'fetch forward 2000 from "_django_curs_2_sync_1"',
         5: 'close "_django_curs_1_sync_1"',
-    }  # fmt: skip
+    }
     run_twice(fake, texts, time_ms=5)
     found, total = totals(fake, kind="select")
     assert found == {texts[1]: (2, 20)}
@@ -62,7 +66,10 @@ def test_a_fetch_is_time_of_the_statement_that_declared_its_cursor_and_no_call(f
     assert statement.tables == ["o"]
     window = Window(fake.now - timedelta(minutes=10), fake.now)
     timeline = statement_timeline(statement, window)
-    assert (sum(b.calls or 0 for b in timeline.buckets), sum(b.total_exec_time_ms or 0 for b in timeline.buckets)) == (2, 20)
+    assert (sum(b.calls or 0 for b in timeline.buckets), sum(b.total_exec_time_ms or 0 for b in timeline.buckets)) == (
+        2,
+        20,
+    )
     rate = rates(fake.server, window)[statement.pk]
     assert rate.mean_exec_time_ms == 10
     database = Database.objects.create(server=fake.server, oid=5, name="shop")
@@ -98,9 +105,6 @@ def test_another_roles_cursor_of_the_same_name_is_another(fake):
     fake.run(2)
     fake.read()
     fake.name({})
-    from analyzer.readings import StatementText
-    from analyzer.store.texts import keep_texts
-
     keep_texts(fake.server, [StatementText(20, 5, 2, True, "fetch 10 from c")], now=fake.now)
     assert fake.entry(2).statement_id != fake.entry(1).statement_id
 
@@ -137,18 +141,42 @@ def test_an_older_store_keeps_its_history_and_gets_its_texts_apart(fake):
     old = as_before(fake)
     database = Database.objects.create(server=fake.server, oid=5, name="shop")
     finding = FindingRecord.objects.create(
-        server=fake.server, statement=old, key="PL004:e213d9d32c7097d5:Seq Scan", code="PL004", title="", severity=2,
-        level="rule", about="e213d9d32c7097d5", subject="Seq Scan", message="", hint="", evidence={}, first_seen=fake.now,
-        last_seen=fake.now, related_fingerprints=["e213d9d32c7097d5", "other"],
-    )  # fmt: skip
+        server=fake.server,
+        statement=old,
+        key="PL004:e213d9d32c7097d5:Seq Scan",
+        code="PL004",
+        title="",
+        severity=2,
+        level="rule",
+        about="e213d9d32c7097d5",
+        subject="Seq Scan",
+        message="",
+        hint="",
+        evidence={},
+        first_seen=fake.now,
+        last_seen=fake.now,
+        related_fingerprints=["e213d9d32c7097d5", "other"],
+    )
     suggestion = SuggestionRecord.objects.create(
-        database=database, key="k", table="public.users", name="n", method="btree", columns=[], ddl="", undo_ddl="",
-        level="rule", reason="", helps=[{"fingerprint": "e213d9d32c7097d5", "total_time_s_per_day": 1}],
-        first_seen=fake.now, last_seen=fake.now,
-    )  # fmt: skip
+        database=database,
+        key="k",
+        table="public.users",
+        name="n",
+        method="btree",
+        columns=[],
+        ddl="",
+        undo_ddl="",
+        level="rule",
+        reason="",
+        helps=[{"fingerprint": "e213d9d32c7097d5", "total_time_s_per_day": 1}],
+        first_seen=fake.now,
+        last_seen=fake.now,
+    )
     run = AdviceRun.objects.create(
-        database=database, tried_at=fake.now, result={"not_planned": {"e213d9d32c7097d5": "why"}, "x": ["e213d9d32c7097d5:rare"]},
-    )  # fmt: skip
+        database=database,
+        tried_at=fake.now,
+        result={"not_planned": {"e213d9d32c7097d5": "why"}, "x": ["e213d9d32c7097d5:rare"]},
+    )
     upgrade()
     new = fingerprint(PUBLIC)
     for record in (old, finding, suggestion, run):
@@ -161,7 +189,9 @@ def test_an_older_store_keeps_its_history_and_gets_its_texts_apart(fake):
     assert sorted(kept.unknown_keys["queryid"].tolist()) == [1, 2, 3]
     fake.name({1: "select * from users where email = $1", 2: PUBLIC, 3: AUTH})
     assert totals(fake)[0] == {"select * from users where email = $1": (1, 5), PUBLIC: (1, 5), AUTH: (1, 5)}
-    assert Statement.objects.get(normalized_sql="select * from users where email = $1").fingerprint == "e213d9d32c7097d5"
+    assert (
+        Statement.objects.get(normalized_sql="select * from users where email = $1").fingerprint == "e213d9d32c7097d5"
+    )
     assert len(fake.read().unknown_keys) == 0
 
 
@@ -181,9 +211,13 @@ def test_an_older_stores_cursors_become_one_statement(fake):
     one.fingerprint, one.kind = "00000000000000aa", "utility"
     one.save()
     other = Statement.objects.create(
-        server=fake.server, fingerprint="00000000000000ab", normalized_sql=declare("_django_curs_9_sync_9"), kind="utility",
-        first_seen=fake.now, last_seen=fake.now,
-    )  # fmt: skip
+        server=fake.server,
+        fingerprint="00000000000000ab",
+        normalized_sql=declare("_django_curs_9_sync_9"),
+        kind="utility",
+        first_seen=fake.now,
+        last_seen=fake.now,
+    )
     StatementEntry.objects.create(server=fake.server, statement=other, role_oid=10, database_oid=5, queryid=77)
     upgrade()
     statement = Statement.objects.get(fingerprint=fingerprint(texts[1]))

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
+from analyzer.advice.as_read import counted_together
 from analyzer.advice.select import Options
 from analyzer.advice.show import MB, advice_as_json, advice_as_sql, advice_as_text
 from analyzer.advice.suggest import WorkloadStatement
@@ -90,7 +91,8 @@ class Command(TerminalCommand):
                 found = advise(twin, workload, facts, wanted, now=datetime.now(UTC), progress=show)
                 missing = twin.said()
             found = with_second_opinion(found, server, workload, facts)
-        problems = [*(folder.problems if folder else ()), *missing, *left_out_said(facts)]
+        counted = [] if folder else counted_together(workload, facts)
+        problems = [*(folder.problems if folder else ()), *missing, *left_out_said(facts), *counted]
         if options["format"] == "json":
             return json.dumps(advice_as_json(found, problems), indent=2) + "\n"
         if options["format"] == "sql":
