@@ -98,8 +98,8 @@ def text_to_explain(statement: Statement, facts: SchemaFacts | None) -> TextToEx
 
 def roles_of(statement: Statement) -> tuple[str, ...]:
     """Names of those who ran it."""
-    oids = statement.entries.filter(is_own=False).values_list("role_oid", flat=True).distinct()
-    roles = Role.objects.filter(server=statement.server_id, oid__in=list(oids))
+    oids = statement.entries.filter(is_own=False).values("role_oid")
+    roles = Role.objects.filter(server=statement.server_id, oid__in=oids)
     return tuple(roles.order_by("name").values_list("name", flat=True))
 
 

@@ -35,7 +35,8 @@ def tables_of(found: Statement) -> list[TableRow]:
         return []
     database = Database.objects.filter(server=found.server, is_inspected=True).order_by("pk").first()
     known = cached_tables(database) if database else {}
-    roles = roles_of(found) if any("." not in name for name in names) else ()
+    several = (name for name in names if name in known and len(known[name]["schemas"]) > 1)
+    roles = roles_of(found) if any(known[name]["qualified_name"] != name for name in several) else ()
     return [row for name in names for row in _rows(name, known, roles, found.server.server_version_num or 0)]
 
 

@@ -167,7 +167,7 @@ def _why_no_plan(found: Statement) -> str:
     )
     if last is not None:
         return f"{last.decision.replace('_', ' ').capitalize()}: {last.reason}"
-    if found.entries.exists() and not found.entries.filter(toplevel=True).exists():
+    if set(found.entries.order_by().values_list("toplevel", flat=True).distinct()) == {False}:
         return (
             "It runs inside functions only, whose variables its text may name: it is planned on the twin for advice,"
             " and the server is not asked for it."
