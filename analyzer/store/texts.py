@@ -11,6 +11,7 @@ from datetime import datetime
 
 import numpy as np
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from analyzer.models import Database, LastReading, Role, Server, Statement, StatementEntry
@@ -185,14 +186,13 @@ def retryable_entries(server_id: int) -> list[int]:
 
 
 def waiting(server: Server, *, retry: bool) -> tuple[list[Key], int]:
-    """Entries of the last reading that have no text yet, with ``retry`` the retryable too; and how many it has."""
+    """Entries of the last reading whose text is wanted, with ``retry`` the retryable too; and how many it has."""
     last = LastReading.objects.filter(server=server).first()
     reading = deltas.load(bytes(last.data)) if last is not None else None
     if reading is None:
         return [], 0
-    wanted = list(
-        StatementEntry.objects.filter(server=server, statement__isnull=True, is_own=False).values_list("pk", flat=True)
-    )
+    due = Q(statement__isnull=True) | Q(is_text_due=True)
+    wanted = list(StatementEntry.objects.filter(due, server=server, is_own=False).values_list("pk", flat=True))
     if retry:
         wanted += retryable_entries(server.pk)
     return reading.keys[np.isin(reading.entry_ids, wanted)].tolist(), len(reading.keys)

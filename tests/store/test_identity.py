@@ -10,7 +10,7 @@ from analyzer.behaviour import StatementSeries
 from analyzer.models import AdviceRun, Database, FindingRecord, Statement, StatementEntry, SuggestionRecord
 from analyzer.readings import StatementText
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.store.texts import keep_texts
+from analyzer.store.texts import keep_texts, waiting
 from analyzer.store.timelines import server_timeline, statement_timeline
 from analyzer.store.totals import rates, statement_totals
 from analyzer.store.windows import Window
@@ -187,6 +187,7 @@ def test_an_older_store_keeps_its_history_and_gets_its_texts_apart(fake):
     assert run.result == {"not_planned": {new: "why"}, "x": [f"{new}:rare"]}
     kept = fake.read()
     assert sorted(kept.unknown_keys["queryid"].tolist()) == [1, 2, 3]
+    assert len(waiting(fake.server, retry=False)[0]) == 3
     fake.name({1: "select * from users where email = $1", 2: PUBLIC, 3: AUTH})
     assert totals(fake)[0] == {"select * from users where email = $1": (1, 5), PUBLIC: (1, 5), AUTH: (1, 5)}
     assert (
