@@ -177,7 +177,7 @@ def create_index(
     table it is that of the whole table's index.
     """
     found = _create_in_one(definition, facts, planned, name)
-    others = [t for t in definition.also if not _has(definition, t)]
+    others = sorted((t for t in definition.also if not _has(definition, t)), key=lambda t: _naturally(t.schema))
     if not others:
         return found
     parts = [found]
