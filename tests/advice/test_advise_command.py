@@ -254,7 +254,8 @@ def test_an_empty_folder(advise, tmp_path):
 
 def test_a_folder_of_which_nothing_can_be_planned(advise, tmp_path):
     (tmp_path / "a.sql").write_text("select * from nope")
-    assert advise("--workload", tmp_path) == ("", "", 'The statement cannot be planned. Relation "nope" does not exist.', 2)
+    said = 'The statement cannot be planned. Relation "nope" does not exist.'
+    assert advise("--workload", tmp_path) == ("", "", said, 2)
 
 
 def test_a_bad_file_is_named_and_the_rest_is_done(advise, tmp_path):
