@@ -111,7 +111,7 @@ def test_json_says_the_same_for_scripts(advise, folder):
     found = json.loads(out)
     assert set(found) == {
         "format", "cost_before", "cost_after", "cost_ratio", "size_bytes", "budget_bytes", "bound_ratio", "plans_made",
-        "candidates", "indexes", "drops", "statements", "hurt", "at_risk", "not_planned", "problems",
+        "candidates", "indexes", "drops", "statements", "hurt", "at_risk", "not_planned", "assumed", "problems",
     }  # fmt: skip
     assert [(i["name"], i["definition"], i["helps"]) for i in found["indexes"]] == [
         ("ix_customers_email", "(email)", ["by_email"]),
