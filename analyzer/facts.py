@@ -118,6 +118,7 @@ class TableFacts:
     unique_keys: tuple[tuple[str, ...], ...] = ()  # every unique, non-partial, non-expression key, the primary one too
     parent_oid: int | None = None  # the partitioned table it is a partition of
     partitions: tuple[int, ...] = ()  # oids of direct partitions
+    inherits: tuple[int, ...] = ()  # the tables it inherits from (INHERITS), whose queries read it as well
     partition_key: str | None = None  # pg_get_partkeydef
     has_row_security: bool = False
     activity: TableActivity = field(default_factory=TableActivity)
@@ -181,6 +182,25 @@ class SchemaFacts:
     def _by_name(self) -> dict[tuple[str, str], TableFacts]:
         return {(t.schema, t.name): t for t in self.tables}
 
+    @cached_property
+    def _children(self) -> dict[int, list[TableFacts]]:
+        found: dict[int, list[TableFacts]] = {}
+        for table in self.tables:
+            for parent in table.inherits:
+                found.setdefault(parent, []).append(table)
+        return found
+
+    def heirs(self, table: TableFacts) -> list[TableFacts]:
+        """Those that inherit from it, directly or not, each once: what reads it reads them, its indexes hold none."""
+        found: dict[int, TableFacts] = {}
+        waiting = [table.oid]
+        while waiting:
+            for child in self._children.get(waiting.pop(0), ()):
+                if child.oid not in found:
+                    found[child.oid] = child
+                    waiting.append(child.oid)
+        return list(found.values())
+
     def table(self, oid: int) -> TableFacts | None:
         return self._by_oid.get(oid)
 
@@ -236,6 +256,7 @@ class SchemaFacts:
                     "primary_key": tuple(t["primary_key"]),
                     "unique_keys": tuple(tuple(k) for k in t["unique_keys"]),
                     "partitions": tuple(t["partitions"]),
+                    "inherits": tuple(t.get("inherits", ())),
                     "activity": TableActivity(**t["activity"]),
                 }
             )

@@ -7,7 +7,7 @@ Sources: the manual, CREATE INDEX ("Building Indexes Concurrently") and ALTER IN
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pglast import keywords
@@ -228,9 +228,28 @@ def _create_in_one(
         return _create_partitioned(definition, facts, planned, name)
     drops, leftover = _drop_leftovers(definition, table)
     name = name or index_name(table.name, name_columns(definition), taken - leftover)
-    notes = ("Run it outside a transaction. If it fails, drop the invalid index it leaves before trying again.",)
+    notes = (
+        "Run it outside a transaction. If it fails, drop the invalid index it leaves before trying again.",
+        *_inheritance(table, facts),
+    )
     build = Build(table, name, _create(definition, table, name, concurrently=True))
     return IndexDdl(name, (*drops, build.sql), (_drop(table.schema, name),), notes, (build,))
+
+
+def _inheritance(table: TableFacts, facts: SchemaFacts) -> Iterator[str]:
+    """What an index on one table of an inheritance tree does not do."""
+    known = facts.table(table.oid) or table
+    if heirs := [t.qualified_name for t in facts.heirs(known)]:
+        more = f" and {len(heirs) - 3:,} more" if len(heirs) > 3 else ""
+        yield (
+            f"It holds rows of {table.qualified_name} alone: tables that inherit from it ({', '.join(heirs[:3])}{more})"
+            " have indexes of their own, which are advised where they are large enough."
+        )
+    if parents := [t.qualified_name for oid in known.inherits if (t := facts.table(oid)) is not None]:
+        yield (
+            f"{table.qualified_name} inherits from {' and '.join(parents)}: statements on"
+            f" {'it' if len(parents) == 1 else 'them'} read it, too, and no index there serves its rows."
+        )
 
 
 def drop_index(index: IndexFacts, table: TableFacts) -> IndexDdl:

@@ -56,18 +56,20 @@ def workload_candidates(statements: Sequence[tuple[str, str]], facts: SchemaFact
 
 
 def statement_candidates(sql: str, facts: SchemaFacts) -> list[IndexDefinition]:
-    """For every query block and every table in it; nothing for a text that is no single query."""
+    """For every query block and every table in it, with those that inherit from it, since an index holds one table's
+    rows only; nothing for a text that is no single query."""
     found: dict[tuple[int, str], IndexDefinition] = {}
     for block in query_blocks(sql, facts):
         for use in block.tables:
-            table = facts.find_table(use.name, use.schema or None)
-            if table is None or table.kind not in ("r", "p", "m") or small_table_reason(table):
+            named = facts.find_table(use.name, use.schema or None)
+            if named is None or (use.is_target and block.kind == "insert"):
                 continue
-            if use.is_target and block.kind == "insert":
-                continue
-            for definition in _Use(block, use, table, facts).definitions():
-                if not _exists(definition):
-                    found.setdefault((table.oid, definition.body()), definition)
+            for table in (named, *facts.heirs(named)):
+                if table.kind not in ("r", "p", "m") or small_table_reason(table):
+                    continue
+                for definition in _Use(block, use, table, facts).definitions():
+                    if not _exists(definition):
+                        found.setdefault((table.oid, definition.body()), definition)
     return list(found.values())
 
 

@@ -156,6 +156,7 @@ def _read_tables(conn: MonitoredConnection) -> tuple[list[TableFacts], bool]:
                 primary_key=next((_key_columns(i) for i in table_indexes if i.is_primary), ()),
                 unique_keys=tuple(_unique_keys(table_indexes)),
                 parent_oid=table.parent_oid,
+                inherits=tuple(table.inherits),
                 partition_key=table.partition_key,
                 has_row_security=table.has_row_security,
                 view_sql=table.view_sql and table.view_sql.strip().rstrip(";"),

@@ -26,7 +26,8 @@ def root_oid(table: TableFacts, facts: SchemaFacts) -> int:
 
 
 def tables_read(query: Query, facts: SchemaFacts) -> frozenset[int] | None:
-    """Root oids of the tables the statement names; None where it names a view or something unknown."""
+    """Root oids of the tables the statement names and of those that inherit from them; None where it names a view or
+    something unknown."""
     found: set[int] = set()
     parsed = parse_statement(query.sql)
     if not parsed.is_plannable:
@@ -37,7 +38,7 @@ def tables_read(query: Query, facts: SchemaFacts) -> frozenset[int] | None:
         table = facts.find_table(name.name, name.schema or None)
         if table is None or table.kind == "v":
             return None
-        found.add(root_oid(table, facts))
+        found |= {root_oid(each, facts) for each in (table, *facts.heirs(table))}
     return frozenset(found)
 
 

@@ -15,6 +15,12 @@ select
     end as size_bytes,
     c.relispartition as is_partition,
     parent.inhparent::int8 as parent_oid,
+    array(
+        select h.inhparent::int8
+        from pg_catalog.pg_inherits as h
+        where h.inhrelid = c.oid and not c.relispartition
+        order by h.inhseqno
+    ) as inherits,
     case
         when c.relkind = 'p' and c.oid <> all (%(locked)s::oid[]) then pg_catalog.pg_get_partkeydef(c.oid)
     end as partition_key,
