@@ -6,13 +6,12 @@ from itertools import pairwise
 
 from django.utils.safestring import SafeString
 
+from analyzer.sizes import MB
 from dashboard.chart_scale import Tick, amount_axis
 from dashboard.chart_svg import drawn
 from dashboard.charts import Figure
 from dashboard.index_plan import Point
 from dashboard.templatetags.quantities import percent, size
-
-MB = 1 << 20  # as sizes are shown everywhere
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from analyzer.advice.thresholds import (
     SMALL_TABLE_ROWS,
 )
 from analyzer.facts import SchemaFacts, TableFacts
+from analyzer.sizes import size_words
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.predicates import query_blocks
 
@@ -308,7 +309,7 @@ def small_table_reason(table: TableFacts) -> str | None:
     if table.rows is not None and table.rows < SMALL_TABLE_ROWS:
         return f"{table.qualified_name} has only about {table.rows:,.0f} rows: reading it whole is quick."
     if table.size_bytes is not None and table.size_bytes < SMALL_TABLE_BYTES:
-        return f"{table.qualified_name} has only {table.size_bytes // 1024:,} kB: reading it whole is quick."
+        return f"{table.qualified_name} has only {size_words(table.size_bytes)}: reading it whole is quick."
     return None
 
 

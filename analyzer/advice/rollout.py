@@ -16,6 +16,7 @@ from analyzer.advice import rollout_psql as psql
 from analyzer.advice.code.change import Change, dollar_quoted, in_each_schema
 from analyzer.advice.ddl import comment, qualified, quote_literal
 from analyzer.advice.rollout_steps import Step, steps_back, steps_forward
+from analyzer.sizes import size_words
 from analyzer.statements.tokens import scan
 
 # judgement: the index itself, and the sorted runs that a build writes to temporary files, about as much again
@@ -117,7 +118,7 @@ def _checks(steps: Sequence[Step]) -> str:
 def _step(step: Step, which: str) -> str:
     if step.is_whole:
         return _whole(step)
-    size = "" if step.size_bytes is None else f", about {_size(step.size_bytes)}"
+    size = "" if step.size_bytes is None else f", about {size_words(step.size_bytes)}"
     title = f"Step {which}: {step.what}{size}; up to {psql.STATEMENT_TRIES} tries"
     table = qualified(step.table.schema, step.table.name)
     about = {"step": step.what, "kind": step.kind, "table": table, "index": step.index, "error": ""}
@@ -170,9 +171,3 @@ def colons_apart(sql: str) -> str:
     return sql
 
 
-def _size(size_bytes: int) -> str:
-    """As pg_size_pretty: 214 MB."""
-    for unit, factor in (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
-        if size_bytes >= 10 * factor:
-            return f"{size_bytes / factor:.0f} {unit}"
-    return f"{size_bytes} bytes"

@@ -8,11 +8,11 @@ from analyzer.advice.planned import suggestion_key
 from analyzer.advice.rollout import colons_apart
 from analyzer.advice.selection.result import DroppedIndex, Selection
 from analyzer.plans.compare import cost_words
+from analyzer.sizes import size_words
 
 if TYPE_CHECKING:
     from analyzer.advising import ProposedIndex, ProvedAdvice, StatementEffect
 
-MB = 1_000_000
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
 MOST_SQL = 70  # characters of a statement there
 FORMAT = 1
@@ -24,7 +24,7 @@ def advice_as_sql(advice: "ProvedAdvice") -> str:
     for _, proposal in _every_proposal(advice):
         chosen = proposal.chosen
         helped = len(chosen.statements)
-        said = f"{_megabytes(chosen.index.size_bytes)}, helps {helped} {'statement' if helped == 1 else 'statements'}"
+        said = f"{size_words(chosen.index.size_bytes)}, helps {helped} {'statement' if helped == 1 else 'statements'}"
         if schemas := in_each_schema(chosen.index.definition):
             said += f". {schemas}"
         lines += ["", comment(said).rstrip(), *(f"{colons_apart(sql)};" for sql in proposal.ddl.statements)]
@@ -47,9 +47,10 @@ def advice_as_text(
     for number, (planner, proposal) in enumerate(_every_proposal(advice), start=1):
         chosen = proposal.chosen
         by = "" if planner == "twin" else f" by {planner} on the server, since the twin cannot plan what it is for"
-        lines += ["", f"{number}. {_megabytes(chosen.index.size_bytes)}, evidence: planned{by}"]
+        lines += ["", f"{number}. {size_words(chosen.index.size_bytes)}, evidence: planned{by}"]
         lines += [f"   {said}" for said in (in_each_schema(chosen.index.definition),) if said]
         lines += [f"   {statement};" for statement in proposal.ddl.statements]
+        lines += [f"   {note}" for note in proposal.ddl.notes[1:]]  # the first is of every index
         for effect in proposal.effects[:MOST_STATEMENTS]:
             lines.append(f"   {named(effect.statement)}: {_effect(effect)}")
         if (rest := len(proposal.effects) - MOST_STATEMENTS) > 0:
@@ -57,7 +58,7 @@ def advice_as_text(
         if chosen.write_cost_per_day > 0:
             lines.append(f"   Writes to it cost {chosen.write_cost_per_day:,.0f} a day in the planner's units.")
     for drop in advice.selection.dropped:
-        lines += ["", f"Drop {drop.index.name} ({_megabytes(drop.freed_bytes)}): {drop.reason}"]
+        lines += ["", f"Drop {drop.index.name} ({size_words(drop.freed_bytes)}): {drop.reason}"]
         lines += [f"   {statement};" for statement in drop_index(drop.index, drop.table).statements]
     lines += _section("Dearer than before:", [
         f"{named(h.statement)}: cost {h.before:,.0f} becomes {h.after:,.0f}, {cost_words(h.before, h.after)}"
@@ -189,8 +190,8 @@ def _summary(advice: "ProvedAdvice") -> list[str]:
         parts = [_many(count, "index", "indexes", "Create")] if count else []
         parts += [_many(drops, "index", "indexes", "drop" if parts else "Drop")] if drops else []
         freed_bytes = sum(d.freed_bytes for d in selection.dropped)
-        sizes = [f"{_megabytes(advice.size_bytes)} more"] if count else []
-        sizes += [f"{_megabytes(freed_bytes)} less"] if drops else []
+        sizes = [f"{size_words(advice.size_bytes)} more"] if count else []
+        sizes += [f"{size_words(freed_bytes)} less"] if drops else []
         first = (
             f"{', '.join(parts)}: {', '.join(sizes)}; planned {cost_words(selection.cost_before, selection.cost_after)}"
             f" ({selection.cost_ratio:.3f} of {selection.cost_before:,.0f})."
@@ -215,7 +216,3 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 
 def _many(count: int, one: str, more: str, verb: str) -> str:
     return f"{verb} {count} {one if count == 1 else more}"
-
-
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / MB:,.1f} MB"

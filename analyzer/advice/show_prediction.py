@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analyzer.advice.show import MB
 from analyzer.plans import Plan
 from analyzer.plans.show import plan_as_json
 from analyzer.predicting import LikedIndex, NotPredicted, Prediction, TableRead
+from analyzer.sizes import size_words
 
 FORMAT = 1
 MOST_SQL = 100  # characters of a statement in the report for a terminal
@@ -61,7 +61,7 @@ def _one(number: int, each: InFile) -> list[str]:
     before, after = found.cost_without or 0.0, found.cost_with or 0.0
     what = f"{found.change.summary}. " if found.change else ""
     lines.append(
-        f"   {what}With {'it' if len(found.likes) == 1 else 'them'} ({size_bytes / MB:,.1f} MB) the cost falls from"
+        f"   {what}With {'it' if len(found.likes) == 1 else 'them'} ({size_words(size_bytes)}) the cost falls from"
         f" {before:,.0f} to {after:,.0f}."
     )
     return [*lines, f"   {found.at_risk}"] if found.at_risk else lines

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from analyzer.facts import SchemaFacts
 from analyzer.monitored.gate_limits import Limits
 from analyzer.plans import Plan, PlanNode
+from analyzer.sizes import size_words
 from analyzer.statements.folding import Sizes
 
 OutcomeDecision = Literal["executed", "plan_only", "refused", "failed"]
@@ -121,15 +122,15 @@ def _node_objection(node: PlanNode, limits: Limits, temp_limit_bytes: int | None
         kept = rows * sizes.collected.bytes(width)
         if kept > limits.memory_bytes_ceiling:
             return (
-                f"Its aggregates may keep {kept / 1024**2:,.0f} MB of {node.label} in memory;"
-                f" {limits.memory_bytes_ceiling / 1024**2:,.0f} MB are allowed."
+                f"Its aggregates may keep {size_words(kept)} of {node.label} in memory;"
+                f" {size_words(limits.memory_bytes_ceiling)} are allowed."
             )
     # the planner takes an expression's values for 32 bytes, whatever it makes
     size = rows * (width + (sizes.row.fixed_bytes if sizes.row.fixed_bytes > WIDE_BYTES else 0.0))
     if node.node_type in HOARDING and size > ceiling:
         return (
-            f"{node.label} may need {size / 1024**2:,.0f} MB of temporary files;"
-            f" {ceiling / 1024**2:,.0f} MB are allowed."
+            f"{node.label} may need {size_words(size)} of temporary files;"
+            f" {size_words(ceiling)} are allowed."
         )
     return None
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analyzer.sizes import size_words
+
 ENDLESS_BYTES = 1 << 62
 
 
@@ -19,7 +21,7 @@ class PlanSize:
         nodes = f"{self.nodes:,} node" + ("" if self.nodes == 1 else "s")
         if self.bytes == ENDLESS_BYTES:
             return f"{nodes}, nested too deep"
-        return f"{nodes} in {self.bytes / 1e6:,.1f} MB" if self.bytes >= 100_000 else nodes
+        return f"{nodes} in {size_words(self.bytes)}" if self.bytes >= 100_000 else nodes
 
     def is_above(self, nodes: int, bytes: int) -> bool:
         return self.nodes > nodes or self.bytes > bytes

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from pglast import ast, enums
 
+from analyzer.sizes import size_words
 from analyzer.statements.extents import (
     COLUMN,
     COLUMN_DIGITS,
@@ -323,4 +324,4 @@ def _spoken(number: float) -> str:
 def _spoken_bytes(number: float) -> str:
     if not math.isfinite(number):
         return "an unknown size"
-    return f"{number / 1e6:,.0f} MB" if number >= 1e6 else f"{number / 1e3:,.0f} kB"
+    return size_words(number)

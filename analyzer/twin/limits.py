@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analyzer.advice.planner import Refused
+from analyzer.sizes import MB, size_words
 
 TIMEOUT_MS = 10_000  # judgement: what takes longer to plan than this is not worth waiting for
 # Beyond the timeout. Judgement: a busy machine needs a moment to hear a cancel, and another to end a session.
@@ -17,7 +18,7 @@ MEMORY_LIMIT_BYTES, MEMORY_LIMIT = 1 << 30, "1 GB"
 CPU_LIMIT_S = 3600
 # Of EXPLAIN's JSON. Measured: a join of three tables of 2,000 partitions each has 6,010 nodes in 4.3 MB, and takes
 # 13 MB to read.
-MOST_PLAN_BYTES = 8_000_000
+MOST_PLAN_BYTES = 8 * MB
 MOST_NODES = 10_000
 MOST_LEVELS = 200  # judgement; Python's own reader of JSON gives up at about 490
 
@@ -29,7 +30,7 @@ def read_plan(text: str | None, size_bytes: int) -> Mapping[str, Any] | Refused:
     """The one object of EXPLAIN (FORMAT JSON); ``text`` is None where the session kept it back for its size."""
     if text is None:
         return Refused(
-            f"Its plan is too large: {size_bytes / 1e6:,.1f} MB, where {MOST_PLAN_BYTES / 1e6:.0f} MB can be read."
+            f"Its plan is too large: {size_words(size_bytes)}, where {size_words(MOST_PLAN_BYTES)} can be read."
         )
     # a quotation mark inside a string is escaped, so these are keys
     indents = [match.end() - match.start() for match in _NODE.finditer(text)]

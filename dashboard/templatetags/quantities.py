@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from analyzer.sizes import KB, MB, short_number, size_words
+
 register = template.Library()
 
 THIN = "\u202f"  # narrow no-break space: between thousands, and between a number and its unit
@@ -85,14 +87,7 @@ def duration(value_ms: float | None) -> str:
 @register.filter
 def size(value_bytes: float | None) -> str:
     """PostgreSQL's own names: kB, MB, GB of 1024."""
-    if value_bytes is None:
-        return UNKNOWN
-    amount, unit = float(value_bytes), "B"
-    for bigger in ("kB", "MB", "GB", "TB", "PB"):
-        if abs(amount) < 1023.5:
-            break
-        amount, unit = amount / 1024, bigger
-    return f"{_short(amount)}{THIN}{unit}"
+    return UNKNOWN if value_bytes is None else _thin(size_words(value_bytes))
 
 
 @register.filter
@@ -197,11 +192,11 @@ def _rough(seconds: float) -> str:
 
 
 def _short(number: float) -> str:
-    """Three digits that matter, without trailing zeros: 1.2, 34, 567."""
-    magnitude = abs(number)
-    digits = 0 if magnitude >= 99.5 else 1 if magnitude >= 9.95 else 2
-    text = f"{number:,.{digits}f}".replace(",", THIN)
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return _thin(short_number(number))
+
+
+def _thin(words: str) -> str:
+    return words.replace(",", THIN).replace(" ", THIN)
 
 
 def _two(seconds: float, big: str, small: str, big_s: int, small_s: int) -> str:
@@ -221,8 +216,8 @@ _SHOWN: dict[str, Callable[[float], str]] = {
     "_us": lambda value: duration(value / 1000),
     "_s": lambda value: duration(value * 1000),
     "_bytes": size,
-    "_kb": lambda value: size(value * 1024),
-    "_mb": lambda value: size(value * 1024 * 1024),
+    "_kb": lambda value: size(value * KB),
+    "_mb": lambda value: size(value * MB),
     "_blocks": _with_unit("blocks"),
     "_pages": _with_unit("pages"),
     "_ratio": percent,

@@ -14,6 +14,7 @@ from analyzer.advice.code.models_commands import CLASSES_COMMAND, MODELS_COMMAND
 from analyzer.advice.code.models_map import MAX_MAP_BYTES
 from analyzer.errors import BadInput
 from analyzer.models import Database, ModelsMap, SuggestionRecord
+from analyzer.sizes import size_words
 from analyzer.store.models_map import forget_models, keep_models, models_of
 from dashboard import audit
 from dashboard.permissions import operator_required, viewer_required
@@ -79,7 +80,7 @@ def _map_text(request: HttpRequest) -> str:
     if not isinstance(file, UploadedFile):
         return str(request.POST.get("map", ""))
     if (file.size or 0) > MAX_MAP_BYTES:
-        raise BadInput(f"The file is larger than {MAX_MAP_BYTES // 1_000_000} MB.")
+        raise BadInput(f"The file is larger than {size_words(MAX_MAP_BYTES)}.")
     raw: bytes = file.read()
     try:  # PowerShell's > writes UTF-16
         return raw.decode("utf-16" if raw[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8-sig")

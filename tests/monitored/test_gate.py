@@ -186,7 +186,7 @@ def objection(plan: dict[str, Any], request: ExplainRequest = REQUEST, *, recurs
         (node(Plan_Rows=10_000_001), "planned to give 10,000,001 rows"),
         (node(Plans=[node(Plan_Rows=20_000_000)]), "planned to give 20,000,000 rows"),
         (node(**{"Node_Type": "Sort", "Plan_Rows": 1_000_000, "Plan_Width": 1_000}), None),
-        (node(**{"Node_Type": "Sort", "Plan_Rows": 1_000_000, "Plan_Width": 1_100}), "may need 1,049 MB of temporary"),
+        (node(**{"Node_Type": "Sort", "Plan_Rows": 1_000_000, "Plan_Width": 1_100}), "may need 1.02 GB of temporary"),
         (node(**{"Node_Type": "Gather", "Workers_Planned": 2}), None),
         (node(**{"Node_Type": "Gather", "Workers_Planned": 3}), "wants 3 parallel workers"),
         (node(**{"Node_Type": "ModifyTable"}), "changes or locks rows"),

@@ -36,7 +36,7 @@ def test_a_map_is_replaced_read_and_forgotten():
         ("# nothing\n", "The map of models names no table."),
         ("{}", "The map of models names no table."),
         ("orders\0 = shop.Order", "The map of models holds a zero byte: it is not a text."),
-        ("x" * 2_000_001, "The map of models is larger than 2 MB."),
+        ("x" * 2_100_000, "The map of models is larger than 2 MB."),
     ],
 )
 def test_bad_map_keeps_the_one_before(text, message):

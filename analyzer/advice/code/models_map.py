@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analyzer.errors import BadInput
+from analyzer.sizes import MB, size_words
 
-MAX_MAP_BYTES = 2_000_000  # judgement: 10,000 tables with their columns
+MAX_MAP_BYTES = 2 * MB  # judgement: 10,000 tables with their columns
 WORDS: dict[str, dict[str, Any]] = {"unmanaged": {"managed": False}, "site-packages": {"own": False}}
 FORM = 'must be "app.Model" or {"model": "app.Model", "fields": {...}}, with "module:Class" for SQLAlchemy'
 
@@ -73,7 +74,7 @@ def parse_map(text: str) -> Models:
     ``, site-packages``. Raises BadInput with the line or the table at fault.
     """
     if len(text.encode(errors="replace")) > MAX_MAP_BYTES:
-        raise BadInput(f"The map of models is larger than {MAX_MAP_BYTES // 1_000_000} MB.")
+        raise BadInput(f"The map of models is larger than {size_words(MAX_MAP_BYTES)}.")
     stripped = text.strip().removeprefix("\ufeff")
     models: dict[str, DjangoModel] = {}
     classes: dict[str, MappedClass] = {}

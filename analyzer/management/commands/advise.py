@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from analyzer.advice.as_read import counted_together
 from analyzer.advice.select import Options
-from analyzer.advice.show import MB, advice_as_json, advice_as_sql, advice_as_text
+from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.workload_folder import read_workload_folder
 from analyzer.advising import advise, with_second_opinion
@@ -29,6 +29,7 @@ from analyzer.twin import lease
 
 MOST_STATEMENTS = 1_000
 INSIDE = "(inside functions) "
+BUDGET_MB = 1_000_000  # bytes. Sizes are told in PostgreSQL's MB, of 1024: a budget of the smaller unit holds in both
 
 
 class Command(TerminalCommand):
@@ -45,8 +46,9 @@ class Command(TerminalCommand):
             help="a folder with one statement per .sql file, and weights.json; default: pg_stat_statements",
         )  # fmt: skip
         parser.add_argument(
-            "--budget-mb", type=float, metavar="N", help="megabytes (of 1,000,000 bytes) for new indexes"
-        )
+            "--budget-mb", type=float, metavar="N",
+            help="megabytes for new indexes, of 1,000,000 bytes: the set then fits whether a disk or PostgreSQL counts",
+        )  # fmt: skip
         parser.add_argument("--format", choices=("text", "json", "sql"), default="text")
         parser.add_argument(
             "--statements", type=int, default=MOST_STATEMENTS, metavar="N",
@@ -113,7 +115,7 @@ def _budget_bytes(megabytes: float | None) -> int | None:
         return None
     if not megabytes > 0 or megabytes == float("inf"):
         raise BadInput(f"--budget-mb is {megabytes:g}; give a number of megabytes above 0, or leave it out.")
-    return int(megabytes * MB)
+    return int(megabytes * BUDGET_MB)
 
 
 def _recorded(connection: MonitoredConnection, most: int) -> list[WorkloadStatement]:

@@ -22,11 +22,12 @@ from analyzer.monitored.catalog import need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.predicting import NotPredicted, predict, with_second_opinion
+from analyzer.sizes import MB, size_words
 from analyzer.statements.split import Piece, split_statements
 from analyzer.twin import lease
 
 MOST_STATEMENTS = 1_000
-MOST_BYTES = 10_000_000
+MOST_BYTES = 10 * MB
 
 
 class Command(TerminalCommand):
@@ -110,7 +111,7 @@ def _pieces(file: str) -> list[Piece]:
     except UnicodeDecodeError as problem:
         raise BadInput(f"{name} is not UTF-8 text.") from problem
     if len(data) > MOST_BYTES:
-        raise BadInput(f"{name} is larger than {MOST_BYTES // 1_000_000} MB.")
+        raise BadInput(f"{name} is larger than {size_words(MOST_BYTES)}.")
     if "\0" in text:
         raise BadInput(f"{name} holds a NUL character, so it is no SQL.")
     pieces = split_statements(text)
