@@ -57,7 +57,7 @@ from analyzer.store.totals import StatementRate, rates, statement_totals
 from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
 from analyzer.store.workload import workload as read_workload
-from analyzer.twin import remove_unused, remove_unwatched
+from analyzer.twin import remove_superseded, remove_unused, remove_unwatched
 from analyzer.twin_plans import Waiting, plans_of_twin
 
 logger = logging.getLogger(__name__)
@@ -351,6 +351,7 @@ def remove_twins() -> None:
     ]
     for directory in (*remove_unwatched(settings.VAR_DIR, watched), *remove_unused(settings.VAR_DIR)):
         logger.info("Removed the unused planner twin %s", directory.name)
+    remove_superseded(settings.VAR_DIR)
 
 
 # -- check and advise ---------------------------------------------------------------------------------------------

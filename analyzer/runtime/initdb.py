@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from analyzer.runtime import system_user
@@ -15,11 +16,11 @@ PASSWORD_FILE = "pgloupe-superuser-password"
 HBA = "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
 
 
-def initialise(data_dir: Path, bin_dir: Path, user: SystemUser | None) -> None:
+def initialise(data_dir: Path, bin_dir: Path, user: SystemUser | None, more: Sequence[str] = ()) -> None:
     """initdb where there is no cluster yet, with a generated superuser password in a 0600 file.
 
     It works in a directory beside and renames that: an interrupted start leaves nothing half made. A cluster of
-    another major version is refused.
+    another major version is refused. ``more``: further options of initdb.
     """
     if (data_dir / "PG_VERSION").exists():
         _refuse_other_version(data_dir, bin_dir, user)
@@ -30,7 +31,7 @@ def initialise(data_dir: Path, bin_dir: Path, user: SystemUser | None) -> None:
     password_file = data_dir.with_name(f"{data_dir.name}.pw")
     _write_private(password_file, secrets.token_urlsafe(24), user)
     options = ["-D", str(unfinished), "-U", SUPERUSER, "-E", "UTF8", f"--pwfile={password_file}", "-N"]
-    options += ["--auth-host=scram-sha-256", "--auth-local=trust"]
+    options += ["--auth-host=scram-sha-256", "--auth-local=trust", *more]
     try:
         try:
             run_program(bin_dir, user, "initdb", *options, "--locale=C.UTF-8")

@@ -8,10 +8,12 @@ Its planner answers as the server's would; nothing is installed or planned there
 """
 
 from analyzer.twin.keeper import NeedsOwnAddress as NeedsOwnAddress
-from analyzer.twin.keeper import Timing as Timing
 from analyzer.twin.keeper import lease as lease
-from analyzer.twin.keeper import remove as remove
-from analyzer.twin.keeper import remove_unused as remove_unused
-from analyzer.twin.keeper import remove_unwatched as remove_unwatched
 from analyzer.twin.restore import Missing as Missing
+from analyzer.twin.twin import Timing as Timing
 from analyzer.twin.twin import Twin as Twin
+from analyzer.twin.upkeep import remove as remove
+from analyzer.twin.upkeep import remove_superseded as remove_superseded
+from analyzer.twin.upkeep import remove_surplus as remove_surplus
+from analyzer.twin.upkeep import remove_unused as remove_unused
+from analyzer.twin.upkeep import remove_unwatched as remove_unwatched

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg import errors as pg
 from psycopg import sql
 
 from analyzer.monitored.connection import AS_BYTES, read_leniently
@@ -31,8 +32,8 @@ SETTINGS: dict[str, str | int] = {
     "synchronous_commit": "off",
     "wal_level": "minimal",
     "max_wal_senders": 0,
-    "max_wal_size": "64MB",
-    "min_wal_size": "32MB",
+    "max_wal_size": "4MB",  # of segments of 1 MB: kept on disk for each database that is watched
+    "min_wal_size": "2MB",
     "shared_buffers": "16MB",
     "max_connections": 8,
     "superuser_reserved_connections": 3,
@@ -74,17 +75,29 @@ def open_cluster(directory: Path, template: Path) -> PostgresCluster:
 
 
 def _template(directory: Path) -> PostgresCluster:
-    """initdb takes a second, a copy a fifth of it. The caller holds a lock on the directory."""
+    """initdb takes a second, a copy a fifth of it. The caller holds a lock on the directory.
+
+    Small, since there is one for each database: a log in short segments, and no template1, which nothing is made from.
+    """
     cluster = PostgresCluster(directory / "data", settings=SETTINGS)
-    done = cluster.data_dir.with_name("without-checksums")
+    done = cluster.data_dir.with_name("small")
     try:
+        if not done.exists():
+            raise RuntimeFailure("unfinished, or of an older pgLoupe")
         initialise(cluster.data_dir, cluster.bin_dir, cluster.user)
-    except RuntimeFailure:  # of an older major version
-        shutil.rmtree(cluster.data_dir, ignore_errors=True)
+    except RuntimeFailure:  # also of an older major version
         done.unlink(missing_ok=True)
-        initialise(cluster.data_dir, cluster.bin_dir, cluster.user)
-    if not done.exists():  # pages made by hand have none
+        shutil.rmtree(cluster.data_dir, ignore_errors=True)
+        initialise(cluster.data_dir, cluster.bin_dir, cluster.user, ["--wal-segsize=1"])
+        # pages made by hand have no checksums
         run_program(cluster.bin_dir, cluster.user, "pg_checksums", "--disable", "-N", "-D", str(cluster.data_dir))
+        cluster.start()
+        try:
+            with superuser(cluster, "postgres") as connection:
+                connection.execute("alter database template1 with is_template false")
+                connection.execute("drop database template1")
+        finally:
+            cluster.stop()
         done.touch()
     return cluster
 
@@ -140,7 +153,7 @@ def create_database(cluster: PostgresCluster, facts: PlannerFacts) -> str | None
             " nobypassrls; exception when duplicate_object then null; end $$"
         )
         note = _create_database(connection, facts)
-        connection.execute(f"revoke all on database {DATABASE}, postgres, template1 from public")
+        connection.execute(f"revoke all on database {DATABASE}, postgres from public")
         connection.execute(f"grant connect, create on database {DATABASE} to {ROLE}")
     with superuser(cluster) as connection:
         connection.execute(f"alter schema public owner to {ROLE}")
@@ -193,7 +206,7 @@ def _create_database(connection: "psycopg.Connection[Any]", facts: PlannerFacts)
         attempts.append({"locale_provider": "icu", "icu_locale": facts.locale, "locale": "C"})
     else:
         attempts.append({"locale_provider": "libc", "lc_collate": facts.collation, "lc_ctype": facts.character_type})
-    same = len(attempts)
+    same, reason = len(attempts), None
     if encoding == "UTF8":
         attempts += [{"locale_provider": "libc", "locale": name} for name in FALLBACK_LOCALES]
     else:
@@ -206,7 +219,10 @@ def _create_database(connection: "psycopg.Connection[Any]", facts: PlannerFacts)
         statement = sql.SQL("create database {} with {}").format(sql.Identifier(DATABASE), sql.SQL(" ").join(options))
         try:
             connection.execute(statement)
-        except psycopg.Error:
+        except psycopg.Error as error:
+            reason = error.diag.message_primary
+            if connection.closed or isinstance(error, (pg.DiskFull, pg.IoError)):
+                raise
             continue
         if number < same:
             return None
@@ -215,4 +231,4 @@ def _create_database(connection: "psycopg.Connection[Any]", facts: PlannerFacts)
             f"The database sorts text by {name!r}, which this machine does not have; the twin sorts by"
             f" {attempt['locale']}, so estimates for ranges of text may differ a little"
         )
-    raise RuntimeFailure("The twin's database could not be created")
+    raise RuntimeFailure(f"The twin's database could not be created: {reason or 'no reason given'}")

@@ -11,17 +11,19 @@ replace it meanwhile.
 """
 
 import contextlib
-import hashlib
+import errno
 import json
 import logging
 import os
 import shutil
+import subprocess
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import errors as pg
 
 from analyzer.errors import MonitoredServerError
 from analyzer.monitored.connection import connect
@@ -36,18 +38,18 @@ from analyzer.twin.cluster import open_cluster
 from analyzer.twin.estimate import Estimator, estimate_size
 from analyzer.twin.extensions import ALLOWED, BUILT_IN
 from analyzer.twin.locks import lock, try_lock
+from analyzer.twin.restore import NO_SPACE
 from analyzer.twin.twin import Timing, Twin
+from analyzer.twin.upkeep import OLDEST_S, WATCHED, key_of, remove_superseded, remove_surplus
 from analyzer.twin.watch import TwinEnded
 
 logger = logging.getLogger(__name__)
 
 FORMAT = 5  # of what is kept on disk; another number and it is made anew
 MOST_SLOTS = 16
-WATCHED = "watched"
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use
 FRESH_S = 15 * 60
-OLDEST_S = 24 * 3600
-UNUSED_S = 7 * 24 * 3600
+LEAST_FREE_BYTES = 1 << 20  # judgement: with less PostgreSQL cannot begin a segment of its log
 
 
 class NeedsOwnAddress(MonitoredServerError):
@@ -72,16 +74,21 @@ def lease(
     ``is_watched``: the server is in the store; ``remove_unwatched`` deletes its twin when it no longer is.
     Raises MonitoredServerError (the server cannot be read) or RuntimeFailure (the twin cannot be made).
     """
-    place = _Place(var_dir / "twins", settings)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_in_words(var_dir))
+        place = _Place(var_dir / "twins", settings)
+        remove_superseded(var_dir)
         with lock(place.directory / "lock"):  # nobody removes it before we hold a slot
             dumped = _current_source(place, settings, fresh_s, use_server)
             if is_watched:
                 (place.directory / WATCHED).touch()
             slot = stack.enter_context(_slot(place))
+            (slot / "lock").touch()
             source = _own_source(place, slot)
         begun = time.monotonic()
         home = _Home(place, slot, source)
+        if home.build_s:
+            remove_surplus(var_dir)
         start_s = time.monotonic() - begun - home.build_s
         try:
             twin = Twin(
@@ -89,53 +96,42 @@ def lease(
             )
             twin.timing = Timing(dumped, home.build_s, start_s)
             _mark(slot / "clean", False)
-            try:
-                with contextlib.closing(twin):
-                    yield twin
-            except (psycopg.OperationalError, TwinEnded) as error:
-                raise RuntimeFailure("The twin's PostgreSQL has ended; the next use builds it anew") from error
+            with contextlib.closing(twin):
+                yield twin
             _mark(slot / "clean", not twin.is_ended)
         finally:
             home.cluster.stop()
 
 
-def remove_unused(var_dir: Path, unused_s: float = UNUSED_S) -> list[Path]:
-    """Delete twins that nobody leased for so long; those removed."""
-    return [d for d in _kept(var_dir) if _unused_s(d) > unused_s and remove(d)]
-
-
-def remove_unwatched(var_dir: Path, watched: Collection[ConnectionSettings]) -> list[Path]:
-    """Delete the twins of servers that were in the store and are not, or are reached otherwise; those removed."""
-    keys = {_key(settings) for settings in watched}
-    return [d for d in _kept(var_dir) if d.name not in keys and (d / WATCHED).exists() and remove(d)]
-
-
-def remove(directory: Path) -> bool:
-    """Delete all that is kept of one database; False when somebody holds it."""
-    with contextlib.ExitStack() as stack:
-        for slot in [directory, *directory.glob("slot-*/")]:
-            if not stack.enter_context(try_lock(slot / "lock")):
-                return False
-        for slot in directory.glob("slot-*/"):
-            PostgresCluster(slot / "data").remove()
-        shutil.rmtree(directory, ignore_errors=True)
-    return True
-
-
-def _kept(var_dir: Path) -> list[Path]:
-    return sorted(used.parent for used in (var_dir / "twins").glob("*/used"))
-
-
-def _unused_s(directory: Path) -> float:
+@contextlib.contextmanager
+def _in_words(var_dir: Path) -> Iterator[None]:
+    """A full disk or a killed PostgreSQL as RuntimeFailure, whatever was being done: a person asked."""
+    where = f"The twin's files under {var_dir} cannot be written"
     try:
-        return time.time() - (directory / "used").stat().st_mtime
-    except FileNotFoundError:  # somebody else removes it
-        return 0.0
+        yield
+    except RuntimeFailure as error:
+        if NO_SPACE not in str(error) and not _is_full(var_dir):
+            raise
+        raise RuntimeFailure(f"{where}: {NO_SPACE}") from error
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr or b"").decode(errors="replace").strip().rpartition(": ")[2]
+        raise RuntimeFailure(f"{where}: {last or 'no reason given'}") from error
+    except (pg.DiskFull, pg.IoError) as error:
+        raise RuntimeFailure(f"{where}: {NO_SPACE}") from error
+    except (psycopg.OperationalError, TwinEnded) as error:
+        if _is_full(var_dir):  # PostgreSQL ends itself where it cannot write its log
+            raise RuntimeFailure(f"{where}: {NO_SPACE}") from error
+        raise RuntimeFailure("The twin's PostgreSQL has ended; the next use builds it anew") from error
+    except OSError as error:
+        if error.filename is None and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise  # none of a file's
+        raise RuntimeFailure(f"{where}: {error.strerror or 'no reason given'}") from error
 
 
-def _key(settings: ConnectionSettings) -> str:
-    """Tells servers, databases and logins apart."""
-    return hashlib.sha256(f"{settings.address} {settings.user}".encode()).hexdigest()[:16]
+def _is_full(var_dir: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(var_dir).free < LEAST_FREE_BYTES
+    return False
 
 
 class _Source:
@@ -180,7 +176,7 @@ class _Place(_Source):
     """Where one database's twins are."""
 
     def __init__(self, root: Path, settings: ConnectionSettings) -> None:
-        super().__init__(root / _key(settings))
+        super().__init__(root / key_of(settings))
         self.root = root
         # the server's own user may be another: it has to get through to its data directory, which is 0700
         mode = 0o711 if os.geteuid() == 0 else 0o700
@@ -309,6 +305,3 @@ def _write_private(path: Path, text: str) -> None:
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     unfinished.rename(path)
-
-
-__all__ = ["NeedsOwnAddress", "Timing", "lease", "remove", "remove_unused", "remove_unwatched"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
-from pglast import ast, enums
+from pglast import ast
 from pglast.stream import RawStream
 
 from analyzer.monitored.failures import redact_message
@@ -24,6 +24,7 @@ from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.tree import Node, Unparsable, fresh_parse
 from analyzer.twin.cluster import DATABASE, ROLE, connect_role, superuser
 from analyzer.twin.extensions import NOT_HERE
+from analyzer.twin.plainer import barer, plainer
 from analyzer.twin.stand_ins import StandInCollation, StandInType, create_collation
 
 # entries of the archive's table of contents that a plan may depend on; everything else stays out
@@ -44,11 +45,7 @@ LEFT_OUT = frozenset({
 # No rows are dumped, so "TABLE DATA x" is a table in a schema named "DATA".
 UNDEFINED = "42704"
 REWRITTEN = frozenset({"DOMAIN", "FOREIGN TABLE", "TABLE", "INDEX", "MATERIALIZED VIEW", "CONSTRAINT"})
-# of ALTER TABLE beside a CREATE TABLE: what a plan may depend on
-KEPT_COMMANDS = frozenset({
-    enums.AlterTableType.AT_AddIdentity, enums.AlterTableType.AT_AddConstraint, enums.AlterTableType.AT_SetStatistics,
-    enums.AlterTableType.AT_SetNotNull, enums.AlterTableType.AT_ColumnDefault,
-})  # fmt: skip
+NO_SPACE = "No space left on device"  # every object would be missing for it, and the twin kept so
 CHECKS = "checks and defaults of"  # a table: what it was restored without
 _BY_LENGTH = sorted(KINDS | LEFT_OUT, key=len, reverse=True)
 _ENTRY = re.compile(r"(?P<id>\d+); (?P<catalog>\d+) (?P<oid>\d+) (?P<rest>.+)")
@@ -128,10 +125,10 @@ class Restorer:
             self._again(wanted, failed)
         # what fails as it is may do so in plainer words, and others may have failed for want of it
         rewritten: set[int] = set()
-        while plainer := [e for e in wanted if e.id in failed and e.kind in REWRITTEN and e.id not in rewritten]:
-            rewritten |= {e.id for e in plainer}
+        while rest := [e for e in wanted if e.id in failed and e.kind in REWRITTEN and e.id not in rewritten]:
+            rewritten |= {e.id for e in rest}
             left = len(failed)
-            for entry in plainer:
+            for entry in rest:
                 if (reason := self._restore_plainly(entry)) is None:
                     del failed[entry.id]
                 else:
@@ -173,7 +170,8 @@ class Restorer:
                     if made[-1] is not None:
                         del failed[entry.id]
             names = {m["name"] for reason in failed.values() if (m := _NO_COLLATION.search(reason))}
-            for name in sorted(names - {c.name for c in self.collations if c.schema == "pg_catalog"}):
+            names -= {c.name for c in self.collations} | {_name(e) for e in wanted if e.kind == "COLLATION"}
+            for name in sorted(names):
                 kind = "ICU" if name.endswith("-x-icu") else "not on this machine"
                 made.append(create_collation(connection, "pg_catalog", name, kind=kind))
         self.collations += [collation for collation in made if collation is not None]
@@ -215,6 +213,8 @@ class Restorer:
                 # sample values stand in the statistics alone; elsewhere quotes hold names
                 sqlstate = None if kinds.get(current) == "STATISTICS DATA" else UNDEFINED
                 failed.setdefault(current, redact_message(match["message"], sqlstate))
+        if full := next((reason for reason in failed.values() if NO_SPACE in reason), None):
+            raise RuntimeFailure(f"The twin's files cannot be written: {full}")
         if done.returncode and not failed:
             last = next((line for line in reversed(text.splitlines()) if line.strip()), "it gave no reason")
             raise RuntimeFailure(f"pg_restore failed: {redact_message(last, None)[:300]}")
@@ -272,54 +272,6 @@ class Restorer:
             raise RuntimeFailure(reason) from error
         finally:
             list_file.unlink(missing_ok=True)
-
-
-def plainer(statement: Node) -> Node | None:
-    """The statement with what makes a table or index, and nothing of how it is kept; None for others."""
-    if isinstance(statement, ast.CreateForeignTableStmt):
-        statement = statement.base
-    if isinstance(statement, ast.CreateStmt):
-        statement.options = statement.accessMethod = statement.tablespacename = None
-        for column in statement.tableElts or ():
-            if isinstance(column, ast.ColumnDef):
-                column.fdwoptions = column.storage_name = column.compression = None
-        return statement
-    if isinstance(statement, ast.CreateDomainStmt):
-        checks = enums.ConstrType.CONSTR_CHECK
-        statement.constraints = tuple(c for c in statement.constraints or () if c.contype != checks) or None
-        return statement
-    if isinstance(statement, ast.IndexStmt):
-        statement.options = statement.tableSpace = None
-        return statement
-    if isinstance(statement, ast.CreateTableAsStmt):
-        statement.into.options = statement.into.accessMethod = statement.into.tableSpaceName = None
-        return statement
-    if isinstance(statement, ast.AlterTableStmt):
-        kept = tuple(command for command in statement.cmds if command.subtype in KEPT_COMMANDS)
-        statement.cmds = kept
-        return statement if kept and statement.objtype != enums.ObjectType.OBJECT_FOREIGN_TABLE else None
-    return None
-
-
-def barer(statements: Sequence[Node]) -> list[Node]:
-    """CREATE TABLE without checks, defaults and ways to generate a column: no plan is other for want of them, but one
-    of tables that inherit, whose checks may exclude them."""
-    unneeded = (
-        enums.ConstrType.CONSTR_CHECK, enums.ConstrType.CONSTR_DEFAULT, enums.ConstrType.CONSTR_GENERATED,
-        enums.ConstrType.CONSTR_EXCLUSION,
-    )  # fmt: skip
-    for statement in statements:
-        if not isinstance(statement, ast.CreateStmt):
-            continue
-        kept = []
-        for element in statement.tableElts or ():
-            if isinstance(element, ast.ColumnDef):
-                constraints = tuple(c for c in element.constraints or () if c.contype not in unneeded)
-                element.constraints = constraints or None
-            if not isinstance(element, ast.Constraint) or element.contype not in unneeded:
-                kept.append(element)
-        statement.tableElts = tuple(kept)
-    return list(statements)
 
 
 def _is_there(entry: Entry, schemas: Collection[str], types: Sequence[StandInType]) -> bool:

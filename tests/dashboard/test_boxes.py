@@ -1,21 +1,29 @@
 """What one person may ask of the twins, and how large a page with plans may become."""
 
+import os
 import re
+import subprocess
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from analyzer.models import PlanRecord
+from analyzer.models import PlanRecord, Server
 from analyzer.store.plans import MOST_BYTES, keep_plan
+from analyzer.store.servers import stored_settings
+from analyzer.twin import Twin
 from dashboard import plan_text, question_limit
 from dashboard.accounts import set_role
 from dashboard.models import AuditEntry, TwinQuestion
 from dashboard.views.plan import plan_document
 from tests.dashboard import advised, world
+from tests.environment import reachable_dir
 
 pytestmark = pytest.mark.django_db
 
@@ -219,8 +227,8 @@ def test_a_plan_that_is_too_large_is_not_kept_and_the_page_says_why(person):
         )  # fmt: skip
 
     for plan, size in (
-        (plan_of(21, "x" * 1_000_000), "21 nodes in 20.0 MB"),
-        (plan_of(10_001), "10,001 nodes in 0.9 MB"),
+        (plan_of(21, "x" * 1_000_000), "21 nodes in 19.1 MB"),
+        (plan_of(10_001), "10,001 nodes in 918 kB"),
     ):
         kept = keep(plan)
         assert kept.plan == []
@@ -233,3 +241,50 @@ def test_a_plan_that_is_too_large_is_not_kept_and_the_page_says_why(person):
     assert keep(small).plan == small
     assert PlanRecord.objects.get(pk=kept.pk).rewrites == ["a rewrite"]
     assert MOST_BYTES == 4_000_000
+
+
+# -- no room for a twin, and none left
+
+
+@pytest.fixture
+def small_disk():
+    """A file system of 6 MB."""
+    place = reachable_dir("small") / "disk"
+    place.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=6m,mode=755", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mounting, capture_output=True, check=False).returncode:
+        pytest.skip("mount is not allowed here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.postgres
+def test_a_full_disk_is_a_sentence_on_pages_and_for_commands(person, real, small_disk, settings, tmp_path):
+    settings.VAR_DIR = small_disk
+    says = f"The twin's files under {small_disk} cannot be written: No space left on device"
+    assert unescape(problem_of(ask(person, SQL), 503)) == f"{says}."
+    what_if = person.post(reverse("what_if", args=["real"]), {"index": "purchase (customer_id)"})
+    assert unescape(problem_of(what_if, 503)) == f"{says}."
+    file = tmp_path / "new.sql"
+    file.write_text(SQL)
+    dsn = stored_settings(Server.objects.get(slug="real"))
+    dsn = f"postgresql://{dsn.user}:{dsn.password}@{dsn.host}:{dsn.port}/{dsn.dbname}"
+    for command in (["predict", dsn, str(file)], ["advise", dsn, "--workload", str(tmp_path)]):
+        with pytest.raises(CommandError) as caught:
+            call_command(*command)
+        assert str(caught.value) == says
+
+
+@pytest.mark.postgres
+def test_a_twin_that_is_killed_is_a_sentence_and_the_next_one_answers(person, real, monkeypatch):
+    plan = Twin.explain
+
+    def killed(twin, *arguments, **options):
+        twin._watch._cluster.kill()
+        return plan(twin, *arguments, **options)
+
+    monkeypatch.setattr(Twin, "explain", killed)
+    told = unescape(problem_of(ask(person, SQL), 422))
+    assert told == "The twin's planner gave up on it: it needed too much memory, or it crashed."
+    monkeypatch.undo()
+    assert ask(person, SQL).status_code == 200

@@ -13,13 +13,14 @@ import pytest
 
 from analyzer import tasks
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
-from analyzer.advice.planner import Query
+from analyzer.advice.planner import Query, Refused
 from analyzer.errors import ServerUnreachable
 from analyzer.monitored.catalog import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.runtime.processes import RuntimeFailure
+from analyzer.sizes import MB
 from analyzer.store.servers import add_server_from_dsn, remove_server
-from analyzer.twin import lease, remove_unused, remove_unwatched
+from analyzer.twin import lease, remove_superseded, remove_surplus, remove_unused, remove_unwatched, upkeep
 from tests.twin.conftest import settings_of
 
 pytestmark = pytest.mark.postgres
@@ -259,3 +260,100 @@ def test_housekeeping_removes_the_twin_of_a_server_that_changed_or_went(database
         if change != "removed":
             server.user = "postgres"
             server.save()
+
+
+# -- what stays on disk, and when there is no room ------------------------------------------------------------------
+
+
+def slots(own_dir):
+    return sorted(slot.name for slot in own_dir.glob("twins/*/slot-*/"))
+
+
+def test_slots_of_an_earlier_dump_leave_within_a_day(database, own_dir):
+    """The second slot is used when two ask at once, which may be never again: its dump holds sample values."""
+    settings = settings_of(database.superuser_dsn)
+    with lease(settings, own_dir), lease(settings, own_dir):
+        pass
+    assert slots(own_dir) == ["slot-0", "slot-1"]
+    (place,) = places(own_dir)
+    database.execute("create table later (a int)")
+    with lease(settings, own_dir) as twin:
+        assert twin.timing.dump_s > 0
+    assert remove_superseded(own_dir) == []  # not that old yet
+    old = place / "slot-1" / "schema.dump"
+    os.utime(old, (0, time.time() - 13 * 3600))
+    (place / "schema.dump.new").write_bytes(b"of one that was killed")
+    os.utime(place / "schema.dump.new", (0, time.time() - 13 * 3600))
+    os.utime(place / "schema.dump", (0, time.time() - 13 * 3600))  # the newest, as old: it is what is known
+    with lease(settings, own_dir, use_server=False):  # whoever comes next, and housekeeping
+        pass
+    assert slots(own_dir) == ["slot-0"]
+    assert not list(own_dir.glob("twins/*/*.new"))
+    inodes = {path.stat().st_ino for path in own_dir.glob("twins/**/schema.dump")}
+    assert len(inodes) == 1
+
+
+def test_a_slot_that_is_held_stays_whatever_it_is_of(database, own_dir):
+    settings = settings_of(database.superuser_dsn)
+    with lease(settings, own_dir) as twin:
+        before = twin.plan(LOOKUP)
+        (place,) = places(own_dir)
+        (place / "schema.dump").unlink()
+        os.utime(place / "slot-0" / "schema.dump", (0, 0))
+        assert remove_superseded(own_dir) == []
+        assert remove_surplus(own_dir, most_bytes=0) == []
+        assert twin.plan(LOOKUP) == before
+    assert [slot.name for slot in remove_surplus(own_dir, most_bytes=0)] == ["slot-0"]
+
+
+def test_the_least_recently_used_twins_go_when_there_are_too_many(database, scratch_database, postgres18, own_dir):
+    several = [settings_of(d.superuser_dsn) for d in (database, scratch_database(postgres18))]
+    for settings in several:
+        with lease(settings, own_dir):
+            pass
+    first, second = (own_dir / "twins" / upkeep.key_of(settings) for settings in several)
+    size_bytes = upkeep.disk_bytes(first / "slot-0")
+    assert size_bytes < 30 * MB  # 47 to 66 with three more databases and a log of 16 MB segments
+    assert remove_surplus(own_dir, most_bytes=3 * size_bytes) == []
+    os.utime(second / "slot-0" / "lock", (0, time.time() - 100))
+    assert remove_surplus(own_dir, most_bytes=int(1.5 * size_bytes)) == [second / "slot-0"]
+    assert (second / "schema.dump").exists()
+    with lease(several[1], own_dir) as twin:  # built again, without asking the server for a dump
+        assert twin.timing.dump_s == 0 < twin.timing.build_s
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.parametrize("size_mb", [2, 20, 30, 42, 46, 50])
+def test_a_full_disk_is_a_sentence(size_mb, database, own_dir):
+    place = own_dir / "full"
+    place.mkdir()
+    options = f"size={size_mb}m,mode=755"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("mount is not allowed here")
+    try:
+        with pytest.raises(RuntimeFailure) as caught, lease(settings_of(database.superuser_dsn), place):
+            pass
+        assert str(caught.value) == f"The twin's files under {place} cannot be written: No space left on device"
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_twin_that_is_killed_is_a_sentence(database, own_dir):
+    with lease(settings_of(database.superuser_dsn), own_dir) as twin:
+        twin._watch._cluster.kill()
+        assert twin.plan(LOOKUP) == Refused(
+            "The twin's planner gave up on it: it needed too much memory, or it crashed."
+        )
+        assert not isinstance(twin.plan(Query("r", "r", "select b from t", 1.0)), Refused)  # made anew
+
+    def ask_without_a_word():
+        with lease(settings_of(database.superuser_dsn), own_dir) as twin:
+            twin._watch._cluster.kill()
+            twin._superuser.execute("select 1")
+
+    with pytest.raises(RuntimeFailure) as caught:
+        ask_without_a_word()
+    assert str(caught.value) == "The twin's PostgreSQL has ended; the next use builds it anew"
+    with lease(settings_of(database.superuser_dsn), own_dir) as twin:
+        assert not isinstance(twin.plan(LOOKUP), Refused)
