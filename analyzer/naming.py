@@ -29,7 +29,7 @@ STEP = "texts"
 OF_A_SAMPLE = 200  # as many are read along with the counters: in an ordinary interval a few are new
 OF_A_SAMPLE_BYTES = 500_000  # described in a second or two
 LOT_TEXTS, LOT_CHARACTERS = 100, 200_000  # about half a second's work: what a stop can cost
-RUN_S = 40.0  # then others have their turn
+RUN_S = 20.0  # then others have their turn
 SCHEMA_APART_S = 60.0  # judgement: a new table's first advice can wait a minute, not ten
 
 

@@ -56,6 +56,8 @@ def claim_due_steps(now: datetime, steps: Collection[str] = STEPS) -> list[DueSt
             interval = interval_s(status.server, status.step)
             status.due_at = _next_due(status.due_at or now, interval, now)
             status.save(update_fields=["due_at"])
+            if status.step == "texts":  # every sample asks anew as long as many are left
+                interval = status.server.sample_interval_s
             due.append(DueStep(status.server_id, status.step, max(interval, 10.0)))
     return due
 

@@ -16,7 +16,7 @@ from typing import Any
 import redis
 from django.conf import settings
 
-QUEUES = ("tick", "sample", "explain", "maintenance")
+QUEUES = ("tick", "sample", "explain", "maintenance", "texts")
 SESSIONS = "sessions"  # no queue: what the process that looks at sessions calls itself (session_watch.py)
 WATCHED = ("analyzer.tasks.tick", "analyzer.tasks.keep_house")  # what no server's step status tells
 WORKERS, RAN = "pgloupe:workers", "pgloupe:ran"

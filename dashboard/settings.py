@@ -182,6 +182,7 @@ CELERY_TASK_ROUTES = {
     "analyzer.tasks.take_snapshot": {"queue": "sample"},
     "analyzer.tasks.tick": {"queue": "tick"},  # its own: never behind the work it hands out
     "analyzer.tasks.explain_statements": {"queue": "explain"},
+    "analyzer.tasks.read_texts": {"queue": "texts"},  # many new servers do not keep the rest waiting: taken in turn
     "analyzer.tasks.*": {"queue": "maintenance"},
     "dashboard.tasks.*": {"queue": "maintenance"},
 }

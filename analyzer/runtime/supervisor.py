@@ -153,7 +153,7 @@ def _start_everything(
     watch.start(web)
     watch.start(_worker("worker-tick", "tick", "--pool", "solo", "--concurrency", "1"))
     watch.start(_worker("worker-sample", "sample", "--concurrency", "4"))
-    watch.start(_worker("worker-explain", "explain,maintenance", "--concurrency", "2"))
+    watch.start(_worker("worker-explain", "explain,maintenance,texts", "--concurrency", "2"))
     watch.start(child("sessions", "manage.py", "watch_sessions"))
     watch.start(
         child("beat", "-m", "celery", "-A", "dashboard.celery:app", "beat", "--loglevel", "WARNING",

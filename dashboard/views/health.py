@@ -25,7 +25,13 @@ COST_WINDOW = timedelta(hours=24)
 SHARE_PROMISED = 0.005  # docs: of a server's time at 60 s sampling
 TICK_LATE_S = 15  # beat sends one a second
 HOUSE_LATE_S = 1_200  # one a minute; a run may take 15 minutes
-PURPOSE = {"tick": "All steps", "sample": "Samples", "explain": "EXPLAIN", "maintenance": "Schema, checks, tidying up"}
+PURPOSE = {
+    "tick": "All steps",
+    "sample": "Samples",
+    "explain": "EXPLAIN",
+    "maintenance": "Schema, checks, tidying up",
+    "texts": "Texts of new statements",
+}
 RETENTION = (
     ("Statement figures by interval; sessions seen at work", "ANALYZER_KEEP_MINUTES_DAYS"),
     ("Sums by hour, server load, table counters, samples taken", "ANALYZER_KEEP_HOURS_DAYS"),

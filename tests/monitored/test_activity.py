@@ -162,3 +162,17 @@ def test_slow_answers_are_not_made_up_for(postgres18, scratch_database):
     with connect(settings_of(scratch_database(postgres18))) as conn:
         samples = sample_burst(conn, 4.0, 5, clock=clock, sleep=sleep)
     assert 6 <= len(samples) <= 11  # of 20
+
+
+def test_what_a_sample_and_a_burst_bring_is_bounded(any_postgres, scratch_database, monkeypatch):
+    database = scratch_database(any_postgres)
+    with database.connect(autocommit=False) as other, connect(settings_of(database)) as conn:
+        other.execute(f"select '{'x' * 300}'")
+        other.execute("select 1")
+        (row,) = of_database(read_activity(conn), database)
+        assert row.text == "select 1"
+        monkeypatch.setattr("analyzer.monitored.activity.MOST_TEXT_BYTES", 3)
+        (row,) = of_database(read_activity(conn), database)
+        assert (row.text, row.is_truncated, row.state) == (None, False, "idle in transaction")
+        monkeypatch.setattr("analyzer.monitored.activity.MOST_ROWS", 1)
+        assert len(sample_burst(conn, 2.0, 10)) == 1

@@ -50,7 +50,7 @@ def no_redis(settings):
 
 
 def everything_works(redis) -> None:
-    for name, queues in (("sample@a", ["tick", "sample"]), ("rest@b", ["explain", "maintenance"])):
+    for name, queues in (("sample@a", ["tick", "sample"]), ("rest@b", ["explain", "maintenance", "texts"])):
         workers.Teller(name, queues, 2).tell()
     workers.Teller("sessions@a", [workers.SESSIONS], 100).tell("2 servers at this moment, 1 looked at closely")
     for task in workers.WATCHED:
@@ -169,7 +169,7 @@ class TestTroubles:
         workers.Teller("sample@a", ["sample"], 4).tell()
         said = [what for what, _ in troubles([], {}, workers.queue_state(self.now()), self.now())]
         assert said == [
-            f"No worker takes from the queue {name}." for name in ("tick", "explain", "maintenance")
+            f"No worker takes from the queue {name}." for name in ("tick", "explain", "maintenance", "texts")
         ]
 
     def test_beat_is_gone(self, redis):
@@ -197,7 +197,7 @@ class TestTroubles:
         state = workers.queue_state(later)
         assert state is not None
         assert [worker.is_silent for worker in state.workers] == [True, True, True]
-        assert state.queues_without_worker() == ["tick", "sample", "explain", "maintenance"]
+        assert state.queues_without_worker() == ["tick", "sample", "explain", "maintenance", "texts"]
 
     def test_nobody_looks_at_sessions(self, redis):
         everything_works(redis)

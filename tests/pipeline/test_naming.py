@@ -153,6 +153,20 @@ def test_the_same_text_in_many_databases_is_described_once(many: Made, monkeypat
     assert (named(server), textless(server)) == (MANY, 0)
 
 
+def test_what_is_to_be_read_again_is_read_by_the_step_when_it_is_much(many: Made) -> None:
+    server, _ = many
+    pipeline.take_snapshot(server)
+    naming.read_texts(server)
+    due = StatementEntry.objects.filter(server=server, is_own=False)
+    due.update(is_text_due=True)
+    schedule.claim_due_steps(timezone.now())
+    pipeline.take_snapshot(server)
+    assert due.filter(is_text_due=True).count() > MANY
+    assert "texts" in {due.step for due in schedule.claim_due_steps(timezone.now())}
+    assert naming.read_texts(server) == ""
+    assert (due.filter(is_text_due=True).count(), named(server)) == (0, MANY)
+
+
 def test_few_new_texts_come_along_with_the_sample(many: Made) -> None:
     server, database = many
     pipeline.take_snapshot(server)

@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from analyzer import schedule
 from analyzer.models import Server, StepStatus
@@ -53,6 +53,39 @@ def test_what_is_asked_for_at_once_comes_at_once() -> None:
     StepStatus.objects.create(server=one, step="schema", due_at=NOON + timedelta(minutes=9))
     schedule.hasten(one, "schema", now=NOON)
     assert "schema" in {d.step for d in schedule.claim_due_steps(NOON)}
+
+
+def test_texts_that_every_sample_asks_for_wait_in_the_queue_once() -> None:
+    one = server(sample_interval_s=60)
+    StepStatus.objects.create(server=one, step="texts", due_at=NOON)
+    expires = {d.step: d.expires_s for d in schedule.claim_due_steps(NOON)}
+    assert expires["texts"] == 60
+    assert StepStatus.objects.get(server=one, step="texts").due_at == NOON + timedelta(seconds=600)
+
+
+def test_steps_of_a_server_that_something_is_stored_of_are_handed_out_all_the_same(transactional_db: None) -> None:
+    """Whoever stores what refers to a server holds a lock on its row until the end."""
+    one = server()
+    StepStatus.objects.create(server=one, step="snapshot", due_at=NOON)
+    holding, done = threading.Event(), threading.Event()
+
+    def store() -> None:
+        try:
+            with transaction.atomic():
+                Server.objects.select_for_update().get(pk=one.pk)
+                holding.set()
+                done.wait(10)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=store)
+    thread.start()
+    assert holding.wait(10)
+    try:
+        assert "snapshot" in {d.step for d in schedule.claim_due_steps(NOON, ("snapshot",))}
+    finally:
+        done.set()
+        thread.join()
 
 
 @pytest.mark.django_db(transaction=True)

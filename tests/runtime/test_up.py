@@ -85,8 +85,10 @@ def first_start(up):
     for part in (
         "bin/postgres -D",
         "redis-server",
+        "--queues tick",
         "--queues sample",
-        "explain,maintenance",
+        "explain,maintenance,texts",
+        "watch_sessions",
         " beat ",
         "gunicorn",
     ):
