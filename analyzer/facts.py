@@ -22,6 +22,8 @@ class ColumnFacts:
     not_null: bool
     table_rows: float
     is_generated: bool = False
+    declared_type: str | None = None  # of a domain: format_type() of the type below it
+    compares_bytes: bool = False  # its collation is C: a plain B-tree serves LIKE 'x%'
     # from pg_stats; None where never analysed or not readable
     n_distinct: float | None = None  # as pg_stats gives it: negative is a share of the rows
     null_frac: float | None = None
@@ -55,6 +57,7 @@ class IndexFacts:
     is_ready: bool = True
     backs_constraint: bool = False
     is_replica_identity: bool = False
+    is_clustered: bool = False  # CLUSTER puts the table's rows in its order
     opfamilies: tuple[int, ...] = ()  # pg_opclass.opcfamily per key column
     opclasses: tuple[str, ...] = ()
     is_default_opclass: tuple[bool, ...] = ()
@@ -217,10 +220,16 @@ class SchemaFacts:
         return iter(self.tables)
 
     def to_json(self) -> dict[str, Any]:
-        """Without what is not kept, or filled in by the store: an older version does not know all of it."""
+        """Without what is not kept, or filled in by the store, and what says nothing: an older version does not know
+        all of it.
+        """
         data = asdict(self)
         for table in data["tables"]:
             del table["seen_rows"], table["watched_s"]
+            for part in (*table["columns"], *table["indexes"]):
+                for name in ("declared_type", "compares_bytes", "is_clustered"):
+                    if not part.get(name, True):
+                        del part[name]
         del data["left_out"]
         return data
 

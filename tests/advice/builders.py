@@ -21,6 +21,7 @@ def column(spec, number, rows):
         n_distinct=float(distinct) if known else None,
         null_frac=nulls if known else None,
         avg_width_bytes=width if known else None,
+        correlation=0.0 if known else None,
     )  # fmt: skip
 
 
