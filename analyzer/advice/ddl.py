@@ -69,6 +69,11 @@ class IndexDefinition:
     storage: str | None = None  # "pages_per_range = 32"
     also: tuple[TableFacts, ...] = field(default=(), compare=False, repr=False)
 
+    @property
+    def plain_columns(self) -> tuple[str | None, ...]:
+        """Names of the keys that are columns, compared as their types are; None for the others."""
+        return tuple(None if c.is_expression or c.opclass else c.name for c in self.columns)
+
     def body(self) -> str:
         """``(a, b DESC) INCLUDE (c) WITH (...) WHERE ...``, with USING where it is no B-tree."""
         using = "" if self.method == "btree" else f"USING {self.method} "
@@ -235,7 +240,9 @@ def _create_in_one(
         return _create_partitioned(definition, facts, planned, name)
     drops, leftover = _drop_leftovers(definition, table)
     name = name or index_name(table.name, name_columns(definition), taken - leftover)
-    notes = ("Run it outside a transaction. If it fails, drop the invalid index it leaves before trying again.",)
+    notes: tuple[str, ...] = (
+        "Run it outside a transaction. If it fails, drop the invalid index it leaves before trying again.",
+    )
     build = Build(table, name, _create(definition, table, name, concurrently=True))
     first, last = _extensions(definition, facts), _analyze(definition)
     if first:

@@ -9,7 +9,6 @@ from pglast.stream import RawStream
 from analyzer.statements.tree import (
     Node,
     Unparsable,
-    column_names,
     fresh_parse,
     function_name,
     name_parts,
@@ -22,6 +21,16 @@ from analyzer.statements.tree import (
 TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
 # texts that stand for a moment: read when the index is made, and again, otherwise, in each statement
 MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
+# functions that compare with a text looked for: another one the next time
+SEARCHING = frozenset({
+    "similarity", "word_similarity", "strict_word_similarity", "levenshtein", "levenshtein_less_equal", "ts_rank",
+    "ts_rank_cd", "ts_headline", "strpos", "position", "st_distance", "distance",
+})  # fmt: skip
+# what constants in an ORDER BY may be given to: elsewhere they are values that differ from call to call
+SHAPING = frozenset({
+    "date_trunc", "extract", "date_part", "date_bin", "timezone", "left", "right", "substring", "substr", "split_part",
+    "replace", "round", "to_char", "lpad", "rpad", "regexp_replace", "jsonb_extract_path_text",
+})  # fmt: skip
 # functions by another name: the grammar's own, and what a cast calls
 SAME_FUNCTIONS = {"int4": "int4", "int8": "int8", "date": "date", "text": "text", "numeric": "numeric"}
 
@@ -57,15 +66,28 @@ def can_be_key(expression: str) -> bool:
             return False
         if isinstance(node, ast.FuncCall) and (node.over or node.agg_star or node.agg_distinct or node.agg_filter):
             return False
+        if isinstance(node, ast.FuncCall) and function_name(node) in SEARCHING:
+            return False
         if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) and node.val.sval.lower() in MOMENTS:
             return False
         has_column = has_column or isinstance(node, ast.ColumnRef)
     return has_column
 
 
-def columns_in(expression: str) -> frozenset[str]:
+@lru_cache(maxsize=1024)
+def can_be_order(expression: str) -> bool:
+    """As ``can_be_key``; ``abs(price - 100)`` is the distance from a value that is another one the next time."""
     statements = parse(f"SELECT {expression}")
-    return frozenset() if isinstance(statements, Unparsable) else frozenset(column_names(statements))
+    if isinstance(statements, Unparsable) or not can_be_key(expression):
+        return False
+    for node in walk(statements):
+        is_operation = isinstance(node, ast.A_Expr) and operator_name(node) not in ("->", "->>", "#>", "#>>", "||")
+        is_call = isinstance(node, ast.FuncCall) and function_name(node) not in SHAPING
+        if is_operation or is_call:
+            given = (node.lexpr, node.rexpr) if is_operation else node.args or ()
+            if any(isinstance(without_casts(g), ast.A_Const) for g in given if g is not None):
+                return False
+    return True
 
 
 def _written(expression: str, *, casts: bool) -> str:

@@ -183,7 +183,7 @@ def _node_bytes(node: Node, table: TableFacts) -> float:
                 return float(CAST_BYTES[name])
             lengths = [m.val.ival for m in node.typeName.typmods or () if isinstance(m, ast.A_Const)]
             if lengths and name in ("varchar", "bpchar"):
-                return VALUE_HEADER_BYTES + lengths[0] * CHARACTER_BYTES
+                return float(VALUE_HEADER_BYTES + lengths[0] * CHARACTER_BYTES)
             return max(_node_bytes(node.arg, table), CAST_BYTES["interval"])
         case ast.ColumnRef():
             column = table.column(getattr(node.fields[-1], "sval", ""))
@@ -195,7 +195,7 @@ def _node_bytes(node: Node, table: TableFacts) -> float:
         case ast.FuncCall() if (place := TAKES_LENGTH.get(function_name(node))) and len(node.args or ()) > place:
             length = without_casts(node.args[place])
             if isinstance(length, ast.A_Const) and isinstance(length.val, ast.Integer):
-                return VALUE_HEADER_BYTES + length.val.ival * CHARACTER_BYTES
+                return float(VALUE_HEADER_BYTES + length.val.ival * CHARACTER_BYTES)
         case ast.A_Expr() if operator_name(node) in ("->", "->>", "#>", "#>>"):
             return _node_bytes(node.lexpr, table)
         case ast.A_Indirection():

@@ -109,7 +109,7 @@ def _suggestion(
     helps = tuple((f, time_s[f]) for f in helped if f in time_s)
     checked = [f for f in helped if f not in time_s]  # foreign keys
     tables = (table, *definition.also)
-    served = [key for t in tables for key in foreign_keys_served(t, definition.columns)]
+    served = [key for t in tables for key in foreign_keys_served(replace(definition, table=t, also=()))]
     keys = tuple(dict.fromkeys([*checked, *served]))
     sqls = [sql for f, _ in helps for sql in texts[f]]
     answered = {key for t in tables for key in findings_answered(t, helps, keys, findings)}

@@ -82,6 +82,8 @@ def special_indexes(table: TableFacts, predicate: Predicate) -> list[Special]:
         found.append(Special("gin", key))
     if kind == "ltree" and text in ("@>", "<@", "~", "?", "@"):
         found.append(Special("gist", key))
+    if kind == "network" and text in ("<<", "<<="):
+        found.append(Special("btree", key))
     if kind == "network" and text in NETWORK_OPERATORS:
         found.append(_with("gist", key, "inet_ops"))
     if kind in ("range", "") and text in RANGE_OPERATORS:

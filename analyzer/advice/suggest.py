@@ -13,6 +13,7 @@ from analyzer.advice.thresholds import WRITE_HEAVY_ROWS_PER_DAY
 from analyzer.durations import DAY_S, span_words
 from analyzer.facts import ForeignKeyFacts, SchemaFacts, TableFacts
 from analyzer.findings import EvidenceLevel, Finding
+from analyzer.foreign_keys import would_serve
 
 # codes of findings that an index can answer: of plans, of the schema, of indexes; an N+1 stays one with any index
 ANSWERED = ("PL", "SC", "IX")
@@ -162,13 +163,13 @@ def _foreign_key_needs(facts: SchemaFacts, findings: Sequence[Finding]) -> list[
     return found
 
 
-def foreign_keys_served(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
-    """Foreign keys without an index so far that these columns serve, whether or not anybody asked."""
-    names = [c.name for c in columns]
+def foreign_keys_served(definition: IndexDefinition) -> list[str]:
+    """Foreign keys without an index so far that it serves, whether or not anybody asked."""
+    table = definition.table
     return [
         foreign_key_owner(table, key)
         for key in table.foreign_keys
-        if frozenset(names[: len(key.columns)]) == frozenset(key.columns)
+        if would_serve(key, definition.method, definition.plain_columns, definition.predicate)
         and served_by(Need(table, frozenset(key.columns), (), "foreign_key")) is None
     ]
 
@@ -188,7 +189,7 @@ def _suggestion(
     ddl = create_index(definition, facts, planned)
     owners = dict.fromkeys(owner for _, owner in merged.needs)
     helps = tuple(sorted(((o, time_s[o]) for o in owners if o in time_s), key=lambda pair: (-pair[1], pair[0])))
-    keys = tuple(sorted({o for o in owners if o not in time_s} | set(foreign_keys_served(table, columns))))
+    keys = tuple(sorted({o for o in owners if o not in time_s} | set(foreign_keys_served(definition))))
     size = None
     if merged.method == "btree" and not any(c.is_expression for c in columns):
         size = btree_size_bytes(table, [c.name for c in columns])

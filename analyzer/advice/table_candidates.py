@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, permutations
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, quote_identifier
-from analyzer.advice.expressions import can_be_key, unqualified
+from analyzer.advice.expressions import can_be_key, can_be_order, unqualified
 from analyzer.advice.key_widths import fits_btree, has_btree, may_refuse_rows
-from analyzer.advice.specialised import TRIGRAMS, Special, key_of, kind_of, prefix_class, special_indexes
+from analyzer.advice.specialised import PATTERNS, TRIGRAMS, Special, key_of, kind_of, prefix_class, special_indexes
 from analyzer.checks import Threshold
 from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import OrderTerm, Predicate, QueryBlock, TableUse
@@ -261,7 +261,13 @@ class TableCandidates:
             self.hashed[key.name] = key
 
     def _order(self) -> tuple[IndexColumn, ...]:
-        """ORDER BY of this table's columns alone; read backwards where it starts with DESC."""
+        """ORDER BY of this table's columns alone; read backwards where it starts with DESC.
+
+        Not beside a search inside texts: how many match is a guess, and where few do, reading in order does not stop
+        early under a LIMIT, as the planner hopes.
+        """
+        if self.block.has_limit and any(p.operator in PATTERNS for p in self.values):
+            return ()
         columns: list[IndexColumn] = []
         fixed = {p.column for p in self.values if p.operator in ("eq", "is_null") and p.is_bare}
         for term in self.block.order_by:
@@ -283,7 +289,7 @@ class TableCandidates:
             return None
         if term.column is not None:
             key = IndexColumn(term.column, term.is_descending, term.nulls_first)
-        elif term.expression is not None and can_be_key(term.expression):
+        elif term.expression is not None and can_be_order(term.expression):
             name = unqualified(term.expression)
             key = IndexColumn(name, term.is_descending, term.nulls_first, is_expression=True)
         else:

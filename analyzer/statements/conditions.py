@@ -107,7 +107,7 @@ class Conditions:
             case ast.A_Expr():
                 yield from self._comparison(node)
             case ast.FuncCall() if function_name(node) == "starts_with" and len(node.args or ()) == 2:
-                yield from self._pair(node, *node.args, "like_prefix", STARTS_WITH)
+                yield from self._pair(node, node.args[0], node.args[1], "like_prefix", STARTS_WITH)
             case _:
                 for found in self._columns(node):
                     yield Found(found, Predicate(found.name, "other", expression=text_of(node)))

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from analyzer.advice.planner import HypotheticalIndex
 from analyzer.advice.selection.result import DroppedIndex
-from analyzer.advice.shapes import Shape, shape_of_definition, shape_of_index
+from analyzer.advice.shapes import shape_of_definition, shape_of_index
 from analyzer.checks import Threshold
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.foreign_keys import supporting_index
+from analyzer.foreign_keys import supporting_index, would_serve
 
 LIMITS = {
     "unused_days": Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
@@ -127,20 +127,11 @@ def _keys_stay_served(
     """No foreign key loses its last index; a new B-tree serves one whose columns lead it."""
     left = replace(table, indexes=tuple(i for i in table.indexes if i.oid not in gone and i.oid != index.oid))
     now = replace(table, indexes=(*left.indexes, index))
-    new = [shape_of_definition(c.definition) for c in chosen if c.definition.table.oid == table.oid]
+    new = [c.definition for c in chosen if c.definition.table.oid == table.oid]
     return all(
         supporting_index(now, key) is None
         or supporting_index(left, key) is not None
-        or any(_leads(shape, key.columns) for shape in new)
+        or any(would_serve(key, d.method, d.plain_columns, d.predicate) for d in new)
         for key in table.foreign_keys
     )
 
-
-def _leads(shape: Shape, columns: Sequence[str]) -> bool:
-    leading = shape.keys[: len(columns)]
-    return (
-        shape.method == "btree"
-        and shape.predicate is None
-        and {k.name for k in leading} == set(columns)
-        and not any(k.is_expression or k.opclass for k in leading)
-    )
