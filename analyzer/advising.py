@@ -22,6 +22,7 @@ from analyzer.advice.as_read import (
     together,
     why_unread,
 )
+from analyzer.advice.cautions import early_stop
 from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
 from analyzer.advice.planned import suggestion_key
@@ -479,6 +480,8 @@ def _with_effects(
                 has_pattern = _has_pattern(by_key[dearest.key].sql, facts)
                 if used and (why := doubt(*plans, dearest.before, dearest.after, has_pattern=has_pattern)):
                     doubts.append(AtRisk(dearest.key, statement, used, why))
+                if used and (why := early_stop(by_key[dearest.key].sql, facts, *plans)):
+                    doubts.insert(0, AtRisk(dearest.key, statement, used, why))
         found.append(
             StatementEffect(
                 statement=statement,

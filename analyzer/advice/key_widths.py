@@ -167,6 +167,20 @@ def too_wide(key: IndexColumn, table: TableFacts) -> str:
     )
 
 
+def too_wide_entry(definition: IndexDefinition) -> str:
+    """What a B-tree or another index that ``may_refuse_rows`` does to writes, in a sentence."""
+    table = definition.table
+    keys = [*definition.columns, *map(IndexColumn, definition.include)]
+    widest = max(keys, key=lambda key: key_bytes(key, table))
+    if definition.method == "btree" and key_bytes(widest, table) > WIDEST_KEY_BYTES:
+        return f"{too_wide(widest, table)}."
+    names = ", ".join(key.name for key in keys)
+    return (
+        f"{names} can together be wider than the {BTREE_ENTRY_BYTES:,.0f} bytes that an entry holds: with this index"
+        " such a row could not be written any more."
+    )
+
+
 def _element_bytes(key: IndexColumn, table: TableFacts) -> float:
     column = table.column(key.name)
     if key.is_expression or column is None or not declared(column).endswith("[]"):

@@ -67,6 +67,8 @@ class TableCandidates:
         for predicate in self.use.predicates:
             if predicate.operator == "like_prefix" and predicate.column not in self.too_wide:
                 continue  # a B-tree is less work to keep than trigrams
+            if predicate.operator == "like" and self._has_prefix_index(predicate.column):
+                continue  # it is in use, and tells what is asked for where the text does not
             for special in special_indexes(self.table, predicate):
                 yield from self._special(special)
         yield from self._nearest()
@@ -181,6 +183,12 @@ class TableCandidates:
         """A GIN index of the default class knows what jsonb_path_ops does, and is there."""
         return special.key.opclass == "jsonb_path_ops" and any(
             i.is_usable and i.method == "gin" and i.predicate is None and i.columns == (special.key.name,)
+            for i in self.table.indexes
+        )
+
+    def _has_prefix_index(self, name: str) -> bool:
+        return any(
+            i.is_usable and i.scans and i.columns[0] == name and i.opclasses[:1] and "pattern_ops" in i.opclasses[0]
             for i in self.table.indexes
         )
 

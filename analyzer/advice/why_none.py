@@ -40,6 +40,7 @@ VOLATILE = frozenset({
     "uuid_generate_v1", "uuidv7", "uuidv4", "random_normal", "setval",
 })  # fmt: skip
 EXCLUDING = frozenset({"ne", "not_in"})
+INDEXABLE = PATTERNS | {"eq", "in", "any", "in_subquery", "lt", "gt", "between", "like_prefix", "contains", "semi"}
 NOT_IMMUTABLE = "marked IMMUTABLE"
 PART_OF_DAY = re.compile(r"(EXTRACT\((?!YEAR|EPOCH)|(pg_catalog\.)?date_part\('(?!year|epoch))", re.IGNORECASE)
 MOST_NAMED = 3
@@ -79,6 +80,8 @@ def why_none(
     whole = [s for s in scans if s.is_whole]
     if whole:
         return _read_whole(whole[0], blocks, facts, tried)
+    if sampled := next((s for s in scans if s.node_type == "Sample Scan"), None):
+        return f"It reads a sample of {sampled.table.qualified_name}: TABLESAMPLE uses no index."
     if named := [s for s in scans if s.index]:
         parts = dict.fromkeys(_serving(s) for s in named)
         some = _listed(list(parts))
@@ -131,8 +134,15 @@ def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str,
     column = table.column(predicate.column)
     if column is None:
         return None
+    if predicate.expression is not None and predicate.expression.startswith("jsonb_path_exists("):
+        return (
+            f"No index serves jsonb_path_exists(). {predicate.column} @? path asks the same, and a GIN index on"
+            f" {predicate.column} (jsonb_path_ops) serves that."
+        )
     if predicate.expression is not None and not can_be_key(predicate.expression):
-        return _unknown_constant(predicate.expression)
+        if zoned := time_zone_column(predicate.expression, table):
+            return _by_time_zone(unqualified(predicate.expression), zoned)
+        return _unknown_constant(predicate.expression) if predicate.operator in INDEXABLE else None
     key = key_of(predicate)
     if key is None:
         return None
@@ -172,17 +182,8 @@ def _unknown_constant(expression: str) -> str | None:
 
 
 def _not_immutable(predicate: Predicate, key: IndexColumn, table: TableFacts) -> str:
-    zoned = time_zone_column(key.name, table)
-    if zoned is not None and PART_OF_DAY.match(key.name):
-        return (
-            f"{key.name} depends on the session's TimeZone, so no index can hold it. With the zone named, as in"
-            f" {zoned} AT TIME ZONE 'UTC' in the place of {zoned}, an index on the expression can."
-        )
-    if zoned is not None:
-        return (
-            f"{key.name} depends on the session's TimeZone, so no index can hold it. A range of {zoned} itself can ask"
-            f" for the same rows ({zoned} >= start AND {zoned} < end), and an index on {zoned} serves that."
-        )
+    if zoned := time_zone_column(key.name, table):
+        return _by_time_zone(key.name, zoned)
     if key.name.startswith("to_tsvector("):
         return (
             f"{key.name} depends on default_text_search_config, so no index can hold it. With the configuration named,"
@@ -191,6 +192,18 @@ def _not_immutable(predicate: Predicate, key: IndexColumn, table: TableFacts) ->
     return (
         f"{key.name} is not immutable: its result may change with the session's settings, so no index can hold it."
         f" A condition on {predicate.column} itself could use one."
+    )
+
+
+def _by_time_zone(expression: str, column: str) -> str:
+    if PART_OF_DAY.match(expression):
+        return (
+            f"{expression} depends on the session's TimeZone, so no index can hold it. With the zone named, as in"
+            f" {column} AT TIME ZONE 'UTC' in the place of {column}, an index on the expression can."
+        )
+    return (
+        f"{expression} depends on the session's TimeZone, so no index can hold it. A range of {column} itself can ask"
+        f" for the same rows ({column} >= start AND {column} < end), and an index on {column} serves that."
     )
 
 

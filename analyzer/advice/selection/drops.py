@@ -1,7 +1,7 @@
 """Existing indexes that can go: nothing uses them, or another one does their work. Each is proved by the planner.
 
-Never proposed: what backs a constraint, is unique, is a replica identity, is a part of a partitioned index, is invalid
-(a matter of its own), or is the only index that serves a foreign key's check.
+Never proposed: what backs a constraint, is unique, is a replica identity, gives CLUSTER its order, is a part of a
+partitioned index, is invalid (a matter of its own), or is the only index that serves a foreign key's check.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -73,6 +73,7 @@ def _may_go(index: IndexFacts) -> bool:
         or index.is_primary
         or index.backs_constraint
         or index.is_replica_identity
+        or index.is_clustered
         or index.parent_oid is not None
     )
 
@@ -89,7 +90,8 @@ def _reason(
         if other.oid != index.oid and other.oid not in gone and other.is_usable:
             theirs = shape_of_index(other)
             if mine.is_replaced_by(theirs) and not (theirs.is_replaced_by(mine) and _keep_first(index, other)):
-                return f"{other.name} begins with the same columns and does its work."
+                same = "begins with the same columns" if mine.method == "btree" else "is the same"
+                return f"{other.name} {same} and does its work."
     for new in chosen:
         if new.definition.table.oid == table.oid and mine.is_replaced_by(shape_of_definition(new.definition)):
             return f"The new index {new.definition.body()} begins with the same columns and does its work."
