@@ -5,12 +5,15 @@ Sample values of columns (most common values, histogram bounds) are not part of 
 read only when a statement is explained. What could not be read is ``None``.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 from analyzer.durations import DAY_S
+
+DECLARED_LENGTH = re.compile(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,12 @@ class ColumnFacts:
     avg_width_bytes: int | None = None
     correlation: float | None = None
     most_common_freqs: tuple[float, ...] | None = None
+
+    @property
+    def most_characters(self) -> int | None:
+        """Of a varchar(n) or char(n), below any domain; None where no length is declared."""
+        found = DECLARED_LENGTH.match(self.declared_type or self.type_name)
+        return int(found[1]) if found else None
 
     @property
     def distinct_values(self) -> float | None:

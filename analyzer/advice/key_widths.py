@@ -38,7 +38,7 @@ VALUE_HEADER_BYTES = 8  # of a varlena that is not short, and alignment
 CHARACTER_BYTES = 4  # of UTF-8 at most
 UNKNOWN_MEAN_BYTES = 32.0  # judgement: of a text that was never analysed
 NUMERIC_BYTES = 64.0  # judgement: of a number without declared precision
-LENGTH = re.compile(r"(character varying|character|varchar|char|bpchar|bit varying|bit|varbit)\((\d+)\)")
+BITS = re.compile(r"bit(?: varying)?\((\d+)\)")
 NUMBER = re.compile(r"numeric\((\d+)")
 # pg_type names as the parser writes them -> bytes
 CAST_BYTES = {
@@ -76,9 +76,10 @@ def column_bytes(column: ColumnFacts) -> float:
     name = declared(column)
     if width := FIXED_WIDTHS.get(column.type_oid):
         return float(width[0])
-    if found := LENGTH.match(name):
-        length = int(found[2])
-        return VALUE_HEADER_BYTES + (length / 8 if found[1].startswith(("bit", "varbit")) else length * CHARACTER_BYTES)
+    if column.most_characters is not None and not name.endswith("[]"):
+        return VALUE_HEADER_BYTES + column.most_characters * CHARACTER_BYTES
+    if found := BITS.match(name):
+        return VALUE_HEADER_BYTES + int(found[1]) / 8
     if found := NUMBER.match(name):
         return VALUE_HEADER_BYTES + int(found[1]) / 2
     if name == "numeric":
@@ -157,7 +158,7 @@ def too_wide(key: IndexColumn, table: TableFacts) -> str:
         size = f"{name} is an array, whose length nothing bounds"
     elif column is not None and declared(column).startswith("json"):
         size = f"{name} holds documents, whose length nothing bounds"
-    elif column is not None and LENGTH.match(declared(column)):
+    elif column is not None and column.most_characters is not None:
         size = f"{name} is a {declared(column)} and can take {most - VALUE_HEADER_BYTES:,.0f} bytes"
     else:
         size = f"{name} has no declared length and holds wide values"
@@ -185,8 +186,7 @@ def _element_bytes(key: IndexColumn, table: TableFacts) -> float:
     column = table.column(key.name)
     if key.is_expression or column is None or not declared(column).endswith("[]"):
         return 0.0  # documents' long keys and texts' words are shortened by the index itself
-    found = LENGTH.match(declared(column))
-    return VALUE_HEADER_BYTES + int(found[2]) * CHARACTER_BYTES if found else 0.0
+    return VALUE_HEADER_BYTES + (column.most_characters or 0) * CHARACTER_BYTES
 
 
 def _node_bytes(node: Node, table: TableFacts) -> float:

@@ -235,6 +235,10 @@ def _reason(merged: MergedNeed, columns: Sequence[IndexColumn], keys: tuple[str,
     if merged.method == "gin":
         inside = "finds pieces of text anywhere in it" if "text" in purposes else "finds what the values contain"
         return f"A GIN index on {names[0]} {inside}, which a B-tree cannot."
+    if merged.method == "hash":
+        return f"A hash index finds equal values of {names[0]}, which may be too wide for a B-tree to hold."
+    if merged.method == "gist":
+        return f"A GiST index on {names[0]} finds what overlaps, which a B-tree cannot."
     leading = [n for n in names if n in equality]
     follows = [c.name for c in columns if c.name not in equality]
     one = len(leading) == 1
