@@ -104,7 +104,7 @@ def key_bytes(key: IndexColumn, table: TableFacts) -> float:
     """Of a column's or an expression's widest value."""
     if not key.is_expression:
         column = table.column(key.name)
-        if column is None:
+        if column is None or declared(column).startswith("json") or declared(column).endswith("[]"):
             return float("inf")
         return min(column_bytes(column), WIDEST_KEY_BYTES if _is_in_btree(key.name, table) else float("inf"))
     statements = parse(f"SELECT {key.name}")
