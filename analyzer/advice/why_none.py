@@ -43,6 +43,7 @@ EXCLUDING = frozenset({"ne", "not_in"})
 INDEXABLE = PATTERNS | {"eq", "in", "any", "in_subquery", "lt", "gt", "between", "like_prefix", "contains", "semi"}
 NOT_IMMUTABLE = "marked IMMUTABLE"
 PART_OF_DAY = re.compile(r"(EXTRACT\((?!YEAR|EPOCH)|(pg_catalog\.)?date_part\('(?!year|epoch))", re.IGNORECASE)
+POSITION = re.compile(r"(pg_catalog\.)?(position|strpos)\(", re.IGNORECASE)
 MOST_NAMED = 3
 
 
@@ -138,6 +139,12 @@ def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str,
         return (
             f"No index serves jsonb_path_exists(). {predicate.column} @? path asks the same, and a GIN index on"
             f" {predicate.column} (jsonb_path_ops) serves that."
+        )
+    searching = POSITION.match(predicate.expression or "")
+    if searching is not None and kind_of(IndexColumn(column.name), column) == "text":
+        return (
+            f"No index serves {searching[2]}(). {column.name} LIKE '%...%' asks for the same rows, and a trigram index"
+            f" on {column.name} serves that."
         )
     if predicate.expression is not None and not can_be_key(predicate.expression):
         if zoned := time_zone_column(predicate.expression, table):
