@@ -52,9 +52,7 @@ def create_extensions(connection: "psycopg.Connection[Any]", facts: PlannerFacts
     for name, _ in facts.extensions:
         create(name)
     if TRIGRAMS not in installed and TRIGRAMS in available:  # beside the server's: to try what CREATE EXTENSION brings
-        connection.execute(
-            sql.SQL("create extension {} with schema {}").format(sql.Identifier(TRIGRAMS), sql.Identifier(SCHEMA))
-        )
+        connection.execute(f'create extension "{TRIGRAMS}" with schema {SCHEMA}'.encode())
     return missing
 
 

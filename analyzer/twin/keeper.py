@@ -41,7 +41,7 @@ from analyzer.twin.watch import TwinEnded
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 5  # of what is kept on disk; another number and it is made anew
+FORMAT = 6  # of what is kept on disk; another number and it is made anew
 MOST_SLOTS = 16
 WATCHED = "watched"
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use
