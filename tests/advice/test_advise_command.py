@@ -95,7 +95,7 @@ Drop orders_customer_idx (1.2 MB): orders_customer_created_idx begins with the s
    DROP INDEX CONCURRENTLY IF EXISTS public.orders_customer_idx;
 
 No index for:
-   all: orders_pkey on public.orders serves it already; no other index makes it cheaper.
+   all: It reads public.orders without a condition: all of its rows are needed.
    newest: orders_customer_created_idx on public.orders serves it already; no other index makes it cheaper.
 
 Not planned:
