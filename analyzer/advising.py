@@ -22,6 +22,7 @@ from analyzer.advice.as_read import (
     together,
     why_unread,
 )
+from analyzer.advice.cautions import early_stop
 from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
 from analyzer.advice.planned import suggestion_key
@@ -52,6 +53,7 @@ from analyzer.statements.parse import parse_statement
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.resolution import size_class, structure
+from analyzer.statements.sampled_literals import told_texts
 from analyzer.twin import Twin
 
 logger = logging.getLogger(__name__)
@@ -157,7 +159,8 @@ def advise(
     if not queries:
         raise BadInput(_nothing_planned(workload, not_planned))
     read = [s for s in as_read(asked, facts) if s.fingerprint not in not_planned]
-    candidates = workload_candidates([(s.fingerprint, s.sql) for s in read], facts)
+    texts = [(s.fingerprint, text) for s in read for text in told_texts(s.sql, s.samples)]
+    candidates = workload_candidates(texts, facts)
     definitions = for_all_schemas([c.definition for c in candidates], read)
     task = Task(queries, definitions, ForAllSchemas(twin), facts, options, progress)
     selection, effects = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
@@ -477,6 +480,8 @@ def _with_effects(
                 has_pattern = _has_pattern(by_key[dearest.key].sql, facts)
                 if used and (why := doubt(*plans, dearest.before, dearest.after, has_pattern=has_pattern)):
                     doubts.append(AtRisk(dearest.key, statement, used, why))
+                if used and (why := early_stop(by_key[dearest.key].sql, facts, *plans)):
+                    doubts.insert(0, AtRisk(dearest.key, statement, used, why))
         found.append(
             StatementEffect(
                 statement=statement,

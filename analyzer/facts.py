@@ -5,12 +5,15 @@ Sample values of columns (most common values, histogram bounds) are not part of 
 read only when a statement is explained. What could not be read is ``None``.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
 from analyzer.durations import DAY_S
+
+DECLARED_LENGTH = re.compile(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +25,20 @@ class ColumnFacts:
     not_null: bool
     table_rows: float
     is_generated: bool = False
+    declared_type: str | None = None  # of a domain: format_type() of the type below it
+    compares_bytes: bool = False  # its collation is C: a plain B-tree serves LIKE 'x%'
     # from pg_stats; None where never analysed or not readable
     n_distinct: float | None = None  # as pg_stats gives it: negative is a share of the rows
     null_frac: float | None = None
     avg_width_bytes: int | None = None
     correlation: float | None = None
     most_common_freqs: tuple[float, ...] | None = None
+
+    @property
+    def most_characters(self) -> int | None:
+        """Of a varchar(n) or char(n), below any domain; None where no length is declared."""
+        found = DECLARED_LENGTH.match(self.declared_type or self.type_name)
+        return int(found[1]) if found else None
 
     @property
     def distinct_values(self) -> float | None:
@@ -55,6 +66,7 @@ class IndexFacts:
     is_ready: bool = True
     backs_constraint: bool = False
     is_replica_identity: bool = False
+    is_clustered: bool = False  # CLUSTER puts the table's rows in its order
     opfamilies: tuple[int, ...] = ()  # pg_opclass.opcfamily per key column
     opclasses: tuple[str, ...] = ()
     is_default_opclass: tuple[bool, ...] = ()
@@ -237,10 +249,16 @@ class SchemaFacts:
         return iter(self.tables)
 
     def to_json(self) -> dict[str, Any]:
-        """Without what is not kept, or filled in by the store: an older version does not know all of it."""
+        """Without what is not kept, or filled in by the store, and what says nothing: an older version does not know
+        all of it.
+        """
         data = asdict(self)
         for table in data["tables"]:
             del table["seen_rows"], table["watched_s"]
+            for part in (*table["columns"], *table["indexes"]):
+                for name in ("declared_type", "compares_bytes", "is_clustered"):
+                    if not part.get(name, True):
+                        del part[name]
         del data["left_out"]
         return data
 

@@ -5,6 +5,7 @@ first columns are exactly the key's, in any order; a single-column hash index do
 and 18 with seven unusable and six usable indexes (detection.md, S01).
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import pglast
@@ -49,6 +50,15 @@ def why_unusable(index: IndexFacts, key: ForeignKeyFacts) -> str | None:
         if position < len(key.opfamilies) and key.opfamilies[position] and family not in key.opfamilies[position]:
             return "its operator class does not know the key's equality"
     return None
+
+
+def would_serve(key: ForeignKeyFacts, method: str, columns: Sequence[str | None], predicate: str | None) -> bool:
+    """As ``why_unusable``, of an index to be: its columns with their types' own classes, None for anything else."""
+    width = len(key.columns)
+    if method != "btree" and not (method == "hash" and width == 1):
+        return False
+    leads = None not in columns[:width] and len(columns) >= width and set(columns[:width]) == set(key.columns)
+    return leads and (predicate is None or _only_excludes_nulls(predicate, key.columns))
 
 
 def unindexed_foreign_keys(facts: SchemaFacts) -> list[tuple[TableFacts, ForeignKeyFacts]]:

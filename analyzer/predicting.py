@@ -29,7 +29,7 @@ from analyzer.plans.compare import PlanChange
 from analyzer.plans.scans import partitioned_table
 from analyzer.statements.preparable import preparable_sql
 from analyzer.twin import Twin
-from analyzer.whatif import explained_change
+from analyzer.whatif import explained_caution, explained_change
 
 logger = logging.getLogger(__name__)
 
@@ -195,6 +195,9 @@ def _with_likes(
     query = next(q for q in queries if q.key == most.key)
     before, after = planner.explain(query), planner.explain(query, ids)
     with_indexes = planner.explain(queries[0], ids)
+    caution = None
+    if not isinstance(before, Refused) and not isinstance(after, Refused):
+        caution = explained_caution(query.sql, facts, before, after)
     return replace(
         found,
         likes=tuple(_liked([c.index for c in chosen.chosen], facts)),
@@ -202,7 +205,7 @@ def _with_likes(
         cost_without=sum(q.weight * q.before for q in chosen.queries),
         cost_with=sum(q.weight * q.after for q in chosen.queries),
         change=None if isinstance(before, Refused) or isinstance(after, Refused) else explained_change(before, after),
-        at_risk=chosen.at_risk[0].reason if chosen.at_risk else None,
+        at_risk=chosen.at_risk[0].reason if chosen.at_risk else caution,
     )
 
 

@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from analyzer.advice.cautions import early_stop, of_definition
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Planned, Planner, Query, Refused
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.covered import exists_already
 from analyzer.advice.selection.outcome import HURT
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tables_read
-from analyzer.advice.suggest import WorkloadStatement
+from analyzer.advice.suggest import WorkloadStatement, foreign_keys_served
 from analyzer.errors import BadInput
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.plans import PlanError, parse_plan
@@ -32,6 +33,9 @@ class TriedIndex:
     index: HypotheticalIndex
     exists_as: IndexFacts | None = None
     used_by: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    foreign_keys: tuple[str, ...] = ()  # whose check nothing serves so far and it would
+    is_worth_it: bool = False  # some statement, or a foreign key's check, is better off with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class ChangedStatement:
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
     query: Query | None = None  # with those values
+    caution: str | None = None  # why it may take longer although planned cheaper
 
     @property
     def saved_per_day(self) -> float:
@@ -108,7 +113,7 @@ def what_if(
         grouped.setdefault(query.statement, []).append(_Asked(query, shown, before, after))
     found = [(change, most) for asked in grouped.values() if (change := _change(asked)) and (most := _most(asked))]
     found.sort(key=lambda pair: (-abs(pair[0].saved_per_day), pair[0].statement))
-    changes = list(_explained(planner, found, hidden))
+    changes = list(_explained(planner, found, hidden, facts))
     everything = [asked for some in grouped.values() for asked in some]
     return WhatIf(
         tried=tuple(_tried(index, changes, facts) for index in made),
@@ -144,8 +149,16 @@ def _made(planner: Planner, adds: Sequence[IndexDefinition]) -> list[Hypothetica
 
 
 def _tried(index: HypotheticalIndex, changes: Sequence[ChangedStatement], facts: SchemaFacts) -> TriedIndex:
-    used_by = tuple(c.statement for c in changes if index.id in c.uses)
-    return TriedIndex(index, exists_already(index.definition, facts), used_by)
+    users = [c for c in changes if index.id in c.uses]
+    keys = tuple(key.rpartition(".")[2] for key in foreign_keys_served(index.definition))
+    return TriedIndex(
+        index,
+        exists_already(index.definition, facts),
+        tuple(c.statement for c in users),
+        tuple(of_definition(index.definition)),
+        keys,
+        bool(keys) or any(c.saved_per_day > 0 for c in users),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +204,7 @@ def _most(asked: Sequence[_Asked]) -> _Asked:
 
 
 def _explained(
-    planner: Planner, found: Sequence[tuple[ChangedStatement, _Asked]], hidden: frozenset[int]
+    planner: Planner, found: Sequence[tuple[ChangedStatement, _Asked]], hidden: frozenset[int], facts: SchemaFacts
 ) -> Iterator[ChangedStatement]:
     nodes = 0
     for change, most in found:
@@ -203,7 +216,19 @@ def _explained(
             yield change
             continue
         nodes += node_count(before["Plan"]) + node_count(after["Plan"])
-        yield replace(change, change=explained_change(before, after), before=before, after=after)
+        caution = explained_caution(most.query.sql, facts, before, after)
+        explained = explained_change(before, after)
+        yield replace(change, change=explained, before=before, after=after, caution=caution)
+
+
+def explained_caution(
+    sql: str, facts: SchemaFacts, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> str | None:
+    """Of two objects of EXPLAIN; None where there is nothing to say, or one cannot be read."""
+    try:
+        return early_stop(sql, facts, parse_plan([before]), parse_plan([after]))
+    except PlanError:
+        return None
 
 
 def explained_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> PlanChange | None:

@@ -6,12 +6,13 @@ ORDER BY columns. What decides is how many rows the planner would expect, from p
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analyzer.advice.coverage import Need, served_by
 from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.key_widths import BTREE_ENTRY_BYTES, entry_bytes, fits_btree, too_wide
 from analyzer.advice.selectivity import combined_selectivity, equality_selectivity, predicate_selectivity
-from analyzer.advice.specialised import specialised_need
+from analyzer.advice.specialised import prefix_class, specialised_need
 from analyzer.advice.thresholds import (
     ASSUMED_LIMIT_ROWS,
     FEW_ROWS,
@@ -192,7 +193,7 @@ class _Block:
         if small:
             self.advice.reasons.append(small)
             return out
-        equality = [p for p in driver.values if p.is_equality]
+        equality = [p for p in driver.values if p.is_equality and self._fits(p, table)]
         special = specialised_need(table, driver.values, self.facts)
         if order:
             single = [p for p in equality if p.operator not in ("in", "any", "in_subquery")]
@@ -202,7 +203,10 @@ class _Block:
                 columns = _best_equality(single, table)
                 self._add(Need(table, frozenset(columns), order, "order", kept, conditions=_conditions(driver.values)))
                 return out
-        ranges = [p for p in driver.values if p.is_range]
+        ranges = [p for p in driver.values if p.is_range and self._fits(p, table)]
+        if not equality and not ranges and (wide := self._wide(driver)):
+            self._add_wide(wide, table)
+            return out
         if not equality and not ranges:
             if special is not None and special.need is not None:
                 self._add(special.need)
@@ -228,12 +232,27 @@ class _Block:
         tail: tuple[IndexColumn, ...] = ()
         if ranges and not _is_selective(columns, table):
             best = min(ranges, key=lambda p: (predicate_selectivity(p, table) or 1.0, p.column))
-            tail = (_range_column(best, table, self.facts),)
+            tail = (_range_column(best, table),)
             columns = [c for c in columns if c != best.column]
         if not columns and not tail:
             return out
         self._add(Need(table, frozenset(columns), tail, "filter", kept, conditions=_conditions(driver.values)))
         return out
+
+    def _fits(self, predicate: Predicate, table: TableFacts) -> bool:
+        return fits_btree(IndexColumn(predicate.column), table)
+
+    def _wide(self, driver: _Use) -> Predicate | None:
+        """The first condition that a B-tree would serve, were its values not too wide for one."""
+        return next((p for p in driver.values if p.is_sargable and not self._fits(p, driver.table)), None)
+
+    def _add_wide(self, predicate: Predicate, table: TableFacts) -> None:
+        """Equality finds its rows by a hash of the value; nothing keeps an order of values so wide."""
+        key = IndexColumn(predicate.column)
+        if predicate.is_equality:
+            self._add(Need(table, frozenset(), (key,), "filter", method="hash"))
+        else:
+            self.advice.reasons.append(f"{too_wide(key, table)}.")
 
     def _follow(self, reached: set[str], others: list[_Use], flowing: float) -> None:
         """The other tables, each reached from those before it through its join columns."""
@@ -256,8 +275,11 @@ class _Block:
                         " reading it whole into a hash is cheaper."
                     )
                 else:
-                    columns = [p.column for p in joins if p.is_bare]
-                    self._add(Need(table, frozenset(columns), (), "join", matched))
+                    columns = [p.column for p in joins if p.is_bare and self._fits(p, table)]
+                    if columns:
+                        self._add(Need(table, frozenset(columns), (), "join", matched))
+                    elif joins:
+                        self._add_wide(joins[0], table)
             if found is not None:
                 own = 1.0 if use.kept_ratio is None else use.kept_ratio
                 flowing = max(1.0, found * own)
@@ -270,6 +292,14 @@ class _Block:
         return joined.alias in reached or self.block.table(joined.alias) is None
 
     def _add(self, need: Need) -> None:
+        keys = [*(IndexColumn(name) for name in sorted(need.equality)), *need.tail]
+        if need.method == "btree" and entry_bytes(need.table, keys) > BTREE_ENTRY_BYTES:
+            names = " and ".join(key.name for key in keys)
+            self.advice.reasons.append(
+                f"Together {names} can be wider than the {BTREE_ENTRY_BYTES:,.0f} bytes that a B-tree entry holds:"
+                " rows could not be written any more."
+            )
+            return
         served = served_by(need)
         if served:
             self.advice.reasons.append(served)
@@ -330,6 +360,8 @@ def _best_equality(predicates: list[Predicate], table: TableFacts) -> list[str]:
         share = predicate_selectivity(predicate, table)
         if chosen and share is not None and share > 0.9:
             continue  # deleted_at IS NULL and the like: adds nothing
+        if entry_bytes(table, map(IndexColumn, [*chosen, predicate.column])) > BTREE_ENTRY_BYTES:
+            continue
         chosen.append(predicate.column)
         rows *= 1.0 if share is None else share
     return chosen
@@ -354,8 +386,9 @@ def _is_selective(columns: list[str], table: TableFacts) -> bool:
     return bool(columns) and rows <= FEW_ROWS
 
 
-def _range_column(predicate: Predicate, table: TableFacts, facts: SchemaFacts) -> IndexColumn:
+def _range_column(predicate: Predicate, table: TableFacts) -> IndexColumn:
     """A prefix LIKE needs an operator class that compares bytes, unless the collation does."""
-    if predicate.operator != "like_prefix":
-        return IndexColumn(predicate.column)
-    return IndexColumn(predicate.column, opclass="text_pattern_ops")
+    key, column = IndexColumn(predicate.column), table.column(predicate.column)
+    if predicate.operator != "like_prefix" or column is None:
+        return key
+    return replace(key, opclass=prefix_class(key, column))

@@ -159,6 +159,8 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
         without = Need(need.table, need.equality - {c for c, _ in wanted}, need.tail, need.purpose, need.kept_ratio)
         if covers(need, index) or covers(without, index):
             return f"{index.name} on {need.table.qualified_name} serves it."
+    if need.purpose == "foreign_key":
+        return None  # any value may be asked for
     compared = frozenset(column for column, operator in wanted if (column, operator) not in implied)
     rest = need.equality - {column for column, _ in wanted}
     if compared and compared & need.equality and covers(

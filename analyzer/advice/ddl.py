@@ -23,6 +23,11 @@ NEEDS_QUOTES = keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS | k
 # judgement: long enough to get between short transactions, short enough that a queue behind us stays short
 LOCK_TIMEOUT_S = 5
 MOST_NAMED = 5  # schemas in a sentence
+EXTENSION_OF_CLASS = {"gin_trgm_ops": "pg_trgm", "gist_trgm_ops": "pg_trgm"}
+EXTENSION_NOTE = (
+    "pg_trgm comes with PostgreSQL (its contrib package); whoever has CREATE on the database may create it, before"
+    " version 13 a superuser."
+)
 PLAIN_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz_")
 PLAIN = PLAIN_FIRST | frozenset("0123456789$")
 
@@ -64,6 +69,11 @@ class IndexDefinition:
     storage: str | None = None  # "pages_per_range = 32"
     also: tuple[TableFacts, ...] = field(default=(), compare=False, repr=False)
 
+    @property
+    def plain_columns(self) -> tuple[str | None, ...]:
+        """Names of the keys that are columns, compared as their types are; None for the others."""
+        return tuple(None if c.is_expression or c.opclass else c.name for c in self.columns)
+
     def body(self) -> str:
         """``(a, b DESC) INCLUDE (c) WITH (...) WHERE ...``, with USING where it is no B-tree."""
         using = "" if self.method == "btree" else f"USING {self.method} "
@@ -98,6 +108,8 @@ class IndexDdl:
     builds: tuple[Build, ...] = ()
     only: tuple[str, ...] = ()
     attach: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    analyze: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -228,12 +240,31 @@ def _create_in_one(
         return _create_partitioned(definition, facts, planned, name)
     drops, leftover = _drop_leftovers(definition, table)
     name = name or index_name(table.name, name_columns(definition), taken - leftover)
-    notes = (
+    notes: tuple[str, ...] = (
         "Run it outside a transaction. If it fails, drop the invalid index it leaves before trying again.",
         *_inheritance(table, facts),
     )
     build = Build(table, name, _create(definition, table, name, concurrently=True))
-    return IndexDdl(name, (*drops, build.sql), (_drop(table.schema, name),), notes, (build,))
+    first, last = _extensions(definition, facts), _analyze(definition)
+    if first:
+        notes = (*notes, EXTENSION_NOTE)
+    return IndexDdl(
+        name, (*first, *drops, build.sql, *last), (_drop(table.schema, name),), notes, (build,),
+        extensions=first, analyze=last,
+    )  # fmt: skip
+
+
+def _extensions(definition: IndexDefinition, facts: SchemaFacts) -> tuple[str, ...]:
+    """What makes the operator classes known, where the database has not got them yet."""
+    wanted = {EXTENSION_OF_CLASS[c.opclass] for c in definition.columns if c.opclass in EXTENSION_OF_CLASS}
+    missing = sorted(wanted - set(facts.extensions))
+    return tuple(f"CREATE EXTENSION IF NOT EXISTS {quote_identifier(name)}" for name in missing)
+
+
+def _analyze(definition: IndexDefinition) -> tuple[str, ...]:
+    if not any(column.is_expression for column in definition.columns):
+        return ()
+    return (f"ANALYZE {qualified(definition.table.schema, definition.table.name)}",)
 
 
 def _inheritance(table: TableFacts, facts: SchemaFacts) -> Iterator[str]:
@@ -344,9 +375,15 @@ def _create_partitioned(
         notes.append(f"Becomes part of the new index, and would be dropped with it by the undo: {', '.join(adopted)}.")
     if foreign:
         notes.append("Foreign partitions cannot have it; the index of the whole table therefore stays invalid.")
-    statements = (timeout, *only, "SET lock_timeout = 0", *(b.sql for b in builds), timeout, *attach, no_timeout)
+    first, last = _extensions(definition, facts), _analyze(definition)
+    if first:
+        notes.append(EXTENSION_NOTE)
+    built = (timeout, *only, "SET lock_timeout = 0", *(b.sql for b in builds), timeout, *attach, no_timeout)
     undo = (timeout, f"DROP INDEX IF EXISTS {qualified(root.schema, root_name)}", no_timeout)
-    return IndexDdl(root_name, statements, undo, tuple(notes), tuple(builds), tuple(only), tuple(attach))
+    return IndexDdl(
+        root_name, (*first, *built, *last), undo, tuple(notes), tuple(builds), tuple(only), tuple(attach),
+        extensions=first, analyze=last,
+    )  # fmt: skip
 
 
 def equal_index(definition: IndexDefinition, table: TableFacts) -> IndexFacts | None:

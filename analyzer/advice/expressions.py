@@ -6,9 +6,33 @@ from typing import Any
 from pglast import ast, enums
 from pglast.stream import RawStream
 
-from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, operator_name, walk, without_casts
+from analyzer.statements.tree import (
+    Node,
+    Unparsable,
+    fresh_parse,
+    function_name,
+    name_parts,
+    operator_name,
+    parse,
+    walk,
+    without_casts,
+)
 
 TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
+# texts that stand for a moment: read when the index is made, and again, otherwise, in each statement
+MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
+# functions that compare with a text looked for: another one the next time
+SEARCHING = frozenset({
+    "similarity", "word_similarity", "strict_word_similarity", "levenshtein", "levenshtein_less_equal", "ts_rank",
+    "ts_rank_cd", "ts_headline", "strpos", "position", "st_distance", "distance",
+})  # fmt: skip
+# what constants in an ORDER BY may be given to: elsewhere they are values that differ from call to call
+SHAPING = frozenset({
+    "date_trunc", "extract", "date_part", "date_bin", "timezone", "left", "right", "substring", "substr", "split_part",
+    "replace", "round", "to_char", "lpad", "rpad", "regexp_replace", "jsonb_extract_path_text",
+})  # fmt: skip
+# functions by another name: the grammar's own, and what a cast calls
+SAME_FUNCTIONS = {"int4": "int4", "int8": "int8", "date": "date", "text": "text", "numeric": "numeric"}
 
 
 @lru_cache(maxsize=1024)
@@ -16,7 +40,7 @@ def comparable(expression: str) -> str:
     """Without casts that change nothing, and table names.
 
     The same for ``upper((email)::text)`` and ``UPPER(u."email"::text)``, for ``status IN ('a', 'b')`` and pg_get_expr's
-    ``(status = ANY (ARRAY['a'::text, ...]))``.
+    ``(status = ANY (ARRAY['a'::text, ...]))``, for ``CAST(x AS int)``, ``x::pg_catalog.int4`` and ``int4(x)``.
     """
     return _written(expression, casts=False)
 
@@ -27,6 +51,45 @@ def unqualified(expression: str) -> str:
     return _written(expression, casts=True)
 
 
+@lru_cache(maxsize=4096)
+def can_be_key(expression: str) -> bool:
+    """Whether an index may be on it, as far as the text tells: columns of a row and constants that last.
+
+    Whether it is immutable only PostgreSQL knows.
+    """
+    statements = parse(f"SELECT {expression}")
+    if isinstance(statements, Unparsable):
+        return False
+    has_column = False
+    for node in walk(statements):
+        if isinstance(node, (ast.ParamRef, ast.SubLink, ast.SQLValueFunction)):
+            return False
+        if isinstance(node, ast.FuncCall) and (node.over or node.agg_star or node.agg_distinct or node.agg_filter):
+            return False
+        if isinstance(node, ast.FuncCall) and function_name(node) in SEARCHING:
+            return False
+        if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) and node.val.sval.lower() in MOMENTS:
+            return False
+        has_column = has_column or isinstance(node, ast.ColumnRef)
+    return has_column
+
+
+@lru_cache(maxsize=1024)
+def can_be_order(expression: str) -> bool:
+    """As ``can_be_key``; ``abs(price - 100)`` is the distance from a value that is another one the next time."""
+    statements = parse(f"SELECT {expression}")
+    if isinstance(statements, Unparsable) or not can_be_key(expression):
+        return False
+    for node in walk(statements):
+        is_operation = isinstance(node, ast.A_Expr) and operator_name(node) not in ("->", "->>", "#>", "#>>", "||")
+        is_call = isinstance(node, ast.FuncCall) and function_name(node) not in SHAPING
+        if is_operation or is_call:
+            given = (node.lexpr, node.rexpr) if is_operation else node.args or ()
+            if any(isinstance(without_casts(g), ast.A_Const) for g in given if g is not None):
+                return False
+    return True
+
+
 def _written(expression: str, *, casts: bool) -> str:
     statements = fresh_parse(f"SELECT {expression}")
     if isinstance(statements, Unparsable):
@@ -35,10 +98,22 @@ def _written(expression: str, *, casts: bool) -> str:
         if isinstance(node, ast.ColumnRef):
             node.fields = node.fields[-1:]
         elif not casts and isinstance(node, ast.FuncCall) and node.args:
-            node.args = tuple(without_casts(a) for a in node.args)
+            node.args = tuple(without_casts(a) if _is_text_cast(a) else a for a in node.args)
     target: Node = statements[0].stmt.targetList[0].val
-    text: str = RawStream()(target if casts else _plain(without_casts(target)))
+    text: str = RawStream()(target if casts else _plain(_without_text_casts(target)))
     return text
+
+
+def _without_text_casts(node: Node) -> Node:
+    while isinstance(node, ast.CollateClause) or (isinstance(node, ast.TypeCast) and _changes_nothing(node)):
+        node = node.arg
+    return node
+
+
+def _is_text_cast(node: Node) -> bool:
+    return isinstance(node, ast.CollateClause) or (
+        isinstance(node, ast.TypeCast) and name_parts(node.typeName.names)[-1] in TEXT_TYPES
+    )
 
 
 def _plain(node: Any) -> Any:
@@ -53,11 +128,26 @@ def _plain(node: Any) -> Any:
         value = getattr(node, name)
         if isinstance(value, (ast.Node, tuple)):
             setattr(node, name, _plain(value))
+    if isinstance(node, ast.TypeCast):
+        node.typeName.names = node.typeName.names[-1:]
+    if isinstance(node, ast.FuncCall):
+        return _plain_call(node)
     if isinstance(node, ast.A_Expr) and node.kind == enums.A_Expr_Kind.AEXPR_OP_ANY and operator_name(node) == "=":
         elements = node.rexpr.elements if isinstance(node.rexpr, ast.A_ArrayExpr) else None
         if elements:
             return ast.A_Expr(enums.A_Expr_Kind.AEXPR_IN, node.name, node.lexpr, elements)
     return node
+
+
+def _plain_call(call: Any) -> Any:
+    """``pg_catalog.timezone('UTC', x)`` for ``x AT TIME ZONE 'UTC'``; ``date(x)`` as the cast it is."""
+    call.funcformat = enums.CoercionForm.COERCE_EXPLICIT_CALL
+    if len(call.funcname) > 1 and name_parts(call.funcname)[0] == "pg_catalog":
+        call.funcname = call.funcname[-1:]
+    name = function_name(call)
+    if name in SAME_FUNCTIONS and len(call.args or ()) == 1:
+        return ast.TypeCast(arg=call.args[0], typeName=ast.TypeName(names=(ast.String(sval=name),), typemod=-1))
+    return call
 
 
 def _changes_nothing(cast: Any) -> bool:

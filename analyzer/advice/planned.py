@@ -5,11 +5,12 @@ statements that cannot be planned, and for foreign keys whose check nothing in t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analyzer.advice.as_read import as_read
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index, in_each_schema
+from analyzer.advice.expressions import unqualified
 from analyzer.advice.planner import values_of
 from analyzer.advice.suggest import (
     Advice,
@@ -23,7 +24,7 @@ from analyzer.advice.suggest import (
 from analyzer.checks import Threshold
 from analyzer.facts import SchemaFacts
 from analyzer.findings import EvidenceLevel, Finding
-from analyzer.statements.blocks import Predicate
+from analyzer.statements.blocks import EQUALITY, RANGE, Predicate
 from analyzer.statements.predicates import query_blocks
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _suggestion(
     helps = tuple((f, time_s[f]) for f in helped if f in time_s)
     checked = [f for f in helped if f not in time_s]  # foreign keys
     tables = (table, *definition.also)
-    served = [key for t in tables for key in foreign_keys_served(t, definition.columns)]
+    served = [key for t in tables for key in foreign_keys_served(replace(definition, table=t, also=()))]
     keys = tuple(dict.fromkeys([*checked, *served]))
     sqls = [sql for f, _ in helps for sql in texts[f]]
     answered = {key for t in tables for key in findings_answered(t, helps, keys, findings)}
@@ -147,7 +148,7 @@ def why_these_columns(
     rest: list[tuple[IndexColumn, _Roles]] = []
     for column in definition.columns:
         role = roles.get(column.name, _Roles())
-        is_equal = not rest and (role.equality or role.joined or column.is_expression)
+        is_equal = not rest and not _is_prefix(column) and (role.equality or role.joined)
         (equal if is_equal else rest).append((column, role))
     parts = []
     if equal:
@@ -157,7 +158,9 @@ def why_these_columns(
         first = f", so {_they(equal)} first" if rest else ""
         parts.append(f"{names} {verb} the rows by {'the join' if joined else 'equality'}{first}")
     for column, role in rest:
-        if role.ordered:
+        if _is_prefix(column):
+            parts.append(f"{column.name} finds what starts with a text, compared byte by byte as LIKE 'x%' needs")
+        elif role.ordered:
             parts.append(f"{column.name} gives the order asked for, so that no sort is needed")
         elif role.ranged:
             parts.append(f"{column.name} narrows them down as a range")
@@ -180,15 +183,31 @@ def why_these_columns(
     return text
 
 
+def _is_prefix(column: IndexColumn) -> bool:
+    return column.opclass is not None and column.opclass.endswith("_pattern_ops")
+
+
 def _other_method(definition: IndexDefinition) -> str:
-    name = definition.columns[0].name
+    name, opclass = definition.columns[0].name, definition.columns[0].opclass
     match definition.method:
+        case "gin" if opclass == "gin_trgm_ops":
+            return f"A GIN index of trigrams finds a text anywhere in {name}, which a B-tree cannot."
         case "gin":
             return f"A GIN index finds what the values of {name} contain, which a B-tree cannot."
         case "brin":
             return f"The rows lie in the order of {name}, so a BRIN index of a few pages tells which blocks to read."
         case "gist":
             return f"A GiST index finds what overlaps or lies near in {name}, which a B-tree cannot."
+        case "hash":
+            return (
+                f"A hash index finds equal values of {name}, however wide they are; a B-tree would refuse rows whose"
+                " values are wider than a third of a page."
+            )
+        case "spgist":
+            return (
+                f"An SP-GiST index finds values of {name} that start with a text, however wide they are; a B-tree would"
+                " refuse rows whose values are wider than a third of a page."
+            )
         case method:
             return f"A {method} index on {name} serves it."
 
@@ -208,10 +227,10 @@ def _roles(definition: IndexDefinition, sqls: Sequence[str], facts: SchemaFacts)
                     continue
                 for predicate in use.predicates:
                     if role := _role(predicate):
-                        note(predicate.column, role)
+                        note(unqualified(predicate.expression) if predicate.expression else predicate.column, role)
                 for term in block.order_by:
-                    if term.alias == use.alias and term.column:
-                        note(term.column, "ordered")
+                    if term.alias == use.alias and (term.column or term.expression):
+                        note(term.column or unqualified(term.expression or ""), "ordered")
                 for grouped in (*block.group_by, *block.distinct_on):
                     if grouped.alias == use.alias:
                         note(grouped.column, "grouped")
@@ -219,11 +238,11 @@ def _roles(definition: IndexDefinition, sqls: Sequence[str], facts: SchemaFacts)
 
 
 def _role(predicate: Predicate) -> str | None:
-    if predicate.joined is not None and predicate.is_bare:
+    if predicate.joined is not None and not predicate.is_in_or:
         return "joined"
-    if predicate.is_equality:
+    if predicate.operator in EQUALITY:
         return "equality"
-    return "ranged" if predicate.is_range else None
+    return "ranged" if predicate.operator in RANGE else None
 
 
 def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFacts) -> dict[str, Any]:

@@ -34,9 +34,10 @@ def steps_forward(change: Change, size_bytes: int | None) -> Iterator[Step]:
     if change.is_drop:
         yield _drop(change.table, change.name, _index(change).schema)
         return
-    table, ddl, definition = change.table, change.ddl, change.definition
-    assert definition is not None  # a creation has one
+    table, ddl = change.table, change.ddl
     whole = qualified(table.schema, change.name)
+    for sql in ddl.extensions:
+        yield Step("brief", "the extension that its operator class comes from", sql, table)
     for sql in ddl.only:
         yield Step("brief", f"an index of the whole of {table.qualified_name}, empty so far", sql, table)
     total = sum(b.table.size_bytes or 0 for b in ddl.builds)
@@ -49,9 +50,7 @@ def steps_forward(change: Change, size_bytes: int | None) -> Iterator[Step]:
         )  # fmt: skip
     for sql in ddl.attach:
         yield Step("brief", "a partition's index becoming part of the whole table's", sql, table)
-    if any(column.is_expression for column in definition.columns):
-        # an expression has no statistics before: the manual, CREATE INDEX
-        sql = f"ANALYZE {qualified(table.schema, table.name)}"
+    for sql in ddl.analyze:  # the manual, CREATE INDEX
         yield Step("brief", f"statistics of {table.qualified_name} for the expression", sql, table)
     if table.kind == "p":
         has_foreign = any(t.kind == "f" for t in _descendants(table, change.facts))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 # pg_collation.dat: none, and the database's default; what a candidate's columns have unless declared otherwise
 ORDINARY_COLLATIONS = frozenset({0, 100})
 
+REPLACEABLE = frozenset({"btree", "hash", "gin", "gist", "spgist"})
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -32,10 +34,13 @@ class Shape:
     predicate: str | None
 
     def is_replaced_by(self, other: "Shape") -> bool:
-        """Its keys lead the other's, in the same order or wholly backwards, and the other holds its other columns."""
-        if (self.method, self.predicate) != (other.method, other.predicate) or self.method not in ("btree", "hash"):
+        """Its keys lead the other's, in the same order or wholly backwards, and the other holds its other columns.
+
+        Of other methods than B-tree the keys must be the same; a BRIN index may summarise other ranges all the same.
+        """
+        if (self.method, self.predicate) != (other.method, other.predicate) or self.method not in REPLACEABLE:
             return False
-        if self.method == "hash" and self.keys != other.keys:
+        if self.method != "btree" and self.keys != other.keys:
             return False
         leading = other.keys[: len(self.keys)]
         if leading not in (self.keys, tuple(_backwards(k) for k in self.keys)):

@@ -21,13 +21,19 @@ FORMAT = 1
 def advice_as_sql(advice: "ProvedAdvice") -> str:
     """Runs as it is with psql -f: one statement at a time, outside a transaction."""
     lines = [comment(line).rstrip() for line in _summary(advice)]
+    for hurt in advice.selection.hurt:
+        dearer = f"Dearer than before: {hurt.statement}: cost {hurt.before:,.0f} becomes {hurt.after:,.0f}"
+        lines.append(comment(dearer).rstrip())
     for _, proposal in _every_proposal(advice):
         chosen = proposal.chosen
         helped = len(chosen.statements)
         said = f"{size_words(chosen.index.size_bytes)}, helps {helped} {'statement' if helped == 1 else 'statements'}"
         if schemas := in_each_schema(chosen.index.definition):
             said += f". {schemas}"
-        lines += ["", comment(said).rstrip(), *(f"{colons_apart(sql)};" for sql in proposal.ddl.statements)]
+        id_ = chosen.index.id
+        cautions = [f"May run slower: {r.statement}: {r.reason}" for r in advice.selection.at_risk if id_ in r.indexes]
+        lines += ["", *(comment(line).rstrip() for line in (said, *cautions))]
+        lines += [f"{colons_apart(sql)};" for sql in proposal.ddl.statements]
     for drop in advice.selection.dropped:
         lines += ["", comment(drop.reason).rstrip()]
         lines += [f"{colons_apart(sql)};" for sql in drop_index(drop.index, drop.table).statements]

@@ -13,6 +13,7 @@ from analyzer.advice.thresholds import WRITE_HEAVY_ROWS_PER_DAY
 from analyzer.durations import DAY_S, span_words
 from analyzer.facts import ForeignKeyFacts, SchemaFacts, TableFacts
 from analyzer.findings import EvidenceLevel, Finding
+from analyzer.foreign_keys import would_serve
 
 # codes of findings that an index can answer: of plans, of the schema, of indexes; an N+1 stays one with any index
 ANSWERED = ("PL", "SC", "IX")
@@ -162,13 +163,13 @@ def _foreign_key_needs(facts: SchemaFacts, findings: Sequence[Finding]) -> list[
     return found
 
 
-def foreign_keys_served(table: TableFacts, columns: Sequence[IndexColumn]) -> list[str]:
-    """Foreign keys without an index so far that these columns serve, whether or not anybody asked."""
-    names = [c.name for c in columns]
+def foreign_keys_served(definition: IndexDefinition) -> list[str]:
+    """Foreign keys without an index so far that it serves, whether or not anybody asked."""
+    table = definition.table
     return [
         foreign_key_owner(table, key)
         for key in table.foreign_keys
-        if frozenset(names[: len(key.columns)]) == frozenset(key.columns)
+        if would_serve(key, definition.method, definition.plain_columns, definition.predicate)
         and served_by(Need(table, frozenset(key.columns), (), "foreign_key")) is None
     ]
 
@@ -188,7 +189,7 @@ def _suggestion(
     ddl = create_index(definition, facts, planned)
     owners = dict.fromkeys(owner for _, owner in merged.needs)
     helps = tuple(sorted(((o, time_s[o]) for o in owners if o in time_s), key=lambda pair: (-pair[1], pair[0])))
-    keys = tuple(sorted({o for o in owners if o not in time_s} | set(foreign_keys_served(table, columns))))
+    keys = tuple(sorted({o for o in owners if o not in time_s} | set(foreign_keys_served(definition))))
     size = None
     if merged.method == "btree" and not any(c.is_expression for c in columns):
         size = btree_size_bytes(table, [c.name for c in columns])
@@ -234,6 +235,10 @@ def _reason(merged: MergedNeed, columns: Sequence[IndexColumn], keys: tuple[str,
     if merged.method == "gin":
         inside = "finds pieces of text anywhere in it" if "text" in purposes else "finds what the values contain"
         return f"A GIN index on {names[0]} {inside}, which a B-tree cannot."
+    if merged.method == "hash":
+        return f"A hash index finds equal values of {names[0]}, which may be too wide for a B-tree to hold."
+    if merged.method == "gist":
+        return f"A GiST index on {names[0]} finds what overlaps, which a B-tree cannot."
     leading = [n for n in names if n in equality]
     follows = [c.name for c in columns if c.name not in equality]
     one = len(leading) == 1

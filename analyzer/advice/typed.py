@@ -41,10 +41,16 @@ class Existing:
         return f"{self.index.schema}.{self.index.name}"
 
     @property
-    def is_needed(self) -> bool:
-        """It enforces something, or a replica needs it: it can be thought away, and not simply dropped."""
+    def why_needed(self) -> str:
+        """Why it can be thought away, and not simply dropped, in a sentence; "" where it can be dropped."""
         index = self.index
-        return index.backs_constraint or index.is_primary or index.is_unique or index.is_replica_identity
+        if index.is_replica_identity:
+            return "Logical replication finds rows by it (REPLICA IDENTITY), so it cannot simply be dropped."
+        if index.backs_constraint or index.is_primary or index.is_unique:
+            return "It enforces something, so it cannot simply be dropped."
+        if index.is_clustered:
+            return "The table is clustered on it: CLUSTER would not know its order, so it cannot simply be dropped."
+        return ""
 
 
 @dataclass(frozen=True, slots=True)

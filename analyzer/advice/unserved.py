@@ -6,7 +6,7 @@ from dataclasses import replace
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.typed import Typed
 from analyzer.facts import ForeignKeyFacts
-from analyzer.foreign_keys import supporting_index
+from analyzer.foreign_keys import supporting_index, would_serve
 
 
 def unserved_keys(typed: Typed) -> dict[int, list[ForeignKeyFacts]]:
@@ -25,10 +25,4 @@ def unserved_keys(typed: Typed) -> dict[int, list[ForeignKeyFacts]]:
 
 
 def _is_served(key: ForeignKeyFacts, adds: Sequence[IndexDefinition]) -> bool:
-    width = len(key.columns)
-    return any(
-        d.method == "btree"
-        and d.predicate is None
-        and {c.name for c in d.columns[:width] if not c.is_expression and not c.opclass} == set(key.columns)
-        for d in adds
-    )
+    return any(would_serve(key, d.method, d.plain_columns, d.predicate) for d in adds)

@@ -203,6 +203,8 @@ def _column(row: Row, table_rows: float | None, statistics: Row | None) -> Colum
         not_null=row.not_null,
         table_rows=table_rows or 0.0,
         is_generated=row.is_generated,
+        declared_type=row.declared_type,
+        compares_bytes=row.compares_bytes,
     )
     if statistics is None:
         return facts
@@ -239,6 +241,7 @@ def _index(row: Row, names: Mapping[int, str], opclasses: Mapping[int, Row]) -> 
         is_ready=row.is_ready,
         backs_constraint=row.backs_constraint,
         is_replica_identity=row.is_replica_identity,
+        is_clustered=row.is_clustered,
         opfamilies=tuple(c.family if c else 0 for c in classes),
         opclasses=tuple(c.name if c else "" for c in classes),
         is_default_opclass=tuple(bool(c and c.is_default) for c in classes),

@@ -23,7 +23,7 @@ from analyzer.monitored.parameters_assumed import (
 )
 from analyzer.monitored.parameters_documents import contained, values_at_paths
 from analyzer.monitored.parameters_like import LikePattern
-from analyzer.monitored.parameters_partial import PartialValue
+from analyzer.monitored.parameters_partial import HeldValue, PartialValue
 from analyzer.statements.blocks import ParameterUse
 
 __all__ = ["ColumnStatistics", "NoValues", "Statistics", "ValueSet", "array_literal", "choose_values", "fixed_values"]
@@ -70,7 +70,7 @@ def choose_values(
     fixed: Mapping[int, str] | None = None,
     patterns: Sequence[LikePattern] = (),
     list_elements: int = LIST_ELEMENTS,
-    partial: Mapping[int, PartialValue] | None = None,
+    partial: Mapping[int, PartialValue | HeldValue] | None = None,
     told: Mapping[int, PartialValue] | None = None,
 ) -> list[ValueSet] | NoValues:
     """One or two sets, typical first; one where the rare values are the same.
@@ -90,9 +90,15 @@ def choose_values(
         known, assumptions = _of_patterns(patterns, uses, statistics, is_rare)
         known |= values_at_paths(uses, statistics, is_rare)
         known |= fixed or {}
-        for number, one in {**({} if is_rare else told or {}), **(partial or {})}.items():
+        for number, one in ({} if is_rare else told or {}).items():
             known[number] = one.value
             assumptions.append(one.assumption)
+        for number, held in (partial or {}).items():
+            of_column = statistics.get(_key(uses[number])) if number in uses else None
+            values = (of_column.rare if is_rare else of_column.typical) if of_column else []
+            if (value := held.pick(values)) is not None:
+                known[number] = value
+                assumptions.append(held.assumption)
         for number, type_name in enumerate(types, start=1):
             use = uses.get(number) or ParameterUse(number)
             if number in known:

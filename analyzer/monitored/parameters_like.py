@@ -17,6 +17,7 @@ from analyzer.statements.tree import Node, Unparsable, function_name, operator_n
 Shape = Literal["prefix", "suffix", "contained", "exact"]
 
 TEXT_CHARACTERS = 3  # judgement: short enough to match, long enough for an index (pg_trgm needs three, too)
+RARE_CHARACTERS = 8  # judgement: what somebody types who looks for one thing
 WRAPPERS = ("upper", "lower", "unaccent", "like_escape")
 KINDS = (enums.A_Expr_Kind.AEXPR_LIKE, enums.A_Expr_Kind.AEXPR_ILIKE)
 EXAMPLES: dict[Shape, str] = {"prefix": "abc%", "suffix": "%abc", "contained": "%abc%", "exact": "abc"}
@@ -46,7 +47,7 @@ class LikePattern:
     def literals(self, value: str, is_rare: bool) -> dict[int, str]:
         """Text for each parameter, so that a value of the column matches the whole."""
         shape = self.shape_for(is_rare)
-        text = re.sub(r"([\\%_])", r"\\\1", _piece(value, shape))
+        text = re.sub(r"([\\%_])", r"\\\1", _piece(value, shape, RARE_CHARACTERS if is_rare else TEXT_CHARACTERS))
         first = "%" if shape in ("suffix", "contained") else ""
         last = "%" if shape in ("prefix", "contained") else ""
         match self.is_written, len(self.parameters):
@@ -80,15 +81,15 @@ def like_patterns(sql: str, samples: Sequence[str] = ()) -> list[LikePattern]:
     return found
 
 
-def _piece(value: str, shape: Shape) -> str:
+def _piece(value: str, shape: Shape, characters: int) -> str:
     match shape:
         case "prefix":
-            return value[:TEXT_CHARACTERS]
+            return value[:characters]
         case "suffix":
-            return value[-TEXT_CHARACTERS:]
+            return value[-characters:]
         case "contained":
-            start = max(0, (len(value) - TEXT_CHARACTERS) // 2)
-            return value[start : start + TEXT_CHARACTERS]
+            start = max(0, (len(value) - characters) // 2)
+            return value[start : start + characters]
     return value
 
 

@@ -42,8 +42,10 @@ class Predicate:
     expression: str | None = None  # the SQL around the column where it is not bare: "lower(u.email)"
     value_count: int | None = None  # elements of an IN list; None for arrays and unknown
     is_in_or: bool = False  # inside an OR with other columns: cannot be used alone
-    text: str | None = None  # operator as written, for contains: "@>"
+    # operator as written with the column on its left: "@>"; "" where it is none of its own (BETWEEN, a function)
+    text: str = ""
     constants: tuple[str, ...] = ()  # of eq and in with literals alone: those, as SQL
+    arm: tuple[int, int, int] | None = None  # inside an OR: which one of its block, which arm, of how many
 
     @property
     def is_equality(self) -> bool:
@@ -86,12 +88,18 @@ class TableUse:
 
 @dataclass(frozen=True, slots=True)
 class OrderTerm:
-    """One ORDER BY item; ``column`` is None for an expression. ``nulls_first`` is what takes effect."""
+    """One ORDER BY item; ``column`` is None for an expression. ``nulls_first`` is what takes effect.
+
+    ``expression``: its SQL where it is made of columns of the one table ``alias``; ``near``: that of the side that is,
+    where it is a distance (``loc <-> $1``).
+    """
 
     alias: str | None
     column: str | None
     is_descending: bool = False
     nulls_first: bool = False
+    expression: str | None = None
+    near: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

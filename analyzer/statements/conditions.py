@@ -1,6 +1,7 @@
 """A condition as comparisons of single columns: conjuncts of WHERE and ON, one at a time."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pglast import ast, enums
@@ -11,7 +12,9 @@ from analyzer.statements.scope import Column, Scope
 from analyzer.statements.time_ago import ago_parameter
 from analyzer.statements.tree import (
     Node,
+    Unparsable,
     children,
+    fresh_parse,
     function_name,
     name_parts,
     operator_name,
@@ -33,6 +36,16 @@ PATTERNS = {
     "!~*": "ne",
 }
 CONTAINMENT = frozenset({"@>", "<@", "&&", "?", "?|", "?&", "@@", "@?", "-|-", "<<", ">>"})
+# operators with the other side on their left; those not named here are the same from both sides, or have no other
+TURNED = {
+    "@>": "<@", "<@": "@>", "<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<=", "&<": "&>", "&>": "&<", "<%": "%>",
+    "%>": "<%", "<<%": "%>>", "%>>": "<<%", "<": ">", ">": "<", "<=": ">=", ">=": "<=",
+}  # fmt: skip
+STARTS_WITH = "^@"
+# a regular expression that asks for text at the start: literal characters, the last not made optional by what follows
+REGEX_START = re.compile(r"\^(?:[\w \-@:/,#]|\\[.\-/@+*?])")
+OPTIONAL_FIRST = re.compile(r"\^(?:\\.|.)[*?{]")
+SIMILAR_START = re.compile(r"[\w \-@:/,#.][^|]*$")
 WRAPPERS = ("lower", "upper", "btrim", "unaccent")
 TEXT_QUERIES = ("plainto_tsquery", "to_tsquery", "websearch_to_tsquery", "phraseto_tsquery")
 TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
@@ -66,6 +79,7 @@ class Conditions:
         self.scope = scope
         self.parameters = parameters
         self.narrows = narrows
+        self.ors = 0
 
     def read(self, condition: Node | None) -> Iterator[Found]:
         for conjunct in conjuncts(condition):
@@ -92,12 +106,24 @@ class Conditions:
                     yield from self._unary(node.testexpr, "other")
             case ast.A_Expr():
                 yield from self._comparison(node)
+            case ast.FuncCall() if function_name(node) == "starts_with" and len(node.args or ()) == 2:
+                yield from self._pair(node, node.args[0], node.args[1], "like_prefix", STARTS_WITH)
             case _:
                 for found in self._columns(node):
                     yield Found(found, Predicate(found.name, "other", expression=text_of(node)))
 
     def _or(self, node: Node) -> Iterator[Found]:
-        branches = [list(self._one_branch(arg)) for arg in node.args]
+        """What every arm asks for holds by itself, as the planner takes it out; the rest is one arm's each."""
+        arms = [{text_of(part): part for part in conjuncts(arg)} for arg in _alternatives(node)]
+        common = [text for text in arms[0] if all(text in arm for arm in arms[1:])]
+        for text in common:
+            yield from self._one(arms[0][text])
+        left = [[part for text, part in arm.items() if text not in common] for arm in arms]
+        if all(left):
+            yield from self._arms(left)
+
+    def _arms(self, arms: Sequence[Sequence[Node]]) -> Iterator[Found]:
+        branches = [[found for part in arm for found in self._one(part)] for arm in arms]
         flat = [found for branch in branches for found in branch]
         same_column = len({(id(f.column.table), f.column.name) for f in flat}) == 1
         equal = all(len(b) == 1 and b[0].predicate.operator in ("eq", "in", "any") for b in branches)
@@ -105,8 +131,12 @@ class Conditions:
             parameters = tuple(n for f in flat for n in f.predicate.parameters)
             yield Found(flat[0].column, Predicate(flat[0].column.name, "in", parameters, value_count=len(flat)))
             return
-        for found in flat:
-            yield replace(found, predicate=replace(found.predicate, is_in_or=True))
+        self.ors += 1
+        number = self.ors
+        for at, branch in enumerate(branches):
+            for found in branch:
+                arm = (number, at, len(branches))
+                yield replace(found, predicate=replace(found.predicate, is_in_or=True, arm=arm))
 
     def _one_branch(self, node: Node) -> Iterator[Found]:
         for conjunct in conjuncts(node):
@@ -143,6 +173,7 @@ class Conditions:
                     yield from self._pattern(node, PATTERNS[operator])
                 else:
                     meaning = COMPARISONS.get(operator) or ("contains" if operator in CONTAINMENT else "other")
+                    meaning = "like_prefix" if operator == STARTS_WITH else meaning
                     yield from self._pair(node, node.lexpr, node.rexpr, meaning, operator)
             case Kind.AEXPR_NOT_DISTINCT | Kind.AEXPR_DISTINCT:
                 # the planner has no index condition for IS NOT DISTINCT FROM
@@ -167,14 +198,15 @@ class Conditions:
         a, b = self.side(left), self.side(right)
         if a.column is not None and not self._shares_table(a.column, b):
             yield self._found(a.column, operator, a.expression, b, text)
-        if b.column is not None and not self._shares_table(b.column, a) and operator != "any":
-            yield self._found(b.column, MIRRORED.get(operator, operator), b.expression, a, text)
+        if b.column is not None and not self._shares_table(b.column, a) and operator not in ("any", "like_prefix"):
+            mirrored = MIRRORED.get(operator, operator)
+            yield self._found(b.column, mirrored, b.expression, a, TURNED.get(text, text))
         if operator == "any" and b.column is not None and a.column is None:
             # $1 = ANY(array_column): no B-tree serves it
             yield self._found(b.column, "contains", b.expression, a, text)
         # in the column's eyes: "created > $1" is gt
         for value, other, meaning in ((b, a, operator), (a, b, MIRRORED.get(operator, operator))):
-            meaning = meaning.removeprefix("row_")
+            meaning = "other" if meaning == "like_prefix" else meaning.removeprefix("row_")
             if value.parameters and other.column is not None:
                 self._note(value.parameters, meaning, other)
             elif value.parameters and other.outer is not None:
@@ -195,10 +227,9 @@ class Conditions:
             )  # fmt: skip
         elif other.own_columns:
             joined = JoinedColumn("", "", "", "")
-        text_kept = text if operator == "contains" else None
         constants = (other.constant,) if other.constant and operator == "eq" else ()
         predicate = Predicate(
-            column.name, operator, other.parameters, joined, expression, text=text_kept, constants=constants
+            column.name, operator, other.parameters, joined, expression, text=text, constants=constants
         )
         return Found(column, predicate)
 
@@ -276,7 +307,12 @@ class Conditions:
         self._note(value.parameters, operator, side)
         if operator == "like":
             operator = like_kind(node.rexpr)
-        yield Found(side.column, Predicate(side.column.name, operator, value.parameters, None, side.expression))
+        elif operator == "regex" and _has_fixed_start(node):
+            operator = "like_prefix"
+        yield Found(
+            side.column,
+            Predicate(side.column.name, operator, value.parameters, None, side.expression, text=operator_name(node)),
+        )
 
     def _columns(self, node: Node) -> list[Column]:
         """Own columns anywhere in an expression, not inside its subqueries."""
@@ -299,18 +335,37 @@ class Conditions:
                 return Side(own_columns=True)
             if column.depth:
                 return Side(outer=column)
-            expression = None if self._is_bare(node, column) else text_of(node)
+            expression = None if self._is_bare(node, column) else self._expression(node)
             return Side(column, expression, own_columns=True)  # a cast keeps values: they are cast too
         if isinstance(inner, ast.ParamRef):
             return Side(parameters=(inner.number,))
         if isinstance(inner, ast.A_Const):
             return Side(constant=None if inner.isnull else text_of(node))
         columns = self._columns(node)
-        if len(columns) == 1:
-            return Side(columns[0], text_of(node), own_columns=True, keeps_values=_keeps_values(inner))
+        if len({id(column.table) for column in columns}) == 1 and not _is_computed_elsewhere(node):
+            keeps = len(columns) == 1 and _keeps_values(inner)
+            return Side(columns[0], self._expression(node), own_columns=True, keeps_values=keeps)
         if columns:
             return Side(own_columns=True)
         return Side(parameters=_wrapped_parameters(inner))
+
+    def _expression(self, node: Node) -> str:
+        """Its text, with the table's own names for columns that a subquery calls otherwise."""
+        text = text_of(node)
+        names = {
+            part.fields[-1].sval: column.name
+            for part in walk_block(node)
+            if isinstance(part, ast.ColumnRef) and (column := self.scope.column(part)) is not None
+        }
+        if all(outer == own for outer, own in names.items()):
+            return text
+        statements = fresh_parse(f"SELECT {text}")
+        if isinstance(statements, Unparsable):
+            return text
+        for part in walk(statements):
+            if isinstance(part, ast.ColumnRef) and isinstance(part.fields[-1], ast.String):
+                part.fields = (ast.String(sval=names.get(part.fields[-1].sval, part.fields[-1].sval)),)
+        return text_of(statements[0].stmt.targetList[0].val)
 
     def _is_bare(self, node: Node, column: Column) -> bool:
         """A cast between text types keeps the column's index usable; any other changes the expression."""
@@ -360,6 +415,40 @@ def conjuncts(condition: Node | None) -> Iterator[Node]:
             yield node
 
 
+def _alternatives(node: Node) -> Iterator[Node]:
+    """The arms of an OR; ``(a OR b) OR c`` has three."""
+    for argument in node.args:
+        if isinstance(argument, ast.BoolExpr) and argument.boolop == enums.BoolExprType.OR_EXPR:
+            yield from _alternatives(argument)
+        else:
+            yield argument
+
+
+def _is_computed_elsewhere(node: Node) -> bool:
+    """It holds a subquery, or an aggregate's or window's call: nothing that a row tells by itself."""
+    return any(
+        isinstance(part, ast.SubLink) or (isinstance(part, ast.FuncCall) and (part.over or part.agg_star))
+        for part in walk_block(node)
+    )
+
+
+def _has_fixed_start(node: Node) -> bool:
+    """``~ '^abc'`` and ``SIMILAR TO 'abc%'`` ask for text that starts with abc, as LIKE 'abc%' does."""
+    pattern = without_casts(node.rexpr)
+    if node.kind == Kind.AEXPR_SIMILAR and isinstance(pattern, ast.FuncCall) and pattern.args:
+        pattern = without_casts(pattern.args[0])  # similar_to_escape(pattern)
+        is_similar = True
+    else:
+        is_similar = False
+    if not isinstance(pattern, ast.A_Const) or not isinstance(pattern.val, ast.String):
+        return False
+    text = pattern.val.sval
+    if is_similar:
+        return SIMILAR_START.match(text) is not None
+    is_fixed = REGEX_START.match(text) is not None and OPTIONAL_FIRST.match(text) is None and "|" not in text
+    return operator_name(node) == "~" and is_fixed
+
+
 def walk_block(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
     """As ``tree.walk`` but stops at subqueries: a SubLink is yielded, its SELECT is not entered."""
     stack = list(root) if isinstance(root, tuple) else [root] if root is not None else []
@@ -380,8 +469,18 @@ def like_kind(pattern: Node) -> str:
     pattern = without_casts(pattern)
     if isinstance(pattern, ast.A_Const) and isinstance(pattern.val, ast.String):
         return "like_leading" if pattern.val.sval[:1] in ("%", "_") else "like_prefix"
+    if isinstance(pattern, ast.FuncCall) and pattern.args and function_name(pattern) in (*WRAPPERS, "like_escape"):
+        return like_kind(pattern.args[0])
     if isinstance(pattern, ast.A_Expr) and operator_name(pattern) == "||":
-        return like_kind(pattern.lexpr)  # '%' || $1
+        kind = like_kind(pattern.lexpr)  # '%' || $1
+        last = without_casts(pattern.rexpr)
+        ends = isinstance(last, ast.A_Const) and isinstance(last.val, ast.String) and last.val.sval[-1:] == "%"
+        # $1 || '%': who writes the wildcard behind means to write none before
+        return (
+            "like_prefix"
+            if kind == "like" and ends and isinstance(without_casts(pattern.lexpr), ast.ParamRef)
+            else kind
+        )
     return "like"
 
 

@@ -2,9 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pglast import ast
+from pglast import ast, enums
+from pglast.stream import RawStream
 
-from analyzer.statements.tree import Node, Unparsable, single_statement
+from analyzer.statements.tokens import scan
+from analyzer.statements.tree import Node, Unparsable, function_name, operator_name, single_statement, walk
+
+MOST_TOLD = 3  # texts of one statement: judgement, each has candidates of its own
+PATTERN_KINDS = (enums.A_Expr_Kind.AEXPR_LIKE, enums.A_Expr_Kind.AEXPR_ILIKE, enums.A_Expr_Kind.AEXPR_SIMILAR)
+PATTERN_OPERATORS = frozenset({"~~", "~~*", "~", "~*", "^@"})
 
 
 def literal_types(sql: str, samples: Sequence[str]) -> dict[int, str]:
@@ -51,3 +57,46 @@ def literal_type(constant: Node) -> str | None:
         case ast.String():
             return "text"
     return None
+
+
+def told_texts(sql: str, samples: Sequence[str]) -> list[str]:
+    """The statement with those constants that decide which index could serve it, as real runs show them: inside an
+    expression over a column (``properties ->> $1``) and patterns (``LIKE $1``). The text itself where none shows any.
+    """
+    statement = single_statement(sql)
+    deciding = set() if isinstance(statement, Unparsable) else set(_deciding(statement))
+    if not deciding or not samples:
+        return [sql]
+    found: dict[str, None] = {}
+    for sample in samples:
+        constants = {n: RawStream()(c) for n, c in literals(sql, sample).items() if n in deciding}
+        found[_with_constants(sql, constants)] = None
+    return list(found)[:MOST_TOLD]
+
+
+def _deciding(statement: Node) -> Iterator[int]:
+    for node in walk(statement):
+        parts: list[Node] = []
+        if isinstance(node, ast.A_Expr) and (node.kind in PATTERN_KINDS or operator_name(node) in PATTERN_OPERATORS):
+            parts = [node.rexpr]
+        elif isinstance(node, ast.FuncCall) and function_name(node) == "starts_with":
+            parts = list((node.args or ())[1:])
+        if isinstance(node, ast.A_Expr):
+            parts += [side for side in (node.lexpr, node.rexpr) if isinstance(side, ast.Node) and _has_column(side)]
+        elif isinstance(node, ast.SortBy) and _has_column(node.node):
+            parts = [node.node]
+        for part in parts:
+            yield from (n.number for n in walk(part) if isinstance(n, ast.ParamRef))
+
+
+def _has_column(node: Node) -> bool:
+    return any(isinstance(part, ast.ColumnRef) for part in walk(node))
+
+
+def _with_constants(sql: str, constants: Mapping[int, str]) -> str:
+    pieces, end = [], 0
+    for token in scan(sql):
+        if token.name == "PARAM" and (text := constants.get(int(sql[token.start + 1 : token.end + 1]))) is not None:
+            pieces += [sql[end : token.start], text]
+            end = token.end + 1
+    return "".join([*pieces, sql[end:]])

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 from pglast import ast, enums
 
 from analyzer.statements.blocks import ColumnOf, OrderTerm, QueryBlock
-from analyzer.statements.conditions import walk_block
+from analyzer.statements.conditions import Conditions, walk_block
 from analyzer.statements.parse import has_limit
+from analyzer.statements.qualify import quoted
 from analyzer.statements.scope import Column, Derived, Scope
-from analyzer.statements.tree import Node, function_name
+from analyzer.statements.tree import Node, function_name, operator_name
 
+DISTANCES = frozenset({"<->", "<#>", "<=>", "<<->", "<<<->", "<->>", "<->>>"})
 AGGREGATES = frozenset({
     "count", "sum", "min", "max", "avg", "array_agg", "string_agg", "json_agg", "jsonb_agg",
     "json_object_agg", "jsonb_object_agg", "bool_and", "bool_or", "every", "bit_and", "bit_or",
@@ -76,13 +78,18 @@ def read_shape(node: Node, block: BlockDraft) -> None:
     ))  # fmt: skip
     block.is_aggregate = bool(block.aggregates) and not block.is_grouped
 
-    def resolve(item: Node) -> Column | None:
+    def output(item: Node) -> Node:
+        """What a name or number of the target list stands for."""
         if isinstance(item, ast.A_Const) and isinstance(item.val, ast.Integer):
             position = item.val.ival - 1
             targets = node.targetList or ()
             item = targets[position].val if 0 <= position < len(targets) else item
         elif isinstance(item, ast.ColumnRef) and len(item.fields) == 1 and isinstance(item.fields[0], ast.String):
             item = outputs.get(item.fields[0].sval, item)
+        return item
+
+    def resolve(item: Node) -> Column | None:
+        item = output(item)
         return scope.column(item) if isinstance(item, ast.ColumnRef) else None
 
     def columns(items: tuple[Node, ...] | None) -> tuple[ColumnOf, ...]:
@@ -101,7 +108,24 @@ def read_shape(node: Node, block: BlockDraft) -> None:
         known = column is not None and not column.depth and not column.via_derived
         alias, name = (column.table.alias, column.name) if known and column is not None else (None, None)
         terms.append(OrderTerm(alias, name, descending, first))
+        if column is None and not (block.is_grouped or block.is_aggregate):
+            terms[-1] = _ordered_expression(output(sort.node), scope, terms[-1])
     block.order_by = tuple(terms)
+
+
+def _ordered_expression(node: Node, scope: Scope, term: OrderTerm) -> OrderTerm:
+    """With what an index could order by: an expression over one table, or the distance from something."""
+    conditions = Conditions(scope, {}, narrows=False)
+    side = conditions.side(node)
+    if isinstance(node, ast.A_Expr) and node.lexpr is not None and operator_name(node) in DISTANCES:
+        one, other = conditions.side(node.lexpr), conditions.side(node.rexpr)
+        own, far = (one, other) if one.column is not None else (other, one)
+        if own.column is None or far.own_columns or own.column.via_derived:
+            return term
+        return replace(term, alias=own.column.table.alias, near=own.expression or quoted(own.column.name))
+    if side.column is None or side.expression is None or side.column.via_derived:
+        return term
+    return replace(term, alias=side.column.table.alias, expression=side.expression)
 
 
 def read_output(node: Node, block: BlockDraft) -> Derived:

@@ -11,13 +11,14 @@ import psycopg
 
 from analyzer.advice.ddl import qualified, quote_identifier, quote_literal
 from analyzer.monitored.planner_facts import ExtensionFunction, PlannerFacts
-from analyzer.twin.cluster import ROLE
+from analyzer.twin.cluster import ROLE, SCHEMA
 
 ALLOWED = frozenset({
     "bloom", "btree_gin", "btree_gist", "citext", "cube", "dict_int", "dict_xsyn", "earthdistance", "fuzzystrmatch",
     "hstore", "intarray", "isn", "lo", "ltree", "moddatetime", "pg_stat_statements", "pg_trgm", "seg", "tablefunc",
     "tcn", "tsm_system_rows", "tsm_system_time", "unaccent", "vector",
 })  # fmt: skip
+TRIGRAMS = "pg_trgm"
 BUILT_IN = frozenset({"plpgsql"})
 NEEDS = {"earthdistance": ("cube",)}
 NOT_HERE = "PGL01"  # SQLSTATE of a stand-in that was called
@@ -50,6 +51,8 @@ def create_extensions(connection: "psycopg.Connection[Any]", facts: PlannerFacts
 
     for name, _ in facts.extensions:
         create(name)
+    if TRIGRAMS not in installed and TRIGRAMS in available:  # beside the server's: to try what CREATE EXTENSION brings
+        connection.execute(f'create extension "{TRIGRAMS}" with schema {SCHEMA}'.encode())
     return missing
 
 

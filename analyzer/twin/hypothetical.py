@@ -82,6 +82,9 @@ class Hypotheticals:
         self._ids: dict[Key, int] = {}
         self._number = 0
         self._predicate_rows: dict[tuple[int, str], float] = {}
+        # names as the server's sessions find them, and last the operator classes that the server has not got yet
+        path = ", ".join(map(quote_identifier, [*planning.search_path, SCHEMA]))
+        role.execute("select pg_catalog.set_config('search_path', %s, false)", [path])
 
     def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
         new = {_key(d): d for d in reversed(definitions) if _key(d) not in self._answers}

@@ -45,7 +45,7 @@ from analyzer.twin.watch import TwinEnded
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 5  # of what is kept on disk; another number and it is made anew
+FORMAT = 6  # of what is kept on disk; another number and it is made anew
 MOST_SLOTS = 16
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use
 FRESH_S = 15 * 60

@@ -170,7 +170,7 @@ def _hidden(typed: Typed) -> list[HiddenIndex]:
     keys = unserved_keys(typed)
     return [
         HiddenIndex(
-            existing, "" if existing.is_needed else drop_index(existing.index, existing.table).text,
+            existing, "" if existing.why_needed else drop_index(existing.index, existing.table).text,
             tuple(keys.get(existing.index.oid, ())),
         )
         for existing in typed.hides

@@ -7,6 +7,8 @@ from analyzer.statements.fingerprint import fingerprint
 TYPES = {
     "bigint": (20, 8), "integer": (23, 4), "text": (25, 12), "character varying(40)": (1043, 12), "boolean": (16, 1),
     "timestamp with time zone": (1184, 8), "jsonb": (3802, 100), "text[]": (1009, 40), "numeric(10,2)": (1700, 6),
+    "character varying(250)": (1043, 12), "character varying(400)": (1043, 12), "character varying(8000)": (1043, 12),
+    "timestamp without time zone": (1114, 8),
 }  # fmt: skip
 
 
@@ -21,6 +23,7 @@ def column(spec, number, rows):
         n_distinct=float(distinct) if known else None,
         null_frac=nulls if known else None,
         avg_width_bytes=width if known else None,
+        correlation=0.0 if known else None,
     )  # fmt: skip
 
 

@@ -38,7 +38,9 @@ class TablePlanner:
         return Planned(cost, frozenset(there[x] for x in needed))
 
     def explain(self, query, indexes=frozenset(), without=frozenset()):
-        return {"Plan": {"Plans": [{"Plan Rows": self.rows_written.get(query.key, 1)}]}}
+        table = query.sql.partition(" FROM ")[2].partition(",")[0].strip()
+        scan = {"Node Type": "Seq Scan", "Relation Name": table, "Plan Rows": self.rows_written.get(query.key, 1)}
+        return {"Plan": {"Plans": [scan]}}
 
 
 def shop(*tables, **more):

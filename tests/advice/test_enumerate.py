@@ -1,5 +1,7 @@
 """Which indexes are tried for a statement, and which of them a query's plans get to see."""
 
+from dataclasses import replace
+
 import pytest
 
 from analyzer.advice.column_statistics import ColumnStatistics, without_cluster_bias
@@ -7,7 +9,7 @@ from analyzer.advice.enumerate import statement_candidates, workload_candidates
 from analyzer.advice.planner import Query
 from analyzer.advice.selection.relevance import indexes_by_query
 from analyzer.facts import SchemaFacts
-from tests.advice.builders import table
+from tests.advice.builders import index, table
 from tests.advice.table_planner import definition
 
 
@@ -98,3 +100,123 @@ def test_neighbours_that_are_equal_hide_distinct_values():
     assert without_cluster_bias(scattered, lineitem) is scattered
     unique = ColumnStatistics(n_distinct=-1.0, correlation=1.0)
     assert without_cluster_bias(unique, lineitem).distinct_values(6_001_215) == 6_001_215
+
+
+# of text, and of what is wider than a B-tree takes
+WIDE = table(
+    "params", ["id|bigint|-1", "key|character varying(250)|20", "value|character varying(8000)|-0.5",
+               "a|character varying(400)|3000", "b|character varying(400)|700", "doc|jsonb|-1", "tags|text[]|-1",
+               "note|text|-1", "body|text|-1", "at|timestamp with time zone|-1", "made|timestamp without time zone|-1"],
+)  # fmt: skip
+
+
+def widened(**avg_width_bytes):
+    columns = (replace(c, avg_width_bytes=avg_width_bytes.get(c.name, c.avg_width_bytes)) for c in WIDE.columns)
+    return replace(WIDE, columns=tuple(columns))
+
+
+def tried(sql, *, table=WIDE, server_version_num=150_000, extensions=("pg_trgm",)):
+    schema = SchemaFacts("shop", server_version_num, (table,), extensions=extensions)
+    return {d.body() for d in statement_candidates(f"select * from params where {sql}", schema)}
+
+
+@pytest.mark.parametrize(
+    ("sql", "some", "never"),
+    [
+        ("key = $1 and value = $2", {"(key)", "USING hash (value)"}, {"(key, value)", "(value, key)", "(value)"}),
+        ("a = $1 and b = $2", {"(a)", "(b)"}, {"(a, b)", "(b, a)"}),  # 1,600 bytes each
+        ("a = $1", {"(a)"}, {"(a) INCLUDE (b)"}),
+        ("value > $1", set(), {"(value)"}),
+        ("value like 'x%'", {"USING spgist (value)", "USING gin (value gin_trgm_ops)"}, {"(value text_pattern_ops)"}),
+        ("lower(value) = $1", {"USING hash ((lower(value)))"}, {"((lower(value)))"}),
+        ("md5(value) = $1", {"((md5(value)))"}, set()),
+        ("left(value, 40) = $1", {'(("left"(value, 40)))'}, set()),
+        ("doc = $1", {"USING hash (doc)"}, {"(doc)"}),
+        ("tags = $1", {"USING hash (tags)"}, {"(tags)"}),
+        ("(doc ->> 'k')::int = 5", {"((CAST(doc ->> 'k' AS integer)))"}, set()),
+        ("note = $1 and key = $2", {"(note)", "(key, note)"}, set()),
+    ],
+)
+def test_no_btree_is_tried_on_what_it_may_refuse(sql, some, never):
+    found = tried(sql)
+    assert some <= found
+    assert not never & found
+
+
+def test_measured_widths_bound_what_no_length_is_declared_of():
+    assert tried("note = $1", table=widened(note=167)) >= {"(note)"}
+    assert tried("note = $1", table=widened(note=300)) == {"USING hash (note)"}
+    # ANALYZE kept none: all are wider than 1,024 bytes, and out of line they measure 18
+    hidden = replace(WIDE, columns=tuple(replace(c, correlation=None, avg_width_bytes=18) for c in WIDE.columns))
+    assert tried("note = $1", table=hidden) == {"USING hash (note)"}
+    # what a B-tree holds already is no wider than it can be
+    unique = replace(widened(note=300), indexes=(index("u", "note", unique=True),))
+    assert tried("note > $1 and key = $2", table=unique) >= {"(key)"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "some"),
+    [
+        ("note like 'x%'", "(note text_pattern_ops)"),
+        ("note like $1 || '%'", "(note text_pattern_ops)"),
+        ("note like $1", "USING gin (note gin_trgm_ops)"),
+        ("note ~ '^abc'", "(note text_pattern_ops)"),
+        ("note ~ '^(a|b)'", "USING gin (note gin_trgm_ops)"),
+        ("note ~ '^a?b'", "USING gin (note gin_trgm_ops)"),
+        ("note ~* '^abc'", "USING gin (note gin_trgm_ops)"),
+        ("note similar to 'abc%'", "(note text_pattern_ops)"),
+        ("starts_with(note, 'x')", "(note text_pattern_ops)"),
+        ("upper(note) like upper('x%')", "((upper(note)) text_pattern_ops)"),
+        ("key = $1 and note like 'x%'", "(key, note text_pattern_ops)"),
+        ("note % 'word'", "USING gin (note gin_trgm_ops)"),
+        ("doc -> 'a' ? 'b'", "USING gin ((doc -> 'a'))"),
+        ("tags && $1", "USING gin (tags)"),
+        ("tstzrange(at, at) @> now()", "USING gist ((tstzrange(at, at)))"),
+        ("to_tsvector('english', note || ' ' || body) @@ plainto_tsquery($1)",
+         "USING gin ((to_tsvector('english', note || ' ' || body)))"),
+        ("made::date = $1", "((CAST(made AS date)))"),
+        ("(note = $1 and key = 'a') or (body = $2 and key = 'b')", "(note, key)"),
+        ("(note = $1 and key = 'a') or (body = $2 and key = 'b')", "(body, key)"),
+        # what all arms ask for holds by itself
+        ("(key = $1 and note = $2) or (key = $1 and body = $3)", "(key)"),
+    ],
+)  # fmt: skip
+def test_each_condition_has_the_index_that_knows_its_operator(sql, some):
+    assert some in tried(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "doc ->> $1 = 'x'",  # a key that is not known
+        "coalesce(at, 'now') = $1",  # another moment each time
+        "length((select 'x')) = 1",
+        "random() < 0.5",
+        "similarity(note, 'looked for') > 0.5",
+        "a = $1 or exists (select 1)",  # an arm without a condition on it
+    ],
+)
+def test_what_no_index_could_be_on_is_not_tried(sql):
+    assert tried(sql) == set()
+
+
+def test_old_servers_do_not_know_all_of_it():
+    assert tried("note ^@ 'x'", server_version_num=140_000) == set()
+    assert tried("note like 'x%'", server_version_num=130_000) == {"(note text_pattern_ops)"}
+
+
+def test_where_the_collation_compares_bytes_a_plain_index_serves_prefixes():
+    bytewise = replace(WIDE, columns=tuple(replace(c, compares_bytes=True) for c in WIDE.columns))
+    assert tried("note like 'x%'", table=bytewise) == {"(note)"}
+
+
+def test_a_search_inside_texts_is_not_read_in_order():
+    """How many match is a guess: the planner takes an early stop for granted."""
+    assert tried("note ilike '%x%' order by at limit 5") == {"USING gin (note gin_trgm_ops)"}
+    assert "(at)" in tried("note like 'x%' order by at limit 5")
+
+
+def test_a_used_index_for_prefixes_tells_what_is_searched_for():
+    used = index("like", "note", opclasses=("text_pattern_ops",), default=False, scans=5)
+    assert tried("note like $1", table=replace(WIDE, indexes=(used,))) == set()
+    assert tried("note like $1", table=replace(WIDE, indexes=(replace(used, scans=0),))) != set()

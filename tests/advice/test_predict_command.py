@@ -91,7 +91,7 @@ falls from 1,093 to 16.
 
    Index Only Scan on public.orders using orders_pkey: 1 of about 50,000 rows expected.
 
-   No index to suggest: No index that its conditions, joins or order could use is worth trying.
+   No index to suggest: orders_pkey on public.orders serves it already; no other index makes it cheaper.
 """
     )
 

@@ -80,8 +80,15 @@ def test_suggestions_are_proved_and_rules_give_way(shop: ScratchDatabase) -> Non
     run = AdviceRun.objects.get()
     assert (run.problem, run.made_at is not None, run.statements >= 4) == ("", True, True)
     assert run.plans_made > 0
-    [record] = SuggestionRecord.objects.filter(closed_at=None, level="planned")
-    assert (record.columns, record.level) == (["name"], "planned")
+    planned = SuggestionRecord.objects.filter(closed_at=None, level="planned")
+    by_columns = {tuple(suggestion.columns): suggestion for suggestion in planned}
+    assert set(by_columns) == {("name",), ("upper(name)",)}
+    # a search inside texts: trigrams, with what they need first and the statistics of the expression last
+    [extension, build, analyze] = by_columns["upper(name)",].ddl.splitlines()[-3:]
+    assert extension == "CREATE EXTENSION IF NOT EXISTS pg_trgm;"
+    assert build.endswith("ON public.item USING gin ((upper(name)) gin_trgm_ops);")
+    assert analyze == "ANALYZE public.item;"
+    record = by_columns["name",]
     evidence = record.evidence
     [helped] = [s for s in evidence["statements"] if s["cost_before"] > 100 * s["cost_after"]]
     assert "Seq Scan on item became Index" in helped["change"]

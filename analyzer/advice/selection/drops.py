@@ -1,7 +1,7 @@
 """Existing indexes that can go: nothing uses them, or another one does their work. Each is proved by the planner.
 
-Never proposed: what backs a constraint, is unique, is a replica identity, is a part of a partitioned index, is invalid
-(a matter of its own), or is the only index that serves a foreign key's check.
+Never proposed: what backs a constraint, is unique, is a replica identity, gives CLUSTER its order, is a part of a
+partitioned index, is invalid (a matter of its own), or is the only index that serves a foreign key's check.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 from analyzer.advice.planner import HypotheticalIndex
 from analyzer.advice.selection.result import DroppedIndex
-from analyzer.advice.shapes import Shape, shape_of_definition, shape_of_index
+from analyzer.advice.shapes import shape_of_definition, shape_of_index
 from analyzer.checks import Threshold
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.foreign_keys import supporting_index
+from analyzer.foreign_keys import supporting_index, would_serve
 
 LIMITS = {
     "unused_days": Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
@@ -73,6 +73,7 @@ def _may_go(index: IndexFacts) -> bool:
         or index.is_primary
         or index.backs_constraint
         or index.is_replica_identity
+        or index.is_clustered
         or index.parent_oid is not None
     )
 
@@ -89,7 +90,8 @@ def _reason(
         if other.oid != index.oid and other.oid not in gone and other.is_usable:
             theirs = shape_of_index(other)
             if mine.is_replaced_by(theirs) and not (theirs.is_replaced_by(mine) and _keep_first(index, other)):
-                return f"{other.name} begins with the same columns and does its work."
+                same = "begins with the same columns" if mine.method == "btree" else "is the same"
+                return f"{other.name} {same} and does its work."
     for new in chosen:
         if new.definition.table.oid == table.oid and mine.is_replaced_by(shape_of_definition(new.definition)):
             return f"The new index {new.definition.body()} begins with the same columns and does its work."
@@ -127,20 +129,11 @@ def _keys_stay_served(
     """No foreign key loses its last index; a new B-tree serves one whose columns lead it."""
     left = replace(table, indexes=tuple(i for i in table.indexes if i.oid not in gone and i.oid != index.oid))
     now = replace(table, indexes=(*left.indexes, index))
-    new = [shape_of_definition(c.definition) for c in chosen if c.definition.table.oid == table.oid]
+    new = [c.definition for c in chosen if c.definition.table.oid == table.oid]
     return all(
         supporting_index(now, key) is None
         or supporting_index(left, key) is not None
-        or any(_leads(shape, key.columns) for shape in new)
+        or any(would_serve(key, d.method, d.plain_columns, d.predicate) for d in new)
         for key in table.foreign_keys
     )
 
-
-def _leads(shape: Shape, columns: Sequence[str]) -> bool:
-    leading = shape.keys[: len(columns)]
-    return (
-        shape.method == "btree"
-        and shape.predicate is None
-        and {k.name for k in leading} == set(columns)
-        and not any(k.is_expression or k.opclass for k in leading)
-    )

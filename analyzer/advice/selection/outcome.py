@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from analyzer.advice.planner import Refused
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.costs import SAME
 from analyzer.advice.selection.pruning import worth
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, DroppedIndex, Hurt, QueryOutcome, Selection
 from analyzer.advice.selection.risk import Risks
+from analyzer.advice.why_none import cause_of, why_none
 from analyzer.checks import Threshold
 
 if TYPE_CHECKING:
@@ -116,11 +118,17 @@ def _worst_of_each(hurt: Sequence[Hurt]) -> list[Hurt]:
 def _why_not(task: "Task", q: int, chosen: int, budget_bytes: int | None) -> str:
     """Why no new index serves the query: the reason that would still hold if the others did not."""
     book, found = task.book, task.search.alternatives[q]
-    if not book.usable[q]:
-        return "No index that its conditions, joins or order could use is worth trying."
     options = [o for o in found.plans() if o.needed and o.cost < found.base * (1 - SAME)]
-    if not options:
-        return "The planner uses none of the indexes that were tried: what it reads is small, or nearly all is wanted."
+    gains = [task.weights[q] * (found.base - o.cost) for o in options]
+    if not gains or max(gains) < task.least_gain:
+        sql, refused = task.queries[q].sql, dict(task.refused)
+        answer = task.planner.explain(task.queries[q], (), book.without)
+        explained = None if isinstance(answer, Refused) else answer
+        if not options:
+            tried = [task.indexes[n].definition for n in bits(book.usable[q])]
+            return why_none(sql, task.facts, explained, refused, tried)
+        if cause := cause_of(sql, task.facts, explained, refused):
+            return cause
     best = min(options, key=lambda o: (o.cost, o.needed))
     gain = task.weights[q] * (found.base - best.cost)
     names = "an index" if best.needed.bit_count() == 1 else f"{best.needed.bit_count()} indexes"

@@ -28,6 +28,7 @@ select
     i.indisvalid as is_valid,
     i.indisready and i.indislive as is_ready,
     i.indisreplident as is_replica_identity,
+    i.indisclustered as is_clustered,
     exists (
         select from pg_catalog.pg_constraint as k
         where k.conindid = i.indexrelid and k.contype in ('p', 'u', 'x')

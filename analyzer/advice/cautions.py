@@ -1,0 +1,45 @@
+"""What to know of an index before it is made, beside what it costs and saves."""
+
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.key_widths import may_refuse_rows, too_wide_entry
+from analyzer.advice.specialised import PATTERNS
+from analyzer.facts import SchemaFacts
+from analyzer.plans import Plan, PlanNode
+from analyzer.statements.predicates import query_blocks
+
+SORTS = ("Sort", "Incremental Sort")
+READS_ALL = (*SORTS, "Aggregate", "Hash", "Materialize", "WindowAgg")
+
+
+def of_definition(definition: IndexDefinition) -> list[str]:
+    """Sentences."""
+    return [too_wide_entry(definition)] if may_refuse_rows(definition) else []
+
+
+def early_stop(sql: str, facts: SchemaFacts, before: Plan, after: Plan) -> str | None:
+    """Why reading in order under a LIMIT may take longer: the planner guesses how many texts match a search, and so how
+    soon enough are found."""
+    predicates = (p for block in query_blocks(sql, facts) for use in block.tables for p in use.predicates)
+    if not any(p.operator in PATTERNS for p in predicates):
+        return None
+    was = {node.index_name for node in before if _stops_early(node)}
+    for node in after:
+        if _stops_early(node) and node.index_name not in was:
+            return (
+                f"Its new plan reads rows in the order of {node.index_name} and stops at its LIMIT, as soon as enough"
+                " texts match the search, which the planner guesses: where few do, it reads nearly all of them one by"
+                " one, and takes longer than now."
+            )
+    return None
+
+
+def _stops_early(node: PlanNode) -> bool:
+    """A filtering scan of an index in order, with a LIMIT above it and nothing between that wants all rows."""
+    if node.index_name is None or not node.filter:
+        return False
+    above = node.parent
+    while above is not None and above.node_type not in READS_ALL:
+        if above.node_type == "Limit":
+            return True
+        above = above.parent
+    return False

@@ -1,0 +1,217 @@
+"""Every kind of index, asked for, built on a real server and used by its planner; and what refuses no row."""
+
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+
+from analyzer.advice.suggest import WorkloadStatement
+from analyzer.advising import Options, advise
+from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.predicting import predict
+from analyzer.twin import lease
+from tests.servers import ScratchDatabase
+
+pytestmark = pytest.mark.postgres
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+SCHEMA = (
+    "create domain longtext as varchar(4000)",
+    "create domain deeper as longtext",
+    """create table people (id int primary key, email text, city varchar(40), code char(9), plain text collate "C",
+        tags text[], doc jsonb, during tstzrange, loc point, ip inet, body text, at timestamptz, made timestamp,
+        n numeric, kind text, mail varchar(4000), note deeper, words varchar(3000)[], a varchar(400),
+        b varchar(400))""",
+    """insert into people select g, 'e' || g, 'city' || g, 'x' || g, 'p' || g, array['t' || g % 3000, 'z'],
+        jsonb_build_object('sku', 'S' || g, 'k', g % 1000),
+        tstzrange(timestamptz '2020-01-01' + g * interval '1 h', timestamptz '2020-01-01' + (g + 2) * interval '1 h'),
+        point(g % 200, g / 200), ('10.' || g % 250 || '.' || g % 200 || '.1')::inet, 'hello world word' || g,
+        timestamptz '2024-01-01' + g * interval '10 min', timestamp '2024-01-01' + g * interval '10 min', g / 7.0,
+        'k' || g % 9, 'm' || g, 'n' || g, array['w' || g], 'a' || g % 200, 'b' || g % 300
+        from generate_series(1, 30000) as g""",
+    "create table logs (id int primary key, who int, what int, text text)",
+    "insert into logs select g, g % 5000, g % 4000, 't' || g from generate_series(1, 30000) as g",
+    "vacuum analyze",
+)
+KINDS = {
+    # text that starts with something, where the collation is not C
+    "email like 'e77%'": "(email text_pattern_ops)",
+    "city like 'city77%'": "(city text_pattern_ops)",
+    "code like 'x77%'": "(code bpchar_pattern_ops)",
+    "plain like 'p77%'": "(plain)",
+    "starts_with(email, 'e77')": "(email text_pattern_ops)",
+    "email ^@ 'e77'": "(email text_pattern_ops)",
+    "email ~ '^e77'": "(email text_pattern_ops)",
+    "email similar to 'e77%'": "(email text_pattern_ops)",
+    "upper(city::text) like upper('city77%')": "((upper(CAST(city AS text))) text_pattern_ops)",
+    "id::text like '777%'": "((CAST(id AS text)) text_pattern_ops)",
+    # inside texts
+    "email ilike '%777%'": "USING gin (email gin_trgm_ops)",
+    "upper(city::text) like upper('%y777%')": "USING gin ((upper(CAST(city AS text))) gin_trgm_ops)",
+    "to_tsvector('english', body) @@ to_tsquery('english', 'word77')": "USING gin ((to_tsvector('english', body)))",
+    # expressions
+    "doc ->> 'sku' = 'S77'": "((doc ->> 'sku'))",
+    "doc #>> '{sku}' = 'S77'": "((doc #>> '{sku}'))",
+    "(doc ->> 'k')::int = 7": "((CAST(doc ->> 'k' AS integer)))",
+    "md5(body) = 'abc'": "((md5(body)))",
+    "made::date = date '2024-03-01'": "((CAST(made AS date)))",
+    "date_trunc('day', made) = timestamp '2024-03-01'": "((date_trunc('day', made)))",
+    "(at at time zone 'UTC')::date = date '2024-03-01'": "((CAST(pg_catalog.timezone('UTC', at) AS date)))",
+    "coalesce(n, 0) = 7": "((COALESCE(n, 0)))",
+    "lower(kind || city) = 'k1city10'": "((lower(kind || city)))",
+    "(id % 1000, id) in ((7, 7))": None,
+    # contents, ranges, networks
+    "tags @> array['t7']": "USING gin (tags)",
+    "array['t7'] <@ tags": "USING gin (tags)",
+    "doc @> '{\"sku\": \"S77\"}'": "USING gin (doc jsonb_path_ops)",
+    "doc ? 'nothing'": "USING gin (doc)",
+    "during && tstzrange('2021-01-01', '2021-01-02')": "USING gist (during)",
+    "during @> timestamptz '2021-01-01'": "USING gist (during)",
+    "loc <@ box '((3,3),(4,4))'": "USING gist (loc)",
+    "ip && inet '10.3.3.0/24'": "USING gist (ip inet_ops)",
+    "true order by loc <-> point(3, 4) limit 5": "USING gist (loc)",
+    "true order by lower(email) limit 5": "((lower(email)))",
+    # what a B-tree may refuse
+    "mail = 'm77'": "USING hash (mail)",
+    "note = 'n77'": "USING hash (note)",
+    "lower(mail) = 'm77'": "USING hash ((lower(mail)))",
+    "mail like 'm77%'": "USING spgist (mail)",
+    "doc = '{}'": "USING hash (doc)",
+    "words && array['w7']::varchar[]": None,
+    "mail > 'm9' order by mail limit 9": None,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=[15, 18], ids=["pg15", "pg18"])
+def known(request, postgres, var_dir):
+    database = ScratchDatabase(postgres(request.param))
+    database.execute(*SCHEMA)
+    server = ConnectionSettings.from_dsn(database.dsn)
+    with connect(server) as connection:
+        facts = read_schema(connection)
+    with lease(server, var_dir) as twin:
+        yield database, twin, facts
+    database.drop()
+
+
+def test_each_kind_is_proposed_built_and_used(known):
+    database, twin, facts = known
+    found = {}
+    for where, wanted in KINDS.items():
+        sql = f"select id from people where {where}"
+        foretold = predict(twin, facts, sql, now=NOW)
+        found[where] = next((like.definition for like in foretold.likes), None)
+        if wanted is None:
+            found[where] = None if foretold.likes == () or where.startswith("(id %") else foretold.likes
+            continue
+        with database.connect() as connection:
+            for statement in (s for like in foretold.likes for s in like.ddl.statements):
+                connection.execute(statement)
+            plan = str(connection.execute(f"explain (format json) {sql}").fetchone()[0])
+            assert all(like.ddl.name in plan for like in foretold.likes), (where, plan)
+            for statement in (s for like in foretold.likes for s in like.ddl.undo_statements):
+                connection.execute(statement)
+    assert found == KINDS
+
+
+def test_what_is_built_as_told_refuses_no_row(known):
+    """Values as wide as the columns take them, of characters of four bytes that do not compress."""
+    database, twin, facts = known
+    asked = ["mail = 'm77'", "note = 'n77'", "a = 'a7' and b = 'b7'", "a = 'a7' and lower(mail) = 'm77'"]
+    texts = [WorkloadStatement(w, f"select b from people where {w}", 10, 1, 1) for w in asked]
+    advice = advise(twin, texts, facts, Options(), now=NOW)
+    assert len(advice.proposals) >= 3
+    wide = "(select string_agg(chr(65536 + (random() * 20000)::int), '') from generate_series(1, {}))"
+    with database.connect() as connection:
+        for proposal in advice.proposals:
+            for statement in proposal.ddl.statements:
+                connection.execute(statement)
+        columns = {"mail": 4000, "note": 4000, "a": 400, "b": 400}
+        values = ", ".join(wide.format(length) for length in columns.values())
+        connection.execute(f"insert into people (id, {', '.join(columns)}) select -1, {values}")
+        for proposal in advice.proposals:
+            for statement in proposal.ddl.undo_statements:
+                connection.execute(statement)
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded):  # so the row is what a B-tree refuses
+            connection.execute("create index refuses on people (a, mail)")
+        connection.execute("delete from people where id < 0")
+
+
+REASONS = {
+    "people where id = 7": "people_pkey on public.people serves it already; no other index makes it cheaper.",
+    "people where id = 7.0": (
+        "The value that id is compared with is of type numeric, so the server casts id (integer) for each row, and an"
+        " index on it cannot serve that. Send the value as integer, or write it ::integer."
+    ),
+    "people where at::date = date '2024-03-01'": (
+        "CAST(at AS date) depends on the session's TimeZone, so no index can hold it. A range of at itself can ask for"
+        " the same rows (at >= start AND at < end), and an index on at serves that."
+    ),
+    "people where extract(hour from at) = 3": (
+        "EXTRACT(HOUR FROM at) depends on the session's TimeZone, so no index can hold it. With the zone named, as in"
+        " at AT TIME ZONE 'UTC' in the place of at, an index on the expression can."
+    ),
+    "people where to_tsvector(body) @@ to_tsquery('word77')": (
+        "to_tsvector(body) depends on default_text_search_config, so no index can hold it. With the configuration"
+        " named, as in to_tsvector('english', ...), in the statement and in a GIN index, it can."
+    ),
+    "people where 't7' = any (tags)": (
+        "No index serves = ANY (tags). tags @> ARRAY[...] asks for the same rows, and a GIN index on tags serves that."
+    ),
+    "people where id + 0 = (random() * 1000)::int": (
+        "It compares id with random(), which is volatile: computed anew for each row, so no index can be searched for"
+        " it. As (SELECT random()) it is computed once."
+    ),
+    "people where doc ->> $1 = $2": (
+        "An index on doc ->> $1 would need the constant in the place of $1, which the recorded text does not hold. It"
+        " is told by a run seen in pg_stat_activity, or by asking with the values in the text (manage.py predict, or"
+        " Try a statement)."
+    ),
+    "people where kind <> 'k1'": "Its conditions on public.people exclude values of kind: no index narrows that down.",
+    "people p join logs l on l.id = p.id where p.body = 'x' or l.text = 'y'": (
+        "Its OR joins conditions on l and p: until the rows are joined none of them can leave any out, whatever indexes"
+        " there are. One query for each side of the OR, joined by UNION, lets each use its own."
+    ),
+    "people where length(body) > 3": (
+        "The planner expects 10,000 of about 30,000 rows of public.people to be wanted (33%): reading it whole is"
+        " cheaper than fetching so many through an index."
+    ),
+    "people where mail > 'm9' order by mail limit 9": (
+        "mail is a character varying(4000) and can take 16,000 bytes; a B-tree entry holds 2,704, and with an index on"
+        " it a row that is wider could not be written any more."
+    ),
+}
+
+
+def test_no_index_has_a_cause_and_a_cure(known):
+    _, twin, facts = known
+    said = {text: predict(twin, facts, f"select * from {text}", now=NOW).why_none for text in REASONS}
+    assert said == REASONS
+
+
+def test_each_arm_of_an_or_gets_its_index(known):
+    _, twin, facts = known
+    sql = "select * from logs where (who = 3 and what = 7) or (text = 't7' and what < 9)"
+    found = predict(twin, facts, sql, now=NOW)
+    assert len(found.likes) == 2, found.why_none
+    # a restriction that the planner takes out of an OR over a join
+    sql = (
+        "select * from people p join logs l on l.id = p.id where (p.kind = 'k1' and p.a = 'a7' and l.who = 3)"
+        " or (p.kind = 'k2' and p.a = 'a9' and l.who = 4)"
+    )
+    assert {like.table for like in predict(twin, facts, sql, now=NOW).likes} & {"public.logs", "public.people"}
+
+
+def test_a_constant_that_a_run_showed_becomes_a_part_of_the_index(known):
+    _, twin, facts = known
+    sql = "select * from people where doc ->> $1 = $2"
+    sample = "select * from people where doc ->> 'sku' = 'S77'"
+    like = WorkloadStatement("like", "select * from people where upper(city) like upper($1)", 10, 1, 1,
+                             samples=("select * from people where upper(city) like upper('city77%')",))  # fmt: skip
+    told = advise(twin, [WorkloadStatement("a", sql, 10, 1, 1, samples=(sample,)), like], facts, Options(), now=NOW)
+    assert sorted(p.chosen.index.definition.body() for p in told.proposals) == [
+        "((doc ->> 'sku'))", "((upper(city)) text_pattern_ops)",
+    ]  # fmt: skip
+    silent = advise(twin, [WorkloadStatement("a", sql, 10, 1, 1)], facts, Options(), now=NOW)
+    assert silent.proposals == ()
