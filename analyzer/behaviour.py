@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.facts import SchemaFacts
+from analyzer.orm_models import Models
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Workload:
     facts: SchemaFacts | None = None
     sessions: SessionEvidence = field(default_factory=SessionEvidence)
     round_trip_ms: float = 0.5
+    models: Models = field(default_factory=Models)  # the application's classes, as far as somebody told them
 
     @property
     def intervals(self) -> int:

@@ -1,25 +1,28 @@
 """N+1: a lookup that runs once for every row another statement returns.
 
 The application loads a list and then, row by row, what belongs to each row: one statement becomes N+1. Each is fast, so
-no list of slow queries shows them; together they cost round trips and server time. Seen here from the server alone:
-how many of the lookup's calls follow the rows of a statement it is tied to by a foreign key, interval by interval, and
-what sampled sessions show.
+no list of slow queries shows them; together they cost round trips and server time. Seen here from the server alone: how
+many of the lookup's calls come in bursts, for each call of a statement that marks the page (nplusone/fit.py), and which
+statement's rows bring the keys (nplusone/parents.py). What one page looks up is one finding, with one call to write.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analyzer.behaviour import StatementSeries, Workload
 from analyzer.checks import Check, NotRun, Threshold
-from analyzer.facts import SchemaFacts
-from analyzer.findings import Finding, Severity
-from analyzer.nplusone.fit import ParentFit, Series, fit_parents
-from analyzer.nplusone.fixes import fixes, loop_fixes
-from analyzer.nplusone.pairs import Child, Link, child_of, links
+from analyzer.facts import SchemaFacts, TableFacts
+from analyzer.findings import Finding, Fix, Severity
+from analyzer.nplusone.admin import is_admin_list
+from analyzer.nplusone.fit import Burst, Column, Series, bursts
+from analyzer.nplusone.fixes import Step, fixes, loop_fixes
+from analyzer.nplusone.pairs import Child, Link, base_table, children_of, links, path_to
+from analyzer.nplusone.parents import Parent, parent_of
 from analyzer.nplusone.sessions import SessionVerdict, judge_sessions, long_runs
-from analyzer.statements.lookup import parent_shape
+from analyzer.statements.lookup import ParentShape, parent_shape
 
 check = Check(
     __name__,
@@ -27,36 +30,48 @@ check = Check(
     title="N+1: a lookup runs once per row of another statement",
     severity=Severity.WARNING,
     intervals=Threshold(20, "intervals", "measured: 2 false alarms in 33 demo windows of 12 to 15, none from 20"),
+    new_intervals=Threshold(10, "intervals since it began", "judgement: a new page; before, it may be a batch job"),
     child_calls=Threshold(1_000, "calls in the window", "judgement: fewer are not worth a change"),
-    peak_calls=Threshold(2, "calls per second", "judgement: at the busiest interval"),
+    peak_calls=Threshold(0.5, "calls per second", "judgement: at the busiest interval"),
     child_mean=Threshold(20, "ms per call", "judgement: a slower lookup is a slow query first"),
     unique_rows=Threshold(1.05, "rows per call", "judgement: above it is a batch already"),
-    parent_rows=Threshold(2, "rows per call", "judgement: of one row nothing is repeated"),
-    parents=Threshold(12, "statements", "judgement: those that return most"),
-    share=Threshold(0.3, "of the lookup's calls", "simulated: 200 hours with and without N+1, none false"),
-    partial_r2=Threshold(0.15, "of the squared error", "simulated: 200 hours with and without N+1, none false"),
     least_per_row=Threshold(0.1, "lookups per parent row", "simulated; under 1 where the ORM caches repeats"),
-    most_per_row=Threshold(1.2, "lookups per parent row", "simulated"),
-    per_call=Threshold(5, "lookups per parent call", "judgement: Sentry and Scout count from 5 on"),
-    steady=Threshold(0.1, "variation of calls", "judgement: below it is polling"),
+    most_per_row=Threshold(4.5, "lookups per parent row", "measured: up to 4 of one kind on pages of django-oscar"),
+    per_call=Threshold(5, "lookups per call of the page", "judgement: Sentry and Scout count from 5 on"),
+    loop_per_call=Threshold(10, "lookups per call of the page", "judgement: where no rows bring the keys"),
+    page_calls=Threshold(2, "calls of the page per busy interval", "judgement: a job that loops is called once"),
+    steady=Threshold(0.1, "variation of calls", "judgement: below it is polling, unless it comes in bursts"),
     batch_share=Threshold(0.8, "of the calls in few intervals", "judgement: a batch job, not a page"),
-    batch_intervals=Threshold(0.15, "of the intervals", "judgement: what few means"),
+    batch_intervals=Threshold(0.34, "of the intervals", "judgement: what few means; a job every third minute"),
     likelihood=Threshold(3, "log likelihood ratio", "judgement: twenty times as likely as by chance"),
     run=Threshold(3, "lookups in a row in a session", "judgement: the median of its runs"),
     loop_run=Threshold(10, "lookups in a row in a transaction", "judgement: no page looks up that many on purpose"),
     loop_runs=Threshold(3, "runs in the window", "judgement: once may be a batch"),
     critical_time=Threshold(3_600, "s per day", "judgement: an hour of waiting a day"),
 )
-
-
-_Tie = tuple[StatementSeries, Link]  # a statement that could be the parent, and how
+# a page that always has five rows is estimated at a little less
+TOLERANCE = 0.96
 
 
 @dataclass(frozen=True, slots=True)
-class _Pair:
-    parent: StatementSeries
-    link: Link
-    fit: ParentFit
+class _Lookup:
+    series: StatementSeries
+    children: tuple[Child, ...]  # the ways to look at it, one for each table it is looked up in
+
+    @property
+    def name(self) -> str:
+        child = self.children[0]
+        return f"{child.table.qualified_name} by {', '.join(child.shape.key_columns)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A lookup in bursts for each call of ``page``; ``parent`` None: nothing there returns its keys."""
+
+    lookup: _Lookup
+    burst: Burst
+    page: StatementSeries
+    parent: Parent | None
     verdict: SessionVerdict
 
 
@@ -67,151 +82,276 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
         raise NotRun("the schema has not been read yet")
     if workload.intervals < check["intervals"]:
         raise NotRun(f"needs {check['intervals']:.0f} intervals without a gap, there are {workload.intervals}")
-    children = {id(s): child for s in workload.series if (child := _as_child(s, facts, workload.interval_s))}
-    parents = [
-        (s, shape) for s in workload.series if _could_be_parent(s) and (shape := parent_shape(s.normalized_sql, facts))
-    ]
-    lookups = [s for s in workload.series if id(s) in children]
-    total_calls = np.sum([s.calls for s in workload.series], axis=0)
-    tied = {
-        id(s): [
-            (parent, link)
-            for parent, shape in parents
-            if parent.fingerprint != s.fingerprint and parent.role_oid == s.role_oid
-            if (link := next(links(children[id(s)], shape, facts), None))
-        ]
-        for s in lookups
-    }
-    for series in lookups:
-        candidates = sorted(tied[id(series)], key=lambda pair: -float(pair[0].rows.sum()))[: int(check["parents"])]
-        pairs = list(_judge(workload, series, candidates, total_calls - _siblings(series, lookups, tied)))
-        for pair in pairs:
-            yield _finding(workload, series, children[id(series)], pair)
-        if not pairs and long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= check["loop_runs"]:
-            yield _loop_finding(workload, series, children[id(series)])
+    children = {id(s): children_of(s.normalized_sql, facts) for s in workload.series}
+    shapes = {id(s): parent_shape(s.normalized_sql, facts) for s in workload.series if s.rows.any()}
+    load = np.asarray(np.sum([s.calls for s in workload.series if not children[id(s)]], axis=0)) + np.zeros(
+        workload.intervals
+    )
+    found: list[_Found] = []
+    loops: list[_Lookup] = []
+    for series in workload.series:
+        if not _is_frequent(series, children[id(series)], workload.interval_s):
+            continue
+        lookup = _Lookup(series, children[id(series)])
+        named = list(_judge(workload, lookup, shapes, load, facts))
+        found.extend(named)
+        if not named and long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= check["loop_runs"]:
+            loops.append(lookup)
+    yield from _findings(workload, found, facts)
+    for lookup in loops:
+        yield _loop_finding(workload, lookup, facts)
 
 
-def _as_child(series: StatementSeries, facts: SchemaFacts, interval_s: float) -> Child | None:
+def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s: float) -> bool:
     calls = float(series.calls.sum())
     if (
-        not series.toplevel
+        not children
+        or not series.toplevel
         or calls < check["child_calls"]
         or series.calls.max() / interval_s < check["peak_calls"]
         or series.exec_time_ms.sum() / calls > check["child_mean"]
-        or series.calls.std() / series.calls.mean() < check["steady"]
-        or _is_batch(series)
+        or _is_polling(series.calls)
+        or _is_batch(series.calls)
     ):
-        return None
-    child = child_of(series.normalized_sql, facts)
-    if child and child.is_unique and series.rows.sum() / calls > check["unique_rows"]:
-        return None  # = ANY (array): a batch already
-    return child
+        return False
+    # a unique key of a joined table brings several rows; = ANY (array) would be a batch already
+    is_unique = any(child.is_unique and not child.shape.joined for child in children)
+    return not (is_unique and series.rows.sum() / calls > check["unique_rows"])
 
 
-def _is_batch(series: StatementSeries) -> bool:
-    """Most of the calls fall into a few intervals: a nightly job, not a page."""
-    busiest = np.sort(series.calls)[::-1]
+def _is_polling(calls: Series) -> bool:
+    """Steadier than chance makes the calls of a page: bursts of several at once spread more than single ones."""
+    return bool(calls.std() / calls.mean() < check["steady"] and calls.var() < 2 * calls.mean())
+
+
+def _is_batch(calls: Series) -> bool:
+    """Most of the calls since it began fall into a few intervals: a job, not a page."""
+    since = calls[int(np.flatnonzero(calls)[0]) :]
+    if len(since) < check["new_intervals"]:
+        return True
+    busiest = np.sort(since)[::-1]
     few = max(1, int(len(busiest) * check["batch_intervals"]))
     return bool(busiest[:few].sum() > check["batch_share"] * busiest.sum())
 
 
-def _could_be_parent(series: StatementSeries) -> bool:
-    calls = float(series.calls.sum())
-    return series.toplevel and calls > 0 and float(series.rows.sum()) / calls >= check["parent_rows"]
+def _judge(
+    workload: Workload, lookup: _Lookup, shapes: dict[int, ParentShape | None], load: Series, facts: SchemaFacts
+) -> Iterator[_Found]:
+    series = lookup.series
+    least = check["per_call"] * TOLERANCE
+    linked: list[tuple[StatementSeries, Link]] = []
+    columns: list[Column] = []
+    for at, other in enumerate(workload.series):
+        shape = shapes.get(id(other))
+        if other.fingerprint == series.fingerprint or other.role_oid != series.role_oid:
+            continue
+        found = (link for child in lookup.children for link in links(child, shape, facts)) if shape else iter(())
+        link = next(found, None)
+        if link is not None:
+            linked.append((other, link))
+        calls, rows = float(other.calls.sum()), float(other.rows.sum())
+        if not other.toplevel or calls * least > float(series.calls.sum()):
+            continue
+        columns.append(Column(at, other.calls, 1.0, link is not None))
+        if rows >= 2 * calls:
+            columns.append(Column(at, other.rows, rows / calls, link is not None))
+    for burst in bursts(series.calls, columns, load, least):
+        page = workload.series[burst.column.at]
+        if burst.share * float(series.calls.sum()) < check["child_calls"] / 2 or not _is_page(page, series):
+            continue
+        parent = parent_of(burst, page, linked, load, (check["least_per_row"], check["most_per_row"]))
+        if parent is None and burst.per_call < check["loop_per_call"]:
+            continue
+        above = parent.series.fingerprint if parent else None
+        yield _Found(lookup, burst, page, parent, judge_sessions(workload.sessions, series.fingerprint, above))
 
 
-def _siblings(series: StatementSeries, lookups: list[StatementSeries], tied: dict[int, list[_Tie]]) -> Series:
-    """Calls of this lookup and of others of the same parents: they move with the parent, so they are no load."""
-    own_parents = {id(parent) for parent, _ in tied[id(series)]}
-    same = [s for s in lookups if s is series or own_parents & {id(parent) for parent, _ in tied[id(s)]}]
-    return np.asarray(np.sum([s.calls for s in same], axis=0))
+def _is_page(page: StatementSeries, lookup: StatementSeries) -> bool:
+    """Called more often than a job that loops once whenever its time has come."""
+    busy = (page.calls > 0) & (lookup.calls > 0)
+    return bool(busy.any() and page.calls[busy].mean() >= check["page_calls"])
 
 
-def _judge(workload: Workload, series: StatementSeries, candidates: list[_Tie], load: Series) -> Iterator[_Pair]:
-    if not candidates:
-        return
-    fits = fit_parents(series.calls, [(parent.rows, parent.calls) for parent, _ in candidates], load)
-    for (parent, link), fit in zip(candidates, fits, strict=True):
-        if (
-            fit.share >= check["share"]
-            and fit.partial_r2 >= check["partial_r2"]
-            and check["least_per_row"] <= fit.children_per_row <= check["most_per_row"]
-            and fit.children_per_call >= check["per_call"]
-        ):
-            yield _Pair(parent, link, fit, judge_sessions(workload.sessions, series.fingerprint, parent.fingerprint))
+def _findings(workload: Workload, found: Sequence[_Found], facts: SchemaFacts) -> Iterator[Finding]:
+    """One for each page's parent; a lookup that follows another lookup stands with that one."""
+    groups: dict[str, list[_Found]] = defaultdict(list)
+    for one in (one for one in found if one.parent is not None):
+        groups[_root(one, found)].append(one)
+    pages: list[StatementSeries] = []
+    for one in found:  # lookups without a parent, by page
+        if one.parent is None:
+            page = next((p for p in pages if _is_same_page(p, one.page)), one.page)
+            pages.append(page)
+            groups[page.fingerprint].append(one)
+    for root in sorted(groups):
+        yield _finding(workload, _once(groups[root]), facts)
 
 
-def _confidence(series: StatementSeries, pair: _Pair) -> str:
+def _root(one: _Found, found: Sequence[_Found], depth: int = 0) -> str:
+    """The fingerprint of the statement whose rows all of it follows."""
+    assert one.parent is not None
+    above = [
+        f for f in found if f.parent and f.lookup.series is one.parent.series and _goes_with(f.page, one.page)
+    ]  # fmt: skip
+    if one.parent.is_repeated and above and depth < 4:
+        return _root(above[0], found, depth + 1)
+    return one.parent.series.fingerprint
+
+
+def _is_same_page(a: StatementSeries, b: StatementSeries) -> bool:
+    """As often in every interval, but for what was under way at its end."""
+    return a is b or bool(np.abs(a.calls - b.calls).sum() <= 0.02 * a.calls.sum())
+
+
+def _goes_with(a: StatementSeries, b: StatementSeries) -> bool:
+    return a is b or bool(np.corrcoef(a.calls, b.calls)[0, 1] > 0.95)
+
+
+def _once(group: Sequence[_Found]) -> list[_Found]:
+    """Of a lookup that two columns explain, the better: the one statement, once."""
+    best: dict[str, _Found] = {}
+    for one in sorted(group, key=lambda f: -f.burst.share):
+        best.setdefault(one.lookup.series.fingerprint, one)
+    return sorted(best.values(), key=lambda f: (f.lookup.name, f.lookup.series.fingerprint))
+
+
+def _confidence(one: _Found) -> str:
     """confirmed: the sessions or the route show it too; likely: the fit and a foreign key; possible: the fit alone."""
-    ratio = pair.verdict.log_likelihood_ratio
-    same_route = bool(series.tags.get("route")) and series.tags.get("route") == pair.parent.tags.get("route")
-    if (ratio is not None and ratio >= check["likelihood"]) or pair.verdict.longest_run >= check["run"] or same_route:
+    ratio = one.verdict.log_likelihood_ratio
+    route = one.lookup.series.tags.get("route")
+    same_route = bool(route) and route == one.page.tags.get("route")
+    if (ratio is not None and ratio >= check["likelihood"]) or one.verdict.longest_run >= check["run"] or same_route:
         return "confirmed"
-    return "likely" if pair.link.by_constraint else "possible"
+    return "likely" if one.parent and one.parent.link.by_constraint else "possible"
 
 
-def _finding(workload: Workload, series: StatementSeries, child: Child, pair: _Pair) -> Finding:
+def _steps(
+    parent: StatementSeries,
+    base: TableFacts,
+    group: Sequence[_Found],
+    facts: SchemaFacts,
+    above: TableFacts | None = None,
+) -> tuple[Step, ...]:
+    """What is looked up for each row of a statement, and for each row of that in turn; ``above``: where those hang."""
+    found: list[Step] = []
+    for one in group:
+        if one.parent is None or one.parent.series.fingerprint != parent.fingerprint or one.lookup.series is parent:
+            continue
+        link = one.parent.link
+        if above is not None and link.child.oid == above.oid:
+            continue  # the way back: where the rows came from is known there
+        step = Step(link, _steps(one.lookup.series, link.child, group, facts, link.parent))
+        # the rows of the link may come joined to others: order lines with their products
+        for hop in reversed(path_to(parent.normalized_sql, base, link.parent, facts)):
+            step = Step(hop, (step,))
+        found.append(step)
+    return tuple(found)
+
+
+def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) -> Finding:
     per_day = 86_400 / workload.window_s
-    calls = float(series.calls.sum())
-    mean_ms = float(series.exec_time_ms.sum()) / calls
-    parent_calls = float(pair.parent.calls.sum()) * per_day
-    per_call = pair.fit.children_per_call
-    lost_s = max(0.0, per_call - 1) * parent_calls * (mean_ms + workload.round_trip_ms) / 1000
-    confidence = _confidence(series, pair)
-    keys = ", ".join(child.shape.key_columns or child.shape.array_columns)
-    table = child.table.qualified_name
+    first = group[0]
+    ids = {one.lookup.series.fingerprint for one in group}
+    tops = [one for one in group if one.parent is None or one.parent.series.fingerprint not in ids]
+    top = (tops or list(group))[0]
+    parent = top.parent
+    page_calls = float(top.page.calls.sum()) * per_day
+    lookups = sum(one.burst.per_call for one in group)
+    server_ms = lost_s = 0.0
+    for one in group:
+        calls = float(one.lookup.series.calls.sum())
+        mean_ms = float(one.lookup.series.exec_time_ms.sum()) / calls
+        server_ms += mean_ms * calls * one.burst.share * per_day
+        lost_s += max(0.0, one.burst.per_call - 1) * float(one.page.calls.sum()) * per_day * (
+            mean_ms + workload.round_trip_ms
+        ) / 1000  # fmt: skip
+    confidence = min((_confidence(one) for one in group), key=["possible", "likely", "confirmed"].index)
     severity = Severity.INFO if confidence == "possible" else Severity.WARNING
     if severity is Severity.WARNING and lost_s >= check["critical_time"]:
         severity = Severity.CRITICAL
+    base = base_table(parent.series.normalized_sql, parent.link.parent, facts) if parent else None
+    of = base.qualified_name if base else ""
+    is_admin = parent is not None and base is not None and is_admin_list(parent.series, base, workload.series)
+    what = [f"{one.lookup.name} ({one.burst.per_call:.1f} times)" for one in group]
+    listed = what[0] if len(what) == 1 else f"{', '.join(what[:-1])} and {what[-1]}"
+    child = first.lookup.children[0]
+    keys = ", ".join(child.shape.key_columns)
+    if parent is None:
+        which = (
+            f"{child.table.qualified_name}({keys})"
+            if len(group) == 1
+            else f"lookups beside {child.table.qualified_name}"
+        )
+        subject = f"{which} several times per page"
+        said = "several times for each call of another statement, whose rows do not bring its keys"
+    elif len(group) == 1:
+        subject = f"{child.table.qualified_name}({keys}) per row of {of}"
+        said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {of}"
+    else:
+        subject = f"lookups per row of {of}"
+        said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {of}"
+    admin = f" It is a list of Django's admin ({of})." if is_admin else ""
     return check.finding(
-        about=series.fingerprint,
-        subject=f"{table}({keys}) per row of {pair.link.parent_table}",
+        about=first.lookup.series.fingerprint,
+        subject=subject,
         severity=severity,
-        message=(
-            f"{table} is looked up by {keys} {per_call:.1f} times per call of a statement that returns"
-            f" {pair.fit.rows_per_call:.1f} rows of {pair.link.parent_table} ({pair.link.shape}; {confidence})."
+        message=f"Looked up {said}: {listed}; {confidence}.{admin}",
+        hint=(
+            "Fetch what belongs to all rows at once: the one call below ends all of it."
+            if parent
+            else "The same row, or rows that are known before: fetch them once, before the loop."
         ),
-        hint="Fetch what belongs to all rows at once: the fix below turns N+1 statements into one or two.",
         evidence={
-            "lookups_per_call": per_call,
-            "lookups_per_row": pair.fit.children_per_row,
-            "parent_rows_per_call": pair.fit.rows_per_call,
-            "parent_calls_per_day": parent_calls,
-            "lookup_calls_per_day": calls * per_day,
-            "explained_ratio": pair.fit.share,
-            "partial_r2_ratio": pair.fit.partial_r2,
-            "server_time_s_per_day": float(series.exec_time_ms.sum()) * pair.fit.share * per_day / 1000,
+            "lookups_per_call": lookups,
+            "lookups_per_row": sum(one.parent.per_row for one in tops if one.parent),
+            "parent_rows_per_call": parent.rows_per_call if parent else 0.0,
+            "parent_calls_per_day": page_calls,
+            "lookup_calls_per_day": sum(
+                float(one.lookup.series.calls.sum()) * one.burst.share for one in group
+            ) * per_day,
+            "statements": len(group),
+            "explained_ratio": min(one.burst.share for one in group),
+            "partial_r2_ratio": min(one.burst.partial_r2 for one in group),
+            "server_time_s_per_day": server_ms / 1000,
             "round_trip_ms": workload.round_trip_ms,
             "time_lost_s_per_day": lost_s,
-            "sampled_executions": pair.verdict.sampled,
-            "longest_run": pair.verdict.longest_run,
+            "sampled_executions": sum(one.verdict.sampled for one in group),
+            "longest_run": max(one.verdict.longest_run for one in group),
             "confidence": confidence,
         },
         impact_s_per_day=lost_s,
-        table=table,
-        fixes=fixes(
-            pair.link.shape,
-            pair.link.parent_table.rpartition(".")[2],
-            child.table.name,
-            pair.link.foreign_key_column,
+        table=child.table.qualified_name,
+        fixes=(
+            fixes(base, _steps(parent.series, base, group, facts), facts, workload.models, is_admin=is_admin)
+            if parent and base
+            else tuple(fix for one in group for fix in _loop_fixes(one.lookup, facts, workload))
         ),
-        related_fingerprints=(pair.parent.fingerprint,),
-    )
+        related_fingerprints=(
+            (parent.series if parent else top.page).fingerprint,
+            *(one.lookup.series.fingerprint for one in group[1:]),
+        ),
+    )  # fmt: skip
 
 
-def _loop_finding(workload: Workload, series: StatementSeries, child: Child) -> Finding:
+def _loop_finding(workload: Workload, lookup: _Lookup, facts: SchemaFacts) -> Finding:
     """A loop of lookups whose parent is cached, or not to be seen."""
-    keys = ", ".join(child.shape.key_columns or child.shape.array_columns)
+    child = lookup.children[0]
+    keys = ", ".join(child.shape.key_columns)
     table = child.table.qualified_name
-    runs = workload.sessions.runs.get(series.fingerprint, ())
-    calls_per_day = float(series.calls.sum()) * 86_400 / workload.window_s
+    runs = workload.sessions.runs.get(lookup.series.fingerprint, ())
+    calls_per_day = float(lookup.series.calls.sum()) * 86_400 / workload.window_s
     return check.finding(
-        about=series.fingerprint,
+        about=lookup.series.fingerprint,
         subject=f"{table}({keys}) in a loop",
         severity=Severity.INFO,
         message=f"{table} is looked up by {keys} in loops of up to {max(runs)} within one transaction (possible).",
         hint="If the keys are known before the loop, fetch all rows with one statement.",
         evidence={"longest_run": max(runs), "lookup_calls_per_day": calls_per_day, "confidence": "possible"},
         table=table,
-        fixes=loop_fixes(child.table.name, (child.shape.key_columns or child.shape.array_columns)[0]),
+        fixes=_loop_fixes(lookup, facts, workload),
     )
+
+
+def _loop_fixes(lookup: _Lookup, facts: SchemaFacts, workload: Workload) -> tuple[Fix, ...]:
+    child = lookup.children[0]
+    return loop_fixes(child.table, child.shape.key_columns[0], facts, workload.models)

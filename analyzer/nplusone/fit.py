@@ -1,11 +1,12 @@
-"""How many of a lookup's calls are explained by the rows that other statements return.
+"""How many of a lookup's calls come in bursts: several for each call of a statement that marks a page.
 
-    calls_C[i] = sum_k beta_k * rows_k[i] + sum_k gamma_k * calls_k[i] + delta * load[i] + alpha
+    calls_C[i] = sum_k beta_k * column_k[i] + delta * load[i] + alpha
 
-fitted without negative coefficients over equal intervals. gamma (once per parent call), delta (general load) and alpha
-(constant polling) take away what only looks like an N+1: session lookups, queue polls, pages that follow the traffic.
-Simulated on 200 hours of eight statements with seven kinds of look-alike: precision 1.00, recall 0.83 to 0.92 at 12 to
-180 intervals; "calls ratio over 5 and correlated" had precision 0.62 (detection.md, a).
+A column is the rows or the calls of another statement that runs at most a fifth as often as the lookup: what runs about
+as often (the page's other lookups) says nothing about bursts. The columns are chosen one by one, by how much of the
+change from one interval to the next they explain, and fitted together without negative coefficients; then those go that
+the others make superfluous. ``load`` (statements that are no lookups) and the constant take away what only follows the
+traffic or the clock.
 
 Two endpoints whose traffic only drifts the same way fit well in levels and not at all in changes from one interval to
 the next: real children share their parent's every jump. So the fit is made on both and the weaker one counts.
@@ -18,63 +19,135 @@ import numpy as np
 from numpy.typing import NDArray
 
 Series = NDArray[np.float64]
-# Rows and calls that move together this closely cannot be told apart: full pages, each of the same length.
-INSEPARABLE_CORRELATION = 0.98
+MOST_COLUMNS = 10  # pages that one lookup is repeated on; judgement
+LEAST_CORRELATION, LEAST_GAIN = 0.2, 0.1  # below, a column is not worth fitting: the last word is needed_r2
+TRIED = 6  # columns tried in each round, those that go best with what is unexplained
 
 
 @dataclass(frozen=True, slots=True)
-class ParentFit:
-    """What one parent explains of the child: shares from 0 to 1."""
+class Column:
+    """A statement, by its place, as a regressor: its rows where a call returns several, else its calls."""
 
-    children_per_row: float  # beta
-    share: float  # of the child's calls
-    partial_r2: float  # how much worse the fit is without this parent: of levels or of changes, the smaller
-    rows_per_call: float
-    inseparable: bool  # beta was read from the calls, because the rows move with them
-
-    @property
-    def children_per_call(self) -> float:
-        """N: lookups per call of the parent."""
-        return self.children_per_row * self.rows_per_call
+    at: int
+    values: Series
+    per_call: float  # of the values: rows per call, or 1
+    is_linked: bool  # to the lookup by a foreign key: enough with less statistical evidence
 
 
-def fit_parents(child_calls: Series, parents: Sequence[tuple[Series, Series]], load: Series) -> list[ParentFit]:
-    """One ParentFit for each of ``parents`` (rows, calls). All arrays have one element per interval.
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """``per_call``: lookups for each call of the column's statement; ``share`` of all the lookup's calls, 0 to 1."""
 
-    ``load`` is the calls of all other statements. Source: detection.md (a) step 3.
+    column: Column
+    per_call: float
+    share: float
+    partial_r2: float  # how much worse the fit is without: of levels or of changes, the smaller
+
+
+def bursts(calls: Series, columns: Sequence[Column], load: Series, least_per_call: float) -> list[Burst]:
+    """The columns that explain the calls best together, each with at least ``least_per_call`` lookups per call."""
+    if not columns:
+        return []
+    fit, changes = _Fit(calls, load), np.diff([c.values for c in columns], axis=1)
+    chosen: list[Column] = []
+    while len(chosen) < MOST_COLUMNS:
+        column = _next(fit, chosen, columns, changes, least_per_call)
+        if column is None:
+            break
+        chosen.append(column)
+    while chosen:
+        found = fit.judge(chosen)
+        few = [b for b in found if b.per_call < least_per_call]
+        weak = [b for b in found if b.partial_r2 < needed_r2(b.column, len(calls), len(columns))]
+        if not few and not weak:
+            return found
+        worst = min(few or weak, key=lambda b: b.partial_r2)
+        chosen = [c for c in chosen if c is not worst.column]
+    return []
+
+
+def needed_r2(column: Column, intervals: int, columns: int) -> float:
+    """The best of many columns explains 2 ln(columns) / intervals by chance: twice that and something more.
+
+    A column with a foreign key to the lookup is one of few.
     """
-    weights = 1 / np.sqrt(child_calls + 0.05 * float(np.median(child_calls)) + 1)
-    columns: list[Series] = []
-    row_columns: list[int] = []
-    inseparable: list[bool] = []
-    for rows, calls in parents:
-        merged = _correlation(rows, calls) > INSEPARABLE_CORRELATION
-        inseparable.append(merged)
-        row_columns.append(len(columns))
-        columns.extend([rows] if merged else [rows, calls])
-    columns.extend([load, np.ones_like(child_calls)])
-    design = np.column_stack(columns)
-    coefficients, squared_error = _solve(design, child_calls, weights)
-    changes, child_changes = np.diff(design[:, :-1], axis=0), np.diff(child_calls)
-    change_weights = np.sqrt(weights[1:] * weights[:-1])
-    _, change_error = _solve(changes, child_changes, change_weights)
-    total = float(child_calls.sum())
-    fits = []
-    for (rows, calls), position, merged in zip(parents, row_columns, inseparable, strict=True):
-        without = np.delete(design, position, axis=1)
-        _, error_without = _solve(without, child_calls, weights)
-        _, change_error_without = _solve(np.delete(changes, position, axis=1), child_changes, change_weights)
-        beta = float(coefficients[position])
-        fits.append(
-            ParentFit(
-                children_per_row=beta,
-                share=min(1.0, beta * float(rows.sum()) / total) if total else 0.0,
-                partial_r2=min(_gain(squared_error, error_without), _gain(change_error, change_error_without)),
-                rows_per_call=float(rows.sum()) / max(float(calls.sum()), 1.0),
-                inseparable=merged,
+    chance = 2 * np.log(max(2, columns)) / intervals
+    return float(min(0.95, 0.15 + chance if column.is_linked else 0.25 + 2 * chance))
+
+
+def _next(
+    fit: "_Fit", chosen: Sequence[Column], columns: Sequence[Column], changes: Series, least_per_call: float
+) -> Column | None:
+    """The column that makes the error of the changes smallest; None where none makes it much smaller."""
+    rest = fit.residual_changes(chosen)
+    lengths = np.sqrt((changes**2) @ fit.change_weights**2) * np.sqrt(rest @ rest) + 1e-12
+    correlations = changes @ (fit.change_weights * rest) / lengths
+    correlations += [0.02 * c.is_linked - 2.0 * any(c is other for other in chosen) for c in columns]
+    before = fit.error_of_changes(chosen)
+    best: tuple[float, Column] | None = None
+    for place in np.argsort(-correlations, kind="stable")[:TRIED]:
+        column = columns[place]
+        if correlations[place] < LEAST_CORRELATION:
+            break
+        # of equals, the one with a foreign key
+        error = fit.error_of_changes([*chosen, column]) * (1.0 if column.is_linked else 1.02)
+        if best is not None and error >= best[0]:
+            continue
+        if fit.coefficient([*chosen, column]) * column.per_call >= least_per_call:
+            best = error, column
+    return best[1] if best is not None and best[0] < before * (1 - LEAST_GAIN) else None
+
+
+class _Fit:
+    """The same weighted, non-negative least squares with one set of columns after another."""
+
+    def __init__(self, calls: Series, load: Series) -> None:
+        self.calls, self.load = calls, load
+        self.weights = 1 / np.sqrt(calls + 0.05 * float(np.mean(calls)) + 1)
+        self.change_weights = np.sqrt(self.weights[1:] * self.weights[:-1])
+
+    def _levels(self, columns: Sequence[Column]) -> Series:
+        return np.column_stack([*(c.values for c in columns), self.load, np.ones_like(self.calls)])
+
+    def error_of_changes(self, columns: Sequence[Column]) -> float:
+        changes = np.diff(self._levels(columns)[:, :-1], axis=0)
+        return _solve(changes, np.diff(self.calls), self.change_weights)[1]
+
+    def coefficient(self, columns: Sequence[Column]) -> float:
+        """Of the last column, in levels."""
+        return float(_solve(self._levels(columns), self.calls, self.weights)[0][len(columns) - 1])
+
+    def residual_changes(self, columns: Sequence[Column]) -> Series:
+        design = np.diff(self._levels(columns)[:, :-1], axis=0)
+        coefficients, _ = _solve(design, np.diff(self.calls), self.change_weights)
+        return np.asarray((np.diff(self.calls) - design @ coefficients) * self.change_weights)
+
+    def judge(self, columns: Sequence[Column]) -> list[Burst]:
+        design = self._levels(columns)
+        coefficients, error = _solve(design, self.calls, self.weights)
+        change_error = self.error_of_changes(columns)
+        total = float(self.calls.sum())
+        found = []
+        for place, column in enumerate(columns):
+            others = [c for c in columns if c is not column]
+            without = _solve(self._levels(others), self.calls, self.weights)[1]
+            beta = float(coefficients[place])
+            found.append(
+                Burst(
+                    column,
+                    per_call=beta * column.per_call,
+                    share=min(1.0, beta * float(column.values.sum()) / total) if total else 0.0,
+                    partial_r2=min(_gain(error, without), _gain(change_error, self.error_of_changes(others))),
+                )
             )
-        )
-    return fits
+        return found
+
+
+def explained(values: Series, marker: Series, load: Series) -> tuple[float, float]:
+    """How many of ``values`` come for each of ``marker``, and how much of their changes that explains, 0 to 1."""
+    fit, column = _Fit(values, load), Column(0, marker, 1.0, is_linked=False)
+    (burst,) = fit.judge([column])
+    return burst.per_call, burst.partial_r2
 
 
 def _solve(design: Series, target: Series, weights: Series) -> tuple[Series, float]:
@@ -88,9 +161,3 @@ def _solve(design: Series, target: Series, weights: Series) -> tuple[Series, flo
 
 def _gain(error: float, error_without: float) -> float:
     return 1 - error / error_without if error_without > 0 else 0.0
-
-
-def _correlation(a: Series, b: Series) -> float:
-    if a.std() == 0 or b.std() == 0:
-        return 1.0 if a.std() == b.std() else 0.0
-    return float(np.corrcoef(a, b)[0, 1])

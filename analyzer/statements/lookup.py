@@ -58,20 +58,25 @@ class ParentShape:
 
 def lookup_shape(sql: str, facts: SchemaFacts | None = None) -> LookupShape | None:
     """How the statement looks rows up; None where it is no lookup."""
+    return next(iter(lookup_shapes(sql, facts)), None)
+
+
+def lookup_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[LookupShape, ...]:
+    """The same for each of the joined tables that is looked up by a key of its own."""
     blocks = query_blocks(sql, facts)
     block, aggregate = _looked_up(sql, blocks)
     if block is None or block.kind != "select" or block.is_locking or not block.tables:
-        return None
-    if block.has_other_sources or block.has_offset or block.is_grouped or block.distinct:
-        return None
+        return ()
+    if block.has_other_sources or block.has_offset or block.is_grouped or block.distinct_on:
+        return ()
     if block.has_limit and block.limit is not None and block.limit not in LOOKUP_LIMITS:
-        return None
-    filtered = [t for t in block.tables if any(p.joined is None for p in t.predicates)]
-    if len(filtered) != 1:
-        return None
-    table = filtered[0]
+        return ()
     if len(block.tables) > 1 and not _all_joined(block):
-        return None
+        return ()
+    return tuple(shape for table in block.tables if (shape := _shape(block, table, aggregate)) is not None)
+
+
+def _shape(block: QueryBlock, table: TableUse, aggregate: str | None) -> LookupShape | None:
     values = [p for p in table.predicates if p.joined is None]
     keys = {p.column for p in values if p.operator == "eq" and p.is_bare}
     arrays = {p.column for p in values if p.operator in ("any", "in") and p.is_bare}
@@ -107,7 +112,7 @@ def _looked_up(sql: str, blocks: list[QueryBlock]) -> tuple[QueryBlock | None, s
     ``SELECT EXISTS (SELECT ... WHERE fk = $1)`` and ``SELECT count(*) FROM (SELECT ... WHERE fk = $1) s``
     have it inside.
     """
-    if len(blocks) == 1:
+    if len(blocks) == 1 or (blocks and blocks[0].tables and _only_narrowed(sql, blocks[1:])):
         return blocks[0], None
     if len(blocks) == 2 and not blocks[0].tables and blocks[0].is_aggregate and blocks[1].role == "subquery":
         return blocks[1], blocks[0].aggregates[0]
@@ -118,6 +123,13 @@ def _looked_up(sql: str, blocks: list[QueryBlock]) -> tuple[QueryBlock | None, s
         if isinstance(link, ast.SubLink) and link.subLinkType == enums.SubLinkType.EXISTS_SUBLINK:
             return blocks[1], "exists"
     return None, None
+
+
+def _only_narrowed(sql: str, inner: list[QueryBlock]) -> bool:
+    """Whether the other blocks are EXISTS and the like in its conditions, none of them a column of the result."""
+    statement = single_statement(sql)
+    targets = () if isinstance(statement, Unparsable) else getattr(statement, "targetList", None) or ()
+    return all(b.role == "expression" for b in inner) and not any(isinstance(t.val, ast.SubLink) for t in targets)
 
 
 def _all_joined(block: QueryBlock) -> bool:

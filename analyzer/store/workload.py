@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.behaviour import StatementSeries, Workload
-from analyzer.models import Database, Server, Statement, StatementEntry
+from analyzer.models import Database, ModelsMap, Server, Statement, StatementEntry
 from analyzer.store.activity import session_evidence
 from analyzer.store.copying import from_us, to_us
+from analyzer.store.models_map import models_of
 from analyzer.store.packing import read_points
 from analyzer.store.parameters import samples_by_statement
 from analyzer.store.schemas import newest_schema
@@ -43,6 +44,7 @@ def workload(server: Server, database: Database, window: Window, intervals: int 
         facts=facts,
         sessions=session_evidence(server, database, span.start, span.end),
         round_trip_ms=settings.ANALYZER_ASSUMED_ROUND_TRIP_MS,
+        models=models_of(ModelsMap.objects.filter(database=database).first()),
     )
 
 

@@ -11,13 +11,13 @@ from dataclasses import replace
 from analyzer.advice.code.alembic import alembic_tab
 from analyzer.advice.code.change import Change, CodeFile, CodeOptions, CodeTab, creation, removal
 from analyzer.advice.code.django import django_tab
-from analyzer.advice.code.models_lookup import known_orm
-from analyzer.advice.code.models_map import DjangoModel, MappedClass, Models, parse_map, parse_models
+from analyzer.advice.code.models_map import parse_map, parse_models
 from analyzer.advice.code.sql import sql_tab
 from analyzer.advice.code.sqlalchemy import sqlalchemy_tab
 from analyzer.advice.code.sqlmodel import sqlmodel_tab
 from analyzer.advice.ddl import IndexDefinition, in_each_schema
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.orm_models import DjangoModel, MappedClass, Models, known_orm
 
 __all__ = [
     "CodeFile", "CodeOptions", "CodeTab", "DjangoModel", "MappedClass", "Models", "code_for", "code_for_drop",

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from analyzer.advice.code.existing import definition_of
-from analyzer.advice.code.models_map import DjangoModel, MappedClass
 from analyzer.advice.ddl import (
     IndexDdl,
     IndexDefinition,
@@ -16,6 +15,7 @@ from analyzer.advice.ddl import (
     quote_literal,
 )
 from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.orm_models import DjangoModel, MappedClass
 
 MAX_LINE = 100
 

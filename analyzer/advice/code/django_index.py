@@ -4,9 +4,8 @@ from dataclasses import dataclass, replace
 
 from analyzer.advice.code.change import python_call, python_list, python_string, storage_parameters
 from analyzer.advice.code.django_where import FieldOf, condition, expression
-from analyzer.advice.code.models_lookup import field_of
-from analyzer.advice.code.models_map import DjangoModel
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.orm_models import DjangoModel, field_of
 
 CLASSES = {
     "btree": "BTreeIndex", "gin": "GinIndex", "gist": "GistIndex", "brin": "BrinIndex", "hash": "HashIndex",

@@ -8,9 +8,8 @@ import re
 from dataclasses import dataclass
 
 from analyzer.advice.code.change import Change, CodeOptions, python_string
-from analyzer.advice.code.models_lookup import PACKAGED_APPS, is_bare_name, model_of
-from analyzer.advice.code.models_map import DjangoModel
 from analyzer.advice.ddl import fits
+from analyzer.orm_models import PACKAGED_APPS, DjangoModel, is_bare_name, model_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,60 +5,16 @@ model), ``orders = shop.models:Order`` (module and class).
 """
 
 import json
-import keyword
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from analyzer.errors import BadInput
+from analyzer.orm_models import DjangoModel, MappedClass, Models, is_field, is_name
 from analyzer.sizes import MB, size_words
 
 MAX_MAP_BYTES = 2 * MB  # judgement: 10,000 tables with their columns
 WORDS: dict[str, dict[str, Any]] = {"unmanaged": {"managed": False}, "site-packages": {"own": False}}
 FORM = 'must be "app.Model" or {"model": "app.Model", "fields": {...}}, with "module:Class" for SQLAlchemy'
-
-
-@dataclass(frozen=True, slots=True)
-class DjangoModel:
-    """``app`` label and ``model`` class; column -> name in ``fields``, ``reverse`` and ``m2m``, as far as given."""
-
-    app: str
-    model: str
-    fields: Mapping[str, str] = field(default_factory=dict)
-    is_guess: bool = False
-    is_managed: bool | None = None  # False: migrations leave the table alone; None: nobody said
-    is_own: bool = True  # False: the app is installed in site-packages, where nobody commits
-    is_auto: bool = False  # made by a ManyToManyField: no class in models.py
-    migration: str | None = None  # the app's latest when the map was made
-    reverse: Mapping[str, str] = field(default_factory=dict)  # foreign key -> accessor on what it points at
-    m2m: Mapping[str, str] = field(default_factory=dict)  # of a through table: foreign key -> accessor of the others
-
-
-@dataclass(frozen=True, slots=True)
-class MappedClass:
-    """A class of SQLAlchemy or SQLModel; names as in DjangoModel, and ``one``: foreign key -> relationship.
-
-    A table between many and many has no class: ``module`` and ``name`` are "".
-    """
-
-    module: str
-    name: str
-    fields: Mapping[str, str] = field(default_factory=dict)
-    is_sqlmodel: bool = False
-    one: Mapping[str, str] = field(default_factory=dict)
-    reverse: Mapping[str, str] = field(default_factory=dict)
-    m2m: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """What is known of an application's classes, by ``table`` or ``schema.table``; empty where nothing is."""
-
-    django: Mapping[str, DjangoModel] = field(default_factory=dict)
-    classes: Mapping[str, MappedClass] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        return len(self.django.keys() | self.classes.keys())
 
 
 def parse_models(text: str) -> Mapping[str, DjangoModel]:
@@ -144,7 +100,7 @@ def _json(text: str) -> Entries:
 def _django(entry: Mapping[str, Any], where: str) -> DjangoModel:
     text = entry["model"]
     app, dot, model = text.partition(".")
-    if not dot or not all(map(_is_name, (app, model))):
+    if not dot or not all(map(is_name, (app, model))):
         raise BadInput(f"{where}: {text!r} is not of the form app.Model, for example shop.Order")
     migration = entry.get("migration")
     if migration is not None and not (isinstance(migration, str) and f"m{migration}".isidentifier()):
@@ -161,7 +117,7 @@ def _django(entry: Mapping[str, Any], where: str) -> DjangoModel:
 def _class(entry: Mapping[str, Any], where: str) -> MappedClass:
     text = entry.get("class", "")
     module, colon, name = text.partition(":")
-    if text and not (colon and all(map(_is_name, [*module.split("."), *name.split(".")]))):
+    if text and not (colon and all(map(is_name, [*module.split("."), *name.split(".")]))):
         raise BadInput(f"{where}: {text!r} is not of the form module:Class, for example shop.models:Order")
     fields, one, reverse, m2m = (_names(entry, key, where) for key in ("fields", "one", "reverse", "m2m"))
     return MappedClass(module, name, fields, entry.get("sqlmodel") is True, one, reverse, m2m)
@@ -172,12 +128,3 @@ def _names(entry: Mapping[str, Any], key: str, where: str) -> dict[str, str]:
     if not isinstance(names, dict) or not all(isinstance(name, str) and is_field(name) for name in names.values()):
         raise BadInput(f'{where}: "{key}" must map columns to names of fields')
     return names
-
-
-def _is_name(text: str) -> bool:
-    return text.isidentifier() and not keyword.iskeyword(text)
-
-
-def is_field(name: str) -> bool:
-    """Whether Django takes it as a field's name: system checks E001 and E002 of fields."""
-    return _is_name(name) and "__" not in name and not name.endswith("_")

@@ -14,8 +14,8 @@ from analyzer.advice.code.change import (
     python_string,
     storage_parameters,
 )
-from analyzer.advice.code.models_lookup import class_of
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.orm_models import class_of
 from analyzer.statements.tree import Unparsable, single_statement
 
 # sqlalchemy.sql.compiler.BIND_PARAMS: what text() takes for a parameter, and the backslash that says it is none

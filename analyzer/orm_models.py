@@ -1,8 +1,12 @@
-"""Which class of the application a table belongs to: by the map that the user gave, without one by Django's naming."""
+"""Which class of the application a table belongs to: by the map that a user gave, without one by Django's naming.
 
+``analyzer.advice.code.models_map`` reads the map.
+"""
+
+import keyword
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from analyzer.advice.code.models_map import DjangoModel, MappedClass, Models, is_field
 from analyzer.facts import SchemaFacts, TableFacts
 
 # Labels of apps that come as packages: without a map, an index on their tables goes into an app of the user's own. A
@@ -14,6 +18,49 @@ social_auth socialaccount taggit thumbnail token_blacklist two_factor usersessio
 wagtaildocs wagtailforms wagtailimages wagtailredirects wagtailsearch wagtailusers watson
 """
 PACKAGED_APPS = frozenset(PACKAGED.split())
+
+
+@dataclass(frozen=True, slots=True)
+class DjangoModel:
+    """``app`` label and ``model`` class; column -> name in ``fields``, ``reverse`` and ``m2m``, as far as given."""
+
+    app: str
+    model: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    is_guess: bool = False
+    is_managed: bool | None = None  # False: migrations leave the table alone; None: nobody said
+    is_own: bool = True  # False: the app is installed in site-packages, where nobody commits
+    is_auto: bool = False  # made by a ManyToManyField: no class in models.py
+    migration: str | None = None  # the app's latest when the map was made
+    reverse: Mapping[str, str] = field(default_factory=dict)  # foreign key -> accessor on what it points at
+    m2m: Mapping[str, str] = field(default_factory=dict)  # of a through table: foreign key -> accessor of the others
+
+
+@dataclass(frozen=True, slots=True)
+class MappedClass:
+    """A class of SQLAlchemy or SQLModel; names as in DjangoModel, and ``one``: foreign key -> relationship.
+
+    A table between many and many has no class: ``module`` and ``name`` are "".
+    """
+
+    module: str
+    name: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    is_sqlmodel: bool = False
+    one: Mapping[str, str] = field(default_factory=dict)
+    reverse: Mapping[str, str] = field(default_factory=dict)
+    m2m: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What is known of an application's classes, by ``table`` or ``schema.table``; empty where nothing is."""
+
+    django: Mapping[str, DjangoModel] = field(default_factory=dict)
+    classes: Mapping[str, MappedClass] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.django.keys() | self.classes.keys())
 
 
 def model_of(table: TableFacts, facts: SchemaFacts, models: Mapping[str, DjangoModel]) -> DjangoModel | None:
@@ -80,3 +127,12 @@ def known_orm(models: Models, facts: SchemaFacts | None) -> str:
     if names & {"django_migrations", "django_content_type"}:
         return "django"
     return "sqlalchemy" if "alembic_version" in names else ""
+
+
+def is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
+def is_field(name: str) -> bool:
+    """Whether Django takes it as a field's name: system checks E001 and E002 of fields."""
+    return is_name(name) and "__" not in name and not name.endswith("_")
