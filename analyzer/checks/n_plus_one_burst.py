@@ -61,7 +61,12 @@ class _Lookup:
     @property
     def name(self) -> str:
         child = self.children[0]
-        return f"{child.table.qualified_name} by {', '.join(child.shape.key_columns)}"
+        keys = child.shape.key_columns
+        return (
+            f"{child.table.qualified_name} by {', '.join(keys)}"
+            if keys
+            else f"the whole of {child.table.qualified_name}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +89,7 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
         raise NotRun(f"needs {check['intervals']:.0f} intervals without a gap, there are {workload.intervals}")
     children = {id(s): children_of(s.normalized_sql, facts) for s in workload.series}
     shapes = {id(s): parent_shape(s.normalized_sql, facts) for s in workload.series if s.rows.any()}
-    load = np.asarray(np.sum([s.calls for s in workload.series if not children[id(s)]], axis=0)) + np.zeros(
-        workload.intervals
-    )
+    load = _load([s.calls for s in workload.series if not children[id(s)]], workload.intervals)
     found: list[_Found] = []
     loops: list[_Lookup] = []
     for series in workload.series:
@@ -95,11 +98,20 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
         lookup = _Lookup(series, children[id(series)])
         named = list(_judge(workload, lookup, shapes, load, facts))
         found.extend(named)
-        if not named and long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= check["loop_runs"]:
+        if not named and lookup.children[0].shape.key_columns and _is_loop(workload, series):
             loops.append(lookup)
     yield from _findings(workload, found, facts)
     for lookup in loops:
         yield _loop_finding(workload, lookup, facts)
+
+
+def _load(calls: Sequence[Series], intervals: int) -> Series:
+    """How the traffic goes as a whole: each statement counts the same, lest the busiest page is taken for all."""
+    return np.asarray(np.sum([c / c.sum() for c in calls if c.any()], axis=0)) + np.zeros(intervals)
+
+
+def _is_loop(workload: Workload, series: StatementSeries) -> bool:
+    return long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= check["loop_runs"]
 
 
 def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s: float) -> bool:
@@ -124,9 +136,13 @@ def _is_polling(calls: Series) -> bool:
     return bool(calls.std() / calls.mean() < check["steady"] and calls.var() < 2 * calls.mean())
 
 
+def _began(calls: Series) -> int:
+    return int(np.flatnonzero(calls)[0])
+
+
 def _is_batch(calls: Series) -> bool:
     """Most of the calls since it began fall into a few intervals: a job, not a page."""
-    since = calls[int(np.flatnonzero(calls)[0]) :]
+    since = calls[_began(calls) :]
     if len(since) < check["new_intervals"]:
         return True
     busiest = np.sort(since)[::-1]
@@ -138,6 +154,7 @@ def _judge(
     workload: Workload, lookup: _Lookup, shapes: dict[int, ParentShape | None], load: Series, facts: SchemaFacts
 ) -> Iterator[_Found]:
     series = lookup.series
+    since = slice(_began(series.calls), None)  # a new page has nothing to say of the time before it
     least = check["per_call"] * TOLERANCE
     linked: list[tuple[StatementSeries, Link]] = []
     columns: list[Column] = []
@@ -149,13 +166,13 @@ def _judge(
         link = next(found, None)
         if link is not None:
             linked.append((other, link))
-        calls, rows = float(other.calls.sum()), float(other.rows.sum())
-        if not other.toplevel or calls * least > float(series.calls.sum()):
+        calls, rows = float(other.calls[since].sum()), float(other.rows[since].sum())
+        if not other.toplevel or not calls or calls * least > float(series.calls.sum()):
             continue
-        columns.append(Column(at, other.calls, 1.0, link is not None))
+        columns.append(Column(at, other.calls[since], 1.0, link is not None))
         if rows >= 2 * calls:
-            columns.append(Column(at, other.rows, rows / calls, link is not None))
-    for burst in bursts(series.calls, columns, load, least):
+            columns.append(Column(at, other.rows[since], rows / calls, link is not None))
+    for burst in bursts(series.calls[since], columns, load[since], least):
         page = workload.series[burst.column.at]
         if burst.share * float(series.calls.sum()) < check["child_calls"] / 2 or not _is_page(page, series):
             continue
@@ -275,7 +292,7 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
     what = [f"{one.lookup.name} ({one.burst.per_call:.1f} times)" for one in group]
     listed = what[0] if len(what) == 1 else f"{', '.join(what[:-1])} and {what[-1]}"
     child = first.lookup.children[0]
-    keys = ", ".join(child.shape.key_columns)
+    keys = ", ".join(child.shape.key_columns) or "all of it"
     if parent is None:
         which = (
             f"{child.table.qualified_name}({keys})"
@@ -354,4 +371,4 @@ def _loop_finding(workload: Workload, lookup: _Lookup, facts: SchemaFacts) -> Fi
 
 def _loop_fixes(lookup: _Lookup, facts: SchemaFacts, workload: Workload) -> tuple[Fix, ...]:
     child = lookup.children[0]
-    return loop_fixes(child.table, child.shape.key_columns[0], facts, workload.models)
+    return loop_fixes(child.table, next(iter(child.shape.key_columns), None), facts, workload.models)

@@ -20,7 +20,10 @@ from numpy.typing import NDArray
 
 Series = NDArray[np.float64]
 MOST_COLUMNS = 10  # pages that one lookup is repeated on; judgement
+EXPLAINED = 1e-3  # of the squared error: nothing more to look for
 LEAST_CORRELATION, LEAST_GAIN = 0.2, 0.1  # below, a column is not worth fitting: the last word is needed_r2
+# Two pages whose traffic has one wave do not share the chance in it: the changes' coefficient is a fraction then.
+LEAST_CHANGE_RATIO = 0.5
 TRIED = 6  # columns tried in each round, those that go best with what is unexplained
 
 
@@ -42,6 +45,7 @@ class Burst:
     per_call: float
     share: float
     partial_r2: float  # how much worse the fit is without: of levels or of changes, the smaller
+    change_ratio: float  # the coefficient of the changes over that of the levels: 1 for real children
 
 
 def bursts(calls: Series, columns: Sequence[Column], load: Series, least_per_call: float) -> list[Burst]:
@@ -57,7 +61,7 @@ def bursts(calls: Series, columns: Sequence[Column], load: Series, least_per_cal
         chosen.append(column)
     while chosen:
         found = fit.judge(chosen)
-        few = [b for b in found if b.per_call < least_per_call]
+        few = [b for b in found if b.per_call < least_per_call or b.change_ratio < LEAST_CHANGE_RATIO]
         weak = [b for b in found if b.partial_r2 < needed_r2(b.column, len(calls), len(columns))]
         if not few and not weak:
             return found
@@ -84,6 +88,8 @@ def _next(
     correlations = changes @ (fit.change_weights * rest) / lengths
     correlations += [0.02 * c.is_linked - 2.0 * any(c is other for other in chosen) for c in columns]
     before = fit.error_of_changes(chosen)
+    if before <= EXPLAINED * fit.error_of_changes(()):
+        return None  # what is left is rounding
     best: tuple[float, Column] | None = None
     for place in np.argsort(-correlations, kind="stable")[:TRIED]:
         column = columns[place]
@@ -109,9 +115,13 @@ class _Fit:
     def _levels(self, columns: Sequence[Column]) -> Series:
         return np.column_stack([*(c.values for c in columns), self.load, np.ones_like(self.calls)])
 
+    def changes(self, columns: Sequence[Column]) -> tuple[Series, float]:
+        """Coefficients and the error of the fit of the changes."""
+        design = np.diff(self._levels(columns)[:, :-1], axis=0)
+        return _solve(design, np.diff(self.calls), self.change_weights)
+
     def error_of_changes(self, columns: Sequence[Column]) -> float:
-        changes = np.diff(self._levels(columns)[:, :-1], axis=0)
-        return _solve(changes, np.diff(self.calls), self.change_weights)[1]
+        return self.changes(columns)[1]
 
     def coefficient(self, columns: Sequence[Column]) -> float:
         """Of the last column, in levels."""
@@ -119,13 +129,13 @@ class _Fit:
 
     def residual_changes(self, columns: Sequence[Column]) -> Series:
         design = np.diff(self._levels(columns)[:, :-1], axis=0)
-        coefficients, _ = _solve(design, np.diff(self.calls), self.change_weights)
+        coefficients, _ = self.changes(columns)
         return np.asarray((np.diff(self.calls) - design @ coefficients) * self.change_weights)
 
     def judge(self, columns: Sequence[Column]) -> list[Burst]:
         design = self._levels(columns)
         coefficients, error = _solve(design, self.calls, self.weights)
-        change_error = self.error_of_changes(columns)
+        of_changes, change_error = self.changes(columns)
         total = float(self.calls.sum())
         found = []
         for place, column in enumerate(columns):
@@ -138,6 +148,7 @@ class _Fit:
                     per_call=beta * column.per_call,
                     share=min(1.0, beta * float(column.values.sum()) / total) if total else 0.0,
                     partial_r2=min(_gain(error, without), _gain(change_error, self.error_of_changes(others))),
+                    change_ratio=float(of_changes[place]) / beta if beta > 0 else 0.0,
                 )
             )
         return found

@@ -39,9 +39,18 @@ def fixes(
     )  # fmt: skip
 
 
-def loop_fixes(table: TableFacts, column: str, facts: SchemaFacts, models: Models) -> tuple[Fix, ...]:
-    """For a loop of lookups whose parent is not known: fetch the known keys at once."""
+def loop_fixes(table: TableFacts, column: str | None, facts: SchemaFacts, models: Models) -> tuple[Fix, ...]:
+    """For a loop of lookups whose parent is not known: fetch the known keys at once.
+
+    ``column`` None: the whole table is read again and again.
+    """
     django, alchemy = Django(facts, models.django), SqlAlchemy(facts, models)
+    if column is None:
+        once = "# read once a request and kept"
+        return (
+            Fix("Django", "django", f"rows = list({django.name(table)}.objects.all())  {once}"),
+            Fix("SQLAlchemy / SQLModel", "sqlalchemy", f"session.scalars(select({alchemy.name(table)})).all()  {once}"),
+        )
     key = "" if (column,) == table.primary_key else f', field_name="{column}"'
     is_unique = (column,) in table.unique_keys
     call = f"in_bulk(keys{key})" if is_unique else f"filter({django.field(table, column)}__in=keys)"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analyzer.facts import ColumnFacts, SchemaFacts, TableFacts
-from analyzer.statements.lookup import LookupShape, ParentShape, lookup_shapes, parent_shape
+from analyzer.statements.lookup import LookupShape, ParentShape, parent_shape, repeatable_shapes
 
 IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "media": "medium"}
 PLURALS = (
@@ -50,12 +50,15 @@ class Link:
 def children_of(sql: str, facts: SchemaFacts) -> tuple[Child, ...]:
     """The statement as a lookup, once for each table looked up by a key that is unique or leads a foreign key or index.
 
-    An IN list or an array is a batch already, and no lookup.
+    An IN list or an array is a batch already, and no lookup. A whole table (no key) is the same rows every time.
     """
     found = []
-    for shape in lookup_shapes(sql, facts):
+    for shape in repeatable_shapes(sql, facts):
         table = facts.find_table(shape.table, shape.schema or None)
-        if table is None or shape.array_columns or not shape.key_columns:
+        if table is None or (shape.array_columns and not shape.key_columns):
+            continue
+        if not shape.key_columns:
+            found.append(Child(shape, table, is_unique=False))
             continue
         keys = set(shape.key_columns)
         unique = any(key and set(key) <= keys for key in table.unique_keys)
@@ -70,7 +73,13 @@ def children_of(sql: str, facts: SchemaFacts) -> tuple[Child, ...]:
 def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Link]:
     """Every way the parent's rows could bring the child's keys: by foreign keys first, then by names."""
     keys = set(child.shape.key_columns)
-    joined = tuple(t for schema, name in child.shape.joined if (t := facts.find_table(name, schema or None)))
+    if not keys or child.shape.aggregate == "group":
+        return
+    joined: tuple[TableFacts, ...] = ()
+    if child.shape.columns == frozenset():  # nothing of the table itself: it leads to another, many to many
+        targets = {key.referenced_oid for key in child.table.foreign_keys}
+        found = (facts.find_table(name, schema or None) for schema, name in child.shape.joined)
+        joined = tuple(t for t in found if t is not None and t.oid in targets)
     named: list[Link] = []
     for used in parent.tables:
         table = facts.find_table(used.table, used.schema or None)

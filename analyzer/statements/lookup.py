@@ -65,9 +65,32 @@ def lookup_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[LookupSha
     """The same for each of the joined tables that is looked up by a key of its own."""
     blocks = query_blocks(sql, facts)
     block, aggregate = _looked_up(sql, blocks)
-    if block is None or block.kind != "select" or block.is_locking or not block.tables:
+    if block is None or block.is_grouped:
         return ()
-    if block.has_other_sources or block.has_offset or block.is_grouped or block.distinct_on:
+    return _shapes(block, aggregate)
+
+
+def repeatable_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[LookupShape, ...]:
+    """Lookups, and what else is asked again for each key: groups of its rows, an IN list of one, a whole table.
+
+    A whole table has no ``key_columns``.
+    """
+    blocks = query_blocks(sql, facts)
+    block, aggregate = _looked_up(sql, blocks)
+    if block is None:
+        return ()
+    found = _shapes(block, "group" if block.is_grouped else aggregate)
+    single = tuple(t for t in block.tables if not t.predicates)
+    if not found and len(block.tables) == len(single) == len(blocks) == 1 and not block.has_limit | block.is_grouped:
+        table = single[0]
+        return (LookupShape(table.schema, table.name, (), (), (), aggregate, None, False, table.selected),)
+    return found
+
+
+def _shapes(block: QueryBlock, aggregate: str | None) -> tuple[LookupShape, ...]:
+    if block.kind != "select" or block.is_locking or not block.tables:
+        return ()
+    if block.has_other_sources or block.has_offset or block.distinct_on:
         return ()
     if block.has_limit and block.limit is not None and block.limit not in LOOKUP_LIMITS:
         return ()
@@ -79,7 +102,8 @@ def lookup_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[LookupSha
 def _shape(block: QueryBlock, table: TableUse, aggregate: str | None) -> LookupShape | None:
     values = [p for p in table.predicates if p.joined is None]
     keys = {p.column for p in values if p.operator == "eq" and p.is_bare}
-    arrays = {p.column for p in values if p.operator in ("any", "in") and p.is_bare}
+    arrays = {p.column for p in values if p.operator in ("any", "in") and p.is_bare and p.value_count != 1} - keys
+    keys |= {p.column for p in values if p.operator == "in" and p.is_bare and p.value_count == 1}
     if not keys and not arrays:
         return None
     if aggregate is None:

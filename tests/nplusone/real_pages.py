@@ -37,8 +37,7 @@ class Recording:
             name
             for name, requests in self.pages.items()
             if any(
-                c in r and p in r and r[c][0] >= REPEATED and (r[p][1] >= 2 or r[p][0] >= REPEATED)
-                for r in requests
+                c in r and p in r and r[c][0] >= REPEATED and (r[p][1] >= 2 or r[p][0] >= REPEATED) for r in requests
             )
         ]
 

@@ -1,8 +1,11 @@
 """The N+1 check on a simulated web application whose pages are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from analyzer.advice.code import parse_map
 from analyzer.behaviour import SessionEvidence, StatementSeries, Workload
 from analyzer.checks import NotRun
 from analyzer.checks.n_plus_one_burst import check
@@ -102,32 +105,53 @@ def shop(seed: int) -> App:
     return app
 
 
+OF_ORDERS = "lookups per row of public.shop_order"
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_three_planted_bursts_are_found_and_nothing_else(seed: int) -> None:
     found = {f.subject: f for f in check.run(shop(seed).workload())}
-    assert set(found) == {
-        "public.shop_customer(id) per row of public.shop_order",
-        "public.shop_orderline(order_id) per row of public.shop_order",
-        "public.shop_review(product_id) per row of public.shop_product",
-    }
-    lines = found["public.shop_orderline(order_id) per row of public.shop_order"]
-    assert lines.evidence["lookups_per_call"] == pytest.approx(18, rel=0.25)
-    assert lines.related_fingerprints == (fingerprint(ORDERS),)
-    assert lines.fixes[0].code.startswith('Order.objects.prefetch_related("orderline_set")')
+    assert set(found) == {OF_ORDERS, "public.shop_review(product_id) per row of public.shop_product"}
+    orders = found[OF_ORDERS]
+    assert orders.evidence["statements"] == 2
+    assert orders.evidence["lookups_per_call"] == pytest.approx(35, rel=0.25)
+    assert orders.about == fingerprint(CUSTOMER)
+    assert orders.related_fingerprints == (fingerprint(ORDERS), fingerprint(LINES))
+    assert orders.fixes[0].code == 'Order.objects.select_related("customer").prefetch_related("orderline_set")'
+    assert orders.fixes[1].code == "select(Order).options(joinedload(Order.customer), selectinload(Order.orderlines))"
 
 
 def test_fix_follows_the_shape() -> None:
     codes = {f.table: f.fixes[0].code for f in check.run(shop(1).workload())}
-    assert codes["public.shop_customer"] == 'Order.objects.select_related("customer")'
-    assert codes["public.shop_review"].startswith('Product.objects.annotate(review_count=Count("review"))')
+    assert codes["public.shop_review"] == 'Product.objects.annotate(review_count=Count("review", distinct=True))'
+
+
+def test_the_map_of_models_names_classes_fields_and_accessors() -> None:
+    models = parse_map(
+        """{"shop_order": {"model": "sales.Purchase", "fields": {"customer_id": "buyer"}},
+        "shop_orderline": {"model": "sales.PurchaseLine", "reverse": {"order_id": "lines"}}}"""
+    )
+    codes = {f.subject: f.fixes for f in check.run(replace(shop(1).workload(), models=models))}
+    assert codes[OF_ORDERS][0].title == "Django"
+    assert codes[OF_ORDERS][0].code == 'Purchase.objects.select_related("buyer").prefetch_related("lines")'
+    classes = parse_map(
+        """{"shop_order": {"class": "sales:Purchase", "one": {"customer_id": "buyer"}},
+        "shop_orderline": {"class": "sales:PurchaseLine", "reverse": {"order_id": "lines"}}}"""
+    )
+    codes = {f.subject: f.fixes for f in check.run(replace(shop(1).workload(), models=classes))}
+    assert codes[OF_ORDERS][1].code == (
+        "select(Purchase).options(joinedload(Purchase.buyer), selectinload(Purchase.lines))"
+    )
 
 
 def test_sessions_confirm_what_the_fit_finds() -> None:
-    lines = fingerprint(LINES) or ""
-    seen = SessionEvidence({lines: 40, "x": 400}, {(lines, lines): 38}, {lines: (9, 7, 5)})
-    confidence = {f.table: f.evidence["confidence"] for f in check.run(shop(3).workload(seen))}
-    assert confidence["public.shop_orderline"] == "confirmed"
-    assert confidence["public.shop_review"] == "likely"
+    lines, customer = fingerprint(LINES) or "", fingerprint(CUSTOMER) or ""
+    seen = SessionEvidence(
+        {lines: 40, customer: 40, "x": 400}, {(lines, lines): 38, (customer, customer): 38}, {lines: (9, 7, 5)}
+    )
+    confidence = {f.subject: f.evidence["confidence"] for f in check.run(shop(3).workload(seen))}
+    assert confidence[OF_ORDERS] == "confirmed"
+    assert confidence["public.shop_review(product_id) per row of public.shop_product"] == "likely"
 
 
 def test_nightly_batch_is_no_page() -> None:
