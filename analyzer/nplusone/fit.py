@@ -23,7 +23,7 @@ MOST_COLUMNS = 10  # pages that one lookup is repeated on; judgement
 EXPLAINED = 1e-3  # of the squared error: nothing more to look for
 LEAST_CORRELATION, LEAST_GAIN = 0.2, 0.1  # below, a column is not worth fitting: the last word is needed_r2
 # Two pages whose traffic has one wave do not share the chance in it: the changes' coefficient is a fraction then.
-LEAST_CHANGE_RATIO = 0.5
+CHANGE_RATIO = (0.5, 2.0)
 TRIED = 6  # columns tried in each round, those that go best with what is unexplained
 
 
@@ -61,7 +61,9 @@ def bursts(calls: Series, columns: Sequence[Column], load: Series, least_per_cal
         chosen.append(column)
     while chosen:
         found = fit.judge(chosen)
-        few = [b for b in found if b.per_call < least_per_call or b.change_ratio < LEAST_CHANGE_RATIO]
+        few = [
+            b for b in found if b.per_call < least_per_call or not CHANGE_RATIO[0] <= b.change_ratio <= CHANGE_RATIO[1]
+        ]
         weak = [b for b in found if b.partial_r2 < needed_r2(b.column, len(calls), len(columns))]
         if not few and not weak:
             return found
@@ -76,7 +78,7 @@ def needed_r2(column: Column, intervals: int, columns: int) -> float:
     A column with a foreign key to the lookup is one of few.
     """
     chance = 2 * np.log(max(2, columns)) / intervals
-    return float(min(0.95, 0.15 + chance if column.is_linked else 0.25 + 2 * chance))
+    return float(min(0.95, 0.25 + chance + chance**2 if column.is_linked else 0.25 + 2 * chance))
 
 
 def _next(
