@@ -326,7 +326,7 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
             "lookup_calls_per_day": sum(
                 float(one.lookup.series.calls.sum()) * one.burst.share for one in group
             ) * per_day,
-            "statements": len(group),
+            **({"statements": len(group)} if len(group) > 1 else {}),
             "explained_ratio": min(one.burst.share for one in group),
             "partial_r2_ratio": min(one.burst.partial_r2 for one in group),
             "server_time_s_per_day": server_ms / 1000,

@@ -78,7 +78,7 @@ def needed_r2(column: Column, intervals: int, columns: int) -> float:
     A column with a foreign key to the lookup is one of few.
     """
     chance = 2 * np.log(max(2, columns)) / intervals
-    return float(min(0.95, 0.25 + chance + chance**2 if column.is_linked else 0.25 + 2 * chance))
+    return float(min(0.95, 0.15 + chance + 1.5 * chance**2 if column.is_linked else 0.25 + 2 * chance))
 
 
 def _next(

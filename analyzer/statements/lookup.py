@@ -14,6 +14,7 @@ from analyzer.statements.tree import Unparsable, single_statement
 
 # LIMITs a lookup may have: first(), get() of Django (21) and of others (2)
 LOOKUP_LIMITS = frozenset({1, 2, 21})
+SHORTENED = "/*, ... */"  # what PostgreSQL 18 leaves of the further values of an IN list
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def repeatable_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[Looku
     block, aggregate = _looked_up(sql, blocks)
     if block is None:
         return ()
-    found = _shapes(block, "group" if block.is_grouped else aggregate)
+    lists_of_one = SHORTENED not in sql
+    found = _shapes(block, "group" if block.is_grouped else aggregate, lists_of_one=lists_of_one)
     single = tuple(t for t in block.tables if not t.predicates)
     if not found and len(block.tables) == len(single) == len(blocks) == 1 and not block.has_limit | block.is_grouped:
         table = single[0]
@@ -87,7 +89,7 @@ def repeatable_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[Looku
     return found
 
 
-def _shapes(block: QueryBlock, aggregate: str | None) -> tuple[LookupShape, ...]:
+def _shapes(block: QueryBlock, aggregate: str | None, *, lists_of_one: bool = False) -> tuple[LookupShape, ...]:
     if block.kind != "select" or block.is_locking or not block.tables:
         return ()
     if block.has_other_sources or block.has_offset or block.distinct_on:
@@ -96,14 +98,18 @@ def _shapes(block: QueryBlock, aggregate: str | None) -> tuple[LookupShape, ...]
         return ()
     if len(block.tables) > 1 and not _all_joined(block):
         return ()
-    return tuple(shape for table in block.tables if (shape := _shape(block, table, aggregate)) is not None)
+    return tuple(
+        shape for table in block.tables if (shape := _shape(block, table, aggregate, lists_of_one)) is not None
+    )
 
 
-def _shape(block: QueryBlock, table: TableUse, aggregate: str | None) -> LookupShape | None:
+def _shape(block: QueryBlock, table: TableUse, aggregate: str | None, lists_of_one: bool) -> LookupShape | None:
     values = [p for p in table.predicates if p.joined is None]
     keys = {p.column for p in values if p.operator == "eq" and p.is_bare}
-    arrays = {p.column for p in values if p.operator in ("any", "in") and p.is_bare and p.value_count != 1} - keys
-    keys |= {p.column for p in values if p.operator == "in" and p.is_bare and p.value_count == 1}
+    arrays = {p.column for p in values if p.operator in ("any", "in") and p.is_bare} - keys
+    if lists_of_one:
+        keys |= {p.column for p in values if p.operator == "in" and p.is_bare and p.value_count == 1}
+        arrays -= keys
     if not keys and not arrays:
         return None
     if aggregate is None:
