@@ -23,7 +23,7 @@ MOST_COLUMNS = 10  # pages that one lookup is repeated on; judgement
 EXPLAINED = 1e-3  # of the squared error: nothing more to look for
 LEAST_CORRELATION, LEAST_GAIN = 0.2, 0.1  # below, a column is not worth fitting: the last word is needed_r2
 # Two pages whose traffic has one wave do not share the chance in it: the changes' coefficient is a fraction then.
-CHANGE_RATIO = (0.5, 2.0)
+CHANGE_RATIO = (0.5, 4.0)
 TRIED = 6  # columns tried in each round, those that go best with what is unexplained
 
 
