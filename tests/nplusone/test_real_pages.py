@@ -10,7 +10,8 @@ from analyzer.checks.n_plus_one_burst import check
 from tests.nplusone.real_pages import load, recording
 
 # (application, intervals) -> share of the repeated statements that is named, rounded down. What is missing are no
-# lookups by a key (ranges of days, paths of trees, ORs, longer IN lists) and two of a page that no statement of its own marks.
+# lookups by a key (ranges of days, paths of trees, ORs, longer IN lists) and two of a page that no statement of its own
+# marks.
 LEAST_NAMED = {("oscar", 60): 0.6, ("oscar", 25): 0.5, ("pretix", 60): 0.75, ("pretix", 25): 0.5}
 
 
