@@ -9,7 +9,7 @@ from analyzer.advice.outcome import Measured, StatementOutcome, statement_from_j
 from analyzer.advice.rollout import DISK_FACTOR
 from analyzer.durations import span_words
 from analyzer.models import Statement, SuggestionRecord
-from analyzer.plans.compare import cost_words
+from analyzer.plans.compare import cost_words, faster_words
 from dashboard.templatetags.quantities import count, duration, percent, short_count
 
 STATEMENTS_SHOWN = 50
@@ -152,14 +152,6 @@ def evidence_of(found: SuggestionRecord) -> Evidence:
         write_words=_write_words(said),
         build_bytes=found.estimated_size_bytes and DISK_FACTOR * found.estimated_size_bytes,
     )
-
-
-def faster_words(before: float, after: float) -> str:
-    """ "137x faster", "12 % slower", "as before"."""
-    words = cost_words(before, after)
-    if words == "at the same cost":
-        return "as before"
-    return words.replace("cheaper", "faster").replace("dearer", "slower")
 
 
 def best_saving(found: SuggestionRecord, fingerprint: str = "") -> Mapping[str, Any] | None:

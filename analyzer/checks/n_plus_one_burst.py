@@ -151,12 +151,14 @@ def _confidence(series: StatementSeries, pair: _Pair) -> str:
 
 
 def _finding(workload: Workload, series: StatementSeries, child: Child, pair: _Pair) -> Finding:
-    per_day = 86_400 / workload.window_s
+    per_day, watched_s = workload.per_day(series.fingerprint)
     calls = float(series.calls.sum())
     mean_ms = float(series.exec_time_ms.sum()) / calls
     parent_calls = float(pair.parent.calls.sum()) * per_day
     per_call = pair.fit.children_per_call
-    lost_s = max(0.0, per_call - 1) * parent_calls * (mean_ms + workload.round_trip_ms) / 1000
+    spared = max(0.0, per_call - 1) * parent_calls  # lookups a day that one statement would do for
+    server_s, waiting_s = spared * mean_ms / 1000, spared * workload.round_trip_ms / 1000
+    lost_s = server_s + waiting_s
     confidence = _confidence(series, pair)
     keys = ", ".join(child.shape.key_columns or child.shape.array_columns)
     table = child.table.qualified_name
@@ -165,6 +167,7 @@ def _finding(workload: Workload, series: StatementSeries, child: Child, pair: _P
         severity = Severity.CRITICAL
     return check.finding(
         about=series.fingerprint,
+        title=f"{child.table.name} is looked up once per row of {pair.link.parent_table.rpartition('.')[2]} (N+1)",
         subject=f"{table}({keys}) per row of {pair.link.parent_table}",
         severity=severity,
         message=(
@@ -180,14 +183,16 @@ def _finding(workload: Workload, series: StatementSeries, child: Child, pair: _P
             "lookup_calls_per_day": calls * per_day,
             "explained_ratio": pair.fit.share,
             "partial_r2_ratio": pair.fit.partial_r2,
-            "server_time_s_per_day": float(series.exec_time_ms.sum()) * pair.fit.share * per_day / 1000,
-            "round_trip_ms": workload.round_trip_ms,
-            "time_lost_s_per_day": lost_s,
+            "server_time_s_per_day": server_s,
+            "assumed_waiting_s_per_day": waiting_s,
+            "assumed_round_trip_ms": workload.round_trip_ms,
             "sampled_executions": pair.verdict.sampled,
             "longest_run": pair.verdict.longest_run,
             "confidence": confidence,
         },
         impact_s_per_day=lost_s,
+        impact_assumed_s_per_day=waiting_s,
+        watched_s=watched_s,
         table=table,
         fixes=fixes(
             pair.link.shape,
@@ -204,14 +209,17 @@ def _loop_finding(workload: Workload, series: StatementSeries, child: Child) -> 
     keys = ", ".join(child.shape.key_columns or child.shape.array_columns)
     table = child.table.qualified_name
     runs = workload.sessions.runs.get(series.fingerprint, ())
-    calls_per_day = float(series.calls.sum()) * 86_400 / workload.window_s
+    per_day, watched_s = workload.per_day(series.fingerprint)
+    calls_per_day = float(series.calls.sum()) * per_day
     return check.finding(
         about=series.fingerprint,
+        title=f"{child.table.name} is looked up in a loop",
         subject=f"{table}({keys}) in a loop",
         severity=Severity.INFO,
         message=f"{table} is looked up by {keys} in loops of up to {max(runs)} within one transaction (possible).",
         hint="If the keys are known before the loop, fetch all rows with one statement.",
         evidence={"longest_run": max(runs), "lookup_calls_per_day": calls_per_day, "confidence": "possible"},
+        watched_s=watched_s,
         table=table,
         fixes=loop_fixes(child.table.name, (child.shape.key_columns or child.shape.array_columns)[0]),
     )

@@ -2,8 +2,9 @@
 
 from django import template
 
+from analyzer.durations import THIN
 from analyzer.reports.report import ServerNight, StatementChange
-from dashboard.templatetags.quantities import THIN, percent
+from dashboard.templatetags.quantities import percent
 
 register = template.Library()
 

@@ -12,10 +12,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-register = template.Library()
+from analyzer.durations import THIN, UNKNOWN, short_number, time_words
 
-THIN = "\u202f"  # narrow no-break space: between thousands, and between a number and its unit
-UNKNOWN = "unknown"
+register = template.Library()
 
 _RATES = {
     "_per_day": " a day",
@@ -64,22 +63,7 @@ def spoken(name: str) -> str:
 @register.filter
 def duration(value_ms: float | None) -> str:
     """12 µs, 340 ms, 1.2 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
-    if value_ms is None:
-        return UNKNOWN
-    sign, ms = ("−" if value_ms < 0 else ""), abs(value_ms)
-    if ms == 0:
-        return f"0{THIN}ms"
-    if ms < 0.9995:
-        return f"{sign}{_short(ms * 1000)}{THIN}µs"
-    if ms < 999.5:
-        return f"{sign}{_short(ms)}{THIN}ms"
-    seconds = ms / 1000
-    if seconds < 99.5:
-        return f"{sign}{_short(seconds)}{THIN}s"
-    for big, small, big_s, small_s in (("min", "s", 60, 1), ("h", "min", 3600, 60)):
-        if seconds < big_s * (60 if big == "min" else 24):
-            return sign + _two(seconds, big, small, big_s, small_s)
-    return sign + _two(seconds, "d", "h", 86400, 3600)
+    return time_words(value_ms, THIN)
 
 
 @register.filter
@@ -92,7 +76,7 @@ def size(value_bytes: float | None) -> str:
         if abs(amount) < 1023.5:
             break
         amount, unit = amount / 1024, bigger
-    return f"{_short(amount)}{THIN}{unit}"
+    return f"{short_number(amount)}{THIN}{unit}"
 
 
 @register.filter
@@ -102,7 +86,7 @@ def count(value: float | None) -> str:
         return UNKNOWN
     number = float(value)
     if abs(number) < 10 and number != int(number):
-        return _short(number)
+        return short_number(number)
     return f"{number:,.0f}".replace(",", THIN)
 
 
@@ -120,7 +104,7 @@ def short_count(value: float | None) -> str:
     number = float(value)
     for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(number) >= limit * 0.9995:
-            return f"{_short(number / (1e3 if unit == 'k' else limit))}{THIN}{unit}"
+            return f"{short_number(number / (1e3 if unit == 'k' else limit))}{THIN}{unit}"
     return count(number)
 
 
@@ -196,22 +180,6 @@ def _rough(seconds: float) -> str:
     return f"{days}{THIN}day{'s' if days > 1 else ''}"
 
 
-def _short(number: float) -> str:
-    """Three digits that matter, without trailing zeros: 1.2, 34, 567."""
-    magnitude = abs(number)
-    digits = 0 if magnitude >= 99.5 else 1 if magnitude >= 9.95 else 2
-    text = f"{number:,.{digits}f}".replace(",", THIN)
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _two(seconds: float, big: str, small: str, big_s: int, small_s: int) -> str:
-    units = round(seconds / small_s)
-    per_big = big_s // small_s
-    whole, rest = divmod(units, per_big)
-    tail = f" {rest}{THIN}{small}" if rest and whole < 100 else ""
-    return f"{count(whole)}{THIN}{big}{tail}"
-
-
 def _with_unit(unit: str) -> Callable[[float], str]:
     return lambda value: f"{count(value)}{THIN}{unit}"
 
@@ -226,6 +194,6 @@ _SHOWN: dict[str, Callable[[float], str]] = {
     "_blocks": _with_unit("blocks"),
     "_pages": _with_unit("pages"),
     "_ratio": percent,
-    "_factor": lambda value: f"{_short(value)}×",
-    "_days": lambda value: f"{_short(value)}{THIN}days",
+    "_factor": lambda value: f"{short_number(value)}×",
+    "_days": lambda value: f"{short_number(value)}{THIN}days",
 }

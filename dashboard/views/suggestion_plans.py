@@ -76,7 +76,10 @@ def _planned(suggestion: SuggestionRecord, statement: Statement, person: object)
     recorded = recorded_statements(database.server, database, {statement.pk: rate})
     if not recorded:
         raise BadInput("Its whole text is not kept, or it is of a kind that has no plan")
-    return index_plans(database.server, with_executed_rows(database, recorded)[0], definition, facts, now, person)
+    statement_of_workload = with_executed_rows(database, recorded)[0]
+    return index_plans(
+        database.server, statement_of_workload, definition, facts, now, person, name=suggestion.name or None
+    )
 
 
 def _shown(found: IndexPlans, statement: Statement) -> dict[str, Any]:

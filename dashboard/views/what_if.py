@@ -152,13 +152,18 @@ def _rows(answer: WhatIfAnswer) -> list[ChangeRow]:
             ChangeRow(
                 change,
                 answer.texts[change.statement],
-                change.change.summary if change.change else cost_words(change.cost_before, change.cost_after),
+                _words(change),
                 abs(change.saved_per_day) / whole if whole else None,
                 before,
                 after,
             )
         )
     return rows
+
+
+def _words(change: ChangedStatement) -> str:
+    costs = (change.cost_before, change.cost_after)
+    return change.change.summary(*costs) if change.change else cost_words(*costs)
 
 
 def _redacted(plan: Mapping[str, Any] | None) -> str:
@@ -198,7 +203,7 @@ def _query(request: HttpRequest, server: Server, facts: SchemaFacts, sql: str) -
         ],
         "more_findings": max(0, len(found.findings) - FINDINGS_SHOWN),
         "plan_lines": plan_text([found.plan_json]),
-        "change_words": shortened(found.change.summary) if found.change else "",
+        "change_words": shortened(found.change_words),
         "frame": plan_document(found.sql, [found.plan_json]),
         "plan_with_lines": plan_text([found.plan_with_json]) if found.plan_with_json else "",
         "frame_with": plan_document(found.sql, [found.plan_with_json]) if found.plan_with_json else "",

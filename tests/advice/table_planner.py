@@ -37,7 +37,7 @@ class TablePlanner:
         self.asked.append((query.key, frozenset(indexes), frozenset(without), cached))
         return Planned(cost, frozenset(there[x] for x in needed))
 
-    def explain(self, query, indexes=frozenset(), without=frozenset()):
+    def explain(self, query, indexes=frozenset(), without=frozenset(), *, names=None):
         return {"Plan": {"Plans": [{"Plan Rows": self.rows_written.get(query.key, 1)}]}}
 
 

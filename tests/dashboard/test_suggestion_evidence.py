@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from analyzer import pipeline
 from analyzer.models import SuggestionRecord
+from analyzer.plans.compare import faster_words
 from analyzer.store.parameters import SeenText, keep_samples
 from dashboard.permissions import VIEWER
-from dashboard.suggestion_evidence import best_saving, evidence_of, faster_words
+from dashboard.suggestion_evidence import best_saving, evidence_of
 from dashboard.templatetags.evidence import cost_line
 from dashboard.templatetags.quantities import short_count
 from tests.dashboard import advised, world
