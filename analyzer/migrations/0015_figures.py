@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("analyzer", "0012_plan_by_twin")]
+    dependencies = [("analyzer", "0017_database_orm")]
 
     operations = [
         migrations.AddField(
