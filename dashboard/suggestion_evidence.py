@@ -45,6 +45,18 @@ class HelpedRow:
     def words(self) -> str:
         return _words(self.cost_before, self.cost_after)
 
+    @property
+    def then_s_per_day(self) -> float | None:
+        """With it, as planned; None where the time now was not measured, or no planner was asked."""
+        if self.time_s_per_day is None or not self.cost_before or self.cost_after is None:
+            return None
+        return self.time_s_per_day * self.cost_after / self.cost_before
+
+    @property
+    def faster_words(self) -> str:
+        before, after = self.cost_before, self.cost_after
+        return "" if not before or after is None else faster_words(before, after)
+
 
 @dataclass(frozen=True, slots=True)
 class HurtRow:
@@ -152,13 +164,6 @@ def evidence_of(found: SuggestionRecord) -> Evidence:
         write_words=_write_words(said),
         build_bytes=found.estimated_size_bytes and DISK_FACTOR * found.estimated_size_bytes,
     )
-
-
-def best_saving(found: SuggestionRecord, fingerprint: str = "") -> Mapping[str, Any] | None:
-    """The planned costs of that statement, else of the one whose cost falls the furthest; None where none falls."""
-    statements = [s for s in found.evidence.get("statements", ()) if 0 < s["cost_after"] < s["cost_before"]]
-    own = [s for s in statements if s["fingerprint"] == fingerprint]
-    return max(own or statements, key=lambda s: s["cost_before"] / s["cost_after"], default=None)
 
 
 class _Names:

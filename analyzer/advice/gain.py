@@ -60,12 +60,22 @@ def total_gain(effects: Iterable[Effect], times: MeasuredTimes) -> Gain | None:
 
 
 def gain_words(gain: Gain, watched_s: float | None, space: str = " ", with_what: str = "it") -> str:
-    """ "30 min a day now, about 1.1 s with it (planned)"; "41 s in 24 minutes, about 2 s with it (planned)"."""
+    """ "30 min a day now (measured), about 1.1 s with it (planned)"; of less than an hour
+    "41 s in 24 minutes (measured), about 2 s with it (planned)"."""
     is_day = says_of_a_day(watched_s)
     share = 1.0 if is_day or watched_s is None else watched_s / DAY_S
     now = rate_words(gain.now_s_per_day, watched_s, space)
     then = time_words(gain.then_s_per_day * share * 1000, space)
-    return f"{now}{' now' if is_day else ''}, about {then} with {with_what} (planned)"
+    return f"{now}{' now' if is_day else ''} (measured), about {then} with {with_what} (planned)"
+
+
+def short_gain_words(gain: Gain, watched_s: float | None, space: str = " ") -> str:
+    """For a title: "30 min a day to about 1.1 s"; "41 s in 24 minutes to about 2 s"."""
+    share = 1.0 if says_of_a_day(watched_s) or watched_s is None else watched_s / DAY_S
+    return (
+        f"{rate_words(gain.now_s_per_day, watched_s, space)} to about"
+        f" {time_words(gain.then_s_per_day * share * 1000, space)}"
+    )
 
 
 def less_words(gain: Gain) -> str:
