@@ -196,7 +196,7 @@ def test_the_short_form_has_one_line(viewer, shop):
     assert "1,716x" not in on_finding  # one factor at most, and that of the figures beside it
     record.watched_s = 1440.0
     assert gain_line(record).replace("\u202f", " ") == (
-        "8 min 17 s in 24 minutes (measured), about 290 ms with it (planned)"
+        "8 min 17 s in 24 minutes (measured), about 289 ms with it (planned)"
     )
     record.evidence["together_with"] = ["ix_other"]
     assert gain_line(record).endswith("with it and ix_other (planned)")
