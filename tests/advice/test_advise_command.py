@@ -102,7 +102,8 @@ No index for:
 
 Not planned:
    bad: Column "nope" does not exist.
-   gone: Relation "orderlines" does not exist.
+   gone: No schema of this database has a table orderlines: it may be a temporary one, which only its own session can \
+read, or be gone.
 """
     )
 
@@ -113,7 +114,7 @@ def test_json_says_the_same_for_scripts(advise, folder):
     found = json.loads(out)
     assert set(found) == {
         "format", "cost_before", "cost_after", "cost_ratio", "size_bytes", "budget_bytes", "bound_ratio", "plans_made",
-        "candidates", "time", "indexes", "drops", "statements", "hurt", "at_risk", "not_planned", "problems",
+        "candidates", "time", "indexes", "drops", "statements", "hurt", "at_risk", "not_planned", "problems", "assumed",
     }  # fmt: skip
     assert found["time"] == {"now_s_per_day": None, "then_s_per_day": None, "watched_s": None}  # files have no times
     assert [(i["name"], i["definition"], i["helps"]) for i in found["indexes"]] == [
@@ -267,7 +268,11 @@ def test_an_empty_folder(advise, tmp_path):
 
 def test_a_folder_of_which_nothing_can_be_planned(advise, tmp_path):
     (tmp_path / "a.sql").write_text("select * from nope")
-    assert advise("--workload", tmp_path) == ("", "", "The workload holds no statement that can be planned.", 2)
+    says = (
+        "The statement cannot be planned. No schema of this database has a table nope: it may be a temporary one, which"
+        " only its own session can read, or be gone."
+    )
+    assert advise("--workload", tmp_path) == ("", "", says, 2)
 
 
 def test_a_bad_file_is_named_and_the_rest_is_done(advise, tmp_path):

@@ -428,7 +428,7 @@ def test_queries_of_a_statement_and_a_finding_page(person, shop, django_assert_m
     statement, record = shop.statements[0], shop.findings[0]
     page = f"/servers/shop/statements/{statement.fingerprint}/?window="
     person.get(page + "1h")  # the schema is unpacked once
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(23):
         person.get(page + "7d")
     with django_assert_max_num_queries(5):
         person.get(f"/findings/{record.pk}/")
@@ -436,7 +436,7 @@ def test_queries_of_a_statement_and_a_finding_page(person, shop, django_assert_m
         person.get(f"/plans/{shop.plan.pk}/")
 
     roll_up(shop.shop)  # then days, hours and minutes of sums are read, twice: for the totals and for the chart
-    with django_assert_max_num_queries(27):
+    with django_assert_max_num_queries(29):
         person.get(page + "30d")
     with django_assert_max_num_queries(18):
         person.get("/servers/shop/statements/?window=30d")
