@@ -16,6 +16,7 @@ from django.db.models import F
 
 from analyzer import schedule
 from analyzer.advice.as_read import as_read
+from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import Refused
 from analyzer.advice.select import Options
@@ -54,9 +55,19 @@ def is_current(server: Server, database: Database, now: datetime) -> bool:
 
 
 def advise_database(
-    server: Server, database: Database, recorded: Sequence[WorkloadStatement], facts: SchemaFacts, now: datetime
+    server: Server,
+    database: Database,
+    recorded: Sequence[WorkloadStatement],
+    facts: SchemaFacts,
+    now: datetime,
+    *,
+    server_time_s_per_day: float = 0.0,
+    watched_s: float | None = None,
 ) -> str:
-    """One run; a note for the server's page. Raises MonitoredServerError where the server cannot be read."""
+    """One run; a note for the server's page. Raises MonitoredServerError where the server cannot be read.
+
+    ``server_time_s_per_day``: of all the server's statements; ``watched_s``: what the rates are made of.
+    """
     if not recorded:
         return "waiting for statements"
     if not facts.statistics_readable:
@@ -76,12 +87,15 @@ def advise_database(
         return _failed(database, now, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")
     if server.explain_mode != Server.ExplainMode.OFF:  # else nothing is planned on the server
         advice = with_second_opinion(advice, explain_settings(server), workload, facts)
-    result = advice_as_json(advice, missing) | {"curve": curve_as_json(advice)}
+    times = MeasuredTimes(
+        {s.fingerprint: s.total_time_s_per_day for s in workload}, server_time_s_per_day, watched_s
+    )
+    result = advice_as_json(advice, missing, times) | {"curve": curve_as_json(advice, times)}
     found = findings.open_findings(database)
     kept, evidence = planned_suggestions(
         advice, suggest_indexes(as_read(workload, facts), facts, found), workload, facts, found
     )
-    suggestions.keep_suggestions(database, kept, evidence=evidence, now=now)
+    suggestions.keep_suggestions(database, kept, evidence=evidence, watched_s=watched_s, now=now)
     AdviceRun.objects.update_or_create(
         database=database,
         defaults={

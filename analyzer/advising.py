@@ -26,16 +26,16 @@ from analyzer.advice.cautions import early_stop
 from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index, qualified, quote_identifier
 from analyzer.advice.enumerate import workload_candidates
 from analyzer.advice.planned import suggestion_key
-from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
+from analyzer.advice.planner import HypotheticalIndex, Names, Planner, Query, Refused
 from analyzer.advice.select import Options, Selection
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
 from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
 from analyzer.advice.specialised import PATTERNS
-from analyzer.advice.suggest import WorkloadStatement, foreign_key_owner
+from analyzer.advice.suggest import WorkloadStatement
 from analyzer.errors import BadInput, MonitoredServerError, PgLoupeError, fault_reason
 from analyzer.facts import SchemaFacts, TableFacts
-from analyzer.foreign_keys import unindexed_foreign_keys
+from analyzer.foreign_keys import foreign_key_owner, unindexed_foreign_keys
 from analyzer.monitored.column_values import (
     ColumnStatistics,
     elements_by_frequency,
@@ -73,7 +73,8 @@ MOST_BY_HYPOPG, MOST_CANDIDATES_BY_HYPOPG, MOST_PLANS_BY_HYPOPG = 20, 60, 400
 class StatementEffect:
     """What the set does to one statement, per call, over the values it was planned with.
 
-    ``change`` compares the plans for its dearest values; None where the set leaves them as they are.
+    ``change`` compares the plans for the values that gain most, whose costs are others; None where the set leaves
+    them as they are.
     """
 
     statement: str
@@ -112,6 +113,10 @@ class ProvedAdvice:
         return sum(source.selection.size_bytes for source in self.by_planner)
 
     @property
+    def all_effects(self) -> tuple[StatementEffect, ...]:
+        return tuple(effect for source in self.by_planner for effect in source.effects)
+
+    @property
     def by_planner(self) -> tuple["ProvedAdvice", ...]:
         """The twin's, and HypoPG's where it was asked."""
         return (self,) if self.second is None else (self, self.second)
@@ -124,6 +129,7 @@ class CurvePoint:
     budget_bytes: int | None
     selection: Selection
     indexes: tuple[tuple[ChosenIndex, IndexDdl], ...]
+    effects: tuple[StatementEffect, ...] = ()
 
 
 @contextmanager
@@ -163,13 +169,13 @@ def advise(
     candidates = workload_candidates(texts, facts)
     definitions = for_all_schemas([c.definition for c in candidates], read)
     task = Task(queries, definitions, ForAllSchemas(twin), facts, options, progress)
-    selection, effects = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
-    whole = _point(selection, facts)
+    whole, effects = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
+    selection = whole.selection
     curve: tuple[CurvePoint, ...] = ()
     if with_curve and selection.size_bytes:
         budgets = [max(1, int(share * selection.size_bytes)) for share in CURVE]
         smaller = task.pareto(budgets) if len(selection.chosen) > 1 else []
-        curve = (*(_point(_with_effects(twin, queries, s, facts)[0], facts) for s in smaller), whole)
+        curve = (*(_with_effects(twin, queries, s, facts)[0] for s in smaller), whole)
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
     assumed = {q.statement: said for q in queries if (said := twin.assumed(q.sql)) is not None}
     return ProvedAdvice(
@@ -232,9 +238,10 @@ def _second_opinion(
     paid = {suggestion_key(c.index.definition) for c in chosen.chosen}
     definitions = for_all_schemas([c.definition for c in candidates], read)
     task = Task(queries, definitions, ForAllSchemas(WithPaid(planner, paid)), facts, options)
-    selection, effects = _with_effects(planner, queries, task.select(room_bytes), facts)
-    proposals = _proposals(_point(selection, facts), effects)
-    second = ProvedAdvice(selection, proposals, effects, {}, len(candidates), planner="HypoPG")
+    whole, effects = _with_effects(planner, queries, task.select(room_bytes), facts)
+    second = ProvedAdvice(
+        whole.selection, _proposals(whole, effects), effects, {}, len(candidates), planner="HypoPG"
+    )
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
     return replace(advice, not_planned=left_over, second=second)
@@ -458,10 +465,12 @@ def _weighted(
 
 def _with_effects(
     planner: Planner, queries: Sequence[Query], selection: Selection, facts: SchemaFacts
-) -> tuple[Selection, tuple[StatementEffect, ...]]:
-    """The effects by statement, the greatest saving first; the set knows then whose plans leave doubt, too."""
+) -> tuple[CurvePoint, tuple[StatementEffect, ...]]:
+    """The set with its DDL, whose names the plans bear; it knows then whose plans leave doubt, too. The effects by
+    statement, the greatest saving first."""
     by_key = {q.key: q for q in queries}
-    all_new = [c.index.id for c in selection.chosen]
+    indexes = _with_ddl(selection, facts)
+    names = {id_: ddl.names for chosen, ddl in indexes for id_ in (chosen.index.id, *chosen.merged)}
     without = [d.index.oid for d in selection.dropped]
     grouped: dict[str, list[int]] = {}
     for at, outcome in enumerate(selection.queries):
@@ -474,9 +483,9 @@ def _with_effects(
         dearest = max(outcomes, key=lambda o: (abs(o.before - o.after), o.key))
         change = None
         if used or abs(dearest.before - dearest.after) > 0.01 * max(1.0, dearest.before):
-            plans = _plans(planner, by_key[dearest.key], all_new, without)
+            plans = _plans(planner, by_key[dearest.key], names, without)
             if plans:
-                change = replace(plan_change(*plans), cost_before=dearest.before, cost_after=dearest.after)
+                change = plan_change(*plans)
                 has_pattern = _has_pattern(by_key[dearest.key].sql, facts)
                 if used and (why := doubt(*plans, dearest.before, dearest.after, has_pattern=has_pattern)):
                     doubts.append(AtRisk(dearest.key, statement, used, why))
@@ -494,7 +503,8 @@ def _with_effects(
             )
         )
     effects = tuple(sorted(found, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement)))
-    return replace(selection, at_risk=_with_doubts(selection, doubts)), effects
+    selection = replace(selection, at_risk=_with_doubts(selection, doubts))
+    return CurvePoint(selection.budget_bytes, selection, indexes, effects), effects
 
 
 def _has_pattern(sql: str, facts: SchemaFacts) -> bool:
@@ -508,10 +518,9 @@ def _with_doubts(selection: Selection, doubts: Sequence[AtRisk]) -> tuple[AtRisk
     return (*selection.at_risk, *(d for d in doubts if d.statement not in known))
 
 
-def _plans(
-    planner: Planner, query: Query, indexes: Sequence[int], without: Sequence[int]
-) -> tuple[Plan, Plan] | None:
-    before, after = planner.explain(query), planner.explain(query, indexes, without)
+def _plans(planner: Planner, query: Query, names: Names, without: Sequence[int]) -> tuple[Plan, Plan] | None:
+    """Without and with the indexes that ``names`` names."""
+    before, after = planner.explain(query), planner.explain(query, list(names), without, names=names)
     if isinstance(before, Refused) or isinstance(after, Refused):
         return None
     try:
@@ -528,7 +537,7 @@ def _proposals(point: CurvePoint, effects: Sequence[StatementEffect]) -> tuple[P
     )
 
 
-def _point(selection: Selection, facts: SchemaFacts) -> CurvePoint:
+def _with_ddl(selection: Selection, facts: SchemaFacts) -> tuple[tuple[ChosenIndex, IndexDdl], ...]:
     names: dict[str, set[str]] = {}  # by schema
     found = []
     for chosen in _in_schemas(selection.chosen):
@@ -539,7 +548,7 @@ def _point(selection: Selection, facts: SchemaFacts) -> CurvePoint:
             names.setdefault(build.table.schema, set()).add(build.name)
         names.setdefault(definition.table.schema, set()).add(ddl.name)
         found.append((chosen, ddl))
-    return CurvePoint(selection.budget_bytes, selection, tuple(found))
+    return tuple(found)
 
 
 def _in_schemas(chosen: Sequence[ChosenIndex]) -> list[ChosenIndex]:

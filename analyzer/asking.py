@@ -110,9 +110,10 @@ def what_if_answer(
     with _twin(server, person) as twin:
         queries, not_planned = plannable_queries(twin, looked_at, facts, now)
         definitions, hidden = [w.definition for w in typed.adds], {e.index.oid for e in typed.hides}
-        found = what_if(twin, queries, definitions, hidden, facts)
+        ddl = _ddl(typed, facts)
+        found = what_if(twin, queries, definitions, hidden, facts, ddl)
     texts = {s.fingerprint: s.sql for s in looked_at}
-    return WhatIfAnswer(found, _ddl(typed, facts), texts, not_planned, len(dearest), took_s=time.monotonic() - begun)
+    return WhatIfAnswer(found, ddl, texts, not_planned, len(dearest), took_s=time.monotonic() - begun)
 
 
 def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime, person: object = None) -> QueryAnswer:
@@ -141,8 +142,11 @@ def index_plans(
     facts: SchemaFacts,
     now: datetime,
     person: object = None,
+    *,
+    name: str | None = None,
 ) -> IndexPlans:
-    """Planned with the values that the advisor takes. An index that is there is hidden instead of tried.
+    """Planned with the values that the advisor takes. An index that is there is hidden instead of tried; one that is
+    not bears ``name``.
 
     Raises BadInput (the statement or the index cannot be planned), MonitoredServerError or RuntimeFailure.
     """
@@ -154,7 +158,8 @@ def index_plans(
         if not queries:
             raise BadInput(refused[recorded.fingerprint])
         adds, hides = ([], {existing.oid}) if existing else ([definition], set())
-        found = what_if(twin, queries, adds, hides, facts)
+        ddl = [create_index(each, facts, name=name) for each in adds]
+        found = what_if(twin, queries, adds, hides, facts, ddl)
         if found.refused:
             raise BadInput(found.refused[recorded.fingerprint])
         change = found.changes[0] if found.changes else None

@@ -1,10 +1,12 @@
 """How statements behaved over a window of equal intervals: what the N+1 check looks at. Pure data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.durations import DAY_S
 from analyzer.facts import SchemaFacts
 from analyzer.orm_models import Models
 
@@ -39,14 +41,28 @@ class SessionEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """``interval_s`` is the usual length of an interval; intervals next to a gap are left out."""
+    """``interval_s`` is the usual length of an interval; intervals next to a gap are left out.
+
+    ``calls_per_day``: by fingerprint, from the longer span of ``watched_s`` seconds; empty where it was not looked at.
+    """
 
     interval_s: float
     series: tuple[StatementSeries, ...]
     facts: SchemaFacts | None = None
     sessions: SessionEvidence = field(default_factory=SessionEvidence)
-    round_trip_ms: float = 0.5
+    round_trip_ms: float = 0.5  # assumed
     models: Models = field(default_factory=Models)  # the application's classes, as far as somebody told them
+    calls_per_day: Mapping[str, float] = field(default_factory=dict)
+    watched_s: float | None = None
+
+    def per_day(self, fingerprint: str) -> tuple[float, float]:
+        """What the statement's calls in these intervals are to be multiplied by to be those of a day, and how many
+        seconds that was seen in."""
+        calls = sum(float(s.calls.sum()) for s in self.series if s.fingerprint == fingerprint)
+        known = self.calls_per_day.get(fingerprint)
+        if known is not None and calls and self.watched_s is not None and self.watched_s > self.window_s:
+            return known / calls, self.watched_s
+        return DAY_S / self.window_s, self.window_s
 
     @property
     def intervals(self) -> int:

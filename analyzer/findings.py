@@ -24,6 +24,14 @@ class EvidenceLevel(enum.StrEnum):
     REALISED = "realised"  # measured in production after the change
 
 
+class Basis(enum.StrEnum):
+    """Where a figure comes from: the words by which pages, mails and commands tell them apart."""
+
+    MEASURED = "measured"  # counted by the server (pg_stat_statements), or seen in an executed plan
+    PLANNED = "planned"  # a measured figure times what the planner's cost becomes, or the planner's cost itself
+    ASSUMED = "assumed"  # from a figure of ours that is said beside it: a round trip, the time to read a row
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """One thing to copy: ``language`` is ``sql``, ``django``, ``sqlalchemy`` or ``text``."""
@@ -39,8 +47,10 @@ class Finding:
 
     ``about`` is the fingerprint or the object (``schema.table.constraint``) it concerns and ``subject`` the
     node or detail inside it; with the code they make the key, the same on every run.
-    ``evidence`` holds numbers with their unit in the name (``rows_read``, ``time_lost_s_per_day``);
-    ``impact_s_per_day`` is None where it cannot be said.
+    ``evidence`` holds numbers with their unit in the name (``rows_read``, ``check_time_s_per_day``); what is no
+    measurement says so in its name (``assumed_round_trip_ms``; see Basis).
+    ``impact_s_per_day`` is None where it cannot be said; ``impact_assumed_s_per_day`` of it is assumed, the rest
+    measured. Both are rates to sort by: said "a day" only where ``watched_s`` is an hour or more (durations.py).
     """
 
     code: str
@@ -53,6 +63,8 @@ class Finding:
     about: str = ""
     level: EvidenceLevel = EvidenceLevel.RULE
     impact_s_per_day: float | None = None
+    impact_assumed_s_per_day: float = 0.0
+    watched_s: float | None = None  # how long that was watched; None where nobody kept it
     fixes: tuple[Fix, ...] = ()
     table: str | None = None  # schema.table it concerns, unquoted, where there is one
     related_fingerprints: tuple[str, ...] = field(default=())

@@ -6,6 +6,7 @@ and 18 with seven unusable and six usable indexes (detection.md, S01).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 
 import pglast
@@ -13,6 +14,26 @@ from pglast import ast
 from pglast.enums import BoolExprType, NullTestType
 
 from analyzer.facts import ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCheckTime:
+    """What the server's own look-ups of a key's children took (statements/key_checks.py), as measured in ``watched_s``
+    seconds; rates as in StatementRate."""
+
+    fingerprints: tuple[str, ...]
+    calls_per_day: float
+    time_s_per_day: float
+    watched_s: float | None = None
+
+    @property
+    def mean_ms(self) -> float | None:
+        return self.time_s_per_day / self.calls_per_day * 1000 if self.calls_per_day else None
+
+
+def foreign_key_owner(table: TableFacts, key: ForeignKeyFacts) -> str:
+    """What a foreign key's finding is about: schema.table.constraint."""
+    return f"{table.qualified_name}.{key.name}"
 
 
 def supporting_index(table: TableFacts, key: ForeignKeyFacts) -> IndexFacts | None:

@@ -307,6 +307,8 @@ class FindingRecord(models.Model):
     fixes = models.JSONField(default=list)  # [{title, language, code}]
     related_fingerprints = models.JSONField(default=list)
     impact_s_per_day = models.FloatField(null=True)
+    impact_assumed_s_per_day = models.FloatField(default=0)  # of it; the rest was measured
+    watched_s = models.FloatField(null=True)  # what the rates are made of: under an hour they are no "a day"
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
@@ -360,7 +362,9 @@ class SuggestionRecord(models.Model):
     warnings = models.JSONField(default=list)
     helps = models.JSONField(default=list)  # [{fingerprint, total_time_s_per_day}]
     finding_keys = models.JSONField(default=list)
-    helped_time_s_per_day = models.FloatField(null=True)
+    helped_time_s_per_day = models.FloatField(null=True)  # as measured
+    saved_time_s_per_day = models.FloatField(null=True)  # of that, as planned; None where no planner was asked
+    watched_s = models.FloatField(null=True)  # as of a finding
     first_seen = models.DateTimeField()
     last_seen = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)

@@ -50,10 +50,11 @@ from analyzer.monitored.statements import read_statement_counters
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
 from analyzer.statements.inner_query import planned_query
 from analyzer.store import findings, locks, parameters, schemas, snapshots, suggestions
+from analyzer.store.key_checks import key_check_times
 from analyzer.store.plans import keep_plan
 from analyzer.store.servers import connection_settings, explain_settings, others_of_cluster
 from analyzer.store.texts import keep_names
-from analyzer.store.totals import StatementRate, rates, statement_totals
+from analyzer.store.totals import StatementRate, rates, statement_totals, watched_s
 from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
 from analyzer.store.workload import workload as read_workload
@@ -146,7 +147,9 @@ def read_schema(server: Server) -> str:
     )
     if database is not None:
         schemas.keep_schema(database, facts)
-        _check_schema(server, database, schemas.newest_schema(database), timezone.now())
+        now = timezone.now()
+        daily = rates(server, Window(now - RATE_WINDOW, now))
+        _check_schema(server, database, daily, schemas.newest_schema(database), now)
     notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
     return "; ".join([*notes, *left_out_said(facts)])
 
@@ -368,9 +371,9 @@ def check_server(server: Server) -> str:
     facts = behaviour.facts
     daily = rates(server, Window(now - RATE_WINDOW, now))
     notes = [
-        *_check_behaviour(server, database, behaviour, now),
+        *_check_behaviour(server, database, _with_daily(behaviour, daily), now),
         *_check_plans(server, database, daily, facts, now),
-        *_check_schema(server, database, facts, now),
+        *_check_schema(server, database, daily, facts, now),
     ]
     if facts is not None:
         if follow_indexes(database, facts, now):
@@ -385,6 +388,13 @@ def _note_last_seen(server: Server, now: datetime) -> None:
     Statement.objects.filter(pk__in=recent, last_seen__lt=now - SEEN_WITHIN).update(last_seen=now)
 
 
+def _with_daily(behaviour: Workload, daily: dict[int, StatementRate]) -> Workload:
+    """A few hours tell who follows whom; how often it happens a day, the longer span."""
+    fingerprints = dict(Statement.objects.filter(pk__in=list(daily)).values_list("pk", "fingerprint"))
+    calls = {fingerprints[pk]: rate.calls_per_day for pk, rate in daily.items() if pk in fingerprints}
+    return replace(behaviour, calls_per_day=calls, watched_s=watched_s(daily))
+
+
 def _check_behaviour(server: Server, database: Database, behaviour: Workload, now: datetime) -> list[str]:
     checks = list(checks_on(Workload))
     outcome = run_checks(checks, behaviour)
@@ -392,11 +402,14 @@ def _check_behaviour(server: Server, database: Database, behaviour: Workload, no
     return _not_run(outcome)
 
 
-def _check_schema(server: Server, database: Database, facts: SchemaFacts | None, now: datetime) -> list[str]:
+def _check_schema(
+    server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts | None, now: datetime
+) -> list[str]:
     if facts is None:
         return []
     checks = list(checks_on(SchemaFacts))
-    outcome = run_checks(checks, facts)
+    context = Context(facts=facts, key_checks=key_check_times(database, facts, daily))
+    outcome = run_checks(checks, facts, context)
     findings.keep_findings(server, database, outcome.findings, _codes_run(checks, outcome), now=now)
     return _not_run(outcome)
 
@@ -422,6 +435,7 @@ def _check_plans(
             normalized_sql=planned_query(record.statement.normalized_sql, facts) or record.statement.normalized_sql,
             calls_per_day=rate.calls_per_day if rate else 0.0,
             mean_exec_time_ms=rate.mean_exec_time_ms if rate else None,
+            watched_s=rate.watched_s if rate else None,
         )
         outcome = run_checks(checks, plan, context)
         found.extend(f.concerning(record.statement.fingerprint) for f in outcome.findings)
@@ -457,7 +471,8 @@ def _suggest(server: Server, database: Database, daily: dict[int, StatementRate]
     if advice_runs.is_current(server, database, timezone.now()):
         return
     recorded = as_read(recorded_statements(server, database, daily), facts)
-    suggestions.keep_suggestions(database, suggest_indexes(recorded, facts, findings.open_findings(database)))
+    advice = suggest_indexes(recorded, facts, findings.open_findings(database))
+    suggestions.keep_suggestions(database, advice, watched_s=watched_s(daily))
 
 
 def advise_on_indexes(server: Server) -> str:
@@ -468,7 +483,10 @@ def advise_on_indexes(server: Server) -> str:
         return "waiting for the first reading of the schema"
     now = timezone.now()
     daily = rates(server, Window(now - RATE_WINDOW, now))
-    return advice_runs.advise_database(server, database, recorded_statements(server, database, daily), facts, now)
+    return advice_runs.advise_database(
+        server, database, recorded_statements(server, database, daily), facts, now,
+        server_time_s_per_day=sum(rate.total_time_s_per_day for rate in daily.values()), watched_s=watched_s(daily),
+    )  # fmt: skip
 
 
 def _codes_run(checks: Iterable[Check], outcome: Outcome) -> set[str]:

@@ -99,6 +99,13 @@ class Prediction:
     def total_cost(self) -> float:
         return self.plan.root.total_cost or 0.0
 
+    @property
+    def change_words(self) -> str:
+        """What the indexes change, with the factor of ``cost_without`` and ``cost_with``; "" without a change."""
+        if self.change is None or self.cost_without is None or self.cost_with is None:
+            return ""
+        return self.change.summary(self.cost_without, self.cost_with)
+
 
 @dataclass(frozen=True, slots=True)
 class NotPredicted:
@@ -190,17 +197,19 @@ def _with_likes(
     if not chosen.chosen:
         return replace(found, why_none=next((q.why_not for q in chosen.queries if q.why_not), None))
     ids = [c.index.id for c in chosen.chosen]
+    likes = tuple(_liked([c.index for c in chosen.chosen], facts))
+    names = {id: like.ddl.names for id, like in zip(ids, likes, strict=True)}
     # the generic plan may be one that stays as it is: what changes is told of the values that gain most
     most = max(chosen.queries, key=lambda q: (q.weight * (q.before - q.after), q.key))
     query = next(q for q in queries if q.key == most.key)
-    before, after = planner.explain(query), planner.explain(query, ids)
-    with_indexes = planner.explain(queries[0], ids)
+    before, after = planner.explain(query), planner.explain(query, ids, names=names)
+    with_indexes = planner.explain(queries[0], ids, names=names)
     caution = None
     if not isinstance(before, Refused) and not isinstance(after, Refused):
         caution = explained_caution(query.sql, facts, before, after)
     return replace(
         found,
-        likes=tuple(_liked([c.index for c in chosen.chosen], facts)),
+        likes=likes,
         plan_with_json=None if isinstance(with_indexes, Refused) else with_indexes,
         cost_without=sum(q.weight * q.before for q in chosen.queries),
         cost_with=sum(q.weight * q.after for q in chosen.queries),

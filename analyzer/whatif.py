@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analyzer.advice.cautions import early_stop, of_definition
-from analyzer.advice.ddl import IndexDefinition
-from analyzer.advice.planner import HypotheticalIndex, Planned, Planner, Query, Refused
+from analyzer.advice.ddl import IndexDdl, IndexDefinition
+from analyzer.advice.planner import HypotheticalIndex, Names, Planned, Planner, Query, Refused
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.covered import exists_already
 from analyzer.advice.selection.outcome import HURT
@@ -89,14 +89,17 @@ def what_if(
     adds: Sequence[IndexDefinition],
     hidden_oids: Collection[int],
     facts: SchemaFacts,
+    ddl: Sequence[IndexDdl] = (),
 ) -> WhatIf:
-    """Raises BadInput for an index that cannot be created.
+    """Raises BadInput for an index that cannot be created. ``ddl``: of each of ``adds``, whose names the plans bear.
 
     A query that reads none of the tables is not planned; the others are planned once with the change (what they cost
     without it the planner knows already where they come from ``plannable_queries``). Two more plans for each of the
     statements that change most tell what became of it.
     """
     made = _made(planner, adds)
+    named = {_key(definition): each.names for definition, each in zip(adds, ddl, strict=False)}
+    names = {index.id: named.get(_key(index.definition), {}) for index in made}
     ids, hidden = [index.id for index in made], frozenset(hidden_oids)
     masks, tables = indexes_by_query(queries, [index.definition for index in made], facts)
     losing = {root_oid(t, facts) for t in facts if any(index.oid in hidden for index in t.indexes)}
@@ -113,7 +116,7 @@ def what_if(
         grouped.setdefault(query.statement, []).append(_Asked(query, shown, before, after))
     found = [(change, most) for asked in grouped.values() if (change := _change(asked)) and (most := _most(asked))]
     found.sort(key=lambda pair: (-abs(pair[0].saved_per_day), pair[0].statement))
-    changes = list(_explained(planner, found, hidden, facts))
+    changes = list(_explained(planner, found, hidden, facts, names))
     everything = [asked for some in grouped.values() for asked in some]
     return WhatIf(
         tried=tuple(_tried(index, changes, facts) for index in made),
@@ -137,6 +140,10 @@ def statements_reading(
         if roots and (read is None or not roots.isdisjoint(read)):
             found.append(statement)
     return found
+
+
+def _key(definition: IndexDefinition) -> tuple[str, str, bool]:
+    return definition.table.qualified_name, definition.body(), definition.is_unique
 
 
 def _made(planner: Planner, adds: Sequence[IndexDefinition]) -> list[HypotheticalIndex]:
@@ -204,14 +211,18 @@ def _most(asked: Sequence[_Asked]) -> _Asked:
 
 
 def _explained(
-    planner: Planner, found: Sequence[tuple[ChangedStatement, _Asked]], hidden: frozenset[int], facts: SchemaFacts
+    planner: Planner,
+    found: Sequence[tuple[ChangedStatement, _Asked]],
+    hidden: frozenset[int],
+    facts: SchemaFacts,
+    names: Names,
 ) -> Iterator[ChangedStatement]:
     nodes = 0
     for change, most in found:
         if nodes >= MOST_NODES:
             yield change
             continue
-        before, after = planner.explain(most.query), planner.explain(most.query, most.shown, hidden)
+        before, after = planner.explain(most.query), planner.explain(most.query, most.shown, hidden, names=names)
         if isinstance(before, Refused) or isinstance(after, Refused):
             yield change
             continue

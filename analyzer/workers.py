@@ -16,7 +16,8 @@ from typing import Any
 import redis
 from django.conf import settings
 
-QUEUES = ("tick", "sample", "explain", "maintenance", "texts")
+SAMPLES = "sample"  # the queue of them
+QUEUES = ("tick", SAMPLES, "explain", "maintenance", "texts")
 SESSIONS = "sessions"  # no queue: what the process that looks at sessions calls itself (session_watch.py)
 WATCHED = ("analyzer.tasks.tick", "analyzer.tasks.keep_house")  # what no server's step status tells
 WORKERS, RAN = "pgloupe:workers", "pgloupe:ran"
@@ -24,6 +25,7 @@ TELL_EVERY_S = 5.0  # Celery's heart beats every 2 s
 SILENT_AFTER_S = 20.0  # three beats missed, and some
 FORGOTTEN_AFTER_S = 86_400.0
 PATIENCE_S = 0.5  # a page waits no longer for Redis
+RECENT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,18 @@ def queue_state(now: datetime) -> QueueState | None:
             for name, run in ((name, json.loads(text)) for name, text in ran.items())
         },
     )
+
+
+_recent: tuple[float, QueueState | None] = (-RECENT_S, None)
+
+
+def recent_queue_state(now: datetime) -> QueueState | None:
+    """As queue_state, asked at most every RECENT_S: a page may show many servers that are late."""
+    global _recent
+    asked_at = time.monotonic()
+    if asked_at - _recent[0] >= RECENT_S:
+        _recent = (asked_at, queue_state(now))
+    return _recent[1]
 
 
 def _worker(told: dict[str, Any], now: datetime) -> WorkerState:

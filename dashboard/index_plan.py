@@ -8,10 +8,13 @@ from typing import Any
 from pglast.parser import ParseError
 
 from analyzer.advice.code.change import Change, creation, removal
+from analyzer.advice.gain import Gain, gain_words
 from analyzer.advice.rollout import Rollout, colons_apart, rollout
 from analyzer.advice.typed import definition_on
+from analyzer.durations import THIN
 from analyzer.facts import SchemaFacts
 from analyzer.models import AdviceRun, Statement, SuggestionRecord
+from dashboard.figures import SetWords, set_words
 from dashboard.templatetags.quantities import percent, size
 
 STATEMENTS_SHOWN = 8  # of an index
@@ -36,6 +39,7 @@ class PlannedIndex:
     helps: tuple[NamedStatement, ...]
     more: int
     suggestion: SuggestionRecord | None
+    gain_words: str = ""  # in time, of the statements it helps; "" where they were not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +50,30 @@ class PlannedDrop:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One set of the curve; ``gain_ratio``: of the workload's planned cost."""
+    """One set of the curve; ``gain_ratio``: of the workload's planned cost; ``time``: as show.py writes it, measured
+    now and planned then."""
 
     number: int
     budget_bytes: int | None
     size_bytes: int
     gain_ratio: float
     bound_ratio: float | None
+    time: Mapping[str, float | None] | None = None
+
+    @property
+    def saved_ratio(self) -> float | None:
+        """Of the server's statement time; None where that was not measured."""
+        now, then = (self.time.get(name) for name in ("now_s_per_day", "then_s_per_day")) if self.time else (None, None)
+        return None if not now or then is None else max(0.0, 1 - then / now)
 
     @property
     def words(self) -> str:
         """As the slider says it."""
         if not self.size_bytes:
             return "no new index"
-        return f"{size(self.size_bytes)}: {percent(self.gain_ratio)} of the planned cost saved"
+        if self.saved_ratio is None:
+            return f"{size(self.size_bytes)}: {percent(self.gain_ratio)} of the planned cost saved"
+        return f"{size(self.size_bytes)}: {percent(self.saved_ratio)} of the statement time saved, as planned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +109,24 @@ class IndexPlan:
     def freed_bytes(self) -> int:
         return sum(drop.said.get("freed_bytes") or 0 for drop in self.drops)
 
+    @property
+    def in_words(self) -> SetWords:
+        """The point as one line: what to do, and what that brings."""
+        return set_words(
+            len(self.indexes), self.point.size_bytes, len(self.drops), self.freed_bytes, self.point.time
+        )
+
 
 def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, now: datetime) -> IndexPlan | None:
-    """The curve's point asked for by number, else the last; None where the run has no curve. Two queries."""
-    curve = _steps(run.result.get("curve") or [])
-    if not curve:
+    """The curve's point asked for by number, else the last; None where there is no result yet. Two queries.
+
+    Advice without new indexes has no curve; what it drops is one point all the same.
+    """
+    if not run.result:
         return None
+    curve = _steps(run.result.get("curve") or [_whole(run.result)])
     points = tuple(
-        Point(number, p["budget_bytes"], p["size_bytes"], 1 - p["cost_ratio"], p["bound_ratio"])
+        Point(number, p["budget_bytes"], p["size_bytes"], 1 - p["cost_ratio"], p["bound_ratio"], p.get("time"))
         for number, p in enumerate(curve)
     )
     number = int(wanted) if wanted and wanted.isascii() and wanted.isdigit() and len(wanted) < 4 else len(points) - 1
@@ -141,6 +165,19 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         more_why_not=max(0, len(not_helped) - WHY_NOT_SHOWN) + max(0, len(result["not_planned"]) - WHY_NOT_SHOWN),
         problems=tuple(result.get("problems", ())),
     )
+
+
+def _whole(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The result itself as a point of the curve."""
+    names = ("budget_bytes", "size_bytes", "cost_ratio", "bound_ratio", "time", "drops", "hurt", "at_risk")
+    indexes = [{**index, "key": _key_of(index)} for index in result["indexes"]]
+    return {**{name: result.get(name) for name in names}, "indexes": indexes}
+
+
+def _key_of(index: Mapping[str, Any]) -> str:
+    """As ``planned.suggestion_key`` makes it."""
+    body = index["definition"]
+    return f"{index['table']} {body if body.startswith('USING') else 'btree ' + body}"
 
 
 def _steps(curve: Sequence[Any]) -> list[Any]:
@@ -188,8 +225,11 @@ def _planned(
 ) -> PlannedIndex:
     cost = result.get("cost_before")
     helps = [names[name] for name in index["helps"][:STATEMENTS_SHOWN]]
+    time, watched_s = index.get("time") or {}, (result.get("time") or {}).get("watched_s")
+    now, then = time.get("now_s_per_day"), time.get("then_s_per_day")
     return PlannedIndex(
         said=index,
+        gain_words="" if now is None or then is None else gain_words(Gain(now, then), watched_s, THIN),
         ddl=_script(index["statements"]),
         gain_ratio=index["worth_per_day"] / cost if cost and index.get("worth_per_day") is not None else None,
         helps=tuple(helps),

@@ -18,6 +18,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from analyzer.reports.report import IndexOutcome, IndexToCreate, Report, ReportedFinding, StatementChange, StatementSum
+from dashboard.figures import ImpactWords, impact_words
+from dashboard.templatetags.quantities import percent
 from dashboard.templatetags.texts import has_hidden, visible
 
 # Gmail cuts a mail at 102 kB of HTML and hides the rest, the unsubscribe link with it.
@@ -51,10 +53,12 @@ class Mail:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A finding in the mail with its links; ``ddl`` is "" where there is none to copy."""
+    """A finding in the mail with its link and its remedy; ``ddl`` (or code) is "" where there is none to copy."""
 
     finding: ReportedFinding
     url: str
+    impact: ImpactWords
+    remedy: str = ""
     ddl: str = ""
     ddl_is_elsewhere: bool = False
 
@@ -84,7 +88,9 @@ def compose(report: Report, zone: ZoneInfo, *, unsubscribe_url: str = "", is_sho
                 "outcomes": [(outcome, *_ddl(outcome.drop_ddl)) for outcome in report.outcomes[:most]],
                 "more_outcomes": max(0, len(report.outcomes) - most),
                 "statements": _statements(report, most),
+                "has_day_before": any(change.before_s_per_day is not None for change in report.statements),
                 "servers": [(s, base + reverse("server", args=[s.slug])) for s in report.servers[:20]],
+                "advised": [(s, base + reverse("indexes", args=[s.slug])) for s in report.advised[:most]],
                 "more_servers": max(0, len(report.servers) - 20),
                 "has_servers": len(report.servers) > 1,
                 "zone": zone.key,
@@ -124,7 +130,17 @@ def subject_of(report: Report) -> str:
     where = ""
     if names and not down:
         where = f" on {names[0]}" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
-    return "; ".join(parts) + where
+    return "; ".join(parts) + where + _gain(report, names)
+
+
+def _gain(report: Report, names: Sequence[str]) -> str:
+    """What all indexes together would save, where there is news of findings or indexes."""
+    best = next((s for s in report.advised if s.saved_ratio), None)
+    if best is None or not (report.new or report.worse or report.indexes):
+        return ""
+    name = _header(best.name)
+    whose = "its statement time" if list(names) == [name] and not report.in_trouble else f"the statement time of {name}"
+    return f"; indexes would save {percent(best.saved_ratio)} of {whose}".replace(THIN, NO_BREAK)
 
 
 def _header(name: str) -> str:
@@ -172,10 +188,18 @@ def _statements(report: Report, most: int) -> list[tuple[StatementChange, str]]:
 
 def _shown(found: ReportedFinding) -> Shown:
     url = settings.PGLOUPE_BASE_URL + reverse("finding", args=[found.pk])
-    if found.index is None:
-        return Shown(found, url)
-    ddl, is_elsewhere = _ddl(found.index.ddl)
-    return Shown(found, url, ddl, is_elsewhere)
+    impact = impact_words(found.impact_s_per_day, found.impact_assumed_s_per_day, found.watched_s)
+    if found.closed_at is not None:
+        return Shown(found, url, impact)
+    if found.index is not None and found.is_told:
+        return Shown(found, url, impact, f"Answered by the index {visible(found.index.name)}, above.")
+    if found.index is not None:
+        gain = found.index.gain
+        return Shown(found, url, impact, f"Create this index: {gain}." if gain else "Create this index.",
+                     *_ddl(found.index.ddl))  # fmt: skip
+    if found.fix:
+        return Shown(found, url, impact, f"{found.fix_title}:", *_ddl(found.fix))
+    return Shown(found, url, impact, visible(found.hint))
 
 
 def _index(index: IndexToCreate) -> tuple[IndexToCreate, str, bool]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Q
 
-from analyzer.models import FindingImpact, FindingRecord, Server, StepStatus, SuggestionRecord
+from analyzer.models import FindingImpact, FindingRecord, Server, Statement, StepStatus, SuggestionRecord
 from analyzer.reports.report import (
     IndexOutcome,
     IndexToCreate,
@@ -18,8 +18,9 @@ from analyzer.reports.report import (
     is_measured,
 )
 from analyzer.store.reading import StatementPage, Window, statement_totals
+from dashboard.actions import whole_sets
+from dashboard.figures import gain_line
 from dashboard.server_state import State, server_state
-from dashboard.templatetags.evidence import cost_line
 from dashboard.templatetags.outcomes import outcome_sentence
 
 MOST_STATEMENTS = 10
@@ -31,6 +32,7 @@ def report_of(servers: Sequence[Server], start: datetime, end: datetime, now: da
     """About 30 queries a server, so for a mail or a preview, not for each page."""
     nights, statements, before, measured_before = [], [], [], []
     steps = {s.server_id: s for s in StepStatus.objects.filter(step="snapshot", server__in=servers)}
+    advice = {server.pk: words for server, words in whole_sets(servers)}
     for server in servers:
         window, earlier = Window(start, end), Window(start - (end - start), start)
         page = statement_totals(server, window, limit=MOST_STATEMENTS)
@@ -53,6 +55,9 @@ def report_of(servers: Sequence[Server], start: datetime, end: datetime, now: da
                 measured_ratio=min(1.0, page.covered_s / window.duration_s) if server.is_active else None,
                 load=_load(page),
                 load_before=_load(whole) if has_before else None,
+                advice=advice[server.pk].what if server.pk in advice else "",
+                gains=advice[server.pk].gains if server.pk in advice else "",
+                saved_ratio=advice[server.pk].saved_ratio if server.pk in advice else None,
             )
         )
     return build_report(
@@ -111,8 +116,8 @@ def _findings(servers: Sequence[Server], start: datetime, end: datetime) -> list
     records = (
         FindingRecord.objects.filter(Q(closed_at__isnull=True) | Q(closed_at__gt=start))
         .filter(server__in=servers, muted_at__isnull=True)
-        .select_related("server")
-        .defer("evidence", "fixes", "hint", "related_fingerprints")
+        .select_related("server", "statement")
+        .defer("evidence", "related_fingerprints")
     )
     return [
         ReportedFinding(
@@ -131,15 +136,24 @@ def _findings(servers: Sequence[Server], start: datetime, end: datetime) -> list
             impact_s_per_day=r.impact_s_per_day,
             impact_before_s_per_day=baseline.get(r.pk),
             was_open_before=r.pk in baseline if looked_at else None,
+            impact_assumed_s_per_day=r.impact_assumed_s_per_day,
+            watched_s=r.watched_s,
+            hint=r.hint,
+            fix_title=r.fixes[0]["title"] if r.fixes else "",
+            fix=r.fixes[0]["code"] if r.fixes else "",
+            sql=r.statement.normalized_sql if r.statement else "",
         )
         for r in records
     ]
 
 
 def _indexes(servers: Sequence[Server]) -> list[IndexToCreate]:
-    records = SuggestionRecord.objects.filter(
-        closed_at__isnull=True, database__server__in=servers
-    ).select_related("database__server")
+    records = list(
+        SuggestionRecord.objects.filter(closed_at__isnull=True, database__server__in=servers).select_related(
+            "database__server"
+        )
+    )
+    texts = _costliest_texts(records)
     return [
         IndexToCreate(
             server=r.database.server.name,
@@ -151,11 +165,27 @@ def _indexes(servers: Sequence[Server]) -> list[IndexToCreate]:
             first_seen=r.first_seen,
             finding_keys=tuple(r.finding_keys),
             estimated_size_bytes=r.estimated_size_bytes,
-            helped_time_s_per_day=r.helped_time_s_per_day,
-            cost_line=cost_line(r),
+            saved_s_per_day=r.helped_time_s_per_day if r.saved_time_s_per_day is None else r.saved_time_s_per_day,
+            gain=gain_line(r),
+            name=r.name,
+            sql=texts.get(r.pk, ""),
         )
         for r in records
     ]
+
+
+def _costliest_texts(records: Sequence[SuggestionRecord]) -> dict[int, str]:
+    """By suggestion, the text of the statement it helps that takes the most time. One query."""
+    most = {
+        r.pk: (r.database.server_id, max(r.helps, key=lambda h: h.get("total_time_s_per_day") or 0.0)["fingerprint"])
+        for r in records
+        if r.helps
+    }
+    known = Statement.objects.filter(
+        server__in={server for server, _ in most.values()}, fingerprint__in={name for _, name in most.values()}
+    )
+    texts = {(server, name): sql for server, name, sql in known.values_list("server", "fingerprint", "normalized_sql")}
+    return {pk: texts.get(name, "") for pk, name in most.items()}
 
 
 def _outcomes(servers: Sequence[Server], start: datetime) -> list[IndexOutcome]:

@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
+from analyzer.demo import SERVER_SLUG
 from analyzer.findings import Severity
-from analyzer.models import FindingRecord, Server, StepStatus
+from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
 from analyzer.store.windows import Window
 from dashboard.server_state import ServerState, State, server_state
 from dashboard.sparkline import since_watched, sparkline
@@ -71,7 +73,12 @@ def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
             )
         )
     order = {State.DOWN: 0, State.STALLED: 1, State.FAILING: 2}
-    return sorted(rows, key=lambda row: (order.get(row.state.state, 3), row.server.name))
+    return sorted(rows, key=lambda row: (_is_dead_demo(row), order.get(row.state.state, 3), row.server.name))
+
+
+def _is_dead_demo(row: ServerRow) -> bool:
+    """The demo runs while `make demo` does: that it is gone is no trouble of anybody's."""
+    return row.server.slug == SERVER_SLUG and row.state.is_trouble
 
 
 def new_since(now: datetime) -> datetime:
@@ -82,6 +89,20 @@ def new_since(now: datetime) -> datetime:
 def open_findings() -> QuerySet[FindingRecord]:
     """Neither closed nor muted."""
     return FindingRecord.objects.filter(closed_at__isnull=True, muted_at__isnull=True)
+
+
+def statements_with_index_ready(server: Server) -> set[str]:
+    """Fingerprints of the statements that an index to be created helps. One query."""
+    helps = SuggestionRecord.objects.filter(closed_at__isnull=True, database__server=server).values_list("helps")
+    return {help_["fingerprint"] for (of_one,) in helps for help_ in of_one}
+
+
+def servers_down(servers: Sequence[Server]) -> set[int]:
+    """Ids of those that give no figures now. One query."""
+    steps = {s.server_id: s for s in StepStatus.objects.filter(step="snapshot")}
+    now = timezone.now()
+    states = {s.pk: server_state(s, [steps[s.pk]] if s.pk in steps else [], now) for s in servers}
+    return {pk for pk, state in states.items() if state.is_trouble}
 
 
 def sampled_and_failing() -> tuple[int, int]:

@@ -1,14 +1,17 @@
 """What is going on with a server, in one word and one sentence, from what its steps last did."""
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from analyzer.models import Server, StepStatus
 from analyzer.store.texts import READING
+from analyzer.workers import SAMPLES, QueueState, recent_queue_state
 
 LEAST_PATIENCE_S = 30
+LONGEST_SAMPLE_S = 90  # then its task is ended (analyzer/tasks.py)
+TICK_LATE_S = 15  # beat sends one a second
 
 
 class State(enum.StrEnum):
@@ -41,11 +44,20 @@ class ServerState:
     @property
     def is_said(self) -> bool:
         """Whether the sentence says more than the word."""
-        return self.is_trouble or self.state == State.FAILING
+        is_late = self.state == State.WAITING and self.last_sample_at is not None
+        return self.is_trouble or is_late or self.state == State.FAILING
 
 
-def server_state(server: Server, steps: Iterable[StepStatus], now: datetime) -> ServerState:
-    """Judged by the step ``snapshot``, for figures come from it alone; then by whichever other ``steps`` are given."""
+def server_state(
+    server: Server,
+    steps: Iterable[StepStatus],
+    now: datetime,
+    at_work: Callable[[datetime], QueueState | None] = recent_queue_state,
+) -> ServerState:
+    """Judged by the step ``snapshot``, for figures come from it alone; then by whichever other ``steps`` are given.
+
+    ``at_work``: asked only where samples are late, so that nobody is said to be away who is not.
+    """
     steps = list(steps)
     snapshot = next((s for s in steps if s.step == "snapshot"), None)
     last = snapshot.last_success_at if snapshot else None
@@ -58,7 +70,7 @@ def server_state(server: Server, steps: Iterable[StepStatus], now: datetime) -> 
     # Three missed samples, and never less than 30 s: a busy worker may be late once.
     patience = timedelta(seconds=max(LEAST_PATIENCE_S, 3 * server.sample_interval_s))
     if snapshot is not None and now - last > patience and not _was_just_made_due(snapshot, last + patience, now):
-        return ServerState(State.STALLED, _why_late(snapshot, last), last, last)
+        return _late(snapshot, last, patience, now, at_work)
     texts = next((s.note for s in steps if s.step == "texts" and s.note.startswith(READING)), "")
     failing = [s for s in steps if s.failing_since is not None]
     if failing:
@@ -77,8 +89,35 @@ def _was_just_made_due(snapshot: StepStatus, late_at: datetime, now: datetime) -
     return due is not None and due > late_at and timedelta(0) <= now - due <= timedelta(seconds=LEAST_PATIENCE_S)
 
 
-def _why_late(snapshot: StepStatus, last: datetime) -> str:
+def _late(
+    snapshot: StepStatus,
+    last: datetime,
+    patience: timedelta,
+    now: datetime,
+    at_work: Callable[[datetime], QueueState | None],
+) -> ServerState:
+    """Why no sample came for so long: being read, just started, or stalled, and at which part."""
+
+    def stalled(why: str) -> ServerState:
+        return ServerState(State.STALLED, f"{why[0].upper()}{why[1:]}", last, last)
+
     begun = snapshot.last_started_at
-    if begun is not None and begun > last:
-        return "A sample was begun and has not ended: the server answers slowly, or its worker was stopped."
-    return "No sample has been begun for longer than three intervals: a worker, beat or Redis may be away."
+    is_begun = begun is not None and begun > last
+    if is_begun and begun is not None and (now - begun).total_seconds() <= LONGEST_SAMPLE_S:
+        return ServerState(State.WAITING, "A sample is being read.", last, last)
+    queue = at_work(now)
+    if queue is None:
+        return stalled("Redis does not answer, so no sample is begun.")
+    takers = [w for w in queue.workers if SAMPLES in w.queues and not w.is_silent]
+    if not takers:
+        return stalled("no worker takes samples.")
+    if now - min(w.started_at for w in takers) <= patience:
+        return ServerState(State.WAITING, "pgLoupe was just started: the next sample comes in a moment.", last, last)
+    if is_begun:
+        return stalled("a sample was begun and has not ended: the server answers slowly, or its worker was stopped.")
+    tick = queue.last_runs.get("analyzer.tasks.tick")
+    if tick is None or (now - tick.at).total_seconds() > TICK_LATE_S:
+        return stalled("nothing hands out work: beat does not run.")
+    if waiting := queue.waiting.get(SAMPLES):
+        return stalled(f"the workers are busy: {waiting} tasks wait in the queue of samples.")
+    return stalled("no sample has been begun for longer than three intervals; the workers' logs may say why.")

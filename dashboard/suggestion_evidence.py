@@ -9,7 +9,7 @@ from analyzer.advice.outcome import Measured, StatementOutcome, statement_from_j
 from analyzer.advice.rollout import DISK_FACTOR
 from analyzer.durations import span_words
 from analyzer.models import Statement, SuggestionRecord
-from analyzer.plans.compare import cost_words
+from analyzer.plans.compare import cost_words, faster_words
 from dashboard.templatetags.quantities import count, duration, percent, short_count
 
 STATEMENTS_SHOWN = 50
@@ -44,6 +44,18 @@ class HelpedRow:
     @property
     def words(self) -> str:
         return _words(self.cost_before, self.cost_after)
+
+    @property
+    def then_s_per_day(self) -> float | None:
+        """With it, as planned; None where the time now was not measured, or no planner was asked."""
+        if self.time_s_per_day is None or not self.cost_before or self.cost_after is None:
+            return None
+        return self.time_s_per_day * self.cost_after / self.cost_before
+
+    @property
+    def faster_words(self) -> str:
+        before, after = self.cost_before, self.cost_after
+        return "" if not before or after is None else faster_words(before, after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,21 +164,6 @@ def evidence_of(found: SuggestionRecord) -> Evidence:
         write_words=_write_words(said),
         build_bytes=found.estimated_size_bytes and DISK_FACTOR * found.estimated_size_bytes,
     )
-
-
-def faster_words(before: float, after: float) -> str:
-    """ "137x faster", "12 % slower", "as before"."""
-    words = cost_words(before, after)
-    if words == "at the same cost":
-        return "as before"
-    return words.replace("cheaper", "faster").replace("dearer", "slower")
-
-
-def best_saving(found: SuggestionRecord, fingerprint: str = "") -> Mapping[str, Any] | None:
-    """The planned costs of that statement, else of the one whose cost falls the furthest; None where none falls."""
-    statements = [s for s in found.evidence.get("statements", ()) if 0 < s["cost_after"] < s["cost_before"]]
-    own = [s for s in statements if s["fingerprint"] == fingerprint]
-    return max(own or statements, key=lambda s: s["cost_before"] / s["cost_after"], default=None)
 
 
 class _Names:

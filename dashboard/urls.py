@@ -38,6 +38,7 @@ urlpatterns = [
     path("servers/<slug:server>/statements/", statements.statements, name="statements"),
     path("servers/<slug:server>/statements/<str:fingerprint>/", statement.statement, name="statement"),
     path("servers/<slug:server>/indexes/", indexes.indexes, name="indexes"),
+    path("indexes/", indexes.all_indexes, name="all_indexes"),
     path("servers/<slug:server>/what-if/", what_if.what_if, name="what_if"),
     path("servers/<slug:server>/query/", what_if.query, name="query"),
     path("statements/", statements.all_statements, name="all_statements"),

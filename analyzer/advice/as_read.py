@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from analyzer.advice.ddl import IndexDefinition
-from analyzer.advice.planner import NONE, HypotheticalIndex, Planned, Planner, Query, Refused
+from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Planner, Query, Refused
 from analyzer.advice.suggest import WorkloadStatement
 from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.statements.inner_query import planned_query, refreshed_view
@@ -116,9 +116,14 @@ class ForAllSchemas:
         return self._planner.plan(query, indexes, without, cached=cached)
 
     def explain(
-        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE
+        self,
+        query: Query,
+        indexes: Collection[int] = NONE,
+        without: Collection[int] = NONE,
+        *,
+        names: Names = NO_NAMES,
     ) -> Mapping[str, Any] | Refused:
-        return self._planner.explain(query, indexes, without)
+        return self._planner.explain(query, indexes, without, names=names)
 
 
 def _times(definition: IndexDefinition) -> float:

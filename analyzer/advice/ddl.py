@@ -120,6 +120,11 @@ class IndexDdl:
     def undo_text(self) -> str:
         return _script(self.undo_statements)
 
+    @property
+    def names(self) -> dict[str, str]:
+        """What the index is called on each table that holds a part of it, by "schema.table"."""
+        return {build.table.qualified_name: build.name for build in self.builds}
+
 
 def comment(text: str) -> str:
     """One comment line; a line break inside a name must not end it and run what follows."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from analyzer.advice.as_read import as_read
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index, in_each_schema
 from analyzer.advice.expressions import unqualified
+from analyzer.advice.gain import gain_of
 from analyzer.advice.planner import values_of
 from analyzer.advice.suggest import (
     Advice,
@@ -131,6 +132,7 @@ def _suggestion(
         warnings=tuple(warnings_for(table, definition.columns, writes_weighed=True)),
         notes=ddl.notes,
         finding_keys=tuple(sorted(answered)),
+        saved_time_s_per_day=gain.saved_s_per_day if (gain := gain_of(proposal.effects, time_s)) else None,
         statements=ddl.statements,
         undo_statements=ddl.undo_statements,
         definition=definition,
@@ -247,6 +249,7 @@ def _role(predicate: Predicate) -> str | None:
 
 def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFacts) -> dict[str, Any]:
     chosen, definition = proposal.chosen, proposal.chosen.index.definition
+    others = {id for e in proposal.effects for id in e.indexes} - {chosen.index.id}
     table, id_ = definition.table, proposal.chosen.index.id
     used_by = {e.statement for e in proposal.effects}
     replaced = [
@@ -254,6 +257,7 @@ def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFa
     ]  # fmt: skip
     return {
         "planner": advice.planner,
+        "together_with": [p.ddl.name for p in advice.proposals if p.chosen.index.id in others],
         "worth_per_day": chosen.worth,
         "write_cost_per_day": chosen.write_cost_per_day,
         "writes_per_day": table.changed_rows_per_day,

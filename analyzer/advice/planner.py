@@ -6,11 +6,15 @@ the search over sets of indexes (``analyzer/advice/select.py``) needs no databas
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from analyzer.advice.ddl import IndexDefinition
 
 NONE: frozenset[int] = frozenset()
+# What hypothetical indexes are called: id -> "schema.table" that holds it, or a part of it -> name (IndexDdl.names)
+Names = Mapping[int, Mapping[str, str]]
+NO_NAMES: Names = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,13 @@ class Planner(Protocol):
         ...
 
     def explain(
-        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE
+        self,
+        query: Query,
+        indexes: Collection[int] = NONE,
+        without: Collection[int] = NONE,
+        *,
+        names: Names = NO_NAMES,
     ) -> Mapping[str, Any] | Refused:
-        """As ``plan``: the whole EXPLAIN (FORMAT JSON, VERBOSE) object, hypothetical indexes under their names."""
+        """As ``plan``: the whole EXPLAIN (FORMAT JSON, VERBOSE) object. Hypothetical indexes stand under the ``names``
+        of their DDL, else as each would be called if it were alone."""
         ...

@@ -1,13 +1,14 @@
 """Proved advice as a report for a terminal, as JSON for scripts (docs/cli.md) and as SQL to run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analyzer.advice.ddl import comment, drop_index, in_each_schema
+from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
 from analyzer.advice.planned import suggestion_key
 from analyzer.advice.rollout import colons_apart
 from analyzer.advice.selection.result import DroppedIndex, Selection
-from analyzer.plans.compare import cost_words
+from analyzer.plans.compare import cost_figure, cost_words, faster_words
 from analyzer.sizes import size_words
 
 if TYPE_CHECKING:
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
 MOST_SQL = 70  # characters of a statement there
 FORMAT = 1
+LEAST_WRITE_RATIO = 0.001  # judgement: a thousandth of the gain is nothing anybody would weigh
 
 
-def advice_as_sql(advice: "ProvedAdvice") -> str:
+def advice_as_sql(advice: "ProvedAdvice", times: MeasuredTimes | None = None) -> str:
     """Runs as it is with psql -f: one statement at a time, outside a transaction."""
-    lines = [comment(line).rstrip() for line in _summary(advice)]
+    lines = [comment(line).rstrip() for line in _summary(advice, times or MeasuredTimes())]
     for hurt in advice.selection.hurt:
-        dearer = f"Dearer than before: {hurt.statement}: cost {hurt.before:,.0f} becomes {hurt.after:,.0f}"
+        dearer = f"Dearer than before: {hurt.statement}: {_costs(hurt.before, hurt.after)} (planned)"
         lines.append(comment(dearer).rstrip())
     for _, proposal in _every_proposal(advice):
         chosen = proposal.chosen
@@ -41,15 +43,20 @@ def advice_as_sql(advice: "ProvedAdvice") -> str:
 
 
 def advice_as_text(
-    advice: "ProvedAdvice", problems: Sequence[str] = (), texts: Mapping[str, str] | None = None
+    advice: "ProvedAdvice",
+    problems: Sequence[str] = (),
+    texts: Mapping[str, str] | None = None,
+    times: MeasuredTimes | None = None,
 ) -> str:
-    """``texts``: SQL of statements whose names alone tell nobody what they are."""
+    """``texts``: SQL of statements whose names alone tell nobody what they are. ``times``: as measured; statements
+    without stand with their costs."""
+    measured = times or MeasuredTimes()
 
     def named(statement: str) -> str:
         sql = " ".join((texts or {}).get(statement, "").split())
         return f"{statement} {sql if len(sql) <= MOST_SQL else f'{sql[: MOST_SQL - 3]}...'}".rstrip()
 
-    lines = _summary(advice)
+    lines = _summary(advice, measured)
     for number, (planner, proposal) in enumerate(_every_proposal(advice), start=1):
         chosen = proposal.chosen
         by = "" if planner == "twin" else f" by {planner} on the server, since the twin cannot plan what it is for"
@@ -58,17 +65,16 @@ def advice_as_text(
         lines += [f"   {statement};" for statement in proposal.ddl.statements]
         lines += [f"   {note}" for note in proposal.ddl.notes[1:]]  # the first is of every index
         for effect in proposal.effects[:MOST_STATEMENTS]:
-            lines.append(f"   {named(effect.statement)}: {_effect(effect)}")
+            lines.append(f"   {named(effect.statement)}: {_effect(effect, measured)}")
         if (rest := len(proposal.effects) - MOST_STATEMENTS) > 0:
             lines.append(f"   and {rest} more statements")
-        if chosen.write_cost_per_day > 0:
-            lines.append(f"   Writes to it cost {chosen.write_cost_per_day:,.0f} a day in the planner's units.")
+        if chosen.worth > 0 and (ratio := chosen.write_cost_per_day / chosen.worth) >= LEAST_WRITE_RATIO:
+            lines.append(f"   Writes to it take back {ratio:.1%} of what it saves (planned).".replace("%", " %"))
     for drop in advice.selection.dropped:
         lines += ["", f"Drop {drop.index.name} ({size_words(drop.freed_bytes)}): {drop.reason}"]
         lines += [f"   {statement};" for statement in drop_index(drop.index, drop.table).statements]
     lines += _section("Dearer than before:", [
-        f"{named(h.statement)}: cost {h.before:,.0f} becomes {h.after:,.0f}, {cost_words(h.before, h.after)}"
-        for h in advice.selection.hurt
+        f"{named(h.statement)}: {_costs(h.before, h.after)} (planned)" for h in advice.selection.hurt
     ])  # fmt: skip
     lines += _section("May run slower although the planner expects less:", [
         f"{named(r.statement)}: {r.reason}" for r in advice.selection.at_risk
@@ -81,8 +87,10 @@ def advice_as_text(
     return "\n".join(lines) + "\n"
 
 
-def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict[str, Any]:
-    selection = advice.selection
+def advice_as_json(
+    advice: "ProvedAdvice", problems: Sequence[str] = (), times: MeasuredTimes | None = None
+) -> dict[str, Any]:
+    selection, measured = advice.selection, times or MeasuredTimes()
     return {
         "format": FORMAT,
         "cost_before": selection.cost_before,
@@ -93,6 +101,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
         "bound_ratio": selection.bound_ratio,
         "plans_made": selection.plans_made,
         "candidates": advice.candidates,
+        "time": _time_as_json(advice.all_effects, measured),
         "indexes": [
             {
                 "name": p.ddl.name,
@@ -104,6 +113,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
                 "size_bytes": p.chosen.index.size_bytes,
                 "worth_per_day": p.chosen.worth,
                 "write_cost_per_day": p.chosen.write_cost_per_day,
+                "time": gain_as_json(gain_of(p.effects, measured.by_statement)),
                 "evidence": "planned",
                 "planner": planner,
                 "helps": list(p.chosen.statements),
@@ -117,7 +127,7 @@ def advice_as_json(advice: "ProvedAdvice", problems: Sequence[str] = ()) -> dict
                 "weight": e.weight,
                 "cost_before": e.cost_before,
                 "cost_after": e.cost_after,
-                "change": e.change.summary if e.change else None,
+                "change": e.change.summary(e.cost_before, e.cost_after) if e.change else None,
                 "why_not": e.why_not,
             }
             for source in advice.by_planner
@@ -139,7 +149,7 @@ def _every_proposal(advice: "ProvedAdvice") -> list[tuple[str, "ProposedIndex"]]
     return list(found.values())
 
 
-def curve_as_json(advice: "ProvedAdvice") -> list[dict[str, Any]]:
+def curve_as_json(advice: "ProvedAdvice", times: MeasuredTimes) -> list[dict[str, Any]]:
     """The best set for each of several budgets, the smallest first; the last one is the advice itself."""
     return [
         {
@@ -147,6 +157,7 @@ def curve_as_json(advice: "ProvedAdvice") -> list[dict[str, Any]]:
             "size_bytes": point.selection.size_bytes,
             "cost_ratio": point.selection.cost_ratio,
             "bound_ratio": point.selection.bound_ratio,
+            "time": _time_as_json(point.effects, times),
             "indexes": [
                 {
                     "key": suggestion_key(chosen.index.definition),
@@ -157,6 +168,9 @@ def curve_as_json(advice: "ProvedAdvice") -> list[dict[str, Any]]:
                     "undo_statements": list(ddl.undo_statements),
                     "size_bytes": chosen.index.size_bytes,
                     "worth_per_day": chosen.worth,
+                    "time": gain_as_json(
+                        gain_of((e for e in point.effects if chosen.index.id in e.indexes), times.by_statement)
+                    ),
                     "helps": list(chosen.statements),
                 }
                 for chosen, ddl in point.indexes
@@ -187,23 +201,38 @@ def _drop(dropped: DroppedIndex) -> dict[str, Any]:
     }
 
 
-def _summary(advice: "ProvedAdvice") -> list[str]:
+def _time_as_json(effects: Iterable["StatementEffect"], times: MeasuredTimes) -> dict[str, Any]:
+    return {**gain_as_json(total_gain(effects, times)), "watched_s": times.watched_s}
+
+
+def _summary(advice: "ProvedAdvice", times: MeasuredTimes) -> list[str]:
     selection = advice.selection
     count, drops = len(_every_proposal(advice)), len(selection.dropped)
     if not count and not drops:
-        first = "No index is worth creating for this workload, and none can be dropped."
+        lines = ["No index is worth creating for this workload, and none can be dropped."]
     else:
         parts = [_many(count, "index", "indexes", "Create")] if count else []
         parts += [_many(drops, "index", "indexes", "drop" if parts else "Drop")] if drops else []
         freed_bytes = sum(d.freed_bytes for d in selection.dropped)
         sizes = [f"{size_words(advice.size_bytes)} more"] if count else []
         sizes += [f"{size_words(freed_bytes)} less"] if drops else []
-        first = (
-            f"{', '.join(parts)}: {', '.join(sizes)}; planned {cost_words(selection.cost_before, selection.cost_after)}"
-            f" ({selection.cost_ratio:.3f} of {selection.cost_before:,.0f})."
-        )
+        lines = [f"{', '.join(parts)}: {', '.join(sizes)}."]
+    if count:
+        lines.append(_gained(selection, total_gain(advice.all_effects, times), times))
     bound = "" if selection.bound_ratio is None or not advice.candidates else f", {bound_words(selection.bound_ratio)}"
-    return [first, f"{advice.candidates} candidates, {selection.plans_made:,} plans made{bound}."]
+    return [*lines, f"{advice.candidates} candidates, {selection.plans_made:,} plans made{bound}."]
+
+
+def _gained(selection: Selection, gain: Gain | None, times: MeasuredTimes) -> str:
+    """The whole set's gain, in time where the statements were measured."""
+    if gain is None:
+        before, after = selection.cost_before, selection.cost_after
+        return f"The workload's {_costs(before, after)} (planned)."
+    them = "it" if len(selection.chosen) == 1 else "them"
+    return (
+        f"All statements: {gain_words(gain, times.watched_s, with_what=them)},"
+        f" {less_words(gain)}."
+    )
 
 
 def bound_words(ratio: float) -> str:
@@ -211,9 +240,20 @@ def bound_words(ratio: float) -> str:
     return f"within {ratio * 100:.1f} % of the best possible with these candidates"
 
 
-def _effect(effect: "StatementEffect") -> str:
-    costs = f"cost {effect.cost_before:,.0f} becomes {effect.cost_after:,.0f}"
-    return f"{costs}. {effect.change.summary}." if effect.change else f"{costs}."
+def _effect(effect: "StatementEffect", times: MeasuredTimes) -> str:
+    """In time where the statement was measured, else in the planner's units; the factor is that of the two figures."""
+    before, after = effect.cost_before, effect.cost_after
+    gain = gain_of([effect], times.by_statement)
+    if gain is None:
+        said = _costs(before, after)
+    else:
+        them = "it" if len(effect.indexes) < 2 else "all it uses"
+        said = f"{gain_words(gain, times.watched_s, with_what=them)}, {faster_words(before, after)}"
+    return f"{said}. {effect.change.what}." if effect.change else f"{said}."
+
+
+def _costs(before: float, after: float) -> str:
+    return f"cost {cost_figure(before)} becomes {cost_figure(after)}, {cost_words(before, after)}"
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

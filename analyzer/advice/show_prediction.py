@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analyzer.plans import Plan
+from analyzer.plans.compare import cost_figure, cost_words
 from analyzer.plans.show import plan_as_json
 from analyzer.predicting import LikedIndex, NotPredicted, Prediction, TableRead
 from analyzer.sizes import size_words
@@ -59,10 +60,11 @@ def _one(number: int, each: InFile) -> list[str]:
         lines += [f"   {statement};" for statement in liked.ddl.statements]
     size_bytes = sum(liked.size_bytes for liked in found.likes)
     before, after = found.cost_without or 0.0, found.cost_with or 0.0
-    what = f"{found.change.summary}. " if found.change else ""
+    what = f"{found.change.what}. " if found.change else ""
+    over = "" if found.values == "given" else ", on average over typical and rare values"
     lines.append(
         f"   {what}With {'it' if len(found.likes) == 1 else 'them'} ({size_words(size_bytes)}) the cost falls from"
-        f" {before:,.0f} to {after:,.0f}."
+        f" {cost_figure(before)} to {cost_figure(after)}{over}: {cost_words(before, after)}."
     )
     return [*lines, f"   {found.at_risk}"] if found.at_risk else lines
 
@@ -123,7 +125,7 @@ def _as_json(found: Prediction | NotPredicted) -> dict[str, Any]:
         "indexes": [_index(liked) for liked in found.likes],
         "cost_before": found.cost_without,
         "cost_after": found.cost_with,
-        "change": found.change.summary if found.change else None,
+        "change": found.change_words or None,
         "why_no_index": found.why_none,
         "at_risk": found.at_risk,
         "assumed": found.assumed,

@@ -11,9 +11,9 @@ from analyzer.advice.merge import MergedNeed, merge
 from analyzer.advice.sizing import btree_size_bytes
 from analyzer.advice.thresholds import WRITE_HEAVY_ROWS_PER_DAY
 from analyzer.durations import DAY_S, span_words
-from analyzer.facts import ForeignKeyFacts, SchemaFacts, TableFacts
+from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.findings import EvidenceLevel, Finding
-from analyzer.foreign_keys import would_serve
+from analyzer.foreign_keys import foreign_key_owner, would_serve
 
 # codes of findings that an index can answer: of plans, of the schema, of indexes; an N+1 stays one with any index
 ANSWERED = ("PL", "SC", "IX")
@@ -71,6 +71,8 @@ class Suggestion:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # how to run the DDL
     finding_keys: tuple[str, ...] = ()
+    # of helped_time_s_per_day, as planned together with the rest of the set; None where no planner was asked
+    saved_time_s_per_day: float | None = None
     statements: tuple[str, ...] = ()  # the DDL one by one
     undo_statements: tuple[str, ...] = ()
     definition: IndexDefinition | None = field(default=None, repr=False, compare=False)
@@ -124,11 +126,6 @@ def suggest_indexes(
         suggestions.append(_suggestion(merged, facts, time_s, popularity[merged.table.oid], findings, planned, also))
     suggestions.sort(key=lambda s: (-s.helped_time_s_per_day, s.key))
     return Advice(suggestions, reasons)
-
-
-def foreign_key_owner(table: TableFacts, key: ForeignKeyFacts) -> str:
-    """What a foreign key's finding is about: schema.table.constraint."""
-    return f"{table.qualified_name}.{key.name}"
 
 
 def _executed_ratios(findings: Sequence[Finding]) -> dict[str, dict[str, float]]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from analyzer.facts import SchemaFacts
 from analyzer.findings import EvidenceLevel, Finding, Fix, Quantity, Severity
+from analyzer.foreign_keys import KeyCheckTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Context:
     normalized_sql: str | None = None
     calls_per_day: float | None = None
     mean_exec_time_ms: float | None = None
+    watched_s: float | None = None  # what calls_per_day is made of
+    key_checks: Mapping[str, KeyCheckTime] = field(default_factory=dict)  # by foreign_key_owner
 
 
 class NotRun(Exception):
@@ -90,11 +93,13 @@ class Check:
         hint: str,
         evidence: Mapping[str, Quantity],
         severity: Severity | None = None,
+        title: str | None = None,
         **more: Any,
     ) -> Finding:
+        """``title``: what is wrong with this very thing, where the check's own says it of all."""
         return Finding(
             code=self.code,
-            title=self.title,
+            title=title or self.title,
             severity=self.severity if severity is None else severity,
             subject=subject,
             message=message,

@@ -266,22 +266,22 @@ def _steps(
 
 
 def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) -> Finding:
-    per_day = 86_400 / workload.window_s
     first = group[0]
+    per_day, watched_s = workload.per_day(first.lookup.series.fingerprint)
     ids = {one.lookup.series.fingerprint for one in group}
     tops = [one for one in group if one.parent is None or one.parent.series.fingerprint not in ids]
     top = (tops or list(group))[0]
     parent = top.parent
     page_calls = float(top.page.calls.sum()) * per_day
     lookups = sum(one.burst.per_call for one in group)
-    server_ms = lost_s = 0.0
+    server_s = waiting_s = 0.0
     for one in group:
-        calls = float(one.lookup.series.calls.sum())
-        mean_ms = float(one.lookup.series.exec_time_ms.sum()) / calls
-        server_ms += mean_ms * calls * one.burst.share * per_day
-        lost_s += max(0.0, one.burst.per_call - 1) * float(one.page.calls.sum()) * per_day * (
-            mean_ms + workload.round_trip_ms
-        ) / 1000  # fmt: skip
+        mean_ms = float(one.lookup.series.exec_time_ms.sum()) / float(one.lookup.series.calls.sum())
+        # lookups a day that one statement would do for
+        spared = max(0.0, one.burst.per_call - 1) * float(one.page.calls.sum()) * per_day
+        server_s += spared * mean_ms / 1000
+        waiting_s += spared * workload.round_trip_ms / 1000
+    lost_s = server_s + waiting_s
     confidence = min((_confidence(one) for one in group), key=["possible", "likely", "confirmed"].index)
     severity = Severity.INFO if confidence == "possible" else Severity.WARNING
     if severity is Severity.WARNING and lost_s >= check["critical_time"]:
@@ -293,7 +293,10 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
     listed = what[0] if len(what) == 1 else f"{', '.join(what[:-1])} and {what[-1]}"
     child = first.lookup.children[0]
     keys = ", ".join(child.shape.key_columns) or "all of it"
+    of_name = base.name if base else ""
+    name = child.table.name
     if parent is None:
+        title = f"{name} is looked up several times per page"
         which = (
             f"{child.table.qualified_name}({keys})"
             if len(group) == 1
@@ -302,14 +305,17 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
         subject = f"{which} several times per page"
         said = "several times for each call of another statement, whose rows do not bring its keys"
     elif len(group) == 1:
+        title = f"{name} is looked up once per row of {of_name}"
         subject = f"{child.table.qualified_name}({keys}) per row of {of}"
         said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {of}"
     else:
+        title = f"{len(group)} lookups run once per row of {of_name}"
         subject = f"lookups per row of {of}"
         said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {of}"
     admin = f" It is a list of Django's admin ({of})." if is_admin else ""
     return check.finding(
         about=first.lookup.series.fingerprint,
+        title=f"{title} (N+1)",
         subject=subject,
         severity=severity,
         message=f"Looked up {said}: {listed}; {confidence}.{admin}",
@@ -329,14 +335,16 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
             **({"statements": len(group)} if len(group) > 1 else {}),
             "explained_ratio": min(one.burst.share for one in group),
             "partial_r2_ratio": min(one.burst.partial_r2 for one in group),
-            "server_time_s_per_day": server_ms / 1000,
-            "round_trip_ms": workload.round_trip_ms,
-            "time_lost_s_per_day": lost_s,
+            "server_time_s_per_day": server_s,
+            "assumed_waiting_s_per_day": waiting_s,
+            "assumed_round_trip_ms": workload.round_trip_ms,
             "sampled_executions": sum(one.verdict.sampled for one in group),
             "longest_run": max(one.verdict.longest_run for one in group),
             "confidence": confidence,
         },
         impact_s_per_day=lost_s,
+        impact_assumed_s_per_day=waiting_s,
+        watched_s=watched_s,
         table=child.table.qualified_name,
         fixes=(
             fixes(base, _steps(parent.series, base, group, facts), facts, workload.models, is_admin=is_admin)
@@ -356,14 +364,17 @@ def _loop_finding(workload: Workload, lookup: _Lookup, facts: SchemaFacts) -> Fi
     keys = ", ".join(child.shape.key_columns)
     table = child.table.qualified_name
     runs = workload.sessions.runs.get(lookup.series.fingerprint, ())
-    calls_per_day = float(lookup.series.calls.sum()) * 86_400 / workload.window_s
+    per_day, watched_s = workload.per_day(lookup.series.fingerprint)
+    calls_per_day = float(lookup.series.calls.sum()) * per_day
     return check.finding(
         about=lookup.series.fingerprint,
+        title=f"{child.table.name} is looked up in a loop",
         subject=f"{table}({keys}) in a loop",
         severity=Severity.INFO,
         message=f"{table} is looked up by {keys} in loops of up to {max(runs)} within one transaction (possible).",
         hint="If the keys are known before the loop, fetch all rows with one statement.",
         evidence={"longest_run": max(runs), "lookup_calls_per_day": calls_per_day, "confidence": "possible"},
+        watched_s=watched_s,
         table=table,
         fixes=_loop_fixes(lookup, facts, workload),
     )

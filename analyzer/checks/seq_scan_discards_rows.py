@@ -67,6 +67,7 @@ def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding
             evidence["exclusive_time_ratio"] = round(min(1.0, time_ms / execution_ms), 3)
     over = f" in {scan.runs:,.0f} runs" if scan.runs > 1 else ""
     yield check.finding(
+        title=f"{subject} keeps few of the rows it reads",
         subject=subject,
         message=f"{subject} read {scan.read:,.0f} rows{over} to keep {scan.kept:,.0f}.",
         hint=_hint(scan.condition),
@@ -74,6 +75,7 @@ def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding
         severity=_severity(time_ms, execution_ms, often),
         level=EvidenceLevel.EXECUTED,
         impact_s_per_day=impact_s_per_day,
+        watched_s=context.watched_s,
         table=table,
     )
 

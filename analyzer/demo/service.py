@@ -4,13 +4,12 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 
-from analyzer.demo import shop
+from analyzer.demo import SERVER_SLUG, shop
 from analyzer.runtime import supervisor
 from analyzer.runtime.parts import Child
 from analyzer.runtime.postgres import PostgresCluster
 
 SERVER_NAME = "Demo shop"
-SERVER_SLUG = "demo-shop"
 PORT_WANTED = 54_329  # kept between runs, so that DSNs people noted stay right; another one when it is taken
 SAMPLE_INTERVAL_S = 5  # the interval fits of the N+1 check need enough points within minutes
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from analyzer.advice.ddl import IndexDefinition, index_name, name_columns, qualified
-from analyzer.advice.planner import NONE, HypotheticalIndex, Planned, Query, Refused
+from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
 from analyzer.facts import SchemaFacts
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
@@ -22,6 +22,7 @@ from analyzer.monitored.gate import ExplainOutcome, ExplainRequest
 from analyzer.monitored.gate_limits import Limits
 from analyzer.monitored.gate_login import login_objection
 from analyzer.monitored.watchdog import Watchdog, watchdog
+from analyzer.plans.rename import renamed
 from analyzer.statements.tree import Unparsable, fresh_parse
 
 FIRST_ID = 1 << 32  # above every oid
@@ -98,10 +99,21 @@ class HypotheticalPlanner:
         return Planned(top["Total Cost"], used, top["Plan Rows"])
 
     def explain(
-        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE
+        self,
+        query: Query,
+        indexes: Collection[int] = NONE,
+        without: Collection[int] = NONE,
+        *,
+        names: Names = NO_NAMES,
     ) -> Mapping[str, Any] | Refused:
         """Without literals, as all plans of the server's."""
-        return self._explain(query, indexes, without, cached=False)
+        answer = self._explain(query, indexes, without, cached=False)
+        if isinstance(answer, Refused):
+            return answer
+        made = [self._made[id] for id in indexes]
+        called = {_name(i): names.get(i.id, {}).get(i.definition.table.qualified_name, _name(i)) for i in made}
+        plan: Mapping[str, Any] = renamed(answer, called)
+        return plan
 
     # -- how ----------------------------------------------------------------------------------------------
 
@@ -180,8 +192,7 @@ class HypotheticalPlanner:
         plan_json, _ = read_plan(answer)
         names = {theirs: _name(index) for (theirs, _), index in zip(created, shown, strict=True)}
         (top,) = plan_json if isinstance(plan_json, list) else [plan_json]
-        _rename(top["Plan"], names)
-        found: Mapping[str, Any] = top
+        found: Mapping[str, Any] = renamed(top, names)
         return found
 
     @contextlib.contextmanager
@@ -219,14 +230,6 @@ def _name(index: HypotheticalIndex) -> str:
     """As a person would call it; the number keeps those of the same columns apart."""
     definition = index.definition
     return f"{index_name(definition.table.name, name_columns(definition))} (hypothetical {index.id - FIRST_ID + 1})"
-
-
-def _rename(node: dict[str, Any], names: Mapping[str, str]) -> None:
-    name = node.get("Index Name")
-    if name is not None:
-        node["Index Name"] = names.get(name, name)
-    for child in node.get("Plans", ()):
-        _rename(child, names)
 
 
 def _used(

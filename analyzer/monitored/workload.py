@@ -22,7 +22,8 @@ CALLS, TIME, ROWS = (COUNTERS.index(name) for name in ("calls", "total_exec_time
 
 @dataclass(frozen=True, slots=True)
 class RecordedStatement:
-    """Sums over the roles that sent it; ``normalized_sql`` holds ``$n`` and no literal.
+    """Sums over the roles that sent it since the counters were reset, ``watched_s`` ago; ``normalized_sql`` holds
+    ``$n`` and no literal. ``calls_per_day`` weighs statements; it is nothing to say.
 
     ``kind``: of a utility that runs a query, the query's. ``is_nested``: it ran inside functions only, so that its time
     is part of the calling statement's. The time of a cursor's query is that of its FETCHes.
@@ -37,6 +38,11 @@ class RecordedStatement:
     calls_per_day: float
     roles: tuple[str, ...] = ()
     is_nested: bool = False
+    watched_s: float = 1.0
+
+    @property
+    def time_s_per_day(self) -> float:
+        return self.total_exec_time_ms / 1000 * DAY_S / self.watched_s
 
 
 def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[RecordedStatement]:
@@ -97,7 +103,10 @@ class _Recorded:
         own_since = self._reading.stats_since[at]
         counting_s = self._now_s - (self._since_s if np.isnan(own_since) else max(self._since_s, own_since))
         role = self._roles.get(text.role_oid)
-        new = RecordedStatement(print_, redacted, planned_kind(redacted), 0, 0, 0, 0, is_nested=True)
+        new = RecordedStatement(
+            print_, redacted, planned_kind(redacted), 0, 0, 0, 0, is_nested=True,
+            watched_s=max(1.0, self._now_s - self._since_s),
+        )  # fmt: skip
         known = self._found.get(print_, new)
         self._found[print_] = replace(
             known,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from analyzer.checks import Threshold
+from analyzer.durations import DAY_S, says_of_a_day
 
 LIMITS = {
     "worse_ratio": Threshold(0.5, "of the impact before", "judgement: days of a working week differ by less"),
@@ -22,7 +23,7 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class IndexToCreate:
-    """A suggestion. ``finding_keys`` are of its database; ``cost_line``: what the planner expects, "" if not asked."""
+    """A suggestion. ``finding_keys`` are of its database; ``gain``: its time now and then in words, "" if not known."""
 
     server: str
     server_slug: str
@@ -33,8 +34,10 @@ class IndexToCreate:
     first_seen: datetime
     finding_keys: tuple[str, ...] = ()
     estimated_size_bytes: int | None = None
-    helped_time_s_per_day: float | None = None
-    cost_line: str = ""
+    saved_s_per_day: float | None = None  # as planned, else what its statements take: to sort by
+    gain: str = ""
+    name: str = ""
+    sql: str = ""  # of the statement it helps most
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class ReportedFinding:
     """A finding as the store has it, and what is known of it a day before.
 
     ``was_open_before``: whether it was open when the window began; None where nobody looked.
-    ``index`` is filled by the report: the index to create for it, told once.
+    ``index`` is filled by the report: the index to create for it; ``is_told``: with another finding above.
+    ``fix_title`` and ``fix``: the first change of code that ends it; ``sql``: the statement it is about.
     """
 
     pk: int
@@ -73,7 +77,14 @@ class ReportedFinding:
     impact_before_s_per_day: float | None = None
     was_open_before: bool | None = None
     is_muted: bool = False
+    impact_assumed_s_per_day: float = 0.0
+    watched_s: float | None = None
+    hint: str = ""
+    fix_title: str = ""
+    fix: str = ""
+    sql: str = ""
     index: IndexToCreate | None = None
+    is_told: bool = False
 
     @property
     def is_back(self) -> bool:
@@ -102,8 +113,8 @@ class StatementSum:
 
     @property
     def time_s_per_day(self) -> float | None:
-        """Per day of measured time, so gaps do not thin it out."""
-        return self.total_exec_time_ms / 1000 * 86_400 / self.covered_s if self.covered_s else None
+        """Per day of measured time, so gaps do not thin it out; to be said only of an hour or more of it."""
+        return self.total_exec_time_ms / 1000 * DAY_S / self.covered_s if self.covered_s else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +151,10 @@ class ServerNight:
     measured_ratio: float | None = None  # of the window
     load: float | None = None  # statements at once, on average over the measured part
     load_before: float | None = None
+    # all that is advised for it, in words: what to create and drop, and what that gains; of its time, as planned
+    advice: str = ""
+    gains: str = ""
+    saved_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +173,11 @@ class Report:
     @property
     def in_trouble(self) -> tuple[ServerNight, ...]:
         return tuple(server for server in self.servers if server.trouble)
+
+    @property
+    def advised(self) -> tuple[ServerNight, ...]:
+        """Servers with something to create or drop, where most is saved first."""
+        return tuple(sorted((s for s in self.servers if s.advice), key=lambda s: (-(s.saved_ratio or 0.0), s.name)))
 
     @property
     def is_quiet(self) -> bool:
@@ -223,7 +243,9 @@ def change_of(found: ReportedFinding, start: datetime, end: datetime) -> str:
         return "new"
     if is_closed:
         return "fixed"
-    return "worse" if is_worse(found.impact_s_per_day, found.impact_before_s_per_day) else "open"
+    # a few minutes after an outage are no day to compare
+    is_comparable = says_of_a_day(found.watched_s)
+    return "worse" if is_comparable and is_worse(found.impact_s_per_day, found.impact_before_s_per_day) else "open"
 
 
 def is_worse(impact_s_per_day: float | None, before_s_per_day: float | None) -> bool:
@@ -253,17 +275,19 @@ def _costliest_first(found: ReportedFinding) -> tuple[bool, float, int, str]:
 
 
 def _with_indexes(told: _Sorted, indexes: list[IndexToCreate]) -> list[IndexToCreate]:
-    """Give each new or worse finding the index that helps most and is not told yet; the indexes left over."""
-    left = sorted(indexes, key=lambda i: (-(i.helped_time_s_per_day or 0.0), i.ddl))
-    for group in (told.new, told.worse):
+    """Give each finding that is open the index that answers it, told whole with the first; the indexes left over."""
+    by_gain = sorted(indexes, key=lambda i: (-(i.saved_s_per_day or 0.0), i.ddl))
+    used: list[IndexToCreate] = []
+    for group in (told.new, told.worse, told.open):
         for place, found in enumerate(group):
             if found.closed_at is not None:
                 continue
-            mine = next((i for i in left if i.database_id == found.database_id and found.key in i.finding_keys), None)
+            fitting = (i for i in by_gain if i.database_id == found.database_id and found.key in i.finding_keys)
+            mine = next(fitting, None)
             if mine is not None:
-                left.remove(mine)
-                group[place] = replace(found, index=mine)
-    return left
+                group[place] = replace(found, index=mine, is_told=mine in used)
+                used.append(mine)
+    return [i for i in by_gain if i not in used]
 
 
 def _changes(

@@ -71,6 +71,7 @@ def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now
     record.fixes = [asdict(fix) for fix in _own_first(finding.fixes, record.database)]
     record.related_fingerprints = list(finding.related_fingerprints)
     record.impact_s_per_day = finding.impact_s_per_day
+    record.impact_assumed_s_per_day, record.watched_s = finding.impact_assumed_s_per_day, finding.watched_s
     record.last_seen = now
 
 
@@ -109,6 +110,8 @@ def _finding(record: FindingRecord) -> Finding:
         about=record.about,
         level=EvidenceLevel(record.level),
         impact_s_per_day=record.impact_s_per_day,
+        impact_assumed_s_per_day=record.impact_assumed_s_per_day,
+        watched_s=record.watched_s,
         fixes=tuple(Fix(**fix) for fix in record.fixes),
         table=record.table or None,
         related_fingerprints=tuple(record.related_fingerprints),

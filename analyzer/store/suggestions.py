@@ -38,6 +38,8 @@ class SuggestionLike(Protocol):
     @property
     def helps(self) -> Sequence[Any]: ...
     @property
+    def saved_time_s_per_day(self) -> float | None: ...
+    @property
     def reason(self) -> str: ...
     @property
     def warnings(self) -> Sequence[str]: ...
@@ -57,11 +59,12 @@ def keep_suggestions(
     advice: AdviceLike,
     *,
     evidence: Mapping[str, dict[str, Any]] | None = None,
+    watched_s: float | None = None,
     now: datetime | None = None,
 ) -> list[SuggestionRecord]:
     """Keep one run's advice for the whole database: what it no longer suggests closes, what is back reopens.
 
-    ``evidence``: the planner's, by suggestion key.
+    ``evidence``: the planner's, by suggestion key. ``watched_s``: what the statements' times are made of.
     A record whose index is there (``SuggestionRecord.FOLLOWED``) is left to ``analyzer/following.py``.
     """
     now = now or timezone.now()
@@ -73,7 +76,7 @@ def keep_suggestions(
             key = suggestion.key[:500]
             record = known.get(key) or SuggestionRecord(database=database, key=key, first_seen=now)
             if record.state not in SuggestionRecord.FOLLOWED:
-                _fill(record, suggestion, now)
+                _fill(record, suggestion, watched_s, now)
                 record.evidence = (evidence or {}).get(suggestion.key, {})
                 record.save()
             kept[key] = record
@@ -84,7 +87,7 @@ def keep_suggestions(
     return list(kept.values())
 
 
-def _fill(record: SuggestionRecord, suggestion: SuggestionLike, now: datetime) -> None:
+def _fill(record: SuggestionRecord, suggestion: SuggestionLike, watched_s: float | None, now: datetime) -> None:
     helps = [_help(h) for h in suggestion.helps]
     times = [h["total_time_s_per_day"] for h in helps if h.get("total_time_s_per_day") is not None]
     record.table, record.name, record.method = suggestion.qualified_table, suggestion.name, suggestion.method
@@ -95,6 +98,7 @@ def _fill(record: SuggestionRecord, suggestion: SuggestionLike, now: datetime) -
     record.warnings, record.finding_keys = list(suggestion.warnings), list(suggestion.finding_keys)
     record.helps = helps
     record.helped_time_s_per_day = sum(times) if times else None
+    record.saved_time_s_per_day, record.watched_s = suggestion.saved_time_s_per_day, watched_s
     record.definition = {} if suggestion.definition is None else definition_to_json(suggestion.definition)
     record.last_seen, record.closed_at = now, None
     record.state, record.built_at, record.built_index_name = SuggestionRecord.State.SUGGESTED, None, ""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.durations import DAY_S
 from analyzer.models import Server, Statement
 from analyzer.store.spans import EntrySums, entry_sums
 from analyzer.store.windows import Window
@@ -148,10 +149,16 @@ class StatementPage:
 
 @dataclass(frozen=True, slots=True)
 class StatementRate:
+    """Rates to weigh statements against each other, made daily however short they were watched.
+
+    To be said "a day" only where ``durations.says_of_a_day(watched_s)``: less may hold a bulk load and nothing else.
+    """
+
     calls_per_day: float
     total_time_s_per_day: float
     mean_exec_time_ms: float | None
     rows_per_call: float | None
+    watched_s: float | None = None  # measured seconds they were taken from
 
 
 def statement_totals(
@@ -258,13 +265,18 @@ def _totals(about: tuple[Any, ...], sums: Mapping[str, int], server_time_ms: flo
     )
 
 
+def watched_s(rates: Mapping[int, StatementRate]) -> float | None:
+    """What rates of one window are made of; None where nothing ran."""
+    return next((rate.watched_s for rate in rates.values()), None)
+
+
 def rates(server: Server, window: Window) -> dict[int, StatementRate]:
     """Per Statement id, per day of measured time: gaps do not thin the rates out."""
     found = entry_sums(server, window, ("calls", "total_exec_time_us", "rows"))
     statement_ids, sums = found.by_statement(found.column("calls") + found.column("total_exec_time_us") > 0)
     if not found.covered_s:
         return {}
-    per_day = 86_400 / found.covered_s
+    per_day = DAY_S / found.covered_s
     columns = (statement_ids, sums["calls"], sums["total_exec_time_us"], sums["rows"])
     return {
         statement_id: StatementRate(
@@ -272,6 +284,7 @@ def rates(server: Server, window: Window) -> dict[int, StatementRate]:
             total_time_s_per_day=time_us / 1e6 * per_day,
             mean_exec_time_ms=time_us / 1000 / calls if calls else None,
             rows_per_call=rows / calls if calls else None,
+            watched_s=found.covered_s,
         )
         for statement_id, calls, time_us, rows in zip(*(c.tolist() for c in columns), strict=True)
     }

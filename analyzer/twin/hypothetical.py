@@ -7,7 +7,7 @@ them from the planner until a plan asks for them.
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -54,11 +54,18 @@ class Made:
     index: HypotheticalIndex
     parts: list[Part]
     tables: frozenset[int]
-    names: Mapping[str, str] = field(default_factory=dict)  # on the twin -> as a person would name it
 
     @property
     def oids(self) -> list[int]:
         return [part.oid for part in self.parts]
+
+    def named(self, names: Mapping[str, str]) -> dict[str, str]:
+        """The twin's name of each part -> ``names`` (by "schema.table"), else what it would be called alone."""
+        columns = name_columns(self.index.definition)
+        return {
+            part.name: names.get(f"{part.table.schema}.{part.table.name}") or index_name(part.table.name, columns)
+            for part in self.parts
+        }
 
 
 class Hypotheticals:
@@ -285,12 +292,10 @@ class Hypotheticals:
         size_bytes = sum(part.size.blocks for part in parts if part.size) * PAGE_BYTES
         id = self._ids.get(_key(definition), FIRST_ID + len(self.made))
         index = HypotheticalIndex(id, definition, size_bytes)
-        columns = name_columns(definition)
         self.made[index.id] = Made(
             index,
             parts,
             frozenset(relation.oid for part in parts for relation in self.catalog.below(part.table.oid)),
-            {part.name: index_name(part.table.name, columns) for part in parts},
         )
         self.by_name.update({part.name: index.id for part in parts})
         return index

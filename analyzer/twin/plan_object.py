@@ -33,13 +33,3 @@ def index_names(node: Mapping[str, Any], schema: str | None) -> Iterator[tuple[s
         yield conflict, schema
     for child in node.get("Plans", ()):
         yield from index_names(child, schema)
-
-
-def renamed(value: Any, names: Mapping[str, str]) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: names.get(part, part) if key == "Index Name" else renamed(part, names) for key, part in value.items()
-        }
-    if isinstance(value, list):
-        return [renamed(part, names) for part in value]
-    return value

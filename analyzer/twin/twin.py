@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition
-from analyzer.advice.planner import NONE, HypotheticalIndex, Planned, Query, Refused
+from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
 from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.facts import TableFacts
 from analyzer.monitored.planner_facts import PlannerFacts
+from analyzer.plans.rename import renamed
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin.build import Built
@@ -19,7 +20,7 @@ from analyzer.twin.cluster import connect_role, connect_superuser
 from analyzer.twin.estimate import Estimator, estimate_size
 from analyzer.twin.files import DataFiles
 from analyzer.twin.hypothetical import Hypotheticals
-from analyzer.twin.plan_object import cost_under_limit, index_names, renamed
+from analyzer.twin.plan_object import cost_under_limit, index_names
 from analyzer.twin.relevance import Relevance
 from analyzer.twin.restore import CHECKS, Missing
 from analyzer.twin.session import PlanningSession
@@ -160,7 +161,7 @@ class Twin:
             return
         for made in (self._hypothetical.made[id] for id in ids):
             if first := first_column(made.index.definition):
-                self._first_columns.update(dict.fromkeys(made.names, first[0]))
+                self._first_columns.update(dict.fromkeys((part.name for part in made.parts), first[0]))
 
     def plan(
         self,
@@ -184,6 +185,7 @@ class Twin:
         indexes: Collection[int] = NONE,
         without: Collection[int] = NONE,
         *,
+        names: Names = NO_NAMES,
         settings: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any] | Refused:
         """``settings``: of the planner, in the place of the server's."""
@@ -192,8 +194,10 @@ class Twin:
         answer = self._asked(lambda: self._explain(query, shown, hidden, verbose=True, settings=settings))
         if isinstance(answer, Refused):
             return answer
-        names = {twin: ours for id in shown for twin, ours in self._hypothetical.made[id].names.items()}
-        plan: Mapping[str, Any] = renamed(answer, names)
+        called = {
+            twin: name for id in shown for twin, name in self._hypothetical.made[id].named(names.get(id, {})).items()
+        }
+        plan: Mapping[str, Any] = renamed(answer, called)
         return plan
 
     # -- what else there is to know -----------------------------------------------------------------------

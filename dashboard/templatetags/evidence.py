@@ -4,26 +4,9 @@ from django import template
 
 from analyzer.findings import EvidenceLevel
 from analyzer.models import PlanRecord, SuggestionRecord
-from analyzer.plans.compare import cost_words
-from dashboard.suggestion_evidence import best_saving
-from dashboard.templatetags.quantities import count
 from dashboard.templatetags.texts import level_sentence, visible
 
 register = template.Library()
-
-
-@register.simple_tag
-def cost_line(suggestion: SuggestionRecord, fingerprint: str = "") -> str:
-    """ "Cost 4 462 → 2.6 a call, 1,716x cheaper for this statement." of a page's, else of the one it helps most."""
-    saving = best_saving(suggestion, fingerprint)
-    if saving is None:
-        return ""
-    before, after = saving["cost_before"], saving["cost_after"]
-    is_only = len(suggestion.evidence["statements"]) == 1
-    whom = "this statement" if saving["fingerprint"] == fingerprint else "the statement it helps"
-    if whom != "this statement" and not is_only:
-        whom += " most"
-    return f"Cost {count(before)} → {count(after)} a call, {cost_words(before, after)} for {whom}."
 
 
 @register.filter

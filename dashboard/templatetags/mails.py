@@ -2,8 +2,9 @@
 
 from django import template
 
+from analyzer.durations import THIN, UNKNOWN, rate_words
 from analyzer.reports.report import ServerNight, StatementChange
-from dashboard.templatetags.quantities import THIN, percent
+from dashboard.templatetags.quantities import percent
 
 register = template.Library()
 
@@ -31,6 +32,13 @@ def statement_change(change: StatementChange) -> str:
     if change.before_s_per_day is None:
         return "no day before"
     return changed(change.change_ratio)
+
+
+@register.filter
+def statement_time(change: StatementChange) -> str:
+    """ "52 min a day"; of less than an hour what was measured, "41 s in 24 minutes"."""
+    time_s = change.time_s_per_day
+    return UNKNOWN if time_s is None else rate_words(time_s, change.statement.covered_s, THIN)
 
 
 @register.filter

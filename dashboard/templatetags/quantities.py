@@ -12,12 +12,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from analyzer.durations import THIN, UNKNOWN, time_words
 from analyzer.sizes import KB, MB, short_number, size_words
 
 register = template.Library()
-
-THIN = "\u202f"  # narrow no-break space: between thousands, and between a number and its unit
-UNKNOWN = "unknown"
 
 _RATES = {
     "_per_day": " a day",
@@ -66,22 +64,7 @@ def spoken(name: str) -> str:
 @register.filter
 def duration(value_ms: float | None) -> str:
     """12 µs, 340 ms, 1.2 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
-    if value_ms is None:
-        return UNKNOWN
-    sign, ms = ("−" if value_ms < 0 else ""), abs(value_ms)
-    if ms == 0:
-        return f"0{THIN}ms"
-    if ms < 0.9995:
-        return f"{sign}{_short(ms * 1000)}{THIN}µs"
-    if ms < 999.5:
-        return f"{sign}{_short(ms)}{THIN}ms"
-    seconds = ms / 1000
-    if seconds < 99.5:
-        return f"{sign}{_short(seconds)}{THIN}s"
-    for big, small, big_s, small_s in (("min", "s", 60, 1), ("h", "min", 3600, 60)):
-        if seconds < big_s * (60 if big == "min" else 24):
-            return sign + _two(seconds, big, small, big_s, small_s)
-    return sign + _two(seconds, "d", "h", 86400, 3600)
+    return time_words(value_ms, THIN)
 
 
 @register.filter
@@ -197,14 +180,6 @@ def _short(number: float) -> str:
 
 def _thin(words: str) -> str:
     return words.replace(",", THIN).replace(" ", THIN)
-
-
-def _two(seconds: float, big: str, small: str, big_s: int, small_s: int) -> str:
-    units = round(seconds / small_s)
-    per_big = big_s // small_s
-    whole, rest = divmod(units, per_big)
-    tail = f" {rest}{THIN}{small}" if rest and whole < 100 else ""
-    return f"{count(whole)}{THIN}{big}{tail}"
 
 
 def _with_unit(unit: str) -> Callable[[float], str]:

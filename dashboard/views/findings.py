@@ -1,7 +1,7 @@
 """The list of findings and the page of one; muting is the only thing a person changes."""
 
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -37,7 +37,8 @@ def findings(request: HttpRequest) -> HttpResponse:
         wanted &= Q(code=code)
     if severity in SEVERITIES:
         wanted &= Q(severity=Severity[severity.upper()])
-    order = ("-closed_at",) if state == "closed" else ("-severity", "-impact_s_per_day")
+    costliest = (F("impact_s_per_day").desc(nulls_last=True), "-severity")
+    order = ("-closed_at",) if state == "closed" else costliest
     found = (
         FindingRecord.objects.filter(wanted, STATES[state]).select_related("server", "statement").order_by(*order, "pk")
     )

@@ -19,11 +19,10 @@ from analyzer.workers import QUEUES, LastRun, QueueState, queue_state
 from dashboard import mail_queue
 from dashboard.bars import bars
 from dashboard.permissions import viewer_required
-from dashboard.server_state import ServerState, State, server_state
+from dashboard.server_state import TICK_LATE_S, ServerState, State, server_state
 
 COST_WINDOW = timedelta(hours=24)
 SHARE_PROMISED = 0.005  # docs: of a server's time at 60 s sampling
-TICK_LATE_S = 15  # beat sends one a second
 HOUSE_LATE_S = 1_200  # one a minute; a run may take 15 minutes
 PURPOSE = {
     "tick": "All steps",

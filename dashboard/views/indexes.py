@@ -1,7 +1,7 @@
 """The indexes that a server's database should have: what each budget buys, and one set as a plan to carry out."""
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -16,15 +16,30 @@ from dashboard.what_if_form import what_if_form
 
 @viewer_required
 @require_GET
+def all_indexes(request: HttpRequest) -> HttpResponse:
+    """To those of the server asked for, else of the first by name that is watched."""
+    slugs = list(Server.objects.order_by("-is_active", "name").values_list("slug", flat=True))
+    if not slugs:
+        return render(request, "dashboard/no_server.html", {"section": "indexes", "title": "Indexes"})
+    wanted = request.GET.get("server", "")
+    return redirect("indexes", wanted if wanted in slugs else slugs[0])
+
+
+@viewer_required
+@require_GET
 def indexes(request: HttpRequest, server: str) -> HttpResponse:
-    found = get_object_or_404(Server, slug=server)
+    servers = list(Server.objects.order_by("name"))
+    found = next((s for s in servers if s.slug == server), None)
+    if found is None:
+        raise Http404(server)
     database = Database.objects.filter(server=found, is_inspected=True).order_by("pk").first()
     run = AdviceRun.objects.select_related("database").filter(database=database).first() if database else None
     facts = current_schema(database) if database else None
     plan = index_plan(run, facts, request.GET.get("point"), timezone.localtime()) if run else None
     context = {
-        "section": "servers",
+        "section": "indexes",
         "server": found,
+        "other_servers": servers if len(servers) > 1 else [],
         "database": database,
         "run": run,
         "plan": plan,

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from analyzer.durations import DAY_S, SHORTEST_OF_A_DAY_S
 from analyzer.models import ExplainAudit, FindingRecord, PlanRecord, Statement, SuggestionRecord
 from analyzer.statements.display import display_sql
 from analyzer.store.timelines import statement_timeline
@@ -151,7 +152,9 @@ def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, obje
     return {
         "load_ratio": totals.load_ratio,
         "total_exec_time_ms": totals.total_exec_time_ms,
-        "per_day_s": totals.total_exec_time_ms / 1000 * 86_400 / covered_s if covered_s else None,
+        "per_day_s": totals.total_exec_time_ms / 1000 * DAY_S / covered_s
+        if covered_s >= SHORTEST_OF_A_DAY_S
+        else None,
         "calls": totals.calls,
         "rows_per_call": totals.rows_per_call,
         "mean_ms": totals.mean_exec_time_ms,

@@ -18,7 +18,7 @@ from analyzer.store.timelines import sparklines
 from analyzer.store.totals import StatementPage, StatementTotals, statement_totals
 from analyzer.store.windows import SPANS
 from dashboard.permissions import viewer_required
-from dashboard.server_rows import open_findings
+from dashboard.server_rows import open_findings, statements_with_index_ready
 from dashboard.server_state import server_state
 from dashboard.sparkline import since_watched, sparkline
 from dashboard.statement_filters import choices_of, filters_of
@@ -71,6 +71,7 @@ class Row:
     url: str
     spark: str
     finding_count: int
+    has_index_ready: bool = False
 
     @property
     def share_width(self) -> str:
@@ -154,6 +155,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
     ids = [row.statement_id for row in totals.rows]
     sparks = sparklines(totals.found, ids) if ids else {}
     counts = dict(open_findings().filter(statement_id__in=ids).values_list("statement_id").annotate(Count("pk")))
+    ready = statements_with_index_ready(found)
     query = f"?window={window.key}"
     rows = [
         Row(
@@ -163,6 +165,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponse:
                 _drawn(sparks.get(row.statement_id, []), found.created_at > window.start), f"Load over {window.key}"
             ),
             counts.get(row.statement_id, 0),
+            row.fingerprint in ready,
         )
         for row in totals.rows
     ]

@@ -9,9 +9,11 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from analyzer.advice.gain import Gain, gain_words
 from analyzer.advice.outcome import definition_from_json
 from analyzer.advice_runs import with_executed_rows
 from analyzer.asking import IndexPlans, index_plans
+from analyzer.durations import THIN
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.models import Statement, SuggestionRecord
 from analyzer.plans import redact_plan
@@ -53,6 +55,7 @@ def suggestion_plans(request: HttpRequest, pk: int, fingerprint: str) -> HttpRes
         with question_limit.counted(request):
             found = _planned(suggestion, statement, request.user.pk)
         context |= _shown(found, statement)
+        context["gain"] = _gain(suggestion, fingerprint, found)
     except PgLoupeError as problem:
         context["problem"] = str(problem).rstrip(".")
         status = status_of(problem)
@@ -76,7 +79,10 @@ def _planned(suggestion: SuggestionRecord, statement: Statement, person: object)
     recorded = recorded_statements(database.server, database, {statement.pk: rate})
     if not recorded:
         raise BadInput("Its whole text is not kept, or it is of a kind that has no plan")
-    return index_plans(database.server, with_executed_rows(database, recorded)[0], definition, facts, now, person)
+    statement_of_workload = with_executed_rows(database, recorded)[0]
+    return index_plans(
+        database.server, statement_of_workload, definition, facts, now, person, name=suggestion.name or None
+    )
 
 
 def _shown(found: IndexPlans, statement: Statement) -> dict[str, Any]:
@@ -91,6 +97,15 @@ def _shown(found: IndexPlans, statement: Statement) -> dict[str, Any]:
             ("With the index", plan_document(statement.normalized_sql, with_it), plan_text(with_it)),
         ],
     }
+
+
+def _gain(suggestion: SuggestionRecord, fingerprint: str, found: IndexPlans) -> str:
+    """In time, by the costs on this page; "" where the statement was not measured or the index is there."""
+    time_s = next((h.get("total_time_s_per_day") for h in suggestion.helps if h["fingerprint"] == fingerprint), None)
+    if suggestion.built_at or not time_s or found.change is None or found.cost_without <= 0:
+        return ""
+    gain = Gain(time_s, time_s * found.cost_with / found.cost_without)
+    return gain_words(gain, suggestion.watched_s, THIN)
 
 
 def _is_drawn(found: IndexPlans, change: PlanChange) -> bool:

@@ -14,10 +14,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from analyzer.advice.ddl import drop_index, qualified
+from analyzer.advice.gain import MeasuredTimes, gain_of, gain_words
 from analyzer.advice.show_prediction import read_words
 from analyzer.advice.typed import Existing, Typed
 from analyzer.advice.unserved import unserved_keys
 from analyzer.asking import QueryAnswer, WhatIfAnswer, query_answer, what_if_answer
+from analyzer.durations import THIN
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.facts import ForeignKeyFacts, SchemaFacts
 from analyzer.models import Database, Server
@@ -25,7 +27,7 @@ from analyzer.plans import redact_plan
 from analyzer.plans.compare import cost_words
 from analyzer.predicting import NotPredicted, Prediction
 from analyzer.statements.tree import MAX_SQL_BYTES
-from analyzer.store.totals import rates
+from analyzer.store.totals import rates, watched_s
 from analyzer.store.windows import Window
 from analyzer.store.workload import recorded_statements
 from analyzer.whatif import ChangedStatement
@@ -45,7 +47,10 @@ MOST_PLAN_CHARACTERS = 500_000
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """One statement that changes; ``before`` and ``after``: its plans as text, without values."""
+    """One statement that changes; ``before`` and ``after``: its plans as text, without values.
+
+    ``gain``: its time now and then in words, "" where it was not measured.
+    """
 
     change: ChangedStatement
     sql: str
@@ -53,6 +58,7 @@ class ChangeRow:
     share_ratio: float | None  # of the saving (or loss) in what the workload costs now
     before: str
     after: str
+    gain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +85,10 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
         try:
             typed = read_form(facts, request.POST)
             with question_limit.counted(request):
-                answer = _what_if(found, database, facts, typed, request.user.pk)
+                answer, times = _what_if(found, database, facts, typed, request.user.pk)
             context |= {
                 "answer": answer,
-                "rows": _rows(answer),
+                "rows": _rows(answer, times),
                 "total_words": cost_words(answer.found.cost_before, answer.found.cost_after),
                 "hidden": _hidden(typed),
             }
@@ -133,15 +139,19 @@ def _sentence(problem: PgLoupeError) -> str:
     return text if text.endswith((".", "?")) else f"{text}."
 
 
-def _what_if(server: Server, database: Database, facts: SchemaFacts, typed: Typed, person: object) -> WhatIfAnswer:
+def _what_if(
+    server: Server, database: Database, facts: SchemaFacts, typed: Typed, person: object
+) -> tuple[WhatIfAnswer, MeasuredTimes]:
     now = timezone.now()
-    recorded = recorded_statements(server, database, rates(server, Window(now - WORKLOAD_WINDOW, now)))
+    daily = rates(server, Window(now - WORKLOAD_WINDOW, now))
+    recorded = recorded_statements(server, database, daily)
     if not recorded:
         raise BadInput("No statement of this database has been recorded in the last 24 hours.")
-    return what_if_answer(server, recorded, facts, typed, now, person)
+    times = MeasuredTimes({s.fingerprint: s.total_time_s_per_day for s in recorded}, watched_s=watched_s(daily))
+    return what_if_answer(server, recorded, facts, typed, now, person), times
 
 
-def _rows(answer: WhatIfAnswer) -> list[ChangeRow]:
+def _rows(answer: WhatIfAnswer, times: MeasuredTimes) -> list[ChangeRow]:
     """Plans beside them as long as there is room."""
     whole, room = answer.found.cost_before, MOST_PLAN_CHARACTERS
     rows = []
@@ -152,13 +162,24 @@ def _rows(answer: WhatIfAnswer) -> list[ChangeRow]:
             ChangeRow(
                 change,
                 answer.texts[change.statement],
-                change.change.summary if change.change else cost_words(change.cost_before, change.cost_after),
+                _words(change),
                 abs(change.saved_per_day) / whole if whole else None,
                 before,
                 after,
+                _gain(change, times),
             )
         )
     return rows
+
+
+def _gain(change: ChangedStatement, times: MeasuredTimes) -> str:
+    gain = gain_of([change], times.by_statement)
+    return gain_words(gain, times.watched_s, THIN, "this") if gain is not None else ""
+
+
+def _words(change: ChangedStatement) -> str:
+    costs = (change.cost_before, change.cost_after)
+    return change.change.summary(*costs) if change.change else cost_words(*costs)
 
 
 def _redacted(plan: Mapping[str, Any] | None) -> str:
@@ -198,7 +219,7 @@ def _query(request: HttpRequest, server: Server, facts: SchemaFacts, sql: str) -
         ],
         "more_findings": max(0, len(found.findings) - FINDINGS_SHOWN),
         "plan_lines": plan_text([found.plan_json]),
-        "change_words": shortened(found.change.summary) if found.change else "",
+        "change_words": shortened(found.change_words),
         "frame": plan_document(found.sql, [found.plan_json]),
         "plan_with_lines": plan_text([found.plan_with_json]) if found.plan_with_json else "",
         "frame_with": plan_document(found.sql, [found.plan_with_json]) if found.plan_with_json else "",

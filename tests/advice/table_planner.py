@@ -37,7 +37,7 @@ class TablePlanner:
         self.asked.append((query.key, frozenset(indexes), frozenset(without), cached))
         return Planned(cost, frozenset(there[x] for x in needed))
 
-    def explain(self, query, indexes=frozenset(), without=frozenset()):
+    def explain(self, query, indexes=frozenset(), without=frozenset(), *, names=None):
         table = query.sql.partition(" FROM ")[2].partition(",")[0].strip()
         scan = {"Node Type": "Seq Scan", "Relation Name": table, "Plan Rows": self.rows_written.get(query.key, 1)}
         return {"Plan": {"Plans": [scan]}}

@@ -99,7 +99,7 @@ def test_a_statement_we_fail_on_is_not_planned_and_the_others_are(twin_and_facts
 
 
 def summaries(changes):
-    return {sql: change.change.summary for sql, change in changes.items()}
+    return {sql: change.change.summary(change.cost_before, change.cost_after) for sql, change in changes.items()}
 
 
 def test_a_new_index_changes_the_statements_that_would_use_it(ask):
@@ -206,7 +206,7 @@ def test_a_new_statement_is_planned_with_its_values_and_gets_its_index(foretell)
             "(customer_id)",
         )
     ]
-    assert found.change.summary == (
+    assert found.change_words == (
         "Seq Scan on orders became Bitmap Heap Scan using ix_orders_customer_id, 86x cheaper"
     )
     assert found.cost_without == found.total_cost == 1986

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from analyzer.behaviour import StatementSeries, Workload
 from analyzer.checks import Context
 from analyzer.facts import SchemaFacts
+from analyzer.foreign_keys import KeyCheckTime
 from analyzer.plans import Plan, parse_plan
 from analyzer.statements.fingerprint import fingerprint
 
@@ -86,6 +87,8 @@ def context(case: Mapping[str, Any]) -> Context:
     given = dict(case.get("context", {}))
     if "facts" in given:
         given["facts"] = facts(given["facts"])
+    if "key_checks" in given:
+        given["key_checks"] = {owner: KeyCheckTime(**told) for owner, told in given["key_checks"].items()}
     return Context(**given)
 
 

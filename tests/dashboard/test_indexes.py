@@ -222,9 +222,9 @@ def test_each_index_names_the_statements_it_helps_and_leads_to_its_suggestion(pe
     page, shown = response.content.decode(), text_of(response)
     assert f'href="{reverse("suggestion", args=[made.suggestion.pk])}"' in page
     assert f'href="{reverse("statement", args=[made.shop.slug, known.fingerprint])}"' in page
-    assert "alone it is worth 25 % of the planned cost · helps 2 statements" in shown
+    assert "without it alone 25 % of the planned cost would come back · helps 2 statements" in shown
     assert "no longer kept: feedfacecafebeef" in shown
-    assert "Planned dearer: cost 100 becomes 150" in shown
+    assert "Dearer ( planned ): cost 100 becomes 150" in shown
     assert "In memory it may run slower." in shown
     assert "Reading it whole is quick." in shown
     assert "Not planned: The twin lacks postgis." in shown

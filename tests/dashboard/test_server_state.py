@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analyzer.models import Server, StepStatus
+from analyzer.workers import LastRun, QueueState, WorkerState
 from dashboard.server_state import State, server_state
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -30,7 +31,7 @@ def ago(seconds: float) -> datetime:
     ],
 )
 def test_state_follows_the_sampling_step(step, state, since):
-    found = server_state(Server(sample_interval_s=60), [step] if step else [], NOW)
+    found = server_state(Server(sample_interval_s=60), [step] if step else [], NOW, lambda now: at_work())
     assert (found.state, found.since) == (state, since)
 
 
@@ -76,22 +77,52 @@ def test_no_figures_weigh_more_than_a_step_that_fails():
     assert (found.state, found.sentence) == (State.DOWN, "gone")
 
 
-@pytest.mark.parametrize(
-    ("started_s", "due_in_s", "state", "words"),
-    [
-        (400, 20, State.STALLED, "a worker, beat or Redis may be away"),  # handed out, and nobody took it
-        (400, -120, State.STALLED, "a worker, beat or Redis may be away"),  # nobody hands out
-        (60, 20, State.STALLED, "begun and has not ended"),
-        (400, -5, State.SAMPLING, "Sampled every 60 s."),  # watched again after a pause
-    ],
-)
-def test_a_worker_is_said_to_be_away_only_when_nobody_began(started_s, due_in_s, state, words):
-    step = StepStatus(
-        step="snapshot", last_success_at=ago(399), last_started_at=ago(started_s),
+def late(started_s: float = 400, due_in_s: float = 20, last_s: float = 399) -> StepStatus:
+    return StepStatus(
+        step="snapshot", last_success_at=ago(last_s), last_started_at=ago(started_s),
         due_at=NOW + timedelta(seconds=due_in_s),
     )  # fmt: skip
-    found = server_state(Server(sample_interval_s=60), [step], NOW)
-    assert (found.state, words in found.sentence) == (state, True), found.sentence
+
+
+def at_work(queues=("sample",), *, started_s=7200.0, silent=False, tick_s: float | None = 1, waiting=0) -> QueueState:
+    worker = WorkerState("w", tuple(queues), 2, ago(started_s), ago(1), silent)
+    ticks = {} if tick_s is None else {"analyzer.tasks.tick": LastRun(ago(tick_s), "SUCCESS", "")}
+    return QueueState({"sample": waiting, "explain": 9, "maintenance": 9}, 0, [worker], ticks)
+
+
+@pytest.mark.parametrize(
+    ("step", "queue", "state", "sentence"),
+    [
+        (late(), None, State.STALLED, "Redis does not answer, so no sample is begun."),
+        (late(), at_work(silent=True), State.STALLED, "No worker takes samples."),
+        (late(), at_work(("explain", "maintenance")), State.STALLED, "No worker takes samples."),
+        (late(), at_work(tick_s=None), State.STALLED, "Nothing hands out work: beat does not run."),
+        (late(), at_work(tick_s=60), State.STALLED, "Nothing hands out work: beat does not run."),
+        (
+            late(), at_work(waiting=40), State.STALLED,
+            "The workers are busy: 40 tasks wait in the queue of samples.",
+        ),
+        (
+            late(), at_work(), State.STALLED,
+            "No sample has been begun for longer than three intervals; the workers' logs may say why.",
+        ),
+        # `make up` of this morning: yesterday's last sample is no trouble
+        (
+            late(last_s=50_000), at_work(started_s=5, tick_s=None), State.WAITING,
+            "pgLoupe was just started: the next sample comes in a moment.",
+        ),
+        (late(started_s=60), None, State.WAITING, "A sample is being read."),
+        (
+            late(started_s=91), at_work(), State.STALLED,
+            "A sample was begun and has not ended: the server answers slowly, or its worker was stopped.",
+        ),
+        (late(due_in_s=-5), None, State.SAMPLING, "Sampled every 60 s."),  # watched again after a pause
+    ],
+)  # fmt: skip
+def test_somebody_is_said_to_be_away_only_when_away(step, queue, state, sentence):
+    found = server_state(Server(sample_interval_s=60), [step], NOW, lambda now: queue)
+    assert (found.state, found.sentence) == (state, sentence)
+    assert found.is_trouble == (state == State.STALLED)
 
 
 def test_a_paused_server_is_not_called_down():

@@ -242,7 +242,7 @@ def schema(of: Server) -> None:
 def scan_finding(fingerprint: str) -> Finding:
     return Finding(
         code="PL004",
-        title="Sequential scan keeps few of the rows it reads",
+        title="Seq Scan on shop_order o keeps few of the rows it reads",
         severity=Severity.CRITICAL,
         subject="Seq Scan on shop_order o",
         message="Seq Scan on shop_order o read 20,000 rows to keep 500.",
@@ -258,14 +258,22 @@ def scan_finding(fingerprint: str) -> Finding:
 def nplusone_finding(fingerprint: str, parent: str) -> Finding:
     return Finding(
         code="ST001",
-        title="The same statement runs once per row of another (N+1)",
+        title="shop_review is looked up once per row of shop_product (N+1)",
         severity=Severity.WARNING,
         subject=f"after {parent}",
         message="60 times a second, about 20.1 times for each call of the list of products.",
         hint="Load the counts together with the list.",
-        evidence={"calls_per_parent_call": 20.1, "time_lost_s_per_day": 16_400.0, "fit_ratio": 0.993},
+        evidence={
+            "calls_per_parent_call": 20.1,
+            "server_time_s_per_day": 14_300.0,
+            "assumed_waiting_s_per_day": 2_100.0,
+            "assumed_round_trip_ms": 0.5,
+            "fit_ratio": 0.993,
+        },
         about=fingerprint,
         impact_s_per_day=16_400.0,
+        impact_assumed_s_per_day=2_100.0,
+        watched_s=86_400.0,
         fixes=(
             Fix("Django", "django", 'Product.objects.annotate(review_count=Count("review"))'),
             Fix(
@@ -281,12 +289,12 @@ def nplusone_finding(fingerprint: str, parent: str) -> Finding:
 def key_finding() -> Finding:
     return Finding(
         code="SC001",
-        title="Foreign key without a usable index",
+        title="Deletes from shop_order read all of shop_order_line",
         severity=Severity.WARNING,
         subject="shop_order_line_order_id_fkey",
         message=(
             "public.shop_order_line(order_id) references public.shop_order and no index serves it."
-            " About 34,560 rows a day are deleted from public.shop_order; each delete reads the whole table."
+            " Rows deleted from public.shop_order: about 34,560 a day; each delete reads all of public.shop_order_line."
         ),
         hint="Create an index that starts with (order_id).",
         evidence={
@@ -294,11 +302,13 @@ def key_finding() -> Finding:
             "child_size_bytes": 58_720_256,
             "parent_deleted_rows_per_day": 34_560.0,
             "parent_updated_rows_per_day": None,
-            "scan_time_ms": 35.8,
+            "assumed_scan_time_ms": 35.8,
             "on_delete": "CASCADE",
         },
         about="public.shop_order_line.shop_order_line_order_id_fkey",
         impact_s_per_day=1_240.0,
+        impact_assumed_s_per_day=1_240.0,
+        watched_s=86_400.0,
         table="public.shop_order_line",
         fixes=(
             Fix(

@@ -29,7 +29,7 @@ BITMAP = plan(
 
 
 def test_a_scan_that_became_an_index_scan_is_said_with_its_gain():
-    assert plan_change(SCAN, INDEX).summary == (
+    assert plan_change(SCAN, INDEX).summary(12040.0, 10.0) == (
         "Seq Scan on orders became Index Scan using ix_orders_customer_id, 1,204x cheaper"
     )
 

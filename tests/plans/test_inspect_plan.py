@@ -54,7 +54,7 @@ on customers c
 
 Planning 0.58 ms, Execution 109.14 ms, of it outside the nodes 0.09 ms
 
-critical PL004: Sequential scan keeps few of the rows it reads
+critical PL004: Seq Scan on orders o keeps few of the rows it reads
   Seq Scan on orders o read 1,000,000 rows in 5 runs to keep 50.
   See whether an index can serve (o.customer_id = c.id).
 """,

@@ -38,13 +38,14 @@ def busy(name: str = "shop") -> Server:
     key = world.key_finding()
     gone = replace(
         world.scan_finding(statements[2].fingerprint),
+        title="Seq Scan on shop_product p keeps few of the rows it reads",
         subject="Seq Scan on shop_product p",
         message="Seq Scan on shop_product p read 12,000 rows to keep 12.",
         impact_s_per_day=9_800.0,
         table="public.shop_product",
     )
     small = replace(key, subject="shop_review_product_id_fkey", about="public.shop_review.shop_review_product_id_fkey",
-                    severity=Severity.INFO, impact_s_per_day=42.0)  # fmt: skip
+                    severity=Severity.INFO, impact_s_per_day=42.0, impact_assumed_s_per_day=42.0)  # fmt: skip
     found(of, lookups, key, gone, small, at=long_ago)
     for record in FindingRecord.objects.filter(server=of):
         before = 6_900.0 if record.code == "ST001" else record.impact_s_per_day

@@ -87,13 +87,28 @@ def test_index_is_told_once_with_the_finding_it_helps_most():
         finding(pk=pk, key=key, first_seen=END - HOUR, impact_s_per_day=s)
         for pk, key, s in ((1, "a", 9.0), (2, "b", 5.0))
     )
-    shared = index(finding_keys=("a", "b"), helped_time_s_per_day=9.0)
+    shared = index(finding_keys=("a", "b"), saved_s_per_day=9.0)
     other = index(ddl="CREATE INDEX j", finding_keys=("elsewhere",))
-    of_another_database = index(ddl="CREATE INDEX k", finding_keys=("a",), database_id=2, helped_time_s_per_day=99.0)
+    of_another_database = index(ddl="CREATE INDEX k", finding_keys=("a",), database_id=2, saved_s_per_day=99.0)
     old = index(ddl="CREATE INDEX l", first_seen=START - HOUR)
     report = build_report(START, END, findings=[cheap, costly], indexes=[old, of_another_database, other, shared])
-    assert [(f.pk, f.index) for f in report.new] == [(1, shared), (2, None)]
+    assert [(f.pk, f.index, f.is_told) for f in report.new] == [(1, shared, False), (2, shared, True)]
     assert report.indexes == (of_another_database, other)
+
+
+def test_a_finding_that_is_still_open_has_its_remedy_too():
+    mine = index(first_seen=START - HOUR, finding_keys=("a",))
+    report = build_report(START, END, findings=[finding(key="a")], indexes=[mine])
+    assert [(f.index, f.is_told) for f in report.open] == [(mine, False)]
+    assert report.indexes == ()
+
+
+def test_servers_with_advice_stand_by_what_it_saves():
+    nights = [
+        ServerNight("a", "a"), ServerNight("b", "b", advice="3 to drop"),
+        ServerNight("c", "c", advice="1 index", saved_ratio=0.2), ServerNight("d", "d", advice="2", saved_ratio=0.81),
+    ]  # fmt: skip
+    assert [s.name for s in build_report(START, END, servers=nights).advised] == ["d", "c", "b"]
 
 
 def test_old_suggestion_stands_with_a_finding_that_is_new():

@@ -120,6 +120,7 @@ class Suggestion:
     estimated_size_bytes: int | None = 8192
     level: EvidenceLevel = EvidenceLevel.RULE
     helps: tuple[Any, ...] = (SimpleNamespace(fingerprint="f1", total_time_s_per_day=2.5),)
+    saved_time_s_per_day: float | None = 2.0
     reason: str = "equality on a"
     warnings: tuple[str, ...] = ("large",)
     finding_keys: tuple[str, ...] = ("PL004:f1:x",)

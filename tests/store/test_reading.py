@@ -192,6 +192,7 @@ def test_rates_are_per_measured_time(day):
         total_time_s_per_day=pytest.approx(4.32),
         mean_exec_time_ms=1.5,
         rows_per_call=1.0,
+        watched_s=18_060.0,
     )
 
 

@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from analyzer.advice.as_read import counted_together
+from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
 from analyzer.advice.suggest import WorkloadStatement
@@ -23,7 +24,7 @@ from analyzer.monitored.catalog import left_out_said, need_statistics, read_sche
 from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.no_workload import why_no_statement
-from analyzer.monitored.workload import read_recorded_workload
+from analyzer.monitored.workload import RecordedStatement, read_recorded_workload
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin import lease
 
@@ -75,9 +76,10 @@ class Command(TerminalCommand):
             bar.set_description("Reading the schema")
             with connect(server) as connection:
                 facts = read_schema(connection)
-                workload = [] if folder else _recorded(connection, options["statements"])
-                if not workload and not folder:
+                recorded = [] if folder else _recorded(connection, options["statements"])
+                if not recorded and not folder:
                     raise BadInput(why_no_statement(connection))
+            workload = _workload(recorded)
             if folder:
                 workload = [WorkloadStatement(s.label, s.sql, s.weight, 0.0, 0.0) for s in folder.statements]
             need_statistics(facts)
@@ -93,17 +95,18 @@ class Command(TerminalCommand):
                 found = advise(twin, workload, facts, wanted, now=datetime.now(UTC), progress=show)
                 missing = twin.said()
             found = with_second_opinion(found, server, workload, facts)
+        times = _times(recorded)
         counted = [] if folder else counted_together(workload, facts)
         problems = [*(folder.problems if folder else ()), *missing, *left_out_said(facts), *counted]
         if options["format"] == "json":
-            return json.dumps(advice_as_json(found, problems), indent=2) + "\n"
+            return json.dumps(advice_as_json(found, problems, times), indent=2) + "\n"
         if options["format"] == "sql":
             for problem in problems:
                 self.stderr.write(problem, style_func=str)
-            return advice_as_sql(found)
+            return advice_as_sql(found, times)
         # a file's name says what it is
         texts = {} if folder else {s.fingerprint: f"{INSIDE if s.is_nested else ''}{s.sql}" for s in workload}
-        return advice_as_text(found, problems, texts)
+        return advice_as_text(found, problems, texts, times)
 
     def progress(self) -> "tqdm[Any]":
         """On a terminal only; on the way of errors, so that output can be piped."""
@@ -118,11 +121,23 @@ def _budget_bytes(megabytes: float | None) -> int | None:
     return int(megabytes * BUDGET_MB)
 
 
-def _recorded(connection: MonitoredConnection, most: int) -> list[WorkloadStatement]:
+def _recorded(connection: MonitoredConnection, most: int) -> list[RecordedStatement]:
     try:
-        found = read_recorded_workload(connection, most=most)
+        return read_recorded_workload(connection, most=most)
     except (MissingExtension, MissingRight) as problem:
         raise BadInput(why_no_statement(connection)) from problem
+
+
+def _times(recorded: list[RecordedStatement]) -> MeasuredTimes | None:
+    """None where nothing was recorded: a folder's statements have no times."""
+    if not recorded:
+        return None
+    times = {s.fingerprint: s.time_s_per_day for s in recorded}
+    total = sum(s.time_s_per_day for s in recorded if not s.is_nested)  # their time is part of the calling statement's
+    return MeasuredTimes(times, total, recorded[0].watched_s)
+
+
+def _workload(recorded: list[RecordedStatement]) -> list[WorkloadStatement]:
     return [
         WorkloadStatement(
             fingerprint=s.fingerprint,
@@ -134,5 +149,5 @@ def _recorded(connection: MonitoredConnection, most: int) -> list[WorkloadStatem
             roles=s.roles,
             is_nested=s.is_nested,
         )
-        for s in found
+        for s in recorded
     ]
