@@ -72,7 +72,5 @@ def test_no_parameter_is_an_error(operator: Client) -> None:
         for odd in ODD:
             response = operator.get(path, dict.fromkeys(PARAMETERS, odd))
             assert response.status_code < 500, (route, odd[:20])
-            if "\0" in odd:
-                assert response.status_code in (404, 405), route
         response = operator.post(path, dict.fromkeys(PARAMETERS, "a\0"))
         assert response.status_code in (400, 404, 405), route
