@@ -101,6 +101,40 @@ def texts_of(connection: psycopg.Connection) -> Iterator[str]:  # noqa: F811
             yield "\n".join(row[0] for row in rows)
 
 
+TEXTS = (
+    "Seq Scan on k\n  Filter: (a = 5)",
+    """\
+Hash Join  (cost=9.28..2097.78 rows=2 width=22) (actual time=0.085..0.087 rows=0.00 loops=1)
+  Hash Cond: (t.a = k.id)
+  ->  Seq Scan on t  (cost=0.00..1826.00 rows=99999 width=14) (actual time=0.017..0.017 rows=1.00 loops=1)
+        Filter: (c <> 'a "q", x'::text)
+  ->  Hash  (cost=9.25..9.25 rows=2 width=8) (actual time=0.052..0.052 rows=0.00 loops=1)
+        Buckets: 1024  Batches: 1  Memory Usage: 8kB
+        ->  Seq Scan on k  (cost=0.00..9.25 rows=2 width=8) (actual time=0.051..0.051 rows=0.00 loops=1)
+              Filter: (v = ANY ('{"x y",z}'::text[]))
+Planning Time: 0.5 ms
+Execution Time: 1 ms""",
+)
+
+
+def test_one_decoration_in_another_is_read_or_refused() -> None:
+    """A log in a table in a mail: most are read, and none as another plan."""
+    every = DECORATIONS | TEXT_ONLY
+    same = refused = 0
+    for text in TEXTS:
+        bare = read(text)
+        usable = {name: d for name, d in every.items() if name not in LOGS or FIGURES.search(text)}
+        for inner_name, inner in usable.items():
+            assert read(inner(text)) == bare, inner_name
+            for outer_name, outer in usable.items():
+                try:
+                    assert read(outer(inner(text))) == bare, f"{inner_name} in {outer_name}"
+                    same += 1
+                except PlanError:
+                    refused += 1
+    assert refused < same / 5
+
+
 NUMBERED = """\
 1. Limit  (cost=1.27..3878.21 rows=5 width=172)
 2.   ->  Nested Loop  (cost=1.27..38782.21 rows=50 width=172)
