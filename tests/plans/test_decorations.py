@@ -54,8 +54,9 @@ def test_text_reads_the_same_however_it_was_copied(connection: psycopg.Connectio
                 pytest.fail(f"{name}: {refusal}\n{decorate(text)}")
         for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
             assert read(text.encode(encoding)) == bare, encoding
-    several = read("\n\n".join(texts[:5]))
-    assert several == [plan for text in texts[:5] for plan in read(text)]
+    for kind in (True, False):  # with figures, or all of COSTS OFF
+        some = [text for text in texts[:20] if bool(FIGURES.search(text)) == kind][:5]
+        assert read("\n\n".join(some)) == [plan for text in some for plan in read(text)]
 
 
 @pytest.mark.postgres
