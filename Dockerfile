@@ -24,6 +24,7 @@ COPY dashboard dashboard
 COPY templates templates
 COPY static static
 ENV PATH=/opt/venv/bin:$PATH \
+    PGLOUPE_IN_CONTAINER=1 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PGLOUPE_VAR_DIR=/tmp/pgloupe \

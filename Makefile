@@ -27,9 +27,11 @@ help:
 demo: $(READY)
 	@exec $(RUN) manage.py demo --port $(PORT) $(ARGS)
 
-# The DSN goes through the environment: on a command line its password would show in every process list.
+# The DSN goes through the environment: on a command line its password would show in every process list. As it was
+# typed: make would take a $ in it for a variable of its own.
+up: export PGLOUPE_DSN := $(value DSN)
 up: $(READY)
-	@PGLOUPE_DSN="$$DSN" exec env -u DSN $(RUN) manage.py up --port $(PORT) $(ARGS)
+	@exec env -u DSN -u MAKEFLAGS -u MAKEOVERRIDES -u MFLAGS $(RUN) manage.py up --port $(PORT) $(ARGS)
 
 test: $(READY_DEV)
 	$(RUN) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)

@@ -46,7 +46,8 @@ def one_time_login_link(base_url: str, user_name: str | None = None) -> str:
         now = timezone.now()
         LoginLink.objects.filter(expires_at__lt=now - timedelta(days=7)).delete()
         LoginLink.objects.create(token_hash=token_hash(token), user_name=user_name, expires_at=now + LINK_LIFETIME)
-    return base_url.rstrip("/") + reverse("login_once", args=[token])
+    origin = base_url.rstrip("/").removesuffix(settings.FORCE_SCRIPT_NAME or "")
+    return origin + reverse("login_once", args=[token])
 
 
 def token_hash(token: str) -> str:

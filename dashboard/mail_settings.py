@@ -1,6 +1,7 @@
 """EMAIL_* and PGLOUPE_BASE_URL of the environment; docs/mail.md lists them."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from analyzer.runtime.environment import secret
 
 PORTS = {"starttls": 587, "ssl": 465, "none": 25}
+PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 
 
@@ -28,10 +30,14 @@ class MailSettings:
     timeout_s: int
     sender: str
     base_url: str
+    url_prefix: str
 
 
 def mail_settings(var_dir: Path, environment: Mapping[str, str] | None = None) -> MailSettings:
-    """Raises ImproperlyConfigured with what to set instead."""
+    """Raises ImproperlyConfigured with what to set instead.
+
+    ``base_url`` ends with the host: a path of PGLOUPE_BASE_URL is ``url_prefix``, which every address begins with.
+    """
     environment = os.environ if environment is None else environment
     host = environment.get("EMAIL_HOST", "").strip()
     tls = environment.get("EMAIL_TLS", "").strip().lower() or "starttls"
@@ -39,9 +45,16 @@ def mail_settings(var_dir: Path, environment: Mapping[str, str] | None = None) -
         raise ImproperlyConfigured(f"EMAIL_TLS is {tls!r}; it has to be starttls, ssl or none")
     base_url = environment.get("PGLOUPE_BASE_URL", "").strip().rstrip("/") or DEFAULT_BASE_URL
     parts = urlsplit(base_url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
-        raise ImproperlyConfigured("PGLOUPE_BASE_URL has to be where people open pgLoupe, as https://loupe.example.com")
-    domain = parts.hostname if any(c.isalpha() for c in parts.hostname) and ":" not in parts.hostname else "localhost"
+    prefix = environment.get("PGLOUPE_URL_PREFIX", "").strip().strip("/")
+    prefix = f"/{prefix}" if prefix else parts.path
+    is_wrong = parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment
+    if is_wrong or not PREFIX.fullmatch(prefix) or (parts.path and parts.path != prefix):
+        raise ImproperlyConfigured(
+            "PGLOUPE_BASE_URL has to be where people open pgLoupe, as https://loupe.example.com, or below a path, as"
+            " https://tools.example.com/pgloupe (PGLOUPE_URL_PREFIX, if set, is that path)"
+        )
+    host_name = parts.hostname or ""
+    domain = host_name if any(c.isalpha() for c in host_name) and ":" not in host_name else "localhost"
     sender = environment.get("EMAIL_FROM", "").strip() or f"pgLoupe <pgloupe@{domain}>"
     if any(ord(character) < 32 for character in sender) or "@" not in sender:
         raise ImproperlyConfigured("EMAIL_FROM has to be one address, as pgLoupe <pgloupe@example.com>")
@@ -55,7 +68,8 @@ def mail_settings(var_dir: Path, environment: Mapping[str, str] | None = None) -
         tls=tls,
         timeout_s=_number(environment, "EMAIL_TIMEOUT_S", 20),
         sender=sender,
-        base_url=base_url,
+        base_url=base_url.removesuffix(parts.path),
+        url_prefix=prefix,
     )
 
 

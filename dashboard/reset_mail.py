@@ -3,9 +3,11 @@
 import logging
 from threading import Thread
 
+from django.conf import settings
 from django.contrib.auth.forms import PasswordResetForm
 from django.contrib.auth.models import User
 from django.db import connection
+from django.urls import set_script_prefix
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ def send_in_background(email: str, host: str, is_secure: bool) -> None:
     """Without a queue, which may be away. A mail lost with its process is asked for again."""
 
     def work() -> None:
+        set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")  # a new thread has none
         try:
             send(email, host, is_secure)
         except Exception:

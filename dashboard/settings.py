@@ -4,13 +4,15 @@ Nothing has to be set: without DATABASE_URL and REDIS_URL `manage.py up` runs it
 """
 
 import os
+import sys
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 from analyzer.errors import BadInput
-from analyzer.monitored.address_policy import AddressPolicy
+from analyzer.monitored.address_policy import DEFAULT_AND_LOOPBACK, AddressPolicy
+from analyzer.monitored.connection_settings import is_loopback
 from analyzer.runtime.environment import secret
 from analyzer.runtime.instance import InstanceLock
 from analyzer.runtime.keys import load_or_create_keys
@@ -100,6 +102,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "dashboard.middleware.SeenSession",
+    "dashboard.middleware.NoNul",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -121,7 +124,19 @@ TEMPLATES = [
     }
 ]
 
-STATIC_URL = "/static/"
+# Mail: by SMTP where EMAIL_HOST is set, else as files in var/mail (docs/mail.md).
+_mail = mail_settings(VAR_DIR, {"PGLOUPE_BASE_URL": _running.url, **os.environ} if _running else None)
+EMAIL_BACKEND, EMAIL_FOLDER = _mail.backend, _mail.folder
+EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = _mail.host, _mail.port, _mail.timeout_s
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.tls == "starttls", _mail.tls == "ssl"
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = _mail.sender
+PGLOUPE_BASE_URL = _mail.base_url  # scheme and host where people open it; ``reverse`` gives the rest
+# Below a path of a proxy: every link, cookie and static file is there.
+FORCE_SCRIPT_NAME = _mail.url_prefix or None
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{_mail.url_prefix}/"
+
+STATIC_URL = f"{_mail.url_prefix}/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = Path(os.environ.get("PGLOUPE_STATIC_ROOT", VAR_DIR / "static"))
 STORAGES = {
@@ -134,6 +149,13 @@ WHITENOISE_USE_FINDERS = _flag("PGLOUPE_STATIC_FINDERS", True)
 # The names of vendored files hold their version: they never change.
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/.+/"
 
+# What prints a one-time login link on the machine pgLoupe runs on, in its folder: pages and `up` name it so.
+_python = Path(sys.executable)
+LOGIN_COMMAND = (
+    "docker compose exec web python manage.py login_link"
+    if "PGLOUPE_IN_CONTAINER" in os.environ
+    else f"{_python.relative_to(BASE_DIR) if _python.is_relative_to(BASE_DIR) else _python} manage.py login_link"
+)
 ONE_TIME_LOGIN_LINK = "dashboard.accounts.one_time_login_link"  # what `up` prints
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
@@ -163,9 +185,12 @@ USE_TZ = True
 USE_I18N = False
 
 # Where servers added on the page may be, and where a connection may do without TLS (networks, separated by commas).
+# This machine itself is among them where nobody else reaches the page.
+_known_as = (os.environ.get("PGLOUPE_LISTENS_ON", ""), urlsplit(PGLOUPE_BASE_URL).hostname or "")
+_is_alone = all(map(is_loopback, _known_as)) and not TRUSTED_PROXIES
 try:
     ADDRESS_POLICY = AddressPolicy.parse(
-        os.environ.get("PGLOUPE_ALLOWED_ADDRESSES", ""),
+        os.environ.get("PGLOUPE_ALLOWED_ADDRESSES", "").strip() or (DEFAULT_AND_LOOPBACK if _is_alone else ""),
         os.environ.get("PGLOUPE_ALLOWED_PORTS", ""),
         os.environ.get("PGLOUPE_ALLOW_PLAINTEXT_TO", ""),
     )
@@ -206,15 +231,6 @@ ANALYZER_KEEP_DAYS_DAYS = _number("ANALYZER_KEEP_DAYS_DAYS", 400)
 ANALYZER_OUTCOME_CALLS = _number("ANALYZER_OUTCOME_CALLS", 30)
 ANALYZER_OUTCOME_WAIT_S = _number("ANALYZER_OUTCOME_WAIT_S", 3600)
 ANALYZER_ASSUMED_ROUND_TRIP_MS = float(os.environ.get("ANALYZER_ASSUMED_ROUND_TRIP_MS", "0.5"))
-
-# Mail: by SMTP where EMAIL_HOST is set, else as files in var/mail (docs/mail.md).
-_mail = mail_settings(VAR_DIR, {"PGLOUPE_BASE_URL": _running.url, **os.environ} if _running else None)
-EMAIL_BACKEND, EMAIL_FOLDER = _mail.backend, _mail.folder
-EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = _mail.host, _mail.port, _mail.timeout_s
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
-EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.tls == "starttls", _mail.tls == "ssl"
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = _mail.sender
-PGLOUPE_BASE_URL = _mail.base_url  # where links in mails lead
 
 LOGGING = {
     "version": 1,

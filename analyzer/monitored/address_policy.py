@@ -24,6 +24,7 @@ from analyzer.monitored.connection_settings import (
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+LOOPBACK = "the machine pgLoupe runs on (loopback)"
 DEFAULT = "default"  # in PGLOUPE_ALLOWED_ADDRESSES: everything but SPECIAL
 # IANA's special-purpose registries (RFC 6890); metadata services as AWS, Azure, Google and Alibaba document them
 SPECIAL: tuple[tuple[str, tuple[Network, ...]], ...] = tuple(
@@ -31,13 +32,14 @@ SPECIAL: tuple[tuple[str, tuple[Network, ...]], ...] = tuple(
     for name, texts in (
         ("a cloud's metadata service", ("169.254.169.254/32", "169.254.170.2/32", "168.63.129.16/32",
                                         "100.100.100.200/32", "fd00:ec2::/32", "fd20:ce::254/128")),
-        ("the machine pgLoupe runs on (loopback)", ("127.0.0.0/8", "::1/128")),
+        (LOOPBACK, ("127.0.0.0/8", "::1/128")),
         ("link-local", ("169.254.0.0/16", "fe80::/10")),
         ("multicast", ("224.0.0.0/4", "ff00::/8")),
         ("no address of a machine (unspecified)", ("0.0.0.0/8", "::/128")),
         ("reserved", ("240.0.0.0/4", "192.0.0.0/24", "100::/64")),
     )
 )  # fmt: skip
+DEFAULT_AND_LOOPBACK = f"{DEFAULT},127.0.0.0/8,::1/128"
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 COMPATIBLE = ipaddress.IPv6Network("::/96")
 # Below 1024 stand SSH, mail and web servers; PostgreSQL and its poolers use 5432, 6432, 6543, 25060 and the like.
@@ -125,9 +127,12 @@ class AddressPolicy:
         if not reason:
             return
         what = str(address) if host == str(address) else f"{host[:100]} is {address}, which"
+        why = ""
+        if reason == LOOPBACK:
+            why = " They may where pgLoupe listens on loopback only, with no proxy. In a container it is the container."
         raise AddressRefused(
             f"{what} is {reason}. Servers added on this page may not be there, unless whoever runs pgLoupe names the"
-            " network in PGLOUPE_ALLOWED_ADDRESSES, or adds the server in the terminal: manage.py up DSN",
+            f" network in PGLOUPE_ALLOWED_ADDRESSES, or adds the server in the terminal: manage.py up DSN.{why}",
             "host",
         )
 

@@ -81,6 +81,8 @@ class ConnectionSettings:
             if not given.get(key):
                 raise BadInput(f"The connection string names no {key}")
         host, port = given["host"], given.get("port") or "5432"
+        if "@" in host[1:]:
+            raise BadInput("The password holds an @; write it as %40 in the connection string")
         if "," in host or "," in port:
             raise BadInput("Give one host; several servers are monitored as several entries")
         if is_socket_directory(host) and not allow_local:

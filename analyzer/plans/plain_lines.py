@@ -18,6 +18,7 @@ from analyzer.plans.node_line import node_head
 BAR = "|│║"
 ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours, as terminals and pagers record them
 ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
+ENTITY = re.compile("&(?:gt|lt|quot|amp|#39);")
 ZERO_WIDTH = re.compile("[\u200b\u2060\ufeff]")
 ARROW = r"(?:[-\u2010-\u2015\u2212]+>|=>|[→⟶➔➜➝➞⇒⇢►▶])"
 ARROW_AND_NAME = re.compile(rf"{ARROW}\s+[A-Z]")
@@ -32,7 +33,7 @@ NUMBER = re.compile(r"(\s*(\d+))(?:[.):] ?|[.)]?\t|\s*[|│] ?| )")
 CONTAINER = re.compile(r"[\w.-]+\s*\| ?")
 # What may stand before every line: mail quotes, comments, a container's name, syslog, a collector's clock.
 PREFIXES = (
-    re.compile(r"\s{0,3}>(?: |$)?"),
+    re.compile(r"(?:\s{0,3}>)+(?: |$)?"),
     re.compile(r"\s*(?:--|#|//|\*)(?: |$)(?!>)"),
     CONTAINER,
     re.compile(r".{0,80}?\bpostgres(?:ql)?(?:-\w+)?\[\d+\]: ?(?:\[\d+-\d+\] )?(?:#011)?"),
@@ -41,6 +42,7 @@ PREFIXES = (
 MOST_SKIPPED = 3  # numbers: headings and rules are counted, too
 CONTINUED_COLUMN = re.compile(rf"\s*(?:QUERY PLAN)?\s*[{BAR}] ?")
 LOGGED_PLAN = re.compile(r"duration: [\d.]+ ms\s+plan:\s*(.*)", re.DOTALL)
+PLAN_BEGINS = re.compile(r"[A-Z].*\((?:cost=|actual )|[\[{]\s*$")
 LOG_LINE = re.compile(r"\b(?:LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG\d?|DETAIL|HINT|CONTEXT|STATEMENT):\s")
 
 
@@ -51,18 +53,16 @@ class Line(NamedTuple):
 
 def plain_lines(text: str) -> list[Line]:
     """The lines without decoration; an empty one stands between the plans of a log."""
-    text = ZERO_WIDTH.sub("", ESCAPE_SEQUENCE.sub("", text))
-    if re.search(r"^\s*-&gt;|-&gt;  \w.*\(cost=", text, re.MULTILINE):
-        text = html.unescape(text)
-    if any(ODD_SPACE.search(line[: len(line) - len(line.lstrip())]) for line in text.splitlines()):
-        text = ODD_SPACE.sub(" ", text)
-    lines = [Line(number, line) for number, line in enumerate(re.split(r"\r\n|\n|\r", text), 1)]
+    text = ODD_SPACE.sub(" ", ZERO_WIDTH.sub("", ESCAPE_SEQUENCE.sub("", text)))
+    lines = [Line(number, line) for number, line in enumerate(re.split("\r?\n" if "\n" in text else "\r", text), 1)]
     lines = _joined_wraps([line for line in lines if not FENCE.fullmatch(line.text)])
     for _ in range(6):  # a log in a mail in a table: each round takes one layer off
         before = lines
         lines = _logged(_without_borders(_without_numbers(_without_prefix(_out_of_csv(lines)))))
         if lines == before:
             break
+    if any(ENTITY.search(line.text) for line in lines) and not any(set("<>") & set(line.text) for line in lines):
+        lines = [Line(line.number, html.unescape(line.text)) for line in lines]  # copied from a page's source
     return [Line(line.number, "") if is_frame(line.text) else line for line in lines]
 
 
@@ -96,7 +96,7 @@ def _matter(line: Line) -> bool:
 
 
 def _begins(text: str) -> bool:
-    if text.rstrip(f" \t+↵{BAR}").endswith(("[", "{", "plan:")):
+    if "QUERY PLAN" in text or text.rstrip(f" \t+↵{BAR}").endswith(("[", "{", "plan:")):
         return True
     return bool(FIGURES.search(text) or ARROW_AND_NAME.search(text) or node_head(text.strip()))
 
@@ -182,7 +182,7 @@ def _out_of_csv(lines: list[Line]) -> list[Line]:
         if not pending[0].text.startswith('"') and ',"' not in pending[0].text:
             out.append(pending.pop())
             continue
-        whole = "\n".join(each.text for each in pending)
+        whole = "\n".join(each.text.rstrip() for each in pending)
         if whole.count('"') % 2:
             continue  # the cell goes on in the next line
         out += _cells(pending, whole)
@@ -227,5 +227,5 @@ def _logged(lines: list[Line]) -> list[Line]:
 def _without_query(body: list[Line]) -> list[Line]:
     if not body or not body[0].text.startswith("Query Text:"):
         return body
-    first = next((i for i, line in enumerate(body) if re.match(r"[A-Z].*\(cost=[\d.]+\.\.", line.text)), 0)
+    first = next((i for i, line in enumerate(body) if PLAN_BEGINS.match(line.text)), 0)
     return body[first:]

@@ -94,9 +94,7 @@ def _documents(lines: Sequence[Line], start: int) -> object:
     found: list[Any] = []
     at = 0
     while start < len(lines):
-        for line in lines[at:start]:
-            if FIGURES.search(line.text) or PART.match(line.text.strip()) or re.search(r'["{}\[\]]', line.text):
-                raise PlanError(f"Line {line.number} belongs to no JSON value; {HOW_TO}.")
+        _only_words(lines[at:start])
         body = [line.text.rstrip().rstrip("+↵") for line in lines[start:]]
         text = "\n".join(body)
         indent = len(text) - len(text.lstrip())
@@ -112,13 +110,18 @@ def _documents(lines: Sequence[Line], start: int) -> object:
         found.append(value)
         at = start + text.count("\n", 0, end) + 1
         start = next((i for i in range(at, len(lines)) if lines[i].text.lstrip()[:1] in ("[", "{")), len(lines))
-    for line in lines[at:]:
-        if FIGURES.search(line.text) or PART.match(line.text.strip()) or re.search(r'["{}\[\]]', line.text):
-            raise PlanError(f"Line {line.number} belongs to no JSON value; {HOW_TO}.")
+    _only_words(lines[at:])
     if len(found) == 1:
         return found[0]
     entries = [_unwrap(value) for value in found]
     return [plan for entry in entries for plan in (entry if isinstance(entry, list) else [entry])]
+
+
+def _only_words(lines: Sequence[Line]) -> None:
+    """Refuses what looks like a part of a plan outside of the JSON."""
+    for line in lines:
+        if FIGURES.search(line.text) or PART.search(line.text.strip()) or re.search(r'["{}\[\]]', line.text):
+            raise PlanError(f"Line {line.number} belongs to no JSON value; {HOW_TO}.")
 
 
 def _out_of_jsonlog(text: str) -> str | None:

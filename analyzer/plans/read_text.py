@@ -1,8 +1,7 @@
 """EXPLAIN's text format, as people paste it from psql, a mail or a log, to the values its JSON format would hold.
 
 Every line of a plan is understood or refused by its number: a line passed over could be half of the tree. Around a
-plan stands what it may, as long as no line of it looks like a part of one. Text says less than JSON: a counter of 0
-is left out, and rows keep their meaning. What is stored comes from JSON.
+plan stands what it may, as long as no line of it looks like a part of one. What is stored comes from JSON.
 """
 
 import re
@@ -10,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from analyzer.plans.buffers import BLOCK_FIELDS, PRINTED
 from analyzer.plans.node import PlanError
 from analyzer.plans.node_line import NODE_FIGURES, node_head, relationship
 from analyzer.plans.node_types import INPUTS, MANY
 from analyzer.plans.plain_lines import ARROW, FIGURES, Line
+from analyzer.plans.text_values import WHOLE, fill_zeros, set_property
 
 ARROW_LINE = re.compile(rf"(\s*)({ARROW})\s+(.*)")
 SUBPLAN = re.compile(r"((?:InitPlan|SubPlan) (?:\d+|\w+_\d+)(?: \(returns .*\))?|CTE .+)")
@@ -30,15 +29,13 @@ FOOTER = re.compile(
 )
 # Outside a plan these would be a part of one that was lost.
 PART = re.compile(
-    rf"{ARROW}\s|(?:Filter|(?:Index|Recheck|Hash|Merge|TID) Cond|Join Filter|One-Time Filter|Rows Removed by .*"
-    r"|Sort Key|Sort Method|Group Key|Buffers|Heap Fetches|Heap Blocks|I/O Timings|Workers (?:Planned|Launched)"
-    r"|Buckets): |InitPlan \d"
+    rf"^{ARROW}\s|(?<!\w)(?:Filter|(?:Index|Recheck|Hash|Merge|TID) Cond|One-Time Filter|Rows Removed by \w+"
+    r"|Sort Key|Sort Method|Group Key|Buffers|Heap Fetches|Heap Blocks|I/O Timings|Workers (?:Planned"
+    r"|Launched)|Buckets|(?:Planning|Execution) Time|Total runtime): |^(?:Planning|JIT|Settings):|^InitPlan \d"
 )
 TARGET = re.compile(r"(?:Foreign )?(?:Insert|Update|Delete|Merge) on \S")
 WORKER = re.compile(r"Worker \d+")
-LISTS = ("Output", "Sort Key", "Presorted Key", "Group Key")
 PATHS = ("Foreign File", "Foreign Program")  # hold quotes and brackets that belong to nobody
-WHOLE = re.compile(r"-?\d+")
 TOP_STEP, STEP = 2, 6  # columns, as PostgreSQL indents
 MOST_PIECES = 4  # of a node's line that a mail or a window broke
 
@@ -93,7 +90,7 @@ def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
             raise _refused(subplan.number, "names a subplan whose steps are missing")
     for plan in reader.plans:
         _check_inputs(reader, plan["Plan"])
-        _fill_zeros(plan)
+        fill_zeros(plan)
     return reader.plans
 
 
@@ -129,7 +126,7 @@ def _read_line(reader: _Reader, at: int) -> int:
     if reader.plans and _read_detail(reader, line.number, column, stripped):
         return 1
     is_step = " on " in stripped and node_head(stripped) is not None
-    if is_step or PART.match(stripped):
+    if is_step or PART.search(stripped):
         raise _refused(line.number, "belongs to a plan whose other lines could not be read")
     if reader.plans and not reader.is_ended:
         raise _refused(line.number, "is no line of a plan")
@@ -242,7 +239,7 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
 def _set_or_wait(reader: _Reader, found: _Pending) -> None:
     reader.pending = found if found.key not in PATHS and _is_unfinished(found.value) else None
     if not reader.pending and not WORKER.fullmatch(found.key):
-        _set_property(found.node, found.key, found.value)
+        set_property(found.node, found.key, found.value)
 
 
 def _go_on(reader: _Reader, stripped: str) -> None:
@@ -294,65 +291,6 @@ def _check_inputs(reader: _Reader, root: dict[str, Any]) -> None:
         waiting += below
 
 
-def _set_property(node: dict[str, Any], key: str, value: str) -> None:
-    if key == "Buffers":
-        _set_buffers(node, value)
-    elif key == "I/O Timings":
-        _set_io_times(node, value)
-    elif key == "Sort Method":
-        method, _, space = value.partition("  ")
-        node[key] = method
-        if found := re.match(r"(Memory|Disk): (\d+)kB", space.strip()):
-            node["Sort Space Type"], node["Sort Space Used"] = found[1], int(found[2])
-    elif key == "Heap Blocks":
-        for kind, blocks in re.findall(r"(exact|lossy)=(\d+)", value):
-            node[f"{kind.title()} Heap Blocks"] = int(blocks)
-    elif key in LISTS:
-        node[key] = split_list(value)
-    elif re.match(r"\d+(?: \(originally \d+\))?(  |$)", value):  # "Buckets: 1024  Batches: 1  Memory Usage: 40kB"
-        for part in re.split(r"  +", f"{key}: {value}"):
-            name, _, number = part.partition(": ")
-            if found := re.match(r"(\d+)(?:kB)?", number):
-                node[f"Hash {name}" if name in ("Buckets", "Batches") else name] = int(found[1])
-    else:
-        node[key] = value
-
-
-def _set_buffers(into: dict[str, Any], value: str) -> None:
-    """``shared hit=3 read=1, temp written=2``"""
-    for part in value.split(", "):
-        kind, _, counters = part.strip().partition(" ")
-        for name, blocks in re.findall(r"(\w+)=(-?\d+)", counters):
-            into[f"{kind.title()} {name.title()} Blocks"] = int(blocks)
-
-
-def _set_io_times(into: dict[str, Any], value: str) -> None:
-    """To 14 ``read=0.1``; 15 and 16 ``shared/local read=0.1, temp read=0.2``; from 17 ``shared read=0.1``."""
-    for part in value.split(", "):
-        kind = re.match(r"(shared/local|shared|local|temp) ", part)
-        prefix = f"{kind[1].title()} " if kind and kind[1] != "shared/local" else ""
-        for name, ms in re.findall(r"(\w+)=([\d.]+)", part):
-            into[f"{prefix}I/O {name.title()} Time"] = float(ms)
-
-
-def split_list(value: str) -> list[str]:
-    """Apart at commas that stand in no brackets and no quotes."""
-    parts, start, depth, quote = [], 0, 0, ""
-    for at, char in enumerate(value):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        elif char in "([{":
-            depth += 1
-        elif char in ")]}":
-            depth -= 1
-        elif char == "," and depth == 0:
-            parts.append(value[start:at].strip())
-            start = at + 1
-    return [*parts, value[start:].strip()]
-
-
 def _read_footer(reader: _Reader, line: str, column: int) -> None:
     plan = reader.plans[-1]
     key, _, value = line.partition(":")
@@ -381,28 +319,6 @@ def _read_section(reader: _Reader, line: str) -> None:
     plan, (key, _, value) = reader.plans[-1], line.partition(":")
     section = reader.section[0] if reader.section else ""
     if section == "Planning":
-        _set_property(plan["Planning"], key, value.strip())
+        set_property(plan["Planning"], key, value.strip())
     elif section == "JIT" and key == "Timing" and (total := re.search(r"Total ([\d.]+) ms", value)):
         plan["JIT"]["Timing"] = {"Total": float(total[1])}
-
-
-def _fill_zeros(plan: dict[str, Any]) -> None:
-    """Text leaves out counters of 0: where one node has counters, all that ran have them all."""
-    nodes, waiting = [], [plan["Plan"]]
-    while waiting:
-        node = waiting.pop()
-        nodes.append(node)
-        waiting.extend(node.get("Plans", ()))
-    names = [PRINTED[counter][0] for counter in BLOCK_FIELDS]
-    if any(name in node for node in nodes for name in names):
-        for node in nodes:
-            for name in names:
-                node.setdefault(name, 0)
-    for node in nodes:
-        if "Filter" in node and "Actual Rows" in node:
-            node.setdefault("Rows Removed by Filter", 0)
-        for key in [
-            key for key in node if key.startswith(("Rows Removed", "Workers", "Heap Fetches", "Index Searches"))
-        ]:
-            if isinstance(node[key], str) and WHOLE.fullmatch(node[key]):
-                node[key] = int(node[key])

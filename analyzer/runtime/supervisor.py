@@ -88,14 +88,17 @@ def run(options: Options, *, say: Callable[[str], None], announce: Callable[[str
         exit_code = 0
         with watch.signals():
             listener, base_url = _listen(options, say)
-            address = settings.PGLOUPE_BASE_URL if os.environ.get("PGLOUPE_BASE_URL", "").strip() else base_url
+            is_set = bool(os.environ.get("PGLOUPE_BASE_URL", "").strip())
+            address = (settings.PGLOUPE_BASE_URL if is_set else base_url) + (settings.FORCE_SCRIPT_NAME or "")
             os.environ["PGLOUPE_BASE_URL"] = address  # where links in mails lead
+            os.environ["PGLOUPE_LISTENS_ON"] = options.host  # on loopback only, servers may be there too
             with listener:
                 _start_everything(watch, options, listener, say)
                 running = Running(os.getpid(), address, os.environ["DATABASE_URL"], os.environ["REDIS_URL"])
                 lock.tell(running)
                 announce(f"pgLoupe: {address}/  Log in once with {_login_link(address)}")
-                if address != base_url:
+                say(f"Another link, any time: {settings.LOGIN_COMMAND}")
+                if is_set and base_url != settings.PGLOUPE_BASE_URL:
                     say(f"It listens on {base_url}; PGLOUPE_BASE_URL says where people open it.")
                 say(f"Logs are in {log_dir()}. Ctrl-C stops everything.")
                 for extra in options.prepare() if options.prepare else ():

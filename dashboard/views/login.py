@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.forms import AuthenticationForm, BaseUserCreationForm, PasswordChangeForm, SetPasswordForm
@@ -46,7 +47,8 @@ class Login(LoginView):
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return {"mail_is_set_up": accounts.mail_is_set_up(), **super().get_context_data(**kwargs)}
+        known = {"mail_is_set_up": accounts.mail_is_set_up(), "login_command": settings.LOGIN_COMMAND}
+        return {**known, **super().get_context_data(**kwargs)}
 
 
 @never_cache
@@ -59,9 +61,11 @@ def login_once(request: HttpRequest, token: str) -> HttpResponse:
             login(request, user, backend=BACKEND)
             audit.record(request, "login_by_link", user.get_username())
             return redirect("overview")
-        return render(request, "registration/login_once.html", {"is_good": False}, status=410)
+        context = {"is_good": False, "login_command": settings.LOGIN_COMMAND}
+        return render(request, "registration/login_once.html", context, status=410)
     is_good = accounts.link_is_good(token)
-    return render(request, "registration/login_once.html", {"is_good": is_good}, status=200 if is_good else 410)
+    context = {"is_good": is_good, "login_command": settings.LOGIN_COMMAND}
+    return render(request, "registration/login_once.html", context, status=200 if is_good else 410)
 
 
 class InvitedForm(BaseUserCreationForm):  # type: ignore[type-arg]
@@ -129,6 +133,7 @@ def password_reset(request: HttpRequest) -> HttpResponse:
     """Ask for a mail with a link. The answer, and how long it takes, are the same whether the address is known or not:
     looking it up and sending happen after the answer."""
     context: dict[str, object] = {"mail_is_set_up": accounts.mail_is_set_up(), "form": reset_mail.ResetForm()}
+    context["login_command"] = settings.LOGIN_COMMAND
     if request.method != "POST" or not context["mail_is_set_up"]:
         return render(request, "registration/password_reset.html", context)
     form = reset_mail.ResetForm(request.POST)

@@ -12,7 +12,7 @@ from dashboard import charts
 from dashboard.permissions import viewer_required
 from dashboard.server_rows import open_findings, server_rows
 from dashboard.server_state import server_state
-from dashboard.windows import choices, window_of
+from dashboard.windows import about, window_of
 
 LOGIN_SQL = """\
 create role pgloupe login password '...';  -- choose one
@@ -56,8 +56,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
     context = {
         "section": "servers",
         "server": found,
-        "windows": choices(window),
-        "window_name": window.key,
+        **about(window),
         "timeline": charts.server_load(timeline, found.created_at),
         "total_ms": total_ms,
         "load": total_ms / 1000 / covered_s if total_ms is not None and covered_s else None,

@@ -18,9 +18,9 @@ from dashboard import charts
 from dashboard.permissions import viewer_required
 from dashboard.plan_text import plan_text
 from dashboard.server_state import server_state
+from dashboard.statement_export import BLOCK_SIZE_BYTES
 from dashboard.statement_tables import notes_of, tables_of
-from dashboard.views.statements import BLOCK_SIZE_BYTES
-from dashboard.windows import choices, window_of
+from dashboard.windows import about, window_of
 
 PLANS_SHOWN = 20
 
@@ -63,8 +63,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "heading": _heading(found),
         "pretty_sql": display_sql(found.normalized_sql),
         "state": server_state(found.server, found.server.steps.filter(step="snapshot"), timezone.now()),
-        "windows": choices(window),
-        "window_name": window.key,
+        **about(window),
         "totals": _summary(totals, page.covered_s),
         "timeline": charts.statement_load(statement_timeline(found, window, charts.NEEDED), found.server.created_at),
         "findings": is_open,

@@ -1,5 +1,7 @@
 """The list of statements sorted, narrowed and paged; plans and related statements; what is new since yesterday."""
 
+import csv
+import io
 import re
 from datetime import timedelta
 from html import unescape
@@ -207,10 +209,10 @@ def test_fifty_a_page_and_paging_keeps_the_rest(person):
 
 
 QUERIES = {  # with session and user; those that match a filter are looked up, and the last page after one beyond it
-    "": 15,
-    "?sort=wal&page=2": 15,
-    f"?role={APP}&database={SHOP}&table=t1&q=select": 16,
-    "?page=9999": 20,
+    "": 18,
+    "?sort=wal&page=2": 18,
+    f"?role={APP}&database={SHOP}&table=t1&q=select": 20,
+    "?page=9999": 23,
 }
 
 
@@ -224,6 +226,116 @@ def test_queries_do_not_depend_on_the_number_of_statements(person, django_assert
                 assert person.get(PATH + query).status_code == 200
             taken.append((query, len(captured)))
     assert taken[: len(QUERIES)] == taken[len(QUERIES) :]
+
+
+def at(moment) -> str:  # type: ignore[no-untyped-def]
+    return moment.strftime("%Y-%m-%dT%H:%M")
+
+
+@pytest.fixture
+def changing() -> Server:
+    """Two hours: one statement doubles, one halves, one is new, one stays."""
+    of = world.server()
+    world.step(of)
+    Server.objects.filter(pk=of.pk).update(created_at=timezone.now() - timedelta(days=2))
+    texts = [f"select {name} from t where id = $1" for name in ("doubles", "halves", "fresh", "stays")]
+    keys, counters = np.zeros(4, KEY_DTYPE), np.zeros((4, len(COUNTERS)))
+    for i in range(4):
+        keys[i] = (APP, SHOP, 1000 + i, True)
+    end = timezone.now().replace(second=0, microsecond=0)
+    for minute in range(-122, 1):
+        now = end + timedelta(minutes=minute)
+        state = ServerState(now, world.SHOP_VERSION_NUM, end - timedelta(days=30), "1.10", end - timedelta(days=30), 0)
+        reading = StatementReading(state, keys, counters.copy(), np.full(4, np.nan), COUNTERS, 30.0)
+        keep_reading(of, reading, taken_at=now)
+        is_late = minute >= -60
+        for i, ms in enumerate(((100, 200), (200, 100), (0, 50), (80, 80))):
+            counters[i, COUNTERS.index("total_exec_time_ms")] += ms[is_late]
+            counters[i, COUNTERS.index("calls")] += 1 if ms[is_late] else 0
+    keep_texts(of, [StatementText(APP, SHOP, 1000 + i, True, text) for i, text in enumerate(texts)])
+    return of
+
+
+def test_change_against_the_window_before(person, changing):
+    end = timezone.now().replace(second=0, microsecond=0)
+    for query in ("?window=1h", f"?from={at(end - timedelta(hours=1))}&to={at(end)}"):
+        rows = {row.split()[1]: row for row in rows_of(person.get(PATH + query))}
+        assert set(rows) == {"doubles", "halves", "fresh", "stays"}
+        assert re.search(r"\+(9\d|100) % from (6|6\.\d) s", rows["doubles"]), rows["doubles"]
+        assert re.search(r"−(49|5\d) % from 12 s", rows["halves"]), rows["halves"]
+        assert " new " in rows["fresh"]
+        assert " as before " in rows["stays"]
+    # of the first hour nothing was measured before
+    early = person.get(f"{PATH}?from={at(end - timedelta(hours=2))}&to={at(end - timedelta(hours=1))}")
+    assert all("– not known" in row for row in rows_of(early))
+
+
+def test_a_window_of_ones_own_is_kept_by_every_link(person, changing):
+    end = timezone.now().replace(second=0, microsecond=0)
+    own = f"from={at(end - timedelta(minutes=90))}&to={at(end - timedelta(minutes=30))}"
+    page = person.get(f"{PATH}?{own}&sort=calls")
+    body = unescape(page.content.decode())
+    encoded = own.replace(":", "%3A")
+    links = re.findall(r'href="(/servers/shop/statements/[0-9a-f]+/\?[^"]*)"', body)
+    assert links
+    assert all(encoded in link for link in links)
+    assert f"{at(end - timedelta(minutes=90)).replace('T', ' ')} to" in body
+    assert person.get(links[0]).status_code == 200
+    total = page.context["total_ms"]
+    assert 0 < total < person.get(f"{PATH}?window=6h").context["total_ms"]
+    for bad in ("from=x&to=y", "from=2026-13-01T00:00", f"from={at(end)}&to={at(end - timedelta(hours=1))}", "to=1",
+                "from=0001-01-01T00:00&to=0001-01-01T00:01", "from=9999-12-31T23:59"):  # fmt: skip
+        assert person.get(f"{PATH}?{bad}").status_code == 200
+
+
+def test_columns_are_chosen_and_kept(person, mixed):
+    page = person.get(f"{PATH}?columns=calls&columns=wal&columns=nonsense")
+    body = page.content.decode()
+    shown = [column["key"] for column in page.context["columns"]]
+    assert shown == ["total", "calls", "wal"]  # with what it is sorted by
+    assert "Trend</th>" not in body
+    assert "columns=calls&amp;columns=wal" in body
+
+
+def test_export_as_csv(person, mixed):
+    Statement.objects.filter(server=mixed, tables__contains=["t_mean"]).update(
+        normalized_sql='=cmd|\'/C calc\'!A1, "x"\n@second', kind="+kind"
+    )
+    response = person.get(f"{PATH}?format=csv&window=6h&sort=calls")
+    assert response.streaming
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert re.fullmatch(r'attachment; filename="statements-shop-\w+-\w+\.csv"', response.headers["Content-Disposition"])
+    rows = list(csv.DictReader(io.StringIO(response.getvalue().decode(), newline="")))
+    assert len(rows) == len(MIXED)
+    assert rows[0]["sql"] == "select c from t_calls where id = $1"
+    figures = [rows[0][name] for name in ("calls", "total_exec_time_ms", "mean_exec_time_ms")]
+    assert figures == ["90000", "900.000", "0.010"]
+    assert rows[0]["total_exec_time_before_ms"] == ""
+    harmful = next(row for row in rows if "calc" in row["sql"])
+    assert harmful["sql"] == "'=cmd|'/C calc'!A1, \"x\"\n@second"
+    assert harmful["kind"] == "'+kind"
+    narrowed = person.get(f"{PATH}?format=csv&window=6h&q=t_wal").getvalue().decode()
+    assert narrowed.count("\r\n") == 2
+
+
+def test_an_empty_list_names_what_keeps_statements_out(person):
+    of = world.server()
+    world.step(of)
+    run(of, [])
+    missing = {"name": "Right to statistics", "status": "missing", "detail": "The login sees its own statements only.",
+               "sql": 'GRANT pg_monitor TO "pgloupe";'}  # fmt: skip
+    Server.objects.filter(pk=of.pk).update(preflight=[missing, {**missing, "status": "ok", "detail": "fine"}])
+    body = unescape(re.sub(r"<[^>]+>", "", person.get(PATH).content.decode()))
+    assert "No statement is counted" in body
+    assert "The login sees its own statements only." in body
+    assert 'GRANT pg_monitor TO "pgloupe";' in body
+
+
+def test_the_statement_page_begins_with_its_text(person, mixed):
+    found = Statement.objects.filter(server=mixed).first()
+    body = person.get(f"{PATH}{found.fingerprint}/").content.decode()
+    assert body.index('id="sql"') < body.index('aria-label="Summary"') < body.index('id="findings"')
+    assert body.count('id="sql"') == 1
 
 
 def test_plans_over_time(person):

@@ -54,8 +54,9 @@ def test_text_reads_the_same_however_it_was_copied(connection: psycopg.Connectio
                 pytest.fail(f"{name}: {refusal}\n{decorate(text)}")
         for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"):
             assert read(text.encode(encoding)) == bare, encoding
-    several = read("\n\n".join(texts[:5]))
-    assert several == [plan for text in texts[:5] for plan in read(text)]
+    for kind in (True, False):  # with figures, or all of COSTS OFF
+        some = [text for text in texts[:20] if bool(FIGURES.search(text)) == kind][:5]
+        assert read("\n\n".join(some)) == [plan for text in some for plan in read(text)]
 
 
 @pytest.mark.postgres
@@ -99,6 +100,40 @@ def texts_of(connection: psycopg.Connection) -> Iterator[str]:  # noqa: F811
             with connection.transaction(force_rollback=True):
                 rows = connection.execute(f"explain ({options}) {sql}".encode()).fetchall()
             yield "\n".join(row[0] for row in rows)
+
+
+TEXTS = (
+    "Seq Scan on k\n  Filter: (a = 5)",
+    """\
+Hash Join  (cost=9.28..2097.78 rows=2 width=22) (actual time=0.085..0.087 rows=0.00 loops=1)
+  Hash Cond: (t.a = k.id)
+  ->  Seq Scan on t  (cost=0.00..1826.00 rows=99999 width=14) (actual time=0.017..0.017 rows=1.00 loops=1)
+        Filter: (c <> 'a "q", x'::text)
+  ->  Hash  (cost=9.25..9.25 rows=2 width=8) (actual time=0.052..0.052 rows=0.00 loops=1)
+        Buckets: 1024  Batches: 1  Memory Usage: 8kB
+        ->  Seq Scan on k  (cost=0.00..9.25 rows=2 width=8) (actual time=0.051..0.051 rows=0.00 loops=1)
+              Filter: (v = ANY ('{"x y",z}'::text[]))
+Planning Time: 0.5 ms
+Execution Time: 1 ms""",
+)
+
+
+def test_one_decoration_in_another_is_read_or_refused() -> None:
+    """A log in a table in a mail: most are read, and none as another plan."""
+    every = DECORATIONS | TEXT_ONLY
+    same = refused = 0
+    for text in TEXTS:
+        bare = read(text)
+        usable = {name: d for name, d in every.items() if name not in LOGS or FIGURES.search(text)}
+        for inner_name, inner in usable.items():
+            assert read(inner(text)) == bare, inner_name
+            for outer_name, outer in usable.items():
+                try:
+                    assert read(outer(inner(text))) == bare, f"{inner_name} in {outer_name}"
+                    same += 1
+                except PlanError:
+                    refused += 1
+    assert refused < same / 5
 
 
 NUMBERED = """\

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,6 +11,11 @@ from django.core.management.base import CommandError
 from analyzer.errors import PgLoupeError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.runtime import supervisor
+
+
+def dsns_in(text: str) -> list[str]:
+    """URIs with spaces between them, or one string of key=value pairs."""
+    return [part for part in re.split(r"\s+(?=postgres(?:ql)?://)", text.strip()) if part]
 
 
 class Command(TerminalCommand):
@@ -38,7 +44,7 @@ class Command(TerminalCommand):
 
     def wanted(self, options: dict[str, Any]) -> supervisor.Options:
         # Not left in the environment, where every child would inherit the passwords.
-        from_environment = os.environ.pop("PGLOUPE_DSN", "").split()
+        from_environment = dsns_in(os.environ.pop("PGLOUPE_DSN", ""))
         return supervisor.Options(
             dsns=[*options["dsn"], *from_environment], host=options["host"], port=options["port"]
         )

@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from analyzer.management.terminal import TerminalCommand
 from dashboard.accounts import one_time_login_link
 
 
-class Command(BaseCommand):
+class Command(TerminalCommand):
     help = "Print a link that logs in once, within 30 minutes"
 
     def add_arguments(self, parser: ArgumentParser) -> None:
