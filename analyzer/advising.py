@@ -478,7 +478,7 @@ def _with_effects(
             if plans:
                 change = replace(plan_change(*plans), cost_before=dearest.before, cost_after=dearest.after)
                 has_pattern = _has_pattern(by_key[dearest.key].sql, facts)
-                if used and (why := doubt(*plans, dearest.before, dearest.after, has_pattern=has_pattern)):
+                if used and (why := doubt(*plans, has_pattern=has_pattern)):
                     doubts.append(AtRisk(dearest.key, statement, used, why))
                 if used and (why := early_stop(by_key[dearest.key].sql, facts, *plans)):
                     doubts.insert(0, AtRisk(dearest.key, statement, used, why))
@@ -503,7 +503,7 @@ def _has_pattern(sql: str, facts: SchemaFacts) -> bool:
 
 
 def _with_doubts(selection: Selection, doubts: Sequence[AtRisk]) -> tuple[AtRisk, ...]:
-    """Each statement once; what the costs of a cached database say comes first."""
+    """Each statement once; what the pages they touch say comes first."""
     known = {risk.statement for risk in selection.at_risk}
     return (*selection.at_risk, *(d for d in doubts if d.statement not in known))
 

@@ -9,6 +9,7 @@ from analyzer.advice.planner import Query
 from analyzer.advice.select import Options, pareto, select
 from analyzer.advice.selection.task import SIZE_RESERVE, Task
 from analyzer.errors import BadInput
+from analyzer.plans.work import Work
 from tests.advice.table_planner import TablePlanner, definition, random_task, shop
 
 
@@ -162,3 +163,60 @@ def test_task_is_reused_for_several_budgets():
     first = task.select(30_000_000)
     again = task.select(30_000_000)
     assert [c.index.id for c in first.chosen] == [c.index.id for c in again.chosen]
+
+
+def _with_works(more_for_two):
+    """One query: an index that is planned cheapest and touches most, and one that costs more and touches less."""
+    schema = shop()
+    scattered, covering = definition(schema.tables[0], "a"), definition(schema.tables[0], "a", include=("b",))
+    sql = "SELECT id, a, b, c, d, e, f FROM t0"
+    ways = [(10_000.0, ()), (6_000.0, (scattered.body(),)), (6_000.0 + more_for_two, (covering.body(),))]
+    works = {
+        ("q",): Work(8_000, 0, 1_000),
+        ("q", scattered.body()): Work(2_000, 100_000, 0),
+        ("q", covering.body()): Work(2_000, 0, 2_000),
+    }
+    planner = TablePlanner({"q": ways}, {}, works=works)
+    return select([Query("q", "q", sql, 1.0)], [scattered, covering], planner, schema)
+
+
+def test_of_two_sets_of_about_the_same_cost_the_one_that_touches_less_is_taken():
+    found = _with_works(500)
+    assert [c.index.definition.body() for c in found.chosen] == ["(a) INCLUDE (b)"]
+    assert found.at_risk == ()
+
+
+def test_set_is_no_better_than_what_the_planner_would_do_with_it():
+    # with both the planner would take the cheaper one: they cannot stand together
+    found = _with_works(1_000)
+    assert len(found.chosen) == 1
+
+
+def test_statement_that_gets_slower_where_it_lies_in_memory_is_left_alone():
+    schema = shop()
+    one = definition(schema.tables[0], "a")
+    works = {("q",): Work(8_000, 0, 1_000), ("q", one.body()): Work(2_000, 100_000, 0)}
+    planner = TablePlanner({"q": [(10_000.0, ()), (6_000.0, (one.body(),))]}, {}, works=works)
+    sql = "SELECT id, a, b, c, d, e, f FROM t0"
+    found = select([Query("q", "q", sql, 1.0)], [one], planner, schema)
+    assert found.chosen == ()
+
+
+def test_slower_statement_is_told_where_the_rest_pays_for_it():
+    schema = shop()
+    one = definition(schema.tables[0], "a")
+    sql = "SELECT id, a, b, c, d, e, f FROM t0"
+    works = {
+        ("q",): Work(8_000, 0, 1_000), ("q", one.body()): Work(2_000, 20_000, 0),
+        ("many",): Work(8_000, 0, 1_000), ("many", one.body()): Work(10, 10, 0),
+    }  # fmt: skip
+    ways = {"q": [(10_000.0, ()), (6_000.0, (one.body(),))], "many": [(10_000.0, ()), (10.0, (one.body(),))]}
+    queries = [Query("q", "q", sql, 1.0), Query("many", "many", sql, 100.0)]
+    found = select(queries, [one], TablePlanner(ways, {}, works=works), schema)
+    assert [c.index.definition.body() for c in found.chosen] == ["(a)"]
+    [risk] = found.at_risk
+    assert risk.statement == "q"
+    assert risk.reason == (
+        "It is planned at 0.60 of its cost, but its new plan fetches about 20,000 rows from pages of their own, where 0"
+        " are fetched now: where the data lies in memory it takes about 2.0 times as long (estimated)."
+    )

@@ -1,10 +1,11 @@
 """What the selection asks for and what it answers. Costs are the planner's units; weighted ones are per day."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analyzer.advice.planner import HypotheticalIndex
 from analyzer.facts import IndexFacts, TableFacts
+from analyzer.plans.work import WorkWeights
 
 Progress = Callable[[str, float], None]  # the step's name, and how much of it is done (0 to 1)
 
@@ -19,6 +20,7 @@ class Options:
     least_gain_ratio: float = 0.001  # of the workload's cost, that one index must save
     most_plans: int | None = None
     most_rounds: int = 24
+    work_weights: WorkWeights = field(default_factory=WorkWeights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,6 @@ class ChosenIndex:
 
     index: HypotheticalIndex
     worth: float
-    worth_cached: float  # the same with the costs of a database that lies in memory
     write_cost_per_day: float
     statements: tuple[str, ...]  # whose plans use it
     merged: tuple[int, ...] = ()  # planner's ids of the same index in other schemas
@@ -58,8 +59,6 @@ class QueryOutcome:
     before: float
     after: float
     used: tuple[int, ...] = ()
-    before_cached: float | None = None
-    after_cached: float | None = None
     why_not: str | None = None
 
 

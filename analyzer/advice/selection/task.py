@@ -13,7 +13,6 @@ from analyzer.advice.selection.local_search import improve
 from analyzer.advice.selection.pruning import without_unworthy
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid
 from analyzer.advice.selection.result import DroppedIndex, Options, Progress, Selection
-from analyzer.advice.selection.risk import Risks
 from analyzer.advice.selection.search import Found, Search
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
 from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
@@ -63,7 +62,9 @@ class Task:
         usual = max(PLANS_AT_LEAST, min(PLANS_AT_MOST, PLANS_PER_QUERY * len(self.queries)))
         most_plans = options.most_plans or usual
         ids = [i.id for i in self.indexes]
-        self.book = CostBook(planner, self.queries, ids, relevant, self.gone, most_plans)
+        self.book = CostBook(
+            planner, self.queries, ids, relevant, self.gone, most_plans, weights=options.work_weights
+        )
         self.writes = self._writes(roots)
         self.search = Search(
             self.book, self.weights, self.sizes, self.writes, merged_coverings([i.definition for i in self.indexes]),
@@ -192,17 +193,15 @@ class Task:
         chosen = improve(self.search, found.chosen, budget)
         chosen = without_unworthy(self.search, chosen)
         chosen = improve(self.search, chosen, budget)
-        objective = self.search.objective(chosen)
-        return Found(chosen, objective, min(found.bound, objective), budget)
+        bound = min(found.bound, self.search.planned(chosen))
+        return Found(chosen, self.search.objective(chosen), bound, budget)
 
     def _finish(self, found: Found, budget_bytes: int | None) -> Selection:
-        risks = Risks(self.book, self.weights)
-        chosen = risks.without_doubtful(self.search, found.chosen)
+        chosen = found.chosen
         picked = [self.indexes[n] for n in bits(chosen)]
         dropped = list(self.dropped)
         if self.options.propose_drops and picked:
             dropped += self._proved(self.gone, picked)
-        objective = self.search.objective(chosen)
         bound = found.bound
-        ratio = max(0.0, objective / bound - 1) if bound > 0 else None
-        return outcome.selection(self, chosen, dropped, risks, ratio, budget_bytes)
+        ratio = max(0.0, self.search.planned(chosen) / bound - 1) if bound > 0 else None
+        return outcome.selection(self, chosen, dropped, ratio, budget_bytes)
