@@ -11,7 +11,7 @@ from analyzer.advice.planner import NONE, HypotheticalIndex, Planned, Query, Ref
 from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.facts import TableFacts
 from analyzer.monitored.planner_facts import PlannerFacts
-from analyzer.plans.work import PageCosts, work_of
+from analyzer.plans.work import PageCosts, Work, work_of
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin.build import Built
@@ -208,6 +208,10 @@ class Twin:
         names = {twin: ours for id in shown for twin, ours in self._hypothetical.made[id].names.items()}
         plan: Mapping[str, Any] = renamed(answer, names)
         return plan
+
+    def work(self, plan: Mapping[str, Any]) -> Work:
+        """Of a plan that the server's own EXPLAIN (FORMAT JSON) printed, by its estimates."""
+        return work_of(plan["Plan"], self._sizes, self._page_costs)
 
     # -- what else there is to know -----------------------------------------------------------------------
 

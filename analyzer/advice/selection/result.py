@@ -17,7 +17,7 @@ class Options:
     budget_bytes: int | None = None
     count_freed_bytes: bool = False  # what dropped indexes free may be spent too
     propose_drops: bool = True
-    least_gain_ratio: float = 0.001  # of the workload's cost, that one index must save
+    least_gain_ratio: float = 0.001  # of the workload's cost that all indexes leave, that one of them must save
     most_plans: int | None = None
     most_rounds: int = 24
     work_weights: WorkWeights = field(default_factory=WorkWeights)

@@ -15,6 +15,7 @@ from analyzer.advice.selection.relevance import indexes_by_query, root_oid
 from analyzer.advice.selection.result import DroppedIndex, Options, Progress, Selection
 from analyzer.advice.selection.search import Found, Search
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
+from analyzer.advice.selection.thrift import thrifty
 from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
 from analyzer.errors import BadInput
 from analyzer.facts import SchemaFacts, TableFacts
@@ -25,6 +26,8 @@ PLANS_AT_LEAST = 2_000
 PLANS_AT_MOST = 40_000  # measured: about 5 ms each where tables have hundreds of candidates, so some minutes
 # judgement: where there are many statements, one that is a small share of all may still deserve its index
 STATEMENT_SHARE = 0.5
+# Of the cost before: judgement, what is gained after nine tenths are gone is not worth a tenth of an index.
+LEFT_AT_LEAST = 0.1
 # Per page and day: judgement, as if it were read once from end to end. An index is vacuumed, backed up, and takes
 # memory from others; without this a second large one that hardly differs from the first would still pay.
 KEEPING_COST = 1.0
@@ -119,9 +122,12 @@ class Task:
         return min(1.0, index.size_bytes / whole) if whole else 1.0
 
     def _least_gain(self) -> float:
-        total = sum(w * a.base for w, a in zip(self.weights, self.search.alternatives, strict=True))
+        """A share of the cost that is left when everything is indexed: where that is little, little counts."""
+        weighted = list(zip(self.weights, self.search.alternatives, strict=True))
+        total, left = sum(w * a.base for w, a in weighted), sum(w * a.floor for w, a in weighted)
         statements = len({q.statement for q in self.queries}) or 1
-        return min(self.options.least_gain_ratio * total, STATEMENT_SHARE * total / statements)
+        least = self.options.least_gain_ratio * max(left, LEFT_AT_LEAST * total)
+        return min(least, STATEMENT_SHARE * total / statements)
 
     # drops
 
@@ -193,6 +199,7 @@ class Task:
         chosen = improve(self.search, found.chosen, budget)
         chosen = without_unworthy(self.search, chosen)
         chosen = improve(self.search, chosen, budget)
+        chosen = thrifty(self.search, [i.definition for i in self.indexes], chosen, budget)
         bound = min(found.bound, self.search.planned(chosen))
         return Found(chosen, self.search.objective(chosen), bound, budget)
 
