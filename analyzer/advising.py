@@ -557,7 +557,6 @@ def _in_schemas(chosen: Sequence[ChosenIndex]) -> list[ChosenIndex]:
                     known,
                     index=index,
                     worth=known.worth + new.worth,
-                    worth_cached=known.worth_cached + new.worth_cached,
                     write_cost_per_day=known.write_cost_per_day + new.write_cost_per_day,
                     statements=tuple(dict.fromkeys((*known.statements, *new.statements))),
                     merged=(*known.merged, new.index.id),

@@ -16,6 +16,9 @@ Node = Mapping[str, Any]
 SCANS_BY_INDEX = ("Index Scan", "Index Only Scan")
 KEEPS_ROWS = ("Materialize", "Hash", "Sort", "CTE Scan", "Aggregate")  # read once, however often they are asked again
 OPERATORS = (" AND ", " OR ")
+# Of a row's cost. Measured on TPC-H in memory, PostgreSQL 15: a row that a sequential scan passes takes 0.1
+# microseconds, one that an index-only scan brings 0.3 to 0.4, at about the same cost.
+BY_INDEX = 3.5
 _EQUAL = re.compile(r'\("?([\w$]+)"?\)?(?:::[\w ]+)? = ')
 
 
@@ -236,7 +239,7 @@ class _Reader:
             equal = _rows_of_equal(node, known)
             rows = max(rows, self._rows_fetched(node, known, loops, only) if equal is None else equal)
         leaves = max(0.0, rows / max(1.0, known.rows) * known.pages - 1)
-        computing = self._computing(node, rows, known)
+        computing = self._computing(node, rows, known, BY_INDEX)
         if only:
             return Work(computing, 0.0, leaves, 1.0)
         ordered = rows / max(1.0, known.rows) * known.table_pages
@@ -248,13 +251,14 @@ class _Reader:
         """Rows of one value lie in the index as they lie in the table: two on one page are one touch."""
         return known.table_pages * -math.expm1(-rows / known.table_pages) if known.table_pages else rows
 
-    def _computing(self, node: Node, rows: float, known: RelationSize) -> float:
+    def _computing(self, node: Node, rows: float, known: RelationSize, by_index: float = 1.0) -> float:
+        """``by_index``: how much dearer a row is than the planner says."""
         costs = self.costs
         keys = _operators(node, "Index Cond")
         descent = costs.cpu_operator * (math.log2(max(2.0, known.rows)) + 50 * (self._height(known) + 1))
         each = costs.cpu_index_tuple + keys * costs.cpu_operator
         each += costs.cpu_tuple + _operators(node, "Filter") * costs.cpu_operator
-        return descent + rows * each
+        return descent + rows * each * by_index
 
     def _height(self, known: RelationSize | None) -> float:
         return max(0.0, math.ceil(math.log(max(1.0, known.pages), 250))) if known else 1.0
