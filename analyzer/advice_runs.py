@@ -29,6 +29,8 @@ from analyzer.facts import SchemaFacts
 from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, Server
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.limits import rows_before_limit
+from analyzer.plans.work import WorkWeights
+from analyzer.plans.work_weights import learnt_weights
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.parse import is_system_table
 from analyzer.statements.preparable import preparable_sql
@@ -78,6 +80,7 @@ def advise_database(
     begun = time.monotonic()
     try:
         with lease(connection_settings(server), settings.VAR_DIR, is_watched=True) as twin:
+            wanted = replace(wanted, work_weights=_weights(twin, database))
             advice = advise(twin, workload, facts, wanted, now=now, with_curve=True)
             missing = twin.said()
             _compare_plans(twin, database, facts, now)
@@ -110,6 +113,18 @@ def advise_database(
         },
     )
     return ""
+
+
+def _weights(twin: Twin, database: Database) -> WorkWeights:
+    """By the newest executed plan of each statement."""
+    plans = PlanRecord.objects.filter(database=database, is_analyzed=True, execution_time_ms__gt=0)
+    newest = plans.order_by("statement_id", "-last_seen").distinct("statement_id")
+    executed = []
+    for plan, time_ms in newest.values_list("plan", "execution_time_ms")[:MOST_COMPARED].iterator(chunk_size=100):
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            top = plan[0] if isinstance(plan, list) else plan
+            executed.append((twin.work(top), float(time_ms or 0.0)))
+    return learnt_weights(executed)
 
 
 def with_executed_rows(database: Database, workload: Sequence[WorkloadStatement]) -> list[WorkloadStatement]:

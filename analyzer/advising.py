@@ -487,7 +487,7 @@ def _with_effects(
             if plans:
                 change = plan_change(*plans)
                 has_pattern = _has_pattern(by_key[dearest.key].sql, facts)
-                if used and (why := doubt(*plans, dearest.before, dearest.after, has_pattern=has_pattern)):
+                if used and (why := doubt(*plans, has_pattern=has_pattern)):
                     doubts.append(AtRisk(dearest.key, statement, used, why))
                 if used and (why := early_stop(by_key[dearest.key].sql, facts, *plans)):
                     doubts.insert(0, AtRisk(dearest.key, statement, used, why))
@@ -513,7 +513,7 @@ def _has_pattern(sql: str, facts: SchemaFacts) -> bool:
 
 
 def _with_doubts(selection: Selection, doubts: Sequence[AtRisk]) -> tuple[AtRisk, ...]:
-    """Each statement once; what the costs of a cached database say comes first."""
+    """Each statement once; what the pages they touch say comes first."""
     known = {risk.statement for risk in selection.at_risk}
     return (*selection.at_risk, *(d for d in doubts if d.statement not in known))
 
@@ -566,7 +566,6 @@ def _in_schemas(chosen: Sequence[ChosenIndex]) -> list[ChosenIndex]:
                     known,
                     index=index,
                     worth=known.worth + new.worth,
-                    worth_cached=known.worth_cached + new.worth_cached,
                     write_cost_per_day=known.write_cost_per_day + new.write_cost_per_day,
                     statements=tuple(dict.fromkeys((*known.statements, *new.statements))),
                     merged=(*known.merged, new.index.id),

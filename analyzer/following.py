@@ -5,8 +5,8 @@ snapshot since the first reading with it, so that no interval holds both. ``outc
 
     {"until": the end of the span before, "scans": since it was built or None, "scans_counter": the server's, last read,
      "calls": of the helped statements since, "calls_wanted": how many decide, "statements": [StatementOutcome],
-     "kept_for": why it must not be dropped, "drop_ddl": only where it was not used, "decided_at": when it was
-     realised or found not used; None until then}
+     "shared_with": indexes built about then for the same statements, "kept_for": why it must not be dropped,
+     "drop_ddl": only where it was not used, "decided_at": when it was realised or found not used; None until then}
 """
 
 from collections.abc import Sequence
@@ -141,11 +141,23 @@ def _measure(
         "calls": observed.calls,
         "calls_wanted": limits.calls,
         "statements": [statement_to_json(s) for s in statements],
+        "shared_with": _built_about_then(record),
         "kept_for": why_kept,
         "drop_ddl": drop_ddl(index, definition.table) if is_useless else "",
         "decided_at": decided_at,
     }
     record.save()
+
+
+def _built_about_then(record: SuggestionRecord) -> list[str]:
+    """Names of the other indexes that changed the same statements' times within the same day."""
+    assert record.built_at is not None
+    others = SuggestionRecord.objects.filter(
+        database=record.database, state__in=SuggestionRecord.FOLLOWED,
+        built_at__gt=record.built_at - MEASURED_FOR, built_at__lt=record.built_at + MEASURED_FOR,
+    ).exclude(pk=record.pk)  # fmt: skip
+    mine = {h["fingerprint"] for h in record.helps}
+    return sorted(o.built_index_name for o in others if mine & {h["fingerprint"] for h in o.helps})
 
 
 def _helped(record: SuggestionRecord) -> dict[str, int]:

@@ -111,9 +111,9 @@ class ForAllSchemas:
         ]
 
     def plan(
-        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE, *, cached: bool = False
+        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE
     ) -> Planned | Refused:
-        return self._planner.plan(query, indexes, without, cached=cached)
+        return self._planner.plan(query, indexes, without)
 
     def explain(
         self,

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
-from analyzer.advice.candidates import small_table_reason
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.key_widths import may_refuse_rows
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.advice.table_candidates import LIMITS, PERMUTED, TableCandidates
-from analyzer.facts import SchemaFacts
+from analyzer.advice.thresholds import TINY_TABLE_BYTES
+from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.statements.predicates import query_blocks
 
 
@@ -49,12 +49,17 @@ def statement_candidates(sql: str, facts: SchemaFacts) -> list[IndexDefinition]:
             if named is None or (use.is_target and block.kind == "insert"):
                 continue
             for table in (named, *facts.heirs(named)):
-                if table.kind not in ("r", "p", "m") or small_table_reason(table):
+                if table.kind not in ("r", "p", "m") or _is_tiny(table):
                     continue
                 for definition in TableCandidates(block, use, table, facts).definitions():
                     if not _exists(definition):
                         found.setdefault((table.oid, definition.body()), definition)
     return list(found.values())
+
+
+def _is_tiny(table: TableFacts) -> bool:
+    """Nothing is gained on it however often it is read. Of others the planner's cost and the calls decide."""
+    return table.size_bytes is not None and table.size_bytes <= TINY_TABLE_BYTES
 
 
 def _shared_coverings(candidates: Iterable[Candidate]) -> Iterator[Candidate]:

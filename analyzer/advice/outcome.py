@@ -19,6 +19,8 @@ class OutcomeLimits:
     wait_s: float = 3600.0
     # judgement: smaller gains are not told from the load of the day
     gain_ratio: float = 0.10
+    # judgement: what is planned with it for one value in ten is still used as it was meant to be
+    scans_per_call: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +65,23 @@ class Observed:
 def decide(observed: Observed, limits: OutcomeLimits) -> State:
     """``built`` as long as too little happened to tell.
 
-    An index that no statement names (it serves a foreign key) is of use as soon as it is scanned, and never useless:
-    parents may be deleted once a year.
+    It is of use where the statements it was made for use it, in proportion to their calls; scanned now and then it
+    stays ``built``. One that no statement names (it serves a foreign key) is of use as soon as it is scanned, and
+    never useless: parents may be deleted once a year.
     """
     has_waited = observed.since_s >= limits.wait_s
     has_enough_calls = observed.calls >= limits.calls
-    is_used = None if observed.scans is None else observed.scans > 0
+    is_used = None if observed.scans is None else is_used_for(observed.scans, observed.calls, limits)
     gains = any((s.gain_ratio or 0.0) >= limits.gain_ratio for s in observed.statements)
     if is_used or (is_used is None and gains):
         enough = observed.calls if observed.statements else observed.scans or 0
         return "realised" if enough >= limits.calls or (has_waited and enough) else "built"
-    return "not_used" if is_used is False and has_enough_calls and has_waited else "built"
+    return "not_used" if observed.scans == 0 and has_enough_calls and has_waited else "built"
+
+
+def is_used_for(scans: int, calls: int, limits: OutcomeLimits) -> bool:
+    """Whether it is scanned as often as the calls it was made for lead to expect: a scan now and then is no use."""
+    return scans > 0 and scans >= limits.scans_per_call * calls
 
 
 def built_index(definition: IndexDefinition) -> IndexFacts | None:
@@ -120,6 +128,15 @@ def headline(statements: Sequence[StatementOutcome]) -> StatementOutcome | None:
     """The statement to show first: measured before and after, the one whose time changed most in all."""
     known = [s for s in statements if s.gain_ratio is not None]
     return max(known, key=_saved_ms, default=None)
+
+
+def slower(statements: Sequence[StatementOutcome], limits: OutcomeLimits) -> list[StatementOutcome]:
+    """Those that take longer than before by more than the load of the day explains, the costliest first."""
+    found = [
+        s for s in statements
+        if s.gain_ratio is not None and s.gain_ratio <= -limits.gain_ratio and s.after.calls >= limits.calls
+    ]  # fmt: skip
+    return sorted(found, key=_saved_ms)
 
 
 def _saved_ms(outcome: StatementOutcome) -> float:

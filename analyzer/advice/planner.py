@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from analyzer.advice.ddl import IndexDefinition
+from analyzer.plans.work import Work
 
 NONE: frozenset[int] = frozenset()
 # What hypothetical indexes are called: id -> "schema.table" that holds it, or a part of it -> name (IndexDdl.names)
@@ -65,11 +66,11 @@ class Planned:
     total_cost: float
     used: frozenset[int] = NONE
     rows: float = 0.0  # expected by the top node
+    work: Work | None = None  # None where the planner does not tell
 
 
 class Planner(Protocol):
-    """Cost constants are the monitored server's; with ``cached`` those of a database that lies in memory
-    (seq_page_cost = random_page_cost = 0.1), under which a nested loop must also hold."""
+    """Cost constants are the monitored server's."""
 
     @property
     def plans_made(self) -> int: ...
@@ -83,8 +84,6 @@ class Planner(Protocol):
         query: Query,
         indexes: Collection[int] = NONE,
         without: Collection[int] = NONE,
-        *,
-        cached: bool = False,
     ) -> Planned | Refused:
         """The plan with these hypothetical indexes in place and these existing ones (oids) out of sight."""
         ...

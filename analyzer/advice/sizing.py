@@ -21,15 +21,18 @@ def index_size_bytes(
     *,
     rows: float | None = None,
     distinct_groups: Mapping[frozenset[str], float] | None = None,
+    server_version_num: int = 0,
 ) -> int | None:
     """Bytes on disk; None where the table's rows or a column's statistics are not known, and for SP-GiST.
 
     ``statistics`` by column name, an expression's by its SQL; a column missing there is looked up in the table's
     facts. ``rows``: how many rows a partial index holds (None: unknown, and so is the size). ``distinct_groups``:
-    numbers of distinct combinations from extended statistics (ndistinct).
+    numbers of distinct combinations from extended statistics (ndistinct). ``server_version_num``: 0 where not known.
     """
     if definition.method == "btree":
-        size = btree_index_size(definition, statistics, rows=rows, distinct_groups=distinct_groups)
+        size = btree_index_size(
+            definition, statistics, rows=rows, distinct_groups=distinct_groups, server_version_num=server_version_num
+        )
         return None if size is None else size.size_bytes
     known, table = key_columns(definition, statistics), definition.table
     indexed = rows if rows is not None or definition.predicate else table.rows
@@ -66,9 +69,10 @@ def btree_index_size(
     *,
     rows: float | None = None,
     distinct_groups: Mapping[frozenset[str], float] | None = None,
+    server_version_num: int = 0,
 ) -> BtreeSize | None:
     """Pages and height of a B-tree; arguments and None as in ``index_size_bytes``."""
-    known = key_columns(definition, statistics)
+    known = key_columns(definition, statistics, server_version_num)
     table_rows = definition.table.rows
     indexed = rows if rows is not None or definition.predicate else table_rows
     if known is None or table_rows is None or indexed is None or not _are_analysed(known[0]):

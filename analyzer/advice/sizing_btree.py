@@ -173,7 +173,11 @@ def _dependent(
     parts: list[list[ValueClass]] = []
     for names, distinct in sorted(groups.items(), key=lambda g: (-len(g[0]), sorted(g[0]))):
         if names <= left.keys():
-            parts.append(_even(distinct, rows))
+            telling = max((left[name] for name in names), key=lambda c: c.statistics.distinct_values(table_rows) or 0)
+            alone = telling.statistics.distinct_values(table_rows) or table_rows
+            # one of them implies the others: rows fall on the combinations as they fall on its values
+            is_implied = distinct <= alone * 1.01
+            parts.append(telling.value_classes(table_rows) if is_implied else _even(distinct, rows))
             for name in names:
                 del left[name]
     ordered = [c for c in left.values() if abs(c.statistics.correlation or 0) >= FOLLOWS_ROW_ORDER]

@@ -1,13 +1,15 @@
 """The keys of an index to be: types, widths, and how rows fall on values."""
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pglast import ast
 
 from analyzer.advice.column_statistics import (
+    SAMPLED_ROWS,
     ColumnStatistics,
     ColumnStatisticsMap,
     from_facts,
@@ -30,7 +32,7 @@ BYTEA, TEXT, INET, CIDR, BPCHAR, VARCHAR, NUMERIC, JSONB = 17, 25, 869, 650, 104
 TEXTS = frozenset({TEXT, BPCHAR, VARCHAR})
 VARIABLE_WIDTH = TEXTS | {BYTEA, NUMERIC, INET, CIDR, 1560, 1562, JSONB, 114, 3614, 3615}
 # default B-tree operator classes without an "equalimage" support function (pg_amproc of 18): equal keys may differ
-# in their bytes. char(n) has one (built on 13 to 18), although Debian's 15.20 was seen not to use it.
+# in their bytes. char(n) has one (built on 13 to 18), which some releases do not heed.
 NEVER_DEDUPLICATED = frozenset({700, 701, 1186, NUMERIC, JSONB, 3614, 3615, 2249})
 NEVER_DEDUPLICATED_NAMES = frozenset({"citext", "ltree", "hstore", "cube", "seg"})
 TEXT_NAMES = frozenset({"citext", "ltree", "character varying", "character", "text"})
@@ -39,6 +41,7 @@ SHORT_LIMIT_BYTES = 127  # VARATT_SHORT_MAX
 # ValueClass.count of a unique column: more values than any table has rows
 MANY = 1e13
 CLASSES_PER_COLUMN = 16
+LEAST_BOUNDS = 20  # judgement: of a histogram that shows how values are spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class KeyColumn:
     is_expression: bool = False
     opclass: str | None = None
     held: Held | None = None  # by a partial index's predicate
+    is_never_deduplicated: bool = False  # on that server, whatever its type
 
     @property
     def null_frac(self) -> float:
@@ -90,7 +94,8 @@ class KeyColumn:
     @property
     def deduplicates(self) -> bool:
         return not (
-            self.type_oid in NEVER_DEDUPLICATED or self.base_type in NEVER_DEDUPLICATED_NAMES or self.is_container
+            self.is_never_deduplicated
+            or self.type_oid in NEVER_DEDUPLICATED or self.base_type in NEVER_DEDUPLICATED_NAMES or self.is_container
         )
 
     def widths(self) -> list[tuple[float, float]]:
@@ -150,8 +155,14 @@ class KeyColumn:
         rest, others = 1 - sum(common), distinct - len(common)
         classes = [ValueClass(1.0, share) for share in common]
         if rest > 1e-6 and others >= 0.5:
-            count = potential_values(others, rest * present * table_rows)
-            classes.append(ValueClass(count, rest / count))
+            rows = rest * present * table_rows
+            widths = _interval_widths(statistics.histogram_bounds)
+            if widths and others < rows * 0.9:
+                sampled = min(rows, rest * present * min(SAMPLED_ROWS, table_rows))
+                classes += skewed_values(widths, others, rows, sampled, rest)
+            else:
+                count = potential_values(others, rows)
+                classes.append(ValueClass(count, rest / count))
         return merged(classes) or [ValueClass(1.0, 1.0)]
 
 
@@ -159,6 +170,50 @@ class KeyColumn:
 def _widths(column: KeyColumn) -> list[tuple[float, float]]:
     """Once for a column that many candidates share; never to be changed."""
     return column._widths()
+
+
+def skewed_values(
+    widths: Sequence[float], observed: float, rows: float, sampled: float, share: float
+) -> list[ValueClass]:
+    """Values by interval of a histogram: each interval has as many rows, so a narrow one has few values with many each.
+
+    ANALYZE sees too few values where they are skewed, as keys of busy and of idle customers are: rare ones are not in
+    its sample. So it is asked how many values a unit of width must hold for it to have estimated ``observed`` of them
+    (Haas and Stokes' Duj1, analyze.c) from ``sampled`` of ``rows``. ``share`` of all rows is spread over the intervals.
+    """
+    each = sampled / len(widths)
+
+    def estimated(density: float) -> float:
+        seen = once = 0.0
+        for width in widths:
+            values = max(1.0, density * width)
+            seen += values * -math.expm1(-each / values)
+            once += each * math.exp(-each / values)
+        return sampled * seen / max(1.0, sampled - once + once * sampled / rows)
+
+    low, high = 1e-9, MANY / max(1.0, sum(widths))
+    for _ in range(60):
+        middle = math.sqrt(low * high)
+        if estimated(middle) < observed:
+            low = middle
+        else:
+            high = middle
+    counts = [max(1.0, high * width) for width in widths]
+    return [ValueClass(count, share / len(widths) / count) for count in counts]
+
+
+def _interval_widths(bounds: Sequence[str]) -> list[float]:
+    """Of a histogram of numbers; empty where it has few bounds, or others than numbers."""
+    if len(bounds) < LEAST_BOUNDS:
+        return []
+    try:
+        numbers = [float(bound) for bound in bounds]
+    except ValueError:
+        return []
+    if not all(map(math.isfinite, numbers)) or numbers[-1] <= numbers[0]:
+        return []
+    least = (numbers[-1] - numbers[0]) * 1e-6
+    return [max(least, b - a) for a, b in itertools.pairwise(numbers)]
 
 
 def potential_values(observed: float, rows: float) -> float:
@@ -189,8 +244,16 @@ def merged(classes: list[ValueClass], most: int = CLASSES_PER_COLUMN) -> list[Va
     return [ValueClass(count, mass / count) for count, mass in sums]
 
 
+def keeps_equal_chars(server_version_num: int) -> bool:
+    """Whether that release's B-trees hold each of several equal char(n), de-duplicating the other texts.
+
+    bt_metap() says so of indexes that Debian's 15.20 built; 13.23, 14.23, 15.18, 16.14, 17.10 and 18.6 share them.
+    """
+    return 150_019 <= server_version_num < 160_000
+
+
 def key_columns(
-    definition: IndexDefinition, statistics: ColumnStatisticsMap | None
+    definition: IndexDefinition, statistics: ColumnStatisticsMap | None, server_version_num: int = 0
 ) -> tuple[list[KeyColumn], list[KeyColumn]] | None:
     """Key columns and INCLUDE columns; None when the statistics of one are not known."""
     held = held_by(definition.predicate) if definition.predicate else {}
@@ -199,7 +262,12 @@ def key_columns(
         key = key_column(definition.table, column, statistics or {})
         if key is None:
             return None
-        found.append(replace(key, held=held.get(column.name)))
+        found.append(
+            replace(
+                key, held=held.get(column.name),
+                is_never_deduplicated=key.type_oid == BPCHAR and keeps_equal_chars(server_version_num),
+            )
+        )  # fmt: skip
     keys = len(definition.columns)
     return found[:keys], found[keys:]
 

@@ -5,6 +5,7 @@ from analyzer.checks import Threshold
 LIMITS = {
     "small_table_rows": Threshold(10_000, "rows", "measured: a cached scan takes under 1 ms on PostgreSQL 15"),
     "small_table": Threshold(100 * 8192, "bytes", "judgement: 100 pages, which a scan reads in under 1 ms when cached"),
+    "tiny_table": Threshold(2 * 8192, "bytes", "judgement: a look-up by an index reads as many pages"),
     "kept_ratio": Threshold(
         0.2, "kept / read", "judgement: at random_page_cost 4 the planner prefers a whole scan well below that"
     ),
@@ -16,6 +17,7 @@ LIMITS = {
 }
 SMALL_TABLE_ROWS = LIMITS["small_table_rows"].value
 SMALL_TABLE_BYTES = LIMITS["small_table"].value
+TINY_TABLE_BYTES = LIMITS["tiny_table"].value
 MAX_KEPT_RATIO = LIMITS["kept_ratio"].value
 FEW_ROWS = LIMITS["few_rows"].value
 MAX_EQUALITY_COLUMNS = int(LIMITS["equality_columns"].value)

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("analyzer", "0017_database_orm")]
+    dependencies = [("analyzer", "0014_database_orm")]
 
     operations = [
         migrations.AddField(

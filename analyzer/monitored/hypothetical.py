@@ -26,8 +26,6 @@ from analyzer.plans.rename import renamed
 from analyzer.statements.tree import Unparsable, fresh_parse
 
 FIRST_ID = 1 << 32  # above every oid
-# as for a database that lies in memory (analyzer/advice/planner.py)
-CACHED_COSTS = {"seq_page_cost": "0.1", "random_page_cost": "0.1"}
 Answer = Mapping[str, Any] | Refused
 
 
@@ -88,10 +86,8 @@ class HypotheticalPlanner:
         query: Query,
         indexes: Collection[int] = NONE,
         without: Collection[int] = NONE,
-        *,
-        cached: bool = False,
     ) -> Planned | Refused:
-        answer = self._explain(query, indexes, without, cached)
+        answer = self._explain(query, indexes, without)
         if isinstance(answer, Refused):
             return answer
         top = answer["Plan"]
@@ -107,7 +103,7 @@ class HypotheticalPlanner:
         names: Names = NO_NAMES,
     ) -> Mapping[str, Any] | Refused:
         """Without literals, as all plans of the server's."""
-        answer = self._explain(query, indexes, without, cached=False)
+        answer = self._explain(query, indexes, without)
         if isinstance(answer, Refused):
             return answer
         made = [self._made[id] for id in indexes]
@@ -157,21 +153,21 @@ class HypotheticalPlanner:
                 self._checked[sql] = Refused(refused.reason) if refused is not None else checked
         return self._checked[sql]
 
-    def _explain(self, query: Query, indexes: Collection[int], without: Collection[int], cached: bool) -> Answer:
+    def _explain(self, query: Query, indexes: Collection[int], without: Collection[int]) -> Answer:
         if without:
             return Refused("HypoPG plans with the indexes that exist; they are not hidden from it.")
         shown = [self._made[id] for id in sorted(indexes)]
-        key = (query.sql, query.values, frozenset(indexes), cached)
+        key = (query.sql, query.values, frozenset(indexes))
         if key not in self._plans:
             try:
-                self._plans[key] = self._ask(query, shown, cached)
+                self._plans[key] = self._ask(query, shown)
             except (ConnectionLost, ServerUnreachable):
                 raise
             except MonitoredServerError as error:
                 self._plans[key] = _refused(error)
         return self._plans[key]
 
-    def _ask(self, query: Query, shown: Sequence[HypotheticalIndex], cached: bool) -> Answer:
+    def _ask(self, query: Query, shown: Sequence[HypotheticalIndex]) -> Answer:
         checked = self._check(query.sql)
         if isinstance(checked, Refused):
             return checked
@@ -179,8 +175,6 @@ class HypotheticalPlanner:
         with self._session(texts, checked) as session:
             if session.is_pooled:
                 return Refused("A connection pooler is in between; HypoPG needs the server's own address.")
-            for name, value in CACHED_COSTS.items() if cached else ():
-                session.set_local(name, value)
             with self._told(session, texts) as created:
                 self.plans_made += 1
                 if query.values is not None and checked.has_parameters:

@@ -30,10 +30,19 @@ class Size:
 Estimator = Callable[[IndexDefinition, Mapping[str, ColumnStatistics], float], Size]
 
 
-def estimate_size(definition: IndexDefinition, statistics: Mapping[str, ColumnStatistics], rows: float) -> Size:
-    """``rows``: in the index, so fewer than the table's when it is partial."""
+def estimate_size(
+    definition: IndexDefinition,
+    statistics: Mapping[str, ColumnStatistics],
+    rows: float,
+    *,
+    distinct_groups: Mapping[frozenset[str], float] | None = None,
+    server_version_num: int = 0,
+) -> Size:
+    """``rows``: in the index, so fewer than the table's when it is partial. The rest as in ``index_size_bytes``."""
     if definition.method == "btree":
-        size = btree_index_size(definition, statistics, rows=rows)
+        size = btree_index_size(
+            definition, statistics, rows=rows, distinct_groups=distinct_groups, server_version_num=server_version_num
+        )
         if size is not None:
             return Size(size.pages, size.height)
         bytes_ = max(PAGE_BYTES * 2, math.ceil(rows * DEFAULT_ENTRY_BYTES / 0.9))

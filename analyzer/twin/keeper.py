@@ -35,7 +35,7 @@ from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin.build import Built, build
 from analyzer.twin.cluster import open_cluster
-from analyzer.twin.estimate import Estimator, estimate_size
+from analyzer.twin.estimate import Estimator
 from analyzer.twin.extensions import ALLOWED, BUILT_IN
 from analyzer.twin.locks import lock, try_lock
 from analyzer.twin.restore import NO_SPACE
@@ -45,7 +45,7 @@ from analyzer.twin.watch import TwinEnded
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 6  # of what is kept on disk; another number and it is made anew
+FORMAT = 7  # of what is kept on disk; another number and it is made anew
 MOST_SLOTS = 16
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use
 FRESH_S = 15 * 60
@@ -64,7 +64,7 @@ def lease(
     search_path: Sequence[str] | None = None,
     fresh_s: float = FRESH_S,
     use_server: bool = True,
-    estimator: Estimator = estimate_size,
+    estimator: Estimator | None = None,
     is_watched: bool = False,
 ) -> Iterator[Twin]:
     """The twin of ``settings``' database, for one thread of one process; stopped at the end.

@@ -23,7 +23,6 @@ from analyzer.twin.cluster import SCHEMA, connect_role
 from analyzer.twin.extensions import NOT_HERE
 from analyzer.twin.watch import TwinEnded, Watch, WatchedConnection
 
-CACHED_COSTS = "set local seq_page_cost = 0.1; set local random_page_cost = 0.1;"
 # planner methods with a switch that are newer than PostgreSQL 13 (the manual, 19.7.1), and some that every version has
 NEWER_WAYS = (
     "enable_memoize", "enable_presorted_aggregate", "enable_group_by_reordering", "enable_distinct_reordering",
@@ -118,7 +117,6 @@ class PlanningSession:
         shown: Sequence[int] = (),
         hidden: Sequence[int] = (),
         *,
-        cached: bool = False,
         verbose: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any] | Refused:
@@ -150,7 +148,7 @@ class PlanningSession:
             if name in self._settable
         )
         self.plans_made += 1
-        return self._send(text, shown, hidden, (CACHED_COSTS if cached else "") + local)
+        return self._send(text, shown, hidden, local)
 
     def parameter_types(self, sql: str) -> list[str] | Refused:
         """PostgreSQL's names of the types of ``$1``, ``$2``, ..."""

@@ -12,15 +12,18 @@ from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.facts import TableFacts
 from analyzer.monitored.planner_facts import PlannerFacts
 from analyzer.plans.rename import renamed
+from analyzer.plans.work import PageCosts, Work, work_of
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin.build import Built
 from analyzer.twin.catalog import TwinCatalog
 from analyzer.twin.cluster import connect_role, connect_superuser
-from analyzer.twin.estimate import Estimator, estimate_size
+from analyzer.twin.distinct_groups import Groups, distinct_groups
+from analyzer.twin.estimate import Estimator, Size, estimate_size
 from analyzer.twin.files import DataFiles
 from analyzer.twin.hypothetical import Hypotheticals
 from analyzer.twin.plan_object import cost_under_limit, index_names
+from analyzer.twin.relation_sizes import TwinSizes
 from analyzer.twin.relevance import Relevance
 from analyzer.twin.restore import CHECKS, Missing
 from analyzer.twin.session import PlanningSession
@@ -45,7 +48,7 @@ class Timing:
 
 # what a statement can be planned without, so never the reason why it was not
 BESIDE_THE_POINT = ("statistics data", "extended statistics", "default", CHECKS)
-CacheKey = tuple[str, str, tuple[str | None, ...] | None, frozenset[int], frozenset[int], bool]
+CacheKey = tuple[str, str, tuple[str | None, ...] | None, frozenset[int], frozenset[int]]
 # judgement: a few statements that take the twin with them are bad luck, more are meant
 MOST_TIMES_ANEW = 3
 Answer = TypeVar("Answer")
@@ -65,7 +68,7 @@ class Twin:
         built: Built,
         *,
         search_path: Sequence[str] | None = None,
-        estimator: Estimator = estimate_size,
+        estimator: Estimator | None = None,
         anew: Callable[[], tuple[PostgresCluster, Built]] | None = None,
     ) -> None:
         self.facts, self.built = facts, built
@@ -95,9 +98,10 @@ class Twin:
     def _look_around(self, cluster: PostgresCluster) -> None:
         """What is in the cluster, after its sessions are there."""
         self._catalog = TwinCatalog(self._superuser, self.facts)
+        groups = distinct_groups(self._superuser, self._catalog, self.facts, self._statistics)
         self._hypothetical = Hypotheticals(
             self._superuser, self._role, DataFiles(cluster.data_dir, cluster.user), self._catalog,
-            self._statistics, self._planning, self._estimator,
+            self._statistics, self._planning, self._estimator or self._estimate(groups),
         )  # fmt: skip
         self._hypothetical.drop_all()
         self._relevance = Relevance(self._superuser, self._catalog)
@@ -107,9 +111,20 @@ class Twin:
             for schema, table, why in self.built.incomplete
             if (relation := self._catalog.tables.get((schema, table))) is not None
         }
+        self._sizes = TwinSizes(self._superuser, self._catalog, self._statistics, self._hypothetical)
+        self._page_costs = PageCosts.from_settings(self.facts.settings)
         may_skip = self.facts.server_version_num >= SKIP_SCAN_VERSION_NUM
         self._first_columns = None if may_skip else first_columns(self._superuser)
         self._tables: dict[str, frozenset[int] | None] = {}
+
+    def _estimate(self, groups: Mapping[tuple[str, str], Groups]) -> Estimator:
+        version = self.facts.server_version_num
+
+        def estimate(definition: IndexDefinition, statistics: Mapping[str, ColumnStatistics], rows: float) -> Size:
+            known = groups.get((definition.table.schema, definition.table.name))
+            return estimate_size(definition, statistics, rows, distinct_groups=known, server_version_num=version)
+
+        return estimate
 
     def _need_living(self) -> None:
         """Make it anew where it has ended. Raises RuntimeFailure where that was done too often."""
@@ -168,15 +183,13 @@ class Twin:
         query: Query,
         indexes: Collection[int] = NONE,
         without: Collection[int] = NONE,
-        *,
-        cached: bool = False,
     ) -> Planned | Refused:
         self._need_living()
         shown, hidden = self._relevant(query, indexes, without)
-        key = (query.key, query.sql, query.values, shown, hidden, cached)
+        key = (query.key, query.sql, query.values, shown, hidden)
         found = self._plans.get(key)
         if found is None:
-            found = self._plans[key] = self._asked(lambda: self._plan(query, shown, hidden, cached))
+            found = self._plans[key] = self._asked(lambda: self._plan(query, shown, hidden))
         return found
 
     def explain(
@@ -199,6 +212,10 @@ class Twin:
         }
         plan: Mapping[str, Any] = renamed(answer, called)
         return plan
+
+    def work(self, plan: Mapping[str, Any]) -> Work:
+        """Of a plan that the server's own EXPLAIN (FORMAT JSON) printed, by its estimates."""
+        return work_of(plan["Plan"], self._sizes, self._page_costs)
 
     # -- what else there is to know -----------------------------------------------------------------------
 
@@ -269,13 +286,15 @@ class Twin:
         index = self._catalog.by_server_oid.get(server_oid)
         return index is not None and any(relation.table_oid in tables for relation in self._catalog.below(index.oid))
 
-    def _plan(self, query: Query, shown: frozenset[int], hidden: frozenset[int], cached: bool) -> Planned | Refused:
-        answer = self._explain(query, shown, hidden, cached=cached, verbose=self._catalog.has_ambiguous_names)
+    def _plan(self, query: Query, shown: frozenset[int], hidden: frozenset[int]) -> Planned | Refused:
+        answer = self._explain(query, shown, hidden, verbose=self._catalog.has_ambiguous_names)
         if isinstance(answer, Refused):
             return answer
         top = answer["Plan"]
         used = frozenset(id for name, schema in index_names(top, None) for id in self._ids(name, schema))
-        return Planned(cost_under_limit(top, query), used, top["Plan Rows"])
+        cost = cost_under_limit(top, query)
+        share = cost / top["Total Cost"] if top["Total Cost"] > 0 else 1.0
+        return Planned(cost, used, top["Plan Rows"], work_of(top, self._sizes, self._page_costs).times(share))
 
     def _explain(
         self,
@@ -283,12 +302,11 @@ class Twin:
         shown: frozenset[int],
         hidden: frozenset[int],
         *,
-        cached: bool = False,
         verbose: bool = False,
         settings: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any] | Refused:
         while True:
-            answer = self._ask(query, shown, hidden, cached=cached, verbose=verbose, settings=settings)
+            answer = self._ask(query, shown, hidden, verbose=verbose, settings=settings)
             if isinstance(answer, Refused) or not self._first_columns:
                 return answer
             skipped = {id for name in skip_scanned(answer["Plan"], self._first_columns) for id in self._ids(name, None)}
@@ -302,7 +320,6 @@ class Twin:
         shown: frozenset[int],
         hidden: frozenset[int],
         *,
-        cached: bool,
         verbose: bool,
         settings: Mapping[str, str] | None,
     ) -> Mapping[str, Any] | Refused:
@@ -315,7 +332,7 @@ class Twin:
         ]
         if self._incomplete and (why := self._lacks_a_part(query)):
             return Refused(why)
-        answer = self._planning.explain(query, show, hide, cached=cached, verbose=verbose, settings=settings)
+        answer = self._planning.explain(query, show, hide, verbose=verbose, settings=settings)
         if isinstance(answer, Refused):
             return self._with_reason(query, answer)
         objection = self._uses.objection(answer)

@@ -6,7 +6,15 @@ from django import template
 from django.template.defaultfilters import date
 from django.utils import timezone
 
-from analyzer.advice.outcome import StatementOutcome, headline, statement_from_json
+from analyzer.advice.outcome import (
+    OutcomeLimits,
+    StatementOutcome,
+    headline,
+    is_used_for,
+    slower,
+    statement_from_json,
+)
+from analyzer.advice.suggest import and_list
 from analyzer.models import SuggestionRecord
 from dashboard.templatetags.quantities import count, duration
 from dashboard.templatetags.texts import visible
@@ -23,9 +31,11 @@ def outcome_sentence(suggestion: SuggestionRecord) -> str:
         case State.BUILT:
             return f"Built {_since(suggestion)}, {_waiting(suggestion)}."
         case State.REALISED:
-            first = headline(statement_outcomes(suggestion))
+            outcomes = statement_outcomes(suggestion)
+            first, lost = headline(outcomes), slower(outcomes, OutcomeLimits())
             gained = first is None or (first.gain_ratio or 0.0) > 0
-            return f"{'Realised' if gained else 'Used, but nothing gained'}: {_figures(suggestion, first)}."
+            said = "Realised" if gained else "Used, but slower than before" if lost else "Used, but nothing gained"
+            return f"{said}: {_figures(suggestion, first)}.{_shared(suggestion)}{_slower(lost, first)}"
         case State.NOT_USED:
             kept = suggestion.outcome.get("kept_for") or ""
             what = kept or "It only costs: each write to the table writes it too."
@@ -51,7 +61,28 @@ def _waiting(suggestion: SuggestionRecord) -> str:
         return "waiting for its first scan"
     if wanted is None or calls < wanted:
         return f"waiting for calls ({count(calls)} of {count(wanted)})"
+    if scans and not is_used_for(scans, calls, OutcomeLimits()):
+        times = "scan" if scans == 1 else "scans"
+        return f"hardly used: {count(scans)} {times} in {count(calls)} calls of the statements it was made for"
     return f"{count(scans)} scans in {count(calls)} calls so far; too early to tell"
+
+
+def _shared(suggestion: SuggestionRecord) -> str:
+    names = [visible(name) for name in suggestion.outcome.get("shared_with", ())]
+    if not names:
+        return ""
+    return f" Built about the same time for the same statements: {and_list(names)}; what changed is theirs together."
+
+
+def _slower(lost: list[StatementOutcome], first: StatementOutcome | None) -> str:
+    """Those that the figures do not speak of already."""
+    others = [s for s in lost if s is not first]
+    if not others:
+        return ""
+    before, after = others[0].before.mean_exec_time_ms, others[0].after.mean_exec_time_ms
+    what = "One of its statements" if len(others) == 1 else f"{len(others)} of its statements"
+    which = "" if len(others) == 1 else "the costliest by "
+    return f" {what} became slower since: {which}mean {duration(before)} → {duration(after)}."
 
 
 def _figures(suggestion: SuggestionRecord, first: StatementOutcome | None) -> str:

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from analyzer.durations import THIN
 from analyzer.models import Server, Statement
 from analyzer.store.timelines import sparklines
 from analyzer.store.totals import StatementPage, StatementTotals, statement_totals
@@ -25,7 +26,6 @@ from dashboard.server_state import server_state
 from dashboard.sparkline import since_watched, sparkline
 from dashboard.statement_export import BLOCK_SIZE_BYTES, MOST_ROWS
 from dashboard.statement_filters import choices_of, filters_of
-from dashboard.templatetags.quantities import THIN
 from dashboard.windows import about, before, in_address, in_words, window_of
 
 PER_PAGE = 50

@@ -9,11 +9,11 @@ from tests.advice.builders import facts, index, table
 
 class TablePlanner:
     """``ways[key]``: (cost, bodies of new indexes and names of existing ones that it needs); the cheapest that can be
-    had is taken. ``cached_ways`` answer under the constants of a database that lies in memory."""
+    had is taken. ``works``: by query key and the bodies that a plan needs, its work; others have none."""
 
-    def __init__(self, ways, sizes, existing=None, cached_ways=None, rows_written=None):
+    def __init__(self, ways, sizes, existing=None, works=None, rows_written=None):
         self.ways, self.sizes, self.existing = ways, sizes, existing or {}
-        self.cached_ways = cached_ways or ways
+        self.works = works or {}
         self.rows_written = rows_written or {}
         self.plans_made = 0
         self._ids = {}
@@ -27,15 +27,15 @@ class TablePlanner:
             found.append(HypotheticalIndex(id_, definition, self.sizes.get(body, 1_000_000)))
         return found
 
-    def plan(self, query, indexes=frozenset(), without=frozenset(), *, cached=False):
+    def plan(self, query, indexes=frozenset(), without=frozenset()):
         self.plans_made += 1
         there = {body: id_ for (_, body), id_ in self._ids.items() if id_ in indexes}
         there |= {name: oid for name, oid in self.existing.items() if oid not in without}
-        ways = (self.cached_ways if cached else self.ways)[query.key]
-        possible = [(c, len(n), sorted(n)) for c, n in ways if all(x in there for x in n)]
+        possible = [(c, len(n), sorted(n)) for c, n in self.ways[query.key] if all(x in there for x in n)]
         cost, _, needed = min(possible)
-        self.asked.append((query.key, frozenset(indexes), frozenset(without), cached))
-        return Planned(cost, frozenset(there[x] for x in needed))
+        self.asked.append((query.key, frozenset(indexes), frozenset(without)))
+        work = self.works.get((query.key, *needed))
+        return Planned(cost, frozenset(there[x] for x in needed), work=work)
 
     def explain(self, query, indexes=frozenset(), without=frozenset(), *, names=None):
         table = query.sql.partition(" FROM ")[2].partition(",")[0].strip()

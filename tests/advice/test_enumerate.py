@@ -220,3 +220,12 @@ def test_a_used_index_for_prefixes_tells_what_is_searched_for():
     used = index("like", "note", opclasses=("text_pattern_ops",), default=False, scans=5)
     assert tried("note like $1", table=replace(WIDE, indexes=(used,))) == set()
     assert tried("note like $1", table=replace(WIDE, indexes=(replace(used, scans=0),))) != set()
+
+
+def test_a_small_table_is_left_to_its_calls_and_a_tiny_one_is_not_tried():
+    sql = "select note from small where customer_id = $1"
+    columns = ["id|bigint|-1", "customer_id|integer|500", "note|text|-0.5"]
+    for size_bytes, tried in ((3 * 8192, True), (2 * 8192, False)):
+        small = table("small", columns, rows=200, size_bytes=size_bytes)
+        found = {d.body() for d in statement_candidates(sql, SchemaFacts("shop", 150_000, (small,)))}
+        assert ("(customer_id)" in found) == tried

@@ -19,6 +19,7 @@ from analyzer.advice.outcome import (
     index_scans,
     kept_for,
     scans_since,
+    slower,
     statement_from_json,
     statement_to_json,
 )
@@ -41,6 +42,11 @@ def ran(before_ms: float | None, after_ms: float | None, calls: int = 30, finger
         (3600, 29, [ran(41, 0.3, calls=29)], "realised"),  # a rare statement: an hour is enough
         (3600, 1, [ran(None, 0.3, calls=1)], "realised"),  # not measured before, but used
         (3600, 9, [ran(41, 43)], "realised"),  # used, though nothing was gained: the figures say so
+        (3600, 1, [ran(41, 43, calls=119)], "built"),  # scanned by chance, not by what it was made for
+        (3600, 11, [ran(41, 43, calls=119)], "built"),
+        (3600, 12, [ran(41, 0.3, calls=119)], "realised"),  # for one value in ten
+        (3600, 1, [ran(41, 0.3, calls=119)], "built"),  # what became faster did so without it
+        (3600, 20, [ran(41, 0.3, calls=119), ran(41, 41, calls=200)], "built"),  # of all their calls
         (3600, 0, [ran(41, 41)], "not_used"),
         (3600, 0, [ran(41, 0.3)], "not_used"),  # what became faster did so without it
         (3599, 0, [ran(41, 41)], "built"),
@@ -128,3 +134,9 @@ def test_headline_is_the_statement_whose_time_changed_most_in_all() -> None:
     rare, common = ran(1000, 1, calls=1, fingerprint="rare"), ran(41, 1, calls=3000, fingerprint="common")
     assert headline([rare, common, ran(None, 1, fingerprint="unknown")]) == common
     assert headline([ran(None, 1)]) is None
+
+
+def test_statements_that_became_slower_are_told_apart_from_noise() -> None:
+    much, little = ran(10, 20, calls=300, fingerprint="much"), ran(10, 30, calls=40, fingerprint="little")
+    noise, rare, unknown = ran(10, 10.9), ran(10, 90, calls=29), ran(None, 90)
+    assert slower([little, noise, rare, unknown, much, ran(10, 1)], LIMITS) == [much, little]

@@ -9,6 +9,7 @@ from analyzer.advice.planner import Query
 from analyzer.advice.select import Options, pareto, select
 from analyzer.advice.selection.task import SIZE_RESERVE, Task
 from analyzer.errors import BadInput
+from analyzer.plans.work import Work
 from tests.advice.table_planner import TablePlanner, definition, random_task, shop
 
 
@@ -28,9 +29,11 @@ def brute_force(queries, candidates, planner, budget, least_gain, write_cost=lam
     return best
 
 
-def least_gain(queries, planner):
+def least_gain(queries, candidates, planner):
+    everything = frozenset(i.id for i in planner.hypothesize(candidates))
     total = sum(q.weight * planner.plan(q).total_cost for q in queries)
-    return min(0.001 * total, 0.1 * total / len(queries))
+    left = sum(q.weight * planner.plan(q, everything).total_cost for q in queries)
+    return min(0.001 * max(left, 0.1 * total), 0.5 * total / len(queries))
 
 
 def objective(selection, gain):
@@ -42,16 +45,17 @@ def objective(selection, gain):
 def test_choice_is_the_best_of_all_subsets(seed):
     queries, candidates, planner, schema = random_task(seed)
     budget = random.Random(seed).choice([None, 10_000_000, 40_000_000, 90_000_000])
-    gain = least_gain(queries, planner)
+    gain = least_gain(queries, candidates, planner)
     best = brute_force(queries, candidates, planner, budget, gain)
 
     found = select(queries, candidates, planner, schema, Options(budget_bytes=budget))
 
-    assert objective(found, gain) == pytest.approx(best, rel=0.005)
+    # two hundredths of what is left may go for a smaller set
+    assert best * 0.9999 <= objective(found, gain) <= best * (1.025 if budget is None else 1.007)
     assert budget is None or found.size_bytes <= budget
     # a lower bound never exceeds the true optimum, and the two meet on workloads this small
     assert objective(found, gain) / (1 + found.bound_ratio) <= best * (1 + 1e-6)
-    assert found.bound_ratio <= 0.006
+    assert found.bound_ratio <= (0.026 if budget is None else 0.008)
 
 
 def test_indexes_that_help_only_together_are_found():
@@ -85,10 +89,10 @@ def test_points_of_the_curve_get_no_worse_with_more_bytes():
     assert [s.budget_bytes for s in found] == [5_000_000, 20_000_000, 60_000_000, None]
     costs = [s.cost_after for s in found]
     assert costs == sorted(costs, reverse=True)
-    gain = least_gain(queries, planner)
+    gain = least_gain(queries, candidates, planner)
     for selection in found:
         best = brute_force(queries, candidates, planner, selection.budget_bytes, gain)
-        assert objective(selection, gain) == pytest.approx(best, rel=0.005)
+        assert objective(selection, gain) == pytest.approx(best, rel=0.005 if selection.budget_bytes else 0.025)
 
 
 def test_curve_shares_its_plans():
@@ -162,3 +166,111 @@ def test_task_is_reused_for_several_budgets():
     first = task.select(30_000_000)
     again = task.select(30_000_000)
     assert [c.index.id for c in first.chosen] == [c.index.id for c in again.chosen]
+
+
+def _with_works(more_for_two):
+    """One query: an index that is planned cheapest and touches most, and one that costs more and touches less."""
+    schema = shop()
+    scattered, covering = definition(schema.tables[0], "a"), definition(schema.tables[0], "a", include=("b",))
+    sql = "SELECT id, a, b, c, d, e, f FROM t0"
+    ways = [(10_000.0, ()), (6_000.0, (scattered.body(),)), (6_000.0 + more_for_two, (covering.body(),))]
+    works = {
+        ("q",): Work(8_000, 0, 1_000),
+        ("q", scattered.body()): Work(2_000, 100_000, 0),
+        ("q", covering.body()): Work(2_000, 0, 2_000),
+    }
+    planner = TablePlanner({"q": ways}, {}, works=works)
+    return select([Query("q", "q", sql, 1.0)], [scattered, covering], planner, schema)
+
+
+def test_of_two_sets_of_about_the_same_cost_the_one_that_touches_less_is_taken():
+    found = _with_works(500)
+    assert [c.index.definition.body() for c in found.chosen] == ["(a) INCLUDE (b)"]
+    assert found.at_risk == ()
+
+
+def test_set_is_no_better_than_what_the_planner_would_do_with_it():
+    # with both the planner would take the cheaper one: they cannot stand together
+    found = _with_works(1_000)
+    assert len(found.chosen) == 1
+
+
+def test_statement_that_gets_slower_where_it_lies_in_memory_is_left_alone():
+    schema = shop()
+    one = definition(schema.tables[0], "a")
+    works = {("q",): Work(8_000, 0, 1_000), ("q", one.body()): Work(2_000, 100_000, 0)}
+    planner = TablePlanner({"q": [(10_000.0, ()), (6_000.0, (one.body(),))]}, {}, works=works)
+    sql = "SELECT id, a, b, c, d, e, f FROM t0"
+    found = select([Query("q", "q", sql, 1.0)], [one], planner, schema)
+    assert found.chosen == ()
+
+
+def test_slower_statement_is_told_where_the_rest_pays_for_it():
+    schema = shop()
+    one = definition(schema.tables[0], "a")
+    sql = "SELECT id, a, b, c, d, e, f FROM t0"
+    works = {
+        ("q",): Work(8_000, 0, 1_000), ("q", one.body()): Work(2_000, 40_000, 0),
+        ("many",): Work(8_000, 0, 1_000), ("many", one.body()): Work(10, 10, 0),
+    }  # fmt: skip
+    ways = {"q": [(10_000.0, ()), (6_000.0, (one.body(),))], "many": [(10_000.0, ()), (10.0, (one.body(),))]}
+    queries = [Query("q", "q", sql, 1.0), Query("many", "many", sql, 100.0)]
+    found = select(queries, [one], TablePlanner(ways, {}, works=works), schema)
+    assert [c.index.definition.body() for c in found.chosen] == ["(a)"]
+    [risk] = found.at_risk
+    assert risk.statement == "q"
+    assert risk.reason == (
+        "It is planned at 0.60 of its cost, but its new plan fetches about 40,000 rows from pages of their own, where 0"
+        " are fetched now: where the data lies in memory it takes about 1.7 times as long (estimated)."
+    )
+
+
+def test_index_that_buys_next_to_nothing_is_left_out():
+    """A covering index of twice the size for half a percent, and a partial one beside the whole."""
+    schema = shop()
+    plain, covering = definition(schema.tables[0], "a"), definition(schema.tables[0], "a", include=("b",))
+    partial = definition(schema.tables[0], "a", predicate="c IS NULL")
+    ways = {
+        "q": [(1e6, ()), (190_000.0, (plain.body(),)), (189_000.0, (covering.body(),))],
+        "p": [(1e6, ()), (190_000.0, (plain.body(),)), (188_000.0, (partial.body(),))],
+    }
+    sizes = {plain.body(): 12_300_000, covering.body(): 21_600_000, partial.body(): 4_000_000}
+    sql = "SELECT id, a, b, c, d, e, f FROM t0"
+    queries = [Query(key, key, sql, 1.0) for key in ways]
+    found = select(queries, [plain, covering, partial], TablePlanner(ways, sizes), schema)
+    assert [c.index.definition.body() for c in found.chosen] == ["(a)"]
+
+
+def test_index_with_a_column_too_many_gives_way_to_the_smaller_one():
+    schema = shop()
+    odd, plain = definition(schema.tables[0], "c", "a"), definition(schema.tables[0], "a")
+    ways = {"q": [(1e6, ()), (100_900.0, (plain.body(),)), (100_000.0, (odd.body(),))]}
+    sizes = {odd.body(): 9_000_000, plain.body(): 8_000_000}
+    queries = [Query("q", "q", "SELECT id, a, b, c, d, e, f FROM t0", 1.0)]
+    found = select(queries, [odd, plain], TablePlanner(ways, sizes), schema)
+    assert [c.index.definition.body() for c in found.chosen] == ["(a)"]
+
+
+def test_bytes_that_were_granted_are_used_where_they_pay():
+    schema = shop()
+    plain, covering = definition(schema.tables[0], "a"), definition(schema.tables[0], "a", include=("b",))
+    ways = {"q": [(1e6, ()), (190_000.0, (plain.body(),)), (180_000.0, (covering.body(),))]}
+    sizes = {plain.body(): 12_300_000, covering.body(): 21_600_000}
+    queries = [Query("q", "q", "SELECT id, a, b, c, d, e, f FROM t0", 1.0)]
+    planner = TablePlanner(ways, sizes)
+    found = select(queries, [plain, covering], planner, schema, Options(budget_bytes=30_000_000))
+    assert [c.index.definition.body() for c in found.chosen] == ["(a) INCLUDE (b)"]
+
+
+def test_little_counts_where_little_is_left():
+    """After the first index three hundredths of the cost are left; the second saves a fiftieth of that."""
+    schema = shop()
+    first, second = definition(schema.tables[0], "a"), definition(schema.tables[1], "b")
+    sql = "SELECT id, a, b, c, d, e, f FROM "
+    ways = {
+        "big": [(1e6, ()), (20_000.0, (first.body(),))],
+        "little": [(10_000.0, ()), (9_100.0, (second.body(),))],
+    }
+    queries = [Query("big", "big", sql + "t0", 1.0), Query("little", "little", sql + "t1", 1.0)]
+    found = select(queries, [first, second], TablePlanner(ways, {}), schema)
+    assert {c.index.definition.body() for c in found.chosen} == {"(a)", "(b)"}

@@ -145,6 +145,15 @@ def test_statement_page_tells_what_why_and_what_to_do(person, shop):
     assert "public.shop_order 160 000 14 MB CREATE INDEX shop_order_pkey" in shown
 
 
+def _ran(fingerprint, before_ms, after_ms):
+    figures = {key: {"calls": 900, "mean_exec_time_ms": ms, "blocks_per_call": None}
+               for key, ms in (("before", before_ms), ("after", after_ms))}  # fmt: skip
+    return {"fingerprint": fingerprint, **figures, "plan_change": ""}
+
+
+SLOWER, FASTER = _ran("a", 10.0, 20.0), _ran("b", 41.0, 1.0)
+
+
 def _outcome(suggestion, state, **outcome):
     figures = {"before": {"calls": 900, "mean_exec_time_ms": 41.0, "blocks_per_call": 1204.0},
                "after": {"calls": 12, "mean_exec_time_ms": 0.3, "blocks_per_call": 5.2}}  # fmt: skip
@@ -161,6 +170,13 @@ def _outcome(suggestion, state, **outcome):
     [
         ("built", {}, "Built on 24 Nov as theirs⟨U+202E⟩, waiting for calls (12 of 30)."),
         ("built", {"calls": 40}, "Built on 24 Nov as theirs⟨U+202E⟩, 12 scans in 40 calls so far; too early to tell."),
+        ("built", {"calls": 119, "scans": 1},
+         "Built on 24 Nov as theirs⟨U+202E⟩, hardly used: 1 scan in 119 calls of the statements it was made for."),
+        ("realised", {"shared_with": ["ix_b", "ix_c"]}, "using theirs. Built about the same time for the same"
+         " statements: ix_b and ix_c; what changed is theirs together."),
+        ("realised", {"statements": [SLOWER]}, "Used, but slower than before: mean 10 ms → 20 ms."),
+        ("realised", {"statements": [SLOWER, FASTER]},
+         "Realised: mean 41 ms → 1 ms. One of its statements became slower since: mean 10 ms → 20 ms."),
         ("built", {"statements": []}, "Built on 24 Nov as theirs⟨U+202E⟩, waiting for its first scan."),
         ("realised", {}, "Realised: mean 41 ms → 300 µs, blocks 1 204 → 5 per call,"
                          " Seq Scan on shop_order o became Index Scan using theirs."),

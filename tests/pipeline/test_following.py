@@ -124,7 +124,26 @@ def test_not_used_offers_the_drop_and_a_late_scan_changes_the_verdict(shop18: Sc
     call(shop18, 1)
     wait_for_scans(shop18, "Odd Name", 1)
     look(server, record)
+    assert (record.state, record.outcome["drop_ddl"]) == ("built", "")  # one of 30 calls: hardly used
+    call(shop18, 3)
+    wait_for_scans(shop18, "Odd Name", 4)
+    pipeline.take_snapshot(server)
+    look(server, record)
     assert (record.state, record.outcome["drop_ddl"]) == ("realised", "")
+
+
+def test_indexes_built_together_for_the_same_statement_share_what_changed(shop18: ScratchDatabase) -> None:
+    server, record = suggested(shop18)
+    shop18.execute("create index theirs on item (kind)")
+    look(server, record)
+    assert record.outcome["shared_with"] == []
+    twin, stranger = SuggestionRecord.objects.get(), SuggestionRecord.objects.get()
+    for other, name, helps in ((twin, "also_theirs", record.helps), (stranger, "elsewhere", [])):
+        other.pk, other.key, other.built_index_name, other.helps = None, name, name, helps
+        other.definition = {}
+        other.save()
+    look(server, record)
+    assert record.outcome["shared_with"] == ["also_theirs"]
 
 
 def test_sums_of_whole_minutes_do_not_mix_before_and_after(shop18: ScratchDatabase) -> None:

@@ -10,6 +10,7 @@ them it is a set that can be had.
 """
 
 import bisect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from analyzer.advice.selection.bits import bits
@@ -20,11 +21,12 @@ MOST_GUESSES = 120  # judgement: of one query; more make the programme slow and 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """``cost`` of one call if all of ``needed`` and none of ``absent`` are chosen."""
+    """``cost`` of one call if all of ``needed`` and none of ``absent`` are chosen, and none of ``unless`` wholly."""
 
     cost: float
     needed: int = 0
     absent: int = 0
+    unless: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -95,6 +97,25 @@ class Alternatives:
                 continue
             if not any(not p.needed & ~entry.used and p.cost <= entry.cost * (1 + SAME) for p in found):
                 found.append(Option(entry.cost, entry.used))
+        return found
+
+    def valued(self, value: Callable[[float, float], float]) -> list[Option]:
+        """The plans by ``value`` of cost and time.
+
+        The planner goes by cost alone: it takes a cheaper plan of less value wherever that plan's indexes are chosen.
+        """
+        planned = {p.needed: p.cost for p in self.plans()}
+        entries = {e.used: e for e in self.book.entries(self.q) if planned.get(e.used) == e.cost}
+        values = {used: value(e.cost, e.time) for used, e in entries.items()}
+        found = []
+        for used, entry in sorted(entries.items()):
+            preferred = [
+                other & ~used
+                for other, cheaper in entries.items()
+                if cheaper.cost < entry.cost and values[other] > values[used] * (1 + SAME)
+            ]
+            if 0 not in preferred:
+                found.append(Option(values[used], used, unless=tuple(sorted(preferred))))
         return found
 
     def options(self, never: int = 0) -> list[Option]:

@@ -9,9 +9,11 @@ GEQO's threshold of 12 tables the order of joins is a random search, and the bou
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from analyzer.advice.planner import Planned, Planner, Query, Refused
 from analyzer.advice.selection.bits import bits
+from analyzer.plans.work import WorkWeights
 
 SAME = 1e-9  # relative: rounding of printed costs is two decimals, on costs from 1 on
 
@@ -23,6 +25,16 @@ class Entry:
     given: int
     used: int
     cost: float
+    time: float  # in memory, in the same units; the cost itself where the planner does not tell the work
+
+
+class Bounds(NamedTuple):
+    """Least and greatest possible cost, and what the plan of the greatest one uses and takes in memory."""
+
+    low: float
+    high: float
+    used: int
+    time: float
 
 
 @dataclass(slots=True)
@@ -40,7 +52,8 @@ class CostBook:
     plans: int = 0
     usable: list[int] = field(default_factory=list)
     _entries: list[list[Entry]] = field(default_factory=list)
-    _known: list[dict[int, tuple[float, float, int]]] = field(default_factory=list)
+    weights: WorkWeights = field(default_factory=WorkWeights)
+    _known: list[dict[int, Bounds]] = field(default_factory=list)
     _numbers: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,33 +74,38 @@ class CostBook:
     def entries(self, q: int) -> list[Entry]:
         return self._entries[q]
 
-    def bounds(self, q: int, chosen: int) -> tuple[float, float, int]:
-        """Least and greatest possible cost with ``chosen``, and what the plan of the greatest one uses."""
+    def bounds(self, q: int, chosen: int) -> Bounds:
+        """With ``chosen``, by the plans made so far."""
         chosen &= self.relevant[q]
         known = self._known[q].get(chosen)
         if known is not None:
             return known
-        low, high, used = 0.0, float("inf"), 0
+        low, high, used, time = 0.0, float("inf"), 0, float("inf")
         for entry in self._entries[q]:
             if not chosen & ~entry.given and entry.cost > low:
                 low = entry.cost
             if not entry.used & ~chosen and (entry.cost < high or (entry.cost == high and entry.used < used)):
-                high, used = entry.cost, entry.used
-        result = (min(low, high), high, used)
+                high, used, time = entry.cost, entry.used, entry.time
+        result = Bounds(min(low, high), high, used, time)
         self._known[q][chosen] = result
         return result
 
     def is_known(self, q: int, chosen: int) -> bool:
-        low, high, _ = self.bounds(q, chosen)
-        return high - low <= SAME * high
+        known = self.bounds(q, chosen)
+        return known.high - known.low <= SAME * known.high
 
     def cost(self, q: int, chosen: int) -> tuple[float, int]:
         """Cost with exactly these indexes and those used: concluded where that is possible, else planned."""
-        low, high, used = self.bounds(q, chosen)
-        if high - low <= SAME * high:
-            return high, used
+        found = self.exact(q, chosen)
+        return found.high, found.used
+
+    def exact(self, q: int, chosen: int) -> Bounds:
+        """Both bounds are the cost with exactly these indexes."""
+        known = self.bounds(q, chosen)
+        if known.high - known.low <= SAME * known.high:
+            return known
         entry = self.plan(q, chosen)
-        return entry.cost, entry.used
+        return Bounds(entry.cost, entry.cost, entry.used, entry.time)
 
     def plan(self, q: int, chosen: int) -> Entry:
         """Always asks the planner, unless this very set was planned."""
@@ -104,23 +122,22 @@ class CostBook:
         answer = self.ask(q, chosen)
         if isinstance(answer, Refused):
             self.refused.setdefault(q, answer.reason)
-            base = next((e.cost for e in self._entries[q] if e.given == 0), 0.0)
-            entry = Entry(chosen, 0, base)
+            base, time = next(((e.cost, e.time) for e in self._entries[q] if e.given == 0), (0.0, 0.0))
+            entry = Entry(chosen, 0, base, time)
         else:
             used = self.mask(answer.used) & chosen
-            entry = Entry(chosen, used, answer.total_cost)
+            time = answer.total_cost if answer.work is None else self.weights.time(answer.work)
+            entry = Entry(chosen, used, answer.total_cost, time)
         self._entries[q].append(entry)
         self._known[q].clear()
         return entry
 
-    def ask(
-        self, q: int, chosen: int, without: Collection[int] = (), *, cached: bool = False
-    ) -> Planned | Refused:
-        """A plan that is not remembered: other constants, or other indexes hidden."""
+    def ask(self, q: int, chosen: int, without: Collection[int] = ()) -> Planned | Refused:
+        """A plan that is not remembered: other indexes hidden."""
         self.plans += 1
         hidden = self.without | frozenset(without)
         ids = frozenset(self.ids[b] for b in bits(chosen & self.usable[q]))
-        return self.planner.plan(self.queries[q], ids, hidden, cached=cached)
+        return self.planner.plan(self.queries[q], ids, hidden)
 
     def mask(self, ids: Collection[int]) -> int:
         mask = 0

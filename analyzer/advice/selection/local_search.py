@@ -9,7 +9,7 @@ from analyzer.advice.selection.search import Search
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A set from which steps are tried: its cost, that of all queries (``reads``) and of each, weighted.
+    """A set from which steps are tried: its value, that of all queries (``reads``) and of each, weighted.
 
     ``users``: by index, the queries whose plans it can change.
     """
@@ -23,7 +23,7 @@ class _Place:
     @classmethod
     def at(cls, search: Search, chosen: int, users: Sequence[Sequence[int]]) -> "_Place":
         objective = search.objective(chosen)
-        costs = [w * search.book.cost(q, chosen)[0] for q, w in enumerate(search.weights)]
+        costs = [w * search.value(q, chosen) for q, w in enumerate(search.weights)]
         return cls(chosen, objective, objective - search.charges.cost(chosen), costs, users)
 
 
@@ -79,7 +79,9 @@ def _estimate(search: Search, place: _Place, step: int) -> float | None:
     """A guess at the step's cost between what it must cost and what it can at most; None where it cannot be better."""
     low = high = place.reads + search.charges.cost(step)
     for q in {q for number in bits(place.chosen ^ step) for q in place.users[number]}:
-        least, most, _ = search.book.bounds(q, step)
+        known = search.book.bounds(q, step)
+        most = search.valuation.value(q, known.high, known.time)
+        least = most * known.low / known.high if known.high else 0.0
         low += search.weights[q] * least - place.costs[q]
         high += search.weights[q] * most - place.costs[q]
     if low >= place.objective * (1 - 1e-9):

@@ -68,6 +68,8 @@ def best_choice(
     for _, found in open_:
         for option in found:
             named |= option.needed | option.absent
+            for mask in option.unless:
+                named |= mask
     numbers = [n for n in bits(named) if budget_bytes is None or sizes[n] <= budget_bytes]
     never = named & ~sum(1 << n for n in numbers)
     column = {n: at for at, n in enumerate(numbers)}
@@ -102,6 +104,10 @@ def best_choice(
                 needs.setdefault(n, []).append(at)
             for n in bits(option.absent & ~never):
                 bars.setdefault(n, []).append(at)
+            for mask in option.unless:
+                if not mask & never:
+                    together = [(column[n], 1.0) for n in bits(mask)]
+                    rows.add([(at, 1.0), *together], float(len(together)))
         rows.add([(at, 1.0) for at in mine], 1.0, 1.0)
         for n, users in needs.items():
             rows.add([(at, 1.0) for at in users] + [(column[n], -1.0)], 0.0)

@@ -8,7 +8,7 @@ from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.costs import SAME
 from analyzer.advice.selection.pruning import worth
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, DroppedIndex, Hurt, QueryOutcome, Selection
-from analyzer.advice.selection.risk import Risks
+from analyzer.advice.selection.risk import slower
 from analyzer.advice.why_none import cause_of, why_none
 from analyzer.checks import Threshold
 
@@ -23,7 +23,6 @@ def selection(
     task: "Task",
     chosen: int,
     dropped: Sequence[DroppedIndex],
-    risks: Risks,
     bound_ratio: float | None,
     budget_bytes: int | None,
 ) -> Selection:
@@ -48,19 +47,9 @@ def selection(
             after = getattr(answer, "total_cost", after)
         for n in bits(used):
             users[n].append(query.statement)
-        cached_before = cached_after = None
-        if used:
-            before_plan, after_plan = risks.cached(q, 0), risks.cached(q, chosen)
-            cached_before = before_plan[0] if before_plan else None
-            cached_after = after_plan[0] if after_plan else None
-            refused = risks.refused_in_memory(q, chosen)
-            if refused:
-                ids = tuple(task.indexes[n].id for n in bits(refused))
-                reason = (
-                    "Planned for a database that lies in memory it would not use this index: if the tables are cached,"
-                    " it may run slower than before."
-                )
-                at_risk.append(AtRisk(query.key, query.statement, ids, reason))
+        if used and (reason := _slower(task, q, chosen, after / before if before else 1.0)):
+            ids = tuple(task.indexes[n].id for n in bits(used))
+            at_risk.append(AtRisk(query.key, query.statement, ids, reason))
         if after > before * (1 + HURT):
             hurt.append(Hurt(query.key, query.statement, before, after))
         outcomes.append(
@@ -71,8 +60,6 @@ def selection(
                 before,
                 after,
                 tuple(task.indexes[n].id for n in bits(used)),
-                cached_before,
-                cached_after,
                 None if used else _why_not(task, q, chosen, budget_bytes),
             )
         )
@@ -80,7 +67,6 @@ def selection(
         ChosenIndex(
             task.indexes[n],
             worth(search, chosen, n),
-            risks.worth(chosen, n),
             task.writes.added_by(n, chosen),
             tuple(dict.fromkeys(users[n])),
         )
@@ -103,6 +89,14 @@ def selection(
         (*task.refused, *refused_queries),
         budget_bytes,
     )
+
+
+def _slower(task: "Task", q: int, chosen: int, cost_ratio: float) -> str | None:
+    """Why the query takes longer in memory with the set; None where it does not, as far as the planner tells."""
+    before, after = task.book.ask(q, 0), task.book.ask(q, chosen)
+    if isinstance(before, Refused) or isinstance(after, Refused) or before.work is None or after.work is None:
+        return None
+    return slower(before.work, after.work, task.book.weights, cost_ratio)
 
 
 def _worst_of_each(hurt: Sequence[Hurt]) -> list[Hurt]:

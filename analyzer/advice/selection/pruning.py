@@ -5,7 +5,7 @@ from analyzer.advice.selection.search import Search
 
 
 def worth(search: Search, chosen: int, number: int) -> float:
-    """How much the queries cost more per day without this one of the chosen."""
+    """How much the queries are planned dearer per day without this one of the chosen."""
     rest = chosen & ~(1 << number)
     total = 0.0
     for q, weight in enumerate(search.weights):

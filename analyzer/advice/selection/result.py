@@ -1,10 +1,11 @@
 """What the selection asks for and what it answers. Costs are the planner's units; weighted ones are per day."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analyzer.advice.planner import HypotheticalIndex
 from analyzer.facts import IndexFacts, TableFacts
+from analyzer.plans.work import WorkWeights
 
 Progress = Callable[[str, float], None]  # the step's name, and how much of it is done (0 to 1)
 
@@ -16,9 +17,10 @@ class Options:
     budget_bytes: int | None = None
     count_freed_bytes: bool = False  # what dropped indexes free may be spent too
     propose_drops: bool = True
-    least_gain_ratio: float = 0.001  # of the workload's cost, that one index must save
+    least_gain_ratio: float = 0.001  # of the workload's cost that all indexes leave, that one of them must save
     most_plans: int | None = None
     most_rounds: int = 24
+    work_weights: WorkWeights = field(default_factory=WorkWeights)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,6 @@ class ChosenIndex:
 
     index: HypotheticalIndex
     worth: float
-    worth_cached: float  # the same with the costs of a database that lies in memory
     write_cost_per_day: float
     statements: tuple[str, ...]  # whose plans use it
     merged: tuple[int, ...] = ()  # planner's ids of the same index in other schemas
@@ -58,8 +59,6 @@ class QueryOutcome:
     before: float
     after: float
     used: tuple[int, ...] = ()
-    before_cached: float | None = None
-    after_cached: float | None = None
     why_not: str | None = None
 
 

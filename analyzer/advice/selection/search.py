@@ -7,15 +7,17 @@ best set seen, always as the planner costs it, is improved by local search.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from analyzer.advice.selection.alternatives import Alternatives, Option
 from analyzer.advice.selection.bits import bits, mask_of
 from analyzer.advice.selection.costs import CostBook
 from analyzer.advice.selection.optimise import Choice, best_choice
+from analyzer.advice.selection.value import Valuation
 from analyzer.advice.selection.writes import WriteModel
 
-# judgement: TPC-H gained nothing from more
-ROUNDS_WITHOUT_GUESSES = 6
+# measured: at 1,000 MB TPC-H needed 16, of few plans each, until the programme's choice was as good as it thought
+ROUNDS_WITHOUT_GUESSES = 30
 GAP = 0.002  # judgement: a fifth of what the planner takes as equal; the last tenths cost HiGHS most of its time
 FORGONE = 0.002  # of all there is to gain: judgement, as small as what HiGHS may miss (GAP)
 FEW = 20  # queries, or indexes in sight of one: with so many nothing has to be saved
@@ -28,7 +30,10 @@ TIERS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)  # shares of the largest size allowed
 
 @dataclass(slots=True)
 class Found:
-    """The best set for one budget: ``objective`` and ``bound`` in cost units per day, charges of indexes included."""
+    """The best set for one budget, in cost units per day, charges of indexes included.
+
+    ``objective``: of its value; ``bound``: of its planned cost.
+    """
 
     chosen: int
     objective: float
@@ -50,6 +55,7 @@ class Search:
     progress: Callable[[str, float], None] | None = None
     alternatives: list[Alternatives] = field(default_factory=list)
     seen: dict[int, float] = field(default_factory=dict)  # set -> objective, every one the planner costed
+    valuation: Valuation = field(default_factory=lambda: Valuation(1.0, ()))
     _deep: list[bool] = field(default_factory=list)
     _solved: set[tuple[float | None, int]] = field(default_factory=set)
 
@@ -78,6 +84,8 @@ class Search:
                     self.book.cost(q, 1 << number)
                 found.walk(0, most_plans_each)
             self._tell("alternatives", (q + 1) / len(ends))
+        times = [self.book.bounds(q, 0).time for q in range(len(ends))]
+        self.valuation = Valuation.of(self.weights, [base for base, _ in ends], times)
 
     def _worth_a_thought(self, gains: Sequence[float]) -> list[bool]:
         """The queries with nearly all there is to gain; in a large workload most have next to nothing of it."""
@@ -139,14 +147,25 @@ class Search:
     # costs of sets
 
     def objective(self, chosen: int) -> float:
-        """As the planner costs it, with the charges."""
+        """The value of all queries' plans, with the charges."""
         known = self.seen.get(chosen)
         if known is None:
             known = self.charges.cost(chosen) + sum(
-                weight * self.book.cost(q, chosen)[0] for q, weight in enumerate(self.weights)
+                weight * self.value(q, chosen) for q, weight in enumerate(self.weights)
             )
             self.seen[chosen] = known
         return known
+
+    def value(self, q: int, chosen: int) -> float:
+        """Of one call of the query."""
+        exact = self.book.exact(q, chosen)
+        return self.valuation.value(q, exact.high, exact.time)
+
+    def planned(self, chosen: int) -> float:
+        """As the planner costs it, with the charges."""
+        return self.charges.cost(chosen) + sum(
+            weight * self.book.cost(q, chosen)[0] for q, weight in enumerate(self.weights)
+        )
 
     def fits(self, chosen: int, budget: float | None) -> bool:
         return budget is None or self.size(chosen) <= budget
@@ -172,9 +191,9 @@ class Search:
                 bound = max(bound, choice.bound)
                 best = self._better(best, choice.chosen, budget)
             self._tell("choosing", (round_ + 1) / self.most_rounds)
-            if not learnt or self.objective(best) <= bound * (1 + self.target_gap) or not self.book.may_plan:
+            if not learnt or self.planned(best) <= bound * (1 + self.target_gap) or not self.book.may_plan:
                 break
-            now = self.objective(best) - bound
+            now = self.planned(best) - bound
             idle = 0 if now < gap * (1 - LEAST_PROGRESS) else idle + 1
             gap = min(gap, now)
             if idle >= IDLE_ROUNDS:
@@ -183,7 +202,7 @@ class Search:
             choice = self._choose(budget, guesses=True)
             bound = max(bound, choice.bound if choice else 0.0)
         best = self._with_what_is_known(best, budget)
-        return Found(best, self.objective(best), min(bound, self.objective(best)), budget)
+        return Found(best, self.objective(best), min(bound, self.planned(best)), budget)
 
     def _with_what_is_known(self, best: int, budget: float | None) -> int:
         """Solved again as long as costing its choice teaches something."""
@@ -195,6 +214,8 @@ class Search:
             if choice is None:
                 break
             best = self._better(best, choice.chosen, budget)
+            if self.objective(choice.chosen) <= choice.cost * (1 + GAP):
+                break  # as good as it looked: nothing is to be learnt
         return best
 
     def _choose(self, budget: float | None, *, guesses: bool, relaxed: bool = False) -> Choice | None:
@@ -202,7 +223,7 @@ class Search:
         options = []
         for q, (weight, found) in enumerate(zip(self.weights, self.alternatives, strict=True)):
             if not guesses:
-                options.append((weight, found.plans()))
+                options.append((weight, found.valued(partial(self.valuation.value, q))))
             elif self._deep[q]:
                 options.append((weight, found.options(never)))
             else:  # was not looked into: counts with its best possible cost

@@ -13,9 +13,9 @@ from analyzer.advice.selection.local_search import improve
 from analyzer.advice.selection.pruning import without_unworthy
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid
 from analyzer.advice.selection.result import DroppedIndex, Options, Progress, Selection
-from analyzer.advice.selection.risk import Risks
 from analyzer.advice.selection.search import Found, Search
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
+from analyzer.advice.selection.thrift import thrifty
 from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
 from analyzer.errors import BadInput
 from analyzer.facts import SchemaFacts, TableFacts
@@ -26,6 +26,8 @@ PLANS_AT_LEAST = 2_000
 PLANS_AT_MOST = 40_000  # measured: about 5 ms each where tables have hundreds of candidates, so some minutes
 # judgement: where there are many statements, one that is a small share of all may still deserve its index
 STATEMENT_SHARE = 0.5
+# Of the cost before: judgement, what is gained after nine tenths are gone is not worth a tenth of an index.
+LEFT_AT_LEAST = 0.1
 # Per page and day: judgement, as if it were read once from end to end. An index is vacuumed, backed up, and takes
 # memory from others; without this a second large one that hardly differs from the first would still pay.
 KEEPING_COST = 1.0
@@ -63,7 +65,9 @@ class Task:
         usual = max(PLANS_AT_LEAST, min(PLANS_AT_MOST, PLANS_PER_QUERY * len(self.queries)))
         most_plans = options.most_plans or usual
         ids = [i.id for i in self.indexes]
-        self.book = CostBook(planner, self.queries, ids, relevant, self.gone, most_plans)
+        self.book = CostBook(
+            planner, self.queries, ids, relevant, self.gone, most_plans, weights=options.work_weights
+        )
         self.writes = self._writes(roots)
         self.search = Search(
             self.book, self.weights, self.sizes, self.writes, merged_coverings([i.definition for i in self.indexes]),
@@ -118,9 +122,12 @@ class Task:
         return min(1.0, index.size_bytes / whole) if whole else 1.0
 
     def _least_gain(self) -> float:
-        total = sum(w * a.base for w, a in zip(self.weights, self.search.alternatives, strict=True))
+        """A share of the cost that is left when everything is indexed: where that is little, little counts."""
+        weighted = list(zip(self.weights, self.search.alternatives, strict=True))
+        total, left = sum(w * a.base for w, a in weighted), sum(w * a.floor for w, a in weighted)
         statements = len({q.statement for q in self.queries}) or 1
-        return min(self.options.least_gain_ratio * total, STATEMENT_SHARE * total / statements)
+        least = self.options.least_gain_ratio * max(left, LEFT_AT_LEAST * total)
+        return min(least, STATEMENT_SHARE * total / statements)
 
     # drops
 
@@ -192,17 +199,16 @@ class Task:
         chosen = improve(self.search, found.chosen, budget)
         chosen = without_unworthy(self.search, chosen)
         chosen = improve(self.search, chosen, budget)
-        objective = self.search.objective(chosen)
-        return Found(chosen, objective, min(found.bound, objective), budget)
+        chosen = thrifty(self.search, [i.definition for i in self.indexes], chosen, budget)
+        bound = min(found.bound, self.search.planned(chosen))
+        return Found(chosen, self.search.objective(chosen), bound, budget)
 
     def _finish(self, found: Found, budget_bytes: int | None) -> Selection:
-        risks = Risks(self.book, self.weights)
-        chosen = risks.without_doubtful(self.search, found.chosen)
+        chosen = found.chosen
         picked = [self.indexes[n] for n in bits(chosen)]
         dropped = list(self.dropped)
         if self.options.propose_drops and picked:
             dropped += self._proved(self.gone, picked)
-        objective = self.search.objective(chosen)
         bound = found.bound
-        ratio = max(0.0, objective / bound - 1) if bound > 0 else None
-        return outcome.selection(self, chosen, dropped, risks, ratio, budget_bytes)
+        ratio = max(0.0, self.search.planned(chosen) / bound - 1) if bound > 0 else None
+        return outcome.selection(self, chosen, dropped, ratio, budget_bytes)

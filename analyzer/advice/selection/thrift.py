@@ -1,0 +1,60 @@
+"""Giving up bytes that buy next to nothing: an index beside its partial twin, columns included for a last percent.
+
+The choice takes whatever pays for itself, however little. A person would leave out the member that hardly matters, and
+take the smaller of two indexes that do nearly the same.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.selection.bits import bits
+from analyzer.advice.selection.search import Search
+from analyzer.checks import Threshold
+
+LIMITS = {
+    "given_up": Threshold(0.02, "of what is left", "judgement: well within the planner's errors"),
+    "given_up_of_budget": Threshold(0.002, "of what is left", "judgement: as HiGHS' gap; the bytes were granted"),
+    "bytes": Threshold(0.05, "of the set's bytes", "judgement: less is not worth a thought"),
+}
+
+
+def thrifty(search: Search, definitions: Sequence[IndexDefinition], chosen: int, budget: float | None) -> int:
+    """The set after steps that each save bytes and together lose no more than the limit."""
+    share = LIMITS["given_up"].value if budget is None else LIMITS["given_up_of_budget"].value
+    most = search.objective(chosen) * (1 + share)
+    while search.book.may_plan:
+        least = LIMITS["bytes"].value * search.size(chosen)
+        steps = sorted(
+            (-saved, step)
+            for step in _steps(definitions, chosen)
+            if (saved := search.size(chosen) - search.size(step)) >= least and _at_most(search, step) <= most
+        )
+        better = next((step for _, step in steps if search.objective(step) <= most), None)
+        if better is None:
+            return chosen
+        chosen = search.without_idle(better)
+    return chosen
+
+
+def _steps(definitions: Sequence[IndexDefinition], chosen: int) -> Iterator[int]:
+    """Without one of them, or with one on fewer columns in its place."""
+    for out in bits(chosen):
+        rest = chosen & ~(1 << out)
+        yield rest
+        table, columns = definitions[out].table.oid, _columns(definitions[out])
+        for number, other in enumerate(definitions):
+            if other.table.oid == table and not chosen >> number & 1 and _columns(other) <= columns:
+                yield rest | 1 << number
+
+
+def _columns(definition: IndexDefinition) -> frozenset[str]:
+    return frozenset((*(c.name for c in definition.columns), *definition.include))
+
+
+def _at_most(search: Search, step: int) -> float:
+    """What it can at most come to, by the plans that are known."""
+    total = search.charges.cost(step)
+    for q, weight in enumerate(search.weights):
+        known = search.book.bounds(q, step)
+        total += weight * search.valuation.value(q, known.high, known.time)
+    return total
