@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,8 @@ def predict(database, var, tmp_path):
 def test_text_shows_plan_and_index_of_each_statement_and_names_those_that_fail(predict):
     out, error, code = predict(FILE)
     assert (error, code) == ("", 0)
-    assert out == (
+    # sizes go by ANALYZE's random sample
+    assert re.sub(r"\(8\d\d kB\)", "(8.. kB)", out) == (
         """\
 1. line 2: select * from orders where customer_id = 5
    Cost 1,093, 3 rows expected, planned with its values.
@@ -74,7 +76,7 @@ def test_text_shows_plan_and_index_of_each_statement_and_names_those_that_fail(p
    Seq Scan on public.orders: 3 of about 50,000 rows expected.
 
    CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_orders_customer_id ON public.orders (customer_id);
-   Seq Scan on orders became Bitmap Heap Scan using ix_orders_customer_id, 70x cheaper. With it (832 kB) the cost \
+   Seq Scan on orders became Bitmap Heap Scan using ix_orders_customer_id, 70x cheaper. With it (8.. kB) the cost \
 falls from 1,093 to 16.
 
 2. line 3: select * from ordres
