@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,8 @@ def predict(database, var, tmp_path):
 def test_text_shows_plan_and_index_of_each_statement_and_names_those_that_fail(predict):
     out, error, code = predict(FILE)
     assert (error, code) == ("", 0)
-    assert out == (
+    # sizes go by ANALYZE's random sample
+    assert re.sub(r"\(8\d\d kB\)", "(8.. kB)", out) == (
         """\
 1. line 2: select * from orders where customer_id = 5
    Cost 1,093, 3 rows expected, planned with its values.
