@@ -102,8 +102,7 @@ No index for:
 
 Not planned:
    bad: Column "nope" does not exist.
-   gone: No schema of this database has a table orderlines: it may be a temporary one, which only its own session can \
-read, or be gone.
+   gone: Relation "orderlines" does not exist.
 """
     )
 
@@ -268,10 +267,7 @@ def test_an_empty_folder(advise, tmp_path):
 
 def test_a_folder_of_which_nothing_can_be_planned(advise, tmp_path):
     (tmp_path / "a.sql").write_text("select * from nope")
-    says = (
-        "The statement cannot be planned. No schema of this database has a table nope: it may be a temporary one, which"
-        " only its own session can read, or be gone."
-    )
+    says = 'The statement cannot be planned. Relation "nope" does not exist.'
     assert advise("--workload", tmp_path) == ("", "", says, 2)
 
 
