@@ -1,4 +1,4 @@
-"""What the store keeps, apart from the time series (see ``analyzer/store/partitions.py`` for those).
+"""What the store keeps, apart from the time series (see ``analyzer/store/series/partitions.py`` for those).
 
 Texts are redacted before they come here; passwords and sampled parameter values are encrypted.
 """
@@ -334,7 +334,7 @@ class SuggestionRecord(models.Model):
     """An index worth creating, with its price and whom it helps, and what became of it.
 
     It is closed when there is nothing to create any more; ``state`` says why. ``outcome`` is ``{}`` until it was built;
-    then as ``analyzer/following.py`` writes it.
+    then as ``analyzer/steps/follow.py`` writes it.
     """
 
     class State(models.TextChoices):
@@ -379,7 +379,7 @@ class SuggestionRecord(models.Model):
 
 
 class AdviceRun(models.Model):
-    """The newest index advice for a whole database; ``result`` as ``analyzer/advice_runs.py`` writes it.
+    """The newest index advice for a whole database; ``result`` as ``analyzer/steps/advise.py`` writes it.
 
     A run that failed leaves the last good result and says why in ``problem``.
     """

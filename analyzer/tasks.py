@@ -6,9 +6,11 @@ from collections.abc import Callable
 from celery import shared_task
 from django.utils import timezone
 
-from analyzer import naming, pipeline, schedule
 from analyzer.models import Server
 from analyzer.monitored.deadlines import deadlines
+from analyzer.steps import run as pipeline
+from analyzer.steps import schedule
+from analyzer.steps import texts as naming
 from analyzer.store import house
 
 TICK_LIMIT_S = 60.0

@@ -6,7 +6,7 @@ very often, most seldom. Values are parameters, as pg_stat_statements shows them
 
 import random
 
-from analyzer.advice.suggest import WorkloadStatement
+from analyzer.advice.rules.suggest import WorkloadStatement
 
 # table -> (columns compared by equality, ranges and orders, columns read, keys to other tables)
 TABLES = {

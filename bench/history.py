@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from analyzer.models import Server, Snapshot
 from analyzer.monitored.connection import connect
-from analyzer.monitored.names import read_names
-from analyzer.monitored.statements import read_statement_counters, read_statement_texts
-from analyzer.store import deltas, sums
-from analyzer.store.columns import COLUMNS, INDEX, N_SUMS, SUM_COLUMNS
-from analyzer.store.copying import to_us
-from analyzer.store.packing import write_chunks
-from analyzer.store.partitions import ensure_partition, floor_to
-from analyzer.store.snapshots import keep_names, keep_reading, keep_texts, write_deltas
+from analyzer.monitored.sample.names import read_names
+from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
+from analyzer.store.series import deltas, sums
+from analyzer.store.series.columns import COLUMNS, INDEX, N_SUMS, SUM_COLUMNS
+from analyzer.store.series.copying import to_us
+from analyzer.store.series.packing import write_chunks
+from analyzer.store.series.partitions import ensure_partition, floor_to
+from analyzer.store.series.snapshots import keep_names, keep_reading, keep_texts, write_deltas
 from bench.monitored import MonitoredServer
 
 DAYS, PACKED_HOURS, SHAPES = 30, 28, 4  # SHAPES: hours made anew; the others repeat them

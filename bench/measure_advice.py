@@ -16,14 +16,14 @@ from typing import Any, LiteralString, cast
 import psutil
 import psycopg
 
+from analyzer.advice.advise import ProvedAdvice, advise
+from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options
-from analyzer.advice.suggest import WorkloadStatement
-from analyzer.advising import ProvedAdvice, advise
-from analyzer.facts import SchemaFacts
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.runtime.postgres import PostgresCluster
+from analyzer.schema.facts import SchemaFacts
 from analyzer.twin import Twin, lease
 from bench.advice_workload import statements
 from bench.results import Context, Result

@@ -12,17 +12,17 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 
-from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition, index_name, name_columns
 from analyzer.advice.planner import NONE, Query, Refused
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.planner_facts import Relation, read_planner_facts
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.planner_facts import Relation, read_planner_facts
 from analyzer.plans import parse_plan
 from analyzer.plans.compare import Sameness, sameness
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.twin import Twin, lease
 from analyzer.twin.estimate import Size, estimate_size
+from analyzer.values.column_statistics import ColumnStatistics
 from bench.results import Context, Result
 from bench.tpch import EXTENSIONS, load, queries, ten_indexes
 

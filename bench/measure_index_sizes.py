@@ -6,19 +6,19 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 
-from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition
-from analyzer.advice.expression_statistics import (
+from analyzer.advice.sizing.size import btree_index_size, index_size_bytes
+from analyzer.monitored.catalog.schema import read_schema
+from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.schema.facts import TableFacts
+from analyzer.values.column_statistics import ColumnStatistics
+from analyzer.values.expression_statistics import (
     Evaluated,
     evaluation_sql,
     expression_statistics,
     only_column,
     probe_values,
 )
-from analyzer.advice.sizing import btree_index_size, index_size_bytes
-from analyzer.facts import TableFacts
-from analyzer.monitored.catalog import read_schema
-from analyzer.monitored.connection import ConnectionSettings, connect
 from bench.results import Context, Result
 from bench.sized_tables import EXTENSIONS, TABLES, definitions
 

@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from analyzer.models import Database, LastReading, Server, Statement
 from analyzer.store import reading
-from analyzer.store.partitions import floor_to
-from analyzer.store.rollups import roll_up
+from analyzer.store.series.partitions import floor_to
+from analyzer.store.series.rollups import roll_up
 from bench.history import fresh_hour, profile, thirty_days
 from bench.results import Context, Result, cpu_ms, median, p95, times_ms
-from dashboard import charts
+from dashboard.charts import charts
 
 TIMES = 11
 NEEDED = ("calls", "total_exec_time_us", "rows", "shared_read_blocks", "shared_hit_blocks")

@@ -7,8 +7,8 @@ import psycopg
 
 from analyzer.models import Server
 from analyzer.monitored.connection import connect
-from analyzer.monitored.statements import read_statement_counters, read_statement_texts
-from analyzer.store.snapshots import keep_reading, keep_texts
+from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
+from analyzer.store.series.snapshots import keep_reading, keep_texts
 from bench.results import Context, Result, median, times_ms
 
 # The same columns without texts, as plainly as it goes: libpq alone, no conversion to Python's types.

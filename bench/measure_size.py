@@ -7,10 +7,10 @@ from django.db import connection
 from django.utils import timezone
 
 from analyzer.models import LastReading, Server
-from analyzer.store.columns import INDEX
-from analyzer.store.packing import pack_hour
-from analyzer.store.partitions import floor_to
-from analyzer.store.rollups import roll_up
+from analyzer.store.series.columns import INDEX
+from analyzer.store.series.packing import pack_hour
+from analyzer.store.series.partitions import floor_to
+from analyzer.store.series.rollups import roll_up
 from bench.history import Profile, fresh_hour, profile
 from bench.results import Context, Result
 

@@ -13,9 +13,9 @@ import psycopg
 from analyzer.advice.planner import Query
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.runtime.postgres import PostgresCluster
-from analyzer.sizes import MB
 from analyzer.twin import Twin, lease
 from analyzer.twin.upkeep import disk_bytes
+from analyzer.words.sizes import MB
 from bench.results import Context, Result
 
 DATABASES = 50

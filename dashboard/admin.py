@@ -8,7 +8,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 
-from dashboard import audit
+from dashboard.people import audit_log as audit
 from dashboard.permissions import is_operator
 
 admin.site.unregister(User)

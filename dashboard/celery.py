@@ -8,14 +8,12 @@ import os
 from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
-from dashboard import worker_signals  # noqa: F401  (connects itself)
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 # They load the pages, which no worker shows: nearly half a second of each process.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
 
 # By the URL's scheme, not by CELERY_BROKER_TRANSPORT: with that a worker's log shows the class where redis:// was.
-TRANSPORT_ALIASES.update(redis="dashboard.broker:Transport", rediss="dashboard.broker:Transport")
+TRANSPORT_ALIASES.update(redis="dashboard.health.broker:Transport", rediss="dashboard.health.broker:Transport")
 
 app = Celery("pgloupe")
 app.config_from_object("django.conf:settings", namespace="CELERY")

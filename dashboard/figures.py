@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.gain import Gain, gain_words
-from analyzer.durations import DAY_S, THIN, says_of_a_day, span_words, time_words
 from analyzer.findings import Basis
 from analyzer.models import SuggestionRecord
+from analyzer.words.durations import DAY_S, THIN, says_of_a_day, span_words, time_words
 from dashboard.templatetags.quantities import percent, size
 
 MEANING = {

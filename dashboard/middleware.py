@@ -7,7 +7,7 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 
-from dashboard import sessions
+from dashboard.people import sessions
 
 POLICY = "; ".join(
     (

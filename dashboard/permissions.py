@@ -4,7 +4,8 @@ Decorate every view with one of the two (outermost), or list its name in ``PUBLI
 walks the URL table and fails for a view that is neither. What changes only a person's own settings is a viewer's.
 
 A POST that an operator view answers with a status under 400 is written to the audit log. A view says what it did with
-``dashboard.audit.record(request, "server_added", server.name)``; without, the URL's name and arguments are kept.
+``dashboard.people.audit_log.record(request, "server_added", server.name)``; without, the URL's name and arguments
+are kept.
 So a form that changed nothing answers 422, not 200.
 
 A role is membership in the Django group of that name (made by a migration); a superuser is an operator.
@@ -19,7 +20,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
-from dashboard import audit
+from dashboard.people import audit_log as audit
 
 VIEWER, OPERATOR = "viewer", "operator"
 ROLES = (VIEWER, OPERATOR)

@@ -11,13 +11,13 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit, urlunsplit
 from django.core.exceptions import ImproperlyConfigured
 
 from analyzer.errors import BadInput
-from analyzer.monitored.address_policy import DEFAULT_AND_LOOPBACK, AddressPolicy
+from analyzer.monitored.access.address_policy import DEFAULT_AND_LOOPBACK, AddressPolicy
 from analyzer.monitored.connection_settings import is_loopback
 from analyzer.runtime.environment import secret
 from analyzer.runtime.instance import InstanceLock
 from analyzer.runtime.keys import load_or_create_keys
 from analyzer.runtime.no_store import NO_STORE_URL
-from dashboard.mail_settings import mail_settings
+from dashboard.mail.settings import mail_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("PGLOUPE_VAR_DIR", BASE_DIR / "var")).resolve()
@@ -91,7 +91,7 @@ INSTALLED_APPS = [
     "dashboard",
 ]
 MIDDLEWARE = [
-    "dashboard.healthz.Healthz",
+    "dashboard.health.healthz.Healthz",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pages; it pads them against BREACH. Static files come compressed.
@@ -156,7 +156,7 @@ LOGIN_COMMAND = (
     if "PGLOUPE_IN_CONTAINER" in os.environ
     else f"{_python.relative_to(BASE_DIR) if _python.is_relative_to(BASE_DIR) else _python} manage.py login_link"
 )
-ONE_TIME_LOGIN_LINK = "dashboard.accounts.one_time_login_link"  # what `up` prints
+ONE_TIME_LOGIN_LINK = "dashboard.people.accounts.one_time_login_link"  # what `up` prints
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"

@@ -5,7 +5,8 @@ from datetime import datetime
 from celery import shared_task
 from django.utils import timezone
 
-from dashboard import mail_queue, report_figures
+from dashboard.mail import queue as mail_queue
+from dashboard.mail import report_figures
 
 
 @shared_task(ignore_result=True, soft_time_limit=240, time_limit=300)

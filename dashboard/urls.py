@@ -4,27 +4,25 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from dashboard.views import (
-    audit,
-    findings,
-    health,
-    indexes,
-    login,
-    overview,
-    plan,
-    reports,
-    server_form,
-    servers,
-    sessions,
-    statement,
-    statements,
-    suggestion,
-    suggestion_plans,
-    users,
-    what_if,
-)
+from dashboard.findings import views as findings
+from dashboard.health import views as health
+from dashboard.indexes import plan_views as suggestion_plans
+from dashboard.indexes import suggestion_views as suggestion
+from dashboard.indexes import views as indexes
+from dashboard.indexes import what_if_views as what_if
+from dashboard.mail import views as reports
+from dashboard.people import audit_views as audit
+from dashboard.people import login_views as login
+from dashboard.people import session_views as sessions
+from dashboard.people import user_views as users
+from dashboard.servers import form_views as server_form
+from dashboard.servers import overview_views as overview
+from dashboard.servers import views as servers
+from dashboard.statements import list_view as statements
+from dashboard.statements import plan_view as plan
+from dashboard.statements import statement_view as statement
 
-handler400 = "dashboard.views.errors.bad_request"
+handler400 = "dashboard.error_views.bad_request"
 
 urlpatterns = [
     path("", overview.overview, name="overview"),

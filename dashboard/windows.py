@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from analyzer.models import Server
-from analyzer.store.windows import DEFAULT_SPAN, SPANS, Window
+from analyzer.store.series.windows import DEFAULT_SPAN, SPANS, Window
 
 SHORTEST = timedelta(minutes=1)  # two samples of the usual interval
 OLDEST = timedelta(days=400)  # what is kept of days, unless set otherwise

@@ -66,7 +66,7 @@ def need(get: Callable[[], Any]) -> Any:
 @pytest.fixture(scope="session", autouse=True)
 def texts_come_along() -> None:
     """Tests share servers, so a sample finds thousands of other tests' statements: here it takes all texts along."""
-    from analyzer import naming
+    from analyzer.steps import texts as naming
 
     naming.OF_A_SAMPLE, naming.OF_A_SAMPLE_BYTES = 1_000_000, 64_000_000
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.durations import count_words, rate_words, says_of_a_day, time_words
+from analyzer.words.durations import count_words, rate_words, says_of_a_day, time_words
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from typing import Any
 
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Planner, Query, Refused
-from analyzer.advice.suggest import WorkloadStatement
-from analyzer.facts import SchemaFacts, TableFacts
+from analyzer.advice.rules.suggest import WorkloadStatement
+from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.inner_query import planned_query, refreshed_view
 from analyzer.statements.parse import is_system_table, parse_statement
 from analyzer.statements.qualify import qualified_sql

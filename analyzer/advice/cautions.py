@@ -1,10 +1,10 @@
 """What to know of an index before it is made, beside what it costs and saves."""
 
+from analyzer.advice.candidates.specialised import PATTERNS
 from analyzer.advice.ddl import IndexDefinition
-from analyzer.advice.key_widths import may_refuse_rows, too_wide_entry
-from analyzer.advice.specialised import PATTERNS
-from analyzer.facts import SchemaFacts
+from analyzer.advice.sizing.key_widths import may_refuse_rows, too_wide_entry
 from analyzer.plans import Plan, PlanNode
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.predicates import query_blocks
 
 SORTS = ("Sort", "Incremental Sort")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pglast import keywords
 
 from analyzer.advice.shapes import shape_of_definition, shape_of_index
-from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 
 # pg_config_manual.h: NAMEDATALEN 64, with the closing zero byte
 MAX_NAME_BYTES = 63

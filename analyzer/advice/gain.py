@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from analyzer.durations import DAY_S, rate_words, says_of_a_day, time_words
+from analyzer.words.durations import DAY_S, rate_words, says_of_a_day, time_words
 
 
 class Effect(Protocol):

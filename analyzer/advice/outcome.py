@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index
 from analyzer.advice.shapes import indexes_like
-from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 
 State = Literal["built", "realised", "not_used"]
 

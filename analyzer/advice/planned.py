@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analyzer.advice.as_read import as_read
+from analyzer.advice.candidates.expressions import unqualified
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index, in_each_schema
-from analyzer.advice.expressions import unqualified
 from analyzer.advice.gain import gain_of
 from analyzer.advice.planner import values_of
-from analyzer.advice.suggest import (
+from analyzer.advice.rules.suggest import (
     Advice,
     Suggestion,
     WorkloadStatement,
@@ -23,13 +23,13 @@ from analyzer.advice.suggest import (
     warnings_for,
 )
 from analyzer.checks import Threshold
-from analyzer.facts import SchemaFacts
 from analyzer.findings import EvidenceLevel, Finding
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import EQUALITY, RANGE, Predicate
 from analyzer.statements.predicates import query_blocks
 
 if TYPE_CHECKING:
-    from analyzer.advising import ProposedIndex, ProvedAdvice
+    from analyzer.advice.advise import ProposedIndex, ProvedAdvice
 
 LIMITS = {
     "scan": Threshold(400e6, "bytes a second", "measured: lineitem of TPC-H at scale 1, cached, PostgreSQL 15"),

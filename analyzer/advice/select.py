@@ -10,7 +10,7 @@ from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import Planner, Query
 from analyzer.advice.selection.result import Options, Progress, Selection
 from analyzer.advice.selection.task import Task
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
 
 __all__ = ["Options", "Selection", "pareto", "select"]
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from analyzer.advice.expressions import comparable
-from analyzer.facts import IndexFacts, TableFacts
+from analyzer.advice.candidates.expressions import comparable
+from analyzer.schema.facts import IndexFacts, TableFacts
 
 if TYPE_CHECKING:
     from analyzer.advice.ddl import IndexDefinition

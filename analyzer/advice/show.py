@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from analyzer.advice.ddl import comment, drop_index, in_each_schema
 from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
 from analyzer.advice.planned import suggestion_key
-from analyzer.advice.rollout import colons_apart
+from analyzer.advice.rollout.script import colons_apart
 from analyzer.advice.selection.result import DroppedIndex, Selection
 from analyzer.plans.compare import cost_figure, cost_words, faster_words
-from analyzer.sizes import size_words
+from analyzer.words.sizes import size_words
 
 if TYPE_CHECKING:
-    from analyzer.advising import ProposedIndex, ProvedAdvice, StatementEffect
+    from analyzer.advice.advise import ProposedIndex, ProvedAdvice, StatementEffect
 
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
 MOST_SQL = 70  # characters of a statement there

@@ -7,8 +7,8 @@ from typing import Any
 from analyzer.plans import Plan
 from analyzer.plans.compare import cost_figure, cost_words
 from analyzer.plans.show import plan_as_json
-from analyzer.predicting import LikedIndex, NotPredicted, Prediction, TableRead
-from analyzer.sizes import size_words
+from analyzer.questions.predict import LikedIndex, NotPredicted, Prediction, TableRead
+from analyzer.words.sizes import size_words
 
 FORMAT = 1
 MOST_SQL = 100  # characters of a statement in the report for a terminal

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from analyzer.advice.candidates.typed import Typed
 from analyzer.advice.ddl import IndexDefinition
-from analyzer.advice.typed import Typed
-from analyzer.facts import ForeignKeyFacts
-from analyzer.foreign_keys import supporting_index, would_serve
+from analyzer.schema.facts import ForeignKeyFacts
+from analyzer.schema.foreign_keys import supporting_index, would_serve
 
 
 def unserved_keys(typed: Typed) -> dict[int, list[ForeignKeyFacts]]:

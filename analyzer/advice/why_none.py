@@ -10,14 +10,14 @@ from typing import Any
 
 from pglast import ast, enums
 
-from analyzer.advice.candidates import small_table_reason
+from analyzer.advice.candidates.expressions import can_be_key, unqualified
+from analyzer.advice.candidates.immutable import time_zone_column
+from analyzer.advice.candidates.specialised import PATTERNS, key_of, kind_of
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
-from analyzer.advice.expressions import can_be_key, unqualified
-from analyzer.advice.immutable import time_zone_column
-from analyzer.advice.key_widths import declared, fits_btree, key_bytes, too_wide
-from analyzer.advice.specialised import PATTERNS, key_of, kind_of
+from analyzer.advice.rules.candidates import small_table_reason
+from analyzer.advice.sizing.key_widths import declared, fits_btree, key_bytes, too_wide
 from analyzer.checks import Threshold
-from analyzer.facts import SchemaFacts, TableFacts
+from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.predicates import query_blocks
 from analyzer.statements.tree import (

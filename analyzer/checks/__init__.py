@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from analyzer.facts import SchemaFacts
 from analyzer.findings import EvidenceLevel, Finding, Fix, Quantity, Severity
-from analyzer.foreign_keys import KeyCheckTime
+from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.foreign_keys import KeyCheckTime
 
 
 @dataclass(frozen=True, slots=True)

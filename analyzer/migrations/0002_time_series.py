@@ -1,8 +1,8 @@
-"""The time series (see analyzer/store/partitions.py) and two indexes the store's own look-ups need."""
+"""The time series (see analyzer/store/series/partitions.py) and two indexes the store's own look-ups need."""
 
 from django.db import migrations
 
-# Written out, not taken from analyzer.store.columns: a migration says what was true when it was written.
+# Written out, not taken from analyzer.store.series.columns: a migration says what was true when it was written.
 SUMS = [
     "plans", "total_plan_time_us", "calls", "total_exec_time_us", "rows", "shared_hit_blocks",
     "shared_read_blocks", "shared_dirtied_blocks", "shared_written_blocks", "local_hit_blocks",

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from analyzer.errors import UnsupportedVersion
-from analyzer.readings import OWN_MARKER, is_ours
+from analyzer.monitored.readings import OWN_MARKER, is_ours
 
 SQL_DIR = Path(__file__).parent / "sql"
 MARKER = OWN_MARKER

@@ -25,7 +25,7 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
-from analyzer.readings import OWN_MARKER
+from analyzer.monitored.readings import OWN_MARKER
 
 PROTOCOL_3_0 = 3 << 16
 PORT = 5432  # of the socket's name alone

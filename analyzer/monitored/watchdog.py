@@ -15,7 +15,7 @@ from datetime import datetime
 
 from analyzer.errors import MonitoredServerError
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
-from analyzer.monitored.gate_limits import Limits
+from analyzer.monitored.explain.gate_limits import Limits
 
 GONE_WITHIN_S = 1.0  # a backend that was terminated cleans up first
 HANG_UP_AFTER_S = 3.0  # after terminating: the server itself hangs, so only this side can end it

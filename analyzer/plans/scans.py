@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from analyzer.facts import SchemaFacts, TableFacts
 from analyzer.plans.labels import GENERATED_SUFFIX
 from analyzer.plans.node import PlanNode
+from analyzer.schema.facts import SchemaFacts, TableFacts
 
 
 @dataclass(frozen=True, slots=True)

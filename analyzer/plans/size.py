@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analyzer.sizes import size_words
+from analyzer.words.sizes import size_words
 
 ENDLESS_BYTES = 1 << 62
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from analyzer.checks import Threshold
-from analyzer.durations import DAY_S, says_of_a_day
+from analyzer.words.durations import DAY_S, says_of_a_day
 
 LIMITS = {
     "worse_ratio": Threshold(0.5, "of the impact before", "judgement: days of a working week differ by less"),

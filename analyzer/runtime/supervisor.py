@@ -202,7 +202,7 @@ def _start_queue(watch: Watch) -> None:
 
 def _worker(name: str, queues: str, *pool: str) -> Child:
     # When we are killed, Redis and the store go too, and a worker that shuts down warmly waits for them for ever. Its
-    # pool follows it (dashboard/worker_signals.py); what it was doing is started anew by the next tick.
+    # pool follows it (dashboard/health/worker_signals.py); what it was doing is started anew by the next tick.
     return child(
         name, "-m", "celery", "-A", "dashboard.celery:app", "worker", "--queues", queues,
         *pool, "--hostname", f"{name}-{os.getpid()}@%h",

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from pglast import ast, enums
 
-from analyzer.sizes import size_words
 from analyzer.statements.extents import (
     COLUMN,
     COLUMN_DIGITS,
@@ -37,6 +36,7 @@ from analyzer.statements.sized_calls import (
     walked_extent,
 )
 from analyzer.statements.tree import Node, children, flat, function_name, operator_name, without_casts
+from analyzer.words.sizes import size_words
 
 # They keep what every row gives them in one value.
 COLLECTING = frozenset({

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from pglast import ast, enums, parser
 
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.tokens import scan
 from analyzer.statements.tree import Node, Unparsable, fresh_parse, parse, single_statement

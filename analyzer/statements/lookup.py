@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pglast import ast, enums
 
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.predicates import query_blocks
 from analyzer.statements.tree import Unparsable, single_statement

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from pglast import ast, enums
 
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements import type_rules as rules
 from analyzer.statements.expression_types import Expressions
 from analyzer.statements.open_types import Open, Row, Scope, Value

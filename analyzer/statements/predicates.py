@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pglast import ast
 
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import ParameterUse, QueryBlock
 from analyzer.statements.reader import BlockReader
 from analyzer.statements.tree import Node, Unparsable, name_parts, single_statement, walk

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pglast import ast, enums, parser
 from pglast.stream import RawStream
 
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.inner_query import inner_query
 from analyzer.statements.parameter_types import parameter_types
 from analyzer.statements.parse import parse_statement

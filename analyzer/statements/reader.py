@@ -8,7 +8,7 @@ from typing import Any
 from pglast import ast, enums
 from pglast.enums import JoinType
 
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate, TableDraft
 from analyzer.statements.conditions import Conditions, Found, walk_block
 from analyzer.statements.json_paths import note_paths

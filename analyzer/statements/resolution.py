@@ -9,7 +9,7 @@ then a way to read the statement. PostgreSQL's own rule decides the rest: the fi
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.qualify import qualified_sql
 

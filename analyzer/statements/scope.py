@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from pglast import ast
 
-from analyzer.facts import SchemaFacts, TableFacts
+from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import TableDraft
 from analyzer.statements.tree import Node
 

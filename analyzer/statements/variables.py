@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from pglast import ast
 
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.names import table_references
 from analyzer.statements.tree import Node, Unparsable, fresh_parse, name_parts, walk
 

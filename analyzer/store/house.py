@@ -10,10 +10,10 @@ from django.db import connection
 from django.utils import timezone
 
 from analyzer.models import ExplainAudit, LastReading, Server, Snapshot, Statement
-from analyzer.store import deltas, own_entries
-from analyzer.store.packing import pack_hours
-from analyzer.store.partitions import LOCK_CLASS, LOCK_HOUSE, drop_old, ensure_partitions
-from analyzer.store.rollups import roll_up, rolled_up_to
+from analyzer.store.series import deltas, own_entries
+from analyzer.store.series.packing import pack_hours
+from analyzer.store.series.partitions import LOCK_CLASS, LOCK_HOUSE, drop_old, ensure_partitions
+from analyzer.store.series.rollups import roll_up, rolled_up_to
 from analyzer.store.texts import name_vanished
 
 # Readers add the rows that are not in the sums yet: at 60 s sampling three intervals, which costs them little.

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from analyzer.facts import SchemaFacts
-from analyzer.foreign_keys import KeyCheckTime, foreign_key_owner, unindexed_foreign_keys
 from analyzer.models import Database, Statement
+from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.foreign_keys import KeyCheckTime, foreign_key_owner, unindexed_foreign_keys
 from analyzer.statements.key_checks import KeyCheck, key_check_of
-from analyzer.store.totals import StatementRate
+from analyzer.store.series.totals import StatementRate
 
 SENT_BY_SERVER = "OPERATOR("  # as in all of them (statements/key_checks.py); nobody else writes it
 

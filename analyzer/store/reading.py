@@ -1,7 +1,7 @@
 """What pages and checks read: one import for all of it."""
 
-from analyzer.store.timelines import Bucket, Gap, Timeline, server_timeline, sparklines, statement_timeline
-from analyzer.store.totals import (
+from analyzer.store.series.timelines import Bucket, Gap, Timeline, server_timeline, sparklines, statement_timeline
+from analyzer.store.series.totals import (
     ORDERS,
     StatementPage,
     StatementRate,
@@ -9,8 +9,8 @@ from analyzer.store.totals import (
     rates,
     statement_totals,
 )
-from analyzer.store.windows import SPANS, Window
-from analyzer.store.workload import workload
+from analyzer.store.series.windows import SPANS, Window
+from analyzer.store.series.workload import workload
 
 __all__ = [
     "ORDERS", "SPANS", "Bucket", "Gap", "StatementPage", "StatementRate", "StatementTotals", "Timeline", "Window",

@@ -10,10 +10,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from analyzer.advice.code import Models, known_orm
-from analyzer.durations import DAY_S, SHORTEST_OF_A_DAY_S
-from analyzer.facts import SchemaFacts
 from analyzer.models import Database, ModelsMap, SchemaReading, Statement
-from analyzer.store.partitions import ensure_partition
+from analyzer.schema.facts import SchemaFacts
+from analyzer.store.series.partitions import ensure_partition
+from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
 # Table counters that become relation_sample's columns, in its order.
 RELATION_COLUMNS = (

@@ -10,10 +10,10 @@ from django.db.models import OuterRef, Subquery
 from django.utils.text import slugify
 
 from analyzer.models import FindingRecord, PlanRecord, Server, Snapshot, SuggestionRecord
-from analyzer.monitored.address_policy import AddressPolicy
+from analyzer.monitored.access.address_policy import AddressPolicy
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.store.partitions import SERIES
 from analyzer.store.secrets import decrypt, encrypt
+from analyzer.store.series.partitions import SERIES
 
 RESERVED_SLUGS = frozenset({"add"})  # an address of its own below servers/
 

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from django.conf import settings
 from django.db import connection, transaction
 
-from analyzer.store.partitions import SERIES, Series, next_start
+from analyzer.store.series.partitions import SERIES, Series, next_start
 
 LIMIT_MS = 2_000  # a page waits no longer for the sizes of files
 DAYS_SHOWN = 14

@@ -65,7 +65,7 @@ def keep_suggestions(
     """Keep one run's advice for the whole database: what it no longer suggests closes, what is back reopens.
 
     ``evidence``: the planner's, by suggestion key. ``watched_s``: what the statements' times are made of.
-    A record whose index is there (``SuggestionRecord.FOLLOWED``) is left to ``analyzer/following.py``.
+    A record whose index is there (``SuggestionRecord.FOLLOWED``) is left to ``analyzer/steps/follow.py``.
     """
     now = now or timezone.now()
     with transaction.atomic():

@@ -15,13 +15,13 @@ from django.db.models import Q
 from django.utils import timezone
 
 from analyzer.models import Database, LastReading, Role, Server, Statement, StatementEntry
-from analyzer.readings import Key, Names, StatementText, is_ours
+from analyzer.monitored.readings import Key, Names, StatementText, is_ours
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.inner_query import fetched_cursor, inner_query, planned_kind
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import comment_tags, redact_sql
-from analyzer.store import deltas, own_entries
 from analyzer.store.cursors import keep_cursors
+from analyzer.store.series import deltas, own_entries
 
 HIDDEN_TEXT = "<insufficient privilege>"
 TextState = Statement.TextState

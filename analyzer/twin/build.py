@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 
-from analyzer.advice.sizing import PAGE_BYTES, btree_height
-from analyzer.monitored.planner_facts import PlannerFacts, Relation
+from analyzer.advice.sizing.size import PAGE_BYTES, btree_height
+from analyzer.monitored.catalog.planner_facts import PlannerFacts, Relation
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.twin.cluster import SCHEMA, connect_role, create_database, superuser
 from analyzer.twin.extended_statistics import restore_extended_statistics

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from analyzer.monitored.planner_facts import PlannerFacts
+from analyzer.monitored.catalog.planner_facts import PlannerFacts
 
 FIRST_ID = 1 << 32
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from analyzer.monitored.planner_facts import PlannerFacts
+from analyzer.monitored.catalog.planner_facts import PlannerFacts
 from analyzer.twin.catalog import TwinCatalog
 from analyzer.twin.statistics import StatisticsReader
 

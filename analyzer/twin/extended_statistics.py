@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 
-from analyzer.monitored.planner_facts import ExtendedStatistics
+from analyzer.monitored.catalog.planner_facts import ExtendedStatistics
 from analyzer.twin.restore import Missing
 
 NDISTINCT_MAGIC, DEPENDENCIES_MAGIC, BASIC_TYPE = 0xA352BFA4, 0xB4549A2C, 1

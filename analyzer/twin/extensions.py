@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from analyzer.advice.ddl import qualified, quote_identifier, quote_literal
-from analyzer.monitored.planner_facts import ExtensionFunction, PlannerFacts
+from analyzer.monitored.catalog.planner_facts import ExtensionFunction, PlannerFacts
 from analyzer.twin.cluster import ROLE, SCHEMA
 
 ALLOWED = frozenset({

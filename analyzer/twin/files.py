@@ -8,7 +8,7 @@ import os
 import struct
 from pathlib import Path
 
-from analyzer.monitored.planner_facts import GinPages
+from analyzer.monitored.catalog.planner_facts import GinPages
 from analyzer.runtime.processes import SystemUser
 from analyzer.twin.btree_file import PAGE_BYTES, empty_tree, with_level
 

@@ -13,13 +13,12 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg
 
-from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition, index_name, name_columns, qualified, quote_identifier
 from analyzer.advice.planner import HypotheticalIndex, Query, Refused
-from analyzer.advice.sizing import PAGE_BYTES
-from analyzer.facts import TableFacts
+from analyzer.advice.sizing.size import PAGE_BYTES
 from analyzer.monitored.failures import redact_message
 from analyzer.runtime.processes import RuntimeFailure
+from analyzer.schema.facts import TableFacts
 from analyzer.twin import limits
 from analyzer.twin.catalog import FIRST_ID, TwinCatalog, TwinRelation
 from analyzer.twin.cluster import SCHEMA
@@ -28,6 +27,7 @@ from analyzer.twin.files import DataFiles
 from analyzer.twin.session import PlanningSession
 from analyzer.twin.statistics import StatisticsReader
 from analyzer.twin.watch import TwinEnded, WatchedConnection
+from analyzer.values.column_statistics import ColumnStatistics
 
 logger = logging.getLogger(__name__)
 

@@ -26,10 +26,10 @@ import psycopg
 from psycopg import errors as pg
 
 from analyzer.errors import MonitoredServerError
+from analyzer.monitored.catalog.planner_facts import PlannerFacts, State, read_planner_facts, read_state
+from analyzer.monitored.catalog.schema_dump import dump_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.monitored.planner_facts import PlannerFacts, State, read_planner_facts, read_state
-from analyzer.monitored.schema_dump import dump_schema
 from analyzer.runtime.client_programs import EMBEDDED_VERSION_NUM, client_program
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analyzer.advice.planner import Refused
-from analyzer.sizes import MB, size_words
+from analyzer.words.sizes import MB, size_words
 
 TIMEOUT_MS = 10_000  # judgement: what takes longer to plan than this is not worth waiting for
 # Beyond the timeout. Judgement: a busy machine needs a moment to hear a cancel, and another to end a session.

@@ -13,8 +13,8 @@ from psycopg import errors as pg
 
 from analyzer.advice.ddl import quote_identifier, quote_literal
 from analyzer.advice.planner import Query, Refused
+from analyzer.monitored.catalog.planner_facts import SETTINGS, PlannerFacts
 from analyzer.monitored.failures import redact_message
-from analyzer.monitored.planner_facts import SETTINGS, PlannerFacts
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.safety import Verdict, check_statement

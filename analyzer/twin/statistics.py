@@ -5,8 +5,9 @@ from typing import Any
 
 import psycopg
 
-from analyzer.advice.column_statistics import ColumnStatistics
-from analyzer.advice.expression_statistics import (
+from analyzer.schema.facts import TableFacts
+from analyzer.values.column_statistics import ColumnStatistics
+from analyzer.values.expression_statistics import (
     Evaluated,
     evaluation_sql,
     expression_statistics,
@@ -14,7 +15,6 @@ from analyzer.advice.expression_statistics import (
     probe_values,
     restore_arguments,
 )
-from analyzer.facts import TableFacts
 
 # a table's own rows before those of everything below it; a partitioned table has the latter only
 _COLUMNS = """

@@ -5,16 +5,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from analyzer.advice.column_statistics import ColumnStatistics
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
 from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
-from analyzer.facts import TableFacts
-from analyzer.monitored.planner_facts import PlannerFacts
+from analyzer.monitored.catalog.planner_facts import PlannerFacts
 from analyzer.plans.rename import renamed
 from analyzer.plans.work import PageCosts, Work, work_of
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
+from analyzer.schema.facts import TableFacts
 from analyzer.twin.build import Built
 from analyzer.twin.catalog import TwinCatalog
 from analyzer.twin.cluster import connect_role, connect_superuser
@@ -31,6 +30,7 @@ from analyzer.twin.skip_scan import first_column, first_columns, skip_scanned
 from analyzer.twin.statistics import StatisticsReader
 from analyzer.twin.uses import StandInUses
 from analyzer.twin.watch import Budget, TwinEnded, Watch
+from analyzer.values.column_statistics import ColumnStatistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
 
 QUERIES = Path(__file__).parent
 # Column types as the TPC-H specification names them; all columns NOT NULL, primary keys only.

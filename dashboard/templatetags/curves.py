@@ -2,7 +2,7 @@
 
 from django import template
 
-from dashboard.advice_chart import Curve
+from dashboard.indexes.advice_chart import Curve
 
 register = template.Library()
 

@@ -7,10 +7,10 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from analyzer.durations import THIN, count_words, rate_words, says_of_a_day
 from analyzer.findings import Basis
 from analyzer.models import FindingRecord, SuggestionRecord
 from analyzer.plans.compare import cost_figure
+from analyzer.words.durations import THIN, count_words, rate_words, says_of_a_day
 from dashboard.figures import MEANING, ImpactWords, gain_line, impact_words, suggestion_gain
 from dashboard.templatetags.quantities import quantity
 

@@ -2,8 +2,8 @@
 
 from django import template
 
-from analyzer.durations import THIN, UNKNOWN, rate_words
 from analyzer.reports.report import ServerNight, StatementChange
+from analyzer.words.durations import THIN, UNKNOWN, rate_words
 from dashboard.templatetags.quantities import percent
 
 register = template.Library()

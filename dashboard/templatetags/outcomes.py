@@ -1,4 +1,4 @@
-"""What became of a suggested index, in one sentence, from the figures ``analyzer/following.py`` keeps."""
+"""What became of a suggested index, in one sentence, from the figures ``analyzer/steps/follow.py`` keeps."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from analyzer.advice.outcome import (
     slower,
     statement_from_json,
 )
-from analyzer.advice.suggest import and_list
+from analyzer.advice.rules.suggest import and_list
 from analyzer.models import SuggestionRecord
 from dashboard.templatetags.quantities import count, duration
 from dashboard.templatetags.texts import visible

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from analyzer.durations import THIN, UNKNOWN, time_words
-from analyzer.sizes import KB, MB, short_number, size_words
+from analyzer.words.durations import THIN, UNKNOWN, time_words
+from analyzer.words.sizes import KB, MB, short_number, size_words
 
 register = template.Library()
 

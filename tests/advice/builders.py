@@ -1,7 +1,7 @@
 """Facts by hand, short: see ``table``."""
 
-from analyzer.advice.suggest import WorkloadStatement
-from analyzer.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.advice.rules.suggest import WorkloadStatement
+from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.fingerprint import fingerprint
 
 TYPES = {

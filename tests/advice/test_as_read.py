@@ -7,9 +7,9 @@ from analyzer.advice.code.change import creation
 from analyzer.advice.code.change import in_each_schema as changes_in_each_schema
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, in_each_schema
 from analyzer.advice.outcome import definition_from_json, definition_to_json
-from analyzer.advice.rollout_steps import steps_forward
-from analyzer.advice.suggest import suggest_indexes
-from analyzer.facts import TableActivity
+from analyzer.advice.rollout.steps import steps_forward
+from analyzer.advice.rules.suggest import suggest_indexes
+from analyzer.schema.facts import TableActivity
 from tests.advice.builders import facts, index, statement, table
 
 INV = ("id|bigint|-1", "cust|integer|9000", "owner_id|integer|500")

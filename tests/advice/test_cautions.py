@@ -2,13 +2,13 @@
 
 import pytest
 
+from analyzer.advice.candidates.typed import Existing
 from analyzer.advice.cautions import early_stop, of_definition
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.rules.suggest import foreign_keys_served
 from analyzer.advice.selection.drops import proposals
-from analyzer.advice.suggest import foreign_keys_served
-from analyzer.advice.typed import Existing
-from analyzer.foreign_keys import supporting_index, would_serve
 from analyzer.plans import parse_plan
+from analyzer.schema.foreign_keys import supporting_index, would_serve
 from tests.advice.builders import facts, foreign_key, index, table
 
 CUSTOMERS = table("customers", ["id|bigint|-1", "name|text|-0.9"])

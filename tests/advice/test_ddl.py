@@ -11,9 +11,9 @@ from analyzer.advice.ddl import (
     is_same_definition,
     quote_identifier,
 )
-from analyzer.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 
 HOSTILE_NAMES = [
     "plain", "Mixed", "select", "user", "two words", 'quo"te', "dotted.name", "ümläut", "日本語" * 7, "1st", "$dollar",

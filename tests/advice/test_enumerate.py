@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from analyzer.advice.column_statistics import ColumnStatistics, without_cluster_bias
-from analyzer.advice.enumerate import statement_candidates, workload_candidates
+from analyzer.advice.candidates.enumerate_indexes import statement_candidates, workload_candidates
 from analyzer.advice.planner import Query
 from analyzer.advice.selection.relevance import indexes_by_query
-from analyzer.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts
+from analyzer.values.column_statistics import ColumnStatistics, without_cluster_bias
 from tests.advice.builders import index, table
 from tests.advice.table_planner import definition
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from analyzer.advice.advise import StatementEffect
 from analyzer.advice.gain import (
     Gain,
     MeasuredTimes,
@@ -12,7 +13,6 @@ from analyzer.advice.gain import (
     short_gain_words,
     total_gain,
 )
-from analyzer.advising import StatementEffect
 
 
 def effect(name: str, before: float, after: float) -> StatementEffect:

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from analyzer.advice.advise import advise
+from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_text
-from analyzer.advice.suggest import WorkloadStatement
-from analyzer.advising import advise
-from analyzer.facts import SchemaFacts
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
-from analyzer.predicting import predict
+from analyzer.questions.predict import predict
+from analyzer.schema.facts import SchemaFacts
 from analyzer.twin import lease
 from tests.environment import reachable_dir
 from tests.twin.conftest import settings_of

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from analyzer.advice.suggest import WorkloadStatement
-from analyzer.advising import Options, advise
-from analyzer.monitored.catalog import read_schema
+from analyzer.advice.advise import Options, advise
+from analyzer.advice.rules.suggest import WorkloadStatement
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.predicting import predict
+from analyzer.questions.predict import predict
 from analyzer.twin import lease
 from tests.servers import ScratchDatabase
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from analyzer.advice.suggest import suggest_indexes
-from analyzer.monitored.catalog import read_schema
+from analyzer.advice.rules.suggest import suggest_indexes
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.preparable import preparable_sql

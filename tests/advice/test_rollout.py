@@ -9,7 +9,7 @@ import pytest
 
 from analyzer.advice.code.change import creation, removal
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, quote_identifier
-from analyzer.advice.rollout import colons_apart, rollout
+from analyzer.advice.rollout.script import colons_apart, rollout
 from analyzer.runtime.client_programs import client_program
 from tests.advice.code.kinds import KINDS, SCHEMA, defined_by_ddl, definition, facts_of, index_definitions
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from analyzer.advice.sizing import btree_size_bytes
-from analyzer.facts import ColumnFacts, TableFacts
-from analyzer.monitored.catalog import read_schema
+from analyzer.advice.sizing.size import btree_size_bytes
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.schema.facts import ColumnFacts, TableFacts
 
 ROWS = 300_000
 TABLE = f"""

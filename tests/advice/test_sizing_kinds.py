@@ -5,7 +5,11 @@ import math
 import pytest
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
-from analyzer.advice.expression_statistics import (
+from analyzer.advice.sizing.keys import _interval_widths, skewed_values
+from analyzer.advice.sizing.size import btree_height, btree_index_size, index_size_bytes
+from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.statements.index_predicates import Held, held_by
+from analyzer.values.expression_statistics import (
     Evaluated,
     evaluation_sql,
     expression_statistics,
@@ -13,10 +17,6 @@ from analyzer.advice.expression_statistics import (
     probe_values,
     restore_arguments,
 )
-from analyzer.advice.sizing import btree_height, btree_index_size, index_size_bytes
-from analyzer.advice.sizing_keys import _interval_widths, skewed_values
-from analyzer.facts import ColumnFacts, TableFacts
-from analyzer.statements.index_predicates import Held, held_by
 from bench.measure_index_sizes import expression_columns, prepare
 from bench.sized_tables import parse_columns
 from tests.advice.builders import table

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from analyzer.advice.ddl import index_name
-from analyzer.advice.suggest import suggest_indexes
-from analyzer.facts import TableActivity
+from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import TableActivity
 from analyzer.statements.fingerprint import fingerprint
 from tests.advice.builders import facts, foreign_key, index, statement, table
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.advice.typed import read_typed
+from analyzer.advice.candidates.typed import read_typed
 from analyzer.errors import BadInput
 from tests.advice.builders import facts, index, table
 

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.behaviour import StatementSeries, Workload
+from analyzer.behaviour.workload import StatementSeries, Workload
 from analyzer.checks import Context
-from analyzer.facts import SchemaFacts
-from analyzer.foreign_keys import KeyCheckTime
 from analyzer.plans import Plan, parse_plan
+from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.foreign_keys import KeyCheckTime
 from analyzer.statements.fingerprint import fingerprint
 
 DATA = Path(__file__).parent.parent / "plans" / "data"

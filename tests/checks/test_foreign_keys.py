@@ -2,8 +2,8 @@
 
 import pytest
 
-from analyzer.facts import ForeignKeyFacts, IndexFacts
-from analyzer.foreign_keys import why_unusable
+from analyzer.schema.facts import ForeignKeyFacts, IndexFacts
+from analyzer.schema.foreign_keys import why_unusable
 
 INT4_OPS, TEXT_OPS = 1976, 1994
 ONE = ForeignKeyFacts("fk", ("a_id",), 1, "public", "parent", ("id",), opfamilies=((INT4_OPS, 1977),))

@@ -1,7 +1,7 @@
 """A server in the store with a real database behind it, its recorded workload and the advice on it."""
 
-from analyzer import pipeline
 from analyzer.models import Server
+from analyzer.steps import run as pipeline
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 

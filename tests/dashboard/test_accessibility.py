@@ -17,8 +17,9 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from analyzer.models import FindingRecord, ReportMail, Server
-from dashboard import accounts, mail_queue
 from dashboard import tasks as dashboard_tasks
+from dashboard.mail import queue as mail_queue
+from dashboard.people import accounts
 from tests.dashboard import world
 from tests.dashboard.test_browser import Watched
 from tests.reports import nights

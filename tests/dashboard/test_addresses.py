@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from dashboard.accounts import set_role
+from dashboard.people.accounts import set_role
 from dashboard.permissions import OPERATOR
 from tests.dashboard import world
 

@@ -10,8 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from analyzer.models import ExplainAudit
-from dashboard import audit
 from dashboard.models import AuditEntry
+from dashboard.people import audit_log as audit
 from dashboard.permissions import OPERATOR, operator_required
 from tests.dashboard import world
 from tests.dashboard.test_permissions import person

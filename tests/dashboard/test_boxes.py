@@ -18,10 +18,11 @@ from analyzer.models import PlanRecord, Server
 from analyzer.store.plans import MOST_BYTES, keep_plan
 from analyzer.store.servers import stored_settings
 from analyzer.twin import Twin
-from dashboard import plan_text, question_limit
-from dashboard.accounts import set_role
+from dashboard.indexes import question_limit
 from dashboard.models import AuditEntry, TwinQuestion
-from dashboard.views.plan import plan_document
+from dashboard.people.accounts import set_role
+from dashboard.statements import plan_text
+from dashboard.statements.plan_view import plan_document
 from tests.dashboard import advised, world
 from tests.environment import reachable_dir
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from analyzer.models import FindingRecord, StepStatus
-from dashboard.accounts import one_time_login_link
+from dashboard.people.accounts import one_time_login_link
 from tests.chromium import PLAIN_HTTP_NAME
 from tests.dashboard import world
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import plotly.graph_objects as go
 import pytest
 
-from analyzer.store.timelines import Bucket, Timeline
-from dashboard.chart_scale import amount_axis, time_axis
-from dashboard.charts import server_load, statement_load
-from dashboard.sparkline import since_watched, sparkline
+from analyzer.store.series.timelines import Bucket, Timeline
+from dashboard.charts.charts import server_load, statement_load
+from dashboard.charts.scale import amount_axis, time_axis
+from dashboard.charts.sparkline import since_watched, sparkline
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

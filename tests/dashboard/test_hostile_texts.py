@@ -22,8 +22,8 @@ from playwright.sync_api import Browser, Page
 
 from analyzer.models import ExplainAudit, NoSuggestion, ReportMail, Role, Server
 from analyzer.store.schemas import keep_schema, newest_schema
-from dashboard import mail_queue
 from dashboard import tasks as dashboard_tasks
+from dashboard.mail import queue as mail_queue
 from dashboard.models import AuditEntry, Invitation
 from tests.dashboard import world
 from tests.dashboard.test_accessibility import TOO_WIDE, common_pages, pages_of

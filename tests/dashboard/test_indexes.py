@@ -11,12 +11,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from analyzer import asking, pipeline
 from analyzer.models import AdviceRun, Server
+from analyzer.questions import ask as asking
+from analyzer.steps import run as pipeline
 from analyzer.store.schemas import keep_schema, newest_schema
 from analyzer.store.servers import add_server_from_dsn
-from dashboard.accounts import set_role
 from dashboard.models import TwinQuestion
+from dashboard.people.accounts import set_role
 from tests.dashboard import advised, world
 from tests.servers import ScratchDatabase
 

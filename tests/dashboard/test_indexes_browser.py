@@ -7,7 +7,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from dashboard.accounts import one_time_login_link
+from dashboard.people.accounts import one_time_login_link
 from tests.dashboard import advised
 from tests.dashboard.test_accessibility import AXE, LOOKS, NEXT_FRAME, RUN_AXE, TOO_WIDE, Walk
 from tests.dashboard.test_browser import Watched

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from analyzer.models import LoginLink
-from dashboard.accounts import one_time_login_link, use_link
+from dashboard.people.accounts import one_time_login_link, use_link
 from tests.dashboard import world
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from analyzer.checks import all_checks
 from analyzer.findings import Fix
 from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
 from analyzer.store.findings import keep_findings
-from analyzer.store.rollups import roll_up
+from analyzer.store.series.rollups import roll_up
 from tests.dashboard import world
 
 pytestmark = pytest.mark.django_db

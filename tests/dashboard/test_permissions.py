@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from dashboard.accounts import set_role
 from dashboard.models import AuditEntry
+from dashboard.people.accounts import set_role
 from dashboard.permissions import OPERATOR, PUBLIC, VIEWER, is_operator
 from tests.dashboard import world
 

@@ -15,9 +15,11 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils.html import escape
 
-from analyzer import pipeline, schedule, tasks
+from analyzer import tasks
 from analyzer.models import Server, Snapshot, StepStatus
-from analyzer.monitored.address_policy import AddressPolicy
+from analyzer.monitored.access.address_policy import AddressPolicy
+from analyzer.steps import run as pipeline
+from analyzer.steps import schedule
 from analyzer.store.secrets import decrypt, encrypt
 from analyzer.store.servers import add_server_from_dsn, connection_settings
 from dashboard import celery  # noqa: F401  (the tasks' app, which a worker loads)

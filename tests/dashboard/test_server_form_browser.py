@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from analyzer.models import Server
-from analyzer.monitored.address_policy import AddressPolicy
+from analyzer.monitored.access.address_policy import AddressPolicy
 from analyzer.store.secrets import decrypt
 from tests.dashboard import world
 from tests.dashboard.test_browser import open_page  # noqa: F401

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analyzer.models import Server, StepStatus
-from analyzer.workers import LastRun, QueueState, WorkerState
-from dashboard.server_state import State, server_state
+from analyzer.runtime.workers import LastRun, QueueState, WorkerState
+from dashboard.servers.state import State, server_state
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 
-from dashboard import sessions
 from dashboard.models import KnownSession
+from dashboard.people import sessions
 from dashboard.permissions import VIEWER
 from tests.dashboard.test_permissions import person
 

@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from analyzer.models import Database, Role, Server, Statement
-from analyzer.readings import StatementText
+from analyzer.monitored.readings import StatementText
 from analyzer.store.schemas import keep_schema
 from analyzer.store.texts import keep_texts
-from dashboard.statement_tables import notes_of, tables_of
+from dashboard.statements.tables import notes_of, tables_of
 from tests.advice.builders import facts, table
 from tests.dashboard import world
 from tests.store.conftest import FakeServer

@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from analyzer.checks import all_checks
 from analyzer.models import Database, FindingRecord, Role, Server, Statement
-from analyzer.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
+from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
 from analyzer.store.findings import keep_findings
 from analyzer.store.plans import keep_plan
-from analyzer.store.snapshots import keep_reading
+from analyzer.store.series.snapshots import keep_reading
 from analyzer.store.texts import keep_texts
-from dashboard.views.statements import SORTS
+from dashboard.statements.list_view import SORTS
 from tests.dashboard import world
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from analyzer.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.models import ModelsMap, SuggestionRecord
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.store.schemas import keep_schema, newest_schema
 from dashboard.models import AuditEntry
 from dashboard.permissions import OPERATOR, VIEWER

@@ -8,13 +8,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from analyzer import pipeline
 from analyzer.models import SuggestionRecord
 from analyzer.plans.compare import faster_words
+from analyzer.steps import run as pipeline
 from analyzer.store.parameters import SeenText, keep_samples
 from dashboard.figures import gain_line
+from dashboard.indexes.suggestion_evidence import evidence_of
 from dashboard.permissions import VIEWER
-from dashboard.suggestion_evidence import evidence_of
 from dashboard.templatetags.quantities import short_count
 from tests.dashboard import advised, world
 from tests.dashboard.test_pages import text_of

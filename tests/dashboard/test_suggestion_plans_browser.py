@@ -4,9 +4,9 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from analyzer import pipeline
 from analyzer.models import SuggestionRecord
-from dashboard.accounts import one_time_login_link
+from analyzer.steps import run as pipeline
+from dashboard.people.accounts import one_time_login_link
 from tests.dashboard import advised
 from tests.dashboard.test_accessibility import Walk
 from tests.dashboard.test_browser import Watched

@@ -1,5 +1,5 @@
+from dashboard.statements.plan_view import drawn
 from dashboard.templatetags.texts import has_hidden, hidden_names, highlighted, sql_line, version_name, visible
-from dashboard.views.plan import drawn
 
 
 def test_invisible_controls_are_spelled_out():

@@ -14,10 +14,10 @@ from django.test import Client
 from django.utils import timezone
 
 from analyzer.models import LoginLink
-from dashboard import accounts, rate_limit
-from dashboard.accounts import LastOperator, accept, invite, one_time_login_link, set_active, set_role
-from dashboard.addresses import address_of, network_of
 from dashboard.models import AuditEntry, Invitation, KnownSession, LoginAttempt
+from dashboard.people import accounts, rate_limit
+from dashboard.people.accounts import LastOperator, accept, invite, one_time_login_link, set_active, set_role
+from dashboard.people.client_address import address_of, network_of
 from dashboard.permissions import OPERATOR, VIEWER, is_operator, role_of
 from tests.dashboard import world
 from tests.dashboard.test_permissions import person
@@ -112,7 +112,7 @@ def test_nobody_is_invited_twice_nor_as_something_else(client, operator):
 
 
 def test_without_mail_the_link_is_shown_to_copy(client, operator, settings):
-    settings.EMAIL_BACKEND = "dashboard.mail_folder.FolderBackend"
+    settings.EMAIL_BACKEND = "dashboard.mail.folder.FolderBackend"
     page = client.post("/users/invite/", {"email": "v@example.com", "role": "viewer"})
     assert b"Mail is not set up" in page.content
     assert Client().get(link_in(page)).status_code == 200
@@ -450,7 +450,7 @@ def test_reset_mails_go_to_whoever_may_log_in_and_not_too_often(client):
 
 
 def test_without_mail_the_reset_page_says_who_helps(client, settings):
-    settings.EMAIL_BACKEND = "dashboard.mail_folder.FolderBackend"
+    settings.EMAIL_BACKEND = "dashboard.mail.folder.FolderBackend"
     page = client.get("/account/password/reset/").content.decode()
     assert "login_link --user NAME" in page
     assert "<form" not in page

@@ -11,7 +11,6 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from analyzer.checks import all_checks
-from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import (
     Database,
@@ -23,12 +22,13 @@ from analyzer.models import (
     StepStatus,
     SuggestionRecord,
 )
+from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
 from analyzer.plans import parse_plan, redact_plan
-from analyzer.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.store.findings import keep_findings
 from analyzer.store.plans import keep_plan
 from analyzer.store.schemas import keep_schema
-from analyzer.store.snapshots import keep_reading
+from analyzer.store.series.snapshots import keep_reading
 from analyzer.store.texts import keep_texts
 
 SHOP = (

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from analyzer import pipeline, watching
 from analyzer.demo import planted, shop
 from analyzer.demo.workload import Workload
 from analyzer.models import FindingRecord, PlanRecord, Server, Statement, SuggestionRecord
+from analyzer.steps import activity as watching
+from analyzer.steps import run as pipeline
 from analyzer.store.servers import add_server_from_dsn
 from tests import servers
 from tests.conftest import need

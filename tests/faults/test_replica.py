@@ -10,17 +10,17 @@ import psycopg
 import pytest
 from django.utils import timezone
 
-from analyzer import pipeline
 from analyzer.models import ExplainAudit, ExplainState, PlanRecord, StepStatus
 from analyzer.models import Server as Monitored
-from analyzer.monitored.address_policy import AddressPolicy
+from analyzer.monitored.access.address_policy import AddressPolicy
+from analyzer.monitored.access.replica import NotItsReplica, need_replica
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.monitored.explain import ExplainRequest, Limits, explain_statement
-from analyzer.monitored.replica import NotItsReplica, need_replica
+from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
 from analyzer.runtime.initdb import run_program
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.system_user import make_private_dir
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.steps import run as pipeline
 from analyzer.store.servers import add_server_from_dsn
 from tests import servers
 from tests.conftest import need

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analyzer.monitored.activity import read_activity, sample_burst
 from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.monitored.sample.activity import read_activity, sample_burst
 
 pytestmark = pytest.mark.postgres
 
@@ -171,8 +171,8 @@ def test_what_a_sample_and_a_burst_bring_is_bounded(any_postgres, scratch_databa
         other.execute("select 1")
         (row,) = of_database(read_activity(conn), database)
         assert row.text == "select 1"
-        monkeypatch.setattr("analyzer.monitored.activity.MOST_TEXT_BYTES", 3)
+        monkeypatch.setattr("analyzer.monitored.sample.activity.MOST_TEXT_BYTES", 3)
         (row,) = of_database(read_activity(conn), database)
         assert (row.text, row.is_truncated, row.state) == (None, False, "idle in transaction")
-        monkeypatch.setattr("analyzer.monitored.activity.MOST_ROWS", 1)
+        monkeypatch.setattr("analyzer.monitored.sample.activity.MOST_ROWS", 1)
         assert len(sample_burst(conn, 2.0, 10)) == 1

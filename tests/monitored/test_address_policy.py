@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from analyzer.errors import BadInput, ServerUnreachable
-from analyzer.monitored import address_policy
-from analyzer.monitored.address_policy import AddressPolicy, AddressRefused
+from analyzer.monitored.access import address_policy
+from analyzer.monitored.access.address_policy import AddressPolicy, AddressRefused
 from analyzer.monitored.connection import ConnectionSettings, connect
 
 DEFAULT = AddressPolicy.parse()

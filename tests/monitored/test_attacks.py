@@ -9,8 +9,14 @@ import pytest
 
 from analyzer.errors import MonitoredServerError
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement, explained_failure
-from analyzer.monitored.explain_session import explain_session
+from analyzer.monitored.explain.explain import (
+    ExplainOutcome,
+    ExplainRequest,
+    Limits,
+    explain_statement,
+    explained_failure,
+)
+from analyzer.monitored.explain.session import explain_session
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.statements.fingerprint import fingerprint
 from tests.monitored.attacks import ATTACKS, PATH, SETUP, Attack, our_sessions, state

@@ -7,10 +7,10 @@ import time
 import psycopg
 import pytest
 
-from analyzer.facts import SchemaFacts
-from analyzer.monitored.catalog import UNREADABLE, ColumnValues, read_column_values, read_schema
+from analyzer.monitored.catalog.schema import UNREADABLE, ColumnValues, read_column_values, read_schema
+from analyzer.monitored.catalog.search_path import split_search_path
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.search_path import split_search_path
+from analyzer.schema.facts import SchemaFacts
 
 pytestmark = pytest.mark.postgres
 

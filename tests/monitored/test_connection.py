@@ -12,7 +12,7 @@ import pytest
 from analyzer.errors import ConnectionLost, MissingExtension, MissingRight, StatementCancelled, StatementFailed
 from analyzer.monitored import loader
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.statements import read_statement_counters
+from analyzer.monitored.sample.statements import read_statement_counters
 
 pytestmark = pytest.mark.postgres
 

@@ -16,8 +16,8 @@ import pytest
 
 from analyzer.errors import ServerUnreachable, StatementFailed
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
-from analyzer.monitored.explain_session import explain_session
+from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.session import explain_session
 from analyzer.monitored.watchdog import watchdog
 from analyzer.statements.fingerprint import fingerprint
 from tests.monitored.application_sql import SCHEMA, STATEMENTS
@@ -250,7 +250,7 @@ def test_killed_worker_leaves_no_session_behind(shop: ScratchDatabase) -> None:
     slow = "select count(*) from big where md5(md5(md5(g::text))) < md5(md5(md5((g + 1)::text)))"
     code = (
         "from analyzer.monitored.connection import ConnectionSettings as C\n"
-        "from analyzer.monitored.explain import *\n"
+        "from analyzer.monitored.explain.explain import *\n"
         f"explain_statement(C.from_dsn({shop.dsn!r}), ExplainRequest({slow!r}, ''),"
         " Limits(statement_timeout_ms=2000, cores=64))"
     )

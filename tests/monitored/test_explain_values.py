@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
 from analyzer.statements.fingerprint import fingerprint
 from tests.servers import ScratchDatabase, Server
 

@@ -10,10 +10,10 @@ import pytest
 from pglast import ast
 
 from analyzer.errors import StatementFailed
-from analyzer.monitored.explain_session import must_be_execute, must_be_one
-from analyzer.monitored.gate import ExplainRequest, plan_objection
-from analyzer.monitored.gate_catalog import effective_path
-from analyzer.monitored.gate_limits import Limits
+from analyzer.monitored.explain.gate import ExplainRequest, plan_objection
+from analyzer.monitored.explain.gate_catalog import effective_path
+from analyzer.monitored.explain.gate_limits import Limits
+from analyzer.monitored.explain.session import must_be_execute, must_be_one
 from analyzer.plans import parse_plan
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.names import Attribute, table_references

@@ -17,9 +17,9 @@ import psutil
 import psycopg
 import pytest
 
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.safety import check_statement
 from tests.monitored.attacks import state

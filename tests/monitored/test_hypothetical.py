@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 import pytest
 from django.core.management import call_command
 
+from analyzer.advice.advise import advise, with_second_opinion
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
+from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
 from analyzer.advice.show_prediction import InFile, predictions_as_text
-from analyzer.advice.suggest import WorkloadStatement
-from analyzer.advising import advise, with_second_opinion
-from analyzer.asking import query_answer
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.hypothetical import FIRST_ID, hypothetical_planner
-from analyzer.predicting import predict
-from analyzer.predicting import with_second_opinion as with_second_prediction
+from analyzer.monitored.explain.hypopg import FIRST_ID, hypothetical_planner
+from analyzer.questions.ask import query_answer
+from analyzer.questions.predict import predict
+from analyzer.questions.predict import with_second_opinion as with_second_prediction
 from analyzer.store.servers import add_server_from_dsn
 from analyzer.twin import lease
 from tests.servers import ScratchDatabase

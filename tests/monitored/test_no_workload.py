@@ -6,10 +6,10 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from analyzer.monitored.access.no_workload import why_no_statement
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.monitored.no_workload import why_no_statement
-from analyzer.monitored.workload import read_recorded_workload
+from analyzer.monitored.sample.workload import read_recorded_workload
 from tests.servers import Server
 
 pytestmark = pytest.mark.postgres

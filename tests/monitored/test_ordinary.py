@@ -7,10 +7,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from analyzer.facts import SchemaFacts
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.fingerprint import fingerprint
 from tests.monitored.ordinary_sql import EXTENSIONS, SETUP, STATEMENTS
 from tests.servers import ScratchDatabase, Server

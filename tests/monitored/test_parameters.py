@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analyzer.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
-from analyzer.monitored.parameters import (
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.statements.index_predicates import values_told
+from analyzer.statements.predicates import parameter_columns
+from analyzer.values.choose import (
     ColumnStatistics,
     NoValues,
     ValueSet,
@@ -15,10 +17,8 @@ from analyzer.monitored.parameters import (
     choose_values,
     fixed_values,
 )
-from analyzer.monitored.parameters_like import like_patterns
-from analyzer.monitored.parameters_partial import HeldValue, partial_values
-from analyzer.statements.index_predicates import values_told
-from analyzer.statements.predicates import parameter_columns
+from analyzer.values.like_patterns import like_patterns
+from analyzer.values.partial_indexes import HeldValue, partial_values
 
 NOW = datetime(2026, 3, 5, 14, 25, 36, tzinfo=UTC)
 STATUS = ColumnStatistics(("paid", "sent", "new"), (0.5, 0.3, 0.1), ("alpha", "beta", "new", "omega", "zeta"))

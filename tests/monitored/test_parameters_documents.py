@@ -4,16 +4,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from analyzer.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
-from analyzer.monitored.column_values import (
+from analyzer.monitored.catalog.column_values import (
     ColumnStatistics,
     elements_by_frequency,
     largest_partitions,
     of_partitions,
 )
-from analyzer.monitored.parameters import NoValues, ValueSet, choose_values, fixed_values
-from analyzer.monitored.parameters_rows import limits_for_rows, values_for_rows
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.predicates import parameter_columns
+from analyzer.values.choose import NoValues, ValueSet, choose_values, fixed_values
+from analyzer.values.rows_kept import limits_for_rows, values_for_rows
 
 NOW = datetime(2026, 3, 5, 14, tzinfo=UTC)
 DOCUMENTS = (

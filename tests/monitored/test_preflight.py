@@ -6,11 +6,11 @@ import shutil
 import psycopg
 import pytest
 
-from analyzer.monitored import preflight_connection
+from analyzer.monitored.access import preflight_connection
+from analyzer.monitored.access.preflight import run_preflight
+from analyzer.monitored.access.role_sql import create_login_sql
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.explain import ExplainRequest, Limits, explain_statement
-from analyzer.monitored.preflight import run_preflight
-from analyzer.monitored.role_sql import create_login_sql
+from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.monitored.explain import ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
 from tests.servers import VERSIONS, ScratchDatabase, Server
 
 MARK = "a user's function ran: "

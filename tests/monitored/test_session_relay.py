@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError, ServerUnreachable, StatementCancelled
+from analyzer.monitored.catalog.schema_dump import dump_schema
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.monitored.schema_dump import dump_schema
 from analyzer.monitored.session_relay import PORT, private_listener, serve
 from analyzer.runtime.client_programs import client_program
 
@@ -279,7 +279,7 @@ DUMPER = """
 import sys
 from pathlib import Path
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.monitored.schema_dump import dump_schema
+from analyzer.monitored.catalog.schema_dump import dump_schema
 settings = ConnectionSettings.from_dsn(sys.argv[1])
 dump_schema(settings, Path(sys.argv[2]), pg_dump=Path(sys.argv[3]), lock_timeout_ms=60000)
 """

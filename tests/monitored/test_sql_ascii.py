@@ -7,16 +7,16 @@ from typing import Any
 import psycopg
 import pytest
 
-from analyzer import pipeline
 from analyzer.errors import StatementFailed, UnreadableTexts
 from analyzer.models import Statement
-from analyzer.monitored.activity import read_activity
-from analyzer.monitored.catalog import left_out_said, read_column_values, read_schema
+from analyzer.monitored.access.preflight import run_preflight
+from analyzer.monitored.catalog.schema import left_out_said, read_column_values, read_schema
 from analyzer.monitored.connection import ODD_BYTE, ConnectionSettings, connect
 from analyzer.monitored.failures import redact_message
-from analyzer.monitored.names import read_names
-from analyzer.monitored.preflight import run_preflight
-from analyzer.monitored.statements import read_statement_counters, read_statement_texts
+from analyzer.monitored.sample.activity import read_activity
+from analyzer.monitored.sample.names import read_names
+from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
+from analyzer.steps import run as pipeline
 from analyzer.store.servers import add_server_from_dsn
 
 pytestmark = pytest.mark.postgres

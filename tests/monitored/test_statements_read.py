@@ -7,11 +7,12 @@ import psycopg
 import pytest
 
 from analyzer.errors import StatementFailed, UnsupportedVersion
-from analyzer.monitored import loader, statements
+from analyzer.monitored import loader
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.names import read_names
-from analyzer.monitored.statements import read_statement_counters, read_statement_texts
-from analyzer.readings import COUNTERS, KEY_DTYPE
+from analyzer.monitored.readings import COUNTERS, KEY_DTYPE
+from analyzer.monitored.sample import statements
+from analyzer.monitored.sample.names import read_names
+from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
 from tests.servers import EVERY_VERSION
 
 pytestmark = pytest.mark.postgres

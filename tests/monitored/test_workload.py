@@ -1,7 +1,7 @@
 import pytest
 
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.workload import read_recorded_workload
+from analyzer.monitored.sample.workload import read_recorded_workload
 
 pytestmark = pytest.mark.postgres
 

@@ -15,12 +15,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from analyzer import workers
 from analyzer.models import ExplainAudit, Server, Snapshot
+from analyzer.runtime import workers
 from analyzer.store.size import store_size
-from dashboard import healthz
-from dashboard.server_state import ServerState, State
-from dashboard.views.health import troubles
+from dashboard.health import healthz
+from dashboard.health.views import troubles
+from dashboard.servers.state import ServerState, State
 from tests.dashboard import world
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]

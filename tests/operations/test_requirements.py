@@ -66,4 +66,4 @@ def test_it_starts_with_what_requirements_txt_installs() -> None:
         cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr[-2000:]
-    assert said.stdout == "dashboard.broker\n"
+    assert said.stdout == "dashboard.health.broker\n"

@@ -70,7 +70,7 @@ def test_backup_and_restore_bring_everything_back_and_say_what_needs_the_key(sto
     add = (
         "from analyzer.store.servers import add_server_from_dsn as add;"
         "add('postgresql://pgloupe:canary@127.0.0.1:5999/app?sslmode=disable', name='the app');"
-        "from analyzer.store.partitions import ensure_partitions; from django.utils import timezone;"
+        "from analyzer.store.series.partitions import ensure_partitions; from django.utils import timezone;"
         "ensure_partitions(timezone.now())"
     )
     assert store.manage("migrate", "-v0").returncode == 0

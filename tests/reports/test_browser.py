@@ -7,10 +7,10 @@ from django.utils import timezone
 from playwright.sync_api import Browser
 
 from analyzer.models import Server
-from dashboard import mail_queue
-from dashboard.accounts import one_time_login_link
-from dashboard.mails import compose
-from dashboard.report_figures import report_of
+from dashboard.mail import queue as mail_queue
+from dashboard.mail.compose import compose
+from dashboard.mail.report_figures import report_of
+from dashboard.people.accounts import one_time_login_link
 from tests.dashboard import world
 from tests.reports import nights
 from tests.running import REPOSITORY

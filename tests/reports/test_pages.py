@@ -9,8 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from analyzer.models import ReportMail, ReportSubscription
-from dashboard import mail_queue
-from dashboard.views import health
+from dashboard.health import views as health
+from dashboard.mail import queue as mail_queue
 from tests.dashboard import world
 from tests.reports import nights
 

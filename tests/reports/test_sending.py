@@ -24,7 +24,7 @@ from analyzer.errors import PgLoupeError
 from analyzer.findings import Finding
 from analyzer.models import AdviceRun, FindingImpact, FindingRecord, ReportMail, Server, SuggestionRecord
 from analyzer.runtime.processes import free_port
-from dashboard import mail_queue
+from dashboard.mail import queue as mail_queue
 from dashboard.tasks import send_reports
 from tests.dashboard import world
 from tests.reports import nights
@@ -459,7 +459,7 @@ def test_two_workers_send_it_once(smtp):
 
 
 def test_without_smtp_a_mail_is_a_file_for_its_owner_only(settings, tmp_path: Path):
-    settings.EMAIL_BACKEND = "dashboard.mail_folder.FolderBackend"
+    settings.EMAIL_BACKEND = "dashboard.mail.folder.FolderBackend"
     settings.EMAIL_FOLDER = tmp_path / "mail"
     now = timezone.now()
     world.step(world.server())

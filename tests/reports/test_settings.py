@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from dashboard.mail_settings import mail_settings
+from dashboard.mail.settings import mail_settings
 
 VAR = Path("/var/lib/pgloupe")
 
 
 def test_without_a_server_mails_are_files():
     found = mail_settings(VAR, {})
-    assert (found.backend, found.folder) == ("dashboard.mail_folder.FolderBackend", VAR / "mail")
+    assert (found.backend, found.folder) == ("dashboard.mail.folder.FolderBackend", VAR / "mail")
     assert (found.base_url, found.sender) == ("http://127.0.0.1:8000", "pgLoupe <pgloupe@localhost>")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.lookup import lookup_shape

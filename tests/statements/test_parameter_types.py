@@ -5,9 +5,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from analyzer.facts import ColumnFacts, SchemaFacts, TableFacts
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.statements.parameter_types import parameter_types
 from analyzer.statements.preparable import preparable_sql
 

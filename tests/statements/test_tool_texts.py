@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.parse import parse_statement

@@ -1,6 +1,6 @@
 import pytest
 
-from analyzer.facts import ColumnFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.statements.variables import with_parameters
 
 

@@ -10,9 +10,9 @@ import pytest
 from django.db import connection
 
 from analyzer.models import Server, StatementEntry
-from analyzer.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
-from analyzer.store.partitions import SERIES, drop_partition, partitions_of
-from analyzer.store.snapshots import KeptReading, keep_reading, keep_texts
+from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
+from analyzer.store.series.partitions import SERIES, drop_partition, partitions_of
+from analyzer.store.series.snapshots import KeptReading, keep_reading, keep_texts
 
 START = datetime(2026, 3, 4, 10, 0, 7, 123457, tzinfo=UTC)
 NOT_BEFORE_1_12 = ("wal_buffers_full", "parallel_workers_to_launch", "parallel_workers_launched")

@@ -9,12 +9,13 @@ import pytest
 from django.db import connection
 
 from analyzer.models import Database, LastReading, Snapshot
-from analyzer.readings import ActivityRow
-from analyzer.store import clock, long_intervals, reading
-from analyzer.store.activity import keep_activity
+from analyzer.monitored.readings import ActivityRow
+from analyzer.store import reading
 from analyzer.store.house import keep_house
-from analyzer.store.rollups import rolled_up_to
-from analyzer.store.snapshots import keep_reading
+from analyzer.store.series import clock, long_intervals
+from analyzer.store.series.activity import keep_activity
+from analyzer.store.series.rollups import rolled_up_to
+from analyzer.store.series.snapshots import keep_reading
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 HOUR = timedelta(hours=1)

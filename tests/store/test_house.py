@@ -8,16 +8,17 @@ import pytest
 from django.db import connection, connections
 
 from analyzer.models import LastReading, Snapshot
-from analyzer.store import house, rollups, sums
-from analyzer.store.columns import COLUMNS, INDEX, SUM_COLUMNS
-from analyzer.store.copying import to_us
+from analyzer.store import house
 from analyzer.store.house import keep_house
-from analyzer.store.packing import read_points
-from analyzer.store.partitions import SERIES, drop_old, ensure_partition, ensure_partitions, partitions_of
-from analyzer.store.rollups import roll_up
-from analyzer.store.snapshots import write_deltas
-from analyzer.store.spans import entry_sums
-from analyzer.store.windows import Window
+from analyzer.store.series import rollups, sums
+from analyzer.store.series.columns import COLUMNS, INDEX, SUM_COLUMNS
+from analyzer.store.series.copying import to_us
+from analyzer.store.series.packing import read_points
+from analyzer.store.series.partitions import SERIES, drop_old, ensure_partition, ensure_partitions, partitions_of
+from analyzer.store.series.rollups import roll_up
+from analyzer.store.series.snapshots import write_deltas
+from analyzer.store.series.spans import entry_sums
+from analyzer.store.series.windows import Window
 from tests.store.conftest import FakeServer, make_server, remove
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]

@@ -6,15 +6,15 @@ from importlib import import_module
 import pytest
 from django.apps import apps
 
-from analyzer.behaviour import StatementSeries
+from analyzer.behaviour.workload import StatementSeries
 from analyzer.models import AdviceRun, Database, FindingRecord, Statement, StatementEntry, SuggestionRecord
-from analyzer.readings import StatementText
+from analyzer.monitored.readings import StatementText
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.store.series.timelines import server_timeline, statement_timeline
+from analyzer.store.series.totals import rates, statement_totals
+from analyzer.store.series.windows import Window
+from analyzer.store.series.workload import workload
 from analyzer.store.texts import keep_texts, waiting
-from analyzer.store.timelines import server_timeline, statement_timeline
-from analyzer.store.totals import rates, statement_totals
-from analyzer.store.windows import Window
-from analyzer.store.workload import workload
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 AUTH = "select * from auth.users where email = $1"

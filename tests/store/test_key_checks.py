@@ -3,11 +3,11 @@
 import pytest
 
 from analyzer.checks import Context
-from analyzer.checks.foreign_key_without_index import check
+from analyzer.checks.schema.foreign_key_without_index import check
 from analyzer.models import Database, Statement
 from analyzer.store.key_checks import key_check_times
-from analyzer.store.totals import rates, watched_s
-from analyzer.store.windows import Window
+from analyzer.store.series.totals import rates, watched_s
+from analyzer.store.series.windows import Window
 from tests.checks.builders import facts
 
 pytestmark = pytest.mark.django_db

@@ -4,9 +4,9 @@ import pytest
 
 from analyzer.advice.code import DjangoModel, Models
 from analyzer.errors import BadInput
-from analyzer.facts import SchemaFacts
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.models import Database, ModelsMap
+from analyzer.schema.facts import SchemaFacts
 from analyzer.store.findings import keep_findings
 from analyzer.store.models_map import forget_models, keep_models, models_of
 from analyzer.store.schemas import keep_schema

@@ -3,10 +3,11 @@
 import pytest
 
 from analyzer.models import Snapshot, Statement, StatementEntry
-from analyzer.readings import Names, StatementText
-from analyzer.store import own_entries, reading
+from analyzer.monitored.readings import Names, StatementText
+from analyzer.store import reading
 from analyzer.store.house import keep_house
-from analyzer.store.snapshots import keep_names, keep_texts
+from analyzer.store.series import own_entries
+from analyzer.store.series.snapshots import keep_names, keep_texts
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 OURS = 10  # the fake's role; its server's login is "u"

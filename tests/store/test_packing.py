@@ -7,13 +7,13 @@ import pytest
 from django.db import connection
 
 from analyzer.models import LastReading
-from analyzer.store import packing
-from analyzer.store.columns import COLUMNS
-from analyzer.store.copying import from_us, to_us
-from analyzer.store.packing import decode, decode_times, encode, encode_times, pack_hour, pack_hours, read_points
-from analyzer.store.partitions import drop_partition, partitions_of
-from analyzer.store.rollups import roll_up
-from analyzer.store.snapshots import write_deltas
+from analyzer.store.series import packing
+from analyzer.store.series.columns import COLUMNS
+from analyzer.store.series.copying import from_us, to_us
+from analyzer.store.series.packing import decode, decode_times, encode, encode_times, pack_hour, pack_hours, read_points
+from analyzer.store.series.partitions import drop_partition, partitions_of
+from analyzer.store.series.rollups import roll_up
+from analyzer.store.series.snapshots import write_deltas
 from tests.store.conftest import make_server
 
 HOUR = datetime(2026, 3, 4, 10, tzinfo=UTC)

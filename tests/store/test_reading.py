@@ -12,11 +12,11 @@ import pytest
 from django.utils import timezone
 
 from analyzer.models import Database, Statement
-from analyzer.readings import ActivityRow, Names
+from analyzer.monitored.readings import ActivityRow, Names
 from analyzer.store import reading
-from analyzer.store.activity import keep_activity
 from analyzer.store.house import keep_house
-from analyzer.store.snapshots import keep_names
+from analyzer.store.series.activity import keep_activity
+from analyzer.store.series.snapshots import keep_names
 from tests.store.conftest import FakeServer, make_server, remove
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]

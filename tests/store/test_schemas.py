@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analyzer.facts import ColumnFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
 from analyzer.models import Database, Role, SchemaReading
-from analyzer.readings import Names
+from analyzer.monitored.readings import Names
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
 from analyzer.store.schemas import keep_schema, newest_schema
-from analyzer.store.snapshots import keep_names
+from analyzer.store.series.snapshots import keep_names
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from analyzer.models import LastReading, Snapshot, Statement
-from analyzer.store import snapshots
+from analyzer.store.series import snapshots
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 COLUMNS = ("calls", "total_exec_time_us", "rows", "shared_read_blocks")

@@ -7,10 +7,10 @@ import pytest
 
 from analyzer.models import LastReading
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.statements import read_statement_counters
-from analyzer.store import deltas
-from analyzer.store.snapshots import keep_reading
-from analyzer.store.visibility import HIDDEN, SHOWN
+from analyzer.monitored.sample.statements import read_statement_counters
+from analyzer.store.series import deltas
+from analyzer.store.series.snapshots import keep_reading
+from analyzer.store.series.visibility import HIDDEN, SHOWN
 from tests.store.conftest import make_server
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]

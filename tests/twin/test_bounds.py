@@ -10,7 +10,7 @@ import pytest
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.plans.size import node_count
 from analyzer.runtime.processes import RuntimeFailure, wait_until_gone

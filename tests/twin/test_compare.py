@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 import pytest
 
 from analyzer.advice.planner import Refused
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
-from analyzer.monitored.explain import ExplainRequest, Limits, explain_statement
-from analyzer.monitored.parameters import ColumnStatistics, choose_values, fixed_values
+from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
 from analyzer.plans.compare import Sameness
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.predicates import parameter_columns
 from analyzer.statements.preparable import preparable_sql
 from analyzer.twin import lease
 from analyzer.twin.compare import compare_with_server
+from analyzer.values.choose import ColumnStatistics, choose_values, fixed_values
 from tests.monitored.application_sql import SCHEMA, STATEMENTS
 from tests.servers import ScratchDatabase
 from tests.twin.conftest import settings_of

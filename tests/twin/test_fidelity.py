@@ -4,9 +4,9 @@ import pytest
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.planner_facts import read_planner_facts
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
-from analyzer.monitored.planner_facts import read_planner_facts
 from analyzer.twin import lease
 from analyzer.twin.estimate import Size, estimate_size
 from tests.servers import ScratchDatabase

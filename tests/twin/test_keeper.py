@@ -15,12 +15,12 @@ from analyzer import tasks
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
 from analyzer.errors import ServerUnreachable
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.runtime.processes import RuntimeFailure
-from analyzer.sizes import MB
 from analyzer.store.servers import add_server_from_dsn, remove_server
 from analyzer.twin import lease, remove_superseded, remove_surplus, remove_unused, remove_unwatched, upkeep
+from analyzer.words.sizes import MB
 from tests.twin.conftest import settings_of
 
 pytestmark = pytest.mark.postgres

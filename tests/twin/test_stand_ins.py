@@ -4,7 +4,7 @@ import pytest
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.twin import lease
 from tests.twin.conftest import settings_of

@@ -11,9 +11,9 @@ import pytest
 
 from analyzer.advice.planner import Query
 from analyzer.errors import MonitoredServerError, ServerUnreachable
+from analyzer.monitored.catalog.schema_dump import dump_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.monitored.schema_dump import dump_schema
 from analyzer.runtime.client_programs import client_program
 from analyzer.twin import lease, remove
 from tests.conftest import need

@@ -4,9 +4,9 @@ import pytest
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
+from analyzer.monitored.catalog.schema_dump import dump_schema
 from analyzer.monitored.connection import connect
-from analyzer.monitored.schema_dump import dump_schema
 from analyzer.runtime.client_programs import client_program
 from analyzer.twin import lease
 from tests.twin.conftest import SCHEMA, settings_of, shape

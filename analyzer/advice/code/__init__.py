@@ -16,8 +16,8 @@ from analyzer.advice.code.sql import sql_tab
 from analyzer.advice.code.sqlalchemy import sqlalchemy_tab
 from analyzer.advice.code.sqlmodel import sqlmodel_tab
 from analyzer.advice.ddl import IndexDefinition, in_each_schema
-from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.orm_models import DjangoModel, MappedClass, Models, known_orm
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.orm_models import DjangoModel, MappedClass, Models, known_orm
 
 __all__ = [
     "CodeFile", "CodeOptions", "CodeTab", "DjangoModel", "MappedClass", "Models", "code_for", "code_for_drop",

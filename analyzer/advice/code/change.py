@@ -14,8 +14,8 @@ from analyzer.advice.ddl import (
     qualified,
     quote_literal,
 )
-from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.orm_models import DjangoModel, MappedClass
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.orm_models import DjangoModel, MappedClass
 
 MAX_LINE = 100
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from analyzer.advice.code.change import python_call, python_list, python_string, storage_parameters
 from analyzer.advice.code.django_where import FieldOf, condition, expression
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
-from analyzer.orm_models import DjangoModel, field_of
+from analyzer.schema.orm_models import DjangoModel, field_of
 
 CLASSES = {
     "btree": "BTreeIndex", "gin": "GinIndex", "gist": "GistIndex", "brin": "BrinIndex", "hash": "HashIndex",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from analyzer.advice.code.change import Change, CodeOptions, python_string
 from analyzer.advice.ddl import fits
-from analyzer.orm_models import PACKAGED_APPS, DjangoModel, is_bare_name, model_of
+from analyzer.schema.orm_models import PACKAGED_APPS, DjangoModel, is_bare_name, model_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import date
 from pglast import ast, enums
 
 from analyzer.advice.code.change import python_string
-from analyzer.facts import TableFacts
+from analyzer.schema.facts import TableFacts
 from analyzer.statements.tree import (
     Node,
     Unparsable,

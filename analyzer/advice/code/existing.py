@@ -4,7 +4,7 @@ from pglast import ast, enums
 from pglast.stream import RawStream
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
-from analyzer.facts import IndexFacts, TableFacts
+from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.statements.tree import Node, Unparsable, name_parts, single_statement
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from analyzer.errors import BadInput
-from analyzer.orm_models import DjangoModel, MappedClass, Models, is_field, is_name
-from analyzer.sizes import MB, size_words
+from analyzer.schema.orm_models import DjangoModel, MappedClass, Models, is_field, is_name
+from analyzer.words.sizes import MB, size_words
 
 MAX_MAP_BYTES = 2 * MB  # judgement: 10,000 tables with their columns
 WORDS: dict[str, dict[str, Any]] = {"unmanaged": {"managed": False}, "site-packages": {"own": False}}

@@ -15,7 +15,7 @@ from analyzer.advice.code.change import (
     storage_parameters,
 )
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
-from analyzer.orm_models import class_of
+from analyzer.schema.orm_models import class_of
 from analyzer.statements.tree import Unparsable, single_statement
 
 # sqlalchemy.sql.compiler.BIND_PARAMS: what text() takes for a parameter, and the backslash that says it is none

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.selection.bits import mask_of
 from analyzer.advice.shapes import indexes_like, shape_of_definition
-from analyzer.facts import IndexFacts, SchemaFacts
+from analyzer.schema.facts import IndexFacts, SchemaFacts
 
 
 def merged_coverings(definitions: Sequence[IndexDefinition]) -> list[int]:

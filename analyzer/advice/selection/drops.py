@@ -11,8 +11,8 @@ from analyzer.advice.planner import HypotheticalIndex
 from analyzer.advice.selection.result import DroppedIndex
 from analyzer.advice.shapes import shape_of_definition, shape_of_index
 from analyzer.checks import Threshold
-from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.foreign_keys import supporting_index, would_serve
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.foreign_keys import supporting_index, would_serve
 
 LIMITS = {
     "unused_days": Threshold(30, "days", "judgement: a month's end and its reports lie in between"),

@@ -6,7 +6,7 @@ from pglast import ast
 
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import Query
-from analyzer.facts import SchemaFacts, TableFacts
+from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.parse import is_system_table, parse_statement
 from analyzer.statements.tree import Unparsable, column_names, parse, walk
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from analyzer.advice.planner import HypotheticalIndex
-from analyzer.facts import IndexFacts, TableFacts
 from analyzer.plans.work import WorkWeights
+from analyzer.schema.facts import IndexFacts, TableFacts
 
 Progress = Callable[[str, float], None]  # the step's name, and how much of it is done (0 to 1)
 

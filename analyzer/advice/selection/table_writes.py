@@ -9,7 +9,7 @@ from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.selection.relevance import root_oid
 from analyzer.advice.selection.writes import ASSUMED_HOT_SHARE, TableWrites, WrittenIndex, split_updates
-from analyzer.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.tree import Unparsable, column_names, fresh_parse, single_statement
 
 HOT_WITH_BRIN = 160000  # release notes of 16: "Allow HOT updates if only BRIN-indexed columns are updated"

@@ -18,7 +18,7 @@ from analyzer.advice.selection.table_writes import existing_indexes, table_write
 from analyzer.advice.selection.thrift import thrifty
 from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
 from analyzer.errors import BadInput
-from analyzer.facts import SchemaFacts, TableFacts
+from analyzer.schema.facts import SchemaFacts, TableFacts
 
 # judgement: TPC-H's 19 queries were within 1 % of their final cost after 60 plans each
 PLANS_PER_QUERY = 100

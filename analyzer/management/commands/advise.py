@@ -11,20 +11,20 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
+from analyzer.advice.advise import advise, with_second_opinion
 from analyzer.advice.as_read import counted_together
 from analyzer.advice.gain import MeasuredTimes
+from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
-from analyzer.advice.suggest import WorkloadStatement
 from analyzer.advice.workload_folder import read_workload_folder
-from analyzer.advising import advise, with_second_opinion
 from analyzer.errors import BadInput, MissingExtension, MissingRight, PgLoupeError
 from analyzer.management.terminal import TerminalCommand
-from analyzer.monitored.catalog import left_out_said, need_statistics, read_schema
+from analyzer.monitored.access.no_workload import why_no_statement
+from analyzer.monitored.catalog.schema import left_out_said, need_statistics, read_schema
 from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.monitored.no_workload import why_no_statement
-from analyzer.monitored.workload import RecordedStatement, read_recorded_workload
+from analyzer.monitored.sample.workload import RecordedStatement, read_recorded_workload
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin import lease
 

@@ -15,7 +15,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoCommand
 from django.db import OperationalError, connections
 
-from analyzer.store.partitions import LOCK_CLASS
+from analyzer.store.series.partitions import LOCK_CLASS
 
 LOCK_MIGRATE = 3  # beside partitions.LOCK_...
 PAUSE_S = 1.0

@@ -16,15 +16,15 @@ from tqdm import tqdm
 
 from analyzer.advice.show_prediction import InFile, predictions_as_json, predictions_as_text
 from analyzer.errors import BadInput, PgLoupeError
-from analyzer.facts import SchemaFacts
 from analyzer.management.terminal import TerminalCommand
-from analyzer.monitored.catalog import need_statistics, read_schema
+from analyzer.monitored.catalog.schema import need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.predicting import NotPredicted, predict, with_second_opinion
-from analyzer.sizes import MB, size_words
+from analyzer.questions.predict import NotPredicted, predict, with_second_opinion
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.split import Piece, split_statements
 from analyzer.twin import lease
+from analyzer.words.sizes import MB, size_words
 
 MOST_STATEMENTS = 1_000
 MOST_BYTES = 10 * MB

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from analyzer.session_watch import SessionWatch
+from analyzer.steps.session_process import SessionWatch
 
 
 class Command(BaseCommand):

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 
 from analyzer.management.terminal import TerminalCommand
-from dashboard.accounts import one_time_login_link
+from dashboard.people.accounts import one_time_login_link
 
 
 class Command(TerminalCommand):

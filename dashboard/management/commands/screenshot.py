@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
-from dashboard.accounts import one_time_login_link
+from dashboard.people.accounts import one_time_login_link
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

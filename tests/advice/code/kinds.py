@@ -1,7 +1,7 @@
 """One table with every kind of index that the generated code has to make, and its facts."""
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
-from analyzer.monitored.catalog import read_schema
+from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 
 SCHEMA = """

@@ -1,0 +1,177 @@
+"""Pairs of statements that could be parent and child, by shape and foreign keys (detection.md, a, steps 1 and 2)."""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
+from analyzer.statements.lookup import LookupShape, ParentShape, parent_shape, repeatable_shapes
+
+IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "media": "medium"}
+PLURALS = (
+    ("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("tuses", "tus"), ("ruses", "rus"),
+)  # fmt: skip
+
+
+class Shape(enum.StrEnum):
+    TO_ONE = "to-one"
+    TO_MANY = "to-many"
+    COUNT = "count per row"
+    EXISTS = "exists per row"
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A lookup by key. ``is_unique``: the key columns hold a unique key, so at most one row comes back."""
+
+    shape: LookupShape
+    table: TableFacts
+    is_unique: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How the parent's rows bring the child's keys."""
+
+    shape: Shape
+    parent: TableFacts
+    child: TableFacts
+    foreign_key_column: str  # in the parent's table for TO_ONE, else in the child's
+    referenced_column: str
+    by_constraint: bool  # False: by the column's name and type alone
+    joined: tuple[TableFacts, ...] = ()  # of a lookup in a table between many and many: what it brings
+
+    @property
+    def is_one_to_one(self) -> bool:
+        """One row at most belongs to the parent's row, though the child holds the key."""
+        return self.shape is Shape.TO_MANY and (self.foreign_key_column,) in self.child.unique_keys
+
+
+def children_of(sql: str, facts: SchemaFacts) -> tuple[Child, ...]:
+    """The statement as a lookup, once for each table looked up by a key that is unique or leads a foreign key or index.
+
+    An IN list or an array is a batch already, and no lookup. A whole table (no key) is the same rows every time.
+    """
+    found = []
+    for shape in repeatable_shapes(sql, facts):
+        table = facts.find_table(shape.table, shape.schema or None)
+        if table is None or (shape.array_columns and not shape.key_columns):
+            continue
+        if not shape.key_columns:
+            found.append(Child(shape, table, is_unique=False))
+            continue
+        keys = set(shape.key_columns)
+        unique = any(key and set(key) <= keys for key in table.unique_keys)
+        leads = any(key.columns[0] in keys for key in table.foreign_keys) or any(
+            index.is_usable and index.columns and index.columns[0] in keys for index in table.indexes
+        )
+        if unique or leads:
+            found.append(Child(shape, table, unique))
+    return tuple(found)
+
+
+def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Link]:
+    """Every way the parent's rows could bring the child's keys: by foreign keys first, then by names."""
+    keys = set(child.shape.key_columns)
+    if not keys or child.shape.aggregate == "group":
+        return
+    joined: tuple[TableFacts, ...] = ()
+    if child.shape.columns == frozenset():  # nothing of the table itself: it leads to another, many to many
+        targets = {key.referenced_oid for key in child.table.foreign_keys}
+        found = (facts.find_table(name, schema or None) for schema, name in child.shape.joined)
+        joined = tuple(t for t in found if t is not None and t.oid in targets)
+    named: list[Link] = []
+    for used in parent.tables:
+        table = facts.find_table(used.table, used.schema or None)
+        if table is None:
+            continue
+        for key in table.foreign_keys:  # the parent points at the child
+            if (
+                key.referenced_oid == child.table.oid
+                and set(key.referenced_columns) <= keys
+                and all(used.returns(c) for c in key.columns)
+            ):
+                yield Link(Shape.TO_ONE, table, child.table, key.columns[0], key.referenced_columns[0], True)
+        for key in child.table.foreign_keys:  # the child points at the parent
+            if (
+                key.referenced_oid == table.oid
+                and set(key.columns) <= keys
+                and all(used.returns(c) for c in key.referenced_columns)
+            ):
+                yield Link(_to_many(child), table, child.table, key.columns[0], key.referenced_columns[0], True, joined)
+        named.extend(_by_name(child, keys, table, used.columns))
+    yield from named
+
+
+def base_table(sql: str, of: TableFacts, facts: SchemaFacts) -> TableFacts:
+    """The table that the statement's rows are of: its first, where ``of`` hangs on it by foreign keys; else ``of``."""
+    shape = parent_shape(sql, facts)
+    first = facts.find_table(shape.tables[0].table, shape.tables[0].schema or None) if shape else None
+    return first if first is not None and (first is of or path_to(sql, first, of, facts)) else of
+
+
+def path_to(sql: str, base: TableFacts, of: TableFacts, facts: SchemaFacts) -> tuple[Link, ...]:
+    """The foreign keys from ``base`` to ``of`` over tables that the statement joins and returns; () where none lead."""
+    shape = parent_shape(sql, facts)
+    joined = {t.table for t in shape.tables if t.columns is None or t.columns} if shape else set()
+    paths: list[tuple[TableFacts, tuple[Link, ...]]] = [(base, ())]
+    for table, path in paths:  # grows while it is walked: the shortest first
+        if table.oid == of.oid or len(path) > 3:
+            return path if table.oid == of.oid else ()
+        for key in table.foreign_keys:
+            target = facts.table(key.referenced_oid)
+            if target is not None and len(key.columns) == 1 and target.name in joined:
+                hop = Link(Shape.TO_ONE, table, target, key.columns[0], key.referenced_columns[0], True)
+                paths.append((target, (*path, hop)))
+    return ()
+
+
+def _by_name(child: Child, keys: set[str], table: TableFacts, returned: frozenset[str] | None) -> Iterator[Link]:
+    """``<singular>_id`` columns of the key's type where nobody declared the foreign key."""
+    if table.oid == child.table.oid:
+        return
+    if len(child.table.primary_key) == 1 and child.table.primary_key[0] in keys:
+        target = child.table.column(child.table.primary_key[0])
+        for column in _pointers(table, child.table):
+            if target and target.type_oid == column.type_oid and (returned is None or column.name in returned):
+                yield Link(Shape.TO_ONE, table, child.table, column.name, target.name, False)
+    if len(table.primary_key) == 1:
+        target = table.column(table.primary_key[0])
+        for column in _pointers(child.table, table):
+            is_key = target and column.name in keys and target.type_oid == column.type_oid
+            if target and is_key and (returned is None or target.name in returned):
+                yield Link(_to_many(child), table, child.table, column.name, target.name, False)
+
+
+def _pointers(table: TableFacts, to: TableFacts) -> Iterator[ColumnFacts]:
+    """Columns of ``table`` that are named after ``to`` and have no foreign key: order_id, orders_id, shop_order_id."""
+    names = {f"{one}_{key}" for one in _singulars(to.name) for key in ("id", *to.primary_key)}
+    return (c for c in table.columns if c.name in names and not _has_key(table, c.name))
+
+
+def _singulars(table: str) -> set[str]:
+    head, _, word = table.rpartition("_")
+    words = {word, singular(word), word.removesuffix("s"), word.removesuffix("es")}
+    return words | {f"{head}_{w}" for w in words if head}
+
+
+def _has_key(table: TableFacts, column: str) -> bool:
+    return any(column in key.columns for key in table.foreign_keys)
+
+
+def _to_many(child: Child) -> Shape:
+    aggregate = child.shape.aggregate
+    if aggregate == "exists":
+        return Shape.EXISTS
+    return Shape.COUNT if aggregate else Shape.TO_MANY
+
+
+def singular(table: str) -> str:
+    """``shop_orders`` -> ``order``: the last word of the name, without its plural."""
+    word = table.rpartition("_")[2]
+    if word in IRREGULAR:
+        return IRREGULAR[word]
+    for plural, one in PLURALS:
+        if word.endswith(plural) and len(word) > len(plural) + 1:
+            return word[: -len(plural)] + one
+    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word

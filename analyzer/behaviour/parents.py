@@ -1,0 +1,56 @@
+"""Which statement's rows a burst of lookups follows (detection.md, a, step 2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.behaviour.fit import Burst, Series, explained
+from analyzer.behaviour.pairs import Link
+from analyzer.behaviour.workload import StatementSeries
+
+# Of the changes of a parent's rows, how much the page's own statement has to explain: it may serve other pages too.
+LEAST_R2 = 0.2
+MOST_TRIED = 12  # linked statements, those that return most; judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """``per_row``: lookups for each of its rows; ``rows_per_call`` of itself, ``calls_per_page`` on the page."""
+
+    series: StatementSeries
+    link: Link
+    per_row: float
+    rows_per_call: float
+    calls_per_page: float
+
+    @property
+    def is_repeated(self) -> bool:
+        """Itself one of several on the page: the lookup before this one."""
+        return self.calls_per_page > 1.5
+
+
+def parent_of(
+    burst: Burst,
+    marker: StatementSeries,
+    linked: Sequence[tuple[StatementSeries, Link]],
+    load: Series,
+    per_row: tuple[float, float],
+) -> Parent | None:
+    """The linked statement whose rows on the marker's page fit the burst best; ``per_row``: the least and the most."""
+    found: list[tuple[tuple[bool, bool, bool, float], Parent]] = []
+    for series, link in sorted(linked, key=lambda pair: (pair[0] is not marker, -float(pair[0].rows.sum())))[
+        :MOST_TRIED
+    ]:
+        calls, rows = float(series.calls.sum()), float(series.rows.sum())
+        if not calls or not rows:
+            continue
+        rows_per_page, r2 = rows / calls, 1.0
+        if series is not marker:
+            rows_per_page, r2 = explained(series.rows, marker.calls, load)
+        if r2 < LEAST_R2 or rows_per_page < 2:
+            continue
+        ratio = burst.per_call / rows_per_page
+        if per_row[0] <= ratio <= per_row[1]:
+            parent = Parent(series, link, ratio, rows / calls, rows_per_page * calls / rows)
+            rank = (link.by_constraint, not parent.is_repeated, series is marker, r2)
+            found.append((rank, parent))
+    return max(found, key=lambda pair: pair[0])[1] if found else None

@@ -1,0 +1,385 @@
+"""N+1: a lookup that runs once for every row another statement returns.
+
+The application loads a list and then, row by row, what belongs to each row: one statement becomes N+1. Each is fast, so
+no list of slow queries shows them; together they cost round trips and server time. Seen here from the server alone: how
+many of the lookup's calls come in bursts, for each call of a statement that marks the page (nplusone/fit.py), and which
+statement's rows bring the keys (nplusone/parents.py). What one page looks up is one finding, with one call to write.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzer.behaviour.admin import is_admin_list
+from analyzer.behaviour.fit import Burst, Column, Series, bursts
+from analyzer.behaviour.fixes import Step, fixes, loop_fixes
+from analyzer.behaviour.pairs import Child, Link, base_table, children_of, links, path_to
+from analyzer.behaviour.parents import Parent, parent_of
+from analyzer.behaviour.sessions import SessionVerdict, judge_sessions, long_runs
+from analyzer.behaviour.workload import StatementSeries, Workload
+from analyzer.checks import Check, NotRun, Threshold
+from analyzer.findings import Finding, Fix, Severity
+from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.statements.lookup import ParentShape, parent_shape
+
+check = Check(
+    __name__,
+    code="ST001",
+    title="N+1: a lookup runs once per row of another statement",
+    severity=Severity.WARNING,
+    intervals=Threshold(20, "intervals", "measured: 2 false alarms in 33 demo windows of 12 to 15, none from 20"),
+    new_intervals=Threshold(10, "intervals since it began", "judgement: a new page; before, it may be a batch job"),
+    child_calls=Threshold(1_000, "calls in the window", "judgement: fewer are not worth a change"),
+    peak_calls=Threshold(0.5, "calls per second", "judgement: at the busiest interval"),
+    child_mean=Threshold(20, "ms per call", "judgement: a slower lookup is a slow query first"),
+    unique_rows=Threshold(1.05, "rows per call", "judgement: above it is a batch already"),
+    least_per_row=Threshold(0.1, "lookups per parent row", "simulated; under 1 where the ORM caches repeats"),
+    most_per_row=Threshold(4.5, "lookups per parent row", "measured: up to 4 of one kind on pages of django-oscar"),
+    per_call=Threshold(5, "lookups per call of the page", "judgement: Sentry and Scout count from 5 on"),
+    loop_per_call=Threshold(10, "lookups per call of the page", "judgement: where no rows bring the keys"),
+    page_calls=Threshold(2, "calls of the page per busy interval", "judgement: a job that loops is called once"),
+    steady=Threshold(0.1, "variation of calls", "judgement: below it is polling, unless it comes in bursts"),
+    batch_share=Threshold(0.8, "of the calls in few intervals", "judgement: a batch job, not a page"),
+    batch_intervals=Threshold(0.34, "of the intervals", "judgement: what few means; a job every third minute"),
+    likelihood=Threshold(3, "log likelihood ratio", "judgement: twenty times as likely as by chance"),
+    run=Threshold(3, "lookups in a row in a session", "judgement: the median of its runs"),
+    loop_run=Threshold(10, "lookups in a row in a transaction", "judgement: no page looks up that many on purpose"),
+    loop_runs=Threshold(3, "runs in the window", "judgement: once may be a batch"),
+    critical_time=Threshold(3_600, "s per day", "judgement: an hour of waiting a day"),
+)
+# a page that always has five rows is estimated at a little less
+TOLERANCE = 0.96
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    series: StatementSeries
+    children: tuple[Child, ...]  # the ways to look at it, one for each table it is looked up in
+
+    @property
+    def name(self) -> str:
+        child = self.children[0]
+        keys = child.shape.key_columns
+        return (
+            f"{child.table.qualified_name} by {', '.join(keys)}"
+            if keys
+            else f"the whole of {child.table.qualified_name}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A lookup in bursts for each call of ``page``; ``parent`` None: nothing there returns its keys."""
+
+    lookup: _Lookup
+    burst: Burst
+    page: StatementSeries
+    parent: Parent | None
+    verdict: SessionVerdict
+
+
+@check.on(Workload)
+def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
+    facts = workload.facts
+    if facts is None:
+        raise NotRun("the schema has not been read yet")
+    if workload.intervals < check["intervals"]:
+        raise NotRun(f"needs {check['intervals']:.0f} intervals without a gap, there are {workload.intervals}")
+    children = {id(s): children_of(s.normalized_sql, facts) for s in workload.series}
+    shapes = {id(s): parent_shape(s.normalized_sql, facts) for s in workload.series if s.rows.any()}
+    load = _load([s.calls for s in workload.series if not children[id(s)]], workload.intervals)
+    found: list[_Found] = []
+    loops: list[_Lookup] = []
+    for series in workload.series:
+        if not _is_frequent(series, children[id(series)], workload.interval_s):
+            continue
+        lookup = _Lookup(series, children[id(series)])
+        named = list(_judge(workload, lookup, shapes, load, facts))
+        found.extend(named)
+        if not named and lookup.children[0].shape.key_columns and _is_loop(workload, series):
+            loops.append(lookup)
+    yield from _findings(workload, found, facts)
+    for lookup in loops:
+        yield _loop_finding(workload, lookup, facts)
+
+
+def _load(calls: Sequence[Series], intervals: int) -> Series:
+    """How the traffic goes as a whole: each statement counts the same, lest the busiest page is taken for all."""
+    return np.asarray(np.sum([c / c.sum() for c in calls if c.any()], axis=0)) + np.zeros(intervals)
+
+
+def _is_loop(workload: Workload, series: StatementSeries) -> bool:
+    return long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= check["loop_runs"]
+
+
+def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s: float) -> bool:
+    calls = float(series.calls.sum())
+    if (
+        not children
+        or not series.toplevel
+        or calls < check["child_calls"]
+        or series.calls.max() / interval_s < check["peak_calls"]
+        or series.exec_time_ms.sum() / calls > check["child_mean"]
+        or _is_polling(series.calls)
+        or _is_batch(series.calls)
+    ):
+        return False
+    # a unique key of a joined table brings several rows; = ANY (array) would be a batch already
+    is_unique = any(child.is_unique and not child.shape.joined for child in children)
+    return not (is_unique and series.rows.sum() / calls > check["unique_rows"])
+
+
+def _is_polling(calls: Series) -> bool:
+    """Steadier than chance makes the calls of a page: bursts of several at once spread more than single ones."""
+    return bool(calls.std() / calls.mean() < check["steady"] and calls.var() < 2 * calls.mean())
+
+
+def _began(calls: Series) -> int:
+    return int(np.flatnonzero(calls)[0])
+
+
+def _is_batch(calls: Series) -> bool:
+    """Most of the calls since it began fall into a few intervals: a job, not a page."""
+    since = calls[_began(calls) :]
+    if len(since) < check["new_intervals"]:
+        return True
+    busiest = np.sort(since)[::-1]
+    few = max(1, int(len(busiest) * check["batch_intervals"]))
+    return bool(busiest[:few].sum() > check["batch_share"] * busiest.sum())
+
+
+def _judge(
+    workload: Workload, lookup: _Lookup, shapes: dict[int, ParentShape | None], load: Series, facts: SchemaFacts
+) -> Iterator[_Found]:
+    series = lookup.series
+    since = slice(_began(series.calls), None)  # a new page has nothing to say of the time before it
+    least = check["per_call"] * TOLERANCE
+    linked: list[tuple[StatementSeries, Link]] = []
+    columns: list[Column] = []
+    for at, other in enumerate(workload.series):
+        shape = shapes.get(id(other))
+        if other.fingerprint == series.fingerprint or other.role_oid != series.role_oid:
+            continue
+        found = (link for child in lookup.children for link in links(child, shape, facts)) if shape else iter(())
+        link = next(found, None)
+        if link is not None:
+            linked.append((other, link))
+        calls, rows = float(other.calls[since].sum()), float(other.rows[since].sum())
+        if not other.toplevel or not calls or calls * least > float(series.calls.sum()):
+            continue
+        columns.append(Column(at, other.calls[since], 1.0, link is not None))
+        if rows >= 2 * calls:
+            columns.append(Column(at, other.rows[since], rows / calls, link is not None))
+    for burst in bursts(series.calls[since], columns, load[since], least):
+        page = workload.series[burst.column.at]
+        if burst.share * float(series.calls.sum()) < check["child_calls"] / 2 or not _is_page(page, series):
+            continue
+        parent = parent_of(burst, page, linked, load, (check["least_per_row"], check["most_per_row"]))
+        if parent is None and burst.per_call < check["loop_per_call"]:
+            continue
+        above = parent.series.fingerprint if parent else None
+        yield _Found(lookup, burst, page, parent, judge_sessions(workload.sessions, series.fingerprint, above))
+
+
+def _is_page(page: StatementSeries, lookup: StatementSeries) -> bool:
+    """Called more often than a job that loops once whenever its time has come."""
+    busy = (page.calls > 0) & (lookup.calls > 0)
+    return bool(busy.any() and page.calls[busy].mean() >= check["page_calls"])
+
+
+def _findings(workload: Workload, found: Sequence[_Found], facts: SchemaFacts) -> Iterator[Finding]:
+    """One for each page's parent; a lookup that follows another lookup stands with that one."""
+    groups: dict[str, list[_Found]] = defaultdict(list)
+    for one in (one for one in found if one.parent is not None):
+        groups[_root(one, found)].append(one)
+    pages: list[StatementSeries] = []
+    for one in found:  # lookups without a parent, by page
+        if one.parent is None:
+            page = next((p for p in pages if _is_same_page(p, one.page)), one.page)
+            pages.append(page)
+            groups[page.fingerprint].append(one)
+    for root in sorted(groups):
+        yield _finding(workload, _once(groups[root]), facts)
+
+
+def _root(one: _Found, found: Sequence[_Found], depth: int = 0) -> str:
+    """The fingerprint of the statement whose rows all of it follows."""
+    assert one.parent is not None
+    above = [
+        f for f in found if f.parent and f.lookup.series is one.parent.series and _goes_with(f.page, one.page)
+    ]  # fmt: skip
+    if one.parent.is_repeated and above and depth < 4:
+        return _root(above[0], found, depth + 1)
+    return one.parent.series.fingerprint
+
+
+def _is_same_page(a: StatementSeries, b: StatementSeries) -> bool:
+    """As often in every interval, but for what was under way at its end."""
+    return a is b or bool(np.abs(a.calls - b.calls).sum() <= 0.02 * a.calls.sum())
+
+
+def _goes_with(a: StatementSeries, b: StatementSeries) -> bool:
+    return a is b or bool(np.corrcoef(a.calls, b.calls)[0, 1] > 0.95)
+
+
+def _once(group: Sequence[_Found]) -> list[_Found]:
+    """Of a lookup that two columns explain, the better: the one statement, once."""
+    best: dict[str, _Found] = {}
+    for one in sorted(group, key=lambda f: -f.burst.share):
+        best.setdefault(one.lookup.series.fingerprint, one)
+    return sorted(best.values(), key=lambda f: (f.lookup.name, f.lookup.series.fingerprint))
+
+
+def _confidence(one: _Found) -> str:
+    """confirmed: the sessions or the route show it too; likely: the fit and a foreign key; possible: the fit alone."""
+    ratio = one.verdict.log_likelihood_ratio
+    route = one.lookup.series.tags.get("route")
+    same_route = bool(route) and route == one.page.tags.get("route")
+    if (ratio is not None and ratio >= check["likelihood"]) or one.verdict.longest_run >= check["run"] or same_route:
+        return "confirmed"
+    return "likely" if one.parent and one.parent.link.by_constraint else "possible"
+
+
+def _steps(
+    parent: StatementSeries,
+    base: TableFacts,
+    group: Sequence[_Found],
+    facts: SchemaFacts,
+    above: TableFacts | None = None,
+) -> tuple[Step, ...]:
+    """What is looked up for each row of a statement, and for each row of that in turn; ``above``: where those hang."""
+    found: list[Step] = []
+    for one in group:
+        if one.parent is None or one.parent.series.fingerprint != parent.fingerprint or one.lookup.series is parent:
+            continue
+        link = one.parent.link
+        if above is not None and link.child.oid == above.oid:
+            continue  # the way back: where the rows came from is known there
+        step = Step(link, _steps(one.lookup.series, link.child, group, facts, link.parent))
+        # the rows of the link may come joined to others: order lines with their products
+        for hop in reversed(path_to(parent.normalized_sql, base, link.parent, facts)):
+            step = Step(hop, (step,))
+        found.append(step)
+    return tuple(found)
+
+
+def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) -> Finding:
+    first = group[0]
+    per_day, watched_s = workload.per_day(first.lookup.series.fingerprint)
+    ids = {one.lookup.series.fingerprint for one in group}
+    tops = [one for one in group if one.parent is None or one.parent.series.fingerprint not in ids]
+    top = (tops or list(group))[0]
+    parent = top.parent
+    page_calls = float(top.page.calls.sum()) * per_day
+    lookups = sum(one.burst.per_call for one in group)
+    server_s = waiting_s = 0.0
+    for one in group:
+        mean_ms = float(one.lookup.series.exec_time_ms.sum()) / float(one.lookup.series.calls.sum())
+        # lookups a day that one statement would do for
+        spared = max(0.0, one.burst.per_call - 1) * float(one.page.calls.sum()) * per_day
+        server_s += spared * mean_ms / 1000
+        waiting_s += spared * workload.round_trip_ms / 1000
+    lost_s = server_s + waiting_s
+    confidence = min((_confidence(one) for one in group), key=["possible", "likely", "confirmed"].index)
+    severity = Severity.INFO if confidence == "possible" else Severity.WARNING
+    if severity is Severity.WARNING and lost_s >= check["critical_time"]:
+        severity = Severity.CRITICAL
+    base = base_table(parent.series.normalized_sql, parent.link.parent, facts) if parent else None
+    of = base.qualified_name if base else ""
+    is_admin = parent is not None and base is not None and is_admin_list(parent.series, base, workload.series)
+    what = [f"{one.lookup.name} ({one.burst.per_call:.1f} times)" for one in group]
+    listed = what[0] if len(what) == 1 else f"{', '.join(what[:-1])} and {what[-1]}"
+    child = first.lookup.children[0]
+    keys = ", ".join(child.shape.key_columns) or "all of it"
+    of_name = base.name if base else ""
+    name = child.table.name
+    if parent is None:
+        title = f"{name} is looked up several times per page"
+        which = (
+            f"{child.table.qualified_name}({keys})"
+            if len(group) == 1
+            else f"lookups beside {child.table.qualified_name}"
+        )
+        subject = f"{which} several times per page"
+        said = "several times for each call of another statement, whose rows do not bring its keys"
+    elif len(group) == 1:
+        title = f"{name} is looked up once per row of {of_name}"
+        subject = f"{child.table.qualified_name}({keys}) per row of {of}"
+        said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {of}"
+    else:
+        title = f"{len(group)} lookups run once per row of {of_name}"
+        subject = f"lookups per row of {of}"
+        said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {of}"
+    admin = f" It is a list of Django's admin ({of})." if is_admin else ""
+    return check.finding(
+        about=first.lookup.series.fingerprint,
+        title=f"{title} (N+1)",
+        subject=subject,
+        severity=severity,
+        message=f"Looked up {said}: {listed}; {confidence}.{admin}",
+        hint=(
+            "Fetch what belongs to all rows at once: the one call below ends all of it."
+            if parent
+            else "The same row, or rows that are known before: fetch them once, before the loop."
+        ),
+        evidence={
+            "lookups_per_call": lookups,
+            "lookups_per_row": sum(one.parent.per_row for one in tops if one.parent),
+            "parent_rows_per_call": parent.rows_per_call if parent else 0.0,
+            "parent_calls_per_day": page_calls,
+            "lookup_calls_per_day": sum(
+                float(one.lookup.series.calls.sum()) * one.burst.share for one in group
+            ) * per_day,
+            **({"statements": len(group)} if len(group) > 1 else {}),
+            "explained_ratio": min(one.burst.share for one in group),
+            "partial_r2_ratio": min(one.burst.partial_r2 for one in group),
+            "server_time_s_per_day": server_s,
+            "assumed_waiting_s_per_day": waiting_s,
+            "assumed_round_trip_ms": workload.round_trip_ms,
+            "sampled_executions": sum(one.verdict.sampled for one in group),
+            "longest_run": max(one.verdict.longest_run for one in group),
+            "confidence": confidence,
+        },
+        impact_s_per_day=lost_s,
+        impact_assumed_s_per_day=waiting_s,
+        watched_s=watched_s,
+        table=child.table.qualified_name,
+        fixes=(
+            fixes(base, _steps(parent.series, base, group, facts), facts, workload.models, is_admin=is_admin)
+            if parent and base
+            else tuple(fix for one in group for fix in _loop_fixes(one.lookup, facts, workload))
+        ),
+        related_fingerprints=(
+            (parent.series if parent else top.page).fingerprint,
+            *(one.lookup.series.fingerprint for one in group[1:]),
+        ),
+    )  # fmt: skip
+
+
+def _loop_finding(workload: Workload, lookup: _Lookup, facts: SchemaFacts) -> Finding:
+    """A loop of lookups whose parent is cached, or not to be seen."""
+    child = lookup.children[0]
+    keys = ", ".join(child.shape.key_columns)
+    table = child.table.qualified_name
+    runs = workload.sessions.runs.get(lookup.series.fingerprint, ())
+    per_day, watched_s = workload.per_day(lookup.series.fingerprint)
+    calls_per_day = float(lookup.series.calls.sum()) * per_day
+    return check.finding(
+        about=lookup.series.fingerprint,
+        title=f"{child.table.name} is looked up in a loop",
+        subject=f"{table}({keys}) in a loop",
+        severity=Severity.INFO,
+        message=f"{table} is looked up by {keys} in loops of up to {max(runs)} within one transaction (possible).",
+        hint="If the keys are known before the loop, fetch all rows with one statement.",
+        evidence={"longest_run": max(runs), "lookup_calls_per_day": calls_per_day, "confidence": "possible"},
+        watched_s=watched_s,
+        table=table,
+        fixes=_loop_fixes(lookup, facts, workload),
+    )
+
+
+def _loop_fixes(lookup: _Lookup, facts: SchemaFacts, workload: Workload) -> tuple[Fix, ...]:
+    child = lookup.children[0]
+    return loop_fixes(child.table, next(iter(child.shape.key_columns), None), facts, workload.models)

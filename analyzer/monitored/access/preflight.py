@@ -1,0 +1,296 @@
+"""Looks at what pgLoupe needs on a server and at what its login should not have.
+
+Each item says in one sentence what is, and gives the SQL that mends it. ``missing``: something does not work without
+it; ``warning``: it works, but worse or with more risk than needed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
+from analyzer.monitored.access.preflight_connection import encryption, planner_twin, pooler
+from analyzer.monitored.access.preflight_gate import namesakes, owners
+from analyzer.monitored.access.role_sql import create_login_sql, grant_reading_sql
+from analyzer.monitored.catalog.settings import read_settings
+from analyzer.monitored.connection import OLDEST_STATEMENTS, MonitoredConnection, Row
+from analyzer.monitored.explain.gate_login import DANGEROUS_ROLES, login_objection
+from analyzer.monitored.failures import quoted
+from analyzer.monitored.loader import version_tuple
+from analyzer.monitored.readings import PreflightItem, ServerState
+from analyzer.monitored.sample.statements import read_server_state
+
+NEWEST_TESTED = 18
+# sqlcommenter's tags stand at the end of a text and are cut first. Judgement: ORMs' longer statements fit in 4 kB
+ENOUGH_QUERY_BYTES = 4096
+# each deallocation drops 5 % of the entries (pg_stat_statements.c, USAGE_DEALLOC_PERCENT): more than one in five
+# hours is more than 1 % of the entries an hour. Judgement.
+DEALLOCATIONS_PER_HOUR = 0.2
+RELOAD = "SELECT pg_reload_conf();\n-- on a managed service: set it in its parameters"
+RESTART = "-- takes effect after a restart of the server (on a managed service: set it in its parameters)"
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the server said about itself, for the items."""
+
+    conn: MonitoredConnection
+    login: Row
+    tables: Row
+    settings: Mapping[str, str]
+    extension: Row | None  # as available on the server; None: its files are not installed
+    state: ServerState | None  # None: pg_stat_statements does not answer
+    problem: MonitoredServerError | None  # why not
+    entries: Row | None
+    login_objection: str | None = None  # why EXPLAIN is not sent with it
+
+    @property
+    def version_num(self) -> int:
+        return self.conn.server_version_num
+
+    @property
+    def is_pooled(self) -> bool:
+        """A pooler makes up the process id it tells at the start; the server knows the real one."""
+        return bool(self.login.backend_pid != self.conn.backend_pid)
+
+    @property
+    def role(self) -> str:
+        return quoted(str(self.login.login))
+
+
+def run_preflight(conn: MonitoredConnection) -> list[PreflightItem]:
+    """All items, in the order to mend them."""
+    observed = _observe(conn)
+    return [item for look in ITEMS for item in look(observed)]
+
+
+def _observe(conn: MonitoredConnection) -> Observed:
+    with conn.transaction_read_only():
+        login = conn.run(
+            "preflight_login",
+            {"dangerous_roles": list(DANGEROUS_ROLES)},
+            action="reading the login's rights",
+        )[0]
+        tables = conn.run("preflight_tables", action="reading the rights on tables")[0]
+        available = conn.run("preflight_extension", action="looking for pg_stat_statements")
+    settings = read_settings(conn)
+    state, problem, entries = None, None, None
+    try:
+        state = read_server_state(conn)
+        schema, version = conn.need_statements_extension()
+        with conn.transaction_read_only():
+            entries = conn.run(
+                "preflight_entries",
+                action="counting the statements' entries",
+                identifiers={"schema": schema},
+                extension_version=version,
+            )[0]
+    except ConnectionLost:
+        raise
+    except MonitoredServerError as error:
+        problem = error
+    extension = available[0] if available else None
+    objection = login_objection(conn)
+    return Observed(conn, login, tables, settings, extension, state, problem, entries, objection)
+
+
+def _server_version(seen: Observed) -> Iterator[PreflightItem]:
+    major, minor = divmod(seen.version_num, 10_000)
+    if major > NEWEST_TESTED:
+        detail = f"PostgreSQL {major} is newer than this pgLoupe was tested with (13 to {NEWEST_TESTED})."
+        yield PreflightItem("PostgreSQL version", "warning", detail)
+    else:
+        yield PreflightItem("PostgreSQL version", "ok", f"PostgreSQL {major}.{minor} is supported.")
+
+
+def _extension(seen: Observed) -> Iterator[PreflightItem]:
+    name = "pg_stat_statements"
+    installed = seen.conn.statements_extension
+    if seen.extension is None and installed is None:
+        detail = "The extension is not on the server; install PostgreSQL's contrib package there first."
+        yield PreflightItem(name, "missing", detail)
+        return
+    # its settings exist only where the library was loaded at the server's start
+    if "pg_stat_statements.max" not in seen.settings:
+        libraries = seen.settings.get("shared_preload_libraries", "")
+        loaded = [part.strip().strip('"') for part in libraries.split(",") if part.strip()]
+        names = ", ".join("'" + part.replace("'", "''") + "'" for part in [*loaded, name])
+        sql = f"ALTER SYSTEM SET shared_preload_libraries = {names};\n{RESTART}"
+        if "shared_preload_libraries" not in seen.settings:
+            sql = f"-- keep the libraries that are listed now\n{sql}"
+        detail = "The library is not loaded; no statement is counted until the server restarts with it."
+        yield PreflightItem(name, "missing", detail, sql)
+        return
+    if installed is None:
+        detail = f"The extension is loaded but not created in database {seen.conn.dbname!r}."
+        yield PreflightItem(name, "missing", detail, "CREATE EXTENSION pg_stat_statements;")
+        return
+    schema, version = installed
+    newest = seen.extension.default_version if seen.extension else version
+    update = "ALTER EXTENSION pg_stat_statements UPDATE;"
+    if version_tuple(version) < OLDEST_STATEMENTS:
+        detail = f"Version {version} is too old; pgLoupe needs 1.8, and {newest} is there."
+        yield PreflightItem(name, "missing", detail, update)
+    elif seen.problem is not None:
+        remedy = seen.problem.remedy_sql if isinstance(seen.problem, MissingRight) else ""
+        yield PreflightItem(name, "missing", f"It cannot be read. {seen.problem}", remedy)
+    elif version_tuple(version) < version_tuple(newest):
+        detail = f"Version {version} works; {newest} is there and counts more."
+        yield PreflightItem(name, "warning", detail, update)
+    else:
+        yield PreflightItem(name, "ok", f"Version {version} is there, in schema {schema}.")
+
+
+def _statistics_rights(seen: Observed) -> Iterator[PreflightItem]:
+    name = "Right to statistics"
+    if seen.login.reads_all_statistics and seen.login.reads_all_settings:
+        yield PreflightItem(name, "ok", "The login sees the statements and sessions of all roles.")
+        return
+    hidden = f" ({seen.entries.hidden:,} entries are hidden)" if seen.entries and seen.entries.hidden else ""
+    detail = f"The login sees its own statements and sessions only{hidden}."
+    if seen.login.reads_all_statistics:
+        detail = "The login sees all statements and sessions, but not all settings."
+    status = "warning" if seen.login.reads_all_statistics else "missing"
+    yield PreflightItem(name, status, detail, f"GRANT pg_monitor TO {seen.role};")
+
+
+def _table_rights(seen: Observed) -> Iterator[PreflightItem]:
+    name, tables = "Right to read tables", seen.tables
+    if tables.readable == tables.tables:
+        detail = f"The login may read all {tables.tables:,} tables."
+        if tables.with_row_security and not seen.login.bypasses_row_security and not seen.login.is_superuser:
+            detail += (
+                f" {tables.with_row_security:,} have row security: their statistics may be hidden,"
+                " and statements on them are not executed."
+            )
+        yield PreflightItem(name, "ok", detail)
+        return
+    detail = (
+        f"The login may read {tables.readable:,} of {tables.tables:,} tables; without it there is no EXPLAIN and"
+        " no column statistics. With it, its password opens all data."
+    )
+    sql = "\n".join(grant_reading_sql(seen.login.login, seen.version_num, tables.unreadable_schemas))
+    yield PreflightItem(name, "warning", detail, sql)
+
+
+def _login(seen: Observed) -> Iterator[PreflightItem]:
+    name, login = "Login", seen.login
+    no_explain = " Until then EXPLAIN is not sent: plans are the planner twin's." if seen.login_objection else ""
+    fresh = create_login_sql(
+        "pgloupe" if login.login != "pgloupe" else "pgloupe_reader",
+        seen.conn.dbname,
+        seen.version_num,
+        seen.tables.schemas or ["public"],
+    )
+    if login.is_superuser:
+        detail = f"{login.login!r} is a superuser; give pgLoupe a login of its own that may only read.{no_explain}"
+        yield PreflightItem(name, "warning", detail, fresh)
+    elif login.dangerous_roles:
+        roles = ", ".join(login.dangerous_roles)
+        detail = f"{login.login!r} is a member of {roles}, with which it can do more than read.{no_explain}"
+        revoke = "\n".join(f"REVOKE {quoted(role)} FROM {seen.role};" for role in login.dangerous_roles)
+        yield PreflightItem(name, "warning", detail, f"{revoke}\n-- or a login of its own:\n{fresh}")
+    elif seen.tables.writable:
+        detail = f"{login.login!r} may write {seen.tables.writable:,} tables; it needs to read only.{no_explain}"
+        yield PreflightItem(name, "warning", detail, fresh)
+    elif login.bypasses_row_security or login.has_admin_attribute:
+        detail = f"{login.login!r} has BYPASSRLS, CREATEROLE, CREATEDB or REPLICATION, which it does not need."
+        sql = f"ALTER ROLE {seen.role} NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION;"
+        yield PreflightItem(name, "warning", detail, sql)
+    else:
+        yield PreflightItem(name, "ok", f"{login.login!r} may read and not write.")
+
+
+def _track(seen: Observed) -> Iterator[PreflightItem]:
+    for setting in ("track_activities", "track_counts"):
+        if seen.settings.get(setting) == "off":
+            sql = f"ALTER SYSTEM SET {setting} = on;\n{RELOAD}"
+            yield PreflightItem(setting, "missing", f"{setting} is off; the server counts nothing for it.", sql)
+    if seen.settings.get("pg_stat_statements.track") == "none":
+        sql = f"ALTER SYSTEM SET pg_stat_statements.track = 'top';\n{RELOAD}"
+        detail = "pg_stat_statements.track is none, so no statement is counted."
+        yield PreflightItem("pg_stat_statements.track", "missing", detail, sql)
+    if seen.settings.get("compute_query_id") == "off":  # 14+
+        sql = f"ALTER SYSTEM SET compute_query_id = 'auto';\n{RELOAD}"
+        detail = "compute_query_id is off, so statements have no id and are not counted."
+        yield PreflightItem("compute_query_id", "missing", detail, sql)
+    elif "compute_query_id" in seen.settings:
+        detail = f"compute_query_id is {seen.settings['compute_query_id']}: sessions show which statement they run."
+        yield PreflightItem("compute_query_id", "ok", detail)
+
+
+def _io_timing(seen: Observed) -> Iterator[PreflightItem]:
+    name = "track_io_timing"
+    if seen.settings.get(name) == "on":
+        yield PreflightItem(name, "ok", "Reading and writing times are measured.")
+        return
+    detail = (
+        "Times of reading and writing blocks are not measured; see first that pg_test_timing shows a fast clock"
+        " (under 100 ns)."
+    )
+    yield PreflightItem(name, "warning", detail, f"ALTER SYSTEM SET track_io_timing = on;\n{RELOAD}")
+
+
+def _query_size(seen: Observed) -> Iterator[PreflightItem]:
+    name = "track_activity_query_size"
+    size = int(seen.settings.get(name, "1024"))
+    if size >= ENOUGH_QUERY_BYTES:
+        yield PreflightItem(name, "ok", f"Sessions show the first {size:,} bytes of their statement.")
+        return
+    detail = (
+        f"Sessions show only the first {size:,} bytes of their statement; longer ones have no real parameters"
+        " and no comment tags."
+    )
+    sql = f"ALTER SYSTEM SET {name} = {ENOUGH_QUERY_BYTES};\n{RESTART}"
+    yield PreflightItem(name, "warning", detail, sql)
+
+
+def _entries(seen: Observed) -> Iterator[PreflightItem]:
+    name = "pg_stat_statements.max"
+    if seen.entries is None or seen.state is None or name not in seen.settings:
+        return
+    most = int(seen.settings[name])
+    detail = f"{seen.entries.entries:,} of {most:,} entries are in use."
+    reset, dropped = seen.state.stats_reset_at, seen.state.deallocations
+    if reset is not None and dropped:
+        hours = max((seen.state.taken_at - reset).total_seconds() / 3600, 1.0)
+        if dropped / hours > DEALLOCATIONS_PER_HOUR:
+            sql = f"ALTER SYSTEM SET pg_stat_statements.max = {most * 2};\n{RESTART}"
+            detail = (
+                f"Entries were dropped for lack of room {dropped:,} times in {hours:,.0f} h,"
+                f" 5 % of the {most:,} each time; figures of rare statements have gaps."
+            )
+            yield PreflightItem(name, "warning", detail, sql)
+            return
+    elif dropped is None and seen.entries.entries >= most * 0.95:  # before 14: full is all that can be seen
+        sql = f"ALTER SYSTEM SET pg_stat_statements.max = {most * 2};\n{RESTART}"
+        yield PreflightItem(name, "warning", f"{detail} Rare statements are dropped for lack of room.", sql)
+        return
+    yield PreflightItem(name, "ok", detail)
+
+
+def _planning(seen: Observed) -> Iterator[PreflightItem]:
+    value = seen.settings.get("pg_stat_statements.track_planning")
+    if value == "on":
+        detail = "Planning times are counted; with very many short statements at once that costs some throughput."
+        yield PreflightItem("pg_stat_statements.track_planning", "ok", detail)
+    elif value is not None:
+        detail = "Planning times are not counted; this is PostgreSQL's default and fine."
+        yield PreflightItem("pg_stat_statements.track_planning", "ok", detail)
+
+
+def _replica(seen: Observed) -> Iterator[PreflightItem]:
+    if seen.login.is_in_recovery:
+        detail = (
+            "The server is a replica: statements are its own, but tables' statistics and indexes come from the"
+            " primary, where changes are made."
+        )
+        yield PreflightItem("Primary or replica", "ok", detail)
+    else:
+        yield PreflightItem("Primary or replica", "ok", "The server is a primary.")
+
+
+ITEMS: tuple[Callable[[Observed], Iterator[PreflightItem]], ...] = (
+    _server_version, _extension, _statistics_rights, _table_rights, _login, namesakes, owners, _track, _io_timing,
+    _query_size,
+    _entries, _planning, pooler, planner_twin, _replica, encryption,
+)  # fmt: skip

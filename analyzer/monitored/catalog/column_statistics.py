@@ -1,0 +1,77 @@
+"""Reads the statistics of the columns that a statement's parameters meet."""
+
+from collections.abc import Mapping
+
+from analyzer.monitored.catalog.column_values import (
+    ColumnStatistics,
+    Statistics,
+    elements_by_frequency,
+    largest_partitions,
+    of_partitions,
+)
+from analyzer.monitored.connection import MonitoredConnection
+from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.blocks import ParameterUse
+from analyzer.statements.safety import Name
+
+Key = tuple[str, str, str]  # schema, table, column
+
+
+def read_statistics(
+    connection: MonitoredConnection,
+    uses: Mapping[int, ParameterUse],
+    tables: Mapping[Name, tuple[Name, ...]],
+    facts: SchemaFacts | None = None,
+) -> Statistics:
+    """Keyed as ``uses`` name the columns; values never leave memory.
+
+    ``tables`` tells which tables a name stands for: several for a view, whose column is taken for theirs by name.
+    ``facts`` tell the partitions of a partitioned table.
+    """
+    wanted: dict[Key, list[Key]] = {}
+    parts: dict[Key, list[tuple[Key, float]]] = {}  # of partitioned tables, with the partitions' rows
+    for use in uses.values():
+        if use.table is None or use.column is None:
+            continue
+        written = (use.schema or "", use.table)
+        for found in tables.get(written) or tables.get(("", use.table)) or ():
+            key = (*written, use.column)
+            wanted.setdefault((*found, use.column), []).append(key)
+            whole = facts.find_table(found[1], found[0]) if facts else None
+            for table in largest_partitions(facts, whole) if facts and whole else ():
+                part = (table.schema, table.name, use.column)
+                wanted.setdefault(part, []).append(part)
+                parts.setdefault(key, []).append((part, table.rows or 0.0))
+    statistics = _read(connection, wanted) if wanted else {}
+    for key, own in parts.items():
+        if key not in statistics:
+            merged = of_partitions((statistics[part], rows) for part, rows in own if part in statistics)
+            if merged is not None:
+                statistics[key] = merged
+    return statistics
+
+
+def _read(connection: MonitoredConnection, wanted: Mapping[Key, list[Key]]) -> dict[Key, ColumnStatistics]:
+    rows = connection.run(
+        "column_values",
+        {
+            "schemas": [schema for schema, _, _ in wanted],
+            "tables": [table for _, table, _ in wanted],
+            "columns": [column for _, _, column in wanted],
+        },
+        action="reading column statistics",
+    )
+    statistics: dict[Key, ColumnStatistics] = {}
+    # a parent's statistics with its children come last and win
+    for row in sorted(rows, key=lambda r: bool(r.is_inherited)):
+        known = ColumnStatistics(
+            tuple(v for v in row.most_common_values or () if v is not None),
+            tuple(row.most_common_freqs or ()),
+            tuple(v for v in row.histogram_bounds or () if v is not None),
+            elements_by_frequency(row.most_common_elements, row.most_common_element_freqs),
+            row.null_frac or 0.0,
+            row.n_distinct or 0.0,
+        )
+        for key in wanted[row.schema, row.table_name, row.name]:
+            statistics[key] = known
+    return statistics

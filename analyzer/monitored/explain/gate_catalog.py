@@ -1,0 +1,227 @@
+"""The gate's catalog layer: what the names in a statement mean on this server.
+
+A view, a domain's check, an operator, a cast or an index can hide a function that writes, waits or reads files; a table
+name can stand for a foreign table or one with row security. Code that is not PostgreSQL's own or a known extension's
+(``gate_code``) keeps a statement away from the server altogether. Source: reference/safety.md, section 2, point 3.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from analyzer.monitored.connection import MonitoredConnection, Row
+from analyzer.monitored.explain.gate_code import MOST_SQL_BYTES, read_reach, untrusted
+from analyzer.statements.names import table_references
+from analyzer.statements.safety import Decision, Name, Names, check_statement, worse
+from analyzer.statements.tree import Unparsable, parse
+
+# A cast to text shows nothing of them in a plan, but the planner's statistics and our own logs might.
+SECRET_CATALOGS = frozenset({
+    "pg_authid", "pg_shadow", "pg_user_mapping", "pg_user_mappings", "pg_hba_file_rules", "pg_ident_file_mappings",
+    "pg_file_settings", "pg_subscription", "pg_largeobject", "pg_statistic", "pg_foreign_server",
+})  # fmt: skip
+KINDS = {"r": "table", "p": "table", "m": "materialized view", "v": "view"}
+# Wrappers whose planning stays on the server, use_remote_estimate aside.
+QUIET_WRAPPERS = frozenset({"postgres_fdw", "file_fdw"})
+# Measured on 13 and 18: planning takes some 20 kB for each partition and reference, and gigabytes for joins of a view
+# of 60 tables with itself; what VERBOSE prints of 250 partitions of 1,500 columns took 758 MB.
+MOST_PRODUCTS = 10  # a second each on 13; judgement
+MOST_JOINED, MOST_SCANNED, MOST_COLUMNS = 200, 10_000, 100_000
+Judged = tuple[Decision, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogVerdict:
+    """As ``safety.Verdict``; ``tables`` gives for a name as written (schema or "", name) the ones it may stand for:
+    one, or all that views are made of.
+
+    ``table_schemas``, ``type_schemas``, ``function_schemas``: of the names without one. With them the text depends on
+    no search_path but for what is left to look up in ``search_path``: PostgreSQL's own functions and all operators.
+    """
+
+    decision: Decision = "analyze"
+    reason: str = ""
+    tables: dict[Name, tuple[Name, ...]] = field(default_factory=dict)
+    is_recursive: bool = False  # a view is
+    unreadable: str | None = None  # a table the statement names and the login may not read
+    table_schemas: dict[str, str] = field(default_factory=dict)
+    type_schemas: dict[str, str] = field(default_factory=dict)
+    function_schemas: dict[str, str] = field(default_factory=dict)
+    search_path: tuple[str, ...] = ("pg_catalog",)
+    own_operator: bool = False  # as in ``Reach``
+
+
+def effective_path(search_path: Sequence[str]) -> tuple[str, ...]:
+    """Schemas in the order they are searched: PostgreSQL's own always first, temporary ones never.
+
+    ``"$user"`` is dropped: it would be the monitoring role's.
+    """
+    rest = [s for s in search_path if s not in ("$user", "pg_catalog", "pg_temp") and not s.startswith("pg_temp_")]
+    return ("pg_catalog", *dict.fromkeys(rest))
+
+
+def check_catalog(
+    connection: MonitoredConnection, names: Names, search_path: Sequence[str], references: int = 1, products: int = 0
+) -> CatalogVerdict:
+    """Inside a read-only transaction whose search_path is pg_catalog.
+
+    ``references`` to tables there are in the text, and ``products`` of numbers.
+    """
+    path = effective_path(search_path)
+    rows = connection.run(
+        "gate_relations",
+        {
+            "schemas": [schema for schema, _ in names.relations],
+            "names": [name for _, name in names.relations],
+            "attributes": sorted({attribute.name for attribute in names.attributes}),
+            "search_path": list(path),
+        },
+        action="looking up the tables of a statement",
+    )
+    named = {
+        wanted: row
+        for row in rows
+        if row.wanted_names
+        for wanted in zip(row.wanted_schemas, row.wanted_names, strict=True)
+    }
+    judged = worse(_relations(rows), _all_found(names, named))
+    judged = worse(judged, _too_many(rows, named, references))
+    for row in rows:
+        if row.untrusted_owner is not None:
+            judged = worse(judged, ("twin", untrusted(f"{row.schema}.{row.name}", row.untrusted_owner)))
+    if products > MOST_PRODUCTS and any(row.has_long_numbers for row in rows):
+        many = f"It makes {products} products of numbers whose length no column limits, and no timeout ends one."
+        judged = worse(judged, ("twin", many))
+    if judged[0] in ("refuse", "twin"):
+        return CatalogVerdict(*judged)
+    from_views, of_views, is_recursive = _views(rows)
+    judged = worse(judged, of_views)
+    unreadable = _unreadable(list(named.values()))
+    if judged[0] == "refuse" or unreadable:
+        return CatalogVerdict(*judged, unreadable=unreadable)
+    attributes = [
+        attribute.name
+        for attribute in names.attributes
+        if attribute.relation not in named or attribute.name not in named[attribute.relation].attributes
+    ]
+    reach = read_reach(connection, names | from_views, attributes, [row.oid for row in rows], path)
+    judged = worse(judged, (reach.decision, reach.reason))
+    below_views = tuple((row.schema, row.name) for row in rows if row.kind in "rpm" and not row.wanted_names)
+    return CatalogVerdict(
+        *judged,
+        tables={
+            wanted: below_views if row.kind == "v" else ((row.schema, row.name),) for wanted, row in named.items()
+        },
+        is_recursive=is_recursive,
+        table_schemas={name: row.schema for (schema, name), row in named.items() if not schema},
+        type_schemas=dict(reach.type_schemas),
+        function_schemas=dict(reach.function_schemas),
+        search_path=reach.search_path,
+        own_operator=reach.own_operator,
+    )
+
+
+def _too_many(rows: Sequence[Row], named: dict[Name, Row], references: int) -> Judged:
+    """What planning takes memory by: each reference to a view or a partitioned table brings all that is below it."""
+    texts = [row.view_sql for row in rows if row.view_sql is not None and not row.is_system]
+    if sum(map(len, texts)) > MOST_SQL_BYTES:
+        return "twin", f"The texts of its views are longer than {MOST_SQL_BYTES // 1000} kB."
+    below = _tables_below({row.oid: row for row in rows})
+    joined = references * max([below(row.schema, row.name) for row in named.values()], default=1)
+    if joined > MOST_JOINED:
+        return "twin", f"With its views it may join {joined:,} tables: planning would take the server's memory."
+    tables = references * len(rows)
+    columns = sum(row.columns for row in rows)
+    if tables > MOST_SCANNED or columns > MOST_COLUMNS:
+        return "twin", f"It reads {len(rows):,} tables and partitions of {columns:,} columns: too many to plan there."
+    return "analyze", ""
+
+
+def _tables_below(rows: dict[int, Row]) -> Callable[[str, str], int]:
+    """How many tables a reference to a view brings in, views within views included; of a table one."""
+    named_in: dict[Name, list[Name]] = {}
+    for row in rows.values():
+        if row.view_sql is not None and not row.is_system:
+            statements = parse(row.view_sql)
+            if not isinstance(statements, Unparsable):
+                found = table_references(statements[0].stmt)
+                named_in[row.schema, row.name] = [(node.schemaname or "", node.relname) for node in found]
+
+    @cache
+    def below(schema: str, name: str) -> int:
+        return min(MOST_SCANNED, sum(below(*inner) for inner in named_in.get((schema, name), ())) or 1)
+
+    return below
+
+
+def _all_found(names: Names, named: dict[Name, Row]) -> Judged:
+    for wanted in names.relations:
+        if wanted not in named:
+            label = ".".join(part for part in wanted if part)
+            return "twin", f"The table {label} is not found along the application's search_path."
+    return "analyze", ""
+
+
+def _unreadable(named: Sequence[Row]) -> str | None:
+    for row in named:
+        if not row.may_look_into_schema:
+            return f"schema {row.schema}"
+        if not row.may_read:
+            return f"table {row.schema}.{row.name}"
+    return None
+
+
+def _views(rows: Sequence[Row]) -> tuple[Names, Judged, bool]:
+    """What the texts of the views name, the worst of them, and whether one is recursive."""
+    names, is_recursive = Names(), False
+    judged: Judged = ("analyze", "")
+    for row in rows:
+        if row.view_sql is None or row.is_system:
+            continue
+        label = f"The view {row.schema}.{row.name}"
+        view = check_statement(row.view_sql)
+        names |= view.names.of_postgresql()
+        is_recursive = is_recursive or view.is_recursive
+        if view.decision == "refuse" and view.layer == "ast":
+            judged = worse(judged, ("refuse", f"{label} may not be planned: {view.reason}"))
+        elif view.decision != "analyze":
+            own: Decision = view.decision if view.decision != "refuse" else "twin"
+            judged = worse(judged, (own, f"{label} may not be executed: {view.reason}"))
+        # a view's text names PostgreSQL's own catalogs without their schema
+        catalogs = [n for s, n in view.names.relations if s in ("", "pg_catalog") and n.startswith("pg_")]
+        judged = worse(judged, _system(catalogs, label))
+    return names, judged, is_recursive
+
+
+def _relations(rows: Sequence[Row]) -> Judged:
+    judged: Judged = ("analyze", "")
+    has_view = any(row.kind == "v" and not row.is_system for row in rows)
+    for row in rows:
+        judged = worse(judged, _relation(row, has_view))
+    return judged
+
+
+def _relation(row: Row, has_view: bool) -> Judged:
+    label = f"{row.schema}.{row.name}"
+    if row.kind == "f":
+        if row.asks_remote_server or row.wrapper not in QUIET_WRAPPERS:
+            return "refuse", f"{label} is a foreign table whose server is asked already for a plan."
+        return "plan", f"{label} is a foreign table: reading it works on another server."
+    if row.is_system or row.schema in ("pg_catalog", "information_schema"):
+        return _system([row.name], "The statement")
+    if row.is_temporary or row.schema.startswith("pg_toast"):
+        return "plan", f"{label} is not a table of the application."
+    if row.kind not in KINDS:
+        return "plan", f"{label} is neither a table nor a view."
+    if row.has_row_security and (row.is_row_security_active or has_view):
+        return "plan", f"{label} has row security, so this login would run another statement than the application."
+    return "analyze", ""
+
+
+def _system(names: Sequence[str], subject: str) -> Judged:
+    for name in names:
+        if name in SECRET_CATALOGS:
+            return "refuse", f"{subject} reads {name}, which holds secrets of the server."
+    if names:
+        return "plan", f"{subject} reads the server's own catalog ({names[0]}), no table of the application."
+    return "analyze", ""

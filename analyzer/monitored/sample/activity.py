@@ -1,0 +1,111 @@
+"""Reads pg_stat_activity: what sessions do now, and the last statement of those that just became idle.
+
+Our own sessions are left out: by application_name, and by the marker where a pooler shows its own name.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from analyzer.monitored.connection import APPLICATION_NAME, MonitoredConnection, Row
+from analyzer.monitored.readings import ActivityRow, is_ours
+
+# pg_blocking_pids takes every partition of the lock table for itself: a pile-up of waiting sessions must not
+# become worse by our asking. Judgement.
+MOST_WAITING_ASKED = 50
+MOST_BYTES_PER_CHARACTER = 4
+HIGHEST_HZ = 20.0
+MOST_TEXT_BYTES = 4_000_000  # of one sample
+# of a burst: what is read is held until it is stored, of many servers at once
+MOST_ROWS, MOST_CHARACTERS = 5_000, 8_000_000
+EVER_S = 100 * 365 * 86_400.0
+# a session idle for longer than this has shown its last statement in an earlier sample of the burst
+BURST_IDLE_S = 2.0
+
+
+def read_activity(conn: MonitoredConnection) -> list[ActivityRow]:
+    """All client sessions the login may see but our own, idle ones too. Texts are raw: redact before keeping any."""
+    return sample_once(conn)[1]
+
+
+def sample_once(conn: MonitoredConnection) -> tuple[datetime, list[ActivityRow]]:
+    """``read_activity`` with the server's clock at it."""
+    return _read(conn, idle_s=EVER_S)
+
+
+def sample_burst(
+    conn: MonitoredConnection,
+    seconds: float,
+    hz: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> list[tuple[datetime, list[ActivityRow]]]:
+    """Sessions ``hz`` times a second, with the server's clock at each sample.
+
+    Idle sessions appear while they are freshly idle (their text is the last statement). A sample that comes late
+    is not made up for, so a slow server is asked less; and where there is very much to see, it ends sooner.
+    """
+    pause_s = 1 / min(hz, HIGHEST_HZ)
+    began = clock()
+    samples = []
+    rows = characters = 0
+    while True:
+        samples.append(_read(conn, idle_s=BURST_IDLE_S))
+        rows += len(samples[-1][1])
+        characters += sum(len(row.text or "") for row in samples[-1][1])
+        if rows >= MOST_ROWS or characters >= MOST_CHARACTERS:
+            return samples
+        elapsed = clock() - began
+        wait_s = pause_s - elapsed % pause_s
+        if elapsed + wait_s >= seconds:
+            return samples
+        sleep(wait_s)
+
+
+def _read(conn: MonitoredConnection, idle_s: float) -> tuple[datetime, list[ActivityRow]]:
+    size = conn.activity_query_size_bytes
+    with conn.transaction_read_only():
+        rows = conn.run(
+            "activity",
+            {"application_name": APPLICATION_NAME, "idle_s": idle_s, "most_bytes": MOST_TEXT_BYTES},
+            action="reading the sessions' activity",
+        )
+        found = [_activity_row(row, size) for row in rows if row.pid is not None and not is_ours(row.text)]
+        waiting = [row.pid for row in found if row.wait_event_type == "Lock"]
+        if waiting:
+            blockers = {
+                row.pid: tuple(row.blocked_by)
+                for row in conn.run(
+                    "blocking_pids",
+                    {"pids": waiting[:MOST_WAITING_ASKED]},
+                    action="reading which sessions block others",
+                )
+            }
+            found = [replace(row, blocked_by=blockers.get(row.pid, ())) for row in found]
+    return rows[0].taken_at, found
+
+
+def _activity_row(row: Row, query_size_bytes: int) -> ActivityRow:
+    text = row.text or None
+    if text is not None and text.startswith("<insufficient privilege>"):
+        text = None
+    return ActivityRow(
+        pid=row.pid,
+        backend_start=row.backend_start,
+        xact_start=row.xact_start,
+        query_start=row.query_start,
+        state_change=row.state_change,
+        state=row.state,
+        wait_event_type=row.wait_event_type,
+        wait_event=row.wait_event,
+        role_oid=row.role_oid,
+        database_oid=row.database_oid,
+        application_name=row.application_name or "",
+        queryid=row.queryid or None,
+        text=text,
+        # the server cuts at size - 1 bytes, and before a character that would not fit whole
+        is_truncated=text is not None and row.text_bytes >= query_size_bytes - MOST_BYTES_PER_CHARACTER,
+        blocked_by=(),
+    )

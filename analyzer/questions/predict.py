@@ -1,0 +1,265 @@
+"""A statement that does not run yet: its plan on production statistics, and the indexes it would like.
+
+``manage.py predict`` and the query box ask alike. What the twin cannot plan is asked of HypoPG on the monitored server
+(EXPLAIN of it, by way of the gate), where the server has it; nothing else is sent there.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from analyzer.advice.advise import generic_query, plannable_queries
+from analyzer.advice.as_read import ForAllSchemas, as_read, for_all_schemas
+from analyzer.advice.candidates.enumerate_indexes import statement_candidates
+from analyzer.advice.ddl import IndexDdl, create_index
+from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
+from analyzer.advice.rules.suggest import WorkloadStatement
+from analyzer.advice.select import Options, Selection, select
+from analyzer.advice.workload_folder import FileStatement, read_statement
+from analyzer.checks import Context, checks_on, run_checks
+from analyzer.errors import MonitoredServerError
+from analyzer.findings import Finding
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.explain.hypopg import hypothetical_planner
+from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
+from analyzer.plans.compare import PlanChange
+from analyzer.plans.scans import partitioned_table
+from analyzer.questions.what_if import explained_caution, explained_change
+from analyzer.schema.facts import SchemaFacts, TableActivity, TableFacts
+from analyzer.statements.preparable import preparable_sql
+from analyzer.twin import Twin
+
+logger = logging.getLogger(__name__)
+
+SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Tid Range Scan", "Sample Scan")
+LEAST_GAIN = 0.05  # of the statement's cost; judgement: an index that saves less is not worth its writes
+MOST_PLANS_BY_HYPOPG = 100  # judgement: some 5 ms each on the server, while somebody waits
+OPTIONS = Options(propose_drops=False, least_gain_ratio=LEAST_GAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class TableRead:
+    """One table as the plan reads it; its partitions read alike count as one.
+
+    ``plan_rows``: expected to come out, each time it is read; ``table_rows``: None where not known.
+    """
+
+    table: str
+    node_type: str
+    indexes: tuple[str, ...] = ()
+    plan_rows: float = 0.0
+    table_rows: float | None = None
+    partitions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LikedIndex:
+    ddl: IndexDdl
+    schema: str
+    table_name: str
+    definition: str
+    size_bytes: int
+
+    @property
+    def table(self) -> str:
+        """schema.table, unquoted."""
+        return f"{self.schema}.{self.table_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """``plan_json`` is EXPLAIN's object, with the values of the statement itself and no others (HypoPG's: with none).
+
+    ``values``: "given" (those in the text) or "generic" (it has ``$1``). ``cost_with`` and ``change``: with the indexes
+    it would like, over generic, typical and rare values where it has parameters, as ``cost_without`` is; None without
+    such indexes, and ``why_none`` says why. ``at_risk``: why it may run slower with them although planned cheaper.
+    ``assumed``: what of the estimates is, without a full stop.
+    """
+
+    sql: str
+    kind: str
+    values: str
+    plan_json: Mapping[str, Any]
+    plan: Plan
+    reads: tuple[TableRead, ...]
+    findings: tuple[Finding, ...]
+    likes: tuple[LikedIndex, ...] = ()
+    plan_with_json: Mapping[str, Any] | None = None
+    cost_without: float | None = None
+    cost_with: float | None = None
+    change: PlanChange | None = None
+    why_none: str | None = None
+    at_risk: str | None = None
+    assumed: str | None = None
+    planner: str = "twin"  # or HypoPG
+
+    @property
+    def total_cost(self) -> float:
+        return self.plan.root.total_cost or 0.0
+
+    @property
+    def change_words(self) -> str:
+        """What the indexes change, with the factor of ``cost_without`` and ``cost_with``; "" without a change."""
+        if self.change is None or self.cost_without is None or self.cost_with is None:
+            return ""
+        return self.change.summary(self.cost_without, self.cost_with)
+
+
+@dataclass(frozen=True, slots=True)
+class NotPredicted:
+    """``reason``: one sentence."""
+
+    sql: str
+    reason: str
+
+
+def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Prediction | NotPredicted:
+    """For any one statement; what it would cost in writes elsewhere is not weighed, since nobody knows its calls."""
+    read = read_statement(sql, "statement")
+    sql = sql.strip()
+    if isinstance(read, str):
+        return NotPredicted(sql, read)
+    queries, refused = plannable_queries(twin, [_alone(read.sql)], facts, now)
+    if refused:
+        return NotPredicted(sql, refused["statement"])
+    found = _predicted(twin, queries, read, facts, OPTIONS)
+    if isinstance(found, NotPredicted):
+        return replace(found, sql=sql)
+    return replace(found, assumed=twin.assumed(queries[0].sql))
+
+
+def with_second_opinion(
+    refused: Sequence[NotPredicted], server: ConnectionSettings, facts: SchemaFacts
+) -> list[Prediction | NotPredicted]:
+    """HypoPG's predictions of what the twin could not plan, where the server has it and answers; the rest as it was."""
+    if not refused or "hypopg" not in facts.extensions:
+        return list(refused)
+    found: list[Prediction | NotPredicted] = []
+    try:
+        with hypothetical_planner(server, facts, facts.search_path) as planner:
+            if not isinstance(planner, Refused):
+                found += (_by_hypopg(planner, each, facts) for each in refused)
+    except MonitoredServerError as problem:
+        logger.warning("HypoPG was not asked: %s", problem)
+    return [*found, *refused[len(found) :]]
+
+
+def _by_hypopg(planner: Planner, refused: NotPredicted, facts: SchemaFacts) -> Prediction | NotPredicted:
+    read = read_statement(refused.sql, "statement")
+    if isinstance(read, str):
+        return refused
+    query = generic_query(as_read([_alone(read.sql)], facts)[0], facts)
+    if isinstance(query, Refused):
+        return refused
+    found = _predicted(planner, [query], read, facts, replace(OPTIONS, most_plans=MOST_PLANS_BY_HYPOPG))
+    if isinstance(found, Prediction):
+        return replace(found, planner="HypoPG")
+    return replace(refused, reason=f"{refused.reason.rstrip('.')}. Nor did HypoPG on the server: {found.reason}")
+
+
+def _alone(sql: str) -> WorkloadStatement:
+    return WorkloadStatement("statement", sql, calls_per_day=1.0, total_time_s_per_day=0.0, mean_time_ms=0.0)
+
+
+def _predicted(
+    planner: Planner, queries: Sequence[Query], read: FileStatement, facts: SchemaFacts, options: Options
+) -> Prediction | NotPredicted:
+    generic = queries[0]
+    explained = planner.explain(generic)
+    if isinstance(explained, Refused):
+        return NotPredicted(read.sql, explained.reason)
+    try:
+        plan = parse_plan([explained])
+    except PlanError as error:
+        return NotPredicted(read.sql, str(error))
+    outcome = run_checks(checks_on(PlanNode, Plan), plan, Context(facts=facts, normalized_sql=generic.sql))
+    found = Prediction(
+        sql=read.sql,
+        kind=read.kind,
+        values="generic" if preparable_sql(read.sql).parameters else "given",
+        plan_json=explained,
+        plan=plan,
+        reads=tuple(_reads(plan, facts)),
+        findings=tuple(outcome.findings),
+    )
+    read_as = as_read([_alone(read.sql)], facts)
+    candidates = [c for each in read_as for c in statement_candidates(each.sql, facts)]
+    definitions = for_all_schemas(candidates, read_as)
+    chosen = select(queries, definitions, ForAllSchemas(planner), _without_writes(facts), options)
+    return _with_likes(found, chosen, queries, planner, facts)
+
+
+def _with_likes(
+    found: Prediction, chosen: Selection, queries: Sequence[Query], planner: Planner, facts: SchemaFacts
+) -> Prediction:
+    if not chosen.chosen:
+        return replace(found, why_none=next((q.why_not for q in chosen.queries if q.why_not), None))
+    ids = [c.index.id for c in chosen.chosen]
+    likes = tuple(_liked([c.index for c in chosen.chosen], facts))
+    names = {id: like.ddl.names for id, like in zip(ids, likes, strict=True)}
+    # the generic plan may be one that stays as it is: what changes is told of the values that gain most
+    most = max(chosen.queries, key=lambda q: (q.weight * (q.before - q.after), q.key))
+    query = next(q for q in queries if q.key == most.key)
+    before, after = planner.explain(query), planner.explain(query, ids, names=names)
+    with_indexes = planner.explain(queries[0], ids, names=names)
+    caution = None
+    if not isinstance(before, Refused) and not isinstance(after, Refused):
+        caution = explained_caution(query.sql, facts, before, after)
+    return replace(
+        found,
+        likes=likes,
+        plan_with_json=None if isinstance(with_indexes, Refused) else with_indexes,
+        cost_without=sum(q.weight * q.before for q in chosen.queries),
+        cost_with=sum(q.weight * q.after for q in chosen.queries),
+        change=None if isinstance(before, Refused) or isinstance(after, Refused) else explained_change(before, after),
+        at_risk=chosen.at_risk[0].reason if chosen.at_risk else caution,
+    )
+
+
+def _without_writes(facts: SchemaFacts) -> SchemaFacts:
+    """Against one statement whose calls are not known, a day's writes would outweigh every gain."""
+
+    def unwritten(table: TableFacts) -> TableFacts:
+        return replace(
+            table,
+            activity=TableActivity(),
+            inserted_rows_per_day=None,
+            updated_rows_per_day=None,
+            deleted_rows_per_day=None,
+            seen_rows=None,
+            watched_s=None,
+        )
+
+    return replace(facts, tables=tuple(map(unwritten, facts)))
+
+
+def _liked(indexes: Sequence[HypotheticalIndex], facts: SchemaFacts) -> Iterator[LikedIndex]:
+    names: dict[str, set[str]] = {}  # by schema
+    for index in indexes:
+        table = index.definition.table
+        planned = names.setdefault(table.schema, set())
+        ddl = create_index(index.definition, facts, planned)
+        planned.add(ddl.name)
+        yield LikedIndex(ddl, table.schema, table.name, index.definition.body(), index.size_bytes)
+
+
+def _reads(plan: Plan, facts: SchemaFacts) -> Iterator[TableRead]:
+    found: dict[tuple[str, str], TableRead] = {}
+    for node in plan:
+        if node.relation_name is None or node.node_type not in SCANS:
+            continue
+        top = partitioned_table(node, facts)
+        table = top or facts.find_table(node.relation_name, node.schema)
+        name = table.qualified_name if table else node.table or node.relation_name
+        rows = table.rows if table else None
+        indexes = {n.index_name for n in node.walk() if n.index_name} if node.node_type != "Seq Scan" else set()
+        before = found.get((name, node.node_type), TableRead(name, node.node_type, table_rows=rows))
+        found[name, node.node_type] = replace(
+            before,
+            indexes=tuple(sorted({*before.indexes, *indexes})),
+            plan_rows=before.plan_rows + (node.plan_rows or 0.0),
+            partitions=before.partitions + (top is not None),
+        )
+    yield from found.values()

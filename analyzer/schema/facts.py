@@ -1,0 +1,298 @@
+"""A database's schema as facts: what the catalog and pg_stats say, without any row.
+
+Pure data, read by ``analyzer/monitored/catalog/schema.py`` and kept as JSON by the store (``to_json`` / ``from_json``).
+Sample values of columns (most common values, histogram bounds) are not part of it: they are personal data,
+read only when a statement is explained. What could not be read is ``None``.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+from analyzer.words.durations import DAY_S
+
+DECLARED_LENGTH = re.compile(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    name: str
+    number: int  # pg_attribute.attnum
+    type_name: str  # format_type(): "character varying(40)"
+    type_oid: int
+    not_null: bool
+    table_rows: float
+    is_generated: bool = False
+    declared_type: str | None = None  # of a domain: format_type() of the type below it
+    compares_bytes: bool = False  # its collation is C: a plain B-tree serves LIKE 'x%'
+    # from pg_stats; None where never analysed or not readable
+    n_distinct: float | None = None  # as pg_stats gives it: negative is a share of the rows
+    null_frac: float | None = None
+    avg_width_bytes: int | None = None
+    correlation: float | None = None
+    most_common_freqs: tuple[float, ...] | None = None
+
+    @property
+    def most_characters(self) -> int | None:
+        """Of a varchar(n) or char(n), below any domain; None where no length is declared."""
+        found = DECLARED_LENGTH.match(self.declared_type or self.type_name)
+        return int(found[1]) if found else None
+
+    @property
+    def distinct_values(self) -> float | None:
+        """Estimated number of distinct non-null values, at least 1; None without statistics."""
+        if self.n_distinct is None:
+            return None
+        return max(1.0, self.n_distinct if self.n_distinct >= 0 else -self.n_distinct * self.table_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFacts:
+    """``columns`` are the key columns in order, ``None`` for an expression; ``include`` those after them."""
+
+    oid: int
+    schema: str
+    name: str
+    method: str  # pg_am.amname
+    columns: tuple[str | None, ...]
+    include: tuple[str, ...] = ()
+    expressions: tuple[str, ...] = ()
+    predicate: str | None = None  # pg_get_expr
+    is_unique: bool = False
+    is_primary: bool = False
+    is_valid: bool = True
+    is_ready: bool = True
+    backs_constraint: bool = False
+    is_replica_identity: bool = False
+    is_clustered: bool = False  # CLUSTER puts the table's rows in its order
+    opfamilies: tuple[int, ...] = ()  # pg_opclass.opcfamily per key column
+    opclasses: tuple[str, ...] = ()
+    is_default_opclass: tuple[bool, ...] = ()
+    collations: tuple[int, ...] = ()
+    options: tuple[int, ...] = ()  # pg_index.indoption: 1 DESC, 2 NULLS FIRST
+    definition: str = ""  # pg_get_indexdef
+    size_bytes: int | None = None
+    scans: int | None = None
+    parent_oid: int | None = None  # the partitioned index it is attached to
+
+    @property
+    def is_usable(self) -> bool:
+        return self.is_valid and self.is_ready
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeyFacts:
+    """``opfamilies[i]``: operator families (oids) that hold the key's equality operator for column i."""
+
+    name: str
+    columns: tuple[str, ...]
+    referenced_oid: int
+    referenced_schema: str
+    referenced_table: str
+    referenced_columns: tuple[str, ...]
+    on_delete: str = "NO ACTION"
+    on_update: str = "NO ACTION"
+    opfamilies: tuple[tuple[int, ...], ...] = ()
+    is_validated: bool = True
+    is_inherited: bool = False  # a partition's copy of its parent's key
+
+
+@dataclass(frozen=True, slots=True)
+class TableActivity:
+    """pg_stat_all_tables, cumulative since ``stats_reset`` of the database."""
+
+    seq_scans: int = 0
+    seq_rows_read: int = 0
+    index_scans: int = 0
+    inserted_rows: int = 0
+    updated_rows: int = 0
+    deleted_rows: int = 0
+    hot_updated_rows: int = 0
+    live_rows: int = 0
+    dead_rows: int = 0
+    modified_since_analyze: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    oid: int
+    schema: str
+    name: str
+    kind: str  # pg_class.relkind: r p m f v
+    rows: float | None  # reltuples; None when never analysed (-1)
+    size_bytes: int | None  # heap, without indexes and TOAST; summed over a partitioned table's partitions
+    columns: tuple[ColumnFacts, ...] = ()
+    indexes: tuple[IndexFacts, ...] = ()
+    foreign_keys: tuple[ForeignKeyFacts, ...] = ()
+    primary_key: tuple[str, ...] = ()
+    unique_keys: tuple[tuple[str, ...], ...] = ()  # every unique, non-partial, non-expression key, the primary one too
+    parent_oid: int | None = None  # the partitioned table it is a partition of
+    partitions: tuple[int, ...] = ()  # oids of direct partitions
+    inherits: tuple[int, ...] = ()  # the tables it inherits from (INHERITS), whose queries read it as well
+    partition_key: str | None = None  # pg_get_partkeydef
+    has_row_security: bool = False
+    activity: TableActivity = field(default_factory=TableActivity)
+    # rates over the last week, filled in by the store; None until an hour was watched (analyzer/words/durations.py)
+    deleted_rows_per_day: float | None = None
+    updated_rows_per_day: float | None = None
+    inserted_rows_per_day: float | None = None
+    # what they are made of, also filled in by the store: rows inserted, updated and deleted, and in how long
+    seen_rows: tuple[int, int, int] | None = None
+    watched_s: float | None = None
+    view_sql: str | None = None  # of a materialized view: its query; None where it could not be read
+
+    @property
+    def changed_rows_per_day(self) -> float | None:
+        """Rows inserted, updated and deleted; None where none of these rates is known."""
+        rates = (self.inserted_rows_per_day, self.updated_rows_per_day, self.deleted_rows_per_day)
+        return sum(r or 0.0 for r in rates) if any(r is not None for r in rates) else None
+
+    def weight_per_day(self) -> tuple[float, float, float] | None:
+        """Rows inserted, updated and deleted a day, however short they were watched; None where they never were.
+
+        To weigh them against statements recorded in the same while, whose calls are made daily likewise; not to say.
+        """
+        if self.seen_rows is not None and self.watched_s:
+            inserted, updated, deleted = (n * DAY_S / self.watched_s for n in self.seen_rows)
+            return inserted, updated, deleted
+        if self.changed_rows_per_day is None:
+            return None
+        return self.inserted_rows_per_day or 0.0, self.updated_rows_per_day or 0.0, self.deleted_rows_per_day or 0.0
+
+    @property
+    def qualified_name(self) -> str:
+        """schema.table, unquoted, for people and keys; DDL quotes with ``advice.ddl``."""
+        return f"{self.schema}.{self.name}"
+
+    def column(self, name: str) -> ColumnFacts | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True)
+class SchemaFacts:
+    database: str
+    server_version_num: int  # 150020
+    tables: tuple[TableFacts, ...]
+    search_path: tuple[str, ...] = ("public",)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    days_since_stats_reset: float | None = None
+    statistics_readable: bool = True  # False: pg_stats showed nothing to this role
+    extensions: tuple[str, ...] = ()  # installed in this database, by name
+    # tables with names that are no UTF-8, in a database without an encoding: of the reading alone, not kept
+    left_out: tuple[str, ...] = ()
+    # where the names of a role's statements lead before it says SET search_path; "" of roles that are not in it.
+    # Empty where an older version read the schema
+    role_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @cached_property
+    def _by_oid(self) -> dict[int, TableFacts]:
+        return {t.oid: t for t in self.tables}
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], TableFacts]:
+        return {(t.schema, t.name): t for t in self.tables}
+
+    @cached_property
+    def _children(self) -> dict[int, list[TableFacts]]:
+        found: dict[int, list[TableFacts]] = {}
+        for table in self.tables:
+            for parent in table.inherits:
+                found.setdefault(parent, []).append(table)
+        return found
+
+    def heirs(self, table: TableFacts) -> list[TableFacts]:
+        """Those that inherit from it, directly or not, each once: what reads it reads them, its indexes hold none."""
+        found: dict[int, TableFacts] = {}
+        waiting = [table.oid]
+        while waiting:
+            for child in self._children.get(waiting.pop(0), ()):
+                if child.oid not in found:
+                    found[child.oid] = child
+                    waiting.append(child.oid)
+        return list(found.values())
+
+    def table(self, oid: int) -> TableFacts | None:
+        return self._by_oid.get(oid)
+
+    @cached_property
+    def _by_bare_name(self) -> dict[str, tuple[TableFacts, ...]]:
+        found: dict[str, list[TableFacts]] = {}
+        for table in self.tables:
+            found.setdefault(table.name, []).append(table)
+        return {name: tuple(tables) for name, tables in found.items()}
+
+    def tables_named(self, name: str) -> tuple[TableFacts, ...]:
+        """In whatever schema."""
+        return self._by_bare_name.get(name, ())
+
+    def tables_read(self, name: str, schema: str = "") -> tuple[TableFacts, ...]:
+        """What a name in a statement may stand for: one table; several where only a session's search_path tells."""
+        found = self.find_table(name, schema or None)
+        if found is not None:
+            return (found,)
+        return () if schema else self.tables_named(name)
+
+    def path_of(self, role: str) -> tuple[str, ...]:
+        return self.role_paths.get(role, self.role_paths.get("", self.search_path))
+
+    def find_table(self, name: str, schema: str | None = None) -> TableFacts | None:
+        """The table a query names: by schema, else along the search path."""
+        for candidate in (schema,) if schema else self.search_path:
+            found = self._by_name.get((candidate, name))
+            if found:
+                return found
+        return None
+
+    def __iter__(self) -> Iterator[TableFacts]:
+        return iter(self.tables)
+
+    def to_json(self) -> dict[str, Any]:
+        """Without what is not kept, or filled in by the store, and what says nothing: an older version does not know
+        all of it.
+        """
+        data = asdict(self)
+        for table in data["tables"]:
+            del table["seen_rows"], table["watched_s"]
+            for part in (*table["columns"], *table["indexes"]):
+                for name in ("declared_type", "compares_bytes", "is_clustered"):
+                    if not part.get(name, True):
+                        del part[name]
+        del data["left_out"]
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "SchemaFacts":
+        def table(t: Mapping[str, Any]) -> TableFacts:
+            return TableFacts(
+                **{
+                    **t,
+                    "columns": tuple(ColumnFacts(**_tuples(c)) for c in t["columns"]),
+                    "indexes": tuple(IndexFacts(**_tuples(i)) for i in t["indexes"]),
+                    "foreign_keys": tuple(ForeignKeyFacts(**_tuples(k)) for k in t["foreign_keys"]),
+                    "primary_key": tuple(t["primary_key"]),
+                    "unique_keys": tuple(tuple(k) for k in t["unique_keys"]),
+                    "partitions": tuple(t["partitions"]),
+                    "inherits": tuple(t.get("inherits", ())),
+                    "activity": TableActivity(**t["activity"]),
+                }
+            )
+
+        return cls(
+            **{
+                **data,
+                "tables": tuple(table(t) for t in data["tables"]),
+                "search_path": tuple(data["search_path"]),
+                "extensions": tuple(data.get("extensions", ())),
+                "role_paths": {role: tuple(path) for role, path in data.get("role_paths", {}).items()},
+            }
+        )
+
+
+def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON's lists back to the tuples the frozen facts hold, one level down too."""
+    return {
+        k: tuple(tuple(x) if isinstance(x, list) else x for x in v) if isinstance(v, list) else v
+        for k, v in data.items()
+    }

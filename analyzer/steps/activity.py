@@ -1,0 +1,96 @@
+"""The step ``activity``: a server's sessions -> evidence of what single ones do, and real parameter values.
+
+In two halves: ``look`` talks to the server and to nothing else, and mostly sleeps between its looks; ``keep`` talks to
+the store. So many servers are looked at side by side over a few connections to the store (session_watch.py).
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from analyzer.models import Database, Server, Statement
+from analyzer.monitored.connection import connect
+from analyzer.monitored.readings import ActivityRow
+from analyzer.monitored.sample.activity import sample_burst, sample_once
+from analyzer.statements.fingerprint import fingerprint
+from analyzer.store import parameters
+from analyzer.store.series import activity, clock
+from analyzer.store.series.totals import rates
+from analyzer.store.series.windows import Window
+from analyzer.store.servers import connection_settings
+
+BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
+LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
+RECENTLY = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Samples (the server's clock, sessions), at least one; ``at_s``: ``time.monotonic()`` after the last."""
+
+    samples: Sequence[tuple[datetime, Sequence[ActivityRow]]]
+    at_s: float
+
+
+def has_frequent_statements(server: Server) -> bool:
+    """Whether sessions are worth a close look. Sums 15 minutes of figures: not to be asked at every look."""
+    now = timezone.now()
+    recent = rates(server, Window(now - RECENTLY, now))
+    return any(rate.calls_per_day / 86_400 >= LEAST_CALLS_OF_BURST for rate in recent.values())
+
+
+def look(server: Server, *, closely: bool) -> Looks:
+    """Once, or ten times a second for two seconds. Asks nothing of the store."""
+    with connect(
+        connection_settings(server),
+        statement_timeout_ms=settings.ANALYZER_STATEMENT_TIMEOUT_MS,
+        lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
+        connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,
+    ) as conn:
+        samples = sample_burst(conn, BURST_S, BURST_HZ) if closely else [sample_once(conn)]
+        return Looks(samples, time.monotonic())
+
+
+def keep(server: Server, looks: Looks) -> str:
+    seen_at = clock.store_now() - timedelta(seconds=time.monotonic() - looks.at_s)
+    ahead = looks.samples[-1][0] - seen_at
+    activity.keep_activity(server, looks.samples, ahead)
+    database = Database.objects.filter(server=server, name=server.dbname).first()
+    if database is not None:
+        seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in looks.samples])
+        parameters.keep_samples(database, seen)
+    return ""
+
+
+def _texts_with_values(
+    server: Server, database: Database, samples: Iterable[tuple[datetime, Sequence[ActivityRow]]]
+) -> list[parameters.SeenText]:
+    """Texts of known statements that hold their values: complete and without ``$1``."""
+    rows = {
+        (row.pid, row.query_start): (at, row)
+        for at, backends in samples
+        for row in backends
+        if row.database_oid == database.oid and row.text and not row.is_truncated and "$1" not in row.text
+    }
+    found = {key: fingerprint(row.text) for key, (_, row) in rows.items()}
+    known = dict(
+        Statement.objects.filter(
+            server=server, fingerprint__in={f for f in found.values() if f}, kind__in=Statement.PLANNABLE
+        ).values_list("fingerprint", "pk")
+    )
+    return [
+        parameters.SeenText(known[text_fingerprint], row.text or "", at, _duration_ms(row))
+        for key, (at, row) in rows.items()
+        if (text_fingerprint := found[key]) in known
+    ]
+
+
+def _duration_ms(row: ActivityRow) -> float | None:
+    """How long the statement had run, or ran; None where the server does not say."""
+    if row.query_start is None or row.state_change is None or row.state == "active":
+        return None
+    return (row.state_change - row.query_start).total_seconds() * 1000

@@ -1,0 +1,237 @@
+"""Suggested indexes that appeared on the server: since when, and what they changed. Store rows in, store rows out.
+
+Before: the last day (or what there is) until the last schema reading without the valid index. After: from the first
+snapshot since the first reading with it, so that no interval holds both. ``outcome`` of a record:
+
+    {"until": the end of the span before, "scans": since it was built or None, "scans_counter": the server's, last read,
+     "calls": of the helped statements since, "calls_wanted": how many decide, "statements": [StatementOutcome],
+     "shared_with": indexes built about then for the same statements, "kept_for": why it must not be dropped,
+     "drop_ddl": only where it was not used, "decided_at": when it was realised or found not used; None until then}
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Q
+
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.outcome import (
+    Measured,
+    Observed,
+    OutcomeLimits,
+    StatementOutcome,
+    built_index,
+    decide,
+    definition_from_json,
+    drop_ddl,
+    index_scans,
+    kept_for,
+    scans_since,
+    statement_from_json,
+    statement_to_json,
+)
+from analyzer.findings import EvidenceLevel
+from analyzer.models import Database, PlanRecord, Server, Snapshot, Statement, StatementEntry, SuggestionRecord
+from analyzer.plans import PlanError, parse_plan
+from analyzer.plans.compare import plan_change
+from analyzer.schema.facts import IndexFacts, SchemaFacts
+from analyzer.store.schemas import last_reading_without
+from analyzer.store.series.packing import read_points
+from analyzer.store.series.windows import Window
+
+BEFORE = timedelta(hours=24)
+MEASURED_FOR = timedelta(hours=24)  # after that the figures of a realised index stand
+WAITED_INTERVALS = 60  # of samples: an hour at one a minute
+WAITED_FOR = timedelta(days=30)  # after that nobody looks any more
+STILL_MEANT = timedelta(days=7)  # judgement: who builds an index a week after it was suggested followed that advice
+
+State = SuggestionRecord.State
+
+
+def limits_for(server: Server) -> OutcomeLimits:
+    """The waiting time follows the sample interval, so that a demo at 5 s tells in minutes."""
+    wait_s = min(settings.ANALYZER_OUTCOME_WAIT_S, WAITED_INTERVALS * server.sample_interval_s)
+    return OutcomeLimits(calls=settings.ANALYZER_OUTCOME_CALLS, wait_s=float(wait_s))
+
+
+def follow_indexes(database: Database, facts: SchemaFacts, now: datetime) -> list[SuggestionRecord]:
+    """Look for every suggested index on the server and measure those that are there. Those found new are returned."""
+    wanted = (
+        Q(state=State.SUGGESTED)
+        | Q(state=State.CLOSED, closed_at__gt=now - STILL_MEANT)
+        | Q(state__in=SuggestionRecord.FOLLOWED)
+    )
+    records = SuggestionRecord.objects.filter(wanted, database=database).exclude(definition={})
+    records = records.select_related("database__server")
+    taken: set[int] = set()  # one index fulfils one suggestion
+    waiting, new = [], []
+    for record in records.order_by("first_seen", "pk"):
+        definition = definition_from_json(record.definition, facts)
+        index = built_index(definition) if definition is not None else None
+        if record.state not in SuggestionRecord.FOLLOWED:
+            if definition is not None and index is not None:
+                waiting.append((record, definition, index))
+        elif definition is None or index is None:
+            _close(record, now)
+        else:
+            taken.add(index.oid)
+            _measure(record, definition, index, facts, now)
+    # what is suggested now before what was
+    for record, definition, index in sorted(waiting, key=lambda w: w[0].state == State.CLOSED):
+        if index.oid not in taken and _begin(record, index, now):
+            taken.add(index.oid)
+            _measure(record, definition, index, facts, now)
+            new.append(record)
+    return new
+
+
+def _close(record: SuggestionRecord, now: datetime) -> None:
+    """The index is gone again; advice that still wants it opens the record anew."""
+    record.state, record.closed_at = State.CLOSED, now
+    record.save(update_fields=["state", "closed_at"])
+
+
+def _begin(record: SuggestionRecord, index: IndexFacts, now: datetime) -> bool:
+    """From now on the record is built. False where the index is older than the suggestion."""
+    without, since = last_reading_without(record.database, index.oid)
+    if since is None or since < record.first_seen:
+        return False
+    until = without or since
+    record.state, record.built_at, record.closed_at = State.BUILT, since, now
+    record.built_index_name = index.name
+    ids = _helped(record)
+    before = _figures(record.database, list(ids.values()), Window(until - BEFORE, until))
+    outcomes = [
+        StatementOutcome(fingerprint, before.get(pk, Measured()), Measured()) for fingerprint, pk in ids.items()
+    ]
+    record.outcome = {"until": until.isoformat(), "statements": [statement_to_json(o) for o in outcomes]}
+    return True
+
+
+def _measure(
+    record: SuggestionRecord, definition: IndexDefinition, index: IndexFacts, facts: SchemaFacts, now: datetime
+) -> None:
+    """Bring a built record's figures and state up to date; it is saved."""
+    assert record.built_at is not None
+    age = now - record.built_at
+    record.built_index_name = index.name
+    if age > WAITED_FOR or (record.state == State.REALISED and age > MEASURED_FOR):
+        record.save(update_fields=["built_index_name"])
+        return
+    limits, kept = limits_for(record.database.server), record.outcome
+    statements = _statements(record, now)
+    counter = index_scans(index, definition.table, facts)
+    scans = scans_since(kept.get("scans"), kept.get("scans_counter"), counter)
+    observed = Observed(age.total_seconds(), scans, tuple(statements))
+    decided_at = kept.get("decided_at")
+    if record.state != State.REALISED:
+        state = decide(observed, limits)
+        if state != record.state:
+            record.state, decided_at = state, now.isoformat()
+    if record.state == State.REALISED:
+        record.level = EvidenceLevel.REALISED
+    why_kept = kept_for(index, definition.table)
+    is_useless = record.state == State.NOT_USED and not why_kept
+    record.outcome = {
+        "until": kept["until"],
+        "scans": scans,
+        "scans_counter": counter,
+        "calls": observed.calls,
+        "calls_wanted": limits.calls,
+        "statements": [statement_to_json(s) for s in statements],
+        "shared_with": _built_about_then(record),
+        "kept_for": why_kept,
+        "drop_ddl": drop_ddl(index, definition.table) if is_useless else "",
+        "decided_at": decided_at,
+    }
+    record.save()
+
+
+def _built_about_then(record: SuggestionRecord) -> list[str]:
+    """Names of the other indexes that changed the same statements' times within the same day."""
+    assert record.built_at is not None
+    others = SuggestionRecord.objects.filter(
+        database=record.database, state__in=SuggestionRecord.FOLLOWED,
+        built_at__gt=record.built_at - MEASURED_FOR, built_at__lt=record.built_at + MEASURED_FOR,
+    ).exclude(pk=record.pk)  # fmt: skip
+    mine = {h["fingerprint"] for h in record.helps}
+    return sorted(o.built_index_name for o in others if mine & {h["fingerprint"] for h in o.helps})
+
+
+def _helped(record: SuggestionRecord) -> dict[str, int]:
+    """Fingerprint -> statement of those the index is for."""
+    fingerprints = [h["fingerprint"] for h in record.helps]
+    found = dict(
+        Statement.objects.filter(server_id=record.database.server_id, fingerprint__in=fingerprints).values_list(
+            "fingerprint", "pk"
+        )
+    )
+    return {f: found[f] for f in fingerprints if f in found}
+
+
+def _statements(record: SuggestionRecord, now: datetime) -> list[StatementOutcome]:
+    ids = _helped(record)
+    known = [statement_from_json(s) for s in record.outcome["statements"]]
+    first = (
+        Snapshot.objects.filter(server_id=record.database.server_id, taken_at__gte=record.built_at)
+        .order_by("taken_at")
+        .values_list("taken_at", flat=True)
+        .first()
+    )
+    after = _figures(record.database, list(ids.values()), Window(first, now)) if first and first < now else {}
+    assert record.built_at is not None
+    return [
+        StatementOutcome(
+            s.fingerprint,
+            s.before,
+            after.get(ids.get(s.fingerprint, 0), Measured()),
+            _plan_change(record.database, ids.get(s.fingerprint, 0), record.built_at) or s.plan_change,
+        )
+        for s in known
+    ]
+
+
+FIGURES = ("calls", "total_exec_time_us", "shared_hit_blocks", "shared_read_blocks")
+
+
+def _figures(database: Database, statement_ids: Sequence[int], window: Window) -> dict[int, Measured]:
+    """From single readings: the sums that pages use begin and end with whole minutes, and one call without the index
+    can take longer than a thousand with it."""
+    entries = list(
+        StatementEntry.objects.filter(
+            statement_id__in=statement_ids, database_oid=database.oid, is_own=False
+        ).values_list("pk", "statement_id", "adds_calls")
+    )
+    statement_of = {entry: statement for entry, statement, _ in entries if statement is not None}
+    if not statement_of:
+        return {}
+    points = read_points(database.server_id, window.start, window.end, FIGURES, list(statement_of))
+    found: dict[int, Measured] = {}
+    of = np.array([statement_of.get(entry, 0) for entry in points.entry_ids.tolist()], dtype=np.int64)
+    fetches = [entry for entry, _, adds_calls in entries if not adds_calls]
+    points.values[np.isin(points.entry_ids, fetches), FIGURES.index("calls")] = 0
+    for statement in set(of.tolist()) - {0}:
+        calls, time_us, hit, read = points.values[of == statement].sum(axis=0).tolist()
+        if calls:
+            found[statement] = Measured(int(calls), time_us / 1000 / calls, (hit + read) / calls)
+    return found
+
+
+def _plan_change(database: Database, statement_id: int, built_at: datetime) -> str:
+    """The newest plan before against the newest one since, in words; "" until both are known."""
+    plans = PlanRecord.objects.filter(statement_id=statement_id, database=database)
+    after = plans.filter(last_seen__gt=built_at).order_by("-is_analyzed", "-last_seen").first()
+    before = plans.filter(first_seen__lte=built_at).order_by("-is_analyzed", "-last_seen")
+    if after is None:
+        return ""
+    # a shape that goes on being planned has its row renewed: it may have stood before, too
+    earlier = before.filter(last_seen__lte=built_at).first() or before.first()
+    if earlier is None:
+        return ""
+    try:
+        change = plan_change(parse_plan(earlier.plan), parse_plan(after.plan))
+    except PlanError:
+        return ""
+    return "; ".join(change.sentences) or "the plan keeps its shape"

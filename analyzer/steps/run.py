@@ -1,0 +1,501 @@
+"""One function per step; the only place where the parts meet.
+
+    take_snapshot        counters of pg_stat_statements -> deltas
+    (naming.py)          texts of statements not seen before
+    (watching.py)        pg_stat_activity -> session evidence and real parameter values
+    read_schema          catalog and preflight -> facts
+    explain_statements   the costliest statements without a fresh plan -> plans, within the budget
+    check_server         plans, behaviour and schema -> findings -> suggestions; what became of those that were built
+    advise_on_indexes    the recorded workload on the twin -> suggestions that a planner has proved
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.utils import timezone
+
+from analyzer.advice.as_read import as_read
+from analyzer.advice.rules.suggest import suggest_indexes
+from analyzer.behaviour.workload import Workload
+from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
+from analyzer.errors import PgLoupeError, fault_reason
+from analyzer.findings import Finding
+from analyzer.models import (
+    Database,
+    ExplainAudit,
+    ExplainState,
+    PlanRecord,
+    Server,
+    Statement,
+    StepStatus,
+)
+from analyzer.monitored.access.preflight import run_preflight
+from analyzer.monitored.access.replica import need_replica
+from analyzer.monitored.catalog.schema import left_out_said
+from analyzer.monitored.catalog.schema import read_schema as read_schema_facts
+from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
+from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.sample.names import read_names
+from analyzer.monitored.sample.statements import read_statement_counters
+from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
+from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.inner_query import planned_query
+from analyzer.steps import advise as advice_runs
+from analyzer.steps import explain as explaining
+from analyzer.steps import schedule
+from analyzer.steps import texts as naming
+from analyzer.steps.explain_on_twin import Waiting, plans_of_twin
+from analyzer.steps.follow import follow_indexes
+from analyzer.store import findings, locks, parameters, schemas, suggestions
+from analyzer.store.key_checks import key_check_times
+from analyzer.store.plans import keep_plan
+from analyzer.store.series import snapshots
+from analyzer.store.series.totals import StatementRate, rates, statement_totals, watched_s
+from analyzer.store.series.windows import Window
+from analyzer.store.series.workload import recorded_statements
+from analyzer.store.series.workload import workload as read_workload
+from analyzer.store.servers import connection_settings, explain_settings, others_of_cluster
+from analyzer.store.texts import keep_names
+from analyzer.twin import remove_superseded, remove_unused, remove_unwatched
+
+logger = logging.getLogger(__name__)
+
+BEHAVIOUR_WINDOW = timedelta(hours=3)  # 180 intervals of a minute
+RATE_WINDOW = timedelta(hours=24)
+EXPLAIN_WINDOW = timedelta(hours=1)
+GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
+SEEN_WITHIN = timedelta(minutes=10)
+
+
+def run_step(server: Server, step: str, function: Callable[[Server], str | None], *, took_s: float = 0.0) -> None:
+    """Run one step unless it is running already, and keep how it went. What it returns is a note for the page.
+
+    ``took_s``: what was done of it before.
+    """
+    with locks.held(step, server.pk) as is_ours:
+        if not is_ours:
+            return
+        now, begun = timezone.now() - timedelta(seconds=took_s), time.monotonic() - took_s
+        status, _ = StepStatus.objects.get_or_create(server=server, step=step)
+        StepStatus.objects.filter(pk=status.pk).update(last_started_at=now)
+        outcome: dict[str, object]
+        try:
+            note = function(server) or ""
+        except PgLoupeError as error:
+            logger.warning("%s of server %s failed: %s", step, server.slug, error)
+            outcome = {"last_error": str(error), "failing_since": status.failing_since or now}
+        except SoftTimeLimitExceeded:
+            logger.warning("%s of server %s was stopped at its time limit", step, server.slug)
+            outcome = {
+                "last_error": f"The step was stopped after {time.monotonic() - begun:.0f} s, its time limit",
+                "failing_since": status.failing_since or now,
+            }
+        except Exception as error:
+            # A fault of ours: its text may hold anything, so the page names its kind and the log has the rest.
+            text = f"pgLoupe failed at this step ({type(error).__name__}); the worker's log says where"
+            StepStatus.objects.filter(pk=status.pk).update(last_error=text, failing_since=status.failing_since or now)
+            raise
+        else:
+            outcome = {
+                "last_success_at": timezone.now(),
+                "last_duration_ms": (time.monotonic() - begun) * 1000,
+                "last_error": "",
+                "failing_since": None,
+                "note": note,
+            }
+            if status.failing_since is not None and step == "snapshot":
+                # Somebody mended it, or the server came back: what the preflight says may have changed with it.
+                schedule.hasten(server, "schema", now=timezone.now())
+        StepStatus.objects.filter(pk=status.pk).update(**outcome)
+
+
+# -- sample -------------------------------------------------------------------------------------------------------
+
+
+def take_snapshot(server: Server) -> str:
+    """Counters -> deltas; texts of entries not seen before, when they are few."""
+    with _connect(server) as conn:
+        reading = read_statement_counters(conn)
+        kept = snapshots.keep_reading(server, reading)
+        notes = [f"Gap: {kept.gap_reason}"] if kept.gap_reason else []
+        if others := others_of_cluster(server, reading.state.started_at):
+            notes.append(
+                f"The same PostgreSQL server as {', '.join(other.name for other in others)}: the statements of all its"
+                " databases are counted for each of them. Pause all but one where their schemas need not be looked at"
+            )
+        if len(kept.unknown_keys):
+            notes.append(naming.name_few(server, conn, kept.unknown_keys.tolist()))
+        if server.server_version_num != reading.state.server_version_num:
+            Server.objects.filter(pk=server.pk).update(server_version_num=reading.state.server_version_num)
+    return "; ".join(filter(None, notes))
+
+
+def read_schema(server: Server) -> str:
+    """Catalog -> facts; the preflight, for the server's page."""
+    with _connect(server) as conn:
+        items = run_preflight(conn)
+        keep_names(server, read_names(conn))
+        database = naming.mark_inspected(server)
+        facts = read_schema_facts(conn)
+    Server.objects.filter(pk=server.pk).update(
+        preflight=[{"name": i.name, "status": i.status, "detail": i.detail, "sql": i.sql} for i in items],
+        preflight_at=timezone.now(),
+        server_version_num=facts.server_version_num,
+    )
+    if database is not None:
+        schemas.keep_schema(database, facts)
+        now = timezone.now()
+        daily = rates(server, Window(now - RATE_WINDOW, now))
+        _check_schema(server, database, daily, schemas.newest_schema(database), now)
+    notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
+    return "; ".join([*notes, *left_out_said(facts)])
+
+
+def _connect(server: Server) -> AbstractContextManager[MonitoredConnection]:
+    return connect(
+        connection_settings(server),
+        statement_timeout_ms=settings.ANALYZER_STATEMENT_TIMEOUT_MS,
+        lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
+        connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,
+    )
+
+
+def inspected_database(server: Server) -> Database | None:
+    """The database the server is reached through; None until its name has been read."""
+    return Database.objects.filter(server=server, name=server.dbname).first()
+
+
+# -- explain ------------------------------------------------------------------------------------------------------
+
+
+def explain_statements(server: Server) -> str:
+    """Plans for the statements that need one most, until the round or the hour's budget is used up."""
+    if server.explain_mode == Server.ExplainMode.OFF:
+        return "EXPLAIN is switched off for this server"
+    database = inspected_database(server)
+    if database is None:
+        return "waiting for the first reading of the schema"
+    now = timezone.now()
+    budget_ms = explaining.remaining_budget_ms(database, server.explain_budget_s_per_hour, now)
+    facts = schemas.newest_schema(database)
+    recent = rates(server, Window(now - EXPLAIN_WINDOW, now))
+    chosen = explaining.choose(database, recent, facts, now, settings.ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND)
+    if chosen and server.replica_host:
+        need_replica(explain_settings(server), connection_settings(server))
+    faults = waiting = 0
+    for_twin: list[tuple[explaining.ToExplain, Waiting]] = []
+    for done, item in enumerate(chosen):
+        if budget_ms <= 0:
+            waiting = len(chosen) - done
+            break
+        begun = time.monotonic()
+        try:
+            spent_ms, left_over = explain_one(server, database, item, facts)
+            budget_ms -= spent_ms
+            if left_over is not None:
+                for_twin.append((item, left_over))
+        except (PgLoupeError, SoftTimeLimitExceeded, OperationalError, InterfaceError):
+            raise  # the server or the store is gone, or the time is up: the others would fare no better
+        except Exception as error:
+            logger.exception("EXPLAIN of statement %s on server %s", item.statement.pk, server.slug)
+            spent_ms = (time.monotonic() - begun) * 1000
+            _keep_fault(server, database, item, error, spent_ms, now)
+            budget_ms -= spent_ms
+            faults += 1
+    if facts is not None and for_twin:
+        outcomes = plans_of_twin(server, facts, [left_over for _, left_over in for_twin], now)
+        for (item, _), outcome in zip(for_twin, outcomes, strict=True):
+            _keep_outcomes(server, database, item, [outcome], now)
+    notes = [
+        f"pgLoupe could not work on {faults} of the statements; the worker's log says why" if faults else "",
+        f"the hour's budget is used up; {waiting} statements wait" if waiting else "",
+    ]
+    return "; ".join(filter(None, notes))
+
+
+def _keep_fault(
+    server: Server, database: Database, item: explaining.ToExplain, error: Exception, spent_ms: float, now: datetime
+) -> None:
+    """A fault of ours costs the one statement its plan, for a day; the others are explained all the same."""
+    reason = fault_reason(error)
+    ExplainAudit.objects.create(
+        server=server,
+        database_name=database.name,
+        statement=item.statement,
+        text_hash="",  # it may be the text that we stumble over
+        decision="failed",
+        reason=reason,
+        layer="pgloupe",
+        duration_ms=spent_ms,
+    )
+    ExplainState.objects.update_or_create(
+        statement=item.statement,
+        database=database,
+        defaults={
+            "explained_at": now,
+            "next_at": now + explaining.FRESH_FOR,
+            "schema_signature": item.signature,
+            "mean_exec_time_ms": item.rate.mean_exec_time_ms,
+            "used_real_values": True,  # none would change it
+            "outcome": "failed",
+            "reason": reason,
+        },
+    )
+
+
+def explain_one(
+    server: Server, database: Database, item: explaining.ToExplain, facts: SchemaFacts | None
+) -> tuple[float, Waiting | None]:
+    """Explain one statement through the gate; keep plans, the decision and its audit.
+
+    Milliseconds of server time, and what is left to the planner twin.
+    """
+    now = timezone.now()
+    text = explaining.text_to_explain(item.statement, facts)
+    request = ExplainRequest(
+        sql=text.sql,
+        fingerprint=item.statement.fingerprint,
+        sampled_sqls=parameters.samples_of(item.statement, database),
+        mode="analyze" if server.explain_mode == Server.ExplainMode.ANALYZE else "plain",
+        mean_exec_time_ms=item.rate.mean_exec_time_ms,
+        max_exec_time_ms=_max_exec_time_ms(server, item.statement, now),
+        rows_per_call=item.rate.rows_per_call,
+        search_path=text.search_path,
+        facts=facts,
+        rewrites=text.rewrites,
+    )
+    limits = replace(Limits(), cores=server.cores)
+    outcomes = explain_statement(explain_settings(server), request, limits)
+    for_twin = next((o for o in outcomes if o.is_for_twin), None)
+    if for_twin is not None and facts is not None:
+        return 0.0, Waiting(request, for_twin, item.rate.calls_per_day)
+    _keep_outcomes(server, database, item, outcomes, now)
+    return sum(o.duration_ms or 0.0 for o in outcomes), None
+
+
+def _keep_outcomes(
+    server: Server, database: Database, item: explaining.ToExplain, outcomes: list[ExplainOutcome], now: datetime
+) -> None:
+    for outcome in outcomes:
+        _keep_outcome(server, database, item.statement, outcome, now)
+    best = min(outcomes, key=lambda o: DECISIONS.index(o.decision))
+    ExplainState.objects.update_or_create(
+        statement=item.statement,
+        database=database,
+        defaults={
+            "explained_at": now,
+            "next_at": explaining.next_time(best.decision, best.layer, now),
+            "schema_signature": item.signature,
+            "mean_exec_time_ms": item.rate.mean_exec_time_ms,
+            "used_real_values": any(o.values_source in REAL_VALUES for o in outcomes)
+            or bool(parameters.samples_of(item.statement, database))
+            or best.layer in explaining.LAYERS_BEFORE_VALUES,
+            "outcome": best.decision,
+            "reason": best.reason,
+        },
+    )
+
+
+REAL_VALUES = (PlanRecord.Values.SAMPLED, PlanRecord.Values.NONE)
+DECISIONS = ("executed", "plan_only", "refused", "failed")  # the best first
+
+
+def _keep_outcome(
+    server: Server, database: Database, statement: Statement, outcome: ExplainOutcome, now: datetime
+) -> None:
+    ExplainAudit.objects.create(
+        server=server,
+        database_name=database.name,
+        statement=statement,
+        text_hash=outcome.text_hash,
+        decision=outcome.decision,
+        reason=outcome.reason,
+        layer=outcome.layer,
+        duration_ms=outcome.duration_ms,
+    )
+    if outcome.plan is None:
+        return
+    plan = outcome.plan
+    keep_plan(
+        statement,
+        database,
+        shape=plan.shape,
+        plan=outcome.plan_json,
+        values_source=outcome.values_source,
+        is_analyzed=plan.is_analyzed,
+        server_version_num=server.server_version_num or 0,
+        not_analyzed_because="" if plan.is_analyzed else outcome.reason,
+        is_by_twin=outcome.is_by_twin,
+        rewrites=list(outcome.rewrites),
+        total_cost=plan.root.total_cost,
+        execution_time_ms=plan.execution_time_ms,
+        planning_time_ms=plan.planning_time_ms,
+        now=now,
+    )
+
+
+def _max_exec_time_ms(server: Server, statement: Statement, now: datetime) -> float | None:
+    """The longest run of the last day, as far as the server kept it."""
+    page = statement_totals(server, Window(now - RATE_WINDOW, now), filters={"statement_ids": [statement.pk]}, limit=1)
+    return page.rows[0].max_exec_time_ms if page.rows else None
+
+
+# -- twins --------------------------------------------------------------------------------------------------------
+
+
+def remove_twins() -> None:
+    """Of servers that are gone or reached otherwise now, and those that nobody used for long; on this machine."""
+    watched = [
+        ConnectionSettings(host=server.host, port=server.port, user=server.user, dbname=server.dbname)
+        for server in Server.objects.all()
+    ]
+    for directory in (*remove_unwatched(settings.VAR_DIR, watched), *remove_unused(settings.VAR_DIR)):
+        logger.info("Removed the unused planner twin %s", directory.name)
+    remove_superseded(settings.VAR_DIR)
+
+
+# -- check and advise ---------------------------------------------------------------------------------------------
+
+
+def check_server(server: Server) -> str:
+    """Everything known -> findings; then index suggestions for the whole workload."""
+    database = inspected_database(server)
+    if database is None:
+        return "waiting for the first reading of the schema"
+    now = timezone.now()
+    _note_last_seen(server, now)
+    behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
+    facts = behaviour.facts
+    daily = rates(server, Window(now - RATE_WINDOW, now))
+    notes = [
+        *_check_behaviour(server, database, _with_daily(behaviour, daily), now),
+        *_check_plans(server, database, daily, facts, now),
+        *_check_schema(server, database, daily, facts, now),
+    ]
+    if facts is not None:
+        if follow_indexes(database, facts, now):
+            schedule.hasten(server, "advise", now=now)  # the rest of the advice may change with it
+        _suggest(server, database, daily, facts)
+    return "; ".join(notes)
+
+
+def _note_last_seen(server: Server, now: datetime) -> None:
+    """To within ten minutes: writing it at every reading would cost more than it tells."""
+    recent = list(rates(server, Window(now - SEEN_WITHIN, now)))
+    Statement.objects.filter(pk__in=recent, last_seen__lt=now - SEEN_WITHIN).update(last_seen=now)
+
+
+def _with_daily(behaviour: Workload, daily: dict[int, StatementRate]) -> Workload:
+    """A few hours tell who follows whom; how often it happens a day, the longer span."""
+    fingerprints = dict(Statement.objects.filter(pk__in=list(daily)).values_list("pk", "fingerprint"))
+    calls = {fingerprints[pk]: rate.calls_per_day for pk, rate in daily.items() if pk in fingerprints}
+    return replace(behaviour, calls_per_day=calls, watched_s=watched_s(daily))
+
+
+def _check_behaviour(server: Server, database: Database, behaviour: Workload, now: datetime) -> list[str]:
+    checks = list(checks_on(Workload))
+    outcome = run_checks(checks, behaviour)
+    findings.keep_findings(server, database, outcome.findings, _codes_run(checks, outcome), now=now)
+    return _not_run(outcome)
+
+
+def _check_schema(
+    server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts | None, now: datetime
+) -> list[str]:
+    if facts is None:
+        return []
+    checks = list(checks_on(SchemaFacts))
+    context = Context(facts=facts, key_checks=key_check_times(database, facts, daily))
+    outcome = run_checks(checks, facts, context)
+    findings.keep_findings(server, database, outcome.findings, _codes_run(checks, outcome), now=now)
+    return _not_run(outcome)
+
+
+def _check_plans(
+    server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts | None, now: datetime
+) -> list[str]:
+    """The newest plans of every statement that still runs."""
+    checks = list(checks_on(Plan, PlanNode))
+    found: list[Finding] = []
+    for record in _newest_plans(database):
+        rate = daily.get(record.statement_id)
+        if rate is None and now - record.statement.last_seen > GONE_AFTER:
+            continue
+        try:
+            plan = parse_plan(record.plan)
+        except PlanError as error:
+            logger.warning("plan %s cannot be read: %s", record.pk, error)
+            continue
+        context = Context(
+            facts=facts,
+            fingerprint=record.statement.fingerprint,
+            normalized_sql=planned_query(record.statement.normalized_sql, facts) or record.statement.normalized_sql,
+            calls_per_day=rate.calls_per_day if rate else 0.0,
+            mean_exec_time_ms=rate.mean_exec_time_ms if rate else None,
+            watched_s=rate.watched_s if rate else None,
+        )
+        outcome = run_checks(checks, plan, context)
+        found.extend(f.concerning(record.statement.fingerprint) for f in outcome.findings)
+    findings.keep_findings(server, database, _worst_of_each(found), {c.code for c in checks}, now=now)
+    return []
+
+
+def _newest_plans(database: Database) -> list[PlanRecord]:
+    """The plans of each statement's newest round that was executed; of its newest round where none was.
+
+    A round that could not execute (a busy server, a lost connection) proves nothing gone.
+    """
+    records = PlanRecord.objects.filter(database=database).select_related("statement")
+    newest: dict[int, tuple[bool, datetime]] = {}
+    for record in records:
+        rank = (record.is_analyzed, record.last_seen)
+        newest[record.statement_id] = max(rank, newest.get(record.statement_id, rank))
+    return [r for r in records if (r.is_analyzed, r.last_seen) == newest[r.statement_id]]
+
+
+def _worst_of_each(found: list[Finding]) -> list[Finding]:
+    """Plans for typical and for rare values can show the same thing: the dearer one is kept."""
+    worst: dict[str, Finding] = {}
+    for finding in found:
+        other = worst.get(finding.key)
+        if other is None or (finding.impact_s_per_day or 0) > (other.impact_s_per_day or 0):
+            worst[finding.key] = finding
+    return list(worst.values())
+
+
+def _suggest(server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts) -> None:
+    """By rules, as long as no planner has been asked."""
+    if advice_runs.is_current(server, database, timezone.now()):
+        return
+    recorded = as_read(recorded_statements(server, database, daily), facts)
+    advice = suggest_indexes(recorded, facts, findings.open_findings(database))
+    suggestions.keep_suggestions(database, advice, watched_s=watched_s(daily))
+
+
+def advise_on_indexes(server: Server) -> str:
+    """The recorded workload -> the best set of indexes, proved on the twin; how alike twin and server plan."""
+    database = inspected_database(server)
+    facts = schemas.newest_schema(database) if database else None
+    if database is None or facts is None:
+        return "waiting for the first reading of the schema"
+    now = timezone.now()
+    daily = rates(server, Window(now - RATE_WINDOW, now))
+    return advice_runs.advise_database(
+        server, database, recorded_statements(server, database, daily), facts, now,
+        server_time_s_per_day=sum(rate.total_time_s_per_day for rate in daily.values()), watched_s=watched_s(daily),
+    )  # fmt: skip
+
+
+def _codes_run(checks: Iterable[Check], outcome: Outcome) -> set[str]:
+    return {check.code for check in checks} - set(outcome.not_run)
+
+
+def _not_run(outcome: Outcome) -> list[str]:
+    return [f"{code} not run: {reason}" for code, reason in sorted(outcome.not_run.items())]

@@ -1,0 +1,128 @@
+"""Samples of pg_stat_activity, without their texts, and what they say about single sessions."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from analyzer.behaviour.workload import SessionEvidence
+from analyzer.models import Database, Server, Statement, StatementEntry
+from analyzer.monitored.readings import ActivityRow, is_ours
+from analyzer.statements.fingerprint import fingerprint
+from analyzer.store.series.partitions import ensure_partition
+
+# An idle backend shows its last statement: worth a row only when that was a moment ago.
+IDLE_FOR = timedelta(seconds=15)
+FOLLOWS_WITHIN = timedelta(seconds=1)  # detection.md (a) 5
+COLUMNS = (
+    "taken_at", "server_id", "backend_start", "xact_start", "query_start", "state_change", "role_oid", "database_oid",
+    "entry_id", "statement_id", "pid", "state", "wait_event_type", "wait_event", "application_name", "blocked_by",
+)  # fmt: skip
+TYPES = (
+    "timestamptz", "int8", "timestamptz", "timestamptz", "timestamptz", "timestamptz", "int8", "int8",
+    "int8", "int8", "int4", "text", "text", "text", "text", "int4[]",
+)  # fmt: skip
+
+
+def keep_activity(
+    server: Server,
+    samples: Sequence[tuple[datetime, Sequence[ActivityRow]]],
+    ahead: timedelta = timedelta(0),
+) -> int:
+    """Keep samples (time, backends); our own sessions and long idle ones are left out. The number of rows.
+
+    The times are by the server's clock, which is ``ahead`` of the store's; they are kept by the store's. A backend's
+    statement is known by its queryid (14+), else by the fingerprint of its text; the text itself is not kept.
+    """
+    rows = [(at, row) for at, backends in samples for row in backends if _is_worth_a_row(at, row)]
+    if not rows:
+        return 0
+    by_id, by_fingerprint = _statements(server, [row for _, row in rows])
+    for day in {(at - ahead).date(): at - ahead for at, _ in rows}.values():
+        ensure_partition("activity_sample", day)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"copy activity_sample ({', '.join(COLUMNS)}) from stdin (format binary)") as copy,
+    ):
+        copy.set_types(TYPES)
+        for at, row in rows:
+            entry_id, statement_id = by_id.get((row.role_oid, row.database_oid, row.queryid), (None, None))
+            if statement_id is None and row.text is not None:
+                statement_id = by_fingerprint.get(row.text)
+            copy.write_row(
+                (
+                    at - ahead, server.pk, row.backend_start, row.xact_start, row.query_start, row.state_change,
+                    row.role_oid, row.database_oid, entry_id, statement_id, row.pid, row.state,
+                    row.wait_event_type, row.wait_event, row.application_name, list(row.blocked_by),
+                )
+            )  # fmt: skip
+    return len(rows)
+
+
+def _is_worth_a_row(at: datetime, row: ActivityRow) -> bool:
+    if row.state is None or is_ours(row.text):
+        return False
+    return row.state != "idle" or (row.state_change is not None and at - row.state_change <= IDLE_FOR)
+
+
+def _statements(
+    server: Server, rows: Iterable[ActivityRow]
+) -> tuple[dict[tuple[int | None, int | None, int | None], tuple[int, int | None]], dict[str, int]]:
+    rows = list(rows)
+    queryids = {row.queryid for row in rows if row.queryid}
+    by_id: dict[tuple[int | None, int | None, int | None], tuple[int, int | None]] = {
+        (e.role_oid, e.database_oid, e.queryid): (e.pk, e.statement_id)
+        for e in StatementEntry.objects.filter(server=server, queryid__in=queryids, toplevel=True)
+    }
+    texts = {row.text for row in rows if row.text and not row.is_truncated and not row.queryid}
+    fingerprints = {text: found for text in texts if (found := fingerprint(text))}
+    ids = dict(
+        Statement.objects.filter(server=server, fingerprint__in=set(fingerprints.values())).values_list(
+            "fingerprint", "pk"
+        )
+    )
+    return by_id, {text: ids[found] for text, found in fingerprints.items() if found in ids}
+
+
+def session_evidence(server: Server, database: Database, start: datetime, end: datetime) -> SessionEvidence:
+    """What the samples in (start, end] show of single sessions. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            # one row per distinct execution: the same statement of a session, begun at the same time
+            "select a.pid, a.backend_start, a.query_start, a.xact_start, s.fingerprint from ("
+            "  select distinct pid, backend_start, query_start, statement_id,"
+            "    first_value(xact_start) over (partition by pid, backend_start, query_start, statement_id"
+            "      order by taken_at) as xact_start"
+            "  from activity_sample where server_id = %s and database_oid = %s and taken_at > %s and taken_at <= %s"
+            "    and statement_id is not null and query_start is not null"
+            ") a join analyzer_statement s on s.id = a.statement_id order by 1, 2, 3",
+            [server.pk, database.oid, start, end],
+        )
+        rows = cursor.fetchall()
+    sampled: dict[str, int] = defaultdict(int)
+    follows: dict[tuple[str, str], int] = defaultdict(int)
+    runs: dict[str, list[int]] = defaultdict(list)
+    session = before_at = before_xact = before = None
+    length = 0
+    for pid, backend_start, query_start, xact_start, found in rows:
+        sampled[found] += 1
+        same_session = session == (pid, backend_start)
+        soon = same_session and before_at is not None and query_start - before_at <= FOLLOWS_WITHIN
+        if soon and before is not None:
+            follows[(before, found)] += 1
+        in_transaction = same_session and xact_start is not None and xact_start == before_xact
+        if found == before and (soon or in_transaction):
+            length += 1
+        else:
+            if before is not None:
+                runs[before].append(length)
+            length = 1
+        session, before_at, before_xact, before = (pid, backend_start), query_start, xact_start, found
+    if before is not None:
+        runs[before].append(length)
+    return SessionEvidence(
+        sampled=dict(sampled),
+        follows=dict(follows),
+        runs={found: tuple(sorted(lengths, reverse=True)) for found, lengths in runs.items()},
+    )

@@ -1,0 +1,290 @@
+"""Sums per statement over a window: the lists of statements, the rates of findings. A few queries each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzer.models import Server, Statement
+from analyzer.store.series.spans import EntrySums, entry_sums
+from analyzer.store.series.windows import Window
+from analyzer.words.durations import DAY_S
+
+# Sort keys, and the columns whose sum they stand for.
+ORDERS: dict[str, tuple[str, ...]] = {
+    "total_exec_time": ("total_exec_time_us",),
+    "mean_exec_time": ("total_exec_time_us",),  # by call
+    "calls": ("calls",),
+    "rows": ("rows",),
+    "shared_read": ("shared_read_blocks",),
+    "shared_hit": ("shared_hit_blocks",),
+    "temp_written": ("temp_written_blocks",),
+    "wal": ("wal_bytes",),
+    "io_time": ("shared_read_time_us", "shared_write_time_us"),
+    "plan_time": ("total_plan_time_us",),
+}
+RAN = ("calls", "total_exec_time_us", "total_plan_time_us")  # one of them moved: it ran, or was planned
+# All that pages show of a statement.
+SHOWN: tuple[str, ...] = (
+    "calls", "total_exec_time_us", "rows", "stddev_exec_time_us", "min_exec_time_us", "max_exec_time_us",
+    "total_plan_time_us", "shared_hit_blocks", "shared_read_blocks", "shared_dirtied_blocks",
+    "temp_read_blocks", "temp_written_blocks", "shared_read_time_us", "shared_write_time_us", "wal_bytes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StatementTotals:
+    """One statement over the window, whoever ran it. Blocks are of 8 kB (block_size).
+
+    ``sums`` holds the columns asked for; a figure made of another one is a KeyError.
+    """
+
+    statement_id: int
+    fingerprint: str
+    normalized_sql: str
+    kind: str
+    tables: list[str]
+    text_state: str
+    first_seen: datetime
+    last_seen: datetime
+    load_ratio: float | None  # share of the server's execution time in the window
+    sums: Mapping[str, int]
+
+    @property
+    def calls(self) -> int:
+        return self.sums["calls"]
+
+    @property
+    def total_exec_time_ms(self) -> float:
+        return self.sums["total_exec_time_us"] / 1000
+
+    @property
+    def rows(self) -> int:
+        return self.sums["rows"]
+
+    @property
+    def stddev_exec_time_ms(self) -> float:
+        return self.sums["stddev_exec_time_us"] / 1000
+
+    @property
+    def min_exec_time_ms(self) -> float | None:
+        """Of the extremes reached in the window; None: none was."""
+        return self.sums["min_exec_time_us"] / 1000 or None
+
+    @property
+    def max_exec_time_ms(self) -> float | None:
+        """Of the extremes reached in the window; None: none was."""
+        return self.sums["max_exec_time_us"] / 1000 or None
+
+    @property
+    def total_plan_time_ms(self) -> float:
+        return self.sums["total_plan_time_us"] / 1000
+
+    @property
+    def shared_hit_blocks(self) -> int:
+        return self.sums["shared_hit_blocks"]
+
+    @property
+    def shared_read_blocks(self) -> int:
+        return self.sums["shared_read_blocks"]
+
+    @property
+    def shared_dirtied_blocks(self) -> int:
+        return self.sums["shared_dirtied_blocks"]
+
+    @property
+    def temp_read_blocks(self) -> int:
+        return self.sums["temp_read_blocks"]
+
+    @property
+    def temp_written_blocks(self) -> int:
+        return self.sums["temp_written_blocks"]
+
+    @property
+    def shared_read_time_ms(self) -> float:
+        return self.sums["shared_read_time_us"] / 1000
+
+    @property
+    def shared_write_time_ms(self) -> float:
+        return self.sums["shared_write_time_us"] / 1000
+
+    @property
+    def wal_bytes(self) -> int:
+        return self.sums["wal_bytes"]
+
+    @property
+    def mean_exec_time_ms(self) -> float | None:
+        return self.total_exec_time_ms / self.calls if self.calls else None
+
+    @property
+    def rows_per_call(self) -> float | None:
+        return self.rows / self.calls if self.calls else None
+
+    @property
+    def hit_ratio(self) -> float | None:
+        """Share of shared blocks found in the buffer cache; None when it touched none."""
+        touched = self.shared_hit_blocks + self.shared_read_blocks
+        return self.shared_hit_blocks / touched if touched else None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """``count`` statements match; ``covered_s`` of the window were measured; totals are of all that match.
+
+    ``found``: what it was made of, for ``timelines.sparklines``.
+    """
+
+    rows: list[StatementTotals]
+    count: int
+    total_exec_time_ms: float
+    total_calls: int
+    covered_s: float
+    start: datetime
+    end: datetime
+    found: EntrySums = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRate:
+    """Rates to weigh statements against each other, made daily however short they were watched.
+
+    To be said "a day" only where ``durations.says_of_a_day(watched_s)``: less may hold a bulk load and nothing else.
+    """
+
+    calls_per_day: float
+    total_time_s_per_day: float
+    mean_exec_time_ms: float | None
+    rows_per_call: float | None
+    watched_s: float | None = None  # measured seconds they were taken from
+
+
+def statement_totals(
+    server: Server,
+    window: Window,
+    *,
+    order_by: str = "total_exec_time",
+    descending: bool = True,
+    limit: int = 50,
+    offset: int = 0,
+    filters: Mapping[str, Any] | None = None,
+    columns: Sequence[str] = SHOWN,
+) -> StatementPage:
+    """Statements that ran in the window, sorted, a page of them. Ten queries at most.
+
+    ``order_by``: a key of ORDERS. ``filters``: ``search`` (part of the text), ``kind``, ``tables`` (any),
+    ``database_oid``, ``role_oid``, ``statement_ids``; empty ones are left out. ``columns``: what the rows need.
+    """
+    wanted = {k: v for k, v in (filters or {}).items() if v not in (None, "", [])}
+    orders = ORDERS.get(order_by, ORDERS["total_exec_time"])
+    # of all statements only what ranks them is decoded; of a few, everything at once
+    ranked = tuple(dict.fromkeys([*RAN, *orders, *(columns if "statement_ids" in wanted else ())]))
+    found = entry_sums(server, window, ranked, wanted.get("statement_ids"), later=columns)
+    kept = _kept(found, wanted)
+    statement_ids, sums = found.by_statement(kept)
+    allowed = _matching(server, wanted)
+    if allowed is not None:
+        keep = np.isin(statement_ids, allowed)
+        statement_ids, sums = statement_ids[keep], {c: v[keep] for c, v in sums.items()}
+    by = sum((sums[c] for c in orders), np.zeros(len(statement_ids)))
+    if order_by == "mean_exec_time":
+        by = by / np.maximum(sums["calls"], 1)
+    order = np.lexsort((statement_ids, -by if descending else by))[offset : offset + limit]
+    page_ids = statement_ids[order]
+    rest = [c for c in columns if c not in sums]
+    shown = {c: v[order] for c, v in sums.items()}
+    if rest:
+        ids, others = found.of_statements(kept, page_ids, rest)
+        shown |= {c: others[c][np.searchsorted(ids, page_ids)] for c in rest}
+    about = {
+        row[0]: row
+        for row in Statement.objects.filter(pk__in=page_ids.tolist()).values_list(
+            "pk", "fingerprint", "normalized_sql", "kind", "tables", "text_state", "first_seen", "last_seen"
+        )
+    }
+    return StatementPage(
+        rows=[
+            _totals(about[pk], {c: int(v[i]) for c, v in shown.items()}, found.server_time_ms)
+            for i, pk in enumerate(page_ids.tolist())
+            if pk in about  # deleted a moment ago
+        ],
+        count=len(statement_ids),
+        total_exec_time_ms=_counted_once_ms(found, kept, statement_ids),
+        total_calls=int(sums["calls"].sum()),
+        covered_s=found.covered_s,
+        start=window.start,
+        end=window.end,
+        found=found,
+    )
+
+
+def _counted_once_ms(found: EntrySums, kept: NDArray[np.bool_], statement_ids: NDArray[np.int64]) -> float:
+    """Time of some statements together: what ran inside a function is part of the calling statement's already."""
+    top = kept & ~found.is_nested & np.isin(found.statement_ids, statement_ids)
+    return float(found.column("total_exec_time_us")[top].sum()) / 1000
+
+
+def _kept(found: EntrySums, wanted: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """The entries that ran and that ``wanted`` leaves."""
+    keep = np.sum([found.column(name) for name in RAN], axis=0) > 0
+    for name in ("database_oid", "role_oid"):
+        if name in wanted:
+            keep &= getattr(found, name + "s") == wanted[name]
+    kept: NDArray[np.bool_] = keep
+    return kept
+
+
+def _matching(server: Server, wanted: Mapping[str, Any]) -> list[int] | None:
+    """Ids of the server's statements that the filters on texts leave; None: all."""
+    statements = Statement.objects.filter(server=server)
+    conditions = {
+        "search": "normalized_sql__icontains",
+        "kind": "kind",
+    }
+    given = {conditions[k]: v for k, v in wanted.items() if k in conditions}
+    if "tables" in wanted:
+        given["tables__overlap"] = wanted["tables"]
+    return list(statements.filter(**given).values_list("pk", flat=True)) if given else None
+
+
+def _totals(about: tuple[Any, ...], sums: Mapping[str, int], server_time_ms: float) -> StatementTotals:
+    statement_id, found, sql, kind, tables, text_state, first_seen, last_seen = about
+    return StatementTotals(
+        statement_id=statement_id,
+        fingerprint=found,
+        normalized_sql=sql,
+        kind=kind,
+        tables=tables,
+        text_state=text_state,
+        first_seen=first_seen,
+        last_seen=last_seen,
+        load_ratio=min(1.0, sums["total_exec_time_us"] / 1000 / server_time_ms) if server_time_ms else None,
+        sums=sums,
+    )
+
+
+def watched_s(rates: Mapping[int, StatementRate]) -> float | None:
+    """What rates of one window are made of; None where nothing ran."""
+    return next((rate.watched_s for rate in rates.values()), None)
+
+
+def rates(server: Server, window: Window) -> dict[int, StatementRate]:
+    """Per Statement id, per day of measured time: gaps do not thin the rates out."""
+    found = entry_sums(server, window, ("calls", "total_exec_time_us", "rows"))
+    statement_ids, sums = found.by_statement(found.column("calls") + found.column("total_exec_time_us") > 0)
+    if not found.covered_s:
+        return {}
+    per_day = DAY_S / found.covered_s
+    columns = (statement_ids, sums["calls"], sums["total_exec_time_us"], sums["rows"])
+    return {
+        statement_id: StatementRate(
+            calls_per_day=calls * per_day,
+            total_time_s_per_day=time_us / 1e6 * per_day,
+            mean_exec_time_ms=time_us / 1000 / calls if calls else None,
+            rows_per_call=rows / calls if calls else None,
+            watched_s=found.covered_s,
+        )
+        for statement_id, calls, time_us, rows in zip(*(c.tolist() for c in columns), strict=True)
+    }

@@ -1,0 +1,85 @@
+"""Values that partial indexes tell: ``status = $1``, where an index of the queued ones is in use, asks for those.
+
+The normal text has lost the constant, and the statistics' typical value is another: ``done``, as nearly all rows are.
+With it the statement would be planned without its index, and look slow.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.statements.blocks import ParameterUse
+from analyzer.statements.index_predicates import Told, values_told
+from analyzer.statements.tree import Unparsable, column_names, fresh_parse, parse
+
+
+@dataclass(frozen=True, slots=True)
+class PartialValue:
+    """One value as text; ``assumption`` says in words where it is from."""
+
+    value: str
+    assumption: str
+
+    def pick(self, known: Sequence[str]) -> str | None:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class HeldValue:
+    """``told`` from the indexes' own definitions; ``assumption`` says so in words. ``place``: which of several values
+    of a list it stands for."""
+
+    told: tuple[Told, ...]
+    assumption: str
+    place: int = 0
+
+    def pick(self, known: Sequence[str]) -> str | None:
+        """Of the column's values, in the order given, one that an index holds; None where nothing tells one."""
+        named = [value for told in self.told for value in told.values]
+        held = [value for value in known if any(told.holds(value) for told in self.told)]
+        found = list(dict.fromkeys([*held, *named]))
+        return found[self.place % len(found)] if found else None
+
+
+def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFacts) -> dict[int, HeldValue]:
+    """By parameter; only of indexes that are scanned, whose first key the statement names, too."""
+    statements = parse(sql)
+    named = set() if isinstance(statements, Unparsable) else set(column_names(statements))
+    found: dict[int, HeldValue] = {}
+    places: dict[tuple[str, str], int] = {}
+    for number, use in sorted(uses.items()):
+        table = facts.find_table(use.table, use.schema or None) if use.table else None
+        if table is None or use.column is None or use.operator not in ("eq", "in"):
+            continue
+        held = list(_held(table, use, named - {use.column}))
+        if not held:
+            continue
+        names = sorted({index.name for index, _ in held})
+        many = f"the partial indexes {', '.join(names)}" if len(names) > 1 else f"the partial index {names[0]}"
+        said = f"{use.column} was given {'a' if len(names) > 1 or _is_several(held) else 'the'} value of {many}"
+        key = (table.qualified_name, use.column)
+        found[number] = HeldValue(tuple(told for _, told in held), said, places.get(key, 0))
+        places[key] = places.get(key, 0) + (use.operator == "in")
+    return found
+
+
+def _held(table: TableFacts, use: ParameterUse, named: set[str]) -> list[tuple[IndexFacts, Told]]:
+    return [
+        (index, told)
+        for index in table.indexes
+        if index.predicate and index.is_usable and index.scans and _first_key(index) & named
+        for told in values_told(index.predicate)
+        if told.column == use.column and told.is_wrapped == use.is_wrapped
+    ]
+
+
+def _first_key(index: IndexFacts) -> set[str]:
+    """The columns of the first key, which may be an expression."""
+    if index.columns[0] is not None:
+        return {index.columns[0]}
+    statements = fresh_parse(f"SELECT {index.expressions[0]}") if index.expressions else None
+    return set() if statements is None or isinstance(statements, Unparsable) else set(column_names(statements))
+
+
+def _is_several(held: list[tuple[IndexFacts, Told]]) -> bool:
+    return any(len(told.values) != 1 for _, told in held)

@@ -1,0 +1,47 @@
+"""Celery's signals -> analyzer.runtime.workers: who works, and how the tasks without a server last went."""
+
+from typing import Any
+
+from celery import signals
+
+from analyzer.runtime import workers
+from analyzer.runtime.processes import die_with_parent
+
+_teller: workers.Teller | None = None
+
+
+@signals.celeryd_after_setup.connect(weak=False)  # type: ignore[untyped-decorator]
+def _begin(sender: str, instance: Any, **_: Any) -> None:
+    global _teller
+    _teller = workers.Teller(sender, sorted(instance.app.amqp.queues.consume_from), instance.concurrency)
+    _teller.forget_the_gone()
+
+
+@signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
+def _follow(**_: Any) -> None:
+    """A process of the pool ends with its worker, however that ends."""
+    die_with_parent()
+
+
+@signals.heartbeat_sent.connect(weak=False)  # type: ignore[untyped-decorator]
+def _tell(**_: Any) -> None:
+    if _teller is not None:
+        _teller.tell()
+
+
+@signals.worker_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
+def _leave(**_: Any) -> None:
+    if _teller is not None:
+        _teller.leave()
+
+
+@signals.task_postrun.connect(weak=False)  # type: ignore[untyped-decorator]
+def _keep_last_run(task: Any, state: str | None = None, retval: Any = None, **_: Any) -> None:
+    if task.name in workers.WATCHED and state:
+        workers.keep_last_run(task.name, state, type(retval).__name__ if state == "FAILURE" else "")
+
+
+@signals.after_task_publish.connect(weak=False)  # type: ignore[untyped-decorator]
+def _beat_lives(sender: str | None = None, **_: Any) -> None:
+    if sender == "analyzer.tasks.tick":  # only beat sends it
+        workers.touch_alive_file()

@@ -1,0 +1,269 @@
+"""The newest advice of a database as the index page shows it: one point of its curve as a plan to carry out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pglast.parser import ParseError
+
+from analyzer.advice.candidates.typed import definition_on
+from analyzer.advice.code.change import Change, creation, removal
+from analyzer.advice.gain import Gain, gain_words
+from analyzer.advice.rollout.script import Rollout, colons_apart, rollout
+from analyzer.models import AdviceRun, Statement, SuggestionRecord
+from analyzer.schema.facts import SchemaFacts
+from analyzer.words.durations import THIN
+from dashboard.figures import SetWords, set_words
+from dashboard.templatetags.quantities import percent, size
+
+STATEMENTS_SHOWN = 8  # of an index
+WHY_NOT_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True)
+class NamedStatement:
+    """``statement`` is None where its text is not kept any more."""
+
+    fingerprint: str
+    statement: Statement | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedIndex:
+    """``gain_ratio``: what leaving it out alone would cost, of the whole workload's cost as it is now."""
+
+    said: Mapping[str, Any]
+    ddl: str
+    gain_ratio: float | None
+    helps: tuple[NamedStatement, ...]
+    more: int
+    suggestion: SuggestionRecord | None
+    gain_words: str = ""  # in time, of the statements it helps; "" where they were not measured
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDrop:
+    said: Mapping[str, Any]
+    ddl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One set of the curve; ``gain_ratio``: of the workload's planned cost; ``time``: as show.py writes it, measured
+    now and planned then."""
+
+    number: int
+    budget_bytes: int | None
+    size_bytes: int
+    gain_ratio: float
+    bound_ratio: float | None
+    time: Mapping[str, float | None] | None = None
+
+    @property
+    def saved_ratio(self) -> float | None:
+        """Of the server's statement time; None where that was not measured."""
+        now, then = (self.time.get(name) for name in ("now_s_per_day", "then_s_per_day")) if self.time else (None, None)
+        return None if not now or then is None else max(0.0, 1 - then / now)
+
+    @property
+    def words(self) -> str:
+        """As the slider says it."""
+        if not self.size_bytes:
+            return "no new index"
+        if self.saved_ratio is None:
+            return f"{size(self.size_bytes)}: {percent(self.gain_ratio)} of the planned cost saved"
+        return f"{size(self.size_bytes)}: {percent(self.saved_ratio)} of the statement time saved, as planned"
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSaid:
+    """Something about a statement of the workload: why it gets nothing, that it becomes dearer."""
+
+    name: NamedStatement
+    reason: str
+    cost_before: float | None = None
+    cost_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPlan:
+    points: tuple[Point, ...]
+    point: Point
+    indexes: tuple[PlannedIndex, ...]
+    drops: tuple[PlannedDrop, ...]
+    ddl: str
+    rollout: Rollout | None
+    is_whole: bool  # the advice itself, without a budget
+    hurt: tuple[StatementSaid, ...]
+    at_risk: tuple[StatementSaid, ...]
+    why_not: tuple[StatementSaid, ...]
+    more_why_not: int
+    problems: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.indexes and not self.drops
+
+    @property
+    def freed_bytes(self) -> int:
+        return sum(drop.said.get("freed_bytes") or 0 for drop in self.drops)
+
+    @property
+    def in_words(self) -> SetWords:
+        """The point as one line: what to do, and what that brings."""
+        return set_words(
+            len(self.indexes), self.point.size_bytes, len(self.drops), self.freed_bytes, self.point.time
+        )
+
+
+def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, now: datetime) -> IndexPlan | None:
+    """The curve's point asked for by number, else the last; None where there is no result yet. Two queries.
+
+    Advice without new indexes has no curve; what it drops is one point all the same.
+    """
+    if not run.result:
+        return None
+    curve = _steps(run.result.get("curve") or [_whole(run.result)])
+    points = tuple(
+        Point(number, p["budget_bytes"], p["size_bytes"], 1 - p["cost_ratio"], p["bound_ratio"], p.get("time"))
+        for number, p in enumerate(curve)
+    )
+    number = int(wanted) if wanted and wanted.isascii() and wanted.isdigit() and len(wanted) < 4 else len(points) - 1
+    chosen = points[min(number, len(points) - 1)]
+    said, result = curve[chosen.number], run.result
+    not_helped = [s for s in result.get("statements", ()) if s["why_not"]]
+    not_helped.sort(key=lambda s: -s["weight"] * s["cost_before"])
+    names = _Names(run, _fingerprints(said, result, not_helped[:WHY_NOT_SHOWN]))
+    suggestions = {
+        s.key: s
+        for s in SuggestionRecord.objects.filter(
+            SuggestionRecord.OPEN_OR_BUILT, database=run.database, key__in=[i["key"] for i in said["indexes"]]
+        )
+    }
+    indexes = tuple(_planned(index, result, names, suggestions) for index in said["indexes"])
+    drops = tuple(PlannedDrop(drop, _script(drop["statements"])) for drop in said["drops"])
+    return IndexPlan(
+        points,
+        chosen,
+        indexes,
+        drops,
+        ddl="\n".join([*(index.ddl for index in indexes), *(drop.ddl for drop in drops)]),
+        rollout=_rollout(said, facts, run, now) if facts else None,
+        is_whole=chosen.number == len(points) - 1,
+        hurt=tuple(
+            StatementSaid(names[h["statement"]], "", h["cost_before"], h["cost_after"]) for h in said.get("hurt", ())
+        ),
+        at_risk=tuple(StatementSaid(names[r["statement"]], r["reason"]) for r in said.get("at_risk", ())),
+        why_not=tuple(
+            [StatementSaid(names[s["statement"]], s["why_not"], s["cost_before"]) for s in not_helped[:WHY_NOT_SHOWN]]
+            + [
+                StatementSaid(names[fingerprint], f"Not planned: {reason}")
+                for fingerprint, reason in _not_planned(result)
+            ]
+        ),
+        more_why_not=max(0, len(not_helped) - WHY_NOT_SHOWN) + max(0, len(result["not_planned"]) - WHY_NOT_SHOWN),
+        problems=tuple(result.get("problems", ())),
+    )
+
+
+def _whole(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The result itself as a point of the curve."""
+    names = ("budget_bytes", "size_bytes", "cost_ratio", "bound_ratio", "time", "drops", "hurt", "at_risk")
+    indexes = [{**index, "key": _key_of(index)} for index in result["indexes"]]
+    return {**{name: result.get(name) for name in names}, "indexes": indexes}
+
+
+def _key_of(index: Mapping[str, Any]) -> str:
+    """As ``planned.suggestion_key`` makes it."""
+    body = index["definition"]
+    return f"{index['table']} {body if body.startswith('USING') else 'btree ' + body}"
+
+
+def _steps(curve: Sequence[Any]) -> list[Any]:
+    """Each set once: budgets between two steps buy the same."""
+    found: list[Any] = []
+    for point in curve:
+        if found and _set_of(found[-1]) == _set_of(point):
+            found[-1] = {**point, "budget_bytes": found[-1]["budget_bytes"]}
+        else:
+            found.append(point)
+    return found
+
+
+def _set_of(point: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    return {index["key"] for index in point["indexes"]}, {drop["index"] for drop in point["drops"]}
+
+
+class _Names:
+    """Texts of the statements that the page names, by one query."""
+
+    def __init__(self, run: AdviceRun, fingerprints: set[str]) -> None:
+        found = Statement.objects.filter(server_id=run.database.server_id, fingerprint__in=fingerprints)
+        self._found = {s.fingerprint: s for s in found.only("fingerprint", "normalized_sql", "server_id")}
+
+    def __getitem__(self, fingerprint: str) -> NamedStatement:
+        return NamedStatement(fingerprint, self._found.get(fingerprint))
+
+
+def _fingerprints(said: Mapping[str, Any], result: Mapping[str, Any], not_helped: Sequence[Any]) -> set[str]:
+    found = {name for index in said["indexes"] for name in index["helps"][:STATEMENTS_SHOWN]}
+    for part in (said.get("hurt", ()), said.get("at_risk", ()), not_helped):
+        found |= {row["statement"] for row in part}
+    return found | {fingerprint for fingerprint, _ in _not_planned(result)}
+
+
+def _not_planned(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return sorted(result.get("not_planned", {}).items())[:WHY_NOT_SHOWN]
+
+
+def _planned(
+    index: Mapping[str, Any],
+    result: Mapping[str, Any],
+    names: _Names,
+    suggestions: Mapping[str, SuggestionRecord],
+) -> PlannedIndex:
+    cost = result.get("cost_before")
+    helps = [names[name] for name in index["helps"][:STATEMENTS_SHOWN]]
+    time, watched_s = index.get("time") or {}, (result.get("time") or {}).get("watched_s")
+    now, then = time.get("now_s_per_day"), time.get("then_s_per_day")
+    return PlannedIndex(
+        said=index,
+        gain_words="" if now is None or then is None else gain_words(Gain(now, then), watched_s, THIN),
+        ddl=_script(index["statements"]),
+        gain_ratio=index["worth_per_day"] / cost if cost and index.get("worth_per_day") is not None else None,
+        helps=tuple(helps),
+        more=len(index["helps"]) - len(helps),
+        suggestion=suggestions.get(index["key"]),
+    )
+
+
+def _script(statements: Sequence[str]) -> str:
+    return "".join(f"{colons_apart(statement)};\n" for statement in statements)
+
+
+def _rollout(said: Mapping[str, Any], facts: SchemaFacts, run: AdviceRun, now: datetime) -> Rollout | None:
+    """None where something of it is not in the newest reading of the schema any more."""
+    try:
+        changes = list(_changes(said, facts))
+    except (ParseError, LookupError):
+        return None
+    if not changes:
+        return None
+    sizes = {index["name"]: index["size_bytes"] for index in said["indexes"]}
+    return rollout(changes, now, sizes, database=run.database.name)
+
+
+def _changes(said: Mapping[str, Any], facts: SchemaFacts) -> Iterator[Change]:
+    tables = {table.qualified_name: table for table in facts}
+    names: list[str] = []
+    for index in said["indexes"]:
+        definition = definition_on(tables[index["table"]], index["definition"])
+        if definition is None:
+            raise LookupError(index["name"])
+        yield creation(definition, facts, tuple(names), name=index["name"])
+        names.append(index["name"])
+    existing = {f"{i.schema}.{i.name}": (i, table) for table in facts for i in table.indexes}
+    for drop in said["drops"]:
+        dropped, table = existing[drop["index"]]
+        yield removal(dropped, table, facts)

@@ -1,0 +1,223 @@
+"""What the planner, and later the server itself, say of a suggested index: rows for its page from ``evidence`` and
+``outcome`` (written by ``analyzer/advice/planned.py`` and ``analyzer/steps/follow.py``)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analyzer.advice.outcome import Measured, StatementOutcome, statement_from_json
+from analyzer.advice.rollout.script import DISK_FACTOR
+from analyzer.models import Statement, SuggestionRecord
+from analyzer.plans.compare import cost_words, faster_words
+from analyzer.words.durations import span_words
+from dashboard.templatetags.quantities import count, duration, percent, short_count
+
+STATEMENTS_SHOWN = 50
+NEGLIGIBLE_WRITE_RATIO = 0.001  # judgement: a thousandth of the gain is nothing anybody would weigh
+_VALUES = {
+    "": "planned for any value",
+    "typical": "with a typical value",
+    "rare": "with a rare value",
+    "sampled": "with values that were seen",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedStatement:
+    """``statement`` is None where its text is not kept any more, and for the check of a foreign key."""
+
+    fingerprint: str
+    statement: Statement | None = None
+    foreign_key: str = ""  # whose check it is
+
+
+@dataclass(frozen=True, slots=True)
+class HelpedRow:
+    """Cost of one call in the planner's units; None where no planner was asked. ``change``: of the plan, in words."""
+
+    name: NamedStatement
+    time_s_per_day: float | None
+    cost_before: float | None = None
+    cost_after: float | None = None
+    change: str = ""
+
+    @property
+    def words(self) -> str:
+        return _words(self.cost_before, self.cost_after)
+
+    @property
+    def then_s_per_day(self) -> float | None:
+        """With it, as planned; None where the time now was not measured, or no planner was asked."""
+        if self.time_s_per_day is None or not self.cost_before or self.cost_after is None:
+            return None
+        return self.time_s_per_day * self.cost_after / self.cost_before
+
+    @property
+    def faster_words(self) -> str:
+        before, after = self.cost_before, self.cost_after
+        return "" if not before or after is None else faster_words(before, after)
+
+
+@dataclass(frozen=True, slots=True)
+class HurtRow:
+    name: NamedStatement
+    cost_before: float
+    cost_after: float
+    values: str
+
+    @property
+    def words(self) -> str:
+        return _words(self.cost_before, self.cost_after)
+
+
+@dataclass(frozen=True, slots=True)
+class RiskRow:
+    name: NamedStatement
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RedundantIndex:
+    """Existing, and not needed once the new one is there."""
+
+    index: str
+    reason: str
+    ddl: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRow:
+    """One statement before the index was built and since, as measured."""
+
+    name: NamedStatement
+    before: Measured
+    after: Measured
+    plan_change: str
+
+    @property
+    def words(self) -> str:
+        """ "137x faster", "12 % slower", "as before"; "" where it did not run on both sides."""
+        before, after = self.before.mean_exec_time_ms, self.after.mean_exec_time_ms
+        if not before or not after:
+            return ""
+        return faster_words(before, after)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    is_planned: bool
+    planner: str
+    helped: tuple[HelpedRow, ...]
+    more_helped: int
+    hurt: tuple[HurtRow, ...]
+    at_risk: tuple[RiskRow, ...]
+    redundant: tuple[RedundantIndex, ...]
+    measured: tuple[MeasuredRow, ...]
+    build_words: str
+    writes_words: str
+    write_words: str
+    build_bytes: int | None  # needed on disk while it is built
+
+
+def evidence_of(found: SuggestionRecord) -> Evidence:
+    """One query, for the statements' texts."""
+    said: Mapping[str, Any] = found.evidence
+    times = {help_["fingerprint"]: help_.get("total_time_s_per_day") for help_ in found.helps}
+    planned = {s["fingerprint"]: s for s in said.get("statements", ())}
+    outcomes = [statement_from_json(s) for s in found.outcome.get("statements", ())]
+    hurt, at_risk = said.get("hurt", ()), said.get("at_risk", ())
+    names = _Names(
+        found,
+        {*times, *planned, *(o.fingerprint for o in outcomes), *(s["fingerprint"] for s in (*hurt, *at_risk))},
+    )
+    helped = [
+        HelpedRow(
+            names[name],
+            times.get(name),
+            planned.get(name, {}).get("cost_before"),
+            planned.get(name, {}).get("cost_after"),
+            planned.get(name, {}).get("change", ""),
+        )
+        for name in dict.fromkeys([*planned, *times])
+    ]
+    # as the planner orders them, by what is saved; else by time
+    helped.sort(key=lambda row: (row.cost_before is None, 0.0 if planned else -(row.time_s_per_day or 0.0)))
+    return Evidence(
+        is_planned=bool(said),
+        planner=said.get("planner", ""),
+        helped=tuple(helped[:STATEMENTS_SHOWN]),
+        more_helped=max(0, len(helped) - STATEMENTS_SHOWN),
+        hurt=tuple(
+            HurtRow(
+                names[s["fingerprint"]],
+                s["cost_before"],
+                s["cost_after"],
+                _VALUES.get(s.get("values", "").rstrip("0123456789"), ""),
+            )
+            for s in hurt
+        ),
+        at_risk=tuple(dict.fromkeys(RiskRow(names[r["fingerprint"]], r["reason"]) for r in at_risk)),
+        redundant=tuple(RedundantIndex(r["index"], r["reason"], r["ddl"]) for r in said.get("makes_redundant", ())),
+        measured=tuple(MeasuredRow(names[o.fingerprint], o.before, o.after, o.plan_change) for o in _by_gain(outcomes)),
+        build_words=_build_words(said.get("build_time_s")),
+        writes_words=_writes_words(said),
+        write_words=_write_words(said),
+        build_bytes=found.estimated_size_bytes and DISK_FACTOR * found.estimated_size_bytes,
+    )
+
+
+class _Names:
+    def __init__(self, found: SuggestionRecord, fingerprints: set[str]) -> None:
+        self._helps = {help_["fingerprint"] for help_ in found.helps}
+        self._table = found.table
+        statements = Statement.objects.filter(server_id=found.database.server_id, fingerprint__in=fingerprints)
+        self._found = {s.fingerprint: s for s in statements.only("fingerprint", "normalized_sql", "server_id")}
+
+    def __getitem__(self, fingerprint: str) -> NamedStatement:
+        is_key = fingerprint not in self._helps and fingerprint.startswith(f"{self._table}.")
+        return NamedStatement(
+            fingerprint, self._found.get(fingerprint), fingerprint[len(self._table) + 1 :] if is_key else ""
+        )
+
+
+def _by_gain(outcomes: list[StatementOutcome]) -> list[StatementOutcome]:
+    """The greatest saving of all calls since first, then those without figures on both sides."""
+
+    def saved(outcome: StatementOutcome) -> float | None:
+        before, after = outcome.before.mean_exec_time_ms, outcome.after.mean_exec_time_ms
+        return None if before is None or after is None else (before - after) * outcome.after.calls
+
+    return sorted(outcomes, key=lambda o: (saved(o) is None, -(saved(o) or 0.0), o.fingerprint))
+
+
+def _words(before: float | None, after: float | None) -> str:
+    return "" if before is None or after is None else cost_words(before, after)
+
+
+def _build_words(build_time_s: float | None) -> str:
+    if build_time_s is None:
+        return "unknown"
+    return "under a second" if build_time_s < 1 else f"about {duration(round(build_time_s) * 1000)}"
+
+
+def _writes_words(said: Mapping[str, Any]) -> str:
+    """How many rows change, a day or in what was watched so far."""
+    rate, seen, seen_in_s = (said.get(name) for name in ("writes_per_day", "writes_seen", "writes_seen_in_s"))
+    if rate is not None:
+        return f"{short_count(rate)} a day"
+    return "unknown" if seen is None or not seen_in_s else f"{short_count(seen)} in {span_words(seen_in_s)}"
+
+
+def _write_words(said: Mapping[str, Any]) -> str:
+    """What the table's writes cost more with the index, beside what it saves: both in the planner's units a day."""
+    writes, cost, worth = said.get("writes_per_day"), said.get("write_cost_per_day"), said.get("worth_per_day")
+    if cost is None or not worth or (writes is None and not cost):
+        return "what they add is not known"
+    if not cost:
+        return "they add nothing"
+    ratio = cost / worth
+    if ratio < NEGLIGIBLE_WRITE_RATIO:
+        return "they add next to nothing: under a thousandth of what it saves"
+    if ratio < 1:
+        return f"they take back {percent(ratio)} of what it saves"
+    return f"they cost {count(ratio)} times what it saves"

@@ -1,0 +1,54 @@
+"""The indexes that a server's database should have: what each budget buys, and one set as a plan to carry out."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from analyzer.models import AdviceRun, Database, Server
+from analyzer.monitored.access.preflight_connection import PLANNER_TWIN
+from dashboard.indexes.advice_chart import gain_curve
+from dashboard.indexes.index_plan import index_plan
+from dashboard.indexes.what_if_form import what_if_form
+from dashboard.permissions import viewer_required
+from dashboard.servers.schema_cache import current_schema
+
+
+@viewer_required
+@require_GET
+def all_indexes(request: HttpRequest) -> HttpResponse:
+    """To those of the server asked for, else of the first by name that is watched."""
+    slugs = list(Server.objects.order_by("-is_active", "name").values_list("slug", flat=True))
+    if not slugs:
+        return render(request, "dashboard/no_server.html", {"section": "indexes", "title": "Indexes"})
+    wanted = request.GET.get("server", "")
+    return redirect("indexes", wanted if wanted in slugs else slugs[0])
+
+
+@viewer_required
+@require_GET
+def indexes(request: HttpRequest, server: str) -> HttpResponse:
+    servers = list(Server.objects.order_by("name"))
+    found = next((s for s in servers if s.slug == server), None)
+    if found is None:
+        raise Http404(server)
+    database = Database.objects.filter(server=found, is_inspected=True).order_by("pk").first()
+    run = AdviceRun.objects.select_related("database").filter(database=database).first() if database else None
+    facts = current_schema(database) if database else None
+    plan = index_plan(run, facts, request.GET.get("point"), timezone.localtime()) if run else None
+    context = {
+        "section": "indexes",
+        "server": found,
+        "other_servers": servers if len(servers) > 1 else [],
+        "database": database,
+        "run": run,
+        "plan": plan,
+        "curve": gain_curve(plan.points, plan.point) if plan else None,
+        "point_words": [point.words for point in plan.points] if plan else [],
+        "hindered": next(
+            (item for item in found.preflight if item["name"] == PLANNER_TWIN and item["status"] == "warning"), None
+        ),
+        "step": found.steps.filter(step="advise").first(),
+        "form": what_if_form(facts, request.GET) if facts else None,
+    }
+    return render(request, "dashboard/indexes.html", context)

@@ -1,0 +1,96 @@
+"""The servers, and the page of one: what works, what does not, and the SQL that mends it."""
+
+from django.db.models import F, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from analyzer.models import Server, Snapshot
+from analyzer.store.series.timelines import server_timeline
+from dashboard.charts import charts
+from dashboard.permissions import viewer_required
+from dashboard.servers.rows import open_findings, server_rows
+from dashboard.servers.state import server_state
+from dashboard.windows import about, window_of
+
+LOGIN_SQL = """\
+create role pgloupe login password '...';  -- choose one
+grant pg_monitor to pgloupe;
+grant connect on database {database} to pgloupe;
+-- pg_stat_statements must be in shared_preload_libraries
+create extension if not exists pg_stat_statements;
+-- for EXPLAIN of your statements, per schema:
+grant usage on schema public to pgloupe;
+grant select on all tables in schema public to pgloupe;
+alter default privileges in schema public grant select on tables to pgloupe;"""
+STEP_ORDER = ("snapshot", "texts", "activity", "schema", "explain", "check", "advise")
+GAPS_SHOWN = 20
+
+
+@viewer_required
+@require_GET
+def servers(request: HttpRequest) -> HttpResponse:
+    found = list(Server.objects.order_by("name"))
+    context = {
+        "section": "servers",
+        "servers": server_rows(found, timezone.now()),
+        "login_sql": LOGIN_SQL.format(database="app"),
+    }
+    return render(request, "dashboard/servers.html", context)
+
+
+@viewer_required
+@require_GET
+def server(request: HttpRequest, server: str) -> HttpResponse:
+    """One server over the window."""
+    found = get_object_or_404(Server, slug=server)
+    window = window_of(request, found)
+    timeline = server_timeline(found, window)
+    measured = [b for b in timeline.buckets if b.covered_s]
+    covered_s = sum(b.covered_s for b in measured)
+    total_ms = sum(b.total_exec_time_ms or 0.0 for b in measured) if measured else None
+    shares = Snapshot.objects.filter(server=found, taken_at__gt=window.start, gap_reason="").aggregate(
+        own=Sum("own_exec_time_ms"), everybody=Sum("total_exec_time_ms"), seconds=Sum("interval_s")
+    )
+    context = {
+        "section": "servers",
+        "server": found,
+        **about(window),
+        "timeline": charts.server_load(timeline, found.created_at),
+        "total_ms": total_ms,
+        "load": total_ms / 1000 / covered_s if total_ms is not None and covered_s else None,
+        "own_ratio": shares["own"] / shares["everybody"] if shares["everybody"] else None,
+        "own_ms_per_min": shares["own"] / shares["seconds"] * 60 if shares["seconds"] else None,
+        "statement_count": found.statements.count(),
+        "findings": open_findings()
+        .filter(server=found)
+        .select_related("server", "statement")
+        .order_by(F("impact_s_per_day").desc(nulls_last=True), "-severity", "pk")[:5],
+        "gaps": list(reversed(timeline.gaps))[:GAPS_SHOWN],
+        "preflight_open": [point for point in found.preflight if point.get("status") != "ok"],
+        "preflight_fine": [point for point in found.preflight if point.get("status") == "ok"],
+        "login_sql": LOGIN_SQL.format(database=_quoted(found.dbname)),
+        **_now(found),
+    }
+    return render(request, "dashboard/server.html", context)
+
+
+@viewer_required
+@require_GET
+def server_now(request: HttpRequest, server: str) -> HttpResponse:
+    """State and steps alone, for the page that refreshes itself."""
+    found = get_object_or_404(Server, slug=server)
+    return render(request, "dashboard/_server_now.html", {"server": found, "is_refresh": True, **_now(found)})
+
+
+def _now(found: Server) -> dict[str, object]:
+    steps = sorted(
+        found.steps.all(),
+        key=lambda s: (STEP_ORDER.index(s.step) if s.step in STEP_ORDER else len(STEP_ORDER), s.step),
+    )
+    return {"state": server_state(found, steps, timezone.now()), "steps": steps}
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'

@@ -1,0 +1,78 @@
+"""What the list of statements can be narrowed to: the roles, databases and tables of a server's statements."""
+
+from dataclasses import dataclass
+
+from django.db import connection
+from django.http import QueryDict
+
+from analyzer.models import Server
+from dashboard.servers.schema_cache import cached_tables_of
+
+TABLES_OFFERED = 500  # a longer list is searched by text instead
+
+_CHOICES = """
+select 'role', oid::text, name from analyzer_role
+ where server_id = %(server)s
+   and oid in (select role_oid from analyzer_statemententry where server_id = %(server)s and not is_own)
+union all
+select 'database', oid::text, name from analyzer_database
+ where server_id = %(server)s
+   and oid in (select database_oid from analyzer_statemententry where server_id = %(server)s and not is_own)
+union all
+select distinct 'table', t, t
+  from (select distinct tables from analyzer_statement where server_id = %(server)s) s, unnest(tables) t
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A select of the form; ``current`` is one of its values, or "" for all; ``meant`` what is kept for it."""
+
+    name: str
+    everything: str  # the words for "no filter"
+    options: list[tuple[str, str]]  # value and label
+    current: str
+    meant: list[str]
+
+
+def choices_of(server: Server, query: QueryDict) -> list[Choice]:
+    """Role, database and table, with what the address asks for; a value that is none of them counts as absent.
+
+    One query, and one or two more where tables are written with their schema.
+    """
+    found: dict[str, list[tuple[str, str]]] = {"role": [], "database": [], "table": []}
+    with connection.cursor() as cursor:
+        cursor.execute(_CHOICES, {"server": server.pk})
+        for name, value, label in cursor.fetchall():
+            found[name].append((value, label))
+    words = {"role": "Every role", "database": "Every database", "table": "Every table"}
+    made = []
+    for name, options in found.items():
+        forms = _tables_by_form(server, options) if name == "table" else {value: [value] for value, _ in options}
+        wanted = query.get(name, "")
+        current = next((value for value, written in forms.items() if wanted in written), "")
+        offered = sorted((option for option in options if option[0] in forms), key=lambda option: option[1])
+        shown = [o for i, o in enumerate(offered) if i < TABLES_OFFERED or o[0] == current]
+        made.append(Choice(name, words[name], shown, current, forms.get(current, [])))
+    return made
+
+
+def _tables_by_form(server: Server, options: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """What statements call a table, by its shortest name; the search path says whether ``t`` is ``public.t``."""
+    written = sorted((value for value, _ in options), key=lambda name: ("." in name, name))
+    tables = cached_tables_of(server) if written and "." in written[-1] else {}
+    by_table: dict[str, list[str]] = {}
+    for name in written:
+        by_table.setdefault(str(tables[name]["qualified_name"]) if name in tables else name, []).append(name)
+    return {names[0]: names for names in by_table.values()}
+
+
+def filters_of(choices: list[Choice]) -> dict[str, object]:
+    """As ``statement_totals`` takes them."""
+    by_name = {choice.name: choice for choice in choices}
+    role, database = by_name["role"].current, by_name["database"].current
+    return {
+        "role_oid": int(role) if role else None,
+        "database_oid": int(database) if database else None,
+        "tables": by_name["table"].meant,
+    }

@@ -1,0 +1,290 @@
+"""The statements of a server, those that cost the most first."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from analyzer.models import Server, Statement
+from analyzer.store.series.timelines import sparklines
+from analyzer.store.series.totals import StatementPage, StatementTotals, statement_totals
+from analyzer.store.series.windows import SPANS, Window
+from analyzer.words.durations import THIN
+from dashboard.charts.sparkline import since_watched, sparkline
+from dashboard.permissions import viewer_required
+from dashboard.servers.rows import open_findings, statements_with_index_ready
+from dashboard.servers.state import server_state
+from dashboard.statements import export as statement_export
+from dashboard.statements.export import BLOCK_SIZE_BYTES, MOST_ROWS
+from dashboard.statements.filters import choices_of, filters_of
+from dashboard.windows import about, before, in_address, in_words, window_of
+
+PER_PAGE = 50
+# Sort keys of analyzer.store.series.totals.ORDERS in the order they are offered, and what the form calls them.
+SORTS = {
+    "total_exec_time": "Total time",
+    "mean_exec_time": "Mean time",
+    "calls": "Calls",
+    "rows": "Rows",
+    "io_time": "I/O time",
+    "shared_read": "Read from disk",
+    "wal": "WAL",
+    "temp_written": "Temporary files",
+}
+DEFAULT_SORT = "total_exec_time"
+# Columns one can choose: key -> title, the sort it stands for, what it needs of the store.
+COLUMNS: dict[str, tuple[str, str | None, tuple[str, ...]]] = {
+    "share": ("Share of load", None, ()),
+    "total": ("Total time", "total_exec_time", ()),
+    "change": ("Change", None, ()),
+    "calls": ("Calls", "calls", ()),
+    "mean": ("Mean", "mean_exec_time", ()),
+    "rows": ("Rows", "rows", ()),
+    "read": ("Read", "shared_read", ("shared_read_blocks", "shared_hit_blocks")),
+    "io": ("I/O time", "io_time", ("shared_read_time_us", "shared_write_time_us", "shared_read_blocks")),
+    "wal": ("WAL", "wal", ("wal_bytes",)),
+    "temp": ("Temp written", "temp_written", ("temp_written_blocks",)),
+    "trend": ("Trend", None, ()),
+}
+DEFAULT_COLUMNS = ("share", "total", "change", "calls", "mean", "rows", "read", "trend")
+NEEDED = ("calls", "total_exec_time_us", "rows")  # by every row
+# A change says something where both windows were measured for at least half. Judgement.
+LEAST_COVERED_RATIO = 0.5
+AS_BEFORE_RATIO = 0.05  # judgement: less is noise
+MINUS = "\u2212"
+TIMES_FROM = 3  # judgement: "x 4" reads better than "+300 %"
+# How the texts of PostgreSQL's TransactionStmt begin.
+TRANSACTION_CONTROL = frozenset({"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
+FINGERPRINT = re.compile(r"[0-9a-f]{12,32}|q[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    statement: StatementTotals
+    url: str
+    spark: str
+    finding_count: int
+    has_index_ready: bool
+    before_ms: float | None  # its total time in the window before, as long as this one; None: not known
+    change: float | None  # time per measured second now, against before; None: not known, or it did not run before
+
+    @property
+    def share_width(self) -> str:
+        """Of a bar 100 wide; a sliver stays visible."""
+        return f"{max(1.0, 100 * (self.statement.load_ratio or 0)):.1f}"
+
+    @property
+    def change_words(self) -> str:
+        """ "+35 %", "× 4.2", "as before", "new"."""
+        if self.change is None:
+            return "" if self.before_ms is None else "new"
+        if abs(self.change - 1) < AS_BEFORE_RATIO:
+            return "as before"
+        if self.change >= TIMES_FROM:
+            return f"×{THIN}{self.change:,.{1 if self.change < 100 else 0}f}"
+        sign = "+" if self.change > 1 else MINUS
+        return f"{sign}{abs(self.change - 1) * 100:.0f}{THIN}%"
+
+    @property
+    def change_kind(self) -> str:
+        """What it means to a reader: worse, better, or neither."""
+        if self.change is None or abs(self.change - 1) < AS_BEFORE_RATIO:
+            return ""
+        return "worse" if self.change > 1 else "better"
+
+    @property
+    def is_transaction_control(self) -> bool:
+        """COMMIT may take long, but never because of its text: shown with less weight."""
+        first = self.statement.normalized_sql.split(maxsplit=1)[:1]
+        return self.statement.kind == "utility" and bool(first) and first[0].strip(";").lower() in TRANSACTION_CONTROL
+
+    @property
+    def read_bytes(self) -> int:
+        return self.statement.shared_read_blocks * BLOCK_SIZE_BYTES
+
+    @property
+    def temp_written_bytes(self) -> int:
+        return self.statement.temp_written_blocks * BLOCK_SIZE_BYTES
+
+    @property
+    def io_time_ms(self) -> float | None:
+        """Of reading and writing shared blocks; None where blocks were read and nobody took the time."""
+        time_ms = self.statement.shared_read_time_ms + self.statement.shared_write_time_ms
+        return None if not time_ms and self.statement.shared_read_blocks else time_ms
+
+
+class _Counted(Sequence[Row]):
+    """What Django's Paginator needs of a list whose page is already fetched."""
+
+    def __init__(self, rows: list[Row], count: int, offset: int) -> None:
+        self.rows, self._count, self.offset = rows, count, offset
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, wanted: Any) -> Any:
+        return self.rows if wanted.start == self.offset else []
+
+
+@viewer_required
+@require_GET
+def all_statements(request: HttpRequest) -> HttpResponse:
+    """To the statements of the server asked for, else of the first by name; there is no list across servers yet."""
+    slugs = list(Server.objects.order_by("-is_active", "name").values_list("slug", flat=True))
+    if not slugs:
+        return render(request, "dashboard/no_server.html", {"section": "statements"})
+    wanted = request.GET.get("server", "")
+    path = reverse("statements", args=[wanted if wanted in slugs else slugs[0]])
+    window = request.GET.get("window")
+    return redirect(f"{path}?window={window}" if window in SPANS else path)
+
+
+@viewer_required
+@require_GET
+def statements(request: HttpRequest, server: str) -> HttpResponseBase:
+    servers = list(Server.objects.order_by("name"))
+    found = next((s for s in servers if s.slug == server), None)
+    if found is None:
+        raise Http404(server)
+    window = window_of(request, found)
+    q = request.GET.get("q", "").strip()[:200]
+    sort = request.GET.get("sort", "")
+    sort = sort if sort in SORTS else DEFAULT_SORT
+    columns = _columns(request.GET.getlist("columns"), sort)
+    narrowed = choices_of(found, request.GET)
+    filters = {**filters_of(narrowed), **_filters(found, q)}
+    if request.GET.get("format") == "csv":
+        every = statement_totals(
+            found, window, order_by=sort, limit=MOST_ROWS, filters=filters, columns=statement_export.NEEDED
+        )
+        return statement_export.as_csv(found, window, every, _times_before(found, window, every, filters))
+
+    def page_of(number: int) -> StatementPage:
+        first = (number - 1) * PER_PAGE
+        needed = tuple(dict.fromkeys([*NEEDED, *(name for key in columns for name in COLUMNS[key][2])]))
+        return statement_totals(
+            found, window, order_by=sort, limit=PER_PAGE, offset=first, filters=filters, columns=needed
+        )
+
+    page_number = max(1, min(10_000, _whole(request.GET.get("page"))))
+    totals = page_of(page_number)
+    if not totals.rows and totals.count:  # beyond the end: the last page
+        page_number = (totals.count - 1) // PER_PAGE + 1
+        totals = page_of(page_number)
+    offset = (page_number - 1) * PER_PAGE
+    context = {
+        "section": "statements",
+        "server": found,
+        "other_servers": servers if len(servers) > 1 else [],
+        "state": server_state(found, found.steps.filter(step__in=("snapshot", "texts")), timezone.now()),
+        **about(window),
+        "q": q,
+        "sort": sort,
+        "sorts": SORTS.items(),
+        "narrowed": narrowed,
+        "is_filtered": bool(q) or any(choice.current for choice in narrowed),
+        "is_of_some": any(choice.current for choice in narrowed if choice.name != "table"),
+        "sorted_by": _spoken(SORTS[sort]),
+        "columns": [
+            {"key": key, "title": COLUMNS[key][0], "sort": COLUMNS[key][1], "is_current": COLUMNS[key][1] == sort}
+            for key in columns
+        ],
+        "column_choices": [(key, title, key in columns) for key, (title, _, _) in COLUMNS.items()],
+        "are_columns_chosen": bool(request.GET.getlist("columns")),
+        "rows": (rows := _rows(found, window, totals, filters, columns)),
+        "total_ms": totals.total_exec_time_ms,
+        "missing": [] if rows else [point for point in found.preflight if point.get("status") == "missing"],
+        "page": Paginator(_Counted(rows, totals.count, offset), PER_PAGE).get_page(page_number),
+    }
+    return render(request, "dashboard/statements.html", context)
+
+
+def _rows(
+    server: Server, window: Window, totals: StatementPage, filters: Mapping[str, Any], columns: Sequence[str]
+) -> list[Row]:
+    ids = [row.statement_id for row in totals.rows]
+    if not ids:
+        return []
+    sparks = sparklines(totals.found, ids) if "trend" in columns else {}
+    counts = dict(open_findings().filter(statement_id__in=ids).values_list("statement_id").annotate(Count("pk")))
+    ready = statements_with_index_ready(server)
+    before_ms = _times_before(server, window, totals, filters) if "change" in columns else None
+    is_new = server.created_at > window.start
+    return [
+        Row(
+            row,
+            f"{reverse('statement', args=[server.slug, row.fingerprint])}?{in_address(window)}",
+            sparkline(_drawn(sparks.get(row.statement_id, []), is_new), f"Load over {in_words(window)}"),
+            counts.get(row.statement_id, 0),
+            row.fingerprint in ready,
+            was := None if before_ms is None else before_ms.get(row.statement_id, 0.0),
+            row.total_exec_time_ms / was if was else None,
+        )
+        for row in totals.rows
+    ]
+
+
+def _times_before(
+    server: Server, window: Window, totals: StatementPage, filters: Mapping[str, Any]
+) -> dict[int, float] | None:
+    """Total time by statement in the window before, as if both were measured equally long; None: too little was."""
+    earlier = before(window)
+    if server.created_at > earlier.end:
+        return None
+    ids = [row.statement_id for row in totals.rows]
+    found = statement_totals(
+        server, earlier, limit=len(ids), columns=("calls", "total_exec_time_us"),
+        filters={**filters, "search": "", "statement_ids": ids},
+    )  # fmt: skip
+    least_s = LEAST_COVERED_RATIO * window.duration_s
+    if found.covered_s < least_s or totals.covered_s < least_s:
+        return None
+    longer = totals.covered_s / found.covered_s
+    return {row.statement_id: row.total_exec_time_ms * longer for row in found.rows}
+
+
+def _columns(wanted: Sequence[str], sort: str) -> list[str]:
+    """Those asked for in their order, and what the list is sorted by."""
+    shown = {key for key in wanted if key in COLUMNS} or set(DEFAULT_COLUMNS)
+    sorted_by = next((key for key, (_, stands_for, _) in COLUMNS.items() if stands_for == sort), None)
+    if sorted_by and sorted_by not in shown:
+        shown.add(sorted_by)
+        if not wanted:  # in the place of the one that stands for blocks read
+            shown.discard("read")
+    return [key for key in COLUMNS if key in shown]
+
+
+def _spoken(title: str) -> str:
+    """Within a sentence: "total time", but "WAL" and "I/O time"."""
+    return title if title[1:2] in "AI/" else title[0].lower() + title[1:]
+
+
+def _filters(server: Server, q: str) -> dict[str, object]:
+    """A fingerprint finds its statement, anything else is looked for in the texts."""
+    if FINGERPRINT.fullmatch(q):
+        ids = list(Statement.objects.filter(server=server, fingerprint=q).values_list("pk", flat=True))
+        if ids:
+            return {"statement_ids": ids}
+    return {"search": q}
+
+
+def _drawn(values: list[float | None], is_new: bool) -> list[float | None]:
+    """Whole buckets only: the smaller sums of those the window cuts would look like a change."""
+    whole = values[1:-1]
+    return since_watched(whole) if is_new else whole
+
+
+def _whole(text: str | None) -> int:
+    try:
+        return int(text or 1)
+    except ValueError:
+        return 1

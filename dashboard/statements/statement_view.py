@@ -1,0 +1,181 @@
+"""One statement: what it costs, why, and what to do."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from analyzer.models import ExplainAudit, FindingRecord, PlanRecord, Statement, SuggestionRecord
+from analyzer.statements.display import display_sql
+from analyzer.store.series.timelines import statement_timeline
+from analyzer.store.series.totals import StatementTotals, statement_totals
+from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
+from dashboard.charts import charts
+from dashboard.permissions import viewer_required
+from dashboard.servers.state import server_state
+from dashboard.statements.export import BLOCK_SIZE_BYTES
+from dashboard.statements.plan_text import plan_text
+from dashboard.statements.tables import notes_of, tables_of
+from dashboard.windows import about, window_of
+
+PLANS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """A plan of the list; ``x`` and ``width``: when it was seen, of a bar 100 wide over all plans shown."""
+
+    plan: PlanRecord
+    x: str
+    width: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedRow:
+    """Another statement of a finding that names this one too."""
+
+    statement: Statement
+    finding: FindingRecord
+
+
+@viewer_required
+@require_GET
+def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpResponse:
+    found = get_object_or_404(Statement.objects.select_related("server"), server__slug=server, fingerprint=fingerprint)
+    window = window_of(request, found.server)
+    page = statement_totals(found.server, window, limit=1, filters={"statement_ids": [found.pk]})
+    totals = page.rows[0] if page.rows else None
+    findings = list(_findings(found))
+    is_open = [f for f in findings if f.closed_at is None and f.muted_at is None]
+    suggested = suggestions_for_statement(found, is_open)
+    suggestions = [s for s in suggested if s.closed_at is None]
+    plans = list(found.plans.defer("plan").order_by("-last_seen", "-pk")[:PLANS_SHOWN])
+    plan = _chosen(plans, request.GET.get("plan"))
+    context = {
+        "section": "statements",
+        "server": found.server,
+        "statement": found,
+        "heading": _heading(found),
+        "pretty_sql": display_sql(found.normalized_sql),
+        "state": server_state(found.server, found.server.steps.filter(step="snapshot"), timezone.now()),
+        **about(window),
+        "totals": _summary(totals, page.covered_s),
+        "timeline": charts.statement_load(statement_timeline(found, window, charts.NEEDED), found.server.created_at),
+        "findings": is_open,
+        "hidden_findings": len(findings) - len(is_open),
+        "suggestions": suggestions,
+        "built": [s for s in suggested if s.closed_at is not None],
+        "no_suggestions": [] if suggestions else list(found.no_suggestions.order_by("-said_at")[:3]),
+        "plans": _plan_rows(plans, plan),
+        "related": _related(found, is_open),
+        "plan": plan,
+        "plan_lines": plan_text(plan.plan) if plan else "",
+        "no_plan_because": "" if plan else _why_no_plan(found),
+        "tables": tables_of(found),
+        "notes": notes_of(found),
+    }
+    return render(request, "dashboard/statement.html", context)
+
+
+def suggestions_for_statement(found: Statement, findings: list[FindingRecord]) -> list[SuggestionRecord]:
+    """Suggestions that name this statement or one of its findings, open or built, the most helpful first. One query."""
+    names = Q(helps__contains=[{"fingerprint": found.fingerprint}])
+    for finding in findings:
+        names |= Q(finding_keys__contains=[finding.key])
+    return list(
+        SuggestionRecord.objects.filter(names, SuggestionRecord.OPEN_OR_BUILT, database__server=found.server).order_by(
+            "-helped_time_s_per_day", "pk"
+        )[:10]
+    )
+
+
+def _findings(found: Statement) -> QuerySet[FindingRecord]:
+    """About the statement itself, or naming it among those concerned."""
+    return FindingRecord.objects.filter(
+        Q(statement=found) | Q(server=found.server, related_fingerprints__contains=[found.fingerprint])
+    ).order_by("-severity", "-impact_s_per_day", "pk")[:100]
+
+
+def _related(found: Statement, findings: list[FindingRecord]) -> list[RelatedRow]:
+    """The other statements of its findings: an N+1's parent on the child's page and the other way round. One query."""
+    named = {f.pk: {f.about, *f.related_fingerprints[:20]} - {found.fingerprint} for f in findings}
+    wanted = set().union(*named.values())
+    if not wanted:
+        return []
+    others = {s.fingerprint: s for s in Statement.objects.filter(server=found.server, fingerprint__in=wanted)}
+    return [
+        RelatedRow(others[name], finding) for finding in findings for name in sorted(named[finding.pk] & others.keys())
+    ][:20]
+
+
+def _chosen(plans: list[PlanRecord], wanted: str | None) -> PlanRecord | None:
+    """The one asked for, else the newest that was executed, else the newest."""
+    by_id = {str(plan.pk): plan for plan in plans}
+    executed = (plan for plan in plans if plan.is_analyzed)
+    return by_id.get(wanted or "") or next(executed, plans[0] if plans else None)
+
+
+def _plan_rows(plans: list[PlanRecord], current: PlanRecord | None) -> list[PlanRow]:
+    if not plans:
+        return []
+    start = min(plan.first_seen for plan in plans)
+    span_s = max((max(plan.last_seen for plan in plans) - start).total_seconds(), 1.0)
+    rows = []
+    for plan in plans:
+        width = min(100.0, max(3.0, 100 * (plan.last_seen - plan.first_seen).total_seconds() / span_s))
+        x = min(100 - width, 100 * (plan.first_seen - start).total_seconds() / span_s)
+        rows.append(PlanRow(plan, f"{x:.1f}", f"{width:.1f}", plan is current))
+    return rows
+
+
+def _heading(found: Statement) -> str:
+    """ "Select from shop_order, shop_customer": the text itself stands below."""
+    if not found.tables:
+        return f"{found.kind} statement".capitalize() if found.kind != "unknown" else "Statement"
+    names = ", ".join(found.tables[:3]) + (" and more" if len(found.tables) > 3 else "")
+    word = {"insert": "Insert into", "update": "Update of", "delete": "Delete from", "merge": "Merge into"}
+    return f"{word.get(found.kind, found.kind.capitalize() + ' from')} {names}"[:200]
+
+
+def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, object]:
+    if totals is None:
+        none = 0 if covered_s else None  # measured, and it did not run
+        names = ("load_ratio", "total_exec_time_ms", "calls", "read_bytes")
+        unknown = ("per_day_s", "rows_per_call", "mean_ms", "max_ms", "hit_ratio")
+        return {**dict.fromkeys(names, none), **dict.fromkeys(unknown)}
+    return {
+        "load_ratio": totals.load_ratio,
+        "total_exec_time_ms": totals.total_exec_time_ms,
+        "per_day_s": totals.total_exec_time_ms / 1000 * DAY_S / covered_s
+        if covered_s >= SHORTEST_OF_A_DAY_S
+        else None,
+        "calls": totals.calls,
+        "rows_per_call": totals.rows_per_call,
+        "mean_ms": totals.mean_exec_time_ms,
+        "max_ms": totals.max_exec_time_ms,
+        "read_bytes": totals.shared_read_blocks * BLOCK_SIZE_BYTES,
+        "hit_ratio": totals.hit_ratio,
+    }
+
+
+def _why_no_plan(found: Statement) -> str:
+    last = (
+        ExplainAudit.objects.filter(statement=found, at__gt=timezone.now() - timedelta(days=7)).order_by("-at").first()
+    )
+    if last is not None:
+        return f"{last.decision.replace('_', ' ').capitalize()}: {last.reason}"
+    if set(found.entries.order_by().values_list("toplevel", flat=True).distinct()) == {False}:
+        return (
+            "It runs inside functions only, whose variables its text may name: it is planned on the twin for advice,"
+            " and the server is not asked for it."
+        )
+    if found.text_state != Statement.TextState.OK:
+        return f"A plan needs the whole text; it is {found.get_text_state_display()}."
+    if found.server.explain_mode == "off":
+        return "EXPLAIN is switched off for this server."
+    return "The statements that cost the most are explained first, within the server's budget."

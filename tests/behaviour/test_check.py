@@ -1,0 +1,182 @@
+"""The N+1 check on a simulated web application whose pages are known."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from analyzer.advice.code import parse_map
+from analyzer.behaviour.workload import SessionEvidence, StatementSeries, Workload
+from analyzer.checks import NotRun
+from analyzer.checks.statement.n_plus_one_burst import check
+from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.statements.fingerprint import fingerprint
+
+BIGINT = 20
+
+
+def table(oid: int, name: str, columns: str, keys: dict[str, tuple[int, str]] | None = None) -> TableFacts:
+    names = columns.split()
+    return TableFacts(
+        oid=oid,
+        schema="public",
+        name=name,
+        kind="r",
+        rows=100_000.0,
+        size_bytes=10_000_000,
+        columns=tuple(ColumnFacts(c, n, "bigint", BIGINT, True, 100_000.0) for n, c in enumerate(names, 1)),
+        indexes=(
+            IndexFacts(oid * 10, "public", f"{name}_pkey", "btree", (names[0],), is_unique=True, is_primary=True),
+            *(IndexFacts(oid * 10 + 1, "public", f"ix_{name}_{c}", "btree", (c,)) for c in keys or {}),
+        ),
+        foreign_keys=tuple(
+            ForeignKeyFacts(f"{name}_{c}_fk", (c,), target, "public", target_name, ("id",))
+            for c, (target, target_name) in (keys or {}).items()
+        ),
+        primary_key=(names[0],),
+        unique_keys=((names[0],),),
+    )
+
+
+FACTS = SchemaFacts(
+    "shop",
+    180_000,
+    (
+        table(1, "shop_customer", "id name"),
+        table(2, "shop_order", "id customer_id status created", {"customer_id": (1, "shop_customer")}),
+        table(3, "shop_orderline", "id order_id product", {"order_id": (2, "shop_order")}),
+        table(4, "shop_product", "id name"),
+        table(5, "shop_review", "id product_id stars", {"product_id": (4, "shop_product")}),
+        table(6, "django_session", "session_key data"),
+        table(7, "shop_job", "id state"),
+    ),
+)
+ORDERS = 'select "id", "customer_id", "status" from "shop_order" order by "created" desc limit $1'
+CUSTOMER = 'select "id", "name" from "shop_customer" where "shop_customer"."id" = $1 limit $2'
+LINES = 'select "id", "order_id", "product" from "shop_orderline" where "shop_orderline"."order_id" = $1'
+PRODUCTS = 'select "id", "name" from "shop_product" order by "name" limit $1'
+REVIEWS = 'select count(*) as "n" from "shop_review" where "shop_review"."product_id" = $1'
+SESSION = 'select "session_key", "data" from "django_session" where "session_key" = $1 limit $2'
+PRODUCT = 'select "id", "name" from "shop_product" where "shop_product"."id" = $1 limit $2'
+POLL = 'select "id" from "shop_job" where "state" = $1 order by "id" limit $2 for update skip locked'
+BATCHED = 'select "id", "order_id" from "shop_orderline" where "order_id" in ($1, $2, $3)'
+
+
+class App:
+    """Pages arrive by chance, each with a rate that drifts on its own; every page looks its session up."""
+
+    def __init__(self, seed: int, intervals: int = 60) -> None:
+        self.random, self.intervals = np.random.default_rng(seed), intervals
+        self.series: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def calls(self, per_interval: float) -> np.ndarray:
+        wave = np.exp(np.cumsum(self.random.normal(0, 0.15, self.intervals)))
+        return self.random.poisson(per_interval * wave / wave.mean()).astype(float)
+
+    def run(self, sql: str, calls: np.ndarray, rows: np.ndarray | None = None) -> None:
+        before_calls, before_rows = self.series.get(sql, (0, 0))
+        self.series[sql] = (before_calls + calls, before_rows + (calls if rows is None else rows))
+
+    def rows(self, calls: np.ndarray, mean: float) -> np.ndarray:
+        return np.array([self.random.poisson(mean, int(n)).sum() for n in calls], dtype=float)
+
+    def workload(self, sessions: SessionEvidence | None = None) -> Workload:
+        series = tuple(
+            StatementSeries(fingerprint(sql) or "", sql, 10, True, calls, rows, calls * 0.05)
+            for sql, (calls, rows) in self.series.items()
+        )
+        return Workload(60.0, series, FACTS, sessions or SessionEvidence())
+
+
+def shop(seed: int) -> App:
+    app = App(seed)
+    orders, products, detail, other = app.calls(30), app.calls(25), app.calls(200), app.calls(400)
+    order_rows, product_rows = app.rows(orders, 18), app.rows(products, 22)
+    app.run(ORDERS, orders, order_rows)
+    app.run(CUSTOMER, order_rows * 0.95)  # to-one, now and then from the cache
+    app.run(LINES, order_rows, order_rows * 3)  # to-many
+    app.run(PRODUCTS, products, product_rows)
+    app.run(REVIEWS, product_rows)  # count per row
+    app.run(PRODUCT, detail)
+    app.run(CUSTOMER, detail)  # also read once by another page
+    app.run(SESSION, orders + products + detail + other)
+    app.run(POLL, app.random.poisson(600, app.intervals).astype(float))
+    app.run(BATCHED, other, other * 8)
+    return app
+
+
+OF_ORDERS = "lookups per row of public.shop_order"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_three_planted_bursts_are_found_and_nothing_else(seed: int) -> None:
+    found = {f.subject: f for f in check.run(shop(seed).workload())}
+    assert set(found) == {OF_ORDERS, "public.shop_review(product_id) per row of public.shop_product"}
+    orders = found[OF_ORDERS]
+    assert orders.evidence["statements"] == 2
+    assert orders.evidence["lookups_per_call"] == pytest.approx(35, rel=0.25)
+    assert orders.about == fingerprint(CUSTOMER)
+    assert orders.related_fingerprints == (fingerprint(ORDERS), fingerprint(LINES))
+    assert orders.fixes[0].code == 'Order.objects.select_related("customer").prefetch_related("orderline_set")'
+    assert orders.fixes[1].code == "select(Order).options(joinedload(Order.customer), selectinload(Order.orderlines))"
+
+
+def test_fix_follows_the_shape() -> None:
+    codes = {f.table: f.fixes[0].code for f in check.run(shop(1).workload())}
+    assert codes["public.shop_review"] == 'Product.objects.annotate(review_count=Count("review", distinct=True))'
+
+
+def test_the_map_of_models_names_classes_fields_and_accessors() -> None:
+    models = parse_map(
+        """{"shop_order": {"model": "sales.Purchase", "fields": {"customer_id": "buyer"}},
+        "shop_orderline": {"model": "sales.PurchaseLine", "reverse": {"order_id": "lines"}}}"""
+    )
+    codes = {f.subject: f.fixes for f in check.run(replace(shop(1).workload(), models=models))}
+    assert codes[OF_ORDERS][0].title == "Django"
+    assert codes[OF_ORDERS][0].code == 'Purchase.objects.select_related("buyer").prefetch_related("lines")'
+    classes = parse_map(
+        """{"shop_order": {"class": "sales:Purchase", "one": {"customer_id": "buyer"}},
+        "shop_orderline": {"class": "sales:PurchaseLine", "reverse": {"order_id": "lines"}}}"""
+    )
+    codes = {f.subject: f.fixes for f in check.run(replace(shop(1).workload(), models=classes))}
+    assert codes[OF_ORDERS][1].code == (
+        "select(Purchase).options(joinedload(Purchase.buyer), selectinload(Purchase.lines))"
+    )
+
+
+def test_sessions_confirm_what_the_fit_finds() -> None:
+    lines, customer = fingerprint(LINES) or "", fingerprint(CUSTOMER) or ""
+    seen = SessionEvidence(
+        {lines: 40, customer: 40, "x": 400}, {(lines, lines): 38, (customer, customer): 38}, {lines: (9, 7, 5)}
+    )
+    confidence = {f.subject: f.evidence["confidence"] for f in check.run(shop(3).workload(seen))}
+    assert confidence[OF_ORDERS] == "confirmed"
+    assert confidence["public.shop_review(product_id) per row of public.shop_product"] == "likely"
+
+
+def test_nightly_batch_is_no_page() -> None:
+    app = App(5)
+    calls = np.zeros(60)
+    calls[10:14] = 10.0
+    rows = calls * 100
+    app.run(ORDERS, calls, rows)
+    app.run(LINES, rows, rows)
+    app.run(SESSION, app.calls(300))
+    assert check.run(app.workload()) == []
+
+
+def test_loop_without_a_visible_parent_is_possible() -> None:
+    app = App(6)
+    app.run(CUSTOMER, app.calls(300))
+    app.run(SESSION, app.calls(300))
+    customer = fingerprint(CUSTOMER) or ""
+    (finding,) = check.run(app.workload(SessionEvidence({customer: 50}, {}, {customer: (14, 12, 11)})))
+    assert finding.subject == "public.shop_customer(id) in a loop"
+    assert finding.evidence["confidence"] == "possible"
+
+
+def test_too_few_intervals_are_said() -> None:
+    app = App(7, intervals=19)
+    app.run(ORDERS, app.calls(30))
+    with pytest.raises(NotRun, match="needs 20 intervals without a gap, there are 19"):
+        check.run(app.workload())

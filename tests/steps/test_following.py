@@ -1,0 +1,190 @@
+"""A suggested index is built on a real server, under another name: it becomes built, then realised or not used."""
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from analyzer.models import PlanRecord, Server, SuggestionRecord
+from analyzer.steps import run as pipeline
+from analyzer.store import house
+from analyzer.store.servers import add_server_from_dsn
+from tests.servers import ScratchDatabase
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+TABLE = (
+    "create table item as select n as id, n % 5000 as kind, repeat('x', 60) as filler from generate_series(1, 60000) n",
+    "alter table item add primary key (id)",
+    "analyze item",
+)
+
+
+@pytest.fixture
+def shop(any_postgres: Any, scratch_database: Any) -> ScratchDatabase:
+    database: ScratchDatabase = scratch_database(any_postgres)
+    database.execute(*TABLE)
+    return database
+
+
+@pytest.fixture
+def shop18(postgres18: Any, scratch_database: Any) -> ScratchDatabase:
+    database: ScratchDatabase = scratch_database(postgres18)
+    database.execute(*TABLE)
+    return database
+
+
+def call(database: ScratchDatabase, times: int, *settings: str) -> None:
+    with database.connect() as connection:
+        for setting in settings:
+            connection.execute(setting)
+        for n in range(times):
+            connection.execute("select * from item where kind = %s", (n % 100,))
+
+
+def wait_for_scans(database: ScratchDatabase, index: str, scans: int) -> None:
+    """A session tells its scans when it ends, and before 15 a process of its own adds them up."""
+    for _ in range(200):
+        with database.connect() as connection:
+            row = connection.execute(
+                "select idx_scan from pg_stat_user_indexes where indexrelname = %s", (index,)
+            ).fetchone()
+        if row and row[0] >= scans:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{index} was not scanned {scans} times: {row}")
+
+
+def suggested(database: ScratchDatabase) -> tuple[Server, SuggestionRecord]:
+    server = add_server_from_dsn(database.dsn)
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    call(database, 20)
+    pipeline.take_snapshot(server)
+    pipeline.explain_statements(server)
+    pipeline.check_server(server)
+    record = SuggestionRecord.objects.get()
+    assert (record.state, record.columns, record.level) == ("suggested", ["kind"], "rule")
+    return server, record
+
+
+def look(server: Server, record: SuggestionRecord) -> SuggestionRecord:
+    pipeline.read_schema(server)
+    pipeline.check_server(server)
+    record.refresh_from_db()
+    return record
+
+
+def test_built_under_another_name_it_becomes_realised(shop: ScratchDatabase) -> None:
+    server, record = suggested(shop)
+    call(shop, 10)
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    shop.execute("create index concurrently somebodys_index on item (kind)")
+    look(server, record)
+    assert (record.state, record.built_index_name, record.level) == ("built", "somebodys_index", "rule")
+    assert record.closed_at is not None  # nothing to create any more
+    assert record.outcome["calls"] == 0
+    pipeline.take_snapshot(server)
+    call(shop, 29)
+    pipeline.take_snapshot(server)
+    look(server, record)
+    assert (record.state, record.outcome["calls"], record.outcome["calls_wanted"]) == ("built", 29, 30)
+    call(shop, 1)
+    wait_for_scans(shop, "somebodys_index", 30)
+    pipeline.take_snapshot(server)
+    pipeline.explain_statements(server)  # the table's indexes changed, so it is explained again
+    look(server, record)
+    assert (record.state, record.level, record.outcome["calls"]) == ("realised", "realised", 30)
+    [statement] = record.outcome["statements"]
+    before, after = statement["before"], statement["after"]
+    assert (before["calls"], after["calls"]) == (30, 30)
+    assert before["blocks_per_call"] > 500 > 50 > after["blocks_per_call"]
+    assert before["mean_exec_time_ms"] > after["mean_exec_time_ms"]
+    assert record.outcome["scans"] >= 30
+    assert statement["plan_change"].startswith("Seq Scan on item became ")
+    assert "using somebodys_index" in statement["plan_change"]
+    assert PlanRecord.objects.filter(statement__fingerprint=statement["fingerprint"]).count() >= 2
+    assert record.outcome["drop_ddl"] == ""
+
+
+def test_not_used_offers_the_drop_and_a_late_scan_changes_the_verdict(shop18: ScratchDatabase, settings: Any) -> None:
+    settings.ANALYZER_OUTCOME_WAIT_S = 0
+    server, record = suggested(shop18)
+    shop18.execute('create index "Odd Name" on item (kind)')
+    look(server, record)
+    assert record.state == "built"
+    pipeline.take_snapshot(server)
+    call(shop18, 30, "set enable_indexscan = off", "set enable_bitmapscan = off")
+    pipeline.take_snapshot(server)
+    look(server, record)
+    assert (record.state, record.outcome["scans"]) == ("not_used", 0)
+    assert record.outcome["drop_ddl"] == 'DROP INDEX CONCURRENTLY IF EXISTS public."Odd Name";\n'
+    call(shop18, 1)
+    wait_for_scans(shop18, "Odd Name", 1)
+    look(server, record)
+    assert (record.state, record.outcome["drop_ddl"]) == ("built", "")  # one of 30 calls: hardly used
+    call(shop18, 3)
+    wait_for_scans(shop18, "Odd Name", 4)
+    pipeline.take_snapshot(server)
+    look(server, record)
+    assert (record.state, record.outcome["drop_ddl"]) == ("realised", "")
+
+
+def test_indexes_built_together_for_the_same_statement_share_what_changed(shop18: ScratchDatabase) -> None:
+    server, record = suggested(shop18)
+    shop18.execute("create index theirs on item (kind)")
+    look(server, record)
+    assert record.outcome["shared_with"] == []
+    twin, stranger = SuggestionRecord.objects.get(), SuggestionRecord.objects.get()
+    for other, name, helps in ((twin, "also_theirs", record.helps), (stranger, "elsewhere", [])):
+        other.pk, other.key, other.built_index_name, other.helps = None, name, name, helps
+        other.definition = {}
+        other.save()
+    look(server, record)
+    assert record.outcome["shared_with"] == ["also_theirs"]
+
+
+def test_sums_of_whole_minutes_do_not_mix_before_and_after(shop18: ScratchDatabase) -> None:
+    server, record = suggested(shop18)
+    call(shop18, 30)
+    pipeline.take_snapshot(server)
+    shop18.execute("create index theirs on item (kind)")
+    look(server, record)
+    pipeline.take_snapshot(server)
+    call(shop18, 10)
+    pipeline.take_snapshot(server)
+    house.keep_house(timezone.now() + timedelta(minutes=20))  # rolls up all that was read
+    look(server, record)
+    [statement] = record.outcome["statements"]
+    assert statement["after"]["calls"] == 10
+    assert statement["after"]["blocks_per_call"] < 50
+
+
+def test_dropped_again_it_is_suggested_again(shop18: ScratchDatabase) -> None:
+    server, record = suggested(shop18)
+    shop18.execute("create index theirs on item (kind)")
+    assert look(server, record).state == "built"
+    shop18.execute("drop index theirs")
+    look(server, record)
+    assert (record.state, record.closed_at, record.built_at, record.outcome) == ("suggested", None, None, {})
+    assert SuggestionRecord.objects.count() == 1
+
+
+def test_an_index_built_after_the_suggestion_closed_counts_once(shop18: ScratchDatabase) -> None:
+    server, record = suggested(shop18)
+    SuggestionRecord.objects.update(state="closed", closed_at=record.last_seen)
+    twin = SuggestionRecord.objects.get()
+    twin.pk, twin.key = None, "the same, told by somebody else"
+    twin.save()
+    shop18.execute("create index theirs on item (kind)")
+    look(server, record)
+    assert sorted(SuggestionRecord.objects.values_list("state", flat=True)) == ["built", "closed"]
+
+
+def test_what_goes_for_another_reason_is_closed_not_built(shop18: ScratchDatabase) -> None:
+    server, record = suggested(shop18)
+    shop18.execute("create index wider on item (kind, filler)")
+    look(server, record)
+    assert (record.state, record.built_at) == ("closed", None)
