@@ -2,7 +2,8 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
 
 Quantity = float | int | str | bool | None
 
@@ -50,7 +51,8 @@ class Finding:
     ``evidence`` holds numbers with their unit in the name (``rows_read``, ``check_time_s_per_day``); what is no
     measurement says so in its name (``assumed_round_trip_ms``; see Basis).
     ``impact_s_per_day`` is None where it cannot be said; ``impact_assumed_s_per_day`` of it is assumed, the rest
-    measured. Both are rates to sort by: said "a day" only where ``watched_s`` is an hour or more (durations.py).
+    measured. Both are rates to sort by: said "a day" only where ``watched_s`` is an hour or more (words/durations.py).
+    A check of plans gives ``time_ms`` and ``run_time_ms`` instead: ``checks/impact.py`` makes the impact of them.
     """
 
     code: str
@@ -68,6 +70,9 @@ class Finding:
     fixes: tuple[Fix, ...] = ()
     table: str | None = None  # schema.table it concerns, unquoted, where there is one
     related_fingerprints: tuple[str, ...] = field(default=())
+    time_ms: float | None = None  # what it takes of one run of the statement
+    run_time_ms: float | None = None  # the run that ``time_ms`` was measured in
+    place: str = ""  # of its node in the plan's shape: "0.1" is the second input of the root's first
 
     @property
     def key(self) -> str:
@@ -75,3 +80,23 @@ class Finding:
 
     def concerning(self, about: str) -> "Finding":
         return replace(self, about=about)
+
+    def to_json(self) -> dict[str, Any]:
+        """Without what is at its default: a plan's findings are kept with it."""
+        data = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        data |= {"severity": int(self.severity), "evidence": dict(self.evidence)}
+        if self.fixes:
+            data["fixes"] = [asdict(fix) for fix in self.fixes]
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Finding":
+        return cls(
+            **{
+                **data,
+                "severity": Severity(data["severity"]),
+                "level": EvidenceLevel(data.get("level", EvidenceLevel.RULE)),
+                "fixes": tuple(Fix(**fix) for fix in data.get("fixes", ())),
+                "related_fingerprints": tuple(data.get("related_fingerprints", ())),
+            }
+        )

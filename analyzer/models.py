@@ -231,6 +231,9 @@ class PlanRecord(models.Model):
     # what the twin makes of the same text: "same plan", "same shape, cost within 3 %", "different: ..."; or why not
     twin_verdict = models.CharField(max_length=300, blank=True, default="")
     twin_asked_at = models.DateTimeField(null=True)
+    # what the checks said of it, impact aside (``steps/check.py``), and what else that depends on; "": not judged yet
+    judgement = models.JSONField(default=dict)
+    judged_with = models.CharField(max_length=32, blank=True, default="")
 
     class Meta:
         constraints = [
@@ -306,6 +309,7 @@ class FindingRecord(models.Model):
     evidence = models.JSONField()
     fixes = models.JSONField(default=list)  # [{title, language, code}]
     related_fingerprints = models.JSONField(default=list)
+    place = models.CharField(max_length=200, blank=True, default="")  # of its node in the plan's shape: "0.1"
     impact_s_per_day = models.FloatField(null=True)
     impact_assumed_s_per_day = models.FloatField(default=0)  # of it; the rest was measured
     watched_s = models.FloatField(null=True)  # what the rates are made of: under an hour they are no "a day"
@@ -328,6 +332,21 @@ class FindingRecord(models.Model):
             ),
             models.Index(fields=["statement"], name="ix_finding_statement"),
         ]
+
+
+class CheckRule(models.Model):
+    """What an operator changed of a check for one server, and why."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="check_rules")
+    code = models.CharField(max_length=10)
+    is_off = models.BooleanField(default=False)
+    thresholds = models.JSONField(default=dict)  # name -> value, of those that were changed
+    reason = models.TextField()
+    changed_at = models.DateTimeField()
+    changed_by = models.CharField(max_length=150)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["server", "code"], name="uq_checkrule_server_code")]
 
 
 class SuggestionRecord(models.Model):

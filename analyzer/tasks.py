@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from analyzer.models import Server
 from analyzer.monitored.deadlines import deadlines
+from analyzer.steps import check, schedule
 from analyzer.steps import run as pipeline
-from analyzer.steps import schedule
 from analyzer.steps import texts as naming
 from analyzer.store import house
 
@@ -50,7 +50,7 @@ def explain_statements(server_id: int) -> None:
 
 @shared_task(ignore_result=True, soft_time_limit=300, time_limit=330)
 def check_server(server_id: int) -> None:
-    _run(server_id, "check", pipeline.check_server)
+    _run(server_id, "check", check.check_server)
 
 
 @shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)

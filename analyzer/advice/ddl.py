@@ -10,16 +10,17 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from pglast import keywords
-
 from analyzer.advice.shapes import shape_of_definition, shape_of_index
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.quoting import comment as comment
+from analyzer.schema.quoting import qualified as qualified
+from analyzer.schema.quoting import quote_identifier as quote_identifier
+from analyzer.schema.quoting import quote_literal as quote_literal
 
 # pg_config_manual.h: NAMEDATALEN 64, with the closing zero byte
 MAX_NAME_BYTES = 63
 # Index.max_name_length of Django (system check models.E034): one name in the DDL, in migrations and in models
 MAX_NAME_CHARACTERS = 30
-NEEDS_QUOTES = keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS | keywords.COL_NAME_KEYWORDS
 # judgement: long enough to get between short transactions, short enough that a queue behind us stays short
 LOCK_TIMEOUT_S = 5
 MOST_NAMED = 5  # schemas in a sentence
@@ -28,8 +29,6 @@ EXTENSION_NOTE = (
     "pg_trgm comes with PostgreSQL (its contrib package); whoever has CREATE on the database may create it, before"
     " version 13 a superuser."
 )
-PLAIN_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz_")
-PLAIN = PLAIN_FIRST | frozenset("0123456789$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,27 +123,6 @@ class IndexDdl:
     def names(self) -> dict[str, str]:
         """What the index is called on each table that holds a part of it, by "schema.table"."""
         return {build.table.qualified_name: build.name for build in self.builds}
-
-
-def comment(text: str) -> str:
-    """One comment line; a line break inside a name must not end it and run what follows."""
-    return f"-- {' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())}\n"
-
-
-def quote_literal(text: str) -> str:
-    """As quote_literal(): the same text whatever standard_conforming_strings says."""
-    doubled = text.replace("'", "''")
-    return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in text else f"'{doubled}'"
-
-
-def quote_identifier(name: str) -> str:
-    """As quote_ident(), which quotes every keyword that is not plain everywhere."""
-    plain = bool(name) and name[0] in PLAIN_FIRST and all(c in PLAIN for c in name) and name not in NEEDS_QUOTES
-    return name if plain else '"' + name.replace('"', '""') + '"'
-
-
-def qualified(schema: str, name: str) -> str:
-    return f"{quote_identifier(schema)}.{quote_identifier(name)}"
 
 
 def index_name(table: str, columns: Sequence[str], taken: Collection[str] = ()) -> str:

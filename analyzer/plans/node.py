@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from analyzer.errors import BadInput
+from analyzer.plans import details
 from analyzer.plans.buffers import Buffers
 
 # Expressions that decide which rows a node keeps or how it finds them.
@@ -82,6 +83,42 @@ class PlanNode:
     def expression(self, key: str) -> str | None:
         value = self.raw.get(key)
         return value if isinstance(value, str) else None
+
+    @property
+    def sorts(self) -> tuple[details.SortSpace, ...]:
+        """One for each process that sorted."""
+        return details.sorts(self.raw, self.workers)
+
+    @property
+    def hash_table(self) -> details.HashTable | None:
+        return details.hash_table(self.raw)
+
+    @property
+    def hash_aggregates(self) -> tuple[details.HashAggregate, ...]:
+        """One for each process that grouped by hashing."""
+        return details.hash_aggregates(self.raw, self.workers)
+
+    @property
+    def memoizes(self) -> tuple[details.Memoize, ...]:
+        """One for each process' cache."""
+        return details.memoizes(self.raw, self.workers)
+
+    @property
+    def heap_blocks(self) -> details.HeapBlocks | None:
+        return details.heap_blocks(self.raw, self.workers)
+
+    @property
+    def wal(self) -> details.Wal | None:
+        return details.wal(self.raw)
+
+    @property
+    def storage(self) -> details.Storage | None:
+        return details.storage(self.raw)
+
+    def count(self, key: str) -> float | None:
+        """A number EXPLAIN printed under ``key`` for the node: "Heap Fetches", "Workers Launched"."""
+        value = self.raw.get(key)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     @property
     def table(self) -> str | None:

@@ -18,12 +18,12 @@ from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options, Selection, select
 from analyzer.advice.workload_folder import FileStatement, read_statement
-from analyzer.checks import Context, checks_on, run_checks
+from analyzer.checks import Context, run_checks
 from analyzer.errors import MonitoredServerError
 from analyzer.findings import Finding
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.explain.hypopg import hypothetical_planner
-from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
+from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.compare import PlanChange
 from analyzer.plans.scans import partitioned_table
 from analyzer.questions.what_if import explained_caution, explained_change
@@ -174,7 +174,7 @@ def _predicted(
         plan = parse_plan([explained])
     except PlanError as error:
         return NotPredicted(read.sql, str(error))
-    outcome = run_checks(checks_on(PlanNode, Plan), plan, Context(facts=facts, normalized_sql=generic.sql))
+    outcome = run_checks(plan, Context(facts=facts, normalized_sql=generic.sql))
     found = Prediction(
         sql=read.sql,
         kind=read.kind,

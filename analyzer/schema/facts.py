@@ -76,6 +76,7 @@ class IndexFacts:
     size_bytes: int | None = None
     scans: int | None = None
     parent_oid: int | None = None  # the partitioned index it is attached to
+    is_being_built: bool | None = None  # by a session at the moment of reading; None: this login may not know
 
     @property
     def is_usable(self) -> bool:
@@ -168,6 +169,22 @@ class TableFacts:
 
     def column(self, name: str) -> ColumnFacts | None:
         return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOf:
+    """An index with its table: what a check of single indexes looks at."""
+
+    table: TableFacts
+    index: IndexFacts
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKeyOf:
+    """A foreign key with its table: what a check of single keys looks at."""
+
+    table: TableFacts
+    key: ForeignKeyFacts
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from analyzer.monitored.connection import connect
 from analyzer.monitored.readings import ActivityRow
 from analyzer.monitored.sample.activity import sample_burst, sample_once
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.steps.check_sessions import check_sessions
 from analyzer.store import parameters
 from analyzer.store.series import activity, clock
 from analyzer.store.series.totals import rates
@@ -63,7 +64,8 @@ def keep(server: Server, looks: Looks) -> str:
     if database is not None:
         seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in looks.samples])
         parameters.keep_samples(database, seen)
-    return ""
+    taken_at, backends = looks.samples[-1]
+    return "; ".join(check_sessions(server, taken_at, backends, timezone.now()))
 
 
 def _texts_with_values(

@@ -11,7 +11,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,12 +21,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from analyzer.advice.as_read import as_read
-from analyzer.advice.rules.suggest import suggest_indexes
-from analyzer.behaviour.workload import Workload
-from analyzer.checks import Check, Context, Outcome, checks_on, run_checks
 from analyzer.errors import PgLoupeError, fault_reason
-from analyzer.findings import Finding
 from analyzer.models import (
     Database,
     ExplainAudit,
@@ -44,34 +39,26 @@ from analyzer.monitored.connection import ConnectionSettings, MonitoredConnectio
 from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters
-from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.inner_query import planned_query
 from analyzer.steps import advise as advice_runs
+from analyzer.steps import check, schedule
 from analyzer.steps import explain as explaining
-from analyzer.steps import schedule
 from analyzer.steps import texts as naming
 from analyzer.steps.explain_on_twin import Waiting, plans_of_twin
-from analyzer.steps.follow import follow_indexes
-from analyzer.store import findings, locks, parameters, schemas, suggestions
-from analyzer.store.key_checks import key_check_times
+from analyzer.store import locks, parameters, schemas
 from analyzer.store.plans import keep_plan
 from analyzer.store.series import snapshots
-from analyzer.store.series.totals import StatementRate, rates, statement_totals, watched_s
+from analyzer.store.series.totals import rates, statement_totals, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
-from analyzer.store.series.workload import workload as read_workload
-from analyzer.store.servers import connection_settings, explain_settings, others_of_cluster
+from analyzer.store.servers import connection_settings, explain_settings, inspected_database, others_of_cluster
 from analyzer.store.texts import keep_names
 from analyzer.twin import remove_superseded, remove_unused, remove_unwatched
 
 logger = logging.getLogger(__name__)
 
-BEHAVIOUR_WINDOW = timedelta(hours=3)  # 180 intervals of a minute
 RATE_WINDOW = timedelta(hours=24)
 EXPLAIN_WINDOW = timedelta(hours=1)
-GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
-SEEN_WITHIN = timedelta(minutes=10)
 
 
 def run_step(server: Server, step: str, function: Callable[[Server], str | None], *, took_s: float = 0.0) -> None:
@@ -153,7 +140,7 @@ def read_schema(server: Server) -> str:
         schemas.keep_schema(database, facts)
         now = timezone.now()
         daily = rates(server, Window(now - RATE_WINDOW, now))
-        _check_schema(server, database, daily, schemas.newest_schema(database), now)
+        check.check_schema(server, database, daily, schemas.newest_schema(database), now)
     notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
     return "; ".join([*notes, *left_out_said(facts)])
 
@@ -167,9 +154,6 @@ def _connect(server: Server) -> AbstractContextManager[MonitoredConnection]:
     )
 
 
-def inspected_database(server: Server) -> Database | None:
-    """The database the server is reached through; None until its name has been read."""
-    return Database.objects.filter(server=server, name=server.dbname).first()
 
 
 # -- explain ------------------------------------------------------------------------------------------------------
@@ -361,122 +345,7 @@ def remove_twins() -> None:
     remove_superseded(settings.VAR_DIR)
 
 
-# -- check and advise ---------------------------------------------------------------------------------------------
-
-
-def check_server(server: Server) -> str:
-    """Everything known -> findings; then index suggestions for the whole workload."""
-    database = inspected_database(server)
-    if database is None:
-        return "waiting for the first reading of the schema"
-    now = timezone.now()
-    _note_last_seen(server, now)
-    behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
-    facts = behaviour.facts
-    daily = rates(server, Window(now - RATE_WINDOW, now))
-    notes = [
-        *_check_behaviour(server, database, _with_daily(behaviour, daily), now),
-        *_check_plans(server, database, daily, facts, now),
-        *_check_schema(server, database, daily, facts, now),
-    ]
-    if facts is not None:
-        if follow_indexes(database, facts, now):
-            schedule.hasten(server, "advise", now=now)  # the rest of the advice may change with it
-        _suggest(server, database, daily, facts)
-    return "; ".join(notes)
-
-
-def _note_last_seen(server: Server, now: datetime) -> None:
-    """To within ten minutes: writing it at every reading would cost more than it tells."""
-    recent = list(rates(server, Window(now - SEEN_WITHIN, now)))
-    Statement.objects.filter(pk__in=recent, last_seen__lt=now - SEEN_WITHIN).update(last_seen=now)
-
-
-def _with_daily(behaviour: Workload, daily: dict[int, StatementRate]) -> Workload:
-    """A few hours tell who follows whom; how often it happens a day, the longer span."""
-    fingerprints = dict(Statement.objects.filter(pk__in=list(daily)).values_list("pk", "fingerprint"))
-    calls = {fingerprints[pk]: rate.calls_per_day for pk, rate in daily.items() if pk in fingerprints}
-    return replace(behaviour, calls_per_day=calls, watched_s=watched_s(daily))
-
-
-def _check_behaviour(server: Server, database: Database, behaviour: Workload, now: datetime) -> list[str]:
-    checks = list(checks_on(Workload))
-    outcome = run_checks(checks, behaviour)
-    findings.keep_findings(server, database, outcome.findings, _codes_run(checks, outcome), now=now)
-    return _not_run(outcome)
-
-
-def _check_schema(
-    server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts | None, now: datetime
-) -> list[str]:
-    if facts is None:
-        return []
-    checks = list(checks_on(SchemaFacts))
-    context = Context(facts=facts, key_checks=key_check_times(database, facts, daily))
-    outcome = run_checks(checks, facts, context)
-    findings.keep_findings(server, database, outcome.findings, _codes_run(checks, outcome), now=now)
-    return _not_run(outcome)
-
-
-def _check_plans(
-    server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts | None, now: datetime
-) -> list[str]:
-    """The newest plans of every statement that still runs."""
-    checks = list(checks_on(Plan, PlanNode))
-    found: list[Finding] = []
-    for record in _newest_plans(database):
-        rate = daily.get(record.statement_id)
-        if rate is None and now - record.statement.last_seen > GONE_AFTER:
-            continue
-        try:
-            plan = parse_plan(record.plan)
-        except PlanError as error:
-            logger.warning("plan %s cannot be read: %s", record.pk, error)
-            continue
-        context = Context(
-            facts=facts,
-            fingerprint=record.statement.fingerprint,
-            normalized_sql=planned_query(record.statement.normalized_sql, facts) or record.statement.normalized_sql,
-            calls_per_day=rate.calls_per_day if rate else 0.0,
-            mean_exec_time_ms=rate.mean_exec_time_ms if rate else None,
-            watched_s=rate.watched_s if rate else None,
-        )
-        outcome = run_checks(checks, plan, context)
-        found.extend(f.concerning(record.statement.fingerprint) for f in outcome.findings)
-    findings.keep_findings(server, database, _worst_of_each(found), {c.code for c in checks}, now=now)
-    return []
-
-
-def _newest_plans(database: Database) -> list[PlanRecord]:
-    """The plans of each statement's newest round that was executed; of its newest round where none was.
-
-    A round that could not execute (a busy server, a lost connection) proves nothing gone.
-    """
-    records = PlanRecord.objects.filter(database=database).select_related("statement")
-    newest: dict[int, tuple[bool, datetime]] = {}
-    for record in records:
-        rank = (record.is_analyzed, record.last_seen)
-        newest[record.statement_id] = max(rank, newest.get(record.statement_id, rank))
-    return [r for r in records if (r.is_analyzed, r.last_seen) == newest[r.statement_id]]
-
-
-def _worst_of_each(found: list[Finding]) -> list[Finding]:
-    """Plans for typical and for rare values can show the same thing: the dearer one is kept."""
-    worst: dict[str, Finding] = {}
-    for finding in found:
-        other = worst.get(finding.key)
-        if other is None or (finding.impact_s_per_day or 0) > (other.impact_s_per_day or 0):
-            worst[finding.key] = finding
-    return list(worst.values())
-
-
-def _suggest(server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts) -> None:
-    """By rules, as long as no planner has been asked."""
-    if advice_runs.is_current(server, database, timezone.now()):
-        return
-    recorded = as_read(recorded_statements(server, database, daily), facts)
-    advice = suggest_indexes(recorded, facts, findings.open_findings(database))
-    suggestions.keep_suggestions(database, advice, watched_s=watched_s(daily))
+# -- advise -----------------------------------------------------------------------------------------------------------
 
 
 def advise_on_indexes(server: Server) -> str:
@@ -491,11 +360,3 @@ def advise_on_indexes(server: Server) -> str:
         server, database, recorded_statements(server, database, daily), facts, now,
         server_time_s_per_day=sum(rate.total_time_s_per_day for rate in daily.values()), watched_s=watched_s(daily),
     )  # fmt: skip
-
-
-def _codes_run(checks: Iterable[Check], outcome: Outcome) -> set[str]:
-    return {check.code for check in checks} - set(outcome.not_run)
-
-
-def _not_run(outcome: Outcome) -> list[str]:
-    return [f"{code} not run: {reason}" for code, reason in sorted(outcome.not_run.items())]

@@ -1,15 +1,17 @@
 """Findings over time: opened, seen again, closed when gone, reopened when back, muted by a person."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from django.db import connection, transaction
 from django.utils import timezone
 
+from analyzer.checks import Outcome, checks_of
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import Database, FindingRecord, Server, Statement
 
+NOTHING: Mapping[str, Collection[str]] = {}
 LOCK_FINDINGS = 7469  # advisory lock (LOCK_FINDINGS, server id): two runs do not judge the same findings at once
 
 
@@ -20,14 +22,16 @@ def keep_findings(
     codes_run: Iterable[str],
     scope: Statement | Iterable[str] | None = None,
     *,
+    unjudged: Mapping[str, Collection[str]] = NOTHING,
     now: datetime | None = None,
 ) -> list[FindingRecord]:
     """Keep what a run of checks found; the records of it, in the order given.
 
-    ``codes_run``: the checks that could judge (not those that lacked a fact). Open findings of these codes in
-    this database that were not found again close themselves; ``scope`` narrows that to one statement, or to
-    findings about the given things (``Finding.about``), for runs that looked at no more. A closed one found
-    again is reopened. Muting is a person's word: nothing here changes it.
+    ``codes_run``: the checks that ran. Open findings of these codes in this database that were not found again
+    close themselves, except what was not judged: ``unjudged`` has for a code what its findings would be about
+    (``Finding.about``), or "" for everything. ``scope`` narrows it to one statement, or to findings about the given
+    things, for runs that looked at no more. A closed one found again is reopened. Muting is a person's word: nothing
+    here changes it.
     """
     now = now or timezone.now()
     unique = {f.key[:500]: f for f in findings}
@@ -53,11 +57,22 @@ def keep_findings(
             _fill(record, finding, statements.get(finding.about), now)
             record.save()
             kept.append(record)
-        gone = all_of.filter(code__in=set(codes_run), closed_at__isnull=True).exclude(key__in=list(unique))
+        judged = {code for code in codes_run if "" not in unjudged.get(code, ())}
+        gone = all_of.filter(code__in=judged, closed_at__isnull=True).exclude(key__in=list(unique))
+        for code in judged & set(unjudged):
+            gone = gone.exclude(code=code, about__in=[about[:300] for about in unjudged[code]])
         if about is not None:
             gone = gone.filter(about__in=about)
         gone.update(closed_at=now)
     return kept
+
+
+def keep_outcome(
+    server: Server, database: Database | None, outcome: Outcome, container: type, now: datetime
+) -> list[FindingRecord]:
+    """What all checks of such containers said; one that is switched off has run in so far as its findings go."""
+    codes = {check.code for check in checks_of(container)}
+    return keep_findings(server, database, outcome.findings, codes, unjudged=outcome.unjudged, now=now)
 
 
 def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now: datetime) -> None:
@@ -72,6 +87,7 @@ def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now
     record.related_fingerprints = list(finding.related_fingerprints)
     record.impact_s_per_day = finding.impact_s_per_day
     record.impact_assumed_s_per_day, record.watched_s = finding.impact_assumed_s_per_day, finding.watched_s
+    record.place = finding.place[:200]
     record.last_seen = now
 
 

@@ -49,6 +49,7 @@ def keep_plan(
         "execution_time_ms": execution_time_ms,
         "planning_time_ms": planning_time_ms,
         "is_by_twin": is_by_twin,
+        "judged_with": "",
         "last_seen": now,
     }
     with transaction.atomic():

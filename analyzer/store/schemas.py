@@ -86,6 +86,12 @@ def newest_schema(database: Database) -> SchemaFacts | None:
     return replace(facts, tables=tuple(tables))
 
 
+def in_force(database: Database) -> str:
+    """Changes whenever the newest schema's structure or settings do; "" without one."""
+    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values_list("taken_at").first()
+    return newest[0].isoformat() if newest else ""
+
+
 def tables_not_read(database: Database, since: datetime) -> set[str]:
     """Tables, as written, that only statements first seen from ``since`` on name and that the newest schema lacks.
 

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import OuterRef, Subquery
 from django.utils.text import slugify
 
-from analyzer.models import FindingRecord, PlanRecord, Server, Snapshot, SuggestionRecord
+from analyzer.models import Database, FindingRecord, PlanRecord, Server, Snapshot, SuggestionRecord
 from analyzer.monitored.access.address_policy import AddressPolicy
 from analyzer.monitored.connection import ConnectionSettings
 from analyzer.store.secrets import decrypt, encrypt
@@ -191,3 +191,8 @@ def _free(field: str, wanted: str) -> str:
         candidate = f"{wanted}-{number}"
         number += 1
     return candidate
+
+
+def inspected_database(server: Server) -> Database | None:
+    """The database the server is reached through; None until its name has been read."""
+    return Database.objects.filter(server=server, name=server.dbname).first()

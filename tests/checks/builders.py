@@ -6,6 +6,7 @@ of that key and returns what the check runs on.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,18 @@ from numpy.typing import NDArray
 
 from analyzer.behaviour.workload import StatementSeries, Workload
 from analyzer.checks import Context
+from analyzer.checks.facts import StatementFacts
 from analyzer.plans import Plan, parse_plan
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
+from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.parse import parse_statement
 
 DATA = Path(__file__).parent.parent / "plans" / "data"
 INT4_BTREE = 1976  # pg_opfamily of int4's default btree operator class
 INT4 = 23
+MOMENT = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
 
 def plan_file(name: str) -> Plan:
@@ -128,11 +133,35 @@ def workload(given: Mapping[str, Any]) -> Workload:
     return Workload(given.get("interval_s", 60.0), tuple(series), schema)
 
 
+def statement(given: Mapping[str, Any]) -> StatementFacts:
+    """``{ sql, plans = [JSON, ...], facts = {...} in short, calls_per_day, ... }``."""
+    values = dict(given)
+    sql, plans = values.pop("sql"), [parse_plan(plan) for plan in values.pop("plans", ())]
+    parsed = parse_statement(sql)
+    return StatementFacts(
+        fingerprint=fingerprint(sql) or "",
+        normalized_sql=sql,
+        kind=parsed.kind,
+        tables=tuple(values.pop("tables", ())),
+        facts=facts(values.pop("facts")) if "facts" in values else None,
+        read_plans=lambda: plans,
+        **values,
+    )
+
+
+def server(given: Mapping[str, Any]) -> ServerFacts:
+    """``{ sessions = [{ pid, state, ... }], settings = {...} }``, at an arbitrary moment."""
+    sessions = tuple(SessionFacts(**session) for session in given.get("sessions", ()))
+    return ServerFacts(MOMENT, sessions, dict(given.get("settings", {})))
+
+
 BUILDERS: dict[str, Callable[[Any], Any]] = {
     "plan": parse_plan,
     "plan_file": plan_file,
     "facts": facts,
     "workload": workload,
+    "statement": statement,
+    "server": server,
 }
 
 

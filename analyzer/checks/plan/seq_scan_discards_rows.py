@@ -24,11 +24,6 @@ check = Check(
     kept_ratio=Threshold(0.05, "kept / read", "judgement: above it the scan is often right"),
     rows_per_run=Threshold(100, "rows", "measured: 15 reads a smaller table whole, index or not"),
     join_runs=Threshold(5, "runs", "judgement: fewer are as cheap as building a hash"),
-    execution_ms=Threshold(5, "ms", "judgement: below it a statement matters only by its calls"),
-    warning_ratio=Threshold(0.10, "time / execution time", "judgement: less is not worth an index"),
-    critical_ratio=Threshold(0.50, "time / execution time", "judgement: the scan is what the statement does"),
-    critical_ms=Threshold(100, "ms", "judgement: a person notices a tenth of a second"),
-    critical_s_per_day=Threshold(864, "s/day", "judgement: 1 % of one backend's day"),
     time_error_ratio=Threshold(0.20, "rounding / time", "judgement: EXPLAIN rounds times to 1 us per loop"),
 )
 
@@ -36,9 +31,9 @@ SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "pg_toast")
 LEADING_WILDCARD = re.compile(r"~~\*? '[%_]")
 
 
-@check.on(PlanNode)
+@check.on(PlanNode, "Seq Scan")
 def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
-    if node.node_type != "Seq Scan" or not node.loops or _is_system_table(node):
+    if not node.loops or _is_system_table(node):
         return
     subject, table, nodes = _what_is_scanned(node, context)
     if node is not next(nodes):
@@ -56,10 +51,6 @@ def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding
 
     time_ms = _time_ms(scan)
     execution_ms = node.plan.execution_time_ms if node.plan else None
-    impact_s_per_day = _impact_s_per_day(time_ms, context)
-    often = impact_s_per_day is not None and impact_s_per_day >= check["critical_s_per_day"]
-    if _is_short(execution_ms, context.mean_exec_time_ms) and not often:
-        return
     evidence: dict[str, Quantity] = {"rows_read": round(scan.read), "rows_kept": round(scan.kept)}
     if time_ms is not None:
         evidence["exclusive_time_ms"] = round(time_ms, 3)
@@ -72,10 +63,9 @@ def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding
         message=f"{subject} read {scan.read:,.0f} rows{over} to keep {scan.kept:,.0f}.",
         hint=_hint(scan.condition),
         evidence=evidence,
-        severity=_severity(time_ms, execution_ms, often),
         level=EvidenceLevel.EXECUTED,
-        impact_s_per_day=impact_s_per_day,
-        watched_s=context.watched_s,
+        time_ms=time_ms,
+        run_time_ms=execution_ms,
         table=table,
     )
 
@@ -95,12 +85,6 @@ def _what_is_scanned(node: PlanNode, context: Context) -> tuple[str, str | None,
     return node.label, table, iter((node,))
 
 
-def _is_short(execution_ms: float | None, mean_exec_time_ms: float | None) -> bool:
-    """By the explained run and, where it is known, by the calls in production: their values may cost more."""
-    known = [ms for ms in (execution_ms, mean_exec_time_ms) if ms is not None]
-    return bool(known) and max(known) < check["execution_ms"]
-
-
 def _is_system_table(node: PlanNode) -> bool:
     if node.schema is not None:
         return node.schema in SYSTEM_SCHEMAS
@@ -112,25 +96,6 @@ def _time_ms(scan: Scanned) -> float | None:
     if not scan.time_ms or scan.time_ms < 0:
         return None
     return scan.time_ms if scan.time_error_ms <= scan.time_ms * check["time_error_ratio"] else None
-
-
-def _impact_s_per_day(time_ms: float | None, context: Context) -> float | None:
-    """What the scan costs a day; never more than the statement, which is slower under EXPLAIN ANALYZE."""
-    if time_ms is None or context.calls_per_day is None:
-        return None
-    if context.mean_exec_time_ms is not None:
-        time_ms = min(time_ms, context.mean_exec_time_ms)
-    return time_ms / 1000 * context.calls_per_day
-
-
-def _severity(time_ms: float | None, execution_ms: float | None, often: bool) -> Severity:
-    if time_ms is None or not execution_ms:
-        return check.severity
-    share = time_ms / execution_ms
-    if share < check["warning_ratio"]:
-        return Severity.INFO
-    long = share >= check["critical_ratio"] and time_ms >= check["critical_ms"]
-    return Severity.CRITICAL if long or often else Severity.WARNING
 
 
 def _hint(condition: str | None) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from analyzer.checks import Outcome, checks_on, run_checks
+from analyzer.checks import Outcome, checks_of, in_words, run_checks
 from analyzer.errors import PgLoupeError
 from analyzer.findings import Finding, Severity
 from analyzer.management.terminal import TerminalCommand
-from analyzer.plans import Plan, PlanNode, parse_plans
+from analyzer.plans import Plan, parse_plans
 from analyzer.plans.show import plan_as_json, plan_as_text
 
 NEVER = "never"
@@ -41,7 +41,7 @@ class Command(TerminalCommand):
             plans = parse_plans(self.read(options["file"]))
         except PgLoupeError as problem:
             raise CommandError(str(problem), returncode=2) from problem
-        outcomes = [run_checks(checks_on(PlanNode, Plan), plan) for plan in plans]
+        outcomes = [run_checks(plan) for plan in plans]
         if options["format"] == "json":
             self.stdout.write(json.dumps({"plans": [*map(as_json, plans, outcomes)]}, indent=2))
         else:
@@ -67,15 +67,16 @@ def failed(outcomes: list[Outcome], fail_on: str) -> bool:
 
 def as_json(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     findings = [{**asdict(f), "severity": f.severity.name.lower(), "key": f.key} for f in outcome.findings]
-    return {**plan_as_json(plan), "findings": findings, "not_run": outcome.not_run}
+    not_run = {code: reason for code, reasons in outcome.not_run.items() for reason in reasons.values()}
+    return {**plan_as_json(plan), "findings": findings, "not_run": not_run}
 
 
 def as_text(plan: Plan, outcome: Outcome) -> list[str]:
     lines = plan_as_text(plan)
     for finding in sorted(outcome.findings, key=lambda f: -f.severity):
         lines += ["", *finding_as_text(finding)]
-    for code, reason in outcome.not_run.items():
-        lines += ["", f"{code} was not run: {reason}"]
+    for said in in_words(outcome):
+        lines += ["", said]
     if not outcome.findings:
         lines += ["", nothing_found(plan, outcome)]
     return lines
@@ -85,7 +86,7 @@ def nothing_found(plan: Plan, outcome: Outcome) -> str:
     """How much that says: by which checks."""
     if not plan.is_analyzed:
         return "Nothing was checked: what is wrong with a plan shows when it runs, in EXPLAIN (ANALYZE, BUFFERS)."
-    ran = [f"{check.code}, {check.title}" for check in checks_on(PlanNode, Plan) if check.code not in outcome.not_run]
+    ran = [f"{check.code}, {check.title}" for check in checks_of(Plan) if check.code not in outcome.unjudged]
     if not ran:
         return "No check could run."
     return f"Nothing found by {len(ran)} check{'s' if len(ran) > 1 else ''} ({'; '.join(ran)})."

@@ -251,6 +251,7 @@ def _index(row: Row, names: Mapping[int, str], opclasses: Mapping[int, Row]) -> 
         size_bytes=row.size_bytes,
         scans=row.scans,
         parent_oid=row.parent_oid,
+        is_being_built=row.is_being_built,
     )
 
 

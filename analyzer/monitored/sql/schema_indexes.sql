@@ -40,7 +40,16 @@ select
         else pg_catalog.pg_relation_size(c.oid)
     end as size_bytes,
     pg_catalog.pg_stat_get_numscans(i.indexrelid) as scans,
-    parent.inhparent::int8 as parent_oid
+    parent.inhparent::int8 as parent_oid,
+    -- other roles' builds show without what they are on to a login that may not read statistics
+    case
+        when i.indisvalid and i.indisready then false
+        when exists (
+            select from pg_catalog.pg_stat_progress_create_index as b where b.index_relid = i.indexrelid
+        ) then true
+        when exists (select from pg_catalog.pg_stat_progress_create_index as b where b.relid is null) then null
+        else false
+    end as is_being_built
 from pg_catalog.pg_index as i
 join pg_catalog.pg_class as c on c.oid = i.indexrelid
 join pg_catalog.pg_namespace as n on n.oid = c.relnamespace

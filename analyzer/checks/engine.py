@@ -1,0 +1,332 @@
+"""Runs checks over things: dispatch, thresholds, what could not be judged, what failed.
+
+A check is one module of a sub-package of this folder, found by being there. What a check can look at is listed in
+``kinds.py``; ``Check.on`` of anything else fails at import. A check that lacks a fact raises ``NotRun(reason)``; one
+that fails costs nobody else a finding. Both are kept with the thing concerned: what was not judged closes nothing.
+"""
+
+import hashlib
+import importlib
+import inspect
+import logging
+import pkgutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from analyzer.checks import impact
+from analyzer.checks.kinds import KINDS, Kind
+from analyzer.checks.threshold import Threshold
+from analyzer.findings import Finding, Quantity, Severity
+from analyzer.plans import Plan, PlanNode
+from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.foreign_keys import KeyCheckTime
+
+logger = logging.getLogger(__name__)
+
+ANYTHING = ""  # in Outcome: all that the check could have said of the container
+Function = Callable[..., Iterable[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a check may know besides the thing it looks at; everything may be unknown."""
+
+    facts: SchemaFacts | None = None
+    fingerprint: str | None = None
+    normalized_sql: str | None = None
+    calls_per_day: float | None = None
+    mean_exec_time_ms: float | None = None
+    watched_s: float | None = None  # what calls_per_day is made of
+    key_checks: Mapping[str, KeyCheckTime] = field(default_factory=dict)  # by foreign_key_owner
+
+
+class NotRun(Exception):
+    """A check cannot judge this thing: the reason is shown to the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What an operator changed for one server: checks that are off, by code, and thresholds by (code, name)."""
+
+    off: frozenset[str] = frozenset()
+    thresholds: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+AS_THEY_COME = Rules()
+
+
+@dataclass
+class Outcome:
+    """What running checks gave. ``not_run`` and ``failed``: check's code -> what it could not judge -> why.
+
+    What: ``Finding.about`` of the thing (see ``Kind.about``), or ANYTHING. ``failed`` holds the kind of error, never
+    its text: that may hold a value.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    not_run: dict[str, dict[str, str]] = field(default_factory=dict)
+    failed: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def add(self, other: "Outcome") -> None:
+        self.findings.extend(other.findings)
+        for mine, others in ((self.not_run, other.not_run), (self.failed, other.failed)):
+            for code, reasons in others.items():
+                mine.setdefault(code, {}).update(reasons)
+
+    @property
+    def unjudged(self) -> dict[str, set[str]]:
+        """Code -> what it did not judge, for whatever reason."""
+        unjudged: defaultdict[str, set[str]] = defaultdict(set)
+        for reasons in (self.not_run, self.failed):
+            for code, things in reasons.items():
+                unjudged[code].update(things)
+        return dict(unjudged)
+
+
+_rules: ContextVar[Rules] = ContextVar("rules", default=AS_THEY_COME)
+
+
+@contextmanager
+def rules_in_force(rules: Rules) -> Iterator[None]:
+    """Checks that run inside use these thresholds, and those that are off do not run."""
+    token = _rules.set(rules)
+    try:
+        yield
+    finally:
+        _rules.reset(token)
+
+
+class Check:
+    """A rule. ``check["rows_read"]`` is a threshold's value in force; ``@check.on(kind)`` gives it its function."""
+
+    def __init__(self, module: str, *, code: str, title: str, severity: Severity, **thresholds: Threshold) -> None:
+        self.name = module.rpartition(".")[2]
+        self.module = module
+        self.code, self.title, self.severity = code, title, severity
+        self.thresholds: Mapping[str, Threshold] = thresholds
+        self.node_types: tuple[str, ...] = ()
+        self.wants_context = False
+        self._kind: Kind | None = None
+        self._function: Function | None = None
+
+    def __getitem__(self, name: str) -> float:
+        changed = _rules.get().thresholds
+        if changed and (self.code, name) in changed:
+            return changed[self.code, name]
+        return self.thresholds[name].value
+
+    def __repr__(self) -> str:
+        return f"<Check {self.code} {self.name}>"
+
+    @cached_property
+    def doc(self) -> str:
+        """What the check's module says of itself, for the page that explains it."""
+        return inspect.getdoc(importlib.import_module(self.module)) or ""
+
+    @property
+    def kind(self) -> Kind:
+        assert self._kind is not None, f"{self} has no function"
+        return self._kind
+
+    @property
+    def function(self) -> Function:
+        assert self._function is not None, f"{self} has no function"
+        return self._function
+
+    def on(self, thing: type, *node_types: str) -> Callable[[Function], Function]:
+        """The check looks at things of this type; of plan nodes only at those of ``node_types``, where given."""
+        kind = KINDS.get(thing)
+        if kind is None:
+            raise TypeError(f"{self.module}: no step provides {thing.__name__}; analyzer/checks/kinds.py has the list")
+        if node_types and thing is not PlanNode:
+            raise TypeError(f"{self.module}: only PlanNode has node types")
+
+        def register(function: Function) -> Function:
+            self._kind, self._function, self.node_types = kind, function, node_types
+            self.wants_context = len(inspect.signature(function).parameters) > 1
+            return function
+
+        return register
+
+    def run(self, container: Any, context: Context | None = None) -> list[Finding]:
+        """What this check alone yields, as it comes; ``NotRun`` and errors go through."""
+        args = (context or Context(),) if self.wants_context else ()
+        return [f for thing in self.kind.things(container) for f in self.function(thing, *args)]
+
+    def finding(
+        self,
+        *,
+        subject: str,
+        message: str,
+        hint: str,
+        evidence: Mapping[str, Quantity],
+        severity: Severity | None = None,
+        title: str | None = None,
+        **more: Any,
+    ) -> Finding:
+        """``title``: what is wrong with this very thing, where the check's own says it of all."""
+        return Finding(
+            code=self.code,
+            title=title or self.title,
+            severity=self.severity if severity is None else severity,
+            subject=subject,
+            message=message,
+            hint=hint,
+            evidence=evidence,
+            **more,
+        )
+
+
+@cache
+def all_checks() -> tuple[Check, ...]:
+    """Every check in the sub-packages of this folder, by code."""
+    package = __package__ or ""
+    checks = []
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        if not module.ispkg and module.name.count(".") > package.count(".") + 1:
+            check = getattr(importlib.import_module(module.name), "check", None)
+            if isinstance(check, Check):
+                checks.append(check)
+    return tuple(sorted(checks, key=lambda c: c.code))
+
+
+def checks_of(container: type, rules: Rules = AS_THEY_COME) -> list[Check]:
+    """The checks that look at something in such a container, without those that are off."""
+    return [c for c in all_checks() if c.kind.container is container and c.code not in rules.off]
+
+
+@cache
+def version() -> str:
+    """Changes with the code that judges a plan: findings kept with another version are not to be kept on."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted([*folder.rglob("*.py"), *(folder.parent / "plans").rglob("*.py")]):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()[:32]
+
+
+def run_checks(
+    container: Any,
+    context: Context | None = None,
+    *,
+    checks: Collection[Check] | None = None,
+    rules: Rules = AS_THEY_COME,
+    stop_on: tuple[type[Exception], ...] = (),
+) -> Outcome:
+    """Findings of all checks that look at ``container`` or at something in it, rated by what ``context`` knows.
+
+    ``checks``: only these. ``stop_on``: errors that are not the check's own, such as a time limit's.
+    """
+    context = context or Context()
+    outcome = find(container, context, checks=checks, rules=rules, stop_on=stop_on)
+    load = impact.Load(context.calls_per_day, context.mean_exec_time_ms, context.watched_s)
+    outcome.findings = [rated for f in outcome.findings if (rated := impact.rated(f, load)) is not None]
+    return outcome
+
+
+def find(
+    container: Any,
+    context: Context,
+    *,
+    checks: Collection[Check] | None = None,
+    rules: Rules = AS_THEY_COME,
+    stop_on: tuple[type[Exception], ...] = (),
+) -> Outcome:
+    """As ``run_checks``, not rated: what it gives of a plan holds as long as the plan, the schema and the checks."""
+    run = _Run(context, stop_on)
+    chosen = checks_of(type(container), rules)
+    if checks is not None:
+        wanted = {check.code for check in checks}
+        chosen = [check for check in chosen if check.code in wanted]
+    with rules_in_force(rules):
+        for thing, checks_of_thing in _things(container, chosen):
+            for check in checks_of_thing:
+                run.one(check, thing)
+    return run.outcome
+
+
+class _Run:
+    def __init__(self, context: Context, stop_on: tuple[type[Exception], ...]) -> None:
+        self.context, self.outcome = context, Outcome()
+        self.stop_on: tuple[type[Exception], ...] = (*stop_on, MemoryError)
+
+    def one(self, check: Check, thing: Any) -> None:
+        try:
+            # a list at once: a generator's error would come after the findings before it
+            findings = list(check.function(thing, self.context) if check.wants_context else check.function(thing))
+        except NotRun as reason:
+            self.outcome.not_run.setdefault(check.code, {})[self._about(check, thing)] = str(reason)
+        except self.stop_on:
+            raise
+        except Exception as error:
+            about = self._about(check, thing)
+            logger.exception("check %s failed on %s", check.code, about or "everything")
+            self.outcome.failed.setdefault(check.code, {})[about] = type(error).__name__
+        else:
+            if findings:
+                self.outcome.findings.extend(self._placed(check, thing, finding) for finding in findings)
+
+    def _about(self, check: Check, thing: Any) -> str:
+        return check.kind.about(thing, self.context.fingerprint)
+
+    def _placed(self, check: Check, thing: Any, finding: Finding) -> Finding:
+        if not finding.about:
+            finding = finding.concerning(self._about(check, thing))
+        if isinstance(thing, PlanNode):
+            nth = _nth(thing) if finding.subject == thing.label else 1
+            subject = finding.subject if nth == 1 else f"{finding.subject} (no. {nth} of the plan)"
+            finding = replace(finding, place=_place(thing), subject=subject)
+        return finding
+
+
+def _things(container: Any, checks: Sequence[Check]) -> Iterator[tuple[Any, Sequence[Check]]]:
+    by_kind: defaultdict[Kind, list[Check]] = defaultdict(list)
+    for check in checks:
+        by_kind[check.kind].append(check)
+    for kind, of_kind in by_kind.items():
+        if kind.thing is not PlanNode:
+            for thing in kind.things(container):
+                yield thing, of_kind
+            continue
+        by_type: dict[str, list[Check]] = {}  # filled as node types are met
+        for node in kind.things(container):
+            of_type = by_type.get(node.node_type)
+            if of_type is None:
+                of_type = [c for c in of_kind if not c.node_types or node.node_type in c.node_types]
+                by_type[node.node_type] = of_type
+            if of_type:
+                yield node, of_type
+
+
+def _place(node: PlanNode) -> str:
+    """Where the node is in its plan's shape: ``0.1`` is the second input of the root's first."""
+    steps = []
+    while node.parent is not None:
+        steps.append(str(next(i for i, child in enumerate(node.parent.children) if child is node)))
+        node = node.parent
+    return ".".join(reversed(steps))
+
+
+def _nth(node: PlanNode) -> int:
+    """Which one of its plan's nodes with this label it is, from 1 in EXPLAIN's order: two sorts are two things."""
+    plan: Plan | None = node.plan
+    same = [n for n in plan or (node,) if n.label == node.label]
+    return next(i for i, n in enumerate(same, 1) if n is node)
+
+
+def in_words(outcome: Outcome) -> list[str]:
+    """What was not judged, a sentence for each check and reason."""
+    said = []
+    for reasons, verb in ((outcome.not_run, "not run"), (outcome.failed, "failed")):
+        for code, by_thing in sorted(reasons.items()):
+            for reason, count in Counter(by_thing.values()).most_common():
+                only = next(thing for thing, why in by_thing.items() if why == reason)
+                where = f" on {count:,} things" if count > 1 else f" on {only}" if only else ""
+                said.append(f"{code} {verb}{where}: {reason}")
+    return said

@@ -1,0 +1,69 @@
+"""What a finding costs, and how severe that makes it: the same for every check, from time per run and calls.
+
+A check says what of a run's time a thing takes (``Finding.time_ms`` of ``Finding.run_time_ms``); how often the
+statement runs in production changes all the time and is put in afterwards, so that a plan needs to be judged only once.
+"""
+
+from dataclasses import dataclass, replace
+
+from analyzer.checks.threshold import Threshold
+from analyzer.findings import Finding, Severity
+
+# Of all findings that take a share of a statement's time.
+THRESHOLDS = {
+    "short_ms": Threshold(5, "ms", "judgement: below it a statement matters only by its calls"),
+    "warning_ratio": Threshold(0.10, "time / execution time", "judgement: less is not worth a change"),
+    "critical_ratio": Threshold(0.50, "time / execution time", "judgement: it is what the statement does"),
+    "critical_ms": Threshold(100, "ms", "judgement: a person notices a tenth of a second"),
+    "critical_s_per_day": Threshold(864, "s/day", "judgement: 1 % of one backend's day"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How a statement runs in production; None where that is not known."""
+
+    calls_per_day: float | None = None
+    mean_exec_time_ms: float | None = None
+    watched_s: float | None = None  # what the calls were seen in
+
+
+def seconds_a_day(time_ms: float | None, load: Load) -> float | None:
+    """What ``time_ms`` of each run add up to; never more than the statement, which EXPLAIN ANALYZE makes slower."""
+    if time_ms is None or load.calls_per_day is None:
+        return None
+    if load.mean_exec_time_ms is not None:
+        time_ms = min(time_ms, load.mean_exec_time_ms)
+    return time_ms / 1000 * load.calls_per_day
+
+
+def rated(finding: Finding, load: Load) -> Finding | None:
+    """The finding with its impact and severity; None where the statement is too short and too rare to matter.
+
+    A finding without ``time_ms`` and ``run_time_ms`` is not about a share of a statement's time: it stays as it is.
+    """
+    if finding.time_ms is None and finding.run_time_ms is None:
+        return finding
+    limit = {name: threshold.value for name, threshold in THRESHOLDS.items()}
+    impact = seconds_a_day(finding.time_ms, load)
+    often = impact is not None and impact >= limit["critical_s_per_day"]
+    # by the explained run and, where it is known, by the calls in production: their values may cost more
+    known_ms = [ms for ms in (finding.run_time_ms, load.mean_exec_time_ms) if ms is not None]
+    if known_ms and max(known_ms) < limit["short_ms"] and not often:
+        return None
+    return replace(
+        finding,
+        impact_s_per_day=impact,
+        watched_s=load.watched_s,
+        severity=_severity(finding, often, limit),
+    )
+
+
+def _severity(finding: Finding, often: bool, limit: dict[str, float]) -> Severity:
+    if finding.time_ms is None or not finding.run_time_ms:
+        return finding.severity
+    share = finding.time_ms / finding.run_time_ms
+    if share < limit["warning_ratio"]:
+        return Severity.INFO
+    long = share >= limit["critical_ratio"] and finding.time_ms >= limit["critical_ms"]
+    return Severity.CRITICAL if long or often else max(finding.severity, Severity.WARNING)

@@ -1,0 +1,61 @@
+"""Invalid index: it costs every write and serves no query.
+
+A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY that failed, was cancelled or met a deadlock leaves one behind.
+Rows still go into it, and a unique one still refuses duplicates. While the build is running that is as it should be,
+and nothing is said. An index of a partitioned table is invalid as long as a partition has none attached.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Fix, NotRun
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import IndexOf
+from analyzer.schema.quoting import qualified
+
+LEFT_BY_REINDEX = ("_ccnew", "_ccold")  # the manual, REINDEX: "Rebuilding Indexes Concurrently"
+
+check = Check(__name__, code="IX002", title="Invalid index", severity=Severity.WARNING)
+
+
+@check.on(IndexOf)
+def invalid_index(of: IndexOf) -> Iterator[Finding]:
+    table, index = of.table, of.index
+    if index.is_usable or index.is_being_built:
+        return
+    if index.is_being_built is None:
+        raise NotRun("this login cannot see whether the index is being built (pg_read_all_stats, in pg_monitor)")
+    name = qualified(index.schema, index.name)
+    is_leftover = index.name.rstrip("0123456789").endswith(LEFT_BY_REINDEX)
+    if table.kind == "p":
+        why, hint = "not every partition has it attached", "Build it on the partitions that lack it and attach those."
+        fixes: tuple[Fix, ...] = ()
+    elif is_leftover:
+        why, hint = "a REINDEX CONCURRENTLY left it", "Drop it; the index it was to replace is still there."
+        fixes = (_drop(name),)
+    else:
+        why = "its build did not finish"
+        hint = "Build it again, or drop it where it is not wanted."
+        fixes = (
+            Fix(
+                "Build it again (not in a transaction)",
+                "sql",
+                f"SET lock_timeout = '5s';\nREINDEX INDEX CONCURRENTLY {name};",
+            ),
+            _drop(name),
+        )
+    yield check.finding(
+        subject=index.name,
+        message=f"Index {index.name} of {table.qualified_name} is invalid: {why}. Writes keep it up, no query uses it.",
+        hint=hint,
+        evidence={"size_bytes": index.size_bytes, "method": index.method, "is_unique": index.is_unique},
+        table=table.qualified_name,
+        fixes=fixes,
+    )
+
+
+def _drop(name: str) -> Fix:
+    return Fix(
+        "Drop it (not in a transaction)",
+        "sql",
+        f"SET lock_timeout = '5s';\nDROP INDEX CONCURRENTLY IF EXISTS {name};",
+    )

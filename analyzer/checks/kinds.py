@@ -1,0 +1,65 @@
+"""What checks can look at, and which step provides it: the one list of both.
+
+``Check.on`` of a type that is not here fails at import, so no check waits for a thing that nobody brings.
+``analyzer/steps/check.py`` and its siblings hand the containers to ``run_checks``; tests/checks/test_engine.py looks
+that they do.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from analyzer.behaviour.workload import Workload
+from analyzer.checks.facts import StatementFacts
+from analyzer.plans import Plan, PlanNode
+from analyzer.schema.facts import ForeignKeyOf, IndexOf, SchemaFacts, TableFacts
+from analyzer.schema.server import ServerFacts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """Things of one type, in a container of another that a step provides.
+
+    ``about(thing, fingerprint)``: what findings on the thing are about (``Finding.about``); "" where the check has to
+    say it for each.
+    """
+
+    thing: type
+    container: type
+    provided_by: str  # the step
+    things: Callable[[Any], Iterable[Any]]
+    about: Callable[[Any, str | None], str]
+
+
+def _itself(container: Any) -> Iterable[Any]:
+    return (container,)
+
+
+def _statement(_: Any, fingerprint: str | None) -> str:
+    return fingerprint or ""
+
+
+def _indexes(facts: SchemaFacts) -> Iterable[IndexOf]:
+    return (IndexOf(table, index) for table in facts for index in table.indexes)
+
+
+def _foreign_keys(facts: SchemaFacts) -> Iterable[ForeignKeyOf]:
+    return (ForeignKeyOf(table, key) for table in facts for key in table.foreign_keys)
+
+
+KINDS: dict[type, Kind] = {
+    kind.thing: kind
+    for kind in (
+        Kind(Plan, Plan, "check", _itself, _statement),
+        Kind(PlanNode, Plan, "check", iter, _statement),
+        Kind(StatementFacts, StatementFacts, "check", _itself, lambda s, _: s.fingerprint),
+        Kind(Workload, Workload, "check", _itself, lambda *_: ""),
+        Kind(SchemaFacts, SchemaFacts, "schema", _itself, lambda *_: ""),
+        Kind(TableFacts, SchemaFacts, "schema", iter, lambda table, _: table.qualified_name),
+        Kind(IndexOf, SchemaFacts, "schema", _indexes, lambda of, _: f"{of.index.schema}.{of.index.name}"),
+        Kind(
+            ForeignKeyOf, SchemaFacts, "schema", _foreign_keys, lambda of, _: f"{of.table.qualified_name}.{of.key.name}"
+        ),
+        Kind(ServerFacts, ServerFacts, "activity", _itself, lambda *_: ""),
+    )
+}

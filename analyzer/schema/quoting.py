@@ -1,0 +1,28 @@
+"""Identifiers and literals in SQL to copy: quoted where PostgreSQL needs it, and only there."""
+
+from pglast import keywords
+
+NEEDS_QUOTES = keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS | keywords.COL_NAME_KEYWORDS
+PLAIN_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz_")
+PLAIN = PLAIN_FIRST | frozenset("0123456789$")
+
+
+def comment(text: str) -> str:
+    """One comment line; a line break inside a name must not end it and run what follows."""
+    return f"-- {' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())}\n"
+
+
+def quote_literal(text: str) -> str:
+    """As quote_literal(): the same text whatever standard_conforming_strings says."""
+    doubled = text.replace("'", "''")
+    return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in text else f"'{doubled}'"
+
+
+def quote_identifier(name: str) -> str:
+    """As quote_ident(), which quotes every keyword that is not plain everywhere."""
+    plain = bool(name) and name[0] in PLAIN_FIRST and all(c in PLAIN for c in name) and name not in NEEDS_QUOTES
+    return name if plain else '"' + name.replace('"', '""') + '"'
+
+
+def qualified(schema: str, name: str) -> str:
+    return f"{quote_identifier(schema)}.{quote_identifier(name)}"

@@ -1,0 +1,33 @@
+"""A server at one moment: settings and sessions. Pure data; nothing of it is kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """One backend. Ages are seconds at ``ServerFacts.taken_at``; ``None``: it has none, or it is not to be seen."""
+
+    pid: int
+    state: str | None  # as pg_stat_activity has it: "active", "idle in transaction", ...
+    transaction_s: float | None = None
+    statement_s: float | None = None  # since its last statement began
+    in_state_s: float | None = None
+    wait_event_type: str | None = None
+    wait_event: str | None = None
+    role: str | None = None
+    database: str | None = None
+    application_name: str = ""
+    fingerprint: str | None = None  # of its current or last statement
+    blocked_by: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """``sessions``: those that do something or hold a transaction; our own and idle ones are left out."""
+
+    taken_at: datetime
+    sessions: tuple[SessionFacts, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    is_replica: bool = False

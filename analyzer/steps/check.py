@@ -1,0 +1,284 @@
+"""Step check: what is known of a database -> findings, kept; then suggestions by rule, as long as no planner's are.
+
+Plans are judged once: what the checks found stays with the plan until the plan, the schema, the checks' code or the
+server's rules change. How much that costs is put in anew each time, because calls change all the time.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from celery.exceptions import SoftTimeLimitExceeded
+from django.utils import timezone
+
+from analyzer.advice.as_read import as_read
+from analyzer.advice.rules.suggest import suggest_indexes
+from analyzer.behaviour.workload import Workload
+from analyzer.checks import Context, Outcome, Rules, checks_of, find, impact, in_words, run_checks, version
+from analyzer.checks.facts import StatementFacts
+from analyzer.findings import Finding
+from analyzer.models import Database, PlanRecord, Server, Statement, StatementEntry
+from analyzer.plans import Plan, PlanError, parse_plan
+from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.inner_query import planned_query
+from analyzer.steps import advise, schedule
+from analyzer.steps.follow import follow_indexes
+from analyzer.store import findings, schemas, suggestions
+from analyzer.store.check_rules import rules_of
+from analyzer.store.key_checks import key_check_times
+from analyzer.store.series.totals import StatementRate, rates, watched_s
+from analyzer.store.series.windows import Window
+from analyzer.store.series.workload import recorded_statements
+from analyzer.store.series.workload import workload as read_workload
+from analyzer.store.servers import inspected_database
+
+logger = logging.getLogger(__name__)
+
+BEHAVIOUR_WINDOW = timedelta(hours=3)  # 180 intervals of a minute
+RATE_WINDOW = timedelta(hours=24)
+GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
+SEEN_WITHIN = timedelta(minutes=10)
+PLANS_AT_ONCE = 200  # judgement: read from the store together; 3 kB each on the demo, 4 MB at most
+STOP_ON = (SoftTimeLimitExceeded,)
+
+
+def check_server(server: Server) -> str:
+    """Everything known -> findings; then index suggestions for the whole workload."""
+    database = inspected_database(server)
+    if database is None:
+        return "waiting for the first reading of the schema"
+    now = timezone.now()
+    _note_last_seen(server, now)
+    rules = rules_of(server)
+    behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
+    facts = behaviour.facts
+    daily = rates(server, Window(now - RATE_WINDOW, now))
+    judged = run_checks(_with_daily(behaviour, daily), rules=rules, stop_on=STOP_ON)
+    findings.keep_outcome(server, database, judged, Workload, now)
+    notes = [
+        *in_words(judged),
+        *in_words(check_plans(server, database, daily, facts, rules, now)),
+        *in_words(check_statements(server, database, daily, facts, rules, now)),
+        *check_schema(server, database, daily, facts, now),
+    ]
+    if facts is not None:
+        if follow_indexes(database, facts, now):
+            schedule.hasten(server, "advise", now=now)  # the rest of the advice may change with it
+        _suggest(server, database, daily, facts)
+    return "; ".join(notes)
+
+
+def _note_last_seen(server: Server, now: datetime) -> None:
+    """To within ten minutes: writing it at every reading would cost more than it tells."""
+    recent = list(rates(server, Window(now - SEEN_WITHIN, now)))
+    Statement.objects.filter(pk__in=recent, last_seen__lt=now - SEEN_WITHIN).update(last_seen=now)
+
+
+def _with_daily(behaviour: Workload, daily: Mapping[int, StatementRate]) -> Workload:
+    """A few hours tell who follows whom; how often it happens a day, the longer span."""
+    fingerprints = dict(Statement.objects.filter(pk__in=list(daily)).values_list("pk", "fingerprint"))
+    calls = {fingerprints[pk]: rate.calls_per_day for pk, rate in daily.items() if pk in fingerprints}
+    return replace(behaviour, calls_per_day=calls, watched_s=watched_s(daily))
+
+
+def check_schema(
+    server: Server,
+    database: Database,
+    daily: Mapping[int, StatementRate],
+    facts: SchemaFacts | None,
+    now: datetime,
+) -> list[str]:
+    """Findings on the schema, kept; what could not be judged, in words."""
+    if facts is None:
+        return []
+    context = Context(facts=facts, key_checks=key_check_times(database, facts, daily))
+    outcome = run_checks(facts, context, rules=rules_of(server), stop_on=STOP_ON)
+    findings.keep_outcome(server, database, outcome, SchemaFacts, now)
+    return in_words(outcome)
+
+
+# -- plans --------------------------------------------------------------------------------------------------------
+
+
+def check_plans(
+    server: Server,
+    database: Database,
+    daily: Mapping[int, StatementRate],
+    facts: SchemaFacts | None,
+    rules: Rules,
+    now: datetime,
+) -> Outcome:
+    """The newest plans of every statement that still runs."""
+    records = [
+        r for r in _newest_plans(database) if r.statement_id in daily or now - r.statement.last_seen <= GONE_AFTER
+    ]
+    judged_with = _judged_with(database, rules)
+    _judge([r for r in records if r.judged_with != judged_with], facts, rules, judged_with)
+    outcome = Outcome()
+    for record in records:
+        one = _from_json(record.judgement)
+        rate = daily.get(record.statement_id)
+        load = impact.Load(0.0)
+        if rate is not None:
+            load = impact.Load(rate.calls_per_day, rate.mean_exec_time_ms, rate.watched_s)
+        one.findings = [rated for f in one.findings if (rated := impact.rated(f, load)) is not None]
+        outcome.add(one)
+    outcome.findings = _worst_of_each(outcome.findings)
+    findings.keep_outcome(server, database, outcome, Plan, now)
+    return outcome
+
+
+def _newest_plans(database: Database) -> list[PlanRecord]:
+    """The plans of each statement's newest round that was executed; of its newest round where none was.
+
+    A round that could not execute (a busy server, a lost connection) proves nothing gone. The plans themselves are
+    not read here.
+    """
+    records = list(
+        PlanRecord.objects.filter(database=database)
+        .select_related("statement")
+        .defer("plan", "rewrites", "not_analyzed_because", "statement__normalized_sql", "statement__tags")
+    )
+    newest: dict[int, tuple[bool, datetime]] = {}
+    for record in records:
+        rank = (record.is_analyzed, record.last_seen)
+        newest[record.statement_id] = max(rank, newest.get(record.statement_id, rank))
+    return [r for r in records if (r.is_analyzed, r.last_seen) == newest[r.statement_id]]
+
+
+def _judged_with(database: Database, rules: Rules) -> str:
+    """Changes with whatever a plan's findings depend on, the plan aside."""
+    parts = [version(), repr(sorted(rules.off)), repr(sorted(rules.thresholds.items())), schemas.in_force(database)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _judge(records: Sequence[PlanRecord], facts: SchemaFacts | None, rules: Rules, judged_with: str) -> None:
+    """Fill ``judgement`` of the records and keep it with them."""
+    for start in range(0, len(records), PLANS_AT_ONCE):
+        batch = records[start : start + PLANS_AT_ONCE]
+        whole = PlanRecord.objects.select_related("statement").in_bulk([r.pk for r in batch])
+        for record in batch:
+            record.judged_with = judged_with
+            record.judgement = _to_json(_judged(whole[record.pk], facts, rules)) if record.pk in whole else {}
+        PlanRecord.objects.bulk_update(batch, ["judgement", "judged_with"])
+
+
+def _judged(record: PlanRecord, facts: SchemaFacts | None, rules: Rules) -> Outcome:
+    statement = record.statement
+    if not record.plan:  # too large to be kept: nothing of it is known, so nothing is gone
+        return _unjudged(statement.fingerprint, "the plan is too large to be kept")
+    try:
+        plan = parse_plan(record.plan)
+    except PlanError as error:
+        logger.warning("plan %s cannot be read: %s", record.pk, error)
+        return _unjudged(statement.fingerprint, "the plan cannot be read")
+    sql = planned_query(statement.normalized_sql, facts) or statement.normalized_sql
+    context = Context(facts=facts, fingerprint=statement.fingerprint, normalized_sql=sql)
+    return find(plan, context, rules=rules, stop_on=STOP_ON)
+
+
+def _unjudged(fingerprint: str, why: str) -> Outcome:
+    return Outcome(not_run={check.code: {fingerprint: why} for check in checks_of(Plan)})
+
+
+def _to_json(outcome: Outcome) -> dict[str, Any]:
+    """{} of a plan that every check judged and none found anything in: most are such."""
+    kept = {
+        "findings": [finding.to_json() for finding in outcome.findings],
+        "not_run": outcome.not_run,
+        "failed": outcome.failed,
+    }
+    return {name: value for name, value in kept.items() if value}
+
+
+def _from_json(kept: Mapping[str, Any]) -> Outcome:
+    return Outcome(
+        [Finding.from_json(finding) for finding in kept.get("findings", ())],
+        {code: dict(things) for code, things in kept.get("not_run", {}).items()},
+        {code: dict(things) for code, things in kept.get("failed", {}).items()},
+    )
+
+
+def _worst_of_each(some: Iterable[Finding]) -> list[Finding]:
+    """Plans for typical and for rare values can show the same thing: the dearer one is kept."""
+    worst: dict[str, Finding] = {}
+    for finding in some:
+        other = worst.get(finding.key)
+        if other is None or (finding.impact_s_per_day or 0) > (other.impact_s_per_day or 0):
+            worst[finding.key] = finding
+    return list(worst.values())
+
+
+# -- statements ---------------------------------------------------------------------------------------------------
+
+
+def check_statements(
+    server: Server,
+    database: Database,
+    daily: Mapping[int, StatementRate],
+    facts: SchemaFacts | None,
+    rules: Rules,
+    now: datetime,
+) -> Outcome:
+    """Every statement that ran in the database within a day: text, figures and, for checks that ask, plans."""
+    ran = StatementEntry.objects.filter(
+        server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
+    )
+    statements = Statement.objects.filter(
+        pk__in=ran.values_list("statement_id"), text_state=Statement.TextState.OK, kind__in=Statement.PLANNABLE
+    )
+    outcome = Outcome()
+    for statement in statements:
+        rate = daily[statement.pk]
+        about = StatementFacts(
+            fingerprint=statement.fingerprint,
+            normalized_sql=statement.normalized_sql,
+            kind=statement.kind,
+            tables=tuple(statement.tables),
+            facts=facts,
+            calls_per_day=rate.calls_per_day,
+            time_s_per_day=rate.total_time_s_per_day,
+            mean_exec_time_ms=rate.mean_exec_time_ms,
+            rows_per_call=rate.rows_per_call,
+            read_plans=partial(_plans_of, statement, database),
+        )
+        context = Context(
+            facts=facts,
+            fingerprint=statement.fingerprint,
+            normalized_sql=statement.normalized_sql,
+            calls_per_day=rate.calls_per_day,
+            mean_exec_time_ms=rate.mean_exec_time_ms,
+            watched_s=rate.watched_s,
+        )
+        outcome.add(run_checks(about, context, rules=rules, stop_on=STOP_ON))
+    findings.keep_outcome(server, database, outcome, StatementFacts, now)
+    return outcome
+
+
+def _plans_of(statement: Statement, database: Database) -> list[Plan]:
+    """Its executed plans, those of the newest round first; unreadable ones are left out."""
+    plans = []
+    for record in PlanRecord.objects.filter(statement=statement, database=database, is_analyzed=True).order_by(
+        "-last_seen"
+    )[:5]:
+        try:
+            plans.append(parse_plan(record.plan))
+        except PlanError:
+            continue
+    return plans
+
+
+# -- suggest ------------------------------------------------------------------------------------------------------
+
+
+def _suggest(server: Server, database: Database, daily: dict[int, StatementRate], facts: SchemaFacts) -> None:
+    """By rules, as long as no planner has been asked."""
+    if advise.is_current(server, database, timezone.now()):
+        return
+    recorded = as_read(recorded_statements(server, database, daily), facts)
+    advice = suggest_indexes(recorded, facts, findings.open_findings(database))
+    suggestions.keep_suggestions(database, advice, watched_s=watched_s(daily))
