@@ -1,0 +1,176 @@
+"""Step check: plans are judged once, what was not judged closes nothing, sessions are judged as they are sampled."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from analyzer.checks import Rules, engine
+from analyzer.checks.plan import seq_scan_discards_rows
+from analyzer.models import CheckRule, Database, FindingRecord, PlanRecord, Server, Statement
+from analyzer.monitored.readings import ActivityRow
+from analyzer.plans import parse_plan
+from analyzer.steps import check
+from analyzer.store.check_rules import change_rule, rules_of
+from analyzer.store.plans import keep_plan
+from analyzer.store.series.totals import StatementRate
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
+NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
+SCAN = {
+    "Plan": {
+        "Node Type": "Seq Scan", "Relation Name": "t", "Schema": "public", "Alias": "t", "Actual Startup Time": 10.0,
+        "Actual Total Time": 40.0, "Actual Rows": 1, "Actual Loops": 1, "Filter": "(a = 1)",
+        "Rows Removed by Filter": 200_000,
+    },
+    "Execution Time": 41.0,
+}  # fmt: skip
+RATE = StatementRate(calls_per_day=1000.0, total_time_s_per_day=40.0, mean_exec_time_ms=40.0, rows_per_call=1.0)
+
+
+@pytest.fixture
+def database() -> Database:
+    server = Server.objects.create(name="one", slug="one", host="h", user="u", dbname="shop")
+    return Database.objects.create(server=server, oid=5, name="shop")
+
+
+def a_plan(database: Database, fingerprint: str = "f1", plan: object = SCAN) -> PlanRecord:
+    statement, _ = Statement.objects.get_or_create(
+        server=database.server,
+        fingerprint=fingerprint,
+        defaults={"normalized_sql": "select 1", "kind": "select", "first_seen": NOW, "last_seen": NOW},
+    )
+    parsed = parse_plan(plan)
+    return keep_plan(
+        statement, database, shape=parsed.shape, plan=plan, values_source="none", is_analyzed=True,
+        server_version_num=180000, execution_time_ms=parsed.execution_time_ms, now=NOW,
+    )  # fmt: skip
+
+
+def judge(database: Database, rate: StatementRate = RATE, rules: Rules = engine.AS_THEY_COME) -> engine.Outcome:
+    daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), rate)
+    return check.check_plans(database.server, database, daily, None, rules, NOW)
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The plans that the step parsed."""
+    seen: list[object] = []
+
+    def parse(plan: object) -> object:
+        seen.append(plan)
+        return parse_plan(plan)
+
+    monkeypatch.setattr(check, "parse_plan", parse)
+    return seen
+
+
+def test_a_plan_that_did_not_change_is_not_judged_again(database: Database, parsed: list[object]) -> None:
+    a_plan(database)
+    first = judge(database)
+    assert [(f.key, f.impact_s_per_day) for f in first.findings] == [("PL004:f1:Seq Scan on t", 40.0)]
+    again = judge(database)
+    assert (again.findings, len(parsed)) == (first.findings, 1)
+
+
+def test_calls_are_put_in_anew(database: Database, parsed: list[object]) -> None:
+    a_plan(database)
+    judge(database)
+    (finding,) = judge(database, replace(RATE, calls_per_day=100_000.0)).findings
+    assert (finding.impact_s_per_day, finding.severity.name, len(parsed)) == (4_000.0, "CRITICAL", 1)
+
+
+def test_a_new_plan_other_rules_or_another_version_of_the_checks_are_judged(
+    database: Database, parsed: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_plan(database)
+    judge(database)
+    a_plan(database, plan=SCAN | {"Execution Time": 42.0})  # the same shape, explained again
+    judge(database)
+    assert len(parsed) == 2
+    off = Rules(thresholds={("PL004", "rows_read"): 1_000_000.0})
+    assert (judge(database, rules=off).findings, len(parsed)) == ([], 3)
+    monkeypatch.setattr(check, "version", lambda: "another")
+    assert (len(judge(database).findings), len(parsed)) == (1, 4)
+
+
+def test_a_check_that_fails_on_a_plan_closes_nothing_of_that_statement(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_plan(database)
+    a_plan(database, "f2")
+    judge(database)
+    of_check = seq_scan_discards_rows.check
+    function = of_check.function
+
+    def fail_on_one(node, context):  # type: ignore[no-untyped-def]
+        if context.fingerprint == "f1":
+            raise ZeroDivisionError
+        yield from ()
+
+    monkeypatch.setattr(of_check, "_function", fail_on_one)
+    monkeypatch.setattr(check, "version", lambda: "broken")
+    outcome = judge(database)
+    open_now = list(FindingRecord.objects.filter(closed_at__isnull=True).values_list("about", flat=True))
+    assert (outcome.failed, open_now) == ({"PL004": {"f1": "ZeroDivisionError"}}, ["f1"])
+    monkeypatch.setattr(of_check, "_function", function)
+    monkeypatch.setattr(check, "version", lambda: "mended")
+    judge(database)
+    assert FindingRecord.objects.filter(closed_at__isnull=True).count() == 2
+
+
+def test_a_plan_too_large_to_be_kept_closes_nothing(database: Database) -> None:
+    record = a_plan(database)
+    judge(database)
+    PlanRecord.objects.filter(pk=record.pk).update(plan=[], judged_with="")
+    outcome = judge(database)
+    assert outcome.not_run["PL004"] == {"f1": "the plan is too large to be kept"}
+    assert FindingRecord.objects.get().closed_at is None
+
+
+def test_a_check_that_is_switched_off_closes_its_findings(database: Database) -> None:
+    a_plan(database)
+    judge(database)
+    of_check = seq_scan_discards_rows.check
+    change_rule(database.server, of_check, is_off=True, thresholds={}, reason="known", by="eve")
+    judge(database, rules=rules_of(database.server))
+    assert FindingRecord.objects.get().closed_at == NOW
+    change_rule(database.server, of_check, is_off=False, thresholds={}, reason="", by="eve")
+    assert (CheckRule.objects.count(), rules_of(database.server)) == (0, Rules())
+
+
+def test_unchanged_plans_cost_a_few_queries_whatever_their_number(
+    database: Database, parsed: list[object], django_assert_num_queries
+) -> None:
+    for n in range(30):
+        a_plan(database, f"f{n}", SCAN | {"Plan": SCAN["Plan"] | {"Rows Removed by Filter": 10}})
+    judge(database)
+    daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
+    with django_assert_num_queries(6):  # plans, schema, and the transaction that looks for findings to close
+        check.check_plans(database.server, database, daily, None, engine.AS_THEY_COME, NOW)
+    assert len(parsed) == 30
+
+
+def session(pid: int, state: str, since_s: float, now: datetime, **more: object) -> ActivityRow:
+    since = now - timedelta(seconds=since_s)
+    values = {
+        "backend_start": since, "xact_start": since, "query_start": since, "wait_event_type": None, "wait_event": None,
+        "role_oid": 10, "database_oid": 5, "application_name": "web", "queryid": None, "text": "select 1", **more,
+    }  # fmt: skip
+    return ActivityRow(pid=pid, state_change=since, state=state, **values)  # type: ignore[arg-type]
+
+
+def test_sessions_idle_in_transaction_are_found_and_closed(database: Database) -> None:
+    now = timezone.now()
+    database.server.roles.create(oid=10, name="app")
+
+    def look(backends: Sequence[ActivityRow]) -> list[tuple[str, bool]]:
+        check.check_sessions(database.server, now, backends, now)
+        return [(r.about, r.closed_at is None) for r in FindingRecord.objects.filter(code="SV007")]
+
+    waiting = session(7, "idle in transaction", 90, now)
+    ours = session(8, "idle in transaction", 90, now, text="select /* pgloupe */ 1")
+    assert look([waiting, ours, session(9, "active", 1, now)]) == [("app@shop web", True)]
+    assert look([session(9, "active", 1, now)]) == [("app@shop web", False)]
