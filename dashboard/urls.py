@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
+from dashboard.findings import check_views as checks
 from dashboard.findings import views as findings
 from dashboard.health import views as health
 from dashboard.indexes import plan_views as suggestion_plans
@@ -45,6 +46,9 @@ urlpatterns = [
     path("findings/<int:pk>/", findings.finding, name="finding"),
     path("findings/<int:pk>/mute/", findings.mute, name="mute"),
     path("findings/<int:pk>/unmute/", findings.unmute, name="unmute"),
+    path("checks/", checks.checks, name="checks"),
+    path("checks/<slug:code>/", checks.check, name="check"),
+    path("checks/<slug:code>/<slug:server>/", checks.change, name="check_change"),
     path("suggestions/<int:pk>/", suggestion.suggestion, name="suggestion"),
     path("suggestions/<int:pk>/models/", suggestion.models, name="suggestion_models"),
     path(

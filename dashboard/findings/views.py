@@ -6,7 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from analyzer.checks import Check, all_checks
+from analyzer.checks import all_checks
+from analyzer.checks.document import paragraphs
 from analyzer.findings import Severity
 from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import findings as store
@@ -106,7 +107,7 @@ def _page(request: HttpRequest, found: FindingRecord, *, status: int = 200, mute
         "suggestions": _suggestions(found),
         "statements": _statements(found),
         "check": check,
-        "check_paragraphs": _paragraphs(check),
+        "check_paragraphs": paragraphs(check) if check else [],
         "thresholds": list(check.thresholds.items()) if check else [],
         "mute_error": mute_error,
         "mute_reason": request.POST.get("reason", ""),
@@ -129,7 +130,3 @@ def _statements(found: FindingRecord) -> list[Statement]:
         wanted |= Q(pk=found.statement_id)
     rows = list(Statement.objects.filter(wanted, server=found.server)[:21])
     return sorted(rows, key=lambda s: (s.pk != found.statement_id, s.pk))
-
-
-def _paragraphs(check: Check | None) -> list[str]:
-    return [" ".join(part.split()) for part in check.doc.split("\n\n")] if check else []

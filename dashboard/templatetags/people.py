@@ -19,6 +19,7 @@ _ACTIONS = {
     "login_by_link": "logged in by a one-time link",
     "password_reset": "set a new password by mail",
     "mute": "muted the finding",
+    "check_changed": "changed the check",
     "unmute": "unmuted the finding",
     "server_added": "added the server",
     "server_changed": "changed the server",

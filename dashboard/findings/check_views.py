@@ -1,0 +1,117 @@
+"""The checks: what each looks for, its thresholds and where they come from; and what is different on a server."""
+
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from analyzer.checks import Check, all_checks, impact
+from analyzer.checks.document import SUBJECTS, by_subject, paragraphs
+from analyzer.errors import BadInput
+from analyzer.models import CheckRule, FindingRecord, Server
+from analyzer.store.check_rules import change_rule
+from dashboard.people import audit_log
+from dashboard.permissions import operator_required, viewer_required
+
+
+@viewer_required
+@require_GET
+def checks(request: HttpRequest) -> HttpResponse:
+    open_by_code = dict(
+        FindingRecord.objects.filter(closed_at__isnull=True, muted_at__isnull=True)
+        .values_list("code")
+        .annotate(number=Count("pk"))
+        .values_list("code", "number")
+    )
+    changed: dict[str, list[CheckRule]] = {}
+    for rule in CheckRule.objects.select_related("server").order_by("server__name"):
+        changed.setdefault(rule.code, []).append(rule)
+    groups = [
+        (
+            SUBJECTS[subject],
+            [(check, open_by_code.get(check.code, 0), changed.get(check.code, [])) for check in of_subject],
+        )
+        for subject, of_subject in by_subject().items()
+    ]
+    context = {"section": "findings", "groups": groups, "number": len(all_checks()), "shared": impact.THRESHOLDS}
+    return render(request, "dashboard/checks.html", context)
+
+
+@viewer_required
+@require_GET
+def check(request: HttpRequest, code: str) -> HttpResponse:
+    return _page(request, _get(code))
+
+
+@operator_required
+@require_POST
+def change(request: HttpRequest, code: str, server: str) -> HttpResponse:
+    """Switch the check off or on for a server, or change its thresholds there. An empty field means: as it comes."""
+    of_check, of_server = _get(code), get_object_or_404(Server, slug=server)
+    reason = request.POST.get("reason", "").replace("\0", "")
+    is_off = request.POST.get("is_off") == "on"
+    thresholds: dict[str, float] = {}
+    try:
+        for name in of_check.thresholds:
+            typed = request.POST.get(f"threshold-{name}", "").strip()
+            if typed:
+                thresholds[name] = _number(name, typed)
+        change_rule(
+            of_server, of_check, is_off=is_off, thresholds=thresholds, reason=reason, by=request.user.get_username()
+        )
+    except BadInput as error:
+        return _page(request, of_check, wrong=of_server, error=str(error), status=422)
+    audit_log.record(
+        request,
+        "check_changed",
+        f"{of_check.code} {of_check.title}",
+        server=of_server.name,
+        is_off=is_off,
+        thresholds=thresholds,
+        reason=reason.strip(),
+    )
+    return redirect("check", code)
+
+
+def _number(name: str, typed: str) -> float:
+    try:
+        return float(typed.replace(" ", "").replace("\u202f", ""))
+    except ValueError as error:
+        raise BadInput(f"{name} has to be a number: {typed[:40]!r} is none.") from error
+
+
+def _get(code: str) -> Check:
+    found = next((c for c in all_checks() if c.code == code), None)
+    if found is None:
+        raise Http404(f"There is no check {code}.")
+    return found
+
+
+def _page(
+    request: HttpRequest, of_check: Check, *, wrong: Server | None = None, error: str = "", status: int = 200
+) -> HttpResponse:
+    rules = {rule.server_id: rule for rule in CheckRule.objects.filter(code=of_check.code)}
+    typed = request.POST if wrong is not None else {}
+
+    def fields(server: Server) -> list[tuple[str, object, object]]:
+        kept = rules[server.pk].thresholds if server.pk in rules else {}
+        mine = typed if wrong is not None and server.pk == wrong.pk else {}
+        return [(n, t, mine.get(f"threshold-{n}", kept.get(n, ""))) for n, t in of_check.thresholds.items()]
+
+    context = {
+        "section": "findings",
+        "check": of_check,
+        "paragraphs": paragraphs(of_check),
+        "subject": SUBJECTS[of_check.module.split(".")[-2]],
+        "is_timed": of_check.kind.container.__name__ in ("Plan", "StatementFacts"),
+        "shared": impact.THRESHOLDS,
+        "servers": [
+            (server, rules.get(server.pk), fields(server), error if wrong is not None and wrong.pk == server.pk else "")
+            for server in Server.objects.order_by("name")
+        ],
+        "typed_reason": typed.get("reason", ""),
+        "open_findings": FindingRecord.objects.filter(
+            code=of_check.code, closed_at__isnull=True, muted_at__isnull=True
+        ).count(),
+    }
+    return render(request, "dashboard/check.html", context, status=status)

@@ -1,0 +1,84 @@
+"""The pages of the checks: help and thresholds for everybody, changes for a server by operators."""
+
+import html
+import re
+
+import pytest
+from django.test import Client
+
+from analyzer.checks import Rules, all_checks
+from analyzer.models import CheckRule
+from analyzer.store.check_rules import rules_of
+from dashboard.models import AuditEntry
+from tests.dashboard import world
+
+pytestmark = pytest.mark.django_db
+
+
+def text_of(response) -> str:
+    return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split()))
+
+
+@pytest.fixture
+def person(client: Client) -> Client:
+    client.force_login(world.user())
+    return client
+
+
+@pytest.fixture
+def shop():
+    return world.server()
+
+
+def test_the_list_names_every_check_and_costs_the_same_however_many(person, shop, django_assert_max_num_queries):
+    person.get("/checks/")
+    with django_assert_max_num_queries(6):
+        shown = text_of(person.get("/checks/"))
+    for check in all_checks():
+        assert f"{check.code} {check.title}" in shown
+    assert "Severity by time" in shown
+
+
+def test_a_checks_page_has_help_thresholds_and_sources(person, shop):
+    for check in all_checks():
+        shown = text_of(person.get(f"/checks/{check.code}/"))
+        assert check.title in shown
+        for threshold in check.thresholds.values():
+            assert threshold.source in shown
+    assert person.get("/checks/XX999/").status_code == 404
+
+
+def test_a_threshold_is_changed_for_a_server_with_a_reason(person, shop):
+    address = f"/checks/PL050/{shop.slug}/"
+    refused = person.post(address, {"threshold-disk": "52428800", "reason": " "})
+    assert (refused.status_code, "Say why: the next person will ask." in text_of(refused)) == (422, True)
+    assert 'value="52428800"' in refused.content.decode()  # what was typed is still there
+    assert person.post(address, {"threshold-disk": "52428800", "reason": "reports <spill>"}).status_code == 302
+    assert rules_of(shop) == Rules(thresholds={("PL050", "disk"): 52_428_800.0})
+    shown = text_of(person.get("/checks/PL050/"))
+    assert "by ada: “reports <spill>”" in shown
+    entry = AuditEntry.objects.get(action="check_changed")
+    assert (entry.subject, entry.details["server"]) == ("PL050 Sort spilled to disk", shop.name)
+    person.post(address, {"threshold-disk": "", "reason": ""})  # as it comes
+    assert CheckRule.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("much", "disk has to be a number: 'much' is none."),
+        ("-1", "disk of PL050 has to be a number of 0 or more."),
+        ("nan", "disk of PL050 has to be a number of 0 or more."),
+        ("1e999", "disk of PL050 has to be a number of 0 or more."),
+    ],
+)
+def test_a_value_that_is_none_is_refused(person, shop, typed: str, said: str):
+    refused = person.post(f"/checks/PL050/{shop.slug}/", {"threshold-disk": typed, "reason": "why"})
+    assert (refused.status_code, said in text_of(refused)) == (422, True)
+    assert CheckRule.objects.count() == 0
+
+
+def test_a_check_is_switched_off_for_a_server(person, shop):
+    person.post(f"/checks/SV007/{shop.slug}/", {"is_off": "on", "reason": "a batch server"})
+    assert rules_of(shop).off == {"SV007"}
+    assert f"{shop.name} (off)" in text_of(person.get("/checks/"))
