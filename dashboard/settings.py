@@ -13,14 +13,15 @@ from django.core.exceptions import ImproperlyConfigured
 from analyzer.errors import BadInput
 from analyzer.monitored.access.address_policy import DEFAULT_AND_LOOPBACK, AddressPolicy
 from analyzer.monitored.connection_settings import is_loopback
+from analyzer.runtime import places
 from analyzer.runtime.environment import secret
 from analyzer.runtime.instance import InstanceLock
 from analyzer.runtime.keys import load_or_create_keys
 from analyzer.runtime.no_store import NO_STORE_URL
 from dashboard.mail.settings import mail_settings
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = Path(os.environ.get("PGLOUPE_VAR_DIR", BASE_DIR / "var")).resolve()
+BASE_DIR = places.ROOT
+VAR_DIR = places.data_dir()
 
 
 def _flag(name: str, default: bool) -> bool:
@@ -111,7 +112,7 @@ WSGI_APPLICATION = "dashboard.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [] if places.IS_INSTALLED else [BASE_DIR / "templates"],  # a wheel has them in dashboard/
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -137,7 +138,7 @@ FORCE_SCRIPT_NAME = _mail.url_prefix or None
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{_mail.url_prefix}/"
 
 STATIC_URL = f"{_mail.url_prefix}/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [] if places.IS_INSTALLED else [BASE_DIR / "static"]
 STATIC_ROOT = Path(os.environ.get("PGLOUPE_STATIC_ROOT", VAR_DIR / "static"))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,10 @@ KINDS = ("out", "err")
 
 
 class Running:
-    """``var_dir``: one that is used again after another; ``user``: somebody else than who runs the tests."""
+    """``var_dir``: one that is used again after another; ``user``: somebody else than who runs the tests.
+
+    ``program``: another command line than manage.py's, run in ``cwd``.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,8 @@ class Running:
         port: int | None = None,
         user: SystemUser | None = None,
         python: str = sys.executable,
+        program: Sequence[str] = (),
+        cwd: Path = REPOSITORY,
         **env: str,
     ) -> None:
         self.var_dir = var_dir or new_var_dir(command)
@@ -45,8 +50,8 @@ class Running:
         self._env = {**inherited, "PGLOUPE_VAR_DIR": str(self.var_dir), "PYTHONDONTWRITEBYTECODE": "1", **env}
         with self._files[0].open("w") as stdout, self._files[1].open("w") as stderr:
             self.process = subprocess.Popen(
-                [python, "manage.py", command, "--port", str(self.port), *arguments],
-                cwd=REPOSITORY,
+                [*(program or (python, "manage.py")), command, "--port", str(self.port), *arguments],
+                cwd=cwd,
                 env=self._env,
                 stdout=stdout,
                 stderr=stderr,

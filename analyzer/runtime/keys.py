@@ -20,6 +20,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 from analyzer.runtime.environment import secret
+from analyzer.runtime.places import program
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,7 +80,7 @@ def _refuse_what_is_no_key(keys: Sequence[str]) -> None:
         except ValueError:
             raise ImproperlyConfigured(
                 f"PGLOUPE_ENCRYPTION_KEYS: number {number} of {len(keys)} is no key;"
-                " `manage.py rotate_keys --generate` prints one"
+                f" `{program()} rotate_keys --generate` prints one"
             ) from None
 
 

@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from analyzer.runtime.places import program
+
 # Where no DATABASE_URL is set and nothing runs under var/: Django wants an address, this one answers nobody.
 NO_STORE_HOST = "/nonexistent"
 NO_STORE_URL = f"postgresql://postgres@/pgloupe?host={NO_STORE_HOST}"
@@ -35,5 +37,5 @@ def sentence(error: Exception | None = None) -> str:
         return f"pgLoupe runs with the data in {place} as another user: run this as that user."
     return (
         f"pgLoupe is not running (no store answers for {place}, and DATABASE_URL is not set). Start it with"
-        ' "make up" or "manage.py up" in another terminal, then run this again; a start takes some seconds.'
+        f' "{program()} up" in another terminal, then run this again; a start takes some seconds.'
     )

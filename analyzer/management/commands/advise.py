@@ -25,6 +25,7 @@ from analyzer.monitored.catalog.schema import left_out_said, need_statistics, re
 from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.sample.workload import RecordedStatement, read_recorded_workload
+from analyzer.runtime.places import program
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin import lease
 
@@ -66,7 +67,7 @@ class Command(TerminalCommand):
     def advice(self, options: dict[str, Any]) -> str:
         dsn = options["dsn"] or os.environ.get("PGLOUPE_DSN", "")
         if not dsn:
-            raise BadInput("Name the database: manage.py advise postgresql://user:password@host/dbname")
+            raise BadInput(f"Name the database: {program()} advise postgresql://user:password@host/dbname")
         wanted = Options(budget_bytes=_budget_bytes(options["budget_mb"]))
         if options["statements"] < 1:
             raise BadInput(f"--statements is {options['statements']}; give a number above 0.")

@@ -21,6 +21,7 @@ from analyzer.monitored.catalog.schema import need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.questions.predict import NotPredicted, predict, with_second_opinion
+from analyzer.runtime.places import program
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.split import Piece, split_statements
 from analyzer.twin import lease
@@ -65,7 +66,7 @@ class Command(TerminalCommand):
 
     def predictions(self, dsn: str, file: str) -> tuple[list[InFile], list[str]]:
         if not dsn:
-            raise BadInput("Name the database: manage.py predict postgresql://user:password@host/dbname FILE")
+            raise BadInput(f"Name the database: {program()} predict postgresql://user:password@host/dbname FILE")
         pieces = _pieces(file)
         server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
         with self.progress(len(pieces)) as bar:

@@ -12,6 +12,7 @@ from analyzer.management.terminal import TerminalCommand
 from analyzer.models import Server
 from analyzer.runtime.environment import secret
 from analyzer.runtime.keys import key_file, key_name, replace_encryption_keys
+from analyzer.runtime.places import program
 from analyzer.store.key_rotation import Rotated, rotate
 
 
@@ -44,7 +45,7 @@ class Command(TerminalCommand):
         replace_encryption_keys(self._var_dir(), [new, *settings.ENCRYPTION_KEYS])
         self.stdout.write(
             f"{key_file(self._var_dir())} has the new key {key_name(new)} first."
-            " Restart pgLoupe, then run: manage.py rotate_keys"
+            f" Restart pgLoupe, then run: {program()} rotate_keys"
         )
 
     def _drop_old(self) -> None:
@@ -56,7 +57,7 @@ class Command(TerminalCommand):
         left = [f"{r.reencrypted + len(r.unreadable_ids)} of {r.table}" for r in rotate(only_look=True) if _is_left(r)]
         if left:
             raise CommandError(
-                f"Still under old keys: {', '.join(left)}. Run first: manage.py rotate_keys", returncode=1
+                f"Still under old keys: {', '.join(left)}. Run first: {program()} rotate_keys", returncode=1
             )
         replace_encryption_keys(self._var_dir(), [newest])
         self.stdout.write(f"Dropped {', '.join(map(key_name, old))}; {key_name(newest)} is left. Restart pgLoupe.")

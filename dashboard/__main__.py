@@ -1,0 +1,5 @@
+"""``python -m dashboard up``: the command line without a script on PATH."""
+
+from dashboard.command import main
+
+main()

@@ -1,0 +1,45 @@
+"""The command line: ``pgloupe up`` where pgLoupe is installed, ``manage.py up`` in its sources. The same commands.
+
+``--data-dir DIR``, before or after the command, says where the data are: the environment's PGLOUPE_VAR_DIR for those
+who prefer an option. Without either they are in ``var/`` of the sources, or in the user's folder for data.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+PROGRAM = "PGLOUPE_PROGRAM"  # how to call the command line, for sentences that tell people to
+
+
+def main(argv: Sequence[str] | None = None, program: str = "pgloupe") -> None:
+    os.environ.setdefault(PROGRAM, program)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
+    arguments = _with_data_dir(list(sys.argv if argv is None else argv))
+
+    from django.core.management import execute_from_command_line
+    from django.db import OperationalError
+
+    from analyzer.runtime import no_store
+
+    try:
+        if no_store.INTERACTIVE & set(arguments[1:2]) and no_store.is_missing():
+            sys.exit(no_store.stop())
+        execute_from_command_line(arguments)
+    except OperationalError as error:
+        sys.exit(no_store.stop(error))
+
+
+def _with_data_dir(arguments: list[str]) -> list[str]:
+    """The arguments without ``--data-dir``, which goes into the environment for all child processes."""
+    rest = []
+    given = iter(arguments)
+    for argument in given:
+        name, is_joined, value = argument.partition("=")
+        if name != "--data-dir":
+            rest.append(argument)
+            continue
+        directory = value if is_joined else next(given, "")
+        if not directory:
+            sys.exit("--data-dir needs a directory.")
+        os.environ["PGLOUPE_VAR_DIR"] = os.path.abspath(directory)
+    return rest
