@@ -75,9 +75,7 @@ def test_installed_demo_finds_something_and_advise_answers(installed: Path) -> N
     )  # fmt: skip
     try:
         demo.wait_for(lambda: demo.store("select code from analyzer_findingrecord"), "a finding", 240)
-        commands = [p.cmdline() for p in demo.processes("demo-postgres")]
-        data = next(Path(part) for command in commands for part in command if part.endswith("/demo-postgres"))
-        socket = next(data.glob(".s.PGSQL.*[0-9]"))
+        socket = next((home / "pgloupe" / "demo-postgres").glob(".s.PGSQL.*[0-9]"))
         port = socket.name.rpartition(".")[2]
         dsn = f"postgresql:///{shop.DATABASE}?host={socket.parent}&port={port}&user={shop.MONITOR_ROLE}"
         answer = subprocess.run(
