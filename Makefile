@@ -44,6 +44,7 @@ screenshots: $(READY_DEV)
 
 lint: $(READY_DEV)
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check --quiet .
 
 types: $(READY_DEV)
 	$(RUN) -m mypy

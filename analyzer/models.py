@@ -443,5 +443,3 @@ class LoginLink(models.Model):
     user_name = models.CharField(max_length=150)
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
-
-

@@ -51,9 +51,7 @@ urlpatterns = [
     path("checks/<slug:code>/<slug:server>/", checks.change, name="check_change"),
     path("suggestions/<int:pk>/", suggestion.suggestion, name="suggestion"),
     path("suggestions/<int:pk>/models/", suggestion.models, name="suggestion_models"),
-    path(
-        "suggestions/<int:pk>/plans/<str:fingerprint>/", suggestion_plans.suggestion_plans, name="suggestion_plans"
-    ),
+    path("suggestions/<int:pk>/plans/<str:fingerprint>/", suggestion_plans.suggestion_plans, name="suggestion_plans"),
     path("health/", health.health, name="health"),
     path("login/", login.Login.as_view(), name="login"),
     path("login/once/<str:token>/", login.login_once, name="login_once"),

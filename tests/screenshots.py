@@ -51,15 +51,11 @@ def take(demo: Running) -> None:
         STATEMENT,
     )
     picture(demo, f"{base}/", DOCS / "screenshot.png", height=760)
-    picture(
-        demo, f"{base}/servers/{slug}/statements/{fingerprint}/", DOCS / "screenshot-statement.png", height=1400
-    )
+    picture(demo, f"{base}/servers/{slug}/statements/{fingerprint}/", DOCS / "screenshot-statement.png", height=1400)
 
 
 def found(demo: Running) -> list[tuple[str]]:
-    return demo.store(
-        "select key from analyzer_findingrecord where closed_at is null and code = any(%s)", list(CODES)
-    )
+    return demo.store("select key from analyzer_findingrecord where closed_at is null and code = any(%s)", list(CODES))
 
 
 def picture(demo: Running, url: str, file: Path, *, height: int) -> None:

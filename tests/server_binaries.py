@@ -94,9 +94,7 @@ def _download(name: str, version: int, work: Path) -> Path:
     """`npm pack` where npm is there (it knows proxies and logins), else plain HTTPS from the registry."""
     wanted = f"{PACKAGE_SCOPE}/{name}@{PINNED[version]}"
     if shutil.which("npm"):
-        subprocess.run(
-            ["npm", "pack", "--silent", wanted], cwd=work, check=False, capture_output=True, timeout=300
-        )
+        subprocess.run(["npm", "pack", "--silent", wanted], cwd=work, check=False, capture_output=True, timeout=300)
         for tarball in work.glob("*.tgz"):
             return tarball
     registry = os.environ.get("NPM_CONFIG_REGISTRY", "https://registry.npmjs.org").rstrip("/")

@@ -97,9 +97,7 @@ class Server:
     @property
     def has_hypopg(self) -> bool:
         with self.connect() as connection:
-            return bool(
-                connection.execute("select 1 from pg_available_extensions where name = 'hypopg'").fetchone()
-            )
+            return bool(connection.execute("select 1 from pg_available_extensions where name = 'hypopg'").fetchone())
 
     def dsn(
         self, dbname: str = "postgres", user: str = "postgres", password: str | None = None, **parameters: Any
@@ -140,17 +138,13 @@ class ScratchDatabase:
             else:
                 connection.execute(sql.SQL("grant select on all tables in schema public to {}").format(login))
                 connection.execute(
-                    sql.SQL("alter default privileges in schema public grant select on tables to {}").format(
-                        login
-                    )
+                    sql.SQL("alter default privileges in schema public grant select on tables to {}").format(login)
                 )
 
     def _create_login(self, connection: psycopg.Connection[Any]) -> None:
         login = sql.Identifier(self.login)
         for statement in (
-            sql.SQL("create role {} login connection limit 20 password {}").format(
-                login, sql.Literal(self.password)
-            ),
+            sql.SQL("create role {} login connection limit 20 password {}").format(login, sql.Literal(self.password)),
             sql.SQL("grant pg_monitor to {}").format(login),
             sql.SQL("alter role {} set default_transaction_read_only = on").format(login),
             sql.SQL("revoke temporary on database {} from public").format(sql.Identifier(self.name)),
@@ -182,9 +176,7 @@ class ScratchDatabase:
             )
         with self.server.connect() as connection:
             connection.execute(UNRECORDED)
-            connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(self.name))
-            )
+            connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(self.name)))
             connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(self.login)))
 
 
@@ -229,9 +221,7 @@ class PgBouncer:
                 return
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
-                    raise RuntimeFailure(
-                        f"PgBouncer not ready: {error}\n{last_lines(self.log_file)}"
-                    ) from None
+                    raise RuntimeFailure(f"PgBouncer not ready: {error}\n{last_lines(self.log_file)}") from None
             time.sleep(0.05)
 
     def dsn(self, dbname: str | None = None, user: str | None = None, password: str | None = None) -> str:
@@ -364,9 +354,7 @@ def chromium_binary() -> Path:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return Path(found)
-    for by_playwright in sorted(
-        (Path.home() / ".cache/ms-playwright").glob("chromium-*/chrome-linux*/chrome")
-    ):
+    for by_playwright in sorted((Path.home() / ".cache/ms-playwright").glob("chromium-*/chrome-linux*/chrome")):
         return by_playwright
     raise Missing("Chromium is not installed (apt install chromium, or playwright install chromium)")
 

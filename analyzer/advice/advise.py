@@ -239,9 +239,7 @@ def _second_opinion(
     definitions = for_all_schemas([c.definition for c in candidates], read)
     task = Task(queries, definitions, ForAllSchemas(WithPaid(planner, paid)), facts, options)
     whole, effects = _with_effects(planner, queries, task.select(room_bytes), facts)
-    second = ProvedAdvice(
-        whole.selection, _proposals(whole, effects), effects, {}, len(candidates), planner="HypoPG"
-    )
+    second = ProvedAdvice(whole.selection, _proposals(whole, effects), effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
     return replace(advice, not_planned=left_over, second=second)

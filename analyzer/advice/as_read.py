@@ -88,9 +88,7 @@ def for_all_schemas(definitions: Iterable[IndexDefinition], read: Iterable[Workl
     for statement in read:
         for oid, tables in statement.alike.items():
             others.setdefault(oid, {}).update({t.oid: t for t in tables})
-    return [
-        replace(d, also=tuple(others[d.table.oid].values())) if d.table.oid in others else d for d in definitions
-    ]
+    return [replace(d, also=tuple(others[d.table.oid].values())) if d.table.oid in others else d for d in definitions]
 
 
 class ForAllSchemas:
@@ -110,9 +108,7 @@ class ForAllSchemas:
             for d, a in zip(definitions, answers, strict=True)
         ]
 
-    def plan(
-        self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE
-    ) -> Planned | Refused:
+    def plan(self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE) -> Planned | Refused:
         return self._planner.plan(query, indexes, without)
 
     def explain(

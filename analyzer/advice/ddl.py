@@ -148,9 +148,7 @@ def _fit(name: str) -> str:
 
 def fits(name: str) -> bool:
     """Whether PostgreSQL keeps the name whole and Django takes it for an index (models.E033, E034)."""
-    return (
-        len(name) <= MAX_NAME_CHARACTERS and len(name.encode()) <= MAX_NAME_BYTES and name[:1] not in "_0123456789"
-    )
+    return len(name) <= MAX_NAME_CHARACTERS and len(name.encode()) <= MAX_NAME_BYTES and name[:1] not in "_0123456789"
 
 
 def name_columns(definition: IndexDefinition) -> list[str]:

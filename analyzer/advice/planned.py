@@ -295,4 +295,3 @@ def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFa
 
 def _they(items: Sequence[Any]) -> str:
     return "it comes" if len(items) == 1 else "they come"
-

@@ -229,10 +229,7 @@ def _gained(selection: Selection, gain: Gain | None, times: MeasuredTimes) -> st
         before, after = selection.cost_before, selection.cost_after
         return f"The workload's {_costs(before, after)} (planned)."
     them = "it" if len(selection.chosen) == 1 else "them"
-    return (
-        f"All statements: {gain_words(gain, times.watched_s, with_what=them)},"
-        f" {less_words(gain)}."
-    )
+    return f"All statements: {gain_words(gain, times.watched_s, with_what=them)}, {less_words(gain)}."
 
 
 def bound_words(ratio: float) -> str:

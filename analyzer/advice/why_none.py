@@ -293,9 +293,7 @@ def _over_tables(plan: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _read_whole(
-    scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tried: Sequence[IndexDefinition]
-) -> str:
+def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tried: Sequence[IndexDefinition]) -> str:
     table = scan.table
     name = table.qualified_name
     if small := small_table_reason(table):
@@ -392,4 +390,3 @@ def _listed(names: Sequence[str]) -> str:
     if len(names) > MOST_NAMED:
         return f"{', '.join(shown)} and {len(names) - MOST_NAMED} more"
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
-

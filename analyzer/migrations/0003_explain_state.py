@@ -5,28 +5,34 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('analyzer', '0002_time_series'),
+        ("analyzer", "0002_time_series"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ExplainState',
+            name="ExplainState",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('explained_at', models.DateTimeField()),
-                ('next_at', models.DateTimeField()),
-                ('schema_signature', models.CharField(max_length=32)),
-                ('mean_exec_time_ms', models.FloatField(null=True)),
-                ('used_real_values', models.BooleanField(default=False)),
-                ('outcome', models.CharField(max_length=12)),
-                ('reason', models.TextField(blank=True, default='')),
-                ('database', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='analyzer.database')),
-                ('statement', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='explain_states', to='analyzer.statement')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("explained_at", models.DateTimeField()),
+                ("next_at", models.DateTimeField()),
+                ("schema_signature", models.CharField(max_length=32)),
+                ("mean_exec_time_ms", models.FloatField(null=True)),
+                ("used_real_values", models.BooleanField(default=False)),
+                ("outcome", models.CharField(max_length=12)),
+                ("reason", models.TextField(blank=True, default="")),
+                ("database", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="analyzer.database")),
+                (
+                    "statement",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="explain_states",
+                        to="analyzer.statement",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('statement', 'database'), name='uq_explainstate')],
+                "constraints": [models.UniqueConstraint(fields=("statement", "database"), name="uq_explainstate")],
             },
         ),
     ]

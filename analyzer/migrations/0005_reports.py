@@ -7,69 +7,118 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('analyzer', '0004_columnar_sums'),
+        ("analyzer", "0004_columnar_sums"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='findingrecord',
-            name='reopened_at',
+            model_name="findingrecord",
+            name="reopened_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.CreateModel(
-            name='ReportSubscription',
+            name="ReportSubscription",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_active', models.BooleanField(default=True)),
-                ('address', models.EmailField(max_length=254)),
-                ('hour', models.PositiveSmallIntegerField(default=7, validators=[django.core.validators.MaxValueValidator(23)])),
-                ('time_zone', models.CharField(default='UTC', max_length=64)),
-                ('all_servers', models.BooleanField(default=True)),
-                ('quiet_nights', models.CharField(choices=[('line', 'One short line'), ('skip', 'No mail')], default='line', max_length=4)),
-                ('since', models.DateTimeField()),
-                ('unsubscribed_at', models.DateTimeField(null=True)),
-                ('servers', models.ManyToManyField(blank=True, related_name='report_subscriptions', to='analyzer.server')),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='report_subscription', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("is_active", models.BooleanField(default=True)),
+                ("address", models.EmailField(max_length=254)),
+                (
+                    "hour",
+                    models.PositiveSmallIntegerField(
+                        default=7, validators=[django.core.validators.MaxValueValidator(23)]
+                    ),
+                ),
+                ("time_zone", models.CharField(default="UTC", max_length=64)),
+                ("all_servers", models.BooleanField(default=True)),
+                (
+                    "quiet_nights",
+                    models.CharField(
+                        choices=[("line", "One short line"), ("skip", "No mail")], default="line", max_length=4
+                    ),
+                ),
+                ("since", models.DateTimeField()),
+                ("unsubscribed_at", models.DateTimeField(null=True)),
+                (
+                    "servers",
+                    models.ManyToManyField(blank=True, related_name="report_subscriptions", to="analyzer.server"),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="report_subscription",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='FindingImpact',
+            name="FindingImpact",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('impact_s_per_day', models.FloatField(null=True)),
-                ('finding', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='impacts', to='analyzer.findingrecord')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("impact_s_per_day", models.FloatField(null=True)),
+                (
+                    "finding",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="impacts", to="analyzer.findingrecord"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['at'], name='ix_findingimpact_at')],
-                'constraints': [models.UniqueConstraint(fields=('finding', 'at'), name='uq_findingimpact_at')],
+                "indexes": [models.Index(fields=["at"], name="ix_findingimpact_at")],
+                "constraints": [models.UniqueConstraint(fields=("finding", "at"), name="uq_findingimpact_at")],
             },
         ),
         migrations.CreateModel(
-            name='ReportMail',
+            name="ReportMail",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('night', models.DateField(null=True)),
-                ('window_start', models.DateTimeField()),
-                ('window_end', models.DateTimeField()),
-                ('due_at', models.DateTimeField()),
-                ('state', models.CharField(choices=[('due', 'waiting'), ('sent', 'sent'), ('skipped', 'nothing new, so not sent'), ('failed', 'failed'), ('expired', 'not sent: unsubscribed')], default='due', max_length=8)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField()),
-                ('last_error', models.TextField(blank=True, default='')),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('address', models.EmailField(blank=True, default='', max_length=254)),
-                ('subject', models.CharField(blank=True, default='', max_length=300)),
-                ('html', models.TextField(blank=True, default='')),
-                ('text', models.TextField(blank=True, default='')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='report_mails', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("night", models.DateField(null=True)),
+                ("window_start", models.DateTimeField()),
+                ("window_end", models.DateTimeField()),
+                ("due_at", models.DateTimeField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("due", "waiting"),
+                            ("sent", "sent"),
+                            ("skipped", "nothing new, so not sent"),
+                            ("failed", "failed"),
+                            ("expired", "not sent: unsubscribed"),
+                        ],
+                        default="due",
+                        max_length=8,
+                    ),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("next_attempt_at", models.DateTimeField()),
+                ("last_error", models.TextField(blank=True, default="")),
+                ("finished_at", models.DateTimeField(null=True)),
+                ("address", models.EmailField(blank=True, default="", max_length=254)),
+                ("subject", models.CharField(blank=True, default="", max_length=300)),
+                ("html", models.TextField(blank=True, default="")),
+                ("text", models.TextField(blank=True, default="")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="report_mails",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'due')), fields=['next_attempt_at'], name='ix_reportmail_due'), models.Index(fields=['user', '-due_at'], name='ix_reportmail_user_due')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'night'), name='uq_reportmail_user_night')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "due")), fields=["next_attempt_at"], name="ix_reportmail_due"
+                    ),
+                    models.Index(fields=["user", "-due_at"], name="ix_reportmail_user_due"),
+                ],
+                "constraints": [models.UniqueConstraint(fields=("user", "night"), name="uq_reportmail_user_night")],
             },
         ),
     ]

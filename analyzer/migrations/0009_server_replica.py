@@ -11,8 +11,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             "server",
             "replica_port",
-            models.PositiveIntegerField(
-                default=5432, validators=[MinValueValidator(1), MaxValueValidator(65535)]
-            ),
+            models.PositiveIntegerField(default=5432, validators=[MinValueValidator(1), MaxValueValidator(65535)]),
         ),
     ]

@@ -5,39 +5,47 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('analyzer', '0009_server_replica'),
+        ("analyzer", "0009_server_replica"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AdviceRun',
+            name="AdviceRun",
             fields=[
-                ('database', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='advice_run', serialize=False, to='analyzer.database')),
-                ('made_at', models.DateTimeField(null=True)),
-                ('tried_at', models.DateTimeField()),
-                ('problem', models.TextField(blank=True, default='')),
-                ('duration_s', models.FloatField(null=True)),
-                ('statements', models.PositiveIntegerField(default=0)),
-                ('candidates', models.PositiveIntegerField(default=0)),
-                ('plans_made', models.PositiveIntegerField(default=0)),
-                ('result', models.JSONField(default=dict)),
+                (
+                    "database",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="advice_run",
+                        serialize=False,
+                        to="analyzer.database",
+                    ),
+                ),
+                ("made_at", models.DateTimeField(null=True)),
+                ("tried_at", models.DateTimeField()),
+                ("problem", models.TextField(blank=True, default="")),
+                ("duration_s", models.FloatField(null=True)),
+                ("statements", models.PositiveIntegerField(default=0)),
+                ("candidates", models.PositiveIntegerField(default=0)),
+                ("plans_made", models.PositiveIntegerField(default=0)),
+                ("result", models.JSONField(default=dict)),
             ],
         ),
         migrations.AddField(
-            model_name='planrecord',
-            name='twin_asked_at',
+            model_name="planrecord",
+            name="twin_asked_at",
             field=models.DateTimeField(null=True),
         ),
         migrations.AddField(
-            model_name='planrecord',
-            name='twin_verdict',
-            field=models.CharField(blank=True, default='', max_length=300),
+            model_name="planrecord",
+            name="twin_verdict",
+            field=models.CharField(blank=True, default="", max_length=300),
         ),
         migrations.AddField(
-            model_name='suggestionrecord',
-            name='evidence',
+            model_name="suggestionrecord",
+            name="evidence",
             field=models.JSONField(default=dict),
         ),
     ]

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('analyzer', '0011_server_channel_binding'),
+        ("analyzer", "0011_server_channel_binding"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='planrecord',
-            name='is_by_twin',
+            model_name="planrecord",
+            name="is_by_twin",
             field=models.BooleanField(default=False),
         ),
     ]

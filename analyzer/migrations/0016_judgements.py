@@ -5,41 +5,45 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('analyzer', '0015_figures'),
+        ("analyzer", "0015_figures"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='findingrecord',
-            name='place',
-            field=models.CharField(blank=True, default='', max_length=200),
+            model_name="findingrecord",
+            name="place",
+            field=models.CharField(blank=True, default="", max_length=200),
         ),
         migrations.AddField(
-            model_name='planrecord',
-            name='judged_with',
-            field=models.CharField(blank=True, default='', max_length=32),
+            model_name="planrecord",
+            name="judged_with",
+            field=models.CharField(blank=True, default="", max_length=32),
         ),
         migrations.AddField(
-            model_name='planrecord',
-            name='judgement',
+            model_name="planrecord",
+            name="judgement",
             field=models.JSONField(default=dict),
         ),
         migrations.CreateModel(
-            name='CheckRule',
+            name="CheckRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=10)),
-                ('is_off', models.BooleanField(default=False)),
-                ('thresholds', models.JSONField(default=dict)),
-                ('reason', models.TextField()),
-                ('changed_at', models.DateTimeField()),
-                ('changed_by', models.CharField(max_length=150)),
-                ('server', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='check_rules', to='analyzer.server')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=10)),
+                ("is_off", models.BooleanField(default=False)),
+                ("thresholds", models.JSONField(default=dict)),
+                ("reason", models.TextField()),
+                ("changed_at", models.DateTimeField()),
+                ("changed_by", models.CharField(max_length=150)),
+                (
+                    "server",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="check_rules", to="analyzer.server"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('server', 'code'), name='uq_checkrule_server_code')],
+                "constraints": [models.UniqueConstraint(fields=("server", "code"), name="uq_checkrule_server_code")],
             },
         ),
     ]

@@ -124,9 +124,7 @@ class WorkWeights:
 
     def time(self, work: Work) -> float:
         """In the planner's units, of data that lies in memory."""
-        return (
-            work.computing + self.scattered_page * work.scattered_pages + self.ordered_page * work.ordered_pages
-        )
+        return work.computing + self.scattered_page * work.scattered_pages + self.ordered_page * work.ordered_pages
 
 
 def work_of(top: Node, sizes: Sizes, costs: PageCosts) -> Work:

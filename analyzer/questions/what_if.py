@@ -232,9 +232,7 @@ def _explained(
         yield replace(change, change=explained, before=before, after=after, caution=caution)
 
 
-def explained_caution(
-    sql: str, facts: SchemaFacts, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> str | None:
+def explained_caution(sql: str, facts: SchemaFacts, before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     """Of two objects of EXPLAIN; None where there is nothing to say, or one cannot be read."""
     try:
         return early_stop(sql, facts, parse_plan([before]), parse_plan([after]))

@@ -253,9 +253,8 @@ def is_worse(impact_s_per_day: float | None, before_s_per_day: float | None) -> 
     if impact_s_per_day is None or before_s_per_day is None:
         return False
     more = impact_s_per_day - before_s_per_day
-    return (
-        more >= LIMITS["worse_s_per_day"].value
-        and impact_s_per_day >= before_s_per_day * (1 + LIMITS["worse_ratio"].value)
+    return more >= LIMITS["worse_s_per_day"].value and impact_s_per_day >= before_s_per_day * (
+        1 + LIMITS["worse_ratio"].value
     )
 
 

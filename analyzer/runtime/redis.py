@@ -142,8 +142,7 @@ class RedisServer:
             while True:
                 if self._child is None or self._child.poll() is not None:
                     raise RuntimeFailure(
-                        f"redis-server did not start; the end of {self.log_file}:\n"
-                        f"{last_lines(self.log_file)}"
+                        f"redis-server did not start; the end of {self.log_file}:\n{last_lines(self.log_file)}"
                     )
                 try:
                     client.ping()

@@ -132,9 +132,7 @@ def child(name: str, *arguments: str, death_signal: signal.Signals = signal.SIGT
 # -- the start, step by step ----------------------------------------------------------------------------
 
 
-def _start_everything(
-    watch: Watch, options: Options, listener: socket.socket, say: Callable[[str], None]
-) -> None:
+def _start_everything(watch: Watch, options: Options, listener: socket.socket, say: Callable[[str], None]) -> None:
     if os.environ.get("DATABASE_URL"):
         say("The store is DATABASE_URL's PostgreSQL.")
     else:
@@ -166,9 +164,7 @@ def _start_everything(
 
 
 def _start_store(watch: Watch, say: Callable[[str], None]) -> None:
-    cluster = PostgresCluster(
-        var_dir() / "postgres", settings=STORE_SETTINGS, log_file=log_dir() / "postgres.log"
-    )
+    cluster = PostgresCluster(var_dir() / "postgres", settings=STORE_SETTINGS, log_file=log_dir() / "postgres.log")
     first = not (cluster.data_dir / "PG_VERSION").exists()
     doing = "Creating" if first else "Starting"
     say(f"{doing} the store: PostgreSQL {cluster.version} in {cluster.data_dir}.")
@@ -249,9 +245,7 @@ def _names_of(host: str) -> list[str]:
     """What people may type to reach ``host``: itself, or all of this machine's addresses for a wildcard."""
     if host not in {"0.0.0.0", "::"}:
         return [f"[{host}]" if ":" in host else host]
-    addresses = [
-        a.address for found in psutil.net_if_addrs().values() for a in found if a.family == socket.AF_INET
-    ]
+    addresses = [a.address for found in psutil.net_if_addrs().values() for a in found if a.family == socket.AF_INET]
     return [socket.gethostname(), socket.getfqdn(), *addresses]
 
 
@@ -288,12 +282,8 @@ def _wait_for_web(web: Child, listener: socket.socket) -> None:
     status: int | None = None
     while time.monotonic() < deadline:
         if not web.is_running:
-            raise RuntimeFailure(
-                f"The web server did not start; {web.log_file} ends:\n{last_lines(web.log_file)}"
-            )
-        client = http.client.HTTPConnection(
-            {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=5
-        )
+            raise RuntimeFailure(f"The web server did not start; {web.log_file} ends:\n{last_lines(web.log_file)}")
+        client = http.client.HTTPConnection({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port, timeout=5)
         try:
             client.request("GET", "/")
             status = client.getresponse().status
@@ -316,7 +306,6 @@ def _join(running: Running | None, options: Options, announce: Callable[[str], N
     os.environ["REDIS_URL"] = running.redis_url
     _add_servers(options.dsns)
     announce(
-        f"pgLoupe runs already (process {running.pid}): {running.url}/"
-        f"  Log in once with {_login_link(running.url)}"
+        f"pgLoupe runs already (process {running.pid}): {running.url}/  Log in once with {_login_link(running.url)}"
     )
     return 0

@@ -114,9 +114,7 @@ class Watch:
         ended.append(now)
         why = self._why(part)
         if len(ended) > len(RESTART_DELAYS_S):
-            self._say(
-                f"{why} It ended {len(ended)} times within {RESTART_WINDOW_S / 60:.0f} minutes; stopping."
-            )
+            self._say(f"{why} It ended {len(ended)} times within {RESTART_WINDOW_S / 60:.0f} minutes; stopping.")
             return False
         delay_s = RESTART_DELAYS_S[len(ended) - 1]
         self._start_again_at[part.name] = now + delay_s

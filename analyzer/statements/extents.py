@@ -25,8 +25,6 @@ EXPONENT = re.compile(r"\de\+?(\d{1,9})", re.IGNORECASE)
 NUMBER = re.compile(r"\s*[+-]?(\d[\d_]*)?(?:\.(\d*))?(?:e([+-]?\d{1,9}))?\s*", re.IGNORECASE)
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Extent:
     """At most ``fixed_bytes + per_column x`` the bytes of a column's value; ``digits`` where it may be a number.

@@ -123,8 +123,10 @@ def operation_extent(expression: Node, known: Mapping[int, Extent], parts: list[
             return whole.with_digits(_power_digits(expression.rexpr, left, right))
         case "!" | "!!":
             return whole.with_digits(_factorial_digits(expression.lexpr or expression.rexpr, whole))
-    return whole if operator_name(expression) in ("||", "#=", "->", "->>", "#>", "#>>", "-") else whole.of_size(
-        max(8.0, whole.fixed_bytes)
+    return (
+        whole
+        if operator_name(expression) in ("||", "#=", "->", "->>", "#>", "#>>", "-")
+        else whole.of_size(max(8.0, whole.fixed_bytes))
     )
 
 

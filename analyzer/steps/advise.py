@@ -90,9 +90,7 @@ def advise_database(
         return _failed(database, now, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")
     if server.explain_mode != Server.ExplainMode.OFF:  # else nothing is planned on the server
         advice = with_second_opinion(advice, explain_settings(server), workload, facts)
-    times = MeasuredTimes(
-        {s.fingerprint: s.total_time_s_per_day for s in workload}, server_time_s_per_day, watched_s
-    )
+    times = MeasuredTimes({s.fingerprint: s.total_time_s_per_day for s in workload}, server_time_s_per_day, watched_s)
     result = advice_as_json(advice, missing, times) | {"curve": curve_as_json(advice, times)}
     found = findings.open_findings(database)
     kept, evidence = planned_suggestions(

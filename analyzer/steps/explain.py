@@ -125,9 +125,7 @@ def schema_signature(facts: SchemaFacts | None, tables: Sequence[str]) -> str:
     return hashlib.md5("\n".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
-def _why(
-    state: ExplainState | None, rate: StatementRate, signature: str, has_real_values: bool, now: datetime
-) -> str:
+def _why(state: ExplainState | None, rate: StatementRate, signature: str, has_real_values: bool, now: datetime) -> str:
     """Why it needs a plan now; "" when it has a fresh one."""
     if state is None:
         return "no plan yet"

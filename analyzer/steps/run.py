@@ -1,12 +1,12 @@
 """One function per step; the only place where the parts meet.
 
-    take_snapshot        counters of pg_stat_statements -> deltas
-    (naming.py)          texts of statements not seen before
-    (watching.py)        pg_stat_activity -> session evidence and real parameter values
-    read_schema          catalog and preflight -> facts
-    explain_statements   the costliest statements without a fresh plan -> plans, within the budget
-    check_server         plans, behaviour and schema -> findings -> suggestions; what became of those that were built
-    advise_on_indexes    the recorded workload on the twin -> suggestions that a planner has proved
+take_snapshot        counters of pg_stat_statements -> deltas
+(naming.py)          texts of statements not seen before
+(watching.py)        pg_stat_activity -> session evidence and real parameter values
+read_schema          catalog and preflight -> facts
+explain_statements   the costliest statements without a fresh plan -> plans, within the budget
+check_server         plans, behaviour and schema -> findings -> suggestions; what became of those that were built
+advise_on_indexes    the recorded workload on the twin -> suggestions that a planner has proved
 """
 
 import logging
@@ -152,8 +152,6 @@ def _connect(server: Server) -> AbstractContextManager[MonitoredConnection]:
         lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
         connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,
     )
-
-
 
 
 # -- explain ------------------------------------------------------------------------------------------------------

@@ -86,8 +86,7 @@ def _fits(path: Path, asked: Sequence[str | int], found: Mapping[int, str]) -> b
     if asked[0] == "*":
         return True
     return len(path) == len(asked) and all(
-        part == (key if isinstance(key, str) else found.get(key, part))
-        for part, key in zip(path, asked, strict=True)
+        part == (key if isinstance(key, str) else found.get(key, part)) for part, key in zip(path, asked, strict=True)
     )
 
 

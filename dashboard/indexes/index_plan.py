@@ -112,9 +112,7 @@ class IndexPlan:
     @property
     def in_words(self) -> SetWords:
         """The point as one line: what to do, and what that brings."""
-        return set_words(
-            len(self.indexes), self.point.size_bytes, len(self.drops), self.freed_bytes, self.point.time
-        )
+        return set_words(len(self.indexes), self.point.size_bytes, len(self.drops), self.freed_bytes, self.point.time)
 
 
 def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, now: datetime) -> IndexPlan | None:

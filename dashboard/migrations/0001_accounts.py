@@ -6,71 +6,97 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('sessions', '0001_initial'),
+        ("sessions", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Invitation',
+            name="Invitation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token_hash', models.CharField(max_length=64, unique=True)),
-                ('email', models.EmailField(max_length=254)),
-                ('role', models.CharField(max_length=10)),
-                ('invited_by', models.CharField(max_length=150)),
-                ('invited_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(null=True)),
-                ('used_by', models.CharField(blank=True, default='', max_length=150)),
-                ('withdrawn_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token_hash", models.CharField(max_length=64, unique=True)),
+                ("email", models.EmailField(max_length=254)),
+                ("role", models.CharField(max_length=10)),
+                ("invited_by", models.CharField(max_length=150)),
+                ("invited_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(null=True)),
+                ("used_by", models.CharField(blank=True, default="", max_length=150)),
+                ("withdrawn_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('user_name', models.CharField(max_length=150)),
-                ('address', models.CharField(blank=True, default='', max_length=45)),
-                ('action', models.CharField(max_length=60)),
-                ('subject', models.CharField(blank=True, default='', max_length=300)),
-                ('details', models.JSONField(default=dict)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                ("user_name", models.CharField(max_length=150)),
+                ("address", models.CharField(blank=True, default="", max_length=45)),
+                ("action", models.CharField(max_length=60)),
+                ("subject", models.CharField(blank=True, default="", max_length=300)),
+                ("details", models.JSONField(default=dict)),
             ],
             options={
-                'indexes': [models.Index(fields=['-at', '-id'], name='ix_auditentry_at'), models.Index(fields=['user_name', '-at'], name='ix_auditentry_user_at'), models.Index(fields=['action', '-at'], name='ix_auditentry_action_at')],
+                "indexes": [
+                    models.Index(fields=["-at", "-id"], name="ix_auditentry_at"),
+                    models.Index(fields=["user_name", "-at"], name="ix_auditentry_user_at"),
+                    models.Index(fields=["action", "-at"], name="ix_auditentry_action_at"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='LoginAttempt',
+            name="LoginAttempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('password', 'wrong password'), ('reset', 'asked for a reset mail')], default='password', max_length=10)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('network', models.CharField(max_length=45)),
-                ('name_hash', models.CharField(max_length=64)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("password", "wrong password"), ("reset", "asked for a reset mail")],
+                        default="password",
+                        max_length=10,
+                    ),
+                ),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                ("network", models.CharField(max_length=45)),
+                ("name_hash", models.CharField(max_length=64)),
             ],
             options={
-                'indexes': [models.Index(fields=['kind', 'network', 'at'], name='ix_loginattempt_network'), models.Index(fields=['kind', 'name_hash', 'at'], name='ix_loginattempt_name'), models.Index(fields=['at'], name='ix_loginattempt_at')],
+                "indexes": [
+                    models.Index(fields=["kind", "network", "at"], name="ix_loginattempt_network"),
+                    models.Index(fields=["kind", "name_hash", "at"], name="ix_loginattempt_name"),
+                    models.Index(fields=["at"], name="ix_loginattempt_at"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='KnownSession',
+            name="KnownSession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.CharField(blank=True, default='', max_length=45)),
-                ('user_agent', models.CharField(blank=True, default='', max_length=300)),
-                ('started_at', models.DateTimeField(auto_now_add=True)),
-                ('seen_at', models.DateTimeField()),
-                ('session', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='known', to='sessions.session')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='known_sessions', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("address", models.CharField(blank=True, default="", max_length=45)),
+                ("user_agent", models.CharField(blank=True, default="", max_length=300)),
+                ("started_at", models.DateTimeField(auto_now_add=True)),
+                ("seen_at", models.DateTimeField()),
+                (
+                    "session",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="known", to="sessions.session"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="known_sessions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['user', '-seen_at'], name='ix_knownsession_user_seen')],
+                "indexes": [models.Index(fields=["user", "-seen_at"], name="ix_knownsession_user_seen")],
             },
         ),
     ]

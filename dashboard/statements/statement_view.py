@@ -151,9 +151,7 @@ def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, obje
     return {
         "load_ratio": totals.load_ratio,
         "total_exec_time_ms": totals.total_exec_time_ms,
-        "per_day_s": totals.total_exec_time_ms / 1000 * DAY_S / covered_s
-        if covered_s >= SHORTEST_OF_A_DAY_S
-        else None,
+        "per_day_s": totals.total_exec_time_ms / 1000 * DAY_S / covered_s if covered_s >= SHORTEST_OF_A_DAY_S else None,
         "calls": totals.calls,
         "rows_per_call": totals.rows_per_call,
         "mean_ms": totals.mean_exec_time_ms,

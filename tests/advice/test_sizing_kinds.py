@@ -186,9 +186,7 @@ def test_a_column_that_another_one_implies_adds_no_combinations():
 
 @pytest.mark.parametrize(("version", "shares"), [(150_018, True), (150_020, False), (180_006, True)])
 def test_a_release_that_keeps_equal_chars_builds_larger_indexes(version, shares):
-    column = ColumnFacts(
-        "code", 1, "character(3)", 1042, False, 1e6, n_distinct=4.0, null_frac=0.0, avg_width_bytes=4
-    )
+    column = ColumnFacts("code", 1, "character(3)", 1042, False, 1e6, n_distinct=4.0, null_frac=0.0, avg_width_bytes=4)
     on = TableFacts(1, "public", "t", "r", 1e6, 8192 * 10_000, (column,))
     size = index_size_bytes(IndexDefinition(on, (IndexColumn("code"),)), server_version_num=version)
     assert (size < 10e6) == shares

@@ -206,9 +206,7 @@ def test_a_new_statement_is_planned_with_its_values_and_gets_its_index(foretell)
             "(customer_id)",
         )
     ]
-    assert found.change_words == (
-        "Seq Scan on orders became Bitmap Heap Scan using ix_orders_customer_id, 86x cheaper"
-    )
+    assert found.change_words == ("Seq Scan on orders became Bitmap Heap Scan using ix_orders_customer_id, 86x cheaper")
     assert found.cost_without == found.total_cost == 1986
     assert found.cost_with < 25
     assert found.plan_with_json["Plan"]["Node Type"] == "Bitmap Heap Scan"

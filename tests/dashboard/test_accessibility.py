@@ -45,6 +45,7 @@ RUN_AXE = """async (rules) => {
 NEXT_FRAME = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 TOO_WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
+
 @pytest.fixture
 def walk(browser: Browser, live_server) -> Iterator["Walk"]:  # type: ignore[no-untyped-def]
     walk = Walk(browser, live_server.url)

@@ -299,7 +299,7 @@ def test_columns_are_chosen_and_kept(person, mixed):
 
 def test_export_as_csv(person, mixed):
     Statement.objects.filter(server=mixed, tables__contains=["t_mean"]).update(
-        normalized_sql='=cmd|\'/C calc\'!A1, "x"\n@second', kind="+kind"
+        normalized_sql="=cmd|'/C calc'!A1, \"x\"\n@second", kind="+kind"
     )
     response = person.get(f"{PATH}?format=csv&window=6h&sort=calls")
     assert response.streaming

@@ -246,9 +246,7 @@ def test_hostile_names_are_shown_and_never_run(client, operator):
     User.objects.create_user(evil, email='"><img/src=x>@example.com')
     AuditEntry.objects.create(user_name=evil, action=evil[:60], subject=evil, details={evil: evil})
     tomorrow = timezone.now() + timedelta(days=1)
-    Invitation.objects.create(
-        token_hash="x", email=evil + "@b.c", role=evil[:10], invited_by=evil, expires_at=tomorrow
-    )
+    Invitation.objects.create(token_hash="x", email=evil + "@b.c", role=evil[:10], invited_by=evil, expires_at=tomorrow)
     agent = Client(headers={"user-agent": evil})
     agent.force_login(operator)
     for path in ("/users/", "/audit/", "/account/sessions/", f"/audit/?user={evil}&action={evil}&q={evil}"):

@@ -39,9 +39,8 @@ STATEMENTS = {
     # Django
     "get": 'SELECT "customer"."id", "customer"."email" FROM "customer" WHERE "customer"."id" = $1 LIMIT $2',
     "filter": 'SELECT "orders"."id" FROM "orders" WHERE "orders"."status" = $1 ORDER BY "orders"."placed_at"'
-    ' DESC LIMIT $2',
-    "page": 'SELECT * FROM "orders" WHERE "orders"."status" = $1 ORDER BY "orders"."id" ASC LIMIT $2 OFFSET'
-    ' $3',
+    " DESC LIMIT $2",
+    "page": 'SELECT * FROM "orders" WHERE "orders"."status" = $1 ORDER BY "orders"."id" ASC LIMIT $2 OFFSET $3',
     "related": 'SELECT "orders"."id", "customer"."name" FROM "orders" INNER JOIN "customer" ON'
     ' ("orders"."customer_id" = "customer"."id") WHERE "customer"."city" = $1',
     "prefetch": 'SELECT * FROM "orders" WHERE "orders"."customer_id" IN ($1, $2, $3)',
@@ -54,9 +53,8 @@ STATEMENTS = {
     "annotate": 'SELECT "customer"."id", COUNT("orders"."id") AS "n" FROM "customer" LEFT OUTER JOIN "orders" ON'
     ' ("customer"."id" = "orders"."customer_id") WHERE "customer"."is_active" GROUP BY "customer"."id" LIMIT $1',
     "between": 'SELECT "id" FROM "orders" WHERE "orders"."total" BETWEEN $1 AND $2',
-    "date": "SELECT \"id\" FROM \"orders\" WHERE (\"orders\".\"placed_at\" AT TIME ZONE $1)::date = $2",
-    "trunc_twin": "SELECT DATE_TRUNC($1, placed_at), COUNT(*) FROM orders GROUP BY DATE_TRUNC('day',"
-    " placed_at)",
+    "date": 'SELECT "id" FROM "orders" WHERE ("orders"."placed_at" AT TIME ZONE $1)::date = $2',
+    "trunc_twin": "SELECT DATE_TRUNC($1, placed_at), COUNT(*) FROM orders GROUP BY DATE_TRUNC('day', placed_at)",
     "jsonb": 'SELECT "id" FROM "customer" WHERE "customer"."settings" @> $1',
     "jsonb_key": 'SELECT "id" FROM "customer" WHERE ("customer"."settings" ->> $1) = $2',
     "jsonb_exists": 'SELECT "id" FROM "customer" WHERE "customer"."settings" ? $1',
@@ -97,8 +95,7 @@ STATEMENTS = {
     "ilike": "select id from customer where name ilike $1",
     "regex": "select id from customer where name ~ $1",
     "uuid": "select id from customer where ref = $1",
-    "row_compare": "select id from orders where (placed_at, id) < ($1, $2) order by placed_at desc, id desc limit"
-    " $3",
+    "row_compare": "select id from orders where (placed_at, id) < ($1, $2) order by placed_at desc, id desc limit $3",
     "view": "select count(*) from recent_orders where status = $1",
     "json_build": "select json_build_object($1, name, $2, city) from customer where id = $3",
     "string_agg": "select customer_id, string_agg(status, $1 order by id) from orders where customer_id = $2"

@@ -68,9 +68,7 @@ def unchanged(attacked: ScratchDatabase) -> Iterator[psycopg.Connection[Any]]:
         assert list(connection.notifies(timeout=0)) == []
 
 
-def send(
-    settings: ConnectionSettings, sql: str, limits: Limits = LIMITS, **request: Any
-) -> list[ExplainOutcome]:
+def send(settings: ConnectionSettings, sql: str, limits: Limits = LIMITS, **request: Any) -> list[ExplainOutcome]:
     request.setdefault("search_path", PATH)
     return explain_statement(settings, ExplainRequest(sql, fingerprint(sql) or "", **request), limits)
 
@@ -107,9 +105,7 @@ def test_attack_is_stopped(
 
 
 @pytest.mark.postgres
-def test_login_that_can_do_harm_is_never_used(
-    attacked: ScratchDatabase, unchanged: psycopg.Connection[Any]
-) -> None:
+def test_login_that_can_do_harm_is_never_used(attacked: ScratchDatabase, unchanged: psycopg.Connection[Any]) -> None:
     superuser = ConnectionSettings.from_dsn(attacked.superuser_dsn)
     for attack in ATTACKS:
         if attack.decision != "refused":

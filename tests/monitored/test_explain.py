@@ -39,9 +39,7 @@ def shop(request: pytest.FixtureRequest, postgres: Callable[[int], Server]) -> I
         database.drop()
 
 
-def explain(
-    database: ScratchDatabase, sql: str, limits: Limits = ROOMY, **request: Any
-) -> list[ExplainOutcome]:
+def explain(database: ScratchDatabase, sql: str, limits: Limits = ROOMY, **request: Any) -> list[ExplainOutcome]:
     settings = ConnectionSettings.from_dsn(database.dsn)
     return explain_statement(settings, ExplainRequest(sql, fingerprint(sql) or "", **request), limits)
 
@@ -244,9 +242,7 @@ def test_last_guards_hold_for_what_no_layer_checked(shop: ScratchDatabase) -> No
 
 @pytest.mark.fault
 def test_killed_worker_leaves_no_session_behind(shop: ScratchDatabase) -> None:
-    shop.execute(
-        "create table if not exists big as select g from generate_series(1, 3000000) g", "analyze big"
-    )
+    shop.execute("create table if not exists big as select g from generate_series(1, 3000000) g", "analyze big")
     slow = "select count(*) from big where md5(md5(md5(g::text))) < md5(md5(md5((g + 1)::text)))"
     code = (
         "from analyzer.monitored.connection import ConnectionSettings as C\n"
@@ -274,9 +270,7 @@ def test_killed_worker_leaves_no_session_behind(shop: ScratchDatabase) -> None:
         worker.wait()
 
 
-def test_pooler_in_between_gets_plain_plans(
-    shop: ScratchDatabase, pgbouncer: Callable[..., PgBouncer]
-) -> None:
+def test_pooler_in_between_gets_plain_plans(shop: ScratchDatabase, pgbouncer: Callable[..., PgBouncer]) -> None:
     pooler = pgbouncer(shop)
     settings = ConnectionSettings.from_dsn(pooler.dsn())
     sql = "select id from orders where status = $1"
@@ -294,9 +288,7 @@ def test_pooler_in_between_gets_plain_plans(
 
 @pytest.mark.fault
 @pytest.mark.parametrize("how", ["kill", "stop"])
-def test_server_that_dies_mid_run_is_a_clean_error(
-    how: str, private_postgres: Callable[..., Server]
-) -> None:
+def test_server_that_dies_mid_run_is_a_clean_error(how: str, private_postgres: Callable[..., Server]) -> None:
     server = private_postgres(15)
     database = ScratchDatabase(server)
     database.execute("create table t as select g from generate_series(1, 2000000) g", "analyze t")

@@ -37,7 +37,7 @@ def odd(any_postgres: Any, scratch_database: Any) -> Iterator[tuple[Any, str]]:
                 b"create index on plain (k)",
                 b"create table gr\xf6\xdfe (id int primary key)",
                 b"create table bad_column (id int, gr\xf6\xdfe int)",
-                b"create table \"na\xc3\xafve\" (id int primary key)",  # UTF-8 by chance: it can be written
+                b'create table "na\xc3\xafve" (id int primary key)',  # UTF-8 by chance: it can be written
                 b"create table child (id int references gr\xf6\xdfe)",
                 b"insert into plain select -g, 'gr\xf6\xdfe' from generate_series(1, 500) g",
                 b"analyze",
@@ -49,9 +49,7 @@ def odd(any_postgres: Any, scratch_database: Any) -> Iterator[tuple[Any, str]]:
         yield database, name
     finally:
         with database.connect() as connection:  # other tests read the texts of this server too
-            connection.execute(
-                "select pg_stat_statements_reset(0, oid, 0) from pg_database where datname = %s", [name]
-            )
+            connection.execute("select pg_stat_statements_reset(0, oid, 0) from pg_database where datname = %s", [name])
         with any_postgres.connect() as admin:
             admin.execute(f"drop database {name} with (force)")
 

@@ -99,9 +99,7 @@ def test_backup_and_restore_bring_everything_back_and_say_what_needs_the_key(sto
     assert store.value("select to_regclass('of_a_later_version') is null")
     assert store.value("select count(*) from pg_namespace where nspname = 'pgloupe_before_restore'") == 0
 
-    done = store.manage(
-        "restore", "--replace", str(file), PGLOUPE_ENCRYPTION_KEYS=Fernet.generate_key().decode()
-    )
+    done = store.manage("restore", "--replace", str(file), PGLOUPE_ENCRYPTION_KEYS=Fernet.generate_key().decode())
     assert done.returncode == 1  # restored, but:
     assert "No key here opens the password of: the app." in done.stderr
     assert store.value("select count(*) from analyzer_server") == 1

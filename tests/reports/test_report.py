@@ -127,7 +127,10 @@ def test_statements_are_compared_by_measured_day():
         START,
         END,
         statements=[
-            statement(1, 600), statement(2, 900, covered_s=43_200), statement(3, 10), statement(4, 20, slug="b")
+            statement(1, 600),
+            statement(2, 900, covered_s=43_200),
+            statement(3, 10),
+            statement(4, 20, slug="b"),
         ],
         statements_before=[statement(1, 200, covered_s=43_200), statement(2, 1_800)],
         measured_before=["shop"],

@@ -57,9 +57,7 @@ def test_one_left_over_from_a_killed_run_is_replaced(private_redis):
 def test_without_any_redis_server_it_says_what_to_do(monkeypatch):
     monkeypatch.setattr(runtime_redis.shutil, "which", lambda name: None)
     monkeypatch.setattr(runtime_redis.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(
-        RuntimeFailure, match=r"no redis-server on PATH .*apt install redis-server.* REDIS_URL"
-    ):
+    with pytest.raises(RuntimeFailure, match=r"no redis-server on PATH .*apt install redis-server.* REDIS_URL"):
         runtime_redis.redis_binary()
 
 

@@ -150,9 +150,7 @@ def test_workers_that_a_killed_child_left_behind_end_before_it_starts_again(watc
 
 def test_a_log_over_its_limit_is_cut_and_goes_on(watch, tmp_path, monkeypatch):
     monkeypatch.setattr(watch_module, "LOG_LIMIT_BYTES", 1000)
-    child = python(
-        "chatty", "import sys, time\nwhile 1: print('x' * 99, flush=True); time.sleep(.01)", tmp_path
-    )
+    child = python("chatty", "import sys, time\nwhile 1: print('x' * 99, flush=True); time.sleep(.01)", tmp_path)
     watch.start(child)
     wait_for(lambda: child.log_file.stat().st_size > 1000)
     watch._cut_logs()

@@ -21,9 +21,7 @@ def database() -> Database:
 
 def statement(database: Database, name: str, **fields: object) -> Statement:
     values = {"kind": "select", "tables": ["item"], "normalized_sql": f"select {name}", **fields}
-    made = Statement.objects.create(
-        server=database.server, fingerprint=name, first_seen=NOON, last_seen=NOON, **values
-    )
+    made = Statement.objects.create(server=database.server, fingerprint=name, first_seen=NOON, last_seen=NOON, **values)
     StatementEntry.objects.create(
         server=database.server, statement=made, role_oid=10, database_oid=database.oid, queryid=made.pk
     )

@@ -91,6 +91,7 @@ def test_where_the_twin_cannot_plan_it_either_that_is_said(
     database = scratch_database(postgres18)
     database.execute(*SCHEMA)
     server = recorded(database, database.dsn)
+
     def refused(*_: Any, **__: Any) -> Any:
         raise RuntimeFailure("pg_dump is not installed")
 

@@ -50,7 +50,7 @@ def test_a_key_without_an_index_takes_the_time_of_its_look_ups(fake):
         "public.purchase.by_coupon": (43_200, pytest.approx(10.0), 1800.0),
         "public.purchase.by_shop": (43_200, pytest.approx(20.0), 1800.0),
     }
-    looked = Statement.objects.get(normalized_sql__contains="coupon_id\" FOR KEY SHARE")
+    looked = Statement.objects.get(normalized_sql__contains='coupon_id" FOR KEY SHARE')
     assert found["public.purchase.by_coupon"].fingerprints == (looked.fingerprint,)
     assert watched_s(daily) == 1800.0
     by_key = {f.subject: f for f in check.run(schema, Context(facts=schema, key_checks=found))}

@@ -15,7 +15,7 @@ from tests.twin.conftest import SCHEMA, settings_of, shape
 pytestmark = pytest.mark.postgres
 
 QUERIES = (
-    "select * from account where profile @> '{\"city\": \"c17\"}'",
+    'select * from account where profile @> \'{"city": "c17"}\'',
     "select * from account where tags @> array['x77']",
     "select * from account where search @@ to_tsquery('simple', 'bob')",
     "select * from account where name like '%c4ca4%'",

@@ -27,7 +27,7 @@ SETUP = (
     b"create table listed_1 partition of listed for values in ('\xe9')",
     b"create schema sch\xf6n",
     b"create table sch\xf6n.away (id int)",
-    b"create table \"na\xc3\xafve\" (id int primary key, \"na\xc3\xafve\" text)",  # UTF-8 by chance
+    b'create table "na\xc3\xafve" (id int primary key, "na\xc3\xafve" text)',  # UTF-8 by chance
     b"insert into \"na\xc3\xafve\" select g, 'n' || g from generate_series(1, 20000) g",
     b"insert into preset select g from generate_series(1, 9000) g",
     b"insert into listed select g, '\xe9' from generate_series(1, 9000) g",
@@ -56,9 +56,7 @@ def odd(any_postgres, scratch_database):
             yield replace(settings_of(database.dsn), dbname=name), connection
     finally:
         with database.connect() as connection:  # other tests read the texts of this server too
-            connection.execute(
-                "select pg_stat_statements_reset(0, oid, 0) from pg_database where datname = %s", [name]
-            )
+            connection.execute("select pg_stat_statements_reset(0, oid, 0) from pg_database where datname = %s", [name])
         with any_postgres.connect() as admin:
             admin.execute(f"drop database {name} with (force)")
 

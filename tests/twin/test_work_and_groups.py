@@ -60,9 +60,7 @@ def on(table, *columns, include=()):
 def test_pages_are_those_the_server_touches(bills, twin, bill):
     plain, covering = twin.hypothesize([on(bill, "account_id"), on(bill, "account_id", include=("filler",))])
     query = Query("q", "q", JOIN, 1.0)
-    without, scattered, together = (
-        twin.plan(query, ids).work for ids in ((), [plain.id], [covering.id])
-    )
+    without, scattered, together = (twin.plan(query, ids).work for ids in ((), [plain.id], [covering.id]))
     assert without.scattered_pages == 0
     with bills.connect() as connection:
         connection.execute("create index probe on bill (account_id)")

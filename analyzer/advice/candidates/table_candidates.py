@@ -295,8 +295,7 @@ class TableCandidates:
             columns.append(key)
         if columns and columns[0].descending:
             columns = [
-                IndexColumn(c.name, not c.descending, not c.nulls_first, is_expression=c.is_expression)
-                for c in columns
+                IndexColumn(c.name, not c.descending, not c.nulls_first, is_expression=c.is_expression) for c in columns
             ]
         return tuple(columns[: KEY_COLUMNS + 1])
 

@@ -169,5 +169,3 @@ def colons_apart(sql: str) -> str:
     for cut in reversed(cuts):
         sql = f"{sql[:cut]} {sql[cut:]}"
     return sql
-
-

@@ -136,4 +136,3 @@ def _keys_stay_served(
         or any(would_serve(key, d.method, d.plain_columns, d.predicate) for d in new)
         for key in table.foreign_keys
     )
-

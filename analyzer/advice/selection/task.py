@@ -65,9 +65,7 @@ class Task:
         usual = max(PLANS_AT_LEAST, min(PLANS_AT_MOST, PLANS_PER_QUERY * len(self.queries)))
         most_plans = options.most_plans or usual
         ids = [i.id for i in self.indexes]
-        self.book = CostBook(
-            planner, self.queries, ids, relevant, self.gone, most_plans, weights=options.work_weights
-        )
+        self.book = CostBook(planner, self.queries, ids, relevant, self.gone, most_plans, weights=options.work_weights)
         self.writes = self._writes(roots)
         self.search = Search(
             self.book, self.weights, self.sizes, self.writes, merged_coverings([i.definition for i in self.indexes]),

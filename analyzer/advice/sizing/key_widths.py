@@ -218,4 +218,3 @@ def _node_bytes(node: Node, table: TableFacts) -> float:
             return max(_node_bytes(argument, table) for argument in node.args)
     parts = (child for child in children(node) if not isinstance(child, (ast.TypeName, ast.String)))
     return sum(_node_bytes(part, table) for part in parts)
-

@@ -95,7 +95,9 @@ class KeyColumn:
     def deduplicates(self) -> bool:
         return not (
             self.is_never_deduplicated
-            or self.type_oid in NEVER_DEDUPLICATED or self.base_type in NEVER_DEDUPLICATED_NAMES or self.is_container
+            or self.type_oid in NEVER_DEDUPLICATED
+            or self.base_type in NEVER_DEDUPLICATED_NAMES
+            or self.is_container
         )
 
     def widths(self) -> list[tuple[float, float]]:

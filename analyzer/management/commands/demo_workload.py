@@ -18,8 +18,6 @@ class Command(TerminalCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         logging.getLogger("shop").setLevel(logging.INFO)
-        totals = workload.run_from_options(
-            options["dsn"], options["seconds"], options["rate"], options["seed"]
-        )
+        totals = workload.run_from_options(options["dsn"], options["seconds"], options["rate"], options["seed"])
         if totals.only_failed:
             raise CommandError("no page was served; is the shop's database there?")

@@ -30,9 +30,7 @@ class Command(TerminalCommand):
             "dsn", nargs="*", help="postgresql://user:password@host/dbname to monitor; also from PGLOUPE_DSN"
         )
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-        parser.add_argument(
-            "--port", type=int, default=8000, help="port wanted; a free one if taken (%(default)s)"
-        )
+        parser.add_argument("--port", type=int, default=8000, help="port wanted; a free one if taken (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -45,9 +43,7 @@ class Command(TerminalCommand):
     def wanted(self, options: dict[str, Any]) -> supervisor.Options:
         # Not left in the environment, where every child would inherit the passwords.
         from_environment = dsns_in(os.environ.pop("PGLOUPE_DSN", ""))
-        return supervisor.Options(
-            dsns=[*options["dsn"], *from_environment], host=options["host"], port=options["port"]
-        )
+        return supervisor.Options(dsns=[*options["dsn"], *from_environment], host=options["host"], port=options["port"])
 
     def say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # the terminal may be closed; stopping in order goes on

@@ -205,9 +205,7 @@ def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[s
         functions=tuple(ExtensionFunction(**row._asdict()) for row in functions),
         types=tuple(CustomType(**row._asdict()) for row in types),
         relations=tuple(relations),
-        extended_statistics=tuple(
-            ExtendedStatistics(**{**row._asdict(), "keys": tuple(row.keys)}) for row in extended
-        ),
+        extended_statistics=tuple(ExtendedStatistics(**{**row._asdict(), "keys": tuple(row.keys)}) for row in extended),
         is_pooled=database.pid != conn.backend_pid,
     )
 

@@ -297,7 +297,11 @@ def _judge(
             layer = "plan"
             objection = (
                 plan_objection(
-                    candidate.plan, checked.request, checked.limits, session.temp_limit_bytes, candidate.is_recursive,
+                    candidate.plan,
+                    checked.request,
+                    checked.limits,
+                    session.temp_limit_bytes,
+                    candidate.is_recursive,
                     candidate.sizes,
                 )
                 or ""

@@ -128,10 +128,7 @@ def _node_objection(node: PlanNode, limits: Limits, temp_limit_bytes: int | None
     # the planner takes an expression's values for 32 bytes, whatever it makes
     size = rows * (width + (sizes.row.fixed_bytes if sizes.row.fixed_bytes > WIDE_BYTES else 0.0))
     if node.node_type in HOARDING and size > ceiling:
-        return (
-            f"{node.label} may need {size_words(size)} of temporary files;"
-            f" {size_words(ceiling)} are allowed."
-        )
+        return f"{node.label} may need {size_words(size)} of temporary files; {size_words(ceiling)} are allowed."
     return None
 
 

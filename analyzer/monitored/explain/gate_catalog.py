@@ -109,9 +109,7 @@ def check_catalog(
     below_views = tuple((row.schema, row.name) for row in rows if row.kind in "rpm" and not row.wanted_names)
     return CatalogVerdict(
         *judged,
-        tables={
-            wanted: below_views if row.kind == "v" else ((row.schema, row.name),) for wanted, row in named.items()
-        },
+        tables={wanted: below_views if row.kind == "v" else ((row.schema, row.name),) for wanted, row in named.items()},
         is_recursive=is_recursive,
         table_schemas={name: row.schema for (schema, name), row in named.items() if not schema},
         type_schemas=dict(reach.type_schemas),

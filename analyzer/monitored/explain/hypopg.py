@@ -197,7 +197,11 @@ class HypotheticalPlanner:
             paths.append(checked.catalog.search_path)
         path = dict.fromkeys(schema for needed in paths for schema in needed)
         with explain_session(
-            self._connection, self._dog, self._limits, list(path), self._limits.plan_timeout_ms,
+            self._connection,
+            self._dog,
+            self._limits,
+            list(path),
+            self._limits.plan_timeout_ms,
         ) as session:
             yield session
 

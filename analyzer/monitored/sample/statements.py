@@ -97,9 +97,7 @@ def read_server_state(conn: MonitoredConnection) -> ServerState:
     )
 
 
-def read_statement_texts(
-    conn: MonitoredConnection, keys: NDArray[np.void] | Iterable[Key]
-) -> list[StatementText]:
+def read_statement_texts(conn: MonitoredConnection, keys: NDArray[np.void] | Iterable[Key]) -> list[StatementText]:
     """Texts of the entries with these keys; those gone since are absent.
 
     Raises UnreadableTexts where the server cannot give any.
