@@ -2,6 +2,7 @@
 
 from analyzer.models import Server
 from analyzer.steps import run as pipeline
+from analyzer.steps.check import check_server
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 
@@ -38,7 +39,7 @@ def recorded(database: ScratchDatabase, name: str = "") -> Server:
             connection.execute(TOTALS)
     pipeline.read_schema(server)
     pipeline.take_snapshot(server)
-    pipeline.check_server(server)
+    check_server(server)
     return server
 
 

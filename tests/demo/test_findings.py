@@ -15,6 +15,7 @@ from analyzer.demo.workload import Workload
 from analyzer.models import FindingRecord, PlanRecord, Server, Statement, SuggestionRecord
 from analyzer.steps import activity as watching
 from analyzer.steps import run as pipeline
+from analyzer.steps.check import check_server
 from analyzer.store.servers import add_server_from_dsn
 from tests import servers
 from tests.conftest import need
@@ -100,4 +101,4 @@ def _observe(server: Server) -> None:
     for _ in range(EXPLAIN_ROUNDS):
         pipeline.explain_statements(server)
     pipeline.read_schema(server)
-    pipeline.check_server(server)
+    check_server(server)

@@ -19,6 +19,7 @@ from analyzer.models import (
 )
 from analyzer.steps import advise as advice_runs
 from analyzer.steps import run as pipeline
+from analyzer.steps.check import check_server
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 
@@ -67,7 +68,7 @@ def recorded(database: ScratchDatabase) -> Server:
     use(database)
     pipeline.take_snapshot(server)
     pipeline.explain_statements(server)
-    pipeline.check_server(server)
+    check_server(server)
     return server
 
 
@@ -107,7 +108,7 @@ def test_suggestions_are_proved_and_rules_give_way(shop: ScratchDatabase) -> Non
     assert drop["statements"] == ["DROP INDEX CONCURRENTLY IF EXISTS public.item_kind_spare"]
     assert run.result["curve"][-1]["budget_bytes"] is None
     # the next check leaves a planner's advice alone
-    pipeline.check_server(server)
+    check_server(server)
     record.refresh_from_db()
     assert (record.level, record.closed_at) == ("planned", None)
 
@@ -143,7 +144,7 @@ def test_a_deleted_parent_asks_for_its_children(shop: ScratchDatabase) -> None:
     for _ in range(2):
         pipeline.take_snapshot(server)
         pipeline.read_schema(server)
-    pipeline.check_server(server)
+    check_server(server)
     pipeline.advise_on_indexes(server)
     record = SuggestionRecord.objects.get(columns=["parent_id"], closed_at=None)
     assert record.finding_keys == ["SC001:public.item.item_parent:item_parent"]
@@ -187,7 +188,7 @@ def test_a_queue_with_its_partial_index_is_left_alone(scratch_database: Any, pos
     pipeline.read_schema(server)
     pipeline.take_snapshot(server)
     pipeline.explain_statements(server)
-    pipeline.check_server(server)
+    check_server(server)
     assert pipeline.advise_on_indexes(server) == ""
     assert not SuggestionRecord.objects.filter(closed_at=None, table="public.job").exists()
     assert not FindingRecord.objects.filter(code="PL004", closed_at=None).exists()

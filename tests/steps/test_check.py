@@ -13,6 +13,7 @@ from analyzer.models import CheckRule, Database, FindingRecord, PlanRecord, Serv
 from analyzer.monitored.readings import ActivityRow
 from analyzer.plans import parse_plan
 from analyzer.steps import check
+from analyzer.steps.check_sessions import check_sessions
 from analyzer.store.check_rules import change_rule, rules_of
 from analyzer.store.plans import keep_plan
 from analyzer.store.series.totals import StatementRate
@@ -167,7 +168,7 @@ def test_sessions_idle_in_transaction_are_found_and_closed(database: Database) -
     database.server.roles.create(oid=10, name="app")
 
     def look(backends: Sequence[ActivityRow]) -> list[tuple[str, bool]]:
-        check.check_sessions(database.server, now, backends, now)
+        check_sessions(database.server, now, backends, now)
         return [(r.about, r.closed_at is None) for r in FindingRecord.objects.filter(code="SV007")]
 
     waiting = session(7, "idle in transaction", 90, now)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from analyzer.models import PlanRecord, Server, SuggestionRecord
 from analyzer.steps import run as pipeline
+from analyzer.steps.check import check_server
 from analyzer.store import house
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
@@ -63,7 +64,7 @@ def suggested(database: ScratchDatabase) -> tuple[Server, SuggestionRecord]:
     call(database, 20)
     pipeline.take_snapshot(server)
     pipeline.explain_statements(server)
-    pipeline.check_server(server)
+    check_server(server)
     record = SuggestionRecord.objects.get()
     assert (record.state, record.columns, record.level) == ("suggested", ["kind"], "rule")
     return server, record
@@ -71,7 +72,7 @@ def suggested(database: ScratchDatabase) -> tuple[Server, SuggestionRecord]:
 
 def look(server: Server, record: SuggestionRecord) -> SuggestionRecord:
     pipeline.read_schema(server)
-    pipeline.check_server(server)
+    check_server(server)
     record.refresh_from_db()
     return record
 
