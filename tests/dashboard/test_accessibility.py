@@ -203,7 +203,7 @@ def test_the_main_path_by_keyboard_alone(browser, live_server):
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     worst = page.locator(f"#content a[href='/findings/{shop.findings[0].pk}/']").first
-    tab_to(page, worst, 4)
+    tab_to(page, worst, 8)
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/findings/{shop.findings[0].pk}/")
 

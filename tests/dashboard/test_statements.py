@@ -209,10 +209,10 @@ def test_fifty_a_page_and_paging_keeps_the_rest(person):
 
 
 QUERIES = {  # with session and user; those that match a filter are looked up, and the last page after one beyond it
-    "": 18,
-    "?sort=wal&page=2": 18,
-    f"?role={APP}&database={SHOP}&table=t1&q=select": 20,
-    "?page=9999": 23,
+    "": 19,
+    "?sort=wal&page=2": 19,
+    f"?role={APP}&database={SHOP}&table=t1&q=select": 21,
+    "?page=9999": 24,
 }
 
 
@@ -414,7 +414,7 @@ def test_the_overview_marks_what_is_new_since_yesterday(person):
     FindingRecord.objects.filter(code="PL004").update(first_seen=timezone.now() - timedelta(hours=23))
     FindingRecord.objects.filter(code="SC001").update(reopened_at=timezone.now() - timedelta(hours=1))
     page = person.get("/").content.decode()
-    rows = re.findall(r'<article class="finding-row".*?</article>', page, flags=re.DOTALL)
+    rows = re.findall(r'<article class="finding-row action-row".*?</article>', page, flags=re.DOTALL)
     assert [("New</span>" in row, "Came back</span>" in row) for row in rows] == [
         (True, False), (False, False), (False, True),
     ]  # fmt: skip
