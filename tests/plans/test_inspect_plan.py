@@ -140,7 +140,8 @@ def test_standard_input_exit_codes_and_one_sentence_in_a_real_process() -> None:
 def test_nothing_found_says_by_how_many_checks(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = inspect(capsys, str(FINE))
     assert out.endswith(
-        "\nNothing found by 2 checks (PL004, Sequential scan keeps few of the rows it reads; PL050, Sort spilled to disk).\n"
+        "\nNothing found by 2 checks (PL004, Sequential scan keeps few of the rows it reads;"
+        " PL050, Sort spilled to disk).\n"
     )
 
 
