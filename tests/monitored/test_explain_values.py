@@ -57,7 +57,11 @@ def test_a_real_run_leaves_nothing_to_assume(shop: ScratchDatabase) -> None:
     icontains = "select id from item where upper(name::text) like upper($1)"
     ran = "select id from item where upper(name::text) like upper('%zzz%')"
     outcomes = explain(shop, icontains, sampled_sqls=[ran])
-    assert [(o.values_source, nodes(o), o.rewrites) for o in outcomes] == [("sampled", {"Seq Scan"}, ())]
+    # a longer text of the same shape may have another plan, so it is tried too
+    assert [(o.values_source, nodes(o), o.rewrites) for o in outcomes] == [
+        ("sampled", {"Seq Scan"}, ()),
+        ("rare", {"Seq Scan"}, ()),
+    ]
 
 
 @pytest.mark.parametrize("condition", ["kind in ($1 /*, ... */)", "kind = any($1::int[])"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import struct
@@ -197,7 +198,11 @@ def test_dump_is_that_of_a_direct_connection(any_postgres, scratch_database, tmp
         for name in ("relayed", "direct")
     ]
     assert "most_common_vals" in texts[0]
-    assert texts[0] == texts[1]
+    # options of columns that only some minor releases know are blanked in ours (twin/restore.py)
+    ours, direct_text = (re.sub(r"ALTER TABLE ONLY \S+ ALTER COLUMN \S+ SET \(pg_attver=\d+\);", "", t) for t in texts)
+    assert [line for line in ours.splitlines() if line.strip()] == [
+        line for line in direct_text.splitlines() if line.strip()
+    ]
 
 
 def test_database_of_another_encoding(postgres15, tmp_path):

@@ -35,7 +35,6 @@ from analyzer.monitored.explain.values import (
     with_long_lists,
 )
 from analyzer.monitored.watchdog import Watchdog, watchdog
-from analyzer.statements.inner_query import planned_query
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.qualify import qualified_sql
 from analyzer.statements.safety import check_statement, sizes_with_values
@@ -84,7 +83,6 @@ def check_request(request: ExplainRequest, limits: Limits) -> Checked | ExplainO
     def refused(layer: str, reason: str) -> ExplainOutcome:
         return ExplainOutcome("refused", layer, reason, text_hash=text_hash(request.sql))
 
-    request = replace(request, sql=planned_query(request.sql, request.facts) or request.sql)
     verdict = check_statement(request.sql)
     if verdict.decision == "refuse":
         return refused(verdict.layer, verdict.reason)
