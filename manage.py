@@ -4,4 +4,4 @@
 from dashboard.command import main
 
 if __name__ == "__main__":
-    main(program="python manage.py")
+    main(program="manage.py")

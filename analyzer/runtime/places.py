@@ -18,5 +18,5 @@ def data_dir() -> Path:
 
 
 def program() -> str:
-    """What people type before the name of a command: "pgloupe", "python manage.py"."""
-    return os.environ.get("PGLOUPE_PROGRAM", "pgloupe" if IS_INSTALLED else "python manage.py")
+    """What people type before the name of a command: "pgloupe", "manage.py"."""
+    return os.environ.get("PGLOUPE_PROGRAM", "pgloupe" if IS_INSTALLED else "manage.py")

@@ -50,7 +50,9 @@ def test_the_slider_chooses_the_set_and_the_mark_follows(watched, shop):
     expect(page.locator("#index-plan article")).to_have_count(1)
     expect(mark).not_to_have_attribute("d", before)
     assert parse_qs(urlsplit(page.url).query) == {"point": [str(last - 1)]}
-    expect(page.locator("#point")).to_have_attribute("aria-valuetext", re.compile("of the planned cost saved"))
+    expect(page.locator("#point")).to_have_attribute(
+        "aria-valuetext", re.compile("of the statement time saved, as planned")
+    )
 
     page.locator("#index-plan").get_by_role("button", name="Copy: Copy all").click()
     expect(page.locator("#announcement")).to_contain_text("copied to the clipboard")

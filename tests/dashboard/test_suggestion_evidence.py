@@ -420,7 +420,7 @@ def test_queries_of_the_plans(viewer, real, django_assert_num_queries):
     viewer.get(plans_path(record))
     # session, user with role, suggestion with database and server, statement, newest reading (unpacked before),
     # totals (5), entries, statements, samples, executed plans; what the person asked lately (2), asks now (2)
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         viewer.get(plans_path(record))
 
 

@@ -162,7 +162,7 @@ def test_a_run_that_fails_says_why_and_keeps_the_last_result(shop: ScratchDataba
     settings.VAR_DIR.write_text("a file where a directory has to be")
     said = pipeline.advise_on_indexes(server)
     run = AdviceRun.objects.get()
-    assert said == run.problem == "The twin's files cannot be written: Not a directory"
+    assert said == run.problem == f"The twin's files under {settings.VAR_DIR} cannot be written: Not a directory"
     assert (run.made_at, run.result) == (before.made_at, before.result)
     assert run.tried_at > before.tried_at
     assert advice_runs.is_current(server, run.database, timezone.now())

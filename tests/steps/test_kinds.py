@@ -71,5 +71,7 @@ def test_what_runs_inside_others_is_explained_and_advised_on(
     assert for_tenants.reason.startswith("The same for inv in each of 3 schemas: tenant_1, tenant_2, tenant_10. ")
     assert for_tenants.definition["also"] == [["tenant_10", "inv"], ["tenant_2", "inv"]]
     helped = {h["fingerprint"] for s in suggested.values() for h in s.helps}
-    assert declared.statement.fingerprint in helped
+    # an index, or why none: beside the refreshed view the cursor may be too small a part of the load for one
+    told = set(NoSuggestion.objects.values_list("statement__fingerprint", flat=True))
+    assert declared.statement.fingerprint in helped | told
     assert not NoSuggestion.objects.filter(reason__contains="does not exist").exists()
