@@ -6,4 +6,4 @@ class DashboardConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        pass
+        from dashboard.people import sessions  # noqa: F401  listens to logins

@@ -8,6 +8,8 @@ import os
 from celery import Celery
 from kombu.transport import TRANSPORT_ALIASES
 
+from dashboard.health import worker_signals  # noqa: F401  (connects itself)
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
 # They load the pages, which no worker shows: nearly half a second of each process.
 os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
