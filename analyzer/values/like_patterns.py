@@ -17,7 +17,7 @@ from analyzer.statements.tree import Node, Unparsable, function_name, operator_n
 Shape = Literal["prefix", "suffix", "contained", "exact"]
 
 TEXT_CHARACTERS = 3  # judgement: short enough to match, long enough for an index (pg_trgm needs three, too)
-RARE_CHARACTERS = 8  # judgement: what somebody types who looks for one thing
+RARE_CHARACTERS = 12  # judgement: a name typed whole, by somebody who looks for one thing
 WRAPPERS = ("upper", "lower", "unaccent", "like_escape")
 KINDS = (enums.A_Expr_Kind.AEXPR_LIKE, enums.A_Expr_Kind.AEXPR_ILIKE)
 EXAMPLES: dict[Shape, str] = {"prefix": "abc%", "suffix": "%abc", "contained": "%abc%", "exact": "abc"}
