@@ -17,8 +17,9 @@ def settings_of(database):
 
 
 def of_database(rows, database):
-    with database.connect() as connection:
-        (oid,) = connection.execute("select oid::int8 from pg_database where datname = current_database()").fetchone()
+    # asked from another database: a session of this one would still be ending when the next sample is taken
+    with database.server.connect() as connection:
+        (oid,) = connection.execute("select oid::int8 from pg_database where datname = %s", [database.name]).fetchone()
     return [row for row in rows if row.database_oid == oid]
 
 
