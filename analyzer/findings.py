@@ -72,7 +72,9 @@ class Finding:
     related_fingerprints: tuple[str, ...] = field(default=())
     time_ms: float | None = None  # what it takes of one run of the statement
     run_time_ms: float | None = None  # the run that ``time_ms`` was measured in
-    place: str = ""  # of its node in the plan's shape: "0.1" is the second input of the root's first
+    place: str | None = (
+        None  # of its node in the plan's shape: "0.1" is the second input of the root's first, "" the root
+    )
 
     @property
     def key(self) -> str:

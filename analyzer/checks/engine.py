@@ -21,9 +21,10 @@ from typing import Any
 
 from analyzer.checks import impact
 from analyzer.checks.kinds import KINDS, Kind
+from analyzer.checks.node import place, unique_label
 from analyzer.checks.threshold import Threshold
 from analyzer.findings import Finding, Quantity, Severity
-from analyzer.plans import Plan, PlanNode
+from analyzer.plans import PlanNode
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
 
@@ -105,10 +106,21 @@ def rules_in_force(rules: Rules) -> Iterator[None]:
 class Check:
     """A rule. ``check["rows_read"]`` is a threshold's value in force; ``@check.on(kind)`` gives it its function."""
 
-    def __init__(self, module: str, *, code: str, title: str, severity: Severity, **thresholds: Threshold) -> None:
+    def __init__(
+        self,
+        module: str,
+        *,
+        code: str,
+        title: str,
+        severity: Severity,
+        gives_way_to: Collection[str] = (),
+        **thresholds: Threshold,
+    ) -> None:
+        """``gives_way_to``: codes of checks that explain the same thing better, see ``_best_explained``."""
         self.name = module.rpartition(".")[2]
         self.module = module
         self.code, self.title, self.severity = code, title, severity
+        self.gives_way_to = frozenset(gives_way_to)
         self.thresholds: Mapping[str, Threshold] = thresholds
         self.node_types: tuple[str, ...] = ()
         self.wants_context = False
@@ -168,9 +180,16 @@ class Check:
         evidence: Mapping[str, Quantity],
         severity: Severity | None = None,
         title: str | None = None,
+        node: PlanNode | None = None,
         **more: Any,
     ) -> Finding:
-        """``title``: what is wrong with this very thing, where the check's own says it of all."""
+        """``title``: what is wrong with this very thing, where the check's own says it of all.
+
+        ``node``: the one a check of whole plans speaks of; checks of nodes leave it out.
+        """
+        if node is not None:
+            more["place"] = place(node)
+            subject = unique_label(node) if subject == node.label else subject
         return Finding(
             code=self.code,
             title=title or self.title,
@@ -248,7 +267,24 @@ def find(
         for thing, checks_of_thing in _things(container, chosen):
             for check in checks_of_thing:
                 run.one(check, thing)
+    run.outcome.findings = _best_explained(run.outcome.findings, chosen)
     return run.outcome
+
+
+def _best_explained(findings: list[Finding], checks: Collection[Check]) -> list[Finding]:
+    """Without those that another check explains better, on the same node; of those on no node, anywhere."""
+    gives_way = {check.code: check.gives_way_to for check in checks if check.gives_way_to}
+    if not any(f.code in gives_way for f in findings):
+        return findings
+    places: defaultdict[str, set[str | None]] = defaultdict(set)
+    for finding in findings:
+        places[finding.code].add(finding.place)
+
+    def is_explained_better(finding: Finding) -> bool:
+        better = [places[code] for code in gives_way.get(finding.code, ()) if code in places]
+        return bool(better) if finding.place is None else any(finding.place in at for at in better)
+
+    return [finding for finding in findings if not is_explained_better(finding)]
 
 
 class _Run:
@@ -278,10 +314,9 @@ class _Run:
     def _placed(self, check: Check, thing: Any, finding: Finding) -> Finding:
         if not finding.about:
             finding = finding.concerning(self._about(check, thing))
-        if isinstance(thing, PlanNode):
-            nth = _nth(thing) if finding.subject == thing.label else 1
-            subject = finding.subject if nth == 1 else f"{finding.subject} (no. {nth} of the plan)"
-            finding = replace(finding, place=_place(thing), subject=subject)
+        if isinstance(thing, PlanNode) and finding.place is None:
+            subject = unique_label(thing) if finding.subject == thing.label else finding.subject
+            finding = replace(finding, place=place(thing), subject=subject)
         return finding
 
 
@@ -302,22 +337,6 @@ def _things(container: Any, checks: Sequence[Check]) -> Iterator[tuple[Any, Sequ
                 by_type[node.node_type] = of_type
             if of_type:
                 yield node, of_type
-
-
-def _place(node: PlanNode) -> str:
-    """Where the node is in its plan's shape: ``0.1`` is the second input of the root's first."""
-    steps = []
-    while node.parent is not None:
-        steps.append(str(next(i for i, child in enumerate(node.parent.children) if child is node)))
-        node = node.parent
-    return ".".join(reversed(steps))
-
-
-def _nth(node: PlanNode) -> int:
-    """Which one of its plan's nodes with this label it is, from 1 in EXPLAIN's order: two sorts are two things."""
-    plan: Plan | None = node.plan
-    same = [n for n in plan or (node,) if n.label == node.label]
-    return next(i for i, n in enumerate(same, 1) if n is node)
 
 
 def in_words(outcome: Outcome) -> list[str]:

@@ -87,7 +87,7 @@ def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now
     record.related_fingerprints = list(finding.related_fingerprints)
     record.impact_s_per_day = finding.impact_s_per_day
     record.impact_assumed_s_per_day, record.watched_s = finding.impact_assumed_s_per_day, finding.watched_s
-    record.place = finding.place[:200]
+    record.place = (finding.place or "")[:200]
     record.last_seen = now
 
 

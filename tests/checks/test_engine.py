@@ -83,6 +83,36 @@ def test_two_nodes_with_the_same_label_are_two_findings(monkeypatch: pytest.Monk
     ]
 
 
+def test_a_finding_gives_way_to_a_better_explanation_of_the_same_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    better, worse, general = a_check("XX001"), a_check("XX002"), a_check("XX003")
+    worse.gives_way_to = general.gives_way_to = frozenset(["XX001"])
+
+    @better.on(PlanNode, "Sort")
+    def explain(node: PlanNode) -> Iterator[Finding]:
+        if node.raw.get("Sort Method"):
+            yield a_finding(better, node.label)
+
+    @worse.on(PlanNode, "Sort")
+    def say(node: PlanNode) -> Iterator[Finding]:
+        yield a_finding(worse, node.label)
+
+    @general.on(Plan)
+    def of_the_whole(plan: Plan) -> Iterator[Finding]:
+        yield a_finding(general, "plan")
+        yield general.finding(subject=plan.nodes[2].label, message="m", hint="h", evidence={}, node=plan.nodes[2])
+
+    registered(monkeypatch, better, worse, general)
+    plan = parse_plan(TWO_SCANS.replace('"Sort"}]', '"Sort", "Sort Method": "quicksort"}]'))
+    assert [(f.code, f.place, f.subject) for f in run_checks(plan).findings] == [
+        ("XX002", "1", "Sort"),
+        ("XX001", "2", "Sort (no. 2 of the plan)"),
+        ("XX003", "1", "Sort"),
+    ]
+    # switched off, the better one explains nothing
+    left = run_checks(plan, rules=Rules(off=frozenset(["XX001"]))).findings
+    assert [f.code for f in left] == ["XX002", "XX002", "XX003", "XX003"]
+
+
 def test_a_check_that_fails_stops_no_other_and_is_kept_with_its_thing(monkeypatch: pytest.MonkeyPatch) -> None:
     failing, working = a_check("XX001"), a_check("XX002")
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from analyzer.checks import Outcome, checks_of, in_words, run_checks
+from analyzer.checks.node import ranked
 from analyzer.errors import PgLoupeError
 from analyzer.findings import Finding, Severity
 from analyzer.management.terminal import TerminalCommand
@@ -67,14 +68,14 @@ def failed(outcomes: list[Outcome], fail_on: str) -> bool:
 
 
 def as_json(plan: Plan, outcome: Outcome) -> dict[str, Any]:
-    findings = [{**asdict(f), "severity": f.severity.name.lower(), "key": f.key} for f in outcome.findings]
+    findings = [{**asdict(f), "severity": f.severity.name.lower(), "key": f.key} for f in ranked(outcome.findings)]
     not_run = {code: reason for code, reasons in outcome.not_run.items() for reason in reasons.values()}
     return {**plan_as_json(plan), "findings": findings, "not_run": not_run}
 
 
 def as_text(plan: Plan, outcome: Outcome) -> list[str]:
     lines = plan_as_text(plan)
-    for finding in sorted(outcome.findings, key=lambda f: -f.severity):
+    for finding in ranked(outcome.findings):
         lines += ["", *finding_as_text(finding)]
     for said in in_words(outcome):
         lines += ["", said]
