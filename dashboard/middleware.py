@@ -1,13 +1,17 @@
-"""Content-Security-Policy on every response: nothing inline, nothing from elsewhere (safety.md section 5)."""
+"""What holds for every page: a login, its content security policy, that nobody keeps a copy, sessions, NULs."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from dashboard.people import sessions
+from dashboard.permissions import PUBLIC
 
 POLICY = "; ".join(
     (
@@ -28,6 +32,8 @@ POLICY_IN_OWN_FRAME = POLICY.replace("frame-ancestors 'none'", "frame-ancestors 
 
 
 class ContentSecurityPolicy:
+    """Nothing inline, nothing from elsewhere."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
@@ -35,6 +41,33 @@ class ContentSecurityPolicy:
         response = self.get_response(request)
         response.headers.setdefault("Content-Security-Policy", POLICY)
         return response
+
+
+class NotKept:
+    """No cache keeps a page, a browser's neither: after a logout the back button shows none. Static files pass by."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
+class SignInRequired(LoginRequiredMiddleware):
+    """A new view is nobody's who has not logged in, unless its URL's name is in ``PUBLIC``."""
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., Any],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        if request.resolver_match is not None and request.resolver_match.view_name in PUBLIC:
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
 
 
 class RefreshAfterLogout:

@@ -1,7 +1,8 @@
 """Who may do what: everybody with a login is a viewer, operators may also change things.
 
-Decorate every view with one of the two (outermost), or list its name in ``PUBLIC``; tests/dashboard/test_permissions.py
-walks the URL table and fails for a view that is neither. What changes only a person's own settings is a viewer's.
+Every view needs a login (``dashboard.middleware.SignInRequired``) but those in ``PUBLIC``. Decorate every view with one
+of the two roles (outermost), or list its name in ``PUBLIC``; tests/dashboard/test_permissions.py walks the URL table
+and fails for a view that is neither. What changes only a person's own settings is a viewer's.
 
 A POST that an operator view answers with a status under 400 is written to the audit log. A view says what it did with
 ``dashboard.people.audit_log.record(request, "server_added", server.name)``; without, the URL's name and arguments
@@ -16,7 +17,6 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
@@ -60,25 +60,16 @@ def role_of(user: AbstractBaseUser | AnonymousUser) -> str:
 
 
 def viewer_required(view: View) -> View:
-    """Whoever is logged in; others go to the login and come back."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
-        return view(request, *args, **kwargs)
-
-    guarded.required_role = VIEWER  # type: ignore[attr-defined]
-    return guarded
+    """Whoever is logged in."""
+    view.required_role = VIEWER  # type: ignore[attr-defined]
+    return view
 
 
 def operator_required(view: View) -> View:
-    """Operators only: a viewer is told so (403), others go to the login. What a POST did is kept in the audit log."""
+    """Operators only: a viewer is told so (403). What a POST did is kept in the audit log."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
         if not is_operator(request.user):
             raise PermissionDenied("Only operators may do this. Ask one of them, or ask to become one.")
         response = view(request, *args, **kwargs)

@@ -97,11 +97,13 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",  # pages; it pads them against BREACH. Static files come compressed.
     "dashboard.middleware.ContentSecurityPolicy",
+    "dashboard.middleware.NotKept",
     "dashboard.middleware.RefreshAfterLogout",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "dashboard.middleware.SignInRequired",
     "dashboard.middleware.SeenSession",
     "dashboard.middleware.NoNul",
     "django.contrib.messages.middleware.MessageMiddleware",

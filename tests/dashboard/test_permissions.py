@@ -78,6 +78,23 @@ def test_without_a_login_every_url_leads_to_it(client):
     assert AuditEntry.objects.count() == 0
 
 
+def test_no_cache_keeps_a_page(client):
+    for _, path, _ in guarded():
+        assert "no-store" in client.get(path).headers["Cache-Control"], path  # where it sends to the login
+    client.force_login(person(OPERATOR))
+    for name, path, _ in guarded():
+        if "<" not in path and not name.startswith("admin:"):
+            assert "no-store" in client.get(path).headers["Cache-Control"], path
+    assert "no-store" in client.get("/nowhere/").headers["Cache-Control"]
+
+
+def test_a_view_that_says_nothing_needs_a_login(client, settings):
+    settings.ROOT_URLCONF = "tests.dashboard.bare_urls"
+    assert client.get("/bare/").status_code == 302
+    client.force_login(person(VIEWER))
+    assert client.get("/bare/").content == b"bare"
+
+
 def test_the_admins_own_login_is_none(client):
     person(OPERATOR)
     response = client.post("/admin/login/", {"username": "a operator", "password": "correct horse battery"})
