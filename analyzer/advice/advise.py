@@ -6,7 +6,7 @@ is asked of HypoPG on the server, where that is installed; what neither plans is
 
 import gc
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,20 +14,20 @@ from datetime import datetime
 from celery.exceptions import SoftTimeLimitExceeded
 
 from analyzer.advice.as_read import (
-    ForAllSchemas,
     are_alike,
     as_read,
     for_all_schemas,
     missing_table,
+    sized_for_all_schemas,
     together,
     why_unread,
 )
 from analyzer.advice.candidates.enumerate_indexes import workload_candidates
 from analyzer.advice.candidates.specialised import PATTERNS
 from analyzer.advice.cautions import early_stop
-from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index, qualified, quote_identifier
+from analyzer.advice.ddl import IndexDdl, create_index, qualified, quote_identifier
 from analyzer.advice.planned import suggestion_key
-from analyzer.advice.planner import HypotheticalIndex, Names, Planner, Query, Refused
+from analyzer.advice.planner import Names, Planner, Query, Refused, Resized
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options, Selection
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
@@ -168,7 +168,7 @@ def advise(
     texts = [(s.fingerprint, text) for s in read for text in told_texts(s.sql, s.samples)]
     candidates = workload_candidates(texts, facts)
     definitions = for_all_schemas([c.definition for c in candidates], read)
-    task = Task(queries, definitions, ForAllSchemas(twin), facts, options, progress)
+    task = Task(queries, definitions, sized_for_all_schemas(twin), facts, options, progress)
     whole, effects = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
     selection = whole.selection
     curve: tuple[CurvePoint, ...] = ()
@@ -235,34 +235,15 @@ def _second_opinion(
     options = Options(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
     chosen = advice.selection
     room_bytes = None if chosen.budget_bytes is None else max(1, chosen.budget_bytes - chosen.size_bytes)
-    paid = {suggestion_key(c.index.definition) for c in chosen.chosen}
+    paid = {suggestion_key(c.index.definition) for c in chosen.chosen}  # already, with what they take
     definitions = for_all_schemas([c.definition for c in candidates], read)
-    task = Task(queries, definitions, ForAllSchemas(WithPaid(planner, paid)), facts, options)
+    unpaid = Resized(planner, lambda definition, size: 0 if suggestion_key(definition) in paid else size)
+    task = Task(queries, definitions, sized_for_all_schemas(unpaid), facts, options)
     whole, effects = _with_effects(planner, queries, task.select(room_bytes), facts)
     second = ProvedAdvice(whole.selection, _proposals(whole, effects), effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
     return replace(advice, not_planned=left_over, second=second)
-
-
-class WithPaid:
-    """A planner to which some indexes are of no size: others have chosen them already."""
-
-    def __init__(self, planner: Planner, keys: Collection[str]) -> None:
-        self._planner, self._keys = planner, keys
-        self.plan, self.explain = planner.plan, planner.explain
-
-    @property
-    def plans_made(self) -> int:
-        return self._planner.plans_made
-
-    def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
-        return [
-            replace(answer, size_bytes=0)
-            if isinstance(answer, HypotheticalIndex) and suggestion_key(answer.definition) in self._keys
-            else answer
-            for answer in self._planner.hypothesize(definitions)
-        ]
 
 
 def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:

@@ -5,12 +5,11 @@ differ (an index is missing in some), once for each kind, with its share of the 
 ``IndexDefinition.also``: one suggestion, with its DDL for each schema.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from analyzer.advice.ddl import IndexDefinition
-from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Planner, Query, Refused
+from analyzer.advice.planner import Planner, Resized
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.inner_query import planned_query, refreshed_view
@@ -76,9 +75,8 @@ def _sample(sample: str, resolution: Resolution, facts: SchemaFacts) -> str:
 def _others(group: AlikeResolutions) -> dict[int, tuple[TableFacts, ...]]:
     found: dict[int, tuple[TableFacts, ...]] = {}
     for name, table in group.largest.tables.items():
-        others = dict.fromkeys(m.tables[name].oid for m in group.members[1:])
-        by_oid = {m.tables[name].oid: m.tables[name] for m in group.members}
-        found[table.oid] = tuple(by_oid[oid] for oid in others if oid != table.oid)
+        others = {m.tables[name].oid: m.tables[name] for m in group.members[1:]}
+        found[table.oid] = tuple(other for oid, other in others.items() if oid != table.oid)
     return {oid: others for oid, others in found.items() if others}
 
 
@@ -91,35 +89,9 @@ def for_all_schemas(definitions: Iterable[IndexDefinition], read: Iterable[Workl
     return [replace(d, also=tuple(others[d.table.oid].values())) if d.table.oid in others else d for d in definitions]
 
 
-class ForAllSchemas:
-    """A planner whose indexes are as large as they come to be in all schemas together."""
-
-    def __init__(self, planner: Planner) -> None:
-        self._planner = planner
-
-    @property
-    def plans_made(self) -> int:
-        return self._planner.plans_made
-
-    def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
-        answers = self._planner.hypothesize(definitions)
-        return [
-            a if isinstance(a, Refused) else replace(a, definition=d, size_bytes=round(a.size_bytes * _times(d)))
-            for d, a in zip(definitions, answers, strict=True)
-        ]
-
-    def plan(self, query: Query, indexes: Collection[int] = NONE, without: Collection[int] = NONE) -> Planned | Refused:
-        return self._planner.plan(query, indexes, without)
-
-    def explain(
-        self,
-        query: Query,
-        indexes: Collection[int] = NONE,
-        without: Collection[int] = NONE,
-        *,
-        names: Names = NO_NAMES,
-    ) -> Mapping[str, Any] | Refused:
-        return self._planner.explain(query, indexes, without, names=names)
+def sized_for_all_schemas(planner: Planner) -> Planner:
+    """Its indexes are as large as they come to be in all schemas together."""
+    return Resized(planner, lambda definition, size_bytes: round(size_bytes * _times(definition)))
 
 
 def _times(definition: IndexDefinition) -> float:

@@ -4,8 +4,8 @@ The twin answers (``analyzer/twin``), HypoPG on the monitored server as the seco
 the search over sets of indexes (``analyzer/advice/select.py``) needs no database to be read and tested.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -99,3 +99,22 @@ class Planner(Protocol):
         """As ``plan``: the whole EXPLAIN (FORMAT JSON, VERBOSE) object. Hypothetical indexes stand under the ``names``
         of their DDL, else as each would be called if it were alone."""
         ...
+
+
+class Resized:
+    """A planner whose indexes count with another size: what ``size_bytes`` makes of the definition and its own size."""
+
+    def __init__(self, planner: Planner, size_bytes: Callable[[IndexDefinition, int], int]) -> None:
+        self._planner, self._size_bytes = planner, size_bytes
+        self.plan, self.explain = planner.plan, planner.explain
+
+    @property
+    def plans_made(self) -> int:
+        return self._planner.plans_made
+
+    def hypothesize(self, definitions: Sequence[IndexDefinition]) -> list[HypotheticalIndex | Refused]:
+        answers = self._planner.hypothesize(definitions)
+        return [
+            a if isinstance(a, Refused) else replace(a, definition=d, size_bytes=self._size_bytes(d, a.size_bytes))
+            for d, a in zip(definitions, answers, strict=True)
+        ]

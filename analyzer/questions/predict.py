@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from analyzer.advice.advise import generic_query, plannable_queries
-from analyzer.advice.as_read import ForAllSchemas, as_read, for_all_schemas
+from analyzer.advice.as_read import as_read, for_all_schemas, sized_for_all_schemas
 from analyzer.advice.candidates.enumerate_indexes import statement_candidates
 from analyzer.advice.ddl import IndexDdl, create_index
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
@@ -187,7 +187,7 @@ def _predicted(
     read_as = as_read([_alone(read.sql)], facts)
     candidates = [c for each in read_as for c in statement_candidates(each.sql, facts)]
     definitions = for_all_schemas(candidates, read_as)
-    chosen = select(queries, definitions, ForAllSchemas(planner), _without_writes(facts), options)
+    chosen = select(queries, definitions, sized_for_all_schemas(planner), _without_writes(facts), options)
     return _with_likes(found, chosen, queries, planner, facts)
 
 
