@@ -25,7 +25,7 @@ from analyzer.advice.as_read import (
 from analyzer.advice.candidates.enumerate_indexes import workload_candidates
 from analyzer.advice.candidates.specialised import PATTERNS
 from analyzer.advice.cautions import early_stop
-from analyzer.advice.ddl import IndexDdl, create_index, qualified, quote_identifier
+from analyzer.advice.ddl import IndexDdl, create_indexes, qualified, quote_identifier
 from analyzer.advice.planned import suggestion_key
 from analyzer.advice.planner import Names, Planner, Query, Refused, Resized
 from analyzer.advice.rules.suggest import WorkloadStatement
@@ -517,17 +517,9 @@ def _proposals(point: CurvePoint, effects: Sequence[StatementEffect]) -> tuple[P
 
 
 def _with_ddl(selection: Selection, facts: SchemaFacts) -> tuple[tuple[ChosenIndex, IndexDdl], ...]:
-    names: dict[str, set[str]] = {}  # by schema
-    found = []
-    for chosen in _in_schemas(selection.chosen):
-        definition = chosen.index.definition
-        planned = {n for table in (definition.table, *definition.also) for n in names.get(table.schema, ())}
-        ddl = create_index(definition, facts, planned)
-        for build in ddl.builds:
-            names.setdefault(build.table.schema, set()).add(build.name)
-        names.setdefault(definition.table.schema, set()).add(ddl.name)
-        found.append((chosen, ddl))
-    return tuple(found)
+    chosen = _in_schemas(selection.chosen)
+    ddl = create_indexes([(c.index.definition, None) for c in chosen], facts)
+    return tuple(zip(chosen, ddl, strict=True))
 
 
 def _in_schemas(chosen: Sequence[ChosenIndex]) -> list[ChosenIndex]:

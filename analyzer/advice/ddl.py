@@ -7,7 +7,7 @@ Sources: the manual, CREATE INDEX ("Building Indexes Concurrently") and ALTER IN
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from analyzer.advice.shapes import shape_of_definition, shape_of_index
@@ -182,6 +182,20 @@ def create_index(
 
 def _has(definition: IndexDefinition, table: TableFacts) -> bool:
     return any(index.is_usable and is_same_definition(definition, index) for index in table.indexes)
+
+
+def create_indexes(wanted: Iterable[tuple[IndexDefinition, str | None]], facts: SchemaFacts) -> list[IndexDdl]:
+    """Of several, each with the name that it is to bear (None: any), so that no two are called alike in a schema."""
+    names: dict[str, set[str]] = {}  # by schema
+    found = []
+    for definition, name in wanted:
+        schemas = {table.schema for table in (definition.table, *definition.also)}
+        ddl = create_index(definition, facts, {n for s in schemas for n in names.get(s, ())}, name=name)
+        for build in ddl.builds:
+            names.setdefault(build.table.schema, set()).add(build.name)
+        names.setdefault(definition.table.schema, set()).add(ddl.name)
+        found.append(ddl)
+    return found
 
 
 def in_each_schema(definition: IndexDefinition) -> str:

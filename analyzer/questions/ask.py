@@ -21,7 +21,7 @@ from django.conf import settings
 
 from analyzer.advice.advise import plannable_queries
 from analyzer.advice.candidates.typed import Typed
-from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index
+from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_indexes
 from analyzer.advice.outcome import built_index
 from analyzer.advice.planner import Refused, values_of
 from analyzer.advice.rules.suggest import WorkloadStatement
@@ -158,7 +158,7 @@ def index_plans(
         if not queries:
             raise BadInput(refused[recorded.fingerprint])
         adds, hides = ([], {existing.oid}) if existing else ([definition], set())
-        ddl = [create_index(each, facts, name=name) for each in adds]
+        ddl = create_indexes([(each, name) for each in adds], facts)
         found = what_if(twin, queries, adds, hides, facts, ddl)
         if found.refused:
             raise BadInput(found.refused[recorded.fingerprint])
@@ -184,14 +184,7 @@ def index_plans(
 
 
 def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:
-    names: dict[str, set[str]] = {}  # by schema
-    found = []
-    for wanted in typed.adds:
-        planned = names.setdefault(wanted.definition.table.schema, set())
-        ddl = create_index(wanted.definition, facts, planned, name=wanted.name)
-        planned.add(ddl.name)
-        found.append(ddl)
-    return tuple(found)
+    return tuple(create_indexes([(wanted.definition, wanted.name) for wanted in typed.adds], facts))
 
 
 @contextmanager

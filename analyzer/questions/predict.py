@@ -13,7 +13,7 @@ from typing import Any
 from analyzer.advice.advise import generic_query, plannable_queries
 from analyzer.advice.as_read import as_read, for_all_schemas, sized_for_all_schemas
 from analyzer.advice.candidates.enumerate_indexes import statement_candidates
-from analyzer.advice.ddl import IndexDdl, create_index
+from analyzer.advice.ddl import IndexDdl, create_indexes
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options, Selection, select
@@ -236,12 +236,8 @@ def _without_writes(facts: SchemaFacts) -> SchemaFacts:
 
 
 def _liked(indexes: Sequence[HypotheticalIndex], facts: SchemaFacts) -> Iterator[LikedIndex]:
-    names: dict[str, set[str]] = {}  # by schema
-    for index in indexes:
+    for index, ddl in zip(indexes, create_indexes([(i.definition, None) for i in indexes], facts), strict=True):
         table = index.definition.table
-        planned = names.setdefault(table.schema, set())
-        ddl = create_index(index.definition, facts, planned)
-        planned.add(ddl.name)
         yield LikedIndex(ddl, table.schema, table.name, index.definition.body(), index.size_bytes)
 
 
