@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from analyzer.advice.shapes import shape_of_definition, shape_of_index
+from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import comment as comment
 from analyzer.schema.quoting import qualified as qualified
@@ -170,7 +170,7 @@ def create_index(
     table it is that of the whole table's index.
     """
     found = _create_in_one(definition, facts, planned, name)
-    others = sorted((t for t in definition.also if not _has(definition, t)), key=lambda t: _naturally(t.schema))
+    others = sorted((t for t in definition.also if not indexes_like(definition, t)), key=lambda t: _naturally(t.schema))
     if not others:
         return found
     parts = [found]
@@ -178,10 +178,6 @@ def create_index(
         same = None if found.name in _taken(facts, table.schema) else found.name
         parts.append(_create_in_one(replace(definition, table=table, also=()), facts, planned, same))
     return _together(parts, definition.table, others)
-
-
-def _has(definition: IndexDefinition, table: TableFacts) -> bool:
-    return any(index.is_usable and is_same_definition(definition, index) for index in table.indexes)
 
 
 def create_indexes(wanted: Iterable[tuple[IndexDefinition, str | None]], facts: SchemaFacts) -> list[IndexDdl]:
@@ -215,14 +211,17 @@ def _naturally(name: str) -> list[tuple[int, str]]:
 
 def _together(parts: Sequence[IndexDdl], first: TableFacts, others: Sequence[TableFacts]) -> IndexDdl:
     schemas = ", ".join(sorted((table.schema for table in (first, *others)), key=_naturally))
+    extensions = parts[0].extensions  # the same for all
     return IndexDdl(
         parts[0].name,
-        tuple(sql for part in parts for sql in part.statements),
+        (*extensions, *(sql for part in parts for sql in part.statements if sql not in extensions)),
         tuple(sql for part in parts for sql in part.undo_statements),
         (f"In each of {len(parts)} schemas: {schemas}.", *dict.fromkeys(note for part in parts for note in part.notes)),
         tuple(build for part in parts for build in part.builds),
         tuple(sql for part in parts for sql in part.only),
         tuple(sql for part in parts for sql in part.attach),
+        extensions=extensions,
+        analyze=tuple(sql for part in parts for sql in part.analyze),
     )
 
 
@@ -240,7 +239,7 @@ def _create_in_one(
         *_inheritance(table, facts),
     )
     build = Build(table, name, _create(definition, table, name, concurrently=True))
-    first, last = _extensions(definition, facts), _analyze(definition)
+    first, last = extensions_of(definition, facts.extensions), _analyze(definition)
     if first:
         notes = (*notes, EXTENSION_NOTE)
     return IndexDdl(
@@ -249,10 +248,10 @@ def _create_in_one(
     )  # fmt: skip
 
 
-def _extensions(definition: IndexDefinition, facts: SchemaFacts) -> tuple[str, ...]:
-    """What makes the operator classes known, where the database has not got them yet."""
+def extensions_of(definition: IndexDefinition, present: Iterable[str] = ()) -> tuple[str, ...]:
+    """What makes its operator classes known, but for the extensions that are ``present``."""
     wanted = {EXTENSION_OF_CLASS[c.opclass] for c in definition.columns if c.opclass in EXTENSION_OF_CLASS}
-    missing = sorted(wanted - set(facts.extensions))
+    missing = sorted(wanted - set(present))
     return tuple(f"CREATE EXTENSION IF NOT EXISTS {quote_identifier(name)}" for name in missing)
 
 
@@ -370,7 +369,7 @@ def _create_partitioned(
         notes.append(f"Becomes part of the new index, and would be dropped with it by the undo: {', '.join(adopted)}.")
     if foreign:
         notes.append("Foreign partitions cannot have it; the index of the whole table therefore stays invalid.")
-    first, last = _extensions(definition, facts), _analyze(definition)
+    first, last = extensions_of(definition, facts.extensions), _analyze(definition)
     if first:
         notes.append(EXTENSION_NOTE)
     built = (timeout, *only, "SET lock_timeout = 0", *(b.sql for b in builds), timeout, *attach, no_timeout)

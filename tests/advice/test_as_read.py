@@ -1,8 +1,12 @@
 """Tables that no search_path of ours finds: one plan and one suggestion for all tenants that are alike."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
 
 from analyzer.advice.as_read import as_read, missing_table, why_unread
+from analyzer.advice.code import CodeOptions, DjangoModel, code_for
 from analyzer.advice.code.change import creation
 from analyzer.advice.code.change import in_each_schema as changes_in_each_schema
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, in_each_schema
@@ -151,3 +155,22 @@ def test_a_rollout_has_a_step_for_every_schema():
     steps = [step for part in changes_in_each_schema(change) for step in steps_forward(part, None)]
     assert [step.index for step in steps] == [f"t{n}.ix_inv_cust" for n in (1, 2, 3)]
     assert change.title == "Create index ix_inv_cust on t1.inv and in 2 more schemas"
+
+
+@pytest.mark.parametrize("extra", [{}, {"method": "gin"}], ids=["single", "trigrams"])
+@pytest.mark.parametrize("models", [{}, {"inv": DjangoModel("shop", "Inv")}], ids=["sql", "django"])
+def test_a_migration_is_for_one_schema_and_the_sql_for_all(extra, models):
+    tables = tenants(3, columns=(*INV, "note|text|-1"))
+    key = IndexColumn("note", opclass="gin_trgm_ops") if extra else IndexColumn("lower(note)", is_expression=True)
+    wanted = IndexDefinition(tables[0], (key,), also=tuple(tables[1:]), **extra)
+    known = facts(*tables, search_path=("t1",))
+    sql, *migrations = code_for(
+        wanted, known, CodeOptions(date=datetime(2026, 11, 30, tzinfo=UTC), django_models=models)
+    )
+    assert [sql.code.count(f" ON t{n}.inv") for n in (1, 2, 3)] == [1, 1, 1]
+    assert sql.code.count("CREATE EXTENSION") == len(extra)
+    for tab in migrations:
+        assert "t2" not in tab.code, tab.key
+        assert "t3" not in tab.code, tab.key
+        assert tab.notes[0].startswith("The same for inv in each of 3 schemas: t1, t2, t3. The migration is for one")
+    assert "CREATE INDEX" not in migrations[0].code or migrations[0].code.count(" ON t1.inv") == 1

@@ -9,13 +9,14 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from analyzer.advice.code.alembic import alembic_tab
-from analyzer.advice.code.change import Change, CodeFile, CodeOptions, CodeTab, creation, removal
+from analyzer.advice.code.change import Change, CodeFile, CodeOptions, CodeTab, creation, in_each_schema, removal
 from analyzer.advice.code.django import django_tab
 from analyzer.advice.code.models_map import parse_map, parse_models
 from analyzer.advice.code.sql import sql_tab
 from analyzer.advice.code.sqlalchemy import sqlalchemy_tab
 from analyzer.advice.code.sqlmodel import sqlmodel_tab
-from analyzer.advice.ddl import IndexDefinition, in_each_schema
+from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.ddl import in_each_schema as said_of_schemas
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.orm_models import DjangoModel, MappedClass, Models, known_orm
 
@@ -23,7 +24,7 @@ __all__ = [
     "CodeFile", "CodeOptions", "CodeTab", "DjangoModel", "MappedClass", "Models", "code_for", "code_for_drop",
     "known_orm", "parse_map", "parse_models",
 ]  # fmt: skip
-TABS = (sql_tab, django_tab, alembic_tab, sqlalchemy_tab, sqlmodel_tab)
+MIGRATIONS = (django_tab, alembic_tab, sqlalchemy_tab, sqlmodel_tab)
 
 
 def code_for(
@@ -43,12 +44,13 @@ def code_for_drop(index: IndexFacts, table: TableFacts, facts: SchemaFacts, opti
 
 
 def _tabs(change: Change, options: CodeOptions) -> list[CodeTab]:
-    tabs = [tab(change, options) for tab in TABS]
     if not change.definition or not change.definition.also:
-        return tabs
+        return [sql_tab(change, options), *(tab(change, options) for tab in MIGRATIONS)]
     # the SQL has the statements of all schemas; a migration is written for one and runs in each
+    first = next(in_each_schema(change))
     note = (
-        f"{in_each_schema(change.definition)} The migration is for one of them: run it in each, as django-tenants'"
+        f"{said_of_schemas(change.definition)} The migration is for one of them: run it in each, as django-tenants'"
         " migrate_schemas does; where it names a schema, put each in its place."
     )
-    return [tabs[0], *(replace(tab, notes=(note, *tab.notes)) for tab in tabs[1:])]
+    others = (tab(first, options) for tab in MIGRATIONS)
+    return [sql_tab(change, options), *(replace(tab, notes=(note, *tab.notes)) for tab in others)]

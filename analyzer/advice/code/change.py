@@ -11,6 +11,7 @@ from analyzer.advice.ddl import (
     IndexDefinition,
     create_index,
     drop_index,
+    extensions_of,
     qualified,
     quote_literal,
 )
@@ -71,10 +72,13 @@ class Change:
 
     @property
     def before(self) -> tuple[str, ...]:
-        """What runs before the one build of a table that is not partitioned: an extension, drops of leftovers."""
+        """What runs before the one build of a table that is not partitioned: an extension, drops of leftovers.
+
+        The extension also where it is there: a database made from the migrations alone, for tests, lacks it.
+        """
         before = self.ddl.statements[: self.ddl.statements.index(self.ddl.builds[0].sql)]
-        has_extension = any(s.startswith("CREATE EXTENSION") for s in before)
-        return before if has_extension else (*extensions_of(self.definition), *before)
+        extensions = extensions_of(self.definition) if self.definition else ()
+        return (*extensions, *(sql for sql in before if sql not in extensions))
 
     @property
     def after(self) -> tuple[str, ...]:
@@ -100,12 +104,6 @@ class Change:
         body = self.definition.body() if self.definition else self.name
         text = f"{self.title} {body}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def extensions_of(definition: IndexDefinition | None) -> tuple[str, ...]:
-    """CREATE EXTENSION for its operator classes: a database made from the migrations alone, for tests, lacks them."""
-    needs = definition is not None and any((c.opclass or "").endswith("_trgm_ops") for c in definition.columns)
-    return ("CREATE EXTENSION IF NOT EXISTS pg_trgm",) if needs else ()
 
 
 def creation(
