@@ -23,8 +23,7 @@ from analyzer.advice.as_read import (
     why_unread,
 )
 from analyzer.advice.candidates.enumerate_indexes import workload_candidates
-from analyzer.advice.candidates.specialised import PATTERNS
-from analyzer.advice.cautions import early_stop
+from analyzer.advice.cautions import early_stop, searches_texts
 from analyzer.advice.ddl import IndexDdl, create_indexes, qualified, quote_identifier
 from analyzer.advice.planned import suggestion_key
 from analyzer.advice.planner import Names, Planner, Query, Refused, Resized
@@ -465,7 +464,7 @@ def _with_effects(
             plans = _plans(planner, by_key[dearest.key], names, without)
             if plans:
                 change = plan_change(*plans)
-                has_pattern = _has_pattern(by_key[dearest.key].sql, facts)
+                has_pattern = searches_texts(by_key[dearest.key].sql, facts)
                 if used and (why := doubt(*plans, has_pattern=has_pattern)):
                     doubts.append(AtRisk(dearest.key, statement, used, why))
                 if used and (why := early_stop(by_key[dearest.key].sql, facts, *plans)):
@@ -484,11 +483,6 @@ def _with_effects(
     effects = tuple(sorted(found, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement)))
     selection = replace(selection, at_risk=_with_doubts(selection, doubts))
     return CurvePoint(selection.budget_bytes, selection, indexes, effects), effects
-
-
-def _has_pattern(sql: str, facts: SchemaFacts) -> bool:
-    predicates = (p for block in query_blocks(sql, facts) for use in block.tables for p in use.predicates)
-    return any(p.operator in PATTERNS for p in predicates)
 
 
 def _with_doubts(selection: Selection, doubts: Sequence[AtRisk]) -> tuple[AtRisk, ...]:

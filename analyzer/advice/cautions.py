@@ -16,15 +16,22 @@ def of_definition(definition: IndexDefinition) -> list[str]:
     return [too_wide_entry(definition)] if may_refuse_rows(definition) else []
 
 
+def searches_texts(sql: str, facts: SchemaFacts) -> bool:
+    """Whether it looks for pieces inside texts: how many match the planner can only guess."""
+    predicates = (p for block in query_blocks(sql, facts) for use in block.tables for p in use.predicates)
+    return any(p.operator in PATTERNS for p in predicates)
+
+
 def early_stop(sql: str, facts: SchemaFacts, before: Plan, after: Plan) -> str | None:
     """Why reading in order under a LIMIT may take longer: the planner guesses how many texts match a search, and so how
     soon enough are found."""
-    predicates = (p for block in query_blocks(sql, facts) for use in block.tables for p in use.predicates)
-    if not any(p.operator in PATTERNS for p in predicates):
+    if not searches_texts(sql, facts):
         return None
     was = {node.index_name for node in before if _stops_early(node)}
+    dearest_now = max(node.total_cost or 0.0 for node in before)
     for node in after:
-        if _stops_early(node) and node.index_name not in was:
+        # its cost is that of reading on to the end
+        if _stops_early(node) and node.index_name not in was and (node.total_cost or 0.0) >= dearest_now:
             return (
                 f"Its new plan reads rows in the order of {node.index_name} and stops at its LIMIT, as soon as enough"
                 " texts match the search, which the planner guesses: where few do, it reads nearly all of them one by"
@@ -34,12 +41,18 @@ def early_stop(sql: str, facts: SchemaFacts, before: Plan, after: Plan) -> str |
 
 
 def _stops_early(node: PlanNode) -> bool:
-    """A filtering scan of an index in order, with a LIMIT above it and nothing between that wants all rows."""
+    """A filtering scan of an index in order, with a LIMIT above it and nothing between that wants all rows, or that
+    looks up a few for each row of something else."""
     if node.index_name is None or not node.filter:
         return False
-    above = node.parent
-    while above is not None and above.node_type not in READS_ALL:
+    below, above = node, node.parent
+    while above is not None and above.node_type not in READS_ALL and not _is_looked_up(below, above):
         if above.node_type == "Limit":
             return True
-        above = above.parent
+        below, above = above, above.parent
     return False
+
+
+def _is_looked_up(node: PlanNode, above: PlanNode) -> bool:
+    is_inner = above.node_type == "Nested Loop" and node.parent_relationship == "Inner"
+    return is_inner or node.parent_relationship in ("SubPlan", "InitPlan")

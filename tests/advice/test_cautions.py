@@ -92,8 +92,16 @@ def scan(node_type, **more):
     return {"Node Type": node_type, "Relation Name": "t", "Alias": "t", "Total Cost": 10, "Plan Rows": 5, **more}
 
 
+def below(node, relationship):
+    return {**node, "Parent Relationship": relationship}
+
+
 BEFORE = parse_plan([{"Plan": scan("Limit", Plans=[scan("Sort", Plans=[scan("Seq Scan", Filter="(a ~~ 'x')")])])}])
 IN_ORDER = scan("Index Scan", **{"Index Name": "ix_name", "Filter": "(a ~~ 'x')"})
+LOOKED_UP = scan("Nested Loop", Plans=[  # a few rows for each of another table's
+    below(scan("Seq Scan"), "Outer"),
+    below(scan("Memoize", Plans=[below(IN_ORDER, "Outer")]), "Inner"),
+])  # fmt: skip
 SEARCH = "select * from customers where name ilike '%x%' order by name limit 5"
 
 
@@ -104,6 +112,10 @@ SEARCH = "select * from customers where name ilike '%x%' order by name limit 5"
         (SEARCH, scan("Limit", Plans=[scan("Nested Loop", Plans=[IN_ORDER, scan("Seq Scan")])]), True),
         (SEARCH, scan("Limit", Plans=[scan("Sort", Plans=[IN_ORDER])]), False),  # it reads all of them anyway
         (SEARCH, IN_ORDER, False),
+        (SEARCH, scan("Limit", Plans=[LOOKED_UP]), False),
+        (SEARCH, scan("Limit", Plans=[scan("Seq Scan", Plans=[below(IN_ORDER, "SubPlan")])]), False),
+        # of one customer: to the end of it cheaper than what is read now
+        (SEARCH, scan("Limit", Plans=[{**IN_ORDER, "Total Cost": 9}]), False),
         (SEARCH.replace("ilike '%x%'", "= 'x'"), scan("Limit", Plans=[IN_ORDER]), False),
         (SEARCH.replace("ilike '%x%'", "like 'x%'"), scan("Limit", Plans=[IN_ORDER]), False),  # counted, not guessed
     ],
