@@ -168,17 +168,17 @@ def advise(
     candidates = workload_candidates(texts, facts)
     definitions = for_all_schemas([c.definition for c in candidates], read)
     task = Task(queries, definitions, sized_for_all_schemas(twin), facts, options, progress)
-    whole, effects = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
+    whole = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
     selection = whole.selection
     curve: tuple[CurvePoint, ...] = ()
     if with_curve and selection.size_bytes:
         budgets = [max(1, int(share * selection.size_bytes)) for share in CURVE]
         smaller = task.pareto(budgets) if len(selection.chosen) > 1 else []
-        curve = (*(_with_effects(twin, queries, s, facts)[0] for s in smaller), whole)
+        curve = (*(_with_effects(twin, queries, s, facts) for s in smaller), whole)
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
     assumed = {q.statement: said for q in queries if (said := twin.assumed(q.sql)) is not None}
     return ProvedAdvice(
-        selection, _proposals(whole, effects), effects, not_planned, len(candidates), curve=curve, assumed=assumed
+        selection, _proposals(whole), whole.effects, not_planned, len(candidates), curve=curve, assumed=assumed
     )
 
 
@@ -238,8 +238,8 @@ def _second_opinion(
     definitions = for_all_schemas([c.definition for c in candidates], read)
     unpaid = Resized(planner, lambda definition, size: 0 if suggestion_key(definition) in paid else size)
     task = Task(queries, definitions, sized_for_all_schemas(unpaid), facts, options)
-    whole, effects = _with_effects(planner, queries, task.select(room_bytes), facts)
-    second = ProvedAdvice(whole.selection, _proposals(whole, effects), effects, {}, len(candidates), planner="HypoPG")
+    whole = _with_effects(planner, queries, task.select(room_bytes), facts)
+    second = ProvedAdvice(whole.selection, _proposals(whole), whole.effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
     return replace(advice, not_planned=left_over, second=second)
@@ -441,34 +441,34 @@ def _weighted(
     ]
 
 
-def _with_effects(
-    planner: Planner, queries: Sequence[Query], selection: Selection, facts: SchemaFacts
-) -> tuple[CurvePoint, tuple[StatementEffect, ...]]:
+def _with_effects(planner: Planner, queries: Sequence[Query], selection: Selection, facts: SchemaFacts) -> CurvePoint:
     """The set with its DDL, whose names the plans bear; it knows then whose plans leave doubt, too. The effects by
-    statement, the greatest saving first."""
+    statement, the greatest saving first; an index in several schemas is the same one wherever it is named."""
     by_key = {q.key: q for q in queries}
     indexes = _with_ddl(selection, facts)
-    names = {id_: ddl.names for chosen, ddl in indexes for id_ in (chosen.index.id, *chosen.merged)}
+    made = {id_: (chosen.index.id, ddl) for chosen, ddl in indexes for id_ in (chosen.index.id, *chosen.merged)}
+    names = {id_: ddl.names for id_, (_, ddl) in made.items()}
+    at_risk = [replace(r, indexes=_as_one(r.indexes, made)) for r in selection.at_risk]
     without = [d.index.oid for d in selection.dropped]
     grouped: dict[str, list[int]] = {}
     for at, outcome in enumerate(selection.queries):
         grouped.setdefault(outcome.statement, []).append(at)
-    found, doubts = [], []
+    found: list[StatementEffect] = []
+    doubts: list[AtRisk] = []
     for statement, places in grouped.items():
         outcomes = [selection.queries[at] for at in places]
         weight = sum(o.weight for o in outcomes) or 1.0
-        used = tuple(sorted({id for o in outcomes for id in o.used}))
+        used = _as_one([id_ for o in outcomes for id_ in o.used], made)
         dearest = max(outcomes, key=lambda o: (abs(o.before - o.after), o.key))
         change = None
         if used or abs(dearest.before - dearest.after) > 0.01 * max(1.0, dearest.before):
             plans = _plans(planner, by_key[dearest.key], names, without)
             if plans:
                 change = plan_change(*plans)
-                has_pattern = searches_texts(by_key[dearest.key].sql, facts)
-                if used and (why := doubt(*plans, has_pattern=has_pattern)):
-                    doubts.append(AtRisk(dearest.key, statement, used, why))
-                if used and (why := early_stop(by_key[dearest.key].sql, facts, *plans)):
-                    doubts.insert(0, AtRisk(dearest.key, statement, used, why))
+            if plans and used:
+                sql = by_key[dearest.key].sql
+                said = (early_stop(sql, facts, *plans), doubt(*plans, has_pattern=searches_texts(sql, facts)))
+                doubts += [AtRisk(dearest.key, statement, used, why) for why in said if why]
         found.append(
             StatementEffect(
                 statement=statement,
@@ -481,14 +481,13 @@ def _with_effects(
             )
         )
     effects = tuple(sorted(found, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement)))
-    selection = replace(selection, at_risk=_with_doubts(selection, doubts))
-    return CurvePoint(selection.budget_bytes, selection, indexes, effects), effects
+    known = {risk.statement for risk in at_risk}  # by the pages they touch, which says more
+    selection = replace(selection, at_risk=(*at_risk, *(d for d in doubts if d.statement not in known)))
+    return CurvePoint(selection.budget_bytes, selection, indexes, effects)
 
 
-def _with_doubts(selection: Selection, doubts: Sequence[AtRisk]) -> tuple[AtRisk, ...]:
-    """Each statement once; what the pages they touch say comes first."""
-    known = {risk.statement for risk in selection.at_risk}
-    return (*selection.at_risk, *(d for d in doubts if d.statement not in known))
+def _as_one(ids: Sequence[int], made: Mapping[int, tuple[int, IndexDdl]]) -> tuple[int, ...]:
+    return tuple(sorted({made[id_][0] for id_ in ids}))
 
 
 def _plans(planner: Planner, query: Query, names: Names, without: Sequence[int]) -> tuple[Plan, Plan] | None:
@@ -502,10 +501,9 @@ def _plans(planner: Planner, query: Query, names: Names, without: Sequence[int])
         return None
 
 
-def _proposals(point: CurvePoint, effects: Sequence[StatementEffect]) -> tuple[ProposedIndex, ...]:
-    ids = {id_: chosen.index.id for chosen, _ in point.indexes for id_ in (chosen.index.id, *chosen.merged)}
+def _proposals(point: CurvePoint) -> tuple[ProposedIndex, ...]:
     return tuple(
-        ProposedIndex(chosen, ddl, tuple(e for e in effects if chosen.index.id in {ids.get(i, i) for i in e.indexes}))
+        ProposedIndex(chosen, ddl, tuple(e for e in point.effects if chosen.index.id in e.indexes))
         for chosen, ddl in point.indexes
     )
 

@@ -218,17 +218,16 @@ def _summary(advice: "ProvedAdvice", times: MeasuredTimes) -> list[str]:
         sizes += [f"{size_words(freed_bytes)} less"] if drops else []
         lines = [f"{', '.join(parts)}: {', '.join(sizes)}."]
     if count:
-        lines.append(_gained(selection, total_gain(advice.all_effects, times), times))
+        lines.append(_gained(selection, total_gain(advice.all_effects, times), times, "it" if count == 1 else "them"))
     bound = "" if selection.bound_ratio is None or not advice.candidates else f", {bound_words(selection.bound_ratio)}"
     return [*lines, f"{advice.candidates} candidates, {selection.plans_made:,} plans made{bound}."]
 
 
-def _gained(selection: Selection, gain: Gain | None, times: MeasuredTimes) -> str:
+def _gained(selection: Selection, gain: Gain | None, times: MeasuredTimes, them: str) -> str:
     """The whole set's gain, in time where the statements were measured."""
     if gain is None:
         before, after = selection.cost_before, selection.cost_after
         return f"The workload's {_costs(before, after)} (planned)."
-    them = "it" if len(selection.chosen) == 1 else "them"
     return f"All statements: {gain_words(gain, times.watched_s, with_what=them)}, {less_words(gain)}."
 
 

@@ -2,10 +2,21 @@
 
 import io
 import json
+from datetime import UTC, datetime
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+
+from analyzer.advice.advise import Options
+from analyzer.advice.advise import advise as advise_on
+from analyzer.advice.gain import MeasuredTimes
+from analyzer.advice.rules.suggest import WorkloadStatement
+from analyzer.advice.show import advice_as_text, curve_as_json
+from analyzer.monitored.catalog.schema import read_schema
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.twin import lease
 
 pytestmark = pytest.mark.postgres
 RUNS = 30
@@ -152,3 +163,29 @@ def test_where_nothing_can_be_planned_the_reasons_are_named(scratch_database, po
     assert (
         'Relation "t" does not exist. No schema has a table t: it is a temporary one of its session, or gone.' in text
     )
+
+
+def test_an_index_named_in_two_schemas_has_the_gain_of_both(scratch_database, postgres, var_dir):
+    """In the curve of budgets, too."""
+    database = scratch_database(postgres(15))
+    unrecorded(database, *(
+        f"create schema {s}; create table {s}.inv as select g as id, g % 9000 as cust from generate_series(1, 40000) g"
+        for s in ("s1", "s2")
+    ))  # fmt: skip
+    grant(database)
+    workload = [
+        WorkloadStatement(s, f"select * from {s}.inv where cust = $1", 1000.0, 50.0, 50.0) for s in ("s1", "s2")
+    ]
+    server = ConnectionSettings.from_dsn(database.dsn)
+    with connect(server) as connection:
+        facts = read_schema(connection)
+    with lease(server, var_dir) as twin:
+        found = advise_on(twin, workload, facts, Options(), now=datetime(2026, 11, 30, tzinfo=UTC), with_curve=True)
+    (proposal,) = found.proposals
+    assert sorted(e.statement for e in proposal.effects) == ["s1", "s2"]
+    assert {id_ for e in found.effects for id_ in e.indexes} == {proposal.chosen.index.id}
+    times = MeasuredTimes({"s1": 50.0, "s2": 50.0}, 100.0, 86_400.0)
+    (index,) = curve_as_json(found, times)[-1]["indexes"]
+    assert index["time"]["now_s_per_day"] == 100.0
+    [said] = [line for line in advice_as_text(found, times=times).splitlines() if line.startswith("All statements: ")]
+    assert " with it (planned)" in said
