@@ -29,7 +29,7 @@ from analyzer.advice.planned import suggestion_key
 from analyzer.advice.planner import Names, Planner, Query, Refused, Resized
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options, Selection
-from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
+from analyzer.advice.selection.result import AtRisk, ChosenIndex, Hurt, Progress
 from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
 from analyzer.errors import BadInput, MonitoredServerError, PgLoupeError, fault_reason
@@ -90,6 +90,13 @@ class ProposedIndex:
     chosen: ChosenIndex
     ddl: IndexDdl
     effects: tuple[StatementEffect, ...]  # statements whose plans use it, the greatest saving first
+    at_risk: tuple[AtRisk, ...] = ()  # those of them that may run slower with it
+
+    def also_for(self, other: "ProposedIndex") -> "ProposedIndex":
+        """The same index with another planner's statements, too."""
+        statements = tuple(dict.fromkeys((*self.chosen.statements, *other.chosen.statements)))
+        chosen = replace(self.chosen, statements=statements)
+        return ProposedIndex(chosen, self.ddl, (*self.effects, *other.effects), (*self.at_risk, *other.at_risk))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +123,28 @@ class ProvedAdvice:
         return tuple(effect for source in self.by_planner for effect in source.effects)
 
     @property
+    def hurt(self) -> tuple[Hurt, ...]:
+        return tuple(hurt for source in self.by_planner for hurt in source.selection.hurt)
+
+    @property
+    def at_risk(self) -> tuple[AtRisk, ...]:
+        return tuple(risk for source in self.by_planner for risk in source.selection.at_risk)
+
+    @property
     def by_planner(self) -> tuple["ProvedAdvice", ...]:
         """The twin's, and HypoPG's where it was asked."""
         return (self,) if self.second is None else (self, self.second)
+
+    @property
+    def all_proposals(self) -> list[tuple["ProvedAdvice", ProposedIndex]]:
+        """Each with whose it is. What both planners want is the twin's, with what it does for either's statements."""
+        found: dict[str, tuple[ProvedAdvice, ProposedIndex]] = {}
+        for source in self.by_planner:
+            for new in source.proposals:
+                key = suggestion_key(new.chosen.index.definition)
+                whose, known = found.get(key, (source, new))
+                found[key] = whose, known if known is new else known.also_for(new)
+        return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,7 +529,12 @@ def _plans(planner: Planner, query: Query, names: Names, without: Sequence[int])
 
 def _proposals(point: CurvePoint) -> tuple[ProposedIndex, ...]:
     return tuple(
-        ProposedIndex(chosen, ddl, tuple(e for e in point.effects if chosen.index.id in e.indexes))
+        ProposedIndex(
+            chosen,
+            ddl,
+            tuple(e for e in point.effects if chosen.index.id in e.indexes),
+            tuple(r for r in point.selection.at_risk if chosen.index.id in r.indexes),
+        )
         for chosen, ddl in point.indexes
     )
 

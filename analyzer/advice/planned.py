@@ -63,12 +63,10 @@ def planned_suggestions(
         texts.setdefault(statement.fingerprint, []).append(statement.sql)
     suggestions: list[Suggestion] = []
     evidence: dict[str, dict[str, Any]] = {}
-    for source in advice.by_planner:
-        for proposal in source.proposals:
-            found = _suggestion(proposal, time_s, texts, facts, findings)
-            if found.key not in evidence:
-                suggestions.append(found)
-                evidence[found.key] = _evidence(source, proposal, facts)
+    for source, proposal in advice.all_proposals:
+        found = _suggestion(proposal, time_s, texts, facts, findings)
+        suggestions.append(found)
+        evidence[found.key] = _evidence(source, proposal, facts)
     answered = {key for s in suggestions for key in s.finding_keys}
     bodies = {s.key for s in suggestions}
     for rule in rules.suggestions:
@@ -78,7 +76,7 @@ def planned_suggestions(
             suggestions.append(rule)
     suggestions.sort(key=lambda s: (-s.helped_time_s_per_day, s.key))
     helped = {fingerprint for s in suggestions for fingerprint, _ in s.helps}
-    reasons = {e.statement: e.why_not for source in advice.by_planner for e in source.effects if e.why_not}
+    reasons = {e.statement: e.why_not for e in advice.all_effects if e.why_not}
     reasons |= {f: f"Not planned: {reason}" for f, reason in advice.not_planned.items()}
     reasons |= {f: r for f, r in rules.reasons.items() if f not in reasons}
     return Advice(suggestions, {f: r for f, r in reasons.items() if f in time_s and f not in helped}), evidence
@@ -249,15 +247,18 @@ def _role(predicate: Predicate) -> str | None:
 
 def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFacts) -> dict[str, Any]:
     chosen, definition = proposal.chosen, proposal.chosen.index.definition
-    others = {id for e in proposal.effects for id in e.indexes} - {chosen.index.id}
-    table, id_ = definition.table, proposal.chosen.index.id
+    table = definition.table
     used_by = {e.statement for e in proposal.effects}
     replaced = [
         d for d in advice.selection.dropped if d.table.oid == table.oid and definition.body() in d.reason
     ]  # fmt: skip
     return {
         "planner": advice.planner,
-        "together_with": [p.ddl.name for p in advice.proposals if p.chosen.index.id in others],
+        "together_with": [
+            p.ddl.name
+            for _, p in advice.all_proposals
+            if p.ddl != proposal.ddl and any(e in p.effects for e in proposal.effects)
+        ],
         "worth_per_day": chosen.worth,
         "write_cost_per_day": chosen.write_cost_per_day,
         "writes_per_day": table.changed_rows_per_day,
@@ -280,12 +281,10 @@ def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFa
                 "cost_before": h.before,
                 "cost_after": h.after,
             }
-            for h in advice.selection.hurt
+            for h in advice.hurt
             if h.statement in used_by
         ],
-        "at_risk": [
-            {"fingerprint": r.statement, "reason": r.reason} for r in advice.selection.at_risk if id_ in r.indexes
-        ],
+        "at_risk": [{"fingerprint": r.statement, "reason": r.reason} for r in proposal.at_risk],
         "makes_redundant": [
             {"index": f"{d.index.schema}.{d.index.name}", "reason": d.reason, "ddl": drop_index(d.index, d.table).text}
             for d in replaced

@@ -7,12 +7,12 @@ from analyzer.advice.ddl import comment, drop_index, in_each_schema
 from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
 from analyzer.advice.planned import suggestion_key
 from analyzer.advice.rollout.script import colons_apart
-from analyzer.advice.selection.result import DroppedIndex, Selection
+from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
 from analyzer.plans.compare import cost_figure, cost_words, faster_words
 from analyzer.words.sizes import size_words
 
 if TYPE_CHECKING:
-    from analyzer.advice.advise import ProposedIndex, ProvedAdvice, StatementEffect
+    from analyzer.advice.advise import ProvedAdvice, StatementEffect
 
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
 MOST_SQL = 70  # characters of a statement there
@@ -23,17 +23,16 @@ LEAST_WRITE_RATIO = 0.001  # judgement: a thousandth of the gain is nothing anyb
 def advice_as_sql(advice: "ProvedAdvice", times: MeasuredTimes | None = None) -> str:
     """Runs as it is with psql -f: one statement at a time, outside a transaction."""
     lines = [comment(line).rstrip() for line in _summary(advice, times or MeasuredTimes())]
-    for hurt in advice.selection.hurt:
+    for hurt in advice.hurt:
         dearer = f"Dearer than before: {hurt.statement}: {_costs(hurt.before, hurt.after)} (planned)"
         lines.append(comment(dearer).rstrip())
-    for _, proposal in _every_proposal(advice):
+    for _, proposal in advice.all_proposals:
         chosen = proposal.chosen
         helped = len(chosen.statements)
         said = f"{size_words(chosen.index.size_bytes)}, helps {helped} {'statement' if helped == 1 else 'statements'}"
         if schemas := in_each_schema(chosen.index.definition):
             said += f". {schemas}"
-        id_ = chosen.index.id
-        cautions = [f"May run slower: {r.statement}: {r.reason}" for r in advice.selection.at_risk if id_ in r.indexes]
+        cautions = [f"May run slower: {r.statement}: {r.reason}" for r in proposal.at_risk]
         lines += ["", *(comment(line).rstrip() for line in (said, *cautions))]
         lines += [f"{colons_apart(sql)};" for sql in proposal.ddl.statements]
     for drop in advice.selection.dropped:
@@ -57,9 +56,10 @@ def advice_as_text(
         return f"{statement} {sql if len(sql) <= MOST_SQL else f'{sql[: MOST_SQL - 3]}...'}".rstrip()
 
     lines = _summary(advice, measured)
-    for number, (planner, proposal) in enumerate(_every_proposal(advice), start=1):
+    for number, (source, proposal) in enumerate(advice.all_proposals, start=1):
         chosen = proposal.chosen
-        by = "" if planner == "twin" else f" by {planner} on the server, since the twin cannot plan what it is for"
+        whose = f" by {source.planner} on the server, since the twin cannot plan what it is for"
+        by = "" if source is advice else whose
         lines += ["", f"{number}. {size_words(chosen.index.size_bytes)}, evidence: planned{by}"]
         lines += [f"   {said}" for said in (in_each_schema(chosen.index.definition),) if said]
         lines += [f"   {statement};" for statement in proposal.ddl.statements]
@@ -74,12 +74,12 @@ def advice_as_text(
         lines += ["", f"Drop {drop.index.name} ({size_words(drop.freed_bytes)}): {drop.reason}"]
         lines += [f"   {statement};" for statement in drop_index(drop.index, drop.table).statements]
     lines += _section("Dearer than before:", [
-        f"{named(h.statement)}: {_costs(h.before, h.after)} (planned)" for h in advice.selection.hurt
+        f"{named(h.statement)}: {_costs(h.before, h.after)} (planned)" for h in advice.hurt
     ])  # fmt: skip
     lines += _section("May run slower although the planner expects less:", [
-        f"{named(r.statement)}: {r.reason}" for r in advice.selection.at_risk
+        f"{named(r.statement)}: {r.reason}" for r in advice.at_risk
     ])  # fmt: skip
-    without = [e for source in advice.by_planner for e in source.effects if not e.indexes and e.why_not]
+    without = [e for e in advice.all_effects if not e.indexes and e.why_not]
     lines += _section("No index for:", [f"{named(e.statement)}: {e.why_not}" for e in without])
     lines += _section("Assumed:", [f"{named(key)}: {what}." for key, what in sorted(advice.assumed.items())])
     lines += _section("Not planned:", [f"{named(key)}: {why}" for key, why in sorted(advice.not_planned.items())])
@@ -115,10 +115,10 @@ def advice_as_json(
                 "write_cost_per_day": p.chosen.write_cost_per_day,
                 "time": gain_as_json(gain_of(p.effects, measured.by_statement)),
                 "evidence": "planned",
-                "planner": planner,
+                "planner": source.planner,
                 "helps": list(p.chosen.statements),
             }
-            for planner, p in _every_proposal(advice)
+            for source, p in advice.all_proposals
         ],
         "drops": [_drop(d) for d in selection.dropped],
         "statements": [
@@ -130,23 +130,13 @@ def advice_as_json(
                 "change": e.change.summary(e.cost_before, e.cost_after) if e.change else None,
                 "why_not": e.why_not,
             }
-            for source in advice.by_planner
-            for e in source.effects
+            for e in advice.all_effects
         ],
-        **_warnings(selection),
+        **_warnings(advice.hurt, advice.at_risk),
         "not_planned": dict(sorted(advice.not_planned.items())),
         "assumed": dict(sorted(advice.assumed.items())),
         "problems": list(problems),
     }
-
-
-def _every_proposal(advice: "ProvedAdvice") -> list[tuple[str, "ProposedIndex"]]:
-    """With the planner that wants it; an index that both want once."""
-    found: dict[str, tuple[str, ProposedIndex]] = {}
-    for source in advice.by_planner:
-        for proposal in source.proposals:
-            found.setdefault(suggestion_key(proposal.chosen.index.definition), (source.planner, proposal))
-    return list(found.values())
 
 
 def curve_as_json(advice: "ProvedAdvice", times: MeasuredTimes) -> list[dict[str, Any]]:
@@ -176,16 +166,16 @@ def curve_as_json(advice: "ProvedAdvice", times: MeasuredTimes) -> list[dict[str
                 for chosen, ddl in point.indexes
             ],
             "drops": [_drop(d) for d in point.selection.dropped],
-            **_warnings(point.selection),
+            **_warnings(point.selection.hurt, point.selection.at_risk),
         }
         for point in advice.curve
     ]
 
 
-def _warnings(selection: Selection) -> dict[str, Any]:
+def _warnings(hurt: Sequence[Hurt], at_risk: Sequence[AtRisk]) -> dict[str, Any]:
     return {
-        "hurt": [{"statement": h.statement, "cost_before": h.before, "cost_after": h.after} for h in selection.hurt],
-        "at_risk": [{"statement": r.statement, "reason": r.reason} for r in selection.at_risk],
+        "hurt": [{"statement": h.statement, "cost_before": h.before, "cost_after": h.after} for h in hurt],
+        "at_risk": [{"statement": r.statement, "reason": r.reason} for r in at_risk],
     }
 
 
@@ -207,7 +197,7 @@ def _time_as_json(effects: Iterable["StatementEffect"], times: MeasuredTimes) ->
 
 def _summary(advice: "ProvedAdvice", times: MeasuredTimes) -> list[str]:
     selection = advice.selection
-    count, drops = len(_every_proposal(advice)), len(selection.dropped)
+    count, drops = len(advice.all_proposals), len(selection.dropped)
     if not count and not drops:
         lines = ["No index is worth creating for this workload, and none can be dropped."]
     else:

@@ -118,6 +118,7 @@ def test_the_budget_holds_for_both_opinions_together(share, shop, facts, own_dir
     if share == 1.05:  # an index that is paid for serves these too
         assert [e.statement for e in both.second.effects if e.indexes] == ["both"]
         assert advice_as_text(both).startswith("Create 1 index: ")
+        assert [(i["planner"], i["helps"]) for i in shown["indexes"]] == [("twin", ["note", "both"])]
     if share == 0.3:
         assert shown["indexes"] == []
         assert "No index is worth creating" in advice_as_text(both)

@@ -1,0 +1,84 @@
+"""What is said of advice that two planners gave."""
+
+from analyzer.advice.advise import ProposedIndex, ProvedAdvice, StatementEffect
+from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
+from analyzer.advice.planned import planned_suggestions
+from analyzer.advice.planner import HypotheticalIndex
+from analyzer.advice.rules.suggest import Advice
+from analyzer.advice.selection.result import AtRisk, ChosenIndex, Hurt, Selection
+from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
+from tests.advice.builders import facts, table
+
+ORDERS = table("orders", ("id|bigint|-1", "a|text|-1", "b|text|-1"))
+FACTS = facts(ORDERS)
+
+
+def selection(**more):
+    nothing = dict.fromkeys(("chosen", "dropped", "queries", "hurt", "at_risk"), ())
+    figures = dict.fromkeys(("cost_before", "cost_after", "size_bytes", "write_cost_per_day", "plans_made"), 0)
+    return Selection(**{"bound_ratio": None, **nothing, **figures, **more})
+
+
+def test_who_loses_by_hypopgs_advice_is_said_as_by_the_twins():
+    second = ProvedAdvice(
+        selection(hurt=(Hurt("s", "s", 10.0, 20.0),), at_risk=(AtRisk("r", "r", (1,), "It guesses."),)), (), (),
+        planner="HypoPG",
+    )  # fmt: skip
+    both = ProvedAdvice(selection(hurt=(Hurt("t", "t", 1.0, 2.0),)), (), (), second=second)
+    text = advice_as_text(both)
+    assert "Dearer than before:\n   t: cost 1" in text
+    assert "\n   s: cost 10" in text
+    assert "May run slower although the planner expects less:\n   r: It guesses.\n" in text
+    shown = advice_as_json(both)
+    assert [h["statement"] for h in shown["hurt"]] == ["t", "s"]
+    assert shown["at_risk"] == [{"statement": "r", "reason": "It guesses."}]
+
+
+def proposal(column, id_, *statements, risk=None):
+    definition = IndexDefinition(ORDERS, (IndexColumn(column),))
+    chosen = ChosenIndex(HypotheticalIndex(id_, definition, 8192), 5.0, 0.0, statements)
+    effects = tuple(StatementEffect(s, 1.0, 10.0, 5.0, (id_,)) for s in statements)
+    at_risk = () if risk is None else (AtRisk(statements[0], statements[0], (id_,), risk),)
+    return ProposedIndex(chosen, create_index(definition, FACTS), effects, at_risk)
+
+
+def advice_of(*proposals, **more):
+    at_risk = tuple(r for p in proposals for r in p.at_risk)
+    return ProvedAdvice(selection(at_risk=at_risk), proposals, tuple(e for p in proposals for e in p.effects), **more)
+
+
+def evidence_of(advice):
+    known = planned_suggestions(advice, Advice([], {}), [], FACTS, [])[1]
+    return {
+        key.rpartition(" ")[2]: (
+            [s["fingerprint"] for s in said["statements"]],
+            [r["reason"] for r in said["at_risk"]],
+            said["together_with"],
+        )
+        for key, said in known.items()
+    }
+
+
+def test_a_risk_is_said_of_its_own_planners_index():
+    """Each numbers its indexes from the same number on."""
+    second = advice_of(proposal("b", 1, "s", risk="It guesses."), planner="HypoPG")
+    both = advice_of(proposal("a", 1, "t"), second=second)
+    assert evidence_of(both) == {"(a)": (["t"], [], []), "(b)": (["s"], ["It guesses."], [])}
+    of_a, of_b = advice_as_sql(both).split("\n\n")[1:]
+    assert ("(a)" in of_a, "It guesses" in of_a) == (True, False)
+    assert ("(b)" in of_b, "May run slower: s: It guesses." in of_b) == (True, True)
+
+
+def test_an_index_that_both_planners_want_has_the_statements_of_both():
+    second = advice_of(proposal("a", 2, "s", risk="It guesses."), planner="HypoPG")
+    both = advice_of(proposal("b", 2, "u"), proposal("a", 1, "t", risk="It fetches."), second=second)
+    assert evidence_of(both) == {"(b)": (["u"], [], []), "(a)": (["t", "s"], ["It fetches.", "It guesses."], [])}
+    shown = [(i["planner"], i["helps"]) for i in advice_as_json(both)["indexes"]]
+    assert shown == [("twin", ["u"]), ("twin", ["t", "s"])]
+
+
+def test_indexes_that_serve_a_statement_together_name_each_other():
+    one, other = proposal("a", 1, "t"), proposal("b", 2, "t")
+    together = StatementEffect("t", 1.0, 10.0, 5.0, (1, 2))
+    both = advice_of(*(ProposedIndex(p.chosen, p.ddl, (together,)) for p in (one, other)))
+    assert evidence_of(both) == {"(a)": (["t"], [], ["ix_orders_b"]), "(b)": (["t"], [], ["ix_orders_a"])}
