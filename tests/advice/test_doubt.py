@@ -50,3 +50,17 @@ def test_what_leaves_doubt(before, after, has_pattern, said):
 )
 def test_what_is_said_to_get_slower(before, after, is_said):
     assert (slower(before, after, WorkWeights(), 0.7) is not None) == is_said
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (Work(70_000, 0, 45_000), Work(51_000, 1_195_000, 1_600), "fetches about 1,195,000 rows from pages of their"),
+        (Work(10_000), Work(35_000), "reads and computes more: where"),  # an index brings all rows
+        (Work(10_000, 900), Work(35_000, 10), "reads and computes more: where"),
+        (Work(10_000, 10), Work(35_000, 20), "reads and computes more: where"),
+        (Work(10_000, 0, 100), Work(10_000, 0, 100_000), "reads and computes more: where"),
+    ],
+)  # fmt: skip
+def test_what_takes_longer_is_what_grew(before, after, said):
+    assert f"but its new plan {said}" in (slower(before, after, WorkWeights(), 0.7) or "")

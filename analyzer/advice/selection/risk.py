@@ -25,9 +25,14 @@ def slower(before: Work, after: Work, weights: WorkWeights, cost_ratio: float) -
     if now <= (1 + SLOWER) * then or now - then < NOTICED:
         return None
     planned = "planned as dear as before" if cost_ratio > 0.99 else f"planned at {cost_ratio:.2f} of its cost"
+    what = "reads and computes more"
+    if weights.scattered_page * (after.scattered_pages - before.scattered_pages) > (now - then) / 2:
+        what = (
+            f"fetches about {after.scattered_pages:,.0f} rows from pages of their own, where"
+            f" {before.scattered_pages:,.0f} are fetched now"
+        )
     return (
-        f"It is {planned}, but its new plan fetches about {after.scattered_pages:,.0f} rows from pages of their own,"
-        f" where {before.scattered_pages:,.0f} are fetched now: where the data lies in memory it takes about"
+        f"It is {planned}, but its new plan {what}: where the data lies in memory it takes about"
         f" {now / max(then, 1e-9):.1f} times as long (estimated)."
     )
 
