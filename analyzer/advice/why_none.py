@@ -15,6 +15,7 @@ from analyzer.advice.candidates.immutable import time_zone_column
 from analyzer.advice.candidates.specialised import PATTERNS, key_of, kind_of
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.rules.candidates import small_table_reason
+from analyzer.advice.selection.relevance import oids_upwards
 from analyzer.advice.sizing.key_widths import declared, fits_btree, key_bytes, too_wide
 from analyzer.checks import Threshold
 from analyzer.schema.facts import SchemaFacts, TableFacts
@@ -106,13 +107,32 @@ def cause_of(
     for scan in sorted(_scans(plan, facts), key=lambda s: -s.cost):
         if not scan.is_whole:
             continue
-        uses = [(b, u) for b in blocks for u in b.tables if facts.find_table(u.name, u.schema or None) is scan.table]
+        uses = _uses_of(scan.table, blocks, facts)
+        here = _refused_on(scan.table, refused, facts)
         for block, use in uses:
-            if reason := _in_text(block, use, scan, refused):
+            if reason := _in_text(block, use, scan, here):
                 return reason
         if reason := _in_filter(scan, uses):
             return reason
     return _over_tables(plan)
+
+
+def _uses_of(table: TableFacts, blocks: Sequence[QueryBlock], facts: SchemaFacts) -> list[tuple[QueryBlock, TableUse]]:
+    """Where the statement names it, or what it is a part of or inherits from; nowhere where a view does."""
+    upwards, found = oids_upwards(table, facts), []
+    for block in blocks:
+        for use in block.tables:
+            named = facts.find_table(use.name, use.schema or None)
+            if named is not None and (named.oid in upwards or table in facts.heirs(named)):
+                found.append((block, use))
+    return found
+
+
+def _refused_on(table: TableFacts, refused: Mapping[str, str], facts: SchemaFacts) -> dict[str, str]:
+    """Those on the whole of a partitioned table are its parts', too."""
+    tables = (facts.table(oid) for oid in oids_upwards(table, facts))
+    names = tuple(f"{each.qualified_name} " for each in tables if each is not None)
+    return {body: why for body, why in refused.items() if body.startswith(names)}
 
 
 # what the statement's own text shows
@@ -153,8 +173,7 @@ def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str,
     key = key_of(predicate)
     if key is None:
         return None
-    name = f"{table.qualified_name} "
-    why = next((w for body, w in refused.items() if body.startswith(name) and f"({key.name})" in body), "")
+    why = next((w for body, w in refused.items() if f"({key.name})" in body), "")
     if NOT_IMMUTABLE in why and predicate.expression is not None:
         return _not_immutable(predicate, key, table)
     if predicate.operator == "contains" and predicate.text == "=":
@@ -221,9 +240,7 @@ def _in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str |
     condition = _parsed(scan.filter)
     if condition is None:
         return None
-    written = {
-        c for _, use in uses for p in use.predicates if p.expression is not None for c in (p.column,)
-    }  # cast by hand
+    written = {p.column for _, use in uses for p in use.predicates if p.expression is not None}  # cast by hand
     for node in walk(condition):
         if isinstance(node, ast.A_Expr) and (reason := _compared(node, scan.table, written)):
             return reason
@@ -298,10 +315,10 @@ def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tr
     name = table.qualified_name
     if small := small_table_reason(table):
         return small
-    uses = [u for b in blocks for u in b.tables if facts.find_table(u.name, u.schema or None) is table]
-    conditions = [p for u in uses for p in u.predicates]
+    uses = _uses_of(table, blocks, facts)
+    conditions = [p for _, u in uses for p in u.predicates]
     ratio = scan.rows / table.rows if table.rows else None
-    if not conditions:
+    if uses and not conditions:
         return f"It reads {name} without a condition: all of its rows are needed."
     if ratio is not None and ratio >= MANY_RATIO:
         return (
@@ -317,12 +334,18 @@ def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tr
                 f"One side of its OR asks nothing of {name} that an index could serve, so all rows have to be read. One"
                 " query for each side, joined by UNION, lets the others use theirs."
             )
-    on_it = [d for d in tried if d.table.oid == table.oid]
+    upwards = oids_upwards(table, facts)
+    on_it = [d for d in tried if d.table.oid in upwards]
+    if not on_it and not uses:
+        return f"Its own text asks nothing of {name}; a view or a function that reads it is not looked into."
     if not on_it:
         shown = _listed(list(dict.fromkeys(_shown(p) for p in conditions)))
         return f"None of its conditions on {name} is one that an index could serve: {shown}."
     bodies = _listed([d.body() for d in sorted(on_it, key=lambda d: (len(d.body()), d.body()))])
-    return f"Tried on {name}: {bodies}. With none of them the planner expects to be any cheaper than reading it whole."
+    tables = _listed(list(dict.fromkeys(d.table.qualified_name for d in on_it)))
+    return (
+        f"Tried on {tables}: {bodies}. With none of them the planner expects to be any cheaper than reading it whole."
+    )
 
 
 def _shown(predicate: Predicate) -> str:

@@ -13,16 +13,19 @@ from analyzer.statements.tree import Unparsable, column_names, parse, walk
 SKIP_SCAN_VERSION_NUM = 180_000
 
 
+def oids_upwards(table: TableFacts, facts: SchemaFacts) -> list[int]:
+    """Its own and those of the partitioned tables above it, the outermost last."""
+    found, above = [table.oid], table.parent_oid
+    while above is not None and above not in found:
+        found.append(above)
+        known = facts.table(above)
+        above = known.parent_oid if known is not None else None
+    return found
+
+
 def root_oid(table: TableFacts, facts: SchemaFacts) -> int:
     """The outermost partitioned table above ``table``, or itself: a plan on one can read the parts of the other."""
-    seen = {table.oid}
-    while table.parent_oid is not None and table.parent_oid not in seen:
-        above = facts.table(table.parent_oid)
-        if above is None:
-            return table.parent_oid
-        seen.add(above.oid)
-        table = above
-    return table.oid
+    return oids_upwards(table, facts)[-1]
 
 
 def tables_read(query: Query, facts: SchemaFacts) -> frozenset[int] | None:

@@ -1,0 +1,67 @@
+"""Why a statement gets no index, where what is scanned is not what the statement names."""
+
+from dataclasses import replace
+
+from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.why_none import why_none
+from tests.advice.builders import facts, table
+
+COLUMNS = ("id|bigint|-1", "status|text|5", "body|text|-1")
+WHOLE = table("events", COLUMNS, kind="p", oid=1)
+PART = table("events_2026", COLUMNS, oid=2, parent_oid=1)
+NEXT = table("events_2027", COLUMNS, oid=6, parent_oid=1)
+HEIR = replace(table("events_old", COLUMNS, oid=3), inherits=(4,))
+PARENT = table("log", COLUMNS, oid=4)
+VIEW = table("recent", COLUMNS, oid=5, kind="v", keys=())
+FACTS = facts(replace(WHOLE, partitions=(2, 6)), PART, NEXT, HEIR, PARENT, VIEW)
+
+
+def said(sql, scanned, *tried, refused=None, condition="(body = 'x'::text)", rows=100):
+    scan = {
+        "Node Type": "Seq Scan", "Relation Name": scanned.name, "Schema": "public", "Alias": scanned.name,
+        "Plan Rows": rows, "Total Cost": 9.0, "Filter": condition,
+    }  # fmt: skip
+    return why_none(sql, FACTS, {"Plan": {"Node Type": "Append", "Plans": [scan]}}, refused or {}, tried)
+
+
+def test_conditions_on_a_partitioned_table_are_its_parts():
+    tried = IndexDefinition(WHOLE, (IndexColumn("body"),))
+    assert said("select * from events where body = $1", PART, tried) == (
+        "Tried on public.events: (body). With none of them the planner expects to be any cheaper than reading it whole."
+    )
+    assert said("select * from events where body || status = $1", PART) == (
+        "None of its conditions on public.events_2026 is one that an index could serve: body || status =."
+    )
+    assert said("select * from events", PART, rows=1_000_000) == (
+        "It reads public.events_2026 without a condition: all of its rows are needed."
+    )
+    assert said("select * from events where status <> $1", PART, condition="(status <> 'x'::text)") == (
+        "Its conditions on public.events_2026 exclude values of status: no index narrows that down."
+    )
+    why = {"public.events ((to_tsvector(body)))": "functions in index expression must be marked IMMUTABLE"}
+    assert said("select * from events where to_tsvector(body) = $1", PART, refused=why).startswith(
+        "to_tsvector(body) depends on default_text_search_config"
+    )
+
+
+def test_conditions_on_one_part_are_not_anothers():
+    sql = "select * from events_2026 as one, events where one.body = $1"
+    tried = IndexDefinition(PART, (IndexColumn("body"),))
+    assert said(sql, NEXT, tried, rows=1_000_000) == (
+        "It reads public.events_2027 without a condition: all of its rows are needed."
+    )
+
+
+def test_conditions_on_a_table_are_those_of_what_inherits_from_it():
+    tried = IndexDefinition(HEIR, (IndexColumn("body"),))
+    assert said("select * from log where body = $1", HEIR, tried).startswith("Tried on public.events_old: (body).")
+    assert "without a condition" in said("select * from only log", PARENT)
+
+
+def test_what_a_view_asks_is_not_said_to_be_nothing():
+    sql = "select * from recent where body = $1"
+    assert said(sql, PARENT) == (
+        "Its own text asks nothing of public.log; a view or a function that reads it is not looked into."
+    )
+    tried = IndexDefinition(PARENT, (IndexColumn("body"),))  # for another statement
+    assert said(sql, PARENT, tried).startswith("Tried on public.log: (body).")
