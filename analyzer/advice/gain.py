@@ -41,14 +41,22 @@ class Gain:
     def saved_s_per_day(self) -> float:
         return self.now_s_per_day - self.then_s_per_day
 
+    @property
+    def saved_ratio(self) -> float:
+        return self.saved_s_per_day / self.now_s_per_day
+
+
+def by_cost(time_s: float, cost_before: float, cost_after: float) -> Gain:
+    """A measured time that changes as the planner's cost does; what costs nothing stays as it is."""
+    return Gain(time_s, time_s * (cost_after / cost_before if cost_before > 0 else 1.0))
+
 
 def gain_of(effects: Iterable[Effect], times: Mapping[str, float]) -> Gain | None:
     """Of the statements whose time was measured; None where none was."""
-    known = [(times[e.statement], e) for e in effects if times.get(e.statement)]
-    if not known:
+    found = [by_cost(t, e.cost_before, e.cost_after) for e in effects if (t := times.get(e.statement))]
+    if not found:
         return None
-    then = sum(time_s * (e.cost_after / e.cost_before if e.cost_before > 0 else 1.0) for time_s, e in known)
-    return Gain(sum(time_s for time_s, _ in known), then)
+    return Gain(sum(gain.now_s_per_day for gain in found), sum(gain.then_s_per_day for gain in found))
 
 
 def total_gain(effects: Iterable[Effect], times: MeasuredTimes) -> Gain | None:
@@ -80,7 +88,7 @@ def short_gain_words(gain: Gain, watched_s: float | None, space: str = " ") -> s
 
 def less_words(gain: Gain) -> str:
     """ "81 % less", of the two figures that stand beside it."""
-    ratio = gain.saved_s_per_day / gain.now_s_per_day
+    ratio = gain.saved_ratio
     return (f"{ratio:.0%}" if ratio >= 0.0995 else f"{ratio:.1%}").replace("%", " % less")
 
 
@@ -89,3 +97,9 @@ def gain_as_json(gain: Gain | None) -> dict[str, Any]:
         "now_s_per_day": gain.now_s_per_day if gain else None,
         "then_s_per_day": gain.then_s_per_day if gain else None,
     }
+
+
+def gain_from_json(said: Mapping[str, Any] | None) -> Gain | None:
+    """As ``gain_as_json`` wrote it."""
+    now, then = (said.get(name) for name in ("now_s_per_day", "then_s_per_day")) if said else (None, None)
+    return None if now is None or then is None else Gain(now, then)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from analyzer.advice.gain import Gain, gain_words
+from analyzer.advice.gain import by_cost, gain_words
 from analyzer.advice.outcome import definition_from_json
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.models import Statement, SuggestionRecord
@@ -104,8 +104,7 @@ def _gain(suggestion: SuggestionRecord, fingerprint: str, found: IndexPlans) -> 
     time_s = next((h.get("total_time_s_per_day") for h in suggestion.helps if h["fingerprint"] == fingerprint), None)
     if suggestion.built_at or not time_s or found.change is None or found.cost_without <= 0:
         return ""
-    gain = Gain(time_s, time_s * found.cost_with / found.cost_without)
-    return gain_words(gain, suggestion.watched_s, THIN)
+    return gain_words(by_cost(time_s, found.cost_without, found.cost_with), suggestion.watched_s, THIN)
 
 
 def _is_drawn(found: IndexPlans, change: PlanChange) -> bool:

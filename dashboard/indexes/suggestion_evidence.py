@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analyzer.advice.gain import by_cost
 from analyzer.advice.outcome import Measured, StatementOutcome, statement_from_json
 from analyzer.advice.rollout.script import DISK_FACTOR
+from analyzer.advice.show import LEAST_WRITE_RATIO
 from analyzer.models import Statement, SuggestionRecord
 from analyzer.plans.compare import cost_words, faster_words
 from analyzer.words.durations import span_words
 from dashboard.templatetags.quantities import count, duration, percent, short_count
 
 STATEMENTS_SHOWN = 50
-NEGLIGIBLE_WRITE_RATIO = 0.001  # judgement: a thousandth of the gain is nothing anybody would weigh
 _VALUES = {
     "": "planned for any value",
     "typical": "with a typical value",
@@ -50,7 +51,7 @@ class HelpedRow:
         """With it, as planned; None where the time now was not measured, or no planner was asked."""
         if self.time_s_per_day is None or not self.cost_before or self.cost_after is None:
             return None
-        return self.time_s_per_day * self.cost_after / self.cost_before
+        return by_cost(self.time_s_per_day, self.cost_before, self.cost_after).then_s_per_day
 
     @property
     def faster_words(self) -> str:
@@ -216,7 +217,7 @@ def _write_words(said: Mapping[str, Any]) -> str:
     if not cost:
         return "they add nothing"
     ratio = cost / worth
-    if ratio < NEGLIGIBLE_WRITE_RATIO:
+    if ratio < LEAST_WRITE_RATIO:
         return "they add next to nothing: under a thousandth of what it saves"
     if ratio < 1:
         return f"they take back {percent(ratio)} of what it saves"
