@@ -115,9 +115,7 @@ def _why_not(task: "Task", q: int, chosen: int, budget_bytes: int | None) -> str
     options = [o for o in found.plans() if o.needed and o.cost < found.base * (1 - SAME)]
     gains = [task.weights[q] * (found.base - o.cost) for o in options]
     if not gains or max(gains) < task.least_gain:
-        sql, refused = task.queries[q].sql, dict(task.refused)
-        answer = task.planner.explain(task.queries[q], (), book.without)
-        explained = None if isinstance(answer, Refused) else answer
+        sql, explained, refused = task.queries[q].sql, task.explained(q), dict(task.refused)
         if not options:
             tried = [task.indexes[n].definition for n in bits(book.usable[q])]
             return why_none(sql, task.facts, explained, refused, tried)

@@ -1,7 +1,8 @@
 """One workload, its candidates and all that was planned for them; gives selections for any number of budgets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
@@ -56,6 +57,7 @@ class Task:
         self.weights = [q.weight for q in self.queries]
         self.plans_before = planner.plans_made
         self.refused: list[tuple[str, str]] = []
+        self._explained: dict[int, Mapping[str, Any] | None] = {}
         self.dropped = self._first_drops()
         self.gone = frozenset(d.index.oid for d in self.dropped)
         self.indexes = self._hypothesize(candidates)
@@ -77,6 +79,13 @@ class Task:
         linear = [w + self.least_gain + k for w, k in zip(self.writes.linear, kept, strict=True)]
         self.search.charges = replace(self.writes, linear=linear)
         self.search.seen.clear()
+
+    def explained(self, q: int) -> Mapping[str, Any] | None:
+        """EXPLAIN's object of the query without new indexes, asked for once; None where it cannot be planned."""
+        if q not in self._explained:
+            answer = self.planner.explain(self.queries[q], (), self.book.without)
+            self._explained[q] = None if isinstance(answer, Refused) else answer
+        return self._explained[q]
 
     # the parts
 
