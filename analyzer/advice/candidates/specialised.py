@@ -14,7 +14,7 @@ from analyzer.advice.candidates.immutable import is_surely_immutable
 from analyzer.advice.ddl import IndexColumn, quote_identifier
 from analyzer.advice.rules.coverage import Need
 from analyzer.advice.sizing.key_widths import declared
-from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.statements.blocks import Predicate
 from analyzer.statements.tree import Node, Unparsable, function_name, name_parts, operator_name, parse
 
@@ -50,9 +50,9 @@ class Special:
 
 @dataclass(frozen=True, slots=True)
 class Specialised:
-    """``need`` is None where nothing can be made; ``reason`` tells."""
+    """``reason``: what it is for, in a sentence."""
 
-    need: Need | None
+    need: Need
     reason: str
 
 
@@ -159,7 +159,7 @@ def _with(method: str, key: IndexColumn, opclass: str) -> Special:
 # what a rule makes of it, without a planner that judges
 
 
-def specialised_need(table: TableFacts, predicates: Sequence[Predicate], facts: SchemaFacts) -> Specialised | None:
+def specialised_need(table: TableFacts, predicates: Sequence[Predicate]) -> Specialised | None:
     """The first condition in the block that another kind of index serves."""
     for predicate in predicates:
         if predicate.is_in_or or predicate.joined is not None or predicate.operator == "like_prefix":

@@ -141,10 +141,7 @@ class _Block:
         """The table read first: the one whose own conditions leave the fewest rows, else the ordered one."""
 
         def has_condition(use: _Use) -> bool:
-            return (
-                any(p.is_sargable for p in use.values)
-                or specialised_need(use.table, use.values, self.facts) is not None
-            )
+            return any(p.is_sargable for p in use.values) or specialised_need(use.table, use.values) is not None
 
         filtered = [u for u in uses if has_condition(u) and not u.use.is_nullable]
         ordered = [u for u in uses if self._order(u) and not u.use.is_nullable]
@@ -194,7 +191,7 @@ class _Block:
             self.advice.reasons.append(small)
             return out
         equality = [p for p in driver.values if p.is_equality and self._fits(p, table)]
-        special = specialised_need(table, driver.values, self.facts)
+        special = specialised_need(table, driver.values)
         if order:
             single = [p for p in equality if p.operator not in ("in", "any", "in_subquery")]
             lists = [p for p in equality if p not in single]
@@ -208,10 +205,8 @@ class _Block:
             self._add_wide(wide, table)
             return out
         if not equality and not ranges:
-            if special is not None and special.need is not None:
+            if special is not None:
                 self._add(special.need)
-            elif special is not None:
-                self.advice.reasons.append(special.reason)
             else:
                 self._no_driver(driver)
             return out
@@ -307,7 +302,7 @@ class _Block:
             self.advice.needs.append(need)
 
     def _no_driver(self, use: _Use) -> None:
-        special = specialised_need(use.table, use.values, self.facts)
+        special = specialised_need(use.table, use.values)
         if special is not None:
             self.advice.reasons.append(special.reason)
         elif any(p.is_in_or for p in use.values):

@@ -78,7 +78,7 @@ class Alternatives:
         self._open += len(branches) - 1
         for branch in branches:
             # what is known already costs no plan
-            is_known = self.book.is_known(self.q, self.scope & ~branch[0])
+            is_known = self.book.bounds(self.q, self.scope & ~branch[0]).is_exact
             if self._ends[branch] is None and is_known and self._open < MOST_GUESSES and not self._is_base(branch[0]):
                 self._branch(branch)
         return branches

@@ -36,6 +36,10 @@ class Bounds(NamedTuple):
     used: int
     time: float
 
+    @property
+    def is_exact(self) -> bool:
+        return self.high - self.low <= SAME * self.high
+
 
 @dataclass(slots=True)
 class CostBook:
@@ -90,10 +94,6 @@ class CostBook:
         self._known[q][chosen] = result
         return result
 
-    def is_known(self, q: int, chosen: int) -> bool:
-        known = self.bounds(q, chosen)
-        return known.high - known.low <= SAME * known.high
-
     def cost(self, q: int, chosen: int) -> tuple[float, int]:
         """Cost with exactly these indexes and those used: concluded where that is possible, else planned."""
         found = self.exact(q, chosen)
@@ -102,7 +102,7 @@ class CostBook:
     def exact(self, q: int, chosen: int) -> Bounds:
         """Both bounds are the cost with exactly these indexes."""
         known = self.bounds(q, chosen)
-        if known.high - known.low <= SAME * known.high:
+        if known.is_exact:
             return known
         entry = self.plan(q, chosen)
         return Bounds(entry.cost, entry.cost, entry.used, entry.time)

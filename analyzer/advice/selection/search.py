@@ -30,13 +30,9 @@ TIERS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)  # shares of the largest size allowed
 
 @dataclass(slots=True)
 class Found:
-    """The best set for one budget, in cost units per day, charges of indexes included.
-
-    ``objective``: of its value; ``bound``: of its planned cost.
-    """
+    """The best set for one budget; ``bound``: of its planned cost per day, charges of indexes included."""
 
     chosen: int
-    objective: float
     bound: float
     budget_bytes: float | None
 
@@ -202,7 +198,7 @@ class Search:
             choice = self._choose(budget, guesses=True)
             bound = max(bound, choice.bound if choice else 0.0)
         best = self._with_what_is_known(best, budget)
-        return Found(best, self.objective(best), min(bound, self.planned(best)), budget)
+        return Found(best, min(bound, self.planned(best)), budget)
 
     def _with_what_is_known(self, best: int, budget: float | None) -> int:
         """Solved again as long as costing its choice teaches something."""

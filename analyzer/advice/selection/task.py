@@ -198,7 +198,7 @@ class Task:
             for other in found:
                 better = self.search.objective(other.chosen) < self.search.objective(one.chosen)
                 if better and self.search.fits(other.chosen, one.budget_bytes):
-                    found[at] = one = Found(other.chosen, other.objective, one.bound, one.budget_bytes)
+                    found[at] = one = Found(other.chosen, one.bound, one.budget_bytes)
         return [self._finish(one, budget) for one, budget in zip(found, wanted, strict=True)]
 
     def _best(self, budget: float | None) -> Found:
@@ -208,7 +208,7 @@ class Task:
         chosen = improve(self.search, chosen, budget)
         chosen = thrifty(self.search, [i.definition for i in self.indexes], chosen, budget)
         bound = min(found.bound, self.search.planned(chosen))
-        return Found(chosen, self.search.objective(chosen), bound, budget)
+        return Found(chosen, bound, budget)
 
     def _finish(self, found: Found, budget_bytes: int | None) -> Selection:
         chosen = found.chosen

@@ -38,6 +38,3 @@ class Valuation:
         """Of one call, in the planner's units. What is slower than before by more than SLOWER counts several times."""
         lost = max(0.0, time - (1 + SLOWER) * self.times_before[q])
         return (1 - TIME_SHARE) * cost + TIME_SHARE * self.unit * (time + (SLOWER_COUNTS - 1) * lost)
-
-    def is_slower(self, q: int, time: float) -> bool:
-        return time > (1 + SLOWER) * self.times_before[q]
