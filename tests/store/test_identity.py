@@ -172,6 +172,7 @@ def test_an_older_store_keeps_its_history_and_gets_its_texts_apart(fake):
         first_seen=fake.now,
         last_seen=fake.now,
     )
+        finding_keys=["PL004:e213d9d32c7097d5:Seq Scan", "SC001:public.users.fk:public.users (email)"],
     run = AdviceRun.objects.create(
         database=database,
         tried_at=fake.now,
@@ -187,6 +188,7 @@ def test_an_older_store_keeps_its_history_and_gets_its_texts_apart(fake):
     assert run.result == {"not_planned": {new: "why"}, "x": [f"{new}:rare"]}
     kept = fake.read()
     assert sorted(kept.unknown_keys["queryid"].tolist()) == [1, 2, 3]
+    assert suggestion.finding_keys == [f"PL004:{new}:Seq Scan", "SC001:public.users.fk:public.users (email)"]
     assert len(waiting(fake.server, retry=False)[0]) == 3
     fake.name({1: "select * from users where email = $1", 2: PUBLIC, 3: AUTH})
     assert totals(fake)[0] == {"select * from users where email = $1": (1, 5), PUBLIC: (1, 5), AUTH: (1, 5)}
