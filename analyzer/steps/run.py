@@ -48,7 +48,7 @@ from analyzer.steps.explain_on_twin import Waiting, plans_of_twin
 from analyzer.store import locks, parameters, schemas
 from analyzer.store.plans import keep_plan
 from analyzer.store.series import snapshots
-from analyzer.store.series.totals import rates, statement_totals, watched_s
+from analyzer.store.series.totals import rates, server_time_s_per_day, statement_totals, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.servers import connection_settings, explain_settings, inspected_database, others_of_cluster
@@ -353,8 +353,9 @@ def advise_on_indexes(server: Server) -> str:
     if database is None or facts is None:
         return "waiting for the first reading of the schema"
     now = timezone.now()
-    daily = rates(server, Window(now - RATE_WINDOW, now))
+    window = Window(now - RATE_WINDOW, now)
+    daily = rates(server, window)
     return advice_runs.advise_database(
         server, database, recorded_statements(server, database, daily), facts, now,
-        server_time_s_per_day=sum(rate.total_time_s_per_day for rate in daily.values()), watched_s=watched_s(daily),
+        server_time_s_per_day=server_time_s_per_day(server, window), watched_s=watched_s(daily),
     )  # fmt: skip
