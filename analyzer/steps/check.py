@@ -63,7 +63,7 @@ def check_server(server: Server) -> str:
         *in_words(judged),
         *in_words(check_plans(server, database, daily, facts, rules, now)),
         *in_words(check_statements(server, database, daily, facts, rules, now)),
-        *check_schema(server, database, daily, facts, now),
+        *check_schema(server, database, daily, facts, rules, now),
     ]
     if facts is not None:
         if follow_indexes(database, facts, now):
@@ -90,13 +90,14 @@ def check_schema(
     database: Database,
     daily: Mapping[int, StatementRate],
     facts: SchemaFacts | None,
+    rules: Rules,
     now: datetime,
 ) -> list[str]:
     """Findings on the schema, kept; what could not be judged, in words."""
     if facts is None:
         return []
     context = Context(facts=facts, key_checks=key_check_times(database, facts, daily))
-    outcome = run_checks(facts, context, rules=rules_of(server), stop_on=STOP_ON)
+    outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)
     return in_words(outcome)
 

@@ -46,6 +46,7 @@ from analyzer.steps import texts as naming
 from analyzer.steps.connecting import connect_to
 from analyzer.steps.explain_on_twin import Waiting, plans_of_twin
 from analyzer.store import locks, parameters, schemas
+from analyzer.store.check_rules import rules_of
 from analyzer.store.plans import keep_plan
 from analyzer.store.series import snapshots
 from analyzer.store.series.totals import rates, server_time_s_per_day, statement_totals, watched_s
@@ -140,7 +141,7 @@ def read_schema(server: Server) -> str:
         schemas.keep_schema(database, facts)
         now = timezone.now()
         daily = rates(server, Window(now - RATE_WINDOW, now))
-        check.check_schema(server, database, daily, schemas.newest_schema(database), now)
+        check.check_schema(server, database, daily, schemas.newest_schema(database), rules_of(server), now)
     notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
     return "; ".join([*notes, *left_out_said(facts)])
 

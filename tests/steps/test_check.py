@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from analyzer.checks import Rules, engine
@@ -14,9 +16,11 @@ from analyzer.monitored.readings import ActivityRow
 from analyzer.plans import parse_plan
 from analyzer.steps import check
 from analyzer.steps.check_sessions import check_sessions
+from analyzer.store import schemas
 from analyzer.store.check_rules import change_rule, rules_of
 from analyzer.store.plans import keep_plan
 from analyzer.store.series.totals import StatementRate
+from tests.checks.builders import facts
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
@@ -152,6 +156,14 @@ def test_unchanged_plans_cost_a_few_queries_whatever_their_number(
     with django_assert_num_queries(6):  # plans, schema, and the transaction that looks for findings to close
         check.check_plans(database.server, database, daily, None, engine.AS_THEY_COME, NOW)
     assert len(parsed) == 30
+
+
+def test_a_step_reads_the_rules_once(database: Database) -> None:
+    schemas.keep_schema(database, facts({"tables": [{"name": "t", "columns": ["a"], "rows": 10}]}))
+    with CaptureQueriesContext(connection) as queries:
+        check.check_server(database.server)
+    asked = [query["sql"] for query in queries if f'FROM "{CheckRule._meta.db_table}"' in query["sql"]]
+    assert len(asked) == 1
 
 
 def session(pid: int, state: str, since_s: float, now: datetime, **more: object) -> ActivityRow:
