@@ -153,7 +153,7 @@ def test_unchanged_plans_cost_a_few_queries_whatever_their_number(
         a_plan(database, f"f{n}", SCAN | {"Plan": SCAN["Plan"] | {"Rows Removed by Filter": 10}})
     judge(database)
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
-    with django_assert_num_queries(6):  # plans, schema, and the transaction that looks for findings to close
+    with django_assert_num_queries(3):  # plans, schema, open findings
         check.check_plans(database.server, database, daily, None, engine.AS_THEY_COME, NOW)
     assert len(parsed) == 30
 
@@ -187,3 +187,11 @@ def test_sessions_idle_in_transaction_are_found_and_closed(database: Database) -
     ours = session(8, "idle in transaction", 90, now, text="select /* pgloupe */ 1")
     assert look([waiting, ours, session(9, "active", 1, now)]) == [("app@shop web", True)]
     assert look([session(9, "active", 1, now)]) == [("app@shop web", False)]
+
+
+def test_a_look_at_sessions_that_are_all_idle_costs_two_queries(database: Database, django_assert_num_queries) -> None:
+    now = timezone.now()
+    with django_assert_num_queries(2):  # rules, open findings
+        check_sessions(database.server, now, [session(9, "idle", 1, now)], now)
+    with django_assert_num_queries(4):  # and the names of roles and databases
+        check_sessions(database.server, now, [session(9, "active", 1, now)], now)
