@@ -7,6 +7,7 @@ from functools import cached_property
 from analyzer.plans import Plan
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import QueryBlock
+from analyzer.statements.inner_query import planned_query
 from analyzer.statements.predicates import query_blocks
 
 
@@ -34,5 +35,9 @@ class StatementFacts:
 
     @cached_property
     def blocks(self) -> tuple[QueryBlock, ...]:
-        """What its query blocks ask of their tables; empty where the schema or the text is not known."""
-        return () if self.facts is None else tuple(query_blocks(self.normalized_sql, self.facts))
+        """What the blocks of the query that is planned ask of their tables: of a cursor's or a COPY's, the one inside.
+
+        Parses the text; a check that most statements do not concern looks at ``normalized_sql`` first.
+        """
+        sql = planned_query(self.normalized_sql, self.facts) or self.normalized_sql
+        return tuple(query_blocks(sql, self.facts))

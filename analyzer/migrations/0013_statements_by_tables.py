@@ -23,6 +23,7 @@ def _rename_statements(apps, server_id):
     """Old fingerprint -> new one, of those that differ."""
     Statement, Entry = (apps.get_model("analyzer", name) for name in ("Statement", "StatementEntry"))
     statements = Statement.objects.filter(server_id=server_id, text_state="ok").order_by("first_seen", "pk")
+    statements = statements.only("fingerprint", "kind", "normalized_sql").iterator(chunk_size=500)
     taken = set(Statement.objects.filter(server_id=server_id).values_list("fingerprint", flat=True))
     several = set(
         Entry.objects.filter(server_id=server_id, statement__isnull=False).values("statement_id")
@@ -66,12 +67,16 @@ def _rename_mentions(apps, server_id, renamed):
         if about is None and related == finding.related_fingerprints:
             continue
         if about is not None:
-            finding.key = finding.key.replace(f":{finding.about}:", f":{about}:", 1)
+            finding.key = _renamed_key(finding.key, renamed)
             finding.about = about
         finding.related_fingerprints = related
         finding.save(update_fields=["key", "about", "related_fingerprints"])
     for record in Suggestion.objects.filter(database__server_id=server_id).iterator():
         _rename_in(record, ("helps", "outcome", "evidence"), renamed)
+        keys = [_renamed_key(key, renamed) for key in record.finding_keys]
+        if keys != record.finding_keys:
+            record.finding_keys = keys
+            record.save(update_fields=["finding_keys"])
     for run in Run.objects.filter(database__server_id=server_id).iterator():
         _rename_in(run, ("result",), renamed)
 
@@ -86,6 +91,12 @@ def _rename_in(record, names, renamed):
             changed.append(name)
     if changed:
         record.save(update_fields=changed)
+
+
+def _renamed_key(key, renamed):
+    """Of a finding: "PL004:ab12:Seq Scan on t", cut to what the column holds."""
+    code, colon, rest = key.partition(":")
+    return f"{code}{colon}{_renamed(rest, renamed)}"[:500]
 
 
 def _renamed(value, renamed):

@@ -72,8 +72,8 @@ _CONNECT_REASONS: tuple[tuple[str, str], ...] = (
      "the connection was closed at once: the server stopped, or it is not PostgreSQL"),
 )  # fmt: skip
 
-# shutdown, crash, starting up, database dropped, idle_session_timeout; class 08 (also PgBouncer's own errors)
 FOREIGN_SERVER_AWAY = "08001"  # as an ERROR: of postgres_fdw or dblink, while our own connection lives on
+# shutdown, crash, starting up, database dropped, idle_session_timeout; class 08 (also PgBouncer's own errors)
 _LOST_SQLSTATES = frozenset({"57P01", "57P02", "57P03", "57P04", "57P05"})
 
 

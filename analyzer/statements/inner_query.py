@@ -18,6 +18,7 @@ from analyzer.statements.tree import Node, Unparsable, fresh_parse, parse, singl
 QUERIES = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 BEGINS_A_QUERY = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE_P", "MERGE", "ASCII_40"})
 MOST_BEGINNINGS = 40  # judgement: what stands before a query are names, a few options and columns
+LONGEST_OF_MANY = 4_000  # characters: thousands of texts of 100 kB would fill the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,11 @@ class InnerQuery:
 
 def inner_query(sql: str | None) -> InnerQuery | None:
     """None for a text that is a query itself, or holds none; one that EXPLAIN hides in another utility counts too."""
-    return _inner_query(sql) if sql else None
+    if not sql:
+        return None
+    return _of_short(sql) if len(sql) <= LONGEST_OF_MANY else _of_long(sql)
 
 
-@lru_cache(maxsize=4096)
 def _inner_query(sql: str) -> InnerQuery | None:
     node = single_statement(sql)
     if isinstance(node, Unparsable):
@@ -56,6 +58,10 @@ def _inner_query(sql: str) -> InnerQuery | None:
     text = _cut_out(sql, inner)
     cursor = node.portalname if isinstance(node, ast.DeclareCursorStmt) else None
     return InnerQuery(text, wrapped_in, runs, cursor) if text else None
+
+
+_of_short = lru_cache(maxsize=4096)(_inner_query)
+_of_long = lru_cache(maxsize=32)(_inner_query)
 
 
 def _wrapped(node: Node) -> tuple[str, Node | None, bool]:

@@ -9,20 +9,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
 from analyzer.models import Database, Server, Statement
-from analyzer.monitored.connection import connect
 from analyzer.monitored.readings import ActivityRow
 from analyzer.monitored.sample.activity import sample_burst, sample_once
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.steps.check_sessions import check_sessions
+from analyzer.steps.connecting import connect_to
 from analyzer.store import parameters
 from analyzer.store.series import activity, clock
 from analyzer.store.series.totals import rates
 from analyzer.store.series.windows import Window
-from analyzer.store.servers import connection_settings
+from analyzer.store.servers import inspected_database
 
 BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
 LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
@@ -46,12 +45,7 @@ def has_frequent_statements(server: Server) -> bool:
 
 def look(server: Server, *, closely: bool) -> Looks:
     """Once, or ten times a second for two seconds. Asks nothing of the store."""
-    with connect(
-        connection_settings(server),
-        statement_timeout_ms=settings.ANALYZER_STATEMENT_TIMEOUT_MS,
-        lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
-        connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,
-    ) as conn:
+    with connect_to(server) as conn:
         samples = sample_burst(conn, BURST_S, BURST_HZ) if closely else [sample_once(conn)]
         return Looks(samples, time.monotonic())
 
@@ -60,7 +54,7 @@ def keep(server: Server, looks: Looks) -> str:
     seen_at = clock.store_now() - timedelta(seconds=time.monotonic() - looks.at_s)
     ahead = looks.samples[-1][0] - seen_at
     activity.keep_activity(server, looks.samples, ahead)
-    database = Database.objects.filter(server=server, name=server.dbname).first()
+    database = inspected_database(server)
     if database is not None:
         seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in looks.samples])
         parameters.keep_samples(database, seen)

@@ -63,7 +63,7 @@ def check_server(server: Server) -> str:
         *in_words(judged),
         *in_words(check_plans(server, database, daily, facts, rules, now)),
         *in_words(check_statements(server, database, daily, facts, rules, now)),
-        *check_schema(server, database, daily, facts, now),
+        *check_schema(server, database, daily, facts, rules, now),
     ]
     if facts is not None:
         if follow_indexes(database, facts, now):
@@ -90,13 +90,14 @@ def check_schema(
     database: Database,
     daily: Mapping[int, StatementRate],
     facts: SchemaFacts | None,
+    rules: Rules,
     now: datetime,
 ) -> list[str]:
     """Findings on the schema, kept; what could not be judged, in words."""
     if facts is None:
         return []
     context = Context(facts=facts, key_checks=key_check_times(database, facts, daily))
-    outcome = run_checks(facts, context, rules=rules_of(server), stop_on=STOP_ON)
+    outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)
     return in_words(outcome)
 
@@ -132,14 +133,14 @@ def check_plans(
     return outcome
 
 
-def _newest_plans(database: Database) -> list[PlanRecord]:
+def _newest_plans(database: Database, **only: Any) -> list[PlanRecord]:
     """The plans of each statement's newest round that was executed; of its newest round where none was.
 
-    A round that could not execute (a busy server, a lost connection) proves nothing gone. The plans themselves are
-    not read here.
+    ``only``: conditions on the plans. A round that could not execute (a busy server, a lost connection) proves
+    nothing gone. The plans themselves are not read here.
     """
     records = list(
-        PlanRecord.objects.filter(database=database)
+        PlanRecord.objects.filter(database=database, **only)
         .select_related("statement")
         .defer("plan", "rewrites", "not_analyzed_because", "statement__normalized_sql", "statement__tags")
     )
@@ -260,13 +261,12 @@ def check_statements(
 
 
 def _plans_of(statement: Statement, database: Database) -> list[Plan]:
-    """Its executed plans, those of the newest round first; unreadable ones are left out."""
+    """Those of its newest round that was executed; unreadable ones are left out."""
+    newest = _newest_plans(database, statement=statement, is_analyzed=True)
     plans = []
-    for record in PlanRecord.objects.filter(statement=statement, database=database, is_analyzed=True).order_by(
-        "-last_seen"
-    )[:5]:
+    for kept in PlanRecord.objects.filter(pk__in=[r.pk for r in newest]).order_by("pk").values_list("plan", flat=True):
         try:
-            plans.append(parse_plan(record.plan))
+            plans.append(parse_plan(kept))
         except PlanError:
             continue
     return plans

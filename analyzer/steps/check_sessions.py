@@ -26,6 +26,9 @@ def check_sessions(server: Server, taken_at: datetime, backends: Sequence[Activi
 
 
 def _sessions(server: Server, taken_at: datetime, backends: Sequence[ActivityRow]) -> Iterable[SessionFacts]:
+    backends = [row for row in backends if row.state not in (None, "idle") and not is_ours(row.text)]
+    if not backends:
+        return
     roles = dict(server.roles.values_list("oid", "name"))
     databases = dict(server.databases.values_list("oid", "name"))
     queryids = {row.queryid for row in backends if row.queryid}
@@ -39,8 +42,6 @@ def _sessions(server: Server, taken_at: datetime, backends: Sequence[ActivityRow
         return None if since is None else max(0.0, (taken_at - since).total_seconds())
 
     for row in backends:
-        if row.state is None or row.state == "idle" or is_ours(row.text):
-            continue
         yield SessionFacts(
             pid=row.pid,
             state=row.state,

@@ -38,6 +38,7 @@ from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.compare import plan_change
 from analyzer.schema.facts import IndexFacts, SchemaFacts
 from analyzer.store.schemas import last_reading_without
+from analyzer.store.series.columns import without_calls
 from analyzer.store.series.packing import read_points
 from analyzer.store.series.windows import Window
 
@@ -210,8 +211,7 @@ def _figures(database: Database, statement_ids: Sequence[int], window: Window) -
     points = read_points(database.server_id, window.start, window.end, FIGURES, list(statement_of))
     found: dict[int, Measured] = {}
     of = np.array([statement_of.get(entry, 0) for entry in points.entry_ids.tolist()], dtype=np.int64)
-    fetches = [entry for entry, _, adds_calls in entries if not adds_calls]
-    points.values[np.isin(points.entry_ids, fetches), FIGURES.index("calls")] = 0
+    without_calls(points.entry_ids, points.values, FIGURES, [pk for pk, _, adds_calls in entries if not adds_calls])
     for statement in set(of.tolist()) - {0}:
         calls, time_us, hit, read = points.values[of == statement].sum(axis=0).tolist()
         if calls:

@@ -12,7 +12,6 @@ advise_on_indexes    the recorded workload on the twin -> suggestions that a pla
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -35,7 +34,7 @@ from analyzer.monitored.access.preflight import run_preflight
 from analyzer.monitored.access.replica import need_replica
 from analyzer.monitored.catalog.schema import left_out_said
 from analyzer.monitored.catalog.schema import read_schema as read_schema_facts
-from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
+from analyzer.monitored.connection import ConnectionSettings
 from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters
@@ -44,11 +43,13 @@ from analyzer.steps import advise as advice_runs
 from analyzer.steps import check, schedule
 from analyzer.steps import explain as explaining
 from analyzer.steps import texts as naming
+from analyzer.steps.connecting import connect_to
 from analyzer.steps.explain_on_twin import Waiting, plans_of_twin
 from analyzer.store import locks, parameters, schemas
+from analyzer.store.check_rules import rules_of
 from analyzer.store.plans import keep_plan
 from analyzer.store.series import snapshots
-from analyzer.store.series.totals import rates, statement_totals, watched_s
+from analyzer.store.series.totals import rates, server_time_s_per_day, statement_totals, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.servers import connection_settings, explain_settings, inspected_database, others_of_cluster
@@ -108,7 +109,7 @@ def run_step(server: Server, step: str, function: Callable[[Server], str | None]
 
 def take_snapshot(server: Server) -> str:
     """Counters -> deltas; texts of entries not seen before, when they are few."""
-    with _connect(server) as conn:
+    with connect_to(server) as conn:
         reading = read_statement_counters(conn)
         kept = snapshots.keep_reading(server, reading)
         notes = [f"Gap: {kept.gap_reason}"] if kept.gap_reason else []
@@ -126,7 +127,7 @@ def take_snapshot(server: Server) -> str:
 
 def read_schema(server: Server) -> str:
     """Catalog -> facts; the preflight, for the server's page."""
-    with _connect(server) as conn:
+    with connect_to(server) as conn:
         items = run_preflight(conn)
         keep_names(server, read_names(conn))
         database = naming.mark_inspected(server)
@@ -140,18 +141,9 @@ def read_schema(server: Server) -> str:
         schemas.keep_schema(database, facts)
         now = timezone.now()
         daily = rates(server, Window(now - RATE_WINDOW, now))
-        check.check_schema(server, database, daily, schemas.newest_schema(database), now)
+        check.check_schema(server, database, daily, schemas.newest_schema(database), rules_of(server), now)
     notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
     return "; ".join([*notes, *left_out_said(facts)])
-
-
-def _connect(server: Server) -> AbstractContextManager[MonitoredConnection]:
-    return connect(
-        connection_settings(server),
-        statement_timeout_ms=settings.ANALYZER_STATEMENT_TIMEOUT_MS,
-        lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
-        connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,
-    )
 
 
 # -- explain ------------------------------------------------------------------------------------------------------
@@ -353,8 +345,9 @@ def advise_on_indexes(server: Server) -> str:
     if database is None or facts is None:
         return "waiting for the first reading of the schema"
     now = timezone.now()
-    daily = rates(server, Window(now - RATE_WINDOW, now))
+    window = Window(now - RATE_WINDOW, now)
+    daily = rates(server, window)
     return advice_runs.advise_database(
         server, database, recorded_statements(server, database, daily), facts, now,
-        server_time_s_per_day=sum(rate.total_time_s_per_day for rate in daily.values()), watched_s=watched_s(daily),
+        server_time_s_per_day=server_time_s_per_day(server, window), watched_s=watched_s(daily),
     )  # fmt: skip

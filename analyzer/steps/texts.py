@@ -10,18 +10,17 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from django.conf import settings
 from django.utils import timezone
 
 from analyzer.errors import MonitoredServerError, UnreadableTexts
 from analyzer.models import Database, Server, StepStatus
-from analyzer.monitored.connection import MonitoredConnection, connect
+from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.readings import Key, StatementText
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import MOST_TEXT_BYTES, read_some_texts
 from analyzer.steps import schedule
+from analyzer.steps.connecting import connect_to
 from analyzer.store import schemas, texts
-from analyzer.store.servers import connection_settings
 
 logger = logging.getLogger(__name__)
 
@@ -56,12 +55,7 @@ def read_texts(server: Server) -> str:
     until = time.monotonic() + RUN_S
     note = ""
     while left:
-        with connect(
-            connection_settings(server),
-            statement_timeout_ms=settings.ANALYZER_STATEMENT_TIMEOUT_MS,
-            lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
-            connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,
-        ) as conn:
+        with connect_to(server) as conn:
             found, left, note = _some_texts(server, conn, left, MOST_TEXT_BYTES)
         waiting = len(found) + len(left)  # what is gone since is not waited for
         for lot in lots(found):

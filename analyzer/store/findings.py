@@ -36,9 +36,17 @@ def keep_findings(
     now = now or timezone.now()
     unique = {f.key[:500]: f for f in findings}
     about = {scope.fingerprint} if isinstance(scope, Statement) else None if scope is None else set(scope)
+    all_of = FindingRecord.objects.filter(server=server, database=database)
+    judged = {code for code in codes_run if "" not in unjudged.get(code, ())}
+    gone = all_of.filter(code__in=judged, closed_at__isnull=True).exclude(key__in=list(unique))
+    for code in judged & set(unjudged):
+        gone = gone.exclude(code=code, about__in=[about[:300] for about in unjudged[code]])
+    if about is not None:
+        gone = gone.filter(about__in=about)
+    if not unique and not gone.exists():  # mostly so of sessions, which are judged every ten seconds
+        return []
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_FINDINGS, server.pk])
-        all_of = FindingRecord.objects.filter(server=server, database=database)
         known = {r.key: r for r in all_of.filter(key__in=list(unique))}
         statements = dict(
             Statement.objects.filter(server=server, fingerprint__in={f.about for f in unique.values()}).values_list(
@@ -57,12 +65,6 @@ def keep_findings(
             _fill(record, finding, statements.get(finding.about), now)
             record.save()
             kept.append(record)
-        judged = {code for code in codes_run if "" not in unjudged.get(code, ())}
-        gone = all_of.filter(code__in=judged, closed_at__isnull=True).exclude(key__in=list(unique))
-        for code in judged & set(unjudged):
-            gone = gone.exclude(code=code, about__in=[about[:300] for about in unjudged[code]])
-        if about is not None:
-            gone = gone.filter(about__in=about)
         gone.update(closed_at=now)
     return kept
 

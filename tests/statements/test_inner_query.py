@@ -1,5 +1,7 @@
 """Queries inside utilities: cut out character by character, or left alone."""
 
+import tracemalloc
+
 import pytest
 
 from analyzer.statements.inner_query import fetched_cursor, inner_query, planned_query, refreshed_view
@@ -85,3 +87,14 @@ def test_cursors_and_refreshed_views_are_known_by_name():
     assert fetched_cursor("close c") is None
     assert refreshed_view("refresh materialized view concurrently s.m") == ("s", "m")
     assert refreshed_view("refresh materialized view m with no data") is None
+
+
+def test_long_texts_do_not_stay_in_memory():
+    tracemalloc.start()
+    try:
+        for n in range(100):
+            assert inner_query(f"select {n}, '{'x' * 90_000}'") is None
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held_bytes < 5_000_000

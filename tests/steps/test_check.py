@@ -3,20 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pglast import parse_sql
 
 from analyzer.checks import Rules, engine
+from analyzer.checks.facts import StatementFacts
 from analyzer.checks.plan import seq_scan_discards_rows
-from analyzer.models import CheckRule, Database, FindingRecord, PlanRecord, Server, Statement
+from analyzer.models import CheckRule, Database, FindingRecord, PlanRecord, Server, Statement, StatementEntry
 from analyzer.monitored.readings import ActivityRow
 from analyzer.plans import parse_plan
+from analyzer.statements import tree
 from analyzer.steps import check
 from analyzer.steps.check_sessions import check_sessions
+from analyzer.store import schemas
 from analyzer.store.check_rules import change_rule, rules_of
 from analyzer.store.plans import keep_plan
 from analyzer.store.series.totals import StatementRate
+from tests.checks.builders import facts
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
@@ -149,9 +157,86 @@ def test_unchanged_plans_cost_a_few_queries_whatever_their_number(
         a_plan(database, f"f{n}", SCAN | {"Plan": SCAN["Plan"] | {"Rows Removed by Filter": 10}})
     judge(database)
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
-    with django_assert_num_queries(6):  # plans, schema, and the transaction that looks for findings to close
+    with django_assert_num_queries(3):  # plans, schema, open findings
         check.check_plans(database.server, database, daily, None, engine.AS_THEY_COME, NOW)
     assert len(parsed) == 30
+
+
+def a_statement(database: Database, fingerprint: str, sql: str) -> Statement:
+    """One that ran in the database; ``kind`` as of every utility that runs a query."""
+    statement = Statement.objects.create(
+        server=database.server, fingerprint=fingerprint, normalized_sql=sql, kind="select", text_state="ok",
+        first_seen=NOW, last_seen=NOW,
+    )  # fmt: skip
+    StatementEntry.objects.create(
+        server=database.server, statement=statement, role_oid=10, database_oid=database.oid, queryid=statement.pk
+    )
+    return statement
+
+
+def a_page(database: Database, statement: Statement, skipped: int, at: datetime, *, executed: bool = True) -> None:
+    """A plan that skips rows, of a shape of its own for each number."""
+    plan = {"Plan": {"Node Type": "Limit", "Actual Startup Time": 26.1, "Actual Total Time": 26.2, "Actual Rows": 20,
+            "Actual Loops": 1, "Plans": [{"Node Type": "Seq Scan", "Parent Relationship": "Outer",
+            "Relation Name": "t", "Alias": "t", "Actual Startup Time": 0.1, "Actual Total Time": 25.4,
+            "Actual Rows": 20 + skipped, "Actual Loops": 1}]}, "Execution Time": 26.3}  # fmt: skip
+    keep_plan(
+        statement, database, shape=f"{skipped}", plan=plan, values_source="none", is_analyzed=executed,
+        server_version_num=180000, execution_time_ms=26.3, now=at,
+    )  # fmt: skip
+
+
+def skipped_rows(database: Database) -> list[object]:
+    daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
+    outcome = check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW)
+    return [f.evidence["skipped_rows"] for f in outcome.findings if f.code == "ST002"]
+
+
+def test_statements_without_offset_are_not_parsed_and_no_plan_of_them_is_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries
+) -> None:
+    texts: list[str] = []
+
+    def parse(text: str) -> object:
+        texts.append(text)
+        return parse_sql(text)
+
+    for n in range(30):
+        a_page(database, a_statement(database, f"f{n}", f"select a from t_{n} order by a limit $1"), 90_000, NOW)
+    monkeypatch.setattr(tree, "parse_sql", parse)
+    daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
+    with django_assert_num_queries(2):  # statements, open findings
+        check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW)
+    assert texts == []
+    a_page(database, a_statement(database, "g", "select a from t_g order by a limit $1 Offset $2"), 90_000, NOW)
+    assert (skipped_rows(database), texts) == ([90_000], ["select a from t_g order by a limit $1 Offset $2"])
+
+
+def test_a_statement_is_judged_by_the_plans_of_its_newest_executed_round(
+    database: Database, parsed: list[object], django_assert_num_queries
+) -> None:
+    statement = a_statement(database, "f", "declare c cursor for select a from t order by a limit $1 offset $2")
+    for skipped in range(50_000, 50_020):
+        a_page(database, statement, skipped, NOW - timedelta(days=2))
+    for skipped in range(20_000, 20_007):  # more than a few: one for each kind of value
+        a_page(database, statement, skipped, NOW - timedelta(days=1))
+    a_page(database, statement, 99_000, NOW, executed=False)
+    assert (skipped_rows(database), len(parsed)) == ([20_006], 7)
+    about = StatementFacts(
+        "f", statement.normalized_sql, "select", read_plans=partial(check._plans_of, statement, database)
+    )
+    with django_assert_num_queries(2):  # which are newest, and those
+        assert len(about.plans) == 7
+    a_page(database, statement, 10, NOW)
+    assert skipped_rows(database) == []
+
+
+def test_a_step_reads_the_rules_once(database: Database) -> None:
+    schemas.keep_schema(database, facts({"tables": [{"name": "t", "columns": ["a"], "rows": 10}]}))
+    with CaptureQueriesContext(connection) as queries:
+        check.check_server(database.server)
+    asked = [query["sql"] for query in queries if f'FROM "{CheckRule._meta.db_table}"' in query["sql"]]
+    assert len(asked) == 1
 
 
 def session(pid: int, state: str, since_s: float, now: datetime, **more: object) -> ActivityRow:
@@ -175,3 +260,11 @@ def test_sessions_idle_in_transaction_are_found_and_closed(database: Database) -
     ours = session(8, "idle in transaction", 90, now, text="select /* pgloupe */ 1")
     assert look([waiting, ours, session(9, "active", 1, now)]) == [("app@shop web", True)]
     assert look([session(9, "active", 1, now)]) == [("app@shop web", False)]
+
+
+def test_a_look_at_sessions_that_are_all_idle_costs_two_queries(database: Database, django_assert_num_queries) -> None:
+    now = timezone.now()
+    with django_assert_num_queries(2):  # rules, open findings
+        check_sessions(database.server, now, [session(9, "idle", 1, now)], now)
+    with django_assert_num_queries(4):  # and the names of roles and databases
+        check_sessions(database.server, now, [session(9, "active", 1, now)], now)

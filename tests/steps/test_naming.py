@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
@@ -224,3 +225,28 @@ def test_long_texts_come_some_megabytes_at_a_time(
     assert len(sizes) >= 4
     assert max(sizes) <= 500_000
     assert len({t for t in found if len(t) > 50_000}) == 30
+
+
+@pytest.mark.parametrize("version", [13, 15])
+def test_texts_that_the_server_lost_are_no_large_ones(
+    postgres: Callable[[int], RunningServer], scratch_database: Callable[[RunningServer], ScratchDatabase], version: int
+) -> None:
+    database = scratch_database(postgres(version))
+    with database.connect() as connection:
+        connection.execute("select public.pg_stat_statements_reset()")
+        for n in range(1, 31):
+            connection.execute("select " + ", ".join("1" * n))
+        (directory,) = connection.execute("show data_directory").fetchone() or ("",)
+    server = add_server_from_dsn(database.dsn)
+    with connect(connection_settings(server)) as conn:
+        keys = read_statement_counters(conn).keys.tolist()
+        texts = Path(directory) / "pg_stat_tmp/pgss_query_texts.stat"
+        try:
+            with texts.open("r+b") as file:
+                file.write(b"x" * texts.stat().st_size)  # no text ends where it should
+            found, left = read_some_texts(conn, keys, most_bytes=500_000)
+        finally:
+            with database.connect() as connection:
+                connection.execute("select public.pg_stat_statements_reset()")
+    assert ({t.text for t in found}, len(found), left) == ({None}, len(keys), [])
+    assert len(keys) >= 30

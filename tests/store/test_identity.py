@@ -11,7 +11,7 @@ from analyzer.models import AdviceRun, Database, FindingRecord, Statement, State
 from analyzer.monitored.readings import StatementText
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.store.series.timelines import server_timeline, statement_timeline
-from analyzer.store.series.totals import rates, statement_totals
+from analyzer.store.series.totals import rates, server_time_s_per_day, statement_totals
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import workload
 from analyzer.store.texts import keep_texts, waiting
@@ -118,6 +118,9 @@ def test_what_ran_inside_a_function_is_counted_once(fake):
     assert total == 8
     window = Window(fake.now - timedelta(minutes=10), fake.now)
     assert sum(b.total_exec_time_ms or 0 for b in server_timeline(fake.server, window).buckets) == 8
+    daily = rates(fake.server, window)
+    once = pytest.approx(server_time_s_per_day(fake.server, window))
+    assert [rate.total_time_s_per_day for rate in daily.values()] == [once, once]
     page = statement_totals(fake.server, window)
     assert {row.load_ratio for row in page.rows} == {1.0}
 
@@ -169,6 +172,7 @@ def test_an_older_store_keeps_its_history_and_gets_its_texts_apart(fake):
         level="rule",
         reason="",
         helps=[{"fingerprint": "e213d9d32c7097d5", "total_time_s_per_day": 1}],
+        finding_keys=["PL004:e213d9d32c7097d5:Seq Scan", "SC001:public.users.fk:public.users (email)"],
         first_seen=fake.now,
         last_seen=fake.now,
     )
@@ -184,6 +188,7 @@ def test_an_older_store_keeps_its_history_and_gets_its_texts_apart(fake):
     assert (old.fingerprint, finding.about, finding.key) == (new, new, f"PL004:{new}:Seq Scan")
     assert finding.related_fingerprints == [new, "other"]
     assert suggestion.helps[0]["fingerprint"] == new
+    assert suggestion.finding_keys == [f"PL004:{new}:Seq Scan", "SC001:public.users.fk:public.users (email)"]
     assert run.result == {"not_planned": {new: "why"}, "x": [f"{new}:rare"]}
     kept = fake.read()
     assert sorted(kept.unknown_keys["queryid"].tolist()) == [1, 2, 3]

@@ -20,7 +20,7 @@ from (
         s.queryid,
         true as toplevel,
         s.query,
-        pg_catalog.sum(least(pg_catalog.octet_length(s.query), 4 * %(characters)s))
+        pg_catalog.sum(least(coalesce(pg_catalog.octet_length(s.query), 0), 4 * %(characters)s))
             over (rows unbounded preceding) as bytes
     from {schema}.pg_stat_statements(true) as s
     where ((s.userid::int8, s.dbid::int8, s.queryid) in (

@@ -5,7 +5,10 @@ bytes and come back exactly; sums over a window then lose nothing. A zero is kep
 (packed): it costs nothing. What a version does not offer is told by ``Snapshot.statements_version``.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzer.monitored.readings import COUNTERS, GAUGES, SUMS
 
@@ -24,6 +27,14 @@ COLUMNS: tuple[str, ...] = SUM_COLUMNS + GAUGE_COLUMNS
 SCALE = np.array([1000.0 if name.endswith("_ms") else 1.0 for name in COUNTERS])
 INDEX: dict[str, int] = {name: i for i, name in enumerate(COLUMNS)}
 N_SUMS = len(SUM_COLUMNS)
+
+
+def without_calls(
+    entry_ids: NDArray[np.int64], values: NDArray[np.int64], columns: Sequence[str], fetches: Sequence[int]
+) -> None:
+    """A cursor's FETCHes are no calls of its statement; ``values`` (entries x columns) are changed in place."""
+    if fetches and "calls" in columns:
+        values[np.isin(entry_ids, fetches), columns.index("calls")] = 0
 
 
 def rollup_expressions(alias: str = "d") -> dict[str, str]:

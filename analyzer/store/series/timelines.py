@@ -10,6 +10,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from analyzer.models import Server, Statement
+from analyzer.store.series.columns import without_calls
 from analyzer.store.series.copying import to_us
 from analyzer.store.series.packing import read_fresh, read_points
 from analyzer.store.series.partitions import floor_to
@@ -140,7 +141,7 @@ def statement_timeline(statement: Statement, window: Window, columns: Sequence[s
             np.add.at(sums, bucket[inside], values[inside])
     else:
         points = read_points(server_id, window.start, window.end, columns, entry_ids)
-        _without_calls(points.entry_ids, points.values, columns, fetches)
+        without_calls(points.entry_ids, points.values, columns, fetches)
         np.add.at(sums, (points.taken_at_us // 1_000_000 - starts[0]) // step, points.values)
     buckets = [
         _bucket(datetime.fromtimestamp(s, tz=UTC), c, dict(zip(columns, row, strict=True)) if c else {})
@@ -199,19 +200,11 @@ def _times(
     for chunk in spans.chunks:
         mine, at = chunk.entries.find(entry_ids)
         values = np.column_stack([chunk.pick(name, at) for name in columns])
-        _without_calls(entry_ids[mine], values, columns, fetches)
+        without_calls(entry_ids[mine], values, columns, fetches)
         yield np.full(len(values), to_us(chunk.starts_at)), values
     points = read_fresh(spans.server.pk, spans.fresh_from, spans.window.end, columns, entry_ids.tolist())
-    _without_calls(points[:, 0], points[:, 2:], columns, fetches)
+    without_calls(points[:, 0], points[:, 2:], columns, fetches)
     yield points[:, 1], points[:, 2:]
-
-
-def _without_calls(
-    entry_ids: NDArray[np.int64], values: NDArray[np.int64], columns: Sequence[str], fetches: Sequence[int]
-) -> None:
-    """A cursor's FETCHes are no calls of its statement; ``values`` are changed in place."""
-    if fetches and "calls" in columns:
-        values[np.isin(entry_ids, fetches), columns.index("calls")] = 0
 
 
 def _starts(window: Window, step: int) -> NDArray[np.int64]:

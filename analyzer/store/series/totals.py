@@ -270,6 +270,12 @@ def watched_s(rates: Mapping[int, StatementRate]) -> float | None:
     return next((rate.watched_s for rate in rates.values()), None)
 
 
+def server_time_s_per_day(server: Server, window: Window) -> float:
+    """Of all its statements, per day of measured time; what ran inside a function is counted once."""
+    found = entry_sums(server, window, ("total_exec_time_us",))
+    return found.server_time_ms / 1000 * DAY_S / found.covered_s if found.covered_s else 0.0
+
+
 def rates(server: Server, window: Window) -> dict[int, StatementRate]:
     """Per Statement id, per day of measured time: gaps do not thin the rates out."""
     found = entry_sums(server, window, ("calls", "total_exec_time_us", "rows"))

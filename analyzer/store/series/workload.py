@@ -16,6 +16,7 @@ from analyzer.store.models_map import models_of
 from analyzer.store.parameters import samples_by_statement
 from analyzer.store.schemas import newest_schema
 from analyzer.store.series.activity import session_evidence
+from analyzer.store.series.columns import without_calls
 from analyzer.store.series.copying import from_us, to_us
 from analyzer.store.series.packing import read_points
 from analyzer.store.series.totals import StatementRate
@@ -96,11 +97,11 @@ def _series(
     known = (ids[np.minimum(place, len(ids) - 1)] == points.entry_ids) & (
         times[np.minimum(interval, len(times) - 1)] == points.taken_at_us
     )
+    without_calls(points.entry_ids, points.values, SERIES, [entry.pk for entry in entries if not entry.adds_calls])
     dense = np.zeros((3, len(first), len(times)))
-    fetches = np.isin(points.entry_ids, [entry.pk for entry in entries if not entry.adds_calls])
-    for i, column in enumerate(SERIES):
-        counted = known & ~fetches if column == "calls" else known
-        np.add.at(dense[i], (group_by_id[place[counted]], interval[counted]), points.values[counted, i])
+    at = (group_by_id[place[known]], interval[known])
+    for i in range(3):
+        np.add.at(dense[i], at, points.values[known, i])
     ran = dense[0].any(axis=1) | dense[2].any(axis=1)
     return tuple(
         StatementSeries(

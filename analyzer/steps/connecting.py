@@ -1,0 +1,18 @@
+"""A step's connection to the monitored server, with the limits of the settings."""
+
+from contextlib import AbstractContextManager
+
+from django.conf import settings
+
+from analyzer.models import Server
+from analyzer.monitored.connection import MonitoredConnection, connect
+from analyzer.store.servers import connection_settings
+
+
+def connect_to(server: Server) -> AbstractContextManager[MonitoredConnection]:
+    return connect(
+        connection_settings(server),
+        statement_timeout_ms=settings.ANALYZER_STATEMENT_TIMEOUT_MS,
+        lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
+        connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,
+    )
