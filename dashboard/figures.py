@@ -6,7 +6,7 @@ Pages and mails take these words from here alone, so that the same figure reads 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analyzer.advice.gain import Gain, gain_words
+from analyzer.advice.gain import Gain, gain_from_json, gain_words
 from analyzer.findings import Basis
 from analyzer.models import SuggestionRecord
 from analyzer.words.durations import DAY_S, THIN, says_of_a_day, span_words, time_words
@@ -116,10 +116,9 @@ def set_words(
         parts.append(f"{indexes} index{'es' if indexes > 1 else ''} to create, {size(size_bytes)}")
     if drops:
         parts.append(f"{drops} to drop, {size(freed_bytes)} freed")
-    now, then = (time.get(name) for name in ("now_s_per_day", "then_s_per_day")) if time else (None, None)
-    if not indexes or now is None or then is None or then >= now:
+    gain = gain_from_json(time)
+    if not indexes or gain is None or gain.saved_s_per_day <= 0:
         return SetWords("; ".join(parts), "")
-    gain = Gain(now, then)
-    ratio = gain.saved_s_per_day / gain.now_s_per_day
     said = gain_words(gain, (time or {}).get("watched_s"), THIN, "it" if indexes == 1 else "them")
-    return SetWords("; ".join(parts), f"minus {percent(ratio)} of this server’s statement time, {said}", ratio)
+    saved = f"minus {percent(gain.saved_ratio)} of this server’s statement time, {said}"
+    return SetWords("; ".join(parts), saved, gain.saved_ratio)

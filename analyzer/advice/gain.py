@@ -41,6 +41,11 @@ class Gain:
     def saved_s_per_day(self) -> float:
         return self.now_s_per_day - self.then_s_per_day
 
+    @property
+    def saved_ratio(self) -> float:
+        """Of what is measured now."""
+        return self.saved_s_per_day / self.now_s_per_day
+
 
 def gain_of(effects: Iterable[Effect], times: Mapping[str, float]) -> Gain | None:
     """Of the statements whose time was measured; None where none was."""
@@ -80,7 +85,7 @@ def short_gain_words(gain: Gain, watched_s: float | None, space: str = " ") -> s
 
 def less_words(gain: Gain) -> str:
     """ "81 % less", of the two figures that stand beside it."""
-    ratio = gain.saved_s_per_day / gain.now_s_per_day
+    ratio = gain.saved_ratio
     return (f"{ratio:.0%}" if ratio >= 0.0995 else f"{ratio:.1%}").replace("%", " % less")
 
 
@@ -89,3 +94,9 @@ def gain_as_json(gain: Gain | None) -> dict[str, Any]:
         "now_s_per_day": gain.now_s_per_day if gain else None,
         "then_s_per_day": gain.then_s_per_day if gain else None,
     }
+
+
+def gain_from_json(said: Mapping[str, float | None] | None) -> Gain | None:
+    """What gain_as_json wrote; None where nothing was measured, also by a version that did not write it."""
+    now, then = (said.get("now_s_per_day"), said.get("then_s_per_day")) if said else (None, None)
+    return None if now is None or then is None else Gain(now, then)

@@ -9,7 +9,7 @@ from pglast.parser import ParseError
 
 from analyzer.advice.candidates.typed import definition_on
 from analyzer.advice.code.change import Change, creation, removal
-from analyzer.advice.gain import Gain, gain_words
+from analyzer.advice.gain import gain_from_json, gain_words
 from analyzer.advice.rollout.script import Rollout, colons_apart, rollout
 from analyzer.models import AdviceRun, Statement, SuggestionRecord
 from analyzer.schema.facts import SchemaFacts
@@ -63,8 +63,8 @@ class Point:
     @property
     def saved_ratio(self) -> float | None:
         """Of the server's statement time; None where that was not measured."""
-        now, then = (self.time.get(name) for name in ("now_s_per_day", "then_s_per_day")) if self.time else (None, None)
-        return None if not now or then is None else max(0.0, 1 - then / now)
+        gain = gain_from_json(self.time)
+        return max(0.0, gain.saved_ratio) if gain and gain.now_s_per_day else None
 
     @property
     def words(self) -> str:
@@ -223,11 +223,10 @@ def _planned(
 ) -> PlannedIndex:
     cost = result.get("cost_before")
     helps = [names[name] for name in index["helps"][:STATEMENTS_SHOWN]]
-    time, watched_s = index.get("time") or {}, (result.get("time") or {}).get("watched_s")
-    now, then = time.get("now_s_per_day"), time.get("then_s_per_day")
+    gain, watched_s = gain_from_json(index.get("time")), (result.get("time") or {}).get("watched_s")
     return PlannedIndex(
         said=index,
-        gain_words="" if now is None or then is None else gain_words(Gain(now, then), watched_s, THIN),
+        gain_words=gain_words(gain, watched_s, THIN) if gain else "",
         ddl=_script(index["statements"]),
         gain_ratio=index["worth_per_day"] / cost if cost and index.get("worth_per_day") is not None else None,
         helps=tuple(helps),
