@@ -57,6 +57,11 @@ def panels(response) -> dict[str, str]:  # type: ignore[no-untyped-def]
     }
 
 
+def test_only_tabs_that_name_models_ask_for_a_map(viewer, shop):
+    asking = [name for name, text in panels(viewer.get(page_of(shop.suggestion))).items() if "Give the map" in text]
+    assert asking == ["Django", "SQLAlchemy", "SQLModel"]
+
+
 def test_the_change_stands_in_seven_ways(viewer, shop):
     found = panels(viewer.get(page_of(shop.suggestion)))
     assert list(found) == [
