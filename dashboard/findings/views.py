@@ -119,7 +119,7 @@ def _suggestions(found: FindingRecord) -> list[SuggestionRecord]:
     return list(
         SuggestionRecord.objects.filter(
             SuggestionRecord.OPEN_OR_BUILT, database__server=found.server, finding_keys__contains=[found.key]
-        ).order_by("-helped_time_s_per_day", "pk")[:5]
+        ).order_by(F("helped_time_s_per_day").desc(nulls_last=True), "pk")[:5]
     )
 
 
