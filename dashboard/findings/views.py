@@ -70,7 +70,7 @@ def finding(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def mute(request: HttpRequest, pk: int) -> HttpResponse:
     found = _get(pk)
-    reason = request.POST.get("reason", "").replace("\0", "").strip()[:1000]
+    reason = request.POST.get("reason", "").strip()[:1000]
     if not reason:
         return _page(request, found, status=422, mute_error="Say why: the next person will ask.")
     store.mute(found, request.user.get_username(), reason)
