@@ -6,23 +6,21 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from analyzer.checks import Check, all_checks, impact
-from analyzer.checks.document import SUBJECTS, by_subject, paragraphs
+from analyzer.checks.document import SUBJECTS, by_subject, paragraphs, subject_of
+from analyzer.checks.facts import StatementFacts
 from analyzer.errors import BadInput
-from analyzer.models import CheckRule, FindingRecord, Server
+from analyzer.models import CheckRule, Server
+from analyzer.plans import Plan
 from analyzer.store.check_rules import change_rule
 from dashboard.people import audit_log
 from dashboard.permissions import operator_required, viewer_required
+from dashboard.servers.rows import open_findings
 
 
 @viewer_required
 @require_GET
 def checks(request: HttpRequest) -> HttpResponse:
-    open_by_code = dict(
-        FindingRecord.objects.filter(closed_at__isnull=True, muted_at__isnull=True)
-        .values_list("code")
-        .annotate(number=Count("pk"))
-        .values_list("code", "number")
-    )
+    open_by_code = dict(open_findings().values_list("code").annotate(number=Count("pk")).values_list("code", "number"))
     changed: dict[str, list[CheckRule]] = {}
     for rule in CheckRule.objects.select_related("server").order_by("server__name"):
         changed.setdefault(rule.code, []).append(rule)
@@ -48,7 +46,7 @@ def check(request: HttpRequest, code: str) -> HttpResponse:
 def change(request: HttpRequest, code: str, server: str) -> HttpResponse:
     """Switch the check off or on for a server, or change its thresholds there. An empty field means: as it comes."""
     of_check, of_server = _get(code), get_object_or_404(Server, slug=server)
-    reason = request.POST.get("reason", "").replace("\0", "")
+    reason = request.POST.get("reason", "")
     is_off = request.POST.get("is_off") == "on"
     thresholds: dict[str, float] = {}
     try:
@@ -102,16 +100,14 @@ def _page(
         "section": "findings",
         "check": of_check,
         "paragraphs": paragraphs(of_check),
-        "subject": SUBJECTS[of_check.module.split(".")[-2]],
-        "is_timed": of_check.kind.container.__name__ in ("Plan", "StatementFacts"),
+        "subject": SUBJECTS[subject_of(of_check)],
+        "is_timed": of_check.kind.container in (Plan, StatementFacts),
         "shared": impact.THRESHOLDS,
         "servers": [
             (server, rules.get(server.pk), fields(server), error if wrong is not None and wrong.pk == server.pk else "")
             for server in Server.objects.order_by("name")
         ],
         "typed_reason": typed.get("reason", ""),
-        "open_findings": FindingRecord.objects.filter(
-            code=of_check.code, closed_at__isnull=True, muted_at__isnull=True
-        ).count(),
+        "open_findings": open_findings().filter(code=of_check.code).count(),
     }
     return render(request, "dashboard/check.html", context, status=status)

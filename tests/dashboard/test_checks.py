@@ -82,3 +82,11 @@ def test_a_check_is_switched_off_for_a_server(person, shop):
     person.post(f"/checks/SV007/{shop.slug}/", {"is_off": "on", "reason": "a batch server"})
     assert rules_of(shop).off == {"SV007"}
     assert f"{shop.name} (off)" in text_of(person.get("/checks/"))
+def test_muted_findings_are_not_counted_as_open(person):
+    shop = world.shop(hours=1, every_s=600)
+    code = shop.findings[0].code
+    assert "1 open finding" in text_of(person.get(f"/checks/{code}/"))
+    person.post(f"/findings/{shop.findings[0].pk}/mute/", {"reason": "known"})
+    assert "no open finding" in text_of(person.get(f"/checks/{code}/"))
+
+
