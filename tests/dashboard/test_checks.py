@@ -7,9 +7,10 @@ import pytest
 from django.test import Client
 
 from analyzer.checks import Rules, all_checks
-from analyzer.models import CheckRule
+from analyzer.models import CheckRule, FindingRecord
 from analyzer.store.check_rules import rules_of
 from dashboard.models import AuditEntry
+from dashboard.templatetags.texts import code_marked
 from tests.dashboard import world
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +47,18 @@ def test_a_checks_page_has_help_thresholds_and_sources(person, shop):
         for threshold in check.thresholds.values():
             assert threshold.source in shown
     assert person.get("/checks/XX999/").status_code == 404
+
+
+def test_code_in_a_checks_help_is_shown_as_code(person):
+    of_shop = world.shop(hours=1, every_s=600)
+    for check in all_checks():
+        assert "``" not in text_of(person.get(f"/checks/{check.code}/"))
+    assert "<code>SET LOCAL work_mem</code>" in person.get("/checks/PL050/").content.decode()
+    FindingRecord.objects.filter(pk=of_shop.findings[0].pk).update(code="PL050")
+    shown = person.get(f"/findings/{of_shop.findings[0].pk}/").content.decode()
+    assert "<code>SET LOCAL work_mem</code>" in shown
+    assert "``" not in shown
+    assert code_marked("``a < b`` <i> `c` ``") == "<code>a &lt; b</code> &lt;i&gt; `c` ``"
 
 
 def test_a_threshold_is_changed_for_a_server_with_a_reason(person, shop):
