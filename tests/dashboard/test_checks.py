@@ -5,6 +5,7 @@ import re
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from analyzer.checks import Rules, all_checks
 from analyzer.models import CheckRule, FindingRecord
@@ -70,6 +71,7 @@ def test_a_threshold_is_changed_for_a_server_with_a_reason(person, shop):
     assert rules_of(shop) == Rules(thresholds={("PL050", "disk"): 52_428_800.0})
     shown = text_of(person.get("/checks/PL050/"))
     assert "by ada: “reports <spill>”" in shown
+    assert "Disk 52 428 800 bytes; changed " in shown
     entry = AuditEntry.objects.get(action="check_changed")
     assert (entry.subject, entry.details["server"]) == ("PL050 Sort spilled to disk", shop.name)
     person.post(address, {"threshold-disk": "", "reason": ""})  # as it comes
@@ -91,10 +93,6 @@ def test_a_value_that_is_none_is_refused(person, shop, typed: str, said: str):
     assert CheckRule.objects.count() == 0
 
 
-def test_a_check_is_switched_off_for_a_server(person, shop):
-    person.post(f"/checks/SV007/{shop.slug}/", {"is_off": "on", "reason": "a batch server"})
-    assert rules_of(shop).off == {"SV007"}
-    assert f"{shop.name} (off)" in text_of(person.get("/checks/"))
 def test_muted_findings_are_not_counted_as_open(person):
     shop = world.shop(hours=1, every_s=600)
     code = shop.findings[0].code
@@ -103,3 +101,29 @@ def test_muted_findings_are_not_counted_as_open(person):
     assert "no open finding" in text_of(person.get(f"/checks/{code}/"))
 
 
+def test_a_check_is_switched_off_for_a_server(person, shop):
+    person.post(f"/checks/SV007/{shop.slug}/", {"is_off": "on", "reason": "a batch server"})
+    assert rules_of(shop).off == {"SV007"}
+    shown = text_of(person.get("/checks/SV007/"))
+    assert "Switched off " in shown
+    assert "by ada: “a batch server”" in shown
+    assert f"{shop.name} (off)" in text_of(person.get("/checks/"))
+
+
+def test_what_was_chosen_is_still_there_after_a_refusal(person, shop):
+    """And only for the server that it was typed for."""
+    world.server("other")
+    chosen = '<input type="checkbox" name="is_off" checked>'
+    refused = person.post(f"/checks/SV007/{shop.slug}/", {"is_off": "on", "reason": ""}).content.decode()
+    assert (refused.count(chosen), refused.count('role="alert"'), refused.count("<details open>")) == (1, 1, 1)
+    person.post(f"/checks/SV007/{shop.slug}/", {"is_off": "on", "reason": "a batch server"})
+    refused = person.post(f"/checks/SV007/{shop.slug}/", {"threshold-idle": "x", "reason": "y"}).content.decode()
+    assert refused.count(chosen) == 0
+
+
+def test_a_threshold_this_version_does_not_know_is_shown_as_it_was_kept(person, shop):
+    CheckRule.objects.create(
+        server=shop, code="PL050", is_off=False, thresholds={"spilled": 7.0}, reason="r", changed_by="ada",
+        changed_at=timezone.now(),
+    )  # fmt: skip
+    assert "Spilled 7; changed " in text_of(person.get("/checks/PL050/"))
