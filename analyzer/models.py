@@ -396,6 +396,12 @@ class SuggestionRecord(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["database", "key"], name="uq_suggestion_key")]
 
+    @property
+    def costliest_helped(self) -> str:
+        """Fingerprint of the statement it helps that takes the most time; "" where it is for a foreign key alone."""
+        most = max(self.helps, key=lambda h: h.get("total_time_s_per_day") or 0.0, default=None)
+        return str(most["fingerprint"]) if most else ""
+
 
 class AdviceRun(models.Model):
     """The newest index advice for a whole database; ``result`` as ``analyzer/steps/advise.py`` writes it.

@@ -5,6 +5,7 @@ who prefer an option. Without either they are in ``var/`` of the sources, or in 
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -12,9 +13,12 @@ PROGRAM = "PGLOUPE_PROGRAM"  # how to call the command line, for sentences that 
 
 
 def main(argv: Sequence[str] | None = None, program: str = "pgloupe") -> None:
-    os.environ.setdefault(PROGRAM, program)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dashboard.settings")
-    arguments = _with_data_dir(list(sys.argv if argv is None else argv))
+    arguments, data_dir = _without_data_dir(list(sys.argv if argv is None else argv))
+    if data_dir:  # for all child processes, too; and another terminal has to name it again
+        os.environ["PGLOUPE_VAR_DIR"] = data_dir
+        program = f"{program} --data-dir {shlex.quote(data_dir)}"
+    os.environ.setdefault(PROGRAM, program)
 
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
@@ -29,9 +33,9 @@ def main(argv: Sequence[str] | None = None, program: str = "pgloupe") -> None:
         sys.exit(no_store.stop(error))
 
 
-def _with_data_dir(arguments: list[str]) -> list[str]:
-    """The arguments without ``--data-dir``, which goes into the environment for all child processes."""
-    rest = []
+def _without_data_dir(arguments: list[str]) -> tuple[list[str], str]:
+    """The arguments without ``--data-dir``, and the directory it names; "" where it is not given."""
+    rest, data_dir = [], ""
     given = iter(arguments)
     for argument in given:
         name, is_joined, value = argument.partition("=")
@@ -41,5 +45,5 @@ def _with_data_dir(arguments: list[str]) -> list[str]:
         directory = value if is_joined else next(given, "")
         if not directory:
             sys.exit("--data-dir needs a directory.")
-        os.environ["PGLOUPE_VAR_DIR"] = os.path.abspath(directory)
-    return rest
+        data_dir = os.path.abspath(directory)
+    return rest, data_dir

@@ -56,31 +56,40 @@ def impact_words(impact_s_per_day: float | None, assumed_s_per_day: float, watch
     return ImpactWords(amount(impact_s_per_day), "a day" if is_day else f"in {span_words(watched_s or 0.0)}", basis)
 
 
-def suggestion_gain(suggestion: SuggestionRecord, fingerprint: str = "") -> Gain | None:
-    """Of one statement, else of all it helps; None where no planner was asked or nothing was measured."""
-    if not suggestion.evidence or suggestion.helped_time_s_per_day is None:
+def suggestion_gain(suggestion: SuggestionRecord) -> Gain | None:
+    """Of all statements it helps; None where no planner was asked or nothing was measured."""
+    now, saved = suggestion.helped_time_s_per_day, suggestion.saved_time_s_per_day
+    if not suggestion.evidence or now is None or saved is None:
         return None
-    if fingerprint:
-        times = {h["fingerprint"]: h.get("total_time_s_per_day") for h in suggestion.helps}
-        for planned in suggestion.evidence.get("statements", ()):
-            time_s, before = times.get(planned["fingerprint"]), planned["cost_before"]
-            if planned["fingerprint"] == fingerprint and time_s and before > 0:
-                return by_cost(time_s, before, planned["cost_after"])
-    if suggestion.saved_time_s_per_day is None:
+    return Gain(now, max(0.0, now - saved))
+
+
+def _statement_gain(suggestion: SuggestionRecord, fingerprint: str) -> Gain | None:
+    """Of one that it helps; None where its time was not measured, or its costs were not kept (those of 50 are)."""
+    time_s = next((h.get("total_time_s_per_day") for h in suggestion.helps if h["fingerprint"] == fingerprint), None)
+    statements = suggestion.evidence.get("statements", ())
+    planned = next((s for s in statements if s["fingerprint"] == fingerprint), None)
+    if not time_s or planned is None or planned["cost_before"] <= 0:
         return None
-    now = suggestion.helped_time_s_per_day
-    return Gain(now, max(0.0, now - suggestion.saved_time_s_per_day))
+    return by_cost(time_s, planned["cost_before"], planned["cost_after"])
 
 
 def gain_line(suggestion: SuggestionRecord, fingerprint: str = "") -> str:
-    """ "30 min 22 s a day now, about 1.1 s with it (planned)"; without a planner what its statements take; or ""."""
-    gain = suggestion_gain(suggestion, fingerprint)
+    """ "30 min 22 s a day now, about 1.1 s with it (planned)"; without a planner what its statements take; or "".
+
+    ``fingerprint``: of the statement that is spoken of; whose gain it is, is said then.
+    """
+    own = _statement_gain(suggestion, fingerprint) if fingerprint else None
+    gain = own or suggestion_gain(suggestion)
     if gain is not None:
-        return gain_words(gain, suggestion.watched_s, THIN, _with(suggestion.evidence.get("together_with", ())))
+        said = gain_words(gain, suggestion.watched_s, THIN, _with(suggestion.evidence.get("together_with", ())))
+        whose = "for this statement" if own else "for all statements it helps"
+        return f"{said}, {whose}" if fingerprint else said
     if not suggestion.helped_time_s_per_day:
         return ""
     taken = impact_words(suggestion.helped_time_s_per_day, 0.0, suggestion.watched_s)
-    return f"Statements it helps take {taken.amount} {taken.per}; no planner was asked yet"
+    said = f"Statements it helps take {taken.amount} {taken.per}"
+    return said if suggestion.evidence else f"{said}; no planner was asked yet"
 
 
 def _with(others: Sequence[str]) -> str:
@@ -119,6 +128,6 @@ def set_words(
     gain = gain_from_json(time)
     if not indexes or gain is None or gain.saved_s_per_day <= 0:
         return SetWords("; ".join(parts), "")
-    ratio = gain.saved_ratio
     said = gain_words(gain, (time or {}).get("watched_s"), THIN, "it" if indexes == 1 else "them")
-    return SetWords("; ".join(parts), f"minus {percent(ratio)} of this server’s statement time, {said}", ratio)
+    saved = f"minus {percent(gain.saved_ratio)} of this server’s statement time, {said}"
+    return SetWords("; ".join(parts), saved, gain.saved_ratio)

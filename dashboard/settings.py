@@ -152,13 +152,16 @@ WHITENOISE_USE_FINDERS = _flag("PGLOUPE_STATIC_FINDERS", True)
 # The names of vendored files hold their version: they never change.
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/.+/"
 
-# What prints a one-time login link on the machine pgLoupe runs on, in its folder: pages and `up` name it so.
+# What prints a one-time login link on the machine pgLoupe runs on, and where to type it: pages and `up` name it so.
 _python = Path(sys.executable)
-LOGIN_COMMAND = (
-    "docker compose exec web python manage.py login_link"
-    if "PGLOUPE_IN_CONTAINER" in os.environ
-    else f"{_python.relative_to(BASE_DIR) if _python.is_relative_to(BASE_DIR) else _python} manage.py login_link"
-)
+if "PGLOUPE_IN_CONTAINER" in os.environ:
+    _call = "docker compose exec web python manage.py"
+elif places.IS_INSTALLED:
+    _call = places.program()
+else:
+    _call = f"{_python.relative_to(BASE_DIR) if _python.is_relative_to(BASE_DIR) else _python} {places.program()}"
+LOGIN_COMMAND = f"{_call} login_link"
+LOGIN_PLACE = "on the machine pgLoupe runs on" + ("" if places.IS_INSTALLED else ", in its folder")
 ONE_TIME_LOGIN_LINK = "dashboard.people.accounts.one_time_login_link"  # what `up` prints
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"

@@ -43,6 +43,7 @@ class Gain:
 
     @property
     def saved_ratio(self) -> float:
+        """Of what is measured now."""
         return self.saved_s_per_day / self.now_s_per_day
 
 
@@ -99,7 +100,7 @@ def gain_as_json(gain: Gain | None) -> dict[str, Any]:
     }
 
 
-def gain_from_json(said: Mapping[str, Any] | None) -> Gain | None:
-    """As ``gain_as_json`` wrote it."""
-    now, then = (said.get(name) for name in ("now_s_per_day", "then_s_per_day")) if said else (None, None)
+def gain_from_json(said: Mapping[str, float | None] | None) -> Gain | None:
+    """What gain_as_json wrote; None where nothing was measured, also by a version that did not write it."""
+    now, then = (said.get("now_s_per_day"), said.get("then_s_per_day")) if said else (None, None)
     return None if now is None or then is None else Gain(now, then)

@@ -25,11 +25,16 @@ def paragraphs(check: Check) -> list[str]:
     return [" ".join(part.split()) for part in check.doc.split("\n\n")]
 
 
+def subject_of(check: Check) -> str:
+    """Its sub-package, a key of SUBJECTS."""
+    return check.module.split(".")[-2]
+
+
 def by_subject() -> dict[str, list[Check]]:
     """Checks by sub-package, in the order of SUBJECTS."""
     groups: defaultdict[str, list[Check]] = defaultdict(list)
     for check in all_checks():
-        groups[check.module.split(".")[-2]].append(check)
+        groups[subject_of(check)].append(check)
     return {subject: groups[subject] for subject in SUBJECTS if subject in groups}
 
 

@@ -1,28 +1,42 @@
 """The checks: what each looks for, its thresholds and where they come from; and what is different on a server."""
 
+from dataclasses import dataclass
+
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from analyzer.checks import Check, all_checks, impact
-from analyzer.checks.document import SUBJECTS, by_subject, paragraphs
+from analyzer.checks.document import SUBJECTS, by_subject, paragraphs, subject_of
+from analyzer.checks.facts import StatementFacts
+from analyzer.checks.threshold import Threshold
 from analyzer.errors import BadInput
-from analyzer.models import CheckRule, FindingRecord, Server
+from analyzer.models import CheckRule, Server
+from analyzer.plans import Plan
 from analyzer.store.check_rules import change_rule
 from dashboard.people import audit_log
 from dashboard.permissions import operator_required, viewer_required
+from dashboard.servers.rows import open_findings
+
+
+@dataclass(frozen=True, slots=True)
+class OnServer:
+    """The check on one server; in the form what was typed where that was refused."""
+
+    server: Server
+    rule: CheckRule | None
+    changed: list[tuple[str, float, str]]  # threshold, its value there, unit
+    fields: list[tuple[str, Threshold, object]]
+    is_off: bool
+    reason: str
+    error: str
 
 
 @viewer_required
 @require_GET
 def checks(request: HttpRequest) -> HttpResponse:
-    open_by_code = dict(
-        FindingRecord.objects.filter(closed_at__isnull=True, muted_at__isnull=True)
-        .values_list("code")
-        .annotate(number=Count("pk"))
-        .values_list("code", "number")
-    )
+    open_by_code = dict(open_findings().values_list("code").annotate(number=Count("pk")).values_list("code", "number"))
     changed: dict[str, list[CheckRule]] = {}
     for rule in CheckRule.objects.select_related("server").order_by("server__name"):
         changed.setdefault(rule.code, []).append(rule)
@@ -48,7 +62,7 @@ def check(request: HttpRequest, code: str) -> HttpResponse:
 def change(request: HttpRequest, code: str, server: str) -> HttpResponse:
     """Switch the check off or on for a server, or change its thresholds there. An empty field means: as it comes."""
     of_check, of_server = _get(code), get_object_or_404(Server, slug=server)
-    reason = request.POST.get("reason", "").replace("\0", "")
+    reason = request.POST.get("reason", "")
     is_off = request.POST.get("is_off") == "on"
     thresholds: dict[str, float] = {}
     try:
@@ -91,27 +105,26 @@ def _page(
     request: HttpRequest, of_check: Check, *, wrong: Server | None = None, error: str = "", status: int = 200
 ) -> HttpResponse:
     rules = {rule.server_id: rule for rule in CheckRule.objects.filter(code=of_check.code)}
-    typed = request.POST if wrong is not None else {}
 
-    def fields(server: Server) -> list[tuple[str, object, object]]:
-        kept = rules[server.pk].thresholds if server.pk in rules else {}
-        mine = typed if wrong is not None and server.pk == wrong.pk else {}
-        return [(n, t, mine.get(f"threshold-{n}", kept.get(n, ""))) for n, t in of_check.thresholds.items()]
+    def on(server: Server) -> OnServer:
+        rule, thresholds = rules.get(server.pk), of_check.thresholds
+        kept = rule.thresholds if rule else {}
+        changed = [(n, v, thresholds[n].unit if n in thresholds else "") for n, v in kept.items()]
+        if wrong is None or server.pk != wrong.pk:
+            fields = [(n, t, kept.get(n, "")) for n, t in thresholds.items()]
+            return OnServer(server, rule, changed, fields, bool(rule and rule.is_off), rule.reason if rule else "", "")
+        typed = request.POST
+        fields = [(n, t, typed.get(f"threshold-{n}", "")) for n, t in thresholds.items()]
+        return OnServer(server, rule, changed, fields, typed.get("is_off") == "on", typed.get("reason", ""), error)
 
     context = {
         "section": "findings",
         "check": of_check,
         "paragraphs": paragraphs(of_check),
-        "subject": SUBJECTS[of_check.module.split(".")[-2]],
-        "is_timed": of_check.kind.container.__name__ in ("Plan", "StatementFacts"),
+        "subject": SUBJECTS[subject_of(of_check)],
+        "is_timed": of_check.kind.container in (Plan, StatementFacts),
         "shared": impact.THRESHOLDS,
-        "servers": [
-            (server, rules.get(server.pk), fields(server), error if wrong is not None and wrong.pk == server.pk else "")
-            for server in Server.objects.order_by("name")
-        ],
-        "typed_reason": typed.get("reason", ""),
-        "open_findings": FindingRecord.objects.filter(
-            code=of_check.code, closed_at__isnull=True, muted_at__isnull=True
-        ).count(),
+        "servers": [on(server) for server in Server.objects.order_by("name")],
+        "open_findings": open_findings().filter(code=of_check.code).count(),
     }
     return render(request, "dashboard/check.html", context, status=status)

@@ -13,7 +13,7 @@ from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import findings as store
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
-from dashboard.servers.rows import sampled_and_failing
+from dashboard.servers.rows import COSTLIEST_FIRST, sampled_and_failing
 
 PER_PAGE = 50
 STATES = {
@@ -38,11 +38,8 @@ def findings(request: HttpRequest) -> HttpResponse:
         wanted &= Q(code=code)
     if severity in SEVERITIES:
         wanted &= Q(severity=Severity[severity.upper()])
-    costliest = (F("impact_s_per_day").desc(nulls_last=True), "-severity")
-    order = ("-closed_at",) if state == "closed" else costliest
-    found = (
-        FindingRecord.objects.filter(wanted, STATES[state]).select_related("server", "statement").order_by(*order, "pk")
-    )
+    order = ("-closed_at", "pk") if state == "closed" else COSTLIEST_FIRST
+    found = FindingRecord.objects.filter(wanted, STATES[state]).select_related("server", "statement").order_by(*order)
     counts = FindingRecord.objects.filter(wanted).aggregate(
         **{name: Count("pk", filter=where) for name, where in STATES.items()}
     )
@@ -73,7 +70,7 @@ def finding(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def mute(request: HttpRequest, pk: int) -> HttpResponse:
     found = _get(pk)
-    reason = request.POST.get("reason", "").replace("\0", "").strip()[:1000]
+    reason = request.POST.get("reason", "").strip()[:1000]
     if not reason:
         return _page(request, found, status=422, mute_error="Say why: the next person will ask.")
     store.mute(found, request.user.get_username(), reason)
@@ -119,7 +116,7 @@ def _suggestions(found: FindingRecord) -> list[SuggestionRecord]:
     return list(
         SuggestionRecord.objects.filter(
             SuggestionRecord.OPEN_OR_BUILT, database__server=found.server, finding_keys__contains=[found.key]
-        ).order_by("-helped_time_s_per_day", "pk")[:5]
+        ).order_by(F("helped_time_s_per_day").desc(nulls_last=True), "pk")[:5]
     )
 
 

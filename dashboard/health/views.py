@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import ExplainAudit, Server, Snapshot, StepStatus
+from analyzer.runtime.places import program
 from analyzer.runtime.workers import QUEUES, LastRun, QueueState, queue_state
 from analyzer.store.size import StoreSize, store_size
 from dashboard.charts.bars import bars
@@ -175,7 +176,7 @@ def troubles(
         found.append(
             (
                 "No process looks at the servers’ sessions.",
-                "N+1 within a session and real parameter values wait until one does: python manage.py watch_sessions",
+                f"N+1 within a session and real parameter values wait until one does: {program()} watch_sessions",
             )
         )
     return found

@@ -64,7 +64,7 @@ class Point:
     def saved_ratio(self) -> float | None:
         """Of the server's statement time; None where that was not measured."""
         gain = gain_from_json(self.time)
-        return None if gain is None or not gain.now_s_per_day else max(0.0, gain.saved_ratio)
+        return max(0.0, gain.saved_ratio) if gain and gain.now_s_per_day else None
 
     @property
     def words(self) -> str:
@@ -223,11 +223,10 @@ def _planned(
 ) -> PlannedIndex:
     cost = result.get("cost_before")
     helps = [names[name] for name in index["helps"][:STATEMENTS_SHOWN]]
-    watched_s = (result.get("time") or {}).get("watched_s")
-    gain = gain_from_json(index.get("time"))
+    gain, watched_s = gain_from_json(index.get("time")), (result.get("time") or {}).get("watched_s")
     return PlannedIndex(
         said=index,
-        gain_words="" if gain is None else gain_words(gain, watched_s, THIN),
+        gain_words=gain_words(gain, watched_s, THIN) if gain else "",
         ddl=_script(index["statements"]),
         gain_ratio=index["worth_per_day"] / cost if cost and index.get("worth_per_day") is not None else None,
         helps=tuple(helps),

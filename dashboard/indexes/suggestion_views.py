@@ -22,6 +22,7 @@ from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.servers.schema_cache import cached_schema
 
+MODEL_TABS = ("django", "sqlalchemy", "sqlmodel")  # whose code names models, so that a map of them helps
 TEXT_SHOWN_AGAIN = 100_000  # characters of a map that was refused
 
 
@@ -102,6 +103,7 @@ def _page(request: HttpRequest, found: SuggestionRecord, *, status: int = 200, e
         "shown": shown,
         "tab_key": wanted if wanted in keys else next(iter(keys), ""),
         "models_map": kept,
+        "model_tabs": MODEL_TABS,
         "commands": (("In your Django project", MODELS_COMMAND), ("In your SQLAlchemy project", CLASSES_COMMAND)),
         "orm_choices": Database.Orm.choices,
         "orm_found": Database.Orm(found.database.orm_found).label if found.database.orm_found else "",

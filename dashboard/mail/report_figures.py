@@ -176,11 +176,7 @@ def _indexes(servers: Sequence[Server]) -> list[IndexToCreate]:
 
 def _costliest_texts(records: Sequence[SuggestionRecord]) -> dict[int, str]:
     """By suggestion, the text of the statement it helps that takes the most time. One query."""
-    most = {
-        r.pk: (r.database.server_id, max(r.helps, key=lambda h: h.get("total_time_s_per_day") or 0.0)["fingerprint"])
-        for r in records
-        if r.helps
-    }
+    most = {r.pk: (r.database.server_id, name) for r in records if (name := r.costliest_helped)}
     known = Statement.objects.filter(
         server__in={server for server, _ in most.values()}, fingerprint__in={name for _, name in most.values()}
     )

@@ -33,7 +33,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 @operator_required
 @require_GET
 def audit(request: HttpRequest) -> HttpResponse:
-    user_name, action, q = (request.GET.get(key, "").replace("\0", "")[:200] for key in ("user", "action", "q"))
+    user_name, action, q = (request.GET.get(key, "")[:200] for key in ("user", "action", "q"))
     since, until = _day(request, "since"), _day(request, "until")
     wanted = Q()
     if user_name:

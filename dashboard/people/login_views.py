@@ -24,6 +24,11 @@ from dashboard.permissions import viewer_required
 BACKEND = "dashboard.backends.AccountBackend"
 
 
+def _login_link() -> dict[str, str]:
+    """How whoever runs pgLoupe gets one, for the pages of those who cannot log in."""
+    return {"login_command": settings.LOGIN_COMMAND, "login_place": settings.LOGIN_PLACE}
+
+
 class Login(LoginView):
     """By password; how often one may guess is in ``dashboard/people/rate_limit.py``.
 
@@ -48,8 +53,7 @@ class Login(LoginView):
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        known = {"mail_is_set_up": accounts.mail_is_set_up(), "login_command": settings.LOGIN_COMMAND}
-        return {**known, **super().get_context_data(**kwargs)}
+        return {"mail_is_set_up": accounts.mail_is_set_up(), **_login_link(), **super().get_context_data(**kwargs)}
 
 
 @never_cache
@@ -62,10 +66,9 @@ def login_once(request: HttpRequest, token: str) -> HttpResponse:
             login(request, user, backend=BACKEND)
             audit.record(request, "login_by_link", user.get_username())
             return redirect("overview")
-        context = {"is_good": False, "login_command": settings.LOGIN_COMMAND}
-        return render(request, "registration/login_once.html", context, status=410)
+        return render(request, "registration/login_once.html", {"is_good": False, **_login_link()}, status=410)
     is_good = accounts.link_is_good(token)
-    context = {"is_good": is_good, "login_command": settings.LOGIN_COMMAND}
+    context = {"is_good": is_good, **_login_link()}
     return render(request, "registration/login_once.html", context, status=200 if is_good else 410)
 
 
@@ -134,7 +137,7 @@ def password_reset(request: HttpRequest) -> HttpResponse:
     """Ask for a mail with a link. The answer, and how long it takes, are the same whether the address is known or not:
     looking it up and sending happen after the answer."""
     context: dict[str, object] = {"mail_is_set_up": accounts.mail_is_set_up(), "form": reset_mail.ResetForm()}
-    context["login_command"] = settings.LOGIN_COMMAND
+    context |= _login_link()
     if request.method != "POST" or not context["mail_is_set_up"]:
         return render(request, "registration/password_reset.html", context)
     form = reset_mail.ResetForm(request.POST)

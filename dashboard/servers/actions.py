@@ -5,14 +5,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, Q
+from django.db.models import F, Func, IntegerField, Q
 from django.db.models.functions import Coalesce
 
 from analyzer.advice.gain import short_gain_words
 from analyzer.models import AdviceRun, FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.words.durations import THIN
 from dashboard.figures import SetWords, set_words, suggestion_gain
-from dashboard.servers.rows import open_findings
+from dashboard.servers.rows import COSTLIEST_FIRST, open_findings
 
 LOOKED_AT = 100  # of each kind, the costliest: one index may answer many findings
 TITLE_COLUMNS = 120  # characters of an index's columns in a title
@@ -80,10 +80,7 @@ class Action:
 
 def actions(without_figures: Collection[int] = ()) -> list[Action]:
     """The costliest first; those of servers that give no figures now (``without_figures``, ids) last. Four queries."""
-    by_time = F("impact_s_per_day").desc(nulls_last=True)
-    findings = list(
-        open_findings().select_related("server", "statement").order_by(by_time, "-severity", "pk")[:LOOKED_AT]
-    )
+    findings = list(open_findings().select_related("server", "statement").order_by(*COSTLIEST_FIRST)[:LOOKED_AT])
     suggestions = list(
         SuggestionRecord.objects.filter(closed_at__isnull=True)
         .select_related("database__server")
@@ -114,10 +111,9 @@ def with_statements(shown: Iterable[Action]) -> list[Action]:
     wanted = Q()
     names: dict[int, str] = {}
     for place, action in enumerate(shown):
-        if action.suggestion is not None and action.suggestion.helps:
-            most = max(action.suggestion.helps, key=lambda h: h.get("total_time_s_per_day") or 0.0)
-            names[place] = most["fingerprint"]
-            wanted |= Q(server=action.server, fingerprint=most["fingerprint"])
+        if action.suggestion is not None and (name := action.suggestion.costliest_helped):
+            names[place] = name
+            wanted |= Q(server=action.server, fingerprint=name)
     texts = {}
     if names:
         some = Statement.objects.filter(wanted).only("fingerprint", "normalized_sql", "server_id", "kind", "tables")
@@ -135,13 +131,15 @@ def with_statements(shown: Iterable[Action]) -> list[Action]:
 def whole_sets(servers: Sequence[Server]) -> list[tuple[Server, SetWords]]:
     """Of each server with something to create or to drop, all of it in one line. One query."""
     by_pk = {server.pk: server for server in servers}
+    # counted there: the indexes themselves, with all they help, are most of the result, and this is asked every 10 s
+    indexes = Func(F("result__indexes"), function="jsonb_array_length", output_field=IntegerField())
     rows = AdviceRun.objects.filter(database__server__in=list(by_pk)).values_list(
-        "database__server_id", "result__indexes", "result__drops", "result__size_bytes", "result__time"
+        "database__server_id", indexes, "result__drops", "result__size_bytes", "result__time"
     )
     found = []
-    for pk, indexes, drops, size_bytes, time in rows.order_by("database__server__name"):
+    for pk, number, drops, size_bytes, time in rows.order_by("database__server__name"):
         freed_bytes = sum(d.get("freed_bytes") or 0 for d in drops or ())
-        words = set_words(len(indexes or ()), size_bytes or 0, len(drops or ()), freed_bytes, time)
+        words = set_words(number or 0, size_bytes or 0, len(drops or ()), freed_bytes, time)
         if words.what:
             found.append((by_pk[pk], words))
     return found

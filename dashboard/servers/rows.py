@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from analyzer.demo import SERVER_SLUG
@@ -18,6 +18,8 @@ from dashboard.servers.state import ServerState, State, server_state
 from dashboard.windows import fitting_span
 
 SPARK_POINTS = 48
+# Findings by the time they are about; those whose time nobody knows last, the worst of them first.
+COSTLIEST_FIRST = (F("impact_s_per_day").desc(nulls_last=True), "-severity", "pk")
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,5 +119,6 @@ def _late(
     if tick is None or (now - tick.at).total_seconds() > TICK_LATE_S:
         return stalled("nothing hands out work: beat does not run.")
     if waiting := queue.waiting.get(SAMPLES):
-        return stalled(f"the workers are busy: {waiting} tasks wait in the queue of samples.")
+        tasks = "1 task waits" if waiting == 1 else f"{waiting} tasks wait"
+        return stalled(f"the workers are busy: {tasks} in the queue of samples.")
     return stalled("no sample has been begun for longer than three intervals; the workers' logs may say why.")

@@ -1,6 +1,6 @@
 """The servers, and the page of one: what works, what does not, and the SQL that mends it."""
 
-from django.db.models import F, Sum
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -10,7 +10,7 @@ from analyzer.models import Server, Snapshot
 from analyzer.store.series.timelines import server_timeline
 from dashboard.charts import charts
 from dashboard.permissions import viewer_required
-from dashboard.servers.rows import open_findings, server_rows
+from dashboard.servers.rows import COSTLIEST_FIRST, open_findings, server_rows
 from dashboard.servers.state import server_state
 from dashboard.windows import about, window_of
 
@@ -66,7 +66,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         "findings": open_findings()
         .filter(server=found)
         .select_related("server", "statement")
-        .order_by(F("impact_s_per_day").desc(nulls_last=True), "-severity", "pk")[:5],
+        .order_by(*COSTLIEST_FIRST)[:5],
         "gaps": list(reversed(timeline.gaps))[:GAPS_SHOWN],
         "preflight_open": [point for point in found.preflight if point.get("status") != "ok"],
         "preflight_fine": [point for point in found.preflight if point.get("status") == "ok"],

@@ -199,7 +199,6 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
             for key in columns
         ],
         "column_choices": [(key, title, key in columns) for key, (title, _, _) in COLUMNS.items()],
-        "are_columns_chosen": bool(request.GET.getlist("columns")),
         "rows": (rows := _rows(found, window, totals, filters, columns)),
         "total_ms": totals.total_exec_time_ms,
         "missing": [] if rows else [point for point in found.preflight if point.get("status") == "missing"],

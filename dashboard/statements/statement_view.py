@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -89,7 +89,7 @@ def suggestions_for_statement(found: Statement, findings: list[FindingRecord]) -
         names |= Q(finding_keys__contains=[finding.key])
     return list(
         SuggestionRecord.objects.filter(names, SuggestionRecord.OPEN_OR_BUILT, database__server=found.server).order_by(
-            "-helped_time_s_per_day", "pk"
+            F("helped_time_s_per_day").desc(nulls_last=True), "pk"
         )[:10]
     )
 
@@ -98,7 +98,7 @@ def _findings(found: Statement) -> QuerySet[FindingRecord]:
     """About the statement itself, or naming it among those concerned."""
     return FindingRecord.objects.filter(
         Q(statement=found) | Q(server=found.server, related_fingerprints__contains=[found.fingerprint])
-    ).order_by("-severity", "-impact_s_per_day", "pk")[:100]
+    ).order_by("-severity", F("impact_s_per_day").desc(nulls_last=True), "pk")[:100]
 
 
 def _related(found: Statement, findings: list[FindingRecord]) -> list[RelatedRow]:

@@ -1,5 +1,6 @@
 """Texts from monitored servers, made safe to look at: they may hold anything."""
 
+import re
 import unicodedata
 
 import sqlparse
@@ -54,6 +55,12 @@ def highlighted(code: str, language: str) -> SafeString:
         shown = escape(visible(value))
         parts.append(format_html('<span class="{}">{}</span>', name, shown) if name else shown)
     return mark_safe("".join(parts))  # every part was escaped above
+
+
+@register.filter
+def code_marked(prose: str) -> SafeString:
+    """A docstring's paragraph: what stands between double backticks is code."""
+    return mark_safe(re.sub(r"``(.+?)``", r"<code>\1</code>", escape(prose)))  # everything was escaped before
 
 
 def _kind_class(kind: object) -> str:

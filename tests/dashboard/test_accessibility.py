@@ -183,6 +183,7 @@ def test_every_page_with_figures_and_with_the_server_down(walk):
     walk.open(*(path for name, path in of_down.items() if name in ("server", "statements", "statement")))
     without_a_plan = reverse("statement", args=[shop.shop.slug, shop.statements[2].fingerprint])
     walk.open(of_shop["statement"] + "?window=6h", without_a_plan)
+    walk.open(reverse("check", args=["PL050"]))
     walk.open("/findings/?state=muted", reverse("report_mail", args=[mail.pk]), "/report/?as=text")
     walk.open(reverse("login"), reverse("password_reset"), reverse("password_reset_sent"), logged_in=False)
     _, token = accounts.invite("eve@example.org", "viewer", "ada")

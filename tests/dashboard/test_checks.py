@@ -5,11 +5,13 @@ import re
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from analyzer.checks import Rules, all_checks
-from analyzer.models import CheckRule
+from analyzer.models import CheckRule, FindingRecord
 from analyzer.store.check_rules import rules_of
 from dashboard.models import AuditEntry
+from dashboard.templatetags.texts import code_marked
 from tests.dashboard import world
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +50,18 @@ def test_a_checks_page_has_help_thresholds_and_sources(person, shop):
     assert person.get("/checks/XX999/").status_code == 404
 
 
+def test_code_in_a_checks_help_is_shown_as_code(person):
+    of_shop = world.shop(hours=1, every_s=600)
+    for check in all_checks():
+        assert "``" not in text_of(person.get(f"/checks/{check.code}/"))
+    assert "<code>SET LOCAL work_mem</code>" in person.get("/checks/PL050/").content.decode()
+    FindingRecord.objects.filter(pk=of_shop.findings[0].pk).update(code="PL050")
+    shown = person.get(f"/findings/{of_shop.findings[0].pk}/").content.decode()
+    assert "<code>SET LOCAL work_mem</code>" in shown
+    assert "``" not in shown
+    assert code_marked("``a < b`` <i> `c` ``") == "<code>a &lt; b</code> &lt;i&gt; `c` ``"
+
+
 def test_a_threshold_is_changed_for_a_server_with_a_reason(person, shop):
     address = f"/checks/PL050/{shop.slug}/"
     refused = person.post(address, {"threshold-disk": "52428800", "reason": " "})
@@ -57,6 +71,7 @@ def test_a_threshold_is_changed_for_a_server_with_a_reason(person, shop):
     assert rules_of(shop) == Rules(thresholds={("PL050", "disk"): 52_428_800.0})
     shown = text_of(person.get("/checks/PL050/"))
     assert "by ada: “reports <spill>”" in shown
+    assert "Disk 52 428 800 bytes; changed " in shown
     entry = AuditEntry.objects.get(action="check_changed")
     assert (entry.subject, entry.details["server"]) == ("PL050 Sort spilled to disk", shop.name)
     person.post(address, {"threshold-disk": "", "reason": ""})  # as it comes
@@ -78,7 +93,37 @@ def test_a_value_that_is_none_is_refused(person, shop, typed: str, said: str):
     assert CheckRule.objects.count() == 0
 
 
+def test_muted_findings_are_not_counted_as_open(person):
+    shop = world.shop(hours=1, every_s=600)
+    code = shop.findings[0].code
+    assert "1 open finding" in text_of(person.get(f"/checks/{code}/"))
+    person.post(f"/findings/{shop.findings[0].pk}/mute/", {"reason": "known"})
+    assert "no open finding" in text_of(person.get(f"/checks/{code}/"))
+
+
 def test_a_check_is_switched_off_for_a_server(person, shop):
     person.post(f"/checks/SV007/{shop.slug}/", {"is_off": "on", "reason": "a batch server"})
     assert rules_of(shop).off == {"SV007"}
+    shown = text_of(person.get("/checks/SV007/"))
+    assert "Switched off " in shown
+    assert "by ada: “a batch server”" in shown
     assert f"{shop.name} (off)" in text_of(person.get("/checks/"))
+
+
+def test_what_was_chosen_is_still_there_after_a_refusal(person, shop):
+    """And only for the server that it was typed for."""
+    world.server("other")
+    chosen = '<input type="checkbox" name="is_off" checked>'
+    refused = person.post(f"/checks/SV007/{shop.slug}/", {"is_off": "on", "reason": ""}).content.decode()
+    assert (refused.count(chosen), refused.count('role="alert"'), refused.count("<details open>")) == (1, 1, 1)
+    person.post(f"/checks/SV007/{shop.slug}/", {"is_off": "on", "reason": "a batch server"})
+    refused = person.post(f"/checks/SV007/{shop.slug}/", {"threshold-idle": "x", "reason": "y"}).content.decode()
+    assert refused.count(chosen) == 0
+
+
+def test_a_threshold_this_version_does_not_know_is_shown_as_it_was_kept(person, shop):
+    CheckRule.objects.create(
+        server=shop, code="PL050", is_off=False, thresholds={"spilled": 7.0}, reason="r", changed_by="ada",
+        changed_at=timezone.now(),
+    )  # fmt: skip
+    assert "Spilled 7; changed " in text_of(person.get("/checks/PL050/"))

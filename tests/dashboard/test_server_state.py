@@ -99,6 +99,9 @@ def at_work(queues=("sample",), *, started_s=7200.0, silent=False, tick_s: float
         (late(), at_work(tick_s=None), State.STALLED, "Nothing hands out work: beat does not run."),
         (late(), at_work(tick_s=60), State.STALLED, "Nothing hands out work: beat does not run."),
         (
+            late(), at_work(waiting=1), State.STALLED, "The workers are busy: 1 task waits in the queue of samples.",
+        ),
+        (
             late(), at_work(waiting=40), State.STALLED,
             "The workers are busy: 40 tasks wait in the queue of samples.",
         ),

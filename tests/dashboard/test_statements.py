@@ -376,6 +376,16 @@ def test_an_n_plus_1_leads_from_child_to_parent_and_back(person):
     assert "Statements in the same findings" not in alone
 
 
+def test_of_findings_as_severe_one_without_a_time_comes_last(person):
+    shop = world.shop(hours=1, every_s=600)
+    timed, copy = (FindingRecord.objects.get(pk=shop.findings[0].pk) for _ in range(2))
+    copy.pk, copy.key, copy.impact_s_per_day = None, "another", None
+    copy.save()
+    page = person.get(f"/servers/shop/statements/{shop.statements[0].fingerprint}/").content.decode()
+    linked = list(dict.fromkeys(re.findall(r'href="/findings/(\d+)/"', page)))
+    assert linked == [str(timed.pk), str(copy.pk)]
+
+
 def test_a_table_leads_to_the_statements_that_touch_it(person):
     shop = world.shop(hours=3)
     page = person.get(f"{PATH}{shop.statements[0].fingerprint}/?window=6h").content.decode()

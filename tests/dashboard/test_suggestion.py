@@ -57,6 +57,11 @@ def panels(response) -> dict[str, str]:  # type: ignore[no-untyped-def]
     }
 
 
+def test_only_tabs_that_name_models_ask_for_a_map(viewer, shop):
+    asking = [name for name, text in panels(viewer.get(page_of(shop.suggestion))).items() if "Give the map" in text]
+    assert asking == ["Django", "SQLAlchemy", "SQLModel"]
+
+
 def test_the_change_stands_in_seven_ways(viewer, shop):
     found = panels(viewer.get(page_of(shop.suggestion)))
     assert list(found) == [
@@ -105,6 +110,19 @@ def test_the_statement_and_the_finding_lead_to_it(viewer, shop):
     statement = reverse("statement", args=["shop", shop.statements[0].fingerprint])
     assert link in viewer.get(statement).content.decode()
     assert link in viewer.get(reverse("finding", args=[shop.findings[0].pk])).content.decode()
+
+
+def test_the_most_helpful_comes_first_and_what_is_unknown_last(viewer, shop):
+    """On the pages of the statement and of the finding; one for a foreign key alone has no measured time."""
+    finding = shop.findings[0]
+    for table in ("public.a_unknown", "public.z_unknown"):
+        record = world.suggestion(shop.shop, world.scan_finding(shop.statements[0].fingerprint), table, "status")
+        assert (record.helped_time_s_per_day, record.finding_keys) == (None, [finding.key])
+    names = [shop.suggestion.name, "ix_a_unknown_status", "ix_z_unknown_status"]
+    for page in (
+        reverse("statement", args=["shop", shop.statements[0].fingerprint]), reverse("finding", args=[finding.pk]),
+    ):  # fmt: skip
+        assert re.findall(r"IF NOT EXISTS (\w+)", text_of(viewer.get(page))) == names
 
 
 @pytest.mark.parametrize(("wanted", "chosen"), [("", "ddl"), ("alembic", "alembic"), ("'><b>", "ddl")])

@@ -208,6 +208,25 @@ def test_the_short_form_has_one_line(viewer, shop):
     assert gain_line(record) == ""
 
 
+def test_a_gain_says_whose_it_is(viewer, shop):
+    """On the page of a statement whose own costs were not kept the gain is that of all the index helps."""
+    record = planned(shop)
+    first, other = (s.fingerprint for s in shop.statements[:2])
+    record.helps = [{"fingerprint": first, "total_time_s_per_day": 29_800.0}]
+    record.helps.append({"fingerprint": other, "total_time_s_per_day": 20.0})
+    record.save()
+    line = "8 h 17 min a day now ( measured ), about 17.4 s with it ( planned )"
+    on_other = text_of(viewer.get(reverse("statement", args=["shop", other])))
+    assert f"{line}, for all statements it helps." in on_other
+    assert "for this statement" not in on_other
+    record.evidence, record.saved_time_s_per_day = {}, None
+    assert gain_line(record, other).replace("\u202f", " ") == (
+        "Statements it helps take 8 h 17 min a day; no planner was asked yet"
+    )
+    record.evidence = {"planner": "twin"}  # of a version that did not keep what is saved
+    assert gain_line(record, other).replace("\u202f", " ") == "Statements it helps take 8 h 17 min a day"
+
+
 def test_one_query_more_for_nobody(viewer, shop, django_assert_num_queries):
     record = planned(shop)
     viewer.get(page_of(record))

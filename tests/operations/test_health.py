@@ -199,13 +199,16 @@ class TestTroubles:
         assert [worker.is_silent for worker in state.workers] == [True, True, True]
         assert state.queues_without_worker() == ["tick", "sample", "explain", "maintenance", "texts"]
 
-    def test_nobody_looks_at_sessions(self, redis):
+    def test_nobody_looks_at_sessions(self, redis, monkeypatch):
         everything_works(redis)
         redis.hdel(workers.WORKERS, f"sessions@a {os.getpid()}")
         server = Server(name="a", is_active=True)
         at = self.now()
         said = [what for what, _ in troubles([server], {server.pk: world_state()}, workers.queue_state(at), at)]
         assert said == ["No process looks at the servers’ sessions."]
+        monkeypatch.setenv("PGLOUPE_PROGRAM", "pgloupe")
+        [(_, todo)] = troubles([server], {server.pk: world_state()}, workers.queue_state(at), at)
+        assert todo.endswith("wait until one does: pgloupe watch_sessions")
         assert troubles([Server(name="a", is_active=False)], {None: world_state()}, workers.queue_state(at), at) == []
 
     def test_tidying_up_failed(self, redis):

@@ -100,6 +100,12 @@ def test_installed_command_names_itself_and_keeps_its_data_in_the_users_folder(i
 
     data = home / ".local" / "share" / "pgloupe"
     assert run("advise").stderr.strip().endswith("pgloupe advise postgresql://user:password@host/dbname")
+    show = "import django.conf as c; print(c.settings.LOGIN_COMMAND, 'in', c.settings.LOGIN_PLACE, sep='|')"
+    told = subprocess.run(
+        [installed / "python", "-c", show], cwd=home, text=True, capture_output=True, check=True,
+        env={**clean, "HOME": str(home), "DJANGO_SETTINGS_MODULE": "dashboard.settings"},
+    )  # fmt: skip
+    assert told.stdout == "pgloupe login_link|in|on the machine pgLoupe runs on\n"
     link = run("login_link")
     assert (link.returncode, link.stderr) == (
         2,

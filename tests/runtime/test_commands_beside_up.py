@@ -70,6 +70,23 @@ def test_without_a_store_it_is_one_sentence(command, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_commands_to_type_name_the_data_directory_that_was_given(tmp_path):
+    """Without it they would look elsewhere, and say that nothing runs."""
+    place = tmp_path / "my data"
+    called = f"manage.py --data-dir '{place}'"
+    assert f'Start it with "{called} up"' in run(tmp_path, "--data-dir", str(place), "login_link").stderr
+    script = (
+        f"from dashboard.command import main; main(['manage.py', '--data-dir={place}', 'help'], 'manage.py');"
+        "from django.conf import settings as s; print(s.LOGIN_COMMAND); print(s.VAR_DIR)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60,
+        env={k: v for k, v in os.environ.items() if k != "PGLOUPE_PROGRAM"},
+    )  # fmt: skip
+    login_command, var_dir = done.stdout.splitlines()[-2:]
+    assert (login_command.partition(" ")[2], var_dir) == (f"{called} login_link", str(place))
+
+
 def test_a_store_that_does_not_answer_is_one_sentence_without_its_password(tmp_path):
     done = run(tmp_path, "login_link", DATABASE_URL="postgresql://me:canary@127.0.0.1:1/nothing")
     assert done.returncode == 2
