@@ -23,6 +23,7 @@ from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.lookup import ParentShape, parent_shape
+from analyzer.words.lists import and_list
 
 check = Check(
     __name__,
@@ -289,8 +290,7 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
     base = base_table(parent.series.normalized_sql, parent.link.parent, facts) if parent else None
     of = base.qualified_name if base else ""
     is_admin = parent is not None and base is not None and is_admin_list(parent.series, base, workload.series)
-    what = [f"{one.lookup.name} ({one.burst.per_call:.1f} times)" for one in group]
-    listed = what[0] if len(what) == 1 else f"{', '.join(what[:-1])} and {what[-1]}"
+    what = and_list([f"{one.lookup.name} ({one.burst.per_call:.1f} times)" for one in group])
     child = first.lookup.children[0]
     keys = ", ".join(child.shape.key_columns) or "all of it"
     of_name = base.name if base else ""
@@ -318,7 +318,7 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
         title=f"{title} (N+1)",
         subject=subject,
         severity=severity,
-        message=f"Looked up {said}: {listed}; {confidence}.{admin}",
+        message=f"Looked up {said}: {what}; {confidence}.{admin}",
         hint=(
             "Fetch what belongs to all rows at once: the one call below ends all of it."
             if parent
