@@ -35,7 +35,7 @@ def deep_offset(statement: StatementFacts) -> Iterator[Finding]:
         return
     limit, plan, skipped = max(skipping, key=lambda of: of[2])
     kept = limit.total_actual_rows or 0.0
-    if skipped < check["skipped_rows"] or skipped < (skipped + kept) * check["skipped_ratio"]:
+    if not skipped or skipped < check["skipped_rows"] or skipped < (skipped + kept) * check["skipped_ratio"]:
         return
     evidence: dict[str, Quantity] = {"skipped_rows": round(skipped), "returned_rows": round(kept)}
     time_ms = limit.total_time_ms

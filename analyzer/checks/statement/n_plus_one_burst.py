@@ -112,7 +112,7 @@ def _load(calls: Sequence[Series], intervals: int) -> Series:
 
 
 def _is_loop(workload: Workload, series: StatementSeries) -> bool:
-    return long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= check["loop_runs"]
+    return long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= max(1, check["loop_runs"])
 
 
 def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s: float) -> bool:
