@@ -34,5 +34,5 @@ class StatementFacts:
 
     @cached_property
     def blocks(self) -> tuple[QueryBlock, ...]:
-        """What its query blocks ask of their tables; empty where the schema or the text is not known."""
-        return () if self.facts is None else tuple(query_blocks(self.normalized_sql, self.facts))
+        """What its query blocks ask of their tables; empty where the text is not one plannable statement."""
+        return tuple(query_blocks(self.normalized_sql, self.facts))
