@@ -37,7 +37,7 @@ Function = Callable[..., Iterable[Finding]]
 class Context:
     """What a check may know besides the thing it looks at; everything may be unknown."""
 
-    facts: SchemaFacts | None = None
+    facts: SchemaFacts | None = None  # of things in a schema that schema, whoever runs the checks
     fingerprint: str | None = None
     normalized_sql: str | None = None
     calls_per_day: float | None = None
@@ -239,6 +239,8 @@ def find(
     stop_on: tuple[type[Exception], ...] = (),
 ) -> Outcome:
     """As ``run_checks``, not rated: what it gives of a plan holds as long as the plan, the schema and the checks."""
+    if isinstance(container, SchemaFacts):
+        context = replace(context, facts=container)
     run = _Run(context, stop_on)
     chosen = checks_of(type(container), rules)
     if checks is not None:
