@@ -29,6 +29,8 @@ from analyzer.schema.foreign_keys import KeyCheckTime
 
 logger = logging.getLogger(__name__)
 
+# in analyzer/: what a check of plans may use
+JUDGES_PLANS = ("checks", "plans", "statements", "schema", "words", "findings.py")
 ANYTHING = ""  # in Outcome: all that the check could have said of the container
 Function = Callable[..., Iterable[Finding]]
 
@@ -204,10 +206,11 @@ def checks_of(container: type, rules: Rules = AS_THEY_COME) -> list[Check]:
 @cache
 def version() -> str:
     """Changes with the code that judges a plan: findings kept with another version are not to be kept on."""
-    folder = Path(__file__).parent
+    analyzer = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for source in sorted([*folder.rglob("*.py"), *(folder.parent / "plans").rglob("*.py")]):
-        digest.update(source.read_bytes())
+    for source in sorted(analyzer.rglob("*.py")):
+        if source.relative_to(analyzer).parts[0] in JUDGES_PLANS:
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:32]
 
 
