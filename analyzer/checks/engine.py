@@ -156,11 +156,6 @@ class Check:
 
         return register
 
-    def run(self, container: Any, context: Context | None = None) -> list[Finding]:
-        """What this check alone yields, as it comes; ``NotRun`` and errors go through."""
-        args = (context or Context(),) if self.wants_context else ()
-        return [f for thing in self.kind.things(container) for f in self.function(thing, *args)]
-
     def finding(
         self,
         *,
