@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analyzer.advice.code.change import Change, dollar_quoted, in_each_schema
-from analyzer.advice.ddl import comment, qualified, quote_literal
 from analyzer.advice.rollout import psql
 from analyzer.advice.rollout.steps import Step, steps_back, steps_forward
+from analyzer.schema.quoting import comment, qualified, quote_literal
 from analyzer.statements.tokens import scan
 from analyzer.words.sizes import size_words
 
