@@ -45,6 +45,7 @@ screenshots: $(READY_DEV)
 lint: $(READY_DEV)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check --quiet .
+	$(VENV)/bin/lint-imports --no-cache --no-logo
 
 types: $(READY_DEV)
 	$(RUN) -m mypy

@@ -20,7 +20,7 @@ TICK_LIMIT_S = 60.0
 def tick() -> None:
     """Start what is due. Each step of each server is a task of its own, so a slow server delays no other.
 
-    The step ``activity`` is not among them (session_watch.py).
+    The step ``activity`` is not among them (session_process.py).
     """
     # its worker has no pool (--pool solo), which alone would keep the time limits above
     with deadlines.within(TICK_LIMIT_S, lambda: os._exit(os.EX_TEMPFAIL)):

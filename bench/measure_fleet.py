@@ -40,7 +40,7 @@ FIRST_S = float(os.environ.get("FLEET_FIRST_S", "900"))  # at the most for the t
 ROLES = (
     ("worker-tick", "--queues tick"), ("worker-sample", "--queues sample"), ("worker-explain", "--queues explain"),
     ("sessions", "watch_sessions"), ("beat", " beat "), ("web", "gunicorn"), ("Redis", "redis-server"),
-    ("supervisor", "manage.py up"),
+    ("Redis", "valkey-server"), ("supervisor", "manage.py up"),
 )  # fmt: skip
 GAPS = """
     select extract(epoch from taken_at - lag(taken_at) over (partition by server_id order by taken_at))::float

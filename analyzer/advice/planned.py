@@ -17,7 +17,6 @@ from analyzer.advice.rules.suggest import (
     Advice,
     Suggestion,
     WorkloadStatement,
-    and_list,
     findings_answered,
     foreign_keys_served,
     warnings_for,
@@ -27,6 +26,7 @@ from analyzer.findings import EvidenceLevel, Finding
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import EQUALITY, RANGE, Predicate
 from analyzer.statements.predicates import query_blocks
+from analyzer.words.lists import and_list
 
 if TYPE_CHECKING:
     from analyzer.advice.advise import ProposedIndex, ProvedAdvice

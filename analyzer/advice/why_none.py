@@ -30,6 +30,7 @@ from analyzer.statements.tree import (
     parse,
     walk,
 )
+from analyzer.words.lists import and_list
 
 LIMITS = {
     "many": Threshold(0.05, "rows wanted / rows", "judgement: at random_page_cost 4 an index is dearer from there"),
@@ -412,4 +413,4 @@ def _listed(names: Sequence[str]) -> str:
     shown = list(names[:MOST_NAMED])
     if len(names) > MOST_NAMED:
         return f"{', '.join(shown)} and {len(names) - MOST_NAMED} more"
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}" if shown else ""
+    return and_list(shown)

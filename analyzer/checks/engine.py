@@ -30,6 +30,8 @@ from analyzer.schema.foreign_keys import KeyCheckTime
 
 logger = logging.getLogger(__name__)
 
+# in analyzer/: what a check of plans may use
+JUDGES_PLANS = ("checks", "plans", "statements", "schema", "words", "findings.py")
 ANYTHING = ""  # in Outcome: all that the check could have said of the container
 Function = Callable[..., Iterable[Finding]]
 
@@ -38,7 +40,7 @@ Function = Callable[..., Iterable[Finding]]
 class Context:
     """What a check may know besides the thing it looks at; everything may be unknown."""
 
-    facts: SchemaFacts | None = None
+    facts: SchemaFacts | None = None  # of things in a schema that schema, whoever runs the checks
     fingerprint: str | None = None
     normalized_sql: str | None = None
     calls_per_day: float | None = None
@@ -166,11 +168,6 @@ class Check:
 
         return register
 
-    def run(self, container: Any, context: Context | None = None) -> list[Finding]:
-        """What this check alone yields, as it comes; ``NotRun`` and errors go through."""
-        args = (context or Context(),) if self.wants_context else ()
-        return [f for thing in self.kind.things(container) for f in self.function(thing, *args)]
-
     def finding(
         self,
         *,
@@ -223,10 +220,11 @@ def checks_of(container: type, rules: Rules = AS_THEY_COME) -> list[Check]:
 @cache
 def version() -> str:
     """Changes with the code that judges a plan: findings kept with another version are not to be kept on."""
-    folder = Path(__file__).parent
+    analyzer = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for source in sorted([*folder.rglob("*.py"), *(folder.parent / "plans").rglob("*.py")]):
-        digest.update(source.read_bytes())
+    for source in sorted(analyzer.rglob("*.py")):
+        if source.relative_to(analyzer).parts[0] in JUDGES_PLANS:
+            digest.update(source.read_bytes())
     return digest.hexdigest()[:32]
 
 
@@ -258,6 +256,8 @@ def find(
     stop_on: tuple[type[Exception], ...] = (),
 ) -> Outcome:
     """As ``run_checks``, not rated: what it gives of a plan holds as long as the plan, the schema and the checks."""
+    if isinstance(container, SchemaFacts):
+        context = replace(context, facts=container)
     run = _Run(context, stop_on)
     chosen = checks_of(type(container), rules)
     if checks is not None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.plans.node import Plan, PlanNode
 from analyzer.plans.shape import shape_of
+from analyzer.words.lists import and_list
 
 # costs are printed with two decimals: below this share a difference is rounding
 SAME_COST_RATIO = 0.001
@@ -108,13 +109,13 @@ class _Access:
     indexes: tuple[str, ...]
 
     def words(self, table: str) -> str:
-        used = f" using {_and(self.indexes)}" if self.indexes else ""
-        return f"{_and(self.node_types)} on {table}{used}"
+        used = f" using {and_list(self.indexes)}" if self.indexes else ""
+        return f"{and_list(self.node_types)} on {table}{used}"
 
     def how(self, other: "_Access") -> str:
         if self.node_types == other.node_types and self.indexes:
-            return f"one using {_and(self.indexes)}"
-        return _and(self.node_types) + (f" using {_and(self.indexes)}" if self.indexes else "")
+            return f"one using {and_list(self.indexes)}"
+        return and_list(self.node_types) + (f" using {and_list(self.indexes)}" if self.indexes else "")
 
 
 def _accesses(plan: Plan) -> dict[str, _Access]:
@@ -168,7 +169,3 @@ def _is_word(text: str) -> bool:
     return text.split(" ", 1)[0] not in {
         "Seq", "Index", "Bitmap", "Parallel", "Hash", "Nested", "Merge", "Tid", "Sample", "Foreign", "Custom",
     }  # fmt: skip
-
-
-def _and(names: tuple[str, ...]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -5,10 +5,9 @@ from analyzer.plans.node import Plan
 
 def rows_before_limit(plan: Plan) -> float | None:
     """Rows that the statement's own LIMIT had to choose from; None without one, or where reading stopped early."""
-    node = plan.root
-    if node.node_type != "Limit" or not node.children:
+    if plan.root.node_type != "Limit":
         return None
-    node = node.children[0]
-    if node.node_type != "Sort" or not node.children or not node.children[0].loops:
-        return None
-    return node.children[0].total_actual_rows
+    for sort in plan.root.inputs:
+        if sort.node_type == "Sort" and sort.inputs and sort.inputs[0].loops:
+            return sort.inputs[0].total_actual_rows
+    return None

@@ -20,9 +20,17 @@ CONDITION_KEYS = (
     "One-Time Filter", "Order By", "Run Condition", "Conflict Filter",
 )  # fmt: skip
 
+# "Parent Relationship" of what hangs on a node and brings it no rows; InitPlans are printed before its inputs
+SUBPLANS = ("InitPlan", "SubPlan")
+
 
 class PlanError(BadInput):
     """The text is no plan, or a plan that contradicts itself; its text says where, in one sentence."""
+
+
+def raw_inputs(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Of a node as EXPLAIN (FORMAT JSON) has it: those below it whose rows it takes, in their order."""
+    return [child for child in node.get("Plans", ()) if child.get("Parent Relationship") not in SUBPLANS]
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -70,6 +78,11 @@ class PlanNode:
     exclusive_time_error_ms: float | None = None  # bound of what rounding per loop can hide, either way
     exclusive_buffers: Buffers | None = None
     is_after_root: bool = False  # in a data-modifying CTE nobody reads: run after the root node ended
+
+    @property
+    def inputs(self) -> list["PlanNode"]:
+        """The children whose rows it takes."""
+        return [child for child in self.children if child.parent_relationship not in SUBPLANS]
 
     @property
     def filter(self) -> str | None:

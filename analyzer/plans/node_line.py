@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from analyzer.plans.node import raw_inputs
 from analyzer.plans.node_types import is_node_name
 
 NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
@@ -114,7 +115,7 @@ def unquoted(name: str) -> str:
 
 def relationship(node: dict[str, Any], parent: dict[str, Any], subplan: str | None) -> None:
     """Sets how ``node`` hangs below ``parent``, under the line ``InitPlan 1`` where there is one."""
-    before = any(c["Parent Relationship"] not in ("InitPlan", "SubPlan") for c in parent.get("Plans", ()))
+    before = bool(raw_inputs(parent))
     if subplan:
         kind = "SubPlan" if subplan.startswith("SubPlan") else "InitPlan"
         node["Subplan Name"] = subplan

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from analyzer.plans.node import PlanError
+from analyzer.plans.node import PlanError, raw_inputs
 from analyzer.plans.node_line import NODE_FIGURES, node_head, relationship
 from analyzer.plans.node_types import INPUTS, MANY
 from analyzer.plans.plain_lines import ARROW, FIGURES, Line
@@ -280,7 +280,7 @@ def _check_inputs(reader: _Reader, root: dict[str, Any]) -> None:
         node = waiting.pop()
         below = node.get("Plans", [])
         fewest, most = INPUTS.get(node["Node Type"], (0, MANY))
-        inputs = sum(each["Parent Relationship"] not in ("InitPlan", "SubPlan") for each in below)
+        inputs = len(raw_inputs(node))
         if not fewest <= inputs <= most:
             wanted = "none" if most == 0 else f"{fewest} to {most}" if fewest < most < MANY else str(fewest)
             raise _refused(

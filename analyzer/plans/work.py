@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from analyzer.plans.node import raw_inputs
+
 Node = Mapping[str, Any]
 SCANS_BY_INDEX = ("Index Scan", "Index Only Scan")
 KEEPS_ROWS = ("Materialize", "Hash", "Sort", "CTE Scan", "Aggregate")  # read once, however often they are asked again
@@ -140,18 +142,20 @@ class _Reader:
     def work(self, node: Node, loops: float) -> Work:
         """Of one loop, all below included; ``loops``: how often it runs, by which the planner spreads its pages."""
         kind, children = node["Node Type"], list(node.get("Plans", ()))
-        if kind == "Nested Loop" and len(children) >= 2:
-            return self._nested_loop(node, children, loops)
+        sub_plans = [c for c in children if "Subplan Name" in c]
+        inputs = raw_inputs(node)
+        if kind == "Nested Loop" and len(inputs) == 2:
+            return self._nested_loop(node, inputs[0], inputs[1], sub_plans, loops)
         if kind == "Bitmap Heap Scan":
-            own = self._bitmap_scan(node, loops)
-            return own.plus(self._below(node, [c for c in children if "Subplan Name" in c], loops, own.computing))
+            own = self._bitmap_scan(node)
+            return own.plus(self._below(node, sub_plans, loops, own.computing))
         if kind == "Seq Scan":
             own = self._seq_scan(node)
         elif kind in SCANS_BY_INDEX:
             own = self._index_scan(node, loops)
         else:
-            inputs = sum(c["Total Cost"] for c in children)
-            own = Work(max(0.0, node["Total Cost"] - inputs))
+            below = sum(c["Total Cost"] for c in children)
+            own = Work(max(0.0, node["Total Cost"] - below))
         return own.plus(self._below(node, children, loops, own.computing))
 
     def _below(self, node: Node, children: list[Node], loops: float, own: float) -> Work:
@@ -177,8 +181,7 @@ class _Reader:
         one = self.work(child, times)
         return replace(one.times(times), computing=0.0)
 
-    def _nested_loop(self, node: Node, children: list[Node], loops: float) -> Work:
-        outer, inner = children[0], children[1]
+    def _nested_loop(self, node: Node, outer: Node, inner: Node, sub_plans: list[Node], loops: float) -> Work:
         rows = max(1.0, outer["Plan Rows"])
         pairs = rows * max(1.0, inner["Plan Rows"])
         own = Work(pairs * self.costs.cpu_tuple)
@@ -192,7 +195,7 @@ class _Reader:
             total = total.plus(self.work(inner, loops)).plus(Work(pairs * self.costs.cpu_operator))
         else:
             total = total.plus(self.work(inner, rows * loops).times(rows))
-        for child in children[2:]:
+        for child in sub_plans:
             total = total.plus(self.work(child, loops))
         return total
 
@@ -211,7 +214,7 @@ class _Reader:
             return Work(node["Total Cost"])
         return Work(max(0.0, node["Total Cost"] - size.pages * self.costs.seq_page), 0.0, size.pages)
 
-    def _bitmap_scan(self, node: Node, loops: float) -> Work:
+    def _bitmap_scan(self, node: Node) -> Work:
         """Pages in their order, some left out; the rows are those of the bitmap below."""
         size = self.sizes.table(node)
         rows, found = 0.0, Work()

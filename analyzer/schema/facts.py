@@ -164,7 +164,7 @@ class TableFacts:
 
     @property
     def qualified_name(self) -> str:
-        """schema.table, unquoted, for people and keys; DDL quotes with ``advice.ddl``."""
+        """schema.table, unquoted, for people and keys; DDL quotes with ``schema/quoting.py``."""
         return f"{self.schema}.{self.name}"
 
     def column(self, name: str) -> ColumnFacts | None:

@@ -82,14 +82,13 @@ def would_serve(key: ForeignKeyFacts, method: str, columns: Sequence[str | None]
     return leads and (predicate is None or _only_excludes_nulls(predicate, key.columns))
 
 
+def is_unindexed(table: TableFacts, key: ForeignKeyFacts) -> bool:
+    """Whether no index serves the key; a partition's inherited copies are left to its parent."""
+    return not key.is_inherited and supporting_index(table, key) is None
+
+
 def unindexed_foreign_keys(facts: SchemaFacts) -> list[tuple[TableFacts, ForeignKeyFacts]]:
-    """Every foreign key without a usable index; a partition's inherited copies are left to its parent."""
-    return [
-        (table, key)
-        for table in facts
-        for key in table.foreign_keys
-        if not key.is_inherited and supporting_index(table, key) is None
-    ]
+    return [(table, key) for table in facts for key in table.foreign_keys if is_unindexed(table, key)]
 
 
 @cache

@@ -1,7 +1,7 @@
 """The step ``activity``: a server's sessions -> evidence of what single ones do, and real parameter values.
 
 In two halves: ``look`` talks to the server and to nothing else, and mostly sleeps between its looks; ``keep`` talks to
-the store. So many servers are looked at side by side over a few connections to the store (session_watch.py).
+the store. So many servers are looked at side by side over a few connections to the store (session_process.py).
 """
 
 import time

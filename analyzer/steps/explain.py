@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
-from analyzer.advice.rules.suggest import and_list
 from analyzer.models import Database, ExplainAudit, ExplainState, ParameterSample, Role, Statement
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.inner_query import inner_query, planned_query
 from analyzer.statements.resolution import explained_way
 from analyzer.store.series.totals import StatementRate
+from analyzer.words.lists import and_list
 
 FRESH_FOR = timedelta(hours=24)  # judgement: data and statistics move in a day
 RETRY_AFTER = timedelta(minutes=10)  # when the connection failed; and at the soonest after a changed mean

@@ -1,8 +1,8 @@
 """One function per step; the only place where the parts meet.
 
 take_snapshot        counters of pg_stat_statements -> deltas
-(naming.py)          texts of statements not seen before
-(watching.py)        pg_stat_activity -> session evidence and real parameter values
+(texts.py)           texts of statements not seen before
+(activity.py)        pg_stat_activity -> session evidence and real parameter values
 read_schema          catalog and preflight -> facts
 explain_statements   the costliest statements without a fresh plan -> plans, within the budget
 check_server         plans, behaviour and schema -> findings -> suggestions; what became of those that were built

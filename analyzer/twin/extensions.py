@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from analyzer.advice.ddl import qualified, quote_identifier, quote_literal
 from analyzer.monitored.catalog.planner_facts import ExtensionFunction, PlannerFacts
+from analyzer.schema.quoting import qualified, quote_identifier, quote_literal
 from analyzer.twin.cluster import ROLE, SCHEMA
 
 ALLOWED = frozenset({

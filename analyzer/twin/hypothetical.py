@@ -13,12 +13,13 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg
 
-from analyzer.advice.ddl import IndexDefinition, index_name, name_columns, qualified, quote_identifier
+from analyzer.advice.ddl import IndexDefinition, index_name, name_columns
 from analyzer.advice.planner import HypotheticalIndex, Query, Refused
 from analyzer.advice.sizing.size import PAGE_BYTES
 from analyzer.monitored.failures import redact_message
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.twin import limits
 from analyzer.twin.catalog import FIRST_ID, TwinCatalog, TwinRelation
 from analyzer.twin.cluster import SCHEMA

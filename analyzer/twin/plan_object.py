@@ -4,19 +4,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from analyzer.advice.planner import Query
+from analyzer.plans.node import raw_inputs
 
 
 def cost_under_limit(top: Mapping[str, Any], query: Query) -> float:
     """The plan's cost, with the share of its input that a LIMIT really reads.
 
     A scan in the order asked for looks cheap under LIMIT, because the planner expects matches early on. With few rows
-    to choose from it reads far, and calls that return fewer rows than the limit read to the end.
+    to choose from it reads far, and calls that return fewer rows than the limit read to the end. InitPlans are in the
+    plan's cost and not in its input's.
     """
     cost = float(top["Total Cost"])
-    if top["Node Type"] != "Limit" or not top.get("Plans"):
+    if top["Node Type"] != "Limit" or not (inputs := raw_inputs(top)):
         return cost
-    limit, source = max(1.0, float(top["Plan Rows"])), top["Plans"][0]
-    start, end = float(source["Startup Cost"]), float(source["Total Cost"])
+    limit, source = max(1.0, float(top["Plan Rows"])), inputs[0]
+    once = sum(float(p["Total Cost"]) for p in top["Plans"] if p.get("Parent Relationship") == "InitPlan")
+    start, end = once + float(source["Startup Cost"]), once + float(source["Total Cost"])
     if query.rows_before_limit is not None:
         return start + (end - start) * min(1.0, limit / max(1.0, query.rows_before_limit))
     if query.rows_per_call is not None:

@@ -11,12 +11,12 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg
 
-from analyzer.advice.ddl import quote_identifier, quote_literal
 from analyzer.advice.planner import Query, Refused
 from analyzer.monitored.catalog.planner_facts import SETTINGS, PlannerFacts
 from analyzer.monitored.failures import redact_message
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
+from analyzer.schema.quoting import quote_identifier, quote_literal
 from analyzer.statements.safety import Verdict, check_statement
 from analyzer.twin import limits
 from analyzer.twin.cluster import SCHEMA, connect_role

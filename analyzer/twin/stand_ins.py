@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 
-from analyzer.advice.ddl import qualified, quote_identifier
 from analyzer.monitored.catalog.planner_facts import CustomType
+from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.twin.cluster import ROLE, SCHEMA
 
 # Types of the same size, passed alike, whose input functions make no more bytes than that, and what those are called.

@@ -15,6 +15,7 @@ from pglast import ast, enums
 from analyzer.statements.names import Names
 from analyzer.statements.tree import Node, Unparsable, column_names, function_name, operator_name, parse, walk
 from analyzer.twin.stand_ins import StandInCollation, StandInType
+from analyzer.words.lists import and_list
 
 # columns of such a type, of a domain over it, of an array or a composite or range that holds it
 _OF_TYPES = """
@@ -207,8 +208,7 @@ def _named(columns: Sequence[Column]) -> str:
     told = [str(column) for column in columns[:_NAMES_TOLD]]
     if more := len(columns) - len(told):
         told.append(f"{more:,} other column{'s' if more > 1 else ''}")
-    text = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
-    return f"{text} {'has' if len(columns) == 1 else 'have'}"
+    return f"{and_list(told)} {'has' if len(columns) == 1 else 'have'}"
 
 
 def _pattern(names: Iterable[str], after: str = r"(?![\w\"])") -> "re.Pattern[str] | None":

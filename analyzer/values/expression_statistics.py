@@ -18,7 +18,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from analyzer.advice.ddl import quote_identifier
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.tree import Unparsable, column_names, fresh_parse
 from analyzer.values.column_statistics import ColumnStatistics
 

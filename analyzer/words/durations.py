@@ -5,7 +5,7 @@ from analyzer.words.sizes import short_number
 THIN = "\u202f"  # narrow no-break space, for pages and mails; a terminal takes a plain one
 UNKNOWN = "unknown"
 
-# Judgement: less holds a bulk load as easily as an idle moment; the same as monitored/workload.py takes for statements.
+# Judgement: less holds a bulk load as easily as an idle moment; as monitored/sample/workload.py takes for statements.
 SHORTEST_OF_A_DAY_S = 3_600
 DAY_S = 86_400
 

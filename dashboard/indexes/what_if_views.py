@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from analyzer.advice.candidates.typed import Existing, Typed
-from analyzer.advice.ddl import drop_index, qualified
+from analyzer.advice.ddl import drop_index
 from analyzer.advice.gain import MeasuredTimes, gain_of, gain_words
 from analyzer.advice.show_prediction import read_words
 from analyzer.advice.unserved import unserved_keys
@@ -26,6 +26,7 @@ from analyzer.questions.ask import QueryAnswer, WhatIfAnswer, query_answer, what
 from analyzer.questions.predict import NotPredicted, Prediction
 from analyzer.questions.what_if import ChangedStatement
 from analyzer.schema.facts import ForeignKeyFacts, SchemaFacts
+from analyzer.schema.quoting import qualified
 from analyzer.statements.tree import MAX_SQL_BYTES
 from analyzer.store.series.totals import rates, watched_s
 from analyzer.store.series.windows import Window

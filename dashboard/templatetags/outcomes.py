@@ -14,8 +14,8 @@ from analyzer.advice.outcome import (
     slower,
     statement_from_json,
 )
-from analyzer.advice.rules.suggest import and_list
 from analyzer.models import SuggestionRecord
+from analyzer.words.lists import and_list
 from dashboard.templatetags.quantities import count, duration
 from dashboard.templatetags.texts import visible
 

@@ -9,11 +9,11 @@ from analyzer.advice.ddl import (
     equal_index,
     index_name,
     is_same_definition,
-    quote_identifier,
 )
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.quoting import quote_identifier
 
 HOSTILE_NAMES = [
     "plain", "Mixed", "select", "user", "two words", 'quo"te', "dotted.name", "ümläut", "日本語" * 7, "1st", "$dollar",

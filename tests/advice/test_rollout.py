@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from analyzer.advice.code.change import creation, removal
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, quote_identifier
+from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.rollout.script import colons_apart, rollout
 from analyzer.runtime.client_programs import client_program
+from analyzer.schema.quoting import quote_identifier
 from tests.advice.code.kinds import KINDS, SCHEMA, defined_by_ddl, definition, facts_of, index_definitions
 
 DATE = datetime(2026, 11, 24, 17, 5, tzinfo=UTC)

@@ -7,10 +7,11 @@ import pytest
 
 from analyzer.advice.code import parse_map
 from analyzer.behaviour.workload import SessionEvidence, StatementSeries, Workload
-from analyzer.checks import NotRun
+from analyzer.checks import run_checks
 from analyzer.checks.statement.n_plus_one_burst import check
 from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.fingerprint import fingerprint
+from tests.checks.builders import found_by
 
 BIGINT = 20
 
@@ -110,7 +111,7 @@ OF_ORDERS = "lookups per row of public.shop_order"
 
 @pytest.mark.parametrize("seed", range(12))
 def test_three_planted_bursts_are_found_and_nothing_else(seed: int) -> None:
-    found = {f.subject: f for f in check.run(shop(seed).workload())}
+    found = {f.subject: f for f in found_by(check, shop(seed).workload())}
     assert set(found) == {OF_ORDERS, "public.shop_review(product_id) per row of public.shop_product"}
     orders = found[OF_ORDERS]
     assert orders.evidence["statements"] == 2
@@ -122,7 +123,7 @@ def test_three_planted_bursts_are_found_and_nothing_else(seed: int) -> None:
 
 
 def test_fix_follows_the_shape() -> None:
-    codes = {f.table: f.fixes[0].code for f in check.run(shop(1).workload())}
+    codes = {f.table: f.fixes[0].code for f in found_by(check, shop(1).workload())}
     assert codes["public.shop_review"] == 'Product.objects.annotate(review_count=Count("review", distinct=True))'
 
 
@@ -131,14 +132,14 @@ def test_the_map_of_models_names_classes_fields_and_accessors() -> None:
         """{"shop_order": {"model": "sales.Purchase", "fields": {"customer_id": "buyer"}},
         "shop_orderline": {"model": "sales.PurchaseLine", "reverse": {"order_id": "lines"}}}"""
     )
-    codes = {f.subject: f.fixes for f in check.run(replace(shop(1).workload(), models=models))}
+    codes = {f.subject: f.fixes for f in found_by(check, replace(shop(1).workload(), models=models))}
     assert codes[OF_ORDERS][0].title == "Django"
     assert codes[OF_ORDERS][0].code == 'Purchase.objects.select_related("buyer").prefetch_related("lines")'
     classes = parse_map(
         """{"shop_order": {"class": "sales:Purchase", "one": {"customer_id": "buyer"}},
         "shop_orderline": {"class": "sales:PurchaseLine", "reverse": {"order_id": "lines"}}}"""
     )
-    codes = {f.subject: f.fixes for f in check.run(replace(shop(1).workload(), models=classes))}
+    codes = {f.subject: f.fixes for f in found_by(check, replace(shop(1).workload(), models=classes))}
     assert codes[OF_ORDERS][1].code == (
         "select(Purchase).options(joinedload(Purchase.buyer), selectinload(Purchase.lines))"
     )
@@ -149,7 +150,7 @@ def test_sessions_confirm_what_the_fit_finds() -> None:
     seen = SessionEvidence(
         {lines: 40, customer: 40, "x": 400}, {(lines, lines): 38, (customer, customer): 38}, {lines: (9, 7, 5)}
     )
-    confidence = {f.subject: f.evidence["confidence"] for f in check.run(shop(3).workload(seen))}
+    confidence = {f.subject: f.evidence["confidence"] for f in found_by(check, shop(3).workload(seen))}
     assert confidence[OF_ORDERS] == "confirmed"
     assert confidence["public.shop_review(product_id) per row of public.shop_product"] == "likely"
 
@@ -162,7 +163,7 @@ def test_nightly_batch_is_no_page() -> None:
     app.run(ORDERS, calls, rows)
     app.run(LINES, rows, rows)
     app.run(SESSION, app.calls(300))
-    assert check.run(app.workload()) == []
+    assert found_by(check, app.workload()) == []
 
 
 def test_loop_without_a_visible_parent_is_possible() -> None:
@@ -170,7 +171,7 @@ def test_loop_without_a_visible_parent_is_possible() -> None:
     app.run(CUSTOMER, app.calls(300))
     app.run(SESSION, app.calls(300))
     customer = fingerprint(CUSTOMER) or ""
-    (finding,) = check.run(app.workload(SessionEvidence({customer: 50}, {}, {customer: (14, 12, 11)})))
+    (finding,) = found_by(check, app.workload(SessionEvidence({customer: 50}, {}, {customer: (14, 12, 11)})))
     assert finding.subject == "public.shop_customer(id) in a loop"
     assert finding.evidence["confidence"] == "possible"
 
@@ -178,5 +179,5 @@ def test_loop_without_a_visible_parent_is_possible() -> None:
 def test_too_few_intervals_are_said() -> None:
     app = App(7, intervals=19)
     app.run(ORDERS, app.calls(30))
-    with pytest.raises(NotRun, match="needs 20 intervals without a gap, there are 19"):
-        check.run(app.workload())
+    outcome = run_checks(app.workload(), checks=[check])
+    assert outcome.not_run == {"ST001": {"": "needs 20 intervals without a gap, there are 19"}}

@@ -14,6 +14,7 @@ from tests.behaviour.test_check import (
     SESSION,
     App,
 )
+from tests.checks.builders import found_by
 
 PING, HEALTH = "select $1", 'select "id", "name" from "shop_product" where "shop_product"."id" = $1'
 JOB_ORDERS = 'select "id", "customer_id" from "shop_order" where "status" = $1'
@@ -79,7 +80,7 @@ LOOK_ALIKES = {
 def test_nothing_is_said_of(kind: str, seed: int) -> None:
     app = busy(seed)
     LOOK_ALIKES[kind](app)
-    assert [f.message for f in check.run(app.workload())] == []
+    assert [f.message for f in found_by(check, app.workload())] == []
 
 
 def new_page(app: App) -> None:
@@ -110,6 +111,6 @@ TRUE = {"a page deployed a quarter of an hour ago": new_page, "a very busy page"
 def test_is_named(kind: str, seed: int) -> None:
     app = busy(seed)
     TRUE[kind](app)
-    (found,) = check.run(app.workload())
+    (found,) = found_by(check, app.workload())
     assert found.subject == "public.shop_orderline(order_id) per row of public.shop_order"
     assert found.fixes[0].code == 'Order.objects.prefetch_related("orderline_set")'

@@ -8,6 +8,7 @@ import pytest
 
 from analyzer.checks.statement.n_plus_one_burst import check
 from tests.behaviour.real_pages import load, recording
+from tests.checks.builders import found_by
 
 # (application, intervals) -> share of the repeated statements that is named, rounded down. What is missing are no
 # lookups by a key (ranges of days, paths of trees, ORs, longer IN lists) and two of a page that no statement of its own
@@ -36,7 +37,7 @@ def test_what_is_named_is_true_and_most_is_named(app, intervals):
         workload = load(found, pages, seed, intervals)
         calls = {s.fingerprint: s.calls.sum() for s in workload.series}
         repeated = {f for f in found.repeated(pages) if calls.get(f, 0) >= 1000}
-        named, false = named_and_false(found, check.run(workload), pages)
+        named, false = named_and_false(found, found_by(check, workload), pages)
         assert false == []
         hits, total = hits + len(named & repeated), total + len(repeated)
     assert hits / total >= LEAST_NAMED[app, intervals]
@@ -49,13 +50,13 @@ def test_pages_that_repeat_nothing_get_no_finding(app):
     quiet = [name for name in sorted(found.pages) if not found.repeated([name])]
     assert len(quiet) >= 10
     for seed in range(3):
-        assert [f.message for f in check.run(load(found, quiet, seed))] == []
+        assert [f.message for f in found_by(check, load(found, quiet, seed))] == []
 
 
 def test_a_page_is_one_finding_with_one_call():
     found = recording("oscar")
     pages = ["admin lines", "dashboard orders", "dashboard users", "product", "search", "my orders", "admin notes"]
-    codes = {f.subject: f.fixes[0].code for f in check.run(load(found, pages, 1))}
+    codes = {f.subject: f.fixes[0].code for f in found_by(check, load(found, pages, 1))}
     assert codes["lookups per row of public.order_line"] == (
         'class LineAdmin(admin.ModelAdmin):\n    list_select_related = ("product", "partner", "stockrecord")'
     )
@@ -69,4 +70,4 @@ def test_a_new_page_is_named_within_the_quarter_hour():
     subject = "public.auth_user(id) per row of public.order_ordernote"
     pages = [name for name in pages if name not in ("admin basket lines", "reviews of a product", "admin reviews")]
     later = load(found, pages, 3, since={"admin notes": 45}, busiest=60)
-    assert subject in {f.subject for f in check.run(later)}
+    assert subject in {f.subject for f in found_by(check, later)}

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.behaviour.workload import StatementSeries, Workload
-from analyzer.checks import Context
+from analyzer.checks import Check, Context, run_checks
 from analyzer.checks.facts import StatementFacts
+from analyzer.findings import Finding
 from analyzer.plans import Plan, parse_plan
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
@@ -163,6 +164,13 @@ BUILDERS: dict[str, Callable[[Any], Any]] = {
     "statement": statement,
     "server": server,
 }
+
+
+def found_by(check: Check, container: Any, context: Context | None = None) -> list[Finding]:
+    """What the check alone finds in a container, all of which it could judge."""
+    outcome = run_checks(container, context, checks=[check])
+    assert outcome.unjudged == {}
+    return outcome.findings
 
 
 def build(case: Mapping[str, Any]) -> Any:

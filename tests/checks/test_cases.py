@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from analyzer.checks import Check, all_checks, run_checks
+from analyzer.checks import Check, Rules, all_checks, run_checks
 from analyzer.findings import Finding
 from tests.checks.builders import build, context
 
@@ -66,6 +66,16 @@ def shown(finding: Finding, asked: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value.name if isinstance(value, Enum) else value for name, value in values.items() if value is not None
     }
+
+
+@pytest.mark.parametrize(("check", "case"), list(every_case()))
+def test_no_value_of_a_threshold_makes_a_check_fail(check: Check, case: dict[str, Any]) -> None:
+    """An operator may set any (store/check_rules.py): a check that then failed would find nothing ever more."""
+    looked_at = build(case)
+    for name in check.thresholds:
+        for value in (0.0, 1e9):
+            rules = Rules(thresholds={(check.code, name): value})
+            assert run_checks(looked_at, context(case), checks=[check], rules=rules).failed == {}, (name, value)
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)

@@ -224,3 +224,7 @@ def test_version_changes_with_the_code_that_judges(monkeypatch: pytest.MonkeyPat
     assert version() == before
     module.write_text("a = 2")
     assert version() != before
+    before = version()
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "schema" / "facts.py").write_text("what a check of plans looks up")
+    assert version() != before

@@ -2,8 +2,11 @@
 
 import pytest
 
+from analyzer.checks import run_checks
+from analyzer.checks.schema.foreign_key_without_index import check
 from analyzer.schema.facts import ForeignKeyFacts, IndexFacts
 from analyzer.schema.foreign_keys import why_unusable
+from tests.checks.builders import facts
 
 INT4_OPS, TEXT_OPS = 1976, 1994
 ONE = ForeignKeyFacts("fk", ("a_id",), 1, "public", "parent", ("id",), opfamilies=((INT4_OPS, 1977),))
@@ -49,3 +52,12 @@ def test_index_serves_the_key(key: ForeignKeyFacts, candidate: IndexFacts) -> No
 )
 def test_index_does_not_serve_the_key(key: ForeignKeyFacts, candidate: IndexFacts, why: str) -> None:
     assert why_unusable(candidate, key) == why
+
+
+def test_a_key_that_the_check_fails_on_costs_no_other_key_its_finding() -> None:
+    keys = [{"name": "good", "columns": ["a_id"], "references": "a"}, {"name": "bad", "columns": [], "references": "a"}]
+    outcome = run_checks(
+        facts({"tables": [{"name": "a", "rows": 5}, {"name": "b", "rows": 5000, "foreign_keys": keys}]}), checks=[check]
+    )
+    assert [f.about for f in outcome.findings] == ["public.b.good"]
+    assert outcome.failed == {"SC001": {"public.b.bad": "IndexError"}}

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from analyzer.checks.plan import seq_scan_discards_rows
 from analyzer.plans.read_json import HOW_TO
 
 DATA = Path(__file__).parent / "data"
@@ -80,6 +81,16 @@ def test_json_is_stable(capsys: pytest.CaptureFixture[str]) -> None:
     (finding,) = plan["findings"]
     assert (finding["code"], finding["severity"], finding["key"], finding["table"], finding["level"]) == (
         "PL004", "critical", "PL004::Seq Scan on orders o", "public.orders", "executed")  # fmt: skip
+
+
+def test_json_tells_a_check_that_failed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(node: object, context: object) -> None:
+        raise ZeroDivisionError("a value of the data")
+
+    monkeypatch.setattr(seq_scan_discards_rows.check, "_function", fail)
+    out, _ = inspect(capsys, str(BAD), "--format", "json")
+    (plan,) = json.loads(out)["plans"]
+    assert (plan["findings"], plan["not_run"]) == ([], {"PL004": "failed: ZeroDivisionError"})
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,15 @@ def test_each_row_of_an_inner_scan_is_a_page_of_its_own():
     assert found.ordered_pages == pytest.approx(222, abs=1)
 
 
+def test_what_is_computed_once_before_a_loop_is_none_of_its_inputs():
+    inner = scan("Index Scan", "lineitem", 600, 59.19, **{"Index Name": "by_supplier", "Index Cond": "(l_suppkey = s)"})
+    alone = loop(SUPPLIERS, inner, 1_200_000, 120_000.0)
+    most = scan("Seq Scan", "orders", 1, 41_095.0, **{"Parent Relationship": "InitPlan", "Subplan Name": "InitPlan 1"})
+    sizes = Sizes(by_supplier=BY_SUPPLIER)
+    found = work_of(alone | {"Plans": [most, *alone["Plans"]]}, sizes, COSTS)  # as EXPLAIN prints it
+    assert found == work_of(alone, sizes, COSTS).plus(work_of(most, sizes, COSTS))
+
+
 def test_rows_that_the_index_finds_and_the_filter_drops_are_fetched_too():
     inner = scan(
         "Index Scan", "lineitem", 183, 62.19,

@@ -8,7 +8,7 @@ from analyzer.models import Database, Statement
 from analyzer.store.key_checks import key_check_times
 from analyzer.store.series.totals import rates, watched_s
 from analyzer.store.series.windows import Window
-from tests.checks.builders import facts
+from tests.checks.builders import facts, found_by
 
 pytestmark = pytest.mark.django_db
 SCHEMA = {
@@ -53,7 +53,7 @@ def test_a_key_without_an_index_takes_the_time_of_its_look_ups(fake):
     looked = Statement.objects.get(normalized_sql__contains='coupon_id" FOR KEY SHARE')
     assert found["public.purchase.by_coupon"].fingerprints == (looked.fingerprint,)
     assert watched_s(daily) == 1800.0
-    by_key = {f.subject: f for f in check.run(schema, Context(facts=schema, key_checks=found))}
+    by_key = {f.subject: f for f in found_by(check, schema, Context(key_checks=found))}
     assert by_key["by_coupon"].impact_s_per_day == pytest.approx(432.0)
     assert by_key["by_coupon"].impact_assumed_s_per_day == 0.0
     assert by_key["by_coupon"].message.endswith("as measured: 900 in 30 minutes, 10 ms each.")

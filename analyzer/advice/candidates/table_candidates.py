@@ -13,10 +13,11 @@ from analyzer.advice.candidates.specialised import (
     prefix_class,
     special_indexes,
 )
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, quote_identifier
+from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.sizing.key_widths import fits_btree, has_btree, may_refuse_rows
 from analyzer.checks import Threshold
 from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import OrderTerm, Predicate, QueryBlock, TableUse
 from analyzer.statements.tree import Unparsable, parse
 

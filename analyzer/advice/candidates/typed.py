@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pglast import ast, enums, parser
 
 from analyzer.advice.code.existing import definition_from
-from analyzer.advice.ddl import IndexDefinition, qualified
+from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.workload_folder import syntax_error
 from analyzer.errors import BadInput
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.quoting import qualified
 from analyzer.statements.tokens import scan
 from analyzer.statements.tree import Node, Unparsable, column_names, fresh_parse, name_parts, parse
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analyzer.advice.code.change import Change, CodeFile, CodeOptions, CodeTab
-from analyzer.advice.ddl import comment
+from analyzer.schema.quoting import comment
 
 OUTSIDE = "-- Each statement outside a transaction: CONCURRENTLY cannot run inside one.\n"
 

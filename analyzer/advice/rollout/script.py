@@ -5,7 +5,7 @@ rollout([change, ...], date, sizes)     changes as ``analyzer.advice.code.change
 Each step waits until nobody is in its way, runs, and is tried again where a lock timed out; an invalid index that a
 broken-off build left is dropped before the next try. A step that is done already is skipped, so that a script can run
 twice. The first thing that cannot be done ends the script with one sentence and psql's exit status 3.
-``rollout_steps.py`` cuts changes into steps, ``rollout_psql.py`` has the parts that are the same in every script.
+``steps.py`` cuts changes into steps, ``psql.py`` has the parts that are the same in every script.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analyzer.advice.code.change import Change, dollar_quoted, in_each_schema
-from analyzer.advice.ddl import comment, qualified, quote_literal
 from analyzer.advice.rollout import psql
 from analyzer.advice.rollout.steps import Step, steps_back, steps_forward
+from analyzer.schema.quoting import comment, qualified, quote_literal
 from analyzer.statements.tokens import scan
 from analyzer.words.sizes import size_words
 

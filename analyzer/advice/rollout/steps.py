@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analyzer.advice.code.change import Change
-from analyzer.advice.ddl import equal_index, is_same_definition, qualified
+from analyzer.advice.ddl import equal_index, is_same_definition
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.quoting import qualified
 
 Kind = Literal["build", "drop", "brief"]
 

@@ -14,6 +14,7 @@ from analyzer.findings import EvidenceLevel, Finding
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import foreign_key_owner, would_serve
 from analyzer.words.durations import DAY_S, span_words
+from analyzer.words.lists import and_list
 
 # codes of findings that an index can answer: of plans, of the schema, of indexes; an N+1 stays one with any index
 ANSWERED = ("PL", "SC", "IX")
@@ -293,8 +294,3 @@ def _writes_said(table: TableFacts) -> str:
         return ""
     seen_in = f", by the {span_words(watched_s)} it was watched" if watched_s is not None and watched_s < DAY_S else ""
     return f"takes about {rate:,.0f} row changes a day{seen_in}"
-
-
-def and_list(names: Sequence[str]) -> str:
-    """ "a, b and c"."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -9,6 +9,7 @@ from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.selection.relevance import root_oid
 from analyzer.advice.selection.writes import ASSUMED_HOT_SHARE, TableWrites, WrittenIndex, split_updates
+from analyzer.plans.node import raw_inputs
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.tree import Unparsable, column_names, fresh_parse, single_statement
 
@@ -158,6 +159,5 @@ def _rows_written(query: Query, planner: Planner) -> float:
     explained = planner.explain(query)
     if isinstance(explained, Refused):
         return 1.0
-    node = explained.get("Plan", explained)
-    below = [p for p in node.get("Plans", ()) if p.get("Parent Relationship") not in ("InitPlan", "SubPlan")]
+    below = raw_inputs(explained.get("Plan", explained))
     return max(float(below[0].get("Plan Rows", 1.0)), 0.0) if below else 1.0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Threshold
 from analyzer.findings import Finding, Severity
-from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import IndexOf
 
 check = Check(
     __name__,
@@ -20,16 +20,12 @@ check = Check(
 )
 
 
-@check.on(SchemaFacts)
-def index_refuses_rows(facts: SchemaFacts) -> Iterator[Finding]:
-    for table in facts:
-        for index in table.indexes:
-            if index.method == "btree" and index.is_usable and index.parent_oid is None:
-                yield from _finding(table, index)
-
-
-def _finding(table: TableFacts, index: IndexFacts) -> Iterator[Finding]:
+@check.on(IndexOf)
+def index_refuses_rows(of: IndexOf) -> Iterator[Finding]:
     """By declared lengths alone, a byte a character: what is measured today may be short by chance."""
+    table, index = of.table, of.index
+    if index.method != "btree" or not index.is_usable or index.parent_oid is not None:
+        return
     names = [name for name in (*index.columns, *index.include) if name is not None]
     columns = [column for name in names if (column := table.column(name)) is not None and column.most_characters]
     widest_bytes = sum(column.most_characters or 0 for column in columns)
@@ -38,7 +34,6 @@ def _finding(table: TableFacts, index: IndexFacts) -> Iterator[Finding]:
     declared = ", ".join(f"{c.name} {c.declared_type or c.type_name}" for c in columns)
     yield check.finding(
         subject=index.name,
-        about=f"{index.schema}.{index.name}",
         table=table.qualified_name,
         message=(
             f"{index.name} on {table.qualified_name} holds {declared}: up to {widest_bytes:,} bytes and more, where an"

@@ -30,7 +30,9 @@ def invalid_index(of: IndexOf) -> Iterator[Finding]:
         why, hint = "not every partition has it attached", "Build it on the partitions that lack it and attach those."
         fixes: tuple[Fix, ...] = ()
     elif is_leftover:
-        why, hint = "a REINDEX CONCURRENTLY left it", "Drop it; the index it was to replace is still there."
+        is_old = index.name.rstrip("0123456789").endswith("_ccold")
+        other = "the index that replaced it is there" if is_old else "the index it was to replace is still there"
+        why, hint = "a REINDEX CONCURRENTLY left it", f"Drop it; {other}."
         fixes = (_drop(name),)
     else:
         why = "its build did not finish"

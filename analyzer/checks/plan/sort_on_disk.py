@@ -31,7 +31,7 @@ check = Check(
 def sort_on_disk(node: PlanNode) -> Iterator[Finding]:
     on_disk = [sort for sort in node.sorts if sort.is_on_disk and sort.space_bytes]
     largest = max((sort.space_bytes or 0 for sort in on_disk), default=0)
-    if largest < check["disk"]:
+    if not on_disk or largest < check["disk"]:
         return
     rows = node.total_actual_rows
     keys = _keys(node)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, Fix, Threshold
 from analyzer.findings import Finding, Severity
-from analyzer.schema.facts import ForeignKeyFacts, SchemaFacts, TableFacts
-from analyzer.schema.foreign_keys import KeyCheckTime, foreign_key_owner, unindexed_foreign_keys, unusable_indexes
+from analyzer.schema.facts import ForeignKeyFacts, ForeignKeyOf, SchemaFacts, TableFacts
+from analyzer.schema.foreign_keys import KeyCheckTime, foreign_key_owner, is_unindexed, unusable_indexes
 from analyzer.words.durations import DAY_S, count_words, time_words
 
 check = Check(
@@ -26,19 +26,22 @@ check = Check(
 )
 
 
-@check.on(SchemaFacts)
-def foreign_key_without_index(facts: SchemaFacts, context: Context) -> Iterator[Finding]:
-    for table, key in unindexed_foreign_keys(facts):
-        measured = context.key_checks.get(foreign_key_owner(table, key))
-        # a table that nobody analysed may be empty: only what was seen to cost something speaks for it
-        if (table.rows or 0) < check["child_rows"] and (table.rows is not None or measured is None):
-            continue
-        yield _finding(facts, table, key, measured)
+@check.on(ForeignKeyOf)
+def foreign_key_without_index(of: ForeignKeyOf, context: Context) -> Iterator[Finding]:
+    table, key = of.table, of.key
+    if not is_unindexed(table, key):
+        return
+    measured = context.key_checks.get(foreign_key_owner(table, key))
+    # a table that nobody analysed may be empty: only what was seen to cost something speaks for it
+    if (table.rows or 0) < check["child_rows"] and (table.rows is not None or measured is None):
+        return
+    yield _finding(context.facts, table, key, measured)
 
 
-def _finding(facts: SchemaFacts, table: TableFacts, key: ForeignKeyFacts, measured: KeyCheckTime | None) -> Finding:
-    parent = facts.table(key.referenced_oid)
-    deletes, watched_s = _deletes(facts, parent)
+def _finding(
+    facts: SchemaFacts | None, table: TableFacts, key: ForeignKeyFacts, measured: KeyCheckTime | None
+) -> Finding:
+    deletes, watched_s = (None, None) if facts is None else _deletes(facts, facts.table(key.referenced_oid))
     scan_ms = None if table.rows is None else table.rows * check["row_time"] / 1e6
     impact_s = assumed_s = None
     if measured is not None:
@@ -52,7 +55,6 @@ def _finding(facts: SchemaFacts, table: TableFacts, key: ForeignKeyFacts, measur
         message += " " + " ".join(f"Index {index.name} does not: {why}." for index, why in near_misses)
     message += _said(measured, deletes, scan_ms, table.qualified_name, parent_name, watched_s)
     return check.finding(
-        about=foreign_key_owner(table, key),
         title=f"Deletes from {key.referenced_table} read all of {table.name}",
         subject=key.name,
         message=message,

@@ -7,7 +7,7 @@ log that nobody corrects: such tables are told as a note. Partitions are judged 
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Context, Fix, Threshold
+from analyzer.checks import Check, Fix, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
@@ -22,7 +22,7 @@ check = Check(
 
 
 @check.on(TableFacts)
-def table_without_primary_key(table: TableFacts, context: Context) -> Iterator[Finding]:
+def table_without_primary_key(table: TableFacts) -> Iterator[Finding]:
     if table.kind not in "rp" or table.primary_key or table.parent_oid is not None:
         return
     if table.rows is None or table.rows < check["rows"]:
@@ -62,7 +62,10 @@ def table_without_primary_key(table: TableFacts, context: Context) -> Iterator[F
 
 
 def _candidate(table: TableFacts) -> IndexFacts | None:
-    """A unique index that PostgreSQL takes for a primary key: whole, on columns that are never null, ascending."""
+    """A unique index that PostgreSQL takes for a primary key: whole, on columns never null, in their own order.
+
+    Source: transformIndexConstraint() in parse_utilcmd.c, index_check_primary_key() in index.c.
+    """
     not_null = {column.name for column in table.columns if column.not_null}
     for index in sorted(table.indexes, key=lambda i: len(i.columns)):
         if (
@@ -73,6 +76,7 @@ def _candidate(table: TableFacts) -> IndexFacts | None:
             and not index.backs_constraint
             and not any(index.options)
             and all(index.is_default_opclass)
+            and not any(words in index.definition for words in (" COLLATE ", " NULLS NOT DISTINCT"))
             and all(column is not None and column in not_null for column in index.columns)
         ):
             return index

@@ -36,7 +36,7 @@ def deep_offset(statement: StatementFacts) -> Iterator[Finding]:
         return
     limit, plan, skipped = max(skipping, key=lambda of: of[2])
     kept = limit.total_actual_rows or 0.0
-    if skipped < check["skipped_rows"] or skipped < (skipped + kept) * check["skipped_ratio"]:
+    if not skipped or skipped < check["skipped_rows"] or skipped < (skipped + kept) * check["skipped_ratio"]:
         return
     evidence: dict[str, Quantity] = {"skipped_rows": round(skipped), "returned_rows": round(kept)}
     time_ms = limit.total_time_ms
@@ -73,9 +73,9 @@ def deep_offset(statement: StatementFacts) -> Iterator[Finding]:
 def _skipped(plan: Plan) -> Iterator[tuple[PlanNode, float]]:
     """Limit nodes with the rows they took from their input and did not give on."""
     for node in plan:
-        if node.node_type != "Limit" or not node.loops or not node.children:
+        if node.node_type != "Limit" or not node.loops:
             continue
-        below = [c for c in node.children if c.parent_relationship in (None, "Outer")]
+        below = node.inputs
         if below and below[0].total_actual_rows is not None and node.total_actual_rows is not None:
             yield node, below[0].total_actual_rows - node.total_actual_rows
 

@@ -2,27 +2,28 @@
 
 The application loads a list and then, row by row, what belongs to each row: one statement becomes N+1. Each is fast, so
 no list of slow queries shows them; together they cost round trips and server time. Seen here from the server alone: how
-many of the lookup's calls come in bursts, for each call of a statement that marks the page (nplusone/fit.py), and which
-statement's rows bring the keys (nplusone/parents.py). What one page looks up is one finding, with one call to write.
+many of the lookup's calls come in bursts, for each call of a statement that marks the page (behaviour/fit.py), and
+which statement's rows bring the keys (behaviour/parents.py). What one page looks up is one finding, with one call to
+write (behaviour/pages.py).
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from analyzer.behaviour.admin import is_admin_list
-from analyzer.behaviour.fit import Burst, Column, Series, bursts
-from analyzer.behaviour.fixes import Step, fixes, loop_fixes
-from analyzer.behaviour.pairs import Child, Link, base_table, children_of, links, path_to
-from analyzer.behaviour.parents import Parent, parent_of
-from analyzer.behaviour.sessions import SessionVerdict, judge_sessions, long_runs
+from analyzer.behaviour.fit import Column, Series, bursts
+from analyzer.behaviour.fixes import fixes, loop_fixes
+from analyzer.behaviour.pages import Found, Lookup, by_page, steps
+from analyzer.behaviour.pairs import Child, Link, base_table, children_of, links
+from analyzer.behaviour.parents import parent_of
+from analyzer.behaviour.sessions import judge_sessions, long_runs
 from analyzer.behaviour.workload import StatementSeries, Workload
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Fix, Severity
-from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.lookup import ParentShape, parent_shape
+from analyzer.words.lists import and_list
 
 check = Check(
     __name__,
@@ -53,33 +54,6 @@ check = Check(
 TOLERANCE = 0.96
 
 
-@dataclass(frozen=True, slots=True)
-class _Lookup:
-    series: StatementSeries
-    children: tuple[Child, ...]  # the ways to look at it, one for each table it is looked up in
-
-    @property
-    def name(self) -> str:
-        child = self.children[0]
-        keys = child.shape.key_columns
-        return (
-            f"{child.table.qualified_name} by {', '.join(keys)}"
-            if keys
-            else f"the whole of {child.table.qualified_name}"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A lookup in bursts for each call of ``page``; ``parent`` None: nothing there returns its keys."""
-
-    lookup: _Lookup
-    burst: Burst
-    page: StatementSeries
-    parent: Parent | None
-    verdict: SessionVerdict
-
-
 @check.on(Workload)
 def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
     facts = workload.facts
@@ -90,17 +64,18 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
     children = {id(s): children_of(s.normalized_sql, facts) for s in workload.series}
     shapes = {id(s): parent_shape(s.normalized_sql, facts) for s in workload.series if s.rows.any()}
     load = _load([s.calls for s in workload.series if not children[id(s)]], workload.intervals)
-    found: list[_Found] = []
-    loops: list[_Lookup] = []
+    found: list[Found] = []
+    loops: list[Lookup] = []
     for series in workload.series:
         if not _is_frequent(series, children[id(series)], workload.interval_s):
             continue
-        lookup = _Lookup(series, children[id(series)])
+        lookup = Lookup(series, children[id(series)])
         named = list(_judge(workload, lookup, shapes, load, facts))
         found.extend(named)
         if not named and lookup.children[0].shape.key_columns and _is_loop(workload, series):
             loops.append(lookup)
-    yield from _findings(workload, found, facts)
+    for group in by_page(found):
+        yield _finding(workload, group, facts)
     for lookup in loops:
         yield _loop_finding(workload, lookup, facts)
 
@@ -111,7 +86,7 @@ def _load(calls: Sequence[Series], intervals: int) -> Series:
 
 
 def _is_loop(workload: Workload, series: StatementSeries) -> bool:
-    return long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= check["loop_runs"]
+    return long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= max(1, check["loop_runs"])
 
 
 def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s: float) -> bool:
@@ -151,8 +126,8 @@ def _is_batch(calls: Series) -> bool:
 
 
 def _judge(
-    workload: Workload, lookup: _Lookup, shapes: dict[int, ParentShape | None], load: Series, facts: SchemaFacts
-) -> Iterator[_Found]:
+    workload: Workload, lookup: Lookup, shapes: dict[int, ParentShape | None], load: Series, facts: SchemaFacts
+) -> Iterator[Found]:
     series = lookup.series
     since = slice(_began(series.calls), None)  # a new page has nothing to say of the time before it
     least = check["per_call"] * TOLERANCE
@@ -180,7 +155,7 @@ def _judge(
         if parent is None and burst.per_call < check["loop_per_call"]:
             continue
         above = parent.series.fingerprint if parent else None
-        yield _Found(lookup, burst, page, parent, judge_sessions(workload.sessions, series.fingerprint, above))
+        yield Found(lookup, burst, page, parent, judge_sessions(workload.sessions, series.fingerprint, above))
 
 
 def _is_page(page: StatementSeries, lookup: StatementSeries) -> bool:
@@ -189,50 +164,7 @@ def _is_page(page: StatementSeries, lookup: StatementSeries) -> bool:
     return bool(busy.any() and page.calls[busy].mean() >= check["page_calls"])
 
 
-def _findings(workload: Workload, found: Sequence[_Found], facts: SchemaFacts) -> Iterator[Finding]:
-    """One for each page's parent; a lookup that follows another lookup stands with that one."""
-    groups: dict[str, list[_Found]] = defaultdict(list)
-    for one in (one for one in found if one.parent is not None):
-        groups[_root(one, found)].append(one)
-    pages: list[StatementSeries] = []
-    for one in found:  # lookups without a parent, by page
-        if one.parent is None:
-            page = next((p for p in pages if _is_same_page(p, one.page)), one.page)
-            pages.append(page)
-            groups[page.fingerprint].append(one)
-    for root in sorted(groups):
-        yield _finding(workload, _once(groups[root]), facts)
-
-
-def _root(one: _Found, found: Sequence[_Found], depth: int = 0) -> str:
-    """The fingerprint of the statement whose rows all of it follows."""
-    assert one.parent is not None
-    above = [
-        f for f in found if f.parent and f.lookup.series is one.parent.series and _goes_with(f.page, one.page)
-    ]  # fmt: skip
-    if one.parent.is_repeated and above and depth < 4:
-        return _root(above[0], found, depth + 1)
-    return one.parent.series.fingerprint
-
-
-def _is_same_page(a: StatementSeries, b: StatementSeries) -> bool:
-    """As often in every interval, but for what was under way at its end."""
-    return a is b or bool(np.abs(a.calls - b.calls).sum() <= 0.02 * a.calls.sum())
-
-
-def _goes_with(a: StatementSeries, b: StatementSeries) -> bool:
-    return a is b or bool(np.corrcoef(a.calls, b.calls)[0, 1] > 0.95)
-
-
-def _once(group: Sequence[_Found]) -> list[_Found]:
-    """Of a lookup that two columns explain, the better: the one statement, once."""
-    best: dict[str, _Found] = {}
-    for one in sorted(group, key=lambda f: -f.burst.share):
-        best.setdefault(one.lookup.series.fingerprint, one)
-    return sorted(best.values(), key=lambda f: (f.lookup.name, f.lookup.series.fingerprint))
-
-
-def _confidence(one: _Found) -> str:
+def _confidence(one: Found) -> str:
     """confirmed: the sessions or the route show it too; likely: the fit and a foreign key; possible: the fit alone."""
     ratio = one.verdict.log_likelihood_ratio
     route = one.lookup.series.tags.get("route")
@@ -242,30 +174,7 @@ def _confidence(one: _Found) -> str:
     return "likely" if one.parent and one.parent.link.by_constraint else "possible"
 
 
-def _steps(
-    parent: StatementSeries,
-    base: TableFacts,
-    group: Sequence[_Found],
-    facts: SchemaFacts,
-    above: TableFacts | None = None,
-) -> tuple[Step, ...]:
-    """What is looked up for each row of a statement, and for each row of that in turn; ``above``: where those hang."""
-    found: list[Step] = []
-    for one in group:
-        if one.parent is None or one.parent.series.fingerprint != parent.fingerprint or one.lookup.series is parent:
-            continue
-        link = one.parent.link
-        if above is not None and link.child.oid == above.oid:
-            continue  # the way back: where the rows came from is known there
-        step = Step(link, _steps(one.lookup.series, link.child, group, facts, link.parent))
-        # the rows of the link may come joined to others: order lines with their products
-        for hop in reversed(path_to(parent.normalized_sql, base, link.parent, facts)):
-            step = Step(hop, (step,))
-        found.append(step)
-    return tuple(found)
-
-
-def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) -> Finding:
+def _finding(workload: Workload, group: Sequence[Found], facts: SchemaFacts) -> Finding:
     first = group[0]
     per_day, watched_s = workload.per_day(first.lookup.series.fingerprint)
     ids = {one.lookup.series.fingerprint for one in group}
@@ -289,8 +198,7 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
     base = base_table(parent.series.normalized_sql, parent.link.parent, facts) if parent else None
     of = base.qualified_name if base else ""
     is_admin = parent is not None and base is not None and is_admin_list(parent.series, base, workload.series)
-    what = [f"{one.lookup.name} ({one.burst.per_call:.1f} times)" for one in group]
-    listed = what[0] if len(what) == 1 else f"{', '.join(what[:-1])} and {what[-1]}"
+    what = and_list([f"{one.lookup.name} ({one.burst.per_call:.1f} times)" for one in group])
     child = first.lookup.children[0]
     keys = ", ".join(child.shape.key_columns) or "all of it"
     of_name = base.name if base else ""
@@ -318,7 +226,7 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
         title=f"{title} (N+1)",
         subject=subject,
         severity=severity,
-        message=f"Looked up {said}: {listed}; {confidence}.{admin}",
+        message=f"Looked up {said}: {what}; {confidence}.{admin}",
         hint=(
             "Fetch what belongs to all rows at once: the one call below ends all of it."
             if parent
@@ -347,7 +255,7 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
         watched_s=watched_s,
         table=child.table.qualified_name,
         fixes=(
-            fixes(base, _steps(parent.series, base, group, facts), facts, workload.models, is_admin=is_admin)
+            fixes(base, steps(parent.series, base, group, facts), facts, workload.models, is_admin=is_admin)
             if parent and base
             else tuple(fix for one in group for fix in _loop_fixes(one.lookup, facts, workload))
         ),
@@ -358,7 +266,7 @@ def _finding(workload: Workload, group: Sequence[_Found], facts: SchemaFacts) ->
     )  # fmt: skip
 
 
-def _loop_finding(workload: Workload, lookup: _Lookup, facts: SchemaFacts) -> Finding:
+def _loop_finding(workload: Workload, lookup: Lookup, facts: SchemaFacts) -> Finding:
     """A loop of lookups whose parent is cached, or not to be seen."""
     child = lookup.children[0]
     keys = ", ".join(child.shape.key_columns)
@@ -380,6 +288,6 @@ def _loop_finding(workload: Workload, lookup: _Lookup, facts: SchemaFacts) -> Fi
     )
 
 
-def _loop_fixes(lookup: _Lookup, facts: SchemaFacts, workload: Workload) -> tuple[Fix, ...]:
+def _loop_fixes(lookup: Lookup, facts: SchemaFacts, workload: Workload) -> tuple[Fix, ...]:
     child = lookup.children[0]
     return loop_fixes(child.table, next(iter(child.shape.key_columns), None), facts, workload.models)

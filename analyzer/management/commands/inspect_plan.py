@@ -70,6 +70,7 @@ def failed(outcomes: list[Outcome], fail_on: str) -> bool:
 def as_json(plan: Plan, outcome: Outcome) -> dict[str, Any]:
     findings = [{**asdict(f), "severity": f.severity.name.lower(), "key": f.key} for f in ranked(outcome.findings)]
     not_run = {code: reason for code, reasons in outcome.not_run.items() for reason in reasons.values()}
+    not_run |= {code: f"failed: {kind}" for code, kinds in outcome.failed.items() for kind in kinds.values()}
     return {**plan_as_json(plan), "findings": findings, "not_run": not_run}
 
 

@@ -1,0 +1,109 @@
+"""What was found of single lookups, put together by page: what hangs on whose rows, and the steps from row to row."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzer.behaviour.fit import Burst
+from analyzer.behaviour.fixes import Step
+from analyzer.behaviour.pairs import Child, path_to
+from analyzer.behaviour.parents import Parent
+from analyzer.behaviour.sessions import SessionVerdict
+from analyzer.behaviour.workload import StatementSeries
+from analyzer.schema.facts import SchemaFacts, TableFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    series: StatementSeries
+    children: tuple[Child, ...]  # the ways to look at it, one for each table it is looked up in
+
+    @property
+    def name(self) -> str:
+        child = self.children[0]
+        keys = child.shape.key_columns
+        return (
+            f"{child.table.qualified_name} by {', '.join(keys)}"
+            if keys
+            else f"the whole of {child.table.qualified_name}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A lookup in bursts for each call of ``page``; ``parent`` None: nothing there returns its keys."""
+
+    lookup: Lookup
+    burst: Burst
+    page: StatementSeries
+    parent: Parent | None
+    verdict: SessionVerdict
+
+
+def by_page(found: Sequence[Found]) -> Iterator[list[Found]]:
+    """What one call can fetch: of each page's parent all lookups, with those that follow another lookup; of lookups
+    without a parent those of one page. Each lookup once, in the order of their names."""
+    groups: dict[str, list[Found]] = defaultdict(list)
+    for one in (one for one in found if one.parent is not None):
+        groups[_root(one, found)].append(one)
+    pages: list[StatementSeries] = []
+    for one in found:
+        if one.parent is None:
+            page = next((p for p in pages if _is_same_page(p, one.page)), one.page)
+            pages.append(page)
+            groups[page.fingerprint].append(one)
+    for root in sorted(groups):
+        yield _once(groups[root])
+
+
+def _root(one: Found, found: Sequence[Found], depth: int = 0) -> str:
+    """The fingerprint of the statement whose rows all of it follows."""
+    assert one.parent is not None
+    above = [
+        f for f in found if f.parent and f.lookup.series is one.parent.series and _goes_with(f.page, one.page)
+    ]  # fmt: skip
+    if one.parent.is_repeated and above and depth < 4:
+        return _root(above[0], found, depth + 1)
+    return one.parent.series.fingerprint
+
+
+def _is_same_page(a: StatementSeries, b: StatementSeries) -> bool:
+    """As often in every interval, but for what was under way at its end."""
+    return a is b or bool(np.abs(a.calls - b.calls).sum() <= 0.02 * a.calls.sum())
+
+
+def _goes_with(a: StatementSeries, b: StatementSeries) -> bool:
+    return a is b or bool(np.corrcoef(a.calls, b.calls)[0, 1] > 0.95)
+
+
+def _once(group: Sequence[Found]) -> list[Found]:
+    """Of a lookup that two columns explain, the better: the one statement, once."""
+    best: dict[str, Found] = {}
+    for one in sorted(group, key=lambda f: -f.burst.share):
+        best.setdefault(one.lookup.series.fingerprint, one)
+    return sorted(best.values(), key=lambda f: (f.lookup.name, f.lookup.series.fingerprint))
+
+
+def steps(
+    parent: StatementSeries,
+    base: TableFacts,
+    group: Sequence[Found],
+    facts: SchemaFacts,
+    above: TableFacts | None = None,
+) -> tuple[Step, ...]:
+    """What is looked up for each row of a statement, and for each row of that in turn; ``above``: where those hang."""
+    found: list[Step] = []
+    for one in group:
+        if one.parent is None or one.parent.series.fingerprint != parent.fingerprint or one.lookup.series is parent:
+            continue
+        link = one.parent.link
+        if above is not None and link.child.oid == above.oid:
+            continue  # the way back: where the rows came from is known there
+        step = Step(link, steps(one.lookup.series, link.child, group, facts, link.parent))
+        # the rows of the link may come joined to others: order lines with their products
+        for hop in reversed(path_to(parent.normalized_sql, base, link.parent, facts)):
+            step = Step(hop, (step,))
+        found.append(step)
+    return tuple(found)
