@@ -16,7 +16,8 @@ from typing import Any, LiteralString, cast
 import psutil
 import psycopg
 
-from analyzer.advice.advise import ProvedAdvice, advise
+from analyzer.advice.advise import advise
+from analyzer.advice.proved import ProvedAdvice
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options
 from analyzer.monitored.catalog.schema import read_schema

@@ -29,7 +29,7 @@ from analyzer.statements.predicates import query_blocks
 from analyzer.words.lists import and_list
 
 if TYPE_CHECKING:
-    from analyzer.advice.advise import ProposedIndex, ProvedAdvice
+    from analyzer.advice.proved import ProposedIndex, ProvedAdvice
 
 LIMITS = {
     "scan": Threshold(400e6, "bytes a second", "measured: lineitem of TPC-H at scale 1, cached, PostgreSQL 15"),

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.plans.work import Work
+from analyzer.values.column_statistics import ColumnStatistics
 
 NONE: frozenset[int] = frozenset()
 # What hypothetical indexes are called: id -> "schema.table" that holds it, or a part of it -> name (IndexDdl.names)
@@ -98,6 +99,20 @@ class Planner(Protocol):
     ) -> Mapping[str, Any] | Refused:
         """As ``plan``: the whole EXPLAIN (FORMAT JSON, VERBOSE) object. Hypothetical indexes stand under the ``names``
         of their DDL, else as each would be called if it were alone."""
+        ...
+
+
+class StatisticsPlanner(Planner, Protocol):
+    """A planner that also tells the statistics it plans with: the twin."""
+
+    def parameter_types(self, sql: str) -> Sequence[str] | Refused: ...
+
+    def column_statistics(self, schema: str, table: str) -> Mapping[str, ColumnStatistics]:
+        """Of each column ANALYZE has seen."""
+        ...
+
+    def assumed(self, sql: str) -> str | None:
+        """What of the statement's estimates is assumed, not read from the server."""
         ...
 
 

@@ -12,7 +12,7 @@ from analyzer.plans.compare import cost_figure, cost_words, faster_words
 from analyzer.words.sizes import size_words
 
 if TYPE_CHECKING:
-    from analyzer.advice.advise import ProvedAdvice, StatementEffect
+    from analyzer.advice.proved import ProvedAdvice, StatementEffect
 
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
 MOST_SQL = 70  # characters of a statement there

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analyzer.advice.predicted import LikedIndex, NotPredicted, Prediction, TableRead
 from analyzer.plans import Plan
 from analyzer.plans.compare import cost_figure, cost_words
 from analyzer.plans.show import plan_as_json
-from analyzer.questions.predict import LikedIndex, NotPredicted, Prediction, TableRead
 from analyzer.words.sizes import size_words
 
 FORMAT = 1

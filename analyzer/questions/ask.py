@@ -19,11 +19,12 @@ from typing import Any
 
 from django.conf import settings
 
-from analyzer.advice.advise import plannable_queries
 from analyzer.advice.candidates.typed import Typed
 from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_indexes
 from analyzer.advice.outcome import built_index
 from analyzer.advice.planner import Refused, values_of
+from analyzer.advice.predicted import NotPredicted, Prediction
+from analyzer.advice.queries import plannable_queries
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.errors import BadInput, MonitoredServerError
 from analyzer.models import Server
@@ -31,7 +32,7 @@ from analyzer.monitored.access.replica import need_replica
 from analyzer.monitored.catalog.schema import need_statistics
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.plans.compare import PlanChange
-from analyzer.questions.predict import NotPredicted, Prediction, predict, with_second_opinion
+from analyzer.questions.predict import predict, with_second_opinion
 from analyzer.questions.what_if import TriedIndex, WhatIf, explained_change, statements_reading, what_if
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import SchemaFacts

@@ -4,115 +4,33 @@
 (EXPLAIN of it, by way of the gate), where the server has it; nothing else is sent there.
 """
 
-import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from analyzer.advice.advise import generic_query, plannable_queries
 from analyzer.advice.as_read import as_read, for_all_schemas, sized_for_all_schemas
 from analyzer.advice.candidates.enumerate_indexes import statement_candidates
-from analyzer.advice.ddl import IndexDdl, create_indexes
+from analyzer.advice.ddl import create_indexes
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
+from analyzer.advice.predicted import LikedIndex, NotPredicted, Prediction, TableRead
+from analyzer.advice.queries import generic_query, plannable_queries
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options, Selection, select
 from analyzer.advice.workload_folder import FileStatement, read_statement
 from analyzer.checks import Context, run_checks
-from analyzer.errors import MonitoredServerError
-from analyzer.findings import Finding
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.monitored.explain.hypopg import hypothetical_planner
+from analyzer.monitored.explain.second_opinion import second_opinion
 from analyzer.plans import Plan, PlanError, parse_plan
-from analyzer.plans.compare import PlanChange
 from analyzer.plans.scans import partitioned_table
 from analyzer.questions.what_if import explained_caution, explained_change
 from analyzer.schema.facts import SchemaFacts, TableActivity, TableFacts
 from analyzer.statements.preparable import preparable_sql
 from analyzer.twin import Twin
 
-logger = logging.getLogger(__name__)
-
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Tid Range Scan", "Sample Scan")
 LEAST_GAIN = 0.05  # of the statement's cost; judgement: an index that saves less is not worth its writes
 MOST_PLANS_BY_HYPOPG = 100  # judgement: some 5 ms each on the server, while somebody waits
 OPTIONS = Options(propose_drops=False, least_gain_ratio=LEAST_GAIN)
-
-
-@dataclass(frozen=True, slots=True)
-class TableRead:
-    """One table as the plan reads it; its partitions read alike count as one.
-
-    ``plan_rows``: expected to come out, each time it is read; ``table_rows``: None where not known.
-    """
-
-    table: str
-    node_type: str
-    indexes: tuple[str, ...] = ()
-    plan_rows: float = 0.0
-    table_rows: float | None = None
-    partitions: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LikedIndex:
-    ddl: IndexDdl
-    schema: str
-    table_name: str
-    definition: str
-    size_bytes: int
-
-    @property
-    def table(self) -> str:
-        """schema.table, unquoted."""
-        return f"{self.schema}.{self.table_name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """``plan_json`` is EXPLAIN's object, with the values of the statement itself and no others (HypoPG's: with none).
-
-    ``values``: "given" (those in the text) or "generic" (it has ``$1``). ``cost_with`` and ``change``: with the indexes
-    it would like, over generic, typical and rare values where it has parameters, as ``cost_without`` is; None without
-    such indexes, and ``why_none`` says why. ``at_risk``: why it may run slower with them although planned cheaper.
-    ``assumed``: what of the estimates is, without a full stop.
-    """
-
-    sql: str
-    kind: str
-    values: str
-    plan_json: Mapping[str, Any]
-    plan: Plan
-    reads: tuple[TableRead, ...]
-    findings: tuple[Finding, ...]
-    likes: tuple[LikedIndex, ...] = ()
-    plan_with_json: Mapping[str, Any] | None = None
-    cost_without: float | None = None
-    cost_with: float | None = None
-    change: PlanChange | None = None
-    why_none: str | None = None
-    at_risk: str | None = None
-    assumed: str | None = None
-    planner: str = "twin"  # or HypoPG
-
-    @property
-    def total_cost(self) -> float:
-        return self.plan.root.total_cost or 0.0
-
-    @property
-    def change_words(self) -> str:
-        """What the indexes change, with the factor of ``cost_without`` and ``cost_with``; "" without a change."""
-        if self.change is None or self.cost_without is None or self.cost_with is None:
-            return ""
-        return self.change.summary(self.cost_without, self.cost_with)
-
-
-@dataclass(frozen=True, slots=True)
-class NotPredicted:
-    """``reason``: one sentence."""
-
-    sql: str
-    reason: str
 
 
 def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Prediction | NotPredicted:
@@ -134,15 +52,13 @@ def with_second_opinion(
     refused: Sequence[NotPredicted], server: ConnectionSettings, facts: SchemaFacts
 ) -> list[Prediction | NotPredicted]:
     """HypoPG's predictions of what the twin could not plan, where the server has it and answers; the rest as it was."""
-    if not refused or "hypopg" not in facts.extensions:
-        return list(refused)
     found: list[Prediction | NotPredicted] = []
-    try:
-        with hypothetical_planner(server, facts, facts.search_path) as planner:
-            if not isinstance(planner, Refused):
-                found += (_by_hypopg(planner, each, facts) for each in refused)
-    except MonitoredServerError as problem:
-        logger.warning("HypoPG was not asked: %s", problem)
+
+    def ask(planner: Planner) -> None:
+        found.extend(_by_hypopg(planner, each, facts) for each in refused)
+
+    if refused:
+        second_opinion(server, facts, ask, None)
     return [*found, *refused[len(found) :]]
 
 

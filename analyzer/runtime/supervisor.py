@@ -49,10 +49,11 @@ WEB_READY_S = 60.0
 class Options:
     """What a command wants run.
 
-    ``dsns`` are added as monitored servers. ``clusters`` are further PostgreSQL clusters by name, started
-    after the store and stopped before it. ``prepare`` runs in this process after the address was announced:
-    the store is migrated, the clusters run, the pages are served. The children it returns (see ``child``)
-    are started last and watched like the rest. The demo, for example:
+    ``add_servers`` runs as soon as the store is there, also where pgLoupe runs already. ``clusters`` are
+    further PostgreSQL clusters by name, started after the store and stopped before it. ``prepare`` runs in
+    this process after the address was announced: the store is migrated, the clusters run, the pages are
+    served. The children it returns (see ``child``) are started last and watched like the rest. The demo, for
+    example:
 
         shop = PostgresCluster(supervisor.var_dir() / "demo-postgres", settings={...}, tcp=True)
 
@@ -64,10 +65,10 @@ class Options:
         supervisor.run(Options(clusters={"demo shop": shop}, prepare=prepare), say=..., announce=...)
     """
 
-    dsns: Sequence[str] = ()
     host: str = "127.0.0.1"
     port: int = 8000
     clusters: dict[str, PostgresCluster] = field(default_factory=dict)
+    add_servers: Callable[[], None] | None = None
     prepare: Callable[[], Sequence[Child]] | None = None
 
 
@@ -149,7 +150,8 @@ def _start_everything(watch: Watch, options: Options, listener: socket.socket, s
         say(f"Starting {name}: PostgreSQL {cluster.version} in {cluster.data_dir}.")
         watch.start(ClusterPart(name, cluster))
     static_files.collect()
-    _add_servers(options.dsns)  # first of all what may be refused
+    if options.add_servers:
+        options.add_servers()  # first of all what may be refused
     web = _web(listener, options.host)
     watch.start(web)
     watch.start(_worker("worker-tick", "tick", "--pool", "solo", "--concurrency", "1"))
@@ -205,13 +207,6 @@ def _worker(name: str, queues: str, *pool: str) -> Child:
         "--loglevel", os.environ.get("PGLOUPE_LOG_LEVEL", "WARNING"),  # INFO is three lines a second
         "--without-gossip", "--without-mingle", death_signal=signal.SIGKILL,
     )  # fmt: skip
-
-
-def _add_servers(dsns: Sequence[str]) -> None:
-    from analyzer.store.servers import add_server_from_dsn  # models need Django set up
-
-    for dsn in dsns:
-        add_server_from_dsn(dsn)
 
 
 def _login_link(base_url: str) -> str:
@@ -304,7 +299,8 @@ def _join(running: Running | None, options: Options, announce: Callable[[str], N
         return 0
     _use_store(running.database_url)
     os.environ["REDIS_URL"] = running.redis_url
-    _add_servers(options.dsns)
+    if options.add_servers:
+        options.add_servers()
     announce(
         f"pgLoupe runs already (process {running.pid}): {running.url}/  Log in once with {_login_link(running.url)}"
     )

@@ -14,16 +14,18 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import F
 
-from analyzer.advice.advise import advise, chosen_values, with_second_opinion
+from analyzer.advice.advise import advise
 from analyzer.advice.as_read import as_read
 from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import Refused
+from analyzer.advice.queries import chosen_values
 from analyzer.advice.rules.suggest import WorkloadStatement, suggest_indexes
 from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_json, curve_as_json
 from analyzer.errors import BadInput
 from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, Server
+from analyzer.monitored.explain.second_opinion import with_second_opinion
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.limits import rows_before_limit
 from analyzer.plans.work import WorkWeights
@@ -34,6 +36,7 @@ from analyzer.statements.parse import is_system_table
 from analyzer.statements.preparable import preparable_sql
 from analyzer.steps import schedule
 from analyzer.steps.explain import schema_signature, text_to_explain
+from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings, parameters, suggestions
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import NeedsOwnAddress, Twin, lease
@@ -81,7 +84,7 @@ def advise_database(
     try:
         with lease(connection_settings(server), settings.VAR_DIR, is_watched=True) as twin:
             wanted = replace(wanted, work_weights=_weights(twin, database))
-            advice = advise(twin, workload, facts, wanted, now=now, with_curve=True)
+            advice = advise(twin, workload, facts, wanted, now=now, with_curve=True, stop_on=STOP_ON)
             missing = twin.said()
             _compare_plans(twin, database, facts, now)
     except (RuntimeFailure, BadInput, NeedsOwnAddress) as problem:

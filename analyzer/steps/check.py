@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 
 from analyzer.advice.as_read import as_read
@@ -27,6 +26,7 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.inner_query import planned_query
 from analyzer.steps import advise, schedule
 from analyzer.steps.follow import follow_indexes
+from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings, schemas, suggestions
 from analyzer.store.check_rules import rules_of
 from analyzer.store.key_checks import key_check_times
@@ -43,7 +43,6 @@ RATE_WINDOW = timedelta(hours=24)
 GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
 SEEN_WITHIN = timedelta(minutes=10)
 PLANS_AT_ONCE = 200  # judgement: read from the store together; 3 kB each on the demo, 4 MB at most
-STOP_ON = (SoftTimeLimitExceeded,)
 
 
 def check_server(server: Server) -> str:

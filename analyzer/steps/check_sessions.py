@@ -6,12 +6,11 @@ Apart from ``check.py``, so that this process need not load the advisor.
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from celery.exceptions import SoftTimeLimitExceeded
-
 from analyzer.checks import in_words, run_checks
 from analyzer.models import Server, StatementEntry
 from analyzer.monitored.readings import ActivityRow, is_ours
 from analyzer.schema.server import ServerFacts, SessionFacts
+from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings
 from analyzer.store.check_rules import rules_of
 
@@ -20,7 +19,7 @@ def check_sessions(server: Server, taken_at: datetime, backends: Sequence[Activi
     """Findings on what sessions do at this moment; ``taken_at`` is by the server's clock, as are the rows' times."""
     rules = rules_of(server)
     facts = ServerFacts(taken_at, tuple(_sessions(server, taken_at, backends)))
-    outcome = run_checks(facts, rules=rules, stop_on=(SoftTimeLimitExceeded,))
+    outcome = run_checks(facts, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, None, outcome, ServerFacts, now)
     return in_words(outcome)
 

@@ -11,19 +11,20 @@ from datetime import datetime
 
 from django.conf import settings
 
-from analyzer.advice.advise import plannable_queries
 from analyzer.advice.planner import Query, Refused, values_of
+from analyzer.advice.queries import plannable_queries
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.errors import PgLoupeError
 from analyzer.models import Server
 from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest
-from analyzer.monitored.explain.gate import ValuesSource
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.redact import redact_plan
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.preparable import preparable_sql
+from analyzer.steps.time_limit import STOP_ON
 from analyzer.store.servers import connection_settings
 from analyzer.twin import Twin, lease
+from analyzer.values.choose import ValuesSource
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def _planned(twin: Twin, waiting: Waiting, facts: SchemaFacts, now: datetime) ->
         request.fingerprint, request.sql, waiting.calls_per_day, total_time_s_per_day=0.0, mean_time_ms=0.0,
         rows_per_call=request.rows_per_call, samples=tuple(request.sampled_sqls),
     )  # fmt: skip
-    queries, refused = plannable_queries(twin, [statement], facts, now)
+    queries, refused = plannable_queries(twin, [statement], facts, now, STOP_ON)
     if not queries:
         return _unplanned(waiting.outcome, refused.get(request.fingerprint, "it cannot be planned"))
     query = max(queries, key=lambda q: q.weight)

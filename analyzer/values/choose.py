@@ -9,9 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
-from analyzer.monitored.catalog.column_values import ColumnStatistics, Statistics
-from analyzer.monitored.explain.gate import ValuesSource
 from analyzer.statements.blocks import ParameterUse
 from analyzer.values.assumed import (
     DAY_TYPES,
@@ -22,6 +21,7 @@ from analyzer.values.assumed import (
     assumed_value,
     fixed_values,
 )
+from analyzer.values.column_values import ColumnStatistics, Statistics
 from analyzer.values.documents import contained, values_at_paths
 from analyzer.values.like_patterns import LikePattern
 from analyzer.values.partial_indexes import HeldValue, PartialValue
@@ -40,6 +40,7 @@ NARROWING = frozenset(
 )
 SYSTEM_COLUMNS = ("tableoid", "ctid", "xmin", "xmax", "cmin", "cmax")  # ANALYZE passes over them
 Key = tuple[str, str, str]  # schema, table, column
+ValuesSource = Literal["sampled", "typical", "rare", "generic", "none"]  # where a set of values comes from
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from analyzer.monitored.catalog.column_values import Statistics
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.type_rules import NUMBERS, plain_type
 from analyzer.values.assumed import array_literal
+from analyzer.values.column_values import Statistics
 
 HSTORE_PAIR = re.compile(r'"((?:[^"\\]|\\.)*)"=>(?:"((?:[^"\\]|\\.)*)"|NULL)')
 WORD = re.compile(r"\w{4,}")  # judgement: shorter ones are mostly stop words

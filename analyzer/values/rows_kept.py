@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 from pglast import ast
 
-from analyzer.monitored.catalog.column_values import ColumnStatistics, Statistics
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.predicates import query_blocks
 from analyzer.statements.tree import single_statement
 from analyzer.values.assumed import LIMIT_VALUE, OFFSET_VALUE, limit_values
+from analyzer.values.column_values import ColumnStatistics, Statistics
 from analyzer.values.partial_indexes import PartialValue
 
 DECIDING = ("eq", "lt", "gt")

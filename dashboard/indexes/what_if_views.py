@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from analyzer.advice.candidates.typed import Existing, Typed
 from analyzer.advice.ddl import drop_index
 from analyzer.advice.gain import MeasuredTimes, gain_of, gain_words
+from analyzer.advice.predicted import NotPredicted, Prediction
 from analyzer.advice.show_prediction import read_words
 from analyzer.advice.unserved import unserved_keys
 from analyzer.errors import BadInput, PgLoupeError
@@ -23,7 +24,6 @@ from analyzer.models import Database, Server
 from analyzer.plans import redact_plan
 from analyzer.plans.compare import cost_words
 from analyzer.questions.ask import QueryAnswer, WhatIfAnswer, query_answer, what_if_answer
-from analyzer.questions.predict import NotPredicted, Prediction
 from analyzer.questions.what_if import ChangedStatement
 from analyzer.schema.facts import ForeignKeyFacts, SchemaFacts
 from analyzer.schema.quoting import qualified

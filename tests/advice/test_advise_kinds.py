@@ -8,10 +8,10 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from analyzer.advice.advise import Options
 from analyzer.advice.advise import advise as advise_on
 from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.rules.suggest import WorkloadStatement
+from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_text, curve_as_json
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect

@@ -2,7 +2,6 @@
 
 import pytest
 
-from analyzer.advice.advise import StatementEffect
 from analyzer.advice.gain import (
     Gain,
     MeasuredTimes,
@@ -13,6 +12,7 @@ from analyzer.advice.gain import (
     short_gain_words,
     total_gain,
 )
+from analyzer.advice.proved import StatementEffect
 
 
 def effect(name: str, before: float, after: float) -> StatementEffect:

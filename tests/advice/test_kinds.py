@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from analyzer.advice.advise import Options, advise
+from analyzer.advice.advise import advise
 from analyzer.advice.rules.suggest import WorkloadStatement
+from analyzer.advice.select import Options
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings

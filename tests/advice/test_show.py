@@ -1,9 +1,9 @@
 """What is said of advice that two planners gave."""
 
-from analyzer.advice.advise import ProposedIndex, ProvedAdvice, StatementEffect
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
 from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import HypotheticalIndex
+from analyzer.advice.proved import ProposedIndex, ProvedAdvice, StatementEffect
 from analyzer.advice.rules.suggest import Advice
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Hurt, Selection
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text

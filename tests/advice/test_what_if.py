@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from analyzer.advice import advise as advising
-from analyzer.advice.advise import plannable_queries
+from analyzer.advice import queries as advising
 from analyzer.advice.candidates.typed import read_typed
+from analyzer.advice.predicted import NotPredicted
+from analyzer.advice.queries import plannable_queries
 from analyzer.errors import BadInput
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
-from analyzer.questions.predict import NotPredicted, predict
+from analyzer.questions.predict import predict
 from analyzer.questions.what_if import what_if
 from analyzer.twin import lease
 from tests.advice.builders import statement

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from django.core.management import call_command
 
-from analyzer.advice.advise import advise, with_second_opinion
+from analyzer.advice.advise import advise
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.rules.suggest import WorkloadStatement
@@ -17,6 +17,7 @@ from analyzer.advice.show_prediction import InFile, predictions_as_text
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.explain.hypopg import FIRST_ID, hypothetical_planner
+from analyzer.monitored.explain.second_opinion import with_second_opinion
 from analyzer.questions.ask import query_answer
 from analyzer.questions.predict import predict
 from analyzer.questions.predict import with_second_opinion as with_second_prediction

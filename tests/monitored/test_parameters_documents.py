@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from analyzer.monitored.catalog.column_values import (
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.statements.predicates import parameter_columns
+from analyzer.values.choose import NoValues, ValueSet, choose_values, fixed_values
+from analyzer.values.column_values import (
     ColumnStatistics,
     elements_by_frequency,
     largest_partitions,
     of_partitions,
 )
-from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
-from analyzer.statements.predicates import parameter_columns
-from analyzer.values.choose import NoValues, ValueSet, choose_values, fixed_values
 from analyzer.values.rows_kept import limits_for_rows, values_for_rows
 
 NOW = datetime(2026, 3, 5, 14, tzinfo=UTC)

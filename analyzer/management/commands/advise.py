@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from analyzer.advice.advise import advise, with_second_opinion
+from analyzer.advice.advise import advise
 from analyzer.advice.as_read import counted_together
 from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.rules.suggest import WorkloadStatement
@@ -24,6 +24,7 @@ from analyzer.monitored.access.no_workload import why_no_statement
 from analyzer.monitored.catalog.schema import left_out_said, need_statistics, read_schema
 from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.monitored.explain.second_opinion import with_second_opinion
 from analyzer.monitored.sample.workload import RecordedStatement, read_recorded_workload
 from analyzer.runtime.places import program
 from analyzer.runtime.processes import RuntimeFailure

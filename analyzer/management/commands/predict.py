@@ -14,13 +14,14 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
+from analyzer.advice.predicted import NotPredicted
 from analyzer.advice.show_prediction import InFile, predictions_as_json, predictions_as_text
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.catalog.schema import need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.questions.predict import NotPredicted, predict, with_second_opinion
+from analyzer.questions.predict import predict, with_second_opinion
 from analyzer.runtime.places import program
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.split import Piece, split_statements

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -11,6 +12,12 @@ from django.core.management.base import CommandError
 from analyzer.errors import PgLoupeError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.runtime import supervisor
+from analyzer.store.servers import add_server_from_dsn
+
+
+def add_servers(dsns: Sequence[str]) -> None:
+    for dsn in dsns:
+        add_server_from_dsn(dsn)
 
 
 def dsns_in(text: str) -> list[str]:
@@ -42,8 +49,8 @@ class Command(TerminalCommand):
 
     def wanted(self, options: dict[str, Any]) -> supervisor.Options:
         # Not left in the environment, where every child would inherit the passwords.
-        from_environment = dsns_in(os.environ.pop("PGLOUPE_DSN", ""))
-        return supervisor.Options(dsns=[*options["dsn"], *from_environment], host=options["host"], port=options["port"])
+        dsns = [*options["dsn"], *dsns_in(os.environ.pop("PGLOUPE_DSN", ""))]
+        return supervisor.Options(host=options["host"], port=options["port"], add_servers=lambda: add_servers(dsns))
 
     def say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # the terminal may be closed; stopping in order goes on

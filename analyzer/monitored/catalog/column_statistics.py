@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 
-from analyzer.monitored.catalog.column_values import (
+from analyzer.monitored.connection import MonitoredConnection
+from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.blocks import ParameterUse
+from analyzer.statements.safety import Name
+from analyzer.values.column_values import (
     ColumnStatistics,
     Statistics,
     elements_by_frequency,
     largest_partitions,
     of_partitions,
 )
-from analyzer.monitored.connection import MonitoredConnection
-from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.blocks import ParameterUse
-from analyzer.statements.safety import Name
 
 Key = tuple[str, str, str]  # schema, table, column
 

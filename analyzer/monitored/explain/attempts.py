@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analyzer.errors import StatementFailed
-from analyzer.monitored.explain.gate import ExplainOutcome, ExplainRequest, OutcomeDecision, ValuesSource
+from analyzer.monitored.explain.gate import ExplainOutcome, ExplainRequest, OutcomeDecision
 from analyzer.monitored.explain.gate_catalog import CatalogVerdict
 from analyzer.monitored.explain.gate_limits import Limits
 from analyzer.plans import Plan, PlanError, parse_plan
@@ -17,7 +17,7 @@ from analyzer.statements.names import Names
 from analyzer.statements.preparable import Preparable
 from analyzer.statements.safety import Verdict
 from analyzer.statements.secrets import redact_sql
-from analyzer.values.choose import LIST_ELEMENTS, LONG_LIST_ELEMENTS, list_assumption
+from analyzer.values.choose import LIST_ELEMENTS, LONG_LIST_ELEMENTS, ValuesSource, list_assumption
 
 OWN_SETTINGS = ("search_path", "plan_cache_mode")  # set by us for the run, so no fact about the server
 REWRITES = {

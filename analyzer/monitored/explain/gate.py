@@ -12,10 +12,10 @@ from analyzer.monitored.explain.gate_limits import Limits
 from analyzer.plans import Plan, PlanNode
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.folding import Sizes
+from analyzer.values.choose import ValuesSource
 from analyzer.words.sizes import size_words
 
 OutcomeDecision = Literal["executed", "plan_only", "refused", "failed"]
-ValuesSource = Literal["sampled", "typical", "rare", "generic", "none"]
 
 # Nodes that keep all their rows at once, in memory or in temporary files.
 HOARDING = ("Sort", "Hash", "Materialize", "Aggregate", "HashAggregate", "CTE Scan", "WindowAgg", "SetOp")
