@@ -53,7 +53,7 @@ def comparable(plan: Plan) -> Comparable:
     for node in plan:
         if (reason := _uncounted(node)) is not None:
             found.uncounted[node] = reason
-    _set_pruned(plan, found, scans)
+    _set_taken_away(plan, found, scans)
     return found
 
 
@@ -159,18 +159,23 @@ def _may_be_brin(node: PlanNode) -> bool:
     return blocks is None or blocks.exact == 0
 
 
-def _set_pruned(plan: Plan, found: Comparable, scans: dict[PlanNode, list[PlanNode]]) -> None:
-    """Partitions pruned at run time, and a false One-Time Filter, take rows from every node above: no one's error."""
+def _set_taken_away(plan: Plan, found: Comparable, scans: dict[PlanNode, list[PlanNode]]) -> None:
+    """What the planner could not know takes rows from every node above: nobody erred.
+
+    Partitions pruned at run time, a false One-Time Filter, a recursion that ends before the ten rounds assumed.
+    """
     for node in reversed(plan.nodes):
-        waiting = [node] if node.loops and node not in found.stopped and _is_pruned(node) else []
+        waiting = [node] if node.loops and node not in found.stopped and _takes_rows_away(node) else []
         while waiting:
-            pruned = waiting.pop()
-            if found.stopped.get(pruned) != "pruning":
-                found.stopped[pruned] = "pruning"
-                waiting += readers(pruned, scans)
+            above = waiting.pop()
+            if found.stopped.get(above) != "taken away":
+                found.stopped[above] = "taken away"
+                waiting += readers(above, scans)
 
 
-def _is_pruned(node: PlanNode) -> bool:
+def _takes_rows_away(node: PlanNode) -> bool:
+    if node.node_type == "Recursive Union":
+        return True
     if node.node_type == "Result":
         return "One-Time Filter" in node.raw
     if node.node_type not in ("Append", "Merge Append"):
