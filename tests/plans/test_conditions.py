@@ -128,8 +128,8 @@ def test_a_list_has_so_many_elements(text: str, elements: int | None) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "broken (", "(a = 1) AND", "a; drop table x", "1, 2", "a AS b", "x FROM t", "(a = (b", "(a = $1) UNION SELECT 2",
-     "_explain_subplan(a)", "(" * 3000 + ")" * 3000],
+    ["", "broken (", "(a = 1) AND", "a; drop table x", "1, 2", "a AS b", "x FROM t", "(a = (b",
+     "(a = $1) UNION SELECT 2", "_explain_subplan(a)", "(" * 3000 + ")" * 3000],
 )  # fmt: skip
 def test_what_does_not_parse_has_no_reading(text: str) -> None:
     assert read_condition(text) is None

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 from analyzer.plans import Plan, parse_plan, parse_plans
@@ -157,7 +156,8 @@ CUT_SHORT = {
     "limit": "select * from many limit 5",
     "limit of a nested loop": "select * from many m join child ch on ch.many_id = m.id order by m.id limit 5",
     "limit through a window": "select *, row_number() over (order by id) from many limit 5",
-    "limit of one loop after the other": "select * from few f, lateral (select * from many m where m.id > f.id limit 2) x",
+    "limit of one loop after the other":
+        "select * from few f, lateral (select * from many m where m.id > f.id limit 2) x",
     "exists": "select * from few where exists (select 1 from many) and id < 3",
     "exists in the list": "select f.id, exists (select 1 from many m where m.c = f.k % 7) from few f",
     "semi join": "select * from few f where exists (select 1 from many m where m.c = f.k % 7 offset 0)",
@@ -175,8 +175,8 @@ CUT_SHORT = {
     "pruned by a subquery": "select * from parted where day = (select min(id) from few)",
     "brin": "select * from many where id between 30000 and 30050",
     "or": "select * from many where a = 3 or c = 2",
-    "tree": "with recursive r as (select id from few where id = 1 union all select f.id from r join few f on f.id = r.id * 2)"
-            " select * from r",
+    "tree": "with recursive r as (select id from few where id = 1"
+            " union all select f.id from r join few f on f.id = r.id * 2) select * from r",
     "of no rows come none": "select * from few f join child ch on ch.many_id = f.id where f.id = -1",
     "offset": "select * from many order by id offset 59990",
     "one-time filter": "select * from many where (select count(*) from few) = 0",
