@@ -1,6 +1,6 @@
 """EXPLAIN output as a tree: ``parse_plan`` reads PostgreSQL 13 to 18, ``redact_plan`` takes the values out.
 
-Pure: the standard library only. A field EXPLAIN did not print is ``None``.
+Pure: the standard library and pglast. A field EXPLAIN did not print is ``None``.
 """
 
 from analyzer.plans.buffers import Buffers

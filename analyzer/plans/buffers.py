@@ -39,6 +39,12 @@ class Buffers:
             return None
         return self.shared_hit_blocks + self.shared_read_blocks
 
+    @property
+    def touched_blocks(self) -> int | None:
+        """Accesses to blocks of tables and indexes, shared and temporary tables' (local); no temporary files."""
+        shared = self.shared_touched_blocks
+        return None if shared is None else shared + (self.local_hit_blocks or 0) + (self.local_read_blocks or 0)
+
     def less(self, others: Iterable["Buffers"]) -> "Buffers":
         """What is left after ``others``, never below 0: counters are read at slightly different moments."""
         left: dict[str, Any] = {name: getattr(self, name) for name in FIELDS}

@@ -171,6 +171,37 @@ class PlanNode:
     def total_rows_removed_by_join_filter_bounds(self) -> tuple[float, float] | None:
         return self._removed_bounds(self.rows_removed_by_join_filter)
 
+    @property
+    def total_rows_removed_by_index_recheck(self) -> float | None:
+        """Rows a bitmap's or a lossy index's entries led to and Recheck threw away, over all loops; 0 without."""
+        return self._removed(self.count("Rows Removed by Index Recheck"))
+
+    @property
+    def total_rows_scanned(self) -> float | None:
+        """Rows a scan looked at over all loops: given, and thrown away by Filter and Recheck."""
+        parts = (
+            self.total_actual_rows,
+            self.total_rows_removed_by_filter,
+            self.total_rows_removed_by_index_recheck,
+        )
+        return None if None in parts else sum(part for part in parts if part is not None)
+
+    @property
+    def total_rows_scanned_bounds(self) -> tuple[float, float] | None:
+        """Least and most rows looked at that print so."""
+        parts = (
+            self.total_actual_rows_bounds,
+            self.total_rows_removed_by_filter_bounds,
+            self._removed_bounds(self.count("Rows Removed by Index Recheck")),
+        )
+        known = [part for part in parts if part is not None]
+        return (sum(p[0] for p in known), sum(p[1] for p in known)) if len(known) == len(parts) else None
+
+    @property
+    def touched_blocks(self) -> int | None:
+        """Accesses to blocks of tables and indexes by this node itself, shared and local; None without BUFFERS."""
+        return self.exclusive_buffers.touched_blocks if self.exclusive_buffers is not None else None
+
     def _removed(self, mean: float | None) -> float | None:
         return None if self.loops is None or self.actual_rows is None else (mean or 0) * self.loops
 
