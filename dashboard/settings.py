@@ -209,6 +209,7 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # the next tick starts the work anew
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_LOG_COLOR = False  # control sequences, which logs spell out
 CELERY_TASK_ROUTES = {
     "analyzer.tasks.take_snapshot": {"queue": "sample"},
     "analyzer.tasks.tick": {"queue": "tick"},  # its own: never behind the work it hands out
@@ -241,7 +242,12 @@ ANALYZER_ASSUMED_ROUND_TRIP_MS = float(os.environ.get("ANALYZER_ASSUMED_ROUND_TR
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "formatters": {
+        "plain": {
+            "class": "analyzer.runtime.logs.VisibleFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "root": {"handlers": ["console"], "level": os.environ.get("PGLOUPE_LOG_LEVEL", "INFO")},
 }

@@ -10,6 +10,7 @@ from analyzer.advice.rollout.script import colons_apart
 from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
 from analyzer.plans.compare import cost_figure, cost_words, faster_words
 from analyzer.words.sizes import size_words
+from analyzer.words.visible import visible_line
 
 if TYPE_CHECKING:
     from analyzer.advice.proved import ProvedAdvice, StatementEffect
@@ -84,7 +85,7 @@ def advice_as_text(
     lines += _section("Assumed:", [f"{named(key)}: {what}." for key, what in sorted(advice.assumed.items())])
     lines += _section("Not planned:", [f"{named(key)}: {why}" for key, why in sorted(advice.not_planned.items())])
     lines += _section("Left out:", list(problems))
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(visible_line, lines)) + "\n"
 
 
 def advice_as_json(

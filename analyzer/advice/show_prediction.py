@@ -9,6 +9,7 @@ from analyzer.plans import Plan
 from analyzer.plans.compare import cost_figure, cost_words
 from analyzer.plans.show import plan_as_json
 from analyzer.words.sizes import size_words
+from analyzer.words.visible import visible_line
 
 FORMAT = 1
 MOST_SQL = 100  # characters of a statement in the report for a terminal
@@ -26,7 +27,7 @@ def predictions_as_text(predictions: Sequence[InFile], problems: Sequence[str] =
     parts = [_one(number, each) for number, each in enumerate(predictions, start=1)]
     if problems:
         parts.append(["Left out:", *(f"   {problem}" for problem in problems)])
-    return "\n\n".join("\n".join(part) for part in parts) + "\n"
+    return "\n\n".join("\n".join(map(visible_line, part)) for part in parts) + "\n"
 
 
 def predictions_as_json(predictions: Sequence[InFile], problems: Sequence[str] = ()) -> dict[str, Any]:

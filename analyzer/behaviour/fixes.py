@@ -11,6 +11,8 @@ from analyzer.behaviour.pairs import Link, Shape, singular
 from analyzer.findings import Fix
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.orm_models import Models, class_of, field_of, model_of
+from analyzer.schema.python_source import python_name, python_string
+from analyzer.schema.quoting import quote_identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,18 @@ def loop_fixes(table: TableFacts, column: str | None, facts: SchemaFacts, models
             Fix("Django", "django", f"rows = list({django.name(table)}.objects.all())  {once}"),
             Fix("SQLAlchemy / SQLModel", "sqlalchemy", f"session.scalars(select({alchemy.name(table)})).all()  {once}"),
         )
-    key = "" if (column,) == table.primary_key else f', field_name="{column}"'
+    key = "" if (column,) == table.primary_key else f", field_name={python_string(column)}"
     is_unique = (column,) in table.unique_keys
     call = f"in_bulk(keys{key})" if is_unique else f"filter({django.field(table, column)}__in=keys)"
     name = alchemy.name(table)
     return (
         Fix("Django", "django", f"{django.name(table)}.objects.{call}  # once, before the loop; the same row: keep it"),
-        Fix("SQLAlchemy / SQLModel", "sqlalchemy", f"select({name}).where({name}.{column}.in_(keys))"),
-        Fix("SQL: one statement instead of N", "sql", f"select ... from {table.name} where {column} = any($1)"),
-    )
+        Fix("SQLAlchemy / SQLModel", "sqlalchemy", f"select({name}).where({name}.{python_name(column)}.in_(keys))"),
+        Fix(
+            "SQL: one statement instead of N", "sql",
+            f"select ... from {quote_identifier(table.name)} where {quote_identifier(column)} = any($1)",
+        ),
+    )  # fmt: skip
 
 
 def _links(steps: Sequence[Step]) -> list[Link]:
@@ -67,11 +72,12 @@ def _links(steps: Sequence[Step]) -> list[Link]:
 
 
 def _sql(link: Link) -> str:
-    child, key = link.child.name, link.foreign_key_column
+    child, key = quote_identifier(link.child.name), quote_identifier(link.foreign_key_column)
     if link.shape is Shape.TO_ONE:
+        parent = quote_identifier(link.parent.name)
         return (
-            f"select ... from {link.parent.name} left join {child}"
-            f" on {child}.{link.referenced_column} = {link.parent.name}.{key}"
+            f"select ... from {parent} left join {child}"
+            f" on {child}.{quote_identifier(link.referenced_column)} = {parent}.{key}"
         )
     if link.shape is Shape.COUNT:
         return f"select {key}, count(*) from {child} where {key} = any($1) group by {key}"
@@ -103,7 +109,7 @@ class Django:
 
     def field(self, table: TableFacts, column: str) -> str:
         model = model_of(table, self.facts, self.models)  # type: ignore[arg-type]
-        return (field_of(table, column, model) if model else None) or column.removesuffix("_id")
+        return (field_of(table, column, model) if model else None) or python_name(column.removesuffix("_id"))
 
     def accessor(self, link: Link) -> str:
         """The attribute of the parent's row that looks up what the link brings."""
@@ -124,7 +130,7 @@ class Django:
         """``app_model_field`` is the table of a ManyToManyField of app_model; from the other side it is model_set."""
         through, parent = link.child.name, link.parent.name
         if through.startswith(f"{parent}_"):
-            return through.removeprefix(f"{parent}_")
+            return python_name(through.removeprefix(f"{parent}_"))
         return f"{self.name(link.joined[0]).lower()}_set"
 
     def call(self, table: TableFacts, steps: Sequence[Step]) -> str:
@@ -205,12 +211,12 @@ class SqlAlchemy:
         key = link.foreign_key_column
         if link.shape is Shape.TO_ONE:
             parent = class_of(link.parent, self.facts, classes)
-            return (parent.one.get(key) if parent else None) or key.removesuffix("_id")
+            return (parent.one.get(key) if parent else None) or python_name(key.removesuffix("_id"))
         child = classes.get(link.child.qualified_name) or classes.get(link.child.name)
         known = (child.m2m.get(key) or child.reverse.get(key)) if child else None
         target = link.joined[0] if link.joined else link.child
         name = snake_case(self.name(target))
-        return known or (name if link.is_one_to_one else plural(name))
+        return known or python_name(name if link.is_one_to_one else plural(name))
 
     def call(self, table: TableFacts, steps: Sequence[Step]) -> str:
         name = self.name(table)
@@ -223,15 +229,16 @@ class SqlAlchemy:
             lines.append(one_line if len(one_line) <= 100 else
                          f"select({name}).options(\n    " + ",\n    ".join(loads) + ",\n)")  # fmt: skip
         for step in steps:
-            child, key = self.name(step.link.child), step.link.foreign_key_column
+            child, key = self.name(step.link.child), python_name(step.link.foreign_key_column)
+            referenced = python_name(step.link.referenced_column)
             if step.link.shape is Shape.COUNT:
                 lines.append(
                     f'counts = (\n    select({child}.{key}, func.count().label("n"))\n    .group_by({child}.{key})\n'
                     f"    .subquery()\n)\nselect({name}, func.coalesce(counts.c.n, 0)).outerjoin("
-                    f"counts, counts.c.{key} == {name}.{step.link.referenced_column})"
+                    f"counts, counts.c.{key} == {name}.{referenced})"
                 )
             elif step.link.shape is Shape.EXISTS:
-                lines.append(f"select({name}, exists().where({child}.{key} == {name}.{step.link.referenced_column}))")
+                lines.append(f"select({name}, exists().where({child}.{key} == {name}.{referenced}))")
         return "\n".join(lines)
 
     def _loads(self, step: Step, before: str = "") -> list[str]:
@@ -249,7 +256,8 @@ class SqlAlchemy:
 
 
 def camel_case(name: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in name.split("_")) or name
+    """A class's name, whatever the table's holds."""
+    return python_name("".join(part[:1].upper() + part[1:] for part in python_name(name).split("_")))
 
 
 def snake_case(name: str) -> str:

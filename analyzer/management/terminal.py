@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, OutputWrapper
 
-from analyzer.statements.display import visible
+from analyzer.words.visible import visible
 
 
 class TerminalOutput(OutputWrapper):

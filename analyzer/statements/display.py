@@ -1,6 +1,5 @@
 """Statements as people read them. sqlparse only lays text out; it decides nothing."""
 
-import re
 from functools import lru_cache
 
 import sqlparse
@@ -11,15 +10,7 @@ from analyzer.statements.tokens import scan
 
 # sqlparse's grouping is superlinear: longer texts are cut before.
 MAX_FORMATTED_CHARACTERS = 20_000
-# Characters that change how the text around them is read without being seen: bidirectional controls
-# ("Trojan Source"), zero-width characters, and the C0 and C1 controls apart from tab and newline.
-HIDDEN = re.compile("[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 SHORT_TARGET_LIST = 30  # characters: "COUNT(*) AS total" says something
-
-
-def visible(text: object) -> str:
-    """The text with its invisible controls spelled out: ``⟨U+202E⟩``."""
-    return HIDDEN.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", str(text))
 
 
 @lru_cache(maxsize=512)

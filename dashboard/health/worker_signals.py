@@ -1,13 +1,23 @@
 """Celery's signals -> analyzer.runtime.workers: who works, and how the tasks without a server last went."""
 
+import logging
 from typing import Any
 
 from celery import signals
 
 from analyzer.runtime import workers
+from analyzer.runtime.logs import VisibleFormatter
 from analyzer.runtime.processes import die_with_parent
 
 _teller: workers.Teller | None = None
+
+
+@signals.after_setup_logger.connect(weak=False)  # type: ignore[untyped-decorator]
+@signals.after_setup_task_logger.connect(weak=False)  # type: ignore[untyped-decorator]
+def _spell_out(logger: logging.Logger, **_: Any) -> None:
+    """Celery puts its own formatters in the place of Django's."""
+    for handler in logger.handlers:
+        handler.setFormatter(VisibleFormatter(around=handler.formatter or logging.Formatter()))
 
 
 @signals.celeryd_after_setup.connect(weak=False)  # type: ignore[untyped-decorator]

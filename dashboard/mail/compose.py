@@ -16,8 +16,11 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
+from pglast.parser import ParseError
 
 from analyzer.reports.report import IndexOutcome, IndexToCreate, Report, ReportedFinding, StatementChange, StatementSum
+from analyzer.statements.tokens import scan
+from analyzer.words.visible import BREAKS
 from dashboard.figures import ImpactWords, impact_words
 from dashboard.templatetags.quantities import percent
 from dashboard.templatetags.texts import has_hidden, visible
@@ -208,9 +211,18 @@ def _index(index: IndexToCreate) -> tuple[IndexToCreate, str, bool]:
 
 def _ddl(ddl: str) -> tuple[str, bool]:
     """Text that is copied must be whole and hold nothing unseen; otherwise it is copied from its page."""
-    if len(ddl) > LONGEST_DDL or has_hidden(ddl):
+    if len(ddl) > LONGEST_DDL or has_hidden(ddl) or _has_broken_name(ddl):
         return "", True
     return ddl, False
+
+
+def _has_broken_name(code: str) -> bool:
+    """Whether a name or a value goes on in the next line, which may then read as anything."""
+    try:
+        tokens = scan(code)
+    except (ParseError, UnicodeEncodeError):
+        return False  # Python, in which we write no line breaks into texts
+    return any(BREAKS.search(code, t.start, t.end + 1) for t in tokens if "COMMENT" not in t.name)
 
 
 def _statement_url(statement: StatementSum) -> str:
@@ -219,7 +231,7 @@ def _statement_url(statement: StatementSum) -> str:
 
 def _without_runs_of_empty_lines(text: str) -> list[str]:
     lines: list[str] = []
-    for line in (line.rstrip() for line in text.strip().splitlines()):
+    for line in (line.rstrip() for line in text.strip().split("\n")):
         if line or (lines and lines[-1]):
             lines.append(line)
     return lines

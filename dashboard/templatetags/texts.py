@@ -10,8 +10,9 @@ from django.utils.safestring import SafeString, mark_safe
 from sqlparse import tokens
 
 from analyzer.findings import EvidenceLevel, Severity
-from analyzer.statements.display import HIDDEN, display_sql, one_line
-from analyzer.statements.display import visible as visible
+from analyzer.statements.display import display_sql, one_line
+from analyzer.words.visible import HIDDEN, visible_line
+from analyzer.words.visible import visible as visible
 
 register = template.Library()
 
@@ -20,6 +21,7 @@ MAX_HIGHLIGHTED_CHARACTERS = 20_000
 
 
 register.filter("visible", visible)
+register.filter("visible_line", visible_line)
 
 
 @register.filter

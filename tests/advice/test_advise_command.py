@@ -107,6 +107,14 @@ Not planned:
     )
 
 
+def test_a_name_writes_no_lines_of_its_own(advise, folder):
+    (folder / "all.sql").rename(folder / "all\nDrop everything.sql")
+    out, _, _, code = advise("--workload", folder)
+    assert code == 0
+    assert "all⟨U+000A⟩Drop everything" in out
+    assert "\nDrop everything" not in out
+
+
 def test_json_says_the_same_for_scripts(advise, folder):
     out, beside, error, code = advise("--workload", folder, "--format", "json")
     assert (beside, error, code) == ("", "", 0)

@@ -98,6 +98,12 @@ def test_text_shows_plan_and_index_of_each_statement_and_names_those_that_fail(p
     )
 
 
+def test_a_name_writes_no_lines_of_its_own(predict):
+    out, error, code = predict('select * from "ord\n\n2. line 3: select\nres"; select 1')
+    assert (error, code) == ("", 0)
+    assert '   Not planned: Relation "ord⟨U+000A⟩⟨U+000A⟩2. line 3: select⟨U+000A⟩res" does not exist.\n' in out
+
+
 def test_json_is_stable(predict):
     out, _, code = predict(FILE, "--format", "json")
     found = json.loads(out)

@@ -1,9 +1,11 @@
+from analyzer.words.visible import visible, visible_line
 from dashboard.statements.plan_view import drawn
-from dashboard.templatetags.texts import has_hidden, hidden_names, highlighted, sql_line, version_name, visible
+from dashboard.templatetags.texts import has_hidden, hidden_names, highlighted, sql_line, version_name
 
 
 def test_invisible_controls_are_spelled_out():
     assert visible("a\u202eb\u200bc\x00\nd\te") == "a⟨U+202E⟩b⟨U+200B⟩c⟨U+0000⟩\nd\te"
+    assert visible_line("a\u202eb\nc\u2028d\te") == "a⟨U+202E⟩b⟨U+000A⟩c⟨U+2028⟩d\te"
     assert has_hidden("a\u2066") is True
     assert has_hidden("plain\n\ttext äöü 漢字") is False
     assert hidden_names("\u202e \u200b") == "right-to-left override, zero width space"

@@ -1,6 +1,7 @@
 """HypoPG on the server as the second opinion: it plans what the twin cannot, and leaves nothing behind."""
 
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.explain.hypopg import FIRST_ID, hypothetical_planner
 from analyzer.monitored.explain.second_opinion import with_second_opinion
+from analyzer.monitored.explain.session import ASK_AGAIN_AFTER_S
 from analyzer.questions.ask import query_answer
 from analyzer.questions.predict import predict
 from analyzer.questions.predict import with_second_opinion as with_second_prediction
@@ -239,6 +241,51 @@ def test_a_function_that_our_parser_takes_for_a_construct_is_not_planned(shop, p
     answer = planner.plan(query("select json_array(1, 2), 'a' % 'b' from orders"))
     assert isinstance(answer, Refused)
     assert answer.reason.startswith("This version of the server takes SQL/JSON constructs for calls of functions")
+
+
+@pytest.mark.parametrize("is_of_the_index", [False, True])
+def test_what_was_put_under_a_name_meanwhile_is_not_planned(is_of_the_index, postgres, shop):
+    """An operator that fits better than PostgreSQL's own: its function would run while the server plans."""
+    database = ScratchDatabase(postgres(15))
+    try:
+        database.execute(
+            "create table item as select g as id, (g % 90)::int2 as kind from generate_series(1, 2000) as g",
+            "analyze item",
+        )
+        settings = ConnectionSettings.from_dsn(database.dsn)
+        with connect(settings) as connection:
+            table = read_schema(connection).find_table("item")
+            facts = read_schema(connection)
+        partial = IndexDefinition(table, (IndexColumn("id"),), predicate="kind = '1'::text::int8")
+        plain = IndexDefinition(table, (IndexColumn("id"),))
+        asked = query(
+            "select id from item where id = 5" if is_of_the_index else "select id from item where kind = 5::int8"
+        )
+        with hypothetical_planner(settings, facts) as planner:
+            (index,) = planner.hypothesize([partial if is_of_the_index else plain])
+            assert not isinstance(index, Refused), index
+            before = planner.plan(asked)
+            assert not isinstance(before, Refused), before
+            database.execute(
+                "create function spied(int2, int8) returns bool language plpgsql immutable as"
+                " $$ begin raise log 'spied'; return true; end $$",
+                "create operator = (leftarg = int2, rightarg = int8, function = spied)",
+            )
+            time.sleep(2 * ASK_AGAIN_AFTER_S)
+            after = planner.plan(asked, [index.id])
+        assert isinstance(after, Refused), after
+        assert after.reason == "Planning a statement failed (no SQLSTATE): what it names was changed meanwhile."
+    finally:
+        database.drop()
+
+
+@pytest.mark.parametrize("value", ["1e100000", "1" + "0" * 5_000])
+def test_values_that_take_the_servers_memory_are_not_planned_with(value, planner):
+    asked = query("select id from orders where id = $1::numeric * 1", (value,))
+    answer = planner.plan(asked)
+    assert isinstance(answer, Refused), answer
+    assert answer.reason.endswith("digits already while it is planned; 1,000 are allowed.")
+    assert not isinstance(planner.plan(query(asked.sql, ("10",))), Refused)
 
 
 def test_nothing_is_left_behind_and_nothing_is_written(shop, planner, facts):

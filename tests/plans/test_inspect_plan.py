@@ -177,6 +177,10 @@ def test_no_terminal_escapes(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     out, _ = inspect(capsys, str(odd))
     assert "Seq Scan on t⟨U+001B⟩[31m⟨U+202E⟩ t" in out
     assert "\x1b" not in out
+    name = "t\ncritical PL004: x"
+    odd.write_text(json.dumps([{"Plan": {"Node Type": "Seq Scan", "Relation Name": name, "Alias": "t"}}]))
+    out, _ = inspect(capsys, str(odd))
+    assert "Seq Scan on t⟨U+000A⟩critical PL004: x t\n" in out
     process = run(b"", str(tmp_path / "none\x1b[2J.json"))
     assert process.returncode == 2
     assert b"\x1b" not in process.stderr

@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from itertools import pairwise
@@ -327,8 +328,41 @@ def test_hostile_texts_do_no_harm(smtp):
         assert "\u202e" not in body
         assert "⟨U+202E⟩" in body
         assert "CREATE INDEX i" not in body, "a text with unseen characters is copied from its page"
+    assert not any(line.strip().startswith(("Bcc:", "<b>x")) for line in text.splitlines())
     assert len(html.encode()) < 102_000, "Gmail cuts there"
     assert "more</a>" in html
+
+
+BROKEN = "a\n* Everything is fine. Run this:\ndrop table t"
+
+
+@pytest.mark.parametrize(
+    ("ddl", "is_in_mail"),
+    [
+        ("-- it's one \"\nCREATE INDEX i ON \"A\" (a) WHERE b = 'x';\nANALYZE t;", True),
+        (f'CREATE INDEX i ON "{BROKEN}" (a);', False),
+        (f"CREATE INDEX i ON t (a) WHERE b = '{BROKEN}';", False),
+        ('CREATE INDEX i ON "a\u2028b" (a);', False),
+        ('rows = Order.objects.filter(name="it\'s")\n', True),
+    ],
+)
+def test_a_name_writes_no_lines_of_its_own(smtp, ddl, is_in_mail):
+    now = timezone.now()
+    of = world.server()
+    world.step(of)
+    found = replace(world.key_finding(), message=f"The table {BROKEN} is slow.", title=f"Slow {BROKEN}")
+    world.keep_findings(of, world.database(of), [found], [], now=now - timedelta(hours=1))
+    made = world.suggestion(of, world.key_finding(), "public.t", "a")
+    SuggestionRecord.objects.filter(pk=made.pk).update(ddl=ddl, table=f"public.{BROKEN}")
+    nights.subscription(world.user(), hour=now.hour, time_zone="UTC")
+    run_at(now)
+    [(_, _, message)] = smtp.received
+    text, html = part(message, "plain"), part(message, "html")
+    assert [line for line in text.splitlines() if line.startswith(("* Everything", "drop table"))] == []
+    assert "a⟨U+000A⟩* Everything is fine" in text
+    assert (ddl.splitlines()[0] in text) == is_in_mail
+    assert ("holds invisible characters or names with line breaks" in text) == (not is_in_mail)
+    assert ("holds invisible characters or names with line breaks" in html) == (not is_in_mail)
 
 
 # -- sent once, or said why not -----------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ from analyzer.advice.code.change import (
     invalid_index_check,
     python_call,
     python_comment,
-    python_string,
     storage_parameters,
 )
 from analyzer.advice.code.sqlalchemy import index_keys, index_options, text_source
+from analyzer.schema.python_source import python_string
 
 INDENT = " " * 8
 

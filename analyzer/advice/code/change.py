@@ -180,16 +180,6 @@ def python_list(items: Sequence[str], indent: int = 0) -> str:
     return "[" + python_call("", items, indent)[1:-1] + "]"
 
 
-def python_string(text: str) -> str:
-    """A literal in double quotes, as formatters write it."""
-    if '"' in text and "'" not in text:
-        return repr(text)
-    single = repr(text)
-    if single.startswith('"'):
-        return single
-    return '"' + single[1:-1].replace("\\'", "'").replace('"', '\\"') + '"'
-
-
 def python_comment(text: str) -> str:
     """One comment line, whatever a name holds."""
     return f"# {' '.join(''.join(c if c.isprintable() else ' ' for c in text).split())}\n"

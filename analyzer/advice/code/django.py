@@ -19,12 +19,12 @@ from analyzer.advice.code.change import (
     python_call,
     python_comment,
     python_list,
-    python_string,
 )
 from analyzer.advice.code.django_index import IndexSource, index_source
 from analyzer.advice.code.django_place import place_of
 from analyzer.advice.ddl import fits
 from analyzer.schema.orm_models import DjangoModel
+from analyzer.schema.python_source import python_string
 
 # schema_editor._create_index_name() for db_index and ForeignKey; Index.set_name_with_model() for unnamed Meta.indexes
 NAME_OF_DB_INDEX = re.compile(r"_[0-9a-f]{8}(_like|_uniq)?$")

@@ -7,9 +7,10 @@ would be gone with the next installation; a model has no Meta to list the index 
 import re
 from dataclasses import dataclass
 
-from analyzer.advice.code.change import Change, CodeOptions, python_string
+from analyzer.advice.code.change import Change, CodeOptions
 from analyzer.advice.ddl import fits
 from analyzer.schema.orm_models import PACKAGED_APPS, DjangoModel, is_bare_name, model_of
+from analyzer.schema.python_source import python_string
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from datetime import date
 
 from pglast import ast, enums
 
-from analyzer.advice.code.change import python_string
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.python_source import python_string
 from analyzer.statements.tree import (
     Node,
     Unparsable,

@@ -1,11 +1,16 @@
 """An existing index as the definition it was made from, read from pg_get_indexdef by PostgreSQL's parser."""
 
+import re
+
 from pglast import ast, enums
 from pglast.stream import RawStream
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.schema.facts import IndexFacts, TableFacts
+from analyzer.schema.quoting import quote_identifier, quote_literal
 from analyzer.statements.tree import Node, Unparsable, name_parts, single_statement
+
+PLAIN_VALUE = re.compile(r"[a-z_]+|[0-9]+(\.[0-9]+)?")  # on, auto, 70: the same without quotes
 
 
 def definition_of(index: IndexFacts, table: TableFacts) -> IndexDefinition | None:
@@ -27,7 +32,7 @@ def definition_from(node: Node, table: TableFacts) -> IndexDefinition | None:
     return IndexDefinition(
         table,
         tuple(c for c in columns if c is not None),
-        node.accessMethod or "btree",
+        quote_identifier(node.accessMethod or "btree"),
         tuple(element.name for element in node.indexIncludingParams or ()),
         RawStream()(node.whereClause) if node.whereClause is not None else None,
         bool(node.unique),
@@ -38,7 +43,7 @@ def definition_from(node: Node, table: TableFacts) -> IndexDefinition | None:
 def _column(element: Node) -> IndexColumn | None:
     if element.collation or element.opclassopts:
         return None
-    opclass = ".".join(name_parts(element.opclass)) or None
+    opclass = ".".join(map(quote_identifier, name_parts(element.opclass))) or None
     descending = element.ordering == enums.SortByDir.SORTBY_DESC
     nulls = {
         enums.SortByNulls.SORTBY_NULLS_FIRST: True,
@@ -50,11 +55,11 @@ def _column(element: Node) -> IndexColumn | None:
 
 
 def _storage(option: Node) -> str | None:
-    value = option.arg
+    value, name = option.arg, quote_identifier(option.defname)
     if isinstance(value, ast.String):
-        return f"{option.defname} = {value.sval}"
+        return f"{name} = {value.sval if PLAIN_VALUE.fullmatch(value.sval) else quote_literal(value.sval)}"
     if isinstance(value, ast.Integer):
-        return f"{option.defname} = {value.ival}"
+        return f"{name} = {value.ival}"
     if isinstance(value, ast.Float):
-        return f"{option.defname} = {value.fval}"
+        return f"{name} = {value.fval}"
     return None

@@ -81,7 +81,7 @@ def _by_text(text: str) -> dict[str, Any]:
 def _json(text: str) -> Entries:
     try:
         data: Any = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is a ValueError alone
         where = f" at line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else "."
         raise BadInput(f"The map of models is not valid JSON{where}") from error
     if not isinstance(data, dict):

@@ -11,11 +11,11 @@ from analyzer.advice.code.change import (
     python_call,
     python_comment,
     python_list,
-    python_string,
     storage_parameters,
 )
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.schema.orm_models import class_of
+from analyzer.schema.python_source import python_string
 from analyzer.statements.tree import Unparsable, single_statement
 
 # sqlalchemy.sql.compiler.BIND_PARAMS: what text() takes for a parameter, and the backslash that says it is none

@@ -12,6 +12,7 @@ from analyzer.checks import Check, Context, Fix, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ForeignKeyFacts, ForeignKeyOf, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import KeyCheckTime, foreign_key_owner, is_unindexed, unusable_indexes
+from analyzer.schema.python_source import python_name, python_string
 from analyzer.words.durations import DAY_S, count_words, time_words
 
 check = Check(
@@ -121,15 +122,21 @@ def _deletes(facts: SchemaFacts, table: TableFacts | None) -> tuple[float | None
 
 def _fixes(key: ForeignKeyFacts) -> tuple[Fix, ...]:
     if len(key.columns) > 1:
-        quoted = ", ".join(f'"{c}"' for c in key.columns)
+        quoted = ", ".join(map(python_string, key.columns))
         return (Fix("SQLAlchemy: in the table's __table_args__", "sqlalchemy", f"Index(None, {quoted})"),)
     column = key.columns[0]
-    field = column.removesuffix("_id")
+    field, attribute = python_name(column.removesuffix("_id")), python_name(column)
+    in_field = "" if f"{field}_id" == column else f"db_column={python_string(column)}, "
+    in_attribute = "" if attribute == column else f"{python_string(column)}, "
     return (
         Fix(
             "Django: let the field have its index (the default of ForeignKey)",
             "django",
-            f"{field} = models.ForeignKey(..., db_index=True)",
+            f"{field} = models.ForeignKey(..., {in_field}db_index=True)",
         ),
-        Fix("SQLAlchemy", "sqlalchemy", f"{column} = mapped_column(ForeignKey(...), index=True)"),
+        Fix(
+            "SQLAlchemy",
+            "sqlalchemy",
+            f"{attribute} = mapped_column({in_attribute}ForeignKey(...), index=True)",
+        ),
     )

@@ -16,6 +16,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.management.terminal import TerminalCommand
 from analyzer.plans import Plan, parse_plans
 from analyzer.plans.show import plan_as_json, plan_as_text
+from analyzer.words.visible import visible_line
 
 NEVER = "never"
 MOST_NAMED = 4  # checks in a sentence
@@ -47,7 +48,8 @@ class Command(TerminalCommand):
         if options["format"] == "json":
             self.stdout.write(json.dumps({"plans": [*map(as_json, plans, outcomes)]}, indent=2))
         else:
-            self.stdout.write("\n\n".join("\n".join(as_text(*pair)) for pair in zip(plans, outcomes, strict=True)))
+            parts = [map(visible_line, as_text(*pair)) for pair in zip(plans, outcomes, strict=True)]
+            self.stdout.write("\n\n".join(map("\n".join, parts)))
         if failed(outcomes, options["fail_on"]):
             raise SystemExit(1)
 

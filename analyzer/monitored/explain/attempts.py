@@ -1,6 +1,7 @@
 """A statement on its way through the gate: what is known of it so far, and the outcomes made of that."""
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -60,6 +61,7 @@ class Checked:
     names: Names = field(default_factory=Names)  # of all its texts, as the application wrote them
     products: int = 0  # in any of its texts
     catalog: CatalogVerdict = field(default_factory=CatalogVerdict)
+    asked_at: float = -math.inf  # monotonic: when the catalog layer was last asked
     generic_json: Any = None
     generic: Plan | None = None
     generic_error: str = ""

@@ -5,6 +5,7 @@ gets plain EXPLAIN, or nothing, with the reason: what even planning must not tou
 warm cache is not known: a warm-up would double the load.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -152,6 +153,7 @@ def check_names(connection: MonitoredConnection, checked: Checked) -> ExplainOut
         sampled = check_statement(checked.sampled)
         checked.names |= sampled.names
         checked.products = max(checked.products, sampled.sizes.products)
+    checked.asked_at = time.monotonic()
     with connection.transaction_read_only():
         catalog = checked.catalog = _catalog(connection, checked)
     if catalog.decision == "refuse":
@@ -186,12 +188,17 @@ def session_for(
     By then the tables are locked against most changes, so nobody can put other things under the names meanwhile.
     """
 
-    def ask_again() -> None:
-        found = _catalog(connection, checked)
-        if found != checked.catalog:
-            raise StatementFailed("planning a statement", None, "what it names was changed meanwhile")
+    return explain_session(
+        connection, dog, checked.limits, checked.catalog.search_path, timeout_ms,
+        lambda: need_unchanged(connection, checked),
+    )  # fmt: skip
 
-    return explain_session(connection, dog, checked.limits, checked.catalog.search_path, timeout_ms, ask_again)
+
+def need_unchanged(connection: MonitoredConnection, checked: Checked) -> None:
+    """The catalog layer once more. Raises StatementFailed where it finds something else than before."""
+    if _catalog(connection, checked) != checked.catalog:
+        raise StatementFailed("planning a statement", None, "what it names was changed meanwhile")
+    checked.asked_at = time.monotonic()
 
 
 def _planned(checked: Checked, layer: str, reason: str) -> ExplainOutcome:

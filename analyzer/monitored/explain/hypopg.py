@@ -4,9 +4,11 @@ HypoPG (an extension that the server's owner installed; we never do) lets the pl
 not exist. It keeps them in that session's memory: nothing is written, and nobody else sees them. Each plan is asked for
 as the gate asks for its plans: text, tree and catalog layers first, then a read-only transaction with its limits and
 EXPLAIN without ANALYZE; HypoPG forgets the indexes before the transaction ends. Plans are without parallel workers.
+The catalog layer is asked again before each plan: an answer may be minutes old when the next plan needs it.
 """
 
 import contextlib
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,14 +17,15 @@ from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Pl
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.explain.attempts import Checked, read_plan
-from analyzer.monitored.explain.explain import check_names, check_request, explain_generically
+from analyzer.monitored.explain.explain import check_names, check_request, explain_generically, need_unchanged
 from analyzer.monitored.explain.gate import ExplainOutcome, ExplainRequest
 from analyzer.monitored.explain.gate_limits import Limits
 from analyzer.monitored.explain.gate_login import login_objection
-from analyzer.monitored.explain.session import ExplainSession, explain_session
+from analyzer.monitored.explain.session import ASK_AGAIN_AFTER_S, ExplainSession, explain_session
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.plans.rename import renamed
 from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.safety import sizes_with_values
 from analyzer.statements.tree import Unparsable, fresh_parse
 
 FIRST_ID = 1 << 32  # above every oid
@@ -69,7 +72,7 @@ class HypotheticalPlanner:
         self._made: dict[int, HypotheticalIndex] = {}
         self._answers: dict[str, HypotheticalIndex | Refused] = {}
         self._checked: dict[str, Checked | Refused] = {}
-        self._paths: dict[str, tuple[str, ...]] = {}
+        self._of_definitions: dict[str, Checked] = {}  # a statement that names what the definition does
         self._plans: dict[tuple[object, ...], Answer] = {}
         self._existing = {(t.schema, i.name): i.oid for t in facts for i in t.indexes}
         self.plans_made = 0
@@ -139,7 +142,7 @@ class HypotheticalPlanner:
         checked = self._check(f"select from {table}" + (f" where {' and '.join(conditions)}" if conditions else ""))
         if isinstance(checked, Refused):
             return checked
-        self._paths[text] = checked.catalog.search_path
+        self._of_definitions[text] = checked
         return None
 
     def _check(self, sql: str) -> Checked | Refused:
@@ -180,6 +183,9 @@ class HypotheticalPlanner:
                 if query.values is not None and checked.has_parameters:
                     with session.prepared(checked.text) as name:
                         values = query.values[: len(session.parameter_types(name))]
+                        sizes = sizes_with_values(checked.text, values)
+                        if problem := sizes.refusal or sizes.objection:
+                            return Refused(problem)
                         answer = session.explain_prepared(name, values, analyze=False)
                 else:
                     answer = explain_generically(session, checked)
@@ -192,16 +198,21 @@ class HypotheticalPlanner:
     @contextlib.contextmanager
     def _session(self, definitions: Sequence[str], checked: Checked | None = None) -> Iterator[ExplainSession]:
         """Its search_path holds what the statement and the definitions' expressions need, and no more."""
-        paths = [self._paths.get(text, ()) for text in definitions]
-        if checked is not None:
-            paths.append(checked.catalog.search_path)
-        path = dict.fromkeys(schema for needed in paths for schema in needed)
+        everything = [*(self._of_definitions[text] for text in definitions), *([checked] if checked else [])]
+        path = dict.fromkeys(schema for each in everything for schema in each.catalog.search_path)
+
+        def ask_again() -> None:
+            for each in everything:
+                if time.monotonic() - each.asked_at > ASK_AGAIN_AFTER_S:
+                    need_unchanged(self._connection, each)
+
         with explain_session(
             self._connection,
             self._dog,
             self._limits,
             list(path),
             self._limits.plan_timeout_ms,
+            ask_again,
         ) as session:
             yield session
 
@@ -210,6 +221,7 @@ class HypotheticalPlanner:
         """HypoPG's names and sizes of these indexes, which it knows until the end. An error ends the transaction, and
         what HypoPG remembers then is forgotten before the next."""
         schema = {"schema": self._schema}
+        session.ask_before_sending()  # HypoPG reads the definitions' expressions
         # also what an error left: HypoPG's memory does not roll back
         session.connection.run("hypothetical_reset", identifiers=schema, action="letting HypoPG forget")
         rows = session.connection.run(

@@ -78,7 +78,7 @@ class ExplainSession:
             types = ", ".join("text" if n in untyped else "unknown" for n in range(1, max(untyped, default=0) + 1))
             sent = f"PREPARE {MARKER} {name}{f' ({types})' if types else ''} AS {text}"
             must_be_one(sent, ast.PrepareStmt, text)
-            self._ask_again()
+            self.ask_before_sending()
             try:
                 with self._savepoint(keep=True):
                     self._run(sent, "preparing a statement")
@@ -146,7 +146,7 @@ class ExplainSession:
 
     def _server_must_parse_one(self, text: str) -> None:
         """The server's parser, too, finds one command: it refuses two before it looks at types."""
-        self._ask_again()
+        self.ask_before_sending()
         with (
             self.dog.watching(self.connection, self.backend, self.timeout_ms),
             self.connection.our_errors("planning a statement", remedy_sql=read_right_sql(self.connection)),
@@ -159,7 +159,7 @@ class ExplainSession:
                 raise error
 
     def _send(self, text: str, action: str, *, binary: bool) -> str:
-        self._ask_again()
+        self.ask_before_sending()
         begun = time.monotonic()
         try:
             with (
@@ -177,7 +177,7 @@ class ExplainSession:
             raise StatementFailed(action, None, "EXPLAIN gave no plan")
         return row[0]
 
-    def _ask_again(self) -> None:
+    def ask_before_sending(self) -> None:
         """Before a text is sent, to be planned or only to be parsed: types read their values already then."""
         if self.ask_again is not None and time.monotonic() - self.asked_at > ASK_AGAIN_AFTER_S:
             with self.own_path():

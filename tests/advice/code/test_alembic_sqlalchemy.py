@@ -12,6 +12,7 @@ import sqlalchemy
 import sqlmodel
 
 from analyzer.advice.code import CodeOptions, code_for, code_for_drop
+from analyzer.advice.code.existing import definition_of
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
 from analyzer.runtime.postgres import embedded_bin_dir
 from tests.advice.code.kinds import (
@@ -296,6 +297,32 @@ def test_hostile_names(shop, tmp_path):
         assert index_definitions(shop) == {}
         project.upgrade()
         shop.execute(*[s.encode() for s in create_index(wanted, facts).undo_statements])
+
+
+def test_hostile_access_method_and_operator_class_come_back(shop):
+    name = 'x" (a); drop table t; --'
+    quoted = '"' + name.replace('"', '""') + '"'
+    shop.execute(
+        "create table t (a int, b text)",
+        f"create schema {quoted}",
+        f"create access method {quoted} type index handler hashhandler",
+        f"create operator class {quoted}.{quoted} for type int using {quoted} as operator 1 =,"
+        " function 1 hashint4(int)",
+        f"create index i on t using {quoted} (a {quoted}.{quoted}) with (fillfactor = 70)",
+        "create index j on t using btree (b text_pattern_ops) with (fillfactor = '70')",
+    )
+    before, facts = index_definitions(shop), facts_of(shop)
+    table = facts.find_table("t")
+    for index in table.indexes:
+        sql = tab(code_for_drop(index, table, facts, CodeOptions(DATE)), "sql")
+        psql(shop, sql.code)
+        assert index.name not in index_definitions(shop)
+        psql(shop, sql.more[0].code)
+        assert index_definitions(shop) == before
+        made = definition_of(index, table)
+        assert made is not None, index.definition
+        shop.execute(f"drop index {index.name}", f"create index {index.name} on t {made.body()}")
+        assert index_definitions(shop) == before
 
 
 def test_revision_stops_at_an_invalid_index(shop, tmp_path):

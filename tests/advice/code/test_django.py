@@ -310,6 +310,8 @@ def test_table_of_many_to_many_field_has_no_model():
         ('{"orders": 5}', "The map's entry for table 'orders' must be \"app.Model\" or"),
         ('{"orders": "shop.Order",}', "The map of models is not valid JSON at line 1: "),
         ('["a"]', "The map of models must be a JSON object"),
+        ('{"orders": %s}' % ("1" * 5_000), "The map of models is not valid JSON."),
+        ("[" * 100_000, "The map of models is not valid JSON."),
         ('{"o": {"model": "a.B", "fields": {"x": "not a field"}}}', "The map's entry for table 'o': \"fields\" must"),
         ("orders = shop.import", "is not of the form app.Model"),
     ],
