@@ -176,7 +176,7 @@ def why_these_columns(
         verb = "is" if len(definition.include) == 1 else "are"
         text += f" {and_list(definition.include)} {verb} included, so that the table itself need not be read."
     if definition.predicate:
-        text += f" Only rows with {definition.predicate} are in it: it stays small, and other writes do not touch it."
+        text += f" Only rows with {definition.predicate} are in it: writes of other rows do not touch it."
     if foreign_keys:
         which = and_list([k.rpartition(".")[2] for k in foreign_keys])
         text += f" Deleting or changing a referenced row needs it to check {which}."

@@ -47,6 +47,14 @@ NOT_IMMUTABLE = "marked IMMUTABLE"
 PART_OF_DAY = re.compile(r"(EXTRACT\((?!YEAR|EPOCH)|(pg_catalog\.)?date_part\('(?!year|epoch))", re.IGNORECASE)
 POSITION = re.compile(r"(pg_catalog\.)?(position|strpos)\(", re.IGNORECASE)
 MOST_NAMED = 3
+SUBPLAN = "SubPlan"
+# how 13 to 18 print subplans and InitPlans, the longest first
+NO_SQL = (
+    (re.compile(r"\(InitPlan \d+\)\.col\d+"), "$1"),
+    (re.compile(r"\((?:ANY|ALL) \("), "(("),
+    (re.compile(r"\((?:alternatives: )?(?:(?: or )?(?:hashed )?SubPlan \d+)+\)(?:\.col\d+)?"), f'("{SUBPLAN}")'),
+    (re.compile(r"EXISTS\((?=\"|\()"), "("),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,8 @@ def why_none(
     scans = sorted(_scans(plan, facts), key=lambda s: -s.cost)
     blocks = query_blocks(sql, facts)
     whole = [s for s in scans if s.is_whole]
+    if whole and whole[0].cost > (total_cost := float(plan.get("Total Cost", 0.0))):
+        return _stopped_early(whole[0], total_cost / whole[0].cost)
     if whole:
         return _read_whole(whole[0], blocks, facts, tried)
     if sampled := next((s for s in scans if s.node_type == "Sample Scan"), None):
@@ -250,12 +260,18 @@ def _in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str |
     if excluded and not others:
         names = _listed(list(dict.fromkeys(p.column for p in excluded)))
         return f"Its conditions on {scan.table.qualified_name} exclude values of {names}: no index narrows that down."
-    if "IS DISTINCT FROM" in scan.filter.upper() and not others:
+    if any(map(_is_not_distinct, walk(condition))) and not others:
         return (
             "No index serves IS NOT DISTINCT FROM. Where the value is never NULL, = asks the same; else"
             " (x = $1 OR (x IS NULL AND $1 IS NULL))."
         )
     return None
+
+
+def _is_not_distinct(node: Node) -> bool:
+    """EXPLAIN prints it as NOT (x IS DISTINCT FROM y)."""
+    inner = node.args[0] if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.NOT_EXPR else None
+    return isinstance(inner, ast.A_Expr) and inner.kind == enums.A_Expr_Kind.AEXPR_DISTINCT
 
 
 def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
@@ -303,12 +319,30 @@ def _over_tables(plan: Mapping[str, Any]) -> str | None:
                         " them can leave any out, whatever indexes there are. One query for each side of the OR,"
                         " joined by UNION, lets each use its own."
                     )
-            if "SubPlan" in str(node.get(key, "")) and " OR " in str(node.get(key, "")):
-                return (
-                    "Its OR joins a condition with a subquery, which is looked up for each row. One query for each side"
-                    " of the OR, joined by UNION, lets each use an index."
-                )
+                if any(map(_asks_subquery, part.args)) and not all(map(_asks_subquery, part.args)):
+                    return (
+                        "Its OR joins a condition with a subquery, which is looked up for each row. One query for each"
+                        " side of the OR, joined by UNION, lets each use an index."
+                    )
     return None
+
+
+def _asks_subquery(arm: Node) -> bool:
+    """Whether a subquery must be true for it; of one under NOT no index finds the rows, alone either."""
+    if isinstance(arm, ast.BoolExpr) and arm.boolop == enums.BoolExprType.NOT_EXPR:
+        return False
+    if isinstance(arm, ast.BoolExpr):
+        return any(map(_asks_subquery, arm.args))
+    return SUBPLAN in column_names(arm)
+
+
+def _stopped_early(scan: Scan, read_ratio: float) -> str:
+    """A LIMIT or EXISTS above it: the whole plan costs less than the scan would, read to its end."""
+    share = f"{max(0.01, read_ratio):.0%}"
+    return (
+        f"It stops as soon as it has the rows it asks for: the planner expects it to read at most {share} of"
+        f" {scan.table.qualified_name}, row after row, and no index to find them sooner."
+    )
 
 
 def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tried: Sequence[IndexDefinition]) -> str:
@@ -389,8 +423,11 @@ def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _parsed(condition: str) -> Node | None:
+    """A subplan is a column called SubPlan there, since EXPLAIN prints no SQL for it."""
     if not condition:
         return None
+    for written, readable in NO_SQL:
+        condition = written.sub(readable, condition)
     statements = parse(f"SELECT WHERE {condition}")
     return None if isinstance(statements, Unparsable) else statements[0].stmt.whereClause
 

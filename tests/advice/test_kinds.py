@@ -8,6 +8,7 @@ import pytest
 from analyzer.advice.advise import advise
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options
+from analyzer.advice.why_none import _over_tables
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -174,6 +175,18 @@ REASONS = {
         "Its OR joins conditions on l and p: until the rows are joined none of them can leave any out, whatever indexes"
         " there are. One query for each side of the OR, joined by UNION, lets each use its own."
     ),
+    "people where id = 7 or kind in (select text from logs)": (
+        "Its OR joins a condition with a subquery, which is looked up for each row. One query for each side of the OR,"
+        " joined by UNION, lets each use an index."
+    ),
+    "people where n is not distinct from 7": (
+        "No index serves IS NOT DISTINCT FROM. Where the value is never NULL, = asks the same; else (x = $1 OR (x IS"
+        " NULL AND $1 IS NULL))."
+    ),
+    "people where kind is distinct from 'k1' limit 10": (
+        "It stops as soon as it has the rows it asks for: the planner expects it to read at most 1% of public.people,"
+        " row after row, and no index to find them sooner."
+    ),
     "people where length(body) > 3": (
         "The planner expects 10,000 of about 30,000 rows of public.people to be wanted (33%): reading it whole is"
         " cheaper than fetching so many through an index."
@@ -189,6 +202,37 @@ def test_no_index_has_a_cause_and_a_cure(known):
     _, twin, facts = known
     said = {text: predict(twin, facts, f"select * from {text}", now=NOW).why_none for text in REASONS}
     assert said == REASONS
+
+
+def test_a_subquery_that_must_not_be_true_is_no_arm_for_a_union(known):
+    _, twin, facts = known
+    for arm in ("kind not in (select text from logs)", "not exists (select from logs where what = n and id > 3)"):
+        said = predict(twin, facts, f"select * from people where id = 7 or {arm}", now=NOW).why_none
+        assert "UNION" not in said, said
+
+
+@pytest.mark.parametrize(
+    ("condition", "is_told"),
+    [
+        ("((kind = 'x'::text) OR (hashed SubPlan 1))", True),
+        ("((kind = 'x'::text) OR (SubPlan 1))", True),
+        ("((kind = 'x'::text) OR (alternatives: SubPlan 1 or hashed SubPlan 2))", True),
+        ("((kind = 'x'::text) OR (ANY (id = (hashed SubPlan 1).col1)))", True),
+        ("((kind = 'x'::text) OR EXISTS(SubPlan 1))", True),
+        ("((kind = 'x'::text) OR (ANY ((id = (SubPlan 1).col1) AND (n = (SubPlan 1).col2))))", True),
+        ("((kind = 'x'::text) OR (NOT (hashed SubPlan 1)))", False),
+        ("((kind = 'x'::text) OR (NOT EXISTS(SubPlan 1)))", False),
+        ("((kind = 'x'::text) OR (NOT (ANY (id = (hashed SubPlan 1).col1))))", False),
+        ("((hashed SubPlan 1) OR (hashed SubPlan 2))", False),
+        ("((hashed SubPlan 1) AND ((kind = 'x'::text) OR (id = 7)))", False),
+        ("((kind = 'x'::text) OR (id = (InitPlan 1).col1))", False),
+        ("((kind = 'x'::text) OR (id = $0))", False),
+        ("((kind = ' OR SubPlan 1'::text) AND (id = 7))", False),
+    ],
+)
+def test_an_or_with_a_subquery_is_read_as_each_version_prints_it(condition, is_told):
+    said = _over_tables({"Node Type": "Seq Scan", "Relation Name": "people", "Filter": condition})
+    assert (said is not None and "UNION" in said) == is_told, said
 
 
 def test_each_arm_of_an_or_gets_its_index(known):

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from analyzer.advice.ddl import index_name
+from analyzer.advice.ddl import IndexColumn, IndexDefinition, index_name
+from analyzer.advice.planned import why_these_columns
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableActivity
@@ -371,3 +372,10 @@ def test_nothing_is_known_without_readable_statistics():
     assert advise("select * from orders where unknown = $1", hidden) == (
         "How many rows of public.orders it keeps is not known: pgLoupe may not read the table's statistics."
     )
+
+
+def test_of_a_partial_index_only_what_is_known_is_said():
+    """Of its size nothing: the condition may hold for nearly all rows."""
+    partial = IndexDefinition(ORDERS, (IndexColumn("created"),), predicate="flag")
+    said = why_these_columns(partial, ["select id from orders where flag and created > $1"], (), SHOP)
+    assert said.endswith("Only rows with flag are in it: writes of other rows do not touch it.")

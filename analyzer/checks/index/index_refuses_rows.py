@@ -40,8 +40,10 @@ def index_refuses_rows(of: IndexOf) -> Iterator[Finding]:
             f" entry takes {check['entry']:,.0f}. A row with longer values is refused, unless they compress."
         ),
         hint=(
-            "Shorten the columns' declared length to what is meant, or index md5() of the long one, or use a hash index"
-            " where it is only compared by equality."
+            "Shorten the columns' declared length to what is meant, or make the unique index on md5() of the long one."
+            if index.is_unique
+            else "Shorten the columns' declared length to what is meant, or index md5() of the long one, or use a hash"
+            " index where it is only compared by equality."
         ),
         evidence={"widest_bytes": widest_bytes, "entry_bytes": check["entry"]},
     )

@@ -1,8 +1,10 @@
-"""Invalid index: it costs every write and serves no query.
+"""Invalid index: it serves no query, and writes may keep it up all the same.
 
-A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY that failed, was cancelled or met a deadlock leaves one behind.
-Rows still go into it, and a unique one still refuses duplicates. While the build is running that is as it should be,
-and nothing is said. An index of a partitioned table is invalid as long as a partition has none attached.
+A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY that failed, was cancelled or met a deadlock leaves one behind. One
+that came as far as being "ready" (pg_index.indisready) gets every new row, and a unique one refuses duplicates; one
+that did not is empty, and only keeps updates of its columns from being HOT. While the build is running that is as it
+should be, and nothing is said. An index of a partitioned table is invalid as long as a partition has none attached;
+those of the partitions work.
 """
 
 from collections.abc import Iterator
@@ -26,8 +28,10 @@ def invalid_index(of: IndexOf) -> Iterator[Finding]:
         raise NotRun("this login cannot see whether the index is being built (pg_read_all_stats, in pg_monitor)")
     name = qualified(index.schema, index.name)
     is_leftover = index.name.rstrip("0123456789").endswith(LEFT_BY_REINDEX)
+    effect = "Writes keep it up, no query uses it." if index.is_ready else "No write goes into it, no query uses it."
     if table.kind == "p":
         why, hint = "not every partition has it attached", "Build it on the partitions that lack it and attach those."
+        effect = "Partitions that have theirs use it, the others are read without."
         fixes: tuple[Fix, ...] = ()
     elif is_leftover:
         is_old = index.name.rstrip("0123456789").endswith("_ccold")
@@ -47,7 +51,7 @@ def invalid_index(of: IndexOf) -> Iterator[Finding]:
         )
     yield check.finding(
         subject=index.name,
-        message=f"Index {index.name} of {table.qualified_name} is invalid: {why}. Writes keep it up, no query uses it.",
+        message=f"Index {index.name} of {table.qualified_name} is invalid: {why}. {effect}",
         hint=hint,
         evidence={"size_bytes": index.size_bytes, "method": index.method, "is_unique": index.is_unique},
         table=table.qualified_name,

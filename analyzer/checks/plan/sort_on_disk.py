@@ -9,11 +9,18 @@ report: work_mem counts for every sort of every session at once. Before 18 worke
 
 from collections.abc import Iterator
 
+from pglast import ast
+
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode, redact_expression
+from analyzer.statements.tree import Unparsable, name_parts, parse, walk
 
 MB = 1024 * 1024
+MAKES_ROWS = frozenset({
+    "Aggregate", "Group", "WindowAgg", "SetOp", "ProjectSet", "Function Scan", "Table Function Scan", "Values Scan",
+    "CTE Scan", "Named Tuplestore Scan", "WorkTable Scan", "Recursive Union", "Foreign Scan",
+})  # fmt: skip
 
 check = Check(
     __name__,
@@ -53,15 +60,36 @@ def sort_on_disk(node: PlanNode) -> Iterator[Finding]:
             f" ({on_disk[0].method})."
         ),
         hint=(
-            f"An index in the order of {keys} would make the sort unnecessary where it fits the conditions too."
-            f" Else give this statement more memory, in its own transaction: SET LOCAL work_mem = '{needed_mb}MB'"
-            f" (about {check['memory_factor']:g} times what it wrote{', for each process' if processes > 1 else ''})."
+            f"{_by_index(node, keys)} this statement more memory, in its own transaction: SET LOCAL work_mem ="
+            f" '{needed_mb}MB' (about {check['memory_factor']:g} times what it"
+            f" wrote{', for each process' if processes > 1 else ''})."
         ),
         evidence=evidence,
         level=EvidenceLevel.EXECUTED,
         time_ms=None if node.exclusive_time_ms is None else max(0.0, node.exclusive_time_ms),
         run_time_ms=node.plan.execution_time_ms if node.plan else None,
     )
+
+
+def _by_index(node: PlanNode, keys: str) -> str:
+    """How the sentence on more memory begins: an index keeps no order of sums, or of two tables' columns."""
+    if _is_of_one_table(node):
+        said = f"An index in the order of {keys} would make the sort unnecessary where it fits the conditions too."
+        return f"{said} Else give"
+    return "Give"
+
+
+def _is_of_one_table(node: PlanNode) -> bool:
+    """Whether each key is of columns, all of one table, whose rows come to the sort as they are."""
+    keys = node.raw.get("Sort Key")
+    if not isinstance(keys, list) or any(below.node_type in MAKES_ROWS for below in node.walk()):
+        return False
+    statements = [parse(f"SELECT ORDER BY {key}") for key in keys]
+    columns = [
+        [c for c in walk(s) if isinstance(c, ast.ColumnRef)] for s in statements if not isinstance(s, Unparsable)
+    ]
+    tables = {name_parts(column.fields)[:-1] for of_one in columns for column in of_one}
+    return len(columns) == len(keys) and all(columns) and len(tables) == 1
 
 
 def _keys(node: PlanNode) -> str:

@@ -43,7 +43,9 @@ def _finding(role: str, database: str, application: str, is_idle: bool, sessions
     longest = max(sessions, key=lambda s: (s.in_state_s if is_idle else s.transaction_s) or 0.0)
     open_s = (longest.in_state_s if is_idle else longest.transaction_s) or 0.0
     blocked = f", application {application!r}" if application else ""
-    doing = "idle in a transaction" if is_idle else "in a transaction that works"
+    is_waiting = not is_idle and all(session.wait_event_type == "Lock" for session in sessions)
+    working = "in a transaction that waits for a lock" if is_waiting else "in a transaction that works"
+    doing = "idle in a transaction" if is_idle else working
     n = len(sessions)
     is_critical = is_idle and open_s >= check["critical_idle"]
     fixes = (
@@ -64,6 +66,8 @@ def _finding(role: str, database: str, application: str, is_idle: bool, sessions
         hint=(
             "Find the code that waits inside a transaction: it has to commit first."
             if is_idle
+            else f"See what holds the lock{_holders(longest)}."
+            if is_waiting
             else "See whether it can be done in smaller transactions, or on a replica."
         ),
         evidence={
@@ -76,6 +80,12 @@ def _finding(role: str, database: str, application: str, is_idle: bool, sessions
         fixes=fixes if is_idle and role != "?" else (),
         related_fingerprints=tuple(dict.fromkeys(s.fingerprint for s in sessions if s.fingerprint))[:5],
     )
+
+
+def _holders(session: SessionFacts) -> str:
+    """pg_blocking_pids() gives 0 for a prepared transaction, which no process has."""
+    named = [f"process {pid}" if pid else "a prepared transaction" for pid in dict.fromkeys(session.blocked_by)]
+    return f": {' and '.join(named)}" if named else ""
 
 
 def _minutes(seconds: float) -> str:
