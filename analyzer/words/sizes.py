@@ -20,3 +20,8 @@ def size_words(size_bytes: float) -> str:
             break
         amount, unit = amount / 1024, bigger
     return f"{short_number(amount)} {unit}"
+
+
+def memory_setting(size_bytes: float) -> str:
+    """As ``work_mem`` takes it, rounded up to whole megabytes: "28MB"."""
+    return str(-(-int(size_bytes) // MB)) + "MB"

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from pglast import ast
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks.node import run_time_ms, shown_keys
 from analyzer.findings import Finding, Quantity, Severity
-from analyzer.plans import PlanNode, redact_expression
+from analyzer.plans import PlanNode
 from analyzer.statements.tree import Unparsable, name_parts, parse, walk
+from analyzer.words.sizes import MB, memory_setting, size_words
 
-MB = 1024 * 1024
 MAKES_ROWS = frozenset({
     "Aggregate", "Group", "WindowAgg", "SetOp", "ProjectSet", "Function Scan", "Table Function Scan", "Values Scan",
     "CTE Scan", "Named Tuplestore Scan", "WorkTable Scan", "Recursive Union", "Foreign Scan",
@@ -41,14 +42,14 @@ def sort_on_disk(node: PlanNode) -> Iterator[Finding]:
     if not on_disk or largest < check["disk"]:
         return
     rows = node.total_actual_rows
-    keys = _keys(node)
+    keys = shown_keys(node, "Sort Key") or "its key"
     processes = len(on_disk)
     per_process = " in each process" if processes > 1 else ""
-    needed_mb = max(1, round(largest * check["memory_factor"] / MB))
+    needed_bytes = max(1, round(largest * check["memory_factor"] / MB)) * MB
     evidence: dict[str, Quantity] = {
         "disk_bytes": largest,
         "spilling_processes": processes,
-        "work_mem_needed_bytes": needed_mb * MB,
+        "work_mem_needed_bytes": needed_bytes,
         "sorted_rows": None if rows is None else round(rows),
     }
     if node.exclusive_time_ms is not None:
@@ -56,18 +57,18 @@ def sort_on_disk(node: PlanNode) -> Iterator[Finding]:
     yield check.finding(
         subject=node.label,
         message=(
-            f"{node.label} by {keys} used up to {largest / MB:,.1f} MB of temporary files{per_process}"
+            f"{node.label} by {keys} used up to {size_words(largest)} of temporary files{per_process}"
             f" ({on_disk[0].method})."
         ),
         hint=(
             f"{_by_index(node, keys)} this statement more memory, in its own transaction: SET LOCAL work_mem ="
-            f" '{needed_mb}MB' (about {check['memory_factor']:g} times what it"
+            f" '{memory_setting(needed_bytes)}' (about {check['memory_factor']:g} times what it"
             f" wrote{', for each process' if processes > 1 else ''})."
         ),
         evidence=evidence,
         level=EvidenceLevel.EXECUTED,
         time_ms=None if node.exclusive_time_ms is None else max(0.0, node.exclusive_time_ms),
-        run_time_ms=node.plan.execution_time_ms if node.plan else None,
+        run_time_ms=run_time_ms(node),
     )
 
 
@@ -90,9 +91,3 @@ def _is_of_one_table(node: PlanNode) -> bool:
     ]
     tables = {name_parts(column.fields)[:-1] for of_one in columns for column in of_one}
     return len(columns) == len(keys) and all(columns) and len(tables) == 1
-
-
-def _keys(node: PlanNode) -> str:
-    keys = node.raw.get("Sort Key")
-    shown = ", ".join(redact_expression(key) for key in keys if isinstance(key, str)) if isinstance(keys, list) else ""
-    return (shown if len(shown) <= 200 else f"{shown[:200]}...") or "its key"
