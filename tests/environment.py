@@ -33,6 +33,7 @@ REDIS_PASSWORD = "tests-only"
 os.environ["PGLOUPE_VAR_DIR"] = str(SESSION_DIR / "var")
 os.environ["DATABASE_URL"] = f"postgresql://postgres@/pgloupe?host={STORE_DATA_DIR}&port={STORE_PORT}"
 os.environ["REDIS_URL"] = f"redis://:{REDIS_PASSWORD}@127.0.0.1:{REDIS_PORT}/0"
+os.environ.pop("TZ_NAME", None)  # times on pages are those of UTC here, wherever the tests run
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")  # Playwright's sync API runs an event loop
 
 
