@@ -11,6 +11,7 @@ listed as not run on that thing; it never guesses.
 
 from analyzer.checks.engine import (
     ANYTHING,
+    AS_THEY_COME,
     Check,
     Context,
     NotRun,
@@ -27,6 +28,6 @@ from analyzer.checks.threshold import Threshold
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 
 __all__ = [
-    "ANYTHING", "Check", "Context", "EvidenceLevel", "Finding", "Fix", "NotRun", "Outcome", "Rules", "Severity",
-    "Threshold", "all_checks", "checks_of", "find", "in_words", "run_checks", "version",
+    "ANYTHING", "AS_THEY_COME", "Check", "Context", "EvidenceLevel", "Finding", "Fix", "NotRun", "Outcome", "Rules",
+    "Severity", "Threshold", "all_checks", "checks_of", "find", "in_words", "run_checks", "version",
 ]  # fmt: skip

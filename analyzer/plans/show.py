@@ -63,7 +63,7 @@ def plan_as_text(plan: Plan) -> list[str]:
     rows = [COLUMNS, *(_row(node, plan) for node in plan)]
     used = [i for i, _ in enumerate(COLUMNS) if any(row[i] != UNKNOWN for row in rows[1:])]
     lines = _aligned([[row[i] for i in used] for row in rows])
-    return [*lines, "", *_footer(plan)]
+    return [*lines, "", *outside_lines(plan)]
 
 
 def _row(node: PlanNode, plan: Plan) -> tuple[str, ...]:
@@ -116,7 +116,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _footer(plan: Plan) -> list[str]:
+def outside_lines(plan: Plan) -> list[str]:
+    """Planning, execution, triggers, JIT: what belongs to no node, a line each."""
     outside, jit = outside_nodes_time_ms(plan), jit_time_ms(plan)
     lines = []
     if plan.planning_time_ms is not None:
@@ -137,3 +138,13 @@ def _footer(plan: Plan) -> list[str]:
     elif not plan.has_timing:
         parts.append("Times are unknown: the plan was made with TIMING OFF.")
     return parts
+
+
+def nested_json(plan: Plan) -> dict[str, Any]:
+    """EXPLAIN's JSON object again, of a plan that was read from whatever format."""
+    made: dict[int, dict[str, Any]] = {}
+    for node in plan:
+        made[id(node)] = dict(node.raw)
+        if node.parent is not None:
+            made[id(node.parent)].setdefault("Plans", []).append(made[id(node)])
+    return {"Plan": made[id(plan.root)], **plan.raw}

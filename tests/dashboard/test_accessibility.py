@@ -183,14 +183,13 @@ def test_every_page_with_figures_and_with_the_server_down(walk):
     walk.open(*(path for name, path in of_down.items() if name in ("server", "statements", "statement")))
     without_a_plan = reverse("statement", args=[shop.shop.slug, shop.statements[2].fingerprint])
     walk.open(of_shop["statement"] + "?window=6h", without_a_plan)
-    walk.open(reverse("check", args=["PL050"]))
     walk.open("/findings/?state=muted", reverse("report_mail", args=[mail.pk]), "/report/?as=text")
     walk.open(reverse("login"), reverse("password_reset"), reverse("password_reset_sent"), logged_in=False)
     _, token = accounts.invite("eve@example.org", "viewer", "ada")
     leave = urlsplit(mail_queue.unsubscribe_url(subscription)).path
     walk.open(reverse("invitation", args=[token]), leave, logged_in=False)
     walk.open(reverse("login_once", args=["used-up"]), logged_in=False, status=410)
-    walk.open(reverse("check", args=["PL004"]))
+    walk.open(reverse("check", args=["PL004"]), reverse("stored_plan", args=[shop.plan.pk]))
     walk.found_nothing()
     every_name = {str(p.name) for p in dashboard.urls.urlpatterns if isinstance(p, URLPattern)}
     assert every_name - walk.names == NO_PAGES, "a page that nobody looked at"

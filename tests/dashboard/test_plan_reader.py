@@ -1,0 +1,113 @@
+"""Plans that people paste, and stored ones: findings, the drawing, a second plan; what is no plan; nothing is kept."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from analyzer.models import FindingRecord, PlanRecord
+from analyzer.plans import parse_plans
+from dashboard.statements.icicle import icicle
+from tests.dashboard import world
+
+pytestmark = pytest.mark.django_db
+DATA = Path(__file__).parent.parent / "plans" / "data"
+SLOW = (DATA / "leading_wildcard_like.pg15.json").read_text()
+SPILLED = """{"Plan": {"Node Type": "Sort", "Sort Key": ["t.a", "t.secret"], "Sort Method": "external merge",
+ "Sort Space Used": 20480, "Sort Space Type": "Disk", "Actual Startup Time": 300.0, "Actual Total Time": 400.0,
+ "Actual Rows": 200000, "Actual Loops": 1, "Plans": [{"Node Type": "Seq Scan", "Relation Name": "t", "Alias": "t",
+ "Actual Startup Time": 0.01, "Actual Total Time": 50.0, "Actual Rows": 200000, "Actual Loops": 1,
+ "Parent Relationship": "Outer"}]}, "Execution Time": 410.0}"""
+
+
+@pytest.fixture
+def signed_in(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("ada"))
+    return client
+
+
+def test_a_pasted_plan_is_read_with_its_findings_and_not_kept(signed_in):
+    page = signed_in.post(reverse("read_plan"), {"plan": SPILLED, "sql": "select a from t order by a, secret"})
+    text = page.content.decode()
+    assert page.status_code == 200
+    assert "Sort spilled to disk" in text
+    assert "SET LOCAL work_mem" in text
+    assert 'href="#1-node-1" data-node="1"' in text
+    assert "Seq Scan on t" in text
+    assert (PlanRecord.objects.count(), FindingRecord.objects.count()) == (0, 0)
+    assert "no-store" in page.headers["Cache-Control"]
+
+
+def test_a_file_goes_before_what_is_pasted(signed_in):
+    upload = SimpleUploadedFile("plan.txt", b"\xef\xbb\xbf" + SPILLED.encode())
+    page = signed_in.post(reverse("read_plan"), {"plan": "no plan at all", "plan_file": upload})
+    assert (page.status_code, "Sort spilled to disk" in page.content.decode()) == (200, True)
+
+
+def test_what_is_no_plan_gets_one_sentence_and_stays_in_the_form(signed_in):
+    page = signed_in.post(reverse("read_plan"), {"plan": "select <b>1</b>", "sql": "select 1"})
+    text = page.content.decode()
+    assert page.status_code == 422
+    assert 'role="alert"' in text
+    assert "select &lt;b&gt;1&lt;/b&gt;" in text
+    empty = signed_in.post(reverse("read_plan"), {"plan": "  "})
+    assert "Paste a plan, or choose a file with one." in empty.content.decode()
+
+
+def test_too_large_a_file_is_refused(signed_in):
+    upload = SimpleUploadedFile("huge.json", b" " * (10 * 1024 * 1024 + 1))
+    page = signed_in.post(reverse("read_plan"), {"plan_file": upload})
+    assert "huge.json is larger than 10 MB" in page.content.decode()
+
+
+def test_a_second_plan_is_compared_in_words(signed_in):
+    faster = SPILLED.replace('"external merge"', '"quicksort"').replace('"Disk"', '"Memory"').replace("410.0", "100.0")
+    faster = faster.replace("400.0", "95.0").replace("300.0", "90.0").replace('"Seq Scan"', '"Index Scan"')
+    faster = faster.replace('"Alias": "t"', '"Alias": "t", "Index Name": "ix_t_a"')
+    text = signed_in.post(reverse("read_plan"), {"plan": SPILLED, "other": faster}).content.decode()
+    assert "What the second plan does differently" in text
+    assert "It took 100 ms instead of 410 ms." in text
+    assert "Seq Scan on t became Index Scan using ix_t_a" in text
+
+
+def test_nothing_found_says_how_much_was_looked_at(signed_in):
+    calm = SPILLED.replace("external merge", "quicksort").replace("Disk", "Memory")
+    text = signed_in.post(reverse("read_plan"), {"plan": calm}).content.decode()
+    assert "Nothing found" in text
+    assert "checks looked at it" in text
+    planned = '{"Plan": {"Node Type": "Result", "Total Cost": 0.01, "Plan Rows": 1}}'
+    text = signed_in.post(reverse("read_plan"), {"plan": planned}).content.decode()
+    assert "What is wrong with a plan shows when it runs" in text
+
+
+def test_checks_know_the_chosen_database(signed_in):
+    shop = world.shop(hours=1, every_s=600)
+    database = world.database(shop.shop)
+    page = signed_in.post(reverse("read_plan"), {"plan": SLOW, "database": database.pk})
+    assert f'<option value="{database.pk}" selected>' in page.content.decode()
+
+
+def test_a_stored_plan_is_read_the_same(signed_in):
+    shop = world.shop(hours=1, every_s=600)
+    page = signed_in.get(reverse("stored_plan", args=[shop.plan.pk]))
+    assert page.status_code == 200
+    assert "Node by node" in page.content.decode()
+    back = reverse("statement", args=[shop.shop.slug, shop.plan.statement.fingerprint])
+    assert back in page.content.decode()
+    statement = signed_in.get(back).content.decode()
+    assert reverse("stored_plan", args=[shop.plan.pk]) in statement
+
+
+def test_bars_lie_inside_the_chart_and_side_by_side():
+    plans = [(path, plan) for path in sorted(DATA.glob("*.pg1[58].json")) for plan in parse_plans(path.read_bytes())]
+    for path, plan in plans:
+        chart = icicle(plan)
+        assert chart is not None
+        levels: dict[int, list[tuple[float, float]]] = {}
+        for bar in chart.bars:
+            assert 0 <= float(bar.x) <= float(bar.x) + float(bar.width) <= 100.01, path
+            levels.setdefault(bar.y, []).append((float(bar.x), float(bar.x) + float(bar.width)))
+        for of_level in levels.values():
+            assert all(left[1] <= right[0] + 0.01 for left, right in pairwise(sorted(of_level))), path
