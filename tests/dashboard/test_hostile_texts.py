@@ -213,7 +213,7 @@ def test_hostile_texts_are_shown_and_do_nothing(page: Watched, settings):
     assert faults == [], "\n".join(faults)
     assert page.hosts == {urlsplit(page.base).netloc}
     # Nothing from elsewhere stands on these: a browser is told by its kind.
-    assert silent == [reverse("server_add"), reverse("password"), reverse("sessions")]
+    assert silent == [reverse("server_add"), reverse("checks"), reverse("password"), reverse("sessions")]
 
     (sent,) = mail.outbox
     message = email.message_from_bytes(sent.message().as_bytes(), policy=email.policy.default)
