@@ -303,5 +303,12 @@ class Plan:
 
         return shape_of(self)
 
+    @cached_property
+    def scans_of_partitions(self) -> Mapping[PlanNode, list[PlanNode]]:
+        """See ``scans.py``; partitions may be a thousand, so it is done once."""
+        from analyzer.plans.scans import scans_of_partitions
+
+        return scans_of_partitions(self)
+
     def __repr__(self) -> str:
         return f"<Plan {self.root.label}, {len(self.nodes)} nodes>"

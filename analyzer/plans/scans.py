@@ -1,10 +1,12 @@
 """What a sequential scan read and kept, over all loops, processes and partitions."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from analyzer.plans.labels import GENERATED_SUFFIX
-from analyzer.plans.node import PlanNode
+from analyzer.plans.node import Plan, PlanNode
+from analyzer.plans.share import MOST_ERROR_RATIO
 from analyzer.schema.facts import SchemaFacts, TableFacts
 
 
@@ -20,6 +22,13 @@ class Scanned:
     time_ms: float | None  # wall-clock, with what comparing the rows in the join took
     time_error_ms: float
     condition: str | None
+
+    @property
+    def certain_time_ms(self) -> float | None:
+        """None when rounding hides it."""
+        if not self.time_ms or self.time_ms < 0 or self.time_error_ms > self.time_ms * MOST_ERROR_RATIO:
+            return None
+        return self.time_ms
 
 
 def scanned(node: PlanNode, *, join_runs: float) -> Scanned | None:
@@ -95,6 +104,28 @@ def partition_scans(node: PlanNode, table: TableFacts, facts: SchemaFacts) -> It
         and alias_in_query(other) == alias
         and partitioned_table(other, facts) is table
     )
+
+
+def scans_of_partitions(plan: Plan) -> dict[PlanNode, list[PlanNode]]:
+    """Without the schema: of each partition's scan all those like it, below the same Append, of the same table's.
+
+    PostgreSQL numbers the aliases of partitions from 1 (``event e`` is e_1, e_2); where one has no number they are
+    the parts of a UNION ALL.
+    """
+    below: defaultdict[tuple[PlanNode, str], list[PlanNode]] = defaultdict(list)
+    for node in plan:
+        if node.relation_name and node.alias:
+            append = next((a for a in node.ancestors() if a.node_type in ("Append", "Merge Append")), None)
+            if append is not None:
+                below[append, alias_in_query(node)].append(node)
+    found: dict[PlanNode, list[PlanNode]] = {}
+    for (_, alias), nodes in below.items():
+        if len({n.relation_name for n in nodes}) < 2 or any(n.alias == alias for n in nodes):
+            continue
+        for node_type in {n.node_type for n in nodes}:
+            same = [n for n in nodes if n.node_type == node_type and n.loops]
+            found.update(dict.fromkeys(same, same))
+    return found
 
 
 def alias_in_query(node: PlanNode) -> str:

@@ -4,22 +4,24 @@ An index on the filtered columns is usually cheaper. Rows are counted over all l
 scan run again for every row of a nested loop or by a subquery counts whole; there, rows its join filter
 throws away were read for nothing, too. Small tables are left alone, also when read often, and so are
 PostgreSQL's own. It says nothing of what was never executed, and nothing of statements too short to matter.
-Where the schema is known, the partitions of a table are judged together and named by their table.
+The partitions of a table are judged together, and named by their table where the schema is known.
 """
 
 import re
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.scan import whole_scan
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode, redact_expression
-from analyzer.plans.scans import Scanned, alias_in_query, partition_scans, partitioned_table, scanned, together
+from analyzer.plans.scans import Scanned
 
 check = Check(
     __name__,
     code="PL004",
     title="Sequential scan keeps few of the rows it reads",
     severity=Severity.WARNING,
+    gives_way_to=("PL014", "PL015", "PL016"),
     rows_read=Threshold(10_000, "rows", "measured: cached, 0.4 to 1.1 ms on PostgreSQL 15"),
     kept_ratio=Threshold(0.05, "kept / read", "judgement: above it the scan is often right"),
     rows_per_run=Threshold(100, "rows", "measured: 15 reads a smaller table whole, index or not"),
@@ -27,22 +29,15 @@ check = Check(
     time_error_ratio=Threshold(0.20, "rounding / time", "judgement: EXPLAIN rounds times to 1 us per loop"),
 )
 
-SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "pg_toast")
 LEADING_WILDCARD = re.compile(r"~~\*? '[%_]")
 
 
 @check.on(PlanNode, "Seq Scan")
 def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
-    if not node.loops or _is_system_table(node):
+    found = whole_scan(node, context.facts, join_runs=check["join_runs"])
+    if found is None:
         return
-    subject, table, nodes = _what_is_scanned(node, context)
-    if node is not next(nodes):
-        return  # counted with the first
-    every = [scanned(n, join_runs=check["join_runs"]) for n in (node, *nodes)]
-    counted = [scan for scan in every if scan is not None]
-    if not counted:
-        return
-    scan = together(counted)
+    subject, table, scan = found.scans.subject, found.scans.table, found.scan
     # rows per loop are rounded: judged on the end that speaks for the scan
     if scan.least_read < check["rows_read"] or scan.read / scan.runs < check["rows_per_run"]:
         return
@@ -68,27 +63,6 @@ def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding
         run_time_ms=execution_ms,
         table=table,
     )
-
-
-def _what_is_scanned(node: PlanNode, context: Context) -> tuple[str, str | None, Iterator[PlanNode]]:
-    """The finding's subject, its table and its scans: a partitioned table's partitions are one thing, if known."""
-    top = partitioned_table(node, context.facts)
-    if top is not None and context.facts is not None:
-        alias = alias_in_query(node)
-        name = top.name if alias in ("", top.name) else f"{top.name} {alias}"
-        nodes = partition_scans(node, top, context.facts)
-        return f"Seq Scan on partitions of {name}", top.qualified_name, nodes
-    table = node.table
-    if table is None and node.relation_name is not None and context.facts is not None:
-        found = context.facts.find_table(node.relation_name, node.schema)
-        table = found.qualified_name if found else None
-    return node.label, table, iter((node,))
-
-
-def _is_system_table(node: PlanNode) -> bool:
-    if node.schema is not None:
-        return node.schema in SYSTEM_SCHEMAS
-    return (node.relation_name or "").startswith("pg_")
 
 
 def _time_ms(scan: Scanned) -> float | None:

@@ -1,0 +1,83 @@
+"""Which parts of a condition an index can serve: columns compared as they are, and what stands in the way of others."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from analyzer.plans.conditions import Comparison, Condition
+from analyzer.schema.quoting import quote_identifier
+
+EQUAL = ("=", "= ANY", "IS NULL")
+RANGE = ("<", "<=", ">", ">=", "IS NOT NULL")
+BTREE = (*EQUAL, *RANGE)
+PATTERNS = ("~~", "~~*", "~", "~*")
+# varchar and char(n) are printed so where nothing is computed: an index on the column serves them all the same
+RELABELLED = frozenset(("text", "varchar", "bpchar"))
+
+
+@dataclass(frozen=True, slots=True)
+class Indexable:
+    """Columns quoted for DDL, each once. ``other`` cannot be part of a plain B-tree's condition."""
+
+    equal: tuple[str, ...]
+    ranges: tuple[str, ...]
+    other: tuple[Comparison, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """In the order an index wants: equality first, then one range; another range gains nothing."""
+        return (*self.equal, *[r for r in self.ranges if r not in self.equal][:1])
+
+
+def indexable(*conditions: Condition | None) -> Indexable:
+    """Of conditions that all must hold, the first one's columns first. A condition that was not read has none."""
+    equal: dict[str, None] = {}
+    ranges: dict[str, None] = {}
+    other = []
+    for comparison in (c for condition in conditions if condition is not None for c in condition.comparisons):
+        column = plain_column(comparison)
+        if column is not None and (comparison.operator in EQUAL or not comparison.operator):
+            equal[column] = None
+        elif column is not None and comparison.operator in RANGE:
+            ranges[column] = None
+        else:
+            other.append(comparison)
+    return Indexable(tuple(equal), tuple(r for r in ranges if r not in equal), tuple(other))
+
+
+def plain_column(comparison: Comparison) -> str | None:
+    """The column of its table that is compared as it is with something known before the row is read."""
+    if comparison.functions or comparison.operators or len(comparison.columns) != 1:
+        return None
+    if not RELABELLED.issuperset(comparison.casts) or compares_own_columns(comparison):
+        return None
+    if comparison.is_negated and comparison.operator:  # NOT flag is a comparison with false
+        return None
+    return quote_identifier(comparison.columns[0].name)
+
+
+def compares_own_columns(comparison: Comparison) -> bool:
+    """With another column of the same table, as in ``commitdate < receiptdate``: no index condition."""
+    own = {column.alias for column in comparison.columns}
+    return any(column.alias in own for column in comparison.other_columns)
+
+
+def can_use_some_index(comparison: Comparison) -> bool:
+    """Whether an index of any kind could help: on the column, an expression, with trigrams or partial."""
+    return bool(comparison.columns) and comparison.other != "subplan" and comparison.operator not in ("OR", "<>")
+
+
+def left_side(comparison: Comparison) -> str:
+    """``lower((email)::text)`` of ``(lower((email)::text) = '?'::text)``: what an index would have to be on."""
+    text = comparison.text
+    text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
+    side, found, _ = text.partition(f" {comparison.operator} ")
+    alias = comparison.columns[0].alias if comparison.columns else None
+    side = side if found else text
+    return re.sub(rf'(?<![\w".])"?{re.escape(alias)}"?\.', "", side) if alias else side
+
+
+def expressions(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
+    """Sides with something around their columns, each once."""
+    wrapped = (c for c in comparisons if (c.functions or c.operators or c.casts) and c.operator in BTREE)
+    return tuple(dict.fromkeys(left_side(c) for c in wrapped if not compares_own_columns(c)))
