@@ -1,0 +1,112 @@
+"""An index finds many rows and a filter throws nearly all of them away.
+
+The index answers one part of the condition; for the other part every row it leads to is fetched from the table and
+looked at. An index that holds the filtered columns too, those compared by equality first, goes to the wanted rows at
+once. To verify, build it and compare: the filter's columns move into Index Cond and "Rows Removed by Filter" goes. A
+condition that is always the same (a state, deleted_at IS NULL) is better put into the WHERE of a partial index.
+
+Leave it alone where few rows are thrown away for each look-up, as in a join by key that filters what it found: the
+look-up itself is what takes the time. The time is the node's own, as much of it as the rows thrown away are of all it
+looked at.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
+from analyzer.checks.scan import (
+    binds,
+    bitmap_index_scans,
+    bitmap_parts,
+    filter_condition,
+    index_condition,
+    is_brin,
+    rows_removed,
+    share_ms,
+    with_partitions,
+)
+from analyzer.findings import Finding, Severity
+from analyzer.plans import PlanNode
+from analyzer.plans.conditions import Condition
+from analyzer.plans.indexable import BTREE, PATTERNS, can_use_some_index, expressions, indexable
+from analyzer.words.lists import and_list
+
+check = Check(
+    __name__,
+    code="PL003",
+    title="Index finds rows that a filter throws away",
+    severity=Severity.WARNING,
+    gives_way_to=("PL104",),
+    rows_removed=Threshold(500, "rows", "judgement: fewer are fetched and looked at in under a millisecond"),
+    kept_ratio=Threshold(0.10, "kept / looked at", "judgement: above it the index is selective enough"),
+    removed_per_run=Threshold(50, "rows", "judgement: fewer cost less than the descent of the index before them"),
+)
+
+
+@check.on(PlanNode, "Index Scan", "Index Only Scan", "Bitmap Heap Scan")
+def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
+    if not node.loops or node.filter is None or node.rows_removed_by_filter is None:
+        return
+    group = with_partitions(node, context.facts)
+    if group is None:
+        return
+    least, thrown, most_kept = rows_removed(group.nodes)
+    loops = sum(n.loops or 0 for n in group.nodes)
+    if least < check["rows_removed"] or least / loops < check["removed_per_run"]:
+        return
+    if most_kept > (least + most_kept) * check["kept_ratio"]:
+        return
+    read = filter_condition(node)
+    # of subplans, and of OR alone, there is no index to speak of
+    if read is None or not any(can_use_some_index(c) for c in read.comparisons):
+        return
+    scans = [s for n in group.nodes for s in (bitmap_index_scans(n) if n.node_type == "Bitmap Heap Scan" else [n])]
+    names = list(dict.fromkeys(scan.index_name for scan in scans if scan.index_name))
+    index = "their indexes" if group.are_partitions else and_list(names) or "its index"
+    rows = sum(n.total_actual_rows or 0.0 for n in group.nodes)
+    recheck = sum(n.total_rows_removed_by_index_recheck or 0.0 for n in group.nodes)
+    parts = [part for n in group.nodes if n.node_type == "Bitmap Heap Scan" for part in bitmap_parts(n)]
+    time_ms = share_ms(own_time_ms(*group.nodes, *parts), thrown, thrown + rows + recheck)
+    over = f" in {loops:,.0f} runs" if loops > len(group.nodes) else ""
+    found = index_condition(node)
+    how = "found through" if binds(found) else "read along"
+    is_btree = all(c.operator in (*BTREE, "OR", "") for c in found.comparisons) if found is not None else True
+    if any(is_brin(scan, context.facts) for scan in scans if scan.node_type == "Bitmap Index Scan"):
+        is_btree = False
+    table = "the partitioned table" if group.are_partitions else node.relation_name or "the table"
+    yield check.finding(
+        subject=group.subject,
+        message=(
+            f"{group.subject} threw away {thrown:,.0f} of the {thrown + rows:,.0f} rows {how} {index}{over}, by the"
+            f" filter {shown(node.filter, 200)}."
+        ),
+        hint=_hint(table, index, found if binds(found) else None, read, is_btree),
+        evidence={"rows_removed": round(thrown), "rows_kept": round(rows), **time_evidence(time_ms, node)},
+        level=EvidenceLevel.EXECUTED,
+        time_ms=time_ms,
+        run_time_ms=run_time_ms(node),
+        table=group.table,
+    )
+
+
+def _hint(table: str, index: str, found: Condition | None, read: Condition, is_btree: bool) -> str:
+    of_filter, together = indexable(read), indexable(found, read)
+    said = []
+    if of_filter.columns and is_btree:
+        columns = ", ".join(together.columns)
+        followed = "" if found is not None else f", then the columns of {index} where their order is wanted,"
+        said.append(f"An index on {table} ({columns}){followed} would lead to the rows that fit these columns only.")
+    elif of_filter.columns:
+        columns = ", ".join(of_filter.columns)
+        said.append(
+            f"As {index} is no B-tree, an index on {table} ({columns}) can be combined with it in a BitmapAnd, or used"
+            " instead of it."
+        )
+    for expression in expressions(of_filter.other)[:1]:
+        said.append(f"{expression} can be in an index as an expression, where its functions are IMMUTABLE.")
+    if any(c.operator in PATTERNS and not c.is_negated for c in of_filter.other):
+        said.append("A pattern that does not start with plain letters needs a GIN index with gin_trgm_ops (pg_trgm).")
+    constant = any(c.other in ("constant", "nothing") for c in read.comparisons)
+    if constant or not said:
+        said.append("A part of the filter that is the same in every call is best in the WHERE of a partial index.")
+    return " ".join(said)
