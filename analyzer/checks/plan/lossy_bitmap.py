@@ -1,0 +1,81 @@
+"""A bitmap outgrew work_mem, so it remembers pages instead of rows and every row on them is checked again.
+
+A Bitmap Heap Scan first collects where the rows are. Where that does not fit into work_mem, whole pages are kept in
+place of single rows ("Lossy Heap Blocks"), and the condition is evaluated for every row of such a page. More work_mem
+for this statement, or an index that finds fewer rows, ends that. To verify, run it with ``SET LOCAL work_mem`` and
+look for ``lossy`` to be gone from Heap Blocks. Of a BRIN index all pages are lossy, and work_mem has no part in it.
+
+Leave it alone where the recheck throws away few rows. Before 18 a parallel scan prints the leader's pages alone. The
+time is the node's own, as much of it as the rows that the recheck threw away are of all it looked at.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, Fix, Threshold
+from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
+from analyzer.checks.scan import bitmap_index_scans, is_brin, share_ms, table_of
+from analyzer.findings import Finding, Severity
+from analyzer.plans import PlanNode
+from analyzer.words.sizes import size_words
+
+MB = 1 << 20
+
+check = Check(
+    __name__,
+    code="PL007",
+    title="Bitmap too large for work_mem",
+    severity=Severity.WARNING,
+    lossy_ratio=Threshold(0.10, "lossy / all pages", "judgement: fewer cost little beside the rest of the scan"),
+    rows_rechecked=Threshold(1_000, "rows thrown away", "judgement: fewer are checked in under a millisecond"),
+    page_memory=Threshold(64, "bytes / page", "measured: a bitmap's entry for a page, PostgreSQL 13 to 18"),
+    most_memory=Threshold(1 << 30, "bytes", "judgement: no single step should get more without a look at the server"),
+)
+
+
+@check.on(PlanNode, "Bitmap Heap Scan")
+def lossy_bitmap(node: PlanNode, context: Context) -> Iterator[Finding]:
+    blocks, removed = node.heap_blocks, node.total_rows_removed_by_index_recheck
+    if not node.loops or blocks is None or not removed or blocks.lossy <= 0:
+        return
+    if blocks.lossy < (blocks.lossy + blocks.exact) * check["lossy_ratio"] or removed < check["rows_rechecked"]:
+        return
+    scans = bitmap_index_scans(node)
+    if any(is_brin(scan, context.facts) for scan in scans):
+        return
+    looked_at = node.total_rows_scanned or removed
+    time_ms = share_ms(own_time_ms(node), removed, looked_at)
+    runs = max(1.0, node.loops / node.processes)
+    # of all processes where blocks were counted; up to 17 the leader's heap blocks are all that is printed
+    pages = max(blocks.lossy + blocks.exact, node.touched_blocks or 0) / runs
+    # 1 MB at least: memory is given in whole ones
+    needed = -(-pages * check["page_memory"] * 1.2 // MB) * MB if check["page_memory"] else MB
+    given = min(max(needed, MB), check["most_memory"])
+    counts_all = node.processes <= 1 or any("Exact Heap Blocks" in worker for worker in node.workers)
+    whose = "its" if counts_all else "the leader's"
+    capped = "" if given >= needed else f" (the {size_words(needed)} it would take are more than a step should get)"
+    setting = f"{max(1, round(given / MB))}MB"
+    yield check.finding(
+        subject=node.label,
+        message=(
+            f"{node.label} kept {blocks.lossy:,} of {whose} {blocks.lossy + blocks.exact:,} pages as whole pages,"
+            f" because its bitmap did not fit into work_mem, and threw away {removed:,.0f} of {looked_at:,.0f} rows in"
+            " the recheck."
+        ),
+        hint=(
+            f"Give this statement more memory, in its own transaction: SET LOCAL work_mem = '{setting}'{capped}. Its"
+            f" bitmap covers about {pages:,.0f} pages, at {check['page_memory']:g} bytes each. An index that finds"
+            " fewer rows does as well."
+        ),
+        evidence={
+            "lossy_blocks": blocks.lossy,
+            "exact_blocks": blocks.exact,
+            "rows_removed_by_recheck": round(removed),
+            "work_mem_needed_bytes": round(given),
+            **time_evidence(time_ms, node),
+        },
+        level=EvidenceLevel.EXECUTED,
+        fixes=(Fix("More memory for this statement", "sql", f"SET LOCAL work_mem = '{setting}';"),),
+        time_ms=time_ms,
+        run_time_ms=run_time_ms(node),
+        table=table_of(node, context.facts),
+    )
