@@ -1,0 +1,88 @@
+"""An index scan fetches nearly every row from another page of the table.
+
+The index is in order, the table's rows are not: row after row means page after page, and a page is touched again for
+each of its rows. With few columns asked for, an index that includes them (``INCLUDE``) answers without the table
+(Index Only Scan). Else the table can be put into the index's order, once by CLUSTER (locks the table) or pg_repack
+(does not); later rows go where there is room. To verify, compare the blocks (Buffers) of the scan.
+
+Leave it alone where a few rows are looked up each time: that is what an index is for. Needs BUFFERS. The time is the
+scan's own, as much of it as the blocks beyond those that these rows would fill are of all it touched, less what a row
+costs from a page at hand.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_ratio
+from analyzer.checks.scan import binds, index_condition, share_ms, table_of
+from analyzer.findings import Finding, Severity
+from analyzer.plans import PlanNode
+
+check = Check(
+    __name__,
+    code="PL012",
+    title="Rows fetched from all over the table",
+    severity=Severity.WARNING,
+    gives_way_to=("PL003", "PL005", "PL010", "PL104"),
+    rows_per_run=Threshold(1_000, "rows", "judgement: fewer are a look-up, which is what an index is for"),
+    blocks_per_row=Threshold(0.8, "blocks / row", "judgement: nearly each row is in another page than the one before"),
+    time_ratio=Threshold(0.10, "time / execution time", "judgement: less is not worth a change"),
+    narrow=Threshold(40, "bytes / row", "judgement: wider rows make an index nearly as large as the table"),
+    row_cost=Threshold(0.15, "page at hand / other page", "measured: time for a row, 0.1 to 0.65 us, PostgreSQL 15"),
+)
+
+ROW_OVERHEAD_BYTES, BLOCK_BYTES = 28, 8192  # header and line pointer
+
+
+@check.on(PlanNode, "Index Scan")
+def scattered_heap_access(node: PlanNode, context: Context) -> Iterator[Finding]:
+    touched, rows = node.touched_blocks, node.total_rows_scanned_bounds
+    if not node.loops or touched is None or rows is None or rows[0] / node.loops < check["rows_per_run"]:
+        return
+    if touched < rows[1] * check["blocks_per_row"]:
+        return
+    scanned, width = node.total_rows_scanned or rows[0], node.plan_width_bytes or 0
+    packed = scanned * (width + ROW_OVERHEAD_BYTES) / BLOCK_BYTES
+    time_ms = share_ms(own_time_ms(node), (touched - packed) * (1 - check["row_cost"]), touched)
+    ratio = time_ratio(time_ms, node)
+    if ratio is not None and ratio < check["time_ratio"]:
+        return
+    table, index = node.relation_name or "the table", node.index_name or "this index"
+    is_narrow = 0 < width <= check["narrow"]
+    whole = (
+        ""
+        if binds(index_condition(node))
+        else f"it reads {table} along {index} without a condition, for its order: a sequential scan and a Sort, with"
+        " the work_mem for it, may take less. Else: "
+    )
+    covering = (
+        f"few bytes of each row are asked for ({width}): an index that also holds these columns (INCLUDE) answers"
+        " without the table, as long as VACUUM keeps its pages all-visible. Or "
+        if is_narrow
+        else "rows this wide are better not copied into an index; "
+    )
+    yield check.finding(
+        subject=node.label,
+        message=(
+            f"{node.label} touched {touched:,} blocks for {scanned:,.0f} rows, about one for each: rows that are"
+            f" together in {index} lie all over {table}."
+        ),
+        hint=_sentence(
+            f"{whole}{covering}put the table into the order of {index}: CLUSTER locks it while it copies it, pg_repack"
+            " does not. New rows do not keep the order by themselves."
+        ),
+        evidence={
+            "touched_blocks": touched,
+            "rows_read": round(scanned),
+            "row_width_bytes": node.plan_width_bytes,
+            **time_evidence(time_ms, node),
+        },
+        level=EvidenceLevel.EXECUTED,
+        time_ms=time_ms,
+        run_time_ms=run_time_ms(node),
+        table=table_of(node, context.facts),
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
