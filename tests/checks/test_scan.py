@@ -1,0 +1,160 @@
+"""What checks of scans share: partitions as one thing, kinds of indexes, fixes to copy, who explains better."""
+
+import json
+from typing import Any
+
+import pytest
+
+from analyzer.checks import Context, run_checks
+from analyzer.checks.plan.leading_wildcard import is_too_short
+from analyzer.checks.scan import is_brin, table_sql, with_partitions
+from analyzer.plans import parse_plan
+from analyzer.plans.conditions import read_condition
+from analyzer.plans.indexable import expressions, indexable
+from tests.checks.builders import facts
+
+
+def scan(relation: str, alias: str, **more: Any) -> dict[str, Any]:
+    return {
+        "Node Type": "Seq Scan", "Parent Relationship": "Member", "Relation Name": relation, "Alias": alias,
+        "Actual Rows": 0, "Actual Loops": 1, "Actual Total Time": 20.0, "Filter": "(v = 5)",
+        "Rows Removed by Filter": 50_000, **more,
+    }  # fmt: skip
+
+
+def append(*scans: dict[str, Any]) -> str:
+    times = 20.0 * len(scans)
+    top = {"Node Type": "Append", "Actual Rows": 0, "Actual Loops": 1, "Actual Total Time": times, "Plans": scans}
+    return json.dumps({"Plan": top, "Execution Time": times})
+
+
+def test_partitions_are_one_thing_and_the_first_stands_for_all() -> None:
+    _, first, second, other = parse_plan(append(scan("m_1", "m_1"), scan("m_2", "m_2"), scan("n", "n")))
+    group = with_partitions(first, None)
+    assert group is not None
+    assert (group.subject, group.nodes, group.are_partitions) == ("Seq Scan on partitions of m", [first, second], True)
+    assert with_partitions(second, None) is None
+    alone = with_partitions(other, None)
+    assert alone is not None
+    assert (alone.nodes, alone.are_partitions) == ([other], False)
+
+
+def test_pruned_partitions_do_not_stand_for_all() -> None:
+    pruned = scan("m_1", "m_1", **{"Actual Loops": 0, "Rows Removed by Filter": 0})
+    plan = parse_plan(append(pruned, scan("m_2", "m_2"), scan("m_3", "m_3")))
+    assert [f.subject for f in run_checks(plan).findings] == ["Seq Scan on partitions of m"]
+
+
+def test_tables_joined_by_union_all_are_no_partitions() -> None:
+    plan = parse_plan(append(scan("m_2023", "m"), scan("m_2024", "m_1")))
+    assert [f.subject for f in run_checks(plan).findings] == ["Seq Scan on m_2023 m", "Seq Scan on m_2024"]
+
+
+def test_same_table_twice_in_union_all_is_no_partition() -> None:
+    plan = parse_plan(append(scan("m", "m_1"), scan("m", "m_2")))
+    assert all(len(group.nodes) == 1 for node in plan if (group := with_partitions(node, None)))
+
+
+@pytest.mark.parametrize(
+    ("node_filter", "code"),
+    [
+        ("(v = 5)", "PL004"),
+        ("(lower(v) = 'x'::text)", "PL014"),
+        ("((v)::numeric = 5.0)", "PL015"),
+        ("(v ~~ '%abcd'::text)", "PL016"),
+        ("((lower(v) = 'x'::text) AND ((w)::numeric = 5.0))", "PL014"),
+        ("((lower(v) ~~ '%abcd'::text) AND ((w)::numeric = 5.0))", "PL016"),
+        ("((v = 5) AND (lower(w) = 'x'::text))", "PL004"),
+    ],
+)
+def test_one_finding_with_the_best_explanation(node_filter: str, code: str) -> None:
+    plan = parse_plan(json.dumps({"Plan": scan("t", "t", Filter=node_filter), "Execution Time": 20.1}))
+    assert [finding.code for finding in run_checks(plan).findings] == [code]
+
+
+def fixes(plan: dict[str, Any], context: Context | None = None) -> list[str]:
+    outcome = run_checks(parse_plan(json.dumps(plan)), context)
+    return [fix.code for finding in outcome.findings for fix in finding.fixes]
+
+
+def test_trigram_index_is_ready_to_copy() -> None:
+    plan = {"Plan": scan("My Table", "t", Schema="app", Filter="((t.\"Name\")::text ~~* '%abcd%'::text)")}
+    index = 'CREATE INDEX CONCURRENTLY ON app."My Table" USING gin ("Name" gin_trgm_ops);'
+    assert fixes(plan) == [f"CREATE EXTENSION IF NOT EXISTS pg_trgm;\n{index}"]
+    installed = Context(facts=facts({"tables": [{"name": "x"}], "extensions": ["pg_trgm"]}))
+    assert fixes(plan, installed) == [index]
+
+
+def test_no_index_is_offered_on_what_cannot_have_it() -> None:
+    on_partitions = [scan(f"m_{i}", f"m_{i}", Filter="(v ~~ '%abcd'::text)") for i in (1, 2)]
+    assert fixes(json.loads(append(*on_partitions))) == []
+    assert fixes({"Plan": scan("t", "t", Filter="(lower(v) ~~ '%abcd'::text)")}) == []
+    assert fixes({"Plan": scan("t", "t", Filter="(v ~~ '%ab%'::text)")}) == []
+
+
+def test_heap_fetches_are_mended_by_vacuum_of_the_quoted_table() -> None:
+    only = {"Node Type": "Index Only Scan", "Index Name": "ix", "Heap Fetches": 40_000, "Filter": None}
+    plan = {"Plan": scan("Order", "o", **only, **{"Actual Rows": 40_000}), "Execution Time": 20.1}
+    assert fixes(plan) == ['VACUUM "Order";']
+    known = Context(facts=facts({"tables": [{"name": "Order", "schema": "public"}]}))
+    assert fixes(plan, known) == ['VACUUM public."Order";']
+
+
+def test_more_memory_for_a_lossy_bitmap_is_ready_to_copy() -> None:
+    lossy = {"Node Type": "Bitmap Heap Scan", "Rows Removed by Index Recheck": 90_000, "Actual Rows": 50_000,
+             "Exact Heap Blocks": 20_000, "Lossy Heap Blocks": 80_000, "Filter": None}  # fmt: skip
+    assert fixes({"Plan": scan("t", "t", **lossy), "Execution Time": 20.1}) == ["SET LOCAL work_mem = '8MB';"]
+
+
+def bitmap(index: str, rows: int, exact: int, lossy: int) -> str:
+    inner = {"Node Type": "Bitmap Index Scan", "Parent Relationship": "Outer", "Index Name": index,
+             "Index Cond": "(a = 1)", "Actual Rows": rows, "Actual Loops": 1}  # fmt: skip
+    heap = {"Node Type": "Bitmap Heap Scan", "Relation Name": "t", "Alias": "t", "Actual Rows": 9, "Actual Loops": 1,
+            "Exact Heap Blocks": exact, "Lossy Heap Blocks": lossy, "Plans": [inner]}  # fmt: skip
+    return json.dumps(heap)
+
+
+def test_brin_is_known_by_the_schema_by_its_name_and_by_how_it_counts() -> None:
+    def brin(index: str, rows: int, exact: int, lossy: int, method: str | None = None) -> bool:
+        _, scanned = parse_plan(bitmap(index, rows, exact, lossy))
+        assert table_sql(scanned) == "t"
+        index_facts = [{"name": index, "columns": ["a"], "method": method}]
+        known = {"tables": [{"name": "t", "columns": ["a"], "indexes": index_facts}]}
+        return is_brin(scanned, facts(known) if method else None)
+
+    assert brin("ix", 51_550, 0, 5_155)
+    assert brin("ix", 51_550, 0, 1_700)  # the leader's part of a parallel scan
+    assert brin("t_a_brin", 7, 0, 0)
+    assert brin("ix", 7, 3, 4, method="brin")
+    assert not brin("ix", 51_550, 12, 5_143)
+    assert not brin("ix", 51_551, 0, 5_155)
+    assert not brin("ix", 50, 0, 5_155)  # rows, not pages
+    assert not brin("t_a_brin", 51_550, 0, 5_155, method="btree")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_short"),
+    [
+        ("%ab%", True),
+        ("%f_a%", True),
+        ("%_%", True),
+        ("%abc%", False),
+        ("%zz", False),
+        ("ab%", False),
+        ("%a b%", False),
+    ],
+)
+def test_patterns_without_three_letters_in_a_row_use_no_trigrams(pattern: str, is_short: bool) -> None:
+    """The start and the end of the text count: ``%zz`` has the trigram "zz "."""
+    assert is_too_short(pattern) is is_short
+
+
+def test_index_wants_equality_before_one_range() -> None:
+    read = indexable(
+        read_condition("((t.made >= '2024-01-01'::date) AND (t.price < 5) AND (t.state = 'x'::text) AND (NOT t.gone))"),
+        read_condition("((t.\"Owner\" = $1) AND (lower(t.name) = 'y'::text) AND (t.a < t.b) AND (t.c <> 3))"),
+    )
+    assert read.columns == ("state", "gone", '"Owner"', "made")
+    assert read.ranges == ("made", "price")
+    assert [c.operator for c in read.other] == ["=", "<", "<>"]
+    assert expressions(read.other) == ("lower(name)",)
