@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
+from analyzer.checks.work_mem import spilled_ratio
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.estimates import Misestimate, Sufferer, misestimates
 from analyzer.plans.payers import RETURNS
@@ -24,9 +25,16 @@ def cost_ms(sufferers: Sequence[Sufferer]) -> float | None:
 
     An upper bound of what a right estimate saves: the other plan takes time, too.
     """
-    parts = [s.time_ms for s in sufferers if s.kind != "memoize_evictions"]  # part of the inner side's runs
+    parts = [suffered_ms(s) for s in sufferers if s.kind != "memoize_evictions"]  # part of the inner side's runs
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
+
+
+def suffered_ms(sufferer: Sufferer) -> float | None:
+    """What it took; of a hashed Aggregate that spilled the share that did."""
+    if sufferer.kind != "aggregate_on_disk" or sufferer.time_ms is None:
+        return sufferer.time_ms
+    return sufferer.time_ms * spilled_ratio(sufferer.node)
 
 
 def rows_in_words(misestimate: Misestimate) -> str:

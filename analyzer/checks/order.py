@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from analyzer.findings import Fix
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import SortKey, read_condition, read_sort_key
+from analyzer.plans.scans import alias_in_query
+from analyzer.plans.unions import is_union
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 
@@ -22,10 +24,12 @@ class IndexInOrder:
     equal: tuple[str, ...]  # columns compared with = by the scan
     keys: tuple[SortKey, ...]
     is_certain: bool  # one table alone, and no condition but the equal ones
+    of_partitions: bool = False  # ``scan`` is the first of them
 
     @property
     def table(self) -> str:
-        return self.scan.relation_name or ""
+        name = self.scan.relation_name or ""
+        return f"the partitioned table of {name}" if self.of_partitions else name
 
     @property
     def columns(self) -> str:
@@ -34,7 +38,7 @@ class IndexInOrder:
 
     @property
     def fixes(self) -> tuple[Fix, ...]:
-        if not self.is_certain:
+        if not self.is_certain or self.of_partitions:
             return ()
         schema, table = self.scan.schema, self.table
         name = qualified(schema, table) if schema else quote_identifier(table)
@@ -43,7 +47,8 @@ class IndexInOrder:
 
     def exists(self, facts: SchemaFacts | None) -> bool:
         """Whether the table has it already, as far as the schema is known: then the planner had the choice."""
-        table = facts.find_table(self.table, self.scan.schema) if facts is not None else None
+        name = self.scan.relation_name or ""
+        table = facts.find_table(name, self.scan.schema) if facts is not None else None
         wanted = tuple(key.column.name for key in self.keys if key.column is not None)
         return table is not None and any(
             index.is_usable and index.predicate is None and _begins(index.columns, self.equal, wanted)
@@ -61,7 +66,7 @@ def index_in_order(node: PlanNode) -> IndexInOrder | None:
         return None
     scans = _scans(node)
     alias = columns[0].alias
-    of_it = [scan for scan in scans or () if alias is None or (scan.alias or scan.relation_name) == alias]
+    of_it = [scan for scan in scans or () if alias is None or alias in _aliases(scan)]
     if not scans or len(of_it) != 1 or (alias is None and len(scans) > 1):
         return None
     scan = of_it[0]
@@ -72,6 +77,7 @@ def index_in_order(node: PlanNode) -> IndexInOrder | None:
         equal=tuple(name for name in equal if name not in names),
         keys=tuple(key for key in keys if key is not None),
         is_certain=len(scans) == 1 and all_equal,
+        of_partitions=_is_partition(scan),
     )
 
 
@@ -90,6 +96,8 @@ def _scans(node: PlanNode) -> list[PlanNode] | None:
         below = waiting.pop()
         if below.node_type in SCANS and below.relation_name:
             found.append(below)
+        elif below.node_type == "Append" and _are_partitions(below):
+            found.append(below.inputs[0])
         elif below.node_type in PASS_ON or (
             below.node_type in ("Nested Loop", "Hash Join", "Merge Join") and below.join_type in ("Inner", "Semi", None)
         ):
@@ -99,6 +107,20 @@ def _scans(node: PlanNode) -> list[PlanNode] | None:
         else:
             return None
     return found
+
+
+def _are_partitions(append: PlanNode) -> bool:
+    return bool(append.inputs) and not is_union(append) and all(c.node_type in SCANS for c in append.inputs)
+
+
+def _is_partition(scan: PlanNode) -> bool:
+    return scan.parent is not None and scan.parent.node_type == "Append"
+
+
+def _aliases(scan: PlanNode) -> tuple[str, ...]:
+    """Under which sort keys may name its columns: of partitions also that of the query, without their number."""
+    alias = scan.alias or scan.relation_name or ""
+    return (alias, alias_in_query(scan)) if _is_partition(scan) else (alias,)
 
 
 def _equal_columns(scan: PlanNode) -> tuple[tuple[str, ...], bool]:

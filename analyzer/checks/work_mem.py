@@ -27,6 +27,13 @@ def more_work_mem(needed_bytes: float) -> tuple[str, Fix]:
     )
 
 
+def spilled_ratio(node: PlanNode) -> float:
+    """Of a hashed Aggregate: its temporary files as a share of files and memory, 0 to 1."""
+    spilled = [table for table in node.hash_aggregates if table.disk_bytes]
+    disk = sum(table.disk_bytes for table in spilled)
+    return disk / (disk + sum(table.peak_memory_bytes or 0 for table in spilled)) if disk else 0.0
+
+
 def hash_bytes_needed(node: PlanNode, groups: float) -> float:
     """At most what a hash table of ``groups`` takes, by their width; of one that spilled, its batches tell more."""
     output = node.raw.get("Output")

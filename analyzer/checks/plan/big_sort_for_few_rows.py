@@ -51,13 +51,13 @@ def big_sort_for_few_rows(node: PlanNode, context: Context) -> Iterator[Finding]
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
-        table=index.scan.table,
+        table=None if index.of_partitions else index.scan.table,
         fixes=index.fixes,
     )
 
 
 def _time_ms(node: PlanNode, index: IndexInOrder, taken_ratio: float) -> float | None:
-    scans = [n for n in node.walk() if n is not node] if node.inputs[0] is index.scan else []
+    scans = [n for n in node.walk() if n is not node] if node.inputs[0] in (index.scan, index.scan.parent) else []
     own = own_time_ms(node, *scans)
     return None if own is None else own * (1 - min(1.0, taken_ratio))
 

@@ -44,6 +44,9 @@ def count_distinct_sorts(node: PlanNode, context: Context) -> Iterator[Finding]:
     ratio = time_ratio(time_ms, node)
     if ratio is not None and ratio < check["time"]:
         return
+    output = node.raw.get("Output")
+    text = " ".join(map(str, output)) if isinstance(output, list) else context.normalized_sql or ""
+    several = len(DISTINCT_CALL.findall(text)) > 1
     rows = sum(child.total_actual_rows or 0.0 for child in node.inputs)
     yield check.finding(
         node=sorting,
@@ -51,7 +54,8 @@ def count_distinct_sorts(node: PlanNode, context: Context) -> Iterator[Finding]:
         message=(
             f"{called} sorted {rows:,.0f} rows with {size_words(disk)} of temporary files to drop the repeated values."
         ),
-        hint="Group by the values in a subquery first, which can hash them, then count what is left.",
+        hint="Group by the values in a subquery first, which can hash them, then aggregate what is left"
+        f"{'; each of several such aggregates needs its own' if several else ''}.",
         evidence={"sorted_rows": round(rows), "disk_bytes": disk, **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence
-from analyzer.checks.work_mem import hash_bytes_needed, more_work_mem
+from analyzer.checks.work_mem import hash_bytes_needed, more_work_mem, spilled_ratio
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.words.sizes import MB, size_words
@@ -24,7 +24,7 @@ check = Check(
     severity=Severity.WARNING,
     gives_way_to=("PL057", "PL058"),  # it need not be done at all
     disk=Threshold(1 * MB, "bytes", "judgement: less stays in the kernel's cache and costs under a millisecond"),
-    disk_ratio=Threshold(0.05, "files / memory", "judgement: what hardly did not fit costs hardly more"),
+    disk_ratio=Threshold(0.05, "files / files and memory", "judgement: what hardly did not fit costs hardly more"),
     misestimate=Threshold(10, "groups / planned groups", "judgement: below it plans seldom change"),
 )
 
@@ -33,13 +33,12 @@ check = Check(
 def hash_aggregate_on_disk(node: PlanNode) -> Iterator[Finding]:
     spilled = [table for table in node.hash_aggregates if table.disk_bytes]
     disk = sum(table.disk_bytes for table in spilled)
-    memory = sum(table.peak_memory_bytes or 0 for table in spilled)
-    if not node.loops or not disk or disk < check["disk"] or disk < memory * check["disk_ratio"]:
+    if not node.loops or not disk or disk < check["disk"] or spilled_ratio(node) < check["disk_ratio"]:
         return
     groups = ((node.total_actual_rows or 0.0) + (node.total_rows_removed_by_filter or 0.0)) / node.loops
     setting, fix = more_work_mem(hash_bytes_needed(node, groups))
     own = own_time_ms(node)
-    time_ms = None if own is None else own * disk / (disk + memory)
+    time_ms = None if own is None else own * spilled_ratio(node)
     keys = shown_keys(node, "Group Key") or "its keys"
     batches = max(table.batches for table in spilled)
     each = " in each process" if len(spilled) > 1 else ""

@@ -12,7 +12,7 @@ took is counted of the run's time, as an upper bound.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
-from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words, table_sql
+from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words, suffered_ms, table_sql
 from analyzer.checks.node import run_time_ms, shown, time_ratio
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
@@ -74,7 +74,7 @@ def _are_dear_runs(sufferer: Sufferer) -> bool:
 
 
 def _suffering(sufferers: list[Sufferer]) -> str:
-    said = [f"{_what(s)}{f' ({time_words(s.time_ms)})' if s.time_ms else ''}" for s in sufferers]
+    said = [f"{_what(s)}{f' ({time_words(ms)})' if (ms := suffered_ms(s)) else ''}" for s in sufferers]
     more = len(said) - MOST_NAMED
     return and_list([*said[:MOST_NAMED], *([f"{more} more" if more > 1 else "one more"] if more > 0 else [])])
 

@@ -15,9 +15,10 @@ from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
 from analyzer.checks.order import SCANS, is_limited
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
+from analyzer.plans.conditions import read_sort_key
 from analyzer.schema.quoting import qualified, quote_identifier
 
-RANDOM = re.compile(r"\(*\s*(pg_catalog\.)?random\(\)")
+RANDOM = re.compile(r"\b(random|gen_random_uuid|uuid_generate_v4)\(")
 SAMPLE_FACTOR = 10  # rows drawn for each wanted: the sample's size varies
 
 check = Check(
@@ -33,7 +34,7 @@ check = Check(
 def order_by_random(node: PlanNode) -> Iterator[Finding]:
     keys = node.raw.get("Sort Key")
     first = keys[0] if isinstance(keys, list) and keys else None
-    if not node.loops or not isinstance(first, str) or not RANDOM.match(first) or not is_limited(node):
+    if not node.loops or not isinstance(first, str) or not _is_random(first) or not is_limited(node):
         return
     below = node.inputs[0] if node.inputs else None
     rows, taken = below.total_actual_rows if below is not None else None, node.total_actual_rows
@@ -51,6 +52,14 @@ def order_by_random(node: PlanNode) -> Iterator[Finding]:
         run_time_ms=run_time_ms(node),
         fixes=_fixes(below, rows, taken),
     )
+
+
+def _is_random(key: str) -> bool:
+    """A random value alone: with a column in it (a weight), rows have different chances, which no sample gives."""
+    if not RANDOM.search(key):
+        return False
+    read = read_sort_key(key)
+    return read is not None and not read.condition.columns
 
 
 def _fixes(scan: PlanNode, rows: float, taken: float) -> tuple[Fix, ...]:

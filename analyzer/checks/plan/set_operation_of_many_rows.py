@@ -53,14 +53,16 @@ def set_operation_of_many_rows(node: PlanNode) -> Iterator[Finding]:
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
-        fixes=(
-            Fix(
-                f"{exists} instead of {operation}: the same for columns that are NOT NULL",
-                "sql",
-                f"-- instead of: SELECT a FROM t {operation} SELECT b FROM u\n"
-                f"SELECT DISTINCT t.a FROM t WHERE {exists} (SELECT FROM u WHERE u.b = t.a);",
-            ),
-        ),
+        fixes=() if is_all else (_rewritten(operation, exists),),
+    )
+
+
+def _rewritten(operation: str, exists: str) -> Fix:
+    return Fix(
+        f"{exists} instead of {operation}: the same for columns that are NOT NULL",
+        "sql",
+        f"-- instead of: SELECT a FROM t {operation} SELECT b FROM u\n"
+        f"SELECT DISTINCT t.a FROM t WHERE {exists} (SELECT FROM u WHERE u.b = t.a);",
     )
 
 

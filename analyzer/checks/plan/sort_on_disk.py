@@ -84,7 +84,9 @@ def _by_index(node: PlanNode, keys: str) -> str:
 def _is_of_one_table(node: PlanNode) -> bool:
     """Whether each key is of columns, all of one table, whose rows come to the sort as they are."""
     keys = node.raw.get("Sort Key")
-    if not isinstance(keys, list) or any(below.node_type in MAKES_ROWS for below in node.walk()):
+    if not isinstance(keys, list) or any('"*SELECT*' in str(key) for key in keys):
+        return False  # of a set operation's arms
+    if any(below.node_type in MAKES_ROWS for below in node.walk()):
         return False
     statements = [parse(f"SELECT ORDER BY {key}") for key in keys]
     columns = [

@@ -7,15 +7,18 @@ statement with ``SET LOCAL work_mem`` and look for HashAggregate or "quicksort".
 the run's time the sort's own is counted.
 """
 
+import re
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence, time_ratio
 from analyzer.checks.order import index_in_order
 from analyzer.checks.work_mem import SORT_FACTOR, hash_bytes_needed, more_work_mem
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.words.sizes import MB, size_words
+
+DISTINCT_ON = re.compile(r"\bdistinct\s+on\b", re.IGNORECASE)
 
 check = Check(
     __name__,
@@ -29,9 +32,9 @@ check = Check(
 
 
 @check.on(PlanNode, "Aggregate", "Group", "Unique")
-def sort_on_disk_to_group(node: PlanNode) -> Iterator[Finding]:
+def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]:
     sort = node.inputs[0] if len(node.inputs) == 1 else None
-    if not node.loops or sort is None or sort.node_type != "Sort" or not _only_groups(node, sort):
+    if not node.loops or sort is None or sort.node_type != "Sort" or not _only_groups(node, sort, context):
         return
     disk = max((space.space_bytes or 0 for space in sort.sorts if space.is_on_disk), default=0)
     rows, groups = sort.total_actual_rows, node.total_actual_rows
@@ -70,11 +73,14 @@ def _hashed_groups(node: PlanNode, groups: float) -> float:
     return max(groups / (node.loops or 1), node.plan_rows or 0.0)
 
 
-def _only_groups(node: PlanNode, sort: PlanNode) -> bool:
+def _only_groups(node: PlanNode, sort: PlanNode, context: Context) -> bool:
     """Not a sort that goes on behind the groups' keys: that is for an aggregate with DISTINCT or ORDER BY (16+)."""
     keys = sort.raw.get("Sort Key")
-    if node.node_type == "Unique":  # of DISTINCT ON, ORDER BY may go on
-        return True
+    if node.node_type == "Unique":  # DISTINCT ON cannot hash: its first row of each group depends on the order
+        output, sql = sort.raw.get("Output"), context.normalized_sql
+        if isinstance(output, list) and isinstance(keys, list) and len(output) > len(keys):
+            return False
+        return sql is not None and not DISTINCT_ON.search(sql)
     groups = node.raw.get("Group Key")
     strategy = node.node_type == "Group" or node.raw.get("Strategy") == "Sorted"
     texts = node.raw.get("Output")

@@ -26,30 +26,56 @@ check = Check(
 
 @check.on(PlanNode, "Unique", "Aggregate")
 def union_removes_nothing(node: PlanNode) -> Iterator[Finding]:
-    below = node.inputs[0] if len(node.inputs) == 1 else None
-    sort = below if below is not None and below.node_type in ("Sort", "Incremental Sort") else None
-    append = sort.inputs[0] if sort is not None and sort.inputs else below
-    if not node.loops or append is None or not is_union(append) or not _drops_repeated_rows(node):
-        return
-    bounds_in, bounds_out = append.total_actual_rows_bounds, node.total_actual_rows_bounds
-    if bounds_in is None or bounds_out is None:
-        return
-    rows_in, rows_out = bounds_in[1], bounds_out[0]
-    if rows_in < check["rows"] or rows_out < rows_in:
-        return
-    time_ms = own_time_ms(*([node] if sort is None else [node, sort]))
+    append = _append(node)
+    if append is None or _append(_above(node)) is not None:
+        return  # told with the UNION that takes its rows
+    unions, arms, waiting = [node], 0, list(append.inputs)
+    while waiting:  # from 18 on, each UNION of several has a node of its own
+        arm = waiting.pop()
+        inner = _append(arm)
+        if inner is None:
+            arms += 1
+        else:
+            unions.append(arm)
+            waiting += inner.inputs
+    time_ms = own_time_ms(*(part for union in unions for part in (union, _sort(union)) if part is not None))
+    rows = append.total_actual_rows or 0.0
     yield check.finding(
         subject=node.label,
-        message=(
-            f"UNION compared {rows_in:,.0f} rows of {len(append.inputs)} arms and gave all of them: in this run none"
-            " was there twice."
-        ),
+        message=f"UNION compared {rows:,.0f} rows of {arms} arms and gave all of them: no row was there twice.",
         hint="Use UNION ALL where the arms cannot hold the same row, and none of them holds one twice.",
-        evidence={"compared_rows": round(rows_in), **time_evidence(time_ms, node)},
+        evidence={"compared_rows": round(rows), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
     )
+
+
+def _append(node: PlanNode | None) -> PlanNode | None:
+    """Of a node that drops rows which a UNION's arms give twice: their Append, if there were many rows, none twice."""
+    if node is None or not node.loops or node.node_type not in ("Unique", "Aggregate") or len(node.inputs) != 1:
+        return None
+    sort = _sort(node)
+    append = node.inputs[0] if sort is None else next(iter(sort.inputs), node)
+    if not is_union(append) or not _drops_repeated_rows(node):
+        return None
+    bounds_in, bounds_out = append.total_actual_rows_bounds, node.total_actual_rows_bounds
+    if bounds_in is None or bounds_out is None or bounds_in[1] < check["rows"] or bounds_out[0] < bounds_in[1]:
+        return None
+    return append
+
+
+def _sort(node: PlanNode) -> PlanNode | None:
+    below = next(iter(node.inputs), None)
+    return below if below is not None and below.node_type in ("Sort", "Incremental Sort") else None
+
+
+def _above(node: PlanNode) -> PlanNode | None:
+    """What drops repeated rows of the Append that the node is an arm of."""
+    above = node.parent
+    while above is not None and above.node_type in ("Append", "Merge Append", "Sort", "Incremental Sort"):
+        above = above.parent
+    return above
 
 
 def _drops_repeated_rows(node: PlanNode) -> bool:

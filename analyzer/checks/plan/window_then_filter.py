@@ -1,7 +1,7 @@
 """Window functions computed over all rows, of which a condition outside then keeps few.
 
 ``WHERE rn = 1`` around a subquery with ``row_number() OVER (...)`` is applied when all rows are sorted and numbered.
-From 15 on the planner stops early in each partition when the result of row_number(), rank(), dense_rank() or count()
+From 15 on the planner stops early in each partition when the result of row_number(), rank(), or dense_rank()
 is compared as it is (``rn <= 3``, not ``rn + 0 = 1``): the plan then says "Run Condition". An index on the PARTITION
 BY and ORDER BY columns saves the sort. For few partitions, a LATERAL subquery with LIMIT per partition reads only the
 wanted rows; for one row each, DISTINCT ON says the same in fewer words. Leave it alone where the condition keeps
@@ -19,7 +19,7 @@ from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
 
-RANKS = re.compile(r"\b(row_number|rank|dense_rank|count)\(", re.IGNORECASE)
+RANKS = re.compile(r"\b(row_number|rank|dense_rank)\(", re.IGNORECASE)
 FIRST = ("=", "<", "<=", "= ANY")
 
 check = Check(
