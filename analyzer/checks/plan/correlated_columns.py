@@ -1,0 +1,99 @@
+"""Conditions on columns that depend on each other, planned as if they did not.
+
+The planner multiplies what share of the rows each condition keeps. Where one column tells the other (a city its
+country, a model its maker), far more rows pass than it plans, or far fewer where the values exclude each other; joins
+above are then chosen for the wrong number. Extended statistics tell it: dependencies for conditions with =, mcv for
+ranges and common combinations, too. To verify, look at the estimate after CREATE STATISTICS and ANALYZE. Leave it
+alone where no node above would be planned otherwise (the finding is then informational), and where such statistics
+exist already (\\dX in psql). What suffering nodes took is counted of the run's time, as an upper bound.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words, statement_parameters, table_sql
+from analyzer.checks.node import run_time_ms
+from analyzer.findings import Finding, Fix, Quantity, Severity
+from analyzer.plans import Plan, PlanNode
+from analyzer.plans.conditions import read_condition
+from analyzer.schema.quoting import quote_identifier
+from analyzer.words.lists import and_list
+
+SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan")
+PLAIN = ("=", "<", "<=", ">", ">=", "= ANY", "IS NULL", "IS NOT NULL", "IS TRUE", "IS FALSE", "")
+MOST_COLUMNS = 8  # the manual, CREATE STATISTICS: STATS_MAX_DIMENSIONS
+MOST_NAME_BYTES = 63
+
+check = Check(
+    __name__,
+    code="PL071",
+    title="Correlated columns planned as independent",
+    severity=Severity.WARNING,
+    gives_way_to=("PL072", "PL075"),
+    factor=Threshold(10, "actual / planned rows, or the other way", "judgement: below it plans seldom change"),
+    rows=Threshold(1_000, "rows", "judgement: of fewer no plan is wrong by much"),
+)
+
+
+@check.on(Plan)
+def correlated_columns(plan: Plan) -> Iterator[Finding]:
+    for wrong in misestimates_of(plan):
+        node = wrong.table_node
+        most = max(wrong.estimate.planned_rows, wrong.estimate.actual_rows) * (node.loops or 0)
+        if node.node_type not in SCANS or wrong.factor < check["factor"] or most < check["rows"]:
+            continue
+        columns = _columns(plan, node)
+        if len(columns) < 2:
+            continue
+        time_ms = cost_ms(wrong.sufferers)
+        evidence: dict[str, Quantity] = {
+            "planned_rows": round(wrong.estimate.planned_rows),
+            "actual_rows": round(wrong.estimate.actual_rows),
+            "estimate_factor": round(wrong.factor, 1),
+            "suffering_ms": None if time_ms is None else round(time_ms, 3),
+        }
+        yield check.finding(
+            node=node,
+            subject=node.label,
+            message=(
+                f"{node.label} {rows_in_words(wrong)}. The planner takes its conditions on {and_list(columns)} for"
+                " independent of each other."
+            ),
+            hint=f"Give it statistics of {and_list(columns)} together: where values depend, it then estimates right.",
+            evidence=evidence,
+            level=EvidenceLevel.EXECUTED,
+            severity=Severity.WARNING if wrong.sufferers else Severity.INFO,
+            time_ms=time_ms,
+            run_time_ms=run_time_ms(node),
+            table=node.table,
+            fixes=(_fix(node, columns),),
+        )
+
+
+def _columns(plan: Plan, node: PlanNode) -> list[str]:
+    """Those compared as they are with something known, all by AND; none where anything else is asked as well."""
+    columns: dict[str, None] = {}
+    texts = [text for name, text in node.conditions.items() if name != "Order By"]
+    for text in dict.fromkeys(texts):
+        condition = read_condition(text)
+        if condition is None or statement_parameters(plan, condition.parameters):
+            return []
+        for comparison in condition.comparisons:
+            is_known = comparison.other in ("constant", "nothing")
+            if comparison.column is None or comparison.operator not in PLAIN or not is_known or comparison.is_negated:
+                return []
+            columns[comparison.column.name] = None
+    return list(columns)[:MOST_COLUMNS]
+
+
+def _fix(node: PlanNode, columns: list[str]) -> Fix:
+    name = "_".join(["st", node.relation_name or "", *columns])
+    name = name.encode()[:MOST_NAME_BYTES].decode(errors="ignore")
+    schema = f"{quote_identifier(node.schema)}." if node.schema else ""
+    on, table = ", ".join(map(quote_identifier, columns)), table_sql(node)
+    return Fix(
+        "Statistics of the columns together",
+        "sql",
+        f"CREATE STATISTICS {schema}{quote_identifier(name)} (dependencies, mcv) ON {on} FROM {table};\n"
+        f"ANALYZE {table};",
+    )

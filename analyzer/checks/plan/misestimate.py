@@ -1,0 +1,125 @@
+"""Wrong number of rows planned, from which other nodes suffer.
+
+The planner chose joins, sorts and memory for far more or fewer rows than came. It is told of the lowest node that is
+wrong while what it reads is right: the nodes above only pass the error on. A nested loop then runs its inner side too
+often, a hash or sort gets too little memory. To verify, compare "rows" with "actual rows" of that node after ANALYZE;
+for a test alone, ``SET enable_nestloop = off`` shows the other plan's time. To fix it, give the planner what it
+lacks: fresh statistics, a higher statistics target for a skewed column, extended statistics for several columns or
+for an expression. Leave alone what costs nothing: nothing is said where no node suffers. What the suffering nodes
+took is counted of the run's time, as an upper bound.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words, suffered_ms, table_sql
+from analyzer.checks.node import run_time_ms, shown, time_ratio
+from analyzer.findings import Finding, Fix, Quantity, Severity
+from analyzer.plans import Plan, PlanNode
+from analyzer.plans.conditions import Condition, read_condition
+from analyzer.plans.estimates import Misestimate, Sufferer
+from analyzer.words.durations import time_words
+from analyzer.words.lists import and_list
+
+MOST_NAMED = 3
+
+check = Check(
+    __name__,
+    code="PL070",
+    title="Far more or fewer rows than planned",
+    severity=Severity.WARNING,
+    gives_way_to=("PL019", "PL030", "PL071", "PL072", "PL075"),  # they know why, or what it led to
+    factor=Threshold(10, "actual / planned rows, or the other way", "judgement: below it plans seldom change"),
+    cost=Threshold(0.25, "suffering nodes' time / execution time", "judgement: else the other plan gains little"),
+    inner_runs=Threshold(1_000, "runs", "judgement: fewer look-ups are no reason for another join"),
+    inner_run=Threshold(0.02, "ms / run", "measured: a look-up in a cached index takes 0.001 to 0.01 ms"),
+)
+
+
+@check.on(Plan)
+def misestimate(plan: Plan) -> Iterator[Finding]:
+    for wrong in misestimates_of(plan):
+        sufferers = [s for s in wrong.sufferers if s.kind != "inner_runs" or _are_dear_runs(s)]
+        if wrong.factor < check["factor"] or not sufferers:
+            continue
+        time_ms = cost_ms(sufferers)
+        ratio = time_ratio(time_ms, wrong.node)
+        if ratio is not None and ratio < check["cost"]:
+            continue
+        node = wrong.table_node
+        evidence: dict[str, Quantity] = {
+            "planned_rows": round(wrong.estimate.planned_rows),
+            "actual_rows": round(wrong.estimate.actual_rows),
+            "estimate_factor": round(wrong.factor, 1),
+            "suffering_ms": None if time_ms is None else round(time_ms, 3),
+        }
+        yield check.finding(
+            node=node,
+            subject=node.label,
+            message=f"{node.label} {rows_in_words(wrong)}: {_suffering(sufferers)}.",
+            hint=_hint(wrong, node),
+            evidence=evidence,
+            level=EvidenceLevel.EXECUTED,
+            time_ms=time_ms,
+            run_time_ms=run_time_ms(node),
+            fixes=(Fix("Fresh statistics of the table", "sql", f"ANALYZE {table_sql(node)};"),)
+            if node.relation_name
+            else (),
+        )
+
+
+def _are_dear_runs(sufferer: Sufferer) -> bool:
+    runs = max(1.0, sufferer.actual)
+    return runs >= check["inner_runs"] and (sufferer.time_ms or 0.0) >= runs * check["inner_run"]
+
+
+def _suffering(sufferers: list[Sufferer]) -> str:
+    said = [f"{_what(s)}{f' ({time_words(ms)})' if (ms := suffered_ms(s)) else ''}" for s in sufferers]
+    more = len(said) - MOST_NAMED
+    return and_list([*said[:MOST_NAMED], *([f"{more} more" if more > 1 else "one more"] if more > 0 else [])])
+
+
+def _what(sufferer: Sufferer) -> str:
+    label, actual = sufferer.node.label, sufferer.actual
+    match sufferer.kind:
+        case "inner_runs":
+            return f"{label} ran its inner side {actual:,.0f} times"
+        case "hash_batches":
+            return f"{label} of {actual:,.0f} rows went to disk"
+        case "hash_on_larger_side":
+            return f"{label} was built of the larger side, {actual:,.0f} rows"
+        case "sort_on_disk":
+            return f"{label} of {actual:,.0f} rows went to disk"
+        case "aggregate_on_disk":
+            return f"{label} went to disk"
+        case "memoize_evictions":
+            return f"{label} had to forget what it kept"
+
+
+def _hint(wrong: Misestimate, node: PlanNode) -> str:
+    read = [condition for text in node.conditions.values() if (condition := read_condition(text)) is not None]
+    if node.relation_name is None:
+        if "Group Key" in node.raw:
+            return "The number of groups is wrong: ANALYZE, or CREATE STATISTICS (ndistinct) on the columns grouped by."
+        if len(wrong.node.inputs) > 1:
+            return (
+                "Its inputs were planned right, so it is how the two sides match: the planner has no statistics across"
+                " tables, takes joined values for evenly spread and several columns of one for independent. A foreign"
+                " key over all columns of a join tells it that each row finds one; else compute this step first, into a"
+                " temporary table, and ANALYZE that."
+            )
+        return "Its input was planned right: what it keeps of it is not known to the planner."
+    if (wrapped := _wrapped(read)) is not None:
+        return (
+            f"The planner has no statistics of the expression in {shown(wrapped)} and assumes a fixed share: CREATE"
+            " STATISTICS on the expression (14+), or an index on it, then ANALYZE."
+        )
+    if any(c.other in ("initplan", "subplan") for condition in read for c in condition.comparisons):
+        return "The planner does not know the subquery's value when it plans: look it up first and pass it on."
+    return "ANALYZE the table; where that changes nothing, raise the statistics target of the columns compared."
+
+
+def _wrapped(conditions: list[Condition]) -> str | None:
+    return next(
+        (c.text for of in conditions for c in of.comparisons if c.columns and (c.functions or c.operators)), None
+    )

@@ -1,0 +1,88 @@
+"""Rows sorted on disk only to be grouped.
+
+A GroupAggregate, Group or Unique takes its rows in the order of its keys. Where all of them are sorted for that, and
+on disk, more work_mem helps twice: the sort stays in memory or, when the planner thinks that the groups fit, a
+HashAggregate needs no sort at all. An index on the group keys gives the order for nothing. To verify, run the
+statement with ``SET LOCAL work_mem`` and look for HashAggregate or "quicksort". Leave it alone in a rare report. Of
+the run's time the sort's own is counted.
+"""
+
+import re
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence, time_ratio
+from analyzer.checks.order import index_in_order
+from analyzer.checks.work_mem import SORT_FACTOR, hash_bytes_needed, more_work_mem
+from analyzer.findings import Finding, Severity
+from analyzer.plans import PlanNode
+from analyzer.words.sizes import MB, size_words
+
+DISTINCT_ON = re.compile(r"\bdistinct\s+on\b", re.IGNORECASE)
+
+check = Check(
+    __name__,
+    code="PL054",
+    title="Sorted on disk only to group",
+    severity=Severity.WARNING,
+    disk=Threshold(1 * MB, "bytes", "judgement: less stays in the kernel's cache and costs under a millisecond"),
+    time=Threshold(0.30, "sort's time / execution time", "judgement: a smaller share is the sort's own business"),
+    rows_per_group=Threshold(2, "rows / group", "judgement: a hash of nearly as many groups as rows is no smaller"),
+)
+
+
+@check.on(PlanNode, "Aggregate", "Group", "Unique")
+def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]:
+    sort = node.inputs[0] if len(node.inputs) == 1 else None
+    if not node.loops or sort is None or sort.node_type != "Sort" or not _only_groups(node, sort, context):
+        return
+    disk = max((space.space_bytes or 0 for space in sort.sorts if space.is_on_disk), default=0)
+    rows, groups = sort.total_actual_rows, node.total_actual_rows
+    if not disk or disk < check["disk"] or rows is None or groups is None:
+        return
+    groups += node.total_rows_removed_by_filter or 0.0
+    time_ms = own_time_ms(sort)
+    ratio = time_ratio(time_ms, sort)
+    if rows < groups * check["rows_per_group"] or (ratio is not None and ratio < check["time"]):
+        return
+    setting, fix = more_work_mem(min(disk * SORT_FACTOR, hash_bytes_needed(node, _hashed_groups(node, groups))))
+    index = index_in_order(sort)
+    by_index = (
+        f" An index on {index.table} ({index.columns}) would give the order." if index and index.is_certain else ""
+    )
+    yield check.finding(
+        node=sort,
+        subject=node.label,
+        message=(
+            f"{rows:,.0f} rows were sorted by {shown_keys(sort, 'Sort Key')}, with {size_words(disk)} of temporary"
+            f" files, only to make {groups:,.0f} groups of them."
+        ),
+        hint=f"With work_mem = '{setting}' they are sorted in memory, or hashed without a sort.{by_index}",
+        evidence={
+            "sorted_rows": round(rows), "groups": round(groups), "disk_bytes": disk, **time_evidence(time_ms, sort),
+        },
+        level=EvidenceLevel.EXECUTED,
+        time_ms=time_ms,
+        run_time_ms=run_time_ms(sort),
+        fixes=(fix, *(index.fixes if index else ())),
+    )  # fmt: skip
+
+
+def _hashed_groups(node: PlanNode, groups: float) -> float:
+    """Per run: as many as the planner believes in, or it will not hash them."""
+    return max(groups / (node.loops or 1), node.plan_rows or 0.0)
+
+
+def _only_groups(node: PlanNode, sort: PlanNode, context: Context) -> bool:
+    """Not a sort that goes on behind the groups' keys: that is for an aggregate with DISTINCT or ORDER BY (16+)."""
+    keys = sort.raw.get("Sort Key")
+    if node.node_type == "Unique":  # DISTINCT ON cannot hash: its first row of each group depends on the order
+        output, sql = sort.raw.get("Output"), context.normalized_sql
+        if isinstance(output, list) and isinstance(keys, list) and len(output) > len(keys):
+            return False
+        return sql is not None and not DISTINCT_ON.search(sql)
+    groups = node.raw.get("Group Key")
+    strategy = node.node_type == "Group" or node.raw.get("Strategy") == "Sorted"
+    texts = node.raw.get("Output")
+    plain = not isinstance(texts, list) or not any("(DISTINCT" in str(t) or " ORDER BY " in str(t) for t in texts)
+    return strategy and plain and isinstance(keys, list) and isinstance(groups, list) and len(keys) == len(groups)
