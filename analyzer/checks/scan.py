@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Condition, read_condition
+from analyzer.plans.indexable import of_table
 from analyzer.plans.scans import (
     Scanned,
     alias_in_query,
@@ -109,6 +110,16 @@ def index_facts(node: PlanNode, facts: SchemaFacts | None) -> IndexFacts | None:
     return None if table is None else next((i for i in table.indexes if i.name == node.index_name), None)
 
 
+def index_that_begins_with(node: PlanNode, columns: Sequence[str], facts: SchemaFacts | None) -> str | None:
+    """A usable B-tree of the table, of all its rows, that begins with these (quoted) columns in any order."""
+    table = table_facts(node, facts)
+    for index in table.indexes if table is not None else ():
+        first = {quote_identifier(column) for column in index.columns[: len(columns)] if column is not None}
+        if index.method == "btree" and index.is_usable and index.predicate is None and first == set(columns):
+            return index.name
+    return None
+
+
 def table_of(node: PlanNode, facts: SchemaFacts | None) -> str | None:
     """schema.table for ``Finding.table``; None without the schema."""
     table = table_facts(node, facts)
@@ -152,12 +163,17 @@ def rows_removed(nodes: Sequence[PlanNode]) -> tuple[float, float, float]:
 
 def index_condition(node: PlanNode) -> Condition | None:
     """``Index Cond``; of a Bitmap Heap Scan the Recheck Cond, which says the same of all its indexes together."""
-    text = node.expression("Recheck Cond" if node.node_type == "Bitmap Heap Scan" else "Index Cond")
-    return None if text is None else read_condition(text)
+    return _read(node, "Recheck Cond" if node.node_type == "Bitmap Heap Scan" else "Index Cond")
 
 
 def filter_condition(node: PlanNode) -> Condition | None:
-    return None if node.filter is None else read_condition(node.filter)
+    return _read(node, "Filter")
+
+
+def _read(node: PlanNode, name: str) -> Condition | None:
+    text = node.expression(name)
+    read = None if text is None else read_condition(text)
+    return None if read is None else of_table(read, table_node(node).alias)
 
 
 def binds(condition: Condition | None) -> bool:

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analyzer.plans.conditions import Comparison, Condition
 from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.conditions import TURNED
 
 EQUAL = ("=", "= ANY", "IS NULL")
 RANGE = ("<", "<=", ">", ">=", "IS NOT NULL")
@@ -27,6 +28,31 @@ class Indexable:
     def columns(self) -> tuple[str, ...]:
         """In the order an index wants: equality first, then one range; another range gains nothing."""
         return (*self.equal, *[r for r in self.ranges if r not in self.equal][:1])
+
+
+def of_table(condition: Condition, alias: str | None) -> Condition:
+    """Each comparison as seen from one table: in a nested loop ``o.customer_id = t.id`` is one of t's id, too.
+
+    Columns without a table's name are its own: EXPLAIN leaves the name out where there is only one table. A comparison
+    without a column of the table has no columns.
+    """
+    return replace(condition, comparisons=tuple(_of_table(c, alias) for c in condition.comparisons))
+
+
+def _of_table(comparison: Comparison, alias: str | None) -> Comparison:
+    if not comparison.columns or any(column.alias in (None, alias) for column in comparison.columns):
+        return comparison
+    if comparison.other != "column" or any(column.alias not in (None, alias) for column in comparison.other_columns):
+        return replace(comparison, columns=(), other_columns=())
+    return replace(
+        comparison,
+        columns=comparison.other_columns,
+        operator=TURNED.get(comparison.operator, comparison.operator),
+        other_columns=comparison.columns,
+        functions=(),
+        operators=(),
+        casts=(),
+    )
 
 
 def indexable(*conditions: Condition | None) -> Indexable:
@@ -59,7 +85,7 @@ def plain_column(comparison: Comparison) -> str | None:
 def compares_own_columns(comparison: Comparison) -> bool:
     """With another column of the same table, as in ``commitdate < receiptdate``: no index condition."""
     own = {column.alias for column in comparison.columns}
-    return any(column.alias in own for column in comparison.other_columns)
+    return any(column.alias in own for column in comparison.other_columns) or len(own) > 1
 
 
 def can_use_some_index(comparison: Comparison) -> bool:

@@ -7,10 +7,10 @@ import pytest
 
 from analyzer.checks import Context, run_checks
 from analyzer.checks.plan.leading_wildcard import is_too_short
-from analyzer.checks.scan import is_brin, table_sql, with_partitions
+from analyzer.checks.scan import index_that_begins_with, is_brin, table_sql, with_partitions
 from analyzer.plans import parse_plan
 from analyzer.plans.conditions import read_condition
-from analyzer.plans.indexable import expressions, indexable
+from analyzer.plans.indexable import expressions, indexable, of_table
 from tests.checks.builders import facts
 
 
@@ -147,6 +147,47 @@ def test_brin_is_known_by_the_schema_by_its_name_and_by_how_it_counts() -> None:
 def test_patterns_without_three_letters_in_a_row_use_no_trigrams(pattern: str, is_short: bool) -> None:
     """The start and the end of the text count: ``%zz`` has the trigram "zz "."""
     assert is_too_short(pattern) is is_short
+
+
+@pytest.mark.parametrize(
+    ("condition", "columns", "ranges"),
+    [
+        ("(o.customer_id = c.id)", ("id",), ()),  # up to 15 the other table's column comes first
+        ("(c.id = o.customer_id)", ("id",), ()),
+        ("(lower(o.name) = c.name)", ("name",), ()),
+        ("(o.price > c.low)", (), ("low",)),
+        ("(o.a = o.b)", (), ()),
+        ("(o.a = lower(c.name))", (), ()),
+        ("((c.a + c.b) = o.a)", (), ()),
+        ("((o.a + c.a) = 5)", (), ()),
+        ("(id = 5)", ("id",), ()),
+    ],
+)
+def test_comparison_of_two_tables_is_seen_from_the_scanned_one(
+    condition: str, columns: tuple[str, ...], ranges: tuple[str, ...]
+) -> None:
+    read = read_condition(condition)
+    assert read is not None
+    seen = indexable(of_table(read, "c"))
+    assert (seen.equal, seen.ranges) == (columns, ranges)
+
+
+def test_range_is_turned_with_its_sides() -> None:
+    read = read_condition("(o.price > c.low)")
+    assert read is not None
+    assert [c.operator for c in of_table(read, "c").comparisons] == ["<"]
+
+
+def test_index_that_begins_with_the_columns_in_any_order_is_known() -> None:
+    _, scanned = parse_plan(bitmap("ix", 7, 1, 0))
+    indexes = [
+        {"name": "part", "columns": ["a", "b"], "predicate": "(c = 1)"},
+        {"name": "ab", "columns": ["b", "a", "c"]},
+    ]
+    known = facts({"tables": [{"name": "t", "columns": ["a", "b", "c"], "indexes": indexes}]})
+    assert index_that_begins_with(scanned, ("a", "b"), known) == "ab"
+    assert index_that_begins_with(scanned, ("a", "c"), known) is None
+    assert index_that_begins_with(scanned, ("a", "b"), None) is None
 
 
 def test_index_wants_equality_before_one_range() -> None:

@@ -11,10 +11,11 @@ that. The time is what building the bitmaps took: that of the BitmapAnd and all 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_ratio
-from analyzer.checks.scan import index_condition, is_brin, table_node, table_of
+from analyzer.checks.node import TIME_ERROR_RATIO, run_time_ms, time_evidence, time_ratio
+from analyzer.checks.scan import index_condition, index_that_begins_with, is_brin, table_node, table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
+from analyzer.plans.exclusive import ROUNDING_MS
 from analyzer.plans.indexable import BTREE, indexable
 from analyzer.words.lists import and_list
 
@@ -33,8 +34,7 @@ check = Check(
 def bitmap_and_of_indexes(node: PlanNode, context: Context) -> Iterator[Finding]:
     if not node.loops:
         return
-    parts = [part for part in node.walk() if part.loops]
-    scans = [part for part in parts if part.node_type == "Bitmap Index Scan"]
+    scans = [part for part in node.walk() if part.loops and part.node_type == "Bitmap Index Scan"]
     heap = table_node(node)
     rows = heap.total_rows_scanned_bounds
     if rows is None or len(scans) < 2 or any(is_brin(scan, context.facts) for scan in scans):
@@ -42,7 +42,9 @@ def bitmap_and_of_indexes(node: PlanNode, context: Context) -> Iterator[Finding]
     entries = sum((scan.total_actual_rows_bounds or (0.0, 0.0))[0] for scan in scans)
     if entries < check["entries"] or entries < rows[1] * check["entries_per_row"]:
         return
-    time_ms = own_time_ms(*parts)
+    time_ms, error_ms = node.total_time_ms, ROUNDING_MS * node.loops
+    if not time_ms or error_ms > time_ms * TIME_ERROR_RATIO:
+        time_ms = None
     ratio = time_ratio(time_ms, node)
     if ratio is not None and ratio < check["time_ratio"]:
         return
@@ -54,7 +56,7 @@ def bitmap_and_of_indexes(node: PlanNode, context: Context) -> Iterator[Finding]
             f"{and_list(names)} were read for {entries:,.0f} entries, of which {found:,.0f} rows of"
             f" {heap.relation_name or 'the table'} came out of the scan."
         ),
-        hint=_hint(node, scans, heap.relation_name or "the table", names),
+        hint=_hint(node, scans, names, context),
         evidence={"index_entries": round(entries), "rows_found": round(found), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
@@ -63,7 +65,7 @@ def bitmap_and_of_indexes(node: PlanNode, context: Context) -> Iterator[Finding]
     )
 
 
-def _hint(node: PlanNode, scans: list[PlanNode], table: str, names: list[str]) -> str:
+def _hint(node: PlanNode, scans: list[PlanNode], names: list[str], context: Context) -> str:
     direct = [child for child in node.inputs if child.node_type == "Bitmap Index Scan"]
     conditions = [c for scan in direct if (c := index_condition(scan)) is not None]
     if len(direct) < len(scans) or len(conditions) < len(scans):
@@ -79,6 +81,11 @@ def _hint(node: PlanNode, scans: list[PlanNode], table: str, names: list[str]) -
         )
     if len(columns) < 2:
         return "See whether one of these conditions alone finds few enough rows."
+    if (existing := index_that_begins_with(node, columns, context.facts)) is not None:
+        return (
+            f"{existing} begins with {and_list(columns)}, and was not taken: see whether the rows were estimated right."
+        )
+    table = table_node(node).relation_name or "the table"
     return (
         f"One index on {table} ({', '.join(columns)}) leads to the rows that fit all. Where each column is"
         " asked for without the other as well, the single indexes stay of use."

@@ -15,10 +15,9 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
-from analyzer.checks.scan import bitmap_index_scans, is_brin, share_ms, table_facts, table_of
+from analyzer.checks.scan import bitmap_index_scans, index_condition, is_brin, share_ms, table_facts, table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
-from analyzer.plans.conditions import read_condition
 
 check = Check(
     __name__,
@@ -82,8 +81,7 @@ def brin_index_lets_rows_through(node: PlanNode, context: Context) -> Iterator[F
 
 
 def _column(scan: PlanNode) -> str | None:
-    condition = scan.expression("Index Cond")
-    read = read_condition(condition) if condition else None
+    read = index_condition(scan)
     return read.columns[0].name if read is not None and len(read.columns) == 1 else None
 
 

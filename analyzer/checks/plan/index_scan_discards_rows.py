@@ -20,6 +20,7 @@ from analyzer.checks.scan import (
     bitmap_parts,
     filter_condition,
     index_condition,
+    index_that_begins_with,
     is_brin,
     rows_removed,
     share_ms,
@@ -74,13 +75,14 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     if any(is_brin(scan, context.facts) for scan in scans if scan.node_type == "Bitmap Index Scan"):
         is_btree = False
     table = "the partitioned table" if group.are_partitions else node.relation_name or "the table"
+    existing = index_that_begins_with(node, indexable(found if binds(found) else None, read).columns, context.facts)
     yield check.finding(
         subject=group.subject,
         message=(
             f"{group.subject} threw away {thrown:,.0f} of the {thrown + rows:,.0f} rows {how} {index}{over}, by the"
             f" filter {shown(node.filter, 200)}."
         ),
-        hint=_hint(table, index, found if binds(found) else None, read, is_btree),
+        hint=" ".join(_advice(found if binds(found) else None, read, table, index, is_btree, existing)),
         evidence={"rows_removed": round(thrown), "rows_kept": round(rows), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
@@ -89,24 +91,29 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     )
 
 
-def _hint(table: str, index: str, found: Condition | None, read: Condition, is_btree: bool) -> str:
+def _advice(
+    found: Condition | None, read: Condition, table: str, index: str, is_btree: bool, existing: str | None
+) -> Iterator[str]:
+    """``found``: what bounds the scan; ``existing``: the index that has the columns to propose."""
     of_filter, together = indexable(read), indexable(found, read)
-    said = []
+    patterns = any(c.operator in PATTERNS and not c.is_negated for c in of_filter.other)
+    wrapped = expressions(of_filter.other)[:1]
     if of_filter.columns and is_btree:
         columns = ", ".join(together.columns)
         followed = "" if found is not None else f", then the columns of {index} where their order is wanted,"
-        said.append(f"An index on {table} ({columns}){followed} would lead to the rows that fit these columns only.")
+        if existing is not None:
+            yield f"{existing} begins with {columns}, and was not taken: see whether the rows were estimated right."
+        else:
+            yield f"An index on {table} ({columns}){followed} would lead to the rows that fit these columns only."
     elif of_filter.columns:
         columns = ", ".join(of_filter.columns)
-        said.append(
+        yield (
             f"As {index} is no B-tree, an index on {table} ({columns}) can be combined with it in a BitmapAnd, or used"
             " instead of it."
         )
-    for expression in expressions(of_filter.other)[:1]:
-        said.append(f"{expression} can be in an index as an expression, where its functions are IMMUTABLE.")
-    if any(c.operator in PATTERNS and not c.is_negated for c in of_filter.other):
-        said.append("A pattern that does not start with plain letters needs a GIN index with gin_trgm_ops (pg_trgm).")
-    constant = any(c.other in ("constant", "nothing") for c in read.comparisons)
-    if constant or not said:
-        said.append("A part of the filter that is the same in every call is best in the WHERE of a partial index.")
-    return " ".join(said)
+    for expression in wrapped:
+        yield f"{expression} can be in an index as an expression, where its functions are IMMUTABLE."
+    if patterns:
+        yield "A pattern that does not start with plain letters needs a GIN index with gin_trgm_ops (pg_trgm)."
+    if any(c.other in ("constant", "nothing") for c in read.comparisons) or not (of_filter.columns or wrapped):
+        yield "A part of the filter that is the same in every call is best in the WHERE of a partial index."
