@@ -164,8 +164,10 @@ def test_plans_from_public_reports(capsys: pytest.CaptureFixture[str], path: Pat
     (plan,) = json.loads(out)["plans"]
     found = [("  " * node["depth"]) + node["label"] for node in plan["nodes"]]
     assert found == LABELS[path.name.split(".")[0]]
-    assert [finding["code"] for finding in plan["findings"]] == ["PL004"] * (code == 1)
-    assert (code == 1) == (path.name.split(".")[0] in ("expanded", "mail_quotes", "utf16", "unicode_border"))
+    name = path.name.split(".")[0]
+    scans = ("expanded", "mail_quotes", "utf16", "unicode_border")
+    expected = ["PL063"] if name == "numbered" else ["PL004"] if name in scans else []
+    assert ([finding["code"] for finding in plan["findings"]], code) == (expected, int(bool(expected)))
 
 
 def test_no_terminal_escapes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from analyzer.checks.node import run_time_ms
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition
+from analyzer.plans.estimates import Misestimate
 from analyzer.schema.quoting import quote_identifier
 from analyzer.words.lists import and_list
 
@@ -37,37 +38,48 @@ check = Check(
 
 @check.on(Plan)
 def correlated_columns(plan: Plan) -> Iterator[Finding]:
+    by_columns: dict[tuple[str, ...], list[Misestimate]] = {}
     for wrong in misestimates_of(plan):
         node = wrong.table_node
         most = max(wrong.estimate.planned_rows, wrong.estimate.actual_rows) * (node.loops or 0)
         if node.node_type not in SCANS or wrong.factor < check["factor"] or most < check["rows"]:
             continue
         columns = _columns(plan, node)
-        if len(columns) < 2:
-            continue
-        time_ms = cost_ms(wrong.sufferers)
-        evidence: dict[str, Quantity] = {
-            "planned_rows": round(wrong.estimate.planned_rows),
-            "actual_rows": round(wrong.estimate.actual_rows),
-            "estimate_factor": round(wrong.factor, 1),
-            "suffering_ms": None if time_ms is None else round(time_ms, 3),
-        }
-        yield check.finding(
-            node=node,
-            subject=node.label,
-            message=(
-                f"{node.label} {rows_in_words(wrong)}. The planner takes its conditions on {and_list(columns)} for"
-                " independent of each other."
-            ),
-            hint=f"Give it statistics of {and_list(columns)} together: where values depend, it then estimates right.",
-            evidence=evidence,
-            level=EvidenceLevel.EXECUTED,
-            severity=Severity.WARNING if wrong.sufferers else Severity.INFO,
-            time_ms=time_ms,
-            run_time_ms=run_time_ms(node),
-            table=node.table,
-            fixes=(_fix(node, columns),),
-        )
+        if len(columns) >= 2:
+            by_columns.setdefault((node.relation_name or "", *sorted(columns)), []).append(wrong)
+    for wrongs in by_columns.values():
+        yield _finding(plan, wrongs)
+
+
+def _finding(plan: Plan, wrongs: list[Misestimate]) -> Finding:
+    """One for all scans of a table by the same columns: of the one that costs most, else of the most wrong one."""
+    wrong = max(wrongs, key=lambda w: (cost_ms(w.sufferers) or 0.0, w.factor))
+    node = wrong.table_node
+    columns = _columns(plan, node)
+    time_ms = cost_ms(wrong.sufferers)
+    more = f" {len(wrongs) - 1} more of its scans went wrong so." if len(wrongs) > 1 else ""
+    evidence: dict[str, Quantity] = {
+        "planned_rows": round(wrong.estimate.planned_rows),
+        "actual_rows": round(wrong.estimate.actual_rows),
+        "estimate_factor": round(wrong.factor, 1),
+        "suffering_ms": None if time_ms is None else round(time_ms, 3),
+    }
+    return check.finding(
+        node=node,
+        subject=node.label,
+        message=(
+            f"{node.label} {rows_in_words(wrong)}. The planner takes its conditions on {and_list(columns)} for"
+            f" independent of each other.{more}"
+        ),
+        hint=f"Give it statistics of {and_list(columns)} together: where values depend, it then estimates right.",
+        evidence=evidence,
+        level=EvidenceLevel.EXECUTED,
+        severity=Severity.WARNING if wrong.sufferers else Severity.INFO,
+        time_ms=time_ms,
+        run_time_ms=run_time_ms(node),
+        table=node.table,
+        fixes=(_fix(node, columns),),
+    )
 
 
 def _columns(plan: Plan, node: PlanNode) -> list[str]:

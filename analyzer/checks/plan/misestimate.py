@@ -5,8 +5,8 @@ wrong while what it reads is right: the nodes above only pass the error on. A ne
 often, a hash or sort gets too little memory. To verify, compare "rows" with "actual rows" of that node after ANALYZE;
 for a test alone, ``SET enable_nestloop = off`` shows the other plan's time. To fix it, give the planner what it
 lacks: fresh statistics, a higher statistics target for a skewed column, extended statistics for several columns or
-for an expression. Leave alone what costs nothing: nothing is said where no node suffers. What the suffering nodes
-took is counted of the run's time, as an upper bound.
+for an expression. Leave alone what costs nothing: where no node suffers, only gross errors on a table are told, for
+information. What the suffering nodes took is counted of the run's time, as an upper bound.
 """
 
 from collections.abc import Iterator
@@ -30,6 +30,10 @@ check = Check(
     severity=Severity.WARNING,
     gives_way_to=("PL019", "PL030", "PL071", "PL072", "PL075"),  # they know why, or what it led to
     factor=Threshold(10, "actual / planned rows, or the other way", "judgement: below it plans seldom change"),
+    gross_factor=Threshold(
+        100, "actual / planned rows", "judgement: told without a node that suffers, for information"
+    ),
+    gross_rows=Threshold(1_000, "rows", "judgement: of fewer no plan is wrong by much"),
     cost=Threshold(0.25, "suffering nodes' time / execution time", "judgement: else the other plan gains little"),
     inner_runs=Threshold(1_000, "runs", "judgement: fewer look-ups are no reason for another join"),
     inner_run=Threshold(0.02, "ms / run", "measured: a look-up in a cached index takes 0.001 to 0.01 ms"),
@@ -38,15 +42,23 @@ check = Check(
 
 @check.on(Plan)
 def misestimate(plan: Plan) -> Iterator[Finding]:
-    for wrong in misestimates_of(plan):
-        sufferers = [s for s in wrong.sufferers if s.kind != "inner_runs" or _are_dear_runs(s)]
-        if wrong.factor < check["factor"] or not sufferers:
-            continue
-        time_ms = cost_ms(sufferers)
-        ratio = time_ratio(time_ms, wrong.node)
-        if ratio is not None and ratio < check["cost"]:
-            continue
+    wrongs = [(wrong, _sufferers(wrong)) for wrong in misestimates_of(plan) if wrong.factor >= check["factor"]]
+    wrongs.sort(key=lambda w: (cost_ms(w[1]) or 0.0, w[0].factor), reverse=True)
+    told: set[PlanNode] = set()  # sufferers: two errors can lead to the same one, which is told of once
+    tables: set[str | None] = set()
+    for wrong, all_sufferers in wrongs:
+        sufferers = [s for s in all_sufferers if s.node not in told]
         node = wrong.table_node
+        time_ms = cost_ms(sufferers)
+        ratio = time_ratio(time_ms, node)
+        if sufferers and (ratio is None or ratio >= check["cost"]):
+            told |= {s.node for s in sufferers}
+        elif not all_sufferers and node.relation_name not in tables and _is_gross(wrong, node):
+            time_ms = None
+        else:
+            continue
+        tables.add(node.relation_name)
+        suffering = _suffering(sufferers) if sufferers else "no other node suffers from it here"
         evidence: dict[str, Quantity] = {
             "planned_rows": round(wrong.estimate.planned_rows),
             "actual_rows": round(wrong.estimate.actual_rows),
@@ -56,16 +68,28 @@ def misestimate(plan: Plan) -> Iterator[Finding]:
         yield check.finding(
             node=node,
             subject=node.label,
-            message=f"{node.label} {rows_in_words(wrong)}: {_suffering(sufferers)}.",
+            message=f"{node.label} {rows_in_words(wrong)}: {suffering}.",
             hint=_hint(wrong, node),
             evidence=evidence,
             level=EvidenceLevel.EXECUTED,
+            severity=Severity.WARNING if sufferers else Severity.INFO,
             time_ms=time_ms,
             run_time_ms=run_time_ms(node),
             fixes=(Fix("Fresh statistics of the table", "sql", f"ANALYZE {table_sql(node)};"),)
             if node.relation_name
             else (),
         )
+
+
+def _sufferers(wrong: Misestimate) -> list[Sufferer]:
+    return [s for s in wrong.sufferers if s.kind != "inner_runs" or _are_dear_runs(s)]
+
+
+def _is_gross(wrong: Misestimate, node: PlanNode) -> bool:
+    """A table's rows, far too few planned: a join with it would suffer."""
+    came = wrong.estimate.actual_rows * (node.loops or 0)
+    is_table = node.relation_name is not None and wrong.direction == "under"
+    return is_table and wrong.factor >= check["gross_factor"] and came >= check["gross_rows"]
 
 
 def _are_dear_runs(sufferer: Sufferer) -> bool:

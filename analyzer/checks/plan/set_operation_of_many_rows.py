@@ -32,7 +32,8 @@ def set_operation_of_many_rows(node: PlanNode) -> Iterator[Finding]:
     if not node.loops:
         return
     serving, inputs = _parts(node)
-    rows = sum(child.total_actual_rows or 0.0 for child in inputs)
+    both = next((part for part in serving if part.node_type == "Append"), None)  # to 17
+    rows = sum(part.total_actual_rows or 0.0 for part in (inputs if both is None else [both]))
     time_ms = own_time_ms(node, *serving)
     ratio = time_ratio(time_ms, node)
     if rows < check["rows"] or (ratio is not None and ratio < check["time"]):

@@ -42,7 +42,7 @@ def stale_statistics(plan: Plan, context: Context) -> Iterator[Finding]:
     for wrong in misestimates_of(plan):
         node = wrong.table_node
         most = max(wrong.estimate.planned_rows, wrong.estimate.actual_rows) * (node.loops or 0)
-        if not node.relation_name or wrong.factor < check["factor"] or most < check["rows"]:
+        if not node.relation_name or wrong.factor < check["factor"] or (most < check["rows"] and not wrong.sufferers):
             continue
         if context.facts is None:
             if wrong.factor >= LIKELY_FACTOR and wrong.sufferers:
