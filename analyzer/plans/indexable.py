@@ -93,17 +93,32 @@ def can_use_some_index(comparison: Comparison) -> bool:
     return bool(comparison.columns) and comparison.other != "subplan" and comparison.operator not in ("OR", "<>")
 
 
-def left_side(comparison: Comparison) -> str:
-    """``lower((email)::text)`` of ``(lower((email)::text) = '?'::text)``: what an index would have to be on."""
+def wrapped_side(comparison: Comparison) -> str:
+    """``lower((email)::text)`` of ``('?'::text = lower((c.email)::text))``: what an index would have to be on."""
     text = comparison.text
     text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
-    side, found, _ = text.partition(f" {comparison.operator} ")
+    names = [str(column.name) for column in comparison.columns]
     alias = comparison.columns[0].alias if comparison.columns else None
-    side = side if found else text
+    found = [side for side in _sides(text, comparison.operator) if any(name in side for name in names)]
+    side = found[0] if len(found) == 1 else text
     return re.sub(rf'(?<![\w".])"?{re.escape(alias)}"?\.', "", side) if alias else side
+
+
+def _sides(text: str, operator: str) -> tuple[str, ...]:
+    """What stands left and right of the operator that is in no parentheses and no string."""
+    signs = (f" {operator} ", f" {TURNED.get(operator, operator)} ")
+    depth, quoted = 0, False
+    for at, char in enumerate(text):
+        quoted ^= char == "'"
+        depth += 0 if quoted else (char == "(") - (char == ")")
+        if char == " " and depth == 0 and not quoted:
+            sign = next((sign for sign in signs if text.startswith(sign, at)), None)
+            if sign is not None:
+                return text[:at], text[at + len(sign) :]
+    return (text,)
 
 
 def expressions(comparisons: Iterable[Comparison]) -> tuple[str, ...]:
     """Sides with something around their columns, each once."""
     wrapped = (c for c in comparisons if (c.functions or c.operators or c.casts) and c.operator in BTREE)
-    return tuple(dict.fromkeys(left_side(c) for c in wrapped if not compares_own_columns(c)))
+    return tuple(dict.fromkeys(wrapped_side(c) for c in wrapped if not compares_own_columns(c)))

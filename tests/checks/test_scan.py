@@ -10,7 +10,7 @@ from analyzer.checks.plan.leading_wildcard import is_too_short
 from analyzer.checks.scan import index_that_begins_with, is_brin, table_sql, with_partitions
 from analyzer.plans import parse_plan
 from analyzer.plans.conditions import read_condition
-from analyzer.plans.indexable import expressions, indexable, of_table
+from analyzer.plans.indexable import expressions, indexable, of_table, wrapped_side
 from tests.checks.builders import facts
 
 
@@ -170,6 +170,40 @@ def test_comparison_of_two_tables_is_seen_from_the_scanned_one(
     assert read is not None
     seen = indexable(of_table(read, "c"))
     assert (seen.equal, seen.ranges) == (columns, ranges)
+
+
+@pytest.mark.parametrize(
+    ("condition", "side"),
+    [
+        ("(lower((c.email)::text) = 'x'::text)", "lower((email)::text)"),
+        ("('x = y'::text = lower((c.email)::text))", "lower((email)::text)"),
+        (
+            "(CASE WHEN (status = 'new'::text) THEN 1 ELSE 0 END = 5)",
+            "CASE WHEN (status = '?'::text) THEN ? ELSE ? END",
+        ),
+        ("('2024-01-01'::date < date(c.made))", "date(made)"),
+        ("((c.data ->> 'a = b'::text) = 'x'::text)", "(data ->> '?'::text)"),
+    ],
+)
+def test_side_that_an_index_would_have_to_be_on(condition: str, side: str) -> None:
+    read = read_condition(condition)
+    assert read is not None
+    assert wrapped_side(of_table(read, "c").comparisons[0]) == side
+
+
+@pytest.mark.parametrize(
+    ("node_filter", "advice"),
+    [
+        ("(tags @> '{t3}'::text[])", "A GIN index serves @> and &&"),
+        ("(body @@ 'a'::tsquery)", "A GIN index on the tsvector serves it"),
+        ("('t3'::text = ANY (tags))", "column @> ARRAY[value]"),
+    ],
+)
+def test_indexes_that_are_no_btree_are_named(node_filter: str, advice: str) -> None:
+    plan = parse_plan(json.dumps({"Plan": scan("t", "t", Filter=node_filter), "Execution Time": 20.1}))
+    (finding,) = run_checks(plan).findings
+    assert finding.code == "PL004"
+    assert advice in finding.hint
 
 
 def test_range_is_turned_with_its_sides() -> None:

@@ -18,7 +18,7 @@ from analyzer.checks.scan import filter_condition, share_ms, whole_scan
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Comparison
-from analyzer.plans.indexable import BTREE, compares_own_columns, indexable, left_side
+from analyzer.plans.indexable import BTREE, compares_own_columns, indexable, wrapped_side
 
 check = Check(
     __name__,
@@ -57,7 +57,7 @@ def function_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
         subject=found.scans.subject,
         message=(
             f"{found.scans.subject} read {scan.read:,.0f} rows to keep {scan.kept:,.0f}: {shown(wrapped.text, 200)}"
-            f" computes {left_side(wrapped)} for each of them, so an index on {column} cannot serve it."
+            f" computes {wrapped_side(wrapped)} for each of them, so an index on {column} cannot serve it."
         ),
         hint=_hint(
             wrapped, (node.relation_name or "the table") if not found.scans.are_partitions else "the partitioned table"
@@ -81,7 +81,7 @@ def _is_wrapped(comparison: Comparison) -> bool:
 
 
 def _hint(wrapped: Comparison, table: str) -> str:
-    column, side = wrapped.columns[0].name, left_side(wrapped)
+    column, side = wrapped.columns[0].name, wrapped_side(wrapped)
     functions, operators = set(wrapped.functions), wrapped.operators
     index = f"an index on {table} ({side if side.startswith('(') else f'({side})'})"
     if "timezone" in functions:
@@ -103,7 +103,9 @@ def _hint(wrapped: Comparison, table: str) -> str:
     if "coalesce" in functions:
         return f"Where what is asked for is not the default, {column} = value says the same; else {index} serves it."
     if not functions and operators and set(operators) <= set(ARITHMETIC):
-        return f"Move the arithmetic to the other side, so that {column} stands alone; else {index} serves it."
+        return f"Move the arithmetic to the other side: an index on {column} serves it once the column stands alone."
+    if "case" in functions:
+        return f"Say which values of {column} are meant as a plain comparison, instead of CASE; else {index} serves it."
     if set(operators) & {"->>", "->", "#>>", "#>"}:
         return (
             f"{index[0].upper()}{index[1:]} serves it; of many keys of one document a GIN index with jsonb_path_ops"

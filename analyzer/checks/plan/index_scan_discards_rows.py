@@ -52,8 +52,8 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     if group is None:
         return
     least, thrown, most_kept = rows_removed(group.nodes)
-    loops = sum(n.loops or 0 for n in group.nodes)
-    if least < check["rows_removed"] or least / loops < check["removed_per_run"]:
+    runs = sum(max(1.0, (n.loops or 0) / n.processes) for n in group.nodes)  # processes share one
+    if least < check["rows_removed"] or least / runs < check["removed_per_run"]:
         return
     if most_kept > (least + most_kept) * check["kept_ratio"]:
         return
@@ -68,7 +68,7 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     recheck = sum(n.total_rows_removed_by_index_recheck or 0.0 for n in group.nodes)
     parts = [part for n in group.nodes if n.node_type == "Bitmap Heap Scan" for part in bitmap_parts(n)]
     time_ms = share_ms(own_time_ms(*group.nodes, *parts), thrown, thrown + rows + recheck)
-    over = f" in {loops:,.0f} runs" if loops > len(group.nodes) else ""
+    over = f" in {runs:,.0f} runs" if runs > len(group.nodes) else ""
     found = index_condition(node)
     how = "found through" if binds(found) else "read along"
     is_btree = all(c.operator in (*BTREE, "OR", "") for c in found.comparisons) if found is not None else True

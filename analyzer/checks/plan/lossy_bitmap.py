@@ -11,14 +11,12 @@ time is the node's own, as much of it as the rows that the recheck threw away ar
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Context, EvidenceLevel, Fix, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
 from analyzer.checks.scan import bitmap_index_scans, is_brin, share_ms, table_of
+from analyzer.checks.work_mem import MORE, more_work_mem
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
-from analyzer.words.sizes import size_words
-
-MB = 1 << 20
 
 check = Check(
     __name__,
@@ -28,7 +26,6 @@ check = Check(
     lossy_ratio=Threshold(0.10, "lossy / all pages", "judgement: fewer cost little beside the rest of the scan"),
     rows_rechecked=Threshold(1_000, "rows thrown away", "judgement: fewer are checked in under a millisecond"),
     page_memory=Threshold(64, "bytes / page", "measured: a bitmap's entry for a page, PostgreSQL 13 to 18"),
-    most_memory=Threshold(1 << 30, "bytes", "judgement: no single step should get more without a look at the server"),
 )
 
 
@@ -47,13 +44,9 @@ def lossy_bitmap(node: PlanNode, context: Context) -> Iterator[Finding]:
     runs = max(1.0, node.loops / node.processes)
     # of all processes where blocks were counted; up to 17 the leader's heap blocks are all that is printed
     pages = max(blocks.lossy + blocks.exact, node.touched_blocks or 0) / runs
-    # 1 MB at least: memory is given in whole ones
-    needed = -(-pages * check["page_memory"] * 1.2 // MB) * MB if check["page_memory"] else MB
-    given = min(max(needed, MB), check["most_memory"])
+    setting, fix = more_work_mem(pages * check["page_memory"] * MORE)
     counts_all = node.processes <= 1 or any("Exact Heap Blocks" in worker for worker in node.workers)
     whose = "its" if counts_all else "the leader's"
-    capped = "" if given >= needed else f" (the {size_words(needed)} it would take are more than a step should get)"
-    setting = f"{max(1, round(given / MB))}MB"
     yield check.finding(
         subject=node.label,
         message=(
@@ -62,7 +55,7 @@ def lossy_bitmap(node: PlanNode, context: Context) -> Iterator[Finding]:
             " the recheck."
         ),
         hint=(
-            f"Give this statement more memory, in its own transaction: SET LOCAL work_mem = '{setting}'{capped}. Its"
+            f"Give this statement more memory, in its own transaction: SET LOCAL work_mem = '{setting}'. Its"
             f" bitmap covers about {pages:,.0f} pages, at {check['page_memory']:g} bytes each. An index that finds"
             " fewer rows does as well."
         ),
@@ -70,11 +63,10 @@ def lossy_bitmap(node: PlanNode, context: Context) -> Iterator[Finding]:
             "lossy_blocks": blocks.lossy,
             "exact_blocks": blocks.exact,
             "rows_removed_by_recheck": round(removed),
-            "work_mem_needed_bytes": round(given),
             **time_evidence(time_ms, node),
         },
         level=EvidenceLevel.EXECUTED,
-        fixes=(Fix("More memory for this statement", "sql", f"SET LOCAL work_mem = '{setting}';"),),
+        fixes=(fix,),
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),

@@ -36,6 +36,7 @@ def many_index_searches(node: PlanNode, context: Context) -> Iterator[Finding]:
     searches, rows = node.count("Index Searches"), node.total_actual_rows_bounds
     if not searches or not node.loops or rows is None or searches < node.loops * check["searches"]:
         return
+    runs = max(1.0, node.loops / node.processes)  # processes share one
     condition = index_condition(node)
     if condition is None:
         return
@@ -68,8 +69,8 @@ def many_index_searches(node: PlanNode, context: Context) -> Iterator[Finding]:
     yield check.finding(
         subject=node.label,
         message=(
-            f"{node.label} descended the index {searches:,.0f} times in {node.loops:,}"
-            f" {'run' if node.loops == 1 else 'runs'} to find {found:,.0f} rows by"
+            f"{node.label} descended the index {searches:,.0f} times in {runs:,.0f}"
+            f" {'run' if runs == 1 else 'runs'} to find {found:,.0f} rows by"
             f" {shown(node.expression('Index Cond') or 'its condition', 200)}."
         ),
         hint=hint,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.scan import whole_scan
+from analyzer.checks.scan import filter_condition, whole_scan
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode, redact_expression
 from analyzer.plans.scans import Scanned
@@ -29,6 +29,13 @@ check = Check(
     time_error_ratio=Threshold(0.20, "rounding / time", "judgement: EXPLAIN rounds times to 1 us per loop"),
 )
 
+GIN = "A GIN index serves @> and && of arrays and jsonb, for jsonb best with jsonb_path_ops; of ranges GiST does."
+OTHER_KINDS = {
+    "@>": GIN, "<@": GIN, "&&": GIN, "@?": GIN,
+    "?": "A GIN index on the jsonb column serves it.",
+    "@@": "A GIN index on the tsvector serves it, on a column or on the expression to_tsvector('...', text).",
+    "ANY": "For a GIN index say that the array holds the value: column @> ARRAY[value].",
+}  # fmt: skip
 LEADING_WILDCARD = re.compile(r"~~\*? '[%_]")
 
 
@@ -56,7 +63,7 @@ def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding
         title=f"{subject} keeps few of the rows it reads",
         subject=subject,
         message=f"{subject} read {scan.read:,.0f} rows{over} to keep {scan.kept:,.0f}.",
-        hint=_hint(scan.condition),
+        hint=_hint(node, scan.condition),
         evidence=evidence,
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
@@ -72,7 +79,7 @@ def _time_ms(scan: Scanned) -> float | None:
     return scan.time_ms if scan.time_error_ms <= scan.time_ms * check["time_error_ratio"] else None
 
 
-def _hint(condition: str | None) -> str:
+def _hint(node: PlanNode, condition: str | None) -> str:
     if condition is None:
         return "See which condition an index could serve."
     shown = redact_expression(condition)
@@ -82,4 +89,6 @@ def _hint(condition: str | None) -> str:
             f"See whether an index can serve {shown}. A B-tree cannot serve a pattern that starts with a"
             " wildcard; a GIN index with gin_trgm_ops (extension pg_trgm) can, from three letters on."
         )
-    return f"See whether an index can serve {shown}."
+    read = filter_condition(node) if condition == node.filter else None
+    kinds = {kind for c in read.comparisons if (kind := OTHER_KINDS.get(c.operator))} if read is not None else set()
+    return " ".join((f"See whether an index can serve {shown}.", *sorted(kinds)))
