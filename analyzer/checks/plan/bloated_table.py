@@ -17,6 +17,7 @@ from analyzer.checks.scan import is_system_table, share_ms, table_facts, table_s
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.quoting import quote_literal
 from analyzer.words.sizes import size_words
 
 check = Check(
@@ -82,7 +83,7 @@ def bloated_table(node: PlanNode, context: Context) -> Iterator[Finding]:
             Fix(
                 "Confirm (extension pgstattuple)",
                 "sql",
-                f"SELECT dead_tuple_percent, approx_free_percent FROM pgstattuple_approx('{sql}');",
+                f"SELECT dead_tuple_percent, approx_free_percent FROM pgstattuple_approx({quote_literal(sql)});",
             ),
             Fix("Write the table anew (locks it)", "sql", f"VACUUM FULL {sql};"),
         )

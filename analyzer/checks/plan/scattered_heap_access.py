@@ -26,6 +26,7 @@ check = Check(
     gives_way_to=("PL003", "PL005", "PL010", "PL104"),
     rows_per_run=Threshold(1_000, "rows", "judgement: fewer are a look-up, which is what an index is for"),
     blocks_per_row=Threshold(0.8, "blocks / row", "judgement: nearly each row is in another page than the one before"),
+    packed_factor=Threshold(2, "blocks / blocks these rows fill", "judgement: wide rows fill a page by themselves"),
     time_ratio=Threshold(0.10, "time / execution time", "judgement: less is not worth a change"),
     narrow=Threshold(40, "bytes / row", "judgement: wider rows make an index nearly as large as the table"),
     row_cost=Threshold(0.15, "page at hand / other page", "measured: time for a row, 0.1 to 0.65 us, PostgreSQL 15"),
@@ -43,6 +44,8 @@ def scattered_heap_access(node: PlanNode, context: Context) -> Iterator[Finding]
         return
     scanned, width = node.total_rows_scanned or rows[0], node.plan_width_bytes or 0
     packed = scanned * (width + ROW_OVERHEAD_BYTES) / BLOCK_BYTES
+    if touched < packed * check["packed_factor"]:
+        return
     time_ms = share_ms(own_time_ms(node), (touched - packed) * (1 - check["row_cost"]), touched)
     ratio = time_ratio(time_ms, node)
     if ratio is not None and ratio < check["time_ratio"]:
