@@ -304,6 +304,13 @@ class Plan:
         return shape_of(self)
 
     @cached_property
+    def scans_by_name(self) -> Mapping[tuple[str, str], list[PlanNode]]:
+        """Executed scans of tables, by node type and the name that the query gives the table."""
+        from analyzer.plans.scans import scans_by_name
+
+        return scans_by_name(self)
+
+    @cached_property
     def scans_of_partitions(self) -> Mapping[PlanNode, list[PlanNode]]:
         """See ``scans.py``; partitions may be a thousand, so it is done once."""
         from analyzer.plans.scans import scans_of_partitions

@@ -94,16 +94,18 @@ def partitioned_table(node: PlanNode, facts: SchemaFacts | None) -> TableFacts |
 
 
 def partition_scans(node: PlanNode, table: TableFacts, facts: SchemaFacts) -> Iterator[PlanNode]:
-    """The sequential scans of ``table``'s partitions that belong with ``node``: under the same alias in the query."""
-    alias = alias_in_query(node)
-    return (
-        other
-        for other in (node.plan or (node,))
-        if other.node_type == node.node_type
-        and other.loops
-        and alias_in_query(other) == alias
-        and partitioned_table(other, facts) is table
-    )
+    """Scans of ``table``'s partitions that belong with ``node``, executed as it: under the same alias in the query."""
+    same = node.plan.scans_by_name[node.node_type, alias_in_query(node)] if node.plan is not None else [node]
+    return (other for other in same if partitioned_table(other, facts) is table)
+
+
+def scans_by_name(plan: Plan) -> dict[tuple[str, str], list[PlanNode]]:
+    """Executed scans of tables, by node type and the name that the query gives the table."""
+    found: defaultdict[tuple[str, str], list[PlanNode]] = defaultdict(list)
+    for node in plan:
+        if node.relation_name and node.loops:
+            found[node.node_type, alias_in_query(node)].append(node)
+    return dict(found)
 
 
 def scans_of_partitions(plan: Plan) -> dict[PlanNode, list[PlanNode]]:

@@ -1,6 +1,7 @@
 """What checks of scans share: partitions as one thing, kinds of indexes, fixes to copy, who explains better."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -37,6 +38,29 @@ def test_partitions_are_one_thing_and_the_first_stands_for_all() -> None:
     alone = with_partitions(other, None)
     assert alone is not None
     assert (alone.nodes, alone.are_partitions) == ([other], False)
+
+
+def test_a_thousand_partitions_are_looked_at_once() -> None:
+    names = [f"{table}_{i}" for table in "mn" for i in range(1, 1001)]
+    known = facts(
+        {"tables": [*({"name": t, "kind": "p"} for t in "mn"), *({"name": n, "parent": n[0]} for n in names)]}
+    )
+    for schema in (None, known):
+        plan = parse_plan(append(*(scan(name, name) for name in names)))
+        calls = 0
+
+        def count(frame: object, event: str, arg: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            found = [group for node in plan if node.loops and (group := with_partitions(node, schema)) is not None]
+        finally:
+            sys.setprofile(before)
+        assert [len(group.nodes) for group in found if group.are_partitions] == [1000, 1000]
+        assert calls < 100 * len(names)  # each with each would be 2,000,000
 
 
 def test_pruned_partitions_do_not_stand_for_all() -> None:
