@@ -15,11 +15,14 @@ def is_after_trigger(trigger: Trigger, plan: Plan) -> bool:
 
 
 def outside_nodes_time_ms(plan: Plan) -> float | None:
-    """Execution time that no node and no trigger accounts for; None without times."""
+    """Execution time that no node and no trigger accounts for; None without times.
+
+    A data-modifying CTE that nobody reads runs when the root is done; its nodes have that time.
+    """
     if plan.execution_time_ms is None or plan.root.total_time_ms is None:
         return None
     triggers = sum(t.time_ms or 0.0 for t in plan.triggers if is_after_trigger(t, plan))
-    known = plan.root.total_time_ms + triggers + (plan.serialization_time_ms or 0.0)
+    known = plan.root.total_time_ms + (plan.after_root_time_ms or 0.0) + triggers + (plan.serialization_time_ms or 0.0)
     return max(0.0, plan.execution_time_ms - known)
 
 

@@ -1,0 +1,110 @@
+"""Checks of a foreign key that take long: the referencing table has no index to find the children by.
+
+Each row that is deleted, or whose key changes, is looked up in the table that references it. Without an index on the
+referencing columns each look-up reads that whole table. The time stands beside the plan, not in it: EXPLAIN prints it
+per constraint. To verify, look at the referencing table's indexes (\\d) for one that starts with the key's columns. The
+fix is that index. With ON DELETE CASCADE or SET NULL the time holds the change of the children as well, which stays.
+Where the schema is known, keys with an index are left alone; else the time of one check has to be long for a look-up by
+index. The time is that of the checks, whole.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, Fix, Threshold
+from analyzer.checks.node import run_time_ms, time_ratio
+from analyzer.findings import Finding, Severity
+from analyzer.plans import Plan
+from analyzer.plans.triggers import Fired, fired
+from analyzer.schema.facts import ForeignKeyFacts, SchemaFacts, TableFacts
+from analyzer.schema.foreign_keys import is_unindexed
+from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.durations import time_words
+
+check = Check(
+    __name__,
+    code="PL090",
+    title="Foreign key's checks are slow",
+    severity=Severity.WARNING,
+    time_per_check=Threshold(
+        0.3, "ms", "measured: 0.01 to 0.04 ms with an index, 11 to 30 ms without one of 300,000 rows (13, 15, 18)"
+    ),
+    time=Threshold(5, "ms", "judgement: a key's first check in a session plans its look-up, which takes a millisecond"),
+    time_ratio=Threshold(0.10, "time / execution time", "judgement: less is not worth an index"),
+)
+
+
+@check.on(Plan)
+def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Finding]:
+    for trigger in fired(plan):
+        if trigger.is_foreign_key is False or trigger.is_child_side or trigger.time_ms is None or not trigger.calls:
+            continue
+        node = trigger.node
+        ratio = time_ratio(trigger.time_ms, node)
+        if trigger.time_ms < check["time"] or ratio is None or ratio < check["time_ratio"]:
+            continue
+        found = _key(trigger, context.facts)
+        if found is not None and not is_unindexed(*found):
+            continue
+        each_ms = trigger.time_ms / trigger.calls
+        if found is None and each_ms < check["time_per_check"]:
+            continue
+        # a constraint trigger that somebody wrote looks like a key's in the text format
+        name = f"{'foreign key' if trigger.is_foreign_key or found else 'constraint'} {trigger.name}"
+        yield check.finding(
+            node=node,
+            subject=name[0].upper() + name[1:],
+            title=f"Checks of {name} are slow",
+            message=(
+                f"{trigger.calls:,} checks of {name} took {time_words(trigger.time_ms)},"
+                f" {time_words(each_ms)} each: {_why(found)}"
+            ),
+            hint=_hint(trigger, found),
+            evidence={
+                "checks": trigger.calls,
+                "check_time_ms": round(trigger.time_ms, 3),
+                "mean_check_time_ms": round(each_ms, 3),
+                "time_ratio": round(ratio, 3),
+            },
+            level=EvidenceLevel.EXECUTED,
+            time_ms=min(trigger.time_ms, run_time_ms(node) or trigger.time_ms),
+            run_time_ms=run_time_ms(node),
+            table=found[0].qualified_name if found is not None else None,
+            fixes=() if found is None else (_index(*found),),
+        )
+
+
+def _key(trigger: Fired, facts: SchemaFacts | None) -> tuple[TableFacts, ForeignKeyFacts] | None:
+    """The key by its constraint's name; None where it is not known, or the name is used twice."""
+    if facts is None:
+        return None
+    keys = [
+        (table, key)
+        for table in facts
+        for key in table.foreign_keys
+        if key.name == trigger.name and key.referenced_table == trigger.relation and not key.is_inherited
+    ]
+    return keys[0] if len(keys) == 1 else None
+
+
+def _why(found: tuple[TableFacts, ForeignKeyFacts] | None) -> str:
+    if found is None:
+        return "long for a look-up by index."
+    table, key = found
+    return f"no index of {table.name} serves ({', '.join(key.columns)}), so each reads the whole table."
+
+
+def _hint(trigger: Fired, found: tuple[TableFacts, ForeignKeyFacts] | None) -> str:
+    if found is not None:
+        table, key = found
+        return f"Create an index on {table.name} ({', '.join(key.columns)})."
+    return (
+        f"See whether the table that references {trigger.relation or 'it'} by {trigger.name} has an index that starts"
+        " with the key's columns. With ON DELETE CASCADE or SET NULL the time holds the change of its rows, too."
+    )
+
+
+def _index(table: TableFacts, key: ForeignKeyFacts) -> Fix:
+    columns = ", ".join(map(quote_identifier, key.columns))
+    concurrently = "" if table.kind == "p" else " CONCURRENTLY"  # does not exist for partitioned tables
+    sql = f"CREATE INDEX{concurrently} ON {qualified(table.schema, table.name)} ({columns});"
+    return Fix("Index the referencing columns", "sql", sql)

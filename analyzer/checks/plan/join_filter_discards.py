@@ -1,0 +1,94 @@
+"""Join that compares pairs of rows one by one and drops most of them.
+
+What stands in ``Join Filter`` cannot be looked up: each pair is made, then checked. Conditions that can be hashed,
+merged or looked up in an index (equality of columns with the same type) never make the pairs. To verify, look at the
+filter: a range (BETWEEN), an inequality, a cast or function on one side, an OR. To fix it, add an equality to the
+condition where there is one (the day of a time range); for ranges, a GiST index on a range type and ``@>``; the same
+type on both sides. Leave it alone where the tables stay small. The time is the join's own (and of what keeps the inner
+side's rows), in proportion to the pairs dropped.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks.joins import rounded, side
+from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
+from analyzer.findings import Finding, Severity
+from analyzer.plans import PlanNode
+from analyzer.plans.conditions import Condition, read_condition
+
+RANGES = frozenset(("<", "<=", ">", ">=", "<@", "@>", "&&"))
+
+check = Check(
+    __name__,
+    code="PL032",
+    title="Join makes pairs of rows and drops most of them",
+    severity=Severity.WARNING,
+    gives_way_to=("PL033",),
+    pairs_removed=Threshold(100_000, "pairs", "measured: 10 to 20 ms, cached, on PostgreSQL 13 to 18"),
+    few_pairs_removed=Threshold(10_000, "pairs", "judgement: fewer take about a millisecond"),
+    removed_ratio=Threshold(100, "removed / kept", "judgement: from there on also few pairs are a waste"),
+)
+
+
+@check.on(PlanNode, "Nested Loop", "Hash Join", "Merge Join")
+def join_filter_discards(join: PlanNode) -> Iterator[Finding]:
+    removed, kept = join.total_rows_removed_by_join_filter_bounds, join.total_actual_rows_bounds
+    filter_ = join.expression("Join Filter")
+    if not join.loops or filter_ is None or removed is None or kept is None or removed[0] < check["few_pairs_removed"]:
+        return
+    many = removed[0] >= check["pairs_removed"] and removed[0] > kept[1]
+    if not many and removed[0] < check["removed_ratio"] * max(1.0, kept[1]):
+        return
+    condition = read_condition(filter_)
+    inner = side(join, "Inner")
+    if _is_look_up(condition) and inner is not None and inner.node_type == "Seq Scan" and (inner.loops or 0) > 1:
+        return  # the scan that is run again is the trouble, and is reported as such
+    again = (
+        inner if join.node_type == "Nested Loop" and inner is not None and inner.node_type == "Materialize" else None
+    )
+    own_ms = own_time_ms(*(node for node in (join, again) if node is not None)) or own_time_ms(join)
+    rows, left = join.total_rows_removed_by_join_filter or 0.0, join.total_actual_rows or 0.0
+    time_ms = None if own_ms is None else own_ms * rows / (rows + left)
+    yield check.finding(
+        subject=join.label,
+        message=(
+            f"{join.label} made {rows + left:,.0f} pairs of rows and dropped {rows:,.0f} of them by {shown(filter_)}."
+        ),
+        hint=_hint(join, condition),
+        evidence={**rounded(pairs_removed=rows, rows_kept=left), **time_evidence(time_ms, join)},
+        level=EvidenceLevel.EXECUTED,
+        time_ms=time_ms,
+        run_time_ms=run_time_ms(join),
+    )
+
+
+def _is_look_up(condition: Condition | None) -> bool:
+    """Whether one of the conditions is the equality of two columns as they are."""
+    comparisons = condition.comparisons if condition is not None else ()
+    return any(c.operator == "=" and c.column is not None and c.other == "column" for c in comparisons)
+
+
+def _hint(join: PlanNode, condition: Condition | None) -> str:
+    comparisons = condition.comparisons if condition is not None else ()
+    if _is_look_up(condition) and join.node_type == "Nested Loop":
+        return (
+            "The equality in it could be hashed or looked up in an index on one of its columns: the planner"
+            " expected few"
+            " rows, or the join's type or a setting (enable_hashjoin) forbids it. Compare planned and actual"
+            " rows of both"
+            " sides."
+        )
+    if any(c.operator == "=" for c in comparisons) and join.node_type == "Nested Loop":
+        return (
+            "Make the two sides of the equality comparable as they are: the same type, no function or cast"
+            " around a column"
+            " of both sides at once. PostgreSQL can then hash it or look it up in an index."
+        )
+    if any(c.operator in RANGES for c in comparisons):
+        return (
+            "Add an equality that both sides share, if there is one (a day, a tenant). A range that contains a"
+            " value can be"
+            " looked up in a GiST index: range_type(from, to) @> value."
+        )
+    return "Find an equality that both sides share and add it to the join's condition: it can be hashed or looked up."

@@ -1,0 +1,120 @@
+"""Nested Loop whose inner side ran far more often than planned.
+
+A Nested Loop runs its inner side once for each row of its outer side: right for few rows, slow for many. Here many came
+where the planner expected few, so another join may have been cheaper. To verify, compare rows and actual rows of the
+outer side, and run the statement once with ``SET LOCAL enable_nestloop = off`` in a test session (never in production:
+it switches off what is right elsewhere). To fix it, mend the estimate: ANALYZE; CREATE STATISTICS on columns that
+depend on each other; ROWS of a function. Leave it alone where the other plan is no faster. The time is that of all runs
+of the inner side: the most that another join can save, which has to read the inner table once instead.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.joins import rounded, side, sql_name, table_of
+from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
+from analyzer.findings import Finding, Fix, Severity
+from analyzer.plans import Plan, PlanNode
+from analyzer.plans.conditions import read_condition
+from analyzer.plans.cut_short import comparable
+from analyzer.plans.estimates import estimate_of, misestimates
+from analyzer.schema.quoting import quote_identifier
+
+check = Check(
+    __name__,
+    code="PL030",
+    title="Nested Loop was planned for far fewer rows",
+    severity=Severity.WARNING,
+    factor=Threshold(8, "actual / planned rows", "judgement: below ten, because both are drawn from a sample"),
+    inner_runs=Threshold(1000, "runs", "judgement: fewer runs of an index scan take a millisecond or two"),
+    time_ratio=Threshold(0.30, "inner side's time / execution time", "judgement"),
+)
+
+
+@check.on(Plan)
+def nested_loop_underestimated(plan: Plan, context: Context) -> Iterator[Finding]:
+    loops = [n for n in plan if n.node_type == "Nested Loop" and n.loops and _is_suspect(n)]
+    if not loops:
+        return
+    known = comparable(plan)
+    origins = misestimates(plan)
+    for join in loops:
+        outer, inner = side(join, "Outer"), side(join, "Inner")
+        if outer is None or inner is None or not known.may_be_under(outer):
+            continue
+        time_ms = inner.total_time_ms
+        if plan.has_timing and (time_ratio(_least_ms(inner), join) or 0.0) < check["time_ratio"]:
+            continue
+        estimate = estimate_of(outer)
+        assert estimate is not None
+        inside = {id(node) for node in outer.walk()}
+        origin = next((m.table_node for m in origins if m.direction == "under" and id(m.node) in inside), outer)
+        fixes, hint = _mend(origin)
+        yield check.finding(
+            node=join,
+            subject=join.label,
+            message=(
+                f"{join.label} was planned for {estimate.planned_rows:,.0f} rows of {outer.label} and got"
+                f" {estimate.actual_rows:,.0f}, so {inner.label} ran {inner.loops or 0:,} times."
+            ),
+            hint=hint,
+            evidence={
+                **rounded(planned_rows=estimate.planned_rows, actual_rows=estimate.actual_rows, inner_runs=inner.loops),
+                "estimate_factor": round(estimate.factor, 1),
+                **time_evidence(time_ms, join),
+            },
+            level=EvidenceLevel.EXECUTED,
+            fixes=fixes,
+            time_ms=time_ms,
+            run_time_ms=run_time_ms(join),
+            table=table_of(origin, context.facts),
+        )
+
+
+def _is_suspect(join: PlanNode) -> bool:
+    outer, inner = side(join, "Outer"), side(join, "Inner")
+    if outer is None or inner is None or (inner.loops or 0) < check["inner_runs"]:
+        return False
+    estimate = estimate_of(outer)
+    return estimate is not None and estimate.direction == "under" and estimate.least_factor >= check["factor"]
+
+
+def _least_ms(inner: PlanNode) -> float | None:
+    """Of all runs of the inner side, less what rounding a microsecond per run may have added."""
+    if inner.total_time_ms is None:
+        return None
+    return max(0.0, inner.total_time_ms - 0.0005 * (inner.loops or 0) / inner.processes)
+
+
+def _mend(origin: PlanNode) -> tuple[tuple[Fix, ...], str]:
+    table = sql_name(origin)
+    if table is None:
+        return (), f"Mend the estimate of {origin.label}, where it starts to be wrong."
+    columns = _equal_columns(origin)
+    analyze = Fix("Statistics of the table as it is now", "sql", f"ANALYZE {table};")
+    if len(columns) < 2:
+        return (analyze,), (
+            f"The estimate of {origin.label} is wrong: ANALYZE {table}, and where that does not help, a higher"
+            " statistics"
+            " target for the column, or statistics on the expression compared."
+        )
+    names = ", ".join(quote_identifier(column) for column in columns)
+    name = quote_identifier(f"st_{'_'.join([origin.relation_name or '', *columns])}"[:63])
+    create = f"CREATE STATISTICS {name} (dependencies, mcv) ON {names} FROM {table}; ANALYZE {table};"
+    return (analyze, Fix("Statistics on how the columns depend on each other", "sql", create)), (
+        f"The estimate of {origin.label} is wrong: ANALYZE {table}; if {names} depend on each other, CREATE STATISTICS"
+        " on them tells the planner."
+    )
+
+
+def _equal_columns(scan: PlanNode) -> tuple[str, ...]:
+    """Columns of the scan's own table that are compared with values, at most eight (PostgreSQL's limit)."""
+    found: dict[str, None] = {}
+    for node in scan.walk():
+        for text in node.conditions.values():
+            condition = read_condition(text)
+            for comparison in condition.comparisons if condition else ():
+                is_equal = comparison.operator in ("=", "= ANY") and comparison.other in ("constant", "parameter")
+                if comparison.column is not None and is_equal:
+                    found[comparison.column.name] = None
+    return tuple(found)[:8]

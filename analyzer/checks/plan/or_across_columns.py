@@ -1,0 +1,89 @@
+"""Sequential scan whose condition is an OR over several columns.
+
+One index cannot serve ``a = 1 OR b = 2``: PostgreSQL can use indexes only when every arm of the OR has one, and then
+joins their results in a BitmapOr. With one arm left without index it reads the whole table. To verify, look at the
+arms in the condition and at the table's indexes. To fix it, give each arm an index of its own; or write one query for
+each arm and join them by UNION (which also drops duplicates; UNION ALL needs ``AND NOT (first arm)`` in the second, and
+care where a column can be NULL). Leave it alone where an arm keeps much of the table, or where the table is small.
+The time is the scan's own.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.joins import rounded, table_of
+from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
+from analyzer.findings import Finding, Severity
+from analyzer.plans import PlanNode
+from analyzer.plans.conditions import Comparison, read_condition
+
+INDEXABLE = frozenset(("=", "<", "<=", ">", ">=", "= ANY", "IS NULL", "~~"))
+EQUAL = frozenset(("=", "= ANY"))
+
+check = Check(
+    __name__,
+    code="PL017",
+    title="OR over several columns reads the whole table",
+    severity=Severity.WARNING,
+    rows_read=Threshold(10_000, "rows", "measured: cached, 0.4 to 1.1 ms on PostgreSQL 15"),
+    kept_ratio=Threshold(0.10, "kept / read", "judgement: above it the scan is often right"),
+)
+
+
+@check.on(PlanNode, "Seq Scan")
+def or_across_columns(node: PlanNode, context: Context) -> Iterator[Finding]:
+    filter_, kept, read = node.filter, node.total_actual_rows_bounds, node.total_rows_scanned_bounds
+    if not node.loops or filter_ is None or " OR " not in filter_ or kept is None or read is None:
+        return
+    if read[0] < check["rows_read"] or kept[1] > read[0] * check["kept_ratio"]:
+        return
+    condition = read_condition(filter_)
+    if condition is None or any(_is_served(c) and c.operator in EQUAL for c in condition.comparisons):
+        return
+    columns = next((found for arms in condition.alternatives if (found := _columns(arms))), None)
+    if columns is None:
+        return
+    time_ms = own_time_ms(node)
+    name = node.relation_name or "the table"
+    scanned = node.total_rows_scanned or 0
+    yield check.finding(
+        subject=node.label,
+        message=(
+            f"{node.label} read {scanned:,.0f} rows to keep {node.total_actual_rows:,.0f}: no single index can"
+            f" serve {shown(filter_)}."
+        ),
+        hint=(
+            f"Give each arm of the OR an index: {', '.join(f'{name} ({column})' for column in columns)}. PostgreSQL"
+            " joins them in a BitmapOr, but only if no arm is without one. Or write a query for each arm and join them"
+            " by UNION."
+        ),
+        evidence={
+            **rounded(rows_read=scanned, rows_kept=node.total_actual_rows),
+            "arms": len(columns),
+            **time_evidence(time_ms, node),
+        },
+        level=EvidenceLevel.EXECUTED,
+        time_ms=time_ms,
+        run_time_ms=run_time_ms(node),
+        table=table_of(node, context.facts),
+    )
+
+
+def _is_served(comparison: Comparison) -> bool:
+    """Whether a B-tree on one column could serve it."""
+    plain = comparison.column is not None and not comparison.is_negated and not comparison.leading_wildcard
+    return plain and comparison.operator in INDEXABLE and comparison.other in ("constant", "parameter", "initplan",
+                                                                               "nothing")  # fmt: skip
+
+
+def _columns(arms: tuple[tuple[Comparison, ...], ...]) -> tuple[str, ...] | None:
+    """For each arm the column an index could have; None where one arm has none, or all have the same."""
+    found: list[str] = []
+    of_arms = [{c.column.name for c in arm if c.column is not None and _is_served(c)} for arm in arms]
+    if not all(of_arms) or set.intersection(*of_arms):
+        return None
+    for arm in arms:
+        first = sorted((c for c in arm if _is_served(c)), key=lambda c: c.operator not in EQUAL)[0]
+        if first.column is not None and first.column.name not in found:
+            found.append(first.column.name)
+    return tuple(found) if len(found) > 1 else None

@@ -1,0 +1,103 @@
+"""Function or expression that is evaluated for each row and takes most of the statement's time.
+
+The time of a scan beyond what reading its rows can explain goes into the functions its condition or its output calls:
+each call of a PL/pgSQL function takes microseconds, one that runs a query more. To verify, run the statement without
+the call and compare. To fix it: cheaper conditions first (``COST`` tells the planner what a function costs); call it
+for the rows that are left (after the LIMIT, in an outer query); mark it IMMUTABLE or STABLE where that is true, so that
+an index on the expression or a value computed once can serve; write it in SQL so that it can be inlined. Leave it alone
+where the work has to be done for each row. The time is the node's own, less a microsecond for each block it touched
+(the whole run still needs to read them).
+"""
+
+import re
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.joins import rounded, table_of
+from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence, time_ratio
+from analyzer.findings import Finding, Severity
+from analyzer.plans import PlanNode
+from analyzer.plans.conditions import read_condition
+from analyzer.words.durations import time_words
+
+BLOCK_MS = 0.001  # measured: 0.1 to 1 us to pin a cached block
+CALL = re.compile(r"[\w\"$]\(")
+# cheap ones of PostgreSQL's own that stand in most plans: never the reason
+CHEAP = frozenset(
+    ("coalesce", "case", "greatest", "least", "nullif", "lower", "upper", "length", "abs", "date_trunc", "now",
+     "date_part", "extract", "round", "floor", "ceil", "btrim", "ltrim", "rtrim", "substring", "substr", "concat",
+     "left", "right", "timezone", "row", "like_escape")
+)  # fmt: skip
+
+check = Check(
+    __name__,
+    code="PL018",
+    title="Function called for each row takes the time",
+    severity=Severity.WARNING,
+    row_us=Threshold(
+        10, "us per row", "measured: reading a cached row takes 0.05 to 1 us, a PL/pgSQL call 0.5 us or more"
+    ),
+    time_ratio=Threshold(0.30, "time / execution time", "judgement"),
+    rows=Threshold(100, "rows", "judgement: fewer calls hardly repeat"),
+)
+
+
+@check.on(
+    PlanNode, "Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Subquery Scan", "CTE Scan", "Result",
+    "ProjectSet", "Nested Loop", "Hash Join", "Merge Join",
+)  # fmt: skip
+def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]:
+    time_ms = own_time_ms(node)
+    if time_ms is None or (time_ratio(time_ms, node) or 0) < check["time_ratio"]:
+        return
+    blocks = node.exclusive_buffers
+    if blocks is not None and ((blocks.temp_written_blocks or 0) or (blocks.temp_read_blocks or 0)):
+        return
+    rows = max(node.total_rows_scanned or 0.0, node.total_rows_removed_by_join_filter or 0.0)
+    read_blocks = blocks.shared_read_blocks if blocks is not None else None
+    if rows < check["rows"] or (read_blocks or 0) > rows * 0.01:
+        return  # reading from the disk explains the time
+    spent_ms = (time_ms - (node.touched_blocks or 0) * BLOCK_MS) * node.processes  # over all processes, as rows are
+    row_us = spent_ms * 1000 / rows
+    if row_us < check["row_us"]:
+        return
+    found = _functions(node)
+    if found is None:
+        return
+    where, functions = found
+    names = ", ".join(f"{name}()" for name in functions)
+    spent_ms = min(time_ms, spent_ms / node.processes)
+    yield check.finding(
+        subject=node.label,
+        message=(
+            f"{node.label} spent {time_words(row_us / 1000)} on each of {rows:,.0f} rows, where {where} calls {names}:"
+            f" {time_words(spent_ms)} of the statement's {time_words(run_time_ms(node))}."
+        ),
+        hint=(
+            f"Call {names} for fewer rows: cheaper conditions first, the call in an outer query after LIMIT. If the"
+            " function always gives the same for the same arguments, mark it IMMUTABLE: an index on the expression then"
+            " holds its results. A function with a query inside is better written as a join."
+        ),
+        evidence={**rounded(rows=rows), "row_time_us": round(row_us, 1), **time_evidence(spent_ms, node)},
+        level=EvidenceLevel.EXECUTED,
+        time_ms=spent_ms,
+        run_time_ms=run_time_ms(node),
+        table=table_of(node, context.facts),
+    )
+
+
+def _functions(node: PlanNode) -> tuple[str, tuple[str, ...]] | None:
+    """Where functions are called, without values, and which; None without any that could be slow."""
+    for key in ("Filter", "Join Filter"):
+        text = node.expression(key)
+        condition = read_condition(text) if text is not None and CALL.search(text) else None
+        if text is not None and condition is not None and (names := condition.functions - CHEAP):
+            return f"its condition {shown(text, 150)}", tuple(sorted(names))
+    output = node.raw.get("Output")
+    for text in output if isinstance(output, list) else ():
+        if not isinstance(text, str) or text.startswith("(") or not CALL.search(text):
+            continue  # in brackets: worked out below
+        condition = read_condition(text)
+        if condition is not None and (names := condition.functions - CHEAP):
+            return f"its output {shown(text, 150)}", tuple(sorted(names))
+    return None
