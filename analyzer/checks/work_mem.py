@@ -4,8 +4,8 @@ import math
 import re
 
 from analyzer.findings import Fix
-from analyzer.plans import PlanNode
-from analyzer.words.sizes import MB
+from analyzer.plans import Plan, PlanNode
+from analyzer.words.sizes import MB, memory_setting, size_words
 
 SORT_FACTOR = 2.5  # memory / temporary file; measured: 0.7 to 2.2 for six tables of 300,000 rows on PostgreSQL 18
 # Bytes of a group in a hash table beside its columns; measured on 13 and 18: 50 to 210 for keys, counts and max, 370 to
@@ -14,17 +14,19 @@ GROUP_BYTES, STATEFUL_GROUP_BYTES = 220, 460
 STATEFUL = re.compile(r"\b(?!(?:count|min|max|bool_and|bool_or|every)\()\w+\(")
 MORE = 1.2  # judgement: what spilled did not fit into its peak
 MOST = 1024 * MB  # judgement: more for one node of one session is a matter of the whole server
+HASH_MEM_MULTIPLIER = 2.0  # the default from 15 on; 1 before
 
 
 def more_work_mem(needed_bytes: float) -> tuple[str, Fix]:
     """What to set, "52MB", and the statement; at most 1 GB, which is then said."""
-    mb = max(1, math.ceil(min(needed_bytes, MOST) / MB))
-    capped = " (1 GB is the most suggested here; it would need more)" if needed_bytes > MOST else ""
-    return f"{mb}MB", Fix(
-        f"More memory for this statement alone, in its own transaction{capped}",
-        "sql",
-        f"SET LOCAL work_mem = '{mb}MB';",
-    )
+    setting = memory_setting(max(MB, min(needed_bytes, MOST)))
+    capped = f" ({size_words(MOST)} is the most suggested here; it would need more)" if needed_bytes > MOST else ""
+    return setting, _fix(setting, capped)
+
+
+def _fix(setting: str, more: str = "") -> Fix:
+    title = f"More memory for this statement alone, in its own transaction{more}"
+    return Fix(title, "sql", f"SET LOCAL work_mem = '{setting}';")
 
 
 def spilled_ratio(node: PlanNode) -> float:
@@ -44,3 +46,31 @@ def hash_bytes_needed(node: PlanNode, groups: float) -> float:
         if table.batches > 1 and table.peak_memory_bytes:
             needed = min(max(needed, table.peak_memory_bytes * MORE), table.peak_memory_bytes * table.batches)
     return needed
+
+
+def hash_mem_multiplier(plan: Plan | None) -> float:
+    """By which hash tables may exceed work_mem: as EXPLAIN's SETTINGS say, or 18's default, else 1 (13 and 14)."""
+    if plan is None:
+        return 1.0
+    try:
+        return max(1.0, float(plan.settings["hash_mem_multiplier"]))
+    except (KeyError, ValueError):
+        return HASH_MEM_MULTIPLIER if plan.root.rows_are_fractional else 1.0
+
+
+def work_mem_bytes(needed_bytes: float, plan: Plan | None, *, is_hash: bool) -> int:
+    """Whole megabytes of work_mem that hold ``needed_bytes``; not capped."""
+    multiplier = hash_mem_multiplier(plan) if is_hash else 1.0
+    return max(1, math.ceil(needed_bytes / multiplier / MB)) * MB
+
+
+def work_mem_advice(work_mem: int) -> tuple[str, tuple[Fix, ...]]:
+    """A sentence's end and the fix: with the cap where the value is above it."""
+    if work_mem > MOST:
+        return (
+            f"memory alone is no way out: it would take work_mem of about {size_words(work_mem)}, which every sort and"
+            " hash of every session may use at once",
+            (),
+        )
+    fix = _fix(memory_setting(work_mem))
+    return f"give this statement more memory in its own transaction: {fix.code.rstrip(';')}", (fix,)

@@ -13,7 +13,8 @@ from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import below_same_rows, rounded, sql_name, table_of
 from analyzer.checks.node import run_time_ms, time_evidence
 from analyzer.checks.plan.hash_spilled import needed_bytes
-from analyzer.checks.temp_files import BLOCK_BYTES, temp_blocks, temp_time_ms, work_mem_advice, work_mem_bytes
+from analyzer.checks.temp_files import BLOCK_BYTES, temp_blocks, temp_time_ms
+from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.estimates import estimate_of

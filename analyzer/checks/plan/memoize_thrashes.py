@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence
-from analyzer.checks.temp_files import work_mem_advice, work_mem_bytes
+from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import PlanNode
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.node import run_time_ms, time_evidence
-from analyzer.checks.temp_files import work_mem_advice, work_mem_bytes
+from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.payers import expressions

@@ -11,14 +11,8 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms, time_evidence
-from analyzer.checks.temp_files import (
-    BLOCK_BYTES,
-    temp_blocks,
-    temp_time_ms,
-    temp_written_bytes,
-    work_mem_advice,
-    work_mem_bytes,
-)
+from analyzer.checks.temp_files import BLOCK_BYTES, temp_blocks, temp_time_ms, temp_written_bytes
+from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.words.sizes import MB, size_words
