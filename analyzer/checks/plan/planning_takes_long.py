@@ -26,7 +26,7 @@ check = Check(
     cold_planning=Threshold(
         50, "ms", "judgement: filling the catalog cache of a new session for a few tables takes less"
     ),
-    cold_blocks=Threshold(200, "blocks", "measured: 0 to 64 in a session that planned it before, on 13 to 18"),
+    cold_blocks=Threshold(20, "blocks", "measured: 0 to 12 for most in a session that planned it before, 13 to 18"),
 )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence, time_ratio
 from analyzer.checks.order import index_in_order
-from analyzer.checks.work_mem import SORT_FACTOR, hash_bytes_needed, more_work_mem
+from analyzer.checks.work_mem import SORT_FACTOR, more_work_mem
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.words.sizes import MB, size_words
@@ -45,7 +45,7 @@ def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]
     ratio = time_ratio(time_ms, sort)
     if rows < groups * check["rows_per_group"] or (ratio is not None and ratio < check["time"]):
         return
-    setting, fix = more_work_mem(min(disk * SORT_FACTOR, hash_bytes_needed(node, _hashed_groups(node, groups))))
+    setting, fix = more_work_mem(disk * SORT_FACTOR)
     index = index_in_order(sort)
     by_index = (
         f" An index on {index.table} ({index.columns}) would give the order." if index and index.is_certain else ""
@@ -57,7 +57,10 @@ def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]
             f"{rows:,.0f} rows were sorted by {shown_keys(sort, 'Sort Key')}, with {size_words(disk)} of temporary"
             f" files, only to make {groups:,.0f} groups of them."
         ),
-        hint=f"With work_mem = '{setting}' they are sorted in memory, or hashed without a sort.{by_index}",
+        hint=(
+            f"With work_mem = '{setting}' they are sorted in memory, or hashed where the planner expects the groups to"
+            f" fit.{by_index}"
+        ),
         evidence={
             "sorted_rows": round(rows), "groups": round(groups), "disk_bytes": disk, **time_evidence(time_ms, sort),
         },
@@ -66,11 +69,6 @@ def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]
         run_time_ms=run_time_ms(sort),
         fixes=(fix, *(index.fixes if index else ())),
     )  # fmt: skip
-
-
-def _hashed_groups(node: PlanNode, groups: float) -> float:
-    """Per run: as many as the planner believes in, or it will not hash them."""
-    return max(groups / (node.loops or 1), node.plan_rows or 0.0)
 
 
 def _only_groups(node: PlanNode, sort: PlanNode, context: Context) -> bool:
