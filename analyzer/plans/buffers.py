@@ -1,18 +1,16 @@
-"""Block accesses and I/O times of a node, as EXPLAIN (BUFFERS) counts them.
+"""Block accesses, I/O times and WAL of a node, as EXPLAIN (BUFFERS, WAL) counts them.
 
 All are totals over loops and processes already: never multiply them by loops. A block touched twice counts
 twice, so they are accesses, not a size. ``shared_read_blocks`` missed PostgreSQL's cache, which need not be
-disk.
+disk. Below a Gather, I/O times are summed over the processes and may exceed wall-clock time.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Buffers:
-    """``None``: not printed (no BUFFERS, no track_io_timing, an older version)."""
+class Buffers(NamedTuple):
+    """``None``: not printed (no BUFFERS, no track_io_timing, no WAL, an older version)."""
 
     shared_hit_blocks: int | None = None
     shared_read_blocks: int | None = None
@@ -31,6 +29,10 @@ class Buffers:
     local_write_time_ms: float | None = None
     temp_read_time_ms: float | None = None  # 15+
     temp_write_time_ms: float | None = None
+    wal_records: int | None = None
+    wal_full_page_images: int | None = None
+    wal_bytes: int | None = None
+    wal_buffers_full: int | None = None  # 18+
 
     @property
     def shared_touched_blocks(self) -> int | None:
@@ -45,28 +47,44 @@ class Buffers:
         shared = self.shared_touched_blocks
         return None if shared is None else shared + (self.local_hit_blocks or 0) + (self.local_read_blocks or 0)
 
+    @property
+    def temp_blocks(self) -> int | None:
+        """Blocks of temporary files, written and read."""
+        if self.temp_read_blocks is None or self.temp_written_blocks is None:
+            return None
+        return self.temp_read_blocks + self.temp_written_blocks
+
+    @property
+    def io_time_ms(self) -> float | None:
+        """Reading and writing, of tables and temporary files; None without track_io_timing."""
+        known = [self[position] for position in TIME_POSITIONS if self[position] is not None]
+        return sum(time for time in known if time is not None) if known else None
+
     def less(self, others: Iterable["Buffers"]) -> "Buffers":
-        """What is left after ``others``, never below 0: counters are read at slightly different moments."""
-        left: dict[str, Any] = {name: getattr(self, name) for name in FIELDS}
+        """What is left after ``others``; it may fall below 0: counters are read at slightly different moments."""
+        left: list[float | None] = list(self)
         for other in others:
-            for name in FIELDS:
-                taken = getattr(other, name)
-                if left[name] is not None and taken is not None:
-                    left[name] -= taken
-        return Buffers(**{name: value if value is None else max(0, value) for name, value in left.items()})
+            left = [a if a is None or b is None else a - b for a, b in zip(left, other, strict=True)]
+        return Buffers(*left)  # type: ignore[arg-type]
+
+    def not_negative(self) -> "Buffers":
+        """With no counter below 0, times to the microsecond that EXPLAIN prints."""
+        return Buffers(*(a if a is None else round(a, 3) if a > 0 else a * 0 for a in self))  # type: ignore[arg-type]
 
     def shared_with(self, other: "Buffers") -> "Buffers":
-        """The smaller of both, counter by counter."""
-        pairs = {name: (getattr(self, name), getattr(other, name)) for name in FIELDS}
-        return Buffers(**{name: None if None in pair else min(pair) for name, pair in pairs.items()})
+        """The smaller of both, counter by counter, not below 0."""
+        pairs = zip(self, other, strict=True)
+        return Buffers(*(None if a is None or b is None else max(0, min(a, b)) for a, b in pairs))  # type: ignore[arg-type]
 
     def covers(self, other: "Buffers") -> bool:
         """Whether ``other`` can be a part of this."""
-        return all((getattr(other, name) or 0) <= (getattr(self, name) or 0) for name in BLOCK_FIELDS)
+        return all((other[at] or 0) <= max(0, self[at] or 0) for at in COUNT_POSITIONS)
 
 
-FIELDS = tuple(f.name for f in fields(Buffers))
+FIELDS = Buffers._fields
 BLOCK_FIELDS = tuple(name for name in FIELDS if name.endswith("_blocks"))
+TIME_POSITIONS = frozenset(at for at, name in enumerate(FIELDS) if name.endswith("_ms"))
+COUNT_POSITIONS = tuple(at for at, name in enumerate(FIELDS) if not name.endswith("_ms"))
 
 # name here -> names in EXPLAIN's JSON, the newest first
 PRINTED: Mapping[str, tuple[str, ...]] = {
@@ -77,4 +95,10 @@ PRINTED: Mapping[str, tuple[str, ...]] = {
     "local_write_time_ms": ("Local I/O Write Time",),
     "temp_read_time_ms": ("Temp I/O Read Time",),
     "temp_write_time_ms": ("Temp I/O Write Time",),
+    "wal_records": ("WAL Records",),
+    "wal_full_page_images": ("WAL FPI",),
+    "wal_bytes": ("WAL Bytes",),
+    "wal_buffers_full": ("WAL Buffers Full",),
 }
+# name in the JSON and position here, older names first: a newer one wins
+COUNTERS = tuple((printed, at) for at, name in enumerate(FIELDS) for printed in reversed(PRINTED[name]))

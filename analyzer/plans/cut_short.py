@@ -40,12 +40,12 @@ class Comparable:
         return node not in self.repeated and node not in self.uncounted
 
 
-def comparable(plan: Plan) -> Comparable:
-    """What of an analyzed plan can be compared; a CTE is read as far as its scans together read it."""
+def comparable(plan: Plan, scans: dict[PlanNode, list[PlanNode]] | None = None) -> Comparable:
+    """What of an analyzed plan can be compared; a CTE is read as far as its ``scans`` together read it."""
     found = Comparable()
-    hashed = frozenset(name for node in plan for text in expressions(node) for name in HASHED.findall(text))
+    scans = cte_scans(plan) if scans is None else scans
+    hashed = _hashed(plan)
     _read(plan.root, _reader_of_root(plan), found, hashed)
-    scans = cte_scans(plan)
     for cte in reversed(tuple(scans)):  # one that is defined later may read an earlier one, not the other way
         stops = [found.stopped.get(scan) for scan in scans[cte] if scan.loops]
         stop = stops[0] if stops and None not in stops and cte.node_type != "ModifyTable" else None
@@ -55,6 +55,14 @@ def comparable(plan: Plan) -> Comparable:
             found.uncounted[node] = reason
     _set_taken_away(plan, found, scans)
     return found
+
+
+def _hashed(plan: Plan) -> frozenset[str]:
+    """The SubPlans that were read whole, into a hash table."""
+    if not any(node.parent_relationship == "SubPlan" for node in plan):
+        return frozenset()
+    texts = (text for node in plan for text in expressions(node) if "hashed SubPlan" in text)
+    return frozenset(name for text in texts for name in HASHED.findall(text))
 
 
 def _reader_of_root(plan: Plan) -> str | None:

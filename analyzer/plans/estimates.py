@@ -12,7 +12,7 @@ from typing import Literal
 
 from analyzer.plans.cut_short import Comparable, comparable, readers
 from analyzer.plans.node import Plan, PlanNode
-from analyzer.plans.payers import cte_scans, is_cte, is_lazy
+from analyzer.plans.payers import GATHERS, Payers, is_cte, is_lazy
 
 WRONG_FACTOR = 10.0  # below it plans seldom change: the factor that explain.depesz.com and PEV2 mark
 RIGHT_FACTOR = 3.0  # inputs within it do not explain a node that is wrong
@@ -92,13 +92,25 @@ class Misestimate:
 
 
 def estimate_of(node: PlanNode) -> Estimate | None:
-    """What is printed, comparable or not; None without estimate (COSTS OFF), without ANALYZE, or never executed."""
+    """What is printed, comparable or not; None without estimate (COSTS OFF), without ANALYZE, or never executed.
+
+    Where a Gather had fewer workers than planned, each process got more rows: nobody erred, and it is taken off.
+    """
+    child = node
+    for above in node.ancestors():
+        if above.node_type in GATHERS and not is_lazy(child):
+            return _estimate_below(node, above)
+        child = above
+    return _estimate_below(node, None)
+
+
+def _estimate_below(node: PlanNode, gather: PlanNode | None) -> Estimate | None:
     if node.node_type == "BitmapOr":
         return _of_bitmap_or(node)
     bounds = node.total_actual_rows_bounds
     if node.plan_rows is None or node.actual_rows is None or bounds is None or not node.loops:
         return None
-    scale = _processes_ratio(node)
+    scale = _processes_ratio(node, gather) if gather is not None else 1.0
     least, most = (bound / node.loops * scale for bound in bounds)
     return _estimate(node.plan_rows, node.actual_rows * scale, least, most)
 
@@ -126,19 +138,11 @@ def _of_bitmap_or(node: PlanNode) -> Estimate | None:
     return _estimate(sum(arm.planned_rows for arm in known), actual, actual, actual)
 
 
-def _processes_ratio(node: PlanNode) -> float:
+def _processes_ratio(node: PlanNode, gather: PlanNode) -> float:
     """Below 1 where fewer processes than planned shared a partial node's rows: each got more, and nobody erred."""
-    gather, child = None, node
-    for ancestor in node.ancestors():
-        if ancestor.node_type in ("Gather", "Gather Merge") and not is_lazy(child):
-            gather = ancestor
-            break
-        child = ancestor
-    planned = gather.count("Workers Planned") if gather is not None else None
-    if gather is None or not planned or not gather.loops or not _is_partial(node):
-        return 1.0
-    processes = (node.loops or 0) / gather.loops
-    if processes >= planned:
+    planned = gather.count("Workers Planned")
+    processes = (node.loops or 0) / (gather.loops or 1)
+    if not planned or processes >= planned or not _is_partial(node):
         return 1.0
     leader = max(0.0, 1.0 - 0.3 * planned)  # get_parallel_divisor(): the leader has its workers' rows to read
     return processes / (planned + leader)
@@ -185,10 +189,12 @@ class _Judged:
 
     def __init__(self, plan: Plan, wrong_factor: float) -> None:
         self.wrong_factor = wrong_factor
-        self.comparable: Comparable = comparable(plan)
-        self.scans = cte_scans(plan)
+        payers = Payers(plan, with_consumers=False)
+        self.scans = payers.scans
+        self.comparable: Comparable = comparable(plan, self.scans)
         self.definitions = {scan: cte for cte, scans in self.scans.items() for scan in scans}
-        self.estimates = {node: estimate_of(node) for node in plan}
+        pairs = zip(plan, payers.gathers, strict=True)
+        self.estimates = {node: _estimate_below(node, gather) for node, gather in pairs}
 
     def wrong(self, node: PlanNode) -> Estimate | None:
         estimate = self.estimates[node]

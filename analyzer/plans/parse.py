@@ -8,13 +8,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from analyzer.plans.buffers import FIELDS, PRINTED, Buffers
+from analyzer.plans.buffers import COUNTERS, FIELDS, TIME_POSITIONS, Buffers
 from analyzer.plans.exclusive import set_exclusive
 from analyzer.plans.labels import GENERATED_SUFFIX, label
 from analyzer.plans.node import Plan, PlanError, PlanNode, Trigger
 from analyzer.plans.read_json import read_json
 
 LARGEST = 1e300  # so neither NaN nor infinity, nor an integer beyond what a float holds
+NOTHING_PRINTED: list[None] = [None] * len(FIELDS)
 APPENDS = ("Append", "Merge Append")
 TEMPORARY = re.compile(r"\Apg_temp_\d+\Z")  # to 14 with the session's number
 
@@ -96,11 +97,13 @@ def _node(raw: object, parent: PlanNode | None) -> PlanNode:
     node_type = raw.get("Node Type")
     if not isinstance(node_type, str):
         raise PlanError(f'A node {where} of the plan has no "Node Type".')
-    own = {k: v for k, v in raw.items() if k != "Plans"}
+    own = dict(raw)
+    own.pop("Plans", None)
     workers = own.get("Workers")
     loops = _count(own, "Actual Loops")
-    for key in ("Actual Loops", "Actual Rows", "Actual Total Time"):
-        if (_number(own, key) or 0) < 0:
+    rows, total_time = _number(own, "Actual Rows"), _number(own, "Actual Total Time")
+    for key, value in (("Actual Loops", loops), ("Actual Rows", rows), ("Actual Total Time", total_time)):
+        if value is not None and value < 0:
             raise PlanError(f'"{key}" of {node_type} is {own[key]}, which is below zero.')
     return PlanNode(
         node_type=node_type,
@@ -121,9 +124,9 @@ def _node(raw: object, parent: PlanNode | None) -> PlanNode:
         plan_rows=_number(own, "Plan Rows"),
         plan_width_bytes=_count(own, "Plan Width"),
         loops=loops,
-        actual_rows=_number(own, "Actual Rows"),
+        actual_rows=rows,
         actual_startup_time_ms=_number(own, "Actual Startup Time"),
-        actual_total_time_ms=_number(own, "Actual Total Time"),
+        actual_total_time_ms=total_time,
         rows_removed_by_filter=_number(own, "Rows Removed by Filter"),
         rows_removed_by_join_filter=_number(own, "Rows Removed by Join Filter"),
         # 18 prints "Disabled" on every node; JSON that went through JavaScript may have lost the ".00"
@@ -148,12 +151,11 @@ def _set_labels(plan: Plan) -> None:
 
 
 def _buffers(raw: Mapping[str, Any]) -> Buffers | None:
-    found: dict[str, Any] = {}
-    for name in FIELDS:
-        printed = next((p for p in PRINTED[name] if p in raw), None)
-        if printed is not None:
-            found[name] = _count(raw, printed) if name.endswith("_blocks") else _number(raw, printed)
-    return Buffers(**found) if found else None
+    found: list[Any] = [None] * len(FIELDS)
+    for printed, position in COUNTERS:
+        if printed in raw:
+            found[position] = _number(raw, printed) if position in TIME_POSITIONS else _count(raw, printed)
+    return Buffers(*found) if found != NOTHING_PRINTED else None
 
 
 def _trigger(raw: object) -> Trigger:
@@ -179,14 +181,15 @@ def _number(raw: Mapping[str, Any], key: str) -> float | None:
     value = raw.get(key)
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST:
+    # no bool, which is an int to isinstance
+    if (value.__class__ is float or value.__class__ is int) and -LARGEST <= value <= LARGEST:
         return float(value)
     raise PlanError(f'"{key}" of {raw.get("Node Type", "the plan")} is {value!r}, which is no number.')
 
 
 def _count(raw: Mapping[str, Any], key: str) -> int | None:
-    value = _number(raw, key)
-    if value is None:
-        return None
-    number = raw[key]
-    return number if isinstance(number, int) else round(value)
+    value = raw.get(key)
+    if value is None or (value.__class__ is int and -LARGEST <= value <= LARGEST):
+        return value
+    number = _number(raw, key)
+    return None if number is None else round(number)

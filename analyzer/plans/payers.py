@@ -7,7 +7,10 @@ from analyzer.plans.node import Plan, PlanNode
 
 RETURNS = re.compile(r"\(returns ([^)]*)\)")  # to 16: "InitPlan 1 (returns $0,$1)"
 NAMED = re.compile(r"InitPlan (\d+)")  # from 17: "InitPlan 1", asked for as (InitPlan 1).col1
+ASKED = re.compile(r"\$\d+|(?<=\()InitPlan \d+(?=\)\.col)")
+STRING = re.compile(r"'(?:[^']|'')*'")
 NO_EXPRESSION = frozenset(("Subplan Name", "Node Type", "Alias", "Relation Name", "Schema", "Index Name", "CTE Name"))
+GATHERS = ("Gather", "Gather Merge")
 
 
 def is_lazy(node: PlanNode) -> bool:
@@ -23,65 +26,107 @@ def is_initplan(node: PlanNode) -> bool:
     return is_lazy(node) and not is_cte(node)
 
 
+class Payers:
+    """A plan's CTEs and InitPlans with the nodes that ask for them.
+
+    Positions are those of ``plan.nodes``: a node and all below it are one range, so nobody needs to walk.
+    """
+
+    def __init__(self, plan: Plan, *, with_consumers: bool = True) -> None:
+        self.nodes = plan.nodes
+        self.at = {node: position for position, node in enumerate(self.nodes)}
+        self.end = [position + 1 for position in range(len(self.nodes))]  # behind the last node below
+        for position in range(len(self.nodes) - 1, 0, -1):
+            above = self.at[self._parent(position)]
+            self.end[above] = max(self.end[above], self.end[position])
+        self.gathers = self._gathers()  # position -> nearest Gather above
+        self.scans = self._scans()  # CTE -> its scans
+        initplans = [node for node in self.nodes if is_initplan(node)]
+        self.initplans = sorted(initplans, key=lambda node: -node.depth)  # innermost first
+        self._asking = self._tokens() if initplans and with_consumers else {}
+
+    def _parent(self, position: int) -> PlanNode:
+        parent = self.nodes[position].parent
+        assert parent is not None  # only the first has none
+        return parent
+
+    def is_inside(self, node: PlanNode, top: PlanNode) -> bool:
+        start = self.at[top]
+        return start <= self.at[node] < self.end[start]
+
+    def _gathers(self) -> list[PlanNode | None]:
+        """An InitPlan hung on a Gather itself is run by the leader alone: it is not below that Gather."""
+        gathers: list[PlanNode | None] = [None]
+        for position, node in enumerate(self.nodes[1:], 1):
+            parent = self._parent(position)
+            is_below = parent.node_type in GATHERS and not is_lazy(node)
+            gathers.append(parent if is_below else gathers[self.at[parent]])
+        return gathers
+
+    def _scans(self) -> dict[PlanNode, list[PlanNode]]:
+        scans: dict[PlanNode, list[PlanNode]] = {node: [] for node in self.nodes if is_cte(node)}
+        by_name: dict[str | None, list[PlanNode]] = {}
+        for cte in scans:
+            by_name.setdefault(cte.subplan_name, []).append(cte)
+        for node in self.nodes if scans else ():
+            if node.node_type == "CTE Scan":
+                visible = [
+                    cte
+                    for cte in by_name.get(f"CTE {node.raw.get('CTE Name')}", ())
+                    if cte.parent is not None and self.is_inside(node, cte.parent) and not self.is_inside(node, cte)
+                ]
+                if visible:  # an inner WITH may use the name again
+                    scans[max(visible, key=lambda cte: cte.depth)].append(node)
+        return scans
+
+    def _tokens(self) -> dict[str, list[PlanNode]]:
+        """``$0`` and ``InitPlan 1`` -> executed nodes whose expressions hold it, as a whole token."""
+        asking: dict[str, list[PlanNode]] = {}
+        for node in self.nodes:
+            if node.loops:
+                for token in {token for text in expressions(node) for token in _asked(text)}:
+                    asking.setdefault(token, []).append(node)
+        return asking
+
+    def consumers(self, initplan: PlanNode) -> list[PlanNode]:
+        """Executed nodes that ask for its value; for one below a Gather, that Gather: its leader ran it."""
+        owner = initplan.parent
+        found: dict[PlanNode, None] = {}
+        for token in _given(initplan.subplan_name or ""):
+            for node in self._asking.get(token, ()):
+                if owner is not None and self.is_inside(node, owner) and not self.is_inside(node, initplan):
+                    found[self._lifted(node, owner)] = None
+        return list(found)
+
+    def _lifted(self, node: PlanNode, owner: PlanNode) -> PlanNode:
+        while (gather := self.gathers[self.at[node]]) is not None and self.is_inside(gather, owner):
+            node = gather
+        return node
+
+
 def cte_scans(plan: Plan) -> dict[PlanNode, list[PlanNode]]:
-    """Every CTE with the scans that read it, innermost definition first where names repeat."""
-    scans: dict[PlanNode, list[PlanNode]] = {node: [] for node in plan if is_cte(node)}
-    for node in plan:
-        if node.node_type == "CTE Scan" and (owner := _definition(node)) is not None:
-            scans[owner].append(node)
-    return scans
+    """Every CTE with the scans that read it."""
+    return Payers(plan, with_consumers=False).scans
 
 
-def _definition(scan: PlanNode) -> PlanNode | None:
-    name = f"CTE {scan.raw.get('CTE Name')}"
-    child = scan
-    for ancestor in (scan, *scan.ancestors()):  # a scan may own what it reads
-        for candidate in ancestor.children:
-            if is_cte(candidate) and candidate.subplan_name == name and candidate is not child:
-                return candidate
-        child = ancestor
-    return None
-
-
-def initplan_consumers(initplan: PlanNode) -> list[PlanNode]:
-    """Executed nodes that ask for its value; for one below a Gather, that Gather: its leader ran it."""
-    owner = initplan.parent
-    token = _token(initplan.subplan_name or "")
-    if owner is None or token is None:
+def _asked(text: str) -> list[str]:
+    if "$" not in text and "(InitPlan " not in text:
         return []
-    inside = set(initplan.walk())
-    consumers: dict[PlanNode, None] = {}
-    for node in owner.walk():
-        if node.loops and node not in inside and any(token.search(text) for text in expressions(node)):
-            consumers[_lifted(node, owner)] = None
-    return list(consumers)
+    return ASKED.findall(STRING.sub("", text) if "'" in text else text)
 
 
-def _token(name: str) -> re.Pattern[str] | None:
-    """Finds the value as a whole token: ``$1`` is not in ``$10``, nor InitPlan 1 in InitPlan 10."""
+def _given(name: str) -> list[str]:
     if returned := RETURNS.search(name):
-        parameters = re.findall(r"\$\d+", returned[1])
-        return re.compile("|".join(rf"{re.escape(p)}(?!\d)" for p in parameters)) if parameters else None
-    if named := NAMED.match(name):
-        return re.compile(rf"\(InitPlan {named[1]}\)\.col")
-    return None
-
-
-def _lifted(node: PlanNode, owner: PlanNode) -> PlanNode:
-    outermost, child, current = node, node, node
-    while current is not owner and current.parent is not None:
-        child, current = current, current.parent
-        if current.node_type in ("Gather", "Gather Merge") and not is_lazy(child):
-            outermost = current
-    return outermost
+        return re.findall(r"\$\d+", returned[1])
+    named = NAMED.match(name)
+    return [named[0]] if named else []
 
 
 def expressions(node: PlanNode) -> Iterator[str]:
     """Every text in a node that may hold an expression, Output (VERBOSE) and lists of keys included."""
     for key, value in node.raw.items():
-        if key in NO_EXPRESSION:
-            continue
         if isinstance(value, str):
-            yield value
+            if key not in NO_EXPRESSION:
+                yield value
         elif isinstance(value, list):
             yield from (item for item in value if isinstance(item, str))

@@ -49,8 +49,8 @@ def _node_as_json(node: PlanNode) -> dict[str, Any]:
         "total_time_ms": _rounded(node.total_time_ms),
         "exclusive_time_ms": _rounded(node.exclusive_time_ms),
         "exclusive_time_error_ms": _rounded(node.exclusive_time_error_ms, 4),
-        "buffers": asdict(node.buffers) if node.buffers else None,
-        "exclusive_buffers": asdict(node.exclusive_buffers) if node.exclusive_buffers else None,
+        "buffers": node.buffers._asdict() if node.buffers else None,
+        "exclusive_buffers": node.exclusive_buffers._asdict() if node.exclusive_buffers else None,
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analyzer.plans.node import Plan, PlanNode, Trigger
-from analyzer.plans.outside import is_after_trigger
+from analyzer.plans.outside import after_triggers
 
 MADE_FOR_KEY = re.compile(r"RI_ConstraintTrigger(?:_([ac]))?")
 
@@ -31,11 +31,22 @@ def fired(plan: Plan) -> list[Fired]:
     for trigger, is_key in zip(plan.triggers, _are_keys(plan), strict=False):
         name, child_side = trigger.constraint_name or trigger.name, _is_child_side(trigger, writes)
         groups.setdefault((name, is_key, child_side), []).append(trigger)
-    return [_together(*group, parts, plan, writes) for group, parts in groups.items()]
+    after = frozenset(id(trigger) for trigger in after_triggers(plan))
+    return [
+        _together(*group, parts, plan, writes, is_after=any(id(part) in after for part in parts))
+        for group, parts in groups.items()
+    ]
 
 
 def _together(
-    name: str, is_key: bool | None, child_side: bool, parts: list[Trigger], plan: Plan, writes: list[PlanNode]
+    name: str,
+    is_key: bool | None,
+    child_side: bool,
+    parts: list[Trigger],
+    plan: Plan,
+    writes: list[PlanNode],
+    *,
+    is_after: bool,
 ) -> Fired:
     times = [part.time_ms for part in parts]
     known = [time for time in times if time is not None]
@@ -48,7 +59,7 @@ def _together(
         time_ms=sum(known) if len(known) == len(times) else None,
         is_foreign_key=is_key,
         is_child_side=child_side,
-        is_after=any(is_after_trigger(part, plan) for part in parts),
+        is_after=is_after,
         node=next(iter(on_it or writes), plan.root),
     )
 
