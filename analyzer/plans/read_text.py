@@ -12,7 +12,8 @@ from typing import Any
 from analyzer.plans.node import PlanError
 from analyzer.plans.node_line import NODE_FIGURES, node_head, relationship
 from analyzer.plans.node_types import INPUTS, MANY
-from analyzer.plans.plain_lines import ARROW, FIGURES, Line
+from analyzer.plans.plain_lines import ARROW, FIGURES
+from analyzer.plans.table_cells import Line
 from analyzer.plans.text_values import WHOLE, fill_zeros, set_property
 
 ARROW_LINE = re.compile(rf"(\s*)({ARROW})\s+(.*)")
