@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
@@ -50,6 +50,87 @@ def test_xml_and_yaml_hold_what_json_holds(connection: psycopg.Connection) -> No
                 read[form] = masked(read_plan(row[0]))
             assert read["xml"] == read["json"], name
             assert read["yaml"] == read["json"], name
+
+
+# Text leaves them out where they say the usual thing, or always.
+USUAL = (0, 0.0, False, [], None)
+UNSAID = ("Inner Unique", "Partial Mode", "Scan Direction", "Parallel Aware", "Planning", "Triggers")
+
+
+def said(value: Any) -> Any:
+    """Without what text does not say; 13 calls what a write reads a Member."""
+    if isinstance(value, dict):
+        kept = {k: said(v) for k, v in value.items() if v not in USUAL and k not in UNSAID}
+        if kept.get("Node Type") == "ModifyTable":
+            kept["Plans"] = [plan | {"Parent Relationship": "Outer"} for plan in kept["Plans"]]
+        return {k: v for k, v in kept.items() if v not in USUAL}
+    return [said(v) for v in value] if isinstance(value, list) else value
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("is_parallel", [False, True])
+def test_text_says_what_json_says(connection: psycopg.Connection, is_parallel: bool) -> None:  # noqa: F811
+    connection.execute(SETUP + MORE_SETUP)
+    if is_parallel:
+        connection.execute(
+            "set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0;"
+            "set max_parallel_workers_per_gather = 2; set work_mem = '64kB'; set enable_hashagg = off"
+        )
+    versioned = ("merge into k using (select a from t where b < 10) s on k.id = s.a when matched then delete",
+                 "select * from t where ctid < '(3,0)'")  # fmt: skip
+    statements = {**STATEMENTS, **MORE, "sample": "select * from t tablesample bernoulli (10) repeatable (3)"}
+    if connection.info.server_version >= 150000:
+        statements |= {sql: sql for sql in versioned}
+    for name, sql in statements.items():
+        for options in ("verbose, settings", "costs off", "analyze, timing off, buffers off, summary off, verbose"):
+            if is_parallel and "analyze" in options:
+                continue  # how many rows each worker got is another time another number
+            read = {}
+            for form in ("text", "json"):
+                with connection.transaction(force_rollback=True):
+                    rows = connection.execute(f"explain ({options}, format {form}) {sql}".encode()).fetchall()
+                source = rows[0][0] if form == "json" else "\n".join(row[0] for row in rows)
+                read[form] = said(masked(read_plan(source)))
+            assert read["text"] == read["json"], f"{name} {options}"
+
+
+@pytest.mark.postgres
+def test_text_has_workers_wal_and_sections(connection: psycopg.Connection) -> None:  # noqa: F811
+    connection.execute(SETUP + MORE_SETUP)
+    connection.execute(
+        "set parallel_setup_cost = 0; set parallel_tuple_cost = 0; set min_parallel_table_scan_size = 0;"
+        "set max_parallel_workers_per_gather = 2; set work_mem = '64kB'"
+    )
+    more = ", serialize, memory" if connection.info.server_version >= 170000 else ""
+    names = {}
+    for form in ("text", "json"):
+        found = set()
+        for sql in ("select * from t where b % 3 = 1 order by a, b", "delete from k where id > 450",
+                    "select count(*) from t join k on t.a = k.id group by b"):  # fmt: skip
+            with connection.transaction(force_rollback=True):
+                options = f"analyze, buffers, wal, verbose, format {form}{more}"
+                rows = connection.execute(f"explain ({options}) {sql}".encode()).fetchall()
+            source = rows[0][0] if form == "json" else "\n".join(row[0] for row in rows)
+            found |= set(paths(read_plan(source)))
+        names[form] = found
+    assert len(names["text"]) > 70
+    assert not names["text"] - names["json"]
+    left_out = {path for path in names["json"] - names["text"] if not path.endswith(UNSAID)}
+    assert not [
+        p for p in left_out if "Workers" in p and p.endswith(("Loops", "Rows", "Number", "Total Time", "Method"))
+    ]
+    assert not [path for path in left_out if "Serialization" in path or "Memory" in path]
+
+
+def paths(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from paths(each, f"{path}/{key}" if key not in ("Plan", "Plans") else "")
+    elif isinstance(value, list):
+        for each in value:
+            yield from paths(each, path)
+    else:
+        yield path
 
 
 XML = """\
