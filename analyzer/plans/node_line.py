@@ -57,8 +57,9 @@ def _is_whole(found: re.Match[str]) -> bool:
     name = found["type"]
     if name.endswith(("Index Scan", "Index Only Scan")) and not name.endswith("Bitmap Index Scan"):
         return bool(found["index"] and found["thing"])
-    needs = (name.endswith("Scan") and name != "Foreign Scan") or name.split()[-1] in WRITES
-    return not needs or bool(found["thing"])
+    if name.removeprefix("Foreign ") in WRITES:  # to 9.0 without the table
+        return bool(found["thing"]) or name != "Merge"
+    return bool(found["thing"]) or not name.endswith("Scan") or name == "Foreign Scan"
 
 
 def _set_figures(node: dict[str, Any], found: re.Match[str]) -> None:
@@ -79,7 +80,10 @@ def _set_type(node: dict[str, Any], name: str) -> None:
     if name in AGGREGATES:
         node.update({"Node Type": "Aggregate", "Strategy": AGGREGATES[name]})
     elif join := JOIN.fullmatch(name):
-        if join[0] in ("Hash", "Merge"):
+        if join[0] == "Hash":
+            return
+        if join[0] == "Merge":
+            node.update({"Node Type": "ModifyTable", "Operation": name})
             return
         kind = join[1] if join[1] == "Nested Loop" else f"{join[1]} Join"
         node.update({"Node Type": kind, "Join Type": join[2] or "Inner"})

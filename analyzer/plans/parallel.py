@@ -1,7 +1,7 @@
 """What the processes of a Gather did together: their work added up, how it was shared, what one would have needed."""
 
-from analyzer.plans.exclusive import GATHERS as GATHERS
 from analyzer.plans.node import PlanNode
+from analyzer.plans.payers import GATHERS as GATHERS
 
 LEADER_BUSY = 0.3  # costsize.c, get_parallel_divisor(): each worker takes so much of the leader's time
 

@@ -12,7 +12,7 @@ from analyzer.plans.buffers import COUNTERS, FIELDS, TIME_POSITIONS, Buffers
 from analyzer.plans.exclusive import set_exclusive
 from analyzer.plans.labels import GENERATED_SUFFIX, label
 from analyzer.plans.node import Plan, PlanError, PlanNode, Trigger
-from analyzer.plans.read_json import read_json
+from analyzer.plans.read_plan import read_plan
 
 LARGEST = 1e300  # so neither NaN nor infinity, nor an integer beyond what a float holds
 NOTHING_PRINTED: list[None] = [None] * len(FIELDS)
@@ -30,7 +30,7 @@ def parse_plan(source: object) -> Plan:
 
 def parse_plans(source: object) -> list[Plan]:
     """Every plan in ``source``, in the order printed."""
-    value = read_json(source)
+    value = read_plan(source)
     entries = value if isinstance(value, list) else [value]
     if not entries:
         raise PlanError("The plan is an empty JSON array: EXPLAIN printed nothing, or a rule left nothing to run.")

@@ -11,11 +11,10 @@ import re
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple
 
 from analyzer.plans.node_line import node_head
+from analyzer.plans.table_cells import BAR, Line, out_of_html, without_column_name
 
-BAR = "|│║"
 ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours, as terminals and pagers record them
 ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 ENTITY = re.compile("&(?:gt|lt|quot|amp|#39);")
@@ -24,10 +23,11 @@ ARROW = r"(?:[-\u2010-\u2015\u2212]+>|=>|[→⟶➔➜➝➞⇒⇢►▶])"
 ARROW_AND_NAME = re.compile(rf"{ARROW}\s+[A-Z]")
 FIGURES = re.compile(r"\((?:cost=|actual |never executed\))")
 HEADER = re.compile(rf"[{BAR}\s]*QUERY PLAN[{BAR}\s]*")
-RECORD = re.compile(r"[+─-╿]?[-─]\[ \w+ \d+ \][-+─-╿]*")  # psql's \x
+RECORD = re.compile(r"[+─-╿]?[-─-╿]\[ \w+ \d+ \][-+─-╿]*|\* Record \d+")  # psql's \x
 RULE_CHARACTERS = frozenset("-+|=:*. \t") | {chr(code) for code in range(0x2500, 0x2580)}
-ROWS = re.compile(r"\(\d+ \w+\)")  # psql's footer, in any language
-TIMING = re.compile(r"(Time|Zeit|Temps|Tiempo|Tempo): [\d.,]+ ms\b.*")
+# psql's footer and its \timing, in any language: "（4 行）", "(3개 행)", "Temps : 1,234 ms", "時間: 1.234 ミリ秒"
+ROWS = re.compile(r"[(（]\d+ ?[^\W\d]+(?: [^\W\d]+)?[)）]")
+TIMING = re.compile(r"[^\W\d]+ ?: [\d.,]+ (?:ms|мс|მწმ|ミリ秒)\b.*")
 FENCE = re.compile(r"\s*(```|~~~|'''|\"\"\"|\{noformat\}|\{code.*\}|</?pre>|</?code>)\s*\w*\s*")
 NUMBER = re.compile(r"(\s*(\d+))(?:[.):] ?|[.)]?\t|\s*[|│] ?| )")
 CONTAINER = re.compile(r"[\w.-]+\s*\| ?")
@@ -40,25 +40,23 @@ PREFIXES = (
     re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) (?:std\w+ [FP] )?"),
 )
 MOST_SKIPPED = 3  # numbers: headings and rules are counted, too
-CONTINUED_COLUMN = re.compile(rf"\s*(?:QUERY PLAN)?\s*[{BAR}] ?")
 LOGGED_PLAN = re.compile(r"duration: [\d.]+ ms\s+plan:\s*(.*)", re.DOTALL)
-PLAN_BEGINS = re.compile(r"[A-Z].*\((?:cost=|actual )|[\[{]\s*$")
+PLAN_BEGINS = re.compile(r"[A-Z].*\((?:cost=|actual )|[\[{]\s*$|<explain\b")
 LOG_LINE = re.compile(r"\b(?:LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG\d?|DETAIL|HINT|CONTEXT|STATEMENT):\s")
 
 
-class Line(NamedTuple):
-    number: int  # in the file, from 1
-    text: str
+MARKUP = re.compile(r"\s*(?:<(?:\w+:)?explain\b|(?:- +)?Plan: *[+↵]?$)")  # XML, YAML
 
 
 def plain_lines(text: str) -> list[Line]:
     """The lines without decoration; an empty one stands between the plans of a log."""
     text = ODD_SPACE.sub(" ", ZERO_WIDTH.sub("", ESCAPE_SEQUENCE.sub("", text)))
     lines = [Line(number, line) for number, line in enumerate(re.split("\r?\n" if "\n" in text else "\r", text), 1)]
-    lines = _joined_wraps([line for line in lines if not FENCE.fullmatch(line.text)])
+    lines = out_of_html(_joined_wraps([line for line in lines if not FENCE.fullmatch(line.text)]))
     for _ in range(6):  # a log in a mail in a table: each round takes one layer off
         before = lines
-        lines = _logged(_without_borders(_without_numbers(_without_prefix(_out_of_csv(lines)))))
+        lines = _out_of_csv(without_column_name(lines, _matter))
+        lines = _logged(_without_borders(_without_numbers(_without_prefix(lines))))
         if lines == before:
             break
     if any(ENTITY.search(line.text) for line in lines) and not any(set("<>") & set(line.text) for line in lines):
@@ -97,6 +95,8 @@ def _matter(line: Line) -> bool:
 
 def _begins(text: str) -> bool:
     if "QUERY PLAN" in text or text.rstrip(f" \t+↵{BAR}").endswith(("[", "{", "plan:")):
+        return True
+    if MARKUP.match(text):
         return True
     return bool(FIGURES.search(text) or ARROW_AND_NAME.search(text) or node_head(text.strip()))
 
@@ -144,11 +144,6 @@ def _without_numbers(lines: list[Line]) -> list[Line]:
 
 def _without_borders(lines: list[Line]) -> list[Line]:
     """Bars before and behind: psql's borders, its ``\\x``, tables of Markdown and of database clients."""
-    matter = [line for line in lines if _matter(line)]
-    if matter and re.match(rf"\s*QUERY PLAN\s*[{BAR}]", matter[0].text):  # \x
-        if not all(CONTINUED_COLUMN.match(line.text) for line in matter):
-            return lines
-        return [Line(line.number, CONTINUED_COLUMN.sub("", line.text, count=1).rstrip()) for line in lines]
     for before, behind in ((True, True), (False, True), (True, False)):
         made = _bare(
             lines,

@@ -1,18 +1,14 @@
-"""From what people and drivers hand over to the plain JSON value of an EXPLAIN.
-
-Takes the JSON as text or bytes, as psycopg's already decoded value, as tools export it (``[{"QUERY PLAN": ...}]``),
-and the text format; both as they stand in a terminal, a mail, a table or a log (``plain_lines``).
-"""
+"""JSON documents out of lines: one or several, with words between them, nested as deep as they may be."""
 
 import json
 import re
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from analyzer.plans.node import PlanError
-from analyzer.plans.plain_lines import FIGURES, LOGGED_PLAN, Line, plain_lines
-from analyzer.plans.read_text import PART, read_text
+from analyzer.plans.table_cells import Line
 
 NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
 SPACE = re.compile(r"[ \t\n\r]*")
@@ -20,124 +16,32 @@ WORDS = {"true": True, "false": False, "null": None}
 HOW_TO = "run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its whole output"
 
 
-def read_json(source: object) -> Any:
-    """The value EXPLAIN's JSON stands for; PlanError with one sentence when it is none."""
-    if isinstance(source, bytes | bytearray | memoryview):
-        source = _decoded(bytes(source))
-    value = _unwrap(_loads(source) if isinstance(source, str) else source)
-    if not isinstance(value, list | dict):
-        raise PlanError(f"The plan is {_kind(value)} where a JSON array or object was expected; {HOW_TO}.")
-    return value
-
-
-def _decoded(data: bytes) -> str:
-    """UTF-8, or what PowerShell's ``>`` writes."""
-    encoding = "utf-8-sig"
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif b"\0" in data[:2]:
-        encoding = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as problem:
-        name = encoding.removesuffix("-sig").upper()
-        raise PlanError(f"The plan is not {name} text (byte {problem.start}); {HOW_TO}.") from problem
-
-
-def _unwrap(value: object) -> object:
-    """Out of a tool's export: ``[{"QUERY PLAN": plan or its text}]``."""
-    for _ in range(3):
-        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict | list | str):
-            inner: object = value[0]
-        else:
-            inner = value
-        if isinstance(inner, dict) and "QUERY PLAN" in inner and "Plan" not in inner:
-            value = inner["QUERY PLAN"]
-        elif isinstance(inner, list):
-            value = inner
-        if isinstance(value, str):
-            value = _loads(value)
-    if isinstance(value, list) and value and all(isinstance(row, dict) and set(row) == {"QUERY PLAN"} for row in value):
-        return _loads("\n".join(str(row["QUERY PLAN"]) for row in value))  # the text format, a line a row
-    return value
-
-
-def _loads(text: str) -> object:
-    text = text.lstrip("\ufeff")
-    if not text.strip():
-        raise PlanError(f"The plan is empty; {HOW_TO}.")
-    if text.startswith("{") and (logged := _out_of_jsonlog(text)) is not None:
-        text = logged
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        return _loads_deep(text.strip())
-    except ValueError:
-        pass
-    else:  # the text may be once more quoted as JSON
-        return _loads(value) if isinstance(value, str) and value.lstrip()[:1] in ("[", "{") else value
-    if found := re.search(r"<explain\b|^\s*(?:- )?(?:Plan|\"Plan\"): *$", text, re.MULTILINE):
-        name = "XML" if "<" in found[0] else "YAML"
-        raise PlanError(f"The plan is {name}, which is not read; {HOW_TO}.")
-    lines = plain_lines(text)
-    start = next((i for i, line in enumerate(lines) if line.text.lstrip()[:1] in ("[", "{")), None)
-    if start is None or any(FIGURES.search(line.text) for line in lines[:start]):
-        plans = read_text(lines)
-        if not plans:
-            raise PlanError(f"There is no plan in it; {HOW_TO}.")
-        return plans
-    return _documents(lines, start)
-
-
-def _documents(lines: Sequence[Line], start: int) -> object:
-    """The JSON values that begin at ``start`` and after it, each at the beginning of a line, with words between."""
-    found: list[Any] = []
-    at = 0
-    while start < len(lines):
-        _only_words(lines[at:start])
-        body = [line.text.rstrip().rstrip("+↵") for line in lines[start:]]
-        text = "\n".join(body)
-        indent = len(text) - len(text.lstrip())
-        try:
-            value, end = json.JSONDecoder().raw_decode(text, indent)
-        except RecursionError:
-            value, end = _loads_deep(text.strip()), len(text)
-        except ValueError as problem:
-            raise PlanError(_where(problem, text, lines[start:])) from problem
-        rest = text[end:].split("\n", 1)[0]
-        if rest.strip():
-            raise PlanError(_where(json.JSONDecodeError("Extra data", text, end), text, lines[start:]))
-        found.append(value)
-        at = start + text.count("\n", 0, end) + 1
-        start = next((i for i in range(at, len(lines)) if lines[i].text.lstrip()[:1] in ("[", "{")), len(lines))
-    _only_words(lines[at:])
-    if len(found) == 1:
-        return found[0]
-    entries = [_unwrap(value) for value in found]
-    return [plan for entry in entries for plan in (entry if isinstance(entry, list) else [entry])]
-
-
-def _only_words(lines: Sequence[Line]) -> None:
-    """Refuses what looks like a part of a plan outside of the JSON."""
+def json_documents(lines: Sequence[Line], only_words: Callable[[Sequence[Line]], None]) -> list[Any]:
+    """The values of which each begins at the beginning of a line; what stands between must pass ``only_words``."""
+    text = "\n".join(line.text.rstrip() for line in lines)
+    ends = [0]  # where each line begins in the text
     for line in lines:
-        if FIGURES.search(line.text) or PART.search(line.text.strip()) or re.search(r'["{}\[\]]', line.text):
-            raise PlanError(f"Line {line.number} belongs to no JSON value; {HOW_TO}.")
-
-
-def _out_of_jsonlog(text: str) -> str | None:
-    """The plans in the server's jsonlog, an object a line, as its plain log has them; None where it is no such log."""
-    messages = []
-    for line in text.splitlines():
+        ends.append(ends[-1] + len(line.text.rstrip()) + 1)
+    decoder = json.JSONDecoder()
+    found: list[Any] = []
+    at = start = 0
+    while True:
+        start = next((i for i in range(at, len(lines)) if lines[i].text.lstrip()[:1] in ("[", "{")), len(lines))
+        only_words(lines[at:start])
+        if start == len(lines):
+            return found
+        begin = ends[start] + len(lines[start].text) - len(lines[start].text.lstrip())
         try:
-            entry = json.loads(line or "null")
-        except (ValueError, RecursionError):
-            return None
-        message = entry.get("message") if isinstance(entry, dict) else None
-        if entry is not None and not isinstance(message, str):
-            return None
-        if message and LOGGED_PLAN.search(message):
-            messages.append(message.replace("\n", "\n\t"))
-    return "\n".join(messages)
+            value, end = decoder.raw_decode(text, begin)
+        except RecursionError:
+            value, end = _deep_value(text, begin)
+        except ValueError as problem:
+            raise PlanError(_where(problem, text, lines)) from problem
+        line_end = text.find("\n", end)
+        if text[end : line_end if line_end >= 0 else len(text)].strip():
+            raise PlanError(_where(json.JSONDecodeError("Extra data", text, end), text, lines))
+        found.append(value)
+        at = bisect_right(ends, end - 1)
 
 
 def _where(problem: ValueError, text: str, lines: Sequence[Line] = ()) -> str:
@@ -150,12 +54,20 @@ def _where(problem: ValueError, text: str, lines: Sequence[Line] = ()) -> str:
     return f"The plan is not JSON: {problem}."
 
 
-def _loads_deep(text: str) -> object:
+def loads_deep(text: str) -> object:
     """What ``json.loads`` reads, without recursion, for plans nested deeper than Python's stack."""
+    value, at = _deep_value(text, 0)
+    end = SPACE.match(text, at)
+    if end and end.end() != len(text):
+        raise PlanError(_where(json.JSONDecodeError("Extra data", text, end.end()), text))
+    return value
+
+
+def _deep_value(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins at ``at``, and where it ends."""
     root: list[Any] = []
     stack: list[list[Any] | dict[str, Any]] = [root]
     keys: list[str] = []  # of the objects on the stack, each waiting for its value
-    at = 0
 
     def skip() -> int:
         match = SPACE.match(text, at)
@@ -218,11 +130,9 @@ def _loads_deep(text: str) -> object:
         else:
             raise fail("Expecting value")
         while not opened:  # close what ends here, or go on to the next member
-            at = skip()
             if len(stack) == 1:
-                if at != len(text):
-                    raise fail("Extra data")
-                return root[0]
+                return root[0], at
+            at = skip()
             top, char = stack[-1], text[at : at + 1]
             if char == ",":
                 at = key_at(at + 1) if isinstance(top, dict) else at + 1
@@ -233,6 +143,6 @@ def _loads_deep(text: str) -> object:
             at += 1
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
     names: dict[type, str] = {str: "text", int: "a number", float: "a number", bool: "true or false"}
     return "null" if value is None else names.get(type(value), f"a {type(value).__name__}")

@@ -10,31 +10,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analyzer.plans.node import PlanError, raw_inputs
-from analyzer.plans.node_line import NODE_FIGURES, node_head, relationship
+from analyzer.plans.node_line import NAME, NODE_FIGURES, node_head, relationship, unquoted
 from analyzer.plans.node_types import INPUTS, MANY
-from analyzer.plans.plain_lines import ARROW, FIGURES, Line
-from analyzer.plans.text_values import WHOLE, fill_zeros, set_property
+from analyzer.plans.plain_lines import ARROW, FIGURES
+from analyzer.plans.table_cells import Line
+from analyzer.plans.text_footer import FOOTER, read_footer, read_section
+from analyzer.plans.text_values import WORKER, fill_up, set_property, set_worker_run
 
 ARROW_LINE = re.compile(rf"(\s*)({ARROW})\s+(.*)")
-SUBPLAN = re.compile(r"((?:InitPlan|SubPlan) (?:\d+|\w+_\d+)(?: \(returns .*\))?|CTE .+)")
+# with a name in 19, without a number to 8.4
+SUBPLAN = re.compile(r"(?:InitPlan|SubPlan)(?: (?:\d+|\w+_\d+)(?: \(returns .*\))?)?|CTE .+")
 PROPERTY = re.compile(r"([A-Z][\w /-]*?):(?:\s+(.*))?")
-TRIGGER = re.compile(
-    r"Trigger (?:(?P<name>.+?) )??(?:for constraint (?P<constraint>.+?))?(?: on (?P<relation>.+?))?:"
-    r" (?:time=(?P<time>[\d.]+) )?calls=(?P<calls>\d+)"
-)
-SETTING = re.compile(r"([\w.]+) = '((?:[^']|'')*)'")
-FOOTER = re.compile(
-    r"(?:Planning Time|Planning time|Execution Time|Execution time|Total runtime): [\d.]+ ms|Planning:|JIT.*:"
-    r"|Settings: .*|Query Identifier: -?\d+|Serialization: .*|Trigger .*: .*calls=\d+"
-)
 # Outside a plan these would be a part of one that was lost.
 PART = re.compile(
     rf"^{ARROW}\s|(?<!\w)(?:Filter|(?:Index|Recheck|Hash|Merge|TID) Cond|One-Time Filter|Rows Removed by \w+"
     r"|Sort Key|Sort Method|Group Key|Buffers|Heap Fetches|Heap Blocks|I/O Timings|Workers (?:Planned"
     r"|Launched)|Buckets|(?:Planning|Execution) Time|Total runtime): |^(?:Planning|JIT|Settings):|^InitPlan \d"
 )
-TARGET = re.compile(r"(?:Foreign )?(?:Insert|Update|Delete|Merge) on \S")
-WORKER = re.compile(r"Worker \d+")
+TARGET = re.compile(rf"(?:Foreign )?(?:Insert|Update|Delete|Merge) on (?:({NAME})\.)?({NAME})(?: ({NAME}))?")
 PATHS = ("Foreign File", "Foreign Program")  # hold quotes and brackets that belong to nobody
 TOP_STEP, STEP = 2, 6  # columns, as PostgreSQL indents
 MOST_PIECES = 4  # of a node's line that a mail or a window broke
@@ -70,15 +63,15 @@ class _Reader:
     subplans: list[_Open] = field(default_factory=list)
     numbers: dict[int, int] = field(default_factory=dict)  # id of a node -> its line
     pending: _Pending | None = None
-    section: tuple[str, int] | None = None  # Planning, JIT: their lines follow, indented deeper
+    section: tuple[dict[str, Any], int] | None = None  # of Planning, JIT: their lines follow, indented deeper
     step: int | None = None  # columns from a step's arrow to those of its inputs
-    worker_column: int | None = None
+    worker: tuple[dict[str, Any], int] | None = None  # its lines follow, too
     is_ended: bool = True  # by an empty line or a footer: another plan may begin, or words stand
 
 
 def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
     """Entries like those of EXPLAIN (FORMAT JSON), none where no line is a node; PlanError names the line."""
-    lines = [Line(line.number, line.text.expandtabs().rstrip()) for line in lines]
+    lines = [Line(line.number, _indent(line.text) + line.text.strip()) for line in lines]
     reader = _Reader(lines, has_figures=any(NODE_FIGURES.search(line.text) for line in lines))
     at = 0
     while at < len(lines):
@@ -90,8 +83,13 @@ def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
             raise _refused(subplan.number, "names a subplan whose steps are missing")
     for plan in reader.plans:
         _check_inputs(reader, plan["Plan"])
-        fill_zeros(plan)
+        fill_up(plan)
     return reader.plans
+
+
+def _indent(text: str) -> str:
+    """A line's indentation with spaces for tabs; tabs in a literal stay."""
+    return text[: len(text) - len(text.lstrip())].expandtabs()
 
 
 def _refused(number: int, why: str) -> PlanError:
@@ -173,7 +171,7 @@ def _open_root(reader: _Reader, node: dict[str, Any], number: int, column: int) 
         raise _refused(number, "begins a second plan inside the first: its indentation is lost")
     reader.plans.append({"Plan": node})
     reader.open, reader.section, reader.step = [_Open(column, node, number)], None, None
-    reader.worker_column, reader.is_ended = None, False
+    reader.worker, reader.is_ended = None, False
 
 
 def _open_node(reader: _Reader, node: dict[str, Any], number: int, column: int) -> None:
@@ -188,7 +186,7 @@ def _open_node(reader: _Reader, node: dict[str, Any], number: int, column: int) 
     relationship(node, above.node, above.subplan)
     above.node.setdefault("Plans", []).append(node)
     reader.open.append(_Open(column, node, number))
-    reader.worker_column, reader.is_ended = None, False
+    reader.worker, reader.is_ended = None, False
 
 
 def _is_step(reader: _Reader, above: _Open, column: int) -> bool:
@@ -205,12 +203,13 @@ def _is_step(reader: _Reader, above: _Open, column: int) -> bool:
 
 def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bool:
     """Whether the line says something of the plan that is being read."""
-    if FOOTER.fullmatch(stripped):
-        _read_footer(reader, stripped, column)
+    if FOOTER.fullmatch(stripped) and (not reader.open or column <= reader.open[0].column + 1):
+        section = read_footer(reader.plans[-1], stripped)
+        reader.section = None if section is None else (section, column)
         reader.open, reader.is_ended = [], True
         return True
     if reader.section and column > reader.section[1]:
-        _read_section(reader, stripped)
+        read_section(reader.section[0], stripped)
         return True
     if not reader.open:
         return False
@@ -222,23 +221,38 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
         reader.is_ended = False
         return True
     last = reader.open[-1]
-    if last.node["Node Type"] == "ModifyTable" and column > last.column and TARGET.match(stripped):
-        return True  # one of the tables below a partitioned one
+    if last.node["Node Type"] == "ModifyTable" and column > last.column and (target := TARGET.fullmatch(stripped)):
+        names = dict(zip(("Schema", "Relation Name", "Alias"), target.groups(), strict=True))
+        table = {key: unquoted(name) for key, name in names.items() if name}
+        table.setdefault("Alias", table["Relation Name"])
+        last.node.setdefault("Target Tables", []).append(table)  # one of those below a partitioned one
+        return True
     found = PROPERTY.fullmatch(stripped)
     if not found or column <= last.column or last.subplan:
         return False
     key, value = found[1], found[2] or ""
     reader.is_ended = False
-    if reader.worker_column is not None and column > reader.worker_column:
-        return True  # of one worker; the node's own figures hold them
-    reader.worker_column = column if WORKER.fullmatch(key) else None
-    _set_or_wait(reader, _Pending(last.node, key, value, number))
+    if reader.worker and column > reader.worker[1]:
+        owner = reader.worker[0]
+        if key == "JIT":
+            reader.section = (owner.setdefault("JIT", {}), column)
+            return True
+    elif worker := WORKER.fullmatch(key):
+        owner = {"Worker Number": int(worker[1])}
+        last.node.setdefault("Workers", []).append(owner)
+        reader.worker = (owner, column)
+        if not value or set_worker_run(owner, value):
+            return True
+        key, _, value = value.partition(": ")  # 13 and later: "Worker 0:  Sort Method: quicksort  Memory: 25kB"
+    else:
+        owner, reader.worker = last.node, None
+    _set_or_wait(reader, _Pending(owner, key, value.strip(), number))
     return True
 
 
 def _set_or_wait(reader: _Reader, found: _Pending) -> None:
     reader.pending = found if found.key not in PATHS and _is_unfinished(found.value) else None
-    if not reader.pending and not WORKER.fullmatch(found.key):
+    if not reader.pending:
         set_property(found.node, found.key, found.value)
 
 
@@ -289,36 +303,3 @@ def _check_inputs(reader: _Reader, root: dict[str, Any]) -> None:
                 " lines are missing, or their indentation is lost",
             )
         waiting += below
-
-
-def _read_footer(reader: _Reader, line: str, column: int) -> None:
-    plan = reader.plans[-1]
-    key, _, value = line.partition(":")
-    value = value.strip()
-    reader.section = (key, column) if not value else None
-    if reader.section:
-        plan.setdefault(key, {})
-    elif found := TRIGGER.fullmatch(line):
-        given = {"Trigger Name": found["name"], "Constraint Name": found["constraint"], "Relation": found["relation"]}
-        trigger: dict[str, Any] = {name: text for name, text in given.items() if text}
-        trigger["Calls"] = int(found["calls"])
-        if found["time"]:
-            trigger["Time"] = float(found["time"])
-        plan.setdefault("Triggers", []).append(trigger)
-    elif key == "Settings":
-        plan[key] = {name: text.replace("''", "'") for name, text in SETTING.findall(value)}
-    elif key == "Query Identifier" and WHOLE.fullmatch(value):
-        plan[key] = int(value)
-    elif key == "Serialization" and (ms := re.search(r"time=([\d.]+) ms", value)):
-        plan[key] = {"Time": float(ms[1])}
-    elif key in ("Planning Time", "Execution Time") and (ms := re.fullmatch(r"([\d.]+) ms", value)):
-        plan[key] = float(ms[1])
-
-
-def _read_section(reader: _Reader, line: str) -> None:
-    plan, (key, _, value) = reader.plans[-1], line.partition(":")
-    section = reader.section[0] if reader.section else ""
-    if section == "Planning":
-        set_property(plan["Planning"], key, value.strip())
-    elif section == "JIT" and key == "Timing" and (total := re.search(r"Total ([\d.]+) ms", value)):
-        plan["JIT"]["Timing"] = {"Total": float(total[1])}

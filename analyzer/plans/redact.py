@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analyzer.plans.literals import replace_literals
-from analyzer.plans.read_json import read_json
+from analyzer.plans.read_plan import read_plan
 
 # Names from the catalog and words of PostgreSQL's own.
 HARMLESS = frozenset((
@@ -40,7 +40,7 @@ def redact_expression(text: str) -> str:
 
 def redact_plan(plan_json: object) -> Any:
     """A copy of EXPLAIN's JSON (text or decoded value) without literals, as a decoded value."""
-    source = read_json(plan_json) if isinstance(plan_json, str | bytes) else plan_json
+    source = read_plan(plan_json) if isinstance(plan_json, str | bytes) else plan_json
     top: list[Any] = [source]
     waiting: list[tuple[Any, Any, str | None]] = [(top, 0, None)]  # container, its key or index, name of the field
     while waiting:  # no recursion: plans can be deeper than Python's stack

@@ -1,47 +1,114 @@
 """What the lines below a node say in EXPLAIN's text format, to the fields that its JSON format has for it.
 
-Text says less: a counter of 0 is left out, and rows keep their meaning.
+Text says less: a counter of 0 is left out, and so is what is the usual case. Sources: the ``show_`` functions of
+PostgreSQL's explain.c, 9.0 to 18.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from analyzer.plans.buffers import BLOCK_FIELDS, PRINTED
 
-LISTS = ("Output", "Sort Key", "Presorted Key", "Group Key")
+LISTS = ("Output", "Sort Key", "Presorted Key", "Group Key", "Conflict Arbiter Indexes", "Params Evaluated")
+GROUPINGS = ("Group Key", "Hash Key", "Sort Key")  # of an Aggregate, once for each grouping set
+KEPT = "keys, in order"  # of an Aggregate, until all of them are read
+COUNTS = (
+    "Rows Removed by Filter", "Rows Removed by Join Filter", "Rows Removed by Index Recheck",
+    "Rows Removed by Conflict Filter", "Workers Planned", "Workers Launched", "Heap Fetches", "Index Searches",
+    "Subplans Removed", "Conflicting Tuples", "Tuples Inserted", "Task Count",
+)  # fmt: skip
+SWITCHES = ("Inner Unique", "Single Copy", "Disabled", "Parallel Aware", "Async Capable")
 WHOLE = re.compile(r"-?\d+")
+SIZES = re.compile(r"(?P<name>[A-Z][A-Za-z -]*): (?P<value>\d+)(?:kB)?(?: \(originally (?P<first>\d+)\))?")
+SORTED = re.compile(r"(\d+)(?:  (?:Presorted )?Sort Methods?: (?P<methods>.+?))?(?P<spaces>(?:  (?:Average|Peak) .+)?)")
+SPACE = re.compile(r"(Average|Peak) (Memory|Disk): (\d+)kB")
+WORKER = re.compile(r"Worker (\d+)")
+WORKER_RUN = re.compile(
+    r"actual (?:time=(?P<first>[\d.]+)\.\.(?P<last>[\d.]+) )?rows=(?P<got>[\d.]+) loops=(?P<loops>\d+)"
+)
+SAMPLING = re.compile(r"(\S+) \((.*?)\)(?: REPEATABLE \((.*)\))?")
+OF_HASH = {"Buckets": "Hash Buckets", "Batches": "Hash Batches", "Memory Usage": "Peak Memory Usage"}
+OF_OTHERS = {
+    "Batches": "HashAgg Batches", "Memory Usage": "Peak Memory Usage", "Peak Memory Usage": "Peak Memory Usage",
+    **{name: f"Cache {name}" for name in ("Hits", "Misses", "Evictions", "Overflows")},
+}  # fmt: skip
+IO_NAMES = [PRINTED[name] for name in PRINTED if name.endswith("_ms")]
+WAL_NAMES = ("WAL Records", "WAL FPI", "WAL Bytes")
 
 
 def set_property(node: dict[str, Any], key: str, value: str) -> None:
+    """Adds to ``node`` (or to one of its workers) what the line ``key: value`` says."""
     if key == "Buffers":
-        _set_buffers(node, value)
+        _set_counters(node, value, "{kind} {name} Blocks")
     elif key == "I/O Timings":
         _set_io_times(node, value)
+    elif key == "WAL":
+        for name, number in re.findall(r"(\w+(?: full)?)=(\d+)", value):
+            node[f"WAL {name.upper() if name == 'fpi' else name.title()}"] = int(number)
+    elif key == "Tuples":
+        node.update({f"Tuples {name}": 0 for name in ("Inserted", "Updated", "Deleted", "Skipped")})
+        node.update({f"Tuples {name.title()}": int(rows) for name, rows in re.findall(r"(\w+)=(\d+)", value)})
+    elif key == "Heap Blocks":
+        node.update({"Exact Heap Blocks": 0, "Lossy Heap Blocks": 0})
+        node.update({f"{kind.title()} Heap Blocks": int(n) for kind, n in re.findall(r"(exact|lossy)=(\d+)", value)})
     elif key == "Sort Method":
         method, _, space = value.partition("  ")
         node[key] = method
         if found := re.match(r"(Memory|Disk): (\d+)kB", space.strip()):
             node["Sort Space Type"], node["Sort Space Used"] = found[1], int(found[2])
-    elif key == "Heap Blocks":
-        for kind, blocks in re.findall(r"(exact|lossy)=(\d+)", value):
-            node[f"{kind.title()} Heap Blocks"] = int(blocks)
+    elif key in ("Full-sort Groups", "Pre-sorted Groups") and (sorted_groups := SORTED.fullmatch(value)):
+        node[key] = _groups(sorted_groups)
+    elif key == "Storage":
+        node[key], _, most = value.partition("  ")
+        if found := re.fullmatch(r"Maximum Storage: (\d+)kB", most):
+            node["Maximum Storage"] = int(found[1])
+    elif key == "Sampling" and (found := SAMPLING.fullmatch(value)):
+        node.update({"Sampling Method": found[1], "Sampling Parameters": split_list(found[2]) if found[2] else []})
+        if found[3]:
+            node["Repeatable Seed"] = found[3]
+    elif key in GROUPINGS and node.get("Node Type") == "Aggregate":
+        node.setdefault(KEPT, []).append((key, [] if value == "()" else split_list(value)))
     elif key in LISTS:
         node[key] = split_list(value)
-    elif re.match(r"\d+(?: \(originally \d+\))?(  |$)", value):  # "Buckets: 1024  Batches: 1  Memory Usage: 40kB"
-        for part in re.split(r"  +", f"{key}: {value}"):
-            name, _, number = part.partition(": ")
-            if found := re.match(r"(\d+)(?:kB)?", number):
-                node[f"Hash {name}" if name in ("Buckets", "Batches") else name] = int(found[1])
+    elif key in COUNTS and WHOLE.fullmatch(value):
+        node[key] = int(value)
+    elif key in SWITCHES and value in ("true", "false"):
+        node[key] = value == "true"
+    elif parts := _sizes(f"{key}: {value}"):
+        names = OF_HASH if node.get("Node Type") == "Hash" or "Buckets" in f"{key}{value}" else OF_OTHERS
+        for found in parts:
+            node[names.get(found["name"], found["name"])] = int(found["value"])
+            if names is OF_HASH and found["name"] in ("Buckets", "Batches"):
+                node[f"Original {names[found['name']]}"] = int(found["first"] or found["value"])
+        if names is OF_OTHERS and "HashAgg Batches" in node:
+            node.setdefault("Disk Usage", 0)
     else:
         node[key] = value
 
 
-def _set_buffers(into: dict[str, Any], value: str) -> None:
+def _sizes(line: str) -> list[re.Match[str]]:
+    """``Buckets: 1024  Batches: 1  Memory Usage: 40kB``, of two parts or more or with a unit; else nothing."""
+    parts = [SIZES.fullmatch(part) for part in re.split(r"  +", line)]
+    found = [part for part in parts if part]
+    return found if len(found) == len(parts) and (len(parts) > 1 or line.endswith("kB")) else []
+
+
+def _groups(found: re.Match[str]) -> dict[str, Any]:
+    group: dict[str, Any] = {"Group Count": int(found[1])}
+    if found["methods"]:
+        group["Sort Methods Used"] = split_list(found["methods"])
+    for which, kind, size in SPACE.findall(found["spaces"]):
+        group.setdefault(f"Sort Space {kind}", {})[f"{which} Sort Space Used"] = int(size)
+    return group
+
+
+def _set_counters(into: dict[str, Any], value: str, form: str) -> None:
     """``shared hit=3 read=1, temp written=2``"""
     for part in value.split(", "):
         kind, _, counters = part.strip().partition(" ")
         for name, blocks in re.findall(r"(\w+)=(-?\d+)", counters):
-            into[f"{kind.title()} {name.title()} Blocks"] = int(blocks)
+            into[form.format(kind=kind.title(), name=name.title())] = int(blocks)
 
 
 def _set_io_times(into: dict[str, Any], value: str) -> None:
@@ -71,23 +138,68 @@ def split_list(value: str) -> list[str]:
     return [*parts, value[start:].strip()]
 
 
-def fill_zeros(plan: dict[str, Any]) -> None:
-    """Text leaves out counters of 0: where one node has counters, all that ran have them all."""
-    nodes, waiting = [], [plan["Plan"]]
-    while waiting:
-        node = waiting.pop()
-        nodes.append(node)
-        waiting.extend(node.get("Plans", ()))
-    names = [PRINTED[counter][0] for counter in BLOCK_FIELDS]
-    if any(name in node for node in nodes for name in names):
-        for node in nodes:
-            for name in names:
-                node.setdefault(name, 0)
+def set_worker_run(worker: dict[str, Any], value: str) -> bool:
+    """``actual time=0.1..0.2 rows=3 loops=1`` behind a worker's number; whether it is that."""
+    found = WORKER_RUN.fullmatch(value)
+    if found:
+        if found["last"]:
+            worker.update({"Actual Startup Time": float(found["first"]), "Actual Total Time": float(found["last"])})
+        rows = found["got"]
+        worker.update({"Actual Rows": float(rows) if "." in rows else int(rows), "Actual Loops": int(found["loops"])})
+    return found is not None
+
+
+def fill_up(plan: dict[str, Any]) -> None:
+    """Adds what text leaves out: counters of 0 where other nodes have them, and what is so unless it says otherwise."""
+    nodes = list(_nodes(plan["Plan"]))
+    sections = [part for part in (plan.get("Planning"), plan.get("Serialization")) if part]
+    blocks = [PRINTED[counter][0] for counter in BLOCK_FIELDS]
+    times = [name for pair in IO_NAMES for name in pair if any(name in each for each in (*nodes, *sections))]
+    times += [name.replace("Read", "Write") if "Read" in name else name.replace("Write", "Read") for name in times]
+    for names, zero in ((blocks, 0), (times, 0.0), (WAL_NAMES, 0)):
+        if any(name in node for node in nodes for name in names):
+            for node in nodes:
+                node.update({name: zero for name in names if name not in node})
+        for section in sections:
+            if any(name in section for name in blocks):
+                section.update({name: zero for name in names if name not in section and names is not WAL_NAMES})
+    has_times = "Actual Total Time" in plan["Plan"]
     for node in nodes:
         if "Filter" in node and "Actual Rows" in node:
             node.setdefault("Rows Removed by Filter", 0)
-        for key in [
-            key for key in node if key.startswith(("Rows Removed", "Workers", "Heap Fetches", "Index Searches"))
-        ]:
-            if isinstance(node[key], str) and WHOLE.fullmatch(node[key]):
-                node[key] = int(node[key])
+        if has_times and node.get("Actual Loops") == 0:
+            node.update({"Actual Startup Time": 0.0, "Actual Total Time": 0.0})
+        node.setdefault("Parallel Aware", False)
+        if node["Node Type"] in ("Index Scan", "Index Only Scan"):
+            node.setdefault("Scan Direction", "Forward")
+        if node["Node Type"] == "Aggregate":
+            node.setdefault("Partial Mode", "Simple")
+            _set_grouping(node)
+
+
+def _nodes(root: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(node.get("Plans", ()))
+
+
+def _set_grouping(node: dict[str, Any]) -> None:
+    """The keys of an Aggregate: one list, or grouping sets where there are several or an empty one."""
+    found: list[tuple[str, list[str]]] = node.pop(KEPT, [])
+    if len(found) == 1 and found[0][0] == "Group Key" and found[0][1]:
+        node["Group Key"] = found[0][1]
+        return
+    sets: list[dict[str, Any]] = []
+    for kind, keys in found:
+        if kind == "Hash Key":
+            sets.append({"Hash Keys": [keys]})
+        elif kind == "Sort Key":
+            sets.append({"Sort Key": keys, "Group Keys": []})
+        elif sets and "Group Keys" in sets[-1]:
+            sets[-1]["Group Keys"].append(keys)
+        else:
+            sets.append({"Group Keys": [keys]})
+    if sets:
+        node["Grouping Sets"] = sets

@@ -165,10 +165,12 @@ NUMBERED = """\
         ("Seq Scan on a  (cost=0.00..1.00 rows=1 width=4) (actual", "Line 1 looks like"),
         ("Result  (cost=0.00..1.00 rows=1 width=4)\n  SubPlan 1\n\nPlanning Time: 1 ms", "Line 2 names a subplan"),
         ("Nice plan:\n  Filter: (a = 5)\n", "Line 2 belongs to a plan whose other lines could not be read"),
-        ("<explain xmlns='http://www.postgresql.org/2009/explain'>", "The plan is XML, which is not read"),
-        ("- Plan: \n    Node Type: \"Seq Scan\"", "The plan is YAML, which is not read"),
+        ("<explain xmlns='http://www.postgresql.org/2009/explain'>",
+         "The plan's XML, which begins in line 1, has no end: it seems cut off"),
+        ("- Plan: \n    Node Type: \"Seq", "Line 2 has a quote that is never closed, or is broken"),
         ("('Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)',)", "Line 1 looks like"),
-        ('{"a": 1}\n> Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)', "Line 2 belongs to no JSON value"),
+        ('{"a": 1}\n> Seq Scan on a  (cost=0.00..1.00 rows=1 width=4)',
+         "Line 2 looks like a part of a plan, and stands outside of it"),
     ],
 )  # fmt: skip
 def test_refuses_by_line_what_it_does_not_understand(text: str, sentence: str) -> None:

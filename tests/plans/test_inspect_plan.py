@@ -12,7 +12,6 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from analyzer.checks.plan import seq_scan_discards_rows
-from analyzer.plans.read_json import HOW_TO
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parent.parent.parent
@@ -27,7 +26,7 @@ BROKEN = [
 LABELS = {
     "numbered": ["HashSetOp Except", "  Append", "    Subquery Scan on *SELECT* 1",
                  "      Index Only Scan using ix_a on t1"],
-    "expanded": SCAN, "mail_quotes": SCAN, "utf16": SCAN, "unicode_border": SCAN, "csv": SCAN,
+    "expanded": SCAN, "mail_quotes": SCAN, "utf16": SCAN, "unicode_border": SCAN, "csv": SCAN, "plan": SCAN,
     "arrows": JOINED, "pgadmin": JOINED, "broken": BROKEN, "broken_with_a_gap": BROKEN,
     "costs_off": ["Hash Join", "  Seq Scan on a", "  Hash", "    Seq Scan on b"],
 }  # fmt: skip
@@ -160,9 +159,6 @@ def test_nothing_found_says_by_how_many_checks(capsys: pytest.CaptureFixture[str
 def test_plans_from_public_reports(capsys: pytest.CaptureFixture[str], path: Path) -> None:
     """Copied with numbers, quotes and borders, or broken by a window: what the bare plan gives."""
     out, code = inspect(capsys, str(path), "--format", "json")
-    if path.suffix == ".yaml":
-        assert (out, code) == (f"The plan is YAML, which is not read; {HOW_TO}.", 2)
-        return
     (plan,) = json.loads(out)["plans"]
     found = [("  " * node["depth"]) + node["label"] for node in plan["nodes"]]
     assert found == LABELS[path.name.split(".")[0]]

@@ -11,7 +11,7 @@ import pytest
 
 from analyzer.plans import Plan, PlanError, parse_plan, parse_plans
 from analyzer.plans.outside import jit_time_ms, outside_nodes_time_ms
-from analyzer.plans.read_json import _loads_deep
+from analyzer.plans.read_json import loads_deep
 from analyzer.plans.show import plan_as_json, plan_as_text
 
 DATA = Path(__file__).parent / "data"
@@ -123,7 +123,7 @@ def test_reading_without_recursion_gives_what_json_gives() -> None:
     for indent in (None, 2):
         for _ in range(300):
             text = json.dumps([value(5)], indent=indent)
-            assert _loads_deep(text) == json.loads(text)
+            assert loads_deep(text) == json.loads(text)
 
 
 def test_every_prefix_of_a_real_plan_is_refused_in_one_sentence() -> None:

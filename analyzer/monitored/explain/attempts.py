@@ -11,7 +11,7 @@ from analyzer.monitored.explain.gate import ExplainOutcome, ExplainRequest, Outc
 from analyzer.monitored.explain.gate_catalog import CatalogVerdict
 from analyzer.monitored.explain.gate_limits import Limits
 from analyzer.plans import Plan, PlanError, parse_plan
-from analyzer.plans.read_json import read_json
+from analyzer.plans.read_plan import read_plan as read_source
 from analyzer.plans.redact import redact_plan
 from analyzer.statements.folding import Sizes
 from analyzer.statements.names import Names
@@ -115,7 +115,7 @@ class Checked:
 def read_plan(answer: str) -> tuple[Any, Plan]:
     """Redacted JSON and its tree, without the settings that we made ourselves."""
     try:
-        plan_json = redact_plan(read_json(answer))
+        plan_json = redact_plan(read_source(answer))
         for entry in plan_json if isinstance(plan_json, list) else [plan_json]:
             own = entry.get("Settings") if isinstance(entry, dict) else None
             if isinstance(own, dict):

@@ -1,0 +1,174 @@
+"""From what people and drivers hand over to the plain value of EXPLAIN's JSON format.
+
+JSON, XML, YAML and text, as text or bytes or psycopg's decoded value; as they stand in a terminal, a mail, a table or a
+log (``plain_lines``), and as programs export them (``exports``).
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from analyzer.plans import read_xml, read_yaml
+from analyzer.plans.exports import found_in, is_entry
+from analyzer.plans.node import PlanError
+from analyzer.plans.plain_lines import FIGURES, LOGGED_PLAN, plain_lines
+from analyzer.plans.read_json import HOW_TO, json_documents, kind_of, loads_deep
+from analyzer.plans.read_text import PART, read_text
+from analyzer.plans.table_cells import Line
+
+MOST_LAYERS = 5  # of JSON in JSON, or of a plan's text in it
+CONTINUED = re.compile(r"\s*[+↵]\s*$")
+
+
+def read_plan(source: object) -> Any:
+    """The value EXPLAIN's JSON stands for; PlanError with one sentence when it is none."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        source = _decoded(bytes(source))
+    value = _read(source) if isinstance(source, str) else _plans_of(source, MOST_LAYERS)
+    if not isinstance(value, list | dict):
+        raise PlanError(f"The plan is {kind_of(value)} where a JSON array or object was expected; {HOW_TO}.")
+    return value
+
+
+def _decoded(data: bytes) -> str:
+    """UTF-8, or what PowerShell's ``>`` writes."""
+    encoding = "utf-8-sig"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif b"\0" in data[:2]:
+        encoding = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as problem:
+        name = encoding.removesuffix("-sig").upper()
+        raise PlanError(f"The plan is not {name} text (byte {problem.start}); {HOW_TO}.") from problem
+
+
+def _plans_of(value: object, layers: int) -> object:
+    """``value`` itself where EXPLAIN wrote it, else the plans that are found in it."""
+    if is_entry(value) or (isinstance(value, list) and any(is_entry(v) or v == "Utility Statement" for v in value)):
+        return value
+    found = found_in(value)
+    plans: list[Any] = []
+    for each in found:
+        read = _read(each, layers - 1) if isinstance(each, str) and each != "Utility Statement" else each
+        plans += read if isinstance(read, list) else [read]
+    return plans if found else value
+
+
+def _read(text: str, layers: int = MOST_LAYERS) -> Any:
+    text = text.lstrip("\ufeff")
+    if not text.strip():
+        raise PlanError(f"The plan is empty; {HOW_TO}.")
+    if layers < 0:
+        raise PlanError(f"The plan is quoted in JSON more than {MOST_LAYERS} times; {HOW_TO}.")
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        return _plans_of(loads_deep(text), layers)
+    except ValueError:
+        pass
+    else:  # a text may be a plan once more quoted as JSON
+        return _plans_of(value if not isinstance(value, str) else [value], layers)
+    if (logged := _out_of_jsonlog(text)) is not None:
+        return _plans_of(logged, layers)
+    lines = plain_lines(text)
+    start, reader = _format(lines)
+    if reader is None:
+        plans = read_text(lines)
+        if not plans:
+            raise PlanError(f"There is no plan in it; {HOW_TO}.")
+        return plans
+    _only_words(lines[:start])
+    entries = [plan for value in reader(_without_marks(lines[start:])) for plan in _as_list(_plans_of(value, layers))]
+    return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
+
+
+def _as_list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _format(lines: Sequence[Line]) -> tuple[int, Callable[[Sequence[Line]], list[Any]] | None]:
+    """Where a plan in JSON, XML or YAML begins, and its reader; None for the text format."""
+    for at, line in enumerate(lines):
+        if FIGURES.search(line.text):
+            break
+        stripped = line.text.lstrip()
+        if stripped[:1] in ("[", "{"):
+            return at, _json
+        if read_xml.STARTS.match(line.text):
+            return at, _xml
+        if read_yaml.STARTS.fullmatch(CONTINUED.sub("", line.text)) or (
+            line.text.lstrip().startswith('Query Text: "') and read_yaml.STARTS.match(line.text)
+        ):
+            return at, _yaml
+    return 0, None
+
+
+def _json(lines: Sequence[Line]) -> list[Any]:
+    return json_documents(lines, _only_words)
+
+
+def _xml(lines: Sequence[Line]) -> list[Any]:
+    plans: list[Any] = []
+    start: int | None = None
+    for at, line in enumerate(lines):
+        if start is None and read_xml.STARTS.match(line.text):
+            start = at
+        if start is None:
+            _only_words([line])
+        elif ended := read_xml.ENDS.search(line.text):
+            _only_words([Line(line.number, ended[1])])
+            last = Line(line.number, line.text[: ended.start(1)])
+            plans += read_xml.read_xml([*lines[start:at], last])
+            start = None
+    if start is not None:
+        number = lines[start].number
+        raise PlanError(f"The plan's XML, which begins in line {number}, has no end: it seems cut off; {HOW_TO}.")
+    return plans
+
+
+def _yaml(lines: Sequence[Line]) -> list[Any]:
+    plans: list[Any] = []
+    while lines:
+        documents, taken = read_yaml.read_yaml(lines)
+        plans += documents
+        rest = lines[taken:]
+        following = next((i for i, line in enumerate(rest) if read_yaml.STARTS.fullmatch(line.text)), len(rest))
+        _only_words(rest[:following])
+        lines = rest[following:]
+    return plans
+
+
+def _without_marks(lines: Sequence[Line]) -> Sequence[Line]:
+    """Without the ``+`` or ``↵`` that psql puts where a cell goes on in the next line."""
+    inner = [line.text for line in lines if line.text.strip()]
+    if not inner or not CONTINUED.search(inner[0]):
+        return lines
+    return [Line(line.number, CONTINUED.sub("", line.text)) for line in lines]
+
+
+def _only_words(lines: Sequence[Line]) -> None:
+    """Refuses what looks like a part of a plan outside of it."""
+    for line in lines:
+        if line.text.lstrip().startswith("<?xml "):
+            continue
+        if FIGURES.search(line.text) or PART.search(line.text.strip()) or re.search(r'["{}\[\]]', line.text):
+            raise PlanError(f"Line {line.number} looks like a part of a plan, and stands outside of it; {HOW_TO}.")
+
+
+def _out_of_jsonlog(text: str) -> list[str] | None:
+    """Of a log with an object a line, the messages that are plans; None where it is no such log."""
+    messages: list[str] = []
+    if "plan:" not in text:
+        return None
+    for line in text.splitlines():
+        if not (line.startswith("{") and line.rstrip().endswith("}")):
+            continue
+        try:
+            found = found_in(json.loads(line))
+        except (ValueError, RecursionError):
+            continue
+        messages += [each for each in found if isinstance(each, str) and LOGGED_PLAN.search(each)]
+    return messages or None

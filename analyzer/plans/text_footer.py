@@ -1,0 +1,77 @@
+"""What EXPLAIN's text format says below the steps, of the plan as a whole: times, settings, triggers, JIT."""
+
+import re
+from typing import Any
+
+from analyzer.plans.text_values import WHOLE, set_property
+
+FOOTER = re.compile(
+    r"(?:Planning Time|Planning time|Execution Time|Execution time|Total runtime): [\d.]+ ms|Planning:|JIT(?: .*)?:"
+    r"|Settings: .*|Query Identifier: -?\d+|Serialization: .*|Trigger .*: .*calls=\d+"
+)
+TRIGGER = re.compile(
+    r"Trigger (?P<name>.+?)??(?: ?for constraint (?P<constraint>.+?))?(?: on (?P<relation>.+?))?:"
+    r" (?:time=(?P<time>[\d.]+) )?calls=(?P<calls>\d+)"
+)
+SETTING = re.compile(r"([\w.]+) = '((?:[^']|'')*)'")
+TIMES = {"Planning time": "Planning Time", "Execution time": "Execution Time", "Total runtime": "Total Runtime"}
+PART_TIME = re.compile(r"(\w+) ([\d.]+) ms(?: \((\w+) ([\d.]+) ms\))?")
+
+
+def read_footer(plan: dict[str, Any], line: str) -> dict[str, Any] | None:
+    """Adds the line to the plan; where it opens a section, that: its lines follow."""
+    key, _, value = line.partition(":")
+    value = value.strip()
+    if not value:
+        key = "JIT" if key.startswith("JIT") else key
+        section: dict[str, Any] = plan.setdefault(key, {})
+        return section
+    if found := TRIGGER.fullmatch(line):
+        given = {"Trigger Name": found["name"], "Constraint Name": found["constraint"], "Relation": found["relation"]}
+        trigger: dict[str, Any] = {name: text for name, text in given.items() if text}
+        if found["time"]:
+            trigger["Time"] = float(found["time"])
+        trigger["Calls"] = int(found["calls"])
+        plan.setdefault("Triggers", []).append(trigger)
+    elif key == "Settings":
+        plan[key] = {name: text.replace("''", "'") for name, text in SETTING.findall(value)}
+    elif key == "Query Identifier" and WHOLE.fullmatch(value):
+        plan[key] = int(value)
+    elif key == "Serialization":
+        return _serialization(plan, value)
+    elif ms := re.fullmatch(r"([\d.]+) ms", value):
+        plan[TIMES.get(key, key)] = float(ms[1])
+    return None
+
+
+def _serialization(plan: dict[str, Any], value: str) -> dict[str, Any]:
+    """``time=0.5 ms  output=3kB  format=text``, without the time if TIMING is off."""
+    section: dict[str, Any] = {}
+    for name, text in re.findall(r"(\w+)=(\S+)", value):
+        if name == "time":
+            section["Time"] = float(text)
+        elif name == "output":
+            section["Output Volume"] = int(text.removesuffix("kB"))
+        else:
+            section[name.title()] = text
+    plan["Serialization"] = section
+    return section
+
+
+def read_section(section: dict[str, Any], line: str) -> None:
+    """A line below ``Planning:``, ``JIT:`` or ``Serialization:``."""
+    key, _, value = line.partition(":")
+    value = value.strip()
+    if key == "Memory":
+        section.update({f"Memory {name.title()}": int(kb) for name, kb in re.findall(r"(\w+)=(\d+)kB", value)})
+    elif key == "Options":
+        section[key] = {name: word == "true" for name, word in re.findall(r"(\w+) (true|false)", value)}
+    elif key == "Timing":
+        times: dict[str, Any] = {}
+        for name, ms, part, part_ms in PART_TIME.findall(value):
+            times[name] = {part: float(part_ms), "Total": float(ms)} if part else float(ms)
+        section[key] = times
+    elif key == "Functions" and WHOLE.fullmatch(value):
+        section[key] = int(value)
+    else:
+        set_property(section, key, value)
