@@ -63,6 +63,24 @@ critical PL004: Seq Scan on orders o keeps few of the rows it reads
     )  # fmt: skip
 
 
+def test_text_shows_what_to_copy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text(
+        """{"Plan": {"Node Type": "Hash Join", "Actual Total Time": 400.0, "Actual Rows": 600000, "Actual Loops": 1,
+        "Temp Read Blocks": 4485, "Temp Written Blocks": 4485, "Plans": [
+        {"Node Type": "Seq Scan", "Relation Name": "a", "Alias": "a", "Actual Total Time": 60.0, "Actual Rows": 600000,
+         "Actual Loops": 1, "Parent Relationship": "Outer"},
+        {"Node Type": "Hash", "Actual Total Time": 98.0, "Actual Rows": 400000, "Actual Loops": 1, "Hash Batches": 64,
+         "Peak Memory Usage": 544, "Temp Read Blocks": 0, "Temp Written Blocks": 2662,
+         "Parent Relationship": "Inner"}]}, "Execution Time": 401.0}"""
+    )
+    out, _ = inspect(capsys, str(plan))
+    assert "PL034: Hash table spilled to disk" in out
+    assert (
+        "\n  More memory for this statement alone, in its own transaction:\n    SET LOCAL work_mem = '41MB';\n"
+    ) in out
+
+
 def test_json_is_stable(capsys: pytest.CaptureFixture[str]) -> None:
     out, code = inspect(capsys, str(BAD), "--format", "json")
     (plan,) = json.loads(out)["plans"]
@@ -112,7 +130,7 @@ def test_says_what_is_missing_and_what_was_never_executed(capsys: pytest.Capture
     assert inspect(capsys, str(plain)) == (
         "rows planned  node\n           7  Seq Scan on t\n\n"
         "Planned only: EXPLAIN without ANALYZE knows no times and no actual rows.\n\n"
-        "Nothing was checked: what is wrong with a plan shows when it runs, in EXPLAIN (ANALYZE, BUFFERS).\n",
+        "Little was checked: most that is wrong with a plan shows when it runs, in EXPLAIN (ANALYZE, BUFFERS).\n",
         0,
     )
     out, _ = inspect(capsys, str(DATA / "merge_append.pg15.json"))

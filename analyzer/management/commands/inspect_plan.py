@@ -90,7 +90,7 @@ def as_text(plan: Plan, outcome: Outcome) -> list[str]:
 def nothing_found(plan: Plan, outcome: Outcome) -> str:
     """How much that says: by which checks."""
     if not plan.is_analyzed:
-        return "Nothing was checked: what is wrong with a plan shows when it runs, in EXPLAIN (ANALYZE, BUFFERS)."
+        return "Little was checked: most that is wrong with a plan shows when it runs, in EXPLAIN (ANALYZE, BUFFERS)."
     ran = [f"{check.code}, {check.title}" for check in checks_of(Plan) if check.code not in outcome.unjudged]
     if not ran:
         return "No check could run."
@@ -99,8 +99,11 @@ def nothing_found(plan: Plan, outcome: Outcome) -> str:
 
 
 def finding_as_text(finding: Finding) -> list[str]:
-    return [
+    lines = [
         f"{finding.severity.name.lower()} {finding.code}: {finding.title}",
         f"  {finding.message}",
         f"  {finding.hint}",
     ]
+    for fix in finding.fixes:
+        lines += [f"  {fix.title}:", *(f"    {line}" for line in fix.code.splitlines())]
+    return lines
