@@ -29,8 +29,7 @@ def condition_is_false(node: PlanNode) -> Iterator[Finding]:
         message="The planner found the statement's condition false or NULL whatever the tables hold: it reads nothing.",
         hint=(
             "See whether conditions contradict each other or a value is NULL: = NULL is never true, IS NULL is."
-            " If a tool"
-            " put NULL in for the parameters, this is not the plan the statement runs with."
+            " If a tool put NULL in for the parameters, this is not the plan the statement runs with."
         ),
         evidence={"reads_nothing": True},
         level=EvidenceLevel.PLANNED,

@@ -63,15 +63,13 @@ def _hint(top: PlanNode) -> str:
     if top.node_type == "Aggregate":
         return (
             "Join once instead: LEFT JOIN (SELECT key, aggregate ... GROUP BY key) on the key, with"
-            " coalesce(count, 0) for"
-            " a count; EXISTS where only count(*) > 0 is asked. With few outer rows, an index on the correlated"
-            " columns."
+            " coalesce(count, 0) for a count; EXISTS where only count(*) > 0 is asked. With few outer rows, an"
+            " index on the correlated columns."
         )
     if top.node_type == "Limit":
         return (
             "Give it an index on the correlated columns followed by its ORDER BY; LATERAL lets one such subquery"
-            " bring all"
-            " the columns that several bring one by one."
+            " bring all the columns that several bring one by one."
         )
     return (
         "Join the table instead (LEFT JOIN keeps rows without a match), or give the subquery an index on the correlated"

@@ -53,8 +53,8 @@ def count_of_many_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
         message=f"Counting all {rows:,.0f} rows of {of} took {time_words(time_ms) if time_ms else 'a scan of it all'}.",
         hint=(
             "Ask for what is needed: EXISTS for whether there is any, one row more than a page shows for whether"
-            " there is"
-            " a next one, pg_class.reltuples for about how many; an exact number that is wanted often needs a counter."
+            " there is a next one, pg_class.reltuples for about how many; an exact number that is wanted often"
+            " needs a counter."
         ),
         evidence={**rounded(rows_counted=rows), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,

@@ -57,8 +57,7 @@ def gather_moves_many_rows(node: PlanNode) -> Iterator[Finding]:
         message=(
             f"{node.label} passed {rows:,.0f} rows from {processes:.0f} processes to one, which took"
             f" {time_words(own_ms)}. With it the parallel part took {time_words(total_ms)}; the processes' own"
-            " work adds"
-            f" up to {time_words(together_ms)}, which one alone would have needed at most."
+            f" work adds up to {time_words(together_ms)}, which one alone would have needed at most."
         ),
         hint=(
             "Fetch fewer rows: a narrower condition, or grouping in the query, is done by the workers. If every row is"

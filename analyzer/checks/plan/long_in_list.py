@@ -61,8 +61,7 @@ def _finding(plan: Plan, node: PlanNode, text: str, elements: int, context: Cont
         message=f"{text} of {node.label} holds a list of {elements:,} literals.{planned}",
         hint=(
             "Send them as one array parameter, = ANY($1::int[]) with the column's type: one statement, one text."
-            " Or join"
-            " unnest($1::int[]), or a temporary table after ANALYZE."
+            " Or join unnest($1::int[]), or a temporary table after ANALYZE."
         ),
         evidence=evidence,
         level=EvidenceLevel.EXECUTED if plan.is_analyzed else EvidenceLevel.PLANNED,

@@ -50,8 +50,7 @@ def merge_join_sorts(join: PlanNode) -> Iterator[Finding]:
         ),
         hint=(
             f"An index that starts with the join's keys ({keys or 'as sorted'}) gives them in order; or more"
-            " work_mem for"
-            " this statement, so that a Hash Join fits into memory."
+            " work_mem for this statement, so that a Hash Join fits into memory."
         ),
         evidence={**rounded(sorted_rows=rows), "sorts": len(sorts), **time_evidence(time_ms, join)},
         level=EvidenceLevel.EXECUTED,

@@ -95,8 +95,7 @@ def _mend(origin: PlanNode) -> tuple[tuple[Fix, ...], str]:
     if len(columns) < 2:
         return (analyze,), (
             f"The estimate of {origin.label} is wrong: ANALYZE {table}, and where that does not help, a higher"
-            " statistics"
-            " target for the column, or statistics on the expression compared."
+            " statistics target for the column, or statistics on the expression compared."
         )
     names = ", ".join(quote_identifier(column) for column in columns)
     name = quote_identifier(f"st_{'_'.join([origin.relation_name or '', *columns])}"[:63])

@@ -61,8 +61,7 @@ def not_in_unhashed(plan: Plan) -> Iterator[Finding]:
             title=f"{word} is searched row by row",
             message=(
                 f"{node.parent.label} searched the {rows:,.0f} rows of {node.subplan_name or 'its subquery'}"
-                f" ({word}) from"
-                f" their start for each of {node.loops:,} rows: they were not hashed."
+                f" ({word}) from their start for each of {node.loops:,} rows: they were not hashed."
             ),
             hint=f"{rewrite}. Or {advice}, so that they are hashed." if fixes else f"{rewrite}.",
             evidence={**evidence, **time_evidence(time_ms, node)},

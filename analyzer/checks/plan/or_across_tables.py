@@ -48,13 +48,11 @@ def or_across_tables(join: PlanNode) -> Iterator[Finding]:
             subject=join.label,
             message=(
                 f"{join.label} joined {mean + left:,.0f} rows and dropped {mean:,.0f} of them by {shown(text)},"
-                " which no"
-                " table can decide alone."
+                " which no table can decide alone."
             ),
             hint=(
                 "Write one query for each arm of the OR and join them by UNION, with both tables' primary keys"
-                " in the output"
-                " so that only rows found twice are dropped: each arm can then use its table's index."
+                " in the output so that only rows found twice are dropped: each arm can then use its table's index."
             ),
             evidence={**rounded(rows_removed=mean, rows_kept=left), **time_evidence(time_ms, join)},
             level=EvidenceLevel.EXECUTED,

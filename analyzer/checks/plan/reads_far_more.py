@@ -47,13 +47,11 @@ def reads_far_more(plan: Plan) -> Iterator[Finding]:
         subject="the statement",
         message=(
             f"The statement read {rows:,.0f} rows to return {given:,.0f}; {most.total_rows_scanned or 0:,.0f} of"
-            " them in"
-            f" {most.label}."
+            f" them in {most.label}."
         ),
         hint=(
             f"See which condition drops the rows of {most.label}, and serve it first: by an index on that"
-            " condition and the"
-            " join's column, or by a condition that reaches this table earlier."
+            " condition and the join's column, or by a condition that reaches this table earlier."
         ),
         evidence=rounded(rows_read=rows, rows_returned=given),
         level=EvidenceLevel.EXECUTED,
