@@ -5,18 +5,29 @@ from weakref import WeakKeyDictionary
 
 from analyzer.checks.work_mem import spilled_ratio
 from analyzer.plans import Plan, PlanNode
+from analyzer.plans.cut_short import Comparable, comparable
 from analyzer.plans.estimates import Misestimate, Sufferer, misestimates
 from analyzer.plans.payers import RETURNS
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 
 _known: WeakKeyDictionary[Plan, tuple[Misestimate, ...]] = WeakKeyDictionary()
+_comparable: WeakKeyDictionary[Plan, Comparable] = WeakKeyDictionary()
+_returned: WeakKeyDictionary[Plan, frozenset[int]] = WeakKeyDictionary()
 
 
 def misestimates_of(plan: Plan) -> tuple[Misestimate, ...]:
     found = _known.get(plan)
     if found is None:
         found = _known[plan] = misestimates(plan)
+    return found
+
+
+def comparable_rows(plan: Plan) -> Comparable:
+    """Which nodes' rows tell of their estimates."""
+    found = _comparable.get(plan)
+    if found is None:
+        found = _comparable[plan] = comparable(plan)
     return found
 
 
@@ -47,10 +58,11 @@ def rows_in_words(misestimate: Misestimate) -> str:
 
 def statement_parameters(plan: Plan, numbers: frozenset[int]) -> frozenset[int]:
     """Those of ``$n`` that stand for the statement's values: up to 16 results of InitPlans are printed alike."""
-    returned: set[int] = set()
-    for node in plan:
-        match = RETURNS.search(node.subplan_name or "")
-        returned |= {int(name.strip(" $")) for name in match[1].split(",")} if match else set()
+    returned = _returned.get(plan)
+    if returned is None:
+        matches = [RETURNS.search(node.subplan_name) for node in plan if node.subplan_name]
+        returned = frozenset(int(name.strip(" $")) for match in matches if match for name in match[1].split(","))
+        _returned[plan] = returned
     return numbers - returned
 
 

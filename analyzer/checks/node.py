@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from analyzer.findings import Finding, Quantity
-from analyzer.plans import Plan, PlanNode, redact_expression
+from analyzer.plans import PlanNode, redact_expression
 
 TIME_ERROR_RATIO = 0.20  # rounding / time; judgement: EXPLAIN rounds times to 1 us per loop
 MOST_SHOWN = 300  # characters of an expression in a sentence
@@ -59,18 +59,12 @@ def shown_keys(node: PlanNode, name: str) -> str | None:
 
 def place(node: PlanNode) -> str:
     """Where the node is in its plan's shape: ``0.1`` is the second input of the root's first."""
-    steps = []
-    while node.parent is not None:
-        steps.append(str(next(i for i, child in enumerate(node.parent.children) if child is node)))
-        node = node.parent
-    return ".".join(reversed(steps))
+    return node.plan.places[id(node)][0] if node.plan else ""
 
 
 def unique_label(node: PlanNode) -> str:
     """The node's label; with its number in EXPLAIN's order where it is not the first: two sorts are two things."""
-    plan: Plan | None = node.plan
-    same = [n for n in plan or (node,) if n.label == node.label]
-    nth = next(i for i, n in enumerate(same, 1) if n is node)
+    nth = node.plan.places[id(node)][1] if node.plan else 1
     return node.label if nth == 1 else f"{node.label} (no. {nth} of the plan)"
 
 

@@ -5,6 +5,7 @@ Gather loops count the processes too, so a total of rows is right and a total of
 processes: ``exclusive_time_ms`` and ``total_time_ms`` are wall-clock estimates (see ``exclusive.py``).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -304,6 +305,20 @@ class Plan:
 
     def __iter__(self) -> Iterator[PlanNode]:
         return iter(self.nodes)
+
+    @cached_property
+    def places(self) -> dict[int, tuple[str, int]]:
+        """By id() of a node: where it is ("0.1": the second input of the root's first), and which one of its label."""
+        places: dict[int, str] = {id(self.root): ""}
+        seen: Counter[str] = Counter()
+        found: dict[int, tuple[str, int]] = {}
+        for node in self.nodes:
+            seen[node.label] += 1
+            above = places[id(node)]
+            found[id(node)] = above, seen[node.label]
+            for number, child in enumerate(node.children):
+                places[id(child)] = f"{above}.{number}" if above else str(number)
+        return found
 
     @property
     def is_analyzed(self) -> bool:

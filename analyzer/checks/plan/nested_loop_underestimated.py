@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded, side, sql_name, table_of
+from analyzer.checks.misestimated import comparable_rows, misestimates_of
 from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition
-from analyzer.plans.cut_short import comparable
-from analyzer.plans.estimates import estimate_of, misestimates
+from analyzer.plans.estimates import estimate_of
 from analyzer.schema.quoting import quote_identifier
 
 check = Check(
@@ -36,8 +36,8 @@ def nested_loop_underestimated(plan: Plan, context: Context) -> Iterator[Finding
     loops = [n for n in plan if n.node_type == "Nested Loop" and n.loops and _is_suspect(n)]
     if not loops:
         return
-    known = comparable(plan)
-    origins = misestimates(plan)
+    known = comparable_rows(plan)
+    origins = misestimates_of(plan)
     for join in loops:
         outer, inner = side(join, "Outer"), side(join, "Inner")
         if outer is None or inner is None or not known.may_be_under(outer):
