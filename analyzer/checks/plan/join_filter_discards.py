@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded, side
-from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
+from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Condition, read_condition
@@ -29,8 +29,10 @@ check = Check(
     severity=Severity.WARNING,
     gives_way_to=("PL033",),
     pairs_removed=Threshold(100_000, "pairs", "measured: 10 to 20 ms, cached, on PostgreSQL 13 to 18"),
+    most_ratio=Threshold(3, "removed / kept", "judgement: below it half of the pairs or nearly that were wanted"),
     few_pairs_removed=Threshold(10_000, "pairs", "judgement: fewer take about a millisecond"),
     removed_ratio=Threshold(100, "removed / kept", "judgement: from there on also few pairs are a waste"),
+    time_ratio=Threshold(0.02, "time / execution time", "judgement: less is lost in what else the statement does"),
 )
 
 
@@ -40,7 +42,7 @@ def join_filter_discards(join: PlanNode) -> Iterator[Finding]:
     filter_ = join.expression("Join Filter")
     if not join.loops or filter_ is None or removed is None or kept is None or removed[0] < check["few_pairs_removed"]:
         return
-    many = removed[0] >= check["pairs_removed"] and removed[0] > kept[1]
+    many = removed[0] >= check["pairs_removed"] and removed[0] > check["most_ratio"] * kept[1]
     if not many and removed[0] < check["removed_ratio"] * max(1.0, kept[1]):
         return
     condition = read_condition(AS_TEXT.sub(r"\1", filter_))
@@ -53,6 +55,9 @@ def join_filter_discards(join: PlanNode) -> Iterator[Finding]:
     own_ms = own_time_ms(*(node for node in (join, again) if node is not None)) or own_time_ms(join)
     rows, left = join.total_rows_removed_by_join_filter or 0.0, join.total_actual_rows or 0.0
     time_ms = None if own_ms is None else own_ms * rows / (rows + left)
+    ratio = time_ratio(time_ms, join)
+    if ratio is not None and ratio < check["time_ratio"]:
+        return
     yield check.finding(
         subject=join.label,
         # measured, and so short that rounding hides it

@@ -5,7 +5,8 @@ where the planner expected few, so another join may have been cheaper. To verify
 outer side, and run the statement once with ``SET LOCAL enable_nestloop = off`` in a test session (never in production:
 it switches off what is right elsewhere). To fix it, mend the estimate: ANALYZE; CREATE STATISTICS on columns that
 depend on each other; ROWS of a function. Leave it alone where the other plan is no faster. The time is that of all runs
-of the inner side: the most that another join can save, which has to read the inner table once instead.
+of the inner side, without the subqueries of its conditions: the most that another join can save, which has to read the
+inner table once instead.
 """
 
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def nested_loop_underestimated(plan: Plan, context: Context) -> Iterator[Finding
         outer, inner = side(join, "Outer"), side(join, "Inner")
         if outer is None or inner is None or not known.may_be_under(outer):
             continue
-        time_ms = inner.total_time_ms
+        time_ms = _inner_ms(inner)
         if plan.has_timing and (time_ratio(_least_ms(inner), join) or 0.0) < check["time_ratio"]:
             continue
         estimate = estimate_of(outer)
@@ -81,9 +82,22 @@ def _is_suspect(join: PlanNode) -> bool:
 
 def _least_ms(inner: PlanNode) -> float | None:
     """Of all runs of the inner side, less what rounding a microsecond per run may have added."""
+    time_ms = _inner_ms(inner)
+    return None if time_ms is None else max(0.0, time_ms - 0.0005 * (inner.loops or 0) / inner.processes)
+
+
+def _inner_ms(inner: PlanNode) -> float | None:
+    """Of all runs of the inner side; any join would run the subqueries of its conditions."""
     if inner.total_time_ms is None:
         return None
-    return max(0.0, inner.total_time_ms - 0.0005 * (inner.loops or 0) / inner.processes)
+    waiting, subqueries_ms = [inner], 0.0
+    while waiting:
+        for child in waiting.pop().children:
+            if child.parent_relationship == "SubPlan":
+                subqueries_ms += child.total_time_ms or 0.0
+            else:
+                waiting.append(child)
+    return max(0.0, inner.total_time_ms - subqueries_ms)
 
 
 def _mend(origin: PlanNode) -> tuple[tuple[Fix, ...], str]:

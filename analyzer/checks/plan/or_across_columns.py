@@ -40,7 +40,9 @@ def or_across_columns(node: PlanNode, context: Context) -> Iterator[Finding]:
     condition = read_condition(filter_)
     if condition is None or any(_is_served(c) and c.operator in EQUAL for c in condition.comparisons):
         return
-    columns = next((found for arms in condition.alternatives if (found := _columns(arms))), None)
+    choices = [c.text for c in condition.comparisons if c.operator == "OR" and not c.is_negated]
+    served = ((text, _columns(arms)) for text, arms in zip(choices, condition.alternatives, strict=False))
+    either, columns = next(((text, found) for text, found in served if found), ("", None))
     if columns is None:
         return
     time_ms = own_time_ms(node)
@@ -50,7 +52,7 @@ def or_across_columns(node: PlanNode, context: Context) -> Iterator[Finding]:
         subject=node.label,
         message=(
             f"{node.label} read {scanned:,.0f} rows to keep {node.total_actual_rows:,.0f}: no single index can"
-            f" serve {shown(filter_)}."
+            f" serve {shown(either)}."
         ),
         hint=(
             f"Give each arm of the OR an index: {', '.join(f'{name} ({column})' for column in columns)}. PostgreSQL"

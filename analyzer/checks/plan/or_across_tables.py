@@ -63,8 +63,13 @@ def or_across_tables(join: PlanNode) -> Iterator[Finding]:
 
 
 def _is_across(condition: Condition) -> bool:
-    """An OR with arms that need different tables, or that each need both."""
+    """An OR with arms that need different tables, or that each need both.
+
+    Each arm with a column as it is: no index serves what is computed of one, and of an aggregate no query of its own.
+    """
     for arms in condition.alternatives:
+        if not all(any(comparison.column is not None for comparison in arm) for arm in arms):
+            continue
         tables = [_tables(arm) for arm in arms]
         if len({frozenset(t) for t in tables}) > 1 or all(len(t) > 1 for t in tables):
             return len(set().union(*tables)) > 1
