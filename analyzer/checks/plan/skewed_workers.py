@@ -17,12 +17,15 @@ from analyzer.plans import PlanNode
 from analyzer.plans.parallel import part_below, process_times_ms
 from analyzer.words.durations import time_words
 
+LEADER_WORKS = 0.2  # of the slowest's time; judgement: passing rows on alone takes less
+
 check = Check(
     __name__,
     code="PL081",
     title="Parallel work is shared unevenly",
     severity=Severity.WARNING,
-    factor=Threshold(2, "slowest / mean of the others", "judgement: block by block, shares differ by less"),
+    factor=Threshold(2, "slowest / mean of the others", "judgement: whole inputs of an Append differ by more"),
+    block_factor=Threshold(3, "slowest / mean of the others", "measured: 2.4 without a core of its own"),
     gap=Threshold(50, "ms", "judgement: less is the start of a process on a busy machine"),
     leader_rows=Threshold(10_000, "rows", "judgement: passing on more keeps the leader from working itself"),
 )
@@ -40,14 +43,15 @@ def skewed_workers(node: PlanNode) -> Iterator[Finding]:
     # a leader that passes on many rows has no time for its share
     passes_few = (node.total_actual_rows or 0) < check["leader_rows"]
     takes_part = (part.loops or 0) > sum(1 for ms in processes if ms > 0)
-    if takes_part and (passes_few or leader_ms >= max(processes)):
+    if takes_part and (passes_few or leader_ms >= max(processes) * LEADER_WORKS):
         processes = [leader_ms, *processes]
     slowest = max(processes)
     gap_ms = slowest - sum(processes) / len(processes)
     if len(processes) < 2 or gap_ms < check["gap"]:
         return
     others_ms = (sum(processes) - slowest) / (len(processes) - 1)
-    if slowest < others_ms * check["factor"]:
+    is_of_inputs = any(below.node_type == "Append" and below.is_parallel_aware for below in part.walk())
+    if slowest < others_ms * check["factor" if is_of_inputs else "block_factor"]:
         return
     run_ms = run_time_ms(node)
     large = _largest_input(part)
