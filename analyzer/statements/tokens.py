@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import pglast
 from pglast import parser
 
+from analyzer.words.visible import BREAKS
+
 _BEYOND = re.compile(r"[^\x00-\x7f]")
 # Takes part in names as all characters beyond ASCII do (scan.l: ident_start, ident_cont), and begins no kind of string.
 MASK = "q"
@@ -34,6 +36,15 @@ def scan(sql: str) -> list[parser.Token]:
             raise TooLongWithTag("the text is too long for a tag beyond ASCII", 0)
         return list(pglast.scan(sql))
     return list(_unmasked(sql, pglast.scan(_BEYOND.sub(MASK, sql))))
+
+
+def has_broken_name(sql: str) -> bool:
+    """Whether a name or a value goes on in the next line, which may then read as anything; False of other languages."""
+    try:
+        tokens = scan(sql)
+    except (parser.ParseError, UnicodeEncodeError):
+        return False  # Python, in which we write no line breaks into texts
+    return any(BREAKS.search(sql, t.start, t.end + 1) for t in tokens if "COMMENT" not in t.name)
 
 
 def parsing_steps(sql: str) -> int:

@@ -16,11 +16,9 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from pglast.parser import ParseError
 
 from analyzer.reports.report import IndexOutcome, IndexToCreate, Report, ReportedFinding, StatementChange, StatementSum
-from analyzer.statements.tokens import scan
-from analyzer.words.visible import BREAKS
+from analyzer.statements.tokens import has_broken_name
 from dashboard.figures import ImpactWords, impact_words
 from dashboard.templatetags.quantities import percent
 from dashboard.templatetags.texts import has_hidden, visible
@@ -211,18 +209,9 @@ def _index(index: IndexToCreate) -> tuple[IndexToCreate, str, bool]:
 
 def _ddl(ddl: str) -> tuple[str, bool]:
     """Text that is copied must be whole and hold nothing unseen; otherwise it is copied from its page."""
-    if len(ddl) > LONGEST_DDL or has_hidden(ddl) or _has_broken_name(ddl):
+    if len(ddl) > LONGEST_DDL or has_hidden(ddl) or has_broken_name(ddl):
         return "", True
     return ddl, False
-
-
-def _has_broken_name(code: str) -> bool:
-    """Whether a name or a value goes on in the next line, which may then read as anything."""
-    try:
-        tokens = scan(code)
-    except (ParseError, UnicodeEncodeError):
-        return False  # Python, in which we write no line breaks into texts
-    return any(BREAKS.search(code, t.start, t.end + 1) for t in tokens if "COMMENT" not in t.name)
 
 
 def _statement_url(statement: StatementSum) -> str:

@@ -16,6 +16,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.management.terminal import TerminalCommand
 from analyzer.plans import Plan, parse_plans
 from analyzer.plans.show import plan_as_json, plan_as_text
+from analyzer.statements.tokens import has_broken_name
 from analyzer.words.visible import visible_line
 
 NEVER = "never"
@@ -105,5 +106,6 @@ def finding_as_text(finding: Finding) -> list[str]:
         f"  {finding.hint}",
     ]
     for fix in finding.fixes:
-        lines += [f"  {fix.title}:", *(f"    {line}" for line in fix.code.splitlines())]
+        code = [fix.code] if has_broken_name(fix.code) else fix.code.split("\n")
+        lines += [f"  {fix.title}:", *(f"    {line}" for line in code)]
     return lines

@@ -1,0 +1,63 @@
+"""Every check of plans on its own cases, with names that would be more than names: no statement to copy holds one."""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pglast
+import pytest
+
+from analyzer.checks import Context, Finding, run_checks
+from analyzer.management.commands.inspect_plan import finding_as_text
+from analyzer.plans import parse_plans
+from analyzer.words.visible import visible_line
+from tests.checks.test_cases import CASES
+
+EVIL = 't"; DROP TABLE evil; --\nDROP TABLE evil;\r\x1b[2J\u202e'
+NAMES = ("Relation Name", "Schema", "Index Name", "Function Name", "CTE Name", "Trigger Name", "Constraint Name",
+         "Relation")  # fmt: skip
+HARMLESS = {
+    "AlterFunctionStmt", "AlterTableStmt", "CreateExtensionStmt", "CreateStatsStmt", "IndexStmt", "SelectStmt",
+    "VacuumStmt", "VariableSetStmt",
+}  # fmt: skip
+
+
+def renamed(part: Any) -> Any:
+    if isinstance(part, list):
+        return [renamed(item) for item in part]
+    if isinstance(part, dict):
+        return {k: EVIL if k in NAMES and isinstance(v, str) else renamed(v) for k, v in part.items()}
+    return part
+
+
+def hostile_findings() -> Iterator[tuple[str, Finding]]:
+    for path in sorted((CASES / "plan").glob("*.toml")):
+        for case in tomllib.loads(path.read_text())["case"]:
+            if "plan" not in case or not case.get("finds"):
+                continue
+            for plan in parse_plans(json.dumps(renamed(json.loads(case["plan"])))):
+                for finding in run_checks(plan, Context(calls_per_day=1e6)).findings:
+                    yield f"{path.stem}: {case['name']}", finding
+
+
+@pytest.fixture(scope="module")
+def findings() -> list[tuple[str, Finding]]:
+    return list(hostile_findings())
+
+
+def test_no_name_becomes_a_statement(findings: list[tuple[str, Finding]]) -> None:
+    named = [(case, fix.code) for case, finding in findings for fix in finding.fixes if "evil" in fix.code]
+    assert len(named) > 20
+    for case, code in named:
+        whole = code.replace(" ... ", " 1 ")  # what the reader fills in
+        kinds = {type(statement.stmt).__name__ for statement in pglast.parse_sql(whole)}
+        assert kinds <= HARMLESS, (case, kinds, code)
+
+
+def test_no_name_writes_a_line_of_its_own_in_the_terminal(findings: list[tuple[str, Finding]]) -> None:
+    assert len(findings) > 100
+    for case, finding in findings:
+        for line in map(visible_line, finding_as_text(finding)):
+            assert not line.strip().startswith("DROP TABLE"), (case, line)
+            assert not set(line) & {"\x1b", "\u202e", "\r", "\n"}, (case, line)
