@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from analyzer.findings import Quantity
 from analyzer.plans import PlanNode
 from analyzer.plans.payers import expressions, is_lazy
-from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.schema.quoting import quote_identifier
 
 JOINS = ("Nested Loop", "Hash Join", "Merge Join")
 SCANS_OF_TABLES = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Tid Range Scan",
@@ -55,21 +54,6 @@ def is_correlated(subplan: PlanNode) -> bool:
         if id(node) not in inside and (name := node.alias or node.relation_name)
     }
     return refers_to(subplan, outside - aliases_of(subplan))
-
-
-def sql_name(node: PlanNode) -> str | None:
-    """The scanned table as SQL names it, with its schema where VERBOSE printed that; None without a table."""
-    if node.relation_name is None:
-        return None
-    return qualified(node.schema, node.relation_name) if node.schema else quote_identifier(node.relation_name)
-
-
-def table_of(node: PlanNode, facts: SchemaFacts | None = None) -> str | None:
-    """For ``Finding.table``: schema.table; from the facts' search path where the plan does not print the schema."""
-    if node.table is not None or node.relation_name is None or facts is None:
-        return node.table
-    found = facts.find_table(node.relation_name, node.schema)
-    return found.qualified_name if found is not None else None
 
 
 def tables_below(top: PlanNode) -> Iterator[PlanNode]:

@@ -1,34 +1,42 @@
 """The misestimates of a plan, worked out once for all checks that explain them, and what they cost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from analyzer.checks.work_mem import spilled_ratio
-from analyzer.plans import Plan, PlanNode
+from analyzer.findings import Quantity
+from analyzer.plans import Plan
 from analyzer.plans.cut_short import Comparable, comparable
 from analyzer.plans.estimates import Misestimate, Sufferer, misestimates
 from analyzer.plans.payers import RETURNS
-from analyzer.schema.facts import SchemaFacts, TableFacts
-from analyzer.schema.quoting import qualified, quote_identifier
 
-_known: WeakKeyDictionary[Plan, tuple[Misestimate, ...]] = WeakKeyDictionary()
-_comparable: WeakKeyDictionary[Plan, Comparable] = WeakKeyDictionary()
-_returned: WeakKeyDictionary[Plan, frozenset[int]] = WeakKeyDictionary()
+Answer = TypeVar("Answer")
 
 
+def once_a_plan(work_out: Callable[[Plan], Answer]) -> Callable[[Plan], Answer]:
+    """The answer stays as long as the plan: several checks of one plan ask for it."""
+    known: WeakKeyDictionary[Plan, Answer] = WeakKeyDictionary()
+
+    @wraps(work_out)
+    def answer(plan: Plan) -> Answer:
+        if plan not in known:
+            known[plan] = work_out(plan)
+        return known[plan]
+
+    return answer
+
+
+@once_a_plan
 def misestimates_of(plan: Plan) -> tuple[Misestimate, ...]:
-    found = _known.get(plan)
-    if found is None:
-        found = _known[plan] = misestimates(plan)
-    return found
+    return misestimates(plan)
 
 
+@once_a_plan
 def comparable_rows(plan: Plan) -> Comparable:
     """Which nodes' rows tell of their estimates."""
-    found = _comparable.get(plan)
-    if found is None:
-        found = _comparable[plan] = comparable(plan)
-    return found
+    return comparable(plan)
 
 
 def cost_ms(sufferers: Sequence[Sufferer]) -> float | None:
@@ -58,19 +66,19 @@ def rows_in_words(misestimate: Misestimate) -> str:
 
 def statement_parameters(plan: Plan, numbers: frozenset[int]) -> frozenset[int]:
     """Those of ``$n`` that stand for the statement's values: up to 16 results of InitPlans are printed alike."""
-    returned = _returned.get(plan)
-    if returned is None:
-        matches = [RETURNS.search(node.subplan_name) for node in plan if node.subplan_name]
-        returned = frozenset(int(name.strip(" $")) for match in matches if match for name in match[1].split(","))
-        _returned[plan] = returned
-    return numbers - returned
+    return numbers - _returned_parameters(plan)
 
 
-def table_sql(node: PlanNode) -> str:
-    """The scanned table's name as SQL."""
-    name = node.relation_name or ""
-    return qualified(node.schema, name) if node.schema else quote_identifier(name)
+@once_a_plan
+def _returned_parameters(plan: Plan) -> frozenset[int]:
+    matches = [RETURNS.search(node.subplan_name) for node in plan if node.subplan_name]
+    return frozenset(int(name.strip(" $")) for match in matches if match for name in match[1].split(","))
 
 
-def table_facts(node: PlanNode, facts: SchemaFacts | None) -> TableFacts | None:
-    return facts.find_table(node.relation_name, node.schema) if facts is not None and node.relation_name else None
+def misestimate_evidence(wrong: Misestimate, suffering_ms: float | None) -> dict[str, Quantity]:
+    return {
+        "planned_rows": round(wrong.estimate.planned_rows),
+        "actual_rows": round(wrong.estimate.actual_rows),
+        "estimate_factor": round(wrong.factor, 1),
+        "suffering_ms": None if suffering_ms is None else round(suffering_ms, 3),
+    }

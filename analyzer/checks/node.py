@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from analyzer.findings import Finding, Quantity
 from analyzer.plans import PlanNode, redact_expression
+from analyzer.plans.exclusive import MOST_ERROR_RATIO
 
-TIME_ERROR_RATIO = 0.20  # rounding / time; judgement: EXPLAIN rounds times to 1 us per loop
 MOST_SHOWN = 300  # characters of an expression in a sentence
 
 
@@ -17,7 +17,7 @@ def own_time_ms(*nodes: PlanNode) -> float | None:
         return None
     time_ms = sum(known)
     error_ms = sum(node.exclusive_time_error_ms or 0.0 for node in nodes)
-    return time_ms if time_ms > 0 and error_ms <= time_ms * TIME_ERROR_RATIO else None
+    return time_ms if time_ms > 0 and error_ms <= time_ms * MOST_ERROR_RATIO else None
 
 
 def run_time_ms(node: PlanNode) -> float | None:

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from analyzer.checks.scan import table_facts, table_sql
 from analyzer.findings import Fix
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import SortKey, read_condition, read_sort_key
 from analyzer.plans.scans import alias_in_query
 from analyzer.plans.unions import is_union
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.schema.quoting import quote_identifier
 
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Sample Scan", "Tid Scan")
 PASS_ON = ("Gather", "Gather Merge", "Hash", "Materialize", "Memoize", "Sort", "Incremental Sort")
@@ -40,15 +41,12 @@ class IndexInOrder:
     def fixes(self) -> tuple[Fix, ...]:
         if not self.is_certain or self.of_partitions:
             return ()
-        schema, table = self.scan.schema, self.table
-        name = qualified(schema, table) if schema else quote_identifier(table)
-        code = f"CREATE INDEX CONCURRENTLY ON {name} ({self.columns});"
-        return (Fix(f"An index on {table} in the order that is asked for", "sql", code),)
+        code = f"CREATE INDEX CONCURRENTLY ON {table_sql(self.scan)} ({self.columns});"
+        return (Fix(f"An index on {self.table} in the order that is asked for", "sql", code),)
 
     def exists(self, facts: SchemaFacts | None) -> bool:
         """Whether the table has it already, as far as the schema is known: then the planner had the choice."""
-        name = self.scan.relation_name or ""
-        table = facts.find_table(name, self.scan.schema) if facts is not None else None
+        table = table_facts(self.scan, facts)
         wanted = tuple(key.column.name for key in self.keys if key.column is not None)
         return table is not None and any(
             index.is_usable and index.predicate is None and _begins(index.columns, self.equal, wanted)

@@ -15,7 +15,7 @@ from analyzer.plans.scans import (
     together,
 )
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import qualified, quote_identifier
 
 BITMAP_PARTS = ("BitmapAnd", "BitmapOr", "Bitmap Index Scan")
 SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "pg_toast")
@@ -133,8 +133,7 @@ def table_sql(node: PlanNode, facts: SchemaFacts | None = None) -> str | None:
         return None
     table = table_facts(node, facts)
     schema = table.schema if table is not None else named.schema
-    parts = (schema, named.relation_name) if schema else (named.relation_name,)
-    return ".".join(quote_identifier(part) for part in parts)
+    return qualified(schema, named.relation_name) if schema else quote_identifier(named.relation_name)
 
 
 def is_brin(node: PlanNode, facts: SchemaFacts | None) -> bool:

@@ -17,6 +17,9 @@ from analyzer.plans.buffers import Buffers
 from analyzer.plans.node import Plan, PlanNode
 from analyzer.plans.payers import GATHERS, Payers, is_lazy
 
+# Rounding / time: with more a time says nothing. Judgement; EXPLAIN rounds times to 1 us per loop
+MOST_ERROR_RATIO = 0.20
+
 BITMAPS = ("Bitmap Index Scan", "BitmapAnd", "BitmapOr")
 ROUNDING_MS = 0.0005  # times are printed with three decimals of a millisecond, per loop
 MOST_PAYERS = 20  # of an InitPlan whose consumer is unknown and that fits nowhere

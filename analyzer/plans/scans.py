@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from analyzer.plans.exclusive import MOST_ERROR_RATIO
 from analyzer.plans.labels import GENERATED_SUFFIX
 from analyzer.plans.node import Plan, PlanNode
-from analyzer.plans.share import MOST_ERROR_RATIO
 from analyzer.schema.facts import SchemaFacts, TableFacts
 
 
@@ -29,6 +29,10 @@ class Scanned:
         if not self.time_ms or self.time_ms < 0 or self.time_error_ms > self.time_ms * MOST_ERROR_RATIO:
             return None
         return self.time_ms
+
+    def keeps_few(self, rows_read: float, kept_ratio: float) -> bool:
+        """Of ``rows_read`` or more no larger share; judged on the ends that speak for the scan."""
+        return self.least_read >= rows_read and self.most_kept <= self.least_read * kept_ratio
 
 
 def scanned(node: PlanNode, *, join_runs: float) -> Scanned | None:

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from analyzer.checks import AS_THEY_COME, Context, Rules, checks_of, in_words, run_checks
-from analyzer.checks.node import ranked
+from analyzer.checks.node import place, ranked
 from analyzer.findings import Finding
 from analyzer.models import Database, PlanRecord
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plans
@@ -122,8 +122,10 @@ def _given(request: HttpRequest, name: str) -> list[Plan]:
 
 def shown_plan(plan: Plan, sql: str, known: Context, rules: Rules) -> ShownPlan:
     outcome = run_checks(plan, known, rules=rules)
-    numbers = {id(node): number for number, node in enumerate(plan, start=1)}
-    findings = [ShownFinding(f, _number(plan, f, numbers)) for f in ranked(outcome.findings)]
+    numbers = {place(node): number for number, node in enumerate(plan, start=1)}
+    findings = [
+        ShownFinding(f, numbers.get(f.place) if f.place is not None else None) for f in ranked(outcome.findings)
+    ]
     per_node = Counter(f.number for f in findings)
     nodes = tuple(
         _shown_node(plan, node, number, per_node[number])
@@ -148,16 +150,6 @@ def _shown_node(plan: Plan, node: PlanNode, number: int, findings: int) -> Shown
     own_ms = max(0.0, node.exclusive_time_ms) if node.loops and node.exclusive_time_ms is not None else None
     share = own_ms / whole if whole and own_ms is not None else None
     return ShownNode(number, node, own_ms, share, findings, "\u2007" * (2 * min(node.depth, 40)))
-
-
-def _number(plan: Plan, finding: Finding, numbers: dict[int, int]) -> int | None:
-    """Of the node the finding is about; None of one about the whole plan."""
-    if finding.place is None:
-        return None
-    node = plan.root
-    for step in filter(None, finding.place.split(".")):
-        node = node.children[int(step)]
-    return numbers[id(node)]
 
 
 def _changes(before: Plan, after: Plan) -> Sequence[str]:

@@ -11,11 +11,11 @@ that. The time is what building the bitmaps took: that of the BitmapAnd and all 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.node import TIME_ERROR_RATIO, run_time_ms, time_evidence, time_ratio
+from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
 from analyzer.checks.scan import index_condition, index_that_begins_with, is_brin, table_node, table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
-from analyzer.plans.exclusive import ROUNDING_MS
+from analyzer.plans.exclusive import MOST_ERROR_RATIO, ROUNDING_MS
 from analyzer.plans.indexable import BTREE, indexable
 from analyzer.words.lists import and_list
 
@@ -43,7 +43,7 @@ def bitmap_and_of_indexes(node: PlanNode, context: Context) -> Iterator[Finding]
     if entries < check["entries"] or entries < rows[1] * check["entries_per_row"]:
         return
     time_ms, error_ms = node.total_time_ms, ROUNDING_MS * node.loops
-    if not time_ms or error_ms > time_ms * TIME_ERROR_RATIO:
+    if not time_ms or error_ms > time_ms * MOST_ERROR_RATIO:
         time_ms = None
     ratio = time_ratio(time_ms, node)
     if ratio is not None and ratio < check["time_ratio"]:

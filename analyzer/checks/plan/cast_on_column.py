@@ -46,9 +46,7 @@ def cast_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
     if node.filter is None or "::" not in node.filter or node.rows_removed_by_filter is None:
         return
     found = whole_scan(node, context.facts)
-    if found is None or found.scan.least_read < check["rows_read"]:
-        return
-    if found.scan.most_kept > found.scan.least_read * check["kept_ratio"]:
+    if found is None or not found.scan.keeps_few(check["rows_read"], check["kept_ratio"]):
         return
     read, table = filter_condition(node), table_facts(node, context.facts)
     cast = next((c for c in read.comparisons if _hinders(c, table)), None) if read is not None else None

@@ -11,9 +11,16 @@ exist already (\\dX in psql). What suffering nodes took is counted of the run's 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
-from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words, statement_parameters, table_sql
+from analyzer.checks.misestimated import (
+    cost_ms,
+    misestimate_evidence,
+    misestimates_of,
+    rows_in_words,
+    statement_parameters,
+)
 from analyzer.checks.node import run_time_ms
-from analyzer.findings import Finding, Fix, Quantity, Severity
+from analyzer.checks.scan import table_sql
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition
 from analyzer.plans.estimates import Misestimate
@@ -58,12 +65,6 @@ def _finding(plan: Plan, wrongs: list[Misestimate]) -> Finding:
     columns = _columns(plan, node)
     time_ms = cost_ms(wrong.sufferers)
     more = f" {len(wrongs) - 1} more of its scans went wrong so." if len(wrongs) > 1 else ""
-    evidence: dict[str, Quantity] = {
-        "planned_rows": round(wrong.estimate.planned_rows),
-        "actual_rows": round(wrong.estimate.actual_rows),
-        "estimate_factor": round(wrong.factor, 1),
-        "suffering_ms": None if time_ms is None else round(time_ms, 3),
-    }
     return check.finding(
         node=node,
         subject=node.label,
@@ -72,7 +73,7 @@ def _finding(plan: Plan, wrongs: list[Misestimate]) -> Finding:
             f" independent of each other.{more}"
         ),
         hint=f"Give it statistics of {and_list(columns)} together: where values depend, it then estimates right.",
-        evidence=evidence,
+        evidence=misestimate_evidence(wrong, time_ms),
         level=EvidenceLevel.EXECUTED,
         severity=Severity.WARNING if wrong.sufferers else Severity.INFO,
         time_ms=time_ms,

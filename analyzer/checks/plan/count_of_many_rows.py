@@ -11,8 +11,9 @@ The time is the counting's, with its scan.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import rounded, sql_name, table_of
+from analyzer.checks.joins import rounded
 from analyzer.checks.node import run_time_ms, time_evidence
+from analyzer.checks.scan import table_of, table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.schema.quoting import quote_literal
@@ -43,7 +44,7 @@ def count_of_many_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
     first = scans[0]
     name = first.relation_name or "the table"
     of = name if len(scans) == 1 else f"{len(scans)} partitions like {name}"
-    time_ms, table = node.total_time_ms, sql_name(first) if len(scans) == 1 else None
+    time_ms, table = node.total_time_ms, table_sql(first) if len(scans) == 1 else None
     fixes: tuple[Fix, ...] = ()
     if table is not None:
         sql = f"SELECT reltuples::bigint AS about FROM pg_class WHERE oid = {quote_literal(table)}::regclass;"

@@ -11,8 +11,9 @@ the result needed.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import below_same_rows, rounded, table_of
+from analyzer.checks.joins import below_same_rows, rounded
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
+from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 

@@ -11,8 +11,9 @@ The time is that of the foreign scan, in proportion to the rows thrown away.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import rounded, table_of
+from analyzer.checks.joins import rounded
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
+from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 

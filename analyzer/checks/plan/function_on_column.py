@@ -42,9 +42,7 @@ def function_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
     if node.filter is None or node.rows_removed_by_filter is None:
         return
     found = whole_scan(node, context.facts)
-    if found is None or found.scan.least_read < check["rows_read"]:
-        return
-    if found.scan.most_kept > found.scan.least_read * check["kept_ratio"]:
+    if found is None or not found.scan.keeps_few(check["rows_read"], check["kept_ratio"]):
         return
     read = filter_condition(node)
     wrapped = next((c for c in read.comparisons if _is_wrapped(c)), None) if read is not None else None

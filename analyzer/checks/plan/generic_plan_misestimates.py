@@ -11,9 +11,15 @@ run's time, as an upper bound; without any the finding is informational.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
-from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words, statement_parameters
+from analyzer.checks.misestimated import (
+    cost_ms,
+    misestimate_evidence,
+    misestimates_of,
+    rows_in_words,
+    statement_parameters,
+)
 from analyzer.checks.node import run_time_ms
-from analyzer.findings import Finding, Fix, Quantity, Severity
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition
 
@@ -39,18 +45,12 @@ def generic_plan_misestimates(plan: Plan) -> Iterator[Finding]:
             continue
         time_ms = cost_ms(wrong.sufferers)
         names = ", ".join(f"${number}" for number in sorted(parameters))
-        evidence: dict[str, Quantity] = {
-            "planned_rows": round(wrong.estimate.planned_rows),
-            "actual_rows": round(wrong.estimate.actual_rows),
-            "estimate_factor": round(wrong.factor, 1),
-            "suffering_ms": None if time_ms is None else round(time_ms, 3),
-        }
         yield check.finding(
             node=node,
             subject=node.label,
             message=f"{node.label} {rows_in_words(wrong)}: its plan was made for any value of {names}.",
             hint="Let the planner see the values: a plan for each run, in this transaction or for the role.",
-            evidence=evidence,
+            evidence=misestimate_evidence(wrong, time_ms),
             level=EvidenceLevel.EXECUTED,
             severity=Severity.WARNING if wrong.sufferers else Severity.INFO,
             time_ms=time_ms,

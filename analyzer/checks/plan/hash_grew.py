@@ -10,9 +10,10 @@ makes the hash fit. Leave it alone where it costs little. The time is what writi
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import below_same_rows, rounded, sql_name, table_of
+from analyzer.checks.joins import below_same_rows, rounded
 from analyzer.checks.node import run_time_ms, time_evidence
 from analyzer.checks.plan.hash_spilled import needed_bytes
+from analyzer.checks.scan import table_of, table_sql
 from analyzer.checks.temp_files import BLOCK_BYTES, temp_blocks, temp_time_ms
 from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Fix, Quantity, Severity
@@ -54,7 +55,7 @@ def hash_grew(node: PlanNode, context: Context) -> Iterator[Finding]:
         **rounded(planned_rows=node.plan_rows, actual_rows=node.actual_rows),
     }
     fixes: tuple[Fix, ...] = ()
-    name = sql_name(built)
+    name = table_sql(built)
     if is_low:
         why = f"planned for {node.plan_rows:,.0f} rows, it got {node.actual_rows:,.0f}"
         hint = f"Mend the estimate of {built.label}" + (f": ANALYZE {name}, extended statistics" if name else "")

@@ -12,9 +12,10 @@ proportion would have taken.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import below_same_rows, rounded, side, sql_name, table_of
+from analyzer.checks.joins import below_same_rows, rounded, side
 from analyzer.checks.misestimated import comparable_rows
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
+from analyzer.checks.scan import table_of, table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.estimates import estimate_of
@@ -54,7 +55,7 @@ def hash_on_larger_side(plan: Plan, context: Context) -> Iterator[Finding]:
         own_ms = own_time_ms(hashed)
         rows, few = _rows(hashed), _rows(probing)
         time_ms = None if own_ms is None else own_ms * (1 - few / rows)
-        name = sql_name(built)
+        name = table_sql(built)
         fixes = (Fix("Statistics of the table as it is now", "sql", f"ANALYZE {name};"),) if is_low and name else ()
         if is_low:
             why = f"planned with {hashed.plan_rows:,.0f} rows, {built.label} gave {rows:,.0f}"

@@ -44,9 +44,7 @@ def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
     if node.filter is None or " ~" not in node.filter or node.rows_removed_by_filter is None:
         return
     found = whole_scan(node, context.facts)
-    if found is None or found.scan.least_read < check["rows_read"]:
-        return
-    if found.scan.most_kept > found.scan.least_read * check["kept_ratio"]:
+    if found is None or not found.scan.keeps_few(check["rows_read"], check["kept_ratio"]):
         return
     read = filter_condition(node)
     if read is None or indexable(read).equal:  # an index on that column may be what is missing

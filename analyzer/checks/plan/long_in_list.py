@@ -10,8 +10,8 @@ planner learns how many there are. Leave it alone in a statement run by hand.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import table_of
 from analyzer.checks.node import run_time_ms, shown
+from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition

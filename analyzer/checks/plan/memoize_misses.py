@@ -11,8 +11,9 @@ itself was the wrong choice more can be saved.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
-from analyzer.checks.joins import side, sql_name, tables_below
+from analyzer.checks.joins import side, tables_below
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence
+from analyzer.checks.scan import table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
@@ -37,7 +38,7 @@ def memoize_misses(node: PlanNode) -> Iterator[Finding]:
     time_ms = own_time_ms(node)
     keys = shown_keys(node, "Cache Key") or "its key"
     source = key_source(node)
-    table = sql_name(source[0]) if source is not None else None
+    table = table_sql(source[0]) if source is not None else None
     fixes = (Fix("Statistics of the table the keys come from", "sql", f"ANALYZE {table};"),) if table else ()
     of = f" of {table}" if table else ""
     yield check.finding(

@@ -12,9 +12,10 @@ information. What the suffering nodes took is counted of the run's time, as an u
 from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
-from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words, suffered_ms, table_sql
+from analyzer.checks.misestimated import cost_ms, misestimate_evidence, misestimates_of, rows_in_words, suffered_ms
 from analyzer.checks.node import run_time_ms, shown, time_ratio
-from analyzer.findings import Finding, Fix, Quantity, Severity
+from analyzer.checks.scan import table_sql
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import Condition, read_condition
 from analyzer.plans.estimates import Misestimate, Sufferer
@@ -59,18 +60,12 @@ def misestimate(plan: Plan) -> Iterator[Finding]:
             continue
         tables.add(node.relation_name)
         suffering = _suffering(sufferers) if sufferers else "no other node suffers from it here"
-        evidence: dict[str, Quantity] = {
-            "planned_rows": round(wrong.estimate.planned_rows),
-            "actual_rows": round(wrong.estimate.actual_rows),
-            "estimate_factor": round(wrong.factor, 1),
-            "suffering_ms": None if time_ms is None else round(time_ms, 3),
-        }
         yield check.finding(
             node=node,
             subject=node.label,
             message=f"{node.label} {rows_in_words(wrong)}: {suffering}.",
             hint=_hint(wrong, node),
-            evidence=evidence,
+            evidence=misestimate_evidence(wrong, time_ms),
             level=EvidenceLevel.EXECUTED,
             severity=Severity.WARNING if sufferers else Severity.INFO,
             time_ms=time_ms,

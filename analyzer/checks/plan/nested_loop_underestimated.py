@@ -12,9 +12,10 @@ inner table once instead.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import rounded, side, sql_name, table_of
+from analyzer.checks.joins import rounded, side
 from analyzer.checks.misestimated import comparable_rows, misestimates_of
 from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
+from analyzer.checks.scan import table_of, table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition
@@ -101,7 +102,7 @@ def _inner_ms(inner: PlanNode) -> float | None:
 
 
 def _mend(origin: PlanNode) -> tuple[tuple[Fix, ...], str]:
-    table = sql_name(origin)
+    table = table_sql(origin)
     if table is None:
         return (), f"Mend the estimate of {origin.label}, where it starts to be wrong."
     columns = _equal_columns(origin)

@@ -45,10 +45,7 @@ def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding
     if found is None:
         return
     subject, table, scan = found.scans.subject, found.scans.table, found.scan
-    # rows per loop are rounded: judged on the end that speaks for the scan
-    if scan.least_read < check["rows_read"] or scan.read / scan.runs < check["rows_per_run"]:
-        return
-    if scan.most_kept > scan.least_read * check["kept_ratio"]:
+    if not scan.keeps_few(check["rows_read"], check["kept_ratio"]) or scan.read / scan.runs < check["rows_per_run"]:
         return
 
     time_ms = _time_ms(scan)

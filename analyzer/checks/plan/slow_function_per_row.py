@@ -13,8 +13,9 @@ import re
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import rounded, table_of
+from analyzer.checks.joins import rounded
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence, time_ratio
+from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition

@@ -11,8 +11,9 @@ run's time, as an upper bound; without any the finding is informational.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, NotRun, Threshold
-from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words, table_facts
+from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words
 from analyzer.checks.node import run_time_ms
+from analyzer.checks.scan import table_facts
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import Plan
 from analyzer.plans.estimates import Misestimate

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Fix, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_ratio
+from analyzer.checks.scan import table_facts
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.triggers import fired
@@ -51,7 +52,7 @@ def update_rewrites_indexes(node: PlanNode, context: Context) -> Iterator[Findin
     ratio = time_ratio(own_ms, node)
     if ratio is not None and ratio < check["own_time_ratio"]:
         return
-    table = context.facts.find_table(node.relation_name or "", node.schema) if context.facts is not None else None
+    table = table_facts(node, context.facts)
     if table is not None and _is_hot(table):
         return
     per_row = accesses / rows
