@@ -233,8 +233,11 @@ def at(moment) -> str:  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture
-def changing() -> Server:
-    """Two hours: one statement doubles, one halves, one is new, one stays."""
+def changing(monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Two hours: one statement doubles, one halves, one is new, one stays. The clock stands: a minute that turns while
+    the hours are made would put one reading into another window."""
+    moment = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: moment)
     of = world.server()
     world.step(of)
     Server.objects.filter(pk=of.pk).update(created_at=timezone.now() - timedelta(days=2))
