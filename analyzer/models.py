@@ -191,7 +191,7 @@ class LastReading(models.Model):
 
 
 class SchemaReading(models.Model):
-    """A database's schema as facts (``SchemaFacts.to_json``), kept when it changed; the newest is in force."""
+    """A database's schema as facts (``schema/kept.py``), kept when it changed; the newest is in force."""
 
     database = models.ForeignKey(Database, models.CASCADE, related_name="schemas")
     taken_at = models.DateTimeField()
@@ -200,6 +200,18 @@ class SchemaReading(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["database", "-taken_at"], name="ix_schemareading_db_taken")]
+
+
+class ServerReading(models.Model):
+    """A server as a whole (``schema/cluster.py``): the last reading of each hour; of older days one a day."""
+
+    server = models.ForeignKey(Server, models.CASCADE, related_name="readings")
+    hour = models.DateTimeField()
+    taken_at = models.DateTimeField()  # by the store's clock
+    facts = models.BinaryField()  # zlib-compressed JSON
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["server", "hour"], name="uq_serverreading_server_hour")]
 
 
 class PlanRecord(models.Model):

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from analyzer.models import Server
 from analyzer.monitored.deadlines import deadlines
-from analyzer.steps import check, schedule
+from analyzer.steps import check, schedule, schema
 from analyzer.steps import run as pipeline
 from analyzer.steps import texts as naming
 from analyzer.store import house
@@ -40,7 +40,7 @@ def read_texts(server_id: int) -> None:
 
 @shared_task(ignore_result=True, soft_time_limit=300, time_limit=330)
 def read_schema(server_id: int) -> None:
-    _run(server_id, "schema", pipeline.read_schema)
+    _run(server_id, "schema", schema.read_schema)
 
 
 @shared_task(ignore_result=True, soft_time_limit=600, time_limit=660)

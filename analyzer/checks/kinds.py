@@ -12,6 +12,7 @@ from typing import Any
 from analyzer.behaviour.workload import Workload
 from analyzer.checks.facts import StatementFacts
 from analyzer.plans import Plan, PlanNode
+from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import ForeignKeyOf, IndexOf, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import foreign_key_owner
 from analyzer.schema.server import ServerFacts
@@ -59,6 +60,7 @@ KINDS: dict[type, Kind] = {
         Kind(TableFacts, SchemaFacts, "schema", iter, lambda table, _: table.qualified_name),
         Kind(IndexOf, SchemaFacts, "schema", _indexes, lambda of, _: f"{of.index.schema}.{of.index.name}"),
         Kind(ForeignKeyOf, SchemaFacts, "schema", _foreign_keys, lambda of, _: foreign_key_owner(of.table, of.key)),
+        Kind(ClusterFacts, ClusterFacts, "schema", _itself, lambda *_: ""),
         Kind(ServerFacts, ServerFacts, "activity", _itself, lambda *_: ""),
     )
 }

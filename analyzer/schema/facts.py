@@ -1,16 +1,21 @@
 """A database's schema as facts: what the catalog and pg_stats say, without any row.
 
-Pure data, read by ``analyzer/monitored/catalog/schema.py`` and kept as JSON by the store (``to_json`` / ``from_json``).
-Sample values of columns (most common values, histogram bounds) are not part of it: they are personal data,
-read only when a statement is explained. What could not be read is ``None``.
+Pure data, read by ``analyzer/monitored/catalog/`` and kept as JSON by the store (``schema/kept.py``). Sample values of
+columns (most common values, histogram bounds) are not part of it: they are personal data, read only when a statement
+is explained. What could not be read is ``None``; a part that was not read (``catalog/parts.py``) is ``None`` whole.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
-from typing import Any
 
+from analyzer.schema.constraints import ConstraintFacts
+from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
+from analyzer.schema.row_security import PolicyFacts
+from analyzer.schema.storage import StorageFacts
+from analyzer.schema.triggers import TriggerFacts
 from analyzer.words.durations import DAY_S
 
 DECLARED_LENGTH = re.compile(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)")
@@ -27,6 +32,14 @@ class ColumnFacts:
     is_generated: bool = False
     declared_type: str | None = None  # of a domain: format_type() of the type below it
     compares_bytes: bool = False  # its collation is C: a plain B-tree serves LIKE 'x%'
+    type_kind: str = "b"  # pg_type.typtype, below any domain: b base, e enum, c composite, r range, m multirange
+    type_category: str = ""  # pg_type.typcategory, below any domain: N number, S string, D date or time, B boolean, ...
+    identity: str = ""  # a: GENERATED ALWAYS AS IDENTITY, d: BY DEFAULT
+    default: str | None = None  # pg_get_expr
+    length_bytes: int = -1  # pg_attribute.attlen: -1 where the length varies
+    alignment: str = "i"  # pg_attribute.attalign: c 1, s 2, i 4, d 8 bytes
+    storage: str = "p"  # pg_attribute.attstorage: p plain, e external, x extended, m main
+    statistics_target: int | None = None  # ALTER COLUMN ... SET STATISTICS; None: default_statistics_target
     # from pg_stats; None where never analysed or not readable
     n_distinct: float | None = None  # as pg_stats gives it: negative is a share of the rows
     null_frac: float | None = None
@@ -77,6 +90,10 @@ class IndexFacts:
     scans: int | None = None
     parent_oid: int | None = None  # the partitioned index it is attached to
     is_being_built: bool | None = None  # by a session at the moment of reading; None: this login may not know
+    storage_options: Mapping[str, str] = field(default_factory=dict)  # pg_class.reloptions: fillfactor, fastupdate, ...
+    nulls_not_distinct: bool = False  # 15+
+    rows_read: int | None = None  # pg_stat: entries that scans returned
+    last_scan: datetime | None = None  # 16+
 
     @property
     def is_usable(self) -> bool:
@@ -143,6 +160,16 @@ class TableFacts:
     seen_rows: tuple[int, int, int] | None = None
     watched_s: float | None = None
     view_sql: str | None = None  # of a materialized view: its query; None where it could not be read
+    persistence: str = "p"  # pg_class.relpersistence: p permanent, u unlogged
+    replica_identity: str = "d"  # pg_class.relreplident: d primary key, n nothing, f whole row, i an index
+    storage_options: Mapping[str, str] = field(default_factory=dict)  # pg_class.reloptions: fillfactor, ...
+    # parts of their own: None where not read
+    storage: StorageFacts | None = None  # vacuum, ages, bytes beside the heap
+    constraints: tuple[ConstraintFacts, ...] | None = None  # all but foreign keys, which are above
+    triggers: tuple[TriggerFacts, ...] | None = None
+    policies: tuple[PolicyFacts, ...] | None = None
+    forces_row_security: bool = False
+    public_privileges: tuple[str, ...] | None = None  # what PUBLIC may: "SELECT", ...
 
     @property
     def changed_rows_per_day(self) -> float | None:
@@ -202,6 +229,14 @@ class SchemaFacts:
     # where the names of a role's statements lead before it says SET search_path; "" of roles that are not in it.
     # Empty where an older version read the schema
     role_paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    taken_at: datetime | None = None  # the server's clock
+    # parts of their own: None where not read
+    sequences: tuple[SequenceFacts, ...] | None = None
+    functions: tuple[FunctionFacts, ...] | None = None
+    extended_statistics: tuple[ExtendedStatisticsFacts, ...] | None = None
+    schemas: tuple[SchemaRights, ...] | None = None
+    parts_read_at: Mapping[str, datetime] = field(default_factory=dict)  # a part's name -> when
+    parts_not_read: Mapping[str, str] = field(default_factory=dict)  # a part's name -> why
 
     @cached_property
     def _by_oid(self) -> dict[int, TableFacts]:
@@ -264,52 +299,3 @@ class SchemaFacts:
 
     def __iter__(self) -> Iterator[TableFacts]:
         return iter(self.tables)
-
-    def to_json(self) -> dict[str, Any]:
-        """Without what is not kept, or filled in by the store, and what says nothing: an older version does not know
-        all of it.
-        """
-        data = asdict(self)
-        for table in data["tables"]:
-            del table["seen_rows"], table["watched_s"]
-            for part in (*table["columns"], *table["indexes"]):
-                for name in ("declared_type", "compares_bytes", "is_clustered"):
-                    if not part.get(name, True):
-                        del part[name]
-        del data["left_out"]
-        return data
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "SchemaFacts":
-        def table(t: Mapping[str, Any]) -> TableFacts:
-            return TableFacts(
-                **{
-                    **t,
-                    "columns": tuple(ColumnFacts(**_tuples(c)) for c in t["columns"]),
-                    "indexes": tuple(IndexFacts(**_tuples(i)) for i in t["indexes"]),
-                    "foreign_keys": tuple(ForeignKeyFacts(**_tuples(k)) for k in t["foreign_keys"]),
-                    "primary_key": tuple(t["primary_key"]),
-                    "unique_keys": tuple(tuple(k) for k in t["unique_keys"]),
-                    "partitions": tuple(t["partitions"]),
-                    "inherits": tuple(t.get("inherits", ())),
-                    "activity": TableActivity(**t["activity"]),
-                }
-            )
-
-        return cls(
-            **{
-                **data,
-                "tables": tuple(table(t) for t in data["tables"]),
-                "search_path": tuple(data["search_path"]),
-                "extensions": tuple(data.get("extensions", ())),
-                "role_paths": {role: tuple(path) for role, path in data.get("role_paths", {}).items()},
-            }
-        )
-
-
-def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON's lists back to the tuples the frozen facts hold, one level down too."""
-    return {
-        k: tuple(tuple(x) if isinstance(x, list) else x for x in v) if isinstance(v, list) else v
-        for k, v in data.items()
-    }

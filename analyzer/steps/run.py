@@ -3,7 +3,7 @@
 take_snapshot        counters of pg_stat_statements -> deltas
 (texts.py)           texts of statements not seen before
 (activity.py)        pg_stat_activity -> session evidence and real parameter values
-read_schema          catalog and preflight -> facts
+(schema.py)          catalog and preflight -> facts
 explain_statements   the costliest statements without a fresh plan -> plans, within the budget
 check_server         plans, behaviour and schema -> findings -> suggestions; what became of those that were built
 advise_on_indexes    the recorded workload on the twin -> suggestions that a planner has proved
@@ -30,30 +30,24 @@ from analyzer.models import (
     Statement,
     StepStatus,
 )
-from analyzer.monitored.access.preflight import run_preflight
 from analyzer.monitored.access.replica import need_replica
-from analyzer.monitored.catalog.schema import left_out_said
-from analyzer.monitored.catalog.schema import read_schema as read_schema_facts
 from analyzer.monitored.connection import ConnectionSettings
 from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
-from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters
 from analyzer.schema.facts import SchemaFacts
 from analyzer.steps import advise as advice_runs
-from analyzer.steps import check, schedule
 from analyzer.steps import explain as explaining
+from analyzer.steps import schedule
 from analyzer.steps import texts as naming
 from analyzer.steps.connecting import connect_to
 from analyzer.steps.explain_on_twin import Waiting, plans_of_twin
 from analyzer.store import locks, parameters, schemas
-from analyzer.store.check_rules import rules_of
 from analyzer.store.plans import keep_plan
 from analyzer.store.series import snapshots
 from analyzer.store.series.totals import rates, server_time_s_per_day, statement_totals, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.servers import connection_settings, explain_settings, inspected_database, others_of_cluster
-from analyzer.store.texts import keep_names
 from analyzer.twin import remove_superseded, remove_unused, remove_unwatched
 
 logger = logging.getLogger(__name__)
@@ -123,27 +117,6 @@ def take_snapshot(server: Server) -> str:
         if server.server_version_num != reading.state.server_version_num:
             Server.objects.filter(pk=server.pk).update(server_version_num=reading.state.server_version_num)
     return "; ".join(filter(None, notes))
-
-
-def read_schema(server: Server) -> str:
-    """Catalog -> facts; the preflight, for the server's page."""
-    with connect_to(server) as conn:
-        items = run_preflight(conn)
-        keep_names(server, read_names(conn))
-        database = naming.mark_inspected(server)
-        facts = read_schema_facts(conn)
-    Server.objects.filter(pk=server.pk).update(
-        preflight=[{"name": i.name, "status": i.status, "detail": i.detail, "sql": i.sql} for i in items],
-        preflight_at=timezone.now(),
-        server_version_num=facts.server_version_num,
-    )
-    if database is not None:
-        schemas.keep_schema(database, facts)
-        now = timezone.now()
-        daily = rates(server, Window(now - RATE_WINDOW, now))
-        check.check_schema(server, database, daily, schemas.newest_schema(database), rules_of(server), now)
-    notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
-    return "; ".join([*notes, *left_out_said(facts)])
 
 
 # -- explain ------------------------------------------------------------------------------------------------------

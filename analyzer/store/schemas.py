@@ -1,10 +1,13 @@
-"""Schemas as facts: kept when they change, with the rates at which rows come and go."""
+"""Schemas as facts: kept when they change, with the rates at which rows come and go.
 
-import json
+What was read from the store stays in the process until the reading changes (``forget_kept`` in tests): every step and
+page asks for the same few.
+"""
+
 import zlib
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -12,6 +15,7 @@ from django.utils import timezone
 from analyzer.advice.code import Models, known_orm
 from analyzer.models import Database, ModelsMap, SchemaReading, Statement
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.kept import decode, encode, structure
 from analyzer.store.series.partitions import ensure_partition
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
@@ -23,12 +27,7 @@ NEVER_READ = ("pg_", "information_schema.")  # the catalog's own
 MOVING = ("inserted_rows", "updated_rows", "deleted_rows")
 READINGS_LOOKED_AT = 20  # judgement: one for each change of the schema
 RATE_WINDOW = timedelta(days=7)  # a week holds every day's habits once
-# What moves without anybody changing the schema: figures, not structure.
-FIGURES = {
-    "table": ("activity", "rows", "size_bytes", *(f"{c}_per_day" for c in MOVING)),
-    "columns": ("table_rows", "n_distinct", "null_frac", "avg_width_bytes", "correlation", "most_common_freqs"),
-    "indexes": ("size_bytes", "scans"),
-}
+AT_HAND = 4  # readings kept in a process; 5,000 tables come to some 100 MB
 
 
 def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | None = None) -> SchemaReading:
@@ -37,13 +36,14 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
     The tables' counters go to relation_sample, for the rates ``newest_schema`` fills in.
     """
     now = taken_at or timezone.now()
-    data = json.loads(json.dumps(facts.to_json()))
-    packed = zlib.compress(json.dumps(data).encode(), level=6)
+    packed = zlib.compress(encode(facts), level=6)
     with transaction.atomic():
         Database.objects.select_for_update().get(pk=database.pk)  # one reading at a time
         newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").first()
-        if newest is not None and _structure(_unpack(newest)) == _structure(data):
-            newest.confirmed_at, newest.facts = max(now, newest.confirmed_at), packed
+        if newest is not None and structure(_decoded(newest)) == structure(facts):
+            # later than before, whatever the clock did: what is at hand is told apart by it
+            newest.confirmed_at = max(now, newest.confirmed_at + timedelta(microseconds=1))
+            newest.facts = packed
             newest.save(update_fields=["confirmed_at", "facts"])
         else:
             # the newest is the one in force, whatever the clock did since the one before
@@ -61,12 +61,38 @@ def newest_schema(database: Database) -> SchemaFacts | None:
 
     Of less than an hour a table gets what was seen, and no rate.
     """
-    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").first()
-    if newest is None:
-        return None
-    facts = SchemaFacts.from_json(_unpack(newest))
-    watched_s, moved = _moved(database, newest.confirmed_at)
-    if not watched_s:
+    newest = _newest(database)
+    return _with_rates(database.pk, *newest) if newest else None
+
+
+def kept_schema(database: Database) -> SchemaFacts | None:
+    """The schema as last read, without rates: one query, two where it is not at hand."""
+    newest = _newest(database)
+    return _kept(*newest) if newest else None
+
+
+def forget_kept() -> None:
+    """Readings at hand are read anew."""
+    _kept.cache_clear()
+    _with_rates.cache_clear()
+
+
+def _newest(database: Database) -> tuple[int, datetime] | None:
+    readings = SchemaReading.objects.filter(database=database).order_by("-taken_at")
+    return readings.values_list("pk", "confirmed_at").first()
+
+
+@lru_cache(maxsize=AT_HAND)
+def _kept(reading_id: int, confirmed_at: datetime) -> SchemaFacts | None:
+    reading = SchemaReading.objects.filter(pk=reading_id).first()
+    return _decoded(reading) if reading else None  # or dropped in between
+
+
+@lru_cache(maxsize=AT_HAND)
+def _with_rates(database_id: int, reading_id: int, confirmed_at: datetime) -> SchemaFacts | None:
+    facts = _kept(reading_id, confirmed_at)
+    watched_s, moved = _moved(database_id, confirmed_at)
+    if facts is None or not watched_s:
         return facts
     per_day = DAY_S / watched_s if watched_s >= SHORTEST_OF_A_DAY_S else None
     tables = []
@@ -118,27 +144,15 @@ def last_reading_without(database: Database, index_oid: int) -> tuple[datetime |
     since = None
     readings = SchemaReading.objects.filter(database=database).order_by("-taken_at")
     for reading in readings[:READINGS_LOOKED_AT].iterator():
-        indexes = (i for t in _unpack(reading)["tables"] for i in t["indexes"])
-        if not any(i["oid"] == index_oid and i["is_valid"] and i["is_ready"] for i in indexes):
+        indexes = (index for table in _decoded(reading) for index in table.indexes)
+        if not any(index.oid == index_oid and index.is_usable for index in indexes):
             return reading.confirmed_at, since
         since = reading.taken_at
     return None, since
 
 
-def _unpack(reading: SchemaReading) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(zlib.decompress(bytes(reading.facts)))
-    return data
-
-
-def _structure(data: dict[str, Any]) -> dict[str, Any]:
-    def without(thing: dict[str, Any], kind: str) -> dict[str, Any]:
-        return {k: v for k, v in thing.items() if k not in FIGURES[kind]}
-
-    def table(t: dict[str, Any]) -> dict[str, Any]:
-        parts = {kind: [without(x, kind) for x in t[kind]] for kind in ("columns", "indexes")}
-        return {**without(t, "table"), **parts}
-
-    return {**data, "days_since_stats_reset": None, "tables": [table(t) for t in data["tables"]]}
+def _decoded(reading: SchemaReading) -> SchemaFacts:
+    return decode(zlib.decompress(bytes(reading.facts)))
 
 
 def _keep_activity(database: Database, facts: SchemaFacts, taken_at: datetime) -> None:
@@ -164,12 +178,12 @@ def _keep_activity(database: Database, facts: SchemaFacts, taken_at: datetime) -
         )
 
 
-def _moved(database: Database, until: datetime) -> tuple[float, dict[int, tuple[int, int, int]]]:
+def _moved(database_id: int, until: datetime) -> tuple[float, dict[int, tuple[int, int, int]]]:
     """Seconds between the first and the last reading, and rows inserted, updated, deleted per table in them.
 
     A counter that fell (statistics reset, table made anew) adds nothing.
     """
-    params: dict[str, int | datetime] = {"database": database.pk, "start": until - RATE_WINDOW, "end": until}
+    params: dict[str, int | datetime] = {"database": database_id, "start": until - RATE_WINDOW, "end": until}
     moved = ", ".join(f"coalesce(sum(greatest(0, {c} - before_{c})), 0)::bigint" for c in MOVING)
     lag = ", ".join(f"{c}, lag({c}) over w as before_{c}" for c in MOVING)
     span = "database_id = %(database)s and taken_at >= %(start)s and taken_at <= %(end)s"

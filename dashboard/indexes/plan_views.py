@@ -17,6 +17,7 @@ from analyzer.plans import redact_plan
 from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, cost_words
 from analyzer.questions.ask import IndexPlans, index_plans
 from analyzer.steps.advise import with_executed_rows
+from analyzer.store.schemas import kept_schema
 from analyzer.store.series.totals import StatementRate, statement_totals
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
@@ -24,7 +25,6 @@ from analyzer.words.durations import THIN
 from dashboard.indexes import question_limit
 from dashboard.indexes.what_if_views import status_of
 from dashboard.permissions import viewer_required
-from dashboard.servers.schema_cache import current_schema
 from dashboard.statements.plan_text import plan_text
 from dashboard.statements.plan_view import plan_document
 
@@ -64,7 +64,7 @@ def suggestion_plans(request: HttpRequest, pk: int, fingerprint: str) -> HttpRes
 
 def _planned(suggestion: SuggestionRecord, statement: Statement, person: object) -> IndexPlans:
     database, now = suggestion.database, timezone.now()
-    facts = current_schema(database)
+    facts = kept_schema(database)
     if facts is None:
         raise BadInput("There is no reading of the schema yet")
     definition = definition_from_json(suggestion.definition, facts) if suggestion.definition else None

@@ -15,12 +15,12 @@ from analyzer.advice.code.models_map import MAX_MAP_BYTES
 from analyzer.errors import BadInput
 from analyzer.models import Database, ModelsMap, SuggestionRecord
 from analyzer.store.models_map import forget_models, keep_models, models_of
+from analyzer.store.schemas import kept_schema
 from analyzer.words.sizes import size_words
 from dashboard.indexes.suggestion_evidence import evidence_of
 from dashboard.indexes.suggestion_tabs import suggestion_tabs
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
-from dashboard.servers.schema_cache import cached_schema
 
 MODEL_TABS = ("django", "sqlalchemy", "sqlmodel")  # whose code names models, so that a map of them helps
 TEXT_SHOWN_AGAIN = 100_000  # characters of a map that was refused
@@ -91,7 +91,7 @@ def _map_text(request: HttpRequest) -> str:
 
 def _page(request: HttpRequest, found: SuggestionRecord, *, status: int = 200, error: str = "") -> HttpResponse:
     kept: ModelsMap | None = getattr(found.database, "models_map", None)
-    shown = suggestion_tabs(found, cached_schema(found.database), models_of(kept), timezone.localtime())
+    shown = suggestion_tabs(found, kept_schema(found.database), models_of(kept), timezone.localtime())
     keys = [tab.key for tab in shown.tabs]
     wanted = request.GET.get("tab", "")
     context = {

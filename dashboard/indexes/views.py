@@ -7,11 +7,11 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import AdviceRun, Database, Server
 from analyzer.monitored.access.preflight_connection import PLANNER_TWIN
+from analyzer.store.schemas import kept_schema
 from dashboard.indexes.advice_chart import gain_curve
 from dashboard.indexes.index_plan import index_plan
 from dashboard.indexes.what_if_form import what_if_form
 from dashboard.permissions import viewer_required
-from dashboard.servers.schema_cache import current_schema
 
 
 @viewer_required
@@ -34,7 +34,7 @@ def indexes(request: HttpRequest, server: str) -> HttpResponse:
         raise Http404(server)
     database = Database.objects.filter(server=found, is_inspected=True).order_by("pk").first()
     run = AdviceRun.objects.select_related("database").filter(database=database).first() if database else None
-    facts = current_schema(database) if database else None
+    facts = kept_schema(database) if database else None
     plan = index_plan(run, facts, request.GET.get("point"), timezone.localtime()) if run else None
     context = {
         "section": "indexes",

@@ -28,6 +28,7 @@ from analyzer.questions.what_if import ChangedStatement
 from analyzer.schema.facts import ForeignKeyFacts, SchemaFacts
 from analyzer.schema.quoting import qualified
 from analyzer.statements.tree import MAX_SQL_BYTES
+from analyzer.store.schemas import kept_schema
 from analyzer.store.series.totals import rates, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
@@ -35,7 +36,6 @@ from analyzer.words.durations import THIN
 from dashboard.indexes import question_limit
 from dashboard.indexes.what_if_form import read_form, what_if_form
 from dashboard.permissions import viewer_required
-from dashboard.servers.schema_cache import current_schema
 from dashboard.statements.plan_text import plan_text, shortened
 from dashboard.statements.plan_view import plan_document
 
@@ -121,7 +121,7 @@ def query(request: HttpRequest, server: str) -> HttpResponse:
 def _known(slug: str) -> tuple[Server, Database | None, SchemaFacts | None]:
     found = get_object_or_404(Server, slug=slug)
     database = Database.objects.filter(server=found, is_inspected=True).order_by("pk").first()
-    return found, database, current_schema(database) if database else None
+    return found, database, kept_schema(database) if database else None
 
 
 def _is_part(request: HttpRequest) -> bool:

@@ -1,12 +1,11 @@
-"""The newest schema reading of a database, unpacked once per process: pages need a few of its tables."""
+"""The tables of a database's newest schema by name, as pages look them up; made once per process and reading."""
 
-import json
-import zlib
 from functools import lru_cache
 from typing import Any
 
-from analyzer.models import Database, SchemaReading, Server
+from analyzer.models import Database, Server
 from analyzer.schema.facts import SchemaFacts
+from analyzer.store.schemas import kept_schema
 
 
 def cached_tables(database: Database) -> dict[str, dict[str, Any]]:
@@ -15,53 +14,44 @@ def cached_tables(database: Database) -> dict[str, dict[str, Any]]:
     ``schemas``: all that have a table of that name, those of the search path first. The role_paths of the facts stand
     under "" (no table's name).
     """
-    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "confirmed_at").first()
-    return _tables(newest["pk"], newest["confirmed_at"].timestamp()) if newest else {}
+    facts = kept_schema(database)
+    return _tables(_ByIdentity(facts)) if facts is not None else {}
 
 
 def cached_tables_of(server: Server) -> dict[str, dict[str, Any]]:
-    """The same of the database that a server is reached through. One or two queries."""
-    readings = SchemaReading.objects.filter(database__server=server, database__is_inspected=True)
-    newest = readings.order_by("-taken_at").values("pk", "confirmed_at").first()
-    return _tables(newest["pk"], newest["confirmed_at"].timestamp()) if newest else {}
+    """The same of the database that a server is reached through. Two or three queries."""
+    database = Database.objects.filter(server=server, is_inspected=True).order_by("pk").first()
+    return cached_tables(database) if database is not None else {}
 
 
-def cached_schema(database: Database) -> SchemaFacts | None:
-    """The newest structure; figures (rows, sizes, scans) may be older, for only a new structure makes a new reading."""
-    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "taken_at").first()
-    return _facts(newest["pk"], newest["taken_at"].timestamp()) if newest else None
+class _ByIdentity:
+    """Facts as a key: the same object is the same reading (``kept_schema`` keeps it), and comparing would be dear."""
+
+    def __init__(self, facts: SchemaFacts) -> None:
+        self.facts = facts
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ByIdentity) and other.facts is self.facts
+
+    def __hash__(self) -> int:
+        return id(self.facts)
 
 
-def current_schema(database: Database) -> SchemaFacts | None:
-    """The newest reading with its newest figures, for pages where somebody waits for a planner anyway."""
-    newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").values("pk", "confirmed_at").first()
-    return _facts(newest["pk"], newest["confirmed_at"].timestamp()) if newest else None
-
-
-@lru_cache(maxsize=4)  # 5,000 tables come to some 100 MB
-def _facts(reading_id: int, read_at: float) -> SchemaFacts | None:
-    reading = SchemaReading.objects.filter(pk=reading_id).first()
-    return SchemaFacts.from_json(json.loads(zlib.decompress(bytes(reading.facts)))) if reading else None
-
-
-@lru_cache(maxsize=8)
-def _tables(reading_id: int, confirmed_at: float) -> dict[str, dict[str, Any]]:
-    reading = SchemaReading.objects.filter(pk=reading_id).first()
-    if reading is None:  # dropped in between
-        return {}
-    data = json.loads(zlib.decompress(bytes(reading.facts)))
-    path = [schema for schema in data.get("search_path", ["public"]) if schema != "$user"]
+@lru_cache(maxsize=4)
+def _tables(of: _ByIdentity) -> dict[str, dict[str, Any]]:
+    facts = of.facts
+    path = [schema for schema in facts.search_path if schema != "$user"]
     found: dict[str, dict[str, Any]] = {}
-    for table in sorted(data["tables"], key=lambda t: path.index(t["schema"]) if t["schema"] in path else len(path)):
+    for table in sorted(facts, key=lambda t: path.index(t.schema) if t.schema in path else len(path)):
         kept = {
-            "qualified_name": f"{table['schema']}.{table['name']}",
-            "rows": table["rows"],
-            "size_bytes": table["size_bytes"],
-            "indexes": [index["definition"] or index["name"] for index in table["indexes"]],
-            "schemas": found[table["name"]]["schemas"] if table["name"] in found else [],
+            "qualified_name": table.qualified_name,
+            "rows": table.rows,
+            "size_bytes": table.size_bytes,
+            "indexes": [index.definition or index.name for index in table.indexes],
+            "schemas": found[table.name]["schemas"] if table.name in found else [],
         }
-        kept["schemas"].append(table["schema"])
-        found.setdefault(table["name"], kept)
-        found[kept["qualified_name"]] = kept
-    found[""] = {"search_path": path, "role_paths": data.get("role_paths", {})}
+        kept["schemas"].append(table.schema)
+        found.setdefault(table.name, kept)
+        found[table.qualified_name] = kept
+    found[""] = {"search_path": path, "role_paths": facts.role_paths}
     return found

@@ -22,10 +22,10 @@ from analyzer.plans import Plan, PlanError, PlanNode, parse_plans
 from analyzer.plans.compare import plan_change
 from analyzer.plans.show import nested_json, outside_lines
 from analyzer.store.check_rules import rules_of
+from analyzer.store.schemas import kept_schema
 from analyzer.words.durations import time_words
 from analyzer.words.sizes import MB, size_words
 from dashboard.permissions import viewer_required
-from dashboard.servers.schema_cache import current_schema
 from dashboard.statements.icicle import Icicle, icicle
 from dashboard.statements.plan_view import plan_document
 
@@ -82,7 +82,7 @@ def read_plan(request: HttpRequest) -> HttpResponse:
     except PlanError as problem:
         context["problem"] = str(problem)
         return render(request, "dashboard/read_plan.html", context, status=422)
-    known = Context(facts=current_schema(database) if database else None, normalized_sql=sql or None)
+    known = Context(facts=kept_schema(database) if database else None, normalized_sql=sql or None)
     rules = rules_of(database.server) if database else AS_THEY_COME
     context["plans"] = [shown_plan(plan, sql, known, rules) for plan in plans[:PLANS_SHOWN]]
     context["plans_left_out"] = max(0, len(plans) - PLANS_SHOWN)
@@ -104,7 +104,7 @@ def stored_plan(request: HttpRequest, pk: int) -> HttpResponse:
     except (PlanError, ValueError) as problem:
         context["problem"] = str(problem) if record.plan else "The plan itself is not kept, because it is too large."
         return render(request, "dashboard/stored_plan.html", context)
-    known = Context(facts=current_schema(record.database), fingerprint=fingerprint, normalized_sql=sql)
+    known = Context(facts=kept_schema(record.database), fingerprint=fingerprint, normalized_sql=sql)
     context["plans"] = [shown_plan(plan, sql, known, rules_of(server))]
     return render(request, "dashboard/stored_plan.html", context)
 

@@ -11,7 +11,7 @@ from analyzer.advice.show import advice_as_text
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.questions.predict import predict
-from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.kept import decode, encode
 from analyzer.twin import lease
 from tests.environment import reachable_dir
 from tests.twin.conftest import settings_of
@@ -54,7 +54,7 @@ def tables(proposals):
 def test_children_get_indexes_of_their_own(database):
     settings = settings_of(database.dsn)
     with connect(settings) as connection:
-        facts = SchemaFacts.from_json(read_schema(connection).to_json())
+        facts = decode(encode(read_schema(connection)))
     workload = [
         WorkloadStatement("x", "select * from par where x = $1", 1000.0, 10.0, 10.0),
         WorkloadStatement("who", "select * from log where who = $1", 1000.0, 10.0, 10.0),

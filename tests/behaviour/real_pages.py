@@ -16,6 +16,7 @@ import numpy as np
 
 from analyzer.behaviour.workload import StatementSeries, Workload
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.kept import facts_from
 from analyzer.statements.fingerprint import fingerprint
 
 PAGES = Path(__file__).parent / "pages"
@@ -73,7 +74,7 @@ def recording(app: str) -> Recording:
             counts[at] = tuple(a + b for a, b in zip(counts[at], more, strict=True))
         pages[request["page"]].append(dict(counts))
     order = sorted(place.values())
-    return Recording(tuple(texts[i] for i in order), tuple(place), dict(pages), SchemaFacts.from_json(data["facts"]))
+    return Recording(tuple(texts[i] for i in order), tuple(place), dict(pages), facts_from(data["facts"]))
 
 
 def arrivals(random, intervals, per_interval):

@@ -20,6 +20,7 @@ from analyzer.findings import Finding
 from analyzer.plans import Plan, parse_plan
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
+from analyzer.schema.kept import facts_from
 from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.parse import parse_statement
@@ -47,7 +48,7 @@ def facts(compact: str | Mapping[str, Any]) -> SchemaFacts:
     by_name = {table["name"]: table for table in given["tables"]}
     tables = [_table(table, oids, by_name) for table in given.pop("tables")]
     ordinary = {"database": "shop", "server_version_num": 150020, "search_path": ["public"]}
-    return SchemaFacts.from_json({**ordinary, **given, "tables": tables})
+    return facts_from({**ordinary, **given, "tables": tables})
 
 
 def _table(

@@ -2,6 +2,7 @@
 
 from analyzer.models import Server
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.steps.check import check_server
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
@@ -37,7 +38,7 @@ def recorded(database: ScratchDatabase, name: str = "") -> Server:
             connection.execute(BY_EMAIL, (f"user{n}@example.org",))
             connection.execute(NEWEST, (f"2024-01-{n + 1:02}",))
             connection.execute(TOTALS)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     pipeline.take_snapshot(server)
     check_server(server)
     return server

@@ -14,6 +14,7 @@ from django.utils import timezone
 from analyzer.models import AdviceRun, Server
 from analyzer.questions import ask as asking
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.store.schemas import keep_schema, newest_schema
 from analyzer.store.servers import add_server_from_dsn
 from dashboard.models import TwinQuestion
@@ -419,7 +420,7 @@ def test_a_server_behind_a_pooler_is_promised_no_first_run(person, postgres15, s
     database = scratch_database(postgres15)
     database.execute("create table t as select g as a from generate_series(1, 3000) as g", "analyze t")
     server = add_server_from_dsn(pgbouncer(database).dsn())
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     page = text_of(person.get(reverse("indexes", args=[server.slug])))
     assert "No advice for this server as it is Advice and what-if need the server&#x27;s own address" in page
     assert "No advice yet" not in page

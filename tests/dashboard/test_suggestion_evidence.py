@@ -11,6 +11,7 @@ from django.utils import timezone
 from analyzer.models import SuggestionRecord
 from analyzer.plans.compare import faster_words
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.store.parameters import SeenText, keep_samples
 from dashboard.figures import gain_line
 from dashboard.indexes.suggestion_evidence import evidence_of
@@ -398,7 +399,7 @@ def test_costs_of_several_values_are_told_from_the_plans_shown(viewer, real):
         for n in range(30):
             connection.execute("select note from visit where region = %s", (n,))
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     pipeline.advise_on_indexes(server)
     response = viewer.get(plans_path(suggested("region")))
     shown = text_of(response)
@@ -416,7 +417,7 @@ def test_a_built_index_is_hidden_for_the_plan_without_it(viewer, real):
     record = suggested("customer_id")
     server = record.database.server
     real.execute("create index theirs on purchase (customer_id)", "analyze purchase")
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     response = viewer.get(plans_path(record))
     assert "Seq Scan on purchase became Bitmap Heap Scan using theirs." in text_of(response)
     without, with_it = frames(response)

@@ -15,6 +15,7 @@ from analyzer.demo.workload import Workload
 from analyzer.models import FindingRecord, PlanRecord, Server, Statement, SuggestionRecord
 from analyzer.steps import activity as watching
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.steps.check import check_server
 from analyzer.store.servers import add_server_from_dsn
 from tests import servers
@@ -91,7 +92,7 @@ def test_everything_planted_is_found_and_nothing_else(monitored: Server) -> None
 
 def _observe(server: Server) -> None:
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     due_s = time.monotonic()
     for number in range(INTERVALS):
         due_s = max(due_s + INTERVAL_S, time.monotonic())  # equal intervals; a late one is not made up for
@@ -102,5 +103,5 @@ def _observe(server: Server) -> None:
         pipeline.take_snapshot(server)
     for _ in range(EXPLAIN_ROUNDS):
         pipeline.explain_statements(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     check_server(server)

@@ -21,6 +21,7 @@ from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.system_user import make_private_dir
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.store.servers import add_server_from_dsn
 from tests import servers
 from tests.conftest import need
@@ -106,8 +107,10 @@ def test_a_replica_is_explained_and_a_conflict_is_told_and_tried_again(pair: tup
     server = add_server_from_dsn(replica.dsn(database.name, database.login, database.password), cores=64)
 
     def run(step: str) -> str:
-        pipeline.run_step(server, step, getattr(pipeline, {"snapshot": "take_snapshot", "schema": "read_schema",
-                                                          "explain": "explain_statements"}[step]))  # fmt: skip
+        functions = {
+            "snapshot": pipeline.take_snapshot, "schema": schema_step.read_schema, "explain": pipeline.explain_statements,
+        }  # fmt: skip
+        pipeline.run_step(server, step, functions[step])
         server.refresh_from_db()
         return StepStatus.objects.get(server=server, step=step).last_error
 
@@ -153,7 +156,7 @@ def test_a_server_with_a_replica_is_explained_there(pair: tuple[ScratchDatabase,
         return StepStatus.objects.get(server=server, step="explain").last_error
 
     pipeline.run_step(server, "snapshot", pipeline.take_snapshot)
-    pipeline.run_step(server, "schema", pipeline.read_schema)
+    pipeline.run_step(server, "schema", schema_step.read_schema)
     with database.connect() as application:
         for _ in range(2):
             application.execute(SLOW.encode())

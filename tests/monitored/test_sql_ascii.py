@@ -10,13 +10,17 @@ import pytest
 from analyzer.errors import StatementFailed, UnreadableTexts
 from analyzer.models import Statement
 from analyzer.monitored.access.preflight import run_preflight
-from analyzer.monitored.catalog.schema import left_out_said, read_column_values, read_schema
+from analyzer.monitored.catalog.column_statistics import read_statistics
+from analyzer.monitored.catalog.schema import left_out_said, read_schema
 from analyzer.monitored.connection import ODD_BYTE, ConnectionSettings, connect
 from analyzer.monitored.failures import redact_message
 from analyzer.monitored.sample.activity import read_activity
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
+from analyzer.schema.kept import decode, encode
+from analyzer.statements.blocks import ParameterUse
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.store.servers import add_server_from_dsn
 
 pytestmark = pytest.mark.postgres
@@ -70,8 +74,10 @@ def test_the_plain_tables_are_read_and_the_others_named(odd):
         assert ", ".join(sorted(facts.left_out)) == left_out
         (said,) = left_out_said(facts)
         assert said.startswith("2 tables left out, with names that are no UTF-8 (public.")
-        assert type(facts).from_json(facts.to_json()).tables == facts.tables
-        values = read_column_values(conn, [("public", "plain", "k")])["public", "plain", "k"]
+        assert decode(encode(facts)).tables == facts.tables
+        with conn.transaction_read_only():
+            uses = {1: ParameterUse(1, "eq", "public", "plain", "k")}
+            values = read_statistics(conn, uses, {("public", "plain"): (("public", "plain"),)})["public", "plain", "k"]
         assert f"gr{ODD_BYTE}{ODD_BYTE}e" in values.most_common_values
 
 
@@ -116,7 +122,7 @@ def test_a_database_without_an_encoding_is_sampled_and_its_schema_read(odd):
     server = add_server_from_dsn(database.dsn.replace(f"/{database.name}", f"/{name}"))
     assert server.dbname == name
     assert pipeline.take_snapshot(server) == "Gap: the first reading of this server"
-    assert pipeline.read_schema(server).startswith("2 tables left out, with names that are no UTF-8 (public.")
+    assert schema_step.read_schema(server).startswith("2 tables left out, with names that are no UTF-8 (public.")
     assert Statement.objects.filter(normalized_sql__contains="from plain where k =", text_state="ok").count() == 2
 
 

@@ -19,6 +19,7 @@ from analyzer.models import (
 )
 from analyzer.steps import advise as advice_runs
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.steps.check import check_server
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
@@ -64,7 +65,7 @@ def use(database: ScratchDatabase) -> None:
 def recorded(database: ScratchDatabase) -> Server:
     server = add_server_from_dsn(database.dsn)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     use(database)
     pipeline.take_snapshot(server)
     pipeline.explain_statements(server)
@@ -138,12 +139,12 @@ def test_nothing_that_our_login_sent_stands_in_a_list(shop: ScratchDatabase) -> 
 def test_a_deleted_parent_asks_for_its_children(shop: ScratchDatabase) -> None:
     server = add_server_from_dsn(shop.dsn)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     use(shop)
     shop.execute("delete from item where parent_id <= 300", "delete from parent where id <= 300", "analyze")
     for _ in range(2):
         pipeline.take_snapshot(server)
-        pipeline.read_schema(server)
+        schema_step.read_schema(server)
     check_server(server)
     pipeline.advise_on_indexes(server)
     record = SuggestionRecord.objects.get(columns=["parent_id"], closed_at=None)
@@ -185,7 +186,7 @@ def test_a_queue_with_its_partial_index_is_left_alone(scratch_database: Any, pos
             connection.execute(
                 "select id from job where status = 'queued' and run_at <= now() order by run_at limit 1 for update"
             )
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     pipeline.take_snapshot(server)
     pipeline.explain_statements(server)
     check_server(server)

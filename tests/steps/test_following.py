@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from analyzer.models import PlanRecord, Server, SuggestionRecord
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.steps.check import check_server
 from analyzer.store import house
 from analyzer.store.servers import add_server_from_dsn
@@ -60,7 +61,7 @@ def wait_for_scans(database: ScratchDatabase, index: str, scans: int) -> None:
 def suggested(database: ScratchDatabase) -> tuple[Server, SuggestionRecord]:
     server = add_server_from_dsn(database.dsn)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     call(database, 20)
     pipeline.take_snapshot(server)
     pipeline.explain_statements(server)
@@ -71,7 +72,7 @@ def suggested(database: ScratchDatabase) -> tuple[Server, SuggestionRecord]:
 
 
 def look(server: Server, record: SuggestionRecord) -> SuggestionRecord:
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     check_server(server)
     record.refresh_from_db()
     return record
@@ -81,7 +82,7 @@ def test_built_under_another_name_it_becomes_realised(shop: ScratchDatabase) -> 
     server, record = suggested(shop)
     call(shop, 10)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     shop.execute("create index concurrently somebodys_index on item (kind)")
     look(server, record)
     assert (record.state, record.built_index_name, record.level) == ("built", "somebodys_index", "rule")

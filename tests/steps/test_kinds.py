@@ -6,6 +6,7 @@ import pytest
 
 from analyzer.models import ExplainState, NoSuggestion, PlanRecord, Statement, SuggestionRecord
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.steps import texts as naming
 from analyzer.store.servers import add_server_from_dsn
 
@@ -40,7 +41,7 @@ def test_what_runs_inside_others_is_explained_and_advised_on(
     )  # fmt: skip
     server = add_server_from_dsn(database.dsn)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     for n in range(8):
         with database.connect(autocommit=False) as connection:
             cursor = f'"_django_curs_{n}_sync_{n}"'

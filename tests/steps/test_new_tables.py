@@ -9,6 +9,7 @@ from django.utils import timezone
 from analyzer.models import Server, StepStatus
 from analyzer.steps import run as pipeline
 from analyzer.steps import schedule
+from analyzer.steps import schema as schema_step
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 
@@ -28,7 +29,7 @@ def server(database: ScratchDatabase) -> Server:
     made = add_server_from_dsn(database.dsn)
     schedule.claim_due_steps(timezone.now())
     pipeline.run_step(made, "snapshot", pipeline.take_snapshot)
-    pipeline.run_step(made, "schema", pipeline.read_schema)
+    pipeline.run_step(made, "schema", schema_step.read_schema)
     return made
 
 
@@ -56,7 +57,7 @@ def test_a_new_table_is_read_at_once_and_then_known(server: Server, database: Sc
     database.execute("create table new_item as select 1 as id", "select id from new_item")
     assert due_in_s(server) <= 0
     assert ("schema", server.pk) in {(d.step, d.server_id) for d in schedule.claim_due_steps(timezone.now())}
-    pipeline.run_step(server, "schema", pipeline.read_schema)
+    pipeline.run_step(server, "schema", schema_step.read_schema)
     put_off(server)
     database.execute("select id as other from new_item where id = 1")
     assert due_in_s(server) > 500
@@ -70,7 +71,7 @@ def test_what_no_reading_will_show_asks_once(server: Server, database: ScratchDa
         connection.execute("create temp table scratch (id int)")
         connection.execute("select id from scratch")
         assert due_in_s(server) <= 0
-        pipeline.run_step(server, "schema", pipeline.read_schema)
+        pipeline.run_step(server, "schema", schema_step.read_schema)
         put_off(server)
         connection.execute("select id from scratch where id > 7")
         assert due_in_s(server) > 500

@@ -10,6 +10,7 @@ from django.utils import timezone
 from analyzer.errors import ConnectionLost, ServerUnreachable
 from analyzer.models import ExplainState, Server, StepStatus
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.store import locks
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import Server as RunningServer
@@ -89,7 +90,7 @@ def test_explain_modes_and_an_empty_budget_are_said(postgres18: RunningServer, s
     server.explain_mode = "analyze"
     assert pipeline.explain_statements(server) == "waiting for the first reading of the schema"
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     with database.connect() as connection_:
         for n in range(3):
             connection_.execute("select * from item where kind = %s", (n,))
@@ -112,7 +113,7 @@ def test_a_statement_we_fail_on_costs_neither_the_others_nor_the_step(
     database.execute("create table item as select n as id, n as kind from generate_series(1, 9) n", "analyze item")
     server = add_server_from_dsn(database.dsn)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     with database.connect() as connection_:
         for n in range(3):
             connection_.execute("select * from item where kind = %s", (n,))

@@ -8,6 +8,7 @@ import pytest
 from analyzer.models import ExplainAudit, ExplainState, PlanRecord, Server
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 
@@ -33,7 +34,7 @@ def settings(settings: Any, own_dir: Path) -> Any:
 def recorded(database: ScratchDatabase, dsn: str) -> Server:
     server = add_server_from_dsn(dsn)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     with database.connect() as connection:
         for n in range(20):
             connection.execute("select id from item where plain(name) = %s", (f"a{n}",))

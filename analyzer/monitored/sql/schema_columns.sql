@@ -29,8 +29,21 @@ select
     a.attnotnull as not_null,
     a.attgenerated <> '' as is_generated,
     pg_catalog.format_type(k.type_oid, k.type_modifier) as declared_type,
-    exists (select from bytewise as b where b.collation_oid = a.attcollation) as compares_bytes
+    exists (select from bytewise as b where b.collation_oid = a.attcollation) as compares_bytes,
+    coalesce(t.typtype, own.typtype)::text as type_kind,
+    coalesce(t.typcategory, own.typcategory)::text as type_category,
+    a.attidentity::text as identity,
+    -- a default's text is written with a lock on the table
+    case
+        when a.atthasdef and a.attrelid <> all (%(locked)s::oid[]) then pg_catalog.pg_get_expr(d.adbin, d.adrelid)
+    end as default,
+    a.attlen::int4 as length_bytes,
+    a.attalign::text as alignment,
+    a.attstorage::text as storage,
+    nullif(a.attstattarget::int4, -1) as statistics_target
 from pg_catalog.pg_attribute as a
+join pg_catalog.pg_type as own on own.oid = a.atttypid
+left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum and a.atthasdef
 left join (
     declared as k join pg_catalog.pg_type as t on t.oid = k.type_oid and t.typtype <> 'd'
 ) on k.domain_oid = a.atttypid

@@ -40,6 +40,9 @@ select
         else pg_catalog.pg_relation_size(c.oid)
     end as size_bytes,
     pg_catalog.pg_stat_get_numscans(i.indexrelid) as scans,
+    pg_catalog.pg_stat_get_tuples_returned(i.indexrelid) as rows_read,
+    c.reloptions as storage_options,
+    coalesce((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) as nulls_not_distinct,
     parent.inhparent::int8 as parent_oid,
     -- other roles' builds show without what they are on to a login that may not read statistics
     case

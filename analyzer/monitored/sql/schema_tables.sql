@@ -34,6 +34,13 @@ select
         ) then pg_catalog.pg_get_viewdef(c.oid)
     end as view_sql,
     c.relrowsecurity as has_row_security,
+    c.relforcerowsecurity as forces_row_security,
+    c.relpersistence::text as persistence,
+    c.relreplident::text as replica_identity,
+    c.reloptions as storage_options,
+    array(
+        select a.privilege_type::text from pg_catalog.aclexplode(c.relacl) as a where a.grantee = 0 order by 1
+    ) as public_privileges,
     pg_catalog.has_any_column_privilege(c.oid, 'select') as is_readable,
     pg_catalog.pg_stat_get_numscans(c.oid) as seq_scans,
     pg_catalog.pg_stat_get_tuples_returned(c.oid) as seq_rows_read,

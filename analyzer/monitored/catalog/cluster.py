@@ -1,0 +1,57 @@
+"""Reads a whole server into facts: settings, databases, roles, extensions, checkpoints. Each part by itself."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
+from analyzer.monitored.catalog.parts import named, options
+from analyzer.monitored.connection import MonitoredConnection, Row
+from analyzer.schema.cluster import (
+    CheckpointFacts,
+    ClusterFacts,
+    DatabaseFacts,
+    ExtensionFacts,
+    RoleFacts,
+    SettingFacts,
+)
+
+
+def read_cluster(conn: MonitoredConnection) -> ClusterFacts:
+    """Settings are those of our own session: ALTER ROLE ... SET for other roles is in ``roles``."""
+    with conn.transaction_read_only():
+        (state,) = conn.run("cluster_state", action="reading the server's state")
+    facts = ClusterFacts(server_version_num=conn.server_version_num, **named(state))
+    not_read: dict[str, str] = {}
+    for name, (what, make) in PARTS.items():
+        try:
+            # our transactions turn JIT and parallel query off for themselves
+            with conn.transaction_read_only(planner_as_configured=True):
+                rows = conn.run(f"cluster_{name}", action=f"reading the {what}")
+        except (ServerUnreachable, ConnectionLost):
+            raise
+        except MonitoredServerError as error:
+            not_read[name] = str(error)
+            continue
+        facts = replace(facts, **{name: make(rows)})
+    return replace(facts, parts_not_read=not_read)
+
+
+def _settings(rows: list[Row]) -> dict[str, SettingFacts]:
+    return {row.name: SettingFacts(**named(row, "name")) for row in rows if row.value is not None}
+
+
+def _roles(rows: list[Row]) -> tuple[RoleFacts, ...]:
+    return tuple(
+        RoleFacts(**{**named(row), "settings": options(row.settings), "member_of": tuple(row.member_of)})
+        for row in rows
+    )
+
+
+PARTS: dict[str, tuple[str, Callable[[list[Row]], Any]]] = {
+    "settings": ("settings", _settings),
+    "databases": ("databases", lambda rows: tuple(DatabaseFacts(**named(row)) for row in rows)),
+    "roles": ("roles", _roles),
+    "extensions": ("extensions", lambda rows: tuple(ExtensionFacts(**named(row)) for row in rows)),
+    "checkpoints": ("checkpoints", lambda rows: CheckpointFacts(**named(rows[0])) if rows else None),
+}

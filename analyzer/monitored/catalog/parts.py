@@ -1,0 +1,186 @@
+"""What a schema has beside tables, columns, indexes and foreign keys: read in parts, each by its own statement.
+
+A part has an interval, because most of these change seldom; until it is over the last reading's is carried over. Each
+runs in a transaction of its own: one that cannot be read (a right, a lock, a server that lacks a view) costs no other
+and is ``None`` in the facts, with the reason in ``SchemaFacts.parts_not_read``.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable, UnsupportedVersion
+from analyzer.monitored.connection import ODD_BYTE, MonitoredConnection, Row
+from analyzer.schema.constraints import ConstraintFacts
+from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
+from analyzer.schema.row_security import PolicyFacts
+from analyzer.schema.storage import StorageFacts
+from analyzer.schema.triggers import TriggerFacts
+
+MOST_OBJECTS = 50_000  # of a kind
+EVERY_READING = timedelta(0)
+HOURLY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """``put(facts, rows)`` gives the facts with what was read; ``carry(facts, earlier)`` with an earlier reading's."""
+
+    sql: str  # of monitored/sql/
+    what: str  # "reading the ..."
+    every: timedelta
+    put: Callable[[SchemaFacts, Sequence[Row]], SchemaFacts]
+    carry: Callable[[SchemaFacts, SchemaFacts], SchemaFacts]
+
+
+def read_parts(conn: MonitoredConnection, facts: SchemaFacts, earlier: SchemaFacts | None = None) -> SchemaFacts:
+    """The facts with their parts: those that are due are read, the others taken from the earlier reading."""
+    locked = [row.oid for row in _rows(conn, "schema_locked", {}, "looking for locks")]
+    parameters = {"oids": [table.oid for table in facts], "locked": locked, "limit": MOST_OBJECTS}
+    now = facts.taken_at
+    read_at: dict[str, datetime] = {}
+    not_read: dict[str, str] = {}
+    for part in PARTS:
+        before = earlier.parts_read_at.get(part.sql) if earlier is not None else None
+        if earlier is not None and before is not None and now is not None and now - before < part.every:
+            facts, read_at[part.sql] = part.carry(facts, earlier), before
+            continue
+        try:
+            rows = _rows(conn, part.sql, parameters, f"reading the {part.what}")
+        except (ServerUnreachable, ConnectionLost):
+            raise
+        except UnsupportedVersion:
+            continue
+        except MonitoredServerError as error:
+            not_read[part.sql] = str(error)
+            continue
+        facts = part.put(facts, [row for row in rows if not _is_odd(row)])
+        if now is not None:
+            read_at[part.sql] = now
+    return replace(facts, parts_read_at=read_at, parts_not_read=not_read)
+
+
+def _rows(conn: MonitoredConnection, sql: str, parameters: Mapping[str, Any], action: str) -> list[Row]:
+    with conn.transaction_read_only():
+        return conn.run(sql, parameters, action=action)
+
+
+def _is_odd(row: Row) -> bool:
+    """Something of it is no UTF-8, in a database without an encoding: no DDL could name it."""
+    return any(isinstance(value, str) and ODD_BYTE in value for value in row)
+
+
+def _per_table(field: str, make: Callable[[Row], Any], *, one: bool = False) -> dict[str, Any]:
+    """``put`` and ``carry`` of a part that gives each table a tuple of facts, or one."""
+
+    def with_field(facts: SchemaFacts, value: Callable[[TableFacts], Any]) -> SchemaFacts:
+        return replace(facts, tables=tuple(replace(table, **{field: value(table)}) for table in facts))
+
+    def put(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
+        by_table: defaultdict[int, list[Any]] = defaultdict(list)
+        for row in rows:
+            by_table[row.table_oid].append(make(row))
+        if one:
+            return with_field(facts, lambda t: by_table[t.oid][0] if t.oid in by_table else None)
+        return with_field(facts, lambda t: tuple(by_table.get(t.oid, ())))
+
+    def carry(facts: SchemaFacts, earlier: SchemaFacts) -> SchemaFacts:
+        def of(table: TableFacts) -> Any:
+            before = earlier.table(table.oid)
+            return getattr(before, field) if before is not None else None
+
+        return with_field(facts, of)
+
+    return {"put": put, "carry": carry}
+
+
+def _of_database(field: str, make: Callable[[Row], Any]) -> dict[str, Any]:
+    def put(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
+        return replace(facts, **{field: tuple(make(row) for row in rows)})
+
+    def carry(facts: SchemaFacts, earlier: SchemaFacts) -> SchemaFacts:
+        return replace(facts, **{field: getattr(earlier, field)})
+
+    return {"put": put, "carry": carry}
+
+
+def _storage(row: Row) -> StorageFacts:
+    return StorageFacts(**named(row, "table_oid"))
+
+
+def _constraint(row: Row) -> ConstraintFacts:
+    given = named(row, "table_oid")
+    return ConstraintFacts(**{**given, "columns": tuple(row.columns), "definition": row.definition or ""})
+
+
+def _trigger(row: Row) -> TriggerFacts:
+    events = {"INSERT": row.on_insert, "UPDATE": row.on_update, "DELETE": row.on_delete, "TRUNCATE": row.on_truncate}
+    return TriggerFacts(
+        name=row.name,
+        function=f"{row.function_schema}.{row.function_name}",
+        definition=row.definition or "",
+        is_for_each_row=row.is_for_each_row,
+        when=row.when,
+        events=tuple(event for event, fires in events.items() if fires),
+        enabled=row.enabled,
+    )
+
+
+def _policy(row: Row) -> PolicyFacts:
+    return PolicyFacts(**{**named(row, "table_oid"), "roles": tuple(row.roles)})
+
+
+def _sequence(row: Row) -> SequenceFacts:
+    return SequenceFacts(**named(row))
+
+
+def _function(row: Row) -> FunctionFacts:
+    return FunctionFacts(**{**named(row), "settings": options(row.settings)})
+
+
+def _extended_statistics(row: Row) -> ExtendedStatisticsFacts:
+    return ExtendedStatisticsFacts(**{**named(row), "columns": tuple(row.columns)})
+
+
+def _schema(row: Row) -> SchemaRights:
+    return SchemaRights(**named(row))
+
+
+def options(reloptions: Iterable[str] | None) -> dict[str, str]:
+    """``{fillfactor=70}`` of pg_class.reloptions or pg_proc.proconfig as a dictionary."""
+    return dict(option.partition("=")[::2] for option in reloptions or ())
+
+
+def named(row: Row, *but: str) -> dict[str, Any]:
+    """The columns as keyword arguments, without these."""
+    return {name: value for name, value in row._asdict().items() if name not in but}
+
+
+def _with_last_scans(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
+    by_index = {row.oid: row.last_scan for row in rows if row.last_scan is not None}
+    return replace(
+        facts,
+        tables=tuple(
+            replace(table, indexes=tuple(replace(i, last_scan=by_index.get(i.oid)) for i in table.indexes))
+            for table in facts
+        ),
+    )
+
+
+PARTS = (
+    Part("schema_storage", "tables' sizes and ages", EVERY_READING, **_per_table("storage", _storage, one=True)),
+    Part("schema_last_scans", "last uses of indexes", EVERY_READING, _with_last_scans, lambda facts, _: facts),
+    Part("schema_sequences", "sequences", EVERY_READING, **_of_database("sequences", _sequence)),
+    Part("schema_constraints", "constraints", EVERY_READING, **_per_table("constraints", _constraint)),
+    Part("schema_triggers", "triggers", EVERY_READING, **_per_table("triggers", _trigger)),
+    Part("schema_policies", "row security policies", EVERY_READING, **_per_table("policies", _policy)),
+    Part(
+        "schema_extended_statistics", "extended statistics", EVERY_READING,
+        **_of_database("extended_statistics", _extended_statistics),
+    ),
+    Part("schema_functions", "functions", HOURLY, **_of_database("functions", _function)),
+    Part("schema_rights", "schemas' rights", HOURLY, **_of_database("schemas", _schema)),
+)  # fmt: skip

@@ -1,0 +1,11 @@
+-- All settings with their units, defaults, where they come from and whether they wait for a restart.
+-- Needs pg_read_all_settings (in pg_monitor) for some of them.
+select
+    s.name,
+    s.setting as value,
+    s.unit,
+    s.boot_val as default,
+    s.source,
+    s.context,
+    s.pending_restart
+from pg_catalog.pg_settings as s

@@ -1,0 +1,145 @@
+"""A whole PostgreSQL server as facts: settings, databases, roles, extensions, counters of its background work.
+
+What sessions do is in ``schema/server.py``. Pure data, read by ``analyzer/monitored/catalog/cluster.py``; a part that
+could not be read is ``None``, with the reason in ``parts_not_read``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+# of pg_settings.unit, in bytes or milliseconds
+BYTES = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 1024**2, "GB": 1024**3}
+MILLISECONDS = {"ms": 1.0, "s": 1_000.0, "min": 60_000.0}
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFacts:
+    """A row of pg_settings, as our login's session sees it. ``value`` is in ``unit``."""
+
+    value: str
+    unit: str | None = None
+    default: str | None = None  # boot_val
+    source: str = "default"  # default, configuration file, database, user, override, ...
+    context: str = "user"  # who may change it, and whether a restart is needed: postmaster, sighup, superuser, user
+    pending_restart: bool = False
+
+    @property
+    def in_bytes(self) -> int | None:
+        """Of a setting that is an amount of memory or disk; -1 and what is no amount are ``None``."""
+        if self.unit not in BYTES or not self.value.isdigit():
+            return None
+        return int(self.value) * BYTES[self.unit]
+
+    @property
+    def in_ms(self) -> float | None:
+        """Of a setting that is a time."""
+        if self.unit not in MILLISECONDS or self.value.startswith("-"):
+            return None
+        return float(self.value) * MILLISECONDS[self.unit]
+
+    @property
+    def is_changed(self) -> bool:
+        """Somebody chose it: it is not PostgreSQL's default, nor computed from another."""
+        return self.source not in ("default", "override")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFacts:
+    """A row of pg_database and pg_stat_database; counters are cumulative since ``stats_reset``."""
+
+    oid: int
+    name: str
+    is_template: bool = False
+    allows_connections: bool = True
+    connection_limit: int = -1
+    size_bytes: int | None = None  # None where the login may not connect to it
+    frozen_xid_age: int = 0
+    multixact_age: int = 0
+    encoding: str = "UTF8"
+    collate: str = ""
+    collation_version: str | None = None  # 15+: as recorded
+    collation_version_now: str | None = None  # 15+: as the operating system has it
+    sessions: int = 0  # connected at the moment of reading
+    commits: int = 0
+    rollbacks: int = 0
+    blocks_read: int = 0
+    blocks_hit: int = 0
+    temp_files: int = 0
+    temp_bytes: int = 0
+    deadlocks: int = 0
+    conflicts: int = 0
+    checksum_failures: int | None = None
+    stats_reset: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFacts:
+    """A row of pg_roles. ``settings``: ALTER ROLE ... SET, for all databases."""
+
+    name: str
+    can_log_in: bool
+    is_superuser: bool = False
+    creates_roles: bool = False
+    creates_databases: bool = False
+    replicates: bool = False
+    bypasses_row_security: bool = False
+    connection_limit: int = -1
+    settings: Mapping[str, str] = field(default_factory=dict)
+    member_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionFacts:
+    """An extension of the database we are connected to."""
+
+    name: str
+    version: str
+    available_version: str | None = None  # the default one of the files installed on the server
+    schema: str = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFacts:
+    """Cumulative since ``stats_reset``: pg_stat_bgwriter, from 17 on pg_stat_checkpointer."""
+
+    timed: int
+    requested: int
+    write_time_ms: float
+    sync_time_ms: float
+    buffers_written: int
+    stats_reset: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """``earlier``: an older reading to take rates from, at least an hour old; not kept with this one."""
+
+    taken_at: datetime
+    server_version: str  # "16.4 (Debian 16.4-1.pgdg120+1)"
+    server_version_num: int
+    database: str  # that we are connected to
+    started_at: datetime | None = None
+    is_replica: bool = False
+    settings: Mapping[str, SettingFacts] = field(default_factory=dict)
+    databases: tuple[DatabaseFacts, ...] | None = None
+    roles: tuple[RoleFacts, ...] | None = None
+    extensions: tuple[ExtensionFacts, ...] | None = None
+    checkpoints: CheckpointFacts | None = None
+    parts_not_read: Mapping[str, str] = field(default_factory=dict)
+    earlier: "ClusterFacts | None" = None
+
+    def setting(self, name: str) -> str | None:
+        """Its value in its unit; None where the server has no such setting or does not show it."""
+        found = self.settings.get(name)
+        return found.value if found is not None else None
+
+    def database_named(self, name: str) -> DatabaseFacts | None:
+        return next((database for database in self.databases or () if database.name == name), None)
+
+    @property
+    def since_earlier_s(self) -> float | None:
+        """Seconds since ``earlier``; None without it, or where the server was restarted in between."""
+        if self.earlier is None or self.earlier.started_at != self.started_at:
+            return None
+        return (self.taken_at - self.earlier.taken_at).total_seconds()

@@ -1,0 +1,72 @@
+"""What a database has beside tables, as facts: sequences, functions, extended statistics, schemas."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceFacts:
+    """``last_value``: None where never used, or not readable (``is_readable``)."""
+
+    oid: int
+    schema: str
+    name: str
+    type_name: str
+    last_value: int | None
+    is_readable: bool
+    start: int = 1
+    increment: int = 1
+    min_value: int = 1
+    max_value: int = 2**63 - 1
+    cache: int = 1
+    is_cycled: bool = False
+    table_oid: int | None = None  # of the column it belongs to
+    column: str | None = None
+    is_identity: bool = False
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionFacts:
+    """A function or procedure that no extension brought. Its text is not read."""
+
+    schema: str
+    name: str
+    arguments: str  # pg_get_function_identity_arguments
+    language: str
+    is_security_definer: bool
+    volatility: str  # i immutable, s stable, v volatile
+    parallel: str  # s safe, r restricted, u unsafe
+    owner: str
+    owner_is_superuser: bool
+    is_public: bool  # PUBLIC may run it
+    settings: Mapping[str, str] = field(default_factory=dict)  # SET clauses
+
+    @property
+    def signature(self) -> str:
+        return f"{self.schema}.{self.name}({self.arguments})"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedStatisticsFacts:
+    """CREATE STATISTICS. ``columns`` without expressions."""
+
+    schema: str
+    name: str
+    table_oid: int
+    columns: tuple[str, ...]
+    kinds: str  # of pg_statistic_ext.stxkind: d ndistinct, f dependencies, m mcv, e expressions
+    has_expressions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaRights:
+    """A schema and what PUBLIC may in it."""
+
+    name: str
+    owner: str
+    public_may_create: bool
+    public_may_use: bool

@@ -1,0 +1,48 @@
+"""What is known of servers as a whole: one reading an hour, to take rates and growth from."""
+
+import zlib
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from analyzer.models import Server, ServerReading
+from analyzer.schema.cluster import ClusterFacts
+from analyzer.schema.kept import decode_cluster, encode_cluster
+
+RATES_OVER = timedelta(days=1)  # a day holds every hour's habits once
+LEAST_BETWEEN = timedelta(hours=1)
+HOURLY_FOR = timedelta(days=3)
+
+
+def keep_cluster(server: Server, facts: ClusterFacts, taken_at: datetime | None = None) -> None:
+    now = taken_at or timezone.now()
+    ServerReading.objects.update_or_create(
+        server=server,
+        hour=now.replace(minute=0, second=0, microsecond=0),
+        defaults={"taken_at": now, "facts": zlib.compress(encode_cluster(facts), level=6)},
+    )
+
+
+def newest_cluster(server: Server) -> ClusterFacts | None:
+    """The newest reading, with the one of about a day before as ``earlier``; at least an hour lies between them."""
+    readings = ServerReading.objects.filter(server=server).order_by("-taken_at")
+    newest = readings.first()
+    if newest is None:
+        return None
+    before = readings.filter(taken_at__lte=newest.taken_at - LEAST_BETWEEN)
+    a_day = before.filter(taken_at__gte=newest.taken_at - RATES_OVER).last() or before.first()
+    facts = _decoded(newest)
+    return replace(facts, earlier=_decoded(a_day)) if a_day is not None else facts
+
+
+def thin_out(now: datetime, keep: timedelta) -> None:
+    """Of older days the last reading stays; what is older than ``keep`` goes."""
+    ServerReading.objects.filter(taken_at__lt=now - keep).delete()
+    old = ServerReading.objects.filter(taken_at__lt=now - HOURLY_FOR).order_by("server_id", "taken_at")
+    last_of_day = {(server, at.date()): pk for pk, server, at in old.values_list("pk", "server_id", "taken_at")}
+    old.exclude(pk__in=last_of_day.values()).delete()
+
+
+def _decoded(reading: ServerReading) -> ClusterFacts:
+    return decode_cluster(zlib.decompress(bytes(reading.facts)))
