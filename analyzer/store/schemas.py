@@ -1,7 +1,6 @@
 """Schemas as facts: kept when they change, with the rates at which rows come and go.
 
-What was read from the store stays in the process until the reading changes (``forget_kept`` in tests): every step and
-page asks for the same few.
+What was read from the store stays in the process until the reading changes: every step and page asks for the same few.
 """
 
 import zlib
@@ -69,12 +68,6 @@ def kept_schema(database: Database) -> SchemaFacts | None:
     """The schema as last read, without rates: one query, two where it is not at hand."""
     newest = _newest(database)
     return _kept(*newest) if newest else None
-
-
-def forget_kept() -> None:
-    """Readings at hand are read anew."""
-    _kept.cache_clear()
-    _with_rates.cache_clear()
 
 
 def _newest(database: Database) -> tuple[int, datetime] | None:

@@ -108,8 +108,10 @@ def test_a_replica_is_explained_and_a_conflict_is_told_and_tried_again(pair: tup
 
     def run(step: str) -> str:
         functions = {
-            "snapshot": pipeline.take_snapshot, "schema": schema_step.read_schema, "explain": pipeline.explain_statements,
-        }  # fmt: skip
+            "snapshot": pipeline.take_snapshot,
+            "schema": schema_step.read_schema,
+            "explain": pipeline.explain_statements,
+        }
         pipeline.run_step(server, step, functions[step])
         server.refresh_from_db()
         return StepStatus.objects.get(server=server, step=step).last_error
