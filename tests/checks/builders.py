@@ -6,10 +6,11 @@ of that key and returns what the check runs on.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ from analyzer.checks import Check, Context, run_checks
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
 from analyzer.plans import Plan, parse_plan
+from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
 from analyzer.schema.kept import facts_from
@@ -157,6 +159,28 @@ def server(given: Mapping[str, Any]) -> ServerFacts:
     return ServerFacts(MOMENT, sessions, dict(given.get("settings", {})))
 
 
+def cluster(given: Mapping[str, Any]) -> ClusterFacts:
+    """``{ settings = { jit = "on", work_mem = { value = "4096", unit = "kB" } }, databases = [...], earlier = {...} }``.
+
+    A setting given as a text is one that somebody chose.
+    """
+    data = {
+        "taken_at": MOMENT, "started_at": MOMENT - timedelta(days=90), "server_version": "16.4",
+        "server_version_num": 160004, "database": "shop", **given,
+    }  # fmt: skip
+    settings = data.get("settings", {})
+    data["settings"] = {
+        name: {"value": value, "source": "configuration file"} if isinstance(value, str) else value
+        for name, value in settings.items()
+    }
+    for number, database in enumerate(data.get("databases", ())):
+        database.setdefault("oid", 16384 + number)
+    if "earlier" in data:
+        ago = timedelta(hours=data["earlier"].pop("hours_ago", 24))
+        data["earlier"] = cluster({"taken_at": MOMENT - ago, **data["earlier"]})
+    return msgspec.convert(data, ClusterFacts)
+
+
 BUILDERS: dict[str, Callable[[Any], Any]] = {
     "plan": parse_plan,
     "plan_file": plan_file,
@@ -164,6 +188,7 @@ BUILDERS: dict[str, Callable[[Any], Any]] = {
     "workload": workload,
     "statement": statement,
     "server": server,
+    "cluster": cluster,
 }
 
 

@@ -99,7 +99,8 @@ def _per_table(field: str, make: Callable[[Row], Any], *, one: bool = False) -> 
 
 def _of_database(field: str, make: Callable[[Row], Any]) -> dict[str, Any]:
     def put(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
-        return replace(facts, **{field: tuple(make(row) for row in rows)})
+        made: dict[str, Any] = {field: tuple(make(row) for row in rows)}
+        return replace(facts, **made)
 
     def carry(facts: SchemaFacts, earlier: SchemaFacts) -> SchemaFacts:
         return replace(facts, **{field: getattr(earlier, field)})
