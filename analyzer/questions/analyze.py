@@ -138,7 +138,7 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
         fingerprint=recorded.fingerprint,
         normalized_sql=recorded.normalized_sql,
         kind=recorded.kind,
-        tables=tuple(parsed.tables),
+        tables=tuple(map(str, parsed.tables)),
         facts=facts,
         calls_per_day=recorded.calls_per_day,
         time_s_per_day=recorded.time_s_per_day,
