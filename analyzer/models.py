@@ -14,7 +14,7 @@ from analyzer.report_models import ReportSubscription as ReportSubscription
 
 
 class Server(models.Model):
-    """A monitored PostgreSQL instance, reached through one of its databases."""
+    """A monitored PostgreSQL instance, reached through one of its databases; others with load are looked into too."""
 
     class ExplainMode(models.TextChoices):
         ANALYZE = "analyze", "EXPLAIN ANALYZE where the gate allows it"
@@ -40,6 +40,9 @@ class Server(models.Model):
     replica_port = models.PositiveIntegerField(
         default=5432, validators=[MinValueValidator(1), MaxValueValidator(65535)]
     )
+    # Names or patterns (tenant_*) of the databases to look into; empty: all that have load.
+    databases_only = models.JSONField(default=list)
+    databases_not = models.JSONField(default=list)
     is_active = models.BooleanField(default=True)
     # Added by a command, not on the page: the address policy leaves its address alone.
     is_address_trusted = models.BooleanField(default=False)
@@ -82,7 +85,8 @@ class Database(models.Model):
     server = models.ForeignKey(Server, models.CASCADE, related_name="databases")
     oid = models.BigIntegerField()
     name = models.CharField(max_length=63)
-    is_inspected = models.BooleanField(default=False)
+    is_inspected = models.BooleanField(default=False)  # its schema is read, its statements planned and advised on
+    problem = models.TextField(blank=True, default="")  # why it could not be read the last time
     orm = models.CharField(max_length=10, choices=Orm, blank=True, default="")  # as somebody chose; "": as found
     orm_found = models.CharField(max_length=10, blank=True, default="")  # by the map of models, else by the tables
 

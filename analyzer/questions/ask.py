@@ -108,7 +108,7 @@ def what_if_answer(
     dearest = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
     tables = [*(w.definition.table for w in typed.adds), *(e.table for e in typed.hides)]
     looked_at = statements_reading(dearest, tables, facts)
-    with _twin(server, person) as twin:
+    with _twin(server, facts, person) as twin:
         queries, not_planned = plannable_queries(twin, looked_at, facts, now)
         definitions, hidden = [w.definition for w in typed.adds], {e.index.oid for e in typed.hides}
         ddl = _ddl(typed, facts)
@@ -121,18 +121,18 @@ def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime, pe
     """Raises BadInput (no statistics), MonitoredServerError or RuntimeFailure."""
     begun = time.monotonic()
     need_statistics(facts)
-    with _twin(server, person) as twin:
+    with _twin(server, facts, person) as twin:
         found = predict(twin, facts, sql, now=now)
         if isinstance(found, NotPredicted) and server.explain_mode != Server.ExplainMode.OFF:
-            (found,) = with_second_opinion([found], _planning_server(server), facts)
+            (found,) = with_second_opinion([found], _planning_server(server, facts), facts)
         return QueryAnswer(found, time.monotonic() - begun)
 
 
-def _planning_server(server: Server) -> ConnectionSettings:
+def _planning_server(server: Server, facts: SchemaFacts) -> ConnectionSettings:
     """Where EXPLAIN goes. Raises MonitoredServerError where that is a replica of another."""
-    where = explain_settings(server)
+    where = explain_settings(server, facts.database)
     if server.replica_host:
-        need_replica(where, connection_settings(server))
+        need_replica(where, connection_settings(server, facts.database))
     return where
 
 
@@ -154,7 +154,7 @@ def index_plans(
     begun = time.monotonic()
     need_statistics(facts)
     existing = built_index(definition)
-    with _twin(server, person) as twin:
+    with _twin(server, facts, person) as twin:
         queries, refused = plannable_queries(twin, [recorded], facts, now)
         if not queries:
             raise BadInput(refused[recorded.fingerprint])
@@ -189,9 +189,9 @@ def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:
 
 
 @contextmanager
-def _twin(server: Server, person: object) -> Iterator[Twin]:
+def _twin(server: Server, facts: SchemaFacts, person: object) -> Iterator[Twin]:
     with _turn(person), ExitStack() as stack:
-        where = connection_settings(server)
+        where = connection_settings(server, facts.database)
         try:
             twin = stack.enter_context(lease(where, settings.VAR_DIR, is_watched=True))
         except MonitoredServerError:

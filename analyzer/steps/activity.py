@@ -21,7 +21,6 @@ from analyzer.store import parameters
 from analyzer.store.series import activity, clock
 from analyzer.store.series.totals import rates
 from analyzer.store.series.windows import Window
-from analyzer.store.servers import inspected_database
 
 BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
 LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
@@ -54,8 +53,8 @@ def keep(server: Server, looks: Looks) -> str:
     seen_at = clock.store_now() - timedelta(seconds=time.monotonic() - looks.at_s)
     ahead = looks.samples[-1][0] - seen_at
     activity.keep_activity(server, looks.samples, ahead)
-    database = inspected_database(server)
-    if database is not None:
+    here = {row.database_oid for _, rows in looks.samples for row in rows}
+    for database in Database.objects.filter(server=server, is_inspected=True, oid__in=here):
         seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in looks.samples])
         parameters.keep_samples(database, seen)
     taken_at, backends = looks.samples[-1]

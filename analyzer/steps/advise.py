@@ -7,7 +7,7 @@ Kept are the suggestions with their evidence, the curve of gain against megabyte
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,7 +24,7 @@ from analyzer.advice.rules.suggest import WorkloadStatement, suggest_indexes
 from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_json, curve_as_json
 from analyzer.errors import BadInput
-from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, Server
+from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, SchemaReading, Server
 from analyzer.monitored.explain.second_opinion import with_second_opinion
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.limits import rows_before_limit
@@ -38,6 +38,8 @@ from analyzer.steps import schedule
 from analyzer.steps.explain import schema_signature, text_to_explain
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings, parameters, suggestions
+from analyzer.store.databases import inspected_databases
+from analyzer.store.series.totals import StatementRate
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import NeedsOwnAddress, Twin, lease
 from analyzer.twin.compare import compare_with_server
@@ -57,6 +59,18 @@ def is_current(server: Server, database: Database, now: datetime) -> bool:
     run = AdviceRun.objects.filter(database=database, made_at__isnull=False).only("made_at").first()
     age = timedelta(seconds=CURRENT_FOR * schedule.interval_s(server, "advise"))
     return run is not None and run.made_at is not None and now - run.made_at < age
+
+
+def least_recently_advised(server: Server, daily: Mapping[int, Mapping[int, StatementRate]]) -> list[Database]:
+    """Databases with load and a schema, those never advised on first; else the one the server is reached through.
+
+    ``daily``: rates of the last day by database's oid.
+    """
+    found = inspected_databases(server)
+    tried = dict(AdviceRun.objects.filter(database__in=found).values_list("database_id", "tried_at"))
+    read = set(SchemaReading.objects.filter(database__in=found).values_list("database_id", flat=True))
+    busy = [database for database in found if database.oid in daily and database.pk in read]
+    return sorted(busy, key=lambda d: (d.pk in tried, tried.get(d.pk))) or [d for d in found[:1] if d.pk in read]
 
 
 def advise_database(
@@ -82,7 +96,7 @@ def advise_database(
     wanted = Options(least_gain_ratio=LEAST_GAIN_RATIO)
     begun = time.monotonic()
     try:
-        with lease(connection_settings(server), settings.VAR_DIR, is_watched=True) as twin:
+        with lease(connection_settings(server, facts.database), settings.VAR_DIR, is_watched=True) as twin:
             wanted = replace(wanted, work_weights=_weights(twin, database))
             advice = advise(twin, workload, facts, wanted, now=now, with_curve=True, stop_on=STOP_ON)
             missing = twin.said()
@@ -92,7 +106,7 @@ def advise_database(
     except OSError as problem:
         return _failed(database, now, f"The twin's files cannot be written: {problem.strerror or 'no reason given'}")
     if server.explain_mode != Server.ExplainMode.OFF:  # else nothing is planned on the server
-        advice = with_second_opinion(advice, explain_settings(server), workload, facts)
+        advice = with_second_opinion(advice, explain_settings(server, facts.database), workload, facts)
     times = MeasuredTimes({s.fingerprint: s.total_time_s_per_day for s in workload}, server_time_s_per_day, watched_s)
     result = advice_as_json(advice, missing, times) | {"curve": curve_as_json(advice, times)}
     found = findings.open_findings(database)

@@ -29,12 +29,12 @@ from analyzer.steps.follow import follow_indexes
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings, schemas, suggestions
 from analyzer.store.check_rules import rules_of
+from analyzer.store.databases import inspected_databases
 from analyzer.store.key_checks import key_check_times
-from analyzer.store.series.totals import StatementRate, rates, watched_s
+from analyzer.store.series.totals import StatementRate, rates, rates_by_database, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.series.workload import workload as read_workload
-from analyzer.store.servers import inspected_database
 
 logger = logging.getLogger(__name__)
 
@@ -46,16 +46,25 @@ PLANS_AT_ONCE = 200  # judgement: read from the store together; 3 kB each on the
 
 
 def check_server(server: Server) -> str:
-    """Everything known -> findings; then index suggestions for the whole workload."""
-    database = inspected_database(server)
-    if database is None:
+    """Everything known of each database -> findings; then index suggestions for its whole workload."""
+    found = inspected_databases(server)
+    if not found:
         return "waiting for the first reading of the schema"
     now = timezone.now()
     _note_last_seen(server, now)
     rules = rules_of(server)
+    daily = rates_by_database(server, Window(now - RATE_WINDOW, now))
+    notes: list[str] = []
+    for database in found:
+        notes += _check_database(server, database, daily.get(database.oid, {}), rules, now)
+    return "; ".join(dict.fromkeys(notes))
+
+
+def _check_database(
+    server: Server, database: Database, daily: dict[int, StatementRate], rules: Rules, now: datetime
+) -> list[str]:
     behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
     facts = behaviour.facts
-    daily = rates(server, Window(now - RATE_WINDOW, now))
     judged = run_checks(_with_daily(behaviour, daily), rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, judged, Workload, now)
     notes = [
@@ -68,7 +77,7 @@ def check_server(server: Server) -> str:
         if follow_indexes(database, facts, now):
             schedule.hasten(server, "advise", now=now)  # the rest of the advice may change with it
         _suggest(server, database, daily, facts)
-    return "; ".join(notes)
+    return notes
 
 
 def _note_last_seen(server: Server, now: datetime) -> None:

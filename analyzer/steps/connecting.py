@@ -4,14 +4,15 @@ from contextlib import AbstractContextManager
 
 from django.conf import settings
 
-from analyzer.models import Server
+from analyzer.models import Database, Server
 from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.store.servers import connection_settings
 
 
-def connect_to(server: Server) -> AbstractContextManager[MonitoredConnection]:
+def connect_to(server: Server, database: Database | None = None) -> AbstractContextManager[MonitoredConnection]:
+    """``database``: another than the one the server is reached through."""
     return connect(
-        connection_settings(server),
+        connection_settings(server, database.name if database is not None else None),
         statement_timeout_ms=settings.ANALYZER_STATEMENT_TIMEOUT_MS,
         lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
         connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,

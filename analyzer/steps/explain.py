@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
-from analyzer.models import Database, ExplainAudit, ExplainState, ParameterSample, Role, Statement
+from analyzer.models import Database, ExplainAudit, ExplainState, ParameterSample, Role, Server, Statement
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.inner_query import inner_query, planned_query
 from analyzer.statements.resolution import explained_way
@@ -32,12 +32,11 @@ class ToExplain:
     because: str
 
 
-def remaining_budget_ms(database: Database, budget_s_per_hour: float, now: datetime) -> float:
-    """Server time that EXPLAIN may still use, of the budget per hour and database."""
-    used = ExplainAudit.objects.filter(
-        server_id=database.server_id, database_name=database.name, at__gt=now - BUDGET_WINDOW
-    ).aggregate(ms=Sum("duration_ms"))["ms"]
-    return budget_s_per_hour * 1000 - (used or 0.0)
+def remaining_budget_ms(server: Server, now: datetime) -> float:
+    """Server time that EXPLAIN may still use, of the server's budget per hour."""
+    recent = ExplainAudit.objects.filter(server=server, at__gt=now - BUDGET_WINDOW)
+    used = recent.aggregate(ms=Sum("duration_ms"))["ms"]
+    return server.explain_budget_s_per_hour * 1000 - (used or 0.0)
 
 
 def choose(

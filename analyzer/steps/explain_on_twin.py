@@ -48,7 +48,7 @@ def plans_of_twin(
     """An outcome for each, in their order; where the twin cannot plan it either, the gate's with that reason too."""
     done = 0
     try:
-        with lease(connection_settings(server), settings.VAR_DIR, is_watched=True) as twin:
+        with lease(connection_settings(server, facts.database), settings.VAR_DIR, is_watched=True) as twin:
             for item in waiting:
                 planned = _planned(twin, item, facts, now)
                 done += 1

@@ -11,7 +11,7 @@ advise_on_indexes    the recorded workload on the twin -> suggestions that a pla
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -42,12 +42,13 @@ from analyzer.steps import texts as naming
 from analyzer.steps.connecting import connect_to
 from analyzer.steps.explain_on_twin import Waiting, plans_of_twin
 from analyzer.store import locks, parameters, schemas
+from analyzer.store.databases import inspected_databases
 from analyzer.store.plans import keep_plan
 from analyzer.store.series import snapshots
-from analyzer.store.series.totals import rates, server_time_s_per_day, statement_totals, watched_s
+from analyzer.store.series.totals import rates_by_database, server_time_s_per_day, statement_totals, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
-from analyzer.store.servers import connection_settings, explain_settings, inspected_database, others_of_cluster
+from analyzer.store.servers import connection_settings, explain_settings, others_of_cluster
 from analyzer.twin import remove_superseded, remove_unused, remove_unwatched
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ def take_snapshot(server: Server) -> str:
         if others := others_of_cluster(server, reading.state.started_at):
             notes.append(
                 f"The same PostgreSQL server as {', '.join(other.name for other in others)}: the statements of all its"
-                " databases are counted for each of them. Pause all but one where their schemas need not be looked at"
+                " databases are counted for each of them. Keep one: it looks into every database that has load"
             )
         if len(kept.unknown_keys):
             notes.append(naming.name_few(server, conn, kept.unknown_keys.tolist()))
@@ -126,28 +127,34 @@ def explain_statements(server: Server) -> str:
     """Plans for the statements that need one most, until the round or the hour's budget is used up."""
     if server.explain_mode == Server.ExplainMode.OFF:
         return "EXPLAIN is switched off for this server"
-    database = inspected_database(server)
-    if database is None:
+    found = inspected_databases(server)
+    if not found:
         return "waiting for the first reading of the schema"
     now = timezone.now()
-    budget_ms = explaining.remaining_budget_ms(database, server.explain_budget_s_per_hour, now)
-    facts = schemas.newest_schema(database)
-    recent = rates(server, Window(now - EXPLAIN_WINDOW, now))
-    chosen = explaining.choose(database, recent, facts, now, settings.ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND)
+    budget_ms = explaining.remaining_budget_ms(server, now)
+    recent = rates_by_database(server, Window(now - EXPLAIN_WINDOW, now))
+    most = settings.ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND
+    chosen: list[tuple[Database, explaining.ToExplain]] = []
+    for database in found:
+        facts = schemas.newest_schema(database)
+        items = explaining.choose(database, recent.get(database.oid, {}), facts, now, most)
+        chosen += [(database, item) for item in items]
+    chosen.sort(key=lambda c: -c[1].rate.total_time_s_per_day)  # stable: of one database as they were chosen
+    del chosen[most:]
     if chosen and server.replica_host:
         need_replica(explain_settings(server), connection_settings(server))
     faults = waiting = 0
-    for_twin: list[tuple[explaining.ToExplain, Waiting]] = []
-    for done, item in enumerate(chosen):
+    for_twin: dict[int, list[tuple[explaining.ToExplain, Waiting]]] = {}
+    for done, (database, item) in enumerate(chosen):
         if budget_ms <= 0:
             waiting = len(chosen) - done
             break
         begun = time.monotonic()
         try:
-            spent_ms, left_over = explain_one(server, database, item, facts)
+            spent_ms, left_over = explain_one(server, database, item, schemas.newest_schema(database))
             budget_ms -= spent_ms
             if left_over is not None:
-                for_twin.append((item, left_over))
+                for_twin.setdefault(database.pk, []).append((item, left_over))
         except (PgLoupeError, SoftTimeLimitExceeded, OperationalError, InterfaceError):
             raise  # the server or the store is gone, or the time is up: the others would fare no better
         except Exception as error:
@@ -156,15 +163,24 @@ def explain_statements(server: Server) -> str:
             _keep_fault(server, database, item, error, spent_ms, now)
             budget_ms -= spent_ms
             faults += 1
-    if facts is not None and for_twin:
-        outcomes = plans_of_twin(server, facts, [left_over for _, left_over in for_twin], now)
-        for (item, _), outcome in zip(for_twin, outcomes, strict=True):
-            _keep_outcomes(server, database, item, [outcome], now)
+    for database in found:
+        _explain_on_twin(server, database, for_twin.get(database.pk, ()), now)
     notes = [
         f"pgLoupe could not work on {faults} of the statements; the worker's log says why" if faults else "",
         f"the hour's budget is used up; {waiting} statements wait" if waiting else "",
     ]
     return "; ".join(filter(None, notes))
+
+
+def _explain_on_twin(
+    server: Server, database: Database, left_over: Sequence[tuple[explaining.ToExplain, Waiting]], now: datetime
+) -> None:
+    facts = schemas.newest_schema(database)
+    if facts is None or not left_over:
+        return
+    outcomes = plans_of_twin(server, facts, [waiting for _, waiting in left_over], now)
+    for (item, _), outcome in zip(left_over, outcomes, strict=True):
+        _keep_outcomes(server, database, item, [outcome], now)
 
 
 def _keep_fault(
@@ -219,7 +235,7 @@ def explain_one(
         rewrites=text.rewrites,
     )
     limits = replace(Limits(), cores=server.cores)
-    outcomes = explain_statement(explain_settings(server), request, limits)
+    outcomes = explain_statement(explain_settings(server, database.name), request, limits)
     for_twin = next((o for o in outcomes if o.is_for_twin), None)
     if for_twin is not None and facts is not None:
         return 0.0, Waiting(request, for_twin, item.rate.calls_per_day)
@@ -300,8 +316,9 @@ def _max_exec_time_ms(server: Server, statement: Statement, now: datetime) -> fl
 def remove_twins() -> None:
     """Of servers that are gone or reached otherwise now, and those that nobody used for long; on this machine."""
     watched = [
-        ConnectionSettings(host=server.host, port=server.port, user=server.user, dbname=server.dbname)
-        for server in Server.objects.all()
+        ConnectionSettings(host=server.host, port=server.port, user=server.user, dbname=dbname)
+        for server in Server.objects.prefetch_related("databases")
+        for dbname in {server.dbname, *(d.name for d in server.databases.all() if d.is_inspected)}
     ]
     for directory in (*remove_unwatched(settings.VAR_DIR, watched), *remove_unused(settings.VAR_DIR)):
         logger.info("Removed the unused planner twin %s", directory.name)
@@ -312,15 +329,26 @@ def remove_twins() -> None:
 
 
 def advise_on_indexes(server: Server) -> str:
-    """The recorded workload -> the best set of indexes, proved on the twin; how alike twin and server plan."""
-    database = inspected_database(server)
-    facts = schemas.newest_schema(database) if database else None
-    if database is None or facts is None:
-        return "waiting for the first reading of the schema"
+    """The recorded workload of the database whose advice is oldest -> the best set of indexes, proved on the twin.
+
+    One database at a time: others that are due follow soon.
+    """
     now = timezone.now()
     window = Window(now - RATE_WINDOW, now)
-    daily = rates(server, window)
-    return advice_runs.advise_database(
-        server, database, recorded_statements(server, database, daily), facts, now,
-        server_time_s_per_day=server_time_s_per_day(server, window), watched_s=watched_s(daily),
+    daily = rates_by_database(server, window)
+    waiting = advice_runs.least_recently_advised(server, daily)
+    if not waiting:
+        return "waiting for the first reading of the schema"
+    database = waiting[0]
+    facts = schemas.newest_schema(database)
+    if facts is None:
+        return "waiting for the first reading of the schema"
+    rates = daily.get(database.oid, {})
+    note = advice_runs.advise_database(
+        server, database, recorded_statements(server, database, rates), facts, now,
+        server_time_s_per_day=server_time_s_per_day(server, window), watched_s=watched_s(rates),
     )  # fmt: skip
+    if len(waiting) > 1:
+        share_s = schedule.interval_s(server, "advise") / len(waiting)
+        schedule.bring_forward(server, "advise", now=now, apart_s=share_s)
+    return note

@@ -1,36 +1,43 @@
 """Step schema: catalog, settings and preflight -> facts, kept; the checks that look at them."""
 
-from datetime import timedelta
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 from analyzer.checks import in_words, run_checks
-from analyzer.models import Server
+from analyzer.errors import MonitoredServerError
+from analyzer.models import Database, Server
 from analyzer.monitored.access.preflight import run_preflight
 from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.catalog.schema import left_out_said
 from analyzer.monitored.catalog.schema import read_schema as read_schema_facts
 from analyzer.monitored.sample.names import read_names
 from analyzer.schema.cluster import ClusterFacts
-from analyzer.steps import check
-from analyzer.steps import texts as naming
+from analyzer.schema.facts import SchemaFacts
+from analyzer.steps import check, schedule
 from analyzer.steps.connecting import connect_to
 from analyzer.steps.time_limit import STOP_ON
-from analyzer.store import clusters, findings, schemas
+from analyzer.store import clusters, databases, findings, schemas
 from analyzer.store.check_rules import rules_of
-from analyzer.store.series.totals import rates
+from analyzer.store.series.totals import StatementRate, database_times, rates_by_database
 from analyzer.store.series.windows import Window
 from analyzer.store.texts import keep_names
 
 RATE_WINDOW = timedelta(hours=24)
+MOST_OTHERS_S = 45.0  # judgement: of a task that is stopped after two minutes
 
 
 def read_schema(server: Server) -> str:
-    """Catalog -> facts; the preflight, for the server's page."""
+    """Catalog -> facts, of the database the server is reached through and of others as time allows; the preflight."""
     with connect_to(server) as conn:
         items = run_preflight(conn)
         keep_names(server, read_names(conn))
-        database = naming.mark_inspected(server)
+        now = timezone.now()
+        daily = rates_by_database(server, Window(now - RATE_WINDOW, now))
+        databases.choose_databases(server, database_times(server, Window(now - RATE_WINDOW, now)))
+        database = databases.inspected_database(server)
         facts = read_schema_facts(conn, schemas.kept_schema(database) if database is not None else None)
         cluster = read_cluster(conn)
     Server.objects.filter(pk=server.pk).update(
@@ -40,15 +47,44 @@ def read_schema(server: Server) -> str:
     )
     now = timezone.now()
     clusters.keep_cluster(server, cluster, now)
-    notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
-    notes += left_out_said(facts)
-    notes += [f"Not read: {reason}" for reason in (*facts.parts_not_read.values(), *cluster.parts_not_read.values())]
+    notes = [f"Not read: {reason}" for reason in cluster.parts_not_read.values()]
     if database is not None:
-        schemas.keep_schema(database, facts)
-        daily = rates(server, Window(now - RATE_WINDOW, now))
-        check.check_schema(server, database, daily, schemas.newest_schema(database), rules_of(server), now)
+        notes += _keep(server, database, facts, daily.get(database.oid, {}), now)
     notes += check_cluster(server)
+    notes += _read_others(server, daily, now)
     return "; ".join(notes)
+
+
+def _read_others(server: Server, daily: Mapping[int, Mapping[int, StatementRate]], now: datetime) -> list[str]:
+    """The other databases, those that were not read for longest first, until the time of a round is used up."""
+    interval = timedelta(seconds=schedule.interval_s(server, "schema"))
+    until = time.monotonic() + MOST_OTHERS_S
+    failed = 0
+    due = databases.least_recently_read(server, now - interval)
+    for done, database in enumerate(due):
+        if time.monotonic() > until:
+            schedule.bring_forward(server, "schema", now=now, apart_s=MOST_OTHERS_S)
+            return [f"{len(due) - done} more databases are read next time"]
+        try:
+            with connect_to(server, database) as conn:
+                facts = read_schema_facts(conn, schemas.kept_schema(database))
+        except MonitoredServerError as problem:
+            databases.set_problem(database, str(problem))
+            failed += 1
+            continue
+        databases.set_problem(database, "")
+        _keep(server, database, facts, daily.get(database.oid, {}), timezone.now())
+    return [f"{failed} of its databases could not be read; its page says why"] if failed else []
+
+
+def _keep(
+    server: Server, database: Database, facts: SchemaFacts, daily: Mapping[int, StatementRate], now: datetime
+) -> list[str]:
+    """The facts, and findings on them; what could not be read, in words."""
+    schemas.keep_schema(database, facts)
+    check.check_schema(server, database, daily, schemas.newest_schema(database), rules_of(server), now)
+    notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
+    return [*notes, *left_out_said(facts), *(f"Not read: {reason}" for reason in facts.parts_not_read.values())]
 
 
 def check_cluster(server: Server) -> list[str]:

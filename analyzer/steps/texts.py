@@ -13,7 +13,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from analyzer.errors import MonitoredServerError, UnreadableTexts
-from analyzer.models import Database, Server, StepStatus
+from analyzer.models import Server, StepStatus
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.readings import Key, StatementText
 from analyzer.monitored.sample.names import read_names
@@ -21,6 +21,7 @@ from analyzer.monitored.sample.statements import MOST_TEXT_BYTES, read_some_text
 from analyzer.steps import schedule
 from analyzer.steps.connecting import connect_to
 from analyzer.store import schemas, texts
+from analyzer.store.databases import inspected_databases
 
 logger = logging.getLogger(__name__)
 
@@ -89,13 +90,6 @@ def lots(found: list[StatementText]) -> Iterator[list[StatementText]]:
         yield lot
 
 
-def mark_inspected(server: Server) -> Database | None:
-    """The database the server is reached through, once its name has been read."""
-    of_server = Database.objects.filter(server=server, name=server.dbname)
-    of_server.filter(is_inspected=False).update(is_inspected=True)
-    return of_server.first()
-
-
 def _is_retry_due(server: Server, now: datetime) -> bool:
     """Hourly, and until a run that has begun is at its end: what was hidden or missing is asked for again."""
     status = StepStatus.objects.filter(server=server, step=STEP).first()
@@ -119,6 +113,5 @@ def _some_texts(
 def _keep(server: Server, found: list[StatementText]) -> None:
     now = timezone.now()
     texts.keep_texts(server, found, now=now)
-    database = mark_inspected(server)
-    if database is not None and schemas.tables_not_read(database, now):
+    if any(schemas.tables_not_read(database, now) for database in inspected_databases(server)):
         schedule.bring_forward(server, "schema", now=now, apart_s=SCHEMA_APART_S)

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.db.models import OuterRef, Subquery
 from django.utils.text import slugify
 
-from analyzer.models import Database, FindingRecord, PlanRecord, Server, Snapshot, SuggestionRecord
+from analyzer.models import FindingRecord, PlanRecord, Server, Snapshot, SuggestionRecord
 from analyzer.monitored.access.address_policy import AddressPolicy
 from analyzer.monitored.connection import ConnectionSettings
 from analyzer.store.secrets import decrypt, encrypt
@@ -102,20 +102,26 @@ def address_policy() -> AddressPolicy:
     return policy
 
 
-def connection_settings(server: Server) -> ConnectionSettings:
+def connection_settings(server: Server, dbname: str | None = None) -> ConnectionSettings:
     """What to connect with: the password decrypted, the address checked anew (a name may point elsewhere today).
 
-    Raises CannotDecrypt when the password's key is gone, AddressRefused or ServerUnreachable for the address.
+    ``dbname``: of another database than the server's own. Raises CannotDecrypt when the password's key is gone,
+    AddressRefused or ServerUnreachable for the address.
     """
-    return address_policy().checked(stored_settings(server), is_trusted=server.is_address_trusted)
+    given = _in_database(stored_settings(server), dbname)
+    return address_policy().checked(given, is_trusted=server.is_address_trusted)
 
 
-def explain_settings(server: Server) -> ConnectionSettings:
-    """Where EXPLAIN goes: to the server's replica where it has one. Raises as ``connection_settings``."""
+def explain_settings(server: Server, dbname: str | None = None) -> ConnectionSettings:
+    """Where EXPLAIN goes: to the server's replica where it has one. As ``connection_settings``."""
     if not server.replica_host:
-        return connection_settings(server)
-    return address_policy().checked(replica_of(stored_settings(server), server.replica_host, server.replica_port),
-                                    is_trusted=False)  # fmt: skip
+        return connection_settings(server, dbname)
+    given = _in_database(stored_settings(server), dbname)
+    return address_policy().checked(replica_of(given, server.replica_host, server.replica_port), is_trusted=False)
+
+
+def _in_database(given: ConnectionSettings, dbname: str | None) -> ConnectionSettings:
+    return given if dbname is None else replace(given, dbname=dbname)
 
 
 def replica_of(given: ConnectionSettings, host: str, port: int) -> ConnectionSettings:
@@ -191,8 +197,3 @@ def _free(field: str, wanted: str) -> str:
         candidate = f"{wanted}-{number}"
         number += 1
     return candidate
-
-
-def inspected_database(server: Server) -> Database | None:
-    """The database the server is reached through; None until its name has been read."""
-    return Database.objects.filter(server=server, name=server.dbname).first()

@@ -205,7 +205,7 @@ def keep_names(server: Server, names: Names) -> None:
         [Database(server=server, oid=o, name=n, is_inspected=n == server.dbname) for o, n in databases.items()],
         update_conflicts=True,
         unique_fields=["server", "oid"],
-        update_fields=["name", "is_inspected"],
+        update_fields=["name"],
     )
     roles = _changed(dict(server.roles.values_list("oid", "name")), names.roles)
     Role.objects.bulk_create(

@@ -5,13 +5,14 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from analyzer.models import AdviceRun, Database, Server
+from analyzer.models import AdviceRun, Server
 from analyzer.monitored.access.preflight_connection import PLANNER_TWIN
 from analyzer.store.schemas import kept_schema
 from dashboard.indexes.advice_chart import gain_curve
 from dashboard.indexes.index_plan import index_plan
 from dashboard.indexes.what_if_form import what_if_form
 from dashboard.permissions import viewer_required
+from dashboard.servers.databases import chosen_database
 
 
 @viewer_required
@@ -32,7 +33,8 @@ def indexes(request: HttpRequest, server: str) -> HttpResponse:
     found = next((s for s in servers if s.slug == server), None)
     if found is None:
         raise Http404(server)
-    database = Database.objects.filter(server=found, is_inspected=True).order_by("pk").first()
+    chosen = chosen_database(request, found)
+    database = chosen.database
     run = AdviceRun.objects.select_related("database").filter(database=database).first() if database else None
     facts = kept_schema(database) if database else None
     plan = index_plan(run, facts, request.GET.get("point"), timezone.localtime()) if run else None
@@ -41,6 +43,7 @@ def indexes(request: HttpRequest, server: str) -> HttpResponse:
         "server": found,
         "other_servers": servers if len(servers) > 1 else [],
         "database": database,
+        "databases": chosen.others,
         "run": run,
         "plan": plan,
         "curve": gain_curve(plan.points, plan.point) if plan else None,

@@ -29,13 +29,14 @@ from analyzer.schema.facts import ForeignKeyFacts, SchemaFacts
 from analyzer.schema.quoting import qualified
 from analyzer.statements.tree import MAX_SQL_BYTES
 from analyzer.store.schemas import kept_schema
-from analyzer.store.series.totals import rates, watched_s
+from analyzer.store.series.totals import rates_by_database, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.words.durations import THIN
 from dashboard.indexes import question_limit
 from dashboard.indexes.what_if_form import read_form, what_if_form
 from dashboard.permissions import viewer_required
+from dashboard.servers.databases import ChosenDatabase, chosen_database
 from dashboard.statements.plan_text import plan_text, shortened
 from dashboard.statements.plan_view import plan_document
 
@@ -75,8 +76,14 @@ class HiddenIndex:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def what_if(request: HttpRequest, server: str) -> HttpResponse:
-    found, database, facts = _known(server)
-    context: dict[str, Any] = {"section": "servers", "server": found, "database": database}
+    found, chosen, facts = _known(request, server)
+    database = chosen.database
+    context: dict[str, Any] = {
+        "section": "servers",
+        "server": found,
+        "database": database,
+        "databases": chosen.others,
+    }
     if facts is None or database is None:
         return render(request, "dashboard/what_if.html", context)
     data = request.POST if request.method == "POST" else request.GET
@@ -104,9 +111,16 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def query(request: HttpRequest, server: str) -> HttpResponse:
-    found, database, facts = _known(server)
+    found, chosen, facts = _known(request, server)
     sql = (request.POST if request.method == "POST" else request.GET).get("sql", "")
-    context: dict[str, Any] = {"section": "servers", "server": found, "database": database, "facts": facts, "sql": sql}
+    context: dict[str, Any] = {
+        "section": "servers",
+        "server": found,
+        "database": chosen.database,
+        "databases": chosen.others,
+        "facts": facts,
+        "sql": sql,
+    }
     status = 200
     if request.method == "POST" and facts is not None:
         try:
@@ -118,10 +132,10 @@ def query(request: HttpRequest, server: str) -> HttpResponse:
     return render(request, f"dashboard/{name}.html", context, status=status)
 
 
-def _known(slug: str) -> tuple[Server, Database | None, SchemaFacts | None]:
+def _known(request: HttpRequest, slug: str) -> tuple[Server, ChosenDatabase, SchemaFacts | None]:
     found = get_object_or_404(Server, slug=slug)
-    database = Database.objects.filter(server=found, is_inspected=True).order_by("pk").first()
-    return found, database, kept_schema(database) if database else None
+    chosen = chosen_database(request, found)
+    return found, chosen, kept_schema(chosen.database) if chosen.database else None
 
 
 def _is_part(request: HttpRequest) -> bool:
@@ -144,7 +158,7 @@ def _what_if(
     server: Server, database: Database, facts: SchemaFacts, typed: Typed, person: object
 ) -> tuple[WhatIfAnswer, MeasuredTimes]:
     now = timezone.now()
-    daily = rates(server, Window(now - WORKLOAD_WINDOW, now))
+    daily = rates_by_database(server, Window(now - WORKLOAD_WINDOW, now)).get(database.oid, {})
     recorded = recorded_statements(server, database, daily)
     if not recorded:
         raise BadInput("No statement of this database has been recorded in the last 24 hours.")

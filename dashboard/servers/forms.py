@@ -99,6 +99,15 @@ class ServerForm(forms.Form):
         help_text="Host of a streaming replica, reached with the same login. Empty: on the server itself.",
     )
     replica_port = forms.IntegerField(min_value=1, max_value=65535, required=False, initial=5432, label="Its port")
+    databases_only = forms.CharField(
+        max_length=4000,
+        required=False,
+        label="Look into these databases only",
+        help_text="Names or patterns such as tenant_*, separated by commas. Empty: all that have load.",
+    )
+    databases_not = forms.CharField(
+        max_length=4000, required=False, label="Leave these out", help_text="Likewise; counters are read for all."
+    )
     is_active = forms.BooleanField(required=False, label="Watch this server", help_text="Off: paused, nothing is read.")
 
     def __init__(self, data: QueryDict | None = None, *, server: Server | None = None) -> None:
@@ -135,6 +144,12 @@ class ServerForm(forms.Form):
 
     def clean_replica_port(self) -> int:
         return self.cleaned_data["replica_port"] or 5432
+
+    def clean_databases_only(self) -> list[str]:
+        return _patterns(self.cleaned_data["databases_only"])
+
+    def clean_databases_not(self) -> list[str]:
+        return _patterns(self.cleaned_data["databases_not"])
 
     def clean_sslrootcert(self) -> str:
         pem: str = self.cleaned_data["sslrootcert"].strip()
@@ -194,7 +209,7 @@ class ServerForm(forms.Form):
         """What is not about the connection, for the store."""
         names = (
             "name", "explain_mode", "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host",
-            "replica_port", "is_active",
+            "replica_port", "is_active", "databases_only", "databases_not",
         )  # fmt: skip
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
@@ -288,7 +303,15 @@ def _initial(server: Server | None) -> dict[str, Any]:
         "name", "host", "port", "dbname", "user", "sslmode", "sslrootcert", "requires_channel_binding", "explain_mode",
         "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host", "replica_port", "is_active",
     )  # fmt: skip
-    return {name: getattr(server, name) for name in names} | {"sslmode": _offered(server.sslmode)}
+    return {name: getattr(server, name) for name in names} | {
+        "sslmode": _offered(server.sslmode),
+        "databases_only": ", ".join(server.databases_only),
+        "databases_not": ", ".join(server.databases_not),
+    }
+
+
+def _patterns(given: str) -> list[str]:
+    return list(dict.fromkeys(part.strip() for part in given.replace("\n", ",").split(",") if part.strip()))
 
 
 def _offered(sslmode: str) -> str:

@@ -10,6 +10,7 @@ from analyzer.models import Server, Snapshot
 from analyzer.store.series.timelines import server_timeline
 from dashboard.charts import charts
 from dashboard.permissions import viewer_required
+from dashboard.servers.databases import database_rows
 from dashboard.servers.rows import COSTLIEST_FIRST, open_findings, server_rows
 from dashboard.servers.state import server_state
 from dashboard.windows import about, window_of
@@ -63,6 +64,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         "own_ratio": shares["own"] / shares["everybody"] if shares["everybody"] else None,
         "own_ms_per_min": shares["own"] / shares["seconds"] * 60 if shares["seconds"] else None,
         "statement_count": found.statements.count(),
+        "databases": database_rows(found, window),
         "findings": open_findings()
         .filter(server=found)
         .select_related("server", "statement")

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analyzer.models import Database, Statement, StatementEntry
+from analyzer.models import Statement, StatementEntry
 from analyzer.statements.display import one_line
 from analyzer.statements.inner_query import fetched_cursor, inner_query
 from analyzer.steps.explain import roles_of
+from dashboard.servers.databases import database_of
 from dashboard.servers.schema_cache import cached_tables
 
 MOST_TABLES = 20
@@ -33,7 +34,7 @@ def tables_of(found: Statement) -> list[TableRow]:
     names = list(dict.fromkeys(found.tables))[:MOST_TABLES]
     if not names:
         return []
-    database = Database.objects.filter(server=found.server, is_inspected=True).order_by("pk").first()
+    database = database_of(found)
     known = cached_tables(database) if database else {}
     several = (name for name in names if name in known and len(known[name]["schemas"]) > 1)
     roles = roles_of(found) if any(known[name]["qualified_name"] != name for name in several) else ()

@@ -23,7 +23,8 @@ def test_no_template_has_inline_script_style_or_another_host():
     templates = VENDOR.parents[1] / "templates"
     for path in templates.rglob("*.html"):
         text = path.read_text()
-        if path.parent.name == "mail":  # no page: mail programs know inline styles only, and never run scripts
+        # no pages: mail programs know inline styles only, and never run scripts; the other is a file to hand over
+        if path.parent.name == "mail" or path.name == "analysis.html":
             assert not re.search(r"\son\w+=|<script", text), path
             continue
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", text), path

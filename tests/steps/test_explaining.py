@@ -104,13 +104,13 @@ def test_own_and_other_databases_statements_are_left_out(database: Database) -> 
     assert chosen(database, {own.pk: rate(1), elsewhere.pk: rate(1)}) == []
 
 
-def test_budget_counts_the_last_hour_of_this_database(database: Database) -> None:
-    for name, minutes, ms in (("app", 5, 20_000), ("app", 61, 30_000), ("other", 5, 40_000)):
+def test_budget_counts_the_last_hour_of_all_databases_of_the_server(database: Database) -> None:
+    for name, minutes, ms in (("app", 5, 20_000), ("app", 61, 30_000), ("other", 5, 10_000)):
         audit = ExplainAudit.objects.create(
             server=database.server, database_name=name, text_hash="x", decision="executed", reason="", duration_ms=ms
         )
         ExplainAudit.objects.filter(pk=audit.pk).update(at=NOON - timedelta(minutes=minutes))
-    assert explaining.remaining_budget_ms(database, 60, NOON) == 40_000
+    assert explaining.remaining_budget_ms(database.server, NOON) == 30_000
 
 
 def test_a_busy_server_is_asked_again_in_a_minute_and_one_that_was_away_in_ten() -> None:

@@ -26,6 +26,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "io_time": ("shared_read_time_us", "shared_write_time_us"),
     "plan_time": ("total_plan_time_us",),
 }
+RATE_COLUMNS = ("calls", "total_exec_time_us", "rows")
 RAN = ("calls", "total_exec_time_us", "total_plan_time_us")  # one of them moved: it ran, or was planned
 # All that pages show of a statement.
 SHOWN: tuple[str, ...] = (
@@ -276,10 +277,33 @@ def server_time_s_per_day(server: Server, window: Window) -> float:
     return found.server_time_ms / 1000 * DAY_S / found.covered_s if found.covered_s else 0.0
 
 
+def database_times(server: Server, window: Window) -> dict[int, float]:
+    """Seconds a day that statements of each database took, by its oid; without our own and what ran inside others."""
+    found = entry_sums(server, window, ("total_exec_time_us",))
+    if not found.covered_s:
+        return {}
+    time_us = np.where(found.is_nested, 0, found.column("total_exec_time_us"))
+    oids, which = np.unique(found.database_oids, return_inverse=True)
+    times = np.bincount(which, weights=time_us) / 1e6 * DAY_S / found.covered_s
+    return {int(oid): float(time) for oid, time in zip(oids, times, strict=True) if time > 0}
+
+
 def rates(server: Server, window: Window) -> dict[int, StatementRate]:
     """Per Statement id, per day of measured time: gaps do not thin the rates out."""
-    found = entry_sums(server, window, ("calls", "total_exec_time_us", "rows"))
-    statement_ids, sums = found.by_statement(found.column("calls") + found.column("total_exec_time_us") > 0)
+    found = entry_sums(server, window, RATE_COLUMNS)
+    return _rates(found, np.ones(len(found.statement_ids), dtype=bool))
+
+
+def rates_by_database(server: Server, window: Window) -> dict[int, dict[int, StatementRate]]:
+    """The same of each database's statements, by its oid."""
+    found = entry_sums(server, window, RATE_COLUMNS)
+    oids = np.unique(found.database_oids).tolist()
+    return {oid: rates for oid in oids if (rates := _rates(found, found.database_oids == oid))}
+
+
+def _rates(found: EntrySums, keep: NDArray[np.bool_]) -> dict[int, StatementRate]:
+    ran = found.column("calls") + found.column("total_exec_time_us") > 0
+    statement_ids, sums = found.by_statement(ran & keep)
     if not found.covered_s:
         return {}
     per_day = DAY_S / found.covered_s
