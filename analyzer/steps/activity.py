@@ -53,7 +53,7 @@ def keep(server: Server, looks: Looks) -> str:
     seen_at = clock.store_now() - timedelta(seconds=time.monotonic() - looks.at_s)
     ahead = looks.samples[-1][0] - seen_at
     activity.keep_activity(server, looks.samples, ahead)
-    here = {row.database_oid for _, rows in looks.samples for row in rows}
+    here = {row.database_oid for _, rows in looks.samples for row in rows if row.database_oid is not None}
     for database in Database.objects.filter(server=server, is_inspected=True, oid__in=here):
         seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in looks.samples])
         parameters.keep_samples(database, seen)

@@ -1,7 +1,7 @@
 """Which databases of a server are looked into: schema, plans, advice. Counters are sampled for all of them anyway."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 from django.db.models import Max
@@ -50,9 +50,9 @@ def inspected_database(server: Server) -> Database | None:
 def least_recently_read(server: Server, before: datetime) -> list[Database]:
     """Those to look into whose schema was last read before then, or never; but for the one it is reached through."""
     others = Database.objects.filter(server=server, is_inspected=True).exclude(name=server.dbname)
-    read = others.annotate(read_at=Max("schemas__confirmed_at"))
-    due = [database for database in read if database.read_at is None or database.read_at < before]
-    return sorted(due, key=lambda d: (d.read_at is not None, d.read_at, d.name))
+    read_at = dict(others.annotate(at=Max("schemas__confirmed_at")).values_list("pk", "at"))
+    due = [database for database in others if (at := read_at[database.pk]) is None or at < before]
+    return sorted(due, key=lambda d: (read_at[d.pk] or datetime.min.replace(tzinfo=UTC), d.name))
 
 
 def set_problem(database: Database, problem: str) -> None:
