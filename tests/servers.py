@@ -30,7 +30,10 @@
         pgbouncer(scratch_database(postgres15))    # .dsn() is then the scratch database's login
     def test_browser(chromium): ...                # a path, for Playwright's executable_path
 
-Mark such tests ``@pytest.mark.postgres`` (``browser``, ``fault``). Every server: pg_stat_statements
+Mark such tests ``@pytest.mark.postgres`` (``browser``, ``fault``). Whoever asks for such a fixture, however
+indirectly, is marked ``slow`` by tests/conftest.py, and `make test-fast` leaves it out; the store's database
+alone does not count. A test that takes a second or more without a server says ``@pytest.mark.slow`` itself.
+Every server: pg_stat_statements
 preloaded, track_io_timing=on, fsync=off, track_activity_query_size=4096, small buffers. Servers are shared
 by a session (each xdist worker has its own): leave them as you found them, and reset statistics only in a
 private one. Start, kill and restart them in the main thread: Linux ties a child's life to its thread.
@@ -272,10 +275,15 @@ class PgBouncer:
 
 # -- starting and stopping ------------------------------------------------------------------------
 
+only_the_store = False  # while a test runs that is not marked slow; tests/conftest.py sets it
 _servers: dict[int, Server] = {}
 _private: list[Server] = []
 _templates: dict[int, Path] = {}
 _redis: RedisServer | None = None
+
+
+def _no_server_of_a_quick_test() -> None:
+    assert not only_the_store, "this test starts a server: let it ask for the fixture, or mark it slow"
 
 
 def server_bin_dir(version: int) -> Path:
@@ -288,8 +296,10 @@ def server_bin_dir(version: int) -> Path:
 
 def server(version: int) -> Server:
     """The session's server of that major version, started on first use; Missing says why there is none."""
+    is_store = version == environment.STORE_VERSION
+    if not is_store:
+        _no_server_of_a_quick_test()
     if version not in _servers:
-        is_store = version == environment.STORE_VERSION
         cluster = PostgresCluster(
             environment.STORE_DATA_DIR if is_store else environment.SESSION_DIR / f"postgres-{version}",
             bin_dir=server_bin_dir(version),
@@ -315,6 +325,7 @@ def _template(version: int) -> Path:
 
 
 def start_private(version: int, settings: dict[str, str | int] | None = None) -> Server:
+    _no_server_of_a_quick_test()
     data_dir = environment.SESSION_DIR / f"private-{version}-{secrets.token_hex(3)}"
     subprocess.run(["cp", "-a", _template(version), data_dir], check=True)
     cluster = PostgresCluster(
@@ -332,6 +343,7 @@ def start_private(version: int, settings: dict[str, str | int] | None = None) ->
 def redis_server() -> RedisServer:
     """The Redis behind Django's REDIS_URL."""
     global _redis
+    _no_server_of_a_quick_test()
     if _redis is None:
         _redis = RedisServer(
             environment.SESSION_DIR / "redis",

@@ -5,6 +5,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -53,6 +54,7 @@ def installed_for_the_product() -> set[str]:
     return {name for name, _ in found}
 
 
+@pytest.mark.slow
 def test_it_starts_with_what_requirements_txt_installs() -> None:
     ours = installed_for_the_product() | COMES_WITH_PYTHON
     absent = {

@@ -118,6 +118,7 @@ Execution Time: 1 ms""",
 )
 
 
+@pytest.mark.slow
 def test_one_decoration_in_another_is_read_or_refused() -> None:
     """A log in a table in a mail: most are read, and none as another plan."""
     every = DECORATIONS | TEXT_ONLY

@@ -156,6 +156,7 @@ def run(text: bytes, *args: str) -> subprocess.CompletedProcess[bytes]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_standard_input_exit_codes_and_one_sentence_in_a_real_process() -> None:
     found = run(BAD.read_bytes(), "-")
     assert (found.returncode, found.stderr) == (1, b"")

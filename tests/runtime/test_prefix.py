@@ -42,6 +42,7 @@ def ask(**environment: str) -> dict:
     return json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr.strip().splitlines()[-1]}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "environment",
@@ -68,17 +69,20 @@ def test_everything_is_below_the_path(environment: dict[str, str]) -> None:
         assert answer["command"] in body
 
 
+@pytest.mark.slow
 def test_a_path_that_is_none_is_refused() -> None:
     for bad in ("http://x.example/a b", "http://x.example/pgloupe?x=1", "http://x.example//a"):
         assert "PGLOUPE_BASE_URL has to be where people open pgLoupe" in ask(PGLOUPE_BASE_URL=bad)["error"]
     assert "PGLOUPE_BASE_URL has to be" in ask(PGLOUPE_BASE_URL="http://x.example/a", PGLOUPE_URL_PREFIX="b")["error"]
 
 
+@pytest.mark.slow
 def test_a_container_names_its_own_command() -> None:
     answer = ask(PGLOUPE_IN_CONTAINER="1")
     assert answer["command"] == "docker compose exec web python manage.py login_link"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "is_alone"),
     [
