@@ -1,5 +1,6 @@
 """Fixtures around real servers; tests/servers.py says how to use them."""
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.runtime.redis import RedisServer
 from tests import environment, servers
@@ -86,6 +88,22 @@ def need(get: Callable[[], Any]) -> Any:
 def quick_passwords() -> Iterator[None]:
     """They cost a second each by design; here only that they are checked matters."""
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def twins_from_one_template() -> Iterator[None]:
+    """A directory's first twin makes an empty cluster to copy: here that of the first test serves all directories."""
+    from analyzer.twin import cluster
+
+    make = cluster._template
+
+    @functools.wraps(make)
+    def made_once(directory: Path) -> PostgresCluster:
+        return make(environment.SESSION_DIR / "twin-template")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "_template", made_once)
         yield
 
 
