@@ -103,7 +103,8 @@ def test_changed_schema_is_read_anew(database, own_dir):
     for change in (
         "create index on t (a)", "alter table t add c int", "create table u (a int)",
         "create function f() returns int language sql as 'select 1'", "alter table t alter b set statistics 500",
-        "create view v as select * from u", "create type mood as enum ('sad')", "create domain d as int", "drop table t",
+        "create view v as select * from u", "create type mood as enum ('sad')", "create domain d as int",
+        "drop table t",
     ):  # fmt: skip
         database.execute(change)
         with lease(settings, own_dir) as twin:
