@@ -17,6 +17,7 @@
                                                    #   all tables, also on later ones; may not write
         database.superuser_dsn, database.name, database.login, database.password, database.server
         database.execute("create table t (a int)", "insert into t values (1)")   # superuser, autocommit
+        database.vacuum()                          # VACUUM ANALYZE after which every page is all-visible
         database.connect()                         # psycopg, as superuser, autocommit
 
     def test_that_kills(private_postgres):         # a server of your own: kill, stop, change settings
@@ -169,6 +170,20 @@ class ScratchDatabase:
         with self.connect() as connection:
             for statement in statements:
                 connection.execute(statement)  # type: ignore[call-overload]
+
+    def vacuum(self) -> None:
+        """VACUUM ANALYZE until every page is all-visible: somebody's snapshot may keep it from that for a moment."""
+        unseen = (
+            "select sum(relpages - relallvisible) from pg_class where relkind = 'r'"
+            " and relnamespace = 'public'::regnamespace"
+        )
+        deadline = time.monotonic() + environment.IN_VAIN_S
+        with self.connect() as connection:
+            connection.execute("vacuum analyze")
+            while (row := connection.execute(unseen).fetchone()) and row[0]:
+                assert time.monotonic() < deadline, f"{row[0]} pages stay unseen"
+                time.sleep(0.05)
+                connection.execute("vacuum")
 
     def drop(self) -> None:
         """Its statements go too: the next test's samples would read them all."""

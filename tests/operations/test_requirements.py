@@ -9,6 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.environment import IN_VAIN_S
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMES_WITH_PYTHON = {"pip", "setuptools", "wheel"}
 IMPORT_ALL = """
@@ -65,7 +67,7 @@ def test_it_starts_with_what_requirements_txt_installs() -> None:
     assert "pytest" in absent
     said = subprocess.run(
         [sys.executable, "-c", f"ABSENT = {absent!r}\n{IMPORT_ALL}"],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=IN_VAIN_S,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr[-2000:]
     assert said.stdout == "dashboard.health.broker\n"

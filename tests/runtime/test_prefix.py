@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import IN_VAIN_S
 from tests.servers import child_environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,7 +37,7 @@ PATHS = ("/pgloupe/login/", "/login/", "/pgloupe", "/", "/pgloupe/static/css/tok
 
 def ask(**environment: str) -> dict:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(PATHS)], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", SCRIPT, json.dumps(PATHS)], cwd=ROOT, capture_output=True, text=True, timeout=IN_VAIN_S,
         env={**os.environ, **child_environment(), **environment}, check=False,
     )  # fmt: skip
     return json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr.strip().splitlines()[-1]}

@@ -21,6 +21,7 @@ from analyzer.runtime.processes import RuntimeFailure
 from analyzer.store.servers import add_server_from_dsn, remove_server
 from analyzer.twin import cluster, lease, remove_superseded, remove_surplus, remove_unused, remove_unwatched, upkeep
 from analyzer.words.sizes import MB
+from tests.environment import IN_VAIN_S
 from tests.twin.conftest import settings_of
 
 pytestmark = pytest.mark.postgres
@@ -76,7 +77,7 @@ def indexed_facts(database):
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + IN_VAIN_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
