@@ -1,7 +1,8 @@
 # `make demo` and `make test` need Python 3.11+ and make, nothing else; the first run sets everything up.
 #   make demo              pgLoupe with a badly written shop under load, to look at
 #   make up DSN=...        pgLoupe for your own database (several DSNs: separate them by spaces)
-#   make test [ARGS=...]   the tests, on real servers      make lint, make types      what CI checks besides
+#   make test [ARGS=...]   the tests, on real servers      make test-fast             those that need no server but the store
+#   make test-pythons      test-fast on each newer Python found     make lint, make types      what CI checks besides
 #   make bench             the figures of docs/performance.md      make screenshots       README's pictures, from the demo
 # Another Python: make test PYTHON=python3.12. Another port: make demo PORT=9000.
 
@@ -17,12 +18,12 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt | cksum | tr -d ' ')
 READY_DEV := $(VENV)/.ready-dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -d ' ')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo up test bench screenshots lint types clean
+.PHONY: demo up test test-fast test-pythons bench screenshots lint types clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:
-	@sed -n '2,6s/^# //p' Makefile
+	@sed -n '2,7s/^# //p' Makefile
 
 demo: $(READY)
 	@exec $(RUN) manage.py demo --port $(PORT) $(ARGS)
@@ -35,6 +36,22 @@ up: $(READY)
 
 test: $(READY_DEV)
 	$(RUN) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
+
+# Which tests are slow is decided by what they ask for: tests/conftest.py.
+test-fast: $(READY_DEV)
+	$(RUN) -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(ARGS)
+
+# In environments of their own under var/. A Python is one on the PATH or one of pyenv's.
+test-pythons:
+	@for version in 3.12 3.13 3.14; do \
+	  found=; \
+	  for python in python$$version "$$HOME"/.pyenv/versions/$$version.*/bin/python; do \
+	    "$$python" -c "" 2>/dev/null && found=$$python && break; \
+	  done; \
+	  if [ -z "$$found" ]; then echo "Python $$version: not run, there is none here"; continue; fi; \
+	  echo "Python $$version: $$found"; \
+	  $(MAKE) --no-print-directory test-fast VENV=var/.venv-$$version PYTHON="$$found" || exit 1; \
+	done
 
 bench: $(READY_DEV)
 	$(RUN) -m bench $(ARGS)

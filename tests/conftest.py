@@ -1,17 +1,22 @@
 """Fixtures around real servers; tests/servers.py says how to use them."""
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
+from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.runtime.redis import RedisServer
 from tests import environment, servers
 from tests.server_binaries import Missing
 
+# Whoever asks for one of these, however indirectly, waits for a server.
+SERVERS = {"postgres", "private_postgres", "redis_server", "private_redis", "pgbouncer", "chromium"}
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
@@ -25,14 +30,30 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """For ``--dist loadgroup``: what tests of a module share is made once, and what waits begins first."""
+    """Say what is slow; for ``--dist loadgroup``: what a module shares is made once, and what waits begins first."""
     for item in items:
+        if _waits_for_servers(item):
+            item.add_marker(pytest.mark.slow)
         if shared := _shared(item):
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
     yield
     # Those that kill and restart processes wait more than they compute: the others fill the time. Whoever uses the
     # test database keeps its place: pytest-django lets those that empty it come last.
     items.sort(key=lambda item: not item.get_closest_marker("fault") or _database_use(item) != "none")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    servers.only_the_store = item.get_closest_marker("slow") is None
+
+
+def _waits_for_servers(item: pytest.Item) -> bool:
+    """Whether a test starts more than the store, which all that keep something share."""
+    if SERVERS.intersection(item.fixturenames):  # type: ignore[attr-defined]
+        return True
+    if item.get_closest_marker("fault") or item.get_closest_marker("browser"):
+        return True
+    return item.get_closest_marker("postgres") is not None and _database_use(item) == "none"
 
 
 def _shared(item: pytest.Item) -> str:
@@ -61,6 +82,29 @@ def need(get: Callable[[], Any]) -> Any:
         if IN_CI or isinstance(reason, RuntimeFailure):
             pytest.fail(f"needed in CI: {reason}" if IN_CI else str(reason), pytrace=False)
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """They cost a second each by design; here only that they are checked matters."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def twins_from_one_template() -> Iterator[None]:
+    """A directory's first twin makes an empty cluster to copy: here that of the first test serves all directories."""
+    from analyzer.twin import cluster
+
+    make = cluster._template
+
+    @functools.wraps(make)
+    def made_once(directory: Path) -> PostgresCluster:
+        return make(environment.SESSION_DIR / "twin-template")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "_template", made_once)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

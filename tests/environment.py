@@ -24,6 +24,8 @@ SESSION_DIR = Path(tempfile.mkdtemp(prefix=f"pgl-test-{os.getpid()}-", dir=TEMP_
 SESSION_DIR.chmod(0o755)
 atexit.register(shutil.rmtree, SESSION_DIR, ignore_errors=True)
 
+# Whoever waits for something that a busy machine does late fails after this long; no test is about it.
+IN_VAIN_S = 600
 STORE_VERSION = 18
 STORE_DATA_DIR = SESSION_DIR / f"postgres-{STORE_VERSION}"
 STORE_PORT = free_port()

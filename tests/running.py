@@ -18,7 +18,7 @@ import psutil
 import psycopg
 
 from analyzer.runtime.processes import SystemUser, free_port, wait_until_gone
-from tests.environment import SESSION_DIR
+from tests.environment import IN_VAIN_S, SESSION_DIR
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 KINDS = ("out", "err")
@@ -91,7 +91,7 @@ class Running:
         assert found
         return found.group(1)
 
-    def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = 90) -> Any:
+    def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = IN_VAIN_S) -> Any:
         """The first true result of ``condition``; fails with the output and the failing steps."""
         deadline = time.monotonic() + timeout_s
         while not (found := condition()):

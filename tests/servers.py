@@ -17,6 +17,7 @@
                                                    #   all tables, also on later ones; may not write
         database.superuser_dsn, database.name, database.login, database.password, database.server
         database.execute("create table t (a int)", "insert into t values (1)")   # superuser, autocommit
+        database.vacuum()                          # VACUUM ANALYZE after which every page is all-visible
         database.connect()                         # psycopg, as superuser, autocommit
 
     def test_that_kills(private_postgres):         # a server of your own: kill, stop, change settings
@@ -30,7 +31,10 @@
         pgbouncer(scratch_database(postgres15))    # .dsn() is then the scratch database's login
     def test_browser(chromium): ...                # a path, for Playwright's executable_path
 
-Mark such tests ``@pytest.mark.postgres`` (``browser``, ``fault``). Every server: pg_stat_statements
+Mark such tests ``@pytest.mark.postgres`` (``browser``, ``fault``). Whoever asks for such a fixture, however
+indirectly, is marked ``slow`` by tests/conftest.py, and `make test-fast` leaves it out; the store's database
+alone does not count. A test that takes a second or more without a server says ``@pytest.mark.slow`` itself.
+Every server: pg_stat_statements
 preloaded, track_io_timing=on, fsync=off, track_activity_query_size=4096, small buffers. Servers are shared
 by a session (each xdist worker has its own): leave them as you found them, and reset statistics only in a
 private one. Start, kill and restart them in the main thread: Linux ties a child's life to its thread.
@@ -167,6 +171,20 @@ class ScratchDatabase:
             for statement in statements:
                 connection.execute(statement)  # type: ignore[call-overload]
 
+    def vacuum(self) -> None:
+        """VACUUM ANALYZE until every page is all-visible: somebody's snapshot may keep it from that for a moment."""
+        unseen = (
+            "select sum(relpages - relallvisible) from pg_class where relkind = 'r'"
+            " and relnamespace = 'public'::regnamespace"
+        )
+        deadline = time.monotonic() + environment.IN_VAIN_S
+        with self.connect() as connection:
+            connection.execute("vacuum analyze")
+            while (row := connection.execute(unseen).fetchone()) and row[0]:
+                assert time.monotonic() < deadline, f"{row[0]} pages stay unseen"
+                time.sleep(0.05)
+                connection.execute("vacuum")
+
     def drop(self) -> None:
         """Its statements go too: the next test's samples would read them all."""
         self.server.cluster.start()  # a test may have left it stopped
@@ -272,10 +290,15 @@ class PgBouncer:
 
 # -- starting and stopping ------------------------------------------------------------------------
 
+only_the_store = False  # while a test runs that is not marked slow; tests/conftest.py sets it
 _servers: dict[int, Server] = {}
 _private: list[Server] = []
 _templates: dict[int, Path] = {}
 _redis: RedisServer | None = None
+
+
+def _no_server_of_a_quick_test() -> None:
+    assert not only_the_store, "this test starts a server: let it ask for the fixture, or mark it slow"
 
 
 def server_bin_dir(version: int) -> Path:
@@ -288,8 +311,10 @@ def server_bin_dir(version: int) -> Path:
 
 def server(version: int) -> Server:
     """The session's server of that major version, started on first use; Missing says why there is none."""
+    is_store = version == environment.STORE_VERSION
+    if not is_store:
+        _no_server_of_a_quick_test()
     if version not in _servers:
-        is_store = version == environment.STORE_VERSION
         cluster = PostgresCluster(
             environment.STORE_DATA_DIR if is_store else environment.SESSION_DIR / f"postgres-{version}",
             bin_dir=server_bin_dir(version),
@@ -315,6 +340,7 @@ def _template(version: int) -> Path:
 
 
 def start_private(version: int, settings: dict[str, str | int] | None = None) -> Server:
+    _no_server_of_a_quick_test()
     data_dir = environment.SESSION_DIR / f"private-{version}-{secrets.token_hex(3)}"
     subprocess.run(["cp", "-a", _template(version), data_dir], check=True)
     cluster = PostgresCluster(
@@ -332,6 +358,7 @@ def start_private(version: int, settings: dict[str, str | int] | None = None) ->
 def redis_server() -> RedisServer:
     """The Redis behind Django's REDIS_URL."""
     global _redis
+    _no_server_of_a_quick_test()
     if _redis is None:
         _redis = RedisServer(
             environment.SESSION_DIR / "redis",

@@ -10,6 +10,8 @@ from analyzer.checks.statement.n_plus_one_burst import check
 from tests.behaviour.real_pages import load, recording
 from tests.checks.builders import found_by
 
+pytestmark = pytest.mark.slow
+
 # (application, intervals) -> share of the repeated statements that is named, rounded down. What is missing are no
 # lookups by a key (ranges of days, paths of trees, ORs, longer IN lists) and two of a page that no statement of its own
 # marks.

@@ -11,7 +11,7 @@ not_run = "reason"                 # instead of finds: the check says that it ca
 """
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,25 @@ def cases_of(check: Check) -> list[dict[str, Any]]:
     return tomllib.loads(path.read_text())["case"] if path.exists() else []
 
 
-def every_case() -> Iterator[Any]:
-    for check in all_checks():
-        for case in cases_of(check):
-            yield pytest.param(check, case, id=f"{check.name}: {case['name']}")
+def each_case(check: Check, judge: Callable[[Check, dict[str, Any]], None]) -> None:
+    """Judges all cases, then fails with those that failed: a test a case costs more than most cases."""
+    failures = []
+    for case in cases_of(check):
+        try:
+            judge(check, case)
+        except Exception as failure:
+            failure.add_note(f"the case: {case['name']}")
+            failures.append(failure)
+    if failures:
+        raise ExceptionGroup(f"{check.name}.toml", failures)
 
 
-@pytest.mark.parametrize(("check", "case"), list(every_case()))
-def test_check_finds_what_the_case_says(check: Check, case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)
+def test_check_finds_what_its_cases_say(check: Check) -> None:
+    each_case(check, finds_what_it_says)
+
+
+def finds_what_it_says(check: Check, case: dict[str, Any]) -> None:
     outcome = run_checks(build(case), context(case), checks=[check])
     if "not_run" in case:
         assert ([*outcome.not_run.get(check.code, {}).values()], outcome.findings) == ([case["not_run"]], [])
@@ -68,9 +79,13 @@ def shown(finding: Finding, asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize(("check", "case"), list(every_case()))
-def test_no_value_of_a_threshold_makes_a_check_fail(check: Check, case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("check", all_checks(), ids=lambda check: check.name)
+def test_no_value_of_a_threshold_makes_a_check_fail(check: Check) -> None:
     """An operator may set any (store/check_rules.py): a check that then failed would find nothing ever more."""
+    each_case(check, stands_any_threshold)
+
+
+def stands_any_threshold(check: Check, case: dict[str, Any]) -> None:
     looked_at = build(case)
     for name in check.thresholds:
         for value in (0.0, 1e9):

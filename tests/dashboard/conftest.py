@@ -1,11 +1,10 @@
 from pathlib import Path
 
 import pytest
-from django.conf import settings as django_settings
+from django.conf import settings
 
 
 @pytest.fixture(autouse=True)
-def _quick(settings):
-    """Passwords cost a second each by design; here only that they are checked matters."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    Path(django_settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a missing one
+def static_files_are_there():
+    """WhiteNoise warns about a missing directory."""
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from dashboard.people.accounts import set_role
 from dashboard.permissions import OPERATOR
 from tests.dashboard import world
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 ODD = (
     "\0", "a\0b", "%", "%00", "..%2f", "x" * 3000, "\u202e", "\ud7ff\U0001f600", "'\"><script>", "-1", "9" * 30, "²",

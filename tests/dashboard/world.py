@@ -1,5 +1,6 @@
 """A store filled through its own functions: servers in every state, statements with figures, findings, plans."""
 
+import functools
 import json
 import math
 from dataclasses import dataclass
@@ -175,7 +176,13 @@ def database(of: Server) -> Database:
 
 
 def real_plan() -> list[dict[str, object]]:
-    """What the tests' own PostgreSQL prints for a bad query."""
+    """What the tests' own PostgreSQL prints for a bad query, which is asked once."""
+    plan: list[dict[str, object]] = json.loads(_printed_plan())
+    return plan
+
+
+@functools.cache
+def _printed_plan() -> str:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             "create temp table shop_order on commit drop as select g as id, 'status ' || g % 40 as status,"
@@ -192,7 +199,7 @@ def real_plan() -> list[dict[str, object]]:
         )
         (plan,) = cursor.fetchone()
         cursor.execute("drop table shop_order, shop_customer")
-    return json.loads(plan) if isinstance(plan, str) else plan
+    return plan if isinstance(plan, str) else json.dumps(plan)
 
 
 def plan_of(statement: Statement) -> PlanRecord:

@@ -56,7 +56,7 @@ def test_demo_leads_to_ddl_in_the_clipboard_and_keeps_its_data(demo: Callable[..
 
     # Two snapshots without a gap between them: statements of the shop have figures.
     seen = "select count(*) from analyzer_statement where normalized_sql like '%shop_orderline%'"
-    first.wait_for(lambda: first.store(seen)[0][0] > 0, "figures of the shop's statements", 60)
+    first.wait_for(lambda: first.store(seen)[0][0] > 0, "figures of the shop's statements")
     copy_the_ddl_of_a_finding(first, page)
     assert first.stop() == 0
     assert " 0 errors" in (first.var_dir / "log" / "demo-workload.log").read_text()
@@ -84,9 +84,9 @@ def copy_the_ddl_of_a_finding(demo: Running, page: Page) -> None:
     expect(page.get_by_role("navigation").first).to_be_visible()
     # The promise is a minute from the workload's start on an idle machine; tests share theirs.
     found = "select f.id from analyzer_findingrecord f where code = 'PL004' and f.\"table\" = 'public.shop_order'"
-    demo.wait_for(lambda: demo.store(found), "a sequential scan", 180)
+    demo.wait_for(lambda: demo.store(found), "a sequential scan")
     suggested = "select ddl from analyzer_suggestionrecord where columns = '[\"tracking_code\"]'"
-    ddl = demo.wait_for(lambda: demo.store(suggested), "its suggestion", 120)[0][0]
+    ddl = demo.wait_for(lambda: demo.store(suggested), "its suggestion")[0][0]
 
     page.get_by_role("link", name="Findings").first.click()
     expect(page.get_by_role("heading", name="Seq Scan on shop_order").first).to_be_visible()

@@ -6,7 +6,7 @@ shorter and requests more frequent than in the demo, so that a minute is enough.
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -19,7 +19,6 @@ from analyzer.steps import schema as schema_step
 from analyzer.steps.check import check_server
 from analyzer.store.servers import add_server_from_dsn
 from tests import servers
-from tests.conftest import need
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -32,9 +31,9 @@ TAKES_PART = {planted.N_PLUS_ONE, *WHOLE_TABLE_READ, planted.UNINDEXED_FOREIGN_K
 
 
 @pytest.fixture
-def monitored(transactional_db: None) -> Iterator[Server]:
+def monitored(transactional_db: None, private_postgres: Callable[..., servers.Server]) -> Iterator[Server]:
     """The shop, registered, with a workload that runs while the test does."""
-    started = need(lambda: servers.start_private(18, dict(shop.CLUSTER_SETTINGS)))
+    started = private_postgres(18, dict(shop.CLUSTER_SETTINGS))
     shop.build(started.socket_dsn())
     shop.set_password(started.socket_dsn(), shop.MONITOR_ROLE, "only for tests")
     dsn = started.dsn("shop", shop.MONITOR_ROLE, "only for tests")
@@ -46,7 +45,6 @@ def monitored(transactional_db: None) -> Iterator[Server]:
     finally:
         workload.stop()
         thread.join()
-        started.cluster.remove()
     assert dict(workload.totals.errors) == {}
 
 

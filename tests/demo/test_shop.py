@@ -20,6 +20,7 @@ from analyzer.demo.pages import ENDPOINTS
 from analyzer.demo.workload import Arrivals, DriftingRate, Totals, Workload
 from tests import servers
 from tests.conftest import need
+from tests.environment import IN_VAIN_S
 
 pytestmark = pytest.mark.postgres
 
@@ -217,7 +218,7 @@ def test_values_show_in_the_activity_of_the_application(server: servers.Server) 
     thread = threading.Thread(target=workload.run)
     thread.start()
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + IN_VAIN_S
         texts: set[str] = set()
         while not any("'TRK" in text for text in texts) and time.monotonic() < deadline:
             texts |= {
@@ -241,7 +242,7 @@ def start_workload(server: servers.Server, *options: str) -> subprocess.Popen[st
 
 
 def wait_for_sessions(server: servers.Server, at_least: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + IN_VAIN_S
     statement = "select count(*) from pg_stat_activity where application_name = 'shop'"
     while rows(server, statement)[0][0] < at_least:
         assert time.monotonic() < deadline

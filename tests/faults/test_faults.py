@@ -19,6 +19,7 @@ import pytest
 
 from tests import servers
 from tests.conftest import need
+from tests.environment import IN_VAIN_S
 from tests.running import Running, status
 from tests.servers import ScratchDatabase
 
@@ -62,7 +63,7 @@ def monitored() -> Iterator[ScratchDatabase]:
 def up(monitored: ScratchDatabase) -> Iterator[Running]:
     running = Running("up", monitored.dsn, ANALYZER_SAMPLE_INTERVAL_S="5")
     try:
-        running.wait_for(lambda: count(running) >= 2, "two snapshots", 120)
+        running.wait_for(lambda: count(running) >= 2, "two snapshots")
         yield running
     finally:
         running.remove()
@@ -73,7 +74,7 @@ def count(up: Running) -> int:
     return rows[0][0] if rows else 0
 
 
-def wait_for_another_snapshot(up: Running, before: int, timeout_s: float = 90) -> None:
+def wait_for_another_snapshot(up: Running, before: int, timeout_s: float = IN_VAIN_S) -> None:
     up.wait_for(lambda: count(up) > before, "a further snapshot", timeout_s)
 
 
@@ -84,7 +85,7 @@ def error_of(up: Running, step: str) -> Any:
 
 def test_the_watched_statement_gets_its_finding(up: Running) -> None:
     found = up.wait_for(
-        lambda: up.store("select code, message from analyzer_findingrecord where code = 'PL004'"), "PL004", 90
+        lambda: up.store("select code, message from analyzer_findingrecord where code = 'PL004'"), "PL004"
     )
     assert "Seq Scan on item read 60,000 rows to keep 12." in found[0][1]
 
@@ -113,7 +114,7 @@ def test_a_killed_server_during_explain_costs_the_step_only(up: Running, monitor
         for _ in range(3):
             connection.execute("select count(*) from wide a where t like '%y%' and n > 5")
     executing = "select 1 from pg_stat_activity where query like 'EXPLAIN /* pgloupe */%ANALYZE%' and state = 'active'"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + IN_VAIN_S
     with contextlib.suppress(psycopg.OperationalError), monitored.connect() as connection:
         while time.monotonic() < deadline and not connection.execute(executing).fetchall():
             time.sleep(0.01)
@@ -173,7 +174,7 @@ def test_a_server_that_never_answers_delays_no_other(up: Running) -> None:
             "select t.last_error from analyzer_stepstatus t join analyzer_server s on s.id = t.server_id"
             " where s.\"user\" = 'somebody' and t.step = 'snapshot' and t.last_error <> ''"
         )
-        [(text,)] = up.wait_for(lambda: up.store(silent_error), "the silent server's error", 60)
+        [(text,)] = up.wait_for(lambda: up.store(silent_error), "the silent server's error")
         assert text.startswith("Cannot connect to 127.0.0.1:")
         before, begun = count(up), time.monotonic()
         wait_for_another_snapshot(up, before + 3)
@@ -192,7 +193,7 @@ def test_redis_killed_while_a_task_runs_ends_no_worker(up: Running) -> None:
         workers = worker_pids(up)
         assert len(workers) == 3
         child(up, "redis-server").send_signal(signal.SIGKILL)
-        up.wait_for(lambda: up.store(failed), "that task's end", 60)
+        up.wait_for(lambda: up.store(failed), "that task's end")
         waiting.close()
         wait_for_another_snapshot(up, count(up) + 1)
         assert worker_pids(up) == workers

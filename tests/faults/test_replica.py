@@ -27,6 +27,7 @@ from tests import servers
 from tests.conftest import need
 from tests.dashboard import world
 from tests.dashboard.test_server_form import of
+from tests.environment import IN_VAIN_S
 from tests.servers import ScratchDatabase, Server
 
 pytestmark = [pytest.mark.fault, pytest.mark.postgres]
@@ -73,7 +74,7 @@ def pair() -> Iterator[tuple[ScratchDatabase, Server]]:
         primary.cluster.remove()
 
 
-def wait_until(condition: Callable[[], object], timeout_s: float = 30) -> None:
+def wait_until(condition: Callable[[], object], timeout_s: float = IN_VAIN_S) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline

@@ -66,7 +66,7 @@ def busy() -> Iterator[ScratchDatabase]:
 def up(busy: ScratchDatabase) -> Iterator[Running]:
     running = Running("up", busy.dsn, ANALYZER_SAMPLE_INTERVAL_S=str(INTERVAL_S))
     try:
-        running.wait_for(lambda: len(looks(running, busy)) >= 3, "three looks", 120)
+        running.wait_for(lambda: len(looks(running, busy)) >= 3, "three looks")
         yield running
     finally:
         running.remove()
@@ -90,7 +90,7 @@ def watcher(up: Running) -> psutil.Process:
 
 
 def test_a_busy_server_is_looked_at_closely(up: Running, busy: ScratchDatabase) -> None:
-    up.wait_for(lambda: samples_of_a_look(up) >= 12, "a close look", 60)
+    up.wait_for(lambda: samples_of_a_look(up) >= 12, "a close look")
 
 
 def test_servers_that_hang_refuse_or_stand_still_delay_no_other(up: Running, busy: ScratchDatabase) -> None:
@@ -104,7 +104,7 @@ def test_servers_that_hang_refuse_or_stand_still_delay_no_other(up: Running, bus
         assert up.run_again("up", *dsns) == 0
         of_still = "select 1 from analyzer_stepstatus t join analyzer_server s on s.id = t.server_id"
         of_still += " where s.name = %s and t.step = 'activity' and t.last_success_at is not null"
-        up.wait_for(lambda: up.store(of_still, f"{still.name} on 127.0.0.1"), "a look at the one that will stand", 60)
+        up.wait_for(lambda: up.store(of_still, f"{still.name} on 127.0.0.1"), "a look at the one that will stand")
         backends = [p for p in psutil.process_iter() if stopped.cluster.data_dir.name in " ".join(_cmdline(p))]
         family = [c for p in backends for c in [p, *p.children(recursive=True)]]
         for process in family:
@@ -113,7 +113,7 @@ def test_servers_that_hang_refuse_or_stand_still_delay_no_other(up: Running, bus
             begun, rss = time.time(), watcher(up).memory_info().rss
             failing = "select count(distinct server_id) from analyzer_stepstatus where step = 'activity'"
             failing += " and failing_since is not null"
-            up.wait_for(lambda: up.store(failing) == [(BAD + 2,)], "each of them failing", 90)
+            up.wait_for(lambda: up.store(failing) == [(BAD + 2,)], "each of them failing")
             time.sleep(4 * INTERVAL_S)
             seen = [at for at in looks(up, busy) if at > begun]
             assert len(seen) >= (time.time() - begun) / INTERVAL_S * 0.7

@@ -19,6 +19,7 @@ from analyzer.monitored.explain.explain import (
 from analyzer.monitored.explain.session import explain_session
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.statements.fingerprint import fingerprint
+from tests.environment import IN_VAIN_S
 from tests.monitored.attacks import ATTACKS, PATH, SETUP, Attack, our_sessions, state
 from tests.servers import ScratchDatabase, Server
 
@@ -60,7 +61,7 @@ def unchanged(attacked: ScratchDatabase) -> Iterator[psycopg.Connection[Any]]:
         connection.execute("listen x")
         before = state(connection)
         yield connection
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + IN_VAIN_S
         while our_sessions(connection, attacked.name) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert our_sessions(connection, attacked.name) == 0

@@ -20,6 +20,7 @@ from analyzer.monitored.catalog.schema_dump import dump_schema
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.session_relay import PORT, private_listener, serve
 from analyzer.runtime.client_programs import client_program
+from tests.environment import IN_VAIN_S
 
 pytestmark = pytest.mark.postgres
 
@@ -144,7 +145,7 @@ def sessions(database):
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + IN_VAIN_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)

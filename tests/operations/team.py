@@ -26,7 +26,7 @@ from analyzer.runtime.processes import SystemUser, free_port, kill_tree, last_li
 from analyzer.runtime.redis import redis_binary
 from analyzer.runtime.system_user import can_reach
 from tests import servers
-from tests.environment import SESSION_DIR
+from tests.environment import IN_VAIN_S, SESSION_DIR
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
@@ -133,7 +133,7 @@ class Team:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=IN_VAIN_S,
             **({"user": self.user.uid, "group": self.user.gid, "extra_groups": []} if self.user else {}),
         )
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
@@ -176,7 +176,7 @@ class Team:
         said = self.run("celery", "-A", "dashboard.celery:app", "inspect", "stats", "--json", "--timeout", "3")
         return {name: sum(stats["total"].values()) for name, stats in json.loads(said).items()}
 
-    def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = 45) -> Any:
+    def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float = IN_VAIN_S) -> Any:
         deadline = time.monotonic() + timeout_s
         while not (found := condition()):
             self.restart_what_ended(what)

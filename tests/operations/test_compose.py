@@ -174,7 +174,7 @@ def samples(team: Team) -> int:
 
 def wait_for_samples(team: Team, more: int) -> None:
     wanted = samples(team) + more
-    team.wait_for(lambda: samples(team) >= wanted, f"{more} more samples of every server", 60)
+    team.wait_for(lambda: samples(team) >= wanted, f"{more} more samples of every server")
 
 
 def assert_no_interval_was_sampled_twice(team: Team) -> None:
@@ -205,7 +205,7 @@ class TestTeam:
 
     def test_two_processes_share_the_looks_at_sessions(self, team):
         looked = "select count(*) from analyzer_stepstatus where step = 'activity' and last_success_at is not null"
-        team.wait_for(lambda: team.store(looked) == [(3,)], "a look at every server", 60)
+        team.wait_for(lambda: team.store(looked) == [(3,)], "a look at every server")
 
     def test_the_processes_have_no_rights(self, team):
         if team.user is None:

@@ -230,6 +230,7 @@ def test_a_worker_that_stops_leaves_the_list(redis):
     assert workers.queue_state(timezone.now()).workers == []
 
 
+@pytest.mark.slow
 def test_sizes_are_those_of_postgresql_and_name_every_series():
     of = world.server()
     world.figures(of, hours=30, every_s=600)

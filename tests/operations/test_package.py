@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.demo import shop
-from tests.environment import reachable_dir
+from tests.environment import IN_VAIN_S, reachable_dir
 from tests.running import REPOSITORY, Running
 
 pytestmark = [pytest.mark.postgres, pytest.mark.fault, pytest.mark.xdist_group("package")]
@@ -74,13 +74,13 @@ def test_installed_demo_finds_something_and_advise_answers(installed: Path) -> N
         var_dir=home / "pgloupe", **clean,
     )  # fmt: skip
     try:
-        demo.wait_for(lambda: demo.store("select code from analyzer_findingrecord"), "a finding", 240)
+        demo.wait_for(lambda: demo.store("select code from analyzer_findingrecord"), "a finding")
         socket = next((home / "pgloupe" / "demo-postgres").glob(".s.PGSQL.*[0-9]"))
         port = socket.name.rpartition(".")[2]
         dsn = f"postgresql:///{shop.DATABASE}?host={socket.parent}&port={port}&user={shop.MONITOR_ROLE}"
         answer = subprocess.run(
             [installed / "pgloupe", "advise", dsn], cwd=elsewhere, env={**os.environ, **clean}, capture_output=True,
-            text=True, check=False, timeout=300,
+            text=True, check=False, timeout=IN_VAIN_S,
         )  # fmt: skip
         assert (answer.returncode, "CREATE INDEX CONCURRENTLY" in answer.stdout) == (0, True), answer
         assert demo.stop() == 0
@@ -95,7 +95,7 @@ def test_installed_command_names_itself_and_keeps_its_data_in_the_users_folder(i
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [installed / "pgloupe", *arguments], cwd=home, env={**clean, "HOME": str(home)}, capture_output=True,
-            text=True, check=False, timeout=120,
+            text=True, check=False, timeout=IN_VAIN_S,
         )  # fmt: skip
 
     data = home / ".local" / "share" / "pgloupe"

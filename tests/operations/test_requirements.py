@@ -5,8 +5,11 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests.environment import IN_VAIN_S
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMES_WITH_PYTHON = {"pip", "setuptools", "wheel"}
@@ -53,6 +56,7 @@ def installed_for_the_product() -> set[str]:
     return {name for name, _ in found}
 
 
+@pytest.mark.slow
 def test_it_starts_with_what_requirements_txt_installs() -> None:
     ours = installed_for_the_product() | COMES_WITH_PYTHON
     absent = {
@@ -63,7 +67,7 @@ def test_it_starts_with_what_requirements_txt_installs() -> None:
     assert "pytest" in absent
     said = subprocess.run(
         [sys.executable, "-c", f"ABSENT = {absent!r}\n{IMPORT_ALL}"],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=120,
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=IN_VAIN_S,
     )  # fmt: skip
     assert said.returncode == 0, said.stderr[-2000:]
     assert said.stdout == "dashboard.health.broker\n"

@@ -145,6 +145,7 @@ def read_all(of: Server) -> tuple[str, list[str]]:
     return decrypt(of.password_encrypted), [decrypt(token) for token in samples]
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.django_db
 def test_rotation_lets_the_old_key_go(settings, old_and_new):
@@ -162,6 +163,7 @@ def test_rotation_lets_the_old_key_go(settings, old_and_new):
     assert "analyzer_parametersample.sql_encrypted: 0 re-encrypted, 1200 under the newest key" in said()
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.django_db
 def test_a_lost_key_is_said_with_the_servers_it_concerns(settings, old_and_new):
@@ -182,6 +184,7 @@ def test_every_encrypted_column_is_found():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.django_db
 def test_rotation_of_the_key_file_step_by_step(settings, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from psycopg import sql
 
 from tests import servers
 from tests.conftest import need
+from tests.environment import IN_VAIN_S
 
 pytestmark = pytest.mark.postgres
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,7 +52,7 @@ class Store:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=IN_VAIN_S,
         )
 
     def drop(self) -> None:
@@ -156,6 +157,6 @@ def test_two_migrates_at_once_do_it_once(store):
     processes = [
         subprocess.Popen(command, cwd=REPOSITORY, env=store.environment, stderr=subprocess.PIPE) for _ in range(2)
     ]
-    outcomes = [(process.communicate(timeout=120)[1], process.returncode) for process in processes]
+    outcomes = [(process.communicate(timeout=IN_VAIN_S)[1], process.returncode) for process in processes]
     assert [code for _, code in outcomes] == [0, 0], outcomes
     assert store.value("select count(*) = count(distinct (app, name)) from django_migrations")

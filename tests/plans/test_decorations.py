@@ -17,6 +17,7 @@ from tests.plans.test_read_text import SETUP, STATEMENTS
 
 DATA = Path(__file__).parent / "data"
 LOGS = ("csvlog", "jsonlog", "server log", "server log in a mail")
+EVERY_PLAN = ("border 2", "numbered")  # the decorations that are put on each plan of the corpus
 JSON_CORPUS = sorted(path for path in DATA.glob("*.pg*.json"))
 
 
@@ -28,11 +29,13 @@ def costs(plan: Plan) -> list[object]:
     return [(n.startup_cost, n.plan_width_bytes, n.actual_startup_time_ms, n.raw) for n in plan]
 
 
-@pytest.mark.parametrize("name", [*DECORATIONS, *JSON_ONLY])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in EVERY_PLAN)) for n in (*DECORATIONS, *JSON_ONLY)]
+)
 def test_json_reads_the_same_however_it_was_copied(name: str) -> None:
     decorate = JSON_ONLY.get(name) or DECORATIONS[name]
     is_logged = name in LOGS
-    for path in JSON_CORPUS[:: 1 if name in ("border 2", "numbered") else 9]:
+    for path in JSON_CORPUS[:: 1 if name in EVERY_PLAN else 9]:
         for plan in json.loads(path.read_text()):
             text = json.dumps(plan if is_logged else [plan], indent=2)  # auto_explain prints an object
             assert read(decorate(text)) == read(text), path.name
@@ -118,6 +121,7 @@ Execution Time: 1 ms""",
 )
 
 
+@pytest.mark.slow
 def test_one_decoration_in_another_is_read_or_refused() -> None:
     """A log in a table in a mail: most are read, and none as another plan."""
     every = DECORATIONS | TEXT_ONLY

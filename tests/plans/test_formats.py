@@ -344,6 +344,7 @@ def deep_yaml(levels: int) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_depth_and_size_are_bounded_by_nothing_but_time() -> None:
     began = time.monotonic()
     assert len(parse_plan(deep_xml(3000)).nodes) == 3001

@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from analyzer.checks.plan import seq_scan_discards_rows
+from tests.environment import IN_VAIN_S
 
 DATA = Path(__file__).parent / "data"
 ROOT = Path(__file__).parent.parent.parent
@@ -152,10 +153,11 @@ def test_a_file_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
 def run(text: bytes, *args: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [sys.executable, "manage.py", "inspect_plan", *args], input=text, capture_output=True, cwd=ROOT, check=False,
-        env={**os.environ, "PYTHONWARNINGS": ""}, timeout=60,
+        env={**os.environ, "PYTHONWARNINGS": ""}, timeout=IN_VAIN_S,
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_standard_input_exit_codes_and_one_sentence_in_a_real_process() -> None:
     found = run(BAD.read_bytes(), "-")
     assert (found.returncode, found.stderr) == (1, b"")

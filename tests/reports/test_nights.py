@@ -34,6 +34,7 @@ def test_due_time(night, hour, zone, due):
     assert due_at(night, hour, zone) == utc(due)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "UTC"])
 def test_each_date_of_a_year_has_one_night_and_the_latest_never_goes_back(zone):
     for hour in (0, 1, 2, 3, 23):

@@ -101,6 +101,7 @@ def part(message: EmailMessage, kind: str) -> str:
 # -- the hour -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("zone", "begins", "arrivals"),
     [
@@ -168,6 +169,7 @@ def test_moving_the_hour_within_a_day_sends_no_second_mail(smtp):
 # -- the mail -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_mail_tells_the_night_with_ddl_and_a_link_for_each_finding(smtp):
     now = timezone.now()
     nights.busy()
@@ -202,6 +204,7 @@ def test_mail_tells_the_night_with_ddl_and_a_link_for_each_finding(smtp):
     assert all(len(line) <= 998 for line in smtp.raw[0].split(b"\r\n")), "RFC 5322"
 
 
+@pytest.mark.slow
 def test_mail_says_what_the_planner_expects_of_an_index(smtp):
     now = timezone.now()
     nights.busy()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import IN_VAIN_S
 from tests.running import REPOSITORY, Running, new_var_dir, status
 
 pytestmark = [pytest.mark.postgres, pytest.mark.fault]
@@ -19,7 +20,7 @@ def run(var_dir: Path, *arguments: str, text: str = "", **env: str) -> subproces
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=REPOSITORY, env={**inherited, "PGLOUPE_VAR_DIR": str(var_dir), **env}, input=text, text=True,
-        capture_output=True, check=False, timeout=60,
+        capture_output=True, check=False, timeout=IN_VAIN_S,
     )  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def test_commands_to_type_name_the_data_directory_that_was_given(tmp_path):
         "from django.conf import settings as s; print(s.LOGIN_COMMAND); print(s.VAR_DIR)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=60,
+        [sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True, timeout=IN_VAIN_S,
         env={k: v for k, v in os.environ.items() if k != "PGLOUPE_PROGRAM"},
     )  # fmt: skip
     login_command, var_dir = done.stdout.splitlines()[-2:]

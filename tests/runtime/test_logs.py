@@ -25,6 +25,7 @@ WEB = "import django; django.setup()"
 WORKER = "from dashboard.celery import app; app.log.setup(loglevel='INFO', redirect_stdouts=False)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setup", [WEB, WORKER], ids=["web", "worker"])
 def test_a_terminal_gets_no_control_sequence(setup: str) -> None:
     ours, theirs = pty.openpty()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.management.commands.up import dsns_in
+from tests.environment import IN_VAIN_S
 
 ROOT = Path(__file__).parent.parent.parent
 PASSWORDS = (
@@ -28,7 +29,7 @@ def make(tmp_path: Path):
         environment = {**os.environ, "DSN": dsn} if by_environment else dict(os.environ)
         done = subprocess.run(
             ["make", "-s", "up", f"RUN={teller}", "READY=", *arguments], cwd=tmp_path, capture_output=True, text=True,
-            env=environment, check=True, timeout=30,
+            env=environment, check=True, timeout=IN_VAIN_S,
         )  # fmt: skip
         given, _, rest = done.stdout.partition("\0")
         return given, rest

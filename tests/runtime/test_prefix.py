@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.environment import IN_VAIN_S
 from tests.servers import child_environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,12 +37,13 @@ PATHS = ("/pgloupe/login/", "/login/", "/pgloupe", "/", "/pgloupe/static/css/tok
 
 def ask(**environment: str) -> dict:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(PATHS)], cwd=ROOT, capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", SCRIPT, json.dumps(PATHS)], cwd=ROOT, capture_output=True, text=True, timeout=IN_VAIN_S,
         env={**os.environ, **child_environment(), **environment}, check=False,
     )  # fmt: skip
     return json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr.strip().splitlines()[-1]}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "environment",
@@ -68,17 +70,20 @@ def test_everything_is_below_the_path(environment: dict[str, str]) -> None:
         assert answer["command"] in body
 
 
+@pytest.mark.slow
 def test_a_path_that_is_none_is_refused() -> None:
     for bad in ("http://x.example/a b", "http://x.example/pgloupe?x=1", "http://x.example//a"):
         assert "PGLOUPE_BASE_URL has to be where people open pgLoupe" in ask(PGLOUPE_BASE_URL=bad)["error"]
     assert "PGLOUPE_BASE_URL has to be" in ask(PGLOUPE_BASE_URL="http://x.example/a", PGLOUPE_URL_PREFIX="b")["error"]
 
 
+@pytest.mark.slow
 def test_a_container_names_its_own_command() -> None:
     answer = ask(PGLOUPE_IN_CONTAINER="1")
     assert answer["command"] == "docker compose exec web python manage.py login_link"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "is_alone"),
     [

@@ -18,7 +18,7 @@ import pytest
 from analyzer.runtime import system_user
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import SystemUser, free_port, wait_until_gone
-from tests.environment import SESSION_DIR
+from tests.environment import IN_VAIN_S, SESSION_DIR
 from tests.running import Running, new_var_dir, status
 
 pytestmark = [pytest.mark.postgres, pytest.mark.fault]
@@ -58,7 +58,7 @@ def test_one_directory_started_killed_and_interrupted(up, var_dir):
     keys = (var_dir / "keys.json").read_text()
     family = first.family()
     first.process.kill()  # without mercy: no process is left behind
-    assert wait_until_gone(family, 30)
+    assert wait_until_gone(family, IN_VAIN_S)
 
     second = start_with_its_port_taken(up, first.port)
     assert (var_dir / "keys.json").read_text() == keys

@@ -14,6 +14,7 @@ from analyzer.runtime.instance import AlreadyRunning, InstanceLock, Running
 from analyzer.runtime.parts import Child
 from analyzer.runtime.processes import is_alive, wait_until_gone
 from analyzer.runtime.watch import Watch
+from tests.environment import IN_VAIN_S
 
 pytestmark = pytest.mark.fault
 SLEEP = "import time; time.sleep(60)"
@@ -175,7 +176,7 @@ def test_only_one_holds_the_lock_and_the_next_learns_its_address(tmp_path):
     second.release()
 
 
-def wait_for(condition, timeout_s=10):
+def wait_for(condition, timeout_s=IN_VAIN_S):
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -62,6 +62,7 @@ DEEP = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", DEEP)
 def test_deep_and_long_texts_neither_crash_nor_stall(shape):
     from analyzer.statements.predicates import query_blocks

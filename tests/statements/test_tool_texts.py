@@ -20,6 +20,7 @@ from analyzer.statements.parse import parse_statement
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.safety import check_statement
+from tests.environment import IN_VAIN_S
 from tests.servers import DEBIAN_15, ScratchDatabase, embedded_bin_dir
 
 pytestmark = pytest.mark.postgres
@@ -84,11 +85,11 @@ def _use_tools(database: ScratchDatabase, tools: Path) -> None:
     if (tools / "pg_dump").exists():
         for options in ((), ("-s", "--inserts"), ("-t", "part*", "-t", "counter"), ("-n", "publ*", "-T", "log*")):
             command = [tools / "pg_dump", "-f", os.devnull, *options, dsn]
-            subprocess.run(command, check=True, env=environment, timeout=120)
+            subprocess.run(command, check=True, env=environment, timeout=IN_VAIN_S)
     if (tools / "psql").exists():
         described = subprocess.run(
             [tools / "psql", "-X", "-E", "-q", dsn], input="".join(f"\\{c}\n" for c in COMMANDS), text=True,
-            capture_output=True, check=True, env=environment, timeout=120,
+            capture_output=True, check=True, env=environment, timeout=IN_VAIN_S,
         )  # fmt: skip
         assert "QUERY" in described.stdout
 

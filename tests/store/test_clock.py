@@ -63,6 +63,7 @@ def test_an_evicted_entry_is_told_by_stats_since_though_the_servers_clock_went_b
     assert fresh_rows("entry_id", "calls") == [(fake.entry(2).pk, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back_s", [7200, 90, 1])
 def test_the_stores_clock_that_goes_back_is_one_gap_and_sampling_goes_on(fake, fresh_rows, back_s):
     fake.run(1)
@@ -179,6 +180,7 @@ def test_parts_add_up():
     assert (total == values).all()
 
 
+@pytest.mark.slow
 def test_what_was_kept_as_later_goes_from_every_series(fake):
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from pg_class")  # a connection

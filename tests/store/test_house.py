@@ -54,6 +54,7 @@ def sums_of(table: str, server) -> dict[tuple[datetime, int], tuple[int, ...]]:
     }
 
 
+@pytest.mark.slow
 def test_sums_equal_the_minutes_however_often_they_were_made(server):
     random = np.random.default_rng(3)
     expected: dict[str, dict[tuple[datetime, int], np.ndarray]] = {"statement_hour": {}, "statement_day": {}}
@@ -216,6 +217,7 @@ def committed(transactional_db: None):
     remove(server)
 
 
+@pytest.mark.slow
 def test_two_at_once_do_the_work_once(committed, monkeypatch):
     """The second one comes while the first is in the middle of packing: it leaves, and no point is lost or doubled."""
     fake = committed
@@ -250,6 +252,7 @@ def test_two_at_once_do_the_work_once(committed, monkeypatch):
     assert total_calls(fake) == 600
 
 
+@pytest.mark.slow
 def test_readings_go_on_while_the_house_is_kept(committed):
     """Four threads read their servers while the house is kept again and again: every call is counted once."""
     fakes = [FakeServer(make_server(f"s{i}"), now=committed.now) for i in range(3)]

@@ -53,6 +53,7 @@ def day(db: None, history: FakeServer) -> FakeServer:
     return copy.deepcopy(history)
 
 
+@pytest.mark.slow
 def test_totals_are_the_same_whichever_level_they_come_from(day):
     for key in reading.SPANS:
         page = reading.statement_totals(day.server, reading.Window.last(key, day.now))

@@ -16,6 +16,7 @@ from analyzer.plans.size import node_count
 from analyzer.runtime.processes import RuntimeFailure, wait_until_gone
 from analyzer.twin import Twin, lease, limits
 from analyzer.twin import twin as twin_module
+from tests.environment import IN_VAIN_S
 from tests.twin.conftest import settings_of
 
 pytestmark = pytest.mark.postgres
@@ -100,7 +101,7 @@ def test_arithmetic_that_hears_nothing_is_killed_and_the_twin_made_anew(hostile,
         for times in (1, 2):
             killed = twin._planning.connection.info.backend_pid
             assert twin.plan(query(DEAF_SQL, key=str(times))) == Refused(f"{LATE} and was ended.")
-            assert wait_until_gone([killed], timeout_s=30)
+            assert wait_until_gone([killed], timeout_s=IN_VAIN_S)
             assert twin.plan(query(LOOKUP, key=str(times)), [made[1].id]) == with_index
             assert twin._times_anew == times
         assert twin.hypothesize([made[0].definition]) == [made[0]]
