@@ -19,6 +19,7 @@ class Work:
     why: str
     is_certain: bool = True
     indexes: int = 0  # how many are built; of a rewrite all of the table
+    is_lookup: bool = False  # of a foreign key: each row is looked up, which takes longer than to read it
 
 
 @dataclass(frozen=True, slots=True)

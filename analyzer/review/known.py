@@ -46,6 +46,14 @@ class Known:
     indexes: dict[str, Action] = field(default_factory=dict)  # made by this file, by name
     filled: set[str] = field(default_factory=set)  # new tables that got rows
 
+    def copy(self) -> "Known":
+        """To be changed by ``note`` without changing this."""
+        return replace(
+            self, new=set(self.new), gone=set(self.gone), renamed=dict(self.renamed), columns=dict(self.columns),
+            checks={key: dict(checks) for key, checks in self.checks.items()}, indexes=dict(self.indexes),
+            filled=set(self.filled),
+        )  # fmt: skip
+
     @property
     def facts(self) -> SchemaFacts | None:
         return self.live.schema if self.live else None

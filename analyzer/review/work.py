@@ -106,13 +106,13 @@ def _filled_column(new: NewColumn, relation: TableName, known: Known) -> Iterato
         if is_certain:
             yield Work("rewrite", relation, f"{function}() is volatile: every row gets a value of its own")
         else:
-            why = f"if {function}() is volatile, as functions are unless declared otherwise: pg_proc tells"
+            why = f"it does if {function}() is volatile, as functions are unless declared otherwise"
             yield Work("rewrite", relation, why, is_certain=False)
     elif (strict := _has_strict_domain(new.type, known)) is not False:
         if strict:
             yield Work("rewrite", relation, f"domain {new.type.name} has constraints to check for every row")
         else:
-            why = f"if {new.type.name} is a domain with constraints"
+            why = f"it does if {new.type.name} is a domain with constraints"
             yield Work("rewrite", relation, why, is_certain=False)
 
 
@@ -134,7 +134,7 @@ def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator
         yield _type_rewrite(relation, "the USING expression is computed for every row", known)
         return
     if old is None:
-        why = "unless the old type's values are kept as they are (varchar to a longer one or text)"
+        why = "it does unless the old type's values stay as they are (varchar to a longer one, or to text)"
         yield replace(_type_rewrite(relation, why, known), is_certain=False)
         return
     old, new_base, is_strict = _below_domains(old, new, known)
@@ -144,7 +144,7 @@ def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator
         yield from _keys_checked_again(action, relation, known)
         return
     if how == "in utc":
-        why = f"unless TimeZone is UTC in the session: then {words(old)} and {words(new)} have the same bytes"
+        why = f"it does unless TimeZone is UTC in the session: then {words(old)} and {words(new)} have the same bytes"
         yield replace(_type_rewrite(relation, why, known), is_certain=False)
     if any(check_names(c.expression, action.column) for c in known.checks_of(relation) if c.is_validated):
         yield Work("scan", relation, f"a CHECK on {action.column} is made anew and compared with every row")
@@ -211,7 +211,7 @@ def _not_null(action: Action, relation: TableName, known: Known) -> Iterator[Wor
 def _checked_key(relation: TableName, referenced: TableName, known: Known) -> Iterator[Work]:
     if known.is_empty(relation):
         return
-    yield Work("scan", relation, "every row is looked up in the referenced table")
+    yield Work("scan", relation, "every row is looked up in the referenced table", is_lookup=True)
     yield Work("scan", referenced, "the foreign key's rows are looked up in it")
 
 

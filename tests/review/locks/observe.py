@@ -1,4 +1,4 @@
-"""What a statement locks, rewrites and reads on a server: by pg_locks, pg_relation_filenode and rows that scans read."""
+"""What a statement locks, rewrites and reads on a server: by pg_locks, pg_relation_filenode, scans' rows."""
 
 import contextlib
 import re

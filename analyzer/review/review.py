@@ -1,0 +1,147 @@
+"""A migration, statement by statement: effects, findings, and what only the server could have told."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from analyzer.findings import Finding, Severity
+from analyzer.review.actions import Action, Kind
+from analyzer.review.effects import Effect
+from analyzer.review.estimate import total_seconds
+from analyzer.review.files.migration import Migration, Step
+from analyzer.review.known import Known
+from analyzer.review.live import LiveFacts
+from analyzer.review.locks import Mode, locks_of
+from analyzer.review.rules import design, fails, in_use, transactions, under_lock
+from analyzer.review.rules.rule import At
+from analyzer.review.work import work_of
+from analyzer.statements.parse import TableName
+
+RULES = (*under_lock.RULES, *fails.RULES, *in_use.RULES, *transactions.RULES, *design.RULES)
+CODE = "What it runs cannot be looked into."
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """``known`` is what was known before the statement. ``unclear``: sentences on what could not be judged."""
+
+    step: Step
+    effects: tuple[Effect, ...]
+    findings: tuple[Finding, ...]
+    known: Known
+    unclear: tuple[str, ...] = ()
+    safe: str | None = None  # what to run instead, in the migration's own framework
+
+    @property
+    def work_seconds(self) -> float | None:
+        """None where a size is not known."""
+        works = [w for e in self.effects for w in e.work if not self.known.is_new(w.relation)]
+        return total_seconds(works, self.known)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The locks that a transaction holds until its end, on relations that were there before, the strongest each."""
+
+    number: int
+    first_line: int
+    last_line: int
+    locks: tuple[tuple[str, Mode], ...]
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    migration: Migration
+    statements: tuple[Reviewed, ...]
+    spans: tuple[Span, ...]
+    not_run: tuple[str, ...]
+    version: int
+
+    @property
+    def findings(self) -> list[tuple[Step, Finding]]:
+        return [(s.step, f) for s in self.statements for f in s.findings]
+
+
+def review(migration: Migration, version: int, live: LiveFacts | None) -> Review:
+    known = Known(version, live)
+    found = []
+    steps = migration.steps
+    for number, step in enumerate(steps):
+        found.append(_reviewed(step, migration, known, steps[:number], steps[number + 1 :]))
+        known = found[-1].known.copy()
+        for action in step.actions:
+            known.note(action)
+    not_run = _not_run(live, migration)
+    return Review(migration, tuple(found), tuple(_spans(found)), tuple(not_run), version)
+
+
+def _reviewed(
+    step: Step, migration: Migration, known: Known, earlier: tuple[Step, ...], later: tuple[Step, ...]
+) -> Reviewed:
+    """Several subcommands of one ALTER TABLE are one pass over the table: only the worst of them is told."""
+    during = known.copy()
+    effects, findings = [], []
+    for action in step.actions:
+        effect = Effect(action, tuple(locks_of(action, during)), tuple(work_of(action, during)))
+        effects.append(effect)
+        at = At(step, action, effect, during, migration, earlier, later)
+        findings += [finding for rule in RULES for finding in rule(at)]
+        during.note(action)
+    return Reviewed(step, tuple(effects), tuple(_each_once(findings)), known, tuple(_unclear(step, known)))
+
+
+def _each_once(findings: list[Finding]) -> Iterator[Finding]:
+    """Of one code on one subject the gravest."""
+    best: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.subject)
+        if key not in best or best[key].severity < finding.severity:
+            best[key] = finding
+    yield from sorted(best.values(), key=lambda f: (-f.severity, f.code))
+
+
+def _unclear(step: Step, known: Known) -> Iterator[str]:
+    for action in step.actions:
+        if action.kind is Kind.CODE:
+            yield CODE
+        for relation in _relations(action):
+            if known.is_missing(relation) and not action.if_exists:
+                yield f"{relation} is not in this database: what is said of it goes by rules alone."
+
+
+def _relations(action: Action) -> Iterator[TableName]:
+    if action.relation is not None and action.kind not in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION, Kind.DROP_VIEW):
+        yield action.relation
+
+
+def _spans(reviewed: list[Reviewed]) -> Iterator[Span]:
+    numbers = dict.fromkeys(r.step.transaction for r in reviewed if not r.step.is_alone)
+    for number in numbers:
+        inside = [r for r in reviewed if r.step.transaction == number]
+        locks: dict[str, Mode] = {}
+        for each in inside:
+            for effect in each.effects:
+                for lock in effect.locks:
+                    if lock.mode.blocks_writes and not lock.is_index and not each.known.is_new(lock.relation):
+                        name = each.known.key(lock.relation)
+                        locks[name] = max(lock.mode, locks.get(name, lock.mode))
+        seconds = [r.work_seconds for r in inside]
+        total = sum(s for s in seconds if s is not None) if None not in seconds else None
+        if locks:
+            yield Span(number, inside[0].step.line, inside[-1].step.line, tuple(locks.items()), total)
+
+
+def _not_run(live: LiveFacts | None, migration: Migration) -> Iterator[str]:
+    if live is None:
+        yield "Sizes, times, who waits, what is in use: not run, needs a server (review_migration DSN FILE)."
+        return
+    if live.statements is None:
+        yield f"Who waits and what is in use: not run, needs pg_stat_statements. {live.why_no_statements}"
+    elif not live.statements:
+        yield "Who waits and what is in use: not run, pg_stat_statements holds no statement on this database's tables."
+    if not live.schema.statistics_readable:
+        yield "NULLs and duplicates: not run, needs a login that may read pg_stats (pg_read_all_data)."
+
+
+def worst(review: Review) -> Severity | None:
+    return max((f.severity for _, f in review.findings), default=None)
