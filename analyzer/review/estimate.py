@@ -11,7 +11,7 @@ SCAN_MB_S = 200
 LOOKUP_MB_S = 60  # of a foreign key's rows
 REWRITE_MB_S = 80
 INDEX_MB_S = 30  # of one index: 66 of an integer column, 22 of a text of 64 characters
-UPDATE_MB_S = 12  # with the indexes' part
+UPDATE_MB_S = 5  # with the indexes that a changed column is in
 
 
 def work_seconds(work: Work, known: Known) -> float | None:

@@ -28,17 +28,32 @@ def attach_work(action: Action, parent: TableName, known: Known) -> Iterator[Wor
     if missing:
         names = ", ".join(index.name for index in missing)
         yield Work("index", part, f"it gets what it lacks of {parent}'s indexes ({names})", indexes=len(missing))
-    yield from default_partition_work(parent, known)
+    yield from default_partition_work(parent, known, action)
 
 
-def default_partition_work(parent: TableName, known: Known) -> Iterator[Work]:
+def default_partition_work(parent: TableName, known: Known, action: Action | None = None) -> Iterator[Work]:
+    """``action``: the ATTACH whose bounds a CHECK of the default partition may exclude."""
     table = known.table(parent)
     if table is None or known.live is None or known.facts is None:
         return
     default = known.facts.table(known.live.default_partitions.get(table.oid, 0))
-    if default is not None:
+    if default is not None and not (action is not None and _are_excluded(action, parent, default, known)):
         why = "the default partition is searched for rows of the new one, unless its CHECK excludes them"
         yield Work("scan", TableName(default.schema, default.name), why)
+
+
+def _are_excluded(action: Action, parent: TableName, default: TableFacts, known: Known) -> bool:
+    """By a valid CHECK (NOT (...)) of the bounds."""
+    bounds = bounds_as_check(action, parent, known)
+    statement = single_statement(f"SELECT {bounds}") if bounds is not None else None
+    if statement is None or isinstance(statement, Unparsable):
+        return False
+    wanted = set(_facts(statement.targetList[0].val))
+    return any(
+        c.is_validated and isinstance(c.expression, ast.BoolExpr) and c.expression.boolop == enums.BoolExprType.NOT_EXPR
+        and set(_facts(c.expression.args[0])) == wanted
+        for c in known.checks_of(TableName(default.schema, default.name))
+    )  # fmt: skip
 
 
 def missing_indexes(parent: TableName, part: TableName, known: Known) -> list[IndexFacts]:

@@ -11,12 +11,19 @@ from analyzer.review.files.migration import Migration, Step
 from analyzer.review.known import Known
 from analyzer.review.live import LiveFacts
 from analyzer.review.locks import Mode, locks_of
-from analyzer.review.rules import design, fails, in_use, transactions, under_lock
+from analyzer.review.rules import design, fails, in_use, reversible, transactions, under_lock
 from analyzer.review.rules.rule import At
+from analyzer.review.rules.transactions import WHOLE_TABLE
+from analyzer.review.rules.under_lock import INDEX, REWRITE, SCAN
+from analyzer.review.safe_sequence.render import rendered
+from analyzer.review.safe_sequence.steps import safe_steps
+from analyzer.review.way_back import LOST, undo_of
 from analyzer.review.work import work_of
 from analyzer.statements.parse import TableName
 
-RULES = (*under_lock.RULES, *fails.RULES, *in_use.RULES, *transactions.RULES, *design.RULES)
+RULES = (*under_lock.RULES, *fails.RULES, *in_use.RULES, *transactions.RULES, *design.RULES, *reversible.RULES)
+# what the safe sequence does without
+CURED = frozenset({REWRITE.code, SCAN.code, INDEX.code, WHOLE_TABLE.code})
 CODE = "What it runs cannot be looked into."
 
 
@@ -56,6 +63,8 @@ class Review:
     spans: tuple[Span, ...]
     not_run: tuple[str, ...]
     version: int
+    way_back: tuple[str, ...] = ()  # statements, in the order to run them
+    no_way_back: tuple[str, ...] = ()  # sentences
 
     @property
     def findings(self) -> list[tuple[Step, Finding]]:
@@ -72,7 +81,22 @@ def review(migration: Migration, version: int, live: LiveFacts | None) -> Review
         for action in step.actions:
             known.note(action)
     not_run = _not_run(live, migration)
-    return Review(migration, tuple(found), tuple(_spans(found)), tuple(not_run), version)
+    there, gone = _way_back(found)
+    return Review(migration, tuple(found), tuple(_spans(found)), tuple(not_run), version, tuple(there), tuple(gone))
+
+
+def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:
+    """Statements that undo the migration, the last first; and what they do not bring back."""
+    there: list[str] = []
+    gone: list[str] = []
+    for each in reversed(reviewed):
+        for action in reversed(each.step.actions):
+            lost, undo = LOST.get(action.kind), undo_of(action, each.known)
+            if lost is not None and not each.known.is_new(action.relation):
+                gone.append(f"line {each.step.line}: {action.kind.value} cannot be undone: nothing brings back {lost}.")
+            elif undo:
+                there += [sql for sql in undo if sql not in there]
+    return there, gone[::-1]
 
 
 def _reviewed(
@@ -81,13 +105,19 @@ def _reviewed(
     """Several subcommands of one ALTER TABLE are one pass over the table: only the worst of them is told."""
     during = known.copy()
     effects, findings = [], []
+    safe = safe_steps(step.actions, step.sql, known)
     for action in step.actions:
         effect = Effect(action, tuple(locks_of(action, during)), tuple(work_of(action, during)))
         effects.append(effect)
-        at = At(step, action, effect, during, migration, earlier, later)
+        at = At(step, action, effect, during, migration, earlier, later, safe is not None)
         findings += [finding for rule in RULES for finding in rule(at)]
         during.note(action)
-    return Reviewed(step, tuple(effects), tuple(_each_once(findings)), known, tuple(_unclear(step, known)))
+    told = tuple(_each_once(findings))
+    code = None
+    if safe is not None and any(finding.code in CURED for finding in told):
+        undo = [sql for action in reversed(step.actions) for sql in undo_of(action, known) or ()]
+        code = rendered(safe, undo, migration.framework, step.source)
+    return Reviewed(step, tuple(effects), told, known, tuple(_unclear(step, known)), code)
 
 
 def _each_once(findings: list[Finding]) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ def review_as_text(review: Review, live: LiveFacts | None) -> str:
     parts = [_head(review, live)]
     parts += [_statement(each, review.version) for each in review.statements if not _is_quiet(each)]
     parts += [_span(span) for span in review.spans]
+    parts.append(_way_back(review))
     if review.migration.remarks:
         parts.append([f"line {r.line}: {r.text}" for r in review.migration.remarks])
     parts.append([*review.not_run, verdict(review)])
@@ -47,11 +48,13 @@ def review_as_json(review: Review) -> dict[str, Any]:
             for span in review.spans
         ],
         "remarks": [{"line": remark.line, "text": remark.text} for remark in review.migration.remarks],
+        "way_back": list(review.way_back),
+        "no_way_back": list(review.no_way_back),
         "not_run": list(review.not_run),
     }  # fmt: skip
 
 
-def review_as_sarif(review: Review, file: str, version: str) -> dict[str, Any]:
+def review_as_sarif(review: Review, file: str) -> dict[str, Any]:
     """SARIF 2.1.0: one run, each finding a result on its line."""
     findings = review.findings
     codes = sorted({finding.code for _, finding in findings})
@@ -62,7 +65,7 @@ def review_as_sarif(review: Review, file: str, version: str) -> dict[str, Any]:
             {
                 "tool": {
                     "driver": {
-                        "name": "pgLoupe", "semanticVersion": version,
+                        "name": "pgLoupe",
                         "rules": [{"id": code, "shortDescription": {"text": ALL_RULES[code].title}} for code in codes],
                     }
                 },
@@ -106,6 +109,16 @@ def _head(review: Review, live: LiveFacts | None) -> list[str]:
         if age_s is not None and age_s >= 60:
             lines.append(f"Its oldest open transaction began {span_words(age_s)} ago: locks wait for such.")
     return [*lines, *([review.migration.assumed] if review.migration.assumed else [])]
+
+
+def _way_back(review: Review) -> list[str]:
+    """Where the file holds no way back of its own."""
+    if review.migration.framework != "sql" or not (review.way_back or review.no_way_back):
+        return []
+    lines = (
+        ["Way back, where there is none yet:", *(f"   {sql};" for sql in review.way_back)] if review.way_back else []
+    )
+    return [*lines, *review.no_way_back]
 
 
 def _is_quiet(each: Reviewed) -> bool:

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from argparse import ArgumentParser
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ class Command(TerminalCommand):
             self.stdout.write(json.dumps(review_as_json(found), indent=2))
         elif options["format"] == "sarif":
             name = "stdin" if options["file"] == "-" else Path(options["file"]).as_posix()
-            self.stdout.write(json.dumps(review_as_sarif(found, name, metadata.version("pgloupe")), indent=2))
+            self.stdout.write(json.dumps(review_as_sarif(found, name), indent=2))
         else:
             self.stdout.write(review_as_text(found, live), ending="")
         if _fails(found, options["fail_on"]):

@@ -16,7 +16,8 @@ Framework = Literal["sql", "django", "alembic"]
 class Step:
     """One statement. ``line``: of FILE, from 1 on. ``transaction``: which one of the file; 0 for one of its own.
 
-    ``origin``: the operation that the statement was made of, where FILE holds no SQL ("AddIndex").
+    ``origin``: the operation that the statement was made of, where FILE holds no SQL ("AddIndex"), and ``source`` its
+    code.
     """
 
     line: int
@@ -24,6 +25,7 @@ class Step:
     actions: tuple[Action, ...]
     transaction: int = 0
     origin: str = ""
+    source: str = ""
 
     @property
     def is_alone(self) -> bool:

@@ -76,7 +76,7 @@ def lacks_default(at: At) -> Findings:
     table = at.table
     rows = table.rows if table else None
     what = f"Column {new.name} is NOT NULL and has no default"
-    hint = "Give it a default, or add it without NOT NULL, fill it, and make it NOT NULL as the safe sequence does."
+    hint = "Give it a default, or add it without NOT NULL, fill it, and make it NOT NULL in a later migration."
     if rows:
         message = f"{what}: it fails, since {at.name} has rows (about {rows:,.0f})."
         yield NO_DEFAULT.finding(at, Severity.CRITICAL, message, hint, rows=round(rows))

@@ -17,7 +17,7 @@ ALL_RULES: "dict[str, Rule]" = {}  # by code, as they are defined
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """``later``: the steps after this one."""
+    """``earlier``, ``later``: the steps around this one. ``has_safe``: there is a safe sequence for the statement."""
 
     step: Step
     action: Action
@@ -26,6 +26,7 @@ class At:
     migration: Migration
     earlier: tuple[Step, ...] = ()
     later: tuple[Step, ...] = ()
+    has_safe: bool = False
 
     @property
     def relation(self) -> TableName:

@@ -6,7 +6,7 @@ from analyzer.review.estimate import seconds_words, total_seconds, update_second
 from analyzer.review.files.migration import Step
 from analyzer.review.locks import Lock, Mode, locks_of
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
-from analyzer.review.rules.under_lock import BRIEF_S
+from analyzer.review.rules.under_lock import BRIEF_S, SAFE
 from analyzer.review.traffic import calls_per_day, traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
 
@@ -133,7 +133,7 @@ def changes_all_rows(at: At) -> Findings:
         at, Severity.WARNING,
         f"It {verb} {what} in one transaction: {seconds_words(seconds)}."
         f" Each row stays locked until the end, and the table keeps a dead copy of each.",
-        "Do it in batches of some thousand rows, each in a transaction of its own, as the safe sequence does.",
+        SAFE if at.has_safe else "Do it in batches of some thousand rows, each in a transaction of its own.",
     )  # fmt: skip
 
 

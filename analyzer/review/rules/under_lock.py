@@ -27,6 +27,12 @@ HINTS = {
     Kind.INDEX_TABLESPACE: "Use pg_repack --moveidx, or build the index anew in the other tablespace CONCURRENTLY.",
 }
 SAFE = "Run the safe sequence below instead."
+AT_REST = "Do it while nobody needs the table."
+HINTS_WITHOUT = {
+    Kind.ALTER_TYPE: "Add a column of the new type, keep it up to date by a trigger, fill it in batches, and swap the"
+    " names in one transaction.",
+    Kind.ADD_COLUMN: "Add the column without a value, fill it in batches, and set its default and constraints after.",
+}
 
 
 def work_under_lock(at: At) -> Findings:
@@ -52,7 +58,7 @@ def work_under_lock(at: At) -> Findings:
         waiting_words(at.known, lock.relation, lock.mode, seconds),
     ]
     evidence = {} if seconds is None else {"planned_time_s": round(seconds, 1)}
-    hint = HINTS.get(at.action.kind, SAFE)
+    hint = SAFE if at.has_safe else HINTS.get(at.action.kind) or HINTS_WITHOUT.get(at.action.kind, AT_REST)
     yield rule.finding(at, severity, " ".join(s for s in sentences if s), hint, lock=lock.mode.title, **evidence)
 
 

@@ -168,6 +168,9 @@ alter table p attach partition p_proved for values from (6000) to (7000);
 alter table q attach partition q_new for values from (5000) to (6000);
 alter table r attach partition r_new for values from (5000) to (6000);
 alter table r attach partition r_proved for values from (6000) to (7000);
+alter table d attach partition d_new for values from (5000) to (6000);
+alter table d attach partition q_new for values from (6000) to (7000); -- refused
+alter table d attach partition r_new for values from (4000) to (5001);
 alter table l attach partition l_new for values in ('x');
 alter table l attach partition l_proved for values in ('y');
 alter table q attach partition q_proved for values from (6000) to (7000);
