@@ -1,29 +1,26 @@
 """A migration, statement by statement: effects, findings, and what only the server could have told."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from analyzer.findings import Finding, Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.effects import Effect
 from analyzer.review.estimate import total_seconds
-from analyzer.review.files.migration import Migration, Step
+from analyzer.review.files.migration import Framework, Migration, Step
 from analyzer.review.known import Known
 from analyzer.review.live import LiveFacts
 from analyzer.review.locks import Mode, locks_of
 from analyzer.review.rules import design, fails, in_use, reversible, transactions, under_lock
 from analyzer.review.rules.rule import At
-from analyzer.review.rules.transactions import WHOLE_TABLE
-from analyzer.review.rules.under_lock import INDEX, REWRITE, SCAN
-from analyzer.review.safe_sequence.render import rendered
+from analyzer.review.safe_sequence.of_operations import CURED, safe_code
 from analyzer.review.safe_sequence.steps import safe_steps
 from analyzer.review.way_back import LOST, undo_of
 from analyzer.review.work import work_of
 from analyzer.statements.parse import TableName
 
 RULES = (*under_lock.RULES, *fails.RULES, *in_use.RULES, *transactions.RULES, *design.RULES, *reversible.RULES)
-# what the safe sequence does without
-CURED = frozenset({REWRITE.code, SCAN.code, INDEX.code, WHOLE_TABLE.code})
 CODE = "What it runs cannot be looked into."
 
 
@@ -80,9 +77,22 @@ def review(migration: Migration, version: int, live: LiveFacts | None) -> Review
         known = found[-1].known.copy()
         for action in step.actions:
             known.note(action)
+    found = with_safe_sequences(found, migration.framework)
     not_run = _not_run(live, migration)
     there, gone = _way_back(found)
     return Review(migration, tuple(found), tuple(_spans(found)), tuple(not_run), version, tuple(there), tuple(gone))
+
+
+def with_safe_sequences(reviewed: list[Reviewed], framework: Framework) -> list[Reviewed]:
+    """An operation of Django or Alembic may run several statements: one sequence for all of it, told with the first."""
+    found: list[Reviewed] = []
+    for _, group in groupby(enumerate(reviewed), lambda pair: (pair[1].step.line, pair[1].step.source) if
+                            pair[1].step.source else pair[0]):  # fmt: skip
+        statements = [each for _, each in group]
+        codes = {finding.code for each in statements for finding in each.findings}
+        code = safe_code([(each.step, each.known) for each in statements], framework) if codes & CURED else None
+        found += [replace(statements[0], safe=code), *statements[1:]]
+    return found
 
 
 def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:
@@ -113,11 +123,7 @@ def _reviewed(
         findings += [finding for rule in RULES for finding in rule(at)]
         during.note(action)
     told = tuple(_each_once(findings))
-    code = None
-    if safe is not None and any(finding.code in CURED for finding in told):
-        undo = [sql for action in reversed(step.actions) for sql in undo_of(action, known) or ()]
-        code = rendered(safe, undo, migration.framework, step.source)
-    return Reviewed(step, tuple(effects), told, known, tuple(_unclear(step, known)), code)
+    return Reviewed(step, tuple(effects), told, known, tuple(_unclear(step, known)))
 
 
 def _each_once(findings: list[Finding]) -> Iterator[Finding]:

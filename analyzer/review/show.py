@@ -127,7 +127,7 @@ def _is_quiet(each: Reviewed) -> bool:
 
 def _statement(each: Reviewed, version: int) -> list[str]:
     origin = f" ({each.step.origin})" if each.step.origin else ""
-    lines = [f"line {each.step.line}{origin}: {one_line(each.step.sql, 100)}"]
+    lines = [f"line {each.step.line}{origin}: {one_line(each.step.shown, 100)}"]
     lines += [f"   {line}" for line in (*_locks(each), *_works(each), *each.unclear)]
     for finding in each.findings:
         lines += _finding(finding)
@@ -181,7 +181,7 @@ def _statement_json(each: Reviewed) -> dict[str, Any]:
     known = each.known
     return {
         "line": each.step.line,
-        "sql": each.step.sql,
+        "sql": each.step.shown,
         "origin": each.step.origin or None,
         "transaction": each.step.transaction or None,
         "locks": [

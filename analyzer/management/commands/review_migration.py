@@ -21,6 +21,7 @@ from analyzer.review.live import LiveFacts
 from analyzer.review.review import Review, review, worst
 from analyzer.review.show import review_as_json, review_as_sarif, review_as_text
 from analyzer.runtime.places import program
+from analyzer.schema.facts import SchemaFacts
 from analyzer.words.sizes import MB, size_words
 
 NEVER = "never"
@@ -71,7 +72,8 @@ class Command(TerminalCommand):
             raise SystemExit(1)
 
     def reviewed(self, options: dict[str, Any]) -> tuple[Review, LiveFacts | None]:
-        migration = _migration(options["file"], options["single_transaction"])
+        text = _text(options["file"])
+        migration = _migration(text, options)
         if options["without_server"]:
             version = options["server_version"] or NEWEST
             if not OLDEST_SERVER // 10_000 <= version <= NEWEST:
@@ -88,10 +90,11 @@ class Command(TerminalCommand):
         server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
         with connect(server) as connection:
             live = read_live_facts(connection, set(functions_called(migration.steps)))
+        migration = _migration(text, options, live.schema)
         return review(migration, live.schema.server_version_num, live), live
 
 
-def _migration(file: str, single_transaction: bool) -> Migration:
+def _text(file: str) -> str:
     name = "Standard input" if file == "-" else file
     try:
         data = sys.stdin.buffer.read(MOST_BYTES + 1) if file == "-" else Path(file).read_bytes()
@@ -104,7 +107,12 @@ def _migration(file: str, single_transaction: bool) -> Migration:
         raise BadInput(f"{name} is larger than {size_words(MOST_BYTES)}.")
     if "\0" in text:
         raise BadInput(f"{name} holds a NUL character.")
-    migration = read_migration(text, file, single_transaction=single_transaction)
+    return text
+
+
+def _migration(text: str, options: dict[str, Any], schema: SchemaFacts | None = None) -> Migration:
+    name = "Standard input" if options["file"] == "-" else options["file"]
+    migration = read_migration(text, options["file"], single_transaction=options["single_transaction"], schema=schema)
     if not migration.steps and not migration.remarks:
         raise BadInput(f"{name} holds no statement.")
     if len(migration.steps) > MOST_STATEMENTS:

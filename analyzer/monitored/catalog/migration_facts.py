@@ -1,21 +1,16 @@
 """Reads what a review of a migration asks of the server beyond the schema, for the tables that it names."""
 
-from collections.abc import Collection, Iterable, Iterator
-
-from pglast import ast
+from collections.abc import Collection
 
 from analyzer.errors import MonitoredServerError
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import MonitoredConnection
-from analyzer.monitored.sample.workload import RecordedStatement, read_recorded_workload
+from analyzer.monitored.sample.workload import read_recorded_workload
 from analyzer.review.live import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
+from analyzer.review.using import using_statement
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.display import one_line
-from analyzer.statements.predicates import query_blocks
-from analyzer.statements.tree import Unparsable, single_statement, walk
 
 MOST_STATEMENTS = 2_000  # the dearest of the server; judgement: a statement below them holds nobody up
-WRITING = frozenset({"insert", "update", "delete", "merge"})
 
 
 def read_live_facts(conn: MonitoredConnection, functions: Collection[str]) -> LiveFacts:
@@ -56,45 +51,8 @@ def _statements(conn: MonitoredConnection, schema: SchemaFacts) -> tuple[tuple[U
         recorded = read_recorded_workload(conn, most=MOST_STATEMENTS)
     except MonitoredServerError as problem:
         return None, str(problem)
-    return tuple(_using(recorded, schema)), ""
-
-
-def _using(recorded: Iterable[RecordedStatement], schema: SchemaFacts) -> Iterable[UsingStatement]:
-    for statement in recorded:
-        tables, written, columns, reads_all = set(), set(), set(), set()
-        for block in query_blocks(statement.normalized_sql, schema):
-            for use in block.tables:
-                # a name that only a session's search_path tells may stand for any: nothing is said of such
-                table = schema.find_table(use.name, use.schema or None)
-                if table is None:
-                    continue
-                tables.add(table.oid)
-                if use.is_target and block.kind in WRITING:
-                    written.add(table.oid)
-                named = use.used | (use.selected or frozenset()) | {p.column for p in use.predicates}
-                columns |= {(table.oid, name) for name in named}
-                if use.selected is None:
-                    reads_all.add(table.oid)
-        for table_name, column in _columns_written(statement.normalized_sql):
-            table = schema.find_table(*table_name)
-            if table is not None:
-                columns.add((table.oid, column))
-        if tables:
-            yield UsingStatement(
-                statement.fingerprint, one_line(statement.normalized_sql), statement.calls, statement.calls_per_day,
-                statement.watched_s, frozenset(tables), frozenset(written), frozenset(columns), frozenset(reads_all),
-            )  # fmt: skip
-
-
-def _columns_written(sql: str) -> Iterator[tuple[tuple[str, str | None], str]]:
-    """Of INSERT's column list and UPDATE's SET: (table, schema) and column."""
-    statement = single_statement(sql)
-    for node in walk(None if isinstance(statement, Unparsable) else statement):
-        if isinstance(node, ast.InsertStmt):
-            targets = node.cols or ()
-        elif isinstance(node, ast.UpdateStmt):
-            targets = node.targetList or ()
-        else:
-            continue
-        for target in targets:
-            yield (node.relation.relname, node.relation.schemaname or None), target.name
+    found = (
+        using_statement(r.fingerprint, r.normalized_sql, r.calls, r.calls_per_day, r.watched_s, schema)
+        for r in recorded
+    )
+    return tuple(statement for statement in found if statement.tables), ""

@@ -28,6 +28,11 @@ class Step:
     source: str = ""
 
     @property
+    def shown(self) -> str:
+        """As FILE has it."""
+        return self.source or self.sql
+
+    @property
     def is_alone(self) -> bool:
         return self.transaction == 0
 
@@ -50,6 +55,7 @@ class Migration:
     no_way_back: tuple[Remark, ...] = ()
     assumed: str = ""
     is_left_open: bool = False  # a BEGIN without its COMMIT
+    is_wrapped: bool = False  # the tool opens a transaction for all of it
 
 
 def step(line: int, node: Node, sql: str, origin: str = "") -> Step:

@@ -50,7 +50,7 @@ def read_sql(text: str, *, single_transaction: bool = False) -> Migration:
     lacking = (Remark(marked.up_line, f"The file has no part that {marked.tool} runs to go back."),)
     return Migration(
         "sql", tuple(steps), tuple(sorted((*remarks, *unread), key=lambda r: r.line)),
-        lacking if marked.lacks_down else (), assumed, is_open,
+        lacking if marked.lacks_down else (), assumed, is_open, wrapped,
     )  # fmt: skip
 
 

@@ -22,11 +22,12 @@ def cannot_be_taken_back(at: At) -> Findings:
 
 
 def lacks_way_back(at: At) -> Findings:
+    before = max((step.line for step in at.earlier), default=0)
     for remark in at.migration.no_way_back:
-        if remark.line == at.step.line and at.action is at.step.actions[0]:
-            hint = (
-                "See the way back below." if at.migration.framework == "sql" else "Write it, or say that there is none."
-            )
+        is_here = before < remark.line <= at.step.line and at.action is at.step.actions[0]
+        if is_here:
+            is_sql = at.migration.framework == "sql"
+            hint = "See the way back below." if is_sql else "Write it, or say that there is none."
             yield NO_WAY_BACK.finding(at, Severity.WARNING, remark.text, hint)
 
 

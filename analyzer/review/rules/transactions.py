@@ -142,7 +142,7 @@ def nested_transaction(at: At) -> Findings:
     if at.action.kind not in kinds:
         return
     opened = [a.kind for s in at.earlier for a in s.actions if a.kind in kinds]
-    is_wrapped = at.migration.framework != "sql" or at.migration.assumed.startswith("All statements")
+    is_wrapped = at.migration.is_wrapped
     is_open = is_wrapped or (opened and opened[-1] is Kind.BEGIN)
     if at.action.kind is Kind.BEGIN and is_open:
         yield NESTED.finding(

@@ -46,7 +46,7 @@ def work_under_lock(at: At) -> Findings:
     kind = next(k for k in ("rewrite", "index", "scan") if any(w.kind == k for w in works))
     rule = {"rewrite": REWRITE, "index": INDEX, "scan": SCAN}[kind]
     seconds = total_seconds(works, at.known)
-    severity = _severity(at, lock, seconds)
+    severity = _severity(at, lock, seconds, any(w.is_certain for w in works))
     if severity is None:
         return
     told = [w for w in works if w.is_certain] or works
@@ -70,13 +70,14 @@ def _worst_lock(at: At) -> Lock | None:
     return max(on_work, key=lambda lock: (lock.mode, not lock.is_index), default=None)
 
 
-def _severity(at: At, lock: Lock, seconds: float | None) -> Severity | None:
+def _severity(at: At, lock: Lock, seconds: float | None, is_certain: bool) -> Severity | None:
     if seconds is not None and seconds < BRIEF_S:
         return None
     found = traffic(at.known, lock.table or lock.relation)
     if found is not None and not found.waiting(lock.mode):
         return Severity.INFO
-    return Severity.CRITICAL if seconds is not None and seconds >= LONG_S else Severity.WARNING
+    is_long = seconds is not None and seconds >= LONG_S
+    return Severity.CRITICAL if is_long and is_certain else Severity.WARNING
 
 
 RULES = (work_under_lock,)
