@@ -14,6 +14,7 @@ from analyzer.review.live import LiveFacts
 from analyzer.review.locks import Mode, locks_of
 from analyzer.review.rules import design, fails, in_use, reversible, transactions, under_lock
 from analyzer.review.rules.rule import At
+from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
 from analyzer.review.safe_sequence.steps import safe_steps
 from analyzer.review.way_back import LOST, undo_of
@@ -91,8 +92,14 @@ def with_safe_sequences(reviewed: list[Reviewed], framework: Framework) -> list[
         statements = [each for _, each in group]
         codes = {finding.code for each in statements for finding in each.findings}
         code = safe_code([(each.step, each.known) for each in statements], framework) if codes & CURED else None
+        if code is None:
+            statements = [replace(each, findings=tuple(map(_without_safe, each.findings))) for each in statements]
         found += [replace(statements[0], safe=code), *statements[1:]]
     return found
+
+
+def _without_safe(finding: Finding) -> Finding:
+    return replace(finding, hint=AT_REST) if finding.hint == SAFE else finding
 
 
 def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from analyzer.review.files.alembic_columns import column_sql, default_sql, expression, type_sql
 from analyzer.review.files.migration import Migration, Remark, Step, split, steps_of_sql
-from analyzer.review.files.python_values import UNREAD, argument, flag, last_name, sql_list, text, texts, value
+from analyzer.review.files.python_values import UNREAD, argument, code_of, flag, last_name, sql_list, text, texts, value
 from analyzer.schema.quoting import quote_identifier
 
 Items = Iterator[Step | Remark]
@@ -81,7 +81,7 @@ class _Reader:
                 call.lineno, f"op.{name}() is not reviewed: {why}; give alembic upgrade --sql's output instead."
             )
             return
-        code = ast.get_source_segment(self.source, call) or name
+        code = code_of(self.source, call)
         for sql in found:
             for step in steps_of_sql(sql, call.lineno, f"op.{name}"):
                 if isinstance(step, Step):

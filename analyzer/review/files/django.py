@@ -10,7 +10,7 @@ from pathlib import PurePath
 
 from analyzer.review.files.django_fields import read_field
 from analyzer.review.files.migration import Migration, Remark, Step, in_transactions, split, steps_of_sql
-from analyzer.review.files.python_values import UNREAD, argument, last_name, sql_list, text, texts, value
+from analyzer.review.files.python_values import UNREAD, argument, code_of, last_name, sql_list, text, texts, value
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
 
@@ -85,7 +85,7 @@ class _Reader:
             instead = SQLMIGRATE.format(app=self.app or "APP", name=self.name or "NAME")
             yield Remark(call.lineno, f"{name or 'An operation'} is not reviewed: {why}; {instead}.")
             return
-        code = ast.get_source_segment(self.source, call) or name
+        code = code_of(self.source, call)
         for item in found:
             if isinstance(item, str):
                 for step in steps_of_sql(item, call.lineno, name):

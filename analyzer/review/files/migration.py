@@ -1,5 +1,6 @@
 """A migration as read from its FILE: statements with their lines and transactions, and what could not be read."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,6 +11,8 @@ from analyzer.review.statements import actions_of
 from analyzer.statements.tree import Node, Unparsable, parse
 
 Framework = Literal["sql", "django", "alembic"]
+# what the readers write for what only Python says
+UNREAD = re.compile(r"WHERE true$|CHECK \(true\)|django_expression_|unread_expression|value_from_python|DO \$\$ \$\$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +31,13 @@ class Step:
     source: str = ""
 
     @property
+    def is_read(self) -> bool:
+        """Whether ``sql`` says all that runs: a condition in Python, or what it computes, is not read."""
+        return UNREAD.search(self.sql) is None
+
+    @property
     def shown(self) -> str:
-        """As FILE has it."""
-        return self.source or self.sql
+        return self.sql if self.is_read else self.source or self.sql
 
     @property
     def is_alone(self) -> bool:

@@ -31,6 +31,8 @@ def value(node: ast.expr | None, default: Any = None) -> Any:
     """Of a literal; ``default`` where there is none, UNREAD where it is no literal."""
     if node is None:
         return default
+    if last_name(node) == "f" and isinstance(node, ast.Call) and len(node.args) == 1:  # op.f(): a name that is final
+        node = node.args[0]
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
@@ -49,6 +51,13 @@ def texts(call: ast.Call, name: str, position: int | None = None) -> list[str] |
     if isinstance(found, (list, tuple)) and all(isinstance(each, str) for each in found):
         return list(found)
     return None
+
+
+def code_of(source: str, call: ast.Call) -> str:
+    """The call's own lines, as if it stood at the left."""
+    lines = (ast.get_source_segment(source, call) or "").split("\n")
+    outdented = (line[call.col_offset :] if not line[: call.col_offset].strip() else line for line in lines[1:])
+    return "\n".join([lines[0], *outdented])
 
 
 def flag(call: ast.Call, name: str, default: bool = False) -> bool:

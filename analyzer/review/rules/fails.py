@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 
+from pglast import ast
+
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.column_types import loses_values
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
 from analyzer.review.work import words
 from analyzer.schema.facts import ColumnFacts
+from analyzer.statements.tree import without_casts
 from analyzer.words.lists import and_list
 
 IN_TRANSACTION = Rule("MG010", "Cannot run inside a transaction")
@@ -122,6 +125,25 @@ def has_duplicates(at: At) -> Findings:
     )  # fmt: skip
 
 
+def one_value_for_all(at: At) -> Findings:
+    """A constant default of a unique column, which Django also makes of a callable."""
+    new = at.action.new
+    if not is_of(at, Kind.ADD_COLUMN) or new is None or not (new.is_unique or new.is_primary):
+        return
+    if not isinstance(without_casts(new.default), ast.A_Const) or at.is_new or at.known.is_empty(at.relation):
+        return
+    rows = at.table.rows if at.table else None
+    if rows is not None and rows < 2:
+        return
+    once = " (Django calls the default once)" if at.migration.framework == "django" else ""
+    yield DUPLICATES.finding(
+        at, Severity.CRITICAL if rows else Severity.WARNING,
+        f"Every row of {at.name} gets the same {new.name}{once}, so it fails where there are two"
+        f"{f', and there are about {rows:,.0f}' if rows else ''}.",
+        "Add it without UNIQUE, give each row a value of its own, and make it unique in a later migration.",
+    )  # fmt: skip
+
+
 def _untouched(at: At, name: str) -> ColumnFacts | None:
     """The column as the server has it, unless this file writes rows of the table before."""
     if any(
@@ -204,6 +226,7 @@ def not_concurrently(at: At) -> Findings:
 
 
 RULES = (
-    fails_in_transaction, needs_newer_server, lacks_default, column_has_nulls, has_duplicates, takes_fewer_values,
+    fails_in_transaction, needs_newer_server, lacks_default, column_has_nulls, has_duplicates, one_value_for_all,
+    takes_fewer_values,
     views_need_it, new_value_used, not_concurrently,
 )  # fmt: skip

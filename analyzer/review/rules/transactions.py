@@ -44,12 +44,16 @@ def held_over_work(at: At) -> Findings:
         yield HELD.finding(
             at, Severity.CRITICAL if lock.mode.blocks_reads and seconds and seconds >= 60 else Severity.WARNING,
             f"The {lock.mode.title} lock on {name} of line {step.line}, which {lock.mode.blocks}, is held until COMMIT,"
-            f" so also while this {at.action.kind.value} runs: {seconds_words(seconds)}."
+            f" so also while {_what(at)} runs: {seconds_words(seconds)}."
             f" {waiting_words(at.known, lock.relation, lock.mode, seconds)}".rstrip(),
             "Commit before it: run the work on rows in a transaction, or a migration, of its own.",
             subject=name, lock=lock.mode.title,
         )  # fmt: skip
         return
+
+
+def _what(at: At) -> str:
+    return at.step.origin if at.action.kind is Kind.CODE else f"this {at.action.kind.value}"
 
 
 def _earlier_locks(at: At) -> list[tuple[Step, Lock]]:
@@ -73,6 +77,8 @@ def _own_seconds(at: At) -> float | None:
         if action.has_where and not _is_of_all_rows(action):
             return 0.0  # nobody knows how many: nothing is said
         return None if size is None else update_seconds(size)
+    if action.kind is Kind.CODE and at.step.origin == "RunPython":
+        return None
     works = [w for w in at.effect.work if not at.known.is_new(w.relation)]
     return total_seconds(works, at.known) if works else 0.0
 

@@ -26,7 +26,7 @@ HINTS = {
     Kind.ADD_EXCLUDE: "PostgreSQL has no way to build it beside the traffic: do it while nobody needs the table.",
     Kind.INDEX_TABLESPACE: "Use pg_repack --moveidx, or build the index anew in the other tablespace CONCURRENTLY.",
 }
-SAFE = "Run the safe sequence below instead."
+SAFE = "Run the safe sequence instead."
 AT_REST = "Do it while nobody needs the table."
 HINTS_WITHOUT = {
     Kind.ALTER_TYPE: "Add a column of the new type, keep it up to date by a trigger, fill it in batches, and swap the"

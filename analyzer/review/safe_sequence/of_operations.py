@@ -9,13 +9,11 @@ from analyzer.review.rules.transactions import WHOLE_TABLE
 from analyzer.review.rules.under_lock import INDEX, REWRITE, SCAN
 from analyzer.review.safe_sequence.render import rendered
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief
-from analyzer.review.safe_sequence.steps import safe_steps
+from analyzer.review.safe_sequence.steps import safe_steps, works_under_lock
 from analyzer.review.way_back import undo_of
 
 # what the safe sequence does without
 CURED = frozenset({REWRITE.code, SCAN.code, INDEX.code, WHOLE_TABLE.code})
-# stand for what only Python says: a condition, an expression
-UNREAD = re.compile(r"WHERE true$|CHECK \(true\)|django_expression_|unread_expression")
 DJANGOS_OWN = {
     "AddIndex": "AddIndexConcurrently", "RemoveIndex": "RemoveIndexConcurrently",
     "AddConstraint": "AddConstraintNotValid",
@@ -29,13 +27,15 @@ def safe_code(statements: Sequence[tuple[Step, Known]], framework: Framework) ->
     first = statements[0][0]
     if framework == "django" and (own := _djangos_own(first)) is not None:
         return own
-    if any(UNREAD.search(step.sql) for step, _ in statements):
+    if not all(step.is_read for step, _ in statements):
         return None
     steps: list[SafeStep] = []
     undo: list[str] = []
     is_changed = False
     for step, known in statements:
         safe = safe_steps(step.actions, step.sql, known)
+        if safe is None and works_under_lock(step.actions, known):
+            return None
         is_changed = is_changed or safe is not None
         steps += safe if safe is not None else [brief(step.sql)]
         undo = [sql for action in reversed(step.actions) for sql in undo_of(action, known) or ()] + undo

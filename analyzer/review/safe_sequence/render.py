@@ -44,7 +44,7 @@ def _django(statements: Sequence[str], undo: Sequence[str], operation: str) -> s
     run = python_call("migrations.RunSQL", [f"sql={lists[0]}", f"reverse_sql={back}"], 12)
     if not operation:
         return f"atomic = False  # in the migration's class\n\n        {run},\n"
-    state = operation.replace("\n", "\n    ")
+    state = operation.replace("\n", "\n        ")
     return (
         "atomic = False  # in the migration's class\n\n"
         "migrations.SeparateDatabaseAndState(\n"

@@ -7,13 +7,14 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.known import Known
-from analyzer.review.locks import name_of
+from analyzer.review.locks import locks_of, name_of
 from analyzer.review.partitions import bounds_as_check, missing_indexes
 from analyzer.review.safe_sequence.added_column import added_column
 from analyzer.review.safe_sequence.backfill import batches
 from analyzer.review.safe_sequence.constraints import add_key, add_not_valid, set_not_null
 from analyzer.review.safe_sequence.names import constraint_name, index_name, object_name
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
+from analyzer.review.work import work_of
 from analyzer.schema.facts import IndexFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
@@ -32,12 +33,23 @@ def safe_steps(actions: Sequence[Action], statement_sql: str, known: Known) -> l
         maker = MAKERS.get(action.kind)
         steps = maker(action, during) if maker is not None and not during.is_new(action.relation) else None
         if steps is None:
+            if works_under_lock((action,), during):
+                return None
             steps = [brief(_alone(action, statement_sql))]
         else:
             is_changed = True
         found += steps
         during.note(action)
     return list(dict.fromkeys(found)) if is_changed else None
+
+
+def works_under_lock(actions: Sequence[Action], known: Known) -> bool:
+    """Whether rows are worked on while others wait."""
+    for action in actions:
+        strong = any(lock.mode.blocks_writes and not known.is_new(lock.relation) for lock in locks_of(action, known))
+        if strong and work_of(action, known):
+            return True
+    return False
 
 
 def _alone(action: Action, statement_sql: str) -> str:
