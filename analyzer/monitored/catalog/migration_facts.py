@@ -1,0 +1,58 @@
+"""Reads what a review of a migration asks of the server beyond the schema, for the tables that it names."""
+
+from collections.abc import Collection
+
+from analyzer.errors import MonitoredServerError
+from analyzer.monitored.catalog.schema import read_schema
+from analyzer.monitored.connection import MonitoredConnection
+from analyzer.monitored.sample.workload import read_recorded_workload
+from analyzer.review.live import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
+from analyzer.review.using import using_statement
+from analyzer.schema.facts import SchemaFacts
+
+MOST_STATEMENTS = 2_000  # the dearest of the server; judgement: a statement below them holds nobody up
+
+
+def read_live_facts(conn: MonitoredConnection, functions: Collection[str]) -> LiveFacts:
+    """``functions``: names of those that the migration calls."""
+    schema = read_schema(conn)
+    oids = [table.oid for table in schema]
+    with conn.transaction_read_only():
+        checks = conn.run("review_checks", {"oids": oids}, action="reading the CHECK constraints")
+        tables = conn.run("review_tables", {"oids": oids}, action="reading the tables' TOAST sizes")
+        names = conn.run("review_functions", {"names": sorted(functions)}, action="reading functions' volatility")
+        domains = conn.run("review_domains", action="reading the domains")
+        views = conn.run("review_views", {"oids": oids}, action="reading which views read the tables")
+        timeouts = conn.run("review_timeouts", action="reading where lock_timeout is set")
+        oldest = conn.run("review_oldest_transaction", action="looking for open transactions")
+    by_column: dict[tuple[int, str], list[str]] = {}
+    for row in views:
+        by_column.setdefault((row.table_oid, row.column_name), []).append(f"{row.schema}.{row.view_name}")
+    heap = {table.oid: table.size_bytes for table in schema}
+    statements, why = _statements(conn, schema)
+    return LiveFacts(
+        schema=schema,
+        checks=tuple(CheckConstraint(r.table_oid, r.name, r.definition, r.is_validated) for r in checks),
+        size_bytes={r.oid: size + r.toast_bytes for r in tables if (size := heap[r.oid]) is not None},
+        volatility={r.name: r.volatility for r in names},
+        domains={r.name: DomainFacts(r.base_type, r.has_constraints) for r in domains},
+        views={key: tuple(found) for key, found in by_column.items()},
+        default_partitions={r.oid: r.default_partition_oid for r in tables if r.default_partition_oid},
+        unlogged=frozenset(r.oid for r in tables if r.is_unlogged),
+        lock_timeouts=tuple(f"{f'role {r.role}' if r.role else 'all roles'}: {r.setting}" for r in timeouts),
+        oldest_transaction_s=oldest[0].oldest_transaction_s,
+        statements=statements,
+        why_no_statements=why,
+    )
+
+
+def _statements(conn: MonitoredConnection, schema: SchemaFacts) -> tuple[tuple[UsingStatement, ...] | None, str]:
+    try:
+        recorded = read_recorded_workload(conn, most=MOST_STATEMENTS)
+    except MonitoredServerError as problem:
+        return None, str(problem)
+    found = (
+        using_statement(r.fingerprint, r.normalized_sql, r.calls, r.calls_per_day, r.watched_s, schema)
+        for r in recorded
+    )
+    return tuple(statement for statement in found if statement.tables), ""

@@ -1,0 +1,240 @@
+"""What is known of the database at one statement of a migration: the live facts, and what came before it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from pglast import ast, enums
+
+from analyzer.review.actions import Action, Kind
+from analyzer.review.column_types import ColumnType, type_named
+from analyzer.review.live import LiveFacts
+from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.statements.parse import TableName
+from analyzer.statements.tree import Node, Unparsable, single_statement
+
+NEW_RELATIONS = (Kind.CREATE_TABLE, Kind.CREATE_PARTITION)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownColumn:
+    """``type`` is None where it is not known; ``is_not_null`` likewise."""
+
+    name: str
+    type: ColumnType | None = None
+    is_not_null: bool | None = None
+    is_new: bool = False  # added by this migration
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCheck:
+    name: str
+    expression: Node
+    is_validated: bool
+
+
+@dataclass
+class Known:
+    """``live`` is None without a server. Of a table that the migration makes itself everything is known to be empty."""
+
+    version: int  # 160004
+    live: LiveFacts | None = None
+    new: set[str] = field(default_factory=set)  # keys of relations made by this file
+    gone: set[str] = field(default_factory=set)
+    renamed: dict[str, TableName] = field(default_factory=dict)
+    columns: dict[tuple[str, str], KnownColumn] = field(default_factory=dict)
+    checks: dict[str, dict[str, KnownCheck]] = field(default_factory=dict)
+    indexes: dict[str, Action] = field(default_factory=dict)  # made by this file, by name
+    filled: set[str] = field(default_factory=set)  # new tables that got rows
+
+    def copy(self) -> "Known":
+        """To be changed by ``note`` without changing this."""
+        return replace(
+            self, new=set(self.new), gone=set(self.gone), renamed=dict(self.renamed), columns=dict(self.columns),
+            checks={key: dict(checks) for key, checks in self.checks.items()}, indexes=dict(self.indexes),
+            filled=set(self.filled),
+        )  # fmt: skip
+
+    @property
+    def facts(self) -> SchemaFacts | None:
+        return self.live.schema if self.live else None
+
+    def key(self, name: TableName) -> str:
+        table = self.table(name)
+        return table.qualified_name if table else str(name)
+
+    def table(self, name: TableName | None) -> TableFacts | None:
+        """As the server has it; None for one of this file, or where there is no server or no such table."""
+        if name is None or self.facts is None or self._written(name) in self.new:
+            return None
+        name = self.renamed.get(self._written(name), name)
+        return self.facts.find_table(name.name, name.schema or None)
+
+    def is_new(self, name: TableName | None) -> bool:
+        return name is not None and self._written(name) in self.new
+
+    def is_missing(self, name: TableName) -> bool:
+        """Whether the server has no such table, and the file makes none."""
+        return self.facts is not None and not self.is_new(name) and self.table(name) is None
+
+    def is_empty(self, name: TableName | None) -> bool | None:
+        """None where it cannot be told. A table that this file fills counts as filled."""
+        if name is None:
+            return None
+        if self.is_new(name):
+            return self._written(name) not in self.filled
+        table = self.table(name)
+        if table is None:
+            return None
+        sizes = [t.size_bytes for t in self.with_below(table) if t.kind != "p"]
+        return None if any(size is None for size in sizes) else not any(sizes)
+
+    def size_bytes(self, name: TableName | None) -> int | None:
+        """Heap and TOAST, partitions and heirs included."""
+        table = self.table(name)
+        if table is None or self.live is None:
+            return None
+        sizes = [self.live.size_bytes.get(t.oid, t.size_bytes) for t in self.with_below(table) if t.kind != "p"]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if known else None
+
+    def with_below(self, table: TableFacts) -> list[TableFacts]:
+        """The table, its partitions and what inherits from it."""
+        return [table, *self.below(table)]
+
+    def below(self, table: TableFacts) -> list[TableFacts]:
+        return [*self.partitions_of(table), *(self.facts.heirs(table) if self.facts else ())]
+
+    def partitions_of(self, table: TableFacts) -> list[TableFacts]:
+        """Of every level."""
+        if self.facts is None:
+            return []
+        found: list[TableFacts] = []
+        waiting = list(table.partitions)
+        while waiting:
+            part = self.facts.table(waiting.pop(0))
+            if part is not None:
+                found.append(part)
+                waiting += part.partitions
+        return found
+
+    def column(self, name: TableName, column: str) -> KnownColumn:
+        known = self.columns.get((self.key(name), column))
+        if known is not None:
+            return known
+        table = self.table(name)
+        found = table.column(column) if table else None
+        return KnownColumn(column, type_named(found.type_name), found.not_null) if found else KnownColumn(column)
+
+    def checks_of(self, name: TableName) -> list[KnownCheck]:
+        table, found = self.table(name), {}
+        if table is not None and self.live is not None:
+            for check in self.live.checks_of(table.oid):
+                expression = check_expression(check.definition)
+                if expression is not None:
+                    found[check.name] = KnownCheck(check.name, expression, check.is_validated)
+        found |= self.checks.get(self.key(name), {})
+        return list(found.values())
+
+    def proves_not_null(self, name: TableName, column: str) -> bool | None:
+        """By the column itself or a valid CHECK; None where only the server would tell."""
+        known = self.column(name, column)
+        if known.is_not_null:
+            return True
+        proved = any(c.is_validated and _says_not_null(c.expression, column) for c in self.checks_of(name))
+        if proved:
+            return True
+        return False if self.table(name) is not None or self.is_new(name) or known.is_new else None
+
+    def owner_of_index(self, name: TableName) -> TableFacts | None:
+        for table in self.facts or ():
+            for index in table.indexes:
+                if index.name == name.name and (index.schema == name.schema or not name.schema):
+                    return table
+        return None
+
+    def note(self, action: Action) -> None:
+        """What the statement changed, for those after it."""
+        relation = action.relation
+        if action.kind is Kind.CREATE_INDEX and action.name:
+            self.indexes[action.name] = action
+        if relation is None:
+            return
+        key = self.key(relation)
+        if action.kind in NEW_RELATIONS and not (action.if_exists and self.table(relation) is not None):
+            self.new.add(self._written(relation))
+            if isinstance(action.statement, (ast.CreateTableAsStmt, ast.SelectStmt)):
+                self.filled.add(self._written(relation))
+        elif action.kind in (Kind.INSERT, Kind.COPY):
+            self.filled.add(self._written(relation))
+        elif action.kind in (Kind.DROP_TABLE, Kind.DROP_MATVIEW):
+            self.gone.add(key)
+            self.new.discard(self._written(relation))
+        elif action.kind is Kind.RENAME_TABLE:
+            self._rename(relation, action.name)
+        elif action.kind is Kind.ADD_COLUMN and action.new is not None:
+            new = action.new
+            self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, is_new=True)
+        elif action.kind is Kind.ALTER_TYPE:
+            self.columns[key, action.column] = replace(self.column(relation, action.column), type=action.type)
+        elif action.kind in (Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL):
+            is_not_null = action.kind is Kind.SET_NOT_NULL
+            self.columns[key, action.column] = replace(self.column(relation, action.column), is_not_null=is_not_null)
+        elif action.kind is Kind.ADD_CHECK and action.name:
+            check = KnownCheck(action.name, action.node.def_.raw_expr, not action.is_not_valid)
+            self.checks.setdefault(key, {})[action.name] = check
+        elif action.kind in (Kind.VALIDATE, Kind.DROP_CONSTRAINT):
+            self._note_constraint(key, relation, action)
+
+    def _note_constraint(self, key: str, relation: TableName, action: Action) -> None:
+        known = {check.name: check for check in self.checks_of(relation)}.get(action.name)
+        if known is not None:
+            is_validated = action.kind is Kind.VALIDATE
+            self.checks.setdefault(key, {})[action.name] = (
+                replace(known, is_validated=True) if is_validated else replace(known, is_validated=False)
+            )
+
+    def _rename(self, relation: TableName, name: str) -> None:
+        old, new = self._written(relation), TableName(relation.schema, name)
+        if old in self.new:
+            self.new.discard(old)
+            self.new.add(self._written(new))
+        else:
+            self.renamed[self._written(new)] = self.renamed.get(old, relation)
+            self.gone.add(old)
+
+    def _written(self, name: TableName) -> str:
+        """With a schema where the file leaves it out: the first of the search path, where a new table would stand."""
+        path = self.facts.search_path if self.facts else ("public",)
+        return f"{name.schema or (path[0] if path else 'public')}.{name.name}"
+
+
+def check_expression(definition: str) -> Node | None:
+    """Of pg_get_constraintdef()'s text."""
+    statement = single_statement(f"ALTER TABLE t ADD {definition}")
+    return None if isinstance(statement, Unparsable) else statement.cmds[0].def_.raw_expr
+
+
+def conjuncts(expression: Node) -> Iterator[Node]:
+    """Of ``a AND b``: each."""
+    if isinstance(expression, ast.BoolExpr) and expression.boolop == enums.BoolExprType.AND_EXPR:
+        for part in expression.args:
+            yield from conjuncts(part)
+    elif expression is not None:
+        yield expression
+
+
+def column_of(node: Node) -> str | None:
+    """The column that a ColumnRef names, whatever stands before it."""
+    if isinstance(node, ast.ColumnRef) and isinstance(node.fields[-1], ast.String):
+        name: str = node.fields[-1].sval
+        return name
+    return None
+
+
+def _says_not_null(expression: Node, column: str) -> bool:
+    return any(
+        isinstance(part, ast.NullTest)
+        and part.nulltesttype == enums.NullTestType.IS_NOT_NULL
+        and column_of(part.arg) == column
+        for part in conjuncts(expression)
+    )

@@ -1,0 +1,70 @@
+"""What a review knows of a server beyond ``SchemaFacts``: read for the tables of one migration. Pure data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from analyzer.schema.facts import SchemaFacts
+
+
+@dataclass(frozen=True, slots=True)
+class CheckConstraint:
+    """``definition`` as pg_get_constraintdef() has it: ``CHECK ((n > 0)) NOT VALID``."""
+
+    table_oid: int
+    name: str
+    definition: str
+    is_validated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DomainFacts:
+    """``base_type`` is format_type() of the type below; ``has_constraints``: a CHECK or NOT NULL."""
+
+    base_type: str
+    has_constraints: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UsingStatement:
+    """A recorded statement of the server on the migration's tables, by their oids and columns' names.
+
+    ``columns`` holds those that its text names; ``reads_all`` tables whose every column it returns (``*``).
+    """
+
+    fingerprint: str
+    text: str
+    calls: float
+    calls_per_day: float
+    watched_s: float
+    tables: frozenset[int]
+    written: frozenset[int] = frozenset()
+    columns: frozenset[tuple[int, str]] = frozenset()
+    reads_all: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFacts:
+    """``statements`` is None where pg_stat_statements could not be read, for ``why_no_statements``.
+
+    ``size_bytes``: heap and TOAST of a table. ``volatility``: pg_proc.provolatile of functions that the migration
+    calls, the most volatile of each name. ``views``: by table and column those that read it, "schema.view".
+    """
+
+    schema: SchemaFacts
+    checks: tuple[CheckConstraint, ...] = ()
+    size_bytes: Mapping[int, int] = field(default_factory=dict)
+    volatility: Mapping[str, str] = field(default_factory=dict)
+    domains: Mapping[str, DomainFacts] = field(default_factory=dict)
+    views: Mapping[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
+    default_partitions: Mapping[int, int] = field(default_factory=dict)  # parent -> its default partition
+    unlogged: frozenset[int] = frozenset()
+    lock_timeouts: tuple[str, ...] = ()  # "role app: 2s", set for a role or the database
+    oldest_transaction_s: float | None = None
+    statements: tuple[UsingStatement, ...] | None = None
+    why_no_statements: str = ""
+
+    def checks_of(self, oid: int) -> tuple[CheckConstraint, ...]:
+        return tuple(check for check in self.checks if check.table_oid == oid)
+
+    def using(self, oid: int) -> tuple[UsingStatement, ...]:
+        return tuple(s for s in self.statements or () if oid in s.tables)

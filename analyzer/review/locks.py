@@ -1,0 +1,283 @@
+"""The locks that an action takes, in PostgreSQL's mode names: one table of modes, and the further relations of some.
+
+Source: the manual, 13.3.1, and AlterTableGetLockLevel() in tablecmds.c; tests/review/test_locks.py runs each on servers
+and reads pg_locks. ACCESS SHARE and ROW SHARE are left out: nothing waits for them that ROW EXCLUSIVE would let pass.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from analyzer.review.actions import Action, Kind
+from analyzer.review.known import Known
+from analyzer.schema.facts import ForeignKeyFacts, TableFacts
+from analyzer.statements.parse import TableName
+
+
+class Mode(enum.IntEnum):
+    """The weakest first."""
+
+    ROW_EXCLUSIVE = 3
+    SHARE_UPDATE_EXCLUSIVE = 4
+    SHARE = 5
+    SHARE_ROW_EXCLUSIVE = 6
+    EXCLUSIVE = 7
+    ACCESS_EXCLUSIVE = 8
+
+    @property
+    def title(self) -> str:
+        return self.name.replace("_", " ")
+
+    @property
+    def blocks_reads(self) -> bool:
+        return self is Mode.ACCESS_EXCLUSIVE
+
+    @property
+    def blocks_writes(self) -> bool:
+        return self >= Mode.SHARE
+
+    @property
+    def blocks(self) -> str:
+        if self.blocks_reads:
+            return "blocks reads and writes"
+        return "blocks writes, not reads" if self.blocks_writes else "blocks neither reads nor writes"
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """``is_index``: of an index, whose table is ``table``: whoever plans a statement on that needs all its indexes."""
+
+    relation: TableName
+    mode: Mode
+    why: str = ""
+    table: TableName | None = None
+
+    @property
+    def is_index(self) -> bool:
+        return self.table is not None
+
+
+_AE, _SUE, _SRE = Mode.ACCESS_EXCLUSIVE, Mode.SHARE_UPDATE_EXCLUSIVE, Mode.SHARE_ROW_EXCLUSIVE
+# of the relation that the statement names; where it is run CONCURRENTLY, see CONCURRENT
+MODES: dict[Kind, Mode] = {
+    Kind.ADD_COLUMN: _AE, Kind.DROP_COLUMN: _AE, Kind.ALTER_TYPE: _AE, Kind.SET_DEFAULT: _AE, Kind.SET_NOT_NULL: _AE,
+    Kind.DROP_NOT_NULL: _AE, Kind.SET_EXPRESSION: _AE, Kind.COLUMN_DETAIL: _AE, Kind.COLUMN_STATISTICS: _SUE,
+    Kind.ADD_CHECK: _AE, Kind.ADD_NOT_NULL: _AE, Kind.ADD_FOREIGN_KEY: _SRE, Kind.ADD_UNIQUE: _AE,
+    Kind.ADD_PRIMARY_KEY: _AE, Kind.ADD_EXCLUDE: _AE, Kind.VALIDATE: _SUE, Kind.DROP_CONSTRAINT: _AE,
+    Kind.ALTER_CONSTRAINT: _AE, Kind.SET_OPTIONS: _SUE, Kind.SET_LOGGED: _AE, Kind.SET_UNLOGGED: _AE,
+    Kind.SET_TABLESPACE: _AE, Kind.SET_ACCESS_METHOD: _AE, Kind.TRIGGERS_OFF: _SRE, Kind.TRIGGERS_ON: _SRE,
+    Kind.CLUSTER_ON: _SUE, Kind.TABLE_DETAIL: _AE, Kind.ATTACH_PARTITION: _SUE, Kind.DETACH_PARTITION: _AE,
+    Kind.RENAME_COLUMN: _AE, Kind.RENAME_TABLE: _AE, Kind.RENAME_OTHER: _AE, Kind.SET_SCHEMA: _AE,
+    Kind.CREATE_INDEX: Mode.SHARE, Kind.DROP_TABLE: _AE, Kind.DROP_VIEW: _AE, Kind.DROP_MATVIEW: _AE,
+    Kind.REINDEX_TABLE: Mode.SHARE, Kind.TRUNCATE: _AE, Kind.VACUUM: _SUE, Kind.VACUUM_FULL: _AE, Kind.CLUSTER: _AE,
+    Kind.ANALYZE: _SUE, Kind.REFRESH: _AE, Kind.CREATE_TRIGGER: _SRE, Kind.DROP_TRIGGER: _AE, Kind.CREATE_RULE: _AE,
+    Kind.DROP_RULE: _AE, Kind.POLICY: _AE, Kind.STATISTICS: _SUE, Kind.COMMENT: _SUE, Kind.PUBLICATION: _SUE,
+    Kind.INSERT: Mode.ROW_EXCLUSIVE, Kind.UPDATE: Mode.ROW_EXCLUSIVE, Kind.DELETE: Mode.ROW_EXCLUSIVE,
+    Kind.MERGE: Mode.ROW_EXCLUSIVE, Kind.COPY: Mode.ROW_EXCLUSIVE,
+}  # fmt: skip
+CONCURRENT: dict[Kind, Mode] = {
+    Kind.CREATE_INDEX: _SUE, Kind.DROP_INDEX: _SUE, Kind.REINDEX_INDEX: _SUE, Kind.REINDEX_TABLE: _SUE,
+    Kind.DETACH_PARTITION: _SUE, Kind.REFRESH: Mode.EXCLUSIVE,
+}  # fmt: skip
+# kinds whose lock is taken on partitions and heirs, too
+DOWNWARDS = frozenset({
+    Kind.ADD_COLUMN, Kind.DROP_COLUMN, Kind.ALTER_TYPE, Kind.ADD_CHECK, Kind.DROP_CONSTRAINT, Kind.SET_DEFAULT,
+    Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.ADD_NOT_NULL, Kind.TRUNCATE, Kind.VALIDATE, Kind.RENAME_COLUMN,
+    Kind.LOCK, Kind.UPDATE, Kind.DELETE, Kind.MERGE, Kind.ANALYZE,
+})  # fmt: skip
+# on partitions, and not on heirs
+TO_PARTITIONS = frozenset({
+    Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.CREATE_INDEX, Kind.DROP_TABLE, Kind.CREATE_TRIGGER, Kind.DROP_TRIGGER,
+    Kind.ADD_FOREIGN_KEY, Kind.REINDEX_TABLE, Kind.CLUSTER, Kind.VACUUM, Kind.VACUUM_FULL,
+})  # fmt: skip
+# built on partitions as CREATE INDEX builds them, before 18
+AS_INDEX = frozenset({Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY})
+
+
+def locks_of(action: Action, known: Known) -> list[Lock]:
+    """The strongest lock per relation; of relations that the migration made itself too (nobody waits for those)."""
+    strongest: dict[tuple[str, bool], Lock] = {}
+    for lock in _locks(action, known):
+        key = (known.key(lock.relation), lock.is_index)
+        if key not in strongest or strongest[key].mode < lock.mode:
+            strongest[key] = lock
+    return list(strongest.values())
+
+
+def _locks(action: Action, known: Known) -> Iterator[Lock]:
+    relation, kind = action.relation, action.kind
+    if kind in (Kind.DROP_INDEX, Kind.REINDEX_INDEX, Kind.INDEX_TABLESPACE):
+        yield from _of_index(action, known)
+        return
+    if kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
+        yield from _of_new_table(action, known)
+        return
+    if relation is None or (action.if_exists and _does_nothing(action, known)):
+        return
+    mode = mode_of(action)
+    if mode is None:
+        return
+    yield Lock(relation, mode)
+    table = known.table(relation)
+    if table is not None and not action.is_only:
+        yield from _below(action, table, mode, known)
+    if kind is Kind.REINDEX_TABLE and table is not None and not action.is_concurrent:
+        for index in table.indexes:
+            yield Lock(TableName(index.schema, index.name), Mode.ACCESS_EXCLUSIVE, table=relation)
+    yield from _further(action, known, table)
+
+
+def _below(action: Action, table: TableFacts, mode: Mode, known: Known) -> Iterator[Lock]:
+    assert action.relation is not None
+    if action.kind is Kind.SET_NOT_NULL and known.column(action.relation, action.column).is_not_null:
+        return
+    if action.kind in TO_PARTITIONS:
+        parts = known.partitions_of(table)
+    else:
+        parts = known.below(table) if action.kind in DOWNWARDS else []
+    for part in parts:
+        why = f"a partition of {action.relation}" if table.kind == "p" else f"inherits from {action.relation}"
+        is_build = action.kind in AS_INDEX and known.version < 180_000
+        yield Lock(name_of(part), Mode.SHARE if is_build else mode, why)
+
+
+def mode_of(action: Action) -> Mode | None:
+    if action.kind is Kind.LOCK:
+        name = action.mode.replace(" ", "_")
+        return Mode[name] if name in Mode.__members__ else None
+    if action.is_concurrent and action.kind in CONCURRENT:
+        return CONCURRENT[action.kind]
+    return MODES.get(action.kind)
+
+
+def name_of(table: TableFacts) -> TableName:
+    return TableName(table.schema, table.name)
+
+
+def _does_nothing(action: Action, known: Known) -> bool:
+    """IF EXISTS of what is not there."""
+    return action.kind in (Kind.DROP_TABLE, Kind.DROP_VIEW, Kind.DROP_MATVIEW) and (
+        action.relation is not None and known.is_missing(action.relation)
+    )
+
+
+def _of_index(action: Action, known: Known) -> Iterator[Lock]:
+    for index in action.others:
+        made = known.indexes.get(index.name)
+        table = known.owner_of_index(index)
+        owner = name_of(table) if table else made.relation if made is not None else None
+        if action.is_concurrent:
+            if owner is not None:
+                yield Lock(owner, CONCURRENT[action.kind], f"the table of {index}")
+        elif owner is None:
+            continue
+        elif action.kind is Kind.DROP_INDEX:
+            yield Lock(owner, Mode.ACCESS_EXCLUSIVE, f"the table of {index}")
+        else:
+            yield Lock(index, Mode.ACCESS_EXCLUSIVE, table=owner)
+            if action.kind is Kind.REINDEX_INDEX:
+                yield Lock(owner, Mode.SHARE, f"the table of {index}")
+
+
+def _of_new_table(action: Action, known: Known) -> Iterator[Lock]:
+    if action.if_exists and action.relation is not None and known.table(action.relation) is not None:
+        return
+    others = list(action.others)
+    if action.kind is Kind.CREATE_PARTITION and others:
+        parent = others.pop(0)
+        yield Lock(parent, Mode.ACCESS_EXCLUSIVE, "gets a partition")
+        yield from _default_partition(parent, known)
+    for referenced in others:
+        yield Lock(referenced, Mode.SHARE_ROW_EXCLUSIVE, "a foreign key references it")
+
+
+def _further(action: Action, known: Known, table: TableFacts | None) -> Iterator[Lock]:
+    kind, relation = action.kind, action.relation
+    assert relation is not None
+    if kind is Kind.ADD_FOREIGN_KEY:
+        yield from (Lock(other, _SRE, "the foreign key references it") for other in action.others)
+    elif kind is Kind.ADD_COLUMN and action.new is not None and action.new.references is not None:
+        yield Lock(action.new.references, _SRE, "the foreign key references it")
+    elif kind is Kind.ATTACH_PARTITION:
+        yield Lock(action.others[0], Mode.ACCESS_EXCLUSIVE, "becomes a partition")
+        yield from _default_partition(relation, known)
+    elif kind is Kind.DETACH_PARTITION and not action.is_concurrent:
+        mode = Mode.ACCESS_EXCLUSIVE if known.version >= 140_000 else Mode.SHARE_UPDATE_EXCLUSIVE
+        yield Lock(action.others[0], mode, "is detached")
+        part = known.table(action.others[0]) if mode is not Mode.ACCESS_EXCLUSIVE else None
+        for index in part.indexes if part else ():
+            if index.parent_oid is not None:
+                yield Lock(TableName(index.schema, index.name), Mode.ACCESS_EXCLUSIVE, table=action.others[0])
+        yield from _default_partition(relation, known)
+    elif kind is Kind.DETACH_PARTITION:
+        yield Lock(action.others[0], Mode.ACCESS_EXCLUSIVE, "for a moment, at the end")
+    elif table is None or known.facts is None:
+        return
+    elif kind is Kind.DROP_CONSTRAINT:
+        for key in table.foreign_keys:
+            if key.name == action.name:
+                yield _referenced(key)
+    elif kind is Kind.DROP_TABLE:
+        yield from _of_drop(action, table, known)
+    elif kind is Kind.TRUNCATE and action.is_cascade:
+        yield from (Lock(name_of(t), Mode.ACCESS_EXCLUSIVE, "emptied by CASCADE") for t in referencing(table, known))
+    elif kind in (Kind.ALTER_TYPE, Kind.DROP_COLUMN):
+        yield from _of_keys(action.column, table, known)
+
+
+def _of_keys(column: str, table: TableFacts, known: Known) -> Iterator[Lock]:
+    """Tables at the other end of foreign keys that go, or are made anew, with the column."""
+    for key in table.foreign_keys:
+        if column in key.columns:
+            yield _referenced(key)
+    for other in known.facts or ():
+        for key in other.foreign_keys:
+            if key.referenced_oid == table.oid and column in key.referenced_columns:
+                yield Lock(name_of(other), Mode.ACCESS_EXCLUSIVE, f"its foreign key {key.name} references the column")
+
+
+def _of_drop(action: Action, table: TableFacts, known: Known) -> Iterator[Lock]:
+    facts = known.facts
+    assert facts is not None
+    for part in known.with_below(table):
+        yield from (_referenced(key) for key in part.foreign_keys)
+    if action.is_cascade:
+        for other in referencing(table, known, cascading=False):
+            yield Lock(name_of(other), Mode.ACCESS_EXCLUSIVE, "loses its foreign key by CASCADE")
+        for view in sorted({v for (oid, _), views in known.live.views.items() if oid == table.oid for v in views}
+                           if known.live else ()):  # fmt: skip
+            schema, _, name = view.partition(".")
+            if (found := facts.find_table(name, schema)) is not None and found.kind == "m":
+                yield Lock(name_of(found), Mode.ACCESS_EXCLUSIVE, "dropped by CASCADE")
+    parent = facts.table(table.parent_oid) if table.parent_oid is not None else None
+    if parent is not None:
+        yield Lock(name_of(parent), Mode.ACCESS_EXCLUSIVE, "loses a partition")
+        yield from _default_partition(name_of(parent), known)
+
+
+def referencing(table: TableFacts, known: Known, cascading: bool = True) -> list[TableFacts]:
+    """Tables with a foreign key to it; ``cascading``: and those with one to these, as TRUNCATE CASCADE goes."""
+    found: dict[int, TableFacts] = {}
+    waiting = [table]
+    while waiting:
+        current = waiting.pop(0)
+        for other in known.facts or ():
+            if other.oid not in found and any(k.referenced_oid == current.oid for k in other.foreign_keys):
+                found[other.oid] = other
+                waiting += [other] if cascading else []
+    found.pop(table.oid, None)
+    return list(found.values())
+
+
+def _default_partition(parent: TableName, known: Known) -> Iterator[Lock]:
+    table = known.table(parent)
+    if table is None or known.live is None or known.facts is None:
+        return
+    default = known.facts.table(known.live.default_partitions.get(table.oid, 0))
+    if default is not None:
+        yield Lock(name_of(default), Mode.ACCESS_EXCLUSIVE, "the default partition, whose bounds change")
+
+
+def _referenced(key: ForeignKeyFacts) -> Lock:
+    name = TableName(key.referenced_schema, key.referenced_table)
+    return Lock(name, Mode.ACCESS_EXCLUSIVE, f"foreign key {key.name} references it")

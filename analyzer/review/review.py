@@ -1,0 +1,190 @@
+"""A migration, statement by statement: effects, findings, and what only the server could have told."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from analyzer.findings import Finding, Severity
+from analyzer.review.actions import Action, Kind
+from analyzer.review.effects import Effect
+from analyzer.review.estimate import total_seconds
+from analyzer.review.files.migration import Framework, Migration, Step
+from analyzer.review.known import Known
+from analyzer.review.live import LiveFacts
+from analyzer.review.locks import Mode, locks_of
+from analyzer.review.rules import design, fails, in_use, reversible, transactions, under_lock
+from analyzer.review.rules.rule import At
+from analyzer.review.rules.under_lock import AT_REST, SAFE
+from analyzer.review.safe_sequence.of_operations import CURED, safe_code
+from analyzer.review.safe_sequence.steps import safe_steps
+from analyzer.review.way_back import LOST, undo_of
+from analyzer.review.work import work_of
+from analyzer.statements.parse import TableName
+
+RULES = (*under_lock.RULES, *fails.RULES, *in_use.RULES, *transactions.RULES, *design.RULES, *reversible.RULES)
+CODE = "What it runs cannot be looked into."
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """``known`` is what was known before the statement. ``unclear``: sentences on what could not be judged."""
+
+    step: Step
+    effects: tuple[Effect, ...]
+    findings: tuple[Finding, ...]
+    known: Known
+    unclear: tuple[str, ...] = ()
+    safe: str | None = None  # what to run instead, in the migration's own framework
+
+    @property
+    def work_seconds(self) -> float | None:
+        """None where a size is not known."""
+        works = [w for e in self.effects for w in e.work if not self.known.is_new(w.relation)]
+        return total_seconds(works, self.known)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The locks that a transaction holds until its end, on relations that were there before, the strongest each."""
+
+    number: int
+    first_line: int
+    last_line: int
+    locks: tuple[tuple[str, Mode], ...]
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    migration: Migration
+    statements: tuple[Reviewed, ...]
+    spans: tuple[Span, ...]
+    not_run: tuple[str, ...]
+    version: int
+    way_back: tuple[str, ...] = ()  # statements, in the order to run them
+    no_way_back: tuple[str, ...] = ()  # sentences
+
+    @property
+    def findings(self) -> list[tuple[Step, Finding]]:
+        return [(s.step, f) for s in self.statements for f in s.findings]
+
+
+def review(migration: Migration, version: int, live: LiveFacts | None) -> Review:
+    known = Known(version, live)
+    found = []
+    steps = migration.steps
+    for number, step in enumerate(steps):
+        found.append(_reviewed(step, migration, known, steps[:number], steps[number + 1 :]))
+        known = found[-1].known.copy()
+        for action in step.actions:
+            known.note(action)
+    found = with_safe_sequences(found, migration.framework)
+    not_run = _not_run(live, migration)
+    there, gone = _way_back(found)
+    return Review(migration, tuple(found), tuple(_spans(found)), tuple(not_run), version, tuple(there), tuple(gone))
+
+
+def with_safe_sequences(reviewed: list[Reviewed], framework: Framework) -> list[Reviewed]:
+    """An operation of Django or Alembic may run several statements: one sequence for all of it, told with the first."""
+    found: list[Reviewed] = []
+    for _, group in groupby(enumerate(reviewed), lambda pair: (pair[1].step.line, pair[1].step.source) if
+                            pair[1].step.source else pair[0]):  # fmt: skip
+        statements = [each for _, each in group]
+        codes = {finding.code for each in statements for finding in each.findings}
+        code = safe_code([(each.step, each.known) for each in statements], framework) if codes & CURED else None
+        if code is None:
+            statements = [replace(each, findings=tuple(map(_without_safe, each.findings))) for each in statements]
+        found += [replace(statements[0], safe=code), *statements[1:]]
+    return found
+
+
+def _without_safe(finding: Finding) -> Finding:
+    return replace(finding, hint=AT_REST) if finding.hint == SAFE else finding
+
+
+def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:
+    """Statements that undo the migration, the last first; and what they do not bring back."""
+    there: list[str] = []
+    gone: list[str] = []
+    for each in reversed(reviewed):
+        for action in reversed(each.step.actions):
+            lost, undo = LOST.get(action.kind), undo_of(action, each.known)
+            if lost is not None and not each.known.is_new(action.relation):
+                gone.append(f"line {each.step.line}: {action.kind.value} cannot be undone: nothing brings back {lost}.")
+            elif undo:
+                there += [sql for sql in undo if sql not in there]
+    return there, gone[::-1]
+
+
+def _reviewed(
+    step: Step, migration: Migration, known: Known, earlier: tuple[Step, ...], later: tuple[Step, ...]
+) -> Reviewed:
+    """Several subcommands of one ALTER TABLE are one pass over the table: only the worst of them is told."""
+    during = known.copy()
+    effects, findings = [], []
+    safe = safe_steps(step.actions, step.sql, known)
+    for action in step.actions:
+        effect = Effect(action, tuple(locks_of(action, during)), tuple(work_of(action, during)))
+        effects.append(effect)
+        at = At(step, action, effect, during, migration, earlier, later, safe is not None)
+        findings += [finding for rule in RULES for finding in rule(at)]
+        during.note(action)
+    told = tuple(_each_once(findings))
+    return Reviewed(step, tuple(effects), told, known, tuple(_unclear(step, known)))
+
+
+def _each_once(findings: list[Finding]) -> Iterator[Finding]:
+    """Of one code on one subject the gravest."""
+    best: dict[tuple[str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.code, finding.subject)
+        if key not in best or best[key].severity < finding.severity:
+            best[key] = finding
+    yield from sorted(best.values(), key=lambda f: (-f.severity, f.code))
+
+
+def _unclear(step: Step, known: Known) -> Iterator[str]:
+    for action in step.actions:
+        if action.kind is Kind.CODE:
+            yield CODE
+        for relation in _relations(action):
+            if known.is_missing(relation) and not action.if_exists:
+                yield f"{relation} is not in this database: what is said of it goes by rules alone."
+
+
+def _relations(action: Action) -> Iterator[TableName]:
+    if action.relation is not None and action.kind not in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION, Kind.DROP_VIEW):
+        yield action.relation
+
+
+def _spans(reviewed: list[Reviewed]) -> Iterator[Span]:
+    numbers = dict.fromkeys(r.step.transaction for r in reviewed if not r.step.is_alone)
+    for number in numbers:
+        inside = [r for r in reviewed if r.step.transaction == number]
+        locks: dict[str, Mode] = {}
+        for each in inside:
+            for effect in each.effects:
+                for lock in effect.locks:
+                    if lock.mode.blocks_writes and not lock.is_index and not each.known.is_new(lock.relation):
+                        name = each.known.key(lock.relation)
+                        locks[name] = max(lock.mode, locks.get(name, lock.mode))
+        seconds = [r.work_seconds for r in inside]
+        total = sum(s for s in seconds if s is not None) if None not in seconds else None
+        if locks:
+            yield Span(number, inside[0].step.line, inside[-1].step.line, tuple(locks.items()), total)
+
+
+def _not_run(live: LiveFacts | None, migration: Migration) -> Iterator[str]:
+    if live is None:
+        yield "Sizes, times, who waits, what is in use: not run, needs a server (review_migration DSN FILE)."
+        return
+    if live.statements is None:
+        yield f"Who waits and what is in use: not run, needs pg_stat_statements. {live.why_no_statements}"
+    elif not live.statements:
+        yield "Who waits and what is in use: not run, pg_stat_statements holds no statement on this database's tables."
+    if not live.schema.statistics_readable:
+        yield "NULLs and duplicates: not run, needs a login that may read pg_stats (pg_read_all_data)."
+
+
+def worst(review: Review) -> Severity | None:
+    return max((f.severity for _, f in review.findings), default=None)

@@ -1,0 +1,159 @@
+"""What running code needs and the migration takes away: by the statements that the server recorded."""
+
+from analyzer.findings import Severity
+from analyzer.review.actions import Kind
+from analyzer.review.live import UsingStatement
+from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.traffic import calls_per_day, traffic
+from analyzer.words.durations import count_words
+
+COLUMN = Rule("MG020", "Column dropped that statements use")
+TABLE = Rule("MG021", "Table dropped that statements use")
+RENAMED = Rule("MG022", "Renamed under running code")
+INDEX = Rule("MG023", "Index dropped that the server uses")
+EMPTIED = Rule("MG024", "All rows of a table deleted")
+LONGEST = 3  # statements named
+
+DEPLOY_FIRST = "Deploy code that does without it first; drop it when no statement names it any more."
+TWO_NAMES = {
+    Kind.RENAME_TABLE: "Keep the old name as a view (CREATE VIEW old AS SELECT * FROM new) in the same transaction"
+    " until no code uses it.",
+    Kind.RENAME_COLUMN: "Add a column of the new name, write both, fill it in batches, and drop the old one when no"
+    " code uses it; or leave the column's name and rename it in the code alone.",
+    Kind.SET_SCHEMA: "Keep a view of that name in the old schema until no code uses it.",
+}
+
+
+def drops_column(at: At) -> Findings:
+    if not is_of(at, Kind.DROP_COLUMN) or at.is_new:
+        return
+    column, table, live = at.action.column, at.table, at.known.live
+    if table is None or live is None or live.statements is None:
+        yield COLUMN.finding(
+            at, Severity.WARNING,
+            f"Code that names {at.name}.{column} fails from then on, ORMs' SELECT and INSERT lists too; its values are"
+            " gone.", DEPLOY_FIRST,
+        )  # fmt: skip
+        return
+    if table.column(column) is None:
+        return
+    using = [s for s in live.statements if (table.oid, column) in s.columns]
+    stars = [s for s in live.statements if table.oid in s.reads_all and s not in using]
+    if using:
+        yield COLUMN.finding(
+            at, Severity.CRITICAL, f"{_named(using, f'{at.name}.{column}')} They fail from then on.", DEPLOY_FIRST,
+            calls_per_day=round(calls_per_day(using)), statements=len(using),
+        )  # fmt: skip
+        return
+    more = f" {len(stars)} read{'s' if len(stars) == 1 else ''} all its columns (*)." if stars else ""
+    yield COLUMN.finding(
+        at, Severity.INFO,
+        f"No recorded statement of this server names {at.name}.{column}.{more} Its values are gone for good.",
+        "Look into code that runs rarely, too.",
+    )  # fmt: skip
+
+
+def drops_table(at: At) -> Findings:
+    if not is_of(at, Kind.DROP_TABLE) or at.is_new or (at.action.if_exists and at.known.is_missing(at.relation)):
+        return
+    found = traffic(at.known, at.relation)
+    table = at.table
+    rows = f" and about {table.rows:,.0f} rows" if table is not None and table.rows else ""
+    if found is None:
+        yield TABLE.finding(
+            at, Severity.WARNING, f"Code that uses {at.name} fails from then on; its rows are gone.", DEPLOY_FIRST
+        )
+    elif found.statements:
+        yield TABLE.finding(
+            at, Severity.CRITICAL, f"{_named(found.statements, at.name)} They fail from then on.", DEPLOY_FIRST,
+            calls_per_day=round(calls_per_day(found.statements)), statements=len(found.statements),
+        )  # fmt: skip
+    elif not at.known.is_empty(at.relation):
+        yield TABLE.finding(
+            at, Severity.INFO,
+            f"No recorded statement of this server uses {at.name}; it{rows} {_are(rows)} gone for good.",
+            "Keep a dump of it, or rename it and drop it some weeks later.",
+        )  # fmt: skip
+
+
+def renames(at: At) -> Findings:
+    if not is_of(at, Kind.RENAME_TABLE, Kind.RENAME_COLUMN, Kind.SET_SCHEMA) or at.is_new or _has_view(at):
+        return
+    old = f"{at.name}.{at.action.column}" if at.action.kind is Kind.RENAME_COLUMN else at.name
+    found, table = traffic(at.known, at.relation), at.table
+    hint = TWO_NAMES[at.action.kind]
+    if found is None or table is None:
+        yield RENAMED.finding(
+            at, Severity.WARNING, f"Running code that names {old} fails until it is deployed anew.", hint
+        )
+        return
+    using = found.statements
+    if at.action.kind is Kind.RENAME_COLUMN:
+        using = tuple(s for s in using if (table.oid, at.action.column) in s.columns)
+    if using:
+        yield RENAMED.finding(
+            at, Severity.CRITICAL, f"{_named(using, old)} They fail until the code is deployed anew.", hint,
+            calls_per_day=round(calls_per_day(using)), statements=len(using),
+        )  # fmt: skip
+    else:
+        yield RENAMED.finding(at, Severity.INFO, f"No recorded statement of this server names {old}.", hint)
+
+
+def _has_view(at: At) -> bool:
+    """A view of the old name, made in the same transaction."""
+    if at.action.kind is not Kind.RENAME_TABLE:
+        return False
+    texts = [s.sql.lower() for s in at.later if at.same_transaction(s)]
+    return any("view" in text and at.relation.name.lower() in text for text in texts)
+
+
+def drops_index(at: At) -> Findings:
+    if at.action.kind is not Kind.DROP_INDEX:
+        return
+    owner = at.known.owner_of_index(at.action.others[0])
+    index = next((i for i in owner.indexes if i.name == at.action.name), None) if owner else None
+    if owner is None or index is None or not index.scans or at.known.facts is None:
+        return
+    days = at.known.facts.days_since_stats_reset
+    since = f" in the {days:,.1f} days since the statistics' reset" if days else ""
+    replaced = any(
+        a.kind is Kind.CREATE_INDEX and a.columns[: len(index.columns)] == index.columns
+        for s in (*at.earlier, *at.later) for a in s.actions
+    )  # fmt: skip
+    if replaced:
+        return
+    yield INDEX.finding(
+        at, Severity.WARNING,
+        f"Index {index.name} of {owner.qualified_name} was scanned {index.scans:,} times{since} (measured).",
+        "See which statements it serves before it goes; predict plans them on this server's statistics.",
+        subject=index.name, scans=index.scans,
+    )  # fmt: skip
+
+
+def empties(at: At) -> Findings:
+    if not is_of(at, Kind.TRUNCATE) or at.is_new or at.known.is_empty(at.relation):
+        return
+    table = at.table
+    rows = table.rows if table else None
+    others = [str(lock.relation) for lock in at.effect.locks if lock.why.startswith("emptied")]
+    also = f" CASCADE empties {', '.join(others)} too." if others else ""
+    what = f"about {rows:,.0f} rows" if rows else "all rows"
+    yield EMPTIED.finding(
+        at, Severity.WARNING, f"It deletes {what} of {at.name} for good.{also}", "Keep a dump of it first."
+    )
+
+
+def _named(using: tuple[UsingStatement, ...] | list[UsingStatement], what: str) -> str:
+    ordered = sorted(using, key=lambda s: (-s.calls_per_day, s.fingerprint))
+    listed = "; ".join(f"{s.text} ({count_words(calls_per_day([s]), s.watched_s)})" for s in ordered[:LONGEST])
+    more = f"; and {len(ordered) - LONGEST} more" if len(ordered) > LONGEST else ""
+    many = "statements use" if len(ordered) > 1 else "statement uses"
+    total = count_words(calls_per_day(ordered), ordered[0].watched_s)
+    return f"{len(ordered)} recorded {many} {what}, {total} (measured): {listed}{more}."
+
+
+def _are(rows: str) -> str:
+    return "are" if rows else "is"
+
+
+RULES = (drops_column, drops_table, renames, drops_index, empties)

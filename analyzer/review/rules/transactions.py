@@ -1,0 +1,176 @@
+"""What a transaction holds until its COMMIT, and how long a statement waits for its lock."""
+
+from analyzer.findings import Severity
+from analyzer.review.actions import Action, Kind
+from analyzer.review.estimate import seconds_words, total_seconds, update_seconds
+from analyzer.review.files.migration import Step
+from analyzer.review.locks import Lock, Mode, locks_of
+from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.rules.under_lock import BRIEF_S, SAFE
+from analyzer.review.traffic import calls_per_day, traffic, waiting_words
+from analyzer.words.durations import DAY_S, span_words
+
+HELD = Rule("MG030", "Lock held over further work")
+NO_TIMEOUT = Rule("MG031", "No lock_timeout")
+WHOLE_TABLE = Rule("MG032", "All rows changed by one statement")
+LEFT_OPEN = Rule("MG033", "Transaction without COMMIT")
+NESTED = Rule("MG034", "BEGIN or COMMIT inside the tool's transaction")
+
+BUSY_CALLS_S = 1.0  # judgement: with less, hardly anybody stands in the queue
+OLD_TRANSACTION_S = 5.0  # as advice/rollout/psql.py: younger ones end by themselves
+WRITES = frozenset({Kind.UPDATE, Kind.DELETE, Kind.MERGE})
+TIMEOUTS = {
+    "sql": "Begin with: SET lock_timeout = '5s'; and run it again when it timed out.",
+    "django": "Set lock_timeout for the session that migrates (DATABASES: OPTIONS, or ALTER ROLE), or RunSQL it first.",
+    "alembic": "Set it in env.py for the session that migrates, or op.execute(\"SET lock_timeout = '5s'\") first.",
+}
+
+
+def held_over_work(at: At) -> Findings:
+    """A strong lock of an earlier statement of this transaction, while this one takes its time."""
+    if at.step.is_alone:
+        return
+    seconds = _own_seconds(at)
+    if seconds is not None and seconds < BRIEF_S:
+        return
+    here = {at.known.key(lock.relation): lock.mode for lock in at.effect.locks}
+    for step, lock in _earlier_locks(at):
+        name = at.known.key(lock.relation)
+        if not lock.mode.blocks_writes or here.get(name, Mode.ROW_EXCLUSIVE) >= lock.mode:
+            continue
+        found = traffic(at.known, lock.relation)
+        if found is not None and not found.waiting(lock.mode):
+            continue
+        yield HELD.finding(
+            at, Severity.CRITICAL if lock.mode.blocks_reads and seconds and seconds >= 60 else Severity.WARNING,
+            f"The {lock.mode.title} lock on {name} of line {step.line}, which {lock.mode.blocks}, is held until COMMIT,"
+            f" so also while {_what(at)} runs: {seconds_words(seconds)}."
+            f" {waiting_words(at.known, lock.relation, lock.mode, seconds)}".rstrip(),
+            "Commit before it: run the work on rows in a transaction, or a migration, of its own.",
+            subject=name, lock=lock.mode.title,
+        )  # fmt: skip
+        return
+
+
+def _what(at: At) -> str:
+    return at.step.origin if at.action.kind is Kind.CODE else f"this {at.action.kind.value}"
+
+
+def _earlier_locks(at: At) -> list[tuple[Step, Lock]]:
+    """Of this transaction, the strongest first, on relations that others use."""
+    found = []
+    for step in at.earlier:
+        if at.same_transaction(step):
+            for action in step.actions:
+                found += [(step, lock) for lock in locks_of(action, at.known) if not lock.is_index]
+    found = [(s, lock) for s, lock in found if not at.known.is_new(lock.relation)]
+    return sorted(found, key=lambda pair: -pair[1].mode)
+
+
+def _own_seconds(at: At) -> float | None:
+    """None: it may take long, its size is not known. 0 of what does not touch rows."""
+    action = at.action
+    if action.kind in WRITES:
+        if at.is_new or at.known.is_empty(action.relation):
+            return 0.0
+        size = at.known.size_bytes(action.relation)
+        if action.has_where and not _is_of_all_rows(action):
+            return 0.0  # nobody knows how many: nothing is said
+        return None if size is None else update_seconds(size)
+    if action.kind is Kind.CODE and at.step.origin == "RunPython":
+        return None
+    works = [w for w in at.effect.work if not at.known.is_new(w.relation)]
+    return total_seconds(works, at.known) if works else 0.0
+
+
+def _is_of_all_rows(action: Action) -> bool:
+    """Without WHERE, or with one that only asks for NULL in the column that is set: a backfill."""
+    return not action.has_where
+
+
+def no_lock_timeout(at: At) -> Findings:
+    """The first statement of the file that takes a strong lock without one, for all of them."""
+    if not _waits_in_queue(at) or any(_is_timeout(a) for s in at.earlier for a in s.actions):
+        return
+    if any(at_lock for s in at.earlier for at_lock in _strong_locks(s, at)) or (
+        at.known.live and at.known.live.lock_timeouts
+    ):
+        return
+    lock = max((lock for lock in at.effect.locks if lock.mode.blocks_writes), key=lambda lock: lock.mode)
+    name = at.known.key(lock.table or lock.relation)
+    live = at.known.live
+    age_s = live.oldest_transaction_s if live is not None else None
+    found = traffic(at.known, lock.table or lock.relation)
+    calls = calls_per_day(found.waiting(lock.mode)) if found is not None else 0.0
+    is_old = age_s is not None and age_s >= OLD_TRANSACTION_S
+    now = f" Right now a transaction is open for {span_words(age_s)}." if is_old and age_s is not None else ""
+    severity = Severity.WARNING if is_old or calls / DAY_S >= BUSY_CALLS_S else Severity.INFO
+    yield NO_TIMEOUT.finding(
+        at, severity,
+        f"{lock.mode.title} on {name} waits for every transaction that uses it, and whoever comes later waits behind"
+        f" it.{now} No lock_timeout ends that.", TIMEOUTS[at.migration.framework], subject=name,
+    )  # fmt: skip
+
+
+def _waits_in_queue(at: At) -> bool:
+    return any(lock.mode.blocks_writes and not at.known.is_new(lock.relation) for lock in at.effect.locks)
+
+
+def _strong_locks(step: Step, at: At) -> list[Lock]:
+    locks = [lock for action in step.actions for lock in locks_of(action, at.known)]
+    return [lock for lock in locks if lock.mode.blocks_writes and not at.known.is_new(lock.relation)]
+
+
+def _is_timeout(action: Action) -> bool:
+    return action.kind is Kind.SET and action.name == "lock_timeout" and not action.is_off and action.column != "0"
+
+
+def changes_all_rows(at: At) -> Findings:
+    if not is_of(at, Kind.UPDATE, Kind.DELETE) or at.action.has_where or at.is_new:
+        return
+    size = at.known.size_bytes(at.relation)
+    seconds = update_seconds(size) if size is not None else None
+    if at.known.is_empty(at.relation) or (seconds is not None and seconds < BRIEF_S):
+        return
+    verb = "changes" if at.action.kind is Kind.UPDATE else "deletes"
+    rows = at.table.rows if at.table else None
+    what = f"all rows of {at.name}" + (f" (about {rows:,.0f})" if rows else "")
+    yield WHOLE_TABLE.finding(
+        at, Severity.WARNING,
+        f"It {verb} {what} in one transaction: {seconds_words(seconds)}."
+        f" Each row stays locked until the end, and the table keeps a dead copy of each.",
+        SAFE if at.has_safe else "Do it in batches of some thousand rows, each in a transaction of its own.",
+    )  # fmt: skip
+
+
+def nested_transaction(at: At) -> Findings:
+    kinds = (Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK)
+    if at.action.kind not in kinds:
+        return
+    opened = [a.kind for s in at.earlier for a in s.actions if a.kind in kinds]
+    is_wrapped = at.migration.is_wrapped
+    is_open = is_wrapped or (opened and opened[-1] is Kind.BEGIN)
+    if at.action.kind is Kind.BEGIN and is_open:
+        yield NESTED.finding(
+            at, Severity.WARNING, "A transaction is open already: PostgreSQL warns and goes on in that.",
+            "Leave it to one of them to open the transaction.",
+        )  # fmt: skip
+    elif at.action.kind is not Kind.BEGIN and is_wrapped and Kind.BEGIN not in opened:
+        yield NESTED.finding(
+            at, Severity.WARNING,
+            f"{at.action.kind.value} ends the transaction that the tool opened: what follows is no part of it.",
+            "Leave it to the tool to end the transaction.",
+        )  # fmt: skip
+
+
+def left_open(at: At) -> Findings:
+    is_last = not any(a.kind is Kind.BEGIN for s in at.later for a in s.actions)
+    if at.action.kind is Kind.BEGIN and at.migration.is_left_open and is_last:
+        yield LEFT_OPEN.finding(
+            at, Severity.CRITICAL,
+            "No COMMIT follows: at the end of the session PostgreSQL rolls everything from here on back.",
+            "End the file with COMMIT.",
+        )  # fmt: skip
+
+
+RULES = (held_over_work, no_lock_timeout, changes_all_rows, nested_transaction, left_open)

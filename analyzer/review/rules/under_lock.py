@@ -1,0 +1,83 @@
+"""Work under a lock that others wait for: rewrites, reads of the whole table, builds of indexes."""
+
+from analyzer.findings import Severity
+from analyzer.review.actions import Kind
+from analyzer.review.estimate import seconds_words, total_seconds, work_words
+from analyzer.review.locks import Lock
+from analyzer.review.rules.rule import At, Findings, Rule
+from analyzer.review.traffic import traffic, waiting_words
+from analyzer.words.lists import and_list
+
+REWRITE = Rule("MG001", "Table rewritten while others wait")
+SCAN = Rule("MG002", "Whole table read while others wait")
+INDEX = Rule("MG003", "Index built while others wait")
+
+# judgement: a shorter wait is one of many; a minute is an outage
+BRIEF_S, LONG_S = 1.0, 60.0
+
+HINTS = {
+    Kind.VACUUM_FULL: "Use pg_repack or pg_squeeze, which hold such a lock for a moment only; VACUUM frees for reuse.",
+    Kind.CLUSTER: "Use pg_repack --order-by, which holds such a lock for a moment only.",
+    Kind.SET_TABLESPACE: "Use pg_repack --tablespace, which holds such a lock for a moment only, or do it at rest.",
+    Kind.SET_LOGGED: "Do it while nobody needs the table.",
+    Kind.SET_UNLOGGED: "Do it while nobody needs the table. An unlogged table is empty after a crash, and on replicas.",
+    Kind.SET_ACCESS_METHOD: "Do it while nobody needs the table.",
+    Kind.REFRESH: "REFRESH MATERIALIZED VIEW CONCURRENTLY lets it be read meanwhile; it needs a unique index.",
+    Kind.ADD_EXCLUDE: "PostgreSQL has no way to build it beside the traffic: do it while nobody needs the table.",
+    Kind.INDEX_TABLESPACE: "Use pg_repack --moveidx, or build the index anew in the other tablespace CONCURRENTLY.",
+}
+SAFE = "Run the safe sequence instead."
+AT_REST = "Do it while nobody needs the table."
+HINTS_WITHOUT = {
+    Kind.ALTER_TYPE: "Add a column of the new type, keep it up to date by a trigger, fill it in batches, and swap the"
+    " names in one transaction.",
+    Kind.ADD_COLUMN: "Add the column without a value, fill it in batches, and set its default and constraints after.",
+}
+
+
+def work_under_lock(at: At) -> Findings:
+    """Each relation once, by the worst that is done while it is locked."""
+    works = [w for w in at.effect.work if not at.known.is_new(w.relation)]
+    if not works:
+        return
+    lock = _worst_lock(at)
+    if lock is None:
+        return
+    kind = next(k for k in ("rewrite", "index", "scan") if any(w.kind == k for w in works))
+    rule = {"rewrite": REWRITE, "index": INDEX, "scan": SCAN}[kind]
+    seconds = total_seconds(works, at.known)
+    severity = _severity(at, lock, seconds, any(w.is_certain for w in works))
+    if severity is None:
+        return
+    told = [w for w in works if w.is_certain] or works
+    on = "" if lock.relation in [w.relation for w in told] else f" on {at.known.key(lock.relation)}"
+    sentences = [
+        f"{at.action.kind.value} {and_list([work_words(w, at.known) for w in told])} under {lock.mode.title}{on}, which"
+        f" {lock.mode.blocks}: {seconds_words(seconds)}.",
+        f"Why: {and_list(list(dict.fromkeys(w.why for w in told)))}.",
+        waiting_words(at.known, lock.relation, lock.mode, seconds),
+    ]
+    evidence = {} if seconds is None else {"planned_time_s": round(seconds, 1)}
+    hint = SAFE if at.has_safe else HINTS.get(at.action.kind) or HINTS_WITHOUT.get(at.action.kind, AT_REST)
+    yield rule.finding(at, severity, " ".join(s for s in sentences if s), hint, lock=lock.mode.title, **evidence)
+
+
+def _worst_lock(at: At) -> Lock | None:
+    """Of those that others wait for; an index's counts for its table's readers."""
+    locks = [lock for lock in at.effect.locks if lock.mode.blocks_writes and not at.known.is_new(lock.relation)]
+    worked_on = {at.known.key(w.relation) for w in at.effect.work}
+    on_work = [lock for lock in locks if at.known.key(lock.table or lock.relation) in worked_on] or locks
+    return max(on_work, key=lambda lock: (lock.mode, not lock.is_index), default=None)
+
+
+def _severity(at: At, lock: Lock, seconds: float | None, is_certain: bool) -> Severity | None:
+    if seconds is not None and seconds < BRIEF_S:
+        return None
+    found = traffic(at.known, lock.table or lock.relation)
+    if found is not None and not found.waiting(lock.mode):
+        return Severity.INFO
+    is_long = seconds is not None and seconds >= LONG_S
+    return Severity.CRITICAL if is_long and is_certain else Severity.WARNING
+
+
+RULES = (work_under_lock,)

@@ -1,0 +1,70 @@
+"""Who waits for a lock: the recorded statements of the server that read or write the table."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from analyzer.review.known import Known
+from analyzer.review.live import UsingStatement
+from analyzer.review.locks import Mode
+from analyzer.schema.facts import TableFacts
+from analyzer.statements.parse import TableName
+from analyzer.words.durations import DAY_S, count_words
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Statements on one table, the most frequent first; ``written``: those that write it."""
+
+    statements: tuple[UsingStatement, ...]
+    written: tuple[UsingStatement, ...]
+
+    def waiting(self, mode: Mode) -> tuple[UsingStatement, ...]:
+        if mode.blocks_reads:
+            return self.statements
+        return self.written if mode.blocks_writes else ()
+
+
+def traffic(known: Known, relation: TableName) -> Traffic | None:
+    """None where nothing was recorded, or nobody could read it."""
+    table = known.table(relation)
+    if table is None or known.live is None or known.live.statements is None:
+        return None
+    oids = {t.oid for t in (*known.with_below(table), *_above(table, known))}
+    found = sorted(
+        (s for s in known.live.statements if s.tables & oids), key=lambda s: (-s.calls_per_day, s.fingerprint)
+    )
+    return Traffic(tuple(found), tuple(s for s in found if s.written & oids))
+
+
+def waiting_words(known: Known, relation: TableName, mode: Mode, seconds: float | None) -> str:
+    """Who waits, as a sentence; "" where it is not known."""
+    found = traffic(known, relation)
+    if found is None:
+        return ""
+    waiting = found.waiting(mode)
+    doing = "reads or writes" if mode.blocks_reads else "writes"
+    if not waiting:
+        return f"No recorded statement of this server {doing} it."
+    if mode.blocks_reads:
+        many = f"{len(waiting)} recorded statement{'s read or write' if len(waiting) > 1 else ' reads or writes'}"
+    else:
+        many = f"{len(waiting)} recorded statement{'s write' if len(waiting) > 1 else ' writes'}"
+    per_day = calls_per_day(waiting)
+    text = f"{many} it, {count_words(per_day, waiting[0].watched_s)} (measured)"
+    queued = per_day * seconds / DAY_S if seconds is not None else 0
+    return f"{text}: about {queued:,.0f} calls in that time." if queued >= 1 else f"{text}."
+
+
+def calls_per_day(statements: Iterable[UsingStatement]) -> float:
+    """Calls of a day at the rate since the counters' reset, however short that was; to weigh, and for count_words."""
+    return sum(s.calls * DAY_S / s.watched_s for s in statements)
+
+
+def _above(table: TableFacts, known: Known) -> list[TableFacts]:
+    """Partitioned tables that statements name when they mean this one's rows."""
+    found: list[TableFacts] = []
+    parent = known.facts.table(table.parent_oid) if known.facts and table.parent_oid is not None else None
+    while parent is not None and known.facts is not None:
+        found.append(parent)
+        parent = known.facts.table(parent.parent_oid) if parent.parent_oid is not None else None
+    return found

@@ -1,0 +1,76 @@
+"""The statements that undo an action, where that can be: and what cannot be brought back."""
+
+from collections.abc import Iterator
+
+from analyzer.review.actions import Action, Kind
+from analyzer.review.known import Known
+from analyzer.review.safe_sequence.constraints import default_name
+from analyzer.review.safe_sequence.names import index_name
+from analyzer.review.safe_sequence.safe_step import relation_sql
+from analyzer.review.work import words
+from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.parse import TableName
+
+CONSTRAINTS = frozenset({
+    Kind.ADD_CHECK, Kind.ADD_FOREIGN_KEY, Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.ADD_EXCLUDE, Kind.ADD_NOT_NULL,
+})  # fmt: skip
+LOST = {
+    Kind.DROP_TABLE: "the table's rows", Kind.DROP_COLUMN: "the column's values", Kind.TRUNCATE: "the table's rows",
+    Kind.UPDATE: "the old values", Kind.DELETE: "the rows", Kind.MERGE: "the old values",
+    Kind.DROP_DATABASE: "the database", Kind.DROP_SCHEMA: "what was in the schema",
+    Kind.ADD_ENUM_VALUE: "a type without the new value (values of an enum cannot be dropped)",
+}  # fmt: skip
+NOTHING = frozenset({
+    Kind.VALIDATE, Kind.VACUUM, Kind.VACUUM_FULL, Kind.ANALYZE, Kind.CLUSTER, Kind.REINDEX_INDEX, Kind.REINDEX_TABLE,
+    Kind.REINDEX_MANY, Kind.REFRESH, Kind.LOCK, Kind.SET, Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.READ,
+})  # fmt: skip
+
+
+def undo_of(action: Action, known: Known) -> list[str] | None:
+    """None where it is not known how; empty where there is nothing to undo."""
+    if action.kind in NOTHING:
+        return []
+    found = list(_undo(action, known))
+    return found or None
+
+
+def _undo(action: Action, known: Known) -> Iterator[str]:
+    relation, kind = action.relation, action.kind
+    if kind is Kind.DROP_INDEX:
+        owner = known.owner_of_index(action.others[0])
+        yield from (i.definition for i in owner.indexes if i.name == action.name) if owner else ()
+        return
+    if relation is None:
+        return
+    table = relation_sql(relation)
+    if kind is Kind.ADD_COLUMN:
+        yield f"ALTER TABLE {table} DROP COLUMN {quote_identifier(action.column)}"
+    elif kind in CONSTRAINTS and (action.name or kind is not Kind.ADD_EXCLUDE):
+        yield f"ALTER TABLE {table} DROP CONSTRAINT {quote_identifier(default_name(action, relation))}"
+    elif kind is Kind.CREATE_INDEX:
+        name = action.name or index_name(relation.name, action.columns)
+        found = known.table(relation)
+        how = "" if found is not None and found.kind == "p" else "CONCURRENTLY "
+        yield f"DROP INDEX {how}{relation_sql(TableName(relation.schema, name))}"
+    elif kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
+        yield f"DROP TABLE {table}"
+    elif kind is Kind.SET_NOT_NULL:
+        yield f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(action.column)} DROP NOT NULL"
+    elif kind is Kind.DROP_NOT_NULL:
+        yield f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(action.column)} SET NOT NULL"
+    elif kind is Kind.RENAME_TABLE:
+        new = relation_sql(TableName(relation.schema, action.name))
+        yield f"ALTER TABLE {new} RENAME TO {quote_identifier(relation.name)}"
+    elif kind is Kind.RENAME_COLUMN:
+        old, new = quote_identifier(action.column), quote_identifier(action.name)
+        yield f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}"
+    elif kind is Kind.ALTER_TYPE:
+        was = known.column(relation, action.column).type
+        if was is not None and not was.schema:
+            yield f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(action.column)} TYPE {words(was)}"
+    elif kind is Kind.SET_DEFAULT and known.is_new(relation):
+        return
+    elif kind is Kind.ATTACH_PARTITION:
+        yield f"ALTER TABLE {table} DETACH PARTITION {relation_sql(action.others[0])}"
+    elif kind is Kind.CREATE_TRIGGER:
+        yield f"DROP TRIGGER {quote_identifier(action.name)} ON {table}"

@@ -1,0 +1,103 @@
+"""What a server would have told, from a case's few lines of TOML."""
+
+from dataclasses import replace
+from typing import Any
+
+from pglast import ast
+from pglast.stream import RawStream
+
+from analyzer.review.alter_table import CONSTR, new_column
+from analyzer.review.live import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
+from analyzer.review.using import using_statement
+from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
+from analyzer.statements.tree import name_parts, parse
+from analyzer.words.durations import DAY_S
+from analyzer.words.sizes import MB
+
+
+def live_facts(case: dict[str, Any], version: int) -> LiveFacts:
+    """``schema``: CREATE TABLE and CREATE INDEX; ``sizes`` in MB and ``rows`` by table; ``columns``: null_frac and
+    n_distinct by table.column; ``statements``: text -> calls of the day that was watched.
+    """
+    tables: dict[str, TableFacts] = {}
+    checks: list[CheckConstraint] = []
+    for raw in parse(case.get("schema", "")) if case.get("schema") else ():
+        statement = raw.stmt
+        if isinstance(statement, ast.CreateStmt):
+            table = _table(statement, len(tables) + 1, case, tables)
+            tables[table.name] = table
+            checks += _checks(statement, table.oid)
+        elif isinstance(statement, ast.IndexStmt):
+            table = tables[statement.relation.relname]
+            index = _index(
+                statement.idxname, tuple(e.name for e in statement.indexParams), case, bool(statement.unique)
+            )
+            tables[table.name] = replace(table, indexes=(*table.indexes, index))
+    facts = SchemaFacts("app", version, tuple(tables.values()), days_since_stats_reset=10.0)
+    return LiveFacts(
+        facts,
+        checks=tuple(checks),
+        volatility=case.get("volatility", {}),
+        domains={name: DomainFacts(*of) for name, of in case.get("domains", {}).items()},
+        views={
+            (tables[t].oid, c): tuple(v) for key, v in case.get("views", {}).items() for t, c in [key.split(".")]
+        },
+        lock_timeouts=tuple(case.get("lock_timeouts", ())),
+        oldest_transaction_s=case.get("oldest_transaction_s"),
+        statements=None if case.get("no_statements") else tuple(
+            _using(text, calls, facts) for text, calls in case.get("statements", {}).items()
+        ),
+        why_no_statements="pg_stat_statements is not installed.",
+    )  # fmt: skip
+
+
+def _table(statement: Any, oid: int, case: dict[str, Any], known: dict[str, TableFacts]) -> TableFacts:
+    name = statement.relation.relname
+    rows = float(case.get("rows", {}).get(name, 0))
+    columns, indexes, keys = [], [], []
+    for number, element in enumerate(statement.tableElts, start=1):
+        if isinstance(element, ast.ColumnDef):
+            new = new_column(element)
+            statistics = case.get("columns", {}).get(f"{name}.{new.name}", {})
+            type_name = RawStream()(element.typeName)
+            columns.append(ColumnFacts(new.name, number, type_name, 0, new.is_not_null, rows, **statistics))
+            if new.is_primary:
+                indexes.append(_index(f"{name}_pkey", (new.name,), case, True, True))
+            if new.references is not None:
+                keys.append(_key(name, (new.name,), new.references.name, known))
+        elif element.contype == CONSTR.CONSTR_FOREIGN:
+            keys.append(_key(name, name_parts(element.fk_attrs), element.pktable.relname, known))
+    return TableFacts(
+        oid, "public", name, "r", rows, int(case.get("sizes", {}).get(name, 0) * MB), tuple(columns), tuple(indexes),
+        tuple(keys), primary_key=next((i.columns for i in indexes if i.is_primary), ()),
+        activity=TableActivity(deleted_rows=case.get("deleted_rows", {}).get(name, 0)),
+    )  # fmt: skip
+
+
+def _index(
+    name: str, columns: tuple[str, ...], case: dict[str, Any], is_unique: bool = False, is_primary: bool = False
+) -> IndexFacts:
+    return IndexFacts(
+        0, "public", name, "btree", columns, is_unique=is_unique, is_primary=is_primary, backs_constraint=is_primary,
+        options=(0,) * len(columns), is_default_opclass=(True,) * len(columns),
+        definition=f"CREATE INDEX {name} ON public.t USING btree ({', '.join(columns)})",
+        scans=case.get("scans", {}).get(name, 0),
+    )  # fmt: skip
+
+
+def _key(table: str, columns: tuple[str, ...], referenced: str, known: dict[str, TableFacts]) -> ForeignKeyFacts:
+    return ForeignKeyFacts(f"{table}_fk", columns, known[referenced].oid, "public", referenced, ("id",))
+
+
+def _checks(statement: Any, oid: int) -> list[CheckConstraint]:
+    found = []
+    for element in statement.tableElts:
+        if isinstance(element, ast.Constraint) and element.contype == CONSTR.CONSTR_CHECK:
+            valid = not element.skip_validation
+            text = f"CHECK ({RawStream()(element.raw_expr)}){'' if valid else ' NOT VALID'}"
+            found.append(CheckConstraint(oid, element.conname, text, valid))
+    return found
+
+
+def _using(text: str, calls: float, facts: SchemaFacts) -> UsingStatement:
+    return using_statement(text, text, calls, calls, DAY_S, facts)

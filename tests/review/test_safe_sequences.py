@@ -1,0 +1,140 @@
+"""Every safe sequence on real servers: the same schema and rows as the original, and no work under a strong lock."""
+
+import re
+import secrets
+from pathlib import Path
+
+import pytest
+from psycopg import sql
+
+from analyzer.monitored.catalog.migration_facts import read_live_facts
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.review.known import Known
+from analyzer.review.locks import locks_of
+from analyzer.review.safe_sequence.render import rendered
+from analyzer.review.safe_sequence.steps import safe_steps
+from analyzer.review.statements import actions_of
+from analyzer.review.work import work_of
+from analyzer.statements.split import split_statements
+from analyzer.statements.tree import parse
+from tests.review.locks.observe import HERE
+from tests.servers import ScratchDatabase
+
+pytestmark = pytest.mark.postgres
+CASES = [c.sql for c in split_statements((Path(__file__).parent / "safe_sequences.sql").read_text())]
+# without the order of columns' numbers, and what an index was called on its way
+SCHEMA = """
+    select 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull::text,
+        pg_get_expr(d.adbin, d.adrelid), a.attidentity::text
+    from pg_attribute as a join pg_class as c on c.oid = a.attrelid left join pg_attrdef as d
+        on d.adrelid = c.oid and d.adnum = a.attnum
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'm') and a.attnum > 0
+        and not a.attisdropped
+    union all select 'constraint', k.conrelid::regclass::text, k.conname, pg_get_constraintdef(k.oid),
+        k.convalidated::text, k.conindid::regclass::text, null
+    from pg_constraint as k where k.connamespace = 'public'::regnamespace and k.contype <> 'n'
+    union all select 'index', i.indrelid::regclass::text, i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid),
+        i.indisvalid::text, h.inhparent::regclass::text, null
+    from pg_index as i join pg_class as c on c.oid = i.indexrelid left join pg_inherits as h on h.inhrelid = c.oid
+    where c.relnamespace = 'public'::regnamespace
+    union all select 'sequence', s.sequencename, s.data_type::text,
+        pg_get_serial_sequence('a', 'x'), null, null, null
+    from pg_sequences as s where schemaname = 'public' and exists (
+        select from pg_attribute where attrelid = 'a'::regclass and attname = 'x')
+    union all select 'inherits', inhrelid::regclass::text, inhparent::regclass::text, null, null, null, null
+    from pg_inherits where inhrelid in (select oid from pg_class where relkind in ('r', 'p'))
+    order by 1, 2, 3
+"""
+ROWS = "select md5(string_agg(u::text, ',' order by u::text)) from {} as u"
+
+
+@pytest.fixture(scope="module", params=(13, 18), ids=lambda version: f"pg{version}")
+def template(request, postgres):
+    database = ScratchDatabase(postgres(request.param))
+    database.execute((HERE / "world.sql").read_text(), "update a set free = id", "vacuum analyze")
+    with connect(ConnectionSettings.from_dsn(database.dsn, allow_local=True)) as connection:
+        live = read_live_facts(connection, ("random", "volatile_one", "gen_random_uuid"))
+    yield database, live
+    database.drop()
+
+
+class Copy:
+    """A database of its own with what the template holds."""
+
+    def __init__(self, template: ScratchDatabase) -> None:
+        self.server, self.name = template.server, f"copy_{secrets.token_hex(4)}"
+        statement = sql.SQL("create database {} template {}")
+        with self.server.connect() as connection:
+            connection.execute(statement.format(sql.Identifier(self.name), sql.Identifier(template.name)))
+
+    def __enter__(self):
+        self.connection = self.server.connect(self.name)
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+        with self.server.connect() as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(self.name)))
+
+    def ends_with(self, statements, is_random):
+        for statement in statements:
+            self.connection.execute(statement)
+        tables = ("u",) if is_random else ("a", "u", "e", "p")
+        rows = [self.connection.execute(sql.SQL(ROWS).format(sql.Identifier(t))).fetchone() for t in tables]
+        return self.connection.execute(SCHEMA).fetchall(), rows
+
+
+def steps_of(case, live):
+    return safe_steps(actions_of(parse(case)[0].stmt), case, Known(live.schema.server_version_num, live))
+
+
+def test_safe_sequences_end_with_the_same_schema_and_rows(template):
+    database, live = template
+    for case in CASES:
+        steps = steps_of(case, live)
+        if steps is None:
+            assert "detach" in case, case
+            assert database.server.version < 14
+            continue
+        text = rendered(steps, (), "sql")
+        statements = _whole(s for s in re.sub(r"^--.*\n", "", text).split(";\n") if s.strip())
+        # an identity's numbers are given in the order in which rows are met
+        is_random = any(word in case for word in ("random", "serial", "identity", "deferrable initially"))
+        with Copy(database) as there, Copy(database) as here:
+            schema, rows = there.ends_with([case], is_random)
+            safe_schema, safe_rows = here.ends_with(statements, is_random)
+            left = {
+                row for row in {*schema} ^ {*safe_schema} if "q1_k_check" not in row
+            }  # DETACH CONCURRENTLY leaves it
+            assert sorted(map(str, left)) == [], case
+            assert rows == safe_rows, case
+
+
+def _whole(pieces):
+    """DO blocks hold semicolons at lines' ends themselves."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        if held.count("$do$") % 2 == 0:
+            yield held
+            held = ""
+        else:
+            held += ";\n"
+
+
+def test_safe_sequences_do_no_work_under_a_lock_that_others_wait_for(template):
+    """By the lock table that test_locks.py proves."""
+    _, live = template
+    for case in CASES:
+        known = Known(live.schema.server_version_num, live)
+        for step in steps_of(case, live) or ():
+            for raw in parse(step.sql):
+                for action in actions_of(raw.stmt):
+                    works = [w for w in work_of(action, known) if w.is_certain]
+                    strong = [lock for lock in locks_of(action, known) if lock.mode.blocks_writes]
+                    is_refresh = action.kind.startswith("REFRESH")  # which locks what nobody writes
+                    assert not (works and strong) or is_refresh, (case, step.sql)
+                    is_detach = action.kind.startswith("DETACH")  # of which the partition is locked at the end
+                    assert not strong or step.is_brief or is_detach, (case, step.sql)
+                    known.note(action)
