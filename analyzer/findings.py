@@ -75,6 +75,9 @@ class Finding:
     place: str | None = (
         None  # of its node in the plan's shape: "0.1" is the second input of the root's first, "" the root
     )
+    also_at: tuple[str, ...] = ()  # places of other nodes that it explains, too
+    at_most: Severity | None = None  # however much of the time it is
+    needs_calls_per_day: float | None = None  # rarer it matters to nobody; where calls are unknown it is informational
 
     @property
     def key(self) -> str:
@@ -100,5 +103,7 @@ class Finding:
                 "level": EvidenceLevel(data.get("level", EvidenceLevel.RULE)),
                 "fixes": tuple(Fix(**fix) for fix in data.get("fixes", ())),
                 "related_fingerprints": tuple(data.get("related_fingerprints", ())),
+                "also_at": tuple(data.get("also_at", ())),
+                "at_most": Severity(data["at_most"]) if "at_most" in data else None,
             }
         )

@@ -278,7 +278,7 @@ def _best_explained(findings: list[Finding], checks: Collection[Check]) -> list[
         return findings
     places: defaultdict[str, set[str | None]] = defaultdict(set)
     for finding in findings:
-        places[finding.code].add(finding.place)
+        places[finding.code].update((finding.place, *finding.also_at))
 
     def is_explained_better(finding: Finding) -> bool:
         better = [places[code] for code in gives_way.get(finding.code, ()) if code in places]

@@ -44,6 +44,9 @@ def rated(finding: Finding, load: Load) -> Finding | None:
     """
     if finding.time_ms is None and finding.run_time_ms is None:
         return finding
+    needed = finding.needs_calls_per_day
+    if needed is not None and load.calls_per_day is not None and load.calls_per_day < needed:
+        return None
     limit = {name: threshold.value for name, threshold in THRESHOLDS.items()}
     impact = seconds_a_day(finding.time_ms, load)
     often = impact is not None and impact >= limit["critical_s_per_day"]
@@ -55,8 +58,14 @@ def rated(finding: Finding, load: Load) -> Finding | None:
         finding,
         impact_s_per_day=impact,
         watched_s=load.watched_s,
-        severity=_severity(finding, often, limit),
+        severity=min(_severity(finding, often, limit), _most(finding, load)),
     )
+
+
+def _most(finding: Finding, load: Load) -> Severity:
+    if finding.needs_calls_per_day is not None and load.calls_per_day is None:
+        return Severity.INFO
+    return Severity.CRITICAL if finding.at_most is None else finding.at_most
 
 
 def _severity(finding: Finding, often: bool, limit: dict[str, float]) -> Severity:

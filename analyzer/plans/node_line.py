@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from analyzer.plans.node import raw_inputs
-from analyzer.plans.node_types import is_node_name
+from analyzer.plans.node_types import is_node_name, may_be_node_name
 
 NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 NODE_FIGURES = re.compile(
@@ -37,7 +37,10 @@ def node_head(text: str) -> dict[str, Any] | None:
         _set_figures(node, figures)
     text = text.strip()
     found = THING.fullmatch(text)
-    if not found or not is_node_name(found["type"]) or not _is_whole(found):
+    if not found:
+        return None
+    is_known = is_node_name(found["type"])
+    if not (_is_whole(found) if is_known else figures and may_be_node_name(found["type"])):
         return None
     for modifier, key, value in (
         ("Async ", "Async Capable", True), ("Partial ", "Partial Mode", "Partial"),
@@ -119,7 +122,6 @@ def unquoted(name: str) -> str:
 
 def relationship(node: dict[str, Any], parent: dict[str, Any], subplan: str | None) -> None:
     """Sets how ``node`` hangs below ``parent``, under the line ``InitPlan 1`` where there is one."""
-    before = bool(raw_inputs(parent))
     if subplan:
         kind = "SubPlan" if subplan.startswith("SubPlan") else "InitPlan"
         node["Subplan Name"] = subplan
@@ -128,5 +130,5 @@ def relationship(node: dict[str, Any], parent: dict[str, Any], subplan: str | No
     elif parent["Node Type"] == "Subquery Scan":
         kind = "Subquery"
     else:
-        kind = "Inner" if parent["Node Type"] in TWO_INPUTS and before else "Outer"
+        kind = "Inner" if parent["Node Type"] in TWO_INPUTS and raw_inputs(parent) else "Outer"
     node["Parent Relationship"] = kind

@@ -37,3 +37,12 @@ _NODE = re.compile(
 def is_node_name(name: str) -> bool:
     """Of a node's line, what stands before ``using`` and ``on``: ``Parallel Seq Scan``."""
     return _NODE.fullmatch(name) is not None
+
+
+_NAME = re.compile(r"[A-Z][a-z]\w*(?: (?:[A-Z][a-z]\w*|\([A-Z]\w*\)))*")
+_KNOWN_WORDS = frozenset(re.findall(r"[A-Z][a-zA-Z]+", _NODE.pattern))
+
+
+def may_be_node_name(name: str) -> bool:
+    """Of a node that a later PostgreSQL or a fork prints: words like those of a node, and not only a known one's."""
+    return _NAME.fullmatch(name) is not None and not _KNOWN_WORDS.issuperset(re.findall(r"[A-Za-z]+", name))

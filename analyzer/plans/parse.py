@@ -60,7 +60,7 @@ def _plan(entry: Mapping[str, Any]) -> Plan:
         root=root,
         raw=beside,
         planning_time_ms=_number(beside, "Planning Time"),
-        execution_time_ms=_number(beside, "Execution Time"),
+        execution_time_ms=_number(beside, "Execution Time" if "Execution Time" in beside else "Total Runtime"),  # 9.3
         planning_buffers=_buffers(planning) if isinstance(planning, Mapping) else None,
         triggers=tuple(map(_trigger, triggers)) if isinstance(triggers, list) else (),
         jit=jit if isinstance(jit, Mapping) else None,

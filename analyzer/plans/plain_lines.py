@@ -78,6 +78,10 @@ def _joined_wraps(lines: list[Line]) -> list[Line]:
     """psql's ``\\pset format wrapped`` breaks a line with a dot (or an ellipsis) on both sides of the break."""
     if not any(re.match(rf"[{BAR}]?[.…]", line.text) for line in lines):
         return lines
+    texts = [text for line in lines if (text := line.text.rstrip(f" {BAR}")) and not is_frame(text)]
+    width = max(map(len, texts), default=0)
+    if not all(text.endswith((".", "…")) for text in texts if len(text) == width):
+        return lines  # a terminal broke a range such as 0.00..25.00
     joined: list[Line] = []
     for line in lines:
         begins = re.match(rf"[{BAR}]?[.…]", line.text)
@@ -167,8 +171,8 @@ def _without_bars(text: str, *, before: bool, behind: bool) -> str:
 
 def _out_of_csv(lines: list[Line]) -> list[Line]:
     """Cells in double quotes, as pgAdmin copies and ``psql --csv`` writes; of the server's csvlog, the message."""
-    quoted = [line for line in lines if line.text.startswith('"')]
-    if not quoted and not (lines and any(re.search(r',"duration: [\d.]+ ms\s+plan:', line.text) for line in lines)):
+    is_log = any(re.search(r',"duration: [\d.]+ ms\s+plan:', line.text) for line in lines)
+    if not is_log and not any(line.text.startswith('"') for line in lines):
         return lines
     out: list[Line] = []
     pending: list[Line] = []
@@ -180,17 +184,17 @@ def _out_of_csv(lines: list[Line]) -> list[Line]:
         whole = "\n".join(each.text.rstrip() for each in pending)
         if whole.count('"') % 2:
             continue  # the cell goes on in the next line
-        out += _cells(pending, whole)
+        out += _cells(pending, whole, is_log=is_log)
         pending = []
     return [*out, *pending]
 
 
-def _cells(lines: list[Line], whole: str) -> list[Line]:
+def _cells(lines: list[Line], whole: str, *, is_log: bool) -> list[Line]:
     try:
         cells = next(csv.reader([whole], strict=True))
     except (csv.Error, StopIteration):
         cells = []
-    if len(cells) > 1:
+    if len(cells) > 1 and is_log:
         cells = [cell for cell in cells if LOGGED_PLAN.match(cell)] or [""]
     if len(cells) != 1:
         # a tool that doubles no quotes inside; JSON's own members are no cells

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from analyzer.plans.conditions import read_condition
 from analyzer.plans.node import PlanError, raw_inputs
 from analyzer.plans.node_line import NAME, NODE_FIGURES, node_head, relationship, unquoted
 from analyzer.plans.node_types import INPUTS, MANY
 from analyzer.plans.plain_lines import ARROW, FIGURES
 from analyzer.plans.table_cells import Line
 from analyzer.plans.text_footer import FOOTER, read_footer, read_section
-from analyzer.plans.text_values import WORKER, fill_up, set_property, set_worker_run
+from analyzer.plans.text_values import LISTS, WORKER, Piece, fill_up, set_property, set_worker_run, split_list
+from analyzer.plans.wrapped import unwrapped, width_of
 
 ARROW_LINE = re.compile(rf"(\s*)({ARROW})\s+(.*)")
 # with a name in 19, without a number to 8.4
@@ -26,8 +28,10 @@ PART = re.compile(
     rf"^{ARROW}\s|(?<!\w)(?:Filter|(?:Index|Recheck|Hash|Merge|TID) Cond|One-Time Filter|Rows Removed by \w+"
     r"|Sort Key|Sort Method|Group Key|Buffers|Heap Fetches|Heap Blocks|I/O Timings|Workers (?:Planned"
     r"|Launched)|Buckets|(?:Planning|Execution) Time|Total runtime): |^(?:Planning|JIT|Settings):|^InitPlan \d"
+    r"|^Trigger (?:for constraint\b|\S+ (?:on|for)\b|\S+: )"
 )
 TARGET = re.compile(rf"(?:Foreign )?(?:Insert|Update|Delete|Merge) on (?:({NAME})\.)?({NAME})(?: ({NAME}))?")
+BRACKET_OR_QUOTE = re.compile(r"""['"()\[\]]""")
 PATHS = ("Foreign File", "Foreign Program")  # hold quotes and brackets that belong to nobody
 TOP_STEP, STEP = 2, 6  # columns, as PostgreSQL indents
 MOST_PIECES = 4  # of a node's line that a mail or a window broke
@@ -46,18 +50,43 @@ class _Open:
 
 @dataclass
 class _Pending:
-    """A property whose brackets or quotes are still open at the line's end."""
+    """A property whose brackets or quotes are still open at the line's end.
+
+    ``pieces``: of its value, each with what is before it: a space, a line break, or "" where a terminal may have broken
+    the line and taken no space away.
+    """
 
     node: dict[str, Any]
     key: str
-    value: str
+    pieces: list[tuple[str, str]]
     number: int
+    depth: int = 0  # of brackets, behind the last piece
+    quote: str = ""  # that is open there
+
+    def add(self, joint: str, text: str) -> None:
+        self.pieces.append((joint, text))
+        self.depth, self.quote = _open_behind(text, self.depth, self.quote)
+
+    @property
+    def is_unfinished(self) -> bool:
+        return bool(self.quote) or self.is_in_brackets
+
+    @property
+    def is_in_brackets(self) -> bool:
+        """Or behind a comma."""
+        return not self.quote and (self.depth > 0 or self.pieces[-1][1].rstrip().endswith(","))
+
+    def reading(self, unsure: str) -> str:
+        """``unsure``: what is between pieces where it is not known."""
+        first, *others = self.pieces
+        return first[1] + "".join((joint or unsure) + text for joint, text in others)
 
 
 @dataclass
 class _Reader:
     lines: Sequence[Line]
     has_figures: bool
+    width: int  # of the window, if there was one
     plans: list[dict[str, Any]] = field(default_factory=list)
     open: list[_Open] = field(default_factory=list)
     subplans: list[_Open] = field(default_factory=list)
@@ -71,11 +100,14 @@ class _Reader:
 
 def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
     """Entries like those of EXPLAIN (FORMAT JSON), none where no line is a node; PlanError names the line."""
-    lines = [Line(line.number, _indent(line.text) + line.text.strip()) for line in lines]
-    reader = _Reader(lines, has_figures=any(NODE_FIGURES.search(line.text) for line in lines))
+    lines = [Line(line.number, _indent(line.text) + line.text.strip()) for line in unwrapped(lines)]
+    reader = _Reader(lines, any(NODE_FIGURES.search(line.text) for line in lines), width_of(lines))
     at = 0
     while at < len(lines):
-        at += _read_line(reader, at)
+        try:
+            at += _read_line(reader, at)
+        except Piece as problem:
+            raise _refused(lines[at].number, "is only a piece of what PostgreSQL prints there") from problem
     if reader.pending:
         raise _refused(reader.pending.number, "has a bracket or a quote that is never closed: the plan seems cut off")
     for subplan in reader.subplans:
@@ -104,9 +136,9 @@ def _read_line(reader: _Reader, at: int) -> int:
         reader.is_ended = True
         return 1
     if reader.pending:
-        if _is_bracket(reader.pending.value) and _is_node(reader, stripped):
+        if reader.pending.is_in_brackets and _is_node(reader, stripped):
             raise _refused(reader.pending.number, "has a bracket that is never closed")
-        _go_on(reader, stripped)
+        _go_on(reader, at, stripped)
         return 1
     arrow = ARROW_LINE.fullmatch(line.text)
     is_top = reader.is_ended and (not reader.open or column <= reader.open[0].column)
@@ -126,7 +158,7 @@ def _read_line(reader: _Reader, at: int) -> int:
     is_step = " on " in stripped and node_head(stripped) is not None
     if is_step or PART.search(stripped):
         raise _refused(line.number, "belongs to a plan whose other lines could not be read")
-    if reader.plans and not reader.is_ended:
+    if reader.plans and (not reader.is_ended or _breaks_off(reader, at - 1)):
         raise _refused(line.number, "is no line of a plan")
     reader.is_ended = reader.has_figures  # words; without figures a plan begins behind an empty line
     return 1
@@ -137,16 +169,19 @@ def _is_node(reader: _Reader, stripped: str) -> bool:
     return ARROW_LINE.fullmatch(stripped) is not None and (has_figures or not reader.has_figures)
 
 
+def _breaks_off(reader: _Reader, at: int) -> bool:
+    """Whether a terminal may have broken that line: it is as long as the longest."""
+    return at >= 0 and bool(reader.lines[at].text) and len(reader.lines[at].text) >= reader.width
+
+
 def _node_of(reader: _Reader, at: int, text: str) -> tuple[dict[str, Any] | None, int]:
     """The node of a line and how many lines it takes: a narrow window breaks it between words or within one."""
     readings, taken, following = [text], 1, at + 1
     whole: tuple[dict[str, Any] | None, int] = (None, 1)
     while True:
-        nodes = [
-            node
-            for reading in readings
-            if (NODE_FIGURES.search(reading) or not reader.has_figures) and (node := node_head(reading)) is not None
-        ]
+        nodes = _nodes(reader, readings)
+        if len(nodes) > 1:
+            raise _refused(reader.lines[at].number, "is broken where it can be read in two ways")
         if nodes:
             whole = (nodes[0], taken)
         while following < len(reader.lines) and not reader.lines[following].text.strip() and not nodes:
@@ -157,9 +192,21 @@ def _node_of(reader: _Reader, at: int, text: str) -> tuple[dict[str, Any] | None
         goes_on = piece.startswith(("(actual ", "(never executed)")) if nodes else not _stands_alone(reader, piece)
         if not goes_on or (nodes and "(actual " in readings[0]):
             return whole
-        readings = [reading + joint + piece for reading in readings for joint in (" ", "")][:16]
+        joints = (" ", "") if _breaks_off(reader, following - 1) else (" ",)
+        readings = [reading + joint + piece for reading in readings for joint in joints][:16]
         following += 1
         taken = following - at
+
+
+def _nodes(reader: _Reader, readings: Sequence[str]) -> list[dict[str, Any]]:
+    """What the readings are, each node once."""
+    nodes: list[dict[str, Any]] = []
+    for reading in readings:
+        if NODE_FIGURES.search(reading) or not reader.has_figures:
+            node = node_head(reading)
+            if node is not None and node not in nodes:
+                nodes.append(node)
+    return nodes
 
 
 def _stands_alone(reader: _Reader, piece: str) -> bool:
@@ -246,45 +293,54 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
         key, _, value = value.partition(": ")  # 13 and later: "Worker 0:  Sort Method: quicksort  Memory: 25kB"
     else:
         owner, reader.worker = last.node, None
-    _set_or_wait(reader, _Pending(owner, key, value.strip(), number))
+    found_value = _Pending(owner, key, [], number)
+    found_value.add("", value.strip())
+    _set_or_wait(reader, found_value)
     return True
 
 
 def _set_or_wait(reader: _Reader, found: _Pending) -> None:
-    reader.pending = found if found.key not in PATHS and _is_unfinished(found.value) else None
+    reader.pending = found if found.key not in PATHS and found.is_unfinished else None
     if not reader.pending:
-        set_property(found.node, found.key, found.value)
+        set_property(found.node, found.key, _only_reading(found))
 
 
-def _go_on(reader: _Reader, stripped: str) -> None:
+def _go_on(reader: _Reader, at: int, stripped: str) -> None:
     """A literal with line breaks in it, or an expression that a narrow window broke."""
     found = reader.pending
     assert found is not None
-    joint = " " if _is_bracket(found.value) else "\n"
-    _set_or_wait(reader, _Pending(found.node, found.key, f"{found.value}{joint}{stripped}", found.number))
+    joint = "\n" if found.quote else "" if _breaks_off(reader, at - 1) else " "
+    found.add(joint, stripped)
+    _set_or_wait(reader, found)
 
 
-def _is_bracket(value: str) -> bool:
-    return _still_open(value) in ("(", ",")
+def _only_reading(found: _Pending) -> str:
+    """Broken between words or within one: the one that is an expression."""
+    spaced, glued = found.reading(" "), found.reading("")
+    if spaced == glued:
+        return spaced
+    readings = [text for text in (spaced, glued) if _is_expression(found.key, text)]
+    if len(readings) != 1:
+        raise _refused(found.number, "is broken where it can be read in two ways")
+    return readings[0]
 
 
-def _is_unfinished(value: str) -> bool:
-    return bool(_still_open(value))
+def _is_expression(key: str, text: str) -> bool:
+    parts = split_list(text) if key in LISTS else [text]
+    return all(read_condition(part) is not None for part in parts)
 
 
-def _still_open(value: str) -> str:
-    """The quote that is open at the end, ``(`` for a bracket, ``,`` behind a comma; "" where all is closed."""
-    depth, quote = 0, ""
-    for char in value:
+def _open_behind(text: str, depth: int, quote: str) -> tuple[int, str]:
+    """How many brackets and which quote are open behind the text."""
+    for found in BRACKET_OR_QUOTE.finditer(text):
+        char = found[0]
         if quote:
             quote = "" if char == quote else quote
         elif char in "'\"":
             quote = char
-        elif char in "([":
-            depth += 1
-        elif char in ")]":
-            depth -= 1
-    return quote or ("(" if depth > 0 else "," if value.rstrip().endswith(",") else "")
+        else:
+            depth += 1 if char in "([" else -1
+    return depth, quote
 
 
 def _check_inputs(reader: _Reader, root: dict[str, Any]) -> None:

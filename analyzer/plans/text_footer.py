@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from analyzer.plans.text_values import WHOLE, set_property
+from analyzer.plans.text_values import WHOLE, Piece, set_property
 
 FOOTER = re.compile(
     r"(?:Planning Time|Planning time|Execution Time|Execution time|Total runtime): [\d.]+ ms|Planning:|JIT(?: .*)?:"
@@ -16,12 +16,24 @@ TRIGGER = re.compile(
 SETTING = re.compile(r"([\w.]+) = '((?:[^']|'')*)'")
 TIMES = {"Planning time": "Planning Time", "Execution time": "Execution Time", "Total runtime": "Total Runtime"}
 PART_TIME = re.compile(r"(\w+) ([\d.]+) ms(?: \((\w+) ([\d.]+) ms\))?")
+_OPTION = r"\w+ (?:true|false)"
+# of a section's lines, those that are read in parts: whole, or a piece of one
+WHOLE_LINES = {
+    "Options": re.compile(rf"{_OPTION}(?:, {_OPTION})*"),
+    "Timing": re.compile(rf"{PART_TIME.pattern}(?:, {PART_TIME.pattern})*, Total [\d.]+ ms"),
+    "Memory": re.compile(r"\w+=\d+kB(?:\s+\w+=\d+kB)*"),
+    "Settings": re.compile(rf"{SETTING.pattern}(?:, {SETTING.pattern})*"),
+    "Serialization": re.compile(r"(?:time=[\d.]+ ms\s+)?output=\d+kB\s+format=(?:text|binary)"),
+    "Functions": WHOLE,
+}
+SECTION_LINE = re.compile(r"[A-Z][\w /-]*: .*")
 
 
 def read_footer(plan: dict[str, Any], line: str) -> dict[str, Any] | None:
     """Adds the line to the plan; where it opens a section, that: its lines follow."""
     key, _, value = line.partition(":")
     value = value.strip()
+    _check_whole(key, value)
     if not value:
         key = "JIT" if key.startswith("JIT") else key
         section: dict[str, Any] = plan.setdefault(key, {})
@@ -44,6 +56,11 @@ def read_footer(plan: dict[str, Any], line: str) -> dict[str, Any] | None:
     return None
 
 
+def _check_whole(key: str, value: str) -> None:
+    if value and key in WHOLE_LINES and not WHOLE_LINES[key].fullmatch(value):
+        raise Piece(value)
+
+
 def _serialization(plan: dict[str, Any], value: str) -> dict[str, Any]:
     """``time=0.5 ms  output=3kB  format=text``, without the time if TIMING is off."""
     section: dict[str, Any] = {}
@@ -60,8 +77,11 @@ def _serialization(plan: dict[str, Any], value: str) -> dict[str, Any]:
 
 def read_section(section: dict[str, Any], line: str) -> None:
     """A line below ``Planning:``, ``JIT:`` or ``Serialization:``."""
+    if not SECTION_LINE.fullmatch(line):
+        raise Piece(line)
     key, _, value = line.partition(":")
     value = value.strip()
+    _check_whole(key, value)
     if key == "Memory":
         section.update({f"Memory {name.title()}": int(kb) for name, kb in re.findall(r"(\w+)=(\d+)kB", value)})
     elif key == "Options":

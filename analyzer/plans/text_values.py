@@ -27,6 +27,13 @@ WORKER = re.compile(r"Worker (\d+)")
 WORKER_RUN = re.compile(
     r"actual (?:time=(?P<first>[\d.]+)\.\.(?P<last>[\d.]+) )?rows=(?P<got>[\d.]+) loops=(?P<loops>\d+)"
 )
+_COUNTER = r"(?:shared|local|temp)(?: \w+=-?\d+)+"
+COUNTERS = re.compile(rf"{_COUNTER}(?:, {_COUNTER})*")
+_IO_TIME = r"(?:(?:shared/local|shared|local|temp) )?\w+=[\d.]+(?: \w+=[\d.]+)*"
+IO_TIMES = re.compile(rf"{_IO_TIME}(?:, {_IO_TIME})*")
+WAL = re.compile(r"\w+(?: full)?=\d+(?: \w+(?: full)?=\d+)*")
+HEAP_BLOCKS = re.compile(r"(?:exact|lossy)=\d+(?: (?:exact|lossy)=\d+)*")
+SORT_SPACE = re.compile(r"(Memory|Disk): (\d+)kB")
 SAMPLING = re.compile(r"(\S+) \((.*?)\)(?: REPEATABLE \((.*)\))?")
 OF_HASH = {"Buckets": "Hash Buckets", "Batches": "Hash Batches", "Memory Usage": "Peak Memory Usage"}
 OF_OTHERS = {
@@ -37,6 +44,10 @@ IO_NAMES = [PRINTED[name] for name in PRINTED if name.endswith("_ms")]
 WAL_NAMES = ("WAL Records", "WAL FPI", "WAL Bytes")
 
 
+class Piece(ValueError):
+    """A line that PostgreSQL would not print so: a piece of one."""
+
+
 def set_property(node: dict[str, Any], key: str, value: str) -> None:
     """Adds to ``node`` (or to one of its workers) what the line ``key: value`` says."""
     if key == "Buffers":
@@ -44,18 +55,20 @@ def set_property(node: dict[str, Any], key: str, value: str) -> None:
     elif key == "I/O Timings":
         _set_io_times(node, value)
     elif key == "WAL":
+        _whole(WAL, value)
         for name, number in re.findall(r"(\w+(?: full)?)=(\d+)", value):
             node[f"WAL {name.upper() if name == 'fpi' else name.title()}"] = int(number)
     elif key == "Tuples":
         node.update({f"Tuples {name}": 0 for name in ("Inserted", "Updated", "Deleted", "Skipped")})
         node.update({f"Tuples {name.title()}": int(rows) for name, rows in re.findall(r"(\w+)=(\d+)", value)})
     elif key == "Heap Blocks":
+        _whole(HEAP_BLOCKS, value)
         node.update({"Exact Heap Blocks": 0, "Lossy Heap Blocks": 0})
         node.update({f"{kind.title()} Heap Blocks": int(n) for kind, n in re.findall(r"(exact|lossy)=(\d+)", value)})
     elif key == "Sort Method":
         method, _, space = value.partition("  ")
         node[key] = method
-        if found := re.match(r"(Memory|Disk): (\d+)kB", space.strip()):
+        if space and (found := _whole(SORT_SPACE, space.strip())):
             node["Sort Space Type"], node["Sort Space Used"] = found[1], int(found[2])
     elif key in ("Full-sort Groups", "Pre-sorted Groups") and (sorted_groups := SORTED.fullmatch(value)):
         node[key] = _groups(sorted_groups)
@@ -71,8 +84,8 @@ def set_property(node: dict[str, Any], key: str, value: str) -> None:
         node.setdefault(KEPT, []).append((key, [] if value == "()" else split_list(value)))
     elif key in LISTS:
         node[key] = split_list(value)
-    elif key in COUNTS and WHOLE.fullmatch(value):
-        node[key] = int(value)
+    elif key in COUNTS:
+        node[key] = int(_whole(WHOLE, value)[0])
     elif key in SWITCHES and value in ("true", "false"):
         node[key] = value == "true"
     elif parts := _sizes(f"{key}: {value}"):
@@ -85,6 +98,13 @@ def set_property(node: dict[str, Any], key: str, value: str) -> None:
             node.setdefault("Disk Usage", 0)
     else:
         node[key] = value
+
+
+def _whole(pattern: re.Pattern[str], value: str) -> re.Match[str]:
+    found = pattern.fullmatch(value)
+    if found is None:
+        raise Piece(value)
+    return found
 
 
 def _sizes(line: str) -> list[re.Match[str]]:
@@ -105,6 +125,7 @@ def _groups(found: re.Match[str]) -> dict[str, Any]:
 
 def _set_counters(into: dict[str, Any], value: str, form: str) -> None:
     """``shared hit=3 read=1, temp written=2``"""
+    _whole(COUNTERS, value)
     for part in value.split(", "):
         kind, _, counters = part.strip().partition(" ")
         for name, blocks in re.findall(r"(\w+)=(-?\d+)", counters):
@@ -113,6 +134,7 @@ def _set_counters(into: dict[str, Any], value: str, form: str) -> None:
 
 def _set_io_times(into: dict[str, Any], value: str) -> None:
     """To 14 ``read=0.1``; 15 and 16 ``shared/local read=0.1, temp read=0.2``; from 17 ``shared read=0.1``."""
+    _whole(IO_TIMES, value)
     for part in value.split(", "):
         kind = re.match(r"(shared/local|shared|local|temp) ", part)
         prefix = f"{kind[1].title()} " if kind and kind[1] != "shared/local" else ""

@@ -257,3 +257,18 @@ def test_index_wants_equality_before_one_range() -> None:
     assert read.ranges == ("made", "price")
     assert [c.operator for c in read.other] == ["=", "<", "<>"]
     assert expressions(read.other) == ("lower(name)",)
+
+
+def test_a_joined_function_is_explained_once() -> None:
+    """The Nested Loop was planned for too few rows because nobody knew what the function gives: that is said alone."""
+    plan = parse_plan("""{"Plan":
+     {"Node Type": "Nested Loop", "Actual Startup Time": 1, "Actual Total Time": 200.0, "Actual Rows": 150000,
+      "Actual Loops": 1, "Plan Rows": 1000, "Plans": [
+      {"Node Type": "Function Scan", "Parent Relationship": "Outer", "Function Name": "many", "Alias": "f",
+       "Plan Rows": 1000, "Actual Startup Time": 1, "Actual Total Time": 22.0, "Actual Rows": 150000,
+       "Actual Loops": 1},
+      {"Node Type": "Index Scan", "Parent Relationship": "Inner", "Relation Name": "t", "Alias": "t",
+       "Index Name": "t_pkey", "Index Cond": "(id = f.f)", "Plan Rows": 1, "Actual Startup Time": 0.001,
+       "Actual Total Time": 0.001, "Actual Rows": 1, "Actual Loops": 150000}]}, "Execution Time": 210.0}""")
+    codes = {finding.code for finding in run_checks(plan).findings}
+    assert codes & {"PL019", "PL030"} == {"PL019"}

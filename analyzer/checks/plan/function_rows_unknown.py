@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.joins import JOINS, SAME_ROWS, rounded, side
-from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_ratio
+from analyzer.checks.node import own_time_ms, place, run_time_ms, time_evidence, time_ratio
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.estimates import estimate_of
@@ -74,6 +74,7 @@ def function_rows_unknown(node: PlanNode) -> Iterator[Finding]:
         fixes=fixes,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
+        also_at=(place(join),),
     )
 
 

@@ -27,6 +27,7 @@ check = Check(
     code="PL030",
     title="Nested Loop was planned for far fewer rows",
     severity=Severity.WARNING,
+    gives_way_to=("PL019",),
     factor=Threshold(8, "actual / planned rows", "judgement: below ten, because both are drawn from a sample"),
     inner_runs=Threshold(1000, "runs", "judgement: fewer runs of an index scan take a millisecond or two"),
     time_ratio=Threshold(0.30, "inner side's time / execution time", "judgement"),

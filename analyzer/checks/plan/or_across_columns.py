@@ -5,21 +5,32 @@ joins their results in a BitmapOr. With one arm left without index it reads the 
 arms in the condition and at the table's indexes. To fix it, give each arm an index of its own; or write one query for
 each arm and join them by UNION (which also drops duplicates; UNION ALL needs ``AND NOT (first arm)`` in the second, and
 care where a column can be NULL). Leave it alone where an arm keeps much of the table, or where the table is small.
-The time is the scan's own.
+Scans of one table are one finding. The time is the scans' own.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded
-from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
+from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence
 from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
-from analyzer.plans import PlanNode
+from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import Comparison, read_condition
+from analyzer.plans.scans import partitioned_table
+from analyzer.schema.facts import SchemaFacts
 
 INDEXABLE = frozenset(("=", "<", "<=", ">", ">=", "= ANY", "IS NULL", "~~"))
 EQUAL = frozenset(("=", "= ANY"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    node: PlanNode
+    either: str  # the OR, redacted
+    columns: tuple[str, ...]  # one for each arm
+
 
 check = Check(
     __name__,
@@ -31,29 +42,55 @@ check = Check(
 )
 
 
-@check.on(PlanNode, "Seq Scan")
-def or_across_columns(node: PlanNode, context: Context) -> Iterator[Finding]:
+@check.on(Plan)
+def or_across_columns(plan: Plan, context: Context) -> Iterator[Finding]:
+    by_table: dict[str | None, list[_Suspect]] = {}
+    for node in plan:
+        if node.node_type == "Seq Scan" and (suspect := _suspect(node)) is not None:
+            by_table.setdefault(_table(node, context.facts), []).append(suspect)
+    for suspects in by_table.values():
+        yield _finding(suspects, context.facts)
+
+
+def _suspect(node: PlanNode) -> _Suspect | None:
     filter_, kept, read = node.filter, node.total_actual_rows_bounds, node.total_rows_scanned_bounds
     if not node.loops or filter_ is None or " OR " not in filter_ or kept is None or read is None:
-        return
+        return None
     if read[0] < check["rows_read"] or kept[1] > read[0] * check["kept_ratio"]:
-        return
+        return None
     condition = read_condition(filter_)
     if condition is None or any(_is_served(c) and c.operator in EQUAL for c in condition.comparisons):
-        return
+        return None
     choices = [c.text for c in condition.comparisons if c.operator == "OR" and not c.is_negated]
     served = ((text, _columns(arms)) for text, arms in zip(choices, condition.alternatives, strict=False))
-    either, columns = next(((text, found) for text, found in served if found), ("", None))
-    if columns is None:
-        return
-    time_ms = own_time_ms(node)
-    name = node.relation_name or "the table"
-    scanned = node.total_rows_scanned or 0
-    yield check.finding(
-        subject=node.label,
+    return next((_Suspect(node, text, columns) for text, columns in served if columns), None)
+
+
+def _table(node: PlanNode, facts: SchemaFacts | None) -> str | None:
+    """What the scans of a table and of its partitions share; without the schema, by what the plan tells."""
+    top = partitioned_table(node, facts)
+    if top is not None:
+        return top.qualified_name
+    same = node.plan.scans_of_partitions.get(node, [node]) if node.plan is not None else [node]
+    return table_of(same[0], facts) or same[0].relation_name
+
+
+def _finding(suspects: list[_Suspect], facts: SchemaFacts | None) -> Finding:
+    """One for all scans of a table: of the first, which is the same on every run."""
+    first = suspects[0].node
+    nodes = [suspect.node for suspect in suspects]
+    columns = tuple(dict.fromkeys(column for suspect in suspects for column in suspect.columns))
+    time_ms = own_time_ms(*nodes)
+    name = first.relation_name or "the table"
+    scanned = sum(node.total_rows_scanned or 0 for node in nodes)
+    kept = sum(node.total_actual_rows or 0 for node in nodes)
+    who = first.label if len(nodes) == 1 else f"{first.label} and {len(nodes) - 1} more like it"
+    return check.finding(
+        node=first,
+        subject=first.label,
         message=(
-            f"{node.label} read {scanned:,.0f} rows to keep {node.total_actual_rows:,.0f}: no single index can"
-            f" serve {shown(either)}."
+            f"{who} read {scanned:,.0f} rows to keep {kept:,.0f}: no single index can serve"
+            f" {shown(suspects[0].either)}."
         ),
         hint=(
             f"Give each arm of the OR an index: {', '.join(f'{name} ({column})' for column in columns)}. PostgreSQL"
@@ -61,14 +98,15 @@ def or_across_columns(node: PlanNode, context: Context) -> Iterator[Finding]:
             " by UNION."
         ),
         evidence={
-            **rounded(rows_read=scanned, rows_kept=node.total_actual_rows),
+            **rounded(rows_read=scanned, rows_kept=kept),
             "arms": len(columns),
-            **time_evidence(time_ms, node),
+            **time_evidence(time_ms, first),
         },
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
-        run_time_ms=run_time_ms(node),
-        table=table_of(node, context.facts),
+        run_time_ms=run_time_ms(first),
+        table=table_of(first, facts),
+        also_at=tuple(place(node) for node in nodes[1:]),
     )
 
 

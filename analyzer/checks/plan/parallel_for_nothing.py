@@ -3,13 +3,14 @@
 Starting a parallel worker takes a millisecond or more, much more on a busy server; a small table is read in less. It is
 said where the processes' own work, added up, is well below what the Gather took. The usual reason is a setting, such as
 a parallel_setup_cost or a min_parallel_table_scan_size that was lowered, or an estimate of many rows where few came. To
-verify, run the statement with max_parallel_workers_per_gather = 0. A statement that seldom runs is left alone. The time
-is what the Gather took beyond the added-up work of its processes.
+verify, run the statement with max_parallel_workers_per_gather = 0. A statement that seldom runs is left alone; where
+nobody knows how often it runs, the finding is informational. The time is what the Gather took beyond the added-up work
+of its processes.
 """
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Context, EvidenceLevel, Fix, Threshold
+from analyzer.checks import Check, EvidenceLevel, Fix, Threshold
 from analyzer.checks.node import run_time_ms
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
@@ -31,13 +32,11 @@ check = Check(
 
 
 @check.on(PlanNode, "Gather", "Gather Merge")
-def parallel_for_nothing(node: PlanNode, context: Context) -> Iterator[Finding]:
+def parallel_for_nothing(node: PlanNode) -> Iterator[Finding]:
     launched, run_ms = node.count("Workers Launched"), run_time_ms(node)
     if not node.loops or not launched or run_ms is None or run_ms >= check["run_time"]:
         return
     if (node.total_actual_rows or 0) >= check["rows"]:
-        return
-    if context.calls_per_day is not None and context.calls_per_day < check["calls"]:
         return
     together_ms, total_ms = work_ms(node), node.total_time_ms
     if together_ms is None or total_ms is None or total_ms - together_ms < run_ms * check["wasted_ratio"]:
@@ -69,5 +68,6 @@ def parallel_for_nothing(node: PlanNode, context: Context) -> Iterator[Finding]:
         level=EvidenceLevel.EXECUTED,
         time_ms=wasted_ms,
         run_time_ms=run_ms,
+        needs_calls_per_day=check["calls"],
         fixes=(Fix("For this statement, in its transaction", "sql", "SET LOCAL max_parallel_workers_per_gather = 0;"),),
     )

@@ -5,7 +5,7 @@ joins. A prepared statement is planned a few times and then keeps its plan; cond
 partitions and fewer indexes shorten each planning. A session's first plan on a table also reads the catalog into its
 own cache: blocks counted under "Planning" tell so, and a connection pool pays that once. To verify, run EXPLAIN twice
 in one session: the second time is what remains. Leave it alone for rare statements. All of the planning time is
-counted.
+counted; it is never critical, for most of it is gone once a plan or the catalog's cache is kept.
 """
 
 from collections.abc import Iterator
@@ -67,6 +67,7 @@ def planning_takes_long(plan: Plan, context: Context) -> Iterator[Finding]:
         level=EvidenceLevel.EXECUTED,
         time_ms=planning_ms,
         run_time_ms=planning_ms + run_ms,
+        at_most=Severity.WARNING,
     )
 
 

@@ -3,7 +3,9 @@
 An index on the filtered columns is usually cheaper. Rows are counted over all loops and processes, so a
 scan run again for every row of a nested loop or by a subquery counts whole; there, rows its join filter
 throws away were read for nothing, too. Small tables are left alone, also when read often, and so are
-PostgreSQL's own. It says nothing of what was never executed, and nothing of statements too short to matter.
+PostgreSQL's own. It says nothing of what was never executed, nothing of statements too short to matter, and
+nothing where the scan takes a small share of the time. Where the schema is known and an index serves the
+condition, the planner weighed it: that is said where it expected other rows than came, else nothing is.
 The partitions of a table are judged together, and named by their table where the schema is known.
 """
 
@@ -12,6 +14,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.scan import filter_condition, whole_scan
+from analyzer.checks.unused_index import serving_index, why_unused
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode, redact_expression
 from analyzer.plans.scans import Scanned
@@ -26,6 +29,7 @@ check = Check(
     kept_ratio=Threshold(0.05, "kept / read", "judgement: above it the scan is often right"),
     rows_per_run=Threshold(100, "rows", "measured: 15 reads a smaller table whole, index or not"),
     join_runs=Threshold(5, "runs", "judgement: fewer are as cheap as building a hash"),
+    time_ratio=Threshold(0.05, "time / execution time", "judgement: less is not worth an index"),
     time_error_ratio=Threshold(0.20, "rounding / time", "judgement: EXPLAIN rounds times to 1 us per loop"),
 )
 
@@ -50,6 +54,12 @@ def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding
 
     time_ms = _time_ms(scan)
     execution_ms = node.plan.execution_time_ms if node.plan else None
+    if time_ms is not None and execution_ms and time_ms < execution_ms * check["time_ratio"]:
+        return
+    index = serving_index(node, scan.condition, context.facts)
+    unused = why_unused(node, index, scan.runs) if index is not None else None
+    if index is not None and unused is None:
+        return
     evidence: dict[str, Quantity] = {"rows_read": round(scan.read), "rows_kept": round(scan.kept)}
     if time_ms is not None:
         evidence["exclusive_time_ms"] = round(time_ms, 3)
@@ -60,7 +70,7 @@ def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding
         title=f"{subject} keeps few of the rows it reads",
         subject=subject,
         message=f"{subject} read {scan.read:,.0f} rows{over} to keep {scan.kept:,.0f}.",
-        hint=_hint(node, scan.condition),
+        hint=unused or _hint(node, scan.condition),
         evidence=evidence,
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,

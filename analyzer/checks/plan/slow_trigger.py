@@ -10,11 +10,12 @@ Foreign keys' own triggers are PL090's. The time is the trigger's, whole: what i
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms, time_ratio
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan
 from analyzer.plans.triggers import Fired, fired
+from analyzer.schema.facts import SchemaFacts
 from analyzer.words.durations import time_words
 
 check = Check(
@@ -27,9 +28,9 @@ check = Check(
 
 
 @check.on(Plan)
-def slow_trigger(plan: Plan) -> Iterator[Finding]:
+def slow_trigger(plan: Plan, context: Context) -> Iterator[Finding]:
     for trigger in fired(plan):
-        if trigger.is_foreign_key is not False or trigger.time_ms is None or not trigger.calls:
+        if not _is_written(trigger, context.facts) or trigger.time_ms is None or not trigger.calls:
             continue
         ratio = time_ratio(trigger.time_ms, trigger.node)
         if ratio is None or ratio < check["time_ratio"]:
@@ -56,6 +57,13 @@ def slow_trigger(plan: Plan) -> Iterator[Finding]:
             time_ms=trigger.time_ms if run_ms is None else min(trigger.time_ms, run_ms),
             run_time_ms=run_ms,
         )
+
+
+def _is_written(trigger: Fired, facts: SchemaFacts | None) -> bool:
+    """By somebody, not made for a foreign key; of a constraint's in the text format only the schema tells."""
+    if trigger.is_foreign_key is None and facts is not None:
+        return not any(key.name == trigger.name for table in facts for key in table.foreign_keys)
+    return trigger.is_foreign_key is False
 
 
 def _hint(trigger: Fired) -> str:
