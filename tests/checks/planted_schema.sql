@@ -98,3 +98,78 @@ insert into visit select timestamptz '2026-01-01' + g * interval '1 minute', g f
 create table page (id bigint primary key, path varchar(4000) not null);
 insert into page select g, '/' || g from generate_series(1, 300) g;
 create index page_path on page (path);
+
+-- keys -----------------------------------------------------------------------------------------------------------
+-- finds SC010 public.order_line
+create table order_line (id bigint primary key, customer_id bigint not null references customer on delete cascade, other_id bigint references customer on delete set null);
+alter table order_line add constraint order_line_again foreign key (customer_id) references customer on delete cascade;
+create index order_line_customer on order_line (customer_id);
+create index order_line_other on order_line (other_id);
+
+-- finds SC011 public.narrow.narrow_fkey
+create table narrow (id bigint primary key, customer_id int not null constraint narrow_fkey references customer on delete cascade);
+create table wide (id bigint primary key, small_id bigint not null constraint wide_fkey references narrow on delete cascade);
+
+-- finds SC012 public.batch
+create table batch (id bigint primary key);
+create table batch_item (id bigint primary key, batch_id bigint not null references batch);
+create table batch_note (id bigint primary key, batch_id bigint not null references batch on delete cascade);
+create index batch_item_batch on batch_item (batch_id);
+create index batch_note_batch on batch_note (batch_id);
+insert into batch select g from generate_series(1, 300) g;
+insert into batch_item select g, 1 + g % 100 from generate_series(1, 300) g;
+insert into batch_note select g, 1 + g % 100 from generate_series(1, 300) g;
+delete from batch where id > 100;
+
+-- finds SC013 public.unsure
+create table unsure (id bigint primary key, a int not null, b int not null check (b > 0));
+insert into unsure select g, g, g from generate_series(1, 300) g;
+alter table unsure add constraint unsure_a check (a > 0) not valid;
+alter table unsure add constraint unsure_b check (b < 1000) not valid;
+alter table unsure validate constraint unsure_b;
+
+-- finds SC014 public.blog_post
+create table author (id int primary key, name text not null);
+insert into author select g, 'a' || g from generate_series(1, 100) g;
+create table blog_post (id bigint primary key, author_id int not null, customer_id int not null, unknown_id int not null, target_type int not null, target_id int not null);
+insert into blog_post select g, 1 + g % 100, g, g, 1, g from generate_series(1, 300) g;
+
+-- finds SC015 public.random_key
+create table random_key (id uuid primary key);
+insert into random_key select md5(g::text)::uuid from generate_series(1, 300) g;
+create table timed_key (id uuid primary key);
+insert into timed_key select lpad(to_hex(g), 32, '0')::uuid from generate_series(1, 300) g;
+
+-- finds SC019 public.nearly_full
+-- finds SC019 public.nearly_full_small
+-- finds SC019 public.shortened
+create table nearly_full (id int generated always as identity primary key);
+select setval(pg_get_serial_sequence('nearly_full', 'id'), 1100000000);
+create table half_empty (id int generated always as identity primary key);
+select setval(pg_get_serial_sequence('half_empty', 'id'), 1000000000);
+create table nearly_full_small (id smallint generated always as identity primary key);
+select setval(pg_get_serial_sequence('nearly_full_small', 'id'), 30000);
+create table shortened (id bigint generated always as identity (maxvalue 1000) primary key);
+select setval(pg_get_serial_sequence('shortened', 'id'), 900);
+
+-- finds SC020 public.widened
+-- TODO SC018 database
+create table widened (id serial primary key);
+alter table widened alter column id type bigint;
+create table widened_both (id bigserial primary key);
+
+-- finds SC033 public.loaded
+-- finds SC033 public.silent
+create function nothing() returns trigger language plpgsql as $$ begin return new; end $$;
+create table loaded (id bigint primary key, customer_id bigint not null references customer on delete cascade);
+create index loaded_customer on loaded (customer_id);
+alter table loaded disable trigger all;
+create table silent (id bigint primary key);
+create trigger silent_touch before insert on silent for each row execute function nothing();
+alter table silent disable trigger silent_touch;
+create table loud (id bigint primary key);
+create trigger loud_touch before insert on loud for each row execute function nothing();
+
+--18 -- finds SC034 public.wished
+create table wished (id bigint primary key, a int not null check (a > 0));
+--18 alter table wished add constraint wished_a check (a < 10) not enforced;

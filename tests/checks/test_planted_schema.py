@@ -22,6 +22,8 @@ RULES = Rules(
     thresholds={
         ("IX004", "size"): 100_000.0, ("IX005", "size"): 100_000.0, ("IX006", "size"): 40_000.0,
         ("IX007", "indexes"): 6.0, ("IX007", "written_rows"): 1_000.0,
+        ("SC012", "deleted_rows"): 100.0, ("SC012", "child_rows"): 100.0, ("SC014", "rows"): 100.0,
+        ("SC015", "rows"): 100.0,
     }
 )  # fmt: skip
 USED = (
