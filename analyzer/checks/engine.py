@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from analyzer.checks import impact
+from analyzer.checks.grouping import grouped
 from analyzer.checks.kinds import KINDS, Kind
 from analyzer.checks.node import place, unique_label
 from analyzer.checks.threshold import Threshold
@@ -116,13 +117,18 @@ class Check:
         title: str,
         severity: Severity,
         gives_way_to: Collection[str] = (),
+        together: bool = False,
         **thresholds: Threshold,
     ) -> None:
-        """``gives_way_to``: codes of checks that explain the same thing better, see ``_best_explained``."""
+        """``gives_way_to``: codes of checks that explain the same thing better, see ``_best_explained``.
+
+        ``together``: a database gets one finding of it, however many tables it concerns (``checks/grouping.py``).
+        """
         self.name = module.rpartition(".")[2]
         self.module = module
         self.code, self.title, self.severity = code, title, severity
         self.gives_way_to = frozenset(gives_way_to)
+        self.together = together
         self.thresholds: Mapping[str, Threshold] = thresholds
         self.node_types: tuple[str, ...] = ()
         self.wants_context = False
@@ -244,6 +250,9 @@ def run_checks(
     outcome = find(container, context, checks=checks, rules=rules, stop_on=stop_on)
     load = impact.Load(context.calls_per_day, context.mean_exec_time_ms, context.watched_s)
     outcome.findings = [rated for f in outcome.findings if (rated := impact.rated(f, load)) is not None]
+    if isinstance(container, SchemaFacts):
+        together = {check.code for check in all_checks() if check.together}
+        outcome.findings = grouped(outcome.findings, container, together)
     return outcome
 
 
@@ -255,7 +264,8 @@ def find(
     rules: Rules = AS_THEY_COME,
     stop_on: tuple[type[Exception], ...] = (),
 ) -> Outcome:
-    """As ``run_checks``, not rated: what it gives of a plan holds as long as the plan, the schema and the checks."""
+    """As ``run_checks``, not rated and not put together: what it gives of a plan holds as long as the plan, the schema
+    and the checks."""
     if isinstance(container, SchemaFacts):
         context = replace(context, facts=container)
     run = _Run(context, stop_on)

@@ -18,6 +18,8 @@ from analyzer.schema.storage import StorageFacts
 from analyzer.schema.triggers import TriggerFacts
 from analyzer.words.durations import DAY_S
 
+# stands for an expression or a predicate that could not be read because the table was locked
+UNREADABLE = "(not readable: the table was locked)"
 DECLARED_LENGTH = re.compile(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)")
 
 
@@ -99,6 +101,11 @@ class IndexFacts:
     def is_usable(self) -> bool:
         return self.is_valid and self.is_ready
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether its expressions and its predicate are known."""
+        return self.predicate != UNREADABLE and UNREADABLE not in self.expressions
+
 
 @dataclass(frozen=True, slots=True)
 class ForeignKeyFacts:
@@ -115,6 +122,8 @@ class ForeignKeyFacts:
     opfamilies: tuple[tuple[int, ...], ...] = ()
     is_validated: bool = True
     is_inherited: bool = False  # a partition's copy of its parent's key
+    is_enforced: bool = True  # 18
+    is_disabled: bool = False  # ALTER TABLE ... DISABLE TRIGGER ALL turned its check off
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +276,18 @@ class SchemaFacts:
 
     def table(self, oid: int) -> TableFacts | None:
         return self._by_oid.get(oid)
+
+    @cached_property
+    def _sequences_by_table(self) -> dict[int, list[SequenceFacts]]:
+        found: dict[int, list[SequenceFacts]] = {}
+        for sequence in self.sequences or ():
+            if sequence.table_oid is not None:
+                found.setdefault(sequence.table_oid, []).append(sequence)
+        return found
+
+    def sequences_of(self, table: TableFacts) -> list[SequenceFacts]:
+        """Those that belong to one of its columns."""
+        return self._sequences_by_table.get(table.oid, [])
 
     @cached_property
     def _by_bare_name(self) -> dict[str, tuple[TableFacts, ...]]:

@@ -13,6 +13,7 @@ from analyzer.advice.shapes import shape_of_definition, shape_of_index
 from analyzer.checks import Threshold
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import supporting_index, would_serve
+from analyzer.schema.index_shapes import is_for_speed_alone
 
 LIMITS = {
     "unused_days": Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
@@ -38,7 +39,7 @@ def proposals(
         if table.kind not in ("r", "p", "m"):
             continue
         for index in table.indexes:
-            if index.oid not in gone and _may_go(index):
+            if index.oid not in gone and is_for_speed_alone(index):
                 reason = _reason(table, index, facts, chosen, gone)
                 if reason:
                     found.append(Proposal(table, index, reason))
@@ -67,17 +68,6 @@ def drop_proved(
     return dropped
 
 
-def _may_go(index: IndexFacts) -> bool:
-    return index.is_usable and not (
-        index.is_unique
-        or index.is_primary
-        or index.backs_constraint
-        or index.is_replica_identity
-        or index.is_clustered
-        or index.parent_oid is not None
-    )
-
-
 def _reason(
     table: TableFacts,
     index: IndexFacts,
@@ -103,7 +93,7 @@ def _reason(
 
 def _keep_first(index: IndexFacts, other: IndexFacts) -> bool:
     """Of two equal ones the one that must stay is kept, else the first made."""
-    return _may_go(other) and index.oid < other.oid
+    return is_for_speed_alone(other) and index.oid < other.oid
 
 
 def _scans(table: TableFacts, index: IndexFacts, facts: SchemaFacts) -> int | None:

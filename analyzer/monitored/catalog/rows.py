@@ -5,10 +5,8 @@ from dataclasses import replace
 
 from analyzer.monitored.catalog.parts import options
 from analyzer.monitored.connection import Row
-from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts
+from analyzer.schema.facts import UNREADABLE, ColumnFacts, ForeignKeyFacts, IndexFacts
 
-# stands for an expression or a predicate that could not be read because the table was locked
-UNREADABLE = "(not readable: the table was locked)"
 ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
 
@@ -106,6 +104,8 @@ def foreign_key_facts(row: Row, names: Mapping[int, str], families: Mapping[int,
         opfamilies=tuple(families.get(operator, ()) for operator in row.operators),
         is_validated=row.is_validated,
         is_inherited=row.is_inherited,
+        is_enforced=row.is_enforced,
+        is_disabled=row.is_disabled,
     )
 
 

@@ -19,7 +19,9 @@ PLANNING = (
     "recursive_worktable_factor", "seq_page_cost", "shared_buffers", "work_mem",
 )  # fmt: skip
 WATCHING = (
-    "autovacuum", "compute_query_id", "data_checksums", "fsync", "full_page_writes", "max_connections",
+    "autovacuum", "autovacuum_analyze_scale_factor", "autovacuum_analyze_threshold", "autovacuum_freeze_max_age",
+    "autovacuum_multixact_freeze_max_age", "autovacuum_vacuum_insert_threshold", "autovacuum_vacuum_scale_factor",
+    "compute_query_id", "data_checksums", "fsync", "full_page_writes", "max_connections",
     "pg_stat_statements.max", "pg_stat_statements.save", "pg_stat_statements.track",
     "pg_stat_statements.track_planning", "pg_stat_statements.track_utility", "server_encoding",
     "server_version_num", "shared_preload_libraries", "synchronous_commit", "temp_file_limit",

@@ -1,0 +1,82 @@
+"""Index that holds one value, or none, for most rows.
+
+Nobody looks rows up by what most of them have: for those the index is larger than it need be, and each write to them
+keeps it up. An index with a WHERE clause leaves them out. To verify, look at null_frac and most_common_freqs of the
+column in pg_stats.
+
+For a column that is mostly NULL, build the same index WHERE it IS NOT NULL and drop this one. For a boolean, index
+another column that the statements ask for WHERE the rare value. Leave it alone where statements look for the frequent
+value itself (column IS NULL with a LIMIT).
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, NotRun, Threshold
+from analyzer.checks.grouping import to_copy
+from analyzer.checks.statistics import NO_COLUMN_STATISTICS
+from analyzer.findings import Finding, Fix, Severity
+from analyzer.schema.facts import ColumnFacts, IndexFacts, IndexOf, TableFacts
+from analyzer.schema.index_shapes import is_for_speed_alone
+from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.sizes import size_words
+
+check = Check(
+    __name__,
+    code="IX006",
+    title="Index mostly of one value",
+    severity=Severity.INFO,
+    ratio=Threshold(0.9, "rows with the value / rows", "judgement: a tenth of the index does the work"),
+    size=Threshold(10 * 2**20, "bytes", "judgement: less is not worth a change"),
+)
+
+
+@check.on(IndexOf)
+def index_of_one_value(of: IndexOf) -> Iterator[Finding]:
+    table, index = of.table, of.index
+    if index.method != "btree" or len(index.columns) != 1 or index.columns[0] is None or index.include:
+        return
+    if index.predicate is not None or not is_for_speed_alone(index) or (index.size_bytes or 0) < check["size"]:
+        return
+    column = table.column(index.columns[0])
+    if column is None or table.kind not in "rm":
+        return
+    if column.null_frac is None:
+        raise NotRun(NO_COLUMN_STATISTICS)
+    if column.null_frac >= check["ratio"]:
+        yield _mostly_null(table, index, column, column.null_frac)
+    elif column.type_category == "B" and column.most_common_freqs and column.most_common_freqs[0] >= check["ratio"]:
+        yield _finding(
+            table, index, column.most_common_freqs[0],
+            f"one value of the boolean {column.name}",
+            "Index what the statements ask for besides, WHERE the rare value; then drop this one.",
+        )  # fmt: skip
+
+
+def _mostly_null(table: TableFacts, index: IndexFacts, column: ColumnFacts, share: float) -> Finding:
+    name, quoted = f"{index.name[:54]}_not_null", quote_identifier(column.name)
+    fix = to_copy(
+        "Build the smaller one beside it, then drop this one (not in a transaction; neither stops writes)",
+        f"CREATE INDEX CONCURRENTLY {quote_identifier(name)} ON {qualified(table.schema, table.name)} ({quoted})"
+        f" WHERE {quoted} IS NOT NULL;",
+        f"DROP INDEX CONCURRENTLY IF EXISTS {qualified(index.schema, index.name)};",
+    )
+    is_plain = all(index.is_default_opclass) and not any(index.options) and "COLLATE" not in index.definition
+    return _finding(
+        table, index, share, f"NULL in {column.name}", "Leave the NULLs out, unless statements look for them.",
+        *((fix,) if is_plain else ()),
+    )  # fmt: skip
+
+
+def _finding(table: TableFacts, index: IndexFacts, share: float, what: str, hint: str, *fixes: Fix) -> Finding:
+    size = index.size_bytes or 0
+    return check.finding(
+        subject=index.name,
+        message=(
+            f"Index {index.name} of {table.qualified_name} takes {size_words(size)};"
+            f" {share:.0%} of its entries are {what}."
+        ),
+        hint=hint,
+        evidence={"share_ratio": round(share, 4), "size_bytes": size, "scans": index.scans},
+        table=table.qualified_name,
+        fixes=fixes,
+    )

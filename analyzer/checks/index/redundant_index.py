@@ -1,0 +1,116 @@
+"""Indexes that another one of their table makes needless.
+
+A B-tree whose columns lead another's answers nothing that the longer one does not; two equal ones answer the same.
+Both are kept up with each write, and take memory. Compared are the columns in their order, operator classes,
+collations, directions, expressions, predicates and INCLUDE columns; GIN, GiST, SP-GiST and hash indexes only where
+they are equal.
+
+To verify, look at both in psql's \\d and at their scans in pg_stat_user_indexes. Dropping one locks the table for a
+moment. Leave a shorter one alone where it is much smaller and used much: reading it is cheaper, so such ones are not
+listed. Unique ones are kept unless another one is unique on the very same, as is what backs a constraint, the replica
+identity, the order of CLUSTER, or a part of a partitioned index.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from analyzer.checks import Check, Context, Threshold
+from analyzer.checks.dropping import drop_indexes
+from analyzer.checks.grouping import listed, some_of
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import IndexFacts, TableFacts
+from analyzer.schema.index_shapes import is_for_speed_alone, shape_of_index
+from analyzer.words.sizes import size_words
+
+check = Check(
+    __name__,
+    code="IX003",
+    title="Redundant indexes",
+    severity=Severity.WARNING,
+    small_ratio=Threshold(1 / 3, "bytes / bytes", "judgement: a third of the pages is a cheaper index to read"),
+    warning=Threshold(100 * 2**20, "bytes", "judgement: memory that something else could use"),
+    written_rows=Threshold(1_000_000, "rows", "judgement: so many writes kept them up for nothing"),
+)
+
+
+@check.on(TableFacts)
+def redundant_index(table: TableFacts, context: Context) -> Iterator[Finding]:
+    if table.kind not in "rpm":
+        return
+    redundant: list[tuple[IndexFacts, IndexFacts]] = []
+    gone: set[int] = set()
+    for index in sorted(table.indexes, key=lambda i: (len(i.columns), -i.oid)):
+        keeper = _keeper(table, index, gone, context)
+        if keeper is not None:
+            gone.add(index.oid)
+            redundant.append((index, keeper))
+    if redundant:
+        yield _finding(table, redundant)
+
+
+def _keeper(table: TableFacts, index: IndexFacts, gone: set[int], context: Context) -> IndexFacts | None:
+    """The index that does its work, where it may go."""
+    if not index.is_readable or not (is_for_speed_alone(index) or _is_bare_unique(index)):
+        return None
+    mine = shape_of_index(index)
+    for other in table.indexes:
+        if other.oid == index.oid or other.oid in gone or not (other.is_usable and other.is_readable):
+            continue
+        theirs = shape_of_index(other)
+        if index.is_unique:
+            is_same = other.is_unique and mine == theirs and other.nulls_not_distinct == index.nulls_not_distinct
+            if is_same and not _is_referenced(table, index, context):
+                return other
+        elif mine.is_replaced_by(theirs) and (mine.keys == theirs.keys or not _is_small_and_hot(index, other)):
+            return other
+    return None
+
+
+def _is_bare_unique(index: IndexFacts) -> bool:
+    """Unique, and nothing that would have to be taken from the table first."""
+    return index.is_unique and is_for_speed_alone(replace(index, is_unique=False))
+
+
+def _is_referenced(table: TableFacts, index: IndexFacts, context: Context) -> bool:
+    """Whether a foreign key may rest on it: it does on one of the unique indexes on its columns."""
+    if context.facts is None:
+        return True
+    keys = (key for other in context.facts for key in other.foreign_keys if key.referenced_oid == table.oid)
+    return any(set(key.referenced_columns) == set(index.columns) for key in keys)
+
+
+def _is_small_and_hot(index: IndexFacts, other: IndexFacts) -> bool:
+    if index.size_bytes is None or other.size_bytes is None or index.scans is None or other.scans is None:
+        return False
+    return index.size_bytes < other.size_bytes * check["small_ratio"] and index.scans > other.scans
+
+
+def _how(index: IndexFacts, keeper: IndexFacts) -> str:
+    return "the same as" if shape_of_index(index) == shape_of_index(keeper) else "covered by"
+
+
+def _finding(table: TableFacts, redundant: list[tuple[IndexFacts, IndexFacts]]) -> Finding:
+    sizes = [index.size_bytes for index, _ in redundant if index.size_bytes is not None]
+    total = sum(sizes) if sizes else None
+    written = table.activity.inserted_rows + table.activity.updated_rows - table.activity.hot_updated_rows
+    matters = (total or 0) >= check["warning"] or written >= check["written_rows"]
+    said = [f"{index.name} is {_how(index, keeper)} {keeper.name}" for index, keeper in redundant]
+    size = f", {size_words(total)} together," if total else ""
+    count = len(redundant)
+    return check.finding(
+        subject=table.name,
+        message=(
+            f"{count} index{'es' if count > 1 else ''} of {table.qualified_name}{size} could go: {some_of(said)}."
+        ),
+        hint="Drop them; the others do their work.",
+        severity=Severity.WARNING if matters else Severity.INFO,
+        evidence={
+            "indexes": listed([index.name for index, _ in redundant]),
+            "kept": listed([keeper.name for _, keeper in redundant]),
+            "redundant_bytes": total,
+            "scans": sum(index.scans or 0 for index, _ in redundant),
+            "written_rows": written,
+        },
+        table=table.qualified_name,
+        fixes=(drop_indexes([index for index, _ in redundant], table),),
+    )

@@ -1,0 +1,87 @@
+"""Unique index that takes the same values twice, because one of its columns may be NULL.
+
+In a unique index of several columns a NULL is equal to nothing: (7, NULL) may come in any number of times. Where the
+columns together are meant as a key (tenant and name, order and position), duplicates come in unseen; here such rows
+are in the table. To verify, count rows GROUP BY the index's columns HAVING count(*) > 1.
+
+From 15 on, a unique index with NULLS NOT DISTINCT refuses them; before, a second unique index on the other columns
+WHERE the column IS NULL does. Or fill the NULLs and set NOT NULL. Leave it alone where a NULL is meant to let a row
+out of the key. An index of one column is taken to be meant so.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, NotRun
+from analyzer.checks.grouping import some_of, to_copy
+from analyzer.checks.statistics import NO_COLUMN_STATISTICS
+from analyzer.findings import Finding, Fix, Severity
+from analyzer.schema.facts import IndexFacts, IndexOf, TableFacts
+from analyzer.schema.quoting import qualified, quote_identifier
+
+check = Check(__name__, code="IX008", title="Unique index that takes NULLs twice", severity=Severity.INFO)
+NULLS_NOT_DISTINCT_FROM = 150_000
+
+
+@check.on(IndexOf)
+def unique_index_with_nulls(of: IndexOf, context: Context) -> Iterator[Finding]:
+    table, index = of.table, of.index
+    names = [name for name in index.columns if name is not None]
+    if not index.is_unique or index.nulls_not_distinct or index.parent_oid is not None or not index.is_usable:
+        return
+    if len(names) < 2 or len(names) < len(index.columns) or index.predicate is not None:
+        return
+    columns = [column for name in names if (column := table.column(name)) is not None]
+    nullable = [column for column in columns if not column.not_null]
+    if not nullable or len(nullable) == len(columns) or table.rows == 0:
+        return
+    if any(_excludes_duplicates(other, column.name) for other in table.indexes for column in nullable):
+        return
+    if any(column.null_frac is None for column in nullable):
+        raise NotRun(NO_COLUMN_STATISTICS if table.rows is not None else "needs ANALYZE of the table")
+    with_nulls = {column.name: column.null_frac for column in nullable if column.null_frac}
+    if not with_nulls:
+        return
+    which = some_of(list(with_nulls))
+    yield check.finding(
+        subject=index.name,
+        message=(
+            f"{index.name} of {table.qualified_name} is unique on ({', '.join(names)}), but rows with NULL in {which}"
+            f" are equal to none: {max(f or 0 for f in with_nulls.values()):.2%} of the rows are not kept apart."
+        ),
+        hint="Where the columns are a key, let NULLs be equal, or keep those rows apart by an index of their own.",
+        evidence={"columns": ", ".join(names), "null_columns": ", ".join(with_nulls),
+                  "null_ratio": round(max(f or 0 for f in with_nulls.values()), 4)},
+        table=table.qualified_name,
+        fixes=_fixes(table, index, names, list(with_nulls), context),
+    )  # fmt: skip
+
+
+def _excludes_duplicates(other: IndexFacts, column: str) -> bool:
+    """A unique index on the rows where the column is NULL."""
+    return other.is_unique and f"({quote_identifier(column)} IS NULL)" in (other.predicate or "")
+
+
+def _fixes(
+    table: TableFacts, index: IndexFacts, names: list[str], nulls: list[str], context: Context
+) -> tuple[Fix, ...]:
+    on = qualified(table.schema, table.name)
+    name = quote_identifier(f"{index.name[:55]}_nulls")
+    if table.kind != "r":
+        return ()
+    if context.facts is not None and context.facts.server_version_num >= NULLS_NOT_DISTINCT_FROM:
+        columns = ", ".join(map(quote_identifier, names))
+        return (
+            to_copy(
+                "An index for which NULLs are equal (not in a transaction; fails while there are duplicates)",
+                f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {on} ({columns}) NULLS NOT DISTINCT;",
+            ),
+        )
+    if len(nulls) != 1:
+        return ()
+    columns = ", ".join(quote_identifier(n) for n in names if n not in nulls)
+    return (
+        to_copy(
+            "A second index for the rows with NULL (not in a transaction; fails while there are duplicates)",
+            f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {on} ({columns}) WHERE {quote_identifier(nulls[0])} IS NULL;",
+        ),
+    )

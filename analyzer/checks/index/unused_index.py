@@ -1,0 +1,70 @@
+"""Indexes that no statement used.
+
+Every insert, and every update that is not HOT, keeps all indexes up; each takes disk, memory and time of VACUUM. The
+server counts scans from the last reset of its statistics on. To verify, look at idx_scan (and last_idx_scan, from 16
+on) in pg_stat_user_indexes on this server and on each replica, whose scans are counted there.
+
+Drop what nobody misses. Leave alone what a yearly job uses, what was made a few days ago, and an index on an
+expression where plans need the expression's statistics. Unique indexes, those behind constraints, the replica
+identity, and the only index that serves a foreign key are not listed.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, Threshold
+from analyzer.checks.dropping import drop_indexes
+from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.index.unused_like_index import is_for_like
+from analyzer.checks.statistics import need_counted_days
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import IndexFacts, TableFacts
+from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone, shape_of_index
+from analyzer.words.sizes import size_words
+
+check = Check(
+    __name__,
+    code="IX005",
+    title="Unused indexes",
+    severity=Severity.INFO,
+    days=Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
+    size=Threshold(2**20, "bytes", "judgement: smaller ones cost next to nothing"),
+    warning=Threshold(2**30, "bytes", "judgement: memory and backups that somebody pays for"),
+)
+
+
+@check.on(TableFacts)
+def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
+    if table.kind not in "rm" or context.facts is None:
+        return
+    unused = [index for index in table.indexes if _is_unused(table, index)]
+    if not unused:
+        return
+    days = need_counted_days(context.facts, check["days"])
+    total, count = sum(index.size_bytes or 0 for index in unused), len(unused)
+    written = table.activity.inserted_rows + table.activity.updated_rows - table.activity.hot_updated_rows
+    yield check.finding(
+        subject=table.name,
+        message=(
+            f"{count} index{'es' if count > 1 else ''} of {table.qualified_name}, {size_words(total)}"
+            f"{' together' if count > 1 else ''}, had no scan in {days:,.0f} days on this server (replicas were not"
+            f" looked at): {some_of([i.name for i in unused])}."
+        ),
+        hint="Drop them where no replica and no rare job uses them. One made lately may not have had its turn.",
+        severity=Severity.WARNING if total >= check["warning"] and written else Severity.INFO,
+        evidence={"indexes": listed([i.name for i in unused]), "unused_bytes": total, "counted_days": round(days, 1),
+                  "written_rows": written},
+        table=table.qualified_name,
+        fixes=(drop_indexes(unused, table),),
+    )  # fmt: skip
+
+
+def _is_unused(table: TableFacts, index: IndexFacts) -> bool:
+    if index.scans != 0 or (index.size_bytes or 0) < check["size"] or not is_for_speed_alone(index):
+        return False
+    return not (is_for_like(table, index) or alone_serves_a_key(table, index) or _is_redundant(table, index))
+
+
+def _is_redundant(table: TableFacts, index: IndexFacts) -> bool:
+    """Told by the check of redundant ones."""
+    mine = shape_of_index(index)
+    return any(i.oid != index.oid and i.is_usable and mine.is_replaced_by(shape_of_index(i)) for i in table.indexes)

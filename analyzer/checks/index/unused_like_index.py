@@ -1,0 +1,67 @@
+"""Indexes for LIKE that Django made and no statement used.
+
+Django gives each CharField and TextField that is unique or indexed a second index, named ..._like, with
+varchar_pattern_ops or text_pattern_ops: for LIKE 'begin%' (startswith). Few fields are searched so. Each is kept up
+with every write. To verify, look at idx_scan in pg_stat_user_indexes, on replicas too.
+
+Drop them in a migration (RunSQL), or set db_index to False and declare the index in Meta.indexes, else the next change
+of the field makes it again. Leave one alone where its search is rare and known, such as once a year.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Threshold
+from analyzer.checks.dropping import drop_indexes
+from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.statistics import need_counted_days
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.index_shapes import is_for_speed_alone
+from analyzer.words.sizes import size_words
+
+check = Check(
+    __name__,
+    code="IX004",
+    title="Django's indexes for LIKE are not used",
+    severity=Severity.INFO,
+    days=Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
+    size=Threshold(2**20, "bytes", "judgement: smaller ones cost next to nothing"),
+)
+PATTERN_CLASSES = {"varchar_pattern_ops", "text_pattern_ops", "bpchar_pattern_ops"}
+
+
+@check.on(SchemaFacts)
+def unused_like_index(facts: SchemaFacts) -> Iterator[Finding]:
+    unused = [
+        index
+        for table in facts
+        for index in table.indexes
+        if is_for_like(table, index) and index.scans == 0 and (index.size_bytes or 0) >= check["size"]
+    ]
+    if not unused:
+        return
+    days = need_counted_days(facts, check["days"])
+    unused.sort(key=lambda index: -(index.size_bytes or 0))
+    total, count = sum(index.size_bytes or 0 for index in unused), len(unused)
+    yield check.finding(
+        about=facts.database,
+        subject="indexes for LIKE",
+        message=(
+            f"{count} index{'es' if count > 1 else ''} that Django made for LIKE, {size_words(total)} together, had no"
+            f" scan in {days:,.0f} days on this server (replicas were not looked at):"
+            f" {some_of([i.name for i in unused])}."
+        ),
+        hint="Drop them in a migration, unless a replica or a rare job searches by the beginning of these texts.",
+        evidence={"index_count": count, "unused_bytes": total, "counted_days": round(days, 1),
+                  "indexes": listed([i.name for i in unused])},
+        fixes=(drop_indexes(unused[:50]),),
+    )  # fmt: skip
+
+
+def is_for_like(table: TableFacts, index: IndexFacts) -> bool:
+    """Whether Django made it beside another index of the same column."""
+    if not index.name.endswith("_like") or len(index.columns) != 1 or not is_for_speed_alone(index):
+        return False
+    if not set(index.opclasses) & PATTERN_CLASSES:
+        return False
+    return any(i.oid != index.oid and i.columns[:1] == index.columns and i.is_usable for i in table.indexes)

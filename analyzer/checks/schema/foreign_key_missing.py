@@ -1,0 +1,108 @@
+"""Columns that look like foreign keys and are none.
+
+A column named after a table (author_id, with a table author or authors), of the type of that table's primary key,
+holds its keys in all likelihood. Without a foreign key nothing keeps rows from pointing nowhere, the planner guesses
+at joins, and an ORM's or a reporting tool's generator knows of no relation. To verify, count rows whose key has no
+parent.
+
+Add the key NOT VALID, which is done at once, then VALIDATE it, which reads the table and lets writes go on; index the
+column first. Leave it alone where rows outlive their parents on purpose, or where another system keeps them.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, NotRun, Threshold
+from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.statistics import NO_COLUMN_STATISTICS
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
+from analyzer.schema.quoting import qualified, quote_identifier
+
+check = Check(
+    __name__,
+    code="SC014",
+    title="Column that looks like a foreign key",
+    severity=Severity.INFO,
+    together=True,
+    rows=Threshold(1_000, "rows", "judgement: smaller tables are settings and lists"),
+)
+ID = "_id"
+ABOUT = 1.01  # estimates of both differ by so much when they are the same
+
+
+@check.on(TableFacts)
+def foreign_key_missing(table: TableFacts, context: Context) -> Iterator[Finding]:
+    if context.facts is None or table.kind not in "rp" or table.parent_oid is not None:
+        return
+    if table.rows is not None and table.rows < check["rows"]:
+        return
+    referencing = {name for key in table.foreign_keys for name in key.columns}
+    names = {column.name for column in table.columns}
+    found = []
+    for column in table.columns:
+        base = column.name.removesuffix(ID)
+        if base == column.name or column.name in referencing or table.primary_key == (column.name,):
+            continue
+        if f"{base}_type" in names or f"{base}_class" in names:  # of any of several tables
+            continue
+        parent = _parent(context.facts, table, base, column)
+        if parent is not None:
+            found.append((column, parent))
+    if found:
+        yield _finding(table, found)
+
+
+def _parent(facts: SchemaFacts, table: TableFacts, base: str, column: ColumnFacts) -> TableFacts | None:
+    """The one table of its schema that the name can mean, with a primary key of that very type, if its rows suffice."""
+    prefix = table.name.partition("_")[0]
+    plurals = (base, f"{base}s", f"{base}es", f"{base[:-1]}ies" if base.endswith("y") else "")
+    candidates = {
+        found.oid: found
+        for name in (*plurals, f"{prefix}_{base}")
+        if name and (found := facts.find_table(name, table.schema)) is not None and found.kind in "rp"
+    }
+    if len(candidates) != 1:
+        return None
+    (parent,) = candidates.values()
+    if parent.parent_oid is not None or len(parent.primary_key) != 1 or parent.oid == table.oid:
+        return None
+    key = parent.column(parent.primary_key[0])
+    if key is None or key.name not in ("id", column.name) or key.type_oid != column.type_oid:
+        return None
+    if column.distinct_values is None:
+        raise NotRun(NO_COLUMN_STATISTICS)
+    return parent if parent.rows is not None and column.distinct_values <= parent.rows * ABOUT else None
+
+
+def _finding(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]]) -> Finding:
+    on = qualified(table.schema, table.name)
+    said = [f"{column.name} (of {parent.qualified_name})" for column, parent in found]
+    statements = []
+    for column, parent in found:
+        name = quote_identifier(f"{table.name}_{column.name}"[:58] + "_fkey")
+        to = f"{qualified(parent.schema, parent.name)} ({quote_identifier(parent.primary_key[0])})"
+        statements += [
+            f"ALTER TABLE {on} ADD CONSTRAINT {name} FOREIGN KEY ({quote_identifier(column.name)}) REFERENCES {to}"
+            " NOT VALID;",
+            f"ALTER TABLE {on} VALIDATE CONSTRAINT {name};",
+        ]
+    return check.finding(
+        subject=table.name,
+        message=(
+            f"By name and type, {some_of(said)} in {table.qualified_name}"
+            f" {'is a key' if len(found) == 1 else 'are keys'}; no foreign key says so."
+        ),
+        hint="Where it is one, declare it; index the column first.",
+        evidence={
+            "columns": listed([column.name for column, _ in found]),
+            "references": listed([parent.qualified_name for _, parent in found]),
+            "table_rows": table.rows,
+        },
+        table=table.qualified_name,
+        fixes=(
+            to_copy(
+                "Declare it (SHARE ROW EXCLUSIVE on both for a moment), then validate (reads and writes go on)",
+                *statements,
+            ),
+        ),
+    )

@@ -1,0 +1,57 @@
+"""What checks of a schema know of statistics: how old the server's are, and whether a table's columns have any."""
+
+from analyzer.checks.engine import NotRun
+from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
+
+NO_COLUMN_STATISTICS = "needs the columns' statistics: ANALYZE, and for this login SELECT on the table"
+DAY_S = 86_400
+
+
+def counted_days(facts: SchemaFacts) -> float | None:
+    """For how many days at least the server's counters have been counting; None where nothing tells.
+
+    From 15 on a database whose statistics were never reset shows no time of a reset. A vacuum or an ANALYZE that is
+    on record was no earlier than they.
+    """
+    if facts.days_since_stats_reset is not None:
+        return facts.days_since_stats_reset
+    if facts.taken_at is None:
+        return None
+    seen = [
+        at
+        for table in facts
+        if table.storage is not None
+        for at in (
+            table.storage.last_vacuum, table.storage.last_autovacuum, table.storage.last_analyze,
+            table.storage.last_autoanalyze,
+        )
+        if at is not None
+    ]  # fmt: skip
+    return (facts.taken_at - min(seen)).total_seconds() / DAY_S if seen else None
+
+
+def need_counted_days(facts: SchemaFacts | None, days: float) -> float:
+    """The days; NotRun where the server has not been counting for so long."""
+    counted = counted_days(facts) if facts is not None else None
+    if counted is None:
+        raise NotRun("needs to know since when the server counts")
+    if counted < days:
+        raise NotRun(f"needs {days:,.0f} days of the server's counters, there are {counted:,.0f}")
+    return counted
+
+
+def analysed_columns(table: TableFacts, least_rows: float, kinds: str = "rp") -> list[ColumnFacts]:
+    """The columns with statistics of a table of so many rows; NotRun where it may have them and nobody knows.
+
+    Partitions are judged with their table.
+    """
+    if table.kind not in kinds or table.parent_oid is not None or table.size_bytes == 0:
+        return []
+    if table.rows is None:
+        raise NotRun("needs ANALYZE of the table")
+    if table.rows < least_rows:
+        return []
+    found = [column for column in table.columns if column.null_frac is not None]
+    if not found and table.columns:
+        raise NotRun(NO_COLUMN_STATISTICS)
+    return found

@@ -1,0 +1,43 @@
+"""How many values an integer key has, and how far a sequence is into them."""
+
+from dataclasses import dataclass
+
+from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
+from analyzer.schema.objects import SequenceFacts
+
+MOST_OF_TYPE = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
+
+
+@dataclass(frozen=True, slots=True)
+class KeySpace:
+    """A column that a sequence fills: ``most`` is what both can hold."""
+
+    column: ColumnFacts
+    sequence: SequenceFacts
+    most: int
+
+    @property
+    def used_ratio(self) -> float | None:
+        """Of 0 to 1; None where the last value is not known."""
+        if self.sequence.last_value is None:
+            return None
+        return max(0, self.sequence.last_value) / self.most if self.most > 0 else None
+
+
+def integer_type(column: ColumnFacts) -> str | None:
+    """smallint, integer or bigint, below any domain; None of other types."""
+    name = column.declared_type or column.type_name
+    return name if name in MOST_OF_TYPE else None
+
+
+def key_spaces(facts: SchemaFacts, table: TableFacts) -> list[KeySpace]:
+    """The integer columns of a table that a sequence of theirs fills upwards and never anew."""
+    found = []
+    for sequence in facts.sequences_of(table):
+        column = table.column(sequence.column or "")
+        if column is None or sequence.is_cycled or sequence.increment < 0:
+            continue
+        of_type = MOST_OF_TYPE.get(integer_type(column) or "")
+        if of_type is not None:
+            found.append(KeySpace(column, sequence, min(of_type, sequence.max_value)))
+    return found

@@ -1,0 +1,55 @@
+"""Findings of one cause are one finding: tenants' schemas, small matters all over a database."""
+
+from analyzer.checks import run_checks
+from analyzer.checks.grouping import some_of
+from analyzer.checks.schema.foreign_key_without_index import check as unindexed_key
+from analyzer.checks.schema.table_without_primary_key import check as no_key
+from tests.checks.builders import facts
+
+
+def tenants(count: int) -> dict[str, object]:
+    return {
+        "tables": [
+            {"name": "log", "oid": 16384 + n, "schema": f"t{n}", "columns": ["at"], "rows": 10 + n}
+            for n in range(count)
+        ]
+    }
+
+
+def test_the_same_table_of_three_tenants_is_one_finding() -> None:
+    findings = run_checks(facts(tenants(3)), checks=[no_key]).findings
+    assert [(f.about, f.subject, f.evidence["objects"], f.evidence["names"]) for f in findings] == [
+        ("*.log", "log", 3, "t0, t1, t2")
+    ]
+    assert findings[0].message.endswith("The same in t1 and t2.")
+
+
+def test_two_of_them_are_two() -> None:
+    assert [f.about for f in run_checks(facts(tenants(2)), checks=[no_key]).findings] == ["t0.log", "t1.log"]
+
+
+def test_statements_of_all_are_one_to_copy_and_code_is_not_repeated() -> None:
+    tables = []
+    for n in range(3):
+        columns = [{"name": "number", "not_null": True}]
+        unique = {"name": "u", "columns": ["number"], "is_unique": True, "is_default_opclass": [True], "options": [0]}
+        tables.append(
+            {"name": "log", "oid": 16384 + n, "schema": f"t{n}", "columns": columns, "rows": 1, "indexes": [unique]}
+        )
+    (finding,) = run_checks(facts({"tables": tables}), checks=[no_key]).findings
+    code = finding.fixes[0].code
+    assert code.count("SET lock_timeout") == 1
+    assert [line.split()[2] for line in code.splitlines()[1:]] == ["t0.log", "t1.log", "t2.log"]
+
+
+def test_different_tables_of_a_schema_stay_apart() -> None:
+    keys = [{"name": "fk", "columns": ["p_id"], "references": "p"}]
+    children = [{"name": f"c{n}", "columns": ["p_id"], "rows": 5000, "foreign_keys": keys} for n in range(4)]
+    found = run_checks(
+        facts({"tables": [{"name": "p", "columns": ["id"]}, *children]}), checks=[unindexed_key]
+    ).findings
+    assert len(found) == 4
+
+
+def test_names_in_a_sentence() -> None:
+    assert [some_of(["a"]), some_of(["a", "b"]), some_of(list("abcd"))] == ["a", "a and b", "a, b, c and 1 more"]

@@ -1,0 +1,83 @@
+"""A real database with bad objects and good twins (planted_schema.sql): the checks find the bad ones, no other."""
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analyzer.checks import Context, Rules, find
+from analyzer.monitored.catalog.schema import read_schema
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.schema.facts import SchemaFacts
+
+pytestmark = pytest.mark.postgres
+PLANTED = Path(__file__).parent / "planted_schema.sql"
+COUNTED_DAYS = 60.0  # nobody waits so long in a test
+# small tables stand for large ones
+RULES = Rules(
+    thresholds={
+        ("IX004", "size"): 100_000.0, ("IX005", "size"): 100_000.0, ("IX006", "size"): 40_000.0,
+        ("IX007", "indexes"): 6.0, ("IX007", "written_rows"): 1_000.0,
+        ("SC012", "deleted_rows"): 100.0, ("SC012", "child_rows"): 100.0, ("SC014", "rows"): 100.0,
+        ("SC015", "rows"): 100.0,
+    }
+)  # fmt: skip
+USED = (
+    "select count(*) from crowd where used = 7",
+    "select count(*) from article where title like 'title 77%'",
+    "select count(*) from sparse where half = 8",
+    "select count(*) from sparse where gone = 50",
+    "select count(*) from sparse where done",
+    "select slug from article order by slug limit 1",
+    "select title from article order by title limit 1",
+)
+USED_INDEXES = {
+    "crowd_used", "article_title_0a1b2c3d_like", "sparse_half", "sparse_gone", "sparse_done", "article_slug",
+    "article_title",
+}  # fmt: skip
+SEEN_WITHIN_S = 30
+
+
+def planted(version: int) -> tuple[str, set[tuple[str, str]]]:
+    """The statements for a version, and what is to be found: code and what about."""
+    lines = [re.sub(r"^--(\d+) ", lambda m: "" if version >= int(m[1]) else "-- ", line) for line in read()]
+    said = [line.split()[2:4] for line in lines if line.startswith("-- finds ")]
+    return "\n".join(lines), {(code, about) for code, about in said}
+
+
+def read() -> list[str]:
+    return PLANTED.read_text().splitlines()
+
+
+@pytest.fixture
+def facts(any_postgres: Any, scratch_database: Any) -> SchemaFacts:
+    database = scratch_database(any_postgres)
+    statements, _ = planted(any_postgres.version)
+    with database.connect() as connection:
+        connection.execute(statements)
+        connection.execute("analyze")
+        connection.execute("set enable_seqscan = off")
+        for statement in USED:
+            connection.execute(statement)
+    until = time.monotonic() + SEEN_WITHIN_S
+    while True:  # counters arrive some time after the statements
+        with connect(ConnectionSettings.from_dsn(database.superuser_dsn)) as conn:
+            facts = read_schema(conn)
+        seen = {index.name for table in facts for index in table.indexes if index.scans}
+        if seen >= USED_INDEXES:
+            return replace(facts, days_since_stats_reset=COUNTED_DAYS)
+        assert time.monotonic() < until, f"no scan seen of {USED_INDEXES - seen}"
+        time.sleep(0.2)
+
+
+def test_exactly_what_was_planted_is_found(any_postgres: Any, facts: SchemaFacts) -> None:
+    outcome = find(facts, Context(), rules=RULES)
+    assert outcome.failed == {}
+    found = {(f.code, "database" if f.about == facts.database else f.about) for f in outcome.findings}
+    expected = planted(any_postgres.version)[1]
+    assert (found - expected, expected - found) == (set(), set())
+    assert outcome.not_run == {}
