@@ -15,7 +15,10 @@ MILLISECONDS = {"ms": 1.0, "s": 1_000.0, "min": 60_000.0}
 
 @dataclass(frozen=True, slots=True)
 class SettingFacts:
-    """A row of pg_settings, as our login's session sees it. ``value`` is in ``unit``."""
+    """A row of pg_settings, as our login's session sees it. ``value`` is in ``unit``.
+
+    Of what our own transactions set (``source`` "session": timeouts, search_path) it is what our login has without.
+    """
 
     value: str
     unit: str | None = None
@@ -75,7 +78,7 @@ class DatabaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class RoleFacts:
-    """A row of pg_roles. ``settings``: ALTER ROLE ... SET, for all databases."""
+    """A row of pg_roles. ``settings``: ALTER ROLE ... SET, for all databases or for the one we are connected to."""
 
     name: str
     can_log_in: bool

@@ -5,6 +5,7 @@ pg_stat_statements replaces constants by ``$1`` in what it plans, but keeps util
 Comments go too: sqlcommenter's tags name requests and traces; the harmless ones are read by ``comment_tags``.
 """
 
+import re
 from urllib.parse import unquote
 
 import pglast
@@ -17,6 +18,8 @@ STRING_TOKENS = frozenset({"SCONST", "USCONST", "BCONST", "XCONST"})
 NUMBER_TOKENS = frozenset({"ICONST", "FCONST"})
 COMMENT_TOKENS = frozenset({"C_COMMENT", "SQL_COMMENT"})
 HIDDEN_STRING, HIDDEN_NUMBER = "'***'", "0"
+# what a client made of a password before it sent it: as secret as one, but nobody reads the password from it
+HASHED, HIDDEN_HASH = re.compile(r"'(?:SCRAM-SHA-256\$|md5[0-9a-f]{32}'$|hash \*{3}'$)"), "'hash ***'"
 # PostgreSQL 18's mark for a list it shortened; without it the list would look as if it had one element
 LIST_MARK = "/*, ... */"
 # tags that name code, not a person, a request or a trace
@@ -29,7 +32,8 @@ def redact_sql(sql: str | None) -> str | None:
     """The text without literals and comments, or None where that cannot be made sure.
 
     Constants of planned statements become ``$n``, numbered after those present, as pg_stat_statements would;
-    other strings (passwords, connection strings, function bodies) become ``'***'``. ``$1`` stays.
+    other strings (passwords, connection strings, function bodies) become ``'***'``, those of hashed
+    passwords ``'hash ***'``. ``$1`` stays.
     """
     if sql is None or "\0" in sql or len(sql) > MAX_SQL_BYTES:
         return None
@@ -115,7 +119,9 @@ def _without_literals(sql: str, *, numbers: bool) -> str | None:
     tokens = _tokens(sql)
     if tokens is None:
         return None
-    hidden = [(t, HIDDEN_STRING) for t in tokens if t.name in STRING_TOKENS]
+    hidden = [
+        (t, HIDDEN_HASH if HASHED.match(_text(sql, t)) else HIDDEN_STRING) for t in tokens if t.name in STRING_TOKENS
+    ]
     if numbers:
         hidden += [(t, HIDDEN_NUMBER) for t in tokens if t.name in NUMBER_TOKENS]
     return _replace(sql, sorted(hidden, key=lambda pair: pair[0].start))

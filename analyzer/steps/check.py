@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from analyzer.advice.as_read import as_read
@@ -31,6 +32,7 @@ from analyzer.store import findings, schemas, suggestions
 from analyzer.store.check_rules import rules_of
 from analyzer.store.databases import inspected_databases
 from analyzer.store.key_checks import key_check_times
+from analyzer.store.series.overheads import StatementOverhead, overheads
 from analyzer.store.series.totals import StatementRate, rates, rates_by_database, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
@@ -53,15 +55,21 @@ def check_server(server: Server) -> str:
     now = timezone.now()
     _note_last_seen(server, now)
     rules = rules_of(server)
-    daily = rates_by_database(server, Window(now - RATE_WINDOW, now))
+    a_day = Window(now - RATE_WINDOW, now)
+    daily, beside = rates_by_database(server, a_day), overheads(server, a_day)
     notes: list[str] = []
     for database in found:
-        notes += _check_database(server, database, daily.get(database.oid, {}), rules, now)
+        notes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now)
     return "; ".join(dict.fromkeys(notes))
 
 
 def _check_database(
-    server: Server, database: Database, daily: dict[int, StatementRate], rules: Rules, now: datetime
+    server: Server,
+    database: Database,
+    daily: dict[int, StatementRate],
+    beside: Mapping[int, StatementOverhead],
+    rules: Rules,
+    now: datetime,
 ) -> list[str]:
     behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
     facts = behaviour.facts
@@ -70,7 +78,7 @@ def _check_database(
     notes = [
         *in_words(judged),
         *in_words(check_plans(server, database, daily, facts, rules, now)),
-        *in_words(check_statements(server, database, daily, facts, rules, now)),
+        *in_words(check_statements(server, database, daily, facts, rules, now, beside)),
         *check_schema(server, database, daily, facts, rules, now),
     ]
     if facts is not None:
@@ -232,17 +240,24 @@ def check_statements(
     facts: SchemaFacts | None,
     rules: Rules,
     now: datetime,
+    more: Mapping[int, StatementOverhead] | None = None,
 ) -> Outcome:
-    """Every statement that ran in the database within a day: text, figures and, for checks that ask, plans."""
+    """Every statement that ran in the database within a day: text, figures and, for checks that ask, plans.
+
+    Of utilities those that say PASSWORD.
+    """
     ran = StatementEntry.objects.filter(
         server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
     )
-    statements = Statement.objects.filter(
-        pk__in=ran.values_list("statement_id"), text_state=Statement.TextState.OK, kind__in=Statement.PLANNABLE
+    with_password = Q(kind="utility", normalized_sql__icontains="password")
+    statements = (
+        Statement.objects.filter(Q(kind__in=Statement.PLANNABLE) | with_password)
+        .filter(pk__in=ran.values_list("statement_id"), text_state=Statement.TextState.OK)
+        .annotate(query_ids=Count("entries__queryid", Q(entries__database_oid=database.oid), distinct=True))
     )
     outcome = Outcome()
     for statement in statements:
-        rate = daily[statement.pk]
+        rate, overhead = daily[statement.pk], (more or {}).get(statement.pk)
         about = StatementFacts(
             fingerprint=statement.fingerprint,
             normalized_sql=statement.normalized_sql,
@@ -253,6 +268,10 @@ def check_statements(
             time_s_per_day=rate.total_time_s_per_day,
             mean_exec_time_ms=rate.mean_exec_time_ms,
             rows_per_call=rate.rows_per_call,
+            watched_s=rate.watched_s,
+            plan_time_s_per_day=overhead.plan_time_s_per_day if overhead is not None else None,
+            jit_time_s_per_day=overhead.jit_time_s_per_day if overhead is not None else None,
+            entries=statement.query_ids,
             read_plans=partial(_plans_of, statement, database),
         )
         context = Context(

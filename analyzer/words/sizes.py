@@ -1,6 +1,6 @@
 """Sizes in words, in PostgreSQL's own units: kB, MB and GB of 1024, as pg_size_pretty() and work_mem count. Pure."""
 
-KB, MB = 1 << 10, 1 << 20
+KB, MB, GB = 1 << 10, 1 << 20, 1 << 30
 BIGGER = ("kB", "MB", "GB", "TB", "PB")
 
 

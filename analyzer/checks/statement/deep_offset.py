@@ -55,7 +55,7 @@ def deep_offset(statement: StatementFacts) -> Iterator[Finding]:
         ),
         evidence=evidence,
         level=EvidenceLevel.EXECUTED,
-        table=_table(statement),
+        table=statement.table.qualified_name if statement.table else None,
         time_ms=time_ms,
         run_time_ms=plan.execution_time_ms,
         fixes=(
@@ -78,11 +78,3 @@ def _skipped(plan: Plan) -> Iterator[tuple[PlanNode, float]]:
         below = node.inputs
         if below and below[0].total_actual_rows is not None and node.total_actual_rows is not None:
             yield node, below[0].total_actual_rows - node.total_actual_rows
-
-
-def _table(statement: StatementFacts) -> str | None:
-    if statement.facts is None or len(statement.tables) != 1:
-        return None
-    schema, _, name = statement.tables[0].rpartition(".")
-    table = statement.facts.find_table(name, schema or None)
-    return table.qualified_name if table else None

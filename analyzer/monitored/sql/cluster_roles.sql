@@ -1,4 +1,4 @@
--- Roles without PostgreSQL's own, what they may, and their settings.
+-- Roles without PostgreSQL's own, what they may, and their settings; those in the connected database count more.
 -- Needs no right.
 select
     r.rolname as name,
@@ -10,9 +10,13 @@ select
     r.rolbypassrls as bypasses_row_security,
     r.rolconnlimit as connection_limit,
     (
-        select s.setconfig
-        from pg_catalog.pg_db_role_setting as s
-        where s.setrole = r.oid and s.setdatabase = 0
+        select pg_catalog.array_agg(c.setting order by s.setdatabase <> 0)
+        from pg_catalog.pg_db_role_setting as s, pg_catalog.unnest(s.setconfig) as c (setting)
+        where
+            s.setrole = r.oid
+            and s.setdatabase in (
+                0, (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+            )
     ) as settings,
     array(
         select g.rolname::text
