@@ -25,6 +25,7 @@ HOLDS = {
     "analyzer_statement": "Statements and their texts",
     "analyzer_statemententry": "Statements and their texts",
     "analyzer_planrecord": "Plans",
+    "analyzer_planperiodrecord": "Plans",
     "analyzer_explainstate": "Plans",
     "analyzer_explainaudit": "Audit of EXPLAIN",
     "analyzer_schemareading": "Schemas",
