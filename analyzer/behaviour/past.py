@@ -95,11 +95,15 @@ class PlanPeriod:
 
 @dataclass(frozen=True, slots=True)
 class ShapeChange:
-    """``alternates``: the shape was there before the one that it took the place of, so it is no news."""
+    """``alternates``: the shape was there before the one that it took the place of, so it is no news.
+
+    ``is_in_force``: the newest plan for such values has the new shape.
+    """
 
     before: PlanPeriod
     after: PlanPeriod
     alternates: bool = False
+    is_in_force: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +159,14 @@ def shape_changes(plans: Sequence[PlanPeriod]) -> list[ShapeChange]:
             before, after = periods[n - 1], periods[n]
             if before.shape != after.shape:
                 known = {period.shape for period in periods[: n - 1]}
-                changes.append(ShapeChange(before, after, after.shape in known))
+                changes.append(ShapeChange(before, after, after.shape in known, after.shape == periods[-1].shape))
     return sorted(changes, key=lambda change: change.after.first_seen)
+
+
+def figures_during(past: StatementPast, start: datetime, end: datetime) -> Figures:
+    """The spans that lie in it as a whole: of five minutes where these are kept, else hours."""
+    is_recent = start.timestamp() > past.read_at.timestamp() - RECENT_S
+    return (past.recent if is_recent else past.hours).between(start.timestamp(), end.timestamp())
 
 
 def compare_around(past: StatementPast, change: ShapeChange, least_calls: float) -> Comparison | None:

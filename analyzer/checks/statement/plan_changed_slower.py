@@ -34,7 +34,7 @@ SAME_WORK = 0.8  # judgement: of the time's factor; so many more rows explain it
 def plan_changed_slower(past: StatementPast) -> Iterator[Finding]:
     unknown = False
     for change in past.changes:
-        if change.alternates:
+        if change.alternates or not change.is_in_force:
             continue
         compared = compare_around(past, change, least_calls=1)
         if compared is None or not _is_enough(compared):

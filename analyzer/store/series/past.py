@@ -77,11 +77,13 @@ def _add_up(
         mine, at = chunk.entries.find(ids)
         values = np.column_stack([chunk.pick(name, at) for name in READ])
         without_calls(ids[mine], values, READ, fetches)
-        np.add.at(total, (row_of[mine], int(chunk.starts_at.timestamp()) // step_s - first), values)
+        span = int(chunk.starts_at.timestamp()) // step_s - first
+        np.add.at(total[:, span], row_of[mine], values)
 
 
 def _figures(sums_: Ints, first: int, step_s: int) -> Figures:
     """The spans with calls of one statement."""
     ran = np.flatnonzero(sums_[:, 0])
     calls, time_us, rows, hit, read = sums_[ran].astype(np.float64).T
-    return Figures(step_s, (first + ran) * float(step_s), calls, time_us / 1000, rows, hit + read)
+    starts_s = ((first + ran) * step_s).astype(np.float64)
+    return Figures(step_s, starts_s, calls, time_us / 1000, rows, hit + read)
