@@ -11,6 +11,7 @@ from analyzer.behaviour.past import PlanPeriod, shape_changes
 from analyzer.models import Database, PlanPeriodRecord, PlanRecord, Statement
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.compare import plan_change
+from analyzer.store.secrets import CannotDecrypt, decrypt, encrypt
 
 MOST_COMPARED = 200  # judgement: pairs of plans put in words at once; two plans are read for each
 
@@ -33,6 +34,26 @@ def note_plan(
         statement=statement, database=database, shape=shape, values_source=values_source, is_by_twin=is_by_twin,
         first_seen=now, last_seen=now,
     )  # fmt: skip
+
+
+def note_values(statement: Statement, database: Database, sql: str) -> None:
+    """The newest text with its values, of the period that plans for such values are in now."""
+    newest = PlanPeriodRecord.objects.filter(statement=statement, database=database, values_source="sampled")
+    last = newest.order_by("-last_seen", "-pk").values("pk")[:1]
+    if settings.ANALYZER_KEEP_PLANNER_DAYS:
+        PlanPeriodRecord.objects.filter(pk__in=last).update(sql_encrypted=encrypt(sql))
+
+
+def values_of_period(statement: Statement, database: Database, period: PlanPeriod) -> str:
+    """That text; "" where none was kept, or its key is gone."""
+    records = PlanPeriodRecord.objects.filter(
+        statement=statement, database=database, values_source=period.values, first_seen=period.first_seen
+    )
+    token = records.values_list("sql_encrypted", flat=True).first()
+    try:
+        return decrypt(token or "")
+    except CannotDecrypt:
+        return ""
 
 
 def periods_of(database: Database, statement_ids: Collection[int], since: datetime) -> dict[int, list[PlanPeriod]]:

@@ -27,6 +27,8 @@ HOLDS = {
     "analyzer_planrecord": "Plans",
     "analyzer_planperiodrecord": "Plans",
     "analyzer_explainstate": "Plans",
+    "analyzer_plancause": "Plans",
+    "analyzer_plannerpiece": "What planners knew, encrypted",
     "analyzer_explainaudit": "Audit of EXPLAIN",
     "analyzer_schemareading": "Schemas",
     "analyzer_snapshot": "Samples taken",
