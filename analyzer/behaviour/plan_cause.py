@@ -84,37 +84,41 @@ def _structure(old: TablePast, new: TablePast) -> Iterator[Difference]:
 
 
 def _statistics(old: TablePast, new: TablePast) -> Iterator[Difference]:
-    for column in sorted(old.statistics.keys() | new.statistics.keys()):
-        was, now = old.statistics.get(column), new.statistics.get(column)
-        if was != now:
-            said, weight = _column_words(old, new, was, now)
-            where = f"{old.name}.{column.removesuffix(' inherited')}"
-            yield Difference("statistics", old.name, column, f"ANALYZE changed {said} of {where}", weight)
+    """Of a column whose type changed nothing is said: its statistics had to be made anew."""
+    for key in sorted(old.statistics.keys() | new.statistics.keys()):
+        column = key.removesuffix(" inherited")
+        was, now = old.statistics.get(key), new.statistics.get(key)
+        if was != now and old.structure.columns.get(column) == new.structure.columns.get(column):
+            what, change, weight = _moved_most(old, new, was, now)
+            words = f"ANALYZE changed {what} of {old.name}.{column}{change}"
+            yield Difference("statistics", old.name, key, words, weight)
 
 
-def _column_words(old: TablePast, new: TablePast, was: Statistics | None, now: Statistics | None) -> tuple[str, float]:
-    """Which figure moved most, never a value; and how far."""
+def _moved_most(
+    old: TablePast, new: TablePast, was: Statistics | None, now: Statistics | None
+) -> tuple[str, str, float]:
+    """Which figure moved most, never a value; from what to what; and how far."""
     if was is None or now is None:
-        return f"the statistics (there {'were none before' if was is None else 'are none now'})", 3.0
+        return "the statistics", f" (there {'were none before' if was is None else 'are none now'})", 3.0
     distinct = [_distinct(s, t.figures.rows) for s, t in ((was, old), (now, new))]
     moved = [
-        (_ratio(*distinct) - 1, f"the number of distinct values from {distinct[0]:,.0f} to {distinct[1]:,.0f}"),
+        (_ratio(*distinct) - 1, "the number of distinct values", f" from {distinct[0]:,.0f} to {distinct[1]:,.0f}"),
         *_share(was, now, _top, "the share of the most common value"),
         *_share(was, now, _listed, "the share of rows with a most common value"),
         *_share(was, now, lambda s: _number(s, "null_frac"), "the share of nulls"),
         *_share(was, now, lambda s: _number(s, "correlation"), "the correlation"),
-        (0.001, "the histogram or the most common values"),
+        (0.001, "the histogram or the most common values", ""),
     ]
-    weight, said = max(moved, key=lambda m: m[0])
-    return said, weight
+    weight, what, change = max(moved, key=lambda m: m[0])
+    return what, change, weight
 
 
 def _share(
     was: Statistics, now: Statistics, read: Callable[[Statistics], float], what: str
-) -> Iterator[tuple[float, str]]:
+) -> Iterator[tuple[float, str, str]]:
     old, new = read(was), read(now)
     if abs(old - new) >= 0.0005:
-        yield abs(old - new) * 2, f"{what} from {old:.3f} to {new:.3f}"
+        yield abs(old - new) * 2, what, f" from {old:.3f} to {new:.3f}"
 
 
 def _distinct(told: Statistics, rows: float) -> float:
@@ -152,7 +156,10 @@ def _size(name: str, old: Figures, new: Figures) -> Iterator[Difference]:
     both = old.indexes.keys() & new.indexes.keys()
     indexes = max((_ratio(old.indexes[name], new.indexes[name]) for name in both), default=1.0)
     sizes = f"{size_words(old.blocks * BLOCK_BYTES)} to {size_words(new.blocks * BLOCK_BYTES)}"
-    words = f"{name} went from {_rows(old.rows)} to {_rows(new.rows)} rows, {sizes}"
+    if old.rows == new.rows:
+        words = f"{name} went from {sizes}, and its rows were not counted anew ({_rows(old.rows)})"
+    else:
+        words = f"{name} went from {_rows(old.rows)} to {_rows(new.rows)} rows, {sizes}"
     if old.visible_pages != new.visible_pages:
         words += f", {old.visible_pages:,} to {new.visible_pages:,} pages all visible"
     visible = abs(_visible(old) - _visible(new))
@@ -164,7 +171,7 @@ def _visible(figures: Figures) -> float:
 
 
 def _rows(rows: float) -> str:
-    return "an unknown number of" if rows < 0 else f"{rows:,.0f}"
+    return "unknown" if rows < 0 else f"{rows:,.0f}"
 
 
 # -- the search -----------------------------------------------------------------------------------------------------

@@ -49,13 +49,12 @@ class Replay:
         """
         if self._twin.is_ended:
             raise RuntimeFailure("The twin's PostgreSQL has ended over what it was to plan")
-        for difference in sorted(self._old ^ old, key=lambda d: (d.kind, d.table, d.name)):
-            past = (self._then if difference in old else self._now).tables.get(difference.table)
-            if past is not None and difference.kind == "statistics":
-                self._restore(past, difference.name)
-            elif past is not None and difference.kind == "size":
-                self._resize(past)
-        self._old = old
+        try:
+            self._set_back(old)
+        except psycopg.Error as error:
+            return Refused(
+                f"What was known then cannot be restored on the twin ({error.sqlstate or 'no reason given'})."
+            )
         there = {d.name: self._then.settings[d.name] for d in old if d.kind == "setting"}
         shown = [self._earlier[d] for d in old if d in self._earlier]
         hidden = [oid for d in old if d.kind in FROM_NOW for oid in self._oids(d)]
@@ -65,6 +64,15 @@ class Replay:
             return answer
         plan: Mapping[str, Any] = renamed(answer, self._names)
         return plan
+
+    def _set_back(self, old: Set) -> None:
+        for difference in sorted(self._old ^ old, key=lambda d: (d.kind, d.table, d.name)):
+            past = (self._then if difference in old else self._now).tables.get(difference.table)
+            if past is not None and difference.kind == "statistics":
+                self._restore(past, difference.name)
+            elif past is not None and difference.kind == "size":
+                self._resize(past)
+            self._old ^= {difference}
 
     def _oids(self, difference: Difference) -> Iterable[int]:
         schema = difference.table.partition(".")[0]
