@@ -52,6 +52,7 @@ class PlanCause(models.Model):
     found_at = models.DateTimeField()
     is_proved = models.BooleanField()
     said = models.TextField()
+    hint = models.TextField(blank=True, default="")
     evidence = models.JSONField(default=dict)
 
     class Meta:

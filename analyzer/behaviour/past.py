@@ -107,11 +107,19 @@ class ShapeChange:
 
 
 @dataclass(frozen=True, slots=True)
+class CauseOfChange:
+    """What the twin says of a change of plan, and what to do; ``hint`` "" where nothing is proved."""
+
+    said: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StatementPast:
     """``hours``: finished hours of two weeks; ``recent``: spans of five minutes of two days.
 
-    ``what_changed``: (shape before, shape after) -> in words. ``others``: the pasts of all statements of the database,
-    itself included, which tell whether the whole server got slower.
+    ``what_changed``, ``causes``: by (shape before, shape after); the latter where they were looked for. ``others``: the
+    pasts of all statements of the database, itself included, which tell whether the whole server got slower.
     """
 
     fingerprint: str
@@ -120,6 +128,7 @@ class StatementPast:
     recent: Figures
     plans: tuple[PlanPeriod, ...] = ()
     what_changed: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    causes: Mapping[tuple[str, str], CauseOfChange] = field(default_factory=dict)
     others: Sequence["StatementPast"] = field(default=(), repr=False, compare=False)
 
     @property

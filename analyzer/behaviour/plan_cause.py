@@ -237,6 +237,27 @@ def cause_words(cause: Cause, found: Collection[Difference]) -> str:
     return " ".join(said)
 
 
+HINTS: dict[str, str] = {
+    "index dropped": "Create the index again, or see which other one can serve the statement.",
+    "index created": "See whether the new index is needed: the planner takes it where the old plan was faster.",
+    "index changed": "See what the index lost: a column, an order, rows left out by its condition.",
+    "setting": "Set it back, for this statement's role alone where others need it.",
+    "statistics": (
+        "Run ANALYZE again: a sample may be a bad one, or taken at a moment when the table held other rows. Where it"
+        " comes out the same, look at a larger sample (ALTER TABLE ... ALTER COLUMN ... SET STATISTICS)."
+    ),
+    "size": "Tables that grow or bloat get other plans: run ANALYZE, VACUUM where it bloated, and see the new plan.",
+    "values": "Other values get another plan: see whether callers ask for something else now.",
+}
+
+
+def cure_hint(cause: Cause) -> str:
+    """What to do, by what brings the old plan back; "" where nothing is known to."""
+    sets = cause.cures or cause.causes
+    kinds = dict.fromkeys(d.kind for some in sets[:1] for d in sorted(some, key=lambda d: -d.weight))
+    return " ".join(HINTS[kind] for kind in list(kinds)[:2] if kind in HINTS)
+
+
 def _or(sets: Sequence[Set]) -> str:
     return "; or ".join(_and(sorted(some, key=lambda d: -d.weight)) for some in sets[:3])
 

@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
                 ("found_at", models.DateTimeField()),
                 ("is_proved", models.BooleanField()),
                 ("said", models.TextField()),
+                ("hint", models.TextField(blank=True, default="")),
                 ("evidence", models.JSONField(default=dict)),
                 ("database", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="analyzer.database")),
                 (

@@ -1,7 +1,7 @@
 """Why plans changed: statements with a new, slower plan through the twin, with single things as they were before."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from django.conf import settings
 
 from analyzer.advice.as_read import as_read
 from analyzer.advice.planner import Query, Refused
+from analyzer.advice.queries import chosen_values
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.behaviour.past import ShapeChange, shape_changes
 from analyzer.behaviour.plan_cause import (
@@ -20,6 +21,7 @@ from analyzer.behaviour.plan_cause import (
     Difference,
     Set,
     cause_words,
+    cure_hint,
     differences,
     find_cause,
 )
@@ -31,6 +33,7 @@ from analyzer.plans.compare import plan_change, sameness
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.preparable import preparable_sql
 from analyzer.steps.advise import tables_named, ways_to_plan
+from analyzer.steps.explain import text_to_explain
 from analyzer.store import planner_past
 from analyzer.store.plan_periods import periods_of, values_of_period
 from analyzer.store.servers import connection_settings
@@ -42,6 +45,7 @@ from analyzer.twin.watch import TwinEnded
 
 logger = logging.getLogger(__name__)
 
+MOST_WAYS = 3  # values tried for one statement
 MOST_AT_ONCE = 5  # judgement: statements whose causes are looked for in one run; each spoils a twin
 LIMIT_S = 60.0  # of planning, for each
 PAST = timedelta(days=14)
@@ -103,6 +107,7 @@ def explain_change(
             "found_at": now,
             "is_proved": bool(cause.causes or cause.cures),
             "said": cause_words(cause, found),
+            "hint": cure_hint(cause),
             "evidence": {
                 "causes": [sorted(d.words for d in some) for some in cause.causes],
                 "cures": [sorted(d.words for d in some) for some in cause.cures],
@@ -123,20 +128,28 @@ def _replayed(
     found = differences(earlier, known)
     base = printed_settings(plans[1])
     judge = _Judge(*plans)
-    query = _query(twin, ways_to_plan(twin, database, record, facts, now), judge, base)
-    if query is None:
+    queries = [
+        query
+        for query in _queries(twin, database, record, facts, now)
+        if judge.kind_of(twin.explain(query, settings=base)) == NEW_PLAN
+    ]
+    if not queries:
         return Cause(problem="pgLoupe's planner twin does not make the new plan now"), found
     old_query = _old_query(database, statement, change, facts)
-    if old_query is not None and old_query.sql != query.sql:
+    if old_query is not None and old_query.sql != queries[0].sql:
         found.insert(0, VALUES)
     replay = Replay(twin, earlier, known, found)
     found = [d for d in found if d not in replay.lacking]
 
-    def kind_of_plan(old: Set) -> str:
-        asked = old_query if VALUES in old and old_query is not None else query
-        return judge.kind_of(replay.explain(asked, old - {VALUES}, base))
+    def cause_for(query: Query) -> Cause:
+        def kind_of_plan(old: Set) -> str:
+            asked = old_query if VALUES in old and old_query is not None else query
+            return judge.kind_of(replay.explain(asked, old - {VALUES}, base))
 
-    return find_cause(found, kind_of_plan), found
+        return find_cause(found, kind_of_plan)
+
+    causes = [cause_for(query) for query in queries[:MOST_WAYS]]
+    return next((cause for cause in causes if not cause.problem), causes[0]), found
 
 
 class _Judge:
@@ -166,15 +179,17 @@ class _Judge:
         return OTHER_PLAN
 
 
-def _query(
-    twin: Twin, ways: Sequence[tuple[str, tuple[str | None, ...] | None]], judge: _Judge, base: dict[str, str]
-) -> Query | None:
-    """The text and values that now make the new plan."""
+def _queries(twin: Twin, database: Database, record: PlanRecord, facts: SchemaFacts, now: datetime) -> Iterator[Query]:
+    """The text with the values that the plan was made for; where these are not known any more, with others."""
+    ways = ways_to_plan(twin, database, record, facts, now)
+    if not ways:
+        text = text_to_explain(record.statement, facts).sql
+        text = preparable_sql(text, facts=facts).sql or text
+        ways = [(text, values) for values in chosen_values(twin, text, facts, now).values()] + [(text, None)]
     for sql, values in ways:
         query = _as_query(sql, values)
-        if query is not None and judge.kind_of(twin.explain(query, settings=base)) == NEW_PLAN:
-            return query
-    return None
+        if query is not None:
+            yield query
 
 
 def _as_query(sql: str, values: tuple[str | None, ...] | None) -> Query | None:

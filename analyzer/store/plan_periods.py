@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db.models import F
 
-from analyzer.behaviour.past import PlanPeriod, shape_changes
-from analyzer.models import Database, PlanPeriodRecord, PlanRecord, Statement
+from analyzer.behaviour.past import CauseOfChange, PlanPeriod, shape_changes
+from analyzer.models import Database, PlanCause, PlanPeriodRecord, PlanRecord, Statement
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.compare import plan_change
 from analyzer.store.secrets import CannotDecrypt, decrypt, encrypt
@@ -82,6 +82,16 @@ def changes_in_words(
     for statement_id, before, after in sorted(wanted)[:MOST_COMPARED]:
         said.setdefault(statement_id, {})[before, after] = _in_words(database, statement_id, before, after)
     return said
+
+
+def causes_of(database: Database, statement_ids: Collection[int]) -> dict[int, dict[tuple[str, str], CauseOfChange]]:
+    """By statement and shapes: what was found of the newest such change. One query."""
+    found: dict[int, dict[tuple[str, str], CauseOfChange]] = {}
+    causes = PlanCause.objects.filter(database=database, statement_id__in=list(statement_ids)).order_by("changed_at")
+    for cause in causes:
+        told = CauseOfChange(cause.said, cause.hint)
+        found.setdefault(cause.statement_id, {})[cause.shape_before, cause.shape_after] = told
+    return found
 
 
 def _in_words(database: Database, statement_id: int, before: str, after: str) -> str:

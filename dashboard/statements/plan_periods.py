@@ -22,6 +22,7 @@ class PeriodRow:
     values: str
     ended_at: datetime | None
     changed: str  # against the period before, in words
+    cause: str  # as the twin found it; "" where it was not looked for
     ms_per_call: float | None
     calls: int | None
 
@@ -46,13 +47,16 @@ def _rows(past: StatementPast, changes: Sequence[ShapeChange], now: datetime) ->
     for period in sorted(past.plans, key=lambda p: p.first_seen, reverse=True):
         next_change = after.get(id(period))
         ended_at = next_change.after.first_seen if next_change else None
+        change = before.get(id(period))
+        cause = past.causes.get((change.before.shape, change.after.shape)) if change else None
         figures = figures_during(past, period.first_seen, period.last_seen if ended_at else now)
         rows.append(
             PeriodRow(
                 period,
                 PlanRecord.Values(period.values).label,
                 ended_at,
-                _words(past, before[id(period)]) if id(period) in before else "",
+                _words(past, change) if change else "",
+                cause.said if cause else "",
                 figures.median_ms if len(figures) else None,
                 int(figures.total_calls) if len(figures) else None,
             )

@@ -5,6 +5,10 @@ longer. Compared are plans for the same kind of values by the same planner, and 
 before and since, as pg_stat_statements counted it. A plan that comes back (it alternates), one that made the statement
 faster or as fast, and a slowdown that the other statements share are no finding: the statement's chart marks each
 change.
+
+Why it changed is looked for on the planner twin: with single things as they were before (statistics of a column, an
+index, a setting, a table's size, the values), it plans the statement until one, or two together, turn the one plan into
+the other.
 """
 
 from collections.abc import Iterator
@@ -29,6 +33,11 @@ check = Check(
 DEVIATION = 1.4826  # standard deviations per median distance, of the normal distribution
 SAME_WORK = 0.8  # judgement: of the time's factor; so many more rows explain it
 
+HINT = (
+    "See what changed then: statistics (ANALYZE), an index, a setting, the table's size, the values asked for. Both"
+    " plans are on the statement's page."
+)
+
 
 @check.on(StatementPast)
 def plan_changed_slower(past: StatementPast) -> Iterator[Finding]:
@@ -52,18 +61,16 @@ def _lost_s_per_day(compared: Comparison) -> float:
 
 
 def _finding(past: StatementPast, change: ShapeChange, compared: Comparison) -> Finding:
+    cause = past.causes.get((change.before.shape, change.after.shape))
     before, after, lost_s = compared.before, compared.after, _lost_s_per_day(compared)
     return check.finding(
         subject=f"plan {change.after.shape[:8]}",
         severity=Severity.CRITICAL if lost_s >= check["critical_lost"] else Severity.WARNING,
         message=(
             f"A call takes {time_words(after.median_ms)} since {utc_words(compared.since_s)},"
-            f" {time_words(before.median_ms)} before. {_what(past, change)}"
+            f" {time_words(before.median_ms)} before. {_what(past, change)}{f' {cause.said}' if cause else ''}"
         ),
-        hint=(
-            "See what changed then: statistics (ANALYZE), an index, a setting, the table's size, the values asked"
-            " for. Both plans are on the statement's page."
-        ),
+        hint=(cause.hint if cause else "") or HINT,
         evidence={
             "time_before_ms": round(before.median_ms, 3),
             "time_after_ms": round(after.median_ms, 3),

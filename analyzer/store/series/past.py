@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.behaviour.past import Figures, StatementPast, no_figures
 from analyzer.models import Database, StatementEntry
-from analyzer.store.plan_periods import changes_in_words, periods_of
+from analyzer.store.plan_periods import causes_of, changes_in_words, periods_of
 from analyzer.store.series import sums
 from analyzer.store.series.columns import without_calls
 from analyzer.store.series.sums import Ints
@@ -25,6 +25,7 @@ def pasts(database: Database, statements: Mapping[int, str], now: datetime) -> l
     recent = figures_of(database, list(statements), "statement_recent", RECENT_S, now - RECENT, now)
     plans = periods_of(database, list(statements), now - PAST)
     said = changes_in_words(database, plans.items())
+    causes = causes_of(database, list(plans))
     found = [
         StatementPast(
             fingerprint,
@@ -33,6 +34,7 @@ def pasts(database: Database, statements: Mapping[int, str], now: datetime) -> l
             recent.get(pk, no_figures(RECENT_S)),
             tuple(plans.get(pk, ())),
             said.get(pk, {}),
+            causes.get(pk, {}),
         )
         for pk, fingerprint in statements.items()
         if pk in hours or pk in recent
