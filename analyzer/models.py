@@ -8,6 +8,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from analyzer.past_models import PlanCause as PlanCause
+from analyzer.past_models import PlannerPiece as PlannerPiece
+from analyzer.past_models import PlanPeriodRecord as PlanPeriodRecord
 from analyzer.report_models import FindingImpact as FindingImpact
 from analyzer.report_models import ReportMail as ReportMail
 from analyzer.report_models import ReportSubscription as ReportSubscription

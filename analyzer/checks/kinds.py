@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from analyzer.behaviour.past import StatementPast
 from analyzer.behaviour.workload import Workload
 from analyzer.checks.facts import StatementFacts
 from analyzer.plans import Plan, PlanNode
@@ -55,6 +56,7 @@ KINDS: dict[type, Kind] = {
         Kind(Plan, Plan, "check", _itself, _statement),
         Kind(PlanNode, Plan, "check", iter, _statement),
         Kind(StatementFacts, StatementFacts, "check", _itself, lambda s, _: s.fingerprint),
+        Kind(StatementPast, StatementPast, "check", _itself, lambda p, _: p.fingerprint),
         Kind(Workload, Workload, "check", _itself, lambda *_: ""),
         Kind(SchemaFacts, SchemaFacts, "schema", _itself, lambda *_: ""),
         Kind(TableFacts, SchemaFacts, "schema", iter, lambda table, _: table.qualified_name),

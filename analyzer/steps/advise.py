@@ -7,7 +7,7 @@ Kept are the suggestions with their evidence, the curve of gain against megabyte
 import contextlib
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -24,7 +24,7 @@ from analyzer.advice.rules.suggest import WorkloadStatement, suggest_indexes
 from analyzer.advice.select import Options
 from analyzer.advice.show import advice_as_json, curve_as_json
 from analyzer.errors import BadInput
-from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, SchemaReading, Server
+from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, SchemaReading, Server, Statement
 from analyzer.monitored.explain.second_opinion import with_second_opinion
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.limits import rows_before_limit
@@ -37,16 +37,18 @@ from analyzer.statements.preparable import preparable_sql
 from analyzer.steps import schedule
 from analyzer.steps.explain import schema_signature, text_to_explain
 from analyzer.steps.time_limit import STOP_ON
-from analyzer.store import findings, parameters, suggestions
+from analyzer.store import findings, parameters, planner_past, suggestions
 from analyzer.store.databases import inspected_databases
 from analyzer.store.series.totals import StatementRate
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import NeedsOwnAddress, Twin, lease
 from analyzer.twin.compare import compare_with_server
+from analyzer.twin.snapshot import read_past
 
 logger = logging.getLogger(__name__)
 
 MOST_STATEMENTS = 1_000  # advised on in one run, the dearest first
+MOST_KEPT_TABLES = 300  # judgement: of which it is kept what the planner knows, the largest first
 MOST_COMPARED = 500  # plans of the store that the twin is asked for in one run
 # judgement: an index is one more thing to keep. Of few statements it has to save two percent of the load
 LEAST_GAIN_RATIO = 0.02
@@ -101,6 +103,7 @@ def advise_database(
             advice = advise(twin, workload, facts, wanted, now=now, with_curve=True, stop_on=STOP_ON)
             missing = twin.said()
             _compare_plans(twin, database, facts, now)
+            _keep_past(twin, database, facts, now)
     except (RuntimeFailure, BadInput, NeedsOwnAddress) as problem:
         return _failed(database, now, str(problem))
     except OSError as problem:
@@ -128,6 +131,28 @@ def advise_database(
         },
     )
     return ""
+
+
+def _keep_past(twin: Twin, database: Database, facts: SchemaFacts, now: datetime) -> None:
+    """What its planner knows of the tables that statements touch."""
+    statements = Statement.objects.filter(
+        server_id=database.server_id, entries__database_oid=database.oid, entries__is_own=False
+    ).distinct()
+    named = {name for tables in statements.values_list("tables", flat=True) for name in tables}
+    largest = sorted(tables_named(named, facts), key=lambda name: (-_rows(facts, name), name))[:MOST_KEPT_TABLES]
+    planner_past.keep_past(database, read_past(twin, largest), now)
+
+
+def tables_named(names: Iterable[str], facts: SchemaFacts) -> set[str]:
+    """ "schema.name" of tables as statements write them, as far as the schema has them."""
+    parts = [name.rpartition(".") for name in names]
+    return {table.qualified_name for schema, _, name in parts for table in facts.tables_read(name, schema)}
+
+
+def _rows(facts: SchemaFacts, name: str) -> float:
+    schema, _, table = name.partition(".")
+    found = facts.find_table(table, schema)
+    return (found.rows if found else None) or 0.0
 
 
 def _weights(twin: Twin, database: Database) -> WorkWeights:
@@ -167,7 +192,7 @@ def _compare_plans(twin: Twin, database: Database, facts: SchemaFacts, now: date
         with _unless_it_fails(record):
             verdicts = [
                 f"not planned: {answer.reason}" if isinstance(answer, Refused) else answer.verdict
-                for sql, values in _ways_to_plan(twin, database, record, facts, now)
+                for sql, values in ways_to_plan(twin, database, record, facts, now)
                 for answer in (compare_with_server(twin, sql, values, record.plan),)
             ]
             if verdicts:
@@ -178,7 +203,7 @@ def _compare_plans(twin: Twin, database: Database, facts: SchemaFacts, now: date
     PlanRecord.objects.bulk_update(changed, ["twin_verdict", "twin_asked_at"], batch_size=100)
 
 
-def _ways_to_plan(
+def ways_to_plan(
     twin: Twin, database: Database, record: PlanRecord, facts: SchemaFacts, now: datetime
 ) -> list[tuple[str, tuple[str | None, ...] | None]]:
     """Text and values as the server may have planned them; empty where the values are not known any more."""

@@ -26,6 +26,7 @@ from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.inner_query import planned_query
 from analyzer.steps import advise, schedule
+from analyzer.steps.check_past import check_pasts
 from analyzer.steps.follow import follow_indexes
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings, schemas, suggestions
@@ -79,6 +80,7 @@ def _check_database(
         *in_words(judged),
         *in_words(check_plans(server, database, daily, facts, rules, now)),
         *in_words(check_statements(server, database, daily, facts, rules, now, beside)),
+        *in_words(check_pasts(server, database, daily, rules, now)),
         *check_schema(server, database, daily, facts, rules, now),
     ]
     if facts is not None:

@@ -41,7 +41,8 @@ from analyzer.steps import schedule
 from analyzer.steps import texts as naming
 from analyzer.steps.connecting import connect_to
 from analyzer.steps.explain_on_twin import Waiting, plans_of_twin
-from analyzer.store import locks, parameters, schemas
+from analyzer.steps.plan_causes import find_causes
+from analyzer.store import locks, parameters, plan_periods, schemas
 from analyzer.store.databases import inspected_databases
 from analyzer.store.plans import keep_plan
 from analyzer.store.series import snapshots
@@ -248,6 +249,9 @@ def _keep_outcomes(
 ) -> None:
     for outcome in outcomes:
         _keep_outcome(server, database, item.statement, outcome, now)
+    samples = parameters.samples_of(item.statement, database)
+    if samples and any(o.values_source == "sampled" for o in outcomes):
+        plan_periods.note_values(item.statement, database, samples[0])
     best = min(outcomes, key=lambda o: DECISIONS.index(o.decision))
     ExplainState.objects.update_or_create(
         statement=item.statement,
@@ -258,7 +262,7 @@ def _keep_outcomes(
             "schema_signature": item.signature,
             "mean_exec_time_ms": item.rate.mean_exec_time_ms,
             "used_real_values": any(o.values_source in REAL_VALUES for o in outcomes)
-            or bool(parameters.samples_of(item.statement, database))
+            or bool(samples)
             or best.layer in explaining.LAYERS_BEFORE_VALUES,
             "outcome": best.decision,
             "reason": best.reason,
@@ -348,6 +352,7 @@ def advise_on_indexes(server: Server) -> str:
         server, database, recorded_statements(server, database, rates), facts, now,
         server_time_s_per_day=server_time_s_per_day(server, window), watched_s=watched_s(rates),
     )  # fmt: skip
+    find_causes(server, database, facts, now)
     if len(waiting) > 1:
         share_s = schedule.interval_s(server, "advise") / len(waiting)
         schedule.bring_forward(server, "advise", now=now, apart_s=share_s)

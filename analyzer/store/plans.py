@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from analyzer.models import Database, PlanRecord, Statement
 from analyzer.plans.size import plan_size
+from analyzer.store.plan_periods import note_plan
 
 # Measured: a join of three tables of 2,000 partitions each has 6,010 nodes in 2.9 MB; to read it takes 13 MB.
 MOST_NODES, MOST_BYTES = 10_000, 4_000_000
@@ -63,4 +64,5 @@ def keep_plan(
         if not is_new:
             PlanRecord.objects.filter(pk=record.pk).update(**latest, times_seen=F("times_seen") + 1)
             record.refresh_from_db()
+        note_plan(statement, database, shape, values_source, now, is_by_twin=is_by_twin)
     return record

@@ -7,6 +7,7 @@
 Its planner answers as the server's would; nothing is installed or planned there, and nothing is executed here.
 """
 
+from analyzer.twin.keeper import ANEW as ANEW
 from analyzer.twin.keeper import NeedsOwnAddress as NeedsOwnAddress
 from analyzer.twin.keeper import lease as lease
 from analyzer.twin.restore import Missing as Missing

@@ -42,12 +42,13 @@ def compare_with_server(
     if preparable.sql is None:
         return Refused(preparable.reason or "The text cannot be made plannable.")
     query = Query(sql, sql, preparable.sql, 0.0, tuple(values) if values is not None else None)
-    answer = twin.explain(query, settings=_settings(there))
+    answer = twin.explain(query, settings=printed_settings(there))
     if isinstance(answer, Refused):
         return answer
     return sameness(there, parse_plan(redact_plan(answer)))
 
 
-def _settings(plan: Plan) -> dict[str, str]:
+def printed_settings(plan: Plan) -> dict[str, str]:
+    """What a plan was made with, as far as EXPLAIN (SETTINGS) said it."""
     printed = {name: value for name, value in plan.settings.items() if value != REDACTED}
     return {WORKERS: DEFAULT_WORKERS, **printed}

@@ -26,7 +26,13 @@ import psycopg
 from psycopg import errors as pg
 
 from analyzer.errors import MonitoredServerError
-from analyzer.monitored.catalog.planner_facts import PlannerFacts, State, read_planner_facts, read_state
+from analyzer.monitored.catalog.planner_facts import (
+    PlannerFacts,
+    State,
+    read_planner_facts,
+    read_settings,
+    read_state,
+)
 from analyzer.monitored.catalog.schema_dump import dump_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -49,6 +55,7 @@ FORMAT = 7  # of what is kept on disk; another number and it is made anew
 MOST_SLOTS = 16
 # statistics change with every ANALYZE, plans seldom; the schema is compared on every use
 FRESH_S = 15 * 60
+ANEW = -1.0
 LEAST_FREE_BYTES = 1 << 20  # judgement: with less PostgreSQL cannot begin a segment of its log
 
 
@@ -69,7 +76,8 @@ def lease(
 ) -> Iterator[Twin]:
     """The twin of ``settings``' database, for one thread of one process; stopped at the end.
 
-    ``fresh_s``: statistics may have changed since, for so long (the schema may not). ``use_server=False``: what was
+    ``fresh_s``: statistics may have changed since, for so long (the schema and the settings may not); ANEW: what was
+    read before is not used, since sizes change without a mark. ``use_server=False``: what was
     read last is good enough, also when the server is down. ``search_path``: the application's, default as found.
     ``is_watched``: the server is in the store; ``remove_unwatched`` deletes its twin when it no longer is.
     Raises MonitoredServerError (the server cannot be read) or RuntimeFailure (the twin cannot be made).
@@ -98,7 +106,7 @@ def lease(
             _mark(slot / "clean", False)
             with contextlib.closing(twin):
                 yield twin
-            _mark(slot / "clean", not twin.is_ended)
+            _mark(slot / "clean", not (twin.is_ended or twin.is_spoilt))
         finally:
             home.cluster.stop()
 
@@ -193,7 +201,8 @@ def _current_source(place: _Place, settings: ConnectionSettings, fresh_s: float,
         return 0.0
     begun = time.monotonic()
     with connect(settings, statement_timeout_ms=30_000) as connection:
-        if kept is not None and _is_fresh(kept, read_state(connection), fresh_s):
+        is_fresh = kept is not None and _is_fresh(kept, read_state(connection), fresh_s)
+        if is_fresh and place.facts().settings == read_settings(connection):
             return 0.0
         facts = read_planner_facts(connection, ALLOWED | BUILT_IN)
     if facts.is_pooled:
@@ -225,7 +234,12 @@ def _own_source(place: _Place, slot: Path) -> _Source:
 def _is_fresh(kept: tuple[State, float], now: State, fresh_s: float) -> bool:
     state, read_at = kept
     age_s = time.time() - read_at
-    return state.schema == now.schema and age_s < OLDEST_S and (state.statistics == now.statistics or age_s < fresh_s)
+    return (
+        fresh_s != ANEW
+        and state.schema == now.schema
+        and age_s < OLDEST_S
+        and (state.statistics == now.statistics or age_s < fresh_s)
+    )
 
 
 class _Home:

@@ -1,9 +1,12 @@
 """The planner twin as the advisor's planner: plans with any set of hypothetical indexes, without the server."""
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import psycopg
 
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
@@ -29,7 +32,7 @@ from analyzer.twin.session import PlanningSession
 from analyzer.twin.skip_scan import first_column, first_columns, skip_scanned
 from analyzer.twin.statistics import StatisticsReader
 from analyzer.twin.uses import StandInUses
-from analyzer.twin.watch import Budget, TwinEnded, Watch
+from analyzer.twin.watch import Budget, TwinEnded, Watch, WatchedConnection
 from analyzer.values.column_statistics import ColumnStatistics
 
 
@@ -73,7 +76,7 @@ class Twin:
     ) -> None:
         self.facts, self.built = facts, built
         self.timing = Timing()
-        self.is_ended = False
+        self.is_ended = self.is_spoilt = False
         self._anew, self._times_anew = anew, 0
         self._estimator = estimator
         self._connect(cluster)
@@ -85,6 +88,7 @@ class Twin:
             self._watch.close()
             raise
         self._plans: dict[CacheKey, Planned | Refused] = {}
+        self._besides: tuple[Sequence[int], Sequence[int]] = (), ()
 
     def limit_time(self, limit_s: float) -> None:
         """From now on all together; RuntimeFailure once it has passed, beside the limit of each single plan."""
@@ -99,8 +103,9 @@ class Twin:
         """What is in the cluster, after its sessions are there."""
         self._catalog = TwinCatalog(self._superuser, self.facts)
         groups = distinct_groups(self._superuser, self._catalog, self.facts, self._statistics)
+        self.files = DataFiles(cluster.data_dir, cluster.user)
         self._hypothetical = Hypotheticals(
-            self._superuser, self._role, DataFiles(cluster.data_dir, cluster.user), self._catalog,
+            self._superuser, self._role, self.files, self._catalog,
             self._statistics, self._planning, self._estimator or self._estimate(groups),
         )  # fmt: skip
         self._hypothetical.drop_all()
@@ -220,6 +225,20 @@ class Twin:
     # -- what else there is to know -----------------------------------------------------------------------
 
     @property
+    def superuser(self) -> "psycopg.Connection[Any]":
+        """For statements of ours alone."""
+        return self._superuser
+
+    @property
+    def role(self) -> WatchedConnection:
+        """For everything that came from elsewhere."""
+        return self._role
+
+    @property
+    def catalog(self) -> TwinCatalog:
+        return self._catalog
+
+    @property
     def missing(self) -> tuple[Missing, ...]:
         """What could not be restored; a statement that needs it is refused."""
         return self.built.missing
@@ -250,6 +269,20 @@ class Twin:
     def tell_expression_statistics(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
         """Where ANALYZE has found some (for an index that exists): used instead of what the column's values tell."""
         self._statistics.tell(table, expression, statistics)
+
+    @contextlib.contextmanager
+    def with_indexes(self, shown: Sequence[int], hidden: Sequence[int]) -> Iterator[None]:
+        """``explain`` shows and hides these too, by their oids here."""
+        self._besides = shown, hidden
+        try:
+            yield
+        finally:
+            self._besides = (), ()
+
+    def spoil(self) -> None:
+        """What is in it will be changed: the next lease builds it anew."""
+        self.is_spoilt = True
+        self._plans.clear()
 
     def close(self) -> None:
         """Hypothetical indexes go; the cluster is the keeper's to stop."""
@@ -323,8 +356,9 @@ class Twin:
         verbose: bool,
         settings: Mapping[str, str] | None,
     ) -> Mapping[str, Any] | Refused:
-        show = [oid for id in sorted(shown) for oid in self._hypothetical.made[id].oids]
-        hide = [
+        show = [*self._besides[0], *(oid for id in sorted(shown) for oid in self._hypothetical.made[id].oids)]
+        hide = [*self._besides[1]]
+        hide += [
             relation.oid
             for server_oid in sorted(hidden)
             if (index := self._catalog.by_server_oid.get(server_oid)) is not None

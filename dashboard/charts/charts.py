@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any, Literal
 
 from django.utils import timezone
+from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from analyzer.store.series.timelines import Bucket, Timeline
@@ -50,6 +51,14 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened at a moment: a vertical line that says what."""
+
+    at: datetime
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """``figure`` for plotly, ``svg`` for the page, ``sentence`` and ``rows`` for those who do not see it."""
 
@@ -69,14 +78,14 @@ def server_load(timeline: Timeline, watched_since: datetime) -> Chart | None:
     return _chart(timeline, watched_since, LOAD)
 
 
-def statement_load(timeline: Timeline, watched_since: datetime) -> Chart | None:
+def statement_load(timeline: Timeline, watched_since: datetime, marks: Sequence[Mark] = ()) -> Chart | None:
     """A statement's load and the mean time of its calls; None when no bucket was measured or it never ran."""
     if not any(bucket.calls for bucket in timeline.buckets):
         return None
-    return _chart(timeline, watched_since, LOAD, MEAN_TIME)
+    return _chart(timeline, watched_since, LOAD, MEAN_TIME, marks=marks)
 
 
-def _chart(timeline: Timeline, watched_since: datetime, *lines: Line) -> Chart | None:
+def _chart(timeline: Timeline, watched_since: datetime, *lines: Line, marks: Sequence[Mark] = ()) -> Chart | None:
     """Gaps show as breaks of the line; the time axis begins no earlier than the watching."""
     if not any(bucket.covered_s for bucket in timeline.buckets):
         return None
@@ -85,6 +94,7 @@ def _chart(timeline: Timeline, watched_since: datetime, *lines: Line) -> Chart |
     start = max(timeline.buckets[0].at, min(watched_since, end - SHORTEST_AXIS))
     end = max(end, start + SHORTEST_AXIS)  # of a server sampled once an hour, an hour may be one bucket
     times = time_axis(start, end)
+    marks = [mark for mark in marks if times.start <= mark.at <= times.end]
     clock = _Clock()
     points = [[(at, y) for at, y in _points(timeline, line.value) if at >= start or y is not None] for line in lines]
     axes = [amount_axis(max((y for _, y in known if y is not None), default=0.0)) for known in points]
@@ -98,14 +108,15 @@ def _chart(timeline: Timeline, watched_since: datetime, *lines: Line) -> Chart |
     ]
     return Chart(
         lines=lines,
-        figure=_figure(traces, times, axes, clock),
+        figure=_figure(traces, times, axes, clock, marks),
         svg=drawn(
             [(part, line.fill) for line, part in zip(lines, placed, strict=True)],
             times.ticks,
             axes[0].ticks,
             axes[1].ticks if len(axes) > 1 else (),
+            [(times.place(mark.at), mark.said) for mark in marks],
         ),
-        sentence=_sentence(lines[0], points[0]),
+        sentence=" ".join([_sentence(lines[0], points[0]), *map(_mark_words, marks)]),
         rows=list(_rows(timeline, lines, start)),
     )
 
@@ -170,7 +181,13 @@ def _trace(
     return trace
 
 
-def _figure(traces: list[Figure], times: TimeAxis, axes: list[AmountAxis], clock: _Clock) -> Figure:
+def _mark_words(mark: Mark) -> str:
+    return f"{timezone.localtime(mark.at):%Y-%m-%d %H:%M}: {mark.said}."
+
+
+def _figure(
+    traces: list[Figure], times: TimeAxis, axes: list[AmountAxis], clock: _Clock, marks: Sequence[Mark]
+) -> Figure:
     """Margins are the style sheet's: chart.js takes them from the drawn figure.
 
     Plain dicts: plotly's own classes check every value, which took 24 of a page's 65 ms. The tests have them check.
@@ -191,6 +208,22 @@ def _figure(traces: list[Figure], times: TimeAxis, axes: list[AmountAxis], clock
     }
     if len(axes) > 1:
         layout["yaxis2"] = {**_plotly_axis(axes[1]), "overlaying": "y", "side": "right", "showgrid": False}
+    if marks:
+        layout["shapes"] = [
+            {
+                "type": "line", "x0": clock[mark.at], "x1": clock[mark.at], "y0": 0, "y1": 1, "yref": "paper",
+                "line": {"width": 1, "dash": "dot"},
+            }
+            for mark in marks
+        ]  # fmt: skip
+        # its text is taken for HTML
+        layout["annotations"] = [
+            {
+                "x": clock[mark.at], "y": 1, "yref": "paper", "yanchor": "top", "showarrow": False, "text": "plan",
+                "hovertext": str(escape(mark.said)),
+            }
+            for mark in marks
+        ]  # fmt: skip
     return {"data": traces, "layout": layout, "narrow": [i for i, tick in enumerate(times.ticks) if tick.is_major]}
 
 

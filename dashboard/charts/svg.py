@@ -21,16 +21,26 @@ def drawn(
     times: Sequence[Tick],
     left: Sequence[Tick],
     right: Sequence[Tick] = (),
+    marks: Sequence[tuple[float, str]] = (),
 ) -> SafeString:
-    """``lines``: points, and whether the area below is filled. ``right``: a second axis for the second line."""
+    """``lines``: points, and whether the area below is filled. ``right``: a second axis for the second line.
+
+    ``marks``: places on the time axis, 0 to 1, with what happened there.
+    """
     parts = [
         format_html(
-            '<svg class="chart-plot" viewBox="0 0 {0} {0}" preserveAspectRatio="none" aria-hidden="true">{1}{2}</svg>',
+            '<svg class="chart-plot" viewBox="0 0 {0} {0}" preserveAspectRatio="none" aria-hidden="true">'
+            "{1}{2}{3}</svg>",
             SIZE,
             format_html_join(
                 "", '<path class="{}" d="M0 {}H{}"/>', (("grid" if t.at else "floor", _y(t.at), SIZE) for t in left)
             ),
             format_html_join("", "{}", ((_line(points, i, fill),) for i, (points, fill) in enumerate(lines, 1))),
+            format_html_join(
+                "",
+                '<g class="mark"><title>{}</title><path d="M{} 0V{}"/></g>',
+                ((said, _x(place), SIZE) for place, said in marks),
+            ),
         ),
         _amounts("chart-left", left, "100%", -8, "end"),
         _amounts("chart-right", right, "0", 8, "start") if right else "",

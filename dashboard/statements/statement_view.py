@@ -18,6 +18,7 @@ from dashboard.charts import charts
 from dashboard.permissions import viewer_required
 from dashboard.servers.state import server_state
 from dashboard.statements.export import BLOCK_SIZE_BYTES
+from dashboard.statements.plan_periods import plan_periods
 from dashboard.statements.plan_text import plan_text
 from dashboard.statements.tables import notes_of, tables_of
 from dashboard.windows import about, window_of
@@ -56,6 +57,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
     suggestions = [s for s in suggested if s.closed_at is None]
     plans = list(found.plans.defer("plan").order_by("-last_seen", "-pk")[:PLANS_SHOWN])
     plan = _chosen(plans, request.GET.get("plan"))
+    periods, marks = plan_periods(found, timezone.now())
     context = {
         "section": "statements",
         "server": found.server,
@@ -65,12 +67,15 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "state": server_state(found.server, found.server.steps.filter(step="snapshot"), timezone.now()),
         **about(window),
         "totals": _summary(totals, page.covered_s),
-        "timeline": charts.statement_load(statement_timeline(found, window, charts.NEEDED), found.server.created_at),
+        "timeline": charts.statement_load(
+            statement_timeline(found, window, charts.NEEDED), found.server.created_at, marks
+        ),
         "findings": is_open,
         "hidden_findings": len(findings) - len(is_open),
         "suggestions": suggestions,
         "built": [s for s in suggested if s.closed_at is not None],
         "no_suggestions": [] if suggestions else list(found.no_suggestions.order_by("-said_at")[:3]),
+        "periods": periods,
         "plans": _plan_rows(plans, plan),
         "related": _related(found, is_open),
         "plan": plan,

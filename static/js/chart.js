@@ -80,6 +80,9 @@
       spikethickness: 1,
       spikedash: "solid",
     });
+    layout.shapes = (figure.layout.shapes || []).map(function (shape) {
+      return Object.assign({}, shape, { line: Object.assign({}, shape.line, { color: token("--ink-faint") }) });
+    });
     const data = figure.data.map(function (trace, at) {
       const colour = token("--chart-" + ((at % 4) + 1));
       return Object.assign({}, trace, {

@@ -6,6 +6,7 @@ of that key and returns what the check runs on.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from analyzer.behaviour.past import Figures, PlanPeriod, StatementPast
 from analyzer.behaviour.workload import StatementSeries, Workload
 from analyzer.checks import Check, Context, run_checks
 from analyzer.checks.facts import StatementFacts
@@ -181,6 +183,51 @@ def cluster(given: Mapping[str, Any]) -> ClusterFacts:
     return msgspec.convert(data, ClusterFacts)
 
 
+def past(given: Mapping[str, Any]) -> StatementPast:
+    """Calls of ``before_ms`` until ``after_h`` hours ago, of ``after_ms`` since, as many in each hour.
+
+    ``{ hours = 96, after_h = 4, before_ms = 3.0, after_ms = 12.0, calls = 120, noise = 0.0,
+    slow_hours = [9, 12, 12.0] (each day from 9 to 12 o'clock 12 ms), rows = [1, 1], blocks = [10, 10] (a call, before
+    and since), plans = [[shape, first seen hours ago, last seen hours ago, values], ...], others = 1.0 (what the times
+    of eight others grew by) }``.
+    """
+    periods = tuple(
+        PlanPeriod(shape, values, False, MOMENT - timedelta(hours=first), MOMENT - timedelta(hours=last))
+        for shape, first, last, values in given.get("plans", ())
+    )
+    what = {("aaaa", "bbbb"): "Index Scan on item using ix_item became Seq Scan"}
+    mine = StatementPast("f1", MOMENT, _figures(given, 3600), _figures(given, 300), periods, what)
+    grown = {**given, "after_ms": given.get("before_ms", 3.0) * given.get("others", 1.0)}
+    others = [
+        StatementPast(f"other {n}", MOMENT, _figures({**grown, "seed": n}, 3600), _figures({**grown, "seed": n}, 300))
+        for n in range(8)
+    ]
+    return replace(mine, others=[mine, *others])
+
+
+def _figures(given: Mapping[str, Any], step_s: int) -> Figures:
+    random = np.random.default_rng(given.get("seed", 100))
+    end, hours, after_h = (
+        MOMENT.timestamp(),
+        min(given.get("hours", 96), 1e9 if step_s == 3600 else 48),
+        given["after_h"],
+    )
+    starts = np.arange(end - hours * 3600, end, step_s)
+    is_after = starts >= end - after_h * 3600
+    calls = np.full(len(starts), float(given.get("calls", 120) * step_s / 3600))
+    ms = np.where(is_after, given.get("after_ms", 12.0), given.get("before_ms", 3.0))
+    ms = ms * np.exp(random.normal(0, given.get("noise", 0.0), len(starts)))
+    of_day = starts % 86_400 / 3600
+    if "slow_hours" in given:
+        first, last, slow_ms = given["slow_hours"]
+        ms = np.where((of_day >= first) & (of_day < last), slow_ms, ms)
+    rows, blocks = given.get("rows", (1, 1)), given.get("blocks", (10, 10))
+    return Figures(
+        step_s, starts, calls, ms * calls, calls * np.where(is_after, rows[1], rows[0]),
+        calls * np.where(is_after, blocks[1], blocks[0]),
+    )  # fmt: skip
+
+
 BUILDERS: dict[str, Callable[[Any], Any]] = {
     "plan": parse_plan,
     "plan_file": plan_file,
@@ -189,6 +236,7 @@ BUILDERS: dict[str, Callable[[Any], Any]] = {
     "statement": statement,
     "server": server,
     "cluster": cluster,
+    "past": past,
 }
 
 

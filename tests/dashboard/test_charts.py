@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import pytest
 
 from analyzer.store.series.timelines import Bucket, Timeline
-from dashboard.charts.charts import server_load, statement_load
+from dashboard.charts.charts import Mark, server_load, statement_load
 from dashboard.charts.scale import amount_axis, time_axis
 from dashboard.charts.sparkline import since_watched, sparkline
 
@@ -50,7 +50,8 @@ def test_axes_name_their_units():
 
 
 def test_plotlys_own_classes_know_everything_in_the_figure():
-    few = statement_load(timeline(60, {1: (60, 10, 600.0), 2: (60, 10, 600.0)}, 5), LONG_AGO)
+    marks = [Mark(START + timedelta(minutes=2), "Plan changed")]
+    few = statement_load(timeline(60, {1: (60, 10, 600.0), 2: (60, 10, 600.0)}, 5), LONG_AGO, marks)
     many = server_load(timeline(60, dict.fromkeys(range(9), (60, 10, 600)), 9), LONG_AGO)
     for chart in (few, many):
         figure = {name: chart.figure[name] for name in ("data", "layout")}

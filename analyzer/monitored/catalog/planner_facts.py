@@ -157,14 +157,19 @@ def read_state(conn: MonitoredConnection) -> State:
     return State(row.schema_state, row.statistics_state)
 
 
-def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[str] = ()) -> PlannerFacts:
-    """``known_extensions``: those the planner has; functions of others are read, to have stand-ins for them."""
+def read_settings(conn: MonitoredConnection) -> dict[str, str]:
+    """Those that a planner depends on, in their base units."""
     with conn.transaction_read_only(planner_as_configured=True):
-        settings = {
+        return {
             row.name: row.setting
             for row in conn.run("twin_settings", {"names": list(SETTINGS)}, action="reading the planner's settings")
             if row.setting is not None
         }
+
+
+def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[str] = ()) -> PlannerFacts:
+    """``known_extensions``: those the planner has; functions of others are read, to have stand-ins for them."""
+    settings = read_settings(conn)
     with conn.transaction_read_only(isolation="REPEATABLE READ"):
         (database,) = conn.run("twin_database", action="reading the database's sort order")
         locked = [row.oid for row in conn.run("schema_locked", action="looking for locks")]

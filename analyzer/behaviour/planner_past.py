@@ -1,0 +1,80 @@
+"""What a planner knew of some tables at a moment: settings, sizes, indexes, statistics. Pure data, as it is kept.
+
+Statistics hold values of rows; nothing here puts them in words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Statistics = Mapping[str, str | None]  # argument of pg_restore_attribute_stats() -> text; "inherited" among them
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """``blocks``: of the file; ``pages``, ``rows``, ``visible_pages``: of pg_class, as ANALYZE or VACUUM left them.
+
+    ``rows`` is -1 where never analysed. ``indexes``: name -> its blocks.
+    """
+
+    blocks: int
+    pages: int
+    rows: float
+    visible_pages: int
+    indexes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """``columns``: name -> type; ``indexes``: name -> pg_get_indexdef() of those that the planner may use."""
+
+    columns: Mapping[str, str]
+    indexes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TablePast:
+    """One table. ``statistics``: column, and "column inherited" of a parent's with its children -> its statistics."""
+
+    name: str  # schema.name
+    figures: Figures
+    structure: Structure
+    statistics: Mapping[str, Statistics]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerPast:
+    settings: Mapping[str, str]
+    tables: Mapping[str, TablePast] = field(default_factory=dict)
+
+
+SETTINGS, FIGURES, STRUCTURE, STATISTICS = "settings", "figures", "structure", "statistics"
+Piece = tuple[str, str]  # one of these, and the table's name; "" of the settings
+
+
+def to_pieces(past: PlannerPast) -> dict[Piece, Any]:
+    """What changes apart from each other, as JSON values."""
+    pieces: dict[Piece, Any] = {(SETTINGS, ""): dict(past.settings)}
+    for table in past.tables.values():
+        pieces[FIGURES, table.name] = asdict(table.figures)
+        pieces[STRUCTURE, table.name] = asdict(table.structure)
+        pieces[STATISTICS, table.name] = {column: dict(told) for column, told in table.statistics.items()}
+    return pieces
+
+
+def from_pieces(pieces: Mapping[Piece, Any]) -> PlannerPast:
+    """Tables of which a piece is missing are left out."""
+    names = [name for kind, name in pieces if kind == FIGURES]
+    whole = [name for name in names if (STRUCTURE, name) in pieces and (STATISTICS, name) in pieces]
+    return PlannerPast(
+        pieces.get((SETTINGS, ""), {}),
+        {
+            name: TablePast(
+                name,
+                Figures(**pieces[FIGURES, name]),
+                Structure(**pieces[STRUCTURE, name]),
+                pieces[STATISTICS, name],
+            )
+            for name in whole
+        },
+    )

@@ -1,0 +1,172 @@
+"""Lets the twin plan with single things as they were at an earlier moment: settings, indexes, sizes, statistics.
+
+What is set back is really set back, in the twin's catalog and files, one thing at a time, so the twin is spoilt
+afterwards: the next lease builds it anew. Dropped indexes are created again from their definitions by the role without
+rights, as everything that came from elsewhere.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+from pglast import ast
+from pglast.stream import RawStream
+
+from analyzer.advice.planner import Query, Refused
+from analyzer.behaviour.plan_cause import Difference, Set
+from analyzer.behaviour.planner_past import PlannerPast, Statistics, TablePast
+from analyzer.monitored.catalog.planner_facts import Relation
+from analyzer.plans.rename import renamed
+from analyzer.runtime.processes import RuntimeFailure
+from analyzer.statements.tree import Unparsable, fresh_parse
+from analyzer.twin.build import set_sizes
+from analyzer.twin.cluster import SCHEMA
+from analyzer.twin.snapshot import ARGUMENTS
+from analyzer.twin.twin import Twin
+
+PREFIX = "pgloupe_earlier_"
+FROM_THEN, FROM_NOW = ("index dropped", "index changed"), ("index created", "index changed")
+
+
+class Replay:
+    """Between two moments of one twin; ``now`` is what it has. Nobody else may use the twin any more."""
+
+    def __init__(self, twin: Twin, then: PlannerPast, now: PlannerPast, found: Sequence[Difference]) -> None:
+        self._twin, self._then, self._now = twin, then, now
+        self._old: Set = frozenset()
+        self._names: dict[str, str] = {}  # of an index here -> on the server
+        self._earlier: dict[Difference, int] = {}  # its oid
+        self.lacking: set[Difference] = set()  # what could not be made again
+        twin.spoil()
+        for number, difference in enumerate(d for d in found if d.kind in FROM_THEN):
+            self._create(difference, f"{PREFIX}{number}")
+
+    def explain(self, query: Query, old: Set, settings: Mapping[str, str]) -> Mapping[str, Any] | Refused:
+        """The plan with ``old`` as they were then; ``settings``: of the planner, besides.
+
+        Raises RuntimeFailure where the twin has ended meanwhile: one made anew has everything as it is now.
+        """
+        if self._twin.is_ended:
+            raise RuntimeFailure("The twin's PostgreSQL has ended over what it was to plan")
+        try:
+            self._set_back(old)
+        except psycopg.Error as error:
+            return Refused(
+                f"What was known then cannot be restored on the twin ({error.sqlstate or 'no reason given'})."
+            )
+        there = {d.name: self._then.settings[d.name] for d in old if d.kind == "setting"}
+        shown = [self._earlier[d] for d in old if d in self._earlier]
+        hidden = [oid for d in old if d.kind in FROM_NOW for oid in self._oids(d)]
+        with self._twin.with_indexes(shown, hidden):
+            answer = self._twin.explain(query, settings={**settings, **there})
+        if isinstance(answer, Refused):
+            return answer
+        plan: Mapping[str, Any] = renamed(answer, self._names)
+        return plan
+
+    def _set_back(self, old: Set) -> None:
+        for difference in sorted(self._old ^ old, key=lambda d: (d.kind, d.table, d.name)):
+            past = (self._then if difference in old else self._now).tables.get(difference.table)
+            if past is not None and difference.kind == "statistics":
+                self._restore(past, difference.name)
+            elif past is not None and difference.kind == "size":
+                self._resize(past)
+            self._old ^= {difference}
+
+    def _oids(self, difference: Difference) -> Iterable[int]:
+        schema = difference.table.partition(".")[0]
+        indexes = self._twin.catalog.indexes_by_name.get(difference.name, ())
+        return (
+            relation.oid
+            for index in indexes
+            if index.schema == schema
+            for relation in self._twin.catalog.below(index.oid)
+        )
+
+    def _restore(self, past: TablePast, key: str) -> None:
+        """One column's statistics; those that the twin's version does not take leave it without any."""
+        column, inherited = key.removesuffix(" inherited"), key.endswith(" inherited")
+        told: Statistics = past.statistics.get(key, {})
+        schema, _, table = past.name.partition(".")
+        where = [schema, table, column, inherited]
+        role = self._twin.role
+        role.execute("select pg_catalog.pg_clear_attribute_stats(%s::text, %s::text, %s::text, %s)", where)
+        if not told:
+            return
+        names = [name for name in ARGUMENTS if told.get(name) is not None]
+        arguments = ", ".join(f"'{name}', %s::{ARGUMENTS[name]}" for name in names)
+        role.execute(
+            "select pg_catalog.pg_restore_attribute_stats('schemaname', %s::text, 'relname', %s::text, 'attname',"
+            f" %s::text, 'inherited', %s::boolean, 'version', 180000, {arguments})",
+            [*where, *(told[name] for name in names)],
+        )
+
+    def _resize(self, past: TablePast) -> None:
+        """pg_class's figures of the table, and the files of table and indexes."""
+        schema, _, table = past.name.partition(".")
+        figures = past.figures
+        self._twin.role.execute(
+            "select pg_catalog.pg_restore_relation_stats('schemaname', %s::text, 'relname', %s::text, 'relpages',"
+            " %s::int4, 'reltuples', %s::float4, 'relallvisible', %s::int4, 'version', 180000)",
+            [schema, table, figures.pages, figures.rows, figures.visible_pages],
+        )
+        sized = []
+        for relation in self._twin.facts.relations:
+            if (relation.schema, relation.name) == (schema, table):
+                sized.append(replace(relation, blocks=figures.blocks))
+            elif relation.schema == schema and relation.kind == "i" and relation.name in figures.indexes:
+                sized.append(replace(relation, blocks=figures.indexes[relation.name], level=None, gin=None))
+        self._write(sized)
+
+    def _write(self, relations: Sequence[Relation]) -> None:
+        twin = self._twin
+        twin.superuser.execute(f"select * from {SCHEMA}.pg_buffercache_evict_all()")
+        set_sizes(twin.superuser, twin.files, replace(twin.facts, relations=tuple(relations)))
+        # sessions keep an index's metapage: its row of the catalog, written again, makes them forget it
+        twin.superuser.execute(
+            "update pg_index as i set indisvalid = i.indisvalid from pg_class as c, pg_namespace as n"
+            " where c.oid = i.indexrelid and n.oid = c.relnamespace and (n.nspname, c.relname) in"
+            " (select * from unnest(%s::name[], %s::name[]))",
+            [[r.schema for r in relations], [r.name for r in relations]],
+        )
+
+    def _create(self, difference: Difference, name: str) -> None:
+        """An index as it was, hidden until a plan asks for it."""
+        twin, past = self._twin, self._then.tables[difference.table]
+        schema, _, table = difference.table.partition(".")
+        relation = twin.catalog.tables.get((schema, table))
+        text = _renamed_index(past.structure.indexes[difference.name], schema, name)
+        if text is None or relation is None or relation.path is None:
+            self.lacking.add(difference)
+            return
+        twin.files.shrink(relation.path)
+        try:
+            twin.role.execute(text.encode())
+        except psycopg.Error:
+            self.lacking.add(difference)
+            return
+        finally:
+            twin.files.grow_back(relation.path, relation.blocks)
+        row = twin.superuser.execute(
+            "select c.oid::int8, m.amname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+            " join pg_am as m on m.oid = c.relam where n.nspname = %s and c.relname = %s",
+            [schema, name],
+        ).fetchone()
+        assert row is not None
+        blocks = past.figures.indexes.get(difference.name, 1)
+        self._write([Relation(0, schema, name, "i", row[1], None, blocks, is_usable=False)])
+        self._names[name], self._earlier[difference] = difference.name, row[0]
+
+
+def _renamed_index(definition: str, schema: str, name: str) -> str | None:
+    """CREATE INDEX under another name; None where the text is none."""
+    statements = fresh_parse(definition)
+    if isinstance(statements, Unparsable) or len(statements) != 1:
+        return None
+    statement = statements[0].stmt
+    if not isinstance(statement, ast.IndexStmt) or statement.relation.schemaname != schema:
+        return None
+    statement.idxname = name
+    text: str = RawStream()(statement)
+    return text

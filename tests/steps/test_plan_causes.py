@@ -1,0 +1,132 @@
+"""A plan that changed on a real server gets its cause: from the kept past through the twin to the finding's words."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from analyzer.behaviour.planner_past import STATISTICS
+from analyzer.models import Database, PlanCause, PlannerPiece, PlanPeriodRecord, Server, Statement
+from analyzer.steps import run as pipeline
+from analyzer.steps.plan_causes import change_of, explain_change
+from analyzer.store import planner_past, schemas
+from analyzer.store.plan_periods import causes_of
+from analyzer.store.servers import add_server_from_dsn, connection_settings
+from analyzer.twin import ANEW, lease
+from analyzer.twin.snapshot import read_past
+from tests.servers import ScratchDatabase
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+MADE = (
+    "create table item (id int primary key, kind int not null, name text not null)",
+    "alter table item set (autovacuum_enabled = off)",
+    "insert into item select n, n % 5000, 'secret ' || n % 20 from generate_series(1, 60000) n",
+    "create index ix_item_kind on item (kind)",
+    "vacuum analyze item",
+)
+
+
+@pytest.fixture
+def settings(settings: Any, own_dir: Path) -> Any:
+    settings.VAR_DIR = own_dir
+    return settings
+
+
+@pytest.fixture
+def shop(any_postgres: Any, scratch_database: Any, settings: Any) -> ScratchDatabase:
+    database: ScratchDatabase = scratch_database(any_postgres)
+    for statement in MADE:
+        database.execute(statement)
+    return database
+
+
+def call(database: ScratchDatabase) -> None:
+    with database.connect() as connection:
+        for n in range(20):
+            connection.execute("select * from item where kind = %s", (n,))
+
+
+def look(server: Server, database: ScratchDatabase) -> None:
+    call(database)
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    pipeline.explain_statements(server)
+
+
+def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
+    server = add_server_from_dsn(shop.dsn)
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    look(server, shop)
+    assert pipeline.advise_on_indexes(server) == ""
+    PlannerPiece.objects.update(first_seen=timezone.now() - timedelta(hours=1))  # before the plan was last seen
+    shop.execute("drop index ix_item_kind", "create index ix_item_name on item (name)")
+    look(server, shop)
+    database = Database.objects.get(server=server, is_inspected=True)
+    statement = Statement.objects.get(server=server, normalized_sql__contains="where kind =")
+    now = timezone.now()
+    periods = PlanPeriodRecord.objects.filter(statement=statement).order_by("first_seen")
+    newest = periods.last()
+    assert newest is not None
+    change = change_of(statement, database, newest.shape[:8], now)
+    facts = schemas.newest_schema(database)
+    assert change is not None
+    assert facts is not None
+    cause = explain_change(server, database, statement, change, facts, now)
+    assert cause.is_proved, cause.said
+    assert cause.said.startswith("The cause, by the planner twin: index ix_item_kind of public.item was dropped.")
+    assert cause.evidence["causes"] == [["index ix_item_kind of public.item was dropped"]]
+    told = causes_of(database, [statement.pk])[statement.pk][change.before.shape, change.after.shape]
+    assert (told.said, told.hint) == (cause.said, cause.hint)
+    assert told.hint.startswith("Create the index again")
+
+
+def test_what_is_kept_is_encrypted_kept_once_and_goes_when_nobody_wants_it(
+    shop: ScratchDatabase, settings: Any
+) -> None:
+    server = add_server_from_dsn(shop.dsn)
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    look(server, shop)
+    pipeline.advise_on_indexes(server)
+    pieces = PlannerPiece.objects.filter(name="public.item")
+    assert sorted(pieces.values_list("kind", flat=True)) == ["figures", "statistics", "structure"]
+    assert not any("secret" in piece.data_encrypted for piece in pieces)
+    database = Database.objects.get(server=server, is_inspected=True)
+    kept = planner_past.past_at(database, timezone.now())
+    assert kept is not None
+    assert "secret 7" in str(kept.tables["public.item"].statistics["name"]["most_common_vals"])
+    pipeline.advise_on_indexes(server)
+    assert pieces.count() == 3
+    shop.execute("delete from item where name = 'secret 7'", "vacuum analyze item")
+    with lease(connection_settings(server), settings.VAR_DIR, fresh_s=ANEW) as twin:
+        planner_past.keep_past(database, read_past(twin, {"public.item"}), timezone.now())
+    assert pieces.filter(kind=STATISTICS).count() == 2
+    assert planner_past.past_at(database, timezone.now() - timedelta(days=1)) is None
+    settings.ANALYZER_KEEP_PLANNER_DAYS = 0
+    planner_past.drop_old(timezone.now())
+    assert PlannerPiece.objects.count() == 0
+    assert not PlanPeriodRecord.objects.exclude(sql_encrypted="").exists()
+    pipeline.advise_on_indexes(server)
+    assert PlannerPiece.objects.count() == 0
+    assert PlanCause.objects.count() == 0
+
+
+def test_of_past_days_each_days_last_is_kept(db: None) -> None:
+    server = Server.objects.create(name="one", slug="one", host="h", user="u", dbname="shop")
+    database = Database.objects.create(server=server, oid=5, name="shop")
+    now = timezone.now().replace(hour=12, minute=0)
+    for hours in range(24 * 40, 0, -6):
+        at = now - timedelta(hours=hours)
+        PlannerPiece.objects.create(
+            database=database, kind=STATISTICS, name="public.item", digest=str(hours), data_encrypted="x",
+            first_seen=at, last_seen=at + timedelta(hours=5),
+        )  # fmt: skip
+    planner_past.drop_old(now)
+    pieces = list(PlannerPiece.objects.order_by("first_seen").values_list("first_seen", flat=True))
+    assert now - timedelta(days=36) < pieces[0] < now - timedelta(days=34)
+    recent = [at for at in pieces if at > now - timedelta(days=2)]
+    assert len(recent) in (7, 8)
+    assert len(pieces) - len(recent) in (33, 34, 35)
