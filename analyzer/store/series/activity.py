@@ -1,16 +1,22 @@
-"""Samples of pg_stat_activity, without their texts, and what they say about single sessions."""
+"""Samples of pg_stat_activity, without their texts, and what they say about single sessions.
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+What sessions at work waited for is summed up at once (session_load.py): that is kept for longer, and read by pages.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 
 from analyzer.behaviour.workload import SessionEvidence
 from analyzer.models import Database, Server, Statement, StatementEntry
 from analyzer.monitored.readings import ActivityRow, is_ours
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.routes import route_name
+from analyzer.statements.secrets import comment_tags
 from analyzer.store.series.partitions import ensure_partition
+from analyzer.store.series.session_load import AT_WORK, CPU, Look, Part, ensure_load_partitions, keep_look
 
 # An idle backend shows its last statement: worth a row only when that was a moment ago.
 IDLE_FOR = timedelta(seconds=15)
@@ -34,30 +40,58 @@ def keep_activity(
 
     The times are by the server's clock, which is ``ahead`` of the store's; they are kept by the store's. A backend's
     statement is known by its queryid (14+), else by the fingerprint of its text; the text itself is not kept.
+    All samples of one call are one look: a burst counts no more than a glance.
     """
-    rows = [(at, row) for at, backends in samples for row in backends if _is_worth_a_row(at, row)]
-    if not rows:
+    if not samples:
         return 0
+    rows = [(at, row) for at, backends in samples for row in backends if _is_worth_a_row(at, row)]
     by_id, by_fingerprint = _statements(server, [row for _, row in rows])
+
+    def ids_of(row: ActivityRow) -> tuple[int | None, int | None]:
+        """Of its entry and its statement."""
+        entry_id, statement_id = by_id.get((row.role_oid, row.database_oid, row.queryid), (None, None))
+        if statement_id is None and row.text is not None:
+            statement_id = by_fingerprint.get(row.text)
+        return entry_id, statement_id
+
+    looked_at = samples[-1][0] - ahead
     for day in {(at - ahead).date(): at - ahead for at, _ in rows}.values():
         ensure_partition("activity_sample", day)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"copy activity_sample ({', '.join(COLUMNS)}) from stdin (format binary)") as copy,
-    ):
-        copy.set_types(TYPES)
-        for at, row in rows:
-            entry_id, statement_id = by_id.get((row.role_oid, row.database_oid, row.queryid), (None, None))
-            if statement_id is None and row.text is not None:
-                statement_id = by_fingerprint.get(row.text)
-            copy.write_row(
-                (
-                    at - ahead, server.pk, row.backend_start, row.xact_start, row.query_start, row.state_change,
-                    row.role_oid, row.database_oid, entry_id, statement_id, row.pid, row.state,
-                    row.wait_event_type, row.wait_event, row.application_name, list(row.blocked_by),
-                )
-            )  # fmt: skip
+    ensure_load_partitions(looked_at)
+    with transaction.atomic(), connection.cursor() as cursor:
+        if rows:
+            with cursor.copy(f"copy activity_sample ({', '.join(COLUMNS)}) from stdin (format binary)") as copy:
+                copy.set_types(TYPES)
+                for at, row in rows:
+                    copy.write_row(
+                        (
+                            at - ahead, server.pk, row.backend_start, row.xact_start, row.query_start,
+                            row.state_change, row.role_oid, row.database_oid, *ids_of(row), row.pid, row.state,
+                            row.wait_event_type, row.wait_event, row.application_name, list(row.blocked_by),
+                        )
+                    )  # fmt: skip
+        keep_look(server.pk, looked_at, _look([row for _, row in rows], len(samples), ids_of))
     return len(rows)
+
+
+def _look(
+    rows: Iterable[ActivityRow], samples: int, ids_of: Callable[[ActivityRow], tuple[int | None, int | None]]
+) -> Look:
+    """Who was at work, on average over the look's samples."""
+    parts: Counter[Part] = Counter()
+    for row in rows:
+        if row.state in AT_WORK:
+            part = Part(
+                wait_event_type=row.wait_event_type or CPU,
+                wait_event=row.wait_event or "",
+                statement_id=ids_of(row)[1] or 0,
+                role_oid=row.role_oid or 0,
+                database_oid=row.database_oid or 0,
+                application_name=row.application_name,
+                route=route_name(comment_tags(row.text)),
+            )
+            parts[part] += 1
+    return {part: seen / samples for part, seen in parts.items()}
 
 
 def _is_worth_a_row(at: datetime, row: ActivityRow) -> bool:
