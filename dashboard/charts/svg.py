@@ -23,14 +23,22 @@ def drawn(
     right: Sequence[Tick] = (),
 ) -> SafeString:
     """``lines``: points, and whether the area below is filled. ``right``: a second axis for the second line."""
+    plot = format_html_join("", "{}", ((_line(points, i, fill),) for i, (points, fill) in enumerate(lines, 1)))
+    return framed(plot, times, left, right)
+
+
+def framed(plot: SafeString, times: Sequence[Tick], left: Sequence[Tick], right: Sequence[Tick] = ()) -> SafeString:
+    """``plot``: what is drawn over the grid, in coordinates of SIZE."""
     parts = [
         format_html(
             '<svg class="chart-plot" viewBox="0 0 {0} {0}" preserveAspectRatio="none" aria-hidden="true">{1}{2}</svg>',
             SIZE,
             format_html_join(
-                "", '<path class="{}" d="M0 {}H{}"/>', (("grid" if t.at else "floor", _y(t.at), SIZE) for t in left)
+                "",
+                '<path class="{}" d="M0 {}H{}"/>',
+                (("grid" if t.at else "floor", place_y(t.at), SIZE) for t in left),
             ),
-            format_html_join("", "{}", ((_line(points, i, fill),) for i, (points, fill) in enumerate(lines, 1))),
+            plot,
         ),
         _amounts("chart-left", left, "100%", -8, "end"),
         _amounts("chart-right", right, "0", 8, "start") if right else "",
@@ -65,9 +73,9 @@ def _line(points: Sequence[Point], number: int, fill: bool) -> SafeString:
     found = runs(points)
     are_few = sum(map(len, found)) <= FEW
     for run in found:
-        steps = " ".join(f"{_x(x)} {_y(y)}" for x, y in run)
+        steps = " ".join(f"{_x(x)} {place_y(y)}" for x, y in run)
         if len(run) == 1 or are_few:
-            dots.append("".join(f"M{_x(x)} {_y(y)}h0" for x, y in run))
+            dots.append("".join(f"M{_x(x)} {place_y(y)}h0" for x, y in run))
         if len(run) > 1:
             strokes.append(f"M{steps}")
             areas.append(f"M{_x(run[0][0])} {SIZE}L{steps}V{SIZE}Z")
@@ -92,5 +100,5 @@ def _x(place: float) -> str:
     return f"{SIZE * place:.1f}".removesuffix(".0")
 
 
-def _y(place: float) -> str:
+def place_y(place: float) -> str:
     return f"{SIZE * (1 - place):.1f}".removesuffix(".0")
