@@ -52,9 +52,9 @@ def test_looks_make_average_active_sessions(fake):
     # of 1, 2, 0 and 0.5: deviation 0.8539, over the root of four, twice
     assert timeline.uncertainty == pytest.approx(0.8539, abs=1e-4)
     (part,) = load_parts(fake.server, timeline, "statement")
-    assert (part.value, part.average, part.share_ratio, part.sightings) == (statement, 3.5 / 4, 1.0, 3.5)
+    assert (part.value, part.average, part.share_ratio, part.of_sightings) == (statement, 3.5 / 4, 1.0, 3.5)
     routes = load_parts(fake.server, timeline, "route")
-    assert [(p.value, p.sightings) for p in routes] == [("orders#list", 2.5), ("", 1.0)]
+    assert [(p.value, p.average, p.of_sightings) for p in routes] == [("orders#list", 2.5 / 4, 3.5), ("", 1.0 / 4, 3.5)]
     (of_io,) = load_parts(fake.server, timeline, "application", wait_event_type="IO")
     assert (of_io.value, of_io.share_ratio) == ("bi", 1.0)
 

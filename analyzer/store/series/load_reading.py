@@ -79,12 +79,12 @@ class LoadPart:
     value: int | str
     average: float  # active sessions
     share_ratio: float  # of all that was asked for
-    sightings: float  # sessions seen at work: what the share is made of
+    of_sightings: float  # sessions seen at work, all parts together: what the share is made of
 
     @property
     def uncertainty_ratio(self) -> float:
         """Two standard errors of the share, each sighting taken as independent."""
-        n = max(1.0, self.sightings)
+        n = max(1.0, self.of_sightings)
         return 2 * math.sqrt(self.share_ratio * (1 - self.share_ratio) / n)
 
 
@@ -137,4 +137,4 @@ def load_parts(
             " group by 1 order by 2 desc, 1 limit %(most)s",
             {"server": server.pk, "start": timeline.start, "end": timeline.end, "most": most, **only},
         )
-        return [LoadPart(value, seen / timeline.looks, seen / total, seen) for value, seen, total in cursor.fetchall()]
+        return [LoadPart(value, seen / timeline.looks, seen / total, total) for value, seen, total in cursor.fetchall()]
