@@ -19,6 +19,7 @@ class Limits:
     max_connections: int
     reserved_connections: int
     client_sessions: int | None = None
+    hidden_sessions: int = 0  # and processes of the server's own, which cannot be told from them
     is_replica: bool = False
     received_bytes: int | None = None
     replayed_bytes: int | None = None

@@ -175,7 +175,7 @@ def standing(given: Mapping[str, Any]) -> Standing:
     """What is left out was not read, but the connections: there are plenty."""
     of_one = {"limits": Limits, "archiver": Archiver}
     of_many = {"holders": XminHolder, "prepared": PreparedTransaction, "slots": Slot, "replicas": Replica}
-    values: dict[str, Any] = {"limits": Limits(100, 3, 5)}
+    values: dict[str, Any] = {"limits": Limits(100, 3, client_sessions=5)}
     values |= {name: made(**given[name]) for name, made in of_one.items() if name in given}
     values |= {name: tuple(made(**row) for row in given[name]) for name, made in of_many.items() if name in given}
     return Standing(**values)

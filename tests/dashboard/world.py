@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -23,7 +23,7 @@ from analyzer.models import (
     StepStatus,
     SuggestionRecord,
 )
-from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
+from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ActivityRow, ServerState, StatementReading, StatementText
 from analyzer.plans import parse_plan, redact_plan
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.store.findings import keep_findings
@@ -199,6 +199,16 @@ def sessions(of: Server, *, hours: float = 24, gap_at_hour: float | None = None)
         }
         ensure_load_partitions(at)
         keep_look(of.pk, at, look)
+
+
+def backend(at: datetime, pid: int = 1, **more: object) -> ActivityRow:
+    """A session at work since ``at``."""
+    row = ActivityRow(
+        pid=pid, backend_start=at, xact_start=at, query_start=at, state_change=at, state="active",
+        wait_event_type=None, wait_event=None, role_oid=10, database_oid=5, application_name="shop", queryid=7,
+        text="select 1",
+    )  # fmt: skip
+    return replace(row, **more)  # type: ignore[arg-type]
 
 
 def database(of: Server) -> Database:

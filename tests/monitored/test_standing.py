@@ -107,6 +107,7 @@ def test_without_pg_monitor_what_is_hidden_is_said_to_be(private):
     with database.connect():
         standing = standing_of(database)
     assert standing.limits.client_sessions is None
+    assert standing.limits.hidden_sessions > 1
     assert (standing.prepared, standing.slots) == ((), ())
     outcome = run_checks(ServerFacts(datetime.now(UTC), standing=standing))
     assert list(outcome.not_run) == ["SV009"]

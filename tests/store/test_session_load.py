@@ -1,6 +1,5 @@
 """Looks at sessions -> average active sessions by wait, over time and divided."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,17 +11,13 @@ from analyzer.store.series.activity import keep_activity
 from analyzer.store.series.load_reading import load_parts, load_timeline
 from analyzer.store.series.session_load import MOST_PARTS, Part, ensure_load_partitions, keep_look
 from analyzer.store.series.windows import Window
+from tests.dashboard import world
 
 ROUTE = "select 1 /*controller='orders',action='list'*/"
 
 
 def backend(at: datetime, pid: int = 1, **more: object) -> ActivityRow:
-    row = ActivityRow(
-        pid=pid, backend_start=at, xact_start=at, query_start=at, state_change=at, state="active",
-        wait_event_type=None, wait_event=None, role_oid=10, database_oid=5, application_name="shop", queryid=7,
-        text=ROUTE,
-    )  # fmt: skip
-    return replace(row, **more)
+    return world.backend(at, pid, **{"text": ROUTE, **more})
 
 
 def test_looks_make_average_active_sessions(fake):

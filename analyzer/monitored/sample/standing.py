@@ -52,7 +52,7 @@ def _fields(made: Callable[..., Made]) -> Callable[[Row], Made]:
 
 def _limits(row: Row) -> Limits:
     values = row._asdict()
-    if values.pop("hidden_sessions"):
+    if values["hidden_sessions"]:
         values["client_sessions"] = None
     return Limits(**values)
 

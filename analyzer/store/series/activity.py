@@ -4,7 +4,8 @@ What sessions at work waited for is summed up at once (session_load.py): that is
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -117,6 +118,28 @@ def _statements(
         )
     )
     return by_id, {text: ids[found] for text, found in fingerprints.items() if found in ids}
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """``states``: how many sessions were in each, those that waited for a lock apart."""
+
+    at: datetime
+    states: Mapping[str, int]
+
+
+def last_look(server: Server) -> LastLook | None:
+    """What was seen last, within a day. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select taken_at, case when wait_event_type = 'Lock' then 'waiting for a lock' else state end, count(*)"
+            " from activity_sample where server_id = %(server)s and taken_at = (select max(taken_at)"
+            "   from activity_sample where server_id = %(server)s and taken_at > clock_timestamp() - interval '1 day')"
+            " group by 1, 2 order by 3 desc, 2",
+            {"server": server.pk},
+        )
+        rows = cursor.fetchall()
+    return LastLook(rows[0][0], {state: n for _, state, n in rows}) if rows else None
 
 
 def session_evidence(server: Server, database: Database, start: datetime, end: datetime) -> SessionEvidence:
