@@ -150,7 +150,7 @@ class HeldBack:
 
 def held_back(standing: Standing) -> list[HeldBack]:
     """All that hold back xmin, the oldest first; what is not readable is left out."""
-    return sorted(_holders(standing), key=lambda held: -held.xid_age)
+    return sorted(_holders(standing), key=lambda held: (-held.xid_age, -(held.since_s or 0.0)))
 
 
 def _holders(standing: Standing) -> Iterable[HeldBack]:

@@ -30,7 +30,7 @@ TABLES = {
 
 @dataclass(frozen=True, slots=True)
 class PartRow:
-    """``url``: of the statement, or ""; ``text`` comes from the server."""
+    """``url``: of the statement or the route's statements, or ""; ``text`` comes from the server."""
 
     text: str
     is_named: bool
@@ -45,6 +45,7 @@ class PartRow:
 
 @dataclass(frozen=True, slots=True)
 class PartTable:
+    division: str
     title: str
     rows: Sequence[PartRow]
 
@@ -69,21 +70,15 @@ class LoadByWait:
 
 
 def load_by_wait(request: HttpRequest, server: Server, window: Window) -> LoadByWait:
-    """About ten queries, each of them over sums."""
+    """Six queries, three of them over sums."""
     now = timezone.now()
     timeline = load_timeline(server, window, now)
     wait = request.GET.get("wait", "")
     wait = wait if wait in timeline.by_wait else ""
     only: dict[str, int | str] = {"wait_event_type": wait} if wait else {}
     path = reverse("server", args=[server.slug])
-    statements = load_parts(server, timeline, "statement", most=STATEMENTS_SHOWN, **only)
-    tables = []
-    for division, (title, nameless) in TABLES.items():
-        parts = load_parts(server, timeline, division, most=OTHERS_SHOWN, **only)
-        if any(part.value for part in parts):
-            names = names_of(server, division, parts)
-            rows = [PartRow(names.get(p.value) or nameless, bool(names.get(p.value)), "", p) for p in parts]
-            tables.append(PartTable(title, rows))
+    most = {"statement": STATEMENTS_SHOWN, **dict.fromkeys(TABLES, OTHERS_SHOWN)}
+    parts = load_parts(server, timeline, most, **only)
     return LoadByWait(
         timeline=timeline,
         chart=load_chart(timeline, server.cores, server.created_at, lambda *asked: _link(path, now, *asked)),
@@ -92,9 +87,32 @@ def load_by_wait(request: HttpRequest, server: Server, window: Window) -> LoadBy
         wait=wait,
         wait_colour=colour_of(wait),
         all_url=f"{path}?{in_address(window)}#load",
-        statements=statement_rows(server, statements, window),
-        tables=tables,
+        statements=statement_rows(server, parts.pop("statement"), window),
+        tables=part_tables(server, parts, window),
     )
+
+
+def part_tables(server: Server, parts: Mapping[str, Sequence[LoadPart]], window: Window) -> list[PartTable]:
+    """A table for each division of which some part is known. Two queries."""
+    tables = []
+    for division, of_it in parts.items():
+        title, nameless = TABLES[division]
+        if any(part.value for part in of_it):
+            names = names_of(server, division, of_it)
+            rows = [
+                PartRow(names.get(p.value) or nameless, bool(names.get(p.value)), _of(server, division, p, window), p)
+                for p in of_it
+            ]
+            tables.append(PartTable(division, title, rows))
+    return tables
+
+
+def _of(server: Server, division: str, part: LoadPart, window: Window) -> str:
+    """The statements that were seen running from a route; "" for other divisions."""
+    if division != "route" or not part.value:
+        return ""
+    path = reverse("statements", args=[server.slug])
+    return f"{path}?{urlencode({'route': part.value})}&{in_address(window)}"
 
 
 def _link(path: str, now: datetime, wait: str, start: datetime, end: datetime) -> str:

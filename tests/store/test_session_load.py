@@ -46,11 +46,14 @@ def test_looks_make_average_active_sessions(fake):
     assert timeline.average == 3.5 / 4
     # of 1, 2, 0 and 0.5: deviation 0.8539, over the root of four, twice
     assert timeline.uncertainty == pytest.approx(0.8539, abs=1e-4)
-    (part,) = load_parts(fake.server, timeline, "statement")
+    parts = load_parts(fake.server, timeline, {"statement": 10, "route": 10})
+    (part,) = parts["statement"]
     assert (part.value, part.average, part.share_ratio, part.of_sightings) == (statement, 3.5 / 4, 1.0, 3.5)
-    routes = load_parts(fake.server, timeline, "route")
-    assert [(p.value, p.average, p.of_sightings) for p in routes] == [("orders#list", 2.5 / 4, 3.5), ("", 1.0 / 4, 3.5)]
-    (of_io,) = load_parts(fake.server, timeline, "application", wait_event_type="IO")
+    assert [(p.value, p.average, p.of_sightings) for p in parts["route"]] == [
+        ("orders#list", 2.5 / 4, 3.5),
+        ("", 1.0 / 4, 3.5),
+    ]
+    (of_io,) = load_parts(fake.server, timeline, {"application": 1}, wait_event_type="IO")["application"]
     assert (of_io.value, of_io.share_ratio) == ("bi", 1.0)
 
 
@@ -73,7 +76,7 @@ def test_very_many_parts_keep_their_wait_and_their_sum(fake):
         keep_look(fake.server.pk, fake.now, look)
     timeline = load_timeline(fake.server, Window(fake.now - timedelta(minutes=2), fake.now), fake.now)
     assert timeline.by_wait == {"Lock": MOST_PARTS + 100.0}
-    (rest, *_) = load_parts(fake.server, timeline, "statement")
+    (rest,) = load_parts(fake.server, timeline, {"statement": 1})["statement"]
     assert (rest.value, rest.average) == (0, 100.0)
 
 

@@ -1,5 +1,6 @@
 """Average active sessions of a span: over time by wait, and divided by statement, role, application, ... of a wait."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from analyzer.store.series.windows import STEPS_S, Window
 
 MOST_BARS = 180  # judgement: of a chart as wide as the page, four pixels each
 SHORTEST_S, HOUR_S = 60, 3600  # what is kept: minutes, and for longer hours
+WITHIN = "server_id = %(server)s and starts_at >= %(start)s and starts_at < %(end)s"
 # What a page divides load by -> its column.
 DIVISIONS: Mapping[str, str] = {
     "statement": "statement_id",
@@ -23,6 +25,7 @@ DIVISIONS: Mapping[str, str] = {
     "route": "route",
     "event": "wait_event",
 }
+NUMBERED = frozenset({"statement", "role", "database"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,20 @@ class Bucket:
 
 
 @dataclass(frozen=True)
-class LoadTimeline:
+class LoadSpan:
     """``start`` and ``end`` are whole buckets', so a little more than the window. ``table``: where parts are read."""
 
     step_s: int
     start: datetime
     end: datetime
     table: str
+
+    def params(self, server: Server, **more: object) -> dict[str, object]:
+        return {"server": server.pk, "start": self.start, "end": self.end, **more}
+
+
+@dataclass(frozen=True)
+class LoadTimeline(LoadSpan):
     buckets: Sequence[Bucket]
     active_squared: float  # summed over the looks
 
@@ -88,53 +98,139 @@ class LoadPart:
         return 2 * math.sqrt(self.share_ratio * (1 - self.share_ratio) / n)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller(LoadPart):
+    """A part with what it waited for and how many statements it was seen running, of those known by their text."""
+
+    by_wait: Mapping[str, float]  # average active sessions, the largest first
+    statements: int
+
+
 def step_of(window: Window) -> int:
     """Width of a bar, in seconds."""
     return next((s for s in STEPS_S if s >= SHORTEST_S and window.duration_s / s <= MOST_BARS), STEPS_S[-1])
 
 
-def load_timeline(server: Server, window: Window, now: datetime) -> LoadTimeline:
-    """Two queries."""
+def load_span(window: Window, now: datetime) -> LoadSpan:
+    """In minutes as long as they are kept and fit a chart, else in hours."""
     step = step_of(window)
-    oldest_minute = now - timedelta(days=settings.ANALYZER_KEEP_MINUTES_DAYS)
-    if window.start < oldest_minute:
+    if window.start < now - timedelta(days=settings.ANALYZER_KEEP_MINUTES_DAYS):
         step = max(step, HOUR_S)
-    table = "session_load" if step < HOUR_S else "session_load_hour"
     first = int(window.start.timestamp()) // step * step
     count = max(1, math.ceil((window.end.timestamp() - first) / step))
     start, end = (datetime.fromtimestamp(first + step * n, tz=UTC) for n in (0, count))
-    within = "server_id = %(server)s and starts_at >= %(start)s and starts_at < %(end)s"
-    params = {"server": server.pk, "start": start, "end": end, "step": step}
+    return LoadSpan(step, start, end, "session_load" if step < HOUR_S else "session_load_hour")
+
+
+def load_timeline(server: Server, window: Window, now: datetime) -> LoadTimeline:
+    """Two queries."""
+    span = load_span(window, now)
+    params = span.params(server, step=span.step_s)
     bin_ = "extract(epoch from date_bin(%(step)s * interval '1 second', starts_at, 'epoch'))::int8"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select {bin_}, sum(looks)::int8, sum(active_squared) from session_look where {within} group by 1", params
+            f"select {bin_}, sum(looks)::int8, sum(active_squared) from session_look where {WITHIN} group by 1", params
         )
         looks = {at: (n, squared) for at, n, squared in cursor.fetchall()}
-        cursor.execute(f"select {bin_}, wait_event_type, sum(active) from {table} where {within} group by 1, 2", params)
+        cursor.execute(
+            f"select {bin_}, wait_event_type, sum(active) from {span.table} where {WITHIN} group by 1, 2", params
+        )
         active: dict[int, dict[str, float]] = {}
         for at, name, seen in cursor.fetchall():
             active.setdefault(at, {})[name] = seen
     buckets = [
         Bucket(datetime.fromtimestamp(at, tz=UTC), looks[at][0] if at in looks else 0, active.get(at, {}))
-        for at in range(first, first + step * count, step)
+        for at in range(int(span.start.timestamp()), int(span.end.timestamp()), span.step_s)
     ]
-    return LoadTimeline(step, start, end, table, buckets, sum(squared for _, squared in looks.values()))
+    squared = sum(squared for _, squared in looks.values())
+    return LoadTimeline(span.step_s, span.start, span.end, span.table, buckets, squared)
+
+
+def largest(server: Server, span: LoadSpan, division: str, most: int) -> list[int | str]:
+    """The values with the most load, known ones only. One query."""
+    column = DIVISIONS[division]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select {column} from {span.table} where {WITHIN} group by 1 order by sum(active) desc, 1 limit %(most)s",
+            span.params(server, most=most + 1),
+        )
+        return [value for (value,) in cursor.fetchall() if value][:most]
 
 
 def load_parts(
-    server: Server, timeline: LoadTimeline, division: str, *, most: int = 10, **only: int | str
-) -> list[LoadPart]:
-    """The largest parts by ``division``; ``only``: of those with these values (``wait_event_type="IO"``). One query."""
+    server: Server, timeline: LoadTimeline, most: Mapping[str, int], **only: int | str
+) -> dict[str, list[LoadPart]]:
+    """The ``most`` largest parts by each division asked for. One query.
+
+    ``only``: of the sessions with these values (``wait_event_type="IO"``).
+    """
+    parts: dict[str, list[LoadPart]] = {division: [] for division in most}
+    if not timeline.looks:
+        return parts
+    columns = {DIVISIONS[division]: division for division in most}
+    named = "case " + " ".join(f"when grouping({column}) = 0 then '{column}'" for column in columns) + " end"
+    value = f"coalesce({', '.join(f'{column}::text' for column in columns)})"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select divided, value, seen, total from (select {named} as divided, {value} as value,"
+            f" sum(active) as seen, sum(sum(active)) over (partition by {named}) as total,"
+            f" row_number() over (partition by {named} order by sum(active) desc, {value}) as place"
+            f" from {timeline.table} where {WITHIN}{_narrowed(only)}"
+            f" group by grouping sets ({', '.join(f'({column})' for column in columns)})) p"
+            " where place <= %(most)s order by divided, place",
+            timeline.params(server, most=max(most.values()), **only),
+        )
+        for column, text, seen, total in cursor.fetchall():
+            division = columns[column]
+            found: int | str = int(text) if division in NUMBERED else text
+            if len(parts[division]) < most[division]:
+                parts[division].append(LoadPart(found, seen / timeline.looks, seen / total, total))
+    return parts
+
+
+def load_callers(server: Server, timeline: LoadTimeline, division: str, most: int) -> list[Caller]:
+    """The largest by ``division`` with their waits. One query."""
     if not timeline.looks:
         return []
     column = DIVISIONS[division]
-    narrowed = "".join(f" and {name} = %({name})s" for name in only)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select {column}, sum(active), sum(sum(active)) over () from {timeline.table}"
-            f" where server_id = %(server)s and starts_at >= %(start)s and starts_at < %(end)s{narrowed}"
-            " group by 1 order by 2 desc, 1 limit %(most)s",
-            {"server": server.pk, "start": timeline.start, "end": timeline.end, "most": most, **only},
+            f"with part as (select {column} as value, wait_event_type, statement_id, sum(active) as seen"
+            f" from {timeline.table} where {WITHIN} group by 1, 2, 3),"
+            " wait as (select value, wait_event_type, sum(seen) as seen from part group by 1, 2),"
+            " statement as (select value, count(distinct statement_id) filter (where statement_id <> 0) as n"
+            "   from part group by 1)"
+            " select value, sum(seen), sum(sum(seen)) over (), json_object_agg(wait_event_type, seen), n"
+            " from wait join statement using (value) group by value, n order by 2 desc, 1 limit %(most)s",
+            timeline.params(server, most=most),
         )
-        return [LoadPart(value, seen / timeline.looks, seen / total, total) for value, seen, total in cursor.fetchall()]
+        rows = cursor.fetchall()
+    looks = timeline.looks
+    return [
+        Caller(
+            value,
+            seen / looks,
+            seen / total,
+            total,
+            {name: waits[name] / looks for name in sorted(waits, key=lambda name: (-waits[name], name))},
+            statements,
+        )
+        for value, seen, total, waits, statements in (
+            (*row[:3], row[3] if isinstance(row[3], dict) else json.loads(row[3]), row[4]) for row in rows
+        )
+    ]
+
+
+def statements_of(server: Server, span: LoadSpan, **only: int | str) -> list[int]:
+    """Ids of the statements that were seen at work with these values (``route="orders.list"``). One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select distinct statement_id from {span.table} where {WITHIN} and statement_id <> 0{_narrowed(only)}",
+            span.params(server, **only),
+        )
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _narrowed(only: Mapping[str, object]) -> str:
+    """``only``: columns, which our own code names."""
+    return "".join(f" and {name} = %({name})s" for name in only)
