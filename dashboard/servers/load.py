@@ -125,7 +125,7 @@ def names_of(server: Server, division: str, parts: Sequence[LoadPart]) -> Mappin
     """What a part's value is called; one query for roles and databases."""
     if division in ("role", "database"):
         known = server.roles if division == "role" else server.databases
-        return dict(known.filter(oid__in=[p.value for p in parts]).values_list("oid", "name"))  # type: ignore[attr-defined]
+        return dict(known.filter(oid__in=[p.value for p in parts]).values_list("oid", "name"))
     return {part.value: str(part.value) for part in parts}
 
 

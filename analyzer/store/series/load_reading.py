@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -46,7 +47,7 @@ class LoadSpan:
     end: datetime
     table: str
 
-    def params(self, server: Server, **more: object) -> dict[str, object]:
+    def params(self, server: Server, **more: int | str) -> dict[str, Any]:
         return {"server": server.pk, "start": self.start, "end": self.end, **more}
 
 
