@@ -37,7 +37,8 @@ class Server(models.Model):
     explain_mode = models.CharField(max_length=10, choices=ExplainMode.choices, default=ExplainMode.ANALYZE)
     explain_budget_s_per_hour = models.PositiveIntegerField(default=60)
     sample_interval_s = models.PositiveIntegerField(default=60, validators=[MinValueValidator(5)])
-    cores = models.PositiveIntegerField(default=8, help_text="of the monitored machine, for the load guard")
+    # of the monitored machine, which no SQL tells; None: nobody said, and the load guard assumes some
+    cores = models.PositiveIntegerField(null=True)
     # A physical replica that EXPLAIN goes to; its login and database are the server's own. "": none.
     replica_host = models.CharField(max_length=255, blank=True, default="")
     replica_port = models.PositiveIntegerField(

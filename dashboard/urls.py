@@ -18,6 +18,8 @@ from dashboard.people import session_views as sessions
 from dashboard.people import user_views as users
 from dashboard.servers import form_views as server_form
 from dashboard.servers import overview_views as overview
+from dashboard.servers import routes
+from dashboard.servers import session_views as server_sessions
 from dashboard.servers import views as servers
 from dashboard.statements import list_view as statements
 from dashboard.statements import plan_reader
@@ -35,6 +37,8 @@ urlpatterns = [
     path("servers/<slug:server>/edit/", server_form.edit, name="server_edit"),
     path("servers/<slug:server>/remove/", server_form.remove, name="server_remove"),
     path("servers/<slug:server>/_now/", servers.server_now, name="server_now"),
+    path("servers/<slug:server>/routes/", routes.routes, name="routes"),
+    path("servers/<slug:server>/sessions/", server_sessions.server_sessions, name="server_sessions"),
     path("servers/<slug:server>/statements/", statements.statements, name="statements"),
     path("servers/<slug:server>/statements/<str:fingerprint>/", statement.statement, name="statement"),
     path("servers/<slug:server>/indexes/", indexes.indexes, name="indexes"),

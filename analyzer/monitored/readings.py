@@ -112,6 +112,7 @@ class ActivityRow:
     text: str | None
     is_truncated: bool = False
     blocked_by: tuple[int, ...] = field(default=())
+    waits_since: datetime | None = None  # for a lock; 14+
 
 
 @dataclass(frozen=True, slots=True)

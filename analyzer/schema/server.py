@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from analyzer.schema.standing import Standing
+
 
 @dataclass(frozen=True, slots=True)
 class SessionFacts:
@@ -21,13 +23,21 @@ class SessionFacts:
     application_name: str = ""
     fingerprint: str | None = None  # of its current or last statement
     blocked_by: tuple[int, ...] = ()
+    lock_wait_s: float | None = None  # for how long it has waited for a lock
 
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """``sessions``: those that do something or hold a transaction; our own and idle ones are left out."""
+    """``sessions``: those that do something or hold a transaction; our own and idle ones are left out.
+
+    ``standing``: what was read in the last minute. ``active_average``: sessions at work, over the last minutes; None
+    where too few looks were taken. ``cores``: as an operator said.
+    """
 
     taken_at: datetime
     sessions: tuple[SessionFacts, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     is_replica: bool = False
+    standing: Standing | None = None
+    active_average: float | None = None
+    cores: int | None = None

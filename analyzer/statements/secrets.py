@@ -23,7 +23,7 @@ HASHED, HIDDEN_HASH = re.compile(r"'(?:SCRAM-SHA-256\$|md5[0-9a-f]{32}'$|hash \*
 # PostgreSQL 18's mark for a list it shortened; without it the list would look as if it had one element
 LIST_MARK = "/*, ... */"
 # tags that name code, not a person, a request or a trace
-KEPT_TAGS = frozenset({"route", "controller", "action", "framework", "application", "db_driver"})
+KEPT_TAGS = frozenset({"route", "controller", "action", "job", "task", "framework", "application", "db_driver"})
 # numbers here are type lengths, defaults and bounds, not somebody's data
 DDL_WITH_NUMBERS = (ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)
 
@@ -74,7 +74,8 @@ def comment_tags(sql: str | None) -> dict[str, str]:
                 key, separator, value = part.strip().partition(":")
             key = unquote(key.strip())
             if key in KEPT_TAGS:
-                tags[key] = unquote(value.strip().strip("'")).replace("\\'", "'")[:200]
+                # no text of PostgreSQL holds a NUL, which "%00" would become
+                tags[key] = unquote(value.strip().strip("'")).replace("\\'", "'").replace("\0", "")[:200]
     return tags
 
 

@@ -6,7 +6,7 @@ the store. So many servers are looked at side by side over a few connections to 
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -14,6 +14,8 @@ from django.utils import timezone
 from analyzer.models import Database, Server, Statement
 from analyzer.monitored.readings import ActivityRow
 from analyzer.monitored.sample.activity import sample_burst, sample_once
+from analyzer.monitored.sample.standing import read_standing
+from analyzer.schema.standing import Standing
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.steps.check_sessions import check_sessions
 from analyzer.steps.connecting import connect_to
@@ -25,6 +27,7 @@ from analyzer.store.series.windows import Window
 BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
 LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
 RECENTLY = timedelta(minutes=15)
+BESIDE_EVERY_S = 60.0  # slots, prepared transactions and limits change slowly
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,15 @@ class Looks:
     """Samples (the server's clock, sessions), at least one; ``at_s``: ``time.monotonic()`` after the last."""
 
     samples: Sequence[tuple[datetime, Sequence[ActivityRow]]]
+    at_s: float
+    beside: "Beside | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stood on the server beside its sessions, up to a minute before; ``at_s``: ``time.monotonic()`` then."""
+
+    standing: Standing
     at_s: float
 
 
@@ -42,11 +54,30 @@ def has_frequent_statements(server: Server) -> bool:
     return any(rate.calls_per_day / 86_400 >= LEAST_CALLS_OF_BURST for rate in recent.values())
 
 
-def look(server: Server, *, closely: bool) -> Looks:
-    """Once, or ten times a second for two seconds. Asks nothing of the store."""
+def look(server: Server, *, closely: bool, before: Beside | None = None) -> Looks:
+    """Once, or ten times a second for two seconds. Asks nothing of the store. ``before``: of the look before."""
     with connect_to(server) as conn:
         samples = sample_burst(conn, BURST_S, BURST_HZ) if closely else [sample_once(conn)]
-        return Looks(samples, time.monotonic())
+        at_s = time.monotonic()
+        if before is not None and at_s - before.at_s < BESIDE_EVERY_S:
+            return Looks(samples, at_s, before)
+        return Looks(samples, at_s, Beside(compared(read_standing(conn), before, at_s), at_s))
+
+
+def compared(standing: Standing, before: Beside | None, now_s: float) -> Standing:
+    """With what two readings tell: since when archiving fails, and that a standby has not replayed what it had."""
+    limits, archiver = standing.limits, standing.archiver
+    if before is None:
+        failing_s = 0.0 if archiver and archiver.is_failing else None
+        return replace(standing, archiver=replace(archiver, failing_s=failing_s) if archiver else None)
+    apart_s, limits_before, archiver_before = now_s - before.at_s, before.standing.limits, before.standing.archiver
+    if archiver is not None and archiver.is_failing:
+        known_s = archiver_before.failing_s if archiver_before else None
+        archiver = replace(archiver, failing_s=0.0 if known_s is None else known_s + apart_s)
+    if limits and limits_before and None not in (limits.replayed_bytes, limits_before.received_bytes):
+        is_behind = (limits.replayed_bytes or 0) < (limits_before.received_bytes or 0)
+        limits = replace(limits, unreplayed_s=apart_s if is_behind else None)
+    return replace(standing, limits=limits, archiver=archiver)
 
 
 def keep(server: Server, looks: Looks) -> str:
@@ -58,7 +89,9 @@ def keep(server: Server, looks: Looks) -> str:
         seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in looks.samples])
         parameters.keep_samples(database, seen)
     taken_at, backends = looks.samples[-1]
-    return "; ".join(check_sessions(server, taken_at, backends, timezone.now()))
+    return "; ".join(
+        check_sessions(server, taken_at, backends, timezone.now(), looks.beside.standing if looks.beside else None)
+    )
 
 
 def _texts_with_values(

@@ -50,6 +50,7 @@ class SessionWatch:
         self._begun_s: dict[int, float] = {}  # by server that is being looked at
         self._said_stuck: set[int] = set()
         self._closely: dict[int, tuple[float, bool]] = {}  # when that was decided
+        self._beside: dict[int, watching.Beside | None] = {}  # of the last look
         self._waiting_rows = 0
         self._late: deque[float] = deque(maxlen=1000)  # when a look was left out
         self._counts = threading.Lock()
@@ -95,7 +96,8 @@ class SessionWatch:
         begun = time.monotonic()
         result: watching.Looks | Exception
         try:
-            result = watching.look(server, closely=closely)
+            result = watching.look(server, closely=closely, before=self._beside.get(server.pk))
+            self._beside[server.pk] = result.beside
         except Exception as error:
             result = error
         rows = sum(len(rows) for _, rows in result.samples) if isinstance(result, watching.Looks) else 0

@@ -166,7 +166,7 @@ def _trace(
     trace: Figure = {
         "type": "scatter",
         "x": [clock[at] for at, _ in points],
-        "y": [_rounded(y) for _, y in points],
+        "y": [rounded(y) for _, y in points],
         "name": line.name,
         "mode": "lines+markers" if any(marked) else "lines",
         "line": {"width": 1.5},
@@ -265,6 +265,6 @@ def _rows(timeline: Timeline, lines: Sequence[Line], start: datetime) -> Iterato
         yield Row(rows[0].at, [(line.quantity, found[line.value]) for line in lines])
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
     """Four digits are more than a screen shows; they keep the page small."""
     return None if value is None else float(f"{value:.4g}")

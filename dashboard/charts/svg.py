@@ -27,20 +27,28 @@ def drawn(
 
     ``marks``: places on the time axis, 0 to 1, with what happened there.
     """
+    drawn_lines = format_html_join("", "{}", ((_line(points, i, fill),) for i, (points, fill) in enumerate(lines, 1)))
+    drawn_marks = format_html_join(
+        "",
+        '<g class="mark"><title>{}</title><path d="M{} 0V{}"/></g>',
+        ((said, _x(place), SIZE) for place, said in marks),
+    )
+    return framed(drawn_lines + drawn_marks, times, left, right)
+
+
+def framed(plot: SafeString, times: Sequence[Tick], left: Sequence[Tick], right: Sequence[Tick] = ()) -> SafeString:
+    """``plot``: what is drawn over the grid, in coordinates of SIZE."""
     parts = [
         format_html(
             '<svg class="chart-plot" viewBox="0 0 {0} {0}" preserveAspectRatio="none" aria-hidden="true">'
-            "{1}{2}{3}</svg>",
+            "{1}{2}</svg>",
             SIZE,
             format_html_join(
-                "", '<path class="{}" d="M0 {}H{}"/>', (("grid" if t.at else "floor", _y(t.at), SIZE) for t in left)
-            ),
-            format_html_join("", "{}", ((_line(points, i, fill),) for i, (points, fill) in enumerate(lines, 1))),
-            format_html_join(
                 "",
-                '<g class="mark"><title>{}</title><path d="M{} 0V{}"/></g>',
-                ((said, _x(place), SIZE) for place, said in marks),
+                '<path class="{}" d="M0 {}H{}"/>',
+                (("grid" if t.at else "floor", place_y(t.at), SIZE) for t in left),
             ),
+            plot,
         ),
         _amounts("chart-left", left, "100%", -8, "end"),
         _amounts("chart-right", right, "0", 8, "start") if right else "",
@@ -75,9 +83,9 @@ def _line(points: Sequence[Point], number: int, fill: bool) -> SafeString:
     found = runs(points)
     are_few = sum(map(len, found)) <= FEW
     for run in found:
-        steps = " ".join(f"{_x(x)} {_y(y)}" for x, y in run)
+        steps = " ".join(f"{_x(x)} {place_y(y)}" for x, y in run)
         if len(run) == 1 or are_few:
-            dots.append("".join(f"M{_x(x)} {_y(y)}h0" for x, y in run))
+            dots.append("".join(f"M{_x(x)} {place_y(y)}h0" for x, y in run))
         if len(run) > 1:
             strokes.append(f"M{steps}")
             areas.append(f"M{_x(run[0][0])} {SIZE}L{steps}V{SIZE}Z")
@@ -102,5 +110,5 @@ def _x(place: float) -> str:
     return f"{SIZE * place:.1f}".removesuffix(".0")
 
 
-def _y(place: float) -> str:
+def place_y(place: float) -> str:
     return f"{SIZE * (1 - place):.1f}".removesuffix(".0")

@@ -88,9 +88,10 @@ class ServerForm(forms.Form):
     cores = forms.IntegerField(
         min_value=1,
         max_value=1024,
-        initial=8,
+        required=False,
         label="CPU cores there",
-        help_text="Nothing is executed while more than 0.7 sessions per core are at work.",
+        help_text="Nothing is executed while more than 0.7 sessions per core are at work. Empty: 8 are assumed for"
+        " that, and charts of load have no line for them.",
     )
     replica_host = forms.CharField(
         max_length=255,

@@ -11,6 +11,7 @@ from analyzer.store.series.timelines import server_timeline
 from dashboard.charts import charts
 from dashboard.permissions import viewer_required
 from dashboard.servers.databases import database_rows
+from dashboard.servers.load import load_by_wait
 from dashboard.servers.rows import COSTLIEST_FIRST, open_findings, server_rows
 from dashboard.servers.state import server_state
 from dashboard.windows import about, window_of
@@ -58,6 +59,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         "section": "servers",
         "server": found,
         **about(window),
+        "load_by_wait": load_by_wait(request, found, window),
         "timeline": charts.server_load(timeline, found.created_at),
         "total_ms": total_ms,
         "load": total_ms / 1000 / covered_s if total_ms is not None and covered_s else None,

@@ -1,13 +1,18 @@
-"""What the list of statements can be narrowed to: the roles, databases and tables of a server's statements."""
+"""What the list of statements can be narrowed to: roles, databases and tables of a server's statements, and routes."""
 
 from dataclasses import dataclass
 
 from django.db import connection
 from django.http import QueryDict
+from django.utils import timezone
 
 from analyzer.models import Server
+from analyzer.statements.routes import MOST_CHARACTERS
+from analyzer.store.series.load_reading import largest, load_span, statements_of
+from analyzer.store.series.windows import Window
 from dashboard.servers.schema_cache import cached_tables_of
 
+ROUTES_OFFERED = 100  # those with the most load
 TABLES_OFFERED = 500  # a longer list is searched by text instead
 
 _CHOICES = """
@@ -55,6 +60,21 @@ def choices_of(server: Server, query: QueryDict) -> list[Choice]:
         shown = [o for i, o in enumerate(offered) if i < TABLES_OFFERED or o[0] == current]
         made.append(Choice(name, words[name], shown, current, forms.get(current, [])))
     return made
+
+
+def route_choice(server: Server, window: Window, query: QueryDict) -> tuple[Choice, list[int]]:
+    """Routes seen at work in the window, and the statements of the one asked for, seen running from it.
+
+    One query, and one more for a route.
+    """
+    span = load_span(window, timezone.now())
+    routes = map(str, largest(server, span, "route", ROUTES_OFFERED))
+    current = query.get("route", "")[:MOST_CHARACTERS]
+    offered = sorted({*routes, current} - {""})
+    choice = Choice(
+        "route", "Every route", [(route, route) for route in offered], current, [current] if current else []
+    )
+    return choice, statements_of(server, span, route=current) if current else []
 
 
 def _tables_by_form(server: Server, options: list[tuple[str, str]]) -> dict[str, list[str]]:

@@ -25,7 +25,7 @@ from dashboard.servers.rows import open_findings, statements_with_index_ready
 from dashboard.servers.state import server_state
 from dashboard.statements import export as statement_export
 from dashboard.statements.export import BLOCK_SIZE_BYTES, MOST_ROWS
-from dashboard.statements.filters import choices_of, filters_of
+from dashboard.statements.filters import choices_of, filters_of, route_choice
 from dashboard.windows import about, before, in_address, in_words, window_of
 
 PER_PAGE = 50
@@ -64,6 +64,7 @@ MINUS = "\u2212"
 TIMES_FROM = 3  # judgement: "x 4" reads better than "+300 %"
 # How the texts of PostgreSQL's TransactionStmt begin.
 TRANSACTION_CONTROL = frozenset({"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
+NO_STATEMENT = [0]  # an empty list would not narrow
 FINGERPRINT = re.compile(r"[0-9a-f]{12,32}|q[0-9a-f]{16}")
 
 
@@ -161,7 +162,12 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
     sort = sort if sort in SORTS else DEFAULT_SORT
     columns = _columns(request.GET.getlist("columns"), sort)
     narrowed = choices_of(found, request.GET)
-    filters = {**filters_of(narrowed), **_filters(found, q)}
+    filters: dict[str, Any] = {**filters_of(narrowed), **_filters(found, q)}
+    route, of_route = route_choice(found, window, request.GET)
+    if route.current:
+        named = filters.get("statement_ids", of_route)
+        filters["statement_ids"] = [pk for pk in of_route if pk in named] or NO_STATEMENT
+    narrowed.append(route)
     if request.GET.get("format") == "csv":
         every = statement_totals(
             found, window, order_by=sort, limit=MOST_ROWS, filters=filters, columns=statement_export.NEEDED
@@ -192,7 +198,8 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
         "sorts": SORTS.items(),
         "narrowed": narrowed,
         "is_filtered": bool(q) or any(choice.current for choice in narrowed),
-        "is_of_some": any(choice.current for choice in narrowed if choice.name != "table"),
+        "route": route.current,
+        "is_of_some": any(choice.current for choice in narrowed if choice.name in ("role", "database")),
         "sorted_by": _spoken(SORTS[sort]),
         "columns": [
             {"key": key, "title": COLUMNS[key][0], "sort": COLUMNS[key][1], "is_current": COLUMNS[key][1] == sort}
@@ -267,7 +274,7 @@ def _spoken(title: str) -> str:
     return title if title[1:2] in "AI/" else title[0].lower() + title[1:]
 
 
-def _filters(server: Server, q: str) -> dict[str, object]:
+def _filters(server: Server, q: str) -> dict[str, Any]:
     """A fingerprint finds its statement, anything else is looked for in the texts."""
     if FINGERPRINT.fullmatch(q):
         ids = list(Statement.objects.filter(server=server, fingerprint=q).values_list("pk", flat=True))

@@ -16,6 +16,7 @@ from analyzer.store.series.totals import StatementTotals, statement_totals
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 from dashboard.charts import charts
 from dashboard.permissions import viewer_required
+from dashboard.servers.routes import statement_callers
 from dashboard.servers.state import server_state
 from dashboard.statements.export import BLOCK_SIZE_BYTES
 from dashboard.statements.plan_periods import plan_periods
@@ -70,6 +71,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "timeline": charts.statement_load(
             statement_timeline(found, window, charts.NEEDED), found.server.created_at, marks
         ),
+        "callers": statement_callers(found, window),
         "findings": is_open,
         "hidden_findings": len(findings) - len(is_open),
         "suggestions": suggestions,

@@ -80,10 +80,20 @@
       spikethickness: 1,
       spikedash: "solid",
     });
-    layout.shapes = (figure.layout.shapes || []).map(function (shape) {
-      return Object.assign({}, shape, { line: Object.assign({}, shape.line, { color: token("--ink-faint") }) });
-    });
+    // What the drawing has in colours of its own is named by the figure: bars in "meta", shapes in "name"; marks have none.
+    if (layout.shapes) {
+      layout.shapes = layout.shapes.map(function (shape) {
+        if (!shape.name) return Object.assign({}, shape, { line: Object.assign({}, shape.line, { color: token("--ink-faint") }) });
+        const colour = token("--chart-" + shape.name);
+        return Object.assign({}, shape, {
+          layer: shape.type === "rect" ? "below" : "above",
+          fillcolor: colour,
+          line: { color: colour, width: shape.type === "rect" ? 0 : 1.5, dash: "dash" },
+        });
+      });
+    }
     const data = figure.data.map(function (trace, at) {
+      if (trace.meta) return Object.assign({}, trace, { marker: { color: token("--" + trace.meta), line: { width: 0 } } });
       const colour = token("--chart-" + ((at % 4) + 1));
       return Object.assign({}, trace, {
         line: Object.assign({}, trace.line, { color: colour }),
@@ -117,6 +127,14 @@
         return draw(box, stage).then(function () {
           stage.on("plotly_relayout", function (change) {
             zoomed(box, stage, change);
+          });
+          stage.on("plotly_click", function (event) {
+            const links = figureOf(box).links;
+            const point = event.points[0];
+            if (links) {
+              const [address, place] = links[point.pointIndex].split("#");
+              window.location.assign(address + "&wait=" + encodeURIComponent(point.data.name) + "#" + place);
+            }
           });
           box.dataset.drawn = "";
           button.textContent = "Show all";

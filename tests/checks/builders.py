@@ -26,6 +26,15 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
 from analyzer.schema.kept import facts_from
 from analyzer.schema.server import ServerFacts, SessionFacts
+from analyzer.schema.standing import (
+    Archiver,
+    Limits,
+    PreparedTransaction,
+    Replica,
+    Slot,
+    Standing,
+    XminHolder,
+)
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.parse import parse_statement
 
@@ -156,9 +165,25 @@ def statement(given: Mapping[str, Any]) -> StatementFacts:
 
 
 def server(given: Mapping[str, Any]) -> ServerFacts:
-    """``{ sessions = [{ pid, state, ... }], settings = {...} }``, at an arbitrary moment."""
-    sessions = tuple(SessionFacts(**session) for session in given.get("sessions", ()))
-    return ServerFacts(MOMENT, sessions, dict(given.get("settings", {})))
+    """``{ sessions = [{ pid, state, ... }], standing = {...} }`` and the like, at an arbitrary moment."""
+    values = dict(given)
+    sessions = tuple(
+        SessionFacts(**session | {"blocked_by": tuple(session.get("blocked_by", ()))})
+        for session in values.pop("sessions", ())
+    )
+    if "standing" in values:
+        values["standing"] = standing(values["standing"])
+    return ServerFacts(MOMENT, sessions, **values)
+
+
+def standing(given: Mapping[str, Any]) -> Standing:
+    """What is left out was not read, but the connections: there are plenty."""
+    of_one = {"limits": Limits, "archiver": Archiver}
+    of_many = {"holders": XminHolder, "prepared": PreparedTransaction, "slots": Slot, "replicas": Replica}
+    values: dict[str, Any] = {"limits": Limits(100, 3, client_sessions=5)}
+    values |= {name: made(**given[name]) for name, made in of_one.items() if name in given}
+    values |= {name: tuple(made(**row) for row in given[name]) for name, made in of_many.items() if name in given}
+    return Standing(**values)
 
 
 def cluster(given: Mapping[str, Any]) -> ClusterFacts:

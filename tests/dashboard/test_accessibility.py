@@ -112,7 +112,16 @@ def pages_of(
 ) -> dict[str, str]:
     pages = {
         name: reverse(name, args=[server.slug])
-        for name in ("server", "statements", "server_edit", "server_remove", "indexes", "what_if", "query")
+        for name in (
+            "server",
+            "statements",
+            "server_edit",
+            "server_remove",
+            "indexes",
+            "what_if",
+            "query",
+            "server_sessions",
+        )
     }
     if statement:
         pages["statement"] = reverse("statement", args=[server.slug, statement])

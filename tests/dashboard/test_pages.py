@@ -440,9 +440,9 @@ QUERIES = {  # with session and user; none of them depends on the number of rows
     "/": 10,
     "/_findings/": 8,
     "/servers/": 6,
-    "/servers/shop/": 9,
+    "/servers/shop/": 11,
     "/servers/shop/_now/": 4,
-    "/servers/shop/statements/": 19,  # four of them for the window before
+    "/servers/shop/statements/": 20,  # four of them for the window before
     "/findings/": 6,
 }
 
@@ -477,7 +477,7 @@ def test_queries_of_a_statement_and_a_finding_page(person, shop, django_assert_m
     statement, record = shop.statements[0], shop.findings[0]
     page = f"/servers/shop/statements/{statement.fingerprint}/?window="
     person.get(page + "1h")  # the schema is unpacked once
-    with django_assert_max_num_queries(23):
+    with django_assert_max_num_queries(28):
         person.get(page + "7d")
     with django_assert_max_num_queries(7):
         person.get(f"/findings/{record.pk}/")
@@ -485,9 +485,9 @@ def test_queries_of_a_statement_and_a_finding_page(person, shop, django_assert_m
         person.get(f"/plans/{shop.plan.pk}/")
 
     roll_up(shop.shop)  # then days, hours and minutes of sums are read, twice: for the totals and for the chart
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(34):
         person.get(page + "30d")
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         person.get("/servers/shop/statements/?window=30d")
 
 

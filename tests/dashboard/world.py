@@ -3,7 +3,7 @@
 import functools
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -18,17 +18,19 @@ from analyzer.models import (
     FindingRecord,
     NoSuggestion,
     PlanRecord,
+    Role,
     Server,
     Statement,
     StepStatus,
     SuggestionRecord,
 )
-from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ServerState, StatementReading, StatementText
+from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ActivityRow, ServerState, StatementReading, StatementText
 from analyzer.plans import parse_plan, redact_plan
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.store.findings import keep_findings
 from analyzer.store.plans import keep_plan
 from analyzer.store.schemas import keep_schema
+from analyzer.store.series.session_load import Part, ensure_load_partitions, keep_look
 from analyzer.store.series.snapshots import keep_reading
 from analyzer.store.texts import keep_texts
 
@@ -169,6 +171,45 @@ def _grow(counters, statements, every_s: int, at: datetime) -> None:  # type: ig
         }
         for name, value in add.items():
             counters[i, COUNTERS.index(name)] += value
+
+
+WAITS = (
+    # wait, event, statement of SHOP, application, route, sessions on average
+    ("CPU", "", 0, "gunicorn", "orders.views.list", 1.1),
+    ("IO", "DataFileRead", 2, "gunicorn", "products.views.search", 0.6),
+    ("CPU", "", 3, "gunicorn", "products.views.list", 0.5),
+    ("Lock", "transactionid", 6, "celery", "stock.tasks.reserve", 0.25),
+    ("LWLock", "WALWrite", 7, "gunicorn", "", 0.15),
+    ("Client", "ClientWrite", 4, "", "", 0.08),
+)
+
+
+def sessions(of: Server, *, hours: float = 24, gap_at_hour: float | None = None) -> None:
+    """Looks at sessions at work, one a minute, the newest a moment ago."""
+    statements = list(Statement.objects.filter(server=of).order_by("pk").values_list("pk", flat=True))
+    end = timezone.now()
+    for minute in range(int(hours * 60)):
+        at = end - timedelta(minutes=minute)
+        if gap_at_hour is not None and gap_at_hour <= (hours - minute / 60) < gap_at_hour + hours / 12:
+            continue
+        day = 0.65 + 0.35 * math.sin((at.hour + at.minute / 60 - 9) / 24 * 2 * math.pi)
+        look = {
+            Part(wait, event, statements[i] if i < len(statements) else 0, 10, 5, application, route): seen
+            for n, (wait, event, i, application, route, mean) in enumerate(WAITS)
+            if (seen := round(mean * day * (1.4 + math.sin(at.timestamp() / (400 + 150 * n) + n)) * 2) / 2)
+        }
+        ensure_load_partitions(at)
+        keep_look(of.pk, at, look)
+
+
+def backend(at: datetime, pid: int = 1, **more: object) -> ActivityRow:
+    """A session at work since ``at``."""
+    row = ActivityRow(
+        pid=pid, backend_start=at, xact_start=at, query_start=at, state_change=at, state="active",
+        wait_event_type=None, wait_event=None, role_oid=10, database_oid=5, application_name="shop", queryid=7,
+        text="select 1",
+    )  # fmt: skip
+    return replace(row, **more)  # type: ignore[arg-type]
 
 
 def database(of: Server) -> Database:
@@ -382,6 +423,8 @@ def shop(*, hours: float = 24, every_s: int = 600) -> World:
         step(of, name)
     step(of, "explain", note="2 statements were only planned: they call volatile functions")
     statements = figures(of, hours=hours, every_s=every_s, gap_at_hour=hours * 0.4)
+    sessions(of, hours=hours, gap_at_hour=hours * 0.4)
+    Role.objects.get_or_create(server=of, oid=10, defaults={"name": "shop_app"})
     schema(of)
     plan = plan_of(statements[0])
     found = [

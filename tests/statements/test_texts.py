@@ -170,6 +170,7 @@ def test_stored_texts(sql, stored):
             {"controller": "shop", "route": "/orders/"},
         ),
         ("select 1 /*application:Shop,action:index,line:x.rb*/", {"application": "Shop", "action": "index"}),
+        ("select 1 /*job='Mail%00Job',task='orders.send'*/", {"job": "MailJob", "task": "orders.send"}),
         ("select '/*route=''x''*/'", {}),
         ("select 1 -- route='x'", {}),
         ("select 1 /* just words */", {}),

@@ -17,12 +17,14 @@ from analyzer.checks.plan import seq_scan_discards_rows
 from analyzer.models import CheckRule, Database, FindingRecord, PlanRecord, Server, Statement, StatementEntry
 from analyzer.monitored.readings import ActivityRow
 from analyzer.plans import parse_plan
+from analyzer.schema.standing import Slot, Standing
 from analyzer.statements import tree
 from analyzer.steps import check
 from analyzer.steps.check_sessions import check_sessions
 from analyzer.store import schemas
 from analyzer.store.check_rules import change_rule, rules_of
 from analyzer.store.plans import keep_plan
+from analyzer.store.series.activity import keep_activity
 from analyzer.store.series.totals import StatementRate
 from tests.checks.builders import facts
 
@@ -260,6 +262,38 @@ def test_sessions_idle_in_transaction_are_found_and_closed(database: Database) -
     ours = session(8, "idle in transaction", 90, now, text="select /* pgloupe */ 1")
     assert look([waiting, ours, session(9, "active", 1, now)]) == [("app@shop web", True)]
     assert look([session(9, "active", 1, now)]) == [("app@shop web", False)]
+
+
+@pytest.mark.parametrize("version", [13, 14])
+def test_blocked_sessions_are_found_with_their_root(database: Database, version: int) -> None:
+    """Since when it waits is told by the server from 14 on; before, by the looks that saw it wait."""
+    now = timezone.now()
+    server = database.server
+    server.roles.create(oid=10, name="app")
+    root = session(7, "idle in transaction", 30, now)
+    since = now - timedelta(seconds=20)
+    waits = session(8, "active", 25, now, wait_event_type="Lock", blocked_by=(7,))
+    if version == 13:
+        for at in (since, now):
+            keep_activity(server, [(at, [waits])])
+    else:
+        waits = replace(waits, waits_since=since)
+    check_sessions(server, now, [root, waits], now)
+    (found,) = FindingRecord.objects.filter(code="SV008")
+    assert (found.about, found.evidence["longest_wait_s"], found.evidence["root_pid"]) == ("app@shop web", 20.0, 7)
+
+
+def test_what_stands_beside_sessions_is_judged_and_closes_only_when_read(database: Database) -> None:
+    now = timezone.now()
+    slot = Slot("standby_2", "physical", is_active=False, wal_status="lost")
+
+    def look(standing: Standing | None) -> list[bool]:
+        check_sessions(database.server, now, [], now, standing)
+        return [r.closed_at is None for r in FindingRecord.objects.filter(code="SV011")]
+
+    assert look(Standing(slots=(slot,))) == [True]
+    assert look(None) == look(Standing()) == [True]
+    assert look(Standing(slots=())) == [False]
 
 
 def test_a_look_at_sessions_that_are_all_idle_costs_two_queries(database: Database, django_assert_num_queries) -> None:

@@ -64,7 +64,7 @@ def test_what_is_read_waits_counted_and_a_server_removed_meanwhile_is_no_fault(
     server, seen = due_server(), []
     row = ActivityRow(1, None, None, None, None, "active", None, None, 10, 5, "", None, "select 1")
 
-    def look(looked_at: Server, *, closely: bool) -> watching.Looks:
+    def look(looked_at: Server, *, closely: bool, before: object) -> watching.Looks:
         Server.objects.filter(pk=looked_at.pk).delete()
         connection.close()
         return watching.Looks([(datetime.now(UTC), [row] * 7)], time.monotonic())

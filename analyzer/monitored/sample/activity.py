@@ -76,14 +76,19 @@ def _read(conn: MonitoredConnection, idle_s: float) -> tuple[datetime, list[Acti
         waiting = [row.pid for row in found if row.wait_event_type == "Lock"]
         if waiting:
             blockers = {
-                row.pid: tuple(row.blocked_by)
+                row.pid: (tuple(row.blocked_by), row.waits_since)
                 for row in conn.run(
                     "blocking_pids",
                     {"pids": waiting[:MOST_WAITING_ASKED]},
                     action="reading which sessions block others",
                 )
             }
-            found = [replace(row, blocked_by=blockers.get(row.pid, ())) for row in found]
+            found = [
+                replace(row, blocked_by=blockers[row.pid][0], waits_since=blockers[row.pid][1])
+                if row.pid in blockers
+                else row
+                for row in found
+            ]
     return rows[0].taken_at, found
 
 

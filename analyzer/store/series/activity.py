@@ -1,16 +1,23 @@
-"""Samples of pg_stat_activity, without their texts, and what they say about single sessions."""
+"""Samples of pg_stat_activity, without their texts, and what they say about single sessions.
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+What sessions at work waited for is summed up at once (session_load.py): that is kept for longer, and read by pages.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 
 from analyzer.behaviour.workload import SessionEvidence
 from analyzer.models import Database, Server, Statement, StatementEntry
 from analyzer.monitored.readings import ActivityRow, is_ours
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.routes import route_name
+from analyzer.statements.secrets import comment_tags
 from analyzer.store.series.partitions import ensure_partition
+from analyzer.store.series.session_load import AT_WORK, CPU, Look, Part, ensure_load_partitions, keep_look
 
 # An idle backend shows its last statement: worth a row only when that was a moment ago.
 IDLE_FOR = timedelta(seconds=15)
@@ -34,30 +41,58 @@ def keep_activity(
 
     The times are by the server's clock, which is ``ahead`` of the store's; they are kept by the store's. A backend's
     statement is known by its queryid (14+), else by the fingerprint of its text; the text itself is not kept.
+    All samples of one call are one look: a burst counts no more than a glance.
     """
-    rows = [(at, row) for at, backends in samples for row in backends if _is_worth_a_row(at, row)]
-    if not rows:
+    if not samples:
         return 0
+    rows = [(at, row) for at, backends in samples for row in backends if _is_worth_a_row(at, row)]
     by_id, by_fingerprint = _statements(server, [row for _, row in rows])
+
+    def ids_of(row: ActivityRow) -> tuple[int | None, int | None]:
+        """Of its entry and its statement."""
+        entry_id, statement_id = by_id.get((row.role_oid, row.database_oid, row.queryid), (None, None))
+        if statement_id is None and row.text is not None:
+            statement_id = by_fingerprint.get(row.text)
+        return entry_id, statement_id
+
+    looked_at = samples[-1][0] - ahead
     for day in {(at - ahead).date(): at - ahead for at, _ in rows}.values():
         ensure_partition("activity_sample", day)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"copy activity_sample ({', '.join(COLUMNS)}) from stdin (format binary)") as copy,
-    ):
-        copy.set_types(TYPES)
-        for at, row in rows:
-            entry_id, statement_id = by_id.get((row.role_oid, row.database_oid, row.queryid), (None, None))
-            if statement_id is None and row.text is not None:
-                statement_id = by_fingerprint.get(row.text)
-            copy.write_row(
-                (
-                    at - ahead, server.pk, row.backend_start, row.xact_start, row.query_start, row.state_change,
-                    row.role_oid, row.database_oid, entry_id, statement_id, row.pid, row.state,
-                    row.wait_event_type, row.wait_event, row.application_name, list(row.blocked_by),
-                )
-            )  # fmt: skip
+    ensure_load_partitions(looked_at)
+    with transaction.atomic(), connection.cursor() as cursor:
+        if rows:
+            with cursor.copy(f"copy activity_sample ({', '.join(COLUMNS)}) from stdin (format binary)") as copy:
+                copy.set_types(TYPES)
+                for at, row in rows:
+                    copy.write_row(
+                        (
+                            at - ahead, server.pk, row.backend_start, row.xact_start, row.query_start,
+                            row.state_change, row.role_oid, row.database_oid, *ids_of(row), row.pid, row.state,
+                            row.wait_event_type, row.wait_event, row.application_name, list(row.blocked_by),
+                        )
+                    )  # fmt: skip
+        keep_look(server.pk, looked_at, _look([row for _, row in rows], len(samples), ids_of))
     return len(rows)
+
+
+def _look(
+    rows: Iterable[ActivityRow], samples: int, ids_of: Callable[[ActivityRow], tuple[int | None, int | None]]
+) -> Look:
+    """Who was at work, on average over the look's samples."""
+    parts: Counter[Part] = Counter()
+    for row in rows:
+        if row.state in AT_WORK:
+            part = Part(
+                wait_event_type=row.wait_event_type or CPU,
+                wait_event=row.wait_event or "",
+                statement_id=ids_of(row)[1] or 0,
+                role_oid=row.role_oid or 0,
+                database_oid=row.database_oid or 0,
+                application_name=row.application_name,
+                route=route_name(comment_tags(row.text)),
+            )
+            parts[part] += 1
+    return {part: seen / samples for part, seen in parts.items()}
 
 
 def _is_worth_a_row(at: datetime, row: ActivityRow) -> bool:
@@ -83,6 +118,28 @@ def _statements(
         )
     )
     return by_id, {text: ids[found] for text, found in fingerprints.items() if found in ids}
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    """``states``: how many sessions were in each, those that waited for a lock apart."""
+
+    at: datetime
+    states: Mapping[str, int]
+
+
+def last_look(server: Server) -> LastLook | None:
+    """What was seen last, within a day. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select taken_at, case when wait_event_type = 'Lock' then 'waiting for a lock' else state end, count(*)"
+            " from activity_sample where server_id = %(server)s and taken_at = (select max(taken_at)"
+            "   from activity_sample where server_id = %(server)s and taken_at > clock_timestamp() - interval '1 day')"
+            " group by 1, 2 order by 3 desc, 2",
+            {"server": server.pk},
+        )
+        rows = cursor.fetchall()
+    return LastLook(rows[0][0], {state: n for _, state, n in rows}) if rows else None
 
 
 def session_evidence(server: Server, database: Database, start: datetime, end: datetime) -> SessionEvidence:

@@ -41,13 +41,16 @@ def forget_from(server_id: int, at: datetime) -> None:
     The caller holds the lock of the server's readings. Sums that reach beyond ``at`` are made again from what is below
     them; those of the last minutes only while its rows are still fresh.
     """
-    hour, day = floor_to(at, "hour"), floor_to(at, "day")
+    minute, hour, day = at.replace(second=0, microsecond=0), floor_to(at, "hour"), floor_to(at, "day")
     with connection.cursor() as cursor:
         for series, key, last in (
             ("statement_delta", "taken_at >=", at),
             ("statement_packed", "hour >=", at),
             ("server_delta", "taken_at >=", at),
             ("activity_sample", "taken_at >=", at),
+            ("session_look", "starts_at >=", minute),
+            ("session_load", "starts_at >=", minute),
+            ("session_load_hour", "starts_at >=", hour),
             ("statement_hour", "starts_at >=", hour),
             ("statement_day", "starts_at >=", day),
         ):

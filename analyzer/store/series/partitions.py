@@ -8,6 +8,9 @@
 | statement_hour, statement_day | server and hour / day, likewise | day / month | HOURS / DAYS |
 | server_delta | interval: all statements of a server together, without ours | day | HOURS |
 | activity_sample | backend seen in pg_stat_activity, no texts | day | MINUTES |
+| session_look | minute in which sessions were looked at: how often, and how many were at work | day | HOURS |
+| session_load | minute and part of the sessions at work (session_load.py) | day | MINUTES |
+| session_load_hour | hour and part, likewise | day | HOURS |
 | relation_sample | table whose counters changed since the catalog reading before | day | HOURS |
 
 They have no foreign keys: rows of a deleted server go with their partition. Partitions are made ahead by
@@ -60,6 +63,9 @@ SERIES: dict[str, Series] = {
         Series("statement_day", "starts_at", "month", 1, "ANALYZER_KEEP_DAYS_DAYS"),
         Series("server_delta", "taken_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
         Series("activity_sample", "taken_at", "day", 1, "ANALYZER_KEEP_MINUTES_DAYS"),
+        Series("session_look", "starts_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
+        Series("session_load", "starts_at", "day", 1, "ANALYZER_KEEP_MINUTES_DAYS"),
+        Series("session_load_hour", "starts_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
         Series("relation_sample", "taken_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
     )
 }
