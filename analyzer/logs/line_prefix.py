@@ -10,7 +10,8 @@ TIME = re.compile(
     rb"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?(?: ?(UTC|GMT|Z|[+-]\d\d(?::?\d\d)?)(?![\w])| ?[A-Z][A-Za-z]{1,4}\b)?"
 )
 EPOCH = re.compile(rb"(?<![\d.])(1\d{9})(?:\.(\d{1,6}))?(?![\d.])")
-DATABASE = re.compile(rb"\b(?:db|database|dbname)=([^,\s\]]+)|[\w.$-]@([\w.$-]+)")
+NAMED = re.compile(rb"\b(?:db|database|dbname)=([^,\s\]]*)")
+BEHIND_USER = re.compile(rb"@([\w.$-]+)")
 NO_DATABASE = frozenset((b"", b"[unknown]"))
 
 ESCAPE = re.compile(rb"%(-?\d+)?(.)", re.DOTALL)
@@ -22,6 +23,14 @@ FIELDS = {
     b"p": rb"\d+", b"P": rb"\d*", b"l": rb"\d+", b"x": rb"\d+", b"Q": rb"-?\d+", b"v": rb"[\d/]*",
     b"c": rb"[0-9a-f.]+", b"e": rb"\w{5}", b"%": rb"%", b"r": rb"\S*", b"h": rb"\S*", b"L": rb"\S*",
 }  # fmt: skip
+
+
+def likely_database(head: bytes) -> bytes | None:
+    """``db=name`` or ``user@name`` in a prefix that nobody described."""
+    if b"=" in head and (found := NAMED.search(head)) is not None:
+        return found[1]
+    found = BEHIND_USER.search(head) if b"@" in head else None
+    return found[1] if found else None
 
 
 def database_pattern(log_line_prefix: bytes) -> re.Pattern[bytes] | None:

@@ -76,6 +76,5 @@ class StderrReader(LogReader):
             found = self._database_at_start.match(head) if self._database_at_start else None
             name = found[1] if found else None
         else:
-            found = line_prefix.DATABASE.search(head)
-            name = (found[1] or found[2]) if found else None
+            name = line_prefix.likely_database(head)
         return None if name is None or name in line_prefix.NO_DATABASE else name

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from analyzer.logs.entry import NOTHING, PLAN, Entry
 from analyzer.logs.events import query_text
-from analyzer.logs.text_key import text_key
+from analyzer.logs.text_key import LONG, text_key
 
 MOST_STATEMENTS = 10_000
 MOST_KEPT_BYTES = 64_000_000
 PLANS_PER_STATEMENT = 3
+MOST_KEYS = 10_000  # of texts up to LONG
 # Steps and what they are on, in the order printed, in JSON, in text and in YAML and XML.
 STEPS = re.compile(
     rb'"(?:Node Type|Relation Name|Index Name|Join Type)": "([^"]*)"'
@@ -100,6 +101,7 @@ class LogTotals:
         self.given_up = 0  # statements, for want of room
         self.first: bytes | None = None  # as an entry's ``when``
         self.last: bytes | None = None
+        self._keys: dict[bytes, Hashable] = {}
         self._added_bytes = 0  # since room was made: of texts that are new and plans
 
     def add(self, entry: Entry) -> None:
@@ -113,7 +115,7 @@ class LogTotals:
         text = query_text(entry.text) if is_plan else _executed(entry)
         if text is None:
             return
-        key = (entry.database, text_key(text))
+        key = (entry.database, self._key(text))
         logged = self.statements.get(key)
         if logged is None:
             logged = self.statements[key] = Logged(entry.database)
@@ -126,6 +128,16 @@ class LogTotals:
             logged.runs.add(entry)
         if len(self.statements) > 2 * MOST_STATEMENTS or self._added_bytes > MOST_KEPT_BYTES:
             self._make_room()
+
+    def _key(self, text: bytes) -> Hashable:
+        if b"$" not in text:
+            return text_key(text)
+        key = self._keys.get(text)  # with parameters, the same text comes again and again
+        if key is None:
+            if len(self._keys) >= MOST_KEYS or len(text) > LONG:
+                self._keys.clear()
+            key = self._keys[text] = text_key(text)
+        return key
 
     def dearest(self) -> list[Logged]:
         return sorted(self.statements.values(), key=lambda s: -s.total_ms)
