@@ -206,7 +206,7 @@ class PlanRecord(models.Model):
     """A plan of a statement, kept once per shape and redacted."""
 
     class Values(models.TextChoices):
-        SAMPLED = "sampled", "real values, seen in pg_stat_activity"
+        SAMPLED = "sampled", "real values, of a run that was seen"
         TYPICAL = "typical", "a frequent value, from the column statistics"
         RARE = "rare", "a rare value, from the column statistics"
         GENERIC = "generic", "no values: a generic plan"

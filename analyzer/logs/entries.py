@@ -1,8 +1,7 @@
 """A server's log as bytes -> its entries with a duration. The format is told by the first lines."""
 
-import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from analyzer.logs import csv_log, syslog_log

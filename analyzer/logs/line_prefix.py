@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 TIME = re.compile(
-    rb"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?(?: ?(UTC|GMT|Z|[+-]\d\d(?::?\d\d)?)(?![\w])| ?[A-Z][A-Za-z]{1,4}\b)?"
+    rb"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:[.,](\d{1,6}))?(?: ?(UTC|GMT|Z|[+-]\d\d(?::?\d\d)?)(?!\w))?"
 )
 EPOCH = re.compile(rb"(?<![\d.])(1\d{9})(?:\.(\d{1,6}))?(?![\d.])")
 NAMED = re.compile(rb"\b(?:db|database|dbname)=([^,\s\]]*)")
@@ -55,13 +55,11 @@ def database_pattern(log_line_prefix: bytes) -> re.Pattern[bytes] | None:
 
 
 def logged_time(when: bytes) -> datetime | None:
-    """The time in a prefix or field; None where there is none, or in a time zone known by letters alone."""
+    """The time in a prefix or field, None where there is none. A time zone that letters alone tell counts as UTC."""
     if (found := TIME.search(when)) is None:
         if (epoch := EPOCH.search(when)) is None:
             return None
         return datetime.fromtimestamp(float(epoch[0]), UTC)
-    if found[4] is None:
-        return None
     try:
         naive = datetime.fromisoformat(f"{found[1].decode()}T{found[2].decode()}")
         fraction = (found[3] or b"").ljust(6, b"0")
@@ -70,8 +68,8 @@ def logged_time(when: bytes) -> datetime | None:
         return None
 
 
-def _zone(name: bytes) -> timezone:
-    if name in (b"UTC", b"GMT", b"Z"):
+def _zone(name: bytes | None) -> timezone:
+    if not name or name in (b"UTC", b"GMT", b"Z"):
         return UTC
     digits = name[1:].replace(b":", b"").ljust(4, b"0")
     offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))

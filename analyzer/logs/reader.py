@@ -1,4 +1,4 @@
-"""What the readers of all formats share: blocks of bytes in, entries out, no more in memory than a block and an entry."""
+"""What the readers of all formats share: blocks of bytes in, entries out, a block and an entry in memory."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ MOST_ENTRY_BYTES = 8_000_000
 
 
 class LogReader(ABC):
-    """``rest``: what was given and belongs to an entry whose end has not come yet; ``cut``: entries that were too long."""
+    """``rest``: given so far, of an entry whose end has not come yet. ``cut``: entries that were too long."""
 
     def __init__(self) -> None:
         self.rest = b""

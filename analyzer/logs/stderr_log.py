@@ -10,9 +10,7 @@ from analyzer.logs import line_prefix
 from analyzer.logs.entry import WORDS, Entry, kind_of
 from analyzer.logs.reader import LogReader
 
-DURATION = re.compile(
-    rb":  duration: (\d+\.\d+) ms(?:" + WORDS + rb")?[ \n]?([^\n]*(?:\n\t[^\n]*)*)"
-)
+DURATION = re.compile(rb":  duration: (\d+\.\d+) ms(?:" + WORDS + rb")?[ \n]?([^\n]*(?:\n\t[^\n]*)*)")
 FIELD_LINE = re.compile(rb"\b(?:DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE):  ")
 DETAIL = b"DETAIL:  "
 DETAIL_TEXT = re.compile(rb"[^\n]*(?:\n\t[^\n]*)*")

@@ -10,7 +10,7 @@ from analyzer.logs.entry import Entry
 from analyzer.logs.reader import MOST_ENTRY_BYTES
 from analyzer.logs.stderr_log import StderrReader
 
-PIECE = re.compile(rb".{0,200}?[\w.-]*(\[\d+\]): (?:\[ID [^\]]*\] )?\[(\d+)-(\d+)\] ?(.*)", re.DOTALL)
+PIECE = re.compile(rb".{0,200}?[\w.-]+(\[\d+\]): (?:\[ID [^\]]*\] )?\[(\d+)-(\d+)\] ?(.*)", re.DOTALL)
 MOST_PROCESSES = 2_000  # with an entry that may go on; judgement
 
 

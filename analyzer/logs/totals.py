@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from analyzer.logs.entry import NOTHING, PLAN, Entry
-from analyzer.logs.events import query_text
+from analyzer.logs.events import PREPARED, query_text
 from analyzer.logs.text_key import LONG, text_key
 
 MOST_STATEMENTS = 10_000
@@ -23,8 +23,6 @@ STEPS = re.compile(
     rb'|(?:Node Type|Relation Name|Index Name|<Node-Type|<Relation-Name|<Index-Name)[:>] ?"?([^"\n<]*)',
     re.MULTILINE,
 )
-
-PREPARED = b"prepare: "  # the detail of EXECUTE
 
 StatementKey = tuple[bytes | None, Hashable]  # its database and text
 
@@ -57,7 +55,7 @@ class Runs:
 
 @dataclass(slots=True)
 class Logged:
-    """One statement in one database. Where both its runs and their plans are logged, ``main`` is the longer of them."""
+    """One statement in one database. Its runs and their plans are logged apart: ``main`` is what there is more of."""
 
     database: bytes | None
     runs: Runs = field(default_factory=Runs)
@@ -66,7 +64,7 @@ class Logged:
 
     @property
     def main(self) -> Runs:
-        return self.runs if self.runs.total_ms >= self.planned.total_ms else self.planned
+        return self.runs if self.runs.calls >= self.planned.calls else self.planned
 
     @property
     def total_ms(self) -> float:

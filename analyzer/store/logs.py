@@ -1,0 +1,135 @@
+"""Statements of a server's log -> plans and values of those that the store knows, by their fingerprint.
+
+Only for the database that is inspected. Plans are redacted, values encrypted; what the log says of statements that
+nobody counted is not kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, OuterRef
+
+from analyzer.logs.entry import Entry
+from analyzer.logs.events import logged_plan, redacted, sql_with_values
+from analyzer.logs.line_prefix import logged_time
+from analyzer.logs.statements import LoggedStatement, logged_statements
+from analyzer.logs.totals import LogTotals
+from analyzer.models import Database, ParameterSample, PlanRecord, Server, Statement, StatementEntry
+from analyzer.plans import PlanError
+from analyzer.statements.fingerprint import fingerprint
+from analyzer.store.parameters import SeenText, keep_samples
+from analyzer.store.plans import keep_plan
+from analyzer.store.servers import inspected_database
+
+Values = PlanRecord.Values
+MOST_SAMPLES = 2  # tried of a statement
+BY_LOG = "as auto_explain logged it"
+NO_ANALYZE = "auto_explain.log_analyze is off, so it says nothing of what was executed"
+PLAN_APART = timedelta(minutes=10)  # judgement: a plan that stays as it was is looked at again as seldom
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLog:
+    statements: int = 0
+    unknown: int = 0
+    plans: int = 0
+    values: int = 0
+    note: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "statements": self.statements, "unknown_statements": self.unknown, "plans": self.plans,
+            "values": self.values, "note": self.note,
+        }  # fmt: skip
+
+    def in_words(self) -> str:
+        if self.note:
+            return self.note
+        unknown = f"; {self.unknown:,} statements of the log are not known there" if self.unknown else ""
+        kept = f"{self.plans:,} plans and {self.values:,} runs with values"
+        return f"Kept: {kept} of {self.statements:,} statements{unknown}."
+
+
+def keep_log(server: Server, totals: LogTotals, *, now: datetime) -> KeptLog:
+    """Keep what is newer than what is there; reading a log twice does no harm."""
+    database = inspected_database(server)
+    if database is None:
+        return KeptLog(note=f"Nothing kept: {server.name} has not been sampled yet.")
+    here = [s for s in logged_statements(totals) if s.fingerprint and s.database in (None, database.name)]
+    known = _known(server, database, here)
+    samples: list[SeenText] = []
+    plans = 0
+    for logged in here:
+        statement = known.get(logged.fingerprint or "")
+        if statement is None:
+            continue
+        samples += _samples(logged, statement, now)
+        plans += sum(_keep_plan(entry, statement, database, now) for entry in logged.plans)
+    new = _not_kept(database, samples)
+    for each in new:  # of several of a statement, one call keeps the last alone
+        keep_samples(database, [each])
+    return KeptLog(len(known), len(here) - len(known), plans, len(new))
+
+
+def _known(server: Server, database: Database, logged: Sequence[LoggedStatement]) -> dict[str, Statement]:
+    """By fingerprint; of those whose database the log does not say, the ones that run in this database alone."""
+    entries = StatementEntry.objects.filter(server=server, statement=OuterRef("pk"), is_own=False)
+    found = Statement.objects.filter(
+        Exists(entries.filter(database_oid=database.oid)),
+        server=server,
+        fingerprint__in={s.fingerprint for s in logged},
+        kind__in=Statement.PLANNABLE,
+    ).annotate(runs_elsewhere=Exists(entries.exclude(database_oid=database.oid)))
+    told = {s.fingerprint for s in logged if s.database is not None}
+    return {s.fingerprint: s for s in found if s.fingerprint in told or not s.runs_elsewhere}
+
+
+def _samples(logged: LoggedStatement, statement: Statement, now: datetime) -> Iterator[SeenText]:
+    """The slowest and the newest run that hold their values."""
+    for entry in logged.samples[:MOST_SAMPLES]:
+        sql = sql_with_values(entry)
+        if sql is not None and fingerprint(sql) == statement.fingerprint:
+            yield SeenText(statement.pk, sql, _time_of(entry, now), entry.duration_ms)
+
+
+def _not_kept(database: Database, samples: Sequence[SeenText]) -> list[SeenText]:
+    ids = {sample.statement_id for sample in samples}
+    kept = set(
+        ParameterSample.objects.filter(database=database, statement_id__in=ids).values_list("statement_id", "taken_at")
+    )
+    new = {(s.statement_id, s.taken_at): s for s in samples if (s.statement_id, s.taken_at) not in kept}
+    return sorted(new.values(), key=lambda s: s.taken_at)
+
+
+def _keep_plan(entry: Entry, statement: Statement, database: Database, now: datetime) -> bool:
+    at = _time_of(entry, now)
+    try:
+        logged = redacted(logged_plan(entry))
+    except PlanError:
+        return False
+    plan = logged.plan
+    same = PlanRecord.objects.filter(
+        statement=statement, database=database, shape=plan.shape, is_analyzed=plan.is_analyzed
+    )
+    if same.filter(last_seen__gt=at - PLAN_APART).exists():
+        return False
+    keep_plan(
+        statement,
+        database,
+        shape=plan.shape,
+        plan=logged.plan_json,
+        values_source=Values.SAMPLED if "$" in statement.normalized_sql else Values.NONE,
+        is_analyzed=plan.is_analyzed,
+        server_version_num=database.server.server_version_num or 0,
+        not_analyzed_because="" if plan.is_analyzed else NO_ANALYZE,
+        rewrites=[BY_LOG],
+        total_cost=plan.root.total_cost,
+        execution_time_ms=entry.duration_ms if plan.is_analyzed else None,
+        now=at,
+    )
+    return True
+
+
+def _time_of(entry: Entry, now: datetime) -> datetime:
+    return min(now, logged_time(entry.when) or now)
