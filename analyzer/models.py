@@ -40,6 +40,7 @@ class Server(models.Model):
     replica_port = models.PositiveIntegerField(
         default=5432, validators=[MinValueValidator(1), MaxValueValidator(65535)]
     )
+    reads_log = models.BooleanField(db_default=False, default=False)  # of the server's log, what took how long
     is_active = models.BooleanField(default=True)
     # Added by a command, not on the page: the address policy leaves its address alone.
     is_address_trusted = models.BooleanField(default=False)
@@ -188,6 +189,15 @@ class LastReading(models.Model):
     server = models.OneToOneField(Server, models.CASCADE, primary_key=True, related_name="last_reading")
     taken_at = models.DateTimeField()
     data = models.BinaryField()
+
+
+class LogPosition(models.Model):
+    """How far a server's log has been read: that file, up to that byte."""
+
+    server = models.OneToOneField(Server, models.CASCADE, primary_key=True, related_name="log_position")
+    file = models.TextField()
+    offset_bytes = models.BigIntegerField()
+    read_at = models.DateTimeField()
 
 
 class SchemaReading(models.Model):

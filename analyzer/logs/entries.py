@@ -30,6 +30,13 @@ def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogRea
     return SyslogReader(log_line_prefix) if best is SyslogReader else best()
 
 
+def reader_of(format: str, log_line_prefix: bytes | None) -> LogReader:
+    """``format``: as log_destination has it."""
+    if format == "jsonlog":
+        return JsonReader()
+    return CsvReader() if format == "csvlog" else StderrReader(log_line_prefix)
+
+
 def blocks_of(file: BinaryIO) -> Iterator[bytes]:
     """The file's bytes, unpacked where gzip packed them; the members of one that was added to follow each other."""
     block = file.read(BLOCK_BYTES)

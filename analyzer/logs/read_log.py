@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable
 
-from analyzer.logs.entries import reader_for
+from analyzer.logs.entries import reader_for, reader_of
 from analyzer.logs.reader import LogReader
 from analyzer.logs.totals import LogTotals
 
 
 class LogReading:
-    """``add`` what comes, in order; ``finish`` at the end. The format is told by the first block."""
+    """``add`` what comes, in order; ``finish`` at the end. Without ``format`` the first block tells it."""
 
-    def __init__(self, log_line_prefix: str | None = None) -> None:
-        self.totals = LogTotals()
+    def __init__(
+        self, log_line_prefix: str | None = None, format: str | None = None, totals: LogTotals | None = None
+    ) -> None:
+        """``format``: as in log_destination. ``totals``: what is added to."""
+        self.totals = LogTotals() if totals is None else totals
         self.read_bytes = 0
         self._prefix = log_line_prefix.encode() if log_line_prefix is not None else None
-        self._reader: LogReader | None = None
+        self._reader: LogReader | None = reader_of(format, self._prefix) if format else None
 
     def add(self, block: bytes) -> None:
         if self._reader is None:

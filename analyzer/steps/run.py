@@ -2,6 +2,7 @@
 
 take_snapshot        counters of pg_stat_statements -> deltas
 (texts.py)           texts of statements not seen before
+(logs.py)            the server's log, where asked for -> plans and real parameter values
 (activity.py)        pg_stat_activity -> session evidence and real parameter values
 read_schema          catalog and preflight -> facts
 explain_statements   the costliest statements without a fresh plan -> plans, within the budget
@@ -37,6 +38,7 @@ from analyzer.monitored.catalog.schema import read_schema as read_schema_facts
 from analyzer.monitored.connection import ConnectionSettings
 from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
 from analyzer.monitored.sample.names import read_names
+from analyzer.monitored.sample.server_log import log_item
 from analyzer.monitored.sample.statements import read_statement_counters
 from analyzer.schema.facts import SchemaFacts
 from analyzer.steps import advise as advice_runs
@@ -128,7 +130,7 @@ def take_snapshot(server: Server) -> str:
 def read_schema(server: Server) -> str:
     """Catalog -> facts; the preflight, for the server's page."""
     with connect_to(server) as conn:
-        items = run_preflight(conn)
+        items = [*run_preflight(conn), *([log_item(conn)] if server.reads_log else [])]
         keep_names(server, read_names(conn))
         database = naming.mark_inspected(server)
         facts = read_schema_facts(conn)
