@@ -23,7 +23,7 @@ from analyzer.store.plans import keep_plan
 from analyzer.store.servers import inspected_database
 
 Values = PlanRecord.Values
-MOST_SAMPLES = 2  # tried of a statement
+MOST_SAMPLES = 2  # of a statement and a reading
 BY_LOG = "as auto_explain logged it"
 NO_ANALYZE = "auto_explain.log_analyze is off, so it says nothing of what was executed"
 PLAN_APART = timedelta(minutes=10)  # judgement: a plan that stays as it was is looked at again as seldom
@@ -86,11 +86,15 @@ def _known(server: Server, database: Database, logged: Sequence[LoggedStatement]
 
 
 def _samples(logged: LoggedStatement, statement: Statement, now: datetime) -> Iterator[SeenText]:
-    """The slowest and the newest run that hold their values."""
-    for entry in logged.samples[:MOST_SAMPLES]:
+    """The slowest and the newest run that hold their values, each text once."""
+    seen: set[str] = set()
+    for entry in logged.samples:
         sql = sql_with_values(entry)
-        if sql is not None and fingerprint(sql) == statement.fingerprint:
+        if sql is not None and sql not in seen and fingerprint(sql) == statement.fingerprint:
+            seen.add(sql)
             yield SeenText(statement.pk, sql, _time_of(entry, now), entry.duration_ms)
+        if len(seen) == MOST_SAMPLES:
+            return
 
 
 def _not_kept(database: Database, samples: Sequence[SeenText]) -> list[SeenText]:

@@ -72,7 +72,8 @@ def current_file(conn: MonitoredConnection, format: str) -> str | None:
     """The file written to now; None where there is none."""
     with conn.transaction_read_only():
         (row,) = conn.run("log_current", {"format": format}, action="looking for the log's file")
-    return row.file
+    file: str | None = row.file
+    return file
 
 
 def file_size_bytes(conn: MonitoredConnection, file: str) -> int | None:
