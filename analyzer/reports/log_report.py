@@ -11,10 +11,11 @@ from analyzer.logs.events import LoggedPlan, logged_plan, redacted
 from analyzer.logs.line_prefix import logged_time
 from analyzer.logs.statements import LoggedStatement, logged_statements
 from analyzer.logs.totals import LogTotals
-from analyzer.plans import Plan, PlanError
+from analyzer.plans import PlanError
 from analyzer.plans.show import plan_as_json
 from analyzer.statements.display import one_line
 from analyzer.words.durations import time_words
+from analyzer.words.lists import counted
 from analyzer.words.sizes import size_words
 from analyzer.words.visible import visible_line
 
@@ -38,6 +39,13 @@ class JudgedPlan:
     def findings(self) -> list[Finding]:
         return list(ranked(self.outcome.findings)) if self.outcome else []
 
+    @property
+    def steps(self) -> str:
+        """Its first ones, in EXPLAIN's order."""
+        nodes = self.plan.plan.nodes if self.plan else []
+        labels = " > ".join(node.label for node in nodes[:MOST_STEPS])
+        return labels + (f" and {len(nodes) - MOST_STEPS:,} more" if len(nodes) > MOST_STEPS else "")
+
 
 @dataclass(frozen=True, slots=True)
 class ReportedStatement:
@@ -47,10 +55,6 @@ class ReportedStatement:
     @property
     def text(self) -> str:
         return self.statement.normalized_sql or TEXT_HIDDEN
-
-    @property
-    def mean_ms(self) -> float:
-        return self.statement.total_ms / self.statement.calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,10 @@ class LogReport:
     entries: int
     plans: int
     notes: tuple[str, ...]
+
+    @property
+    def runs(self) -> int:
+        return self.entries - self.plans
 
 
 def log_report(totals: LogTotals, most: int, *, cut: int = 0, rules: Rules = AS_THEY_COME) -> LogReport:
@@ -101,19 +109,19 @@ def _notes(totals: LogTotals, cut: int) -> Iterator[str]:
         yield "No plan is in it: auto_explain writes them."
     if totals.without_text:
         yield (
-            f"{totals.without_text:,} durations stand without their statement, as log_duration writes them;"
+            f"{counted(totals.without_text, 'duration')} without a statement, as log_duration writes them:"
             " log_min_duration_statement writes both."
         )
     if totals.given_up:
-        yield f"{totals.given_up:,} texts that took little time were given up, because there are too many."
+        yield f"{counted(totals.given_up, 'text')} that took little time left out, because there are too many."
     if cut:
-        yield f"{cut:,} entries are too long to be read whole."
+        yield f"{counted(cut, 'time')} an entry was too long to be read whole."
 
 
 def report_as_json(report: LogReport) -> dict[str, Any]:
     return {
         "span": report.span,
-        "entries": report.entries,
+        "runs": report.runs,
         "plans": report.plans,
         "statements": [_statement_as_json(each) for each in report.statements],
         "statements_left_out": report.left_out,
@@ -145,26 +153,21 @@ def report_as_text(report: LogReport, read_bytes: int) -> list[str]:
     """Lines, made visible: texts of a log may hold anything."""
     span = f", {report.span}" if report.span else ""
     lines = [
-        f"{size_words(read_bytes)} of log{span}: {report.entries - report.plans:,} runs, {report.plans:,} plans.",
+        f"{size_words(read_bytes)} of log{span}: {counted(report.runs, 'run')}, {counted(report.plans, 'plan')}.",
         *report.notes,
     ]
     for number, reported in enumerate(report.statements, 1):
         lines += ["", *map(visible_line, _statement_as_text(number, reported))]
     if report.left_out:
-        lines += ["", f"{report.left_out:,} more statements took less time."]
+        lines += ["", f"{counted(report.left_out, 'more statement')} took less time."]
     return lines
-
-
-def _steps(plan: Plan) -> str:
-    labels = [node.label for node in plan.nodes[:MOST_STEPS]]
-    return " > ".join(labels) + (f" and {len(plan.nodes) - MOST_STEPS:,} more" if len(plan.nodes) > MOST_STEPS else "")
 
 
 def _statement_as_text(number: int, reported: ReportedStatement) -> Iterator[str]:
     statement = reported.statement
     where = f" in {statement.database}" if statement.database else ""
     yield (
-        f"{number}. {time_words(statement.total_ms)} in {statement.calls:,} logged run{'s' * (statement.calls != 1)}"
+        f"{number}. {time_words(statement.total_ms)} in {counted(statement.calls, 'logged run')}"
         f"{where}, the slowest {time_words(statement.slowest_ms)}"
     )
     yield f"   {one_line(reported.text)}"
@@ -172,7 +175,7 @@ def _statement_as_text(number: int, reported: ReportedStatement) -> Iterator[str
         if judged.plan is None or judged.outcome is None:
             yield f"   A plan cannot be read: {judged.problem}"
             continue
-        yield f"   Plan ({time_words(judged.plan.duration_ms)}): {_steps(judged.plan.plan)}"
+        yield f"   Plan ({time_words(judged.plan.duration_ms)}): {judged.steps}"
         for finding in judged.findings:
             yield f"   {finding.severity.name.lower()} {finding.code}: {finding.message}"
             yield f"     {finding.hint}"

@@ -21,6 +21,7 @@ from analyzer.statements.fingerprint import fingerprint
 from analyzer.store.parameters import SeenText, keep_samples
 from analyzer.store.plans import keep_plan
 from analyzer.store.servers import inspected_database
+from analyzer.words.lists import counted
 
 Values = PlanRecord.Values
 MOST_SAMPLES = 2  # of a statement and a reading
@@ -46,9 +47,9 @@ class KeptLog:
     def in_words(self) -> str:
         if self.note:
             return self.note
-        unknown = f"; {self.unknown:,} statements of the log are not known there" if self.unknown else ""
-        kept = f"{self.plans:,} plans and {self.values:,} runs with values"
-        return f"Kept: {kept} of {self.statements:,} statements{unknown}."
+        unknown = f"; {counted(self.unknown, 'statement')} of the log not known there" if self.unknown else ""
+        kept = f"{counted(self.plans, 'plan')} and {counted(self.values, 'run')} with values"
+        return f"Kept: {kept} of {counted(self.statements, 'statement')}{unknown}."
 
 
 def keep_log(server: Server, totals: LogTotals, *, now: datetime) -> KeptLog:
