@@ -47,6 +47,7 @@ class Server(models.Model):
     # Names or patterns (tenant_*) of the databases to look into; empty: all that have load.
     databases_only = models.JSONField(default=list)
     databases_not = models.JSONField(default=list)
+    reads_log = models.BooleanField(db_default=False, default=False)  # of the server's log, what took how long
     is_active = models.BooleanField(default=True)
     # Added by a command, not on the page: the address policy leaves its address alone.
     is_address_trusted = models.BooleanField(default=False)
@@ -198,6 +199,15 @@ class LastReading(models.Model):
     data = models.BinaryField()
 
 
+class LogPosition(models.Model):
+    """How far a server's log has been read: that file, up to that byte."""
+
+    server = models.OneToOneField(Server, models.CASCADE, primary_key=True, related_name="log_position")
+    file = models.TextField()
+    offset_bytes = models.BigIntegerField()
+    read_at = models.DateTimeField()
+
+
 class SchemaReading(models.Model):
     """A database's schema as facts (``schema/kept.py``), kept when it changed; the newest is in force."""
 
@@ -226,7 +236,7 @@ class PlanRecord(models.Model):
     """A plan of a statement, kept once per shape and redacted."""
 
     class Values(models.TextChoices):
-        SAMPLED = "sampled", "real values, seen in pg_stat_activity"
+        SAMPLED = "sampled", "real values, of a run that was seen"
         TYPICAL = "typical", "a frequent value, from the column statistics"
         RARE = "rare", "a rare value, from the column statistics"
         GENERIC = "generic", "no values: a generic plan"

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from analyzer.models import Server
 from analyzer.monitored.deadlines import deadlines
-from analyzer.steps import check, schedule, schema
+from analyzer.steps import check, logs, schedule, schema
 from analyzer.steps import run as pipeline
 from analyzer.steps import texts as naming
 from analyzer.store import house
@@ -58,6 +58,11 @@ def advise_on_indexes(server_id: int) -> None:
     _run(server_id, "advise", pipeline.advise_on_indexes)
 
 
+@shared_task(ignore_result=True, soft_time_limit=120, time_limit=150)
+def read_server_log(server_id: int) -> None:
+    _run(server_id, "log", logs.read_log)
+
+
 @shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
 def keep_house() -> None:
     """Pack, roll up, create and drop partitions; remove twins that nobody needs."""
@@ -78,4 +83,5 @@ TASKS = {
     "explain": explain_statements,
     "check": check_server,
     "advise": advise_on_indexes,
+    "log": read_server_log,
 }

@@ -22,7 +22,7 @@ from dashboard.servers import routes
 from dashboard.servers import session_views as server_sessions
 from dashboard.servers import views as servers
 from dashboard.statements import list_view as statements
-from dashboard.statements import plan_reader
+from dashboard.statements import log_reader, plan_reader
 from dashboard.statements import plan_view as plan
 from dashboard.statements import statement_view as statement
 
@@ -47,6 +47,7 @@ urlpatterns = [
     path("servers/<slug:server>/query/", what_if.query, name="query"),
     path("statements/", statements.all_statements, name="all_statements"),
     path("plans/", plan_reader.read_plan, name="read_plan"),
+    path("logs/", log_reader.read_log, name="read_log"),
     path("plans/<int:pk>/", plan.plan, name="plan"),
     path("plans/<int:pk>/findings/", plan_reader.stored_plan, name="stored_plan"),
     path("findings/", findings.findings, name="findings"),

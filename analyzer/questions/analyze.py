@@ -4,7 +4,7 @@ What needs time (N+1, plans that changed, rates, growth) is left to the dashboar
 ``NOT_LOOKED_AT`` says so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -18,12 +18,12 @@ from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.catalog.schema import left_out_said, read_schema
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.readings import ActivityRow
-from analyzer.monitored.sample.activity import sample_once
+from analyzer.monitored.sample.activity import sample_once, session_of
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.workload import RecordedStatement, read_recorded_workload
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.server import ServerFacts, SessionFacts
+from analyzer.schema.server import ServerFacts
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.parse import parse_statement
 
@@ -160,26 +160,8 @@ def _sessions(conn: MonitoredConnection) -> ServerFacts:
     taken_at, backends = sample_once(conn)
     names = read_names(conn)
     sessions = (row for row in backends if row.state not in (None, "idle") and row.pid != conn.backend_pid)
-    return ServerFacts(taken_at, tuple(_session(row, taken_at, names.roles, names.databases) for row in sessions))
+    return ServerFacts(taken_at, tuple(session_of(row, taken_at, names, _fingerprint(row)) for row in sessions))
 
 
-def _session(
-    row: ActivityRow, taken_at: datetime, roles: Mapping[int, str], databases: Mapping[int, str]
-) -> SessionFacts:
-    def age(since: datetime | None) -> float | None:
-        return None if since is None else max(0.0, (taken_at - since).total_seconds())
-
-    return SessionFacts(
-        pid=row.pid,
-        state=row.state,
-        transaction_s=age(row.xact_start),
-        statement_s=age(row.query_start),
-        in_state_s=age(row.state_change),
-        wait_event_type=row.wait_event_type,
-        wait_event=row.wait_event,
-        role=roles.get(row.role_oid) if row.role_oid else None,
-        database=databases.get(row.database_oid) if row.database_oid else None,
-        application_name=row.application_name,
-        fingerprint=fingerprint(row.text) if row.text and not row.is_truncated else None,
-        blocked_by=row.blocked_by,
-    )
+def _fingerprint(row: ActivityRow) -> str | None:
+    return fingerprint(row.text) if row.text and not row.is_truncated else None

@@ -10,7 +10,8 @@ from django.db import connection
 
 from analyzer.checks import in_words, run_checks
 from analyzer.models import Server, StatementEntry
-from analyzer.monitored.readings import ActivityRow, is_ours
+from analyzer.monitored.readings import ActivityRow, Names, is_ours
+from analyzer.monitored.sample.activity import session_of
 from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.schema.standing import Standing
 from analyzer.steps.time_limit import STOP_ON
@@ -72,32 +73,14 @@ def session_facts(server: Server, taken_at: datetime, backends: Sequence[Activit
     backends = [row for row in backends if row.state not in (None, "idle") and not is_ours(row.text)]
     if not backends:
         return
-    roles = dict(server.roles.values_list("oid", "name"))
-    databases = dict(server.databases.values_list("oid", "name"))
+    names = Names(dict(server.databases.values_list("oid", "name")), dict(server.roles.values_list("oid", "name")))
     queryids = {row.queryid for row in backends if row.queryid}
     fingerprints = dict(
         StatementEntry.objects.filter(server=server, queryid__in=queryids, statement__isnull=False).values_list(
             "queryid", "statement__fingerprint"
         )
     )
-
-    def age(since: datetime | None) -> float | None:
-        return None if since is None else max(0.0, (taken_at - since).total_seconds())
-
     seen_waiting_s = _waits_since(server, backends)
     for row in backends:
-        yield SessionFacts(
-            pid=row.pid,
-            state=row.state,
-            transaction_s=age(row.xact_start),
-            statement_s=age(row.query_start),
-            in_state_s=age(row.state_change),
-            wait_event_type=row.wait_event_type,
-            wait_event=row.wait_event,
-            role=roles.get(row.role_oid) if row.role_oid else None,
-            database=databases.get(row.database_oid) if row.database_oid else None,
-            application_name=row.application_name,
-            fingerprint=fingerprints.get(row.queryid) if row.queryid else None,
-            blocked_by=row.blocked_by,
-            lock_wait_s=age(row.waits_since) if row.waits_since else seen_waiting_s.get(row.pid),
-        )
+        fingerprint = fingerprints.get(row.queryid) if row.queryid else None
+        yield session_of(row, taken_at, names, fingerprint, seen_waiting_s.get(row.pid))

@@ -2,6 +2,7 @@
 
 take_snapshot        counters of pg_stat_statements -> deltas
 (texts.py)           texts of statements not seen before
+(logs.py)            the server's log, where asked for -> plans and real parameter values
 (activity.py)        pg_stat_activity -> session evidence and real parameter values
 (schema.py)          catalog and preflight -> facts
 explain_statements   the costliest statements without a fresh plan -> plans, within the budget

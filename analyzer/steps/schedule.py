@@ -11,11 +11,12 @@ from django.db import transaction
 from analyzer.models import Server, StepStatus
 
 MOST_BUSY_RATIO = 0.05  # judgement: of the time, for a step that others bring forward
+LOG_APART_S = 60.0
 SPREAD_S = 10.0  # at most, of first runs
-STEPS = ("snapshot", "texts", "activity", "schema", "explain", "check", "advise")
+STEPS = ("snapshot", "texts", "activity", "schema", "explain", "check", "advise", "log")
 
 # sample intervals until a new server's first run: explaining and checking need two snapshots, advice a workload
-FIRST_AFTER = {"snapshot": 0.0, "schema": 0.0, "advise": 12.0}
+FIRST_AFTER = {"snapshot": 0.0, "schema": 0.0, "advise": 12.0, "log": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ def interval_s(server: Server, step: str) -> float:
         "explain": max(15.0, sample),
         "check": max(15.0, 2 * sample),
         "advise": max(60.0, 30 * sample),
+        "log": max(LOG_APART_S, sample),
     }[step]
 
 
@@ -50,6 +52,7 @@ def claim_due_steps(now: datetime, steps: Collection[str] = STEPS) -> list[DueSt
             StepStatus.objects.select_for_update(skip_locked=True, of=("self",))
             .select_related("server")
             .filter(server__is_active=True, due_at__lte=now, step__in=steps)
+            .exclude(step="log", server__reads_log=False)
             .order_by("due_at")
         )
         for status in claimed:
@@ -104,7 +107,7 @@ def _add_missing(now: datetime) -> None:
     for server in Server.objects.filter(is_active=True):
         jitter = zlib.crc32(f"{server.pk} {server.slug}".encode()) % 1000 / 1000
         for step in STEPS:
-            if (server.pk, step) not in have:
+            if (server.pk, step) not in have and (step != "log" or server.reads_log):
                 wait = FIRST_AFTER.get(step, 2.5) * server.sample_interval_s
                 spread = jitter * min(SPREAD_S, interval_s(server, step) / 12)
                 new.append(StepStatus(server=server, step=step, due_at=now + timedelta(seconds=wait + spread)))

@@ -14,6 +14,7 @@ from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.catalog.schema import left_out_said
 from analyzer.monitored.catalog.schema import read_schema as read_schema_facts
 from analyzer.monitored.sample.names import read_names
+from analyzer.monitored.sample.server_log import log_item
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
 from analyzer.steps import check, schedule
@@ -32,7 +33,7 @@ MOST_OTHERS_S = 45.0  # judgement: of a task that is stopped after two minutes
 def read_schema(server: Server) -> str:
     """Catalog -> facts, of the database the server is reached through and of others as time allows; the preflight."""
     with connect_to(server) as conn:
-        items = run_preflight(conn)
+        items = [*run_preflight(conn), *([log_item(conn)] if server.reads_log else [])]
         keep_names(server, read_names(conn))
         now = timezone.now()
         daily = rates_by_database(server, Window(now - RATE_WINDOW, now))

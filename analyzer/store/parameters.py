@@ -1,4 +1,4 @@
-"""Real parameter values seen in pg_stat_activity, encrypted, a few per statement."""
+"""Real parameter values, seen in pg_stat_activity or in the log, encrypted, a few per statement."""
 
 import contextlib
 from collections.abc import Collection, Iterable

@@ -40,8 +40,7 @@ def framed(plot: SafeString, times: Sequence[Tick], left: Sequence[Tick], right:
     """``plot``: what is drawn over the grid, in coordinates of SIZE."""
     parts = [
         format_html(
-            '<svg class="chart-plot" viewBox="0 0 {0} {0}" preserveAspectRatio="none" aria-hidden="true">'
-            "{1}{2}</svg>",
+            '<svg class="chart-plot" viewBox="0 0 {0} {0}" preserveAspectRatio="none" aria-hidden="true">{1}{2}</svg>',
             SIZE,
             format_html_join(
                 "",

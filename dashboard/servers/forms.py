@@ -109,6 +109,12 @@ class ServerForm(forms.Form):
     databases_not = forms.CharField(
         max_length=4000, required=False, label="Leave these out", help_text="Likewise; counters are read for all."
     )
+    reads_log = forms.BooleanField(
+        required=False,
+        label="Read the server's log",
+        help_text="Plans (auto_explain), times and values (log_min_duration_statement) of statements. The login needs"
+        " the right to read files of the data directory; the preflight says the commands.",
+    )
     is_active = forms.BooleanField(required=False, label="Watch this server", help_text="Off: paused, nothing is read.")
 
     def __init__(self, data: QueryDict | None = None, *, server: Server | None = None) -> None:
@@ -210,7 +216,7 @@ class ServerForm(forms.Form):
         """What is not about the connection, for the store."""
         names = (
             "name", "explain_mode", "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host",
-            "replica_port", "is_active", "databases_only", "databases_not",
+            "replica_port", "reads_log", "is_active", "databases_only", "databases_not",
         )  # fmt: skip
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
@@ -302,7 +308,8 @@ def _initial(server: Server | None) -> dict[str, Any]:
         }
     names = (
         "name", "host", "port", "dbname", "user", "sslmode", "sslrootcert", "requires_channel_binding", "explain_mode",
-        "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host", "replica_port", "is_active",
+        "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host", "replica_port", "reads_log",
+        "is_active",
     )  # fmt: skip
     return {name: getattr(server, name) for name in names} | {
         "sslmode": _offered(server.sslmode),

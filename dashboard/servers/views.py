@@ -26,7 +26,7 @@ create extension if not exists pg_stat_statements;
 grant usage on schema public to pgloupe;
 grant select on all tables in schema public to pgloupe;
 alter default privileges in schema public grant select on tables to pgloupe;"""
-STEP_ORDER = ("snapshot", "texts", "activity", "schema", "explain", "check", "advise")
+STEP_ORDER = ("snapshot", "texts", "activity", "schema", "explain", "check", "advise", "log")
 GAPS_SHOWN = 20
 
 

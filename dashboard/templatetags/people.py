@@ -22,6 +22,7 @@ _ACTIONS = {
     "check_changed": "changed the check",
     "unmute": "unmuted the finding",
     "server_added": "added the server",
+    "log_kept": "kept plans and values of a log for the server",
     "server_changed": "changed the server",
     "server_removed": "removed the server",
     "models_map_kept": "uploaded the map of models for",

@@ -313,7 +313,7 @@ def test_a_plan_says_whether_the_twin_plans_alike(viewer, shop, verdict, short, 
     response = viewer.get(reverse("statement", args=["shop", shop.statements[0].fingerprint]))
     shown = text_of(response)
     assert sentence in shown
-    assert f"real values, seen in pg_stat_activity {short} " in shown
+    assert f"real values, of a run that was seen {short} " in shown
     is_doubted = verdict.startswith(("different", "not planned"))
     assert ("twin-said warning-text" in response.content.decode()) == is_doubted
 

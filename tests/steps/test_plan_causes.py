@@ -10,6 +10,7 @@ from django.utils import timezone
 from analyzer.behaviour.planner_past import STATISTICS
 from analyzer.models import Database, PlanCause, PlannerPiece, PlanPeriodRecord, Server, Statement
 from analyzer.steps import run as pipeline
+from analyzer.steps import schema as schema_step
 from analyzer.steps.plan_causes import change_of, explain_change
 from analyzer.store import planner_past, schemas
 from analyzer.store.plan_periods import causes_of
@@ -51,14 +52,14 @@ def call(database: ScratchDatabase) -> None:
 def look(server: Server, database: ScratchDatabase) -> None:
     call(database)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     pipeline.explain_statements(server)
 
 
 def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
     server = add_server_from_dsn(shop.dsn)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     look(server, shop)
     assert pipeline.advise_on_indexes(server) == ""
     PlannerPiece.objects.update(first_seen=timezone.now() - timedelta(hours=1))  # before the plan was last seen
@@ -88,7 +89,7 @@ def test_what_is_kept_is_encrypted_kept_once_and_goes_when_nobody_wants_it(
 ) -> None:
     server = add_server_from_dsn(shop.dsn)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     look(server, shop)
     pipeline.advise_on_indexes(server)
     pieces = PlannerPiece.objects.filter(name="public.item")

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from analyzer.monitored.connection import APPLICATION_NAME, MonitoredConnection, Row
-from analyzer.monitored.readings import ActivityRow, is_ours
+from analyzer.monitored.readings import ActivityRow, Names, is_ours
+from analyzer.schema.server import SessionFacts
 
 # pg_blocking_pids takes every partition of the lock table for itself: a pile-up of waiting sessions must not
 # become worse by our asking. Judgement.
@@ -113,4 +114,29 @@ def _activity_row(row: Row, query_size_bytes: int) -> ActivityRow:
         # the server cuts at size - 1 bytes, and before a character that would not fit whole
         is_truncated=text is not None and row.text_bytes >= query_size_bytes - MOST_BYTES_PER_CHARACTER,
         blocked_by=(),
+    )
+
+
+def session_of(
+    row: ActivityRow, taken_at: datetime, names: Names, fingerprint: str | None, seen_waiting_s: float | None = None
+) -> SessionFacts:
+    """A backend as facts. ``seen_waiting_s``: since when earlier samples saw it wait, where the server does not say."""
+
+    def age(since: datetime | None) -> float | None:
+        return None if since is None else max(0.0, (taken_at - since).total_seconds())
+
+    return SessionFacts(
+        pid=row.pid,
+        state=row.state,
+        transaction_s=age(row.xact_start),
+        statement_s=age(row.query_start),
+        in_state_s=age(row.state_change),
+        wait_event_type=row.wait_event_type,
+        wait_event=row.wait_event,
+        role=names.roles.get(row.role_oid) if row.role_oid else None,
+        database=names.databases.get(row.database_oid) if row.database_oid else None,
+        application_name=row.application_name,
+        fingerprint=fingerprint,
+        blocked_by=row.blocked_by,
+        lock_wait_s=age(row.waits_since) if row.waits_since else seen_waiting_s,
     )

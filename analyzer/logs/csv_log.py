@@ -1,0 +1,48 @@
+"""The log as comma-separated values (``csvlog``): rows whose quoted fields may hold line breaks."""
+
+import re
+from collections.abc import Iterator
+
+from analyzer.logs.entry import WORDS, Entry, kind_of
+from analyzer.logs.reader import LogReader
+
+# A quote inside a field is doubled, so that no field's text can begin such a message.
+DURATION = re.compile(
+    rb',00000,"duration: (\d+\.\d+) ms(?:' + WORDS + rb')?[ \n]?([^"]*(?:""[^"]*)*)"(?:,"([^"]*(?:""[^"]*)*)")?'
+)
+QUOTED = rb'(?:"([^"]*(?:""[^"]*)*)")?'
+ROW = re.compile(rb"(\d{4}-\d\d-\d\d [^,\n\"]*)," + QUOTED + b"," + QUOTED + rb",\d*,")
+
+
+class CsvReader(LogReader):
+    def _end_of_whole(self, data: bytes) -> int:
+        """Behind the last line break that stands in no quotes."""
+        end = data.rfind(b"\n")
+        quotes = data.count(b'"', 0, end + 1)
+        while end >= 0 and quotes % 2:
+            before = data.rfind(b"\n", 0, end)
+            quotes -= data.count(b'"', before + 1, end + 1)
+            end = before
+        return end + 1
+
+    def _what_remains_of_cut(self, data: bytes) -> bytes:
+        return b'"'  # inside of quotes
+
+    def _closed(self, data: bytes) -> bytes:
+        return data.rstrip(b'"') + b'"'
+
+    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[Entry]:
+        at, search = 0, DURATION.search
+        while (found := search(data, at)) is not None:
+            at = found.end()
+            kind = kind_of(found[2])
+            if kind is None:
+                continue
+            row = ROW.match(data, data.rfind(b"\n", 0, found.start()) + 1)
+            text, detail = found[3], found[4] or b""
+            if b'""' in text:
+                text = text.replace(b'""', b'"')
+            if b'""' in detail:
+                detail = detail.replace(b'""', b'"')
+            when, database = (row[1], row[3]) if row else (b"", None)
+            yield Entry(kind, float(found[1]), text, detail, when, database or None, is_cut)

@@ -1,0 +1,59 @@
+"""A server's log as bytes -> its entries with a duration. The format is told by the first lines."""
+
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from analyzer.logs import csv_log, syslog_log
+from analyzer.logs.csv_log import CsvReader
+from analyzer.logs.json_log import JsonReader
+from analyzer.logs.reader import LogReader
+from analyzer.logs.stderr_log import StderrReader
+from analyzer.logs.syslog_log import SyslogReader
+
+BLOCK_BYTES = 1 << 20
+GZIP = b"\x1f\x8b"
+LINES_LOOKED_AT = 50
+
+
+def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogReader:
+    """The reader of the format that most of the first lines have."""
+    lines = [line for line in beginning.split(b"\n")[:LINES_LOOKED_AT] if line.strip()]
+    votes = {
+        JsonReader: sum(line.startswith(b'{"') for line in lines),
+        CsvReader: sum(csv_log.ROW.match(line) is not None for line in lines),
+        SyslogReader: sum(syslog_log.PIECE.match(line) is not None for line in lines),
+    }
+    best = max(votes, key=lambda kind: votes[kind])
+    if not votes[best] or (best is SyslogReader and votes[best] * 2 < len(lines)):
+        return StderrReader(log_line_prefix)
+    return SyslogReader(log_line_prefix) if best is SyslogReader else best()
+
+
+def reader_of(format: str, log_line_prefix: bytes | None) -> LogReader:
+    """``format``: as log_destination has it."""
+    if format == "jsonlog":
+        return JsonReader()
+    return CsvReader() if format == "csvlog" else StderrReader(log_line_prefix)
+
+
+def blocks_of(file: BinaryIO) -> Iterator[bytes]:
+    """The file's bytes, unpacked where gzip packed them; the members of one that was added to follow each other."""
+    block = file.read(BLOCK_BYTES)
+    if not block.startswith(GZIP):
+        while block:
+            yield block
+            block = file.read(BLOCK_BYTES)
+        return
+    unpacker = zlib.decompressobj(wbits=31)
+    while block:
+        try:
+            unpacked = unpacker.decompress(block, BLOCK_BYTES)
+        except zlib.error:
+            return  # damaged from here on
+        if unpacked:
+            yield unpacked
+        block = unpacker.unconsumed_tail
+        if unpacker.eof:
+            block, unpacker = unpacker.unused_data.lstrip(b"\0"), zlib.decompressobj(wbits=31)
+        block = block or file.read(BLOCK_BYTES)

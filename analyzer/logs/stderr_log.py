@@ -1,0 +1,78 @@
+"""The plain log (``log_destination = stderr``), whatever its ``log_line_prefix``.
+
+A line that begins with a tab goes on with the one before; DETAIL, CONTEXT and the like are lines with the same prefix.
+"""
+
+import re
+from collections.abc import Iterator
+
+from analyzer.logs import line_prefix
+from analyzer.logs.entry import WORDS, Entry, kind_of
+from analyzer.logs.reader import LogReader
+
+DURATION = re.compile(rb":  duration: (\d+\.\d+) ms(?:" + WORDS + rb")?[ \n]?([^\n]*(?:\n\t[^\n]*)*)")
+FIELD_LINE = re.compile(rb"\b(?:DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE):  ")
+DETAIL = b"DETAIL:  "
+DETAIL_TEXT = re.compile(rb"[^\n]*(?:\n\t[^\n]*)*")
+LONGER = 12  # bytes: %l counts the lines of an entry, too
+TAB = 9
+
+
+class StderrReader(LogReader):
+    def __init__(self, log_line_prefix: bytes | None = None) -> None:
+        super().__init__()
+        pattern = line_prefix.database_pattern(log_line_prefix) if log_line_prefix else None
+        self._database_at_start = pattern
+        self._is_prefix_known = log_line_prefix is not None
+
+    def _end_of_whole(self, data: bytes) -> int:
+        end = data.rfind(b"\n")
+        while end > 0:
+            start = data.rfind(b"\n", 0, end) + 1
+            if data[start] != TAB and not FIELD_LINE.search(data, start, end):
+                return start
+            end = start - 1
+        return 0
+
+    def _what_remains_of_cut(self, data: bytes) -> bytes:
+        return b"\t"  # as if the rest went on with the line before
+
+    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[Entry]:
+        data = data.replace(b"\r\n", b"\n") if b"\r\n" in data else data
+        at, rfind, find, search = 0, data.rfind, data.find, DURATION.search
+        while (found := search(data, at)) is not None:
+            at = found.end()
+            start = rfind(b"\n", 0, found.start()) + 1
+            head = data[start : found.start()]
+            # in the text of another entry, or behind a severity: said by whoever wrote that text, not by the server
+            if data[start] == TAB or b":  " in head:
+                at = self._after_line(data, found.start())
+                continue
+            kind = kind_of(found[2])
+            if kind is None:
+                continue
+            text, detail = found[3], b""
+            following = find(DETAIL, at, at + len(head) + LONGER)
+            if following >= 0 and find(b"\n", at + 1, following) < 0:
+                whole = DETAIL_TEXT.match(data, following + len(DETAIL))
+                if whole is not None:
+                    detail, at = whole[0], whole.end()
+            if b"\n\t" in text:
+                text = text.replace(b"\n\t", b"\n").removeprefix(b"\t")
+            elif text[:1] == b"\t":
+                text = text[1:]
+            if b"\n\t" in detail:
+                detail = detail.replace(b"\n\t", b"\n")
+            yield Entry(kind, float(found[1]), text, detail, head, self._database(head), is_cut)
+
+    def _after_line(self, data: bytes, at: int) -> int:
+        end = data.find(b"\n", at)
+        return len(data) if end < 0 else end
+
+    def _database(self, head: bytes) -> bytes | None:
+        if self._is_prefix_known:
+            found = self._database_at_start.match(head) if self._database_at_start else None
+            name = found[1] if found else None
+        else:
+            name = line_prefix.likely_database(head)
+        return None if name is None or name in line_prefix.NO_DATABASE else name

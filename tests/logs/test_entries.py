@@ -1,0 +1,134 @@
+"""Entries out of lines as servers and those who carry their logs write them."""
+
+import gzip
+import io
+import tracemalloc
+
+import pytest
+
+from analyzer.logs import reader
+from analyzer.logs.entries import blocks_of
+from analyzer.logs.events import sql_of, sql_with_values
+from analyzer.logs.read_log import LogReading, read_log
+from analyzer.logs.statements import logged_statements
+from analyzer.logs.text_key import text_key
+from analyzer.statements.fingerprint import fingerprint
+
+RUN = "LOG:  duration: 12.500 ms  statement: select 1 from t\n\twhere a = 5"
+
+
+def only(log: str, prefix: str | None = None) -> tuple[int, float, str | None, str]:
+    (statement,) = logged_statements(read_log([log.encode()], prefix).totals)
+    entry = statement.logged.main.newest
+    assert entry is not None
+    return statement.calls, statement.total_ms, statement.database, sql_of(entry)
+
+
+@pytest.mark.parametrize(
+    ("head", "prefix", "database"),
+    [
+        ("2026-11-30 08:11:04.634 UTC [6404] ", None, None),
+        ("2026-11-30 08:11:04.634 UTC [6404] me@shop ", None, "shop"),
+        ("2026-11-30 08:11:04 UTC:10.0.0.1(5432):me@shop:[123]:", None, "shop"),
+        ("2026-11-30 08:11:04 CET [1]: [3-1] user=me,db=shop,app=psql,client=::1 ", None, "shop"),
+        ("1764490264.634 <me|shop> ", "%n <%u|%d> ", "shop"),
+        ("shop of 6404 ", "%d of %p ", "shop"),
+        ("", "", None),
+    ],
+)
+def test_prefixes(head: str, prefix: str | None, database: str | None) -> None:
+    log = f"{head}ERROR:  no\n{head}STATEMENT:  select 2\n{head}{RUN}\n{head}LOG:  checkpoint starting: time\n"
+    assert only(log, prefix) == (1, 12.5, database, "select 1 from t\nwhere a = 5")
+
+
+def test_text_of_another_entry_is_no_entry() -> None:
+    head = "2026-11-30 08:11:04.634 UTC [6404] "
+    forged = "LOG:  duration: 9.000 ms  statement: select 2"
+    log = f"{head}{RUN} and b = '{forged}'\n{head}ERROR:  x\n{head}STATEMENT:  select '{forged}'\n\t{head}{forged}\n"
+    assert only(log)[:2] == (1, 12.5)
+
+
+def test_syslog_in_pieces_of_several_processes() -> None:
+    head = "Nov 30 08:11:04 db1 postgres[{}]: [{}-{}] "
+    when = "2026-11-30 08:11:04.634 UTC [1] me@shop "
+    lines = [
+        head.format(1, 3, 1) + when + "LOG:  duration: 12.500 ms  execute <unnamed>: select 1 from",
+        head.format(2, 9, 1) + when + "LOG:  duration: 1.000 ms  parse <unnamed>: select 3",
+        head.format(1, 3, 2) + " t",
+        head.format(1, 3, 3) + "#011where a = $1",
+        head.format(1, 3, 4) + when + "DETAIL:  parameters: $1 = 'x'",
+    ]
+    (statement,) = logged_statements(read_log(["\n".join(lines).encode()]).totals)
+    (entry,) = statement.samples
+    assert sql_with_values(entry) == "select 1 from t\nwhere a = 'x'"
+
+
+def test_cut_values_are_no_values() -> None:
+    log = (
+        "2026-11-30 08:11:04.634 UTC [1] LOG:  duration: 1.000 ms  execute s: select $1, $2\n"
+        "2026-11-30 08:11:04.634 UTC [1] DETAIL:  parameters: $1 = 'abc...', $2 = 'x'\n"
+    )
+    (statement,) = logged_statements(read_log([log.encode()]).totals)
+    assert sql_with_values(statement.samples[0]) is None
+
+
+def test_entry_that_is_too_long_is_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MOST_ENTRY_BYTES", 10_000)
+    head = "2026-11-30 08:11:04.634 UTC [1] "
+    log = f"{head}LOG:  duration: 1.000 ms  statement: select 1\n" + "\t, 'LOG:  duration: 2.000 ms'\n" * 3000
+    log += f"{head}LOG:  duration: 3.000 ms  statement: select 2 from t\n"
+    reading = LogReading()
+    for at in range(0, len(log), 1000):
+        reading.add(log[at : at + 1000].encode())
+    reading.finish()
+    assert (reading.cut, reading.totals.entries) == (1, 2)
+
+
+def test_gzip_is_unpacked_in_blocks() -> None:
+    data = b"".join(b"line %d\n" % number for number in range(400_000))
+    packed = gzip.compress(data[:1_000_000]) + gzip.compress(data[1_000_000:])
+    blocks = list(blocks_of(io.BytesIO(packed)))
+    assert b"".join(blocks) == data
+    assert max(map(len, blocks)) <= 1 << 20
+
+
+def test_memory_does_not_grow_with_the_log() -> None:
+    def blocks(count: int):
+        for block in range(count):
+            yield b"".join(
+                b"08:11:04 [1] a@b LOG:  duration: %d.000 ms  statement: select c%d from t%d where x = %d\n"
+                % (number % 7, number % 50, block % 40, block * 1000 + number)
+                for number in range(1000)
+            )
+
+    peaks = []
+    for count in (40, 400):
+        tracemalloc.start()
+        totals = read_log(blocks(count)).totals
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (totals.entries, len(totals.statements)) == (count * 1000, 2000)
+    assert peaks[1] < peaks[0] * 1.2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_same"),
+    [
+        ("select a from t where b = 5", "select a from t where b = 67", True),
+        ("select a from t where b='it''s'", "select a from t where b='x'", True),
+        ("select a from t /* id=1 */ where b = 1", "select a from t /* id='2' */ where b = 1", True),
+        ("select a from t1 where b = 5", "select a from t2 where b = 5", False),
+        ('select a from "t 1" where b = 5', 'select a from "t 2" where b = 5', False),
+        ("select a from t where b < 5", "select a from t where b > 5", False),
+        ("select a from t where b = E'x\\'' and c = 'y'", "select a from t where b = E'x\\'' or c = 'y'", False),
+        ("select $$it's$$ from a where x = 'y'", "select $$it's$$ from b where x = 'y'", False),
+        (
+            f"select a from t where b in ({', '.join('123456' * 200)})",
+            f"select a from t where b in ({'1, ' * 900}2)",
+            True,
+        ),
+    ],
+)
+def test_texts_with_one_key_are_one_statement(one: str, other: str, are_same: bool) -> None:
+    assert (text_key(one.encode()) == text_key(other.encode())) is are_same
+    assert (fingerprint(one) == fingerprint(other)) is are_same
