@@ -34,7 +34,7 @@ def renamed(part: Any) -> Any:
 def hostile_findings() -> Iterator[tuple[str, Finding]]:
     for path in sorted((CASES / "plan").glob("*.toml")):
         for case in tomllib.loads(path.read_text())["case"]:
-            if "plan" not in case or not case.get("finds"):
+            if not str(case.get("plan", "")).lstrip().startswith(("[", "{")) or not case.get("finds"):
                 continue
             for plan in parse_plans(json.dumps(renamed(json.loads(case["plan"])))):
                 for finding in run_checks(plan, Context(calls_per_day=1e6)).findings:
