@@ -1,7 +1,7 @@
 # `make demo` and `make test` need Python 3.11+ and make, nothing else; the first run sets everything up.
 #   make demo              pgLoupe with a badly written shop under load, to look at
 #   make up DSN=...        pgLoupe for your own database (several DSNs: separate them by spaces)
-#   make test [ARGS=...]   the tests, on real servers      make test-fast             those that need no server but the store
+#   make test [ARGS=...]   the tests, on real servers      make test-fast             without servers and pages, in a minute
 #   make test-pythons      test-fast on each newer Python found     make lint, make types      what CI checks besides
 #   make bench             the figures of docs/performance.md      make screenshots       README's pictures, from the demo
 # Another Python: make test PYTHON=python3.12. Another port: make demo PORT=9000.

@@ -15,8 +15,8 @@ from analyzer.runtime.redis import RedisServer
 from tests import environment, servers
 from tests.server_binaries import Missing
 
-# Whoever asks for one of these, however indirectly, waits for a server.
-SERVERS = {"postgres", "private_postgres", "redis_server", "private_redis", "pgbouncer", "chromium"}
+# Whoever asks for one of these, however indirectly, waits for a server, or for pages with a store full of figures.
+SLOW = {"postgres", "private_postgres", "redis_server", "private_redis", "pgbouncer", "chromium", "client"}
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
@@ -32,7 +32,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """Say what is slow; for ``--dist loadgroup``: what a module shares is made once, and what waits begins first."""
     for item in items:
-        if _waits_for_servers(item):
+        if _is_slow(item):
             item.add_marker(pytest.mark.slow)
         if shared := _shared(item):
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
@@ -47,9 +47,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     servers.only_the_store = item.get_closest_marker("slow") is None
 
 
-def _waits_for_servers(item: pytest.Item) -> bool:
-    """Whether a test starts more than the store, which all that keep something share."""
-    if SERVERS.intersection(item.fixturenames):  # type: ignore[attr-defined]
+def _is_slow(item: pytest.Item) -> bool:
+    """Whether a test starts more than the store, which all that keep something share, or looks at pages."""
+    if SLOW.intersection(item.fixturenames):  # type: ignore[attr-defined]
         return True
     if item.get_closest_marker("fault") or item.get_closest_marker("browser"):
         return True

@@ -32,8 +32,8 @@
     def test_browser(chromium): ...                # a path, for Playwright's executable_path
 
 Mark such tests ``@pytest.mark.postgres`` (``browser``, ``fault``). Whoever asks for such a fixture, however
-indirectly, is marked ``slow`` by tests/conftest.py, and `make test-fast` leaves it out; the store's database
-alone does not count. A test that takes a second or more without a server says ``@pytest.mark.slow`` itself.
+indirectly, or for Django's ``client``, is marked ``slow`` by tests/conftest.py, and `make test-fast` leaves it
+out; the store's database alone does not count. What takes a second without a server says ``@pytest.mark.slow``.
 Every server: pg_stat_statements
 preloaded, track_io_timing=on, fsync=off, track_activity_query_size=4096, small buffers. Servers are shared
 by a session (each xdist worker has its own): leave them as you found them, and reset statistics only in a
@@ -172,7 +172,10 @@ class ScratchDatabase:
                 connection.execute(statement)  # type: ignore[call-overload]
 
     def vacuum(self) -> None:
-        """VACUUM ANALYZE until every page is all-visible: somebody's snapshot may keep it from that for a moment."""
+        """VACUUM ANALYZE until every page is all-visible.
+
+        With synchronous_commit off, VACUUM leaves pages out whose rows' commit is not written yet: a fifth of a second.
+        """
         unseen = (
             "select sum(relpages - relallvisible) from pg_class where relkind = 'r'"
             " and relnamespace = 'public'::regnamespace"

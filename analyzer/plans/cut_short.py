@@ -14,8 +14,6 @@ from analyzer.plans.payers import cte_scans, expressions, is_cte, is_initplan
 
 CURSOR = re.compile(r"\s*(?:declare|fetch|move)\b", re.IGNORECASE)
 HASHED = re.compile(r"hashed (SubPlan \d+)")
-# A merge join goes back to a mark in these; others get a Materialize above them.
-MARKED = ("Index Scan", "Index Only Scan", "Sort", "Incremental Sort", "Materialize", "Custom Scan")
 OF_ONE_INPUT = ("Result", "Append", "Merge Append")
 # the sides that a merge join reads to the end even when the other one is exhausted, by its join type
 WHOLE_OUTER = ("Left", "Full", "Anti")

@@ -21,19 +21,16 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from analyzer.errors import PgLoupeError, fault_reason
+from analyzer.errors import PgLoupeError
 from analyzer.models import (
     Database,
-    ExplainAudit,
-    ExplainState,
-    PlanRecord,
     Server,
     Statement,
     StepStatus,
 )
 from analyzer.monitored.access.replica import need_replica
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
 from analyzer.monitored.sample.statements import read_statement_counters
 from analyzer.schema.facts import SchemaFacts
 from analyzer.steps import advise as advice_runs
@@ -42,10 +39,10 @@ from analyzer.steps import schedule
 from analyzer.steps import texts as naming
 from analyzer.steps.connecting import connect_to
 from analyzer.steps.explain_on_twin import Waiting, plans_of_twin
+from analyzer.steps.explain_outcomes import keep_fault, keep_outcomes
 from analyzer.steps.plan_causes import find_causes
-from analyzer.store import locks, parameters, plan_periods, schemas
+from analyzer.store import locks, parameters, schemas
 from analyzer.store.databases import inspected_databases
-from analyzer.store.plans import keep_plan
 from analyzer.store.series import snapshots
 from analyzer.store.series.totals import rates_by_database, server_time_s_per_day, statement_totals, watched_s
 from analyzer.store.series.windows import Window
@@ -162,7 +159,7 @@ def explain_statements(server: Server) -> str:
         except Exception as error:
             logger.exception("EXPLAIN of statement %s on server %s", item.statement.pk, server.slug)
             spent_ms = (time.monotonic() - begun) * 1000
-            _keep_fault(server, database, item, error, spent_ms, now)
+            keep_fault(server, database, item, error, spent_ms, now)
             budget_ms -= spent_ms
             faults += 1
     for database in found:
@@ -182,37 +179,7 @@ def _explain_on_twin(
         return
     outcomes = plans_of_twin(server, facts, [waiting for _, waiting in left_over], now)
     for (item, _), outcome in zip(left_over, outcomes, strict=True):
-        _keep_outcomes(server, database, item, [outcome], now)
-
-
-def _keep_fault(
-    server: Server, database: Database, item: explaining.ToExplain, error: Exception, spent_ms: float, now: datetime
-) -> None:
-    """A fault of ours costs the one statement its plan, for a day; the others are explained all the same."""
-    reason = fault_reason(error)
-    ExplainAudit.objects.create(
-        server=server,
-        database_name=database.name,
-        statement=item.statement,
-        text_hash="",  # it may be the text that we stumble over
-        decision="failed",
-        reason=reason,
-        layer="pgloupe",
-        duration_ms=spent_ms,
-    )
-    ExplainState.objects.update_or_create(
-        statement=item.statement,
-        database=database,
-        defaults={
-            "explained_at": now,
-            "next_at": now + explaining.FRESH_FOR,
-            "schema_signature": item.signature,
-            "mean_exec_time_ms": item.rate.mean_exec_time_ms,
-            "used_real_values": True,  # none would change it
-            "outcome": "failed",
-            "reason": reason,
-        },
-    )
+        keep_outcomes(server, database, item, [outcome], now)
 
 
 def explain_one(
@@ -241,72 +208,8 @@ def explain_one(
     for_twin = next((o for o in outcomes if o.is_for_twin), None)
     if for_twin is not None and facts is not None:
         return 0.0, Waiting(request, for_twin, item.rate.calls_per_day)
-    _keep_outcomes(server, database, item, outcomes, now)
+    keep_outcomes(server, database, item, outcomes, now)
     return sum(o.duration_ms or 0.0 for o in outcomes), None
-
-
-def _keep_outcomes(
-    server: Server, database: Database, item: explaining.ToExplain, outcomes: list[ExplainOutcome], now: datetime
-) -> None:
-    for outcome in outcomes:
-        _keep_outcome(server, database, item.statement, outcome, now)
-    samples = parameters.samples_of(item.statement, database)
-    if samples and any(o.values_source == "sampled" for o in outcomes):
-        plan_periods.note_values(item.statement, database, samples[0])
-    best = min(outcomes, key=lambda o: DECISIONS.index(o.decision))
-    ExplainState.objects.update_or_create(
-        statement=item.statement,
-        database=database,
-        defaults={
-            "explained_at": now,
-            "next_at": explaining.next_time(best.decision, best.layer, now),
-            "schema_signature": item.signature,
-            "mean_exec_time_ms": item.rate.mean_exec_time_ms,
-            "used_real_values": any(o.values_source in REAL_VALUES for o in outcomes)
-            or bool(samples)
-            or best.layer in explaining.LAYERS_BEFORE_VALUES,
-            "outcome": best.decision,
-            "reason": best.reason,
-        },
-    )
-
-
-REAL_VALUES = (PlanRecord.Values.SAMPLED, PlanRecord.Values.NONE)
-DECISIONS = ("executed", "plan_only", "refused", "failed")  # the best first
-
-
-def _keep_outcome(
-    server: Server, database: Database, statement: Statement, outcome: ExplainOutcome, now: datetime
-) -> None:
-    ExplainAudit.objects.create(
-        server=server,
-        database_name=database.name,
-        statement=statement,
-        text_hash=outcome.text_hash,
-        decision=outcome.decision,
-        reason=outcome.reason,
-        layer=outcome.layer,
-        duration_ms=outcome.duration_ms,
-    )
-    if outcome.plan is None:
-        return
-    plan = outcome.plan
-    keep_plan(
-        statement,
-        database,
-        shape=plan.shape,
-        plan=outcome.plan_json,
-        values_source=outcome.values_source,
-        is_analyzed=plan.is_analyzed,
-        server_version_num=server.server_version_num or 0,
-        not_analyzed_because="" if plan.is_analyzed else outcome.reason,
-        is_by_twin=outcome.is_by_twin,
-        rewrites=list(outcome.rewrites),
-        total_cost=plan.root.total_cost,
-        execution_time_ms=plan.execution_time_ms,
-        planning_time_ms=plan.planning_time_ms,
-        now=now,
-    )
 
 
 def _max_exec_time_ms(server: Server, statement: Statement, now: datetime) -> float | None:

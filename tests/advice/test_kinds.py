@@ -38,9 +38,9 @@ SCHEMA = (
 KINDS = {
     # text that starts with something, where the collation is not C
     "email like 'e77%'": "(email text_pattern_ops)",
-    "city like 'city77%'": "(city text_pattern_ops)",
-    "code like 'x77%'": "(code bpchar_pattern_ops)",
-    "plain like 'p77%'": "(plain)",
+    "city like 'city77%'": "(city text_pattern_ops) INCLUDE (id)",
+    "code like 'x77%'": "(code bpchar_pattern_ops) INCLUDE (id)",
+    "plain like 'p77%'": "(plain) INCLUDE (id)",
     "starts_with(email, 'e77')": "(email text_pattern_ops)",
     "email ^@ 'e77'": "(email text_pattern_ops)",
     "email ~ '^e77'": "(email text_pattern_ops)",

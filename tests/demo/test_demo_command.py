@@ -2,7 +2,6 @@
 
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -72,7 +71,9 @@ def test_demo_leads_to_ddl_in_the_clipboard_and_keeps_its_data(demo: Callable[..
         if port == service.PORT_WANTED:
             assert second_port != port
         failing = "select step, last_error from analyzer_stepstatus where last_error <> ''"
-        time.sleep(12)  # two rounds with the new password
+        taken = "select count(*) from analyzer_snapshot"
+        [(before,)] = second.store(taken)
+        second.wait_for(lambda: second.store(taken)[0][0] >= before + 2, "two rounds with the new password")
         snapshots = [row for row in second.store(failing) if row[0] == "snapshot"]
         assert snapshots == []
         assert second.stop() == 0

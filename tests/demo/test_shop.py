@@ -255,7 +255,7 @@ def test_signal_ends_it_cleanly(server: servers.Server, stop_signal: signal.Sign
     process = start_workload(server)
     wait_for_sessions(server, 1)
     process.send_signal(stop_signal)
-    _, log = process.communicate(timeout=10)
+    _, log = process.communicate(timeout=IN_VAIN_S)
     assert process.returncode == 0, log
     assert " 0 errors" in log
     assert rows(server, "select pid from pg_stat_activity where application_name = 'shop'") == []
@@ -280,7 +280,7 @@ def test_it_survives_a_restart_of_the_server(server: servers.Server) -> None:
     server.cluster.start()
     wait_for_sessions(server, 2)
     process.send_signal(signal.SIGTERM)
-    _, log = process.communicate(timeout=10)
+    _, log = process.communicate(timeout=IN_VAIN_S)
     assert process.returncode == 0, log
     assert "waiting for the server" in log
 

@@ -13,10 +13,11 @@ from pglast import ast
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms, shown_keys
+from analyzer.checks.work_mem import work_mem_advice
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.statements.tree import Unparsable, name_parts, parse, walk
-from analyzer.words.sizes import MB, memory_setting, size_words
+from analyzer.words.sizes import MB, size_words
 
 MAKES_ROWS = frozenset({
     "Aggregate", "Group", "WindowAgg", "SetOp", "ProjectSet", "Function Scan", "Table Function Scan", "Values Scan",
@@ -55,17 +56,16 @@ def sort_on_disk(node: PlanNode) -> Iterator[Finding]:
     }
     if node.exclusive_time_ms is not None:
         evidence["exclusive_time_ms"] = round(max(0.0, node.exclusive_time_ms), 3)
+    advice, fixes = work_mem_advice(needed_bytes)
+    measure = f" (about {check['memory_factor']:g} times what it wrote{', for each process' if processes > 1 else ''})"
     yield check.finding(
         subject=node.label,
         message=(
             f"{node.label} by {keys} used up to {size_words(largest)} of temporary files{per_process}"
             f" ({on_disk[0].method})."
         ),
-        hint=(
-            f"{_by_index(node, keys)} this statement more memory, in its own transaction: SET LOCAL work_mem ="
-            f" '{memory_setting(needed_bytes)}' (about {check['memory_factor']:g} times what it"
-            f" wrote{', for each process' if processes > 1 else ''})."
-        ),
+        hint=f"{_by_index(node, keys, advice)}{measure if fixes else ''}.",
+        fixes=fixes,
         evidence=evidence,
         level=EvidenceLevel.EXECUTED,
         time_ms=None if node.exclusive_time_ms is None else max(0.0, node.exclusive_time_ms),
@@ -73,12 +73,12 @@ def sort_on_disk(node: PlanNode) -> Iterator[Finding]:
     )
 
 
-def _by_index(node: PlanNode, keys: str) -> str:
-    """How the sentence on more memory begins: an index keeps no order of sums, or of two tables' columns."""
+def _by_index(node: PlanNode, keys: str, advice: str) -> str:
+    """The advice on memory, after an index where one can keep the order: none does of sums, or two tables' columns."""
     if _is_of_one_table(node):
         said = f"An index in the order of {keys} would make the sort unnecessary where it fits the conditions too."
-        return f"{said} Else give"
-    return "Give"
+        return f"{said} Else {advice}"
+    return advice[0].upper() + advice[1:]
 
 
 def _is_of_one_table(node: PlanNode) -> bool:

@@ -56,10 +56,6 @@ class Bucket:
             return None
         return self.total_exec_time_ms / 1000 / self.covered_s
 
-    @property
-    def calls_per_s(self) -> float | None:
-        return self.calls / self.covered_s if self.calls is not None and self.covered_s else None
-
 
 @dataclass(frozen=True, slots=True)
 class Gap:
