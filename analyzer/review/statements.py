@@ -76,6 +76,8 @@ def _drop(statement: Node) -> Iterator[Action]:
 
 
 def _rename(statement: Node) -> Iterator[Action]:
+    if statement.renameType == OBJECT.OBJECT_SCHEMA:
+        yield Action(Kind.RENAME_SCHEMA, column=statement.subname, name=statement.newname, statement=statement)
     if statement.relation is None:
         return
     relation = relation_name(statement.relation)
@@ -221,6 +223,13 @@ def _copy(statement: Node) -> Iterator[Action]:
         yield Action(Kind.COPY, relation_name(statement.relation), statement=statement)
 
 
+def _domain(statement: Node) -> Iterator[Action]:
+    """Those that look at rows: ADD CONSTRAINT, VALIDATE CONSTRAINT and SET NOT NULL (parsenodes.h: subtype)."""
+    is_later = statement.subtype == "C" and bool(statement.def_.skip_validation)
+    if statement.subtype in ("C", "V", "O") and not is_later:
+        yield Action(Kind.DOMAIN, name=name_parts(statement.typeName)[-1], statement=statement)
+
+
 def _set_schema(statement: Node) -> Iterator[Action]:
     if statement.relation is not None and statement.objectType == OBJECT.OBJECT_TABLE:
         yield Action(Kind.SET_SCHEMA, relation_name(statement.relation), name=statement.newschema, statement=statement)
@@ -249,7 +258,7 @@ READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
     ast.CallStmt: lambda s: iter([Action(Kind.CODE, statement=s)]),
     ast.DropdbStmt: lambda s: iter([Action(Kind.DROP_DATABASE, name=s.dbname, statement=s)]),
     ast.AlterSystemStmt: lambda s: iter([Action(Kind.ALTER_SYSTEM, name=s.setstmt.name or "", statement=s)]),
-    ast.AlterDomainStmt: lambda s: iter([Action(Kind.DOMAIN, name=name_parts(s.typeName)[-1], statement=s)]),
+    ast.AlterDomainStmt: _domain,
 }  # fmt: skip
 
 __all__ = ["actions_of", "new_column"]

@@ -12,7 +12,7 @@ from analyzer.review.column_types import ColumnType, change, type_named, type_of
 from analyzer.review.defaults import is_volatile
 from analyzer.review.effects import Work, WorkKind
 from analyzer.review.known import Known
-from analyzer.review.locks import name_of
+from analyzer.review.locks import domain_tables, name_of
 from analyzer.review.partitions import attach_work, default_partition_work
 from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, TableFacts
 from analyzer.statements.parse import TableName
@@ -36,6 +36,12 @@ def _work(action: Action, known: Known) -> Iterator[Work]:
         owner = known.owner_of_index(action.others[0])
         if owner is not None:
             yield Work("index", name_of(owner), f"{action.others[0]} is built anew", indexes=1)
+        return
+    if kind is Kind.DOMAIN:
+        yield from (
+            Work("scan", name_of(t), f"values of domain {action.name} are checked")
+            for t in domain_tables(action, known)
+        )
         return
     if kind is Kind.CREATE_PARTITION and action.others:
         yield from default_partition_work(action.others[0], known)

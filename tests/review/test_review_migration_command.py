@@ -138,7 +138,7 @@ def test_without_a_server_rules_alone_judge(file, monkeypatch):
         "13",
         stdin="merge into a using b on true when matched then delete;",
         monkeypatch=monkeypatch,
-    )  # noqa: E501
+    )
     assert (error, code) == ("", 1)
     assert out.startswith("Judged by rules for PostgreSQL 13, without a server.\n")
     assert "MERGE came with PostgreSQL 15; this server has 13." in out

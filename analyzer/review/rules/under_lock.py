@@ -57,9 +57,11 @@ def work_under_lock(at: At) -> Findings:
         f"Why: {and_list(list(dict.fromkeys(w.why for w in told)))}.",
         waiting_words(at.known, lock.relation, lock.mode, seconds),
     ]
-    evidence = {} if seconds is None else {"planned_time_s": round(seconds, 1)}
+    planned = None if seconds is None else round(seconds, 1)
     hint = SAFE if at.has_safe else HINTS.get(at.action.kind) or HINTS_WITHOUT.get(at.action.kind, AT_REST)
-    yield rule.finding(at, severity, " ".join(s for s in sentences if s), hint, lock=lock.mode.title, **evidence)
+    yield rule.finding(
+        at, severity, " ".join(s for s in sentences if s), hint, lock=lock.mode.title, planned_time_s=planned
+    )
 
 
 def _worst_lock(at: At) -> Lock | None:

@@ -76,6 +76,8 @@ create sequence s;
 create type mood as enum ('good', 'bad');
 create domain plain_domain as int;
 create domain strict_domain as int check (value > 0);
+create table dom (id int, v plain_domain);
+insert into dom select i, i from generate_series(1, 300) as i;
 create function stable_one() returns int language plpgsql stable as 'begin return 1; end';
 create function volatile_one() returns int language plpgsql volatile as 'begin return 1; end';
 create function touch() returns trigger language plpgsql as 'begin return new; end';
