@@ -46,13 +46,15 @@ SCHEMA = """
     from pg_inherits where inhrelid in (select oid from pg_class where relkind in ('r', 'p'))
     order by 1, 2, 3
 """
-ROWS = "select md5(string_agg(u::text, ',' order by u::text)) from {} as u"
+ROWS = "select md5(string_agg(to_jsonb(u)::text, ',' order by to_jsonb(u)::text)) from {} as u"
 
 
 @pytest.fixture(scope="module", params=(13, 18), ids=lambda version: f"pg{version}")
 def template(request, postgres):
     database = ScratchDatabase(postgres(request.param))
-    database.execute((HERE / "world.sql").read_text(), "update a set free = id", "vacuum analyze")
+    database.execute(
+        (HERE / "world.sql").read_text(), 'update a set free = id, "Odd one" = nullif(id % 7, 0)', "vacuum analyze"
+    )
     with connect(ConnectionSettings.from_dsn(database.dsn, allow_local=True)) as connection:
         live = read_live_facts(connection, ("random", "volatile_one", "gen_random_uuid"))
     yield database, live
@@ -93,6 +95,9 @@ def test_safe_sequences_end_with_the_same_schema_and_rows(template):
     database, live = template
     for case in CASES:
         steps = steps_of(case, live)
+        if "table e" in case:  # is empty: it is fine as it is
+            assert steps is None
+            continue
         if steps is None:
             assert "detach" in case, case
             assert database.server.version < 14

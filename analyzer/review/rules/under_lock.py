@@ -27,6 +27,7 @@ HINTS = {
     Kind.INDEX_TABLESPACE: "Use pg_repack --moveidx, or build the index anew in the other tablespace CONCURRENTLY.",
 }
 SAFE = "Run the safe sequence instead."
+SAFE_TYPE = f"{SAFE} The column then stands last in the table."
 AT_REST = "Do it while nobody needs the table."
 HINTS_WITHOUT = {
     Kind.ALTER_TYPE: "Add a column of the new type, keep it up to date by a trigger, fill it in batches, and swap the"
@@ -58,7 +59,9 @@ def work_under_lock(at: At) -> Findings:
         waiting_words(at.known, lock.relation, lock.mode, seconds),
     ]
     planned = None if seconds is None else round(seconds, 1)
-    hint = SAFE if at.has_safe else HINTS.get(at.action.kind) or HINTS_WITHOUT.get(at.action.kind, AT_REST)
+    hint = SAFE_TYPE if at.action.kind is Kind.ALTER_TYPE else SAFE
+    if not at.has_safe:
+        hint = HINTS.get(at.action.kind) or HINTS_WITHOUT.get(at.action.kind, AT_REST)
     yield rule.finding(
         at, severity, " ".join(s for s in sentences if s), hint, lock=lock.mode.title, planned_time_s=planned
     )

@@ -11,6 +11,7 @@ from analyzer.review.locks import locks_of, name_of
 from analyzer.review.partitions import bounds_as_check, missing_indexes
 from analyzer.review.safe_sequence.added_column import added_column
 from analyzer.review.safe_sequence.backfill import batches
+from analyzer.review.safe_sequence.changed_type import changed_type
 from analyzer.review.safe_sequence.constraints import add_key, add_not_valid, set_not_null
 from analyzer.review.safe_sequence.names import constraint_name, index_name, object_name
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
@@ -201,5 +202,5 @@ MAKERS: dict[Kind, Maker] = {
     Kind.REINDEX_TABLE: _reindex, Kind.REFRESH: _refresh, Kind.DETACH_PARTITION: _detach,
     Kind.ATTACH_PARTITION: _attach, Kind.ADD_CHECK: add_not_valid, Kind.ADD_FOREIGN_KEY: add_not_valid,
     Kind.ADD_UNIQUE: add_key, Kind.ADD_PRIMARY_KEY: add_key, Kind.SET_NOT_NULL: set_not_null,
-    Kind.ADD_COLUMN: added_column, Kind.UPDATE: _update, Kind.DELETE: _update,
+    Kind.ADD_COLUMN: added_column, Kind.ALTER_TYPE: changed_type, Kind.UPDATE: _update, Kind.DELETE: _update,
 }  # fmt: skip
