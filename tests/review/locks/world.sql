@@ -9,7 +9,7 @@ create table a (
     part varchar(10), lower_me varchar(10), tsi timestamp, kept7 int not null default 7, "Odd one" int
 );
 insert into a (id, n, nn, big, v10, vfree, t, num, ts, tz, c, j, b, o_id, d, bits, tags, iv, ts3, checked, unvalidated)
-    select i, i, i, i, i::text, i::text, i::text, i, now(), now(), 'c', '{}', true, i, now(), b'101', '{x}', '1 day', now(), i, i
+    select i, i, i, i, i::text, i::text, i::text, i, timestamp '2026-01-01', timestamptz '2026-01-01', 'c', '{}', true, i, date '2026-01-01', b'101', '{x}', '1 day', timestamp '2026-01-01 10:00', i, i
     from generate_series(1, 300) as i;
 -- of a table that is being made NOT VALID would mean nothing
 alter table a
