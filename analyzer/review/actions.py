@@ -130,6 +130,7 @@ class Action:
     others: tuple[TableName, ...] = ()
     new: NewColumn | None = None
     type: ColumnType | None = None
+    was: ColumnType | None = None  # its type before, where the file says it (Alembic's existing_type)
     mode: str = ""  # of LOCK TABLE
     is_concurrent: bool = False
     is_not_valid: bool = False

@@ -211,10 +211,11 @@ def _transaction(statement: Node) -> Iterator[Action]:
 
 
 def _set(statement: Node) -> Iterator[Action]:
-    value = statement.args[0] if statement.args else None
-    text = getattr(getattr(value, "val", None), "sval", None) or getattr(getattr(value, "val", None), "ival", "")
+    values = [getattr(argument, "val", None) for argument in statement.args or ()]
+    texts = tuple(str(getattr(value, "sval", None) or getattr(value, "ival", "")) for value in values)
     is_off = statement.kind != enums.VariableSetKind.VAR_SET_VALUE
-    yield Action(Kind.SET, name=statement.name or "", column=str(text), is_local=bool(statement.is_local),
+    text = texts[0] if texts else ""
+    yield Action(Kind.SET, name=statement.name or "", column=text, columns=texts, is_local=bool(statement.is_local),
                  is_off=is_off, statement=statement)  # fmt: skip
 
 

@@ -131,7 +131,7 @@ def _has_strict_domain(of: ColumnType, known: Known) -> bool | None:
 
 
 def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator[Work]:
-    old, new = known.column(relation, action.column).type, action.type
+    old, new = known.type_before(action), action.type
     assert new is not None
     using = action.node.def_.raw_default
     indexes = [i for i in _indexes(relation, known) if _mentions(i, action.column)]

@@ -6,6 +6,7 @@ For columns that nothing depends on; with an index, a key or a view on it the sw
 from pglast import ast
 from pglast.stream import RawStream
 
+from analyzer.advice.code.change import dollar_quoted
 from analyzer.review.actions import Action
 from analyzer.review.known import Known
 from analyzer.review.safe_sequence.backfill import batched, key_of
@@ -76,8 +77,8 @@ def _kept_up_to_date(relation: TableName, column: str, assignment: str) -> list[
     trigger, function = _function(relation, column)
     return [
         brief(
-            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql"
-            f" AS $sync$ BEGIN NEW.{assignment}; RETURN NEW; END $sync$"
+            f"CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS "
+            + dollar_quoted(f"BEGIN NEW.{assignment}; RETURN NEW; END", "sync")
         ),
         brief(
             f"CREATE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {relation_sql(relation)} FOR EACH ROW"

@@ -6,6 +6,7 @@ from pglast import ast
 from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
+from analyzer.review.all_rows import changes_all_rows
 from analyzer.review.known import Known
 from analyzer.review.locks import locks_of, name_of
 from analyzer.review.partitions import bounds_as_check, missing_indexes
@@ -184,13 +185,9 @@ def _missing(index: IndexFacts, part: TableName) -> Iterator[SafeStep]:
 
 
 def _update(action: Action, known: Known) -> list[SafeStep] | None:
-    if action.has_where or len(_written(action)) != 1:
-        return None
-    return batches(action, known)
-
-
-def _written(action: Action) -> list[type]:
-    return [type(action.statement)] if action.statement is action.node else []
+    """Of all rows; not of a statement that does more than that."""
+    is_all_of_it = action.statement is action.node and changes_all_rows(action, known)
+    return batches(action, known) if is_all_of_it else None
 
 
 def _alone_step(node: ast.Node) -> SafeStep:
