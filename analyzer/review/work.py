@@ -189,8 +189,8 @@ def _keys_checked_again(action: Action, relation: TableName, known: Known) -> It
         return
     for owner, key in _keys_on(action.column, table, known):
         if key.is_validated:
-            yield Work("scan", name_of(owner), f"foreign key {key.name} is checked anew")
-            yield Work("scan", TableName(key.referenced_schema, key.referenced_table), f"{key.name} is checked anew")
+            why, referenced = f"foreign key {key.name} is checked anew", (key.referenced_schema, key.referenced_table)
+            yield from (Work("scan", name, why) for name in (name_of(owner), TableName(*referenced)))
 
 
 def _keys_on(column: str, table: TableFacts, known: Known) -> Iterator[tuple[TableFacts, ForeignKeyFacts]]:

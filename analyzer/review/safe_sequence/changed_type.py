@@ -21,12 +21,9 @@ from analyzer.statements.tree import Unparsable, fresh_parse, walk
 
 def changed_type(action: Action, known: Known) -> list[SafeStep] | None:
     relation, table, live = action.relation, known.table(action.relation), known.live
-    if (
-        relation is None
-        or table is None
-        or live is None
-        or not any(w.kind == "rewrite" for w in work_of(action, known))
-    ):
+    # what depends on the session's TimeZone would come out otherwise in the sessions that the trigger runs in
+    is_rewrite = any(w.kind == "rewrite" and w.is_certain for w in work_of(action, known))
+    if relation is None or table is None or live is None or not is_rewrite:
         return None
     default, key = live.plain_columns.get((table.oid, action.column)), key_of(relation, known)
     if default is None or key is None or key == action.column or action.node.def_.collClause is not None:
