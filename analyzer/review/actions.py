@@ -44,6 +44,7 @@ class Kind(enum.StrEnum):
     RENAME_TABLE = "RENAME TABLE"
     RENAME_OTHER = "RENAME"  # a constraint or a trigger of a table
     SET_SCHEMA = "SET SCHEMA"
+    RENAME_SCHEMA = "RENAME SCHEMA"
     CREATE_TABLE = "CREATE TABLE"
     CREATE_PARTITION = "CREATE TABLE PARTITION OF"
     CREATE_INDEX = "CREATE INDEX"
@@ -81,7 +82,7 @@ class Kind(enum.StrEnum):
     ADD_ENUM_VALUE = "ALTER TYPE ADD VALUE"
     DROP_DATABASE = "DROP DATABASE"
     ALTER_SYSTEM = "ALTER SYSTEM"
-    DOMAIN = "ALTER DOMAIN"
+    DOMAIN = "ALTER DOMAIN"  # that adds, or checks, a constraint
     SET = "SET"
     BEGIN = "BEGIN"
     COMMIT = "COMMIT"
@@ -129,6 +130,7 @@ class Action:
     others: tuple[TableName, ...] = ()
     new: NewColumn | None = None
     type: ColumnType | None = None
+    was: ColumnType | None = None  # its type before, where the file says it (Alembic's existing_type)
     mode: str = ""  # of LOCK TABLE
     is_concurrent: bool = False
     is_not_valid: bool = False

@@ -23,6 +23,7 @@ class KnownColumn:
     type: ColumnType | None = None
     is_not_null: bool | None = None
     is_new: bool = False  # added by this migration
+    is_unfilled: bool = False  # and without a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Known:
     checks: dict[str, dict[str, KnownCheck]] = field(default_factory=dict)
     indexes: dict[str, Action] = field(default_factory=dict)  # made by this file, by name
     filled: set[str] = field(default_factory=set)  # new tables that got rows
+    path: tuple[str, ...] | None = None  # search_path, where the file sets it
 
     def copy(self) -> "Known":
         """To be changed by ``note`` without changing this."""
@@ -67,7 +69,9 @@ class Known:
         if name is None or self.facts is None or self._written(name) in self.new:
             return None
         name = self.renamed.get(self._written(name), name)
-        return self.facts.find_table(name.name, name.schema or None)
+        if self.path is None or name.schema:
+            return self.facts.find_table(name.name, name.schema or None)
+        return next((t for schema in self.path if (t := self.facts.find_table(name.name, schema)) is not None), None)
 
     def is_new(self, name: TableName | None) -> bool:
         return name is not None and self._written(name) in self.new
@@ -125,6 +129,11 @@ class Known:
         found = table.column(column) if table else None
         return KnownColumn(column, type_named(found.type_name), found.not_null) if found else KnownColumn(column)
 
+    def type_before(self, action: Action) -> ColumnType | None:
+        """Of a column whose type changes: as the server has it, else as the file says it."""
+        known = self.column(action.relation, action.column).type if action.relation is not None else None
+        return known or action.was
+
     def checks_of(self, name: TableName) -> list[KnownCheck]:
         table, found = self.table(name), {}
         if table is not None and self.live is not None:
@@ -155,6 +164,8 @@ class Known:
     def note(self, action: Action) -> None:
         """What the statement changed, for those after it."""
         relation = action.relation
+        if action.kind is Kind.SET and action.name == "search_path":
+            self.path = None if action.is_off else action.columns
         if action.kind is Kind.CREATE_INDEX and action.name:
             self.indexes[action.name] = action
         if relation is None:
@@ -173,7 +184,7 @@ class Known:
             self._rename(relation, action.name)
         elif action.kind is Kind.ADD_COLUMN and action.new is not None:
             new = action.new
-            self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, is_new=True)
+            self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, True, not new.has_value)
         elif action.kind is Kind.ALTER_TYPE:
             self.columns[key, action.column] = replace(self.column(relation, action.column), type=action.type)
         elif action.kind in (Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL):
@@ -204,7 +215,7 @@ class Known:
 
     def _written(self, name: TableName) -> str:
         """With a schema where the file leaves it out: the first of the search path, where a new table would stand."""
-        path = self.facts.search_path if self.facts else ("public",)
+        path = self.path or (self.facts.search_path if self.facts else ("public",))
         return f"{name.schema or (path[0] if path else 'public')}.{name.name}"
 
 

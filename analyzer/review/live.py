@@ -63,6 +63,9 @@ class LiveFacts:
     statements: tuple[UsingStatement, ...] | None = None
     why_no_statements: str = ""
 
+    # defaults, or "", of columns that nothing else depends on, without rights, comment or settings of their own
+    plain_columns: Mapping[tuple[int, str], str] = field(default_factory=dict)
+
     def checks_of(self, oid: int) -> tuple[CheckConstraint, ...]:
         return tuple(check for check in self.checks if check.table_oid == oid)
 

@@ -109,6 +109,11 @@ def _locks(action: Action, known: Known) -> Iterator[Lock]:
     if kind in (Kind.DROP_INDEX, Kind.REINDEX_INDEX, Kind.INDEX_TABLESPACE):
         yield from _of_index(action, known)
         return
+    if kind is Kind.DOMAIN:
+        yield from (
+            Lock(name_of(t), Mode.SHARE, f"has a column of domain {action.name}") for t in domain_tables(action, known)
+        )
+        return
     if kind in (Kind.CREATE_TABLE, Kind.CREATE_PARTITION):
         yield from _of_new_table(action, known)
         return
@@ -139,6 +144,12 @@ def _below(action: Action, table: TableFacts, mode: Mode, known: Known) -> Itera
         why = f"a partition of {action.relation}" if table.kind == "p" else f"inherits from {action.relation}"
         is_build = action.kind in AS_INDEX and known.version < 180_000
         yield Lock(name_of(part), Mode.SHARE if is_build else mode, why)
+
+
+def domain_tables(action: Action, known: Known) -> list[TableFacts]:
+    """Tables with rows that have a column of the domain."""
+    names = {action.name, f"public.{action.name}"}
+    return [t for t in known.facts or () if t.kind in "rm" and any(c.type_name in names for c in t.columns)]
 
 
 def mode_of(action: Action) -> Mode | None:

@@ -99,7 +99,7 @@ def with_safe_sequences(reviewed: list[Reviewed], framework: Framework) -> list[
 
 
 def _without_safe(finding: Finding) -> Finding:
-    return replace(finding, hint=AT_REST) if finding.hint == SAFE else finding
+    return replace(finding, hint=AT_REST) if finding.hint.startswith(SAFE) else finding
 
 
 def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:

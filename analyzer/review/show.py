@@ -143,9 +143,14 @@ def _locks(each: Reviewed) -> Iterator[str]:
         for lock in effect.locks:
             if each.known.is_new(lock.relation):
                 continue
-            name = each.known.key(lock.relation) if not lock.is_index else f"index {lock.relation}"
+            name = each.known.key(lock.relation)
             why = f" ({lock.why})" if lock.why else ""
-            blocks = lock.mode.blocks if not lock.is_index else f"{lock.mode.blocks} of {lock.table} that plan with it"
+            blocks = lock.mode.blocks
+            if lock.table is not None:
+                indexes = sum(other.table == lock.table for other in effect.locks)
+                table = each.known.key(lock.table)
+                name = f"{indexes} indexes of {table}" if indexes > 1 else f"index {lock.relation}"
+                blocks = f"{blocks} of {table} that plan with {'them' if indexes > 1 else 'it'}"
             if name not in found or found[name][0] < lock.mode:
                 found[name] = lock.mode, f"{name}{why}: {lock.mode.title}, {blocks}"
     lines = [text for _, text in sorted(found.values(), key=lambda pair: -pair[0])]

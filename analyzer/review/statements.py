@@ -76,6 +76,8 @@ def _drop(statement: Node) -> Iterator[Action]:
 
 
 def _rename(statement: Node) -> Iterator[Action]:
+    if statement.renameType == OBJECT.OBJECT_SCHEMA:
+        yield Action(Kind.RENAME_SCHEMA, column=statement.subname, name=statement.newname, statement=statement)
     if statement.relation is None:
         return
     relation = relation_name(statement.relation)
@@ -209,16 +211,24 @@ def _transaction(statement: Node) -> Iterator[Action]:
 
 
 def _set(statement: Node) -> Iterator[Action]:
-    value = statement.args[0] if statement.args else None
-    text = getattr(getattr(value, "val", None), "sval", None) or getattr(getattr(value, "val", None), "ival", "")
+    values = [getattr(argument, "val", None) for argument in statement.args or ()]
+    texts = tuple(str(getattr(value, "sval", None) or getattr(value, "ival", "")) for value in values)
     is_off = statement.kind != enums.VariableSetKind.VAR_SET_VALUE
-    yield Action(Kind.SET, name=statement.name or "", column=str(text), is_local=bool(statement.is_local),
+    text = texts[0] if texts else ""
+    yield Action(Kind.SET, name=statement.name or "", column=text, columns=texts, is_local=bool(statement.is_local),
                  is_off=is_off, statement=statement)  # fmt: skip
 
 
 def _copy(statement: Node) -> Iterator[Action]:
     if statement.is_from and statement.relation is not None:
         yield Action(Kind.COPY, relation_name(statement.relation), statement=statement)
+
+
+def _domain(statement: Node) -> Iterator[Action]:
+    """Those that look at rows: ADD CONSTRAINT, VALIDATE CONSTRAINT and SET NOT NULL (parsenodes.h: subtype)."""
+    is_later = statement.subtype == "C" and bool(statement.def_.skip_validation)
+    if statement.subtype in ("C", "V", "O") and not is_later:
+        yield Action(Kind.DOMAIN, name=name_parts(statement.typeName)[-1], statement=statement)
 
 
 def _set_schema(statement: Node) -> Iterator[Action]:
@@ -249,7 +259,7 @@ READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
     ast.CallStmt: lambda s: iter([Action(Kind.CODE, statement=s)]),
     ast.DropdbStmt: lambda s: iter([Action(Kind.DROP_DATABASE, name=s.dbname, statement=s)]),
     ast.AlterSystemStmt: lambda s: iter([Action(Kind.ALTER_SYSTEM, name=s.setstmt.name or "", statement=s)]),
-    ast.AlterDomainStmt: lambda s: iter([Action(Kind.DOMAIN, name=name_parts(s.typeName)[-1], statement=s)]),
+    ast.AlterDomainStmt: _domain,
 }  # fmt: skip
 
 __all__ = ["actions_of", "new_column"]

@@ -8,7 +8,7 @@ from analyzer.review.live import UsingStatement
 from analyzer.review.locks import Mode
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName
-from analyzer.words.durations import DAY_S, count_words
+from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S, count_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,31 @@ def waiting_words(known: Known, relation: TableName, mode: Mode, seconds: float 
     """Who waits, as a sentence; "" where it is not known."""
     found = traffic(known, relation)
     if found is None:
-        return ""
+        return _by_activity(known, relation, mode)
     waiting = found.waiting(mode)
-    doing = "reads or writes" if mode.blocks_reads else "writes"
     if not waiting:
-        return f"No recorded statement of this server {doing} it."
-    if mode.blocks_reads:
-        many = f"{len(waiting)} recorded statement{'s read or write' if len(waiting) > 1 else ' reads or writes'}"
-    else:
-        many = f"{len(waiting)} recorded statement{'s write' if len(waiting) > 1 else ' writes'}"
+        return f"No recorded statement of this server {'reads or writes' if mode.blocks_reads else 'writes'} it."
+    verb = "read or write" if mode.blocks_reads else "write"
+    many = f"1 recorded statement {' or '.join(f'{v}s' for v in verb.split(' or '))}"
+    if len(waiting) > 1:
+        many = f"{len(waiting)} recorded statements {verb}"
     per_day = calls_per_day(waiting)
     text = f"{many} it, {count_words(per_day, waiting[0].watched_s)} (measured)"
     queued = per_day * seconds / DAY_S if seconds is not None else 0
     return f"{text}: about {queued:,.0f} calls in that time." if queued >= 1 else f"{text}."
+
+
+def _by_activity(known: Known, relation: TableName, mode: Mode) -> str:
+    """Without statements: what the table's own counters say, of a day since the statistics' reset."""
+    table, facts = known.table(relation), known.facts
+    days = facts.days_since_stats_reset if facts is not None else None
+    if table is None or not days or days * DAY_S < SHORTEST_OF_A_DAY_S:
+        return ""
+    parts = [t.activity for t in known.with_below(table)]
+    written = sum(a.inserted_rows + a.updated_rows + a.deleted_rows for a in parts) / days
+    scans = sum(a.seq_scans + a.index_scans for a in parts) / days
+    reads = f"is scanned {scans:,.0f} times and " if mode.blocks_reads else ""
+    return f"It {reads}gets {written:,.0f} rows inserted, updated or deleted a day (measured, pg_stat_all_tables)."
 
 
 def calls_per_day(statements: Iterable[UsingStatement]) -> float:

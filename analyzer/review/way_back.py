@@ -65,7 +65,7 @@ def _undo(action: Action, known: Known) -> Iterator[str]:
         old, new = quote_identifier(action.column), quote_identifier(action.name)
         yield f"ALTER TABLE {table} RENAME COLUMN {new} TO {old}"
     elif kind is Kind.ALTER_TYPE:
-        was = known.column(relation, action.column).type
+        was = known.type_before(action)
         if was is not None and not was.schema:
             yield f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(action.column)} TYPE {words(was)}"
     elif kind is Kind.SET_DEFAULT and known.is_new(relation):

@@ -12,7 +12,7 @@ from analyzer.review.column_types import ColumnType, change, type_named, type_of
 from analyzer.review.defaults import is_volatile
 from analyzer.review.effects import Work, WorkKind
 from analyzer.review.known import Known
-from analyzer.review.locks import name_of
+from analyzer.review.locks import domain_tables, name_of
 from analyzer.review.partitions import attach_work, default_partition_work
 from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, TableFacts
 from analyzer.statements.parse import TableName
@@ -36,6 +36,12 @@ def _work(action: Action, known: Known) -> Iterator[Work]:
         owner = known.owner_of_index(action.others[0])
         if owner is not None:
             yield Work("index", name_of(owner), f"{action.others[0]} is built anew", indexes=1)
+        return
+    if kind is Kind.DOMAIN:
+        yield from (
+            Work("scan", name_of(t), f"values of domain {action.name} are checked")
+            for t in domain_tables(action, known)
+        )
         return
     if kind is Kind.CREATE_PARTITION and action.others:
         yield from default_partition_work(action.others[0], known)
@@ -125,7 +131,7 @@ def _has_strict_domain(of: ColumnType, known: Known) -> bool | None:
 
 
 def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator[Work]:
-    old, new = known.column(relation, action.column).type, action.type
+    old, new = known.type_before(action), action.type
     assert new is not None
     using = action.node.def_.raw_default
     indexes = [i for i in _indexes(relation, known) if _mentions(i, action.column)]
@@ -183,8 +189,8 @@ def _keys_checked_again(action: Action, relation: TableName, known: Known) -> It
         return
     for owner, key in _keys_on(action.column, table, known):
         if key.is_validated:
-            yield Work("scan", name_of(owner), f"foreign key {key.name} is checked anew")
-            yield Work("scan", TableName(key.referenced_schema, key.referenced_table), f"{key.name} is checked anew")
+            why, referenced = f"foreign key {key.name} is checked anew", (key.referenced_schema, key.referenced_table)
+            yield from (Work("scan", name, why) for name in (name_of(owner), TableName(*referenced)))
 
 
 def _keys_on(column: str, table: TableFacts, known: Known) -> Iterator[tuple[TableFacts, ForeignKeyFacts]]:

@@ -70,7 +70,9 @@ def _table(statement: Any, oid: int, case: dict[str, Any], known: dict[str, Tabl
     return TableFacts(
         oid, "public", name, "r", rows, int(case.get("sizes", {}).get(name, 0) * MB), tuple(columns), tuple(indexes),
         tuple(keys), primary_key=next((i.columns for i in indexes if i.is_primary), ()),
-        activity=TableActivity(deleted_rows=case.get("deleted_rows", {}).get(name, 0)),
+        activity=TableActivity(
+            deleted_rows=case.get("deleted_rows", {}).get(name, 0), index_scans=case.get("index_scans", {}).get(name, 0)
+        ),
     )  # fmt: skip
 
 

@@ -121,6 +121,16 @@ def test_batches_blocks_and_what_is_not_followed():
         assert said in text, text
 
 
+def test_the_type_before_is_the_one_that_the_revision_says():
+    source = revision(
+        'op.alter_column("orders", "code", existing_type=sa.VARCHAR(10), type_=sa.String(20))',
+        'op.alter_column("orders", "name", existing_type=sa.VARCHAR(length=256), type_=sa.String(length=255))',
+    )
+    found = review(read_alembic(source), 160_000, None)
+    codes = [(step.line, finding.code) for step, finding in found.findings if finding.code != "MG031"]
+    assert codes == [(12, "MG001"), (12, "MG015")]
+
+
 def test_safe_sequences_run_in_an_autocommit_block():
     source = revision('op.create_foreign_key("fk", "orders", "customers", ["customer_id"], ["id"])')
     found = review(read_alembic(source), 160_000, None)

@@ -12,6 +12,7 @@ from analyzer.review.files.django import read_django
 from analyzer.review.files.sql import read_sql
 from analyzer.review.review import review
 from analyzer.review.show import review_as_text
+from tests.review.builders import live_facts
 
 BEFORE = """
 from django.db import migrations, models
@@ -154,6 +155,24 @@ def test_what_cannot_be_read_is_named_with_its_line_and_what_to_give_instead():
         "line 14: An operation that is no call is not reviewed.",
     ):
         assert said in text, text
+
+
+@pytest.mark.parametrize(
+    ("field", "statements"),
+    [
+        ("models.BigIntegerField()", ["ALTER TABLE shop_order ALTER COLUMN total TYPE bigint USING total::bigint"]),
+        ("models.IntegerField(null=True)", ["ALTER TABLE shop_order ALTER COLUMN total DROP NOT NULL"]),
+        ("models.IntegerField(db_index=True)", ["CREATE INDEX ON shop_order (total)"]),
+        ("models.IntegerField(unique=True, help_text='x')", ["ALTER TABLE shop_order ADD UNIQUE (total)"]),
+        ("models.IntegerField(verbose_name='x', default=5)", []),
+    ],
+)
+def test_alter_field_is_told_by_the_servers_column(field, statements):
+    """AlterField runs what differs between the column and the field."""
+    live = live_facts({"schema": "create table shop_order (id int primary key, total int not null)"}, 160_000)
+    source = migration_of(f'migrations.AlterField("order", "total", {field})')
+    migration = read_django(source, "shop/migrations/0002_x.py", live.schema)
+    assert ([s.sql for s in migration.steps], migration.remarks) == (statements, ())
 
 
 def test_a_migration_with_atomic_false_holds_nothing_together():

@@ -113,7 +113,7 @@ def _text(file: str) -> str:
 def _migration(text: str, options: dict[str, Any], schema: SchemaFacts | None = None) -> Migration:
     name = "Standard input" if options["file"] == "-" else options["file"]
     migration = read_migration(text, options["file"], single_transaction=options["single_transaction"], schema=schema)
-    if not migration.steps and not migration.remarks:
+    if migration.framework == "sql" and not migration.steps and not migration.remarks:
         raise BadInput(f"{name} holds no statement.")
     if len(migration.steps) > MOST_STATEMENTS:
         raise BadInput(f"{name} holds {len(migration.steps):,} statements; at most {MOST_STATEMENTS:,} are reviewed.")

@@ -21,6 +21,8 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str]) -> Li
         checks = conn.run("review_checks", {"oids": oids}, action="reading the CHECK constraints")
         tables = conn.run("review_tables", {"oids": oids}, action="reading the tables' TOAST sizes")
         names = conn.run("review_functions", {"names": sorted(functions)}, action="reading functions' volatility")
+        locked = [row.oid for row in conn.run("schema_locked", action="looking for locks")]
+        plain = conn.run("review_plain_columns", {"oids": oids, "locked": locked}, action="reading columns' defaults")
         domains = conn.run("review_domains", action="reading the domains")
         views = conn.run("review_views", {"oids": oids}, action="reading which views read the tables")
         timeouts = conn.run("review_timeouts", action="reading where lock_timeout is set")
@@ -41,6 +43,7 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str]) -> Li
         unlogged=frozenset(r.oid for r in tables if r.is_unlogged),
         lock_timeouts=tuple(f"{f'role {r.role}' if r.role else 'all roles'}: {r.setting}" for r in timeouts),
         oldest_transaction_s=oldest[0].oldest_transaction_s,
+        plain_columns={(r.table_oid, r.name): r.default_expression or "" for r in plain},
         statements=statements,
         why_no_statements=why,
     )

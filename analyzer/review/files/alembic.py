@@ -4,6 +4,8 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from analyzer.review.actions import Action, Kind
+from analyzer.review.column_types import type_named
 from analyzer.review.files.alembic_columns import column_sql, default_sql, expression, type_sql
 from analyzer.review.files.migration import Migration, Remark, Step, split, steps_of_sql
 from analyzer.review.files.python_values import UNREAD, argument, code_of, flag, last_name, sql_list, text, texts, value
@@ -85,10 +87,17 @@ class _Reader:
         for sql in found:
             for step in steps_of_sql(sql, call.lineno, f"op.{name}"):
                 if isinstance(step, Step):
+                    step = replace(step, actions=tuple(_with_type_before(a, call) for a in step.actions))
                     number = 0 if self.is_alone else self.transaction
                     yield replace(step, source=code, transaction=number)
                 else:
                     yield step
+
+
+def _with_type_before(action: Action, call: ast.Call) -> Action:
+    existing = argument(call, "existing_type")
+    was = type_sql(existing) if action.kind is Kind.ALTER_TYPE and existing is not None else None
+    return replace(action, was=type_named(was)) if was is not None else action
 
 
 def _is_op(call: ast.Call) -> bool:

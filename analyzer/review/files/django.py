@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
+from analyzer.review.files.django_alter import altered
 from analyzer.review.files.django_fields import read_field
 from analyzer.review.files.migration import Migration, Remark, Step, in_transactions, split, steps_of_sql
 from analyzer.review.files.python_values import UNREAD, argument, code_of, last_name, sql_list, text, texts, value
@@ -16,6 +17,7 @@ from analyzer.schema.quoting import quote_identifier
 
 Items = Iterator[Step | Remark]
 
+DEPENDING = frozenset({"AlterField", "AlterUniqueTogether", "AlterIndexTogether"})
 NO_DATABASE = frozenset({"AlterModelOptions", "AlterModelManagers"})
 EXTENSIONS = frozenset({
     "CreateExtension", "BloomExtension", "BtreeGinExtension", "BtreeGistExtension", "CITextExtension",
@@ -61,6 +63,7 @@ class _Reader:
     def __post_init__(self) -> None:
         self.no_way_back: list[Remark] = []
         self.tables: dict[str, str] = {}  # model -> its db_table, of this file
+        self.made: set[str] = set()  # models, in lower case
         self.needs_app = False
 
     def operations(self, node: ast.List) -> Items:
@@ -81,7 +84,8 @@ class _Reader:
         read = OPERATIONS.get(name)
         found = read(self, call) if read is not None else None
         if found is None:
-            why = "what it runs depends on the project" if read is None else "not all of it is written plainly"
+            depends = read is None or name in DEPENDING
+            why = "what it runs depends on the project" if depends else "not all of it is written plainly"
             instead = SQLMIGRATE.format(app=self.app or "APP", name=self.name or "NAME")
             yield Remark(call.lineno, f"{name or 'An operation'} is not reviewed: {why}; {instead}.")
             return
@@ -181,6 +185,22 @@ def _add_field(reader: _Reader, call: ast.Call) -> list[str | Step | Remark] | N
     return found
 
 
+def _alter_field(reader: _Reader, call: ast.Call) -> list[str | Step | Remark] | None:
+    """By the column as the server has it: what the field was before only the project knows."""
+    model, name, node = text(call, "model_name", 0), text(call, "name", 1), argument(call, "field", 2)
+    table = reader.schema.find_table(reader.table_name(model)) if reader.schema is not None else None
+    field = read_field(name, node, reader.key) if node is not None else None
+    if table is None or field is None or field.through:
+        return None
+    found = altered(field, table, reader.table(model))
+    return None if found is None else list(found)
+
+
+def _together(reader: _Reader, call: ast.Call) -> list[str | Step | Remark] | None:
+    """Of a model that this file makes."""
+    return [] if text(call, "name", 0).lower() in reader.made else None
+
+
 def _through(reader: _Reader, model: str, name: str, to: str) -> list[str | Step | Remark]:
     table = quote_identifier(f"{reader.table_name(model)}_{name}".lower())
     ends = (reader.table(model), reader.table(to))
@@ -200,6 +220,7 @@ def _create_model(reader: _Reader, call: ast.Call) -> list[str | Step | Remark] 
     db_table = value(given.get("db_table"))
     if isinstance(db_table, str):
         reader.tables[name.lower()] = db_table
+    reader.made.add(name.lower())
     columns, after = [], []
     table = reader.table(name)
     for each in fields.elts:
@@ -274,7 +295,8 @@ def _extension(reader: _Reader, call: ast.Call) -> list[str | Step | Remark] | N
 OPERATIONS: dict[str, Read] = {
     "RunSQL": _run_sql, "RunPython": _run_python, "AddIndex": _add_index, "AddIndexConcurrently": _add_index,
     "RemoveIndex": _remove_index, "RemoveIndexConcurrently": _remove_index, "AddField": _add_field,
-    "CreateModel": _create_model, "AddConstraint": _add_constraint, "AddConstraintNotValid": _add_constraint,
+    "CreateModel": _create_model, "AlterField": _alter_field, "AlterUniqueTogether": _together,
+    "AlterIndexTogether": _together, "AddConstraint": _add_constraint, "AddConstraintNotValid": _add_constraint,
     "ValidateConstraint": _of_model("ALTER TABLE {table} VALIDATE CONSTRAINT {name}", "name"),
     "RemoveConstraint": _of_model("ALTER TABLE {table} DROP CONSTRAINT {name}", "name"),
     "RemoveField": _of_model("ALTER TABLE {table} DROP COLUMN {name} CASCADE", "name"),

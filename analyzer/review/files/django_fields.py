@@ -35,6 +35,9 @@ class Field:
 
     column: str
     sql: str
+    type_name: str = ""
+    is_not_null: bool = False
+    is_unique: bool = False
     index_column: str = ""
     has_default: bool = False
     through: str = ""
@@ -66,7 +69,10 @@ def read_field(name: str, node: ast.expr, key_of: Callable[[str], tuple[str, str
     if kind in KEYS and flag(node, "db_constraint", True):
         parts.append(f"REFERENCES {table} DEFERRABLE INITIALLY DEFERRED")
     wants_index = flag(node, "db_index", kind in ("ForeignKey", "SlugField")) and not (is_unique or is_primary)
-    return Field(column, " ".join(parts), column if wants_index else "", default is not None and default[1])
+    return Field(
+        column, " ".join(parts), type_name, not flag(node, "null") or is_primary, is_unique,
+        column if wants_index else "", default is not None and default[1],
+    )  # fmt: skip
 
 
 def column_type(kind: str, node: ast.Call) -> str | None:

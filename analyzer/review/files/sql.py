@@ -113,8 +113,8 @@ def _statements(text: str) -> list[Step | Remark]:
         if isinstance(statements, Unparsable) and ATOMIC.search(piece.sql):  # semicolons inside the function's body
             for end in range(1, min(len(pieces), MOST_IN_BODY) + 1):
                 longer = ";\n".join([piece.sql, *(p.sql for p in pieces[:end])])
-                if not isinstance(found := parse(longer), Unparsable):
-                    piece, statements, pieces = Piece(piece.line, longer), found, pieces[end:]
+                if not isinstance(body := parse(longer), Unparsable):
+                    piece, statements, pieces = Piece(piece.line, longer), body, pieces[end:]
                     break
         if isinstance(statements, Unparsable):
             mixed.append(Remark(piece.line, _why_not(piece.sql, statements.reason)))

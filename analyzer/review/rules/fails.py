@@ -159,7 +159,7 @@ def _untouched(at: At, name: str) -> ColumnFacts | None:
 def takes_fewer_values(at: At) -> Findings:
     if not is_of(at, Kind.ALTER_TYPE) or at.is_new or at.known.is_empty(at.relation) or at.action.type is None:
         return
-    old = at.known.column(at.relation, at.action.column).type
+    old = at.known.type_before(at.action)
     if old is None or not loses_values(old, at.action.type):
         return
     yield NARROWER.finding(

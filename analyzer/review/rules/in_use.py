@@ -11,6 +11,7 @@ COLUMN = Rule("MG020", "Column dropped that statements use")
 TABLE = Rule("MG021", "Table dropped that statements use")
 RENAMED = Rule("MG022", "Renamed under running code")
 INDEX = Rule("MG023", "Index dropped that the server uses")
+INSERTS = Rule("MG025", "Running code's INSERT fails")
 EMPTIED = Rule("MG024", "All rows of a table deleted")
 LONGEST = 3  # statements named
 
@@ -99,6 +100,57 @@ def renames(at: At) -> Findings:
         yield RENAMED.finding(at, Severity.INFO, f"No recorded statement of this server names {old}.", hint)
 
 
+def renames_schema(at: At) -> Findings:
+    if at.action.kind is not Kind.RENAME_SCHEMA:
+        return
+    facts, live = at.known.facts, at.known.live
+    oids = {table.oid for table in facts or () if table.schema == at.action.column}
+    using = [s for s in live.statements or () if s.tables & oids] if live is not None else []
+    if using:
+        yield RENAMED.finding(
+            at, Severity.CRITICAL,
+            f"{_named(using, f'tables of schema {at.action.column}')} They fail until code, or its search_path, names"
+            f" {at.action.name}.", "Rename it when nobody uses it.", calls_per_day=round(calls_per_day(using)),
+            statements=len(using), subject=at.action.column,
+        )  # fmt: skip
+    elif facts is None or live is None or live.statements is None:
+        yield RENAMED.finding(
+            at, Severity.WARNING, f"Running code that names {at.action.column}, or has it in its search_path, fails.",
+            "Rename it when nobody uses it.", subject=at.action.column,
+        )  # fmt: skip
+
+
+def breaks_inserts(at: At) -> Findings:
+    """A new NOT NULL column that gets no value from code which does not know it: Django takes the default off again."""
+    new = at.action.new
+    if not is_of(at, Kind.ADD_COLUMN) or new is None or at.is_new or not new.is_not_null or new.is_primary:
+        return
+    is_taken_off = any(
+        a.kind is Kind.SET_DEFAULT and a.is_off and a.column == new.name and a.relation is not None
+        and at.known.key(a.relation) == at.name
+        for s in at.later for a in s.actions
+    )  # fmt: skip
+    if new.has_value and not is_taken_off:
+        return
+    found = traffic(at.known, at.relation)
+    inserts = [s for s in found.written if s.text.lower().startswith("insert")] if found is not None else []
+    is_django = at.migration.framework == "django"
+    hint = (
+        "Give it a default that stays"
+        + (" (db_default, from Django 5.0 on)" if is_django else "")
+        + (" until all code that runs knows the column.")
+    )
+    what = f"{new.name} is NOT NULL and keeps no default"
+    if inserts:
+        yield INSERTS.finding(
+            at, Severity.WARNING, f"{what}. {_named(inserts, at.name)} They fail until the new code is deployed.", hint,
+            calls_per_day=round(calls_per_day(inserts)), statements=len(inserts),
+        )  # fmt: skip
+    elif found is None:
+        message = f"{what}: code that runs already inserts into {at.name} without it, which fails until it is deployed."
+        yield INSERTS.finding(at, Severity.WARNING, message, hint)
+
+
 def _has_view(at: At) -> bool:
     """A view of the old name, made in the same transaction."""
     if at.action.kind is not Kind.RENAME_TABLE:
@@ -156,4 +208,4 @@ def _are(rows: str) -> str:
     return "are" if rows else "is"
 
 
-RULES = (drops_column, drops_table, renames, drops_index, empties)
+RULES = (drops_column, drops_table, renames, renames_schema, breaks_inserts, drops_index, empties)

@@ -2,10 +2,11 @@
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
+from analyzer.review.all_rows import changes_all_rows as is_of_all_rows
 from analyzer.review.estimate import seconds_words, total_seconds, update_seconds
 from analyzer.review.files.migration import Step
 from analyzer.review.locks import Lock, Mode, locks_of
-from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.review.rules.under_lock import BRIEF_S, SAFE
 from analyzer.review.traffic import calls_per_day, traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
@@ -74,18 +75,13 @@ def _own_seconds(at: At) -> float | None:
         if at.is_new or at.known.is_empty(action.relation):
             return 0.0
         size = at.known.size_bytes(action.relation)
-        if action.has_where and not _is_of_all_rows(action):
+        if not is_of_all_rows(action, at.known):
             return 0.0  # nobody knows how many: nothing is said
         return None if size is None else update_seconds(size)
     if action.kind is Kind.CODE and at.step.origin == "RunPython":
         return None
     works = [w for w in at.effect.work if not at.known.is_new(w.relation)]
     return total_seconds(works, at.known) if works else 0.0
-
-
-def _is_of_all_rows(action: Action) -> bool:
-    """Without WHERE, or with one that only asks for NULL in the column that is set: a backfill."""
-    return not action.has_where
 
 
 def no_lock_timeout(at: At) -> Findings:
@@ -126,7 +122,7 @@ def _is_timeout(action: Action) -> bool:
 
 
 def changes_all_rows(at: At) -> Findings:
-    if not is_of(at, Kind.UPDATE, Kind.DELETE) or at.action.has_where or at.is_new:
+    if not is_of_all_rows(at.action, at.known) or at.is_new:
         return
     size = at.known.size_bytes(at.relation)
     seconds = update_seconds(size) if size is not None else None

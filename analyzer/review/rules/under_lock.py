@@ -27,7 +27,13 @@ HINTS = {
     Kind.INDEX_TABLESPACE: "Use pg_repack --moveidx, or build the index anew in the other tablespace CONCURRENTLY.",
 }
 SAFE = "Run the safe sequence instead."
+SAFE_TYPE = f"{SAFE} The column then stands last in the table."
 AT_REST = "Do it while nobody needs the table."
+GENERATED = (
+    "A plain column that a trigger keeps up to date can be filled in batches; from 18 on a virtual generated column is"
+    " computed when it is read."
+)
+TIME_ZONE = "If its values are in UTC, SET TimeZone = 'UTC' before it: then nothing is rewritten."
 HINTS_WITHOUT = {
     Kind.ALTER_TYPE: "Add a column of the new type, keep it up to date by a trigger, fill it in batches, and swap the"
     " names in one transaction.",
@@ -51,15 +57,31 @@ def work_under_lock(at: At) -> Findings:
         return
     told = [w for w in works if w.is_certain] or works
     on = "" if lock.relation in [w.relation for w in told] else f" on {at.known.key(lock.relation)}"
+    if lock.is_index:
+        on = " on its indexes" if len(at.effect.locks) > 2 else " on the index"
     sentences = [
         f"{at.action.kind.value} {and_list([work_words(w, at.known) for w in told])} under {lock.mode.title}{on}, which"
         f" {lock.mode.blocks}: {seconds_words(seconds)}.",
         f"Why: {and_list(list(dict.fromkeys(w.why for w in told)))}.",
         waiting_words(at.known, lock.relation, lock.mode, seconds),
     ]
-    evidence = {} if seconds is None else {"planned_time_s": round(seconds, 1)}
-    hint = SAFE if at.has_safe else HINTS.get(at.action.kind) or HINTS_WITHOUT.get(at.action.kind, AT_REST)
-    yield rule.finding(at, severity, " ".join(s for s in sentences if s), hint, lock=lock.mode.title, **evidence)
+    planned = None if seconds is None else round(seconds, 1)
+    hint = SAFE_TYPE if at.action.kind is Kind.ALTER_TYPE else SAFE
+    if not at.has_safe:
+        hint = HINTS.get(at.action.kind) or _hint_without(at)
+    yield rule.finding(
+        at, severity, " ".join(s for s in sentences if s), hint, lock=lock.mode.title, planned_time_s=planned
+    )
+
+
+def _hint_without(at: At) -> str:
+    new, becomes = at.action.new, at.action.type
+    if new is not None and new.generated:
+        return GENERATED
+    is_time = becomes is not None and becomes.name in ("timestamp", "timestamptz")
+    if is_time and at.effect.work and not any(w.is_certain for w in at.effect.work if w.kind == "rewrite"):
+        return TIME_ZONE
+    return HINTS_WITHOUT.get(at.action.kind, AT_REST)
 
 
 def _worst_lock(at: At) -> Lock | None:

@@ -19,8 +19,9 @@ def batches(action: Action, known: Known) -> list[SafeStep] | None:
         return None
     if action.kind is Kind.UPDATE and any(target.name == key for target in action.node.targetList):
         return None
+    where = action.node.whereClause
     statement = RawStream()(with_changes(action.node, whereClause=None))
-    return [batched(relation, key, statement)]
+    return [batched(relation, key, statement, RawStream()(where) if where is not None else "")]
 
 
 def key_of(relation: TableName | None, known: Known) -> str | None:

@@ -11,6 +11,8 @@ from analyzer.review.safe_sequence.render import rendered
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief
 from analyzer.review.safe_sequence.steps import safe_steps, works_under_lock
 from analyzer.review.way_back import undo_of
+from analyzer.statements.tokens import scan
+from analyzer.words.visible import BREAKS
 
 # what the safe sequence does without
 CURED = frozenset({REWRITE.code, SCAN.code, INDEX.code, WHOLE_TABLE.code})
@@ -39,7 +41,22 @@ def safe_code(statements: Sequence[tuple[Step, Known]], framework: Framework) ->
         is_changed = is_changed or safe is not None
         steps += safe if safe is not None else [brief(step.sql)]
         undo = [sql for action in reversed(step.actions) for sql in undo_of(action, known) or ()] + undo
+    if framework == "sql" and any(breaks_lines(step.sql) for step in steps):
+        return None
     return rendered(steps, undo, framework, "" if first.origin == "RunSQL" else first.source) if is_changed else None
+
+
+def breaks_lines(sql: str) -> bool:
+    """Whether a name, or a value, goes on in the next line, which may then read as anything; not what we lay out."""
+    for token in scan(sql):
+        text = sql[token.start : token.end + 1]
+        tag = re.match(r"\$\w*\$", text)
+        if tag is not None:
+            if breaks_lines(text[tag.end() : -tag.end()]):
+                return True
+        elif "COMMENT" not in token.name and BREAKS.search(text):
+            return True
+    return False
 
 
 def _djangos_own(step: Step) -> str | None:

@@ -6,11 +6,13 @@ from pglast import ast
 from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
+from analyzer.review.all_rows import changes_all_rows
 from analyzer.review.known import Known
 from analyzer.review.locks import locks_of, name_of
 from analyzer.review.partitions import bounds_as_check, missing_indexes
 from analyzer.review.safe_sequence.added_column import added_column
 from analyzer.review.safe_sequence.backfill import batches
+from analyzer.review.safe_sequence.changed_type import changed_type
 from analyzer.review.safe_sequence.constraints import add_key, add_not_valid, set_not_null
 from analyzer.review.safe_sequence.names import constraint_name, index_name, object_name
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
@@ -183,13 +185,9 @@ def _missing(index: IndexFacts, part: TableName) -> Iterator[SafeStep]:
 
 
 def _update(action: Action, known: Known) -> list[SafeStep] | None:
-    if action.has_where or len(_written(action)) != 1:
-        return None
-    return batches(action, known)
-
-
-def _written(action: Action) -> list[type]:
-    return [type(action.statement)] if action.statement is action.node else []
+    """Of all rows; not of a statement that does more than that."""
+    is_all_of_it = action.statement is action.node and changes_all_rows(action, known)
+    return batches(action, known) if is_all_of_it else None
 
 
 def _alone_step(node: ast.Node) -> SafeStep:
@@ -201,5 +199,5 @@ MAKERS: dict[Kind, Maker] = {
     Kind.REINDEX_TABLE: _reindex, Kind.REFRESH: _refresh, Kind.DETACH_PARTITION: _detach,
     Kind.ATTACH_PARTITION: _attach, Kind.ADD_CHECK: add_not_valid, Kind.ADD_FOREIGN_KEY: add_not_valid,
     Kind.ADD_UNIQUE: add_key, Kind.ADD_PRIMARY_KEY: add_key, Kind.SET_NOT_NULL: set_not_null,
-    Kind.ADD_COLUMN: added_column, Kind.UPDATE: _update, Kind.DELETE: _update,
+    Kind.ADD_COLUMN: added_column, Kind.ALTER_TYPE: changed_type, Kind.UPDATE: _update, Kind.DELETE: _update,
 }  # fmt: skip

@@ -247,6 +247,9 @@ alter type mood rename value 'bad' to 'ill';
 create extension if not exists plpgsql;
 create schema x;
 alter domain plain_domain add check (value > 0);
+alter domain plain_domain add check (value > 0) not valid;
+alter domain plain_domain set not null;
+alter domain plain_domain drop not null;
 create publication x for table a;
 -- partitions and heirs
 alter table p alter column k set default 1;
