@@ -210,6 +210,8 @@ class _Judged:
     def _tells(self, node: PlanNode, direction: Direction) -> bool:
         if node.node_type == "BitmapOr":
             return True  # by its arms
+        if direction == "under" and _has_dead_entries(node):
+            return False
         tells = self.comparable.may_be_under if direction == "under" else self.comparable.may_be_over
         return tells(node)
 
@@ -266,6 +268,15 @@ class _Judged:
         tells = self._tells(node, "over") and self._tells(node, "under")
         same = below is not None and above.direction == below.direction
         return tells and (above.least_factor <= RIGHT_FACTOR or not same)
+
+
+def _has_dead_entries(node: PlanNode) -> bool:
+    """A Bitmap Index Scan that counts entries of rows which its heap scan did not find: deleted, or changed since."""
+    heap = node.parent
+    if node.node_type != "Bitmap Index Scan" or heap is None or heap.node_type != "Bitmap Heap Scan":
+        return False
+    entries, found = node.total_actual_rows_bounds, heap.total_rows_scanned_bounds
+    return entries is not None and found is not None and found[1] * 2 < entries[0]
 
 
 def _sufferers(wrong: tuple[PlanNode, ...]) -> Iterator[Sufferer]:

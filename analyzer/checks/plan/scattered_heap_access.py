@@ -40,7 +40,7 @@ def scattered_heap_access(node: PlanNode, context: Context) -> Iterator[Finding]
     touched, rows = node.touched_blocks, node.total_rows_scanned_bounds
     if not node.loops or touched is None or rows is None or rows[0] / node.loops < check["rows_per_run"]:
         return
-    if touched < rows[1] * check["blocks_per_row"]:
+    if touched < rows[1] * check["blocks_per_row"] or _is_changed(node):
         return
     scanned, width = node.total_rows_scanned or rows[0], node.plan_width_bytes or 0
     packed = scanned * (width + ROW_OVERHEAD_BYTES) / BLOCK_BYTES
@@ -84,6 +84,15 @@ def scattered_heap_access(node: PlanNode, context: Context) -> Iterator[Finding]
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),
+    )
+
+
+def _is_changed(node: PlanNode) -> bool:
+    """Whether the statement changes or locks the rows: it needs their pages, and leaves entries of its own behind."""
+    return any(
+        above.node_type == "LockRows"
+        or (above.node_type == "ModifyTable" and above.relation_name == node.relation_name)
+        for above in node.ancestors()
     )
 
 

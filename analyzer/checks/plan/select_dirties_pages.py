@@ -45,7 +45,8 @@ def select_dirties_pages(plan: Plan) -> Iterator[Finding]:
         subject=node.label,
         message=(
             f"{node.label} only reads, yet changed {dirtied:,} pages ({size_words(dirtied * BLOCK_BYTES)}): it was the"
-            " first to read rows that had been written, and noted which transactions committed."
+            " first to read rows that had been written, and noted there which transactions committed, or cleared out"
+            " dead versions of rows."
         ),
         hint=(
             f"Vacuum {node.relation_name or 'the table'} straight after a load or a large update, before somebody reads"

@@ -1,0 +1,143 @@
+"""Join that reads a whole table to find a partner for few rows.
+
+A few rows of one side are joined with a large table that is read from its first row to its last: nearly all that was
+read finds no partner. With an index on the column it is joined by, a Nested Loop looks the few rows up. To verify, look
+at the rows that the other side and the join gave, and at the table's indexes. Where an index begins with the column,
+the planner weighed it and nothing is said; without the schema nobody knows. Leave it alone where the statement is rare
+and the table is written much. The time is that of reading the table (with hashing or sorting its rows) and of the join,
+less a look-up for each of the few rows.
+"""
+
+import re
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Context, EvidenceLevel, NotRun, Threshold
+from analyzer.checks.joins import SAME_ROWS, rounded, side
+from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_ratio
+from analyzer.checks.scan import is_system_table, table_facts, table_of, table_sql
+from analyzer.findings import Finding, Fix, Severity
+from analyzer.plans import PlanNode
+from analyzer.plans.conditions import read_condition
+from analyzer.plans.indexable import indexable, of_table
+from analyzer.schema.facts import TableFacts
+from analyzer.schema.quoting import quote_identifier
+
+GROUPS = re.compile(r"\b(?:group\s+by|distinct|union)\b", re.IGNORECASE)
+
+check = Check(
+    __name__,
+    code="PL105",
+    title="Join reads a whole table to keep few of its rows",
+    severity=Severity.WARNING,
+    gives_way_to=("PL030", "PL033"),
+    rows_read=Threshold(10_000, "rows", "measured: cached, 0.4 to 1.1 ms on PostgreSQL 15"),
+    wanted_ratio=Threshold(
+        0.01, "rows looked up and found / read", "measured: a cached look-up takes as long as reading 20 to 60 rows"
+    ),
+    look_up=Threshold(0.01, "ms", "measured: cached, 0.003 to 0.01 ms on PostgreSQL 15 and 18"),
+    time_ratio=Threshold(0.10, "time / execution time", "judgement: less is not worth an index"),
+)
+
+
+@check.on(PlanNode, "Hash Join", "Merge Join")
+def join_keeps_few_of_scan(join: PlanNode, context: Context) -> Iterator[Finding]:
+    for which, other in (("Inner", "Outer"), ("Outer", "Inner")):
+        large, small = side(join, which), side(join, other)
+        path = _whole_scan(large, context) if large is not None else None
+        if path is None or small is None or not join.loops:
+            continue
+        scan = path[-1]
+        read, wanted = scan.total_rows_scanned_bounds, _wanted(join, small)
+        if read is None or wanted is None or read[0] < check["rows_read"] or wanted > read[0] * check["wanted_ratio"]:
+            continue
+        column = _column(join, scan)
+        whole_ms = own_time_ms(join, *path)
+        if column is None or whole_ms is None:
+            continue
+        time_ms = max(0.0, whole_ms - wanted * check["look_up"])
+        if (time_ratio(time_ms, join) or 0.0) < check["time_ratio"]:
+            continue
+        table = table_facts(scan, context.facts)
+        if table is None:
+            raise NotRun(f"needs the schema, to tell whether an index of {scan.relation_name} begins with {column}")
+        if not _has_index(table, column):
+            yield _finding(join, scan, small, column, time_ms, context)
+
+
+def _whole_scan(top: PlanNode, context: Context) -> list[PlanNode] | None:
+    """From a join's input down to the scan of a whole table, all that passes its rows on; None for another input."""
+    path = [top]
+    while path[-1].node_type != "Seq Scan":
+        node = path[-1]
+        passes = node.node_type in SAME_ROWS or _makes_unique(node, context)
+        if not passes or len(node.inputs) != 1 or not node.loops:
+            return None
+        path.append(node.inputs[0])
+    scan = path[-1]
+    kept, read = scan.total_actual_rows, scan.total_rows_scanned
+    is_whole = kept is not None and read is not None and kept * 2 >= read  # a filter that keeps few is PL004's
+    if not scan.loops or is_system_table(scan) or not is_whole or scan.loops > scan.processes:
+        return None
+    return path
+
+
+def _makes_unique(node: PlanNode, context: Context) -> bool:
+    """Groups the values of a semi-join: nothing that the statement asked for."""
+    sql = context.normalized_sql
+    return node.node_type in ("Aggregate", "Unique") and sql is not None and not GROUPS.search(sql)
+
+
+def _wanted(join: PlanNode, small: PlanNode) -> float | None:
+    """Most rows that a Nested Loop would look up and find."""
+    looked_up, found = small.total_actual_rows_bounds, join.total_actual_rows_bounds
+    if looked_up is None or found is None:
+        return None
+    dropped = (join.total_rows_removed_by_join_filter_bounds or (0.0, 0.0))[1]
+    # each process of a Hash that is not shared read all rows of the small side
+    return looked_up[1] / (1.0 if small.is_parallel_aware else small.processes) + found[1] + dropped
+
+
+def _column(join: PlanNode, scan: PlanNode) -> str | None:
+    """The scan's column that is equal to the other side's, quoted; None where it is an expression."""
+    text = join.expression("Hash Cond") or join.expression("Merge Cond")
+    condition = read_condition(text) if text is not None else None
+    if condition is None or scan.alias is None:
+        return None
+    equal = indexable(of_table(condition, scan.alias)).equal
+    named = {quote_identifier(c.name) for c in condition.columns if c.alias == scan.alias}
+    return next((column for column in equal if column in named), None)
+
+
+def _has_index(table: TableFacts, column: str) -> bool:
+    return any(
+        index.is_usable
+        and index.predicate is None
+        and index.method in ("btree", "hash")
+        and index.columns[0] is not None
+        and quote_identifier(index.columns[0]) == column
+        for index in table.indexes
+    )
+
+
+def _finding(join: PlanNode, scan: PlanNode, small: PlanNode, column: str, time_ms: float, context: Context) -> Finding:
+    read, few = scan.total_rows_scanned or 0.0, small.total_actual_rows or 0.0
+    few /= 1.0 if small.is_parallel_aware else small.processes
+    name = table_sql(scan, context.facts)
+    return check.finding(
+        subject=join.label,
+        message=(
+            f"{join.label} read all {read:,.0f} rows of {scan.relation_name} to find the partners of {few:,.0f}"
+            f" row{'' if round(few) == 1 else 's'}, and gave {join.total_actual_rows:,.0f}: no index of"
+            f" {scan.relation_name} begins with {column}."
+        ),
+        hint=f"With an index on {scan.relation_name} ({column}) the few rows are looked up one by one.",
+        evidence={
+            **rounded(rows_read=read, rows_looked_up=few, rows_kept=join.total_actual_rows),
+            **time_evidence(time_ms, join),
+        },
+        level=EvidenceLevel.EXECUTED,
+        time_ms=time_ms,
+        run_time_ms=run_time_ms(join),
+        table=table_of(scan, context.facts),
+        fixes=(Fix("Index the column it is joined by", "sql", f"CREATE INDEX CONCURRENTLY ON {name} ({column});"),),
+    )
