@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from analyzer.plans.node import Plan, PlanNode
 from analyzer.plans.shape import shape_of
+from analyzer.words.durations import time_words
 from analyzer.words.lists import and_list
 
 # costs are printed with two decimals: below this share a difference is rounding
@@ -57,6 +58,15 @@ def sameness(first: Plan, other: Plan) -> Sameness:
 
 def plan_change(before: Plan, after: Plan) -> PlanChange:
     return PlanChange(_sentences(before, after), before.root.total_cost or 0.0, after.root.total_cost or 0.0)
+
+
+def change_in_words(before: Plan, after: Plan) -> list[str]:
+    """What the other plan does differently, and how their times compare; a sentence at least."""
+    said = list(plan_change(before, after).sentences)
+    times = [plan.execution_time_ms or plan.root.total_time_ms for plan in (before, after)]
+    if times[0] is not None and times[1] is not None:
+        said.append(f"It took {time_words(times[1])} instead of {time_words(times[0])}")
+    return said or ["Both are the same plan"]
 
 
 def cost_figure(cost: float) -> str:

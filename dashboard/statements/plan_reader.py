@@ -4,7 +4,6 @@ What is pasted is read in this process and forgotten with the answer: nothing is
 """
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +18,10 @@ from analyzer.checks.node import place, ranked
 from analyzer.findings import Finding
 from analyzer.models import Database, PlanRecord
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plans
-from analyzer.plans.compare import plan_change
+from analyzer.plans.compare import change_in_words
 from analyzer.plans.show import nested_json, outside_lines
 from analyzer.store.check_rules import rules_of
 from analyzer.store.schemas import kept_schema
-from analyzer.words.durations import time_words
 from analyzer.words.sizes import MB, size_words
 from dashboard.permissions import viewer_required
 from dashboard.statements.icicle import Icicle, icicle
@@ -88,7 +86,7 @@ def read_plan(request: HttpRequest) -> HttpResponse:
     context["plans_left_out"] = max(0, len(plans) - PLANS_SHOWN)
     if others:
         context["other_plan"] = shown_plan(others[0], sql, known, rules)
-        context["changes"] = _changes(plans[0], others[0])
+        context["changes"] = change_in_words(plans[0], others[0])
     return render(request, "dashboard/read_plan.html", context)
 
 
@@ -150,12 +148,3 @@ def _shown_node(plan: Plan, node: PlanNode, number: int, findings: int) -> Shown
     own_ms = max(0.0, node.exclusive_time_ms) if node.loops and node.exclusive_time_ms is not None else None
     share = own_ms / whole if whole and own_ms is not None else None
     return ShownNode(number, node, own_ms, share, findings, "\u2007" * (2 * min(node.depth, 40)))
-
-
-def _changes(before: Plan, after: Plan) -> Sequence[str]:
-    """What the other plan does differently, and how their times compare."""
-    said = list(plan_change(before, after).sentences)
-    times = [plan.execution_time_ms or plan.root.total_time_ms for plan in (before, after)]
-    if times[0] is not None and times[1] is not None:
-        said.append(f"It took {time_words(times[1])} instead of {time_words(times[0])}")
-    return said or ["Both are the same plan"]

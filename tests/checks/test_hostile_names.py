@@ -11,6 +11,7 @@ import pytest
 from analyzer.checks import Context, Finding, run_checks
 from analyzer.management.commands.inspect_plan import finding_as_text
 from analyzer.plans import parse_plans
+from analyzer.plans.read_plan import read_plan
 from analyzer.words.visible import visible_line
 from tests.checks.test_cases import CASES
 
@@ -36,7 +37,7 @@ def hostile_findings() -> Iterator[tuple[str, Finding]]:
         for case in tomllib.loads(path.read_text())["case"]:
             if not str(case.get("plan", "")).lstrip().startswith(("[", "{")) or not case.get("finds"):
                 continue
-            for plan in parse_plans(json.dumps(renamed(json.loads(case["plan"])))):
+            for plan in parse_plans(json.dumps(renamed(read_plan(case["plan"])))):
                 for finding in run_checks(plan, Context(calls_per_day=1e6)).findings:
                     yield f"{path.stem}: {case['name']}", finding
 

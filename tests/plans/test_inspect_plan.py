@@ -31,7 +31,7 @@ LABELS = {
     "arrows": JOINED, "pgadmin": JOINED, "broken": BROKEN, "broken_with_a_gap": BROKEN,
     "costs_off": ["Hash Join", "  Seq Scan on a", "  Hash", "    Seq Scan on b"],
 }  # fmt: skip
-FINE = DATA / "parallel_hash.pg18.json"
+FINE = DATA / "fractional_rows.pg18.json"
 
 
 def inspect(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[str, int]:
@@ -202,3 +202,57 @@ def test_no_terminal_escapes(capsys: pytest.CaptureFixture[str], tmp_path: Path)
     process = run(b"", str(tmp_path / "none\x1b[2J.json"))
     assert process.returncode == 2
     assert b"\x1b" not in process.stderr
+
+
+BEFORE = """Aggregate  (cost=1.00..2.00 rows=1 width=8) (actual time=60.000..60.001 rows=1 loops=1)
+  ->  Seq Scan on t  (cost=0.00..1.00 rows=20 width=4) (actual time=0.010..59.000 rows=20 loops=1)
+        Filter: (a = 5)
+        Rows Removed by Filter: 400000
+Execution Time: 60.100 ms
+"""
+AFTER = """Aggregate  (cost=1.00..2.00 rows=1 width=8) (actual time=0.200..0.201 rows=1 loops=1)
+  ->  Index Scan using t_a on t  (cost=0.00..1.00 rows=20 width=4) (actual time=0.010..0.150 rows=20 loops=1)
+        Index Cond: (a = 5)
+Execution Time: 0.300 ms
+"""
+
+
+def test_two_plans_are_compared(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "before").write_text(BEFORE)
+    (tmp_path / "after").write_text(AFTER)
+    shown, code = inspect(capsys, str(tmp_path / "before"), str(tmp_path / "after"))
+    assert code == 0
+    assert shown.startswith(
+        """\
+Seq Scan on t became Index Scan using t_a.
+It took 300 µs instead of 60.1 ms.
+
+   own ms  after  rows  after  blocks  after  node
+     1.00   0.05     1      1       -      -  Aggregate
+-   59.00           20              -           -> Seq Scan on t
++           0.15           20              -    -> Index Scan using t_a on t
+
+gone: critical PL004: Seq Scan on t keeps few of the rows it reads
+""".replace("critical", "warning")
+    )
+    shown, code = inspect(capsys, str(tmp_path / "after"), str(tmp_path / "before"), "--format", "sarif")
+    assert code == 1
+    (result,) = json.loads(shown)["runs"][0]["results"]
+    assert (result["ruleId"], result["level"], result["baselineState"]) == ("PL004", "warning", "new")
+    shown, _ = inspect(capsys, str(tmp_path / "before"), str(tmp_path / "after"), "--format", "json")
+    assert [(n["label"], n["before"], n["after"]) for n in json.loads(shown)["nodes"]] == [
+        ("Aggregate", 0, 0), ("Seq Scan on t", 1, None), ("Index Scan using t_a on t", None, 1),
+    ]  # fmt: skip
+
+
+def test_sarif_names_rule_node_and_file(capsys: pytest.CaptureFixture[str]) -> None:
+    shown, code = inspect(capsys, str(BAD), "--format", "sarif")
+    assert code == 1
+    document = json.loads(shown)
+    (run,) = document["runs"]
+    (result,) = run["results"]
+    assert (document["version"], [rule["id"] for rule in run["tool"]["driver"]["rules"]]) == ("2.1.0", ["PL004"])
+    assert (result["level"], result["message"]["text"].split(" read")[0]) == ("error", "Seq Scan on orders o")
+    (location,) = result["locations"]
+    assert location["physicalLocation"]["artifactLocation"]["uri"].endswith("seq_scan_in_nested_loop.pg15.json")
+    assert location["logicalLocations"][0]["fullyQualifiedName"] == "plan/1"

@@ -1,4 +1,4 @@
-"""`manage.py inspect_plan FILE`: a plan's nodes with exclusive time and buffers, and what the checks find in it."""
+"""`manage.py inspect_plan FILE [OTHER]`: a plan's nodes and what the checks find in it; of two, what changed."""
 
 import json
 import sys
@@ -10,10 +10,13 @@ from django.core.management.base import CommandError
 
 from analyzer.checks import Outcome, checks_of, in_words, run_checks
 from analyzer.checks.node import ranked
+from analyzer.checks.sarif import as_sarif
 from analyzer.errors import PgLoupeError
 from analyzer.findings import Severity
 from analyzer.management.terminal import TerminalCommand
 from analyzer.plans import Plan, parse_plans
+from analyzer.plans.compare import change_in_words
+from analyzer.plans.node_changes import changes_as_json, changes_as_text
 from analyzer.plans.show import plan_as_json, plan_as_text
 from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, not_run_as_json
 from analyzer.words.visible import visible_line
@@ -31,7 +34,8 @@ class Command(TerminalCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", help="EXPLAIN's output, JSON or text; - reads standard input")
-        parser.add_argument("--format", choices=("text", "json"), default="text")
+        parser.add_argument("other", nargs="?", help="a later plan of the same statement: what changed is shown")
+        parser.add_argument("--format", choices=("text", "json", "sarif"), default="text")
         parser.add_argument(
             "--fail-on",
             choices=(*(severity.name.lower() for severity in Severity), NEVER),
@@ -40,18 +44,26 @@ class Command(TerminalCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            plans = parse_plans(self.read(options["file"]))
-        except PgLoupeError as problem:
-            raise CommandError(str(problem), returncode=2) from problem
+        plans = self.plans(options["file"])
+        before = None
+        if options["other"] is not None:
+            before, plans = self.only(options["file"], plans), self.plans(options["other"])
+            self.only(options["other"], plans)
         outcomes = [run_checks(plan) for plan in plans]
-        if options["format"] == "json":
-            self.stdout.write(json.dumps({"plans": [*map(as_json, plans, outcomes)]}, indent=2))
-        else:
-            parts = [map(visible_line, as_text(*pair)) for pair in zip(plans, outcomes, strict=True)]
-            self.stdout.write("\n\n".join(map("\n".join, parts)))
+        self.stdout.write(shown(options, before, plans, outcomes))
         if failed(outcomes, options["fail_on"]):
             raise SystemExit(1)
+
+    def plans(self, name: str) -> list[Plan]:
+        try:
+            return parse_plans(self.read(name))
+        except PgLoupeError as problem:
+            raise CommandError(str(problem), returncode=2) from problem
+
+    def only(self, name: str, plans: list[Plan]) -> Plan:
+        if len(plans) != 1:
+            raise CommandError(f"{name} holds {len(plans)} plans: only two single plans are compared.", returncode=2)
+        return plans[0]
 
     def read(self, name: str) -> bytes:
         if name == "-":
@@ -60,6 +72,47 @@ class Command(TerminalCommand):
             return Path(name).read_bytes()
         except OSError as problem:
             raise CommandError(f"Cannot read {name}: {problem.strerror}.", returncode=2) from problem
+
+
+def shown(options: dict[str, Any], before: Plan | None, plans: list[Plan], outcomes: list[Outcome]) -> str:
+    earlier = run_checks(before) if before is not None else None
+    keys = None if earlier is None else {finding.key for finding in earlier.findings}
+    if options["format"] == "sarif":
+        states = None if keys is None else dict.fromkeys(keys, "unchanged")
+        file = options["other"] or options["file"]
+        return json.dumps(as_sarif("stdin" if file == "-" else Path(file).as_posix(), outcomes, states), indent=2)
+    if options["format"] == "json":
+        document: dict[str, Any] = {"plans": [*map(as_json, plans, outcomes)]}
+        if before is not None and earlier is not None:
+            document = {
+                "changes": change_in_words(before, plans[0]),
+                "nodes": changes_as_json(before, plans[0]),
+                "plans": [as_json(before, earlier), *document["plans"]],
+            }
+        return json.dumps(document, indent=2)
+    if before is not None and earlier is not None:
+        return "\n".join(map(visible_line, comparison_as_text(before, plans[0], earlier, outcomes[0])))
+    parts = [map(visible_line, as_text(*pair)) for pair in zip(plans, outcomes, strict=True)]
+    return "\n\n".join(map("\n".join, parts))
+
+
+def comparison_as_text(before: Plan, after: Plan, earlier: Outcome, outcome: Outcome) -> list[str]:
+    """What changed in words, node by node, and which findings came, stayed and are gone."""
+    lines = [f"{sentence}." for sentence in change_in_words(before, after)]
+    lines += ["", *changes_as_text(before, after)]
+    old = {finding.key: finding for finding in earlier.findings}
+    for finding in ranked(outcome.findings):
+        title, *rest = finding_as_text(finding)
+        lines += ["", f"{'still' if finding.key in old else 'new'}: {title}", *rest]
+    stayed = {finding.key for finding in outcome.findings}
+    gone = [finding for key, finding in old.items() if key not in stayed]
+    lines += [""] if gone else []
+    lines += [f"gone: {f.severity.name.lower()} {f.code}: {f.title}" for f in ranked(gone)]
+    for said in in_words(outcome):
+        lines += ["", said]
+    if not outcome.findings:
+        lines += ["", nothing_found(after, outcome)]
+    return lines
 
 
 def failed(outcomes: list[Outcome], fail_on: str) -> bool:
