@@ -30,7 +30,7 @@ create index documents_both on documents using gin (words, tags);
 
 -- finds IX004 database
 create table article (id bigint primary key, slug varchar(50) not null, title varchar(200) not null);
-insert into article select g, 's' || g, 'title ' || g from generate_series(1, 6000) g;
+insert into article select g, 's' || g % 5900, 'title ' || g from generate_series(1, 6000) g;
 create index article_slug on article (slug);
 create index article_slug_0a1b2c3d_like on article (slug varchar_pattern_ops);
 create index article_title on article (title);
@@ -153,7 +153,7 @@ create table shortened (id bigint generated always as identity (maxvalue 1000) p
 select setval(pg_get_serial_sequence('shortened', 'id'), 900);
 
 -- finds SC020 public.widened
--- TODO SC018 database
+-- finds SC018 database
 create table widened (id serial primary key);
 alter table widened alter column id type bigint;
 create table widened_both (id bigserial primary key);
@@ -173,3 +173,63 @@ create trigger loud_touch before insert on loud for each row execute function no
 --18 -- finds SC034 public.wished
 create table wished (id bigint primary key, a int not null check (a > 0));
 --18 alter table wished add constraint wished_a check (a < 10) not enforced;
+
+-- columns --------------------------------------------------------------------------------------------------------
+-- finds SC016 database
+-- finds SC017 database
+create table odd (id bigint primary key, at timestamp not null, seen timestamptz not null, code char(12) not null, short char(2) not null, amount money not null, body json not null, hour timetz not null);
+create table even (id bigint primary key, seen timestamptz not null, code varchar(12) not null, amount numeric not null, body jsonb not null, hour time not null);
+
+-- finds SC021 public.bill
+create table bill (id bigint primary key, total_amount float8 not null, tax_fee numeric not null, weight float8 not null);
+
+-- finds SC022 public.remote
+create table remote (id bigint primary key, remote_uuid text not null, real_uuid uuid not null, hash text not null);
+create unique index remote_key on remote (remote_uuid);
+create unique index remote_real on remote (real_uuid);
+insert into remote select g, md5(g::text)::uuid::text, md5(g::text)::uuid, md5(g::text) || 'abcd' from generate_series(1, 300) g;
+
+-- finds SC023 public.hollow
+-- finds SC024 public.hollow
+create table hollow (id bigint primary key, never int, always int, mostly int);
+insert into hollow select g, null, g, case when g > 1 then g end from generate_series(1, 300) g;
+
+-- finds SC025 public.unkept
+create table unkept (id bigint primary key, email text not null, slug text not null, code text not null, title text not null);
+insert into unkept select g, g || '@example.com', 's' || g, 'c' || (g % 5), 't' || g from generate_series(1, 300) g;
+create unique index unkept_slug on unkept (lower(slug));
+
+-- finds SC026 public.worded
+create type mood as enum ('sad', 'glad');
+create table worded (id bigint primary key, status text not null, kind text not null check (kind in ('a', 'b')), mood mood not null, country text not null);
+insert into worded select g, case g % 3 when 0 then 'new' when 1 then 'paid' else 'sent' end, case g % 2 when 0 then 'a' else 'b' end, 'glad', case g % 2 when 0 then 'fr' else 'de' end from generate_series(1, 300) g;
+
+-- finds SC027 public.made
+create table made (id bigint primary key, created_at timestamptz, created_on date default current_date, updated_at timestamptz);
+insert into made select g, case when g % 4 > 0 then now() end, case when g % 4 > 0 then current_date end, case when g % 4 > 0 then now() end from generate_series(1, 300) g;
+
+-- finds SC028 public.discarded
+create table discarded (id bigint primary key, a int not null, deleted_at timestamptz);
+insert into discarded select g, g, case when g % 3 = 0 then now() end from generate_series(1, 300) g;
+create index discarded_a on discarded (a);
+create table discarded_partial (id bigint primary key, a int not null, deleted_at timestamptz);
+insert into discarded_partial select g, g, case when g % 3 = 0 then now() end from generate_series(1, 300) g;
+create index discarded_partial_a on discarded_partial (a) where deleted_at is null;
+
+-- finds SC029 database
+create table "Quoted" (id bigint primary key, "Upper" int not null, lower int not null);
+
+-- finds SC030 public.loose
+create table loose (id bigint primary key, a bool not null, b bigint not null, c bool not null, d bigint not null, e bool not null, f bigint not null);
+insert into loose select g, true, g, true, g, true, g from generate_series(1, 2000) g;
+create table tight (id bigint primary key, b bigint not null, d bigint not null, f bigint not null, a bool not null, c bool not null, e bool not null);
+insert into tight select g, g, g, g, true, true, true from generate_series(1, 2000) g;
+
+-- finds SC031 public.elder
+create table elder (id bigint primary key);
+create table heir () inherits (elder);
+
+-- finds SC032 public.fleeting
+create unlogged table fleeting (id bigint primary key);
+insert into fleeting select g from generate_series(1, 300) g;
+create unlogged table fleeting_empty (id bigint primary key);

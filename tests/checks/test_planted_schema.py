@@ -23,7 +23,9 @@ RULES = Rules(
         ("IX004", "size"): 100_000.0, ("IX005", "size"): 100_000.0, ("IX006", "size"): 40_000.0,
         ("IX007", "indexes"): 6.0, ("IX007", "written_rows"): 1_000.0,
         ("SC012", "deleted_rows"): 100.0, ("SC012", "child_rows"): 100.0, ("SC014", "rows"): 100.0,
-        ("SC015", "rows"): 100.0,
+        ("SC015", "rows"): 100.0, ("SC022", "rows"): 100.0, ("SC023", "rows"): 100.0, ("SC024", "rows"): 100.0,
+        ("SC025", "rows"): 100.0, ("SC026", "rows"): 100.0, ("SC027", "rows"): 100.0, ("SC028", "rows"): 100.0,
+        ("SC028", "size"): 1_000.0, ("SC030", "waste"): 30_000.0,
     }
 )  # fmt: skip
 USED = (
@@ -34,10 +36,12 @@ USED = (
     "select count(*) from sparse where done",
     "select slug from article order by slug limit 1",
     "select title from article order by title limit 1",
+    "select count(*) from discarded where a = 1",
+    "select count(*) from discarded_partial where a = 1 and deleted_at is null",
 )
 USED_INDEXES = {
     "crowd_used", "article_title_0a1b2c3d_like", "sparse_half", "sparse_gone", "sparse_done", "article_slug",
-    "article_title",
+    "article_title", "discarded_a", "discarded_partial_a",
 }  # fmt: skip
 SEEN_WITHIN_S = 30
 
