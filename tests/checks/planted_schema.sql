@@ -233,3 +233,73 @@ create table heir () inherits (elder);
 create unlogged table fleeting (id bigint primary key);
 insert into fleeting select g from generate_series(1, 300) g;
 create unlogged table fleeting_empty (id bigint primary key);
+
+-- vacuum and statistics ------------------------------------------------------------------------------------------
+-- after ANALYZE:
+-- finds SC050 database
+-- finds SC058 public.parted
+-- finds SC051 public.outgrown
+create table outgrown (id bigint primary key, a int not null);
+insert into outgrown select g, g from generate_series(1, 300) g;
+
+-- finds SC052 public.littered
+create table littered (id bigint primary key, a int not null) with (autovacuum_enabled = on);
+insert into littered select g, g from generate_series(1, 400) g;
+delete from littered where id <= 200;
+
+-- finds SC054 public.neglected
+create table neglected (id bigint primary key) with (autovacuum_enabled = off);
+insert into neglected select g from generate_series(1, 300) g;
+
+-- finds SC055 public.hot_counter
+create table hot_counter (id bigint primary key, seen int not null, other int not null);
+insert into hot_counter select g, g, g from generate_series(1, 300) g;
+create index hot_counter_seen on hot_counter (seen);
+update hot_counter set seen = seen + 1000;
+
+-- finds SC057 public.heavy_tail
+create table heavy_tail (id bigint primary key, a int not null, b int not null);
+insert into heavy_tail select g, case when g % 2 = 0 then 1 when g % 3 = 0 then 2 when g % 5 = 0 then 3 else g end, g % 6 from generate_series(1, 6000) g;
+create index heavy_tail_a on heavy_tail (a);
+create index heavy_tail_b on heavy_tail (b);
+alter table heavy_tail alter column a set statistics 2, alter column b set statistics 2;
+
+-- rights and row security ----------------------------------------------------------------------------------------
+-- finds SC035 public.of_tenant
+-- finds SC036 public.of_tenant
+create function tenant() returns int language sql stable as $$ select current_setting('app.tenant')::int $$;
+create table of_tenant (id bigint primary key, tenant int not null, owner int not null);
+insert into of_tenant select g, g % 5, g from generate_series(1, 300) g;
+alter table of_tenant enable row level security;
+create policy by_tenant on of_tenant using (tenant = tenant());
+create table of_tenant_well (id bigint primary key, tenant int not null);
+insert into of_tenant_well select g, g % 5 from generate_series(1, 300) g;
+create index of_tenant_well_tenant on of_tenant_well (tenant);
+alter table of_tenant_well enable row level security;
+create policy by_tenant on of_tenant_well using (tenant = (select tenant()));
+
+-- finds SC037 public.locked_up
+-- finds SC037 public.open_door
+create table locked_up (id bigint primary key);
+alter table locked_up enable row level security;
+create table open_door (id bigint primary key);
+create policy nobody_looks on open_door using (id > 5);
+
+-- finds SC038 public.either
+create table either (id bigint primary key);
+alter table either enable row level security;
+create policy one on either for select using (id > 5);
+create policy two on either using (id < 5);
+create table both_hold (id bigint primary key);
+alter table both_hold enable row level security;
+create policy one on both_hold for select using (id > 5);
+create policy two on both_hold as restrictive using (id < 50);
+
+-- finds SC039 database
+create function unsafe() returns int language sql security definer as $$ select 1 $$;
+create function safe() returns int language sql security definer set search_path = pg_catalog, pg_temp as $$ select 1 $$;
+
+-- finds SC040 database
+create schema shared_desk;
+grant create on schema shared_desk to public;
+create schema own_desk;

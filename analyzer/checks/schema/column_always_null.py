@@ -28,7 +28,8 @@ check = Check(
 
 @check.on(TableFacts)
 def column_always_null(table: TableFacts) -> Iterator[Finding]:
-    names = [c.name for c in analysed_columns(table, check["rows"]) if c.null_frac == 1 and not c.is_generated]
+    columns = analysed_columns(table, check["rows"], lambda c: not (c.not_null or c.is_generated))
+    names = [column.name for column in columns if column.null_frac == 1]
     if names:
         yield check.finding(
             subject=table.name,

@@ -30,11 +30,8 @@ check = Check(
 
 @check.on(TableFacts)
 def column_never_null(table: TableFacts) -> Iterator[Finding]:
-    columns = [
-        c
-        for c in analysed_columns(table, check["rows"])
-        if c.null_frac == 0 and not c.not_null and not c.is_generated and c.name not in table.primary_key
-    ]
+    nullable = analysed_columns(table, check["rows"], lambda c: not (c.not_null or c.is_generated))
+    columns = [column for column in nullable if column.null_frac == 0]
     if columns:
         names = [c.name for c in columns]
         yield check.finding(

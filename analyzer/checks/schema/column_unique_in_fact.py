@@ -31,11 +31,8 @@ KEYS = {"slug", "email", "code", "uuid", "guid", "sku", "isbn", "ean", "username
 
 @check.on(TableFacts)
 def column_unique_in_fact(table: TableFacts) -> Iterator[Finding]:
-    columns = [
-        column
-        for column in analysed_columns(table, check["rows"])
-        if column.n_distinct == -1 and column.null_frac == 0 and _is_named_as_key(column) and _is_free(table, column)
-    ]
+    named = analysed_columns(table, check["rows"], lambda c: _is_named_as_key(c) and _is_free(table, c))
+    columns = [column for column in named if column.n_distinct == -1 and column.null_frac == 0]
     if columns:
         names = [column.name for column in columns]
         yield check.finding(

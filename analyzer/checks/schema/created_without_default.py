@@ -14,7 +14,7 @@ from analyzer.checks.columns import type_of
 from analyzer.checks.grouping import listed, to_copy
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
-from analyzer.schema.facts import TableFacts
+from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.words.lists import and_list
 
@@ -41,15 +41,8 @@ NOW = {"timestamp with time zone": "now()", "timestamp without time zone": "loca
 
 @check.on(TableFacts)
 def created_without_default(table: TableFacts) -> Iterator[Finding]:
-    columns = [
-        c
-        for c in analysed_columns(table, check["rows"])
-        if c.name.lower() in NAMES
-        and type_of(c) in NOW
-        and c.default is None
-        and not c.is_generated
-        and 0 < (c.null_frac or 0) < 1
-    ]
+    named = analysed_columns(table, check["rows"], _is_of_creation)
+    columns = [column for column in named if 0 < (column.null_frac or 0) < 1]
     if columns:
         names = [f"{c.name} ({c.null_frac:.1%} NULL)" for c in columns]
         alter = f"ALTER TABLE {qualified(table.schema, table.name)} ALTER COLUMN"
@@ -66,3 +59,8 @@ def created_without_default(table: TableFacts) -> Iterator[Finding]:
                 ),
             ),
         )
+
+
+def _is_of_creation(column: ColumnFacts) -> bool:
+    is_named = column.name.lower() in NAMES and type_of(column) in NOW
+    return is_named and column.default is None and not column.is_generated

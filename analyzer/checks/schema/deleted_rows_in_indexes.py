@@ -34,17 +34,19 @@ MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
 
 @check.on(TableFacts)
 def deleted_rows_in_indexes(table: TableFacts) -> Iterator[Finding]:
-    for column in analysed_columns(table, check["rows"]):
-        if column.name.lower() not in NAMES or type_of(column) not in MOMENTS or column.null_frac is None:
-            continue
-        quoted = quote_identifier(column.name)
-        if 1 - column.null_frac < check["deleted_ratio"] or column.null_frac == 0:
+    for column in analysed_columns(table, check["rows"], _is_of_deletion):
+        quoted, alive = quote_identifier(column.name), column.null_frac or 0.0
+        if 1 - alive < check["deleted_ratio"] or not alive:
             continue
         if any(index.predicate and quoted in index.predicate for index in table.indexes):
             continue
         used = [index for index in table.indexes if _is_worth_it(index, column)]
         if used:
-            yield _finding(table, column, used, 1 - column.null_frac)
+            yield _finding(table, column, used, 1 - alive)
+
+
+def _is_of_deletion(column: ColumnFacts) -> bool:
+    return column.name.lower() in NAMES and type_of(column) in MOMENTS
 
 
 def _is_worth_it(index: IndexFacts, column: ColumnFacts) -> bool:

@@ -32,18 +32,15 @@ HIGHER = 500
 
 @check.on(TableFacts)
 def statistics_target_low(table: TableFacts, context: Context) -> Iterator[Finding]:
-    columns = analysed_columns(table, check["rows"])
+    indexed = {name for index in table.indexes for name in index.columns if name is not None and not index.is_unique}
+    columns = analysed_columns(table, check["rows"], lambda column: column.name in indexed)
     if not columns:
         return
     setting = context.facts.settings.get("default_statistics_target", "") if context.facts is not None else ""
     if not setting.isdigit():
         raise NotRun("needs default_statistics_target")
-    indexed = {name for index in table.indexes for name in index.columns if name is not None}
-    short = [
-        (column, factor)
-        for column in columns
-        if column.name in indexed and (factor := _beyond(column, int(setting))) >= check["factor"]
-    ]
+    of_default = int(setting)
+    short = [(column, factor) for column in columns if (factor := _beyond(column, of_default)) >= check["factor"]]
     if not short:
         return
     said = [f"{column.name} ({factor:,.0f} times)" for column, factor in short]

@@ -33,7 +33,8 @@ NAMES = {"status", "state", "type", "kind", "role", "level", "priority", "mode",
 
 @check.on(TableFacts)
 def text_of_few_values(table: TableFacts) -> Iterator[Finding]:
-    columns = [column for column in analysed_columns(table, check["rows"]) if _has_few_values(column)]
+    named = analysed_columns(table, check["rows"], _is_named_as_one_of_few)
+    columns = [column for column in named if _has_few_values(column)]
     if not columns:
         return
     if table.constraints is None:
@@ -50,9 +51,12 @@ def text_of_few_values(table: TableFacts) -> Iterator[Finding]:
         )
 
 
+def _is_named_as_one_of_few(column: ColumnFacts) -> bool:
+    words = words_of(column.name)
+    return is_text(column) and bool(words) and words[-1] in NAMES
+
+
 def _has_few_values(column: ColumnFacts) -> bool:
-    if not is_text(column) or not (words := words_of(column.name)) or words[-1] not in NAMES:
-        return False
     frequencies, distinct = column.most_common_freqs or (), column.n_distinct or 0
     if not 2 <= distinct <= check["values"] or len(frequencies) < distinct:
         return False
