@@ -4,14 +4,14 @@ One is shown, the worst, with how many more there are; its evidence names them a
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from analyzer.findings import Finding, Fix
-from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.words.lists import and_list
 
 MOST_NAMES = 50  # in evidence and in statements to copy
-LEAST_SCHEMAS = 3  # judgement: two schemas alike may be two versions of an application
+LEAST_ALIKE = 3  # judgement: two schemas alike may be two versions of an application
 PATIENCE = "SET lock_timeout = '5s';"
 
 
@@ -33,46 +33,57 @@ def to_copy(title: str, *statements: str) -> Fix:
 
 def grouped(findings: Iterable[Finding], facts: SchemaFacts, together: Collection[str]) -> list[Finding]:
     """One finding in the place of several that have one cause. ``together``: codes of which a database has one."""
-    schemas = {table.qualified_name: table.schema for table in facts}
-    groups: dict[tuple[str, ...], list[Finding]] = {}
+    tables = {table.qualified_name: table for table in facts}
+    groups: dict[_Cause, list[Finding]] = {}
     for finding in findings:
-        groups.setdefault(_cause(finding, schemas, together), []).append(finding)
+        groups.setdefault(_cause(finding, facts, tables.get(finding.table or ""), together), []).append(finding)
     result: list[Finding] = []
-    for (code, *_), members in groups.items():
-        if len(members) < (2 if code in together else LEAST_SCHEMAS):
+    for cause, members in groups.items():
+        if len(members) < (2 if cause.code in together else LEAST_ALIKE):
             result += members
-        elif code in together:
-            result.append(_one(members, facts.database, "several tables", _table_or_about))
+        elif cause.code in together:
+            result.append(_one(members, facts.database, "several tables", "of", _table_or_about))
+        elif cause.parent:
+            result.append(_one(members, cause.parent, cause.subject, "of", _table_or_about))
         else:
-            worst = members[0]
-            about = f"*{worst.about.removeprefix(schemas.get(worst.table or '', ''))}"
-            result.append(_one(members, about, worst.subject, lambda f: schemas.get(f.table or "", "")))
+            result.append(_one(members, f"*{cause.about}", cause.subject, "in", lambda f: tables[f.table or ""].schema))
     return result
 
 
-def _cause(finding: Finding, schemas: dict[str, str], together: Collection[str]) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """``about`` without its schema, for the same thing in several; ``parent``: the table of a partition."""
+
+    code: str
+    about: str = ""
+    subject: str = ""
+    parent: str = ""
+
+
+def _cause(finding: Finding, facts: SchemaFacts, table: TableFacts | None, together: Collection[str]) -> _Cause:
     if finding.code in together:
-        return (finding.code,)
-    schema = schemas.get(finding.table or "")
-    if schema is None or not finding.about.startswith(f"{schema}."):
-        return (finding.code, "", finding.about, finding.subject)
-    return (finding.code, "*", finding.about[len(schema) :], finding.subject)
+        return _Cause(finding.code)
+    parent = facts.table(table.parent_oid) if table is not None and table.parent_oid is not None else None
+    if table is not None and parent is not None and finding.about == table.qualified_name:
+        return _Cause(finding.code, "", finding.subject.replace(table.name, parent.name), parent.qualified_name)
+    if table is None or not finding.about.startswith(f"{table.schema}."):
+        return _Cause(finding.code, f" {finding.about}", finding.subject)
+    return _Cause(finding.code, finding.about[len(table.schema) :], finding.subject)
 
 
 def _table_or_about(finding: Finding) -> str:
     return finding.table or finding.about
 
 
-def _one(members: Sequence[Finding], about: str, subject: str, name: Callable[[Finding], str]) -> Finding:
+def _one(members: Sequence[Finding], about: str, subject: str, of: str, name: Callable[[Finding], str]) -> Finding:
     ordered = sorted(members, key=lambda f: (-f.severity, -(f.impact_s_per_day or 0.0)))
     worst, names = ordered[0], [name(finding) for finding in ordered]
     impacts = [f.impact_s_per_day for f in members if f.impact_s_per_day is not None]
-    where = "in" if subject == worst.subject else "of"
     return replace(
         worst,
         about=about,
         subject=subject,
-        message=f"{worst.message} The same {where} {some_of(names[1:])}.",
+        message=f"{worst.message} The same {of} {some_of(names[1:])}.",
         evidence={**worst.evidence, "objects": len(names), "names": listed(names)},
         fixes=_fixes(ordered),
         impact_s_per_day=sum(impacts) if impacts else None,

@@ -1,5 +1,7 @@
 """What checks of a schema know of statistics: how old the server's are, and whether a table's columns have any."""
 
+from collections.abc import Callable
+
 from analyzer.checks.engine import NotRun
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 
@@ -40,18 +42,21 @@ def need_counted_days(facts: SchemaFacts | None, days: float) -> float:
     return counted
 
 
-def analysed_columns(table: TableFacts, least_rows: float, kinds: str = "rp") -> list[ColumnFacts]:
-    """The columns with statistics of a table of so many rows; NotRun where it may have them and nobody knows.
+def analysed_columns(
+    table: TableFacts, least_rows: float, concerned: Callable[[ColumnFacts], bool], kinds: str = "rp"
+) -> list[ColumnFacts]:
+    """The columns concerned, with statistics, of a table of so many rows; NotRun where nobody knows of them.
 
     Partitions are judged with their table.
     """
     if table.kind not in kinds or table.parent_oid is not None or table.size_bytes == 0:
         return []
-    if table.rows is None:
-        raise NotRun("needs ANALYZE of the table")
-    if table.rows < least_rows:
+    if table.rows is not None and table.rows < least_rows:
         return []
-    found = [column for column in table.columns if column.null_frac is not None]
-    if not found and table.columns:
+    columns = [column for column in table.columns if concerned(column)]
+    if columns and table.rows is None:
+        raise NotRun("needs ANALYZE of the table")
+    known = [column for column in columns if column.null_frac is not None]
+    if columns and not known:
         raise NotRun(NO_COLUMN_STATISTICS)
-    return found
+    return known

@@ -30,7 +30,7 @@ create index documents_both on documents using gin (words, tags);
 
 -- finds IX004 database
 create table article (id bigint primary key, slug varchar(50) not null, title varchar(200) not null);
-insert into article select g, 's' || g, 'title ' || g from generate_series(1, 6000) g;
+insert into article select g, 's' || g % 5900, 'title ' || g from generate_series(1, 6000) g;
 create index article_slug on article (slug);
 create index article_slug_0a1b2c3d_like on article (slug varchar_pattern_ops);
 create index article_title on article (title);
@@ -153,7 +153,7 @@ create table shortened (id bigint generated always as identity (maxvalue 1000) p
 select setval(pg_get_serial_sequence('shortened', 'id'), 900);
 
 -- finds SC020 public.widened
--- TODO SC018 database
+-- finds SC018 database
 create table widened (id serial primary key);
 alter table widened alter column id type bigint;
 create table widened_both (id bigserial primary key);
@@ -173,3 +173,133 @@ create trigger loud_touch before insert on loud for each row execute function no
 --18 -- finds SC034 public.wished
 create table wished (id bigint primary key, a int not null check (a > 0));
 --18 alter table wished add constraint wished_a check (a < 10) not enforced;
+
+-- columns --------------------------------------------------------------------------------------------------------
+-- finds SC016 database
+-- finds SC017 database
+create table odd (id bigint primary key, at timestamp not null, seen timestamptz not null, code char(12) not null, short char(2) not null, amount money not null, body json not null, hour timetz not null);
+create table even (id bigint primary key, seen timestamptz not null, code varchar(12) not null, amount numeric not null, body jsonb not null, hour time not null);
+
+-- finds SC021 public.bill
+create table bill (id bigint primary key, total_amount float8 not null, tax_fee numeric not null, weight float8 not null);
+
+-- finds SC022 public.remote
+create table remote (id bigint primary key, remote_uuid text not null, real_uuid uuid not null, hash text not null);
+create unique index remote_key on remote (remote_uuid);
+create unique index remote_real on remote (real_uuid);
+insert into remote select g, md5(g::text)::uuid::text, md5(g::text)::uuid, md5(g::text) || 'abcd' from generate_series(1, 300) g;
+
+-- finds SC023 public.hollow
+-- finds SC024 public.hollow
+create table hollow (id bigint primary key, never int, always int, mostly int);
+insert into hollow select g, null, g, case when g > 1 then g end from generate_series(1, 300) g;
+
+-- finds SC025 public.unkept
+create table unkept (id bigint primary key, email text not null, slug text not null, code text not null, title text not null);
+insert into unkept select g, g || '@example.com', 's' || g, 'c' || (g % 5), 't' || g from generate_series(1, 300) g;
+create unique index unkept_slug on unkept (lower(slug));
+
+-- finds SC026 public.worded
+create type mood as enum ('sad', 'glad');
+create table worded (id bigint primary key, status text not null, kind text not null check (kind in ('a', 'b')), mood mood not null, country text not null);
+insert into worded select g, case g % 3 when 0 then 'new' when 1 then 'paid' else 'sent' end, case g % 2 when 0 then 'a' else 'b' end, 'glad', case g % 2 when 0 then 'fr' else 'de' end from generate_series(1, 300) g;
+
+-- finds SC027 public.made
+create table made (id bigint primary key, created_at timestamptz, created_on date default current_date, updated_at timestamptz);
+insert into made select g, case when g % 4 > 0 then now() end, case when g % 4 > 0 then current_date end, case when g % 4 > 0 then now() end from generate_series(1, 300) g;
+
+-- finds SC028 public.discarded
+create table discarded (id bigint primary key, a int not null, deleted_at timestamptz);
+insert into discarded select g, g, case when g % 3 = 0 then now() end from generate_series(1, 300) g;
+create index discarded_a on discarded (a);
+create table discarded_partial (id bigint primary key, a int not null, deleted_at timestamptz);
+insert into discarded_partial select g, g, case when g % 3 = 0 then now() end from generate_series(1, 300) g;
+create index discarded_partial_a on discarded_partial (a) where deleted_at is null;
+
+-- finds SC029 database
+create table "Quoted" (id bigint primary key, "Upper" int not null, lower int not null);
+
+-- finds SC030 public.loose
+create table loose (id bigint primary key, a bool not null, b bigint not null, c bool not null, d bigint not null, e bool not null, f bigint not null);
+insert into loose select g, true, g, true, g, true, g from generate_series(1, 2000) g;
+create table tight (id bigint primary key, b bigint not null, d bigint not null, f bigint not null, a bool not null, c bool not null, e bool not null);
+insert into tight select g, g, g, g, true, true, true from generate_series(1, 2000) g;
+
+-- finds SC031 public.elder
+create table elder (id bigint primary key);
+create table heir () inherits (elder);
+
+-- finds SC032 public.fleeting
+create unlogged table fleeting (id bigint primary key);
+insert into fleeting select g from generate_series(1, 300) g;
+create unlogged table fleeting_empty (id bigint primary key);
+
+-- vacuum and statistics ------------------------------------------------------------------------------------------
+-- after ANALYZE:
+-- finds SC050 database
+-- finds SC058 public.parted
+-- finds SC051 public.outgrown
+create table outgrown (id bigint primary key, a int not null);
+insert into outgrown select g, g from generate_series(1, 300) g;
+
+-- finds SC052 public.littered
+create table littered (id bigint primary key, a int not null) with (autovacuum_enabled = on);
+insert into littered select g, g from generate_series(1, 400) g;
+delete from littered where id <= 200;
+
+-- finds SC054 public.neglected
+create table neglected (id bigint primary key) with (autovacuum_enabled = off);
+insert into neglected select g from generate_series(1, 300) g;
+
+-- finds SC055 public.hot_counter
+create table hot_counter (id bigint primary key, seen int not null, other int not null);
+insert into hot_counter select g, g, g from generate_series(1, 300) g;
+create index hot_counter_seen on hot_counter (seen);
+update hot_counter set seen = seen + 1000;
+
+-- finds SC057 public.heavy_tail
+create table heavy_tail (id bigint primary key, a int not null, b int not null);
+insert into heavy_tail select g, case when g % 2 = 0 then 1 when g % 3 = 0 then 2 when g % 5 = 0 then 3 else g end, g % 6 from generate_series(1, 6000) g;
+create index heavy_tail_a on heavy_tail (a);
+create index heavy_tail_b on heavy_tail (b);
+alter table heavy_tail alter column a set statistics 2, alter column b set statistics 2;
+
+-- rights and row security ----------------------------------------------------------------------------------------
+-- finds SC035 public.of_tenant
+-- finds SC036 public.of_tenant
+create function tenant() returns int language sql stable as $$ select current_setting('app.tenant')::int $$;
+create table of_tenant (id bigint primary key, tenant int not null, owner int not null);
+insert into of_tenant select g, g % 5, g from generate_series(1, 300) g;
+alter table of_tenant enable row level security;
+create policy by_tenant on of_tenant using (tenant = tenant());
+create table of_tenant_well (id bigint primary key, tenant int not null);
+insert into of_tenant_well select g, g % 5 from generate_series(1, 300) g;
+create index of_tenant_well_tenant on of_tenant_well (tenant);
+alter table of_tenant_well enable row level security;
+create policy by_tenant on of_tenant_well using (tenant = (select tenant()));
+
+-- finds SC037 public.locked_up
+-- finds SC037 public.open_door
+create table locked_up (id bigint primary key);
+alter table locked_up enable row level security;
+create table open_door (id bigint primary key);
+create policy nobody_looks on open_door using (id > 5);
+
+-- finds SC038 public.either
+create table either (id bigint primary key);
+alter table either enable row level security;
+create policy one on either for select using (id > 5);
+create policy two on either using (id < 5);
+create table both_hold (id bigint primary key);
+alter table both_hold enable row level security;
+create policy one on both_hold for select using (id > 5);
+create policy two on both_hold as restrictive using (id < 50);
+
+-- finds SC039 database
+create function unsafe() returns int language sql security definer as $$ select 1 $$;
+create function safe() returns int language sql security definer set search_path = pg_catalog, pg_temp as $$ select 1 $$;
+
+-- finds SC040 database
+create schema shared_desk;
+grant create on schema shared_desk to public;
+create schema own_desk;

@@ -2,6 +2,7 @@
 
 from analyzer.checks import run_checks
 from analyzer.checks.grouping import some_of
+from analyzer.checks.schema.dead_rows import check as dead_rows
 from analyzer.checks.schema.foreign_key_without_index import check as unindexed_key
 from analyzer.checks.schema.table_without_primary_key import check as no_key
 from tests.checks.builders import facts
@@ -53,3 +54,16 @@ def test_different_tables_of_a_schema_stay_apart() -> None:
 
 def test_names_in_a_sentence() -> None:
     assert [some_of(["a"]), some_of(["a", "b"]), some_of(list("abcd"))] == ["a", "a and b", "a, b, c and 1 more"]
+
+
+def test_partitions_of_a_table_are_one() -> None:
+    of_part = {"columns": ["a"], "parent": "p", "activity": {"dead_rows": 20_000}}
+    parts = [{"name": f"p{n}", **of_part} for n in range(3)]
+    tables = [{"name": "p", "kind": "p", "columns": ["a"]}, *parts]
+    (finding,) = run_checks(facts({"tables": tables}), checks=[dead_rows]).findings
+    assert (finding.about, finding.subject, finding.evidence["names"]) == (
+        "public.p", "p", "public.p0, public.p1, public.p2",
+    )  # fmt: skip
+    assert (
+        finding.fixes[0].code == "VACUUM (VERBOSE) public.p0;\nVACUUM (VERBOSE) public.p1;\nVACUUM (VERBOSE) public.p2;"
+    )

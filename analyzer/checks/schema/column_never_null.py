@@ -1,0 +1,63 @@
+"""Columns that are never NULL, and may be.
+
+Every row that ANALYZE looked at has a value, and nothing keeps it so. NOT NULL says it to the application, keeps a
+NULL from coming in by a mistake, and lets the planner leave out tests for it (from 17 on). To verify, SELECT ... WHERE
+col IS NULL LIMIT 1; ANALYZE sees a sample.
+
+Set it without a long lock: add a CHECK (col IS NOT NULL) NOT VALID, validate it while reads and writes go on, set NOT
+NULL (which then reads nothing) and drop the CHECK. Leave it alone where a NULL means something that has not happened
+yet.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Threshold
+from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.statistics import analysed_columns
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.schema.quoting import qualified, quote_identifier
+
+check = Check(
+    __name__,
+    code="SC024",
+    title="Columns that are never NULL without NOT NULL",
+    severity=Severity.INFO,
+    together=True,
+    rows=Threshold(10_000, "rows", "judgement: in fewer rows a rare NULL is easily missing"),
+)
+
+
+@check.on(TableFacts)
+def column_never_null(table: TableFacts) -> Iterator[Finding]:
+    nullable = analysed_columns(table, check["rows"], lambda c: not (c.not_null or c.is_generated))
+    columns = [column for column in nullable if column.null_frac == 0]
+    if columns:
+        names = [c.name for c in columns]
+        yield check.finding(
+            subject=table.name,
+            message=(
+                f"ANALYZE saw no NULL in {some_of(names)} of {table.qualified_name} ({table.rows or 0:,.0f} rows);"
+                " nothing keeps one from coming in."
+            ),
+            hint="Declare NOT NULL where a value is always meant.",
+            evidence={"columns": listed(names), "table_rows": table.rows},
+            table=table.qualified_name,
+            fixes=(
+                to_copy(
+                    "NOT NULL without a long lock (ACCESS EXCLUSIVE for moments; VALIDATE reads the table meanwhile)",
+                    *(line for column in columns[:5] for line in _statements(table, column)),
+                ),
+            ),
+        )
+
+
+def _statements(table: TableFacts, column: ColumnFacts) -> tuple[str, ...]:
+    alter = f"ALTER TABLE {qualified(table.schema, table.name)}"
+    name, constraint = quote_identifier(column.name), quote_identifier(f"{column.name[:50]}_not_null")
+    return (
+        f"{alter} ADD CONSTRAINT {constraint} CHECK ({name} IS NOT NULL) NOT VALID;",
+        f"{alter} VALIDATE CONSTRAINT {constraint};",
+        f"{alter} ALTER COLUMN {name} SET NOT NULL;",
+        f"{alter} DROP CONSTRAINT {constraint};",
+    )

@@ -1,0 +1,69 @@
+"""Soft-deleted rows fill the indexes.
+
+Rows with a time in deleted_at are deleted for the application, which asks for those WHERE deleted_at IS NULL; the
+indexes hold them all the same, and so do unique ones: a deleted name cannot be taken again. To verify, see how many
+rows are deleted, and whether statements ask for living ones.
+
+Build the indexes that matter anew WHERE deleted_at IS NULL. Statements have to say so for the planner to use them.
+Leave it alone where few rows are deleted, which is why a share of them is asked for here.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, Threshold
+from analyzer.checks.columns import type_of
+from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.statistics import analysed_columns
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import ColumnFacts, IndexFacts, TableFacts
+from analyzer.schema.quoting import quote_identifier
+from analyzer.words.sizes import size_words
+
+check = Check(
+    __name__,
+    code="SC028",
+    title="Indexes full of soft-deleted rows",
+    severity=Severity.INFO,
+    rows=Threshold(100_000, "rows", "judgement: smaller indexes stay in memory"),
+    deleted_ratio=Threshold(0.2, "deleted rows / rows", "judgement: less is not worth an index of its own"),
+    size=Threshold(10 * 2**20, "bytes", "judgement: smaller indexes stay in memory"),
+)
+NAMES = {"deleted_at", "deletedat", "deleted_on", "date_deleted", "archived_at", "removed_at"}
+MOMENTS = {"timestamp with time zone", "timestamp without time zone", "date"}
+
+
+@check.on(TableFacts)
+def deleted_rows_in_indexes(table: TableFacts) -> Iterator[Finding]:
+    for column in analysed_columns(table, check["rows"], _is_of_deletion):
+        quoted, alive = quote_identifier(column.name), column.null_frac or 0.0
+        if 1 - alive < check["deleted_ratio"] or not alive:
+            continue
+        if any(index.predicate and quoted in index.predicate for index in table.indexes):
+            continue
+        used = [index for index in table.indexes if _is_worth_it(index, column)]
+        if used:
+            yield _finding(table, column, used, 1 - alive)
+
+
+def _is_of_deletion(column: ColumnFacts) -> bool:
+    return column.name.lower() in NAMES and type_of(column) in MOMENTS
+
+
+def _is_worth_it(index: IndexFacts, column: ColumnFacts) -> bool:
+    is_whole = index.predicate is None and not index.is_primary and column.name not in index.columns
+    return is_whole and index.is_usable and bool(index.scans) and (index.size_bytes or 0) >= check["size"]
+
+
+def _finding(table: TableFacts, column: ColumnFacts, used: list[IndexFacts], share: float) -> Finding:
+    total, names = sum(index.size_bytes or 0 for index in used), [index.name for index in used]
+    return check.finding(
+        subject=column.name,
+        message=(
+            f"{share:.0%} of the rows of {table.qualified_name} are deleted by {column.name}, and its indexes hold"
+            f" them: {some_of(names)}, {size_words(total)}."
+        ),
+        hint=f"Build those that statements use anew WHERE {quote_identifier(column.name)} IS NULL.",
+        evidence={"deleted_ratio": round(share, 4), "indexes": listed(names), "index_bytes": total,
+                  "table_rows": table.rows},
+        table=table.qualified_name,
+    )  # fmt: skip

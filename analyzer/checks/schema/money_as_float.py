@@ -1,0 +1,47 @@
+"""Amounts of money in floating point.
+
+real and double precision hold binary fractions: 0.1 is not among them. Sums drift by cents, and depend on the order of
+the rows; equality fails. To verify, compare sum(col) with sum(col::numeric).
+
+Use numeric with a scale, or integers of the smallest unit. Changing the type rewrites the table under an ACCESS
+EXCLUSIVE lock. Leave it alone where the name means something else: prices of a model, costs of a planner, statistics.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check
+from analyzer.checks.columns import type_of, words_of
+from analyzer.checks.grouping import listed, some_of
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import TableFacts
+
+check = Check(__name__, code="SC021", title="Money in floating point", severity=Severity.INFO, together=True)
+FLOATS = {"real", "double precision"}
+MONEY = {
+    "price", "amount", "balance", "fee", "fees", "salary", "wage", "revenue", "payment", "refund", "vat", "subtotal",
+    "invoice", "deposit", "payout", "commission", "premium", "usd", "eur", "gbp",
+}  # fmt: skip
+# of money, and no money
+NO_MONEY = {"ratio", "factor", "percent", "pct", "rate", "score", "count", "change", "weight", "avg", "stddev"}
+
+
+@check.on(TableFacts)
+def money_as_float(table: TableFacts) -> Iterator[Finding]:
+    if table.kind not in "rp" or table.parent_oid is not None:
+        return
+    names = []
+    for column in table.columns:
+        words = set(words_of(column.name))
+        if type_of(column) in FLOATS and words & MONEY and not words & NO_MONEY:
+            names.append(f"{column.name} ({type_of(column)})")
+    if names:
+        yield check.finding(
+            subject=table.name,
+            message=(
+                f"By name, {some_of(names)} of {table.qualified_name} {'is' if len(names) == 1 else 'are'} money;"
+                " floating point cannot hold it exactly."
+            ),
+            hint="Use numeric, or integers of the smallest unit.",
+            evidence={"columns": listed(names), "table_rows": table.rows},
+            table=table.qualified_name,
+        )

@@ -1,0 +1,43 @@
+"""Names that have to be quoted in every statement.
+
+An upper-case letter, a blank, a dash or a reserved word (order, user) makes PostgreSQL take the name only between
+double quotes: unquoted it is folded to lower case, or no name at all. Who forgets them gets "does not exist". To
+verify, type the name into psql without quotes.
+
+Rename them with a view of the old name for as long as both are used, or leave it alone: an ORM quotes every name, and
+then only people who write SQL by hand are troubled.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check
+from analyzer.checks.grouping import listed, some_of
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.quoting import quote_identifier
+
+check = Check(__name__, code="SC029", title="Names that need quotes", severity=Severity.INFO)
+
+
+@check.on(SchemaFacts)
+def name_needs_quotes(facts: SchemaFacts) -> Iterator[Finding]:
+    tables = [t for t in facts if t.parent_oid is None]
+    of_tables = [quote_identifier(t.name) for t in tables if quote_identifier(t.name) != t.name]
+    of_columns = [
+        f"{quote_identifier(t.name)}.{quote_identifier(c.name)}"
+        for t in tables
+        for c in t.columns
+        if quote_identifier(c.name) != c.name
+    ]
+    names = [*of_tables, *of_columns]
+    if names:
+        yield check.finding(
+            about=facts.database,
+            subject="names",
+            message=(
+                f"{len(of_tables):,} table{'' if len(of_tables) == 1 else 's'} and {len(of_columns):,}"
+                f" column{'' if len(of_columns) == 1 else 's'} need quotes in SQL: {some_of(names)}."
+            ),
+            hint="Give new ones lower-case names that are no keywords.",
+            evidence={"table_count": len(of_tables), "column_count": len(of_columns), "names": listed(names)},
+        )

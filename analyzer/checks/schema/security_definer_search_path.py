@@ -1,0 +1,64 @@
+"""SECURITY DEFINER functions without a search_path of their own.
+
+Such a function runs with its owner's rights and the caller's search_path: a caller who can create objects in a schema
+of that path, a temporary table for one, has the function call them with these rights. Where PUBLIC may run it (the
+default) and the owner is a superuser, that is every right there is. To verify, \\df+ shows Security "definer" and the
+configuration.
+
+ALTER FUNCTION ... SET search_path = ..., pg_temp at the end; or qualify every name inside. Take EXECUTE from PUBLIC
+where it is not meant for all. Leave alone functions with a body in BEGIN ATOMIC: their names were resolved when they
+were made.
+"""
+
+from collections.abc import Iterator
+
+from analyzer.checks import Check, NotRun
+from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.findings import Finding, Severity
+from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.objects import FunctionFacts
+from analyzer.schema.quoting import qualified, quote_identifier
+
+check = Check(__name__, code="SC039", title="SECURITY DEFINER without search_path", severity=Severity.INFO)
+COMPILED = {"c", "internal"}
+
+
+@check.on(SchemaFacts)
+def security_definer_search_path(facts: SchemaFacts) -> Iterator[Finding]:
+    if facts.functions is None:
+        raise NotRun("needs the functions")
+    open_ones = [
+        f
+        for f in facts.functions
+        if f.is_security_definer and f.language not in COMPILED and "search_path" not in f.settings
+    ]
+    if not open_ones:
+        return
+    open_ones.sort(key=lambda f: not (f.is_public and f.owner_is_superuser))
+    dangerous = [f for f in open_ones if f.is_public and f.owner_is_superuser]
+    names, count = [f.signature for f in open_ones], len(open_ones)
+    yield check.finding(
+        about=facts.database,
+        subject="SECURITY DEFINER",
+        message=(
+            f"{count} SECURITY DEFINER function{'s run' if count > 1 else ' runs'} with the caller's search_path:"
+            f" {some_of(names)}."
+            + (f" {len(dangerous)} of them belong to a superuser and PUBLIC may run them." if dangerous else "")
+        ),
+        hint="Give each a search_path, and let only those run it who have to.",
+        severity=Severity.WARNING if dangerous else Severity.INFO,
+        evidence={"functions": listed(names), "function_count": count, "of_superuser_for_public": len(dangerous)},
+        fixes=(
+            to_copy(
+                "A search_path of the function's own (name the schemas that it uses)",
+                *(
+                    f"ALTER ROUTINE {_named(f)} SET search_path = {quote_identifier(f.schema)}, pg_temp;"
+                    for f in open_ones[:50]
+                ),
+            ),
+        ),
+    )
+
+
+def _named(function: FunctionFacts) -> str:
+    return f"{qualified(function.schema, function.name)}({function.arguments})"
