@@ -36,10 +36,10 @@ def count_over_distinct_rows(statement: StatementFacts) -> Iterator[Finding]:
     block = next((b for b in statement.blocks if b.role == "subquery"), None)
     if block is None or statement.facts is None:
         return
-    for used in block.tables:
+    for used in (t for t in block.tables if t.selected != frozenset()):
         table = statement.facts.find_table(used.name, used.schema or None)
-        if table is None or not table.primary_key or used.is_nullable:
-            continue
+        if table is None or used.is_nullable or any(t.selected != frozenset() for t in block.tables if t is not used):
+            return  # columns of other tables may make rows of one key distinct
         columns = [c.name for c in table.columns] if used.selected is None else sorted(used.selected)
         if len(table.primary_key) != 1 or table.primary_key[0] not in columns or len(columns) < check["columns"]:
             continue
@@ -55,7 +55,7 @@ def count_over_distinct_rows(statement: StatementFacts) -> Iterator[Finding]:
             evidence={"columns": len(columns), "calls_per_day": round(statement.calls_per_day or 0.0)},
             fixes=(
                 Fix(
-                    "Where all other columns come from the same table or from tables it points to",
+                    "The same number: all columns are of this table",
                     "sql",
                     f"SELECT count(DISTINCT {key}) FROM ...",
                 ),
@@ -67,7 +67,7 @@ def count_over_distinct_rows(statement: StatementFacts) -> Iterator[Finding]:
 
 
 def _counts_distinct(tree: Node | None) -> bool:
-    """SELECT count(*) FROM (SELECT DISTINCT ... without LIMIT)."""
+    """SELECT count(*) FROM (SELECT DISTINCT plain columns, without LIMIT)."""
     if not isinstance(tree, ast.SelectStmt) or len(tree.fromClause or ()) != 1 or len(tree.targetList or ()) != 1:
         return False
     call, source = tree.targetList[0].val, tree.fromClause[0]
@@ -76,4 +76,6 @@ def _counts_distinct(tree: Node | None) -> bool:
     inner = source.subquery if isinstance(source, ast.RangeSubselect) else None
     if not isinstance(inner, ast.SelectStmt) or inner.limitCount is not None or tree.whereClause is not None:
         return False
-    return inner.distinctClause is not None and all(item is None for item in inner.distinctClause)
+    if inner.distinctClause is None or any(item is not None for item in inner.distinctClause):
+        return False
+    return all(isinstance(target.val, ast.ColumnRef) for target in inner.targetList or ())

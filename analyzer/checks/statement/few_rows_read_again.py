@@ -19,6 +19,7 @@ check = Check(
     code="ST032",
     title="The same few rows are looked up again and again",
     severity=Severity.INFO,
+    rows=Threshold(100, "rows", "judgement: more are customers and goods rather than what hardly changes"),
     rate=Threshold(10, "calls per second", "judgement: on average; fewer are not worth a cache"),
     each=Threshold(10_000, "times a day each row", "judgement: one every nine seconds, on average"),
     change_ratio=Threshold(0.01, "changes / calls", "judgement: above it a cache would often be wrong"),
@@ -30,9 +31,10 @@ def few_rows_read_again(statement: StatementFacts) -> Iterator[Finding]:
     table, calls = statement.table, statement.calls_per_day or 0.0
     if statement.kind != "select" or table is None or not table.rows or statement.calls_per_s < check["rate"]:
         return
-    if calls < table.rows * check["each"] or (table.changed_rows_per_day or 0.0) > calls * check["change_ratio"]:
+    rows = max(table.rows, table.activity.live_rows)  # the former is as of the last VACUUM or ANALYZE
+    if rows > check["rows"] or calls < rows * check["each"]:
         return
-    if (statement.rows_per_call or 0.0) > 1.0:
+    if (table.changed_rows_per_day or 0.0) > calls * check["change_ratio"] or (statement.rows_per_call or 0.0) > 1.0:
         return
     block = statement.blocks[0] if len(statement.blocks) == 1 else None
     if block is None or len(block.tables) != 1 or block.is_locking or block.has_other_sources:
@@ -44,17 +46,17 @@ def few_rows_read_again(statement: StatementFacts) -> Iterator[Finding]:
         subject=table.qualified_name,
         table=table.qualified_name,
         message=(
-            f"{table.qualified_name} has about {table.rows:,.0f} row{'s' if table.rows != 1 else ''}; they are looked"
+            f"{table.qualified_name} has about {rows:,.0f} row{'s' if rows != 1 else ''}; they are looked"
             " up by"
-            f" key {count_words(calls, statement.watched_s)}, each some {calls / table.rows:,.0f} times. It takes"
+            f" key {count_words(calls, statement.watched_s)}, each some {calls / rows:,.0f} times. It takes"
             f" {rate_words(statement.time_s_per_day or 0.0, statement.watched_s)} of the server, and as many round"
             " trips."
         ),
         hint="Keep them in the application's memory for a while, or read them once a request.",
         evidence={
-            "estimated_rows": round(table.rows),
+            "estimated_rows": round(rows),
             "calls_per_s": round(statement.calls_per_s, 1),
-            "calls_per_row_and_day": round(calls / table.rows),
+            "calls_per_row_and_day": round(calls / rows),
         },
         fixes=(
             Fix(
