@@ -22,7 +22,7 @@ class StatementOverhead:
 
 def overheads(server: Server, window: Window) -> dict[int, StatementOverhead]:
     """Per Statement id, per day of measured time; those that have neither are left out."""
-    found = entry_sums(server, window, ("total_plan_time_us", *JIT_TIMES))
+    found = entry_sums(server, window, ("total_exec_time_us", "total_plan_time_us", *JIT_TIMES))
     if not found.covered_s:
         return {}
     statement_ids, sums = found.by_statement(found.column("total_plan_time_us") + found.column(JIT_TIMES[0]) > 0)
