@@ -333,6 +333,11 @@ class FindingRecord(models.Model):
     muted_at = models.DateTimeField(null=True)
     muted_by = models.CharField(max_length=150, blank=True, default="")
     mute_reason = models.TextField(blank=True, default="")
+    muted_until = models.DateTimeField(null=True)  # None: until somebody says otherwise, or it is worse
+    muted_impact_s_per_day = models.FloatField(null=True)  # when it was muted
+    assigned_to = models.CharField(max_length=150, blank=True, default="")
+    worse_since = models.DateTimeField(null=True)  # its impact is a multiple of what it was when it was opened
+    opened_impact_s_per_day = models.FloatField(null=True)  # when it was last opened
 
     class Meta:
         constraints = [
@@ -344,6 +349,29 @@ class FindingRecord(models.Model):
             ),
             models.Index(fields=["statement"], name="ix_finding_statement"),
         ]
+
+
+class FindingEvent(models.Model):
+    """What happened to a finding, in order: the history on its page."""
+
+    class What(models.TextChoices):
+        OPENED = "opened", "Found"
+        WORSE = "worse", "Got worse"
+        MUTED = "muted", "Muted"
+        UNMUTED = "unmuted", "No longer muted"
+        ASSIGNED = "assigned", "Assigned"
+        CLOSED = "closed", "Gone"
+        REOPENED = "reopened", "Came back"
+
+    finding = models.ForeignKey(FindingRecord, models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    what = models.CharField(max_length=10, choices=What)
+    by = models.CharField(max_length=150, blank=True, default="")  # a person; "" for what the checks saw
+    detail = models.TextField(blank=True, default="")
+    impact_s_per_day = models.FloatField(null=True)  # at that moment
+
+    class Meta:
+        indexes = [models.Index(fields=["finding", "at"], name="ix_findingevent_finding_at")]
 
 
 class CheckRule(models.Model):

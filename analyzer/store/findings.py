@@ -1,4 +1,4 @@
-"""Findings over time: opened, seen again, closed when gone, reopened when back, muted by a person."""
+"""Findings over time: opened, seen again, closed when gone, reopened when back; muting is in ``finding_life.py``."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from analyzer.checks import Outcome, checks_of
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
-from analyzer.models import Database, FindingRecord, Server, Statement
+from analyzer.models import Database, FindingEvent, FindingRecord, Server, Statement
+from analyzer.store import finding_life as life
 
 NOTHING: Mapping[str, Collection[str]] = {}
 LOCK_FINDINGS = 7469  # advisory lock (LOCK_FINDINGS, server id): two runs do not judge the same findings at once
@@ -53,19 +54,27 @@ def keep_findings(
                 "fingerprint", "pk"
             )
         )
-        kept = []
+        kept, events = [], []
         for key, finding in unique.items():
             record = known.get(key)
+            what = None
             if record is None:
                 record = FindingRecord(server=server, database=database, key=key, first_seen=now)
+                what = FindingEvent.What.OPENED
             elif record.closed_at is not None:
                 record.closed_at = None
                 record.times_reopened += 1
                 record.reopened_at = now
+                what = FindingEvent.What.REOPENED
             _fill(record, finding, statements.get(finding.about), now)
+            if what is not None:
+                record.opened_impact_s_per_day, record.worse_since = life.settled(record), None
+                events.append(life.event(record, what, now))
+            events += life.grown(record, now)
             record.save()
             kept.append(record)
-        gone.update(closed_at=now)
+        life.close(gone, now)
+        FindingEvent.objects.bulk_create(events)
     return kept
 
 
@@ -98,17 +107,6 @@ def _own_first(fixes: Sequence[Fix], database: Database | None) -> list[Fix]:
     orm = database.code_first if database else ""
     language = "sqlalchemy" if orm == "sqlmodel" else orm
     return sorted(fixes, key=lambda fix: fix.language != language) if language else list(fixes)
-
-
-def mute(finding: FindingRecord, by: str, reason: str) -> None:
-    """Hide it from now on, whatever is found; ``by`` and ``reason`` are shown."""
-    finding.muted_at, finding.muted_by, finding.mute_reason = timezone.now(), by, reason
-    finding.save(update_fields=["muted_at", "muted_by", "mute_reason"])
-
-
-def unmute(finding: FindingRecord) -> None:
-    finding.muted_at, finding.muted_by, finding.mute_reason = None, "", ""
-    finding.save(update_fields=["muted_at", "muted_by", "mute_reason"])
 
 
 def open_findings(database: Database) -> list[Finding]:

@@ -1,43 +1,51 @@
-"""The list of findings and the page of one; muting is the only thing a person changes."""
+"""The list of findings and the page of one; people mute findings, one or all of a list, and assign them."""
 
+from datetime import datetime, timedelta
+
+from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
 from django.db.models import Count, F, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
 from analyzer.checks import all_checks
 from analyzer.checks.document import paragraphs
 from analyzer.findings import Severity
 from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
-from analyzer.store import findings as store
+from analyzer.store import finding_life as life
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.servers.rows import COSTLIEST_FIRST, sampled_and_failing
 
 PER_PAGE = 50
+MOST_EVENTS = 50
+MOST_USERS = 500
 STATES = {
     "open": Q(closed_at__isnull=True, muted_at__isnull=True),
     "muted": Q(closed_at__isnull=True, muted_at__isnull=False),
     "closed": Q(closed_at__isnull=False),
 }
+MUTE_FOR = {"": None, "7": timedelta(days=7), "30": timedelta(days=30), "90": timedelta(days=90)}  # by days
+MUTE_WORDS = {"": "until it is worse", "7": "for a week", "30": "for a month", "90": "for three months"}
 SEVERITIES = [s.name.lower() for s in sorted(Severity, reverse=True)]
 
 
 @viewer_required
 @require_GET
 def findings(request: HttpRequest) -> HttpResponse:
-    state = request.GET.get("state", "")
+    return _list(request, request.GET)
+
+
+def _list(request: HttpRequest, asked: QueryDict, *, status: int = 200, mute_error: str = "") -> HttpResponse:
+    state = asked.get("state", "")
     state = state if state in STATES else "open"
-    server_slug, code, severity = (request.GET.get(name, "") for name in ("server", "code", "severity"))
+    wanted, chosen = _wanted(asked, request.user.get_username())
     servers = list(Server.objects.order_by("name"))
-    wanted = Q()
-    if any(server.slug == server_slug for server in servers):
-        wanted &= Q(server__slug=server_slug)
-    if code in {check.code for check in all_checks()}:
-        wanted &= Q(code=code)
-    if severity in SEVERITIES:
-        wanted &= Q(severity=Severity[severity.upper()])
     order = ("-closed_at", "pk") if state == "closed" else COSTLIEST_FIRST
     found = FindingRecord.objects.filter(wanted, STATES[state]).select_related("server", "statement").order_by(*order)
     counts = FindingRecord.objects.filter(wanted).aggregate(
@@ -45,19 +53,64 @@ def findings(request: HttpRequest) -> HttpResponse:
     )
     context = {
         "section": "findings",
-        "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(found, PER_PAGE).get_page(asked.get("page")),
         "state": state,
         "states": [(name, counts[name], name == state) for name in STATES],
         "servers": servers,
-        "server_slug": server_slug,
+        "chosen": chosen,
         "severities": SEVERITIES,
-        "severity": severity,
         "checks": all_checks(),
-        "code": code,
         "is_filtered": bool(wanted),
+        "mute_words": MUTE_WORDS,
+        "mute_error": mute_error,
+        "mute_reason": asked.get("reason", ""),
         "failing": 0 if counts[state] else sampled_and_failing()[1],
     }
-    return render(request, "dashboard/findings.html", context)
+    return render(request, "dashboard/findings.html", context, status=status)
+
+
+def _wanted(asked: QueryDict, user_name: str) -> tuple[Q, dict[str, str]]:
+    """The condition that a query string asks for, and what of it is known."""
+    given = {name: asked.get(name, "").strip() for name in ("server", "code", "severity", "table", "assigned")}
+    wanted, chosen = Q(), dict.fromkeys(given, "")
+    if given["server"] and Server.objects.filter(slug=given["server"]).exists():
+        wanted &= Q(server__slug=given["server"])
+        chosen["server"] = given["server"]
+    if given["code"] in {check.code for check in all_checks()}:
+        wanted &= Q(code=given["code"])
+        chosen["code"] = given["code"]
+    if given["severity"] in SEVERITIES:
+        wanted &= Q(severity=Severity[given["severity"].upper()])
+        chosen["severity"] = given["severity"]
+    if given["table"]:
+        wanted &= Q(table=given["table"]) | Q(table__startswith=f"{given['table']}.")
+        chosen["table"] = given["table"]
+    if given["assigned"] == "me":
+        wanted &= Q(assigned_to=user_name)
+        chosen["assigned"] = "me"
+    return wanted, chosen
+
+
+@operator_required
+@require_POST
+def mute_all(request: HttpRequest) -> HttpResponse:
+    """All open findings that the list's filters show."""
+    wanted, chosen = _wanted(request.POST, request.user.get_username())
+    reason = request.POST.get("reason", "").strip()[:1000]
+    if not wanted or not reason:
+        missing = "Say why: the next person will ask." if wanted else "Filter the list first, by check or table."
+        return _list(request, request.POST, status=422, mute_error=missing)
+    found = FindingRecord.objects.filter(wanted, STATES["open"])
+    muted = life.mute(found, request.user.get_username(), reason, _until(request))
+    audit.record(request, "mute", f"{muted} findings", reason=reason, **chosen)
+    messages.success(request, f"{muted} finding{'s' if muted != 1 else ''} muted.")
+    query = urlencode({"state": "muted", **{name: value for name, value in chosen.items() if value}})
+    return redirect(f"{reverse('findings')}?{query}")
+
+
+def _until(request: HttpRequest) -> datetime | None:
+    length = MUTE_FOR.get(request.POST.get("until", ""))
+    return timezone.now() + length if length is not None else None
 
 
 @viewer_required
@@ -73,7 +126,7 @@ def mute(request: HttpRequest, pk: int) -> HttpResponse:
     reason = request.POST.get("reason", "").strip()[:1000]
     if not reason:
         return _page(request, found, status=422, mute_error="Say why: the next person will ask.")
-    store.mute(found, request.user.get_username(), reason)
+    life.mute([found], request.user.get_username(), reason, _until(request))
     audit.record(request, "mute", f"{found.code} {found.subject}", server=found.server.name, reason=reason)
     return redirect("finding", pk)
 
@@ -82,8 +135,19 @@ def mute(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def unmute(request: HttpRequest, pk: int) -> HttpResponse:
     found = _get(pk)
-    store.unmute(found)
+    life.unmute(found, request.user.get_username())
     audit.record(request, "unmute", f"{found.code} {found.subject}", server=found.server.name)
+    return redirect("finding", pk)
+
+
+@operator_required
+@require_POST
+def assign(request: HttpRequest, pk: int) -> HttpResponse:
+    found, to = _get(pk), request.POST.get("to", "")
+    if to and not get_user_model().objects.filter(username=to, is_active=True).exists():
+        return _page(request, found, status=422, assign_error="There is no such user any more.")
+    life.assign(found, to, request.user.get_username())
+    audit.record(request, "assign", f"{found.code} {found.subject}", server=found.server.name, to=to)
     return redirect("finding", pk)
 
 
@@ -91,7 +155,9 @@ def _get(pk: int) -> FindingRecord:
     return get_object_or_404(FindingRecord.objects.select_related("server", "database", "statement"), pk=pk)
 
 
-def _page(request: HttpRequest, found: FindingRecord, *, status: int = 200, mute_error: str = "") -> HttpResponse:
+def _page(
+    request: HttpRequest, found: FindingRecord, *, status: int = 200, mute_error: str = "", assign_error: str = ""
+) -> HttpResponse:
     check = next((c for c in all_checks() if c.code == found.code), None)
     context = {
         "section": "findings",
@@ -107,7 +173,12 @@ def _page(request: HttpRequest, found: FindingRecord, *, status: int = 200, mute
         "check_paragraphs": paragraphs(check) if check else [],
         "thresholds": list(check.thresholds.items()) if check else [],
         "mute_error": mute_error,
+        "assign_error": assign_error,
         "mute_reason": request.POST.get("reason", ""),
+        "mute_words": MUTE_WORDS,
+        "state": life.state(found, timezone.now()),
+        "events": found.events.order_by("-at", "-pk")[:MOST_EVENTS],
+        "users": get_user_model().objects.filter(is_active=True).order_by("username")[:MOST_USERS],
     }
     return render(request, "dashboard/finding.html", context, status=status)
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from analyzer.words.durations import THIN, UNKNOWN, time_words
+from analyzer.words.durations import THIN, UNKNOWN, rate_words, time_words
 from analyzer.words.sizes import KB, MB, short_number, size_words
 
 register = template.Library()
@@ -65,6 +65,12 @@ def spoken(name: str) -> str:
 def duration(value_ms: float | None) -> str:
     """12 µs, 340 ms, 1.2 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     return time_words(value_ms, THIN)
+
+
+@register.filter
+def rate(s_per_day: float, watched_s: float | None) -> str:
+    """Seconds a day as "52 min a day", or what was seen where less than an hour was watched."""
+    return rate_words(s_per_day, watched_s, THIN)
 
 
 @register.filter

@@ -160,7 +160,7 @@ def server(given: Mapping[str, Any]) -> ServerFacts:
 
 
 def cluster(given: Mapping[str, Any]) -> ClusterFacts:
-    """``{ settings = { jit = "on", work_mem = { value = "4096", unit = "kB" } }, databases = [...], earlier = {...} }``.
+    """``{ settings = { jit = "on", work_mem = { value = "4096", unit = "kB" } }, earlier = { hours_ago = 24 } }``.
 
     A setting given as a text is one that somebody chose.
     """

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from analyzer.findings import Severity
 from analyzer.models import AdviceRun, Server, StepStatus, SuggestionRecord
-from analyzer.store.findings import keep_findings, mute
+from analyzer.store.finding_life import mute
+from analyzer.store.findings import keep_findings
 from tests.dashboard import world
 from tests.dashboard.test_pages import text_of
 
@@ -98,9 +99,9 @@ def test_an_index_takes_the_title_of_the_costliest_finding_it_answers(person):
     ], [])  # fmt: skip
     index(of, "public.line", "product_id", now_s=1740.0, then_s=13.0, keys=[f.key for f in found])
     assert titles(person.get("/")) == ["Seq Scan on line keeps few: index (product_id), 29 min a day to about 13 s"]
-    mute(found[1], "ada", "soon gone")
+    mute([found[1]], "ada", "soon gone")
     assert titles(person.get("/")) == ["Deletes read all of line: index (product_id), 29 min a day to about 13 s"]
-    mute(found[0], "ada", "soon gone")
+    mute([found[0]], "ada", "soon gone")
     assert titles(person.get("/")) == []  # a person said so of all it answers
 
 

@@ -258,6 +258,39 @@ def test_findings_are_filtered(person, shop):
     assert (found(), found(state="closed")) == (2, 1)
 
 
+def test_all_of_a_filtered_list_are_muted_for_a_while(person, shop):
+    refused = person.post("/findings/mute/", {"reason": "all of them"})
+    assert refused.status_code == 422
+    assert b"Filter the list first" in refused.content
+    assert person.post("/findings/mute/", {"code": "SC001", "reason": ""}).status_code == 422
+    assert FindingRecord.objects.filter(muted_at__isnull=False).count() == 0
+    table = FindingRecord.objects.get(code="SC001").table
+    schema = table.partition(".")[0]
+    assert person.get("/findings/", {"table": schema}).content.count(b'class="finding-row"') >= 1
+    assert person.get("/findings/", {"table": schema[:-1]}).content.count(b'class="finding-row"') == 0
+    answer = person.post(
+        "/findings/mute/", {"code": "SC001", "table": table, "reason": "old", "until": "30"}, follow=True
+    )
+    assert "1 finding muted." in text_of(answer)
+    muted = FindingRecord.objects.get(muted_at__isnull=False)
+    assert (muted.code, muted.muted_by, muted.mute_reason) == ("SC001", "ada", "old")
+    assert 29 < (muted.muted_until - timezone.now()).total_seconds() / 86_400 < 30
+    assert "or sooner when it costs twice as much" in text_of(person.get(f"/findings/{muted.pk}/"))
+
+
+def test_a_finding_is_assigned_and_its_history_shown(person, shop):
+    record = shop.findings[0]
+    person.post(f"/findings/{record.pk}/assign/", {"to": "ada"})
+    shown = text_of(person.get(f"/findings/{record.pk}/"))
+    assert "For ada" in shown
+    assert "Assigned to ada by ada" in shown
+    assert "Found" in shown
+    assert person.get("/findings/", {"assigned": "me"}).content.count(b'class="finding-row"') == 1
+    assert person.post(f"/findings/{record.pk}/assign/", {"to": "nobody-here"}).status_code == 422
+    record.refresh_from_db()
+    assert record.assigned_to == "ada"
+
+
 def test_a_closed_finding_is_no_longer_offered_to_mute(person, shop):
     record = shop.findings[0]
     FindingRecord.objects.filter(pk=record.pk).update(closed_at=timezone.now())
@@ -446,7 +479,7 @@ def test_queries_of_a_statement_and_a_finding_page(person, shop, django_assert_m
     person.get(page + "1h")  # the schema is unpacked once
     with django_assert_max_num_queries(23):
         person.get(page + "7d")
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(7):
         person.get(f"/findings/{record.pk}/")
     with django_assert_max_num_queries(3):
         person.get(f"/plans/{shop.plan.pk}/")

@@ -9,7 +9,8 @@ import pytest
 
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import Database, FindingRecord, NoSuggestion, PlanRecord, Statement, SuggestionRecord
-from analyzer.store.findings import keep_findings, mute, open_findings, unmute
+from analyzer.store.finding_life import mute, unmute
+from analyzer.store.findings import keep_findings, open_findings
 from analyzer.store.plans import keep_plan
 from analyzer.store.suggestions import keep_suggestions
 
@@ -93,11 +94,11 @@ def test_other_databases_findings_stay_open(server, database):
 
 def test_muted_stays_muted_through_closing_and_reopening(server, database):
     keep_findings(server, database, [FINDING], {"PL004"}, now=NOW)
-    mute(record(), "ann", "archive table")
+    mute([record()], "ann", "archive table")
     for found in ([FINDING], [], [FINDING]):
         keep_findings(server, database, found, {"PL004"}, now=LATER)
     assert (record().muted_by, record().mute_reason, record().muted_at is None) == ("ann", "archive table", False)
-    unmute(record())
+    unmute(record(), "ann")
     assert (record().muted_by, record().mute_reason, record().muted_at) == ("", "", None)
 
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from argparse import ArgumentParser
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ from django.core.management.base import CommandError
 from analyzer.checks import Outcome, checks_of, in_words, run_checks
 from analyzer.checks.node import ranked
 from analyzer.errors import PgLoupeError
-from analyzer.findings import Finding, Severity
+from analyzer.findings import Severity
 from analyzer.management.terminal import TerminalCommand
 from analyzer.plans import Plan, parse_plans
 from analyzer.plans.show import plan_as_json, plan_as_text
-from analyzer.statements.tokens import has_broken_name
+from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, not_run_as_json
 from analyzer.words.visible import visible_line
 
 NEVER = "never"
@@ -71,10 +70,8 @@ def failed(outcomes: list[Outcome], fail_on: str) -> bool:
 
 
 def as_json(plan: Plan, outcome: Outcome) -> dict[str, Any]:
-    findings = [{**asdict(f), "severity": f.severity.name.lower(), "key": f.key} for f in ranked(outcome.findings)]
-    not_run = {code: reason for code, reasons in outcome.not_run.items() for reason in reasons.values()}
-    not_run |= {code: f"failed: {kind}" for code, kinds in outcome.failed.items() for kind in kinds.values()}
-    return {**plan_as_json(plan), "findings": findings, "not_run": not_run}
+    findings = [finding_as_json(f) for f in ranked(outcome.findings)]
+    return {**plan_as_json(plan), "findings": findings, "not_run": not_run_as_json(outcome)}
 
 
 def as_text(plan: Plan, outcome: Outcome) -> list[str]:
@@ -97,15 +94,3 @@ def nothing_found(plan: Plan, outcome: Outcome) -> str:
         return "No check could run."
     which = "; ".join(ran) if len(ran) <= MOST_NAMED else "docs/checks/plan.md lists them"
     return f"Nothing found by {len(ran)} check{'s' if len(ran) > 1 else ''} ({which})."
-
-
-def finding_as_text(finding: Finding) -> list[str]:
-    lines = [
-        f"{finding.severity.name.lower()} {finding.code}: {finding.title}",
-        f"  {finding.message}",
-        f"  {finding.hint}",
-    ]
-    for fix in finding.fixes:
-        code = [fix.code] if has_broken_name(fix.code) else fix.code.split("\n")
-        lines += [f"  {fix.title}:", *(f"    {line}" for line in code)]
-    return lines

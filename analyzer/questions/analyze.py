@@ -1,0 +1,185 @@
+"""Everything that can be said of a database at one moment, without a store: what `manage.py analyze` shows.
+
+What needs time (N+1, plans that changed, rates, growth) is left to the dashboard, what needs planning to `advise`;
+``NOT_LOOKED_AT`` says so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+from analyzer.advice.rules.suggest import suggest_indexes
+from analyzer.checks import Context, Outcome, all_checks, in_words, run_checks
+from analyzer.checks.facts import StatementFacts
+from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
+from analyzer.findings import Finding, Fix
+from analyzer.monitored.catalog.cluster import read_cluster
+from analyzer.monitored.catalog.schema import left_out_said, read_schema
+from analyzer.monitored.connection import MonitoredConnection
+from analyzer.monitored.readings import ActivityRow
+from analyzer.monitored.sample.activity import sample_once
+from analyzer.monitored.sample.names import read_names
+from analyzer.monitored.sample.workload import RecordedStatement, read_recorded_workload
+from analyzer.schema.cluster import ClusterFacts
+from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.server import ServerFacts, SessionFacts
+from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.parse import parse_statement
+
+Read = TypeVar("Read")
+MOST_STATEMENTS = 5_000
+NOT_LOOKED_AT = (
+    "Not looked at: executed plans, N+1 and what changes with time, which need `up`; the best set of indexes, which"
+    " `advise` gives."
+)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """``findings``: the worst first, and of those the dearest. ``looked_at``: what of, and how many."""
+
+    address: str
+    database: str
+    server_version: str
+    taken_at: datetime
+    findings: list[Finding]
+    outcome: Outcome
+    checks: int
+    looked_at: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def analyze(
+    conn: MonitoredConnection,
+    *,
+    only: Sequence[str] = (),
+    most_statements: int = MOST_STATEMENTS,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Analysis:
+    """``only``: codes of checks, or how they begin ("SC"). What the login may not see is a note, not an end."""
+    chosen = [check for check in all_checks() if not only or check.code.startswith(tuple(only))]
+    progress("Reading the schema")
+    facts = read_schema(conn)
+    progress("Reading the server")
+    cluster = read_cluster(conn)
+    notes = [f"Not read: {said}" for said in (*facts.parts_not_read.values(), *cluster.parts_not_read.values())]
+    notes += left_out_said(facts)
+    if not facts.statistics_readable:
+        notes.append("This login may not read pg_stats: what needs statistics of columns could not be judged.")
+    progress("Reading the statements")
+    statements = _or_note(lambda: read_recorded_workload(conn, most=most_statements), notes) or []
+    progress("Reading the sessions")
+    sessions = _or_note(lambda: _sessions(conn), notes)
+    progress("Judging")
+    outcome = Outcome()
+    things: list[tuple[Any, Context | None]] = [(facts, None), (cluster, None)]
+    things += [(sessions, None)] if sessions is not None else []
+    things += [_statement(statement, facts) for statement in statements]
+    for thing, context in things:
+        mine = [check for check in chosen if check.kind.container is type(thing)]
+        if mine:
+            outcome.add(run_checks(thing, context, checks=mine))
+    return Analysis(
+        address=conn.address,
+        database=facts.database,
+        server_version=cluster.server_version,
+        taken_at=cluster.taken_at,
+        findings=sorted(_with_indexes(outcome.findings, facts), key=_worst_first),
+        outcome=outcome,
+        checks=sum(
+            check.kind.container in (SchemaFacts, ClusterFacts, ServerFacts, StatementFacts) for check in chosen
+        ),
+        looked_at={
+            "tables": len(facts.tables),
+            "indexes": sum(len(table.indexes) for table in facts),
+            "statements": len(statements),
+            "settings": len(cluster.settings),
+            "sessions": len(sessions.sessions) if sessions is not None else 0,
+        },
+        notes=[*notes, *in_words(outcome)],
+    )
+
+
+def without_known(analysis: Analysis, known: set[str]) -> Analysis:
+    """Without the findings with these keys."""
+    return replace(analysis, findings=[finding for finding in analysis.findings if finding.key not in known])
+
+
+def _with_indexes(findings: Sequence[Finding], facts: SchemaFacts) -> list[Finding]:
+    """Foreign keys get their index to copy; what statements need is `advise`'s to prove."""
+    ddl = {
+        key: Fix("Create the index (not in a transaction)", "sql", "\n".join(suggestion.statements))
+        for suggestion in suggest_indexes((), facts, findings).suggestions
+        for key in suggestion.finding_keys
+    }
+    return [replace(f, fixes=(*f.fixes, ddl[f.key])) if f.key in ddl else f for f in findings]
+
+
+def _worst_first(finding: Finding) -> tuple[int, float, str]:
+    return -finding.severity, -(finding.impact_s_per_day or 0.0), finding.key
+
+
+def _or_note(read: Callable[[], Read], notes: list[str]) -> Read | None:
+    try:
+        return read()
+    except (ServerUnreachable, ConnectionLost):
+        raise
+    except MonitoredServerError as problem:
+        notes.append(str(problem))
+        return None
+
+
+def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[StatementFacts, Context]:
+    """As the step check hands them over, with what was counted since the last reset in place of a day's."""
+    mean_ms = recorded.total_exec_time_ms / recorded.calls if recorded.calls else None
+    parsed = parse_statement(recorded.normalized_sql)
+    about = StatementFacts(
+        fingerprint=recorded.fingerprint,
+        normalized_sql=recorded.normalized_sql,
+        kind=recorded.kind,
+        tables=tuple(map(str, parsed.tables)),
+        facts=facts,
+        calls_per_day=recorded.calls_per_day,
+        time_s_per_day=recorded.time_s_per_day,
+        mean_exec_time_ms=mean_ms,
+        rows_per_call=recorded.rows / recorded.calls if recorded.calls else None,
+    )
+    context = Context(
+        facts=facts,
+        fingerprint=recorded.fingerprint,
+        normalized_sql=recorded.normalized_sql,
+        calls_per_day=recorded.calls_per_day,
+        mean_exec_time_ms=mean_ms,
+        watched_s=recorded.watched_s,
+    )
+    return about, context
+
+
+def _sessions(conn: MonitoredConnection) -> ServerFacts:
+    taken_at, backends = sample_once(conn)
+    names = read_names(conn)
+    sessions = (row for row in backends if row.state not in (None, "idle") and row.pid != conn.backend_pid)
+    return ServerFacts(taken_at, tuple(_session(row, taken_at, names.roles, names.databases) for row in sessions))
+
+
+def _session(
+    row: ActivityRow, taken_at: datetime, roles: Mapping[int, str], databases: Mapping[int, str]
+) -> SessionFacts:
+    def age(since: datetime | None) -> float | None:
+        return None if since is None else max(0.0, (taken_at - since).total_seconds())
+
+    return SessionFacts(
+        pid=row.pid,
+        state=row.state,
+        transaction_s=age(row.xact_start),
+        statement_s=age(row.query_start),
+        in_state_s=age(row.state_change),
+        wait_event_type=row.wait_event_type,
+        wait_event=row.wait_event,
+        role=roles.get(row.role_oid) if row.role_oid else None,
+        database=databases.get(row.database_oid) if row.database_oid else None,
+        application_name=row.application_name,
+        fingerprint=fingerprint(row.text) if row.text and not row.is_truncated else None,
+        blocked_by=row.blocked_by,
+    )

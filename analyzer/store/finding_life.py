@@ -1,0 +1,136 @@
+"""What people and time do to findings: muted, assigned, grown, gone; each leaves a row in the finding's history."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from analyzer.models import CheckRule, FindingEvent, FindingRecord, SuggestionRecord
+from analyzer.words.durations import rate_words, says_of_a_day
+
+What = FindingEvent.What
+WORSE_BY = 2.0  # judgement: loads of most applications vary by less from day to day
+LEAST_WORSE_S = 60.0  # a day: below a minute a multiple says little
+NEW_FOR = timedelta(days=1)
+BUILT_WITHIN = timedelta(days=2)  # judgement: a plan or a count shows the index soon after, a rate of a day after that
+
+
+def event(record: FindingRecord, what: FindingEvent.What, at: datetime, by: str = "", detail: str = "") -> FindingEvent:
+    return FindingEvent(
+        finding=record, at=at, what=what, by=by, detail=detail, impact_s_per_day=record.impact_s_per_day
+    )
+
+
+def grown(record: FindingRecord, now: datetime) -> list[FindingEvent]:
+    """Marks an open finding that costs a multiple of what it did; one that was muted shows again. Not saved here."""
+    if record.muted_at is not None:
+        if record.muted_impact_s_per_day is None:
+            record.muted_impact_s_per_day = settled(record)
+        if record.muted_until is not None and record.muted_until <= now:
+            _unmute(record)
+            return [event(record, What.UNMUTED, now, detail="its time was over")]
+        if _is_worse(settled(record), record.muted_impact_s_per_day):
+            before = _rate(record.muted_impact_s_per_day, record)
+            _unmute(record)
+            record.worse_since = now
+            return [event(record, What.UNMUTED, now, detail=f"it cost {before} when it was muted")]
+        return []
+    if record.opened_impact_s_per_day is None:
+        record.opened_impact_s_per_day = settled(record)
+    if record.worse_since is None and _is_worse(settled(record), record.opened_impact_s_per_day):
+        record.worse_since = now
+        return [event(record, What.WORSE, now, detail=f"it cost {_rate(record.opened_impact_s_per_day, record)}")]
+    return []
+
+
+def settled(record: FindingRecord) -> float | None:
+    """Its impact, once it was watched for long enough to be compared with later ones."""
+    return record.impact_s_per_day if says_of_a_day(record.watched_s) else None
+
+
+def close(gone: QuerySet[FindingRecord], now: datetime) -> None:
+    """These were looked for and not found; why is told where something that explains it is known."""
+    records = list(gone)
+    for record in records:
+        record.closed_at, record.worse_since = now, None
+    FindingRecord.objects.bulk_update(records, ["closed_at", "worse_since"])
+    FindingEvent.objects.bulk_create(
+        event(record, What.CLOSED, now, detail=_why_gone(record, now)) for record in records
+    )
+
+
+def mute(findings: Iterable[FindingRecord], by: str, reason: str, until: datetime | None = None) -> int:
+    """Hide them from overview and mail until then, or until they are worse; ``by`` and ``reason`` are shown."""
+    now = timezone.now()
+    with transaction.atomic():
+        records = [record for record in findings if record.muted_at is None]
+        for record in records:
+            record.muted_at, record.muted_by, record.mute_reason, record.muted_until = now, by, reason, until
+            record.muted_impact_s_per_day = settled(record)
+        fields = ["muted_at", "muted_by", "mute_reason", "muted_until", "muted_impact_s_per_day"]
+        FindingRecord.objects.bulk_update(records, fields)
+        FindingEvent.objects.bulk_create(event(r, What.MUTED, now, by, reason) for r in records)
+    return len(records)
+
+
+def unmute(record: FindingRecord, by: str) -> None:
+    with transaction.atomic():
+        _unmute(record)
+        record.save()
+        event(record, What.UNMUTED, timezone.now(), by).save()
+
+
+def assign(record: FindingRecord, to: str, by: str) -> None:
+    """``to``: a user's name, "" for nobody."""
+    if record.assigned_to == to:
+        return
+    with transaction.atomic():
+        record.assigned_to = to
+        record.save(update_fields=["assigned_to"])
+        event(record, What.ASSIGNED, timezone.now(), by, to or "nobody").save()
+
+
+def state(record: FindingRecord, now: datetime) -> str:
+    """``fixed``, ``muted``, ``worse``, ``back``, ``new`` or ``open``."""
+    if record.closed_at is not None:
+        return "fixed"
+    if record.muted_at is not None:
+        return "muted"
+    if record.worse_since is not None:
+        return "worse"
+    if record.reopened_at is not None:
+        return "back"
+    return "new" if now - record.first_seen < NEW_FOR else "open"
+
+
+def _unmute(record: FindingRecord) -> None:
+    record.muted_at, record.muted_by, record.mute_reason = None, "", ""
+    record.muted_until = record.muted_impact_s_per_day = None
+
+
+def _is_worse(now_s: float | None, before_s: float | None) -> bool:
+    return now_s is not None and before_s is not None and now_s >= LEAST_WORSE_S and now_s >= WORSE_BY * before_s
+
+
+def _why_gone(record: FindingRecord, now: datetime) -> str:
+    """What is known to have changed; "" where nothing is."""
+    rule = CheckRule.objects.filter(server=record.server, code=record.code, is_off=True).first()
+    if rule is not None:
+        return f"the check was switched off by {rule.changed_by}: {rule.reason}"
+    built = (
+        SuggestionRecord.objects.filter(
+            database=record.database,
+            finding_keys__contains=[record.key],
+            built_at__isnull=False,
+            built_at__gte=now - BUILT_WITHIN,
+        )
+        .order_by("-built_at")
+        .first()
+    )
+    return f"index {built.built_index_name or built.name} was built" if built is not None else ""
+
+
+def _rate(s_per_day: float | None, record: FindingRecord) -> str:
+    return rate_words(s_per_day or 0.0, record.watched_s)

@@ -1,0 +1,99 @@
+"""`manage.py analyze`: what it finds in a database with planted problems, in every format, and what it sends."""
+
+import json
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+pytestmark = pytest.mark.postgres
+PLANTED = (
+    "create table customer (id int primary key, name text)",
+    'create table orders (id int, customer_id int references customer on delete cascade, "na<me\'" text)',
+    "insert into customer select g, 'c' || g from generate_series(1, 20000) g",
+    "insert into orders select g, g % 20000 + 1 from generate_series(1, 60000) g",
+    "analyze",
+)
+
+
+@pytest.fixture
+def shop(any_postgres: Any, scratch_database: Any) -> Any:
+    database = scratch_database(any_postgres)
+    database.execute(*PLANTED, "select count(*) from orders where customer_id = 5")
+    return database
+
+
+def analyzed(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[str, int]:
+    status = 0
+    try:
+        call_command("analyze", *args)
+    except SystemExit as exit_:
+        status = int(exit_.code or 0)
+    return capsys.readouterr().out, status
+
+
+def test_planted_problems_are_found_and_fail(shop, capsys):
+    text, status = analyzed(capsys, shop.dsn)
+    assert status == 1
+    assert "SC001" in text
+    assert "SC009" in text
+    assert "CREATE INDEX CONCURRENTLY" in text
+    assert "2 tables" in text
+    assert "Not looked at: executed plans" in text
+
+
+def test_only_and_fail_on(shop, capsys):
+    text, status = analyzed(capsys, shop.dsn, "--only", "sc009", "--fail-on", "critical")
+    assert (status, "SC009" in text, "SC001" in text) == (0, True, False)
+    with pytest.raises(CommandError, match="--only names XY, which begins no check's code"):
+        call_command("analyze", shop.dsn, "--only", "SC001,xy")
+
+
+def test_only_what_is_new_since_the_baseline(shop, capsys, tmp_path):
+    first, _ = analyzed(capsys, shop.dsn, "--format", "json")
+    baseline = tmp_path / "baseline.json"
+    baseline.write_text(first)
+    again, status = analyzed(capsys, shop.dsn, "--baseline", str(baseline), "--fail-on", "info")
+    assert status == 0
+    assert "Nothing new found" in again
+    shop.execute("create table fresh (id int)", "insert into fresh select generate_series(1, 30000)", "analyze fresh")
+    later, status = analyzed(
+        capsys, shop.dsn, "--baseline", str(baseline), "--format", "json", "--only", "SC009", "--fail-on", "info"
+    )
+    (finding,) = json.loads(later)["findings"]
+    assert (finding["table"], finding["code"], status) == ("public.fresh", "SC009", 1)
+    baseline.write_text("[]")
+    with pytest.raises(CommandError, match="is not what `analyze --format json` writes"):
+        call_command("analyze", shop.dsn, "--baseline", str(baseline))
+
+
+def test_sarif_and_html(shop, capsys):
+    written, _ = analyzed(capsys, shop.dsn, "--format", "sarif")
+    (run,) = json.loads(written)["runs"]
+    assert {r["ruleId"] for r in run["results"]} == {r["id"] for r in run["tool"]["driver"]["rules"]} >= {"SC001"}
+    assert all(r["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] for r in run["results"])
+    page, _ = analyzed(capsys, shop.dsn, "--format", "html")
+    assert page.startswith("<!doctype html>")
+    assert "SC001" in page
+    assert "src=" not in page
+    assert "href=" not in page
+
+
+def test_it_sends_few_statements_and_writes_nothing(shop, capsys):
+    with shop.connect() as admin:
+        ran = "select coalesce(sum(calls), 0) from pg_stat_statements s join pg_roles r on r.oid = s.userid"
+        ran += " where r.rolname = %s and s.query not in ('BEGIN READ ONLY', 'ROLLBACK')"
+        ran += " and s.query !~* '^(begin|rollback|set)'"
+        before = admin.execute(ran, [shop.login]).fetchone()[0]
+        analyzed(capsys, shop.dsn)
+        sent = admin.execute(ran, [shop.login]).fetchone()[0] - before
+    assert 10 < sent <= 60
+
+
+def test_a_login_that_sees_little_is_told_what_is_missing(any_postgres, scratch_database, capsys):
+    database = scratch_database(any_postgres)
+    database.execute("drop extension pg_stat_statements", "create table t (id int)")
+    text, _ = analyzed(capsys, database.dsn, "--fail-on", "never")
+    assert "pg_stat_statements" in text
+    with pytest.raises(CommandError):
+        call_command("analyze", database.dsn.replace(database.password, "wrong"))

@@ -1,0 +1,130 @@
+"""A finding's history: what checks saw and what people did, and when a muted one shows again."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from analyzer.findings import Finding, Severity
+from analyzer.models import CheckRule, Database, FindingEvent, FindingRecord, SuggestionRecord
+from analyzer.store.finding_life import assign, mute, state, unmute
+from analyzer.store.findings import keep_findings
+
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
+NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
+COSTLY = Finding(
+    code="PL004", title="Scan", severity=Severity.WARNING, subject="Seq Scan on t", message="m", hint="h",
+    evidence={}, about="f1", impact_s_per_day=100.0, watched_s=86_400.0,
+)  # fmt: skip
+
+
+@pytest.fixture
+def database(server) -> Database:
+    return Database.objects.create(server=server, oid=5, name="shop")
+
+
+@pytest.fixture
+def see(database):
+    """``see(hours, impact, ...)``: a run of the check at that hour that finds it so; ``see(hours)`` finds nothing."""
+
+    def see(hours: float, *impacts: float, watched_s: float = 86_400.0) -> None:
+        found = [replace(COSTLY, impact_s_per_day=impact, watched_s=watched_s) for impact in impacts]
+        keep_findings(database.server, database, found, ["PL004"], now=NOW + timedelta(hours=hours))
+
+    return see
+
+
+def history() -> list[tuple[str, str, str]]:
+    return list(FindingEvent.objects.order_by("at", "pk").values_list("what", "by", "detail"))
+
+
+def test_found_gone_and_back_are_told_in_order(see):
+    see(0, 100)
+    see(1, 101)
+    see(2)
+    see(3, 90)
+    assert [what for what, _, _ in history()] == ["opened", "closed", "reopened"]
+    closed = FindingEvent.objects.get(what="closed")
+    assert closed.impact_s_per_day == 101  # what it cost, and no longer does
+    assert state(FindingRecord.objects.get(), NOW + timedelta(hours=3)) == "back"
+
+
+@pytest.mark.parametrize(
+    ("later", "watched_s", "is_worse"), [(199, 86_400, False), (200, 86_400, True), (900, 600, False)]
+)
+def test_worse_is_twice_what_it_was_over_long_enough(see, later, watched_s, is_worse):
+    see(0, 100)
+    see(5, later, watched_s=watched_s)
+    see(6, later, watched_s=watched_s)
+    assert ("worse" in {what for what, _, _ in history()}) is is_worse
+    assert (FindingRecord.objects.get().worse_since == NOW + timedelta(hours=5)) is is_worse
+
+
+def test_what_is_cheap_is_not_worse(see):
+    see(0, 5)
+    see(5, 50)
+    assert [what for what, _, _ in history()] == ["opened"]
+
+
+def test_a_first_impact_of_minutes_is_not_what_later_ones_are_compared_with(see):
+    see(0, 10, watched_s=300)
+    see(2, 100, watched_s=7_200)
+    see(4, 150, watched_s=14_400)
+    assert [what for what, _, _ in history()] == ["opened"]
+    see(6, 200)
+    assert [what for what, _, _ in history()] == ["opened", "worse"]
+
+
+def test_muted_until_it_costs_twice_as_much(see):
+    see(0, 100)
+    mute([FindingRecord.objects.get()], "ann", "it is a batch")
+    see(1, 190)
+    assert FindingRecord.objects.get().muted_by == "ann"
+    see(2, 210)
+    record = FindingRecord.objects.get()
+    assert (record.muted_at, record.mute_reason, state(record, NOW)) == (None, "", "worse")
+    assert sorted(history())[-1][0] == "unmuted"
+    assert "when it was muted" in FindingEvent.objects.get(what="unmuted").detail
+
+
+def test_muted_for_a_week(see):
+    see(0, 100)
+    mute([FindingRecord.objects.get()], "ann", "next week", until=NOW + timedelta(days=7))
+    see(24 * 7 - 1, 100)
+    assert FindingRecord.objects.get().muted_at is not None
+    see(24 * 7, 100)
+    assert FindingRecord.objects.get().muted_at is None
+    assert FindingEvent.objects.get(what="unmuted").detail == "its time was over"
+
+
+def test_people_are_named(see):
+    see(0, 100)
+    record = FindingRecord.objects.get()
+    assign(record, "bob", "ann")
+    assign(record, "bob", "ann")  # nothing new
+    mute([record], "ann", "later")
+    unmute(record, "bob")
+    assert history() == [
+        ("opened", "", ""), ("assigned", "ann", "bob"), ("muted", "ann", "later"), ("unmuted", "bob", ""),
+    ]  # fmt: skip
+
+
+def test_what_mended_it_is_told_where_it_is_known(see, database):
+    see(0, 100)
+    SuggestionRecord.objects.create(
+        database=database, key="k", table="public.t", name="ix_t_a", method="btree", columns=["a"], level="rule",
+        first_seen=NOW, last_seen=NOW, finding_keys=[COSTLY.key], built_at=NOW + timedelta(minutes=30),
+        built_index_name="ix_own_name",
+    )  # fmt: skip
+    see(1)
+    assert FindingEvent.objects.get(what="closed").detail == "index ix_own_name was built"
+
+
+def test_a_check_switched_off_mended_nothing(see, database):
+    see(0, 100)
+    CheckRule.objects.create(
+        server=database.server, code="PL004", is_off=True, reason="noise", changed_at=timezone.now(), changed_by="ann"
+    )
+    see(1)
+    assert FindingEvent.objects.get(what="closed").detail == "the check was switched off by ann: noise"
