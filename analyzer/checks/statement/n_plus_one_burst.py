@@ -1,10 +1,10 @@
 """N+1: a lookup that runs once for every row another statement returns.
 
-The application loads a list and then, row by row, what belongs to each row: one statement becomes N+1. Each is fast, so
-no list of slow queries shows them; together they cost round trips and server time. Seen here from the server alone: how
-many of the lookup's calls come in bursts, for each call of a statement that marks the page (behaviour/fit.py), and
-which statement's rows bring the keys (behaviour/parents.py). What one page looks up is one finding, with one call to
-write (behaviour/pages.py).
+The application loads a list and then, row by row, what belongs to each row: one statement becomes N+1. Each is fast,
+so no list of slow queries shows them; together they cost round trips and server time. Seen here from the server
+alone: how many of the lookup's calls come in bursts, for each call of a statement that marks the page
+(behaviour/fit.py), and which statement's rows bring the keys (behaviour/parents.py). What one page looks up is one
+finding, with one call to write (behaviour/pages.py).
 """
 
 from collections.abc import Iterator, Sequence
