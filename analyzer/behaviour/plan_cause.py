@@ -106,7 +106,7 @@ def _moved_most(
         *_share(was, now, _top, "the share of the most common value"),
         *_share(was, now, _listed, "the share of rows with a most common value"),
         *_share(was, now, lambda s: _number(s, "null_frac"), "the share of nulls"),
-        *_share(was, now, lambda s: _number(s, "correlation"), "the correlation"),
+        *_share(was, now, lambda s: _number(s, "correlation"), "the correlation", 0.5),
         (0.001, "the histogram or the most common values", ""),
     ]
     weight, what, change = max(moved, key=lambda m: m[0])
@@ -114,11 +114,11 @@ def _moved_most(
 
 
 def _share(
-    was: Statistics, now: Statistics, read: Callable[[Statistics], float], what: str
+    was: Statistics, now: Statistics, read: Callable[[Statistics], float], what: str, weight: float = 2.0
 ) -> Iterator[tuple[float, str, str]]:
     old, new = read(was), read(now)
     if abs(old - new) >= 0.0005:
-        yield abs(old - new) * 2, what, f" from {old:.3f} to {new:.3f}"
+        yield abs(old - new) * weight, what, f" from {old:.3f} to {new:.3f}"
 
 
 def _distinct(told: Statistics, rows: float) -> float:
