@@ -4,7 +4,7 @@ The planner is asked by whoever calls: with everything as it is now, as it was t
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
@@ -106,7 +106,7 @@ def _moved_most(
         *_share(was, now, _top, "the share of the most common value"),
         *_share(was, now, _listed, "the share of rows with a most common value"),
         *_share(was, now, lambda s: _number(s, "null_frac"), "the share of nulls"),
-        *_share(was, now, lambda s: _number(s, "correlation"), "the correlation"),
+        *_share(was, now, lambda s: _number(s, "correlation"), "the correlation", 0.5),
         (0.001, "the histogram or the most common values", ""),
     ]
     weight, what, change = max(moved, key=lambda m: m[0])
@@ -114,11 +114,11 @@ def _moved_most(
 
 
 def _share(
-    was: Statistics, now: Statistics, read: Callable[[Statistics], float], what: str
+    was: Statistics, now: Statistics, read: Callable[[Statistics], float], what: str, weight: float = 2.0
 ) -> Iterator[tuple[float, str, str]]:
     old, new = read(was), read(now)
     if abs(old - new) >= 0.0005:
-        yield abs(old - new) * 2, what, f" from {old:.3f} to {new:.3f}"
+        yield abs(old - new) * weight, what, f" from {old:.3f} to {new:.3f}"
 
 
 def _distinct(told: Statistics, rows: float) -> float:
@@ -150,20 +150,24 @@ def _ratio(old: float, new: float) -> float:
 
 
 def _size(name: str, old: Figures, new: Figures) -> Iterator[Difference]:
-    if old == new:
+    """Of the table, and of the indexes that it had and has."""
+    both = sorted(old.indexes.keys() & new.indexes.keys())
+    indexes = [sum(figures.indexes[index] for index in both) for figures in (old, new)]
+    if replace(old, indexes={}) == replace(new, indexes={}) and all(old.indexes[i] == new.indexes[i] for i in both):
         return
-    blocks, rows = _ratio(old.blocks, new.blocks), _ratio(old.rows, new.rows)
-    both = old.indexes.keys() & new.indexes.keys()
-    indexes = max((_ratio(old.indexes[name], new.indexes[name]) for name in both), default=1.0)
     sizes = f"{size_words(old.blocks * BLOCK_BYTES)} to {size_words(new.blocks * BLOCK_BYTES)}"
-    if old.rows == new.rows:
+    if (old.blocks, old.rows) == (new.blocks, new.rows):
+        words = f"{name} kept its size"
+    elif old.rows == new.rows:
         words = f"{name} went from {sizes}, and its rows were not counted anew ({_rows(old.rows)})"
     else:
         words = f"{name} went from {_rows(old.rows)} to {_rows(new.rows)} rows, {sizes}"
     if old.visible_pages != new.visible_pages:
         words += f", {old.visible_pages:,} to {new.visible_pages:,} pages all visible"
-    visible = abs(_visible(old) - _visible(new))
-    yield Difference("size", name, "", words, max(blocks - 1, rows - 1, indexes - 1, visible))
+    if indexes[0] != indexes[1]:
+        words += f", its indexes from {size_words(indexes[0] * BLOCK_BYTES)} to {size_words(indexes[1] * BLOCK_BYTES)}"
+    grown = max(_ratio(old.blocks, new.blocks), _ratio(old.rows, new.rows), _ratio(*indexes)) - 1
+    yield Difference("size", name, "", words, max(grown, abs(_visible(old) - _visible(new))))
 
 
 def _visible(figures: Figures) -> float:

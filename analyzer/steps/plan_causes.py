@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from analyzer.advice.as_read import as_read
 from analyzer.advice.planner import Query, Refused
 from analyzer.advice.queries import chosen_values
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.behaviour.past import ShapeChange, shape_changes
+from analyzer.behaviour.past import ShapeChange, shape_changes, utc_words
 from analyzer.behaviour.plan_cause import (
     NEW_PLAN,
     OLD_PLAN,
@@ -25,7 +26,7 @@ from analyzer.behaviour.plan_cause import (
     differences,
     find_cause,
 )
-from analyzer.behaviour.planner_past import PlannerPast
+from analyzer.behaviour.planner_past import FIGURES, SETTINGS, STATISTICS, STRUCTURE, PlannerPast
 from analyzer.errors import PgLoupeError
 from analyzer.models import Database, FindingRecord, PlanCause, PlanRecord, Server, Statement
 from analyzer.plans import Plan, PlanError, parse_plan, redact_plan
@@ -85,7 +86,7 @@ def explain_change(
 ) -> PlanCause:
     """The cause of one change, kept."""
     plans = [_plan(statement, database, shape) for shape in (change.before.shape, change.after.shape)]
-    then = planner_past.past_at(database, change.before.last_seen)
+    then = planner_past.past_at(database, change.before.last_seen, change.after.first_seen)
     found: list[Difference] = []
     if plans[0] is None or plans[1] is None:
         cause = Cause(problem="one of the two plans is not kept")
@@ -127,7 +128,7 @@ def _replayed(
 ) -> tuple[Cause, list[Difference]]:  # fmt: skip
     known = read_past(twin, tables_named(statement.tables, facts))
     earlier = PlannerPast(then.settings, {name: past for name, past in then.tables.items() if name in known.tables})
-    found = differences(earlier, known)
+    found = [_dated(d, database, change) for d in differences(earlier, known)]
     base = printed_settings(plans[1])
     judge = _Judge(*plans)
     queries = [
@@ -152,6 +153,19 @@ def _replayed(
 
     causes = [cause_for(query) for query in queries[:MOST_WAYS]]
     return next((cause for cause in causes if not cause.problem), causes[0]), found
+
+
+PIECE = {"setting": SETTINGS, "statistics": STATISTICS, "size": FIGURES}  # else STRUCTURE
+
+
+def _dated(difference: Difference, database: Database, change: ShapeChange) -> Difference:
+    """With the readings between which it changed, where they are known."""
+    kind = PIECE.get(difference.kind, STRUCTURE)
+    before, after = planner_past.changed_between(database, kind, difference.table, change.before.last_seen)
+    if before is None or after is None:
+        return difference
+    between = f"between {utc_words(before.timestamp())} and {utc_words(after.timestamp())}"
+    return replace(difference, words=f"{difference.words} ({between})")
 
 
 class _Judge:

@@ -5,6 +5,7 @@ is there.
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -50,27 +51,30 @@ def keep_past(database: Database, past: PlannerPast, now: datetime) -> int:
     return len(changed)
 
 
-def past_at(database: Database, at: datetime) -> PlannerPast | None:
-    """As last read at or before that moment; None where nothing was kept that early."""
-    pieces = (
-        PlannerPiece.objects.filter(database=database, first_seen__lte=at)
-        .order_by("kind", "name", "-first_seen")
-        .distinct("kind", "name")
-    )
+def past_at(database: Database, at: datetime, until: datetime) -> PlannerPast | None:
+    """As last read at or before that moment; what was not kept that early, as first read before ``until``.
+
+    None where nothing was kept.
+    """
+    pieces = PlannerPiece.objects.filter(database=database)
+    newest_first = pieces.filter(first_seen__lte=at).order_by("kind", "name", "-first_seen")
+    oldest_first = pieces.filter(first_seen__gt=at, first_seen__lt=until).order_by("kind", "name", "first_seen")
     found: dict[Piece, Any] = {}
-    for piece in pieces.iterator(chunk_size=100):
-        try:
-            found[piece.kind, piece.name] = _unpacked(piece)
-        except CannotDecrypt:  # its key is gone
-            continue
+    for wanted in (newest_first, oldest_first):
+        for piece in wanted.distinct("kind", "name").iterator(chunk_size=100):
+            if (piece.kind, piece.name) not in found:
+                with contextlib.suppress(CannotDecrypt):  # its key is gone
+                    found[piece.kind, piece.name] = _unpacked(piece)
     return from_pieces(found) if found else None
 
 
-def read_at(database: Database, kind: str, name: str, after: datetime) -> tuple[datetime | None, datetime | None]:
-    """When a piece was last seen as it was at ``after``, and first seen otherwise since."""
+def changed_between(
+    database: Database, kind: str, name: str, after: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """When a piece was last seen as it was at ``after``, and first seen otherwise since; None where it was not."""
     pieces = PlannerPiece.objects.filter(database=database, kind=kind, name=name).order_by("first_seen")
-    before = pieces.filter(first_seen__lte=after).last()
-    later = pieces.filter(first_seen__gt=after).first()
+    before = pieces.filter(first_seen__lte=after).last() or pieces.first()
+    later = pieces.filter(first_seen__gt=before.first_seen).first() if before else None
     return before.last_seen if before else None, later.first_seen if later else None
 
 

@@ -35,6 +35,7 @@ PURPOSE = {
 RETENTION = (
     ("Statement figures by interval; sessions seen at work", "ANALYZER_KEEP_MINUTES_DAYS"),
     ("Sums by hour, server load, table counters, samples taken", "ANALYZER_KEEP_HOURS_DAYS"),
+    ("What planners knew, encrypted", "ANALYZER_KEEP_PLANNER_DAYS"),
     ("Sums by day, statements that no longer run, audit of EXPLAIN", "ANALYZER_KEEP_DAYS_DAYS"),
 )
 

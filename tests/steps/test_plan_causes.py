@@ -65,6 +65,7 @@ def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
     PlannerPiece.objects.update(first_seen=timezone.now() - timedelta(hours=1))  # before the plan was last seen
     shop.execute("drop index ix_item_kind", "create index ix_item_name on item (name)")
     look(server, shop)
+    assert pipeline.advise_on_indexes(server) == ""
     database = Database.objects.get(server=server, is_inspected=True)
     statement = Statement.objects.get(server=server, normalized_sql__contains="where kind =")
     now = timezone.now()
@@ -77,8 +78,11 @@ def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
     assert facts is not None
     cause = explain_change(server, database, statement, change, facts, now)
     assert cause.is_proved, cause.said
-    assert cause.said.startswith("The cause, by the planner twin: index ix_item_kind of public.item was dropped.")
-    assert cause.evidence["causes"] == [["index ix_item_kind of public.item was dropped"]]
+    assert cause.said.startswith(
+        "The cause, by the planner twin: index ix_item_kind of public.item was dropped (between "
+    )
+    assert len(cause.evidence["causes"]) == 1
+    assert len(cause.evidence["differences"]) == 2
     told = causes_of(database, [statement.pk])[statement.pk][change.before.shape, change.after.shape]
     assert (told.said, told.hint) == (cause.said, cause.hint)
     assert told.hint.startswith("Create the index again")
@@ -96,7 +100,7 @@ def test_what_is_kept_is_encrypted_kept_once_and_goes_when_nobody_wants_it(
     assert sorted(pieces.values_list("kind", flat=True)) == ["figures", "statistics", "structure"]
     assert not any("secret" in piece.data_encrypted for piece in pieces)
     database = Database.objects.get(server=server, is_inspected=True)
-    kept = planner_past.past_at(database, timezone.now())
+    kept = planner_past.past_at(database, timezone.now(), timezone.now())
     assert kept is not None
     assert "secret 7" in str(kept.tables["public.item"].statistics["name"]["most_common_vals"])
     pipeline.advise_on_indexes(server)
@@ -105,7 +109,11 @@ def test_what_is_kept_is_encrypted_kept_once_and_goes_when_nobody_wants_it(
     with lease(connection_settings(server), settings.VAR_DIR, fresh_s=ANEW) as twin:
         planner_past.keep_past(database, read_past(twin, {"public.item"}), timezone.now())
     assert pieces.filter(kind=STATISTICS).count() == 2
-    assert planner_past.past_at(database, timezone.now() - timedelta(days=1)) is None
+    yesterday = timezone.now() - timedelta(days=1)
+    assert planner_past.past_at(database, yesterday, yesterday) is None
+    first = planner_past.past_at(database, yesterday, timezone.now())
+    assert first is not None
+    assert first.tables["public.item"] == kept.tables["public.item"]
     settings.ANALYZER_KEEP_PLANNER_DAYS = 0
     planner_past.drop_old(timezone.now())
     assert PlannerPiece.objects.count() == 0
