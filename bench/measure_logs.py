@@ -1,4 +1,4 @@
-"""Processor time, per GB, and memory of reading a real server's log, in each format, with a plan of one run in twenty."""
+"""Processor time, per GB, and memory of reading a real server's log in each format; one run in twenty has a plan."""
 
 from collections.abc import Iterator
 from pathlib import Path
