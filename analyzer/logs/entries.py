@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from analyzer.logs import csv_log, syslog_log
+from analyzer.logs.carried_log import CarriedReader, carrier_of
 from analyzer.logs.csv_log import CsvReader
 from analyzer.logs.json_log import JsonReader
 from analyzer.logs.reader import LogReader
@@ -26,7 +27,8 @@ def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogRea
     }
     best = max(votes, key=lambda kind: votes[kind])
     if not votes[best] or (best is SyslogReader and votes[best] * 2 < len(lines)):
-        return StderrReader(log_line_prefix)
+        carrier = carrier_of(lines[:-1])  # the last may be cut
+        return CarriedReader(carrier, log_line_prefix) if carrier else StderrReader(log_line_prefix)
     return SyslogReader(log_line_prefix) if best is SyslogReader else best()
 
 

@@ -63,6 +63,24 @@ def test_syslog_in_pieces_of_several_processes() -> None:
     assert sql_with_values(entry) == "select 1 from t\nwhere a = 'x'"
 
 
+@pytest.mark.parametrize(
+    "carrier",
+    [
+        "Nov 30 08:11:04 db1 postgres[{}]: ",
+        "2026-11-30T08:11:04.6{}Z stderr F ",
+        "db-1  | ",
+        "2026-11-30T08:11:04.6{}Z ",
+    ],
+)
+def test_lines_as_journald_and_containers_carry_them(carrier: str) -> None:
+    head = "2026-11-30 08:11:04.634 UTC [1] me@shop "
+    lines = f"{head}{RUN}\n{head}DETAIL:  parameters: $1 = 'x'\n{head}LOG:  checkpoint starting: time\n".split("\n")
+    log = "\n".join(carrier.format(number) + line for number, line in enumerate(lines[:-1])) + "\n"
+    (statement,) = logged_statements(read_log(log[at : at + 200].encode() for at in range(0, len(log), 200)).totals)
+    assert (statement.database, sql_of(statement.samples[0])) == ("shop", "select 1 from t\nwhere a = 5")
+    assert statement.samples[0].detail == b"parameters: $1 = 'x'"
+
+
 def test_cut_values_are_no_values() -> None:
     log = (
         "2026-11-30 08:11:04.634 UTC [1] LOG:  duration: 1.000 ms  execute s: select $1, $2\n"
