@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 from analyzer.logs import csv_log, syslog_log
 from analyzer.logs.carried_log import CarriedReader, carrier_of
@@ -15,6 +15,10 @@ from analyzer.logs.syslog_log import SyslogReader
 BLOCK_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"
 LINES_LOOKED_AT = 50
+
+
+class Readable(Protocol):
+    def read(self, most: int, /) -> bytes: ...
 
 
 def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogReader:
@@ -39,7 +43,7 @@ def reader_of(format: str, log_line_prefix: bytes | None) -> LogReader:
     return CsvReader() if format == "csvlog" else StderrReader(log_line_prefix)
 
 
-def blocks_of(file: BinaryIO) -> Iterator[bytes]:
+def blocks_of(file: Readable) -> Iterator[bytes]:
     """The file's bytes, unpacked where gzip packed them; the members of one that was added to follow each other."""
     block = file.read(BLOCK_BYTES)
     if not block.startswith(GZIP):
