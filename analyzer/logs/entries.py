@@ -2,9 +2,10 @@
 
 import zlib
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 from analyzer.logs import csv_log, syslog_log
+from analyzer.logs.carried_log import CarriedReader, carrier_of
 from analyzer.logs.csv_log import CsvReader
 from analyzer.logs.json_log import JsonReader
 from analyzer.logs.reader import LogReader
@@ -14,6 +15,10 @@ from analyzer.logs.syslog_log import SyslogReader
 BLOCK_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"
 LINES_LOOKED_AT = 50
+
+
+class Readable(Protocol):
+    def read(self, most: int, /) -> bytes: ...
 
 
 def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogReader:
@@ -26,7 +31,8 @@ def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogRea
     }
     best = max(votes, key=lambda kind: votes[kind])
     if not votes[best] or (best is SyslogReader and votes[best] * 2 < len(lines)):
-        return StderrReader(log_line_prefix)
+        carrier = carrier_of(lines[:-1])  # the last may be cut
+        return CarriedReader(carrier, log_line_prefix) if carrier else StderrReader(log_line_prefix)
     return SyslogReader(log_line_prefix) if best is SyslogReader else best()
 
 
@@ -37,7 +43,7 @@ def reader_of(format: str, log_line_prefix: bytes | None) -> LogReader:
     return CsvReader() if format == "csvlog" else StderrReader(log_line_prefix)
 
 
-def blocks_of(file: BinaryIO) -> Iterator[bytes]:
+def blocks_of(file: Readable) -> Iterator[bytes]:
     """The file's bytes, unpacked where gzip packed them; the members of one that was added to follow each other."""
     block = file.read(BLOCK_BYTES)
     if not block.startswith(GZIP):

@@ -21,6 +21,7 @@ TEXT = b"Query Text: "
 # In the text format the plan begins there; what is above belongs to the statement's text.
 BELOW_TEXT = re.compile(rb"^(?:Query Parameters: |[A-Z][^\n]*  \((?:cost=|actual ))", re.MULTILINE)
 PREPARED = b"prepare: "  # the detail of EXECUTE
+MOST_TRIED = 20  # lines that look like a plan's first; judgement
 NOT_OF_PLAN = ("Query Text", "Query Parameters")
 
 
@@ -109,7 +110,7 @@ def _text_end(plan: bytes) -> int:
     """Where the text ends. A line inside of it may look like a plan: what is above that line is then no SQL."""
     starts = [found.start() for found in BELOW_TEXT.finditer(plan, len(TEXT))]
     if len(starts) > 1:
-        for start in starts:
+        for start in starts[:MOST_TRIED]:
             if not isinstance(parse(_decoded(plan[len(TEXT) : start])), Unparsable):
                 return start
     return starts[0] if starts else len(plan)

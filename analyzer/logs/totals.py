@@ -82,9 +82,7 @@ class Logged:
 
     def _keep_plan(self, shape: Hashable, entry: Entry) -> None:
         known = self.plans.get(shape)
-        if known is not None:
-            if entry.duration_ms > known.duration_ms:
-                self.plans[shape] = entry
+        if known is not None and known.duration_ms >= entry.duration_ms:
             return
         self.plans[shape] = entry
         if len(self.plans) > PLANS_PER_STATEMENT:
@@ -100,7 +98,7 @@ class LogTotals:
         self.first: bytes | None = None  # as an entry's ``when``
         self.last: bytes | None = None
         self._keys: dict[bytes, Hashable] = {}
-        self._added_bytes = 0  # since room was made: of texts that are new and plans
+        self._added_bytes = 0  # since room was made, at most
 
     def add(self, entry: Entry) -> None:
         if entry.kind == NOTHING:
@@ -117,13 +115,14 @@ class LogTotals:
         logged = self.statements.get(key)
         if logged is None:
             logged = self.statements[key] = Logged(entry.database)
-            self._added_bytes += 3 * len(text)
+            self._added_bytes += len(text)
         if is_plan:
             self.plans += 1
-            self._added_bytes += len(entry.text) if len(logged.plans) < PLANS_PER_STATEMENT else 0
             logged.add_plan(entry)
         else:
             logged.runs.add(entry)
+        if len(entry.text) > LONG:  # as if it took room of its own: it may stay in the place of a shorter one
+            self._added_bytes += len(entry.text)
         if len(self.statements) > 2 * MOST_STATEMENTS or self._added_bytes > MOST_KEPT_BYTES:
             self._make_room()
 

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, TextIO, cast
+from typing import TextIO
 
+from analyzer.logs.entries import Readable
 from analyzer.words.sizes import size_words
 
 WIDTH = 30
@@ -12,12 +13,12 @@ APART_S = 0.2
 
 
 class _Watched:
-    def __init__(self, file: BinaryIO, size_bytes: int | None, terminal: TextIO) -> None:
+    def __init__(self, file: Readable, size_bytes: int | None, terminal: TextIO) -> None:
         self._file, self._size_bytes, self._terminal = file, size_bytes, terminal
         self._read_bytes = 0
         self._shown_at = 0.0
 
-    def read(self, most: int = -1) -> bytes:
+    def read(self, most: int, /) -> bytes:
         block = self._file.read(most)
         self._read_bytes += len(block)
         if time.monotonic() - self._shown_at >= APART_S:
@@ -37,11 +38,11 @@ def bar(read_bytes: int, size_bytes: int | None) -> str:
 
 
 @contextmanager
-def progress(file: BinaryIO, size_bytes: int | None, terminal: TextIO) -> Iterator[BinaryIO]:
+def progress(file: Readable, size_bytes: int | None, terminal: TextIO) -> Iterator[Readable]:
     """``file`` such that reading it moves the bar, which goes at the end."""
     if not terminal.isatty():
         yield file
         return
-    yield cast(BinaryIO, _Watched(file, size_bytes, terminal))
+    yield _Watched(file, size_bytes, terminal)
     terminal.write("\r\x1b[K")
     terminal.flush()

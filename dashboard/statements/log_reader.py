@@ -46,9 +46,9 @@ def read_log(request: HttpRequest) -> HttpResponse:
     context |= {"server": server, "prefix": request.POST.get("prefix", "")}
     upload = request.FILES.get("log")
     context["problem"] = problem = _problem(upload)
-    if problem or upload is None:
+    if problem or upload is None or upload.file is None:
         return render(request, "dashboard/read_log.html", context, status=422)
-    reading = read_blocks(_first(blocks_of(upload), MOST_UNPACKED_BYTES), context["prefix"] or None)
+    reading = read_blocks(_first(blocks_of(upload.file), MOST_UNPACKED_BYTES), context["prefix"] or None)
     rules = rules_of(server) if server else AS_THEY_COME
     context["report"] = log_report(reading.totals, SHOWN, cut=reading.cut, rules=rules)
     context["read"] = size_words(reading.read_bytes)
@@ -59,7 +59,7 @@ def read_log(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/read_log.html", context)
 
 
-def _problem(upload: UploadedFile | None) -> str:
+def _problem(upload: UploadedFile[Any] | None) -> str:
     if upload is None or not upload.size:
         return "Choose a file with a log."
     if upload.size > MOST_BYTES:

@@ -1,0 +1,39 @@
+"""The plain log with what a carrier writes before every line: journald, Kubernetes' and Docker's logs."""
+
+import re
+from collections.abc import Iterator
+
+from analyzer.logs.entry import Entry
+from analyzer.logs.stderr_log import StderrReader
+
+CARRIERS = (
+    re.compile(rb"^[A-Z][a-z]{2} [ \d]\d [\d:]{8} \S+ [\w./@-]+\[\d+\]: ", re.MULTILINE),  # journalctl
+    re.compile(rb"^\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (?:std(?:out|err) [FP] )?", re.MULTILINE),
+    re.compile(rb"^[\w.-]+ +\| ", re.MULTILINE),  # docker compose
+)
+
+
+def carrier_of(lines: list[bytes]) -> re.Pattern[bytes] | None:
+    """What stands before all of these lines; None where they are as the server wrote them."""
+    for carrier in CARRIERS:
+        if lines and all(carrier.match(line) for line in lines):
+            return carrier
+    return None
+
+
+class CarriedReader(StderrReader):
+    def __init__(self, carrier: re.Pattern[bytes], log_line_prefix: bytes | None = None) -> None:
+        super().__init__(log_line_prefix)
+        self._carrier = carrier
+        self._line = b""  # whose end has not come yet
+
+    def feed(self, block: bytes) -> Iterator[Entry]:
+        data = self._line + block
+        end = data.rfind(b"\n") + 1
+        self._line = data[end:]
+        yield from super().feed(self._carrier.sub(b"", data[:end]))
+
+    def close(self) -> Iterator[Entry]:
+        yield from super().feed(self._carrier.sub(b"", self._line))
+        self._line = b""
+        yield from super().close()
