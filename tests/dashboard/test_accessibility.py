@@ -121,6 +121,7 @@ def pages_of(
             "what_if",
             "query",
             "server_sessions",
+            "routes",
         )
     }
     if statement:

@@ -18,7 +18,6 @@ from analyzer.models import (
     FindingRecord,
     NoSuggestion,
     PlanRecord,
-    Role,
     Server,
     Statement,
     StepStatus,
@@ -424,7 +423,6 @@ def shop(*, hours: float = 24, every_s: int = 600) -> World:
     step(of, "explain", note="2 statements were only planned: they call volatile functions")
     statements = figures(of, hours=hours, every_s=every_s, gap_at_hour=hours * 0.4)
     sessions(of, hours=hours, gap_at_hour=hours * 0.4)
-    Role.objects.get_or_create(server=of, oid=10, defaults={"name": "shop_app"})
     schema(of)
     plan = plan_of(statements[0])
     found = [
