@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from analyzer.models import Server, StepStatus
 from analyzer.steps import schedule
+from tests.environment import IN_VAIN_S
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -67,7 +68,8 @@ def test_texts_that_every_sample_asks_for_wait_in_the_queue_once() -> None:
 def test_steps_of_a_server_that_something_is_stored_of_are_handed_out_all_the_same(transactional_db: None) -> None:
     """Whoever stores what refers to a server holds a lock on its row until the end."""
     one = server()
-    StepStatus.objects.create(server=one, step="snapshot", due_at=NOON)
+    for step in schedule.STEPS:  # a missing one's row would wait for the server's
+        StepStatus.objects.create(server=one, step=step, due_at=NOON)
     holding, done = threading.Event(), threading.Event()
 
     def store() -> None:
@@ -75,15 +77,16 @@ def test_steps_of_a_server_that_something_is_stored_of_are_handed_out_all_the_sa
             with transaction.atomic():
                 Server.objects.select_for_update().get(pk=one.pk)
                 holding.set()
-                done.wait(10)
+                done.wait(IN_VAIN_S)
         finally:
             connection.close()
 
     thread = threading.Thread(target=store)
     thread.start()
-    assert holding.wait(10)
+    assert holding.wait(IN_VAIN_S)
     try:
         assert "snapshot" in {d.step for d in schedule.claim_due_steps(NOON, ("snapshot",))}
+        assert thread.is_alive()  # still holding it
     finally:
         done.set()
         thread.join()
