@@ -56,7 +56,7 @@ def world(request, postgres):
     database = ScratchDatabase(postgres(request.param))
     database.execute(*WORLD, "vacuum analyze")
     with connect(ConnectionSettings.from_dsn(database.dsn, allow_local=True)) as connection:
-        live = read_live_facts(connection, ("random", "volatile_one", "gen_random_uuid"))
+        live = read_live_facts(connection, ("random", "volatile_one", "gen_random_uuid"), ("a", "e"))
     with World(database) as original:
         yield database, live, original
     database.drop()
@@ -155,3 +155,25 @@ def test_safe_sequences_do_no_work_under_a_lock_that_others_wait_for(world):
                     is_detach = action.kind.startswith("DETACH")  # of which the partition is locked at the end
                     assert not strong or step.is_brief or is_detach, (case, step.sql)
                     known.note(action)
+
+
+def test_what_is_written_between_the_steps_is_kept(world):
+    """Rows come and change between any two statements: of the new type they are all there, each with its own value."""
+    database, live, _ = world
+    here = World(ScratchDatabase(database.server))
+    with here:
+        for case, value in (
+            ("alter table a alter column kept7 type bigint", "kept7 = nn"),
+            ("alter table a add column x int not null default volatile_one()", "x = 1"),
+        ):
+            here.ends_with(["update a set kept7 = nn"], is_random=True)
+            for number, step in enumerate(steps_of(case, live), start=1):
+                here.connection.execute(step.sql)
+                here.connection.execute(
+                    "insert into a (id, nn, kept7, checked, unvalidated)"
+                    f" values ({1000 + number}, {number}, {number}, 1, 1)"
+                )
+                here.connection.execute(f"update a set nn = -nn, kept7 = -nn where id in ({number}, {999 + number})")
+            rows = here.connection.execute(f"select count(*) filter (where {value}), count(*) from a").fetchone()
+            assert rows == (300 + number, 300 + number), case
+    here.database.drop()

@@ -15,7 +15,7 @@ from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.catalog.migration_facts import read_live_facts
 from analyzer.monitored.connection import OLDEST_SERVER, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.review.files.migration import Migration, functions_called
+from analyzer.review.files.migration import Migration, functions_called, tables_changed
 from analyzer.review.files.read import read_migration
 from analyzer.review.live import LiveFacts
 from analyzer.review.review import Review, review, worst
@@ -89,7 +89,8 @@ class Command(TerminalCommand):
             )
         server = ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)
         with connect(server) as connection:
-            live = read_live_facts(connection, set(functions_called(migration.steps)))
+            functions, changed = set(functions_called(migration.steps)), set(tables_changed(migration.steps))
+            live = read_live_facts(connection, functions, changed)
         migration = _migration(text, options, live.schema)
         return review(migration, live.schema.server_version_num, live), live
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
-from analyzer.errors import MonitoredServerError
+from analyzer.errors import MonitoredServerError, StatementCancelled
 from analyzer.monitored.catalog.schema import read_schema
-from analyzer.monitored.connection import MonitoredConnection
+from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.sample.workload import read_recorded_workload
 from analyzer.review.live import CheckConstraint, DomainFacts, LiveFacts, UsingStatement
 from analyzer.review.using import using_statement
@@ -13,20 +13,19 @@ from analyzer.schema.facts import SchemaFacts
 MOST_STATEMENTS = 2_000  # the dearest of the server; judgement: a statement below them holds nobody up
 
 
-def read_live_facts(conn: MonitoredConnection, functions: Collection[str]) -> LiveFacts:
-    """``functions``: names of those that the migration calls."""
+def read_live_facts(conn: MonitoredConnection, functions: Collection[str], changed: Collection[str] = ()) -> LiveFacts:
+    """``functions``: names of those that it calls; ``changed``: of tables whose columns change their type."""
     schema = read_schema(conn)
     oids = [table.oid for table in schema]
     with conn.transaction_read_only():
         checks = conn.run("review_checks", {"oids": oids}, action="reading the CHECK constraints")
         tables = conn.run("review_tables", {"oids": oids}, action="reading the tables' TOAST sizes")
         names = conn.run("review_functions", {"names": sorted(functions)}, action="reading functions' volatility")
-        locked = [row.oid for row in conn.run("schema_locked", action="looking for locks")]
-        plain = conn.run("review_plain_columns", {"oids": oids, "locked": locked}, action="reading columns' defaults")
         domains = conn.run("review_domains", action="reading the domains")
         views = conn.run("review_views", {"oids": oids}, action="reading which views read the tables")
         timeouts = conn.run("review_timeouts", action="reading where lock_timeout is set")
         oldest = conn.run("review_oldest_transaction", action="looking for open transactions")
+    plain = _plain_columns(conn, [table.oid for table in schema if table.name in changed])
     by_column: dict[tuple[int, str], list[str]] = {}
     for row in views:
         by_column.setdefault((row.table_oid, row.column_name), []).append(f"{row.schema}.{row.view_name}")
@@ -47,6 +46,19 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str]) -> Li
         statements=statements,
         why_no_statements=why,
     )
+
+
+def _plain_columns(conn: MonitoredConnection, oids: list[int]) -> list[Row]:
+    """None of tables that are locked just now: asking for a default would wait."""
+    if not oids:
+        return []
+    try:
+        with conn.transaction_read_only():
+            locked = [row.oid for row in conn.run("schema_locked", action="looking for locks")]
+            params = {"oids": oids, "locked": locked}
+            return conn.run("review_plain_columns", params, action="reading the columns' defaults")
+    except StatementCancelled:
+        return []
 
 
 def _statements(conn: MonitoredConnection, schema: SchemaFacts) -> tuple[tuple[UsingStatement, ...] | None, str]:

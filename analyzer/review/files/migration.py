@@ -110,3 +110,11 @@ def functions_called(steps: Iterable[Step]) -> Iterator[str]:
         for action in each.actions:
             if action.new is not None and action.new.default is not None:
                 yield from functions_of(action.new.default)
+
+
+def tables_changed(steps: Iterable[Step]) -> Iterator[str]:
+    """Names of tables with a column whose type changes."""
+    for each in steps:
+        for action in each.actions:
+            if action.kind is Kind.ALTER_TYPE and action.relation is not None:
+                yield action.relation.name

@@ -7,7 +7,7 @@ from analyzer.review.estimate import seconds_words, total_seconds, update_second
 from analyzer.review.files.migration import Step
 from analyzer.review.locks import Lock, Mode, locks_of
 from analyzer.review.rules.rule import At, Findings, Rule
-from analyzer.review.rules.under_lock import BRIEF_S, SAFE
+from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, SAFE
 from analyzer.review.traffic import calls_per_day, traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
 
@@ -17,7 +17,6 @@ WHOLE_TABLE = Rule("MG032", "All rows changed by one statement")
 LEFT_OPEN = Rule("MG033", "Transaction without COMMIT")
 NESTED = Rule("MG034", "BEGIN or COMMIT inside the tool's transaction")
 
-BUSY_CALLS_S = 1.0  # judgement: with less, hardly anybody stands in the queue
 OLD_TRANSACTION_S = 5.0  # as advice/rollout/psql.py: younger ones end by themselves
 WRITES = frozenset({Kind.UPDATE, Kind.DELETE, Kind.MERGE})
 TIMEOUTS = {

@@ -5,15 +5,18 @@ from analyzer.review.actions import Kind
 from analyzer.review.estimate import seconds_words, total_seconds, work_words
 from analyzer.review.locks import Lock
 from analyzer.review.rules.rule import At, Findings, Rule
-from analyzer.review.traffic import traffic, waiting_words
+from analyzer.review.traffic import calls_per_day, traffic, waiting_words
+from analyzer.words.durations import DAY_S
 from analyzer.words.lists import and_list
 
 REWRITE = Rule("MG001", "Table rewritten while others wait")
 SCAN = Rule("MG002", "Whole table read while others wait")
 INDEX = Rule("MG003", "Index built while others wait")
+NOT_CONCURRENTLY = Rule("MG004", "Readers locked out where CONCURRENTLY would not")
 
 # judgement: a shorter wait is one of many; a minute is an outage
 BRIEF_S, LONG_S = 1.0, 60.0
+BUSY_CALLS_S = 1.0  # judgement: with less, hardly anybody stands in a queue for a moment
 
 HINTS = {
     Kind.VACUUM_FULL: "Use pg_repack or pg_squeeze, which hold such a lock for a moment only; VACUUM frees for reuse.",
@@ -102,4 +105,24 @@ def _severity(at: At, lock: Lock, seconds: float | None, is_certain: bool) -> Se
     return Severity.CRITICAL if is_long and is_certain else Severity.WARNING
 
 
-RULES = (work_under_lock,)
+def not_concurrently(at: At) -> Findings:
+    """DROP INDEX and DETACH PARTITION, which are brief, but wait for everybody and let everybody wait."""
+    kinds = (Kind.DROP_INDEX, Kind.DETACH_PARTITION)
+    if at.action.kind not in kinds or at.action.is_concurrent or not at.has_safe:
+        return
+    lock = next(iter(at.effect.locks), None)
+    if lock is not None and (at.known.is_new(lock.relation) or at.known.is_empty(lock.relation)):
+        return
+    found = traffic(at.known, lock.relation) if lock is not None else None
+    is_quiet = found is not None and calls_per_day(found.statements) < DAY_S * BUSY_CALLS_S
+    table = at.known.key(lock.relation) if lock is not None else "its table"
+    waiting = waiting_words(at.known, lock.relation, lock.mode, None) if lock is not None else ""
+    yield NOT_CONCURRENTLY.finding(
+        at, Severity.INFO if is_quiet else Severity.WARNING,
+        f"{at.action.kind.value} waits for every transaction that uses {table}, and whoever comes later waits behind"
+        f" it; with CONCURRENTLY nobody does. {waiting}".rstrip(),
+        SAFE, subject=at.action.name or table,
+    )  # fmt: skip
+
+
+RULES = (work_under_lock, not_concurrently)

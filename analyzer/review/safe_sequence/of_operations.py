@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from analyzer.review.files.migration import Framework, Step
 from analyzer.review.known import Known
 from analyzer.review.rules.transactions import WHOLE_TABLE
-from analyzer.review.rules.under_lock import INDEX, REWRITE, SCAN
+from analyzer.review.rules.under_lock import INDEX, NOT_CONCURRENTLY, REWRITE, SCAN
 from analyzer.review.safe_sequence.render import rendered
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief
 from analyzer.review.safe_sequence.steps import safe_steps, works_under_lock
@@ -15,7 +15,7 @@ from analyzer.statements.tokens import scan
 from analyzer.words.visible import BREAKS
 
 # what the safe sequence does without
-CURED = frozenset({REWRITE.code, SCAN.code, INDEX.code, WHOLE_TABLE.code})
+CURED = frozenset({REWRITE.code, SCAN.code, INDEX.code, NOT_CONCURRENTLY.code, WHOLE_TABLE.code})
 DJANGOS_OWN = {
     "AddIndex": "AddIndexConcurrently", "RemoveIndex": "RemoveIndexConcurrently",
     "AddConstraint": "AddConstraintNotValid",
