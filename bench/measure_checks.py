@@ -13,8 +13,8 @@ from bench.results import Context, Result
 
 PLANS = Path(__file__).parent.parent / "tests" / "plans" / "data"
 RUNS = 5
-_SCAN = """  ->  Seq Scan on orders_{0} o_{0}  (cost=0.00..25.00 rows=1 width=36) (actual time=0.010..0.012 rows=1 loops=1)
-        Filter: ((o_{0}.customer_id = 5) AND (o_{0}.status = 'paid'::text))
+_SCAN = """  ->  Seq Scan on orders_{0}  (cost=0.00..25.00 rows=1 width=36) (actual time=0.010..0.012 rows=1 loops=1)
+        Filter: ((customer_id = 5) AND (status = 'paid'::text))
         Rows Removed by Filter: 1000
         Buffers: shared hit=12 read=3
 """
