@@ -47,13 +47,14 @@ def _replaced(node: ast.Node | None, facts: SchemaFacts) -> ast.Node | None:
 
 def _integer(node: ast.Node | None) -> int:
     """-1 for what is no constant."""
-    is_integer = isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer)
-    return node.val.ival or 0 if is_integer else -1
+    if isinstance(node, ast.A_Const) and not node.isnull and isinstance(node.val, ast.Integer):
+        return node.val.ival or 0
+    return -1
 
 
 def _counts(link: ast.SubLink, facts: SchemaFacts) -> bool:
     select = link.subselect
-    targets = select.targetList or ()
+    targets: list[ast.ResTarget] = list(select.targetList or ())
     if link.subLinkType != enums.SubLinkType.EXPR_SUBLINK or not is_plain(select) or select.distinctClause:
         return False
     call = targets[0].val if len(targets) == 1 else None

@@ -25,7 +25,7 @@ def not_in_to_not_exists(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
 
 def _change(link: ast.SubLink, select: ast.SelectStmt, facts: SchemaFacts) -> bool:
     inner = link.subselect
-    targets = inner.targetList or ()
+    targets: list[ast.ResTarget] = list(inner.targetList or ())
     is_distinct_on = any(expression is not None for expression in inner.distinctClause or ())
     if not is_plain(inner) or len(targets) != 1 or is_distinct_on:
         return False
