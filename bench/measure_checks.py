@@ -13,6 +13,18 @@ from bench.results import Context, Result
 
 PLANS = Path(__file__).parent.parent / "tests" / "plans" / "data"
 RUNS = 5
+_SCAN = """  ->  Seq Scan on orders_{0}  (cost=0.00..25.00 rows=1 width=36) (actual time=0.010..0.012 rows=1 loops=1)
+        Filter: ((customer_id = 5) AND (status = 'paid'::text))
+        Rows Removed by Filter: 1000
+        Buffers: shared hit=12 read=3
+"""
+TEXT = "".join(
+    (
+        "Append  (cost=0.00..25.00 rows=1 width=36) (actual time=0.010..0.012 rows=1 loops=1)\n",
+        *(_SCAN.format(number) for number in range(36_000)),
+        "Planning Time: 1.0 ms\nExecution Time: 20.0 ms\n",
+    )
+)
 
 
 def measure(_: Context) -> list[Result]:
@@ -28,6 +40,7 @@ def measure(_: Context) -> list[Result]:
         Result(f"1,000 plans of {nodes:.0f} nodes judged by all checks, CPU", judged_s * 1000 / len(parsed), "s", 2.0),
         Result("a plan of 100 nodes read, measured and judged, CPU", _fastest(lambda: _whole(small)) * 1000, "ms", 5.0),
         Result("a plan of 10,000 nodes likewise, CPU", _fastest(lambda: _whole(large)), "s", 1.0),
+        Result("a plan of 10 MB as text read, CPU", _fastest(lambda: parse_plan(TEXT)), "s", 5.0),
     ]
 
 

@@ -26,6 +26,7 @@ from analyzer.checks.node import place, unique_label
 from analyzer.checks.threshold import Threshold
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
+from analyzer.plans.conditions import readings_kept
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
 
@@ -273,7 +274,7 @@ def find(
     if checks is not None:
         wanted = {check.code for check in checks}
         chosen = [check for check in chosen if check.code in wanted]
-    with rules_in_force(rules):
+    with rules_in_force(rules), readings_kept():
         for thing, checks_of_thing in _things(container, chosen):
             for check in checks_of_thing:
                 run.one(check, thing)
@@ -322,12 +323,12 @@ class _Run:
         return check.kind.about(thing, self.context.fingerprint)
 
     def _placed(self, check: Check, thing: Any, finding: Finding) -> Finding:
-        if not finding.about:
-            finding = finding.concerning(self._about(check, thing))
+        new: dict[str, Any] = {} if finding.about else {"about": self._about(check, thing)}
         if isinstance(thing, PlanNode) and finding.place is None:
-            subject = unique_label(thing) if finding.subject == thing.label else finding.subject
-            finding = replace(finding, place=place(thing), subject=subject)
-        return finding
+            new["place"] = place(thing)
+            if finding.subject == thing.label:
+                new["subject"] = unique_label(thing)
+        return replace(finding, **new) if new else finding
 
 
 def _things(container: Any, checks: Sequence[Check]) -> Iterator[tuple[Any, Sequence[Check]]]:

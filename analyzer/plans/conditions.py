@@ -7,6 +7,8 @@ words it takes. Constants are redacted before anything is kept. A text that does
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,12 +27,13 @@ from analyzer.plans.condition_tree import (
     parts,
     sides,
 )
-from analyzer.plans.literals import replace_literals
+from analyzer.plans.literals import masked_string, replace_literals
 from analyzer.statements.tree import Unparsable, fresh_parse, function_name, walk, without_casts
 
 MOST_CHARACTERS = 20_000  # without its strings: a longer one says nothing that fits a sentence
 ELEMENT = re.compile(r'"(?:[^"\\]|\\.)*"|[^,{}"]+')
 SORT_SUFFIX = re.compile(r"(?:\s+(?P<down>DESC)|\s+USING\s+\S+)?(?:\s+NULLS\s+(?P<nulls>FIRST|LAST))?\Z")
+MARK = "\x01"  # around the number of a literal; no expression of PostgreSQL's holds it unquoted
 PATTERNS = ("~~", "~~*", "!~~", "!~~*")
 
 
@@ -88,6 +91,9 @@ class Condition:
         return frozenset(column.alias for column in self.columns if column.alias)
 
 
+_kept: ContextVar[dict[str, Condition | None] | None] = ContextVar("kept", default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class SortKey:
     condition: Condition
@@ -101,18 +107,51 @@ class SortKey:
         return only.column if only is not None and not only.operator else None
 
 
+@contextmanager
+def readings_kept() -> Iterator[None]:
+    """Inside, a text is read once: the checks of one plan ask for the same conditions. Nothing is kept behind it."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 def read_condition(text: str) -> Condition | None:
     """``Filter``, ``Index Cond``, ``Join Filter``, ``Hash Cond`` and the like; None where it does not parse."""
-    literals: list[StringFacts] = []
+    kept = _kept.get()
+    if kept is None:
+        return _read_text(text)
+    if text not in kept:
+        kept[text] = _read_text(text)
+    return kept[text]
 
-    def numbered(literal: str) -> str:
-        literals.append(_literal(literal))
-        return f"'?{len(literals) - 1}'"
 
-    numberless = replace_literals(text, string=numbered, number="0", comment=" ")
+def _read_text(text: str) -> Condition | None:
+    literals: list[str] = []
+
+    def marked(literal: str) -> str:
+        literals.append(literal)
+        return f"{MARK}{len(literals) - 1}{MARK}"
+
+    # found once, and put into two texts: one that is parsed, and one to show
+    scanned = replace_literals(
+        text.replace(MARK, " "), string=marked, number=f"{MARK}n{MARK}", comment=f"{MARK}c{MARK}"
+    )
+    parts = scanned.split(MARK)
+    read, redacted = parts[:], parts
+    for at in range(1, len(parts), 2):
+        kind = parts[at]
+        if kind == "n":
+            read[at], redacted[at] = "0", "?"
+        elif kind == "c":
+            read[at], redacted[at] = " ", "/* ? */"
+        else:
+            read[at], redacted[at] = f"'?{kind}'", masked_string(literals[int(kind)])
+    numberless = "".join(read)
     if len(numberless) > MOST_CHARACTERS or "_explain_" in numberless:  # our own words for subplans
         return None
-    return _read(numberless, tuple(literals), replace_literals(text))
+    return _read(numberless, tuple(map(_literal, literals)), "".join(redacted))
 
 
 @lru_cache(maxsize=1024)  # a partitioned table's scans print the same a thousand times

@@ -57,10 +57,9 @@ def comparable(plan: Plan, scans: dict[PlanNode, list[PlanNode]] | None = None) 
 
 def _hashed(plan: Plan) -> frozenset[str]:
     """The SubPlans that were read whole, into a hash table."""
-    if not any(node.parent_relationship == "SubPlan" for node in plan):
-        return frozenset()
-    texts = (text for node in plan for text in expressions(node) if "hashed SubPlan" in text)
-    return frozenset(name for text in texts for name in HASHED.findall(text))
+    # a SubPlan hangs on the node whose expression asks for it
+    asking = {node.parent for node in plan if node.parent_relationship == "SubPlan" and node.parent is not None}
+    return frozenset(name for node in asking for text in expressions(node) for name in HASHED.findall(text))
 
 
 def _reader_of_root(plan: Plan) -> str | None:

@@ -12,7 +12,7 @@ from typing import Literal
 
 from analyzer.plans.cut_short import Comparable, comparable, readers
 from analyzer.plans.node import Plan, PlanNode
-from analyzer.plans.payers import GATHERS, Payers, is_cte, is_lazy
+from analyzer.plans.payers import GATHERS, is_cte, is_lazy
 
 WRONG_FACTOR = 10.0  # below it plans seldom change: the factor that explain.depesz.com and PEV2 mark
 RIGHT_FACTOR = 3.0  # inputs within it do not explain a node that is wrong
@@ -189,20 +189,35 @@ class _Judged:
 
     def __init__(self, plan: Plan, wrong_factor: float) -> None:
         self.wrong_factor = wrong_factor
-        payers = Payers(plan, with_consumers=False)
+        payers = plan.payers
         self.scans = payers.scans
         self.comparable: Comparable = comparable(plan, self.scans)
         self.definitions = {scan: cte for cte, scans in self.scans.items() for scan in scans}
-        pairs = zip(plan, payers.gathers, strict=True)
-        self.estimates = {node: _estimate_below(node, gather) for node, gather in pairs}
+        self.gathers = dict(zip(plan, payers.gathers, strict=True))
+        self._estimates: dict[PlanNode, Estimate | None] = {}
+
+    def estimate(self, node: PlanNode) -> Estimate | None:
+        if node not in self._estimates:
+            self._estimates[node] = _estimate_below(node, self.gathers[node])
+        return self._estimates[node]
 
     def wrong(self, node: PlanNode) -> Estimate | None:
-        estimate = self.estimates[node]
+        if self._is_near(node):
+            return None
+        estimate = self.estimate(node)
         return estimate if estimate and self._factor(node) >= self.wrong_factor else None
+
+    def _is_near(self, node: PlanNode) -> bool:
+        """Of most nodes that is seen at once; False says nothing."""
+        planned, actual = node.plan_rows, node.actual_rows
+        if planned is None or actual is None or self.gathers[node] is not None or node.node_type == "BitmapOr":
+            return False
+        planned, actual = max(planned, 1.0), max(actual, 1.0)
+        return planned < actual * self.wrong_factor and actual < planned * self.wrong_factor
 
     def _factor(self, node: PlanNode) -> float:
         """The least that can be said; 1 when the node's rows do not tell."""
-        estimate = self.estimates[node]
+        estimate = self.estimate(node)
         if estimate is None or estimate.direction is None:
             return 1.0
         return estimate.least_factor if self._tells(node, estimate.direction) else 1.0
@@ -221,7 +236,7 @@ class _Judged:
         if node.node_type in PASS_ON or (node.node_type in PASS_ON_WITHOUT_FILTER and not is_filter):
             return None
         inputs = list(self._inputs(node))
-        estimate = self.estimates[node]
+        estimate = self.estimate(node)
         if estimate is not None and estimate.direction == "over" and any(self._is_empty(i) for i in inputs):
             return None  # none of no rows: the planner never plans fewer than one
         worst = max(map(self._factor, inputs), default=1.0)
@@ -250,12 +265,12 @@ class _Judged:
 
     def consequences(self, start: PlanNode) -> tuple[PlanNode, ...]:
         """Upwards while the nodes are wrong in the same direction, or do not tell."""
-        estimate = self.estimates[start]
+        estimate = self.estimate(start)
         found: dict[PlanNode, None] = {}
         waiting, seen = list(readers(start, self.scans)), {start}
         while waiting:
             node = waiting.pop(0)
-            above = self.estimates[node]
+            above = self.estimate(node)
             if node in seen or (above is not None and self._ends(node, above, estimate)):
                 continue
             seen.add(node)

@@ -29,7 +29,7 @@ def set_exclusive(plan: Plan) -> None:
     """Set ``processes``, ``total_time_ms`` and what is exclusive on every node that ran."""
     if not plan.is_analyzed:
         return
-    payers = Payers(plan)
+    payers = plan.payers
     _set_processes(payers)
     charged: dict[PlanNode, PlanNode] = {}  # an InitPlan -> who paid its time
     if plan.has_timing:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 WORD = re.compile(r"[^\W\d][\w$]*")
+PLAIN = re.compile(r"[\s()\[\]{},;=<>+*%!~|&^@#?]+")  # begins no literal, comment, cast or name
 STRING = re.compile(r"'(?:[^']|'')*(?:'|\Z)")
 ESCAPE_STRING = re.compile(r"'(?:[^'\\]|''|\\.|\\\Z)*(?:'|\Z)", re.DOTALL)
 QUOTED_NAME = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
@@ -64,7 +65,12 @@ def replace_literals(
 
     while at < end:
         char = text[at]
-        if char == "'":
+        if plain := PLAIN.match(text, at):
+            out.append(plain[0])
+            at = plain.end()
+            if plain[0].isspace():
+                continue
+        elif char == "'":
             at = literal(_matched(STRING, text, at))
         elif char == '"':
             to = _matched(QUOTED_NAME, text, at)

@@ -9,11 +9,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analyzer.errors import BadInput
 from analyzer.plans import details
 from analyzer.plans.buffers import Buffers
+
+if TYPE_CHECKING:
+    from analyzer.plans.payers import Payers
 
 # Expressions that decide which rows a node keeps or how it finds them.
 CONDITION_KEYS = (
@@ -335,6 +338,13 @@ class Plan:
         from analyzer.plans.shape import shape_of
 
         return shape_of(self)
+
+    @cached_property
+    def payers(self) -> "Payers":
+        """Its CTEs and InitPlans with the nodes that ask for them."""
+        from analyzer.plans.payers import Payers
+
+        return Payers(self)
 
     @cached_property
     def scans_by_name(self) -> Mapping[tuple[str, str], list[PlanNode]]:

@@ -15,6 +15,7 @@ from analyzer.plans.node import Plan, PlanError, PlanNode, Trigger
 from analyzer.plans.read_plan import read_plan
 
 LARGEST = 1e300  # so neither NaN nor infinity, nor an integer beyond what a float holds
+COUNTER_NAMES = frozenset(printed for printed, _ in COUNTERS)
 NOTHING_PRINTED: list[None] = [None] * len(FIELDS)
 APPENDS = ("Append", "Merge Append")
 TEMPORARY = re.compile(r"\Apg_temp_\d+\Z")  # to 14 with the session's number
@@ -151,9 +152,16 @@ def _set_labels(plan: Plan) -> None:
 
 
 def _buffers(raw: Mapping[str, Any]) -> Buffers | None:
+    if COUNTER_NAMES.isdisjoint(raw):
+        return None
     found: list[Any] = [None] * len(FIELDS)
     for printed, position in COUNTERS:
-        if printed in raw:
+        value = raw.get(printed)
+        if value is None:
+            continue
+        if value.__class__ is int and -LARGEST <= value <= LARGEST:
+            found[position] = float(value) if position in TIME_POSITIONS else value
+        else:
             found[position] = _number(raw, printed) if position in TIME_POSITIONS else _count(raw, printed)
     return Buffers(*found) if found != NOTHING_PRINTED else None
 

@@ -32,7 +32,7 @@ class Payers:
     Positions are those of ``plan.nodes``: a node and all below it are one range, so nobody needs to walk.
     """
 
-    def __init__(self, plan: Plan, *, with_consumers: bool = True) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.nodes = plan.nodes
         self.at = {node: position for position, node in enumerate(self.nodes)}
         self.end = [position + 1 for position in range(len(self.nodes))]  # behind the last node below
@@ -43,7 +43,7 @@ class Payers:
         self.scans = self._scans()  # CTE -> its scans
         initplans = [node for node in self.nodes if is_initplan(node)]
         self.initplans = sorted(initplans, key=lambda node: -node.depth)  # innermost first
-        self._asking = self._tokens() if initplans and with_consumers else {}
+        self._asking = self._tokens() if initplans else {}
 
     def _parent(self, position: int) -> PlanNode:
         parent = self.nodes[position].parent
@@ -106,7 +106,7 @@ class Payers:
 
 def cte_scans(plan: Plan) -> dict[PlanNode, list[PlanNode]]:
     """Every CTE with the scans that read it."""
-    return Payers(plan, with_consumers=False).scans
+    return plan.payers.scans
 
 
 def _asked(text: str) -> list[str]:
@@ -125,8 +125,9 @@ def _given(name: str) -> list[str]:
 def expressions(node: PlanNode) -> Iterator[str]:
     """Every text in a node that may hold an expression, Output (VERBOSE) and lists of keys included."""
     for key, value in node.raw.items():
-        if isinstance(value, str):
+        kind = value.__class__
+        if kind is str:
             if key not in NO_EXPRESSION:
                 yield value
-        elif isinstance(value, list):
+        elif kind is list:
             yield from (item for item in value if isinstance(item, str))

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from analyzer.plans.conditions import read_condition
 from analyzer.plans.node import PlanError, raw_inputs
 from analyzer.plans.node_line import NAME, NODE_FIGURES, node_head, relationship, unquoted
 from analyzer.plans.node_types import INPUTS, MANY
 from analyzer.plans.plain_lines import ARROW, FIGURES
 from analyzer.plans.table_cells import Line
 from analyzer.plans.text_footer import FOOTER, read_footer, read_section
-from analyzer.plans.text_values import LISTS, WORKER, Piece, fill_up, set_property, set_worker_run, split_list
+from analyzer.plans.text_pending import Pending
+from analyzer.plans.text_values import WORKER, Piece, fill_up, set_property, set_worker_run
 from analyzer.plans.wrapped import unwrapped, width_of
 
 ARROW_LINE = re.compile(rf"(\s*)({ARROW})\s+(.*)")
@@ -31,7 +31,6 @@ PART = re.compile(
     r"|^Trigger (?:for constraint\b|\S+ (?:on|for)\b|\S+: )"
 )
 TARGET = re.compile(rf"(?:Foreign )?(?:Insert|Update|Delete|Merge) on (?:({NAME})\.)?({NAME})(?: ({NAME}))?")
-BRACKET_OR_QUOTE = re.compile(r"""['"()\[\]]""")
 PATHS = ("Foreign File", "Foreign Program")  # hold quotes and brackets that belong to nobody
 TOP_STEP, STEP = 2, 6  # columns, as PostgreSQL indents
 MOST_PIECES = 4  # of a node's line that a mail or a window broke
@@ -49,40 +48,6 @@ class _Open:
 
 
 @dataclass
-class _Pending:
-    """A property whose brackets or quotes are still open at the line's end.
-
-    ``pieces``: of its value, each with what is before it: a space, a line break, or "" where a terminal may have broken
-    the line and taken no space away.
-    """
-
-    node: dict[str, Any]
-    key: str
-    pieces: list[tuple[str, str]]
-    number: int
-    depth: int = 0  # of brackets, behind the last piece
-    quote: str = ""  # that is open there
-
-    def add(self, joint: str, text: str) -> None:
-        self.pieces.append((joint, text))
-        self.depth, self.quote = _open_behind(text, self.depth, self.quote)
-
-    @property
-    def is_unfinished(self) -> bool:
-        return bool(self.quote) or self.is_in_brackets
-
-    @property
-    def is_in_brackets(self) -> bool:
-        """Or behind a comma."""
-        return not self.quote and (self.depth > 0 or self.pieces[-1][1].rstrip().endswith(","))
-
-    def reading(self, unsure: str) -> str:
-        """``unsure``: what is between pieces where it is not known."""
-        first, *others = self.pieces
-        return first[1] + "".join((joint or unsure) + text for joint, text in others)
-
-
-@dataclass
 class _Reader:
     lines: Sequence[Line]
     has_figures: bool
@@ -91,7 +56,7 @@ class _Reader:
     open: list[_Open] = field(default_factory=list)
     subplans: list[_Open] = field(default_factory=list)
     numbers: dict[int, int] = field(default_factory=dict)  # id of a node -> its line
-    pending: _Pending | None = None
+    pending: Pending | None = None
     section: tuple[dict[str, Any], int] | None = None  # of Planning, JIT: their lines follow, indented deeper
     step: int | None = None  # columns from a step's arrow to those of its inputs
     worker: tuple[dict[str, Any], int] | None = None  # its lines follow, too
@@ -293,16 +258,19 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
         key, _, value = value.partition(": ")  # 13 and later: "Worker 0:  Sort Method: quicksort  Memory: 25kB"
     else:
         owner, reader.worker = last.node, None
-    found_value = _Pending(owner, key, [], number)
+    found_value = Pending(owner, key, [], number)
     found_value.add("", value.strip())
     _set_or_wait(reader, found_value)
     return True
 
 
-def _set_or_wait(reader: _Reader, found: _Pending) -> None:
+def _set_or_wait(reader: _Reader, found: Pending) -> None:
     reader.pending = found if found.key not in PATHS and found.is_unfinished else None
     if not reader.pending:
-        set_property(found.node, found.key, _only_reading(found))
+        value = found.only_reading()
+        if value is None:
+            raise _refused(found.number, "is broken where it can be read in two ways")
+        set_property(found.node, found.key, value)
 
 
 def _go_on(reader: _Reader, at: int, stripped: str) -> None:
@@ -312,35 +280,6 @@ def _go_on(reader: _Reader, at: int, stripped: str) -> None:
     joint = "\n" if found.quote else "" if _breaks_off(reader, at - 1) else " "
     found.add(joint, stripped)
     _set_or_wait(reader, found)
-
-
-def _only_reading(found: _Pending) -> str:
-    """Broken between words or within one: the one that is an expression."""
-    spaced, glued = found.reading(" "), found.reading("")
-    if spaced == glued:
-        return spaced
-    readings = [text for text in (spaced, glued) if _is_expression(found.key, text)]
-    if len(readings) != 1:
-        raise _refused(found.number, "is broken where it can be read in two ways")
-    return readings[0]
-
-
-def _is_expression(key: str, text: str) -> bool:
-    parts = split_list(text) if key in LISTS else [text]
-    return all(read_condition(part) is not None for part in parts)
-
-
-def _open_behind(text: str, depth: int, quote: str) -> tuple[int, str]:
-    """How many brackets and which quote are open behind the text."""
-    for found in BRACKET_OR_QUOTE.finditer(text):
-        char = found[0]
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "'\"":
-            quote = char
-        else:
-            depth += 1 if char in "([" else -1
-    return depth, quote
 
 
 def _check_inputs(reader: _Reader, root: dict[str, Any]) -> None:

@@ -68,8 +68,9 @@ def set_property(node: dict[str, Any], key: str, value: str) -> None:
     elif key == "Sort Method":
         method, _, space = value.partition("  ")
         node[key] = method
-        if space and (found := _whole(SORT_SPACE, space.strip())):
-            node["Sort Space Type"], node["Sort Space Used"] = found[1], int(found[2])
+        if space:
+            used = _whole(SORT_SPACE, space.strip())
+            node["Sort Space Type"], node["Sort Space Used"] = used[1], int(used[2])
     elif key in ("Full-sort Groups", "Pre-sorted Groups") and (sorted_groups := SORTED.fullmatch(value)):
         node[key] = _groups(sorted_groups)
     elif key == "Storage":

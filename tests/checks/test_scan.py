@@ -272,3 +272,26 @@ def test_a_joined_function_is_explained_once() -> None:
        "Actual Total Time": 0.001, "Actual Rows": 1, "Actual Loops": 150000}]}, "Execution Time": 210.0}""")
     codes = {finding.code for finding in run_checks(plan).findings}
     assert codes & {"PL019", "PL030"} == {"PL019"}
+
+
+def test_not_in_is_written_out_where_no_column_can_be_null() -> None:
+    """A list that was not hashed, searched for each row."""
+    plan = parse_plan("""{"Plan":
+     {"Node Type": "Seq Scan", "Relation Name": "a", "Alias": "a", "Filter": "(NOT (SubPlan 1))",
+      "Actual Startup Time": 1, "Actual Total Time": 900.0, "Actual Rows": 10, "Actual Loops": 1,
+      "Rows Removed by Filter": 5000, "Plans": [
+      {"Node Type": "Materialize", "Parent Relationship": "SubPlan", "Subplan Name": "SubPlan 1",
+       "Actual Startup Time": 0.001, "Actual Total Time": 0.17, "Actual Rows": 2000, "Actual Loops": 5010, "Plans": [
+       {"Node Type": "Seq Scan", "Parent Relationship": "Outer", "Relation Name": "b", "Alias": "b",
+        "Actual Startup Time": 0.01, "Actual Total Time": 1.0, "Actual Rows": 4000, "Actual Loops": 1}]}]},
+     "Execution Time": 901.0}""")
+    tables = [{"name": "a", "columns": [{"name": "id", "not_null": True}]}, {"name": "b", "columns": ["a_id"]}]
+    sql = "select * from a where id not in (select a_id from b)"
+
+    def written(known: list[Any]) -> list[str]:
+        outcome = run_checks(plan, Context(facts=facts({"tables": known}), normalized_sql=sql))
+        return [f.code for found in outcome.findings if found.code == "PL042" for f in found.fixes]
+
+    assert written(tables)[0].startswith("SET ")
+    tables[1]["columns"] = [{"name": "a_id", "not_null": True}]
+    assert written(tables)[0] == "SELECT * FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE a.id = b.a_id);"

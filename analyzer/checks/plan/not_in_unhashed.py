@@ -4,20 +4,22 @@ The rows of ``x NOT IN (SELECT ...)`` are put into a hash table if the planner t
 (times hash_mem_multiplier); if not, they are read again for each outer row, which takes minutes where it should take
 milliseconds. To verify, look for ``SubPlan`` without ``hashed`` in the condition. To fix it, write NOT EXISTS, which
 is joined; mind NULLs: ``x NOT IN (...)`` keeps no row at all if the list holds a NULL, and none where x is NULL
-(unless the list is empty), NOT EXISTS keeps them: mostly what was meant. Or give this statement more work_mem. Leave
-it alone only where the list is short. The time is that of all the searches.
+(unless the list is empty), NOT EXISTS keeps them: mostly what was meant. Where the statement and the schema are known
+and no column compared can be NULL, it is written out. Or give this statement more work_mem. Leave it alone only where
+the list is short. The time is that of all the searches.
 """
 
 import re
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Fix, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.node import run_time_ms, time_evidence
 from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.payers import expressions
+from analyzer.statements.equivalents import NOT_IN, equivalent
 
 ROW_HEADER_BYTES = 24  # subplan_is_hashable(): each row's width, rounded to 8, and its header
 
@@ -32,7 +34,7 @@ check = Check(
 
 
 @check.on(Plan)
-def not_in_unhashed(plan: Plan) -> Iterator[Finding]:
+def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
     for node in plan:
         if node.parent_relationship != "SubPlan" or (node.loops or 0) < check["searches"] or node.parent is None:
             continue
@@ -66,10 +68,18 @@ def not_in_unhashed(plan: Plan) -> Iterator[Finding]:
             hint=f"{rewrite}. Or {advice}, so that they are hashed." if fixes else f"{rewrite}.",
             evidence={**evidence, **time_evidence(time_ms, node)},
             level=EvidenceLevel.EXECUTED,
-            fixes=fixes,
+            fixes=(*_rewritten(context, negated=negated), *fixes),
             time_ms=time_ms,
             run_time_ms=run_time_ms(node),
         )
+
+
+def _rewritten(context: Context, *, negated: bool) -> tuple[Fix, ...]:
+    """The statement with NOT EXISTS, where the schema proves that it gives the same rows."""
+    if not negated or context.facts is None or context.normalized_sql is None:
+        return ()
+    written = equivalent(NOT_IN, context.normalized_sql, context.facts)
+    return () if written is None else (Fix("The same rows: no column compared can be NULL", "sql", f"{written.sql};"),)
 
 
 def _list_rows(node: PlanNode) -> float:

@@ -1,0 +1,81 @@
+"""Which tables a SELECT reads, and whose column a name is: only where there is no doubt."""
+
+from collections.abc import Iterator
+
+from pglast import ast, enums
+
+from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.statements.tree import children, name_parts
+
+Tables = dict[str, TableFacts]  # by the name that the query gives them
+
+
+def tables_of(select: ast.SelectStmt, facts: SchemaFacts) -> Tables | None:
+    """None unless all are ordinary tables, joined so that no row of NULLs is made up."""
+    found: Tables = {}
+    waiting = list(select.fromClause or ())
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, ast.JoinExpr):
+            if item.jointype != enums.JoinType.JOIN_INNER or item.usingClause or item.isNatural or item.alias:
+                return None
+            waiting += [item.larg, item.rarg]
+            continue
+        if not isinstance(item, ast.RangeVar) or item.catalogname or (item.alias and item.alias.colnames):
+            return None
+        table = facts.find_table(item.relname, item.schemaname)
+        name = item.alias.aliasname if item.alias else item.relname
+        if table is None or table.kind not in ("r", "p") or name in found:
+            return None
+        found[name] = table
+    return found or None
+
+
+def owner(column: ast.Node | None, tables: Tables) -> tuple[str, str] | None:
+    """Name of the table and of the column; None for what is no plain column of one of them."""
+    if not isinstance(column, ast.ColumnRef) or not all(isinstance(f, ast.String) for f in column.fields):
+        return None
+    *qualifier, name = name_parts(column.fields)
+    if len(qualifier) > 1:
+        return None
+    owners = [
+        table
+        for table, known in tables.items()
+        if (not qualifier or table == qualifier[0]) and any(c.name == name for c in known.columns)
+    ]
+    return (owners[0], name) if len(owners) == 1 else None
+
+
+def is_never_null(column: tuple[str, str], tables: Tables, facts: SchemaFacts) -> bool:
+    """NOT NULL, also in every table that inherits from it: until 18 such a one may drop the constraint."""
+    table = tables[column[0]]
+    if any(table.oid in other.inherits for other in facts):
+        return False
+    return any(known.name == column[1] and known.not_null for known in table.columns)
+
+
+def qualified(column: tuple[str, str]) -> ast.ColumnRef:
+    return ast.ColumnRef(fields=tuple(ast.String(sval=part) for part in column))
+
+
+def own_nodes(root: ast.Node | None) -> Iterator[ast.Node]:
+    """An expression's nodes, without those of subqueries in it."""
+    waiting = [root] if root is not None else []
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.SelectStmt):
+            waiting += children(node)
+
+
+def is_plain(select: ast.SelectStmt) -> bool:
+    """SELECT ... FROM ... WHERE and nothing behind it that makes other rows."""
+    others = (
+        select.groupClause, select.havingClause, select.windowClause, select.limitCount, select.limitOffset,
+        select.lockingClause, select.valuesLists, select.larg, select.intoClause,
+    )  # fmt: skip
+    return not any(others) and bool(select.fromClause)
+
+
+def one() -> tuple[ast.ResTarget, ...]:
+    return (ast.ResTarget(val=ast.A_Const(isnull=False, val=ast.Integer(ival=1))),)
