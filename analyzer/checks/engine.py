@@ -118,12 +118,13 @@ class Check:
         title: str,
         severity: Severity,
         gives_way_to: Collection[str] = (),
-        together: bool = False,
+        together: Severity | None = None,
         **thresholds: Threshold,
     ) -> None:
         """``gives_way_to``: codes of checks that explain the same thing better, see ``_best_explained``.
 
-        ``together``: a database gets one finding of it, however many tables it concerns (``checks/grouping.py``).
+        ``together``: a database gets one finding of it, however many tables it concerns, of those that are no more
+        severe (``checks/grouping.py``).
         """
         self.name = module.rpartition(".")[2]
         self.module = module
@@ -252,7 +253,7 @@ def run_checks(
     load = impact.Load(context.calls_per_day, context.mean_exec_time_ms, context.watched_s)
     outcome.findings = [rated for f in outcome.findings if (rated := impact.rated(f, load)) is not None]
     if isinstance(container, SchemaFacts):
-        together = {check.code for check in all_checks() if check.together}
+        together = {check.code: check.together for check in all_checks() if check.together is not None}
         outcome.findings = grouped(outcome.findings, container, together)
     return outcome
 

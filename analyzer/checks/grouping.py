@@ -3,10 +3,10 @@
 One is shown, the worst, with how many more there are; its evidence names them and its statement to copy is all theirs.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from analyzer.findings import Finding, Fix
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.words.lists import and_list
 
@@ -31,17 +31,20 @@ def to_copy(title: str, *statements: str) -> Fix:
     return Fix(title, "sql", "\n".join((PATIENCE, *statements)))
 
 
-def grouped(findings: Iterable[Finding], facts: SchemaFacts, together: Collection[str]) -> list[Finding]:
-    """One finding in the place of several that have one cause. ``together``: codes of which a database has one."""
+def grouped(findings: Iterable[Finding], facts: SchemaFacts, together: Mapping[str, Severity]) -> list[Finding]:
+    """One finding in the place of several that have one cause.
+
+    ``together``: codes of which a database has one, of findings no more severe than this.
+    """
     tables = {table.qualified_name: table for table in facts}
     groups: dict[_Cause, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(_cause(finding, facts, tables.get(finding.table or ""), together), []).append(finding)
     result: list[Finding] = []
     for cause, members in groups.items():
-        if len(members) < (2 if cause.code in together else LEAST_ALIKE):
+        if len(members) < (2 if cause.is_everywhere else LEAST_ALIKE):
             result += members
-        elif cause.code in together:
+        elif cause.is_everywhere:
             result.append(_one(members, facts.database, "several tables", "of", _table_or_about))
         elif cause.parent:
             result.append(_one(members, cause.parent, cause.subject, "of", _table_or_about))
@@ -59,9 +62,14 @@ class _Cause:
     subject: str = ""
     parent: str = ""
 
+    @property
+    def is_everywhere(self) -> bool:
+        return not self.about and not self.parent
 
-def _cause(finding: Finding, facts: SchemaFacts, table: TableFacts | None, together: Collection[str]) -> _Cause:
-    if finding.code in together:
+
+def _cause(finding: Finding, facts: SchemaFacts, table: TableFacts | None, together: Mapping[str, Severity]) -> _Cause:
+    most = together.get(finding.code)
+    if most is not None and finding.severity <= most:
         return _Cause(finding.code)
     parent = facts.table(table.parent_oid) if table is not None and table.parent_oid is not None else None
     if table is not None and parent is not None and finding.about == table.qualified_name:

@@ -24,5 +24,11 @@ def quote_identifier(name: str) -> str:
     return name if plain else '"' + name.replace('"', '""') + '"'
 
 
+def needs_quotes(name: str) -> bool:
+    """Whether a table or column of that name is only found between quotes; quote_ident() quotes some more."""
+    cannot_stand_alone = keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS
+    return quote_identifier(name) != name and (name not in NEEDS_QUOTES or name in cannot_stand_alone)
+
+
 def qualified(schema: str, name: str) -> str:
     return f"{quote_identifier(schema)}.{quote_identifier(name)}"

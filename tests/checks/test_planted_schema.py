@@ -21,13 +21,13 @@ COUNTED_DAYS = 60.0  # nobody waits so long in a test
 # small tables stand for large ones
 RULES = Rules(
     thresholds={
-        ("IX004", "size"): 100_000.0, ("IX005", "size"): 100_000.0, ("IX006", "size"): 40_000.0,
-        ("IX007", "indexes"): 6.0, ("IX007", "written_rows"): 1_000.0,
+        ("IX003", "size"): 0.0, ("IX004", "size"): 100_000.0, ("IX005", "size"): 100_000.0,
+        ("IX006", "size"): 40_000.0, ("IX007", "indexes"): 6.0, ("IX007", "written_rows"): 1_000.0,
         ("SC012", "deleted_rows"): 100.0, ("SC012", "child_rows"): 100.0, ("SC014", "rows"): 100.0,
         ("SC015", "rows"): 100.0, ("SC022", "rows"): 100.0, ("SC023", "rows"): 100.0, ("SC024", "rows"): 100.0,
         ("SC025", "rows"): 100.0, ("SC026", "rows"): 100.0, ("SC027", "rows"): 100.0, ("SC028", "rows"): 100.0,
-        ("SC028", "size"): 1_000.0, ("SC030", "waste"): 30_000.0,
-        ("SC035", "rows"): 100.0, ("SC036", "rows"): 100.0, ("SC050", "rows"): 100.0, ("SC051", "rows"): 150.0,
+        ("SC028", "size"): 1_000.0, ("SC030", "waste"): 30_000.0, ("SC035", "rows"): 100.0,
+        ("SC036", "rows"): 100.0, ("SC050", "rows"): 100.0, ("SC051", "rows"): 150.0, ("SC051", "minutes"): 0.0,
         ("SC052", "dead_rows"): 100.0, ("SC055", "updated_rows"): 100.0, ("SC056", "inserted_rows"): 3_000.0,
         ("SC057", "rows"): 5_000.0, ("SC058", "rows"): 100.0,
     }

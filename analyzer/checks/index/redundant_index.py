@@ -11,7 +11,7 @@ listed. Unique ones are kept unless another one is unique on the very same, as i
 identity, the order of CLUSTER, or a part of a partitioned index.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from analyzer.checks import Check, Context, Threshold
@@ -27,6 +27,8 @@ check = Check(
     code="IX003",
     title="Redundant indexes",
     severity=Severity.WARNING,
+    together=Severity.INFO,
+    size=Threshold(2**20, "bytes", "judgement: smaller ones cost next to nothing"),
     small_ratio=Threshold(1 / 3, "bytes / bytes", "judgement: a third of the pages is a cheaper index to read"),
     warning=Threshold(100 * 2**20, "bytes", "judgement: memory that something else could use"),
     written_rows=Threshold(1_000_000, "rows", "judgement: so many writes kept them up for nothing"),
@@ -35,20 +37,34 @@ check = Check(
 
 @check.on(TableFacts)
 def redundant_index(table: TableFacts, context: Context) -> Iterator[Finding]:
-    if table.kind not in "rpm":
-        return
-    redundant: list[tuple[IndexFacts, IndexFacts]] = []
-    gone: set[int] = set()
-    for index in sorted(table.indexes, key=lambda i: (len(i.columns), -i.oid)):
-        keeper = _keeper(table, index, gone, context)
-        if keeper is not None:
-            gone.add(index.oid)
-            redundant.append((index, keeper))
+    redundant = [
+        (index, keeper) for index, keeper in redundant_of(table, context) if (index.size_bytes or 0) >= check["size"]
+    ]
     if redundant:
         yield _finding(table, redundant)
 
 
-def _keeper(table: TableFacts, index: IndexFacts, gone: set[int], context: Context) -> IndexFacts | None:
+def redundant_of(table: TableFacts, context: Context) -> list[tuple[IndexFacts, IndexFacts]]:
+    """Each index of the table that could go, with one that stays and does its work."""
+    if table.kind not in "rpm":
+        return []
+    keepers: dict[int, IndexFacts] = {}
+    redundant = []
+    for index in sorted(table.indexes, key=lambda i: (len(i.columns), -i.oid)):
+        keeper = _keeper(table, index, keepers.keys(), context)
+        if keeper is not None:
+            keepers[index.oid] = keeper
+            redundant.append(index)
+    return [(index, _last(keepers, index)) for index in redundant]
+
+
+def _last(keepers: dict[int, IndexFacts], index: IndexFacts) -> IndexFacts:
+    while index.oid in keepers:
+        index = keepers[index.oid]
+    return index
+
+
+def _keeper(table: TableFacts, index: IndexFacts, gone: Collection[int], context: Context) -> IndexFacts | None:
     """The index that does its work, where it may go."""
     if not index.is_readable or not (is_for_speed_alone(index) or _is_bare_unique(index)):
         return None
@@ -95,14 +111,14 @@ def _finding(table: TableFacts, redundant: list[tuple[IndexFacts, IndexFacts]]) 
     written = table.activity.inserted_rows + table.activity.updated_rows - table.activity.hot_updated_rows
     matters = (total or 0) >= check["warning"] or written >= check["written_rows"]
     said = [f"{index.name} is {_how(index, keeper)} {keeper.name}" for index, keeper in redundant]
-    size = f", {size_words(total)} together," if total else ""
     count = len(redundant)
+    size = f", {size_words(total)}{' together' if count > 1 else ''}," if total else ""
     return check.finding(
         subject=table.name,
         message=(
             f"{count} index{'es' if count > 1 else ''} of {table.qualified_name}{size} could go: {some_of(said)}."
         ),
-        hint="Drop them; the others do their work.",
+        hint="Drop them; the others do their work. Where an ORM made them, in a migration (Django: db_index=False).",
         severity=Severity.WARNING if matters else Severity.INFO,
         evidence={
             "indexes": listed([index.name for index, _ in redundant]),

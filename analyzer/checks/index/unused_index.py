@@ -10,15 +10,17 @@ identity, and the only index that serves a foreign key are not listed.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.dropping import drop_indexes
 from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.index.redundant_index import redundant_of
 from analyzer.checks.index.unused_like_index import is_for_like
 from analyzer.checks.statistics import need_counted_days
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
-from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone, shape_of_index
+from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
 from analyzer.words.sizes import size_words
 
 check = Check(
@@ -26,6 +28,7 @@ check = Check(
     code="IX005",
     title="Unused indexes",
     severity=Severity.INFO,
+    together=Severity.INFO,
     days=Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
     size=Threshold(2**20, "bytes", "judgement: smaller ones cost next to nothing"),
     warning=Threshold(2**30, "bytes", "judgement: memory and backups that somebody pays for"),
@@ -36,7 +39,7 @@ check = Check(
 def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
     if table.kind not in "rm" or context.facts is None:
         return
-    unused = [index for index in table.indexes if _is_unused(table, index)]
+    unused = _unused(table, context)
     if not unused:
         return
     days = need_counted_days(context.facts, check["days"])
@@ -58,13 +61,20 @@ def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-def _is_unused(table: TableFacts, index: IndexFacts) -> bool:
-    if index.scans != 0 or (index.size_bytes or 0) < check["size"] or not is_for_speed_alone(index):
-        return False
-    return not (is_for_like(table, index) or alone_serves_a_key(table, index) or _is_redundant(table, index))
+def _unused(table: TableFacts, context: Context) -> list[IndexFacts]:
+    """The largest first; with all of them gone, and the redundant ones, each foreign key is served as it was."""
+    gone = {index.oid for index, _ in redundant_of(table, context)}  # told by that check
+    unused = []
+    for index in sorted(table.indexes, key=lambda i: -(i.size_bytes or 0)):
+        if index.oid in gone or not _has_no_scan(table, index):
+            continue
+        rest = replace(table, indexes=tuple(i for i in table.indexes if i.oid not in gone))
+        if not alone_serves_a_key(rest, index):
+            gone.add(index.oid)
+            unused.append(index)
+    return unused
 
 
-def _is_redundant(table: TableFacts, index: IndexFacts) -> bool:
-    """Told by the check of redundant ones."""
-    mine = shape_of_index(index)
-    return any(i.oid != index.oid and i.is_usable and mine.is_replaced_by(shape_of_index(i)) for i in table.indexes)
+def _has_no_scan(table: TableFacts, index: IndexFacts) -> bool:
+    is_large = (index.size_bytes or 0) >= check["size"]
+    return index.scans == 0 and is_large and is_for_speed_alone(index) and not is_for_like(table, index)

@@ -22,6 +22,7 @@ check = Check(
     title="Statistics behind the table",
     severity=Severity.WARNING,
     rows=Threshold(10_000, "rows", "judgement: changes of fewer rows change no plan"),
+    minutes=Threshold(10, "minutes", "manual: autovacuum looks each minute (autovacuum_naptime)"),
     times=Threshold(2, "times autovacuum's own limit", "judgement: at once it may be just about to come"),
 )
 DEFAULT_RATIO = 0.1  # the manual: autovacuum_analyze_scale_factor
@@ -41,6 +42,10 @@ def analysed_long_ago(table: TableFacts, context: Context) -> Iterator[Finding]:
     if changed < check["rows"] or changed <= limit:
         return
     at = table.storage.analyzed_at if table.storage is not None else None
+    now = context.facts.taken_at if context.facts is not None else None
+    # a session's counters arrive when it ends: what it changed before its own ANALYZE counts as changed after it
+    if at is not None and now is not None and (now - at).total_seconds() < check["minutes"] * 60:
+        return
     when = f" of {at:%Y-%m-%d %H:%M}" if at is not None else ""
     on = qualified(table.schema, table.name)
     yield check.finding(

@@ -21,7 +21,7 @@ check = Check(
     code="SC023",
     title="Columns that are always NULL",
     severity=Severity.INFO,
-    together=True,
+    together=Severity.CRITICAL,
     rows=Threshold(10_000, "rows", "judgement: in fewer rows a rare value is easily missing"),
 )
 

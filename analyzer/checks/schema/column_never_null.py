@@ -23,7 +23,7 @@ check = Check(
     code="SC024",
     title="Columns that are never NULL without NOT NULL",
     severity=Severity.INFO,
-    together=True,
+    together=Severity.CRITICAL,
     rows=Threshold(10_000, "rows", "judgement: in fewer rows a rare NULL is easily missing"),
 )
 

@@ -23,7 +23,7 @@ check = Check(
     code="SC025",
     title="Unique by its values, without UNIQUE",
     severity=Severity.INFO,
-    together=True,
+    together=Severity.CRITICAL,
     rows=Threshold(10_000, "rows", "judgement: fewer values may differ by chance"),
 )
 KEYS = {"slug", "email", "code", "uuid", "guid", "sku", "isbn", "ean", "username", "token"}

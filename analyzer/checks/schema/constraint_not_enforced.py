@@ -14,7 +14,9 @@ from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
 
-check = Check(__name__, code="SC034", title="Constraint not enforced", severity=Severity.INFO, together=True)
+check = Check(
+    __name__, code="SC034", title="Constraint not enforced", severity=Severity.INFO, together=Severity.CRITICAL
+)
 
 
 @check.on(TableFacts)

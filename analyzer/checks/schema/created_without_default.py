@@ -23,7 +23,7 @@ check = Check(
     code="SC027",
     title="Time of creation without a default, missing in some rows",
     severity=Severity.INFO,
-    together=True,
+    together=Severity.CRITICAL,
     rows=Threshold(1_000, "rows", "judgement: of fewer nobody asks when they were made"),
 )
 NAMES = {
@@ -44,13 +44,17 @@ def created_without_default(table: TableFacts) -> Iterator[Finding]:
     named = analysed_columns(table, check["rows"], _is_of_creation)
     columns = [column for column in named if 0 < (column.null_frac or 0) < 1]
     if columns:
-        names = [f"{c.name} ({c.null_frac:.1%} NULL)" for c in columns]
+        names = [c.name for c in columns]
+        most = max(c.null_frac or 0 for c in columns)
         alter = f"ALTER TABLE {qualified(table.schema, table.name)} ALTER COLUMN"
         yield check.finding(
             subject=table.name,
-            message=f"{and_list(names)} of {table.qualified_name} has no default: some writers leave it out.",
+            message=(
+                f"{and_list(names)} of {table.qualified_name} has no default and is NULL in {most:.1%} of the rows:"
+                " older than the column, or of writers that leave it out."
+            ),
             hint="Give it a default, so that every writer fills it.",
-            evidence={"columns": listed(names), "table_rows": table.rows},
+            evidence={"columns": listed(names), "null_ratio": round(most, 4), "table_rows": table.rows},
             table=table.qualified_name,
             fixes=(
                 to_copy(

@@ -23,7 +23,7 @@ check = Check(
     code="SC014",
     title="Column that looks like a foreign key",
     severity=Severity.INFO,
-    together=True,
+    together=Severity.CRITICAL,
     rows=Threshold(1_000, "rows", "judgement: smaller tables are settings and lists"),
 )
 ID = "_id"

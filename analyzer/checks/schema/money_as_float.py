@@ -15,7 +15,9 @@ from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
 
-check = Check(__name__, code="SC021", title="Money in floating point", severity=Severity.INFO, together=True)
+check = Check(
+    __name__, code="SC021", title="Money in floating point", severity=Severity.INFO, together=Severity.CRITICAL
+)
 FLOATS = {"real", "double precision"}
 MONEY = {
     "price", "amount", "balance", "fee", "fees", "salary", "wage", "revenue", "payment", "refund", "vat", "subtotal",

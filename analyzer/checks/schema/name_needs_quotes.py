@@ -14,7 +14,7 @@ from analyzer.checks import Check
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import needs_quotes, quote_identifier
 
 check = Check(__name__, code="SC029", title="Names that need quotes", severity=Severity.INFO)
 
@@ -22,12 +22,12 @@ check = Check(__name__, code="SC029", title="Names that need quotes", severity=S
 @check.on(SchemaFacts)
 def name_needs_quotes(facts: SchemaFacts) -> Iterator[Finding]:
     tables = [t for t in facts if t.parent_oid is None]
-    of_tables = [quote_identifier(t.name) for t in tables if quote_identifier(t.name) != t.name]
+    of_tables = [quote_identifier(t.name) for t in tables if needs_quotes(t.name)]
     of_columns = [
         f"{quote_identifier(t.name)}.{quote_identifier(c.name)}"
         for t in tables
         for c in t.columns
-        if quote_identifier(c.name) != c.name
+        if needs_quotes(c.name)
     ]
     names = [*of_tables, *of_columns]
     if names:

@@ -21,7 +21,7 @@ check = Check(
     code="SC053",
     title="Transaction ids run out",
     severity=Severity.WARNING,
-    together=True,
+    together=Severity.CRITICAL,
     warning=Threshold(500e6, "transactions", "judgement: autovacuum begins at 200 million and should be through"),
     critical=Threshold(1e9, "transactions", "judgement: half of what there is"),
 )

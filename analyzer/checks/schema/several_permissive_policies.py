@@ -17,7 +17,9 @@ from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.words.lists import and_list
 
-check = Check(__name__, code="SC038", title="Several permissive policies", severity=Severity.INFO, together=True)
+check = Check(
+    __name__, code="SC038", title="Several permissive policies", severity=Severity.INFO, together=Severity.CRITICAL
+)
 COMMANDS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 

@@ -23,7 +23,7 @@ check = Check(
     code="SC057",
     title="Statistics target too low for a column",
     severity=Severity.INFO,
-    together=True,
+    together=Severity.CRITICAL,
     rows=Threshold(1_000_000, "rows", "judgement: of fewer rows a wrong estimate costs little"),
     factor=Threshold(10, "frequency / mean of the rest", "judgement: estimates wrong by less change few plans"),
 )

@@ -20,7 +20,7 @@ check = Check(
     code="SC022",
     title="UUIDs kept as text",
     severity=Severity.INFO,
-    together=True,
+    together=Severity.CRITICAL,
     rows=Threshold(10_000, "rows", "judgement: of fewer rows the space is nothing"),
 )
 MADE = ("gen_random_uuid()", "uuid_generate_v4()", "uuid_generate_v1()", "uuidv7()", "uuidv4()")
