@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from analyzer.plans import Plan
 from analyzer.schema.facts import SchemaFacts, TableFacts
@@ -51,7 +52,7 @@ class StatementFacts:
         return (self.calls_per_day or 0.0) / DAY_S
 
     @property
-    def load(self) -> dict[str, float | None]:
+    def load(self) -> dict[str, Any]:
         """For a finding about the whole statement: what it takes a day, and in how long that was seen."""
         return {"impact_s_per_day": self.time_s_per_day, "watched_s": self.watched_s}
 

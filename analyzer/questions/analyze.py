@@ -144,6 +144,7 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
         time_s_per_day=recorded.time_s_per_day,
         mean_exec_time_ms=mean_ms,
         rows_per_call=recorded.rows / recorded.calls if recorded.calls else None,
+        watched_s=recorded.watched_s,
     )
     context = Context(
         facts=facts,

@@ -13,6 +13,7 @@ from analyzer.management.commands.inspect_plan import finding_as_text
 from analyzer.plans import parse_plans
 from analyzer.plans.read_plan import read_plan
 from analyzer.words.visible import visible_line
+from tests.checks.builders import cluster
 from tests.checks.test_cases import CASES
 
 EVIL = 't"; DROP TABLE evil; --\nDROP TABLE evil;\r\x1b[2J\u202e'
@@ -21,6 +22,11 @@ NAMES = ("Relation Name", "Schema", "Index Name", "Function Name", "CTE Name", "
 HARMLESS = {
     "AlterFunctionStmt", "AlterTableStmt", "CreateExtensionStmt", "CreateStatsStmt", "IndexStmt", "SelectStmt",
     "VacuumStmt", "VariableSetStmt",
+}  # fmt: skip
+
+SERVER_STATEMENTS = {
+    "AlterDatabaseRefreshCollStmt", "AlterDatabaseSetStmt", "AlterExtensionStmt", "AlterRoleSetStmt", "AlterSystemStmt",
+    "ReindexStmt", "SelectStmt", "VacuumStmt",
 }  # fmt: skip
 
 
@@ -62,3 +68,27 @@ def test_no_name_writes_a_line_of_its_own_in_the_terminal(findings: list[tuple[s
         for line in map(visible_line, finding_as_text(finding)):
             assert not line.strip().startswith("DROP TABLE"), (case, line)
             assert not set(line) & {"\x1b", "\u202e", "\r", "\n"}, (case, line)
+
+
+def test_no_name_of_a_server_becomes_a_statement() -> None:
+    """Databases, roles, extensions and settings: what is to be copied is what it says, whatever their names."""
+    codes = []
+    for path in sorted((CASES / "server").glob("*.toml")):
+        for case in tomllib.loads(path.read_text())["case"]:
+            if "cluster" not in case or not case.get("finds"):
+                continue
+            facts = case["cluster"]
+            for reading in (facts, facts.get("earlier", {})):
+                for named in (*reading.get("databases", ()), *reading.get("extensions", ())):
+                    named["name"] = EVIL
+            for role in facts.get("roles", ()):
+                role["name"] = EVIL if role.get("can_log_in") else role["name"]
+            if "enable_seqscan" in facts.get("settings", {}):
+                facts["settings"][f"enable_{EVIL}"] = facts["settings"].pop("enable_seqscan")
+            for finding in run_checks(cluster(facts)).findings:
+                codes += [fix.code for fix in finding.fixes if fix.language == "sql"]
+    assert sum("evil" in code for code in codes) > 5
+    for code in codes:
+        whole = code.replace(" ...;", " t;")
+        kinds = {type(statement.stmt).__name__ for statement in pglast.parse_sql(whole)}
+        assert kinds <= SERVER_STATEMENTS, (kinds, code)

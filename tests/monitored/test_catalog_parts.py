@@ -146,7 +146,11 @@ def test_parts_not_due_are_carried_over(made):
 
 
 def test_the_server_as_a_whole(any_postgres, made):
-    made.execute(f"alter role {made.login} set statement_timeout = '5s'")
+    made.execute(
+        f"alter role {made.login} set statement_timeout = '5s'",
+        f"alter role {made.login} set lock_timeout = '9s'",
+        f"alter role {made.login} in database {made.name} set lock_timeout = '3s'",
+    )
     with connect(ConnectionSettings.from_dsn(made.dsn)) as conn:
         facts = read_cluster(conn)
     assert facts.parts_not_read == {}
@@ -165,6 +169,8 @@ def test_the_server_as_a_whole(any_postgres, made):
     assert facts.database_named("template0") is None
     roles = {role.name: role for role in facts.roles}
     assert roles[made.login].settings["statement_timeout"] == "5s"
+    assert roles[made.login].settings["lock_timeout"] == "3s"  # here
+    assert facts.settings["statement_timeout"].in_ms == 5_000  # not what our own transaction has
     assert roles[made.login].can_log_in
     assert "pg_monitor" in roles[made.login].member_of
     (statements,) = (e for e in facts.extensions if e.name == "pg_stat_statements")

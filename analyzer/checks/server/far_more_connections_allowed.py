@@ -12,6 +12,7 @@ from analyzer.checks import Check, NotRun, Threshold
 from analyzer.checks.settings import for_everybody, setting_fix
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts
+from analyzer.schema.hosts import host_of
 
 check = Check(
     __name__,
@@ -26,8 +27,8 @@ check = Check(
 @check.on(ClusterFacts)
 def far_more_connections_allowed(facts: ClusterFacts) -> Iterator[Finding]:
     setting = for_everybody(facts, "max_connections")
-    if setting is None or int(setting.value) < check["allowed"]:
-        return
+    if setting is None or int(setting.value) < check["allowed"] or host_of(facts) is not None:
+        return  # services derive it from the memory of the instance
     if facts.earlier is None or facts.databases is None or facts.earlier.databases is None:
         raise NotRun("needs a second reading, an hour after the first")
     used = max(sum(d.sessions for d in databases) for databases in (facts.databases, facts.earlier.databases))

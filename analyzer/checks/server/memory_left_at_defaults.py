@@ -5,7 +5,8 @@ its own. ``effective_cache_size`` (4 GB) takes no memory: it tells the planner h
 caches, and where it is too low, index scans look dearer than they are; half to three quarters of the memory is usual.
 
 How much memory the machine has is not to be seen from a database session. Verify with ``free -h`` there. Leave it
-alone on a machine with 1 GB or less, or where the data that are used are few.
+alone on a machine with 1 GB or less, or where the data that are used are few. Managed services
+set both by the memory of the instance; theirs are not looked at.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from analyzer.checks import Check, Threshold
 from analyzer.checks.settings import bytes_of, for_everybody, setting_fix, total_bytes
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts
+from analyzer.schema.hosts import host_of
 from analyzer.words.sizes import GB, size_words
 
 check = Check(
@@ -29,8 +31,8 @@ DEFAULT_BUFFERS = 128 * 1024**2  # initdb writes it into postgresql.conf, so it 
 @check.on(ClusterFacts)
 def memory_left_at_defaults(facts: ClusterFacts) -> Iterator[Finding]:
     size = total_bytes(facts)
-    if size < check["data"] * GB:
-        return
+    if size < check["data"] * GB or host_of(facts) is not None:
+        return  # services set them by the memory of the instance, or cache pages in their own way
     buffers = bytes_of(facts, "shared_buffers")
     if buffers is not None and buffers <= DEFAULT_BUFFERS:
         yield check.finding(

@@ -13,6 +13,7 @@ from analyzer.checks import Check, Fix
 from analyzer.checks.settings import settings_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts, RoleFacts
+from analyzer.schema.hosts import host_of
 from analyzer.schema.quoting import quote_identifier
 from analyzer.words.lists import and_list
 
@@ -28,6 +29,8 @@ WANTED = {  # setting -> a value to begin with (judgement), what happens without
     "idle_in_transaction_session_timeout": ("60s", "a transaction that was forgotten stays open and holds back VACUUM"),
 }
 MOST_NAMED = 5
+# how managed services' own roles begin, which are theirs to set
+SERVICE = ("rds", "cloudsql", "alloydb", "azure", "supabase_", "pgbouncer", "authenticator", "replication", "neon_")
 
 
 @check.on(ClusterFacts)
@@ -36,7 +39,12 @@ def no_timeouts(facts: ClusterFacts) -> Iterator[Finding]:
         setting = settings_of(facts).settings.get(name)
         if setting is None or setting.value != "0":
             continue
-        roles = [role for role in facts.roles or () if _is_of_an_application(role) and not role.settings.get(name)]
+        service = SERVICE if host_of(facts) is not None else ()
+        roles = [
+            role
+            for role in facts.roles or ()
+            if _is_of_an_application(role) and not role.settings.get(name) and not role.name.startswith(service)
+        ]
         if not roles:
             continue
         names = [role.name for role in roles[:MOST_NAMED]]

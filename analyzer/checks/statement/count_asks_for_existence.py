@@ -66,7 +66,7 @@ def _compares_count(node: Node) -> bool:
     for one, other in ((node.lexpr, node.rexpr), (node.rexpr, node.lexpr)):
         if not isinstance(one, ast.SubLink) or one.subLinkType != enums.SubLinkType.EXPR_SUBLINK:
             continue
-        targets = getattr(one.subselect, "targetList", None) or ()
+        targets: list[Node] = list(getattr(one.subselect, "targetList", None) or ())
         call = targets[0].val if len(targets) == 1 else None
         is_count = isinstance(call, ast.FuncCall) and function_name(call) == "count" and not call.agg_distinct
         if is_count and isinstance(other, (ast.ParamRef, ast.A_Const)):

@@ -33,8 +33,7 @@ def rows_inserted_one_by_one(statement: StatementFacts) -> Iterator[Finding]:
     if rows is None or rows > check["rows"]:
         return
     node = statement.tree
-    values = node.selectStmt.valuesLists if isinstance(node, ast.InsertStmt) and node.selectStmt else None
-    if not values or len(values) != 1:
+    if not isinstance(node, ast.InsertStmt) or node.selectStmt is None or len(node.selectStmt.valuesLists or ()) != 1:
         return
     name = statement.table.qualified_name if statement.table else node.relation.relname
     yield check.finding(

@@ -14,7 +14,7 @@ from analyzer.checks import Check, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
-from analyzer.statements.blocks import QueryBlock
+from analyzer.statements.blocks import Predicate, QueryBlock
 from analyzer.statements.tree import Node, flat, walk
 from analyzer.words.durations import rate_words
 from analyzer.words.lists import and_list
@@ -48,9 +48,12 @@ def tables_not_connected(statement: StatementFacts) -> Iterator[Finding]:
              if (table := block.table(alias)) is not None]  # fmt: skip
     yield check.finding(
         subject="FROM",
-        message=f"No condition connects {and_list(names)}: their rows are all paired with each other.",
+        message=(
+            f"No condition connects {and_list(names)}: their rows are all paired with each other;"
+            f" {rate_words(statement.time_s_per_day or 0.0, statement.watched_s)}."
+        ),
         hint="Add the condition that says which rows belong together, or take the table out.",
-        evidence={"tables_apart": len(apart), "time": rate_words(statement.time_s_per_day or 0.0, statement.watched_s)},
+        evidence={"tables_apart": len(apart), "calls_per_day": round(statement.calls_per_day or 0.0)},
         **statement.load,
     )
 
@@ -118,6 +121,6 @@ def _is_one_row(statement: StatementFacts, block: QueryBlock, group: set[str]) -
     return False
 
 
-def _is_looked_up(table: TableFacts, predicates: tuple[object, ...]) -> bool:
-    fixed = {p.column for p in predicates if p.operator == "eq" and p.joined is None and p.is_bare}  # type: ignore[attr-defined]
+def _is_looked_up(table: TableFacts, predicates: tuple[Predicate, ...]) -> bool:
+    fixed = {p.column for p in predicates if p.operator == "eq" and p.joined is None and p.is_bare}
     return any(fixed.issuperset(key) for key in (table.primary_key, *table.unique_keys) if key)
