@@ -237,6 +237,15 @@ def others_factor(past: StatementPast, before: Figures, after: Figures) -> float
     return float(np.median(factors)) if len(factors) >= LEAST_OTHERS else None
 
 
+def same_time_of_day(hours: Figures, since_s: float, spans: Figures) -> Figures:
+    """The hours before ``since_s`` at the times of day (an hour around) that ``spans`` are of."""
+    before = hours.pick(hours.starts_s < since_s)
+    wanted = np.unique(spans.starts_s // HOUR_S % 24)
+    of_day = before.starts_s // HOUR_S % 24
+    apart = np.abs((of_day[:, None] - wanted[None, :] + 12) % 24 - 12)
+    return before.pick(apart.min(axis=1, initial=24.0) <= 1)
+
+
 def usual(hours: Figures, at_s: float, least_hours: int, least_same: int) -> Figures | None:
     """What an hour is compared with: the same time of day (an hour around) of other days, where there are
     ``least_same`` of these; else all hours before, ``least_hours`` at least; None of fewer."""

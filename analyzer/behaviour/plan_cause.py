@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
-from analyzer.behaviour.planner_past import Figures, PlannerPast, Statistics, TablePast
+from analyzer.behaviour.planner_past import VERSION, Figures, PlannerPast, Statistics, TablePast
 from analyzer.words.sizes import size_words
 
-Kind = Literal["setting", "statistics", "size", "index created", "index dropped", "index changed", "type", "values"]
+Kind = Literal[
+    "version", "setting", "statistics", "size", "index created", "index dropped", "index changed", "type", "values"
+]
 MOST_TRIED = 16  # judgement: 136 sets of one and two
 BLOCK_BYTES = 8192
 SMALL = 0.02  # judgement: a size that moved by less is said last
@@ -33,7 +35,7 @@ class Difference:
     @property
     def is_replayed(self) -> bool:
         """Whether a planner can be asked with the old and the new of it."""
-        return self.kind != "type"
+        return self.kind not in ("type", "version")
 
 
 VALUES = Difference("values", "", "", "the values asked for are others")
@@ -64,7 +66,9 @@ def differences(then: PlannerPast, now: PlannerPast) -> list[Difference]:
 
 def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Difference]:
     for name in sorted(old.keys() & new.keys()):
-        if old[name] != new[name]:
+        if name == VERSION and old[name] != new[name]:
+            yield Difference("version", "", name, f"the server's version changed from {old[name]} to {new[name]}", 5.0)
+        elif old[name] != new[name]:
             yield Difference("setting", "", name, f"{name} changed from {old[name]} to {new[name]}", 3.0)
 
 

@@ -48,6 +48,7 @@ class PlannerPast:
     tables: Mapping[str, TablePast] = field(default_factory=dict)
 
 
+VERSION = "server_version_num"  # among the settings
 SETTINGS, FIGURES, STRUCTURE, STATISTICS = "settings", "figures", "structure", "statistics"
 Piece = tuple[str, str]  # one of these, and the table's name; "" of the settings
 

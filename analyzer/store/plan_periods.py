@@ -106,6 +106,7 @@ def _in_words(database: Database, statement_id: int, before: str, after: str) ->
 
 
 def drop_old(now: datetime) -> None:
-    """Periods that ended before the time that sums of hours are kept."""
+    """Periods that ended, and causes that were found, before the time that sums of hours are kept."""
     oldest = now - timedelta(days=settings.ANALYZER_KEEP_HOURS_DAYS)
     PlanPeriodRecord.objects.filter(last_seen__lt=oldest).delete()
+    PlanCause.objects.filter(found_at__lt=oldest).delete()

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from analyzer.behaviour.planner_past import Figures, PlannerPast, Statistics, Structure, TablePast
+from analyzer.behaviour.planner_past import VERSION, Figures, PlannerPast, Statistics, Structure, TablePast
 
 if TYPE_CHECKING:
     from analyzer.twin.twin import Twin
@@ -66,7 +66,8 @@ def read_past(twin: "Twin", tables: Collection[str]) -> PlannerPast:
             Structure(columns[oid], indexes[oid]),
             statistics.get(name, {}),
         )
-    return PlannerPast(dict(twin.facts.settings), found)
+    settings = {**twin.facts.settings, VERSION: str(twin.facts.server_version_num)}
+    return PlannerPast(settings, found)
 
 
 def _statistics(twin: "Twin", tables: list[str]) -> Mapping[str, dict[str, Statistics]]:

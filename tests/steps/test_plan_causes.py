@@ -8,11 +8,12 @@ import pytest
 from django.utils import timezone
 
 from analyzer.behaviour.planner_past import STATISTICS
+from analyzer.findings import Finding, Severity
 from analyzer.models import Database, PlanCause, PlannerPiece, PlanPeriodRecord, Server, Statement
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
-from analyzer.steps.plan_causes import change_of, explain_change
-from analyzer.store import planner_past, schemas
+from analyzer.store import planner_past
+from analyzer.store.findings import keep_findings
 from analyzer.store.plan_periods import causes_of
 from analyzer.store.servers import add_server_from_dsn, connection_settings
 from analyzer.twin import ANEW, lease
@@ -65,27 +66,28 @@ def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
     PlannerPiece.objects.update(first_seen=timezone.now() - timedelta(hours=1))  # before the plan was last seen
     shop.execute("drop index ix_item_kind", "create index ix_item_name on item (name)")
     look(server, shop)
-    assert pipeline.advise_on_indexes(server) == ""
     database = Database.objects.get(server=server, is_inspected=True)
     statement = Statement.objects.get(server=server, normalized_sql__contains="where kind =")
-    now = timezone.now()
     periods = PlanPeriodRecord.objects.filter(statement=statement).order_by("first_seen")
     newest = periods.last()
     assert newest is not None
-    change = change_of(statement, database, newest.shape[:8], now)
-    facts = schemas.newest_schema(database)
-    assert change is not None
-    assert facts is not None
-    cause = explain_change(server, database, statement, change, facts, now)
+    slower = Finding(
+        "ST010", "Plan changed", Severity.WARNING, f"plan {newest.shape[:8]}", "m", "h", {}, about=statement.fingerprint
+    )
+    keep_findings(server, database, [slower], ["ST010"])
+    assert pipeline.advise_on_indexes(server) == ""
+    cause = PlanCause.objects.get()
     assert cause.is_proved, cause.said
     assert cause.said.startswith(
         "The cause, by the planner twin: index ix_item_kind of public.item was dropped (between "
     )
     assert len(cause.evidence["causes"]) == 1
     assert len(cause.evidence["differences"]) == 2
-    told = causes_of(database, [statement.pk])[statement.pk][change.before.shape, change.after.shape]
+    told = causes_of(database, [statement.pk])[statement.pk][cause.shape_before, cause.shape_after]
     assert (told.said, told.hint) == (cause.said, cause.hint)
     assert told.hint.startswith("Create the index again")
+    pipeline.advise_on_indexes(server)
+    assert PlanCause.objects.get().found_at == cause.found_at  # it is looked for once
 
 
 def test_what_is_kept_is_encrypted_kept_once_and_goes_when_nobody_wants_it(

@@ -2,9 +2,9 @@
 
 Plans change when statistics, sizes, indexes, settings or the values asked for do; what matters is whether calls take
 longer. Compared are plans for the same kind of values by the same planner, and the median time per call of the spans
-before and since, as pg_stat_statements counted it. A plan that comes back (it alternates), one that made the statement
-faster or as fast, and a slowdown that the other statements share are no finding: the statement's chart marks each
-change.
+before and since, as pg_stat_statements counted it. A plan that comes back (it alternates), one that made the
+statement faster or as fast, times as they are at that time of every day, and a slowdown that the other statements
+share are no finding: the statement's chart marks each change.
 
 Why it changed is looked for on the planner twin: with single things as they were before (statistics of a column, an
 index, a setting, a table's size, the values), it plans the statement until one, or two together, turn the one plan into
@@ -13,7 +13,7 @@ the other.
 
 from collections.abc import Iterator
 
-from analyzer.behaviour.past import Comparison, ShapeChange, StatementPast, compare_around, utc_words
+from analyzer.behaviour.past import Comparison, ShapeChange, StatementPast, compare_around, same_time_of_day, utc_words
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import EvidenceLevel, Finding, Severity
 from analyzer.words.durations import time_words
@@ -26,6 +26,7 @@ check = Check(
     slower=Threshold(1.5, "times the time per call", "judgement: less is not worth a look"),
     spans=Threshold(3, "spans before and since", "judgement: of five minutes, or of an hour"),
     calls=Threshold(20, "calls before and since", "judgement: fewer tell of their values"),
+    same_hours=Threshold(6, "hours at the same time of day", "judgement: two days, of three hours each"),
     lost=Threshold(24, "s/day", "judgement: a second an hour"),
     spread=Threshold(3, "standard deviations", "judgement: the usual bound of an outlier, from the median distance"),
     critical_lost=Threshold(3_600, "s/day", "judgement: an hour of waiting a day"),
@@ -48,7 +49,9 @@ def plan_changed_slower(past: StatementPast) -> Iterator[Finding]:
         compared = compare_around(past, change, least_calls=1)
         if compared is None or not _is_enough(compared):
             unknown = True
-        elif _lost_s_per_day(compared) >= check["lost"] and _is_slower(compared):
+        elif (
+            _lost_s_per_day(compared) >= check["lost"] and _is_slower(compared) and not _is_so_each_day(past, compared)
+        ):
             yield _finding(past, change, compared)
             return
     if unknown:
@@ -106,6 +109,14 @@ def _is_slower(compared: Comparison) -> bool:
     )
     deviation = DEVIATION * max(before.mad_ms, after.mad_ms)
     return factor >= check["slower"] and compared.lost_ms >= check["spread"] * deviation and not is_more_work
+
+
+def _is_so_each_day(past: StatementPast, compared: Comparison) -> bool:
+    """At this time of day it took about as long with the old plan: by day other values are asked for than at night."""
+    usual = same_time_of_day(past.hours.with_calls(1), compared.since_s, compared.after)
+    if len(usual) < check["same_hours"]:
+        return False
+    return compared.after.median_ms < check["slower"] * usual.median_ms
 
 
 def _what(past: StatementPast, change: ShapeChange) -> str:
