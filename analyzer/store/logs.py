@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef
 from analyzer.logs.entry import Entry
 from analyzer.logs.events import logged_plan, redacted, sql_with_values
 from analyzer.logs.line_prefix import logged_time
-from analyzer.logs.statements import LoggedStatement, logged_statements
+from analyzer.logs.statements import MOST_DESCRIBED, LoggedStatement, logged_statements
 from analyzer.logs.totals import LogTotals
 from analyzer.models import Database, ParameterSample, PlanRecord, Server, Statement, StatementEntry
 from analyzer.plans import PlanError
@@ -52,12 +52,12 @@ class KeptLog:
         return f"Kept: {kept} of {counted(self.statements, 'statement')}{unknown}."
 
 
-def keep_log(server: Server, totals: LogTotals, *, now: datetime) -> KeptLog:
-    """Keep what is newer than what is there; reading a log twice does no harm."""
+def keep_log(server: Server, totals: LogTotals, *, now: datetime, most: int = MOST_DESCRIBED) -> KeptLog:
+    """Keep what is newer than what is there, of the ``most`` dearest texts; reading a log twice does no harm."""
     database = inspected_database(server)
     if database is None:
         return KeptLog(note=f"Nothing kept: {server.name} has not been sampled yet.")
-    here = [s for s in logged_statements(totals) if s.fingerprint and s.database in (None, database.name)]
+    here = [s for s in logged_statements(totals, most) if s.fingerprint and s.database in (None, database.name)]
     known = _known(server, database, here)
     samples: list[SeenText] = []
     plans = 0
