@@ -48,10 +48,10 @@ class LoggedStatement:
         return list({id(entry): entry for entry in (*runs, *planned) if entry is not None}.values())
 
 
-def logged_statements(totals: LogTotals) -> list[LoggedStatement]:
-    """Those that took most time first."""
+def logged_statements(totals: LogTotals, most: int = MOST_DESCRIBED) -> list[LoggedStatement]:
+    """Those that took most time first; ``most``: texts that are looked at."""
     found: dict[Hashable, LoggedStatement] = {}
-    for number, logged in enumerate(totals.dearest()[:MOST_DESCRIBED]):
+    for number, logged in enumerate(totals.dearest()[:most]):
         statement = _described(logged)
         key = (logged.database, statement.fingerprint or statement.normalized_sql or number)
         if key in found:

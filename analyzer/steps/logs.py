@@ -19,6 +19,7 @@ from analyzer.words.sizes import MB, size_words
 
 # Judgement: 270 kB a second is more than most servers log; of what writes more the rest is passed over.
 MOST_BYTES = 16 * MB
+MOST_TEXTS = 500  # the dearest of a minute: a second's work
 MOST_BEHIND_BYTES = 16 * MOST_BYTES
 
 
@@ -50,7 +51,7 @@ def read_log(server: Server) -> str:
     if position is None:
         return note
     if totals.entries:
-        keep_log(server, totals, now=timezone.now())
+        keep_log(server, totals, now=timezone.now(), most=MOST_TEXTS)
     _keep_position(server, *position)
     return note
 

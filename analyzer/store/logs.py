@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef
 from analyzer.logs.entry import Entry
 from analyzer.logs.events import logged_plan, redacted, sql_with_values
 from analyzer.logs.line_prefix import logged_time
-from analyzer.logs.statements import LoggedStatement, logged_statements
+from analyzer.logs.statements import MOST_DESCRIBED, LoggedStatement, logged_statements
 from analyzer.logs.totals import LogTotals
 from analyzer.models import Database, ParameterSample, PlanRecord, Server, Statement, StatementEntry
 from analyzer.plans import PlanError
@@ -60,12 +60,12 @@ class KeptLog:
         return f"Kept: {kept} of {counted(self.statements, 'statement')}{unknown}."
 
 
-def keep_log(server: Server, totals: LogTotals, *, now: datetime) -> KeptLog:
-    """Keep what is newer than what is there; reading a log twice does no harm."""
+def keep_log(server: Server, totals: LogTotals, *, now: datetime, most: int = MOST_DESCRIBED) -> KeptLog:
+    """Keep what is newer than what is there, of the ``most`` dearest texts; reading a log twice does no harm."""
     databases = inspected_databases(server)
     if not databases:
         return KeptLog(note=f"Nothing kept: {server.name} has not been sampled yet.")
-    logged = [s for s in logged_statements(totals) if s.fingerprint]
+    logged = [s for s in logged_statements(totals, most) if s.fingerprint]
     kept = KeptLog()
     for database in databases:
         # a line that does not name its database is of the one the server is reached through

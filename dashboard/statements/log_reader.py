@@ -59,7 +59,7 @@ def read_log(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/read_log.html", context)
 
 
-def _problem(upload: UploadedFile[Any] | None) -> str:
+def _problem(upload: "UploadedFile[Any] | None") -> str:
     if upload is None or not upload.size:
         return "Choose a file with a log."
     if upload.size > MOST_BYTES:

@@ -15,7 +15,8 @@ from analyzer.store.check_rules import rules_of
 from analyzer.store.series.overheads import overheads
 from analyzer.store.series.totals import rates
 from analyzer.store.series.windows import Window
-from analyzer.store.servers import add_server_from_dsn, inspected_database
+from analyzer.store.databases import inspected_database
+from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase, Server
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]

@@ -110,3 +110,37 @@ def test_nobody_is_asked_for_a_log_that_nobody_asked_for() -> None:
     schedule.claim_due_steps(timezone.now())
     later = timezone.now() + timedelta(seconds=schedule.SPREAD_S)
     assert "log" in {due.step for due in schedule.claim_due_steps(later)}
+
+
+MB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("known", "sizes", "current", "expected", "is_noted"),
+    [
+        (None, {"a": 5}, "a", [("a", 5, 5, False)], False),  # what was there before is not read
+        (("a", 5), {"a": 9}, "a", [("a", 5, 9, False)], False),
+        (("a", 5), {"a": 3}, "a", [("a", 0, 3, False)], False),  # truncated and written anew
+        (("a", 5), {"a": 9, "b": 2}, "b", [("a", 5, 9, True), ("b", 0, 2, False)], False),
+        (("a", 5), {"b": 2}, "b", [("b", 0, 2, False)], False),  # the old one is gone
+        (("a", 0), {"a": 20 * MB, "b": 2}, "b", [("a", 0, 16 * MB, False)], False),  # some of it now, some later
+        (("a", 0), {"a": 12 * MB, "b": 12 * MB}, "b", [("a", 0, 12 * MB, True), ("b", 0, 4 * MB, False)], False),
+        (("a", 0), {"a": 900 * MB}, "a", [("a", 900 * MB, 900 * MB, False)], True),  # never to be caught up
+    ],
+)
+def test_what_is_read_next(
+    known: tuple[str, int] | None,
+    sizes: dict[str, int],
+    current: str,
+    expected: list[tuple[str, int, int, bool]],
+    is_noted: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server.objects.create(name="a", slug="a", host="a", user="a", dbname="a")
+    if known:
+        LogPosition.objects.create(server=server, file=known[0], offset_bytes=known[1], read_at=timezone.now())
+    monkeypatch.setattr(server_log, "current_file", lambda conn, format: current)
+    monkeypatch.setattr(server_log, "file_size_bytes", lambda conn, file: sizes.get(file))
+    stretches, note = logs._stretches(server, None, "stderr")  # type: ignore[arg-type]
+    assert [(s.file, s.start, s.end, s.is_whole) for s in stretches] == expected
+    assert bool(note) is is_noted
