@@ -18,6 +18,7 @@ from dashboard.windows import SHORTEST, in_address
 
 FEW_LOOKS = 30  # judgement: five minutes; a share of fewer is rough, and said so
 STATEMENTS_SHOWN, OTHERS_SHOWN = 10, 5
+FIRST_STATEMENTS_SHOWN = 5  # where nobody asked for a wait or a span: the page goes on below
 # What the tables are called and what stands where a part has no name.
 TABLES = {
     "role": ("Roles", "not known"),
@@ -77,7 +78,11 @@ def load_by_wait(request: HttpRequest, server: Server, window: Window) -> LoadBy
     wait = wait if wait in timeline.by_wait else ""
     only: dict[str, int | str] = {"wait_event_type": wait} if wait else {}
     path = reverse("server", args=[server.slug])
-    most = {"statement": STATEMENTS_SHOWN, **dict.fromkeys(TABLES, OTHERS_SHOWN)}
+    is_asked_for = bool(wait) or not window.key
+    most = {
+        "statement": STATEMENTS_SHOWN if is_asked_for else FIRST_STATEMENTS_SHOWN,
+        **dict.fromkeys(TABLES, OTHERS_SHOWN),
+    }
     parts = load_parts(server, timeline, most, **only)
     return LoadByWait(
         timeline=timeline,

@@ -63,6 +63,8 @@ def test_what_is_left_behind_is_read_and_found(private):
     database = ScratchDatabase(private)
     database.execute("create table t (a int)")
     assert codes(standing_of(database)) == {}
+    with connect(ConnectionSettings.from_dsn(database.dsn)) as conn:
+        assert read_progress(conn) == ()
     with (
         database.connect(autocommit=False) as left,
         database.connect(autocommit=False, application_name="web") as open_,
@@ -157,6 +159,7 @@ def test_a_standby_that_stands_still_is_late_on_both_sides():
     try:
         with replica.connect() as standby:
             wait_for(lambda: [r for r in standing_of(database).replicas if r.state == "streaming"])
+            wait_for(lambda: [h for h in held_back(standing_of(database)) if h.kind == "standby"])
             standby.execute("select pg_wal_replay_pause()")
             database.execute("create table t as select n from generate_series(1, 1000) n")
 
