@@ -12,10 +12,10 @@ from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
 from analyzer.store import schemas
 from analyzer.store.check_rules import rules_of
+from analyzer.store.databases import inspected_database
 from analyzer.store.series.overheads import overheads
 from analyzer.store.series.totals import rates
 from analyzer.store.series.windows import Window
-from analyzer.store.databases import inspected_database
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase, Server
 
