@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from analyzer.findings import Finding, Severity
+from analyzer.reports.sarif import Place, findings_as_sarif
 from analyzer.review.actions import Kind
 from analyzer.review.estimate import seconds_words, work_words
 from analyzer.review.live import LiveFacts
@@ -15,8 +16,6 @@ from analyzer.words.durations import span_words
 from analyzer.words.visible import visible_line
 
 FORMAT = 1
-SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-LEVELS = {Severity.INFO: "note", Severity.WARNING: "warning", Severity.CRITICAL: "error"}
 MOST_LOCKS = 6
 UNDER_LOCK = (REWRITE.code, SCAN.code, INDEX.code)
 QUIET = frozenset({Kind.SET, Kind.BEGIN, Kind.COMMIT, Kind.ROLLBACK, Kind.READ, Kind.OTHER})
@@ -55,39 +54,9 @@ def review_as_json(review: Review) -> dict[str, Any]:
 
 
 def review_as_sarif(review: Review, file: str) -> dict[str, Any]:
-    """SARIF 2.1.0: one run, each finding a result on its line."""
-    findings = review.findings
-    codes = sorted({finding.code for _, finding in findings})
-    return {
-        "$schema": SARIF_SCHEMA,
-        "version": "2.1.0",
-        "runs": [
-            {
-                "tool": {
-                    "driver": {
-                        "name": "pgLoupe",
-                        "rules": [{"id": code, "shortDescription": {"text": ALL_RULES[code].title}} for code in codes],
-                    }
-                },
-                "results": [
-                    {
-                        "ruleId": finding.code,
-                        "ruleIndex": codes.index(finding.code),
-                        "level": LEVELS[finding.severity],
-                        "message": {"text": visible_line(f"{finding.message} {finding.hint}")},
-                        "partialFingerprints": {"pgloupe/v1": f"{finding.code}:{finding.subject}"},
-                        "locations": [_location(file, step.line)],
-                    }
-                    for step, finding in findings
-                ],
-                "columnKind": "unicodeCodePoints",
-            }
-        ],
-    }  # fmt: skip
-
-
-def _location(file: str, line: int) -> dict[str, Any]:
-    return {"physicalLocation": {"artifactLocation": {"uri": file}, "region": {"startLine": line}}}
+    """Each finding on its line."""
+    rules = {code: {"shortDescription": {"text": rule.title}} for code, rule in ALL_RULES.items()}
+    return findings_as_sarif(((f, Place(file, step.line)) for step, f in review.findings), rules=rules)
 
 
 def verdict(review: Review) -> str:

@@ -5,7 +5,6 @@ import os
 import sys
 from argparse import ArgumentParser
 from datetime import UTC
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.questions.analyze import NOT_LOOKED_AT, Analysis, analyze, without_known
 from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, not_run_as_json
-from analyzer.reports.sarif import Place, SarifResult, sarif
+from analyzer.reports.sarif import Place, findings_as_sarif
 from analyzer.runtime.places import program
 from analyzer.words.durations import rate_words
 
@@ -130,17 +129,11 @@ def as_json(analysis: Analysis, known: int = 0) -> str:
 
 
 def as_sarif(analysis: Analysis, known: int = 0) -> str:
-    results = [
-        SarifResult(
-            finding.code,
-            finding.severity,
-            f"{finding.message} {finding.hint}",
-            Place(name=f"{analysis.database}.{finding.table or finding.about or finding.subject}"),
-            finding.key,
-        )
-        for finding in analysis.findings
-    ]
-    return json.dumps(sarif(results, {c.code: c.title for c in all_checks()}, version=_version()), indent=2)
+    placed = []
+    for finding in analysis.findings:
+        name = finding.table or finding.about or finding.subject
+        placed.append((finding, Place(name=finding.subject, full_name=f"{analysis.database}.{name}")))
+    return json.dumps(findings_as_sarif(placed, [analysis.outcome]), indent=2)
 
 
 def as_html(analysis: Analysis, known: int = 0) -> str:
@@ -182,10 +175,3 @@ def _sum(analysis: Analysis, known: int) -> str:
     n = {severity: sum(f.severity is severity for f in analysis.findings) for severity in Severity}
     said = ", ".join(f"{count} {severity.name.lower()}" for severity, count in sorted(n.items(), reverse=True) if count)
     return f"{len(analysis.findings)} finding{'s' if len(analysis.findings) != 1 else ''}: {said}{beside}."
-
-
-def _version() -> str:
-    try:
-        return version("pgloupe")
-    except PackageNotFoundError:
-        return "0"

@@ -10,7 +10,6 @@ from django.core.management.base import CommandError
 
 from analyzer.checks import Outcome, checks_of, in_words, run_checks
 from analyzer.checks.node import ranked
-from analyzer.checks.sarif import as_sarif
 from analyzer.errors import PgLoupeError
 from analyzer.findings import Severity
 from analyzer.management.terminal import TerminalCommand
@@ -19,6 +18,7 @@ from analyzer.plans.compare import change_in_words
 from analyzer.plans.node_changes import changes_as_json, changes_as_text
 from analyzer.plans.show import plan_as_json, plan_as_text
 from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, not_run_as_json
+from analyzer.reports.sarif import UNCHANGED, Place, findings_as_sarif
 from analyzer.words.visible import visible_line
 
 NEVER = "never"
@@ -78,9 +78,8 @@ def shown(options: dict[str, Any], before: Plan | None, plans: list[Plan], outco
     earlier = run_checks(before) if before is not None else None
     keys = None if earlier is None else {finding.key for finding in earlier.findings}
     if options["format"] == "sarif":
-        states = None if keys is None else dict.fromkeys(keys, "unchanged")
         file = options["other"] or options["file"]
-        return json.dumps(as_sarif("stdin" if file == "-" else Path(file).as_posix(), outcomes, states), indent=2)
+        return json.dumps(as_sarif("stdin" if file == "-" else Path(file).as_posix(), outcomes, keys), indent=2)
     if options["format"] == "json":
         document: dict[str, Any] = {"plans": [*map(as_json, plans, outcomes)]}
         if before is not None and earlier is not None:
@@ -94,6 +93,17 @@ def shown(options: dict[str, Any], before: Plan | None, plans: list[Plan], outco
         return "\n".join(map(visible_line, comparison_as_text(before, plans[0], earlier, outcomes[0])))
     parts = [map(visible_line, as_text(*pair)) for pair in zip(plans, outcomes, strict=True)]
     return "\n\n".join(map("\n".join, parts))
+
+
+def as_sarif(file: str, outcomes: list[Outcome], earlier: set[str] | None) -> dict[str, Any]:
+    """A plan has no lines of source: a finding stands at the first of its file, and names its node."""
+    placed = [
+        (f, Place(file, name=f.subject, full_name=None if f.place is None else f"plan/{f.place}"))
+        for outcome in outcomes
+        for f in ranked(outcome.findings)
+    ]
+    known = None if earlier is None else dict.fromkeys(earlier, UNCHANGED)
+    return findings_as_sarif(placed, outcomes, known=known)
 
 
 def comparison_as_text(before: Plan, after: Plan, earlier: Outcome, outcome: Outcome) -> list[str]:
