@@ -24,6 +24,7 @@ class KnownColumn:
     is_not_null: bool | None = None
     is_new: bool = False  # added by this migration
     is_unfilled: bool = False  # and without a value
+    is_gone: bool = False  # dropped or renamed by this migration
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Known:
     version: int  # 160004
     live: LiveFacts | None = None
     new: set[str] = field(default_factory=set)  # keys of relations made by this file
-    gone: set[str] = field(default_factory=set)
+    gone: set[str] = field(default_factory=set)  # dropped, or of another name since
     renamed: dict[str, TableName] = field(default_factory=dict)
     columns: dict[tuple[str, str], KnownColumn] = field(default_factory=dict)
     checks: dict[str, dict[str, KnownCheck]] = field(default_factory=dict)
@@ -66,7 +67,7 @@ class Known:
 
     def table(self, name: TableName | None) -> TableFacts | None:
         """As the server has it; None for one of this file, or where there is no server or no such table."""
-        if name is None or self.facts is None or self._written(name) in self.new:
+        if name is None or self.facts is None or self._written(name) in self.new | self.gone:
             return None
         name = self.renamed.get(self._written(name), name)
         if self.path is None or name.schema:
@@ -129,6 +130,14 @@ class Known:
         found = table.column(column) if table else None
         return KnownColumn(column, type_named(found.type_name), found.not_null) if found else KnownColumn(column)
 
+    def has_column(self, name: TableName, column: str) -> bool | None:
+        """None where it cannot be told."""
+        known = self.columns.get((self.key(name), column))
+        if known is not None:
+            return not known.is_gone
+        table = self.table(name)
+        return table.column(column) is not None if table is not None and table.kind in "rp" else None
+
     def type_before(self, action: Action) -> ColumnType | None:
         """Of a column whose type changes: as the server has it, else as the file says it."""
         known = self.column(action.relation, action.column).type if action.relation is not None else None
@@ -173,18 +182,24 @@ class Known:
         key = self.key(relation)
         if action.kind in NEW_RELATIONS and not (action.if_exists and self.table(relation) is not None):
             self.new.add(self._written(relation))
+            self.gone.discard(self._written(relation))
             if isinstance(action.statement, (ast.CreateTableAsStmt, ast.SelectStmt)):
                 self.filled.add(self._written(relation))
         elif action.kind in (Kind.INSERT, Kind.COPY):
             self.filled.add(self._written(relation))
         elif action.kind in (Kind.DROP_TABLE, Kind.DROP_MATVIEW):
-            self.gone.add(key)
+            self.gone.add(self._written(relation))
             self.new.discard(self._written(relation))
         elif action.kind is Kind.RENAME_TABLE:
             self._rename(relation, action.name)
         elif action.kind is Kind.ADD_COLUMN and action.new is not None:
             new = action.new
             self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, True, not new.has_value)
+        elif action.kind in (Kind.DROP_COLUMN, Kind.RENAME_COLUMN):
+            if action.kind is Kind.RENAME_COLUMN:
+                old = self.column(relation, action.column)
+                self.columns[key, action.name] = replace(old, name=action.name, is_gone=False)
+            self.columns[key, action.column] = KnownColumn(action.column, is_gone=True)
         elif action.kind is Kind.ALTER_TYPE:
             self.columns[key, action.column] = replace(self.column(relation, action.column), type=action.type)
         elif action.kind in (Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL):
@@ -213,10 +228,15 @@ class Known:
             self.renamed[self._written(new)] = self.renamed.get(old, relation)
             self.gone.add(old)
 
-    def _written(self, name: TableName) -> str:
-        """With a schema where the file leaves it out: the first of the search path, where a new table would stand."""
+    @property
+    def first_schema(self) -> str:
+        """Of the search path: where a new table without a schema stands."""
         path = self.path or (self.facts.search_path if self.facts else ("public",))
-        return f"{name.schema or (path[0] if path else 'public')}.{name.name}"
+        return path[0] if path else "public"
+
+    def _written(self, name: TableName) -> str:
+        """With a schema where the file leaves it out."""
+        return f"{name.schema or self.first_schema}.{name.name}"
 
 
 def check_expression(definition: str) -> Node | None:

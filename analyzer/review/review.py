@@ -12,7 +12,7 @@ from analyzer.review.files.migration import Framework, Migration, Step
 from analyzer.review.known import Known
 from analyzer.review.live import LiveFacts
 from analyzer.review.locks import Mode, locks_of
-from analyzer.review.rules import design, fails, in_use, reversible, transactions, under_lock
+from analyzer.review.rules import design, exists, fails, in_use, reversible, transactions, under_lock
 from analyzer.review.rules.rule import At
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
@@ -21,7 +21,15 @@ from analyzer.review.way_back import LOST, undo_of
 from analyzer.review.work import work_of
 from analyzer.statements.parse import TableName
 
-RULES = (*under_lock.RULES, *fails.RULES, *in_use.RULES, *transactions.RULES, *design.RULES, *reversible.RULES)
+RULES = (
+    *under_lock.RULES,
+    *fails.RULES,
+    *exists.RULES,
+    *in_use.RULES,
+    *transactions.RULES,
+    *design.RULES,
+    *reversible.RULES,
+)
 CODE = "What it runs cannot be looked into."
 
 

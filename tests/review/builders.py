@@ -83,7 +83,7 @@ def _index(
         0, "public", name, "btree", columns, is_unique=is_unique, is_primary=is_primary, backs_constraint=is_primary,
         options=(0,) * len(columns), is_default_opclass=(True,) * len(columns),
         definition=f"CREATE INDEX {name} ON public.t USING btree ({', '.join(columns)})",
-        scans=case.get("scans", {}).get(name, 0),
+        scans=case.get("scans", {}).get(name, 0), is_valid=name not in case.get("invalid", ()), is_being_built=False,
     )  # fmt: skip
 
 

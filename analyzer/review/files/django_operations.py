@@ -160,7 +160,9 @@ def _of_model(sql: str, *arguments: str) -> Read:
     def read(names: Names, call: ast.Call) -> list[str] | None:
         model = text(call, "model_name", 0) or text(call, "name", 0)
         given = {name: text(call, name, at) for at, name in enumerate(arguments, start=1)}
-        if not model or not all(given.values()):
+        table = names.known_table(model) if model and "name" in given and "COLUMN" in sql else None
+        is_unknown = table is not None and table.column(names.column(model, given["name"])) is None
+        if not model or not all(given.values()) or is_unknown:  # a ManyToManyField has no column
             return None
         filled = {n: quote_identifier(names.column(model, g)) for n, g in given.items()}
         return [sql.format(table=names.table(model), **filled)]

@@ -1,0 +1,71 @@
+"""What the server refuses since it is there already, or is not there: by its catalog and what the file did before."""
+
+from analyzer.findings import Severity
+from analyzer.review.actions import Kind
+from analyzer.review.rules.rule import At, Findings, Rule
+from analyzer.schema.facts import IndexFacts
+
+UNFIT = Rule("MG019", "Does not fit what is there")
+APPLIED = "See whether the migration was applied here already, or one before it was not."
+NEED_COLUMN = frozenset({
+    Kind.DROP_COLUMN, Kind.ALTER_TYPE, Kind.SET_NOT_NULL, Kind.DROP_NOT_NULL, Kind.SET_DEFAULT, Kind.RENAME_COLUMN,
+})  # fmt: skip
+
+
+def column_fits(at: At) -> Findings:
+    action = at.action
+    if action.relation is None or action.if_exists:
+        return
+    is_there = at.known.has_column(action.relation, action.column)
+    if action.kind is Kind.ADD_COLUMN and is_there:
+        yield UNFIT.finding(
+            at, Severity.CRITICAL, f"It fails: {at.name} has a column {action.column} already.", APPLIED,
+            subject=f"{at.name}.{action.column}",
+        )  # fmt: skip
+    elif action.kind in NEED_COLUMN and is_there is False:
+        yield UNFIT.finding(
+            at, Severity.CRITICAL, f"It fails: {at.name} has no column {action.column}.", APPLIED,
+            subject=f"{at.name}.{action.column}",
+        )  # fmt: skip
+
+
+def index_fits(at: At) -> Findings:
+    action, table = at.action, at.table
+    if action.kind is not Kind.CREATE_INDEX or not action.name or table is None:
+        return
+    same = next((i for i in _indexes_of_schema(at) if i.name == action.name), None)
+    is_dropped = any(a.kind is Kind.DROP_INDEX and a.name == action.name for s in at.earlier for a in s.actions)
+    if same is None or is_dropped:
+        return
+    if not same.is_usable and same.is_being_built is False:
+        does = "IF NOT EXISTS keeps it" if action.if_exists else "it fails"
+        yield UNFIT.finding(
+            at, Severity.CRITICAL,
+            f"An invalid index {same.name} is there, left by a build that broke off: {does}, and no statement uses it.",
+            "DROP INDEX CONCURRENTLY it first.", subject=action.name,
+        )  # fmt: skip
+    elif not action.if_exists:
+        message = f"It fails: schema {table.schema} has an index {action.name} already."
+        yield UNFIT.finding(at, Severity.CRITICAL, message, APPLIED, subject=action.name)
+
+
+def _indexes_of_schema(at: At) -> list[IndexFacts]:
+    table = at.table
+    schema = table.schema if table else ""
+    return [i for t in at.known.facts or () for i in t.indexes if i.schema == schema]
+
+
+def table_fits(at: At) -> Findings:
+    action = at.action
+    if (
+        action.kind is Kind.CREATE_TABLE
+        and not action.if_exists
+        and at.table is not None
+        and at.name not in at.known.gone
+    ):
+        table = at.table
+        if action.relation is not None and (action.relation.schema or table.schema == at.known.first_schema):
+            yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {at.name} is there already.", APPLIED)
+
+
+RULES = (column_fits, index_fits, table_fits)
