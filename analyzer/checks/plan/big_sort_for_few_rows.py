@@ -33,7 +33,7 @@ def big_sort_for_few_rows(node: PlanNode, context: Context) -> Iterator[Finding]
     if not node.loops or len(below) != 1 or not is_limited(node):
         return
     rows, taken = below[0].total_actual_rows_bounds, node.total_actual_rows
-    taken = None if taken is None else taken / node.processes  # each process finds as many
+    taken = None if taken is None else _taken(node, taken)
     if rows is None or taken is None or rows[0] < check["sorted_rows"] or rows[0] < taken * check["factor"]:
         return
     index = index_in_order(node)
@@ -54,6 +54,13 @@ def big_sort_for_few_rows(node: PlanNode, context: Context) -> Iterator[Finding]
         table=None if index.of_partitions else index.scan.table,
         fixes=index.fixes,
     )
+
+
+def _taken(node: PlanNode, given: float) -> float:
+    """Each process gives as many; where the LIMIT is above their Gather it may take more than one of them has left."""
+    limit = next((above for above in node.ancestors() if above.node_type == "Limit"), None)
+    rows = limit.total_actual_rows if limit is not None and limit.processes < node.processes else None
+    return max(given / node.processes, rows or 0.0)
 
 
 def _time_ms(node: PlanNode, index: IndexInOrder, taken_ratio: float) -> float | None:

@@ -57,7 +57,8 @@ def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Fi
             subject=name[0].upper() + name[1:],
             title=f"Checks of {name} are slow",
             message=(
-                f"{trigger.calls:,} checks of {name} took {time_words(trigger.time_ms)},"
+                f"{trigger.calls:,} check{'s' if trigger.calls > 1 else ''} of {name} took"
+                f" {time_words(trigger.time_ms)},"
                 f" {time_words(each_ms)} each: {_why(found)}"
             ),
             hint=_hint(trigger, found),

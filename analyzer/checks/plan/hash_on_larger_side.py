@@ -27,6 +27,7 @@ check = Check(
     code="PL036",
     title="Hash join built its hash table on the larger side",
     severity=Severity.WARNING,
+    gives_way_to=("PL105",),
     side_ratio=Threshold(5, "hashed / probing rows", "judgement: below it building and probing cost about the same"),
     rows=Threshold(100_000, "rows", "measured: 10 ms and more to build, on PostgreSQL 13 to 18"),
     misestimate=Threshold(3, "actual / planned rows", "judgement: less does not turn the sides around"),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, NotRun, Threshold
 from analyzer.checks.joins import SAME_ROWS, rounded, side
-from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_ratio
+from analyzer.checks.node import own_time_ms, place, run_time_ms, time_evidence, time_ratio
 from analyzer.checks.scan import is_system_table, table_facts, table_of, table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
@@ -61,7 +61,7 @@ def join_keeps_few_of_scan(join: PlanNode, context: Context) -> Iterator[Finding
         if table is None:
             raise NotRun(f"needs the schema, to tell whether an index of {scan.relation_name} begins with {column}")
         if not _has_index(table, column):
-            yield _finding(join, scan, small, column, time_ms, context)
+            yield _finding(join, path, small, column, time_ms, context)
 
 
 def _whole_scan(top: PlanNode, context: Context) -> list[PlanNode] | None:
@@ -119,7 +119,10 @@ def _has_index(table: TableFacts, column: str) -> bool:
     )
 
 
-def _finding(join: PlanNode, scan: PlanNode, small: PlanNode, column: str, time_ms: float, context: Context) -> Finding:
+def _finding(
+    join: PlanNode, path: list[PlanNode], small: PlanNode, column: str, time_ms: float, context: Context
+) -> Finding:
+    scan = path[-1]
     read, few = scan.total_rows_scanned or 0.0, small.total_actual_rows or 0.0
     few /= 1.0 if small.is_parallel_aware else small.processes
     name = table_sql(scan, context.facts)
@@ -139,5 +142,6 @@ def _finding(join: PlanNode, scan: PlanNode, small: PlanNode, column: str, time_
         time_ms=time_ms,
         run_time_ms=run_time_ms(join),
         table=table_of(scan, context.facts),
+        also_at=tuple(map(place, path)),
         fixes=(Fix("Index the column it is joined by", "sql", f"CREATE INDEX CONCURRENTLY ON {name} ({column});"),),
     )
