@@ -6,10 +6,11 @@ from analyzer.checks import all_checks
 from analyzer.checks.document import pages, paragraphs
 
 DOCS = Path(__file__).parents[2] / "docs" / "checks"
+BY_HAND = "field_notes.md"
 
 
 def test_the_documents_are_fresh() -> None:
-    kept = {path.name: path.read_text() for path in DOCS.glob("*.md")}
+    kept = {path.name: path.read_text() for path in DOCS.glob("*.md") if path.name != BY_HAND}
     assert kept == pages(), "run: python -m analyzer.checks.document docs/checks"
 
 

@@ -11,7 +11,7 @@ listed. Unique ones are kept unless another one is unique on the very same, as i
 identity, the order of CLUSTER, or a part of a partitioned index.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from analyzer.checks import Check, Context, Threshold
@@ -19,7 +19,7 @@ from analyzer.checks.dropping import drop_indexes
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
-from analyzer.schema.index_shapes import is_for_speed_alone, shape_of_index
+from analyzer.schema.index_shapes import Shape, is_for_speed_alone, shape_of_index
 from analyzer.words.sizes import size_words
 
 check = Check(
@@ -50,11 +50,14 @@ def redundant_of(table: TableFacts, context: Context) -> list[tuple[IndexFacts, 
         return []
     keepers: dict[int, IndexFacts] = {}
     redundant = []
-    for index in sorted(table.indexes, key=lambda i: (len(i.columns), -i.oid)):
-        keeper = _keeper(table, index, keepers.keys(), context)
-        if keeper is not None:
-            keepers[index.oid] = keeper
-            redundant.append(index)
+    comparable = [(index, shape_of_index(index)) for index in table.indexes if index.is_usable and index.is_readable]
+    for index, shape in sorted(comparable, key=lambda c: (len(c[0].columns), -c[0].oid)):
+        if is_for_speed_alone(index) or _is_bare_unique(index):
+            others = [c for c in comparable if c[0].oid != index.oid and c[0].oid not in keepers]
+            keeper = next((other for other, theirs in others if _replaces(other, theirs, index, shape)), None)
+            if keeper is not None and not (index.is_unique and _is_referenced(table, index, context)):
+                keepers[index.oid] = keeper
+                redundant.append(index)
     return [(index, _last(keepers, index)) for index in redundant]
 
 
@@ -64,22 +67,10 @@ def _last(keepers: dict[int, IndexFacts], index: IndexFacts) -> IndexFacts:
     return index
 
 
-def _keeper(table: TableFacts, index: IndexFacts, gone: Collection[int], context: Context) -> IndexFacts | None:
-    """The index that does its work, where it may go."""
-    if not index.is_readable or not (is_for_speed_alone(index) or _is_bare_unique(index)):
-        return None
-    mine = shape_of_index(index)
-    for other in table.indexes:
-        if other.oid == index.oid or other.oid in gone or not (other.is_usable and other.is_readable):
-            continue
-        theirs = shape_of_index(other)
-        if index.is_unique:
-            is_same = other.is_unique and mine == theirs and other.nulls_not_distinct == index.nulls_not_distinct
-            if is_same and not _is_referenced(table, index, context):
-                return other
-        elif mine.is_replaced_by(theirs) and (mine.keys == theirs.keys or not _is_small_and_hot(index, other)):
-            return other
-    return None
+def _replaces(other: IndexFacts, theirs: Shape, index: IndexFacts, mine: Shape) -> bool:
+    if index.is_unique:
+        return other.is_unique and mine == theirs and other.nulls_not_distinct == index.nulls_not_distinct
+    return mine.is_replaced_by(theirs) and (mine.keys == theirs.keys or not _is_small_and_hot(index, other))
 
 
 def _is_bare_unique(index: IndexFacts) -> bool:

@@ -63,10 +63,11 @@ def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
 
 def _unused(table: TableFacts, context: Context) -> list[IndexFacts]:
     """The largest first; with all of them gone, and the redundant ones, each foreign key is served as it was."""
-    gone = {index.oid for index, _ in redundant_of(table, context)}  # told by that check
+    idle = [index for index in table.indexes if _has_no_scan(table, index)]
+    gone = {index.oid for index, _ in redundant_of(table, context)} if idle else set()  # told by that check
     unused = []
-    for index in sorted(table.indexes, key=lambda i: -(i.size_bytes or 0)):
-        if index.oid in gone or not _has_no_scan(table, index):
+    for index in sorted(idle, key=lambda i: -(i.size_bytes or 0)):
+        if index.oid in gone:
             continue
         rest = replace(table, indexes=tuple(i for i in table.indexes if i.oid not in gone))
         if not alone_serves_a_key(rest, index):

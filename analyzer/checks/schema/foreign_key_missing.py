@@ -90,7 +90,7 @@ def _finding(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]]) -> 
         subject=table.name,
         message=(
             f"By name and type, {some_of(said)} in {table.qualified_name}"
-            f" {'is a key' if len(found) == 1 else 'are keys'}; no foreign key says so."
+            f" {'looks like a foreign key' if len(found) == 1 else 'look like foreign keys'}; none is declared."
         ),
         hint="Where it is one, declare it; index the column first.",
         evidence={
