@@ -22,6 +22,8 @@ pytestmark = pytest.mark.postgres
 BAD: dict[str, str | int] = {
     "autovacuum": "off", "track_io_timing": "off", "enable_seqscan": "off",
     "max_connections": 1_000, "max_wal_size": "32MB", "deadlock_timeout": "10ms", "checkpoint_timeout": "1h",
+    "log_statement": "all", "shared_preload_libraries": "pg_stat_statements,auto_explain",
+    "auto_explain.log_min_duration": "10min", "auto_explain.log_analyze": "on",
 }  # fmt: skip
 GOOD: dict[str, str | int] = {
     "fsync": "on", "full_page_writes": "on", "synchronous_commit": "on", "random_page_cost": "1.1",
@@ -35,12 +37,14 @@ RULES = Rules(
     thresholds={
         ("SV025", "data"): 0, ("SV026", "data"): 0, ("SV042", "data"): 0,
         ("SV027", "written"): 0, ("SV030", "deadlocks"): 1, ("SV031", "rollbacks"): 100,
+        ("SV028", "rate"): 0,
     },
 )  # fmt: skip
 PLANTED = {
     "SV020 fsync", "SV020 full_page_writes", "SV020 synchronous_commit", "SV022 autovacuum", "SV023 track_io_timing",
     "SV024 enable_*", "SV025 effective_cache_size", "SV025 shared_buffers", "SV026 random_page_cost",
-    "SV027 work_mem", "SV029 max_wal_size", "SV030 shop", "SV031 shop", "SV034 idle_in_transaction_session_timeout",
+    "SV027 work_mem", "SV028 auto_explain.log_timing", "SV028 log_statement", "SV029 max_wal_size",
+    "SV030 shop", "SV031 shop", "SV034 idle_in_transaction_session_timeout",
     "SV034 statement_timeout", "SV035 log_lock_waits", "SV036 password_encryption", "SV041 pending_restart",
     "SV042 autovacuum_vacuum_cost_limit", "SV043 max_connections",
 }  # fmt: skip

@@ -50,6 +50,7 @@ PLANTED = {
     ],
     "ST032": ["select name from tag where id = 2"],
 }
+DAY = timedelta(days=1)
 HASH = "SCRAM-SHA-256$4096:c2FsdA==$c3RvcmVka2V5:c2VydmVya2V5"
 INNOCENT = [
     "select id from author where id not in (select author_id from book where author_id is not null) limit 1",
@@ -80,6 +81,8 @@ def test_exactly_the_planted_statements_are_found(any_postgres: Server, scratch_
         assert texts[about].lower().split()[:3] == words, (code, texts[about])
         assert "hash" not in texts[about]
     assert len(found) == len(expected), found
+    now = timezone.now()  # the session asked for the times of planning, too
+    assert any(known.plan_time_s_per_day for known in overheads(server, Window(now - DAY, now)).values())
     assert not [text for text in texts.values() if "secret" in text or "c3Rvcm" in text]
     database.execute(f"drop role {role}")
 
@@ -88,6 +91,7 @@ def send(database: ScratchDatabase, statements: list[str]) -> None:
     """Constants in the text; the role's password hashed by the client, once."""
     with database.connect() as session:
         session.execute("set pg_stat_statements.track_utility = on")
+        session.execute("set pg_stat_statements.track_planning = on")
         for statement in statements:
             session.execute(statement)  # type: ignore[call-overload]
 
@@ -97,7 +101,7 @@ def findings(server) -> set[tuple[str, str]]:  # type: ignore[no-untyped-def]
     now = timezone.now()
     known = inspected_database(server)
     assert known is not None
-    window = Window(now - timedelta(days=1), now)
+    window = Window(now - DAY, now)
     daily = {
         pk: replace(rate, calls_per_day=4_320_000.0, total_time_s_per_day=7_000.0)
         for pk, rate in rates(server, window).items()

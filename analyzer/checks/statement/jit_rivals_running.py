@@ -3,8 +3,8 @@
 Counted by pg_stat_statements (15 and later). PostgreSQL compiles expressions where it expects a plan to be dear
 (jit_above_cost), and that takes tens to hundreds of milliseconds each time it runs: worth it for minutes of
 arithmetic, a loss for the rest, above all where estimates are too high or partitions many. Try the statement with SET
-jit = off. Turn it off for the roles of the application, or raise jit_above_cost. Where an executed plan shows it, the
-check of plans tells it (PL074's kind). Leave it on for reports that gain from it.
+jit = off. Turn it off for the roles of the application, or raise jit_above_cost. Where an executed plan shows it,
+PL074 tells it. Leave it on for reports that gain from it.
 """
 
 from collections.abc import Iterator
