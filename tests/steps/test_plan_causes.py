@@ -10,13 +10,15 @@ from django.utils import timezone
 from analyzer.behaviour.planner_past import STATISTICS
 from analyzer.findings import Finding, Severity
 from analyzer.models import Database, PlanCause, PlannerPiece, PlanPeriodRecord, Server, Statement
+from analyzer.steps import plan_causes
 from analyzer.steps import run as pipeline
 from analyzer.store import planner_past
 from analyzer.store.findings import keep_findings
-from analyzer.store.plan_periods import causes_of
+from analyzer.store.plan_periods import causes_of, note_plan
 from analyzer.store.servers import add_server_from_dsn, connection_settings
 from analyzer.twin import ANEW, lease
 from analyzer.twin.snapshot import read_past
+from tests.checks.builders import facts as build_facts
 from tests.servers import ScratchDatabase
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -140,3 +142,28 @@ def test_of_past_days_each_days_last_is_kept(db: None) -> None:
     recent = [at for at in pieces if at > now - timedelta(days=2)]
     assert len(recent) in (7, 8)
     assert len(pieces) - len(recent) in (33, 34, 35)
+
+
+def test_a_fault_costs_the_one_cause_and_is_said(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server.objects.create(name="one", slug="one", host="h", user="u", dbname="shop")
+    database = Database.objects.create(server=server, oid=5, name="shop")
+    now = timezone.now()
+    statement = Statement.objects.create(
+        server=server, fingerprint="f1", normalized_sql="select 1", kind="select", first_seen=now, last_seen=now
+    )
+    for shape, at in (("aaaa", now - timedelta(hours=2)), ("bbbb", now - timedelta(hours=1))):
+        note_plan(statement, database, shape, "none", at, is_by_twin=False)
+    slower = Finding("ST010", "Plan changed", Severity.WARNING, "plan bbbb", "m", "h", {}, about="f1")
+    keep_findings(server, database, [slower], ["ST010"])
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("a value of the data")
+
+    monkeypatch.setattr(plan_causes, "_plan", fails)
+    facts = build_facts({"tables": [{"name": "t"}]})
+    assert [plan_causes.find_causes(server, database, facts, now) for _ in range(2)] == [1, 0]
+    cause = PlanCause.objects.get()
+    assert (cause.is_proved, cause.said) == (
+        False,
+        "The cause is not proved: pgLoupe could not work on this statement (ZeroDivisionError).",
+    )
