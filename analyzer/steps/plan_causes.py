@@ -1,7 +1,8 @@
 """Why plans changed: statements with a new, slower plan through the twin, with single things as they were before."""
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +28,7 @@ from analyzer.behaviour.plan_cause import (
     find_cause,
 )
 from analyzer.behaviour.planner_past import FIGURES, SETTINGS, STATISTICS, STRUCTURE, PlannerPast
-from analyzer.errors import PgLoupeError
+from analyzer.errors import MonitoredServerError, PgLoupeError, fault_reason
 from analyzer.models import Database, FindingRecord, PlanCause, PlanRecord, Server, Statement
 from analyzer.plans import Plan, PlanError, parse_plan, redact_plan
 from analyzer.plans.compare import plan_change, sameness
@@ -35,6 +36,7 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.preparable import preparable_sql
 from analyzer.steps.advise import tables_named, ways_to_plan
 from analyzer.steps.explain import text_to_explain
+from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import planner_past
 from analyzer.store.plan_periods import periods_of, values_of_period
 from analyzer.store.servers import connection_settings
@@ -47,6 +49,7 @@ from analyzer.twin.watch import TwinEnded
 logger = logging.getLogger(__name__)
 
 MOST_WAYS = 3  # values tried for one statement
+BEGUN_WITHIN_S = 120.0  # judgement: the advice before it may have taken most of the task's time
 MOST_AT_ONCE = 5  # judgement: statements whose causes are looked for in one run; each spoils a twin
 LIMIT_S = 60.0  # of planning, for each
 PAST = timedelta(days=14)
@@ -58,19 +61,24 @@ def find_causes(server: Server, database: Database, facts: SchemaFacts, now: dat
     open_ones = FindingRecord.objects.filter(
         database=database, code=CHANGED_CODE, closed_at__isnull=True, statement__isnull=False
     ).select_related("statement")
-    looked_into = 0
+    looked_into, begun = 0, time.monotonic()
     for finding in open_ones.order_by("-impact_s_per_day"):
         assert finding.statement is not None
         change = change_of(finding.statement, database, finding.subject.removeprefix("plan "), now)
         if change is None or _known(finding.statement, database, change).exists():
             continue
-        if looked_into >= MOST_AT_ONCE:
+        if looked_into >= MOST_AT_ONCE or time.monotonic() - begun > BEGUN_WITHIN_S:
             break
         looked_into += 1
         try:
             explain_change(server, database, finding.statement, change, facts, now)
-        except (PgLoupeError, TwinEnded) as problem:
-            logger.warning("The cause of a new plan of statement %s: %s", finding.statement.pk, problem)
+        except (MonitoredServerError, *STOP_ON):
+            raise  # the others would fare no better
+        except Exception as error:  # it would go the same way each time, so it is kept
+            logger.exception("The cause of a new plan of statement %s", finding.statement.pk)
+            known = isinstance(error, (PgLoupeError, TwinEnded))
+            problem = (str(error) if known else fault_reason(error)).rstrip(".")
+            _keep(finding.statement, database, change, Cause(problem=problem), [], now)
     return looked_into
 
 
@@ -100,6 +108,13 @@ def explain_change(
             twin.limit_time(LIMIT_S)
             both = before[1], after[1]
             cause, found = _replayed(twin, database, statement, change, both, after[0], then, facts, now)
+    return _keep(statement, database, change, cause, found, now)
+
+
+def _keep(
+    statement: Statement, database: Database, change: ShapeChange, cause: Cause, found: Sequence[Difference],
+    now: datetime,
+) -> PlanCause:  # fmt: skip
     record, _ = PlanCause.objects.update_or_create(
         statement=statement,
         database=database,

@@ -9,15 +9,18 @@ from django.utils import timezone
 
 from analyzer.behaviour.planner_past import STATISTICS
 from analyzer.findings import Finding, Severity
-from analyzer.models import Database, PlanCause, PlannerPiece, PlanPeriodRecord, Server, Statement
+from analyzer.models import Database, ExplainState, PlanCause, PlannerPiece, PlanPeriodRecord, Server, Statement
+from analyzer.steps import plan_causes
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
 from analyzer.store import planner_past
 from analyzer.store.findings import keep_findings
-from analyzer.store.plan_periods import causes_of
+from analyzer.store.parameters import SeenText, keep_samples
+from analyzer.store.plan_periods import causes_of, note_plan
 from analyzer.store.servers import add_server_from_dsn, connection_settings
 from analyzer.twin import ANEW, lease
 from analyzer.twin.snapshot import read_past
+from tests.checks.builders import facts as build_facts
 from tests.servers import ScratchDatabase
 
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
@@ -90,6 +93,37 @@ def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
     assert PlanCause.objects.get().found_at == cause.found_at  # it is looked for once
 
 
+def test_other_values_are_named(postgres15: Any, scratch_database: Any, settings: Any) -> None:
+    shop: ScratchDatabase = scratch_database(postgres15)
+    shop.execute(
+        *MADE[:2],
+        "insert into item select n, case when n % 10 = 0 then n else 1 end, 'x' from generate_series(1, 60000) n",
+        *MADE[3:],
+    )
+    server = add_server_from_dsn(shop.dsn)
+    pipeline.take_snapshot(server)
+    pipeline.read_schema(server)
+    call(shop)
+    pipeline.take_snapshot(server)
+    database = Database.objects.get(server=server, is_inspected=True)
+    statement = Statement.objects.get(server=server, normalized_sql__contains="where kind =")
+    for kind in (500, 1):
+        text = SeenText(statement.pk, f"select * from item where kind = {kind}", timezone.now(), None)
+        keep_samples(database, [text])
+        ExplainState.objects.update(next_at=timezone.now() - timedelta(hours=1))
+        pipeline.explain_statements(server)
+        pipeline.advise_on_indexes(server)
+    newest = PlanPeriodRecord.objects.filter(statement=statement, values_source="sampled").order_by("first_seen").last()
+    assert newest is not None
+    assert "kind" not in newest.sql_encrypted
+    slower = Finding(
+        "ST010", "Plan changed", Severity.WARNING, f"plan {newest.shape[:8]}", "m", "h", {}, about=statement.fingerprint
+    )
+    keep_findings(server, database, [slower], ["ST010"])
+    pipeline.advise_on_indexes(server)
+    assert PlanCause.objects.get().evidence["causes"] == [["the values asked for are others"]]
+
+
 def test_what_is_kept_is_encrypted_kept_once_and_goes_when_nobody_wants_it(
     shop: ScratchDatabase, settings: Any
 ) -> None:
@@ -141,3 +175,28 @@ def test_of_past_days_each_days_last_is_kept(db: None) -> None:
     recent = [at for at in pieces if at > now - timedelta(days=2)]
     assert len(recent) in (7, 8)
     assert len(pieces) - len(recent) in (33, 34, 35)
+
+
+def test_a_fault_costs_the_one_cause_and_is_said(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server.objects.create(name="one", slug="one", host="h", user="u", dbname="shop")
+    database = Database.objects.create(server=server, oid=5, name="shop")
+    now = timezone.now()
+    statement = Statement.objects.create(
+        server=server, fingerprint="f1", normalized_sql="select 1", kind="select", first_seen=now, last_seen=now
+    )
+    for shape, at in (("aaaa", now - timedelta(hours=2)), ("bbbb", now - timedelta(hours=1))):
+        note_plan(statement, database, shape, "none", at, is_by_twin=False)
+    slower = Finding("ST010", "Plan changed", Severity.WARNING, "plan bbbb", "m", "h", {}, about="f1")
+    keep_findings(server, database, [slower], ["ST010"])
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("a value of the data")
+
+    monkeypatch.setattr(plan_causes, "_plan", fails)
+    facts = build_facts({"tables": [{"name": "t"}]})
+    assert [plan_causes.find_causes(server, database, facts, now) for _ in range(2)] == [1, 0]
+    cause = PlanCause.objects.get()
+    assert (cause.is_proved, cause.said) == (
+        False,
+        "The cause is not proved: pgLoupe could not work on this statement (ZeroDivisionError).",
+    )
