@@ -102,8 +102,14 @@ def sent_bytes(watched: Watched) -> dict[str, int]:
     return weights
 
 
-@pytest.mark.parametrize("page_name", ["server", "statement"])
-def test_a_page_with_a_chart_is_small_until_somebody_reaches_for_it(open_page, page_name):
+LOAD = r"Load: \d*\.?\d+ at once"
+
+
+@pytest.mark.parametrize(
+    ("page_name", "chart_id", "says"),
+    [("server", "load-by-wait", r"CPU: \d"), ("server", "server-load", LOAD), ("statement", "statement-load", LOAD)],
+)
+def test_a_page_with_a_chart_is_small_until_somebody_reaches_for_it(open_page, page_name, chart_id, says):
     shop = world.shop(hours=12, every_s=600)
     login = open_page(viewport={"width": 1440, "height": 900})
     login.log_in()
@@ -119,11 +125,11 @@ def test_a_page_with_a_chart_is_small_until_somebody_reaches_for_it(open_page, p
     assert 20_000 < sum(weights.values()) < MOST_BYTES, weights
     assert not any("plotly" in name for name in weights)
 
-    chart = page.locator("figure.chart")
+    chart = page.locator(f"#{chart_id}-box")
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 150)
-    expect(chart.locator(".hoverlayer")).to_contain_text(re.compile(r"Load: \d*\.?\d+ at once"))
+    expect(chart.locator(".hoverlayer")).to_contain_text(re.compile(says))
     assert any("plotly-basic" in name for name in weights)
     assert chart.bounding_box() == box  # nothing jumps
     plot = chart.locator(".chart-plot").bounding_box()
