@@ -85,7 +85,7 @@ def test_a_migration_is_judged_by_what_runs_on_the_server(database, file):
 
 
 @pytest.mark.postgres
-def test_json_and_sarif_name_lines(database, file):
+def test_json_and_sarif_name_lines(database, file, monkeypatch):
     found = json.loads(run(database.dsn, file, "--format", "json")[0])
     assert (found["format"], found["framework"], [s["line"] for s in found["statements"]]) == (1, "sql", [1, 2, 3])
     first, second, _ = found["statements"]
@@ -98,9 +98,13 @@ def test_json_and_sarif_name_lines(database, file):
     results = sarif["runs"][0]["results"]
     assert (sarif["version"], {r["ruleId"] for r in results} >= {"MG016", "MG020"}) == ("2.1.0", True)
     assert results[0]["locations"][0]["physicalLocation"] == {
-        "artifactLocation": {"uri": Path(file).as_posix()}, "region": {"startLine": 1},
+        "artifactLocation": {"uri": Path(file).as_uri()}, "region": {"startLine": 1},
     }  # fmt: skip
     assert results[0]["level"] == "error"
+    monkeypatch.chdir(Path(file).parent)
+    sarif = json.loads(run(database.dsn, file, "--format", "sarif")[0])
+    location = sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"]
+    assert location["artifactLocation"]["uri"] == "new.sql"
 
 
 @pytest.mark.postgres

@@ -64,8 +64,7 @@ class Command(TerminalCommand):
         if options["format"] == "json":
             self.stdout.write(json.dumps(review_as_json(found), indent=2))
         elif options["format"] == "sarif":
-            name = "stdin" if options["file"] == "-" else Path(options["file"]).as_posix()
-            self.stdout.write(json.dumps(review_as_sarif(found, name), indent=2))
+            self.stdout.write(json.dumps(review_as_sarif(found, _uri(options["file"])), indent=2))
         else:
             self.stdout.write(review_as_text(found, live), ending="")
         if _fails(found, options["fail_on"]):
@@ -119,6 +118,16 @@ def _migration(text: str, options: dict[str, Any], schema: SchemaFacts | None = 
     if len(migration.steps) > MOST_STATEMENTS:
         raise BadInput(f"{name} holds {len(migration.steps):,} statements; at most {MOST_STATEMENTS:,} are reviewed.")
     return migration
+
+
+def _uri(file: str) -> str:
+    """Below the folder that the command runs in, as code hosts want it; else whole."""
+    path = Path(file)
+    if file == "-":
+        return "stdin"
+    if path.is_absolute() and not path.is_relative_to(Path.cwd()):
+        return path.as_uri()
+    return (path.relative_to(Path.cwd()) if path.is_absolute() else path).as_posix()
 
 
 def _fails(found: Review, fail_on: str) -> bool:
