@@ -18,7 +18,7 @@ from analyzer.checks.settings import for_everybody, setting_fix
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.words.durations import span_words
-from analyzer.words.sizes import GB, size_words
+from analyzer.words.sizes import GB, memory_setting, size_words
 
 check = Check(
     __name__,
@@ -67,5 +67,5 @@ def checkpoints_before_time(facts: ClusterFacts) -> Iterator[Finding]:
             "max_wal_size_bytes": wal.in_bytes,
             "suggested_bytes": suggested,
         },
-        fixes=(setting_fix(facts, "max_wal_size", f"{suggested // GB}GB"),) if suggested > wal.in_bytes else (),
+        fixes=(setting_fix(facts, "max_wal_size", memory_setting(suggested)),) if suggested > wal.in_bytes else (),
     )
