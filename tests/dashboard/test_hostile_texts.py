@@ -54,6 +54,7 @@ OURS = {
     "Snapshot": {"statements_version"},
     "Database": {"orm", "orm_found"},
     "PlanRecord": {"shape", "judged_with"},
+    "PlanPeriodRecord": {"shape", "values_source"},
     "ExplainState": {"schema_signature", "outcome"},
     "ExplainAudit": {"text_hash", "decision", "layer"},
     "FindingRecord": {"key", "code", "about", "level"},
