@@ -43,7 +43,7 @@ class FunctionFacts:
     owner: str
     owner_is_superuser: bool
     is_public: bool  # PUBLIC may run it
-    settings: Mapping[str, str] = field(default_factory=dict)  # SET clauses
+    settings: Mapping[str, str] = field(default_factory=dict)  # its SET search_path, where it has one
 
     @property
     def signature(self) -> str:

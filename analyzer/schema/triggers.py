@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class TriggerFacts:
-    """A row of pg_trigger; those that keep foreign keys are left out."""
+    """A row of pg_trigger, without its arguments; those that keep foreign keys are left out."""
 
     name: str
     function: str  # schema.name
-    definition: str = ""  # pg_get_triggerdef; "" where the table was locked
     is_for_each_row: bool = True
     when: str = "AFTER"  # BEFORE, AFTER, INSTEAD OF
     events: tuple[str, ...] = ()  # INSERT, UPDATE, DELETE, TRUNCATE

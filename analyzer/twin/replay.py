@@ -10,8 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
-from pglast import ast
-from pglast.stream import RawStream
 
 from analyzer.advice.planner import Query, Refused
 from analyzer.behaviour.plan_cause import Difference, Set
@@ -19,7 +17,7 @@ from analyzer.behaviour.planner_past import PlannerPast, Statistics, TablePast
 from analyzer.monitored.catalog.planner_facts import Relation
 from analyzer.plans.rename import renamed
 from analyzer.runtime.processes import RuntimeFailure
-from analyzer.statements.tree import Unparsable, fresh_parse
+from analyzer.statements.index_definition import index_on, index_statement
 from analyzer.twin.build import set_sizes
 from analyzer.twin.cluster import SCHEMA
 from analyzer.twin.snapshot import ARGUMENTS
@@ -160,13 +158,8 @@ class Replay:
 
 
 def _renamed_index(definition: str, schema: str, name: str) -> str | None:
-    """CREATE INDEX under another name; None where the text is none."""
-    statements = fresh_parse(definition)
-    if isinstance(statements, Unparsable) or len(statements) != 1:
+    """CREATE INDEX under another name; None where the text is none, or of another schema."""
+    statement = index_statement(definition)
+    if statement is None or statement.relation.schemaname != schema:
         return None
-    statement = statements[0].stmt
-    if not isinstance(statement, ast.IndexStmt) or statement.relation.schemaname != schema:
-        return None
-    statement.idxname = name
-    text: str = RawStream()(statement)
-    return text
+    return index_on(definition, name=name, schema=schema, table=statement.relation.relname)

@@ -17,7 +17,8 @@ from analyzer.checks.grouping import listed, some_of, to_copy
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_shapes import Shape, shape_of_index
-from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.schema.quoting import qualified
+from analyzer.statements.index_definition import index_on
 
 check = Check(
     __name__,
@@ -69,19 +70,18 @@ def _finding(
 
 
 def _fixes(table: TableFacts, index: IndexFacts, attached: list[IndexFacts], lacking: list[str]) -> tuple[Fix, ...]:
-    unique = "UNIQUE " if index.is_unique else ""
-    _, using, body = index.definition.partition(f" USING {index.method} (")
-    before = f"CREATE {unique}INDEX {quote_identifier(index.name)} ON "
-    if lacking or not using or not index.definition.startswith(before) or index.is_unique:
+    if lacking or index.is_unique:
         return ()
     columns = "_".join(column or "expr" for column in index.columns)
     name = f"{table.name}_{columns}"[:59] + "_idx"
+    made = index_on(index.definition, name=name, schema=table.schema, table=table.name, only=True)
+    if made is None:
+        return ()
     parent = qualified(table.schema, name)
     return (
         to_copy(
             "Make it on the table alone, then attach (SHARE UPDATE EXCLUSIVE; nothing is built)",
-            f"CREATE INDEX {quote_identifier(name)} ON ONLY {qualified(table.schema, table.name)}"
-            f" USING {index.method} ({body};",
+            f"{made};",
             *(f"ALTER INDEX {parent} ATTACH PARTITION {qualified(i.schema, i.name)};" for i in attached[:500]),
         ),
     )

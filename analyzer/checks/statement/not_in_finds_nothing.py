@@ -16,7 +16,7 @@ from analyzer.checks import Check, Fix
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import comment, quote_identifier
 from analyzer.statements.reader import BlockReader
 from analyzer.statements.scope import Column
 from analyzer.statements.tree import Node, operator_name, walk
@@ -93,5 +93,6 @@ def _fix(column: str) -> Fix:
     return Fix(
         "NOT EXISTS instead of NOT IN",
         "sql",
-        f"-- instead of: x NOT IN (SELECT t.{name} FROM t ...)\nNOT EXISTS (SELECT FROM t WHERE t.{name} = x ...)",
+        comment(f"instead of: x NOT IN (SELECT t.{name} FROM t ...)")
+        + f"NOT EXISTS (SELECT FROM t WHERE t.{name} = x ...)",
     )

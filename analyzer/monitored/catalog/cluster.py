@@ -1,5 +1,6 @@
 """Reads a whole server into facts: settings, databases, roles, extensions, checkpoints. Each part by itself."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,11 @@ from analyzer.schema.cluster import (
     SettingFacts,
 )
 
+# settings that are texts and no secrets; the value of every other text is left out
+TEXTS = ("search_path", "server_encoding", "server_version", "session_preload_libraries", "shared_preload_libraries")
+# of roles' settings those that checks look at: others may hold an application's secrets
+OF_ROLES = re.compile(r"\w+_timeout|enable_\w+|\w*work_mem|default_transaction_read_only|jit|synchronous_commit")
+
 
 def read_cluster(conn: MonitoredConnection) -> ClusterFacts:
     """Settings are those of our own session: ALTER ROLE ... SET for other roles is in ``roles``."""
@@ -27,7 +33,7 @@ def read_cluster(conn: MonitoredConnection) -> ClusterFacts:
         try:
             # our transactions turn JIT and parallel query off for themselves
             with conn.transaction_read_only(planner_as_configured=True):
-                rows = conn.run(f"cluster_{name}", action=f"reading the {what}")
+                rows = conn.run(f"cluster_{name}", {"texts": list(TEXTS)}, action=f"reading the {what}")
         except (ServerUnreachable, ConnectionLost):
             raise
         except MonitoredServerError as error:
@@ -43,9 +49,12 @@ def _settings(rows: list[Row]) -> dict[str, SettingFacts]:
 
 def _roles(rows: list[Row]) -> tuple[RoleFacts, ...]:
     return tuple(
-        RoleFacts(**{**named(row), "settings": options(row.settings), "member_of": tuple(row.member_of)})
-        for row in rows
+        RoleFacts(**{**named(row), "settings": _of_role(row), "member_of": tuple(row.member_of)}) for row in rows
     )
+
+
+def _of_role(row: Row) -> dict[str, str]:
+    return {name: value for name, value in options(row.settings).items() if OF_ROLES.fullmatch(name)}
 
 
 PARTS: dict[str, tuple[str, Callable[[list[Row]], Any]]] = {

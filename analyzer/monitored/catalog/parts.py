@@ -21,6 +21,8 @@ from analyzer.schema.storage import StorageFacts
 from analyzer.schema.triggers import TriggerFacts
 
 MOST_OBJECTS = 50_000  # of a kind
+VALUES = "schema_sequence_values"
+SEQUENCES_AT_ONCE = 500  # judgement: a lock each, of some 6,400 that a server's default leaves room for
 EVERY_READING = timedelta(0)
 HOURLY = timedelta(hours=1)
 
@@ -58,9 +60,34 @@ def read_parts(conn: MonitoredConnection, facts: SchemaFacts, earlier: SchemaFac
             not_read[part.sql] = str(error)
             continue
         facts = part.put(facts, [row for row in rows if not _is_odd(row)])
+        if part.sql == "schema_sequences":
+            facts, problem = _with_last_values(conn, facts, locked)
+            not_read |= {VALUES: problem} if problem else {}
         if now is not None:
             read_at[part.sql] = now
     return replace(facts, parts_read_at=read_at, parts_not_read=not_read)
+
+
+def _with_last_values(conn: MonitoredConnection, facts: SchemaFacts, locked: Sequence[int]) -> tuple[SchemaFacts, str]:
+    """The facts with how far sequences are; and why not of all, or ""."""
+    readable = [sequence.oid for sequence in facts.sequences or () if sequence.is_readable]
+    values: dict[int, int | None] = {}
+    problem = ""
+    for start in range(0, len(readable), SEQUENCES_AT_ONCE):
+        some = readable[start : start + SEQUENCES_AT_ONCE]
+        try:
+            rows = _rows(conn, VALUES, {"oids": some, "locked": locked}, "reading how far sequences are")
+        except (ServerUnreachable, ConnectionLost):
+            raise
+        except MonitoredServerError as error:
+            problem = str(error)
+            break
+        values.update((row.oid, row.last_value) for row in rows)
+    sequences = (
+        replace(sequence, is_readable=sequence.oid in values, last_value=values.get(sequence.oid))
+        for sequence in facts.sequences or ()
+    )
+    return replace(facts, sequences=tuple(sequences)), problem
 
 
 def _rows(conn: MonitoredConnection, sql: str, parameters: Mapping[str, Any], action: str) -> list[Row]:
@@ -122,7 +149,6 @@ def _trigger(row: Row) -> TriggerFacts:
     return TriggerFacts(
         name=row.name,
         function=f"{row.function_schema}.{row.function_name}",
-        definition=row.definition or "",
         is_for_each_row=row.is_for_each_row,
         when=row.when,
         events=tuple(event for event, fires in events.items() if fires),
@@ -139,7 +165,8 @@ def _sequence(row: Row) -> SequenceFacts:
 
 
 def _function(row: Row) -> FunctionFacts:
-    return FunctionFacts(**{**named(row), "settings": options(row.settings)})
+    settings = {name: value for name, value in options(row.settings).items() if name == "search_path"}
+    return FunctionFacts(**{**named(row), "settings": settings})
 
 
 def _extended_statistics(row: Row) -> ExtendedStatisticsFacts:

@@ -1,16 +1,12 @@
--- Sequences of the database, how far they are, and the column each belongs to. The last value shows where the login may
--- use or read the sequence, and not of sequences that are locked.
--- Needs USAGE or SELECT on the sequences (pg_read_all_data) for their last values.
+-- Sequences of the database and the column each belongs to.
+-- Needs no right.
 select
     c.oid::int8 as oid,
     n.nspname as schema,
     c.relname as name,
     pg_catalog.format_type(s.seqtypid, null) as type_name,
     coalesce(pg_catalog.has_sequence_privilege(c.oid, 'SELECT'), false) as is_readable,
-    case
-        when c.oid <> all (%(locked)s::oid[]) and pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
-            then pg_catalog.pg_sequence_last_value(c.oid)
-    end as last_value,
+    null::int8 as last_value,
     s.seqstart as start,
     s.seqincrement as increment,
     s.seqmin as min_value,

@@ -1,13 +1,11 @@
--- Triggers of these tables, without those that keep foreign keys. Definitions are left out for tables that are locked.
+-- Triggers of these tables, without those that keep foreign keys. Their arguments may be
+-- secret and are not read.
 -- Needs no right.
 select
     t.tgrelid::int8 as table_oid,
     t.tgname as name,
     n.nspname as function_schema,
     p.proname as function_name,
-    case
-        when t.tgrelid <> all (%(locked)s::oid[]) then pg_catalog.pg_get_triggerdef(t.oid)
-    end as definition,
     (t.tgtype & 1) <> 0 as is_for_each_row,
     case when (t.tgtype & 2) <> 0 then 'BEFORE' when (t.tgtype & 64) <> 0 then 'INSTEAD OF' else 'AFTER' end as when,
     (t.tgtype & 4) <> 0 as on_insert,

@@ -19,6 +19,7 @@ from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sq
 from analyzer.review.work import work_of
 from analyzer.schema.facts import IndexFacts
 from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.index_definition import index_on
 from analyzer.statements.parse import TableName
 
 __all__ = ["SafeStep", "safe_steps"]
@@ -171,17 +172,17 @@ def _default_of(parent: TableName, known: Known) -> TableName | None:
 def _missing(index: IndexFacts, part: TableName) -> Iterator[SafeStep]:
     """The parent's index, on the partition; and the constraint of it, without which ATTACH would build another."""
     columns = [c for c in index.columns if c is not None]
-    name = quote_identifier(index_name(part.name, columns))
-    kind, unique = "", "UNIQUE " if index.is_unique else ""
+    name, kind = index_name(part.name, columns), ""
     if index.backs_constraint:
         kind = "PRIMARY KEY" if index.is_primary else "UNIQUE"
-        label = object_name(part.name, "", "pkey") if index.is_primary else constraint_name(part.name, columns, "key")
-        name = quote_identifier(label)
-    rest = index.definition.partition(" USING ")[2]
-    table = relation_sql(part)
-    yield SafeStep(f"CREATE {unique}INDEX CONCURRENTLY {name} ON {table} USING {rest}", is_alone=True)
+        name = object_name(part.name, "", "pkey") if index.is_primary else constraint_name(part.name, columns, "key")
+    made = index_on(index.definition, name=name, schema=part.schema, table=part.name, concurrently=True)
+    if made is None:
+        return
+    yield SafeStep(made, is_alone=True)
     if kind:
-        yield brief(f"ALTER TABLE {table} ADD CONSTRAINT {name} {kind} USING INDEX {name}")
+        quoted = quote_identifier(name)
+        yield brief(f"ALTER TABLE {relation_sql(part)} ADD CONSTRAINT {quoted} {kind} USING INDEX {quoted}")
 
 
 def _update(action: Action, known: Known) -> list[SafeStep] | None:
