@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from analyzer.models import Database, Server
 
@@ -38,7 +38,7 @@ def choose_databases(server: Server, load_s_per_day: Mapping[int, float]) -> Non
 
 def inspected_databases(server: Server) -> list[Database]:
     """The one the server is reached through first, then by name; empty until names have been read."""
-    found = Database.objects.filter(server=server, is_inspected=True).order_by("name")
+    found = Database.objects.filter(Q(is_inspected=True) | Q(name=server.dbname), server=server).order_by("name")
     return sorted(found, key=lambda database: database.name != server.dbname)
 
 

@@ -7,7 +7,7 @@ from django.db.models import Count, Max, Q
 from django.http import HttpRequest
 
 from analyzer.models import Database, FindingRecord, Server, Statement
-from analyzer.store.databases import inspected_databases, is_left_out
+from analyzer.store.databases import SYSTEM, inspected_databases, is_left_out
 from analyzer.store.series.totals import database_times
 from analyzer.store.series.windows import Window
 
@@ -35,7 +35,11 @@ class DatabaseRow:
 
 
 def database_rows(server: Server, window: Window) -> list[DatabaseRow]:
-    """Databases with load in the window or looked into, the busiest first; empty where there is one."""
+    """Databases with load in the window or looked into, the busiest first; empty where there is one, or only
+    PostgreSQL's own besides.
+    """
+    if not Database.objects.filter(server=server).exclude(name__in=(server.dbname, *SYSTEM, "postgres")).exists():
+        return []
     times = database_times(server, window)
     total = sum(times.values())
     found = Database.objects.filter(Q(is_inspected=True) | Q(oid__in=list(times)), server=server).annotate(

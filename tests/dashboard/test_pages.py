@@ -440,7 +440,7 @@ QUERIES = {  # with session and user; none of them depends on the number of rows
     "/": 10,
     "/_findings/": 8,
     "/servers/": 6,
-    "/servers/shop/": 11,
+    "/servers/shop/": 12,
     "/servers/shop/_now/": 4,
     "/servers/shop/statements/": 20,  # four of them for the window before
     "/findings/": 6,

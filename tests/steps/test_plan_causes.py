@@ -102,7 +102,7 @@ def test_other_values_are_named(postgres15: Any, scratch_database: Any, settings
     )
     server = add_server_from_dsn(shop.dsn)
     pipeline.take_snapshot(server)
-    pipeline.read_schema(server)
+    schema_step.read_schema(server)
     call(shop)
     pipeline.take_snapshot(server)
     database = Database.objects.get(server=server, is_inspected=True)
