@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analyzer.checks.grouping import to_copy
+from analyzer.checks.grouping import to_copy, to_copy_concurrently
 from analyzer.findings import Fix
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import qualified
@@ -16,7 +16,7 @@ def drop_indexes(indexes: Sequence[IndexFacts], table: TableFacts | None = None)
             "Drop (ACCESS EXCLUSIVE on the table and its partitions, for a moment)",
             *(f"DROP INDEX {name};" for name in names),
         )
-    return to_copy(
+    return to_copy_concurrently(
         "Drop without stopping reads and writes (not in a transaction)",
         *(f"DROP INDEX CONCURRENTLY IF EXISTS {name};" for name in names),
     )

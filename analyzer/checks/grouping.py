@@ -13,6 +13,7 @@ from analyzer.words.lists import and_list
 MOST_NAMES = 50  # in evidence and in statements to copy
 LEAST_ALIKE = 3  # judgement: two schemas alike may be two versions of an application
 PATIENCE = "SET lock_timeout = '5s';"
+NO_LIMIT = "SET lock_timeout = 0;"
 
 
 def some_of(names: Sequence[str], most: int = 3) -> str:
@@ -29,6 +30,11 @@ def listed(names: Sequence[str]) -> str:
 def to_copy(title: str, *statements: str) -> Fix:
     """Statements to copy that give up after 5 s where they have to wait for a lock, and with them who waits behind."""
     return Fix(title, "sql", "\n".join((PATIENCE, *statements)))
+
+
+def to_copy_concurrently(title: str, *statements: str) -> Fix:
+    """Statements that wait as long as it takes: given up, CONCURRENTLY leaves an invalid index; nobody waits behind."""
+    return Fix(title, "sql", "\n".join((NO_LIMIT, *statements)))
 
 
 def grouped(findings: Iterable[Finding], facts: SchemaFacts, together: Mapping[str, Severity]) -> list[Finding]:
@@ -112,6 +118,8 @@ def _fixes(findings: Sequence[Finding]) -> tuple[Fix, ...]:
 
 
 def _joined(codes: Sequence[str]) -> str:
-    begins = codes[0].startswith(PATIENCE)
-    bodies = [code.removeprefix(PATIENCE).lstrip("\n") if begins else code for code in codes]
-    return "\n".join([PATIENCE, *bodies] if begins else bodies)
+    """The limit of the first, which all of one title have, is set once."""
+    limit = next((limit for limit in (PATIENCE, NO_LIMIT) if codes[0].startswith(limit)), None)
+    if limit is None:
+        return "\n".join(codes)
+    return "\n".join([limit, *(code.removeprefix(limit).lstrip("\n") for code in codes)])

@@ -123,7 +123,7 @@ class ForeignKeyFacts:
     is_validated: bool = True
     is_inherited: bool = False  # a partition's copy of its parent's key
     is_enforced: bool = True  # 18
-    is_disabled: bool = False  # ALTER TABLE ... DISABLE TRIGGER ALL turned its check off
+    is_disabled: bool = False  # ALTER TABLE (the referencing one) DISABLE TRIGGER ALL
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,10 @@ create function nothing() returns trigger language plpgsql as $$ begin return ne
 create table loaded (id bigint primary key, customer_id bigint not null references customer on delete cascade);
 create index loaded_customer on loaded (customer_id);
 alter table loaded disable trigger all;
+create table loaded_parent (id bigint primary key);
+create table unloaded (id bigint primary key, parent_id bigint not null references loaded_parent);
+create index unloaded_parent on unloaded (parent_id);
+alter table loaded_parent disable trigger all;
 create table silent (id bigint primary key);
 create trigger silent_touch before insert on silent for each row execute function nothing();
 alter table silent disable trigger silent_touch;

@@ -6,7 +6,8 @@ plan = '''{...}'''                 # or plan_file, facts, ...: see builders.py
 context = { calls_per_day = 100.0 }  # optional: what the check may know besides
 finds = [{ subject = "...", rows_read = 1 }]   # the subject and the whole evidence of each finding
 within = 0.2                       # optional: how far floats may be off, relative
-also = [{ severity = "WARNING", table = "public.t", message = "..." }]  # optional: more of each finding
+also = [{ severity = "WARNING", table = "public.t", message = "..." }]  # optional: more of each finding;
+                                   # also codes and fix_titles, of what there is to copy
 not_run = "reason"                 # instead of finds: the check says that it cannot judge
 """
 
@@ -24,6 +25,10 @@ from tests.checks.builders import build, context
 
 SOURCES = ("manual", "measured", "simulated", "judgement")
 CASES = Path(__file__).parent / "cases"
+OF_FIXES: dict[str, Callable[[Finding], list[str]]] = {
+    "fix_titles": lambda finding: [fix.title for fix in finding.fixes],
+    "codes": lambda finding: [fix.code for fix in finding.fixes],
+}
 
 
 def cases_of(check: Check) -> list[dict[str, Any]]:
@@ -72,7 +77,7 @@ def within(value: Any, relative: float | None) -> Any:
 
 def shown(finding: Finding, asked: dict[str, Any]) -> dict[str, Any]:
     """The asked attributes; enums by their name; ``None`` is left out, as TOML knows none."""
-    values = {name: getattr(finding, name) for name in asked}
+    values = {name: OF_FIXES[name](finding) if name in OF_FIXES else getattr(finding, name) for name in asked}
     values = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
     return {
         name: value.name if isinstance(value, Enum) else value for name, value in values.items() if value is not None

@@ -2,6 +2,7 @@
 
 from analyzer.checks import run_checks
 from analyzer.checks.grouping import some_of
+from analyzer.checks.index.invalid_index import check as invalid_index
 from analyzer.checks.schema.dead_rows import check as dead_rows
 from analyzer.checks.schema.foreign_key_without_index import check as unindexed_key
 from analyzer.checks.schema.table_without_primary_key import check as no_key
@@ -41,6 +42,17 @@ def test_statements_of_all_are_one_to_copy_and_code_is_not_repeated() -> None:
     code = finding.fixes[0].code
     assert code.count("SET lock_timeout") == 1
     assert [line.split()[2] for line in code.splitlines()[1:]] == ["t0.log", "t1.log", "t2.log"]
+
+
+def test_indexes_of_all_are_built_again_without_a_limit() -> None:
+    broken = {"name": "i", "columns": ["at"], "is_valid": False, "is_being_built": False}
+    tables = [
+        {"name": "log", "oid": 16384 + n, "schema": f"t{n}", "columns": ["at"], "indexes": [broken]} for n in range(3)
+    ]
+    (finding,) = run_checks(facts({"tables": tables}), checks=[invalid_index]).findings
+    assert finding.fixes[0].code.splitlines() == [
+        "SET lock_timeout = 0;", *(f"REINDEX INDEX CONCURRENTLY t{n}.i;" for n in range(3)),
+    ]  # fmt: skip
 
 
 def test_different_tables_of_a_schema_stay_apart() -> None:

@@ -26,7 +26,7 @@ HARMLESS = {
 
 SERVER_STATEMENTS = {
     "AlterDatabaseRefreshCollStmt", "AlterDatabaseSetStmt", "AlterExtensionStmt", "AlterRoleSetStmt", "AlterSystemStmt",
-    "ReindexStmt", "SelectStmt", "VacuumStmt",
+    "ReindexStmt", "SelectStmt", "VacuumStmt", "VariableSetStmt",
 }  # fmt: skip
 
 

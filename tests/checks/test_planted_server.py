@@ -147,6 +147,12 @@ def test_a_collation_that_changed_is_found(private_postgres: Callable[..., Serve
     (finding,) = (f for f in run_checks(read(ScratchDatabase(server))).findings if f.code == "SV039")
     assert finding.subject == "texts"
     with server.connect("texts") as session:
-        for line in finding.fixes[0].code.splitlines():
+        session.execute("create table booked (during int4range, exclude using gist (during with &&))")
+        rebuild, left_out, refresh = (fix.code for fix in finding.fixes)
+        for line in rebuild.splitlines():
             session.execute(line)  # type: ignore[call-overload]
+        (listed,) = session.execute(left_out).fetchall()  # type: ignore[call-overload]
+        assert listed == ("REINDEX INDEX booked_during_excl;",)
+        session.execute(listed[0])
+        session.execute(refresh)  # type: ignore[call-overload]
     assert not [f for f in run_checks(read(ScratchDatabase(server))).findings if f.code == "SV039"]

@@ -140,7 +140,8 @@ def pages_of(
 NO_PAGES = {
     "overview_findings", "server_now", "mute", "mute_all", "unmute", "assign", "check_change", "suggestion_models",
     "logout", "session_end", "sessions_end_others", "user_invite", "invitation_withdraw", "user_role",
-    "user_active", "user_link", "report_send", "report_mail_html", "report_mail_retry", "password_reset_confirm", "suggestion_plans",
+    "user_active", "user_link", "report_send", "report_mail_html", "report_mail_retry",
+    "password_reset_confirm", "suggestion_plans",
 }  # fmt: skip
 
 

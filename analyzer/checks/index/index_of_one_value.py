@@ -10,9 +10,11 @@ value itself (column IS NULL with a LIMIT).
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from analyzer.checks import Check, NotRun, Threshold
-from analyzer.checks.grouping import to_copy
+from analyzer.checks.dropping import drop_indexes
+from analyzer.checks.grouping import to_copy_concurrently
 from analyzer.checks.statistics import NO_COLUMN_STATISTICS
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, IndexFacts, IndexOf, TableFacts
@@ -54,16 +56,18 @@ def index_of_one_value(of: IndexOf) -> Iterator[Finding]:
 
 def _mostly_null(table: TableFacts, index: IndexFacts, column: ColumnFacts, share: float) -> Finding:
     name, quoted = f"{index.name[:54]}_not_null", quote_identifier(column.name)
-    fix = to_copy(
-        "Build the smaller one beside it, then drop this one (not in a transaction; neither stops writes)",
+    build = to_copy_concurrently(
+        "Build the smaller one beside it (not in a transaction; writes go on)",
         f"CREATE INDEX CONCURRENTLY {quote_identifier(name)} ON {qualified(table.schema, table.name)} ({quoted})"
         f" WHERE {quoted} IS NOT NULL;",
-        f"DROP INDEX CONCURRENTLY IF EXISTS {qualified(index.schema, index.name)};",
+    )
+    drop = replace(
+        drop_indexes([index]), title="Then, when the new one is there and valid (psql's \\d), drop this one (likewise)"
     )
     is_plain = all(index.is_default_opclass) and not any(index.options) and "COLLATE" not in index.definition
     return _finding(
         table, index, share, f"NULL in {column.name}", "Leave the NULLs out, unless statements look for them.",
-        *((fix,) if is_plain else ()),
+        *((build, drop) if is_plain else ()),
     )  # fmt: skip
 
 

@@ -80,7 +80,8 @@ def _fixes(table: TableFacts, index: IndexFacts, attached: list[IndexFacts], lac
     parent = qualified(table.schema, name)
     return (
         to_copy(
-            "Make it on the table alone, then attach (SHARE UPDATE EXCLUSIVE; nothing is built)",
+            "Each statement by itself, not in one transaction: make it on the table alone (SHARE), then attach (ACCESS"
+            " EXCLUSIVE on each partition's index); each for a moment, nothing is built",
             f"{made};",
             *(f"ALTER INDEX {parent} ATTACH PARTITION {qualified(i.schema, i.name)};" for i in attached[:500]),
         ),

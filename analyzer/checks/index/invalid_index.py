@@ -9,8 +9,9 @@ those of the partitions work.
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Fix, NotRun
-from analyzer.findings import Finding, Severity
+from analyzer.checks import Check, NotRun
+from analyzer.checks.grouping import to_copy_concurrently
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexOf
 from analyzer.schema.quoting import qualified
 
@@ -42,11 +43,7 @@ def invalid_index(of: IndexOf) -> Iterator[Finding]:
         why = "its build did not finish"
         hint = "Build it again, or drop it where it is not wanted."
         fixes = (
-            Fix(
-                "Build it again (not in a transaction)",
-                "sql",
-                f"SET lock_timeout = '5s';\nREINDEX INDEX CONCURRENTLY {name};",
-            ),
+            to_copy_concurrently("Build it again (not in a transaction)", f"REINDEX INDEX CONCURRENTLY {name};"),
             _drop(name),
         )
     yield check.finding(
@@ -60,8 +57,4 @@ def invalid_index(of: IndexOf) -> Iterator[Finding]:
 
 
 def _drop(name: str) -> Fix:
-    return Fix(
-        "Drop it (not in a transaction)",
-        "sql",
-        f"SET lock_timeout = '5s';\nDROP INDEX CONCURRENTLY IF EXISTS {name};",
-    )
+    return to_copy_concurrently("Drop it (not in a transaction)", f"DROP INDEX CONCURRENTLY IF EXISTS {name};")

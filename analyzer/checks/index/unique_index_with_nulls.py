@@ -12,7 +12,7 @@ out of the key. An index of one column is taken to be meant so.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun
-from analyzer.checks.grouping import some_of, to_copy
+from analyzer.checks.grouping import some_of, to_copy_concurrently
 from analyzer.checks.statistics import NO_COLUMN_STATISTICS
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexFacts, IndexOf, TableFacts
@@ -71,7 +71,7 @@ def _fixes(
     if context.facts is not None and context.facts.server_version_num >= NULLS_NOT_DISTINCT_FROM:
         columns = ", ".join(map(quote_identifier, names))
         return (
-            to_copy(
+            to_copy_concurrently(
                 "An index for which NULLs are equal (not in a transaction; fails while there are duplicates)",
                 f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {on} ({columns}) NULLS NOT DISTINCT;",
             ),
@@ -80,7 +80,7 @@ def _fixes(
         return ()
     columns = ", ".join(quote_identifier(n) for n in names if n not in nulls)
     return (
-        to_copy(
+        to_copy_concurrently(
             "A second index for the rows with NULL (not in a transaction; fails while there are duplicates)",
             f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {on} ({columns}) WHERE {quote_identifier(nulls[0])} IS NULL;",
         ),

@@ -45,7 +45,8 @@ def column_never_null(table: TableFacts) -> Iterator[Finding]:
             table=table.qualified_name,
             fixes=(
                 to_copy(
-                    "NOT NULL without a long lock (ACCESS EXCLUSIVE for moments; VALIDATE reads the table meanwhile)",
+                    "Each statement by itself, not in one transaction: NOT NULL without a long lock (ACCESS EXCLUSIVE"
+                    " for moments; VALIDATE reads the table while writes go on)",
                     *(line for column in columns[:5] for line in _statements(table, column)),
                 ),
             ),

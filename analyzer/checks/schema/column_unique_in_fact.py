@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Threshold
 from analyzer.checks.columns import words_of
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, some_of, to_copy, to_copy_concurrently
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
@@ -44,7 +44,7 @@ def column_unique_in_fact(table: TableFacts) -> Iterator[Finding]:
             hint="Where a value names one row, declare UNIQUE.",
             evidence={"columns": listed(names), "table_rows": table.rows},
             table=table.qualified_name,
-            fixes=() if table.kind == "p" else (_fix(table, columns[0]),),
+            fixes=() if table.kind == "p" else _fixes(table, columns[0]),
         )
 
 
@@ -62,11 +62,16 @@ def _is_free(table: TableFacts, column: ColumnFacts) -> bool:
     ) and not any(column.name in key.columns for key in table.foreign_keys)
 
 
-def _fix(table: TableFacts, column: ColumnFacts) -> Fix:
+def _fixes(table: TableFacts, column: ColumnFacts) -> tuple[Fix, ...]:
     name = quote_identifier(f"{table.name}_{column.name}"[:59] + "_key")
     on = qualified(table.schema, table.name)
-    return to_copy(
-        "Keep it unique (not in a transaction; fails where a value repeats; the constraint takes a moment)",
-        f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {on} ({quote_identifier(column.name)});",
-        f"ALTER TABLE {on} ADD CONSTRAINT {name} UNIQUE USING INDEX {name};",
+    return (
+        to_copy_concurrently(
+            "Keep it unique (not in a transaction; where a value repeats it fails and leaves an invalid index to drop)",
+            f"CREATE UNIQUE INDEX CONCURRENTLY {name} ON {on} ({quote_identifier(column.name)});",
+        ),
+        to_copy(
+            "Then make the constraint of it (ACCESS EXCLUSIVE, for a moment)",
+            f"ALTER TABLE {on} ADD CONSTRAINT {name} UNIQUE USING INDEX {name};",
+        ),
     )

@@ -6,7 +6,8 @@ at joins, and an ORM's or a reporting tool's generator knows of no relation. To 
 parent.
 
 Add the key NOT VALID, which is done at once, then VALIDATE it, which reads the table and lets writes go on; index the
-column first. Leave it alone where rows outlive their parents on purpose, or where another system keeps them.
+column first. A partitioned table takes NOT VALID from 18 on; before, the key is checked under the lock, and no
+statements are given. Leave it alone where rows outlive their parents on purpose, or where another system keeps them.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, NotRun, Threshold
 from analyzer.checks.grouping import listed, some_of, to_copy
 from analyzer.checks.statistics import NO_COLUMN_STATISTICS
-from analyzer.findings import Finding, Severity
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 
@@ -27,6 +28,7 @@ check = Check(
     rows=Threshold(1_000, "rows", "judgement: smaller tables are settings and lists"),
 )
 ID = "_id"
+NOT_VALID_WHEN_PARTITIONED_FROM = 180_000
 ABOUT = 1.01  # estimates of both differ by so much when they are the same
 
 
@@ -49,7 +51,8 @@ def foreign_key_missing(table: TableFacts, context: Context) -> Iterator[Finding
         if parent is not None:
             found.append((column, parent))
     if found:
-        yield _finding(table, found)
+        can_wait = table.kind != "p" or context.facts.server_version_num >= NOT_VALID_WHEN_PARTITIONED_FROM
+        yield _finding(table, found, (_declare(table, found),) if can_wait else ())
 
 
 def _parent(facts: SchemaFacts, table: TableFacts, base: str, column: ColumnFacts) -> TableFacts | None:
@@ -74,9 +77,8 @@ def _parent(facts: SchemaFacts, table: TableFacts, base: str, column: ColumnFact
     return parent if parent.rows is not None and column.distinct_values <= parent.rows * ABOUT else None
 
 
-def _finding(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]]) -> Finding:
+def _declare(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]]) -> Fix:
     on = qualified(table.schema, table.name)
-    said = [f"{column.name} (of {parent.qualified_name})" for column, parent in found]
     statements = []
     for column, parent in found:
         name = quote_identifier(f"{table.name}_{column.name}"[:58] + "_fkey")
@@ -86,6 +88,15 @@ def _finding(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]]) -> 
             " NOT VALID;",
             f"ALTER TABLE {on} VALIDATE CONSTRAINT {name};",
         ]
+    return to_copy(
+        "Each statement by itself, not in one transaction: declare it (SHARE ROW EXCLUSIVE on both for a moment), then"
+        " validate (reads and writes go on)",
+        *statements,
+    )
+
+
+def _finding(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]], fixes: tuple[Fix, ...]) -> Finding:
+    said = [f"{column.name} (of {parent.qualified_name})" for column, parent in found]
     return check.finding(
         subject=table.name,
         message=(
@@ -99,10 +110,5 @@ def _finding(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]]) -> 
             "table_rows": table.rows,
         },
         table=table.qualified_name,
-        fixes=(
-            to_copy(
-                "Declare it (SHARE ROW EXCLUSIVE on both for a moment), then validate (reads and writes go on)",
-                *statements,
-            ),
-        ),
+        fixes=fixes,
     )

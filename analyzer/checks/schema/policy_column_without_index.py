@@ -11,9 +11,9 @@ nearly all rows are of one tenant.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun, Threshold
-from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.checks.grouping import listed, some_of, to_copy, to_copy_concurrently
 from analyzer.checks.policies import equal_columns
-from analyzer.findings import Finding, Severity
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 
@@ -46,9 +46,6 @@ def policy_column_without_index(table: TableFacts) -> Iterator[Finding]:
     names = [name for name in wanted if table.column(name) is not None]
     if not names:
         return
-    on = qualified(table.schema, table.name)
-    concurrently = "" if table.kind == "p" else " CONCURRENTLY"
-    lock = "SHARE: writes wait while it is built" if table.kind == "p" else "not in a transaction; writes go on"
     yield check.finding(
         subject=table.name,
         message=(
@@ -58,10 +55,14 @@ def policy_column_without_index(table: TableFacts) -> Iterator[Finding]:
         hint="Index it, with what the queries filter and sort by behind it.",
         evidence={"columns": listed(names), "table_rows": table.rows, "size_bytes": table.size_bytes},
         table=table.qualified_name,
-        fixes=(
-            to_copy(
-                f"Index ({lock})",
-                *(f"CREATE INDEX{concurrently} ON {on} ({quote_identifier(name)});" for name in names),
-            ),
-        ),
+        fixes=(_fix(table, names),),
+    )
+
+
+def _fix(table: TableFacts, names: list[str]) -> Fix:
+    keys = [f"ON {qualified(table.schema, table.name)} ({quote_identifier(name)});" for name in names]
+    if table.kind == "p":
+        return to_copy("Index (SHARE: writes wait while it is built)", *(f"CREATE INDEX {key}" for key in keys))
+    return to_copy_concurrently(
+        "Index (not in a transaction; writes go on)", *(f"CREATE INDEX CONCURRENTLY {key}" for key in keys)
     )

@@ -5,7 +5,7 @@ into them: a function of the same name with arguments that fit better is called 
 (CVE-2018-1058). Until 14 that was so for the schema public of each new database, and it stays so through upgrades. To
 verify, \\dn+ shows =UC behind the schema.
 
-REVOKE CREATE from PUBLIC, and GRANT it to the roles that make migrations. Leave it alone in a database of one role.
+GRANT CREATE to the roles that make migrations, then REVOKE it from PUBLIC. Leave it alone in a database of one role.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from analyzer.checks import Check, NotRun
 from analyzer.checks.grouping import listed, some_of, to_copy
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.quoting import comment, quote_identifier
 
 check = Check(__name__, code="SC040", title="Everybody may create objects in a schema", severity=Severity.WARNING)
 
@@ -29,12 +29,17 @@ def public_may_create(facts: SchemaFacts) -> Iterator[Finding]:
             about=facts.database,
             subject="CREATE for PUBLIC",
             message=f"PUBLIC may create objects in {some_of(names)}.",
-            hint="Take the right from PUBLIC and give it to the roles that need it.",
+            hint="Give the right to the roles that make migrations, then take it from PUBLIC; else migrations fail.",
             evidence={"schemas": listed(names)},
             fixes=(
                 to_copy(
-                    "Take it from PUBLIC (no table is locked)",
-                    *(f"REVOKE CREATE ON SCHEMA {quote_identifier(name)} FROM PUBLIC;" for name in names),
+                    "Take it from PUBLIC, after giving it to the role that migrates (no table is locked)",
+                    *(line for name in names for line in _statements(quote_identifier(name))),
                 ),
             ),
         )
+
+
+def _statements(schema: str) -> tuple[str, str]:
+    first = comment(f"first: GRANT CREATE ON SCHEMA {schema} TO <the role that migrates>;").rstrip("\n")
+    return first, f"REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC;"

@@ -5,15 +5,17 @@ unique indexes take doubles, partitions hold rows of others. The database notes 
 later; on 13 and 14 it cannot be seen) and the server compares.
 
 Rebuild all indexes with texts in the database, then tell it that this was done. Do not refresh the version without
-rebuilding: that only hides it. A unique index that cannot be rebuilt has doubles by now; find them with ``GROUP BY
-... HAVING count(*) > 1`` with enable_indexscan, enable_indexonlyscan and enable_bitmapscan off. Databases whose
-collation is C are not concerned.
+rebuilding: that only hides it. REINDEX CONCURRENTLY leaves out the indexes of exclusion constraints, with a warning;
+those are rebuilt under a lock. A template seldom has indexes on texts of its own. A unique index that cannot be
+rebuilt has doubles by now; find them with ``GROUP BY ... HAVING count(*) > 1`` with enable_indexscan,
+enable_indexonlyscan and enable_bitmapscan off. Databases whose collation is C are not concerned.
 """
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Fix, NotRun
-from analyzer.findings import Finding, Severity
+from analyzer.checks import Check, NotRun
+from analyzer.checks.grouping import to_copy_concurrently
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.quoting import quote_identifier
 
@@ -33,7 +35,6 @@ def collation_changed(facts: ClusterFacts) -> Iterator[Finding]:
         then, now = database.collation_version, database.collation_version_now
         if then is None or now is None or then == now or not database.allows_connections:
             continue
-        name = quote_identifier(database.name)
         yield check.finding(
             subject=database.name,
             message=(
@@ -42,11 +43,21 @@ def collation_changed(facts: ClusterFacts) -> Iterator[Finding]:
             ),
             hint="Rebuild the indexes, then refresh the version. Not the second without the first.",
             evidence={"collation": database.collate, "recorded_version": then, "version_now": now},
-            fixes=(
-                Fix(
-                    "Connected to this database; reindexing locks each table against writes while it lasts",
-                    "sql",
-                    f"REINDEX DATABASE {name};\nALTER DATABASE {name} REFRESH COLLATION VERSION;",
-                ),
-            ),
+            severity=Severity.INFO if database.is_template else None,
+            fixes=_fixes(quote_identifier(database.name)),
         )
+
+
+def _fixes(name: str) -> tuple[Fix, ...]:
+    return (
+        to_copy_concurrently(
+            "Connected to this database, not in a transaction; reads and writes go on",
+            f"REINDEX DATABASE CONCURRENTLY {name};",
+        ),
+        Fix(
+            "Then what that leaves out: lists statements that lock their table against writes and nearly all reads",
+            "sql",
+            "SELECT format('REINDEX INDEX %s;', indexrelid::regclass) FROM pg_index WHERE indisexclusion;",
+        ),
+        Fix("When all are rebuilt without an error", "sql", f"ALTER DATABASE {name} REFRESH COLLATION VERSION;"),
+    )

@@ -3,7 +3,8 @@
 Each connection that is allowed takes a little shared memory and lengthens the lists that every snapshot and lock
 looks through; worse, a burst may really open them all, each with work_mem of its own. Poolers (PgBouncer, the
 framework's) keep the number near the processors'. How many were open is known here of two moments only: look at the
-peak before lowering it. Leave it alone where many services hold a few idle connections each.
+peak before lowering it. Leave it alone where many services hold a few idle connections each. A replica is left out:
+it must allow as many as its primary.
 """
 
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ check = Check(
 
 @check.on(ClusterFacts)
 def far_more_connections_allowed(facts: ClusterFacts) -> Iterator[Finding]:
+    if facts.is_replica:
+        return
     setting = for_everybody(facts, "max_connections")
     if setting is None or int(setting.value) < check["allowed"] or host_of(facts) is not None:
         return  # services derive it from the memory of the instance

@@ -20,7 +20,8 @@ select
     k.conparentid <> 0 as is_inherited,
     coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true) as is_enforced,
     exists (
-        select from pg_catalog.pg_trigger as t where t.tgconstraint = k.oid and t.tgenabled = 'D'
+        select from pg_catalog.pg_trigger as t
+        where t.tgconstraint = k.oid and t.tgrelid = k.conrelid and t.tgenabled = 'D'
     ) as is_disabled
 from pg_catalog.pg_constraint as k
 join pg_catalog.pg_class as rc on rc.oid = k.confrelid
