@@ -42,6 +42,11 @@ def need_counted_days(facts: SchemaFacts | None, days: float) -> float:
     return counted
 
 
+def need_scans_of_primary(facts: SchemaFacts) -> None:
+    if facts.is_replica:
+        raise NotRun("needs the primary's counters: the scans that a replica counts are its own")
+
+
 def analysed_columns(
     table: TableFacts, least_rows: float, concerned: Callable[[ColumnFacts], bool], kinds: str = "rp"
 ) -> list[ColumnFacts]:

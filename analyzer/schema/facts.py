@@ -179,6 +179,7 @@ class TableFacts:
     policies: tuple[PolicyFacts, ...] | None = None
     forces_row_security: bool = False
     public_privileges: tuple[str, ...] | None = None  # what PUBLIC may: "SELECT", ...
+    is_readable: bool = True  # whether this login may see its columns' statistics
 
     @property
     def changed_rows_per_day(self) -> float | None:
@@ -202,6 +203,11 @@ class TableFacts:
     def qualified_name(self) -> str:
         """schema.table, unquoted, for people and keys; DDL quotes with ``schema/quoting.py``."""
         return f"{self.schema}.{self.name}"
+
+    @property
+    def is_of_timescale(self) -> bool:
+        """Whether TimescaleDB made it, and makes and drops its indexes: a chunk of a hypertable."""
+        return self.schema.startswith("_timescaledb")
 
     def column(self, name: str) -> ColumnFacts | None:
         return next((c for c in self.columns if c.name == name), None)
@@ -233,6 +239,7 @@ class SchemaFacts:
     days_since_stats_reset: float | None = None
     statistics_readable: bool = True  # False: pg_stats showed nothing to this role
     extensions: tuple[str, ...] = ()  # installed in this database, by name
+    is_replica: bool = False
     # tables with names that are no UTF-8, in a database without an encoding: of the reading alone, not kept
     left_out: tuple[str, ...] = ()
     # where the names of a role's statements lead before it says SET search_path; "" of roles that are not in it.

@@ -83,8 +83,11 @@ def would_serve(key: ForeignKeyFacts, method: str, columns: Sequence[str | None]
 
 
 def is_unindexed(table: TableFacts, key: ForeignKeyFacts) -> bool:
-    """Whether no index serves the key; a partition's inherited copies are left to its parent."""
-    return not key.is_inherited and supporting_index(table, key) is None
+    """Whether no index serves the key; a partition's inherited copies are left to its parent.
+
+    A key NOT ENFORCED looks nothing up.
+    """
+    return key.is_enforced and not key.is_inherited and supporting_index(table, key) is None
 
 
 def unindexed_foreign_keys(facts: SchemaFacts) -> list[tuple[TableFacts, ForeignKeyFacts]]:

@@ -25,16 +25,21 @@ def says_of_a_day(watched_s: float | None) -> bool:
 
 def rate_words(s_per_day: float, watched_s: float | None, space: str = " ") -> str:
     """ "52 min 10 s a day"; "41 s in 24 minutes", what was seen, where less than an hour was watched."""
-    if watched_s is None or says_of_a_day(watched_s):
-        return f"{time_words(s_per_day * 1000, space)} a day"
-    return f"{time_words(s_per_day * watched_s / DAY_S * 1000, space)} in {span_words(watched_s)}"
+    seconds, span = seen_of(s_per_day, watched_s)
+    return f"{time_words(seconds * 1000, space)} {span}"
 
 
 def count_words(per_day: float, watched_s: float | None, space: str = ",") -> str:
     """ "43,200 a day"; "450 in 15 minutes"."""
+    count, span = seen_of(per_day, watched_s)
+    return f"{count:,.0f} {span}".replace(",", space)
+
+
+def seen_of(per_day: float, watched_s: float | None) -> tuple[float, str]:
+    """What was seen and the words of the span: 43,200 and "a day"; 450 and "in 15 minutes"."""
     if watched_s is None or says_of_a_day(watched_s):
-        return f"{per_day:,.0f} a day".replace(",", space)
-    return f"{per_day * watched_s / DAY_S:,.0f} in {span_words(watched_s)}".replace(",", space)
+        return per_day, "a day"
+    return per_day * watched_s / DAY_S, f"in {span_words(watched_s)}"
 
 
 def time_words(ms: float | None, space: str = " ") -> str:

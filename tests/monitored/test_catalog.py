@@ -257,6 +257,42 @@ def test_never_analysed_is_unknown_not_zero(any_postgres, scratch_database):
     assert p.size_bytes == 0
 
 
+def test_a_table_whose_statistics_the_login_may_not_see_says_so(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    database.execute(
+        "create table seen (a int)", "create table guarded (a int)", "create table column_seen (a int, b int)",
+        "create table closed (a int)", "alter table guarded enable row level security",
+        *([f"revoke pg_read_all_data from {database.login}"] if any_postgres.version >= 14 else []),
+        f"revoke all on closed, column_seen from {database.login}",
+        f"grant select on seen, guarded to {database.login}",
+        f"grant select (b) on column_seen to {database.login}",
+    )  # fmt: skip
+    with database.connect(autocommit=False) as other:
+        other.execute("lock table guarded in access exclusive mode")
+        facts = read(database)
+    assert {table.name: table.is_readable for table in facts} == {
+        "seen": True, "guarded": False, "column_seen": True, "closed": False,
+    }  # fmt: skip
+    assert not facts.is_replica
+
+
+def test_each_index_that_a_table_is_reindexed_with_is_being_built(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    database.execute("create table t (a int, b int)", "create index on t (a)", "create index on t (b)")
+    with database.connect(autocommit=False) as holder, database.connect() as builder:
+        holder.execute("insert into t values (0, 0)")
+        thread = threading.Thread(target=lambda: builder.execute("reindex table concurrently t"))
+        thread.start()
+        deadline = time.monotonic() + 60
+        while len(indexes := read(database).find_table("t").indexes) < 4:
+            assert time.monotonic() < deadline
+        holder.rollback()
+        thread.join()
+    assert [(i.is_usable, i.is_being_built) for i in sorted(indexes, key=lambda i: i.oid)] == [
+        (True, False), (True, False), (False, True), (False, True),
+    ]  # fmt: skip
+
+
 def test_others_objects_are_left_out(postgres15, scratch_database):
     database = scratch_database(postgres15)
     with database.connect() as connection:

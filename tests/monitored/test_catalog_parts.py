@@ -114,10 +114,20 @@ def test_what_the_database_has_besides(made):
     assert (open_door.is_security_definer, open_door.is_public, open_door.signature, open_door.settings) == (
         True, True, "public.open_door(a integer)", {}
     )  # fmt: skip
+    assert not open_door.has_sql_body
     (pair,) = facts.extended_statistics
     assert (pair.columns, sorted(pair.kinds)) == (("mood", "tag"), ["f", "m"])
     rights = {s.name: s for s in facts.schemas}
     assert rights["shared_desk"].public_may_create
+
+
+def test_a_function_with_a_body_in_sql_says_so(any_postgres, scratch_database):
+    if any_postgres.version < 14:
+        pytest.skip("from 14 on")
+    database = scratch_database(any_postgres)
+    database.execute("create function f() returns int language sql begin atomic select 1; end")
+    (function,) = read(database).functions
+    assert function.has_sql_body
 
 
 def test_a_login_that_only_watches_reads_all_but_the_values(made):

@@ -1,11 +1,13 @@
 """Planted on real servers: what a server keeps for those that are gone, as the login with pg_monitor alone sees it."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from psycopg.errors import QueryCanceled
 
 from analyzer.checks import Rules, run_checks
 from analyzer.monitored.connection import ConnectionSettings, connect
@@ -149,6 +151,30 @@ def test_maintenance_tells_how_far_it_is(postgres18, scratch_database):
         thread.join()
     assert (progress.command, progress.relation, progress.unit) == ("CREATE INDEX CONCURRENTLY", "public.t", "lockers")
     assert (progress.phase, progress.done_ratio) == ("waiting for writers before build", 0.0)
+
+
+def test_a_vacuum_holds_back_no_other(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    database.execute(
+        "create table t with (autovacuum_enabled = off) as select n from generate_series(1, 100000) n", "delete from t"
+    )
+    of_it = "select from pg_stat_activity join pg_stat_progress_vacuum using (pid) where backend_xmin is not null"
+    with database.connect() as cleaner, database.connect() as asking:
+        cleaner.execute("set vacuum_cost_delay = 100")
+        cleaner.execute("set vacuum_cost_limit = 1")
+
+        def clean():
+            with contextlib.suppress(QueryCanceled):
+                cleaner.execute("vacuum t")
+
+        pid, thread = cleaner.info.backend_pid, threading.Thread(target=clean)
+        thread.start()
+        wait_for(lambda: asking.execute(of_it).fetchall())
+        holders = [h.pid for h in standing_of(database).holders]
+        assert asking.execute(of_it).fetchall()
+        asking.execute("select pg_cancel_backend(%s)", [pid])
+        thread.join()
+    assert pid not in holders
 
 
 @pytest.mark.fault

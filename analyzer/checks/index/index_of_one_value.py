@@ -40,7 +40,7 @@ def index_of_one_value(of: IndexOf) -> Iterator[Finding]:
     if index.predicate is not None or not is_for_speed_alone(index) or (index.size_bytes or 0) < check["size"]:
         return
     column = table.column(index.columns[0])
-    if column is None or table.kind not in "rm":
+    if column is None or table.kind not in "rm" or table.is_of_timescale:
         return
     if column.null_frac is None:
         raise NotRun(NO_COLUMN_STATISTICS)

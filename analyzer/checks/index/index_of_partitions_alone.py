@@ -38,7 +38,8 @@ def index_of_partitions_alone(table: TableFacts, context: Context) -> Iterator[F
     alone: defaultdict[Shape, list[tuple[TableFacts, IndexFacts]]] = defaultdict(list)
     for part in parts:
         for index in part.indexes:
-            if index.parent_oid is None and index.is_usable and index.is_readable and not index.backs_constraint:
+            is_own = index.parent_oid is None and not (index.backs_constraint or index.is_unique)
+            if is_own and index.is_usable and index.is_readable:
                 alone[shape_of_index(index)].append((part, index))
     of_table = [shape_of_index(index) for index in table.indexes if index.is_usable]
     for shape, owners in alone.items():

@@ -17,7 +17,7 @@ from analyzer.checks.dropping import drop_indexes
 from analyzer.checks.grouping import listed, some_of
 from analyzer.checks.index.redundant_index import redundant_of
 from analyzer.checks.index.unused_like_index import is_for_like
-from analyzer.checks.statistics import need_counted_days
+from analyzer.checks.statistics import need_counted_days, need_scans_of_primary
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
@@ -37,11 +37,12 @@ check = Check(
 
 @check.on(TableFacts)
 def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
-    if table.kind not in "rm" or context.facts is None:
+    if table.kind not in "rm" or context.facts is None or table.is_of_timescale:
         return
     unused = _unused(table, context)
     if not unused:
         return
+    need_scans_of_primary(context.facts)
     days = need_counted_days(context.facts, check["days"])
     total, count = sum(index.size_bytes or 0 for index in unused), len(unused)
     written = table.activity.inserted_rows + table.activity.updated_rows - table.activity.hot_updated_rows

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Threshold
 from analyzer.checks.dropping import drop_indexes
 from analyzer.checks.grouping import listed, some_of
-from analyzer.checks.statistics import need_counted_days
+from analyzer.checks.statistics import need_counted_days, need_scans_of_primary
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_shapes import is_for_speed_alone
@@ -32,14 +32,10 @@ PATTERN_CLASSES = {"varchar_pattern_ops", "text_pattern_ops", "bpchar_pattern_op
 
 @check.on(SchemaFacts)
 def unused_like_index(facts: SchemaFacts) -> Iterator[Finding]:
-    unused = [
-        index
-        for table in facts
-        for index in table.indexes
-        if is_for_like(table, index) and index.scans == 0 and (index.size_bytes or 0) >= check["size"]
-    ]
+    unused = [index for table in facts for index in table.indexes if _has_no_scan(table, index)]
     if not unused:
         return
+    need_scans_of_primary(facts)
     days = need_counted_days(facts, check["days"])
     unused.sort(key=lambda index: -(index.size_bytes or 0))
     total, count = sum(index.size_bytes or 0 for index in unused), len(unused)
@@ -56,6 +52,11 @@ def unused_like_index(facts: SchemaFacts) -> Iterator[Finding]:
                   "indexes": listed([i.name for i in unused])},
         fixes=(drop_indexes(unused[:50]),),
     )  # fmt: skip
+
+
+def _has_no_scan(table: TableFacts, index: IndexFacts) -> bool:
+    is_large = (index.size_bytes or 0) >= check["size"]
+    return index.scans == 0 and is_large and is_for_like(table, index) and not table.is_of_timescale
 
 
 def is_for_like(table: TableFacts, index: IndexFacts) -> bool:

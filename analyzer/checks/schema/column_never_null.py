@@ -6,10 +6,13 @@ col IS NULL LIMIT 1; ANALYZE sees a sample.
 
 Set it without a long lock: add a CHECK (col IS NOT NULL) NOT VALID, validate it while reads and writes go on, set NOT
 NULL (which then reads nothing) and drop the CHECK. Leave it alone where a NULL means something that has not happened
-yet.
+yet. A column of a domain, or with a CHECK that says it already, is not listed.
 """
 
 from collections.abc import Iterator
+
+from pglast import ast
+from pglast.enums import BoolExprType, NullTestType
 
 from analyzer.checks import Check, Threshold
 from analyzer.checks.grouping import listed, some_of, to_copy
@@ -17,6 +20,7 @@ from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.statements.tree import Unparsable, single_statement
 
 check = Check(
     __name__,
@@ -30,8 +34,10 @@ check = Check(
 
 @check.on(TableFacts)
 def column_never_null(table: TableFacts) -> Iterator[Finding]:
-    nullable = analysed_columns(table, check["rows"], lambda c: not (c.not_null or c.is_generated))
+    nullable = analysed_columns(table, check["rows"], _may_be_null)
     columns = [column for column in nullable if column.null_frac == 0]
+    kept = _kept_from_null(table) if columns else set()
+    columns = [column for column in columns if column.name not in kept]
     if columns:
         names = [c.name for c in columns]
         yield check.finding(
@@ -51,6 +57,35 @@ def column_never_null(table: TableFacts) -> Iterator[Finding]:
                 ),
             ),
         )
+
+
+def _may_be_null(column: ColumnFacts) -> bool:
+    is_of_domain = column.declared_type is not None  # whose own constraints are not known
+    return not (column.not_null or column.is_generated or is_of_domain)
+
+
+def _kept_from_null(table: TableFacts) -> set[str]:
+    """Columns of which a CHECK says IS NOT NULL, alone or by AND."""
+    found = set()
+    for constraint in table.constraints or ():
+        if constraint.kind == "c" and constraint.is_enforced and constraint.definition:
+            found |= _said_not_null(constraint.definition)
+    return found
+
+
+def _said_not_null(definition: str) -> set[str]:
+    statement = single_statement(f"ALTER TABLE t ADD {definition}")
+    if isinstance(statement, Unparsable):
+        return set()
+    condition = statement.cmds[0].def_.raw_expr
+    is_and = isinstance(condition, ast.BoolExpr) and condition.boolop == BoolExprType.AND_EXPR
+    return {
+        part.arg.fields[-1].sval
+        for part in (condition.args if is_and else (condition,))
+        if isinstance(part, ast.NullTest)
+        and part.nulltesttype == NullTestType.IS_NOT_NULL
+        and isinstance(part.arg, ast.ColumnRef)
+    }
 
 
 def _statements(table: TableFacts, column: ColumnFacts) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Constraint that was added NOT VALID and never validated.
 
-It holds for what is written since, and says nothing of the rows before: some may break it, a dump of them cannot be
-restored, and the planner does not use it. To verify, psql's \\d of the table says NOT VALID.
+It holds for what is written since, and says nothing of the rows before: some may break it, and the planner does not
+use it. A dump restores it NOT VALID. To verify, psql's \\d of the table says NOT VALID.
 
 VALIDATE CONSTRAINT reads the table once and lets reads and writes go on. It fails where rows break the constraint:
 mend those first. Leave it alone where old rows are known to break it and are kept so.

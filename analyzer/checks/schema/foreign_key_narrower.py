@@ -24,6 +24,7 @@ check = Check(
     title="Foreign key narrower than what it references",
     severity=Severity.WARNING,
     critical_ratio=Threshold(0.5, "last value / most", "judgement: half of a key's values went; changing takes time"),
+    note_ratio=Threshold(0.1, "last value / most", "judgement: below it nothing is near, and may never be"),
 )
 
 
@@ -50,6 +51,7 @@ def _last_value(facts: SchemaFacts, parent: TableFacts, column: str) -> int | No
 def _finding(of: ForeignKeyOf, child: ColumnFacts, above: ColumnFacts, parent: TableFacts, last: int | None) -> Finding:
     table, most = of.table, MOST_OF_TYPE[integer_type(child) or ""]
     near = last is not None and last >= most * check["critical_ratio"]
+    is_far = last is not None and last < most * check["note_ratio"]
     said = f" The parent's sequence is at {last:,}." if last is not None else ""
     column, type_name = quote_identifier(child.name), integer_type(above)
     return check.finding(
@@ -60,7 +62,7 @@ def _finding(of: ForeignKeyOf, child: ColumnFacts, above: ColumnFacts, parent: T
             f" cannot be inserted.{said}"
         ),
         hint="Give the column its parent's type before the parent gets there.",
-        severity=Severity.CRITICAL if near else Severity.WARNING,
+        severity=Severity.CRITICAL if near else Severity.INFO if is_far else Severity.WARNING,
         evidence={"column_type": child.type_name, "referenced_type": above.type_name, "most": most,
                   "last_value": last, "table_rows": table.rows},
         table=table.qualified_name,

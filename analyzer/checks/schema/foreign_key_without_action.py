@@ -35,8 +35,8 @@ def foreign_key_without_action(facts: SchemaFacts) -> Iterator[Finding]:
     undecided: defaultdict[int, list[str]] = defaultdict(list)
     for table in facts:
         for key in table.foreign_keys:
-            is_open = key.on_delete == "NO ACTION" and not key.is_inherited and key.referenced_oid != table.oid
-            if is_open and (table.rows or 0) >= check["child_rows"]:
+            is_open = key.on_delete == "NO ACTION" and key.is_enforced and not key.is_inherited
+            if is_open and key.referenced_oid != table.oid and (table.rows or 0) >= check["child_rows"]:
                 undecided[key.referenced_oid].append(foreign_key_owner(table, key))
     for oid, keys in undecided.items():
         parent = facts.table(oid)

@@ -25,7 +25,8 @@ def inheritance(facts: SchemaFacts) -> Iterator[Finding]:
     children: defaultdict[int, list[str]] = defaultdict(list)
     for table in facts:
         for parent in table.inherits:
-            children[parent].append(table.qualified_name)
+            if not table.is_of_timescale:
+                children[parent].append(table.qualified_name)
     for oid, names in children.items():
         table_of = facts.table(oid)
         if table_of is not None:

@@ -36,6 +36,7 @@ def never_analysed(facts: SchemaFacts) -> Iterator[Finding]:
         raise NotRun("needs the tables' sizes and ages")
     if not facts.statistics_readable:
         raise NotRun("needs SELECT on the tables, to see their columns' statistics")
+    tables = [table for table in tables if table.is_readable]
     never = sorted((t for t in tables if _is_never_analysed(t)), key=_rows_at_least, reverse=True)
     if not never:
         return

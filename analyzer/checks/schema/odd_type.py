@@ -1,9 +1,9 @@
 """Columns of types that behave in ways nobody wants.
 
-char(n) fills up with blanks, which come back in concatenations and LIKE, and saves nothing. money has the currency and
-the fraction of the server's lc_monetary setting, which another server may not have. timetz is an hour with an offset,
-which without a date means no moment and no daylight saving time. json keeps the text: it is parsed with each look
-inside, has no equality, and no GIN index serves its operators; jsonb does all that.
+char(n) fills up with blanks, which clients get back and patterns (LIKE, ~) must match, and saves nothing. money has the
+currency and the fraction of the server's lc_monetary setting, which another server may not have. timetz is an hour with
+an offset, which without a date means no moment and no daylight saving time. json keeps the text: it is parsed with each
+look inside, has no equality, and no GIN index serves its operators; jsonb does all that.
 
 Use text (or varchar) with a CHECK, numeric, time or timestamptz, jsonb. Changing the type rewrites the table under an
 ACCESS EXCLUSIVE lock; char(n) to varchar(n) or text rewrites too. To verify, see what reads them. Leave json alone

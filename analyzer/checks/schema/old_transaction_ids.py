@@ -2,8 +2,8 @@
 
 Ids are of 32 bits and go round: a row must be frozen before 2.1 billion transactions passed. Autovacuum does it from
 autovacuum_freeze_max_age on (200 million; of multixacts 400 million). Far above, it cannot: an old transaction, a
-replication slot or a prepared transaction holds it up, or it does not get through the table. At about 3 million left
-the server refuses to write. To verify, SELECT relname, age(relfrozenxid) FROM pg_class ORDER BY 2 DESC.
+replication slot or a prepared transaction holds it up, or it does not get through the table. At 3 million left (on 13:
+1 million) the server refuses to write. To verify, SELECT relname, age(relfrozenxid) FROM pg_class ORDER BY 2 DESC.
 
 End what holds it up first, then VACUUM (FREEZE) the tables with the greatest age. It reads them whole and lets reads
 and writes go on.
@@ -42,7 +42,7 @@ def old_transaction_ids(table: TableFacts, context: Context) -> Iterator[Finding
     for field, setting, what in KINDS:
         age = getattr(table.storage, field)
         begins = int(settings[setting]) if settings.get(setting, "").isdigit() else 0
-        if age is None or age < check["warning"] or (age < check["critical"] and age < begins * 1.5):
+        if age is None or age < min(max(check["warning"], begins * 1.5), max(check["critical"], begins * 1.1)):
             continue
         yield check.finding(
             subject=f"{table.name}: {what}",

@@ -34,7 +34,7 @@ def parent_never_analysed(table: TableFacts, context: Context) -> Iterator[Findi
         return
     if not context.facts.statistics_readable:
         raise NotRun("needs SELECT on the tables, to see their columns' statistics")
-    if any(column.null_frac is not None for column in table.columns):
+    if not table.is_readable or any(column.null_frac is not None for column in table.columns):
         return
     if table.storage is not None and table.storage.analyzed_at is not None:
         return  # from 14 on it is on record: this login may not read the statistics

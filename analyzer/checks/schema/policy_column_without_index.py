@@ -4,8 +4,8 @@ The policy's condition (tenant_id = ...) is added to every query of the table. W
 few rows that is nothing; a list or a count of one tenant reads the table whole and throws the others away. To verify,
 EXPLAIN such a query as the application's role.
 
-An index that begins with the column, best with what the queries sort or filter by behind it. Leave it alone where
-nearly all rows are of one tenant.
+An index that begins with the column, best with what the queries sort or filter by behind it. A column that has one
+value in nearly all rows is left alone.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from analyzer.checks import Check, NotRun, Threshold
 from analyzer.checks.grouping import listed, some_of, to_copy, to_copy_concurrently
 from analyzer.checks.policies import equal_columns
 from analyzer.findings import Finding, Fix, Severity
-from analyzer.schema.facts import TableFacts
+from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 
 check = Check(
@@ -23,6 +23,7 @@ check = Check(
     title="Policy's column without an index",
     severity=Severity.WARNING,
     rows=Threshold(10_000, "rows", "judgement: fewer are read in a moment"),
+    one_value=Threshold(0.9, "rows with the value / rows", "judgement: nearly all rows are read then, index or not"),
 )
 READS = {"ALL", "SELECT", "UPDATE", "DELETE"}
 
@@ -43,7 +44,7 @@ def policy_column_without_index(table: TableFacts) -> Iterator[Finding]:
         columns = equal_columns(policy) if policy.command in READS else []
         if columns and not set(columns) & leading:
             wanted[columns[0]] = None
-    names = [name for name in wanted if table.column(name) is not None]
+    names = [name for name in wanted if (column := table.column(name)) is not None and not _is_of_one_value(column)]
     if not names:
         return
     yield check.finding(
@@ -66,3 +67,7 @@ def _fix(table: TableFacts, names: list[str]) -> Fix:
     return to_copy_concurrently(
         "Index (not in a transaction; writes go on)", *(f"CREATE INDEX CONCURRENTLY {key}" for key in keys)
     )
+
+
+def _is_of_one_value(column: ColumnFacts) -> bool:
+    return max(column.most_common_freqs or (0.0,)) >= check["one_value"]

@@ -1,8 +1,9 @@
 """Row security and its policies do not go together.
 
-With row security on and no policy, everybody but the owner and roles with BYPASSRLS sees no row and no error; that is a
-way to lock a table, and more often a policy that was forgotten. With policies and row security off, the policies do
-nothing: every role that may SELECT sees all rows. To verify, psql's \\d shows "Policies (row security disabled)".
+With row security on and no policy, everybody but the owner (him too under FORCE), superusers and roles with BYPASSRLS
+sees no row and no error; that is a way to lock a table, and more often a policy that was forgotten. With policies and
+row security off, the policies do nothing: every role that may SELECT sees all rows. To verify, psql's \\d shows
+"Policies (row security disabled)".
 
 ENABLE ROW LEVEL SECURITY, or drop the policies; write a policy, or mute this where nobody shall see rows.
 """
@@ -27,7 +28,7 @@ def row_security_without_policy(table: TableFacts) -> Iterator[Finding]:
     if table.has_row_security and not table.policies:
         yield check.finding(
             subject=table.name,
-            message=f"{table.qualified_name} has row security and no policy: only its owner sees rows.",
+            message=f"{table.qualified_name} has row security and no policy: only {_seeing(table)} see rows.",
             hint="Write a policy, or leave it as a lock.",
             evidence={"policies": "", "table_rows": table.rows},
             table=table.qualified_name,
@@ -50,3 +51,8 @@ def row_security_without_policy(table: TableFacts) -> Iterator[Finding]:
                 ),
             ),
         )
+
+
+def _seeing(table: TableFacts) -> str:
+    owner = "" if table.forces_row_security else "its owner, "
+    return f"{owner}superusers and roles with BYPASSRLS"

@@ -6,7 +6,7 @@ default) and the owner is a superuser, that is every right there is. To verify, 
 configuration.
 
 ALTER FUNCTION ... SET search_path = ..., pg_temp at the end; or qualify every name inside. Take EXECUTE from PUBLIC
-where it is not meant for all. Leave alone functions with a body in BEGIN ATOMIC: their names were resolved when they
+where it is not meant for all. Functions with a body in BEGIN ATOMIC are left out: their names were resolved when they
 were made.
 """
 
@@ -27,11 +27,7 @@ COMPILED = {"c", "internal"}
 def security_definer_search_path(facts: SchemaFacts) -> Iterator[Finding]:
     if facts.functions is None:
         raise NotRun("needs the functions")
-    open_ones = [
-        f
-        for f in facts.functions
-        if f.is_security_definer and f.language not in COMPILED and "search_path" not in f.settings
-    ]
+    open_ones = [f for f in facts.functions if _is_open(f)]
     if not open_ones:
         return
     open_ones.sort(key=lambda f: not (f.is_public and f.owner_is_superuser))
@@ -58,6 +54,11 @@ def security_definer_search_path(facts: SchemaFacts) -> Iterator[Finding]:
             ),
         ),
     )
+
+
+def _is_open(function: FunctionFacts) -> bool:
+    looks_names_up = function.language not in COMPILED and not function.has_sql_body
+    return function.is_security_definer and looks_names_up and "search_path" not in function.settings
 
 
 def _named(function: FunctionFacts) -> str:

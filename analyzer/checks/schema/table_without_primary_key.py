@@ -2,7 +2,8 @@
 
 Nothing names one of its rows: duplicates can come in unseen, an ORM cannot address a row, and logical replication
 refuses UPDATE and DELETE unless the table has a replica identity. Leave alone what only ever takes rows, such as a
-log that nobody corrects: such tables are told as a note. Partitions are judged with their table.
+log that nobody corrects: such tables are told as a note, as are those whose rows a unique key of columns never null, or
+the replica identity's index, names. Partitions are judged with their table.
 """
 
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ check = Check(
     severity=Severity.WARNING,
     rows=Threshold(1, "rows", "judgement: an empty table, or one never analysed, may be in the making"),
 )
+
+OF_INDEX = "i"  # pg_class.relreplident
 
 
 @check.on(TableFacts)
@@ -49,7 +52,7 @@ def table_without_primary_key(table: TableFacts) -> Iterator[Finding]:
             else f"{name} has no primary key; since its statistics began, rows only came in."
         ),
         hint=hint,
-        severity=Severity.WARNING if changed else Severity.INFO,
+        severity=Severity.WARNING if changed and not _names_rows(table) else Severity.INFO,
         evidence={
             "table_rows": table.rows,
             "size_bytes": table.size_bytes,
@@ -59,6 +62,11 @@ def table_without_primary_key(table: TableFacts) -> Iterator[Finding]:
         table=name,
         fixes=_fixes(table, candidate),
     )
+
+
+def _names_rows(table: TableFacts) -> bool:
+    not_null = {column.name for column in table.columns if column.not_null}
+    return table.replica_identity == OF_INDEX or any(not_null.issuperset(key) for key in table.unique_keys if key)
 
 
 def _candidate(table: TableFacts) -> IndexFacts | None:

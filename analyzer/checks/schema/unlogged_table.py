@@ -28,7 +28,7 @@ UNLOGGED = "u"
 
 @check.on(TableFacts)
 def unlogged_table(table: TableFacts) -> Iterator[Finding]:
-    if table.persistence != UNLOGGED or table.kind not in "rp":
+    if table.persistence != UNLOGGED or table.kind != "r":
         return
     if table.size_bytes == 0 or (table.rows is not None and table.rows < check["rows"]):
         return

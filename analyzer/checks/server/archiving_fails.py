@@ -26,7 +26,9 @@ check = Check(
 def archiving_fails(server: ServerFacts) -> Iterator[Finding]:
     if server.standing is None or server.standing.limits is None:
         raise NotRun("needs pg_stat_archiver, which was not read")
-    archiver = server.standing.archiver
+    limits, archiver = server.standing.limits, server.standing.archiver
+    if limits.is_replica and limits.archive_mode != "always":
+        return  # a standby archives nothing: what failed did so before it was one
     if archiver is None or archiver.failing_s is None or archiver.failing_s < check["failing"]:
         return
     last = (

@@ -42,7 +42,7 @@ NEWEST = {
 def release_behind(facts: ClusterFacts) -> Iterator[Finding]:
     major, minor = divmod(facts.server_version_num, 10_000)
     host = host_of(facts)
-    where = f" On {host.name} the service offers it; choose it in its console." if host else ""
+    where = f" On {host.name} see which release the service offers, and choose it in its console." if host else ""
     today = facts.taken_at.date()
     newest, last_day = NEWEST.get(major, (None, None))
     if newest is not None and newest - minor >= check["behind"]:

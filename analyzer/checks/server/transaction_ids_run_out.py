@@ -2,8 +2,8 @@
 
 VACUUM freezes old rows; autovacuum does it by itself at autovacuum_freeze_max_age (200 million), so an age far above
 means that it fails or is held back: by a long transaction, a prepared one, a replication slot, a damaged table, or
-because it is too slow. Three million transactions before the end the server refuses writes (manual, 25.1.5).
-Multixacts (rows locked by several transactions) have the same limit.
+because it is too slow. Three million transactions before the end (on 13: one million) the server refuses writes
+(manual, 25.1.5). Multixacts (rows locked by several transactions) have the same limit.
 
 Look for what holds it back first, then vacuum the oldest tables of that database. Leave it alone where somebody
 raised autovacuum_freeze_max_age on purpose: the threshold moves with it.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Fix, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding, Severity
-from analyzer.words.durations import count_words, rate_words
+from analyzer.words.durations import count_words, rate_words, says_of_a_day, seen_of
 
 check = Check(
     __name__,
@@ -42,13 +42,14 @@ def few_rows_read_again(statement: StatementFacts) -> Iterator[Finding]:
     fixed = {p.column for p in block.tables[0].predicates if p.operator == "eq" and p.is_bare and p.joined is None}
     if not any(fixed.issuperset(key) for key in (table.primary_key, *table.unique_keys) if key):
         return
+    each, _ = seen_of(calls / rows, statement.watched_s)
     yield check.finding(
         subject=table.qualified_name,
         table=table.qualified_name,
         message=(
             f"{table.qualified_name} has about {rows:,.0f} row{'s' if rows != 1 else ''}; they are looked"
             " up by"
-            f" key {count_words(calls, statement.watched_s)}, each some {calls / rows:,.0f} times. It takes"
+            f" key {count_words(calls, statement.watched_s)}, each some {each:,.0f} times. It takes"
             f" {rate_words(statement.time_s_per_day or 0.0, statement.watched_s)} of the server, and as many round"
             " trips."
         ),
@@ -56,7 +57,7 @@ def few_rows_read_again(statement: StatementFacts) -> Iterator[Finding]:
         evidence={
             "estimated_rows": round(rows),
             "calls_per_s": round(statement.calls_per_s, 1),
-            "calls_per_row_and_day": round(calls / rows),
+            "calls_per_row_and_day": round(calls / rows) if says_of_a_day(statement.watched_s) else None,
         },
         fixes=(
             Fix(

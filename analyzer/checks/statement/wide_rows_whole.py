@@ -16,6 +16,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import TableUse
+from analyzer.words.durations import says_of_a_day, seen_of
 from analyzer.words.lists import and_list
 from analyzer.words.sizes import GB, size_words
 
@@ -47,12 +48,13 @@ def wide_rows_whole(statement: StatementFacts) -> Iterator[Finding]:
     if width < check["row_bytes"] or len(table.columns) < check["columns"] or rows * width < check["sent"] * GB:
         return
     widest = sorted(table.columns, key=lambda c: -(c.avg_width_bytes or 0))[:MOST_NAMED]
+    sent, span = seen_of(rows * width, statement.watched_s)
     yield check.finding(
         subject=table.qualified_name,
         table=table.qualified_name,
         message=(
             f"Each of {statement.rows_per_call:,.1f} rows a call has all {len(table.columns)} columns of"
-            f" {table.qualified_name}, some {size_words(width)}: about {size_words(rows * width)} a day. The widest are"
+            f" {table.qualified_name}, some {size_words(width)}: about {size_words(sent)} {span}. The widest are"
             f" {and_list([f'{c.name} ({size_words(c.avg_width_bytes or 0)})' for c in widest])}."
         ),
         hint="Name the columns that are used, and leave the wide ones out where they are not.",
@@ -60,7 +62,7 @@ def wide_rows_whole(statement: StatementFacts) -> Iterator[Finding]:
             "columns": len(table.columns),
             "estimated_row_bytes": width,
             "rows_per_call": round(statement.rows_per_call or 0.0, 1),
-            "estimated_bytes_per_day": round(rows * width),
+            "estimated_bytes_per_day": round(rows * width) if says_of_a_day(statement.watched_s) else None,
         },
         fixes=_fixes(table, widest),
     )

@@ -58,6 +58,7 @@ def read_schema(conn: MonitoredConnection, earlier: SchemaFacts | None = None) -
         days_since_stats_reset=database.days_since_stats_reset,
         statistics_readable=readable,
         extensions=tuple(database.extensions),
+        is_replica=database.is_replica,
         left_out=tuple(left_out),
     )
     return read_parts(conn, facts, earlier)
@@ -138,6 +139,7 @@ def _read_tables(conn: MonitoredConnection) -> tuple[list[TableFacts], bool]:
                 storage_options=options(table.storage_options),
                 forces_row_security=table.forces_row_security,
                 public_privileges=tuple(table.public_privileges),
+                is_readable=table.is_readable,
                 activity=TableActivity(
                     index_scans=sum(index.scans or 0 for index in table_indexes),
                     **{name: getattr(table, name) or 0 for name in ACTIVITY},

@@ -13,7 +13,9 @@ select
     p.proacl is null or exists (
         select from pg_catalog.aclexplode(p.proacl) as a where a.grantee = 0 and a.privilege_type = 'EXECUTE'
     ) as is_public,
-    p.proconfig as settings
+    p.proconfig as settings,
+    -- BEGIN ATOMIC or RETURN, from 14 on
+    (pg_catalog.to_jsonb(p) ->> 'prosqlbody') is not null as has_sql_body
 from pg_catalog.pg_proc as p
 join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
 join pg_catalog.pg_language as l on l.oid = p.prolang

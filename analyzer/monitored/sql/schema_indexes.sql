@@ -48,7 +48,9 @@ select
     case
         when i.indisvalid and i.indisready then false
         when exists (
-            select from pg_catalog.pg_stat_progress_create_index as b where b.index_relid = i.indexrelid
+            select from pg_catalog.pg_stat_progress_create_index as b
+            -- REINDEX TABLE CONCURRENTLY builds all of a table's, and shows one of them at a time
+            where b.index_relid = i.indexrelid or b.relid = i.indrelid
         ) then true
         when exists (select from pg_catalog.pg_stat_progress_create_index as b where b.relid is null) then null
         else false

@@ -41,7 +41,10 @@ select
     array(
         select a.privilege_type::text from pg_catalog.aclexplode(c.relacl) as a where a.grantee = 0 order by 1
     ) as public_privileges,
-    pg_catalog.has_any_column_privilege(c.oid, 'select') as is_readable,
+    -- as pg_stats decides whether to show a table's columns
+    coalesce(
+        pg_catalog.has_any_column_privilege(c.oid, 'select') and not pg_catalog.row_security_active(c.oid), false
+    ) as is_readable,
     pg_catalog.pg_stat_get_numscans(c.oid) as seq_scans,
     pg_catalog.pg_stat_get_tuples_returned(c.oid) as seq_rows_read,
     pg_catalog.pg_stat_get_tuples_inserted(c.oid) as inserted_rows,

@@ -12,5 +12,7 @@ select
 from pg_catalog.pg_stat_activity as a
 where (a.backend_xmin is not null or a.backend_xid is not null)
     and a.pid <> pg_catalog.pg_backend_pid()
+    -- a VACUUM's own snapshot holds back no other
+    and not exists (select from pg_catalog.pg_stat_progress_vacuum as v where v.pid = a.pid)
 order by xid_age desc
 limit 20
