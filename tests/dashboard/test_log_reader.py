@@ -133,3 +133,9 @@ def test_the_command_says_the_same(tmp_path: Any, known: Statement) -> None:
     (statement,) = value["statements"]
     assert (statement["logged_runs"], statement["total_time_ms"], value["statements_left_out"]) == (1, 412.0, 2)
     assert "PL" in statement["plans"][0]["findings"][0]["code"]
+
+
+def test_a_prefix_that_is_too_long_is_refused(viewer: Any) -> None:
+    page = upload(viewer, prefix="%a" * 101 + "%d ")
+    assert page.status_code == 422
+    assert "longer than 200 characters" in page.content.decode()
