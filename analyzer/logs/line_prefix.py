@@ -17,7 +17,7 @@ NO_DATABASE = frozenset((b"", b"[unknown]"))
 
 ESCAPE = re.compile(rb"%(-?\d+)?(.)", re.DOTALL)
 ZONE = rb" (?:(?!UNTIL)\S)++"
-# UNTIL: the text of the prefix that comes next. None of them goes back: else ten in a row would take a line to the 10th.
+# UNTIL: the text of the prefix that comes next. None of them goes back: ten in a row would take n to the power of ten.
 FIELDS = {
     b"m": rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}" + ZONE,
     b"t": rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d" + ZONE,
@@ -29,9 +29,7 @@ FIELDS = {
 }  # fmt: skip
 ANYTHING = rb"(?:(?!UNTIL).)*+"
 MOST_PREFIX = 200  # characters
-TOO_LONG = (
-    f"The log_line_prefix is longer than {MOST_PREFIX} characters: leave it out, or give its part with the database."
-)
+TOO_LONG = f"The log_line_prefix is longer than {MOST_PREFIX} characters: leave it out, or give a part."
 MOST_HEAD_BYTES = 1_000  # of a line, in which the prefix ends
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from analyzer.logs import csv_log, events, reader, statements, stderr_log
+from analyzer.logs import csv_log, events, reader, statements, stderr_log, syslog_log
+from analyzer.logs.carried_log import CARRIERS, CarriedReader
 from analyzer.logs.entries import blocks_of
 from analyzer.logs.events import query_text, sql_of, sql_with_values
 from analyzer.logs.line_prefix import database_pattern, logged_time
@@ -16,6 +17,7 @@ from analyzer.logs.parameters import parameters_at, with_values
 from analyzer.logs.read_log import LogReading, read_log
 from analyzer.logs.statements import logged_statements
 from analyzer.logs.stderr_log import StderrReader
+from analyzer.logs.syslog_log import SyslogReader
 from analyzer.logs.text_key import text_key
 from analyzer.statements.fingerprint import fingerprint
 
@@ -238,3 +240,47 @@ def test_texts_are_parsed_up_to_a_number_of_bytes(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(statements, "MOST_DESCRIBED_BYTES", 100)
     log = "".join(f"LOG:  duration: {n}.000 ms  statement: select {n} from t{n}\n" for n in range(10, 30))
     assert 1 < len(logged_statements(read_log([log.encode()]).totals)) < 6
+
+
+SYSLOG = b"Nov 30 08:11:04 db1 postgres[%d]: [3-%d] "
+
+
+def test_a_syslog_entry_that_is_too_long_is_cut_and_all_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MOST_ENTRY_BYTES", 10_000)
+    syslog = SyslogReader()
+    list(syslog.feed(b"".join(SYSLOG % (1, 1 + n) + b"x" * 1_000 + b"\n" for n in range(15))))
+    assert syslog.cut == 1
+
+    monkeypatch.setattr(syslog_log, "MOST_WAITING_BYTES", 100_000)
+    syslog = SyslogReader()
+    entry = b"2026-11-30 08:11:04 UTC LOG:  duration: 1.000 ms  statement: select 1" + b"x" * 5_000
+    found = list(syslog.feed(b"".join(SYSLOG % (n, 1) + entry + b"\n" for n in range(100))))
+    assert 75 < len(found) < 85
+    assert len(found) + len(list(syslog.close())) == 100
+
+
+def test_only_the_beginning_of_a_syslog_line_is_searched_for_its_header() -> None:
+    assert syslog_log.PIECE.match(b"a" * 1_000 + SYSLOG % (1, 1), 0, syslog_log.HEADER_BYTES) is None
+    assert not list(SyslogReader().feed(b"a" * 390 + SYSLOG % (1, 1) + RUN.encode() + b"\n"))
+
+
+def test_a_carried_line_that_is_too_long_is_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MOST_ENTRY_BYTES", 10_000)
+    head = "db-1  | 2026-11-30 08:11:04.634 UTC [1] LOG:  duration: {}.000 ms  statement: select {}"
+    log = head.format(1, 1) + ", 2" * 30_000 + "\n" + "".join(head.format(n, n) + "\n" for n in (2, 3))
+    carried = CarriedReader(CARRIERS[2])
+    found, waiting = [], []
+    for at in range(0, len(log), 1_000):
+        found += carried.feed(log[at : at + 1_000].encode())
+        waiting.append(len(carried._line) + len(carried.rest))
+    found += carried.close()
+    assert max(waiting) <= 11_000
+    assert carried.cut == 1
+    assert [(entry.duration_ms, entry.is_cut) for entry in found] == [(1.0, True), (2.0, False), (3.0, False)]
+
+
+def test_members_without_content_end_the_unpacking() -> None:
+    line = b"line\n" * 1_000
+    members = gzip.compress(line) + gzip.compress(b"") * 5_000 + gzip.compress(line)
+    assert b"".join(blocks_of(io.BytesIO(members))) == line
+    assert len(b"".join(blocks_of(io.BytesIO(gzip.compress(line) * 2_000)))) == 2_000 * len(line)
