@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from analyzer.logs import reader
 from analyzer.logs.entry import Entry
 from analyzer.logs.stderr_log import StderrReader
 
@@ -26,12 +27,21 @@ class CarriedReader(StderrReader):
         super().__init__(log_line_prefix)
         self._carrier = carrier
         self._line = b""  # whose end has not come yet
+        self._is_in_long_line = False
 
     def feed(self, block: bytes) -> Iterator[Entry]:
-        data = self._line + block
+        begun, data = b"", self._line + block
+        if self._is_in_long_line:
+            end = data.find(b"\n") + 1 or len(data)
+            begun, data = data[:end], data[end:]
+            self._is_in_long_line = not begun.endswith(b"\n")
         end = data.rfind(b"\n") + 1
         self._line = data[end:]
-        yield from super().feed(self._carrier.sub(b"", data[:end]))
+        lines = begun + self._carrier.sub(b"", data[:end])
+        if len(self._line) > reader.MOST_ENTRY_BYTES:  # what has been read of it is cut as any entry is
+            lines += self._carrier.sub(b"", self._line)
+            self._line, self._is_in_long_line = b"", True
+        yield from super().feed(lines)
 
     def close(self) -> Iterator[Entry]:
         yield from super().feed(self._carrier.sub(b"", self._line))

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Iterator
 
-from analyzer.logs.entry import WORDS, Entry, kind_of
+from analyzer.logs.entry import MILLISECONDS, WORDS, Entry, kind_of
 from analyzer.logs.reader import LogReader
 
 # A quote inside a field is doubled, so that no field's text can begin such a message.
 DURATION = re.compile(
-    rb',00000,"duration: (\d+\.\d+) ms(?:' + WORDS + rb')?[ \n]?([^"]*(?:""[^"]*)*)"(?:,"([^"]*(?:""[^"]*)*)")?'
+    rb',00000,"duration: ' + MILLISECONDS + rb" ms(?:" + WORDS + rb')?[ \n]?([^"]*+(?:""[^"]*+)*+)"'
+    rb'(?:,"([^"]*+(?:""[^"]*+)*+)")?'
 )
-QUOTED = rb'(?:"([^"]*(?:""[^"]*)*)")?'
+QUOTED = rb'(?:"([^"]*+(?:""[^"]*+)*+)")?'
 ROW = re.compile(rb"(\d{4}-\d\d-\d\d [^,\n\"]*)," + QUOTED + b"," + QUOTED + rb",\d*,")
 
 
@@ -19,11 +20,12 @@ class CsvReader(LogReader):
         """Behind the last line break that stands in no quotes."""
         end = data.rfind(b"\n")
         quotes = data.count(b'"', 0, end + 1)
-        while end >= 0 and quotes % 2:
+        searched = len(self.rest)  # in which every line break stands in quotes
+        while end >= searched and quotes % 2:
             before = data.rfind(b"\n", 0, end)
             quotes -= data.count(b'"', before + 1, end + 1)
             end = before
-        return end + 1
+        return end + 1 if end >= searched else 0
 
     def _what_remains_of_cut(self, data: bytes) -> bytes:
         return b'"'  # inside of quotes

@@ -15,6 +15,8 @@ from analyzer.logs.syslog_log import SyslogReader
 BLOCK_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"
 LINES_LOOKED_AT = 50
+SMALL_MEMBER_BYTES = 4_096
+MOST_SMALL_MEMBERS = 1_000  # of a packed file; what rotates or packs in blocks writes larger ones
 
 
 class Readable(Protocol):
@@ -27,7 +29,7 @@ def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogRea
     votes = {
         JsonReader: sum(line.startswith(b'{"') for line in lines),
         CsvReader: sum(csv_log.ROW.match(line) is not None for line in lines),
-        SyslogReader: sum(syslog_log.PIECE.match(line) is not None for line in lines),
+        SyslogReader: sum(syslog_log.PIECE.match(line, 0, syslog_log.HEADER_BYTES) is not None for line in lines),
     }
     best = max(votes, key=lambda kind: votes[kind])
     if not votes[best] or (best is SyslogReader and votes[best] * 2 < len(lines)):
@@ -51,15 +53,19 @@ def blocks_of(file: Readable) -> Iterator[bytes]:
             yield block
             block = file.read(BLOCK_BYTES)
         return
-    unpacker = zlib.decompressobj(wbits=31)
+    unpacker, size, small = zlib.decompressobj(wbits=31), 0, 0
     while block:
         try:
             unpacked = unpacker.decompress(block, BLOCK_BYTES)
         except zlib.error:
             return  # damaged from here on
+        size += len(unpacked)
         if unpacked:
             yield unpacked
         block = unpacker.unconsumed_tail
         if unpacker.eof:
-            block, unpacker = unpacker.unused_data.lstrip(b"\0"), zlib.decompressobj(wbits=31)
+            small += size < SMALL_MEMBER_BYTES
+            if small > MOST_SMALL_MEMBERS:
+                return
+            block, unpacker, size = unpacker.unused_data.lstrip(b"\0"), zlib.decompressobj(wbits=31), 0
         block = block or file.read(BLOCK_BYTES)

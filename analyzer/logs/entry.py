@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 PLAN, STATEMENT, NOTHING = "plan", "statement", "nothing"  # kinds: of NOTHING only the duration was logged
+MILLISECONDS = rb"(\d{1,15}\.\d{1,9})"
 # of what stands between the duration and the text; "parse" and "bind" are no executions
 WORDS = rb"  (plan|statement|execute (?:fetch from )?[^:\n]*|fastpath function call|parse [^:\n]*|bind [^:\n]*):"
 

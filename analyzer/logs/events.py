@@ -12,9 +12,9 @@ from analyzer.plans.read_plan import read_plan
 from analyzer.plans.redact import redact_plan
 from analyzer.statements.tree import Unparsable, parse
 
-JSON_TEXT = re.compile(rb'\{\s*"Query Text": ("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
-JSON_PARAMETERS = re.compile(rb'\s*,\s*"Query Parameters": ("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
-YAML_TEXT = re.compile(rb'Query Text: ("[^"\\]*(?:\\.[^"\\]*)*")', re.DOTALL)
+JSON_TEXT = re.compile(rb'\{\s*"Query Text": ("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
+JSON_PARAMETERS = re.compile(rb'\s*,\s*"Query Parameters": ("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
+YAML_TEXT = re.compile(rb'Query Text: ("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 XML_TEXT = re.compile(rb"<explain[^>]*>\s*<Query-Text>(.*?)</Query-Text>", re.DOTALL)
 ENTITIES = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&#x0d;", b"\r"), (b"&amp;", b"&"))
 TEXT = b"Query Text: "
@@ -22,6 +22,7 @@ TEXT = b"Query Text: "
 BELOW_TEXT = re.compile(rb"^(?:Query Parameters: |[A-Z][^\n]*  \((?:cost=|actual ))", re.MULTILINE)
 PREPARED = b"prepare: "  # the detail of EXECUTE
 MOST_TRIED = 20  # lines that look like a plan's first; judgement
+MOST_TRIED_BYTES = 200_000  # of all texts that are tried
 NOT_OF_PLAN = ("Query Text", "Query Parameters")
 
 
@@ -110,7 +111,11 @@ def _text_end(plan: bytes) -> int:
     """Where the text ends. A line inside of it may look like a plan: what is above that line is then no SQL."""
     starts = [found.start() for found in BELOW_TEXT.finditer(plan, len(TEXT))]
     if len(starts) > 1:
+        left = MOST_TRIED_BYTES
         for start in starts[:MOST_TRIED]:
+            left -= start
+            if left < 0:
+                break
             if not isinstance(parse(_decoded(plan[len(TEXT) : start])), Unparsable):
                 return start
     return starts[0] if starts else len(plan)

@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from analyzer.logs.entry import WORDS, Entry, kind_of
+from analyzer.logs.entry import MILLISECONDS, WORDS, Entry, kind_of
 from analyzer.logs.reader import LogReader
 
 # A quote inside a text has a backslash before it, so that no text can begin such a message.
 MESSAGE = b'"message":"duration: '
-DURATION = re.compile(rb"duration: (\d+\.\d+) ms(?:" + WORDS + rb")?[ \n]?", re.DOTALL)
+DURATION = re.compile(rb"duration: " + MILLISECONDS + rb" ms(?:" + WORDS + rb")?[ \n]?", re.DOTALL)
 
 
 class JsonReader(LogReader):

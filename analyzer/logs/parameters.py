@@ -8,8 +8,9 @@ from pglast import parser
 from analyzer.schema.quoting import quote_literal
 from analyzer.statements.tokens import scan
 
-LIST = re.compile(rb"(?:[Qq]uery )?[Pp]arameters: (?=\$\d+ = )")
-PARAMETER = re.compile(rb"\$(\d+) = (?:NULL|'([^']*(?:''[^']*)*)')(?:, )?")
+LIST = re.compile(rb"(?:[Qq]uery )?[Pp]arameters: (?=\$\d{1,5} = )")
+PARAMETER = re.compile(rb"\$(\d{1,5}) = (?:NULL|'([^']*+(?:''[^']*+)*+)')(?:, )?")
+MOST_DIGITS = 5  # of a parameter's number: the protocol has two bytes for it
 CUT = b"..."  # what log_parameter_max_length puts behind what is left
 
 Values = Mapping[int, str | None]
@@ -40,7 +41,8 @@ def with_values(sql: str, values: Values) -> str | None:
     for token in tokens:
         if token.name != "PARAM":
             continue
-        number = int(sql[token.start + 1 : token.end + 1])
+        digits = sql[token.start + 1 : token.end + 1]
+        number = int(digits) if len(digits) <= MOST_DIGITS else 0
         if number not in values:
             return None
         value = values[number]

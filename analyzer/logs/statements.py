@@ -10,6 +10,7 @@ from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.secrets import redact_sql
 
 MOST_DESCRIBED = 5_000  # texts, the dearest: a fingerprint takes a millisecond
+MOST_DESCRIBED_BYTES = 10_000_000  # of their texts together; judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,13 @@ class LoggedStatement:
 def logged_statements(totals: LogTotals, most: int = MOST_DESCRIBED) -> list[LoggedStatement]:
     """Those that took most time first; ``most``: texts that are looked at."""
     found: dict[Hashable, LoggedStatement] = {}
+    left = MOST_DESCRIBED_BYTES
     for number, logged in enumerate(totals.dearest()[:most]):
-        statement = _described(logged)
+        sql = sql_of(logged.main.slowest) if logged.main.slowest else ""
+        left -= len(sql)
+        if left < 0:
+            break
+        statement = _described(logged, sql)
         key = (logged.database, statement.fingerprint or statement.normalized_sql or number)
         if key in found:
             found[key].logged.merge(logged)
@@ -61,8 +67,6 @@ def logged_statements(totals: LogTotals, most: int = MOST_DESCRIBED) -> list[Log
     return sorted(found.values(), key=lambda statement: -statement.total_ms)
 
 
-def _described(logged: Logged) -> LoggedStatement:
-    entry = logged.main.slowest
-    sql = sql_of(entry) if entry else ""
+def _described(logged: Logged, sql: str) -> LoggedStatement:
     database = logged.database.decode("utf-8", "replace") if logged.database else None
     return LoggedStatement(fingerprint(sql), redact_sql(sql) if sql else None, database, logged)

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator
 
 from analyzer.logs import line_prefix
-from analyzer.logs.entry import WORDS, Entry, kind_of
+from analyzer.logs.entry import MILLISECONDS, WORDS, Entry, kind_of
 from analyzer.logs.reader import LogReader
 
-DURATION = re.compile(rb":  duration: (\d+\.\d+) ms(?:" + WORDS + rb")?[ \n]?([^\n]*(?:\n\t[^\n]*)*)")
+DURATION = re.compile(rb":  duration: " + MILLISECONDS + rb" ms(?:" + WORDS + rb")?[ \n]?([^\n]*+(?:\n\t[^\n]*+)*+)")
 FIELD_LINE = re.compile(rb"\b(?:DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE):  ")
 DETAIL = b"DETAIL:  "
-DETAIL_TEXT = re.compile(rb"[^\n]*(?:\n\t[^\n]*)*")
+DETAIL_TEXT = re.compile(rb"[^\n]*+(?:\n\t[^\n]*+)*+")
 LONGER = 12  # bytes: %l counts the lines of an entry, too
 TAB = 9
 
@@ -26,8 +26,8 @@ class StderrReader(LogReader):
         self._is_prefix_known = log_line_prefix is not None
 
     def _end_of_whole(self, data: bytes) -> int:
-        end = data.rfind(b"\n")
-        while end > 0:
+        end, searched = data.rfind(b"\n"), self.rest.rfind(b"\n")
+        while end > max(searched, 0):
             start = data.rfind(b"\n", 0, end) + 1
             if data[start] != TAB and not FIELD_LINE.search(data, start, end):
                 return start
@@ -43,9 +43,9 @@ class StderrReader(LogReader):
         while (found := search(data, at)) is not None:
             at = found.end()
             start = rfind(b"\n", 0, found.start()) + 1
-            head = data[start : found.start()]
+            head = data[start : min(found.start(), start + line_prefix.MOST_HEAD_BYTES)]
             # in the text of another entry, or behind a severity: said by whoever wrote that text, not by the server
-            if data[start] == TAB or b":  " in head:
+            if data[start] == TAB or find(b":  ", start, found.start()) >= 0:
                 at = self._after_line(data, found.start())
                 continue
             kind = kind_of(found[2])
@@ -72,7 +72,7 @@ class StderrReader(LogReader):
     def _database(self, head: bytes) -> bytes | None:
         if self._is_prefix_known:
             found = self._database_at_start.match(head) if self._database_at_start else None
-            name = found[1] if found else None
+            name = found[1].strip(b" ") if found else None
         else:
             name = line_prefix.likely_database(head)
         return None if name is None or name in line_prefix.NO_DATABASE else name

@@ -11,7 +11,7 @@ from collections.abc import Hashable
 # is what makes it quick, and stays (groups 1 and 2).
 COMMON = re.compile(
     rb"([\s(=,<>+*/%\-\[:|~!&#@^\"])"
-    rb"(?:\d[\d.]*(?:[eE][-+]?\d+)?|'[^']*(?:''[^']*)*(?:'|\Z)|(?<=\")([^\"]*\"?)"
+    rb"(?:\d[\d.]*(?:[eE][-+]?\d+)?|'[^']*+(?:''[^']*+)*+(?:'|\Z)|(?<=\")([^\"]*\"?)"
     rb"|(?<=/)\*.*?(?:\*/|\Z)|(?<=-)-[^\n]*)",
     re.DOTALL,
 )
@@ -19,7 +19,7 @@ COMMON = re.compile(
 # search would begin anew at each of a thousand beginnings.
 ANY = re.compile(
     rb'("[^"]*"?)'
-    rb"|(?<![\w$\"])[eE]'[^'\\]*(?:(?:\\.|'')[^'\\]*)*(?:'|\Z)"
+    rb"|(?<![\w$\"])[eE]'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+(?:'|\\?\Z)"
     rb"|'[^']*(?:'|\Z)"
     rb"|(?<![\w$.])\d[\d.]*(?:[eE][-+]?\d+)?"
     rb"|/\*.*?(?:\*/|\Z)|--[^\n]*"
@@ -28,7 +28,7 @@ ANY = re.compile(
 )
 # Lists and rows of constants: in long texts they differ from run to run.
 LONG = 1_000  # bytes
-RUN_OF_CONSTANTS = re.compile(rb"\?(?:[\s,()]*\?){7,}")
+RUN_OF_CONSTANTS = re.compile(rb"\?(?:[\s,()]*+\?){7,}+")
 
 
 def text_key(text: bytes) -> Hashable:

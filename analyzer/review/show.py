@@ -12,6 +12,7 @@ from analyzer.review.review import Review, Reviewed, Span
 from analyzer.review.rules.rule import ALL_RULES
 from analyzer.review.rules.under_lock import INDEX, REWRITE, SCAN
 from analyzer.statements.display import one_line
+from analyzer.statements.tokens import has_broken_name
 from analyzer.words.durations import span_words
 from analyzer.words.visible import visible_line
 
@@ -101,7 +102,9 @@ def _statement(each: Reviewed, version: int) -> list[str]:
     for finding in each.findings:
         lines += _finding(finding)
     if each.safe is not None:
-        lines += ["   Safe sequence:", *(f"     {line}" for line in each.safe.rstrip("\n").split("\n"))]
+        sequence = each.safe.rstrip("\n")
+        parts = [sequence] if has_broken_name(sequence) else sequence.split("\n")
+        lines += ["   Safe sequence:", *(f"     {line}" for line in parts)]
     return lines
 
 

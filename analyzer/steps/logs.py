@@ -50,9 +50,11 @@ def read_log(server: Server) -> str:
             position = _read(conn, access, stretch, totals)
     if position is None:
         return note
-    if totals.entries:
-        keep_log(server, totals, now=timezone.now(), most=MOST_TEXTS)
-    _keep_position(server, *position)
+    try:
+        if totals.entries:
+            keep_log(server, totals, now=timezone.now(), most=MOST_TEXTS)
+    finally:  # what cannot be kept is not read again and again
+        _keep_position(server, *position)
     return note
 
 

@@ -4,10 +4,13 @@ Only for databases that are looked into. Plans are redacted, values encrypted; w
 nobody counted is not kept.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from analyzer.logs.entry import Entry
@@ -22,6 +25,8 @@ from analyzer.store.databases import inspected_databases
 from analyzer.store.parameters import SeenText, keep_samples
 from analyzer.store.plans import keep_plan
 from analyzer.words.lists import counted
+
+logger = logging.getLogger(__name__)
 
 Values = PlanRecord.Values
 MOST_SAMPLES = 2  # of a statement and a reading
@@ -82,12 +87,26 @@ def _keep_of_database(server: Server, database: Database, here: Sequence[LoggedS
         statement = known.get(logged.fingerprint or "")
         if statement is None:
             continue
-        samples += _samples(logged, statement, now)
-        plans += sum(_keep_plan(entry, statement, database, now) for entry in logged.plans)
+        with _one_alone(database, statement.pk):
+            samples += list(_samples(logged, statement, now))
+            plans += sum(_keep_plan(entry, statement, database, now) for entry in logged.plans)
     new = _not_kept(database, samples)
     for each in new:  # of several of a statement, one call keeps the last alone
-        keep_samples(database, [each])
+        with _one_alone(database, each.statement_id):
+            keep_samples(database, [each])
     return KeptLog(len(known), len(here) - len(known), plans, len(new))
+
+
+@contextmanager
+def _one_alone(database: Database, statement_id: int) -> Iterator[None]:
+    """What fails of one statement costs that one; the error's text may hold values, so its kind alone is logged."""
+    try:
+        with transaction.atomic():
+            yield
+    except Exception as error:
+        logger.warning(
+            "statement %s of %s: what the log says of it is not kept (%s)", statement_id, database, type(error).__name__
+        )
 
 
 def _known(server: Server, database: Database, logged: Sequence[LoggedStatement]) -> dict[str, Statement]:

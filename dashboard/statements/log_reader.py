@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from analyzer.checks import AS_THEY_COME
 from analyzer.logs.entries import blocks_of
+from analyzer.logs.line_prefix import MOST_PREFIX, TOO_LONG
 from analyzer.logs.read_log import read_log as read_blocks
 from analyzer.models import Server
 from analyzer.reports.log_report import log_report
@@ -45,7 +46,7 @@ def read_log(request: HttpRequest) -> HttpResponse:
     server = next((each for each in servers if each.slug == chosen), None)
     context |= {"server": server, "prefix": request.POST.get("prefix", "")}
     upload = request.FILES.get("log")
-    context["problem"] = problem = _problem(upload)
+    context["problem"] = problem = _problem(upload, context["prefix"])
     if problem or upload is None or upload.file is None:
         return render(request, "dashboard/read_log.html", context, status=422)
     reading = read_blocks(_first(blocks_of(upload.file), MOST_UNPACKED_BYTES), context["prefix"] or None)
@@ -59,7 +60,9 @@ def read_log(request: HttpRequest) -> HttpResponse:
     return render(request, "dashboard/read_log.html", context)
 
 
-def _problem(upload: "UploadedFile[Any] | None") -> str:
+def _problem(upload: "UploadedFile[Any] | None", prefix: str) -> str:
+    if len(prefix) > MOST_PREFIX:
+        return TOO_LONG
     if upload is None or not upload.size:
         return "Choose a file with a log."
     if upload.size > MOST_BYTES:

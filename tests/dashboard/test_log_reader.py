@@ -9,9 +9,12 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.urls import reverse
+from django.utils import timezone
 
+from analyzer.logs.read_log import read_log
 from analyzer.models import Database, ParameterSample, PlanRecord, Server, Statement, StatementEntry
 from analyzer.statements.fingerprint import fingerprint
+from analyzer.store import logs
 from analyzer.store.parameters import samples_of
 from dashboard.statements import log_reader
 
@@ -43,7 +46,7 @@ LOG = (
 @pytest.fixture
 def known() -> Statement:
     server = Server.objects.create(name="app", slug="app", host="h", user="u", dbname="app", server_version_num=150018)
-    Database.objects.create(server=server, oid=7, name="app")
+    Database.objects.create(server=server, oid=7, name="app", is_inspected=True)
     now = "2026-11-29T00:00:00Z"
     statement = Statement.objects.create(
         server=server, fingerprint=fingerprint(SQL), normalized_sql="select a from t where secret = $1 order by a",
@@ -133,3 +136,30 @@ def test_the_command_says_the_same(tmp_path: Any, known: Statement) -> None:
     (statement,) = value["statements"]
     assert (statement["logged_runs"], statement["total_time_ms"], value["statements_left_out"]) == (1, 412.0, 2)
     assert "PL" in statement["plans"][0]["findings"][0]["code"]
+
+
+def test_a_statement_that_cannot_be_kept_costs_that_one(
+    known: Statement, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = "select b from u where c = 1"
+    statement = Statement.objects.create(
+        server=known.server, fingerprint=fingerprint(other), normalized_sql="select b from u where c = $1",
+        kind="select", first_seen=known.first_seen, last_seen=known.last_seen,
+    )  # fmt: skip
+    StatementEntry.objects.create(server=known.server, statement=statement, role_oid=1, database_oid=7, queryid=2)
+
+    def fails(*arguments: Any, **more: Any) -> None:
+        raise OverflowError("holds x1y2")
+
+    monkeypatch.setattr(logs, "keep_plan", fails)
+    totals = read_log([LOG.encode(), f"{HEAD}LOG:  duration: 3.000 ms  statement: {other}\n".encode()]).totals
+    kept = logs.keep_log(known.server, totals, now=timezone.now())
+    assert (kept.plans, samples_of(statement, Database.objects.get())) == (0, [other])
+    assert "OverflowError" in caplog.text
+    assert "x1y2" not in caplog.text
+
+
+def test_a_prefix_that_is_too_long_is_refused(viewer: Any) -> None:
+    page = upload(viewer, prefix="%a" * 101 + "%d ")
+    assert page.status_code == 422
+    assert "longer than 200 characters" in page.content.decode()

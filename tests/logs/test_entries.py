@@ -2,15 +2,22 @@
 
 import gzip
 import io
+import re
 import tracemalloc
+from typing import Any
 
 import pytest
 
-from analyzer.logs import reader
+from analyzer.logs import csv_log, events, reader, statements, stderr_log, syslog_log
+from analyzer.logs.carried_log import CARRIERS, CarriedReader
 from analyzer.logs.entries import blocks_of
-from analyzer.logs.events import sql_of, sql_with_values
+from analyzer.logs.events import query_text, sql_of, sql_with_values
+from analyzer.logs.line_prefix import database_pattern, logged_time
+from analyzer.logs.parameters import parameters_at, with_values
 from analyzer.logs.read_log import LogReading, read_log
 from analyzer.logs.statements import logged_statements
+from analyzer.logs.stderr_log import StderrReader
+from analyzer.logs.syslog_log import SyslogReader
 from analyzer.logs.text_key import text_key
 from analyzer.statements.fingerprint import fingerprint
 
@@ -150,3 +157,130 @@ def test_memory_does_not_grow_with_the_log() -> None:
 def test_texts_with_one_key_are_one_statement(one: str, other: str, are_same: bool) -> None:
     assert (text_key(one.encode()) == text_key(other.encode())) is are_same
     assert (fingerprint(one) == fingerprint(other)) is are_same
+
+
+@pytest.mark.parametrize(
+    ("prefix", "head", "database"),
+    [
+        ("%t:%r:%u@%d:[%p]:", b"2026-11-30 08:11:04 UTC:::1(5432):me@shop:[123]:", b"shop"),
+        ("%m [%p] app=%a db=%d,", b"2026-11-30 08:11:04.634 CET [1] app=DB Tool 2 - Main db=shop,", b"shop"),
+        ("%-8u %-8d|", b"me       shop    |", b"shop"),
+        ("%8u %8d|", b"      me     shop|", b"shop"),
+        ("100%% %q%d ", b"100% shop ", b"shop"),
+        ("%d%p ", b"shop123 ", None),
+        ("%p %d", b"123 shop", None),
+    ],
+)
+def test_prefixes_as_given(prefix: str, head: bytes, database: bytes | None) -> None:
+    entries = StderrReader(prefix.encode()).feed(head + RUN.encode() + b"\n" + head + b"LOG:  x\n")
+    assert [entry.database for entry in entries] == [database]
+
+
+def test_a_prefix_never_goes_back_over_a_line() -> None:
+    pattern = database_pattern(b"%a%h%p%a%u%-9a" * 5 + b"%dX")
+    assert pattern is not None
+    assert not re.search(rb"[*+]", re.sub(rb"[*+?]\+", b"", pattern.pattern))
+    assert pattern.match(b"a" * 1_000) is None
+
+
+class _Counted:
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self.pattern, self.calls = pattern, 0
+
+    def search(self, *arguments: Any) -> re.Match[bytes] | None:
+        self.calls += 1
+        return self.pattern.search(*arguments)
+
+
+def test_each_line_is_looked_at_once_however_many_blocks_its_entry_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = _Counted(stderr_log.FIELD_LINE)
+    monkeypatch.setattr(stderr_log, "FIELD_LINE", counted)
+    reader_ = StderrReader()
+    for _ in range(50):
+        assert not list(reader_.feed(b"1 HINT:  x\n" * 20))
+    assert counted.calls <= 50 * 20 + 50
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (lambda text: stderr_log.DETAIL_TEXT.match(text), b"\n\t" * 500_000),
+        (lambda text: csv_log.ROW.match(text), b'2026-11-30 08:11:04 UTC,"' + b'""' * 500_000),
+        (lambda text: text_key(text), b"select e'" + b"\\\\" * 500_000 + b"'"),
+        (lambda text: query_text(text), b'{ "Query Text": "' + b"\\n" * 500_000 + b'"'),
+        (lambda text: parameters_at(text), b"parameters: $1 = '" + b"''" * 500_000 + b"'"),
+    ],
+    ids=("stderr", "csv", "key", "json", "values"),
+)
+def test_memory_of_a_long_text_is_that_of_the_text(read: Any, text: bytes) -> None:
+    tracemalloc.start()
+    read(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * len(text)
+
+
+def test_numbers_that_no_server_writes_are_none() -> None:
+    head = "2026-11-30 08:11:04.634 UTC [6404] "
+    log = f"{head}LOG:  duration: {'9' * 400}.0 ms  statement: select 2\n{head}{RUN}\n"
+    assert only(log)[:2] == (1, 12.5)
+    assert parameters_at(b"parameters: $" + b"1" * 5_000 + b" = '1'") == (None, 0)
+    assert with_values("select $" + "1" * 5_000, {1: "x"}) is None
+    assert logged_time(b"0001-01-01 00:00:00 +14") is None
+
+
+def test_texts_are_parsed_up_to_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+    real = events.parse
+    monkeypatch.setattr(events, "parse", lambda sql: tried.append(len(sql)) or real(sql))
+    text = b"Query Text: select (" + b"x" * 50_000 + b"\nSeq Scan  (cost=0" * 20
+    query_text(text)
+    assert 0 < sum(tried) <= events.MOST_TRIED_BYTES
+
+    monkeypatch.setattr(statements, "MOST_DESCRIBED_BYTES", 100)
+    log = "".join(f"LOG:  duration: {n}.000 ms  statement: select {n} from t{n}\n" for n in range(10, 30))
+    assert 1 < len(logged_statements(read_log([log.encode()]).totals)) < 6
+
+
+SYSLOG = b"Nov 30 08:11:04 db1 postgres[%d]: [3-%d] "
+
+
+def test_a_syslog_entry_that_is_too_long_is_cut_and_all_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MOST_ENTRY_BYTES", 10_000)
+    syslog = SyslogReader()
+    list(syslog.feed(b"".join(SYSLOG % (1, 1 + n) + b"x" * 1_000 + b"\n" for n in range(15))))
+    assert syslog.cut == 1
+
+    monkeypatch.setattr(syslog_log, "MOST_WAITING_BYTES", 100_000)
+    syslog = SyslogReader()
+    entry = b"2026-11-30 08:11:04 UTC LOG:  duration: 1.000 ms  statement: select 1" + b"x" * 5_000
+    found = list(syslog.feed(b"".join(SYSLOG % (n, 1) + entry + b"\n" for n in range(100))))
+    assert 75 < len(found) < 85
+    assert len(found) + len(list(syslog.close())) == 100
+
+
+def test_only_the_beginning_of_a_syslog_line_is_searched_for_its_header() -> None:
+    assert syslog_log.PIECE.match(b"a" * 1_000 + SYSLOG % (1, 1), 0, syslog_log.HEADER_BYTES) is None
+    assert not list(SyslogReader().feed(b"a" * 390 + SYSLOG % (1, 1) + RUN.encode() + b"\n"))
+
+
+def test_a_carried_line_that_is_too_long_is_cut_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MOST_ENTRY_BYTES", 10_000)
+    head = "db-1  | 2026-11-30 08:11:04.634 UTC [1] LOG:  duration: {}.000 ms  statement: select {}"
+    log = head.format(1, 1) + ", 2" * 30_000 + "\n" + "".join(head.format(n, n) + "\n" for n in (2, 3))
+    carried = CarriedReader(CARRIERS[2])
+    found, waiting = [], []
+    for at in range(0, len(log), 1_000):
+        found += carried.feed(log[at : at + 1_000].encode())
+        waiting.append(len(carried._line) + len(carried.rest))
+    found += carried.close()
+    assert max(waiting) <= 11_000
+    assert carried.cut == 1
+    assert [(entry.duration_ms, entry.is_cut) for entry in found] == [(1.0, True), (2.0, False), (3.0, False)]
+
+
+def test_members_without_content_end_the_unpacking() -> None:
+    line = b"line\n" * 1_000
+    members = gzip.compress(line) + gzip.compress(b"") * 5_000 + gzip.compress(line)
+    assert b"".join(blocks_of(io.BytesIO(members))) == line
+    assert len(b"".join(blocks_of(io.BytesIO(gzip.compress(line) * 2_000)))) == 2_000 * len(line)

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,13 @@ from psycopg import sql
 from analyzer.monitored.catalog.migration_facts import read_live_facts
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.review.files.sql import _mark, read_sql
+from analyzer.review.review import review
+from analyzer.review.show import review_as_text
 from tests.servers import VERSIONS, ScratchDatabase
 
+DJANGO = "from django.db import migrations, models\nclass Migration(migrations.Migration):\n    operations = [{}]\n"
+NEITHER = "holds neither a Django migration nor an Alembic revision"
 ROOT = Path(__file__).parent.parent.parent
 
 MIGRATION = """\
@@ -181,3 +187,43 @@ def test_the_exit_code_reaches_a_build_server(tmp_path):
     )  # fmt: skip
     assert (found.returncode, found.stderr) == (1, "")
     assert "CREATE INDEX CONCURRENTLY ON orders (total);" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ('"""\ndef upgrade():\n"""\n', NEITHER),
+        (
+            '"""\nclass Migration(migrations.Migration):\n"""\n',
+            "holds neither a Django migration nor an Alembic revision",
+        ),
+        (DJANGO.format("migrations.CreateModel('a', [], options={[1]: 2})"), "holds values that cannot be read"),
+        (
+            DJANGO.format(f"migrations.AddField('a', 'b', models.CharField(max_length=0x{'F' * 4_000}))"),
+            "holds values that cannot be read",
+        ),
+        (DJANGO.format("migrations.RunSQL('select 1')," * 2_001), "holds more than 2,000 operations"),
+        ("def upgrade():\n" + "    op.drop_table('a')\n" * 2_001, "holds more than 2,000 operations"),
+    ],
+    ids=("docstring", "docstring of Django", "key", "number", "operations", "operations of Alembic"),
+)
+def test_python_that_cannot_be_read_is_one_sentence(tmp_path, source, said):
+    path = tmp_path / "0001_a.py"
+    path.write_text(source)
+    out, error, code = run(str(path), "--without-server")
+    assert (out, code, error.count("\n")) == ("", 2, 0)
+    assert said in error
+
+
+def test_a_line_break_in_a_name_begins_no_line_of_the_safe_sequence():
+    found = review(read_sql("alter table t add unique (a)"), 160_000, None)
+    safe = 'LOCK TABLE "t\nDROP TABLE x; --";\n'
+    text = review_as_text(replace(found, statements=[replace(found.statements[0], safe=safe)]), None)
+    assert "DROP TABLE x" in text
+    assert not [line for line in text.splitlines() if line.strip().startswith("DROP TABLE x")]
+
+
+def test_a_mark_is_one_line():
+    found = _mark("migrate:up").search("\n\n  -- migrate:up\n")
+    assert found is not None
+    assert found.span() == (2, 17)

@@ -1,6 +1,7 @@
 """The log is read where somebody asked for it and the login may; what is in it becomes plans and values."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from analyzer.models import LogPosition, ParameterSample, PlanRecord, Server, StepStatus
+from analyzer.monitored.access.role_sql import create_login_sql
 from analyzer.monitored.sample import server_log
 from analyzer.steps import logs, schedule
 from analyzer.steps import run as pipeline
@@ -110,6 +112,32 @@ def test_nobody_is_asked_for_a_log_that_nobody_asked_for() -> None:
     schedule.claim_due_steps(timezone.now())
     later = timezone.now() + timedelta(seconds=schedule.SPREAD_S)
     assert "log" in {due.step for due in schedule.claim_due_steps(later)}
+
+
+def test_what_cannot_be_kept_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server.objects.create(name="a", slug="a", host="a", user="a", dbname="a", reads_log=True)
+    access = server_log.LogAccess("stderr", "%m ", (), "me", "a")
+    line = b"2026-11-30 08:11:04.634 UTC LOG:  duration: 1.000 ms  statement: select 1\n"
+
+    def fails(*arguments: Any, **more: Any) -> None:
+        raise OverflowError
+
+    monkeypatch.setattr(logs, "connect_to", lambda server: nullcontext())
+    monkeypatch.setattr(server_log, "read_log_access", lambda conn: access)
+    monkeypatch.setattr(server_log, "chunks", lambda conn, file, start, end: [line])
+    monkeypatch.setattr(logs, "_stretches", lambda *_: ([logs.Stretch("f", 0, len(line), is_whole=True)], ""))
+    monkeypatch.setattr(logs, "keep_log", fails)
+    with pytest.raises(OverflowError):
+        logs.read_log(server)
+    assert LogPosition.objects.get(server=server).offset_bytes == len(line)
+
+
+def test_a_line_break_in_a_name_ends_no_comment() -> None:
+    name = "a\nDROP TABLE t; --"
+    grants = server_log.LogAccess("stderr", "%m ", ("pg_ls_logdir()",), "me", name).grants
+    assert [line[:8] for line in grants.splitlines()] == ["-- in da", "GRANT EX"]
+    for line in create_login_sql("me", name, 130_000, []).splitlines():
+        assert line.startswith(("--", "CREATE ROLE", "GRANT", "ALTER ROLE"))
 
 
 MB = 1 << 20

@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from django.utils import timezone
 
 from analyzer.logs.entries import blocks_of
+from analyzer.logs.line_prefix import MOST_PREFIX, TOO_LONG
 from analyzer.logs.read_log import LogReading, read_log
 from analyzer.management.progress import progress
 from analyzer.management.terminal import TerminalCommand
@@ -40,6 +41,8 @@ class Command(TerminalCommand):
         parser.add_argument("--format", choices=("text", "json"), default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if len(options["prefix"] or "") > MOST_PREFIX:
+            raise CommandError(TOO_LONG, returncode=2)
         server = _server(options["server"]) if options["server"] else None
         reading = self.read(options["file"], options["prefix"])
         report = log_report(reading.totals, max(0, options["top"]), cut=reading.cut)

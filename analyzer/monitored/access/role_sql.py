@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from analyzer.monitored.failures import quoted
+from analyzer.schema.quoting import comment
 
 
 def create_login_sql(login: str, database: str, server_version_num: int, schemas: Sequence[str] = ("public",)) -> str:
@@ -10,7 +11,7 @@ def create_login_sql(login: str, database: str, server_version_num: int, schemas
     role = quoted(login)
     lines = [
         f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 5;",
-        f"-- then set its password: in psql, \\password {role}",
+        _comment(f"then set its password: in psql, \\password {role}"),
         f"GRANT pg_monitor TO {role};",
         *grant_reading_sql(login, server_version_num, schemas),
         f"ALTER ROLE {role} SET default_transaction_read_only = on;",
@@ -24,7 +25,7 @@ def create_login_sql(login: str, database: str, server_version_num: int, schemas
         lines.append(f"ALTER ROLE {role} SET transaction_timeout = '120s';")
     lines += [
         "-- recommended, but they concern every role: check first that nobody relies on these rights",
-        f"-- REVOKE TEMPORARY ON DATABASE {quoted(database)} FROM PUBLIC;",
+        _comment(f"REVOKE TEMPORARY ON DATABASE {quoted(database)} FROM PUBLIC;"),
     ]
     if server_version_num < 150_000:
         lines.append("-- REVOKE CREATE ON SCHEMA public FROM PUBLIC;")
@@ -41,7 +42,13 @@ def grant_reading_sql(login: str, server_version_num: int, schemas: Sequence[str
         lines += [
             f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {role};",
             f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted(schema)} TO {role};",
-            f"-- as the role that creates the tables:"
-            f" ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(schema)} GRANT SELECT ON TABLES TO {role};",
+            _comment(
+                "as the role that creates the tables:"
+                f" ALTER DEFAULT PRIVILEGES IN SCHEMA {quoted(schema)} GRANT SELECT ON TABLES TO {role};"
+            ),
         ]
     return lines
+
+
+def _comment(text: str) -> str:
+    return comment(text).rstrip("\n")

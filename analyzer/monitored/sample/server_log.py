@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.readings import PreflightItem
+from analyzer.schema.quoting import comment
 
 CHUNK_BYTES = 1 << 20
 FORMATS = ("jsonlog", "csvlog", "stderr")  # the first says most clearly what belongs together, and which database
@@ -30,7 +31,7 @@ class LogAccess:
     def grants(self) -> str:
         """In this database: each has its own functions."""
         grants = [f"GRANT EXECUTE ON FUNCTION pg_catalog.{each} TO {quoted(self.login)};" for each in self.lacking]
-        return "\n".join([f"-- in database {quoted(self.dbname)}", *grants])
+        return comment(f"in database {quoted(self.dbname)}") + "\n".join(grants)
 
 
 def read_log_access(conn: MonitoredConnection) -> LogAccess:

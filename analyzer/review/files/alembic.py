@@ -8,8 +8,8 @@ from analyzer.review.actions import Action, Kind
 from analyzer.review.column_types import type_named
 from analyzer.review.files.alembic_columns import type_sql
 from analyzer.review.files.alembic_operations import OPERATIONS
-from analyzer.review.files.migration import Migration, Remark, Step, split, steps_of_sql
-from analyzer.review.files.python_values import argument, code_of, last_name, text
+from analyzer.review.files.migration import Migration, Remark, Step, refuse_too_many, split, steps_of_sql
+from analyzer.review.files.python_values import argument, code_of, last_name, lines_of, text
 
 Items = Iterator[Step | Remark]
 ONE = "All statements are taken to run in one transaction, as Alembic does it, but for those in an autocommit_block()."
@@ -17,14 +17,18 @@ ONE = "All statements are taken to run in one transaction, as Alembic does it, b
 
 def read_alembic(source: str) -> Migration:
     tree = ast.parse(source)
-    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    functions = functions_of(tree)
     upgrade = functions["upgrade"]
-    reader = _Reader(source)
+    reader = _Reader(lines_of(source))
     steps, remarks = split(reader.body(upgrade.body))
     lacking: tuple[Remark, ...] = ()
     if steps and not _does_something(functions.get("downgrade")):
         lacking = (Remark(steps[0].line, "downgrade() does nothing, so the migration cannot go back."),)
     return Migration("alembic", tuple(steps), tuple(remarks), lacking, ONE if steps else "", is_wrapped=True)
+
+
+def functions_of(tree: ast.Module) -> dict[str, ast.FunctionDef]:
+    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def _does_something(function: ast.FunctionDef | None) -> bool:
@@ -35,7 +39,8 @@ def _does_something(function: ast.FunctionDef | None) -> bool:
 
 @dataclass
 class _Reader:
-    source: str
+    lines: list[str]
+    count: int = 0  # of operations
     transaction: int = 1
     is_alone: bool = False
     batch: dict[str, tuple[str, str]] = field(default_factory=dict)  # name of a batch -> table, schema
@@ -75,6 +80,8 @@ class _Reader:
             if name and not name.startswith("print"):
                 yield Remark(call.lineno, f"{name}() is not looked into.")
             return
+        self.count += 1
+        refuse_too_many(self.count)
         read = OPERATIONS.get(name)
         found = read(call, batch) if read is not None else None
         if found is None:
@@ -83,7 +90,7 @@ class _Reader:
                 call.lineno, f"op.{name}() is not reviewed: {why}; give alembic upgrade --sql's output instead."
             )
             return
-        code = code_of(self.source, call)
+        code = code_of(self.lines, call)
         for sql in found:
             for step in steps_of_sql(sql, call.lineno, f"op.{name}"):
                 if isinstance(step, Step):

@@ -7,11 +7,20 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePath
+from typing import TypeGuard
 
 from analyzer.review.files.django_names import Names
 from analyzer.review.files.django_operations import OPERATIONS
-from analyzer.review.files.migration import Migration, Remark, Step, in_transactions, split, steps_of_sql
-from analyzer.review.files.python_values import argument, code_of, last_name, value
+from analyzer.review.files.migration import (
+    Migration,
+    Remark,
+    Step,
+    in_transactions,
+    refuse_too_many,
+    split,
+    steps_of_sql,
+)
+from analyzer.review.files.python_values import argument, code_of, last_name, lines_of, value
 from analyzer.schema.facts import SchemaFacts
 
 Items = Iterator[Step | Remark]
@@ -26,12 +35,12 @@ def read_django(source: str, file: str, schema: SchemaFacts | None) -> Migration
     path = PurePath(file)
     app = path.parent.parent.name if path.parent.name == "migrations" else ""
     tree = ast.parse(source)
-    found = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Migration")
+    found = next(n for n in tree.body if is_migration(n))
     attributes = {
         target.id: node.value for node in found.body if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target]) if isinstance(target, ast.Name)
     }  # fmt: skip
-    reader = _Reader(source, path.stem if app else "", Names(app, schema))
+    reader = _Reader(lines_of(source), path.stem if app else "", Names(app, schema))
     operations = attributes.get("operations")
     items = list(reader.operations(operations)) if isinstance(operations, ast.List) else []
     if not isinstance(operations, ast.List):
@@ -47,11 +56,16 @@ def read_django(source: str, file: str, schema: SchemaFacts | None) -> Migration
     return Migration("django", tuple(steps), tuple(remarks), no_way_back, assumed, is_wrapped=is_atomic)
 
 
+def is_migration(node: ast.stmt) -> TypeGuard[ast.ClassDef]:
+    return isinstance(node, ast.ClassDef) and node.name == "Migration"
+
+
 @dataclass
 class _Reader:
-    source: str
+    lines: list[str]
     name: str
     names: Names
+    count: int = 0  # of operations
 
     def operations(self, node: ast.List) -> Items:
         for each in node.elts:
@@ -68,6 +82,8 @@ class _Reader:
             return
         if name in NO_DATABASE:
             return
+        self.count += 1
+        refuse_too_many(self.count)
         read = OPERATIONS.get(name)
         found = read(self.names, call) if read is not None else None
         if found is None:
@@ -76,7 +92,7 @@ class _Reader:
             instead = SQLMIGRATE.format(app=self.names.app or "APP", name=self.name or "NAME")
             yield Remark(call.lineno, f"{name or 'An operation'} is not reviewed: {why}; {instead}.")
             return
-        code = code_of(self.source, call)
+        code = code_of(self.lines, call)
         for sql in found:
             for step in steps_of_sql(sql, call.lineno, name):
                 yield replace(step, source=code) if isinstance(step, Step) else step

@@ -5,12 +5,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from analyzer.errors import BadInput
 from analyzer.review.actions import Action, Kind
 from analyzer.review.defaults import functions_of
 from analyzer.review.statements import actions_of
 from analyzer.statements.tree import Node, Unparsable, parse
 
 Framework = Literal["sql", "django", "alembic"]
+MOST_OPERATIONS = 2_000
 # what the readers write for what only Python says
 UNREAD = re.compile(r"WHERE true$|CHECK \(true\)|django_expression_|unread_expression|value_from_python|DO \$\$ \$\$")
 
@@ -97,6 +99,11 @@ def in_transactions(steps: Iterable[Step], wrapped: bool) -> tuple[list[Step], b
         if kind in (Kind.COMMIT, Kind.ROLLBACK):
             is_open = False
     return found, is_open and not wrapped
+
+
+def refuse_too_many(operations: int) -> None:
+    if operations > MOST_OPERATIONS:
+        raise BadInput(f"The file holds more than {MOST_OPERATIONS:,} operations, which is more than is reviewed.")
 
 
 def split(mixed: Iterable[Step | Remark]) -> tuple[list[Step], list[Remark]]:

@@ -1,12 +1,14 @@
 """What can be read of Python code without running it: calls, their arguments, plain values."""
 
 import ast
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from analyzer.schema.quoting import quote_identifier
 
 UNREAD = object()  # of a value that only running the code would tell
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 def last_name(node: ast.expr | None) -> str:
@@ -53,11 +55,18 @@ def texts(call: ast.Call, name: str, position: int | None = None) -> list[str] |
     return None
 
 
-def code_of(source: str, call: ast.Call) -> str:
-    """The call's own lines, as if it stood at the left."""
-    lines = (ast.get_source_segment(source, call) or "").split("\n")
-    outdented = (line[call.col_offset :] if not line[: call.col_offset].strip() else line for line in lines[1:])
-    return "\n".join([lines[0], *outdented])
+def lines_of(source: str) -> list[str]:
+    """As Python counts them."""
+    return LINE_BREAK.split(source)
+
+
+def code_of(lines: Sequence[str], call: ast.Call) -> str:
+    """The call's own lines of the file's, as if it stood at the left."""
+    own = list(lines[call.lineno - 1 : call.end_lineno])
+    own[-1] = own[-1].encode()[: call.end_col_offset].decode()
+    own[0] = own[0].encode()[call.col_offset :].decode()
+    outdented = (line[call.col_offset :] if not line[: call.col_offset].strip() else line for line in own[1:])
+    return "\n".join([own[0], *outdented])
 
 
 def flag(call: ast.Call, name: str, default: bool = False) -> bool:

@@ -14,9 +14,9 @@ META = re.compile(r"^\s*\\(\w+|[!?])")
 COPY = re.compile(r"^\s*copy\s.*\bfrom\s+stdin\b", re.IGNORECASE)
 # tool: the marks of the way there and back, and of no transaction
 MARKS = (
-    ("dbmate", r"--\s*migrate:up", r"--\s*migrate:down", r"transaction:false"),
-    ("goose", r"--\s*\+goose\s+up\b", r"--\s*\+goose\s+down\b", r"--\s*\+goose\s+no\s+transaction"),
-    ("sql-migrate", r"--\s*\+migrate\s+up\b", r"--\s*\+migrate\s+down\b", r"--\s*\+migrate\s+up\s+notransaction"),
+    ("dbmate", r"migrate:up", r"migrate:down", r"transaction:false"),
+    ("goose", r"\+goose\s+up\b", r"\+goose\s+down\b", r"\+goose\s+no\s+transaction"),
+    ("sql-migrate", r"\+migrate\s+up\b", r"\+migrate\s+down\b", r"\+migrate\s+up\s+notransaction"),
 )
 ALONE = "The file has no BEGIN: each statement is taken to run in a transaction of its own, as psql does it."
 AS_ONE = "All statements are taken to run in one transaction, as {tool} does it."
@@ -56,10 +56,10 @@ def read_sql(text: str, *, single_transaction: bool = False) -> Migration:
 
 def _marked(text: str) -> _Marked:
     for tool, up, down, alone in MARKS:
-        found = re.search(rf"^\s*{up}.*$", text, re.IGNORECASE | re.MULTILINE)
+        found = _mark(up).search(text)
         if found is None:
             continue
-        back = re.compile(rf"^\s*{down}.*$", re.IGNORECASE | re.MULTILINE).search(text, found.end())
+        back = _mark(down).search(text, found.end())
         end = back.start() if back else len(text)
         before = "\n" * text.count("\n", 0, found.start())
         is_alone = re.search(alone, text[:end], re.IGNORECASE) is not None
@@ -67,6 +67,11 @@ def _marked(text: str) -> _Marked:
         line = before.count("\n") + 1 + found[0].count("\n")
         return _Marked(before + text[found.start() : end], tool, not is_alone, lacks, line)
     return _Marked(text)
+
+
+def _mark(words: str) -> re.Pattern[str]:
+    """A comment line. Of one line alone: with the empty ones before it, each of them would be searched to the mark."""
+    return re.compile(rf"^[ \t]*--[ \t]*{words}.*$", re.IGNORECASE | re.MULTILINE)
 
 
 def _without_meta_commands(text: str) -> tuple[list[str], list[Remark]]:
