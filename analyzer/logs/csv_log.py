@@ -22,7 +22,7 @@ class CsvReader(LogReader):
         quotes = data.count(b'"', 0, end + 1)
         searched = len(self.rest)  # in which every line break stands in quotes
         while end >= searched and quotes % 2:
-            before = data.rfind(b"\n", 0, end)
+            before = data.rfind(b"\n", 0, data.rfind(b'"', 0, end))  # up to that quote all stand in the same ones
             quotes -= data.count(b'"', before + 1, end + 1)
             end = before
         return end + 1 if end >= searched else 0

@@ -30,6 +30,7 @@ FIELDS = {
 ANYTHING = rb"(?:(?!UNTIL).)*+"
 MOST_PREFIX = 200  # characters
 TOO_LONG = f"The log_line_prefix is longer than {MOST_PREFIX} characters: leave it out, or give a part."
+TOLD_BY_BYTES = 16  # of the text behind a field: each byte of a line is compared with all of them
 MOST_HEAD_BYTES = 1_000  # of a line, in which the prefix ends
 
 
@@ -51,7 +52,9 @@ def database_pattern(log_line_prefix: bytes) -> re.Pattern[bytes] | None:
     pieces = [re.escape(begins)]
     for number, (letter, padding, text) in enumerate(fields[: at + 1]):
         until = next(following for _, _, following in fields[number:] if following)
-        pattern = (ANYTHING if number == at else FIELDS.get(letter, ANYTHING)).replace(b"UNTIL", re.escape(until))
+        pattern = (ANYTHING if number == at else FIELDS.get(letter, ANYTHING)).replace(
+            b"UNTIL", re.escape(until[:TOLD_BY_BYTES])
+        )
         pieces.append(rb" *+" if padding else b"")
         pieces.append(b"(" + pattern + b")" if number == at else pattern)
         pieces.append(rb" *+" + re.escape(text.lstrip(b" ")) if padding else re.escape(text))

@@ -31,7 +31,7 @@ class Place:
         place: dict[str, Any] = {}
         if self.file is not None:
             place["physicalLocation"] = {
-                "artifactLocation": {"uri": self.file if "://" in self.file else quote(self.file)},
+                "artifactLocation": {"uri": self.file if self.file.startswith("file://") else quote(self.file)},
                 "region": {"startLine": self.line},
             }
         if self.name is not None:

@@ -181,6 +181,9 @@ def test_a_prefix_never_goes_back_over_a_line() -> None:
     assert pattern is not None
     assert not re.search(rb"[*+]", re.sub(rb"[*+?]\+", b"", pattern.pattern))
     assert pattern.match(b"a" * 1_000) is None
+    long = database_pattern(b"%a%d" + b"x" * 190)
+    assert long is not None
+    assert len(long.pattern) < 300
 
 
 class _Counted:
@@ -284,3 +287,11 @@ def test_members_without_content_end_the_unpacking() -> None:
     members = gzip.compress(line) + gzip.compress(b"") * 5_000 + gzip.compress(line)
     assert b"".join(blocks_of(io.BytesIO(members))) == line
     assert len(b"".join(blocks_of(io.BytesIO(gzip.compress(line) * 2_000)))) == 2_000 * len(line)
+
+
+def test_an_open_field_of_csv_is_walked_back_by_its_quotes() -> None:
+    rows = b'2026-11-30 08:11:04.634 UTC,"me","shop",1,"a ""b"" \n c"\n'
+    csv = csv_log.CsvReader()
+    assert csv._end_of_whole(rows + b'x,"' + b"\n" * 500 + b'""\n\n') == len(rows)
+    assert csv._end_of_whole(rows * 2 + b'x,"y') == len(rows) * 2
+    assert csv._end_of_whole(b'x,"\n\n') == 0
