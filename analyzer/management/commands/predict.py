@@ -3,11 +3,9 @@
 import json
 import math
 import os
-import sys
 from argparse import ArgumentParser
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +16,7 @@ from analyzer.advice.predicted import NotPredicted
 from analyzer.advice.show_prediction import InFile, predictions_as_json, predictions_as_text
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.management.terminal import TerminalCommand
+from analyzer.management.text_file import name_of, read_text
 from analyzer.monitored.catalog.schema import need_statistics, read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -26,7 +25,7 @@ from analyzer.runtime.places import program
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.split import Piece, split_statements
 from analyzer.twin import lease
-from analyzer.words.sizes import MB, size_words
+from analyzer.words.sizes import MB
 
 MOST_STATEMENTS = 1_000
 MOST_BYTES = 10 * MB
@@ -104,16 +103,7 @@ def _limit(cost: float | None) -> float | None:
 
 
 def _pieces(file: str) -> list[Piece]:
-    name = "Standard input" if file == "-" else file
-    try:
-        data = sys.stdin.buffer.read(MOST_BYTES + 1) if file == "-" else Path(file).read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as problem:
-        raise BadInput(f"Cannot read {file}: {problem.strerror}.") from problem
-    except UnicodeDecodeError as problem:
-        raise BadInput(f"{name} is not UTF-8 text.") from problem
-    if len(data) > MOST_BYTES:
-        raise BadInput(f"{name} is larger than {size_words(MOST_BYTES)}.")
+    name, text = name_of(file), read_text(file, most_bytes=MOST_BYTES)
     if "\0" in text:
         raise BadInput(f"{name} holds a NUL character, so it is no SQL.")
     pieces = split_statements(text)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from django.core.management.base import CommandError
 from analyzer.errors import BadInput, PgLoupeError
 from analyzer.findings import Severity
 from analyzer.management.terminal import TerminalCommand
+from analyzer.management.text_file import name_of, read_text
 from analyzer.monitored.catalog.migration_facts import read_live_facts
 from analyzer.monitored.connection import OLDEST_SERVER, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -22,7 +22,7 @@ from analyzer.review.review import Review, review, worst
 from analyzer.review.show import review_as_json, review_as_sarif, review_as_text
 from analyzer.runtime.places import program
 from analyzer.schema.facts import SchemaFacts
-from analyzer.words.sizes import MB, size_words
+from analyzer.words.sizes import MB
 
 NEVER = "never"
 MOST_BYTES = 1 * MB
@@ -95,23 +95,14 @@ class Command(TerminalCommand):
 
 
 def _text(file: str) -> str:
-    name = "Standard input" if file == "-" else file
-    try:
-        data = sys.stdin.buffer.read(MOST_BYTES + 1) if file == "-" else Path(file).read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as problem:
-        raise BadInput(f"Cannot read {file}: {problem.strerror}.") from problem
-    except UnicodeDecodeError as problem:
-        raise BadInput(f"{name} is not UTF-8 text.") from problem
-    if len(data) > MOST_BYTES:
-        raise BadInput(f"{name} is larger than {size_words(MOST_BYTES)}.")
+    text = read_text(file, most_bytes=MOST_BYTES)
     if "\0" in text:
-        raise BadInput(f"{name} holds a NUL character.")
+        raise BadInput(f"{name_of(file)} holds a NUL character.")
     return text
 
 
 def _migration(text: str, options: dict[str, Any], schema: SchemaFacts | None = None) -> Migration:
-    name = "Standard input" if options["file"] == "-" else options["file"]
+    name = name_of(options["file"])
     migration = read_migration(text, options["file"], single_transaction=options["single_transaction"], schema=schema)
     if migration.framework == "sql" and not migration.steps and not migration.remarks:
         raise BadInput(f"{name} holds no statement.")
