@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 Quantity = float | int | str | bool | None
@@ -82,9 +82,6 @@ class Finding:
     @property
     def key(self) -> str:
         return f"{self.code}:{self.about}:{self.subject}"
-
-    def concerning(self, about: str) -> "Finding":
-        return replace(self, about=about)
 
     def to_json(self) -> dict[str, Any]:
         """Without what is at its default: a plan's findings are kept with it."""

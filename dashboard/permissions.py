@@ -55,10 +55,6 @@ def is_operator(user: AbstractBaseUser | AnonymousUser) -> bool:
     return known
 
 
-def role_of(user: AbstractBaseUser | AnonymousUser) -> str:
-    return OPERATOR if is_operator(user) else VIEWER
-
-
 def viewer_required(view: View) -> View:
     """Whoever is logged in."""
     view.required_role = VIEWER  # type: ignore[attr-defined]

@@ -51,7 +51,6 @@ var/test-servers (PGLOUPE_TEST_CACHE changes the place).
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable
@@ -254,12 +253,6 @@ class PgBouncer:
         dbname = dbname or (self.database.name if self.database else "postgres")
         assert user is not None
         return f"postgresql://{quote(user)}:{quote(password or '')}@127.0.0.1:{self.port}/{quote(dbname)}"
-
-    def add_user(self, user: str, password: str) -> None:
-        with (self.directory / "users.txt").open("a") as file:
-            file.write(f'"{user}" "{password}"\n')
-        if self._process is not None:
-            os.kill(self._process.pid, signal.SIGHUP)
 
     def stop(self) -> None:
         if self._process is not None:

@@ -34,12 +34,12 @@ class Watchdog:
 
     def __init__(self, connection: MonitoredConnection, limits: Limits) -> None:
         self._connection, self._limits = connection, limits
-        self.cancelled = self.terminated = False  # of the last run watched
+        self.terminated = False  # of the last run watched
         self._backend: Backend | None = None
 
     @contextlib.contextmanager
     def watching(self, guarded: MonitoredConnection, backend: Backend, timeout_ms: int) -> Iterator[None]:
-        self.cancelled = self.terminated = False
+        self.terminated = False
         self._backend = backend
         done = threading.Event()
         thread = threading.Thread(
@@ -83,7 +83,6 @@ class Watchdog:
         return False
 
     def _cancel(self, backend: Backend) -> None:
-        self.cancelled = True
         self._send("watchdog_cancel", backend, "cancelling a statement of ours")
 
     def _terminate(self, backend: Backend) -> None:

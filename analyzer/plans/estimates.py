@@ -80,11 +80,6 @@ class Misestimate:
         return "under" if self.estimate.direction == "under" else "over"
 
     @property
-    def inputs_are_right(self) -> bool:
-        """False: the error begins below, with nodes that are less than ten times wrong each."""
-        return self.inputs_factor <= RIGHT_FACTOR
-
-    @property
     def table_node(self) -> PlanNode:
         """The node that names the table: of a Bitmap Index Scan the Bitmap Heap Scan above it, else ``node``."""
         heaps = (a for a in self.node.ancestors() if a.node_type == "Bitmap Heap Scan")

@@ -129,24 +129,6 @@ class PlanNode:
         return details.wal(self.raw)
 
     @property
-    def exclusive_wal(self) -> details.Wal | None:
-        """What this node wrote itself; None without EXPLAIN's option WAL."""
-        own = self.exclusive_buffers
-        if own is None or own.wal_records is None:
-            return None
-        return details.Wal(own.wal_records, own.wal_full_page_images or 0, own.wal_bytes or 0)
-
-    @property
-    def exclusive_io_time_ms(self) -> float | None:
-        """Of the node's own time what it waited for reads and writes, as wall-clock time; None without track_io_timing.
-
-        EXPLAIN adds up the processes below a Gather: shared out evenly among them it is an estimate.
-        """
-        own = self.exclusive_buffers
-        io_time_ms = own.io_time_ms if own is not None else None
-        return None if io_time_ms is None else io_time_ms / self.processes
-
-    @property
     def storage(self) -> details.Storage | None:
         return details.storage(self.raw)
 
@@ -159,10 +141,6 @@ class PlanNode:
     def table(self) -> str | None:
         """schema.table, unquoted; None without a table or its schema (printed only with VERBOSE)."""
         return f"{self.schema}.{self.relation_name}" if self.schema and self.relation_name else None
-
-    @property
-    def is_executed(self) -> bool:
-        return bool(self.loops)
 
     @property
     def total_actual_rows(self) -> float | None:

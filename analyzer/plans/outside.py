@@ -55,9 +55,3 @@ def jit_time_ms(plan: Plan) -> float | None:
     timing = (plan.jit or {}).get("Timing")
     total = timing.get("Total") if isinstance(timing, dict) else None
     return float(total) if isinstance(total, int | float) else None
-
-
-def jit_wall_time_ms(plan: Plan) -> float | None:
-    """Time compiling as wall-clock time: each process compiles its own code, all at once."""
-    total = jit_time_ms(plan)
-    return None if total is None else total / max(node.processes for node in plan)

@@ -137,9 +137,6 @@ class ClusterFacts:
         found = self.settings.get(name)
         return found.value if found is not None else None
 
-    def database_named(self, name: str) -> DatabaseFacts | None:
-        return next((database for database in self.databases or () if database.name == name), None)
-
     @property
     def since_earlier_s(self) -> float | None:
         """Seconds since ``earlier``; None without it, or where the server was restarted in between."""

@@ -5,7 +5,7 @@ of 15 columns take a tenth of the time, docs/performance.md has the figures.
 """
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from operator import attrgetter
@@ -49,11 +49,6 @@ def decode(data: bytes) -> SchemaFacts:
     """Facts from ``encode``'s JSON, of older versions too: what they did not know has its default."""
     with _collector_paused():
         return _decoder.decode(data)
-
-
-def facts_from(data: Mapping[str, Any]) -> SchemaFacts:
-    """Facts from dictionaries and lists of the same form as the JSON."""
-    return msgspec.convert(data, SchemaFacts)
 
 
 def structure(facts: SchemaFacts) -> tuple[Any, ...]:

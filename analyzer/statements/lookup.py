@@ -57,13 +57,8 @@ class ParentShape:
     has_limit: bool
 
 
-def lookup_shape(sql: str, facts: SchemaFacts | None = None) -> LookupShape | None:
-    """How the statement looks rows up; None where it is no lookup."""
-    return next(iter(lookup_shapes(sql, facts)), None)
-
-
 def lookup_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[LookupShape, ...]:
-    """The same for each of the joined tables that is looked up by a key of its own."""
+    """How the statement looks rows up: one for each of the joined tables looked up by a key of its own; else none."""
     blocks = query_blocks(sql, facts)
     block, aggregate = _looked_up(sql, blocks)
     if block is None or block.is_grouped:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 from sqlparse import tokens
 
 from analyzer.findings import EvidenceLevel, Severity
-from analyzer.statements.display import display_sql, one_line
+from analyzer.statements.display import one_line
 from analyzer.words.visible import HIDDEN, visible_line
 from analyzer.words.visible import visible as visible
 
@@ -39,11 +39,6 @@ def hidden_names(text: object) -> str:
 @register.filter
 def sql_line(sql: str, width: int = 160) -> str:
     return visible(one_line(sql, width))
-
-
-@register.filter
-def formatted_sql(sql: str) -> str:
-    return display_sql(sql)
 
 
 @register.filter

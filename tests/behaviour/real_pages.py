@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from analyzer.behaviour.workload import StatementSeries, Workload
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.kept import facts_from
 from analyzer.statements.fingerprint import fingerprint
 
 PAGES = Path(__file__).parent / "pages"
@@ -74,7 +74,8 @@ def recording(app: str) -> Recording:
             counts[at] = tuple(a + b for a, b in zip(counts[at], more, strict=True))
         pages[request["page"]].append(dict(counts))
     order = sorted(place.values())
-    return Recording(tuple(texts[i] for i in order), tuple(place), dict(pages), facts_from(data["facts"]))
+    facts = msgspec.convert(data["facts"], SchemaFacts)
+    return Recording(tuple(texts[i] for i in order), tuple(place), dict(pages), facts)
 
 
 def arrivals(random, intervals, per_interval):

@@ -24,7 +24,6 @@ from analyzer.plans import Plan, parse_plan
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
-from analyzer.schema.kept import facts_from
 from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.schema.standing import (
     Archiver,
@@ -61,7 +60,7 @@ def facts(compact: str | Mapping[str, Any]) -> SchemaFacts:
     by_name = {table["name"]: table for table in given["tables"]}
     tables = [_table(table, oids, by_name) for table in given.pop("tables")]
     ordinary = {"database": "shop", "server_version_num": 150020, "search_path": ["public"]}
-    return facts_from({**ordinary, **given, "tables": tables})
+    return msgspec.convert({**ordinary, **given, "tables": tables}, SchemaFacts)
 
 
 def _table(

@@ -24,7 +24,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page
 
 from analyzer.models import ExplainAudit, NoSuggestion, ReportMail, Role, Server
-from analyzer.schema.kept import facts_from
+from analyzer.schema.facts import SchemaFacts
 from analyzer.store.schemas import keep_schema, newest_schema
 from dashboard import tasks as dashboard_tasks
 from dashboard.mail import queue as mail_queue
@@ -122,7 +122,7 @@ def spoil_schema(of: Server) -> None:
     facts = newest_schema(world.database(of))
     assert facts is not None
     names = spoil(msgspec.to_builtins(facts, builtin_types=(datetime,)), 63)
-    keep_schema(world.database(of), facts_from(names))
+    keep_schema(world.database(of), msgspec.convert(names, SchemaFacts))
 
 
 def hostile_world() -> world.World:

@@ -18,7 +18,7 @@ from dashboard.models import AuditEntry, Invitation, KnownSession, LoginAttempt
 from dashboard.people import accounts, rate_limit
 from dashboard.people.accounts import LastOperator, accept, invite, one_time_login_link, set_active, set_role
 from dashboard.people.client_address import address_of, network_of
-from dashboard.permissions import OPERATOR, VIEWER, is_operator, role_of
+from dashboard.permissions import OPERATOR, VIEWER, is_operator
 from tests.dashboard import world
 from tests.dashboard.test_permissions import person
 
@@ -60,7 +60,7 @@ def test_from_an_invitation_to_a_viewer_who_is_logged_in(client, operator):
         assert 'value="vera"' in shown
     assert guest.post(path, {"username": "vera", **GOOD}).headers["Location"] == "/"
     vera = User.objects.get(username="vera")
-    assert (vera.email, role_of(vera), vera.is_staff) == ("vera@example.com", VIEWER, False)
+    assert (vera.email, is_operator(vera), vera.is_staff) == ("vera@example.com", False, False)
     assert guest.get("/findings/").status_code == 200
     assert Client().get(path).status_code == 410
     assert Client().post(path, {"username": "eve", **GOOD}).status_code == 410
@@ -218,7 +218,7 @@ def test_only_a_superuser_changes_a_superuser(client, operator):
     set_role(User.objects.get(pk=operator.pk), OPERATOR)
     assert client.post(f"/users/{boss.pk}/role/", {"role": "viewer"}).headers["Location"] == "/"
     boss.refresh_from_db()
-    assert (boss.is_superuser, boss.is_staff, role_of(boss)) == (False, False, VIEWER)
+    assert (boss.is_superuser, boss.is_staff, is_operator(boss)) == (False, False, False)
 
 
 def test_a_login_link_made_by_an_operator_works_once(client, operator):
@@ -297,12 +297,12 @@ def test_an_operator_who_is_no_superuser_adds_viewers_in_the_admin(client, opera
     new = {"username": "vera", "usable_password": "true", **GOOD, "is_superuser": "on", "groups": "1"}
     assert client.post("/admin/auth/user/add/", new).status_code == 302
     vera = User.objects.get(username="vera")
-    assert (vera.is_superuser, role_of(vera), vera.check_password(GOOD["password1"])) == (False, VIEWER, True)
+    assert (vera.is_superuser, is_operator(vera), vera.check_password(GOOD["password1"])) == (False, False, True)
     grab = {"username": "otto", "is_superuser": "on", "is_staff": "on", "groups": "", "user_permissions": "1"}
     assert client.post(f"/admin/auth/user/{other.pk}/change/", grab).status_code == 302
     other.refresh_from_db()
     assert (other.is_superuser, other.is_staff, other.user_permissions.count()) == (False, False, 0)
-    assert role_of(other) == OPERATOR
+    assert is_operator(other)
     assert [a[1:] for a in actions()] == [("user_added", "vera"), ("user_changed", "otto")]
 
 

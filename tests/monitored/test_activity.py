@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.sample.activity import read_activity, sample_burst
+from analyzer.monitored.sample.activity import sample_burst, sample_once
 
 pytestmark = pytest.mark.postgres
 
@@ -29,7 +29,7 @@ def test_idle_session_shows_its_last_statement(any_postgres, scratch_database):
         other.execute("select 'real value', 42")
         pid = other.info.backend_pid
         with connect(settings_of(database)) as conn, connect(settings_of(database)):
-            (row,) = of_database(read_activity(conn), database)
+            (row,) = of_database(sample_once(conn)[1], database)
         assert (row.pid, row.state, row.application_name) == (pid, "idle in transaction", "shop")
         assert (row.text, row.is_truncated, row.blocked_by) == ("select 'real value', 42", False, ())
         assert (row.queryid is not None) == (any_postgres.version >= 14)
@@ -48,10 +48,10 @@ def test_own_sessions_are_left_out_even_under_a_poolers_name(postgres15, scratch
     pooler = pgbouncer(database)
     through_pooler = ConnectionSettings.from_dsn(pooler.dsn())
     with connect(through_pooler) as first:
-        read_activity(first)
+        sample_once(first)
     # PgBouncer keeps the server connection, whose last statement is ours
     with connect(settings_of(database)) as conn:
-        assert of_database(read_activity(conn), database) == []
+        assert of_database(sample_once(conn)[1], database) == []
 
 
 def test_texts_the_server_cut_are_known_as_cut(any_postgres, scratch_database):
@@ -64,7 +64,7 @@ def test_texts_the_server_cut_are_known_as_cut(any_postgres, scratch_database):
         for text in (whole, cut, cut_between_characters):
             with database.connect() as other:
                 other.execute(text)
-                (row,) = of_database(read_activity(conn), database)
+                (row,) = of_database(sample_once(conn)[1], database)
                 seen.append((row.is_truncated, text.startswith(row.text)))
             time.sleep(0.1)
     assert seen == [(False, True), (True, True), (True, True)]
@@ -79,7 +79,7 @@ def test_waiting_session_names_its_blockers(any_postgres, scratch_database):
         thread.start()
         with connect(settings_of(database)) as conn:
             for _ in range(100):
-                rows = {row.pid: row for row in of_database(read_activity(conn), database)}
+                rows = {row.pid: row for row in of_database(sample_once(conn)[1], database)}
                 if rows[waiter.info.backend_pid].wait_event_type == "Lock":
                     break
                 time.sleep(0.05)
@@ -95,7 +95,7 @@ def test_sessions_hidden_from_the_login_are_left_out(postgres18, scratch_databas
     with database.connect(autocommit=False) as other:
         other.execute("select 'hidden'")
         with connect(settings_of(database)) as conn:
-            rows = [row for row in read_activity(conn) if row.pid == other.info.backend_pid]
+            rows = [row for row in sample_once(conn)[1] if row.pid == other.info.backend_pid]
     assert rows == []  # the server shows nothing but a pid of them
 
 
@@ -108,7 +108,7 @@ def test_bytes_of_another_encoding_do_not_fail(postgres15, scratch_database):
         with postgres15.connect(name, autocommit=False) as other:
             other.execute("select 'é'")
             with connect(settings_of(database)) as conn:
-                (row,) = [row for row in read_activity(conn) if row.pid == other.info.backend_pid]
+                (row,) = [row for row in sample_once(conn)[1] if row.pid == other.info.backend_pid]
         assert row.text == "select '\N{REPLACEMENT CHARACTER}'"
     finally:
         with postgres15.connect() as connection:
@@ -170,10 +170,10 @@ def test_what_a_sample_and_a_burst_bring_is_bounded(any_postgres, scratch_databa
     with database.connect(autocommit=False) as other, connect(settings_of(database)) as conn:
         other.execute(f"select '{'x' * 300}'")
         other.execute("select 1")
-        (row,) = of_database(read_activity(conn), database)
+        (row,) = of_database(sample_once(conn)[1], database)
         assert row.text == "select 1"
         monkeypatch.setattr("analyzer.monitored.sample.activity.MOST_TEXT_BYTES", 3)
-        (row,) = of_database(read_activity(conn), database)
+        (row,) = of_database(sample_once(conn)[1], database)
         assert (row.text, row.is_truncated, row.state) == (None, False, "idle in transaction")
         monkeypatch.setattr("analyzer.monitored.sample.activity.MOST_ROWS", 1)
         assert len(sample_burst(conn, 2.0, 10)) == 1

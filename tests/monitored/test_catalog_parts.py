@@ -186,11 +186,12 @@ def test_the_server_as_a_whole(any_postgres, made):
     assert facts.settings["temp_file_limit"].in_bytes is None  # -1: no limit
     with made.connect() as session:
         assert facts.setting("jit") == session.execute("show jit").fetchone()[0]  # not as our transactions have it
-    own = facts.database_named(made.name)
+    databases = {database.name: database for database in facts.databases}
+    own = databases[made.name]
     assert own.size_bytes > 1_000_000
     assert own.commits > 0
     assert own.sessions >= 1
-    assert facts.database_named("template0") is None
+    assert "template0" not in databases
     roles = {role.name: role for role in facts.roles}
     assert roles[made.login].settings["statement_timeout"] == "5s"
     assert roles[made.login].settings["lock_timeout"] == "3s"  # here

@@ -14,7 +14,7 @@ from analyzer.monitored.catalog.column_statistics import read_statistics
 from analyzer.monitored.catalog.schema import left_out_said, read_schema
 from analyzer.monitored.connection import ODD_BYTE, ConnectionSettings, connect
 from analyzer.monitored.failures import redact_message
-from analyzer.monitored.sample.activity import read_activity
+from analyzer.monitored.sample.activity import sample_once
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
 from analyzer.schema.kept import decode, encode
@@ -87,7 +87,7 @@ def test_statements_sessions_and_preflight_are_read(odd):
         texts = {t.text for t in read_statement_texts(conn, keys)}
         assert any(text and "from plain where k = $1" in text and ODD_BYTE in text for text in texts)
         assert read_names(conn).databases
-        read_activity(conn)
+        sample_once(conn)
         assert {i.status for i in run_preflight(conn) if i.name == "pg_stat_statements"} == {"ok"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.lookup import lookup_shape
+from analyzer.statements.lookup import lookup_shapes
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
@@ -49,9 +49,10 @@ def parameters(sql, facts=None):
 
 
 def lookup(sql):
-    shape = lookup_shape(sql)
-    if shape is None:
+    shapes = lookup_shapes(sql)
+    if not shapes:
         return ""
+    shape = shapes[0]
     text = f"{shape.table} by " + ", ".join([*shape.key_columns, *(f"[{c}]" for c in shape.array_columns)])
     text += f" for {shape.aggregate}" if shape.aggregate else ""
     return text + (" joined to " + ", ".join(name for _, name in shape.joined) if shape.joined else "")

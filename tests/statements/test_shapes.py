@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.statements.lookup import ParentShape, ParentTable, lookup_shape, parent_shape
+from analyzer.statements.lookup import ParentShape, ParentTable, lookup_shapes, parent_shape
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import Preparable, Rewrite, preparable_sql
 from tests.advice.builders import facts, table
@@ -143,7 +143,7 @@ def test_parameters_without_facts_and_with():
     ],
 )
 def test_no_lookup(sql):
-    assert lookup_shape(sql) is None
+    assert lookup_shapes(sql) == ()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_no_lookup(sql):
     ],
 )
 def test_lookups(sql, keys, others, aggregate):
-    shape = lookup_shape(sql, SCHEMA)
+    (shape,) = lookup_shapes(sql, SCHEMA)
     assert (shape.schema, shape.table, shape.key_columns, shape.other_columns, shape.aggregate) == (
         "public", "a", keys, others, aggregate
     )  # fmt: skip

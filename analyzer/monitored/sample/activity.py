@@ -25,13 +25,11 @@ EVER_S = 100 * 365 * 86_400.0
 BURST_IDLE_S = 2.0
 
 
-def read_activity(conn: MonitoredConnection) -> list[ActivityRow]:
-    """All client sessions the login may see but our own, idle ones too. Texts are raw: redact before keeping any."""
-    return sample_once(conn)[1]
-
-
 def sample_once(conn: MonitoredConnection) -> tuple[datetime, list[ActivityRow]]:
-    """``read_activity`` with the server's clock at it."""
+    """All client sessions the login may see but our own, idle ones too, and the server's clock at it.
+
+    Texts are raw: redact before keeping any.
+    """
     return _read(conn, idle_s=EVER_S)
 
 

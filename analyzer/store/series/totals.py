@@ -30,7 +30,7 @@ RATE_COLUMNS = ("calls", "total_exec_time_us", "rows")
 RAN = ("calls", "total_exec_time_us", "total_plan_time_us")  # one of them moved: it ran, or was planned
 # All that pages show of a statement.
 SHOWN: tuple[str, ...] = (
-    "calls", "total_exec_time_us", "rows", "stddev_exec_time_us", "min_exec_time_us", "max_exec_time_us",
+    "calls", "total_exec_time_us", "rows", "max_exec_time_us",
     "total_plan_time_us", "shared_hit_blocks", "shared_read_blocks", "shared_dirtied_blocks",
     "temp_read_blocks", "temp_written_blocks", "shared_read_time_us", "shared_write_time_us", "wal_bytes",
 )  # fmt: skip
@@ -67,22 +67,9 @@ class StatementTotals:
         return self.sums["rows"]
 
     @property
-    def stddev_exec_time_ms(self) -> float:
-        return self.sums["stddev_exec_time_us"] / 1000
-
-    @property
-    def min_exec_time_ms(self) -> float | None:
-        """Of the extremes reached in the window; None: none was."""
-        return self.sums["min_exec_time_us"] / 1000 or None
-
-    @property
     def max_exec_time_ms(self) -> float | None:
         """Of the extremes reached in the window; None: none was."""
         return self.sums["max_exec_time_us"] / 1000 or None
-
-    @property
-    def total_plan_time_ms(self) -> float:
-        return self.sums["total_plan_time_us"] / 1000
 
     @property
     def shared_hit_blocks(self) -> int:
