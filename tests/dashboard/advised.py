@@ -1,10 +1,19 @@
 """A server in the store with a real database behind it, its recorded workload and the advice on it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.test import override_settings
+
 from analyzer.models import Server
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
 from analyzer.steps.check import check_server
-from analyzer.store.servers import add_server_from_dsn
+from analyzer.store.servers import add_server_from_dsn, remove_server
+from tests import servers
+from tests.environment import reachable_dir
 from tests.servers import ScratchDatabase
 
 SCHEMA = (
@@ -48,3 +57,21 @@ def advised(database: ScratchDatabase, name: str = "") -> Server:
     server = recorded(database, name)
     assert pipeline.advise_on_indexes(server) == ""
     return server
+
+
+@contextmanager
+def kept(
+    blocker: Any, on: servers.Server, make: Callable[[ScratchDatabase, str], Server], name: str, *more: str
+) -> Iterator[Path]:
+    """A module's server, committed: its tests read it and share its twins, which are in this VAR_DIR.
+
+    ``make``: ``recorded`` or ``advised``; ``more``: what the database has besides SCHEMA.
+    """
+    database, var_dir = ScratchDatabase(on), reachable_dir("kept")
+    database.execute(*SCHEMA, *more)
+    with blocker.unblock(), override_settings(VAR_DIR=var_dir):
+        server = make(database, name)
+    yield var_dir
+    with blocker.unblock():
+        remove_server(server)
+    database.drop()

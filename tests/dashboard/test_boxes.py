@@ -44,19 +44,22 @@ def person(db) -> Client:
     return login_of("vera")
 
 
-@pytest.fixture
-def real(postgres18, scratch_database, settings, own_dir):
-    settings.VAR_DIR = own_dir
-    database = scratch_database(postgres18)
-    database.execute(
-        *advised.SCHEMA,
+@pytest.fixture(scope="module")
+def kept(django_db_setup, django_db_blocker, postgres):
+    more = (
         "create table parts (k int, v text) partition by range (k)",
         "do $$ begin for i in 1..600 loop execute format('create table part_%s partition of parts"
         " for values from (%s) to (%s)', i, i * 10, i * 10 + 10); end loop; end $$",
         "create function swallows(int) returns int language plpgsql immutable as $$ begin loop begin loop end loop;"
         " exception when query_canceled then null; end; end loop; end $$",
     )
-    return advised.recorded(database, "real")
+    with advised.kept(django_db_blocker, postgres(18), advised.recorded, "real", *more) as var_dir:
+        yield var_dir
+
+
+@pytest.fixture
+def real(kept, settings):
+    settings.VAR_DIR = kept
 
 
 def ask(client: Client, sql: str, page: str = "query"):

@@ -319,12 +319,15 @@ def test_a_server_that_cannot_be_reached_and_has_no_twin(person, shop, settings,
 # -- the boxes, on a real twin
 
 
+@pytest.fixture(scope="module")
+def kept(django_db_setup, django_db_blocker, postgres):
+    with advised.kept(django_db_blocker, postgres(18), advised.recorded, "real") as var_dir:
+        yield var_dir
+
+
 @pytest.fixture
-def real(postgres18, scratch_database, settings, own_dir):
-    settings.VAR_DIR = own_dir
-    database = scratch_database(postgres18)
-    database.execute(*advised.SCHEMA)
-    return advised.recorded(database, "real")
+def real(kept, settings):
+    settings.VAR_DIR = kept
 
 
 @pytest.mark.postgres

@@ -327,8 +327,20 @@ def test_times_in_words():
 # -- plans side by side, on a real twin -----------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def kept(django_db_setup, django_db_blocker, postgres):
+    with advised.kept(django_db_blocker, postgres(18), advised.advised, "real") as var_dir:
+        yield var_dir
+
+
 @pytest.fixture
-def real(postgres18, scratch_database, settings, own_dir):
+def real(kept, settings):
+    """To be read only."""
+    settings.VAR_DIR = kept
+
+
+@pytest.fixture
+def fresh(postgres18, scratch_database, settings, own_dir):
     settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
     database.execute(*advised.SCHEMA)
@@ -337,7 +349,8 @@ def real(postgres18, scratch_database, settings, own_dir):
 
 
 def suggested(*columns: str) -> SuggestionRecord:
-    return SuggestionRecord.objects.get(columns=list(columns), closed_at=None)
+    """That of ``fresh``, where a test asks for it."""
+    return SuggestionRecord.objects.filter(columns=list(columns), closed_at=None).latest("pk")
 
 
 def plans_path(record: SuggestionRecord) -> str:
@@ -387,15 +400,15 @@ def test_values_that_were_seen_are_used_and_not_shown(viewer, real):
 
 
 @pytest.mark.postgres
-def test_costs_of_several_values_are_told_from_the_plans_shown(viewer, real):
+def test_costs_of_several_values_are_told_from_the_plans_shown(viewer, fresh):
     """20 of some hundred regions hold nearly all rows: a typical value, a rare one and the generic plan differ."""
-    real.execute(
+    fresh.execute(
         "create table visit as select i as id, case when i % 50 = 0 then i % 5000 else i % 20 end as region,"
         " md5(i::text) as note from generate_series(1, 40000) i",
         "analyze visit",
     )
     server = suggested("email").database.server
-    with real.connect() as connection:
+    with fresh.connect() as connection:
         for n in range(30):
             connection.execute("select note from visit where region = %s", (n,))
     pipeline.take_snapshot(server)
@@ -413,10 +426,10 @@ def test_costs_of_several_values_are_told_from_the_plans_shown(viewer, real):
 
 
 @pytest.mark.postgres
-def test_a_built_index_is_hidden_for_the_plan_without_it(viewer, real):
+def test_a_built_index_is_hidden_for_the_plan_without_it(viewer, fresh):
     record = suggested("customer_id")
     server = record.database.server
-    real.execute("create index theirs on purchase (customer_id)", "analyze purchase")
+    fresh.execute("create index theirs on purchase (customer_id)", "analyze purchase")
     schema_step.read_schema(server)
     response = viewer.get(plans_path(record))
     assert "Seq Scan on purchase became Bitmap Heap Scan using theirs." in text_of(response)
@@ -445,10 +458,10 @@ def test_queries_of_the_plans(viewer, real, django_assert_num_queries):
 
 
 @pytest.mark.postgres
-def test_the_kept_twin_answers_while_the_server_is_down(viewer, real):
+def test_the_kept_twin_answers_while_the_server_is_down(viewer, fresh):
     record = suggested("customer_id")
     server = record.database.server
-    real.drop()
+    fresh.drop()
     assert viewer.get(plans_path(record)).status_code == 200
     server.port = 1
     server.save()
