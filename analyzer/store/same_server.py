@@ -21,7 +21,8 @@ CLOCKS_APART = timedelta(minutes=10)  # judgement: between our clock and a monit
 
 def others_of_cluster(server: Server, started_at: datetime) -> list[Server]:
     """Other servers that are watched and whose newest sample came from the same postmaster."""
-    return list(_sampled().exclude(pk=server.pk).filter(is_active=True, started_at=started_at).order_by("name"))
+    others = _sampled().exclude(pk=server.pk)
+    return list(others.filter(Q(started_at=started_at), is_active=True).order_by("name"))
 
 
 def watched_as_well(server: Server) -> list[Server]:
@@ -34,7 +35,7 @@ def watched_as_well(server: Server) -> list[Server]:
 
 def last_seen_as(identity: ServerIdentity) -> Server | None:
     """The server whose newest sample came from the postmaster that answers, the oldest of several."""
-    return _sampled().filter(started_at=identity.started_at).order_by("created_at").first()
+    return _sampled().filter(Q(started_at=identity.started_at)).order_by("created_at").first()
 
 
 def may_have_restarted(identity: ServerIdentity) -> list[Server]:
