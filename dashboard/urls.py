@@ -17,6 +17,7 @@ from dashboard.people import login_views as login
 from dashboard.people import session_views as sessions
 from dashboard.people import user_views as users
 from dashboard.servers import form_views as server_form
+from dashboard.servers import merge_views as server_merge
 from dashboard.servers import overview_views as overview
 from dashboard.servers import routes
 from dashboard.servers import session_views as server_sessions
@@ -36,6 +37,7 @@ urlpatterns = [
     path("servers/<slug:server>/", servers.server, name="server"),
     path("servers/<slug:server>/edit/", server_form.edit, name="server_edit"),
     path("servers/<slug:server>/remove/", server_form.remove, name="server_remove"),
+    path("servers/<slug:server>/merge/<slug:other>/", server_merge.merge_server, name="server_merge"),
     path("servers/<slug:server>/_now/", servers.server_now, name="server_now"),
     path("servers/<slug:server>/routes/", routes.routes, name="routes"),
     path("servers/<slug:server>/sessions/", server_sessions.server_sessions, name="server_sessions"),

@@ -176,14 +176,16 @@ class ServerForm(forms.Form):
             return data
         other = same_database(given, but=self.server)
         if other is not None:
-            self.add_error(
-                "dsn" if data["given_by"] == BY_DSN else "dbname", f"{other.name} watches this database already."
-            )
+            self.add_error(self.field_of("dbname"), f"{other.name} watches this database already.")
         if self.is_replica_changed and data.get("replica_host") and self.server and not self._has_typed_password(data):
             # as for the host: else who may edit could have the stored password sent to a machine of his
             self.add_error("password", "Type the password again: the replica changed, and it is sent there.")
         self.connection = given
         return data
+
+    def field_of(self, name: str) -> str:
+        """The field in which something about the connection was given: its own, or the connection string."""
+        return "dsn" if self.cleaned_data.get("given_by") == BY_DSN else name
 
     @property
     def replica(self) -> ConnectionSettings | None:

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Snapshot
+from analyzer.store.same_server import watched_as_well
 from analyzer.store.series.timelines import server_timeline
 from dashboard.charts import charts
 from dashboard.permissions import viewer_required
@@ -67,6 +68,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         "own_ms_per_min": shares["own"] / shares["seconds"] * 60 if shares["seconds"] else None,
         "statement_count": found.statements.count(),
         "databases": database_rows(found, window),
+        "same_server": watched_as_well(found),
         "findings": open_findings()
         .filter(server=found)
         .select_related("server", "statement")
