@@ -62,5 +62,6 @@ PARTS: dict[str, tuple[str, Callable[[list[Row]], Any]]] = {
     "databases": ("databases", lambda rows: tuple(DatabaseFacts(**named(row)) for row in rows)),
     "roles": ("roles", _roles),
     "extensions": ("extensions", lambda rows: tuple(ExtensionFacts(**named(row)) for row in rows)),
+    "system": ("system's identifier", lambda rows: rows[0].system_identifier if rows else None),
     "checkpoints": ("checkpoints", lambda rows: CheckpointFacts(**named(rows[0])) if rows else None),
 }
