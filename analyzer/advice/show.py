@@ -1,7 +1,7 @@
 """Proved advice as a report for a terminal, as JSON for scripts (docs/cli.md) and as SQL to run."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from analyzer.advice.ddl import comment, drop_index, in_each_schema
@@ -10,6 +10,7 @@ from analyzer.advice.planned import suggestion_key
 from analyzer.advice.rollout.script import colons_apart
 from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
 from analyzer.plans.compare import cost_figure, cost_words, faster_words
+from analyzer.schema.without_index import proof_words
 from analyzer.words.sizes import size_words
 from analyzer.words.visible import visible_line
 
@@ -73,7 +74,8 @@ def advice_as_text(
         if chosen.worth > 0 and (ratio := chosen.write_cost_per_day / chosen.worth) >= LEAST_WRITE_RATIO:
             lines.append(f"   Writes to it take back {ratio:.1%} of what it saves (planned).".replace("%", " %"))
     for drop in advice.selection.dropped:
-        lines += ["", f"Drop {drop.index.name} ({size_words(drop.freed_bytes)}): {drop.reason}"]
+        proof = [proof_words([drop.without])] if drop.without else []
+        lines += ["", f"Drop {drop.index.name} ({size_words(drop.freed_bytes)}): {' '.join([drop.reason, *proof])}"]
         lines += [f"   {statement};" for statement in drop_index(drop.index, drop.table).statements]
     lines += _section("Dearer than before:", [
         f"{named(h.statement)}: {_costs(h.before, h.after)} (planned)" for h in advice.hurt
@@ -123,6 +125,7 @@ def advice_as_json(
             for source, p in advice.all_proposals
         ],
         "drops": [_drop(d) for d in selection.dropped],
+        "judged_drops": [asdict(without) for without in selection.judged_drops],
         "statements": [
             {
                 "statement": e.statement,
@@ -216,6 +219,7 @@ def _drop(dropped: DroppedIndex) -> dict[str, Any]:
         "index": f"{dropped.index.schema}.{dropped.index.name}",
         "table": dropped.table.qualified_name,
         "reason": dropped.reason,
+        "proof": proof_words([dropped.without]) if dropped.without else "",
         "freed_bytes": dropped.freed_bytes,
         "statements": list(ddl.statements),
         "undo_statements": list(ddl.undo_statements),

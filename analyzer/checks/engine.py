@@ -29,6 +29,8 @@ from analyzer.plans import PlanNode
 from analyzer.plans.conditions import readings_kept
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
+from analyzer.schema.replica_scans import ReplicaScans
+from analyzer.schema.without_index import Proofs
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class Context:
     mean_exec_time_ms: float | None = None
     watched_s: float | None = None  # what calls_per_day is made of
     key_checks: Mapping[str, KeyCheckTime] = field(default_factory=dict)  # by foreign_key_owner
+    without_index: Proofs = field(default_factory=dict)  # what the planner said of indexes that look needless
+    replica_scans: ReplicaScans | None = None  # None: no replica of the server is watched
 
 
 class NotRun(Exception):

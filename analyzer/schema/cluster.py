@@ -129,6 +129,7 @@ class ClusterFacts:
     roles: tuple[RoleFacts, ...] | None = None
     extensions: tuple[ExtensionFacts, ...] | None = None
     checkpoints: CheckpointFacts | None = None
+    system: int | None = None  # its identifier, which its physical replicas share
     parts_not_read: Mapping[str, str] = field(default_factory=dict)
     earlier: "ClusterFacts | None" = None
 

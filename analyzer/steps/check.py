@@ -33,6 +33,7 @@ from analyzer.store import findings, schemas, suggestions
 from analyzer.store.check_rules import rules_of
 from analyzer.store.databases import inspected_databases
 from analyzer.store.key_checks import key_check_times
+from analyzer.store.needless_indexes import plans_without, replica_scans
 from analyzer.store.series.overheads import StatementOverhead, overheads
 from analyzer.store.series.totals import StatementRate, rates, rates_by_database, watched_s
 from analyzer.store.series.windows import Window
@@ -114,7 +115,12 @@ def check_schema(
     """Findings on the schema, kept; what could not be judged, in words."""
     if facts is None:
         return []
-    context = Context(facts=facts, key_checks=key_check_times(database, facts, daily))
+    context = Context(
+        facts=facts,
+        key_checks=key_check_times(database, facts, daily),
+        without_index=plans_without(database, facts) if advise.is_current(server, database, now) else {},
+        replica_scans=replica_scans(server, database),
+    )
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)
     return in_words(outcome)

@@ -186,6 +186,7 @@ def test_the_server_as_a_whole(any_postgres, made):
     assert facts.settings["temp_file_limit"].in_bytes is None  # -1: no limit
     with made.connect() as session:
         assert facts.setting("jit") == session.execute("show jit").fetchone()[0]  # not as our transactions have it
+        assert [facts.system] == [*session.execute("select system_identifier from pg_control_system()").fetchone()]
     databases = {database.name: database for database in facts.databases}
     own = databases[made.name]
     assert own.size_bytes > 1_000_000
