@@ -5,6 +5,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from dashboard.findings import check_views as checks
+from dashboard.findings import costs
 from dashboard.findings import views as findings
 from dashboard.health import views as health
 from dashboard.indexes import plan_views as suggestion_plans
@@ -39,6 +40,7 @@ urlpatterns = [
     path("servers/<slug:server>/remove/", server_form.remove, name="server_remove"),
     path("servers/<slug:server>/merge/<slug:other>/", server_merge.merge_server, name="server_merge"),
     path("servers/<slug:server>/_now/", servers.server_now, name="server_now"),
+    path("servers/<slug:server>/costs/", costs.costs, name="costs"),
     path("servers/<slug:server>/routes/", routes.routes, name="routes"),
     path("servers/<slug:server>/sessions/", server_sessions.server_sessions, name="server_sessions"),
     path("servers/<slug:server>/statements/", statements.statements, name="statements"),
@@ -53,6 +55,7 @@ urlpatterns = [
     path("plans/<int:pk>/", plan.plan, name="plan"),
     path("plans/<int:pk>/findings/", plan_reader.stored_plan, name="stored_plan"),
     path("findings/", findings.findings, name="findings"),
+    path("findings/costs/", costs.all_costs, name="all_costs"),
     path("findings/mute/", findings.mute_all, name="mute_all"),
     path("findings/<int:pk>/", findings.finding, name="finding"),
     path("findings/<int:pk>/assign/", findings.assign, name="assign"),

@@ -226,7 +226,15 @@ def all_checks() -> tuple[Check, ...]:
 
 def checks_of(container: type, rules: Rules = AS_THEY_COME) -> list[Check]:
     """The checks that look at something in such a container, without those that are off."""
-    return [c for c in all_checks() if c.kind.container is container and c.code not in rules.off]
+    return [c for c in _by_container(all_checks()).get(container, ()) if c.code not in rules.off]
+
+
+@cache
+def _by_container(checks: tuple[Check, ...]) -> Mapping[type, Sequence[Check]]:
+    by_container: defaultdict[type, list[Check]] = defaultdict(list)
+    for check in checks:
+        by_container[check.kind.container].append(check)
+    return by_container
 
 
 @cache
@@ -309,9 +317,10 @@ class _Run:
         self.stop_on: tuple[type[Exception], ...] = (*stop_on, MemoryError)
 
     def one(self, check: Check, thing: Any) -> None:
+        function = check.function
         try:
             # a list at once: a generator's error would come after the findings before it
-            findings = list(check.function(thing, self.context) if check.wants_context else check.function(thing))
+            findings = list(function(thing, self.context) if check.wants_context else function(thing))
         except NotRun as reason:
             self.outcome.not_run.setdefault(check.code, {})[self._about(check, thing)] = str(reason)
         except self.stop_on:

@@ -122,6 +122,7 @@ def pages_of(
             "query",
             "server_sessions",
             "routes",
+            "costs",
         )
     }
     if statement:
