@@ -26,13 +26,15 @@ from analyzer.statements.equivalents.not_in import not_in_to_not_exists
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.or_union import or_to_union
 from analyzer.statements.equivalents.subquery_join import subquery_to_join
-from analyzer.statements.tree import Unparsable, fresh_parse, walk
+from analyzer.statements.preparable import preparable_sql
+from analyzer.statements.secrets import LIST_MARK
+from analyzer.statements.tree import Unparsable, fresh_parse, parse, walk
 
 Change = Callable[[ast.SelectStmt, SchemaFacts, Notes], bool]
 NOT_IN, COUNT = "NOT IN as NOT EXISTS", "count(*) as EXISTS"
 RANGE, INTERVAL = "a column's day or year as a range", "interval on the other side"
 OR, SUBQUERY = "OR as UNION ALL", "subquery as a join"
-FIRST, DISTINCT = "first rows without numbering all", "DISTINCT after a join as EXISTS"
+FIRST_ROWS, DISTINCT_JOIN = "first rows without numbering all", "DISTINCT after a join as EXISTS"
 LIST, UNION = "a list without DISTINCT", "UNION as UNION ALL"
 KINDS: dict[str, Change] = {
     NOT_IN: not_in_to_not_exists,
@@ -41,8 +43,8 @@ KINDS: dict[str, Change] = {
     INTERVAL: interval_to_other_side,
     OR: or_to_union,
     SUBQUERY: subquery_to_join,
-    FIRST: window_to_first_rows,
-    DISTINCT: distinct_to_exists,
+    FIRST_ROWS: window_to_first_rows,
+    DISTINCT_JOIN: distinct_to_exists,
     LIST: distinct_to_plain_list,
     UNION: union_to_all,
 }
@@ -94,8 +96,17 @@ def keyset(sql: str, facts: SchemaFacts) -> Equivalent | NotRewritten:
     return _changed("keyset pagination", offset_to_keyset, sql, facts, whole=True)
 
 
+def _readable(sql: str, facts: SchemaFacts) -> str:
+    """``interval $1``, which no server parses, as ``$1::interval``; any other text as it is."""
+    if not isinstance(parse(sql), Unparsable):
+        return sql
+    written = preparable_sql(sql, facts=facts)
+    is_same = all(rewrite.kind == "typed_literal" for rewrite in written.rewrites)
+    return written.sql if written.sql is not None and is_same else sql
+
+
 def _changed(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: bool) -> Equivalent | NotRewritten:
-    statements = fresh_parse(sql)
+    statements = fresh_parse(_readable(sql, facts))
     if isinstance(statements, Unparsable) or len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt):
         return NotRewritten(kind)
     statement, notes = statements[0].stmt, Notes()
@@ -103,6 +114,8 @@ def _changed(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: 
     if any(isinstance(node, ast.WithClause) for node in nodes):
         return NotRewritten(kind, ("a WITH query is in it, whose names hide those of tables",))
     selects = [node for node in nodes if isinstance(node, ast.SelectStmt)]
+    if LIST_MARK in sql:
+        notes.need("IN ($1) stands for a list of any length")
     changed = [change(select, facts, notes) for select in ([statement] if whole else selects)]
     if not any(changed):
         return NotRewritten(kind, tuple(notes.why_not))

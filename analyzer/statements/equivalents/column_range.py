@@ -84,7 +84,9 @@ def _span(node: Node, tables: Tables, notes: Notes) -> _Span | None:
         span = SPANS.get(unit) or (HOURS.get(unit) if type_name == TIMESTAMP else None)
         if span is not None:
             return _Span(arguments[1], lambda value, needs: _unit(value, type_name, unit, span, needs), by_zone)
-    if name in ("extract", "date_part", "date_trunc"):
+    if name in ("extract", "date_part", "date_trunc") and isinstance(arguments[0], ast.ParamRef):
+        notes.refuse("the recorded text does not tell which part of the time it asks for")
+    elif name in ("extract", "date_part", "date_trunc"):
         notes.refuse(f"what {name} gives is no one range of the column")
     return None
 
