@@ -23,7 +23,7 @@ IN_DJANGO = {
     INTERVAL: "filter(created_at__gt=now() - timedelta(days=1))  # instead of an expression of the column",
     COUNT: 'filter(Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of Count("orders"), count__gt=0',
     NOT_IN: 'filter(~Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of exclude(pk__in=orders)',
-    DISTINCT_JOIN: 'filter(Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of orders__... and distinct()',
+    DISTINCT_JOIN: 'filter(Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of orders__..., distinct()',
     FIRST_ROWS: 'order_by("customer", "-created_at").distinct("customer")  # instead of Window(RowNumber(), ...)',
     UNION: "first.union(second, all=True)",
 }
