@@ -18,12 +18,13 @@ from analyzer.statements.equivalents import (
     rewritten,
 )
 
+SAME_ROWS = "The same rows"  # what the title of such a fix begins with
 IN_DJANGO = {
     RANGE: "filter(created_at__gte=day, created_at__lt=day + timedelta(days=1))  # instead of created_at__date=day",
     INTERVAL: "filter(created_at__gt=now() - timedelta(days=1))  # instead of an expression of the column",
     COUNT: 'filter(Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of Count("orders"), count__gt=0',
     NOT_IN: 'filter(~Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of exclude(pk__in=orders)',
-    DISTINCT_JOIN: 'filter(Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of orders__..., distinct()',
+    DISTINCT_JOIN: 'filter(Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of distinct()',
     FIRST_ROWS: 'order_by("customer", "-created_at").distinct("customer")  # instead of Window(RowNumber(), ...)',
     UNION: "first.union(second, all=True)",
 }
@@ -68,7 +69,7 @@ def _known(known: Context | StatementFacts) -> list[tuple[str, SchemaFacts]]:
 
 def _as_sql(found: Equivalent) -> Fix:
     provided = f", provided that {'; '.join(found.given)}" if found.given else ""
-    return Fix(f"The same rows{provided}", "sql", found.laid_out)
+    return Fix(f"{SAME_ROWS}{provided}", "sql", found.laid_out)
 
 
 def _in_orms(kind: str) -> tuple[Fix, ...]:
