@@ -6,6 +6,7 @@ from django.urls import path
 
 from dashboard.findings import check_views as checks
 from dashboard.findings import costs
+from dashboard.findings import rewrite_views as rewrites
 from dashboard.findings import views as findings
 from dashboard.health import views as health
 from dashboard.indexes import plan_views as suggestion_plans
@@ -58,6 +59,7 @@ urlpatterns = [
     path("findings/costs/", costs.all_costs, name="all_costs"),
     path("findings/mute/", findings.mute_all, name="mute_all"),
     path("findings/<int:pk>/", findings.finding, name="finding"),
+    path("findings/<int:pk>/rewrites/", rewrites.finding_rewrites, name="finding_rewrites"),
     path("findings/<int:pk>/assign/", findings.assign, name="assign"),
     path("findings/<int:pk>/mute/", findings.mute, name="mute"),
     path("findings/<int:pk>/unmute/", findings.unmute, name="unmute"),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from analyzer.checks import all_checks
 from analyzer.checks.document import paragraphs
+from analyzer.checks.rewrites import SAME_ROWS
 from analyzer.findings import Severity
 from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import finding_life as life
@@ -168,6 +169,7 @@ def _page(
             if not (name.endswith("_s_per_day") and value == found.impact_s_per_day)  # shown as the impact
         ],
         "suggestions": _suggestions(found),
+        "can_be_rewritten": _can_be_rewritten(found),
         "statements": _statements(found),
         "check": check,
         "check_paragraphs": paragraphs(check) if check else [],
@@ -189,6 +191,12 @@ def _suggestions(found: FindingRecord) -> list[SuggestionRecord]:
             SuggestionRecord.OPEN_OR_BUILT, database__server=found.server, finding_keys__contains=[found.key]
         ).order_by(F("helped_time_s_per_day").desc(nulls_last=True), "pk")[:5]
     )
+
+
+def _can_be_rewritten(found: FindingRecord) -> bool:
+    """Whether it has a statement written otherwise, that the twin can plan beside the one that runs."""
+    is_known = found.statement_id is not None and found.database_id is not None
+    return is_known and any(fix["title"].startswith(SAME_ROWS) for fix in found.fixes)
 
 
 def _statements(found: FindingRecord) -> list[Statement]:
