@@ -1,12 +1,66 @@
 """What sampled sessions say about a pair that could be an N+1 (detection.md, a, steps 5 and 6)."""
 
 import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analyzer.behaviour.workload import SessionEvidence
 
 # Keeps the logarithm finite where something was never seen.
 EPSILON = 0.01
+FOLLOWS_WITHIN_S = 1.0  # detection.md (a) 5
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A statement that a session was seen running, or to have run last; ``session`` tells it from others."""
+
+    session: str
+    began_s: float
+    transaction_s: float | None  # when its transaction began; None outside of one
+    fingerprint: str
+    route: str = ""
+    application: str = ""
+
+
+def session_evidence(executions: Iterable[Execution]) -> SessionEvidence:
+    """What distinct executions show of single sessions; sorted by session, then by when they began."""
+    sampled: Counter[str] = Counter()
+    follows: Counter[tuple[str, str]] = Counter()
+    runs: dict[str, list[int]] = defaultdict(list)
+    routes: dict[str, Counter[str]] = defaultdict(Counter)
+    applications: dict[str, Counter[str]] = defaultdict(Counter)
+    before: Execution | None = None
+    length = 0
+    for now in executions:
+        sampled[now.fingerprint] += 1
+        routes[now.fingerprint][now.route] += 1
+        applications[now.fingerprint][now.application] += 1
+        same_session = before is not None and before.session == now.session
+        soon = before is not None and same_session and now.began_s - before.began_s <= FOLLOWS_WITHIN_S
+        in_transaction = (
+            before is not None and same_session and now.transaction_s is not None
+            and now.transaction_s == before.transaction_s
+        )  # fmt: skip
+        if before is not None and soon:
+            follows[before.fingerprint, now.fingerprint] += 1
+        if before is not None and before.fingerprint == now.fingerprint and (soon or in_transaction):
+            length += 1
+        else:
+            if before is not None:
+                runs[before.fingerprint].append(length)
+            length = 1
+        before = now
+    if before is not None:
+        runs[before.fingerprint].append(length)
+    return SessionEvidence(
+        sampled=dict(sampled),
+        follows=dict(follows),
+        runs={found: tuple(sorted(lengths, reverse=True)) for found, lengths in runs.items()},
+        routes={found: {route: n for route, n in seen.items() if route} for found, seen in routes.items()},
+        applications={found: {name: n for name, n in seen.items() if name} for found, seen in applications.items()},
+    )
 
 
 @dataclass(frozen=True, slots=True)

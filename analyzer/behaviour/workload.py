@@ -30,13 +30,16 @@ class SessionEvidence:
     """What pg_stat_activity sampling saw in single sessions, summed over the window.
 
     ``sampled[f]``: how often statement f was seen (distinct executions); ``follows[(f, g)]``: how often g was the
-    previous distinct execution of the same session, at most 1 s before; ``longest_runs[f]``: lengths of runs of f
-    within one transaction or session burst, the longest first.
+    previous distinct execution of the same session, at most 1 s before; ``runs[f]``: lengths of runs of f within one
+    transaction or session burst, the longest first; ``routes[f]`` and ``applications[f]``: how many of f's executions
+    named which, those that named none left out.
     """
 
     sampled: dict[str, int] = field(default_factory=dict)
     follows: dict[tuple[str, str], int] = field(default_factory=dict)
     runs: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    routes: dict[str, dict[str, int]] = field(default_factory=dict)
+    applications: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
