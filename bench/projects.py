@@ -13,7 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from analyzer.runtime.postgres import PostgresCluster
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import facts_from
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.routes import route_name
+from analyzer.statements.routes import file_name, route_name
 from analyzer.statements.secrets import comment_tags, redact_sql
 from analyzer.steps.activity import BURST_HZ, BURST_S
 from tests.monitored.test_route_tags import files_of_the_document
@@ -73,14 +73,14 @@ class Recording:
                 dense[at] += (s := series[prints[at]]).calls, s.rows, s.exec_time_ms
             series[prints[at]] = StatementSeries(prints[at], text, 10, True, *dense[at])
         seen = [
-            Execution(e.session, e.began_s, e.transaction_s, prints[int(e.fingerprint)], e.route * tagged, e.application)
+            replace(e, fingerprint=prints[int(e.fingerprint)], route=e.route * tagged, file=e.file * tagged)
             for e in self.executions
         ]
         evidence = session_evidence(seen) if watched else SessionEvidence()
         return Workload(INTERVAL_S, tuple(s for s in series.values() if s.calls.any()), self.facts, evidence)
 
-    def repeated(self) -> dict[str, dict[str, float]]:
-        """Page with N+1 -> statements that a request of it repeats, and the others, with how often."""
+    def asked(self) -> dict[str, dict[str, float]]:
+        """Of each page with N+1: how often a request of it asks which statement."""
         found: dict[str, dict[str, float]] = {}
         for page, is_planted in self.pages.items():
             if is_planted:
@@ -180,9 +180,9 @@ class Watch(threading.Thread):
         return [
             Execution(
                 str(r.pid), r.query_start.timestamp(), r.xact_start.timestamp() if r.xact_start else None,
-                str(places[r.queryid or 0]), route_name(comment_tags(r.text)), r.application_name,
+                str(places[r.queryid or 0]), route_name(tags), r.application_name, file_name(tags),
             )
-            for r in found if r.query_start is not None
+            for r in found if r.query_start is not None and (tags := comment_tags(r.text)) is not None
         ]  # fmt: skip
 
 
@@ -252,9 +252,7 @@ def traffic(pages: Mapping[str, bool], per_minute: float, seed: int = 5) -> Iter
     waves /= waves.mean(axis=1)[:, None]
     for interval in range(INTERVALS):
         n = dice.poisson(levels * waves[:, interval])
-        yield {
-            name: 1 if name.strip("/").split("/")[0] == "job" else int(n[at]) for at, name in enumerate(names)
-        }
+        yield {name: 1 if name.strip("/").split("/")[0] == "job" else int(n[at]) for at, name in enumerate(names)}
 
 
 def as_json(recording: Recording) -> dict[str, Any]:
@@ -267,7 +265,7 @@ def as_json(recording: Recording) -> dict[str, Any]:
         "repeats": recording.repeats,
         "executions": [
             [e.session, round(e.began_s, 4), e.transaction_s and round(e.transaction_s, 4), e.fingerprint, e.route,
-             e.application] for e in recording.executions
+             e.application, e.file] for e in recording.executions
         ],
         "facts": json.loads(encode(recording.facts)) if recording.facts else None,
     }  # fmt: skip
@@ -277,5 +275,3 @@ def from_json(data: Mapping[str, Any]) -> Recording:
     repeats = {page: {int(at): n for at, n in found.items()} for page, found in data["repeats"].items()}
     executions = [Execution(*each) for each in data["executions"]]
     return Recording(**{**data, "repeats": repeats, "executions": executions, "facts": facts_from(data["facts"])})
-
-

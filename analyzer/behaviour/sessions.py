@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analyzer.behaviour.workload import SessionEvidence
@@ -22,6 +22,7 @@ class Execution:
     fingerprint: str
     route: str = ""
     application: str = ""
+    file: str = ""
 
 
 def session_evidence(executions: Iterable[Execution]) -> SessionEvidence:
@@ -31,12 +32,14 @@ def session_evidence(executions: Iterable[Execution]) -> SessionEvidence:
     runs: dict[str, list[int]] = defaultdict(list)
     routes: dict[str, Counter[str]] = defaultdict(Counter)
     applications: dict[str, Counter[str]] = defaultdict(Counter)
+    files: dict[str, Counter[str]] = defaultdict(Counter)
     before: Execution | None = None
     length = 0
     for now in executions:
         sampled[now.fingerprint] += 1
         routes[now.fingerprint][now.route] += 1
         applications[now.fingerprint][now.application] += 1
+        files[now.fingerprint][now.file] += 1
         same_session = before is not None and before.session == now.session
         soon = before is not None and same_session and now.began_s - before.began_s <= FOLLOWS_WITHIN_S
         in_transaction = (
@@ -58,9 +61,15 @@ def session_evidence(executions: Iterable[Execution]) -> SessionEvidence:
         sampled=dict(sampled),
         follows=dict(follows),
         runs={found: tuple(sorted(lengths, reverse=True)) for found, lengths in runs.items()},
-        routes={found: {route: n for route, n in seen.items() if route} for found, seen in routes.items()},
-        applications={found: {name: n for name, n in seen.items() if name} for found, seen in applications.items()},
+        routes=_named(routes),
+        applications=_named(applications),
+        files=_named(files),
     )
+
+
+def _named(seen: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """Without what named nothing."""
+    return {found: named for found, names in seen.items() if (named := {k: n for k, n in names.items() if k})}
 
 
 @dataclass(frozen=True, slots=True)

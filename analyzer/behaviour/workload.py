@@ -31,8 +31,8 @@ class SessionEvidence:
 
     ``sampled[f]``: how often statement f was seen (distinct executions); ``follows[(f, g)]``: how often g was the
     previous distinct execution of the same session, at most 1 s before; ``runs[f]``: lengths of runs of f within one
-    transaction or session burst, the longest first; ``routes[f]`` and ``applications[f]``: how many of f's executions
-    named which, those that named none left out.
+    transaction or session burst, the longest first; ``routes[f]``, ``applications[f]`` and ``files[f]``: how many of
+    f's executions named which; those that named none are left out.
     """
 
     sampled: dict[str, int] = field(default_factory=dict)
@@ -40,6 +40,7 @@ class SessionEvidence:
     runs: dict[str, tuple[int, ...]] = field(default_factory=dict)
     routes: dict[str, dict[str, int]] = field(default_factory=dict)
     applications: dict[str, dict[str, int]] = field(default_factory=dict)
+    files: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

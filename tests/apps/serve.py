@@ -21,14 +21,19 @@ def main(project, host, port, dbname, folder):
     found = importlib.import_module(f"tests.apps.{project}.project")
     found.set_up(host, int(port), dbname)
     pages, dice = found.pages(), random.Random(7)
-    print(json.dumps({name: planted for name, (planted, _) in pages.items()}), flush=True)
+    say({name: planted for name, (planted, _) in pages.items()})
     with ThreadPoolExecutor(AT_ONCE) as threads:
         for line in sys.stdin:
             wanted = [pages[name][1] for name, n in json.loads(line).items() for _ in range(n)]
             dice.shuffle(wanted)
             for done in [threads.submit(make, dice.randrange(100_000)) for make in wanted]:
                 done.result()
-            print(json.dumps({"cpu_s": time.process_time()}), flush=True)
+            say({"cpu_s": time.process_time()})
+
+
+def say(found):
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,18 @@ from sqlalchemy.orm import Session
 
 from tests.apps.festival import views
 from tests.apps.festival.models import (
-    Attendee, Base, Event, Message, Option, Organizer, Speaker, Talk, Ticket, Venue, talk_speakers,
-)  # fmt: skip
+    Attendee,
+    Base,
+    Event,
+    Message,
+    Option,
+    Organizer,
+    Speaker,
+    Talk,
+    Ticket,
+    Venue,
+    talk_speakers,
+)
 
 engine = None
 
@@ -81,7 +91,8 @@ def pages():
     found = {}
     for planted, several in ((True, views.PLANTED), (False, views.INNOCENT)):
         for view in several:
-            found[f"/{view.__name__}/_k_"] = planted, lambda k, name=view.__name__: asyncio.run(_get(app, f"/{name}/{k}"))
+            path = f"/{view.__name__}/"
+            found[f"{path}_k_"] = planted, lambda k, path=path: asyncio.run(_get(app, f"{path}{k}"))
     return found
 
 

@@ -107,8 +107,8 @@ def event(session: Session, k: int):
 def job(session: Session, k: int):
     """Works one row after another by design, so that many of them can run."""
     for _ in range(25):
-        free = select(Ticket).where(Ticket.state == "job").order_by(Ticket.id).limit(1).with_for_update(skip_locked=True)
-        ticket = session.scalars(free).one()
+        waiting = select(Ticket).where(Ticket.state == "job").order_by(Ticket.id).limit(1)
+        ticket = session.scalars(waiting.with_for_update(skip_locked=True)).one()
         session.get_one(Attendee, ticket.buyer_id, populate_existing=True)
         ticket.holder_id = 1 + (ticket.holder_id + 1) % 2000
         session.commit()

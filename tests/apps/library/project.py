@@ -38,8 +38,19 @@ def _fill():
     from django.contrib.contenttypes.models import ContentType
 
     from tests.apps.library.models import (
-        Author, Book, Branch, Copy, Country, Genre, Loan, Member, Note, Publisher, Setting, Shelf,
-    )  # fmt: skip
+        Author,
+        Book,
+        Branch,
+        Copy,
+        Country,
+        Genre,
+        Loan,
+        Member,
+        Note,
+        Publisher,
+        Setting,
+        Shelf,
+    )
     from tests.apps.library.views import FIRST_DAY
 
     dice = random.Random(1)
@@ -99,10 +110,9 @@ def pages():
         return lambda k: get(path.format(k=k))
 
     found = {v.__name__: (True, of(f"/{v.__name__}/{{k}}/")) for v in views.PLANTED}
-    found["admin:library_loan_changelist"] = True, lambda k: get(
-        f"/admin/library/loan/?p={1 + k % 20}&state__exact=out"
+    found["admin:library_loan_changelist"] = (
+        True,
+        lambda k: get(f"/admin/library/loan/?p={1 + k % 20}&state__exact=out"),
     )
     found |= {v.__name__: (False, of(f"/{v.__name__}/{{k}}/")) for v in views.INNOCENT}
     return found
-
-

@@ -7,8 +7,18 @@ from django.db import transaction
 from django.http import JsonResponse
 
 from tests.apps.library.models import (
-    Author, Book, Branch, Copy, Country, Genre, Loan, Member, Note, Publisher, Setting,
-)  # fmt: skip
+    Author,
+    Book,
+    Branch,
+    Copy,
+    Country,
+    Genre,
+    Loan,
+    Member,
+    Note,
+    Publisher,
+    Setting,
+)
 
 FIRST_DAY = date(2026, 1, 1)
 
