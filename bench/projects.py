@@ -42,8 +42,8 @@ INTERVALS, INTERVAL_S = 30, 60.0
 LOOK_EVERY_S = 10.0
 REPEATED = 5  # in one request: what Sentry and Scout call N+1
 PROBED = 4  # requests of each page, by themselves, to know what it repeats
-PER_MINUTE = {"low": 2.7, "high": 10.0}  # requests of a page; a poll comes ten times as often, a job once
-WANDERS = 0.15  # of a page's rate, from minute to minute
+PER_MINUTE = {"low": 2.5, "high": 6.0}  # requests of a page; a poll comes ten times as often, a job once
+WANDERS, COMMON = 0.15, 0.1  # of a page's rate, from minute to minute: by itself, and with all others
 SETTINGS: dict[str, str | int] = {
     "shared_preload_libraries": "pg_stat_statements",
     "track_activity_query_size": 4096,
@@ -243,12 +243,13 @@ def counters_of(project: Project, counters: Counters, requests: Mapping[str, int
 
 
 def traffic(pages: Mapping[str, bool], per_minute: float, seed: int = 5) -> Iterator[dict[str, int]]:
-    """Requests of each page by interval: by chance, at rates that wander on their own."""
+    """Requests of each page by interval: by chance, at rates that wander on their own and together."""
     dice = np.random.default_rng(seed)
     names = list(pages)
     levels = per_minute * dice.uniform(0.7, 1.4, len(names))
     levels = np.where([name.strip("/").split("/")[0] == "poll" for name in names], per_minute * 10, levels)
-    waves = np.exp(np.cumsum(dice.normal(0, WANDERS, (len(names), INTERVALS)), axis=1))
+    own, common = dice.normal(0, WANDERS, (len(names), INTERVALS)), dice.normal(0, COMMON, INTERVALS)
+    waves = np.exp(np.cumsum(own + common, axis=1))
     waves /= waves.mean(axis=1)[:, None]
     for interval in range(INTERVALS):
         n = dice.poisson(levels * waves[:, interval])

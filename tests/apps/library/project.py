@@ -76,7 +76,7 @@ def _fill():
     Book.genres.through.objects.bulk_create(
         [Book.genres.through(book_id=b, genre_id=g) for b, g in sorted(pairs)], batch_size=1000
     )
-    make(Branch, 120, city=lambda i: f"city {i % 40}")
+    make(Branch, 120, city=lambda i: f"city {i % 30}")
     make(Shelf, 480, branch_id=lambda i: 1 + i % 120, label=name("shelf"))
     make(Copy, 4800, book_id=some(BOOKS), shelf_id=lambda i: 1 + i % 480, barcode=name("copy"))
     make(Member, MEMBERS, name=name("member"), branch_id=some(120))
