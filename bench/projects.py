@@ -61,6 +61,7 @@ class Recording:
     counters: list[Any]
     pages: dict[str, bool]
     repeats: dict[str, dict[int, float]]  # page -> statement -> calls in one request
+    tags: list[dict[str, str]]  # of the first text that the server kept
     executions: list[Execution] = field(default_factory=list)  # their fingerprint is the statement's place
     facts: SchemaFacts | None = None
 
@@ -71,7 +72,9 @@ class Recording:
         for at, text in enumerate(self.texts):
             if prints[at] in series:
                 dense[at] += (s := series[prints[at]]).calls, s.rows, s.exec_time_ms
-            series[prints[at]] = StatementSeries(prints[at], text, 10, True, *dense[at])
+            series[prints[at]] = StatementSeries(
+                prints[at], text, 10, True, *dense[at], self.tags[at] if tagged else {}
+            )
         seen = [
             replace(e, fingerprint=prints[int(e.fingerprint)], route=e.route * tagged, file=e.file * tagged)
             for e in self.executions
@@ -132,6 +135,7 @@ class Counters:
         self.conn, self.database_oid = conn, database_oid
         self.before: dict[tuple[int, bool], Any] = {}
         self.texts: list[str] = []
+        self.tags: list[dict[str, str]] = []
         self.places: dict[tuple[int, bool], int | None] = {}
         self.place_by_queryid: dict[int, int] = {}
 
@@ -157,6 +161,7 @@ class Counters:
             return
         self.places[queryid, toplevel] = self.place_by_queryid[queryid] = len(self.texts)
         self.texts.append(sql)
+        self.tags.append(comment_tags(text))
 
 
 class Watch(threading.Thread):
@@ -231,8 +236,9 @@ def record(cluster: PostgresCluster, place: Path, name: str, rates: Mapping[str,
                         dense[at, :, interval] = more
                 executions = watch.executions(counters.place_by_queryid)
                 yield Recording(
-                    name, rate, list(counters.texts), dense.tolist(), project.pages, repeats, executions, facts
-                )
+                    name, rate, list(counters.texts), dense.tolist(), project.pages, repeats, list(counters.tags),
+                    executions, facts,
+                )  # fmt: skip
     finally:
         project.stop()
 
@@ -264,6 +270,7 @@ def as_json(recording: Recording) -> dict[str, Any]:
         "project": recording.project, "rate": recording.rate, "texts": recording.texts,
         "counters": np.round(np.array(recording.counters), 2).tolist(), "pages": recording.pages,
         "repeats": recording.repeats,
+        "tags": recording.tags,
         "executions": [
             [e.session, round(e.began_s, 4), e.transaction_s and round(e.transaction_s, 4), e.fingerprint, e.route,
              e.application, e.file] for e in recording.executions
