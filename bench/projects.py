@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from analyzer.behaviour.sessions import Execution, session_evidence
-from analyzer.behaviour.workload import SessionEvidence, StatementSeries, Workload
+from analyzer.behaviour.workload import Origin, SessionEvidence, StatementSeries, Workload
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.readings import COUNTERS, ActivityRow, is_ours
@@ -76,7 +76,7 @@ class Recording:
                 prints[at], text, 10, True, *dense[at], self.tags[at] if tagged else {}
             )
         seen = [
-            replace(e, fingerprint=prints[int(e.fingerprint)], route=e.route * tagged, file=e.file * tagged)
+            replace(e, fingerprint=prints[int(e.fingerprint)], origin=e.origin if tagged else Origin())
             for e in self.executions
         ]
         evidence = session_evidence(seen) if watched else SessionEvidence()
@@ -185,7 +185,7 @@ class Watch(threading.Thread):
         return [
             Execution(
                 str(r.pid), r.query_start.timestamp(), r.xact_start.timestamp() if r.xact_start else None,
-                str(places[r.queryid or 0]), route_name(tags), r.application_name, file_name(tags),
+                str(places[r.queryid or 0]), Origin(route_name(tags), file_name(tags), r.application_name),
             )
             for r in found if r.query_start is not None and (tags := comment_tags(r.text)) is not None
         ]  # fmt: skip
@@ -272,8 +272,8 @@ def as_json(recording: Recording) -> dict[str, Any]:
         "repeats": recording.repeats,
         "tags": recording.tags,
         "executions": [
-            [e.session, round(e.began_s, 4), e.transaction_s and round(e.transaction_s, 4), e.fingerprint, e.route,
-             e.application, e.file] for e in recording.executions
+            [e.session, round(e.began_s, 4), e.transaction_s and round(e.transaction_s, 4), e.fingerprint, *e.origin]
+            for e in recording.executions
         ],
         "facts": json.loads(encode(recording.facts)) if recording.facts else None,
     }  # fmt: skip
@@ -281,5 +281,5 @@ def as_json(recording: Recording) -> dict[str, Any]:
 
 def from_json(data: Mapping[str, Any]) -> Recording:
     repeats = {page: {int(at): n for at, n in found.items()} for page, found in data["repeats"].items()}
-    executions = [Execution(*each) for each in data["executions"]]
+    executions = [Execution(*each[:4], Origin(*each[4:])) for each in data["executions"]]
     return Recording(**{**data, "repeats": repeats, "executions": executions, "facts": facts_from(data["facts"])})

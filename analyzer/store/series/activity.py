@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from analyzer.behaviour.sessions import Execution
 from analyzer.behaviour.sessions import session_evidence as evidence_of
-from analyzer.behaviour.workload import SessionEvidence
+from analyzer.behaviour.workload import Origin, SessionEvidence
 from analyzer.models import Database, Server, Statement, StatementEntry
 from analyzer.monitored.readings import ActivityRow, is_ours
 from analyzer.statements.fingerprint import fingerprint
@@ -155,7 +155,7 @@ def session_evidence(server: Server, database: Database, start: datetime, end: d
         cursor.execute(
             # one row per distinct execution: the same statement of a session, begun at the same time
             "select a.pid || ' ' || coalesce(a.backend_start::text, ''), extract(epoch from a.query_start)::float8,"
-            "  extract(epoch from a.xact_start)::float8, s.fingerprint, a.route, a.application_name, a.file from ("
+            "  extract(epoch from a.xact_start)::float8, s.fingerprint, a.route, a.file, a.application_name from ("
             "  select distinct on (pid, backend_start, query_start, statement_id)"
             "    pid, backend_start, query_start, statement_id, xact_start, route, application_name, file"
             "  from activity_sample where server_id = %s and database_oid = %s and taken_at > %s and taken_at <= %s"
@@ -164,4 +164,4 @@ def session_evidence(server: Server, database: Database, start: datetime, end: d
             ") a join analyzer_statement s on s.id = a.statement_id order by a.pid, a.backend_start, a.query_start",
             [server.pk, database.oid, start, end],
         )
-        return evidence_of(Execution(*row) for row in cursor.fetchall())
+        return evidence_of(Execution(*row[:4], Origin(*row[4:])) for row in cursor.fetchall())
