@@ -30,6 +30,9 @@ def wording(group: Sequence[Found], parent: Parent | None, base: TableFacts | No
             "several times for each call of another statement, whose rows do not bring its keys",
         )
     said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {base.qualified_name}"
+    if parent.is_repeated:
+        rows = parent.rows_per_call * parent.calls_per_page
+        said = f"for each of {rows:.1f} rows of {base.qualified_name} that a page looks up in turn"
     if len(group) > 1:
         return Wording(
             f"{len(group)} lookups run once per row of {base.name}", f"lookups per row of {base.qualified_name}", said

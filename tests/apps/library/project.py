@@ -31,6 +31,7 @@ def set_up(host, port, dbname):
 
     call_command("migrate", run_syncdb=True, verbosity=0)
     _fill()
+    import tagged_django  # noqa: F401, as a server does that loads the middleware before the first request
 
 
 def _fill():
