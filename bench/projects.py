@@ -77,10 +77,16 @@ class Recording:
             )
         seen = [
             replace(e, fingerprint=prints[int(e.fingerprint)], origin=e.origin if tagged else Origin())
-            for e in self.executions
+            for e in self._executions(intervals)
         ]
         evidence = session_evidence(seen) if watched else SessionEvidence()
         return Workload(INTERVAL_S, tuple(s for s in series.values() if s.calls.any()), self.facts, evidence)
+
+    def _executions(self, intervals: int) -> list[Execution]:
+        """Those of the first intervals, which take about equally long."""
+        times = [e.began_s for e in self.executions]
+        until_s = min(times) + (max(times) - min(times)) * intervals / INTERVALS if times else 0.0
+        return [e for e in self.executions if e.began_s <= until_s]
 
     def asked(self) -> dict[str, dict[str, float]]:
         """Of each page with N+1: how often a request of it asks which statement."""

@@ -14,7 +14,7 @@ import numpy as np
 from analyzer.behaviour.admin import is_admin_list
 from analyzer.behaviour.fit import Column, Series, bursts
 from analyzer.behaviour.fixes import fixes, loop_fixes
-from analyzer.behaviour.grades import Grade, grounds_of, weakest
+from analyzer.behaviour.grades import Grade, Grounds, grounds_of, weakest
 from analyzer.behaviour.origins import are_of_different_pages, origin_of, shared_route
 from analyzer.behaviour.pages import Found, Lookup, by_page, steps
 from analyzer.behaviour.pairs import Child, Link, base_table, children_of, links
@@ -35,6 +35,8 @@ check = Check(
     severity=Severity.WARNING,
     intervals=Threshold(20, "intervals", "measured: 2 false alarms in 33 demo windows of 12 to 15, none from 20"),
     new_intervals=Threshold(10, "intervals since it began", "judgement: a new page; before, it may be a batch job"),
+    sure_intervals=Threshold(8, "intervals", "judgement: enough where sessions or tags confirm what the counters show"),
+    sure_new_intervals=Threshold(5, "intervals since it began", "judgement: the same for a new page"),
     child_calls=Threshold(1_000, "calls in the window", "judgement: fewer are not worth a change"),
     peak_calls=Threshold(0.5, "calls per second", "judgement: at the busiest interval"),
     child_mean=Threshold(20, "ms per call", "judgement: a slower lookup is a slow query first"),
@@ -64,8 +66,10 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
     facts = workload.facts
     if facts is None:
         raise NotRun("the schema has not been read yet")
-    if workload.intervals < check["intervals"]:
-        raise NotRun(f"needs {check['intervals']:.0f} intervals without a gap, there are {workload.intervals}")
+    too_few = NotRun(f"needs {check['intervals']:.0f} intervals without a gap, there are {workload.intervals}")
+    if workload.intervals < check["sure_intervals"]:
+        raise too_few
+    is_early = workload.intervals < check["intervals"]
     children = {id(s): children_of(s.normalized_sql, facts) for s in workload.series}
     shapes = {id(s): parent_shape(s.normalized_sql, facts) for s in workload.series if s.rows.any()}
     load = _load([s.calls for s in workload.series if not children[id(s)]], workload.intervals)
@@ -76,11 +80,15 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
             continue
         lookup = Lookup(series, children[id(series)])
         named = list(_judge(workload, lookup, shapes, load, facts))
+        if is_early or _age(series.calls) < check["new_intervals"]:
+            named = [one for one in named if _is_sure(one)]
         found.extend(named)
         if not named and lookup.children[0].shape.key_columns and _is_loop(workload, series):
             loops.append(lookup)
     for group in by_page(found):
         yield _finding(workload, group, facts)
+    if is_early:
+        raise too_few
     for lookup in loops:
         yield _loop_finding(workload, lookup, facts)
 
@@ -99,7 +107,7 @@ def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s:
     if (
         not children
         or not series.toplevel
-        or calls < check["child_calls"]
+        or calls < _least_calls(len(series.calls))
         or series.calls.max() / interval_s < check["peak_calls"]
         or series.exec_time_ms.sum() / calls > check["child_mean"]
         or _is_polling(series.calls)
@@ -120,10 +128,28 @@ def _began(calls: Series) -> int:
     return int(np.flatnonzero(calls)[0])
 
 
+def _least_calls(intervals: int) -> float:
+    """Of a window too short for the counters alone: in proportion."""
+    return check["child_calls"] * min(1.0, intervals / check["intervals"])
+
+
+def _age(calls: Series) -> int:
+    """Intervals since it began."""
+    return len(calls) - _began(calls)
+
+
+def _is_sure(found: Found) -> bool:
+    return found.parent is not None and _grounds(found).grade is Grade.CONFIRMED
+
+
+def _grounds(found: Found) -> Grounds:
+    return grounds_of(found, check["likelihood"], check["followed"])
+
+
 def _is_batch(calls: Series) -> bool:
     """Most of the calls since it began fall into a few intervals: a job, not a page."""
     since = calls[_began(calls) :]
-    if len(since) < check["new_intervals"]:
+    if len(since) < check["sure_new_intervals"]:
         return True
     busiest = np.sort(since)[::-1]
     few = max(1, int(len(busiest) * check["batch_intervals"]))
@@ -154,7 +180,7 @@ def _judge(
             columns.append(Column(at, other.rows[since], rows / calls, link is not None))
     for burst in bursts(series.calls[since], columns, load[since], least):
         page = workload.series[burst.column.at]
-        if burst.share * float(series.calls.sum()) < check["child_calls"] / 2 or not _is_page(page, series):
+        if burst.share * float(series.calls.sum()) < _least_calls(workload.intervals) / 2 or not _is_page(page, series):
             continue
         parent = parent_of(burst, page, linked, load, (check["least_per_row"], check["most_per_row"]))
         if parent is None and burst.per_call < check["loop_per_call"]:
@@ -192,7 +218,7 @@ def _finding(workload: Workload, group: Sequence[Found], facts: SchemaFacts) -> 
         server_s += spared * mean_ms / 1000
         waiting_s += spared * workload.round_trip_ms / 1000
     lost_s = server_s + waiting_s
-    grounds = weakest([grounds_of(one, check["likelihood"], check["followed"]) for one in group])
+    grounds = weakest([_grounds(one) for one in group])
     origin = origin_of(workload.sessions, top.lookup.series, top.route or next((o.route for o in group if o.route), ""))
     severity = Severity.INFO if grounds.grade is Grade.POSSIBLE else Severity.WARNING
     if severity is Severity.WARNING and lost_s >= check["critical_time"]:
