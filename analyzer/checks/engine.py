@@ -1,8 +1,9 @@
 """Runs checks over things: dispatch, thresholds, what could not be judged, what failed.
 
 A check is one module of a sub-package of this folder, found by being there. What a check can look at is listed in
-``kinds.py``; ``Check.on`` of anything else fails at import. A check that lacks a fact raises ``NotRun(reason)``; one
-that fails costs nobody else a finding. Both are kept with the thing concerned: what was not judged closes nothing.
+``kinds.py``; ``Check.on`` of anything else fails at import. A check that lacks a fact raises ``NotRun(reason)``; what
+it found before stays. One that fails costs nobody else a finding. Both are kept with the thing concerned: what was not
+judged closes nothing.
 """
 
 import hashlib
@@ -317,10 +318,10 @@ class _Run:
         self.stop_on: tuple[type[Exception], ...] = (*stop_on, MemoryError)
 
     def one(self, check: Check, thing: Any) -> None:
+        findings: list[Finding] = []
         function = check.function
-        try:
-            # a list at once: a generator's error would come after the findings before it
-            findings = list(function(thing, self.context) if check.wants_context else function(thing))
+        try:  # extended one by one: what was found before NotRun stays
+            findings.extend(function(thing, self.context) if check.wants_context else function(thing))
         except NotRun as reason:
             self.outcome.not_run.setdefault(check.code, {})[self._about(check, thing)] = str(reason)
         except self.stop_on:
@@ -329,9 +330,8 @@ class _Run:
             about = self._about(check, thing)
             logger.exception("check %s failed on %s", check.code, about or "everything")
             self.outcome.failed.setdefault(check.code, {})[about] = type(error).__name__
-        else:
-            if findings:
-                self.outcome.findings.extend(self._placed(check, thing, finding) for finding in findings)
+            findings = []
+        self.outcome.findings.extend(self._placed(check, thing, finding) for finding in findings)
 
     def _about(self, check: Check, thing: Any) -> str:
         return check.kind.about(thing, self.context.fingerprint)

@@ -26,7 +26,10 @@ HASHED, HIDDEN_HASH = re.compile(r"'(?:SCRAM-SHA-256\$|md5[0-9a-f]{32}'$|hash \*
 # PostgreSQL 18's mark for a list it shortened; without it the list would look as if it had one element
 LIST_MARK = "/*, ... */"
 # tags that name code, not a person, a request or a trace
-KEPT_TAGS = frozenset({"route", "controller", "action", "job", "task", "framework", "application", "db_driver"})
+KEPT_TAGS = frozenset({
+    "route", "controller", "action", "job", "task", "framework", "application", "db_driver",
+    "file", "line", "source_location",
+})  # fmt: skip
 # numbers here are type lengths, defaults and bounds, not somebody's data
 DDL_WITH_NUMBERS = (ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)
 
