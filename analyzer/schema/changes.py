@@ -10,7 +10,7 @@ from analyzer.schema.cluster import ClusterFacts, SettingFacts
 from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.words.durations import time_words
-from analyzer.words.lists import and_list
+from analyzer.words.lists import and_list, counted
 from analyzer.words.sizes import size_words
 
 MOST_OF_A_TABLE = 4  # judgement: a mark says what changed, not each column of it
@@ -73,7 +73,7 @@ def _several(thing: str, names: Sequence[str]) -> str:
 
 def _few(said: Sequence[str]) -> str:
     more = len(said) - MOST_OF_A_TABLE
-    return ", ".join(said[:MOST_OF_A_TABLE]) + (f" and {more} more changes" if more > 0 else "")
+    return ", ".join(said[:MOST_OF_A_TABLE]) + (f" and {counted(more, 'more change')}" if more > 0 else "")
 
 
 def _altered(was: TableFacts, now: TableFacts) -> Iterator[str]:

@@ -70,7 +70,7 @@ def test_a_changed_schema_says_what_changed_of_each_table():
         ("public.x.y", 'table public."x.y" created'),
         ("public.line", "table public.line dropped"),
         ("public.order", 'public."order": index c created, index a dropped, column id from integer to bigint,'
-         " column new added and 1 more changes"),
+         " column new added and 1 more change"),
     ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """`manage.py mark_deploy [SERVER|--all] LABEL`: a mark on the charts of servers, from CI or a container's start."""
 
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +18,7 @@ AHEAD = timedelta(minutes=5)  # judgement: of a build machine's clock
 
 class Command(TerminalCommand):
     help = (
-        "Mark a deploy on the charts of a server or of all. Marking the same label again within an hour changes nothing."
+        "Mark a deploy on the charts of a server or of all. The same label again within an hour changes nothing."
         " Exit code 0: marked, or marked before; 2: it could not be done."
     )
 
@@ -35,9 +35,8 @@ class Command(TerminalCommand):
         at = _time(options["at"])
         for server in _servers(options["server"], is_all=options["all"]):
             made = mark_deploy(server, label, at)
-            self.stdout.write(
-                f"{server.name}: {'marked at' if made else 'marked already, about'} {at:%Y-%m-%d %H:%M} UTC"
-            )
+            said = "marked at" if made else "marked already, about"
+            self.stdout.write(f"{server.name}: {said} {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
 
 
 def _servers(name: str | None, *, is_all: bool) -> list[Server]:
@@ -63,7 +62,7 @@ def _time(text: str | None) -> datetime:
         at = None
     if at is None:
         raise CommandError(f"{text} is no time; write it as {now:%Y-%m-%dT%H:%M}+00:00.", returncode=2)
-    at = at if timezone.is_aware(at) else at.replace(tzinfo=now.tzinfo)
+    at = at if timezone.is_aware(at) else at.replace(tzinfo=UTC)
     if at > now + AHEAD:
         raise CommandError(f"{text} is yet to come.", returncode=2)
     if at < now - timedelta(days=settings.ANALYZER_KEEP_HOURS_DAYS):
