@@ -14,6 +14,7 @@ from dashboard.charts.marks import grouped, of_events
 from dashboard.permissions import viewer_required
 from dashboard.servers.databases import database_rows
 from dashboard.servers.load import load_by_wait
+from dashboard.servers.new_and_worse import of_server
 from dashboard.servers.rows import COSTLIEST_FIRST, open_findings, server_rows
 from dashboard.servers.state import server_state
 from dashboard.windows import about, window_of
@@ -70,6 +71,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         "load": total_ms / 1000 / covered_s if total_ms is not None and covered_s else None,
         "own_ratio": shares["own"] / shares["everybody"] if shares["everybody"] else None,
         "own_ms_per_min": shares["own"] / shares["seconds"] * 60 if shares["seconds"] else None,
+        "news": of_server(found, window),
         "statement_count": found.statements.count(),
         "databases": database_rows(found, window),
         "findings": open_findings()
