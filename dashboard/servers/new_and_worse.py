@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from analyzer.models import FindingRecord, Server
 from analyzer.store.news import LEARNT_IN, NewStatement, new_statements, news_of
-from analyzer.store.series.windows import Window
+from analyzer.store.series.windows import DEFAULT_SPAN, Window
 from dashboard.servers.rows import COSTLIEST_FIRST, open_findings
 from dashboard.windows import in_address
 
@@ -46,8 +46,11 @@ class NewAndWorse:
 
 
 def of_server(server: Server, window: Window) -> NewAndWorse:
-    """Eleven queries at most, of a server without anything new five."""
-    found = new_statements(server, window)
+    """Four queries; twenty of another span than the one that is kept."""
+    if window.key == DEFAULT_SPAN:
+        found = [new for _, new in news_of([server], window.end)[0]]
+    else:
+        found = new_statements(server, window)
     query = in_address(window)
     rows = [NewRow(new, _url(server, new, query)) for new in found[:SHOWN]]
     more_url = f"{reverse('statements', args=[server.slug])}?{query}&new=1" if found else ""
