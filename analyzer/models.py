@@ -11,6 +11,8 @@ from django.db.models import Q
 from analyzer.past_models import PlanCause as PlanCause
 from analyzer.past_models import PlannerPiece as PlannerPiece
 from analyzer.past_models import PlanPeriodRecord as PlanPeriodRecord
+from analyzer.past_models import ServerEvent as ServerEvent
+from analyzer.past_models import ServerNews as ServerNews
 from analyzer.report_models import FindingImpact as FindingImpact
 from analyzer.report_models import ReportMail as ReportMail
 from analyzer.report_models import ReportSubscription as ReportSubscription
@@ -387,6 +389,7 @@ class FindingEvent(models.Model):
     by = models.CharField(max_length=150, blank=True, default="")  # a person; "" for what the checks saw
     detail = models.TextField(blank=True, default="")
     impact_s_per_day = models.FloatField(null=True)  # at that moment
+    gain = models.JSONField(default=dict)  # of CLOSED: what its statements took before and since (store/gains.py)
 
     class Meta:
         indexes = [models.Index(fields=["finding", "at"], name="ix_findingevent_finding_at")]

@@ -6,6 +6,7 @@ Comments go too: sqlcommenter's tags name requests and traces; the harmless ones
 """
 
 import re
+from collections.abc import Collection
 from itertools import pairwise
 from urllib.parse import unquote
 
@@ -30,6 +31,7 @@ KEPT_TAGS = frozenset({
     "route", "controller", "action", "job", "task", "framework", "application", "db_driver",
     "file", "line", "source_location",
 })  # fmt: skip
+RELEASE_TAGS = frozenset({"release", "version"})  # which build of the code sent it
 # numbers here are type lengths, defaults and bounds, not somebody's data
 DDL_WITH_NUMBERS = (ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)
 
@@ -66,7 +68,7 @@ def redact_sql(sql: str | None) -> str | None:
     return _without_literals(normalized, numbers=not plain)
 
 
-def comment_tags(sql: str | None) -> dict[str, str]:
+def comment_tags(sql: str | None, kept: Collection[str] = KEPT_TAGS) -> dict[str, str]:
     """sqlcommenter's (and marginalia's) tags that say which code sent the statement.
 
     pg_stat_statements keeps the first caller's comment only: there, they name one caller of perhaps many.
@@ -82,7 +84,7 @@ def comment_tags(sql: str | None) -> dict[str, str]:
             if not separator:
                 key, separator, value = part.strip().partition(":")
             key = unquote(key.strip())
-            if key in KEPT_TAGS:
+            if key in kept:
                 # no text of PostgreSQL holds a NUL, which "%00" would become
                 tags[key] = unquote(value.strip().strip("'")).replace("\\'", "'").replace("\0", "")[:200]
     return tags

@@ -32,8 +32,10 @@ from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings, schemas, suggestions
 from analyzer.store.check_rules import rules_of
 from analyzer.store.databases import inspected_databases
+from analyzer.store.gains import measure_gone
 from analyzer.store.key_checks import key_check_times
 from analyzer.store.needless_indexes import plans_without, replica_scans
+from analyzer.store.news import keep_news
 from analyzer.store.series.overheads import StatementOverhead, overheads
 from analyzer.store.series.totals import StatementRate, rates, rates_by_database, watched_s
 from analyzer.store.series.windows import Window
@@ -62,6 +64,8 @@ def check_server(server: Server) -> str:
     notes: list[str] = []
     for database in found:
         notes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now)
+    measure_gone(server, now)
+    keep_news(server, now)
     return "; ".join(dict.fromkeys(notes))
 
 

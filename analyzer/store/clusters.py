@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from analyzer.models import Server, ServerReading
+from analyzer.schema.changes import setting_changes
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.kept import decode_cluster, encode_cluster
+from analyzer.store import events
 
 RATES_OVER = timedelta(days=1)  # a day holds every hour's habits once
 LEAST_BETWEEN = timedelta(hours=1)
@@ -16,7 +18,11 @@ HOURLY_FOR = timedelta(days=3)
 
 
 def keep_cluster(server: Server, facts: ClusterFacts, taken_at: datetime | None = None) -> None:
+    """What somebody set since the reading before is an event."""
     now = taken_at or timezone.now()
+    last = ServerReading.objects.filter(server=server).order_by("-taken_at").first()
+    if last is not None:
+        events.note_settings(server, setting_changes(_decoded(last), facts), now, min(last.taken_at, now))
     ServerReading.objects.update_or_create(
         server=server,
         hour=now.replace(minute=0, second=0, microsecond=0),

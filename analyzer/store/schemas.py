@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from analyzer.advice.code import Models, known_orm
 from analyzer.models import Database, ModelsMap, SchemaReading, Statement
+from analyzer.schema.changes import schema_changes
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import decode, encode, structure
+from analyzer.store import events
 from analyzer.store.series.partitions import ensure_partition
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
@@ -39,7 +41,8 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
     with transaction.atomic():
         Database.objects.select_for_update().get(pk=database.pk)  # one reading at a time
         newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").first()
-        if newest is not None and structure(_decoded(newest)) == structure(facts):
+        before = _decoded(newest) if newest is not None else None
+        if newest is not None and before is not None and structure(before) == structure(facts):
             # later than before, whatever the clock did: what is at hand is told apart by it
             newest.confirmed_at = max(now, newest.confirmed_at + timedelta(microseconds=1))
             newest.facts = packed
@@ -47,6 +50,8 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
         else:
             # the newest is the one in force, whatever the clock did since the one before
             at = max(now, newest.taken_at + timedelta(microseconds=1)) if newest is not None else now
+            if newest is not None and before is not None:
+                events.note_schema(database, schema_changes(before, facts), at, min(newest.confirmed_at, at))
             newest = SchemaReading.objects.create(database=database, taken_at=at, confirmed_at=at, facts=packed)
         _keep_activity(database, facts, now)
         orm = known_orm(Models(), facts)

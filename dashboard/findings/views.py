@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Prefetch, Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,8 +17,10 @@ from analyzer.checks import all_checks
 from analyzer.checks.document import paragraphs
 from analyzer.checks.rewrites import SAME_ROWS
 from analyzer.findings import Severity
-from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
+from analyzer.models import FindingEvent, FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import finding_life as life
+from analyzer.store.gains import gained
+from dashboard.gone import gained_line
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.servers.rows import COSTLIEST_FIRST, sampled_and_failing
@@ -52,8 +54,12 @@ def _list(request: HttpRequest, asked: QueryDict, *, status: int = 200, mute_err
     counts = FindingRecord.objects.filter(wanted).aggregate(
         **{name: Count("pk", filter=where) for name, where in STATES.items()}
     )
+    closings = FindingEvent.objects.filter(what=FindingEvent.What.CLOSED).order_by("-at")
+    found = found.prefetch_related(Prefetch("events", closings, to_attr="closings")) if state == "closed" else found
+    shown_of = [server for server in servers if chosen["server"] in ("", server.slug)]
     context = {
         "section": "findings",
+        "gained": gained_line(gained(shown_of, timezone.now())),
         "page": Paginator(found, PER_PAGE).get_page(asked.get("page")),
         "state": state,
         "states": [(name, counts[name], name == state) for name in STATES],

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from analyzer.models import Snapshot
+from analyzer.models import ServerEvent, Snapshot
 from analyzer.monitored.readings import StatementReading
 from analyzer.store.series.partitions import floor_to
 
@@ -68,3 +68,4 @@ def forget_from(server_id: int, at: datetime) -> None:
             {"server": server_id, "at": at},
         )
     Snapshot.objects.filter(server_id=server_id, taken_at__gte=at).delete()
+    ServerEvent.objects.filter(server_id=server_id, at__gt=at).exclude(kind=ServerEvent.Kind.DEPLOY).delete()
