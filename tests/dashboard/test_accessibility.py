@@ -122,8 +122,10 @@ def pages_of(
             "query",
             "server_sessions",
             "routes",
+            "tables",
         )
     }
+    pages["table"] = reverse("table", args=[server.slug]) + "?name=public.shop_order"
     if statement:
         pages["statement"] = reverse("statement", args=[server.slug, statement])
     if plan:
