@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 
 from analyzer.schema.constraints import ConstraintFacts
+from analyzer.schema.fill import BtreeFill, HeapFill
 from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
 from analyzer.schema.pace import Pace
 from analyzer.schema.row_security import PolicyFacts
@@ -97,6 +98,7 @@ class IndexFacts:
     nulls_not_distinct: bool = False  # 15+
     rows_read: int | None = None  # pg_stat: entries that scans returned
     last_scan: datetime | None = None  # 16+
+    fill: BtreeFill | None = None  # by pgstattuple, of those that look bloated
 
     @property
     def is_usable(self) -> bool:
@@ -177,6 +179,7 @@ class TableFacts:
     # parts of their own: None where not read
     storage: StorageFacts | None = None  # vacuum, ages, bytes beside the heap
     sizes: SizeFacts | None = None  # measured; of the largest tables alone
+    fill: HeapFill | None = None  # by pgstattuple, of those that look bloated
     constraints: tuple[ConstraintFacts, ...] | None = None  # all but foreign keys, which are above
     triggers: tuple[TriggerFacts, ...] | None = None
     policies: tuple[PolicyFacts, ...] | None = None
@@ -256,6 +259,7 @@ class SchemaFacts:
     schemas: tuple[SchemaRights, ...] | None = None
     parts_read_at: Mapping[str, datetime] = field(default_factory=dict)  # a part's name -> when
     parts_not_read: Mapping[str, str] = field(default_factory=dict)  # a part's name -> why
+    fill_tried_at: Mapping[int, datetime] = field(default_factory=dict)  # oids of what was measured within a day
 
     @cached_property
     def _by_oid(self) -> dict[int, TableFacts]:

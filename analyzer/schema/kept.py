@@ -20,10 +20,10 @@ from analyzer.schema.objects import SequenceFacts
 # What moves without anybody changing the schema: figures, not structure.
 TABLE_FIGURES = {
     "activity", "rows", "size_bytes", "inserted_rows_per_day", "updated_rows_per_day", "deleted_rows_per_day",
-    "seen_rows", "watched_s", "storage", "sizes", "pace", "is_readable",
+    "seen_rows", "watched_s", "storage", "sizes", "pace", "fill", "is_readable",
 }  # fmt: skip
 COLUMN_FIGURES = {"table_rows", "n_distinct", "null_frac", "avg_width_bytes", "correlation", "most_common_freqs"}
-INDEX_FIGURES = {"size_bytes", "scans", "rows_read", "last_scan"}
+INDEX_FIGURES = {"size_bytes", "scans", "rows_read", "last_scan", "fill"}
 SEQUENCE_FIGURES = {"last_value", "is_readable", "pace"}
 SCHEMA_FIGURES = {
     "days_since_stats_reset",
@@ -31,6 +31,7 @@ SCHEMA_FIGURES = {
     "sequences",
     "parts_read_at",
     "parts_not_read",
+    "fill_tried_at",
     "left_out",
     "is_replica",
 }

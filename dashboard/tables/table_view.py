@@ -15,6 +15,7 @@ from analyzer.checks import Context
 from analyzer.checks.index.redundant_index import redundant_of
 from analyzer.checks.statistics import counted_days
 from analyzer.models import Database, FindingRecord, Server, Statement, SuggestionRecord
+from analyzer.schema.bloat import Bloat, Unknown, btree_bloat, heap_bloat
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
 from analyzer.schema.key_space import KeySpace, key_spaces
@@ -39,6 +40,8 @@ STATEMENTS_SHOWN = 20
 FINDINGS_SHOWN = 50
 PARTITIONS_SHOWN = 100
 AHEAD_DAYS = 90
+SAID_FROM = 0.3  # of an index that is free: less is what random keys leave
+INDEXES_SAID = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ def _about(server: Server, database: Database, facts: SchemaFacts, table: TableF
         "keys": [said for space in key_spaces(facts, table) if (said := key_said(space))],
         "growth": growth_said(row),
         "chart": _chart(database, table, now),
+        "bloat": bloat_said(facts, row),
         "statements": statements,
         "touching_words": rate_words(touching_s, statements[0].rate.watched_s, THIN) if statements else "",
         "findings": FindingRecord.objects.filter(
@@ -142,6 +146,28 @@ def growth_said(row: TableRow) -> str:
     size = row.total_bytes or 0
     comes_to = size_words(size + pace.per_day * AHEAD_DAYS)
     return f"At {growth_words(pace)} ({_bar(pace)}, {_days(pace.days)} seen) it takes {comes_to} in {AHEAD_DAYS} days."
+
+
+def bloat_said(facts: SchemaFacts, row: TableRow) -> list[str]:
+    """How much of the heap is free, and of the B-trees that are worst; why that is not known."""
+    if row.table.kind == "p":
+        return ["Its partitions' pages tell."]
+    heap = heap_bloat(row.table, facts.taken_at)
+    if isinstance(heap, Unknown):
+        said = [f"Of the heap not known: {heap.reason}."]
+    else:
+        share = heap.wasted_bytes / heap.size_bytes if heap.size_bytes else 0.0
+        said = [f"Of the heap's {size_words(heap.size_bytes)}: {heap.words}, {share:.0%}."]
+    found = [(index, btree_bloat(row.table, index, facts.taken_at)) for index in row.table.indexes if index.is_usable]
+    known = [(index, bloat) for index, bloat in found if isinstance(bloat, Bloat) and bloat.low_ratio >= SAID_FROM]
+    known.sort(key=lambda each: -each[1].wasted_bytes)
+    said += [
+        f"Of index {index.name}, {size_words(bloat.size_bytes)}: {bloat.words}."
+        for index, bloat in known[:INDEXES_SAID]
+    ]
+    if isinstance(heap, Bloat) and heap.measured_at is None and "pgstattuple" not in facts.extensions:
+        said.append("With the extension pgstattuple, what looks bloated and is larger than 100 MB is measured.")
+    return said
 
 
 def key_said(space: KeySpace) -> str:
