@@ -41,6 +41,7 @@ class Server(models.Model):
     sample_interval_s = models.PositiveIntegerField(default=60, validators=[MinValueValidator(5)])
     # of the monitored machine, which no SQL tells; None: nobody said, and the load guard assumes some
     cores = models.PositiveIntegerField(null=True)
+    disk_gb = models.FloatField(null=True)  # of the disk that holds its databases; None: nobody said
     # A physical replica that EXPLAIN goes to; its login and database are the server's own. "": none.
     replica_host = models.CharField(max_length=255, blank=True, default="")
     replica_port = models.PositiveIntegerField(
@@ -61,6 +62,10 @@ class Server(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def disk_bytes(self) -> int | None:
+        return None if self.disk_gb is None else int(self.disk_gb * 2**30)
 
 
 class StepStatus(models.Model):

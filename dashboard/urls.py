@@ -28,6 +28,8 @@ from dashboard.statements import list_view as statements
 from dashboard.statements import log_reader, plan_reader
 from dashboard.statements import plan_view as plan
 from dashboard.statements import statement_view as statement
+from dashboard.tables import list_view as tables
+from dashboard.tables import table_view as table
 
 handler400 = "dashboard.error_views.bad_request"
 
@@ -47,6 +49,9 @@ urlpatterns = [
     path("servers/<slug:server>/statements/", statements.statements, name="statements"),
     path("servers/<slug:server>/statements/<str:fingerprint>/", statement.statement, name="statement"),
     path("servers/<slug:server>/indexes/", indexes.indexes, name="indexes"),
+    path("servers/<slug:server>/tables/", tables.tables, name="tables"),
+    path("servers/<slug:server>/table/", table.table, name="table"),
+    path("tables/", tables.all_tables, name="all_tables"),
     path("indexes/", indexes.all_indexes, name="all_indexes"),
     path("servers/<slug:server>/what-if/", what_if.what_if, name="what_if"),
     path("servers/<slug:server>/query/", what_if.query, name="query"),

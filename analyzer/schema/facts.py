@@ -12,9 +12,11 @@ from datetime import datetime
 from functools import cached_property
 
 from analyzer.schema.constraints import ConstraintFacts
+from analyzer.schema.fill import BtreeFill, HeapFill
 from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
+from analyzer.schema.pace import Pace
 from analyzer.schema.row_security import PolicyFacts
-from analyzer.schema.storage import StorageFacts
+from analyzer.schema.storage import SizeFacts, StorageFacts
 from analyzer.schema.triggers import TriggerFacts
 from analyzer.words.durations import DAY_S
 
@@ -96,6 +98,7 @@ class IndexFacts:
     nulls_not_distinct: bool = False  # 15+
     rows_read: int | None = None  # pg_stat: entries that scans returned
     last_scan: datetime | None = None  # 16+
+    fill: BtreeFill | None = None  # by pgstattuple, of those that look bloated
 
     @property
     def is_usable(self) -> bool:
@@ -168,12 +171,15 @@ class TableFacts:
     # what they are made of, also filled in by the store: rows inserted, updated and deleted, and in how long
     seen_rows: tuple[int, int, int] | None = None
     watched_s: float | None = None
+    pace: Pace | None = None  # of its bytes with TOAST and indexes; of the largest tables, filled in by the store
     view_sql: str | None = None  # of a materialized view: its query; None where it could not be read
     persistence: str = "p"  # pg_class.relpersistence: p permanent, u unlogged
     replica_identity: str = "d"  # pg_class.relreplident: d primary key, n nothing, f whole row, i an index
     storage_options: Mapping[str, str] = field(default_factory=dict)  # pg_class.reloptions: fillfactor, ...
     # parts of their own: None where not read
     storage: StorageFacts | None = None  # vacuum, ages, bytes beside the heap
+    sizes: SizeFacts | None = None  # measured; of the largest tables alone
+    fill: HeapFill | None = None  # by pgstattuple, of those that look bloated
     constraints: tuple[ConstraintFacts, ...] | None = None  # all but foreign keys, which are above
     triggers: tuple[TriggerFacts, ...] | None = None
     policies: tuple[PolicyFacts, ...] | None = None
@@ -253,6 +259,7 @@ class SchemaFacts:
     schemas: tuple[SchemaRights, ...] | None = None
     parts_read_at: Mapping[str, datetime] = field(default_factory=dict)  # a part's name -> when
     parts_not_read: Mapping[str, str] = field(default_factory=dict)  # a part's name -> why
+    fill_tried_at: Mapping[int, datetime] = field(default_factory=dict)  # oids of what was measured within a day
 
     @cached_property
     def _by_oid(self) -> dict[int, TableFacts]:

@@ -18,6 +18,7 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import decode, encode, structure
 from analyzer.store import events
 from analyzer.store.series.partitions import ensure_partition
+from analyzer.store.series.sizes import keep_sizes, with_paces
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
 # Table counters that become relation_sample's columns, in its order.
@@ -54,6 +55,7 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
                 events.note_schema(database, schema_changes(before, facts), at, min(newest.confirmed_at, at))
             newest = SchemaReading.objects.create(database=database, taken_at=at, confirmed_at=at, facts=packed)
         _keep_activity(database, facts, now)
+        keep_sizes(database, facts, now)
         orm = known_orm(Models(), facts)
         if orm != database.orm_found and not ModelsMap.objects.filter(database=database).exists():
             Database.objects.filter(pk=database.pk).update(orm_found=orm)
@@ -61,7 +63,8 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
 
 
 def newest_schema(database: Database) -> SchemaFacts | None:
-    """The schema as last read, with rows inserted, updated and deleted per day over the last week where known.
+    """The schema as last read, with rows inserted, updated and deleted per day over the last week where known, and how
+    fast tables and sequences grow.
 
     Of less than an hour a table gets what was seen, and no rate.
     """
@@ -90,7 +93,10 @@ def _kept(reading_id: int, confirmed_at: datetime) -> SchemaFacts | None:
 def _with_rates(database_id: int, reading_id: int, confirmed_at: datetime) -> SchemaFacts | None:
     facts = _kept(reading_id, confirmed_at)
     watched_s, moved = _moved(database_id, confirmed_at)
-    if facts is None or not watched_s:
+    if facts is None:
+        return None
+    facts = with_paces(database_id, facts, confirmed_at)
+    if not watched_s:
         return facts
     per_day = DAY_S / watched_s if watched_s >= SHORTEST_OF_A_DAY_S else None
     tables = []

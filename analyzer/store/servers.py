@@ -173,7 +173,7 @@ def remove_server(server: Server) -> None:
         with connection.cursor() as cursor:
             for table in (*SERIES, "rolled_up"):  # they have no foreign keys
                 of_server = "server_id = %s"
-                if table == "relation_sample":
+                if table in ("relation_sample", "size_day"):
                     of_server = "database_id in (select id from analyzer_database where server_id = %s)"
                 cursor.execute(f"delete from {table} where {of_server}", [server.pk])
         server.delete()

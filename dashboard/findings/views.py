@@ -50,7 +50,8 @@ def _list(request: HttpRequest, asked: QueryDict, *, status: int = 200, mute_err
     wanted, chosen = _wanted(asked, request.user.get_username())
     servers = list(Server.objects.order_by("name"))
     order = ("-closed_at", "pk") if state == "closed" else COSTLIEST_FIRST
-    found = FindingRecord.objects.filter(wanted, STATES[state]).select_related("server", "statement").order_by(*order)
+    named = FindingRecord.objects.select_related("server", "database", "statement")
+    found = named.filter(wanted, STATES[state]).order_by(*order)
     counts = FindingRecord.objects.filter(wanted).aggregate(
         **{name: Count("pk", filter=where) for name, where in STATES.items()}
     )
@@ -60,7 +61,9 @@ def _list(request: HttpRequest, asked: QueryDict, *, status: int = 200, mute_err
     context = {
         "section": "findings",
         "gained": gained_line(gained(shown_of, timezone.now())),
-        "page": Paginator(found, PER_PAGE).get_page(asked.get("page")),
+        "page": Paginator(found.select_related("server", "database", "statement"), PER_PAGE).get_page(
+            asked.get("page")
+        ),
         "state": state,
         "states": [(name, counts[name], name == state) for name in STATES],
         "servers": servers,

@@ -93,6 +93,13 @@ class ServerForm(forms.Form):
         help_text="Nothing is executed while more than 0.7 sessions per core are at work. Empty: 8 are assumed for"
         " that, and charts of load have no line for them.",
     )
+    disk_gb = forms.FloatField(
+        min_value=0.1,
+        max_value=10_000_000,
+        required=False,
+        label="Disk for its databases",
+        help_text="In GB; PostgreSQL does not tell. Empty: growth is shown, and not when the disk is full.",
+    )
     replica_host = forms.CharField(
         max_length=255,
         required=False,
@@ -217,8 +224,8 @@ class ServerForm(forms.Form):
     def model_fields(self) -> dict[str, Any]:
         """What is not about the connection, for the store."""
         names = (
-            "name", "explain_mode", "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host",
-            "replica_port", "reads_log", "is_active", "databases_only", "databases_not",
+            "name", "explain_mode", "sample_interval_s", "explain_budget_s_per_hour", "cores", "disk_gb",
+            "replica_host", "replica_port", "reads_log", "is_active", "databases_only", "databases_not",
         )  # fmt: skip
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
@@ -310,8 +317,8 @@ def _initial(server: Server | None) -> dict[str, Any]:
         }
     names = (
         "name", "host", "port", "dbname", "user", "sslmode", "sslrootcert", "requires_channel_binding", "explain_mode",
-        "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host", "replica_port", "reads_log",
-        "is_active",
+        "sample_interval_s", "explain_budget_s_per_hour", "cores", "disk_gb", "replica_host", "replica_port",
+        "reads_log", "is_active",
     )  # fmt: skip
     return {name: getattr(server, name) for name in names} | {
         "sslmode": _offered(server.sslmode),

@@ -78,7 +78,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         "same_server": watched_as_well(found),
         "findings": open_findings()
         .filter(server=found)
-        .select_related("server", "statement")
+        .select_related("server", "database", "statement")
         .order_by(*COSTLIEST_FIRST)[:5],
         "gaps": list(reversed(timeline.gaps))[:GAPS_SHOWN],
         "preflight_open": [point for point in found.preflight if point.get("status") != "ok"],

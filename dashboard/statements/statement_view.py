@@ -108,9 +108,11 @@ def suggestions_for_statement(found: Statement, findings: list[FindingRecord]) -
 
 def _findings(found: Statement) -> QuerySet[FindingRecord]:
     """About the statement itself, or naming it among those concerned."""
-    return FindingRecord.objects.filter(
-        Q(statement=found) | Q(server=found.server, related_fingerprints__contains=[found.fingerprint])
-    ).order_by("-severity", F("impact_s_per_day").desc(nulls_last=True), "pk")[:100]
+    return (
+        FindingRecord.objects.select_related("server", "database")
+        .filter(Q(statement=found) | Q(server=found.server, related_fingerprints__contains=[found.fingerprint]))
+        .order_by("-severity", F("impact_s_per_day").desc(nulls_last=True), "pk")[:100]
+    )
 
 
 def _related(found: Statement, findings: list[FindingRecord]) -> list[RelatedRow]:

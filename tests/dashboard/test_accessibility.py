@@ -123,8 +123,10 @@ def pages_of(
             "server_sessions",
             "routes",
             "costs",
+            "tables",
         )
     }
+    pages["table"] = reverse("table", args=[server.slug]) + "?name=public.shop_order"
     if statement:
         pages["statement"] = reverse("statement", args=[server.slug, statement])
     if plan:

@@ -17,7 +17,7 @@ from analyzer.schema.constraints import ConstraintFacts
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
 from analyzer.schema.row_security import PolicyFacts
-from analyzer.schema.storage import StorageFacts
+from analyzer.schema.storage import SizeFacts, StorageFacts
 from analyzer.schema.triggers import TriggerFacts
 
 MOST_OBJECTS = 50_000  # of a kind
@@ -153,6 +153,10 @@ def _storage(row: Row) -> StorageFacts:
     return StorageFacts(**named(row, "table_oid"))
 
 
+def _sizes(row: Row) -> SizeFacts:
+    return SizeFacts(**named(row, "table_oid"))
+
+
 def _constraint(row: Row) -> ConstraintFacts:
     given = named(row, "table_oid")
     return ConstraintFacts(**{**given, "columns": tuple(row.columns), "definition": row.definition or ""})
@@ -214,6 +218,7 @@ def _with_last_scans(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
 
 PARTS = (
     Part("schema_storage", "tables' sizes and ages", EVERY_READING, **_per_table("storage", _storage, one=True)),
+    Part("schema_sizes", "sizes of the largest tables", HOURLY, **_per_table("sizes", _sizes, one=True)),
     Part("schema_last_scans", "last uses of indexes", EVERY_READING, _with_last_scans, lambda facts, _: facts),
     Part(SEQUENCES, "sequences", EVERY_READING, **_of_database("sequences", _sequence)),
     Part("schema_constraints", "constraints", EVERY_READING, **_per_table("constraints", _constraint)),

@@ -55,11 +55,12 @@ def forget_from(server_id: int, at: datetime) -> None:
             ("statement_day", "starts_at >=", day),
         ):
             cursor.execute(f"delete from {series} where server_id = %s and {key} %s", [server_id, last])
-        cursor.execute(
-            "delete from relation_sample where taken_at >= %s"
-            " and database_id in (select id from analyzer_database where server_id = %s)",
-            [at, server_id],
-        )
+        for series in ("relation_sample", "size_day"):
+            cursor.execute(
+                f"delete from {series} where taken_at >= %s"
+                " and database_id in (select id from analyzer_database where server_id = %s)",
+                [at, server_id],
+            )
         cursor.execute(
             "with gone as (delete from statement_recent where server_id = %(server)s and ends_at > %(at)s"
             "   returning starts_at)"
