@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("analyzer", "0023_logs"),
+        ("analyzer", "0024_sizes"),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-    dependencies = [("analyzer", "0023_logs")]
+    dependencies = [("analyzer", "0025_events")]
     operations = [
         migrations.RunSQL(
             "alter table activity_sample add column route text not null default '', add column file text not null default ''",
