@@ -57,19 +57,18 @@ def _list(request: HttpRequest, asked: QueryDict, *, status: int = 200, mute_err
     )
     closings = FindingEvent.objects.filter(what=FindingEvent.What.CLOSED).order_by("-at")
     found = found.prefetch_related(Prefetch("events", closings, to_attr="closings")) if state == "closed" else found
+    codes = {chosen["code"], *FindingRecord.objects.order_by().values_list("code", flat=True).distinct()}
     shown_of = [server for server in servers if chosen["server"] in ("", server.slug)]
     context = {
         "section": "findings",
         "gained": gained_line(gained(shown_of, timezone.now())),
-        "page": Paginator(found.select_related("server", "database", "statement"), PER_PAGE).get_page(
-            asked.get("page")
-        ),
+        "page": Paginator(found, PER_PAGE).get_page(asked.get("page")),
         "state": state,
         "states": [(name, counts[name], name == state) for name in STATES],
         "servers": servers,
         "chosen": chosen,
         "severities": SEVERITIES,
-        "checks": all_checks(),
+        "checks": [check for check in all_checks() if check.code in codes],  # those that found something once
         "is_filtered": bool(wanted),
         "mute_words": MUTE_WORDS,
         "mute_error": mute_error,

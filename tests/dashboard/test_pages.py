@@ -257,6 +257,16 @@ def test_findings_are_filtered(person, shop):
     assert (found(), found(state="closed")) == (2, 1)
 
 
+def test_the_filter_offers_the_checks_that_found_something(person, shop):
+    def offered(**query: str) -> set[str]:
+        page = person.get("/findings/", query).content.decode()
+        return set(re.findall(r'<option value="([A-Z]{2}\d{3})"', page))
+
+    codes = set(FindingRecord.objects.values_list("code", flat=True))
+    assert offered() == codes
+    assert offered(code="PL056", state="closed") == codes | {"PL056"}  # chosen by its address
+
+
 def test_all_of_a_filtered_list_are_muted_for_a_while(person, shop):
     refused = person.post("/findings/mute/", {"reason": "all of them"})
     assert refused.status_code == 422
@@ -442,7 +452,7 @@ QUERIES = {  # with session and user; none of them depends on the number of rows
     "/servers/shop/": 16,
     "/servers/shop/_now/": 4,
     "/servers/shop/statements/": 20,  # four of them for the window before
-    "/findings/": 7,
+    "/findings/": 8,
 }
 
 
@@ -484,7 +494,7 @@ def test_queries_of_a_statement_and_a_finding_page(person, shop, django_assert_m
         person.get(f"/plans/{shop.plan.pk}/")
 
     roll_up(shop.shop)  # then days, hours and minutes of sums are read, twice: for the totals and for the chart
-    with django_assert_max_num_queries(34):
+    with django_assert_max_num_queries(35):
         person.get(page + "30d")
     with django_assert_max_num_queries(25):
         person.get("/servers/shop/statements/?window=30d")
