@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pglast import ast
-from pglast.enums import A_Expr_Kind, BoolExprType
+from pglast.enums import A_Expr_Kind
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.row_security import PolicyFacts
@@ -12,6 +12,7 @@ from analyzer.statements.tree import (
     Unparsable,
     children,
     column_names,
+    conjuncts,
     function_name,
     name_parts,
     operator_name,
@@ -69,15 +70,7 @@ def equal_columns(policy: PolicyFacts) -> list[str]:
     statement = single_statement(f"SELECT WHERE {policy.using}")
     if isinstance(statement, Unparsable) or not isinstance(statement, ast.SelectStmt):
         return []
-    return [name for part in _conjuncts(statement.whereClause) if (name := _compared_column(part)) is not None]
-
-
-def _conjuncts(tree: Node) -> Iterator[Node]:
-    if isinstance(tree, ast.BoolExpr) and tree.boolop == BoolExprType.AND_EXPR:
-        for part in tree.args:
-            yield from _conjuncts(part)
-    else:
-        yield tree
+    return [name for part in conjuncts(statement.whereClause) if (name := _compared_column(part)) is not None]
 
 
 def _compared_column(part: Node) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pglast import ast, enums
 
 from analyzer.plans.condition_text import HASHED, INITPLAN, OWN_WORDS, SUBPLAN
-from analyzer.statements.conditions import TURNED
+from analyzer.statements.operators import TURNED
 from analyzer.statements.tree import children, function_name, name_parts, operator_name, walk, without_casts
 
 Node = Any  # pglast's classes carry no types

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from analyzer.plans.conditions import Comparison, Condition
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.conditions import TURNED
+from analyzer.statements.operators import TURNED
 
 EQUAL = ("=", "= ANY", "IS NULL")
 RANGE = ("<", "<=", ">", ">=", "IS NOT NULL")

@@ -1,6 +1,5 @@
 """What is known of the database at one statement of a migration: the live facts, and what came before it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from pglast import ast, enums
@@ -10,7 +9,7 @@ from analyzer.review.column_types import ColumnType, type_named
 from analyzer.review.live import LiveFacts
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import Node, Unparsable, single_statement
+from analyzer.statements.tree import Node, Unparsable, conjuncts, single_statement
 
 NEW_RELATIONS = (Kind.CREATE_TABLE, Kind.CREATE_PARTITION)
 
@@ -243,15 +242,6 @@ def check_expression(definition: str) -> Node | None:
     """Of pg_get_constraintdef()'s text."""
     statement = single_statement(f"ALTER TABLE t ADD {definition}")
     return None if isinstance(statement, Unparsable) else statement.cmds[0].def_.raw_expr
-
-
-def conjuncts(expression: Node) -> Iterator[Node]:
-    """Of ``a AND b``: each."""
-    if isinstance(expression, ast.BoolExpr) and expression.boolop == enums.BoolExprType.AND_EXPR:
-        for part in expression.args:
-            yield from conjuncts(part)
-    elif expression is not None:
-        yield expression
 
 
 def column_of(node: Node) -> str | None:

@@ -7,11 +7,19 @@ from pglast.stream import RawStream
 
 from analyzer.review.actions import Action
 from analyzer.review.effects import Work
-from analyzer.review.known import Known, column_of, conjuncts
+from analyzer.review.known import Known, column_of
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.parse import TableName
-from analyzer.statements.tree import Node, Unparsable, column_names, operator_name, single_statement, without_casts
+from analyzer.statements.tree import (
+    Node,
+    Unparsable,
+    column_names,
+    conjuncts,
+    operator_name,
+    single_statement,
+    without_casts,
+)
 
 
 def attach_work(action: Action, parent: TableName, known: Known) -> Iterator[Work]:

@@ -1,54 +1,19 @@
 """A condition as comparisons of single columns: conjuncts of WHERE and ON, one at a time."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pglast import ast, enums
-from pglast.stream import RawStream
 
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate
+from analyzer.statements.operators import COMPARISONS, CONTAINMENT, MIRRORED, TURNED
+from analyzer.statements.patterns import PATTERNS, STARTS_WITH, has_fixed_start, like_kind
 from analyzer.statements.scope import Column, Scope
+from analyzer.statements.sides import Side, Sides
 from analyzer.statements.time_ago import ago_parameter
-from analyzer.statements.tree import (
-    Node,
-    Unparsable,
-    children,
-    fresh_parse,
-    function_name,
-    name_parts,
-    operator_name,
-    walk,
-    without_casts,
-)
+from analyzer.statements.tree import Node, conjuncts, function_name, name_parts, operator_name, text_of
 
 Kind = enums.A_Expr_Kind
-COMPARISONS = {"=": "eq", "<": "lt", "<=": "lt", ">": "gt", ">=": "gt", "<>": "ne", "!=": "ne"}
-MIRRORED = {"lt": "gt", "gt": "lt"}
-PATTERNS = {
-    "~~": "like",
-    "~~*": "ilike",
-    "~": "regex",
-    "~*": "regex",
-    "!~~": "ne",
-    "!~~*": "ne",
-    "!~": "ne",
-    "!~*": "ne",
-}
-CONTAINMENT = frozenset({"@>", "<@", "&&", "?", "?|", "?&", "@@", "@?", "-|-", "<<", ">>"})
-# operators with the other side on their left; those not named here are the same from both sides, or have no other
-TURNED = {
-    "@>": "<@", "<@": "@>", "<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<=", "&<": "&>", "&>": "&<", "<%": "%>",
-    "%>": "<%", "<<%": "%>>", "%>>": "<<%", "<": ">", ">": "<", "<=": ">=", ">=": "<=",
-}  # fmt: skip
-STARTS_WITH = "^@"
-# a regular expression that asks for text at the start: literal characters, the last not made optional by what follows
-REGEX_START = re.compile(r"\^(?:[\w \-@:/,#]|\\[.\-/@+*?])")
-OPTIONAL_FIRST = re.compile(r"\^(?:\\.|.)[*?{]")
-SIMILAR_START = re.compile(r"[\w \-@:/,#.][^|]*$")
-WRAPPERS = ("lower", "upper", "btrim", "unaccent")
-TEXT_QUERIES = ("plainto_tsquery", "to_tsquery", "websearch_to_tsquery", "phraseto_tsquery")
-TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +24,11 @@ class Found:
     predicate: Predicate
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison, in the eyes of the asking block."""
-
-    column: Column | None = None  # the one own column in it
-    expression: str | None = None  # set when the column is not bare
-    own_columns: bool = False  # names columns of the asking block
-    outer: Column | None = None  # a plain column of an enclosing block
-    parameters: tuple[int, ...] = ()  # parameters that are the value itself
-    keeps_values: bool = True  # the column's own values can stand in for the other side's
-    constant: str | None = None  # the literal it is, as SQL
-
-
 class Conditions:
     """Reads conditions in one scope; ``parameters`` collects what each $n is compared with."""
 
     def __init__(self, scope: Scope, parameters: dict[int, ParameterUse], *, narrows: bool = True) -> None:
-        self.scope = scope
+        self.sides = Sides(scope)
         self.parameters = parameters
         self.narrows = narrows
         self.ors = 0
@@ -109,7 +61,7 @@ class Conditions:
             case ast.FuncCall() if function_name(node) == "starts_with" and len(node.args or ()) == 2:
                 yield from self._pair(node, node.args[0], node.args[1], "like_prefix", STARTS_WITH)
             case _:
-                for found in self._columns(node):
+                for found in self.sides.columns(node):
                     yield Found(found, Predicate(found.name, "other", expression=text_of(node)))
 
     def _or(self, node: Node) -> Iterator[Found]:
@@ -159,7 +111,7 @@ class Conditions:
             for arg in node.args:
                 yield from self._unary(arg, operator)
             return
-        side = self.side(node)
+        side = self.sides.of(node)
         if side.column is not None:
             yield Found(side.column, Predicate(side.column.name, operator, expression=side.expression))
 
@@ -191,11 +143,11 @@ class Conditions:
             case Kind.AEXPR_BETWEEN | Kind.AEXPR_BETWEEN_SYM:
                 yield from self._between(node)
             case _:
-                for column in self._columns(node):
+                for column in self.sides.columns(node):
                     yield Found(column, Predicate(column.name, "other", expression=text_of(node)))
 
     def _pair(self, node: Node, left: Node, right: Node, operator: str, text: str) -> Iterator[Found]:
-        a, b = self.side(left), self.side(right)
+        a, b = self.sides.of(left), self.sides.of(right)
         if a.column is not None and not self._shares_table(a.column, b):
             yield self._found(a.column, operator, a.expression, b, text)
         if b.column is not None and not self._shares_table(b.column, a) and operator not in ("any", "like_prefix"):
@@ -249,8 +201,8 @@ class Conditions:
         yield from self._list(node.lexpr, list(values), operator)
 
     def _list(self, left: Node, values: list[Node], operator: str) -> Iterator[Found]:
-        side = self.side(left)
-        others = [self.side(v) for v in values]
+        side = self.sides.of(left)
+        others = [self.sides.of(v) for v in values]
         parameters = tuple(n for o in others for n in o.parameters)
         if side.column is not None:
             self._note(parameters, operator, side)
@@ -280,8 +232,8 @@ class Conditions:
             yield from self._pair(node, left, right, meaning, "")
 
     def _between(self, node: Node) -> Iterator[Found]:
-        side = self.side(node.lexpr)
-        low, high = (self.side(v) for v in node.rexpr)
+        side = self.sides.of(node.lexpr)
+        low, high = (self.sides.of(v) for v in node.rexpr)
         if side.column is not None:
             self._note(low.parameters, "between_low", side)
             self._note(high.parameters, "between_high", side)
@@ -299,91 +251,20 @@ class Conditions:
                 self._note(side.parameters, meaning, bound)
 
     def _pattern(self, node: Node, operator: str) -> Iterator[Found]:
-        side, value = self.side(node.lexpr), self.side(node.rexpr)
+        side, value = self.sides.of(node.lexpr), self.sides.of(node.rexpr)
         if side.column is None:
-            for column in self._columns(node):
+            for column in self.sides.columns(node):
                 yield Found(column, Predicate(column.name, "other", expression=text_of(node)))
             return
         self._note(value.parameters, operator, side)
         if operator == "like":
             operator = like_kind(node.rexpr)
-        elif operator == "regex" and _has_fixed_start(node):
+        elif operator == "regex" and has_fixed_start(node):
             operator = "like_prefix"
         yield Found(
             side.column,
             Predicate(side.column.name, operator, value.parameters, None, side.expression, text=operator_name(node)),
         )
-
-    def _columns(self, node: Node) -> list[Column]:
-        """Own columns anywhere in an expression, not inside its subqueries."""
-        found = {}
-        for part in walk_block(node):
-            if isinstance(part, ast.ColumnRef):
-                column = self.scope.column(part)
-                if column is not None and column.depth == 0:
-                    found[id(column.table), column.name] = column
-        return list(found.values())
-
-    def side(self, node: Node | None) -> Side:
-        """What one side of a comparison is to this block."""
-        if node is None:
-            return Side()
-        inner = without_casts(node)
-        if isinstance(inner, ast.ColumnRef):
-            column = self.scope.column(inner)
-            if column is None:
-                return Side(own_columns=True)
-            if column.depth:
-                return Side(outer=column)
-            expression = None if self._is_bare(node, column) else self._expression(node)
-            return Side(column, expression, own_columns=True)  # a cast keeps values: they are cast too
-        if isinstance(inner, ast.ParamRef):
-            return Side(parameters=(inner.number,))
-        if isinstance(inner, ast.A_Const):
-            return Side(constant=None if inner.isnull else text_of(node))
-        columns = self._columns(node)
-        if len({id(column.table) for column in columns}) == 1 and not _is_computed_elsewhere(node):
-            keeps = len(columns) == 1 and _keeps_values(inner)
-            return Side(columns[0], self._expression(node), own_columns=True, keeps_values=keeps)
-        if columns:
-            return Side(own_columns=True)
-        return Side(parameters=_wrapped_parameters(inner))
-
-    def _expression(self, node: Node) -> str:
-        """Its text, with the table's own names for columns that a subquery calls otherwise."""
-        text = text_of(node)
-        names = {
-            part.fields[-1].sval: column.name
-            for part in walk_block(node)
-            if isinstance(part, ast.ColumnRef) and (column := self.scope.column(part)) is not None
-        }
-        if all(outer == own for outer, own in names.items()):
-            return text
-        statements = fresh_parse(f"SELECT {text}")
-        if isinstance(statements, Unparsable):
-            return text
-        for part in walk(statements):
-            if isinstance(part, ast.ColumnRef) and isinstance(part.fields[-1], ast.String):
-                part.fields = (ast.String(sval=names.get(part.fields[-1].sval, part.fields[-1].sval)),)
-        return text_of(statements[0].stmt.targetList[0].val)
-
-    def _is_bare(self, node: Node, column: Column) -> bool:
-        """A cast between text types keeps the column's index usable; any other changes the expression."""
-        while isinstance(node, (ast.TypeCast, ast.CollateClause)):
-            if isinstance(node, ast.CollateClause):
-                return False
-            if name_parts(node.typeName.names)[-1] not in TEXT_TYPES or node.typeName.arrayBounds:
-                return False
-            facts = (
-                self.scope.facts.find_table(column.table.name, column.table.schema or None)
-                if self.scope.facts
-                else None
-            )
-            known = facts.column(column.name) if facts else None
-            if known is not None and not known.type_name.startswith(("character varying", "text")):
-                return False
-            node = node.arg
-        return True
 
     def _note(self, numbers: tuple[int, ...], operator: str, side: Side) -> None:
         column = side.column
@@ -404,17 +285,6 @@ class Conditions:
                 )
 
 
-def conjuncts(condition: Node | None) -> Iterator[Node]:
-    """The parts of a condition that must all hold; deep nests of AND are flattened without recursion."""
-    stack = [condition] if condition is not None else []
-    while stack:
-        node = stack.pop()
-        if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.AND_EXPR:
-            stack.extend(reversed(node.args))
-        else:
-            yield node
-
-
 def _alternatives(node: Node) -> Iterator[Node]:
     """The arms of an OR; ``(a OR b) OR c`` has three."""
     for argument in node.args:
@@ -422,107 +292,3 @@ def _alternatives(node: Node) -> Iterator[Node]:
             yield from _alternatives(argument)
         else:
             yield argument
-
-
-def _is_computed_elsewhere(node: Node) -> bool:
-    """It holds a subquery, or an aggregate's or window's call: nothing that a row tells by itself."""
-    return any(
-        isinstance(part, ast.SubLink) or (isinstance(part, ast.FuncCall) and (part.over or part.agg_star))
-        for part in walk_block(node)
-    )
-
-
-def _has_fixed_start(node: Node) -> bool:
-    """``~ '^abc'`` and ``SIMILAR TO 'abc%'`` ask for text that starts with abc, as LIKE 'abc%' does."""
-    pattern = without_casts(node.rexpr)
-    if node.kind == Kind.AEXPR_SIMILAR and isinstance(pattern, ast.FuncCall) and pattern.args:
-        pattern = without_casts(pattern.args[0])  # similar_to_escape(pattern)
-        is_similar = True
-    else:
-        is_similar = False
-    if not isinstance(pattern, ast.A_Const) or not isinstance(pattern.val, ast.String):
-        return False
-    text = pattern.val.sval
-    if is_similar:
-        return SIMILAR_START.match(text) is not None
-    is_fixed = REGEX_START.match(text) is not None and OPTIONAL_FIRST.match(text) is None and "|" not in text
-    return operator_name(node) == "~" and is_fixed
-
-
-def walk_block(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
-    """As ``tree.walk`` but stops at subqueries: a SubLink is yielded, its SELECT is not entered."""
-    stack = list(root) if isinstance(root, tuple) else [root] if root is not None else []
-    stack.reverse()
-    while stack:
-        node = stack.pop()
-        if isinstance(node, tuple):
-            stack.extend(reversed(node))
-            continue
-        if isinstance(node, ast.SelectStmt) or not isinstance(node, ast.Node):
-            continue
-        yield node
-        stack.extend(reversed(list(children(node))))
-
-
-def like_kind(pattern: Node) -> str:
-    """A literal pattern tells whether it starts with a wildcard; a parameter does not."""
-    pattern = without_casts(pattern)
-    if isinstance(pattern, ast.A_Const) and isinstance(pattern.val, ast.String):
-        return "like_leading" if pattern.val.sval[:1] in ("%", "_") else "like_prefix"
-    if isinstance(pattern, ast.FuncCall) and pattern.args and function_name(pattern) in (*WRAPPERS, "like_escape"):
-        return like_kind(pattern.args[0])
-    if isinstance(pattern, ast.A_Expr) and operator_name(pattern) == "||":
-        kind = like_kind(pattern.lexpr)  # '%' || $1
-        last = without_casts(pattern.rexpr)
-        ends = isinstance(last, ast.A_Const) and isinstance(last.val, ast.String) and last.val.sval[-1:] == "%"
-        # $1 || '%': who writes the wildcard behind means to write none before
-        return (
-            "like_prefix"
-            if kind == "like" and ends and isinstance(without_casts(pattern.lexpr), ast.ParamRef)
-            else kind
-        )
-    return "like"
-
-
-def text_of(node: Node) -> str:
-    try:
-        text: str = RawStream()(node)
-    except (NotImplementedError, RecursionError):
-        return type(node).__name__
-    return text
-
-
-def _keeps_values(node: Node) -> bool:
-    """``lower(email)``: a value of the column fits where the expression is compared; ``count(id)``: it does not."""
-    if isinstance(node, ast.A_Indirection):
-        return isinstance(node.arg, ast.ColumnRef)  # an element of an array
-    kept = (*WRAPPERS, "timezone", "date", "to_tsvector")
-    if not isinstance(node, ast.FuncCall) or function_name(node) not in kept:
-        return False
-    return any(isinstance(without_casts(arg), ast.ColumnRef) for arg in node.args or ())
-
-
-def _wrapped_parameters(node: Node) -> tuple[int, ...]:
-    """``upper($1)``, ``ARRAY[$1, $2]``, ``$1 || '%'``: the parameter is the value, dressed."""
-    if isinstance(node, ast.A_Expr) and operator_name(node) == "||":
-        parts = [without_casts(part) for part in (node.lexpr, node.rexpr)]
-        return next(((p.number,) for p in parts if isinstance(p, ast.ParamRef)), _wrapped_parameters(parts[0]))
-    if isinstance(node, ast.FuncCall) and function_name(node) == "concat":
-        inners = [without_casts(a) for a in node.args or ()]
-        return next(((p.number,) for p in inners if isinstance(p, ast.ParamRef)), ())
-    if isinstance(node, ast.FuncCall) and function_name(node) == "like_escape" and node.args:  # LIKE ... ESCAPE
-        inner = without_casts(node.args[0])
-        return (inner.number,) if isinstance(inner, ast.ParamRef) else _wrapped_parameters(inner)
-    if isinstance(node, ast.FuncCall) and function_name(node) in TEXT_QUERIES and node.args:
-        inner = without_casts(node.args[-1])  # the words; before them the configuration
-        return (inner.number,) if isinstance(inner, ast.ParamRef) else ()
-    if isinstance(node, ast.FuncCall) and function_name(node) in WRAPPERS and node.args:
-        inner = without_casts(node.args[0])
-        return (inner.number,) if isinstance(inner, ast.ParamRef) else ()
-    if isinstance(node, ast.A_ArrayExpr):
-        inners = [without_casts(e) for e in node.elements or ()]
-        return tuple(e.number for e in inners if isinstance(e, ast.ParamRef))
-    return ()
-
-
-__all__ = ["Conditions", "Found", "Side", "conjuncts", "like_kind", "text_of", "walk", "walk_block"]

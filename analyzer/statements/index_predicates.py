@@ -8,7 +8,7 @@ from functools import lru_cache
 from pglast import ast
 from pglast.enums import A_Expr_Kind, BoolExprType, NullTestType
 
-from analyzer.statements.tree import Node, Unparsable, column_names, fresh_parse, without_casts
+from analyzer.statements.tree import Node, Unparsable, column_names, conjuncts, fresh_parse, without_casts
 
 
 class Held(Enum):
@@ -46,7 +46,7 @@ class Told:
 def values_told(predicate: str) -> tuple[Told, ...]:
     """From the conditions that are joined by AND, those that name values, as text."""
     statements = fresh_parse(f"SELECT WHERE {predicate}")
-    nodes = [] if isinstance(statements, Unparsable) else _conjuncts(statements[0].stmt.whereClause)
+    nodes = [] if isinstance(statements, Unparsable) else conjuncts(statements[0].stmt.whereClause)
     return tuple(told for node in nodes if (told := _told(node)) is not None)
 
 
@@ -87,7 +87,7 @@ def _compared(node: Node) -> Told | None:
 
 def _conditions(predicate: str) -> Iterator[tuple[str, Held, Node]]:
     statements = fresh_parse(f"SELECT WHERE {predicate}")
-    for node in [] if isinstance(statements, Unparsable) else _conjuncts(statements[0].stmt.whereClause):
+    for node in [] if isinstance(statements, Unparsable) else conjuncts(statements[0].stmt.whereClause):
         known = _one(node)
         if known is not None:
             yield *known, node
@@ -115,12 +115,6 @@ def _text(constant: Node) -> str | None:
         case ast.String(sval=text):
             return str(text)
     return None
-
-
-def _conjuncts(node: Node) -> list[Node]:
-    if isinstance(node, ast.BoolExpr) and node.boolop == BoolExprType.AND_EXPR:
-        return [found for argument in node.args for found in _conjuncts(argument)]
-    return [node]
 
 
 def _one(node: Node) -> tuple[str, Held] | None:

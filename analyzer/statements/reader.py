@@ -10,11 +10,11 @@ from pglast.enums import JoinType
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate, TableDraft
-from analyzer.statements.conditions import Conditions, Found, walk_block
+from analyzer.statements.conditions import Conditions, Found
 from analyzer.statements.json_paths import note_paths
 from analyzer.statements.scope import Column, Derived, Scope, Source
 from analyzer.statements.select_list import BlockDraft, is_output_name, read_output, read_shape
-from analyzer.statements.tree import Node, walk, without_casts
+from analyzer.statements.tree import Node, walk, walk_block, without_casts
 
 AEXPR_OP = enums.A_Expr_Kind.AEXPR_OP
 MOST_COUNTED = 50  # judgement: conditions inside CASE and FILTER of one block; each may be as long as the text
@@ -271,7 +271,7 @@ class BlockReader:
             derived = self.statement(node.subselect, scope, scope.ctes, "expression")
             # x IN (SELECT y ...) is a join on y; NOT IN is not
             if node.subLinkType == enums.SubLinkType.ANY_SUBLINK and id(node) not in negated and derived.names:
-                outer = conditions.side(node.testexpr).column
+                outer = conditions.sides.of(node.testexpr).column
                 inner = derived.columns.get(derived.names[0])
                 if outer is not None and inner is not None and derived.can_push:
                     own = Column(inner.table, inner.name, 0)

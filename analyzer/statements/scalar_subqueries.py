@@ -2,9 +2,8 @@
 
 from pglast import ast, enums
 
-from analyzer.statements.conditions import walk_block
 from analyzer.statements.select_list import is_aggregate
-from analyzer.statements.tree import Node, Unparsable, parse, walk
+from analyzer.statements.tree import Node, Unparsable, parse, walk, walk_block
 
 SCALAR = (enums.SubLinkType.EXPR_SUBLINK, enums.SubLinkType.ROWCOMPARE_SUBLINK)
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pglast import ast, enums
 
 from analyzer.statements.blocks import ColumnOf, OrderTerm, QueryBlock
-from analyzer.statements.conditions import Conditions, walk_block
+from analyzer.statements.conditions import Conditions
 from analyzer.statements.parse import has_limit
 from analyzer.statements.qualify import quoted
 from analyzer.statements.scope import Column, Derived, Scope
-from analyzer.statements.tree import Node, function_name, operator_name
+from analyzer.statements.tree import Node, function_name, operator_name, walk_block
 
 DISTANCES = frozenset({"<->", "<#>", "<=>", "<<->", "<<<->", "<->>", "<->>>"})
 AGGREGATES = frozenset({
@@ -116,9 +116,9 @@ def read_shape(node: Node, block: BlockDraft) -> None:
 def _ordered_expression(node: Node, scope: Scope, term: OrderTerm) -> OrderTerm:
     """With what an index could order by: an expression over one table, or the distance from something."""
     conditions = Conditions(scope, {}, narrows=False)
-    side = conditions.side(node)
+    side = conditions.sides.of(node)
     if isinstance(node, ast.A_Expr) and node.lexpr is not None and operator_name(node) in DISTANCES:
-        one, other = conditions.side(node.lexpr), conditions.side(node.rexpr)
+        one, other = conditions.sides.of(node.lexpr), conditions.sides.of(node.rexpr)
         own, far = (one, other) if one.column is not None else (other, one)
         if own.column is None or far.own_columns or own.column.via_derived:
             return term

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pglast import ast, parse_sql, parser
+from pglast import ast, enums, parse_sql, parser
+from pglast.stream import RawStream
 
 from analyzer.statements.tokens import parsing_steps
 
@@ -120,6 +121,32 @@ def walk(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
         stack.extend(reversed(list(children(node))))
 
 
+def walk_block(root: Node | tuple[Node, ...] | None) -> Iterator[Node]:
+    """As ``walk`` but stops at subqueries: a SubLink is yielded, its SELECT is not entered."""
+    stack = list(root) if isinstance(root, tuple) else [root] if root is not None else []
+    stack.reverse()
+    while stack:
+        node = stack.pop()
+        if isinstance(node, tuple):
+            stack.extend(reversed(node))
+            continue
+        if isinstance(node, ast.SelectStmt) or not isinstance(node, ast.Node):
+            continue
+        yield node
+        stack.extend(reversed(list(children(node))))
+
+
+def conjuncts(condition: Node | None) -> Iterator[Node]:
+    """The parts of a condition that must all hold; deep nests of AND are flattened without recursion."""
+    stack = [condition] if condition is not None else []
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.AND_EXPR:
+            stack.extend(reversed(node.args))
+        else:
+            yield node
+
+
 def column_names(root: Node | tuple[Node, ...] | None) -> Iterator[str]:
     """Of every column named below, of whatever table, as often as it is; ``*`` names none."""
     for node in walk(root):
@@ -147,3 +174,12 @@ def function_name(call: Node) -> str:
 def operator_name(expression: Node) -> str:
     """Last part of an A_Expr's operator: ``=``."""
     return (name_parts(expression.name) or ("",))[-1]
+
+
+def text_of(node: Node) -> str:
+    """An expression as SQL; the name of its kind where it cannot be written."""
+    try:
+        text: str = RawStream()(node)
+    except (NotImplementedError, RecursionError):
+        return type(node).__name__
+    return text

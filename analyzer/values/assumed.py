@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from pglast import ast
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.conditions import walk_block
 from analyzer.statements.scalar_subqueries import SCALAR
 from analyzer.statements.select_list import is_aggregate
-from analyzer.statements.tree import Node, Unparsable, function_name, parse, walk, without_casts
+from analyzer.statements.tree import Node, Unparsable, function_name, parse, walk, walk_block, without_casts
 
 LIMIT_VALUE, OFFSET_VALUE = "10", "20"  # detection.md (c), first table
 DAY_TYPES = ("date", "timestamp without time zone", "timestamp with time zone")

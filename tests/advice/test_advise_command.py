@@ -27,7 +27,6 @@ SCHEMA = (
     " timestamptz '2024-01-01' + i * interval '1 minute', i % 500 from generate_series(1, 100000) as i",
     "create index orders_customer_idx on orders (customer_id)",
     "create index orders_customer_created_idx on orders (customer_id, created)",
-    "vacuum analyze",
 )
 STATEMENTS = {
     "by_email": "select * from customers where email = $1",
@@ -43,6 +42,7 @@ STATEMENTS = {
 def database(postgres):
     found = ScratchDatabase(postgres(18))
     found.execute(*SCHEMA)
+    found.vacuum()
     yield found
     found.drop()
 
@@ -178,7 +178,6 @@ HOSTILE = (
     "insert into events select i, date '2024-01-01' + i % 360, i % 5000 from generate_series(1, 60000) as i",
     "create index events_at_idx on events (at)",
     "create index events_at_kind_idx on events (at, kind)",
-    "vacuum analyze",
 )
 HOSTILE_WORKLOAD = {
     "odd": 'select id from "Odd "" name" where "key;drop table customers" = $1',
@@ -191,6 +190,7 @@ HOSTILE_WORKLOAD = {
 def test_the_sql_runs_as_it_is_whatever_things_are_called(advise, scratch_database, postgres18, tmp_path):
     database = scratch_database(postgres18)
     database.execute(*HOSTILE)
+    database.vacuum()
     for name, sql in HOSTILE_WORKLOAD.items():
         (tmp_path / f"{name}.sql").write_text(sql)
     out, beside, error, code = advise("--workload", tmp_path, "--format", "sql", dsn=database.dsn)
@@ -224,6 +224,7 @@ def test_the_sql_runs_as_it_is_whatever_things_are_called(advise, scratch_databa
 def test_the_recorded_workload_is_what_the_application_sent(advise, scratch_database, postgres18):
     database = scratch_database(postgres18)
     database.execute(*SCHEMA)
+    database.vacuum()
     with database.connect() as connection:
         connection.execute("select pg_stat_statements_reset()")
         for _ in range(3):
@@ -351,7 +352,6 @@ POSTS = (
     "create table parted_a partition of parted for values from (0) to (30000)",
     "create table parted_b partition of parted for values from (30000) to (70000)",
     "insert into parted select id, author, at from posts",
-    "vacuum analyze",
 )
 SAME_COLUMNS = {  # indexes of the same columns are told apart by their names alone
     "nulls_last": "select * from posts order by at desc nulls last limit 10",
@@ -368,6 +368,7 @@ def test_sentences_name_the_index_of_their_ddl_and_the_factor_of_their_figures(
 ):
     database = scratch_database(postgres(version))
     database.execute(*POSTS)
+    database.vacuum()
     for name, sql in SAME_COLUMNS.items():
         (tmp_path / f"{name}.sql").write_text(sql)
     out, _, error, code = advise("--workload", tmp_path, dsn=database.dsn)

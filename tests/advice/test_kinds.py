@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from analyzer.advice.advise import advise
+from analyzer.advice.cause_in_plan import over_tables
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options
-from analyzer.advice.why_none import _over_tables
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -231,7 +231,7 @@ def test_a_subquery_that_must_not_be_true_is_no_arm_for_a_union(known):
     ],
 )
 def test_an_or_with_a_subquery_is_read_as_each_version_prints_it(condition, is_told):
-    said = _over_tables({"Node Type": "Seq Scan", "Relation Name": "people", "Filter": condition})
+    said = over_tables({"Node Type": "Seq Scan", "Relation Name": "people", "Filter": condition})
     assert (said is not None and "UNION" in said) == is_told, said
 
 

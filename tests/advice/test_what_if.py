@@ -35,7 +35,6 @@ SCHEMA = (
     "create table events_b partition of events for values from ('2024-07-01') to ('2025-01-01')",
     "insert into events select i, date '2024-01-01' + i % 360, i % 5000 from generate_series(1, 60000) as i",
     "create view open_orders as select * from orders where status = 'open'",
-    "vacuum analyze",
 )
 BY_CUSTOMER = "select total from orders where customer_id = $1"
 BY_STATUS = "select id from orders where status = $1"
@@ -56,6 +55,7 @@ def twin_and_facts(postgres, var_dir):
     database = ScratchDatabase(postgres(18))
     try:
         database.execute(*SCHEMA)
+        database.vacuum()
         with connect(settings_of(database.dsn)) as connection:
             facts = read_schema(connection)
         with lease(settings_of(database.dsn), var_dir) as twin:

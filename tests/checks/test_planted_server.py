@@ -20,7 +20,7 @@ from tests.servers import ScratchDatabase, Server
 pytestmark = pytest.mark.postgres
 
 BAD: dict[str, str | int] = {
-    "autovacuum": "off", "track_io_timing": "off", "enable_seqscan": "off",
+    "autovacuum": "off", "track_io_timing": "off", "enable_seqscan": "off", "synchronous_commit": "off",
     "max_connections": 1_000, "max_wal_size": "32MB", "deadlock_timeout": "10ms", "checkpoint_timeout": "1h",
     "log_statement": "all", "shared_preload_libraries": "pg_stat_statements,auto_explain",
     "auto_explain.log_min_duration": "10min", "auto_explain.log_analyze": "on",

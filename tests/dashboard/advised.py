@@ -26,12 +26,16 @@ SCHEMA = (
     " timestamptz '2024-01-01' + i * interval '1 minute', i % 500, md5(i::text) from generate_series(1, 60000) as i",
     "create index purchase_placed_idx on purchase (placed)",
     "create index purchase_placed_spare on purchase (placed, id)",
-    "vacuum analyze",
 )
 BY_CUSTOMER = "select note from purchase where customer_id = %s"
 BY_EMAIL = "select * from customer where email = %s"
 NEWEST = "select note from purchase where placed > %s order by placed limit 10"
 TOTALS = "select sum(total) from purchase"
+
+
+def fill(database: ScratchDatabase, *more: str) -> None:
+    database.execute(*SCHEMA, *more)
+    database.vacuum()
 
 
 def recorded(database: ScratchDatabase, name: str = "") -> Server:
@@ -68,7 +72,7 @@ def kept(
     ``make``: ``recorded`` or ``advised``; ``more``: what the database has besides SCHEMA.
     """
     database, var_dir = ScratchDatabase(on), reachable_dir("kept")
-    database.execute(*SCHEMA, *more)
+    fill(database, *more)
     with blocker.unblock(), override_settings(VAR_DIR=var_dir):
         server = make(database, name)
     yield var_dir

@@ -355,7 +355,7 @@ def test_what_if_and_query_are_answered_also_while_the_server_is_down(
 ):
     settings.VAR_DIR = own_dir
     database = ScratchDatabase(private_postgres(18))
-    database.execute(*advised.SCHEMA)
+    advised.fill(database)
     advised.recorded(database, "real")
     address = reverse("what_if", args=["real"])
     ask = {"index": "create index mine on purchase (customer_id) include (note)"}
@@ -377,8 +377,8 @@ def test_what_no_plan_shows_is_said_too(person, postgres18, scratch_database, se
     """A statement that would fail, and a foreign key's check that nothing would serve."""
     settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
-    database.execute(
-        *advised.SCHEMA,
+    advised.fill(
+        database,
         "create unique index customer_email on customer (email)",
         "create index purchase_customer on purchase (customer_id)",
         "alter table purchase add constraint bought foreign key (customer_id) references customer on delete cascade",

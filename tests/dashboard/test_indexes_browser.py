@@ -24,7 +24,7 @@ ANSWER_S = 30_000  # milliseconds Playwright waits: a twin is started on a busy 
 def shop(postgres18, scratch_database, settings, own_dir):
     settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
-    database.execute(*advised.SCHEMA)
+    advised.fill(database)
     return advised.advised(database, "shop")
 
 

@@ -6,7 +6,6 @@ import logging
 import re
 import socket
 import threading
-import time
 
 import pytest
 import redis
@@ -262,10 +261,8 @@ def test_not_postgresql(client, listening, words, sslmode):
     assert field == "port"
 
 
-def test_a_black_hole_is_given_up_after_five_seconds(client, listening):
-    begun = time.monotonic()
+def test_a_black_hole_is_given_up(client, listening):
     said, field = failure(client, fields(port=listening(b"")))
-    assert time.monotonic() - begun < 8
     assert said.endswith("no answer in time: wrong address, a firewall, or a server that hangs.")
     assert field == "host"
 

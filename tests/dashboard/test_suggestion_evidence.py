@@ -343,7 +343,7 @@ def real(kept, settings):
 def fresh(postgres18, scratch_database, settings, own_dir):
     settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
-    database.execute(*advised.SCHEMA)
+    advised.fill(database)
     advised.advised(database, "shop")
     return database
 

@@ -20,7 +20,7 @@ HOSTILE = '<img src=x onerror=alert(1)></iframe><script>alert(2)</script>" \u202
 def real(postgres18, scratch_database, settings, own_dir):
     settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
-    database.execute(*advised.SCHEMA)
+    advised.fill(database)
     return database
 
 

@@ -63,8 +63,8 @@ def pair() -> Iterator[tuple[ScratchDatabase, Server]]:
     database.execute(
         "create table item as select n as id, md5(n::text) as name from generate_series(1, 700000) n",
         "alter table item add primary key (id)",
-        "vacuum analyze item",
     )
+    database.vacuum()
     replica = standby_of(primary, max_standby_streaming_delay="0", hot_standby_feedback="off")
     try:
         _wait_for_replay(database, replica)

@@ -13,6 +13,7 @@ from analyzer.errors import ConnectionLost, MissingExtension, MissingRight, Stat
 from analyzer.monitored import loader
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.sample.statements import read_statement_counters
+from tests.environment import IN_VAIN_S
 
 pytestmark = pytest.mark.postgres
 
@@ -115,10 +116,10 @@ def test_lock_is_not_waited_for(postgres15, scratch_database):
     database.execute("create table t (a int)")
     with database.connect(autocommit=False) as other, connect(settings_of(database)) as conn:
         other.execute("lock table t in access exclusive mode")
-        began = time.monotonic()
+        with conn.transaction_read_only():
+            assert conn.run("setting", {"name": "lock_timeout"})[0].setting == "100"
         with conn.transaction_read_only(), pytest.raises(StatementCancelled) as caught:
             conn.execute("select * from public.t", action="reading t")
-        assert time.monotonic() - began < 2
         assert str(caught.value) == (
             "reading t was stopped: a lock held by others was in the way for longer than lock_timeout"
         )
@@ -128,8 +129,7 @@ def test_terminated_session_is_a_lost_connection(postgres15, scratch_database):
     database = scratch_database(postgres15)
     settings = settings_of(database)
     with connect(settings) as conn:
-        database.execute(f"select pg_terminate_backend({conn.backend_pid})")
-        time.sleep(0.2)
+        database.execute(f"select pg_terminate_backend({conn.backend_pid}, {IN_VAIN_S * 1000})")  # returns when gone
         with pytest.raises(ConnectionLost) as caught:
             conn.run("names", action="reading the names")
         assert str(caught.value) == (
@@ -141,10 +141,17 @@ def test_terminated_session_is_a_lost_connection(postgres15, scratch_database):
 @pytest.mark.fault
 def test_server_killed_in_a_statement_is_a_lost_connection(private_postgres):
     server = private_postgres(18)
-    with connect(ConnectionSettings.from_dsn(server.dsn())) as conn:
-        threading.Timer(0.5, server.cluster.kill).start()
+
+    def kill_while_it_sleeps() -> None:
+        with server.connect() as observer:
+            while observer.execute("select 1 from pg_stat_activity where wait_event = 'PgSleep'").fetchone() is None:
+                time.sleep(0.02)
+        server.cluster.kill()
+
+    with connect(ConnectionSettings.from_dsn(server.dsn()), statement_timeout_ms=IN_VAIN_S * 1000) as conn:
+        threading.Thread(target=kill_while_it_sleeps).start()
         with pytest.raises(ConnectionLost, match="lost while sleeping"), conn.transaction_read_only():
-            conn.execute("select pg_catalog.pg_sleep(8)", action="sleeping")
+            conn.execute(f"select pg_catalog.pg_sleep({IN_VAIN_S})", action="sleeping")
 
 
 @pytest.mark.fault
@@ -155,10 +162,8 @@ def test_server_that_hangs_is_given_up(private_postgres, monkeypatch):
         pid = conn.backend_pid
         os.kill(pid, signal.SIGSTOP)  # no timeout of the server's can end it
         try:
-            began = time.monotonic()
             with pytest.raises(ConnectionLost), conn.transaction_read_only():
                 conn.run("names", action="reading the names")
-            assert 0.5 < time.monotonic() - began < 4
         finally:
             os.kill(pid, signal.SIGCONT)
 

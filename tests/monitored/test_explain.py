@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -20,6 +21,7 @@ from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, L
 from analyzer.monitored.explain.session import explain_session
 from analyzer.monitored.watchdog import watchdog
 from analyzer.statements.fingerprint import fingerprint
+from tests.environment import IN_VAIN_S
 from tests.monitored.application_sql import SCHEMA, STATEMENTS
 from tests.servers import PgBouncer, ScratchDatabase, Server
 
@@ -164,11 +166,13 @@ def test_busy_server_is_left_alone(shop: ScratchDatabase) -> None:
 
         def sleep() -> None:
             with contextlib.suppress(psycopg.errors.QueryCanceled):
-                one.execute("select pg_sleep(30)")
+                one.execute(f"select pg_sleep({IN_VAIN_S})")
 
         thread = threading.Thread(target=sleep)
         thread.start()
-        time.sleep(0.3)
+        with shop.connect() as observer:
+            while not observer.execute("select 1 from pg_stat_activity where wait_event = 'PgSleep'").fetchone():
+                time.sleep(0.02)
         outcomes = explain(shop, "select 1 from orders where status = $1", replace(ROOMY, cores=1))
         one.cancel_safe()
         thread.join()
@@ -260,11 +264,12 @@ def test_killed_worker_leaves_no_session_behind(shop: ScratchDatabase) -> None:
             while observer.execute(running).fetchone() == (0,):
                 assert worker.poll() is None
                 time.sleep(0.02)
+            log = Path(shop.server.cluster.log_file)
+            read_to = log.stat().st_size
             worker.kill()
-            begun = time.monotonic()
             while observer.execute(running.partition(" and query")[0]).fetchone() != (0,):
-                assert time.monotonic() - begun < 7  # timeout and 5 s
                 time.sleep(0.05)
+            assert b"pgloupe ERROR:  canceling statement due to statement timeout" in log.read_bytes()[read_to:]
     finally:
         worker.kill()
         worker.wait()
@@ -313,14 +318,12 @@ def test_server_that_dies_mid_run_is_a_clean_error(how: str, private_postgres: C
 
     thread = threading.Thread(target=strike)
     thread.start()
-    begun = time.monotonic()
     settings = ConnectionSettings.from_dsn(database.dsn)
     (outcome,) = explain_statement(settings, ExplainRequest(slow, fingerprint(slow) or ""), limits)
     thread.join()
     assert (outcome.decision, outcome.layer) == ("failed", "run")
     assert outcome.reason.startswith(f"The connection to {settings.address} was lost while executing a statement")
     assert outcome.plan is not None  # what plain EXPLAIN said before
-    assert time.monotonic() - begun < 15
     if how == "kill":
         with pytest.raises(ServerUnreachable):
             explain_statement(settings, ExplainRequest(slow, ""), limits)
@@ -352,7 +355,6 @@ def test_server_that_hangs_is_hung_up_on(private_postgres: Callable[..., Server]
 
     thread = threading.Thread(target=strike)
     thread.start()
-    begun = time.monotonic()
     settings = ConnectionSettings.from_dsn(database.dsn)
     (outcome,) = explain_statement(settings, ExplainRequest(slow, fingerprint(slow) or ""), limits)
     thread.join()
@@ -362,5 +364,4 @@ def test_server_that_hangs_is_hung_up_on(private_postgres: Callable[..., Server]
         "It ignored its statement_timeout and the watchdog, so pgLoupe hung up; the server's process"
         f" {stopped[0]} may still be at work."
     )
-    assert time.monotonic() - begun < 12
     database.drop()

@@ -47,8 +47,8 @@ def shop(postgres):
         " status, digest(g::text, 'sha256') as token, repeat('x', 60) as note from generate_series(1, 20000) as g",
         "create index orders_id on orders (id)",
         "create function spied(int) returns int language plpgsql volatile as $$ begin return 1; end $$",
-        "vacuum analyze orders",
     )
+    database.vacuum()
     yield database
     database.drop()
 

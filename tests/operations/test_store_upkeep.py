@@ -145,7 +145,7 @@ def test_migrate_waits_in_no_queue_that_others_stand_in(store):
         assert process.stderr.readline() == "A table is in use; trying again.\n"
         assert process.poll() is None
         holder.commit()
-    assert process.wait(60) == 0
+    assert process.wait(IN_VAIN_S) == 0
     stop.set()
     thread.join()
     assert slowest_s < 1.5  # 300 ms, on a busy machine

@@ -346,7 +346,7 @@ def deep_yaml(levels: int) -> str:
 
 @pytest.mark.slow
 def test_depth_and_size_are_bounded_by_nothing_but_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     assert len(parse_plan(deep_xml(3000)).nodes) == 3001
     assert len(parse_plan(deep_yaml(1000)).nodes) == 1001
     scan = {"Node Type": "Seq Scan", "Relation Name": "t", "Filter": "x" * 800}
@@ -362,4 +362,4 @@ def test_depth_and_size_are_bounded_by_nothing_but_time() -> None:
         + f'      - Node Type: Seq Scan\n        Filter: "{"x" * 800}"\n' * 10_000
     )
     assert len(parse_plan(yaml).nodes) == 10_001
-    assert time.monotonic() - began < 30
+    assert time.process_time() - began < 30

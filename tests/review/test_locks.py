@@ -28,7 +28,8 @@ NO_SCANS = ("update ", "delete ", "insert ", "merge ", "with ", "select ", "crea
 @pytest.fixture(scope="module", params=VERSIONS, ids=lambda version: f"pg{version}")
 def world(request, postgres) -> Iterator[tuple[ScratchDatabase, LiveFacts]]:
     database = ScratchDatabase(postgres(request.param))
-    database.execute((HERE / "world.sql").read_text(), "vacuum analyze")
+    database.execute((HERE / "world.sql").read_text())
+    database.vacuum()
     functions = {
         name for sql, _, _ in statements("inside.sql") for action in actions_of(parse(sql)[0].stmt)
         if action.new is not None for name in functions_of(action.new.default)
@@ -90,7 +91,8 @@ def test_locks_of_what_no_transaction_may_hold_are_those_of_the_server(postgres)
     """In a database of its own: what is cancelled half way leaves invalid indexes."""
     for version in VERSIONS:
         database = ScratchDatabase(postgres(version))
-        database.execute((HERE / "world.sql").read_text(), "vacuum analyze")
+        database.execute((HERE / "world.sql").read_text())
+        database.vacuum()
         with connect(ConnectionSettings.from_dsn(database.dsn, allow_local=True)) as connection:
             facts = read_live_facts(connection, ())
         for line in (HERE / "outside.sql").read_text().splitlines()[1:]:

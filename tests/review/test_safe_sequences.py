@@ -54,7 +54,8 @@ WORLD = ((HERE / "world.sql").read_text(), 'update a set free = id, "Odd one" = 
 @pytest.fixture(scope="module", params=(13, 18), ids=lambda version: f"pg{version}")
 def world(request, postgres):
     database = ScratchDatabase(postgres(request.param))
-    database.execute(*WORLD, "vacuum analyze")
+    database.execute(*WORLD)
+    database.vacuum()
     with connect(ConnectionSettings.from_dsn(database.dsn, allow_local=True)) as connection:
         live = read_live_facts(connection, ("random", "volatile_one", "gen_random_uuid"), ("a", "e"))
     with World(database) as original:

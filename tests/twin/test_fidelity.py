@@ -88,7 +88,7 @@ def filled(postgres):
         connection.execute(SCHEMA)
         # between the twin's reading and the server's plan autovacuum would make pages all-visible
         connection.execute(NO_AUTOVACUUM)
-        connection.execute("vacuum analyze")
+    database.vacuum()
     yield database
     database.drop()
 

@@ -27,7 +27,7 @@ def people(postgres18, scratch_database):
             "create table person as select i as id, md5(i::text) as name, repeat('x', 200) as note"
             " from generate_series(1, 60000) as i"
         )
-        connection.execute("vacuum analyze person")
+    database.vacuum()
     return database
 
 

@@ -56,7 +56,7 @@ def filled(postgres):
     database = ScratchDatabase(postgres(18))
     with database.connect() as connection:
         connection.execute(OBJECTS)
-        connection.execute("vacuum analyze")
+    database.vacuum()
     yield database
     database.drop()
 
@@ -76,7 +76,7 @@ def test_everything_of_an_older_server_is_on_the_twin(version, postgres, scratch
     database = scratch_database(postgres(version))
     with database.connect() as connection:
         connection.execute(OBJECTS)
-        connection.execute("vacuum analyze")
+    database.vacuum()
     with lease(settings_of(database.superuser_dsn), var_dir) as found:
         assert found.missing == ()
         for sql in QUERIES:
@@ -193,8 +193,8 @@ def test_vector_indexes(scratch_database, postgres18, var_dir):
         " from generate_series(1, 3000) as g",
         "create index doc_near on doc using hnsw (embedding vector_l2_ops)",
         "create index doc_lists on doc using ivfflat (embedding vector_cosine_ops) with (lists = 20)",
-        "vacuum analyze doc",
     )
+    database.vacuum()
     near = "array[1,0,0,0,0,0,0,0]::vector"
     with lease(settings_of(database.superuser_dsn), var_dir) as found, database.connect() as server:
         assert found.missing == ()
@@ -240,8 +240,8 @@ def test_extension_that_the_twin_lacks_costs_only_what_needs_it(private_postgres
         "create function nearest(geo.spot) returns int language sql as 'select 1'",
         "insert into shop (id, x) select g, g % 97 from generate_series(1, 4000) as g",
         "insert into town select g, 't' || g from generate_series(1, 500) as g",
-        "vacuum analyze",
     )
+    database.vacuum()
     with lease(settings_of(database.superuser_dsn), var_dir) as found, database.connect() as connection:
         assert found.said() == [
             "The twin lacks type spot (extension fakegis): visit.at has a stand-in; what filters, joins or sorts by it"
@@ -281,8 +281,8 @@ def test_extended_statistics_are_there(version, postgres, scratch_database, var_
         "create table part_1 partition of part for values from (0) to (10000)",
         "insert into part select g, g % 100, g % 100 / 5 from generate_series(1, 5000) as g",
         "create statistics part_follows (dependencies, ndistinct) on a, b from part",
-        "vacuum analyze",
     )
+    database.vacuum()
     with lease(settings_of(database.superuser_dsn), var_dir) as found, database.connect() as server:
         assert found.missing == ()
         for sql, independent in (

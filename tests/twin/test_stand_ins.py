@@ -120,7 +120,7 @@ def filled(request, any_postgres, scratch_database):
     database = scratch_database(any_postgres)
     with database.connect() as connection:
         connection.execute(request.param)
-        connection.execute("vacuum analyze")
+    database.vacuum()
     return database
 
 
@@ -189,8 +189,8 @@ def test_checks_and_domains_that_call_a_missing_function_cost_no_statistics(post
         "create domain small as serial_ip check (value = value)",
         "create table host (id int primary key, ip small, other serial_ip default '5', kind int, check (other = '5'))",
         "insert into host select g, (g::text)::serial_ip, '5', g % 40 from generate_series(1, 4000) as g",
-        "vacuum analyze",
     )
+    database.vacuum()
     with lease(settings_of(database.dsn), var_dir) as twin, database.connect() as server:
         sql = "select * from host where kind = 4"
         planned = twin.explain(query(sql))["Plan"]
@@ -204,7 +204,8 @@ def test_checks_and_domains_that_call_a_missing_function_cost_no_statistics(post
 
 def test_stand_ins_hold_after_the_twin_was_kept_on_disk(postgres15, scratch_database, var_dir):
     database = scratch_database(postgres15)
-    database.execute(ICU, TYPES, "vacuum analyze")
+    database.execute(ICU, TYPES)
+    database.vacuum()
     for _ in range(2):
         with lease(settings_of(database.dsn), var_dir) as twin:
             assert "which the twin lacks" in twin.plan(query("select id from place where at is null")).reason

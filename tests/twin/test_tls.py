@@ -45,9 +45,8 @@ def server(request, authority):
 @pytest.fixture(scope="module")
 def database(server):
     found = ScratchDatabase(server)
-    found.execute(
-        "create table t as select g as a, repeat('x', 200) as b from generate_series(1, 20000) as g", "vacuum analyze t"
-    )
+    found.execute("create table t as select g as a, repeat('x', 200) as b from generate_series(1, 20000) as g")
+    found.vacuum()
     return found
 
 

@@ -36,7 +36,7 @@ def filled(any_postgres, scratch_database):
         if any_postgres.version < 14:
             connection.execute(f"grant usage on schema app to {database.login}")
             connection.execute(f"grant select on all tables in schema public, app to {database.login}")
-        connection.execute("vacuum analyze")
+    database.vacuum()
     return database
 
 

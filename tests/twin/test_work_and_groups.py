@@ -36,7 +36,7 @@ def bills(postgres):
     database = ScratchDatabase(postgres(18))
     database.execute(*TABLES)
     database.execute("vacuum full analyze")
-    database.execute("vacuum analyze")
+    database.vacuum()
     yield database
     database.drop()
 

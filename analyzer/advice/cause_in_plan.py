@@ -1,0 +1,119 @@
+"""What in a plan's filters keeps an index from a table: casts, functions computed anew, ORs over several tables."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pglast import ast, enums
+
+from analyzer.advice.candidates.specialised import kind_of
+from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.plan_scans import SUBPLAN, Scan, aliases_in, nodes, parsed_condition
+from analyzer.advice.sizing.key_widths import declared
+from analyzer.checks.grouping import some_of
+from analyzer.schema.facts import TableFacts
+from analyzer.statements.blocks import QueryBlock, TableUse
+from analyzer.statements.tree import Node, column_names, function_name, name_parts, walk
+
+# pg_proc.provolatile = 'v' among what stands in conditions
+VOLATILE = frozenset({
+    "random", "clock_timestamp", "timeofday", "nextval", "currval", "lastval", "gen_random_uuid", "uuid_generate_v4",
+    "uuid_generate_v1", "uuidv7", "uuidv4", "random_normal", "setval",
+})  # fmt: skip
+EXCLUDING = frozenset({"ne", "not_in"})
+
+
+def in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str | None:
+    condition = parsed_condition(scan.filter)
+    if condition is None:
+        return None
+    written = {p.column for _, use in uses for p in use.predicates if p.expression is not None}  # cast by hand
+    for node in walk(condition):
+        if isinstance(node, ast.A_Expr) and (reason := _compared(node, scan.table, written)):
+            return reason
+    excluded = [p for _, use in uses for p in use.predicates if p.operator in EXCLUDING]
+    others = [p for _, use in uses for p in use.predicates if p.operator not in EXCLUDING | {"other"}]
+    if excluded and not others:
+        names = some_of(list(dict.fromkeys(p.column for p in excluded)))
+        return f"Its conditions on {scan.table.qualified_name} exclude values of {names}: no index narrows that down."
+    if any(map(_is_not_distinct, walk(condition))) and not others:
+        return (
+            "No index serves IS NOT DISTINCT FROM. Where the value is never NULL, = asks the same; else"
+            " (x = $1 OR (x IS NULL AND $1 IS NULL))."
+        )
+    return None
+
+
+def _is_not_distinct(node: Node) -> bool:
+    """EXPLAIN prints it as NOT (x IS DISTINCT FROM y)."""
+    inner = node.args[0] if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.NOT_EXPR else None
+    return isinstance(inner, ast.A_Expr) and inner.kind == enums.A_Expr_Kind.AEXPR_DISTINCT
+
+
+def _compared(node: Node, table: TableFacts, written: set[str]) -> str | None:
+    sides = [node.lexpr, node.rexpr]
+    volatile = [function_name(n) for s in sides for n in _walked(s) if isinstance(n, ast.FuncCall)]
+    volatile = [name for name in volatile if name in VOLATILE]
+    columns = list(dict.fromkeys(name for side in sides for name in _names(side)))
+    if volatile and columns:
+        return (
+            f"It compares {columns[0]} with {volatile[0]}(), which is volatile: computed anew for each row, so no index"
+            f" can be searched for it. As (SELECT {volatile[0]}()) it is computed once."
+        )
+    for side in sides:
+        if not isinstance(side, ast.TypeCast) or not isinstance(side.arg, ast.ColumnRef):
+            continue
+        name = getattr(side.arg.fields[-1], "sval", "")
+        column = table.column(name)
+        to = name_parts(side.typeName.names)[-1]
+        if column is None or name in written:
+            continue
+        if to not in ("text", "varchar", "bpchar") or kind_of(IndexColumn(name), column) != "text":
+            return (
+                f"The value that {name} is compared with is of type {to}, so the server casts {name}"
+                f" ({declared(column)}) for each row, and an index on it cannot serve that. Send the value as"
+                f" {declared(column)}, or write it ::{declared(column)}."
+            )
+    return None
+
+
+def over_tables(plan: Mapping[str, Any]) -> str | None:
+    """An OR between conditions of several tables can only be looked at when the rows are joined."""
+    for node in nodes(plan):
+        for key in ("Join Filter", "Filter"):
+            condition = parsed_condition(str(node.get(key, "")))
+            if condition is None:
+                continue
+            for part in walk(condition):
+                if not isinstance(part, ast.BoolExpr) or part.boolop != enums.BoolExprType.OR_EXPR:
+                    continue
+                aliases = [set(aliases_in(arm)) for arm in part.args]
+                distinct = set().union(*aliases)
+                if len(distinct) > 1 and any(one != distinct for one in aliases):
+                    return (
+                        f"Its OR joins conditions on {some_of(sorted(distinct))}: until the rows are joined none of"
+                        " them can leave any out, whatever indexes there are. One query for each side of the OR,"
+                        " joined by UNION, lets each use its own."
+                    )
+                if any(map(_asks_subquery, part.args)) and not all(map(_asks_subquery, part.args)):
+                    return (
+                        "Its OR joins a condition with a subquery, which is looked up for each row. One query for each"
+                        " side of the OR, joined by UNION, lets each use an index."
+                    )
+    return None
+
+
+def _asks_subquery(arm: Node) -> bool:
+    """Whether a subquery must be true for it; of one under NOT no index finds the rows, alone either."""
+    if isinstance(arm, ast.BoolExpr) and arm.boolop == enums.BoolExprType.NOT_EXPR:
+        return False
+    if isinstance(arm, ast.BoolExpr):
+        return any(map(_asks_subquery, arm.args))
+    return SUBPLAN in column_names(arm)
+
+
+def _walked(node: Node | tuple[Node, ...] | None) -> Iterator[Node]:
+    return walk(node) if node is not None else iter(())
+
+
+def _names(node: Node | tuple[Node, ...] | None) -> Iterator[str]:
+    return column_names(node) if node is not None else iter(())

@@ -1,0 +1,114 @@
+"""What in a statement's own text keeps an index from a table, and what asks the same in a way that an index serves."""
+
+import re
+from collections.abc import Mapping
+
+from pglast import ast
+
+from analyzer.advice.candidates.expressions import can_be_key, unqualified
+from analyzer.advice.candidates.immutable import time_zone_column
+from analyzer.advice.candidates.specialised import PATTERNS, key_of, kind_of
+from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.sizing.key_widths import fits_btree, key_bytes, too_wide
+from analyzer.schema.facts import TableFacts
+from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
+from analyzer.statements.tree import Unparsable, parse, walk
+
+INDEXABLE = PATTERNS | {"eq", "in", "any", "in_subquery", "lt", "gt", "between", "like_prefix", "contains", "semi"}
+NOT_IMMUTABLE = "marked IMMUTABLE"
+PART_OF_DAY = re.compile(r"(EXTRACT\((?!YEAR|EPOCH)|(pg_catalog\.)?date_part\('(?!year|epoch))", re.IGNORECASE)
+POSITION = re.compile(r"(pg_catalog\.)?(position|strpos)\(", re.IGNORECASE)
+
+
+def in_text(block: QueryBlock, use: TableUse, table: TableFacts, refused: Mapping[str, str]) -> str | None:
+    for predicate in use.predicates:
+        reason = _of_predicate(predicate, table, refused)
+        if reason is not None:
+            return reason
+    for term in block.order_by:
+        key = IndexColumn(term.column) if term.column and term.alias == use.alias else None
+        if key is not None and block.has_limit and not fits_btree(key, table) and table.column(key.name):
+            return f"{too_wide(key, table)}, so nothing can keep its order."
+    return None
+
+
+def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str, str]) -> str | None:
+    column = table.column(predicate.column)
+    if column is None:
+        return None
+    if predicate.expression is not None and predicate.expression.startswith("jsonb_path_exists("):
+        return (
+            f"No index serves jsonb_path_exists(). {predicate.column} @? path asks the same, and a GIN index on"
+            f" {predicate.column} (jsonb_path_ops) serves that."
+        )
+    searching = POSITION.match(predicate.expression or "")
+    if searching is not None and kind_of(IndexColumn(column.name), column) == "text":
+        return (
+            f"No index serves {searching[2]}(). {column.name} LIKE '%...%' asks for the same rows, and a trigram index"
+            f" on {column.name} serves that."
+        )
+    if predicate.expression is not None and not can_be_key(predicate.expression):
+        if zoned := time_zone_column(predicate.expression, table):
+            return _by_time_zone(unqualified(predicate.expression), zoned)
+        return _unknown_constant(predicate.expression) if predicate.operator in INDEXABLE else None
+    key = key_of(predicate)
+    if key is None:
+        return None
+    why = next((w for body, w in refused.items() if f"({key.name})" in body), "")
+    if NOT_IMMUTABLE in why and predicate.expression is not None:
+        return _not_immutable(predicate, key, table)
+    if predicate.operator == "contains" and predicate.text == "=":
+        return (
+            f"No index serves = ANY ({predicate.column}). {predicate.column} @> ARRAY[...] asks for the same rows, and"
+            f" a GIN index on {predicate.column} serves that."
+        )
+    if predicate.operator in PATTERNS | {"like_prefix"} and kind_of(key, column) == "citext":
+        return (
+            f"{predicate.column} is citext, whose LIKE no index serves. {predicate.column}::text ILIKE asks the same,"
+            f" and a trigram index on (({predicate.column}::text)) serves that."
+        )
+    is_ordered = predicate.operator in ("lt", "gt", "between", "row_lt", "row_gt")
+    if is_ordered and not predicate.is_in_or and not fits_btree(key, table) and key_bytes(key, table) > 0:
+        return f"{too_wide(key, table)}."
+    return None
+
+
+def _unknown_constant(expression: str) -> str | None:
+    statements = parse(f"SELECT {expression}")
+    if isinstance(statements, Unparsable):
+        return None
+    numbers = sorted({n.number for n in walk(statements) if isinstance(n, ast.ParamRef)})
+    if not numbers:
+        return None
+    which = " and ".join(f"${n}" for n in numbers)
+    return (
+        f"An index on {unqualified(expression)} would need the constant in the place of {which}, which the recorded"
+        " text does not hold. It is told by a run seen in pg_stat_activity, or by asking with the values in the text"
+        " (manage.py predict, or Try a statement)."
+    )
+
+
+def _not_immutable(predicate: Predicate, key: IndexColumn, table: TableFacts) -> str:
+    if zoned := time_zone_column(key.name, table):
+        return _by_time_zone(key.name, zoned)
+    if key.name.startswith("to_tsvector("):
+        return (
+            f"{key.name} depends on default_text_search_config, so no index can hold it. With the configuration named,"
+            " as in to_tsvector('english', ...), in the statement and in a GIN index, it can."
+        )
+    return (
+        f"{key.name} is not immutable: its result may change with the session's settings, so no index can hold it."
+        f" A condition on {predicate.column} itself could use one."
+    )
+
+
+def _by_time_zone(expression: str, column: str) -> str:
+    if PART_OF_DAY.match(expression):
+        return (
+            f"{expression} depends on the session's TimeZone, so no index can hold it. With the zone named, as in"
+            f" {column} AT TIME ZONE 'UTC' in the place of {column}, an index on the expression can."
+        )
+    return (
+        f"{expression} depends on the session's TimeZone, so no index can hold it. A range of {column} itself can ask"
+        f" for the same rows ({column} >= start AND {column} < end), and an index on {column} serves that."
+    )

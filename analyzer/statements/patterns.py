@@ -1,0 +1,62 @@
+"""LIKE, SIMILAR TO and regular expressions: which ask for text that starts with something fixed."""
+
+import re
+
+from pglast import ast, enums
+
+from analyzer.statements.tree import Node, function_name, operator_name, without_casts
+
+PATTERNS = {
+    "~~": "like",
+    "~~*": "ilike",
+    "~": "regex",
+    "~*": "regex",
+    "!~~": "ne",
+    "!~~*": "ne",
+    "!~": "ne",
+    "!~*": "ne",
+}
+STARTS_WITH = "^@"
+# functions around a text that is compared
+WRAPPERS = ("lower", "upper", "btrim", "unaccent")
+# a regular expression that asks for text at the start: literal characters, the last not made optional by what follows
+REGEX_START = re.compile(r"\^(?:[\w \-@:/,#]|\\[.\-/@+*?])")
+OPTIONAL_FIRST = re.compile(r"\^(?:\\.|.)[*?{]")
+SIMILAR_START = re.compile(r"[\w \-@:/,#.][^|]*$")
+
+
+def like_kind(pattern: Node) -> str:
+    """A literal pattern tells whether it starts with a wildcard; a parameter does not."""
+    pattern = without_casts(pattern)
+    if isinstance(pattern, ast.A_Const) and isinstance(pattern.val, ast.String):
+        return "like_leading" if pattern.val.sval[:1] in ("%", "_") else "like_prefix"
+    if isinstance(pattern, ast.FuncCall) and pattern.args and function_name(pattern) in (*WRAPPERS, "like_escape"):
+        return like_kind(pattern.args[0])
+    if isinstance(pattern, ast.A_Expr) and operator_name(pattern) == "||":
+        kind = like_kind(pattern.lexpr)  # '%' || $1
+        last = without_casts(pattern.rexpr)
+        ends = isinstance(last, ast.A_Const) and isinstance(last.val, ast.String) and last.val.sval[-1:] == "%"
+        # $1 || '%': who writes the wildcard behind means to write none before
+        return (
+            "like_prefix"
+            if kind == "like" and ends and isinstance(without_casts(pattern.lexpr), ast.ParamRef)
+            else kind
+        )
+    return "like"
+
+
+def has_fixed_start(node: Node) -> bool:
+    """``~ '^abc'`` and ``SIMILAR TO 'abc%'`` ask for text that starts with abc, as LIKE 'abc%' does."""
+    pattern = without_casts(node.rexpr)
+    if node.kind == enums.A_Expr_Kind.AEXPR_SIMILAR and isinstance(pattern, ast.FuncCall) and pattern.args:
+        pattern = without_casts(pattern.args[0])  # similar_to_escape(pattern)
+        is_similar = True
+    else:
+        is_similar = False
+    if not isinstance(pattern, ast.A_Const) or not isinstance(pattern.val, ast.String):
+        return False
+    text = pattern.val.sval
+    if is_similar:
+        return SIMILAR_START.match(text) is not None
+    is_fixed = REGEX_START.match(text) is not None and OPTIONAL_FIRST.match(text) is None and "|" not in text
+    return operator_name(node) == "~" and is_fixed
