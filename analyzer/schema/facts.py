@@ -14,6 +14,7 @@ from functools import cached_property
 from analyzer.schema.constraints import ConstraintFacts
 from analyzer.schema.fill import BtreeFill, HeapFill
 from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
+from analyzer.schema.own_names import own_type
 from analyzer.schema.pace import Pace
 from analyzer.schema.row_security import PolicyFacts
 from analyzer.schema.storage import SizeFacts, StorageFacts
@@ -287,6 +288,24 @@ class SchemaFacts:
                     found[child.oid] = child
                     waiting.append(child.oid)
         return list(found.values())
+
+    @cached_property
+    def own_types(self) -> Mapping[str, frozenset[str]]:
+        """By schema the types of that schema which columns of its tables have."""
+        found: dict[str, set[str]] = {}
+        for table in self.tables:
+            for column in table.columns:
+                if (name := own_type(column.type_name, table.schema)) is not None:
+                    found.setdefault(table.schema, set()).add(name)
+        return {schema: frozenset(names) for schema, names in found.items()}
+
+    @cached_property
+    def own_functions(self) -> Mapping[str, frozenset[str]]:
+        """By schema the names of its functions; empty where they were not read."""
+        found: dict[str, set[str]] = {}
+        for function in self.functions or ():
+            found.setdefault(function.schema, set()).add(function.name)
+        return {schema: frozenset(names) for schema, names in found.items()}
 
     def table(self, oid: int) -> TableFacts | None:
         return self._by_oid.get(oid)

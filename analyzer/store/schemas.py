@@ -4,6 +4,7 @@ What was read from the store stays in the process until the reading changes: eve
 """
 
 import zlib
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -140,19 +141,26 @@ def tables_not_read(database: Database, since: datetime) -> set[str]:
     return {n for n, (schema, _, name) in parts.items() if not facts.tables_read(name, schema)}
 
 
-def last_reading_without(database: Database, index_oid: int) -> tuple[datetime | None, datetime | None]:
-    """When the schema was last read without this index, or with it not usable yet; and when first with it since.
+def last_readings_without(
+    database: Database, index_oids: Collection[int]
+) -> dict[int, tuple[datetime | None, datetime | None]]:
+    """When the schema was last read without each index, or with it not usable yet; and when first with it since.
 
     None for what no reading shows. Several readings differ from each other while an index is built.
     """
-    since = None
+    since: dict[int, datetime | None] = dict.fromkeys(index_oids)
+    found: dict[int, tuple[datetime | None, datetime | None]] = {}
     readings = SchemaReading.objects.filter(database=database).order_by("-taken_at")
     for reading in readings[:READINGS_LOOKED_AT].iterator():
-        indexes = (index for table in _decoded(reading) for index in table.indexes)
-        if not any(index.oid == index_oid and index.is_usable for index in indexes):
-            return reading.confirmed_at, since
-        since = reading.taken_at
-    return None, since
+        there = {index.oid for table in _decoded(reading) for index in table.indexes if index.is_usable}
+        for oid in since.keys() - found.keys():
+            if oid in there:
+                since[oid] = reading.taken_at
+            else:
+                found[oid] = reading.confirmed_at, since[oid]
+        if len(found) == len(since):
+            break
+    return {oid: found.get(oid, (None, first)) for oid, first in since.items()}
 
 
 def _decoded(reading: SchemaReading) -> SchemaFacts:
