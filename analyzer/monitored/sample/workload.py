@@ -45,16 +45,18 @@ class RecordedStatement:
         return self.total_exec_time_ms / 1000 * DAY_S / self.watched_s
 
 
-def read_recorded_workload(
-    conn: MonitoredConnection, *, most: int, names: Names | None = None
-) -> list[RecordedStatement]:
-    """The ``most`` statements of the connected database that took the most time, the dearest first.
-
-    ``names``: where they were read already.
-    """
+def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[RecordedStatement]:
+    """The ``most`` statements of the connected database that took the most time, the dearest first."""
     with conn.sharing_transactions():
         reading = read_statement_counters(conn)
-        names = names or read_names(conn)
+        names = read_names(conn)
+    return recorded_workload(conn, reading, names, most=most)
+
+
+def recorded_workload(
+    conn: MonitoredConnection, reading: StatementReading, names: Names, *, most: int
+) -> list[RecordedStatement]:
+    """As ``read_recorded_workload``, of counters that were read: their texts are."""
     oids = [oid for oid, name in names.databases.items() if name == conn.dbname]
     here = np.isin(reading.keys["database_oid"], oids) & (reading.counters[:, CALLS] > 0)
     dearest = np.flatnonzero(here)
