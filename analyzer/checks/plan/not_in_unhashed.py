@@ -66,7 +66,7 @@ def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
                 f"{node.parent.label} searched the {rows:,.0f} rows of {node.subplan_name or 'its subquery'}"
                 f" ({word}) from their start for each of {node.loops:,} rows: they were not hashed."
             ),
-            hint=(f"{rewrite}. Or {advice}, so that they are hashed." if fixes else f"{rewrite}.")
+            hint=(f"{rewrite}. Or {advice}, so that they are hashed." if fixes else f"{rewrite}; {advice}.")
             + why_not_rewritten(context, *kinds),
             evidence={**evidence, **time_evidence(time_ms, node)},
             level=EvidenceLevel.EXECUTED,
