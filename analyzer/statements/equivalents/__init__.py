@@ -5,6 +5,7 @@ says what has to hold beside it (``given``); what comes out is parsed again, and
 Paging by keys instead of OFFSET is no equivalent, but built alike (``keyset``).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,7 @@ from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.secrets import LIST_MARK
 from analyzer.statements.tree import Unparsable, fresh_parse, parse, walk
 
+BROKEN_LIST = re.compile(r",\n +(?=\$\d+[,)])")  # the pretty printer gives each parameter a line
 Change = Callable[[ast.SelectStmt, SchemaFacts, Notes], bool]
 NOT_IN, COUNT = "NOT IN as NOT EXISTS", "count(*) as EXISTS"
 RANGE, INTERVAL = "a column's day or year as a range", "interval on the other side"
@@ -65,7 +67,11 @@ class Equivalent:
         if isinstance(parsed, Unparsable):
             return f"{self.sql};"
         lines = IndentedStream(comma_at_eoln=True)(parsed[0].stmt).splitlines()
-        return "\n".join(line.rstrip() for line in lines if line.strip()) + ";"
+        text = "\n".join(line.rstrip() for line in lines if line.strip())
+        text = BROKEN_LIST.sub(", ", text)
+        again = fresh_parse(text)  # a line may have been a constant's
+        is_same = not isinstance(again, Unparsable) and form(again[0].stmt) == form(parsed[0].stmt)
+        return f"{text if is_same else self.sql};"
 
 
 @dataclass(frozen=True, slots=True)
