@@ -1,13 +1,13 @@
 """Statements written otherwise that give the same rows, NULLs and duplicates included, and can be planned better.
 
 One module a kind. Each changes the parse tree and is offered only where the schema proves that nothing else changes, or
-says what has to hold beside it (``given``); what comes out is parsed again, and has to be the tree that was meant. A
-text that holds a WITH query is left alone: its names hide those of tables. Paging by keys instead of OFFSET is no
-equivalent, but built alike (``keyset``).
+says what has to hold beside it (``given``); what comes out is parsed again, and has to be the tree that was meant.
+Paging by keys instead of OFFSET is no equivalent, but built alike (``keyset``).
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pglast import ast
 from pglast.stream import IndentedStream, RawStream
@@ -30,6 +30,7 @@ from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.secrets import LIST_MARK
 from analyzer.statements.tree import Unparsable, fresh_parse, parse, walk
 
+BROKEN_LIST = re.compile(r",\n +(?=\$\d+[,)])")  # the pretty printer gives each parameter a line
 Change = Callable[[ast.SelectStmt, SchemaFacts, Notes], bool]
 NOT_IN, COUNT = "NOT IN as NOT EXISTS", "count(*) as EXISTS"
 RANGE, INTERVAL = "a column's day or year as a range", "interval on the other side"
@@ -66,7 +67,11 @@ class Equivalent:
         if isinstance(parsed, Unparsable):
             return f"{self.sql};"
         lines = IndentedStream(comma_at_eoln=True)(parsed[0].stmt).splitlines()
-        return "\n".join(line.rstrip() for line in lines if line.strip()) + ";"
+        text = "\n".join(line.rstrip() for line in lines if line.strip())
+        text = BROKEN_LIST.sub(", ", text)
+        again = fresh_parse(text)  # a line may have been a constant's
+        is_same = not isinstance(again, Unparsable) and form(again[0].stmt) == form(parsed[0].stmt)
+        return f"{text if is_same else self.sql};"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +110,20 @@ def _readable(sql: str, facts: SchemaFacts) -> str:
     return written.sql if written.sql is not None and is_same else sql
 
 
+def _without_hidden(facts: SchemaFacts, names: set[str]) -> SchemaFacts:
+    """Without tables of the names that WITH queries have: which of both a name stands for is not looked at."""
+    if not any(facts.tables_named(name) for name in names):
+        return facts
+    return replace(facts, tables=tuple(table for table in facts if table.name not in names))
+
+
 def _changed(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: bool) -> Equivalent | NotRewritten:
     statements = fresh_parse(_readable(sql, facts))
     if isinstance(statements, Unparsable) or len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt):
         return NotRewritten(kind)
     statement, notes = statements[0].stmt, Notes()
     nodes = list(walk((statement,)))
-    if any(isinstance(node, ast.WithClause) for node in nodes):
-        return NotRewritten(kind, ("a WITH query is in it, whose names hide those of tables",))
+    facts = _without_hidden(facts, {node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)})
     selects = [node for node in nodes if isinstance(node, ast.SelectStmt)]
     if LIST_MARK in sql:
         notes.need("IN ($1) stands for a list of any length")

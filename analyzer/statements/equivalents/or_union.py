@@ -64,8 +64,8 @@ def _arms(condition: Node) -> list[Node] | None:
 
 
 def _obstacle(select: ast.SelectStmt, facts: SchemaFacts) -> str | None:
-    if select.lockingClause or select.intoClause or select.valuesLists or select.larg:
-        return "it locks the rows, or is no single query"
+    if select.lockingClause or select.intoClause or select.valuesLists or select.larg or select.withClause:
+        return "it locks the rows, has a WITH query, or is no single one"
     if select.distinctClause or select.groupClause or select.havingClause or select.windowClause:
         return "its rows are grouped or made distinct behind the OR"
     if tables_of(select, facts, outer_joins=True) is None:

@@ -89,7 +89,7 @@ def is_plain(select: ast.SelectStmt) -> bool:
     """SELECT ... FROM ... WHERE and nothing behind it that makes other rows."""
     others = (
         select.groupClause, select.havingClause, select.windowClause, select.limitCount, select.limitOffset,
-        select.lockingClause, select.valuesLists, select.larg, select.intoClause,
+        select.lockingClause, select.valuesLists, select.larg, select.intoClause, select.withClause,
     )  # fmt: skip
     return not any(others) and bool(select.fromClause)
 

@@ -24,11 +24,11 @@ REFUSED = {
         "select v from a where v = 1 or random() < 0.5 and w = 2": "it calls random(), which may give",
         "select count(*) from a where v = 1 or w = 2": "an aggregate or a window function is computed",
         "select distinct v from a where v = 1 or w = 2": "its rows are grouped or made distinct",
-        "select * from a where v = 1 or w = 2 for update": "it locks the rows",
+        "select * from a where v = 1 or w = 2 for update": "it locks the rows, has a WITH query",
         "select * from a where v = 1 or w = 2 limit 3": "LIMIT without ORDER BY",
         "select v from a where v = 1 or w = 2 order by id": "it sorts by something that is not in its output",
         "select * from a, generate_series(1, 3) where v = 1 or w = 2": "it reads something else than plain tables",
-        "with b as (select 1 as x) select * from b where x = 1 or y = 2": "a WITH query is in it",
+        "with q as (select 1) select * from a where v = 1 or w = 2": "it locks the rows, has a WITH query",
         "select * from a where v = 1 or v = 2": "",
     },
     RANGE: {
