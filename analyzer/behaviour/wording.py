@@ -38,7 +38,7 @@ def wording(group: Sequence[Found], parent: Parent | None, base: TableFacts | No
             f"{len(group)} lookups run once per row of {base.name}", f"lookups per row of {base.qualified_name}", said
         )
     if parent.link.shape is Shape.DEFERRED:
-        columns = ", ".join(sorted(child.shape.columns or ()))
+        columns = ", ".join(parent.link.deferred)
         return Wording(
             f"{columns} of {base.name} is read row by row",
             f"{columns} of {base.qualified_name} row by row",
