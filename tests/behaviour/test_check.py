@@ -215,6 +215,20 @@ def test_a_deferred_column_read_row_by_row_is_named_with_its_call() -> None:
     ]
 
 
+def test_a_lookup_of_three_pages_is_three_findings() -> None:
+    app = shop(9)
+    parents = [ORDERS, *(ORDERS.replace(" limit", f", {more} limit") for more in ('"status"', '"id"'))]
+    for parent in parents[1:]:
+        orders = app.calls(30)
+        rows = app.rows(orders, 18)
+        app.run(parent, orders, rows)
+        app.run(CUSTOMER, rows)
+    found, again = ([f for f in found_by(check, app.workload()) if f.about == fingerprint(CUSTOMER)] for _ in range(2))
+    assert {f.related_fingerprints[0] for f in found} == {fingerprint(parent) for parent in parents}
+    assert len({f.key for f in found}) == 3
+    assert [f.key for f in found] == [f.key for f in again]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_what_sessions_confirm_is_said_before_the_counters_alone_would_do(seed: int) -> None:
     app = App(seed, intervals=14)

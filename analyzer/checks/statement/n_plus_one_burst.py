@@ -20,7 +20,7 @@ from analyzer.behaviour.pages import Found, Lookup, by_page, steps
 from analyzer.behaviour.pairs import Child, Link, base_table, children_of, links
 from analyzer.behaviour.parents import parent_of
 from analyzer.behaviour.sessions import judge_sessions, long_runs
-from analyzer.behaviour.wording import where, wording
+from analyzer.behaviour.wording import told_apart, where, wording
 from analyzer.behaviour.workload import StatementSeries, Workload
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Fix, Severity
@@ -85,8 +85,7 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
         found.extend(named)
         if not named and lookup.children[0].shape.key_columns and _is_loop(workload, series):
             loops.append(lookup)
-    for group in by_page(found):
-        yield _finding(workload, group, facts)
+    yield from told_apart([_finding(workload, group, facts) for group in by_page(found)])
     if is_early:
         raise too_few
     for lookup in loops:
@@ -230,7 +229,7 @@ def _finding(workload: Workload, group: Sequence[Found], facts: SchemaFacts) -> 
     words = wording(group, parent, base)
     return check.finding(
         about=first.lookup.series.fingerprint,
-        title=f"{words.title} (N+1)",
+        title=f"{words.title} (N+1 on {origin.route})" if origin.route else f"{words.title} (N+1)",
         subject=words.subject,
         severity=severity,
         message=f"Looked up {words.said}{where(origin)}: {what}; {grounds.words}.{admin}",
