@@ -45,12 +45,13 @@ SETTINGS: dict[str, str | int] = {
 class Project:
     """One of the projects at work, in a process of its own, on a database of its own."""
 
-    def __init__(self, name: str, cluster: PostgresCluster, place: Path) -> None:
+    def __init__(self, name: str, cluster: PostgresCluster, place: Path, dbname: str | None = None) -> None:
         for file, text in files_of_the_document().items():
             (place / file).write_text(text)
+        where = (str(cluster.socket_dir), str(cluster.port), dbname or name, str(place))
         environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
         self.process = subprocess.Popen(
-            [PYTHON, "-m", "tests.apps.serve", name, str(cluster.socket_dir), str(cluster.port), name, str(place)],
+            [PYTHON, "-m", "tests.apps.serve", name, *where],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=Path(__file__).parents[1],
         )  # fmt: skip
         self.pages: dict[str, bool] = self._answer()
