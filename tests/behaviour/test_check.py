@@ -176,6 +176,12 @@ def test_tags_of_sampled_statements_name_the_route_and_the_line() -> None:
     assert orders.evidence["rests_on"] == "the counters, the key that the rows bring and their route"
 
 
+def test_a_tag_writes_no_line_of_its_own() -> None:
+    seen = seen_at({ORDERS: {Origin("a\nb"): 3}, CUSTOMER: {Origin("a\nb"): 3}, LINES: {Origin("a\nb"): 3}})
+    (orders,) = (f for f in found_by(check, shop(3).workload(seen)) if f.subject == OF_ORDERS)
+    assert (orders.evidence["route"], "\n" in orders.title + orders.message) == ("a⟨U+000A⟩b", False)
+
+
 def test_the_tag_of_a_text_names_a_route_only_where_samples_agree() -> None:
     """pg_stat_statements keeps the comment of whoever came first."""
 

@@ -19,6 +19,7 @@ import numpy as np
 from analyzer.behaviour.admin import is_admin_list
 from analyzer.behaviour.fit import Column, Series, bursts
 from analyzer.behaviour.fixes import fixes, loop_fixes
+from analyzer.behaviour.frequency import age, began, is_in_few, is_steady
 from analyzer.behaviour.grades import Grade, Grounds, grounds_of, weakest
 from analyzer.behaviour.origins import are_of_different_pages, origin_of, shared_route
 from analyzer.behaviour.pages import Found, Lookup, by_page, steps
@@ -85,7 +86,7 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
             continue
         lookup = Lookup(series, children[id(series)])
         named = list(_judge(workload, lookup, shapes, load, facts))
-        if is_early or _age(series.calls) < check["new_intervals"]:
+        if is_early or age(series.calls) < check["new_intervals"]:
             named = [one for one in named if _is_sure(one)]
         found.extend(named)
         if not named and lookup.children[0].shape.key_columns and _is_loop(workload, series):
@@ -114,7 +115,7 @@ def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s:
         or calls < _least_calls(len(series.calls))
         or series.calls.max() / interval_s < check["peak_calls"]
         or series.exec_time_ms.sum() / calls > check["child_mean"]
-        or _is_polling(series.calls)
+        or is_steady(series.calls, check["steady"])
         or _is_batch(series.calls)
     ):
         return False
@@ -123,23 +124,9 @@ def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s:
     return not (is_unique and series.rows.sum() / calls > check["unique_rows"])
 
 
-def _is_polling(calls: Series) -> bool:
-    """Steadier than chance makes the calls of a page: bursts of several at once spread more than single ones."""
-    return bool(calls.std() / calls.mean() < check["steady"] and calls.var() < 2 * calls.mean())
-
-
-def _began(calls: Series) -> int:
-    return int(np.flatnonzero(calls)[0])
-
-
 def _least_calls(intervals: int) -> float:
     """Of a window too short for the counters alone: in proportion."""
     return check["child_calls"] * min(1.0, intervals / check["intervals"])
-
-
-def _age(calls: Series) -> int:
-    """Intervals since it began."""
-    return len(calls) - _began(calls)
 
 
 def _is_sure(found: Found) -> bool:
@@ -151,20 +138,15 @@ def _grounds(found: Found) -> Grounds:
 
 
 def _is_batch(calls: Series) -> bool:
-    """Most of the calls since it began fall into a few intervals: a job, not a page."""
-    since = calls[_began(calls) :]
-    if len(since) < check["sure_new_intervals"]:
-        return True
-    busiest = np.sort(since)[::-1]
-    few = max(1, int(len(busiest) * check["batch_intervals"]))
-    return bool(busiest[:few].sum() > check["batch_share"] * busiest.sum())
+    """A job, or so new that it may be one."""
+    return age(calls) < check["sure_new_intervals"] or is_in_few(calls, check["batch_intervals"], check["batch_share"])
 
 
 def _judge(
     workload: Workload, lookup: Lookup, shapes: dict[int, ParentShape | None], load: Series, facts: SchemaFacts
 ) -> Iterator[Found]:
     series = lookup.series
-    since = slice(_began(series.calls), None)  # a new page has nothing to say of the time before it
+    since = slice(began(series.calls), None)  # a new page has nothing to say of the time before it
     least = check["per_call"] * TOLERANCE
     linked: list[tuple[StatementSeries, Link]] = []
     columns: list[Column] = []
