@@ -3,64 +3,19 @@
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from time import process_time
 
 from analyzer.checks import run_checks
 from analyzer.checks.statement.n_plus_one_burst import check
 from analyzer.findings import Finding
-from bench.projects import PER_MINUTE, PROJECTS, REPEATED, Recording, monitored, record
+from bench.projects import PER_MINUTE, PROJECTS, monitored, record
 from bench.results import Context, Result
+from tests.apps.recorded import INTERVALS, Recording, judge
 
 LEAST_PRECISION, LEAST_RECALL = 1.0, 0.9
 TAGS = {False: "no tags", True: "tags"}
-
-
-@dataclass
-class Judgement:
-    """``repeated``, ``named``, ``missed``: (page, statement)."""
-
-    findings: list[Finding] = field(default_factory=list)
-    false: list[Finding] = field(default_factory=list)
-    planted: int = 0
-    repeated: set[tuple[str, str]] = field(default_factory=set)
-    named: set[tuple[str, str]] = field(default_factory=set)
-    wrong_routes: list[Finding] = field(default_factory=list)
-
-    @property
-    def pages(self) -> set[str]:
-        return {page for page, _ in self.named}
-
-    @property
-    def missed(self) -> set[tuple[str, str]]:
-        return self.repeated - self.named
-
-
-def judge(recording: Recording, findings: Sequence[Finding]) -> Judgement:
-    """A finding is true if every statement it names is repeated on a planted page that asks the one above it too."""
-    asked = recording.asked()
-    selects = {page: {f for f, n in of.items() if n >= REPEATED - 1} for page, of in asked.items()}
-    judged = Judgement(
-        list(findings),
-        planted=len(asked),
-        repeated={(page, f) for page, of in asked.items() for f, n in of.items() if n >= REPEATED},
-    )
-    for finding in findings:
-        above, *others = finding.related_fingerprints or ("",)
-        pages = {
-            f: {page for page, of in asked.items() if f in selects[page] and (not above or above in of)}
-            for f in (finding.about, *others)
-        }
-        named = {(page, f) for f, of in pages.items() for page in of}
-        judged.named |= named
-        if not all(pages.values()):
-            judged.false.append(finding)
-        route = finding.evidence.get("route")
-        if route and route not in {page for page, _ in named}:
-            judged.wrong_routes.append(finding)
-    return judged
 
 
 def measure(context: Context) -> list[Result]:
@@ -106,5 +61,5 @@ def of_recording(recording: Recording) -> list[Result]:
     return results
 
 
-def found_in(recording: Recording, tagged: bool, intervals: int = 30) -> list[Finding]:
+def found_in(recording: Recording, tagged: bool, intervals: int = INTERVALS) -> list[Finding]:
     return run_checks(recording.workload(intervals, tagged=tagged), checks=[check]).findings

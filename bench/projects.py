@@ -8,39 +8,30 @@ would be while somebody is at work: two seconds out of ten.
 import json
 import os
 import subprocess
-import sys
 import threading
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from analyzer.behaviour.sessions import Execution, session_evidence
-from analyzer.behaviour.workload import Origin, SessionEvidence, StatementSeries, Workload
+from analyzer.behaviour.sessions import Execution
+from analyzer.behaviour.workload import Origin
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
 from analyzer.monitored.readings import COUNTERS, ActivityRow, is_ours
 from analyzer.monitored.sample.activity import sample_burst
 from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
 from analyzer.runtime.postgres import PostgresCluster
-from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.kept import facts_from
-from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.routes import file_name, route_name
 from analyzer.statements.secrets import comment_tags, redact_sql
 from analyzer.steps.activity import BURST_HZ, BURST_S
-from tests.monitored.test_route_tags import files_of_the_document
+from tests.apps.documented import PYTHON, files_of_the_document
+from tests.apps.recorded import INTERVALS, Recording
 
-# one that has FastAPI too
-PYTHON = os.environ.get("PGLOUPE_TEST_PROJECT_PYTHON", sys.executable)
 PROJECTS = ("library", "festival")
-INTERVALS, INTERVAL_S = 30, 60.0
 LOOK_EVERY_S = 10.0
-REPEATED = 5  # in one request: what Sentry and Scout call N+1
 PROBED = 4  # requests of each page, by themselves, to know what it repeats
 PER_MINUTE = {"low": 2.5, "high": 6.0}  # requests of a page; a poll comes ten times as often, a job once
 WANDERS, COMMON = 0.15, 0.1  # of a page's rate, from minute to minute: by itself, and with all others
@@ -51,63 +42,16 @@ SETTINGS: dict[str, str | int] = {
 }
 
 
-@dataclass
-class Recording:
-    """Statements by place; ``counters`` has calls, rows and ms for each interval."""
-
-    project: str
-    rate: str
-    texts: list[str]
-    counters: list[Any]
-    pages: dict[str, bool]
-    repeats: dict[str, dict[int, float]]  # page -> statement -> calls in one request
-    tags: list[dict[str, str]]  # of the first text that the server kept
-    executions: list[Execution] = field(default_factory=list)  # their fingerprint is the statement's place
-    facts: SchemaFacts | None = None
-
-    def workload(self, intervals: int = INTERVALS, *, tagged: bool = True, watched: bool = True) -> Workload:
-        prints = [fingerprint(text) or text for text in self.texts]
-        dense = np.array(self.counters)[:, :, :intervals]
-        series: dict[str, StatementSeries] = {}
-        for at, text in enumerate(self.texts):
-            if prints[at] in series:
-                dense[at] += (s := series[prints[at]]).calls, s.rows, s.exec_time_ms
-            series[prints[at]] = StatementSeries(
-                prints[at], text, 10, True, *dense[at], self.tags[at] if tagged else {}
-            )
-        seen = [
-            replace(e, fingerprint=prints[int(e.fingerprint)], origin=e.origin if tagged else Origin())
-            for e in self._executions(intervals)
-        ]
-        evidence = session_evidence(seen) if watched else SessionEvidence()
-        return Workload(INTERVAL_S, tuple(s for s in series.values() if s.calls.any()), self.facts, evidence)
-
-    def _executions(self, intervals: int) -> list[Execution]:
-        """Those of the first intervals, which take about equally long."""
-        times = [e.began_s for e in self.executions]
-        until_s = min(times) + (max(times) - min(times)) * intervals / INTERVALS if times else 0.0
-        return [e for e in self.executions if e.began_s <= until_s]
-
-    def asked(self) -> dict[str, dict[str, float]]:
-        """Of each page with N+1: how often a request of it asks which statement."""
-        found: dict[str, dict[str, float]] = {}
-        for page, is_planted in self.pages.items():
-            if is_planted:
-                found[page] = defaultdict(float)
-                for at, calls in self.repeats[page].items():
-                    found[page][fingerprint(self.texts[at]) or self.texts[at]] += calls
-        return found
-
-
 class Project:
     """One of the projects at work, in a process of its own, on a database of its own."""
 
-    def __init__(self, name: str, cluster: PostgresCluster, place: Path) -> None:
+    def __init__(self, name: str, cluster: PostgresCluster, place: Path, dbname: str | None = None) -> None:
         for file, text in files_of_the_document().items():
             (place / file).write_text(text)
+        where = (str(cluster.socket_dir), str(cluster.port), dbname or name, str(place))
         environment = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
         self.process = subprocess.Popen(
-            [PYTHON, "-m", "tests.apps.serve", name, str(cluster.socket_dir), str(cluster.port), name, str(place)],
+            [PYTHON, "-m", "tests.apps.serve", name, *where],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=Path(__file__).parents[1],
         )  # fmt: skip
         self.pages: dict[str, bool] = self._answer()
@@ -266,26 +210,3 @@ def traffic(pages: Mapping[str, bool], per_minute: float, seed: int = 5) -> Iter
     for interval in range(INTERVALS):
         n = dice.poisson(levels * waves[:, interval])
         yield {name: 1 if name.strip("/").split("/")[0] == "job" else int(n[at]) for at, name in enumerate(names)}
-
-
-def as_json(recording: Recording) -> dict[str, Any]:
-    """Without the facts: those go as ``analyzer.schema.kept.encode`` has them."""
-    from analyzer.schema.kept import encode
-
-    return {
-        "project": recording.project, "rate": recording.rate, "texts": recording.texts,
-        "counters": np.round(np.array(recording.counters), 2).tolist(), "pages": recording.pages,
-        "repeats": recording.repeats,
-        "tags": recording.tags,
-        "executions": [
-            [e.session, round(e.began_s, 4), e.transaction_s and round(e.transaction_s, 4), e.fingerprint, *e.origin]
-            for e in recording.executions
-        ],
-        "facts": json.loads(encode(recording.facts)) if recording.facts else None,
-    }  # fmt: skip
-
-
-def from_json(data: Mapping[str, Any]) -> Recording:
-    repeats = {page: {int(at): n for at, n in found.items()} for page, found in data["repeats"].items()}
-    executions = [Execution(*each[:4], Origin(*each[4:])) for each in data["executions"]]
-    return Recording(**{**data, "repeats": repeats, "executions": executions, "facts": facts_from(data["facts"])})

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from analyzer.behaviour.workload import Origin, SessionEvidence, StatementSeries
 from analyzer.statements.routes import route_name
+from analyzer.words.visible import visible_line
 
 LEAST_SEEN = 3  # executions from one place before it is said to be the place; judgement
 MOST_OF_THEM = 0.8  # of the lookup's executions, where nothing else tells the page
@@ -43,7 +44,7 @@ def origin_of(evidence: SessionEvidence, lookup: StatementSeries, route: str) ->
     if route:
         seen = Counter({origin: n for origin, n in seen.items() if origin.route == route})
     return Origin(
-        route or _most([origin.route for origin in seen.elements()]),
+        visible_line(route) or _most([origin.route for origin in seen.elements()]),
         _most([origin.file for origin in seen.elements()], 0.5 if route else MOST_OF_THEM),
         _most([origin.application for origin in seen.elements()]),
     )
@@ -54,7 +55,7 @@ def _most(names: Sequence[str], least: float = MOST_OF_THEM) -> str:
     if not names:
         return ""
     name, times = Counter(names).most_common(1)[0]
-    return name if times >= max(LEAST_SEEN, least * len(names)) else ""
+    return visible_line(name) if times >= max(LEAST_SEEN, least * len(names)) else ""
 
 
 def _routes(evidence: SessionEvidence, series: StatementSeries) -> Counter[str]:

@@ -1,12 +1,13 @@
 """What an N+1 is called: title, subject and the half sentence that says for what it is looked up."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from analyzer.behaviour.pages import Found
 from analyzer.behaviour.pairs import Shape
 from analyzer.behaviour.parents import Parent
 from analyzer.behaviour.workload import Origin
+from analyzer.findings import Finding
 from analyzer.schema.facts import TableFacts
 
 
@@ -38,7 +39,7 @@ def wording(group: Sequence[Found], parent: Parent | None, base: TableFacts | No
             f"{len(group)} lookups run once per row of {base.name}", f"lookups per row of {base.qualified_name}", said
         )
     if parent.link.shape is Shape.DEFERRED:
-        columns = ", ".join(sorted(child.shape.columns or ()))
+        columns = ", ".join(parent.link.deferred)
         return Wording(
             f"{columns} of {base.name} is read row by row",
             f"{columns} of {base.qualified_name} row by row",
@@ -49,6 +50,19 @@ def wording(group: Sequence[Found], parent: Parent | None, base: TableFacts | No
         f"{looked_up} per row of {base.qualified_name}",
         said,
     )
+
+
+def told_apart(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """With subjects of their own: a lookup may be asked row by row on several pages, of rows of one table.
+
+    By the page's statement, so that each has the same one on the next run.
+    """
+    seen: set[str] = set()
+    for finding in sorted(findings, key=lambda f: f.related_fingerprints[:1]):
+        is_other = finding.key in seen
+        seen.add(finding.key)
+        page = finding.related_fingerprints[0][:8]
+        yield replace(finding, subject=f"{finding.subject}, by statement {page}") if is_other else finding
 
 
 def where(origin: Origin) -> str:

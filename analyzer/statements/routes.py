@@ -19,6 +19,6 @@ def file_name(tags: Mapping[str, str]) -> str:
     """Where in the code ("orders/views.py:41"): by ``file``, marginalia's ``line`` or Rails' ``source_location``."""
     place = tags.get("file") or tags.get("source_location") or ""
     line = tags.get("line", "")
-    if place and line.isdigit():
-        place = f"{place}:{line}"
+    if line.isdigit():
+        return f"{place}:{line}"[:MOST_CHARACTERS] if place else ""
     return (place or line)[:MOST_CHARACTERS]

@@ -180,7 +180,10 @@ def test_stored_texts(sql, stored):
             "select 1 /*controller='shop',route='%2Forders%2F',traceparent='00-abc'*/",
             {"controller": "shop", "route": "/orders/"},
         ),
-        ("select 1 /*application:Shop,action:index,line:x.rb*/", {"application": "Shop", "action": "index"}),
+        (
+            "select 1 /*application:Shop,action:index,line:x.rb*/",
+            {"application": "Shop", "action": "index", "line": "x.rb"},
+        ),
         ("select 1 /*job='Mail%00Job',task='orders.send'*/", {"job": "MailJob", "task": "orders.send"}),
         ("select '/*route=''x''*/'", {}),
         ("select 1 -- route='x'", {}),
