@@ -71,7 +71,7 @@ def measure_gone(server: Server, now: datetime) -> int:
     due = [(c, spans) for c in closings if (spans := _spans(c, last)).since[1] > int(c.gain.get("until") or 0)]
     due = [(c, spans) for c, spans in due if spans.since[1] > spans.since[0]]
     written = []
-    for database in {c.finding.database for c, _ in due}:
+    for database in {c.finding.database for c, _ in due if c.finding.database is not None}:
         mine = [(c, spans) for c, spans in due if c.finding.database == database]
         written += _measured(server, database, mine)
     FindingEvent.objects.bulk_update(written, ["gain"])

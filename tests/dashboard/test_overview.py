@@ -237,7 +237,7 @@ def test_a_server_gets_five_sentences_and_the_worst_setting_is_one(person):
     assert titles(page) == ["f0", "f1", "f2", "f3", "fsync"]
     shown = text_of(page)
     assert "Setting Warning fsync" in shown
-    assert "ALTER SYSTEM SET fsync = on;" in shown
+    assert re.search(r"ALTER SYSTEM SET +fsync = ", shown)
     assert "All 10 open findings" in shown
     advised(of, now=7200.0, then=1368.0)
     assert titles(person.get("/")) == ["f0", "f1", "f2", "fsync"]  # the whole set is a sentence, too
