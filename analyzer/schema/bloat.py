@@ -68,7 +68,7 @@ def heap_bloat(table: TableFacts, now: datetime | None) -> Bloat | Unknown:
     if isinstance(sizes, Unknown):
         return sizes
     usable = (PAGE_BYTES - PAGE_HEADER_BYTES) * _fillfactor(table.storage_options, HEAP_FILLFACTOR)
-    least, most = (ceil(table.rows / max(1.0, usable // (size + LINE_POINTER_BYTES))) * PAGE_BYTES for size in sizes)
+    least, most = (ceil(_rows(table) / max(1.0, usable // (size + LINE_POINTER_BYTES))) * PAGE_BYTES for size in sizes)
     return _between(table.size_bytes, least, most)
 
 
@@ -87,7 +87,7 @@ def btree_bloat(table: TableFacts, index: IndexFacts, now: datetime | None) -> B
     if isinstance(sizes, Unknown):
         return sizes
     usable = BTREE_PAGE_BYTES * _fillfactor(index.storage_options, BTREE_FILLFACTOR)
-    least, most = (ceil(table.rows * (size + LINE_POINTER_BYTES) / usable) * PAGE_BYTES for size in sizes)
+    least, most = (ceil(_rows(table) * (size + LINE_POINTER_BYTES) / usable) * PAGE_BYTES for size in sizes)
     # equal keys may share an entry (13): how many do is not told, so that it may need next to nothing
     return _between(index.size_bytes, 0 if not index.is_unique else least, most)
 
@@ -112,6 +112,11 @@ def large_and_suspicious(
             if isinstance(bloat, Bloat) and bloat.wasted_bytes >= bloat.size_bytes * least_ratio:
                 found.append((bloat.wasted_bytes, table, index))
     return sorted(found, key=lambda each: (-each[0], each[1].oid, each[2].oid if each[2] else 0))
+
+
+def _rows(table: TableFacts) -> float:
+    """With the dead ones: what they take is not free before VACUUM."""
+    return (table.rows or 0.0) + table.activity.dead_rows
 
 
 def _between(size: int, least: int, most: int) -> Bloat:

@@ -19,6 +19,7 @@ from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import open_findings
 from dashboard.servers.state import server_state
 from dashboard.tables.address import table_url
+from dashboard.tables.growth import databases_said
 from dashboard.tables.rows import TableRow, table_rows
 
 PER_PAGE = 50
@@ -97,6 +98,7 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
         "page": page,
         "listed": _listed(found, chosen.database, list(page.object_list)),
         "total_bytes": sum(row.total_bytes or 0 for row in rows if not row.table.parent_oid or q),
+        "growth": databases_said(found, chosen.database, timezone.now()) if chosen.database else [],
         "is_size_missing": bool(facts and "schema_storage" in facts.parts_not_read),
     }
     return render(request, "dashboard/tables.html", context)

@@ -9,12 +9,10 @@ from functools import lru_cache
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.pace import Pace
 from analyzer.schema.storage import StorageFacts
-from analyzer.words.durations import THIN
-from analyzer.words.sizes import size_words
 from dashboard.servers.schema_cache import ByIdentity
+from dashboard.tables.growth import growth_words
 
 KINDS = {"r": "table", "p": "partitioned table", "m": "materialized view"}
-MINUS = "\u2212"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +75,15 @@ class TableRow:
         return self._sum(lambda t: t.activity.index_scans)
 
     @property
+    def changes_per_day(self) -> tuple[float, float, float] | None:
+        """Rows inserted, updated and deleted; None until an hour was watched."""
+        rates = [(t.inserted_rows_per_day, t.updated_rows_per_day, t.deleted_rows_per_day) for t in self.leaves]
+        known = [(i, u, d) for i, u, d in rates if i is not None and u is not None and d is not None]
+        if not known or len(known) < len(rates):
+            return None
+        return sum(r[0] for r in known), sum(r[1] for r in known), sum(r[2] for r in known)
+
+    @property
     def vacuum(self) -> "LastRun":
         return LastRun.of(self.leaves, lambda storage: (storage.last_vacuum, storage.last_autovacuum))
 
@@ -123,18 +130,6 @@ class LastRun:
             if oldest is None or last.at is None or (oldest.at is not None and last.at < oldest.at):
                 oldest = last
         return oldest or cls(None, is_known=False)
-
-
-def growth_words(pace: Pace | None) -> str:
-    """ "+1.2 GB a day"; "none" where it stays as it is; "known in 3 days"; "" where nobody measures it."""
-    if pace is None:
-        return ""
-    if pace.per_day is None:
-        return f"known in {pace.days_missing} day{'s' if pace.days_missing > 1 else ''}"
-    if abs(pace.per_day) < 0.5:
-        return "none"
-    sign = "+" if pace.per_day > 0 else MINUS
-    return f"{sign}{size_words(abs(pace.per_day)).replace(' ', THIN)} a day"
 
 
 def table_rows(facts: SchemaFacts) -> tuple[TableRow, ...]:

@@ -19,7 +19,6 @@ from analyzer.schema.bloat import Bloat, Unknown, btree_bloat, heap_bloat
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
 from analyzer.schema.key_space import KeySpace, key_spaces
-from analyzer.schema.pace import LEAST_DAYS, Pace
 from analyzer.store.schemas import newest_schema
 from analyzer.store.series.sizes import table_points
 from analyzer.store.series.totals import StatementRate, rates_by_database
@@ -32,14 +31,14 @@ from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import COSTLIEST_FIRST
 from dashboard.servers.state import server_state
 from dashboard.tables.address import table_url
-from dashboard.tables.rows import TableRow, growth_words, table_rows
+from dashboard.tables.growth import days_words, growth_said
+from dashboard.tables.rows import TableRow, table_rows
 
 A_DAY = timedelta(hours=24)
 CHARTED = timedelta(days=90)
 STATEMENTS_SHOWN = 20
 FINDINGS_SHOWN = 50
 PARTITIONS_SHOWN = 100
-AHEAD_DAYS = 90
 SAID_FROM = 0.3  # of an index that is free: less is what random keys leave
 INDEXES_SAID = 5
 
@@ -117,7 +116,7 @@ def _about(server: Server, database: Database, facts: SchemaFacts, table: TableF
         "indexes": _indexes(facts, table),
         "counted_days": counted_days(facts),
         "keys": [said for space in key_spaces(facts, table) if (said := key_said(space))],
-        "growth": growth_said(row),
+        "growth": _growth(row),
         "chart": _chart(database, table, now),
         "bloat": bloat_said(facts, row),
         "statements": statements,
@@ -132,32 +131,20 @@ def _about(server: Server, database: Database, facts: SchemaFacts, table: TableF
     }  # fmt: skip
 
 
-def growth_said(row: TableRow) -> str:
-    """A sentence on how fast it grows and what it comes to; why that is not known, where it is not."""
-    pace = row.pace
+def _growth(row: TableRow) -> str:
     if row.table.kind == "p":
         return "Its partitions grow each at their own pace; their pages tell."
-    if pace is None:
+    if row.pace is None:
         return "Growth is measured of the 200 largest tables of a database, once a day."
-    if pace.per_day is None:
-        return f"A pace needs {LEAST_DAYS} days of sizes; {_days(pace.days_missing)} more to go."
-    if not pace.is_growing:
-        return f"It does not grow steadily: {growth_words(pace)}, {_bar(pace)} in {_days(pace.days)} seen."
-    size = row.total_bytes or 0
-    comes_to = size_words(size + pace.per_day * AHEAD_DAYS)
-    return f"At {growth_words(pace)} ({_bar(pace)}, {_days(pace.days)} seen) it takes {comes_to} in {AHEAD_DAYS} days."
+    return growth_said("it", row.pace, row.total_bytes or 0)
 
 
 def bloat_said(facts: SchemaFacts, row: TableRow) -> list[str]:
     """How much of the heap is free, and of the B-trees that are worst; why that is not known."""
     if row.table.kind == "p":
-        return ["Its partitions' pages tell."]
+        return []
     heap = heap_bloat(row.table, facts.taken_at)
-    if isinstance(heap, Unknown):
-        said = [f"Of the heap not known: {heap.reason}."]
-    else:
-        share = heap.wasted_bytes / heap.size_bytes if heap.size_bytes else 0.0
-        said = [f"Of the heap's {size_words(heap.size_bytes)}: {heap.words}, {share:.0%}."]
+    said = [f"Of the heap not known: {heap.reason}." if isinstance(heap, Unknown) else _heap_said(heap)]
     found = [(index, btree_bloat(row.table, index, facts.taken_at)) for index in row.table.indexes if index.is_usable]
     known = [(index, bloat) for index, bloat in found if isinstance(bloat, Bloat) and bloat.low_ratio >= SAID_FROM]
     known.sort(key=lambda each: -each[1].wasted_bytes)
@@ -170,6 +157,14 @@ def bloat_said(facts: SchemaFacts, row: TableRow) -> list[str]:
     return said
 
 
+def _heap_said(heap: Bloat) -> str:
+    size = size_words(heap.size_bytes)
+    if heap.low_bytes:
+        return f"Of the heap's {size}: {heap.words}, {heap.wasted_bytes / heap.size_bytes:.0%}."
+    how = "measured" if heap.measured_at is not None else "by its statistics"
+    return f"The heap's {size} are about what its rows need; at most {size_words(heap.high_bytes)} are free, {how}."
+
+
 def key_said(space: KeySpace) -> str:
     """How far a key of the table is and when it ends; "" where nobody may read its sequence."""
     used, pace, reached = space.used_ratio, space.sequence.pace, space.reached
@@ -177,19 +172,11 @@ def key_said(space: KeySpace) -> str:
         return ""
     at = f"{space.column.name} ({space.column.type_name}) is at {space.sequence.last_value:,} of {space.most:,}"
     if reached is not None and pace is not None and pace.per_day is not None:
-        return f"{at}; at {pace.per_day:,.0f} a day ({_days(pace.days)} seen) it reaches its end in {reached.words}."
+        seen = f"{pace.per_day:,.0f} a day ({days_words(pace.days)} seen)"
+        return f"{at}; at {seen} it reaches its end in {reached.words}."
     if pace is not None and pace.per_day is None and used >= 0.1:
-        return f"{at}; its pace is known in {_days(pace.days_missing)}."
+        return f"{at}; its pace is known in {days_words(pace.days_missing)}."
     return f"{at}."
-
-
-def _bar(pace: Pace) -> str:
-    low, high = growth_words(Pace(pace.days, pace.low_per_day)), growth_words(Pace(pace.days, pace.high_per_day))
-    return f"between {low} and {high}" if low != high else "every day alike"
-
-
-def _days(days: int) -> str:
-    return f"{days} day{'' if days == 1 else 's'}"
 
 
 def _chart(database: Database, table: TableFacts, now: datetime) -> SafeString | str:
@@ -206,7 +193,7 @@ def _indexes(facts: SchemaFacts, table: TableFacts) -> list[IndexRow]:
     """The largest first."""
     covered = {index.oid: keeper.name for index, keeper in redundant_of(table, Context(facts=facts))}
     days = counted_days(facts)
-    since = f"in {_days(round(days))}" if days is not None and days >= 1 else "yet"
+    since = f"in {days_words(round(days))}" if days is not None and days >= 1 else "yet"
     return [
         IndexRow(
             index,

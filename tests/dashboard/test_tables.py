@@ -13,9 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from analyzer.models import Database, Server
+from analyzer.schema.cluster import ClusterFacts, DatabaseFacts
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
 from analyzer.schema.objects import SequenceFacts
 from analyzer.schema.storage import SizeFacts, StorageFacts
+from analyzer.store.clusters import keep_cluster
 from analyzer.store.schemas import keep_schema
 from dashboard.people.accounts import set_role
 from tests.dashboard import world
@@ -90,13 +92,14 @@ def test_the_page_of_a_table_says_all_that_is_known(person):
     keep_ten_days(made.shop)
     page = text_of(person.get(reverse("table", args=["shop"]), {"name": "shop_order"}))
     assert "Size 34 MB as its files measure" in page
-    assert "Heap 29 MB 1 MB of TOAST besides" in page
+    assert "Heap 29 MB 1 MB of TOAST, 4 MB of indexes besides" in page
     assert "Dead rows 40 k 20 % of the rows" in page
     assert re.search(r"Last VACUUM 3 days ago by autovacuum Last ANALYZE never HOT updates 75 %", page)
     assert "At +1 MB a day (every day alike, 9 days seen) it takes 124 MB in 90 days." in page
     assert "id (integer) is at 1,009,000,000 of 2,147,483,647; at 1,000,000 a day (9 days seen) it reaches" in page
     assert "in about 3 years." in page
     assert "Scans of 34 days" in page
+    assert "if it were written anew Of the heap not known: needs the columns" in page
     assert "ix_placed covered by ix_placed_status" in page
     assert "ix_total no scan in 34 days" in page
     assert "shop_order_pkey primary key CREATE INDEX" in page
@@ -105,6 +108,22 @@ def test_the_page_of_a_table_says_all_that_is_known(person):
     statements = page[page.index("Statements that touch it") :]
     assert statements.index("select o.id, o.placed_at") < statements.index("delete from shop_order")
     assert "shop_customer" not in statements
+
+
+def test_the_list_says_how_the_database_grows_and_when_the_disk_is_full(person):
+    of = world.server(disk_gb=1.0)
+    keep(of, order_table())
+    now = timezone.now()
+    for day in range(10):
+        sizes = (DatabaseFacts(5, "shop", size_bytes=(500 + day) * MB), DatabaseFacts(6, "log", size_bytes=day * MB))
+        Database.objects.get_or_create(server=of, oid=6, name="log")
+        at = now - timedelta(days=9 - day)
+        keep_cluster(of, ClusterFacts(at, "15", world.SHOP_VERSION_NUM, "shop", databases=sizes), at)
+    page = text_of(person.get(reverse("tables", args=["shop"])))
+    assert "At +1 MB a day (every day alike, 9 days seen) the database takes 599 MB in 90 days." in page
+    assert (
+        "All databases take 518 MB of the 1 GB of their disk, which they fill in about 8 months at +2 MB a day." in page
+    )
 
 
 def test_the_list_is_sorted_searched_and_paged_and_partitions_stand_behind_their_table(person):

@@ -94,6 +94,13 @@ def test_what_tables_carry(made):
     assert author.storage.vacuumed_at is None
     assert author.storage.total_bytes > author.size_bytes > 0
     assert author.storage.frozen_xid_age < 10_000
+    with made.connect() as session:
+        measured = session.execute(
+            "select pg_table_size('author') - pg_total_relation_size(reltoastrelid),"
+            " pg_total_relation_size(reltoastrelid), pg_indexes_size('author') from pg_class where relname = 'author'"
+        ).fetchone()
+    sizes = author.sizes
+    assert (sizes.heap_bytes, sizes.toast_bytes, sizes.index_bytes) == measured
     assert decode(encode(facts)) == facts
 
 

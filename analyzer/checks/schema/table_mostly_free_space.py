@@ -9,8 +9,10 @@ keeps free, values out of line (TOAST) and the ends of pages of wide rows are no
 To verify: SELECT * FROM pgstattuple_approx('t'). VACUUM FULL writes the table anew under an ACCESS EXCLUSIVE lock:
 reads and writes wait until it is done. pg_repack and pg_squeeze (extensions) write it beside, and lock it for moments
 only. All need room for a second copy. Then see why VACUUM came too late: its settings for the table, or an old
-snapshot; or drop partitions instead of deleting most rows. Leave it alone where new rows fill the space soon: where a month's
-inserts would, nothing is said, and nothing as long as dead rows wait for VACUUM (SC052).
+snapshot; or drop partitions instead of deleting most rows.
+
+Leave it alone where new rows fill the space soon: where a month's inserts would, nothing is said, and nothing as long
+as dead rows wait for VACUUM (SC052).
 """
 
 from collections.abc import Iterator
