@@ -11,6 +11,8 @@ from django.db.models import Q
 from analyzer.past_models import PlanCause as PlanCause
 from analyzer.past_models import PlannerPiece as PlannerPiece
 from analyzer.past_models import PlanPeriodRecord as PlanPeriodRecord
+from analyzer.past_models import ServerEvent as ServerEvent
+from analyzer.past_models import ServerNews as ServerNews
 from analyzer.report_models import FindingImpact as FindingImpact
 from analyzer.report_models import ReportMail as ReportMail
 from analyzer.report_models import ReportSubscription as ReportSubscription
@@ -39,6 +41,7 @@ class Server(models.Model):
     sample_interval_s = models.PositiveIntegerField(default=60, validators=[MinValueValidator(5)])
     # of the monitored machine, which no SQL tells; None: nobody said, and the load guard assumes some
     cores = models.PositiveIntegerField(null=True)
+    disk_gb = models.FloatField(null=True)  # of the disk that holds its databases; None: nobody said
     # A physical replica that EXPLAIN goes to; its login and database are the server's own. "": none.
     replica_host = models.CharField(max_length=255, blank=True, default="")
     replica_port = models.PositiveIntegerField(
@@ -59,6 +62,10 @@ class Server(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def disk_bytes(self) -> int | None:
+        return None if self.disk_gb is None else int(self.disk_gb * 2**30)
 
 
 class StepStatus(models.Model):
@@ -387,6 +394,7 @@ class FindingEvent(models.Model):
     by = models.CharField(max_length=150, blank=True, default="")  # a person; "" for what the checks saw
     detail = models.TextField(blank=True, default="")
     impact_s_per_day = models.FloatField(null=True)  # at that moment
+    gain = models.JSONField(default=dict)  # of CLOSED: what its statements took before and since (store/gains.py)
 
     class Meta:
         indexes = [models.Index(fields=["finding", "at"], name="ix_findingevent_finding_at")]

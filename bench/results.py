@@ -17,22 +17,25 @@ from bench.monitored import MonitoredServer
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One figure beside its limit; ``limit`` None: for information only."""
+    """One figure beside its limit, or beside the ``least`` it has to be; neither: for information only."""
 
     what: str
     value: float
     unit: str
     limit: float | None = None
+    least: float | None = None
 
     @property
     def holds(self) -> bool | None:
+        if self.least is not None:
+            return self.value >= self.least
         return None if self.limit is None else self.value <= self.limit
 
 
 def table(results: Sequence[Result]) -> str:
     lines = []
     for r in results:
-        limit = "" if r.limit is None else f"limit {r.limit:g}"
+        limit = f"least {r.least:g}" if r.least is not None else "" if r.limit is None else f"limit {r.limit:g}"
         verdict = "" if r.holds is None else "pass" if r.holds else "FAIL"
         lines.append(f"  {r.what:<74} {r.value:>10.2f} {r.unit:<8} {limit:<12} {verdict}")
     return "\n".join(lines)

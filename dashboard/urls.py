@@ -5,6 +5,8 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from dashboard.findings import check_views as checks
+from dashboard.findings import costs
+from dashboard.findings import rewrite_views as rewrites
 from dashboard.findings import views as findings
 from dashboard.health import views as health
 from dashboard.indexes import plan_views as suggestion_plans
@@ -17,6 +19,7 @@ from dashboard.people import login_views as login
 from dashboard.people import session_views as sessions
 from dashboard.people import user_views as users
 from dashboard.servers import form_views as server_form
+from dashboard.servers import merge_views as server_merge
 from dashboard.servers import overview_views as overview
 from dashboard.servers import routes
 from dashboard.servers import session_views as server_sessions
@@ -25,6 +28,8 @@ from dashboard.statements import list_view as statements
 from dashboard.statements import log_reader, plan_reader
 from dashboard.statements import plan_view as plan
 from dashboard.statements import statement_view as statement
+from dashboard.tables import list_view as tables
+from dashboard.tables import table_view as table
 
 handler400 = "dashboard.error_views.bad_request"
 
@@ -36,12 +41,17 @@ urlpatterns = [
     path("servers/<slug:server>/", servers.server, name="server"),
     path("servers/<slug:server>/edit/", server_form.edit, name="server_edit"),
     path("servers/<slug:server>/remove/", server_form.remove, name="server_remove"),
+    path("servers/<slug:server>/merge/<slug:other>/", server_merge.merge_server, name="server_merge"),
     path("servers/<slug:server>/_now/", servers.server_now, name="server_now"),
+    path("servers/<slug:server>/costs/", costs.costs, name="costs"),
     path("servers/<slug:server>/routes/", routes.routes, name="routes"),
     path("servers/<slug:server>/sessions/", server_sessions.server_sessions, name="server_sessions"),
     path("servers/<slug:server>/statements/", statements.statements, name="statements"),
     path("servers/<slug:server>/statements/<str:fingerprint>/", statement.statement, name="statement"),
     path("servers/<slug:server>/indexes/", indexes.indexes, name="indexes"),
+    path("servers/<slug:server>/tables/", tables.tables, name="tables"),
+    path("servers/<slug:server>/table/", table.table, name="table"),
+    path("tables/", tables.all_tables, name="all_tables"),
     path("indexes/", indexes.all_indexes, name="all_indexes"),
     path("servers/<slug:server>/what-if/", what_if.what_if, name="what_if"),
     path("servers/<slug:server>/query/", what_if.query, name="query"),
@@ -51,8 +61,10 @@ urlpatterns = [
     path("plans/<int:pk>/", plan.plan, name="plan"),
     path("plans/<int:pk>/findings/", plan_reader.stored_plan, name="stored_plan"),
     path("findings/", findings.findings, name="findings"),
+    path("findings/costs/", costs.all_costs, name="all_costs"),
     path("findings/mute/", findings.mute_all, name="mute_all"),
     path("findings/<int:pk>/", findings.finding, name="finding"),
+    path("findings/<int:pk>/rewrites/", rewrites.finding_rewrites, name="finding_rewrites"),
     path("findings/<int:pk>/assign/", findings.assign, name="assign"),
     path("findings/<int:pk>/mute/", findings.mute, name="mute"),
     path("findings/<int:pk>/unmute/", findings.unmute, name="unmute"),

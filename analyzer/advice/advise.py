@@ -93,7 +93,7 @@ def advise(
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
     assumed = {q.statement: said for q in queries if (said := twin.assumed(q.sql)) is not None}
     return ProvedAdvice(
-        selection, _proposals(whole), whole.effects, not_planned, len(candidates), curve=curve, assumed=assumed
+        selection, whole.proposals, whole.effects, not_planned, len(candidates), curve=curve, assumed=assumed
     )
 
 
@@ -139,18 +139,24 @@ def completed_by(
     definitions = for_all_schemas([c.definition for c in candidates], read)
     unpaid = Resized(planner, lambda definition, size: 0 if suggestion_key(definition) in paid else size)
     task = Task(queries, definitions, sized_for_all_schemas(unpaid), facts, options)
-    whole = _with_effects(planner, queries, task.select(room_bytes), facts)
-    second = ProvedAdvice(whole.selection, _proposals(whole), whole.effects, {}, len(candidates), planner="HypoPG")
+    whole = _with_effects(planner, queries, task.select(room_bytes), facts, advice.proposals)
+    second = ProvedAdvice(whole.selection, whole.proposals, whole.effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
     return replace(advice, not_planned=left_over, second=second)
 
 
-def _with_effects(planner: Planner, queries: Sequence[Query], selection: Selection, facts: SchemaFacts) -> CurvePoint:
+def _with_effects(
+    planner: Planner,
+    queries: Sequence[Query],
+    selection: Selection,
+    facts: SchemaFacts,
+    beside: Sequence[ProposedIndex] = (),
+) -> CurvePoint:
     """The set with its DDL, whose names the plans bear; it knows then whose plans leave doubt, too. The effects by
     statement, the greatest saving first; an index in several schemas is the same one wherever it is named."""
     by_key = {q.key: q for q in queries}
-    indexes = _with_ddl(selection, facts)
+    indexes = _with_ddl(selection, facts, beside)
     made = {id_: (chosen.index.id, ddl) for chosen, ddl in indexes for id_ in (chosen.index.id, *chosen.merged)}
     names = {id_: ddl.names for id_, (_, ddl) in made.items()}
     at_risk = [replace(r, indexes=_as_one(r.indexes, made)) for r in selection.at_risk]
@@ -206,21 +212,16 @@ def _plans(planner: Planner, query: Query, names: Names, without: Sequence[int])
         return None
 
 
-def _proposals(point: CurvePoint) -> tuple[ProposedIndex, ...]:
-    return tuple(
-        ProposedIndex(
-            chosen,
-            ddl,
-            tuple(e for e in point.effects if chosen.index.id in e.indexes),
-            tuple(r for r in point.selection.at_risk if chosen.index.id in r.indexes),
-        )
-        for chosen, ddl in point.indexes
-    )
-
-
-def _with_ddl(selection: Selection, facts: SchemaFacts) -> tuple[tuple[ChosenIndex, IndexDdl], ...]:
+def _with_ddl(
+    selection: Selection, facts: SchemaFacts, beside: Sequence[ProposedIndex]
+) -> tuple[tuple[ChosenIndex, IndexDdl], ...]:
+    """``beside``: indexes of another planner, whose names are taken; what both want has one name."""
     chosen = _in_schemas(selection.chosen)
-    ddl = create_indexes([(c.index.definition, None) for c in chosen], facts)
+    names = {suggestion_key(p.chosen.index.definition): p.ddl.name for p in beside}
+    wanted = [(c.index.definition, names.get(suggestion_key(c.index.definition))) for c in chosen]
+    same = {suggestion_key(definition) for definition, _ in wanted}
+    others = [(d, p.ddl.name) for p in beside if suggestion_key(d := p.chosen.index.definition) not in same]
+    ddl = create_indexes([*others, *wanted], facts)[len(others) :]
     return tuple(zip(chosen, ddl, strict=True))
 
 

@@ -14,7 +14,6 @@ from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.inner_query import planned_query, refreshed_view
 from analyzer.statements.parse import is_system_table, parse_statement
-from analyzer.statements.qualify import qualified_sql
 from analyzer.statements.resolution import (
     AlikeResolutions,
     Resolution,
@@ -23,6 +22,7 @@ from analyzer.statements.resolution import (
     session_schemas,
     structure,
     unqualified_names,
+    with_schemas,
 )
 from analyzer.statements.variables import with_parameters
 
@@ -68,8 +68,7 @@ def _in_one(
 
 def _sample(sample: str, resolution: Resolution, facts: SchemaFacts) -> str:
     query = planned_query(sample, facts) or sample
-    schemas = {n: t.schema for n, t in resolution.tables.items() if facts.find_table(n) is not t}
-    return (qualified_sql(query, schemas, {}) if schemas else query) or query
+    return with_schemas(query, resolution, facts) or query
 
 
 def _others(group: AlikeResolutions) -> dict[int, tuple[TableFacts, ...]]:
@@ -112,7 +111,7 @@ def are_alike(first: IndexDefinition, second: IndexDefinition) -> bool:
     return (
         first.table.oid != second.table.oid
         and first.table.name == second.table.name
-        and first.body() == second.body()
+        and first.body() == second.on(first.table).body()
         and structure(first.table) == structure(second.table)
     )
 

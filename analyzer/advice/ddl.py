@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from analyzer.advice.index_names import index_name
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.own_names import in_schema
 from analyzer.schema.quoting import comment, qualified, quote_identifier
 
 # judgement: long enough to get between short transactions, short enough that a queue behind us stays short
@@ -67,6 +68,15 @@ class IndexDefinition:
     def plain_columns(self) -> tuple[str | None, ...]:
         """Names of the keys that are columns, compared as their types are; None for the others."""
         return tuple(None if c.is_expression or c.opclass else c.name for c in self.columns)
+
+    def on(self, table: TableFacts) -> "IndexDefinition":
+        """The same on another table alone: what is named of the one's schema is named of the other's."""
+        old, new = self.table.schema, table.schema
+        if old == new:
+            return replace(self, table=table, also=())
+        columns = tuple(replace(c, name=in_schema(c.name, old, new)) if c.is_expression else c for c in self.columns)
+        predicate = self.predicate and in_schema(self.predicate, old, new)
+        return replace(self, table=table, also=(), columns=columns, predicate=predicate)
 
     def body(self) -> str:
         """``(a, b DESC) INCLUDE (c) WITH (...) WHERE ...``, with USING where it is no B-tree."""
@@ -139,13 +149,15 @@ def create_index(
     table it is that of the whole table's index.
     """
     found = _create_in_one(definition, facts, planned, name)
-    others = sorted((t for t in definition.also if not indexes_like(definition, t)), key=lambda t: _naturally(t.schema))
+    others = sorted(
+        (t for t in definition.also if not indexes_like(definition.on(t), t)), key=lambda t: _naturally(t.schema)
+    )
     if not others:
         return found
     parts = [found]
     for table in others:
         same = None if found.name in _taken(facts, table.schema) else found.name
-        parts.append(_create_in_one(replace(definition, table=table, also=()), facts, planned, same))
+        parts.append(_create_in_one(definition.on(table), facts, planned, same))
     return _together(parts, definition.table, others)
 
 

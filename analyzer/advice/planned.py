@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.advice.as_read import as_read
 from analyzer.advice.candidates.expressions import unqualified
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index, in_each_schema
+from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, drop_index, in_each_schema
 from analyzer.advice.gain import gain_of
 from analyzer.advice.planner import values_of
 from analyzer.advice.rules.suggest import (
@@ -73,13 +73,29 @@ def planned_suggestions(
         unplanned = [f for f, _ in rule.helps if f in advice.not_planned]
         unanswered = rule.serves_foreign_keys and not set(rule.finding_keys) <= answered
         if rule.key not in bodies and (unplanned or unanswered):
-            suggestions.append(rule)
+            suggestions.append(_with_a_free_name(rule, suggestions, facts))
     suggestions.sort(key=lambda s: (-s.helped_time_s_per_day, s.key))
     helped = {fingerprint for s in suggestions for fingerprint, _ in s.helps}
     reasons = {e.statement: e.why_not for e in advice.all_effects if e.why_not}
     reasons |= {f: f"Not planned: {reason}" for f, reason in advice.not_planned.items()}
     reasons |= {f: r for f, r in rules.reasons.items() if f not in reasons}
     return Advice(suggestions, {f: r for f, r in reasons.items() if f in time_s and f not in helped}), evidence
+
+
+def _with_a_free_name(rule: Suggestion, others: Sequence[Suggestion], facts: SchemaFacts) -> Suggestion:
+    """Both are built IF NOT EXISTS: of two with one name the second would not be built, and nothing would say so."""
+    taken = {other.name for other in others if other.schema == rule.schema}
+    if rule.name not in taken or rule.definition is None:
+        return rule
+    ddl = create_index(rule.definition, facts, taken)
+    return replace(
+        rule,
+        name=ddl.name,
+        ddl=ddl.text,
+        undo_ddl=ddl.undo_text,
+        statements=ddl.statements,
+        undo_statements=ddl.undo_statements,
+    )
 
 
 def suggestion_key(definition: IndexDefinition) -> str:

@@ -36,6 +36,7 @@ class Query:
     # as measured; None where it is not known
     rows_per_call: float | None = None
     rows_before_limit: float | None = None
+    calls: float | None = None  # counted since the counters' reset
 
 
 def values_of(key: str) -> str:

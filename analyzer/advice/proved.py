@@ -35,9 +35,11 @@ class ProposedIndex:
     at_risk: tuple[AtRisk, ...] = ()  # those of them that may run slower with it
 
     def also_for(self, other: "ProposedIndex") -> "ProposedIndex":
-        """The same index with another planner's statements, too."""
+        """The same index with another planner's statements, too: without it the cost of either's rises. What it takes
+        and what its writes cost is counted once.
+        """
         statements = tuple(dict.fromkeys((*self.chosen.statements, *other.chosen.statements)))
-        chosen = replace(self.chosen, statements=statements)
+        chosen = replace(self.chosen, statements=statements, worth=self.chosen.worth + other.chosen.worth)
         return ProposedIndex(chosen, self.ddl, (*self.effects, *other.effects), (*self.at_risk, *other.at_risk))
 
 
@@ -59,6 +61,18 @@ class ProvedAdvice:
     def size_bytes(self) -> int:
         """Of all its new indexes; one that both planners want counts once."""
         return sum(source.selection.size_bytes for source in self.by_planner)
+
+    @property
+    def cost_before(self) -> float:
+        return sum(source.selection.cost_before for source in self.by_planner)
+
+    @property
+    def cost_after(self) -> float:
+        return sum(source.selection.cost_after for source in self.by_planner)
+
+    @property
+    def cost_ratio(self) -> float:
+        return self.cost_after / self.cost_before if self.cost_before else 1.0
 
     @property
     def all_effects(self) -> tuple[StatementEffect, ...]:
@@ -91,9 +105,21 @@ class ProvedAdvice:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """The best set for one budget; that of the last point, without a limit, is the advice itself."""
+    """The best set of the twin for one budget; the last one is without a limit."""
 
     budget_bytes: int | None
     selection: Selection
     indexes: tuple[tuple[ChosenIndex, IndexDdl], ...]
     effects: tuple[StatementEffect, ...] = ()
+
+    @property
+    def proposals(self) -> tuple[ProposedIndex, ...]:
+        return tuple(
+            ProposedIndex(
+                chosen,
+                ddl,
+                tuple(e for e in self.effects if chosen.index.id in e.indexes),
+                tuple(r for r in self.selection.at_risk if chosen.index.id in r.indexes),
+            )
+            for chosen, ddl in self.indexes
+        )

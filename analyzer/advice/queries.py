@@ -150,7 +150,7 @@ def generic_query(statement: WorkloadStatement, facts: SchemaFacts) -> Query | R
     kind = parse_statement(preparable.sql).kind
     return Query(
         statement.key, statement.fingerprint, preparable.sql, statement.calls_per_day, None, kind,
-        rows_per_call=statement.rows_per_call, rows_before_limit=statement.rows_before_limit,
+        rows_per_call=statement.rows_per_call, rows_before_limit=statement.rows_before_limit, calls=statement.calls,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Proved advice as a report for a terminal, as JSON for scripts (docs/cli.md) and as SQL to run."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from analyzer.advice.ddl import drop_index, in_each_schema
@@ -10,11 +11,12 @@ from analyzer.advice.rollout.script import colons_apart
 from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
 from analyzer.plans.compare import cost_figure, cost_words, faster_words
 from analyzer.schema.quoting import comment
+from analyzer.schema.without_index import proof_words
 from analyzer.words.sizes import size_words
 from analyzer.words.visible import visible_line
 
 if TYPE_CHECKING:
-    from analyzer.advice.proved import ProvedAdvice, StatementEffect
+    from analyzer.advice.proved import ProposedIndex, ProvedAdvice, StatementEffect
 
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
 MOST_SQL = 70  # characters of a statement there
@@ -73,7 +75,8 @@ def advice_as_text(
         if chosen.worth > 0 and (ratio := chosen.write_cost_per_day / chosen.worth) >= LEAST_WRITE_RATIO:
             lines.append(f"   Writes to it take back {ratio:.1%} of what it saves (planned).".replace("%", " %"))
     for drop in advice.selection.dropped:
-        lines += ["", f"Drop {drop.index.name} ({size_words(drop.freed_bytes)}): {drop.reason}"]
+        proof = [proof_words([drop.without])] if drop.without else []
+        lines += ["", f"Drop {drop.index.name} ({size_words(drop.freed_bytes)}): {' '.join([drop.reason, *proof])}"]
         lines += [f"   {statement};" for statement in drop_index(drop.index, drop.table).statements]
     lines += _section("Dearer than before:", [
         f"{named(h.statement)}: {_costs(h.before, h.after)} (planned)" for h in advice.hurt
@@ -95,9 +98,9 @@ def advice_as_json(
     selection, measured = advice.selection, times or MeasuredTimes()
     return {
         "format": FORMAT,
-        "cost_before": selection.cost_before,
-        "cost_after": selection.cost_after,
-        "cost_ratio": selection.cost_ratio,
+        "cost_before": advice.cost_before,
+        "cost_after": advice.cost_after,
+        "cost_ratio": advice.cost_ratio,
         "size_bytes": advice.size_bytes,
         "budget_bytes": selection.budget_bytes,
         "bound_ratio": selection.bound_ratio,
@@ -123,6 +126,7 @@ def advice_as_json(
             for source, p in advice.all_proposals
         ],
         "drops": [_drop(d) for d in selection.dropped],
+        "judged_drops": [asdict(without) for without in selection.judged_drops],
         "statements": [
             {
                 "statement": e.statement,
@@ -142,36 +146,65 @@ def advice_as_json(
 
 
 def curve_as_json(advice: "ProvedAdvice", times: MeasuredTimes) -> list[dict[str, Any]]:
-    """The best set for each of several budgets, the smallest first; the last one is the advice itself."""
+    """The best set for each of several budgets, the smallest first; the last one is the advice itself.
+
+    What HypoPG adds comes with the last step, all of it: its plans are too few for sets of every size.
+    """
+    if not advice.curve:
+        return []
+    whole = advice.curve[-1]
+    points = list(advice.curve[:-1])
+    if any(source is not advice for source, _ in advice.all_proposals):
+        points.append(replace(whole, budget_bytes=whole.selection.size_bytes))
     return [
+        *(_point(p.selection, p.budget_bytes, p.selection.size_bytes, p.proposals, p.effects, times) for p in points),
         {
-            "budget_bytes": point.budget_bytes,
-            "size_bytes": point.selection.size_bytes,
-            "cost_ratio": point.selection.cost_ratio,
-            "bound_ratio": point.selection.bound_ratio,
-            "time": _time_as_json(point.effects, times),
-            "indexes": [
-                {
-                    "key": suggestion_key(chosen.index.definition),
-                    "name": ddl.name,
-                    "table": chosen.index.definition.table.qualified_name,
-                    "definition": chosen.index.definition.body(),
-                    "statements": list(ddl.statements),
-                    "undo_statements": list(ddl.undo_statements),
-                    "size_bytes": chosen.index.size_bytes,
-                    "worth_per_day": chosen.worth,
-                    "time": gain_as_json(
-                        gain_of((e for e in point.effects if chosen.index.id in e.indexes), times.by_statement)
-                    ),
-                    "helps": list(chosen.statements),
-                }
-                for chosen, ddl in point.indexes
-            ],
-            "drops": [_drop(d) for d in point.selection.dropped],
-            **_warnings(point.selection.hurt, point.selection.at_risk),
-        }
-        for point in advice.curve
+            **_point(
+                whole.selection,
+                whole.budget_bytes,
+                advice.size_bytes,
+                [proposal for _, proposal in advice.all_proposals],
+                advice.all_effects,
+                times,
+            ),
+            "cost_ratio": advice.cost_ratio,
+            **_warnings(advice.hurt, advice.at_risk),
+        },
     ]
+
+
+def _point(
+    selection: Selection,
+    budget_bytes: int | None,
+    size_bytes: int,
+    proposals: Iterable["ProposedIndex"],
+    effects: Iterable["StatementEffect"],
+    times: MeasuredTimes,
+) -> dict[str, Any]:
+    return {
+        "budget_bytes": budget_bytes,
+        "size_bytes": size_bytes,
+        "cost_ratio": selection.cost_ratio,
+        "bound_ratio": selection.bound_ratio,
+        "time": _time_as_json(effects, times),
+        "indexes": [
+            {
+                "key": suggestion_key(p.chosen.index.definition),
+                "name": p.ddl.name,
+                "table": p.chosen.index.definition.table.qualified_name,
+                "definition": p.chosen.index.definition.body(),
+                "statements": list(p.ddl.statements),
+                "undo_statements": list(p.ddl.undo_statements),
+                "size_bytes": p.chosen.index.size_bytes,
+                "worth_per_day": p.chosen.worth,
+                "time": gain_as_json(gain_of(p.effects, times.by_statement)),
+                "helps": list(p.chosen.statements),
+            }
+            for p in proposals
+        ],
+        "drops": [_drop(d) for d in selection.dropped],
+        **_warnings(selection.hurt, selection.at_risk),
+    }
 
 
 def _warnings(hurt: Sequence[Hurt], at_risk: Sequence[AtRisk]) -> dict[str, Any]:
@@ -187,6 +220,7 @@ def _drop(dropped: DroppedIndex) -> dict[str, Any]:
         "index": f"{dropped.index.schema}.{dropped.index.name}",
         "table": dropped.table.qualified_name,
         "reason": dropped.reason,
+        "proof": proof_words([dropped.without]) if dropped.without else "",
         "freed_bytes": dropped.freed_bytes,
         "statements": list(ddl.statements),
         "undo_statements": list(ddl.undo_statements),
@@ -210,15 +244,15 @@ def _summary(advice: "ProvedAdvice", times: MeasuredTimes) -> list[str]:
         sizes += [f"{size_words(freed_bytes)} less"] if drops else []
         lines = [f"{', '.join(parts)}: {', '.join(sizes)}."]
     if count:
-        lines.append(_gained(selection, total_gain(advice.all_effects, times), times, "it" if count == 1 else "them"))
+        lines.append(_gained(advice, total_gain(advice.all_effects, times), times, "it" if count == 1 else "them"))
     bound = "" if selection.bound_ratio is None or not advice.candidates else f", {bound_words(selection.bound_ratio)}"
     return [*lines, f"{advice.candidates} candidates, {selection.plans_made:,} plans made{bound}."]
 
 
-def _gained(selection: Selection, gain: Gain | None, times: MeasuredTimes, them: str) -> str:
+def _gained(advice: "ProvedAdvice", gain: Gain | None, times: MeasuredTimes, them: str) -> str:
     """The whole set's gain, in time where the statements were measured."""
     if gain is None:
-        before, after = selection.cost_before, selection.cost_after
+        before, after = advice.cost_before, advice.cost_after
         return f"The workload's {_costs(before, after)} (planned)."
     return f"All statements: {gain_words(gain, times.watched_s, with_what=them)}, {less_words(gain)}."
 

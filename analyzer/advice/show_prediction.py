@@ -55,6 +55,9 @@ def _one(number: int, each: InFile) -> list[str]:
     for finding in found.findings:
         lines.append(f"   {finding.severity.name.lower()} {finding.code}: {finding.message} {finding.hint}")
     lines.append("")
+    for each in (rewrite for rewrite in found.rewrites if rewrite.is_cheaper):
+        lines += [f"   Written otherwise, {each.words}. {each.provided}:"]
+        lines += [*(f"      {line}" for line in each.sql.splitlines()), ""]
     if not found.likes:
         return [*lines, f"   No index to suggest: {found.why_none}"]
     for liked in found.likes:
@@ -122,6 +125,17 @@ def _as_json(found: Prediction | NotPredicted) -> dict[str, Any]:
         "findings": [
             {"code": f.code, "severity": f.severity.name.lower(), "message": f.message, "hint": f.hint}
             for f in found.findings
+        ],
+        "rewrites": [
+            {
+                "kind": each.kind,
+                "sql": each.sql,
+                "given": list(each.given),
+                "cost_before": each.cost_before,
+                "cost_after": each.cost_after,
+                "problem": each.problem,
+            }
+            for each in found.rewrites
         ],
         "indexes": [_index(liked) for liked in found.likes],
         "cost_before": found.cost_without,

@@ -59,12 +59,13 @@ def bursts(calls: Series, columns: Sequence[Column], load: Series, least_per_cal
         if column is None:
             break
         chosen.append(column)
+    rivals = {True: sum(c.is_linked for c in columns), False: len(columns)}
     while chosen:
         found = fit.judge(chosen)
         few = [
             b for b in found if b.per_call < least_per_call or not CHANGE_RATIO[0] <= b.change_ratio <= CHANGE_RATIO[1]
         ]
-        weak = [b for b in found if b.partial_r2 < needed_r2(b.column, len(calls), len(columns))]
+        weak = [b for b in found if b.partial_r2 < needed_r2(b.column, len(calls), rivals[b.column.is_linked])]
         if not few and not weak:
             return found
         worst = min(few or weak, key=lambda b: b.partial_r2)
@@ -75,7 +76,7 @@ def bursts(calls: Series, columns: Sequence[Column], load: Series, least_per_cal
 def needed_r2(column: Column, intervals: int, columns: int) -> float:
     """The best of many columns explains 2 ln(columns) / intervals by chance: twice that and something more.
 
-    A column with a foreign key to the lookup is one of few.
+    A column with a foreign key to the lookup is one of few: only such are counted then.
     """
     chance = 2 * np.log(max(2, columns)) / intervals
     return float(min(0.95, 0.15 + chance + 1.5 * chance**2 if column.is_linked else 0.25 + 2 * chance))

@@ -14,6 +14,8 @@ from analyzer.schema.orm_models import Models, class_of, field_of, model_of
 from analyzer.schema.python_source import python_name, python_string
 from analyzer.schema.quoting import quote_identifier
 
+LOADED = (Shape.TO_ONE, Shape.TO_MANY, Shape.DEFERRED)  # by an option of SQLAlchemy's
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -73,6 +75,9 @@ def _links(steps: Sequence[Step]) -> list[Link]:
 
 def _sql(link: Link) -> str:
     child, key = quote_identifier(link.child.name), quote_identifier(link.foreign_key_column)
+    if link.shape is Shape.DEFERRED:
+        columns = ", ".join(quote_identifier(column) for column in link.deferred) or key
+        return f"select ..., {columns} from {child}  -- in the statement that reads the rows"
     if link.shape is Shape.TO_ONE:
         parent = quote_identifier(link.parent.name)
         return (
@@ -160,7 +165,10 @@ class Django:
         accessor = self.accessor(link)
         name = accessor.removesuffix("_set")
         here = f"{path}__{accessor}" if path else accessor
-        if link.shape is Shape.COUNT and not path:
+        if link.shape is Shape.DEFERRED:
+            if not path:
+                calls.add("defer", "None")  # takes only() back too
+        elif link.shape is Shape.COUNT and not path:
             calls.add("annotate", f'{name}_count=Count("{name}", distinct=True)')
         elif link.shape is Shape.EXISTS and not path:
             child, key = self.name(link.child), self.field(link.child, link.foreign_key_column)
@@ -177,7 +185,7 @@ class Django:
 
 
 def _ordered(calls: Calls) -> list[tuple[str, list[str]]]:
-    order = ("select_related", "prefetch_related", "annotate")
+    order = ("defer", "select_related", "prefetch_related", "annotate")
     found = {m: _without_prefixes(a) if m == "select_related" else a for m, a in calls.arguments.items()}
     return sorted(found.items(), key=lambda item: order.index(item[0]))
 
@@ -221,7 +229,7 @@ class SqlAlchemy:
     def call(self, table: TableFacts, steps: Sequence[Step]) -> str:
         name = self.name(table)
         loads = list(dict.fromkeys(
-            load for step in steps for load in self._loads(step) if step.link.shape in (Shape.TO_ONE, Shape.TO_MANY)
+            load for step in steps for load in self._loads(step) if step.link.shape in LOADED
         ))  # fmt: skip
         lines = []
         if loads:
@@ -243,15 +251,13 @@ class SqlAlchemy:
 
     def _loads(self, step: Step, before: str = "") -> list[str]:
         link = step.link
+        if link.shape is Shape.DEFERRED:
+            name = self.name(link.child)
+            return [f"{before}undefer({name}.{python_name(column)})" for column in link.deferred]
         is_one = link.shape is Shape.TO_ONE or link.is_one_to_one
         method = "joinedload" if is_one else "selectinload"
         here = f"{before}{method}({self.name(link.parent)}.{self.attribute(link)})"
-        then = [
-            load
-            for s in step.then
-            if s.link.shape in (Shape.TO_ONE, Shape.TO_MANY)
-            for load in self._loads(s, f"{here}.")
-        ]
+        then = [load for s in step.then if s.link.shape in LOADED for load in self._loads(s, f"{here}.")]
         return then or [here]
 
 

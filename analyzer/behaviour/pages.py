@@ -33,13 +33,17 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A lookup in bursts for each call of ``page``; ``parent`` None: nothing there returns its keys."""
+    """A lookup in bursts for each call of ``page``; ``parent`` None: nothing there returns its keys.
+
+    ``route``: that both were seen on; "" where that is not known.
+    """
 
     lookup: Lookup
     burst: Burst
     page: StatementSeries
     parent: Parent | None
     verdict: SessionVerdict
+    route: str = ""
 
 
 def by_page(found: Sequence[Found]) -> Iterator[list[Found]]:

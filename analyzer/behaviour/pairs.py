@@ -18,6 +18,7 @@ class Shape(enum.StrEnum):
     TO_MANY = "to-many"
     COUNT = "count per row"
     EXISTS = "exists per row"
+    DEFERRED = "deferred column of the row"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Link:
     referenced_column: str
     by_constraint: bool  # False: by the column's name and type alone
     joined: tuple[TableFacts, ...] = ()  # of a lookup in a table between many and many: what it brings
+    deferred: tuple[str, ...] = ()  # columns that the parent left out of its rows
 
     @property
     def is_one_to_one(self) -> bool:
@@ -99,8 +101,21 @@ def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Lin
                 and all(used.returns(c) for c in key.referenced_columns)
             ):
                 yield Link(_to_many(child), table, child.table, key.columns[0], key.referenced_columns[0], True, joined)
+        if table.oid == child.table.oid and _is_deferred(child, used.columns):
+            key = child.table.primary_key[0]
+            left_out = tuple(sorted((child.shape.columns or frozenset()) - {key}))
+            yield Link(Shape.DEFERRED, table, table, key, key, True, deferred=left_out)
         named.extend(_by_name(child, keys, table, used.columns))
     yield from named
+
+
+def _is_deferred(child: Child, returned: frozenset[str] | None) -> bool:
+    """It reads, by the primary key of rows that the parent returned, what the parent left out of them."""
+    key = child.table.primary_key
+    left_out = (child.shape.columns or frozenset()) - set(key)
+    if returned is None or not left_out or len(key) != 1 or child.shape.key_columns != key:
+        return False
+    return key[0] in returned and not left_out & returned
 
 
 def base_table(sql: str, of: TableFacts, facts: SchemaFacts) -> TableFacts:

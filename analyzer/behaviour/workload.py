@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,18 +26,28 @@ class StatementSeries:
     tags: dict[str, str] = field(default_factory=dict)
 
 
+class Origin(NamedTuple):
+    """Which code asked for a statement, by its comment's tags and the session's application_name; "" where not said."""
+
+    route: str = ""
+    file: str = ""
+    application: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionEvidence:
     """What pg_stat_activity sampling saw in single sessions, summed over the window.
 
-    ``sampled[f]``: how often statement f was seen (distinct executions); ``follows[(f, g)]``: how often g was the
-    previous distinct execution of the same session, at most 1 s before; ``longest_runs[f]``: lengths of runs of f
-    within one transaction or session burst, the longest first.
+    ``sampled[f]``: how often statement f was seen (distinct executions); ``follows[(g, f)]``: how often g was the
+    previous distinct execution of the same session, at most 1 s before; ``runs[f]``: lengths of runs of f within one
+    transaction, or at most 1 s apart outside of any, the longest first; ``origins[f]``: how many of f's executions
+    came from where.
     """
 
     sampled: dict[str, int] = field(default_factory=dict)
     follows: dict[tuple[str, str], int] = field(default_factory=dict)
     runs: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    origins: dict[str, dict[Origin, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

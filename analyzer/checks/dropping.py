@@ -1,11 +1,84 @@
-"""Statements that drop indexes."""
+"""Indexes that look needless: which of them the planner and the replicas let go, and the statements that drop them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from analyzer.checks.grouping import to_copy, to_copy_concurrently
+from analyzer.checks.engine import Context, NotRun
+from analyzer.checks.grouping import some_of, to_copy, to_copy_concurrently
+from analyzer.checks.statistics import need_counted_days, need_scans_of_primary
 from analyzer.findings import Fix
+from analyzer.plans.compare import cost_words
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import qualified
+from analyzer.schema.without_index import WithoutIndex, proof_words
+from analyzer.words.lists import and_list
+
+NOT_PLANNED = "Whether a recorded statement gets dearer without {it} was not planned."
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Indexes that look needless, without those that a recorded statement is planned dearer without.
+
+    ``said``: what the planner said, in sentences. ``statements``: how many it was asked for, None where it was not
+    asked for each of the indexes.
+    """
+
+    indexes: list[IndexFacts]
+    said: str = ""
+    statements: int | None = None
+
+    @property
+    def is_proved(self) -> bool:
+        return self.statements is not None
+
+
+def judged(indexes: Sequence[IndexFacts], context: Context, *, is_one_table: bool = True) -> Judged:
+    """By what the planner said of the recorded statements without each of them, where it was asked."""
+    verdicts = {index.oid: context.without_index.get(index.oid) for index in indexes}
+    needed = [verdict for verdict in verdicts.values() if verdict is not None and not verdict.may_go]
+    going = [index for index in indexes if (verdict := verdicts[index.oid]) is None or verdict.may_go]
+    asked = [verdict for index in going if (verdict := verdicts[index.oid]) is not None]
+    is_proved = bool(going) and len(asked) == len(going)
+    without = "it" if len(going) == 1 else "them"
+    said = [proof_words(asked, is_one_table=is_one_table) if is_proved else NOT_PLANNED.format(it=without)]
+    said += [_needed_words(needed)] if needed else []
+    return Judged(going, " ".join(said), max(verdict.statements for verdict in asked) if is_proved else None)
+
+
+def _needed_words(needed: Sequence[WithoutIndex]) -> str:
+    """Why the others stay, by the one that is missed most."""
+    most = max(needed, key=lambda v: (v.cost_after or 0.0) / max(v.cost_before or 0.0, 1e-9))
+    others = f"{some_of([v.name for v in needed])} {'stays' if len(needed) == 1 else 'stay'}"
+    if most.cost_before is None or most.cost_after is None:
+        return f"{others}: a recorded statement gets dearer without (planned)."
+    costs = cost_words(most.cost_before, most.cost_after)
+    return f"{others}: without {most.name} a recorded statement gets {costs} (planned)."
+
+
+def need_days_without_scan(context: Context, days: float) -> float:
+    """For how many days nothing scanned, here and on the replicas that are watched; NotRun where that is not known."""
+    if context.facts is not None:
+        need_scans_of_primary(context.facts)
+    counted = need_counted_days(context.facts, days)
+    if context.replica_scans is None:
+        return counted
+    on_replicas = context.replica_scans.counted_days
+    if on_replicas is None or on_replicas < days:
+        raise NotRun(f"needs {days:,.0f} days of the counters of each replica")
+    return min(counted, on_replicas)
+
+
+def replicas_scanned(index: IndexFacts, context: Context) -> bool:
+    """Whether one of the replicas that are watched used it, or does not tell."""
+    return context.replica_scans is not None and context.replica_scans.scans.get(index.oid) != 0
+
+
+def where_words(context: Context) -> str:
+    """On which servers nothing scanned."""
+    if context.replica_scans is None:
+        return "on this server (no replica is watched)"
+    return f"on this server and on {and_list(context.replica_scans.replicas)}"
 
 
 def drop_indexes(indexes: Sequence[IndexFacts], table: TableFacts | None = None) -> Fix:

@@ -1,8 +1,9 @@
 """Runs checks over things: dispatch, thresholds, what could not be judged, what failed.
 
 A check is one module of a sub-package of this folder, found by being there. What a check can look at is listed in
-``kinds.py``; ``Check.on`` of anything else fails at import. A check that lacks a fact raises ``NotRun(reason)``; one
-that fails costs nobody else a finding. Both are kept with the thing concerned: what was not judged closes nothing.
+``kinds.py``; ``Check.on`` of anything else fails at import. A check that lacks a fact raises ``NotRun(reason)``; what
+it found before stays. One that fails costs nobody else a finding. Both are kept with the thing concerned: what was not
+judged closes nothing.
 """
 
 import hashlib
@@ -29,6 +30,8 @@ from analyzer.plans import PlanNode
 from analyzer.plans.conditions import readings_kept
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
+from analyzer.schema.replica_scans import ReplicaScans
+from analyzer.schema.without_index import Proofs
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +52,8 @@ class Context:
     mean_exec_time_ms: float | None = None
     watched_s: float | None = None  # what calls_per_day is made of
     key_checks: Mapping[str, KeyCheckTime] = field(default_factory=dict)  # by foreign_key_owner
+    without_index: Proofs = field(default_factory=dict)  # what the planner said of indexes that look needless
+    replica_scans: ReplicaScans | None = None  # None: no replica of the server is watched
 
 
 class NotRun(Exception):
@@ -222,7 +227,15 @@ def all_checks() -> tuple[Check, ...]:
 
 def checks_of(container: type, rules: Rules = AS_THEY_COME) -> list[Check]:
     """The checks that look at something in such a container, without those that are off."""
-    return [c for c in all_checks() if c.kind.container is container and c.code not in rules.off]
+    return [c for c in _by_container(all_checks()).get(container, ()) if c.code not in rules.off]
+
+
+@cache
+def _by_container(checks: tuple[Check, ...]) -> Mapping[type, Sequence[Check]]:
+    by_container: defaultdict[type, list[Check]] = defaultdict(list)
+    for check in checks:
+        by_container[check.kind.container].append(check)
+    return by_container
 
 
 @cache
@@ -305,9 +318,10 @@ class _Run:
         self.stop_on: tuple[type[Exception], ...] = (*stop_on, MemoryError)
 
     def one(self, check: Check, thing: Any) -> None:
-        try:
-            # a list at once: a generator's error would come after the findings before it
-            findings = list(check.function(thing, self.context) if check.wants_context else check.function(thing))
+        findings: list[Finding] = []
+        function = check.function
+        try:  # extended one by one: what was found before NotRun stays
+            findings.extend(function(thing, self.context) if check.wants_context else function(thing))
         except NotRun as reason:
             self.outcome.not_run.setdefault(check.code, {})[self._about(check, thing)] = str(reason)
         except self.stop_on:
@@ -316,9 +330,8 @@ class _Run:
             about = self._about(check, thing)
             logger.exception("check %s failed on %s", check.code, about or "everything")
             self.outcome.failed.setdefault(check.code, {})[about] = type(error).__name__
-        else:
-            if findings:
-                self.outcome.findings.extend(self._placed(check, thing, finding) for finding in findings)
+            findings = []
+        self.outcome.findings.extend(self._placed(check, thing, finding) for finding in findings)
 
     def _about(self, check: Check, thing: Any) -> str:
         return check.kind.about(thing, self.context.fingerprint)

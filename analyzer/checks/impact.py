@@ -17,6 +17,7 @@ THRESHOLDS = {
     "critical_ms": Threshold(100, "ms", "judgement: a person notices a tenth of a second"),
     "critical_s_per_day": Threshold(864, "s/day", "judgement: 1 % of one backend's day"),
 }
+LIMITS = {name: threshold.value for name, threshold in THRESHOLDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,20 @@ class Load:
     watched_s: float | None = None  # what the calls were seen in
 
 
-def seconds_a_day(time_ms: float | None, load: Load) -> float | None:
-    """What ``time_ms`` of each run add up to; never more than the statement, which EXPLAIN ANALYZE makes slower."""
-    if time_ms is None or load.calls_per_day is None:
+def seconds_a_day(finding: Finding, load: Load) -> float | None:
+    """What the finding's part of each run adds up to.
+
+    Its share of the explained run counts, of the mean time of a call: EXPLAIN ANALYZE makes a run slower, and its
+    values may be dearer than most. A run that was faster than the mean counts as it was: nobody saw the rest.
+    """
+    if finding.time_ms is None or load.calls_per_day is None:
         return None
-    if load.mean_exec_time_ms is not None:
-        time_ms = min(time_ms, load.mean_exec_time_ms)
+    mean_ms, run_ms = load.mean_exec_time_ms, finding.run_time_ms
+    time_ms = finding.time_ms
+    if mean_ms is not None:
+        time_ms = min(time_ms, mean_ms)
+        if run_ms is not None and run_ms > mean_ms:
+            time_ms = min(time_ms, finding.time_ms / run_ms * mean_ms)
     return time_ms / 1000 * load.calls_per_day
 
 
@@ -47,18 +56,17 @@ def rated(finding: Finding, load: Load) -> Finding | None:
     needed = finding.needs_calls_per_day
     if needed is not None and load.calls_per_day is not None and load.calls_per_day < needed:
         return None
-    limit = {name: threshold.value for name, threshold in THRESHOLDS.items()}
-    impact = seconds_a_day(finding.time_ms, load)
-    often = impact is not None and impact >= limit["critical_s_per_day"]
+    impact = seconds_a_day(finding, load)
+    often = impact is not None and impact >= LIMITS["critical_s_per_day"]
     # by the explained run and, where it is known, by the calls in production: their values may cost more
     known_ms = [ms for ms in (finding.run_time_ms, load.mean_exec_time_ms) if ms is not None]
-    if known_ms and max(known_ms) < limit["short_ms"] and not often:
+    if known_ms and max(known_ms) < LIMITS["short_ms"] and not often:
         return None
     return replace(
         finding,
         impact_s_per_day=impact,
         watched_s=load.watched_s,
-        severity=min(_severity(finding, often, limit), _most(finding, load)),
+        severity=min(_severity(finding, often), _most(finding, load)),
     )
 
 
@@ -68,11 +76,11 @@ def _most(finding: Finding, load: Load) -> Severity:
     return Severity.CRITICAL if finding.at_most is None else finding.at_most
 
 
-def _severity(finding: Finding, often: bool, limit: dict[str, float]) -> Severity:
+def _severity(finding: Finding, often: bool) -> Severity:
     if finding.time_ms is None or not finding.run_time_ms:
         return finding.severity
     share = finding.time_ms / finding.run_time_ms
-    if share < limit["warning_ratio"]:
+    if share < LIMITS["warning_ratio"]:
         return Severity.INFO
-    long = share >= limit["critical_ratio"] and finding.time_ms >= limit["critical_ms"]
+    long = share >= LIMITS["critical_ratio"] and finding.time_ms >= LIMITS["critical_ms"]
     return Severity.CRITICAL if long or often else max(finding.severity, Severity.WARNING)

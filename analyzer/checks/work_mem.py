@@ -17,18 +17,6 @@ MOST = 1024 * MB  # judgement: more for one node of one session is a matter of t
 HASH_MEM_MULTIPLIER = 2.0  # the default from 15 on; 1 before
 
 
-def more_work_mem(needed_bytes: float) -> tuple[str, Fix]:
-    """What to set, "52MB", and the statement; at most 1 GB, which is then said."""
-    setting = memory_setting(max(MB, min(needed_bytes, MOST)))
-    capped = f" ({size_words(MOST)} is the most suggested here; it would need more)" if needed_bytes > MOST else ""
-    return setting, _fix(setting, capped)
-
-
-def _fix(setting: str, more: str = "") -> Fix:
-    title = f"More memory for this statement alone, in its own transaction{more}"
-    return Fix(title, "sql", f"SET LOCAL work_mem = '{setting}';")
-
-
 def spilled_ratio(node: PlanNode) -> float:
     """Of a hashed Aggregate: its temporary files as a share of files and memory, 0 to 1."""
     spilled = [table for table in node.hash_aggregates if table.disk_bytes]
@@ -64,13 +52,21 @@ def work_mem_bytes(needed_bytes: float, plan: Plan | None, *, is_hash: bool) -> 
     return max(1, math.ceil(needed_bytes / multiplier / MB)) * MB
 
 
-def work_mem_advice(work_mem: int) -> tuple[str, tuple[Fix, ...]]:
-    """A sentence's end and the fix: with the cap where the value is above it."""
-    if work_mem > MOST:
+def work_mem_advice(needed_bytes: float) -> tuple[str, tuple[Fix, ...]]:
+    """The rest of a sentence and the fix, for one transaction; above MOST why that is no way, and no fix."""
+    if needed_bytes > MOST:
         return (
-            f"memory alone is no way out: it would take work_mem of about {size_words(work_mem)}, which every sort and"
-            " hash of every session may use at once",
+            f"memory alone is no way out: it would take work_mem of about {size_words(needed_bytes)}, which every sort"
+            " and hash of every session may use at once",
             (),
         )
-    fix = _fix(memory_setting(work_mem))
+    fix = Fix(
+        "More memory for this statement alone, in its own transaction",
+        "sql",
+        f"SET LOCAL work_mem = '{memory_setting(max(MB, needed_bytes))}';",
+    )
     return f"give this statement more memory in its own transaction: {fix.code.rstrip(';')}", (fix,)
+
+
+def as_sentence(advice: str) -> str:
+    return advice[0].upper() + advice[1:]

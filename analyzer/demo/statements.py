@@ -89,6 +89,28 @@ COUPON_INSERT = (
     'INSERT INTO "shop_coupon" ("code", "percent_off", "valid_until") VALUES (%s, %s, %s) RETURNING "shop_coupon"."id"'
 )
 
+# Planted pages of the staff.
+ORDERS_PAGE = _select("shop_order", 'ORDER BY "shop_order"."id" DESC LIMIT 100 OFFSET %s')
+DEAR_ORDERS = _select(
+    "shop_order",
+    'WHERE ("shop_order"."created_at" >= %s AND "shop_order"."total" >= %s) ORDER BY "shop_order"."created_at" DESC',
+)
+EVENTS_OF_PATH = _select("shop_event", 'WHERE ("shop_event"."payload" -> %s) = %s')
+TURNOVER_OF_CUSTOMER = (
+    "WITH turnover AS MATERIALIZED (SELECT customer_id, created_at, total FROM shop_order)"
+    " SELECT date_trunc('month', created_at) AS month, sum(total) FROM turnover WHERE customer_id = %s"
+    " GROUP BY 1 ORDER BY 1"
+)
+BESTSELLERS = (
+    'SELECT "shop_orderline"."product_id", COUNT(DISTINCT "shop_orderline"."order_id") AS "orders"'
+    ' FROM "shop_orderline" GROUP BY "shop_orderline"."product_id" ORDER BY "orders" DESC LIMIT 20'
+)
+ORDER_EXPORT = (
+    f'SELECT {_columns("shop_order")}, "shop_customer"."name" FROM "shop_order"'
+    ' INNER JOIN "shop_customer" ON ("shop_order"."customer_id" = "shop_customer"."id")'
+    ' WHERE "shop_order"."created_at" >= %s ORDER BY "shop_customer"."name" ASC, "shop_order"."id" ASC'
+)
+
 # Well-behaved statements.
 TOP_CATEGORIES = _select(
     "shop_category", 'WHERE "shop_category"."parent_id" IS NULL ORDER BY "shop_category"."position" ASC'

@@ -24,7 +24,9 @@ from datetime import UTC, datetime
 
 import psycopg
 
-from analyzer.demo.pages import ENDPOINTS, Endpoint, Row, Shop, Visit
+from analyzer.demo.pages import ENDPOINTS, Endpoint
+from analyzer.demo.statements import TOP_CATEGORIES
+from analyzer.demo.visit import Row, Shop, Visit
 
 logger = logging.getLogger("shop")
 
@@ -134,7 +136,7 @@ class Workload:
         built_at = first.execute('SELECT "date_joined" FROM "auth_user" WHERE "id" = 1').fetchone()
         if built_at is not None:
             self._shop.built_at = built_at[0]
-        first.close()
+        self._forget(first)
         workers = [threading.Thread(target=self._work, name=f"worker {n}") for n in range(WORKERS)]
         for worker in workers:
             worker.start()
@@ -144,7 +146,14 @@ class Workload:
             self._stopping.set()
             for worker in workers:
                 worker.join()
+            first.close()
         return self.totals
+
+    def _forget(self, connection: psycopg.Connection[Row]) -> None:
+        """Begin a transaction and leave it at that, as a script does that waits for another service."""
+        connection.execute("SET application_name = 'stock-sync'")
+        connection.autocommit = False
+        connection.execute(TOP_CATEGORIES.encode())
 
     def _schedule(self, seconds: float | None) -> None:
         streams = [arrivals(e, self._scale, random.Random(f"{self.seed}:{e.name}")) for e in ENDPOINTS]

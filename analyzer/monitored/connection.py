@@ -6,11 +6,13 @@ prepared, no session state is kept and no ``options`` are sent (PgBouncer refuse
 """
 
 import contextlib
+import math
 import os
 import selectors
 import socket
 import ssl
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -63,6 +65,8 @@ class MonitoredConnection:
         self.statement_timeout_ms = statement_timeout_ms
         self.lock_timeout_ms = lock_timeout_ms
         self._timeout_now_ms = statement_timeout_ms  # of the transaction that runs
+        self._share_until: float | None = None  # by time.monotonic()
+        self._blocks = 0  # that use the transaction now
 
     @property
     def address(self) -> str:
@@ -134,7 +138,7 @@ class MonitoredConnection:
         ``search_path`` is SET LOCAL's text (quote its elements); ``local_settings`` are further SET LOCAL.
         ``planner_as_configured``: for EXPLAIN; else our own queries do without JIT and parallel workers.
         """
-        if self.raw.info.transaction_status == pq.TransactionStatus.INTRANS:
+        if self._share_until is None and self._is_in_transaction:
             yield self
             return
         if isolation not in ("READ COMMITTED", "REPEATABLE READ"):
@@ -152,21 +156,52 @@ class MonitoredConnection:
         if self.server_version_num >= 170_000:
             # several statements may each take their time; this is the end of the whole
             limits.setdefault("transaction_timeout", f"{timeout_ms * 6 + 10_000}ms")
-        self._timeout_now_ms = timeout_ms
+        if not self._blocks and self._share_until is not None and time.monotonic() > self._share_until:
+            self._end_transaction()
+        self._blocks += 1
         try:
-            self.execute(
-                f"BEGIN TRANSACTION ISOLATION LEVEL {isolation} READ ONLY",
-                action="starting a read-only transaction",
-            )
-            self.run(
-                "set_local",
-                {"names": list(limits), "values": list(limits.values())},
-                action="setting the transaction's limits",
-            )
+            if not self._is_in_transaction:
+                self._begin(isolation, timeout_ms, limits)
             yield self
         finally:
-            self._timeout_now_ms = self.statement_timeout_ms
-            self._roll_back()
+            self._blocks -= 1
+            if not self._blocks and not (self._share_until is not None and self._is_in_transaction):
+                self._end_transaction()
+
+    @contextlib.contextmanager
+    def sharing_transactions(self) -> Iterator[None]:
+        """The read-only transactions inside are one, with the limits of the first: three statements fewer for each.
+
+        One that failed, or is older than a statement may get, is followed by another. For statements that come one
+        after the other and keep no locks.
+        """
+        if self._share_until is not None:
+            yield
+            return
+        self._share_until = math.inf
+        try:
+            yield
+        finally:
+            self._share_until = None
+            self._end_transaction()
+
+    @property
+    def _is_in_transaction(self) -> bool:
+        return self.raw.info.transaction_status == pq.TransactionStatus.INTRANS
+
+    def _begin(self, isolation: str, timeout_ms: int, limits: Mapping[str, str]) -> None:
+        self._timeout_now_ms = timeout_ms
+        if self._share_until is not None:
+            self._share_until = time.monotonic() + timeout_ms / 1000
+        self.execute(
+            f"BEGIN TRANSACTION ISOLATION LEVEL {isolation} READ ONLY", action="starting a read-only transaction"
+        )
+        names, values = list(limits), list(limits.values())
+        self.run("set_local", {"names": names, "values": values}, action="setting the transaction's limits")
+
+    def _end_transaction(self) -> None:
+        self._timeout_now_ms = self.statement_timeout_ms
+        self._roll_back()
 
     def _roll_back(self) -> None:
         if self.raw.closed or self.raw.info.transaction_status == pq.TransactionStatus.IDLE:

@@ -36,7 +36,8 @@ def of_table(condition: Condition, alias: str | None) -> Condition:
     Columns without a table's name are its own: EXPLAIN leaves the name out where there is only one table. A comparison
     without a column of the table has no columns.
     """
-    return replace(condition, comparisons=tuple(_of_table(c, alias) for c in condition.comparisons))
+    seen = tuple(_of_table(c, alias) for c in condition.comparisons)
+    return condition if seen == condition.comparisons else replace(condition, comparisons=seen)
 
 
 def _of_table(comparison: Comparison, alias: str | None) -> Comparison:

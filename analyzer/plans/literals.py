@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 
 WORD = re.compile(r"[^\W\d][\w$]*")
-PLAIN = re.compile(r"[\s()\[\]{},;=<>+*%!~|&^@#?]+")  # begins no literal, comment, cast or name
 STRING = re.compile(r"'(?:[^']|'')*(?:'|\Z)")
 ESCAPE_STRING = re.compile(r"'(?:[^'\\]|''|\\.|\\\Z)*(?:'|\Z)", re.DOTALL)
 QUOTED_NAME = re.compile(r'"(?:[^"]|"")*(?:"|\Z)')
@@ -28,11 +27,18 @@ MORE_OF_TYPE = re.compile(
     r"\s+(?:varying|precision|with(?:out)? time zone"
     r"|(?:year|month|day|hour|minute|second)(?: to (?:month|hour|minute|second))?)\b"
 )
+GOES_ON = re.compile(r"[\s(\[]")  # a type's name, perhaps
 CAST = re.compile(r"\s*::\s*")
 TYPES_WITH_MODIFIER = frozenset((
     "numeric", "decimal", "dec", "varchar", "bpchar", "char", "character", "varying", "bit", "varbit",
     "time", "timetz", "timestamp", "timestamptz", "interval", "float", "nchar", "second",
 ))  # fmt: skip
+# Operators, brackets and names up to what may begin a literal, a comment or a cast, or may change how one is read.
+PLAIN = re.compile(
+    r"(?:[\s()\[\]{},;=<>+*%!~|&^@#?]++|-(?!-)|/(?!\*)|:(?!:)|\.(?!\d)"
+    rf"|(?!(?:{'|'.join(sorted(TYPES_WITH_MODIFIER))}|subplan|initplan)(?![\w$]))[^\W\d][\w$]*+(?!'|&'))++",
+    re.IGNORECASE,
+)
 STRING_PREFIXES = {"e": ESCAPE_STRING, "b": STRING, "x": STRING, "n": STRING}
 
 
@@ -158,11 +164,10 @@ def _type_end(text: str, at: int) -> int:
         at += 1
     else:
         return at
-    parts: tuple[Callable[[str, int], re.Match[str] | None], ...] = (
-        MORE_OF_TYPE.match,
-        MODIFIER.match,
-        DIMENSION.match,
-    )
-    while part := next((found for match in parts if (found := match(text, at))), None):
+    while GOES_ON.match(text, at) and (part := _part_of_type(text, at)):
         at = part.end()
     return at
+
+
+def _part_of_type(text: str, at: int) -> re.Match[str] | None:
+    return MORE_OF_TYPE.match(text, at) or MODIFIER.match(text, at) or DIMENSION.match(text, at)

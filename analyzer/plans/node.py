@@ -179,23 +179,18 @@ class PlanNode:
     @property
     def total_rows_scanned(self) -> float | None:
         """Rows a scan looked at over all loops: given, and thrown away by Filter and Recheck."""
-        parts = (
-            self.total_actual_rows,
-            self.total_rows_removed_by_filter,
-            self.total_rows_removed_by_index_recheck,
-        )
-        return None if None in parts else sum(part for part in parts if part is not None)
+        given, filtered = self.total_actual_rows, self.total_rows_removed_by_filter
+        rechecked = self.total_rows_removed_by_index_recheck
+        return None if given is None or filtered is None or rechecked is None else given + filtered + rechecked
 
     @property
     def total_rows_scanned_bounds(self) -> tuple[float, float] | None:
         """Least and most rows looked at that print so."""
-        parts = (
-            self.total_actual_rows_bounds,
-            self.total_rows_removed_by_filter_bounds,
-            self._removed_bounds(self.count("Rows Removed by Index Recheck")),
-        )
-        known = [part for part in parts if part is not None]
-        return (sum(p[0] for p in known), sum(p[1] for p in known)) if len(known) == len(parts) else None
+        given, filtered = self.total_actual_rows_bounds, self.total_rows_removed_by_filter_bounds
+        rechecked = self._removed_bounds(self.count("Rows Removed by Index Recheck"))
+        if given is None or filtered is None or rechecked is None:
+            return None
+        return given[0] + filtered[0] + rechecked[0], given[1] + filtered[1] + rechecked[1]
 
     @property
     def touched_blocks(self) -> int | None:

@@ -18,6 +18,10 @@ THING = re.compile(
 )
 JOIN = re.compile(r"(Hash|Merge|Nested Loop)(?: (Left|Right|Full|Semi|Anti|Right Semi|Right Anti))?(?: Join)?")
 AGGREGATES = {"Aggregate": "Plain", "GroupAggregate": "Sorted", "HashAggregate": "Hashed", "MixedAggregate": "Mixed"}
+MODIFIERS = (
+    ("Async ", "Async Capable", True), ("Partial ", "Partial Mode", "Partial"),
+    ("Finalize ", "Partial Mode", "Finalize"), ("Parallel ", "Parallel Aware", True),
+)  # fmt: skip
 WRITES = ("Insert", "Update", "Delete", "Merge")
 # node type -> the field its "on ..." names, where that is no table
 NAMED = {
@@ -42,14 +46,13 @@ def node_head(text: str) -> dict[str, Any] | None:
     is_known = is_node_name(found["type"])
     if not (_is_whole(found) if is_known else figures and may_be_node_name(found["type"])):
         return None
-    for modifier, key, value in (
-        ("Async ", "Async Capable", True), ("Partial ", "Partial Mode", "Partial"),
-        ("Finalize ", "Partial Mode", "Finalize"), ("Parallel ", "Parallel Aware", True),
-    ):  # fmt: skip
+    whole = text
+    for modifier, key, value in MODIFIERS:
         if text.startswith(modifier):
             text, node[key] = text.removeprefix(modifier), value
-    found = THING.fullmatch(text)
-    assert found is not None
+    if text is not whole:
+        found = THING.fullmatch(text)
+        assert found is not None
     _set_type(node, found["type"])
     _set_names(node, found)
     return node

@@ -35,24 +35,25 @@ def parse_plans(source: object) -> list[Plan]:
     entries = value if isinstance(value, list) else [value]
     if not entries:
         raise PlanError("The plan is an empty JSON array: EXPLAIN printed nothing, or a rule left nothing to run.")
+    is_ours = isinstance(source, str | bytes | bytearray | memoryview)  # nobody else has the decoded value
     plans = []
     for entry in entries:
         if entry in ("Utility Statement", ["Utility Statement"]):
             raise PlanError("EXPLAIN was of a utility statement, which has no plan.")
         if not isinstance(entry, dict):
             raise PlanError('The JSON holds no plan: an object with "Plan" was expected in the array.')
-        plans.append(_plan(entry))
+        plans.append(_plan(entry, is_ours=is_ours))
     return plans
 
 
-def _plan(entry: Mapping[str, Any]) -> Plan:
+def _plan(entry: Mapping[str, Any], *, is_ours: bool) -> Plan:
     if "Plan" in entry:
         tree, beside = entry["Plan"], {k: v for k, v in entry.items() if k != "Plan"}
     elif "Node Type" in entry:
         tree, beside = entry, {}
     else:
         raise PlanError('The JSON holds no plan: neither "Plan" nor "Node Type" is in it.')
-    root = _tree(tree)
+    root = _tree(tree, is_ours=is_ours)
     planning = beside.get("Planning")
     serialization = beside.get("Serialization")
     settings = beside.get("Settings")
@@ -76,37 +77,37 @@ def _plan(entry: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def _tree(tree: object) -> PlanNode:
-    root = _node(tree, None)
-    waiting: list[tuple[PlanNode, Any]] = [(root, tree)]
+def _tree(tree: object, *, is_ours: bool) -> PlanNode:
+    root, below = _node(tree, None, is_ours=is_ours)
+    waiting: list[tuple[PlanNode, Any]] = [(root, below)]
     while waiting:
-        parent, raw = waiting.pop()
-        below = raw.get("Plans", [])
+        parent, below = waiting.pop()
         if not isinstance(below, list):
             raise PlanError(f'"Plans" of {parent.label} is no array.')
         for child_raw in below:
-            child = _node(child_raw, parent)
+            child, below_child = _node(child_raw, parent, is_ours=is_ours)
             parent.children.append(child)
-            waiting.append((child, child_raw))
+            waiting.append((child, below_child))
     return root
 
 
-def _node(raw: object, parent: PlanNode | None) -> PlanNode:
+def _node(raw: object, parent: PlanNode | None, *, is_ours: bool) -> tuple[PlanNode, Any]:
+    """The node and what is printed for those below it, which ``raw`` keeps where it is somebody else's."""
     where = f"below {parent.label}" if parent else "at the top"
     if not isinstance(raw, Mapping):
         raise PlanError(f"A node {where} of the plan is no JSON object.")
     node_type = raw.get("Node Type")
     if not isinstance(node_type, str):
         raise PlanError(f'A node {where} of the plan has no "Node Type".')
-    own = dict(raw)
-    own.pop("Plans", None)
+    own = raw if is_ours and isinstance(raw, dict) else dict(raw)
+    below = own.pop("Plans", [])
     workers = own.get("Workers")
     loops = _count(own, "Actual Loops")
     rows, total_time = _number(own, "Actual Rows"), _number(own, "Actual Total Time")
     for key, value in (("Actual Loops", loops), ("Actual Rows", rows), ("Actual Total Time", total_time)):
         if value is not None and value < 0:
             raise PlanError(f'"{key}" of {node_type} is {own[key]}, which is below zero.')
-    return PlanNode(
+    node = PlanNode(
         node_type=node_type,
         raw=own,
         label=label(own),
@@ -135,6 +136,7 @@ def _node(raw: object, parent: PlanNode | None) -> PlanNode:
         buffers=_buffers(own),
         workers=tuple(w for w in workers if isinstance(w, Mapping)) if isinstance(workers, list) else (),
     )
+    return node, below
 
 
 def _set_labels(plan: Plan) -> None:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from analyzer.plans.node_line import node_head
 from analyzer.plans.table_cells import BAR, Line, out_of_html, without_column_name
 
+ANY_BAR = re.compile(f"[{BAR}]")
 ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours, as terminals and pagers record them
 ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
 ENTITY = re.compile("&(?:gt|lt|quot|amp|#39);")
@@ -28,6 +29,7 @@ RULE_CHARACTERS = frozenset("-+|=:*. \t") | {chr(code) for code in range(0x2500,
 # psql's footer and its \timing, in any language: "（4 行）", "(3개 행)", "Temps : 1,234 ms", "時間: 1.234 ミリ秒"
 ROWS = re.compile(r"[(（]\d+ ?[^\W\d]+(?: [^\W\d]+)?[)）]")
 TIMING = re.compile(r"[^\W\d]+ ?: [\d.,]+ (?:ms|мс|მწმ|ミリ秒)\b.*")
+FRAME = re.compile("|".join(f"(?:{each.pattern})" for each in (HEADER, RECORD, ROWS, TIMING)))
 FENCE = re.compile(r"\s*(```|~~~|'''|\"\"\"|\{noformat\}|\{code.*\}|</?pre>|</?code>)\s*\w*\s*")
 NUMBER = re.compile(r"(\s*(\d+))(?:[.):] ?|[.)]?\t|\s*[|│] ?| )")
 CONTAINER = re.compile(r"[\w.-]+\s*\| ?")
@@ -71,7 +73,7 @@ def is_frame(text: str) -> bool:
         return False
     if RULE_CHARACTERS.issuperset(stripped) and (len(stripped) > 1 or stripped in BAR):
         return True
-    return any(each.fullmatch(stripped) for each in (HEADER, RECORD, ROWS, TIMING))
+    return FRAME.fullmatch(stripped) is not None
 
 
 def _joined_wraps(lines: list[Line]) -> list[Line]:
@@ -148,6 +150,8 @@ def _without_numbers(lines: list[Line]) -> list[Line]:
 
 def _without_borders(lines: list[Line]) -> list[Line]:
     """Bars before and behind: psql's borders, its ``\\x``, tables of Markdown and of database clients."""
+    if not any(ANY_BAR.search(line.text) for line in lines):
+        return lines
     for before, behind in ((True, True), (False, True), (True, False)):
         made = _bare(
             lines,

@@ -7,6 +7,7 @@ plan stands what it may, as long as no line of it looks like a part of one. What
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 from analyzer.plans.node import PlanError, raw_inputs
@@ -215,7 +216,7 @@ def _is_step(reader: _Reader, above: _Open, column: int) -> bool:
 
 def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bool:
     """Whether the line says something of the plan that is being read."""
-    if FOOTER.fullmatch(stripped) and (not reader.open or column <= reader.open[0].column + 1):
+    if (not reader.open or column <= reader.open[0].column + 1) and FOOTER.fullmatch(stripped):
         section = read_footer(reader.plans[-1], stripped)
         reader.section = None if section is None else (section, column)
         reader.open, reader.is_ended = [], True
@@ -225,7 +226,7 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
         return True
     if not reader.open:
         return False
-    if SUBPLAN.fullmatch(stripped) and column > reader.open[0].column:
+    if column > reader.open[0].column and SUBPLAN.fullmatch(stripped):
         while len(reader.open) > 1 and (reader.open[-1].column >= column or reader.open[-1].subplan):
             reader.open.pop()
         reader.open.append(_Open(column, reader.open[-1].node, number, stripped))
@@ -242,7 +243,7 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
     found = PROPERTY.fullmatch(stripped)
     if not found or column <= last.column or last.subplan:
         return False
-    key, value = found[1], found[2] or ""
+    key, value = intern(found[1]), found[2] or ""
     reader.is_ended = False
     if reader.worker and column > reader.worker[1]:
         owner = reader.worker[0]

@@ -45,6 +45,8 @@ class Pending:
 
     def only_reading(self) -> str | None:
         """Broken between words or within one: the one that is an expression; None where both are, or neither."""
+        if len(self.pieces) == 1:
+            return self.pieces[0][1]
         spaced, glued = self.reading(" "), self.reading("")
         if spaced == glued:
             return spaced

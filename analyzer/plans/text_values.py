@@ -6,6 +6,7 @@ PostgreSQL's explain.c, 9.0 to 18.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from analyzer.plans.buffers import BLOCK_FIELDS, PRINTED
@@ -27,6 +28,7 @@ WORKER = re.compile(r"Worker (\d+)")
 WORKER_RUN = re.compile(
     r"actual (?:time=(?P<first>[\d.]+)\.\.(?P<last>[\d.]+) )?rows=(?P<got>[\d.]+) loops=(?P<loops>\d+)"
 )
+COUNTER = re.compile(r"(\w+)=(-?\d+)")
 _COUNTER = r"(?:shared|local|temp)(?: \w+=-?\d+)+"
 COUNTERS = re.compile(rf"{_COUNTER}(?:, {_COUNTER})*")
 _IO_TIME = r"(?:(?:shared/local|shared|local|temp) )?\w+=[\d.]+(?: \w+=[\d.]+)*"
@@ -51,7 +53,7 @@ class Piece(ValueError):
 def set_property(node: dict[str, Any], key: str, value: str) -> None:
     """Adds to ``node`` (or to one of its workers) what the line ``key: value`` says."""
     if key == "Buffers":
-        _set_counters(node, value, "{kind} {name} Blocks")
+        _set_counters(node, value)
     elif key == "I/O Timings":
         _set_io_times(node, value)
     elif key == "WAL":
@@ -110,9 +112,11 @@ def _whole(pattern: re.Pattern[str], value: str) -> re.Match[str]:
 
 def _sizes(line: str) -> list[re.Match[str]]:
     """``Buckets: 1024  Batches: 1  Memory Usage: 40kB``, of two parts or more or with a unit; else nothing."""
+    if "  " not in line and not line.endswith("kB"):
+        return []
     parts = [SIZES.fullmatch(part) for part in re.split(r"  +", line)]
     found = [part for part in parts if part]
-    return found if len(found) == len(parts) and (len(parts) > 1 or line.endswith("kB")) else []
+    return found if len(found) == len(parts) else []
 
 
 def _groups(found: re.Match[str]) -> dict[str, Any]:
@@ -124,13 +128,18 @@ def _groups(found: re.Match[str]) -> dict[str, Any]:
     return group
 
 
-def _set_counters(into: dict[str, Any], value: str, form: str) -> None:
+def _set_counters(into: dict[str, Any], value: str) -> None:
     """``shared hit=3 read=1, temp written=2``"""
     _whole(COUNTERS, value)
     for part in value.split(", "):
         kind, _, counters = part.strip().partition(" ")
-        for name, blocks in re.findall(r"(\w+)=(-?\d+)", counters):
-            into[form.format(kind=kind.title(), name=name.title())] = int(blocks)
+        for name, blocks in COUNTER.findall(counters):
+            into[_counter_name(kind, name)] = int(blocks)
+
+
+@lru_cache(maxsize=64)
+def _counter_name(kind: str, name: str) -> str:
+    return f"{kind.title()} {name.title()} Blocks"
 
 
 def _set_io_times(into: dict[str, Any], value: str) -> None:

@@ -17,10 +17,12 @@ from analyzer.findings import Finding, Fix
 from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.catalog.schema import left_out_said, read_schema
 from analyzer.monitored.connection import MonitoredConnection
-from analyzer.monitored.readings import ActivityRow
+from analyzer.monitored.readings import ActivityRow, Names
 from analyzer.monitored.sample.activity import sample_once, session_of
 from analyzer.monitored.sample.names import read_names
-from analyzer.monitored.sample.workload import RecordedStatement, read_recorded_workload
+from analyzer.monitored.sample.standing import read_standing
+from analyzer.monitored.sample.statements import read_statement_counters
+from analyzer.monitored.sample.workload import RecordedStatement, recorded_workload
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.server import ServerFacts
@@ -61,16 +63,23 @@ def analyze(
     chosen = [check for check in all_checks() if not only or check.code.startswith(tuple(only))]
     progress("Reading the schema")
     facts = read_schema(conn)
-    progress("Reading the server")
-    cluster = read_cluster(conn)
+    progress("Reading the server and its sessions")
+    more_notes: list[str] = []
+    with conn.sharing_transactions():
+        cluster = read_cluster(conn)
+        names = read_names(conn)
+        sessions = _or_note(lambda: _sessions(conn, names), more_notes)
+        counters = _or_note(lambda: read_statement_counters(conn), more_notes)
     notes = [f"Not read: {said}" for said in (*facts.parts_not_read.values(), *cluster.parts_not_read.values())]
     notes += left_out_said(facts)
     if not facts.statistics_readable:
         notes.append("This login may not read pg_stats: what needs statistics of columns could not be judged.")
     progress("Reading the statements")
-    statements = _or_note(lambda: read_recorded_workload(conn, most=most_statements), notes) or []
-    progress("Reading the sessions")
-    sessions = _or_note(lambda: _sessions(conn), notes)
+    statements: list[RecordedStatement] = []
+    if counters is not None:
+        read = _or_note(lambda: recorded_workload(conn, counters, names, most=most_statements), more_notes)
+        statements = read or []
+    notes += more_notes
     progress("Judging")
     outcome = Outcome()
     things: list[tuple[Any, Context | None]] = [(facts, None), (cluster, None)]
@@ -157,11 +166,16 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
     return about, context
 
 
-def _sessions(conn: MonitoredConnection) -> ServerFacts:
+def _sessions(conn: MonitoredConnection, names: Names) -> ServerFacts:
     taken_at, backends = sample_once(conn)
-    names = read_names(conn)
     sessions = (row for row in backends if row.state not in (None, "idle") and row.pid != conn.backend_pid)
-    return ServerFacts(taken_at, tuple(session_of(row, taken_at, names, _fingerprint(row)) for row in sessions))
+    standing = read_standing(conn)
+    return ServerFacts(
+        taken_at,
+        tuple(session_of(row, taken_at, names, _fingerprint(row)) for row in sessions),
+        is_replica=bool(standing.limits and standing.limits.is_replica),
+        standing=standing,
+    )
 
 
 def _fingerprint(row: ActivityRow) -> str | None:

@@ -3,6 +3,7 @@
     what_if_answer      these indexes were there, those were gone: what would change
     query_answer        a statement that does not run yet
     index_plans         one statement without and with one index, whether it is there or not
+    rewrite_plans       one statement as it is and written otherwise
 
 The server is asked whether the twin is still like it; where it is down, what was read last answers. A statement that
 the twin cannot plan is planned by HypoPG there, if statements are explained there at all. ``person``: who
@@ -23,8 +24,8 @@ from analyzer.advice.candidates.typed import Typed
 from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_indexes
 from analyzer.advice.outcome import built_index
 from analyzer.advice.planner import Refused, values_of
-from analyzer.advice.predicted import NotPredicted, Prediction
-from analyzer.advice.queries import plannable_queries
+from analyzer.advice.predicted import NotPredicted, PlannedRewrite, Prediction
+from analyzer.advice.queries import generic_query, plannable_queries
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.errors import BadInput, MonitoredServerError
 from analyzer.models import Server
@@ -33,6 +34,7 @@ from analyzer.monitored.catalog.schema import need_statistics
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.plans.compare import PlanChange
 from analyzer.questions.predict import predict, with_second_opinion
+from analyzer.questions.rewrites import planned_rewrites
 from analyzer.questions.what_if import TriedIndex, WhatIf, explained_change, statements_reading, what_if
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import SchemaFacts
@@ -91,6 +93,15 @@ class IndexPlans:
     cost_without: float
     cost_with: float
     change: PlanChange | None
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RewritePlans:
+    """``explained``: EXPLAIN's object of the statement as it is, without values."""
+
+    explained: Mapping[str, Any]
+    rewrites: tuple[PlannedRewrite, ...]  # the cheapest first
     took_s: float
 
 
@@ -182,6 +193,23 @@ def index_plans(
         change=explained_change(without, with_it) if change else None,
         took_s=time.monotonic() - begun,
     )
+
+
+def rewrite_plans(
+    server: Server, recorded: WorkloadStatement, facts: SchemaFacts, person: object = None
+) -> RewritePlans:
+    """Raises BadInput (the statement cannot be planned), MonitoredServerError or RuntimeFailure."""
+    begun = time.monotonic()
+    need_statistics(facts)
+    query = generic_query(recorded, facts)
+    if isinstance(query, Refused):
+        raise BadInput(query.reason)
+    with _twin(server, facts, person) as twin:
+        explained = twin.explain(query)
+        if isinstance(explained, Refused):
+            raise BadInput(explained.reason)
+        rewrites = planned_rewrites(twin, query, explained, facts)
+    return RewritePlans(explained, rewrites, took_s=time.monotonic() - begun)
 
 
 def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:

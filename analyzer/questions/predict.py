@@ -1,4 +1,5 @@
-"""A statement that does not run yet: its plan on production statistics, and the indexes it would like.
+"""A statement that does not run yet: its plan on production statistics, the indexes it would like, and how else it can
+be written.
 
 ``manage.py predict`` and the query box ask alike. What the twin cannot plan is asked of HypoPG on the monitored server
 (EXPLAIN of it, by way of the gate), where the server has it; nothing else is sent there.
@@ -22,6 +23,7 @@ from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.explain.second_opinion import second_opinion
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.scans import partitioned_table
+from analyzer.questions.rewrites import planned_rewrites
 from analyzer.questions.what_if import explained_caution, explained_change
 from analyzer.schema.facts import SchemaFacts, TableActivity, TableFacts
 from analyzer.statements.preparable import preparable_sql
@@ -45,7 +47,8 @@ def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Predi
     found = _predicted(twin, queries, read, facts, OPTIONS)
     if isinstance(found, NotPredicted):
         return replace(found, sql=sql)
-    return replace(found, assumed=twin.assumed(queries[0].sql))
+    otherwise = planned_rewrites(twin, queries[0], found.plan_json, facts)
+    return replace(found, assumed=twin.assumed(queries[0].sql), rewrites=otherwise)
 
 
 def with_second_opinion(

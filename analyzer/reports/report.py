@@ -83,6 +83,7 @@ class ReportedFinding:
     fix_title: str = ""
     fix: str = ""
     sql: str = ""
+    gone: str = ""  # of one that is closed: what its statements take since, in words
     index: IndexToCreate | None = None
     is_told: bool = False
 
@@ -169,6 +170,7 @@ class Report:
     indexes: tuple[IndexToCreate, ...] = ()  # new ones that stand with none of the findings above
     outcomes: tuple[IndexOutcome, ...] = ()  # decided in the window
     statements: tuple[StatementChange, ...] = ()
+    gained: str = ""  # what findings that are gone save, in words
 
     @property
     def in_trouble(self) -> tuple[ServerNight, ...]:
@@ -205,6 +207,7 @@ def build_report(
     statements_before: Iterable[StatementSum] = (),
     measured_before: Iterable[str] = (),
     most_statements: int = 10,
+    gained: str = "",
 ) -> Report:
     """The window is ``start`` < time <= ``end``. ``measured_before``: slugs of servers whose day before was measured
     well enough to compare with; there a statement missing from ``statements_before`` did not run.
@@ -228,6 +231,7 @@ def build_report(
         indexes=tuple(i for i in left if start < i.first_seen <= end),
         outcomes=tuple(sorted((o for o in outcomes if start < o.decided_at <= end), key=lambda o: o.decided_at)),
         statements=_changes(statements, statements_before, set(measured_before), most_statements),
+        gained=gained,
     )
 
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from analyzer.schema.pace import Pace
+
 # of pg_settings.unit, in bytes or milliseconds
 BYTES = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 1024**2, "GB": 1024**3}
 MILLISECONDS = {"ms": 1.0, "s": 1_000.0, "min": 60_000.0}
@@ -129,8 +131,13 @@ class ClusterFacts:
     roles: tuple[RoleFacts, ...] | None = None
     extensions: tuple[ExtensionFacts, ...] | None = None
     checkpoints: CheckpointFacts | None = None
+    system: int | None = None  # its identifier, which its physical replicas share
     parts_not_read: Mapping[str, str] = field(default_factory=dict)
     earlier: "ClusterFacts | None" = None
+    # filled in by the store
+    disk_bytes: int | None = None  # of the disk that holds the databases, as an operator said
+    pace: Pace | None = None  # of the bytes of all databases together
+    database_paces: Mapping[str, Pace] = field(default_factory=dict)  # by name
 
     def setting(self, name: str) -> str | None:
         """Its value in its unit; None where the server has no such setting or does not show it."""

@@ -12,9 +12,12 @@ from datetime import datetime
 from functools import cached_property
 
 from analyzer.schema.constraints import ConstraintFacts
+from analyzer.schema.fill import BtreeFill, HeapFill
 from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
+from analyzer.schema.own_names import own_type
+from analyzer.schema.pace import Pace
 from analyzer.schema.row_security import PolicyFacts
-from analyzer.schema.storage import StorageFacts
+from analyzer.schema.storage import SizeFacts, StorageFacts
 from analyzer.schema.triggers import TriggerFacts
 from analyzer.words.durations import DAY_S
 
@@ -96,6 +99,7 @@ class IndexFacts:
     nulls_not_distinct: bool = False  # 15+
     rows_read: int | None = None  # pg_stat: entries that scans returned
     last_scan: datetime | None = None  # 16+
+    fill: BtreeFill | None = None  # by pgstattuple, of those that look bloated
 
     @property
     def is_usable(self) -> bool:
@@ -168,12 +172,15 @@ class TableFacts:
     # what they are made of, also filled in by the store: rows inserted, updated and deleted, and in how long
     seen_rows: tuple[int, int, int] | None = None
     watched_s: float | None = None
+    pace: Pace | None = None  # of its bytes with TOAST and indexes; of the largest tables, filled in by the store
     view_sql: str | None = None  # of a materialized view: its query; None where it could not be read
     persistence: str = "p"  # pg_class.relpersistence: p permanent, u unlogged
     replica_identity: str = "d"  # pg_class.relreplident: d primary key, n nothing, f whole row, i an index
     storage_options: Mapping[str, str] = field(default_factory=dict)  # pg_class.reloptions: fillfactor, ...
     # parts of their own: None where not read
     storage: StorageFacts | None = None  # vacuum, ages, bytes beside the heap
+    sizes: SizeFacts | None = None  # measured; of the largest tables alone
+    fill: HeapFill | None = None  # by pgstattuple, of those that look bloated
     constraints: tuple[ConstraintFacts, ...] | None = None  # all but foreign keys, which are above
     triggers: tuple[TriggerFacts, ...] | None = None
     policies: tuple[PolicyFacts, ...] | None = None
@@ -253,6 +260,7 @@ class SchemaFacts:
     schemas: tuple[SchemaRights, ...] | None = None
     parts_read_at: Mapping[str, datetime] = field(default_factory=dict)  # a part's name -> when
     parts_not_read: Mapping[str, str] = field(default_factory=dict)  # a part's name -> why
+    fill_tried_at: Mapping[int, datetime] = field(default_factory=dict)  # oids of what was measured within a day
 
     @cached_property
     def _by_oid(self) -> dict[int, TableFacts]:
@@ -280,6 +288,24 @@ class SchemaFacts:
                     found[child.oid] = child
                     waiting.append(child.oid)
         return list(found.values())
+
+    @cached_property
+    def own_types(self) -> Mapping[str, frozenset[str]]:
+        """By schema the types of that schema which columns of its tables have."""
+        found: dict[str, set[str]] = {}
+        for table in self.tables:
+            for column in table.columns:
+                if (name := own_type(column.type_name, table.schema)) is not None:
+                    found.setdefault(table.schema, set()).add(name)
+        return {schema: frozenset(names) for schema, names in found.items()}
+
+    @cached_property
+    def own_functions(self) -> Mapping[str, frozenset[str]]:
+        """By schema the names of its functions; empty where they were not read."""
+        found: dict[str, set[str]] = {}
+        for function in self.functions or ():
+            found.setdefault(function.schema, set()).add(function.name)
+        return {schema: frozenset(names) for schema, names in found.items()}
 
     def table(self, oid: int) -> TableFacts | None:
         return self._by_oid.get(oid)

@@ -20,17 +20,18 @@ from analyzer.schema.objects import SequenceFacts
 # What moves without anybody changing the schema: figures, not structure.
 TABLE_FIGURES = {
     "activity", "rows", "size_bytes", "inserted_rows_per_day", "updated_rows_per_day", "deleted_rows_per_day",
-    "seen_rows", "watched_s", "storage", "is_readable",
+    "seen_rows", "watched_s", "storage", "sizes", "pace", "fill", "is_readable",
 }  # fmt: skip
 COLUMN_FIGURES = {"table_rows", "n_distinct", "null_frac", "avg_width_bytes", "correlation", "most_common_freqs"}
-INDEX_FIGURES = {"size_bytes", "scans", "rows_read", "last_scan"}
-SEQUENCE_FIGURES = {"last_value", "is_readable"}
+INDEX_FIGURES = {"size_bytes", "scans", "rows_read", "last_scan", "fill"}
+SEQUENCE_FIGURES = {"last_value", "is_readable", "pace"}
 SCHEMA_FIGURES = {
     "days_since_stats_reset",
     "taken_at",
     "sequences",
     "parts_read_at",
     "parts_not_read",
+    "fill_tried_at",
     "left_out",
     "is_replica",
 }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.schema.objects import SequenceFacts
+from analyzer.schema.pace import Reaches
 
 MOST_OF_TYPE = {"smallint": 2**15 - 1, "integer": 2**31 - 1, "bigint": 2**63 - 1}
 
@@ -22,6 +23,22 @@ class KeySpace:
         if self.sequence.last_value is None:
             return None
         return max(0, self.sequence.last_value) / self.most if self.most > 0 else None
+
+    @property
+    def room(self) -> int | None:
+        """Values up to the last."""
+        return None if self.sequence.last_value is None else self.most - self.sequence.last_value
+
+    def lasts(self, days: float) -> bool:
+        """Whether even the fast end of its own pace takes so long; False where that is not known."""
+        fast = self.sequence.pace.high_per_day if self.sequence.pace is not None else None
+        return fast is not None and self.room is not None and self.room >= fast * days
+
+    @property
+    def reached(self) -> Reaches | None:
+        """When the last value is, at the sequence's own pace."""
+        pace = self.sequence.pace
+        return pace.reaches(self.room) if pace is not None and self.room is not None else None
 
 
 def integer_type(column: ColumnFacts) -> str | None:

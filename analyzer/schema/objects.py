@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from analyzer.schema.pace import Pace
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceFacts:
@@ -23,6 +25,7 @@ class SequenceFacts:
     table_oid: int | None = None  # of the column it belongs to
     column: str | None = None
     is_identity: bool = False
+    pace: Pace | None = None  # of its values, filled in by the store
 
     @property
     def qualified_name(self) -> str:

@@ -27,3 +27,16 @@ class StorageFacts:
     def vacuumed_at(self) -> datetime | None:
         """The last VACUUM, whoever ran it; None: never since the statistics were reset."""
         return max((at for at in (self.last_vacuum, self.last_autovacuum) if at is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class SizeFacts:
+    """What files measure, of the moment of reading; of the largest tables alone."""
+
+    heap_bytes: int  # with its maps of free space and visibility
+    toast_bytes: int  # with its index
+    index_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        return self.heap_bytes + self.toast_bytes + self.index_bytes

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pglast import ast
@@ -30,6 +31,7 @@ class TableName:
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
+SHORT = 4_000  # characters: as of the trees that are kept
 SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "pg_toast"})
 
 
@@ -72,6 +74,11 @@ class ParsedStatement:
 
 
 def parse_statement(sql: str | None) -> ParsedStatement:
+    """What a text is and which tables it names; of short texts remembered."""
+    return _parsed_short(sql) if sql is None or len(sql) <= SHORT else _parsed(sql)
+
+
+def _parsed(sql: str | None) -> ParsedStatement:
     statements = parse(sql)
     if isinstance(statements, Unparsable):
         return ParsedStatement("unknown", statement_count=0, reason=statements.reason)
@@ -96,6 +103,9 @@ def parse_statement(sql: str | None) -> ParsedStatement:
         utility=type(first).__name__ if kind == "utility" else None,
         reason=None if len(statements) == 1 else "The text holds several statements.",
     )
+
+
+_parsed_short = lru_cache(maxsize=8192)(_parsed)
 
 
 def has_limit(select: Node) -> bool:

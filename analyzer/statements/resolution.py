@@ -7,9 +7,10 @@ then a way to read the statement. PostgreSQL's own rule decides the rest: the fi
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.own_names import without_schema
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.qualify import qualified_sql
 
@@ -20,11 +21,14 @@ MOST_SCHEMAS = 5_000  # read as tenants; judgement
 class Resolution:
     """One way to read a statement. ``sql`` has the schemas that the application's search_path would not find.
 
-    ``tables``: what its names without a schema stand for, by name. ``path``: schemas in the order they are searched.
+    ``tables``: what its names without a schema stand for, by name; ``types`` and ``functions`` likewise the schemas of
+    a tenant's own. ``path``: schemas in the order they are searched.
     """
 
     sql: str
     tables: Mapping[str, TableFacts] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+    functions: Mapping[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()
 
     @property
@@ -94,9 +98,11 @@ def resolutions(
             continue
         key = tuple(table.oid for table in tables.values())
         if key not in found:
-            text = _written(sql, tables, facts)
+            types, functions = _owned(path, facts)
+            resolution = Resolution(sql, tables, types, functions, tuple(path))
+            text = with_schemas(sql, resolution, facts)
             if text is not None:
-                found[key] = Resolution(text, tables, path)
+                found[key] = replace(resolution, sql=text)
     return list(found.values())
 
 
@@ -120,14 +126,14 @@ def size_class(rows: float) -> int:
 
 def structure(table: TableFacts) -> tuple[object, ...]:
     """What two tables of the same name in two schemas must share for one index to be right for both."""
-    columns = tuple((c.name, c.type_name) for c in table.columns)
-    return table.kind, columns, frozenset(_shape(i) for i in table.indexes if i.is_usable)
+    columns = tuple((c.name, without_schema(c.type_name, table.schema)) for c in table.columns)
+    return table.kind, columns, frozenset(_shape(i, table.schema) for i in table.indexes if i.is_usable)
 
 
-def _shape(index: IndexFacts) -> tuple[object, ...]:
+def _shape(index: IndexFacts, schema: str) -> tuple[object, ...]:
     return (
-        index.method, index.columns, index.include, index.expressions, index.predicate, index.is_unique, index.options,
-        index.opclasses,
+        index.method, index.columns, index.include, tuple(without_schema(e, schema) for e in index.expressions),
+        without_schema(index.predicate or "", schema), index.is_unique, index.options, index.opclasses,
     )  # fmt: skip
 
 
@@ -144,10 +150,25 @@ def _along(path: Sequence[str], names: Sequence[str], facts: SchemaFacts) -> dic
     return found
 
 
-def _written(sql: str, tables: Mapping[str, TableFacts], facts: SchemaFacts) -> str | None:
-    """With the schemas that the application's search_path does not lead to."""
-    schemas = {name: table.schema for name, table in tables.items() if facts.find_table(name) is not table}
-    return qualified_sql(sql, schemas, {}) if schemas else sql
+def with_schemas(sql: str, resolution: Resolution, facts: SchemaFacts) -> str | None:
+    """The text with the schemas that the application's search_path does not lead to."""
+    schemas = {name: table.schema for name, table in resolution.tables.items() if facts.find_table(name) is not table}
+    types = {name: schema for name, schema in resolution.types.items() if name in sql}
+    functions = {name: schema for name, schema in resolution.functions.items() if name in sql}
+    return qualified_sql(sql, schemas, types, functions) if schemas or types or functions else sql
+
+
+def _owned(path: Sequence[str], facts: SchemaFacts) -> tuple[dict[str, str], dict[str, str]]:
+    """Types and functions of schemas that are on this path and not on the application's, by name."""
+    types: dict[str, str] = {}
+    functions: dict[str, str] = {}
+    for schema in path:
+        if schema not in facts.search_path:
+            for name in facts.own_types.get(schema, ()):
+                types.setdefault(name, schema)
+            for name in facts.own_functions.get(schema, ()):
+                functions.setdefault(name, schema)
+    return types, functions
 
 
 def explained_way(sql: str, facts: SchemaFacts, roles: Collection[str] = ()) -> tuple[Resolution, int] | None:

@@ -6,6 +6,8 @@ Comments go too: sqlcommenter's tags name requests and traces; the harmless ones
 """
 
 import re
+from collections.abc import Collection
+from itertools import pairwise
 from urllib.parse import unquote
 
 import pglast
@@ -18,12 +20,18 @@ STRING_TOKENS = frozenset({"SCONST", "USCONST", "BCONST", "XCONST"})
 NUMBER_TOKENS = frozenset({"ICONST", "FCONST"})
 COMMENT_TOKENS = frozenset({"C_COMMENT", "SQL_COMMENT"})
 HIDDEN_STRING, HIDDEN_NUMBER = "'***'", "0"
+MOST_COLUMNS = 1664  # of a result: PostgreSQL's MaxTupleAttributeNumber
+IN_LISTS = frozenset({"ASCII_44", "ASCII_46", "IDENT", "ASC", "DESC", "NULLS_P", "NULLS_LA", "FIRST_P", "LAST_P"})
 # what a client made of a password before it sent it: as secret as one, but nobody reads the password from it
 HASHED, HIDDEN_HASH = re.compile(r"'(?:SCRAM-SHA-256\$|md5[0-9a-f]{32}'$|hash \*{3}'$)"), "'hash ***'"
 # PostgreSQL 18's mark for a list it shortened; without it the list would look as if it had one element
 LIST_MARK = "/*, ... */"
 # tags that name code, not a person, a request or a trace
-KEPT_TAGS = frozenset({"route", "controller", "action", "job", "task", "framework", "application", "db_driver"})
+KEPT_TAGS = frozenset({
+    "route", "controller", "action", "job", "task", "framework", "application", "db_driver",
+    "file", "line", "source_location",
+})  # fmt: skip
+RELEASE_TAGS = frozenset({"release", "version"})  # which build of the code sent it
 # numbers here are type lengths, defaults and bounds, not somebody's data
 DDL_WITH_NUMBERS = (ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)
 
@@ -60,7 +68,7 @@ def redact_sql(sql: str | None) -> str | None:
     return _without_literals(normalized, numbers=not plain)
 
 
-def comment_tags(sql: str | None) -> dict[str, str]:
+def comment_tags(sql: str | None, kept: Collection[str] = KEPT_TAGS) -> dict[str, str]:
     """sqlcommenter's (and marginalia's) tags that say which code sent the statement.
 
     pg_stat_statements keeps the first caller's comment only: there, they name one caller of perhaps many.
@@ -76,7 +84,7 @@ def comment_tags(sql: str | None) -> dict[str, str]:
             if not separator:
                 key, separator, value = part.strip().partition(":")
             key = unquote(key.strip())
-            if key in KEPT_TAGS:
+            if key in kept:
                 # no text of PostgreSQL holds a NUL, which "%00" would become
                 tags[key] = unquote(value.strip().strip("'")).replace("\\'", "'").replace("\0", "")[:200]
     return tags
@@ -127,8 +135,30 @@ def _without_literals(sql: str, *, numbers: bool) -> str | None:
         (t, HIDDEN_HASH if HASHED.match(_text(sql, t)) else HIDDEN_STRING) for t in tokens if t.name in STRING_TOKENS
     ]
     if numbers:
-        hidden += [(t, HIDDEN_NUMBER) for t in tokens if t.name in NUMBER_TOKENS]
+        kept = _positions(sql, tokens)
+        hidden += [(t, HIDDEN_NUMBER) for t in tokens if t.name in NUMBER_TOKENS and t.start not in kept]
     return _replace(sql, sorted(hidden, key=lambda pair: pair[0].start))
+
+
+def _positions(sql: str, tokens: list[parser.Token]) -> set[int]:
+    """Where the text counts columns (``GROUP BY 1``): no data, and without them the query is another or none."""
+    found: set[int] = set()
+    depth, lists = 0, set[int]()  # parentheses open, and in which of them a list of GROUP BY or ORDER BY goes on
+    for before, token in pairwise(tokens):
+        if token.name == "ASCII_40":
+            depth += 1
+        elif token.name == "ASCII_41":
+            lists.discard(depth)
+            depth -= 1
+        elif token.name == "BY":
+            lists.add(depth)
+        elif depth in lists and token.name == "ICONST":
+            is_alone = before.name in ("BY", "ASCII_44")
+            if is_alone and _text(sql, token).isdigit() and int(_text(sql, token)) <= MOST_COLUMNS:
+                found.add(token.start)
+        elif token.name not in IN_LISTS:
+            lists.discard(depth)
+    return found
 
 
 def _text(sql: str, token: parser.Token) -> str:

@@ -19,7 +19,7 @@ from analyzer.schema.standing import Standing
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.steps.check_sessions import check_sessions
 from analyzer.steps.connecting import connect_to
-from analyzer.store import parameters
+from analyzer.store import events, parameters
 from analyzer.store.series import activity, clock
 from analyzer.store.series.totals import rates
 from analyzer.store.series.windows import Window
@@ -84,6 +84,7 @@ def keep(server: Server, looks: Looks) -> str:
     seen_at = clock.store_now() - timedelta(seconds=time.monotonic() - looks.at_s)
     ahead = looks.samples[-1][0] - seen_at
     activity.keep_activity(server, looks.samples, ahead)
+    events.note_releases(server, {row.text for _, rows in looks.samples for row in rows}, seen_at)
     here = {row.database_oid for _, rows in looks.samples for row in rows if row.database_oid is not None}
     for database in Database.objects.filter(server=server, is_inspected=True, oid__in=here):
         seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in looks.samples])

@@ -4,9 +4,8 @@ Plans are judged once: what the checks found stays with the plan until the plan,
 server's rules change. How much that costs is put in anew each time, because calls change all the time.
 """
 
-import hashlib
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,21 +17,23 @@ from django.utils import timezone
 from analyzer.advice.as_read import as_read
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.behaviour.workload import Workload
-from analyzer.checks import Context, Outcome, Rules, checks_of, find, impact, in_words, run_checks, version
+from analyzer.checks import Context, Outcome, Rules, impact, in_words, run_checks
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
 from analyzer.models import Database, PlanRecord, Server, Statement, StatementEntry
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.inner_query import planned_query
-from analyzer.steps import advise, schedule
+from analyzer.steps import advise, judgement, schedule
 from analyzer.steps.check_past import check_pasts
 from analyzer.steps.follow import follow_indexes
 from analyzer.steps.time_limit import STOP_ON
-from analyzer.store import findings, schemas, suggestions
+from analyzer.store import findings, suggestions
 from analyzer.store.check_rules import rules_of
 from analyzer.store.databases import inspected_databases
+from analyzer.store.gains import measure_gone
 from analyzer.store.key_checks import key_check_times
+from analyzer.store.needless_indexes import plans_without, replica_scans
+from analyzer.store.news import keep_news
 from analyzer.store.series.overheads import StatementOverhead, overheads
 from analyzer.store.series.totals import StatementRate, rates, rates_by_database, watched_s
 from analyzer.store.series.windows import Window
@@ -45,7 +46,6 @@ BEHAVIOUR_WINDOW = timedelta(hours=3)  # 180 intervals of a minute
 RATE_WINDOW = timedelta(hours=24)
 GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
 SEEN_WITHIN = timedelta(minutes=10)
-PLANS_AT_ONCE = 200  # judgement: read from the store together; 3 kB each on the demo, 4 MB at most
 
 
 def check_server(server: Server) -> str:
@@ -61,6 +61,8 @@ def check_server(server: Server) -> str:
     notes: list[str] = []
     for database in found:
         notes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now)
+    measure_gone(server, now)
+    keep_news(server, now)
     return "; ".join(dict.fromkeys(notes))
 
 
@@ -114,7 +116,12 @@ def check_schema(
     """Findings on the schema, kept; what could not be judged, in words."""
     if facts is None:
         return []
-    context = Context(facts=facts, key_checks=key_check_times(database, facts, daily))
+    context = Context(
+        facts=facts,
+        key_checks=key_check_times(database, facts, daily),
+        without_index=plans_without(database, facts) if advise.is_current(server, database, now) else {},
+        replica_scans=replica_scans(server, database),
+    )
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)
     return in_words(outcome)
@@ -135,11 +142,11 @@ def check_plans(
     records = [
         r for r in _newest_plans(database) if r.statement_id in daily or now - r.statement.last_seen <= GONE_AFTER
     ]
-    judged_with = _judged_with(database, rules)
-    _judge([r for r in records if r.judged_with != judged_with], facts, rules, judged_with)
+    current = judgement.judged_with(database, rules)
+    judgement.judge([r for r in records if r.judged_with != current], facts, rules, current)
     outcome = Outcome()
     for record in records:
-        one = _from_json(record.judgement)
+        one = judgement.kept(record)
         rate = daily.get(record.statement_id)
         load = impact.Load(0.0)
         if rate is not None:
@@ -167,59 +174,6 @@ def _newest_plans(database: Database, **only: Any) -> list[PlanRecord]:
         rank = (record.is_analyzed, record.last_seen)
         newest[record.statement_id] = max(rank, newest.get(record.statement_id, rank))
     return [r for r in records if (r.is_analyzed, r.last_seen) == newest[r.statement_id]]
-
-
-def _judged_with(database: Database, rules: Rules) -> str:
-    """Changes with whatever a plan's findings depend on, the plan aside."""
-    parts = [version(), repr(sorted(rules.off)), repr(sorted(rules.thresholds.items())), schemas.in_force(database)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-
-
-def _judge(records: Sequence[PlanRecord], facts: SchemaFacts | None, rules: Rules, judged_with: str) -> None:
-    """Fill ``judgement`` of the records and keep it with them."""
-    for start in range(0, len(records), PLANS_AT_ONCE):
-        batch = records[start : start + PLANS_AT_ONCE]
-        whole = PlanRecord.objects.select_related("statement").in_bulk([r.pk for r in batch])
-        for record in batch:
-            record.judged_with = judged_with
-            record.judgement = _to_json(_judged(whole[record.pk], facts, rules)) if record.pk in whole else {}
-        PlanRecord.objects.bulk_update(batch, ["judgement", "judged_with"])
-
-
-def _judged(record: PlanRecord, facts: SchemaFacts | None, rules: Rules) -> Outcome:
-    statement = record.statement
-    if not record.plan:  # too large to be kept: nothing of it is known, so nothing is gone
-        return _unjudged(statement.fingerprint, "the plan is too large to be kept")
-    try:
-        plan = parse_plan(record.plan)
-    except PlanError as error:
-        logger.warning("plan %s cannot be read: %s", record.pk, error)
-        return _unjudged(statement.fingerprint, "the plan cannot be read")
-    sql = planned_query(statement.normalized_sql, facts) or statement.normalized_sql
-    context = Context(facts=facts, fingerprint=statement.fingerprint, normalized_sql=sql)
-    return find(plan, context, rules=rules, stop_on=STOP_ON)
-
-
-def _unjudged(fingerprint: str, why: str) -> Outcome:
-    return Outcome(not_run={check.code: {fingerprint: why} for check in checks_of(Plan)})
-
-
-def _to_json(outcome: Outcome) -> dict[str, Any]:
-    """{} of a plan that every check judged and none found anything in: most are such."""
-    kept = {
-        "findings": [finding.to_json() for finding in outcome.findings],
-        "not_run": outcome.not_run,
-        "failed": outcome.failed,
-    }
-    return {name: value for name, value in kept.items() if value}
-
-
-def _from_json(kept: Mapping[str, Any]) -> Outcome:
-    return Outcome(
-        [Finding.from_json(finding) for finding in kept.get("findings", ())],
-        {code: dict(things) for code, things in kept.get("not_run", {}).items()},
-        {code: dict(things) for code, things in kept.get("failed", {}).items()},
-    )
 
 
 def _worst_of_each(some: Iterable[Finding]) -> list[Finding]:

@@ -17,3 +17,12 @@ def connect_to(server: Server, database: Database | None = None) -> AbstractCont
         lock_timeout_ms=settings.ANALYZER_LOCK_TIMEOUT_MS,
         connect_timeout_s=settings.ANALYZER_CONNECT_TIMEOUT_S,
     )
+
+
+def connect_in(
+    server: Server, timeout_s: int, dbname: str | None = None
+) -> AbstractContextManager[MonitoredConnection]:
+    """As ``connect_to``, where somebody waits: no longer than that."""
+    return connect(
+        connection_settings(server, dbname), connect_timeout_s=timeout_s, statement_timeout_ms=timeout_s * 1000
+    )

@@ -3,26 +3,29 @@
 Before: the last day (or what there is) until the last schema reading without the valid index. After: from the first
 snapshot since the first reading with it, so that no interval holds both. ``outcome`` of a record:
 
-    {"until": the end of the span before, "scans": since it was built or None, "scans_counter": the server's, last read,
-     "calls": of the helped statements since, "calls_wanted": how many decide, "statements": [StatementOutcome],
+    {"until": the end of the span before, "scans": since it was built or None, "scans_counters": the server's, last
+     read, by index's oid, "calls": of the helped statements since, "calls_wanted": how many decide, "statements":
+     [StatementOutcome],
      "shared_with": indexes built about then for the same statements, "kept_for": why it must not be dropped,
      "drop_ddl": only where it was not used, "decided_at": when it was realised or found not used; None until then}
+
+An index of one table in several schemas is there when all of them have it, and judged by the scans of all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.conf import settings
 from django.db.models import Q
 
-from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.outcome import (
     Measured,
     Observed,
     OutcomeLimits,
     StatementOutcome,
-    built_index,
+    built_indexes,
     decide,
     definition_from_json,
     drop_ddl,
@@ -36,8 +39,8 @@ from analyzer.findings import EvidenceLevel
 from analyzer.models import Database, PlanRecord, Server, Snapshot, Statement, StatementEntry, SuggestionRecord
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.compare import plan_change
-from analyzer.schema.facts import IndexFacts, SchemaFacts
-from analyzer.store.schemas import last_reading_without
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.store.schemas import last_readings_without
 from analyzer.store.series.columns import without_calls
 from analyzer.store.series.packing import read_points
 from analyzer.store.series.windows import Window
@@ -49,6 +52,7 @@ WAITED_FOR = timedelta(days=30)  # after that nobody looks any more
 STILL_MEANT = timedelta(days=7)  # judgement: who builds an index a week after it was suggested followed that advice
 
 State = SuggestionRecord.State
+Built = list[tuple[TableFacts, IndexFacts]]  # of one suggestion: by table
 
 
 def limits_for(server: Server) -> OutcomeLimits:
@@ -66,24 +70,26 @@ def follow_indexes(database: Database, facts: SchemaFacts, now: datetime) -> lis
     )
     records = SuggestionRecord.objects.filter(wanted, database=database).exclude(definition={})
     records = records.select_related("database__server")
-    taken: set[int] = set()  # one index fulfils one suggestion
+    taken: set[int] = set()  # one index fulfils one suggestion; of several those that no other has suffice
     waiting, new = [], []
     for record in records.order_by("first_seen", "pk"):
         definition = definition_from_json(record.definition, facts)
-        index = built_index(definition) if definition is not None else None
+        found = built_indexes(definition) if definition is not None else []
+        built = [(table, index) for table, index in found if index is not None]
         if record.state not in SuggestionRecord.FOLLOWED:
-            if definition is not None and index is not None:
-                waiting.append((record, definition, index))
-        elif definition is None or index is None:
+            if built and len(built) == len(found):
+                waiting.append((record, built))
+        elif not built:
             _close(record, now)
         else:
-            taken.add(index.oid)
-            _measure(record, definition, index, facts, now)
+            taken.update(index.oid for _, index in built)
+            _measure(record, built, facts, now)
     # what is suggested now before what was
-    for record, definition, index in sorted(waiting, key=lambda w: w[0].state == State.CLOSED):
-        if index.oid not in taken and _begin(record, index, now):
-            taken.add(index.oid)
-            _measure(record, definition, index, facts, now)
+    for record, built in sorted(waiting, key=lambda w: w[0].state == State.CLOSED):
+        oids = {index.oid for _, index in built}
+        if not oids <= taken and _begin(record, built, now):
+            taken |= oids
+            _measure(record, built, facts, now)
             new.append(record)
     return new
 
@@ -94,14 +100,19 @@ def _close(record: SuggestionRecord, now: datetime) -> None:
     record.save(update_fields=["state", "closed_at"])
 
 
-def _begin(record: SuggestionRecord, index: IndexFacts, now: datetime) -> bool:
-    """From now on the record is built. False where the index is older than the suggestion."""
-    without, since = last_reading_without(record.database, index.oid)
-    if since is None or since < record.first_seen:
+def _begin(record: SuggestionRecord, built: Built, now: datetime) -> bool:
+    """From now on the record is built. False where the index is older than the suggestion.
+
+    Of several the time before ends with the first one's building, the time after begins with the last one's.
+    """
+    readings = last_readings_without(record.database, {index.oid for _, index in built})
+    seen = [(without or since, since) for without, since in readings.values() if since is not None]
+    newer = [(until, since) for until, since in seen if since >= record.first_seen]
+    if not newer or len(seen) < len(built):
         return False
-    until = without or since
+    until, since = min(until for until, _ in newer), max(since for _, since in newer)
     record.state, record.built_at, record.closed_at = State.BUILT, since, now
-    record.built_index_name = index.name
+    record.built_index_name = built[0][1].name
     ids = _helped(record)
     before = _figures(record.database, list(ids.values()), Window(until - BEFORE, until))
     outcomes = [
@@ -111,20 +122,17 @@ def _begin(record: SuggestionRecord, index: IndexFacts, now: datetime) -> bool:
     return True
 
 
-def _measure(
-    record: SuggestionRecord, definition: IndexDefinition, index: IndexFacts, facts: SchemaFacts, now: datetime
-) -> None:
+def _measure(record: SuggestionRecord, built: Built, facts: SchemaFacts, now: datetime) -> None:
     """Bring a built record's figures and state up to date; it is saved."""
     assert record.built_at is not None
     age = now - record.built_at
-    record.built_index_name = index.name
+    record.built_index_name = built[0][1].name
     if age > WAITED_FOR or (record.state == State.REALISED and age > MEASURED_FOR):
         record.save(update_fields=["built_index_name"])
         return
     limits, kept = limits_for(record.database.server), record.outcome
     statements = _statements(record, now)
-    counter = index_scans(index, definition.table, facts)
-    scans = scans_since(kept.get("scans"), kept.get("scans_counter"), counter)
+    scans, counters = _scans(kept, built, facts)
     observed = Observed(age.total_seconds(), scans, tuple(statements))
     decided_at = kept.get("decided_at")
     if record.state != State.REALISED:
@@ -133,21 +141,33 @@ def _measure(
             record.state, decided_at = state, now.isoformat()
     if record.state == State.REALISED:
         record.level = EvidenceLevel.REALISED
-    why_kept = kept_for(index, definition.table)
+    why_kept = next((why for table, index in built if (why := kept_for(index, table))), "")
     is_useless = record.state == State.NOT_USED and not why_kept
     record.outcome = {
         "until": kept["until"],
         "scans": scans,
-        "scans_counter": counter,
+        "scans_counters": counters,
         "calls": observed.calls,
         "calls_wanted": limits.calls,
         "statements": [statement_to_json(s) for s in statements],
         "shared_with": _built_about_then(record),
         "kept_for": why_kept,
-        "drop_ddl": drop_ddl(index, definition.table) if is_useless else "",
+        "drop_ddl": "\n".join(drop_ddl(index, table) for table, index in built) if is_useless else "",
         "decided_at": decided_at,
     }
     record.save()
+
+
+def _scans(kept: Mapping[str, Any], built: Built, facts: SchemaFacts) -> tuple[int | None, dict[str, int]]:
+    """Of all indexes of a suggestion since they were built, and their counters. One index's were kept as a number."""
+    last = kept.get("scans_counters") or {str(built[0][1].oid): kept.get("scans_counter")}
+    scans, counters = kept.get("scans"), {}
+    for table, index in built:
+        counter = index_scans(index, table, facts)
+        scans = scans_since(scans, last.get(str(index.oid)), counter)
+        if counter is not None:
+            counters[str(index.oid)] = counter
+    return scans, counters
 
 
 def _built_about_then(record: SuggestionRecord) -> list[str]:

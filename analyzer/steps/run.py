@@ -43,11 +43,12 @@ from analyzer.steps.explain_outcomes import keep_fault, keep_outcomes
 from analyzer.steps.plan_causes import find_causes
 from analyzer.store import locks, parameters, schemas
 from analyzer.store.databases import inspected_databases
+from analyzer.store.same_server import others_of_cluster
 from analyzer.store.series import snapshots
 from analyzer.store.series.totals import rates_by_database, server_time_s_per_day, statement_totals, watched_s
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
-from analyzer.store.servers import connection_settings, explain_settings, others_of_cluster
+from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import remove_superseded, remove_unused, remove_unwatched
 
 logger = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ def take_snapshot(server: Server) -> str:
         if others := others_of_cluster(server, reading.state.started_at):
             notes.append(
                 f"The same PostgreSQL server as {', '.join(other.name for other in others)}: the statements of all its"
-                " databases are counted for each of them. Keep one: it looks into every database that has load"
+                " databases are counted for each of them. Their pages offer to keep one, with the databases of both"
             )
         if len(kept.unknown_keys):
             notes.append(naming.name_few(server, conn, kept.unknown_keys.tolist()))

@@ -10,6 +10,7 @@ from analyzer.checks import in_words, run_checks
 from analyzer.errors import MonitoredServerError
 from analyzer.models import Database, Server
 from analyzer.monitored.access.preflight import run_preflight
+from analyzer.monitored.catalog.bloat import measure_bloat
 from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.catalog.schema import left_out_said
 from analyzer.monitored.catalog.schema import read_schema as read_schema_facts
@@ -39,7 +40,8 @@ def read_schema(server: Server) -> str:
         daily = rates_by_database(server, Window(now - RATE_WINDOW, now))
         databases.choose_databases(server, database_times(server, Window(now - RATE_WINDOW, now)))
         database = databases.inspected_database(server)
-        facts = read_schema_facts(conn, schemas.kept_schema(database) if database is not None else None)
+        earlier = schemas.kept_schema(database) if database is not None else None
+        facts = measure_bloat(conn, read_schema_facts(conn, earlier), earlier)
         cluster = read_cluster(conn)
     Server.objects.filter(pk=server.pk).update(
         preflight=[{"name": i.name, "status": i.status, "detail": i.detail, "sql": i.sql} for i in items],
@@ -68,7 +70,8 @@ def _read_others(server: Server, daily: Mapping[int, Mapping[int, StatementRate]
             return [f"{len(due) - done} more databases are read next time"]
         try:
             with connect_to(server, database) as conn:
-                facts = read_schema_facts(conn, schemas.kept_schema(database))
+                earlier = schemas.kept_schema(database)
+                facts = measure_bloat(conn, read_schema_facts(conn, earlier), earlier)
         except MonitoredServerError as problem:
             databases.set_problem(database, str(problem))
             failed += 1

@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from analyzer.models import Server, ServerReading
+from analyzer.schema.changes import setting_changes
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.kept import decode_cluster, encode_cluster
+from analyzer.store import events
+from analyzer.store.series.sizes import keep_database_sizes, with_database_paces
 
 RATES_OVER = timedelta(days=1)  # a day holds every hour's habits once
 LEAST_BETWEEN = timedelta(hours=1)
@@ -16,23 +19,30 @@ HOURLY_FOR = timedelta(days=3)
 
 
 def keep_cluster(server: Server, facts: ClusterFacts, taken_at: datetime | None = None) -> None:
+    """What somebody set since the reading before is an event."""
     now = taken_at or timezone.now()
+    last = ServerReading.objects.filter(server=server).order_by("-taken_at").first()
+    if last is not None:
+        events.note_settings(server, setting_changes(_decoded(last), facts), now, min(last.taken_at, now))
     ServerReading.objects.update_or_create(
         server=server,
         hour=now.replace(minute=0, second=0, microsecond=0),
         defaults={"taken_at": now, "facts": zlib.compress(encode_cluster(facts), level=6)},
     )
+    keep_database_sizes(server, facts, now)
 
 
 def newest_cluster(server: Server) -> ClusterFacts | None:
-    """The newest reading, with the one of about a day before as ``earlier``; at least an hour lies between them."""
+    """The newest reading, with the databases' pace and with the one of about a day before as ``earlier``; at least an
+    hour lies between them.
+    """
     readings = ServerReading.objects.filter(server=server).order_by("-taken_at")
     newest = readings.first()
     if newest is None:
         return None
     before = readings.filter(taken_at__lte=newest.taken_at - LEAST_BETWEEN)
     a_day = before.filter(taken_at__gte=newest.taken_at - RATES_OVER).last() or before.first()
-    facts = _decoded(newest)
+    facts = with_database_paces(server, _decoded(newest), newest.taken_at)
     return replace(facts, earlier=_decoded(a_day)) if a_day is not None else facts
 
 

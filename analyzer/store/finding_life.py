@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from analyzer.models import CheckRule, FindingEvent, FindingRecord, SuggestionRecord
+from analyzer.store.gains import SWITCHED_OFF
 from analyzer.words.durations import rate_words, says_of_a_day
 
 What = FindingEvent.What
@@ -118,7 +119,7 @@ def _why_gone(record: FindingRecord, now: datetime) -> str:
     """What is known to have changed; "" where nothing is."""
     rule = CheckRule.objects.filter(server=record.server, code=record.code, is_off=True).first()
     if rule is not None:
-        return f"the check was switched off by {rule.changed_by}: {rule.reason}"
+        return f"{SWITCHED_OFF} by {rule.changed_by}: {rule.reason}"
     built = (
         SuggestionRecord.objects.filter(
             database=record.database,

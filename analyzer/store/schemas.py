@@ -4,6 +4,7 @@ What was read from the store stays in the process until the reading changes: eve
 """
 
 import zlib
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -13,9 +14,12 @@ from django.utils import timezone
 
 from analyzer.advice.code import Models, known_orm
 from analyzer.models import Database, ModelsMap, SchemaReading, Statement
+from analyzer.schema.changes import schema_changes
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import decode, encode, structure
+from analyzer.store import events
 from analyzer.store.series.partitions import ensure_partition
+from analyzer.store.series.sizes import keep_sizes, with_paces
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
 # Table counters that become relation_sample's columns, in its order.
@@ -39,7 +43,8 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
     with transaction.atomic():
         Database.objects.select_for_update().get(pk=database.pk)  # one reading at a time
         newest = SchemaReading.objects.filter(database=database).order_by("-taken_at").first()
-        if newest is not None and structure(_decoded(newest)) == structure(facts):
+        before = _decoded(newest) if newest is not None else None
+        if newest is not None and before is not None and structure(before) == structure(facts):
             # later than before, whatever the clock did: what is at hand is told apart by it
             newest.confirmed_at = max(now, newest.confirmed_at + timedelta(microseconds=1))
             newest.facts = packed
@@ -47,8 +52,11 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
         else:
             # the newest is the one in force, whatever the clock did since the one before
             at = max(now, newest.taken_at + timedelta(microseconds=1)) if newest is not None else now
+            if newest is not None and before is not None:
+                events.note_schema(database, schema_changes(before, facts), at, min(newest.confirmed_at, at))
             newest = SchemaReading.objects.create(database=database, taken_at=at, confirmed_at=at, facts=packed)
         _keep_activity(database, facts, now)
+        keep_sizes(database, facts, now)
         orm = known_orm(Models(), facts)
         if orm != database.orm_found and not ModelsMap.objects.filter(database=database).exists():
             Database.objects.filter(pk=database.pk).update(orm_found=orm)
@@ -56,7 +64,8 @@ def keep_schema(database: Database, facts: SchemaFacts, taken_at: datetime | Non
 
 
 def newest_schema(database: Database) -> SchemaFacts | None:
-    """The schema as last read, with rows inserted, updated and deleted per day over the last week where known.
+    """The schema as last read, with rows inserted, updated and deleted per day over the last week where known, and how
+    fast tables and sequences grow.
 
     Of less than an hour a table gets what was seen, and no rate.
     """
@@ -85,7 +94,10 @@ def _kept(reading_id: int, confirmed_at: datetime) -> SchemaFacts | None:
 def _with_rates(database_id: int, reading_id: int, confirmed_at: datetime) -> SchemaFacts | None:
     facts = _kept(reading_id, confirmed_at)
     watched_s, moved = _moved(database_id, confirmed_at)
-    if facts is None or not watched_s:
+    if facts is None:
+        return None
+    facts = with_paces(database_id, facts, confirmed_at)
+    if not watched_s:
         return facts
     per_day = DAY_S / watched_s if watched_s >= SHORTEST_OF_A_DAY_S else None
     tables = []
@@ -129,19 +141,26 @@ def tables_not_read(database: Database, since: datetime) -> set[str]:
     return {n for n, (schema, _, name) in parts.items() if not facts.tables_read(name, schema)}
 
 
-def last_reading_without(database: Database, index_oid: int) -> tuple[datetime | None, datetime | None]:
-    """When the schema was last read without this index, or with it not usable yet; and when first with it since.
+def last_readings_without(
+    database: Database, index_oids: Collection[int]
+) -> dict[int, tuple[datetime | None, datetime | None]]:
+    """When the schema was last read without each index, or with it not usable yet; and when first with it since.
 
     None for what no reading shows. Several readings differ from each other while an index is built.
     """
-    since = None
+    since: dict[int, datetime | None] = dict.fromkeys(index_oids)
+    found: dict[int, tuple[datetime | None, datetime | None]] = {}
     readings = SchemaReading.objects.filter(database=database).order_by("-taken_at")
     for reading in readings[:READINGS_LOOKED_AT].iterator():
-        indexes = (index for table in _decoded(reading) for index in table.indexes)
-        if not any(index.oid == index_oid and index.is_usable for index in indexes):
-            return reading.confirmed_at, since
-        since = reading.taken_at
-    return None, since
+        there = {index.oid for table in _decoded(reading) for index in table.indexes if index.is_usable}
+        for oid in since.keys() - found.keys():
+            if oid in there:
+                since[oid] = reading.taken_at
+            else:
+                found[oid] = reading.confirmed_at, since[oid]
+        if len(found) == len(since):
+            break
+    return {oid: found.get(oid, (None, first)) for oid, first in since.items()}
 
 
 def _decoded(reading: SchemaReading) -> SchemaFacts:

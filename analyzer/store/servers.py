@@ -6,7 +6,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import OuterRef, Subquery
 from django.utils.text import slugify
 
 from analyzer.models import FindingRecord, PlanRecord, Server, Snapshot, SuggestionRecord
@@ -18,14 +17,25 @@ from analyzer.store.series.partitions import SERIES
 RESERVED_SLUGS = frozenset({"add"})  # an address of its own below servers/
 
 
-def add_server_from_dsn(dsn: str, *, name: str | None = None, **fields: object) -> Server:
-    """The server a DSN names, made or (same host, port, user and database) brought up to date.
+def settings_of_command(dsn: str) -> ConnectionSettings:
+    """A DSN that a command was given, whose address is trusted. Raises BadInput when it cannot be used."""
+    given = ConnectionSettings.from_dsn(dsn, allow_files=True, is_plaintext_checked=True)
+    address_policy().checked(given, is_trusted=True)
+    return given
+
+
+def server_at(given: ConnectionSettings) -> Server | None:
+    """The server that is reached so: same host, port, login and database."""
+    return Server.objects.filter(host=given.host, port=given.port, user=given.user, dbname=given.dbname).first()
+
+
+def add_server_from_dsn(dsn: str, *, name: str | None = None, known: Server | None = None, **fields: object) -> Server:
+    """The server a DSN names, made or (``known``, or same host, port, user and database) brought up to date.
 
     For commands: the address is trusted. ``fields`` are model fields such as ``sample_interval_s``. Raises BadInput
     when the DSN cannot be used.
     """
-    given = ConnectionSettings.from_dsn(dsn, allow_files=True, is_plaintext_checked=True)
-    address_policy().checked(given, is_trusted=True)
+    given = settings_of_command(dsn)
     where = {"host": given.host, "port": given.port, "user": given.user, "dbname": given.dbname}
     values = {
         "sslmode": given.sslmode,
@@ -36,14 +46,12 @@ def add_server_from_dsn(dsn: str, *, name: str | None = None, **fields: object) 
         **fields,
     }
     with transaction.atomic():
-        server = Server.objects.select_for_update().filter(**where).first()
+        server = Server.objects.select_for_update().filter(**({"pk": known.pk} if known else where)).first()
         if server is None:
             server = _new_server(name or default_name(given))
-            for field, value in where.items():
-                setattr(server, field, value)
             server.sample_interval_s = settings.ANALYZER_SAMPLE_INTERVAL_S
             server.explain_budget_s_per_hour = settings.ANALYZER_EXPLAIN_BUDGET_S_PER_HOUR
-        for field, value in values.items():
+        for field, value in {**where, **values}.items():
             setattr(server, field, value)
         server.is_active = True
         server.save()
@@ -80,17 +88,6 @@ def same_database(given: ConnectionSettings, but: Server | None = None) -> Serve
     """Another server that watches the same database already."""
     found = Server.objects.filter(host__iexact=given.host, port=given.port, dbname=given.dbname)
     return (found.exclude(pk=but.pk) if but else found).first()
-
-
-def others_of_cluster(server: Server, started_at: datetime) -> list[Server]:
-    """Other servers that are watched and whose newest sample came from the same postmaster.
-
-    It is known by the microsecond of its start: readable everywhere without rights, and different for a replica or a
-    restored copy, which have the system identifier of the original.
-    """
-    newest = Snapshot.objects.filter(server=OuterRef("pk")).order_by("-taken_at").values("server_started_at")[:1]
-    others = Server.objects.filter(is_active=True).exclude(pk=server.pk).annotate(started_at=Subquery(newest))
-    return list(others.filter(started_at=started_at).order_by("name"))
 
 
 def default_name(given: ConnectionSettings) -> str:
@@ -176,7 +173,7 @@ def remove_server(server: Server) -> None:
         with connection.cursor() as cursor:
             for table in (*SERIES, "rolled_up"):  # they have no foreign keys
                 of_server = "server_id = %s"
-                if table == "relation_sample":
+                if table in ("relation_sample", "size_day"):
                     of_server = "database_id in (select id from analyzer_database where server_id = %s)"
                 cursor.execute(f"delete from {table} where {of_server}", [server.pk])
         server.delete()

@@ -25,6 +25,7 @@ HOLDS = {
     "session_load": "Sessions at work, by minute",
     "session_load_hour": "Sessions at work, by hour",
     "relation_sample": "Table counters",
+    "size_day": "Sizes, by day",
     "analyzer_statement": "Statements and their texts",
     "analyzer_statemententry": "Statements and their texts",
     "analyzer_planrecord": "Plans",

@@ -18,6 +18,15 @@ def span_words(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+def months_words(days: float) -> str:
+    """How far off something is: "12 days", "4 months", "3 years", "more than 20 years"."""
+    if days < 60:
+        return f"{days:.0f} day{'' if f'{days:.0f}' == '1' else 's'}"
+    if days < 2 * 365:
+        return f"{days / 30.44:.0f} months"
+    return f"{days / 365.25:.0f} years" if days <= 20 * 365.25 else "more than 20 years"
+
+
 def says_of_a_day(watched_s: float | None) -> bool:
     """Whether what was seen in that span may be said "a day". None: how long it was watched was not kept."""
     return watched_s is None or watched_s >= SHORTEST_OF_A_DAY_S

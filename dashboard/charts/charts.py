@@ -11,17 +11,17 @@ from itertools import groupby
 from typing import Any, Literal
 
 from django.utils import timezone
-from django.utils.html import escape
 from django.utils.safestring import SafeString
 
 from analyzer.store.series.timelines import Bucket, Timeline
+from dashboard.charts.marks import SHORTEST_AXIS, MarkGroup
+from dashboard.charts.marks_drawn import mark_numbers, mark_shapes, placed_marks
 from dashboard.charts.scale import AmountAxis, TimeAxis, amount_axis, time_axis
 from dashboard.charts.svg import FEW, drawn, runs
 from dashboard.templatetags.quantities import quantity
 
 Figure = dict[str, Any]
 Value = Literal["load", "mean_exec_time_ms"]
-SHORTEST_AXIS = timedelta(minutes=5)
 NEEDED = ("calls", "total_exec_time_us")  # of a timeline
 MOST_TABLE_ROWS = 25  # of the chart in words: what a person may listen to
 
@@ -51,14 +51,6 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """Something that happened at a moment: a vertical line that says what."""
-
-    at: datetime
-    said: str
-
-
-@dataclass(frozen=True, slots=True)
 class Chart:
     """``figure`` for plotly, ``svg`` for the page, ``sentence`` and ``rows`` for those who do not see it."""
 
@@ -73,19 +65,19 @@ class Chart:
         return len(self.lines) > 1
 
 
-def server_load(timeline: Timeline, watched_since: datetime) -> Chart | None:
+def server_load(timeline: Timeline, watched_since: datetime, marks: Sequence[MarkGroup] = ()) -> Chart | None:
     """Load of a server over time; None when no bucket was measured."""
-    return _chart(timeline, watched_since, LOAD)
+    return _chart(timeline, watched_since, LOAD, marks=marks)
 
 
-def statement_load(timeline: Timeline, watched_since: datetime, marks: Sequence[Mark] = ()) -> Chart | None:
+def statement_load(timeline: Timeline, watched_since: datetime, marks: Sequence[MarkGroup] = ()) -> Chart | None:
     """A statement's load and the mean time of its calls; None when no bucket was measured or it never ran."""
     if not any(bucket.calls for bucket in timeline.buckets):
         return None
     return _chart(timeline, watched_since, LOAD, MEAN_TIME, marks=marks)
 
 
-def _chart(timeline: Timeline, watched_since: datetime, *lines: Line, marks: Sequence[Mark] = ()) -> Chart | None:
+def _chart(timeline: Timeline, watched_since: datetime, *lines: Line, marks: Sequence[MarkGroup] = ()) -> Chart | None:
     """Gaps show as breaks of the line; the time axis begins no earlier than the watching."""
     if not any(bucket.covered_s for bucket in timeline.buckets):
         return None
@@ -94,7 +86,6 @@ def _chart(timeline: Timeline, watched_since: datetime, *lines: Line, marks: Seq
     start = max(timeline.buckets[0].at, min(watched_since, end - SHORTEST_AXIS))
     end = max(end, start + SHORTEST_AXIS)  # of a server sampled once an hour, an hour may be one bucket
     times = time_axis(start, end)
-    marks = [mark for mark in marks if times.start <= mark.at <= times.end]
     clock = _Clock()
     points = [[(at, y) for at, y in _points(timeline, line.value) if at >= start or y is not None] for line in lines]
     axes = [amount_axis(max((y for _, y in known if y is not None), default=0.0)) for known in points]
@@ -114,9 +105,9 @@ def _chart(timeline: Timeline, watched_since: datetime, *lines: Line, marks: Seq
             times.ticks,
             axes[0].ticks,
             axes[1].ticks if len(axes) > 1 else (),
-            [(times.place(mark.at), mark.said) for mark in marks],
+            placed_marks(marks, times),
         ),
-        sentence=" ".join([_sentence(lines[0], points[0]), *map(_mark_words, marks)]),
+        sentence=_sentence(lines[0], points[0]),
         rows=list(_rows(timeline, lines, start)),
     )
 
@@ -181,12 +172,8 @@ def _trace(
     return trace
 
 
-def _mark_words(mark: Mark) -> str:
-    return f"{timezone.localtime(mark.at):%Y-%m-%d %H:%M}: {mark.said}."
-
-
 def _figure(
-    traces: list[Figure], times: TimeAxis, axes: list[AmountAxis], clock: _Clock, marks: Sequence[Mark]
+    traces: list[Figure], times: TimeAxis, axes: list[AmountAxis], clock: _Clock, marks: Sequence[MarkGroup]
 ) -> Figure:
     """Margins are the style sheet's: chart.js takes them from the drawn figure.
 
@@ -209,21 +196,7 @@ def _figure(
     if len(axes) > 1:
         layout["yaxis2"] = {**_plotly_axis(axes[1]), "overlaying": "y", "side": "right", "showgrid": False}
     if marks:
-        layout["shapes"] = [
-            {
-                "type": "line", "x0": clock[mark.at], "x1": clock[mark.at], "y0": 0, "y1": 1, "yref": "paper",
-                "line": {"width": 1, "dash": "dot"},
-            }
-            for mark in marks
-        ]  # fmt: skip
-        # its text is taken for HTML
-        layout["annotations"] = [
-            {
-                "x": clock[mark.at], "y": 1, "yref": "paper", "yanchor": "top", "showarrow": False, "text": "plan",
-                "hovertext": str(escape(mark.said)),
-            }
-            for mark in marks
-        ]  # fmt: skip
+        layout["shapes"], layout["annotations"] = mark_shapes(marks, times), mark_numbers(marks, times)
     return {"data": traces, "layout": layout, "narrow": [i for i, tick in enumerate(times.ticks) if tick.is_major]}
 
 

@@ -15,6 +15,8 @@ from django.utils.safestring import SafeString
 
 from analyzer.store.series.load_reading import Bucket, LoadTimeline
 from dashboard.charts.charts import MOST_TABLE_ROWS, rounded
+from dashboard.charts.marks import MarkGroup
+from dashboard.charts.marks_drawn import mark_numbers, mark_shapes, placed_marks
 from dashboard.charts.scale import AmountAxis, TimeAxis, amount_axis, time_axis
 from dashboard.charts.svg import SIZE, framed, place_y
 from dashboard.templatetags.quantities import count
@@ -57,7 +59,13 @@ class LoadChart:
     rows: list[Row]
 
 
-def load_chart(timeline: LoadTimeline, cores: int | None, watched_since: datetime, link: Link) -> LoadChart | None:
+def load_chart(
+    timeline: LoadTimeline,
+    cores: int | None,
+    watched_since: datetime,
+    link: Link,
+    marks: Sequence[MarkGroup] = (),
+) -> LoadChart | None:
     """None where nobody looked in this span. ``cores``: draws a line, where it is known."""
     if not timeline.looks:
         return None
@@ -72,8 +80,8 @@ def load_chart(timeline: LoadTimeline, cores: int | None, watched_since: datetim
     plot = format_html_join("", "{}", ((part,) for part in _plot(spans, names, step, times, amounts, cores, link)))
     total = timeline.average or 0.0
     return LoadChart(
-        figure=_figure(buckets, names, step, times, amounts, cores, link),
-        svg=framed(plot, times.ticks, amounts.ticks),
+        figure=_figure(buckets, names, step, times, amounts, cores, link, marks),
+        svg=framed(plot, times.ticks, amounts.ticks, marks=placed_marks(marks, times)),
         sentence=_sentence(timeline, buckets),
         waits=[
             Wait(n, colour_of(n), average, average / total if total else 0.0, link(n, timeline.start, timeline.end))
@@ -143,17 +151,18 @@ def gaps_of(buckets: Sequence[Bucket], step: timedelta) -> list[tuple[datetime, 
 
 def _figure(
     buckets: Sequence[Bucket], names: Sequence[str], step: timedelta, times: TimeAxis, amounts: AmountAxis,
-    cores: int | None, link: Link,
+    cores: int | None, link: Link, marks: Sequence[MarkGroup],
 ) -> dict[str, Any]:  # fmt: skip
     """Bars, stacked; ``links``: the address of each bucket without its wait, which chart.js adds on a click."""
     middles = [_iso(b.at + step / 2) for b in buckets]
-    shapes = [
+    shapes: list[dict[str, Any]] = [
         {"type": "rect", "x0": _iso(start), "x1": _iso(end), "y0": 0, "y1": 1, "yref": "paper", "name": "gap"}
         for start, end in gaps_of(buckets, step)
     ]
     if cores:
         line = {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": cores, "y1": cores, "name": "cores"}
         shapes.append(line)
+    shapes += mark_shapes(marks, times)
     return {
         "data": [
             {
@@ -172,6 +181,7 @@ def _figure(
             "hovermode": "x unified",
             "showlegend": False,
             "shapes": shapes,
+            **({"annotations": mark_numbers(marks, times)} if marks else {}),
             "xaxis": {
                 "type": "date",
                 "range": [_iso(times.start), _iso(times.end)],

@@ -5,6 +5,7 @@ stand at percentages, so that they do not stretch. static/css/chart.css puts the
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -16,28 +17,44 @@ FEW = 3  # points that are each marked
 Point = tuple[float, float | None]  # 0 to 1 along the axes, y upwards; None breaks the line
 
 
+@dataclass(frozen=True, slots=True)
+class PlacedMark:
+    """``place``: 0 to 1 along the time axis. ``kind``: of static/css/chart.css."""
+
+    place: float
+    number: int
+    said: str
+    kind: str
+
+
 def drawn(
     lines: Sequence[tuple[Sequence[Point], bool]],
     times: Sequence[Tick],
     left: Sequence[Tick],
     right: Sequence[Tick] = (),
-    marks: Sequence[tuple[float, str]] = (),
+    marks: Sequence[PlacedMark] = (),
 ) -> SafeString:
-    """``lines``: points, and whether the area below is filled. ``right``: a second axis for the second line.
-
-    ``marks``: places on the time axis, 0 to 1, with what happened there.
-    """
+    """``lines``: points, and whether the area below is filled. ``right``: a second axis for the second line."""
     drawn_lines = format_html_join("", "{}", ((_line(points, i, fill),) for i, (points, fill) in enumerate(lines, 1)))
-    drawn_marks = format_html_join(
-        "",
-        '<g class="mark"><title>{}</title><path d="M{} 0V{}"/></g>',
-        ((said, _x(place), SIZE) for place, said in marks),
+    return framed(drawn_lines, times, left, right, marks)
+
+
+def framed(
+    plot: SafeString,
+    times: Sequence[Tick],
+    left: Sequence[Tick],
+    right: Sequence[Tick] = (),
+    marks: Sequence[PlacedMark] = (),
+) -> SafeString:
+    """``plot``: what is drawn over the grid, in coordinates of SIZE; ``marks`` stand over it, their numbers above."""
+    plot += format_html_join(
+        "", '<path class="mark {}" d="M{} 0V{}"/>', ((mark.kind, _x(mark.place), SIZE) for mark in marks)
     )
-    return framed(drawn_lines + drawn_marks, times, left, right)
-
-
-def framed(plot: SafeString, times: Sequence[Tick], left: Sequence[Tick], right: Sequence[Tick] = ()) -> SafeString:
-    """``plot``: what is drawn over the grid, in coordinates of SIZE."""
+    numbers = format_html_join(
+        "",
+        '<text class="{}" x="{}%" y="-3" text-anchor="middle"><title>{}</title>{}</text>',
+        ((mark.kind, f"{100 * mark.place:.2f}", mark.said, mark.number) for mark in marks),
+    )
     parts = [
         format_html(
             '<svg class="chart-plot" viewBox="0 0 {0} {0}" preserveAspectRatio="none" aria-hidden="true">{1}{2}</svg>',
@@ -49,6 +66,7 @@ def framed(plot: SafeString, times: Sequence[Tick], left: Sequence[Tick], right:
             ),
             plot,
         ),
+        format_html('<svg class="chart-marks" aria-hidden="true">{}</svg>', numbers) if marks else "",
         _amounts("chart-left", left, "100%", -8, "end"),
         _amounts("chart-right", right, "0", 8, "start") if right else "",
         format_html(

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Prefetch, Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -15,9 +15,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from analyzer.checks import all_checks
 from analyzer.checks.document import paragraphs
+from analyzer.checks.rewrites import SAME_ROWS
 from analyzer.findings import Severity
-from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
+from analyzer.models import FindingEvent, FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import finding_life as life
+from analyzer.store.gains import gained
+from dashboard.gone import gained_line
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.servers.rows import COSTLIEST_FIRST, sampled_and_failing
@@ -47,19 +50,25 @@ def _list(request: HttpRequest, asked: QueryDict, *, status: int = 200, mute_err
     wanted, chosen = _wanted(asked, request.user.get_username())
     servers = list(Server.objects.order_by("name"))
     order = ("-closed_at", "pk") if state == "closed" else COSTLIEST_FIRST
-    found = FindingRecord.objects.filter(wanted, STATES[state]).select_related("server", "statement").order_by(*order)
+    named = FindingRecord.objects.select_related("server", "database", "statement")
+    found = named.filter(wanted, STATES[state]).order_by(*order)
     counts = FindingRecord.objects.filter(wanted).aggregate(
         **{name: Count("pk", filter=where) for name, where in STATES.items()}
     )
+    closings = FindingEvent.objects.filter(what=FindingEvent.What.CLOSED).order_by("-at")
+    found = found.prefetch_related(Prefetch("events", closings, to_attr="closings")) if state == "closed" else found
+    codes = {chosen["code"], *FindingRecord.objects.order_by().values_list("code", flat=True).distinct()}
+    shown_of = [server for server in servers if chosen["server"] in ("", server.slug)]
     context = {
         "section": "findings",
+        "gained": gained_line(gained(shown_of, timezone.now())),
         "page": Paginator(found, PER_PAGE).get_page(asked.get("page")),
         "state": state,
         "states": [(name, counts[name], name == state) for name in STATES],
         "servers": servers,
         "chosen": chosen,
         "severities": SEVERITIES,
-        "checks": all_checks(),
+        "checks": [check for check in all_checks() if check.code in codes],  # those that found something once
         "is_filtered": bool(wanted),
         "mute_words": MUTE_WORDS,
         "mute_error": mute_error,
@@ -168,6 +177,7 @@ def _page(
             if not (name.endswith("_s_per_day") and value == found.impact_s_per_day)  # shown as the impact
         ],
         "suggestions": _suggestions(found),
+        "can_be_rewritten": _can_be_rewritten(found),
         "statements": _statements(found),
         "check": check,
         "check_paragraphs": paragraphs(check) if check else [],
@@ -189,6 +199,12 @@ def _suggestions(found: FindingRecord) -> list[SuggestionRecord]:
             SuggestionRecord.OPEN_OR_BUILT, database__server=found.server, finding_keys__contains=[found.key]
         ).order_by(F("helped_time_s_per_day").desc(nulls_last=True), "pk")[:5]
     )
+
+
+def _can_be_rewritten(found: FindingRecord) -> bool:
+    """Whether it has a statement written otherwise, that the twin can plan beside the one that runs."""
+    is_known = found.statement_id is not None and found.database_id is not None
+    return is_known and any(fix["title"].startswith(SAME_ROWS) for fix in found.fixes)
 
 
 def _statements(found: FindingRecord) -> list[Statement]:

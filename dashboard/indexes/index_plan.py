@@ -19,6 +19,7 @@ from dashboard.templatetags.quantities import percent, size
 
 STATEMENTS_SHOWN = 8  # of an index
 WHY_NOT_SHOWN = 50
+DROPS_APART = 3  # judgement: more of them are shown as one thing to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,15 @@ class IndexPlan:
     @property
     def is_empty(self) -> bool:
         return not self.indexes and not self.drops
+
+    @property
+    def drops_ddl(self) -> str:
+        return "\n".join(drop.ddl for drop in self.drops)
+
+    @property
+    def folds_drops(self) -> bool:
+        """Whether they are one thing to do: a page of cards of a few kB each hides what matters."""
+        return len(self.drops) > DROPS_APART
 
     @property
     def freed_bytes(self) -> int:

@@ -191,7 +191,7 @@ def _shown(found: ReportedFinding) -> Shown:
     url = settings.PGLOUPE_BASE_URL + reverse("finding", args=[found.pk])
     impact = impact_words(found.impact_s_per_day, found.impact_assumed_s_per_day, found.watched_s)
     if found.closed_at is not None:
-        return Shown(found, url, impact)
+        return Shown(found, url, impact, f"{found.gone}." if found.gone else "")
     if found.index is not None and found.is_told:
         return Shown(found, url, impact, f"Answered by the index {visible(found.index.name)}, above.")
     if found.index is not None:

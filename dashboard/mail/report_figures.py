@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 
-from analyzer.models import FindingImpact, FindingRecord, Server, Statement, StepStatus, SuggestionRecord
+from analyzer.models import FindingEvent, FindingImpact, FindingRecord, Server, Statement, StepStatus, SuggestionRecord
 from analyzer.reports.report import (
     IndexOutcome,
     IndexToCreate,
@@ -17,8 +17,10 @@ from analyzer.reports.report import (
     build_report,
     is_measured,
 )
+from analyzer.store.gains import gained
 from analyzer.store.reading import StatementPage, Window, statement_totals
 from dashboard.figures import gain_line
+from dashboard.gone import closing_line, gained_line
 from dashboard.servers.actions import whole_sets
 from dashboard.servers.state import State, server_state
 from dashboard.templatetags.outcomes import outcome_sentence
@@ -71,6 +73,7 @@ def report_of(servers: Sequence[Server], start: datetime, end: datetime, now: da
         statements_before=before,
         measured_before=measured_before,
         most_statements=MOST_STATEMENTS,
+        gained=gained_line(gained(servers, end)),
     )
 
 
@@ -113,10 +116,12 @@ def _findings(servers: Sequence[Server], start: datetime, end: datetime) -> list
         if looked_at
         else {}
     )
+    closings = FindingEvent.objects.filter(what=FindingEvent.What.CLOSED, at__gt=start)
     records = (
         FindingRecord.objects.filter(Q(closed_at__isnull=True) | Q(closed_at__gt=start))
         .filter(server__in=servers, muted_at__isnull=True)
         .select_related("server", "statement")
+        .prefetch_related(Prefetch("events", closings, to_attr="closings"))
         .defer("evidence", "related_fingerprints")
     )
     return [
@@ -142,6 +147,7 @@ def _findings(servers: Sequence[Server], start: datetime, end: datetime) -> list
             fix_title=r.fixes[0]["title"] if r.fixes else "",
             fix=r.fixes[0]["code"] if r.fixes else "",
             sql=r.statement.normalized_sql if r.statement else "",
+            gone=closing_line(r),
         )
         for r in records
     ]

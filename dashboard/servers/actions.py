@@ -1,20 +1,23 @@
 """What to do next, on all servers: indexes to create and findings to see to, by the time a day they are about."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, Func, IntegerField, Q
-from django.db.models.functions import Coalesce
+from django.db.models import Case, F, Func, IntegerField, Q, Value, When, Window
+from django.db.models.functions import Coalesce, RowNumber
 
 from analyzer.advice.gain import short_gain_words
+from analyzer.findings import Severity
 from analyzer.models import AdviceRun, FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.words.durations import THIN
 from dashboard.figures import SetWords, set_words, suggestion_gain
 from dashboard.servers.rows import COSTLIEST_FIRST, open_findings
 
-LOOKED_AT = 100  # of each kind, the costliest: one index may answer many findings
+LOOKED_AT = 200  # of each kind on all servers, the costliest of each: one index may answer many findings
+LEAST_OF_EACH, WITHOUT_TIME = 10, 5  # of a server, and of its findings whose time nobody knows
+SENTENCES, MOST_SENTENCES = 5, 15  # a server; on the page: what a person takes in at one look
 TITLE_COLUMNS = 120  # characters of an index's columns in a title
 
 
@@ -35,13 +38,18 @@ class Action:
         return self.findings[0] if self.findings else None
 
     @property
+    def id(self) -> str:
+        """The same at each refresh of the page."""
+        return f"i{self.suggestion.pk}" if self.suggestion is not None else f"f{self.findings[0].pk}"
+
+    @property
     def kind(self) -> str:
         """ "index", "code", "setting", or "look" where there is nothing to copy."""
         if self.suggestion is not None:
             return "index"
-        if self.finding is not None and self.finding.code.startswith("SV"):
-            return "setting"
-        return "code" if self.finding is not None and self.finding.fixes else "look"
+        if self.finding is None or not self.finding.fixes:
+            return "look"
+        return "setting" if self.finding.code.startswith("SV") else "code"
 
     @property
     def s_per_day(self) -> float | None:
@@ -78,13 +86,29 @@ class Action:
         return any(at >= since for at in seen)
 
 
-def actions(without_figures: Collection[int] = ()) -> list[Action]:
-    """The costliest first; those of servers that give no figures now (``without_figures``, ids) last. Four queries."""
-    findings = list(open_findings().select_related("server", "statement").order_by(*COSTLIEST_FIRST)[:LOOKED_AT])
+def actions(without_figures: Collection[int] = (), servers: int = 1) -> list[Action]:
+    """The costliest first; those of servers that give no figures now (``without_figures``, ids) last. Three queries.
+
+    ``servers``: how many there are; of each the costliest are looked at.
+    """
+    most = max(LEAST_OF_EACH, LOOKED_AT // max(1, servers))
+    is_timed = Case(When(impact_s_per_day__isnull=True, then=Value(0)), default=Value(1))
+    nth = Window(RowNumber(), partition_by=[F("server_id"), is_timed], order_by=[*COSTLIEST_FIRST])
+    findings = list(
+        open_findings()
+        .annotate(nth=nth)
+        .filter(Q(nth__lte=WITHOUT_TIME) | Q(nth__lte=most, impact_s_per_day__isnull=False))
+        .select_related("server", "statement")
+        .defer("evidence", "related_fingerprints")
+        .order_by(*COSTLIEST_FIRST)
+    )
+    by_saving = (Coalesce("saved_time_s_per_day", "helped_time_s_per_day").desc(nulls_last=True), "pk")
     suggestions = list(
         SuggestionRecord.objects.filter(closed_at__isnull=True)
+        .annotate(nth=Window(RowNumber(), partition_by=F("database__server_id"), order_by=by_saving))
+        .filter(nth__lte=most)
         .select_related("database__server")
-        .order_by(Coalesce("saved_time_s_per_day", "helped_time_s_per_day").desc(nulls_last=True), "pk")[:LOOKED_AT]
+        .order_by(*by_saving)
     )
     answered: dict[tuple[int, str], list[Action]] = defaultdict(list)
     found = []
@@ -103,6 +127,54 @@ def actions(without_figures: Collection[int] = ()) -> list[Action]:
     found = [action for action in found if not _is_muted(action, muted)]
     found.sort(key=lambda a: (a.server.pk in without_figures, a.s_per_day is None, -(a.s_per_day or 0.0)))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class ServerActions:
+    """What is most worth doing on one server; ``open_count``: of its findings, those that stand here too."""
+
+    server: Server
+    actions: list[Action]
+    open_count: int
+    whole_set: SetWords | None = None
+
+
+def by_server(
+    found: Iterable[Action], sets: Mapping[int, SetWords], counts: Mapping[int, int], servers: Sequence[Server]
+) -> list[ServerActions]:
+    """At most five sentences a server, fifteen in all: the whole set of indexes, then actions by the time they save.
+
+    The server with most to save first. ``sets``, ``counts`` (open findings): by server id.
+    """
+    mine: dict[int, list[Action]] = defaultdict(list)
+    for action in found:
+        mine[action.server.pk].append(action)
+    order = {pk: n for n, pk in enumerate(mine)}
+    some = [server for server in servers if server.pk in mine or server.pk in sets]
+    some = sorted(some, key=lambda server: order.get(server.pk, len(order)))[:MOST_SENTENCES]
+    each = max(1, min(SENTENCES, MOST_SENTENCES // max(1, len(some))))
+    return [
+        ServerActions(
+            server,
+            most_worth(mine[server.pk], max(1, each - (server.pk in sets))),
+            counts.get(server.pk, 0),
+            sets.get(server.pk),
+        )
+        for server in some
+    ]
+
+
+def most_worth(found: Sequence[Action], most: int) -> list[Action]:
+    """The first ``most``; the last place is for the worst whose time nobody knows, critical or a setting to copy."""
+    shown, rest = list(found[:most]), found[most:]
+    unknown = [action for action in rest if action.s_per_day is None and action.finding is not None]
+    critical = [a for a in unknown if a.finding and a.finding.severity == Severity.CRITICAL]
+    settings = [a for a in unknown if a.kind == "setting" and a.finding and a.finding.severity >= Severity.WARNING]
+    kept = next(iter([*critical, *settings]), None)
+    is_there = any(action.s_per_day is None for action in shown)
+    if kept is not None and not is_there and most > 1:
+        shown[-1] = kept
+    return shown
 
 
 def with_statements(shown: Iterable[Action]) -> list[Action]:

@@ -13,9 +13,11 @@ from django.views.decorators.http import require_http_methods
 
 from analyzer.errors import PgLoupeError
 from analyzer.models import Server
+from analyzer.monitored.access.identity import ServerIdentity
 from analyzer.monitored.access.replica import need_replica
 from analyzer.monitored.access.trial import Trial, try_connection
 from analyzer.steps import schedule
+from analyzer.steps.adding import join, same_server
 from analyzer.store import servers as store
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required
@@ -82,9 +84,28 @@ def _form_page(request: HttpRequest, server: Server | None) -> HttpResponse:
         except PgLoupeError as error:
             form.add_error("replica_host", f"{error}.")
             return _page(request, form, trial, status=422)
+    known = same_server(trial.identity) if server is None and trial.identity is not None else None
+    if known is not None and trial.identity is not None:
+        return _known_server(request, form, trial, known, trial.identity)
     if trial.is_connected and (action == "save_anyway" or (action == "save" and not trial.missing)):
         return _save(request, form, trial)
     return _page(request, form, trial, status=200 if action == "test" and trial.is_connected else 422)
+
+
+@sensitive_variables("form", "trial")
+def _known_server(
+    request: HttpRequest, form: ServerForm, trial: Trial, known: Server, identity: ServerIdentity
+) -> HttpResponse:
+    """A new connection led to a server that is watched already: to another of its databases, or to the same."""
+    if known.dbname == identity.database:
+        form.add_error(form.field_of("dbname"), f"{known.name} watches this database already.")
+        return _page(request, form, None, status=422)
+    if form.cleaned_data and request.POST.get("action", "save") == "test":
+        return _page(request, form, trial, known=known)
+    joined = join(known, identity)
+    audit.record(request, "database_added", known.name, database=identity.database)
+    messages.success(request, joined.sentence)
+    return _go_to(request, known)
 
 
 @sensitive_variables("form")
@@ -110,21 +131,31 @@ def _save(request: HttpRequest, form: ServerForm, trial: Trial | None) -> HttpRe
         schedule.hasten(saved, "snapshot", "schema", now=now)
         audit.record(request, "server_changed", saved.name, **where, fields=sorted(form.changed_data))
         messages.success(request, f"{saved.name} is saved.")
-    address = reverse("server", args=[saved.slug])
+    return _go_to(request, saved)
+
+
+def _go_to(request: HttpRequest, server: Server) -> HttpResponse:
+    address = reverse("server", args=[server.slug])
     if _is_part(request):
         return HttpResponse(status=204, headers={"HX-Redirect": address})
     return redirect(address)
 
 
 @sensitive_variables("form", "trial")
-def _page(request: HttpRequest, form: ServerForm, trial: Trial | None, status: int = 200) -> HttpResponse:
-    """The whole page, or for the script, which leaves what was typed where it is, only what came of it."""
+def _page(
+    request: HttpRequest, form: ServerForm, trial: Trial | None, status: int = 200, known: Server | None = None
+) -> HttpResponse:
+    """The whole page, or for the script, which leaves what was typed where it is, only what came of it.
+
+    ``known``: the server that is watched already and answered.
+    """
     shown = form if _is_part(request) or not form.is_bound else form.shown_again()
     context = {
         "section": "servers",
         "server": form.server,
         "form": shown,
         "trial": trial,
+        "known": known,
         "error_fields": [field for field in shown if field.errors],
         "trial_field": _field_at_fault(form, trial),
         "explain_modes": EXPLAIN_MODES,

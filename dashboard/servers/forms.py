@@ -93,6 +93,13 @@ class ServerForm(forms.Form):
         help_text="Nothing is executed while more than 0.7 sessions per core are at work. Empty: 8 are assumed for"
         " that, and charts of load have no line for them.",
     )
+    disk_gb = forms.FloatField(
+        min_value=0.1,
+        max_value=10_000_000,
+        required=False,
+        label="Disk for its databases",
+        help_text="In GB; PostgreSQL does not tell. Empty: growth is shown, and not when the disk is full.",
+    )
     replica_host = forms.CharField(
         max_length=255,
         required=False,
@@ -176,14 +183,16 @@ class ServerForm(forms.Form):
             return data
         other = same_database(given, but=self.server)
         if other is not None:
-            self.add_error(
-                "dsn" if data["given_by"] == BY_DSN else "dbname", f"{other.name} watches this database already."
-            )
+            self.add_error(self.field_of("dbname"), f"{other.name} watches this database already.")
         if self.is_replica_changed and data.get("replica_host") and self.server and not self._has_typed_password(data):
             # as for the host: else who may edit could have the stored password sent to a machine of his
             self.add_error("password", "Type the password again: the replica changed, and it is sent there.")
         self.connection = given
         return data
+
+    def field_of(self, name: str) -> str:
+        """The field in which something about the connection was given: its own, or the connection string."""
+        return "dsn" if self.cleaned_data.get("given_by") == BY_DSN else name
 
     @property
     def replica(self) -> ConnectionSettings | None:
@@ -215,8 +224,8 @@ class ServerForm(forms.Form):
     def model_fields(self) -> dict[str, Any]:
         """What is not about the connection, for the store."""
         names = (
-            "name", "explain_mode", "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host",
-            "replica_port", "reads_log", "is_active", "databases_only", "databases_not",
+            "name", "explain_mode", "sample_interval_s", "explain_budget_s_per_hour", "cores", "disk_gb",
+            "replica_host", "replica_port", "reads_log", "is_active", "databases_only", "databases_not",
         )  # fmt: skip
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
@@ -308,8 +317,8 @@ def _initial(server: Server | None) -> dict[str, Any]:
         }
     names = (
         "name", "host", "port", "dbname", "user", "sslmode", "sslrootcert", "requires_channel_binding", "explain_mode",
-        "sample_interval_s", "explain_budget_s_per_hour", "cores", "replica_host", "replica_port", "reads_log",
-        "is_active",
+        "sample_interval_s", "explain_budget_s_per_hour", "cores", "disk_gb", "replica_host", "replica_port",
+        "reads_log", "is_active",
     )  # fmt: skip
     return {name: getattr(server, name) for name in names} | {
         "sslmode": _offered(server.sslmode),

@@ -14,6 +14,7 @@ from analyzer.steps.schedule import interval_s
 from analyzer.store.series.load_reading import LoadPart, LoadTimeline, load_parts, load_timeline
 from analyzer.store.series.windows import Window
 from dashboard.charts.load_chart import LoadChart, colour_of, load_chart
+from dashboard.charts.marks import MarkGroup
 from dashboard.windows import SHORTEST, in_address
 
 FEW_LOOKS = 30  # judgement: five minutes; a share of fewer is rough, and said so
@@ -70,7 +71,7 @@ class LoadByWait:
         return self.timeline.looks < FEW_LOOKS
 
 
-def load_by_wait(request: HttpRequest, server: Server, window: Window) -> LoadByWait:
+def load_by_wait(request: HttpRequest, server: Server, window: Window, marks: Sequence[MarkGroup] = ()) -> LoadByWait:
     """Six queries, three of them over sums."""
     now = timezone.now()
     timeline = load_timeline(server, window, now)
@@ -86,7 +87,7 @@ def load_by_wait(request: HttpRequest, server: Server, window: Window) -> LoadBy
     parts = load_parts(server, timeline, most, **only)
     return LoadByWait(
         timeline=timeline,
-        chart=load_chart(timeline, server.cores, server.created_at, lambda *asked: _link(path, now, *asked)),
+        chart=load_chart(timeline, server.cores, server.created_at, lambda *asked: _link(path, now, *asked), marks),
         cores=server.cores,
         interval_s=interval_s(server, "activity"),
         wait=wait,

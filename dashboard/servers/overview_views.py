@@ -2,7 +2,10 @@
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
 
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -10,10 +13,9 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import Server
 from dashboard.permissions import viewer_required
-from dashboard.servers.actions import actions, whole_sets, with_statements
+from dashboard.servers.actions import Action, ServerActions, actions, by_server, whole_sets, with_statements
+from dashboard.servers.new_and_worse import of_all
 from dashboard.servers.rows import new_since, open_findings, sampled_and_failing, server_rows, servers_down
-
-SHOWN = 5  # what a person can take up in a day
 
 
 @viewer_required
@@ -43,33 +45,47 @@ def findings_now(request: HttpRequest) -> HttpResponse:
 
 def _actions(servers: Sequence[Server], down: Collection[int]) -> dict[str, object]:
     """``down``: ids of those that give no figures now."""
-    found = actions(without_figures=down)
-    shown = with_statements(found[:SHOWN])
-    open_count = open_findings().count()
-    since = new_since(timezone.now())
+    found = actions(without_figures=down, servers=len(servers))
+    counts = dict(open_findings().order_by().values_list("server_id").annotate(Count("pk")))
+    sets = {server.pk: words for server, words in whole_sets([s for s in servers if s.pk not in down])}
+    groups = _with_statements(by_server(found, sets, counts, servers))
+    open_count = sum(counts.values())
+    now = timezone.now()
+    since, news = new_since(now), of_all(servers, now)
     reached, failing = (0, 0) if found else sampled_and_failing()
     is_waiting = not found and not reached and not failing
-    sets = whole_sets([server for server in servers if server.pk not in down])
     has_servers = bool(servers)
     state = [
-        (
-            action.title,
-            action.s_per_day,
-            action.is_new(since),
-            action.suggestion and action.suggestion.ddl,
-            [(f.pk, f.severity, f.impact_s_per_day, f.message) for f in action.findings],
-        )
-        for action in shown
+        (group.server.pk, str(group.whole_set), group.open_count, [_said(action, since) for action in group.actions])
+        for group in groups
     ]
-    said = (state, len(found), open_count, has_servers, is_waiting, failing, [(s.pk, str(w)) for s, w in sets])
+    told = ([row.url for row in news.new], news.more_new, [(f.pk, f.message) for f in news.slower])
+    said = (state, open_count, told, has_servers, is_waiting, failing)
     return {
-        "actions": shown,
-        "action_count": len(found),
+        "groups": groups,
+        "is_one_server": len(servers) == 1,
+        "other_servers": len({action.server.pk for action in found} | sets.keys()) - len(groups),
         "new_since": since,
-        "sets": sets,
+        "news": news,
         "open_count": open_count,
         "has_servers": has_servers,
         "is_waiting": is_waiting,
         "failing": failing,
         "digest": hashlib.sha256(repr(said).encode()).hexdigest()[:16],
     }
+
+
+def _with_statements(groups: Sequence[ServerActions]) -> list[ServerActions]:
+    """One query for all of them."""
+    found = iter(with_statements(action for group in groups for action in group.actions))
+    return [replace(group, actions=[next(found) for _ in group.actions]) for group in groups]
+
+
+def _said(action: Action, since: datetime) -> tuple[object, ...]:
+    return (
+        action.title,
+        action.s_per_day,
+        action.is_new(since),
+        action.suggestion and action.suggestion.ddl,
+        [(f.pk, f.severity, f.impact_s_per_day, f.message) for f in action.findings],
+    )

@@ -15,7 +15,7 @@ def cached_tables(database: Database) -> dict[str, dict[str, Any]]:
     under "" (no table's name).
     """
     facts = kept_schema(database)
-    return _tables(_ByIdentity(facts)) if facts is not None else {}
+    return _tables(ByIdentity(facts)) if facts is not None else {}
 
 
 def cached_tables_of(server: Server) -> dict[str, dict[str, Any]]:
@@ -24,21 +24,21 @@ def cached_tables_of(server: Server) -> dict[str, dict[str, Any]]:
     return cached_tables(database) if database is not None else {}
 
 
-class _ByIdentity:
+class ByIdentity:
     """Facts as a key: the same object is the same reading (``kept_schema`` keeps it), and comparing would be dear."""
 
     def __init__(self, facts: SchemaFacts) -> None:
         self.facts = facts
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ByIdentity) and other.facts is self.facts
+        return isinstance(other, ByIdentity) and other.facts is self.facts
 
     def __hash__(self) -> int:
         return id(self.facts)
 
 
 @lru_cache(maxsize=4)
-def _tables(of: _ByIdentity) -> dict[str, dict[str, Any]]:
+def _tables(of: ByIdentity) -> dict[str, dict[str, Any]]:
     facts = of.facts
     path = [schema for schema in facts.search_path if schema != "$user"]
     found: dict[str, dict[str, Any]] = {}

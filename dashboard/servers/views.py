@@ -7,11 +7,15 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Snapshot
+from analyzer.store.events import events_between
+from analyzer.store.same_server import watched_as_well
 from analyzer.store.series.timelines import server_timeline
 from dashboard.charts import charts
+from dashboard.charts.marks import grouped, of_events
 from dashboard.permissions import viewer_required
 from dashboard.servers.databases import database_rows
 from dashboard.servers.load import load_by_wait
+from dashboard.servers.new_and_worse import of_server
 from dashboard.servers.rows import COSTLIEST_FIRST, open_findings, server_rows
 from dashboard.servers.state import server_state
 from dashboard.windows import about, window_of
@@ -55,21 +59,26 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
     shares = Snapshot.objects.filter(server=found, taken_at__gt=window.start, gap_reason="").aggregate(
         own=Sum("own_exec_time_ms"), everybody=Sum("total_exec_time_ms"), seconds=Sum("interval_s")
     )
+    happened = of_events(events_between(found, window.start, window.end), found.dbname)
+    marks = grouped(happened, window.start, window.end, found.created_at)
     context = {
         "section": "servers",
         "server": found,
         **about(window),
-        "load_by_wait": load_by_wait(request, found, window),
-        "timeline": charts.server_load(timeline, found.created_at),
+        "load_by_wait": load_by_wait(request, found, window, marks),
+        "timeline": charts.server_load(timeline, found.created_at, marks),
+        "marks": marks,
         "total_ms": total_ms,
         "load": total_ms / 1000 / covered_s if total_ms is not None and covered_s else None,
         "own_ratio": shares["own"] / shares["everybody"] if shares["everybody"] else None,
         "own_ms_per_min": shares["own"] / shares["seconds"] * 60 if shares["seconds"] else None,
+        "news": of_server(found, window),
         "statement_count": found.statements.count(),
         "databases": database_rows(found, window),
+        "same_server": watched_as_well(found),
         "findings": open_findings()
         .filter(server=found)
-        .select_related("server", "statement")
+        .select_related("server", "database", "statement")
         .order_by(*COSTLIEST_FIRST)[:5],
         "gaps": list(reversed(timeline.gaps))[:GAPS_SHOWN],
         "preflight_open": [point for point in found.preflight if point.get("status") != "ok"],

@@ -77,6 +77,12 @@ def route_choice(server: Server, window: Window, query: QueryDict) -> tuple[Choi
     return choice, statements_of(server, span, route=current) if current else []
 
 
+def new_choice(query: QueryDict) -> Choice:
+    """Only those first seen in the window: offered where a link asked for it."""
+    current = "1" if query.get("new") == "1" else ""
+    return Choice("new", "Every statement", [("1", "First seen in this span")], current, [])
+
+
 def _tables_by_form(server: Server, options: list[tuple[str, str]]) -> dict[str, list[str]]:
     """What statements call a table, by its shortest name; the search path says whether ``t`` is ``public.t``."""
     written = sorted((value for value, _ in options), key=lambda name: ("." in name, name))

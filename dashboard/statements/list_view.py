@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Statement
+from analyzer.store.news import first_seen_in
 from analyzer.store.series.timelines import sparklines
 from analyzer.store.series.totals import StatementPage, StatementTotals, statement_totals
 from analyzer.store.series.windows import SPANS, Window
@@ -25,7 +26,7 @@ from dashboard.servers.rows import open_findings, statements_with_index_ready
 from dashboard.servers.state import server_state
 from dashboard.statements import export as statement_export
 from dashboard.statements.export import BLOCK_SIZE_BYTES, MOST_ROWS
-from dashboard.statements.filters import choices_of, filters_of, route_choice
+from dashboard.statements.filters import choices_of, filters_of, new_choice, route_choice
 from dashboard.windows import about, before, in_address, in_words, window_of
 
 PER_PAGE = 50
@@ -168,6 +169,12 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
         named = filters.get("statement_ids", of_route)
         filters["statement_ids"] = [pk for pk in of_route if pk in named] or NO_STATEMENT
     narrowed.append(route)
+    new = new_choice(request.GET)
+    if new.current:
+        named = filters.get("statement_ids")
+        first_seen = first_seen_in(found, window)
+        filters["statement_ids"] = [pk for pk in first_seen if named is None or pk in named] or NO_STATEMENT
+    narrowed.append(new)
     if request.GET.get("format") == "csv":
         every = statement_totals(
             found, window, order_by=sort, limit=MOST_ROWS, filters=filters, columns=statement_export.NEEDED

@@ -8,7 +8,7 @@ from analyzer.behaviour.past import PlanPeriod, ShapeChange, StatementPast, figu
 from analyzer.models import Database, PlanRecord, Statement
 from analyzer.store.series.past import pasts
 from analyzer.words.visible import visible
-from dashboard.charts.charts import Mark
+from dashboard.charts.marks import Mark
 
 MOST_SHOWN = 20
 

@@ -13,13 +13,14 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
-from analyzer.checks import AS_THEY_COME, Context, Rules, checks_of, in_words, run_checks
+from analyzer.checks import AS_THEY_COME, Context, Outcome, Rules, checks_of, in_words, run_checks
 from analyzer.checks.node import place, ranked
 from analyzer.findings import Finding
 from analyzer.models import Database, PlanRecord
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plans
 from analyzer.plans.compare import change_in_words
 from analyzer.plans.show import nested_json, outside_lines
+from analyzer.steps import judgement
 from analyzer.store.check_rules import rules_of
 from analyzer.store.schemas import kept_schema
 from analyzer.words.sizes import MB, size_words
@@ -82,10 +83,14 @@ def read_plan(request: HttpRequest) -> HttpResponse:
         return render(request, "dashboard/read_plan.html", context, status=422)
     known = Context(facts=kept_schema(database) if database else None, normalized_sql=sql or None)
     rules = rules_of(database.server) if database else AS_THEY_COME
-    context["plans"] = [shown_plan(plan, sql, known, rules) for plan in plans[:PLANS_SHOWN]]
+
+    def shown(plan: Plan) -> ShownPlan:
+        return shown_plan(plan, sql, run_checks(plan, known, rules=rules), rules)
+
+    context["plans"] = [shown(plan) for plan in plans[:PLANS_SHOWN]]
     context["plans_left_out"] = max(0, len(plans) - PLANS_SHOWN)
     if others:
-        context["other_plan"] = shown_plan(others[0], sql, known, rules)
+        context["other_plan"] = shown(others[0])
         context["changes"] = change_in_words(plans[0], others[0])
     return render(request, "dashboard/read_plan.html", context)
 
@@ -102,8 +107,12 @@ def stored_plan(request: HttpRequest, pk: int) -> HttpResponse:
     except (PlanError, ValueError) as problem:
         context["problem"] = str(problem) if record.plan else "The plan itself is not kept, because it is too large."
         return render(request, "dashboard/stored_plan.html", context)
-    known = Context(facts=kept_schema(record.database), fingerprint=fingerprint, normalized_sql=sql)
-    context["plans"] = [shown_plan(plan, sql, known, rules_of(server))]
+    rules = rules_of(server)
+    outcome = judgement.current(record, rules)
+    if outcome is None:
+        known = Context(facts=kept_schema(record.database), fingerprint=fingerprint, normalized_sql=sql)
+        outcome = run_checks(plan, known, rules=rules)
+    context["plans"] = [shown_plan(plan, sql, outcome, rules)]
     return render(request, "dashboard/stored_plan.html", context)
 
 
@@ -118,8 +127,7 @@ def _given(request: HttpRequest, name: str) -> list[Plan]:
     return parse_plans(source) if source.strip() else []
 
 
-def shown_plan(plan: Plan, sql: str, known: Context, rules: Rules) -> ShownPlan:
-    outcome = run_checks(plan, known, rules=rules)
+def shown_plan(plan: Plan, sql: str, outcome: Outcome, rules: Rules) -> ShownPlan:
     numbers = {place(node): number for number, node in enumerate(plan, start=1)}
     findings = [
         ShownFinding(f, numbers.get(f.place) if f.place is not None else None) for f in ranked(outcome.findings)

@@ -11,10 +11,12 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import ExplainAudit, FindingRecord, PlanRecord, Statement, SuggestionRecord
 from analyzer.statements.display import display_sql
+from analyzer.store.events import events_of_statement
 from analyzer.store.series.timelines import statement_timeline
 from analyzer.store.series.totals import StatementTotals, statement_totals
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 from dashboard.charts import charts
+from dashboard.charts.marks import grouped, of_events
 from dashboard.permissions import viewer_required
 from dashboard.servers.routes import statement_callers
 from dashboard.servers.state import server_state
@@ -58,7 +60,9 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
     suggestions = [s for s in suggested if s.closed_at is None]
     plans = list(found.plans.defer("plan").order_by("-last_seen", "-pk")[:PLANS_SHOWN])
     plan = _chosen(plans, request.GET.get("plan"))
-    periods, marks = plan_periods(found, timezone.now())
+    periods, changes = plan_periods(found, timezone.now())
+    happened = of_events(events_of_statement(found, window.start, window.end), found.server.dbname)
+    marks = grouped([*changes, *happened], window.start, window.end, found.server.created_at)
     context = {
         "section": "statements",
         "server": found.server,
@@ -71,6 +75,7 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "timeline": charts.statement_load(
             statement_timeline(found, window, charts.NEEDED), found.server.created_at, marks
         ),
+        "marks": marks,
         "callers": statement_callers(found, window),
         "findings": is_open,
         "hidden_findings": len(findings) - len(is_open),
@@ -103,9 +108,11 @@ def suggestions_for_statement(found: Statement, findings: list[FindingRecord]) -
 
 def _findings(found: Statement) -> QuerySet[FindingRecord]:
     """About the statement itself, or naming it among those concerned."""
-    return FindingRecord.objects.filter(
-        Q(statement=found) | Q(server=found.server, related_fingerprints__contains=[found.fingerprint])
-    ).order_by("-severity", F("impact_s_per_day").desc(nulls_last=True), "pk")[:100]
+    return (
+        FindingRecord.objects.select_related("server", "database")
+        .filter(Q(statement=found) | Q(server=found.server, related_fingerprints__contains=[found.fingerprint]))
+        .order_by("-severity", F("impact_s_per_day").desc(nulls_last=True), "pk")[:100]
+    )
 
 
 def _related(found: Statement, findings: list[FindingRecord]) -> list[RelatedRow]:

@@ -1,7 +1,7 @@
 """Which tables a statement touches, and what its page must say of how its figures come about."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from analyzer.models import Statement, StatementEntry
@@ -10,6 +10,7 @@ from analyzer.statements.inner_query import fetched_cursor, inner_query
 from analyzer.steps.explain import roles_of
 from dashboard.servers.databases import database_of
 from dashboard.servers.schema_cache import cached_tables
+from dashboard.tables.address import table_url
 
 MOST_TABLES = 20
 MOST_CANDIDATES = 5  # of one name
@@ -28,6 +29,7 @@ class TableRow:
     size_bytes: int | None
     indexes: list[str]
     note: str = ""
+    url: str = ""  # of its page
 
 
 def tables_of(found: Statement) -> list[TableRow]:
@@ -38,7 +40,8 @@ def tables_of(found: Statement) -> list[TableRow]:
     known = cached_tables(database) if database else {}
     several = (name for name in names if name in known and len(known[name]["schemas"]) > 1)
     roles = roles_of(found) if any(known[name]["qualified_name"] != name for name in several) else ()
-    return [row for name in names for row in _rows(name, known, roles, found.server.server_version_num or 0)]
+    rows = [row for name in names for row in _rows(name, known, roles, found.server.server_version_num or 0)]
+    return [replace(row, url=table_url(found.server, database, row.name)) if row.is_known else row for row in rows]
 
 
 def _rows(name: str, known: Known, roles: Sequence[str], version_num: int) -> Iterator[TableRow]:

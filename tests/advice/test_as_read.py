@@ -174,3 +174,42 @@ def test_a_migration_is_for_one_schema_and_the_sql_for_all(extra, models):
         assert "t3" not in tab.code, tab.key
         assert tab.notes[0].startswith("The same for inv in each of 3 schemas: t1, t2, t3. The migration is for one")
     assert "CREATE INDEX" not in migrations[0].code or migrations[0].code.count(" ON t1.inv") == 1
+
+
+def orders(schema, **more):
+    """A tenant's table whose types are the tenant's own."""
+    own = f'"{schema}"' if schema == "T-3" else schema
+    types = {"st": f"{own}.status", "sts": f"{own}.status[]", "price": f"{own}.money(10,2)"}
+    made = inv(schema, name="orders", columns=("id|bigint|-1", "st|text|3", "sts|text|3", "price|text|900"), **more)
+    return replace(made, columns=tuple(replace(c, type_name=types.get(c.name, c.type_name)) for c in made.columns))
+
+
+def test_types_of_a_tenants_own_are_the_schemas_that_the_tables_are_of():
+    known = facts(orders("t1"), orders("t2"), orders("T-3"))
+    largest = known.find_table("orders", "T-3")
+    sql = "select * from orders where st = $1::status and sts @> $2::status[] and price > $3::money and id = $4::int"
+    expected = (
+        'select * from "T-3".orders where st = $1::"T-3".status and sts @> $2::"T-3".status[]'
+        ' and price > $3::"T-3".money and id = $4::int'
+    )
+    assert read(sql, known) == [(expected, 1000, {largest.oid: ["t1", "t2"]})]
+    (one,) = as_read([replace(statement(sql), samples=("select * from orders where st = 'new'::status",))], known)
+    assert one.samples == ('select * from "T-3".orders where st = \'new\'::"T-3".status',)
+
+
+def test_what_names_a_tenants_type_names_each_tenants_own_in_its_ddl():
+    rows_of = {"t1": "(st = 'new'::t1.status)", "T-3": "(st = 'new'::\"T-3\".status)"}
+    first, other, has_it = (
+        orders("t1"),
+        orders("T-3"),
+        replace(orders("t2"), indexes=(index("by_hand", "id", where="(st = 'new'::t2.status)"),)),
+    )
+    known = facts(first, other, has_it)
+    columns = (IndexColumn("id"),)
+    wanted = IndexDefinition(first, columns, predicate=rows_of["t1"], also=(other, has_it))
+    assert [sql.partition(" ON ")[2] for sql in create_index(wanted, known).statements] == [
+        f"t1.orders (id) WHERE {rows_of['t1']}",
+        f'"T-3".orders (id) WHERE {rows_of["T-3"]}',
+    ]
+    text = IndexDefinition(first, (IndexColumn("st::t1.status::text || 't1.status'", is_expression=True),))
+    assert text.on(other).columns[0].name == "st::\"T-3\".status::text || 't1.status'"

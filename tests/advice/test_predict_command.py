@@ -114,6 +114,7 @@ def test_json_is_stable(predict):
     assert set(first) == {
         "line", "sql", "problem", "kind", "values", "total_cost", "plan_rows", "plan", "explain", "reads", "findings",
         "indexes", "cost_before", "cost_after", "change", "why_no_index", "at_risk", "assumed", "planner",
+        "rewrites",
     }  # fmt: skip
     assert first["reads"] == [
         {"table": "public.orders", "node_type": "Seq Scan", "indexes": [], "plan_rows": 3, "table_rows": 50000,
@@ -231,3 +232,25 @@ def test_standard_input_and_a_clean_stderr(database, var_dir):
     )  # fmt: skip
     assert (done.returncode, done.stderr.decode()) == (0, "")
     assert done.stdout.decode().startswith("1. line 1: select id from orders where id = 1\n   Cost ")
+
+
+def test_what_is_cheaper_written_otherwise_is_shown_with_both_costs(predict):
+    out, error, code = predict(
+        "select id, (select count(*) from orders o where o.customer_id = p.customer_id) from orders p"
+    )
+    assert (error, code) == ("", 0)
+    costs = r"cost ([\d,]+) instead of ([\d,]+), [\d,]+x cheaper"
+    said = re.search(rf"Written otherwise, (.*) {costs}\. (.*):\n(.*\n.*)", out)
+    assert said is not None, out
+    assert (said[1], said[4]) == ("subquery as a join:", "The same rows")
+    cost_after, cost_before = (int(said[number].replace(",", "")) for number in (2, 3))
+    assert cost_after * 100 < cost_before
+    assert said[5].split() == ["SELECT", "id,", "COALESCE(joined_1.value_1,", "0)", "AS", "count"]
+
+
+def test_what_costs_as_much_written_otherwise_is_in_the_json_alone(predict):
+    sql = "select * from orders where customer_id in (select distinct customer_id from orders)"
+    assert "Written otherwise" not in predict(sql)[0]
+    (rewrite,) = json.loads(predict(sql, "--format", "json")[0])["statements"][0]["rewrites"]
+    assert (rewrite["kind"], rewrite["given"], rewrite["problem"]) == ("a list without DISTINCT", [], None)
+    assert rewrite["cost_after"] >= rewrite["cost_before"] * 0.95

@@ -10,6 +10,8 @@ from analyzer.advice.select import Options, pareto, select
 from analyzer.advice.selection.task import SIZE_RESERVE, Task
 from analyzer.errors import BadInput
 from analyzer.plans.work import Work
+from analyzer.schema.without_index import WithoutIndex
+from tests.advice.builders import facts, index, table
 from tests.advice.table_planner import TablePlanner, definition, random_task, shop
 
 
@@ -274,3 +276,20 @@ def test_little_counts_where_little_is_left():
     queries = [Query("big", "big", sql + "t0", 1.0), Query("little", "little", sql + "t1", 1.0)]
     found = select(queries, [first, second], TablePlanner(ways, {}), schema)
     assert {c.index.definition.body() for c in found.chosen} == {"(a)", "(b)"}
+
+
+def test_what_a_query_gets_dearer_without_stays_and_is_told():
+    used, idle = index("used", "a", scans=0, size_bytes=9), index("idle", "b", scans=0, size_bytes=8)
+    made = table("t0", ["id|bigint|-1", "a|integer|5", "b|integer|5"], oid=100, indexes=[used, idle])
+    queries = [Query(f"{name}:generic", name, f"SELECT id FROM t0 WHERE {name} = $1", 10.0) for name in ("a", "b")]
+    planner = TablePlanner(
+        {"a:generic": [(5.0, ["used"]), (900.0, [])], "b:generic": [(100.0, ["idle"]), (100.5, [])]},
+        {},
+        existing={"used": used.oid, "idle": idle.oid},
+    )
+    found = select(queries, [], planner, facts(made, days_since_stats_reset=40.0))
+    assert [d.index.name for d in found.dropped] == ["idle"]
+    assert found.judged_drops == (
+        WithoutIndex(used.oid, "used", 1, dearer="a", cost_before=5.0, cost_after=900.0),
+        WithoutIndex(idle.oid, "idle", 2),
+    )

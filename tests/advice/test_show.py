@@ -1,13 +1,18 @@
 """What is said of advice that two planners gave."""
 
+from dataclasses import replace
+
+from analyzer.advice.advise import completed_by
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
+from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import HypotheticalIndex
-from analyzer.advice.proved import ProposedIndex, ProvedAdvice, StatementEffect
-from analyzer.advice.rules.suggest import Advice
+from analyzer.advice.proved import CurvePoint, ProposedIndex, ProvedAdvice, StatementEffect
+from analyzer.advice.rules.suggest import Advice, WorkloadStatement, suggest_indexes
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Hurt, Selection
-from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
+from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text, curve_as_json
 from tests.advice.builders import facts, table
+from tests.advice.table_planner import TablePlanner
 
 ORDERS = table("orders", ("id|bigint|-1", "a|text|-1", "b|text|-1"))
 FACTS = facts(ORDERS)
@@ -73,8 +78,61 @@ def test_an_index_that_both_planners_want_has_the_statements_of_both():
     second = advice_of(proposal("a", 2, "s", risk="It guesses."), planner="HypoPG")
     both = advice_of(proposal("b", 2, "u"), proposal("a", 1, "t", risk="It fetches."), second=second)
     assert evidence_of(both) == {"(b)": (["u"], [], []), "(a)": (["t", "s"], ["It fetches.", "It guesses."], [])}
-    shown = [(i["planner"], i["helps"]) for i in advice_as_json(both)["indexes"]]
-    assert shown == [("twin", ["u"]), ("twin", ["t", "s"])]
+    shown = [(i["planner"], i["helps"], i["worth_per_day"]) for i in advice_as_json(both)["indexes"]]
+    assert shown == [("twin", ["u"], 5.0), ("twin", ["t", "s"], 10.0)]
+
+
+def by_twin_and_hypopg(sql="select b from orders where a like 'x%'", wanted="(a text_pattern_ops)"):
+    """The twin wants (a); HypoPG what a statement needs that the twin cannot plan."""
+    of_twin = proposal("a", 1, "t")
+    costs = {"cost_before": 100.0, "cost_after": 10.0, "size_bytes": 8192, "chosen": (of_twin.chosen,)}
+    first = CurvePoint(None, selection(**costs), ((of_twin.chosen, of_twin.ddl),), of_twin.effects)
+    advice = ProvedAdvice(
+        first.selection, first.proposals, first.effects, {"s": "The twin lacks it."}, 1, curve=(first,)
+    )
+    planner = TablePlanner({"s": [(1000.0, ()), (10.0, (wanted,))]}, {})
+    workload = [WorkloadStatement("s", sql, 10.0, 5.0, 500.0)]
+    return completed_by(planner, advice, workload, FACTS), workload
+
+
+def test_an_index_of_hypopgs_has_a_name_that_none_of_the_twins_has():
+    both, workload = by_twin_and_hypopg()
+    assert [p.ddl.name for _, p in both.all_proposals] == ["ix_orders_a", "ix_orders_a_2"]
+    kept, _ = planned_suggestions(both, Advice([], {}), workload, FACTS, [])
+    assert sorted(s.name for s in kept.suggestions) == ["ix_orders_a", "ix_orders_a_2"]
+
+
+def test_a_rules_index_has_a_name_that_no_proved_one_has():
+    rules = suggest_indexes([WorkloadStatement("r", "select b from orders where a = $1", 10.0, 5.0, 500.0)], FACTS, [])
+    (rule,) = rules.suggestions
+    proved = replace(proposal("a", 1, "t"), ddl=create_index(rule.definition, FACTS))
+    proved = replace(proved, ddl=replace(proved.ddl, name=rule.name))
+    others = [replace(rule, key="another", definition=replace(rule.definition, include=("id",)))]
+    kept, _ = planned_suggestions(
+        replace(advice_of(proved), not_planned={"r": "why"}), Advice(others, {}), [], FACTS, []
+    )
+    assert sorted(s.name for s in kept.suggestions) == [rule.name, f"{rule.name}_2"]
+    assert f"{rule.name}_2 ON" in next(s.ddl for s in kept.suggestions if s.name.endswith("_2"))
+
+
+def test_the_curve_ends_with_what_hypopg_adds():
+    both, _ = by_twin_and_hypopg()
+    curve = curve_as_json(both, MeasuredTimes({"t": 10.0, "s": 50.0}, 100.0))
+    assert [[i["name"] for i in point["indexes"]] for point in curve] == [
+        ["ix_orders_a"],
+        ["ix_orders_a", "ix_orders_a_2"],
+    ]
+    assert [(p["budget_bytes"], p["size_bytes"]) for p in curve] == [(8192, 8192), (None, both.size_bytes)]
+    assert [p["time"]["then_s_per_day"] for p in curve] == [95.0, 45.5]
+    assert curve[-1]["cost_ratio"] == both.cost_ratio == (10.0 + 100.0) / (100.0 + 10_000.0)
+
+
+def test_what_both_want_is_named_once_and_adds_no_step():
+    both, _ = by_twin_and_hypopg(sql="select id, b from orders where a = $1", wanted="(a)")
+    assert [p.ddl.name for source in both.by_planner for p in source.proposals] == ["ix_orders_a", "ix_orders_a"]
+    (point,) = curve_as_json(both, MeasuredTimes({}))
+    (index,) = point["indexes"]
+    assert (index["helps"], index["worth_per_day"]) == (["t", "s"], 5.0 + 9_900.0)
 
 
 def test_indexes_that_serve_a_statement_together_name_each_other():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analyzer.advice.code import parse_map
-from analyzer.behaviour.workload import SessionEvidence, StatementSeries, Workload
+from analyzer.behaviour.workload import Origin, SessionEvidence, StatementSeries, Workload
 from analyzer.checks import run_checks
 from analyzer.checks.statement.n_plus_one_burst import check
 from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
@@ -145,14 +145,114 @@ def test_the_map_of_models_names_classes_fields_and_accessors() -> None:
     )
 
 
-def test_sessions_confirm_what_the_fit_finds() -> None:
-    lines, customer = fingerprint(LINES) or "", fingerprint(CUSTOMER) or ""
-    seen = SessionEvidence(
-        {lines: 40, customer: 40, "x": 400}, {(lines, lines): 38, (customer, customer): 38}, {lines: (9, 7, 5)}
+def seen_at(of: dict[str, dict[Origin, int]], *, in_order: bool = False) -> SessionEvidence:
+    """Executions of statements by their origin; ``in_order``: each right after itself."""
+    origins = {fingerprint(sql) or "": seen for sql, seen in of.items()}
+    sampled = {found: sum(seen.values()) for found, seen in origins.items()} | {"x": 400}
+    follows = {(found, found): n for found, n in sampled.items() if in_order and found != "x"}
+    return SessionEvidence(sampled, follows, origins=origins)
+
+
+LIST = Origin("orders.list", "orders/views.py:41", "web")
+
+
+def test_what_a_finding_rests_on_is_said() -> None:
+    confirmed = seen_at({LINES: {Origin(): 40}, CUSTOMER: {Origin(): 40}}, in_order=True)
+    found = {f.subject: f for f in found_by(check, shop(3).workload(confirmed))}
+    orders, reviews = found[OF_ORDERS], found["public.shop_review(product_id) per row of public.shop_product"]
+    assert (orders.evidence["confidence"], reviews.evidence["confidence"]) == ("confirmed", "likely")
+    assert orders.evidence["rests_on"] == (
+        "the counters, the key that the rows bring and the order of statements in sessions"
     )
-    confidence = {f.subject: f.evidence["confidence"] for f in found_by(check, shop(3).workload(seen))}
-    assert confidence[OF_ORDERS] == "confirmed"
-    assert confidence["public.shop_review(product_id) per row of public.shop_product"] == "likely"
+    assert reviews.evidence["rests_on"] == "the counters and the key that the rows bring"
+    assert "docs/routes.md" in reviews.hint
+
+
+def test_tags_of_sampled_statements_name_the_route_and_the_line() -> None:
+    seen = seen_at({ORDERS: {LIST: 1}, CUSTOMER: {LIST: 5, Origin("orders.detail"): 3}, LINES: {LIST: 9}})
+    (orders,) = (f for f in found_by(check, shop(3).workload(seen)) if f.subject == OF_ORDERS)
+    assert 'on route "orders.list", by orders/views.py:41, of web: ' in orders.message
+    assert {name: orders.evidence[name] for name in ("route", "file", "application")} == LIST._asdict()
+    assert orders.evidence["rests_on"] == "the counters, the key that the rows bring and their route"
+
+
+def test_a_tag_writes_no_line_of_its_own() -> None:
+    seen = seen_at({ORDERS: {Origin("a\nb"): 3}, CUSTOMER: {Origin("a\nb"): 3}, LINES: {Origin("a\nb"): 3}})
+    (orders,) = (f for f in found_by(check, shop(3).workload(seen)) if f.subject == OF_ORDERS)
+    assert (orders.evidence["route"], "\n" in orders.title + orders.message) == ("a⟨U+000A⟩b", False)
+
+
+def test_the_tag_of_a_text_names_a_route_only_where_samples_agree() -> None:
+    """pg_stat_statements keeps the comment of whoever came first."""
+
+    def tagged(seen: SessionEvidence) -> Workload:
+        workload = shop(3).workload(seen)
+        return replace(workload, series=tuple(replace(s, tags={"route": "orders.list"}) for s in workload.series))
+
+    (alone,) = (f for f in found_by(check, tagged(seen_at({}))) if f.subject == OF_ORDERS)
+    assert alone.evidence["confidence"] == "likely"
+    assert "route" not in alone.evidence
+    (agreed,) = (
+        f for f in found_by(check, tagged(seen_at({CUSTOMER: {LIST: 4}, LINES: {LIST: 4}}))) if f.about == alone.about
+    )
+    assert (agreed.evidence["confidence"], agreed.evidence["route"]) == ("confirmed", "orders.list")
+
+
+@pytest.mark.parametrize("other", [Origin("reports"), Origin(application="worker")])
+def test_statements_of_different_routes_or_applications_are_no_page(other: Origin) -> None:
+    mine = LIST._replace(application="") if other.route else Origin(application="web")
+    seen = seen_at({ORDERS: {other: 5}, CUSTOMER: {mine: 9}, LINES: {mine: 9}})
+    assert OF_ORDERS not in {f.subject for f in found_by(check, shop(3).workload(seen))}
+
+
+def test_a_deferred_column_read_row_by_row_is_named_with_its_call() -> None:
+    app = App(8)
+    calls = app.calls(30)
+    rows = app.rows(calls, 18)
+    app.run('select "id", "order_id" from "shop_orderline" order by "id" limit $1', calls, rows)
+    app.run('select "id", "product" from "shop_orderline" where "id" = $1 limit $2', rows)
+    app.run(SESSION, app.calls(300))
+    (found,) = found_by(check, app.workload())
+    assert found.subject == "product of public.shop_orderline row by row"
+    assert [fix.code for fix in found.fixes] == [
+        "Orderline.objects.defer(None)",
+        "select(Orderline).options(undefer(Orderline.product))",
+        "select ..., product from shop_orderline  -- in the statement that reads the rows",
+    ]
+
+
+def test_a_lookup_of_three_pages_is_three_findings() -> None:
+    app = shop(9)
+    parents = [ORDERS, *(ORDERS.replace(" limit", f", {more} limit") for more in ('"status"', '"id"'))]
+    for parent in parents[1:]:
+        orders = app.calls(30)
+        rows = app.rows(orders, 18)
+        app.run(parent, orders, rows)
+        app.run(CUSTOMER, rows)
+    found, again = ([f for f in found_by(check, app.workload()) if f.about == fingerprint(CUSTOMER)] for _ in range(2))
+    assert {f.related_fingerprints[0] for f in found} == {fingerprint(parent) for parent in parents}
+    assert len({f.key for f in found}) == 3
+    assert [f.key for f in found] == [f.key for f in again]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_sessions_confirm_is_said_before_the_counters_alone_would_do(seed: int) -> None:
+    app = App(seed, intervals=14)
+    orders = app.calls(30)
+    rows = app.rows(orders, 18)
+    app.run(ORDERS, orders, rows)
+    app.run(LINES, rows, rows * 3)
+    app.run(SESSION, app.calls(300))
+    for seen, subjects in (
+        (seen_at({}), []),
+        (
+            seen_at({LINES: {Origin(): 9}}, in_order=True),
+            ["public.shop_orderline(order_id) per row of public.shop_order"],
+        ),
+    ):
+        outcome = run_checks(app.workload(seen), checks=[check])
+        assert [f.subject for f in outcome.findings] == subjects
+        assert outcome.not_run == {"ST001": {"": "needs 20 intervals without a gap, there are 14"}}
 
 
 def test_nightly_batch_is_no_page() -> None:

@@ -103,7 +103,20 @@ def twice_a_row(app: App) -> None:
     app.run(LINES, rows * 2, rows * 6)
 
 
-TRUE = {"a page deployed a quarter of an hour ago": new_page, "a very busy page": busy_page, "two a row": twice_a_row}
+def seldom(app: App) -> None:
+    """Less than two requests a minute, by chance: a job would come once whenever its time has come."""
+    calls = app.random.poisson(1.7, app.intervals).astype(float)
+    rows = app.rows(calls, 18)
+    app.run(JOB_ORDERS, calls, rows)
+    app.run(LINES, rows, rows * 3)
+
+
+TRUE = {
+    "a page that is called seldom": seldom,
+    "a page deployed a quarter of an hour ago": new_page,
+    "a very busy page": busy_page,
+    "two a row": twice_a_row,
+}
 
 
 @pytest.mark.parametrize("seed", range(6))

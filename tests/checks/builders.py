@@ -24,6 +24,7 @@ from analyzer.plans import Plan, parse_plan
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
+from analyzer.schema.replica_scans import ReplicaScans
 from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.schema.standing import (
     Archiver,
@@ -34,6 +35,7 @@ from analyzer.schema.standing import (
     Standing,
     XminHolder,
 )
+from analyzer.schema.without_index import WithoutIndex
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.parse import parse_statement
 
@@ -108,6 +110,11 @@ def context(case: Mapping[str, Any]) -> Context:
         given["facts"] = facts(given["facts"])
     if "key_checks" in given:
         given["key_checks"] = {owner: KeyCheckTime(**told) for owner, told in given["key_checks"].items()}
+    if "without_index" in given:
+        given["without_index"] = {told["oid"]: WithoutIndex(**told) for told in given["without_index"]}
+    if "replica_scans" in given:
+        scans = {int(oid): count for oid, count in given["replica_scans"].pop("scans", {}).items()}
+        given["replica_scans"] = ReplicaScans(**given["replica_scans"], scans=scans)
     return Context(**given)
 
 

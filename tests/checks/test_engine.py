@@ -209,7 +209,9 @@ def test_impact_is_put_in_after_the_plan_was_judged(monkeypatch: pytest.MonkeyPa
     registered(monkeypatch, check)
     plan = parse_plan(TWO_SCANS)
     (once,) = run_checks(plan, Context(calls_per_day=10.0, mean_exec_time_ms=50.0)).findings
-    assert (once.impact_s_per_day, once.severity) == (0.5, Severity.WARNING)  # no more than the calls took
+    assert (once.impact_s_per_day, once.severity) == (0.3, Severity.WARNING)  # its share of what the calls took
+    (slower,) = run_checks(plan, Context(calls_per_day=10.0, mean_exec_time_ms=500.0)).findings
+    assert slower.impact_s_per_day == 0.6  # nobody saw where the rest went
     (often,) = run_checks(plan, Context(calls_per_day=100_000.0)).findings
     assert (often.impact_s_per_day, often.severity) == (6_000.0, Severity.CRITICAL)
 

@@ -17,7 +17,7 @@ EVIL = 't"; DROP TABLE evil; --\nDROP TABLE evil;\r\x1b[2J\u202e'
 NAMES = {"name", "schema", "columns", "include", "primary_key", "references", "parent", "column"}
 HARMLESS = {
     "AlterTableStmt", "AlterFunctionStmt", "AlterSeqStmt", "DropStmt", "GrantStmt", "IndexStmt", "ReindexStmt",
-    "VacuumStmt", "VariableSetStmt",
+    "SelectStmt", "VacuumStmt", "VariableSetStmt",
 }  # fmt: skip
 MAY_BE_DROPPED = pglast.enums.ObjectType.OBJECT_INDEX
 

@@ -122,8 +122,11 @@ def pages_of(
             "query",
             "server_sessions",
             "routes",
+            "costs",
+            "tables",
         )
     }
+    pages["table"] = reverse("table", args=[server.slug]) + "?name=public.shop_order"
     if statement:
         pages["statement"] = reverse("statement", args=[server.slug, statement])
     if plan:
@@ -136,12 +139,13 @@ def pages_of(
 
 
 # Not opened here: what answers POST alone, what a page fetches for a part of itself, what needs a secret link; the
-# plans of a suggestion need a twin (test_suggestion_plans_browser.py).
+# plans of a suggestion and of a statement written otherwise need a twin (test_suggestion_plans_browser.py,
+# test_finding_rewrites.py).
 NO_PAGES = {
     "overview_findings", "server_now", "mute", "mute_all", "unmute", "assign", "check_change", "suggestion_models",
     "logout", "session_end", "sessions_end_others", "user_invite", "invitation_withdraw", "user_role",
     "user_active", "user_link", "report_send", "report_mail_html", "report_mail_retry",
-    "password_reset_confirm", "suggestion_plans",
+    "password_reset_confirm", "suggestion_plans", "finding_rewrites",
 }  # fmt: skip
 
 

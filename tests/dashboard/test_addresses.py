@@ -21,6 +21,7 @@ ODD = (
 PARAMETERS = (
     "q", "sort", "page", "window", "role", "database", "table", "next", "from", "to", "columns", "server", "severity",
     "state", "code", "plan", "sql", "index", "budget", "statement", "kind", "format", "tab", "of", "token", "hour",
+    "name",
 )  # fmt: skip
 
 

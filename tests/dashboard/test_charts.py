@@ -6,13 +6,15 @@ import plotly.graph_objects as go
 import pytest
 
 from analyzer.store.series.timelines import Bucket, Timeline
-from dashboard.charts.charts import Mark, server_load, statement_load
+from dashboard.charts.charts import server_load, statement_load
+from dashboard.charts.marks import Mark, grouped
 from dashboard.charts.scale import amount_axis, time_axis
 from dashboard.charts.sparkline import since_watched, sparkline
 
 START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
+HOUR = timedelta(hours=1)
 LONG_AGO = START - timedelta(days=90)
 
 
@@ -50,7 +52,7 @@ def test_axes_name_their_units():
 
 
 def test_plotlys_own_classes_know_everything_in_the_figure():
-    marks = [Mark(START + timedelta(minutes=2), "Plan changed")]
+    marks = grouped([Mark(START + timedelta(minutes=2), "Plan changed")], START, START + HOUR, LONG_AGO)
     few = statement_load(timeline(60, {1: (60, 10, 600.0), 2: (60, 10, 600.0)}, 5), LONG_AGO, marks)
     many = server_load(timeline(60, dict.fromkeys(range(9), (60, 10, 600)), 9), LONG_AGO)
     for chart in (few, many):
@@ -192,3 +194,30 @@ def test_the_numbers_below_a_chart_are_sums_of_its_buckets():
     assert chart.rows[0].values == [("load", 0.01), ("mean_time_ms", 60.0)]
     assert chart.rows[11].values == [("load", None), ("mean_time_ms", None)]
     assert chart.rows[-1].values == [("load", 0.01), ("mean_time_ms", 20.0)]
+
+
+def test_marks_that_are_close_together_are_one():
+    def mark(minutes: float, kind: str = "setting") -> Mark:
+        return Mark(START + timedelta(minutes=minutes), f"{kind} {minutes}", kind)
+
+    some = [mark(50.5, "deploy"), mark(-1), mark(10), *(mark(50 + n / 10) for n in range(8)), mark(61)]
+    groups = grouped(some, START, START + HOUR, LONG_AGO)
+    assert [(g.number, g.at, len(g.marks), g.more, g.kind) for g in groups] == [
+        (1, START + timedelta(minutes=10), 1, 0, "setting"), (2, START + timedelta(minutes=50), 9, 4, "deploy"),
+    ]  # fmt: skip
+    assert len(grouped([mark(n / 10) for n in range(600)], START, START + HOUR, LONG_AGO)) <= 20
+    begun = START + timedelta(minutes=45)
+    assert [g.at for g in grouped(some, START, START + HOUR, begun)] == [START + timedelta(minutes=50)]
+
+
+def test_a_mark_is_drawn_by_its_number_and_says_when_it_may_have_been():
+    marks = grouped(
+        [Mark(START + timedelta(minutes=4), "index <a> created", "schema", START - timedelta(minutes=6))],
+        START, START + HOUR, LONG_AGO,
+    )  # fmt: skip
+    chart = server_load(timeline(60, dict.fromkeys(range(9), (60, 10, 600)), 9), LONG_AGO, marks)
+    said = "1 May 11:54 to 12:04: index &lt;a&gt; created"
+    assert f'x="50.00%" y="-3" text-anchor="middle"><title>{said}</title>1</text>' in chart.svg
+    assert chart.svg.count('<path class="mark schema" d="M500 0V1000"/>') == 1
+    [annotation] = chart.figure["layout"]["annotations"]
+    assert (annotation["text"], annotation["hovertext"]) == ("1", said)

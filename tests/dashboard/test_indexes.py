@@ -175,6 +175,25 @@ def test_the_last_point_is_shown_and_another_can_be_chosen(person, shop):
         assert "2 indexes to create" in page_of(person, shop, odd), odd
 
 
+def test_many_drops_are_one_thing_to_do(person, shop):
+    several = [
+        {**DROP, "index": f"public.ix_{n}", "statements": [f"DROP INDEX CONCURRENTLY IF EXISTS public.ix_{n}"]}
+        for n in range(4)
+    ]
+    run_of(shop, point(1, 0.8, "status", drops=several))
+    page = person.get(reverse("indexes", args=[shop.slug])).content.decode()
+    assert page.count('class="suggestion suggestion-drop"') == 1
+    shown = page_of(person, shop)
+    assert "Drop 4 indexes" in shown
+    assert "All of them free 12 MB." in shown
+    for dropped in several:
+        assert f"{dropped['index']} {DROP['reason']} 3 MB" in shown
+    (code,) = re.findall(r'aria-label="Drop them, one after another"><code>(.*?)</code>', page, re.S)
+    assert re.sub(r"<[^>]+>", "", code).split("\n\n") == [f"{d['statements'][0]};" for d in several[:3]] + [
+        f"{several[3]['statements'][0]};\n"
+    ]
+
+
 def test_budgets_that_buy_the_same_are_one_step(person, shop):
     curve(shop)
     page = person.get(reverse("indexes", args=[shop.slug])).content.decode()

@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from analyzer.findings import Severity
-from analyzer.models import AdviceRun, Server, StepStatus, SuggestionRecord
+from analyzer.findings import Fix, Severity
+from analyzer.models import AdviceRun, Server, ServerNews, StepStatus, SuggestionRecord
 from analyzer.store.finding_life import mute
 from analyzer.store.findings import keep_findings
 from tests.dashboard import world
@@ -219,3 +219,63 @@ def test_long_and_hostile_names_stay_inside(person):
     assert "<script>alert" not in html
     [title] = titles(person.get("/"))
     assert len(title) < 400
+
+
+def setting_to_copy(name: str, severity: Severity):
+    fix = Fix(f"{name} for the whole server", "sql", f"ALTER SYSTEM SET {name} = on;\nSELECT pg_reload_conf();")
+    return replace(finding(name, severity, None, fixes=(fix,)), code="SV020")
+
+
+def test_a_server_gets_five_sentences_and_the_worst_setting_is_one(person):
+    of = server()
+    costly = [finding(f"f{n}", Severity.WARNING, 1000.0 - n) for n in range(8)]
+    keep_findings(of, world.database(of), costly, [])
+    keep_findings(
+        of, None, [setting_to_copy("fsync", Severity.WARNING), setting_to_copy("jit", Severity.INFO)], ["SV020"]
+    )
+    page = person.get("/")
+    assert titles(page) == ["f0", "f1", "f2", "f3", "fsync"]
+    shown = text_of(page)
+    assert "Setting Warning fsync" in shown
+    assert re.search(r"ALTER SYSTEM SET +fsync = ", shown)
+    assert "All 10 open findings" in shown
+    advised(of, now=7200.0, then=1368.0)
+    assert titles(person.get("/")) == ["f0", "f1", "f2", "fsync"]  # the whole set is a sentence, too
+
+
+def test_several_servers_share_the_page(person):
+    some = [server(f"s{n}") for n in range(20)]
+    for n, of in enumerate(some):
+        found = [finding(f"of {of.name} {i}", Severity.WARNING, 1000.0 - n * 10 - i) for i in range(7)]
+        keep_findings(of, world.database(of), found, [])
+    page = person.get("/")
+    assert titles(page) == [f"of s{n} 0" for n in range(15)]
+    assert "Findings of 5 more servers" in text_of(page)
+    Server.objects.exclude(pk__in=[of.pk for of in some[:2]]).delete()
+    page = person.get("/")
+    assert titles(page) == [f"of s{n} {i}" for n in range(2) for i in range(5)]
+    assert "All 7 open findings of s1" in text_of(page)
+    assert page.content.decode().count('class="how" id="') == 10
+    assert len(re.findall(r'class="how" id="\w+" open', page.content.decode())) == 1
+
+
+def test_new_statements_and_slower_ones_stand_on_overview_and_server(person):
+    of = server()
+    world.figures(of, world.SHOP[:2], hours=1, every_s=300)
+    statement = of.statements.first()
+    new = {"fingerprint": statement.fingerprint, "load_ratio": 0.12, "time_s": 90.0, "calls": 7,
+           "first_seen": timezone.now().isoformat()}  # fmt: skip
+    ServerNews.objects.create(server=of, made_at=timezone.now(), statements=[new] * 7)
+    slower = replace(finding(statement.fingerprint, Severity.WARNING, 60.0), code="ST011", message="A call takes 9 ms.")
+    keep_findings(of, world.database(of), [slower], [])
+    for path in ("/", f"/servers/{of.slug}/"):
+        page = person.get(path)
+        part = text_of(page).partition("New and worse")[2]
+        assert part.count("12 %") == 5
+        assert "2 more" in part
+        assert "A call takes 9 ms." in part
+        [more] = re.findall(r'href="([^"]*new=1)"', page.content.decode())
+        listed = text_of(person.get(more.replace("&amp;", "&")))
+        assert "First seen in this span" in listed
+    ServerNews.objects.update(made_at=timezone.now() - timedelta(days=2))
+    assert "12 %" not in text_of(person.get("/"))

@@ -1,5 +1,6 @@
 """Plans that people paste, and stored ones: findings, the drawing, a second plan; what is no plan; nothing is kept."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,8 +8,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from analyzer.checks import AS_THEY_COME
 from analyzer.models import FindingRecord, PlanRecord
 from analyzer.plans import parse_plans
+from analyzer.steps import judgement
 from dashboard.statements.icicle import icicle
 from tests.dashboard import world
 
@@ -111,3 +114,13 @@ def test_bars_lie_inside_the_chart_and_side_by_side():
             levels.setdefault(bar.y, []).append((float(bar.x), float(bar.x) + float(bar.width)))
         for of_level in levels.values():
             assert all(left[1] <= right[0] + 0.01 for left, right in pairwise(sorted(of_level))), path
+
+
+def test_a_stored_plan_shows_the_judgement_kept_with_it_as_long_as_nothing_changed(signed_in):
+    plan = world.shop(hours=1).plan
+    kept = {"findings": [replace(world.scan_finding("f"), message="As it was kept.").to_json()]}
+    current = judgement.judged_with(plan.database, AS_THEY_COME)
+    for judged_with, is_shown in ((current, True), ("other checks", False)):
+        PlanRecord.objects.filter(pk=plan.pk).update(judged_with=judged_with, judgement=kept)
+        page = signed_in.get(reverse("stored_plan", args=[plan.pk])).content.decode()
+        assert ("As it was kept." in page) is is_shown

@@ -75,11 +75,13 @@ def test_a_server_is_tried_and_then_watched(client, either_postgres, scratch_dat
     assert f"It works: PostgreSQL {either_postgres.version}" in text_of(tried)
     assert not Server.objects.exists()
 
-    saved = client.post("/servers/add/", of(database, explain_mode="plain", cores=4, sample_interval_s=30))
+    saved = client.post(
+        "/servers/add/", of(database, explain_mode="plain", cores=4, disk_gb="250.5", sample_interval_s=30)
+    )
     server = Server.objects.get()
     assert (saved.status_code, saved.headers["Location"]) == (302, f"/servers/{server.slug}/")
     assert server.name == f"{database.name} on 127.0.0.1"
-    assert (server.explain_mode, server.cores, server.sample_interval_s) == ("plain", 4, 30)
+    assert (server.explain_mode, server.cores, server.disk_gb, server.sample_interval_s) == ("plain", 4, 250.5, 30)
     assert not server.is_address_trusted
     assert server.server_version_num // 10_000 == either_postgres.version
     assert {item["name"] for item in server.preflight} >= {"pg_stat_statements", "Login", "track_io_timing"}

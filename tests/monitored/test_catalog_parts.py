@@ -94,6 +94,13 @@ def test_what_tables_carry(made):
     assert author.storage.vacuumed_at is None
     assert author.storage.total_bytes > author.size_bytes > 0
     assert author.storage.frozen_xid_age < 10_000
+    with made.connect() as session:
+        measured = session.execute(
+            "select pg_table_size('author') - pg_total_relation_size(reltoastrelid),"
+            " pg_total_relation_size(reltoastrelid), pg_indexes_size('author') from pg_class where relname = 'author'"
+        ).fetchone()
+    sizes = author.sizes
+    assert (sizes.heap_bytes, sizes.toast_bytes, sizes.index_bytes) == measured
     assert decode(encode(facts)) == facts
 
 
@@ -186,6 +193,7 @@ def test_the_server_as_a_whole(any_postgres, made):
     assert facts.settings["temp_file_limit"].in_bytes is None  # -1: no limit
     with made.connect() as session:
         assert facts.setting("jit") == session.execute("show jit").fetchone()[0]  # not as our transactions have it
+        assert [facts.system] == [*session.execute("select system_identifier from pg_control_system()").fetchone()]
     databases = {database.name: database for database in facts.databases}
     own = databases[made.name]
     assert own.size_bytes > 1_000_000

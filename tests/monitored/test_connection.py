@@ -253,3 +253,29 @@ def test_pooler_in_transaction_mode(postgres15, scratch_database, pgbouncer):
         for name, own in (("statement_timeout", "4321ms"), ("search_path", "pg_catalog"), ("lock_timeout", "100ms")):
             assert application.execute(f"show {name}").fetchone() != (own,)
         assert application.execute("select count(*) from pg_prepared_statements").fetchone() == (0,)
+
+
+def test_shared_transactions_are_one_until_one_fails(postgres18, scratch_database):
+    with connect(settings_of(scratch_database(postgres18))) as conn:
+
+        def began():
+            return conn.execute("select pg_catalog.now() as at", action="reading").fetchall()[0].at
+
+        with conn.sharing_transactions():
+            with conn.transaction_read_only():
+                first = began()
+            with conn.transaction_read_only(), conn.transaction_read_only():
+                assert began() == first
+            with pytest.raises(StatementFailed), conn.transaction_read_only():
+                conn.execute("select 1 / 0", action="failing")
+            with conn.transaction_read_only():
+                assert began() > first
+            conn._share_until = 0.0  # older than a statement may get
+            with conn.transaction_read_only():
+                second = began()
+                conn._share_until = 0.0  # one that is in use goes on
+                with conn.transaction_read_only():
+                    assert began() == second
+        assert conn.raw.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        with conn.transaction_read_only():
+            assert began() > second

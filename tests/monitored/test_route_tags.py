@@ -1,12 +1,9 @@
 """docs/routes.md tried: its files in small real projects, whose statements pgLoupe sees running with their route."""
 
 import os
-import re
 import subprocess
-import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
 
@@ -15,11 +12,9 @@ from analyzer.monitored.sample.activity import sample_once
 from analyzer.runtime.processes import kill_tree
 from analyzer.statements.routes import route_name
 from analyzer.statements.secrets import comment_tags
+from tests.apps.documented import PYTHON, files_of_the_document
 
 pytestmark = pytest.mark.postgres
-# one that has FastAPI and google-cloud-sqlcommenter too, which nothing else here needs
-PYTHON = os.environ.get("PGLOUPE_TEST_PROJECT_PYTHON", sys.executable)
-DOCUMENT = Path(__file__).parents[2] / "docs" / "routes.md"
 DJANGO = """
     import os, sys, django
     from django.conf import settings
@@ -97,12 +92,6 @@ PROJECTS = {
 
 def is_installed(package: str) -> bool:
     return not subprocess.run([PYTHON, "-c", f"import {package}"], capture_output=True, check=False).returncode
-
-
-def files_of_the_document() -> dict[str, str]:
-    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    named = (re.match(r"# (\w+\.py)\n", block) for block in blocks)
-    return {name[1]: block for name, block in zip(named, blocks, strict=True) if name}
 
 
 @pytest.mark.parametrize("project", PROJECTS)

@@ -156,6 +156,14 @@ def test_no_number_is_kept(sql):
         ("ALTER ROLE bob PASSWORD 'hash ***'", "ALTER ROLE bob PASSWORD 'hash ***'"),
         ("CREATE TABLE t (a varchar(20))", "CREATE TABLE t (a varchar(20))"),
         ("select * from t where \"ü\" = 'ä' and b = 'c'", 'select * from t where "ü" = $1 and b = $2'),
+        (
+            "create table x as select a, 7 from t where c = 8 group by 1, b, 2 having a > 9 order by 2 desc, 3 limit 4",
+            "create table x as select a, 0 from t where c = 0 group by 1, b, 2 having a > 0 order by 2 desc, 3 limit 0",
+        ),
+        (
+            "declare c cursor for select a, f(b, 3) from (select 1, 2 order by 2) s order by 4111, 2, f(7, 8), 1",
+            "declare c cursor for select a, f(b, $1) from (select $2, $3 order by 2) s order by 0, 2, f($4, $5), 1",
+        ),
         ("<insufficient privilege>", None),
         (None, None),
         ("select 'it\\'s", None),
@@ -172,7 +180,10 @@ def test_stored_texts(sql, stored):
             "select 1 /*controller='shop',route='%2Forders%2F',traceparent='00-abc'*/",
             {"controller": "shop", "route": "/orders/"},
         ),
-        ("select 1 /*application:Shop,action:index,line:x.rb*/", {"application": "Shop", "action": "index"}),
+        (
+            "select 1 /*application:Shop,action:index,line:x.rb*/",
+            {"application": "Shop", "action": "index", "line": "x.rb"},
+        ),
         ("select 1 /*job='Mail%00Job',task='orders.send'*/", {"job": "MailJob", "task": "orders.send"}),
         ("select '/*route=''x''*/'", {}),
         ("select 1 -- route='x'", {}),

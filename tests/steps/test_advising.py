@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from analyzer.checks import Context, Rules, run_checks
+from analyzer.checks.index import redundant_index
 from analyzer.models import (
     AdviceRun,
     FindingRecord,
@@ -21,6 +23,8 @@ from analyzer.steps import advise as advice_runs
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
 from analyzer.steps.check import check_server
+from analyzer.store import schemas
+from analyzer.store.needless_indexes import plans_without
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 
@@ -108,6 +112,17 @@ def test_suggestions_are_proved_and_rules_give_way(shop: ScratchDatabase) -> Non
     assert drop["index"] == "public.item_kind_spare"
     assert drop["statements"] == ["DROP INDEX CONCURRENTLY IF EXISTS public.item_kind_spare"]
     assert run.result["curve"][-1]["budget_bytes"] is None
+    # and the finding of the redundant index carries the proof
+    facts = schemas.newest_schema(run.database)
+    proofs = plans_without(run.database, facts)
+    assert [(proof.name, proof.statements >= 3, proof.may_go) for proof in proofs.values()] == [
+        ("item_kind_spare", True, True)
+    ]
+    every_size = Rules(thresholds={("IX003", "size"): 0.0})
+    [finding] = run_checks(
+        facts, Context(without_index=proofs), checks=[redundant_index.check], rules=every_size
+    ).findings
+    assert "gets dearer without it (planned)" in finding.message
     # the next check leaves a planner's advice alone
     check_server(server)
     record.refresh_from_db()

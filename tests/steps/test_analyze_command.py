@@ -42,6 +42,14 @@ def test_planted_problems_are_found_and_fail(shop, capsys):
     assert "Not looked at: executed plans" in text
 
 
+def test_at_most_sixty_statements_are_sent(shop, capsys):
+    shop.execute("select pg_stat_statements_reset()")
+    analyzed(capsys, shop.dsn)
+    with shop.connect() as session:
+        query = "select sum(calls)::int from pg_stat_statements where position('/* pgloupe */' in query) > 0"
+        assert session.execute(query).fetchone()[0] <= 60
+
+
 def test_only_and_fail_on(shop, capsys):
     text, status = analyzed(capsys, shop.dsn, "--only", "sc009", "--fail-on", "critical")
     assert (status, "SC009" in text, "SC001" in text) == (0, True, False)

@@ -19,7 +19,7 @@ from analyzer.monitored.readings import ActivityRow
 from analyzer.plans import parse_plan
 from analyzer.schema.standing import Slot, Standing
 from analyzer.statements import tree
-from analyzer.steps import check
+from analyzer.steps import check, judgement
 from analyzer.steps.check_sessions import check_sessions
 from analyzer.store import schemas
 from analyzer.store.check_rules import change_rule, rules_of
@@ -38,7 +38,7 @@ SCAN = {
     },
     "Execution Time": 41.0,
 }  # fmt: skip
-RATE = StatementRate(calls_per_day=1000.0, total_time_s_per_day=40.0, mean_exec_time_ms=40.0, rows_per_call=1.0)
+RATE = StatementRate(calls_per_day=1000.0, total_time_s_per_day=41.0, mean_exec_time_ms=41.0, rows_per_call=1.0)
 
 
 @pytest.fixture
@@ -74,7 +74,8 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         seen.append(plan)
         return parse_plan(plan)
 
-    monkeypatch.setattr(check, "parse_plan", parse)
+    for step in (judgement, check):  # of plans, of statements
+        monkeypatch.setattr(step, "parse_plan", parse)
     return seen
 
 
@@ -103,7 +104,7 @@ def test_a_new_plan_other_rules_or_another_version_of_the_checks_are_judged(
     assert len(parsed) == 2
     off = Rules(thresholds={("PL004", "rows_read"): 1_000_000.0})
     assert (judge(database, rules=off).findings, len(parsed)) == ([], 3)
-    monkeypatch.setattr(check, "version", lambda: "another")
+    monkeypatch.setattr(judgement, "version", lambda: "another")
     assert (len(judge(database).findings), len(parsed)) == (1, 4)
 
 
@@ -122,12 +123,12 @@ def test_a_check_that_fails_on_a_plan_closes_nothing_of_that_statement(
         yield from ()
 
     monkeypatch.setattr(of_check, "_function", fail_on_one)
-    monkeypatch.setattr(check, "version", lambda: "broken")
+    monkeypatch.setattr(judgement, "version", lambda: "broken")
     outcome = judge(database)
     open_now = list(FindingRecord.objects.filter(closed_at__isnull=True).values_list("about", flat=True))
     assert (outcome.failed, open_now) == ({"PL004": {"f1": "ZeroDivisionError"}}, ["f1"])
     monkeypatch.setattr(of_check, "_function", function)
-    monkeypatch.setattr(check, "version", lambda: "mended")
+    monkeypatch.setattr(judgement, "version", lambda: "mended")
     judge(database)
     assert FindingRecord.objects.filter(closed_at__isnull=True).count() == 2
 

@@ -190,3 +190,35 @@ def test_what_goes_for_another_reason_is_closed_not_built(shop18: ScratchDatabas
     shop18.execute("create index wider on item (kind, filler)")
     look(server, record)
     assert (record.state, record.built_at) == ("closed", None)
+
+
+def test_of_tenants_it_is_built_when_all_have_it_and_judged_by_the_scans_of_all(shop18: ScratchDatabase) -> None:
+    tenants = ("t1", "t2")
+    for schema in tenants:
+        shop18.execute(f"create schema {schema}", f"create table {schema}.item as select * from item")
+    shop18.execute("drop table item", "analyze")
+
+    def call_each(times: int) -> None:
+        for schema in tenants:
+            call(shop18, times, f"set search_path to {schema}")
+
+    server = add_server_from_dsn(shop18.dsn)
+    pipeline.take_snapshot(server)
+    schema_step.read_schema(server)
+    call_each(10)
+    pipeline.take_snapshot(server)
+    check_server(server)
+    record = SuggestionRecord.objects.get()
+    assert [record.definition["schema"], *(schema for schema, _ in record.definition["also"])] == ["t1", "t2"]
+    schema_step.read_schema(server)
+    shop18.execute("create index one on t1.item (kind)")
+    assert look(server, record).built_at is None
+    shop18.execute("create index other on t2.item (kind)")
+    assert look(server, record).state == "built"
+    pipeline.take_snapshot(server)
+    call(shop18, 40, "set search_path to t2")  # the tenant that the suggestion was not planned on
+    wait_for_scans(shop18, "other", 40)
+    pipeline.take_snapshot(server)
+    assert look(server, record).state == "realised"
+    assert record.outcome["scans"] == 40
+    assert len(record.outcome["scans_counters"]) == 2

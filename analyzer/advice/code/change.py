@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from analyzer.advice.code.existing import definition_of
@@ -116,7 +116,7 @@ def in_each_schema(change: Change) -> Iterator[Change]:
     for table in (definition.table, *definition.also):
         name = names.get(table.oid)
         if table.kind == "p" or name is not None:  # else it has the index
-            only = replace(definition, table=table, also=())
+            only = definition.on(table)
             yield creation(only, change.facts, change.planned, name or change.name)
 
 

@@ -14,6 +14,7 @@ from analyzer.checks import Threshold
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import supporting_index, would_serve
 from analyzer.schema.index_shapes import is_for_speed_alone
+from analyzer.schema.without_index import WithoutIndex
 
 LIMITS = {
     "unused_days": Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
@@ -28,6 +29,20 @@ class Proposal:
     table: TableFacts
     index: IndexFacts
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``added_cost``: what the workload costs more per day without the index."""
+
+    proposal: Proposal
+    without: WithoutIndex
+    added_cost: float = 0.0
+
+    def dropped(self) -> DroppedIndex:
+        return DroppedIndex(
+            self.proposal.table, self.proposal.index, self.proposal.reason, self.added_cost, self.without
+        )
 
 
 def proposals(
@@ -51,21 +66,19 @@ def drop_proved(
     facts: SchemaFacts,
     chosen: Sequence[HypotheticalIndex],
     gone: frozenset[int],
-    added_cost: Callable[[TableFacts, frozenset[int]], float | None],
-) -> list[DroppedIndex]:
-    """``added_cost(table, oids)``: what the workload costs more per day without these; None where some query would
-    cost over 1 % more. Two indexes that replace each other are not both dropped."""
-    dropped: list[DroppedIndex] = []
+    judge: Callable[[Proposal, frozenset[int]], Verdict],
+) -> list[Verdict]:
+    """What each is worth to the workload, those before it that may go gone. Two indexes that replace each other are
+    not both dropped, and what a foreign key needs is not judged."""
+    verdicts: list[Verdict] = []
     for proposal in proposals:
-        oids = gone | {d.index.oid for d in dropped}
+        oids = gone | {verdict.proposal.index.oid for verdict in verdicts if verdict.without.may_go}
         table, index = proposal.table, proposal.index
         reason = _reason(table, index, facts, chosen, oids)
         if reason is None or not _keys_stay_served(table, index, chosen, oids):
             continue
-        cost = added_cost(table, oids | {index.oid})
-        if cost is not None:
-            dropped.append(DroppedIndex(table, index, reason, cost))
-    return dropped
+        verdicts.append(judge(replace(proposal, reason=reason), oids | {index.oid}))
+    return verdicts
 
 
 def _reason(

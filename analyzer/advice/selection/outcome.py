@@ -88,6 +88,7 @@ def selection(
         task.planner.plans_made - task.plans_before,
         (*task.refused, *refused_queries),
         budget_bytes,
+        tuple(verdict.without for verdict in task.drop_verdicts),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from analyzer.advice.planner import HypotheticalIndex
 from analyzer.plans.work import WorkWeights
 from analyzer.schema.facts import IndexFacts, TableFacts
+from analyzer.schema.without_index import WithoutIndex
 
 Progress = Callable[[str, float], None]  # the step's name, and how much of it is done (0 to 1)
 
@@ -37,12 +38,16 @@ class ChosenIndex:
 
 @dataclass(frozen=True, slots=True)
 class DroppedIndex:
-    """An existing index that nothing in the workload needs; ``added_cost`` per day is what it costs the queries."""
+    """An existing index that nothing in the workload needs; ``added_cost`` per day is what it costs the queries.
+
+    ``without``: what the planner said of the statements that read its table.
+    """
 
     table: TableFacts
     index: IndexFacts
     reason: str
     added_cost: float = 0.0
+    without: WithoutIndex | None = None
 
     @property
     def freed_bytes(self) -> int:
@@ -100,6 +105,7 @@ class Selection:
     plans_made: int
     refused: tuple[tuple[str, str], ...] = ()  # query key or index body, and the planner's reason
     budget_bytes: int | None = None
+    judged_drops: tuple[WithoutIndex, ...] = ()  # of indexes that look needless, those that are needed too
 
     @property
     def cost_ratio(self) -> float:

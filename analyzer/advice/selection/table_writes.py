@@ -13,17 +13,32 @@ from analyzer.plans.node import raw_inputs
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.tree import Unparsable, column_names, fresh_parse, single_statement
 
+# judgement: who fills a table does so in few calls, and once
+LEAST_OF_LOAD, MOST_OF_LOADS = 0.1, 1.5  # of its rows: by a call, by all of them
 HOT_WITH_BRIN = 160000  # release notes of 16: "Allow HOT updates if only BRIN-indexed columns are updated"
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """Of one statement: rows per call on a table. ``set_columns`` of an UPDATE, or of INSERT's ON CONFLICT."""
+    """Of one statement: rows per call on a table. ``set_columns`` of an UPDATE, or of INSERT's ON CONFLICT.
+
+    ``calls``: of a plain INSERT, how often it ran at all; None where that is not known.
+    """
 
     root: int
     kind: str
     rows: float
     set_columns: frozenset[str] = frozenset()
+    calls: float | None = None
+
+    def is_load_of(self, table_rows: float, of_name: float) -> bool:
+        """Whether it filled the table as it is now: an index made from now on has no part in that.
+
+        ``of_name``: rows of all tables of that name, which a server may count as one (18 does).
+        """
+        if self.calls is None or self.rows < LEAST_OF_LOAD * table_rows:
+            return False
+        return self.rows * self.calls <= MOST_OF_LOADS * of_name
 
 
 def table_writes(
@@ -37,7 +52,9 @@ def table_writes(
                 said.setdefault(written.root, []).append((query.weight, written))
     found = {}
     for root, tables in _by_root(facts).items():
-        here = said.get(root, [])
+        rows = sum(t.rows or 0.0 for t in tables if not t.partitions)
+        of_name = sum(t.rows or 0.0 for t in facts if t.name in {table.name for table in tables} and not t.partitions)
+        here = [(w, written) for w, written in said.get(root, []) if not written.is_load_of(rows, of_name)]
         sums = {kind: sum(w * s.rows for w, s in here if s.kind == kind) for kind in ("insert", "update", "delete")}
         counted = _counted(tables)
         inserted, updated, deleted = counted or (sums["insert"], sums["update"], sums["delete"])
@@ -53,7 +70,6 @@ def table_writes(
         plain, hot_updates = split_updates(updated, hot, by_columns, existing.get(root, ()))
         if not by_columns:
             plain = updated - hot  # nobody knows what they set: no loss of HOT is claimed
-        rows = sum(t.rows or 0.0 for t in tables if not t.partitions)
         found[root] = TableWrites(max(1.0, rows), inserted, deleted, plain, hot_updates)
     return found
 
@@ -137,7 +153,9 @@ def _written_by(query: Query, facts: SchemaFacts, planner: Planner) -> list[_Wri
         return []
     root, rows = root_oid(table, facts), _rows_written(query, planner)
     if isinstance(statement, ast.InsertStmt):
-        found = [_Written(root, "insert", rows)]
+        if query.rows_per_call is not None:
+            rows = query.rows_per_call
+        found = [_Written(root, "insert", rows, calls=query.calls)]
         conflict = statement.onConflictClause
         if conflict is not None and conflict.targetList:
             # judgement: an upsert meets a row that is there as often as not

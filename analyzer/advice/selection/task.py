@@ -13,13 +13,14 @@ from analyzer.advice.selection.covered import exists_already, merged_coverings
 from analyzer.advice.selection.local_search import improve
 from analyzer.advice.selection.pruning import without_unworthy
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid
-from analyzer.advice.selection.result import DroppedIndex, Options, Progress, Selection
+from analyzer.advice.selection.result import Options, Progress, Selection
 from analyzer.advice.selection.search import Found, Search
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
 from analyzer.advice.selection.thrift import thrifty
 from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
 from analyzer.errors import BadInput
-from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.without_index import WithoutIndex
 
 # judgement: TPC-H's 19 queries were within 1 % of their final cost after 60 plans each
 PLANS_PER_QUERY = 100
@@ -58,7 +59,8 @@ class Task:
         self.plans_before = planner.plans_made
         self.refused: list[tuple[str, str]] = []
         self._explained: dict[int, Mapping[str, Any] | None] = {}
-        self.dropped = self._first_drops()
+        self.drop_verdicts = self._proved(frozenset(), [])
+        self.dropped = [verdict.dropped() for verdict in self.drop_verdicts if verdict.without.may_go]
         self.gone = frozenset(d.index.oid for d in self.dropped)
         self.indexes = self._hypothesize(candidates)
         self.sizes = [i.size_bytes for i in self.indexes]
@@ -138,13 +140,10 @@ class Task:
 
     # drops
 
-    def _first_drops(self) -> list[DroppedIndex]:
-        """Those that the workload does not need as things are."""
+    def _proved(self, gone: frozenset[int], chosen: Sequence[HypotheticalIndex]) -> list[drops.Verdict]:
+        """Of indexes that look needless: those that the workload does not need as things are, and those it does."""
         if not self.options.propose_drops:
             return []
-        return self._proved(frozenset(), [])
-
-    def _proved(self, gone: frozenset[int], chosen: Sequence[HypotheticalIndex]) -> list[DroppedIndex]:
         ids = [c.id for c in chosen]
         relevant, tables = indexes_by_query(self.queries, [c.definition for c in chosen], self.facts)
         plain = CostBook(self.planner, self.queries, ids, relevant)
@@ -155,23 +154,31 @@ class Task:
             answer = plain.ask(q, everything, without)
             return None if isinstance(answer, Refused) else answer.total_cost
 
-        def added_cost(table: TableFacts, oids: frozenset[int]) -> float | None:
-            root, added = root_oid(table, self.facts), 0.0
+        def judge(proposal: drops.Proposal, oids: frozenset[int]) -> drops.Verdict:
+            root, added = root_oid(proposal.table, self.facts), 0.0
+            planned: set[str] = set()
+            not_planned: set[str] = set()
             for q, read in enumerate(tables):
                 if read is not None and root not in read:
                     continue
                 if q not in now:
                     now[q] = cost(q, gone)
-                before, after = now[q], cost(q, oids)
+                statement, before, after = self.queries[q].statement, now[q], cost(q, oids)
                 if before is None or after is None:
+                    not_planned.add(statement)
                     continue
+                planned.add(statement)
                 if after > before * (1 + drops.MAX_DEARER):
-                    return None
+                    index = proposal.index
+                    without = WithoutIndex(
+                        index.oid, index.name, len(planned), len(not_planned), statement, before, after
+                    )
+                    return drops.Verdict(proposal, without)
                 added += self.weights[q] * (after - before)
-            return added
+            without = WithoutIndex(proposal.index.oid, proposal.index.name, len(planned), len(not_planned - planned))
+            return drops.Verdict(proposal, without, added)
 
-        wanted = drops.proposals(self.facts, chosen, gone)
-        return drops.drop_proved(wanted, self.facts, chosen, gone, added_cost)
+        return drops.drop_proved(drops.proposals(self.facts, chosen, gone), self.facts, chosen, gone, judge)
 
     # one budget, several budgets
 
@@ -214,8 +221,8 @@ class Task:
         chosen = found.chosen
         picked = [self.indexes[n] for n in bits(chosen)]
         dropped = list(self.dropped)
-        if self.options.propose_drops and picked:
-            dropped += self._proved(self.gone, picked)
+        if picked:
+            dropped += [v.dropped() for v in self._proved(self.gone, picked) if v.without.may_go]
         bound = found.bound
         ratio = max(0.0, self.search.planned(chosen) / bound - 1) if bound > 0 else None
         return outcome.selection(self, chosen, dropped, ratio, budget_bytes)

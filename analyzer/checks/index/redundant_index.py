@@ -7,15 +7,16 @@ they are equal.
 
 To verify, look at both in psql's \\d and at their scans in pg_stat_user_indexes. Dropping one locks the table for a
 moment. Leave a shorter one alone where it is much smaller and used much: reading it is cheaper, so such ones are not
-listed. Unique ones are kept unless another one is unique on the very same, as is what backs a constraint, the replica
-identity, the order of CLUSTER, or a part of a partitioned index.
+listed, nor those that a recorded statement gets dearer without, where the planner twin was asked. Unique ones are kept
+unless another one is unique on the very same, as is what backs a constraint, the replica identity, the order of
+CLUSTER, or a part of a partitioned index.
 """
 
 from collections.abc import Iterator
 from dataclasses import replace
 
 from analyzer.checks import Check, Context, Threshold
-from analyzer.checks.dropping import drop_indexes
+from analyzer.checks.dropping import Judged, drop_indexes, judged
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
@@ -40,8 +41,11 @@ def redundant_index(table: TableFacts, context: Context) -> Iterator[Finding]:
     redundant = [
         (index, keeper) for index, keeper in redundant_of(table, context) if (index.size_bytes or 0) >= check["size"]
     ]
+    judgement = judged([index for index, _ in redundant], context)
+    going = {index.oid for index in judgement.indexes}
+    redundant = [(index, keeper) for index, keeper in redundant if index.oid in going]
     if redundant:
-        yield _finding(table, redundant)
+        yield _finding(table, redundant, judgement)
 
 
 def redundant_of(table: TableFacts, context: Context) -> list[tuple[IndexFacts, IndexFacts]]:
@@ -96,7 +100,7 @@ def _how(index: IndexFacts, keeper: IndexFacts) -> str:
     return "the same as" if shape_of_index(index) == shape_of_index(keeper) else "covered by"
 
 
-def _finding(table: TableFacts, redundant: list[tuple[IndexFacts, IndexFacts]]) -> Finding:
+def _finding(table: TableFacts, redundant: list[tuple[IndexFacts, IndexFacts]], judgement: Judged) -> Finding:
     sizes = [index.size_bytes for index, _ in redundant if index.size_bytes is not None]
     total = sum(sizes) if sizes else None
     written = table.activity.inserted_rows + table.activity.updated_rows - table.activity.hot_updated_rows
@@ -108,6 +112,7 @@ def _finding(table: TableFacts, redundant: list[tuple[IndexFacts, IndexFacts]]) 
         subject=table.name,
         message=(
             f"{count} index{'es' if count > 1 else ''} of {table.qualified_name}{size} could go: {some_of(said)}."
+            f"{f' {judgement.said}' if judgement.is_proved else ''}"
         ),
         hint="Drop them; the others do their work. Where an ORM made them, in a migration (Django: db_index=False).",
         severity=Severity.WARNING if matters else Severity.INFO,
@@ -117,6 +122,7 @@ def _finding(table: TableFacts, redundant: list[tuple[IndexFacts, IndexFacts]]) 
             "redundant_bytes": total,
             "scans": sum(index.scans or 0 for index, _ in redundant),
             "written_rows": written,
+            "statements_planned": judgement.statements,
         },
         table=table.qualified_name,
         fixes=(drop_indexes([index for index, _ in redundant], table),),

@@ -6,19 +6,28 @@ are in the table. To verify, count rows GROUP BY the index's columns HAVING coun
 
 From 15 on, a unique index with NULLS NOT DISTINCT refuses them; before, a second unique index on the other columns
 WHERE the column IS NULL does. Or fill the NULLs and set NOT NULL. Leave it alone where a NULL is meant to let a row
-out of the key. An index of one column is taken to be meant so.
+out of the key. An index of one column is taken to be meant so, and one whose column is NULL in nearly all rows (the
+identifier that few users have) to be for the others.
 """
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Context, NotRun
+from analyzer.checks import Check, Context, NotRun, Threshold
 from analyzer.checks.grouping import some_of, to_copy_concurrently
 from analyzer.checks.statistics import NO_COLUMN_STATISTICS
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexFacts, IndexOf, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 
-check = Check(__name__, code="IX008", title="Unique index that takes NULLs twice", severity=Severity.INFO)
+check = Check(
+    __name__,
+    code="IX008",
+    title="Unique index that takes NULLs twice",
+    severity=Severity.INFO,
+    together=Severity.INFO,
+    rows=Threshold(1_000, "rows", "judgement: in fewer somebody sees the duplicates"),
+    null_ratio=Threshold(0.9, "rows with NULL / rows", "judgement: above it the index is for the few with a value"),
+)
 NULLS_NOT_DISTINCT_FROM = 150_000
 
 
@@ -34,11 +43,15 @@ def unique_index_with_nulls(of: IndexOf, context: Context) -> Iterator[Finding]:
     nullable = [column for column in columns if not column.not_null]
     if not nullable or len(nullable) == len(columns) or table.rows == 0:
         return
+    if table.rows is not None and table.rows < check["rows"]:
+        return
     if any(_excludes_duplicates(other, column.name) for other in table.indexes for column in nullable):
         return
     if any(column.null_frac is None for column in nullable):
         raise NotRun(NO_COLUMN_STATISTICS if table.rows is not None else "needs ANALYZE of the table")
     with_nulls = {column.name: column.null_frac for column in nullable if column.null_frac}
+    if max(with_nulls.values(), default=0.0) > check["null_ratio"]:
+        return
     if not with_nulls:
         return
     which = some_of(list(with_nulls))

@@ -1,8 +1,10 @@
 """Indexes that no statement used.
 
 Every insert, and every update that is not HOT, keeps all indexes up; each takes disk, memory and time of VACUUM. The
-server counts scans from the last reset of its statistics on. To verify, look at idx_scan (and last_idx_scan, from 16
-on) in pg_stat_user_indexes on this server and on each replica, whose scans are counted there.
+server counts scans from the last reset of its statistics on, and each replica its own: those that pgLoupe watches are
+added up. Where the planner twin has planned the recorded statements without an index, the finding says so, and one
+that a statement gets dearer without is left out; only what is proved so is more than a note. To verify, look at
+idx_scan (and last_idx_scan, from 16 on) in pg_stat_user_indexes on this server and on each replica.
 
 Drop what nobody misses. Leave alone what a yearly job uses, what was made a few days ago, and an index on an
 expression where plans need the expression's statistics. Unique indexes, those behind constraints, the replica
@@ -13,11 +15,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from analyzer.checks import Check, Context, Threshold
-from analyzer.checks.dropping import drop_indexes
+from analyzer.checks.dropping import (
+    drop_indexes,
+    judged,
+    need_days_without_scan,
+    replicas_scanned,
+    where_words,
+)
 from analyzer.checks.grouping import listed, some_of
 from analyzer.checks.index.redundant_index import redundant_of
 from analyzer.checks.index.unused_like_index import is_for_like
-from analyzer.checks.statistics import need_counted_days, need_scans_of_primary
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
@@ -39,24 +46,28 @@ check = Check(
 def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
     if table.kind not in "rm" or context.facts is None or table.is_of_timescale:
         return
-    unused = _unused(table, context)
+    idle = _unused(table, context)
+    if not idle:
+        return
+    days = need_days_without_scan(context, check["days"])
+    judgement = judged(idle, context)
+    unused = judgement.indexes
     if not unused:
         return
-    need_scans_of_primary(context.facts)
-    days = need_counted_days(context.facts, check["days"])
     total, count = sum(index.size_bytes or 0 for index in unused), len(unused)
     written = table.activity.inserted_rows + table.activity.updated_rows - table.activity.hot_updated_rows
+    is_large = total >= check["warning"] and written and judgement.is_proved
     yield check.finding(
         subject=table.name,
         message=(
             f"{count} index{'es' if count > 1 else ''} of {table.qualified_name}, {size_words(total)}"
-            f"{' together' if count > 1 else ''}, had no scan in {days:,.0f} days on this server (replicas were not"
-            f" looked at): {some_of([i.name for i in unused])}."
+            f"{' together' if count > 1 else ''}, had no scan in {days:,.0f} days {where_words(context)}:"
+            f" {some_of([i.name for i in unused])}. {judgement.said}"
         ),
         hint="Drop them where no replica and no rare job uses them. One made lately may not have had its turn.",
-        severity=Severity.WARNING if total >= check["warning"] and written else Severity.INFO,
+        severity=Severity.WARNING if is_large else Severity.INFO,
         evidence={"indexes": listed([i.name for i in unused]), "unused_bytes": total, "counted_days": round(days, 1),
-                  "written_rows": written},
+                  "written_rows": written, "statements_planned": judgement.statements},
         table=table.qualified_name,
         fixes=(drop_indexes(unused, table),),
     )  # fmt: skip
@@ -64,7 +75,7 @@ def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
 
 def _unused(table: TableFacts, context: Context) -> list[IndexFacts]:
     """The largest first; with all of them gone, and the redundant ones, each foreign key is served as it was."""
-    idle = [index for index in table.indexes if _has_no_scan(table, index)]
+    idle = [i for i in table.indexes if _has_no_scan(table, i) and not replicas_scanned(i, context)]
     gone = {index.oid for index, _ in redundant_of(table, context)} if idle else set()  # told by that check
     unused = []
     for index in sorted(idle, key=lambda i: -(i.size_bytes or 0)):

@@ -2,7 +2,8 @@
 
 Django gives each CharField and TextField that is unique or indexed a second index, named ..._like, with
 varchar_pattern_ops or text_pattern_ops: for LIKE 'begin%' (startswith). Few fields are searched so. Each is kept up
-with every write. To verify, look at idx_scan in pg_stat_user_indexes, on replicas too.
+with every write. One that a recorded statement is planned dearer without is left out, where the planner twin was asked.
+To verify, look at idx_scan in pg_stat_user_indexes, on replicas too.
 
 Drop them in a migration (RunSQL), or set db_index to False and declare the index in Meta.indexes, else the next change
 of the field makes it again. Leave one alone where its search is rare and known, such as once a year.
@@ -10,10 +11,15 @@ of the field makes it again. Leave one alone where its search is rare and known,
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Threshold
-from analyzer.checks.dropping import drop_indexes
+from analyzer.checks import Check, Context, Threshold
+from analyzer.checks.dropping import (
+    drop_indexes,
+    judged,
+    need_days_without_scan,
+    replicas_scanned,
+    where_words,
+)
 from analyzer.checks.grouping import listed, some_of
-from analyzer.checks.statistics import need_counted_days, need_scans_of_primary
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_shapes import is_for_speed_alone
@@ -31,21 +37,22 @@ PATTERN_CLASSES = {"varchar_pattern_ops", "text_pattern_ops", "bpchar_pattern_op
 
 
 @check.on(SchemaFacts)
-def unused_like_index(facts: SchemaFacts) -> Iterator[Finding]:
-    unused = [index for table in facts for index in table.indexes if _has_no_scan(table, index)]
+def unused_like_index(facts: SchemaFacts, context: Context) -> Iterator[Finding]:
+    idle = [i for t in facts for i in t.indexes if _has_no_scan(t, i) and not replicas_scanned(i, context)]
+    if not idle:
+        return
+    days = need_days_without_scan(context, check["days"])
+    judgement = judged(idle, context, is_one_table=False)
+    unused = sorted(judgement.indexes, key=lambda index: -(index.size_bytes or 0))
     if not unused:
         return
-    need_scans_of_primary(facts)
-    days = need_counted_days(facts, check["days"])
-    unused.sort(key=lambda index: -(index.size_bytes or 0))
     total, count = sum(index.size_bytes or 0 for index in unused), len(unused)
     yield check.finding(
         about=facts.database,
         subject="indexes for LIKE",
         message=(
             f"{count} index{'es' if count > 1 else ''} that Django made for LIKE, {size_words(total)} together, had no"
-            f" scan in {days:,.0f} days on this server (replicas were not looked at):"
-            f" {some_of([i.name for i in unused])}."
+            f" scan in {days:,.0f} days {where_words(context)}: {some_of([i.name for i in unused])}. {judgement.said}"
         ),
         hint="Drop them in a migration, unless a replica or a rare job searches by the beginning of these texts.",
         evidence={"index_count": count, "unused_bytes": total, "counted_days": round(days, 1),

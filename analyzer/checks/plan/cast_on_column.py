@@ -14,12 +14,14 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms, shown, time_evidence
+from analyzer.checks.rewrites import rewrites
 from analyzer.checks.scan import filter_condition, share_ms, table_facts, whole_scan
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Comparison
 from analyzer.plans.indexable import BTREE, RELABELLED, compares_own_columns
 from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.statements.equivalents import RANGE
 
 check = Check(
     __name__,
@@ -70,6 +72,7 @@ def cast_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=found.scans.table,
+        fixes=rewrites(context, RANGE),
     )
 
 

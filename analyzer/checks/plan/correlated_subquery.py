@@ -10,11 +10,13 @@ grouped join would read much more than these rows need. The time is that of all 
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
+from analyzer.checks.rewrites import rewrites, why_not_rewritten
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.statements.equivalents import COUNT, SUBQUERY
 from analyzer.words.durations import time_words
 
 ROUNDING_MS = 0.0005  # of a run's time, as printed
@@ -31,7 +33,7 @@ check = Check(
 
 
 @check.on(Plan)
-def correlated_subquery(plan: Plan) -> Iterator[Finding]:
+def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
     for node in plan:
         if node.parent_relationship != "SubPlan" or (node.loops or 0) < check["runs"] or node.parent is None:
             continue
@@ -51,7 +53,8 @@ def correlated_subquery(plan: Plan) -> Iterator[Finding]:
             node=node,
             subject=f"{name} of {node.parent.label}",
             message=f"{name} ran {runs:,} times, once for each row of {node.parent.label}{took}.",
-            hint=_hint(node),
+            hint=_hint(node) + why_not_rewritten(context, SUBQUERY),
+            fixes=rewrites(context, SUBQUERY, COUNT),
             evidence={**rounded(runs=runs, touched_blocks=blocks), **time_evidence(total_ms, node)},
             level=EvidenceLevel.EXECUTED,
             time_ms=total_ms,

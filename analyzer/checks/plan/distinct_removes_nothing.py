@@ -13,12 +13,14 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, shown_keys, time_evidence
+from analyzer.checks.rewrites import rewrites
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.condition_tree import ColumnName
 from analyzer.plans.conditions import read_sort_key
 from analyzer.plans.unions import is_union
 from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.equivalents import DISTINCT_JOIN, LIST
 
 DISTINCT = re.compile(r"\bselect\s+distinct\b(?!\s+on\b)", re.IGNORECASE)
 JOINS = ("Nested Loop", "Hash Join", "Merge Join", "Hash", "Memoize")
@@ -62,6 +64,7 @@ def distinct_removes_nothing(node: PlanNode, context: Context) -> Iterator[Findi
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
+        fixes=rewrites(context, DISTINCT_JOIN, LIST),
     )
 
 

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms, shown, time_evidence
+from analyzer.checks.rewrites import rewrites, why_not_rewritten
 from analyzer.checks.scan import filter_condition, share_ms, whole_scan
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Comparison
 from analyzer.plans.indexable import BTREE, compares_own_columns, indexable, wrapped_side
+from analyzer.statements.equivalents import INTERVAL, RANGE
 
 check = Check(
     __name__,
@@ -59,12 +61,14 @@ def function_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
         ),
         hint=_hint(
             wrapped, (node.relation_name or "the table") if not found.scans.are_partitions else "the partitioned table"
-        ),
+        )
+        + why_not_rewritten(context, RANGE, INTERVAL),
         evidence={"rows_read": round(scan.read), "rows_kept": round(scan.kept), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=found.scans.table,
+        fixes=rewrites(context, INTERVAL, RANGE),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence
-from analyzer.checks.work_mem import hash_bytes_needed, more_work_mem, spilled_ratio
+from analyzer.checks.work_mem import as_sentence, hash_bytes_needed, spilled_ratio, work_mem_advice
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.words.sizes import MB, size_words
@@ -28,6 +28,8 @@ check = Check(
     misestimate=Threshold(10, "groups / planned groups", "judgement: below it plans seldom change"),
 )
 
+ENOUGH = ", enough for all groups at once (half of it from 15 on, where hash_mem_multiplier is 2)"
+
 
 @check.on(PlanNode, "Aggregate")
 def hash_aggregate_on_disk(node: PlanNode) -> Iterator[Finding]:
@@ -36,7 +38,7 @@ def hash_aggregate_on_disk(node: PlanNode) -> Iterator[Finding]:
     if not node.loops or not disk or disk < check["disk"] or spilled_ratio(node) < check["disk_ratio"]:
         return
     groups = ((node.total_actual_rows or 0.0) + (node.total_rows_removed_by_filter or 0.0)) / node.loops
-    setting, fix = more_work_mem(hash_bytes_needed(node, groups))
+    advice, fixes = work_mem_advice(hash_bytes_needed(node, groups))
     own = own_time_ms(node)
     time_ms = None if own is None else own * spilled_ratio(node)
     keys = shown_keys(node, "Group Key") or "its keys"
@@ -54,15 +56,12 @@ def hash_aggregate_on_disk(node: PlanNode) -> Iterator[Finding]:
             f"{node.label} by {keys} made {groups:,.0f} groups{each} in {batches:,} batches and used"
             f" {size_words(disk)} of temporary files."
         ),
-        hint=(
-            f"Give this statement work_mem = '{setting}', enough for all groups at once (half of it from 15 on, where"
-            f" hash_mem_multiplier is 2).{_misestimate(node, groups)}"
-        ),
+        hint=(f"{as_sentence(advice)}{ENOUGH if fixes else ''}.{_misestimate(node, groups)}"),
         evidence={**evidence, **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
-        fixes=(fix,),
+        fixes=fixes,
     )
 
 

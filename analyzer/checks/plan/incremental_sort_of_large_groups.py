@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence
 from analyzer.checks.order import index_in_order
-from analyzer.checks.work_mem import SORT_FACTOR, more_work_mem
+from analyzer.checks.work_mem import SORT_FACTOR, as_sentence, work_mem_advice
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.words.sizes import MB, size_words
@@ -52,11 +52,9 @@ def incremental_sort_of_large_groups(node: PlanNode) -> Iterator[Finding]:
     hint = f"An index on {index.table} ({index.columns}) needs no sort." if index is not None else ""
     on_disk = ""
     if disk >= check["disk"]:
-        setting, fix = more_work_mem(largest * SORT_FACTOR)
-        fixes.append(fix)
-        hint = (
-            f"{hint} Else give this statement work_mem = '{setting}'." if hint else f"Give it work_mem = '{setting}'."
-        )
+        advice, more = work_mem_advice(largest * SORT_FACTOR)
+        fixes += more
+        hint = f"{hint} Else {advice}." if hint and more else f"{hint} {as_sentence(advice)}.".lstrip()
         all_of_it = f", all together {size_words(disk)}" if disk > largest else ""
         on_disk = f"; the largest used {size_words(largest)} of temporary files{all_of_it}"
     evidence: dict[str, Quantity] = {"sorted_rows": round(rows), "groups": groups or None, "disk_bytes": disk or None}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms, shown_keys, time_evidence
+from analyzer.checks.rewrites import next_page
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 
@@ -50,7 +51,8 @@ def large_offset(node: PlanNode, context: Context) -> Iterator[Finding]:
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
-        fixes=(
+        fixes=next_page(context)
+        or (
             Fix(
                 "Keyset pagination: the keys of the last row shown instead of OFFSET",
                 "sql",

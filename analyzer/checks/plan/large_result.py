@@ -43,17 +43,19 @@ def large_result(plan: Plan, context: Context) -> Iterator[Finding]:
     if isinstance(sql, str) and (NOT_SENT.match(sql) or INTO.search(sql)):
         return
     size_bytes, is_measured = _size(plan, rows)
-    if rows < check["rows"] and size_bytes < check["size"]:
+    if rows < check["rows"] and (size_bytes or 0) < check["size"]:
         return
     time_ms = plan.serialization_time_ms
     took = f" Turning them into text took {time_words(time_ms)}." if time_ms else ""
-    about = "" if is_measured else "about "
-    evidence: dict[str, Quantity] = {"result_rows": round(rows), "result_bytes": round(size_bytes)}
+    size = "" if size_bytes is None else f", {'' if is_measured else 'about '}{size_words(size_bytes)}"
+    evidence: dict[str, Quantity] = {"result_rows": round(rows)}
+    if size_bytes is not None:
+        evidence["result_bytes"] = round(size_bytes)
     yield check.finding(
         node=root,
         subject=root.label,
         message=(
-            f"The statement returns {rows:,.0f} rows, {about}{size_words(size_bytes)}.{took}"
+            f"The statement returns {rows:,.0f} rows{size}.{took}"
             f"{'' if took else ' The time shown does not count turning them into text and sending them.'}"
         ),
         hint=(
@@ -68,10 +70,13 @@ def large_result(plan: Plan, context: Context) -> Iterator[Finding]:
     )
 
 
-def _size(plan: Plan, rows: float) -> tuple[float, bool]:
-    """Bytes, and whether they were counted (SERIALIZE) instead of estimated by the planner's width of a row."""
+def _size(plan: Plan, rows: float) -> tuple[float | None, bool]:
+    """Bytes, and whether they were counted (SERIALIZE) instead of estimated by the planner's width of a row.
+
+    None without either (COSTS OFF), and where the planner gives no width: rows without columns.
+    """
     serialization = plan.raw.get("Serialization")
     volume = serialization.get("Output Volume") if isinstance(serialization, dict) else None
     if isinstance(volume, int | float) and volume:
         return volume * 1024.0, True
-    return rows * (plan.root.plan_width_bytes or 0), False
+    return rows * plan.root.plan_width_bytes if plan.root.plan_width_bytes else None, False

@@ -32,10 +32,11 @@ check = Check(
 @check.on(Plan)
 def long_in_list(plan: Plan, context: Context) -> Iterator[Finding]:
     seen: set[str] = set()
+    least = check["elements"]
     for node in plan:
         for key in SCANNING:
-            text = node.expression(key)
-            if text is None or len(text) < check["elements"] or not any(f"{list_} (" in text for list_ in LISTS):
+            text = node.raw.get(key)
+            if not isinstance(text, str) or len(text) < least or not any(f"{list_} (" in text for list_ in LISTS):
                 continue
             condition = read_condition(text)
             if condition is None:
@@ -43,7 +44,7 @@ def long_in_list(plan: Plan, context: Context) -> Iterator[Finding]:
             for comparison in condition.comparisons:
                 elements = comparison.elements or 0
                 name = str(comparison.columns[0].name) if comparison.columns else comparison.text
-                if elements < check["elements"] or f"{name} {elements}" in seen:
+                if elements < least or f"{name} {elements}" in seen:
                     continue
                 seen.add(f"{name} {elements}")  # a partitioned table's scans repeat it
                 yield _finding(plan, node, shown(comparison.text, 120), elements, context)

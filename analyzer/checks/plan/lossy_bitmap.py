@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
 from analyzer.checks.scan import bitmap_index_scans, is_brin, share_ms, table_of
-from analyzer.checks.work_mem import MORE, more_work_mem
+from analyzer.checks.work_mem import MORE, as_sentence, work_mem_advice
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 
@@ -44,7 +44,7 @@ def lossy_bitmap(node: PlanNode, context: Context) -> Iterator[Finding]:
     runs = max(1.0, node.loops / node.processes)
     # of all processes where blocks were counted; up to 17 the leader's heap blocks are all that is printed
     pages = max(blocks.lossy + blocks.exact, node.touched_blocks or 0) / runs
-    setting, fix = more_work_mem(pages * check["page_memory"] * MORE)
+    advice, fixes = work_mem_advice(pages * check["page_memory"] * MORE)
     counts_all = node.processes <= 1 or any("Exact Heap Blocks" in worker for worker in node.workers)
     whose = "its" if counts_all else "the leader's"
     yield check.finding(
@@ -55,9 +55,8 @@ def lossy_bitmap(node: PlanNode, context: Context) -> Iterator[Finding]:
             " the recheck."
         ),
         hint=(
-            f"Give this statement more memory, in its own transaction: SET LOCAL work_mem = '{setting}'. Its"
-            f" bitmap covers about {pages:,.0f} pages, at {check['page_memory']:g} bytes each. An index that finds"
-            " fewer rows does as well."
+            f"{as_sentence(advice)}. Its bitmap covers about {pages:,.0f} pages, at {check['page_memory']:g} bytes"
+            " each. An index that finds fewer rows does as well."
         ),
         evidence={
             "lossy_blocks": blocks.lossy,
@@ -66,7 +65,7 @@ def lossy_bitmap(node: PlanNode, context: Context) -> Iterator[Finding]:
             **time_evidence(time_ms, node),
         },
         level=EvidenceLevel.EXECUTED,
-        fixes=(fix,),
+        fixes=fixes,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence
-from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
+from analyzer.checks.work_mem import as_sentence, work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import PlanNode
 
@@ -56,7 +56,7 @@ def memoize_thrashes(node: PlanNode) -> Iterator[Finding]:
         work_mem = work_mem_bytes(needed, node.plan, is_hash=True)
         evidence["work_mem_needed_bytes"] = work_mem
         advice, fixes = work_mem_advice(work_mem)
-        hint = f"Keys that repeat fit if all do: {advice} (the most it can take)" if fixes else advice.capitalize()
+        hint = f"Keys that repeat fit if all do: {advice} (the most it can take)" if fixes else as_sentence(advice)
     elif overflows:
         hint = "Rows of single keys are more than the cache holds: see whether a Hash Join is cheaper (more work_mem)"
     time_ms = own_time_ms(node)

@@ -12,14 +12,15 @@ the list is short. The time is that of all the searches.
 import re
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Context, EvidenceLevel, Fix, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.node import run_time_ms, time_evidence
+from analyzer.checks.rewrites import rewrites, why_not_rewritten
 from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.payers import expressions
-from analyzer.statements.equivalents import NOT_IN, equivalent
+from analyzer.statements.equivalents import LIST, NOT_IN
 
 ROW_HEADER_BYTES = 24  # subplan_is_hashable(): each row's width, rounded to 8, and its header
 
@@ -50,7 +51,7 @@ def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
             **rounded(list_rows=rows, searches=node.loops),
             "work_mem_needed_bytes": work_mem,
         }
-        word = "NOT IN" if negated else "IN"
+        word, kinds = ("NOT IN", (NOT_IN,)) if negated else ("IN", (LIST,))
         rewrite = (
             "Write NOT EXISTS (SELECT ... WHERE list.column = outer.column), which is joined; unlike NOT IN it does not"
             " drop all rows because of one NULL in the list, and it keeps rows whose own value is NULL"
@@ -65,21 +66,14 @@ def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
                 f"{node.parent.label} searched the {rows:,.0f} rows of {node.subplan_name or 'its subquery'}"
                 f" ({word}) from their start for each of {node.loops:,} rows: they were not hashed."
             ),
-            hint=f"{rewrite}. Or {advice}, so that they are hashed." if fixes else f"{rewrite}.",
+            hint=(f"{rewrite}. Or {advice}, so that they are hashed." if fixes else f"{rewrite}; {advice}.")
+            + why_not_rewritten(context, *kinds),
             evidence={**evidence, **time_evidence(time_ms, node)},
             level=EvidenceLevel.EXECUTED,
-            fixes=(*_rewritten(context, negated=negated), *fixes),
+            fixes=(*rewrites(context, *kinds), *fixes),
             time_ms=time_ms,
             run_time_ms=run_time_ms(node),
         )
-
-
-def _rewritten(context: Context, *, negated: bool) -> tuple[Fix, ...]:
-    """The statement with NOT EXISTS, where the schema proves that it gives the same rows."""
-    if not negated or context.facts is None or context.normalized_sql is None:
-        return ()
-    written = equivalent(NOT_IN, context.normalized_sql, context.facts)
-    return () if written is None else (Fix("The same rows: no column compared can be NULL", "sql", f"{written.sql};"),)
 
 
 def _list_rows(node: PlanNode) -> float:

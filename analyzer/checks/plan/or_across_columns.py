@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded
 from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence
+from analyzer.checks.rewrites import rewrites
 from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import Comparison, read_condition
 from analyzer.plans.scans import partitioned_table
 from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.equivalents import OR
 
 INDEXABLE = frozenset(("=", "<", "<=", ">", ">=", "= ANY", "IS NULL", "~~"))
 EQUAL = frozenset(("=", "= ANY"))
@@ -49,7 +51,7 @@ def or_across_columns(plan: Plan, context: Context) -> Iterator[Finding]:
         if node.node_type == "Seq Scan" and (suspect := _suspect(node)) is not None:
             by_table.setdefault(_table(node, context.facts), []).append(suspect)
     for suspects in by_table.values():
-        yield _finding(suspects, context.facts)
+        yield _finding(suspects, context)
 
 
 def _suspect(node: PlanNode) -> _Suspect | None:
@@ -75,7 +77,7 @@ def _table(node: PlanNode, facts: SchemaFacts | None) -> str | None:
     return table_of(same[0], facts) or same[0].relation_name
 
 
-def _finding(suspects: list[_Suspect], facts: SchemaFacts | None) -> Finding:
+def _finding(suspects: list[_Suspect], context: Context) -> Finding:
     """One for all scans of a table: of the first, which is the same on every run."""
     first = suspects[0].node
     nodes = [suspect.node for suspect in suspects]
@@ -105,7 +107,8 @@ def _finding(suspects: list[_Suspect], facts: SchemaFacts | None) -> Finding:
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(first),
-        table=table_of(first, facts),
+        table=table_of(first, context.facts),
+        fixes=rewrites(context, OR),
         also_at=tuple(place(node) for node in nodes[1:]),
     )
 

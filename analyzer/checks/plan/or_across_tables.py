@@ -10,12 +10,14 @@ rows dropped; reading both tables comes on top.
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
+from analyzer.checks.rewrites import rewrites, why_not_rewritten
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Comparison, Condition, read_condition
+from analyzer.statements.equivalents import OR
 
 check = Check(
     __name__,
@@ -28,7 +30,7 @@ check = Check(
 
 
 @check.on(PlanNode, "Nested Loop", "Hash Join", "Merge Join")
-def or_across_tables(join: PlanNode) -> Iterator[Finding]:
+def or_across_tables(join: PlanNode, context: Context) -> Iterator[Finding]:
     for key, removed, mean in (
         ("Join Filter", join.total_rows_removed_by_join_filter_bounds, join.total_rows_removed_by_join_filter),
         ("Filter", join.total_rows_removed_by_filter_bounds, join.total_rows_removed_by_filter),
@@ -53,9 +55,11 @@ def or_across_tables(join: PlanNode) -> Iterator[Finding]:
             hint=(
                 "Write one query for each arm of the OR and join them by UNION, with both tables' primary keys"
                 " in the output so that only rows found twice are dropped: each arm can then use its table's index."
+                f"{why_not_rewritten(context, OR)}"
             ),
             evidence={**rounded(rows_removed=mean, rows_kept=left), **time_evidence(time_ms, join)},
             level=EvidenceLevel.EXECUTED,
+            fixes=rewrites(context, OR),
             time_ms=time_ms,
             run_time_ms=run_time_ms(join),
         )

@@ -5,12 +5,15 @@ each call of a PL/pgSQL function takes microseconds, one that runs a query more.
 the call and compare. To fix it: cheaper conditions first (``COST`` tells the planner what a function costs); call it
 for the rows that are left (after the LIMIT, in an outer query); mark it IMMUTABLE or STABLE where that is true, so that
 an index on the expression or a value computed once can serve; write it in SQL so that it can be inlined. Leave it alone
-where the work has to be done for each row. The time is the node's own, less a microsecond for each block it touched
-(the whole run still needs to read them).
+where the work has to be done for each row. An aggregate's arguments are computed where the rows come together: of
+``sum(f(x))`` the calls of f for each row that comes in are meant, and not the sum. The time is the node's own, less a
+microsecond for each block it touched (the whole run still needs to read them).
 """
 
 import re
 from collections.abc import Iterator
+
+from pglast import ast
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded
@@ -19,6 +22,7 @@ from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
+from analyzer.statements.tree import Unparsable, function_name, parse, walk
 from analyzer.words.durations import time_words
 
 BLOCK_MS = 0.001  # measured: 0.1 to 1 us to pin a cached block
@@ -28,6 +32,11 @@ CHEAP = frozenset(
     ("coalesce", "case", "greatest", "least", "nullif", "lower", "upper", "length", "abs", "date_trunc", "now",
      "date_part", "extract", "round", "floor", "ceil", "btrim", "ltrim", "rtrim", "substring", "substr", "concat",
      "left", "right", "timezone", "row", "like_escape")
+)  # fmt: skip
+AGGREGATES = frozenset(
+    ("count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "array_agg", "string_agg", "json_agg",
+     "jsonb_agg", "json_object_agg", "jsonb_object_agg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop",
+     "var_samp")
 )  # fmt: skip
 
 check = Check(
@@ -45,7 +54,7 @@ check = Check(
 
 @check.on(
     PlanNode, "Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Subquery Scan", "CTE Scan", "Result",
-    "ProjectSet", "Nested Loop", "Hash Join", "Merge Join",
+    "ProjectSet", "Nested Loop", "Hash Join", "Merge Join", "Aggregate",
 )  # fmt: skip
 def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]:
     time_ms = own_time_ms(node)
@@ -55,6 +64,8 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
     if blocks is not None and ((blocks.temp_written_blocks or 0) or (blocks.temp_read_blocks or 0)):
         return
     rows = max(node.total_rows_scanned or 0.0, node.total_rows_removed_by_join_filter or 0.0)
+    if node.node_type == "Aggregate":
+        rows = sum(child.total_actual_rows or 0.0 for child in node.inputs)
     read_blocks = blocks.shared_read_blocks if blocks is not None else None
     if rows < check["rows"] or (read_blocks or 0) > rows * 0.01:
         return  # reading from the disk explains the time
@@ -62,7 +73,7 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
     row_us = spent_ms * 1000 / rows
     if row_us < check["row_us"]:
         return
-    found = _functions(node)
+    found = _in_aggregates(node) if node.node_type == "Aggregate" else _functions(node)
     if found is None:
         return
     where, functions = found
@@ -100,5 +111,25 @@ def _functions(node: PlanNode) -> tuple[str, tuple[str, ...]] | None:
             continue  # in brackets: worked out below
         condition = read_condition(text)
         if condition is not None and (names := condition.functions - CHEAP):
+            return f"its output {shown(text, 150)}", tuple(sorted(names))
+    return None
+
+
+def _in_aggregates(node: PlanNode) -> tuple[str, tuple[str, ...]] | None:
+    """The same of the arguments of PostgreSQL's own aggregates; whether another function is one, no plan says."""
+    output = node.raw.get("Output")
+    for text in output if isinstance(output, list) else ():
+        if not isinstance(text, str) or not CALL.search(text):
+            continue
+        tree = parse(f"SELECT {text.removeprefix('PARTIAL ')}")
+        calls = [] if isinstance(tree, Unparsable) else [n for n in walk(tree) if isinstance(n, ast.FuncCall)]
+        names = {
+            function_name(inner)
+            for call in calls
+            if function_name(call) in AGGREGATES
+            for inner in walk(call.args)
+            if isinstance(inner, ast.FuncCall)
+        }
+        if names := names - CHEAP - AGGREGATES:
             return f"its output {shown(text, 150)}", tuple(sorted(names))
     return None

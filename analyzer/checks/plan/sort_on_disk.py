@@ -13,7 +13,7 @@ from pglast import ast
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms, shown_keys
-from analyzer.checks.work_mem import work_mem_advice
+from analyzer.checks.work_mem import as_sentence, work_mem_advice
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.statements.tree import Unparsable, name_parts, parse, walk
@@ -64,7 +64,7 @@ def sort_on_disk(node: PlanNode) -> Iterator[Finding]:
             f"{node.label} by {keys} used up to {size_words(largest)} of temporary files{per_process}"
             f" ({on_disk[0].method})."
         ),
-        hint=f"{_by_index(node, keys, advice)}{measure if fixes else ''}.",
+        hint=f"{_by_index(node, keys, advice, may_grow=bool(fixes))}{measure if fixes else ''}.",
         fixes=fixes,
         evidence=evidence,
         level=EvidenceLevel.EXECUTED,
@@ -73,12 +73,12 @@ def sort_on_disk(node: PlanNode) -> Iterator[Finding]:
     )
 
 
-def _by_index(node: PlanNode, keys: str, advice: str) -> str:
+def _by_index(node: PlanNode, keys: str, advice: str, *, may_grow: bool) -> str:
     """The advice on memory, after an index where one can keep the order: none does of sums, or two tables' columns."""
     if _is_of_one_table(node):
         said = f"An index in the order of {keys} would make the sort unnecessary where it fits the conditions too."
-        return f"{said} Else {advice}"
-    return advice[0].upper() + advice[1:]
+        return f"{said} {f'Else {advice}' if may_grow else as_sentence(advice)}"
+    return as_sentence(advice)
 
 
 def _is_of_one_table(node: PlanNode) -> bool:

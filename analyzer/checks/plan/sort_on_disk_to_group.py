@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence, time_ratio
 from analyzer.checks.order import index_in_order
-from analyzer.checks.work_mem import SORT_FACTOR, more_work_mem
+from analyzer.checks.work_mem import SORT_FACTOR, as_sentence, work_mem_advice
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.words.sizes import MB, size_words
@@ -30,6 +30,8 @@ check = Check(
     rows_per_group=Threshold(2, "rows / group", "judgement: a hash of nearly as many groups as rows is no smaller"),
 )
 
+SORTED_OR_HASHED = ". They are then sorted there, or hashed where the planner expects the groups to fit"
+
 
 @check.on(PlanNode, "Aggregate", "Group", "Unique")
 def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]:
@@ -45,7 +47,7 @@ def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]
     ratio = time_ratio(time_ms, sort)
     if rows < groups * check["rows_per_group"] or (ratio is not None and ratio < check["time"]):
         return
-    setting, fix = more_work_mem(disk * SORT_FACTOR)
+    advice, fixes = work_mem_advice(disk * SORT_FACTOR)
     index = index_in_order(sort)
     by_index = (
         f" An index on {index.table} ({index.columns}) would give the order." if index and index.is_certain else ""
@@ -58,8 +60,7 @@ def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]
             f" files, only to make {groups:,.0f} groups of them."
         ),
         hint=(
-            f"With work_mem = '{setting}' they are sorted in memory, or hashed where the planner expects the groups to"
-            f" fit.{by_index}"
+            f"{as_sentence(advice)}{SORTED_OR_HASHED if fixes else ''}.{by_index}"
         ),
         evidence={
             "sorted_rows": round(rows), "groups": round(groups), "disk_bytes": disk, **time_evidence(time_ms, sort),
@@ -67,7 +68,7 @@ def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(sort),
-        fixes=(fix, *(index.fixes if index else ())),
+        fixes=(*fixes, *(index.fixes if index else ())),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms
-from analyzer.checks.work_mem import more_work_mem
+from analyzer.checks.work_mem import work_mem_advice
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.words.sizes import MB, size_words
@@ -39,7 +39,7 @@ def temporary_files(plan: Plan) -> Iterator[Finding]:
     most = _written(writer) * BLOCK_BYTES
     times = [ms for ms in (buffers.temp_read_time_ms, buffers.temp_write_time_ms) if ms is not None]
     time_ms = sum(times) / max(1.0, writer.processes) if times else None
-    setting, fix = more_work_mem(most * MEMORY_FACTOR)
+    advice, fixes = work_mem_advice(most * MEMORY_FACTOR)
     evidence: dict[str, Quantity] = {
         "temp_written_bytes": written,
         "temp_read_bytes": (buffers.temp_read_blocks or 0) * BLOCK_BYTES,
@@ -48,12 +48,12 @@ def temporary_files(plan: Plan) -> Iterator[Finding]:
     yield check.finding(
         subject=writer.label,
         message=f"{size_words(written)} of temporary files were written, {size_words(most)} of them by {writer.label}.",
-        hint=f"Keep fewer rows or columns there, or give this statement work_mem = '{setting}'.",
+        hint=f"Keep fewer rows or columns there{'; or' if fixes else ':'} {advice}.",
         evidence=evidence,
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(plan.root),
-        fixes=(fix,),
+        fixes=fixes,
     )
 
 

@@ -9,11 +9,13 @@ the node which drops repeated rows is counted, with its sort.
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
+from analyzer.checks.rewrites import rewrites, why_not_rewritten
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.unions import is_union
+from analyzer.statements.equivalents import UNION
 
 check = Check(
     __name__,
@@ -25,7 +27,7 @@ check = Check(
 
 
 @check.on(PlanNode, "Unique", "Aggregate")
-def union_removes_nothing(node: PlanNode) -> Iterator[Finding]:
+def union_removes_nothing(node: PlanNode, context: Context) -> Iterator[Finding]:
     append = _append(node)
     if append is None or _append(_above(node)) is not None:
         return  # told with the UNION that takes its rows
@@ -43,7 +45,9 @@ def union_removes_nothing(node: PlanNode) -> Iterator[Finding]:
     yield check.finding(
         subject=node.label,
         message=f"UNION compared {rows:,.0f} rows of {arms} arms and gave all of them: no row was there twice.",
-        hint="Use UNION ALL where the arms cannot hold the same row, and none of them holds one twice.",
+        hint="Use UNION ALL where the arms cannot hold the same row, and none of them holds one twice."
+        + why_not_rewritten(context, UNION),
+        fixes=rewrites(context, UNION),
         evidence={"compared_rows": round(rows), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,

@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
 from analyzer.checks.order import SCANS, index_in_order
+from analyzer.checks.rewrites import rewrites
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
+from analyzer.statements.equivalents import FIRST_ROWS
 
 RANKS = re.compile(r"\b(row_number|rank|dense_rank)\(", re.IGNORECASE)
 FIRST = ("=", "<", "<=", "= ANY")
@@ -75,6 +77,7 @@ def window_then_filter(node: PlanNode, context: Context) -> Iterator[Finding]:
         run_time_ms=run_time_ms(node),
         fixes=(
             *(index.fixes if index is not None else ()),
+            *rewrites(context, FIRST_ROWS),
             Fix(
                 "The first rows of each group by LATERAL: reads them alone where an index has the order",
                 "sql",

@@ -2,7 +2,8 @@
 
 An integer key ends at 2,147,483,647, a smallint one at 32,767; its sequence may end sooner. After that each insert
 fails. Sequences go on with failed and rolled back inserts and with ON CONFLICT, so a table of few rows can get there.
-To verify, read last_value of the sequence.
+To verify, read last_value of the sequence. Where its values were seen for a week, what is left is judged by their pace
+as well: an early key is found where it ends within a year even at the slow end of the pace's error bar.
 
 Change the column to bigint, and every column that references it; that rewrites them under an ACCESS EXCLUSIVE lock. On
 a large table add a bigint column, keep it in step by a trigger, fill it in batches, and swap them. A sequence that
@@ -24,8 +25,12 @@ check = Check(
     severity=Severity.WARNING,
     warning=Threshold(0.5, "last value / most", "judgement: a change of a large table's key takes months to plan"),
     critical=Threshold(0.8, "last value / most", "judgement: what is left may go in one busy season"),
+    begun=Threshold(0.1, "last value / most", "judgement: before that the pace is of a first load"),
+    ends_in=Threshold(365, "days", "judgement: what ends within a year is to be planned now"),
+    ends_soon=Threshold(90, "days", "judgement: the change itself takes weeks on a large table"),
+    lasts=Threshold(1825, "days", "judgement: what lasts five years at the fast end of its pace can wait"),
 )
-SOON_DAYS = 365  # judgement: what ends within a year is to be planned now
+FARTHEST_DAYS = 36_500
 
 
 @check.on(TableFacts)
@@ -36,16 +41,31 @@ def key_near_its_end(table: TableFacts, context: Context) -> Iterator[Finding]:
     if facts.sequences is None:
         raise NotRun("needs the sequences")
     spaces = key_spaces(facts, table)
-    used = [(space, space.used_ratio) for space in spaces]
-    near = [(space, ratio) for space, ratio in used if ratio is not None and ratio >= check["warning"]]
-    for space, ratio in near:
-        yield _finding(facts, table, space, ratio)
+    near = False
+    for space in spaces:
+        severity = _severity(space)
+        if severity is not None:
+            near = True
+            yield _finding(facts, table, space, severity)
     if not near and any(not space.sequence.is_readable for space in spaces):
         raise NotRun("needs SELECT on the sequence, for its last value")
 
 
-def _finding(facts: SchemaFacts, table: TableFacts, space: KeySpace, used: float) -> Finding:
-    column, sequence = space.column, space.sequence
+def _severity(space: KeySpace) -> Severity | None:
+    used, reached = space.used_ratio, space.reached
+    if used is None or used < check["begun"]:
+        return None
+    latest = reached.latest_days if reached is not None else None
+    if latest is not None and latest <= check["ends_soon"]:
+        return Severity.CRITICAL
+    if used >= check["critical"]:
+        return Severity.WARNING if space.lasts(check["lasts"]) else Severity.CRITICAL
+    is_near = used >= check["warning"] or (latest is not None and latest <= check["ends_in"])
+    return Severity.WARNING if is_near else None
+
+
+def _finding(facts: SchemaFacts, table: TableFacts, space: KeySpace, severity: Severity) -> Finding:
+    column, sequence, used = space.column, space.sequence, space.used_ratio or 0.0
     children = [
         f"{child.qualified_name}.{name}"
         for child in facts
@@ -54,12 +74,13 @@ def _finding(facts: SchemaFacts, table: TableFacts, space: KeySpace, used: float
         for name, referenced in zip(key.columns, key.referenced_columns, strict=True)
         if referenced == column.name and (of := child.column(name)) is not None and integer_type(of) != "bigint"
     ]
-    days = _days_left(table, space)
-    ends = f" At {table.inserted_rows_per_day:,.0f} inserted rows a day it ends in {days:,.0f} days." if days else ""
+    days, ends = _end(table, space)
     also = f" Of the same width: {some_of(children)}." if children and integer_type(column) != "bigint" else ""
     evidence: dict[str, Quantity] = {
         "last_value": sequence.last_value, "most": space.most, "used_ratio": round(used, 4),
-        "days_left": None if days is None else round(days), "referencing_columns": listed(children) or None,
+        "days_left": None if days is None else round(days),
+        "values_per_day": round(sequence.pace.per_day) if sequence.pace and sequence.pace.per_day is not None else None,
+        "referencing_columns": listed(children) or None,
     }  # fmt: skip
     return check.finding(
         subject=column.name,
@@ -68,7 +89,7 @@ def _finding(facts: SchemaFacts, table: TableFacts, space: KeySpace, used: float
             f" {space.most:,}, {used:.0%}.{ends}{also}"
         ),
         hint=_hint(space),
-        severity=Severity.CRITICAL if used >= check["critical"] else Severity.WARNING,
+        severity=severity,
         evidence=evidence,
         table=table.qualified_name,
     )
@@ -80,10 +101,20 @@ def _hint(space: KeySpace) -> str:
     return "Let the sequence go on: ALTER SEQUENCE ... AS bigint NO MAXVALUE."
 
 
-def _days_left(table: TableFacts, space: KeySpace) -> float | None:
-    """By the rows inserted a day, where they are known: each takes one value at least."""
-    if not table.inserted_rows_per_day or space.sequence.last_value is None:
-        return None
-    left = (space.most - space.sequence.last_value) / space.sequence.increment
-    days = left / table.inserted_rows_per_day
-    return days if days <= 100 * SOON_DAYS else None
+def _end(table: TableFacts, space: KeySpace) -> tuple[float | None, str]:
+    """Days, and a sentence: by the sequence's own pace; by the inserted rows, each of which takes one value at least,
+    as long as that is not known.
+    """
+    pace, reached = space.sequence.pace, space.reached
+    if reached is not None and pace is not None and reached.days <= FARTHEST_DAYS:
+        return reached.days, (
+            f" At {pace.per_day:,.0f} a day ({pace.days} days seen) it reaches its end in {reached.words}."
+        )
+    if pace is not None and pace.per_day is not None:
+        return None, f" It hardly grew in the {pace.days} days seen."
+    if not table.inserted_rows_per_day or space.room is None:
+        return None, ""
+    days = space.room / space.sequence.increment / table.inserted_rows_per_day
+    if days > FARTHEST_DAYS:
+        return None, ""
+    return days, f" At {table.inserted_rows_per_day:,.0f} inserted rows a day it ends in {days:,.0f} days."

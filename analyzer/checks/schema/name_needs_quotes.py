@@ -15,6 +15,7 @@ from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import needs_quotes, quote_identifier
+from analyzer.words.lists import and_list, counted
 
 check = Check(__name__, code="SC029", title="Names that need quotes", severity=Severity.INFO)
 
@@ -31,13 +32,11 @@ def name_needs_quotes(facts: SchemaFacts) -> Iterator[Finding]:
     ]
     names = [*of_tables, *of_columns]
     if names:
+        counts = [counted(len(some), what) for some, what in ((of_tables, "table"), (of_columns, "column")) if some]
         yield check.finding(
             about=facts.database,
             subject="names",
-            message=(
-                f"{len(of_tables):,} table{'' if len(of_tables) == 1 else 's'} and {len(of_columns):,}"
-                f" column{'' if len(of_columns) == 1 else 's'} need quotes in SQL: {some_of(names)}."
-            ),
+            message=(f"{and_list(counts)} {'needs' if len(names) == 1 else 'need'} quotes in SQL: {some_of(names)}."),
             hint="Give new ones lower-case names that are no keywords.",
             evidence={"table_count": len(of_tables), "column_count": len(of_columns), "names": listed(names)},
         )

@@ -12,7 +12,9 @@ from pglast import ast, enums
 
 from analyzer.checks import Check, Fix, NotRun, Threshold
 from analyzer.checks.facts import StatementFacts
+from analyzer.checks.rewrites import rewrites
 from analyzer.findings import EvidenceLevel, Finding, Severity
+from analyzer.statements.equivalents import COUNT
 from analyzer.statements.tree import Node, function_name, operator_name, walk
 from analyzer.words.durations import rate_words
 
@@ -48,7 +50,8 @@ def count_asks_for_existence(statement: StatementFacts) -> Iterator[Finding]:
         hint="Write EXISTS, which stops at the first row.",
         evidence={"calls_per_day": round(statement.calls_per_day or 0.0)},
         level=EvidenceLevel.EXECUTED,
-        fixes=(
+        fixes=rewrites(statement, COUNT)
+        or (
             Fix(
                 "Whether there is one",
                 "sql",

@@ -12,8 +12,10 @@ from pglast import ast
 
 from analyzer.checks import Check, Fix, Threshold
 from analyzer.checks.facts import StatementFacts
+from analyzer.checks.rewrites import rewrites
 from analyzer.findings import Finding, Severity
 from analyzer.schema.quoting import quote_identifier
+from analyzer.statements.equivalents import DISTINCT_JOIN
 from analyzer.statements.tree import Node, function_name
 from analyzer.words.durations import rate_words
 
@@ -54,6 +56,7 @@ def count_over_distinct_rows(statement: StatementFacts) -> Iterator[Finding]:
             hint="Count the key; better, replace the join that doubles rows by EXISTS, which needs no DISTINCT.",
             evidence={"columns": len(columns), "calls_per_day": round(statement.calls_per_day or 0.0)},
             fixes=(
+                *rewrites(statement, DISTINCT_JOIN),
                 Fix(
                     "The same number: all columns are of this table",
                     "sql",

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, NotRun, Threshold
 from analyzer.checks.facts import StatementFacts
+from analyzer.checks.rewrites import next_page
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
 
@@ -58,7 +59,8 @@ def deep_offset(statement: StatementFacts) -> Iterator[Finding]:
         table=statement.table.qualified_name if statement.table else None,
         time_ms=time_ms,
         run_time_ms=plan.execution_time_ms,
-        fixes=(
+        fixes=next_page(statement)
+        or (
             Fix(
                 "Keyset pagination: the keys of the last row shown instead of OFFSET",
                 "sql",

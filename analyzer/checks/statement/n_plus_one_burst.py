@@ -5,6 +5,11 @@ so no list of slow queries shows them; together they cost round trips and server
 alone: how many of the lookup's calls come in bursts, for each call of a statement that marks the page
 (behaviour/fit.py), and which statement's rows bring the keys (behaviour/parents.py). What one page looks up is one
 finding, with one call to write (behaviour/pages.py).
+
+Possible: the counters alone; likely: and a foreign key; confirmed: sessions were seen running the lookup right after
+itself or after the list, or both bear the tag of one route (behaviour/grades.py). Statements that bear tags have the
+finding name the route and the line of code: docs/routes.md has what to add to Django, SQLAlchemy and FastAPI. What is
+confirmed is said after eight intervals, the rest after twenty.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,10 +19,14 @@ import numpy as np
 from analyzer.behaviour.admin import is_admin_list
 from analyzer.behaviour.fit import Column, Series, bursts
 from analyzer.behaviour.fixes import fixes, loop_fixes
+from analyzer.behaviour.frequency import age, began, is_in_few, is_steady
+from analyzer.behaviour.grades import Grade, Grounds, grounds_of, weakest
+from analyzer.behaviour.origins import are_of_different_pages, origin_of, shared_route
 from analyzer.behaviour.pages import Found, Lookup, by_page, steps
 from analyzer.behaviour.pairs import Child, Link, base_table, children_of, links
 from analyzer.behaviour.parents import parent_of
 from analyzer.behaviour.sessions import judge_sessions, long_runs
+from analyzer.behaviour.wording import told_apart, where, wording
 from analyzer.behaviour.workload import StatementSeries, Workload
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Fix, Severity
@@ -32,6 +41,8 @@ check = Check(
     severity=Severity.WARNING,
     intervals=Threshold(20, "intervals", "measured: 2 false alarms in 33 demo windows of 12 to 15, none from 20"),
     new_intervals=Threshold(10, "intervals since it began", "judgement: a new page; before, it may be a batch job"),
+    sure_intervals=Threshold(8, "intervals", "judgement: enough where sessions or tags confirm what the counters show"),
+    sure_new_intervals=Threshold(5, "intervals since it began", "judgement: the same for a new page"),
     child_calls=Threshold(1_000, "calls in the window", "judgement: fewer are not worth a change"),
     peak_calls=Threshold(0.5, "calls per second", "judgement: at the busiest interval"),
     child_mean=Threshold(20, "ms per call", "judgement: a slower lookup is a slow query first"),
@@ -41,17 +52,19 @@ check = Check(
     per_call=Threshold(5, "lookups per call of the page", "judgement: Sentry and Scout count from 5 on"),
     loop_per_call=Threshold(10, "lookups per call of the page", "judgement: where no rows bring the keys"),
     page_calls=Threshold(2, "calls of the page per busy interval", "judgement: a job that loops is called once"),
+    page_peak=Threshold(4, "calls of the page in its busiest interval", "judgement: of a page that is called seldom"),
     steady=Threshold(0.1, "variation of calls", "judgement: below it is polling, unless it comes in bursts"),
     batch_share=Threshold(0.8, "of the calls in few intervals", "judgement: a batch job, not a page"),
     batch_intervals=Threshold(0.34, "of the intervals", "judgement: what few means; a job every third minute"),
     likelihood=Threshold(3, "log likelihood ratio", "judgement: twenty times as likely as by chance"),
-    run=Threshold(3, "lookups in a row in a session", "judgement: the median of its runs"),
-    loop_run=Threshold(10, "lookups in a row in a transaction", "judgement: no page looks up that many on purpose"),
+    followed=Threshold(3, "executions right after itself or its parent", "judgement: fewer may be chance"),
+    loop_run=Threshold(10, "lookups in a row in a session", "judgement: no page looks up that many on purpose"),
     loop_runs=Threshold(3, "runs in the window", "judgement: once may be a batch"),
     critical_time=Threshold(3_600, "s per day", "judgement: an hour of waiting a day"),
 )
 # a page that always has five rows is estimated at a little less
 TOLERANCE = 0.96
+TAGS_HINT = " Statements that name their route and file (docs/routes.md) show where in the code it is."
 
 
 @check.on(Workload)
@@ -59,8 +72,10 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
     facts = workload.facts
     if facts is None:
         raise NotRun("the schema has not been read yet")
-    if workload.intervals < check["intervals"]:
-        raise NotRun(f"needs {check['intervals']:.0f} intervals without a gap, there are {workload.intervals}")
+    too_few = NotRun(f"needs {check['intervals']:.0f} intervals without a gap, there are {workload.intervals}")
+    if workload.intervals < check["sure_intervals"]:
+        raise too_few
+    is_early = workload.intervals < check["intervals"]
     children = {id(s): children_of(s.normalized_sql, facts) for s in workload.series}
     shapes = {id(s): parent_shape(s.normalized_sql, facts) for s in workload.series if s.rows.any()}
     load = _load([s.calls for s in workload.series if not children[id(s)]], workload.intervals)
@@ -71,11 +86,14 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
             continue
         lookup = Lookup(series, children[id(series)])
         named = list(_judge(workload, lookup, shapes, load, facts))
+        if is_early or age(series.calls) < check["new_intervals"]:
+            named = [one for one in named if _is_sure(one)]
         found.extend(named)
         if not named and lookup.children[0].shape.key_columns and _is_loop(workload, series):
             loops.append(lookup)
-    for group in by_page(found):
-        yield _finding(workload, group, facts)
+    yield from told_apart([_finding(workload, group, facts) for group in by_page(found)])
+    if is_early:
+        raise too_few
     for lookup in loops:
         yield _loop_finding(workload, lookup, facts)
 
@@ -94,10 +112,10 @@ def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s:
     if (
         not children
         or not series.toplevel
-        or calls < check["child_calls"]
+        or calls < _least_calls(len(series.calls))
         or series.calls.max() / interval_s < check["peak_calls"]
         or series.exec_time_ms.sum() / calls > check["child_mean"]
-        or _is_polling(series.calls)
+        or is_steady(series.calls, check["steady"])
         or _is_batch(series.calls)
     ):
         return False
@@ -106,30 +124,29 @@ def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s:
     return not (is_unique and series.rows.sum() / calls > check["unique_rows"])
 
 
-def _is_polling(calls: Series) -> bool:
-    """Steadier than chance makes the calls of a page: bursts of several at once spread more than single ones."""
-    return bool(calls.std() / calls.mean() < check["steady"] and calls.var() < 2 * calls.mean())
+def _least_calls(intervals: int) -> float:
+    """Of a window too short for the counters alone: in proportion."""
+    return check["child_calls"] * min(1.0, intervals / check["intervals"])
 
 
-def _began(calls: Series) -> int:
-    return int(np.flatnonzero(calls)[0])
+def _is_sure(found: Found) -> bool:
+    return found.parent is not None and _grounds(found).grade is Grade.CONFIRMED
+
+
+def _grounds(found: Found) -> Grounds:
+    return grounds_of(found, check["likelihood"], check["followed"])
 
 
 def _is_batch(calls: Series) -> bool:
-    """Most of the calls since it began fall into a few intervals: a job, not a page."""
-    since = calls[_began(calls) :]
-    if len(since) < check["new_intervals"]:
-        return True
-    busiest = np.sort(since)[::-1]
-    few = max(1, int(len(busiest) * check["batch_intervals"]))
-    return bool(busiest[:few].sum() > check["batch_share"] * busiest.sum())
+    """A job, or so new that it may be one."""
+    return age(calls) < check["sure_new_intervals"] or is_in_few(calls, check["batch_intervals"], check["batch_share"])
 
 
 def _judge(
     workload: Workload, lookup: Lookup, shapes: dict[int, ParentShape | None], load: Series, facts: SchemaFacts
 ) -> Iterator[Found]:
     series = lookup.series
-    since = slice(_began(series.calls), None)  # a new page has nothing to say of the time before it
+    since = slice(began(series.calls), None)  # a new page has nothing to say of the time before it
     least = check["per_call"] * TOLERANCE
     linked: list[tuple[StatementSeries, Link]] = []
     columns: list[Column] = []
@@ -149,29 +166,25 @@ def _judge(
             columns.append(Column(at, other.rows[since], rows / calls, link is not None))
     for burst in bursts(series.calls[since], columns, load[since], least):
         page = workload.series[burst.column.at]
-        if burst.share * float(series.calls.sum()) < check["child_calls"] / 2 or not _is_page(page, series):
+        if burst.share * float(series.calls.sum()) < _least_calls(workload.intervals) / 2 or not _is_page(page, series):
             continue
         parent = parent_of(burst, page, linked, load, (check["least_per_row"], check["most_per_row"]))
         if parent is None and burst.per_call < check["loop_per_call"]:
             continue
-        above = parent.series.fingerprint if parent else None
-        yield Found(lookup, burst, page, parent, judge_sessions(workload.sessions, series.fingerprint, above))
+        above = parent.series if parent else page
+        if are_of_different_pages(workload.sessions, series, above):
+            continue
+        verdict = judge_sessions(workload.sessions, series.fingerprint, above.fingerprint)
+        yield Found(lookup, burst, page, parent, verdict, shared_route(workload.sessions, series, (above, page)))
 
 
 def _is_page(page: StatementSeries, lookup: StatementSeries) -> bool:
-    """Called more often than a job that loops once whenever its time has come."""
+    """Called more often than a job that loops once whenever its time has come, or by chance."""
     busy = (page.calls > 0) & (lookup.calls > 0)
-    return bool(busy.any() and page.calls[busy].mean() >= check["page_calls"])
-
-
-def _confidence(one: Found) -> str:
-    """confirmed: the sessions or the route show it too; likely: the fit and a foreign key; possible: the fit alone."""
-    ratio = one.verdict.log_likelihood_ratio
-    route = one.lookup.series.tags.get("route")
-    same_route = bool(route) and route == one.page.tags.get("route")
-    if (ratio is not None and ratio >= check["likelihood"]) or one.verdict.longest_run >= check["run"] or same_route:
-        return "confirmed"
-    return "likely" if one.parent and one.parent.link.by_constraint else "possible"
+    if not busy.any():
+        return False
+    mean, peak = float(page.calls[busy].mean()), float(page.calls.max())
+    return mean >= check["page_calls"] or (mean >= check["page_calls"] / 2 and peak >= check["page_peak"])
 
 
 def _finding(workload: Workload, group: Sequence[Found], facts: SchemaFacts) -> Finding:
@@ -191,47 +204,28 @@ def _finding(workload: Workload, group: Sequence[Found], facts: SchemaFacts) -> 
         server_s += spared * mean_ms / 1000
         waiting_s += spared * workload.round_trip_ms / 1000
     lost_s = server_s + waiting_s
-    confidence = min((_confidence(one) for one in group), key=["possible", "likely", "confirmed"].index)
-    severity = Severity.INFO if confidence == "possible" else Severity.WARNING
+    grounds = weakest([_grounds(one) for one in group])
+    origin = origin_of(workload.sessions, top.lookup.series, top.route or next((o.route for o in group if o.route), ""))
+    severity = Severity.INFO if grounds.grade is Grade.POSSIBLE else Severity.WARNING
     if severity is Severity.WARNING and lost_s >= check["critical_time"]:
         severity = Severity.CRITICAL
     base = base_table(parent.series.normalized_sql, parent.link.parent, facts) if parent else None
-    of = base.qualified_name if base else ""
     is_admin = parent is not None and base is not None and is_admin_list(parent.series, base, workload.series)
+    admin = f" It is a list of Django's admin ({base.qualified_name})." if is_admin and base else ""
     what = and_list([f"{one.lookup.name} ({one.burst.per_call:.1f} times)" for one in group])
-    child = first.lookup.children[0]
-    keys = ", ".join(child.shape.key_columns) or "all of it"
-    of_name = base.name if base else ""
-    name = child.table.name
-    if parent is None:
-        title = f"{name} is looked up several times per page"
-        which = (
-            f"{child.table.qualified_name}({keys})"
-            if len(group) == 1
-            else f"lookups beside {child.table.qualified_name}"
-        )
-        subject = f"{which} several times per page"
-        said = "several times for each call of another statement, whose rows do not bring its keys"
-    elif len(group) == 1:
-        title = f"{name} is looked up once per row of {of_name}"
-        subject = f"{child.table.qualified_name}({keys}) per row of {of}"
-        said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {of}"
-    else:
-        title = f"{len(group)} lookups run once per row of {of_name}"
-        subject = f"lookups per row of {of}"
-        said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {of}"
-    admin = f" It is a list of Django's admin ({of})." if is_admin else ""
+    words = wording(group, parent, base)
     return check.finding(
         about=first.lookup.series.fingerprint,
-        title=f"{title} (N+1)",
-        subject=subject,
+        title=f"{words.title} (N+1 on {origin.route})" if origin.route else f"{words.title} (N+1)",
+        subject=words.subject,
         severity=severity,
-        message=f"Looked up {said}: {what}; {confidence}.{admin}",
+        message=f"Looked up {words.said}{where(origin)}: {what}; {grounds.words}.{admin}",
         hint=(
             "Fetch what belongs to all rows at once: the one call below ends all of it."
             if parent
             else "The same row, or rows that are known before: fetch them once, before the loop."
-        ),
+        )
+        + ("" if origin.route or origin.file else TAGS_HINT),
         evidence={
             "lookups_per_call": lookups,
             "lookups_per_row": sum(one.parent.per_row for one in tops if one.parent),
@@ -248,12 +242,14 @@ def _finding(workload: Workload, group: Sequence[Found], facts: SchemaFacts) -> 
             "assumed_round_trip_ms": workload.round_trip_ms,
             "sampled_executions": sum(one.verdict.sampled for one in group),
             "longest_run": max(one.verdict.longest_run for one in group),
-            "confidence": confidence,
+            "confidence": str(grounds.grade),
+            "rests_on": and_list(grounds.rests_on),
+            **{name: value for name, value in origin._asdict().items() if value},
         },
         impact_s_per_day=lost_s,
         impact_assumed_s_per_day=waiting_s,
         watched_s=watched_s,
-        table=child.table.qualified_name,
+        table=first.lookup.children[0].table.qualified_name,
         fixes=(
             fixes(base, steps(parent.series, base, group, facts), facts, workload.models, is_admin=is_admin)
             if parent and base
@@ -271,6 +267,7 @@ def _loop_finding(workload: Workload, lookup: Lookup, facts: SchemaFacts) -> Fin
     child = lookup.children[0]
     keys = ", ".join(child.shape.key_columns)
     table = child.table.qualified_name
+    origin = origin_of(workload.sessions, lookup.series, "")
     runs = workload.sessions.runs.get(lookup.series.fingerprint, ())
     per_day, watched_s = workload.per_day(lookup.series.fingerprint)
     calls_per_day = float(lookup.series.calls.sum()) * per_day
@@ -279,9 +276,15 @@ def _loop_finding(workload: Workload, lookup: Lookup, facts: SchemaFacts) -> Fin
         title=f"{child.table.name} is looked up in a loop",
         subject=f"{table}({keys}) in a loop",
         severity=Severity.INFO,
-        message=f"{table} is looked up by {keys} in loops of up to {max(runs)} within one transaction (possible).",
+        message=f"{table} is looked up by {keys} up to {max(runs)} times in a row{where(origin)} (possible).",
         hint="If the keys are known before the loop, fetch all rows with one statement.",
-        evidence={"longest_run": max(runs), "lookup_calls_per_day": calls_per_day, "confidence": "possible"},
+        evidence={
+            "longest_run": max(runs),
+            "lookup_calls_per_day": calls_per_day,
+            "confidence": str(Grade.POSSIBLE),
+            "rests_on": "the order of statements in sessions",
+            **{name: value for name, value in origin._asdict().items() if value},
+        },
         watched_s=watched_s,
         table=table,
         fixes=_loop_fixes(lookup, facts, workload),

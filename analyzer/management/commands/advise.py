@@ -148,6 +148,7 @@ def _workload(recorded: list[RecordedStatement]) -> list[WorkloadStatement]:
             total_time_s_per_day=s.calls_per_day * s.total_exec_time_ms / s.calls / 1000,
             mean_time_ms=s.total_exec_time_ms / s.calls,
             rows_per_call=s.rows / s.calls,
+            calls=s.calls,
             roles=s.roles,
             is_nested=s.is_nested,
         )

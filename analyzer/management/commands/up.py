@@ -4,7 +4,8 @@ import contextlib
 import os
 import re
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -12,12 +13,13 @@ from django.core.management.base import CommandError
 from analyzer.errors import PgLoupeError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.runtime import supervisor
-from analyzer.store.servers import add_server_from_dsn
+from analyzer.steps.adding import add_from_dsn
 
 
-def add_servers(dsns: Sequence[str]) -> None:
+def add_servers(dsns: Sequence[str], say: Callable[[str], None]) -> None:
     for dsn in dsns:
-        add_server_from_dsn(dsn)
+        if said := add_from_dsn(dsn):
+            say(said)
 
 
 def dsns_in(text: str) -> list[str]:
@@ -50,7 +52,8 @@ class Command(TerminalCommand):
     def wanted(self, options: dict[str, Any]) -> supervisor.Options:
         # Not left in the environment, where every child would inherit the passwords.
         dsns = [*options["dsn"], *dsns_in(os.environ.pop("PGLOUPE_DSN", ""))]
-        return supervisor.Options(host=options["host"], port=options["port"], add_servers=lambda: add_servers(dsns))
+        add = partial(add_servers, dsns, self.say)
+        return supervisor.Options(host=options["host"], port=options["port"], add_servers=add)
 
     def say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # the terminal may be closed; stopping in order goes on

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from analyzer.errors import BadInput, MissingRight, MonitoredServerError, ServerUnreachable
 from analyzer.monitored.access.address_policy import AddressPolicy, AddressRefused
+from analyzer.monitored.access.identity import ServerIdentity, read_identity
 from analyzer.monitored.access.preflight import run_preflight
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -46,6 +47,7 @@ class Trial:
     remedy_sql: str = ""
     items: tuple[PreflightItem, ...] = ()
     server_version_num: int | None = None
+    identity: ServerIdentity | None = None  # None where nothing answered
 
     @property
     def is_connected(self) -> bool:
@@ -70,7 +72,8 @@ def try_connection(settings: ConnectionSettings, policy: AddressPolicy, *, is_tr
             connect_timeout_s=max(LEAST_CONNECT_TIMEOUT_S, TIMEOUT_S // tries),
             statement_timeout_ms=TIMEOUT_S * 1000,
         ) as conn:
-            return Trial(items=tuple(run_preflight(conn)), server_version_num=conn.server_version_num)
+            items = tuple(run_preflight(conn))
+            return Trial(items=items, server_version_num=conn.server_version_num, identity=read_identity(conn))
     except AddressRefused as refused:
         return Trial(error=str(refused), field=refused.field)
     except ServerUnreachable as error:

@@ -25,13 +25,18 @@ OF_ROLES = re.compile(r"\w+_timeout|enable_\w+|\w*work_mem|default_transaction_r
 
 def read_cluster(conn: MonitoredConnection) -> ClusterFacts:
     """Settings are those of our own session: ALTER ROLE ... SET for other roles is in ``roles``."""
-    with conn.transaction_read_only():
+    with conn.sharing_transactions():
+        return _read_parts(conn)
+
+
+def _read_parts(conn: MonitoredConnection) -> ClusterFacts:
+    # our transactions turn JIT and parallel query off for themselves
+    with conn.transaction_read_only(planner_as_configured=True):
         (state,) = conn.run("cluster_state", action="reading the server's state")
     facts = ClusterFacts(server_version_num=conn.server_version_num, **named(state))
     not_read: dict[str, str] = {}
     for name, (what, make) in PARTS.items():
         try:
-            # our transactions turn JIT and parallel query off for themselves
             with conn.transaction_read_only(planner_as_configured=True):
                 rows = conn.run(f"cluster_{name}", {"texts": list(TEXTS)}, action=f"reading the {what}")
         except (ServerUnreachable, ConnectionLost):
@@ -62,5 +67,6 @@ PARTS: dict[str, tuple[str, Callable[[list[Row]], Any]]] = {
     "databases": ("databases", lambda rows: tuple(DatabaseFacts(**named(row)) for row in rows)),
     "roles": ("roles", _roles),
     "extensions": ("extensions", lambda rows: tuple(ExtensionFacts(**named(row)) for row in rows)),
+    "system": ("system's identifier", lambda rows: rows[0].system_identifier if rows else None),
     "checkpoints": ("checkpoints", lambda rows: CheckpointFacts(**named(rows[0])) if rows else None),
 }

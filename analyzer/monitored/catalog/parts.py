@@ -1,8 +1,8 @@
 """What a schema has beside tables, columns, indexes and foreign keys: read in parts, each by its own statement.
 
 A part has an interval, because most of these change seldom; until it is over the last reading's is carried over. Each
-runs in a transaction of its own: one that cannot be read (a right, a lock, a server that lacks a view) costs no other
-and is ``None`` in the facts, with the reason in ``SchemaFacts.parts_not_read``.
+is read by itself: one that cannot be read (a right, a lock, a server that lacks a view) costs no other and is ``None``
+in the facts, with the reason in ``SchemaFacts.parts_not_read``.
 """
 
 from collections import defaultdict
@@ -17,12 +17,12 @@ from analyzer.schema.constraints import ConstraintFacts
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
 from analyzer.schema.row_security import PolicyFacts
-from analyzer.schema.storage import StorageFacts
+from analyzer.schema.storage import SizeFacts, StorageFacts
 from analyzer.schema.triggers import TriggerFacts
 
 MOST_OBJECTS = 50_000  # of a kind
-VALUES = "schema_sequence_values"
-SEQUENCES_AT_ONCE = 500  # judgement: a lock each, of some 6,400 that a server's default leaves room for
+SEQUENCES, VALUES = "schema_sequences", "schema_sequence_values"
+SEQUENCES_AT_ONCE = 1_000  # judgement: a lock each, of some 6,400 that a server's default leaves room for
 EVERY_READING = timedelta(0)
 HOURLY = timedelta(hours=1)
 
@@ -40,11 +40,28 @@ class Part:
 
 def read_parts(conn: MonitoredConnection, facts: SchemaFacts, earlier: SchemaFacts | None = None) -> SchemaFacts:
     """The facts with their parts: those that are due are read, the others taken from the earlier reading."""
-    locked = [row.oid for row in _rows(conn, "schema_locked", {}, "looking for locks")]
-    parameters = {"oids": [table.oid for table in facts], "locked": locked, "limit": MOST_OBJECTS}
-    now = facts.taken_at
     read_at: dict[str, datetime] = {}
     not_read: dict[str, str] = {}
+    with conn.sharing_transactions():
+        locked = [row.oid for row in _rows(conn, "schema_locked", {}, "looking for locks")]
+        parameters = {"oids": [table.oid for table in facts], "locked": locked, "limit": MOST_OBJECTS}
+        facts = _with_due_parts(conn, facts, earlier, parameters, read_at, not_read)
+    if facts.sequences and SEQUENCES not in not_read:
+        facts, problem = _with_last_values(conn, facts, locked)
+        not_read |= {VALUES: problem} if problem else {}
+    return replace(facts, parts_read_at=read_at, parts_not_read=not_read)
+
+
+def _with_due_parts(
+    conn: MonitoredConnection,
+    facts: SchemaFacts,
+    earlier: SchemaFacts | None,
+    parameters: Mapping[str, Any],
+    read_at: dict[str, datetime],
+    not_read: dict[str, str],
+) -> SchemaFacts:
+    """Notes in ``read_at`` and ``not_read`` when each part was read, or why it was not."""
+    now = facts.taken_at
     for part in PARTS:
         before = earlier.parts_read_at.get(part.sql) if earlier is not None else None
         if earlier is not None and before is not None and now is not None and now - before < part.every:
@@ -60,12 +77,9 @@ def read_parts(conn: MonitoredConnection, facts: SchemaFacts, earlier: SchemaFac
             not_read[part.sql] = str(error)
             continue
         facts = part.put(facts, [row for row in rows if not _is_odd(row)])
-        if part.sql == "schema_sequences":
-            facts, problem = _with_last_values(conn, facts, locked)
-            not_read |= {VALUES: problem} if problem else {}
         if now is not None:
             read_at[part.sql] = now
-    return replace(facts, parts_read_at=read_at, parts_not_read=not_read)
+    return facts
 
 
 def _with_last_values(conn: MonitoredConnection, facts: SchemaFacts, locked: Sequence[int]) -> tuple[SchemaFacts, str]:
@@ -139,6 +153,10 @@ def _storage(row: Row) -> StorageFacts:
     return StorageFacts(**named(row, "table_oid"))
 
 
+def _sizes(row: Row) -> SizeFacts:
+    return SizeFacts(**named(row, "table_oid"))
+
+
 def _constraint(row: Row) -> ConstraintFacts:
     given = named(row, "table_oid")
     return ConstraintFacts(**{**given, "columns": tuple(row.columns), "definition": row.definition or ""})
@@ -200,8 +218,9 @@ def _with_last_scans(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
 
 PARTS = (
     Part("schema_storage", "tables' sizes and ages", EVERY_READING, **_per_table("storage", _storage, one=True)),
+    Part("schema_sizes", "sizes of the largest tables", HOURLY, **_per_table("sizes", _sizes, one=True)),
     Part("schema_last_scans", "last uses of indexes", EVERY_READING, _with_last_scans, lambda facts, _: facts),
-    Part("schema_sequences", "sequences", EVERY_READING, **_of_database("sequences", _sequence)),
+    Part(SEQUENCES, "sequences", EVERY_READING, **_of_database("sequences", _sequence)),
     Part("schema_constraints", "constraints", EVERY_READING, **_per_table("constraints", _constraint)),
     Part("schema_triggers", "triggers", EVERY_READING, **_per_table("triggers", _trigger)),
     Part("schema_policies", "row security policies", EVERY_READING, **_per_table("policies", _policy)),

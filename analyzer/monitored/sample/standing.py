@@ -20,7 +20,7 @@ Made = TypeVar("Made")
 
 
 def read_standing(conn: MonitoredConnection) -> Standing:
-    """Six statements, each in a transaction of its own: a missing right ends one of them."""
+    """Six statements, each by itself: a missing right ends one of them."""
     limits = _read(conn, "server_limits", "reading the server's limits", _limits)
     archiver = _read(conn, "archiver", "reading how archiving goes", _fields(Archiver))
     return Standing(

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.monitored.connection import MonitoredConnection
-from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, StatementReading, StatementText, is_ours
+from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, Names, StatementReading, StatementText, is_ours
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
 from analyzer.statements.fingerprint import fingerprint
@@ -47,8 +47,16 @@ class RecordedStatement:
 
 def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[RecordedStatement]:
     """The ``most`` statements of the connected database that took the most time, the dearest first."""
-    reading = read_statement_counters(conn)
-    names = read_names(conn)
+    with conn.sharing_transactions():
+        reading = read_statement_counters(conn)
+        names = read_names(conn)
+    return recorded_workload(conn, reading, names, most=most)
+
+
+def recorded_workload(
+    conn: MonitoredConnection, reading: StatementReading, names: Names, *, most: int
+) -> list[RecordedStatement]:
+    """As ``read_recorded_workload``, of counters that were read: their texts are."""
     oids = [oid for oid, name in names.databases.items() if name == conn.dbname]
     here = np.isin(reading.keys["database_oid"], oids) & (reading.counters[:, CALLS] > 0)
     dearest = np.flatnonzero(here)

@@ -1,29 +1,85 @@
 """Statements written otherwise that give the same rows, NULLs and duplicates included, and can be planned better.
 
-One module a kind. Each changes the parse tree and is offered only where the schema proves that nothing else changes;
-what comes out is parsed again. A text that holds a WITH query is left alone: its names hide those of tables.
+One module a kind. Each changes the parse tree and is offered only where the schema proves that nothing else changes, or
+says what has to hold beside it (``given``); what comes out is parsed again, and has to be the tree that was meant.
+Paging by keys instead of OFFSET is no equivalent, but built alike (``keyset``).
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pglast import ast
-from pglast.stream import RawStream
+from pglast.stream import IndentedStream, RawStream
 
 from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.equivalents.build import form
+from analyzer.statements.equivalents.column_range import column_to_range
 from analyzer.statements.equivalents.count_exists import count_to_exists
+from analyzer.statements.equivalents.disjoint_union import union_to_all
+from analyzer.statements.equivalents.distinct_exists import distinct_to_exists
+from analyzer.statements.equivalents.first_of_group import window_to_first_rows
+from analyzer.statements.equivalents.idle_distinct import distinct_to_plain_list
+from analyzer.statements.equivalents.interval_side import interval_to_other_side
+from analyzer.statements.equivalents.keyset import offset_to_keyset
 from analyzer.statements.equivalents.not_in import not_in_to_not_exists
-from analyzer.statements.tree import Unparsable, fresh_parse, walk
+from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.or_union import or_to_union
+from analyzer.statements.equivalents.subquery_join import subquery_to_join
+from analyzer.statements.preparable import preparable_sql
+from analyzer.statements.secrets import LIST_MARK
+from analyzer.statements.tree import Unparsable, fresh_parse, parse, walk
 
-Change = Callable[[ast.SelectStmt, SchemaFacts], bool]
+BROKEN_LIST = re.compile(r",\n +(?=\$\d+[,)])")  # the pretty printer gives each parameter a line
+Change = Callable[[ast.SelectStmt, SchemaFacts, Notes], bool]
 NOT_IN, COUNT = "NOT IN as NOT EXISTS", "count(*) as EXISTS"
-KINDS: dict[str, Change] = {NOT_IN: not_in_to_not_exists, COUNT: count_to_exists}
+RANGE, INTERVAL = "a column's day or year as a range", "interval on the other side"
+OR, SUBQUERY = "OR as UNION ALL", "subquery as a join"
+FIRST_ROWS, DISTINCT_JOIN = "first rows without numbering all", "DISTINCT after a join as EXISTS"
+LIST, UNION = "a list without DISTINCT", "UNION as UNION ALL"
+KINDS: dict[str, Change] = {
+    NOT_IN: not_in_to_not_exists,
+    COUNT: count_to_exists,
+    RANGE: column_to_range,
+    INTERVAL: interval_to_other_side,
+    OR: or_to_union,
+    SUBQUERY: subquery_to_join,
+    FIRST_ROWS: window_to_first_rows,
+    DISTINCT_JOIN: distinct_to_exists,
+    LIST: distinct_to_plain_list,
+    UNION: union_to_all,
+}
+OF_THE_WHOLE = frozenset({OR})  # of a subquery's OR the planner knows more than a UNION would tell it
 
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
+    """``given``: what has to hold for the same rows, that the schema cannot tell."""
+
     kind: str
     sql: str
+    given: tuple[str, ...] = ()
+
+    @property
+    def laid_out(self) -> str:
+        """The statement in lines, for people, with its semicolon."""
+        parsed = fresh_parse(self.sql)
+        if isinstance(parsed, Unparsable):
+            return f"{self.sql};"
+        lines = IndentedStream(comma_at_eoln=True)(parsed[0].stmt).splitlines()
+        text = "\n".join(line.rstrip() for line in lines if line.strip())
+        text = BROKEN_LIST.sub(", ", text)
+        again = fresh_parse(text)  # a line may have been a constant's
+        is_same = not isinstance(again, Unparsable) and form(again[0].stmt) == form(parsed[0].stmt)
+        return f"{text if is_same else self.sql};"
+
+
+@dataclass(frozen=True, slots=True)
+class NotRewritten:
+    """``reasons``: why what is of the kind was left as it is; () where nothing of the statement is."""
+
+    kind: str
+    reasons: tuple[str, ...] = ()
 
 
 def equivalents(sql: str, facts: SchemaFacts) -> tuple[Equivalent, ...]:
@@ -32,17 +88,50 @@ def equivalents(sql: str, facts: SchemaFacts) -> tuple[Equivalent, ...]:
 
 
 def equivalent(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | None:
-    statements = fresh_parse(sql)
-    if isinstance(statements, Unparsable) or len(statements) != 1:
-        return None
-    statement = statements[0].stmt
-    if not isinstance(statement, ast.SelectStmt):
-        return None
+    found = rewritten(kind, sql, facts)
+    return found if isinstance(found, Equivalent) else None
+
+
+def rewritten(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | NotRewritten:
+    return _changed(kind, KINDS[kind], sql, facts, whole=kind in OF_THE_WHOLE)
+
+
+def keyset(sql: str, facts: SchemaFacts) -> Equivalent | NotRewritten:
+    """The statement that asks for the rows after the last one of the page before, whose values are parameters more."""
+    return _changed("keyset pagination", offset_to_keyset, sql, facts, whole=True)
+
+
+def _readable(sql: str, facts: SchemaFacts) -> str:
+    """``interval $1``, which no server parses, as ``$1::interval``; any other text as it is."""
+    if not isinstance(parse(sql), Unparsable):
+        return sql
+    written = preparable_sql(sql, facts=facts)
+    is_same = all(rewrite.kind == "typed_literal" for rewrite in written.rewrites)
+    return written.sql if written.sql is not None and is_same else sql
+
+
+def _without_hidden(facts: SchemaFacts, names: set[str]) -> SchemaFacts:
+    """Without tables of the names that WITH queries have: which of both a name stands for is not looked at."""
+    if not any(facts.tables_named(name) for name in names):
+        return facts
+    return replace(facts, tables=tuple(table for table in facts if table.name not in names))
+
+
+def _changed(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: bool) -> Equivalent | NotRewritten:
+    statements = fresh_parse(_readable(sql, facts))
+    if isinstance(statements, Unparsable) or len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt):
+        return NotRewritten(kind)
+    statement, notes = statements[0].stmt, Notes()
     nodes = list(walk((statement,)))
-    if any(isinstance(node, ast.WithClause) for node in nodes):
-        return None
-    changed = [KINDS[kind](node, facts) for node in nodes if isinstance(node, ast.SelectStmt)]
+    facts = _without_hidden(facts, {node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)})
+    selects = [node for node in nodes if isinstance(node, ast.SelectStmt)]
+    if LIST_MARK in sql:
+        notes.need("IN ($1) stands for a list of any length")
+    changed = [change(select, facts, notes) for select in ([statement] if whole else selects)]
     if not any(changed):
-        return None
+        return NotRewritten(kind, tuple(notes.why_not))
     written = RawStream()(statement)
-    return None if isinstance(fresh_parse(written), Unparsable) else Equivalent(kind, written)
+    again = fresh_parse(written)
+    if isinstance(again, Unparsable) or form(again[0].stmt) != form(statement):
+        return NotRewritten(kind, ("it cannot be written so that PostgreSQL reads what is meant",))
+    return Equivalent(kind, written, tuple(notes.given))

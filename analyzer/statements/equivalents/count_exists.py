@@ -1,58 +1,64 @@
 """``(SELECT count(*) ...) > 0`` as ``EXISTS (SELECT 1 ...)``, which ends at the first row; ``= 0`` as NOT EXISTS.
 
-The same always: count(*) without GROUP BY gives one row and no NULL. Subqueries that call functions are left alone: one
-may have effects, and would be called for fewer rows.
+The same always: count(*) without GROUP BY gives one row and no NULL. Subqueries that call functions which may have
+effects are left alone: they would be called for fewer rows. Whether a parameter is the number that makes it this
+question only its giver knows.
 """
 
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.equivalents.scopes import is_plain, one, tables_of
-from analyzer.statements.tree import function_name, operator_name, walk
+from analyzer.statements.equivalents.build import integer_constant, one
+from analyzer.statements.equivalents.calls import unsteady_call
+from analyzer.statements.equivalents.comparisons import Compared, readings
+from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.scopes import is_plain, tables_of
+from analyzer.statements.tree import function_name
 
-# operator and number behind the count -> whether there is a row
-MEANS = {(">", 0): True, (">=", 1): True, ("<>", 0): True, ("=", 0): False, ("<", 1): False, ("<=", 0): False}
-TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
+# operator behind the count -> the number with which it asks whether there is a row
+NUMBERS = {">": 0, ">=": 1, "<>": 0, "=": 0, "<": 1, "<=": 0}
+MEANS = {(operator, number): operator in (">", ">=", "<>") for operator, number in NUMBERS.items()}
 
 
-def count_to_exists(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
+def count_to_exists(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
     """Changes those of its WHERE that AND, OR and NOT join; whether there was one."""
-    where = _replaced(select.whereClause, facts)
+    where = _replaced(select.whereClause, facts, notes)
     if where is None:
         return False
     select.whereClause = where
     return True
 
 
-def _replaced(node: ast.Node | None, facts: SchemaFacts) -> ast.Node | None:
+def _replaced(node: ast.Node | None, facts: SchemaFacts, notes: Notes) -> ast.Node | None:
     """The node as it is to be; None where nothing changes."""
     if isinstance(node, ast.BoolExpr):
-        changed = [_replaced(arg, facts) for arg in node.args]
+        changed = [_replaced(arg, facts, notes) for arg in node.args]
         if not any(arg is not None for arg in changed):
             return None
         node.args = tuple(new if new is not None else old for new, old in zip(changed, node.args, strict=True))
         return node
-    if not isinstance(node, ast.A_Expr) or node.kind != enums.A_Expr_Kind.AEXPR_OP:
-        return None
-    operator, link, number = operator_name(node), node.lexpr, node.rexpr
-    if isinstance(number, ast.SubLink):
-        operator, link, number = TURNED.get(operator, ""), number, link
-    exists = MEANS.get((operator, _integer(number)))
-    if exists is None or not isinstance(link, ast.SubLink) or not _counts(link, facts):
-        return None
-    link.subselect.targetList, link.subselect.sortClause = one(), None
-    link.subLinkType = enums.SubLinkType.EXISTS_SUBLINK
-    return link if exists else ast.BoolExpr(boolop=enums.BoolExprType.NOT_EXPR, args=(link,))
+    for compared in readings(node):
+        exists = _means(compared)
+        if exists is None or not isinstance(compared.left, ast.SubLink) or not _counts(compared.left, facts, notes):
+            continue
+        if isinstance(compared.value, ast.ParamRef):
+            notes.need(f"${compared.value.number} is {NUMBERS[compared.operator]}")
+        link = compared.left
+        link.subselect.targetList, link.subselect.sortClause = one(), None
+        link.subLinkType = enums.SubLinkType.EXISTS_SUBLINK
+        return link if exists else ast.BoolExpr(boolop=enums.BoolExprType.NOT_EXPR, args=(link,))
+    return None
 
 
-def _integer(node: ast.Node | None) -> int:
-    """-1 for what is no constant."""
-    if isinstance(node, ast.A_Const) and not node.isnull and isinstance(node.val, ast.Integer):
-        return node.val.ival or 0
-    return -1
+def _means(compared: Compared) -> bool | None:
+    """Whether it asks for a row or for none; None for neither. Of a parameter the one number that would."""
+    if isinstance(compared.value, ast.ParamRef):
+        return MEANS.get((compared.operator, NUMBERS.get(compared.operator, -1)))
+    number = integer_constant(compared.value)
+    return None if number is None else MEANS.get((compared.operator, number))
 
 
-def _counts(link: ast.SubLink, facts: SchemaFacts) -> bool:
+def _counts(link: ast.SubLink, facts: SchemaFacts, notes: Notes) -> bool:
     select = link.subselect
     targets: list[ast.ResTarget] = list(select.targetList or ())
     if link.subLinkType != enums.SubLinkType.EXPR_SUBLINK or not is_plain(select) or select.distinctClause:
@@ -62,8 +68,6 @@ def _counts(link: ast.SubLink, facts: SchemaFacts) -> bool:
         return False
     if call.agg_filter or call.over or tables_of(select, facts) is None:
         return False
-    return not any(isinstance(node, ast.FuncCall) for node in walk((*select.fromClause, *_present(select.whereClause))))
-
-
-def _present(node: ast.Node | None) -> tuple[ast.Node, ...]:
-    return () if node is None else (node,)
+    if (name := unsteady_call((*select.fromClause, select.whereClause), facts)) is not None:
+        return notes.refuse(f"the subquery calls {name}(), which may have effects")
+    return True

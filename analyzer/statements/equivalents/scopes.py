@@ -1,25 +1,31 @@
 """Which tables a SELECT reads, and whose column a name is: only where there is no doubt."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.statements.equivalents.build import all_of, any_of
 from analyzer.statements.tree import children, name_parts
 
 Tables = dict[str, TableFacts]  # by the name that the query gives them
 
 
-def tables_of(select: ast.SelectStmt, facts: SchemaFacts) -> Tables | None:
-    """None unless all are ordinary tables, joined so that no row of NULLs is made up."""
+def tables_of(select: ast.SelectStmt, facts: SchemaFacts, *, outer_joins: bool = False) -> Tables | None:
+    """In FROM's order; None unless all are ordinary tables, joined so that no row of NULLs is made up.
+
+    ``outer_joins``: they may be, for what holds of a row of NULLs, too.
+    """
     found: Tables = {}
-    waiting = list(select.fromClause or ())
+    waiting = list(reversed(select.fromClause or ()))
     while waiting:
         item = waiting.pop()
         if isinstance(item, ast.JoinExpr):
-            if item.jointype != enums.JoinType.JOIN_INNER or item.usingClause or item.isNatural or item.alias:
+            if not outer_joins and item.jointype != enums.JoinType.JOIN_INNER:
                 return None
-            waiting += [item.larg, item.rarg]
+            if item.usingClause or item.isNatural or item.alias:
+                return None
+            waiting += [item.rarg, item.larg]
             continue
         if not isinstance(item, ast.RangeVar) or item.catalogname or (item.alias and item.alias.colnames):
             return None
@@ -54,6 +60,17 @@ def is_never_null(column: tuple[str, str], tables: Tables, facts: SchemaFacts) -
     return any(known.name == column[1] and known.not_null for known in table.columns)
 
 
+def key_among(names: Collection[str], table: TableFacts, facts: SchemaFacts) -> tuple[str, ...] | None:
+    """A key of the table among these columns that no two rows share, without NULLs; None where there is none."""
+    if facts.heirs(table):
+        return None  # a key of the one table alone
+    not_null = {column.name for column in table.columns if column.not_null}
+    for key in dict.fromkeys((table.primary_key, *table.unique_keys)):
+        if key and set(key) <= set(names) and (key == table.primary_key or set(key) <= not_null):
+            return key
+    return None
+
+
 def qualified(column: tuple[str, str]) -> ast.ColumnRef:
     return ast.ColumnRef(fields=tuple(ast.String(sval=part) for part in column))
 
@@ -72,10 +89,19 @@ def is_plain(select: ast.SelectStmt) -> bool:
     """SELECT ... FROM ... WHERE and nothing behind it that makes other rows."""
     others = (
         select.groupClause, select.havingClause, select.windowClause, select.limitCount, select.limitOffset,
-        select.lockingClause, select.valuesLists, select.larg, select.intoClause,
+        select.lockingClause, select.valuesLists, select.larg, select.intoClause, select.withClause,
     )  # fmt: skip
     return not any(others) and bool(select.fromClause)
 
 
-def one() -> tuple[ast.ResTarget, ...]:
-    return (ast.ResTarget(val=ast.A_Const(isnull=False, val=ast.Integer(ival=1))),)
+def positively(node: ast.Node, change: Callable[[ast.Node], ast.Node | None]) -> ast.Node | None:
+    """The condition with what AND and OR join changed, where NULL counts as false; None where nothing changes."""
+    if not isinstance(node, ast.BoolExpr):
+        return change(node)
+    if node.boolop == enums.BoolExprType.NOT_EXPR:
+        return None
+    changed = [positively(arg, change) for arg in node.args]
+    if not any(arg is not None for arg in changed):
+        return None
+    args = [new if new is not None else old for new, old in zip(changed, node.args, strict=True)]
+    return all_of(args) if node.boolop == enums.BoolExprType.AND_EXPR else any_of(args)

@@ -3,32 +3,34 @@
 What sessions at work waited for is summed up at once (session_load.py): that is kept for longer, and read by pages.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
-from analyzer.behaviour.workload import SessionEvidence
+from analyzer.behaviour.sessions import Execution
+from analyzer.behaviour.sessions import session_evidence as evidence_of
+from analyzer.behaviour.workload import Origin, SessionEvidence
 from analyzer.models import Database, Server, Statement, StatementEntry
 from analyzer.monitored.readings import ActivityRow, is_ours
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.routes import route_name
+from analyzer.statements.routes import file_name, route_name
 from analyzer.statements.secrets import comment_tags
 from analyzer.store.series.partitions import ensure_partition
 from analyzer.store.series.session_load import AT_WORK, CPU, Look, Part, ensure_load_partitions, keep_look
 
 # An idle backend shows its last statement: worth a row only when that was a moment ago.
 IDLE_FOR = timedelta(seconds=15)
-FOLLOWS_WITHIN = timedelta(seconds=1)  # detection.md (a) 5
 COLUMNS = (
     "taken_at", "server_id", "backend_start", "xact_start", "query_start", "state_change", "role_oid", "database_oid",
     "entry_id", "statement_id", "pid", "state", "wait_event_type", "wait_event", "application_name", "blocked_by",
+    "route", "file",
 )  # fmt: skip
 TYPES = (
     "timestamptz", "int8", "timestamptz", "timestamptz", "timestamptz", "timestamptz", "int8", "int8",
-    "int8", "int8", "int4", "text", "text", "text", "text", "int4[]",
+    "int8", "int8", "int4", "text", "text", "text", "text", "int4[]", "text", "text",
 )  # fmt: skip
 
 
@@ -55,6 +57,7 @@ def keep_activity(
             statement_id = by_fingerprint.get(row.text)
         return entry_id, statement_id
 
+    tags = {text: comment_tags(text) for text in {row.text for _, row in rows}}
     looked_at = samples[-1][0] - ahead
     for day in {(at - ahead).date(): at - ahead for at, _ in rows}.values():
         ensure_partition("activity_sample", day)
@@ -69,14 +72,18 @@ def keep_activity(
                             at - ahead, server.pk, row.backend_start, row.xact_start, row.query_start,
                             row.state_change, row.role_oid, row.database_oid, *ids_of(row), row.pid, row.state,
                             row.wait_event_type, row.wait_event, row.application_name, list(row.blocked_by),
+                            route_name(tags[row.text]), file_name(tags[row.text]),
                         )
                     )  # fmt: skip
-        keep_look(server.pk, looked_at, _look([row for _, row in rows], len(samples), ids_of))
+        keep_look(server.pk, looked_at, _look([row for _, row in rows], len(samples), ids_of, tags))
     return len(rows)
 
 
 def _look(
-    rows: Iterable[ActivityRow], samples: int, ids_of: Callable[[ActivityRow], tuple[int | None, int | None]]
+    rows: Iterable[ActivityRow],
+    samples: int,
+    ids_of: Callable[[ActivityRow], tuple[int | None, int | None]],
+    tags: Mapping[str | None, Mapping[str, str]],
 ) -> Look:
     """Who was at work, on average over the look's samples."""
     parts: Counter[Part] = Counter()
@@ -89,7 +96,7 @@ def _look(
                 role_oid=row.role_oid or 0,
                 database_oid=row.database_oid or 0,
                 application_name=row.application_name,
-                route=route_name(comment_tags(row.text)),
+                route=route_name(tags[row.text]),
             )
             parts[part] += 1
     return {part: seen / samples for part, seen in parts.items()}
@@ -147,39 +154,14 @@ def session_evidence(server: Server, database: Database, start: datetime, end: d
     with connection.cursor() as cursor:
         cursor.execute(
             # one row per distinct execution: the same statement of a session, begun at the same time
-            "select a.pid, a.backend_start, a.query_start, a.xact_start, s.fingerprint from ("
-            "  select distinct pid, backend_start, query_start, statement_id,"
-            "    first_value(xact_start) over (partition by pid, backend_start, query_start, statement_id"
-            "      order by taken_at) as xact_start"
+            "select a.pid || ' ' || coalesce(a.backend_start::text, ''), extract(epoch from a.query_start)::float8,"
+            "  extract(epoch from a.xact_start)::float8, s.fingerprint, a.route, a.file, a.application_name from ("
+            "  select distinct on (pid, backend_start, query_start, statement_id)"
+            "    pid, backend_start, query_start, statement_id, xact_start, route, application_name, file"
             "  from activity_sample where server_id = %s and database_oid = %s and taken_at > %s and taken_at <= %s"
             "    and statement_id is not null and query_start is not null"
-            ") a join analyzer_statement s on s.id = a.statement_id order by 1, 2, 3",
+            "  order by pid, backend_start, query_start, statement_id, taken_at"
+            ") a join analyzer_statement s on s.id = a.statement_id order by a.pid, a.backend_start, a.query_start",
             [server.pk, database.oid, start, end],
         )
-        rows = cursor.fetchall()
-    sampled: dict[str, int] = defaultdict(int)
-    follows: dict[tuple[str, str], int] = defaultdict(int)
-    runs: dict[str, list[int]] = defaultdict(list)
-    session = before_at = before_xact = before = None
-    length = 0
-    for pid, backend_start, query_start, xact_start, found in rows:
-        sampled[found] += 1
-        same_session = session == (pid, backend_start)
-        soon = same_session and before_at is not None and query_start - before_at <= FOLLOWS_WITHIN
-        if soon and before is not None:
-            follows[(before, found)] += 1
-        in_transaction = same_session and xact_start is not None and xact_start == before_xact
-        if found == before and (soon or in_transaction):
-            length += 1
-        else:
-            if before is not None:
-                runs[before].append(length)
-            length = 1
-        session, before_at, before_xact, before = (pid, backend_start), query_start, xact_start, found
-    if before is not None:
-        runs[before].append(length)
-    return SessionEvidence(
-        sampled=dict(sampled),
-        follows=dict(follows),
-        runs={found: tuple(sorted(lengths, reverse=True)) for found, lengths in runs.items()},
-    )
+        return evidence_of(Execution(*row[:4], Origin(*row[4:])) for row in cursor.fetchall())

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from analyzer.models import Snapshot
+from analyzer.models import ServerEvent, Snapshot
 from analyzer.monitored.readings import StatementReading
 from analyzer.store.series.partitions import floor_to
 
@@ -55,11 +55,12 @@ def forget_from(server_id: int, at: datetime) -> None:
             ("statement_day", "starts_at >=", day),
         ):
             cursor.execute(f"delete from {series} where server_id = %s and {key} %s", [server_id, last])
-        cursor.execute(
-            "delete from relation_sample where taken_at >= %s"
-            " and database_id in (select id from analyzer_database where server_id = %s)",
-            [at, server_id],
-        )
+        for series in ("relation_sample", "size_day"):
+            cursor.execute(
+                f"delete from {series} where taken_at >= %s"
+                " and database_id in (select id from analyzer_database where server_id = %s)",
+                [at, server_id],
+            )
         cursor.execute(
             "with gone as (delete from statement_recent where server_id = %(server)s and ends_at > %(at)s"
             "   returning starts_at)"
@@ -68,3 +69,4 @@ def forget_from(server_id: int, at: datetime) -> None:
             {"server": server_id, "at": at},
         )
     Snapshot.objects.filter(server_id=server_id, taken_at__gte=at).delete()
+    ServerEvent.objects.filter(server_id=server_id, at__gt=at).exclude(kind=ServerEvent.Kind.DEPLOY).delete()

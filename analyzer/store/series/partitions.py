@@ -12,6 +12,7 @@
 | session_load | minute and part of the sessions at work (session_load.py) | day | MINUTES |
 | session_load_hour | hour and part, likewise | day | HOURS |
 | relation_sample | table whose counters changed since the catalog reading before | day | HOURS |
+| size_day | day and database, large table, or sequence that is well into its values (sizes.py) | month | DAYS |
 
 They have no foreign keys: rows of a deleted server go with their partition. Partitions are made ahead by
 ``ensure_partitions`` and, should nobody have run it, by the writer that needs one. They are attached, not created
@@ -67,6 +68,7 @@ SERIES: dict[str, Series] = {
         Series("session_load", "starts_at", "day", 1, "ANALYZER_KEEP_MINUTES_DAYS"),
         Series("session_load_hour", "starts_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
         Series("relation_sample", "taken_at", "day", 1, "ANALYZER_KEEP_HOURS_DAYS"),
+        Series("size_day", "day", "month", 1, "ANALYZER_KEEP_DAYS_DAYS"),
     )
 }
 

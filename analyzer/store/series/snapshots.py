@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analyzer.models import LastReading, Server, Snapshot
 from analyzer.monitored.readings import KEY_DTYPE, StatementReading
+from analyzer.store import events
 from analyzer.store.series import clock, deltas, long_intervals
 from analyzer.store.series.columns import COLUMNS, INDEX, SUM_COLUMNS
 from analyzer.store.series.copying import EPOCH_US, binary_rows, copy_in, from_us, to_us
@@ -87,6 +88,8 @@ def keep_reading(server: Server, reading: StatementReading, *, taken_at: datetim
             for part in parts:
                 write_deltas(server.pk, to_us(part.taken_at), changed_ids[part.rows], part.values)
                 _write_server_delta(server.pk, part, is_top[others][part.rows])
+        if previous is not None and last is not None:
+            events.note_run(server, previous.state, reading.state, taken_at, min(last.taken_at, taken_at))
         LastReading.objects.update_or_create(
             server=server, defaults={"taken_at": taken_at, "data": deltas.dump(reading, entry_ids)}
         )

@@ -1,0 +1,48 @@
+"""How sure an N+1 is, and what that rests on (detection.md, a, step 5)."""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analyzer.behaviour.pages import Found
+from analyzer.words.lists import and_list
+
+
+class Grade(enum.StrEnum):
+    POSSIBLE = "possible"
+    LIKELY = "likely"
+    CONFIRMED = "confirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """``rests_on``: in words, the counters first."""
+
+    grade: Grade
+    rests_on: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        return f"{self.grade}, by {and_list(self.rests_on)}"
+
+
+def grounds_of(found: Found, likelihood: float, least_followed: float) -> Grounds:
+    """The counters alone: possible; with a foreign key: likely; with sessions or a route in common: confirmed."""
+    rests_on = ["the counters"]
+    has_key = found.parent is not None and found.parent.link.by_constraint
+    if has_key:
+        rests_on.append("the key that the rows bring")
+    shown = found.verdict.is_shown(likelihood, least_followed)
+    if shown:
+        rests_on.append("the order of statements in sessions")
+    if found.route:
+        rests_on.append("their route")
+    if shown or found.route:
+        return Grounds(Grade.CONFIRMED, tuple(rests_on))
+    return Grounds(Grade.LIKELY if has_key else Grade.POSSIBLE, tuple(rests_on))
+
+
+def weakest(grounds: Sequence[Grounds]) -> Grounds:
+    """What all of a group have: its least sure member, the one that rests on least."""
+    order = list(Grade)
+    return min(grounds, key=lambda g: (order.index(g.grade), len(g.rests_on)))

@@ -1,0 +1,74 @@
+"""Where in the application a lookup is asked row by row, by the tags of the statements that sessions were seen running.
+
+A tag of a sampled statement names its true caller. That of a text in pg_stat_statements names one caller of perhaps
+many: it counts only where the samples agree.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from analyzer.behaviour.workload import Origin, SessionEvidence, StatementSeries
+from analyzer.statements.routes import route_name
+from analyzer.words.visible import visible_line
+
+LEAST_SEEN = 3  # executions from one place before it is said to be the place; judgement
+MOST_OF_THEM = 0.8  # of the lookup's executions, where nothing else tells the page
+ENOUGH_OF_LOOKUP, ENOUGH_OF_PAGE = 8, 3  # executions that have to have a route in common, or be of different pages
+
+
+def shared_route(evidence: SessionEvidence, lookup: StatementSeries, page: Sequence[StatementSeries]) -> str:
+    """The route that both the lookup and a statement of the page were seen on; "" where none is known."""
+    of_lookup = _routes(evidence, lookup)
+    of_page: Counter[str] = Counter()
+    for series in page:
+        of_page.update(_routes(evidence, series))
+        of_page[route_name(series.tags)] += 0
+    common = [route for route in of_page if route and of_lookup[route] >= 2]
+    return max(common, key=lambda route: (of_page[route], of_lookup[route]), default="")
+
+
+def are_of_different_pages(evidence: SessionEvidence, lookup: StatementSeries, page: StatementSeries) -> bool:
+    """Both were seen often enough, and never with one route or from one application."""
+    return any(
+        of_lookup.total() >= ENOUGH_OF_LOOKUP and of_page.total() >= ENOUGH_OF_PAGE and not of_lookup.keys() & of_page
+        for of_lookup, of_page in (
+            (_routes(evidence, lookup), _routes(evidence, page)),
+            (_applications(evidence, lookup), _applications(evidence, page)),
+        )
+    )
+
+
+def origin_of(evidence: SessionEvidence, lookup: StatementSeries, route: str) -> Origin:
+    """Where the lookup comes from on this route; "" for the route: where nearly all of it comes from, if anywhere."""
+    seen: Counter[Origin] = Counter(evidence.origins.get(lookup.fingerprint, {}))
+    if route:
+        seen = Counter({origin: n for origin, n in seen.items() if origin.route == route})
+    return Origin(
+        visible_line(route) or _most([origin.route for origin in seen.elements()]),
+        _most([origin.file for origin in seen.elements()], 0.5 if route else MOST_OF_THEM),
+        _most([origin.application for origin in seen.elements()]),
+    )
+
+
+def _most(names: Sequence[str], least: float = MOST_OF_THEM) -> str:
+    """The name that nearly all of them are."""
+    if not names:
+        return ""
+    name, times = Counter(names).most_common(1)[0]
+    return visible_line(name) if times >= max(LEAST_SEEN, least * len(names)) else ""
+
+
+def _routes(evidence: SessionEvidence, series: StatementSeries) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for origin, n in evidence.origins.get(series.fingerprint, {}).items():
+        if origin.route:
+            found[origin.route] += n
+    return found
+
+
+def _applications(evidence: SessionEvidence, series: StatementSeries) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for origin, n in evidence.origins.get(series.fingerprint, {}).items():
+        if origin.application:
+            found[origin.application] += n
+    return found

@@ -1,0 +1,72 @@
+"""What an N+1 is called: title, subject and the half sentence that says for what it is looked up."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from analyzer.behaviour.pages import Found
+from analyzer.behaviour.pairs import Shape
+from analyzer.behaviour.parents import Parent
+from analyzer.behaviour.workload import Origin
+from analyzer.findings import Finding
+from analyzer.schema.facts import TableFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    title: str
+    subject: str
+    said: str
+
+
+def wording(group: Sequence[Found], parent: Parent | None, base: TableFacts | None) -> Wording:
+    """``base``: the table that the parent's rows are of."""
+    child = group[0].lookup.children[0]
+    keys = ", ".join(child.shape.key_columns) or "all of it"
+    looked_up = f"{child.table.qualified_name}({keys})"
+    if parent is None or base is None:
+        which = looked_up if len(group) == 1 else f"lookups beside {looked_up}"
+        return Wording(
+            f"{child.table.name} is looked up several times per page",
+            f"{which} several times per page",
+            "several times for each call of another statement, whose rows do not bring its keys",
+        )
+    said = f"for each call of a statement that returns {parent.rows_per_call:.1f} rows of {base.qualified_name}"
+    if parent.is_repeated:
+        rows = parent.rows_per_call * parent.calls_per_page
+        said = f"for each of {rows:.1f} rows of {base.qualified_name} that a page looks up in turn"
+    if len(group) > 1:
+        return Wording(
+            f"{len(group)} lookups run once per row of {base.name}", f"lookups per row of {base.qualified_name}", said
+        )
+    if parent.link.shape is Shape.DEFERRED:
+        columns = ", ".join(parent.link.deferred)
+        return Wording(
+            f"{columns} of {base.name} is read row by row",
+            f"{columns} of {base.qualified_name} row by row",
+            said,
+        )
+    return Wording(
+        f"{child.table.name} is looked up once per row of {base.name}",
+        f"{looked_up} per row of {base.qualified_name}",
+        said,
+    )
+
+
+def told_apart(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """With subjects of their own: a lookup may be asked row by row on several pages, of rows of one table.
+
+    By the page's statement, so that each has the same one on the next run.
+    """
+    seen: set[str] = set()
+    for finding in sorted(findings, key=lambda f: f.related_fingerprints[:1]):
+        is_other = finding.key in seen
+        seen.add(finding.key)
+        page = finding.related_fingerprints[0][:8]
+        yield replace(finding, subject=f"{finding.subject}, by statement {page}") if is_other else finding
+
+
+def where(origin: Origin) -> str:
+    """`` on route "orders", by orders/views.py:41`` as far as it is known."""
+    said = f' on route "{origin.route}"' if origin.route else ""
+    said += f", by {origin.file}" if origin.file else ""
+    return said + (f", of {origin.application}" if origin.application else "")

@@ -1,0 +1,77 @@
+"""A statement written otherwise, as something to copy: for checks whose finding it ends."""
+
+from analyzer.checks.engine import Context
+from analyzer.checks.facts import StatementFacts
+from analyzer.findings import Fix
+from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.equivalents import (
+    COUNT,
+    DISTINCT_JOIN,
+    FIRST_ROWS,
+    INTERVAL,
+    NOT_IN,
+    RANGE,
+    UNION,
+    Equivalent,
+    NotRewritten,
+    keyset,
+    rewritten,
+)
+
+SAME_ROWS = "The same rows"  # what the title of such a fix begins with
+IN_DJANGO = {
+    RANGE: "filter(created_at__gte=day, created_at__lt=day + timedelta(days=1))  # instead of created_at__date=day",
+    INTERVAL: "filter(created_at__gt=now() - timedelta(days=1))  # instead of an expression of the column",
+    COUNT: 'filter(Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of Count("orders"), count__gt=0',
+    NOT_IN: 'filter(~Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of exclude(pk__in=orders)',
+    DISTINCT_JOIN: 'filter(Exists(Order.objects.filter(customer=OuterRef("pk"))))  # instead of distinct()',
+    FIRST_ROWS: 'order_by("customer", "-created_at").distinct("customer")  # instead of Window(RowNumber(), ...)',
+    UNION: "first.union(second, all=True)",
+}
+IN_SQLALCHEMY = {
+    RANGE: "where(T.created_at >= day, T.created_at < day + timedelta(days=1))  # instead of func.date(...) == day",
+    COUNT: "where(exists().where(Order.customer_id == Customer.id))  # instead of a scalar subquery of func.count()",
+    NOT_IN: "where(~exists().where(Order.customer_id == Customer.id))  # instead of Customer.id.not_in(select(...))",
+    DISTINCT_JOIN: "where(Customer.orders.any(...))  # instead of join(Customer.orders).distinct()",
+    FIRST_ROWS: "distinct(T.customer_id).order_by(T.customer_id, T.created_at.desc())",
+    UNION: "union_all(first, second)",
+}
+
+
+def rewrites(known: Context | StatementFacts, *kinds: str) -> tuple[Fix, ...]:
+    """The statement with the same rows, of each kind that the schema proves or that says what has to hold."""
+    found = [rewritten(kind, sql, facts) for sql, facts in _known(known) for kind in kinds]
+    equivalents = [each for each in found if isinstance(each, Equivalent)]
+    return tuple(fix for each in equivalents for fix in (_as_sql(each), *_in_orms(each.kind)))
+
+
+def why_not_rewritten(known: Context | StatementFacts, *kinds: str) -> str:
+    """ " It is not written out here: ..." where the statement has what such a rewrite changes, and has to stay."""
+    found = [rewritten(kind, sql, facts) for sql, facts in _known(known) for kind in kinds]
+    if any(isinstance(each, Equivalent) for each in found):
+        return ""
+    reasons = [reason for each in found if isinstance(each, NotRewritten) for reason in each.reasons]
+    return f" It is not written out here: {reasons[0]}." if reasons else ""
+
+
+def next_page(known: Context | StatementFacts) -> tuple[Fix, ...]:
+    """The statement that asks for the rows after the last one of a page; () where no key completes its order."""
+    for sql, facts in _known(known):
+        found = keyset(sql, facts)
+        if isinstance(found, Equivalent):
+            return (Fix(f"The next page, where {'; '.join(found.given)}", "sql", found.laid_out),)
+    return ()
+
+
+def _known(known: Context | StatementFacts) -> list[tuple[str, SchemaFacts]]:
+    return [] if known.facts is None or known.normalized_sql is None else [(known.normalized_sql, known.facts)]
+
+
+def _as_sql(found: Equivalent) -> Fix:
+    provided = f", provided that {'; '.join(found.given)}" if found.given else ""
+    return Fix(f"{SAME_ROWS}{provided}", "sql", found.laid_out)
+
+
+def _in_orms(kind: str) -> tuple[Fix, ...]:
+    titles = (("django", "In Django", IN_DJANGO), ("sqlalchemy", "In SQLAlchemy", IN_SQLALCHEMY))
+    return tuple(Fix(f"{title}, likewise", name, code[kind]) for name, title, code in titles if kind in code)

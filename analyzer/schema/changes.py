@@ -1,0 +1,153 @@
+"""What differs between two readings of a schema, or of a server's settings, in words. Pure.
+
+Figures are no changes. Partitions, and indexes of partitions, come and go by plan and are left out.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from analyzer.schema.cluster import ClusterFacts, SettingFacts
+from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.durations import time_words
+from analyzer.words.lists import and_list, counted
+from analyzer.words.sizes import size_words
+
+MOST_OF_A_TABLE = 4  # judgement: a mark says what changed, not each column of it
+MOST_TABLES = 10  # judgement: more at once are one migration, said in one sentence
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """``table``: "schema.table" as kept in findings, "" where it is about several."""
+
+    table: str
+    said: str
+
+
+def schema_changes(before: SchemaFacts, after: SchemaFacts) -> list[SchemaChange]:
+    """One for each table that was altered, and one each for those that came and went."""
+    was = {table.oid: table for table in before if _is_told(table)}
+    now = {table.oid: table for table in after if _is_told(table)}
+    found = [
+        SchemaChange(_only(some), f"{_several('table', list(map(_name, some)))} {verb}")
+        for some, verb in (
+            ([table for oid, table in now.items() if oid not in was], "created"),
+            ([table for oid, table in was.items() if oid not in now], "dropped"),
+        )
+        if some
+    ]
+    altered = [(table, said) for oid, table in now.items() if oid in was and (said := list(_altered(was[oid], table)))]
+    if len(altered) > MOST_TABLES:
+        return [*found, SchemaChange("", f"{_several('table', [_name(table) for table, _ in altered])} altered")]
+    return found + [SchemaChange(table.qualified_name, f"{_name(table)}: {_few(said)}") for table, said in altered]
+
+
+def setting_changes(before: ClusterFacts, after: ClusterFacts) -> list[str]:
+    """ "work_mem from 4 MB to 64 MB", of those that both readings have and that somebody can set."""
+    return [
+        f"{name} from {_value(was)} to {_value(now)}"
+        for name, now in sorted(after.settings.items())
+        if (was := before.settings.get(name)) is not None and was.value != now.value and now.context != "internal"
+    ]
+
+
+def _is_told(table: TableFacts) -> bool:
+    return table.kind in "rpmf" and table.parent_oid is None and not table.is_of_timescale
+
+
+def _only(tables: Sequence[TableFacts]) -> str:
+    return tables[0].qualified_name if len(tables) == 1 else ""
+
+
+def _name(table: TableFacts) -> str:
+    return qualified(table.schema, table.name)
+
+
+def _several(thing: str, names: Sequence[str]) -> str:
+    if len(names) <= NAMED:
+        return f"{thing}{'s' if len(names) > 1 else ''} {and_list(names)}"
+    return f"{len(names)} {thing}s ({', '.join(names[:NAMED])}, ...)"
+
+
+def _few(said: Sequence[str]) -> str:
+    more = len(said) - MOST_OF_A_TABLE
+    return ", ".join(said[:MOST_OF_A_TABLE]) + (f" and {counted(more, 'more change')}" if more > 0 else "")
+
+
+def _altered(was: TableFacts, now: TableFacts) -> Iterator[str]:
+    if _name(was) != _name(now):
+        yield f"was {_name(was)} before"
+    yield from _came_and_went("index", _indexes(was), _indexes(now))
+    for name, column in {column.name: column for column in now.columns}.items():
+        old = was.column(name)
+        if old is None:
+            yield f"column {quote_identifier(name)} added"
+        elif old.type_name != column.type_name:
+            yield f"column {quote_identifier(name)} from {old.type_name} to {column.type_name}"
+        elif old.not_null != column.not_null:
+            yield f"column {quote_identifier(name)} {'NOT NULL' if column.not_null else 'may be NULL'}"
+    for column in was.columns:
+        if now.column(column.name) is None:
+            yield f"column {quote_identifier(column.name)} dropped"
+    yield from _came_and_went("foreign key", _foreign_keys(was), _foreign_keys(now))
+
+
+def _indexes(table: TableFacts) -> dict[str, tuple[object, ...]]:
+    """Those that the planner may use, by name; what REINDEX makes anew is the same."""
+
+    def shape(index: IndexFacts) -> tuple[object, ...]:
+        keys = (index.method, index.columns, index.include, index.opclasses, index.collations, index.options)
+        return (*keys, index.is_unique, *((index.expressions, index.predicate) if index.is_readable else ()))
+
+    return {index.name: shape(index) for index in table.indexes if index.is_usable and index.parent_oid is None}
+
+
+def _foreign_keys(table: TableFacts) -> dict[str, tuple[object, ...]]:
+    def shape(key: ForeignKeyFacts) -> tuple[object, ...]:
+        return key.columns, key.referenced_oid, key.referenced_columns
+
+    return {key.name: shape(key) for key in table.foreign_keys if not key.is_inherited}
+
+
+def _came_and_went(
+    thing: str, was: Mapping[str, tuple[object, ...]], now: Mapping[str, tuple[object, ...]]
+) -> Iterator[str]:
+    """A thing of another name with the same shape was renamed, which changes nothing."""
+    came = _unlike(now, was)
+    went = _unlike(was, now)
+    changed = [name for name in came if name in went]
+    for names, verb in ((came, "created"), (went, "dropped")):
+        yield from (f"{thing} {quote_identifier(name)} {verb}" for name in names if name not in changed)
+    yield from (f"{thing} {quote_identifier(name)} made anew, other than before" for name in changed)
+
+
+def _unlike(these: Mapping[str, tuple[object, ...]], others: Mapping[str, tuple[object, ...]]) -> list[str]:
+    """Names of those that the others lack, by name and shape; a shape answers for one renamed thing."""
+    unnamed = [shape for name, shape in others.items() if name not in these]
+    found = []
+    for name, shape in these.items():
+        if name in others:
+            if not _same(others[name], shape):
+                found.append(name)
+        elif shape in unnamed:
+            unnamed.remove(shape)
+        else:
+            found.append(name)
+    return found
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    """What could not be read of one (a locked table's expressions) is no difference."""
+    return all(a == b for a, b in zip(one, other, strict=False))
+
+
+def _value(setting: SettingFacts) -> str:
+    if setting.in_bytes is not None:
+        return size_words(setting.in_bytes)
+    if setting.in_ms is not None:
+        return time_words(setting.in_ms)
+    if setting.value.startswith("-"):  # "off" or "as another setting says", in no unit
+        return setting.value
+    return f"{setting.value}{setting.unit or ''}" or "nothing"

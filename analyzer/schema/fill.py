@@ -1,0 +1,29 @@
+"""What pgstattuple measured of a table's heap and of a B-tree, as facts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeapFill:
+    """``pgstattuple_approx``. ``row_bytes``: of a living row, on average, None without any."""
+
+    measured_at: datetime
+    size_bytes: int
+    free_bytes: int
+    dead_rows: int
+    dead_bytes: int
+    row_bytes: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BtreeFill:
+    """``pgstatindex``. ``leaf_density_ratio``: how full the leaf pages are, on average."""
+
+    measured_at: datetime
+    size_bytes: int
+    leaf_pages: int
+    internal_pages: int
+    empty_pages: int
+    deleted_pages: int
+    leaf_density_ratio: float

@@ -1,0 +1,17 @@
+"""Scans of a database's indexes that its physical replicas counted: each server counts its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaScans:
+    """Of the replicas that are watched, by their names. ``scans``: by the index's oid, which a physical replica shares;
+    an index that one of them does not know or does not count is not in it.
+
+    ``counted_days``: for how many days each of them has been counting at least; None where one does not tell.
+    """
+
+    replicas: tuple[str, ...]
+    scans: Mapping[int, int] = field(default_factory=dict)
+    counted_days: float | None = None

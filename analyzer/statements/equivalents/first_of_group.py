@@ -1,0 +1,130 @@
+"""``WHERE rn = 1`` around ``row_number() OVER (PARTITION BY g ORDER BY o)`` as DISTINCT ON (g) ... ORDER BY g, o.
+
+Without PARTITION BY, ``rn <= 3`` is ORDER BY o LIMIT 3. Both forms take the first rows of the same order; which of
+several that tie is open in both, unless the order holds a key.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+from pglast import ast, enums
+
+from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.equivalents.build import all_of, cast, conjuncts, integer, integer_constant, sorted_by, target
+from analyzer.statements.equivalents.calls import unsteady_call
+from analyzer.statements.equivalents.comparisons import readings
+from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, own_nodes, owner, qualified, tables_of
+from analyzer.statements.tree import Node, function_name
+
+NO_TIES = "no two rows of a group tie in its ORDER BY, or any of them will do"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How many of the first rows: ``most`` a constant, or a parameter that its giver knows."""
+
+    condition: Node
+    most: int | None
+    value: Node
+
+
+def window_to_first_rows(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
+    """Changes the subquery in FROM and drops the condition; whether there is such a one."""
+    source = select.fromClause[0] if len(select.fromClause or ()) == 1 else None
+    if not isinstance(source, ast.RangeSubselect) or source.lateral or source.alias is None or source.alias.colnames:
+        return False
+    inner = source.subquery
+    numbered = [t for t in inner.targetList or () if isinstance(t.val, ast.FuncCall) and t.val.over]
+    if len(numbered) != 1 or function_name(numbered[0].val) not in ("row_number", "rank", "dense_rank"):
+        return False
+    name = numbered[0].name or function_name(numbered[0].val)
+    asked = _asked(select, source.alias.aliasname, name)
+    if asked is None:
+        return False
+    if function_name(numbered[0].val) != "row_number":
+        return notes.refuse("rank() keeps all rows that tie for a place")
+    tables = tables_of(inner, facts, outer_joins=True)
+    if tables is None or not is_plain(inner) or inner.distinctClause or inner.sortClause:
+        return notes.refuse("the subquery is sorted, limited, grouped, or reads something else than plain tables")
+    targets = (*inner.targetList, *inner.fromClause, inner.whereClause)
+    if (call := unsteady_call(targets, facts)) is not None:
+        return notes.refuse(f"the subquery calls {call}(), which may give something else each time")
+    return _change(select, inner, numbered[0], asked, tables, facts, notes)
+
+
+def _change(
+    select: ast.SelectStmt,
+    inner: ast.SelectStmt,
+    numbered: ast.ResTarget,
+    asked: _Asked,
+    tables: Tables,
+    facts: SchemaFacts,
+    notes: Notes,
+) -> bool:
+    window = numbered.val.over
+    groups = [owner(node, tables) for node in window.partitionClause or ()]
+    order = [(owner(item.node, tables), item) for item in window.orderClause or ()]
+    if window.refname or not order or None in groups or any(owned is None or item.useOp for owned, item in order):
+        return notes.refuse("the rows are numbered by something else than plain columns")
+    if groups and asked.most not in (1, None):
+        return notes.refuse("several rows of each group are asked for")
+    ordered = [owned for owned, _ in order]
+    if not _holds_key([owned for owned in (*groups, *ordered) if owned is not None], tables, facts):
+        notes.need(NO_TIES)
+    sorts = [sorted_by(qualified(owned), item) for owned, item in order if owned is not None]
+    if groups:
+        if asked.most is None:
+            notes.need(f"${asked.value.number} is 1")
+        keys = [qualified(owned) for owned in groups if owned is not None]
+        inner.distinctClause = tuple(keys)
+        inner.sortClause = (*(sorted_by(deepcopy(key)) for key in keys), *sorts)
+        inner.targetList = tuple(
+            target(cast(integer(1), "bigint"), numbered.name or "row_number") if t is numbered else t
+            for t in inner.targetList
+        )
+    else:
+        if asked.most is None:
+            notes.need(f"${asked.value.number} is a number from 0 on")
+        inner.sortClause, inner.limitOption = tuple(sorts), enums.LimitOption.LIMIT_OPTION_COUNT
+        inner.limitCount = asked.value if asked.most is None else integer(asked.most)
+    select.whereClause = all_of(part for part in conjuncts(select.whereClause) if part is not asked.condition)
+    return True
+
+
+def _asked(select: ast.SelectStmt, alias: str, name: str) -> _Asked | None:
+    """``rn = 1``, ``rn <= 3``, ``rn < 4`` or the same with a parameter, among what AND joins."""
+    for condition in conjuncts(select.whereClause):
+        for compared in readings(condition):
+            if not _is_named(compared.left, alias, name) or compared.last is not None:
+                continue
+            number = integer_constant(compared.value)
+            if isinstance(compared.value, ast.ParamRef) and compared.operator in ("=", "<="):
+                is_first = compared.operator == "="
+                return _Asked(condition, None, compared.value) if is_first == _is_grouped(select) else None
+            if number is None:
+                continue
+            if (compared.operator, number) == ("=", 1) or (compared.operator == "<=" and number >= 1):
+                return _Asked(condition, number, compared.value)
+            if compared.operator == "<" and number >= 2:
+                return _Asked(condition, number - 1, compared.value)
+    return None
+
+
+def _is_grouped(select: ast.SelectStmt) -> bool:
+    calls = (node for t in select.fromClause[0].subquery.targetList for node in own_nodes(t.val))
+    return any(isinstance(c, ast.FuncCall) and c.over is not None and bool(c.over.partitionClause) for c in calls)
+
+
+def _is_named(node: Node, alias: str, name: str) -> bool:
+    if not isinstance(node, ast.ColumnRef) or not all(isinstance(field, ast.String) for field in node.fields):
+        return False
+    return [field.sval for field in node.fields] in ([name], [alias, name])
+
+
+def _holds_key(columns: list[tuple[str, str]], tables: Tables, facts: SchemaFacts) -> bool:
+    """Of each table, so that no two joined rows have the same."""
+    return all(
+        key_among([name for owned, name in columns if owned == alias], table, facts) is not None
+        for alias, table in tables.items()
+    )

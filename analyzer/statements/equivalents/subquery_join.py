@@ -1,0 +1,202 @@
+"""``SELECT (SELECT count(*) FROM b WHERE b.a_id = a.id) FROM a`` as a LEFT JOIN of the grouped subquery.
+
+An aggregate of no row is NULL, as the join gives where nothing matches; a count is 0, for which coalesce stands. A
+subquery without an aggregate is joined as it is where a key lets it give one row at most. The correlation has to be an
+equality of plain columns of one type; NULL equals nothing in both.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+from pglast import ast, enums
+
+from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.equivalents.build import all_of, column, conjuncts, integer, operation, target
+from analyzer.statements.equivalents.calls import unsteady_call
+from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.output import output_name, output_of
+from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, own_nodes, owner, tables_of
+from analyzer.statements.select_list import is_aggregate
+from analyzer.statements.tree import Node, column_names, function_name, operator_name, walk
+
+# the order of their rows does not matter; NULL of no row, but for count
+ONE_VALUE = frozenset({"count", "sum", "min", "max", "avg", "bool_and", "bool_or", "every"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """``inner = outer``, by which the subquery is correlated."""
+
+    inner: tuple[str, str]
+    outer: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subquery:
+    select: ast.SelectStmt
+    pairs: tuple[_Pair, ...]
+    rest: tuple[Node, ...]
+    is_count: bool
+    is_grouped: bool
+
+
+def subquery_to_join(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
+    """Changes those that are a column of its output by themselves; whether there was one."""
+    links = [t for t in select.targetList or () if isinstance(t, ast.ResTarget) and _is_scalar(t.val)]
+    if not links:
+        return False
+    tables = tables_of(select, facts, outer_joins=True)
+    if tables is None or not _is_open(select):
+        return notes.refuse("the query around the subquery is grouped, locks rows or reads something else than tables")
+    output = output_of(select, tables)
+    if output is None:
+        return notes.refuse("the output holds what cannot be written out")
+    joined: dict[int, tuple[Node, ast.JoinExpr, str]] = {}
+    for number, link in enumerate(links):
+        found = _read(link.val.subselect, tables, facts, notes)
+        if found is not None:
+            name = link.name or output_name(link.val) or "?column?"
+            joined[id(link.val)] = (*_join(found, _FreeNames(select, tables, number + 1)), name)
+    if not joined:
+        return False
+    select.targetList = tuple(
+        target(joined[id(value)][0], joined[id(value)][2]) if id(value) in joined else _kept(name, value)
+        for name, value in output
+    )
+    source = select.fromClause[0]
+    for _, join, _ in joined.values():
+        join.larg, source = source, join
+    select.fromClause = (source,)
+    return True
+
+
+def _kept(name: str | None, value: Node) -> ast.ResTarget:
+    return target(value, None if name == output_name(value) else name)
+
+
+def _is_scalar(value: Node) -> bool:
+    return isinstance(value, ast.SubLink) and value.subLinkType == enums.SubLinkType.EXPR_SUBLINK
+
+
+def _is_open(select: ast.SelectStmt) -> bool:
+    """Whether a join more, of one row at most for each of its rows, changes nothing else."""
+    others = (
+        select.groupClause, select.havingClause, select.windowClause, select.lockingClause, select.intoClause,
+        select.larg, select.valuesLists,
+    )  # fmt: skip
+    if any(others) or len(select.fromClause or ()) != 1:
+        return False
+    calls = (n for t in select.targetList for n in own_nodes(t.val) if isinstance(n, ast.FuncCall))
+    return not any(call.over or is_aggregate(call) for call in calls)
+
+
+def _read(inner: ast.SelectStmt, outside: Tables, facts: SchemaFacts, notes: Notes) -> _Subquery | None:
+    """What the subquery asks; None, with the reason, where it may give more than one row, or something else joined."""
+    if not is_plain(inner) or inner.distinctClause or len(inner.targetList or ()) != 1 or inner.sortClause:
+        notes.refuse("the subquery is sorted, limited, grouped or made distinct itself")
+        return None
+    inside = tables_of(inner, facts)
+    if inside is None or set(inside) & set(outside):
+        notes.refuse("the subquery reads something else than plain tables, or one by a name used outside")
+        return None
+    if (name := unsteady_call((*inner.targetList, *inner.fromClause, inner.whereClause), facts)) is not None:
+        notes.refuse(f"the subquery calls {name}(), which may give something else each time")
+        return None
+    pairs, rest = _correlation(inner, inside, outside, facts)
+    value = inner.targetList[0].val
+    if not pairs or _reaches_out((*rest, value, *inner.fromClause), inside, outside):
+        notes.refuse("the subquery asks for outer columns by more than equality of plain columns of one type")
+        return None
+    is_grouped = isinstance(value, ast.FuncCall) and function_name(value) in ONE_VALUE and not value.over
+    if is_grouped and value.agg_within_group:
+        return None
+    if not is_grouped and not _gives_one(inside, pairs, value, facts):
+        notes.refuse("no unique key lets the subquery give one row at most")
+        return None
+    return _Subquery(inner, pairs, rest, is_grouped and function_name(value) == "count", is_grouped)
+
+
+def _correlation(
+    inner: ast.SelectStmt, inside: Tables, outside: Tables, facts: SchemaFacts
+) -> tuple[tuple[_Pair, ...], tuple[Node, ...]]:
+    pairs, rest = [], []
+    for condition in conjuncts(inner.whereClause):
+        pair = _pair(condition, inside, outside)
+        if pair is not None and _type(pair.inner, inside) == _type(pair.outer, outside):
+            pairs.append(pair)
+        else:
+            rest.append(condition)
+    return tuple(pairs), tuple(rest)
+
+
+def _pair(condition: Node, inside: Tables, outside: Tables) -> _Pair | None:
+    if not isinstance(condition, ast.A_Expr) or condition.kind != enums.A_Expr_Kind.AEXPR_OP:
+        return None
+    if operator_name(condition) != "=" or len(condition.name) != 1:
+        return None
+    for left, right in ((condition.lexpr, condition.rexpr), (condition.rexpr, condition.lexpr)):
+        mine, other = owner(left, inside), owner(right, inside)
+        theirs = owner(right, outside)
+        if mine is not None and other is None and theirs is not None:
+            return _Pair(mine, theirs)
+    return None
+
+
+def _type(owned: tuple[str, str], tables: Tables) -> int | None:
+    found = tables[owned[0]].column(owned[1])
+    return found.type_oid if found is not None else None
+
+
+def _reaches_out(nodes: tuple[Node, ...], inside: Tables, outside: Tables) -> bool:
+    """Whether some column below is not surely the subquery's own."""
+    for node in walk(nodes):
+        if isinstance(node, ast.SubLink):
+            return True
+        if isinstance(node, ast.ColumnRef) and owner(node, inside) is None:
+            return True
+    return False
+
+
+def _gives_one(inside: Tables, pairs: tuple[_Pair, ...], value: Node, facts: SchemaFacts) -> bool:
+    if len(inside) != 1 or any(isinstance(node, ast.FuncCall) and is_aggregate(node) for node in walk(value)):
+        return False
+    ((name, table),) = inside.items()
+    return key_among([pair.inner[1] for pair in pairs if pair.inner[0] == name], table, facts) is not None
+
+
+def _join(found: _Subquery, names: "_FreeNames") -> tuple[Node, ast.JoinExpr]:
+    """The output's value and the join, without its left side."""
+    name, given = names.free("joined"), names.free("value")
+    keys = tuple(names.free(pair.inner[1]) for pair in found.pairs)
+    query = deepcopy(found.select)
+    inner_keys = [column(*pair.inner) for pair in found.pairs]
+    query.targetList = (*map(target, inner_keys, keys), target(query.targetList[0].val, given))
+    query.whereClause = deepcopy(all_of(found.rest))
+    if found.is_grouped:
+        query.groupClause = tuple(deepcopy(inner_keys))
+    on = all_of(
+        operation("=", column(name, key), column(*pair.outer)) for key, pair in zip(keys, found.pairs, strict=True)
+    )
+    join = ast.JoinExpr(
+        jointype=enums.JoinType.JOIN_LEFT,
+        rarg=ast.RangeSubselect(subquery=query, alias=ast.Alias(aliasname=name)),
+        quals=on,
+    )
+    value: Node = column(name, given)
+    return (ast.CoalesceExpr(args=(value, integer(0))) if found.is_count else value), join
+
+
+class _FreeNames:
+    """Names that nothing in the query has: one would hide a column, or make its name ambiguous."""
+
+    def __init__(self, select: ast.SelectStmt, tables: Tables, number: int) -> None:
+        columns = {known.name for table in tables.values() for known in table.columns}
+        self.taken = {*tables, *columns, *column_names(select)}
+        self.number = number
+
+    def free(self, name: str) -> str:
+        found = f"{name}_{self.number}"
+        while found in self.taken:
+            found += "_"
+        self.taken.add(found)
+        return found

@@ -1,0 +1,64 @@
+"""What became of findings that are gone, in words: pages and mails take them from here."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from analyzer.models import FindingEvent, FindingRecord
+from analyzer.store.gains import LEAST_SUMMED_S, Gained
+from analyzer.words.durations import THIN, span_words, time_words
+from analyzer.words.lists import counted
+from analyzer.words.visible import visible_line
+
+NO_LESS = 0.9  # judgement: what is left of the time; the load of days differs by more than a tenth
+LEAST_TOLD_S = 60.0  # a day, of all together
+
+
+def gone_line(closing: FindingEvent) -> str:
+    """ "Mended on 12 Nov by index ix_a: 29 min a day before, 13 s since (measured)"; "" as long as nothing is known."""
+    gain = closing.gain
+    if not gain:
+        return ""
+    by = f" by index {visible_line(gain['index'])}" if gain["index"] else ""
+    before, since_s = _time(gain["before_s_per_day"]), gain["since_s_per_day"]
+    statements = "its statement" if len(gain["statements"]) == 1 else f"its {len(gain['statements'])} statements"
+    measured_s = gain["since_measured_s"]
+    basis = "measured" if measured_s >= LEAST_SUMMED_S else f"measured over {span_words(measured_s)}"
+    if not since_s:
+        return f"{_gone(closing.at)}: {statements} took {before} a day before, not run since ({basis})"
+    figures = f"{statements} took {before} a day before, {_time(since_s)} a day since ({basis})"
+    if since_s >= NO_LESS * gain["before_s_per_day"]:
+        return f"{_gone(closing.at)}, but the time is no less: {figures}"
+    return f"{_mended(closing.at)}{by}: {figures}" if by else f"{_gone(closing.at)}: {figures}"
+
+
+def closing_line(finding: FindingRecord) -> str:
+    """Of the last time it went; ``closings``: its events of that kind, as the list of findings reads them."""
+    closings: list[FindingEvent] = getattr(finding, "closings", [])
+    last = next((event for event in closings if event.at == finding.closed_at), None)
+    return gone_line(last) if last is not None else ""
+
+
+def gained_line(gained: Gained) -> str:
+    """ "Gone in the last 30 days: 2 h 10 min a day"; "" where it is not worth telling."""
+    if gained.s_per_day < LEAST_TOLD_S:
+        return ""
+    findings = counted(gained.findings, "finding")
+    return f"Gone in the last 30 days: {_time(gained.s_per_day)} a day, with {findings} (measured)"
+
+
+def _time(s_per_day: float) -> str:
+    return time_words(s_per_day * 1000, THIN)
+
+
+def _gone(at: datetime) -> str:
+    return f"Gone on {_day(at)}"
+
+
+def _mended(at: datetime) -> str:
+    return f"Mended on {_day(at)}"
+
+
+def _day(at: datetime) -> str:
+    local = timezone.localtime(at)
+    return f"{local.day} {local:%b}"

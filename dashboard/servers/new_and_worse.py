@@ -1,0 +1,83 @@
+"""New and worse: statements that cost and were not there before, and those slower than their own past."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils import timezone
+
+from analyzer.models import FindingRecord, Server
+from analyzer.store.news import LEARNT_IN, NewStatement, new_statements, news_of
+from analyzer.store.series.windows import DEFAULT_SPAN, Window
+from dashboard.servers.rows import COSTLIEST_FIRST, open_findings
+from dashboard.windows import in_address
+
+SHOWN = 5
+SLOWER = ("ST010", "ST011")  # against its own past: with another plan, with none to explain it
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """``server``: where several are shown, else None."""
+
+    statement: NewStatement
+    url: str
+    server: Server | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewAndWorse:
+    """At most five each; ``more_url`` leads to all new ones, "" where they are shown.
+
+    ``is_learning``: everything would be new, of a server watched for less than a day.
+    """
+
+    new: Sequence[NewRow]
+    more_new: int
+    more_url: str
+    slower: Sequence[FindingRecord]
+    more_slower: int
+    is_learning: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.slower)
+
+
+def of_server(server: Server, window: Window) -> NewAndWorse:
+    """Four queries; twenty of another span than the one that is kept."""
+    if window.key == DEFAULT_SPAN:
+        found = [new for _, new in news_of([server], window.end)[0]]
+    else:
+        found = new_statements(server, window)
+    query = in_address(window)
+    rows = [NewRow(new, _url(server, new, query)) for new in found[:SHOWN]]
+    more_url = f"{reverse('statements', args=[server.slug])}?{query}&new=1" if found else ""
+    slower = _slower().filter(server=server)
+    is_learning = server.created_at + LEARNT_IN > window.end
+    return NewAndWorse(rows, max(0, len(found) - SHOWN), more_url, *_first(slower), is_learning)
+
+
+def of_all(servers: Sequence[Server], now: datetime | None = None) -> NewAndWorse:
+    """Since yesterday, as the checks found it last. Four queries."""
+    now = now or timezone.now()
+    found, count = news_of(servers, now)
+    query = in_address(Window(now - timedelta(days=1), now, "24h"))
+    is_one = len(servers) == 1
+    rows = [NewRow(new, _url(server, new, query), None if is_one else server) for server, new in found[:SHOWN]]
+    more_url = f"{reverse('statements', args=[found[0][0].slug])}?{query}&new=1" if found else ""
+    return NewAndWorse(rows, max(0, count - SHOWN), more_url, *_first(_slower()))
+
+
+def _url(server: Server, new: NewStatement, query: str) -> str:
+    return f"{reverse('statement', args=[server.slug, new.fingerprint])}?{query}"
+
+
+def _slower() -> QuerySet[FindingRecord]:
+    return open_findings().filter(code__in=SLOWER).select_related("server", "statement").order_by(*COSTLIEST_FIRST)
+
+
+def _first(slower: QuerySet[FindingRecord]) -> tuple[list[FindingRecord], int]:
+    found = list(slower[:SHOWN])
+    return found, slower.count() - len(found) if len(found) == SHOWN else 0

@@ -1,0 +1,241 @@
+"""What is offered as the same statement gives the same rows: random conditions on random data, NULLs and duplicates."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from analyzer.statements.equivalents import (
+    COUNT,
+    DISTINCT_JOIN,
+    FIRST_ROWS,
+    INTERVAL,
+    LIST,
+    NOT_IN,
+    OR,
+    RANGE,
+    SUBQUERY,
+    UNION,
+    Equivalent,
+    rewritten,
+)
+from tests.statements.equivalents.tables import DDL, FACTS, MOMENTS, condition, fill
+
+CASES = 300  # of each kind
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "America/Sao_Paulo", "Asia/Kolkata", "Asia/Beirut")
+Given = Mapping[int, str]
+
+
+def ors(c: random.Random) -> tuple[str, Given]:
+    arms = [f"{condition(c, 'a.v')}", condition(c, "b.x"), condition(c, "a.w")][: c.choice((2, 3))]
+    either = " or ".join(arms)
+    return c.choice(
+        (
+            f"select a.id, a.v, b.x from a join b on b.a_id = a.id where ({either}) and {condition(c, 'b.y')}",
+            f"select a.v, b.x from a left join b on b.a_id = a.id where {either}",
+            f"select a.v from a, b where {either} order by a.v",
+            f"select *, v + w as both from a where {condition(c, 'v')} or {condition(c, 'w')} or id = $1",
+            f"select * from a where ({condition(c, 'v')} or {condition(c, 'w')}) and id > 2 order by id desc limit 3",
+            f"select v from a where v = any(array[1, 2]) or exists (select 1 from b where {condition(c, 'x', 'w')})",
+        )
+    ), {1: str(c.randint(1, 9))}
+
+
+def ranges(c: random.Random) -> tuple[str, Given]:
+    column, operator = c.choice(("ts", "tz")), c.choice(("=", "=", "<", "<=", ">", ">="))
+    day, later = sorted(moment[:10] for moment in c.sample(MOMENTS[:-2], 2))
+    unit, start = c.choice(
+        (("day", day), ("month", day[:8] + "01"), ("year", day[:5] + "01-01"), ("week", "2024-01-01"))
+    )
+    return c.choice(
+        (
+            f"select id from t where {column}::date {operator} $1",
+            f"select * from t where date({column}) {operator} '{day}' and {condition(c, 'g')}",
+            f"select * from t where '{day}'::date {operator} {column}::date or {condition(c, 'g')}",
+            f"select id from t where {column}::date between $1 and $2",
+            f"select id from t where {column}::date {operator} $1::date - 1",
+            f"select id from t where date_trunc('{unit}', {column}) {operator} $3",
+            f"select id from t where date_trunc('hour', ts) {operator} '{day} 01:00'",
+            f"select id from t where extract(year from {c.choice((column, 'd'))}) {operator} {day[:4]}",
+            f"select id from t where date_part('year', {column}) {operator} $4",
+            f"select a.id from a left join t on t.id = a.id where t.{column}::date {operator} $1 or a.v = 1",
+        )
+    ), {1: day, 2: later, 3: start, 4: day[:4]}
+
+
+def intervals(c: random.Random) -> tuple[str, Given]:
+    column, operator, sign = c.choice(("ts", "tz")), c.choice(("<", "<=", ">", ">=", "=")), c.choice("+-")
+    span = c.choice(("1 hour", "90 minutes", "1 hour 30 minutes", "36 hours", "1 day", "2 weeks", "30 seconds"))
+    moment = c.choice(MOMENTS[:-2])
+    return c.choice(
+        (
+            f"select id from t where {column} {sign} interval '{span}' {operator} $1",
+            f"select id from t where $1 {operator} interval '{span}' + {column}",
+            f"select id from t where {column} {sign} interval '{span}' {operator} now() - interval '1 hour'",
+            f"select id from t where {column} {sign} interval '{span}' {operator} localtimestamp or g = 1",
+            f"select id from t where {column} {sign} interval '{span}' {operator} current_date",
+            f"select id from t where isfinite({column}) and now() - {column} {operator} interval '{span}'",
+            f"select id from t where isfinite({column}) and {column} - localtimestamp {operator} interval '{span}'",
+            f"select id from t where isfinite(tz) and tz - '{moment}'::timestamptz {operator} $2::interval",
+        )
+    ), {1: moment, 2: c.choice(("1 hour", "36 hours"))}
+
+
+def subqueries(c: random.Random) -> tuple[str, Given]:
+    value = c.choice(("count(*)", "count(x)", "count(distinct x)", "sum(x)", "max(y)", "min(x)", "avg(y)",
+                      "bool_or(x > 1)", "count(*) filter (where y = 2)"))  # fmt: skip
+    return c.choice(
+        (
+            f"select id, (select {value} from b where b.a_id = a.id) from a",
+            f"select *, (select {value} as n from b where a.v = b.x and {condition(c, 'y')}) from a where w > 0",
+            f"select (select {value} from b where a_id = a.v and y = a.w) as n, v from a order by n",
+            "select b.*, (select v from a where a.id = b.a_id) as v from b",
+            f"select b.id, (select v from a where b.x = a.id and {condition(c, 'a.w')}), "
+            f"(select count(*) from t where t.g = b.y) from b where {condition(c, 'x', 'y')}",
+            f"select distinct b.x, (select {value} from b k where k.x = b.x) from b left join a on a.id = b.a_id",
+        )
+    ), {}
+
+
+def first_rows(c: random.Random) -> tuple[str, Given]:
+    direction = c.choice(("", "desc", "nulls first", "desc nulls last"))
+    return c.choice(
+        (
+            f"select * from (select t.*, row_number() over (partition by g order by ts {direction}, id) as rn from t"
+            f" where {condition(c, 'g')}) q where rn = 1 and id > 1",
+            "select id, n from (select id, row_number() over (partition by g, d order by id desc) n from t) q"
+            " where 1 = q.n or false",
+            "select id, n from (select id, row_number() over (partition by g, d order by id desc) n from t) q"
+            " where q.n < 2",
+            f"select q.id from (select b.id, a.v, row_number() over (partition by a.v order by b.id {direction}) rn"
+            " from a join b on b.a_id = a.id) q where rn <= $1",
+            f"select * from (select a.*, row_number() over (order by v {direction}, id) rn from a) q where rn <= 3",
+            f"select * from (select a.*, row_number() over (order by v {direction}, id) rn from a) q where rn <= $2",
+            "select v as g, id from (select v, v as g, id, row_number() over (partition by w order by id) r from a) x"
+            " where r = $1",
+        )
+    ), {1: "1", 2: str(c.randint(0, 4))}
+
+
+def distincts(c: random.Random) -> tuple[str, Given]:
+    extra = condition(c, "b.x", "a.w", "b.y")
+    return c.choice(
+        (
+            f"select distinct a.id, a.v from a join b on b.a_id = a.id where {extra}",
+            f"select distinct a.* from b, a where {extra} and {condition(c, 'a.v')} order by a.id desc limit 4",
+            f"select count(*) from (select distinct a.* from a join b on b.x = a.v where {extra}) q",
+            f"select distinct w, a.id from a, b, t where x = v and t.g = b.y and {condition(c, 'v', 'g')}",
+            f"select distinct c.kind, c.id from c join a on a.v = c.v and {condition(c, 'w')}",
+        )
+    ), {}
+
+
+def lists(c: random.Random) -> tuple[str, Given]:
+    word = c.choice(("in", "not in", "= any", "<> all", "> all", "< any"))
+    return c.choice(
+        (
+            f"select * from a where v {word} (select distinct x from b where {condition(c, 'y')})",
+            f"select * from a where v {word} (select distinct x from b where b.a_id = a.id) or w = 1",
+            "select * from a where exists (select distinct x, y from b where b.a_id = a.id order by x)",
+            "select * from a where not exists (select distinct x from b where b.a_id = a.id)",
+        )
+    ), {}
+
+
+def unions(c: random.Random) -> tuple[str, Given]:
+    return c.choice(
+        (
+            f"select 'a' as k, id from a where {condition(c, 'v', 'w')} union select 'b', id from b order by id, k",
+            "select id, v, 1 from a union select id, x, 2 from b union select id, v, 3 from c where kind = 'x'",
+            "select id, kind, v from c where kind = 'x' union select id, kind, v from c where kind = 'y'",
+            f"select * from a where v = 1 union select * from a where v = 2 and {condition(c, 'w')}",
+            "select $1 as k, id from a union select $2, id from b",
+            "select * from (select id, w from a where w = 3 union select id, w from a where 1 = w) q where id > 2",
+        )
+    ), {1: "p", 2: "q"}
+
+
+def counts(c: random.Random) -> tuple[str, Given]:
+    operator, number = c.choice(((">", 0), (">=", 1), ("<>", 0), ("=", 0), ("<", 1), ("<=", 0)))
+    inner = f"(select count(*) from b where {c.choice(('a_id = a.id', 'x = v'))} and {condition(c, 'x', 'y')})"
+    return c.choice(
+        (
+            f"select * from a where {inner} {operator} {number}",
+            f"select * from a where {inner} {operator} $1 or {condition(c, 'v')}",
+            f"select v, count(*) from a where not ({inner} {operator} $1) and {condition(c, 'w')} group by v",
+        )
+    ), {1: str(number)}
+
+
+def not_ins(c: random.Random) -> tuple[str, Given]:
+    inner = f"select {c.choice(('b.id', 'c.id', 'distinct c.id'))} from b, c where {condition(c, 'x', 'y', 'c.v')}"
+    return c.choice(
+        (
+            f"select * from a where id not in ({inner})",
+            f"select * from a t where t.id not in ({inner} and c.v = t.v) or {condition(c, 't.v')}",
+            f"select v, count(*) from a where not (id not in ({inner})) group by v",
+        )
+    ), {}
+
+
+DRAWN: dict[str, Callable[[random.Random], tuple[str, Given]]] = {
+    OR: ors, RANGE: ranges, INTERVAL: intervals, SUBQUERY: subqueries, FIRST_ROWS: first_rows, DISTINCT_JOIN: distincts,
+    LIST: lists, UNION: unions, COUNT: counts, NOT_IN: not_ins,
+}  # fmt: skip
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("kind", list(DRAWN))
+def test_same_rows_on_random_data(kind: str, scratch_database, postgres) -> None:  # type: ignore[no-untyped-def]
+    for version in (13, 18):
+        database, chance, tried = scratch_database(postgres(version)), random.Random(kind), 0
+        database.execute(*DDL)
+        with database.connect() as connection:
+            while tried < CASES:
+                with connection.transaction(force_rollback=True):
+                    fill(connection, chance)
+                    for sql, given, found in drawn(kind, chance, 15):
+                        connection.execute(f"set local timezone to '{zone(chance, found)}'")
+                        before, after = (rows(connection, text, given) for text in (sql, found.sql))
+                        assert before == after, (sql, found.sql, given)
+                        tried += 1
+
+
+@pytest.mark.postgres
+def test_a_zone_that_repeats_midnight_is_why_it_is_named(scratch_database, postgres18) -> None:  # type: ignore[no-untyped-def]
+    sql = "select id from t where tz::date = '2024-11-03'"
+    found = rewritten(RANGE, sql, FACTS)
+    assert isinstance(found, Equivalent)
+    assert "Havana" in found.given[0]
+    database = scratch_database(postgres18)
+    database.execute(*DDL, "insert into t (id, tz) values (1, '2024-11-03 04:30+00'), (2, '2024-11-03 05:30+00')")
+    with database.connect() as connection:
+        connection.execute("set timezone to 'America/Havana'")
+        assert [len(connection.execute(text).fetchall()) for text in (sql, found.sql)] == [2, 1]
+        connection.execute("set timezone to 'UTC'")
+        assert [len(connection.execute(text).fetchall()) for text in (sql, found.sql)] == [2, 2]
+
+
+def drawn(kind: str, chance: random.Random, times: int) -> Iterator[tuple[str, Given, Equivalent]]:
+    for _ in range(times):
+        sql, given = DRAWN[kind](chance)
+        found = rewritten(kind, sql, FACTS)
+        if isinstance(found, Equivalent):
+            yield sql, given, found
+
+
+def zone(chance: random.Random, found: Equivalent) -> str:
+    """One for which holds what the rewrite wants."""
+    return chance.choice(("UTC", "Asia/Kolkata") if any("clock" in fact for fact in found.given) else ZONES)
+
+
+def rows(connection: Any, sql: str, given: Given) -> tuple[list[str], Counter[tuple[bytes | None, ...]]]:
+    """The columns' names and the rows as the server writes them."""
+    sql = re.sub(r"\$(\d+)", lambda number: f"'{given[int(number[1])]}'", sql)
+    result = connection.execute(sql).pgresult
+    columns = range(result.nfields)
+    found = Counter(tuple(result.get_value(row, at) for at in columns) for row in range(result.ntuples))
+    return [result.fname(at).decode() for at in columns], found
