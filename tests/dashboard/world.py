@@ -187,6 +187,8 @@ def sessions(of: Server, *, hours: float = 24, gap_at_hour: float | None = None)
     """Looks at sessions at work, one a minute, the newest a moment ago."""
     statements = list(Statement.objects.filter(server=of).order_by("pk").values_list("pk", flat=True))
     end = timezone.now()
+    for hour in range(int(hours) + 2):
+        ensure_load_partitions(end - timedelta(hours=hour))
     for minute in range(int(hours * 60)):
         at = end - timedelta(minutes=minute)
         if gap_at_hour is not None and gap_at_hour <= (hours - minute / 60) < gap_at_hour + hours / 12:
@@ -197,7 +199,6 @@ def sessions(of: Server, *, hours: float = 24, gap_at_hour: float | None = None)
             for n, (wait, event, i, application, route, mean) in enumerate(WAITS)
             if (seen := round(mean * day * (1.4 + math.sin(at.timestamp() / (400 + 150 * n) + n)) * 2) / 2)
         }
-        ensure_load_partitions(at)
         keep_look(of.pk, at, look)
 
 
