@@ -57,19 +57,11 @@ class ParentShape:
     has_limit: bool
 
 
-def lookup_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[LookupShape, ...]:
-    """How the statement looks rows up: one for each of the joined tables looked up by a key of its own; else none."""
-    blocks = query_blocks(sql, facts)
-    block, aggregate = _looked_up(sql, blocks)
-    if block is None or block.is_grouped:
-        return ()
-    return _shapes(block, aggregate)
-
-
 def repeatable_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[LookupShape, ...]:
-    """Lookups, and what else is asked again for each key: groups of its rows, an IN list of one, a whole table.
+    """How the statement looks rows up, one for each of the joined tables that is looked up by a key of its own.
 
-    A whole table has no ``key_columns``.
+    Also what else is asked again for each key: groups of its rows, an IN list of one, a whole table, which has no
+    ``key_columns``.
     """
     blocks = query_blocks(sql, facts)
     block, aggregate = _looked_up(sql, blocks)

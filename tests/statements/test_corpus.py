@@ -9,7 +9,7 @@ import pytest
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.lookup import lookup_shapes
+from analyzer.statements.lookup import repeatable_shapes
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
@@ -49,7 +49,7 @@ def parameters(sql, facts=None):
 
 
 def lookup(sql):
-    shapes = lookup_shapes(sql)
+    shapes = [shape for shape in repeatable_shapes(sql) if shape.key_columns or shape.array_columns]
     if not shapes:
         return ""
     shape = shapes[0]
