@@ -1,27 +1,22 @@
-"""DDL to copy: quoted for any identifier, named so that PostgreSQL and Django take it, with its undo.
+"""DDL to copy: quoted for any identifier, with its undo.
 
 CREATE INDEX CONCURRENTLY does not block writes, cannot run inside a transaction, and leaves an invalid index behind
 when it fails. It does not exist for partitioned tables: there the script builds each partition's index and attaches it.
 Sources: the manual, CREATE INDEX ("Building Indexes Concurrently") and ALTER INDEX (ATTACH PARTITION).
+
+One module of 380 lines, because the script of a partitioned table is made of the same statements as that of one table.
 """
 
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from analyzer.advice.index_names import index_name
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.own_names import in_schema
-from analyzer.schema.quoting import comment as comment
-from analyzer.schema.quoting import qualified as qualified
-from analyzer.schema.quoting import quote_identifier as quote_identifier
-from analyzer.schema.quoting import quote_literal as quote_literal
+from analyzer.schema.quoting import comment, qualified, quote_identifier
 
-# pg_config_manual.h: NAMEDATALEN 64, with the closing zero byte
-MAX_NAME_BYTES = 63
-# Index.max_name_length of Django (system check models.E034): one name in the DDL, in migrations and in models
-MAX_NAME_CHARACTERS = 30
 # judgement: long enough to get between short transactions, short enough that a queue behind us stays short
 LOCK_TIMEOUT_S = 5
 MOST_NAMED = 5  # schemas in a sentence
@@ -133,32 +128,6 @@ class IndexDdl:
     def names(self) -> dict[str, str]:
         """What the index is called on each table that holds a part of it, by "schema.table"."""
         return {build.table.qualified_name: build.name for build in self.builds}
-
-
-def index_name(table: str, columns: Sequence[str], taken: Collection[str] = ()) -> str:
-    """``ix_table_col1_col2``, at most 30 characters and 63 bytes, unlike ``taken`` (the schema's relations).
-
-    A longer one keeps its beginning and ends in a mark of the whole: the same for the same table and columns.
-    """
-    wanted = "_".join(["ix", table, *columns])
-    name, attempt = _fit(wanted), 1
-    while name in taken:
-        attempt += 1
-        name = _fit(f"{wanted}_{attempt}")
-    return name
-
-
-def _fit(name: str) -> str:
-    if fits(name):
-        return name
-    mark = hashlib.sha256(name.encode()).hexdigest()[:6]
-    head = name[: MAX_NAME_CHARACTERS - len(mark) - 1].encode()[: MAX_NAME_BYTES - len(mark) - 1]
-    return f"{head.decode(errors='ignore').rstrip('_')}_{mark}"
-
-
-def fits(name: str) -> bool:
-    """Whether PostgreSQL keeps the name whole and Django takes it for an index (models.E033, E034)."""
-    return len(name) <= MAX_NAME_CHARACTERS and len(name.encode()) <= MAX_NAME_BYTES and name[:1] not in "_0123456789"
 
 
 def name_columns(definition: IndexDefinition) -> list[str]:

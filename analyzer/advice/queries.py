@@ -11,12 +11,12 @@ from analyzer.advice.as_read import (
     missing_table,
     why_unread,
 )
-from analyzer.advice.ddl import qualified, quote_identifier
 from analyzer.advice.planner import Query, Refused, StatisticsPlanner
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.errors import PgLoupeError, fault_reason
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import foreign_key_owner, unindexed_foreign_keys
+from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql

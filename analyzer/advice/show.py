@@ -4,12 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from analyzer.advice.ddl import comment, drop_index, in_each_schema
+from analyzer.advice.ddl import drop_index, in_each_schema
 from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
 from analyzer.advice.planned import suggestion_key
 from analyzer.advice.rollout.script import colons_apart
 from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
 from analyzer.plans.compare import cost_figure, cost_words, faster_words
+from analyzer.schema.quoting import comment
 from analyzer.schema.without_index import proof_words
 from analyzer.words.sizes import size_words
 from analyzer.words.visible import visible_line

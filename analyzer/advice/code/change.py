@@ -6,17 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from analyzer.advice.code.existing import definition_of
-from analyzer.advice.ddl import (
-    IndexDdl,
-    IndexDefinition,
-    create_index,
-    drop_index,
-    extensions_of,
-    qualified,
-    quote_literal,
-)
+from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index, drop_index, extensions_of
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.orm_models import DjangoModel, MappedClass
+from analyzer.schema.quoting import qualified, quote_literal
 
 MAX_LINE = 100
 

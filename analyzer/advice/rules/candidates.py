@@ -6,25 +6,22 @@ ORDER BY columns. What decides is how many rows the planner would expect, from p
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from analyzer.advice.candidates.specialised import prefix_class, specialised_need
+from analyzer.advice.candidates.specialised import specialised_need
 from analyzer.advice.ddl import IndexColumn
 from analyzer.advice.rules.coverage import Need, served_by
+from analyzer.advice.rules.key_columns import best_equality, fixed_conditions, is_selective, range_column
+from analyzer.advice.rules.reasons import small_table_reason, why_nothing_is_read_by_index
 from analyzer.advice.sizing.key_widths import BTREE_ENTRY_BYTES, entry_bytes, fits_btree, too_wide
 from analyzer.advice.thresholds import (
     ASSUMED_LIMIT_ROWS,
-    FEW_ROWS,
-    MAX_EQUALITY_COLUMNS,
     MAX_KEPT_RATIO,
-    SMALL_TABLE_BYTES,
-    SMALL_TABLE_ROWS,
 )
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.predicates import query_blocks
-from analyzer.values.selectivity import combined_selectivity, equality_selectivity, predicate_selectivity
-from analyzer.words.sizes import size_words
+from analyzer.values.selectivity import combined_selectivity, predicate_selectivity
 
 
 @dataclass(slots=True)
@@ -108,7 +105,7 @@ class _Block:
                     "It joins whole tables, without a condition or LIMIT: reading them whole is right."
                 )
             else:
-                self._no_driver(uses[0])
+                self.advice.reasons.append(why_nothing_is_read_by_index(self.block, uses[0].table, uses[0].values))
             return
         flowing = self._drive(driver)
         self._follow({driver.use.alias}, [u for u in uses if u is not driver], flowing)
@@ -197,8 +194,10 @@ class _Block:
             lists = [p for p in equality if p not in single]
             listed = combined_selectivity(lists, table) if lists else None
             if not lists or listed is None or listed > MAX_KEPT_RATIO:
-                columns = _best_equality(single, table)
-                self._add(Need(table, frozenset(columns), order, "order", kept, conditions=_conditions(driver.values)))
+                columns = best_equality(single, table)
+                self._add(
+                    Need(table, frozenset(columns), order, "order", kept, conditions=fixed_conditions(driver.values))
+                )
                 return out
         ranges = [p for p in driver.values if p.is_range and self._fits(p, table)]
         if not equality and not ranges and (wide := self._wide(driver)):
@@ -208,7 +207,7 @@ class _Block:
             if special is not None:
                 self._add(special.need)
             else:
-                self._no_driver(driver)
+                self.advice.reasons.append(why_nothing_is_read_by_index(self.block, driver.table, driver.values))
             return out
         if kept is None:
             if self.facts.statistics_readable and table.rows is not None:
@@ -223,15 +222,15 @@ class _Block:
                 " tell without the values: reading the table whole is cheaper than that many index lookups."
             )
             return out
-        columns = _best_equality(equality, table)
+        columns = best_equality(equality, table)
         tail: tuple[IndexColumn, ...] = ()
-        if ranges and not _is_selective(columns, table):
+        if ranges and not is_selective(columns, table):
             best = min(ranges, key=lambda p: (predicate_selectivity(p, table) or 1.0, p.column))
-            tail = (_range_column(best, table),)
+            tail = (range_column(best, table),)
             columns = [c for c in columns if c != best.column]
         if not columns and not tail:
             return out
-        self._add(Need(table, frozenset(columns), tail, "filter", kept, conditions=_conditions(driver.values)))
+        self._add(Need(table, frozenset(columns), tail, "filter", kept, conditions=fixed_conditions(driver.values)))
         return out
 
     def _fits(self, predicate: Predicate, table: TableFacts) -> bool:
@@ -300,90 +299,3 @@ class _Block:
             self.advice.reasons.append(served)
         elif need not in self.advice.needs:
             self.advice.needs.append(need)
-
-    def _no_driver(self, use: _Use) -> None:
-        special = specialised_need(use.table, use.values)
-        if special is not None:
-            self.advice.reasons.append(special.reason)
-        elif any(p.is_in_or for p in use.values):
-            self.advice.reasons.append(
-                "Its conditions are joined by OR over several columns: no single index serves them."
-            )
-        elif any(p.expression for p in use.values):
-            self.advice.reasons.append(
-                "It compares an expression, not a bare column, so an index on the column cannot serve it."
-            )
-        elif use.values:
-            self.advice.reasons.append(
-                "Its conditions exclude values instead of naming them: no index narrows that down."
-            )
-        elif self.block.is_grouped or self.block.distinct or self.block.is_aggregate:
-            self.advice.reasons.append(
-                f"It sums up {use.table.qualified_name} without a condition: all rows are needed."
-            )
-        elif self.block.order_by and self.block.has_limit:
-            self.advice.reasons.append(
-                "It orders by an expression or by several tables' columns: no single index gives that order."
-            )
-        else:
-            self.advice.reasons.append(f"It reads {use.table.qualified_name} without a condition.")
-
-
-def small_table_reason(table: TableFacts) -> str | None:
-    """Why an index on so small a table is not worth it; None for a table that is large, or of unknown size."""
-    if table.rows is not None and table.rows < SMALL_TABLE_ROWS:
-        return f"{table.qualified_name} has only about {table.rows:,.0f} rows: reading it whole is quick."
-    if table.size_bytes is not None and table.size_bytes < SMALL_TABLE_BYTES:
-        return f"{table.qualified_name} has only {size_words(table.size_bytes)}: reading it whole is quick."
-    return None
-
-
-def _best_equality(predicates: list[Predicate], table: TableFacts) -> list[str]:
-    """The most selective equality columns, as many as bring the rows down to few."""
-    order = sorted(
-        {p.column: p for p in predicates}.values(),
-        key=lambda p: (
-            predicate_selectivity(p, table) if predicate_selectivity(p, table) is not None else 1.0,
-            p.column,
-        ),
-    )
-    chosen: list[str] = []
-    rows = table.rows or 0.0
-    for predicate in order[:MAX_EQUALITY_COLUMNS]:
-        if chosen and rows <= FEW_ROWS:
-            break
-        share = predicate_selectivity(predicate, table)
-        if chosen and share is not None and share > 0.9:
-            continue  # deleted_at IS NULL and the like: adds nothing
-        if entry_bytes(table, map(IndexColumn, [*chosen, predicate.column])) > BTREE_ENTRY_BYTES:
-            continue
-        chosen.append(predicate.column)
-        rows *= 1.0 if share is None else share
-    return chosen
-
-
-def _conditions(predicates: list[Predicate]) -> frozenset[tuple[str, str]]:
-    """Conditions that hold whatever the parameters are: what a partial index's predicate may be compared with."""
-    return frozenset(
-        (p.column, p.operator)
-        for p in predicates
-        if p.is_bare and p.operator in ("is_true", "is_false", "is_null", "is_not_null")
-    )
-
-
-def _is_selective(columns: list[str], table: TableFacts) -> bool:
-    """Whether equality on these columns alone leaves few rows."""
-    rows = table.rows or 0.0
-    for name in columns:
-        fact = table.column(name)
-        share = equality_selectivity(fact) if fact else None
-        rows *= 1.0 if share is None else share
-    return bool(columns) and rows <= FEW_ROWS
-
-
-def _range_column(predicate: Predicate, table: TableFacts) -> IndexColumn:
-    """A prefix LIKE needs an operator class that compares bytes, unless the collation does."""
-    key, column = IndexColumn(predicate.column), table.column(predicate.column)
-    if predicate.operator != "like_prefix" or column is None:
-        return key
-    return replace(key, opclass=prefix_class(key, column))

@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, in_each_schema
-from analyzer.advice.rules.candidates import small_table_reason, statement_advice
+from analyzer.advice.rules.candidates import statement_advice
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.merge import MergedNeed, merge
+from analyzer.advice.rules.reasons import small_table_reason
 from analyzer.advice.sizing.size import btree_size_bytes
 from analyzer.advice.thresholds import WRITE_HEAVY_ROWS_PER_DAY
 from analyzer.findings import EvidenceLevel, Finding
