@@ -156,7 +156,14 @@ def test_a_column_of_an_unknown_type_costs_only_what_uses_it(filled, var_dir):
 KEYS = (
     TYPES
     + """
-create operator <= (leftarg = serial_ip, rightarg = serial_ip, function = less_ip);
+create function at_most_ip(serial_ip, serial_ip) returns bool language internal immutable strict as 'int8le';
+create function at_least_ip(serial_ip, serial_ip) returns bool language internal immutable strict as 'int8ge';
+create function more_ip(serial_ip, serial_ip) returns bool language internal immutable strict as 'int8gt';
+create operator <= (leftarg = serial_ip, rightarg = serial_ip, function = at_most_ip);
+create operator >= (leftarg = serial_ip, rightarg = serial_ip, function = at_least_ip);
+create operator > (leftarg = serial_ip, rightarg = serial_ip, function = more_ip);
+alter operator family ip_order using btree add operator 2 <= (serial_ip, serial_ip),
+    operator 4 >= (serial_ip, serial_ip), operator 5 > (serial_ip, serial_ip);
 create function hash_ip(serial_ip, int8) returns int8 language internal immutable strict as 'hashint8extended';
 create operator class ip_hash default for type serial_ip using hash as
     operator 1 =, function 2 hash_ip(serial_ip, int8);
