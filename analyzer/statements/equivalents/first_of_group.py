@@ -1,7 +1,7 @@
 """``WHERE rn = 1`` around ``row_number() OVER (PARTITION BY g ORDER BY o)`` as DISTINCT ON (g) ... ORDER BY g, o.
 
-Without PARTITION BY, ``rn <= 3`` is ORDER BY o LIMIT 3; with it, LIMIT in LATERAL (rows_of_group.py). All take the first
-rows of the same order; which of several that tie is open in each, unless the order holds a key.
+Without PARTITION BY, ``rn <= 3`` is ORDER BY o LIMIT 3; with it, LIMIT in LATERAL (rows_of_group.py). All take the
+first rows of the same order; which of several that tie is open in each, unless the order holds a key.
 """
 
 from copy import deepcopy
