@@ -89,7 +89,8 @@ class Action:
 def actions(without_figures: Collection[int] = (), servers: int = 1) -> list[Action]:
     """The costliest first; those of servers that give no figures now (``without_figures``, ids) last. Three queries.
 
-    What is only slower than before has its own place (new_and_worse.py). ``servers``: how many there are; of each the costliest are looked at.
+    What is only slower than before has its own place (new_and_worse.py). ``servers``: how many there are; of each the
+    costliest are looked at.
     """
     most = max(LEAST_OF_EACH, LOOKED_AT // max(1, servers))
     is_timed = Case(When(impact_s_per_day__isnull=True, then=Value(0)), default=Value(1))
