@@ -2,6 +2,7 @@
 
 from time import perf_counter, process_time
 
+import psutil
 from psycopg import Connection
 
 from analyzer.management.commands.analyze import as_html, as_text
@@ -26,6 +27,7 @@ def measure(context: Context) -> list[Result]:
         began, cpu = perf_counter(), process_time()
         with connect(monitored.settings) as connection:
             analysis = analyze(connection)
+            server_s = sum(psutil.Process(connection.backend_pid).cpu_times()[:2])
         analyzed_s, cpu_s = perf_counter() - began, process_time() - cpu
         cpu = process_time()
         shown = as_text(analysis), as_html(analysis)
@@ -36,7 +38,8 @@ def measure(context: Context) -> list[Result]:
             Result("tables", analysis.looked_at["tables"], ""),
             Result("statements judged", analysis.looked_at["statements"], ""),
             Result("all of it", analyzed_s, "s", 30.0),
-            Result("of it our processor time", cpu_s, "s"),
+            Result("processor time, ours", cpu_s, "s"),
+            Result("processor time, the server's", server_s, "s"),
             Result("its text and HTML written, CPU", shown_s, "s"),
             Result("length of the HTML", len(shown[1]) / 1024**2, "MB"),
             Result("findings", len(analysis.findings), ""),

@@ -55,9 +55,9 @@ def _one(number: int, each: InFile) -> list[str]:
     for finding in found.findings:
         lines.append(f"   {finding.severity.name.lower()} {finding.code}: {finding.message} {finding.hint}")
     lines.append("")
-    for each in (rewrite for rewrite in found.rewrites if rewrite.is_cheaper):
-        lines += [f"   Written otherwise, {each.words}. {each.provided}:"]
-        lines += [*(f"      {line}" for line in each.sql.splitlines()), ""]
+    for rewrite in (rewrite for rewrite in found.rewrites if rewrite.is_cheaper):
+        lines += [f"   Written otherwise, {rewrite.words}. {rewrite.provided}:"]
+        lines += [*(f"      {line}" for line in rewrite.sql.splitlines()), ""]
     if not found.likes:
         return [*lines, f"   No index to suggest: {found.why_none}"]
     for liked in found.likes:

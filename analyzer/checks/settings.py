@@ -2,12 +2,10 @@
 
 from analyzer.checks.engine import NotRun
 from analyzer.findings import Fix
-from analyzer.schema.cluster import ClusterFacts, SettingFacts
+from analyzer.schema.cluster import OWN_SOURCES, ClusterFacts, SettingFacts
 from analyzer.schema.hosts import host_of
 from analyzer.schema.quoting import quote_identifier, quote_literal
 
-# pg_settings.source of values that our own login or session has, and nobody else
-OWN_SOURCES = frozenset({"client", "user", "database user", "interactive", "test", "session"})
 WORDS = frozenset({"on", "off", "auto", "top"})
 
 

@@ -200,7 +200,8 @@ class Endpoint:
     """How often a page is asked for. ``statements``: about how many it sends.
 
     ``steady`` ones come at fixed intervals, the others at random (Poisson) with a rate that drifts.
-    ``bounded`` ones are too dear to follow ``--rate`` upwards.
+    ``bounded`` ones are too dear to follow ``--rate`` upwards. ``by_staff``: they wait for each other, and no customer
+    waits for them.
     """
 
     page: Callable[[Visit], None]
@@ -208,6 +209,7 @@ class Endpoint:
     statements: float
     steady: bool = False
     bounded: bool = False
+    by_staff: bool = False
 
     @property
     def name(self) -> str:
@@ -224,12 +226,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(latest_reviews, per_s=0.6, statements=2.2, bounded=True),
     Endpoint(orders_with_product, per_s=0.6, statements=3, bounded=True),
     Endpoint(coupons, per_s=0.5, statements=4, bounded=True),
-    Endpoint(staff.order_list, per_s=0.4, statements=3, bounded=True),
-    Endpoint(staff.dear_orders, per_s=0.4, statements=3, bounded=True),
-    Endpoint(staff.page_views, per_s=0.3, statements=3, bounded=True),
-    Endpoint(staff.customer_turnover, per_s=0.25, statements=3, bounded=True),
-    Endpoint(staff.bestsellers, per_s=0.08, statements=3, bounded=True),
-    Endpoint(staff.order_export, per_s=0.04, statements=3, bounded=True),
+    Endpoint(staff.order_list, per_s=0.4, statements=3, bounded=True, by_staff=True),
+    Endpoint(staff.dear_orders, per_s=0.4, statements=3, bounded=True, by_staff=True),
+    Endpoint(staff.page_views, per_s=0.3, statements=3, bounded=True, by_staff=True),
+    Endpoint(staff.customer_turnover, per_s=0.25, statements=3, bounded=True, by_staff=True),
+    Endpoint(staff.bestsellers, per_s=0.08, statements=3, bounded=True, by_staff=True),
+    Endpoint(staff.order_export, per_s=0.04, statements=3, bounded=True, by_staff=True),
     Endpoint(home, per_s=5, statements=3.4),
     Endpoint(product, per_s=8, statements=4.4),
     Endpoint(cart, per_s=4, statements=2.7),

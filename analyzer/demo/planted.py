@@ -37,6 +37,24 @@ class SlowStatement:
 
 
 @dataclass(frozen=True)
+class StaffPage:
+    """``codes``: what its plan or its statement is found for."""
+
+    page: str
+    statement: str
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """One object of the schema for each family of checks; ``table`` is None where it is of the whole database."""
+
+    family: str
+    table: str | None
+    code: str
+
+
+@dataclass(frozen=True)
 class MissingForeignKeyIndex:
     page: str
     table: str
@@ -119,6 +137,31 @@ SLOW_STATEMENTS: tuple[SlowStatement, ...] = (
     ),
 )
 
+STAFF_PAGES: tuple[StaffPage, ...] = (
+    StaffPage("order_list", 'FROM "shop_order" ORDER BY "shop_order"."id" DESC LIMIT $1 OFFSET', ("ST002",)),
+    StaffPage("dear_orders", 'WHERE ("shop_order"."created_at" >= $1', ("PL003",)),
+    StaffPage("page_views", 'FROM "shop_event" WHERE ("shop_event"."payload" -> $1)', ("PL014",)),
+    StaffPage("customer_turnover", "WITH turnover AS MATERIALIZED", ("PL025",)),
+    StaffPage("bestsellers", 'COUNT(DISTINCT "shop_orderline"."order_id")', ("PL055",)),
+    StaffPage("order_export", 'ORDER BY "shop_customer"."name" ASC, "shop_order"."id" ASC', ("PL050", "PL061")),
+)
+
+LEFTOVERS: tuple[Leftover, ...] = (
+    Leftover("keys", "shop_pricechange", "SC009"),
+    Leftover("types", "shop_pricechange", "SC021"),
+    Leftover("columns", "shop_customer", "SC023"),
+    Leftover("constraints", "shop_coupon", "SC013"),
+    Leftover("indexes", "shop_orderline", "IX003"),
+    Leftover("indexes", "shop_review", "IX002"),
+    Leftover("sequences", "shop_ticket", "SC019"),
+    Leftover("vacuum", "shop_ticket", "SC054"),
+    Leftover("row security", "shop_ticket", "SC037"),
+    Leftover("functions", None, "SC039"),
+)
+SESSION = "SV007"  # a script's transaction that is left open
+SETTINGS = ("SV020", "SV035")
+NOTES = ("SC024", "SC025", "SC026")  # true of the shop, and nobody's mistake
+
 MISSING_FOREIGN_KEY_INDEXES: tuple[MissingForeignKeyIndex, ...] = (
     MissingForeignKeyIndex(
         page="coupons",
@@ -168,7 +211,7 @@ INNOCENTS: tuple[Innocent, ...] = (
     ),
     Innocent(
         "order_detail",
-        'INNER JOIN "shop_customer" ON ("shop_order"."customer_id" = "shop_customer"."id")',
+        'ON ("shop_order"."customer_id" = "shop_customer"."id") WHERE "shop_order"."id" = $1',
         "select_related",
         (N_PLUS_ONE, "PL004"),
     ),

@@ -31,7 +31,9 @@ from analyzer.demo.visit import Row, Shop, Visit
 logger = logging.getLogger("shop")
 
 WORKERS = 4  # connections that answer requests
+STAFF_BACKLOG = 3
 BACKLOG = 40  # requests that may wait; more are turned away, as a web server would
+Requests = queue.Queue[tuple[Endpoint, int]]
 RATE_STEP_S = 1.0  # how long a drifting rate is taken as constant
 NOMINAL_STATEMENTS_PER_S = sum(e.per_s * e.statements for e in ENDPOINTS)
 
@@ -123,7 +125,8 @@ class Workload:
         self.totals = Totals()
         self._scale = statements_per_s / NOMINAL_STATEMENTS_PER_S
         self._stopping = threading.Event()
-        self._requests: queue.Queue[tuple[Endpoint, int]] = queue.Queue(BACKLOG)
+        self._requests: Requests = queue.Queue(BACKLOG)
+        self._staff_requests: Requests = queue.Queue(STAFF_BACKLOG)
         self._shop = Shop(built_at=datetime.now(UTC))
 
     def stop(self) -> None:
@@ -137,7 +140,8 @@ class Workload:
         if built_at is not None:
             self._shop.built_at = built_at[0]
         self._forget(first)
-        workers = [threading.Thread(target=self._work, name=f"worker {n}") for n in range(WORKERS)]
+        served = [*[self._requests] * WORKERS, self._staff_requests]
+        workers = [threading.Thread(target=self._work, args=[r], name=f"worker {n}") for n, r in enumerate(served)]
         for worker in workers:
             worker.start()
         try:
@@ -173,17 +177,20 @@ class Workload:
             if wait_s < -10:  # the machine slept: do not make up for it
                 started_s -= wait_s
             sequence += 1
-            try:
-                self._requests.put_nowait((streams[number].endpoint, sequence))
-            except queue.Full:
-                self.totals.turned_away += 1
+            self._ask(streams[number].endpoint, sequence)
             heapq.heapreplace(due, (streams[number].next_s(), number))
 
-    def _work(self) -> None:
+    def _ask(self, endpoint: Endpoint, sequence: int) -> None:
+        try:
+            (self._staff_requests if endpoint.by_staff else self._requests).put_nowait((endpoint, sequence))
+        except queue.Full:
+            self.totals.turned_away += not endpoint.by_staff  # the staff asks again
+
+    def _work(self, requests: Requests) -> None:
         connection: psycopg.Connection[Row] | None = None
         while not self._stopping.is_set():
             try:
-                endpoint, sequence = self._requests.get(timeout=0.2)
+                endpoint, sequence = requests.get(timeout=0.2)
             except queue.Empty:
                 continue
             if connection is None or connection.closed:

@@ -1,8 +1,9 @@
 """Findings, suggestions and sums of a window -> what a person is told about it.
 
-``new``      opened in the window (first seen, or back after it was gone), also when gone again by its end
+``new``      opened in the window (first seen, or back after it was gone), also when gone again by its end without a
+             measured gain: an incident
 ``worse``    open before, and costs at least half as much again as a day before (see LIMITS)
-``fixed``    open before, closed in the window
+``fixed``    closed in the window: open before, or with a measured gain
 ``open``     open before and still
 What a person muted is left out. Each list is sorted by seconds per day, unknown ones last.
 """
@@ -243,7 +244,7 @@ def change_of(found: ReportedFinding, start: datetime, end: datetime) -> str:
         return ""
     # One that was closed and reopened within the window is no news when it was open at its beginning.
     is_new = opened_at > start and not (found.was_open_before and found.first_seen <= start)
-    if is_new:
+    if is_new and not (is_closed and found.gone):
         return "new"
     if is_closed:
         return "fixed"

@@ -20,6 +20,7 @@ ROW_HEADER_BYTES, NULLS_BYTES = 24, 8
 BTREE_PAGE_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - 16  # without its special space
 BTREE_ROW_HEADER_BYTES = 8
 HEAP_FILLFACTOR, BTREE_FILLFACTOR = 100, 90
+MOST_KEY_BYTES = 2704.0  # BTMaxItemSize
 TOLERANCE = 0.1  # measured: see tests/monitored/test_bloat.py
 MOST_CHANGED = 0.2  # judgement: of the rows, since the last ANALYZE; more, and its widths are old
 MEASURED_FOR = timedelta(days=7)
@@ -87,7 +88,10 @@ def btree_bloat(table: TableFacts, index: IndexFacts, now: datetime | None) -> B
     if isinstance(sizes, Unknown):
         return sizes
     usable = BTREE_PAGE_BYTES * _fillfactor(index.storage_options, BTREE_FILLFACTOR)
-    least, most = (ceil(_rows(table) * (size + LINE_POINTER_BYTES) / usable) * PAGE_BYTES for size in sizes)
+    longest = min(MOST_KEY_BYTES, sizes[1] + _out_of_line_bytes(table, columns))
+    least = ceil(_rows(table) * (sizes[0] + LINE_POINTER_BYTES) / usable) * PAGE_BYTES
+    # a page's high key takes the place of one more
+    most = ceil(_rows(table) / max(1.0, usable // (longest + LINE_POINTER_BYTES) - 1)) * PAGE_BYTES
     # equal keys may share an entry (13): how many do is not told, so that it may need next to nothing
     return _between(index.size_bytes, 0 if not index.is_unique else least, most)
 
@@ -117,6 +121,15 @@ def large_and_suspicious(
 def _rows(table: TableFacts) -> float:
     """With the dead ones: what they take is not free before VACUUM."""
     return (table.rows or 0.0) + table.activity.dead_rows
+
+
+def _out_of_line_bytes(table: TableFacts, columns: Iterable[ColumnFacts]) -> float:
+    """Of a key, at most: pg_stats counts a pointer for a value in TOAST, an index holds the value."""
+    if not any(column.length_bytes == -1 and column.storage in "ex" for column in columns):
+        return 0.0
+    if table.storage is None or table.storage.toast_bytes is None:
+        return MOST_KEY_BYTES
+    return table.storage.toast_bytes / table.rows if table.rows else 0.0
 
 
 def _between(size: int, least: int, most: int) -> Bloat:

@@ -6,7 +6,7 @@ Figures are no changes. Partitions, and indexes of partitions, come and go by pl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from analyzer.schema.cluster import ClusterFacts, SettingFacts
+from analyzer.schema.cluster import OWN_SOURCES, ClusterFacts, SettingFacts
 from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.words.durations import time_words
@@ -16,6 +16,7 @@ from analyzer.words.sizes import size_words
 MOST_OF_A_TABLE = 4  # judgement: a mark says what changed, not each column of it
 MOST_TABLES = 10  # judgement: more at once are one migration, said in one sentence
 NAMED = 3
+LONGEST_VALUE = 60  # characters, of a search_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,14 @@ def schema_changes(before: SchemaFacts, after: SchemaFacts) -> list[SchemaChange
 
 
 def setting_changes(before: ClusterFacts, after: ClusterFacts) -> list[str]:
-    """ "work_mem from 4 MB to 64 MB", of those that both readings have and that somebody can set."""
+    """ "work_mem from 4 MB to 64 MB", of those that both readings have and that hold for more than our own login."""
     return [
         f"{name} from {_value(was)} to {_value(now)}"
         for name, now in sorted(after.settings.items())
-        if (was := before.settings.get(name)) is not None and was.value != now.value and now.context != "internal"
+        if (was := before.settings.get(name)) is not None
+        and was.value != now.value
+        and now.context != "internal"
+        and OWN_SOURCES.isdisjoint((was.source, now.source))
     ]
 
 
@@ -150,4 +154,5 @@ def _value(setting: SettingFacts) -> str:
         return time_words(setting.in_ms)
     if setting.value.startswith("-"):  # "off" or "as another setting says", in no unit
         return setting.value
-    return f"{setting.value}{setting.unit or ''}" or "nothing"
+    said = f"{setting.value}{setting.unit or ''}" or "nothing"
+    return said if len(said) <= LONGEST_VALUE else f"{said[:LONGEST_VALUE]}…"

@@ -12,6 +12,8 @@ from analyzer.schema.pace import Pace
 
 # of pg_settings.unit, in bytes or milliseconds
 BYTES = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 1024**2, "GB": 1024**3}
+# pg_settings.source of values that our own login or session has, and nobody else
+OWN_SOURCES = frozenset({"client", "user", "database user", "interactive", "test", "session"})
 MILLISECONDS = {"ms": 1.0, "s": 1_000.0, "min": 60_000.0}
 
 

@@ -46,7 +46,8 @@ def keep_fault(
 def keep_outcomes(
     server: Server, database: Database, item: explaining.ToExplain, outcomes: list[ExplainOutcome], now: datetime
 ) -> None:
-    for outcome in outcomes:
+    # of plans with one shape the last stays: that of real values, whose time is the one people wait for
+    for outcome in sorted(outcomes, key=lambda o: o.values_source in REAL_VALUES):
         _keep_outcome(server, database, item.statement, outcome, now)
     samples = parameters.samples_of(item.statement, database)
     if samples and any(o.values_source == "sampled" for o in outcomes):

@@ -20,6 +20,7 @@ from analyzer.words.visible import visible_line
 Kind = ServerEvent.Kind
 LONGEST_LABEL = 100
 MOST_RELEASES_A_DAY = 20  # judgement: a tag with more values names no release
+OFTEN = timedelta(hours=1)  # judgement: what happens more often is no event
 SAME_DEPLOY = timedelta(hours=1)  # judgement: every container of a deploy marks it when it starts
 MOST_SHOWN = 500  # of a chart; more are no marks any more
 MOST_SETTINGS_NAMED = 5
@@ -42,7 +43,7 @@ def note_run(server: Server, before: ServerState, now: ServerState, taken_at: da
     elif before.is_in_recovery and not now.is_in_recovery:
         events.append(ServerEvent(kind=Kind.TAKEOVER, at=taken_at, earliest=earliest, said="Promoted from standby"))
     elif now.started_at != before.started_at and now.started_at < before.taken_at:
-        said = "Another PostgreSQL server answers at this address: it was at work before"
+        said = "PostgreSQL answers that was started before: another server, or its clock was set back"
         events.append(ServerEvent(kind=Kind.TAKEOVER, at=taken_at, earliest=earliest, said=said))
     elif now.started_at != before.started_at:
         events.append(ServerEvent(kind=Kind.RESTART, at=started, said="PostgreSQL was restarted"))
@@ -50,6 +51,8 @@ def note_run(server: Server, before: ServerState, now: ServerState, taken_at: da
     if is_reset and not events and now.stats_reset_at is not None:
         at = by_our_clock(now.stats_reset_at)
         events.append(ServerEvent(kind=Kind.RESET, at=at, said="Statistics of statements were reset"))
+    if events and events[0].kind == Kind.TAKEOVER and _was_lately(server, Kind.TAKEOVER, taken_at):
+        return  # an address that leads to several in turn
     for event in events:
         event.server = server
     ServerEvent.objects.bulk_create(events)
@@ -126,6 +129,10 @@ def drop_old(now: datetime) -> None:
     marks_from = now - timedelta(days=settings.ANALYZER_KEEP_HOURS_DAYS)
     releases_from = now - timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS)
     ServerEvent.objects.filter(Q(release="", at__lt=marks_from) | Q(at__lt=releases_from)).delete()
+
+
+def _was_lately(server: Server, kind: str, now: datetime) -> bool:
+    return server.events.filter(kind=kind, at__gt=now - OFTEN).exists()
 
 
 def _release(text: str | None) -> str:

@@ -24,6 +24,7 @@ from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.tree import Node, Unparsable, fresh_parse
 from analyzer.twin.cluster import DATABASE, ROLE, connect_role, superuser
 from analyzer.twin.extensions import NOT_HERE
+from analyzer.twin.partition_keys import Parent, attach_by_hash, by_hash, parent_of
 from analyzer.twin.plainer import barer, plainer
 from analyzer.twin.stand_ins import StandInCollation, StandInType, create_collation
 
@@ -95,6 +96,7 @@ class Restorer:
         self.cluster, self.dump, self.pg_restore, self.timeout_s = cluster, dump, pg_restore, timeout_s
         self.collations: list[StandInCollation] = []
         self.without_checks: list[Missing] = []
+        self.by_hash: set[Parent] = set()  # partitioned so, since their key's type cannot be compared here
         self.incomplete: list[tuple[str, str, str]] = []  # schema and name of a table, why a partition is not in it
 
     def entries(self) -> list[Entry]:
@@ -137,6 +139,9 @@ class Restorer:
                 self._again(wanted, failed)
                 while self._create_collations(wanted, failed):
                     self._again(wanted, failed)
+        if self.by_hash:
+            self._attach_by_hash([e for e in wanted if e.id in failed and e.kind == "TABLE ATTACH"], failed)
+            self._again(wanted, failed)
         self._note_incomplete([e for e in wanted if e.id in failed and e.kind == "TABLE ATTACH"], failed)
         return [
             *self.without_checks,
@@ -193,6 +198,22 @@ class Restorer:
                     parent = node.relation
                     self.incomplete.append((parent.schemaname or "public", parent.relname, failed[entry.id]))
 
+    def _attach_by_hash(self, entries: Sequence[Entry], failed: dict[int, str]) -> None:
+        """Partitions of tables whose own bounds nothing here can compare."""
+        attached: dict[Parent, list[tuple[Entry, list[Node]]]] = {}
+        for entry in entries:
+            statements = self._statements(entry)
+            if not isinstance(statements, str) and (parent := parent_of(statements)) in self.by_hash:
+                attached.setdefault(parent, []).append((entry, statements))
+        for partitions in attached.values():
+            for number, (entry, statements) in enumerate(partitions):
+                attach_by_hash(statements, len(partitions), number)
+                reason = self._execute(statements)
+                if reason is None:
+                    del failed[entry.id]
+                else:
+                    failed[entry.id] = reason
+
     def _restore_some(self, entries: Sequence[Entry]) -> dict[int, str]:
         """Reasons by id of the entries that failed."""
         if not entries:
@@ -238,6 +259,9 @@ class Restorer:
         if not plain:
             return "it is defined in a way the twin cannot read"
         reason = self._execute(plain)
+        if reason is not None and _NO_OPCLASS.search(reason) and (parent := by_hash(plain)) is not None:
+            reason = self._execute(plain)
+            self.by_hash |= {parent} if reason is None else set()
         if reason is not None and entry.kind in ("TABLE", "FOREIGN TABLE") and self._execute(barer(plain)) is None:
             name = _name(entry)
             self.without_checks.append(Missing(CHECKS, name, reason, entry.oid))

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from analyzer.errors import BadInput, PgLoupeError
-from analyzer.models import FindingRecord, Statement
+from analyzer.models import Database, FindingRecord, Statement
 from analyzer.plans import redact_plan
 from analyzer.questions.ask import RewritePlans, rewrite_plans
 from analyzer.store.schemas import kept_schema
@@ -35,7 +35,7 @@ def finding_rewrites(request: HttpRequest, pk: int) -> HttpResponse:
     status = 200
     try:
         with question_limit.counted(request):
-            found = _planned(finding, finding.statement, request.user.pk)
+            found = _planned(finding.database, finding.statement, request.user.pk)
         context |= {"found": found, "sides": _sides(found, finding.statement)}
     except PgLoupeError as problem:
         context["problem"] = str(problem).rstrip(".")
@@ -43,14 +43,14 @@ def finding_rewrites(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "dashboard/finding_rewrites.html", context, status=status)
 
 
-def _planned(finding: FindingRecord, statement: Statement, person: object) -> RewritePlans:
-    facts = kept_schema(finding.database)
+def _planned(database: Database, statement: Statement, person: object) -> RewritePlans:
+    facts = kept_schema(database)
     if facts is None:
         raise BadInput("There is no reading of the schema yet")
-    recorded = recorded_statements(finding.server, finding.database, {statement.pk: ONE_CALL})
+    recorded = recorded_statements(database.server, database, {statement.pk: ONE_CALL})
     if not recorded:
         raise BadInput("Its whole text is not kept, or it is of a kind that has no plan")
-    return rewrite_plans(finding.database.server, recorded[0], facts, person)
+    return rewrite_plans(database.server, recorded[0], facts, person)
 
 
 def _sides(found: RewritePlans, statement: Statement) -> list[tuple[str, str, str]]:

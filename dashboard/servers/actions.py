@@ -13,7 +13,7 @@ from analyzer.findings import Severity
 from analyzer.models import AdviceRun, FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.words.durations import THIN
 from dashboard.figures import SetWords, set_words, suggestion_gain
-from dashboard.servers.rows import COSTLIEST_FIRST, open_findings
+from dashboard.servers.rows import COSTLIEST_FIRST, SLOWER, open_findings
 
 LOOKED_AT = 200  # of each kind on all servers, the costliest of each: one index may answer many findings
 LEAST_OF_EACH, WITHOUT_TIME = 10, 5  # of a server, and of its findings whose time nobody knows
@@ -89,13 +89,15 @@ class Action:
 def actions(without_figures: Collection[int] = (), servers: int = 1) -> list[Action]:
     """The costliest first; those of servers that give no figures now (``without_figures``, ids) last. Three queries.
 
-    ``servers``: how many there are; of each the costliest are looked at.
+    What is only slower than before has its own place (new_and_worse.py). ``servers``: how many there are; of each the
+    costliest are looked at.
     """
     most = max(LEAST_OF_EACH, LOOKED_AT // max(1, servers))
     is_timed = Case(When(impact_s_per_day__isnull=True, then=Value(0)), default=Value(1))
     nth = Window(RowNumber(), partition_by=[F("server_id"), is_timed], order_by=[*COSTLIEST_FIRST])
     findings = list(
         open_findings()
+        .exclude(code__in=SLOWER)
         .annotate(nth=nth)
         .filter(Q(nth__lte=WITHOUT_TIME) | Q(nth__lte=most, impact_s_per_day__isnull=False))
         .select_related("server", "statement")

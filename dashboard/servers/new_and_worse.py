@@ -11,11 +11,10 @@ from django.utils import timezone
 from analyzer.models import FindingRecord, Server
 from analyzer.store.news import LEARNT_IN, NewStatement, new_statements, news_of
 from analyzer.store.series.windows import DEFAULT_SPAN, Window
-from dashboard.servers.rows import COSTLIEST_FIRST, open_findings
+from dashboard.servers.rows import COSTLIEST_FIRST, SLOWER, open_findings
 from dashboard.windows import in_address
 
 SHOWN = 5
-SLOWER = ("ST010", "ST011")  # against its own past: with another plan, with none to explain it
 
 
 @dataclass(frozen=True, slots=True)

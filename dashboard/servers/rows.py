@@ -19,6 +19,7 @@ from dashboard.windows import fitting_span
 
 SPARK_POINTS = 48
 # Findings by the time they are about; those whose time nobody knows last, the worst of them first.
+SLOWER = ("ST010", "ST011")  # slower than its own past: with another plan, with none to explain it
 COSTLIEST_FIRST = (F("impact_s_per_day").desc(nulls_last=True), "-severity", "pk")
 
 

@@ -279,8 +279,9 @@ def test_little_counts_where_little_is_left():
 
 
 def test_what_a_query_gets_dearer_without_stays_and_is_told():
-    used, idle = index("used", "a", scans=0, size_bytes=9), index("idle", "b", scans=0, size_bytes=8)
-    made = table("t0", ["id|bigint|-1", "a|integer|5", "b|integer|5"], oid=100, indexes=[used, idle])
+    used, idle = index("used", "a", scans=0, size_bytes=9_000_000), index("idle", "b", scans=0, size_bytes=2**20)
+    small = index("small", "b", "a", scans=0, size_bytes=2**20 - 1)
+    made = table("t0", ["id|bigint|-1", "a|integer|5", "b|integer|5"], oid=100, indexes=[used, idle, small])
     queries = [Query(f"{name}:generic", name, f"SELECT id FROM t0 WHERE {name} = $1", 10.0) for name in ("a", "b")]
     planner = TablePlanner(
         {"a:generic": [(5.0, ["used"]), (900.0, [])], "b:generic": [(100.0, ["idle"]), (100.5, [])]},

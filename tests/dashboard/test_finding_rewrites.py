@@ -12,6 +12,7 @@ from analyzer.steps.check import check_server
 from analyzer.store.servers import add_server_from_dsn
 from dashboard.permissions import VIEWER
 from tests.dashboard import advised, world
+from tests.dashboard.test_accessibility import Walk
 from tests.dashboard.test_permissions import person
 from tests.dashboard.test_suggestion_evidence import frames, text_of
 
@@ -70,3 +71,13 @@ def test_a_finding_without_such_a_text_has_no_link(viewer):
     world.shop(hours=1, every_s=600)
     for finding in FindingRecord.objects.all():
         assert "rewrites/" not in viewer.get(reverse("finding", args=[finding.pk])).content.decode()
+
+
+@pytest.mark.browser
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_axe_finds_nothing_on_both_pages(browser, live_server, of_a_day):
+    walk = Walk(browser, live_server.url)
+    walk.open(*(reverse(name, args=[of_a_day.pk]) for name in ("finding", "finding_rewrites")))
+    walk.close()
+    walk.found_nothing()

@@ -274,6 +274,8 @@ def test_new_statements_and_slower_ones_stand_on_overview_and_server(person):
         assert part.count("12 %") == 5
         assert "2 more" in part
         assert "A call takes 9 ms." in part
+        assert titles(page) == []
+        assert "Nothing to report" not in text_of(page)
         [more] = re.findall(r'href="([^"]*new=1)"', page.content.decode())
         listed = text_of(person.get(more.replace("&amp;", "&")))
         assert "First seen in this span" in listed

@@ -75,9 +75,8 @@ def test_a_server_is_tried_and_then_watched(client, either_postgres, scratch_dat
     assert f"It works: PostgreSQL {either_postgres.version}" in text_of(tried)
     assert not Server.objects.exists()
 
-    saved = client.post(
-        "/servers/add/", of(database, explain_mode="plain", cores=4, disk_gb="250.5", sample_interval_s=30)
-    )
+    chosen = of(database, explain_mode="plain", cores=4, disk_gb="250.5", sample_interval_s=30)
+    saved = client.post("/servers/add/", chosen)
     server = Server.objects.get()
     assert (saved.status_code, saved.headers["Location"]) == (302, f"/servers/{server.slug}/")
     assert server.name == f"{database.name} on 127.0.0.1"

@@ -52,7 +52,6 @@ def worked(server: servers.Server) -> dict[str, Figures]:
         connection.execute("select pg_stat_statements_reset()")
     totals = Workload(server.socket_dsn("shop", "shop"), statements_per_s=400, seed=3).run(SECONDS)
     assert dict(totals.errors) == {}
-    assert totals.turned_away == 0
     assert totals.statements > 150 * SECONDS
     with server.connect("shop") as connection:
         rows = connection.execute(
@@ -195,7 +194,7 @@ def test_every_fragment_means_one_statement(worked: Any) -> None:
     """An expectation that matches two statements would prove nothing about either."""
     fragments = [
         *(f for p in planted.N_PLUS_ONES for f in (p.parent, p.child)),
-        *(p.statement for p in planted.SLOW_STATEMENTS),
+        *(p.statement for p in (*planted.SLOW_STATEMENTS, *planted.STAFF_PAGES)),
         *(i.statement for i in planted.INNOCENTS),
     ]
     for query in worked:

@@ -38,6 +38,12 @@ PLANTED = (
     "create table shuffled (id int, code text)",
     "create index shuffled_code on shuffled (code)",
     "insert into shuffled select g, md5(g::text) from generate_series(1, 60000) g",
+    # keys that the table keeps in TOAST, and the index does not
+    "create table out_of_line (id int, a text, b text)",
+    "alter table out_of_line alter a set storage external, alter b set storage external",
+    "create index out_of_line_a on out_of_line (a)",
+    "insert into out_of_line select g, repeat(md5(g::text), 60), repeat(md5(g::text), 40)"
+    " from generate_series(1, 2000) g order by md5(g::text)",
     "create table queue (id int primary key)",
     "insert into queue select g from generate_series(1, 200000) g",
     "delete from queue where id % 8 <> 0",

@@ -2,13 +2,14 @@
 
 import html
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from analyzer.models import ReportMail, ReportSubscription
+from analyzer.models import FindingEvent, FindingRecord, ReportMail, ReportSubscription
 from dashboard.health import views as health
 from dashboard.mail import queue as mail_queue
 from tests.dashboard import world
@@ -143,3 +144,27 @@ def test_unsubscribe_link_that_was_forged_or_is_of_an_old_address_does_nothing(c
     ReportSubscription.objects.update(address="new@example.com")
     assert client.post(path).status_code == 404
     assert ReportSubscription.objects.get().is_active
+
+
+def test_the_preview_says_what_gone_findings_take_since_and_save_together(person):
+    of = world.server()
+    world.step(of)
+    now = timezone.now()
+    for ago, since_s in ((timedelta(hours=3), 10_800.0), (timedelta(days=9), 86_400.0)):
+        finding = replace(world.scan_finding(f"f{since_s}"), title=f"Scan {since_s:.0f}")
+        nights.found(of, finding, at=now - timedelta(days=12))
+        FindingRecord.objects.filter(about=finding.about).update(closed_at=now - ago)
+        record = FindingRecord.objects.get(about=finding.about)
+        statement = {"fingerprint": record.about, "before_s_per_day": 1740.0, "since_s_per_day": 13.0, "counts": True}
+        FindingEvent.objects.create(
+            finding=record, at=record.closed_at, what="closed",
+            gain={"before_s_per_day": 1740.0, "since_s_per_day": 13.0, "since_measured_s": since_s, "index": "",
+                  "until": 0, "statements": [statement]},
+        )  # fmt: skip
+    shown = text_of(person.get("/report/preview/"))
+    assert "Gone in the last 30 days: 28 min 47 s a day, with 1 finding (measured)" in shown
+    assert "its statement took 29 min a day before, 13 s a day since (measured over 3 hours)." in shown
+    listed = text_of(person.get("/findings/?state=closed"))
+    assert listed.count("took 29 min a day before") == 2
+    [pk] = FindingRecord.objects.filter(title="Scan 86400").values_list("pk", flat=True)
+    assert "its statement took 29 min a day before, 13 s a day since" in text_of(person.get(f"/findings/{pk}/"))

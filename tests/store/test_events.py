@@ -41,6 +41,9 @@ def test_a_restart_stands_where_the_store_has_it_and_a_reset_too(fake):
     fake.started_at = fake.now - timedelta(days=9)
     fake.read()
     assert [kind for kind, _ in kept(fake.server)] == ["restart", "reset", "takeover"]
+    fake.started_at -= timedelta(days=1)
+    fake.read()
+    assert len(kept(fake.server)) == 3
 
 
 def table(
@@ -103,11 +106,13 @@ def test_settings_are_said_in_their_units(server):
         return ClusterFacts(NOW, "15.4", 150004, "shop", settings=values)
 
     before = facts(
-        work_mem=SettingFacts("4096", "kB"), jit=SettingFacts("on"), lock_timeout=SettingFacts("0", "ms"),
+        work_mem=SettingFacts("4096", "kB"), jit=SettingFacts("on"), geqo=SettingFacts("on"),
+        lock_timeout=SettingFacts("0", "ms"),
         in_hot_standby=SettingFacts("on", context="internal"),
     )  # fmt: skip
     after = facts(
-        work_mem=SettingFacts("65536", "kB"), jit=SettingFacts("off"), lock_timeout=SettingFacts("5000", "ms"),
+        work_mem=SettingFacts("65536", "kB"), jit=SettingFacts("off"), geqo=SettingFacts("off", source="user"),
+        lock_timeout=SettingFacts("5000", "ms"),
         in_hot_standby=SettingFacts("off", context="internal"), new=SettingFacts("1"),
     )  # fmt: skip
     said = ["jit from on to off", "lock_timeout from 0 ms to 5 s", "work_mem from 4 MB to 64 MB"]

@@ -153,6 +153,53 @@ def test_a_column_of_an_unknown_type_costs_only_what_uses_it(filled, var_dir):
         assert twin.plan(named, [index.id]).used == {index.id}
 
 
+KEYS = (
+    TYPES
+    + """
+create function at_most_ip(serial_ip, serial_ip) returns bool language internal immutable strict as 'int8le';
+create function at_least_ip(serial_ip, serial_ip) returns bool language internal immutable strict as 'int8ge';
+create function more_ip(serial_ip, serial_ip) returns bool language internal immutable strict as 'int8gt';
+create operator <= (leftarg = serial_ip, rightarg = serial_ip, function = at_most_ip);
+create operator >= (leftarg = serial_ip, rightarg = serial_ip, function = at_least_ip);
+create operator > (leftarg = serial_ip, rightarg = serial_ip, function = more_ip);
+alter operator family ip_order using btree add operator 2 <= (serial_ip, serial_ip),
+    operator 4 >= (serial_ip, serial_ip), operator 5 > (serial_ip, serial_ip);
+create function hash_ip(serial_ip, int8) returns int8 language internal immutable strict as 'hashint8extended';
+create operator class ip_hash default for type serial_ip using hash as
+    operator 1 =, function 2 hash_ip(serial_ip, int8);
+create table ranged (ip serial_ip, k int) partition by range (ip);
+create table ranged_1 partition of ranged for values from ('0') to ('3000');
+create table ranged_2 partition of ranged default;
+create table listed (k int, ip serial_ip) partition by list (ip);
+create table listed_1 partition of listed for values in ('1', '2');
+create table listed_2 partition of listed for values in ('3');
+create table hashed (ip serial_ip, k int) partition by hash (ip);
+create table hashed_1 partition of hashed for values with (modulus 2, remainder 0);
+create table hashed_2 partition of hashed for values with (modulus 2, remainder 1) partition by range (ip, k);
+create table hashed_3 partition of hashed_2 for values from (minvalue, minvalue) to (maxvalue, maxvalue);
+create index on ranged (k);
+insert into ranged select (g::text)::serial_ip, g % 900 from generate_series(1, 9000) as g;
+insert into listed select g % 900, ((1 + g % 3)::text)::serial_ip from generate_series(1, 9000) as g;
+insert into hashed select (g::text)::serial_ip, g % 900 from generate_series(1, 9000) as g;
+"""
+)
+
+
+@pytest.mark.parametrize("filled", [KEYS], ids=["keys"], indirect=True)
+def test_a_partition_key_of_an_unknown_type_costs_only_what_uses_it(filled, var_dir):
+    with lease(settings_of(filled.dsn), var_dir) as twin, filled.connect() as server:
+        for table in ("ranged", "listed", "hashed"):
+            sql = f"select * from {table} where k = 7"
+            planned, there = twin.explain(query(sql)), servers_plan(server, sql)
+            assert not isinstance(planned, Refused), (sql, planned)
+            assert planned["Plan"]["Total Cost"] == pytest.approx(there["Total Cost"], rel=0.05), sql
+            assert len(planned["Plan"]["Plans"]) == len(there["Plans"]) == 2
+            refused = twin.plan(query(f"select * from {table} where ip = '7' and k = 7"))
+            assert isinstance(refused, Refused)
+            assert "Column ip has type serial_ip, which the twin lacks" in refused.reason
+        assert {m.kind for m in twin.missing} <= {"function", "operator", "operator class", "operator family"}
+
+
 @pytest.mark.parametrize("filled", [ICU], ids=["icu"], indirect=True)
 @pytest.mark.parametrize("any_postgres", [13, 15], indirect=True)  # the 18 of the tests is built without ICU
 def test_a_column_of_an_icu_collation_keeps_its_table(filled, var_dir):

@@ -18,9 +18,11 @@ from analyzer.schema.without_index import WithoutIndex
 
 LIMITS = {
     "unused_days": Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
+    "unused_size": Threshold(2**20, "bytes", "judgement: smaller ones cost next to nothing; an application has 100"),
     "dearer": Threshold(0.01, "cost / cost", "pathnode.c: the planner itself takes costs 1 % apart as equal"),
 }
 UNUSED_DAYS = LIMITS["unused_days"].value
+UNUSED_BYTES = LIMITS["unused_size"].value
 MAX_DEARER = LIMITS["dearer"].value
 
 
@@ -98,6 +100,8 @@ def _reason(
     for new in chosen:
         if new.definition.table.oid == table.oid and mine.is_replaced_by(shape_of_definition(new.definition)):
             return f"The new index {new.definition.body()} begins with the same columns and does its work."
+    if index.size_bytes is not None and index.size_bytes < UNUSED_BYTES:
+        return None
     days, scans = facts.days_since_stats_reset, _scans(table, index, facts)
     if scans == 0 and days is not None and days >= UNUSED_DAYS:
         return f"No scan has used it in the {days:,.0f} days since the statistics were reset."

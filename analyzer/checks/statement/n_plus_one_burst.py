@@ -43,7 +43,7 @@ check = Check(
     new_intervals=Threshold(10, "intervals since it began", "judgement: a new page; before, it may be a batch job"),
     sure_intervals=Threshold(8, "intervals", "judgement: enough where sessions or tags confirm what the counters show"),
     sure_new_intervals=Threshold(5, "intervals since it began", "judgement: the same for a new page"),
-    child_calls=Threshold(1_000, "calls in the window", "judgement: fewer are not worth a change"),
+    child_calls=Threshold(1_000, "calls in 60 intervals or more", "judgement: fewer are not worth a change"),
     peak_calls=Threshold(0.5, "calls per second", "judgement: at the busiest interval"),
     child_mean=Threshold(20, "ms per call", "judgement: a slower lookup is a slow query first"),
     unique_rows=Threshold(1.05, "rows per call", "judgement: above it is a batch already"),
@@ -64,6 +64,7 @@ check = Check(
 )
 # a page that always has five rows is estimated at a little less
 TOLERANCE = 0.96
+INTERVALS_OF_CALLS = 60  # that child_calls is of, and of more
 TAGS_HINT = " Statements that name their route and file (docs/routes.md) show where in the code it is."
 
 
@@ -125,8 +126,8 @@ def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s:
 
 
 def _least_calls(intervals: int) -> float:
-    """Of a window too short for the counters alone: in proportion."""
-    return check["child_calls"] * min(1.0, intervals / check["intervals"])
+    """Of a window shorter than an hour: in proportion."""
+    return check["child_calls"] * min(1.0, intervals / INTERVALS_OF_CALLS)
 
 
 def _is_sure(found: Found) -> bool:

@@ -1,7 +1,7 @@
 """``WHERE rn = 1`` around ``row_number() OVER (PARTITION BY g ORDER BY o)`` as DISTINCT ON (g) ... ORDER BY g, o.
 
-Without PARTITION BY, ``rn <= 3`` is ORDER BY o LIMIT 3. Both forms take the first rows of the same order; which of
-several that tie is open in both, unless the order holds a key.
+Without PARTITION BY, ``rn <= 3`` is ORDER BY o LIMIT 3; with it, LIMIT in LATERAL (rows_of_group.py). All take the
+first rows of the same order; which of several that tie is open in each, unless the order holds a key.
 """
 
 from copy import deepcopy
@@ -14,6 +14,7 @@ from analyzer.statements.equivalents.build import all_of, cast, conjuncts, integ
 from analyzer.statements.equivalents.calls import unsteady_call
 from analyzer.statements.equivalents.comparisons import readings
 from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.rows_of_group import key_of_groups, limited_by_group
 from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, own_nodes, owner, qualified, tables_of
 from analyzer.statements.tree import Node, function_name
 
@@ -27,6 +28,7 @@ class _Asked:
     condition: Node
     most: int | None
     value: Node
+    is_first: bool
 
 
 def window_to_first_rows(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
@@ -67,15 +69,23 @@ def _change(
     order = [(owner(item.node, tables), item) for item in window.orderClause or ()]
     if window.refname or not order or None in groups or any(owned is None or item.useOp for owned, item in order):
         return notes.refuse("the rows are numbered by something else than plain columns")
-    if groups and asked.most not in (1, None):
-        return notes.refuse("several rows of each group are asked for")
+    most = asked.value if asked.most is None else integer(asked.most)
+    sorts = tuple(sorted_by(qualified(owned), item) for owned, item in order if owned is not None)
+    key = None
+    if groups and not asked.is_first:
+        known = len(groups) == 1 and groups[0] is not None and tables_of(inner, facts) is not None
+        key = key_of_groups(select, groups[0], tables, facts) if known else None
+        if key is None:
+            return notes.refuse("several rows of each group are asked for, and no foreign key names the groups")
     ordered = [owned for owned, _ in order]
     if not _holds_key([owned for owned in (*groups, *ordered) if owned is not None], tables, facts):
         notes.need(NO_TIES)
-    sorts = [sorted_by(qualified(owned), item) for owned, item in order if owned is not None]
-    if groups:
-        if asked.most is None:
-            notes.need(f"${asked.value.number} is 1")
+    if asked.most is None:
+        notes.need(f"${asked.value.number} is {'1' if groups and asked.is_first else 'a number from 0 on'}")
+    if key is not None:
+        window.partitionClause = None
+        limited_by_group(select, groups[0], most, sorts, key)
+    elif groups:
         keys = [qualified(owned) for owned in groups if owned is not None]
         inner.distinctClause = tuple(keys)
         inner.sortClause = (*(sorted_by(deepcopy(key)) for key in keys), *sorts)
@@ -84,10 +94,8 @@ def _change(
             for t in inner.targetList
         )
     else:
-        if asked.most is None:
-            notes.need(f"${asked.value.number} is a number from 0 on")
-        inner.sortClause, inner.limitOption = tuple(sorts), enums.LimitOption.LIMIT_OPTION_COUNT
-        inner.limitCount = asked.value if asked.most is None else integer(asked.most)
+        inner.sortClause, inner.limitOption = sorts, enums.LimitOption.LIMIT_OPTION_COUNT
+        inner.limitCount = most
     select.whereClause = all_of(part for part in conjuncts(select.whereClause) if part is not asked.condition)
     return True
 
@@ -101,13 +109,15 @@ def _asked(select: ast.SelectStmt, alias: str, name: str) -> _Asked | None:
             number = integer_constant(compared.value)
             if isinstance(compared.value, ast.ParamRef) and compared.operator in ("=", "<="):
                 is_first = compared.operator == "="
-                return _Asked(condition, None, compared.value) if is_first == _is_grouped(select) else None
+                return (
+                    _Asked(condition, None, compared.value, is_first) if _is_grouped(select) or not is_first else None
+                )
             if number is None:
                 continue
             if (compared.operator, number) == ("=", 1) or (compared.operator == "<=" and number >= 1):
-                return _Asked(condition, number, compared.value)
+                return _Asked(condition, number, compared.value, number == 1)
             if compared.operator == "<" and number >= 2:
-                return _Asked(condition, number - 1, compared.value)
+                return _Asked(condition, number - 1, compared.value, number == 2)
     return None
 
 

@@ -86,6 +86,8 @@ def _is_open(select: ast.SelectStmt) -> bool:
     )  # fmt: skip
     if any(others) or len(select.fromClause or ()) != 1:
         return False
+    if any(isinstance(node, ast.SubLink) for item in select.sortClause or () for node in walk(item.node)):
+        return False  # with DISTINCT it has to be the output's
     calls = (n for t in select.targetList for n in own_nodes(t.val) if isinstance(n, ast.FuncCall))
     return not any(call.over or is_aggregate(call) for call in calls)
 

@@ -1,4 +1,4 @@
-"""Three tables with NULLs and duplicates, as facts and as rows drawn by chance."""
+"""Tables with NULLs and duplicates, as facts and as rows drawn by chance."""
 
 import random
 from typing import Any
@@ -16,6 +16,7 @@ DDL = (
     "create table a (id int primary key, v int, w int)",
     "create table b (id int primary key, a_id int, x int, y int)",
     "create table c (id int not null, kind text not null, v int, primary key (id, kind))",
+    "create table e (id int primary key, a_id int not null references a, o int)",
     "create table t (id int primary key, g int, d date, ts timestamp, tz timestamptz)",
 )
 FACTS: SchemaFacts = facts(
@@ -27,6 +28,12 @@ FACTS: SchemaFacts = facts(
                 "name": "c",
                 "columns": [ID, {"name": "kind", "type_name": "text", "type_oid": 25, "not_null": True}, "v"],
                 "primary_key": ["id", "kind"],
+            },
+            {
+                "name": "e",
+                "columns": [ID, {"name": "a_id", "not_null": True}, "o"],
+                "primary_key": ["id"],
+                "foreign_keys": [{"name": "e_a_id_fkey", "columns": ["a_id"], "references": "a"}],
             },
             {"name": "t", "columns": [ID, "g", *TIMES], "primary_key": ["id"]},
         ]
@@ -55,6 +62,7 @@ def fill(connection: Any, chance: random.Random) -> None:
             for n, moment in enumerate(chance.choices([None, *MOMENTS], k=_many(chance) - 1), 1)
         ],
     }
+    rows["e"] = [(n, chance.choice(rows["a"])[0], nullable()) for n in range(1, 20) if rows["a"]]
     for table, values in rows.items():
         if values:
             places = ", ".join(["%s"] * len(values[0]))

@@ -65,6 +65,9 @@ REFUSED = {
     FIRST_ROWS: {
         "select * from (select a.*, rank() over (partition by v order by w) r from a) q where r = 1": "rank() keeps",
         "select * from (select a.*, row_number() over (partition by v order by w) r from a) q where r <= 2": "several",
+        "select * from (select e.*, row_number() over (partition by o order by id) r from e) q where r <= 2": "several",
+        "select * from (select e.*, row_number() over (partition by e.a_id order by e.id) r from a left join e"
+        " on e.a_id = a.id) q where r <= 2": "several rows of each group are asked for, and no foreign key",
         "select * from (select a.*, row_number() over (order by v + w) r from a) q where r = 1": "the rows are",
         "select * from (select v, row_number() over (order by v) r from a limit 5) q where r = 1": "the subquery is",
         "select * from (select a.*, row_number() over (partition by v order by w) r from a) q where r = 2": "",

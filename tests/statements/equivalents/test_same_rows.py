@@ -114,6 +114,12 @@ def first_rows(c: random.Random) -> tuple[str, Given]:
             " from a join b on b.a_id = a.id) q where rn <= $1",
             f"select * from (select a.*, row_number() over (order by v {direction}, id) rn from a) q where rn <= 3",
             f"select * from (select a.*, row_number() over (order by v {direction}, id) rn from a) q where rn <= $2",
+            f"select * from (select e.*, row_number() over (partition by a_id order by o {direction}, id) as n from e"
+            f" where {condition(c, 'o')}) q where n <= {c.randint(1, 3)} and {condition(c, 'o')}",
+            f"select a_id, n from (select a_id, row_number() over (partition by e.a_id order by e.id) as n from e, a"
+            f" where a.id = e.a_id and {condition(c, 'a.v', 'o')}) q where q.n < 3",
+            "select a_id, n, q.* from (select a_id, e.id, row_number() over (partition by a_id order by id) n from e) q"
+            " where n <= $2",
             "select v as g, id from (select v, v as g, id, row_number() over (partition by w order by id) r from a) x"
             " where r = $1",
         )
