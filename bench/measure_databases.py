@@ -47,9 +47,9 @@ def measure(context: Context) -> list[Result]:
     from analyzer.store.servers import add_server_from_dsn
 
     settings = {"fsync": "off", "shared_preload_libraries": "pg_stat_statements", "max_connections": 200}
-    with PostgresCluster(context.place / "many", settings=settings, tcp=True) as monitored:
+    with PostgresCluster(context.place / "many", settings=settings) as monitored:
         names = _fill(monitored)
-        server = add_server_from_dsn(monitored.dsn(names[0], tcp=True), explain_budget_s_per_hour=600)
+        server = add_server_from_dsn(monitored.dsn(names[0], "pgloupe"), explain_budget_s_per_hour=600)
         before_s = _processor_s(monitored)
         results = _watch(server, monitored, names)
         read_s = _processor_s(monitored) - before_s
@@ -112,6 +112,8 @@ def _watch(server, monitored: PostgresCluster, names: list[str]) -> list[Result]
 def _fill(monitored: PostgresCluster) -> list[str]:
     with psycopg.connect(monitored.dsn(), autocommit=True) as admin:
         admin.execute("create database model")
+        # a superuser's statements would all be left to twins, one for each database
+        admin.execute("create role pgloupe login in role pg_monitor, pg_read_all_data")
     with psycopg.connect(monitored.dsn("model"), autocommit=True) as connection:
         connection.execute("create extension pg_stat_statements")
         for n in range(TABLES):
