@@ -26,6 +26,7 @@ from analyzer.advice.planned import suggestion_key
 from analyzer.advice.planner import Names, Planner, Query, Refused, Resized, StatisticsPlanner
 from analyzer.advice.proved import CurvePoint, ProposedIndex, ProvedAdvice, StatementEffect
 from analyzer.advice.queries import foreign_key_checks, generic_query, plannable_queries
+from analyzer.advice.references import implied_references
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Options, Selection
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
@@ -81,6 +82,7 @@ def advise(
     read = [s for s in as_read(asked, facts) if s.fingerprint not in not_planned]
     texts = [(s.fingerprint, text) for s in read for text in told_texts(s.sql, s.samples)]
     candidates = workload_candidates(texts, facts)
+    twin.expect_groups(implied_references([s.sql for s in read], facts))
     definitions = for_all_schemas([c.definition for c in candidates], read)
     task = Task(queries, definitions, sized_for_all_schemas(twin), facts, options, progress)
     whole = _with_effects(twin, queries, task.select(options.budget_bytes), facts)

@@ -112,6 +112,10 @@ class StatisticsPlanner(Planner, Protocol):
         """Of each column ANALYZE has seen."""
         ...
 
+    def expect_groups(self, groups: Mapping[tuple[str, str], Mapping[frozenset[str], float]]) -> None:
+        """By schema and table how many combinations columns have at the most, for sizes of indexes from now on."""
+        ...
+
     def assumed(self, sql: str) -> str | None:
         """What of the statement's estimates is assumed, not read from the server."""
         ...

@@ -136,13 +136,14 @@ def explain_statements(server: Server) -> str:
     most = settings.ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND
     chosen: list[tuple[Database, explaining.ToExplain]] = []
     for database in found:
-        facts = schemas.newest_schema(database)
-        items = explaining.choose(database, recent.get(database.oid, {}), facts, now, most)
-        chosen += [(database, item) for item in items]
+        if of_database := recent.get(database.oid):  # a schema takes a while to read: not of those that stand still
+            items = explaining.choose(database, of_database, schemas.newest_schema(database), now, most)
+            chosen += [(database, item) for item in items]
     chosen.sort(key=lambda c: -c[1].rate.total_time_s_per_day)  # stable: of one database as they were chosen
     del chosen[most:]
     if chosen and server.replica_host:
         need_replica(explain_settings(server), connection_settings(server))
+    facts_of = {database.pk: schemas.newest_schema(database) for database in {d for d, _ in chosen}}
     faults = waiting = 0
     for_twin: dict[int, list[tuple[explaining.ToExplain, Waiting]]] = {}
     for done, (database, item) in enumerate(chosen):
@@ -151,7 +152,7 @@ def explain_statements(server: Server) -> str:
             break
         begun = time.monotonic()
         try:
-            spent_ms, left_over = explain_one(server, database, item, schemas.newest_schema(database))
+            spent_ms, left_over = explain_one(server, database, item, facts_of[database.pk])
             budget_ms -= spent_ms
             if left_over is not None:
                 for_twin.setdefault(database.pk, []).append((item, left_over))
@@ -164,7 +165,8 @@ def explain_statements(server: Server) -> str:
             budget_ms -= spent_ms
             faults += 1
     for database in found:
-        _explain_on_twin(server, database, for_twin.get(database.pk, ()), now)
+        if database.pk in for_twin:
+            _explain_on_twin(server, facts_of[database.pk], database, for_twin[database.pk], now)
     notes = [
         f"pgLoupe could not work on {faults} of the statements; the worker's log says why" if faults else "",
         f"the hour's budget is used up; {waiting} statements wait" if waiting else "",
@@ -173,10 +175,13 @@ def explain_statements(server: Server) -> str:
 
 
 def _explain_on_twin(
-    server: Server, database: Database, left_over: Sequence[tuple[explaining.ToExplain, Waiting]], now: datetime
+    server: Server,
+    facts: SchemaFacts | None,
+    database: Database,
+    left_over: Sequence[tuple[explaining.ToExplain, Waiting]],
+    now: datetime,
 ) -> None:
-    facts = schemas.newest_schema(database)
-    if facts is None or not left_over:
+    if facts is None:
         return
     outcomes = plans_of_twin(server, facts, [waiting for _, waiting in left_over], now)
     for (item, _), outcome in zip(left_over, outcomes, strict=True):

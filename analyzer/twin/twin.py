@@ -83,6 +83,7 @@ class Twin:
         try:
             self._planning = PlanningSession(cluster, self._watch, facts, search_path)
             self._statistics = StatisticsReader(self._role)
+            self._expected_groups: Mapping[tuple[str, str], Mapping[frozenset[str], float]] = {}
             self._look_around(cluster)
         except BaseException:
             self._watch.close()
@@ -126,10 +127,15 @@ class Twin:
         version = self.facts.server_version_num
 
         def estimate(definition: IndexDefinition, statistics: Mapping[str, ColumnStatistics], rows: float) -> Size:
-            known = groups.get((definition.table.schema, definition.table.name))
+            name = definition.table.schema, definition.table.name
+            known = {**self._expected_groups.get(name, {}), **groups.get(name, {})}
             return estimate_size(definition, statistics, rows, distinct_groups=known, server_version_num=version)
 
         return estimate
+
+    def expect_groups(self, groups: Mapping[tuple[str, str], Mapping[frozenset[str], float]]) -> None:
+        """What the server's own statistics and foreign keys tell goes before it. Of indexes not made yet."""
+        self._expected_groups = groups
 
     def _need_living(self) -> None:
         """Make it anew where it has ended. Raises RuntimeFailure where that was done too often."""
