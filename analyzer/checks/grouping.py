@@ -91,14 +91,15 @@ def _table_or_about(finding: Finding) -> str:
 
 def _one(members: Sequence[Finding], about: str, subject: str, of: str, name: Callable[[Finding], str]) -> Finding:
     ordered = sorted(members, key=lambda f: (-f.severity, -(f.impact_s_per_day or 0.0)))
-    worst, names = ordered[0], [name(finding) for finding in ordered]
+    worst, names = ordered[0], list(dict.fromkeys(name(finding) for finding in ordered))
+    others = some_of(names[1:]) if len(names) > 1 else f"{len(ordered) - 1:,} more there"
     impacts = [f.impact_s_per_day for f in members if f.impact_s_per_day is not None]
     return replace(
         worst,
         about=about,
         subject=subject,
-        message=f"{worst.message} The same {of} {some_of(names[1:])}.",
-        evidence={**worst.evidence, "objects": len(names), "names": listed(names)},
+        message=f"{worst.message} The same {of} {others}.",
+        evidence={**worst.evidence, "objects": len(ordered), "names": listed(names)},
         fixes=_fixes(ordered),
         impact_s_per_day=sum(impacts) if impacts else None,
         impact_assumed_s_per_day=sum(f.impact_assumed_s_per_day for f in members),

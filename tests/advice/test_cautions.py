@@ -57,8 +57,8 @@ def dropped(*indexes):
 
 
 def test_equal_indexes_of_any_method_are_duplicates():
-    one = index("one", "tags", method="gin", size_bytes=9)
-    two = index("two", "tags", method="gin", size_bytes=9)
+    one = index("one", "tags", method="gin", size_bytes=2**17)
+    two = index("two", "tags", method="gin", size_bytes=2**17)
     first, second = sorted((one, two), key=lambda i: i.oid)
     assert dropped(one, two) == [(second.name, f"{first.name} is the same and does its work.")]
     assert dropped(one, index("two", "tags", method="gin", where="a = 5")) == []

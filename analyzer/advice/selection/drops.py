@@ -18,11 +18,13 @@ from analyzer.schema.without_index import WithoutIndex
 
 LIMITS = {
     "unused_days": Threshold(30, "days", "judgement: a month's end and its reports lie in between"),
+    "redundant_size": Threshold(2**17, "bytes", "judgement: frameworks make dozens of smaller ones, on small tables"),
     "unused_size": Threshold(2**20, "bytes", "judgement: smaller ones cost next to nothing; an application has 100"),
     "dearer": Threshold(0.01, "cost / cost", "pathnode.c: the planner itself takes costs 1 % apart as equal"),
 }
 UNUSED_DAYS = LIMITS["unused_days"].value
 UNUSED_BYTES = LIMITS["unused_size"].value
+REDUNDANT_BYTES = LIMITS["redundant_size"].value
 MAX_DEARER = LIMITS["dearer"].value
 
 
@@ -90,6 +92,8 @@ def _reason(
     chosen: Sequence[HypotheticalIndex],
     gone: frozenset[int],
 ) -> str | None:
+    if index.size_bytes is not None and index.size_bytes < REDUNDANT_BYTES:
+        return None
     mine = shape_of_index(index)
     for other in table.indexes:
         if other.oid != index.oid and other.oid not in gone and other.is_usable:

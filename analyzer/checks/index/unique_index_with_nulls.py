@@ -7,7 +7,8 @@ are in the table. To verify, count rows GROUP BY the index's columns HAVING coun
 From 15 on, a unique index with NULLS NOT DISTINCT refuses them; before, a second unique index on the other columns
 WHERE the column IS NULL does. Or fill the NULLs and set NOT NULL. Leave it alone where a NULL is meant to let a row
 out of the key. An index of one column is taken to be meant so, and one whose column is NULL in nearly all rows (the
-identifier that few users have) to be for the others.
+identifier that few users have) to be for the others. Two on the same columns but for one, which may be NULL in each (of
+a device or of a module), keep apart what they are meant to.
 """
 
 from collections.abc import Iterator
@@ -45,6 +46,8 @@ def unique_index_with_nulls(of: IndexOf, context: Context) -> Iterator[Finding]:
         return
     if table.rows is not None and table.rows < check["rows"]:
         return
+    if any(_is_of_another_owner(table, index, column.name) for column in nullable):
+        return
     if any(_excludes_duplicates(other, column.name) for other in table.indexes for column in nullable):
         return
     if any(column.null_frac is None for column in nullable):
@@ -67,6 +70,19 @@ def unique_index_with_nulls(of: IndexOf, context: Context) -> Iterator[Finding]:
         table=table.qualified_name,
         fixes=_fixes(table, index, names, list(with_nulls), context),
     )  # fmt: skip
+
+
+def _is_of_another_owner(table: TableFacts, index: IndexFacts, column: str) -> bool:
+    """Whether another keeps rows with NULL in the column apart: of a device or of a module, each with its name."""
+    rest = {name for name in index.columns if name != column}
+    for other in table.indexes:
+        more = {name for name in other.columns if name is not None} - rest
+        if other.oid == index.oid or not other.is_unique or not rest < set(other.columns) or len(more) != 1:
+            continue
+        owner = table.column(next(iter(more)))
+        if owner is not None and owner.name != column and not owner.not_null:
+            return True
+    return False
 
 
 def _excludes_duplicates(other: IndexFacts, column: str) -> bool:
