@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
 
-from analyzer.behaviour.planner_past import VERSION, Figures, PlannerPast, Statistics, TablePast
+from analyzer.behaviour.planner_past import (
+    VERSION,
+    Figures,
+    PlannerPast,
+    Statistics,
+    Structure,
+    TablePast,
+    index_and_column,
+)
 from analyzer.words.sizes import size_words
 
 Kind = Literal[
@@ -88,14 +96,21 @@ def _structure(old: TablePast, new: TablePast) -> Iterator[Difference]:
 
 
 def _statistics(old: TablePast, new: TablePast) -> Iterator[Difference]:
-    """Of a column whose type changed nothing is said: its statistics had to be made anew."""
+    """Of a column whose type changed, or an index that is another, nothing is said: they had to be made anew."""
     for key in sorted(old.statistics.keys() | new.statistics.keys()):
-        column = key.removesuffix(" inherited")
+        index, column, _ = index_and_column(key)
         was, now = old.statistics.get(key), new.statistics.get(key)
-        if was != now and old.structure.columns.get(column) == new.structure.columns.get(column):
+        if was != now and _is_same_thing(old.structure, new.structure, index, column):
             what, change, weight = _moved_most(old, new, was, now)
-            words = f"ANALYZE changed {what} of {old.name}.{column}{change}"
-            yield Difference("statistics", old.name, key, words, weight)
+            thing = f"{old.name}.{column}" if not index else f"the expression {column} in index {index} of {old.name}"
+            yield Difference("statistics", old.name, key, f"ANALYZE changed {what} of {thing}{change}", weight)
+
+
+def _is_same_thing(old: Structure, new: Structure, index: str, column: str) -> bool:
+    if not index:
+        return old.columns.get(column) == new.columns.get(column)
+    definition = old.indexes.get(index)
+    return definition is not None and definition == new.indexes.get(index)
 
 
 def _moved_most(

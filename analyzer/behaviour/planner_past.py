@@ -10,6 +10,19 @@ from typing import Any
 Statistics = Mapping[str, str | None]  # argument of pg_restore_attribute_stats() -> text; "inherited" among them
 
 
+IN_INDEX = "\x1f"  # between an index's name and its column's: in no name that anybody gives
+
+
+def of_index(index: str, column: str) -> str:
+    return f"{index}{IN_INDEX}{column}"
+
+
+def index_and_column(key: str) -> tuple[str, str, bool]:
+    """Of a key of ``TablePast.statistics``: the index ("" of the table's own), the column, whether with children."""
+    index, _, column = key.removesuffix(" inherited").rpartition(IN_INDEX)
+    return index, column, key.endswith(" inherited")
+
+
 @dataclass(frozen=True, slots=True)
 class Figures:
     """``blocks``: of the file; ``pages``, ``rows``, ``visible_pages``: of pg_class, as ANALYZE or VACUUM left them.
@@ -34,7 +47,10 @@ class Structure:
 
 @dataclass(frozen=True, slots=True)
 class TablePast:
-    """One table. ``statistics``: column, and "column inherited" of a parent's with its children -> its statistics."""
+    """One table. ``statistics``: column, and "column inherited" of a parent's with its children -> its statistics.
+
+    Of an expression in an index the key is ``of_index(index, column)``, with the name that the index has for it.
+    """
 
     name: str  # schema.name
     figures: Figures

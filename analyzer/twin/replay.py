@@ -13,7 +13,7 @@ import psycopg
 
 from analyzer.advice.planner import Query, Refused
 from analyzer.behaviour.plan_cause import Difference, Set
-from analyzer.behaviour.planner_past import PlannerPast, Statistics, TablePast
+from analyzer.behaviour.planner_past import PlannerPast, Statistics, TablePast, index_and_column
 from analyzer.monitored.catalog.planner_facts import Relation
 from analyzer.plans.rename import renamed
 from analyzer.runtime.processes import RuntimeFailure
@@ -83,11 +83,12 @@ class Replay:
         )
 
     def _restore(self, past: TablePast, key: str) -> None:
-        """One column's statistics; those that the twin's version does not take leave it without any."""
-        column, inherited = key.removesuffix(" inherited"), key.endswith(" inherited")
+        """One column's statistics, or those of an expression in an index; what the twin's version does not take leaves
+        it without any."""
+        index, column, inherited = index_and_column(key)
         told: Statistics = past.statistics.get(key, {})
         schema, _, table = past.name.partition(".")
-        where = [schema, table, column, inherited]
+        where = [schema, index or table, column, inherited]
         role = self._twin.role
         role.execute("select pg_catalog.pg_clear_attribute_stats(%s::text, %s::text, %s::text, %s)", where)
         if not told:

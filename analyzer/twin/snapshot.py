@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from analyzer.behaviour.planner_past import VERSION, Figures, PlannerPast, Statistics, Structure, TablePast
+from analyzer.behaviour.planner_past import VERSION, Figures, PlannerPast, Statistics, Structure, TablePast, of_index
 
 if TYPE_CHECKING:
     from analyzer.twin.twin import Twin
@@ -53,7 +53,8 @@ def read_past(twin: "Twin", tables: Collection[str]) -> PlannerPast:
     indexes: dict[int, dict[str, str]] = {oid: {} for oid in oids}
     for oid, name, definition in role.execute(_INDEXES, [oids]).fetchall():
         indexes[oid][name] = definition
-    statistics = _statistics(twin, list(names.values()))
+    relations = [*names.values(), *(f"{wanted[oid].schema}.{i}" for oid in oids for i in indexes[oid])]
+    statistics = _statistics(twin, relations)
     found = {}
     for oid, pages, rows, visible in role.execute(_FIGURES, [oids]).fetchall():
         relation, name = wanted[oid], names[oid]
@@ -64,15 +65,23 @@ def read_past(twin: "Twin", tables: Collection[str]) -> PlannerPast:
             name,
             Figures(relation.blocks, pages, rows, visible, sizes),
             Structure(columns[oid], indexes[oid]),
-            statistics.get(name, {}),
+            {
+                **statistics.get(name, {}),
+                **{
+                    of_index(index, column): told
+                    for index in indexes[oid]
+                    for column, told in statistics.get(f"{relation.schema}.{index}", {}).items()
+                },
+            },
         )
     settings = {**twin.facts.settings, VERSION: str(twin.facts.server_version_num)}
     return PlannerPast(settings, found)
 
 
-def _statistics(twin: "Twin", tables: list[str]) -> Mapping[str, dict[str, Statistics]]:
+def _statistics(twin: "Twin", relations: list[str]) -> Mapping[str, dict[str, Statistics]]:
+    """Of tables, and of indexes with expressions: these have statistics of their own."""
     found: dict[str, dict[str, Statistics]] = {}
-    for table, column, inherited, *told in twin.role.execute(_STATISTICS, [tables]).fetchall():
+    for table, column, inherited, *told in twin.role.execute(_STATISTICS, [relations]).fetchall():
         values: dict[str, Any] = dict(zip(ARGUMENTS, told, strict=True))
         key = f"{column} inherited" if inherited else column
         found.setdefault(table, {})[key] = {name: value for name, value in values.items() if value is not None}

@@ -108,8 +108,9 @@ def costs_by_check(
     titles = {check.code: check.title for check in all_checks()}
     by_check: dict[str, dict[int, list[FindingRecord]]] = {}
     for finding in found:
-        if finding.statement_id in daily:
-            by_check.setdefault(finding.code, {}).setdefault(finding.statement_id, []).append(finding)
+        pk = finding.statement_id
+        if pk is not None and pk in daily:
+            by_check.setdefault(finding.code, {}).setdefault(pk, []).append(finding)
     costs = []
     for code, by_statement in by_check.items():
         statements = [_statement_cost(some, daily[pk].total_time_s_per_day) for pk, some in by_statement.items()]

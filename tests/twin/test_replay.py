@@ -19,7 +19,7 @@ from analyzer.behaviour.plan_cause import (
     differences,
     find_cause,
 )
-from analyzer.behaviour.planner_past import from_pieces, to_pieces
+from analyzer.behaviour.planner_past import from_pieces, of_index, to_pieces
 from analyzer.plans import parse_plan
 from analyzer.plans.compare import plan_change
 from analyzer.twin import ANEW, lease
@@ -40,6 +40,7 @@ MADE = (
     "create table loose (id int primary key, kind_id int not null) with (fillfactor = 40, autovacuum_enabled = off)",
     "insert into loose select n, n % 1000 + 1 from generate_series(1, 60000) n",
     "create index ix_loose_kind on loose (kind_id)",
+    "create index ix_loose_rest on loose ((kind_id % 1000))",
     "vacuum analyze loose",
     "create table small (id int primary key, n int not null)",
     "alter table small set (autovacuum_enabled = off)",
@@ -151,6 +152,20 @@ def test_a_bad_sample(look: Look) -> None:
     )
     assert found.named == [[("statistics", "kind_id")]]
     assert found.words.startswith("The cause, by the planner twin: ANALYZE changed the ")
+
+
+def test_a_bad_sample_of_an_expression(look: Look, request: pytest.FixtureRequest) -> None:
+    if request.node.callspec.params["look"] < 14:
+        pytest.skip("without pg_read_all_data only an index's owner may read its statistics")
+    found = look(
+        "select * from loose where kind_id % 1000 = 7",
+        "update loose set kind_id = 7 where id % 10 <> 0",
+        "vacuum analyze loose",
+        "update loose set kind_id = id % 1000 + 1 where id % 10 <> 0",
+        "vacuum loose",
+    )
+    assert found.named == [[("statistics", of_index("ix_loose_rest", "expr"))]]
+    assert " of the expression expr in index ix_loose_rest of public.loose from " in found.words
 
 
 def test_two_changes_that_take_each_other(look: Look) -> None:

@@ -75,7 +75,7 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     if any(is_brin(scan, context.facts) for scan in scans if scan.node_type == "Bitmap Index Scan"):
         is_btree = False
     table = "the partitioned table" if group.are_partitions else node.relation_name or "the table"
-    existing = index_that_begins_with(node, indexable(found if binds(found) else None, read).columns, context.facts)
+    existing = index_that_begins_with(node, _wanted(found if binds(found) else None, read), context.facts)
     yield check.finding(
         subject=group.subject,
         message=(
@@ -95,11 +95,11 @@ def _advice(
     found: Condition | None, read: Condition, table: str, index: str, is_btree: bool, existing: str | None
 ) -> Iterator[str]:
     """``found``: what bounds the scan; ``existing``: the index that has the columns to propose."""
-    of_filter, together = indexable(read), indexable(found, read)
+    of_filter = indexable(read)
     patterns = any(c.operator in PATTERNS and not c.is_negated for c in of_filter.other)
     wrapped = expressions(of_filter.other)[:1]
     if of_filter.columns and is_btree:
-        columns = ", ".join(together.columns)
+        columns = ", ".join(_wanted(found, read))
         followed = "" if found is not None else f", then the columns of {index} where their order is wanted,"
         if existing is not None:
             yield f"{existing} begins with {columns}, and was not taken: see whether the rows were estimated right."
@@ -117,3 +117,11 @@ def _advice(
         yield "A pattern that does not start with plain letters needs a GIN index with gin_trgm_ops (pg_trgm)."
     if any(c.other in ("constant", "nothing") for c in read.comparisons) or not (of_filter.columns or wrapped):
         yield "A part of the filter that is the same in every call is best in the WHERE of a partial index."
+
+
+def _wanted(found: Condition | None, read: Condition) -> tuple[str, ...]:
+    """Columns of an index for both, equality first; of two ranges alone the filter's, as the other is not enough."""
+    of_filter, together = indexable(read), indexable(found, read)
+    if set(of_filter.columns) & set(together.columns):
+        return together.columns
+    return (*together.equal, *of_filter.ranges[:1])
