@@ -4,7 +4,6 @@ Without PARTITION BY, ``rn <= 3`` is ORDER BY o LIMIT 3; with it, LIMIT in LATER
 first rows of the same order; which of several that tie is open in each, unless the order holds a key.
 """
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 from pglast import ast, enums
@@ -65,20 +64,21 @@ def _change(
     notes: Notes,
 ) -> bool:
     window = numbered.val.over
-    groups = [owner(node, tables) for node in window.partitionClause or ()]
-    order = [(owner(item.node, tables), item) for item in window.orderClause or ()]
-    if window.refname or not order or None in groups or any(owned is None or item.useOp for owned, item in order):
+    partition, items = list(window.partitionClause or ()), list(window.orderClause or ())
+    groups = [owned for node in partition if (owned := owner(node, tables)) is not None]
+    ordered = [owned for item in items if (owned := owner(item.node, tables)) is not None]
+    is_plainly = len(groups) == len(partition) and len(ordered) == len(items) and not any(i.useOp for i in items)
+    if window.refname or not items or not is_plainly:
         return notes.refuse("the rows are numbered by something else than plain columns")
     most = asked.value if asked.most is None else integer(asked.most)
-    sorts = tuple(sorted_by(qualified(owned), item) for owned, item in order if owned is not None)
+    sorts = tuple(sorted_by(qualified(owned), item) for owned, item in zip(ordered, items, strict=True))
     key = None
     if groups and not asked.is_first:
-        known = len(groups) == 1 and groups[0] is not None and tables_of(inner, facts) is not None
-        key = key_of_groups(select, groups[0], tables, facts) if known else None
+        is_inner = len(groups) == 1 and tables_of(inner, facts) is not None
+        key = key_of_groups(select, groups[0], tables, facts) if is_inner else None
         if key is None:
             return notes.refuse("several rows of each group are asked for, and no foreign key names the groups")
-    ordered = [owned for owned, _ in order]
-    if not _holds_key([owned for owned in (*groups, *ordered) if owned is not None], tables, facts):
+    if not _holds_key([*groups, *ordered], tables, facts):
         notes.need(NO_TIES)
     if asked.most is None:
         notes.need(f"${asked.value.number} is {'1' if groups and asked.is_first else 'a number from 0 on'}")
@@ -86,9 +86,8 @@ def _change(
         window.partitionClause = None
         limited_by_group(select, groups[0], most, sorts, key)
     elif groups:
-        keys = [qualified(owned) for owned in groups if owned is not None]
-        inner.distinctClause = tuple(keys)
-        inner.sortClause = (*(sorted_by(deepcopy(key)) for key in keys), *sorts)
+        inner.distinctClause = tuple(map(qualified, groups))
+        inner.sortClause = (*(sorted_by(qualified(group)) for group in groups), *sorts)
         inner.targetList = tuple(
             target(cast(integer(1), "bigint"), numbered.name or "row_number") if t is numbered else t
             for t in inner.targetList

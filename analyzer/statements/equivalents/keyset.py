@@ -8,6 +8,7 @@ stand where the order puts them.
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import all_of, any_of, conjuncts, operation, sorted_by
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.output import output_of
@@ -85,7 +86,7 @@ def offset_to_keyset(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -
     if select.limitCount is None:
         select.limitOption = enums.LimitOption.LIMIT_OPTION_DEFAULT
     for key in keys:
-        notes.need(f"${key.number} is {'.'.join(key.owned)} of the last row of the page before")
+        notes.need(f"${key.number} is {'.'.join(map(quote_identifier, key.owned))} of the last row of the page before")
     return True
 
 

@@ -7,6 +7,7 @@ anything, while NOT EXISTS keeps both.
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import one
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.scopes import is_never_null, is_plain, own_nodes, owner, qualified, tables_of
@@ -39,7 +40,7 @@ def _change(link: ast.SubLink, select: ast.SelectStmt, facts: SchemaFacts, notes
         return notes.refuse("what is compared is no plain column, or one by a name used inside")
     for column, tables in ((value, outside), (listed, inside)):
         if not is_never_null(column, tables, facts):
-            return notes.refuse(f"{'.'.join(column)} may be NULL")
+            return notes.refuse(f"{'.'.join(map(quote_identifier, column))} may be NULL")
     equal = ast.A_Expr(
         kind=enums.A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="="),), lexpr=qualified(value), rexpr=qualified(listed)
     )

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from analyzer.words.visible import visible_line
+
 
 @dataclass(slots=True)
 class Notes:
@@ -15,6 +17,7 @@ class Notes:
     why_not: list[str] = field(default_factory=list)
 
     def need(self, fact: str) -> None:
+        fact = visible_line(fact)  # names of columns are in it
         if fact not in self.given:
             self.given.append(fact)
 
@@ -26,6 +29,7 @@ class Notes:
 
     def refuse(self, reason: str) -> bool:
         """False, for whoever asks whether the tree was changed."""
+        reason = visible_line(reason)
         if reason not in self.why_not:
             self.why_not.append(reason)
         return False

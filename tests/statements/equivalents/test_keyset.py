@@ -5,6 +5,8 @@ import random
 import pytest
 
 from analyzer.statements.equivalents import Equivalent, keyset
+from analyzer.statements.tree import Unparsable, parse
+from tests.checks.builders import facts
 from tests.statements.equivalents.tables import DDL, FACTS, fill
 
 DIRECTIONS = ("", "desc", "nulls first", "desc nulls last", "asc nulls last", "desc nulls first")
@@ -60,3 +62,15 @@ def test_an_order_of_one_direction_without_null_is_a_comparison_of_rows() -> Non
         "SELECT id, kind, v FROM c WHERE v = $1 AND (c.id, c.kind) < ($3, $4) ORDER BY id DESC, kind DESC LIMIT 20"
     )
     assert found.given == tuple(f"${key} of the last row of the page before" for key in ("3 is c.id", "4 is c.kind"))
+
+
+def test_names_write_no_lines_of_their_own() -> None:
+    name = 'x"; drop\n\n table \u202e'
+    table = {"name": name, "columns": [{"name": name, "not_null": True}, "v"], "primary_key": [name]}
+    quoted = '"' + name.replace('"', '""') + '"'
+    found = keyset(f"select v from {quoted} order by v desc limit 3 offset 5", facts({"tables": [table]}))
+    assert isinstance(found, Equivalent)
+    assert not any("\n" in fact or "\u202e" in fact for fact in found.given)
+    parsed = parse(found.laid_out)
+    assert not isinstance(parsed, Unparsable)
+    assert (len(parsed), parsed[0].stmt.fromClause[0].relname) == (1, name)
