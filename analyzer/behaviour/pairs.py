@@ -109,9 +109,9 @@ def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Lin
             ):
                 yield Link(_to_many(child), table, child.table, key.columns[0], key.referenced_columns[0], True, joined)
         if table.oid == child.table.oid and _is_deferred(child, used.columns):
-            key = child.table.primary_key[0]
-            left_out = tuple(sorted((child.shape.columns or frozenset()) - {key}))
-            yield Link(Shape.DEFERRED, table, table, key, key, True, deferred=left_out)
+            (own,) = table.primary_key
+            left_out = tuple(sorted((child.shape.columns or frozenset()) - {own}))
+            yield Link(Shape.DEFERRED, table, table, own, own, True, deferred=left_out)
         named.extend(_by_name(child, keys, table, used.columns))
     yield from named
 
