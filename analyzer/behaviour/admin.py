@@ -11,6 +11,10 @@ from analyzer.schema.facts import TableFacts
 from analyzer.statements.predicates import query_blocks
 
 COUNTED = (1.8, 2.6)  # counts of all rows for each list: two, and more where another page counts too
+COUNTED_IN_ALL = (
+    0.95,
+    1.3,
+)  # where the list is filtered: one of all rows, and one as filtered, which others may ask too
 FULL_PAGE = 100  # ModelAdmin.list_per_page
 
 
@@ -23,15 +27,23 @@ def is_admin_list(series: StatementSeries, table: TableFacts, others: Sequence[S
         return False
     if series.rows.sum() > FULL_PAGE * series.calls.sum() * 1.01:
         return False
-    counts = sum(float(s.calls.sum()) for s in others if _counts_all(s.normalized_sql, table))
-    return COUNTED[0] <= counts / float(series.calls.sum()) <= COUNTED[1]
+    lists, counts = float(series.calls.sum()), {True: 0.0, False: 0.0}
+    for other in others:
+        is_of_all = _counts(other.normalized_sql, table)
+        if is_of_all is not None:
+            counts[is_of_all] += float(other.calls.sum())
+    if COUNTED[0] <= counts[True] / lists <= COUNTED[1]:
+        return True
+    is_filtered = any(t.name == table.name and t.predicates for t in blocks[0].tables)
+    of_all, filtered = counts[True] / lists, counts[False] / lists
+    return is_filtered and COUNTED_IN_ALL[0] <= of_all <= COUNTED_IN_ALL[1] and filtered >= COUNTED_IN_ALL[0]
 
 
-def _counts_all(sql: str, table: TableFacts) -> bool:
-    """``SELECT COUNT(*) AS "__count" FROM t``, as QuerySet.count() writes it."""
+def _counts(sql: str, table: TableFacts) -> bool | None:
+    """Whether a ``SELECT COUNT(*) AS "__count" FROM t`` of QuerySet.count() is of all rows; None for others."""
     if '"__count"' not in sql:
-        return False
+        return None
     blocks = query_blocks(sql)
-    return (
-        len(blocks) == 1 and [t.name for t in blocks[0].tables] == [table.name] and not blocks[0].tables[0].predicates
-    )
+    if len(blocks) != 1 or [t.name for t in blocks[0].tables] != [table.name]:
+        return None
+    return not blocks[0].tables[0].predicates

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -105,9 +105,11 @@ def steps(
         link = one.parent.link
         if above is not None and link.child.oid == above.oid:
             continue  # the way back: where the rows came from is known there
-        step = Step(link, steps(one.lookup.series, link.child, group, facts, link.parent))
-        # the rows of the link may come joined to others: order lines with their products
-        for hop in reversed(path_to(parent.normalized_sql, base, link.parent, facts)):
-            step = Step(hop, (step,))
-        found.append(step)
+        then = steps(one.lookup.series, link.child, group, facts, link.parent)
+        for column in (link.foreign_key_column, *link.also_by):
+            step = Step(replace(link, foreign_key_column=column), then)
+            # the rows of the link may come joined to others: order lines with their products
+            for hop in reversed(path_to(parent.normalized_sql, base, link.parent, facts)):
+                step = Step(hop, (step,))
+            found.append(step)
     return tuple(found)

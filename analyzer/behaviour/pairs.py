@@ -41,6 +41,7 @@ class Link:
     referenced_column: str
     by_constraint: bool  # False: by the column's name and type alone
     joined: tuple[TableFacts, ...] = ()  # of a lookup in a table between many and many: what it brings
+    also_by: tuple[str, ...] = ()  # further columns of the parent's rows that point at the child as well
     deferred: tuple[str, ...] = ()  # columns that the parent left out of its rows
 
     @property
@@ -87,13 +88,19 @@ def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Lin
         table = facts.find_table(used.table, used.schema or None)
         if table is None:
             continue
-        for key in table.foreign_keys:  # the parent points at the child
-            if (
-                key.referenced_oid == child.table.oid
-                and set(key.referenced_columns) <= keys
-                and all(used.returns(c) for c in key.columns)
-            ):
-                yield Link(Shape.TO_ONE, table, child.table, key.columns[0], key.referenced_columns[0], True)
+        pointing = [
+            key
+            for key in table.foreign_keys  # the parent points at the child
+            if key.referenced_oid == child.table.oid
+            and set(key.referenced_columns) <= keys
+            and all(used.returns(c) for c in key.columns)
+        ]
+        if pointing:
+            first, *others = pointing
+            also_by = tuple(key.columns[0] for key in others)
+            yield Link(
+                Shape.TO_ONE, table, child.table, first.columns[0], first.referenced_columns[0], True, also_by=also_by
+            )
         for key in child.table.foreign_keys:  # the child points at the parent
             if (
                 key.referenced_oid == table.oid
@@ -102,9 +109,9 @@ def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Lin
             ):
                 yield Link(_to_many(child), table, child.table, key.columns[0], key.referenced_columns[0], True, joined)
         if table.oid == child.table.oid and _is_deferred(child, used.columns):
-            key = child.table.primary_key[0]
-            left_out = tuple(sorted((child.shape.columns or frozenset()) - {key}))
-            yield Link(Shape.DEFERRED, table, table, key, key, True, deferred=left_out)
+            (own,) = table.primary_key
+            left_out = tuple(sorted((child.shape.columns or frozenset()) - {own}))
+            yield Link(Shape.DEFERRED, table, table, own, own, True, deferred=left_out)
         named.extend(_by_name(child, keys, table, used.columns))
     yield from named
 

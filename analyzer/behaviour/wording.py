@@ -9,6 +9,9 @@ from analyzer.behaviour.parents import Parent
 from analyzer.behaviour.workload import Origin
 from analyzer.findings import Finding
 from analyzer.schema.facts import TableFacts
+from analyzer.words.lists import and_list
+
+TWO_A_ROW = 1.5  # lookups a row: both of two columns bring keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,15 @@ def wording(group: Sequence[Found], parent: Parent | None, base: TableFacts | No
         f"{looked_up} per row of {base.qualified_name}",
         said,
     )
+
+
+def undecided(group: Sequence[Found]) -> str:
+    """Which of several columns brings the keys of one lookup a row."""
+    for one in group:
+        if one.parent is not None and one.parent.link.also_by and one.parent.per_row < TWO_A_ROW:
+            columns = and_list([one.parent.link.foreign_key_column, *one.parent.link.also_by])
+            return f" Which of {columns} brings the keys cannot be seen: the call fetches by each of them."
+    return ""
 
 
 def told_apart(findings: Iterable[Finding]) -> Iterator[Finding]:

@@ -69,7 +69,6 @@ CELERY = f"""{ENGINE}
 """
 FASTAPI = f"""{ENGINE}
     from fastapi import Depends, FastAPI
-    from fastapi.testclient import TestClient
     from tagged_fastapi import tag_route
     app = FastAPI(dependencies=[Depends(tag_route)])
 
@@ -77,7 +76,18 @@ FASTAPI = f"""{ENGINE}
     {{kind}} order(pk: int):
         wait()
 
-    TestClient(app).get("/orders/7")
+    async def receive():
+        return {{"type": "http.request", "body": b"", "more_body": False}}
+
+    async def send(message):
+        pass
+
+    import asyncio
+    asyncio.run(app({{
+        "type": "http", "asgi": {{"version": "3.0"}}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "path": "/orders/7", "raw_path": b"/orders/7", "query_string": b"", "root_path": "", "headers": [],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }}, receive, send))
 """
 SQLCOMMENTER = "google.cloud.sqlcommenter.django.middleware.SqlCommenter"
 PROJECTS = {

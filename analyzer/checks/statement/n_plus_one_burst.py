@@ -26,7 +26,7 @@ from analyzer.behaviour.pages import Found, Lookup, by_page, steps
 from analyzer.behaviour.pairs import Child, Link, base_table, children_of, links
 from analyzer.behaviour.parents import parent_of
 from analyzer.behaviour.sessions import judge_sessions, long_runs
-from analyzer.behaviour.wording import told_apart, where, wording
+from analyzer.behaviour.wording import told_apart, undecided, where, wording
 from analyzer.behaviour.workload import StatementSeries, Workload
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Fix, Severity
@@ -226,6 +226,7 @@ def _finding(workload: Workload, group: Sequence[Found], facts: SchemaFacts) -> 
             if parent
             else "The same row, or rows that are known before: fetch them once, before the loop."
         )
+        + undecided(group)
         + ("" if origin.route or origin.file else TAGS_HINT),
         evidence={
             "lookups_per_call": lookups,

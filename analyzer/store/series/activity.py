@@ -164,4 +164,8 @@ def session_evidence(server: Server, database: Database, start: datetime, end: d
             ") a join analyzer_statement s on s.id = a.statement_id order by a.pid, a.backend_start, a.query_start",
             [server.pk, database.oid, start, end],
         )
-        return evidence_of(Execution(*row[:4], Origin(*row[4:])) for row in cursor.fetchall())
+        rows = cursor.fetchall()
+    return evidence_of(
+        Execution(session, began_s, transaction_s, found, Origin(route, file, application))
+        for session, began_s, transaction_s, found, route, file, application in rows
+    )
