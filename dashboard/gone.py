@@ -17,7 +17,7 @@ LEAST_TOLD_S = 60.0  # a day, of all together
 def gone_line(closing: FindingEvent) -> str:
     """ "Mended on 12 Nov by index ix_a: 29 min a day before, 13 s since (measured)"; "" as long as nothing is known."""
     gain = closing.gain
-    if not gain:
+    if "since_s_per_day" not in gain:
         return ""
     by = f" by index {visible_line(gain['index'])}" if gain["index"] else ""
     before, since_s = _time(gain["before_s_per_day"]), gain["since_s_per_day"]

@@ -4,8 +4,9 @@ Before: up to a week until the change, which lies within the last day that the f
 is known where an index made it. Since: up to a week from then on, told after the first measured hour. ``gain`` of the
 event that closed it:
 
-    {"before_s_per_day", "since_s_per_day", "since_measured_s", "index": that mended it or "", "until": the end of the
-     last hour counted, "statements": [{"fingerprint", "before_s_per_day", "since_s_per_day", "counts"}]}
+    {"until": the end of the last hour counted; where something was measured also "before_s_per_day", "since_s_per_day",
+     "since_measured_s", "index": that mended it or "", "statements": [{"fingerprint", "before_s_per_day",
+     "since_s_per_day", "counts"}]}
 
 ``counts`` is false of a statement that has not run since and did not run regularly before: it may only not be due.
 """
@@ -46,11 +47,12 @@ class Gained:
 
 @dataclass(frozen=True, slots=True)
 class _Spans:
-    """``before`` and ``since``: from, until (Unix seconds, whole hours)."""
+    """``before``, ``since``: from, until (Unix seconds, whole hours). ``index``: that mended it; ``helped`` by it."""
 
     before: tuple[int, int]
     since: tuple[int, int]
-    index: str
+    index: str = ""
+    helped: tuple[str, ...] = ()  # fingerprints
 
 
 def measure_gone(server: Server, now: datetime) -> int:
@@ -65,17 +67,17 @@ def measure_gone(server: Server, now: datetime) -> int:
         .select_related("finding__database")
         .order_by("pk")
     )  # fmt: skip
-    if mark is None or not closings:
-        return 0
-    last = int(floor_to(mark, "hour").timestamp())
-    due = [(c, spans) for c in closings if (spans := _spans(c, last)).since[1] > int(c.gain.get("until") or 0)]
-    due = [(c, spans) for c, spans in due if spans.since[1] > spans.since[0]]
+    last = int(floor_to(mark, "hour").timestamp()) if mark is not None else 0
+    due = [closing for closing in closings if int(closing.gain.get("until") or 0) < last]
     written = []
-    for database in {c.finding.database for c, _ in due if c.finding.database is not None}:
-        mine = [(c, spans) for c, spans in due if c.finding.database == database]
-        written += _measured(server, database, mine)
+    for database in {closing.finding.database for closing in due if closing.finding.database is not None}:
+        indexes = _built(database, now)
+        mine = [c for c in due if c.finding.database == database]
+        some = [(c, _spans(c, indexes.get(c.finding.key, ()), last)) for c in mine]
+        some = [(c, s) for c, s in some if s.since[1] > max(s.since[0], int(c.gain.get("until") or 0))]
+        written += _measured(server, database, some)
     FindingEvent.objects.bulk_update(written, ["gain"])
-    return len(written)
+    return sum("since_s_per_day" in closing.gain for closing in written)
 
 
 def gained(servers: Iterable[Server] | None, now: datetime) -> Gained:
@@ -98,10 +100,11 @@ def gained(servers: Iterable[Server] | None, now: datetime) -> Gained:
     return Gained(sum(best.values()), findings)
 
 
-def _spans(closing: FindingEvent, last: int) -> _Spans:
-    """``last``: the end of the last hour that is summed."""
+def _spans(closing: FindingEvent, indexes: Sequence[SuggestionRecord], last: int) -> _Spans:
+    """``indexes``: that were built for it. ``last``: the end of the last hour that is summed."""
     record = closing.finding
-    built = _built(record, closing.at)
+    shortly = (i for i in indexes if i.built_at and closing.at - 2 * DAY <= i.built_at <= closing.at + HOUR)
+    built = next(shortly, None)
     if built is not None and built.built_at is not None:
         until, begin = datetime.fromisoformat(built.outcome["until"]), built.built_at
     else:
@@ -110,27 +113,31 @@ def _spans(closing: FindingEvent, last: int) -> _Spans:
     end = int(until.timestamp()) // HOUR_S * HOUR_S
     start = -(-math.ceil(begin.timestamp()) // HOUR_S) * HOUR_S
     week_s = int(WEEK.total_seconds())
-    index = built.built_index_name if built is not None else ""
-    return _Spans((end - week_s, end), (start, min(last, start + week_s)), index)
+    spans = (end - week_s, end), (start, min(last, start + week_s))
+    if built is None:
+        return _Spans(*spans)
+    return _Spans(*spans, built.built_index_name, tuple(help_["fingerprint"] for help_ in built.helps))
 
 
-def _built(record: FindingRecord, closed_at: datetime) -> SuggestionRecord | None:
-    """The index that was built for it shortly before it closed."""
-    return (
-        SuggestionRecord.objects.filter(
-            database=record.database, finding_keys__contains=[record.key], outcome__until__isnull=False,
-            built_at__gte=closed_at - 2 * DAY, built_at__lte=closed_at + HOUR,
-        )
-        .order_by("-built_at")
-        .first()
-    )  # fmt: skip
+def _built(database: Database, now: datetime) -> dict[str, list[SuggestionRecord]]:
+    """By the key of the finding they were for, the newest first. One query."""
+    found: dict[str, list[SuggestionRecord]] = {}
+    records = SuggestionRecord.objects.filter(
+        database=database, outcome__until__isnull=False, built_at__gt=now - WEEK - 3 * DAY
+    )
+    for record in records.order_by("-built_at"):
+        for key in record.finding_keys:
+            found.setdefault(key, []).append(record)
+    return found
 
 
 def _measured(
     server: Server, database: Database, closings: Sequence[tuple[FindingEvent, _Spans]]
 ) -> list[FindingEvent]:
-    """The closings whose statements were measured before and since, with their gain. A few queries."""
-    named = {c.pk: _fingerprints(c.finding) for c, _ in closings}
+    """With their gain, or only until when it was looked for. A few queries."""
+    if not closings:
+        return []
+    named = {c.pk: _fingerprints(c.finding, spans) for c, spans in closings}
     ids = dict(
         Statement.objects.filter(server=server, fingerprint__in=set().union(*named.values())).values_list(
             "fingerprint", "pk"
@@ -143,22 +150,15 @@ def _measured(
     written = []
     for closing, spans in closings:
         known = {name: figures[ids[name]] for name in sorted(named[closing.pk]) if ids.get(name) in figures}
-        gain = _gain(known, spans, hours)
-        if gain:
-            closing.gain = gain
-            written.append(closing)
+        closing.gain = _gain(known, spans, hours) or {**closing.gain, "until": spans.since[1]}
+        written.append(closing)
     return written
 
 
-def _fingerprints(record: FindingRecord) -> set[str]:
+def _fingerprints(record: FindingRecord, spans: _Spans) -> set[str]:
     """The statements a finding is about; else those that its index was made for."""
-    about = [record.about, *record.related_fingerprints] if record.statement_id else record.related_fingerprints
-    if not about:
-        for (helps,) in SuggestionRecord.objects.filter(
-            database=record.database, finding_keys__contains=[record.key]
-        ).values_list("helps"):
-            about = [*about, *(help_["fingerprint"] for help_ in helps)]
-    return set(about[:MOST_STATEMENTS])
+    about = [record.about] if record.statement_id else []
+    return set([*about, *record.related_fingerprints][:MOST_STATEMENTS] or spans.helped[:MOST_STATEMENTS])
 
 
 def _measured_hours(server: Server, start: datetime, end: datetime) -> Mapping[int, float]:

@@ -176,3 +176,15 @@ def test_a_statement_is_new_that_costs_and_was_not_there_before(history):
     history.pass_by(0.5, q10=500.0)
     fake.name({10: "select later from t"})
     assert "select later from t" in new()
+
+
+def test_many_that_are_gone_cost_no_more_queries(history, django_assert_max_num_queries):
+    found = [replace(scan(history.statement(1)), subject=f"node {n}") for n in range(40)]
+    history.find(*found)
+    history.pass_by(3, q1=100.0)
+    history.find()
+    history.pass_by(1, q1=1.0)
+    with django_assert_max_num_queries(12):
+        assert measure_gone(history.server, history.fake.now) == 40
+    with django_assert_max_num_queries(2):
+        measure_gone(history.server, history.fake.now)
