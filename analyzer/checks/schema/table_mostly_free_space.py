@@ -33,7 +33,7 @@ check = Check(
     size=Threshold(100, "MB", "judgement: a smaller table is read in a moment, whatever it holds"),
     free_ratio=Threshold(0.4, "free / size", "judgement: autovacuum's 20 % and ordinary churn explain less"),
     warning=Threshold(10_240, "MB", "judgement: disk, memory and backups that somebody pays for"),
-    dead_ratio=Threshold(0.25, "dead / all rows", "as of SC052, which speaks of those first"),
+    dead_ratio=Threshold(0.25, "dead / all rows", "judgement: as of SC052, which speaks of those first"),
 )
 
 
