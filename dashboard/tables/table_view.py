@@ -179,14 +179,17 @@ def key_said(space: KeySpace) -> str:
     return f"{at}."
 
 
-def _chart(database: Database, table: TableFacts, now: datetime) -> SafeString | str:
+def _chart(database: Database, table: TableFacts, now: datetime) -> tuple[SafeString | str, str] | None:
+    """A line over the days that are kept, and what it shows in words."""
     points = table_points(database, table.oid, now, CHARTED)
     if len(points) < 2:
-        return ""
+        return None
     first = points[0][0].date()
     by_day = {(at.date() - first).days: size for at, size in points}
     values = [by_day.get(day) for day in range(max(by_day) + 1)]
-    return sparkline(values, f"Size over {len(values)} days, up to {size_words(max(size for _, size in points))}")
+    ends = f"from {size_words(points[0][1])} to {size_words(points[-1][1])}"
+    said = f"Size over {days_words(len(values))}, {ends}"
+    return sparkline(values, said), said
 
 
 def _indexes(facts: SchemaFacts, table: TableFacts) -> list[IndexRow]:

@@ -141,7 +141,7 @@ def test_statement_page_tells_what_why_and_what_to_do(person, shop):
     assert "Seq Scan on shop_order" in shown
     assert f'src="/plans/{shop.plan.pk}/"'.encode() in page.content
     assert b'id="statement-load"' in page.content
-    assert "public.shop_order 160 000 14 MB CREATE INDEX shop_order_pkey" in shown
+    assert "public.shop_order Statements that touch it 160 000 14 MB CREATE INDEX shop_order_pkey" in shown
 
 
 def _ran(fingerprint, before_ms, after_ms):

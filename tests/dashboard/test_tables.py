@@ -95,6 +95,7 @@ def test_the_page_of_a_table_says_all_that_is_known(person):
     assert "Heap 29 MB 1 MB of TOAST, 4 MB of indexes besides" in page
     assert "Dead rows 40 k 20 % of the rows" in page
     assert re.search(r"Last VACUUM 3 days ago by autovacuum Last ANALYZE never HOT updates 75 %", page)
+    assert "Growth Size over 10 days, from 25 MB to 34 MB" in page
     assert "At +1 MB a day (every day alike, 9 days seen) it takes 124 MB in 90 days." in page
     assert "id (integer) is at 1,009,000,000 of 2,147,483,647; at 1,000,000 a day (9 days seen) it reaches" in page
     assert "in about 3 years." in page
