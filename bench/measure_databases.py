@@ -1,8 +1,8 @@
 """Fifty databases of 200 tables each on one server: what a visit of each step takes, and what is left waiting.
 
 Everything is as pgLoupe runs it but for the queue: the steps are called one after the other, in this process. Times are
-processor time of ours, without the store's and the monitored server's, since others may keep the machine busy. What twins take
-is measured by `twins`: the advisor has one database's at a time.
+processor time of ours, without the store's and the monitored server's, since others may keep the machine busy. What
+twins take is measured by `twins`: the advisor has one database's at a time.
 """
 
 import os
