@@ -95,5 +95,5 @@ def _what_it_takes(server: Server, identity: ServerIdentity) -> str:
     except PgLoupeError as problem:
         database, login = visible_line(quote_identifier(identity.database)), quote_identifier(server.user)
         grant = f"GRANT CONNECT ON DATABASE {database} TO {login}"
-        return f" That login cannot read it yet: {problem}. What may be missing: {grant};"
+        return f" That login cannot read it yet: {visible_line(problem)}. What may be missing: {grant};"
     return ""
