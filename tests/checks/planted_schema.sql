@@ -65,14 +65,14 @@ create index laden_6 on laden (c, b);
 
 -- finds IX008 public.member_key
 create table member (id bigint primary key, tenant int, name text not null);
-insert into member select g, case when g % 3 > 0 then g % 3 end, 'm' || g from generate_series(1, 300) g;
+insert into member select g, case when g % 3 > 0 then g % 3 end, 'm' || g from generate_series(1, 1200) g;
 create unique index member_key on member (tenant, name);
 create table member_kept (id bigint primary key, tenant int, name text not null);
-insert into member_kept select g, case when g % 3 > 0 then g % 3 end, 'm' || g from generate_series(1, 300) g;
+insert into member_kept select g, case when g % 3 > 0 then g % 3 end, 'm' || g from generate_series(1, 1200) g;
 create unique index member_kept_key on member_kept (tenant, name);
 create unique index member_kept_alone on member_kept (name) where tenant is null;
 --15 create table member_equal (id bigint primary key, tenant int, name text not null);
---15 insert into member_equal select g, case when g % 3 > 0 then g % 3 end, 'm' || g from generate_series(1, 300) g;
+--15 insert into member_equal select g, case when g % 3 > 0 then g % 3 end, 'm' || g from generate_series(1, 1200) g;
 --15 create unique index member_equal_key on member_equal (tenant, name) nulls not distinct;
 
 -- finds IX009 public.event
