@@ -90,7 +90,8 @@ def _table_or_about(finding: Finding) -> str:
 
 
 def _one(members: Sequence[Finding], about: str, subject: str, of: str, name: Callable[[Finding], str]) -> Finding:
-    ordered = sorted(members, key=lambda f: (-f.severity, -(f.impact_s_per_day or 0.0)))
+    # what is known of the first is said of all: one of which less is known stands for them
+    ordered = sorted(members, key=lambda f: (-f.severity, _is_planned(f), -(f.impact_s_per_day or 0.0)))
     worst, names = ordered[0], list(dict.fromkeys(name(finding) for finding in ordered))
     others = some_of(names[1:]) if len(names) > 1 else f"{len(ordered) - 1:,} more there"
     impacts = [f.impact_s_per_day for f in members if f.impact_s_per_day is not None]
@@ -104,6 +105,10 @@ def _one(members: Sequence[Finding], about: str, subject: str, of: str, name: Ca
         impact_s_per_day=sum(impacts) if impacts else None,
         impact_assumed_s_per_day=sum(f.impact_assumed_s_per_day for f in members),
     )
+
+
+def _is_planned(finding: Finding) -> bool:
+    return finding.evidence.get("statements_planned") is not None
 
 
 def _fixes(findings: Sequence[Finding]) -> tuple[Fix, ...]:

@@ -1,11 +1,12 @@
 """Findings of one cause are one finding: tenants' schemas, small matters all over a database."""
 
 from analyzer.checks import run_checks
-from analyzer.checks.grouping import some_of
+from analyzer.checks.grouping import grouped, some_of
 from analyzer.checks.index.invalid_index import check as invalid_index
 from analyzer.checks.schema.dead_rows import check as dead_rows
 from analyzer.checks.schema.foreign_key_without_index import check as unindexed_key
 from analyzer.checks.schema.table_without_primary_key import check as no_key
+from analyzer.findings import Finding, Severity
 from tests.checks.builders import facts
 
 
@@ -79,3 +80,13 @@ def test_partitions_of_a_table_are_one() -> None:
     assert (
         finding.fixes[0].code == "VACUUM (VERBOSE) public.p0;\nVACUUM (VERBOSE) public.p1;\nVACUUM (VERBOSE) public.p2;"
     )
+
+
+def test_one_that_was_not_planned_stands_for_several_indexes_that_go() -> None:
+    of = [
+        Finding("IX005", "Unused indexes", Severity.INFO, f"t{n}", f"said of t{n}.", "",
+                {"statements_planned": n or None}, about=f"public.t{n}", table=f"public.t{n}")
+        for n in (2, 0, 1)
+    ]  # fmt: skip
+    (finding,) = grouped(of, facts({"tables": []}), {"IX005": Severity.INFO})
+    assert finding.message == "said of t0. The same of public.t2 and public.t1."
