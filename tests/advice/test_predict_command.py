@@ -86,10 +86,10 @@ def test_text_shows_plan_and_index_of_each_statement_and_names_those_that_fail(p
    Not planned: It is not valid SQL in line 4: syntax error at or near "selec".
 
 4. line 6: select id from orders where id = $1
-   Cost 8, 1 row expected, planned without values.
+   Cost 4, 1 row expected, planned without values.
 
    cost  rows  node
-      8     1  Index Only Scan using orders_pkey on orders
+      4     1  Index Only Scan using orders_pkey on orders
 
    Index Only Scan on public.orders using orders_pkey: 1 of about 50,000 rows expected.
 
