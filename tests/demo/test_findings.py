@@ -27,9 +27,9 @@ from tests import servers
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
-INTERVALS = 36
+INTERVALS = 64
 INTERVAL_S = 1.5
-EXPLAIN_ROUNDS = 4
+EXPLAIN_ROUNDS = 10
 # The scan of a whole table, by the check that explains it best: a function or cast on the column, a wildcard, an OR.
 WHOLE_TABLE_READ = {planted.SEQ_SCAN_DISCARDS_ROWS, "PL014", "PL015", "PL016", "PL017"}
 TAKES_PART = {planted.N_PLUS_ONE, *WHOLE_TABLE_READ, planted.UNINDEXED_FOREIGN_KEY}
