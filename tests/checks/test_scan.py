@@ -294,4 +294,7 @@ def test_not_in_is_written_out_where_no_column_can_be_null() -> None:
 
     assert written(tables)[0].startswith("SET ")
     tables[1]["columns"] = [{"name": "a_id", "not_null": True}]
-    assert " ".join(written(tables)[0].split()) == "SELECT * FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE a.id = b.a_id);"
+    assert (
+        " ".join(written(tables)[0].split())
+        == "SELECT * FROM a WHERE NOT EXISTS (SELECT 1 FROM b WHERE a.id = b.a_id);"
+    )
