@@ -19,7 +19,7 @@ import psycopg
 from analyzer.advice.advise import advise
 from analyzer.advice.proved import ProvedAdvice
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.advice.select import Options
+from analyzer.advice.select import SelectionOptions
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -131,7 +131,7 @@ class Run:
 
 def _advise(twin: Twin, workload: Sequence[WorkloadStatement], facts: SchemaFacts, budget: int | None) -> Run:
     before = twin.plans_made
-    advice = advise(twin, workload, facts, Options(budget_bytes=budget), now=datetime.now(UTC))
+    advice = advise(twin, workload, facts, SelectionOptions(budget_bytes=budget), now=datetime.now(UTC))
     return Run(advice, twin.plans_made - before, psutil.Process().memory_info().rss)
 
 

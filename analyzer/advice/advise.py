@@ -28,7 +28,7 @@ from analyzer.advice.proved import CurvePoint, ProposedIndex, ProvedAdvice, Stat
 from analyzer.advice.queries import foreign_key_checks, generic_query, plannable_queries
 from analyzer.advice.references import implied_references
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.advice.select import Options, Selection
+from analyzer.advice.select import Selection, SelectionOptions
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
 from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
@@ -64,7 +64,7 @@ def advise(
     twin: StatisticsPlanner,
     workload: Sequence[WorkloadStatement],
     facts: SchemaFacts,
-    options: Options,
+    options: SelectionOptions,
     *,
     now: datetime,
     progress: Progress | None = None,
@@ -134,7 +134,7 @@ def completed_by(
     if not queries:
         return advice
     candidates = workload_candidates([(q.statement, q.sql) for q in queries], facts)[:MOST_CANDIDATES_BY_HYPOPG]
-    options = Options(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
+    options = SelectionOptions(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
     chosen = advice.selection
     room_bytes = None if chosen.budget_bytes is None else max(1, chosen.budget_bytes - chosen.size_bytes)
     paid = {suggestion_key(c.index.definition) for c in chosen.chosen}  # already, with what they take
@@ -166,7 +166,7 @@ def _with_effects(
     grouped: dict[str, list[int]] = {}
     for at, outcome in enumerate(selection.queries):
         grouped.setdefault(outcome.statement, []).append(at)
-    found: list[StatementEffect] = []
+    statement_effects: list[StatementEffect] = []
     doubts: list[AtRisk] = []
     for statement, places in grouped.items():
         outcomes = [selection.queries[at] for at in places]
@@ -182,7 +182,7 @@ def _with_effects(
                 sql = by_key[dearest.key].sql
                 said = (early_stop(sql, facts, *plans), doubt(*plans, has_pattern=searches_texts(sql, facts)))
                 doubts += [AtRisk(dearest.key, statement, used, why) for why in said if why]
-        found.append(
+        statement_effects.append(
             StatementEffect(
                 statement=statement,
                 weight=sum(o.weight for o in outcomes),
@@ -193,7 +193,7 @@ def _with_effects(
                 change=change,
             )
         )
-    effects = tuple(sorted(found, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement)))
+    effects = tuple(sorted(statement_effects, key=lambda e: (-e.weight * (e.cost_before - e.cost_after), e.statement)))
     known = {risk.statement for risk in at_risk}  # by the pages they touch, which says more
     selection = replace(selection, at_risk=(*at_risk, *(d for d in doubts if d.statement not in known)))
     return CurvePoint(selection.budget_bytes, selection, indexes, effects)
@@ -229,16 +229,16 @@ def _with_ddl(
 
 def _in_schemas(chosen: Sequence[ChosenIndex]) -> list[ChosenIndex]:
     """The same index on the same table of several schemas is one: it is decided once."""
-    found: list[ChosenIndex] = []
+    merged: list[ChosenIndex] = []
     for new in chosen:
-        for at, known in enumerate(found):
+        for at, known in enumerate(merged):
             if are_alike(known.index.definition, new.index.definition):
                 index = replace(
                     known.index,
                     definition=together(known.index.definition, new.index.definition),
                     size_bytes=known.index.size_bytes + new.index.size_bytes,
                 )
-                found[at] = replace(
+                merged[at] = replace(
                     known,
                     index=index,
                     worth=known.worth + new.worth,
@@ -248,5 +248,5 @@ def _in_schemas(chosen: Sequence[ChosenIndex]) -> list[ChosenIndex]:
                 )
                 break
         else:
-            found.append(new)
-    return found
+            merged.append(new)
+    return merged

@@ -35,7 +35,7 @@ def as_read(workload: Sequence[WorkloadStatement], facts: SchemaFacts) -> list[W
     """Each statement once, or once for every kind of schemas; what cannot be told is left as it is written."""
     queries = [planned_query(s.sql, facts) or s.sql for s in workload]
     sessions = session_schemas(queries, facts)
-    found: list[WorkloadStatement] = []
+    readable: list[WorkloadStatement] = []
     for statement, query in zip(workload, queries, strict=True):
         groups = alike(resolutions(query, facts, sessions, statement.roles))
         reads = sum(group.reads for group in groups)
@@ -45,10 +45,10 @@ def as_read(workload: Sequence[WorkloadStatement], facts: SchemaFacts) -> list[W
             one = _in_one(statement, group, share, is_one=len(groups) == 1, facts=facts)
             if statement.is_nested or facts.server_version_num < LEVELS_FROM:
                 one = replace(one, sql=with_parameters(one.sql, facts))
-            found.append(one)
+            readable.append(one)
         if not groups:
-            found.append(replace(statement, sql=query))
-    return found
+            readable.append(replace(statement, sql=query))
+    return readable
 
 
 def _in_one(
@@ -72,11 +72,11 @@ def _sample(sample: str, resolution: Resolution, facts: SchemaFacts) -> str:
 
 
 def _others(group: AlikeResolutions) -> dict[int, tuple[TableFacts, ...]]:
-    found: dict[int, tuple[TableFacts, ...]] = {}
+    others_of: dict[int, tuple[TableFacts, ...]] = {}
     for name, table in group.largest.tables.items():
         others = {m.tables[name].oid: m.tables[name] for m in group.members[1:]}
-        found[table.oid] = tuple(other for oid, other in others.items() if oid != table.oid)
-    return {oid: others for oid, others in found.items() if others}
+        others_of[table.oid] = tuple(other for oid, other in others.items() if oid != table.oid)
+    return {oid: others for oid, others in others_of.items() if others}
 
 
 def for_all_schemas(definitions: Iterable[IndexDefinition], read: Iterable[WorkloadStatement]) -> list[IndexDefinition]:
@@ -147,7 +147,7 @@ def counted_together(workload: Iterable[WorkloadStatement], facts: SchemaFacts) 
     """Of a recorded workload: which other tables its statements may have run on, in a sentence."""
     if facts.server_version_num < BY_NAME_FROM:
         return []
-    found: dict[str, list[str]] = {}
+    others_of: dict[str, list[str]] = {}
     for written in dict.fromkeys(t for s in workload for t in parse_statement(s.sql).tables if t.schema):
         table = facts.find_table(written.name, written.schema)
         if table is None:
@@ -160,8 +160,8 @@ def counted_together(workload: Iterable[WorkloadStatement], facts: SchemaFacts) 
             and other.activity.seq_scans + other.activity.index_scans > 0
         ]  # fmt: skip
         if others:
-            found[table.qualified_name] = others
-    named = {name: others for name, others in found.items() if not all(other in found for other in others)}
+            others_of[table.qualified_name] = others
+    named = {name: others for name, others in others_of.items() if not all(other in others_of for other in others)}
     return [
         "PostgreSQL 18 counts a statement on tables of one name and columns in several schemas as one, so what stands"
         f" here under {name} may have run on {', '.join(others[:MOST_NAMED])}"

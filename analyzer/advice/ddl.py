@@ -148,15 +148,15 @@ def create_index(
     ``planned``: names of other indexes to be made in that schema. ``name``: to be used as it is; on a partitioned
     table it is that of the whole table's index.
     """
-    found = _create_in_one(definition, facts, planned, name)
+    index_ddl = _create_in_one(definition, facts, planned, name)
     others = sorted(
         (t for t in definition.also if not indexes_like(definition.on(t), t)), key=lambda t: _naturally(t.schema)
     )
     if not others:
-        return found
-    parts = [found]
+        return index_ddl
+    parts = [index_ddl]
     for table in others:
-        same = None if found.name in _taken(facts, table.schema) else found.name
+        same = None if index_ddl.name in _taken(facts, table.schema) else index_ddl.name
         parts.append(_create_in_one(definition.on(table), facts, planned, same))
     return _together(parts, definition.table, others)
 
@@ -164,15 +164,15 @@ def create_index(
 def create_indexes(wanted: Iterable[tuple[IndexDefinition, str | None]], facts: SchemaFacts) -> list[IndexDdl]:
     """Of several, each with the name that it is to bear (None: any), so that no two are called alike in a schema."""
     names: dict[str, set[str]] = {}  # by schema
-    found = []
+    ddls = []
     for definition, name in wanted:
         schemas = {table.schema for table in (definition.table, *definition.also)}
         ddl = create_index(definition, facts, {n for s in schemas for n in names.get(s, ())}, name=name)
         for build in ddl.builds:
             names.setdefault(build.table.schema, set()).add(build.name)
         names.setdefault(definition.table.schema, set()).add(ddl.name)
-        found.append(ddl)
-    return found
+        ddls.append(ddl)
+    return ddls
 
 
 def in_each_schema(definition: IndexDefinition) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from analyzer.words.durations import DAY_S, rate_words, says_of_a_day, time_words
 
 
-class Effect(Protocol):
+class CostEffect(Protocol):
     """A statement's cost of a call without and with the indexes."""
 
     @property
@@ -52,20 +52,20 @@ def by_cost(time_s: float, cost_before: float, cost_after: float) -> Gain:
     return Gain(time_s, time_s * (cost_after / cost_before if cost_before > 0 else 1.0))
 
 
-def gain_of(effects: Iterable[Effect], times: Mapping[str, float]) -> Gain | None:
+def gain_of(effects: Iterable[CostEffect], times: Mapping[str, float]) -> Gain | None:
     """Of the statements whose time was measured; None where none was."""
-    found = [by_cost(t, e.cost_before, e.cost_after) for e in effects if (t := times.get(e.statement))]
-    if not found:
+    gains = [by_cost(t, e.cost_before, e.cost_after) for e in effects if (t := times.get(e.statement))]
+    if not gains:
         return None
-    return Gain(sum(gain.now_s_per_day for gain in found), sum(gain.then_s_per_day for gain in found))
+    return Gain(sum(gain.now_s_per_day for gain in gains), sum(gain.then_s_per_day for gain in gains))
 
 
-def total_gain(effects: Iterable[Effect], times: MeasuredTimes) -> Gain | None:
+def total_gain(effects: Iterable[CostEffect], times: MeasuredTimes) -> Gain | None:
     """Of everything the server does: what no index touches stays as it is."""
-    found = gain_of(effects, times.by_statement)
-    if found is None or not times.total_s_per_day:
+    gain = gain_of(effects, times.by_statement)
+    if gain is None or not times.total_s_per_day:
         return None
-    return Gain(times.total_s_per_day, max(0.0, times.total_s_per_day - found.saved_s_per_day))
+    return Gain(times.total_s_per_day, max(0.0, times.total_s_per_day - gain.saved_s_per_day))
 
 
 def gain_words(gain: Gain, watched_s: float | None, space: str = " ", with_what: str = "it") -> str:

@@ -49,7 +49,7 @@ class StatementOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ObservedIndex:
     """``scans``: of the index since it was built; None where the server does not count them."""
 
     since_s: float
@@ -62,7 +62,7 @@ class Observed:
         return sum(s.after.calls for s in self.statements)
 
 
-def decide(observed: Observed, limits: OutcomeLimits) -> State:
+def decide(observed: ObservedIndex, limits: OutcomeLimits) -> State:
     """``built`` as long as too little happened to tell.
 
     It is of use where the statements it was made for use it, in proportion to their calls; scanned now and then it
@@ -137,11 +137,11 @@ def headline(statements: Sequence[StatementOutcome]) -> StatementOutcome | None:
 
 def slower(statements: Sequence[StatementOutcome], limits: OutcomeLimits) -> list[StatementOutcome]:
     """Those that take longer than before by more than the load of the day explains, the costliest first."""
-    found = [
+    outcomes = [
         s for s in statements
         if s.gain_ratio is not None and s.gain_ratio <= -limits.gain_ratio and s.after.calls >= limits.calls
     ]  # fmt: skip
-    return sorted(found, key=_saved_ms)
+    return sorted(outcomes, key=_saved_ms)
 
 
 def _saved_ms(outcome: StatementOutcome) -> float:

@@ -64,9 +64,9 @@ def planned_suggestions(
     suggestions: list[Suggestion] = []
     evidence: dict[str, dict[str, Any]] = {}
     for source, proposal in advice.all_proposals:
-        found = _suggestion(proposal, time_s, texts, facts, findings)
-        suggestions.append(found)
-        evidence[found.key] = _evidence(source, proposal, facts)
+        suggestion = _suggestion(proposal, time_s, texts, facts, findings)
+        suggestions.append(suggestion)
+        evidence[suggestion.key] = _evidence(source, proposal, facts)
     answered = {key for s in suggestions for key in s.finding_keys}
     bodies = {s.key for s in suggestions}
     for rule in rules.suggestions:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from analyzer.advice.ddl import IndexDefinition
-from analyzer.plans.work import Work
+from analyzer.plans.work import PlanWork
 from analyzer.values.column_statistics import ColumnStatistics
 
 NONE: frozenset[int] = frozenset()
@@ -68,7 +68,7 @@ class Planned:
     total_cost: float
     used: frozenset[int] = NONE
     rows: float = 0.0  # expected by the top node
-    work: Work | None = None  # None where the planner does not tell
+    work: PlanWork | None = None  # None where the planner does not tell
 
 
 class Planner(Protocol):

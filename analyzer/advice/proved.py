@@ -94,13 +94,13 @@ class ProvedAdvice:
     @property
     def all_proposals(self) -> list[tuple["ProvedAdvice", ProposedIndex]]:
         """Each with whose it is. What both planners want is the twin's, with what it does for either's statements."""
-        found: dict[str, tuple[ProvedAdvice, ProposedIndex]] = {}
+        proposals: dict[str, tuple[ProvedAdvice, ProposedIndex]] = {}
         for source in self.by_planner:
             for new in source.proposals:
                 key = suggestion_key(new.chosen.index.definition)
-                whose, known = found.get(key, (source, new))
-                found[key] = whose, known if known is new else known.also_for(new)
-        return list(found.values())
+                whose, known = proposals.get(key, (source, new))
+                proposals[key] = whose, known if known is new else known.also_for(new)
+        return list(proposals.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.resolution import size_class, structure
 from analyzer.values.choose import NoValues, choose_values, fixed_values
-from analyzer.values.column_values import ColumnStatistics, elements_by_frequency, largest_partitions, of_partitions
+from analyzer.values.column_values import PgStatsRow, elements_by_frequency, largest_partitions, of_partitions
 from analyzer.values.like_patterns import like_patterns
 from analyzer.values.partial_indexes import partial_values
 
@@ -43,7 +43,7 @@ def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
 
     Source: ri_triggers.c, RI_FKey_noaction_del(). Named like the key; without the row lock, which changes no plan.
     """
-    found: dict[tuple[object, ...], tuple[list[TableFacts], WorkloadStatement]] = {}
+    checks: dict[tuple[object, ...], tuple[list[TableFacts], WorkloadStatement]] = {}
     for table, key in unindexed_foreign_keys(facts):
         parent = facts.table(key.referenced_oid)
         if parent is None or table.kind not in ("r", "p") or table.parent_oid is not None:
@@ -59,16 +59,16 @@ def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
         sql = f"SELECT 1 FROM {only}{qualified(table.schema, table.name)} WHERE {where}"
         same = (table.name, key.name, key.columns, structure(table))
         statement = WorkloadStatement(foreign_key_owner(table, key), sql, deleted, 0.0, 0.0)
-        if same not in found:
-            found[same] = [table], statement
+        if same not in checks:
+            checks[same] = [table], statement
             continue
-        tables, known = found[same]  # of another schema: planned on one for all
+        tables, known = checks[same]  # of another schema: planned on one for all
         is_larger = size_class(table.rows or 0) > size_class(tables[0].rows or 0)
         tables.insert(0 if is_larger else len(tables), table)
-        found[same] = tables, replace(statement if is_larger else known, calls_per_day=known.calls_per_day + deleted)
+        checks[same] = tables, replace(statement if is_larger else known, calls_per_day=known.calls_per_day + deleted)
     return [
         replace(statement, alike={tables[0].oid: tuple(tables[1:])}) if len(tables) > 1 else statement
-        for tables, statement in found.values()
+        for tables, statement in checks.values()
     ]
 
 
@@ -97,16 +97,16 @@ def plannable_queries(
             if isinstance(query, Refused):
                 refused[statement.fingerprint] = _why_refused(statement, facts, query)
                 continue
-            found = _sampled(twin, query, statement.samples)
-            planned = twin.plan(found[0] if found else query)
+            samples = _sampled(twin, query, statement.samples)
+            planned = twin.plan(samples[0] if samples else query)
             if isinstance(planned, Refused):
                 refused[statement.fingerprint] = _why_refused(statement, facts, planned)
                 continue
             query_blocks(query.sql, facts)  # read for its candidates later: what fails there fails here, for it alone
             generic[key] = query
             whole[query.statement] = whole.get(query.statement, 0.0) + query.weight
-            if found:
-                sampled[key] = found
+            if samples:
+                sampled[key] = samples
             load[key] = planned.total_cost * query.weight
     total = sum(load.values())
     queries: list[Query] = []
@@ -161,15 +161,15 @@ def _cost(twin: StatisticsPlanner, query: Query) -> float:
 
 def _sampled(twin: StatisticsPlanner, generic: Query, samples: Sequence[str]) -> list[Query]:
     """One query per text with real values, each with its share of the calls."""
-    found = []
+    queries = []
     for number, sample in enumerate(dict.fromkeys(samples)):
         sql = preparable_sql(sample).sql
         if sql is None or ("$" in sql and twin.parameter_types(sql)):
             continue  # cut short, or bound apart: the values are not in it
         query = replace(generic, key=f"{generic.key}:sampled{number}", sql=sql)
         if not isinstance(twin.plan(query), Refused):
-            found.append(query)
-    return [replace(query, weight=generic.weight / len(found)) for query in found]
+            queries.append(query)
+    return [replace(query, weight=generic.weight / len(queries)) for query in queries]
 
 
 def _with_values(twin: StatisticsPlanner, generic: Query, facts: SchemaFacts, now: datetime) -> list[Query]:
@@ -196,7 +196,7 @@ def chosen_values(
     if isinstance(types, Refused) or not types:
         return {}
     uses = parameter_columns(sql, facts)
-    statistics: dict[tuple[str, str, str], ColumnStatistics] = {}
+    statistics: dict[tuple[str, str, str], PgStatsRow] = {}
     for use in uses.values():
         table = facts.find_table(use.table, use.schema or None) if use.table else None
         if table is None or use.column is None or use.table is None:
@@ -212,11 +212,11 @@ def chosen_values(
     return {} if isinstance(sets, NoValues) else {s.source: tuple(s.literals) for s in sets}
 
 
-def _column_values(twin: StatisticsPlanner, table: TableFacts, column: str) -> ColumnStatistics | None:
+def _column_values(twin: StatisticsPlanner, table: TableFacts, column: str) -> PgStatsRow | None:
     known = twin.column_statistics(table.schema, table.name).get(column)
     if known is None:
         return None
-    return ColumnStatistics(
+    return PgStatsRow(
         known.most_common_vals,
         known.most_common_freqs,
         known.histogram_bounds,

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.planner import Planner, Query
-from analyzer.advice.selection.result import Options, Progress, Selection
+from analyzer.advice.selection.result import Progress, Selection, SelectionOptions
 from analyzer.advice.selection.task import Task
 from analyzer.schema.facts import SchemaFacts
 
-__all__ = ["Options", "Selection", "pareto", "select"]
+__all__ = ["Selection", "SelectionOptions", "pareto", "select"]
 
 
 def select(
@@ -20,11 +20,11 @@ def select(
     candidates: Sequence[IndexDefinition],
     planner: Planner,
     facts: SchemaFacts,
-    options: Options | None = None,
+    options: SelectionOptions | None = None,
     progress: Progress | None = None,
 ) -> Selection:
     """Raises BadInput for a budget that is not above 0, and for a workload without a query."""
-    options = options or Options()
+    options = options or SelectionOptions()
     return Task(queries, candidates, planner, facts, options, progress).select(options.budget_bytes)
 
 
@@ -34,10 +34,10 @@ def pareto(
     planner: Planner,
     facts: SchemaFacts,
     budgets_bytes: Sequence[int | None],
-    options: Options | None = None,
+    options: SelectionOptions | None = None,
     progress: Progress | None = None,
 ) -> list[Selection]:
     """One selection per budget, ascending (None, without a limit, last): gain against bytes. No point is worse than a
     smaller one."""
-    task = Task(queries, candidates, planner, facts, options or Options(), progress)
+    task = Task(queries, candidates, planner, facts, options or SelectionOptions(), progress)
     return task.pareto(budgets_bytes)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from analyzer.advice.candidates.expressions import comparable
 from analyzer.schema import index_shapes
 from analyzer.schema.facts import IndexFacts, TableFacts
-from analyzer.schema.index_shapes import Key, Shape
+from analyzer.schema.index_shapes import IndexShape, Key
 
 if TYPE_CHECKING:
     from analyzer.advice.ddl import IndexDefinition
 
 
-def shape_of_definition(definition: "IndexDefinition") -> Shape:
+def shape_of_definition(definition: "IndexDefinition") -> IndexShape:
     keys = []
     for column in definition.columns:
         nulls_first = column.descending if column.nulls_first is None else column.nulls_first
@@ -19,10 +19,10 @@ def shape_of_definition(definition: "IndexDefinition") -> Shape:
         option = (1 if column.descending else 0) | (2 if nulls_first else 0)
         keys.append(Key(name, column.is_expression, column.opclass or "", option))
     predicate = comparable(definition.predicate) if definition.predicate else None
-    return Shape(definition.method, tuple(keys), frozenset(definition.include), predicate)
+    return IndexShape(definition.method, tuple(keys), frozenset(definition.include), predicate)
 
 
-def shape_of_index(index: IndexFacts) -> Shape:
+def shape_of_index(index: IndexFacts) -> IndexShape:
     return index_shapes.shape_of_index(index, comparable)
 
 

@@ -39,38 +39,41 @@ def predictions_as_json(predictions: Sequence[InFile], problems: Sequence[str] =
 
 
 def _one(number: int, each: InFile) -> list[str]:
-    found = each.found
-    lines = [f"{number}. line {each.line}: {_short(found.sql)}"]
-    if isinstance(found, NotPredicted):
-        return [*lines, f"   Not planned: {found.reason}"]
-    values = "planned without values" if found.values == "generic" else "planned with its values"
-    if found.planner != "twin":
-        values += f" by {found.planner} on the server, since the twin cannot plan it"
-    rows = found.plan.root.plan_rows or 0
-    lines += [f"   Cost {found.total_cost:,.0f}, {rows:,.0f} {'row' if rows == 1 else 'rows'} expected, {values}.", ""]
-    if found.assumed:
-        lines[-1:] = [f"   {found.assumed}.", ""]
-    lines += [f"   {line}" for line in _tree(found.plan)]
-    lines += ["", *(f"   {read_words(read)}." for read in found.reads)]
-    for finding in found.findings:
+    prediction = each.found
+    lines = [f"{number}. line {each.line}: {_short(prediction.sql)}"]
+    if isinstance(prediction, NotPredicted):
+        return [*lines, f"   Not planned: {prediction.reason}"]
+    values = "planned without values" if prediction.values == "generic" else "planned with its values"
+    if prediction.planner != "twin":
+        values += f" by {prediction.planner} on the server, since the twin cannot plan it"
+    rows = prediction.plan.root.plan_rows or 0
+    lines += [
+        f"   Cost {prediction.total_cost:,.0f}, {rows:,.0f} {'row' if rows == 1 else 'rows'} expected, {values}.",
+        "",
+    ]
+    if prediction.assumed:
+        lines[-1:] = [f"   {prediction.assumed}.", ""]
+    lines += [f"   {line}" for line in _tree(prediction.plan)]
+    lines += ["", *(f"   {read_words(read)}." for read in prediction.reads)]
+    for finding in prediction.findings:
         lines.append(f"   {finding.severity.name.lower()} {finding.code}: {finding.message} {finding.hint}")
     lines.append("")
-    for rewrite in (rewrite for rewrite in found.rewrites if rewrite.is_cheaper):
+    for rewrite in (rewrite for rewrite in prediction.rewrites if rewrite.is_cheaper):
         lines += [f"   Written otherwise, {rewrite.words}. {rewrite.provided}:"]
         lines += [*(f"      {line}" for line in rewrite.sql.splitlines()), ""]
-    if not found.likes:
-        return [*lines, f"   No index to suggest: {found.why_none}"]
-    for liked in found.likes:
+    if not prediction.likes:
+        return [*lines, f"   No index to suggest: {prediction.why_none}"]
+    for liked in prediction.likes:
         lines += [f"   {statement};" for statement in liked.ddl.statements]
-    size_bytes = sum(liked.size_bytes for liked in found.likes)
-    before, after = found.cost_without or 0.0, found.cost_with or 0.0
-    what = f"{found.change.what}. " if found.change else ""
-    over = "" if found.values == "given" else ", on average over typical and rare values"
+    size_bytes = sum(liked.size_bytes for liked in prediction.likes)
+    before, after = prediction.cost_without or 0.0, prediction.cost_with or 0.0
+    what = f"{prediction.change.what}. " if prediction.change else ""
+    over = "" if prediction.values == "given" else ", on average over typical and rare values"
     lines.append(
-        f"   {what}With {'it' if len(found.likes) == 1 else 'them'} ({size_words(size_bytes)}) the cost falls from"
+        f"   {what}With {'it' if len(prediction.likes) == 1 else 'them'} ({size_words(size_bytes)}) the cost falls from"
         f" {cost_figure(before)} to {cost_figure(after)}{over}: {cost_words(before, after)}."
     )
-    return [*lines, f"   {found.at_risk}"] if found.at_risk else lines
+    return [*lines, f"   {prediction.at_risk}"] if prediction.at_risk else lines
 
 
 def read_words(read: TableRead) -> str:
@@ -98,19 +101,19 @@ def _short(sql: str) -> str:
     return text if len(text) <= MOST_SQL else f"{text[: MOST_SQL - 3]}..."
 
 
-def _as_json(found: Prediction | NotPredicted) -> dict[str, Any]:
-    if isinstance(found, NotPredicted):
-        return {"sql": found.sql, "problem": found.reason}
+def _as_json(prediction: Prediction | NotPredicted) -> dict[str, Any]:
+    if isinstance(prediction, NotPredicted):
+        return {"sql": prediction.sql, "problem": prediction.reason}
     return {
-        "sql": found.sql,
+        "sql": prediction.sql,
         "problem": None,
-        "kind": found.kind,
-        "values": found.values,
-        "planner": found.planner,
-        "total_cost": found.total_cost,
-        "plan_rows": found.plan.root.plan_rows,
-        "plan": plan_as_json(found.plan)["nodes"],
-        "explain": found.plan_json,
+        "kind": prediction.kind,
+        "values": prediction.values,
+        "planner": prediction.planner,
+        "total_cost": prediction.total_cost,
+        "plan_rows": prediction.plan.root.plan_rows,
+        "plan": plan_as_json(prediction.plan)["nodes"],
+        "explain": prediction.plan_json,
         "reads": [
             {
                 "table": read.table,
@@ -120,11 +123,11 @@ def _as_json(found: Prediction | NotPredicted) -> dict[str, Any]:
                 "table_rows": read.table_rows,
                 "partitions": read.partitions,
             }
-            for read in found.reads
+            for read in prediction.reads
         ],
         "findings": [
             {"code": f.code, "severity": f.severity.name.lower(), "message": f.message, "hint": f.hint}
-            for f in found.findings
+            for f in prediction.findings
         ],
         "rewrites": [
             {
@@ -135,15 +138,15 @@ def _as_json(found: Prediction | NotPredicted) -> dict[str, Any]:
                 "cost_after": each.cost_after,
                 "problem": each.problem,
             }
-            for each in found.rewrites
+            for each in prediction.rewrites
         ],
-        "indexes": [_index(liked) for liked in found.likes],
-        "cost_before": found.cost_without,
-        "cost_after": found.cost_with,
-        "change": found.change_words or None,
-        "why_no_index": found.why_none,
-        "at_risk": found.at_risk,
-        "assumed": found.assumed,
+        "indexes": [_index(liked) for liked in prediction.likes],
+        "cost_before": prediction.cost_without,
+        "cost_after": prediction.cost_with,
+        "change": prediction.change_words or None,
+        "why_no_index": prediction.why_none,
+        "at_risk": prediction.at_risk,
+        "assumed": prediction.assumed,
     }
 
 

@@ -12,7 +12,7 @@ from analyzer.schema.foreign_keys import supporting_index, would_serve
 def unserved_keys(typed: Typed) -> dict[int, list[ForeignKeyFacts]]:
     """By oid of the hidden index that serves it now; not those that another index, or one to be, serves too."""
     hidden = {existing.index.oid for existing in typed.hides}
-    found: dict[int, list[ForeignKeyFacts]] = {}
+    keys_of: dict[int, list[ForeignKeyFacts]] = {}
     for table in {existing.table.oid: existing.table for existing in typed.hides}.values():
         left = replace(table, indexes=tuple(i for i in table.indexes if i.oid not in hidden))
         adds = [w.definition for w in typed.adds if w.definition.table.oid == table.oid]
@@ -20,8 +20,8 @@ def unserved_keys(typed: Typed) -> dict[int, list[ForeignKeyFacts]]:
             serving = supporting_index(table, key)
             if serving is None or supporting_index(left, key) is not None or _is_served(key, adds):
                 continue
-            found.setdefault(serving.oid, []).append(key)
-    return found
+            keys_of.setdefault(serving.oid, []).append(key)
+    return keys_of
 
 
 def _is_served(key: ForeignKeyFacts, adds: Sequence[IndexDefinition]) -> bool:

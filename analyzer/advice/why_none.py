@@ -81,13 +81,13 @@ def cause_of(
 
 def _uses_of(table: TableFacts, blocks: Sequence[QueryBlock], facts: SchemaFacts) -> list[tuple[QueryBlock, TableUse]]:
     """Where the statement names it, or what it is a part of or inherits from; nowhere where a view does."""
-    upwards, found = oids_upwards(table, facts), []
+    upwards, uses = oids_upwards(table, facts), []
     for block in blocks:
         for use in block.tables:
             named = facts.find_table(use.name, use.schema or None)
             if named is not None and (named.oid in upwards or table in facts.heirs(named)):
-                found.append((block, use))
-    return found
+                uses.append((block, use))
+    return uses
 
 
 def _refused_on(table: TableFacts, refused: Mapping[str, str], facts: SchemaFacts) -> dict[str, str]:

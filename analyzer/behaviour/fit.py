@@ -28,7 +28,7 @@ TRIED = 6  # columns tried in each round, those that go best with what is unexpl
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class Regressor:
     """A statement, by its place, as a regressor: its rows where a call returns several, else its calls."""
 
     at: int
@@ -41,19 +41,19 @@ class Column:
 class Burst:
     """``per_call``: lookups for each call of the column's statement; ``share`` of all the lookup's calls, 0 to 1."""
 
-    column: Column
+    column: Regressor
     per_call: float
     share: float
     partial_r2: float  # how much worse the fit is without: of levels or of changes, the smaller
     change_ratio: float  # the coefficient of the changes over that of the levels: 1 for real children
 
 
-def bursts(calls: Series, columns: Sequence[Column], load: Series, least_per_call: float) -> list[Burst]:
+def bursts(calls: Series, columns: Sequence[Regressor], load: Series, least_per_call: float) -> list[Burst]:
     """The columns that explain the calls best together, each with at least ``least_per_call`` lookups per call."""
     if not columns:
         return []
     fit, changes = _Fit(calls, load), np.diff([c.values for c in columns], axis=1)
-    chosen: list[Column] = []
+    chosen: list[Regressor] = []
     while len(chosen) < MOST_COLUMNS:
         column = _next(fit, chosen, columns, changes, least_per_call)
         if column is None:
@@ -61,19 +61,19 @@ def bursts(calls: Series, columns: Sequence[Column], load: Series, least_per_cal
         chosen.append(column)
     rivals = {True: sum(c.is_linked for c in columns), False: len(columns)}
     while chosen:
-        found = fit.judge(chosen)
+        judged = fit.judge(chosen)
         few = [
-            b for b in found if b.per_call < least_per_call or not CHANGE_RATIO[0] <= b.change_ratio <= CHANGE_RATIO[1]
+            b for b in judged if b.per_call < least_per_call or not CHANGE_RATIO[0] <= b.change_ratio <= CHANGE_RATIO[1]
         ]
-        weak = [b for b in found if b.partial_r2 < needed_r2(b.column, len(calls), rivals[b.column.is_linked])]
+        weak = [b for b in judged if b.partial_r2 < needed_r2(b.column, len(calls), rivals[b.column.is_linked])]
         if not few and not weak:
-            return found
+            return judged
         worst = min(few or weak, key=lambda b: b.partial_r2)
         chosen = [c for c in chosen if c is not worst.column]
     return []
 
 
-def needed_r2(column: Column, intervals: int, columns: int) -> float:
+def needed_r2(column: Regressor, intervals: int, columns: int) -> float:
     """The best of many columns explains 2 ln(columns) / intervals by chance: twice that and something more.
 
     A column with a foreign key to the lookup is one of few: only such are counted then.
@@ -83,8 +83,8 @@ def needed_r2(column: Column, intervals: int, columns: int) -> float:
 
 
 def _next(
-    fit: "_Fit", chosen: Sequence[Column], columns: Sequence[Column], changes: Series, least_per_call: float
-) -> Column | None:
+    fit: "_Fit", chosen: Sequence[Regressor], columns: Sequence[Regressor], changes: Series, least_per_call: float
+) -> Regressor | None:
     """The column that makes the error of the changes smallest; None where none makes it much smaller."""
     rest = fit.residual_changes(chosen)
     lengths = np.sqrt((changes**2) @ fit.change_weights**2) * np.sqrt(rest @ rest) + 1e-12
@@ -93,7 +93,7 @@ def _next(
     before = fit.error_of_changes(chosen)
     if before <= EXPLAINED * fit.error_of_changes(()):
         return None  # what is left is rounding
-    best: tuple[float, Column] | None = None
+    best: tuple[float, Regressor] | None = None
     for place in np.argsort(-correlations, kind="stable")[:TRIED]:
         column = columns[place]
         if correlations[place] < LEAST_CORRELATION:
@@ -115,37 +115,37 @@ class _Fit:
         self.weights = 1 / np.sqrt(calls + 0.05 * float(np.mean(calls)) + 1)
         self.change_weights = np.sqrt(self.weights[1:] * self.weights[:-1])
 
-    def _levels(self, columns: Sequence[Column]) -> Series:
+    def _levels(self, columns: Sequence[Regressor]) -> Series:
         return np.column_stack([*(c.values for c in columns), self.load, np.ones_like(self.calls)])
 
-    def changes(self, columns: Sequence[Column]) -> tuple[Series, float]:
+    def changes(self, columns: Sequence[Regressor]) -> tuple[Series, float]:
         """Coefficients and the error of the fit of the changes."""
         design = np.diff(self._levels(columns)[:, :-1], axis=0)
         return _solve(design, np.diff(self.calls), self.change_weights)
 
-    def error_of_changes(self, columns: Sequence[Column]) -> float:
+    def error_of_changes(self, columns: Sequence[Regressor]) -> float:
         return self.changes(columns)[1]
 
-    def coefficient(self, columns: Sequence[Column]) -> float:
+    def coefficient(self, columns: Sequence[Regressor]) -> float:
         """Of the last column, in levels."""
         return float(_solve(self._levels(columns), self.calls, self.weights)[0][len(columns) - 1])
 
-    def residual_changes(self, columns: Sequence[Column]) -> Series:
+    def residual_changes(self, columns: Sequence[Regressor]) -> Series:
         design = np.diff(self._levels(columns)[:, :-1], axis=0)
         coefficients, _ = self.changes(columns)
         return np.asarray((np.diff(self.calls) - design @ coefficients) * self.change_weights)
 
-    def judge(self, columns: Sequence[Column]) -> list[Burst]:
+    def judge(self, columns: Sequence[Regressor]) -> list[Burst]:
         design = self._levels(columns)
         coefficients, error = _solve(design, self.calls, self.weights)
         of_changes, change_error = self.changes(columns)
         total = float(self.calls.sum())
-        found = []
+        judged = []
         for place, column in enumerate(columns):
             others = [c for c in columns if c is not column]
             without = _solve(self._levels(others), self.calls, self.weights)[1]
             beta = float(coefficients[place])
-            found.append(
+            judged.append(
                 Burst(
                     column,
                     per_call=beta * column.per_call,
@@ -154,12 +154,12 @@ class _Fit:
                     change_ratio=float(of_changes[place]) / beta if beta > 0 else 0.0,
                 )
             )
-        return found
+        return judged
 
 
 def explained(values: Series, marker: Series, load: Series) -> tuple[float, float]:
     """How many of ``values`` come for each of ``marker``, and how much of their changes that explains, 0 to 1."""
-    fit, column = _Fit(values, load), Column(0, marker, 1.0, is_linked=False)
+    fit, column = _Fit(values, load), Regressor(0, marker, 1.0, is_linked=False)
     (burst,) = fit.judge([column])
     return burst.per_call, burst.partial_r2
 

@@ -7,26 +7,26 @@ as Django names them (``shop_order`` -> ``Order``), and said to be.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analyzer.behaviour.pairs import Link, Shape, singular
+from analyzer.behaviour.pairs import Link, Multiplicity, singular
 from analyzer.findings import Fix
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.orm_models import Models, class_of, field_of, model_of
 from analyzer.schema.python_source import python_name, python_string
 from analyzer.schema.quoting import quote_identifier
 
-LOADED = (Shape.TO_ONE, Shape.TO_MANY, Shape.DEFERRED)  # by an option of SQLAlchemy's
+LOADED = (Multiplicity.TO_ONE, Multiplicity.TO_MANY, Multiplicity.DEFERRED)  # by an option of SQLAlchemy's
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class FetchStep:
     """From the rows of a table to what is looked up for each; ``then`` are the steps from there on."""
 
     link: Link
-    then: tuple["Step", ...] = ()
+    then: tuple["FetchStep", ...] = ()
 
 
 def fixes(
-    table: TableFacts, steps: Sequence[Step], facts: SchemaFacts, models: Models, *, is_admin: bool
+    table: TableFacts, steps: Sequence[FetchStep], facts: SchemaFacts, models: Models, *, is_admin: bool
 ) -> tuple[Fix, ...]:
     """For Django, SQLAlchemy and SQL. ``is_admin``: the rows are those of a list of Django's admin."""
     django, alchemy = Django(facts, models.django), SqlAlchemy(facts, models)
@@ -69,25 +69,25 @@ def loop_fixes(table: TableFacts, column: str | None, facts: SchemaFacts, models
     )  # fmt: skip
 
 
-def _links(steps: Sequence[Step]) -> list[Link]:
+def _links(steps: Sequence[FetchStep]) -> list[Link]:
     return [link for step in steps for link in (step.link, *_links(step.then))]
 
 
 def _sql(link: Link) -> str:
     child, key = quote_identifier(link.child.name), quote_identifier(link.foreign_key_column)
-    if link.shape is Shape.DEFERRED:
+    if link.shape is Multiplicity.DEFERRED:
         columns = ", ".join(quote_identifier(column) for column in link.deferred) or key
         return f"select ..., {columns} from {child}  -- in the statement that reads the rows"
-    if link.shape is Shape.TO_ONE:
+    if link.shape is Multiplicity.TO_ONE:
         parent = quote_identifier(link.parent.name)
         return (
             f"select ... from {parent} left join {child}"
             f" on {child}.{quote_identifier(link.referenced_column)} = {parent}.{key}"
         )
-    if link.shape is Shape.COUNT:
+    if link.shape is Multiplicity.COUNT:
         return f"select {key}, count(*) from {child} where {key} = any($1) group by {key}"
-    distinct = "distinct " if link.shape is Shape.EXISTS else ""
-    what = key if link.shape is Shape.EXISTS else "..."
+    distinct = "distinct " if link.shape is Multiplicity.EXISTS else ""
+    what = key if link.shape is Multiplicity.EXISTS else "..."
     return f"select {distinct}{what} from {child} where {key} = any($1)  -- the keys of all rows at once"
 
 
@@ -118,7 +118,7 @@ class Django:
 
     def accessor(self, link: Link) -> str:
         """The attribute of the parent's row that looks up what the link brings."""
-        if link.shape is Shape.TO_ONE:
+        if link.shape is Multiplicity.TO_ONE:
             return self.field(link.parent, link.foreign_key_column)
         model = model_of(link.child, self.facts, self.models)  # type: ignore[arg-type]
         key = link.foreign_key_column
@@ -138,7 +138,7 @@ class Django:
             return python_name(through.removeprefix(f"{parent}_"))
         return f"{self.name(link.joined[0]).lower()}_set"
 
-    def call(self, table: TableFacts, steps: Sequence[Step]) -> str:
+    def call(self, table: TableFacts, steps: Sequence[FetchStep]) -> str:
         calls = Calls()
         for step in steps:
             self._add(calls, step, "", "select_related")
@@ -146,7 +146,7 @@ class Django:
             f".{method}({', '.join(arguments)})" for method, arguments in _ordered(calls)
         )
 
-    def admin(self, table: TableFacts, steps: Sequence[Step]) -> str:
+    def admin(self, table: TableFacts, steps: Sequence[FetchStep]) -> str:
         calls = Calls()
         for step in steps:
             self._add(calls, step, "", "select_related")
@@ -160,25 +160,25 @@ class Django:
                       f"        return super().get_queryset(request){chained}"]  # fmt: skip
         return "\n".join(lines)
 
-    def _add(self, calls: Calls, step: Step, path: str, method: str) -> None:
+    def _add(self, calls: Calls, step: FetchStep, path: str, method: str) -> None:
         link = step.link
         accessor = self.accessor(link)
         name = accessor.removesuffix("_set")
         here = f"{path}__{accessor}" if path else accessor
-        if link.shape is Shape.DEFERRED:
+        if link.shape is Multiplicity.DEFERRED:
             if not path:
                 calls.add("defer", "None")  # takes only() back too
-        elif link.shape is Shape.COUNT and not path:
+        elif link.shape is Multiplicity.COUNT and not path:
             calls.add("annotate", f'{name}_count=Count("{name}", distinct=True)')
-        elif link.shape is Shape.EXISTS and not path:
+        elif link.shape is Multiplicity.EXISTS and not path:
             child, key = self.name(link.child), self.field(link.child, link.foreign_key_column)
             calls.add("annotate", f'has_{name}=Exists({child}.objects.filter({key}=OuterRef("pk")))')
-        elif link.shape is Shape.TO_ONE or link.is_one_to_one:
+        elif link.shape is Multiplicity.TO_ONE or link.is_one_to_one:
             if not step.then or method == "select_related":
                 calls.add(method, f'"{here}"')
         else:
             method = "prefetch_related"
-            if not any(s.link.shape in (Shape.TO_ONE, Shape.TO_MANY) for s in step.then):
+            if not any(s.link.shape in (Multiplicity.TO_ONE, Multiplicity.TO_MANY) for s in step.then):
                 calls.add(method, f'"{here}"')
         for then in step.then:
             self._add(calls, then, here, method)
@@ -186,8 +186,8 @@ class Django:
 
 def _ordered(calls: Calls) -> list[tuple[str, list[str]]]:
     order = ("defer", "select_related", "prefetch_related", "annotate")
-    found = {m: _without_prefixes(a) if m == "select_related" else a for m, a in calls.arguments.items()}
-    return sorted(found.items(), key=lambda item: order.index(item[0]))
+    arguments = {m: _without_prefixes(a) if m == "select_related" else a for m, a in calls.arguments.items()}
+    return sorted(arguments.items(), key=lambda item: order.index(item[0]))
 
 
 def _without_prefixes(arguments: list[str]) -> list[str]:
@@ -217,7 +217,7 @@ class SqlAlchemy:
     def attribute(self, link: Link) -> str:
         classes = self.models.classes
         key = link.foreign_key_column
-        if link.shape is Shape.TO_ONE:
+        if link.shape is Multiplicity.TO_ONE:
             parent = class_of(link.parent, self.facts, classes)
             return (parent.one.get(key) if parent else None) or python_name(key.removesuffix("_id"))
         child = classes.get(link.child.qualified_name) or classes.get(link.child.name)
@@ -226,7 +226,7 @@ class SqlAlchemy:
         name = snake_case(self.name(target))
         return known or python_name(name if link.is_one_to_one else plural(name))
 
-    def call(self, table: TableFacts, steps: Sequence[Step]) -> str:
+    def call(self, table: TableFacts, steps: Sequence[FetchStep]) -> str:
         name = self.name(table)
         loads = list(dict.fromkeys(
             load for step in steps for load in self._loads(step) if step.link.shape in LOADED
@@ -239,22 +239,22 @@ class SqlAlchemy:
         for step in steps:
             child, key = self.name(step.link.child), python_name(step.link.foreign_key_column)
             referenced = python_name(step.link.referenced_column)
-            if step.link.shape is Shape.COUNT:
+            if step.link.shape is Multiplicity.COUNT:
                 lines.append(
                     f'counts = (\n    select({child}.{key}, func.count().label("n"))\n    .group_by({child}.{key})\n'
                     f"    .subquery()\n)\nselect({name}, func.coalesce(counts.c.n, 0)).outerjoin("
                     f"counts, counts.c.{key} == {name}.{referenced})"
                 )
-            elif step.link.shape is Shape.EXISTS:
+            elif step.link.shape is Multiplicity.EXISTS:
                 lines.append(f"select({name}, exists().where({child}.{key} == {name}.{referenced}))")
         return "\n".join(lines)
 
-    def _loads(self, step: Step, before: str = "") -> list[str]:
+    def _loads(self, step: FetchStep, before: str = "") -> list[str]:
         link = step.link
-        if link.shape is Shape.DEFERRED:
+        if link.shape is Multiplicity.DEFERRED:
             name = self.name(link.child)
             return [f"{before}undefer({name}.{python_name(column)})" for column in link.deferred]
-        is_one = link.shape is Shape.TO_ONE or link.is_one_to_one
+        is_one = link.shape is Multiplicity.TO_ONE or link.is_one_to_one
         method = "joinedload" if is_one else "selectinload"
         here = f"{before}{method}({self.name(link.parent)}.{self.attribute(link)})"
         then = [load for s in step.then if s.link.shape in LOADED for load in self._loads(s, f"{here}.")]

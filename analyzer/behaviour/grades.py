@@ -4,7 +4,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.behaviour.pages import Found
+from analyzer.behaviour.pages import PageLookup
 from analyzer.words.lists import and_list
 
 
@@ -26,7 +26,7 @@ class Grounds:
         return f"{self.grade}, by {and_list(self.rests_on)}"
 
 
-def grounds_of(found: Found, likelihood: float, least_followed: float) -> Grounds:
+def grounds_of(found: PageLookup, likelihood: float, least_followed: float) -> Grounds:
     """The counters alone: possible; with a foreign key: likely; with sessions or a route in common: confirmed."""
     rests_on = ["the counters"]
     has_key = found.parent is not None and found.parent.link.by_constraint

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analyzer.behaviour.fit import Burst
-from analyzer.behaviour.fixes import Step
-from analyzer.behaviour.pairs import Child, path_to
+from analyzer.behaviour.fixes import FetchStep
+from analyzer.behaviour.pairs import ChildLookup, path_to
 from analyzer.behaviour.parents import Parent
 from analyzer.behaviour.sessions import SessionVerdict
 from analyzer.behaviour.workload import StatementSeries
@@ -18,7 +18,7 @@ from analyzer.schema.facts import SchemaFacts, TableFacts
 @dataclass(frozen=True, slots=True)
 class Lookup:
     series: StatementSeries
-    children: tuple[Child, ...]  # the ways to look at it, one for each table it is looked up in
+    children: tuple[ChildLookup, ...]  # the ways to look at it, one for each table it is looked up in
 
     @property
     def name(self) -> str:
@@ -32,7 +32,7 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PageLookup:
     """A lookup in bursts for each call of ``page``; ``parent`` None: nothing there returns its keys.
 
     ``route``: that both were seen on; "" where that is not known.
@@ -46,14 +46,14 @@ class Found:
     route: str = ""
 
 
-def by_page(found: Sequence[Found]) -> Iterator[list[Found]]:
+def by_page(lookups: Sequence[PageLookup]) -> Iterator[list[PageLookup]]:
     """What one call can fetch: of each page's parent all lookups, with those that follow another lookup; of lookups
     without a parent those of one page. Each lookup once, in the order of their names."""
-    groups: dict[str, list[Found]] = defaultdict(list)
-    for one in (one for one in found if one.parent is not None):
-        groups[_root(one, found)].append(one)
+    groups: dict[str, list[PageLookup]] = defaultdict(list)
+    for one in (one for one in lookups if one.parent is not None):
+        groups[_root(one, lookups)].append(one)
     pages: list[StatementSeries] = []
-    for one in found:
+    for one in lookups:
         if one.parent is None:
             page = next((p for p in pages if _is_same_page(p, one.page)), one.page)
             pages.append(page)
@@ -62,14 +62,14 @@ def by_page(found: Sequence[Found]) -> Iterator[list[Found]]:
         yield _once(groups[root])
 
 
-def _root(one: Found, found: Sequence[Found], depth: int = 0) -> str:
+def _root(one: PageLookup, lookups: Sequence[PageLookup], depth: int = 0) -> str:
     """The fingerprint of the statement whose rows all of it follows."""
     assert one.parent is not None
     above = [
-        f for f in found if f.parent and f.lookup.series is one.parent.series and _goes_with(f.page, one.page)
+        f for f in lookups if f.parent and f.lookup.series is one.parent.series and _goes_with(f.page, one.page)
     ]  # fmt: skip
     if one.parent.is_repeated and above and depth < 4:
-        return _root(above[0], found, depth + 1)
+        return _root(above[0], lookups, depth + 1)
     return one.parent.series.fingerprint
 
 
@@ -82,9 +82,9 @@ def _goes_with(a: StatementSeries, b: StatementSeries) -> bool:
     return a is b or bool(np.corrcoef(a.calls, b.calls)[0, 1] > 0.95)
 
 
-def _once(group: Sequence[Found]) -> list[Found]:
+def _once(group: Sequence[PageLookup]) -> list[PageLookup]:
     """Of a lookup that two columns explain, the better: the one statement, once."""
-    best: dict[str, Found] = {}
+    best: dict[str, PageLookup] = {}
     for one in sorted(group, key=lambda f: -f.burst.share):
         best.setdefault(one.lookup.series.fingerprint, one)
     return sorted(best.values(), key=lambda f: (f.lookup.name, f.lookup.series.fingerprint))
@@ -93,12 +93,12 @@ def _once(group: Sequence[Found]) -> list[Found]:
 def steps(
     parent: StatementSeries,
     base: TableFacts,
-    group: Sequence[Found],
+    group: Sequence[PageLookup],
     facts: SchemaFacts,
     above: TableFacts | None = None,
-) -> tuple[Step, ...]:
+) -> tuple[FetchStep, ...]:
     """What is looked up for each row of a statement, and for each row of that in turn; ``above``: where those hang."""
-    found: list[Step] = []
+    path: list[FetchStep] = []
     for one in group:
         if one.parent is None or one.parent.series.fingerprint != parent.fingerprint or one.lookup.series is parent:
             continue
@@ -107,9 +107,9 @@ def steps(
             continue  # the way back: where the rows came from is known there
         then = steps(one.lookup.series, link.child, group, facts, link.parent)
         for column in (link.foreign_key_column, *link.also_by):
-            step = Step(replace(link, foreign_key_column=column), then)
+            step = FetchStep(replace(link, foreign_key_column=column), then)
             # the rows of the link may come joined to others: order lines with their products
             for hop in reversed(path_to(parent.normalized_sql, base, link.parent, facts)):
-                step = Step(hop, (step,))
-            found.append(step)
-    return tuple(found)
+                step = FetchStep(hop, (step,))
+            path.append(step)
+    return tuple(path)

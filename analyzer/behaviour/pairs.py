@@ -13,7 +13,7 @@ PLURALS = (
 )  # fmt: skip
 
 
-class Shape(enum.StrEnum):
+class Multiplicity(enum.StrEnum):
     TO_ONE = "to-one"
     TO_MANY = "to-many"
     COUNT = "count per row"
@@ -22,7 +22,7 @@ class Shape(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Child:
+class ChildLookup:
     """A lookup by key. ``is_unique``: the key columns hold a unique key, so at most one row comes back."""
 
     shape: LookupShape
@@ -34,7 +34,7 @@ class Child:
 class Link:
     """How the parent's rows bring the child's keys."""
 
-    shape: Shape
+    shape: Multiplicity
     parent: TableFacts
     child: TableFacts
     foreign_key_column: str  # in the parent's table for TO_ONE, else in the child's
@@ -47,21 +47,21 @@ class Link:
     @property
     def is_one_to_one(self) -> bool:
         """One row at most belongs to the parent's row, though the child holds the key."""
-        return self.shape is Shape.TO_MANY and (self.foreign_key_column,) in self.child.unique_keys
+        return self.shape is Multiplicity.TO_MANY and (self.foreign_key_column,) in self.child.unique_keys
 
 
-def children_of(sql: str, facts: SchemaFacts) -> tuple[Child, ...]:
+def children_of(sql: str, facts: SchemaFacts) -> tuple[ChildLookup, ...]:
     """The statement as a lookup, once for each table looked up by a key that is unique or leads a foreign key or index.
 
     An IN list or an array is a batch already, and no lookup. A whole table (no key) is the same rows every time.
     """
-    found = []
+    children = []
     for shape in repeatable_shapes(sql, facts):
         table = facts.find_table(shape.table, shape.schema or None)
         if table is None or (shape.array_columns and not shape.key_columns):
             continue
         if not shape.key_columns:
-            found.append(Child(shape, table, is_unique=False))
+            children.append(ChildLookup(shape, table, is_unique=False))
             continue
         keys = set(shape.key_columns)
         unique = any(key and set(key) <= keys for key in table.unique_keys)
@@ -69,11 +69,11 @@ def children_of(sql: str, facts: SchemaFacts) -> tuple[Child, ...]:
             index.is_usable and index.columns and index.columns[0] in keys for index in table.indexes
         )
         if unique or leads:
-            found.append(Child(shape, table, unique))
-    return tuple(found)
+            children.append(ChildLookup(shape, table, unique))
+    return tuple(children)
 
 
-def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Link]:
+def links(child: ChildLookup, parent: ParentShape, facts: SchemaFacts) -> Iterator[Link]:
     """Every way the parent's rows could bring the child's keys: by foreign keys first, then by names."""
     keys = set(child.shape.key_columns)
     if not keys or child.shape.aggregate == "group":
@@ -81,8 +81,8 @@ def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Lin
     joined: tuple[TableFacts, ...] = ()
     if child.shape.columns == frozenset():  # nothing of the table itself: it leads to another, many to many
         targets = {key.referenced_oid for key in child.table.foreign_keys}
-        found = (facts.find_table(name, schema or None) for schema, name in child.shape.joined)
-        joined = tuple(t for t in found if t is not None and t.oid in targets)
+        tables = (facts.find_table(name, schema or None) for schema, name in child.shape.joined)
+        joined = tuple(t for t in tables if t is not None and t.oid in targets)
     named: list[Link] = []
     for used in parent.tables:
         table = facts.find_table(used.table, used.schema or None)
@@ -99,7 +99,13 @@ def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Lin
             first, *others = pointing
             also_by = tuple(key.columns[0] for key in others)
             yield Link(
-                Shape.TO_ONE, table, child.table, first.columns[0], first.referenced_columns[0], True, also_by=also_by
+                Multiplicity.TO_ONE,
+                table,
+                child.table,
+                first.columns[0],
+                first.referenced_columns[0],
+                True,
+                also_by=also_by,
             )
         for key in child.table.foreign_keys:  # the child points at the parent
             if (
@@ -111,12 +117,12 @@ def links(child: Child, parent: ParentShape, facts: SchemaFacts) -> Iterator[Lin
         if table.oid == child.table.oid and _is_deferred(child, used.columns):
             (own,) = table.primary_key
             left_out = tuple(sorted((child.shape.columns or frozenset()) - {own}))
-            yield Link(Shape.DEFERRED, table, table, own, own, True, deferred=left_out)
+            yield Link(Multiplicity.DEFERRED, table, table, own, own, True, deferred=left_out)
         named.extend(_by_name(child, keys, table, used.columns))
     yield from named
 
 
-def _is_deferred(child: Child, returned: frozenset[str] | None) -> bool:
+def _is_deferred(child: ChildLookup, returned: frozenset[str] | None) -> bool:
     """It reads, by the primary key of rows that the parent returned, what the parent left out of them."""
     key = child.table.primary_key
     left_out = (child.shape.columns or frozenset()) - set(key)
@@ -143,12 +149,12 @@ def path_to(sql: str, base: TableFacts, of: TableFacts, facts: SchemaFacts) -> t
         for key in table.foreign_keys:
             target = facts.table(key.referenced_oid)
             if target is not None and len(key.columns) == 1 and target.name in joined:
-                hop = Link(Shape.TO_ONE, table, target, key.columns[0], key.referenced_columns[0], True)
+                hop = Link(Multiplicity.TO_ONE, table, target, key.columns[0], key.referenced_columns[0], True)
                 paths.append((target, (*path, hop)))
     return ()
 
 
-def _by_name(child: Child, keys: set[str], table: TableFacts, returned: frozenset[str] | None) -> Iterator[Link]:
+def _by_name(child: ChildLookup, keys: set[str], table: TableFacts, returned: frozenset[str] | None) -> Iterator[Link]:
     """``<singular>_id`` columns of the key's type where nobody declared the foreign key."""
     if table.oid == child.table.oid:
         return
@@ -156,7 +162,7 @@ def _by_name(child: Child, keys: set[str], table: TableFacts, returned: frozense
         target = child.table.column(child.table.primary_key[0])
         for column in _pointers(table, child.table):
             if target and target.type_oid == column.type_oid and (returned is None or column.name in returned):
-                yield Link(Shape.TO_ONE, table, child.table, column.name, target.name, False)
+                yield Link(Multiplicity.TO_ONE, table, child.table, column.name, target.name, False)
     if len(table.primary_key) == 1:
         target = table.column(table.primary_key[0])
         for column in _pointers(child.table, table):
@@ -181,11 +187,11 @@ def _has_key(table: TableFacts, column: str) -> bool:
     return any(column in key.columns for key in table.foreign_keys)
 
 
-def _to_many(child: Child) -> Shape:
+def _to_many(child: ChildLookup) -> Multiplicity:
     aggregate = child.shape.aggregate
     if aggregate == "exists":
-        return Shape.EXISTS
-    return Shape.COUNT if aggregate else Shape.TO_MANY
+        return Multiplicity.EXISTS
+    return Multiplicity.COUNT if aggregate else Multiplicity.TO_MANY
 
 
 def singular(table: str) -> str:

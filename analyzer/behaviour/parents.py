@@ -36,7 +36,7 @@ def parent_of(
     per_row: tuple[float, float],
 ) -> Parent | None:
     """The linked statement whose rows on the marker's page fit the burst best; ``per_row``: the least and the most."""
-    found: list[tuple[tuple[bool, bool, bool, float], Parent]] = []
+    ranked: list[tuple[tuple[bool, bool, bool, float], Parent]] = []
     for series, link in sorted(linked, key=lambda pair: (pair[0] is not marker, -float(pair[0].rows.sum())))[
         :MOST_TRIED
     ]:
@@ -52,5 +52,5 @@ def parent_of(
         if per_row[0] <= ratio <= per_row[1]:
             parent = Parent(series, link, ratio, rows / calls, rows_per_page * calls / rows)
             rank = (link.by_constraint, not parent.is_repeated, series is marker, r2)
-            found.append((rank, parent))
-    return max(found, key=lambda pair: pair[0])[1] if found else None
+            ranked.append((rank, parent))
+    return max(ranked, key=lambda pair: pair[0])[1] if ranked else None

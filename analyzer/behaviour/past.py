@@ -20,7 +20,7 @@ LEAST_OTHERS = 5  # judgement: fewer statements tell nothing of the server
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class SpanFigures:
     """Sums of spans of ``step_s`` seconds in which it ran, the oldest first. ``starts_s``: Unix seconds."""
 
     step_s: int
@@ -33,15 +33,15 @@ class Figures:
     def __len__(self) -> int:
         return len(self.starts_s)
 
-    def pick(self, where: NDArray[np.bool_]) -> "Figures":
+    def pick(self, where: NDArray[np.bool_]) -> "SpanFigures":
         columns = (self.starts_s, self.calls, self.time_ms, self.rows, self.blocks)
-        return Figures(self.step_s, *(column[where] for column in columns))
+        return SpanFigures(self.step_s, *(column[where] for column in columns))
 
-    def between(self, start_s: float, end_s: float) -> "Figures":
+    def between(self, start_s: float, end_s: float) -> "SpanFigures":
         """The spans that lie in it as a whole."""
         return self.pick((self.starts_s >= start_s) & (self.starts_s + self.step_s <= end_s))
 
-    def with_calls(self, least: float) -> "Figures":
+    def with_calls(self, least: float) -> "SpanFigures":
         return self.pick(self.calls >= max(1.0, least))
 
     @property
@@ -76,9 +76,9 @@ class Figures:
         return float(self.starts_s[-1] - self.starts_s[0]) + self.step_s if len(self) else 0.0
 
 
-def no_figures(step_s: int) -> Figures:
+def no_figures(step_s: int) -> SpanFigures:
     none = np.zeros(0)
-    return Figures(step_s, none, none, none, none, none)
+    return SpanFigures(step_s, none, none, none, none, none)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +124,8 @@ class StatementPast:
 
     fingerprint: str
     read_at: datetime
-    hours: Figures
-    recent: Figures
+    hours: SpanFigures
+    recent: SpanFigures
     plans: tuple[PlanPeriod, ...] = ()
     what_changed: Mapping[tuple[str, str], str] = field(default_factory=dict)
     causes: Mapping[tuple[str, str], CauseOfChange] = field(default_factory=dict)
@@ -134,17 +134,17 @@ class StatementPast:
     @property
     def changes(self) -> list[ShapeChange]:
         """The newest first; of those seen at once, the one for the values that tell most."""
-        found = shape_changes(self.plans)
-        return sorted(found, key=lambda c: (-c.after.first_seen.timestamp(), BEST_VALUES.index(c.after.values)))
+        shape_change = shape_changes(self.plans)
+        return sorted(shape_change, key=lambda c: (-c.after.first_seen.timestamp(), BEST_VALUES.index(c.after.values)))
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BeforeAndSince:
     """Spans before and since ``since_s``, and how many times slower the other statements got at the same time."""
 
     since_s: float
-    before: Figures
-    after: Figures
+    before: SpanFigures
+    after: SpanFigures
     others_factor: float | None = None
 
     @property
@@ -172,13 +172,13 @@ def shape_changes(plans: Sequence[PlanPeriod]) -> list[ShapeChange]:
     return sorted(changes, key=lambda change: change.after.first_seen)
 
 
-def figures_during(past: StatementPast, start: datetime, end: datetime) -> Figures:
+def figures_during(past: StatementPast, start: datetime, end: datetime) -> SpanFigures:
     """The spans that lie in it as a whole: of five minutes where these are kept, else hours."""
     is_recent = start.timestamp() > past.read_at.timestamp() - RECENT_S
     return (past.recent if is_recent else past.hours).between(start.timestamp(), end.timestamp())
 
 
-def compare_around(past: StatementPast, change: ShapeChange, least_calls: float) -> Comparison | None:
+def compare_around(past: StatementPast, change: ShapeChange, least_calls: float) -> BeforeAndSince | None:
     """Time per call before and since a change of plan; None where either is not known.
 
     When between its two plans it changed is not known: it is taken to be where times per call part most clearly.
@@ -196,10 +196,10 @@ def compare_around(past: StatementPast, change: ShapeChange, least_calls: float)
     after = known.pick(at >= split)
     after = after.pick(after.starts_s >= after.starts_s[-1] - DAY_S)
     before = known.pick(at < split)
-    return Comparison(since_s, before, after, others_factor(past, before, after))
+    return BeforeAndSince(since_s, before, after, others_factor(past, before, after))
 
 
-def _split(known: Figures, after_s: float, until_s: float) -> int | None:
+def _split(known: SpanFigures, after_s: float, until_s: float) -> int | None:
     """The span, begun in (after, until] or just at hand, from which on times differ most from those before."""
     if len(known) < 2:
         return None
@@ -217,7 +217,7 @@ def _split(known: Figures, after_s: float, until_s: float) -> int | None:
     return min(inside, key=left_over, default=None)
 
 
-def others_factor(past: StatementPast, before: Figures, after: Figures) -> float | None:
+def others_factor(past: StatementPast, before: SpanFigures, after: SpanFigures) -> float | None:
     """How many times slower the database's other statements got between the same spans, at the median.
 
     None of fewer than LEAST_OTHERS.
@@ -237,7 +237,7 @@ def others_factor(past: StatementPast, before: Figures, after: Figures) -> float
     return float(np.median(factors)) if len(factors) >= LEAST_OTHERS else None
 
 
-def same_time_of_day(hours: Figures, since_s: float, spans: Figures) -> Figures:
+def same_time_of_day(hours: SpanFigures, since_s: float, spans: SpanFigures) -> SpanFigures:
     """The hours before ``since_s`` at the times of day (an hour around) that ``spans`` are of."""
     before = hours.pick(hours.starts_s < since_s)
     wanted = np.unique(spans.starts_s // HOUR_S % 24)
@@ -246,7 +246,7 @@ def same_time_of_day(hours: Figures, since_s: float, spans: Figures) -> Figures:
     return before.pick(apart.min(axis=1, initial=24.0) <= 1)
 
 
-def usual(hours: Figures, at_s: float, least_hours: int, least_same: int) -> Figures | None:
+def usual(hours: SpanFigures, at_s: float, least_hours: int, least_same: int) -> SpanFigures | None:
     """What an hour is compared with: the same time of day (an hour around) of other days, where there are
     ``least_same`` of these; else all hours before, ``least_hours`` at least; None of fewer."""
     before = hours.pick(hours.starts_s < at_s)

@@ -10,8 +10,8 @@ from typing import Literal
 
 from analyzer.behaviour.planner_past import (
     VERSION,
-    Figures,
     PlannerPast,
+    RelationFigures,
     Statistics,
     Structure,
     TablePast,
@@ -64,12 +64,12 @@ class Cause:
 
 def differences(then: PlannerPast, now: PlannerPast) -> list[Difference]:
     """All that differs, the most telling first; values aside."""
-    found = [*_settings(then.settings, now.settings)]
+    differs = [*_settings(then.settings, now.settings)]
     for name, old in then.tables.items():
         new = now.tables.get(name)
         if new is not None:
-            found += [*_structure(old, new), *_statistics(old, new), *_size(name, old.figures, new.figures)]
-    return sorted(found, key=lambda d: (d.weight < SMALL, -d.weight))
+            differs += [*_structure(old, new), *_statistics(old, new), *_size(name, old.figures, new.figures)]
+    return sorted(differs, key=lambda d: (d.weight < SMALL, -d.weight))
 
 
 def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Difference]:
@@ -168,7 +168,7 @@ def _ratio(old: float, new: float) -> float:
     return high / low
 
 
-def _size(name: str, old: Figures, new: Figures) -> Iterator[Difference]:
+def _size(name: str, old: RelationFigures, new: RelationFigures) -> Iterator[Difference]:
     """Of the table, and of the indexes that it had and has."""
     both = sorted(old.indexes.keys() & new.indexes.keys())
     indexes = [sum(figures.indexes[index] for index in both) for figures in (old, new)]
@@ -189,7 +189,7 @@ def _size(name: str, old: Figures, new: Figures) -> Iterator[Difference]:
     yield Difference("size", name, "", words, max(grown, abs(_visible(old) - _visible(new))))
 
 
-def _visible(figures: Figures) -> float:
+def _visible(figures: RelationFigures) -> float:
     return figures.visible_pages / figures.pages if figures.pages else 0.0
 
 
@@ -200,10 +200,10 @@ def _rows(rows: float) -> str:
 # -- the search -----------------------------------------------------------------------------------------------------
 
 
-def find_cause(found: Sequence[Difference], kind_of_plan: Callable[[Set], str]) -> Cause:
+def find_cause(differs: Sequence[Difference], kind_of_plan: Callable[[Set], str]) -> Cause:
     """``kind_of_plan``: of the plan with the given differences as they were then and everything else as it is now;
     OLD_PLAN, NEW_PLAN, OTHER_PLAN."""
-    replayed = [d for d in found if d.is_replayed]
+    replayed = [d for d in differs if d.is_replayed]
     everything = frozenset(replayed)
     known: dict[Set, str] = {}
 
@@ -228,9 +228,9 @@ def find_cause(found: Sequence[Difference], kind_of_plan: Callable[[Set], str]) 
     return Cause(problem=problem, plans_made=len(known))
 
 
-def _sets(found: Sequence[Difference]) -> Iterator[Set]:
+def _sets(differs: Sequence[Difference]) -> Iterator[Set]:
     for size in (1, 2):
-        yield from (frozenset(some) for some in combinations(found, size))
+        yield from (frozenset(some) for some in combinations(differs, size))
 
 
 def _smallest(sets: Sequence[Set], does: Callable[[Set], bool]) -> tuple[Set, ...]:
@@ -244,9 +244,9 @@ def _smallest(sets: Sequence[Set], does: Callable[[Set], bool]) -> tuple[Set, ..
 # -- in words -------------------------------------------------------------------------------------------------------
 
 
-def cause_words(cause: Cause, found: Collection[Difference]) -> str:
+def cause_words(cause: Cause, differs: Collection[Difference]) -> str:
     """One or two sentences: what made the new plan, and what brings the old one back."""
-    unknown = [d for d in found if not d.is_replayed]
+    unknown = [d for d in differs if not d.is_replayed]
     if cause.problem:
         told = f"The cause is not proved: {cause.problem}."
         return f"{told} Not tried, because it cannot be undone on the twin: {_and(unknown)}." if unknown else told

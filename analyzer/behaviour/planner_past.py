@@ -24,7 +24,7 @@ def index_and_column(key: str) -> tuple[str, str, bool]:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class RelationFigures:
     """``blocks``: of the file; ``pages``, ``rows``, ``visible_pages``: of pg_class, as ANALYZE or VACUUM left them.
 
     ``rows`` is -1 where never analysed. ``indexes``: name -> its blocks.
@@ -53,7 +53,7 @@ class TablePast:
     """
 
     name: str  # schema.name
-    figures: Figures
+    figures: RelationFigures
     structure: Structure
     statistics: Mapping[str, Statistics]
 
@@ -88,7 +88,7 @@ def from_pieces(pieces: Mapping[Piece, Any]) -> PlannerPast:
         {
             name: TablePast(
                 name,
-                Figures(**pieces[FIGURES, name]),
+                RelationFigures(**pieces[FIGURES, name]),
                 Structure(**pieces[STRUCTURE, name]),
                 pieces[STATISTICS, name],
             )

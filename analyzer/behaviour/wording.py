@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from analyzer.behaviour.pages import Found
-from analyzer.behaviour.pairs import Shape
+from analyzer.behaviour.pages import PageLookup
+from analyzer.behaviour.pairs import Multiplicity
 from analyzer.behaviour.parents import Parent
 from analyzer.behaviour.workload import Origin
 from analyzer.findings import Finding
@@ -21,7 +21,7 @@ class Wording:
     said: str
 
 
-def wording(group: Sequence[Found], parent: Parent | None, base: TableFacts | None) -> Wording:
+def wording(group: Sequence[PageLookup], parent: Parent | None, base: TableFacts | None) -> Wording:
     """``base``: the table that the parent's rows are of."""
     child = group[0].lookup.children[0]
     keys = ", ".join(child.shape.key_columns) or "all of it"
@@ -41,7 +41,7 @@ def wording(group: Sequence[Found], parent: Parent | None, base: TableFacts | No
         return Wording(
             f"{len(group)} lookups run once per row of {base.name}", f"lookups per row of {base.qualified_name}", said
         )
-    if parent.link.shape is Shape.DEFERRED:
+    if parent.link.shape is Multiplicity.DEFERRED:
         columns = ", ".join(parent.link.deferred)
         return Wording(
             f"{columns} of {base.name} is read row by row",
@@ -55,7 +55,7 @@ def wording(group: Sequence[Found], parent: Parent | None, base: TableFacts | No
     )
 
 
-def undecided(group: Sequence[Found]) -> str:
+def undecided(group: Sequence[PageLookup]) -> str:
     """Which of several columns brings the keys of one lookup a row."""
     for one in group:
         if one.parent is not None and one.parent.link.also_by and one.parent.per_row < TWO_A_ROW:

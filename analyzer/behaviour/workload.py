@@ -51,7 +51,7 @@ class SessionEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Workload:
+class ObservedWorkload:
     """``interval_s`` is the usual length of an interval; intervals next to a gap are left out.
 
     ``calls_per_day``: by fingerprint, from the longer span of ``watched_s`` seconds; empty where it was not looked at.

@@ -22,7 +22,7 @@ from typing import Any
 
 from analyzer.checks import impact
 from analyzer.checks.grouping import grouped
-from analyzer.checks.kinds import KINDS, Kind
+from analyzer.checks.kinds import KINDS, SubjectKind
 from analyzer.checks.node import place, unique_label
 from analyzer.checks.threshold import Threshold
 from analyzer.findings import Finding, Quantity, Severity
@@ -139,7 +139,7 @@ class Check:
         self.thresholds: Mapping[str, Threshold] = thresholds
         self.node_types: tuple[str, ...] = ()
         self.wants_context = False
-        self._kind: Kind | None = None
+        self._kind: SubjectKind | None = None
         self._function: Function | None = None
 
     def __getitem__(self, name: str) -> float:
@@ -157,7 +157,7 @@ class Check:
         return inspect.getdoc(importlib.import_module(self.module)) or ""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> SubjectKind:
         assert self._kind is not None, f"{self} has no function"
         return self._kind
 
@@ -346,7 +346,7 @@ class _Run:
 
 
 def _things(container: Any, checks: Sequence[Check]) -> Iterator[tuple[Any, Sequence[Check]]]:
-    by_kind: defaultdict[Kind, list[Check]] = defaultdict(list)
+    by_kind: defaultdict[SubjectKind, list[Check]] = defaultdict(list)
     for check in checks:
         by_kind[check.kind].append(check)
     for kind, of_kind in by_kind.items():

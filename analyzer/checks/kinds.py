@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analyzer.behaviour.past import StatementPast
-from analyzer.behaviour.workload import Workload
+from analyzer.behaviour.workload import ObservedWorkload
 from analyzer.checks.facts import StatementFacts
 from analyzer.plans import Plan, PlanNode
 from analyzer.schema.cluster import ClusterFacts
@@ -20,7 +20,7 @@ from analyzer.schema.server import ServerFacts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
+class SubjectKind:
     """Things of one type, in a container of another that a step provides.
 
     ``about(thing, fingerprint)``: what findings on the thing are about (``Finding.about``); "" where the check has to
@@ -50,19 +50,21 @@ def _foreign_keys(facts: SchemaFacts) -> Iterable[ForeignKeyOf]:
     return (ForeignKeyOf(table, key) for table in facts for key in table.foreign_keys)
 
 
-KINDS: dict[type, Kind] = {
+KINDS: dict[type, SubjectKind] = {
     kind.thing: kind
     for kind in (
-        Kind(Plan, Plan, "check", _itself, _statement),
-        Kind(PlanNode, Plan, "check", iter, _statement),
-        Kind(StatementFacts, StatementFacts, "check", _itself, lambda s, _: s.fingerprint),
-        Kind(StatementPast, StatementPast, "check", _itself, lambda p, _: p.fingerprint),
-        Kind(Workload, Workload, "check", _itself, lambda *_: ""),
-        Kind(SchemaFacts, SchemaFacts, "schema", _itself, lambda *_: ""),
-        Kind(TableFacts, SchemaFacts, "schema", iter, lambda table, _: table.qualified_name),
-        Kind(IndexOf, SchemaFacts, "schema", _indexes, lambda of, _: f"{of.index.schema}.{of.index.name}"),
-        Kind(ForeignKeyOf, SchemaFacts, "schema", _foreign_keys, lambda of, _: foreign_key_owner(of.table, of.key)),
-        Kind(ClusterFacts, ClusterFacts, "schema", _itself, lambda *_: ""),
-        Kind(ServerFacts, ServerFacts, "activity", _itself, lambda *_: ""),
+        SubjectKind(Plan, Plan, "check", _itself, _statement),
+        SubjectKind(PlanNode, Plan, "check", iter, _statement),
+        SubjectKind(StatementFacts, StatementFacts, "check", _itself, lambda s, _: s.fingerprint),
+        SubjectKind(StatementPast, StatementPast, "check", _itself, lambda p, _: p.fingerprint),
+        SubjectKind(ObservedWorkload, ObservedWorkload, "check", _itself, lambda *_: ""),
+        SubjectKind(SchemaFacts, SchemaFacts, "schema", _itself, lambda *_: ""),
+        SubjectKind(TableFacts, SchemaFacts, "schema", iter, lambda table, _: table.qualified_name),
+        SubjectKind(IndexOf, SchemaFacts, "schema", _indexes, lambda of, _: f"{of.index.schema}.{of.index.name}"),
+        SubjectKind(
+            ForeignKeyOf, SchemaFacts, "schema", _foreign_keys, lambda of, _: foreign_key_owner(of.table, of.key)
+        ),
+        SubjectKind(ClusterFacts, ClusterFacts, "schema", _itself, lambda *_: ""),
+        SubjectKind(ServerFacts, ServerFacts, "activity", _itself, lambda *_: ""),
     )
 }

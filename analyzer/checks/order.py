@@ -89,13 +89,13 @@ def is_limited(node: PlanNode) -> bool:
 
 def _scans(node: PlanNode) -> list[PlanNode] | None:
     """The tables' scans whose rows reach the sort as they are; None where something else makes rows."""
-    found, waiting = [], list(node.inputs)
+    scans, waiting = [], list(node.inputs)
     while waiting:
         below = waiting.pop()
         if below.node_type in SCANS and below.relation_name:
-            found.append(below)
+            scans.append(below)
         elif below.node_type == "Append" and _are_partitions(below):
-            found.append(below.inputs[0])
+            scans.append(below.inputs[0])
         elif below.node_type in PASS_ON or (
             below.node_type in ("Nested Loop", "Hash Join", "Merge Join") and below.join_type in ("Inner", "Semi", None)
         ):
@@ -104,7 +104,7 @@ def _scans(node: PlanNode) -> list[PlanNode] | None:
             waiting += [child for child in below.inputs if child.parent_relationship == "Outer"]
         else:
             return None
-    return found
+    return scans
 
 
 def _are_partitions(append: PlanNode) -> bool:

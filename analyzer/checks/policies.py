@@ -41,15 +41,15 @@ def functions_per_row(policy: PolicyFacts, facts: SchemaFacts) -> list[str]:
     """
     changing = {(f.schema, f.name) for f in facts.functions or () if f.volatility != "i"}
     bare = {name for _, name in changing}
-    found: dict[str, None] = {}
+    calls: dict[str, None] = {}
     for tree in conditions(policy):
         for call in _calls_outside_selects(tree):
             parts = name_parts(call.funcname)
             is_known = parts[-2:] in changing if len(parts) > 1 else function_name(call) in bare
             is_ours = function_name(call) == READ_SETTING or is_known or parts[:-1] == (OF_SUPABASE,)
             if is_ours and not any(column_names(call.args)):
-                found[".".join(parts)] = None
-    return list(found)
+                calls[".".join(parts)] = None
+    return list(calls)
 
 
 def _calls_outside_selects(root: Node) -> Iterator[Node]:

@@ -50,11 +50,11 @@ def whole_scan(node: PlanNode, facts: SchemaFacts | None, *, join_runs: float = 
     """
     if not node.loops or is_system_table(node):
         return None
-    found = with_partitions(node, facts)
-    if found is None:
+    partitions = with_partitions(node, facts)
+    if partitions is None:
         return None
-    scans = [scan for n in found.nodes if (scan := scanned(n, join_runs=join_runs)) is not None]
-    return WholeScan(found, together(scans)) if scans else None
+    scans = [scan for n in partitions.nodes if (scan := scanned(n, join_runs=join_runs)) is not None]
+    return WholeScan(partitions, together(scans)) if scans else None
 
 
 def with_partitions(node: PlanNode, facts: SchemaFacts | None) -> Scans | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from analyzer.demo import SERVER_SLUG, shop
 from analyzer.runtime import supervisor
-from analyzer.runtime.parts import Child
+from analyzer.runtime.parts import ChildProcess
 from analyzer.runtime.postgres import PostgresCluster
 
 SERVER_NAME = "Demo shop"
@@ -25,7 +25,7 @@ def cluster() -> PostgresCluster:
     )
 
 
-def prepare(shop_cluster: PostgresCluster, *, say: Callable[[str], None], rate: float) -> Sequence[Child]:
+def prepare(shop_cluster: PostgresCluster, *, say: Callable[[str], None], rate: float) -> Sequence[ChildProcess]:
     """Data on the first start, the registration, and the workload to run. The cluster must be running."""
     admin_dsn = shop_cluster.dsn("postgres")
     if not shop.is_built(admin_dsn):

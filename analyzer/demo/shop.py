@@ -112,8 +112,8 @@ def _leave_invalid_index(connection: psycopg.Connection[tuple[object, ...]]) -> 
 
 
 def _database_exists(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bool:
-    found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
-    return found is not None
+    row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+    return row is not None
 
 
 def _make_roles(admin: psycopg.Connection[tuple[object, ...]]) -> None:

@@ -116,7 +116,7 @@ class Totals:
         return text
 
 
-class Workload:
+class DemoWorkload:
     """Runs until ``stop`` is called or ``seconds`` are over."""
 
     def __init__(self, dsn: str, *, statements_per_s: float = NOMINAL_STATEMENTS_PER_S, seed: int = 1) -> None:
@@ -258,7 +258,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run_from_options(dsn: str | None, seconds: float | None, rate: float, seed: int) -> Totals:
     """Run until SIGTERM or SIGINT. A DSN in SHOP_DSN, not an argument, keeps a password out of ``ps``."""
     dsn = dsn or os.environ.get("SHOP_DSN", "")
-    workload = Workload(dsn, statements_per_s=rate, seed=seed)
+    workload = DemoWorkload(dsn, statements_per_s=rate, seed=seed)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: workload.stop())
     started_s = time.monotonic()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from analyzer.logs import reader
-from analyzer.logs.entry import Entry
+from analyzer.logs.entry import LogEntry
 from analyzer.logs.stderr_log import StderrReader
 
 CARRIERS = (
@@ -29,7 +29,7 @@ class CarriedReader(StderrReader):
         self._line = b""  # whose end has not come yet
         self._is_in_long_line = False
 
-    def feed(self, block: bytes) -> Iterator[Entry]:
+    def feed(self, block: bytes) -> Iterator[LogEntry]:
         begun, data = b"", self._line + block
         if self._is_in_long_line:
             end = data.find(b"\n") + 1 or len(data)
@@ -43,7 +43,7 @@ class CarriedReader(StderrReader):
             self._line, self._is_in_long_line = b"", True
         yield from super().feed(lines)
 
-    def close(self) -> Iterator[Entry]:
+    def close(self) -> Iterator[LogEntry]:
         yield from super().feed(self._carrier.sub(b"", self._line))
         self._line = b""
         yield from super().close()

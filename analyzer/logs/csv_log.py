@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from analyzer.logs.entry import MILLISECONDS, WORDS, Entry, kind_of
+from analyzer.logs.entry import MILLISECONDS, WORDS, LogEntry, kind_of
 from analyzer.logs.reader import LogReader
 
 # A quote inside a field is doubled, so that no field's text can begin such a message.
@@ -33,18 +33,18 @@ class CsvReader(LogReader):
     def _closed(self, data: bytes) -> bytes:
         return data.rstrip(b'"') + b'"'
 
-    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[Entry]:
+    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[LogEntry]:
         at, search = 0, DURATION.search
-        while (found := search(data, at)) is not None:
-            at = found.end()
-            kind = kind_of(found[2])
+        while (match := search(data, at)) is not None:
+            at = match.end()
+            kind = kind_of(match[2])
             if kind is None:
                 continue
-            row = ROW.match(data, data.rfind(b"\n", 0, found.start()) + 1)
-            text, detail = found[3], found[4] or b""
+            row = ROW.match(data, data.rfind(b"\n", 0, match.start()) + 1)
+            text, detail = match[3], match[4] or b""
             if b'""' in text:
                 text = text.replace(b'""', b'"')
             if b'""' in detail:
                 detail = detail.replace(b'""', b'"')
             when, database = (row[1], row[3]) if row else (b"", None)
-            yield Entry(kind, float(found[1]), text, detail, when, database or None, is_cut)
+            yield LogEntry(kind, float(match[1]), text, detail, when, database or None, is_cut)

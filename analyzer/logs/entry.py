@@ -8,7 +8,7 @@ MILLISECONDS = rb"(\d{1,15}\.\d{1,9})"
 WORDS = rb"  (plan|statement|execute (?:fetch from )?[^:\n]*|fastpath function call|parse [^:\n]*|bind [^:\n]*):"
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """``text``: what stands behind ``plan:`` or ``statement:``. ``when``: holds the time, as the log writes it.
 
     ``database`` is None where the log does not say which; ``is_cut``: it was longer than is read of one entry.

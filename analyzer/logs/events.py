@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analyzer.logs.entry import PLAN, Entry
+from analyzer.logs.entry import PLAN, LogEntry
 from analyzer.logs.parameters import Values, parameters_at, with_values
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.read_plan import read_plan
@@ -36,14 +36,14 @@ class LoggedPlan:
     duration_ms: float
 
 
-def sql_of(entry: Entry) -> str:
+def sql_of(entry: LogEntry) -> str:
     """The statement as it was sent; of ``EXECUTE name`` as it was prepared."""
     if entry.kind == PLAN:
         return _decoded(query_text(entry.text))
     return _decoded(entry.detail[len(PREPARED) :] if entry.detail.startswith(PREPARED) else entry.text)
 
 
-def sql_with_values(entry: Entry) -> str | None:
+def sql_with_values(entry: LogEntry) -> str | None:
     """The statement as it ran, with its values as constants; None where the log does not tell them all."""
     if entry.detail.startswith(PREPARED) or entry.is_cut:
         return None
@@ -52,7 +52,7 @@ def sql_with_values(entry: Entry) -> str | None:
     return with_values(sql, values or {})
 
 
-def logged_plan(entry: Entry) -> LoggedPlan:
+def logged_plan(entry: LogEntry) -> LoggedPlan:
     """Raises PlanError where it cannot be read."""
     if entry.is_cut:
         raise PlanError("The plan is longer than is read of one entry.")
@@ -60,10 +60,10 @@ def logged_plan(entry: Entry) -> LoggedPlan:
     if source.startswith(TEXT) and not YAML_TEXT.match(source):
         source = source[_plan_start(source) :]
     value = read_plan(_decoded(source))
-    found = value[0] if isinstance(value, list) and value else value
-    if not isinstance(found, dict):
+    logged = value[0] if isinstance(value, list) and value else value
+    if not isinstance(logged, dict):
         raise PlanError("There is no plan in the entry.")
-    plan_json = [{key: part for key, part in found.items() if key not in NOT_OF_PLAN}]
+    plan_json = [{key: part for key, part in logged.items() if key not in NOT_OF_PLAN}]
     return LoggedPlan(sql_of(entry), plan_json, parse_plan(plan_json), entry.duration_ms)
 
 
@@ -80,15 +80,15 @@ def query_text(plan: bytes) -> bytes:
         return _unquoted(quoted[1])
     if plan.startswith(TEXT):
         return plan[len(TEXT) : _text_end(plan)].rstrip(b"\n")
-    if (found := XML_TEXT.match(plan)) is not None:
-        text = found[1]
+    if (match := XML_TEXT.match(plan)) is not None:
+        text = match[1]
         for entity, character in ENTITIES:
             text = text.replace(entity, character)
         return text
     return b""
 
 
-def _values(entry: Entry) -> Values | None:
+def _values(entry: LogEntry) -> Values | None:
     if entry.kind != PLAN:
         return parameters_at(entry.detail)[0]
     quoted = JSON_TEXT.match(entry.text)
@@ -109,7 +109,7 @@ def _unquoted(quoted: bytes) -> bytes:
 
 def _text_end(plan: bytes) -> int:
     """Where the text ends. A line inside of it may look like a plan: what is above that line is then no SQL."""
-    starts = [found.start() for found in BELOW_TEXT.finditer(plan, len(TEXT))]
+    starts = [match.start() for match in BELOW_TEXT.finditer(plan, len(TEXT))]
     if len(starts) > 1:
         left = MOST_TRIED_BYTES
         for start in starts[:MOST_TRIED]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from analyzer.logs.entry import MILLISECONDS, WORDS, Entry, kind_of
+from analyzer.logs.entry import MILLISECONDS, WORDS, LogEntry, kind_of
 from analyzer.logs.reader import LogReader
 
 # A quote inside a text has a backslash before it, so that no text can begin such a message.
@@ -20,7 +20,7 @@ class JsonReader(LogReader):
     def _what_remains_of_cut(self, data: bytes) -> bytes:
         return b" "
 
-    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[Entry]:
+    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[LogEntry]:
         at = data.find(MESSAGE)
         while at >= 0:
             start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
@@ -34,15 +34,15 @@ class JsonReader(LogReader):
             at = data.find(MESSAGE, end)
 
 
-def _read(entry: dict[str, Any]) -> Entry | None:
+def _read(entry: dict[str, Any]) -> LogEntry | None:
     message = _bytes(entry, "message")
-    found = DURATION.match(message)
-    kind = kind_of(found[2]) if found else None
-    if found is None or kind is None:
+    match = DURATION.match(message)
+    kind = kind_of(match[2]) if match else None
+    if match is None or kind is None:
         return None
     database = _bytes(entry, "dbname") or None
-    text = message[found.end() :]
-    return Entry(kind, float(found[1]), text, _bytes(entry, "detail"), _bytes(entry, "timestamp"), database)
+    text = message[match.end() :]
+    return LogEntry(kind, float(match[1]), text, _bytes(entry, "detail"), _bytes(entry, "timestamp"), database)
 
 
 def _bytes(entry: dict[str, Any], key: str) -> bytes:

@@ -36,10 +36,10 @@ MOST_HEAD_BYTES = 1_000  # of a line, in which the prefix ends
 
 def likely_database(head: bytes) -> bytes | None:
     """``db=name`` or ``user@name`` in a prefix that nobody described."""
-    if b"=" in head and (found := NAMED.search(head)) is not None:
-        return found[1]
-    found = BEHIND_USER.search(head) if b"@" in head else None
-    return found[1] if found else None
+    if b"=" in head and (match := NAMED.search(head)) is not None:
+        return match[1]
+    match = BEHIND_USER.search(head) if b"@" in head else None
+    return match[1] if match else None
 
 
 def database_pattern(log_line_prefix: bytes) -> re.Pattern[bytes] | None:
@@ -63,31 +63,31 @@ def database_pattern(log_line_prefix: bytes) -> re.Pattern[bytes] | None:
 
 def _fields(log_line_prefix: bytes) -> tuple[bytes, list[tuple[bytes, bytes, bytes]]]:
     """The text it begins with; each field's letter and padding, and the text behind it."""
-    texts, found, end = [b""], list[tuple[bytes, bytes]](), 0
+    texts, escapes, end = [b""], list[tuple[bytes, bytes]](), 0
     for escape in ESCAPE.finditer(log_line_prefix):
         texts[-1] += log_line_prefix[end : escape.start()]
         end, letter = escape.end(), escape[2]
         if letter == b"%":
             texts[-1] += b"%"
         elif letter != b"q":  # what has no session stops there
-            found.append((letter, escape[1] or b""))
+            escapes.append((letter, escape[1] or b""))
             texts.append(b"")
     texts[-1] += log_line_prefix[end:]
-    return texts[0], [(letter, padding, text) for (letter, padding), text in zip(found, texts[1:], strict=True)]
+    return texts[0], [(letter, padding, text) for (letter, padding), text in zip(escapes, texts[1:], strict=True)]
 
 
 def logged_time(when: bytes) -> datetime | None:
     """The time in a prefix or field, None where there is none. A time zone that letters alone tell counts as UTC."""
-    if (found := TIME.search(when)) is None:
+    if (match := TIME.search(when)) is None:
         if (epoch := EPOCH.search(when)) is None:
             return None
         return datetime.fromtimestamp(float(epoch[0]), UTC)
     try:
-        naive = datetime.fromisoformat(f"{found[1].decode()}T{found[2].decode()}")
+        naive = datetime.fromisoformat(f"{match[1].decode()}T{match[2].decode()}")
         if naive.year < FIRST_YEAR:
             return None
-        fraction = (found[3] or b"").ljust(6, b"0")
-        return naive.replace(microsecond=int(fraction), tzinfo=_zone(found[4]))
+        fraction = (match[3] or b"").ljust(6, b"0")
+        return naive.replace(microsecond=int(fraction), tzinfo=_zone(match[4]))
     except ValueError:
         return None
 

@@ -23,10 +23,10 @@ def parameters_at(text: bytes, at: int = 0) -> tuple[Values | None, int]:
         return None, at
     values: dict[int, str | None] = {}
     at, is_whole = begins.end(), True
-    while (found := PARAMETER.match(text, at)) is not None:
-        at, value = found.end(), found[2]
+    while (match := PARAMETER.match(text, at)) is not None:
+        at, value = match.end(), match[2]
         is_whole = is_whole and not (value is not None and value.endswith(CUT))
-        values[int(found[1])] = None if value is None else value.replace(b"''", b"'").decode("utf-8", "replace")
+        values[int(match[1])] = None if value is None else value.replace(b"''", b"'").decode("utf-8", "replace")
     return (values if is_whole else None), at
 
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from analyzer.logs.entry import Entry
+from analyzer.logs.entry import LogEntry
 
 # A plan of 10,000 nodes comes to 5 MB.
 MOST_ENTRY_BYTES = 8_000_000
@@ -17,7 +17,7 @@ class LogReader(ABC):
         self.cut = 0
         self._is_in_cut = False
 
-    def feed(self, block: bytes) -> Iterator[Entry]:
+    def feed(self, block: bytes) -> Iterator[LogEntry]:
         """Entries that end within what was given so far. To be gone through before more is given."""
         data = self.rest + block
         end = self._end_of_whole(data)
@@ -32,7 +32,7 @@ class LogReader(ABC):
         self.rest = data[end:]
         yield from self._entries(data[:end])
 
-    def close(self) -> Iterator[Entry]:
+    def close(self) -> Iterator[LogEntry]:
         """What the end of the log ends."""
         data, self.rest = self.rest, b""
         if data:
@@ -51,4 +51,4 @@ class LogReader(ABC):
         """Where the last entry begins of which more may come."""
 
     @abstractmethod
-    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[Entry]: ...
+    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[LogEntry]: ...

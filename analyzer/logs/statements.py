@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from analyzer.logs.entry import Entry
+from analyzer.logs.entry import LogEntry
 from analyzer.logs.events import sql_of
 from analyzer.logs.totals import Logged, LogTotals
 from analyzer.statements.fingerprint import fingerprint
@@ -37,12 +37,12 @@ class LoggedStatement:
         return slowest.duration_ms if slowest else 0.0
 
     @property
-    def plans(self) -> list[Entry]:
+    def plans(self) -> list[LogEntry]:
         """The slowest of each shape, the slowest first."""
         return sorted(self.logged.plans.values(), key=lambda entry: -entry.duration_ms)
 
     @property
-    def samples(self) -> list[Entry]:
+    def samples(self) -> list[LogEntry]:
         """Its slowest and its newest run, those that name parameters before plans."""
         runs = [self.logged.runs.slowest, self.logged.runs.newest]
         planned = [self.logged.planned.slowest, self.logged.planned.newest]
@@ -51,7 +51,7 @@ class LoggedStatement:
 
 def logged_statements(totals: LogTotals, most: int = MOST_DESCRIBED) -> list[LoggedStatement]:
     """Those that took most time first; ``most``: texts that are looked at."""
-    found: dict[Hashable, LoggedStatement] = {}
+    by_key: dict[Hashable, LoggedStatement] = {}
     left = MOST_DESCRIBED_BYTES
     for number, logged in enumerate(totals.dearest()[:most]):
         sql = sql_of(logged.main.slowest) if logged.main.slowest else ""
@@ -60,11 +60,11 @@ def logged_statements(totals: LogTotals, most: int = MOST_DESCRIBED) -> list[Log
             break
         statement = _described(logged, sql)
         key = (logged.database, statement.fingerprint or statement.normalized_sql or number)
-        if key in found:
-            found[key].logged.merge(logged)
+        if key in by_key:
+            by_key[key].logged.merge(logged)
         else:
-            found[key] = statement
-    return sorted(found.values(), key=lambda statement: -statement.total_ms)
+            by_key[key] = statement
+    return sorted(by_key.values(), key=lambda statement: -statement.total_ms)
 
 
 def _described(logged: Logged, sql: str) -> LoggedStatement:

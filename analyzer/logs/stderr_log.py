@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from analyzer.logs import line_prefix
-from analyzer.logs.entry import MILLISECONDS, WORDS, Entry, kind_of
+from analyzer.logs.entry import MILLISECONDS, WORDS, LogEntry, kind_of
 from analyzer.logs.reader import LogReader
 
 DURATION = re.compile(rb":  duration: " + MILLISECONDS + rb" ms(?:" + WORDS + rb")?[ \n]?([^\n]*+(?:\n\t[^\n]*+)*+)")
@@ -37,21 +37,21 @@ class StderrReader(LogReader):
     def _what_remains_of_cut(self, data: bytes) -> bytes:
         return b"\t"  # as if the rest went on with the line before
 
-    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[Entry]:
+    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[LogEntry]:
         data = data.replace(b"\r\n", b"\n") if b"\r\n" in data else data
         at, rfind, find, search = 0, data.rfind, data.find, DURATION.search
-        while (found := search(data, at)) is not None:
-            at = found.end()
-            start = rfind(b"\n", 0, found.start()) + 1
-            head = data[start : min(found.start(), start + line_prefix.MOST_HEAD_BYTES)]
+        while (match := search(data, at)) is not None:
+            at = match.end()
+            start = rfind(b"\n", 0, match.start()) + 1
+            head = data[start : min(match.start(), start + line_prefix.MOST_HEAD_BYTES)]
             # in the text of another entry, or behind a severity: said by whoever wrote that text, not by the server
-            if data[start] == TAB or find(b":  ", start, found.start()) >= 0:
-                at = self._after_line(data, found.start())
+            if data[start] == TAB or find(b":  ", start, match.start()) >= 0:
+                at = self._after_line(data, match.start())
                 continue
-            kind = kind_of(found[2])
+            kind = kind_of(match[2])
             if kind is None:
                 continue
-            text, detail = found[3], b""
+            text, detail = match[3], b""
             following = find(DETAIL, at, at + len(head) + LONGER)
             if following >= 0 and find(b"\n", at + 1, following) < 0:
                 whole = DETAIL_TEXT.match(data, following + len(DETAIL))
@@ -63,7 +63,7 @@ class StderrReader(LogReader):
                 text = text[1:]
             if b"\n\t" in detail:
                 detail = detail.replace(b"\n\t", b"\n")
-            yield Entry(kind, float(found[1]), text, detail, head, self._database(head), is_cut)
+            yield LogEntry(kind, float(match[1]), text, detail, head, self._database(head), is_cut)
 
     def _after_line(self, data: bytes, at: int) -> int:
         end = data.find(b"\n", at)
@@ -71,8 +71,8 @@ class StderrReader(LogReader):
 
     def _database(self, head: bytes) -> bytes | None:
         if self._is_prefix_known:
-            found = self._database_at_start.match(head) if self._database_at_start else None
-            name = found[1].strip(b" ") if found else None
+            match = self._database_at_start.match(head) if self._database_at_start else None
+            name = match[1].strip(b" ") if match else None
         else:
             name = line_prefix.likely_database(head)
         return None if name is None or name in line_prefix.NO_DATABASE else name

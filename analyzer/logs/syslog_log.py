@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from analyzer.logs import reader
-from analyzer.logs.entry import Entry
+from analyzer.logs.entry import LogEntry
 from analyzer.logs.stderr_log import StderrReader
 
 PIECE = re.compile(rb".{0,300}?[\w.-](\[\d+\]): (?:\[ID [^\]]*\] )?\[(\d+)-(\d+)\] ?", re.DOTALL)  # its text is behind
@@ -42,14 +42,14 @@ class SyslogReader(StderrReader):
     def _what_remains_of_cut(self, data: bytes) -> bytes:
         return b" "
 
-    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[Entry]:
+    def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[LogEntry]:
         done: list[bytes] = []
         for line in data.split(b"\n"):
-            found = PIECE.match(line, 0, HEADER_BYTES)
-            if found is None:
+            match = PIECE.match(line, 0, HEADER_BYTES)
+            if match is None:
                 continue
-            process, piece = found[1], line[found.end() :].replace(b"#011", b"\t").rstrip(b"\r")
-            if found[3] == b"1":
+            process, piece = match[1], line[match.end() :].replace(b"#011", b"\t").rstrip(b"\r")
+            if match[3] == b"1":
                 done += self._finished(process)
                 self._pieces[process] = _Unfinished()
                 self._waiting_bytes += self._pieces[process].add(piece)
@@ -59,7 +59,7 @@ class SyslogReader(StderrReader):
                 done += self._finished(next(iter(self._pieces)))
         yield from super()._entries(b"\n".join(done))
 
-    def close(self) -> Iterator[Entry]:
+    def close(self) -> Iterator[LogEntry]:
         yield from super().close()
         done = [text for process in list(self._pieces) for text in self._finished(process)]
         yield from super()._entries(b"\n".join(done))

@@ -37,5 +37,5 @@ def text_key(text: bytes) -> Hashable:
     return tuple(ANY.split(text) if b"\\" in text or b"$" in text else COMMON.split(text))
 
 
-def _unless_name(found: re.Match[bytes]) -> bytes:
-    return found[1] or b"?"
+def _unless_name(match: re.Match[bytes]) -> bytes:
+    return match[1] or b"?"

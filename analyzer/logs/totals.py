@@ -8,7 +8,7 @@ import re
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from analyzer.logs.entry import NOTHING, PLAN, Entry
+from analyzer.logs.entry import NOTHING, PLAN, LogEntry
 from analyzer.logs.events import PREPARED, query_text
 from analyzer.logs.text_key import LONG, text_key
 
@@ -33,10 +33,10 @@ class Runs:
 
     calls: int = 0
     total_ms: float = 0.0
-    slowest: Entry | None = None
-    newest: Entry | None = None
+    slowest: LogEntry | None = None
+    newest: LogEntry | None = None
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LogEntry) -> None:
         self.calls += 1
         self.total_ms += entry.duration_ms
         self.newest = entry
@@ -60,7 +60,7 @@ class Logged:
     database: bytes | None
     runs: Runs = field(default_factory=Runs)
     planned: Runs = field(default_factory=Runs)
-    plans: dict[Hashable, Entry] = field(default_factory=dict)  # the slowest of each shape
+    plans: dict[Hashable, LogEntry] = field(default_factory=dict)  # the slowest of each shape
 
     @property
     def main(self) -> Runs:
@@ -76,11 +76,11 @@ class Logged:
         for shape, entry in other.plans.items():
             self._keep_plan(shape, entry)
 
-    def add_plan(self, entry: Entry) -> None:
+    def add_plan(self, entry: LogEntry) -> None:
         self.planned.add(entry)
         self._keep_plan(tuple(STEPS.findall(entry.text)), entry)
 
-    def _keep_plan(self, shape: Hashable, entry: Entry) -> None:
+    def _keep_plan(self, shape: Hashable, entry: LogEntry) -> None:
         known = self.plans.get(shape)
         if known is not None and known.duration_ms >= entry.duration_ms:
             return
@@ -100,7 +100,7 @@ class LogTotals:
         self._keys: dict[bytes, Hashable] = {}
         self._added_bytes = 0  # since room was made, at most
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: LogEntry) -> None:
         if entry.kind == NOTHING:
             self.without_text += 1
             return
@@ -154,7 +154,7 @@ class LogTotals:
         self._added_bytes = sum(map(_size, kept.values()))
 
 
-def _executed(entry: Entry) -> bytes | None:
+def _executed(entry: LogEntry) -> bytes | None:
     """Of ``EXECUTE name (...)`` the statement that was prepared, which the server adds; None of PREPARE itself."""
     if entry.detail.startswith(PREPARED):
         return entry.detail[len(PREPARED) :]

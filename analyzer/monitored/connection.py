@@ -313,8 +313,8 @@ def connect(
         raw = log_in(settings, libpq_parameters(settings, connect_timeout_s, stack))
         stack.callback(raw.close)
         if raw.info.server_version < OLDEST_SERVER:
-            found = f"{raw.info.server_version // 10_000}"
-            raise UnsupportedVersion("PostgreSQL", found, "13 or newer")
+            version = f"{raw.info.server_version // 10_000}"
+            raise UnsupportedVersion("PostgreSQL", version, "13 or newer")
         read_leniently(raw)
         yield MonitoredConnection(
             raw, settings, statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms

@@ -174,8 +174,8 @@ def redact_message(message: str, sqlstate: str | None) -> str:
     single quotes elsewhere. P0 is text that a function raised: nothing is known about it.
     """
     code = sqlstate or ""
-    if code in ("22021", "22P05") and (found := re.match(_OF_AN_ENCODING, message)):
-        return f"{found[0]}: bytes in the database that are no text in it"
+    if code in ("22021", "22P05") and (match := re.match(_OF_AN_ENCODING, message)):
+        return f"{match[0]}: bytes in the database that are no text in it"
     if code.startswith("P0"):
         return "raised by a function; its text is left out because it may hold data"
     message = re.sub(r"'(?:[^']|'')*'", "'***'", message)

@@ -70,14 +70,14 @@ def head(path: Path) -> list[str]:
 
 @lru_cache(maxsize=64)
 def _variants(name: str) -> tuple[tuple[Path, int | None, tuple[int, ...] | None], ...]:
-    found = []
+    variants = []
     for path in sorted(SQL_DIR.glob(f"{name}.*")):
         match = _VARIANT.fullmatch(path.name)
         if match is None or match["name"] != name:
             continue
         extension = version_tuple(match["extension"].replace("_", ".")) if match["extension"] else None
-        found.append((path, int(match["server"]) if match["server"] else None, extension))
-    return tuple(found)
+        variants.append((path, int(match["server"]) if match["server"] else None, extension))
+    return tuple(variants)
 
 
 def _statement(text: str) -> str:

@@ -116,7 +116,7 @@ class ActivityRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class NamesByOid:
     """Names of databases and roles by oid, for showing."""
 
     databases: dict[int, str]

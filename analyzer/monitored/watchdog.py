@@ -15,7 +15,7 @@ from datetime import datetime
 
 from analyzer.errors import MonitoredServerError
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
-from analyzer.monitored.explain.gate_limits import Limits
+from analyzer.monitored.explain.gate_limits import ExplainLimits
 
 GONE_WITHIN_S = 1.0  # a backend that was terminated cleans up first
 HANG_UP_AFTER_S = 3.0  # after terminating: the server itself hangs, so only this side can end it
@@ -32,7 +32,7 @@ class Backend:
 class Watchdog:
     """Holds its own session from the start, so that a full server cannot keep it out when it is needed."""
 
-    def __init__(self, connection: MonitoredConnection, limits: Limits) -> None:
+    def __init__(self, connection: MonitoredConnection, limits: ExplainLimits) -> None:
         self._connection, self._limits = connection, limits
         self.terminated = False  # of the last run watched
         self._backend: Backend | None = None
@@ -96,7 +96,7 @@ class Watchdog:
 
 
 @contextlib.contextmanager
-def watchdog(settings: ConnectionSettings, limits: Limits) -> Iterator[Watchdog]:
+def watchdog(settings: ConnectionSettings, limits: ExplainLimits) -> Iterator[Watchdog]:
     with connect(settings, statement_timeout_ms=1_000) as connection:
         yield Watchdog(connection, limits)
 

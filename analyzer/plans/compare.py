@@ -98,17 +98,17 @@ def cost_words(before: float, after: float) -> str:
 def _sentences(before: Plan, after: Plan) -> tuple[str, ...]:
     """Tables read in another way, joins made in another way, sorts that came or went."""
     old, new = _accesses(before), _accesses(after)
-    found = []
+    sentences = []
     for key in old:
         if key in new and old[key] != new[key]:
-            found.append(f"{old[key].words(key)} became {new[key].how(old[key])}")
-    found += _counted(before, after, JOINS)
+            sentences.append(f"{old[key].words(key)} became {new[key].how(old[key])}")
+    sentences += _counted(before, after, JOINS)
     gone, come = (sum(_types(plan)[kind] for kind in SORTS) for plan in (before, after))
     if come < gone:
-        found.append("a Sort is gone" if gone - come == 1 else f"{gone - come} Sorts are gone")
+        sentences.append("a Sort is gone" if gone - come == 1 else f"{gone - come} Sorts are gone")
     elif come > gone:
-        found.append("a Sort was added" if come - gone == 1 else f"{come - gone} Sorts were added")
-    return tuple(found[:MOST_SENTENCES])
+        sentences.append("a Sort was added" if come - gone == 1 else f"{come - gone} Sorts were added")
+    return tuple(sentences[:MOST_SENTENCES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +130,18 @@ class _Access:
 
 def _accesses(plan: Plan) -> dict[str, _Access]:
     """Table (with its alias where that differs) -> how it is read; the same table read twice alike stands once."""
-    found: dict[str, tuple[set[str], set[str]]] = {}
+    accesses: dict[str, tuple[set[str], set[str]]] = {}
     for node in plan:
         if not node.relation_name or node.node_type in ("ModifyTable", *BITMAP_PARTS):
             continue
-        types, indexes = found.setdefault(_table(node), (set(), set()))
+        types, indexes = accesses.setdefault(_table(node), (set(), set()))
         types.add(("Parallel " if node.is_parallel_aware else "") + node.node_type)
         if node.index_name:
             indexes.add(node.index_name)
         indexes.update(
             below.index_name for below in node.walk() if below.node_type == "Bitmap Index Scan" and below.index_name
         )
-    return {name: _Access(tuple(sorted(t)), tuple(sorted(i))) for name, (t, i) in found.items()}
+    return {name: _Access(tuple(sorted(t)), tuple(sorted(i))) for name, (t, i) in accesses.items()}
 
 
 def _table(node: PlanNode) -> str:

@@ -33,18 +33,18 @@ def parsable(text: str) -> str:
     return EITHER.sub(_in_words, text)
 
 
-def _in_words(found: re.Match[str]) -> str:
-    if found["quoted"] is not None:
-        return found[0]
-    i, words = next((i, words) for i, (_, words) in enumerate(NOTATION) if found[f"w{i}"] is not None)
-    return words.replace("NUMBER", found[f"n{i}"]) if "NUMBER" in words else words
+def _in_words(match: re.Match[str]) -> str:
+    if match["quoted"] is not None:
+        return match[0]
+    i, words = next((i, words) for i, (_, words) in enumerate(NOTATION) if match[f"w{i}"] is not None)
+    return words.replace("NUMBER", match[f"n{i}"]) if "NUMBER" in words else words
 
 
 def pieces(text: str, joined_by: str) -> list[str]:
     """``((a = 1) AND (b = 2))`` by ``AND`` -> ``["(a = 1)", "(b = 2)"]``; PostgreSQL puts each in parentheses."""
     if not text.startswith("("):
         return [text]
-    depth, start, found = 0, 1, []
+    depth, start, parts = 0, 1, []
     for edge in EDGE.finditer(text):
         if edge[0] == "(":
             depth += 1
@@ -53,8 +53,8 @@ def pieces(text: str, joined_by: str) -> list[str]:
             if depth == 0:
                 if edge.end() != len(text):
                     return [text]  # (a)::text ~~ '?': the first parenthesis is not the whole's
-                found.append(text[start : edge.start()])
+                parts.append(text[start : edge.start()])
         elif depth == 1 and edge[0].strip() == joined_by:
-            found.append(text[start : edge.start()])
+            parts.append(text[start : edge.start()])
             start = edge.end()
-    return found if len(found) > 1 else [text]
+    return parts if len(parts) > 1 else [text]

@@ -124,9 +124,9 @@ def kind_of(side: Node, other: Node | None) -> OtherSide:
 
 
 def columns_in(nodes: Iterable[Node]) -> tuple[ColumnName, ...]:
-    found: dict[ColumnName, None] = {}
+    columns: dict[ColumnName, None] = {}
     for node in nodes:
         if isinstance(node, ast.ColumnRef):
             parts = [part.sval if isinstance(part, ast.String) else "*" for part in node.fields]
-            found[ColumnName(parts[-1], parts[-2] if len(parts) > 1 else None)] = None
-    return tuple(found)
+            columns[ColumnName(parts[-1], parts[-2] if len(parts) > 1 else None)] = None
+    return tuple(columns)

@@ -40,19 +40,19 @@ class Comparable:
 
 def comparable(plan: Plan, scans: dict[PlanNode, list[PlanNode]] | None = None) -> Comparable:
     """What of an analyzed plan can be compared; a CTE is read as far as its ``scans`` together read it."""
-    found = Comparable()
+    result = Comparable()
     scans = cte_scans(plan) if scans is None else scans
     hashed = _hashed(plan)
-    _read(plan.root, _reader_of_root(plan), found, hashed)
+    _read(plan.root, _reader_of_root(plan), result, hashed)
     for cte in reversed(tuple(scans)):  # one that is defined later may read an earlier one, not the other way
-        stops = [found.stopped.get(scan) for scan in scans[cte] if scan.loops]
+        stops = [result.stopped.get(scan) for scan in scans[cte] if scan.loops]
         stop = stops[0] if stops and None not in stops and cte.node_type != "ModifyTable" else None
-        _read(cte, stop, found, hashed)
+        _read(cte, stop, result, hashed)
     for node in plan:
         if (reason := _uncounted(node)) is not None:
-            found.uncounted[node] = reason
-    _set_taken_away(plan, found, scans)
-    return found
+            result.uncounted[node] = reason
+    _set_taken_away(plan, result, scans)
+    return result
 
 
 def _hashed(plan: Plan) -> frozenset[str]:
@@ -68,22 +68,22 @@ def _reader_of_root(plan: Plan) -> str | None:
     return "cursor" if isinstance(text, str) and CURSOR.match(text) else None
 
 
-def _read(top: PlanNode, stop: str | None, found: Comparable, hashed: frozenset[str]) -> None:
+def _read(top: PlanNode, stop: str | None, result: Comparable, hashed: frozenset[str]) -> None:
     """``top`` and what is below, but for CTEs, which their scans read."""
     if stop is not None:
-        found.stopped[top] = stop
+        result.stopped[top] = stop
     waiting = [top]
     while waiting:
         parent = waiting.pop()
         for child in parent.children:
             if is_cte(child):
                 continue
-            if (reason := _stops(parent, child, found.stopped.get(parent), hashed)) is not None:
-                found.stopped[child] = reason
+            if (reason := _stops(parent, child, result.stopped.get(parent), hashed)) is not None:
+                result.stopped[child] = reason
             waiting.append(child)
         if parent.node_type == "Merge Join":
             for node in _marked(parent):
-                found.repeated[node] = "Merge Join"
+                result.repeated[node] = "Merge Join"
 
 
 def _stops(parent: PlanNode, child: PlanNode, stopped: str | None, hashed: frozenset[str]) -> str | None:
@@ -164,17 +164,17 @@ def _may_be_brin(node: PlanNode) -> bool:
     return blocks is None or blocks.exact == 0
 
 
-def _set_taken_away(plan: Plan, found: Comparable, scans: dict[PlanNode, list[PlanNode]]) -> None:
+def _set_taken_away(plan: Plan, result: Comparable, scans: dict[PlanNode, list[PlanNode]]) -> None:
     """What the planner could not know takes rows from every node above: nobody erred.
 
     Partitions pruned at run time, a false One-Time Filter, a recursion that ends before the ten rounds assumed.
     """
     for node in reversed(plan.nodes):
-        waiting = [node] if node.loops and node not in found.stopped and _takes_rows_away(node) else []
+        waiting = [node] if node.loops and node not in result.stopped and _takes_rows_away(node) else []
         while waiting:
             above = waiting.pop()
-            if found.stopped.get(above) != "taken away":
-                found.stopped[above] = "taken away"
+            if result.stopped.get(above) != "taken away":
+                result.stopped[above] = "taken away"
                 waiting += readers(above, scans)
 
 

@@ -261,7 +261,7 @@ class _Judged:
     def consequences(self, start: PlanNode) -> tuple[PlanNode, ...]:
         """Upwards while the nodes are wrong in the same direction, or do not tell."""
         estimate = self.estimate(start)
-        found: dict[PlanNode, None] = {}
+        sufferers: dict[PlanNode, None] = {}
         waiting, seen = list(readers(start, self.scans)), {start}
         while waiting:
             node = waiting.pop(0)
@@ -270,9 +270,9 @@ class _Judged:
                 continue
             seen.add(node)
             if above is not None and self._factor(node) >= self.wrong_factor:
-                found[node] = None
+                sufferers[node] = None
             waiting += readers(node, self.scans)
-        return tuple(found)
+        return tuple(sufferers)
 
     def _ends(self, node: PlanNode, above: Estimate, below: Estimate | None) -> bool:
         tells = self._tells(node, "over") and self._tells(node, "under")
@@ -285,8 +285,8 @@ def _has_dead_entries(node: PlanNode) -> bool:
     heap = node.parent
     if node.node_type != "Bitmap Index Scan" or heap is None or heap.node_type != "Bitmap Heap Scan":
         return False
-    entries, found = node.total_actual_rows_bounds, heap.total_rows_scanned_bounds
-    return entries is not None and found is not None and found[1] * 2 < entries[0]
+    entries, visible = node.total_actual_rows_bounds, heap.total_rows_scanned_bounds
+    return entries is not None and visible is not None and visible[1] * 2 < entries[0]
 
 
 def _sufferers(wrong: tuple[PlanNode, ...]) -> Iterator[Sufferer]:

@@ -30,7 +30,7 @@ def is_entry(value: object) -> bool:
 
 def found_in(value: object) -> list[Any]:
     """What of ``value`` are plans, in order: entries of EXPLAIN's JSON, and texts that have yet to be read."""
-    found: list[Any] = []
+    documents: list[Any] = []
     waiting: deque[object] = deque([value])
     looked_into = 0
     while waiting and looked_into < MOST_CONTAINERS:
@@ -38,20 +38,20 @@ def found_in(value: object) -> list[Any]:
         looked_into += 1
         if isinstance(each, str):
             if LOGGED_PLAN.search(each):
-                found.append(each.replace("\n", "\n\t"))
+                documents.append(each.replace("\n", "\n\t"))
             elif PLAN_TEXT.search(each):
-                found.append(each)
+                documents.append(each)
         elif is_entry(each) or each == "Utility Statement":
-            found.append(each)
+            documents.append(each)
         elif isinstance(each, Mapping) and (is_short(each) or is_respelled(each)):
-            found.append(with_long_names(each))
+            documents.append(with_long_names(each))
         elif (text := _rows(each)) is not None:
-            found.append(text)
+            documents.append(text)
         elif isinstance(each, Mapping):
             waiting.extend(v for v in each.values() if isinstance(v, str | list | Mapping))
         elif isinstance(each, list):
             waiting.extend(v for v in each if isinstance(v, str | list | Mapping))
-    return found
+    return documents
 
 
 def _rows(value: object) -> str | None:

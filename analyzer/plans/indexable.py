@@ -100,8 +100,8 @@ def wrapped_side(comparison: Comparison) -> str:
     text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
     names = [str(column.name) for column in comparison.columns]
     alias = comparison.columns[0].alias if comparison.columns else None
-    found = [side for side in _sides(text, comparison.operator) if any(name in side for name in names)]
-    side = found[0] if len(found) == 1 else text
+    sides = [side for side in _sides(text, comparison.operator) if any(name in side for name in names)]
+    side = sides[0] if len(sides) == 1 else text
     return re.sub(rf'(?<![\w".])"?{re.escape(alias)}"?\.', "", side) if alias else side
 
 

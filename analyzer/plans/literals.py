@@ -133,8 +133,8 @@ def replace_literals(
 def without_casts_of(mark: re.Pattern[str], text: str) -> str:
     """``text`` without the casts that follow a ``mark``: ``(?)::numeric(10,2)`` -> ``(?)``."""
     at = 0
-    while found := mark.search(text, at):
-        at = found.end()
+    while match := mark.search(text, at):
+        at = match.end()
         while cast := CAST.match(text, at):
             text = text[:at] + text[_type_end(text, cast.end()) :]
     return text

@@ -40,45 +40,45 @@ def node_head(text: str) -> dict[str, Any] | None:
         text = text[: figures.start()]
         _set_figures(node, figures)
     text = text.strip()
-    found = THING.fullmatch(text)
-    if not found:
+    match = THING.fullmatch(text)
+    if not match:
         return None
-    is_known = is_node_name(found["type"])
-    if not (_is_whole(found) if is_known else figures and may_be_node_name(found["type"])):
+    is_known = is_node_name(match["type"])
+    if not (_is_whole(match) if is_known else figures and may_be_node_name(match["type"])):
         return None
     whole = text
     for modifier, key, value in MODIFIERS:
         if text.startswith(modifier):
             text, node[key] = text.removeprefix(modifier), value
     if text is not whole:
-        found = THING.fullmatch(text)
-        assert found is not None
-    _set_type(node, found["type"])
-    _set_names(node, found)
+        match = THING.fullmatch(text)
+        assert match is not None
+    _set_type(node, match["type"])
+    _set_names(node, match)
     return node
 
 
-def _is_whole(found: re.Match[str]) -> bool:
+def _is_whole(match: re.Match[str]) -> bool:
     """A scan and a write name what they read or write; only a pushed-down join has no name."""
-    name = found["type"]
+    name = match["type"]
     if name.endswith(("Index Scan", "Index Only Scan")) and not name.endswith("Bitmap Index Scan"):
-        return bool(found["index"] and found["thing"])
+        return bool(match["index"] and match["thing"])
     if name.removeprefix("Foreign ") in WRITES:  # to 9.0 without the table
-        return bool(found["thing"]) or name != "Merge"
-    return bool(found["thing"]) or not name.endswith("Scan") or name == "Foreign Scan"
+        return bool(match["thing"]) or name != "Merge"
+    return bool(match["thing"]) or not name.endswith("Scan") or name == "Foreign Scan"
 
 
-def _set_figures(node: dict[str, Any], found: re.Match[str]) -> None:
-    if found["total"]:
-        node.update({"Startup Cost": float(found["startup"]), "Total Cost": float(found["total"]),
-                     "Plan Rows": int(found["rows"]), "Plan Width": int(found["width"])})  # fmt: skip
-    if found["never"]:
+def _set_figures(node: dict[str, Any], match: re.Match[str]) -> None:
+    if match["total"]:
+        node.update({"Startup Cost": float(match["startup"]), "Total Cost": float(match["total"]),
+                     "Plan Rows": int(match["rows"]), "Plan Width": int(match["width"])})  # fmt: skip
+    if match["never"]:
         node.update({"Actual Rows": 0, "Actual Loops": 0})
-    elif found["loops"]:
-        rows = found["got"]
-        node.update({"Actual Rows": float(rows) if "." in rows else int(rows), "Actual Loops": int(found["loops"])})
-        if found["last"]:
-            node.update({"Actual Startup Time": float(found["first"]), "Actual Total Time": float(found["last"])})
+    elif match["loops"]:
+        rows = match["got"]
+        node.update({"Actual Rows": float(rows) if "." in rows else int(rows), "Actual Loops": int(match["loops"])})
+        if match["last"]:
+            node.update({"Actual Startup Time": float(match["first"]), "Actual Total Time": float(match["last"])})
 
 
 def _set_type(node: dict[str, Any], name: str) -> None:
@@ -104,19 +104,19 @@ def _set_type(node: dict[str, Any], name: str) -> None:
         node.update({"Node Type": "Custom Scan", "Custom Plan Provider": custom[1]})
 
 
-def _set_names(node: dict[str, Any], found: re.Match[str]) -> None:
-    if found["index"]:
-        node["Index Name"] = unquoted(found["index"])
-    if found["backward"]:
+def _set_names(node: dict[str, Any], match: re.Match[str]) -> None:
+    if match["index"]:
+        node["Index Name"] = unquoted(match["index"])
+    if match["backward"]:
         node["Scan Direction"] = "Backward"
-    if not found["thing"]:
+    if not match["thing"]:
         return
     key = NAMED.get(node["Node Type"], "Relation Name")
-    node[key] = unquoted(found["thing"])
+    node[key] = unquoted(match["thing"])
     if key != "Index Name":
-        node["Alias"] = unquoted(found["alias"] or found["thing"])
-    if found["schema"]:
-        node["Schema"] = unquoted(found["schema"])
+        node["Alias"] = unquoted(match["alias"] or match["thing"])
+    if match["schema"]:
+        node["Schema"] = unquoted(match["schema"])
 
 
 def unquoted(name: str) -> str:

@@ -17,18 +17,18 @@ def after_triggers(plan: Plan) -> tuple[Trigger, ...]:
     is ModifyTable's own time, outside what no node accounts for. With room in both it is taken for AFTER: nothing else
     would explain that much time outside, unless JIT does.
     """
-    found = [trigger for trigger in plan.triggers if trigger.constraint_name is not None]
+    fired = [trigger for trigger in plan.triggers if trigger.constraint_name is not None]
     inside = max((node.exclusive_time_ms or 0.0 for node in plan if node.node_type == "ModifyTable"), default=0.0)
-    outside = (_without_triggers_ms(plan) or 0.0) - sum(trigger.time_ms or 0.0 for trigger in found)
+    outside = (_without_triggers_ms(plan) or 0.0) - sum(trigger.time_ms or 0.0 for trigger in fired)
     others = [trigger for trigger in plan.triggers if trigger.constraint_name is None]
     for trigger in sorted(others, key=lambda trigger: -(trigger.time_ms or 0.0)):
         time_ms = trigger.time_ms or 0.0
         if time_ms <= inside + ROUNDING_MS and (plan.jit is not None or time_ms > outside + ROUNDING_MS):
             inside -= time_ms
         else:
-            found.append(trigger)
+            fired.append(trigger)
             outside -= time_ms
-    return tuple(found)
+    return tuple(fired)
 
 
 def _without_triggers_ms(plan: Plan) -> float | None:

@@ -156,16 +156,16 @@ def _set_labels(plan: Plan) -> None:
 def _buffers(raw: Mapping[str, Any]) -> Buffers | None:
     if COUNTER_NAMES.isdisjoint(raw):
         return None
-    found: list[Any] = [None] * len(FIELDS)
+    counters: list[Any] = [None] * len(FIELDS)
     for printed, position in COUNTERS:
         value = raw.get(printed)
         if value is None:
             continue
         if value.__class__ is int and -LARGEST <= value <= LARGEST:
-            found[position] = float(value) if position in TIME_POSITIONS else value
+            counters[position] = float(value) if position in TIME_POSITIONS else value
         else:
-            found[position] = _number(raw, printed) if position in TIME_POSITIONS else _count(raw, printed)
-    return Buffers(*found) if found != NOTHING_PRINTED else None
+            counters[position] = _number(raw, printed) if position in TIME_POSITIONS else _count(raw, printed)
+    return Buffers(*counters) if counters != NOTHING_PRINTED else None
 
 
 def _trigger(raw: object) -> Trigger:

@@ -91,12 +91,12 @@ class Payers:
     def consumers(self, initplan: PlanNode) -> list[PlanNode]:
         """Executed nodes that ask for its value; for one below a Gather, that Gather: its leader ran it."""
         owner = initplan.parent
-        found: dict[PlanNode, None] = {}
+        consumers: dict[PlanNode, None] = {}
         for token in _given(initplan.subplan_name or ""):
             for node in self._asking.get(token, ()):
                 if owner is not None and self.is_inside(node, owner) and not self.is_inside(node, initplan):
-                    found[self._lifted(node, owner)] = None
-        return list(found)
+                    consumers[self._lifted(node, owner)] = None
+        return list(consumers)
 
     def _lifted(self, node: PlanNode, owner: PlanNode) -> PlanNode:
         while (gather := self.gathers[self.at[node]]) is not None and self.is_inside(gather, owner):

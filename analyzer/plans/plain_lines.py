@@ -126,7 +126,7 @@ def _without_prefix(lines: list[Line]) -> list[Line]:
     for prefix in PREFIXES:
         if (
             prefix is CONTAINER
-            and len({found[0].rstrip() for line in lines if (found := prefix.match(line.text))}) != 1
+            and len({match[0].rstrip() for line in lines if (match := prefix.match(line.text))}) != 1
         ):
             continue
         made = _bare(lines, prefix.match, partial(prefix.sub, "", count=1))
@@ -137,12 +137,12 @@ def _without_prefix(lines: list[Line]) -> list[Line]:
 
 def _without_numbers(lines: list[Line]) -> list[Line]:
     """Numbers that count the lines, in front of them; padded to one width or not."""
-    numbered = [(line, found) for line in lines if (found := NUMBER.match(line.text)) and _matter(line)]
-    numbers = [int(found[2]) for _, found in numbered]
+    numbered = [(line, match) for line in lines if (match := NUMBER.match(line.text)) and _matter(line)]
+    numbers = [int(match[2]) for _, match in numbered]
     if len(numbers) < 2 or not all(before < after <= before + MOST_SKIPPED for before, after in pairwise(numbers)):
         return lines
-    width = max(found.end() for _, found in numbered)
-    is_padded = len({len(found[2]) for _, found in numbered}) > 1 and all(
+    width = max(match.end() for _, match in numbered)
+    is_padded = len({len(match[2]) for _, match in numbered}) > 1 and all(
         re.fullmatch(r"\s*\d+[.):|│]?\s*", line.text[:width]) for line, _ in numbered
     )
     return _bare(lines, NUMBER.match, lambda text: text[width:] if is_padded else NUMBER.sub("", text, count=1))
@@ -215,8 +215,8 @@ def _logged(lines: list[Line]) -> list[Line]:
         return lines
     out: list[Line] = []
     for start, following in zip(starts, [*starts[1:], len(lines)], strict=True):
-        found = LOGGED_PLAN.search(lines[start].text)
-        body = [Line(lines[start].number, found[1])] if found and found[1].strip() else []
+        match = LOGGED_PLAN.search(lines[start].text)
+        body = [Line(lines[start].number, match[1])] if match and match[1].strip() else []
         rest = lines[start + 1 : following]
         has_tabs = bool(rest) and rest[0].text.startswith("\t")
         for line in rest:

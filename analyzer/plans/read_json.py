@@ -23,13 +23,13 @@ def json_documents(lines: Sequence[Line], only_words: Callable[[Sequence[Line]],
     for line in lines:
         ends.append(ends[-1] + len(line.text.rstrip()) + 1)
     decoder = json.JSONDecoder()
-    found: list[Any] = []
+    documents: list[Any] = []
     at = start = 0
     while True:
         start = next((i for i in range(at, len(lines)) if lines[i].text.lstrip()[:1] in ("[", "{")), len(lines))
         only_words(lines[at:start])
         if start == len(lines):
-            return found
+            return documents
         begin = ends[start] + len(lines[start].text) - len(lines[start].text.lstrip())
         try:
             value, end = decoder.raw_decode(text, begin)
@@ -40,7 +40,7 @@ def json_documents(lines: Sequence[Line], only_words: Callable[[Sequence[Line]],
         line_end = text.find("\n", end)
         if text[end : line_end if line_end >= 0 else len(text)].strip():
             raise PlanError(_where(json.JSONDecodeError("Extra data", text, end), text, lines))
-        found.append(value)
+        documents.append(value)
         at = bisect_right(ends, end - 1)
 
 

@@ -49,12 +49,12 @@ def _plans_of(value: object, layers: int) -> object:
     """``value`` itself where EXPLAIN wrote it, else the plans that are found in it."""
     if is_entry(value) or (isinstance(value, list) and any(is_entry(v) or v == "Utility Statement" for v in value)):
         return value
-    found = found_in(value)
+    documents = found_in(value)
     plans: list[Any] = []
-    for each in found:
+    for each in documents:
         read = _read(each, layers - 1) if isinstance(each, str) and each != "Utility Statement" else each
         plans += read if isinstance(read, list) else [read]
-    return plans if found else value
+    return plans if documents else value
 
 
 def _read(text: str, layers: int = MOST_LAYERS) -> Any:
@@ -167,8 +167,8 @@ def _out_of_jsonlog(text: str) -> list[str] | None:
         if not (line.startswith("{") and line.rstrip().endswith("}")):
             continue
         try:
-            found = found_in(json.loads(line))
+            texts = found_in(json.loads(line))
         except (ValueError, RecursionError):
             continue
-        messages += [each for each in found if isinstance(each, str) and LOGGED_PLAN.search(each)]
+        messages += [each for each in texts if isinstance(each, str) and LOGGED_PLAN.search(each)]
     return messages or None

@@ -17,7 +17,7 @@ from analyzer.plans.plain_lines import ARROW, FIGURES
 from analyzer.plans.table_cells import Line
 from analyzer.plans.text_footer import FOOTER, read_footer, read_section
 from analyzer.plans.text_pending import Pending
-from analyzer.plans.text_values import WORKER, Piece, fill_up, set_property, set_worker_run
+from analyzer.plans.text_values import WORKER, LinePiece, fill_up, set_property, set_worker_run
 from analyzer.plans.wrapped import unwrapped, width_of
 
 ARROW_LINE = re.compile(rf"(\s*)({ARROW})\s+(.*)")
@@ -72,7 +72,7 @@ def read_text(lines: Sequence[Line]) -> list[dict[str, Any]]:
     while at < len(lines):
         try:
             at += _read_line(reader, at)
-        except Piece as problem:
+        except LinePiece as problem:
             raise _refused(lines[at].number, "is only a piece of what PostgreSQL prints there") from problem
     if reader.pending:
         raise _refused(reader.pending.number, "has a bracket or a quote that is never closed: the plan seems cut off")
@@ -240,10 +240,10 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
         table.setdefault("Alias", table["Relation Name"])
         last.node.setdefault("Target Tables", []).append(table)  # one of those below a partitioned one
         return True
-    found = PROPERTY.fullmatch(stripped)
-    if not found or column <= last.column or last.subplan:
+    match = PROPERTY.fullmatch(stripped)
+    if not match or column <= last.column or last.subplan:
         return False
-    key, value = intern(found[1]), found[2] or ""
+    key, value = intern(match[1]), match[2] or ""
     reader.is_ended = False
     if reader.worker and column > reader.worker[1]:
         owner = reader.worker[0]
@@ -265,22 +265,22 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
     return True
 
 
-def _set_or_wait(reader: _Reader, found: Pending) -> None:
-    reader.pending = found if found.key not in PATHS and found.is_unfinished else None
+def _set_or_wait(reader: _Reader, pending: Pending) -> None:
+    reader.pending = pending if pending.key not in PATHS and pending.is_unfinished else None
     if not reader.pending:
-        value = found.only_reading()
+        value = pending.only_reading()
         if value is None:
-            raise _refused(found.number, "is broken where it can be read in two ways")
-        set_property(found.node, found.key, value)
+            raise _refused(pending.number, "is broken where it can be read in two ways")
+        set_property(pending.node, pending.key, value)
 
 
 def _go_on(reader: _Reader, at: int, stripped: str) -> None:
     """A literal with line breaks in it, or an expression that a narrow window broke."""
-    found = reader.pending
-    assert found is not None
-    joint = "\n" if found.quote else "" if _breaks_off(reader, at - 1) else " "
-    found.add(joint, stripped)
-    _set_or_wait(reader, found)
+    pending = reader.pending
+    assert pending is not None
+    joint = "\n" if pending.quote else "" if _breaks_off(reader, at - 1) else " "
+    pending.add(joint, stripped)
+    _set_or_wait(reader, pending)
 
 
 def _check_inputs(reader: _Reader, root: dict[str, Any]) -> None:

@@ -107,17 +107,17 @@ def _read_line(reader: _Reader, lines: Sequence[Line], at: int, column: int, con
             value, at = _scalar(lines, at, reader.stack[-1][0], content)
             reader.put(value)
             return at
-    found = KEY.fullmatch(content)
-    if not found or not isinstance(container, dict):
+    match = KEY.fullmatch(content)
+    if not match or not isinstance(container, dict):
         raise _fail(line, "is no line of a plan in YAML")
-    key = _unquoted(found[1], line)
+    key = _unquoted(match[1], line)
     if key in container:
         if len(reader.stack) > 1:
             raise _fail(line, f"says {key} a second time")
         reader.stack.clear()  # auto_explain's next plan
         reader.open(column, container := {})
     reader.waiting = (container, key)
-    rest = (found[2] or "").strip()
+    rest = (match[2] or "").strip()
     if not rest or rest.startswith("#"):
         return at + 1
     value, at = _scalar(lines, at, column, rest)
@@ -167,10 +167,10 @@ def _scalar(lines: Sequence[Line], at: int, owner: int, text: str) -> tuple[Any,
                 pieces.append(f" {piece}" if piece else "\n")
             is_open = not _closes(text[0], piece)
             at += 1
-        found = QUOTED.fullmatch("".join(pieces))
-        if not found:
+        match = QUOTED.fullmatch("".join(pieces))
+        if not match:
             raise _fail(line, "has a quote that is never closed, or is broken")
-        return _unquoted(found[1], line), at
+        return _unquoted(match[1], line), at
     if text[0] in "[{":
         try:
             return json.loads(text), at
@@ -232,8 +232,8 @@ def _unquoted(text: str, line: Line) -> str:
     return value
 
 
-def _escaped(found: re.Match[str]) -> str:
-    code = found[1]
+def _escaped(match: re.Match[str]) -> str:
+    code = match[1]
     if code[0] in "xuU" and len(code) > 1:
         return chr(int(code[1:], 16)) if int(code[1:], 16) < 0x110000 else "?"
     return ESCAPES.get(code, code)

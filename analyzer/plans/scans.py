@@ -105,11 +105,11 @@ def partition_scans(node: PlanNode, table: TableFacts, facts: SchemaFacts) -> It
 
 def scans_by_name(plan: Plan) -> dict[tuple[str, str], list[PlanNode]]:
     """Executed scans of tables, by node type and the name that the query gives the table."""
-    found: defaultdict[tuple[str, str], list[PlanNode]] = defaultdict(list)
+    nodes: defaultdict[tuple[str, str], list[PlanNode]] = defaultdict(list)
     for node in plan:
         if node.relation_name and node.loops:
-            found[node.node_type, alias_in_query(node)].append(node)
-    return dict(found)
+            nodes[node.node_type, alias_in_query(node)].append(node)
+    return dict(nodes)
 
 
 def scans_of_partitions(plan: Plan) -> dict[PlanNode, list[PlanNode]]:
@@ -124,14 +124,14 @@ def scans_of_partitions(plan: Plan) -> dict[PlanNode, list[PlanNode]]:
             append = next((a for a in node.ancestors() if a.node_type in ("Append", "Merge Append")), None)
             if append is not None:
                 below[append, alias_in_query(node)].append(node)
-    found: dict[PlanNode, list[PlanNode]] = {}
+    partitions: dict[PlanNode, list[PlanNode]] = {}
     for (_, alias), nodes in below.items():
         if len({n.relation_name for n in nodes}) < 2 or any(n.alias == alias for n in nodes):
             continue
         for node_type in {n.node_type for n in nodes}:
             same = [n for n in nodes if n.node_type == node_type and n.loops]
-            found.update(dict.fromkeys(same, same))
-    return found
+            partitions.update(dict.fromkeys(same, same))
+    return partitions
 
 
 def alias_in_query(node: PlanNode) -> str:

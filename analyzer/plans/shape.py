@@ -88,7 +88,7 @@ def _plain_subplans(text: str) -> str:
                 break
         inside = text[test.start() : end + 1]
         at = test.end()
-        if found := SUBPLAN_COLUMN.search(inside):
-            text = f"{text[: test.start()]}({found[1] or ''}SubPlan){text[end + 1 :]}"
+        if match := SUBPLAN_COLUMN.search(inside):
+            text = f"{text[: test.start()]}({match[1] or ''}SubPlan){text[end + 1 :]}"
             at = test.start()
     return text

@@ -24,10 +24,10 @@ class Line(NamedTuple):
 def without_column_name(lines: list[Line], matters: Callable[[Line], bool]) -> list[Line]:
     """``QUERY PLAN | Sort ...``: the name before each row, or before the first line of the only one."""
     first = next((i for i, line in enumerate(lines) if matters(line)), None)
-    found = NAMED.match(lines[first].text) if first is not None else None
-    if first is None or not found:
+    match = NAMED.match(lines[first].text) if first is not None else None
+    if first is None or not match:
         return lines
-    width = found.end()
+    width = match.end()
 
     def is_named(text: str) -> bool:
         return NAMED.match(text) is not None or not text[:width].strip(f"{BAR}: ")
@@ -48,7 +48,7 @@ def out_of_html(lines: list[Line]) -> list[Line]:
     if not any("<td" in line.text for line in lines):
         return lines
     text = "\n".join(line.text for line in lines)
-    found: list[Line] = []
+    rows: list[Line] = []
     at = counted = 0
     for cell in CELL.finditer(text):
         at += text.count("\n", counted, cell.start(1))
@@ -56,5 +56,5 @@ def out_of_html(lines: list[Line]) -> list[Line]:
         content = html.unescape(BREAK.sub("\n", cell[1])).replace("\u00a0", " ")
         if not HEADING.fullmatch(content):
             number = lines[min(at, len(lines) - 1)].number
-            found += [Line(number, each) for each in content.split("\n")]
-    return found or lines
+            rows += [Line(number, each) for each in content.split("\n")]
+    return rows or lines

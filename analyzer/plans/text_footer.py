@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from analyzer.plans.text_values import WHOLE, Piece, set_property
+from analyzer.plans.text_values import WHOLE, LinePiece, set_property
 
 FOOTER = re.compile(
     r"(?:Planning Time|Planning time|Execution Time|Execution time|Total runtime): [\d.]+ ms|Planning:|JIT(?: .*)?:"
@@ -38,12 +38,12 @@ def read_footer(plan: dict[str, Any], line: str) -> dict[str, Any] | None:
         key = "JIT" if key.startswith("JIT") else key
         section: dict[str, Any] = plan.setdefault(key, {})
         return section
-    if found := TRIGGER.fullmatch(line):
-        given = {"Trigger Name": found["name"], "Constraint Name": found["constraint"], "Relation": found["relation"]}
+    if match := TRIGGER.fullmatch(line):
+        given = {"Trigger Name": match["name"], "Constraint Name": match["constraint"], "Relation": match["relation"]}
         trigger: dict[str, Any] = {name: text for name, text in given.items() if text}
-        if found["time"]:
-            trigger["Time"] = float(found["time"])
-        trigger["Calls"] = int(found["calls"])
+        if match["time"]:
+            trigger["Time"] = float(match["time"])
+        trigger["Calls"] = int(match["calls"])
         plan.setdefault("Triggers", []).append(trigger)
     elif key == "Settings":
         plan[key] = {name: text.replace("''", "'") for name, text in SETTING.findall(value)}
@@ -58,7 +58,7 @@ def read_footer(plan: dict[str, Any], line: str) -> dict[str, Any] | None:
 
 def _check_whole(key: str, value: str) -> None:
     if value and key in WHOLE_LINES and not WHOLE_LINES[key].fullmatch(value):
-        raise Piece(value)
+        raise LinePiece(value)
 
 
 def _serialization(plan: dict[str, Any], value: str) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _serialization(plan: dict[str, Any], value: str) -> dict[str, Any]:
 def read_section(section: dict[str, Any], line: str) -> None:
     """A line below ``Planning:``, ``JIT:`` or ``Serialization:``."""
     if not SECTION_LINE.fullmatch(line):
-        raise Piece(line)
+        raise LinePiece(line)
     key, _, value = line.partition(":")
     value = value.strip()
     _check_whole(key, value)

@@ -61,8 +61,8 @@ def _is_expression(key: str, text: str) -> bool:
 
 def _open_behind(text: str, depth: int, quote: str) -> tuple[int, str]:
     """How many brackets and which quote are open behind the text."""
-    for found in BRACKET_OR_QUOTE.finditer(text):
-        char = found[0]
+    for match in BRACKET_OR_QUOTE.finditer(text):
+        char = match[0]
         if quote:
             quote = "" if char == quote else quote
         elif char in "'\"":

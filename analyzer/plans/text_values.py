@@ -46,7 +46,7 @@ IO_NAMES = [PRINTED[name] for name in PRINTED if name.endswith("_ms")]
 WAL_NAMES = ("WAL Records", "WAL FPI", "WAL Bytes")
 
 
-class Piece(ValueError):
+class LinePiece(ValueError):
     """A line that PostgreSQL would not print so: a piece of one."""
 
 
@@ -77,12 +77,12 @@ def set_property(node: dict[str, Any], key: str, value: str) -> None:
         node[key] = _groups(sorted_groups)
     elif key == "Storage":
         node[key], _, most = value.partition("  ")
-        if found := re.fullmatch(r"Maximum Storage: (\d+)kB", most):
-            node["Maximum Storage"] = int(found[1])
-    elif key == "Sampling" and (found := SAMPLING.fullmatch(value)):
-        node.update({"Sampling Method": found[1], "Sampling Parameters": split_list(found[2]) if found[2] else []})
-        if found[3]:
-            node["Repeatable Seed"] = found[3]
+        if match := re.fullmatch(r"Maximum Storage: (\d+)kB", most):
+            node["Maximum Storage"] = int(match[1])
+    elif key == "Sampling" and (match := SAMPLING.fullmatch(value)):
+        node.update({"Sampling Method": match[1], "Sampling Parameters": split_list(match[2]) if match[2] else []})
+        if match[3]:
+            node["Repeatable Seed"] = match[3]
     elif key in GROUPINGS and node.get("Node Type") == "Aggregate":
         node.setdefault(KEPT, []).append((key, [] if value == "()" else split_list(value)))
     elif key in LISTS:
@@ -93,10 +93,10 @@ def set_property(node: dict[str, Any], key: str, value: str) -> None:
         node[key] = value == "true"
     elif parts := _sizes(f"{key}: {value}"):
         names = OF_HASH if node.get("Node Type") == "Hash" or "Buckets" in f"{key}{value}" else OF_OTHERS
-        for found in parts:
-            node[names.get(found["name"], found["name"])] = int(found["value"])
-            if names is OF_HASH and found["name"] in ("Buckets", "Batches"):
-                node[f"Original {names[found['name']]}"] = int(found["first"] or found["value"])
+        for match in parts:
+            node[names.get(match["name"], match["name"])] = int(match["value"])
+            if names is OF_HASH and match["name"] in ("Buckets", "Batches"):
+                node[f"Original {names[match['name']]}"] = int(match["first"] or match["value"])
         if names is OF_OTHERS and "HashAgg Batches" in node:
             node.setdefault("Disk Usage", 0)
     else:
@@ -104,10 +104,10 @@ def set_property(node: dict[str, Any], key: str, value: str) -> None:
 
 
 def _whole(pattern: re.Pattern[str], value: str) -> re.Match[str]:
-    found = pattern.fullmatch(value)
-    if found is None:
-        raise Piece(value)
-    return found
+    match = pattern.fullmatch(value)
+    if match is None:
+        raise LinePiece(value)
+    return match
 
 
 def _sizes(line: str) -> list[re.Match[str]]:
@@ -115,15 +115,15 @@ def _sizes(line: str) -> list[re.Match[str]]:
     if "  " not in line and not line.endswith("kB"):
         return []
     parts = [SIZES.fullmatch(part) for part in re.split(r"  +", line)]
-    found = [part for part in parts if part]
-    return found if len(found) == len(parts) else []
+    sizes = [part for part in parts if part]
+    return sizes if len(sizes) == len(parts) else []
 
 
-def _groups(found: re.Match[str]) -> dict[str, Any]:
-    group: dict[str, Any] = {"Group Count": int(found[1])}
-    if found["methods"]:
-        group["Sort Methods Used"] = split_list(found["methods"])
-    for which, kind, size in SPACE.findall(found["spaces"]):
+def _groups(match: re.Match[str]) -> dict[str, Any]:
+    group: dict[str, Any] = {"Group Count": int(match[1])}
+    if match["methods"]:
+        group["Sort Methods Used"] = split_list(match["methods"])
+    for which, kind, size in SPACE.findall(match["spaces"]):
         group.setdefault(f"Sort Space {kind}", {})[f"{which} Sort Space Used"] = int(size)
     return group
 
@@ -172,13 +172,13 @@ def split_list(value: str) -> list[str]:
 
 def set_worker_run(worker: dict[str, Any], value: str) -> bool:
     """``actual time=0.1..0.2 rows=3 loops=1`` behind a worker's number; whether it is that."""
-    found = WORKER_RUN.fullmatch(value)
-    if found:
-        if found["last"]:
-            worker.update({"Actual Startup Time": float(found["first"]), "Actual Total Time": float(found["last"])})
-        rows = found["got"]
-        worker.update({"Actual Rows": float(rows) if "." in rows else int(rows), "Actual Loops": int(found["loops"])})
-    return found is not None
+    match = WORKER_RUN.fullmatch(value)
+    if match:
+        if match["last"]:
+            worker.update({"Actual Startup Time": float(match["first"]), "Actual Total Time": float(match["last"])})
+        rows = match["got"]
+        worker.update({"Actual Rows": float(rows) if "." in rows else int(rows), "Actual Loops": int(match["loops"])})
+    return match is not None
 
 
 def fill_up(plan: dict[str, Any]) -> None:
@@ -219,12 +219,12 @@ def _nodes(root: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _set_grouping(node: dict[str, Any]) -> None:
     """The keys of an Aggregate: one list, or grouping sets where there are several or an empty one."""
-    found: list[tuple[str, list[str]]] = node.pop(KEPT, [])
-    if len(found) == 1 and found[0][0] == "Group Key" and found[0][1]:
-        node["Group Key"] = found[0][1]
+    groupings: list[tuple[str, list[str]]] = node.pop(KEPT, [])
+    if len(groupings) == 1 and groupings[0][0] == "Group Key" and groupings[0][1]:
+        node["Group Key"] = groupings[0][1]
         return
     sets: list[dict[str, Any]] = []
-    for kind, keys in found:
+    for kind, keys in groupings:
         if kind == "Hash Key":
             sets.append({"Hash Keys": [keys]})
         elif kind == "Sort Key":

@@ -84,14 +84,14 @@ def heap_order(columns: Sequence[tuple[float | None, float | None]], rows: float
     return 1.0 if columns else 0.0
 
 
-class Sizes(Protocol):
+class RelationSizes(Protocol):
     def table(self, node: Node) -> RelationSize | None: ...
 
     def index(self, name: str, node: Node) -> RelationSize | None: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class PlanWork:
     """``computing`` in the planner's units; pages as often as they are touched."""
 
     computing: float = 0.0
@@ -99,13 +99,13 @@ class Work:
     ordered_pages: float = 0.0  # one after the other
     look_ups: float = 0.0  # descents of an index
 
-    def times(self, factor: float) -> "Work":
-        return Work(
+    def times(self, factor: float) -> "PlanWork":
+        return PlanWork(
             self.computing * factor, self.scattered_pages * factor, self.ordered_pages * factor, self.look_ups * factor
         )
 
-    def plus(self, other: "Work") -> "Work":
-        return Work(
+    def plus(self, other: "PlanWork") -> "PlanWork":
+        return PlanWork(
             self.computing + other.computing,
             self.scattered_pages + other.scattered_pages,
             self.ordered_pages + other.ordered_pages,
@@ -124,22 +124,22 @@ class WorkWeights:
     scattered_page: float = 0.3
     ordered_page: float = 0.1
 
-    def time(self, work: Work) -> float:
+    def time(self, work: PlanWork) -> float:
         """In the planner's units, of data that lies in memory."""
         return work.computing + self.scattered_page * work.scattered_pages + self.ordered_page * work.ordered_pages
 
 
-def work_of(top: Node, sizes: Sizes, costs: PageCosts) -> Work:
+def work_of(top: Node, sizes: RelationSizes, costs: PageCosts) -> PlanWork:
     """Of one execution of the plan that EXPLAIN (FORMAT JSON) printed, by its estimates."""
     return _Reader(sizes, costs).work(top, 1.0)
 
 
 @dataclass(slots=True)
 class _Reader:
-    sizes: Sizes
+    sizes: RelationSizes
     costs: PageCosts
 
-    def work(self, node: Node, loops: float) -> Work:
+    def work(self, node: Node, loops: float) -> PlanWork:
         """Of one loop, all below included; ``loops``: how often it runs, by which the planner spreads its pages."""
         kind, children = node["Node Type"], list(node.get("Plans", ()))
         sub_plans = [c for c in children if "Subplan Name" in c]
@@ -155,12 +155,12 @@ class _Reader:
             own = self._index_scan(node, loops)
         else:
             below = sum(c["Total Cost"] for c in children)
-            own = Work(max(0.0, node["Total Cost"] - below))
+            own = PlanWork(max(0.0, node["Total Cost"] - below))
         return own.plus(self._below(node, children, loops, own.computing))
 
-    def _below(self, node: Node, children: list[Node], loops: float, own: float) -> Work:
+    def _below(self, node: Node, children: list[Node], loops: float, own: float) -> PlanWork:
         """The children's; a step that costs less than they do (LIMIT, a merge that ends early) reads a part of them."""
-        total = Work()
+        total = PlanWork()
         read = sum(c["Total Cost"] for c in children if "Subplan Name" not in c)
         share = min(1.0, node["Total Cost"] / read) if read > 0 else 1.0
         for child in children:
@@ -172,7 +172,7 @@ class _Reader:
                 total = total.plus(self._sub_plan(node, child, own))
         return total
 
-    def _sub_plan(self, node: Node, child: Node, own: float) -> Work:
+    def _sub_plan(self, node: Node, child: Node, own: float) -> PlanWork:
         """A correlated one runs for each row; its cost is in its step's, which tells how often."""
         cost = max(child["Total Cost"], self.costs.cpu_tuple)
         times = max(1.0, own / cost)
@@ -181,18 +181,18 @@ class _Reader:
         one = self.work(child, times)
         return replace(one.times(times), computing=0.0)
 
-    def _nested_loop(self, node: Node, outer: Node, inner: Node, sub_plans: list[Node], loops: float) -> Work:
+    def _nested_loop(self, node: Node, outer: Node, inner: Node, sub_plans: list[Node], loops: float) -> PlanWork:
         rows = max(1.0, outer["Plan Rows"])
         pairs = rows * max(1.0, inner["Plan Rows"])
-        own = Work(pairs * self.costs.cpu_tuple)
+        own = PlanWork(pairs * self.costs.cpu_tuple)
         total = own.plus(self.work(outer, loops))
         if inner["Node Type"] == "Memoize" and inner.get("Plans"):
             below = inner["Plans"][0]
             asked = self._share_missed(node, outer, below) * rows
-            total = total.plus(Work(rows * 10 * self.costs.cpu_operator))
+            total = total.plus(PlanWork(rows * 10 * self.costs.cpu_operator))
             total = total.plus(self.work(below, asked * loops).times(asked))
         elif inner["Node Type"] in KEEPS_ROWS:
-            total = total.plus(self.work(inner, loops)).plus(Work(pairs * self.costs.cpu_operator))
+            total = total.plus(self.work(inner, loops)).plus(PlanWork(pairs * self.costs.cpu_operator))
         else:
             total = total.plus(self.work(inner, rows * loops).times(rows))
         for child in sub_plans:
@@ -208,32 +208,32 @@ class _Reader:
 
     # scans
 
-    def _seq_scan(self, node: Node) -> Work:
+    def _seq_scan(self, node: Node) -> PlanWork:
         size = self.sizes.table(node)
         if size is None:
-            return Work(node["Total Cost"])
-        return Work(max(0.0, node["Total Cost"] - size.pages * self.costs.seq_page), 0.0, size.pages)
+            return PlanWork(node["Total Cost"])
+        return PlanWork(max(0.0, node["Total Cost"] - size.pages * self.costs.seq_page), 0.0, size.pages)
 
-    def _bitmap_scan(self, node: Node) -> Work:
+    def _bitmap_scan(self, node: Node) -> PlanWork:
         """Pages in their order, some left out; the rows are those of the bitmap below."""
         size = self.sizes.table(node)
-        rows, found = 0.0, Work()
+        rows, work = 0.0, PlanWork()
         for index in _bitmap_indexes(node):
             known = self.sizes.index(index["Index Name"], index)
             share = index["Plan Rows"] / max(1.0, known.rows) if known else 0.0
             leaves = share * known.pages if known else 0.0
-            found = found.plus(Work(index["Plan Rows"] * self.costs.cpu_index_tuple, 0.0, leaves, 1.0))
+            work = work.plus(PlanWork(index["Plan Rows"] * self.costs.cpu_index_tuple, 0.0, leaves, 1.0))
             rows = max(rows, index["Plan Rows"]) if rows else index["Plan Rows"]
         pages = size.pages if size else rows
         fetched = pages * -math.expm1(-rows / pages) if pages else 0.0
         is_dense = pages > 0 and fetched > pages / 2
         computing = rows * (self.costs.cpu_tuple + _operators(node, "Recheck Cond", "Filter") * self.costs.cpu_operator)
-        return found.plus(Work(computing, 0.0 if is_dense else fetched, fetched if is_dense else 0.0))
+        return work.plus(PlanWork(computing, 0.0 if is_dense else fetched, fetched if is_dense else 0.0))
 
-    def _index_scan(self, node: Node, loops: float) -> Work:
+    def _index_scan(self, node: Node, loops: float) -> PlanWork:
         known = self.sizes.index(node["Index Name"], node)
         if known is None:
-            return Work(node["Total Cost"], max(1.0, node["Plan Rows"]))
+            return PlanWork(node["Total Cost"], max(1.0, node["Plan Rows"]))
         only = node["Node Type"] == "Index Only Scan"
         rows = max(1.0, node["Plan Rows"])
         if "Filter" in node:
@@ -242,11 +242,11 @@ class _Reader:
         leaves = max(0.0, rows / max(1.0, known.rows) * known.pages - 1)
         computing = self._computing(node, rows, known, BY_INDEX)
         if only:
-            return Work(computing, 0.0, leaves, 1.0)
+            return PlanWork(computing, 0.0, leaves, 1.0)
         ordered = rows / max(1.0, known.rows) * known.table_pages
         square = known.correlation**2
         scattered = min(rows, self._distinct(rows, known)) * (1 - square)
-        return Work(computing, scattered, leaves + square * ordered, 1.0)
+        return PlanWork(computing, scattered, leaves + square * ordered, 1.0)
 
     def _distinct(self, rows: float, known: RelationSize) -> float:
         """Rows of one value lie in the index as they lie in the table: two on one page are one touch."""

@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from analyzer.plans.work import Work, WorkWeights
+from analyzer.plans.work import PlanWork, WorkWeights
 
 LEAST_PLANS = 20  # judgement: with fewer the spread of times is chance
 TOLD_BY_PAGES = 0.2  # of a plan's time, by the usual weights: others tell nothing of pages
@@ -12,7 +12,7 @@ TRIED = (0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5, 2.2, 3.3, 5.0)
 LEAST_GAIN = 0.1  # judgement: of the spread; less is chance
 
 
-def learnt_weights(executed: Sequence[tuple[Work, float]]) -> WorkWeights:
+def learnt_weights(executed: Sequence[tuple[PlanWork, float]]) -> WorkWeights:
     """``executed``: each plan's work, by its estimates, and its time in ms; the usual weights where that is too little.
 
     The right weight makes times proportional to work, so the one is taken under which their ratios spread least.
@@ -29,7 +29,7 @@ def learnt_weights(executed: Sequence[tuple[Work, float]]) -> WorkWeights:
     return WorkWeights(best, usual.ordered_page)
 
 
-def _spread(executed: Sequence[tuple[Work, float]], weights: WorkWeights) -> float:
+def _spread(executed: Sequence[tuple[PlanWork, float]], weights: WorkWeights) -> float:
     """Mean distance of the ratios' logarithms from their median."""
     ratios = [math.log(time_ms / weights.time(work)) for work, time_ms in executed]
     middle = statistics.median(ratios)

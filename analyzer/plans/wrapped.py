@@ -40,10 +40,10 @@ def unwrapped(lines: Sequence[Line]) -> list[Line]:
     width = max(map(len, texts))
     if width < NARROWEST:
         return list(lines)
-    found = list(_broken(lines, width))
-    if not any(each.pieces and _was_a_terminal(each) for each in found):
+    joined = list(_broken(lines, width))
+    if not any(each.pieces and _was_a_terminal(each) for each in joined):
         return list(lines)
-    return [Line(each.line.number, each.line.text + "".join(each.pieces)) for each in found]
+    return [Line(each.line.number, each.line.text + "".join(each.pieces)) for each in joined]
 
 
 def width_of(lines: Sequence[Line]) -> int:

@@ -17,7 +17,7 @@ from analyzer.findings import Finding, Fix
 from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.catalog.schema import left_out_said, read_schema
 from analyzer.monitored.connection import MonitoredConnection
-from analyzer.monitored.readings import ActivityRow, Names
+from analyzer.monitored.readings import ActivityRow, NamesByOid
 from analyzer.monitored.sample.activity import sample_once, session_of
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.standing import read_standing
@@ -166,7 +166,7 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
     return about, context
 
 
-def _sessions(conn: MonitoredConnection, names: Names) -> ServerFacts:
+def _sessions(conn: MonitoredConnection, names: NamesByOid) -> ServerFacts:
     taken_at, backends = sample_once(conn)
     sessions = (row for row in backends if row.state not in (None, "idle") and row.pid != conn.backend_pid)
     standing = read_standing(conn)

@@ -123,9 +123,9 @@ def what_if_answer(
         queries, not_planned = plannable_queries(twin, looked_at, facts, now)
         definitions, hidden = [w.definition for w in typed.adds], {e.index.oid for e in typed.hides}
         ddl = _ddl(typed, facts)
-        found = what_if(twin, queries, definitions, hidden, facts, ddl)
+        answer = what_if(twin, queries, definitions, hidden, facts, ddl)
     texts = {s.fingerprint: s.sql for s in looked_at}
-    return WhatIfAnswer(found, ddl, texts, not_planned, len(dearest), took_s=time.monotonic() - begun)
+    return WhatIfAnswer(answer, ddl, texts, not_planned, len(dearest), took_s=time.monotonic() - begun)
 
 
 def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime, person: object = None) -> QueryAnswer:
@@ -133,10 +133,10 @@ def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime, pe
     begun = time.monotonic()
     need_statistics(facts)
     with _twin(server, facts, person) as twin:
-        found = predict(twin, facts, sql, now=now)
-        if isinstance(found, NotPredicted) and server.explain_mode != Server.ExplainMode.OFF:
-            (found,) = with_second_opinion([found], _planning_server(server, facts), facts)
-        return QueryAnswer(found, time.monotonic() - begun)
+        answer = predict(twin, facts, sql, now=now)
+        if isinstance(answer, NotPredicted) and server.explain_mode != Server.ExplainMode.OFF:
+            (answer,) = with_second_opinion([answer], _planning_server(server, facts), facts)
+        return QueryAnswer(answer, time.monotonic() - begun)
 
 
 def _planning_server(server: Server, facts: SchemaFacts) -> ConnectionSettings:
@@ -171,17 +171,17 @@ def index_plans(
             raise BadInput(refused[recorded.fingerprint])
         adds, hides = ([], {existing.oid}) if existing else ([definition], set())
         ddl = create_indexes([(each, name) for each in adds], facts)
-        found = what_if(twin, queries, adds, hides, facts, ddl)
-        if found.refused:
-            raise BadInput(found.refused[recorded.fingerprint])
-        change = found.changes[0] if found.changes else None
+        result = what_if(twin, queries, adds, hides, facts, ddl)
+        if result.refused:
+            raise BadInput(result.refused[recorded.fingerprint])
+        change = result.changes[0] if result.changes else None
         if change and change.query and change.before and change.after:
             costs, plans, query = (change.cost_before, change.cost_after), (change.before, change.after), change.query
         else:
             query, planned = queries[0], twin.explain(queries[0])
             if isinstance(planned, Refused):
                 raise BadInput(planned.reason)
-            cost = found.cost_before / sum(q.weight for q in queries) or float(planned["Plan"]["Total Cost"])
+            cost = result.cost_before / sum(q.weight for q in queries) or float(planned["Plan"]["Total Cost"])
             costs, plans = (cost, cost), (planned, planned)
     (without, with_it), (cost_without, cost_with) = (plans[::-1], costs[::-1]) if existing else (plans, costs)
     return IndexPlans(

@@ -16,7 +16,7 @@ from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.predicted import LikedIndex, NotPredicted, Prediction, TableRead
 from analyzer.advice.queries import generic_query, plannable_queries
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.advice.select import Options, Selection, select
+from analyzer.advice.select import Selection, SelectionOptions, select
 from analyzer.advice.workload_folder import FileStatement, read_statement
 from analyzer.checks import Context, run_checks
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -32,7 +32,7 @@ from analyzer.twin import Twin
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Tid Range Scan", "Sample Scan")
 LEAST_GAIN = 0.05  # of the statement's cost; judgement: an index that saves less is not worth its writes
 MOST_PLANS_BY_HYPOPG = 100  # judgement: some 5 ms each on the server, while somebody waits
-OPTIONS = Options(propose_drops=False, least_gain_ratio=LEAST_GAIN)
+OPTIONS = SelectionOptions(propose_drops=False, least_gain_ratio=LEAST_GAIN)
 
 
 def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Prediction | NotPredicted:
@@ -44,25 +44,25 @@ def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Predi
     queries, refused = plannable_queries(twin, [_alone(read.sql)], facts, now)
     if refused:
         return NotPredicted(sql, refused["statement"])
-    found = _predicted(twin, queries, read, facts, OPTIONS)
-    if isinstance(found, NotPredicted):
-        return replace(found, sql=sql)
-    otherwise = planned_rewrites(twin, queries[0], found.plan_json, facts)
-    return replace(found, assumed=twin.assumed(queries[0].sql), rewrites=otherwise)
+    prediction = _predicted(twin, queries, read, facts, OPTIONS)
+    if isinstance(prediction, NotPredicted):
+        return replace(prediction, sql=sql)
+    otherwise = planned_rewrites(twin, queries[0], prediction.plan_json, facts)
+    return replace(prediction, assumed=twin.assumed(queries[0].sql), rewrites=otherwise)
 
 
 def with_second_opinion(
     refused: Sequence[NotPredicted], server: ConnectionSettings, facts: SchemaFacts
 ) -> list[Prediction | NotPredicted]:
     """HypoPG's predictions of what the twin could not plan, where the server has it and answers; the rest as it was."""
-    found: list[Prediction | NotPredicted] = []
+    predictions: list[Prediction | NotPredicted] = []
 
     def ask(planner: Planner) -> None:
-        found.extend(_by_hypopg(planner, each, facts) for each in refused)
+        predictions.extend(_by_hypopg(planner, each, facts) for each in refused)
 
     if refused:
         second_opinion(server, facts, ask, None)
-    return [*found, *refused[len(found) :]]
+    return [*predictions, *refused[len(predictions) :]]
 
 
 def _by_hypopg(planner: Planner, refused: NotPredicted, facts: SchemaFacts) -> Prediction | NotPredicted:
@@ -72,10 +72,10 @@ def _by_hypopg(planner: Planner, refused: NotPredicted, facts: SchemaFacts) -> P
     query = generic_query(as_read([_alone(read.sql)], facts)[0], facts)
     if isinstance(query, Refused):
         return refused
-    found = _predicted(planner, [query], read, facts, replace(OPTIONS, most_plans=MOST_PLANS_BY_HYPOPG))
-    if isinstance(found, Prediction):
-        return replace(found, planner="HypoPG")
-    return replace(refused, reason=f"{refused.reason.rstrip('.')}. Nor did HypoPG on the server: {found.reason}")
+    prediction = _predicted(planner, [query], read, facts, replace(OPTIONS, most_plans=MOST_PLANS_BY_HYPOPG))
+    if isinstance(prediction, Prediction):
+        return replace(prediction, planner="HypoPG")
+    return replace(refused, reason=f"{refused.reason.rstrip('.')}. Nor did HypoPG on the server: {prediction.reason}")
 
 
 def _alone(sql: str) -> WorkloadStatement:
@@ -83,7 +83,7 @@ def _alone(sql: str) -> WorkloadStatement:
 
 
 def _predicted(
-    planner: Planner, queries: Sequence[Query], read: FileStatement, facts: SchemaFacts, options: Options
+    planner: Planner, queries: Sequence[Query], read: FileStatement, facts: SchemaFacts, options: SelectionOptions
 ) -> Prediction | NotPredicted:
     generic = queries[0]
     explained = planner.explain(generic)
@@ -94,7 +94,7 @@ def _predicted(
     except PlanError as error:
         return NotPredicted(read.sql, str(error))
     outcome = run_checks(plan, Context(facts=facts, normalized_sql=generic.sql))
-    found = Prediction(
+    prediction = Prediction(
         sql=read.sql,
         kind=read.kind,
         values="generic" if preparable_sql(read.sql).parameters else "given",
@@ -107,14 +107,14 @@ def _predicted(
     candidates = [c for each in read_as for c in statement_candidates(each.sql, facts)]
     definitions = for_all_schemas(candidates, read_as)
     chosen = select(queries, definitions, sized_for_all_schemas(planner), _without_writes(facts), options)
-    return _with_likes(found, chosen, queries, planner, facts)
+    return _with_likes(prediction, chosen, queries, planner, facts)
 
 
 def _with_likes(
-    found: Prediction, chosen: Selection, queries: Sequence[Query], planner: Planner, facts: SchemaFacts
+    prediction: Prediction, chosen: Selection, queries: Sequence[Query], planner: Planner, facts: SchemaFacts
 ) -> Prediction:
     if not chosen.chosen:
-        return replace(found, why_none=next((q.why_not for q in chosen.queries if q.why_not), None))
+        return replace(prediction, why_none=next((q.why_not for q in chosen.queries if q.why_not), None))
     ids = [c.index.id for c in chosen.chosen]
     likes = tuple(_liked([c.index for c in chosen.chosen], facts))
     names = {id: like.ddl.names for id, like in zip(ids, likes, strict=True)}
@@ -127,7 +127,7 @@ def _with_likes(
     if not isinstance(before, Refused) and not isinstance(after, Refused):
         caution = explained_caution(query.sql, facts, before, after)
     return replace(
-        found,
+        prediction,
         likes=likes,
         plan_with_json=None if isinstance(with_indexes, Refused) else with_indexes,
         cost_without=sum(q.weight * q.before for q in chosen.queries),
@@ -161,7 +161,7 @@ def _liked(indexes: Sequence[HypotheticalIndex], facts: SchemaFacts) -> Iterator
 
 
 def _reads(plan: Plan, facts: SchemaFacts) -> Iterator[TableRead]:
-    found: dict[tuple[str, str], TableRead] = {}
+    reads: dict[tuple[str, str], TableRead] = {}
     for node in plan:
         if node.relation_name is None or node.node_type not in SCANS:
             continue
@@ -170,11 +170,11 @@ def _reads(plan: Plan, facts: SchemaFacts) -> Iterator[TableRead]:
         name = table.qualified_name if table else node.table or node.relation_name
         rows = table.rows if table else None
         indexes = {n.index_name for n in node.walk() if n.index_name} if node.node_type != "Seq Scan" else set()
-        before = found.get((name, node.node_type), TableRead(name, node.node_type, table_rows=rows))
-        found[name, node.node_type] = replace(
+        before = reads.get((name, node.node_type), TableRead(name, node.node_type, table_rows=rows))
+        reads[name, node.node_type] = replace(
             before,
             indexes=tuple(sorted({*before.indexes, *indexes})),
             plan_rows=before.plan_rows + (node.plan_rows or 0.0),
             partitions=before.partitions + (top is not None),
         )
-    yield from found.values()
+    yield from reads.values()

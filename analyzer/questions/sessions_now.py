@@ -33,7 +33,7 @@ WAITING, IN_TRANSACTION = "waiting for a lock", "idle in transaction"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SessionGroup:
     """Sessions of one role, database and application, by state."""
 
     role: str
@@ -61,7 +61,7 @@ class SessionsNow:
     read_at: datetime
     took_s: float
     states: Mapping[str, int]  # of client sessions, without ours
-    groups: Sequence[Group]
+    groups: Sequence[SessionGroup]
     trees: Sequence[BlockingTree]
     transactions: Sequence[OpenTransaction]
     standing: Standing | None
@@ -119,7 +119,7 @@ def _state(row: ActivityRow) -> str:
     return WAITING if row.wait_event_type == "Lock" else row.state or ""
 
 
-def _groups(server: Server, rows: Sequence[ActivityRow]) -> list[Group]:
+def _groups(server: Server, rows: Sequence[ActivityRow]) -> list[SessionGroup]:
     """The largest first."""
     roles = dict(server.roles.values_list("oid", "name"))
     databases = dict(server.databases.values_list("oid", "name"))
@@ -127,7 +127,7 @@ def _groups(server: Server, rows: Sequence[ActivityRow]) -> list[Group]:
     for row in rows:
         states[row.role_oid, row.database_oid, row.application_name][_state(row)] += 1
     groups = [
-        Group(roles.get(role or 0, ""), databases.get(database or 0, ""), application, dict(of.most_common()))
+        SessionGroup(roles.get(role or 0, ""), databases.get(database or 0, ""), application, dict(of.most_common()))
         for (role, database, application), of in states.items()
     ]
     groups.sort(key=lambda group: (-group.sessions, group.role, group.database, group.application_name))

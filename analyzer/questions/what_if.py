@@ -134,12 +134,12 @@ def statements_reading(
 ) -> list[WorkloadStatement]:
     """Those that read one of the tables, or something whose tables their text does not tell (a view)."""
     roots = {root_oid(table, facts) for table in tables}
-    found = []
+    readers = []
     for statement in workload:
         read = tables_read(Query("", "", statement.sql, 0.0), facts)
         if roots and (read is None or not roots.isdisjoint(read)):
-            found.append(statement)
-    return found
+            readers.append(statement)
+    return readers
 
 
 def _key(definition: IndexDefinition) -> tuple[str, str, bool]:
@@ -147,12 +147,12 @@ def _key(definition: IndexDefinition) -> tuple[str, str, bool]:
 
 
 def _made(planner: Planner, adds: Sequence[IndexDefinition]) -> list[HypotheticalIndex]:
-    found: dict[int, HypotheticalIndex] = {}
+    hypothetical: dict[int, HypotheticalIndex] = {}
     for definition, answer in zip(adds, planner.hypothesize(adds), strict=True):
         if isinstance(answer, Refused):
             raise BadInput(f"{definition.table.qualified_name} {definition.body()}: {answer.reason}")
-        found[answer.id] = answer
-    return list(found.values())
+        hypothetical[answer.id] = answer
+    return list(hypothetical.values())
 
 
 def _tried(index: HypotheticalIndex, changes: Sequence[ChangedStatement], facts: SchemaFacts) -> TriedIndex:
@@ -212,13 +212,13 @@ def _most(asked: Sequence[_Asked]) -> _Asked:
 
 def _explained(
     planner: Planner,
-    found: Sequence[tuple[ChangedStatement, _Asked]],
+    changes: Sequence[tuple[ChangedStatement, _Asked]],
     hidden: frozenset[int],
     facts: SchemaFacts,
     names: Names,
 ) -> Iterator[ChangedStatement]:
     nodes = 0
-    for change, most in found:
+    for change, most in changes:
         if nodes >= MOST_NODES:
             yield change
             continue

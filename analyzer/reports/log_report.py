@@ -75,10 +75,10 @@ class LogReport:
 
 def log_report(totals: LogTotals, most: int, *, cut: int = 0, rules: Rules = AS_THEY_COME) -> LogReport:
     """``cut``: entries that were too long to be read whole."""
-    found = logged_statements(totals)
-    shown = tuple(ReportedStatement(s, tuple(_judged(s, rules))) for s in found[:most])
+    logged = logged_statements(totals)
+    shown = tuple(ReportedStatement(s, tuple(_judged(s, rules))) for s in logged[:most])
     return LogReport(
-        shown, len(found) - len(shown), _span(totals), totals.entries, totals.plans, tuple(_notes(totals, cut))
+        shown, len(logged) - len(shown), _span(totals), totals.entries, totals.plans, tuple(_notes(totals, cut))
     )
 
 

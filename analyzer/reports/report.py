@@ -214,10 +214,10 @@ def build_report(
     well enough to compare with; there a statement missing from ``statements_before`` did not run.
     """
     told = _Sorted()
-    for found in findings:
-        kind = change_of(found, start, end)
+    for finding in findings:
+        kind = change_of(finding, start, end)
         if kind:
-            getattr(told, kind).append(_as_of(found, end))
+            getattr(told, kind).append(_as_of(finding, end))
     for group in (told.new, told.worse, told.fixed, told.open):
         group.sort(key=_costliest_first)
     left = _with_indexes(told, list(indexes))
@@ -236,21 +236,25 @@ def build_report(
     )
 
 
-def change_of(found: ReportedFinding, start: datetime, end: datetime) -> str:
+def change_of(finding: ReportedFinding, start: datetime, end: datetime) -> str:
     """``new``, ``worse``, ``fixed`` or ``open``; "" for what the window does not tell."""
-    opened_at = found.reopened_at or found.first_seen
-    is_closed = found.closed_at is not None and found.closed_at <= end
-    if found.is_muted or opened_at > end or (is_closed and found.closed_at is not None and found.closed_at <= start):
+    opened_at = finding.reopened_at or finding.first_seen
+    is_closed = finding.closed_at is not None and finding.closed_at <= end
+    if (
+        finding.is_muted
+        or opened_at > end
+        or (is_closed and finding.closed_at is not None and finding.closed_at <= start)
+    ):
         return ""
     # One that was closed and reopened within the window is no news when it was open at its beginning.
-    is_new = opened_at > start and not (found.was_open_before and found.first_seen <= start)
-    if is_new and not (is_closed and found.gone):
+    is_new = opened_at > start and not (finding.was_open_before and finding.first_seen <= start)
+    if is_new and not (is_closed and finding.gone):
         return "new"
     if is_closed:
         return "fixed"
     # a few minutes after an outage are no day to compare
-    is_comparable = says_of_a_day(found.watched_s)
-    return "worse" if is_comparable and is_worse(found.impact_s_per_day, found.impact_before_s_per_day) else "open"
+    is_comparable = says_of_a_day(finding.watched_s)
+    return "worse" if is_comparable and is_worse(finding.impact_s_per_day, finding.impact_before_s_per_day) else "open"
 
 
 def is_worse(impact_s_per_day: float | None, before_s_per_day: float | None) -> bool:
@@ -268,14 +272,14 @@ def is_measured(covered_s: float, window_s: float) -> bool:
     return window_s > 0 and covered_s / window_s >= LIMITS["measured_ratio"].value
 
 
-def _as_of(found: ReportedFinding, end: datetime) -> ReportedFinding:
+def _as_of(finding: ReportedFinding, end: datetime) -> ReportedFinding:
     """What closed after the window is open in it."""
-    return replace(found, closed_at=None) if found.closed_at is not None and found.closed_at > end else found
+    return replace(finding, closed_at=None) if finding.closed_at is not None and finding.closed_at > end else finding
 
 
-def _costliest_first(found: ReportedFinding) -> tuple[bool, float, int, str]:
-    impact = found.impact_s_per_day
-    return (impact is None, -(impact or 0.0), -found.severity, found.key)
+def _costliest_first(finding: ReportedFinding) -> tuple[bool, float, int, str]:
+    impact = finding.impact_s_per_day
+    return (impact is None, -(impact or 0.0), -finding.severity, finding.key)
 
 
 def _with_indexes(told: _Sorted, indexes: list[IndexToCreate]) -> list[IndexToCreate]:
@@ -283,13 +287,13 @@ def _with_indexes(told: _Sorted, indexes: list[IndexToCreate]) -> list[IndexToCr
     by_gain = sorted(indexes, key=lambda i: (-(i.saved_s_per_day or 0.0), i.ddl))
     used: list[IndexToCreate] = []
     for group in (told.new, told.worse, told.open):
-        for place, found in enumerate(group):
-            if found.closed_at is not None:
+        for place, finding in enumerate(group):
+            if finding.closed_at is not None:
                 continue
-            fitting = (i for i in by_gain if i.database_id == found.database_id and found.key in i.finding_keys)
+            fitting = (i for i in by_gain if i.database_id == finding.database_id and finding.key in i.finding_keys)
             mine = next(fitting, None)
             if mine is not None:
-                group[place] = replace(found, index=mine, is_told=mine in used)
+                group[place] = replace(finding, index=mine, is_told=mine in used)
                 used.append(mine)
     return [i for i in by_gain if i not in used]
 

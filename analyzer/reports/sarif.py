@@ -19,7 +19,7 @@ NEW, UNCHANGED = "new", "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SarifPlace:
     """Where a finding belongs: a line of a file, a name of something in a plan or a database, or both."""
 
     file: str | None = None
@@ -42,7 +42,7 @@ class Place:
 
 
 def findings_as_sarif(
-    placed: Iterable[tuple[Finding, Place]],
+    placed: Iterable[tuple[Finding, SarifPlace]],
     outcomes: Sequence[Outcome] = (),
     *,
     rules: Mapping[str, Mapping[str, Any]] | None = None,
@@ -84,7 +84,7 @@ def _checks() -> dict[str, dict[str, Any]]:
     return rules
 
 
-def _result(finding: Finding, place: Place, known: Mapping[str, str] | None) -> dict[str, Any]:
+def _result(finding: Finding, place: SarifPlace, known: Mapping[str, str] | None) -> dict[str, Any]:
     result: dict[str, Any] = {
         "ruleId": finding.code,
         "level": LEVELS[finding.severity],

@@ -11,7 +11,7 @@ WorkKind = Literal["rewrite", "scan", "index"]
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class TableWork:
     """``why``: the reason, as a clause. ``is_certain`` False: it depends on what is not known, which ``why`` says."""
 
     kind: WorkKind
@@ -23,7 +23,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class ActionEffect:
     action: Action
     locks: tuple[Lock, ...] = ()
-    work: tuple[Work, ...] = ()
+    work: tuple[TableWork, ...] = ()

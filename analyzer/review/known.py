@@ -112,22 +112,26 @@ class Known:
         """Of every level."""
         if self.facts is None:
             return []
-        found: list[TableFacts] = []
+        partitions: list[TableFacts] = []
         waiting = list(table.partitions)
         while waiting:
             part = self.facts.table(waiting.pop(0))
             if part is not None:
-                found.append(part)
+                partitions.append(part)
                 waiting += part.partitions
-        return found
+        return partitions
 
     def column(self, name: TableName, column: str) -> KnownColumn:
         known = self.columns.get((self.key(name), column))
         if known is not None:
             return known
         table = self.table(name)
-        found = table.column(column) if table else None
-        return KnownColumn(column, type_named(found.type_name), found.not_null) if found else KnownColumn(column)
+        known_column = table.column(column) if table else None
+        return (
+            KnownColumn(column, type_named(known_column.type_name), known_column.not_null)
+            if known_column
+            else KnownColumn(column)
+        )
 
     def has_column(self, name: TableName, column: str) -> bool | None:
         """None where it cannot be told."""
@@ -143,14 +147,14 @@ class Known:
         return known or action.was
 
     def checks_of(self, name: TableName) -> list[KnownCheck]:
-        table, found = self.table(name), {}
+        table, checks = self.table(name), {}
         if table is not None and self.live is not None:
             for check in self.live.checks_of(table.oid):
                 expression = check_expression(check.definition)
                 if expression is not None:
-                    found[check.name] = KnownCheck(check.name, expression, check.is_validated)
-        found |= self.checks.get(self.key(name), {})
-        return list(found.values())
+                    checks[check.name] = KnownCheck(check.name, expression, check.is_validated)
+        checks |= self.checks.get(self.key(name), {})
+        return list(checks.values())
 
     def proves_not_null(self, name: TableName, column: str) -> bool | None:
         """By the column itself or a valid CHECK; None where only the server would tell."""

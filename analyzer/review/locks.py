@@ -268,16 +268,16 @@ def _of_drop(action: Action, table: TableFacts, known: Known) -> Iterator[Lock]:
 
 def referencing(table: TableFacts, known: Known, cascading: bool = True) -> list[TableFacts]:
     """Tables with a foreign key to it; ``cascading``: and those with one to these, as TRUNCATE CASCADE goes."""
-    found: dict[int, TableFacts] = {}
+    referencing: dict[int, TableFacts] = {}
     waiting = [table]
     while waiting:
         current = waiting.pop(0)
         for other in known.facts or ():
-            if other.oid not in found and any(k.referenced_oid == current.oid for k in other.foreign_keys):
-                found[other.oid] = other
+            if other.oid not in referencing and any(k.referenced_oid == current.oid for k in other.foreign_keys):
+                referencing[other.oid] = other
                 waiting += [other] if cascading else []
-    found.pop(table.oid, None)
-    return list(found.values())
+    referencing.pop(table.oid, None)
+    return list(referencing.values())
 
 
 def _default_partition(parent: TableName, known: Known) -> Iterator[Lock]:

@@ -6,7 +6,7 @@ from pglast import ast, enums
 from pglast.stream import RawStream
 
 from analyzer.review.actions import Action
-from analyzer.review.effects import Work
+from analyzer.review.effects import TableWork
 from analyzer.review.known import Known, column_of
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
@@ -22,7 +22,7 @@ from analyzer.statements.tree import (
 )
 
 
-def attach_work(action: Action, parent: TableName, known: Known) -> Iterator[Work]:
+def attach_work(action: Action, parent: TableName, known: Known) -> Iterator[TableWork]:
     part = action.others[0]
     proved = bounds_proved(action, parent, known)
     if proved is not True:
@@ -31,15 +31,15 @@ def attach_work(action: Action, parent: TableName, known: Known) -> Iterator[Wor
         why = f"every row is compared with the bounds, since {part} has no {without[2:]}"
         if proved is None:
             why = f"every row is compared with the bounds, unless {part} has {without}"
-        yield Work("scan", part, why, is_certain=proved is False)
+        yield TableWork("scan", part, why, is_certain=proved is False)
     missing = missing_indexes(parent, part, known)
     if missing:
         names = ", ".join(index.name for index in missing)
-        yield Work("index", part, f"it gets what it lacks of {parent}'s indexes ({names})", indexes=len(missing))
+        yield TableWork("index", part, f"it gets what it lacks of {parent}'s indexes ({names})", indexes=len(missing))
     yield from default_partition_work(parent, known, action)
 
 
-def default_partition_work(parent: TableName, known: Known, action: Action | None = None) -> Iterator[Work]:
+def default_partition_work(parent: TableName, known: Known, action: Action | None = None) -> Iterator[TableWork]:
     """``action``: the ATTACH whose bounds a CHECK of the default partition may exclude."""
     table = known.table(parent)
     if table is None or known.live is None or known.facts is None:
@@ -47,7 +47,7 @@ def default_partition_work(parent: TableName, known: Known, action: Action | Non
     default = known.facts.table(known.live.default_partitions.get(table.oid, 0))
     if default is not None and not (action is not None and _are_excluded(action, parent, default, known)):
         why = "the default partition is searched for rows of the new one, unless its CHECK excludes them"
-        yield Work("scan", TableName(default.schema, default.name), why)
+        yield TableWork("scan", TableName(default.schema, default.name), why)
 
 
 def _are_excluded(action: Action, parent: TableName, default: TableFacts, known: Known) -> bool:

@@ -6,9 +6,9 @@ from itertools import groupby
 
 from analyzer.findings import Finding, Severity
 from analyzer.review.actions import Action, Kind
-from analyzer.review.effects import Effect
+from analyzer.review.effects import ActionEffect
 from analyzer.review.estimate import total_seconds
-from analyzer.review.files.migration import Framework, Migration, Step
+from analyzer.review.files.migration import Framework, Migration, MigrationStep
 from analyzer.review.known import Known
 from analyzer.review.live import LiveFacts
 from analyzer.review.locks import Mode, locks_of
@@ -37,8 +37,8 @@ CODE = "What it runs cannot be looked into."
 class Reviewed:
     """``known`` is what was known before the statement. ``unclear``: sentences on what could not be judged."""
 
-    step: Step
-    effects: tuple[Effect, ...]
+    step: MigrationStep
+    effects: tuple[ActionEffect, ...]
     findings: tuple[Finding, ...]
     known: Known
     unclear: tuple[str, ...] = ()
@@ -73,23 +73,25 @@ class Review:
     no_way_back: tuple[str, ...] = ()  # sentences
 
     @property
-    def findings(self) -> list[tuple[Step, Finding]]:
+    def findings(self) -> list[tuple[MigrationStep, Finding]]:
         return [(s.step, f) for s in self.statements for f in s.findings]
 
 
 def review(migration: Migration, version: int, live: LiveFacts | None) -> Review:
     known = Known(version, live)
-    found = []
+    reviewed = []
     steps = migration.steps
     for number, step in enumerate(steps):
-        found.append(_reviewed(step, migration, known, steps[:number], steps[number + 1 :]))
-        known = found[-1].known.copy()
+        reviewed.append(_reviewed(step, migration, known, steps[:number], steps[number + 1 :]))
+        known = reviewed[-1].known.copy()
         for action in step.actions:
             known.note(action)
-    found = with_safe_sequences(found, migration.framework)
+    reviewed = with_safe_sequences(reviewed, migration.framework)
     not_run = _not_run(live, migration)
-    there, gone = _way_back(found)
-    return Review(migration, tuple(found), tuple(_spans(found)), tuple(not_run), version, tuple(there), tuple(gone))
+    there, gone = _way_back(reviewed)
+    return Review(
+        migration, tuple(reviewed), tuple(_spans(reviewed)), tuple(not_run), version, tuple(there), tuple(gone)
+    )
 
 
 def with_safe_sequences(reviewed: list[Reviewed], framework: Framework) -> list[Reviewed]:
@@ -125,14 +127,18 @@ def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:
 
 
 def _reviewed(
-    step: Step, migration: Migration, known: Known, earlier: tuple[Step, ...], later: tuple[Step, ...]
+    step: MigrationStep,
+    migration: Migration,
+    known: Known,
+    earlier: tuple[MigrationStep, ...],
+    later: tuple[MigrationStep, ...],
 ) -> Reviewed:
     """Several subcommands of one ALTER TABLE are one pass over the table: only the worst of them is told."""
     during = known.copy()
     effects, findings = [], []
     safe = safe_steps(step.actions, step.sql, known)
     for action in step.actions:
-        effect = Effect(action, tuple(locks_of(action, during)), tuple(work_of(action, during)))
+        effect = ActionEffect(action, tuple(locks_of(action, during)), tuple(work_of(action, during)))
         effects.append(effect)
         at = At(step, action, effect, during, migration, earlier, later, safe is not None)
         findings += [finding for rule in RULES for finding in rule(at)]
@@ -151,7 +157,7 @@ def _each_once(findings: list[Finding]) -> Iterator[Finding]:
     yield from sorted(best.values(), key=lambda f: (-f.severity, f.code))
 
 
-def _unclear(step: Step, known: Known) -> Iterator[str]:
+def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
     for action in step.actions:
         if action.kind is Kind.CODE:
             yield CODE

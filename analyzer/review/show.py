@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from analyzer.findings import Finding, Severity
-from analyzer.reports.sarif import Place, findings_as_sarif
+from analyzer.reports.sarif import SarifPlace, findings_as_sarif
 from analyzer.review.actions import Kind
 from analyzer.review.estimate import seconds_words, work_words
 from analyzer.review.live import LiveFacts
@@ -57,7 +57,7 @@ def review_as_json(review: Review) -> dict[str, Any]:
 def review_as_sarif(review: Review, file: str) -> dict[str, Any]:
     """Each finding on its line."""
     rules = {code: {"shortDescription": {"text": rule.title}} for code, rule in ALL_RULES.items()}
-    return findings_as_sarif(((f, Place(file, step.line)) for step, f in review.findings), rules=rules)
+    return findings_as_sarif(((f, SarifPlace(file, step.line)) for step, f in review.findings), rules=rules)
 
 
 def verdict(review: Review) -> str:
@@ -110,7 +110,7 @@ def _statement(each: Reviewed, version: int) -> list[str]:
 
 def _locks(each: Reviewed) -> Iterator[str]:
     """The strongest of each relation over the statement's actions."""
-    found: dict[str, tuple[int, str]] = {}
+    strongest: dict[str, tuple[int, str]] = {}
     for effect in each.effects:
         for lock in effect.locks:
             if each.known.is_new(lock.relation):
@@ -123,9 +123,9 @@ def _locks(each: Reviewed) -> Iterator[str]:
                 table = each.known.key(lock.table)
                 name = f"{indexes} indexes of {table}" if indexes > 1 else f"index {lock.relation}"
                 blocks = f"{blocks} of {table} that plan with {'them' if indexes > 1 else 'it'}"
-            if name not in found or found[name][0] < lock.mode:
-                found[name] = lock.mode, f"{name}{why}: {lock.mode.title}, {blocks}"
-    lines = [text for _, text in sorted(found.values(), key=lambda pair: -pair[0])]
+            if name not in strongest or strongest[name][0] < lock.mode:
+                strongest[name] = lock.mode, f"{name}{why}: {lock.mode.title}, {blocks}"
+    lines = [text for _, text in sorted(strongest.values(), key=lambda pair: -pair[0])]
     yield from lines[:MOST_LOCKS]
     if len(lines) > MOST_LOCKS:
         yield f"and {len(lines) - MOST_LOCKS} more relations"

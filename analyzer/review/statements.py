@@ -34,8 +34,8 @@ ROWS = {
 
 def actions_of(statement: Node) -> list[Action]:
     read = READERS.get(type(statement))
-    found = list(read(statement)) if read is not None else []
-    return found or [Action(Kind.OTHER, statement=statement)]
+    actions = list(read(statement)) if read is not None else []
+    return actions or [Action(Kind.OTHER, statement=statement)]
 
 
 def flag(options: Any, name: str) -> bool:
@@ -168,8 +168,8 @@ def _one(kind: Kind, attribute: str = "relation", **more: Any) -> Callable[[Node
 
     def read(statement: Node) -> Iterator[Action]:
         relation = getattr(statement, attribute)
-        found = relation_name(relation) if relation is not None else None
-        yield Action(kind, found, statement=statement, **{k: f(statement) for k, f in more.items()})
+        relation_read = relation_name(relation) if relation is not None else None
+        yield Action(kind, relation_read, statement=statement, **{k: f(statement) for k, f in more.items()})
 
     return read
 

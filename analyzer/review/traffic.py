@@ -30,18 +30,18 @@ def traffic(known: Known, relation: TableName) -> Traffic | None:
     if table is None or known.live is None or known.live.statements is None:
         return None
     oids = {t.oid for t in (*known.with_below(table), *_above(table, known))}
-    found = sorted(
+    using_statements = sorted(
         (s for s in known.live.statements if s.tables & oids), key=lambda s: (-s.calls_per_day, s.fingerprint)
     )
-    return Traffic(tuple(found), tuple(s for s in found if s.written & oids))
+    return Traffic(tuple(using_statements), tuple(s for s in using_statements if s.written & oids))
 
 
 def waiting_words(known: Known, relation: TableName, mode: Mode, seconds: float | None) -> str:
     """Who waits, as a sentence; "" where it is not known."""
-    found = traffic(known, relation)
-    if found is None:
+    using = traffic(known, relation)
+    if using is None:
         return _by_activity(known, relation, mode)
-    waiting = found.waiting(mode)
+    waiting = using.waiting(mode)
     if not waiting:
         return f"No recorded statement of this server {'reads or writes' if mode.blocks_reads else 'writes'} it."
     verb = "read or write" if mode.blocks_reads else "write"
@@ -74,9 +74,9 @@ def calls_per_day(statements: Iterable[UsingStatement]) -> float:
 
 def _above(table: TableFacts, known: Known) -> list[TableFacts]:
     """Partitioned tables that statements name when they mean this one's rows."""
-    found: list[TableFacts] = []
+    parents: list[TableFacts] = []
     parent = known.facts.table(table.parent_oid) if known.facts and table.parent_oid is not None else None
     while parent is not None and known.facts is not None:
-        found.append(parent)
+        parents.append(parent)
         parent = known.facts.table(parent.parent_oid) if parent.parent_oid is not None else None
-    return found
+    return parents

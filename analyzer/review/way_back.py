@@ -30,8 +30,8 @@ def undo_of(action: Action, known: Known) -> list[str] | None:
     """None where it is not known how; empty where there is nothing to undo."""
     if action.kind in NOTHING:
         return []
-    found = list(_undo(action, known))
-    return found or None
+    commands = list(_undo(action, known))
+    return commands or None
 
 
 def _undo(action: Action, known: Known) -> Iterator[str]:

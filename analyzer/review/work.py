@@ -10,7 +10,7 @@ from dataclasses import replace
 from analyzer.review.actions import Action, Kind, NewColumn
 from analyzer.review.column_types import ColumnType, change, type_named, type_of
 from analyzer.review.defaults import is_volatile
-from analyzer.review.effects import Work, WorkKind
+from analyzer.review.effects import TableWork, WorkKind
 from analyzer.review.known import Known
 from analyzer.review.locks import domain_tables, name_of
 from analyzer.review.partitions import attach_work, default_partition_work
@@ -19,27 +19,27 @@ from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, column_names, single_statement, without_casts
 
 
-def work_of(action: Action, known: Known) -> list[Work]:
+def work_of(action: Action, known: Known) -> list[TableWork]:
     """Without that on tables known to be empty, where there is nothing to do."""
-    found = [w for w in _work(action, known) if not known.is_empty(w.relation)]
-    unique: dict[tuple[WorkKind, str], Work] = {}
-    for work in found:
+    works = [w for w in _work(action, known) if not known.is_empty(w.relation)]
+    unique: dict[tuple[WorkKind, str], TableWork] = {}
+    for work in works:
         key = (work.kind, known.key(work.relation))
         if key not in unique or (work.is_certain and not unique[key].is_certain):
             unique[key] = work
     return list(unique.values())
 
 
-def _work(action: Action, known: Known) -> Iterator[Work]:
+def _work(action: Action, known: Known) -> Iterator[TableWork]:
     relation, kind = action.relation, action.kind
     if kind is Kind.REINDEX_INDEX:
         owner = known.owner_of_index(action.others[0])
         if owner is not None:
-            yield Work("index", name_of(owner), f"{action.others[0]} is built anew", indexes=1)
+            yield TableWork("index", name_of(owner), f"{action.others[0]} is built anew", indexes=1)
         return
     if kind is Kind.DOMAIN:
         yield from (
-            Work("scan", name_of(t), f"values of domain {action.name} are checked")
+            TableWork("scan", name_of(t), f"values of domain {action.name} are checked")
             for t in domain_tables(action, known)
         )
         return
@@ -50,7 +50,7 @@ def _work(action: Action, known: Known) -> Iterator[Work]:
         return
     simple = SIMPLE.get(kind)
     if simple is not None:
-        yield Work(simple[0], relation, simple[1])
+        yield TableWork(simple[0], relation, simple[1])
     elif kind is Kind.ADD_COLUMN and action.new is not None:
         if not (action.if_exists and known.column(relation, action.column).type is not None):
             yield from _added_column(action.new, relation, known)
@@ -59,22 +59,26 @@ def _work(action: Action, known: Known) -> Iterator[Work]:
     elif kind in (Kind.SET_NOT_NULL, Kind.ADD_NOT_NULL):
         yield from _not_null(action, relation, known)
     elif kind is Kind.ADD_CHECK and not action.is_not_valid:
-        yield Work("scan", relation, "every row is compared with the new CHECK")
+        yield TableWork("scan", relation, "every row is compared with the new CHECK")
     elif kind is Kind.ADD_FOREIGN_KEY and not action.is_not_valid:
         yield from _checked_key(relation, action.others[0], known)
     elif kind in (Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.ADD_EXCLUDE) and not action.using_index:
-        yield Work("index", relation, "the constraint's index is built", indexes=1)
+        yield TableWork("index", relation, "the constraint's index is built", indexes=1)
     elif kind is Kind.VALIDATE:
         yield from _validated(action, relation, known)
     elif kind in (Kind.SET_LOGGED, Kind.SET_UNLOGGED):
         yield from _logged(action, relation, known)
     elif kind is Kind.CREATE_INDEX and not (action.is_only and _is_partitioned(relation, known)):
         if not (action.if_exists and _has_index(action, relation, known)):
-            yield Work("index", relation, "the index is built", indexes=1)
+            yield TableWork("index", relation, "the index is built", indexes=1)
     elif kind is Kind.REINDEX_TABLE:
-        yield Work("index", relation, "all its indexes are built anew", indexes=len(_indexes(relation, known)) or 1)
+        yield TableWork(
+            "index", relation, "all its indexes are built anew", indexes=len(_indexes(relation, known)) or 1
+        )
     elif kind is Kind.REFRESH and not action.is_off:
-        yield Work("scan" if action.is_concurrent else "rewrite", relation, "its query runs, and its rows are replaced")
+        yield TableWork(
+            "scan" if action.is_concurrent else "rewrite", relation, "its query runs, and its rows are replaced"
+        )
     elif kind is Kind.ATTACH_PARTITION:
         yield from attach_work(action, relation, known)
 
@@ -88,38 +92,38 @@ SIMPLE: dict[Kind, tuple[WorkKind, str]] = {
 }
 
 
-def _added_column(new: NewColumn, relation: TableName, known: Known) -> Iterator[Work]:
+def _added_column(new: NewColumn, relation: TableName, known: Known) -> Iterator[TableWork]:
     is_rewritten = False
     for work in _filled_column(new, relation, known):
         is_rewritten = is_rewritten or work.is_certain
         yield work
     if new.check is not None and not is_rewritten:
-        yield Work("scan", relation, "every row is compared with the new CHECK")
+        yield TableWork("scan", relation, "every row is compared with the new CHECK")
     if new.is_unique or new.is_primary:
-        yield Work("index", relation, "the constraint's index is built", indexes=1)
+        yield TableWork("index", relation, "the constraint's index is built", indexes=1)
     if new.references is not None and new.has_value:
         yield from _checked_key(relation, new.references, known)
 
 
-def _filled_column(new: NewColumn, relation: TableName, known: Known) -> Iterator[Work]:
+def _filled_column(new: NewColumn, relation: TableName, known: Known) -> Iterator[TableWork]:
     """Where every row has to be written for the column's value."""
     if new.generated == "s":
-        yield Work("rewrite", relation, "a stored generated column is computed for every row")
+        yield TableWork("rewrite", relation, "a stored generated column is computed for every row")
     elif new.type.is_serial or new.is_identity:
-        yield Work("rewrite", relation, "every row gets a number of its own")
+        yield TableWork("rewrite", relation, "every row gets a number of its own")
     elif new.default is not None and (volatile := is_volatile(new.default, known.live)) is not False:
         function, is_certain = volatile
         if is_certain:
-            yield Work("rewrite", relation, f"{function}() is volatile: every row gets a value of its own")
+            yield TableWork("rewrite", relation, f"{function}() is volatile: every row gets a value of its own")
         else:
             why = f"it does if {function}() is volatile, as functions are unless declared otherwise"
-            yield Work("rewrite", relation, why, is_certain=False)
+            yield TableWork("rewrite", relation, why, is_certain=False)
     elif (strict := _has_strict_domain(new.type, known)) is not False:
         if strict:
-            yield Work("rewrite", relation, f"domain {new.type.name} has constraints to check for every row")
+            yield TableWork("rewrite", relation, f"domain {new.type.name} has constraints to check for every row")
         else:
             why = f"it does if {new.type.name} is a domain with constraints"
-            yield Work("rewrite", relation, why, is_certain=False)
+            yield TableWork("rewrite", relation, why, is_certain=False)
 
 
 def _has_strict_domain(of: ColumnType, known: Known) -> bool | None:
@@ -130,7 +134,7 @@ def _has_strict_domain(of: ColumnType, known: Known) -> bool | None:
     return False  # most types that are not the catalog's own are enums and extensions' types
 
 
-def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator[Work]:
+def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
     old, new = known.type_before(action), action.type
     assert new is not None
     using = action.node.def_.raw_default
@@ -153,15 +157,15 @@ def _changed_type(action: Action, relation: TableName, known: Known) -> Iterator
         why = f"it does unless TimeZone is UTC in the session: then {words(old)} and {words(new)} have the same bytes"
         yield replace(_type_rewrite(relation, why, known), is_certain=False)
     if any(check_names(c.expression, action.column) for c in known.checks_of(relation) if c.is_validated):
-        yield Work("scan", relation, f"a CHECK on {action.column} is made anew and compared with every row")
+        yield TableWork("scan", relation, f"a CHECK on {action.column} is made anew and compared with every row")
     rebuilt = [i for i in indexes if i.expressions or i.predicate is not None or collation or how == "in utc"]
     if rebuilt:
         names = ", ".join(i.name for i in rebuilt)
-        yield Work("index", relation, f"{names}: built anew for the new type", indexes=len(rebuilt))
+        yield TableWork("index", relation, f"{names}: built anew for the new type", indexes=len(rebuilt))
 
 
-def _type_rewrite(relation: TableName, why: str, known: Known) -> Work:
-    return Work("rewrite", relation, why, indexes=len(_indexes(relation, known)))
+def _type_rewrite(relation: TableName, why: str, known: Known) -> TableWork:
+    return TableWork("rewrite", relation, why, indexes=len(_indexes(relation, known)))
 
 
 def _below_domains(old: ColumnType, new: ColumnType, known: Known) -> tuple[ColumnType, ColumnType, bool]:
@@ -183,14 +187,14 @@ def _is_plain_cast(using: Node, column: str, new: ColumnType) -> bool:
     return name is None or (type_of(name) == new and using.arg is inner)
 
 
-def _keys_checked_again(action: Action, relation: TableName, known: Known) -> Iterator[Work]:
+def _keys_checked_again(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
     table = known.table(relation)
     if table is None:
         return
     for owner, key in _keys_on(action.column, table, known):
         if key.is_validated:
             why, referenced = f"foreign key {key.name} is checked anew", (key.referenced_schema, key.referenced_table)
-            yield from (Work("scan", name, why) for name in (name_of(owner), TableName(*referenced)))
+            yield from (TableWork("scan", name, why) for name in (name_of(owner), TableName(*referenced)))
 
 
 def _keys_on(column: str, table: TableFacts, known: Known) -> Iterator[tuple[TableFacts, ForeignKeyFacts]]:
@@ -201,7 +205,7 @@ def _keys_on(column: str, table: TableFacts, known: Known) -> Iterator[tuple[Tab
                 yield other, key
 
 
-def _not_null(action: Action, relation: TableName, known: Known) -> Iterator[Work]:
+def _not_null(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
     column = action.column or (action.columns[0] if action.columns else "")
     if action.is_not_valid:
         return
@@ -211,17 +215,17 @@ def _not_null(action: Action, relation: TableName, known: Known) -> Iterator[Wor
     why = f"every row is looked at for NULL in {column}"
     if proved is None:
         why += f", unless a valid CHECK ({column} IS NOT NULL) is there"
-    yield Work("scan", relation, why, is_certain=proved is False)
+    yield TableWork("scan", relation, why, is_certain=proved is False)
 
 
-def _checked_key(relation: TableName, referenced: TableName, known: Known) -> Iterator[Work]:
+def _checked_key(relation: TableName, referenced: TableName, known: Known) -> Iterator[TableWork]:
     if known.is_empty(relation):
         return
-    yield Work("scan", relation, "every row is looked up in the referenced table", is_lookup=True)
-    yield Work("scan", referenced, "the foreign key's rows are looked up in it")
+    yield TableWork("scan", relation, "every row is looked up in the referenced table", is_lookup=True)
+    yield TableWork("scan", referenced, "the foreign key's rows are looked up in it")
 
 
-def _validated(action: Action, relation: TableName, known: Known) -> Iterator[Work]:
+def _validated(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
     table = known.table(relation)
     for key in table.foreign_keys if table else ():
         if key.name == action.name:
@@ -230,15 +234,15 @@ def _validated(action: Action, relation: TableName, known: Known) -> Iterator[Wo
             return
     check = next((c for c in known.checks_of(relation) if c.name == action.name), None)
     if check is None or not check.is_validated:
-        yield Work("scan", relation, "every row is compared with the constraint")
+        yield TableWork("scan", relation, "every row is compared with the constraint")
 
 
-def _logged(action: Action, relation: TableName, known: Known) -> Iterator[Work]:
+def _logged(action: Action, relation: TableName, known: Known) -> Iterator[TableWork]:
     table = known.table(relation)
     is_unlogged = table is not None and known.live is not None and table.oid in known.live.unlogged
     if table is not None and is_unlogged == (action.kind is Kind.SET_UNLOGGED):
         return
-    yield Work("rewrite", relation, "the table and its indexes are written anew")
+    yield TableWork("rewrite", relation, "the table and its indexes are written anew")
 
 
 def _indexes(relation: TableName, known: Known) -> tuple[IndexFacts, ...]:

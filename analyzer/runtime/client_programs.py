@@ -55,5 +55,5 @@ def _major(program: str) -> int | None:
         said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False, timeout=20).stdout
     except OSError:
         return None
-    found = re.search(r"\) (\d+)", said)
-    return int(found[1]) if found else None
+    match = re.search(r"\) (\d+)", said)
+    return int(match[1]) if match else None

@@ -14,7 +14,7 @@ from analyzer.runtime.processes import RuntimeFailure, last_lines, spawn
 from analyzer.runtime.redis import RedisServer
 
 
-class Part(Protocol):
+class RunningPart(Protocol):
     """One thing that runs. ``name`` is for people."""
 
     @property
@@ -27,7 +27,7 @@ class Part(Protocol):
     def stop(self, patience_s: float) -> None: ...
 
 
-class Child:
+class ChildProcess:
     """A process with its log in ``log_dir/<name>.log``.
 
     ``env`` is added to our environment. On stop it gets SIGTERM, then SIGKILL with all of its own children

@@ -25,11 +25,11 @@ from psycopg.conninfo import conninfo_to_dict
 
 from analyzer.runtime import static_files
 from analyzer.runtime.instance import AlreadyRunning, InstanceLock, Running
-from analyzer.runtime.parts import Child, ClusterPart, RedisPart
+from analyzer.runtime.parts import ChildProcess, ClusterPart, RedisPart
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure, last_lines
 from analyzer.runtime.redis import RedisServer
-from analyzer.runtime.watch import Watch
+from analyzer.runtime.watch import PartsWatch
 
 STORE_DATABASE = "pgloupe"
 STORE_SETTINGS: dict[str, str | int] = {
@@ -46,7 +46,7 @@ WEB_READY_S = 60.0
 
 
 @dataclass(frozen=True)
-class Options:
+class RunOptions:
     """What a command wants run.
 
     ``add_servers`` runs as soon as the store is there, also where pgLoupe runs already. ``clusters`` are
@@ -69,10 +69,10 @@ class Options:
     port: int = 8000
     clusters: dict[str, PostgresCluster] = field(default_factory=dict)
     add_servers: Callable[[], None] | None = None
-    prepare: Callable[[], Sequence[Child]] | None = None
+    prepare: Callable[[], Sequence[ChildProcess]] | None = None
 
 
-def run(options: Options, *, say: Callable[[str], None], announce: Callable[[str], None]) -> int:
+def run(options: RunOptions, *, say: Callable[[str], None], announce: Callable[[str], None]) -> int:
     """Run until a stop signal (0); 1 when a part could not be kept running. Raises RuntimeFailure at start.
 
     ``say`` takes progress lines, ``announce`` the one line with the address. When another one runs with the
@@ -85,7 +85,7 @@ def run(options: Options, *, say: Callable[[str], None], announce: Callable[[str
     except AlreadyRunning as already:
         return _join(already.running, options, announce)
     try:
-        watch = Watch(say)
+        watch = PartsWatch(say)
         exit_code = 0
         with watch.signals():
             listener, base_url = _listen(options, say)
@@ -120,20 +120,22 @@ def log_dir() -> Path:
     return var_dir() / "log"
 
 
-def child(name: str, *arguments: str, death_signal: signal.Signals = signal.SIGTERM, **env: str) -> Child:
+def child(name: str, *arguments: str, death_signal: signal.Signals = signal.SIGTERM, **env: str) -> ChildProcess:
     """A child that runs this Python, e.g. ``child("workload", "manage.py", "shop_workload")``.
 
     It runs in the project's directory with DATABASE_URL, REDIS_URL and PGLOUPE_VAR_DIR set.
     """
     env = {"PYTHONUNBUFFERED": "1", "PGLOUPE_VAR_DIR": str(var_dir()), **env}
     command = [sys.executable, *arguments]
-    return Child(name, command, log_dir=log_dir(), env=env, cwd=settings.BASE_DIR, death_signal=death_signal)
+    return ChildProcess(name, command, log_dir=log_dir(), env=env, cwd=settings.BASE_DIR, death_signal=death_signal)
 
 
 # -- the start, step by step ----------------------------------------------------------------------------
 
 
-def _start_everything(watch: Watch, options: Options, listener: socket.socket, say: Callable[[str], None]) -> None:
+def _start_everything(
+    watch: PartsWatch, options: RunOptions, listener: socket.socket, say: Callable[[str], None]
+) -> None:
     if os.environ.get("DATABASE_URL"):
         say("The store is DATABASE_URL's PostgreSQL.")
     else:
@@ -165,7 +167,7 @@ def _start_everything(watch: Watch, options: Options, listener: socket.socket, s
     _wait_for_web(web, listener)
 
 
-def _start_store(watch: Watch, say: Callable[[str], None]) -> None:
+def _start_store(watch: PartsWatch, say: Callable[[str], None]) -> None:
     cluster = PostgresCluster(var_dir() / "postgres", settings=STORE_SETTINGS, log_file=log_dir() / "postgres.log")
     first = not (cluster.data_dir / "PG_VERSION").exists()
     doing = "Creating" if first else "Starting"
@@ -181,24 +183,24 @@ def _start_store(watch: Watch, say: Callable[[str], None]) -> None:
 def _use_store(database_url: str) -> None:
     """Children read the environment; this process has read its settings before there was a store."""
     os.environ["DATABASE_URL"] = database_url
-    found = conninfo_to_dict(database_url)
+    parameters = conninfo_to_dict(database_url)
     connection.close()
     connection.settings_dict.update(
-        NAME=found.get("dbname", ""),
-        USER=found.get("user", ""),
-        PASSWORD=found.get("password", ""),
-        HOST=found.get("host", ""),
-        PORT=found.get("port", ""),
+        NAME=parameters.get("dbname", ""),
+        USER=parameters.get("user", ""),
+        PASSWORD=parameters.get("password", ""),
+        HOST=parameters.get("host", ""),
+        PORT=parameters.get("port", ""),
     )
 
 
-def _start_queue(watch: Watch) -> None:
+def _start_queue(watch: PartsWatch) -> None:
     server = RedisServer(var_dir() / "redis", log_file=log_dir() / "redis.log")
     watch.start(RedisPart(server))
     os.environ["REDIS_URL"] = server.url
 
 
-def _worker(name: str, queues: str, *pool: str) -> Child:
+def _worker(name: str, queues: str, *pool: str) -> ChildProcess:
     # When we are killed, Redis and the store go too, and a worker that shuts down warmly waits for them for ever. Its
     # pool follows it (dashboard/health/worker_signals.py); what it was doing is started anew by the next tick.
     return child(
@@ -214,10 +216,10 @@ def _login_link(base_url: str) -> str:
     return make(base_url)
 
 
-def _web(listener: socket.socket, host: str) -> Child:
+def _web(listener: socket.socket, host: str) -> ChildProcess:
     """gunicorn on a socket that we hold: the port is ours for good, also while gunicorn restarts."""
     memory = ["--worker-tmp-dir", "/dev/shm"] if os.access("/dev/shm", os.W_OK) else []
-    return Child(
+    return ChildProcess(
         "web",
         [
             sys.executable, "-m", "gunicorn", "dashboard.wsgi:application",
@@ -240,11 +242,13 @@ def _names_of(host: str) -> list[str]:
     """What people may type to reach ``host``: itself, or all of this machine's addresses for a wildcard."""
     if host not in {"0.0.0.0", "::"}:
         return [f"[{host}]" if ":" in host else host]
-    addresses = [a.address for found in psutil.net_if_addrs().values() for a in found if a.family == socket.AF_INET]
+    addresses = [
+        a.address for interfaces in psutil.net_if_addrs().values() for a in interfaces if a.family == socket.AF_INET
+    ]
     return [socket.gethostname(), socket.getfqdn(), *addresses]
 
 
-def _listen(options: Options, say: Callable[[str], None]) -> tuple[socket.socket, str]:
+def _listen(options: RunOptions, say: Callable[[str], None]) -> tuple[socket.socket, str]:
     """The wanted port, else the next free one."""
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     candidates = [*range(options.port, min(options.port + PORTS_TRIED, 65_536)), 0]
@@ -270,7 +274,7 @@ def _listen(options: Options, say: Callable[[str], None]) -> tuple[socket.socket
     raise AssertionError("unreachable: port 0 either works or raises")
 
 
-def _wait_for_web(web: Child, listener: socket.socket) -> None:
+def _wait_for_web(web: ChildProcess, listener: socket.socket) -> None:
     """Until a page is answered, whatever the status below 500."""
     host, port = listener.getsockname()[:2]
     deadline = time.monotonic() + WEB_READY_S
@@ -293,7 +297,7 @@ def _wait_for_web(web: Child, listener: socket.socket) -> None:
     raise RuntimeFailure(f"The web server {said}; {web.log_file} ends:\n{last_lines(web.log_file)}")
 
 
-def _join(running: Running | None, options: Options, announce: Callable[[str], None]) -> int:
+def _join(running: Running | None, options: RunOptions, announce: Callable[[str], None]) -> int:
     if running is None:
         announce(f"pgLoupe is starting already with the data in {var_dir()}; its terminal shows the address.")
         return 0

@@ -80,8 +80,8 @@ def fallback_for(path: Path) -> Path:
     digest = hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:12]
     place = FALLBACK_ROOT / f"pgloupe-{digest}"
     place.mkdir(mode=0o755, exist_ok=True)
-    found = place.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    status = place.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise RuntimeFailure(f"{place} was not made by us; remove it, or set PGLOUPE_VAR_DIR elsewhere")
     place.chmod(0o755)
     return place

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from analyzer.runtime.parts import Child, Part
+from analyzer.runtime.parts import ChildProcess, RunningPart
 from analyzer.runtime.processes import RuntimeFailure, last_lines
 
 RESTART_DELAYS_S = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -28,11 +28,11 @@ class Interrupted(BaseException):
     """A stop signal came while the parts were being started."""
 
 
-class Watch:
+class PartsWatch:
     """The parts, in the order of their start. ``say`` takes one line for the person at the terminal."""
 
     def __init__(self, say: Callable[[str], None], *, patience_s: float = 10.0) -> None:
-        self.parts: list[Part] = []
+        self.parts: list[RunningPart] = []
         self._say = say
         self._patience_s = patience_s
         self._stop = threading.Event()
@@ -40,7 +40,7 @@ class Watch:
         self._ended_at: dict[str, deque[float]] = {}
         self._start_again_at: dict[str, float] = {}
 
-    def start(self, part: Part) -> None:
+    def start(self, part: RunningPart) -> None:
         """Start a part and keep it running from now on."""
         self.parts.append(part)
         part.start()
@@ -79,7 +79,7 @@ class Watch:
         """Last started, first stopped; all children are asked at once, so they end side by side."""
         self._stop.clear()
         for part in reversed(self.parts):
-            if isinstance(part, Child):
+            if isinstance(part, ChildProcess):
                 part.ask_to_stop()
         deadline = time.monotonic() + self._patience_s
         while self.parts:
@@ -96,7 +96,7 @@ class Watch:
             raise Interrupted
         self._stop.set()
 
-    def _keep_running(self, part: Part, now: float) -> bool:
+    def _keep_running(self, part: RunningPart, now: float) -> bool:
         if part.is_running:
             return True
         if part.name in self._start_again_at:
@@ -121,8 +121,8 @@ class Watch:
         self._say(f"{why} Starting it again in {delay_s:.0f} s.")
         return True
 
-    def _why(self, part: Part) -> str:
-        code = part.exit_code if isinstance(part, Child) else None
+    def _why(self, part: RunningPart) -> str:
+        code = part.exit_code if isinstance(part, ChildProcess) else None
         if code is None:
             how = "ended"
         elif code < 0:

@@ -136,13 +136,13 @@ def _client() -> redis.Redis:
 # -- what workers and beat do ---------------------------------------------------------------------------------------
 
 
-class Teller:
+class Heartbeat:
     """In a worker's main process: says every few seconds that it lives."""
 
     def __init__(self, name: str, queues: list[str], concurrency: int | None) -> None:
         # A node name may be used twice on one machine; with its process id it is not.
         self.field = f"{name} {os.getpid()}"
-        self.told = {
+        self.state = {
             "name": name,
             "queues": queues,
             "concurrency": concurrency,
@@ -151,14 +151,14 @@ class Teller:
         }
         self.client = _client()
 
-    def tell(self, says: str = "") -> None:
+    def beat(self, says: str = "") -> None:
         """Never raises: a worker without Redis waits for it anyway."""
         now = time.time()
-        if now - float(str(self.told["seen_at"])) < TELL_EVERY_S:
+        if now - float(str(self.state["seen_at"])) < TELL_EVERY_S:
             return
-        self.told |= {"seen_at": now, "says": says}
+        self.state |= {"seen_at": now, "says": says}
         with contextlib.suppress(redis.RedisError):
-            self.client.hset(WORKERS, self.field, json.dumps(self.told))
+            self.client.hset(WORKERS, self.field, json.dumps(self.state))
             touch_alive_file()
 
     def forget_the_gone(self) -> None:

@@ -143,8 +143,8 @@ class ClusterFacts:
 
     def setting(self, name: str) -> str | None:
         """Its value in its unit; None where the server has no such setting or does not show it."""
-        found = self.settings.get(name)
-        return found.value if found is not None else None
+        known = self.settings.get(name)
+        return known.value if known is not None else None
 
     @property
     def since_earlier_s(self) -> float | None:

@@ -55,8 +55,8 @@ class ColumnFacts:
     @property
     def most_characters(self) -> int | None:
         """Of a varchar(n) or char(n), below any domain; None where no length is declared."""
-        found = DECLARED_LENGTH.match(self.declared_type or self.type_name)
-        return int(found[1]) if found else None
+        match = DECLARED_LENGTH.match(self.declared_type or self.type_name)
+        return int(match[1]) if match else None
 
     @property
     def distinct_values(self) -> float | None:
@@ -272,22 +272,22 @@ class SchemaFacts:
 
     @cached_property
     def _children(self) -> dict[int, list[TableFacts]]:
-        found: dict[int, list[TableFacts]] = {}
+        children: dict[int, list[TableFacts]] = {}
         for table in self.tables:
             for parent in table.inherits:
-                found.setdefault(parent, []).append(table)
-        return found
+                children.setdefault(parent, []).append(table)
+        return children
 
     def heirs(self, table: TableFacts) -> list[TableFacts]:
         """Those that inherit from it, directly or not, each once: what reads it reads them, its indexes hold none."""
-        found: dict[int, TableFacts] = {}
+        heirs: dict[int, TableFacts] = {}
         waiting = [table.oid]
         while waiting:
             for child in self._children.get(waiting.pop(0), ()):
-                if child.oid not in found:
-                    found[child.oid] = child
+                if child.oid not in heirs:
+                    heirs[child.oid] = child
                     waiting.append(child.oid)
-        return list(found.values())
+        return list(heirs.values())
 
     @cached_property
     def own_types(self) -> Mapping[str, frozenset[str]]:
@@ -312,11 +312,11 @@ class SchemaFacts:
 
     @cached_property
     def _sequences_by_table(self) -> dict[int, list[SequenceFacts]]:
-        found: dict[int, list[SequenceFacts]] = {}
+        by_table: dict[int, list[SequenceFacts]] = {}
         for sequence in self.sequences or ():
             if sequence.table_oid is not None:
-                found.setdefault(sequence.table_oid, []).append(sequence)
-        return found
+                by_table.setdefault(sequence.table_oid, []).append(sequence)
+        return by_table
 
     def sequences_of(self, table: TableFacts) -> list[SequenceFacts]:
         """Those that belong to one of its columns."""
@@ -324,10 +324,10 @@ class SchemaFacts:
 
     @cached_property
     def _by_bare_name(self) -> dict[str, tuple[TableFacts, ...]]:
-        found: dict[str, list[TableFacts]] = {}
+        by_name: dict[str, list[TableFacts]] = {}
         for table in self.tables:
-            found.setdefault(table.name, []).append(table)
-        return {name: tuple(tables) for name, tables in found.items()}
+            by_name.setdefault(table.name, []).append(table)
+        return {name: tuple(tables) for name, tables in by_name.items()}
 
     def tables_named(self, name: str) -> tuple[TableFacts, ...]:
         """In whatever schema."""
@@ -335,9 +335,9 @@ class SchemaFacts:
 
     def tables_read(self, name: str, schema: str = "") -> tuple[TableFacts, ...]:
         """What a name in a statement may stand for: one table; several where only a session's search_path tells."""
-        found = self.find_table(name, schema or None)
-        if found is not None:
-            return (found,)
+        table = self.find_table(name, schema or None)
+        if table is not None:
+            return (table,)
         return () if schema else self.tables_named(name)
 
     def path_of(self, role: str) -> tuple[str, ...]:
@@ -346,9 +346,9 @@ class SchemaFacts:
     def find_table(self, name: str, schema: str | None = None) -> TableFacts | None:
         """The table a query names: by schema, else along the search path."""
         for candidate in (schema,) if schema else self.search_path:
-            found = self._by_name.get((candidate, name))
-            if found:
-                return found
+            table = self._by_name.get((candidate, name))
+            if table:
+                return table
         return None
 
     def __iter__(self) -> Iterator[TableFacts]:

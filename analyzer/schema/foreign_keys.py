@@ -43,13 +43,13 @@ def supporting_index(table: TableFacts, key: ForeignKeyFacts) -> IndexFacts | No
 
 def unusable_indexes(table: TableFacts, key: ForeignKeyFacts) -> list[tuple[IndexFacts, str]]:
     """Indexes on the key's columns that look as if they served it, each with why they do not."""
-    found = []
+    unusable = []
     for index in table.indexes:
         if set(key.columns) & ({*index.columns} | {*index.include}):
             why = why_unusable(index, key)
             if why:
-                found.append((index, why))
-    return found
+                unusable.append((index, why))
+    return unusable
 
 
 def why_unusable(index: IndexFacts, key: ForeignKeyFacts) -> str | None:

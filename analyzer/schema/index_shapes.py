@@ -24,13 +24,13 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class IndexShape:
     method: str
     keys: tuple[Key, ...]
     include: frozenset[str]
     predicate: str | None
 
-    def is_replaced_by(self, other: "Shape") -> bool:
+    def is_replaced_by(self, other: "IndexShape") -> bool:
         """Its keys lead the other's, in the same order or wholly backwards, and the other holds its other columns.
 
         Of other methods than B-tree the keys must be the same; a BRIN index may summarise other ranges all the same.
@@ -49,7 +49,7 @@ def _backwards(key: Key) -> Key:
     return Key(key.name, key.is_expression, key.opclass, key.option ^ 3, key.collation)
 
 
-def shape_of_index(index: IndexFacts, written: Callable[[str], str] = str) -> Shape:
+def shape_of_index(index: IndexFacts, written: Callable[[str], str] = str) -> IndexShape:
     """``written``: how expressions and the predicate are written; as the catalog has them, they compare with those of
     other indexes there."""
     expressions = iter(index.expressions)
@@ -67,7 +67,7 @@ def shape_of_index(index: IndexFacts, written: Callable[[str], str] = str) -> Sh
             )
         )
     predicate = written(index.predicate) if index.predicate else None
-    return Shape(index.method, tuple(keys), frozenset(index.include), predicate)
+    return IndexShape(index.method, tuple(keys), frozenset(index.include), predicate)
 
 
 def is_for_speed_alone(index: IndexFacts) -> bool:

@@ -49,12 +49,12 @@ def integer_type(column: ColumnFacts) -> str | None:
 
 def key_spaces(facts: SchemaFacts, table: TableFacts) -> list[KeySpace]:
     """The integer columns of a table that a sequence of theirs fills upwards and never anew."""
-    found = []
+    spaces = []
     for sequence in facts.sequences_of(table):
         column = table.column(sequence.column or "")
         if column is None or sequence.is_cycled or sequence.increment < 0:
             continue
         of_type = MOST_OF_TYPE.get(integer_type(column) or "")
         if of_type is not None:
-            found.append(KeySpace(column, sequence, min(of_type, sequence.max_value)))
-    return found
+            spaces.append(KeySpace(column, sequence, min(of_type, sequence.max_value)))
+    return spaces

@@ -85,8 +85,8 @@ def _is_own(app: str) -> bool:
 
 
 def class_of(table: TableFacts, facts: SchemaFacts, classes: Mapping[str, MappedClass]) -> MappedClass | None:
-    found = classes.get(table.qualified_name) or (classes.get(table.name) if is_bare_name(table, facts) else None)
-    return found if found and found.name else None
+    mapped = classes.get(table.qualified_name) or (classes.get(table.name) if is_bare_name(table, facts) else None)
+    return mapped if mapped and mapped.name else None
 
 
 def is_bare_name(table: TableFacts, facts: SchemaFacts) -> bool:

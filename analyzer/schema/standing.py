@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """``client_sessions`` is None where some are hidden from the login; ours are among them.
 
     ``received_bytes``, ``replayed_bytes``: positions in the WAL, of a standby that streams. ``unreplayed_s``: how long
@@ -101,7 +101,7 @@ class Archiver:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    limits: Limits | None = None
+    limits: ConnectionLimits | None = None
     holders: tuple[XminHolder, ...] | None = None
     prepared: tuple[PreparedTransaction, ...] | None = None
     slots: tuple[Slot, ...] | None = None

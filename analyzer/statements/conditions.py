@@ -8,7 +8,7 @@ from pglast import ast, enums
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate
 from analyzer.statements.operators import COMPARISONS, CONTAINMENT, MIRRORED, TURNED
 from analyzer.statements.patterns import PATTERNS, STARTS_WITH, has_fixed_start, like_kind
-from analyzer.statements.scope import Column, Scope
+from analyzer.statements.scope import Scope, ScopedColumn
 from analyzer.statements.sides import Side, Sides
 from analyzer.statements.time_ago import ago_parameter
 from analyzer.statements.tree import Node, conjuncts, function_name, name_parts, operator_name, text_of
@@ -17,10 +17,10 @@ Kind = enums.A_Expr_Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ColumnPredicate:
     """A predicate and the column it is on."""
 
-    column: Column
+    column: ScopedColumn
     predicate: Predicate
 
 
@@ -33,11 +33,11 @@ class Conditions:
         self.narrows = narrows
         self.ors = 0
 
-    def read(self, condition: Node | None) -> Iterator[Found]:
+    def read(self, condition: Node | None) -> Iterator[ColumnPredicate]:
         for conjunct in conjuncts(condition):
             yield from self._one(conjunct)
 
-    def _one(self, node: Node) -> Iterator[Found]:
+    def _one(self, node: Node) -> Iterator[ColumnPredicate]:
         match node:
             case ast.BoolExpr(boolop=enums.BoolExprType.OR_EXPR):
                 yield from self._or(node)
@@ -61,10 +61,10 @@ class Conditions:
             case ast.FuncCall() if function_name(node) == "starts_with" and len(node.args or ()) == 2:
                 yield from self._pair(node, node.args[0], node.args[1], "like_prefix", STARTS_WITH)
             case _:
-                for found in self.sides.columns(node):
-                    yield Found(found, Predicate(found.name, "other", expression=text_of(node)))
+                for column in self.sides.columns(node):
+                    yield ColumnPredicate(column, Predicate(column.name, "other", expression=text_of(node)))
 
-    def _or(self, node: Node) -> Iterator[Found]:
+    def _or(self, node: Node) -> Iterator[ColumnPredicate]:
         """What every arm asks for holds by itself, as the planner takes it out; the rest is one arm's each."""
         arms = [{text_of(part): part for part in conjuncts(arg)} for arg in _alternatives(node)]
         common = [text for text in arms[0] if all(text in arm for arm in arms[1:])]
@@ -74,27 +74,29 @@ class Conditions:
         if all(left):
             yield from self._arms(left)
 
-    def _arms(self, arms: Sequence[Sequence[Node]]) -> Iterator[Found]:
-        branches = [[found for part in arm for found in self._one(part)] for arm in arms]
-        flat = [found for branch in branches for found in branch]
+    def _arms(self, arms: Sequence[Sequence[Node]]) -> Iterator[ColumnPredicate]:
+        branches = [[condition for part in arm for condition in self._one(part)] for arm in arms]
+        flat = [condition for branch in branches for condition in branch]
         same_column = len({(id(f.column.table), f.column.name) for f in flat}) == 1
         equal = all(len(b) == 1 and b[0].predicate.operator in ("eq", "in", "any") for b in branches)
         if same_column and equal and all(f.predicate.is_bare and f.predicate.joined is None for f in flat):
             parameters = tuple(n for f in flat for n in f.predicate.parameters)
-            yield Found(flat[0].column, Predicate(flat[0].column.name, "in", parameters, value_count=len(flat)))
+            yield ColumnPredicate(
+                flat[0].column, Predicate(flat[0].column.name, "in", parameters, value_count=len(flat))
+            )
             return
         self.ors += 1
         number = self.ors
         for at, branch in enumerate(branches):
-            for found in branch:
+            for condition in branch:
                 arm = (number, at, len(branches))
-                yield replace(found, predicate=replace(found.predicate, is_in_or=True, arm=arm))
+                yield replace(condition, predicate=replace(condition.predicate, is_in_or=True, arm=arm))
 
-    def _one_branch(self, node: Node) -> Iterator[Found]:
+    def _one_branch(self, node: Node) -> Iterator[ColumnPredicate]:
         for conjunct in conjuncts(node):
             yield from self._one(conjunct)
 
-    def _not(self, node: Node) -> Iterator[Found]:
+    def _not(self, node: Node) -> Iterator[ColumnPredicate]:
         opposite = {
             "is_true": "is_false", "eq": "ne", "in": "not_in", "any": "not_in", "is_null": "is_not_null",
             "is_not_null": "is_null", "in_subquery": "not_in",
@@ -102,20 +104,20 @@ class Conditions:
         if isinstance(node, ast.SubLink) and node.subLinkType == enums.SubLinkType.EXISTS_SUBLINK:
             return
         inner = list(self._one_branch(node))
-        for found in inner:
-            new = opposite.get(found.predicate.operator, "other") if len(inner) == 1 else "other"
-            yield replace(found, predicate=replace(found.predicate, operator=new))
+        for condition in inner:
+            new = opposite.get(condition.predicate.operator, "other") if len(inner) == 1 else "other"
+            yield replace(condition, predicate=replace(condition.predicate, operator=new))
 
-    def _unary(self, node: Node | None, operator: str) -> Iterator[Found]:
+    def _unary(self, node: Node | None, operator: str) -> Iterator[ColumnPredicate]:
         if isinstance(node, ast.RowExpr):
             for arg in node.args:
                 yield from self._unary(arg, operator)
             return
         side = self.sides.of(node)
         if side.column is not None:
-            yield Found(side.column, Predicate(side.column.name, operator, expression=side.expression))
+            yield ColumnPredicate(side.column, Predicate(side.column.name, operator, expression=side.expression))
 
-    def _comparison(self, node: Node) -> Iterator[Found]:
+    def _comparison(self, node: Node) -> Iterator[ColumnPredicate]:
         operator = operator_name(node)
         match node.kind:
             case Kind.AEXPR_OP if isinstance(node.lexpr, ast.RowExpr) and isinstance(node.rexpr, ast.RowExpr):
@@ -144,9 +146,9 @@ class Conditions:
                 yield from self._between(node)
             case _:
                 for column in self.sides.columns(node):
-                    yield Found(column, Predicate(column.name, "other", expression=text_of(node)))
+                    yield ColumnPredicate(column, Predicate(column.name, "other", expression=text_of(node)))
 
-    def _pair(self, node: Node, left: Node, right: Node, operator: str, text: str) -> Iterator[Found]:
+    def _pair(self, node: Node, left: Node, right: Node, operator: str, text: str) -> Iterator[ColumnPredicate]:
         a, b = self.sides.of(left), self.sides.of(right)
         if a.column is not None and not self._shares_table(a.column, b):
             yield self._found(a.column, operator, a.expression, b, text)
@@ -168,7 +170,9 @@ class Conditions:
         elif b.column is not None and operator == "lt" and (number := ago_parameter(left)) is not None:
             self._note((number,), "ago", b)
 
-    def _found(self, column: Column, operator: str, expression: str | None, other: Side, text: str) -> Found:
+    def _found(
+        self, column: ScopedColumn, operator: str, expression: str | None, other: Side, text: str
+    ) -> ColumnPredicate:
         joined = None
         partner = other.column or other.outer
         if partner is not None:
@@ -183,13 +187,13 @@ class Conditions:
         predicate = Predicate(
             column.name, operator, other.parameters, joined, expression, text=text, constants=constants
         )
-        return Found(column, predicate)
+        return ColumnPredicate(column, predicate)
 
-    def _shares_table(self, column: Column, other: Side) -> bool:
+    def _shares_table(self, column: ScopedColumn, other: Side) -> bool:
         """``a.x < a.y``: compares a row with itself, no use for an index."""
         return other.column is not None and other.column.table is column.table and other.column.depth == 0
 
-    def _in(self, node: Node, operator: str) -> Iterator[Found]:
+    def _in(self, node: Node, operator: str) -> Iterator[ColumnPredicate]:
         values = node.rexpr if isinstance(node.rexpr, tuple) else (node.rexpr,)
         if isinstance(node.lexpr, ast.RowExpr):
             for position, arg in enumerate(node.lexpr.args):
@@ -200,7 +204,7 @@ class Conditions:
             return
         yield from self._list(node.lexpr, list(values), operator)
 
-    def _list(self, left: Node, values: list[Node], operator: str) -> Iterator[Found]:
+    def _list(self, left: Node, values: list[Node], operator: str) -> Iterator[ColumnPredicate]:
         side = self.sides.of(left)
         others = [self.sides.of(v) for v in values]
         parameters = tuple(n for o in others for n in o.parameters)
@@ -213,15 +217,15 @@ class Conditions:
                 side.column.name, operator, parameters, None, side.expression, len(values),
                 constants=tuple(constants) if operator == "in" and len(constants) == len(values) else (),
             )  # fmt: skip
-            yield Found(side.column, found)
+            yield ColumnPredicate(side.column, found)
             return
         for other in others:  # $1 IN (t.a, t.b)
             if other.column is not None:
                 predicate = Predicate(other.column.name, "eq", side.parameters, None, other.expression, is_in_or=True)
-                yield Found(other.column, predicate)
+                yield ColumnPredicate(other.column, predicate)
                 self._note(side.parameters, "eq", other)
 
-    def _rows(self, node: Node, operator: str) -> Iterator[Found]:
+    def _rows(self, node: Node, operator: str) -> Iterator[ColumnPredicate]:
         """``(a, b) > ($1, $2)``: a condition on the index (a, b) as a whole, on ``a`` alone when there is
         none.
         """
@@ -231,7 +235,7 @@ class Conditions:
                 meaning = f"row_{operator}"
             yield from self._pair(node, left, right, meaning, "")
 
-    def _between(self, node: Node) -> Iterator[Found]:
+    def _between(self, node: Node) -> Iterator[ColumnPredicate]:
         side = self.sides.of(node.lexpr)
         low, high = (self.sides.of(v) for v in node.rexpr)
         if side.column is not None:
@@ -240,28 +244,30 @@ class Conditions:
             parameters = low.parameters + high.parameters
             joined = low.own_columns or high.own_columns
             partner = JoinedColumn("", "", "", "") if joined else None
-            yield Found(side.column, Predicate(side.column.name, "between", parameters, partner, side.expression))
+            yield ColumnPredicate(
+                side.column, Predicate(side.column.name, "between", parameters, partner, side.expression)
+            )
             return
         for bound, meaning in ((low, "lt"), (high, "gt")):  # $1 BETWEEN t.valid_from AND t.valid_to
             if bound.column is not None:
-                yield Found(
+                yield ColumnPredicate(
                     bound.column,
                     Predicate(bound.column.name, meaning, side.parameters, None, bound.expression),
                 )
                 self._note(side.parameters, meaning, bound)
 
-    def _pattern(self, node: Node, operator: str) -> Iterator[Found]:
+    def _pattern(self, node: Node, operator: str) -> Iterator[ColumnPredicate]:
         side, value = self.sides.of(node.lexpr), self.sides.of(node.rexpr)
         if side.column is None:
             for column in self.sides.columns(node):
-                yield Found(column, Predicate(column.name, "other", expression=text_of(node)))
+                yield ColumnPredicate(column, Predicate(column.name, "other", expression=text_of(node)))
             return
         self._note(value.parameters, operator, side)
         if operator == "like":
             operator = like_kind(node.rexpr)
         elif operator == "regex" and has_fixed_start(node):
             operator = "like_prefix"
-        yield Found(
+        yield ColumnPredicate(
             side.column,
             Predicate(side.column.name, operator, value.parameters, None, side.expression, text=operator_name(node)),
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pglast import ast, enums
 
 from analyzer.statements import type_rules as rules
-from analyzer.statements.open_types import NULL, Open, Row, Scope, Value, constant_type, moment_type
+from analyzer.statements.open_types import NULL, Open, Row, TypeScope, Value, constant_type, moment_type
 from analyzer.statements.tree import Node, children, function_name, name_parts, operator_name
 
 Kind = enums.A_Expr_Kind
@@ -20,7 +20,7 @@ class Expressions:
         self.found: dict[int, str] = {}
         self.sampled = sampled
 
-    def statement(self, node: Node, outer: Scope) -> Row:
+    def statement(self, node: Node, outer: TypeScope) -> Row:
         raise NotImplementedError
 
     # deciding
@@ -71,13 +71,13 @@ class Expressions:
             return opens[0]
         return Open(tuple(n for o in opens for n in o.parameters))
 
-    def condition(self, node: Node | None, scope: Scope) -> None:
+    def condition(self, node: Node | None, scope: TypeScope) -> None:
         if node is not None:
             self.agree(self.value(node, scope), "boolean")
 
     # reading
 
-    def value(self, node: Node, scope: Scope) -> Value:
+    def value(self, node: Node, scope: TypeScope) -> Value:
         match node:
             case ast.ParamRef():
                 return self.found.get(node.number) or Open((node.number,), is_bare=True)
@@ -138,11 +138,11 @@ class Expressions:
         self._each(list(children(node)), scope)
         return None
 
-    def _each(self, nodes: Iterable[Node], scope: Scope) -> None:
+    def _each(self, nodes: Iterable[Node], scope: TypeScope) -> None:
         for node in nodes:
             self.value(node, scope)
 
-    def _operator(self, node: Node, scope: Scope) -> Value:
+    def _operator(self, node: Node, scope: TypeScope) -> Value:
         name = operator_name(node)
         if isinstance(node.lexpr, ast.RowExpr) and node.kind in (Kind.AEXPR_OP, Kind.AEXPR_IN):
             rows = node.rexpr if isinstance(node.rexpr, tuple) else (node.rexpr,)
@@ -179,7 +179,7 @@ class Expressions:
             self._meet(values)
         return "boolean"
 
-    def _sides(self, node: Node, scope: Scope) -> tuple[Value, Value]:
+    def _sides(self, node: Node, scope: TypeScope) -> tuple[Value, Value]:
         """What is compared with "current_date - $1" tells what that is: a date, or a number of days."""
         left = None if _may_be_days(node.lexpr) else self.value(node.lexpr, scope) if node.lexpr is not None else None
         right = self._days_or_date(node.rexpr, scope, left)
@@ -187,7 +187,7 @@ class Expressions:
             left = self._days_or_date(node.lexpr, scope, right)
         return left, right
 
-    def _days_or_date(self, node: Node, scope: Scope, other: Value) -> Value:
+    def _days_or_date(self, node: Node, scope: TypeScope, other: Value) -> Value:
         is_number = self.known(other) in rules.NUMBERS
         if is_number and _may_be_days(node) and self.known(self.value(node.lexpr, scope)) == "date":
             return "integer"  # date - date, as the server reads it
@@ -199,7 +199,7 @@ class Expressions:
             if kinds:
                 self.agree(value, kinds[0])
 
-    def _arithmetic(self, name: str, node: Node, scope: Scope) -> Value:
+    def _arithmetic(self, name: str, node: Node, scope: TypeScope) -> Value:
         left = self.value(node.lexpr, scope) if node.lexpr is not None else None
         right = self.value(node.rexpr, scope)
         if node.lexpr is None:
@@ -224,7 +224,7 @@ class Expressions:
             return a
         return rules.arithmetic_result(name, a, b) if a and b else None
 
-    def _function(self, node: Node, scope: Scope) -> Value:
+    def _function(self, node: Node, scope: TypeScope) -> Value:
         name = function_name(node)
         values = [self.value(a.arg if isinstance(a, ast.NamedArgExpr) else a, scope) for a in node.args or ()]
         kinds = [kind for v in values if (kind := self.known(v))]
@@ -252,7 +252,7 @@ class Expressions:
             return "bigint" if name == "sum" and kind in ("integer", "smallint") else kind
         return rules.RESULTS.get(name)
 
-    def _case(self, node: Node, scope: Scope) -> Value:
+    def _case(self, node: Node, scope: TypeScope) -> Value:
         tested = self.value(node.arg, scope) if node.arg is not None else None
         results = []
         for when in node.args:
@@ -265,13 +265,13 @@ class Expressions:
             results.append(self.value(node.defresult, scope))
         return self._inside(self.common([r for r in results if r != NULL]))
 
-    def _array(self, node: Node, scope: Scope) -> Value:
-        found = self.common([self.value(e, scope) for e in node.elements or ()])
-        if isinstance(found, Open):
-            return replace(found, is_bare=False, is_array=True)
-        return found and f"{found}[]"
+    def _array(self, node: Node, scope: TypeScope) -> Value:
+        common = self.common([self.value(e, scope) for e in node.elements or ()])
+        if isinstance(common, Open):
+            return replace(common, is_bare=False, is_array=True)
+        return common and f"{common}[]"
 
-    def _sublink(self, node: Node, scope: Scope) -> Value:
+    def _sublink(self, node: Node, scope: TypeScope) -> Value:
         row = self.statement(node.subselect, scope)
         first = self._inside(row[0][1]) if row else None
         match node.subLinkType:

@@ -100,10 +100,10 @@ def constant_extent(node: Node) -> Extent:
 
 def digits_of(text: str) -> float:
     """Of a number written so: 1e65000 has 65,001. 0 of what is no number."""
-    found = NUMBER.fullmatch(text)
-    if found is None or not (found[1] or found[2]):
+    match = NUMBER.fullmatch(text)
+    if match is None or not (match[1] or match[2]):
         return 0.0
-    return float(len(found[1] or "") + len(found[2] or "") + abs(int(found[3] or 0)))
+    return float(len(match[1] or "") + len(match[2] or "") + abs(int(match[3] or 0)))
 
 
 def digits_in(node: Node) -> float:
@@ -112,8 +112,8 @@ def digits_in(node: Node) -> float:
     if not isinstance(inner, ast.A_Const) or inner.isnull:
         return NUMERIC_DIGITS if isinstance(inner, (ast.A_Expr, ast.FuncCall)) else 0.0
     text = str(getattr(inner.val, "sval", ""))
-    exponents = [float(found) for found in EXPONENT.findall(text)]
-    return max([*exponents, *(float(len(found)) for found in re.findall(r"\d+", text))], default=0.0)
+    exponents = [float(literal) for literal in EXPONENT.findall(text)]
+    return max([*exponents, *(float(len(literal)) for literal in re.findall(r"\d+", text))], default=0.0)
 
 
 def literal_number(node: Node) -> float | None:

@@ -65,10 +65,10 @@ def _shape(sql: str) -> str | None:
             return None
         sql = redacted
     try:
-        found: str = pglast.fingerprint(sql)
+        digest: str = pglast.fingerprint(sql)
     except (parser.ParseError, UnicodeEncodeError):
         return None
-    return None if found == NOTHING else found
+    return None if digest == NOTHING else digest
 
 
 def _mark(sql: str) -> str | None:

@@ -51,7 +51,7 @@ Outputs = Mapping[str, Extent]
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class FoldedSizes:
     """``refusal``: why it must not even be planned; ``objection``: why it must not be executed; "" for neither.
 
     ``row``: the largest value that an expression makes of a row; ``collected``: that an aggregate keeps of each row.
@@ -64,7 +64,7 @@ class Sizes:
     products: int = 0  # of numbers that no constant is; of numeric's longest ones each takes a second of processor
 
 
-def sizes(root: Node) -> Sizes:
+def sizes(root: Node) -> FoldedSizes:
     """Of a whole statement; a parameter counts as a column's value."""
     reckoning = _Reckoning()
     if isinstance(root, ast.SelectStmt):
@@ -83,14 +83,14 @@ class _Scope:
         self.sources: dict[str, Outputs] = {}
 
     def cte(self, name: str) -> Outputs | None:
-        found = self.ctes.get(name)
-        return self.parent.cte(name) if found is None and self.parent is not None else found
+        outputs = self.ctes.get(name)
+        return self.parent.cte(name) if outputs is None and self.parent is not None else outputs
 
     def column(self, qualifier: str | None, name: str) -> Extent:
         sources = [self.sources.get(qualifier, {})] if qualifier is not None else list(self.sources.values())
-        found = [outputs[name] for outputs in sources if name in outputs]
-        if found:
-            return longest(found)
+        extents = [outputs[name] for outputs in sources if name in outputs]
+        if extents:
+            return longest(extents)
         return self.parent.column(qualifier, name) if self.parent is not None else COLUMN
 
     def every(self) -> Extent:
@@ -109,7 +109,7 @@ class _Reckoning:
         self.products = 0
         self.collected: Extent | None = None
 
-    def result(self) -> Sizes:
+    def result(self) -> FoldedSizes:
         refusal = objection = ""
         if self.constant.digits > MOST_DIGITS:
             refusal = (
@@ -127,7 +127,7 @@ class _Reckoning:
         elif self.row_digits > MOST_DIGITS:
             digits = _spoken(self.row_digits)
             objection = f"It may work with numbers of {digits} digits; {MOST_DIGITS:,.0f} are allowed."
-        return Sizes(refusal, objection, self.row, self.collected, self.products)
+        return FoldedSizes(refusal, objection, self.row, self.collected, self.products)
 
     # -- queries ------------------------------------------------------------------------------------------
 
@@ -292,10 +292,10 @@ def _expression_nodes(root: Node) -> Iterator[Node]:
 def _renamed(outputs: Outputs, names: Sequence[Node] | None) -> Outputs:
     if not names:
         return outputs
-    found = dict(outputs)
+    renamed = dict(outputs)
     for name, extent in zip((part.sval for part in names), outputs.values(), strict=False):
-        found[name] = extent
-    return found
+        renamed[name] = extent
+    return renamed
 
 
 def _column_name(expression: Node) -> str:

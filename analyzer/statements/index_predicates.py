@@ -20,12 +20,12 @@ class Held(Enum):
 @lru_cache(maxsize=1024)
 def held_by(predicate: str) -> dict[str, Held]:
     """By column, from the conditions that are joined by AND; others are left out."""
-    found: dict[str, Held] = {}
+    held_columns: dict[str, Held] = {}
     for column, held, _ in _conditions(predicate):
         # whatever compares says that it is not null; one value says more
-        if found.get(column) is not Held.ONE_VALUE:
-            found[column] = held
-    return found
+        if held_columns.get(column) is not Held.ONE_VALUE:
+            held_columns[column] = held
+    return held_columns
 
 
 @dataclass(frozen=True, slots=True)

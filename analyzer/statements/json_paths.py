@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pglast import ast, enums
 
 from analyzer.statements.blocks import ParameterUse
-from analyzer.statements.scope import Column, Scope
+from analyzer.statements.scope import Scope, ScopedColumn
 from analyzer.statements.tree import Node, function_name, name_parts, operator_name, without_casts
 
 Kind = enums.A_Expr_Kind
@@ -30,7 +30,7 @@ class JsonPath:
     ``type_name``: cast around it. ``is_json``: -> and #> give a document, ->> and #>> its text.
     """
 
-    column: Column
+    column: ScopedColumn
     keys: tuple[str | int, ...]
     type_name: str | None
     is_json: bool
@@ -139,6 +139,6 @@ def _meaning(node: Node, at: int, is_mirrored: bool) -> str:
     return MIRRORED.get(meaning, meaning) if is_mirrored else meaning
 
 
-def _use(number: int, operator: str, column: Column) -> ParameterUse:
+def _use(number: int, operator: str, column: ScopedColumn) -> ParameterUse:
     table = column.table
     return ParameterUse(number, operator, table.schema or None, table.name, column.name)

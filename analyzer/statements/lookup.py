@@ -68,12 +68,12 @@ def repeatable_shapes(sql: str, facts: SchemaFacts | None = None) -> tuple[Looku
     if block is None:
         return ()
     lists_of_one = SHORTENED not in sql
-    found = _shapes(block, "group" if block.is_grouped else aggregate, lists_of_one=lists_of_one)
+    shapes = _shapes(block, "group" if block.is_grouped else aggregate, lists_of_one=lists_of_one)
     single = tuple(t for t in block.tables if not t.predicates)
-    if not found and len(block.tables) == len(single) == len(blocks) == 1 and not block.has_limit | block.is_grouped:
+    if not shapes and len(block.tables) == len(single) == len(blocks) == 1 and not block.has_limit | block.is_grouped:
         table = single[0]
         return (LookupShape(table.schema, table.name, (), (), (), aggregate, None, False, table.selected),)
-    return found
+    return shapes
 
 
 def _shapes(block: QueryBlock, aggregate: str | None, *, lists_of_one: bool = False) -> tuple[LookupShape, ...]:

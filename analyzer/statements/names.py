@@ -38,7 +38,7 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class StatementNames:
     """Sorted, without doubles."""
 
     relations: tuple[Name, ...] = ()
@@ -51,19 +51,19 @@ class Names:
     def functions(self) -> tuple[Name, ...]:
         return tuple(dict.fromkeys((schema, name) for schema, name, _ in self.calls))
 
-    def __or__(self, other: "Names") -> "Names":
+    def __or__(self, other: "StatementNames") -> "StatementNames":
         joined: dict[str, Any] = {
             f.name: tuple(sorted({*getattr(self, f.name), *getattr(other, f.name)})) for f in fields(self)
         }
-        return Names(**joined)
+        return StatementNames(**joined)
 
-    def of_postgresql(self) -> "Names":
+    def of_postgresql(self) -> "StatementNames":
         """As the server writes an expression with search_path = pg_catalog: what has no schema is PostgreSQL's own."""
 
         def own(name: Name) -> Name:
             return (name[0] or "pg_catalog", name[1])
 
-        return Names(
+        return StatementNames(
             self.relations,
             tuple((schema or "pg_catalog", name, count) for schema, name, count in self.calls),
             tuple(map(own, self.operators)),
@@ -72,7 +72,7 @@ class Names:
         )
 
 
-def collect_names(root: Node | Sequence[Node]) -> Names:
+def collect_names(root: Node | Sequence[Node]) -> StatementNames:
     """Of a statement, or of expressions that stand by themselves."""
     tops = [root] if isinstance(root, ast.Node) else list(root)
     relations: set[Name] = set()
@@ -107,7 +107,7 @@ def collect_names(root: Node | Sequence[Node]) -> Names:
             case ast.A_Indirection():
                 # (v).x: v may be a column as well as a table, so no table excuses it
                 attributes.update(Attribute(name) for name in name_parts(node.indirection))
-    return Names(
+    return StatementNames(
         tuple(sorted(relations)), tuple(sorted(calls)), tuple(sorted(operators)), tuple(sorted(types)),
         tuple(sorted(attributes)),
     )  # fmt: skip

@@ -28,16 +28,16 @@ Row = list[tuple[str, Value]]
 
 
 @dataclass(slots=True)
-class Scope:
+class TypeScope:
     """What names mean: sources of FROM (None: columns not known) and CTEs, then those outside."""
 
-    outer: "Scope | None" = None
+    outer: "TypeScope | None" = None
     sources: list[tuple[str, dict[str, Value] | None]] = field(default_factory=list)
     ctes: dict[str, Row] = field(default_factory=dict)
 
     def cte(self, name: str) -> Row | None:
-        found = self.ctes.get(name)
-        return found if found is not None or self.outer is None else self.outer.cte(name)
+        row = self.ctes.get(name)
+        return row if row is not None or self.outer is None else self.outer.cte(name)
 
     def column(self, reference: Node) -> Value:
         parts = name_parts(reference.fields)

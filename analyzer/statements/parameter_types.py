@@ -13,7 +13,7 @@ from pglast import ast, enums
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements import type_rules as rules
 from analyzer.statements.expression_types import Expressions
-from analyzer.statements.open_types import Open, Row, Scope, Value
+from analyzer.statements.open_types import Open, Row, TypeScope, Value
 from analyzer.statements.sampled_literals import literal_types
 from analyzer.statements.tree import Node, Unparsable, single_statement
 
@@ -25,7 +25,7 @@ def parameter_types(sql: str, facts: SchemaFacts | None = None, samples: Sequenc
         return {}
     reader = _Queries(facts, literal_types(sql, samples))
     try:
-        reader.statement(statement, Scope())
+        reader.statement(statement, TypeScope())
     except RecursionError:
         return {}
     return reader.found
@@ -38,8 +38,8 @@ class _Queries(Expressions):
         super().__init__(sampled)
         self.facts = facts
 
-    def statement(self, node: Node, outer: Scope) -> Row:
-        scope = Scope(outer)
+    def statement(self, node: Node, outer: TypeScope) -> Row:
+        scope = TypeScope(outer)
         match node:
             case ast.SelectStmt():
                 return self.query(node, outer)
@@ -74,9 +74,9 @@ class _Queries(Expressions):
                 return self.statement(node.query, outer)
         return []
 
-    def query(self, node: Node, outer: Scope) -> Row:
+    def query(self, node: Node, outer: TypeScope) -> Row:
         """A SELECT's output columns; parameters that stand there alone are the server's to resolve."""
-        scope = Scope(outer)
+        scope = TypeScope(outer)
         self._ctes(node, scope)
         if node.op != enums.SetOperation.SETOP_NONE:
             row = self._united(self.query(node.larg, scope), self.query(node.rarg, scope))
@@ -94,24 +94,24 @@ class _Queries(Expressions):
             self.condition(node.whereClause, scope)
             self.condition(node.havingClause, scope)
             self._rest((node.groupClause, node.distinctClause, node.windowClause), scope)
-        self._rest((node.sortClause, node.limitCount, node.limitOffset), Scope(scope, [("", dict(row))]))
+        self._rest((node.sortClause, node.limitCount, node.limitOffset), TypeScope(scope, [("", dict(row))]))
         return row
 
     def _united(self, left: Row, right: Row) -> Row:
         """UNION resolves a parameter that stands in its own SELECT, and none from below."""
         return [(name, self.common([a, b])) for (name, a), (_, b) in zip(left, right, strict=False)]
 
-    def _values(self, node: Node, scope: Scope) -> Row:
+    def _values(self, node: Node, scope: TypeScope) -> Row:
         rows = [[self.value(v, scope) for v in row] for row in node.valuesLists]
         return [(f"column{n}", self.common(list(column))) for n, column in enumerate(zip(*rows, strict=False), start=1)]
 
-    def _ctes(self, node: Node, scope: Scope) -> None:
+    def _ctes(self, node: Node, scope: TypeScope) -> None:
         clause = node.withClause
         for cte in clause.ctes if clause is not None else ():
             names = [n.sval for n in cte.aliascolnames or ()]
             query = cte.ctequery
             if clause.recursive and isinstance(query, ast.SelectStmt) and query.op != enums.SetOperation.SETOP_NONE:
-                inner = Scope(scope)
+                inner = TypeScope(scope)
                 self._ctes(query, inner)
                 first = exported(self.query(query.larg, inner), names)
                 inner.ctes[cte.ctename] = first
@@ -124,7 +124,7 @@ class _Queries(Expressions):
 
     # FROM
 
-    def _from(self, item: Node, scope: Scope) -> None:
+    def _from(self, item: Node, scope: TypeScope) -> None:
         alias = item.alias.aliasname if getattr(item, "alias", None) else ""
         names = [n.sval for n in (item.alias.colnames if getattr(item, "alias", None) else None) or ()]
         match item:
@@ -151,7 +151,7 @@ class _Queries(Expressions):
             case _:
                 self._rest((item,), scope)
 
-    def _add_table(self, item: Node, scope: Scope) -> None:
+    def _add_table(self, item: Node, scope: TypeScope) -> None:
         alias = item.alias.aliasname if item.alias else item.relname
         scope.sources.append((alias, self._table(item)))
 
@@ -159,7 +159,7 @@ class _Queries(Expressions):
         table = self.facts.find_table(item.relname, item.schemaname or None) if self.facts else None
         return {c.name: rules.plain_type(c.type_name) for c in table.columns} if table else None
 
-    def _assigned(self, targets: Iterable[Node] | None, table: dict[str, Value] | None, scope: Scope) -> None:
+    def _assigned(self, targets: Iterable[Node] | None, table: dict[str, Value] | None, scope: TypeScope) -> None:
         for target in targets or ():
             if not isinstance(target, ast.ResTarget) or target.val is None:
                 continue
@@ -170,7 +170,7 @@ class _Queries(Expressions):
                 value = self.value(target.val, scope)
             self.agree(value, (table or {}).get(target.name or ""))
 
-    def _rest(self, parts: Iterable[Node], scope: Scope) -> None:
+    def _rest(self, parts: Iterable[Node], scope: TypeScope) -> None:
         """Whatever else holds expressions."""
         for part in parts:
             if isinstance(part, tuple):

@@ -137,10 +137,10 @@ def _server_syntax(sql: str, rewrites: list[Rewrite]) -> str:
                 node.kind, node.rexpr = enums.A_Expr_Kind.AEXPR_IN, elements
                 arrays += [element.number for element in elements]
     as_casts = _cast_parameters(sql)
-    found = {"typed_literal": [n for n in casts if n not in as_casts], "extract": extracts, "array": arrays}
-    if not any(found.values()):
+    syntaxes = {"typed_literal": [n for n in casts if n not in as_casts], "extract": extracts, "array": arrays}
+    if not any(syntaxes.values()):
         return sql
-    rewrites += [Rewrite(kind, tuple(sorted(set(numbers)))) for kind, numbers in found.items() if numbers]
+    rewrites += [Rewrite(kind, tuple(sorted(set(numbers)))) for kind, numbers in syntaxes.items() if numbers]
     return _deparsed(statements)
 
 
@@ -159,15 +159,15 @@ def _deparsed(statements: tuple[Node, ...]) -> str:
 def _cast_parameters(sql: str) -> set[int]:
     """Parameters written ``$1::type`` or ``CAST($1 AS type)``, which every server takes."""
     tokens = [t for t in _tokens(sql) if t.name not in ("C_COMMENT", "SQL_COMMENT")]
-    found = set()
+    numbers = set()
     for at, token in enumerate(tokens):
         if token.name != "PARAM":
             continue
         following = tokens[at + 1].name if at + 1 < len(tokens) else ""
         before = [t.name for t in tokens[max(0, at - 2) : at]]
         if following == "TYPECAST" or before == ["CAST", "ASCII_40"]:
-            found.add(_number(sql, token))
-    return found
+            numbers.add(_number(sql, token))
+    return numbers
 
 
 def _group_by_twins(sql: str, rewrites: list[Rewrite]) -> dict[int, str]:
@@ -180,17 +180,17 @@ def _group_by_twins(sql: str, rewrites: list[Rewrite]) -> dict[int, str]:
     statements = fresh_parse(sql)
     if isinstance(statements, Unparsable):
         raise _CannotRewrite(statements.reason)
-    found: dict[int, str] = {}
+    twins: dict[int, str] = {}
     for node in walk(statements):
         if not isinstance(node, ast.SelectStmt) or not node.targetList:
             continue
         for first, copy, must_agree in _copies(node):
             for number, text in (_differing_constants(first, copy) or {}).items():
                 if must_agree or not text.startswith("$"):
-                    found.setdefault(number, text)
-    if found:
-        rewrites.append(Rewrite("group_by_twin", tuple(sorted(found))))
-    return found
+                    twins.setdefault(number, text)
+    if twins:
+        rewrites.append(Rewrite("group_by_twin", tuple(sorted(twins))))
+    return twins
 
 
 def _copies(select: Node) -> Iterator[tuple[Node, Node, bool]]:
@@ -244,16 +244,16 @@ def _differing_constants(first: Node, copy: Node) -> dict[int, str] | None:
 
 def _limits(sql: str, limit: int, rewrites: list[Rewrite]) -> dict[int, str]:
     statements = fresh_parse(sql)
-    found: dict[int, str] = {}
+    limits: dict[int, str] = {}
     for node in walk(() if isinstance(statements, Unparsable) else statements):
         if isinstance(node, ast.SelectStmt):
             for part, value in ((node.limitCount, limit), (node.limitOffset, 0)):
                 inner = without_casts(part) if part is not None else None
                 if isinstance(inner, ast.ParamRef):
-                    found[inner.number] = str(value)
-    if found:
-        rewrites.append(Rewrite("limit", tuple(sorted(found))))
-    return found
+                    limits[inner.number] = str(value)
+    if limits:
+        rewrites.append(Rewrite("limit", tuple(sorted(limits))))
+    return limits
 
 
 def _with_constants(sql: str, constants: dict[int, str]) -> str:

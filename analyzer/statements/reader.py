@@ -10,9 +10,9 @@ from pglast.enums import JoinType
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate, TableDraft
-from analyzer.statements.conditions import Conditions, Found
+from analyzer.statements.conditions import ColumnPredicate, Conditions
 from analyzer.statements.json_paths import note_paths
-from analyzer.statements.scope import Column, Derived, Scope, Source
+from analyzer.statements.scope import Derived, Scope, ScopedColumn, Source
 from analyzer.statements.select_list import BlockDraft, is_output_name, read_output, read_shape
 from analyzer.statements.tree import Node, walk, walk_block, without_casts
 
@@ -233,8 +233,8 @@ class BlockReader:
                 if own is not None and other is not None and id(own.table) not in preserved:
                     self._assign([_equal(own, other)])
 
-    def _assign(self, found: Iterable[Found]) -> None:
-        for item in found:
+    def _assign(self, conditions: Iterable[ColumnPredicate]) -> None:
+        for item in conditions:
             column = item.column
             if not column.via_derived or column.can_push:
                 column.table.predicates.append(item.predicate)
@@ -274,9 +274,9 @@ class BlockReader:
                 outer = conditions.sides.of(node.testexpr).column
                 inner = derived.columns.get(derived.names[0])
                 if outer is not None and inner is not None and derived.can_push:
-                    own = Column(inner.table, inner.name, 0)
-                    found = _equal(own, replace(outer, depth=1))
-                    self._assign([replace(found, predicate=replace(found.predicate, operator="semi"))])
+                    own = ScopedColumn(inner.table, inner.name, 0)
+                    equality = _equal(own, replace(outer, depth=1))
+                    self._assign([replace(equality, predicate=replace(equality.predicate, operator="semi"))])
 
 
 def _counting_conditions(parts: tuple[Node, ...]) -> Iterator[Node]:
@@ -298,15 +298,15 @@ def _renamed(derived: Derived, names: list[str], can_push: bool) -> Derived:
     return Derived(columns, new, can_push, derived.is_complete)
 
 
-def _side_column(side: list[Source], name: str) -> Column | None:
+def _side_column(side: list[Source], name: str) -> ScopedColumn | None:
     for source in side:
         if source.table is not None and source.has(name) is not False:
-            return Column(source.table, name, 0)
+            return ScopedColumn(source.table, name, 0)
         if source.derived is not None and source.derived.columns.get(name) is not None:
             return replace(source.derived.columns[name], via_derived=True, can_push=False)  # type: ignore[type-var]
     return None
 
 
-def _equal(own: Column, other: Column) -> Found:
+def _equal(own: ScopedColumn, other: ScopedColumn) -> ColumnPredicate:
     joined = JoinedColumn(other.table.alias, other.table.schema, other.table.name, other.name, is_outer=other.depth > 0)
-    return Found(own, Predicate(own.name, "eq", joined=joined))
+    return ColumnPredicate(own, Predicate(own.name, "eq", joined=joined))

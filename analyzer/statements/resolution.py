@@ -66,15 +66,15 @@ def unqualified_names(sql: str, facts: SchemaFacts) -> tuple[str, ...]:
 
 def session_schemas(sqls: Iterable[str], facts: SchemaFacts) -> frozenset[str]:
     """Schemas that a session's own search_path leads to: without them, names in these texts would not be found."""
-    found: set[str] = set()
+    schemas: set[str] = set()
     for sql in sqls:
         names = unqualified_names(sql, facts)
         missing = [name for name in names if facts.find_table(name) is None]
         if not missing:
             continue
         everywhere = set.intersection(*({t.schema for t in facts.tables_named(name)} for name in missing))
-        found |= everywhere
-    return frozenset(found if len(found) <= MOST_SCHEMAS else sorted(found)[:MOST_SCHEMAS])
+        schemas |= everywhere
+    return frozenset(schemas if len(schemas) <= MOST_SCHEMAS else sorted(schemas)[:MOST_SCHEMAS])
 
 
 def resolutions(
@@ -91,25 +91,25 @@ def resolutions(
     having = {table.schema for name in names for table in facts.tables_named(name)}
     paths = [facts.path_of(role) for role in roles] or [facts.search_path]
     paths = [*paths, *((schema, *facts.search_path) for schema in sorted(own & having))]
-    found: dict[tuple[int, ...], Resolution] = {}
+    by_tables: dict[tuple[int, ...], Resolution] = {}
     for path in paths:
         tables = _along(path, names, facts)
         if tables is None:
             continue
         key = tuple(table.oid for table in tables.values())
-        if key not in found:
+        if key not in by_tables:
             types, functions = _owned(path, facts)
             resolution = Resolution(sql, tables, types, functions, tuple(path))
             text = with_schemas(sql, resolution, facts)
             if text is not None:
-                found[key] = replace(resolution, sql=text)
-    return list(found.values())
+                by_tables[key] = replace(resolution, sql=text)
+    return list(by_tables.values())
 
 
-def alike(found: Sequence[Resolution]) -> list[AlikeResolutions]:
+def alike(several: Sequence[Resolution]) -> list[AlikeResolutions]:
     """The largest group first. A group that nobody reads is left out where another is read: a copy, not a tenant."""
     groups: dict[tuple[object, ...], list[Resolution]] = {}
-    for resolution in found:
+    for resolution in several:
         groups.setdefault(tuple((n, structure(t)) for n, t in resolution.tables.items()), []).append(resolution)
     ordered = [
         AlikeResolutions(tuple(sorted(members, key=lambda r: (-size_class(r.rows), r.path))))
@@ -139,15 +139,15 @@ def _shape(index: IndexFacts, schema: str) -> tuple[object, ...]:
 
 def _along(path: Sequence[str], names: Sequence[str], facts: SchemaFacts) -> dict[str, TableFacts] | None:
     """By name; a name that is not on the path may still be one table's alone. None where a name is not found."""
-    found: dict[str, TableFacts] = {}
+    tables: dict[str, TableFacts] = {}
     for name in names:
         candidates = facts.tables_named(name)
         by_schema = {table.schema: table for table in candidates}
         table = next((by_schema[schema] for schema in path if schema in by_schema), None)
         if table is None and len(candidates) > 1:
             return None
-        found[name] = table or candidates[0]
-    return found
+        tables[name] = table or candidates[0]
+    return tables
 
 
 def with_schemas(sql: str, resolution: Resolution, facts: SchemaFacts) -> str | None:

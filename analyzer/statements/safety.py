@@ -13,12 +13,12 @@ from typing import Any, Literal
 
 from pglast import ast, enums
 
-from analyzer.statements.folding import Sizes, sizes
-from analyzer.statements.names import Name, Names, collect_names
+from analyzer.statements.folding import FoldedSizes, sizes
+from analyzer.statements.names import Name, StatementNames, collect_names
 from analyzer.statements.tree import Node, Unparsable, children, fresh_parse, name_parts, parse, walk
 
 __all__ = [
-    "Decision", "Name", "Names", "Verdict", "check_expressions", "check_statement", "function_objection",
+    "Decision", "Name", "StatementNames", "Verdict", "check_expressions", "check_statement", "function_objection",
     "sizes_with_values", "worse",
 ]  # fmt: skip
 
@@ -93,10 +93,10 @@ class Verdict:
     decision: Decision
     layer: str = ""  # text, ast
     reason: str = ""
-    names: Names = field(default_factory=Names)
+    names: StatementNames = field(default_factory=StatementNames)
     is_recursive: bool = False
     parameter_count: int = 0  # the highest $n
-    sizes: Sizes = field(default_factory=Sizes)
+    sizes: FoldedSizes = field(default_factory=FoldedSizes)
     tables: int = 0  # references to tables in the text
     since: int = 0  # server_version_num; an older server reads a function call where our parser sees a construct
 
@@ -162,13 +162,13 @@ def check_expressions(text: str) -> Verdict:
     return verdict
 
 
-def sizes_with_values(sql: str, literals: Sequence[str | None]) -> Sizes:
+def sizes_with_values(sql: str, literals: Sequence[str | None]) -> FoldedSizes:
     """With these values for ``$1``, ``$2``, ...: the planner works with them as with constants."""
     if any(literal is not None and len(literal) > LONGEST_VALUE for literal in literals):
-        return Sizes(f"A value has more than {LONGEST_VALUE:,} characters.")
+        return FoldedSizes(f"A value has more than {LONGEST_VALUE:,} characters.")
     statements = fresh_parse(sql)
     if isinstance(statements, Unparsable):
-        return Sizes(statements.reason)
+        return FoldedSizes(statements.reason)
     for node in list(walk(statements)):
         for name in node.__slots__:
             setattr(node, name, _with_literals(getattr(node, name), literals))

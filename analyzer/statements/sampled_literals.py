@@ -15,13 +15,13 @@ PATTERN_OPERATORS = frozenset({"~~", "~~*", "~", "~*", "^@"})
 
 def literal_types(sql: str, samples: Sequence[str]) -> dict[int, str]:
     """Parameter -> type of the literal in the first sample that shows it; "text" for a string (its type is open)."""
-    found: dict[int, str] = {}
+    types: dict[int, str] = {}
     for sample in samples:
         for number, constant in literals(sql, sample).items():
             kind = literal_type(constant)
             if kind is not None:
-                found.setdefault(number, kind)
-    return found
+                types.setdefault(number, kind)
+    return types
 
 
 def literals(sql: str, sample: str) -> Mapping[int, Node]:
@@ -67,11 +67,11 @@ def told_texts(sql: str, samples: Sequence[str]) -> list[str]:
     deciding = set() if isinstance(statement, Unparsable) else set(_deciding(statement))
     if not deciding or not samples:
         return [sql]
-    found: dict[str, None] = {}
+    texts: dict[str, None] = {}
     for sample in samples:
         constants = {n: RawStream()(c) for n, c in literals(sql, sample).items() if n in deciding}
-        found[_with_constants(sql, constants)] = None
-    return list(found)[:MOST_TOLD]
+        texts[_with_constants(sql, constants)] = None
+    return list(texts)[:MOST_TOLD]
 
 
 def _deciding(statement: Node) -> Iterator[int]:

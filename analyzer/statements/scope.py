@@ -10,7 +10,7 @@ from analyzer.statements.tree import Node
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ScopedColumn:
     """A column found: of which base table, and in which scope (0 the asking one)."""
 
     table: TableDraft
@@ -28,7 +28,7 @@ class Derived:
     aggregates.
     """
 
-    columns: dict[str, Column | None] = field(default_factory=dict)
+    columns: dict[str, ScopedColumn | None] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
     can_push: bool = False
     is_complete: bool = False  # every output name is known
@@ -77,7 +77,7 @@ class Scope:
     def tables(self) -> list[TableDraft]:
         return [s.table for s in self.sources.values() if s.table is not None]
 
-    def column(self, reference: Node) -> Column | None:
+    def column(self, reference: Node) -> ScopedColumn | None:
         """The base table's column a ColumnRef means; None for anything else or where it cannot be told."""
         parts = [f.sval for f in reference.fields if isinstance(f, ast.String)]
         if len(parts) != len(reference.fields) or not parts:
@@ -86,9 +86,9 @@ class Scope:
         qualifier = parts[-2] if len(parts) > 1 else None
         depth, scope = 0, self
         while True:
-            found = scope._find(qualifier, name)
-            if found is not None:
-                return _through(found, name, depth)
+            column = scope._find(qualifier, name)
+            if column is not None:
+                return _through(column, name, depth)
             if scope.parent is None or (qualifier is None and any(s.has(name) is None for s in scope.sources.values())):
                 return None
             depth, scope = depth + 1, scope.parent
@@ -103,11 +103,11 @@ class Scope:
         return possible[0] if len(possible) == 1 else None
 
 
-def _through(source: Source, name: str, depth: int) -> Column | None:
+def _through(source: Source, name: str, depth: int) -> ScopedColumn | None:
     if source.table is not None:
-        return Column(source.table, name, depth)
+        return ScopedColumn(source.table, name, depth)
     assert source.derived is not None
     inner = source.derived.columns.get(name)
     if inner is None:
         return None
-    return Column(inner.table, inner.name, depth, True, source.derived.can_push and inner.can_push)
+    return ScopedColumn(inner.table, inner.name, depth, True, source.derived.can_push and inner.can_push)

@@ -8,7 +8,7 @@ from analyzer.statements.blocks import ColumnOf, OrderTerm, QueryBlock
 from analyzer.statements.conditions import Conditions
 from analyzer.statements.parse import has_limit
 from analyzer.statements.qualify import quoted
-from analyzer.statements.scope import Column, Derived, Scope
+from analyzer.statements.scope import Derived, Scope, ScopedColumn
 from analyzer.statements.tree import Node, function_name, operator_name, walk_block
 
 DISTANCES = frozenset({"<->", "<#>", "<=>", "<<->", "<<<->", "<->>", "<->>>"})
@@ -88,13 +88,13 @@ def read_shape(node: Node, block: BlockDraft) -> None:
             item = outputs.get(item.fields[0].sval, item)
         return item
 
-    def resolve(item: Node) -> Column | None:
+    def resolve(item: Node) -> ScopedColumn | None:
         item = output(item)
         return scope.column(item) if isinstance(item, ast.ColumnRef) else None
 
     def columns(items: tuple[Node, ...] | None) -> tuple[ColumnOf, ...]:
-        found = [resolve(item) for item in items or ()]
-        return tuple(ColumnOf(c.table.alias, c.name) for c in found if c is not None and not c.depth)
+        columns = [resolve(item) for item in items or ()]
+        return tuple(ColumnOf(c.table.alias, c.name) for c in columns if c is not None and not c.depth)
 
     block.group_by = columns(node.groupClause)
     block.distinct = node.distinctClause is not None
@@ -165,7 +165,7 @@ def _star(value: Node, scope: Scope, derived: Derived) -> None:
                 continue
             for fact in source.facts.columns:
                 derived.names.append(fact.name)
-                derived.columns.setdefault(fact.name, Column(source.table, fact.name, 0))
+                derived.columns.setdefault(fact.name, ScopedColumn(source.table, fact.name, 0))
         elif source.derived is not None:
             derived.names += source.derived.names
             for name, column in source.derived.columns.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pglast import ast
 
 from analyzer.statements.patterns import WRAPPERS
-from analyzer.statements.scope import Column, Scope
+from analyzer.statements.scope import Scope, ScopedColumn
 from analyzer.statements.tree import (
     Node,
     Unparsable,
@@ -27,10 +27,10 @@ TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
 class Side:
     """One side of a comparison, in the eyes of the asking block."""
 
-    column: Column | None = None  # the one own column in it
+    column: ScopedColumn | None = None  # the one own column in it
     expression: str | None = None  # set when the column is not bare
     own_columns: bool = False  # names columns of the asking block
-    outer: Column | None = None  # a plain column of an enclosing block
+    outer: ScopedColumn | None = None  # a plain column of an enclosing block
     parameters: tuple[int, ...] = ()  # parameters that are the value itself
     keeps_values: bool = True  # the column's own values can stand in for the other side's
     constant: str | None = None  # the literal it is, as SQL
@@ -67,7 +67,7 @@ class Sides:
             return Side(own_columns=True)
         return Side(parameters=_wrapped_parameters(inner))
 
-    def columns(self, node: Node) -> list[Column]:
+    def columns(self, node: Node) -> list[ScopedColumn]:
         """Own columns anywhere in an expression, not inside its subqueries."""
         found = {}
         for part in walk_block(node):
@@ -95,7 +95,7 @@ class Sides:
                 part.fields = (ast.String(sval=names.get(part.fields[-1].sval, part.fields[-1].sval)),)
         return text_of(statements[0].stmt.targetList[0].val)
 
-    def _is_bare(self, node: Node, column: Column) -> bool:
+    def _is_bare(self, node: Node, column: ScopedColumn) -> bool:
         """A cast between text types keeps the column's index usable; any other changes the expression."""
         while isinstance(node, (ast.TypeCast, ast.CollateClause)):
             if isinstance(node, ast.CollateClause):

@@ -10,22 +10,22 @@ COMMENTS = ("C_COMMENT", "SQL_COMMENT")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class StatementPiece:
     """``line``: where its first word stands, from 1 on."""
 
     line: int
     sql: str
 
 
-def split_statements(text: str) -> list[Piece]:
+def split_statements(text: str) -> list[StatementPiece]:
     """Between semicolons, comments before the first word left out. From a quote that nothing closes on, the rest is
     one piece."""
-    found: list[Piece] = []
+    pieces: list[StatementPiece] = []
     start = end = None
 
     def close() -> None:
         if start is not None and end is not None:
-            found.append(Piece(text.count("\n", 0, start) + 1, text[start:end]))
+            pieces.append(StatementPiece(text.count("\n", 0, start) + 1, text[start:end]))
 
     readable = _readable(text)
     for token in scan(text[:readable]):
@@ -41,7 +41,7 @@ def split_statements(text: str) -> list[Piece]:
         start = readable if start is None else start
         end = len(text.rstrip())
     close()
-    return found
+    return pieces
 
 
 def _readable(text: str) -> int:
@@ -52,9 +52,9 @@ def _readable(text: str) -> int:
             scan(text[:at])
             return at
         except parser.ParseError as error:
-            found = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
-            if not 0 < found < at:
+            position = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else 0
+            if not 0 < position < at:
                 return 0
-            at = found
+            at = position
         except (parser.Error, UnicodeEncodeError):
             return 0

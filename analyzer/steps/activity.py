@@ -105,16 +105,16 @@ def _texts_with_values(
         for row in backends
         if row.database_oid == database.oid and row.text and not row.is_truncated and "$1" not in row.text
     }
-    found = {key: fingerprint(row.text) for key, (_, row) in rows.items()}
+    fingerprints = {key: fingerprint(row.text) for key, (_, row) in rows.items()}
     known = dict(
         Statement.objects.filter(
-            server=server, fingerprint__in={f for f in found.values() if f}, kind__in=Statement.PLANNABLE
+            server=server, fingerprint__in={f for f in fingerprints.values() if f}, kind__in=Statement.PLANNABLE
         ).values_list("fingerprint", "pk")
     )
     return [
         parameters.SeenText(known[text_fingerprint], row.text or "", at, _duration_ms(row))
         for key, (at, row) in rows.items()
-        if (text_fingerprint := found[key]) in known
+        if (text_fingerprint := fingerprints[key]) in known
     ]
 
 

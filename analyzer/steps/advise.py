@@ -21,7 +21,7 @@ from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import Refused
 from analyzer.advice.queries import chosen_values
 from analyzer.advice.rules.suggest import WorkloadStatement, suggest_indexes
-from analyzer.advice.select import Options
+from analyzer.advice.select import SelectionOptions
 from analyzer.advice.show import advice_as_json, curve_as_json
 from analyzer.errors import BadInput
 from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, SchemaReading, Server, Statement
@@ -68,11 +68,11 @@ def least_recently_advised(server: Server, daily: Mapping[int, Mapping[int, Stat
 
     ``daily``: rates of the last day by database's oid.
     """
-    found = inspected_databases(server)
-    tried = dict(AdviceRun.objects.filter(database__in=found).values_list("database_id", "tried_at"))
-    read = set(SchemaReading.objects.filter(database__in=found).values_list("database_id", flat=True))
-    busy = [database for database in found if database.oid in daily and database.pk in read]
-    return sorted(busy, key=lambda d: (d.pk in tried, tried.get(d.pk))) or [d for d in found[:1] if d.pk in read]
+    databases = inspected_databases(server)
+    tried = dict(AdviceRun.objects.filter(database__in=databases).values_list("database_id", "tried_at"))
+    read = set(SchemaReading.objects.filter(database__in=databases).values_list("database_id", flat=True))
+    busy = [database for database in databases if database.oid in daily and database.pk in read]
+    return sorted(busy, key=lambda d: (d.pk in tried, tried.get(d.pk))) or [d for d in databases[:1] if d.pk in read]
 
 
 def advise_database(
@@ -95,7 +95,7 @@ def advise_database(
         return _failed(database, now, "The login may not read the tables' statistics: no plan can be made without them")
     workload = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
     workload = with_executed_rows(database, workload)
-    wanted = Options(least_gain_ratio=LEAST_GAIN_RATIO)
+    wanted = SelectionOptions(least_gain_ratio=LEAST_GAIN_RATIO)
     begun = time.monotonic()
     try:
         with lease(connection_settings(server, facts.database), settings.VAR_DIR, is_watched=True) as twin:
@@ -112,9 +112,9 @@ def advise_database(
         advice = with_second_opinion(advice, explain_settings(server, facts.database), workload, facts)
     times = MeasuredTimes({s.fingerprint: s.total_time_s_per_day for s in workload}, server_time_s_per_day, watched_s)
     result = advice_as_json(advice, missing, times) | {"curve": curve_as_json(advice, times)}
-    found = findings.open_findings(database)
+    opened = findings.open_findings(database)
     kept, evidence = planned_suggestions(
-        advice, suggest_indexes(as_read(workload, facts), facts, found), workload, facts, found
+        advice, suggest_indexes(as_read(workload, facts), facts, opened), workload, facts, opened
     )
     suggestions.keep_suggestions(database, kept, evidence=evidence, watched_s=watched_s, now=now)
     AdviceRun.objects.update_or_create(

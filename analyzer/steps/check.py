@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from analyzer.advice.as_read import as_read
 from analyzer.advice.rules.suggest import suggest_indexes
-from analyzer.behaviour.workload import Workload
+from analyzer.behaviour.workload import ObservedWorkload
 from analyzer.checks import Context, Outcome, Rules, impact, in_words, run_checks
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
@@ -50,8 +50,8 @@ SEEN_WITHIN = timedelta(minutes=10)
 
 def check_server(server: Server) -> str:
     """Everything known of each database -> findings; then index suggestions for its whole workload."""
-    found = inspected_databases(server)
-    if not found:
+    databases = inspected_databases(server)
+    if not databases:
         return "waiting for the first reading of the schema"
     now = timezone.now()
     _note_last_seen(server, now)
@@ -59,7 +59,7 @@ def check_server(server: Server) -> str:
     a_day = Window(now - RATE_WINDOW, now)
     daily, beside = rates_by_database(server, a_day), overheads(server, a_day)
     notes: list[str] = []
-    for database in found:
+    for database in databases:
         notes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now)
     measure_gone(server, now)
     keep_news(server, now)
@@ -77,7 +77,7 @@ def _check_database(
     behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
     facts = behaviour.facts
     judged = run_checks(_with_daily(behaviour, daily), rules=rules, stop_on=STOP_ON)
-    findings.keep_outcome(server, database, judged, Workload, now)
+    findings.keep_outcome(server, database, judged, ObservedWorkload, now)
     notes = [
         *in_words(judged),
         *in_words(check_plans(server, database, daily, facts, rules, now)),
@@ -98,7 +98,7 @@ def _note_last_seen(server: Server, now: datetime) -> None:
     Statement.objects.filter(pk__in=recent, last_seen__lt=now - SEEN_WITHIN).update(last_seen=now)
 
 
-def _with_daily(behaviour: Workload, daily: Mapping[int, StatementRate]) -> Workload:
+def _with_daily(behaviour: ObservedWorkload, daily: Mapping[int, StatementRate]) -> ObservedWorkload:
     """A few hours tell who follows whom; how often it happens a day, the longer span."""
     fingerprints = dict(Statement.objects.filter(pk__in=list(daily)).values_list("pk", "fingerprint"))
     calls = {fingerprints[pk]: rate.calls_per_day for pk, rate in daily.items() if pk in fingerprints}

@@ -10,7 +10,7 @@ from django.db import connection
 
 from analyzer.checks import in_words, run_checks
 from analyzer.models import Server, StatementEntry
-from analyzer.monitored.readings import ActivityRow, Names, is_ours
+from analyzer.monitored.readings import ActivityRow, NamesByOid, is_ours
 from analyzer.monitored.sample.activity import session_of
 from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.schema.standing import Standing
@@ -73,7 +73,7 @@ def session_facts(server: Server, taken_at: datetime, backends: Sequence[Activit
     backends = [row for row in backends if row.state not in (None, "idle") and not is_ours(row.text)]
     if not backends:
         return
-    names = Names(dict(server.databases.values_list("oid", "name")), dict(server.roles.values_list("oid", "name")))
+    names = NamesByOid(dict(server.databases.values_list("oid", "name")), dict(server.roles.values_list("oid", "name")))
     queryids = {row.queryid for row in backends if row.queryid}
     fingerprints = dict(
         StatementEntry.objects.filter(server=server, queryid__in=queryids, statement__isnull=False).values_list(

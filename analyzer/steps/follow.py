@@ -22,7 +22,7 @@ from django.db.models import Q
 
 from analyzer.advice.outcome import (
     Measured,
-    Observed,
+    ObservedIndex,
     OutcomeLimits,
     StatementOutcome,
     built_indexes,
@@ -133,7 +133,7 @@ def _measure(record: SuggestionRecord, built: Built, facts: SchemaFacts, now: da
     limits, kept = limits_for(record.database.server), record.outcome
     statements = _statements(record, now)
     scans, counters = _scans(kept, built, facts)
-    observed = Observed(age.total_seconds(), scans, tuple(statements))
+    observed = ObservedIndex(age.total_seconds(), scans, tuple(statements))
     decided_at = kept.get("decided_at")
     if record.state != State.REALISED:
         state = decide(observed, limits)
@@ -184,12 +184,12 @@ def _built_about_then(record: SuggestionRecord) -> list[str]:
 def _helped(record: SuggestionRecord) -> dict[str, int]:
     """Fingerprint -> statement of those the index is for."""
     fingerprints = [h["fingerprint"] for h in record.helps]
-    found = dict(
+    helped = dict(
         Statement.objects.filter(server_id=record.database.server_id, fingerprint__in=fingerprints).values_list(
             "fingerprint", "pk"
         )
     )
-    return {f: found[f] for f in fingerprints if f in found}
+    return {f: helped[f] for f in fingerprints if f in helped}
 
 
 def _statements(record: SuggestionRecord, now: datetime) -> list[StatementOutcome]:
@@ -229,14 +229,14 @@ def _figures(database: Database, statement_ids: Sequence[int], window: Window) -
     if not statement_of:
         return {}
     points = read_points(database.server_id, window.start, window.end, FIGURES, list(statement_of))
-    found: dict[int, Measured] = {}
+    measured: dict[int, Measured] = {}
     of = np.array([statement_of.get(entry, 0) for entry in points.entry_ids.tolist()], dtype=np.int64)
     without_calls(points.entry_ids, points.values, FIGURES, [pk for pk, _, adds_calls in entries if not adds_calls])
     for statement in set(of.tolist()) - {0}:
         calls, time_us, hit, read = points.values[of == statement].sum(axis=0).tolist()
         if calls:
-            found[statement] = Measured(int(calls), time_us / 1000 / calls, (hit + read) / calls)
-    return found
+            measured[statement] = Measured(int(calls), time_us / 1000 / calls, (hit + read) / calls)
+    return measured
 
 
 def _plan_change(database: Database, statement_id: int, built_at: datetime) -> str:

@@ -95,7 +95,7 @@ def explain_change(
     """The cause of one change, kept."""
     plans = [_plan(statement, database, shape) for shape in (change.before.shape, change.after.shape)]
     then = planner_past.past_at(database, change.before.last_seen, change.after.first_seen)
-    found: list[Difference] = []
+    differs: list[Difference] = []
     if plans[0] is None or plans[1] is None:
         cause = Cause(problem="one of the two plans is not kept")
     elif then is None:
@@ -107,12 +107,12 @@ def explain_change(
         ) as twin:
             twin.limit_time(LIMIT_S)
             both = before[1], after[1]
-            cause, found = _replayed(twin, database, statement, change, both, after[0], then, facts, now)
-    return _keep(statement, database, change, cause, found, now)
+            cause, differs = _replayed(twin, database, statement, change, both, after[0], then, facts, now)
+    return _keep(statement, database, change, cause, differs, now)
 
 
 def _keep(
-    statement: Statement, database: Database, change: ShapeChange, cause: Cause, found: Sequence[Difference],
+    statement: Statement, database: Database, change: ShapeChange, cause: Cause, differs: Sequence[Difference],
     now: datetime,
 ) -> PlanCause:  # fmt: skip
     record, _ = PlanCause.objects.update_or_create(
@@ -124,12 +124,12 @@ def _keep(
         defaults={
             "found_at": now,
             "is_proved": bool(cause.causes or cause.cures),
-            "said": cause_words(cause, found),
+            "said": cause_words(cause, differs),
             "hint": cure_hint(cause),
             "evidence": {
                 "causes": [sorted(d.words for d in some) for some in cause.causes],
                 "cures": [sorted(d.words for d in some) for some in cause.cures],
-                "differences": [d.words for d in found][:50],
+                "differences": [d.words for d in differs][:50],
                 "plans_made": cause.plans_made,
             },
         },
@@ -143,7 +143,7 @@ def _replayed(
 ) -> tuple[Cause, list[Difference]]:  # fmt: skip
     known = read_past(twin, tables_named(statement.tables, facts))
     earlier = PlannerPast(then.settings, {name: past for name, past in then.tables.items() if name in known.tables})
-    found = [_dated(d, database, change) for d in differences(earlier, known)]
+    differs = [_dated(d, database, change) for d in differences(earlier, known)]
     base = printed_settings(plans[1])
     judge = _Judge(*plans)
     queries = [
@@ -152,22 +152,22 @@ def _replayed(
         if judge.kind_of(twin.explain(query, settings=base)) == NEW_PLAN
     ]
     if not queries:
-        return Cause(problem="pgLoupe's planner twin does not make the new plan now"), found
+        return Cause(problem="pgLoupe's planner twin does not make the new plan now"), differs
     old_query = _old_query(database, statement, change, facts)
     if old_query is not None and old_query.sql != queries[0].sql:
-        found.insert(0, VALUES)
-    replay = Replay(twin, earlier, known, found)
-    found = [d for d in found if d not in replay.lacking]
+        differs.insert(0, VALUES)
+    replay = Replay(twin, earlier, known, differs)
+    differs = [d for d in differs if d not in replay.lacking]
 
     def cause_for(query: Query) -> Cause:
         def kind_of_plan(old: Set) -> str:
             asked = old_query if VALUES in old and old_query is not None else query
             return judge.kind_of(replay.explain(asked, old - {VALUES}, base))
 
-        return find_cause(found, kind_of_plan)
+        return find_cause(differs, kind_of_plan)
 
     causes = [cause_for(query) for query in queries[:MOST_WAYS]]
-    return next((cause for cause in causes if not cause.problem), causes[0]), found
+    return next((cause for cause in causes if not cause.problem), causes[0]), differs
 
 
 PIECE = {"setting": SETTINGS, "statistics": STATISTICS, "size": FIGURES}  # else STRUCTURE

@@ -30,7 +30,7 @@ from analyzer.models import (
 )
 from analyzer.monitored.access.replica import need_replica
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainLimits, ExplainRequest, explain_statement
 from analyzer.monitored.sample.statements import read_statement_counters
 from analyzer.schema.facts import SchemaFacts
 from analyzer.steps import advise as advice_runs
@@ -127,15 +127,15 @@ def explain_statements(server: Server) -> str:
     """Plans for the statements that need one most, until the round or the hour's budget is used up."""
     if server.explain_mode == Server.ExplainMode.OFF:
         return "EXPLAIN is switched off for this server"
-    found = inspected_databases(server)
-    if not found:
+    databases = inspected_databases(server)
+    if not databases:
         return "waiting for the first reading of the schema"
     now = timezone.now()
     budget_ms = explaining.remaining_budget_ms(server, now)
     recent = rates_by_database(server, Window(now - EXPLAIN_WINDOW, now))
     most = settings.ANALYZER_EXPLAIN_STATEMENTS_PER_ROUND
     chosen: list[tuple[Database, explaining.ToExplain]] = []
-    for database in found:
+    for database in databases:
         if of_database := recent.get(database.oid):  # a schema takes a while to read: not of those that stand still
             items = explaining.choose(database, of_database, schemas.newest_schema(database), now, most)
             chosen += [(database, item) for item in items]
@@ -164,7 +164,7 @@ def explain_statements(server: Server) -> str:
             keep_fault(server, database, item, error, spent_ms, now)
             budget_ms -= spent_ms
             faults += 1
-    for database in found:
+    for database in databases:
         if database.pk in for_twin:
             _explain_on_twin(server, facts_of[database.pk], database, for_twin[database.pk], now)
     notes = [
@@ -209,7 +209,7 @@ def explain_one(
         facts=facts,
         rewrites=text.rewrites,
     )
-    limits = replace(Limits(), cores=server.cores)
+    limits = replace(ExplainLimits(), cores=server.cores)
     outcomes = explain_statement(explain_settings(server, database.name), request, limits)
     for_twin = next((o for o in outcomes if o.is_for_twin), None)
     if for_twin is not None and facts is not None:

@@ -57,8 +57,8 @@ class SessionWatch:
 
     def run(self) -> None:
         name = f"sessions@{socket.gethostname()}"
-        teller = workers.Teller(name, [workers.SESSIONS], MOST_AT_ONCE)
-        teller.forget_the_gone()
+        heartbeat = workers.Heartbeat(name, [workers.SESSIONS], MOST_AT_ONCE)
+        heartbeat.forget_the_gone()
         while not self.is_stopping:
             time.sleep(TURN_S)
             with deadlines.within(DEAD_S, lambda: os._exit(os.EX_TEMPFAIL)):
@@ -68,8 +68,8 @@ class SessionWatch:
                     logger.warning("The store cannot be used (%s); sessions are looked at when it can.", error)
                     connection.close()
             workers.touch_alive_file()
-            teller.tell(self._says())
-        teller.leave()
+            heartbeat.beat(self._says())
+        heartbeat.leave()
         self._visits.shutdown(wait=False, cancel_futures=True)
         deadline = time.monotonic() + END_S
         while self._begun_s and time.monotonic() < deadline:

@@ -41,8 +41,8 @@ def name_few(server: Server, conn: MonitoredConnection, keys: Sequence[Key]) -> 
     note, left = "", list(keys)
     if len(keys) <= OF_A_SAMPLE:
         try:
-            found, left, note = _some_texts(server, conn, left, OF_A_SAMPLE_BYTES)
-            _keep(server, found)
+            texts_read, left, note = _some_texts(server, conn, left, OF_A_SAMPLE_BYTES)
+            _keep(server, texts_read)
         except MonitoredServerError as error:
             logger.warning("texts of server %s: %s", server.slug, error)
     if left:
@@ -57,9 +57,9 @@ def read_texts(server: Server) -> str:
     note = ""
     while left:
         with connect_to(server) as conn:
-            found, left, note = _some_texts(server, conn, left, MOST_TEXT_BYTES)
-        waiting = len(found) + len(left)  # what is gone since is not waited for
-        for lot in lots(found):
+            texts_read, left, note = _some_texts(server, conn, left, MOST_TEXT_BYTES)
+        waiting = len(texts_read) + len(left)  # what is gone since is not waited for
+        for lot in lots(texts_read):
             _keep(server, lot)
             waiting -= len(lot)
             if not waiting:
@@ -72,12 +72,12 @@ def read_texts(server: Server) -> str:
     return note
 
 
-def lots(found: list[StatementText]) -> Iterator[list[StatementText]]:
+def lots(texts_read: list[StatementText]) -> Iterator[list[StatementText]]:
     """Some texts at a time; equal ones, of other databases and roles, side by side: each is described once."""
     lot: list[StatementText] = []
     distinct = characters = 0
     last: str | None = None
-    for text in sorted(found, key=lambda t: t.text or ""):
+    for text in sorted(texts_read, key=lambda t: t.text or ""):
         if not lot or text.text != last:
             if distinct >= LOT_TEXTS or characters >= LOT_CHARACTERS:
                 yield lot
@@ -104,14 +104,14 @@ def _some_texts(
     """Texts, the keys left for another time, and a note."""
     texts.keep_names(server, read_names(conn))  # first: our own entries are known by the login's name
     try:
-        found, left = read_some_texts(conn, keys, most_bytes=most_bytes)
+        texts_read, left = read_some_texts(conn, keys, most_bytes=most_bytes)
     except UnreadableTexts as unreadable:  # asked for again each hour
         return [StatementText(*key, None) for key in keys], [], str(unreadable)
-    return found, left, ""
+    return texts_read, left, ""
 
 
-def _keep(server: Server, found: list[StatementText]) -> None:
+def _keep(server: Server, texts_read: list[StatementText]) -> None:
     now = timezone.now()
-    texts.keep_texts(server, found, now=now)
+    texts.keep_texts(server, texts_read, now=now)
     if any(schemas.tables_not_read(database, now) for database in inspected_databases(server)):
         schedule.bring_forward(server, "schema", now=now, apart_s=SCHEMA_APART_S)

@@ -14,18 +14,18 @@ from analyzer.models import Server, Statement, StatementEntry
 CursorKey = tuple[int, int, str]  # role, database, name
 
 
-def keep_cursors(server: Server, found: Sequence[tuple[StatementEntry, str, bool]]) -> None:
+def keep_cursors(server: Server, cursors: Sequence[tuple[StatementEntry, str, bool]]) -> None:
     """Entries with the cursor that their text declares, or fetches from (True). Their statements are known."""
-    if not found:
+    if not cursors:
         return
-    ids, names, fetches = [entry.pk for entry, _, _ in found], [n for _, n, _ in found], [f for _, _, f in found]
+    ids, names, fetches = [entry.pk for entry, _, _ in cursors], [n for _, n, _ in cursors], [f for _, _, f in cursors]
     with connection.cursor() as cursor:
         cursor.execute(
             "update analyzer_statemententry e set cursor = k.cursor, is_fetch = k.is_fetch, adds_calls = true"
             " from unnest(%s::bigint[], %s::text[], %s::boolean[]) as k (id, cursor, is_fetch) where e.id = k.id",
             [ids, names, fetches],
         )
-    _tie_fetches(server, {(entry.role_oid, entry.database_oid, name) for entry, name, _ in found})
+    _tie_fetches(server, {(entry.role_oid, entry.database_oid, name) for entry, name, _ in cursors})
 
 
 def _tie_fetches(server: Server, cursors: Collection[CursorKey]) -> None:

@@ -38,8 +38,8 @@ def choose_databases(server: Server, load_s_per_day: Mapping[int, float]) -> Non
 
 def inspected_databases(server: Server) -> list[Database]:
     """The one the server is reached through first, then by name; empty until names have been read."""
-    found = Database.objects.filter(Q(is_inspected=True) | Q(name=server.dbname), server=server).order_by("name")
-    return sorted(found, key=lambda database: database.name != server.dbname)
+    databases = Database.objects.filter(Q(is_inspected=True) | Q(name=server.dbname), server=server).order_by("name")
+    return sorted(databases, key=lambda database: database.name != server.dbname)
 
 
 def inspected_database(server: Server) -> Database | None:

@@ -21,7 +21,7 @@ import numpy as np
 from django.db import connection
 from django.db.models import F
 
-from analyzer.behaviour.past import Figures
+from analyzer.behaviour.past import SpanFigures
 from analyzer.models import Database, FindingEvent, FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.past import HOUR_S, figures_of
@@ -172,7 +172,7 @@ def _measured_hours(server: Server, start: datetime, end: datetime) -> Mapping[i
         return dict(cursor.fetchall())
 
 
-def _gain(figures: Mapping[str, Figures], spans: _Spans, hours: Mapping[int, float]) -> dict[str, Any]:
+def _gain(figures: Mapping[str, SpanFigures], spans: _Spans, hours: Mapping[int, float]) -> dict[str, Any]:
     """{} where one of the two spans was measured for less than an hour, or nothing ran before."""
     before_s, since_s = (
         sum(seconds for at, seconds in hours.items() if start <= at < end) for start, end in (spans.before, spans.since)
@@ -206,5 +206,5 @@ def _gain(figures: Mapping[str, Figures], spans: _Spans, hours: Mapping[int, flo
     }
 
 
-def _per_day(figures: Figures, measured_s: float) -> float:
+def _per_day(figures: SpanFigures, measured_s: float) -> float:
     return float(np.sum(figures.time_ms)) / 1000 * DAY_S / measured_s

@@ -21,7 +21,7 @@ def key_check_times(
     }
     if not wanted or not daily:
         return {}
-    found: dict[str, KeyCheckTime] = {}
+    times: dict[str, KeyCheckTime] = {}
     statements = Statement.objects.filter(
         server_id=database.server_id,
         normalized_sql__contains=SENT_BY_SERVER,
@@ -33,11 +33,11 @@ def key_check_times(
         owner = wanted.get(check) if rate is not None and (check := key_check_of(sql)) is not None else None
         if rate is None or owner is None:
             continue
-        known = found.get(owner, KeyCheckTime((), 0.0, 0.0, rate.watched_s))
-        found[owner] = KeyCheckTime(
+        known = times.get(owner, KeyCheckTime((), 0.0, 0.0, rate.watched_s))
+        times[owner] = KeyCheckTime(
             (*known.fingerprints, fingerprint),
             known.calls_per_day + rate.calls_per_day,
             known.time_s_per_day + rate.total_time_s_per_day,
             rate.watched_s,
         )
-    return found
+    return times

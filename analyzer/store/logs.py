@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from analyzer.logs.entry import Entry
+from analyzer.logs.entry import LogEntry
 from analyzer.logs.events import logged_plan, redacted, sql_with_values
 from analyzer.logs.line_prefix import logged_time
 from analyzer.logs.statements import MOST_DESCRIBED, LoggedStatement, logged_statements
@@ -112,14 +112,14 @@ def _one_alone(database: Database, statement_id: int) -> Iterator[None]:
 def _known(server: Server, database: Database, logged: Sequence[LoggedStatement]) -> dict[str, Statement]:
     """By fingerprint; of those whose database the log does not say, the ones that run in this database alone."""
     entries = StatementEntry.objects.filter(server=server, statement=OuterRef("pk"), is_own=False)
-    found = Statement.objects.filter(
+    statements = Statement.objects.filter(
         Exists(entries.filter(database_oid=database.oid)),
         server=server,
         fingerprint__in={s.fingerprint for s in logged},
         kind__in=Statement.PLANNABLE,
     ).annotate(runs_elsewhere=Exists(entries.exclude(database_oid=database.oid)))
     told = {s.fingerprint for s in logged if s.database is not None}
-    return {s.fingerprint: s for s in found if s.fingerprint in told or not s.runs_elsewhere}
+    return {s.fingerprint: s for s in statements if s.fingerprint in told or not s.runs_elsewhere}
 
 
 def _samples(logged: LoggedStatement, statement: Statement, now: datetime) -> Iterator[SeenText]:
@@ -143,7 +143,7 @@ def _not_kept(database: Database, samples: Sequence[SeenText]) -> list[SeenText]
     return sorted(new.values(), key=lambda s: s.taken_at)
 
 
-def _keep_plan(entry: Entry, statement: Statement, database: Database, now: datetime) -> bool:
+def _keep_plan(entry: LogEntry, statement: Statement, database: Database, now: datetime) -> bool:
     at = _time_of(entry, now)
     try:
         logged = redacted(logged_plan(entry))
@@ -172,5 +172,5 @@ def _keep_plan(entry: Entry, statement: Statement, database: Database, now: date
     return True
 
 
-def _time_of(entry: Entry, now: datetime) -> datetime:
+def _time_of(entry: LogEntry, now: datetime) -> datetime:
     return min(now, logged_time(entry.when) or now)

@@ -11,11 +11,11 @@ def keep_models(database: Database, text: str, by: str) -> ModelsMap:
     """Replace the database's map; raises BadInput with the line or the table at fault, and keeps what was there."""
     if "\0" in text:
         raise BadInput("The map of models holds a zero byte: it is not a text.")
-    found = parse_map(text)
-    if not found:
+    classes = parse_map(text)
+    if not classes:
         raise BadInput("The map of models names no table.")
-    values = {"text": text, "tables": len(found), "uploaded_at": timezone.now(), "uploaded_by": by[:150]}
-    Database.objects.filter(pk=database.pk).update(orm_found=known_orm(found, None))
+    values = {"text": text, "tables": len(classes), "uploaded_at": timezone.now(), "uploaded_by": by[:150]}
+    Database.objects.filter(pk=database.pk).update(orm_found=known_orm(classes, None))
     return ModelsMap.objects.update_or_create(database=database, defaults=values)[0]
 
 

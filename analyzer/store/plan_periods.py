@@ -58,13 +58,13 @@ def values_of_period(statement: Statement, database: Database, period: PlanPerio
 
 def periods_of(database: Database, statement_ids: Collection[int], since: datetime) -> dict[int, list[PlanPeriod]]:
     """By statement, the oldest first; those that ended before ``since`` are left out. One query."""
-    found: defaultdict[int, list[PlanPeriod]] = defaultdict(list)
+    periods: defaultdict[int, list[PlanPeriod]] = defaultdict(list)
     records = PlanPeriodRecord.objects.filter(
         database=database, statement_id__in=list(statement_ids), last_seen__gte=since
     )
     for record in records.order_by("first_seen", "pk"):
-        found[record.statement_id].append(_period(record))
-    return dict(found)
+        periods[record.statement_id].append(_period(record))
+    return dict(periods)
 
 
 def _period(record: PlanPeriodRecord) -> PlanPeriod:

@@ -1,6 +1,13 @@
 """What pages and checks read: one import for all of it."""
 
-from analyzer.store.series.timelines import Bucket, Gap, Timeline, server_timeline, sparklines, statement_timeline
+from analyzer.store.series.timelines import (
+    Gap,
+    Timeline,
+    TimelineBucket,
+    server_timeline,
+    sparklines,
+    statement_timeline,
+)
 from analyzer.store.series.totals import (
     ORDERS,
     StatementPage,
@@ -13,6 +20,19 @@ from analyzer.store.series.windows import SPANS, Window
 from analyzer.store.series.workload import workload
 
 __all__ = [
-    "ORDERS", "SPANS", "Bucket", "Gap", "StatementPage", "StatementRate", "StatementTotals", "Timeline", "Window",
-    "rates", "server_timeline", "sparklines", "statement_timeline", "statement_totals", "workload",
+    "ORDERS",
+    "SPANS",
+    "Gap",
+    "StatementPage",
+    "StatementRate",
+    "StatementTotals",
+    "Timeline",
+    "TimelineBucket",
+    "Window",
+    "rates",
+    "server_timeline",
+    "sparklines",
+    "statement_timeline",
+    "statement_totals",
+    "workload",
 ]  # fmt: skip

@@ -86,8 +86,8 @@ def is_same_place(server: Server, given: ConnectionSettings) -> bool:
 
 def same_database(given: ConnectionSettings, but: Server | None = None) -> Server | None:
     """Another server that watches the same database already."""
-    found = Server.objects.filter(host__iexact=given.host, port=given.port, dbname=given.dbname)
-    return (found.exclude(pk=but.pk) if but else found).first()
+    same = Server.objects.filter(host__iexact=given.host, port=given.port, dbname=given.dbname)
+    return (same.exclude(pk=but.pk) if but else same).first()
 
 
 def default_name(given: ConnectionSettings) -> str:

@@ -46,7 +46,7 @@ REST, CATALOGS = "Everything else", "PostgreSQL's own catalogs"
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class TableGroup:
     """``bytes_per_day``: of partitions of finished days, on average; None where none is finished or it is no series.
 
     ``full_bytes``: what it grows to at that rate before its oldest partitions are dropped; None when unknown.
@@ -67,7 +67,7 @@ class StoreSize:
     """
 
     database_bytes: int
-    groups: list[Group]
+    groups: list[TableGroup]
     by_day: list[tuple[date, int]]
 
     @property
@@ -92,11 +92,11 @@ def store_size(now: datetime) -> StoreSize:
         (database_bytes,) = cursor.fetchone()
         cursor.execute("set local statement_timeout = default")  # the page's own queries may share the transaction
     groups = _groups(rows, now)
-    catalogs = Group(CATALOGS, max(0, database_bytes - sum(group.size_bytes for group in groups)))
+    catalogs = TableGroup(CATALOGS, max(0, database_bytes - sum(group.size_bytes for group in groups)))
     return StoreSize(database_bytes, [*groups, catalogs], _by_day(rows, now))
 
 
-def _groups(rows: Iterable[tuple[str, str, int]], now: datetime) -> list[Group]:
+def _groups(rows: Iterable[tuple[str, str, int]], now: datetime) -> list[TableGroup]:
     sizes: dict[str, int] = defaultdict(int)
     partitions: dict[str, dict[datetime, int]] = defaultdict(dict)
     for table, partition, size in rows:
@@ -104,11 +104,11 @@ def _groups(rows: Iterable[tuple[str, str, int]], now: datetime) -> list[Group]:
         if table in SERIES and partition != table:
             partitions[table][SERIES[table].start_from(partition)] = size
     by_name = {HOLDS[table]: _series_group(SERIES[table], partitions[table], now) for table in SERIES}
-    groups = [by_name.get(name) or Group(name, size) for name, size in sizes.items()]
+    groups = [by_name.get(name) or TableGroup(name, size) for name, size in sizes.items()]
     return sorted(groups, key=lambda group: (group.name == REST, -group.size_bytes, group.name))
 
 
-def _series_group(series: Series, partitions: dict[datetime, int], now: datetime) -> Group:
+def _series_group(series: Series, partitions: dict[datetime, int], now: datetime) -> TableGroup:
     is_fresh = series.table == "statement_delta"  # packed and gone within hours
     keep_days = None if is_fresh else min(int(getattr(settings, series.keep)), series.at_most_days)
     finished = {start: size for start, size in partitions.items() if next_start(start, series.step) <= now}
@@ -116,7 +116,7 @@ def _series_group(series: Series, partitions: dict[datetime, int], now: datetime
     if finished and not is_fresh:
         days = sum((next_start(start, series.step) - start).total_seconds() for start in finished) / 86_400
         per_day = sum(finished.values()) / days
-    return Group(
+    return TableGroup(
         name=HOLDS[series.table],
         size_bytes=sum(partitions.values()),
         keep_days=keep_days,

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from analyzer.models import Database, LastReading, Role, Server, Statement, StatementEntry
-from analyzer.monitored.readings import Key, Names, StatementText, is_ours
+from analyzer.monitored.readings import Key, NamesByOid, StatementText, is_ours
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.inner_query import fetched_cursor, inner_query, planned_kind
 from analyzer.statements.parse import parse_statement
@@ -52,14 +52,14 @@ def describe(text: str | None, queryid: int) -> _Described:
     if redacted is None:
         return _Described(by_queryid, "", TextState.DROPPED)
     tags = comment_tags(text)
-    found = fingerprint(text)
-    if found is None:
+    print_ = fingerprint(text)
+    if print_ is None:
         return _Described(by_queryid, redacted, TextState.TRUNCATED, tags=tags)
     tables = [str(t) for t in parse_statement(text).tables]
     inner, fetched = inner_query(text), fetched_cursor(text)
     cursor = fetched or (inner.cursor if inner else None) or ""
     return _Described(
-        found, redacted, TextState.OK, planned_kind(text), tables, tags, cursor, is_fetch=fetched is not None
+        print_, redacted, TextState.OK, planned_kind(text), tables, tags, cursor, is_fetch=fetched is not None
     )
 
 
@@ -198,7 +198,7 @@ def waiting(server: Server, *, retry: bool) -> tuple[list[Key], int]:
     return reading.keys[np.isin(reading.entry_ids, wanted)].tolist(), len(reading.keys)
 
 
-def keep_names(server: Server, names: Names) -> None:
+def keep_names(server: Server, names: NamesByOid) -> None:
     """Databases and roles by oid; only what is new or renamed is written."""
     databases = _changed(dict(server.databases.values_list("oid", "name")), names.databases)
     Database.objects.bulk_create(

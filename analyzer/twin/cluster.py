@@ -22,7 +22,7 @@ from analyzer.runtime.initdb import initialise, run_program
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin import limits
-from analyzer.twin.watch import Watch, WatchedConnection
+from analyzer.twin.watch import TwinWatch, WatchedConnection
 
 DATABASE, ROLE, SCHEMA = "twin", "pgloupe_twin", "pgloupe_twin"
 SETTINGS: dict[str, str | int] = {
@@ -126,7 +126,7 @@ def connect_superuser(cluster: PostgresCluster, dbname: str = DATABASE) -> "psyc
     )
 
 
-def connect_role(cluster: PostgresCluster, watch: Watch | None = None) -> WatchedConnection:
+def connect_role(cluster: PostgresCluster, watch: TwinWatch | None = None) -> WatchedConnection:
     """For everything that came from elsewhere; ``watch``: ends what does not end by itself."""
     options = f"-c statement_timeout={limits.TIMEOUT_MS}"
     connection = WatchedConnection.connect(

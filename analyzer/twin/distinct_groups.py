@@ -62,7 +62,7 @@ def distinct_groups(
     connection: "psycopg.Connection[Any]", catalog: TwinCatalog, facts: PlannerFacts, statistics: StatisticsReader
 ) -> dict[tuple[str, str], Groups]:
     """By schema and table."""
-    found: dict[tuple[str, str], Groups] = {}
+    groups: dict[tuple[str, str], Groups] = {}
     for schema, table, key, repeated, *parent in connection.execute(_REPEATED).fetchall():
         relation, referenced = catalog.tables.get((schema, table)), catalog.tables.get((parent[0], parent[1]))
         if relation is None or referenced is None:
@@ -73,12 +73,12 @@ def distinct_groups(
         keys, mine = (here[name].distinct_values(relation.rows) for name in (key, repeated))
         theirs = there[repeated].distinct_values(referenced.rows)
         if keys and mine and theirs and mine <= theirs * 1.1:
-            found.setdefault((schema, table), {})[frozenset({key, repeated})] = max(keys, mine)
+            groups.setdefault((schema, table), {})[frozenset({key, repeated})] = max(keys, mine)
     for schema, table, rows, columns in connection.execute(_COMPOSITE).fetchall():
         here = statistics.columns(schema, table)
         if (relation := catalog.tables.get((schema, table))) is not None and here.keys() >= set(columns):
             values = [here[name].distinct_values(relation.rows) or relation.rows for name in columns]
-            found.setdefault((schema, table), {})[frozenset(columns)] = min(rows, math.prod(values))
+            groups.setdefault((schema, table), {})[frozenset(columns)] = min(rows, math.prod(values))
     known = {(one.schema, one.name): one for one in facts.extended_statistics}
     for schema, table, name, columns in connection.execute(_KEYS).fetchall():
         one = known.get((schema, name))
@@ -89,5 +89,5 @@ def distinct_groups(
             numbers = [int(number) for number in match["columns"].split(",")]
             if all(number in names for number in numbers):
                 group = frozenset(names[number] for number in numbers)
-                found.setdefault((schema, table), {})[group] = float(match["distinct"])
-    return found
+                groups.setdefault((schema, table), {})[group] = float(match["distinct"])
+    return groups

@@ -85,7 +85,7 @@ def dependencies_bytes(text: str | None, numbers: Mapping[int, int]) -> bytes | 
 
 def _items(text: str | None, numbers: Mapping[int, int]) -> list[tuple[tuple[int, ...], int | None, float]]:
     """Columns, the one that they imply, value; empty where anything is not as it should be."""
-    found = []
+    items = []
     for match in _ITEM.finditer(text or ""):
         try:
             columns = tuple(numbers[int(number)] for number in match["columns"].split(","))
@@ -96,5 +96,5 @@ def _items(text: str | None, numbers: Mapping[int, int]) -> list[tuple[tuple[int
         whole = len(columns) + (implied is not None)
         if not math.isfinite(value) or not 2 <= whole <= MOST_COLUMNS:
             return []
-        found.append((columns, implied, value))
-    return found
+        items.append((columns, implied, value))
+    return items

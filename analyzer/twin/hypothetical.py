@@ -38,7 +38,7 @@ Key = tuple[str, str, str, bool]
 
 
 @dataclass(slots=True)
-class Part:
+class IndexPart:
     """An index on one table of the twin: the definition's own, or a partition."""
 
     table: TwinRelation
@@ -54,7 +54,7 @@ class Made:
     """``tables``: oids on the twin of the definition's table and all below it."""
 
     index: HypotheticalIndex
-    parts: list[Part]
+    parts: list[IndexPart]
     tables: frozenset[int]
 
     @property
@@ -125,13 +125,13 @@ class Hypotheticals:
     # -- making them --------------------------------------------------------------------------------------
 
     def _make(self, wanted: Mapping[Key, IndexDefinition]) -> None:
-        parts: dict[Key, list[Part]] = {}
+        parts: dict[Key, list[IndexPart]] = {}
         for key, definition in wanted.items():
-            found = self._parts(definition)
-            if isinstance(found, Refused):
-                self._answers[key] = found
+            parts_of = self._parts(definition)
+            if isinstance(parts_of, Refused):
+                self._answers[key] = parts_of
             else:
-                parts[key] = found
+                parts[key] = parts_of
         tables = {part.table.oid: part.table for some in parts.values() for part in some}
         files = [table for table in tables.values() if table.kind in ("r", "m") and table.path is not None]
         try:
@@ -156,7 +156,7 @@ class Hypotheticals:
         for key, some in parts.items():
             self._answers[key] = self._remember(wanted[key], some)
 
-    def _parts(self, definition: IndexDefinition) -> list[Part] | Refused:
+    def _parts(self, definition: IndexDefinition) -> list[IndexPart] | Refused:
         table = self.catalog.tables.get((definition.table.schema, definition.table.name))
         if table is None:
             return Refused(f"The twin has no table {definition.table.qualified_name}.")
@@ -167,7 +167,7 @@ class Hypotheticals:
         self._number += 1
         relations = list(self.catalog.below(table.oid)) if table.kind == "p" else [table]
         return [
-            Part(relation, f"{PREFIX}{self._number}_{place}")
+            IndexPart(relation, f"{PREFIX}{self._number}_{place}")
             for place, relation in enumerate(relations)
             if not relation.is_foreign
         ]
@@ -181,7 +181,7 @@ class Hypotheticals:
             self._answers[key] = Refused(ended.reason)
             raise
 
-    def _create(self, definition: IndexDefinition, parts: Sequence[Part]) -> Refused | None:
+    def _create(self, definition: IndexDefinition, parts: Sequence[IndexPart]) -> Refused | None:
         unique = "unique " if definition.is_unique else ""
         try:
             with self.role.transaction():
@@ -200,17 +200,17 @@ class Hypotheticals:
             return Refused(f"{message[:1].upper()}{message[1:].rstrip('.')}.")
         return None
 
-    def _find_oids(self, parts: Sequence[Part]) -> None:
+    def _find_oids(self, parts: Sequence[IndexPart]) -> None:
         rows = self.superuser.execute(
             "select c.relname, c.oid::int8, pg_relation_filepath(c.oid) from pg_class as c where c.relname = any (%s)"
             " and c.relkind in ('i', 'I')",
             [[part.name for part in parts]],
         ).fetchall()
-        found = {name: (oid, path) for name, oid, path in rows}
+        places = {name: (oid, path) for name, oid, path in rows}
         for part in parts:
-            part.oid, part.path = found[part.name]
+            part.oid, part.path = places[part.name]
 
-    def _describe(self, definition: IndexDefinition, part: Part) -> None:
+    def _describe(self, definition: IndexDefinition, part: IndexPart) -> None:
         """Size, rows and, for expressions, statistics of one part."""
         if part.table.kind == "p":
             return
@@ -219,10 +219,10 @@ class Hypotheticals:
         local = replace(definition, table=_local(definition.table, part.table, table_rows))
         for place, column in enumerate(definition.columns, 1):
             if column.is_expression:
-                found = self.statistics.expression(local.table, column.name, statistics, table_rows)
-                if found is not None:
-                    statistics[column.name] = found
-                    self._restore_attribute(part, place, found)
+                expression_statistics = self.statistics.expression(local.table, column.name, statistics, table_rows)
+                if expression_statistics is not None:
+                    statistics[column.name] = expression_statistics
+                    self._restore_attribute(part, place, expression_statistics)
         rows = table_rows
         if definition.predicate:
             rows = part.rows = self._rows_of(part.table, definition.predicate)
@@ -239,19 +239,19 @@ class Hypotheticals:
         if table.rows >= 0:
             return table.rows
         # never analysed: what the planner makes of the file's size
-        found = self.planning.explain(_count_query(f"select from only {qualified(table.schema, table.name)}"))
-        return 0.0 if isinstance(found, Refused) else float(found["Plan"]["Plan Rows"])
+        answer = self.planning.explain(_count_query(f"select from only {qualified(table.schema, table.name)}"))
+        return 0.0 if isinstance(answer, Refused) else float(answer["Plan"]["Plan Rows"])
 
     def _rows_of(self, table: TwinRelation, predicate: str) -> float:
         key = (table.oid, predicate)
         if key not in self._predicate_rows:
             query = f"select from only {qualified(table.schema, table.name)} where {predicate}"
-            found = self.planning.explain(_count_query(query))
-            rows = self._table_rows(table) if isinstance(found, Refused) else float(found["Plan"]["Plan Rows"])
+            answer = self.planning.explain(_count_query(query))
+            rows = self._table_rows(table) if isinstance(answer, Refused) else float(answer["Plan"]["Plan Rows"])
             self._predicate_rows[key] = rows
         return self._predicate_rows[key]
 
-    def _restore_attribute(self, part: Part, place: int, statistics: ColumnStatistics) -> None:
+    def _restore_attribute(self, part: IndexPart, place: int, statistics: ColumnStatistics) -> None:
         arguments, values = self.statistics.restore_arguments(statistics)
         try:
             self.role.execute(
@@ -262,7 +262,7 @@ class Hypotheticals:
         except psycopg.Error as error:  # the index is then planned with default guesses, as before the first ANALYZE
             logger.debug("No statistics for an expression: %s", error.sqlstate)
 
-    def _write_files(self, wanted: Mapping[Key, IndexDefinition], parts: Mapping[Key, Sequence[Part]]) -> None:
+    def _write_files(self, wanted: Mapping[Key, IndexDefinition], parts: Mapping[Key, Sequence[IndexPart]]) -> None:
         everything = [part for some in parts.values() for part in some]
         oids = [part.oid for part in everything if part.path is not None]
         self.superuser.execute(
@@ -290,7 +290,7 @@ class Hypotheticals:
             [[part.oid for part in everything]],
         )
 
-    def _remember(self, definition: IndexDefinition, parts: list[Part]) -> HypotheticalIndex:
+    def _remember(self, definition: IndexDefinition, parts: list[IndexPart]) -> HypotheticalIndex:
         size_bytes = sum(part.size.blocks for part in parts if part.size) * PAGE_BYTES
         id = self._ids.get(_key(definition), FIRST_ID + len(self.made))
         index = HypotheticalIndex(id, definition, size_bytes)

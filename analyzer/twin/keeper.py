@@ -27,8 +27,8 @@ from psycopg import errors as pg
 
 from analyzer.errors import MonitoredServerError
 from analyzer.monitored.catalog.planner_facts import (
+    CatalogMarks,
     PlannerFacts,
-    State,
     read_planner_facts,
     read_settings,
     read_state,
@@ -159,7 +159,7 @@ class _Source:
     def facts(self) -> PlannerFacts:
         return PlannerFacts.from_json(self._kept()["facts"])
 
-    def kept_state(self) -> tuple[State, float] | None:
+    def kept_state(self) -> tuple[CatalogMarks, float] | None:
         """Of what lies here and when it was read (epoch); None without anything usable."""
         try:
             kept = self._kept()
@@ -167,7 +167,7 @@ class _Source:
             return None
         if kept.get("format") != FORMAT or not self.dump.exists():
             return None
-        return State(**kept["facts"]["state"]), kept["read_at"]
+        return CatalogMarks(**kept["facts"]["state"]), kept["read_at"]
 
     def stamp(self) -> str:
         return f"{FORMAT} {self._kept()['read_at']}"
@@ -231,7 +231,7 @@ def _own_source(place: _Place, slot: Path) -> _Source:
     return own
 
 
-def _is_fresh(kept: tuple[State, float], now: State, fresh_s: float) -> bool:
+def _is_fresh(kept: tuple[CatalogMarks, float], now: CatalogMarks, fresh_s: float) -> bool:
     state, read_at = kept
     age_s = time.time() - read_at
     return (

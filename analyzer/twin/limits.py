@@ -38,5 +38,5 @@ def read_plan(text: str | None, size_bytes: int) -> Mapping[str, Any] | Refused:
         return Refused(f"Its plan has {len(indents):,} nodes, where {MOST_NODES:,} can be read.")
     if max(indents, default=0) > MOST_LEVELS * _INDENT:
         return Refused(f"Its plan is nested more than {MOST_LEVELS} levels deep.")
-    found: Mapping[str, Any] = json.loads(text)[0]
-    return found
+    plan: Mapping[str, Any] = json.loads(text)[0]
+    return plan

@@ -40,8 +40,8 @@ class TwinSizes:
 
     def table(self, node: Node) -> RelationSize | None:
         name, schema = node.get("Relation Name"), node.get("Schema")
-        found = self._tables.get(str(name)) if schema is None else self._catalog.tables.get((schema, str(name)))
-        return RelationSize(float(found.blocks), max(0.0, found.rows)) if found else None
+        known = self._tables.get(str(name)) if schema is None else self._catalog.tables.get((schema, str(name)))
+        return RelationSize(float(known.blocks), max(0.0, known.rows)) if known else None
 
     def index(self, name: str, node: Node) -> RelationSize | None:
         key = (name, node.get("Schema"))
@@ -57,8 +57,8 @@ class TwinSizes:
             if part.size is None:
                 return None
             columns = [None if c.is_expression else c.name for c in made.index.definition.columns]
-            found = self._sized(part.table, part.size.blocks, columns)
-            return found if part.rows is None else replace(found, rows=part.rows)
+            size = self._sized(part.table, part.size.blocks, columns)
+            return size if part.rows is None else replace(size, rows=part.rows)
         for index in self._catalog.indexes_by_name.get(name, ()):
             table = self._catalog.by_oid.get(index.table_oid or 0)
             if schema in (None, index.schema) and table is not None:

@@ -63,14 +63,14 @@ class Relevance:
             for oid in self._by_name.get(name, ())
             if not schema or self.catalog.by_oid[oid].schema == schema
         ]
-        found: set[int] = set()
+        oids: set[int] = set()
         while waiting:
             oid = waiting.pop()
-            if oid in found or oid not in self.catalog.by_oid:
+            if oid in oids or oid not in self.catalog.by_oid:
                 continue
             if oid in self._calls:
                 return None
-            found.add(oid)
+            oids.add(oid)
             waiting.extend(self.catalog.by_oid[oid].children)
             waiting.extend(self._mentions.get(oid, ()))
-        return frozenset(found)
+        return frozenset(oids)

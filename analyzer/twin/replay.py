@@ -30,14 +30,14 @@ FROM_THEN, FROM_NOW = ("index dropped", "index changed"), ("index created", "ind
 class Replay:
     """Between two moments of one twin; ``now`` is what it has. Nobody else may use the twin any more."""
 
-    def __init__(self, twin: Twin, then: PlannerPast, now: PlannerPast, found: Sequence[Difference]) -> None:
+    def __init__(self, twin: Twin, then: PlannerPast, now: PlannerPast, differs: Sequence[Difference]) -> None:
         self._twin, self._then, self._now = twin, then, now
         self._old: Set = frozenset()
         self._names: dict[str, str] = {}  # of an index here -> on the server
         self._earlier: dict[Difference, int] = {}  # its oid
         self.lacking: set[Difference] = set()  # what could not be made again
         twin.spoil()
-        for number, difference in enumerate(d for d in found if d.kind in FROM_THEN):
+        for number, difference in enumerate(d for d in differs if d.kind in FROM_THEN):
             self._create(difference, f"{PREFIX}{number}")
 
     def explain(self, query: Query, old: Set, settings: Mapping[str, str]) -> Mapping[str, Any] | Refused:

@@ -67,7 +67,7 @@ where c.contypid <> 0 and c.contype = 'c' and p.prosrc like %s
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ArchiveEntry:
     """A line of ``pg_restore --list``. ``oid``: the object's on the server. ``label``: schema, name and owner."""
 
     id: int
@@ -99,16 +99,16 @@ class Restorer:
         self.by_hash: set[Parent] = set()  # partitioned so, since their key's type cannot be compared here
         self.incomplete: list[tuple[str, str, str]] = []  # schema and name of a table, why a partition is not in it
 
-    def entries(self) -> list[Entry]:
-        found = []
+    def entries(self) -> list[ArchiveEntry]:
+        archive_entries = []
         for line in self._run("--list").stdout.decode("utf-8", "replace").splitlines():
             match = _ENTRY.fullmatch(line)
             if match is None:
                 continue
             kind = next((k for k in _BY_LENGTH if match["rest"].startswith(f"{k} ")), "")
             label = match["rest"].removeprefix(kind).strip()
-            found.append(Entry(int(match["id"]), int(match["oid"]), kind, label))
-        return found
+            archive_entries.append(ArchiveEntry(int(match["id"]), int(match["oid"]), kind, label))
+        return archive_entries
 
     def restore(
         self,
@@ -152,13 +152,13 @@ class Restorer:
             ),
         ]
 
-    def _again(self, wanted: Sequence[Entry], failed: dict[int, str]) -> None:
+    def _again(self, wanted: Sequence[ArchiveEntry], failed: dict[int, str]) -> None:
         rest = [e for e in wanted if e.id in failed and e.kind != "FOREIGN TABLE"]
         for entry in rest:
             del failed[entry.id]
         failed |= self._restore_some(rest)
 
-    def _create_collations(self, wanted: Sequence[Entry], failed: dict[int, str]) -> int:
+    def _create_collations(self, wanted: Sequence[ArchiveEntry], failed: dict[int, str]) -> int:
         """Stand-ins for those that could not be created and those that others miss; how many were made."""
         made = []
         with superuser(self.cluster) as connection:
@@ -190,7 +190,7 @@ class Restorer:
                 connection.execute(statement.encode())
         return len(rows)
 
-    def _note_incomplete(self, entries: Sequence[Entry], failed: Mapping[int, str]) -> None:
+    def _note_incomplete(self, entries: Sequence[ArchiveEntry], failed: Mapping[int, str]) -> None:
         """Partitions that could not be attached: a plan of their parent would be one of less data."""
         for entry in entries:
             for node in self._statements(entry) or ():
@@ -198,9 +198,9 @@ class Restorer:
                     parent = node.relation
                     self.incomplete.append((parent.schemaname or "public", parent.relname, failed[entry.id]))
 
-    def _attach_by_hash(self, entries: Sequence[Entry], failed: dict[int, str]) -> None:
+    def _attach_by_hash(self, entries: Sequence[ArchiveEntry], failed: dict[int, str]) -> None:
         """Partitions of tables whose own bounds nothing here can compare."""
-        attached: dict[Parent, list[tuple[Entry, list[Node]]]] = {}
+        attached: dict[Parent, list[tuple[ArchiveEntry, list[Node]]]] = {}
         for entry in entries:
             statements = self._statements(entry)
             if not isinstance(statements, str) and (parent := parent_of(statements)) in self.by_hash:
@@ -214,7 +214,7 @@ class Restorer:
                 else:
                     failed[entry.id] = reason
 
-    def _restore_some(self, entries: Sequence[Entry]) -> dict[int, str]:
+    def _restore_some(self, entries: Sequence[ArchiveEntry]) -> dict[int, str]:
         """Reasons by id of the entries that failed."""
         if not entries:
             return {}
@@ -241,7 +241,7 @@ class Restorer:
             raise RuntimeFailure(f"pg_restore failed: {redact_message(last, None)[:300]}")
         return failed
 
-    def _statements(self, entry: Entry) -> list[Node] | str:
+    def _statements(self, entry: ArchiveEntry) -> list[Node] | str:
         """The entry's parse trees, to change; or why there are none."""
         script = self._run("--no-owner", "--no-privileges", "--file=-", entries=[entry])
         # psql's \restrict lines are not SQL
@@ -250,12 +250,12 @@ class Restorer:
         statements = fresh_parse(text)
         return statements.reason if isinstance(statements, Unparsable) else [raw.stmt for raw in statements]
 
-    def _restore_plainly(self, entry: Entry) -> str | None:
+    def _restore_plainly(self, entry: ArchiveEntry) -> str | None:
         """Without server, storage and options, which other versions and forks have more of; None, or why it failed."""
         statements = self._statements(entry)
         if isinstance(statements, str):
             return statements
-        plain = [found for statement in statements if (found := plainer(statement)) is not None]
+        plain = [plainer_statement for statement in statements if (plainer_statement := plainer(statement)) is not None]
         if not plain:
             return "it is defined in a way the twin cannot read"
         reason = self._execute(plain)
@@ -279,7 +279,7 @@ class Restorer:
             return redact_message(error.diag.message_primary or "it could not be created", error.sqlstate)
         return None
 
-    def _run(self, *options: str, entries: Sequence[Entry] | None = None) -> subprocess.CompletedProcess[bytes]:
+    def _run(self, *options: str, entries: Sequence[ArchiveEntry] | None = None) -> subprocess.CompletedProcess[bytes]:
         list_file = self.dump.with_name(f"{self.dump.name}.{os.getpid()}.list")
         command = [str(self.pg_restore), *options]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"}
@@ -298,7 +298,7 @@ class Restorer:
             list_file.unlink(missing_ok=True)
 
 
-def _is_there(entry: Entry, schemas: Collection[str], types: Sequence[StandInType]) -> bool:
+def _is_there(entry: ArchiveEntry, schemas: Collection[str], types: Sequence[StandInType]) -> bool:
     if entry.kind == "SCHEMA":
         return any(entry.label.startswith(f"- {name} ") for name in schemas)
     if entry.kind in ("TYPE", "SHELL TYPE"):
@@ -321,16 +321,16 @@ def _is_true(option: Node) -> bool:
     return RawStream()(option).strip("'\" ").lower() not in ("false", "off", "0", "f")
 
 
-def _name(entry: Entry) -> str:
+def _name(entry: ArchiveEntry) -> str:
     schema, _, rest = entry.label.partition(" ")
     name = rest.rpartition(" ")[0] or rest
     return name if schema == "-" else f"{schema}.{name}"
 
 
-def _missing(entry: Entry, reason: str, missing_extensions: Mapping[str, str]) -> Missing:
-    found = Missing(entry.kind.lower(), _name(entry), reason, entry.oid)
+def _missing(entry: ArchiveEntry, reason: str, missing_extensions: Mapping[str, str]) -> Missing:
+    missing = Missing(entry.kind.lower(), _name(entry), reason, entry.oid)
     needs = re.search(r"(type|function|operator class|operator|language|access method) ", reason)
     if needs and "does not exist" in reason and missing_extensions:
         names = ", ".join(sorted(missing_extensions))
-        found = replace(found, reason=f"{reason} (the twin does not have: {names})")
-    return found
+        missing = replace(missing, reason=f"{reason} (the twin does not have: {names})")
+    return missing

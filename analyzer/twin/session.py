@@ -21,7 +21,7 @@ from analyzer.statements.safety import Verdict, check_statement
 from analyzer.twin import limits
 from analyzer.twin.cluster import SCHEMA, connect_role
 from analyzer.twin.extensions import NOT_HERE
-from analyzer.twin.watch import TwinEnded, Watch, WatchedConnection
+from analyzer.twin.watch import TwinEnded, TwinWatch, WatchedConnection
 
 # planner methods with a switch that are newer than PostgreSQL 13 (the manual, 19.7.1), and some that every version has
 NEWER_WAYS = (
@@ -36,7 +36,7 @@ class PlanningSession:
     """Raises TwinEnded where a statement took the twin's PostgreSQL with it."""
 
     def __init__(
-        self, cluster: PostgresCluster, watch: Watch, facts: PlannerFacts, search_path: Sequence[str] | None = None
+        self, cluster: PostgresCluster, watch: TwinWatch, facts: PlannerFacts, search_path: Sequence[str] | None = None
     ) -> None:
         self.facts, self.plans_made = facts, 0
         self.search_path = tuple(search_path or facts.search_path)
@@ -47,7 +47,7 @@ class PlanningSession:
         self._settable: set[str] = set()
         self.connection = self._connect()
 
-    def move(self, cluster: PostgresCluster, watch: Watch) -> None:
+    def move(self, cluster: PostgresCluster, watch: TwinWatch) -> None:
         """To a twin that was made anew."""
         self.connection.close()
         self._cluster, self._watch = cluster, watch
@@ -106,10 +106,10 @@ class PlanningSession:
             self.connection = self._connect()
 
     def verdict(self, sql: str) -> Verdict:
-        found = self._verdicts.get(sql)
-        if found is None:
-            found = self._verdicts[sql] = check_statement(sql)
-        return found
+        verdict_ = self._verdicts.get(sql)
+        if verdict_ is None:
+            verdict_ = self._verdicts[sql] = check_statement(sql)
+        return verdict_
 
     def explain(
         self,
@@ -171,10 +171,10 @@ class PlanningSession:
         sent = f"begin read write; {switch} set transaction read only; {local} {ask}; rollback"
         try:
             cursor = self.connection.execute(sent.encode())
-            found: Mapping[str, Any] | Refused | None = None
+            plan: Mapping[str, Any] | Refused | None = None
             while True:
                 if cursor.description and cursor.description[0].name == "plan" and (row := cursor.fetchone()):
-                    found = limits.read_plan(*row)
+                    plan = limits.read_plan(*row)
                 if not cursor.nextset():
                     break
         except TwinEnded as ended:
@@ -183,7 +183,7 @@ class PlanningSession:
             return self._refused(error)
         except UnicodeError:
             return Refused("The text or the plan holds characters the twin's encoding does not have.")
-        return found if found is not None else Refused("The twin's EXPLAIN gave no plan.")
+        return plan if plan is not None else Refused("The twin's EXPLAIN gave no plan.")
 
     def _prepare(self, sql: str) -> str | Refused:
         """PREPARE once per text; parameters whose type nothing tells are text."""

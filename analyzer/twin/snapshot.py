@@ -3,7 +3,15 @@
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from analyzer.behaviour.planner_past import VERSION, Figures, PlannerPast, Statistics, Structure, TablePast, of_index
+from analyzer.behaviour.planner_past import (
+    VERSION,
+    PlannerPast,
+    RelationFigures,
+    Statistics,
+    Structure,
+    TablePast,
+    of_index,
+)
 
 if TYPE_CHECKING:
     from analyzer.twin.twin import Twin
@@ -63,7 +71,7 @@ def read_past(twin: "Twin", tables: Collection[str]) -> PlannerPast:
         }
         found[name] = TablePast(
             name,
-            Figures(relation.blocks, pages, rows, visible, sizes),
+            RelationFigures(relation.blocks, pages, rows, visible, sizes),
             Structure(columns[oid], indexes[oid]),
             {
                 **statistics.get(name, {}),
@@ -80,9 +88,9 @@ def read_past(twin: "Twin", tables: Collection[str]) -> PlannerPast:
 
 def _statistics(twin: "Twin", relations: list[str]) -> Mapping[str, dict[str, Statistics]]:
     """Of tables, and of indexes with expressions: these have statistics of their own."""
-    found: dict[str, dict[str, Statistics]] = {}
+    statistics: dict[str, dict[str, Statistics]] = {}
     for table, column, inherited, *told in twin.role.execute(_STATISTICS, [relations]).fetchall():
         values: dict[str, Any] = dict(zip(ARGUMENTS, told, strict=True))
         key = f"{column} inherited" if inherited else column
-        found.setdefault(table, {})[key] = {name: value for name, value in values.items() if value is not None}
-    return found
+        statistics.setdefault(table, {})[key] = {name: value for name, value in values.items() if value is not None}
+    return statistics

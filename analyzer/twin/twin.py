@@ -13,7 +13,7 @@ from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Pl
 from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.monitored.catalog.planner_facts import PlannerFacts
 from analyzer.plans.rename import renamed
-from analyzer.plans.work import PageCosts, Work, work_of
+from analyzer.plans.work import PageCosts, PlanWork, work_of
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import TableFacts
@@ -32,7 +32,7 @@ from analyzer.twin.session import PlanningSession
 from analyzer.twin.skip_scan import first_column, first_columns, skip_scanned
 from analyzer.twin.statistics import StatisticsReader
 from analyzer.twin.uses import StandInUses
-from analyzer.twin.watch import Budget, TwinEnded, Watch, WatchedConnection
+from analyzer.twin.watch import Budget, TwinEnded, TwinWatch, WatchedConnection
 from analyzer.values.column_statistics import ColumnStatistics
 
 
@@ -96,7 +96,7 @@ class Twin:
         self._watch.budget = Budget(limit_s, time.monotonic() + limit_s)
 
     def _connect(self, cluster: PostgresCluster) -> None:
-        self._watch = Watch(cluster)
+        self._watch = TwinWatch(cluster)
         self._superuser = connect_superuser(cluster)
         self._role = connect_role(cluster, self._watch)
 
@@ -198,10 +198,10 @@ class Twin:
         self._need_living()
         shown, hidden = self._relevant(query, indexes, without)
         key = (query.key, query.sql, query.values, shown, hidden)
-        found = self._plans.get(key)
-        if found is None:
-            found = self._plans[key] = self._asked(lambda: self._plan(query, shown, hidden))
-        return found
+        planned = self._plans.get(key)
+        if planned is None:
+            planned = self._plans[key] = self._asked(lambda: self._plan(query, shown, hidden))
+        return planned
 
     def explain(
         self,
@@ -224,7 +224,7 @@ class Twin:
         plan: Mapping[str, Any] = renamed(answer, called)
         return plan
 
-    def work(self, plan: Mapping[str, Any]) -> Work:
+    def work(self, plan: Mapping[str, Any]) -> PlanWork:
         """Of a plan that the server's own EXPLAIN (FORMAT JSON) printed, by its estimates."""
         return work_of(plan["Plan"], self._sizes, self._page_costs)
 
@@ -269,8 +269,8 @@ class Twin:
 
     def column_statistics(self, schema: str, table: str) -> Mapping[str, ColumnStatistics]:
         """Rows of pg_stats by column, values as text; empty where never analysed. They hold sample values."""
-        found = self._asked(lambda: self._statistics.columns(schema, table))
-        return {} if isinstance(found, Refused) else found
+        statistics = self._asked(lambda: self._statistics.columns(schema, table))
+        return {} if isinstance(statistics, Refused) else statistics
 
     def tell_expression_statistics(self, table: TableFacts, expression: str, statistics: ColumnStatistics) -> None:
         """Where ANALYZE has found some (for an index that exists): used instead of what the column's values tell."""

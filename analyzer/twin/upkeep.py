@@ -71,12 +71,12 @@ def _remove_slot(slot: Path) -> bool:
 
 def disk_bytes(directory: Path) -> int:
     """As taken, not as long as the files look."""
-    found = 0
+    total = 0
     for path, _, files in os.walk(directory):
         for file in files:
             with contextlib.suppress(FileNotFoundError):
-                found += os.lstat(os.path.join(path, file)).st_blocks * 512
-    return found
+                total += os.lstat(os.path.join(path, file)).st_blocks * 512
+    return total
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 from pglast import ast, enums
 
-from analyzer.statements.names import Names
+from analyzer.statements.names import StatementNames
 from analyzer.statements.tree import Node, Unparsable, column_names, function_name, operator_name, parse, walk
 from analyzer.twin.stand_ins import StandInCollation, StandInType
 from analyzer.words.lists import and_list
@@ -78,7 +78,7 @@ ORDERED_CALLS = frozenset({"min", "max", "starts_with", "like", "notlike"})
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class StandInColumn:
     """``of``: the stand-in's schema and name."""
 
     schema: str
@@ -101,8 +101,8 @@ class StandInUses:
     ) -> None:
         self.types = {(t.schema, t.name): t for t in types}
         self.collations = {(c.schema, c.name): c for c in collations}
-        self.typed: list[Column] = []
-        self.collated: list[Column] = []
+        self.typed: list[StandInColumn] = []
+        self.collated: list[StandInColumn] = []
         self._functions: dict[str, tuple[str, str]] = {}
         if types:
             wanted = [[t.schema for t in types], [t.name for t in types]]
@@ -118,20 +118,20 @@ class StandInUses:
 
     def said(self) -> list[str]:
         """A sentence for each type and collation that columns have."""
-        found = []
+        sentences = []
         for key, type in self.types.items():
             if named := _named([c for c in self.typed if c.of == key]):
-                found.append(
+                sentences.append(
                     f"The twin lacks type {type.name} ({type.origin}): {named} a stand-in;"
                     " what filters, joins or sorts by it is not planned"
                 )
         for key, collation in self.collations.items():
             if named := _named([c for c in self.collated if c.of == key]):
-                found.append(
+                sentences.append(
                     f"The twin lacks collation {collation.name} ({collation.kind}): {named} {collation.sorts_as}"
                     " instead; estimates for what sorts, compares by range or matches patterns there are assumed"
                 )
-        return found
+        return sentences
 
     def objection(self, plan: Any) -> str | None:
         """Why a plan of the twin's is none of the server's."""
@@ -145,7 +145,7 @@ class StandInUses:
                 return self._called_of(_plain(match))
         return None
 
-    def reason(self, sql: str, names: Names) -> str | None:
+    def reason(self, sql: str, names: StatementNames) -> str | None:
         """Why the twin could not plan a statement, where that is a stand-in's fault."""
         if not self.types and not self.collations:
             return None
@@ -158,7 +158,7 @@ class StandInUses:
                 return self._called_of(name)
         return None
 
-    def assumed(self, sql: str, names: Names) -> str | None:
+    def assumed(self, sql: str, names: StatementNames) -> str | None:
         """What of a planned statement's estimates hangs on an order that the twin does not have."""
         if not self.collated and "collate" not in sql.lower():
             return None
@@ -166,7 +166,7 @@ class StandInUses:
             self._assumed[sql] = self._assume(sql, names)
         return self._assumed[sql]
 
-    def _assume(self, sql: str, names: Names) -> str | None:
+    def _assume(self, sql: str, names: StatementNames) -> str | None:
         tables = {name for _, name in names.relations}
         columns = {c.name: c for c in self.collated if c.table in tables}
         by_name = {name: collation for (_, name), collation in self.collations.items()}
@@ -188,7 +188,7 @@ class StandInUses:
             f" {collation.sorts_as} for: its rows are assumed"
         )
 
-    def _lacks(self, column: Column) -> str:
+    def _lacks(self, column: StandInColumn) -> str:
         type = self.types[column.of]
         return f"Column {column.name} has type {type.name}, which the twin lacks ({type.origin})."
 
@@ -197,11 +197,13 @@ class StandInUses:
         return f"Function {function}() works on type {type.name}, which the twin lacks ({type.origin})."
 
 
-def _columns(rows: Iterable[tuple[str, str, str, str, str]]) -> list[Column]:
-    return [Column(schema, table, name, (of_schema, of_name)) for schema, table, name, of_schema, of_name in rows]
+def _columns(rows: Iterable[tuple[str, str, str, str, str]]) -> list[StandInColumn]:
+    return [
+        StandInColumn(schema, table, name, (of_schema, of_name)) for schema, table, name, of_schema, of_name in rows
+    ]
 
 
-def _named(columns: Sequence[Column]) -> str:
+def _named(columns: Sequence[StandInColumn]) -> str:
     """``a.x``, ``b.y`` and 7 other columns have; empty without any."""
     if not columns:
         return ""

@@ -49,7 +49,7 @@ class Budget:
             raise RuntimeFailure(f"It took longer than {self.limit_s:.0f} s and was stopped; ask for less at a time")
 
 
-class Watch:
+class TwinWatch:
     """Over the sessions of one twin, of which one is busy at a time (a twin is for one thread)."""
 
     def __init__(self, cluster: PostgresCluster) -> None:
@@ -117,7 +117,7 @@ class Watch:
 class WatchedConnection(psycopg.Connection[Any]):
     """As psycopg's; every wait for an answer is watched, and TwinEnded says that the session was lost."""
 
-    watch: Watch | None = None
+    watch: TwinWatch | None = None
 
     def wait(self, *args: Any, **options: Any) -> Any:
         if self.watch is None:
@@ -133,7 +133,7 @@ class WatchedConnection(psycopg.Connection[Any]):
             raise TwinEnded(self.watch.why_lost())
         return answer
 
-    def _is_doomed(self, watch: Watch) -> bool:
+    def _is_doomed(self, watch: TwinWatch) -> bool:
         """Lost, or about to be: it may answer in the moment in which the signal is on its way."""
         if watch.sent is not None:
             self.close()

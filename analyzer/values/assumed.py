@@ -62,8 +62,8 @@ def assumed_value(type_name: str, is_rare: bool, now: datetime) -> str | None:
     if type_name.endswith("[]"):
         element = assumed_value(type_name.removesuffix("[]"), is_rare, now)
         return None if element is None else array_literal([element])
-    found = ASSUMED.get(type_name)
-    return found[is_rare] if found else None
+    values = ASSUMED.get(type_name)
+    return values[is_rare] if values else None
 
 
 def ago(now: datetime, ago: timedelta) -> str:
@@ -82,40 +82,40 @@ def fixed_values(sql: str, facts: SchemaFacts | None = None) -> dict[int, str]:
     The unit of date_trunc, the zone of AT TIME ZONE; LIMIT of a subquery used as an expression, where a second row
     would be an error; the text search configuration in use.
     """
-    found: dict[int, str] = {}
+    values: dict[int, str] = {}
     statements = parse(sql)
     if isinstance(statements, Unparsable):
-        return found
+        return values
     for node in walk(statements):
         if isinstance(node, ast.FuncCall) and node.args:
-            found |= _fixed_arguments(node)
+            values |= _fixed_arguments(node)
         elif isinstance(node, ast.SubLink) and node.subLinkType in SCALAR:
-            found |= _scalar_limits(node.subselect)
+            values |= _scalar_limits(node.subselect)
         elif isinstance(node, ast.TypeCast) and isinstance(node.arg, ast.ParamRef) and facts is not None:
             is_configuration = node.typeName.names[-1].sval == "regconfig"
             if is_configuration and (name := _text_search(facts)) is not None:
-                found[node.arg.number] = name
-    return found
+                values[node.arg.number] = name
+    return values
 
 
 def _scalar_limits(select: Node) -> dict[int, str]:
     """Also of a subquery in its FROM that gives it its rows: (SELECT row_to_json(x) FROM (SELECT ... LIMIT $1) x)."""
-    found = limit_values(select, "1", "0")
+    limits = limit_values(select, "1", "0")
     calls = [n for n in walk_block(select.targetList or ()) if isinstance(n, ast.FuncCall)]
-    if not found and not select.groupClause and not any(is_aggregate(c) for c in calls):
+    if not limits and not select.groupClause and not any(is_aggregate(c) for c in calls):
         for item in select.fromClause or ():
             if isinstance(item, ast.RangeSubselect) and isinstance(item.subquery, ast.SelectStmt):
-                found |= _scalar_limits(item.subquery)
-    return found
+                limits |= _scalar_limits(item.subquery)
+    return limits
 
 
 def limit_values(select: Node, count: str, offset: str) -> dict[int, str]:
-    found = {}
+    limits = {}
     for part, value in ((getattr(select, "limitCount", None), count), (getattr(select, "limitOffset", None), offset)):
         inner = without_casts(part) if part is not None else None
         if isinstance(inner, ast.ParamRef):
-            found[inner.number] = value
-    return found
+            limits[inner.number] = value
+    return limits
 
 
 def _fixed_arguments(call: Node) -> dict[int, str]:
@@ -123,12 +123,12 @@ def _fixed_arguments(call: Node) -> dict[int, str]:
     values: tuple[str | None, ...] = (FIXED_WORDS[name],) if name in FIXED_WORDS else FIXED_ARGUMENTS.get(name, ())
     if name == "to_timestamp" and len(call.args) == TO_TIMESTAMP_OF_SECONDS:
         return {}
-    found = {}
+    fixed = {}
     for argument, value in zip(call.args, values, strict=False):
         inner = without_casts(argument)
         if value is not None and isinstance(inner, ast.ParamRef):
-            found[inner.number] = value
-    return found
+            fixed[inner.number] = value
+    return fixed
 
 
 def _text_search(facts: SchemaFacts) -> str | None:

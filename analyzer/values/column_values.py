@@ -13,7 +13,7 @@ MOST_KEPT = 100  # default_statistics_target: as many values and bounds as ANALY
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ColumnStatistics:
+class PgStatsRow:
     """One row of pg_stats; values as text, for the server to read.
 
     ``most_common_elements``: of arrays and tsvectors, the most frequent first.
@@ -67,7 +67,7 @@ class ColumnStatistics:
         return ordered[round((len(ordered) - 1) * percent / 100)] if ordered else None
 
 
-Statistics = Mapping[tuple[str, str, str], ColumnStatistics]  # schema, table, column
+Statistics = Mapping[tuple[str, str, str], PgStatsRow]  # schema, table, column
 
 
 def elements_by_frequency(elements: Sequence[str | None] | None, freqs: Sequence[float] | None) -> tuple[str, ...]:
@@ -76,7 +76,7 @@ def elements_by_frequency(elements: Sequence[str | None] | None, freqs: Sequence
     return tuple(e for _, _, e in sorted(pairs, key=lambda p: p[:2]) if e is not None)
 
 
-def of_partitions(parts: Iterable[tuple[ColumnStatistics, float]]) -> ColumnStatistics | None:
+def of_partitions(parts: Iterable[tuple[PgStatsRow, float]]) -> PgStatsRow | None:
     """A partitioned table's, of its partitions' and their rows: it has none itself until somebody analyses it."""
     known = [(statistics, max(rows, 1.0)) for statistics, rows in parts]
     if not known:
@@ -92,7 +92,7 @@ def of_partitions(parts: Iterable[tuple[ColumnStatistics, float]]) -> ColumnStat
     common = sorted(shares, key=lambda value: -shares[value])[:MOST_KEPT]
     bounds = sorted({b for s, _ in known for b in s.histogram_bounds}, key=number_or_text)
     step = max(1, len(bounds) // MOST_KEPT)
-    return ColumnStatistics(
+    return PgStatsRow(
         tuple(common),
         tuple(shares[value] for value in common),
         tuple(bounds[::step]),

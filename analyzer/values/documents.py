@@ -53,7 +53,7 @@ def read_document(text: str) -> Any:
 
 def values_at_paths(uses: Mapping[int, ParameterUse], statistics: Statistics, is_rare: bool) -> dict[int, str]:
     """Parameters that are keys, or are compared with what lies under keys (``ParameterUse.path``)."""
-    found: dict[int, str] = {}
+    values: dict[int, str] = {}
     used: set[tuple[str, Path]] = set()
     chosen: dict[tuple[str | int, ...], Path] = {}
     # paths whose member has to be of a type first: fewer keys fit them
@@ -63,7 +63,7 @@ def values_at_paths(uses: Mapping[int, ParameterUse], statistics: Statistics, is
             continue
         texts = [*known.most_common_values, *known.histogram_bounds]
         members = _members([d for t in texts if (d := read_document(t)) is not None], use.member_type)
-        fitting = [path for path in members if _fits(path, use.path, found)]
+        fitting = [path for path in members if _fits(path, use.path, values)]
         fresh = [path for path in fitting if (use.column or "", path) not in used]
         if not fitting:
             continue
@@ -73,37 +73,37 @@ def values_at_paths(uses: Mapping[int, ParameterUse], statistics: Statistics, is
             path = chosen[use.path] = (fresh or fitting)[-1 if is_whole else 0]  # whole paths lead deep
         used.add((use.column or "", path))
         if is_whole:
-            found[int(use.path[1])] = array_literal(path)
+            values[int(use.path[1])] = array_literal(path)
         for key, part in zip(use.path, () if is_whole else path, strict=False):
             if isinstance(key, int):
-                found.setdefault(key, part)
+                values.setdefault(key, part)
         if use.operator == "member":
-            found[use.number] = _member(members[path], use, is_rare, taken=len(found))
-    return found
+            values[use.number] = _member(members[path], use, is_rare, taken=len(values))
+    return values
 
 
-def _fits(path: Path, asked: Sequence[str | int], found: Mapping[int, str]) -> bool:
+def _fits(path: Path, asked: Sequence[str | int], values: Mapping[int, str]) -> bool:
     if asked[0] == "*":
         return True
     return len(path) == len(asked) and all(
-        part == (key if isinstance(key, str) else found.get(key, part)) for part, key in zip(path, asked, strict=True)
+        part == (key if isinstance(key, str) else values.get(key, part)) for part, key in zip(path, asked, strict=True)
     )
 
 
 def _members(documents: Sequence[Any], member_type: str | None) -> dict[Path, Counter[str]]:
     """Path -> its members as text, how often; the paths most documents have first, of numbers where those are asked."""
-    found: dict[Path, Counter[str]] = {}
+    members: dict[Path, Counter[str]] = {}
     for document in documents:
         for path, member in _scalars(document, ()):
-            found.setdefault(path, Counter())[member] += 1
+            members.setdefault(path, Counter())[member] += 1
     kind = plain_type(member_type) if member_type else None
     if kind in NUMBERS:
-        found = {p: c for p, c in found.items() if all(_is_number(m, kind) for m in c)}
+        members = {p: c for p, c in members.items() if all(_is_number(m, kind) for m in c)}
     elif kind == "boolean":
-        found = {p: c for p, c in found.items() if set(c) <= {"true", "false", "t", "f", "1", "0"}}
+        members = {p: c for p, c in members.items() if set(c) <= {"true", "false", "t", "f", "1", "0"}}
     elif kind is not None and kind not in ("text", "character varying", "citext", "jsonb"):
-        found = {}  # a date or a uuid: whether all of a key's are, the few common ones do not tell
-    return dict(sorted(found.items(), key=lambda item: (len(item[0]), -item[1].total(), item[0])))
+        members = {}  # a date or a uuid: whether all of a key's are, the few common ones do not tell
+    return dict(sorted(members.items(), key=lambda item: (len(item[0]), -item[1].total(), item[0])))
 
 
 def _scalars(document: Any, path: Path) -> Iterator[tuple[Path, str]]:

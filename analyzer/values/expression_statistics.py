@@ -146,18 +146,18 @@ def expression_statistics(
 
 def restore_arguments(statistics: ColumnStatistics) -> dict[str, object]:
     """The named arguments of pg_restore_attribute_stats() (18) that are known."""
-    found: dict[str, object] = {
+    arguments: dict[str, object] = {
         "null_frac": statistics.null_frac,
         "avg_width": statistics.avg_width_bytes,
         "n_distinct": statistics.n_distinct,
         "correlation": statistics.correlation,
     }
     if statistics.most_common_vals:
-        found["most_common_vals"] = _array(statistics.most_common_vals)
-        found["most_common_freqs"] = list(statistics.most_common_freqs)
+        arguments["most_common_vals"] = _array(statistics.most_common_vals)
+        arguments["most_common_freqs"] = list(statistics.most_common_freqs)
     if len(statistics.histogram_bounds) > 1:
-        found["histogram_bounds"] = _array(statistics.histogram_bounds)
-    return {name: value for name, value in found.items() if value is not None}
+        arguments["histogram_bounds"] = _array(statistics.histogram_bounds)
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _distinct(

@@ -65,7 +65,7 @@ class LikePattern:
 def like_patterns(sql: str, samples: Sequence[str] = ()) -> list[LikePattern]:
     """Every LIKE of a statement whose pattern is made of parameters; ``samples`` are runs of just this statement."""
     seen = [list(_like_sides(sample)) for sample in samples]
-    found = []
+    patterns = []
     sides = list(_like_sides(sql))
     for at, pieces in enumerate(sides):
         if pieces is None:
@@ -77,8 +77,8 @@ def like_patterns(sql: str, samples: Sequence[str] = ()) -> list[LikePattern]:
         shape = _written_shape(pieces) if is_written else ("contained" if len(numbers) == 3 else None)
         if shape is None and not is_written:
             shape = _sampled_shape([s[at] for s in seen if len(s) == len(sides)])
-        found.append(LikePattern(numbers, shape, is_written))
-    return found
+        patterns.append(LikePattern(numbers, shape, is_written))
+    return patterns
 
 
 def _piece(value: str, shape: Shape, characters: int) -> str:

@@ -37,15 +37,15 @@ class HeldValue:
         """Of the column's values, in the order given, one that an index holds; None where nothing tells one."""
         named = [value for told in self.told for value in told.values]
         held = [value for value in known if any(told.holds(value) for told in self.told)]
-        found = list(dict.fromkeys([*held, *named]))
-        return found[self.place % len(found)] if found else None
+        predicates = list(dict.fromkeys([*held, *named]))
+        return predicates[self.place % len(predicates)] if predicates else None
 
 
 def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFacts) -> dict[int, HeldValue]:
     """By parameter; only of indexes that are scanned, whose first key the statement names, too."""
     statements = parse(sql)
     named = set() if isinstance(statements, Unparsable) else set(column_names(statements))
-    found: dict[int, HeldValue] = {}
+    values: dict[int, HeldValue] = {}
     places: dict[tuple[str, str], int] = {}
     for number, use in sorted(uses.items()):
         table = facts.find_table(use.table, use.schema or None) if use.table else None
@@ -58,9 +58,9 @@ def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFact
         many = f"the partial indexes {', '.join(names)}" if len(names) > 1 else f"the partial index {names[0]}"
         said = f"{use.column} was given {'a' if len(names) > 1 or _is_several(held) else 'the'} value of {many}"
         key = (table.qualified_name, use.column)
-        found[number] = HeldValue(tuple(told for _, told in held), said, places.get(key, 0))
+        values[number] = HeldValue(tuple(told for _, told in held), said, places.get(key, 0))
         places[key] = places.get(key, 0) + (use.operator == "in")
-    return found
+    return values
 
 
 def _held(table: TableFacts, use: ParameterUse, named: set[str]) -> list[tuple[IndexFacts, Told]]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from analyzer.store.series.timelines import Bucket, Timeline
+from analyzer.store.series.timelines import Timeline, TimelineBucket
 from dashboard.charts.marks import SHORTEST_AXIS, MarkGroup
 from dashboard.charts.marks_drawn import mark_numbers, mark_shapes, placed_marks
 from dashboard.charts.scale import AmountAxis, TimeAxis, amount_axis, time_axis
@@ -27,7 +27,7 @@ MOST_TABLE_ROWS = 25  # of the chart in words: what a person may listen to
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """``quantity``: the name that gives its numbers their unit in words (templatetags/quantities.py)."""
 
     name: str
@@ -38,12 +38,12 @@ class Line:
     fill: bool = False
 
 
-LOAD = Line("Load", "load", "statements at once", "%{y:.3~g} at once", "load", fill=True)
-MEAN_TIME = Line("Mean time of a call", "mean_exec_time_ms", "ms", "%{y:.4~g} ms a call", "mean_time_ms")
+LOAD = ChartLine("Load", "load", "statements at once", "%{y:.3~g} at once", "load", fill=True)
+MEAN_TIME = ChartLine("Mean time of a call", "mean_exec_time_ms", "ms", "%{y:.4~g} ms a call", "mean_time_ms")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ChartRow:
     """A part of the chart in numbers: one of ``values`` per line."""
 
     at: datetime
@@ -54,11 +54,11 @@ class Row:
 class Chart:
     """``figure`` for plotly, ``svg`` for the page, ``sentence`` and ``rows`` for those who do not see it."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     figure: Figure
     svg: SafeString
     sentence: str
-    rows: list[Row]
+    rows: list[ChartRow]
 
     @property
     def has_two_axes(self) -> bool:
@@ -77,7 +77,9 @@ def statement_load(timeline: Timeline, watched_since: datetime, marks: Sequence[
     return _chart(timeline, watched_since, LOAD, MEAN_TIME, marks=marks)
 
 
-def _chart(timeline: Timeline, watched_since: datetime, *lines: Line, marks: Sequence[MarkGroup] = ()) -> Chart | None:
+def _chart(
+    timeline: Timeline, watched_since: datetime, *lines: ChartLine, marks: Sequence[MarkGroup] = ()
+) -> Chart | None:
     """Gaps show as breaks of the line; the time axis begins no earlier than the watching."""
     if not any(bucket.covered_s for bucket in timeline.buckets):
         return None
@@ -119,7 +121,7 @@ def _points(timeline: Timeline, value: Value) -> list[tuple[datetime, float | No
     the next one's measured seconds reach back to the one before.
     """
     points: list[tuple[datetime, float | None]] = []
-    before: Bucket | None = None
+    before: TimelineBucket | None = None
     for bucket in timeline.buckets:
         if not bucket.covered_s:
             continue
@@ -134,9 +136,9 @@ def _points(timeline: Timeline, value: Value) -> list[tuple[datetime, float | No
 
 def _marked(points: Sequence[tuple[float, float | None]]) -> list[bool]:
     """Whether a point has no neighbour to draw a line to; all of them when they are few."""
-    found = runs(points)
-    are_few = sum(map(len, found)) <= FEW
-    alone = {x for run in found if are_few or len(run) == 1 for x, _ in run}
+    drawn = runs(points)
+    are_few = sum(map(len, drawn)) <= FEW
+    alone = {x for run in drawn if are_few or len(run) == 1 for x, _ in run}
     return [x in alone for x, _ in points]
 
 
@@ -152,7 +154,7 @@ class _Clock(dict[datetime, str]):
 
 
 def _trace(
-    line: Line, points: list[tuple[datetime, float | None]], yaxis: str, marked: list[bool], clock: _Clock
+    line: ChartLine, points: list[tuple[datetime, float | None]], yaxis: str, marked: list[bool], clock: _Clock
 ) -> Figure:
     trace: Figure = {
         "type": "scatter",
@@ -210,7 +212,7 @@ def _plotly_axis(axis: AmountAxis) -> dict[str, object]:
     }
 
 
-def _sentence(line: Line, points: Sequence[tuple[datetime, float | None]]) -> str:
+def _sentence(line: ChartLine, points: Sequence[tuple[datetime, float | None]]) -> str:
     known = [(y, at) for at, y in points if y is not None]
     if not known:
         return f"{line.name}: not known."
@@ -223,7 +225,7 @@ def _sentence(line: Line, points: Sequence[tuple[datetime, float | None]]) -> st
     )
 
 
-def _rows(timeline: Timeline, lines: Sequence[Line], start: datetime) -> Iterator[Row]:
+def _rows(timeline: Timeline, lines: Sequence[ChartLine], start: datetime) -> Iterator[ChartRow]:
     """The same over longer parts, each as the sums of its buckets say; None for one that was not measured."""
     buckets = [b for b in timeline.buckets if b.at >= start or b.covered_s]
     size = -(-len(buckets) // MOST_TABLE_ROWS)
@@ -231,11 +233,11 @@ def _rows(timeline: Timeline, lines: Sequence[Line], start: datetime) -> Iterato
         rows = [bucket for _, bucket in part]
         covered_s = sum(b.covered_s for b in rows)
         time_ms, calls = sum(b.total_exec_time_ms or 0.0 for b in rows), sum(b.calls or 0 for b in rows)
-        found: dict[Value, float | None] = {
+        values: dict[Value, float | None] = {
             "load": time_ms / 1000 / covered_s if covered_s else None,
             "mean_exec_time_ms": time_ms / calls if calls else None,
         }
-        yield Row(rows[0].at, [(line.quantity, found[line.value]) for line in lines])
+        yield ChartRow(rows[0].at, [(line.quantity, values[line.value]) for line in lines])
 
 
 def rounded(value: float | None) -> float | None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from analyzer.store.series.load_reading import Bucket, LoadTimeline
+from analyzer.store.series.load_reading import LoadBucket, LoadTimeline
 from dashboard.charts.charts import MOST_TABLE_ROWS, rounded
 from dashboard.charts.marks import MarkGroup
 from dashboard.charts.marks_drawn import mark_numbers, mark_shapes, placed_marks
@@ -40,7 +40,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LoadRow:
     """A part of the chart in numbers; ``average`` is None where nobody looked."""
 
     at: datetime
@@ -56,7 +56,7 @@ class LoadChart:
     svg: SafeString
     sentence: str
     waits: list[Wait]
-    rows: list[Row]
+    rows: list[LoadRow]
 
 
 def load_chart(
@@ -95,13 +95,13 @@ def colour_of(wait: str) -> str:
     return wait.lower() if wait in WAITS else OTHER
 
 
-def _spans(buckets: Sequence[Bucket]) -> list[Sequence[Bucket]]:
+def _spans(buckets: Sequence[LoadBucket]) -> list[Sequence[LoadBucket]]:
     size = -(-len(buckets) // SPANS)
     return [buckets[i : i + size] for i in range(0, len(buckets), size)]
 
 
 def _plot(
-    spans: Sequence[Sequence[Bucket]], names: Sequence[str], step: timedelta, times: TimeAxis, amounts: AmountAxis,
+    spans: Sequence[Sequence[LoadBucket]], names: Sequence[str], step: timedelta, times: TimeAxis, amounts: AmountAxis,
     cores: int | None, link: Link,
 ) -> Iterator[SafeString]:  # fmt: skip
     """From the back: what was not looked at, the colours of each span as links, the line of the cores."""
@@ -124,7 +124,7 @@ def _plot(
 
 
 def _bars(
-    span: Sequence[Bucket], name: str, floors: dict[datetime, float], step: timedelta, times: TimeAxis,
+    span: Sequence[LoadBucket], name: str, floors: dict[datetime, float], step: timedelta, times: TimeAxis,
     amounts: AmountAxis,
 ) -> Iterator[str]:  # fmt: skip
     """A rectangle per bucket on what ``floors`` says is below it, which grows by it."""
@@ -142,7 +142,7 @@ def _across(start: datetime, end: datetime, times: TimeAxis) -> tuple[str, str]:
     return f"{x:.1f}", f"{until - x:.1f}"
 
 
-def gaps_of(buckets: Sequence[Bucket], step: timedelta) -> list[tuple[datetime, datetime]]:
+def gaps_of(buckets: Sequence[LoadBucket], step: timedelta) -> list[tuple[datetime, datetime]]:
     """Spans in which nobody looked."""
     runs = groupby(buckets, key=lambda bucket: bool(bucket.looks))
     empty = (list(run) for has_looks, run in runs if not has_looks)
@@ -150,7 +150,7 @@ def gaps_of(buckets: Sequence[Bucket], step: timedelta) -> list[tuple[datetime, 
 
 
 def _figure(
-    buckets: Sequence[Bucket], names: Sequence[str], step: timedelta, times: TimeAxis, amounts: AmountAxis,
+    buckets: Sequence[LoadBucket], names: Sequence[str], step: timedelta, times: TimeAxis, amounts: AmountAxis,
     cores: int | None, link: Link, marks: Sequence[MarkGroup],
 ) -> dict[str, Any]:  # fmt: skip
     """Bars, stacked; ``links``: the address of each bucket without its wait, which chart.js adds on a click."""
@@ -204,7 +204,7 @@ def _figure(
     }
 
 
-def _sentence(timeline: LoadTimeline, buckets: Sequence[Bucket]) -> str:
+def _sentence(timeline: LoadTimeline, buckets: Sequence[LoadBucket]) -> str:
     seen = [b for b in buckets if b.looks]
     busiest = max(seen, key=lambda b: sum(b.active.values()) / b.looks)
     largest = next(iter(timeline.by_wait), "")
@@ -215,7 +215,7 @@ def _sentence(timeline: LoadTimeline, buckets: Sequence[Bucket]) -> str:
     )
 
 
-def _rows(buckets: Sequence[Bucket], step: timedelta, link: Link) -> Iterator[Row]:
+def _rows(buckets: Sequence[LoadBucket], step: timedelta, link: Link) -> Iterator[LoadRow]:
     size = -(-len(buckets) // MOST_TABLE_ROWS)
     for i in range(0, len(buckets), size):
         part = buckets[i : i + size]
@@ -225,7 +225,7 @@ def _rows(buckets: Sequence[Bucket], step: timedelta, link: Link) -> Iterator[Ro
             for name, active in bucket.active.items():
                 sums[name] = sums.get(name, 0.0) + active
         largest = sorted(sums, key=lambda name: -sums[name])[:3]
-        yield Row(
+        yield LoadRow(
             at=part[0].at,
             url=link("", part[0].at, part[-1].at + step),
             looks=looks,

@@ -83,12 +83,12 @@ def _times(start: datetime, end: datetime, zone: tzinfo, step: timedelta) -> lis
     local = start.astimezone(zone).replace(tzinfo=None)
     midnight = datetime.combine(local.date(), time())
     first = math.floor((local - midnight - CLOCK_CHANGE) / step)
-    found = []
+    times = []
     for i in range(first, first + math.ceil((end - start + 2 * CLOCK_CHANGE) / step) + 2):
         at = (midnight + i * step).replace(tzinfo=zone)
         if start <= at <= end:
-            found.append(at)
-    return found
+            times.append(at)
+    return times
 
 
 def _clock(at: datetime) -> str:

@@ -97,9 +97,9 @@ def _amounts(name: str, ticks: Iterable[Tick], x: str, dx: int, anchor: str) -> 
 def _line(points: Sequence[Point], number: int, fill: bool) -> SafeString:
     """Runs of known points; one that stands alone is a dot."""
     areas, strokes, dots = [], [], []
-    found = runs(points)
-    are_few = sum(map(len, found)) <= FEW
-    for run in found:
+    drawn = runs(points)
+    are_few = sum(map(len, drawn)) <= FEW
+    for run in drawn:
         steps = " ".join(f"{_x(x)} {place_y(y)}" for x, y in run)
         if len(run) == 1 or are_few:
             dots.append("".join(f"M{_x(x)} {place_y(y)}h0" for x, y in run))
@@ -114,13 +114,13 @@ def _line(points: Sequence[Point], number: int, fill: bool) -> SafeString:
 
 def runs(points: Sequence[Point]) -> list[list[tuple[float, float]]]:
     """Points without a break between them."""
-    found: list[list[tuple[float, float]]] = [[]]
+    parts: list[list[tuple[float, float]]] = [[]]
     for x, y in points:
         if y is None:
-            found.append([])
+            parts.append([])
         else:
-            found[-1].append((x, y))
-    return [run for run in found if run]
+            parts[-1].append((x, y))
+    return [run for run in parts if run]
 
 
 def _x(place: float) -> str:

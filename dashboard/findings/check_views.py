@@ -95,10 +95,10 @@ def _number(name: str, typed: str) -> float:
 
 
 def _get(code: str) -> Check:
-    found = next((c for c in all_checks() if c.code == code), None)
-    if found is None:
+    check = next((c for c in all_checks() if c.code == code), None)
+    if check is None:
         raise Http404(f"There is no check {code}.")
-    return found
+    return check
 
 
 def _page(

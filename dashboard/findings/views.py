@@ -51,18 +51,20 @@ def _list(request: HttpRequest, asked: QueryDict, *, status: int = 200, mute_err
     servers = list(Server.objects.order_by("name"))
     order = ("-closed_at", "pk") if state == "closed" else COSTLIEST_FIRST
     named = FindingRecord.objects.select_related("server", "database", "statement")
-    found = named.filter(wanted, STATES[state]).order_by(*order)
+    records = named.filter(wanted, STATES[state]).order_by(*order)
     counts = FindingRecord.objects.filter(wanted).aggregate(
         **{name: Count("pk", filter=where) for name, where in STATES.items()}
     )
     closings = FindingEvent.objects.filter(what=FindingEvent.What.CLOSED).order_by("-at")
-    found = found.prefetch_related(Prefetch("events", closings, to_attr="closings")) if state == "closed" else found
+    records = (
+        records.prefetch_related(Prefetch("events", closings, to_attr="closings")) if state == "closed" else records
+    )
     codes = {chosen["code"], *FindingRecord.objects.order_by().values_list("code", flat=True).distinct()}
     shown_of = [server for server in servers if chosen["server"] in ("", server.slug)]
     context = {
         "section": "findings",
         "gained": gained_line(gained(shown_of, timezone.now())),
-        "page": Paginator(found, PER_PAGE).get_page(asked.get("page")),
+        "page": Paginator(records, PER_PAGE).get_page(asked.get("page")),
         "state": state,
         "states": [(name, counts[name], name == state) for name in STATES],
         "servers": servers,
@@ -109,8 +111,8 @@ def mute_all(request: HttpRequest) -> HttpResponse:
     if not wanted or not reason:
         missing = "Say why: the next person will ask." if wanted else "Filter the list first, by check or table."
         return _list(request, request.POST, status=422, mute_error=missing)
-    found = FindingRecord.objects.filter(wanted, STATES["open"])
-    muted = life.mute(found, request.user.get_username(), reason, _until(request))
+    records = FindingRecord.objects.filter(wanted, STATES["open"])
+    muted = life.mute(records, request.user.get_username(), reason, _until(request))
     audit.record(request, "mute", f"{muted} findings", reason=reason, **chosen)
     messages.success(request, f"{muted} finding{'s' if muted != 1 else ''} muted.")
     query = urlencode({"state": "muted", **{name: value for name, value in chosen.items() if value}})
@@ -131,32 +133,32 @@ def finding(request: HttpRequest, pk: int) -> HttpResponse:
 @operator_required
 @require_POST
 def mute(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _get(pk)
+    record = _get(pk)
     reason = request.POST.get("reason", "").strip()[:1000]
     if not reason:
-        return _page(request, found, status=422, mute_error="Say why: the next person will ask.")
-    life.mute([found], request.user.get_username(), reason, _until(request))
-    audit.record(request, "mute", f"{found.code} {found.subject}", server=found.server.name, reason=reason)
+        return _page(request, record, status=422, mute_error="Say why: the next person will ask.")
+    life.mute([record], request.user.get_username(), reason, _until(request))
+    audit.record(request, "mute", f"{record.code} {record.subject}", server=record.server.name, reason=reason)
     return redirect("finding", pk)
 
 
 @operator_required
 @require_POST
 def unmute(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _get(pk)
-    life.unmute(found, request.user.get_username())
-    audit.record(request, "unmute", f"{found.code} {found.subject}", server=found.server.name)
+    record = _get(pk)
+    life.unmute(record, request.user.get_username())
+    audit.record(request, "unmute", f"{record.code} {record.subject}", server=record.server.name)
     return redirect("finding", pk)
 
 
 @operator_required
 @require_POST
 def assign(request: HttpRequest, pk: int) -> HttpResponse:
-    found, to = _get(pk), request.POST.get("to", "")
+    record, to = _get(pk), request.POST.get("to", "")
     if to and not get_user_model().objects.filter(username=to, is_active=True).exists():
-        return _page(request, found, status=422, assign_error="There is no such user any more.")
-    life.assign(found, to, request.user.get_username())
-    audit.record(request, "assign", f"{found.code} {found.subject}", server=found.server.name, to=to)
+        return _page(request, record, status=422, assign_error="There is no such user any more.")
+    life.assign(record, to, request.user.get_username())
+    audit.record(request, "assign", f"{record.code} {record.subject}", server=record.server.name, to=to)
     return redirect("finding", pk)
 
 
@@ -165,20 +167,20 @@ def _get(pk: int) -> FindingRecord:
 
 
 def _page(
-    request: HttpRequest, found: FindingRecord, *, status: int = 200, mute_error: str = "", assign_error: str = ""
+    request: HttpRequest, record: FindingRecord, *, status: int = 200, mute_error: str = "", assign_error: str = ""
 ) -> HttpResponse:
-    check = next((c for c in all_checks() if c.code == found.code), None)
+    check = next((c for c in all_checks() if c.code == record.code), None)
     context = {
         "section": "findings",
-        "finding": found,
+        "finding": record,
         "evidence": [
             (name, value)
-            for name, value in found.evidence.items()
-            if not (name.endswith("_s_per_day") and value == found.impact_s_per_day)  # shown as the impact
+            for name, value in record.evidence.items()
+            if not (name.endswith("_s_per_day") and value == record.impact_s_per_day)  # shown as the impact
         ],
-        "suggestions": _suggestions(found),
-        "can_be_rewritten": _can_be_rewritten(found),
-        "statements": _statements(found),
+        "suggestions": _suggestions(record),
+        "can_be_rewritten": _can_be_rewritten(record),
+        "statements": _statements(record),
         "check": check,
         "check_paragraphs": paragraphs(check) if check else [],
         "thresholds": list(check.thresholds.items()) if check else [],
@@ -186,17 +188,17 @@ def _page(
         "assign_error": assign_error,
         "mute_reason": request.POST.get("reason", ""),
         "mute_words": MUTE_WORDS,
-        "state": life.state(found, timezone.now()),
-        "events": found.events.order_by("-at", "-pk")[:MOST_EVENTS],
+        "state": life.state(record, timezone.now()),
+        "events": record.events.order_by("-at", "-pk")[:MOST_EVENTS],
         "users": get_user_model().objects.filter(is_active=True).order_by("username")[:MOST_USERS],
     }
     return render(request, "dashboard/finding.html", context, status=status)
 
 
-def _suggestions(found: FindingRecord) -> list[SuggestionRecord]:
+def _suggestions(record: FindingRecord) -> list[SuggestionRecord]:
     return list(
         SuggestionRecord.objects.filter(
-            SuggestionRecord.OPEN_OR_BUILT, database__server=found.server, finding_keys__contains=[found.key]
+            SuggestionRecord.OPEN_OR_BUILT, database__server=record.server, finding_keys__contains=[record.key]
         ).order_by(F("helped_time_s_per_day").desc(nulls_last=True), "pk")[:5]
     )
 
@@ -207,10 +209,10 @@ def _can_be_rewritten(found: FindingRecord) -> bool:
     return is_known and any(fix["title"].startswith(SAME_ROWS) for fix in found.fixes)
 
 
-def _statements(found: FindingRecord) -> list[Statement]:
+def _statements(record: FindingRecord) -> list[Statement]:
     """The statement the finding is about first, then those it names."""
-    wanted = Q(fingerprint__in=found.related_fingerprints[:20])
-    if found.statement_id:
-        wanted |= Q(pk=found.statement_id)
-    rows = list(Statement.objects.filter(wanted, server=found.server)[:21])
-    return sorted(rows, key=lambda s: (s.pk != found.statement_id, s.pk))
+    wanted = Q(fingerprint__in=record.related_fingerprints[:20])
+    if record.statement_id:
+        wanted |= Q(pk=record.statement_id)
+    rows = list(Statement.objects.filter(wanted, server=record.server)[:21])
+    return sorted(rows, key=lambda s: (s.pk != record.statement_id, s.pk))

@@ -16,8 +16,8 @@ class Channel(redis.Channel):
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         if self.connection is None or self.connection.client is None:
             raise ConnectionError("the connection to Redis is closed")
-        found: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
-        return found
+        parameters: dict[str, Any] = super()._connparams(asynchronous)  # type: ignore[no-untyped-call]
+        return parameters
 
 
 class Transport(redis.Transport):

@@ -20,7 +20,7 @@ from analyzer.store.size import StoreSize, store_size
 from dashboard.charts.bars import bars
 from dashboard.mail import queue as mail_queue
 from dashboard.permissions import viewer_required
-from dashboard.servers.state import TICK_LATE_S, ServerState, State, server_state
+from dashboard.servers.state import TICK_LATE_S, ShownState, State, server_state
 
 COST_WINDOW = timedelta(hours=24)
 SHARE_PROMISED = 0.005  # docs: of a server's time at 60 s sampling
@@ -119,16 +119,16 @@ def step_troubles(failing: Iterable[StepStatus]) -> list[tuple[str, str]]:
 def mail_troubles(now: datetime) -> list[tuple[str, str]]:
     """Mails that did not go out, with the mail server's last words."""
     mails = mail_queue.mail_health(now)
-    found = []
+    sentences = []
     if mails.failed:
-        found.append((f"Reports given up in the last two days: {mails.failed}.", mails.last_error))
+        sentences.append((f"Reports given up in the last two days: {mails.failed}.", mails.last_error))
     elif mails.late:
-        found.append((f"Reports that wait for another attempt: {mails.late}.", mails.last_error))
-    return found
+        sentences.append((f"Reports that wait for another attempt: {mails.late}.", mails.last_error))
+    return sentences
 
 
 def troubles(
-    servers: list[Server], states: dict[int, ServerState], queue: QueueState | None, now: datetime
+    servers: list[Server], states: dict[int, ShownState], queue: QueueState | None, now: datetime
 ) -> list[tuple[str, str]]:
     """What an operator should see to: (what happens, what to do), the cause before its effects."""
     if queue is None:
@@ -139,18 +139,18 @@ def troubles(
                 " one long interval. See REDIS_URL and the Redis server's log.",
             )
         ]
-    found = []
+    sentences = []
     active = sum(server.is_active for server in servers)
     tick = queue.last_runs.get("analyzer.tasks.tick")
     for name in queue.queues_without_worker():
-        found.append(
+        sentences.append(
             (
                 f"No worker takes from the queue {name}.",
                 f"{PURPOSE[name]} wait until one does: celery -A dashboard.celery:app worker --queues {name}",
             )
         )
-    if servers and not found and (tick is None or (now - tick.at).total_seconds() > TICK_LATE_S):
-        found.append(
+    if servers and not sentences and (tick is None or (now - tick.at).total_seconds() > TICK_LATE_S):
+        sentences.append(
             (
                 "Nothing hands out work: beat does not run.",
                 "Start it, once: celery -A dashboard.celery:app beat",
@@ -159,7 +159,7 @@ def troubles(
     for name, waiting in queue.waiting.items():
         # At most two steps of a server wait in one queue, and five ticks: then they expire or are held back.
         if waiting > 2 * active + 5:
-            found.append(
+            sentences.append(
                 (
                     f"{waiting} tasks wait in the queue {name}: its workers cannot keep up.",
                     f"Start another one: celery -A dashboard.celery:app worker --queues {name}",
@@ -167,20 +167,20 @@ def troubles(
             )
     house = queue.last_runs.get("analyzer.tasks.keep_house")
     if house and house.state == "FAILURE":
-        found.append((f"Tidying up the store failed ({house.error}).", "The worker's log says where."))
-    elif house and not found and (now - house.at).total_seconds() > HOUSE_LATE_S:
-        found.append(("The store has not been tidied up for long.", "See the log of the worker for maintenance."))
+        sentences.append((f"Tidying up the store failed ({house.error}).", "The worker's log says where."))
+    elif house and not sentences and (now - house.at).total_seconds() > HOUSE_LATE_S:
+        sentences.append(("The store has not been tidied up for long.", "See the log of the worker for maintenance."))
     stalled = [server.name for server in servers if states[server.pk].state is State.STALLED]
-    if stalled and not found:
-        found.append((f"Samples are late: {', '.join(stalled[:5])}.", "See the workers' logs."))
+    if stalled and not sentences:
+        sentences.append((f"Samples are late: {', '.join(stalled[:5])}.", "See the workers' logs."))
     if active and not queue.are_sessions_watched:
-        found.append(
+        sentences.append(
             (
                 "No process looks at the servers’ sessions.",
                 f"N+1 within a session and real parameter values wait until one does: {program()} watch_sessions",
             )
         )
-    return found
+    return sentences
 
 
 def _costs(now: datetime) -> dict[int, Cost]:

@@ -9,7 +9,7 @@ from analyzer.runtime import workers
 from analyzer.runtime.logs import VisibleFormatter
 from analyzer.runtime.processes import die_with_parent
 
-_teller: workers.Teller | None = None
+_heartbeat: workers.Heartbeat | None = None
 
 
 @signals.after_setup_logger.connect(weak=False)  # type: ignore[untyped-decorator]
@@ -22,9 +22,9 @@ def _spell_out(logger: logging.Logger, **_: Any) -> None:
 
 @signals.celeryd_after_setup.connect(weak=False)  # type: ignore[untyped-decorator]
 def _begin(sender: str, instance: Any, **_: Any) -> None:
-    global _teller
-    _teller = workers.Teller(sender, sorted(instance.app.amqp.queues.consume_from), instance.concurrency)
-    _teller.forget_the_gone()
+    global _heartbeat
+    _heartbeat = workers.Heartbeat(sender, sorted(instance.app.amqp.queues.consume_from), instance.concurrency)
+    _heartbeat.forget_the_gone()
 
 
 @signals.worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
@@ -35,14 +35,14 @@ def _follow(**_: Any) -> None:
 
 @signals.heartbeat_sent.connect(weak=False)  # type: ignore[untyped-decorator]
 def _tell(**_: Any) -> None:
-    if _teller is not None:
-        _teller.tell()
+    if _heartbeat is not None:
+        _heartbeat.beat()
 
 
 @signals.worker_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
 def _leave(**_: Any) -> None:
-    if _teller is not None:
-        _teller.leave()
+    if _heartbeat is not None:
+        _heartbeat.leave()
 
 
 @signals.task_postrun.connect(weak=False)  # type: ignore[untyped-decorator]

@@ -190,13 +190,13 @@ def _key_of(index: Mapping[str, Any]) -> str:
 
 def _steps(curve: Sequence[Any]) -> list[Any]:
     """Each set once: budgets between two steps buy the same."""
-    found: list[Any] = []
+    steps: list[Any] = []
     for point in curve:
-        if found and _set_of(found[-1]) == _set_of(point):
-            found[-1] = {**point, "budget_bytes": found[-1]["budget_bytes"]}
+        if steps and _set_of(steps[-1]) == _set_of(point):
+            steps[-1] = {**point, "budget_bytes": steps[-1]["budget_bytes"]}
         else:
-            found.append(point)
-    return found
+            steps.append(point)
+    return steps
 
 
 def _set_of(point: Mapping[str, Any]) -> tuple[set[str], set[str]]:
@@ -207,18 +207,18 @@ class _Names:
     """Texts of the statements that the page names, by one query."""
 
     def __init__(self, run: AdviceRun, fingerprints: set[str]) -> None:
-        found = Statement.objects.filter(server_id=run.database.server_id, fingerprint__in=fingerprints)
-        self._found = {s.fingerprint: s for s in found.only("fingerprint", "normalized_sql", "server_id")}
+        records = Statement.objects.filter(server_id=run.database.server_id, fingerprint__in=fingerprints)
+        self._found = {s.fingerprint: s for s in records.only("fingerprint", "normalized_sql", "server_id")}
 
     def __getitem__(self, fingerprint: str) -> NamedStatement:
         return NamedStatement(fingerprint, self._found.get(fingerprint))
 
 
 def _fingerprints(said: Mapping[str, Any], result: Mapping[str, Any], not_helped: Sequence[Any]) -> set[str]:
-    found = {name for index in said["indexes"] for name in index["helps"][:STATEMENTS_SHOWN]}
+    prints = {name for index in said["indexes"] for name in index["helps"][:STATEMENTS_SHOWN]}
     for part in (said.get("hurt", ()), said.get("at_risk", ()), not_helped):
-        found |= {row["statement"] for row in part}
-    return found | {fingerprint for fingerprint, _ in _not_planned(result)}
+        prints |= {row["statement"] for row in part}
+    return prints | {fingerprint for fingerprint, _ in _not_planned(result)}
 
 
 def _not_planned(result: Mapping[str, Any]) -> list[tuple[str, str]]:

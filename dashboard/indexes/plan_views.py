@@ -53,9 +53,9 @@ def suggestion_plans(request: HttpRequest, pk: int, fingerprint: str) -> HttpRes
     status = 200
     try:
         with question_limit.counted(request):
-            found = _planned(suggestion, statement, request.user.pk)
-        context |= _shown(found, statement)
-        context["gain"] = _gain(suggestion, fingerprint, found)
+            plans = _planned(suggestion, statement, request.user.pk)
+        context |= _shown(plans, statement)
+        context["gain"] = _gain(suggestion, fingerprint, plans)
     except PgLoupeError as problem:
         context["problem"] = str(problem).rstrip(".")
         status = status_of(problem)
@@ -85,13 +85,13 @@ def _planned(suggestion: SuggestionRecord, statement: Statement, person: object)
     )
 
 
-def _shown(found: IndexPlans, statement: Statement) -> dict[str, Any]:
-    without, with_it = redact_plan([found.without]), redact_plan([found.with_it])
+def _shown(plans: IndexPlans, statement: Statement) -> dict[str, Any]:
+    without, with_it = redact_plan([plans.without]), redact_plan([plans.with_it])
     return {
-        "found": found,
-        "values": VALUES[found.values],
-        "is_mean": found.change is not None and not _is_drawn(found, found.change),
-        "words": cost_words(found.cost_without, found.cost_with),
+        "found": plans,
+        "values": VALUES[plans.values],
+        "is_mean": plans.change is not None and not _is_drawn(plans, plans.change),
+        "words": cost_words(plans.cost_without, plans.cost_with),
         "sides": [
             ("Without the index", plan_document(statement.normalized_sql, without), plan_text(without)),
             ("With the index", plan_document(statement.normalized_sql, with_it), plan_text(with_it)),
@@ -99,15 +99,15 @@ def _shown(found: IndexPlans, statement: Statement) -> dict[str, Any]:
     }
 
 
-def _gain(suggestion: SuggestionRecord, fingerprint: str, found: IndexPlans) -> str:
+def _gain(suggestion: SuggestionRecord, fingerprint: str, plans: IndexPlans) -> str:
     """In time, by the costs on this page; "" where the statement was not measured or the index is there."""
     time_s = next((h.get("total_time_s_per_day") for h in suggestion.helps if h["fingerprint"] == fingerprint), None)
-    if suggestion.built_at or not time_s or found.change is None or found.cost_without <= 0:
+    if suggestion.built_at or not time_s or plans.change is None or plans.cost_without <= 0:
         return ""
-    return gain_words(by_cost(time_s, found.cost_without, found.cost_with), suggestion.watched_s, THIN)
+    return gain_words(by_cost(time_s, plans.cost_without, plans.cost_with), suggestion.watched_s, THIN)
 
 
-def _is_drawn(found: IndexPlans, change: PlanChange) -> bool:
+def _is_drawn(plans: IndexPlans, change: PlanChange) -> bool:
     """Whether the costs of a call are those that the two plans show."""
-    pairs = ((found.cost_without, change.cost_before), (found.cost_with, change.cost_after))
+    pairs = ((plans.cost_without, change.cost_before), (plans.cost_with, change.cost_after))
     return all(abs(said - drawn) <= SAME_COST_RATIO * max(said, drawn) for said, drawn in pairs)

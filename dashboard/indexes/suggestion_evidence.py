@@ -24,7 +24,7 @@ _VALUES = {
 
 
 @dataclass(frozen=True, slots=True)
-class NamedStatement:
+class HelpedStatement:
     """``statement`` is None where its text is not kept any more, and for the check of a foreign key."""
 
     fingerprint: str
@@ -36,7 +36,7 @@ class NamedStatement:
 class HelpedRow:
     """Cost of one call in the planner's units; None where no planner was asked. ``change``: of the plan, in words."""
 
-    name: NamedStatement
+    name: HelpedStatement
     time_s_per_day: float | None
     cost_before: float | None = None
     cost_after: float | None = None
@@ -61,7 +61,7 @@ class HelpedRow:
 
 @dataclass(frozen=True, slots=True)
 class HurtRow:
-    name: NamedStatement
+    name: HelpedStatement
     cost_before: float
     cost_after: float
     values: str
@@ -73,7 +73,7 @@ class HurtRow:
 
 @dataclass(frozen=True, slots=True)
 class RiskRow:
-    name: NamedStatement
+    name: HelpedStatement
     reason: str
 
 
@@ -90,7 +90,7 @@ class RedundantIndex:
 class MeasuredRow:
     """One statement before the index was built and since, as measured."""
 
-    name: NamedStatement
+    name: HelpedStatement
     before: Measured
     after: Measured
     plan_change: str
@@ -120,15 +120,15 @@ class Evidence:
     build_bytes: int | None  # needed on disk while it is built
 
 
-def evidence_of(found: SuggestionRecord) -> Evidence:
+def evidence_of(suggestion: SuggestionRecord) -> Evidence:
     """One query, for the statements' texts."""
-    said: Mapping[str, Any] = found.evidence
-    times = {help_["fingerprint"]: help_.get("total_time_s_per_day") for help_ in found.helps}
+    said: Mapping[str, Any] = suggestion.evidence
+    times = {help_["fingerprint"]: help_.get("total_time_s_per_day") for help_ in suggestion.helps}
     planned = {s["fingerprint"]: s for s in said.get("statements", ())}
-    outcomes = [statement_from_json(s) for s in found.outcome.get("statements", ())]
+    outcomes = [statement_from_json(s) for s in suggestion.outcome.get("statements", ())]
     hurt, at_risk = said.get("hurt", ()), said.get("at_risk", ())
     names = _Names(
-        found,
+        suggestion,
         {*times, *planned, *(o.fingerprint for o in outcomes), *(s["fingerprint"] for s in (*hurt, *at_risk))},
     )
     helped = [
@@ -163,20 +163,20 @@ def evidence_of(found: SuggestionRecord) -> Evidence:
         build_words=_build_words(said.get("build_time_s")),
         writes_words=_writes_words(said),
         write_words=_write_words(said),
-        build_bytes=found.estimated_size_bytes and DISK_FACTOR * found.estimated_size_bytes,
+        build_bytes=suggestion.estimated_size_bytes and DISK_FACTOR * suggestion.estimated_size_bytes,
     )
 
 
 class _Names:
-    def __init__(self, found: SuggestionRecord, fingerprints: set[str]) -> None:
-        self._helps = {help_["fingerprint"] for help_ in found.helps}
-        self._table = found.table
-        statements = Statement.objects.filter(server_id=found.database.server_id, fingerprint__in=fingerprints)
+    def __init__(self, suggestion: SuggestionRecord, fingerprints: set[str]) -> None:
+        self._helps = {help_["fingerprint"] for help_ in suggestion.helps}
+        self._table = suggestion.table
+        statements = Statement.objects.filter(server_id=suggestion.database.server_id, fingerprint__in=fingerprints)
         self._found = {s.fingerprint: s for s in statements.only("fingerprint", "normalized_sql", "server_id")}
 
-    def __getitem__(self, fingerprint: str) -> NamedStatement:
+    def __getitem__(self, fingerprint: str) -> HelpedStatement:
         is_key = fingerprint not in self._helps and fingerprint.startswith(f"{self._table}.")
-        return NamedStatement(
+        return HelpedStatement(
             fingerprint, self._found.get(fingerprint), fingerprint[len(self._table) + 1 :] if is_key else ""
         )
 

@@ -38,11 +38,11 @@ def suggestion_tabs(
     """``now``: in the reader's time zone; it goes into the names of files."""
     options = CodeOptions(now, models.django, models.classes)
     if record.state == State.NOT_USED and not record.outcome.get("kept_for"):
-        found = _built(record, facts)
-        if found is None or facts is None:
+        built = _built(record, facts)
+        if built is None or facts is None:
             ddl = CodeTab("ddl", "SQL", "", "sql", record.outcome.get("drop_ddl") or "")
             return SuggestionTabs((ddl,) if ddl.code else (), "The index is not in the newest reading.", is_drop=True)
-        table, index = found
+        table, index = built
         change = removal(index, table, facts)
         files = code_for_drop(index, table, facts, options)
         return SuggestionTabs(_tabs(change, files, {}, record, now), is_drop=True)

@@ -36,11 +36,11 @@ def suggestion(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def models(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep the map of models for the suggestion's database, or forget it; or what its code is shown in first."""
-    found = _get(pk)
-    database = found.database
+    suggestion = _get(pk)
+    database = suggestion.database
     where = f"{database.server.name}, database {database.name}"
     if "orm" in request.POST:
-        return _choose_orm(request, found)
+        return _choose_orm(request, suggestion)
     if "forget" in request.POST:
         forget_models(database)
         audit.record(request, "models_map_forgotten", where)
@@ -49,21 +49,21 @@ def models(request: HttpRequest, pk: int) -> HttpResponse:
         try:
             kept = keep_models(database, _map_text(request), request.user.get_username())
         except BadInput as error:
-            return _page(request, found, status=422, error=str(error))
+            return _page(request, suggestion, status=422, error=str(error))
         audit.record(request, "models_map_kept", where, tables=kept.tables)
         messages.success(request, f"The map of {kept.tables} table{'s' if kept.tables > 1 else ''} is kept.")
     return redirect(f"{reverse('suggestion', args=[pk])}#content")
 
 
-def _choose_orm(request: HttpRequest, found: SuggestionRecord) -> HttpResponse:
-    database, orm = found.database, request.POST["orm"]
+def _choose_orm(request: HttpRequest, suggestion: SuggestionRecord) -> HttpResponse:
+    database, orm = suggestion.database, request.POST["orm"]
     if orm not in ("", *Database.Orm.values):
-        return _page(request, found, status=422, error="Choose one of the listed.")
+        return _page(request, suggestion, status=422, error="Choose one of the listed.")
     database.orm = orm
     database.save(update_fields=["orm"])
     audit.record(request, "orm_chosen", f"{database.server.name}, database {database.name}", orm=orm or "as found")
     messages.success(request, f"Code for database {database.name} starts with {_orm_words(database)}.")
-    return redirect(f"{reverse('suggestion', args=[found.pk])}#content")
+    return redirect(f"{reverse('suggestion', args=[suggestion.pk])}#content")
 
 
 def _orm_words(database: Database) -> str:
@@ -89,24 +89,24 @@ def _map_text(request: HttpRequest) -> str:
         raise BadInput("The file is no text in UTF-8.") from error
 
 
-def _page(request: HttpRequest, found: SuggestionRecord, *, status: int = 200, error: str = "") -> HttpResponse:
-    kept: ModelsMap | None = getattr(found.database, "models_map", None)
-    shown = suggestion_tabs(found, kept_schema(found.database), models_of(kept), timezone.localtime())
+def _page(request: HttpRequest, suggestion: SuggestionRecord, *, status: int = 200, error: str = "") -> HttpResponse:
+    kept: ModelsMap | None = getattr(suggestion.database, "models_map", None)
+    shown = suggestion_tabs(suggestion, kept_schema(suggestion.database), models_of(kept), timezone.localtime())
     keys = [tab.key for tab in shown.tabs]
     wanted = request.GET.get("tab", "")
     context = {
         "section": "findings",
-        "suggestion": found,
-        "server": found.database.server,
-        "columns": ", ".join(str(column) for column in found.columns),
-        "evidence": evidence_of(found),
+        "suggestion": suggestion,
+        "server": suggestion.database.server,
+        "columns": ", ".join(str(column) for column in suggestion.columns),
+        "evidence": evidence_of(suggestion),
         "shown": shown,
         "tab_key": wanted if wanted in keys else next(iter(keys), ""),
         "models_map": kept,
         "model_tabs": MODEL_TABS,
         "commands": (("In your Django project", MODELS_COMMAND), ("In your SQLAlchemy project", CLASSES_COMMAND)),
         "orm_choices": Database.Orm.choices,
-        "orm_found": Database.Orm(found.database.orm_found).label if found.database.orm_found else "",
+        "orm_found": Database.Orm(suggestion.database.orm_found).label if suggestion.database.orm_found else "",
         "map_error": error,
         "map_text": request.POST.get("map", "")[:TEXT_SHOWN_AGAIN],
     }

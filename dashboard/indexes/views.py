@@ -30,17 +30,17 @@ def all_indexes(request: HttpRequest) -> HttpResponse:
 @require_GET
 def indexes(request: HttpRequest, server: str) -> HttpResponse:
     servers = list(Server.objects.order_by("name"))
-    found = next((s for s in servers if s.slug == server), None)
-    if found is None:
+    chosen_server = next((s for s in servers if s.slug == server), None)
+    if chosen_server is None:
         raise Http404(server)
-    chosen = chosen_database(request, found)
+    chosen = chosen_database(request, chosen_server)
     database = chosen.database
     run = AdviceRun.objects.select_related("database").filter(database=database).first() if database else None
     facts = kept_schema(database) if database else None
     plan = index_plan(run, facts, request.GET.get("point"), timezone.localtime()) if run else None
     context = {
         "section": "indexes",
-        "server": found,
+        "server": chosen_server,
         "other_servers": servers if len(servers) > 1 else [],
         "database": database,
         "databases": chosen.others,
@@ -49,9 +49,10 @@ def indexes(request: HttpRequest, server: str) -> HttpResponse:
         "curve": gain_curve(plan.points, plan.point) if plan else None,
         "point_words": [point.words for point in plan.points] if plan else [],
         "hindered": next(
-            (item for item in found.preflight if item["name"] == PLANNER_TWIN and item["status"] == "warning"), None
+            (item for item in chosen_server.preflight if item["name"] == PLANNER_TWIN and item["status"] == "warning"),
+            None,
         ),
-        "step": found.steps.filter(step="advise").first(),
+        "step": chosen_server.steps.filter(step="advise").first(),
         "form": what_if_form(facts, request.GET) if facts else None,
     }
     return render(request, "dashboard/indexes.html", context)

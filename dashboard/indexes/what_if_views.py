@@ -76,11 +76,11 @@ class HiddenIndex:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def what_if(request: HttpRequest, server: str) -> HttpResponse:
-    found, chosen, facts = _known(request, server)
+    watched, chosen, facts = _known(request, server)
     database = chosen.database
     context: dict[str, Any] = {
         "section": "servers",
-        "server": found,
+        "server": watched,
         "database": database,
         "databases": chosen.others,
     }
@@ -93,7 +93,7 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
         try:
             typed = read_form(facts, request.POST)
             with question_limit.counted(request):
-                answer, times = _what_if(found, database, facts, typed, request.user.pk)
+                answer, times = _what_if(watched, database, facts, typed, request.user.pk)
             context |= {
                 "answer": answer,
                 "rows": _rows(answer, times),
@@ -111,11 +111,11 @@ def what_if(request: HttpRequest, server: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def query(request: HttpRequest, server: str) -> HttpResponse:
-    found, chosen, facts = _known(request, server)
+    watched, chosen, facts = _known(request, server)
     sql = (request.POST if request.method == "POST" else request.GET).get("sql", "")
     context: dict[str, Any] = {
         "section": "servers",
-        "server": found,
+        "server": watched,
         "database": chosen.database,
         "databases": chosen.others,
         "facts": facts,
@@ -124,7 +124,7 @@ def query(request: HttpRequest, server: str) -> HttpResponse:
     status = 200
     if request.method == "POST" and facts is not None:
         try:
-            context |= _query(request, found, facts, sql)
+            context |= _query(request, watched, facts, sql)
         except PgLoupeError as problem:
             context["problem"] = _sentence(problem)
             status = status_of(problem)
@@ -133,9 +133,9 @@ def query(request: HttpRequest, server: str) -> HttpResponse:
 
 
 def _known(request: HttpRequest, slug: str) -> tuple[Server, ChosenDatabase, SchemaFacts | None]:
-    found = get_object_or_404(Server, slug=slug)
-    chosen = chosen_database(request, found)
-    return found, chosen, kept_schema(chosen.database) if chosen.database else None
+    watched = get_object_or_404(Server, slug=slug)
+    chosen = chosen_database(request, watched)
+    return watched, chosen, kept_schema(chosen.database) if chosen.database else None
 
 
 def _is_part(request: HttpRequest) -> bool:
@@ -220,30 +220,30 @@ def _query(request: HttpRequest, server: Server, facts: SchemaFacts, sql: str) -
         raise BadInput(f"The statement is longer than {MAX_SQL_BYTES // 1000} kB.")
     with question_limit.counted(request):
         answer: QueryAnswer = query_answer(server, facts, sql, timezone.now(), request.user.pk)
-    found = answer.found
-    if isinstance(found, NotPredicted):
-        raise BadInput(found.reason)
+    prediction = answer.found
+    if isinstance(prediction, NotPredicted):
+        raise BadInput(prediction.reason)
     return {
         "answer": answer,
-        "found": found,
-        "reads": [shortened(read_words(read)) for read in found.reads[:READS_SHOWN]],
-        "more_reads": max(0, len(found.reads) - READS_SHOWN),
+        "found": prediction,
+        "reads": [shortened(read_words(read)) for read in prediction.reads[:READS_SHOWN]],
+        "more_reads": max(0, len(prediction.reads) - READS_SHOWN),
         "findings": [
             (finding.title, shortened(finding.message), shortened(finding.hint))
-            for finding in found.findings[:FINDINGS_SHOWN]
+            for finding in prediction.findings[:FINDINGS_SHOWN]
         ],
-        "more_findings": max(0, len(found.findings) - FINDINGS_SHOWN),
-        "plan_lines": plan_text([found.plan_json]),
-        "change_words": shortened(found.change_words),
-        "frame": plan_document(found.sql, [found.plan_json]),
-        "plan_with_lines": plan_text([found.plan_with_json]) if found.plan_with_json else "",
-        "frame_with": plan_document(found.sql, [found.plan_with_json]) if found.plan_with_json else "",
-        "ddl": "\n".join(like.ddl.text for like in found.likes),
-        "try_link": f"{reverse('what_if', args=[server.slug])}?{urlencode({'index': _typed(found)})}",
-        "size_bytes": sum(like.size_bytes for like in found.likes),
+        "more_findings": max(0, len(prediction.findings) - FINDINGS_SHOWN),
+        "plan_lines": plan_text([prediction.plan_json]),
+        "change_words": shortened(prediction.change_words),
+        "frame": plan_document(prediction.sql, [prediction.plan_json]),
+        "plan_with_lines": plan_text([prediction.plan_with_json]) if prediction.plan_with_json else "",
+        "frame_with": plan_document(prediction.sql, [prediction.plan_with_json]) if prediction.plan_with_json else "",
+        "ddl": "\n".join(like.ddl.text for like in prediction.likes),
+        "try_link": f"{reverse('what_if', args=[server.slug])}?{urlencode({'index': _typed(prediction)})}",
+        "size_bytes": sum(like.size_bytes for like in prediction.likes),
     }
 
 
-def _typed(found: Prediction) -> str:
+def _typed(prediction: Prediction) -> str:
     """The indexes it would like, as the what-if box takes them."""
-    return "\n".join(f"{qualified(like.schema, like.table_name)} {like.definition}" for like in found.likes)
+    return "\n".join(f"{qualified(like.schema, like.table_name)} {like.definition}" for like in prediction.likes)

@@ -65,7 +65,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FindingGroup:
     """``more`` findings are not shown here."""
 
     kind: str
@@ -166,9 +166,9 @@ def message_of(mail: Written, address: str, *, message_id: str, unsubscribe_url:
     return message
 
 
-def _groups(report: Report, most: int) -> list[Group]:
-    def group(kind: str, title: str, found: Sequence[ReportedFinding], shown: int) -> Group:
-        return Group(kind, title, tuple(_shown(f) for f in found[:shown]), max(0, len(found) - shown))
+def _groups(report: Report, most: int) -> list[FindingGroup]:
+    def group(kind: str, title: str, findings: Sequence[ReportedFinding], shown: int) -> FindingGroup:
+        return FindingGroup(kind, title, tuple(_shown(f) for f in findings[:shown]), max(0, len(findings) - shown))
 
     every = (
         group("new", "New", report.new, most),
@@ -187,20 +187,20 @@ def _statements(report: Report, most: int) -> list[tuple[StatementChange, str]]:
     ]
 
 
-def _shown(found: ReportedFinding) -> Shown:
-    url = settings.PGLOUPE_BASE_URL + reverse("finding", args=[found.pk])
-    impact = impact_words(found.impact_s_per_day, found.impact_assumed_s_per_day, found.watched_s)
-    if found.closed_at is not None:
-        return Shown(found, url, impact, f"{found.gone}." if found.gone else "")
-    if found.index is not None and found.is_told:
-        return Shown(found, url, impact, f"Answered by the index {visible(found.index.name)}, above.")
-    if found.index is not None:
-        gain = found.index.gain
-        return Shown(found, url, impact, f"Create this index: {gain}." if gain else "Create this index.",
-                     *_ddl(found.index.ddl))  # fmt: skip
-    if found.fix:
-        return Shown(found, url, impact, f"{found.fix_title}:", *_ddl(found.fix))
-    return Shown(found, url, impact, visible(found.hint))
+def _shown(finding: ReportedFinding) -> Shown:
+    url = settings.PGLOUPE_BASE_URL + reverse("finding", args=[finding.pk])
+    impact = impact_words(finding.impact_s_per_day, finding.impact_assumed_s_per_day, finding.watched_s)
+    if finding.closed_at is not None:
+        return Shown(finding, url, impact, f"{finding.gone}." if finding.gone else "")
+    if finding.index is not None and finding.is_told:
+        return Shown(finding, url, impact, f"Answered by the index {visible(finding.index.name)}, above.")
+    if finding.index is not None:
+        gain = finding.index.gain
+        return Shown(finding, url, impact, f"Create this index: {gain}." if gain else "Create this index.",
+                     *_ddl(finding.index.ddl))  # fmt: skip
+    if finding.fix:
+        return Shown(finding, url, impact, f"{finding.fix_title}:", *_ddl(finding.fix))
+    return Shown(finding, url, impact, visible(finding.hint))
 
 
 def _index(index: IndexToCreate) -> tuple[IndexToCreate, str, bool]:

@@ -193,8 +193,8 @@ def _finish(mail: ReportMail, state: str, now: datetime, error: str = "") -> boo
 def servers_of(subscription: ReportSubscription) -> list[Server]:
     """All of them also for a subscription that is not saved yet."""
     is_all = subscription.all_servers or not subscription.pk
-    found = Server.objects.all() if is_all else subscription.servers.all()
-    return list(found.order_by("name"))
+    servers = Server.objects.all() if is_all else subscription.servers.all()
+    return list(servers.order_by("name"))
 
 
 def is_by_smtp() -> bool:

@@ -57,7 +57,7 @@ class ReportForm(_ModelForm):
             self.initial["all_servers"] = "all" if self.instance.all_servers else "some"
 
     def clean(self) -> dict[str, Any]:
-        found = super().clean() or self.cleaned_data
-        if not found.get("all_servers") and not found.get("servers"):
+        cleaned = super().clean() or self.cleaned_data
+        if not cleaned.get("all_servers") and not cleaned.get("servers"):
             self.add_error("servers", "Choose at least one server, or all of them.")
-        return found
+        return cleaned

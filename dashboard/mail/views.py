@@ -130,10 +130,10 @@ def report_settings(request: HttpRequest) -> HttpResponse:
 @viewer_required
 @require_GET
 def mail(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _mail(request, pk)
+    sent = _mail(request, pk)
     context = {
         "section": "report",
-        "mail": found,
+        "mail": sent,
         "is_text": request.GET.get("as") == "text",
         "is_by_smtp": mail_queue.is_by_smtp(),
         "folder": settings.EMAIL_FOLDER,
@@ -145,10 +145,10 @@ def mail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_GET
 @xframe_options_sameorigin
 def mail_html(request: HttpRequest, pk: int) -> HttpResponse:
-    found = _mail(request, pk)
-    if not found.html:
+    sent = _mail(request, pk)
+    if not sent.html:
         raise Http404("Nothing was written")
-    return _mail_response(found.html)
+    return _mail_response(sent.html)
 
 
 @viewer_required
@@ -190,8 +190,8 @@ def _mail(request: HttpRequest, pk: int) -> ReportMail:
 
 def _preview(subscription: ReportSubscription, now: datetime) -> Mail:
     start, end = mail_queue.window_now(subscription.user, now)
-    found = report_of(mail_queue.servers_of(subscription), start, end, now)
-    return compose(found, mail_queue.zone_of(subscription.time_zone))
+    report = report_of(mail_queue.servers_of(subscription), start, end, now)
+    return compose(report, mail_queue.zone_of(subscription.time_zone))
 
 
 def _next_due(subscription: ReportSubscription | None, now: datetime) -> datetime | None:

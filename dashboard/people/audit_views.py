@@ -46,10 +46,10 @@ def audit(request: HttpRequest) -> HttpResponse:
         wanted &= Q(at__gte=since)
     if until:
         wanted &= Q(at__lt=until + timedelta(days=1))
-    found = AuditEntry.objects.filter(wanted).order_by("-at", "-id")
+    entries = AuditEntry.objects.filter(wanted).order_by("-at", "-id")
     context = {
         "section": "audit",
-        "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(entries, PER_PAGE).get_page(request.GET.get("page")),
         "user_names": AuditEntry.objects.order_by("user_name").values_list("user_name", flat=True).distinct(),
         "actions": AuditEntry.objects.order_by("action").values_list("action", flat=True).distinct(),
         "user_name": user_name,
@@ -69,12 +69,12 @@ def explain(request: HttpRequest) -> HttpResponse:
     slug, decision = request.GET.get("server", ""), request.GET.get("decision", "")
     servers = list(Server.objects.order_by("name"))
     chosen = next((s for s in servers if s.slug == slug), servers[0] if servers else None)
-    found = ExplainAudit.objects.filter(server=chosen).select_related("statement").order_by("-at", "-pk")
+    audits = ExplainAudit.objects.filter(server=chosen).select_related("statement").order_by("-at", "-pk")
     if decision in DECISIONS:
-        found = found.filter(decision=decision)
+        audits = audits.filter(decision=decision)
     context = {
         "section": "audit",
-        "page": CappedPaginator(found, PER_PAGE).get_page(request.GET.get("page")),
+        "page": CappedPaginator(audits, PER_PAGE).get_page(request.GET.get("page")),
         "servers": servers,
         "chosen": chosen,
         "decisions": DECISIONS,

@@ -14,9 +14,9 @@ def address_of(request: HttpRequest) -> str:
     """
     heard_from = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if part.strip()]
     heard_from.append(request.META.get("REMOTE_ADDR", ""))
-    found = heard_from[max(0, len(heard_from) - 1 - settings.TRUSTED_PROXIES)]
+    address = heard_from[max(0, len(heard_from) - 1 - settings.TRUSTED_PROXIES)]
     try:
-        return str(ip_address(found))
+        return str(ip_address(address))
     except ValueError:
         return ""
 

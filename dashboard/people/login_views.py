@@ -96,20 +96,20 @@ class InvitedForm(BaseUserCreationForm):  # type: ignore[type-arg]
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
     """Choose a name and a password; opening the link changes nothing."""
-    found = accounts.invitation_of(token)
-    if found is None:
+    invited = accounts.invitation_of(token)
+    if invited is None:
         return render(request, "registration/invitation.html", {"invitation": None}, status=410)
-    form = InvitedForm(request.POST or None, initial={"username": found.email.partition("@")[0][:150]})
-    form.instance.email = found.email  # no password may be it
+    form = InvitedForm(request.POST or None, initial={"username": invited.email.partition("@")[0][:150]})
+    form.instance.email = invited.email  # no password may be it
     if request.method == "POST" and form.is_valid():
         user = accounts.accept(token, form.cleaned_data["username"], form.cleaned_data["password1"])
         if user is None:  # somebody else was quicker
             return render(request, "registration/invitation.html", {"invitation": None}, status=410)
         login(request, user, backend=BACKEND)
-        audit.record(request, "invitation_accepted", found.email, role=found.role, invited_by=found.invited_by)
+        audit.record(request, "invitation_accepted", invited.email, role=invited.role, invited_by=invited.invited_by)
         return redirect("overview")
     status = 422 if request.method == "POST" else 200
-    return render(request, "registration/invitation.html", {"invitation": found, "form": form}, status=status)
+    return render(request, "registration/invitation.html", {"invitation": invited, "form": form}, status=status)
 
 
 @viewer_required

@@ -142,10 +142,10 @@ def _mail(invitation: Invitation, link: str) -> str:
 
 def _page(request: HttpRequest, *, status: int = 200, **more: object) -> HttpResponse:
     in_operators = User.groups.through.objects.filter(user=OuterRef("pk"), group__name=OPERATOR)
-    found = User.objects.annotate(in_operators=Exists(in_operators)).order_by("-is_active", "username")
+    users = User.objects.annotate(in_operators=Exists(in_operators)).order_by("-is_active", "username")
     context = {
         "section": "users",
-        "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(users, PER_PAGE).get_page(request.GET.get("page")),
         "invitations": accounts.open_invitations().order_by("-invited_at")[:PER_PAGE],
         "roles": ROLES,
         "form": InvitationForm(),

@@ -53,11 +53,11 @@ class Action:
 
     @property
     def s_per_day(self) -> float | None:
-        found = self.suggestion
-        if found is not None and found.saved_time_s_per_day is not None:
-            return found.saved_time_s_per_day
+        suggestion = self.suggestion
+        if suggestion is not None and suggestion.saved_time_s_per_day is not None:
+            return suggestion.saved_time_s_per_day
         known = [f.impact_s_per_day for f in self.findings]
-        known += [found.helped_time_s_per_day] if found is not None else []
+        known += [suggestion.helped_time_s_per_day] if suggestion is not None else []
         return max((s for s in known if s is not None), default=None)
 
     @property
@@ -113,10 +113,10 @@ def actions(without_figures: Collection[int] = (), servers: int = 1) -> list[Act
         .order_by(*by_saving)
     )
     answered: dict[tuple[int, str], list[Action]] = defaultdict(list)
-    found = []
+    collected = []
     for suggestion in suggestions:
         action = Action(suggestion.database.server, suggestion)
-        found.append(action)
+        collected.append(action)
         for key in suggestion.finding_keys:
             answered[suggestion.database_id, key].append(action)
     muted = _muted(suggestions)
@@ -125,10 +125,10 @@ def actions(without_figures: Collection[int] = (), servers: int = 1) -> list[Act
         if key in answered:
             answered[key][0].findings.append(finding)
         else:
-            found.append(Action(finding.server, None, [finding]))
-    found = [action for action in found if not _is_muted(action, muted)]
-    found.sort(key=lambda a: (a.server.pk in without_figures, a.s_per_day is None, -(a.s_per_day or 0.0)))
-    return found
+            collected.append(Action(finding.server, None, [finding]))
+    collected = [action for action in collected if not _is_muted(action, muted)]
+    collected.sort(key=lambda a: (a.server.pk in without_figures, a.s_per_day is None, -(a.s_per_day or 0.0)))
+    return collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +210,13 @@ def whole_sets(servers: Sequence[Server]) -> list[tuple[Server, SetWords]]:
     rows = AdviceRun.objects.filter(database__server__in=list(by_pk)).values_list(
         "database__server_id", indexes, "result__drops", "result__size_bytes", "result__time"
     )
-    found = []
+    sets = []
     for pk, number, drops, size_bytes, time in rows.order_by("database__server__name"):
         freed_bytes = sum(d.get("freed_bytes") or 0 for d in drops or ())
         words = set_words(number or 0, size_bytes or 0, len(drops or ()), freed_bytes, time)
         if words.what:
-            found.append((by_pk[pk], words))
-    return found
+            sets.append((by_pk[pk], words))
+    return sets
 
 
 def _muted(suggestions: Sequence[SuggestionRecord]) -> set[tuple[int, str]]:
@@ -228,10 +228,10 @@ def _muted(suggestions: Sequence[SuggestionRecord]) -> set[tuple[int, str]]:
 
 def _is_muted(action: Action, muted: Collection[tuple[int, str]]) -> bool:
     """An index whose every finding was muted is not put before that person again."""
-    found = action.suggestion
-    if found is None or action.findings or not found.finding_keys:
+    suggestion = action.suggestion
+    if suggestion is None or action.findings or not suggestion.finding_keys:
         return False
-    return all((found.database_id, key) in muted for key in found.finding_keys)
+    return all((suggestion.database_id, key) in muted for key in suggestion.finding_keys)
 
 
 def _named(statement: Statement | None) -> str:

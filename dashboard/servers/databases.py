@@ -42,7 +42,7 @@ def database_rows(server: Server, window: Window) -> list[DatabaseRow]:
         return []
     times = database_times(server, window)
     total = sum(times.values())
-    found = Database.objects.filter(Q(is_inspected=True) | Q(oid__in=list(times)), server=server).annotate(
+    databases = Database.objects.filter(Q(is_inspected=True) | Q(oid__in=list(times)), server=server).annotate(
         read_at=Max("schemas__confirmed_at")
     )
     open_findings = FindingRecord.objects.filter(server=server, closed_at__isnull=True, muted_at__isnull=True)
@@ -55,21 +55,23 @@ def database_rows(server: Server, window: Window) -> list[DatabaseRow]:
             "" if database.is_inspected else "left out" if is_left_out(server, database.name) else "not yet read",
             counts.get(database.pk, 0),
         )
-        for database in found
+        for database in databases
     ]
     return sorted(rows, key=lambda row: (-(row.load_ratio or 0.0), row.database.name)) if len(rows) > 1 else []
 
 
 def chosen_database(request: HttpRequest, server: Server) -> ChosenDatabase:
     """By ``?database=NAME`` of the address or of a form."""
-    found = inspected_databases(server)
+    databases = inspected_databases(server)
     wanted = request.GET.get("database") or request.POST.get("database")
-    chosen = next((database for database in found if database.name == wanted), found[0] if found else None)
-    return ChosenDatabase(chosen, found if len(found) > 1 else [])
+    chosen = next((database for database in databases if database.name == wanted), databases[0] if databases else None)
+    return ChosenDatabase(chosen, databases if len(databases) > 1 else [])
 
 
 def database_of(statement: Statement) -> Database | None:
     """The database it ran in: of several the one its server is reached through, else the first by name."""
-    found = inspected_databases(statement.server)
-    ran_in = set(statement.entries.filter(is_own=False).values_list("database_oid", flat=True)) if found[1:] else set()
-    return next((database for database in found if database.oid in ran_in), found[0] if found else None)
+    databases = inspected_databases(statement.server)
+    ran_in = (
+        set(statement.entries.filter(is_own=False).values_list("database_oid", flat=True)) if databases[1:] else set()
+    )
+    return next((database for database in databases if database.oid in ran_in), databases[0] if databases else None)

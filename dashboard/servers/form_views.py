@@ -50,13 +50,15 @@ def edit(request: HttpRequest, server: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def remove(request: HttpRequest, server: str) -> HttpResponse:
     """GET says what goes; POST removes it."""
-    found = get_object_or_404(Server, slug=server)
+    watched = get_object_or_404(Server, slug=server)
     if request.method == "POST":
-        store.remove_server(found)
-        audit.record(request, "server_removed", found.name, host=found.host, port=found.port, database=found.dbname)
-        messages.success(request, f"{found.name} and everything known about it is removed.")
+        store.remove_server(watched)
+        audit.record(
+            request, "server_removed", watched.name, host=watched.host, port=watched.port, database=watched.dbname
+        )
+        messages.success(request, f"{watched.name} and everything known about it is removed.")
         return redirect("servers")
-    context = {"section": "servers", "server": found, "belongings": store.belongings(found)}
+    context = {"section": "servers", "server": watched, "belongings": store.belongings(watched)}
     return render(request, "dashboard/server_form_remove.html", context)
 
 

@@ -136,10 +136,10 @@ def names_of(server: Server, division: str, parts: Sequence[LoadPart]) -> Mappin
 
 
 def statement_rows(server: Server, parts: Sequence[LoadPart], window: Window) -> list[PartRow]:
-    found = Statement.objects.in_bulk([part.value for part in parts])
+    statements = Statement.objects.in_bulk([part.value for part in parts])
     rows = []
     for part in parts:
-        statement = found.get(part.value)
+        statement = statements.get(part.value)
         if statement is None:
             rows.append(PartRow("Statements that are not known by their text", False, "", part))
         else:

@@ -45,15 +45,15 @@ def findings_now(request: HttpRequest) -> HttpResponse:
 
 def _actions(servers: Sequence[Server], down: Collection[int]) -> dict[str, object]:
     """``down``: ids of those that give no figures now."""
-    found = actions(without_figures=down, servers=len(servers))
+    todo = actions(without_figures=down, servers=len(servers))
     counts = dict(open_findings().order_by().values_list("server_id").annotate(Count("pk")))
     sets = {server.pk: words for server, words in whole_sets([s for s in servers if s.pk not in down])}
-    groups = _with_statements(by_server(found, sets, counts, servers))
+    groups = _with_statements(by_server(todo, sets, counts, servers))
     open_count = sum(counts.values())
     now = timezone.now()
     since, news = new_since(now), of_all(servers, now)
-    reached, failing = (0, 0) if found else sampled_and_failing()
-    is_waiting = not found and not reached and not failing
+    reached, failing = (0, 0) if todo else sampled_and_failing()
+    is_waiting = not todo and not reached and not failing
     has_servers = bool(servers)
     state = [
         (group.server.pk, str(group.whole_set), group.open_count, [_said(action, since) for action in group.actions])
@@ -64,7 +64,7 @@ def _actions(servers: Sequence[Server], down: Collection[int]) -> dict[str, obje
     return {
         "groups": groups,
         "is_one_server": len(servers) == 1,
-        "other_servers": len({action.server.pk for action in found} | sets.keys()) - len(groups),
+        "other_servers": len({action.server.pk for action in todo} | sets.keys()) - len(groups),
         "new_since": since,
         "news": news,
         "open_count": open_count,

@@ -67,23 +67,23 @@ class Callers:
 @require_GET
 def routes(request: HttpRequest, server: str) -> HttpResponse:
     """Load over the window by route, application or role."""
-    found = get_object_or_404(Server, slug=server)
-    window = window_of(request, found)
+    watched = get_object_or_404(Server, slug=server)
+    window = window_of(request, watched)
     by = request.GET.get("by", "")
     by = by if by in BY else "route"
-    timeline = load_timeline(found, window, timezone.now())
-    callers = load_callers(found, timeline, by, MOST_SHOWN)
+    timeline = load_timeline(watched, window, timezone.now())
+    callers = load_callers(watched, timeline, by, MOST_SHOWN)
     named = sum(c.share_ratio for c in callers if c.value)
     context = {
         "section": "servers",
-        "server": found,
+        "server": watched,
         **about(window),
         "by": by,
         "title": BY[by],
         "choices": [(key, f"By {name.lower()}", key == by) for key, name in BY.items()],
         "timeline": timeline,
-        "interval_s": interval_s(found, "activity"),
-        "rows": _rows(found, window, by, callers),
+        "interval_s": interval_s(watched, "activity"),
+        "rows": _rows(watched, window, by, callers),
         "named_ratio": named if callers else None,
     }
     return render(request, "dashboard/routes.html", context)

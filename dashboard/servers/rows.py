@@ -14,7 +14,7 @@ from analyzer.findings import Severity
 from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
 from analyzer.store.series.windows import Window
 from dashboard.charts.sparkline import since_watched, sparkline
-from dashboard.servers.state import ServerState, State, server_state
+from dashboard.servers.state import ShownState, State, server_state
 from dashboard.windows import fitting_span
 
 SPARK_POINTS = 48
@@ -31,7 +31,7 @@ class ServerRow:
     """
 
     server: Server
-    state: ServerState
+    state: ShownState
     load: float | None
     spark: str
     critical: int
@@ -110,15 +110,15 @@ def servers_down(servers: Sequence[Server]) -> set[int]:
 
 def sampled_and_failing() -> tuple[int, int]:
     """How many servers were ever sampled, and how many cannot be now; paused ones left out. One query."""
-    found = StepStatus.objects.filter(step="snapshot", server__is_active=True).aggregate(
+    counted = StepStatus.objects.filter(step="snapshot", server__is_active=True).aggregate(
         sampled=Count("last_success_at"), failing=Count("failing_since")
     )
-    return found["sampled"], found["failing"]
+    return counted["sampled"], counted["failing"]
 
 
 def _loads(window: Window) -> dict[int, dict[int, tuple[float, float]]]:
     """Measured seconds and execution time (s) per server and part of the window."""
-    found: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
+    loads: dict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
     with connection.cursor() as cursor:
         cursor.execute(
             "select server_id, least(%(points)s - 1, floor(extract(epoch from taken_at - %(start)s) / %(step)s)::int),"
@@ -132,5 +132,5 @@ def _loads(window: Window) -> dict[int, dict[int, tuple[float, float]]]:
             },
         )
         for server_id, bucket, covered_s, time_s in cursor.fetchall():
-            found[server_id][bucket] = (covered_s, time_s)
-    return found
+            loads[server_id][bucket] = (covered_s, time_s)
+    return loads

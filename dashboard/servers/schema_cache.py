@@ -41,17 +41,17 @@ class ByIdentity:
 def _tables(of: ByIdentity) -> dict[str, dict[str, Any]]:
     facts = of.facts
     path = [schema for schema in facts.search_path if schema != "$user"]
-    found: dict[str, dict[str, Any]] = {}
+    tables: dict[str, dict[str, Any]] = {}
     for table in sorted(facts, key=lambda t: path.index(t.schema) if t.schema in path else len(path)):
         kept = {
             "qualified_name": table.qualified_name,
             "rows": table.rows,
             "size_bytes": table.size_bytes,
             "indexes": [index.definition or index.name for index in table.indexes],
-            "schemas": found[table.name]["schemas"] if table.name in found else [],
+            "schemas": tables[table.name]["schemas"] if table.name in tables else [],
         }
         kept["schemas"].append(table.schema)
-        found.setdefault(table.name, kept)
-        found[table.qualified_name] = kept
-    found[""] = {"search_path": path, "role_paths": facts.role_paths}
-    return found
+        tables.setdefault(table.name, kept)
+        tables[table.qualified_name] = kept
+    tables[""] = {"search_path": path, "role_paths": facts.role_paths}
+    return tables

@@ -18,9 +18,9 @@ from dashboard.permissions import viewer_required
 @require_GET
 def server_sessions(request: HttpRequest, server: str) -> HttpResponse:
     """The whole page, or for the script, which asks every few seconds, what changes."""
-    found = get_object_or_404(Server, slug=server)
+    watched = get_object_or_404(Server, slug=server)
     name = "_sessions_now" if request.headers.get("HX-Request") == "true" else "server_sessions"
-    return render(request, f"dashboard/{name}.html", {"section": "servers", "server": found, **_context(found)})
+    return render(request, f"dashboard/{name}.html", {"section": "servers", "server": watched, **_context(watched)})
 
 
 def _context(server: Server) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class State(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ServerState:
+class ShownState:
     """``since``: when the state began, None where it is not known or does not matter.
 
     ``texts``: how far their reading has come; "" when all are there.
@@ -53,7 +53,7 @@ def server_state(
     steps: Iterable[StepStatus],
     now: datetime,
     at_work: Callable[[datetime], QueueState | None] = recent_queue_state,
-) -> ServerState:
+) -> ShownState:
     """Judged by the step ``snapshot``, for figures come from it alone; then by whichever other ``steps`` are given.
 
     ``at_work``: asked only where samples are late, so that nobody is said to be away who is not.
@@ -62,11 +62,11 @@ def server_state(
     snapshot = next((s for s in steps if s.step == "snapshot"), None)
     last = snapshot.last_success_at if snapshot else None
     if not server.is_active:
-        return ServerState(State.PAUSED, "Paused: nothing is read from this server.", None, last)
+        return ShownState(State.PAUSED, "Paused: nothing is read from this server.", None, last)
     if snapshot is not None and snapshot.failing_since is not None:
-        return ServerState(State.DOWN, snapshot.last_error or "The last reading failed.", snapshot.failing_since, last)
+        return ShownState(State.DOWN, snapshot.last_error or "The last reading failed.", snapshot.failing_since, last)
     if last is None:
-        return ServerState(State.WAITING, "The first sample comes in a few seconds.")
+        return ShownState(State.WAITING, "The first sample comes in a few seconds.")
     # Three missed samples, and never less than 30 s: a busy worker may be late once.
     patience = timedelta(seconds=max(LEAST_PATIENCE_S, 3 * server.sample_interval_s))
     if snapshot is not None and now - last > patience and not _was_just_made_due(snapshot, last + patience, now):
@@ -79,8 +79,8 @@ def server_state(
         if len(failing) > 1:
             names = ", ".join(sorted(s.step for s in failing))
             sentence = f"{len(failing)} steps fail ({names}); {first.step} says: {first.last_error}"
-        return ServerState(State.FAILING, sentence, first.failing_since, last, texts)
-    return ServerState(State.SAMPLING, f"Sampled every {server.sample_interval_s} s.", None, last, texts)
+        return ShownState(State.FAILING, sentence, first.failing_since, last, texts)
+    return ShownState(State.SAMPLING, f"Sampled every {server.sample_interval_s} s.", None, last, texts)
 
 
 def _was_just_made_due(snapshot: StepStatus, late_at: datetime, now: datetime) -> bool:
@@ -95,16 +95,16 @@ def _late(
     patience: timedelta,
     now: datetime,
     at_work: Callable[[datetime], QueueState | None],
-) -> ServerState:
+) -> ShownState:
     """Why no sample came for so long: being read, just started, or stalled, and at which part."""
 
-    def stalled(why: str) -> ServerState:
-        return ServerState(State.STALLED, f"{why[0].upper()}{why[1:]}", last, last)
+    def stalled(why: str) -> ShownState:
+        return ShownState(State.STALLED, f"{why[0].upper()}{why[1:]}", last, last)
 
     begun = snapshot.last_started_at
     is_begun = begun is not None and begun > last
     if is_begun and begun is not None and (now - begun).total_seconds() <= LONGEST_SAMPLE_S:
-        return ServerState(State.WAITING, "A sample is being read.", last, last)
+        return ShownState(State.WAITING, "A sample is being read.", last, last)
     queue = at_work(now)
     if queue is None:
         return stalled("Redis does not answer, so no sample is begun.")
@@ -112,7 +112,7 @@ def _late(
     if not takers:
         return stalled("no worker takes samples.")
     if now - min(w.started_at for w in takers) <= patience:
-        return ServerState(State.WAITING, "pgLoupe was just started: the next sample comes in a moment.", last, last)
+        return ShownState(State.WAITING, "pgLoupe was just started: the next sample comes in a moment.", last, last)
     if is_begun:
         return stalled("a sample was begun and has not ended: the server answers slowly, or its worker was stopped.")
     tick = queue.last_runs.get("analyzer.tasks.tick")

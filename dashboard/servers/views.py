@@ -37,10 +37,10 @@ GAPS_SHOWN = 20
 @viewer_required
 @require_GET
 def servers(request: HttpRequest) -> HttpResponse:
-    found = list(Server.objects.order_by("name"))
+    watched = list(Server.objects.order_by("name"))
     context = {
         "section": "servers",
-        "servers": server_rows(found, timezone.now()),
+        "servers": server_rows(watched, timezone.now()),
         "login_sql": LOGIN_SQL.format(database="app"),
     }
     return render(request, "dashboard/servers.html", context)
@@ -50,41 +50,41 @@ def servers(request: HttpRequest) -> HttpResponse:
 @require_GET
 def server(request: HttpRequest, server: str) -> HttpResponse:
     """One server over the window."""
-    found = get_object_or_404(Server, slug=server)
-    window = window_of(request, found)
-    timeline = server_timeline(found, window)
+    watched = get_object_or_404(Server, slug=server)
+    window = window_of(request, watched)
+    timeline = server_timeline(watched, window)
     measured = [b for b in timeline.buckets if b.covered_s]
     covered_s = sum(b.covered_s for b in measured)
     total_ms = sum(b.total_exec_time_ms or 0.0 for b in measured) if measured else None
-    shares = Snapshot.objects.filter(server=found, taken_at__gt=window.start, gap_reason="").aggregate(
+    shares = Snapshot.objects.filter(server=watched, taken_at__gt=window.start, gap_reason="").aggregate(
         own=Sum("own_exec_time_ms"), everybody=Sum("total_exec_time_ms"), seconds=Sum("interval_s")
     )
-    happened = of_events(events_between(found, window.start, window.end), found.dbname)
-    marks = grouped(happened, window.start, window.end, found.created_at)
+    happened = of_events(events_between(watched, window.start, window.end), watched.dbname)
+    marks = grouped(happened, window.start, window.end, watched.created_at)
     context = {
         "section": "servers",
-        "server": found,
+        "server": watched,
         **about(window),
-        "load_by_wait": load_by_wait(request, found, window, marks),
-        "timeline": charts.server_load(timeline, found.created_at, marks),
+        "load_by_wait": load_by_wait(request, watched, window, marks),
+        "timeline": charts.server_load(timeline, watched.created_at, marks),
         "marks": marks,
         "total_ms": total_ms,
         "load": total_ms / 1000 / covered_s if total_ms is not None and covered_s else None,
         "own_ratio": shares["own"] / shares["everybody"] if shares["everybody"] else None,
         "own_ms_per_min": shares["own"] / shares["seconds"] * 60 if shares["seconds"] else None,
-        "news": of_server(found, window),
-        "statement_count": found.statements.count(),
-        "databases": database_rows(found, window),
-        "same_server": watched_as_well(found),
+        "news": of_server(watched, window),
+        "statement_count": watched.statements.count(),
+        "databases": database_rows(watched, window),
+        "same_server": watched_as_well(watched),
         "findings": open_findings()
-        .filter(server=found)
+        .filter(server=watched)
         .select_related("server", "database", "statement")
         .order_by(*COSTLIEST_FIRST)[:5],
         "gaps": list(reversed(timeline.gaps))[:GAPS_SHOWN],
-        "preflight_open": [point for point in found.preflight if point.get("status") != "ok"],
-        "preflight_fine": [point for point in found.preflight if point.get("status") == "ok"],
-        "login_sql": LOGIN_SQL.format(database=_quoted(found.dbname)),
-        **_now(found),
+        "preflight_open": [point for point in watched.preflight if point.get("status") != "ok"],
+        "preflight_fine": [point for point in watched.preflight if point.get("status") == "ok"],
+        "login_sql": LOGIN_SQL.format(database=_quoted(watched.dbname)),
+        **_now(watched),
     }
     return render(request, "dashboard/server.html", context)
 
@@ -93,16 +93,16 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
 @require_GET
 def server_now(request: HttpRequest, server: str) -> HttpResponse:
     """State and steps alone, for the page that refreshes itself."""
-    found = get_object_or_404(Server, slug=server)
-    return render(request, "dashboard/_server_now.html", {"server": found, "is_refresh": True, **_now(found)})
+    watched = get_object_or_404(Server, slug=server)
+    return render(request, "dashboard/_server_now.html", {"server": watched, "is_refresh": True, **_now(watched)})
 
 
-def _now(found: Server) -> dict[str, object]:
+def _now(server: Server) -> dict[str, object]:
     steps = sorted(
-        found.steps.all(),
+        server.steps.all(),
         key=lambda s: (STEP_ORDER.index(s.step) if s.step in STEP_ORDER else len(STEP_ORDER), s.step),
     )
-    return {"state": server_state(found, steps, timezone.now()), "steps": steps}
+    return {"state": server_state(server, steps, timezone.now()), "steps": steps}
 
 
 def _quoted(identifier: str) -> str:

@@ -30,7 +30,7 @@ select distinct 'table', t, t
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FilterChoice:
     """A select of the form; ``current`` is one of its values, or "" for all; ``meant`` what is kept for it."""
 
     name: str
@@ -40,29 +40,29 @@ class Choice:
     meant: list[str]
 
 
-def choices_of(server: Server, query: QueryDict) -> list[Choice]:
+def choices_of(server: Server, query: QueryDict) -> list[FilterChoice]:
     """Role, database and table, with what the address asks for; a value that is none of them counts as absent.
 
     One query, and one or two more where tables are written with their schema.
     """
-    found: dict[str, list[tuple[str, str]]] = {"role": [], "database": [], "table": []}
+    choices: dict[str, list[tuple[str, str]]] = {"role": [], "database": [], "table": []}
     with connection.cursor() as cursor:
         cursor.execute(_CHOICES, {"server": server.pk})
         for name, value, label in cursor.fetchall():
-            found[name].append((value, label))
+            choices[name].append((value, label))
     words = {"role": "Every role", "database": "Every database", "table": "Every table"}
     made = []
-    for name, options in found.items():
+    for name, options in choices.items():
         forms = _tables_by_form(server, options) if name == "table" else {value: [value] for value, _ in options}
         wanted = query.get(name, "")
         current = next((value for value, written in forms.items() if wanted in written), "")
         offered = sorted((option for option in options if option[0] in forms), key=lambda option: option[1])
         shown = [o for i, o in enumerate(offered) if i < TABLES_OFFERED or o[0] == current]
-        made.append(Choice(name, words[name], shown, current, forms.get(current, [])))
+        made.append(FilterChoice(name, words[name], shown, current, forms.get(current, [])))
     return made
 
 
-def route_choice(server: Server, window: Window, query: QueryDict) -> tuple[Choice, list[int]]:
+def route_choice(server: Server, window: Window, query: QueryDict) -> tuple[FilterChoice, list[int]]:
     """Routes seen at work in the window, and the statements of the one asked for, seen running from it.
 
     One query, and one more for a route.
@@ -71,16 +71,16 @@ def route_choice(server: Server, window: Window, query: QueryDict) -> tuple[Choi
     routes = map(str, largest(server, span, "route", ROUTES_OFFERED))
     current = query.get("route", "")[:MOST_CHARACTERS]
     offered = sorted({*routes, current} - {""})
-    choice = Choice(
+    choice = FilterChoice(
         "route", "Every route", [(route, route) for route in offered], current, [current] if current else []
     )
     return choice, statements_of(server, span, route=current) if current else []
 
 
-def new_choice(query: QueryDict) -> Choice:
+def new_choice(query: QueryDict) -> FilterChoice:
     """Only those first seen in the window: offered where a link asked for it."""
     current = "1" if query.get("new") == "1" else ""
-    return Choice("new", "Every statement", [("1", "First seen in this span")], current, [])
+    return FilterChoice("new", "Every statement", [("1", "First seen in this span")], current, [])
 
 
 def _tables_by_form(server: Server, options: list[tuple[str, str]]) -> dict[str, list[str]]:
@@ -93,7 +93,7 @@ def _tables_by_form(server: Server, options: list[tuple[str, str]]) -> dict[str,
     return {names[0]: names for names in by_table.values()}
 
 
-def filters_of(choices: list[Choice]) -> dict[str, object]:
+def filters_of(choices: list[FilterChoice]) -> dict[str, object]:
     """As ``statement_totals`` takes them."""
     by_name = {choice.name: choice for choice in choices}
     role, database = by_name["role"].current, by_name["database"].current

@@ -70,7 +70,7 @@ FINGERPRINT = re.compile(r"[0-9a-f]{12,32}|q[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StatementRow:
     statement: StatementTotals
     url: str
     spark: str
@@ -124,10 +124,10 @@ class Row:
         return None if not time_ms and self.statement.shared_read_blocks else time_ms
 
 
-class _Counted(Sequence[Row]):
+class _Counted(Sequence[StatementRow]):
     """What Django's Paginator needs of a list whose page is already fetched."""
 
-    def __init__(self, rows: list[Row], count: int, offset: int) -> None:
+    def __init__(self, rows: list[StatementRow], count: int, offset: int) -> None:
         self.rows, self._count, self.offset = rows, count, offset
 
     def __len__(self) -> int:
@@ -154,17 +154,17 @@ def all_statements(request: HttpRequest) -> HttpResponse:
 @require_GET
 def statements(request: HttpRequest, server: str) -> HttpResponseBase:
     servers = list(Server.objects.order_by("name"))
-    found = next((s for s in servers if s.slug == server), None)
-    if found is None:
+    chosen_server = next((s for s in servers if s.slug == server), None)
+    if chosen_server is None:
         raise Http404(server)
-    window = window_of(request, found)
+    window = window_of(request, chosen_server)
     q = request.GET.get("q", "").strip()[:200]
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else DEFAULT_SORT
     columns = _columns(request.GET.getlist("columns"), sort)
-    narrowed = choices_of(found, request.GET)
-    filters: dict[str, Any] = {**filters_of(narrowed), **_filters(found, q)}
-    route, of_route = route_choice(found, window, request.GET)
+    narrowed = choices_of(chosen_server, request.GET)
+    filters: dict[str, Any] = {**filters_of(narrowed), **_filters(chosen_server, q)}
+    route, of_route = route_choice(chosen_server, window, request.GET)
     if route.current:
         named = filters.get("statement_ids", of_route)
         filters["statement_ids"] = [pk for pk in of_route if pk in named] or NO_STATEMENT
@@ -172,20 +172,22 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
     new = new_choice(request.GET)
     if new.current:
         named = filters.get("statement_ids")
-        first_seen = first_seen_in(found, window)
+        first_seen = first_seen_in(chosen_server, window)
         filters["statement_ids"] = [pk for pk in first_seen if named is None or pk in named] or NO_STATEMENT
     narrowed.append(new)
     if request.GET.get("format") == "csv":
         every = statement_totals(
-            found, window, order_by=sort, limit=MOST_ROWS, filters=filters, columns=statement_export.NEEDED
+            chosen_server, window, order_by=sort, limit=MOST_ROWS, filters=filters, columns=statement_export.NEEDED
         )
-        return statement_export.as_csv(found, window, every, _times_before(found, window, every, filters))
+        return statement_export.as_csv(
+            chosen_server, window, every, _times_before(chosen_server, window, every, filters)
+        )
 
     def page_of(number: int) -> StatementPage:
         first = (number - 1) * PER_PAGE
         needed = tuple(dict.fromkeys([*NEEDED, *(name for key in columns for name in COLUMNS[key][2])]))
         return statement_totals(
-            found, window, order_by=sort, limit=PER_PAGE, offset=first, filters=filters, columns=needed
+            chosen_server, window, order_by=sort, limit=PER_PAGE, offset=first, filters=filters, columns=needed
         )
 
     page_number = max(1, min(10_000, _whole(request.GET.get("page"))))
@@ -196,9 +198,11 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
     offset = (page_number - 1) * PER_PAGE
     context = {
         "section": "statements",
-        "server": found,
+        "server": chosen_server,
         "other_servers": servers if len(servers) > 1 else [],
-        "state": server_state(found, found.steps.filter(step__in=("snapshot", "texts")), timezone.now()),
+        "state": server_state(
+            chosen_server, chosen_server.steps.filter(step__in=("snapshot", "texts")), timezone.now()
+        ),
         **about(window),
         "q": q,
         "sort": sort,
@@ -213,9 +217,9 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
             for key in columns
         ],
         "column_choices": [(key, title, key in columns) for key, (title, _, _) in COLUMNS.items()],
-        "rows": (rows := _rows(found, window, totals, filters, columns)),
+        "rows": (rows := _rows(chosen_server, window, totals, filters, columns)),
         "total_ms": totals.total_exec_time_ms,
-        "missing": [] if rows else [point for point in found.preflight if point.get("status") == "missing"],
+        "missing": [] if rows else [point for point in chosen_server.preflight if point.get("status") == "missing"],
         "page": Paginator(_Counted(rows, totals.count, offset), PER_PAGE).get_page(page_number),
     }
     return render(request, "dashboard/statements.html", context)
@@ -223,7 +227,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
 
 def _rows(
     server: Server, window: Window, totals: StatementPage, filters: Mapping[str, Any], columns: Sequence[str]
-) -> list[Row]:
+) -> list[StatementRow]:
     ids = [row.statement_id for row in totals.rows]
     if not ids:
         return []
@@ -233,7 +237,7 @@ def _rows(
     before_ms = _times_before(server, window, totals, filters) if "change" in columns else None
     is_new = server.created_at > window.start
     return [
-        Row(
+        StatementRow(
             row,
             f"{reverse('statement', args=[server.slug, row.fingerprint])}?{in_address(window)}",
             sparkline(_drawn(sparks.get(row.statement_id, []), is_new), f"Load over {in_words(window)}"),
@@ -254,15 +258,15 @@ def _times_before(
     if server.created_at > earlier.end:
         return None
     ids = [row.statement_id for row in totals.rows]
-    found = statement_totals(
+    totals_before = statement_totals(
         server, earlier, limit=len(ids), columns=("calls", "total_exec_time_us"),
         filters={**filters, "search": "", "statement_ids": ids},
     )  # fmt: skip
     least_s = LEAST_COVERED_RATIO * window.duration_s
-    if found.covered_s < least_s or totals.covered_s < least_s:
+    if totals_before.covered_s < least_s or totals.covered_s < least_s:
         return None
-    longer = totals.covered_s / found.covered_s
-    return {row.statement_id: row.total_exec_time_ms * longer for row in found.rows}
+    longer = totals.covered_s / totals_before.covered_s
+    return {row.statement_id: row.total_exec_time_ms * longer for row in totals_before.rows}
 
 
 def _columns(wanted: Sequence[str], sort: str) -> list[str]:

@@ -27,13 +27,13 @@ class PeriodRow:
     calls: int | None
 
 
-def plan_periods(found: Statement, now: datetime) -> tuple[list[PeriodRow], list[Mark]]:
+def plan_periods(statement: Statement, now: datetime) -> tuple[list[PeriodRow], list[Mark]]:
     """Periods, the newest first, and marks; none where every plan for the same values had the same shape."""
-    newest = found.plan_periods.order_by("-last_seen").values("database")[:1]
+    newest = statement.plan_periods.order_by("-last_seen").values("database")[:1]
     database = Database.objects.filter(pk__in=newest).first()
-    if database is None or found.plan_periods.filter(database=database).count() < 2:
+    if database is None or statement.plan_periods.filter(database=database).count() < 2:
         return [], []
-    past = next(iter(pasts(database, {found.pk: found.fingerprint}, now)), None)
+    past = next(iter(pasts(database, {statement.pk: statement.fingerprint}, now)), None)
     changes = shape_changes(past.plans) if past else []
     if past is None or not changes:
         return [], []

@@ -27,8 +27,8 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 @require_GET
 @xframe_options_sameorigin
 def plan(request: HttpRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(PlanRecord.objects.select_related("statement"), pk=pk)
-    response = HttpResponse(plan_document(found.statement.normalized_sql, found.plan))
+    record = get_object_or_404(PlanRecord.objects.select_related("statement"), pk=pk)
+    response = HttpResponse(plan_document(record.statement.normalized_sql, record.plan))
     response.headers["Content-Security-Policy"] = POLICY_IN_OWN_FRAME
     return response
 

@@ -50,78 +50,80 @@ class RelatedRow:
 @viewer_required
 @require_GET
 def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpResponse:
-    found = get_object_or_404(Statement.objects.select_related("server"), server__slug=server, fingerprint=fingerprint)
-    window = window_of(request, found.server)
-    page = statement_totals(found.server, window, limit=1, filters={"statement_ids": [found.pk]})
+    record = get_object_or_404(Statement.objects.select_related("server"), server__slug=server, fingerprint=fingerprint)
+    window = window_of(request, record.server)
+    page = statement_totals(record.server, window, limit=1, filters={"statement_ids": [record.pk]})
     totals = page.rows[0] if page.rows else None
-    findings = list(_findings(found))
+    findings = list(_findings(record))
     is_open = [f for f in findings if f.closed_at is None and f.muted_at is None]
-    suggested = suggestions_for_statement(found, is_open)
+    suggested = suggestions_for_statement(record, is_open)
     suggestions = [s for s in suggested if s.closed_at is None]
-    plans = list(found.plans.defer("plan").order_by("-last_seen", "-pk")[:PLANS_SHOWN])
+    plans = list(record.plans.defer("plan").order_by("-last_seen", "-pk")[:PLANS_SHOWN])
     plan = _chosen(plans, request.GET.get("plan"))
-    periods, changes = plan_periods(found, timezone.now())
-    happened = of_events(events_of_statement(found, window.start, window.end), found.server.dbname)
-    marks = grouped([*changes, *happened], window.start, window.end, found.server.created_at)
+    periods, changes = plan_periods(record, timezone.now())
+    happened = of_events(events_of_statement(record, window.start, window.end), record.server.dbname)
+    marks = grouped([*changes, *happened], window.start, window.end, record.server.created_at)
     context = {
         "section": "statements",
-        "server": found.server,
-        "statement": found,
-        "heading": _heading(found),
-        "pretty_sql": display_sql(found.normalized_sql),
-        "state": server_state(found.server, found.server.steps.filter(step="snapshot"), timezone.now()),
+        "server": record.server,
+        "statement": record,
+        "heading": _heading(record),
+        "pretty_sql": display_sql(record.normalized_sql),
+        "state": server_state(record.server, record.server.steps.filter(step="snapshot"), timezone.now()),
         **about(window),
         "totals": _summary(totals, page.covered_s),
         "timeline": charts.statement_load(
-            statement_timeline(found, window, charts.NEEDED), found.server.created_at, marks
+            statement_timeline(record, window, charts.NEEDED), record.server.created_at, marks
         ),
         "marks": marks,
-        "callers": statement_callers(found, window),
+        "callers": statement_callers(record, window),
         "findings": is_open,
         "hidden_findings": len(findings) - len(is_open),
         "suggestions": suggestions,
         "built": [s for s in suggested if s.closed_at is not None],
-        "no_suggestions": [] if suggestions else list(found.no_suggestions.order_by("-said_at")[:3]),
+        "no_suggestions": [] if suggestions else list(record.no_suggestions.order_by("-said_at")[:3]),
         "periods": periods,
         "plans": _plan_rows(plans, plan),
-        "related": _related(found, is_open),
+        "related": _related(record, is_open),
         "plan": plan,
         "plan_lines": plan_text(plan.plan) if plan else "",
-        "no_plan_because": "" if plan else _why_no_plan(found),
-        "tables": tables_of(found),
-        "notes": notes_of(found),
+        "no_plan_because": "" if plan else _why_no_plan(record),
+        "tables": tables_of(record),
+        "notes": notes_of(record),
     }
     return render(request, "dashboard/statement.html", context)
 
 
-def suggestions_for_statement(found: Statement, findings: list[FindingRecord]) -> list[SuggestionRecord]:
+def suggestions_for_statement(statement: Statement, findings: list[FindingRecord]) -> list[SuggestionRecord]:
     """Suggestions that name this statement or one of its findings, open or built, the most helpful first. One query."""
-    names = Q(helps__contains=[{"fingerprint": found.fingerprint}])
+    names = Q(helps__contains=[{"fingerprint": statement.fingerprint}])
     for finding in findings:
         names |= Q(finding_keys__contains=[finding.key])
     return list(
-        SuggestionRecord.objects.filter(names, SuggestionRecord.OPEN_OR_BUILT, database__server=found.server).order_by(
-            F("helped_time_s_per_day").desc(nulls_last=True), "pk"
-        )[:10]
+        SuggestionRecord.objects.filter(
+            names, SuggestionRecord.OPEN_OR_BUILT, database__server=statement.server
+        ).order_by(F("helped_time_s_per_day").desc(nulls_last=True), "pk")[:10]
     )
 
 
-def _findings(found: Statement) -> QuerySet[FindingRecord]:
+def _findings(statement: Statement) -> QuerySet[FindingRecord]:
     """About the statement itself, or naming it among those concerned."""
     return (
         FindingRecord.objects.select_related("server", "database")
-        .filter(Q(statement=found) | Q(server=found.server, related_fingerprints__contains=[found.fingerprint]))
+        .filter(
+            Q(statement=statement) | Q(server=statement.server, related_fingerprints__contains=[statement.fingerprint])
+        )
         .order_by("-severity", F("impact_s_per_day").desc(nulls_last=True), "pk")[:100]
     )
 
 
-def _related(found: Statement, findings: list[FindingRecord]) -> list[RelatedRow]:
+def _related(statement: Statement, findings: list[FindingRecord]) -> list[RelatedRow]:
     """The other statements of its findings: an N+1's parent on the child's page and the other way round. One query."""
-    named = {f.pk: {f.about, *f.related_fingerprints[:20]} - {found.fingerprint} for f in findings}
+    named = {f.pk: {f.about, *f.related_fingerprints[:20]} - {statement.fingerprint} for f in findings}
     wanted = set().union(*named.values())
     if not wanted:
         return []
-    others = {s.fingerprint: s for s in Statement.objects.filter(server=found.server, fingerprint__in=wanted)}
+    others = {s.fingerprint: s for s in Statement.objects.filter(server=statement.server, fingerprint__in=wanted)}
     return [
         RelatedRow(others[name], finding) for finding in findings for name in sorted(named[finding.pk] & others.keys())
     ][:20]
@@ -147,13 +149,13 @@ def _plan_rows(plans: list[PlanRecord], current: PlanRecord | None) -> list[Plan
     return rows
 
 
-def _heading(found: Statement) -> str:
+def _heading(statement: Statement) -> str:
     """ "Select from shop_order, shop_customer": the text itself stands below."""
-    if not found.tables:
-        return f"{found.kind} statement".capitalize() if found.kind != "unknown" else "Statement"
-    names = ", ".join(found.tables[:3]) + (" and more" if len(found.tables) > 3 else "")
+    if not statement.tables:
+        return f"{statement.kind} statement".capitalize() if statement.kind != "unknown" else "Statement"
+    names = ", ".join(statement.tables[:3]) + (" and more" if len(statement.tables) > 3 else "")
     word = {"insert": "Insert into", "update": "Update of", "delete": "Delete from", "merge": "Merge into"}
-    return f"{word.get(found.kind, found.kind.capitalize() + ' from')} {names}"[:200]
+    return f"{word.get(statement.kind, statement.kind.capitalize() + ' from')} {names}"[:200]
 
 
 def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, object]:
@@ -175,19 +177,21 @@ def _summary(totals: StatementTotals | None, covered_s: float) -> dict[str, obje
     }
 
 
-def _why_no_plan(found: Statement) -> str:
+def _why_no_plan(statement: Statement) -> str:
     last = (
-        ExplainAudit.objects.filter(statement=found, at__gt=timezone.now() - timedelta(days=7)).order_by("-at").first()
+        ExplainAudit.objects.filter(statement=statement, at__gt=timezone.now() - timedelta(days=7))
+        .order_by("-at")
+        .first()
     )
     if last is not None:
         return f"{last.decision.replace('_', ' ').capitalize()}: {last.reason}"
-    if set(found.entries.order_by().values_list("toplevel", flat=True).distinct()) == {False}:
+    if set(statement.entries.order_by().values_list("toplevel", flat=True).distinct()) == {False}:
         return (
             "It runs inside functions only, whose variables its text may name: it is planned on the twin for advice,"
             " and the server is not asked for it."
         )
-    if found.text_state != Statement.TextState.OK:
-        return f"A plan needs the whole text; it is {found.get_text_state_display()}."
-    if found.server.explain_mode == "off":
+    if statement.text_state != Statement.TextState.OK:
+        return f"A plan needs the whole text; it is {statement.get_text_state_display()}."
+    if statement.server.explain_mode == "off":
         return "EXPLAIN is switched off for this server."
     return "The statements that cost the most are explained first, within the server's budget."

@@ -32,16 +32,16 @@ class TableRow:
     url: str = ""  # of its page
 
 
-def tables_of(found: Statement) -> list[TableRow]:
-    names = list(dict.fromkeys(found.tables))[:MOST_TABLES]
+def tables_of(statement: Statement) -> list[TableRow]:
+    names = list(dict.fromkeys(statement.tables))[:MOST_TABLES]
     if not names:
         return []
-    database = database_of(found)
+    database = database_of(statement)
     known = cached_tables(database) if database else {}
     several = (name for name in names if name in known and len(known[name]["schemas"]) > 1)
-    roles = roles_of(found) if any(known[name]["qualified_name"] != name for name in several) else ()
-    rows = [row for name in names for row in _rows(name, known, roles, found.server.server_version_num or 0)]
-    return [replace(row, url=table_url(found.server, database, row.name)) if row.is_known else row for row in rows]
+    roles = roles_of(statement) if any(known[name]["qualified_name"] != name for name in several) else ()
+    rows = [row for name in names for row in _rows(name, known, roles, statement.server.server_version_num or 0)]
+    return [replace(row, url=table_url(statement.server, database, row.name)) if row.is_known else row for row in rows]
 
 
 def _rows(name: str, known: Known, roles: Sequence[str], version_num: int) -> Iterator[TableRow]:
@@ -90,9 +90,9 @@ def _some(schemas: Sequence[str]) -> str:
     return f"{', '.join(schemas[:3])}{more}"
 
 
-def notes_of(found: Statement) -> list[str]:
+def notes_of(statement: Statement) -> list[str]:
     """What is true of its figures and would not be guessed, in sentences."""
-    entries = StatementEntry.objects.filter(statement=found, is_own=False)
+    entries = StatementEntry.objects.filter(statement=statement, is_own=False)
     levels = set(entries.order_by().values_list("toplevel", flat=True).distinct())
     notes = []
     if False in levels:
@@ -101,7 +101,7 @@ def notes_of(found: Statement) -> list[str]:
             f"{which} from inside functions (pg_stat_statements.track = all): that time is part of the calling"
             " statements' time too, and the server's total counts it once, there."
         )
-    inner = inner_query(found.normalized_sql)
+    inner = inner_query(statement.normalized_sql)
     if inner is not None and inner.cursor is not None:
         fetches = entries.filter(is_fetch=True).exists()
         notes.append(
@@ -109,14 +109,14 @@ def notes_of(found: Statement) -> list[str]:
             if fetches
             else "The time of its rows is counted at FETCH, and no FETCH is known to be from its cursors alone."
         )
-    elif fetched_cursor(found.normalized_sql) is not None:
-        notes.extend(_declared(found))
+    elif fetched_cursor(statement.normalized_sql) is not None:
+        notes.extend(_declared(statement))
     return notes
 
 
-def _declared(found: Statement) -> Iterator[str]:
-    names = found.entries.exclude(cursor="").values_list("cursor", flat=True).distinct()[:100]
-    declaring = StatementEntry.objects.filter(server=found.server_id, cursor__in=list(names), is_fetch=False)
+def _declared(statement: Statement) -> Iterator[str]:
+    names = statement.entries.exclude(cursor="").values_list("cursor", flat=True).distinct()[:100]
+    declaring = StatementEntry.objects.filter(server=statement.server_id, cursor__in=list(names), is_fetch=False)
     texts = sorted(filter(None, set(declaring.values_list("statement__normalized_sql", flat=True))))
     if not texts:
         yield "No DECLARE of this cursor is in pg_stat_statements any more, so which query it fetches is not known."

@@ -66,5 +66,7 @@ def saved(suggestion: SuggestionRecord) -> ImpactWords:
     if gain is None:
         taken = impact_words(suggestion.helped_time_s_per_day, 0.0, suggestion.watched_s)
         return replace(taken, per=f"{taken.per} now") if taken.amount else ImpactWords("", "gain not known")
-    found = impact_words(gain.saved_s_per_day, 0.0, suggestion.watched_s)
-    return ImpactWords(found.amount, f"less {found.per}", str(Basis.PLANNED)) if found.amount else ImpactWords("", "")
+    impact = impact_words(gain.saved_s_per_day, 0.0, suggestion.watched_s)
+    return (
+        ImpactWords(impact.amount, f"less {impact.per}", str(Basis.PLANNED)) if impact.amount else ImpactWords("", "")
+    )

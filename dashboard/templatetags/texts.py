@@ -32,8 +32,8 @@ def has_hidden(text: object) -> bool:
 @register.filter
 def hidden_names(text: object) -> str:
     """What the invisible characters are called, for the warning beside a text to copy."""
-    found = dict.fromkeys(HIDDEN.findall(str(text)))
-    return ", ".join(unicodedata.name(c, f"U+{ord(c):04X}").lower() for c in found)
+    characters = dict.fromkeys(HIDDEN.findall(str(text)))
+    return ", ".join(unicodedata.name(c, f"U+{ord(c):04X}").lower() for c in characters)
 
 
 @register.filter

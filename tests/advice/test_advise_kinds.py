@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from analyzer.advice.advise import advise as advise_on
 from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.advice.select import Options
+from analyzer.advice.select import SelectionOptions
 from analyzer.advice.show import advice_as_text, curve_as_json
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
@@ -180,7 +180,9 @@ def test_an_index_named_in_two_schemas_has_the_gain_of_both(scratch_database, po
     with connect(server) as connection:
         facts = read_schema(connection)
     with lease(server, var_dir) as twin:
-        found = advise_on(twin, workload, facts, Options(), now=datetime(2026, 11, 30, tzinfo=UTC), with_curve=True)
+        found = advise_on(
+            twin, workload, facts, SelectionOptions(), now=datetime(2026, 11, 30, tzinfo=UTC), with_curve=True
+        )
     (proposal,) = found.proposals
     assert sorted(e.statement for e in proposal.effects) == ["s1", "s2"]
     assert {id_ for e in found.effects for id_ in e.indexes} == {proposal.chosen.index.id}

@@ -4,7 +4,7 @@ import pytest
 
 from analyzer.advice.selection.risk import doubt, slower
 from analyzer.plans import parse_plan
-from analyzer.plans.work import Work, WorkWeights
+from analyzer.plans.work import PlanWork, WorkWeights
 
 SCAN = {"Node Type": "Seq Scan", "Relation Name": "a", "Alias": "a", "Total Cost": 100.0, "Plan Rows": 5}
 
@@ -41,11 +41,11 @@ def test_what_leaves_doubt(before, after, has_pattern, said):
 @pytest.mark.parametrize(
     ("before", "after", "is_said"),
     [
-        (Work(70_000, 0, 45_000), Work(51_000, 1_195_000, 1_600), True),  # TPC-H's query 05
-        (Work(10_000), Work(11_000), False),  # within the estimates' own error
-        (Work(10_000), Work(11_100), True),
-        (Work(100), Work(1_000), False),  # three milliseconds at most
-        (Work(10_000), Work(1_000), False),
+        (PlanWork(70_000, 0, 45_000), PlanWork(51_000, 1_195_000, 1_600), True),  # TPC-H's query 05
+        (PlanWork(10_000), PlanWork(11_000), False),  # within the estimates' own error
+        (PlanWork(10_000), PlanWork(11_100), True),
+        (PlanWork(100), PlanWork(1_000), False),  # three milliseconds at most
+        (PlanWork(10_000), PlanWork(1_000), False),
     ],
 )
 def test_what_is_said_to_get_slower(before, after, is_said):
@@ -55,11 +55,14 @@ def test_what_is_said_to_get_slower(before, after, is_said):
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (Work(70_000, 0, 45_000), Work(51_000, 1_195_000, 1_600), "fetches about 1,195,000 rows from pages of their"),
-        (Work(10_000), Work(35_000), "reads and computes more: where"),  # an index brings all rows
-        (Work(10_000, 900), Work(35_000, 10), "reads and computes more: where"),
-        (Work(10_000, 10), Work(35_000, 20), "reads and computes more: where"),
-        (Work(10_000, 0, 100), Work(10_000, 0, 100_000), "reads and computes more: where"),
+        (
+            PlanWork(70_000, 0, 45_000), PlanWork(51_000, 1_195_000, 1_600),
+            "fetches about 1,195,000 rows from pages of their",
+        ),
+        (PlanWork(10_000), PlanWork(35_000), "reads and computes more: where"),  # an index brings all rows
+        (PlanWork(10_000, 900), PlanWork(35_000, 10), "reads and computes more: where"),
+        (PlanWork(10_000, 10), PlanWork(35_000, 20), "reads and computes more: where"),
+        (PlanWork(10_000, 0, 100), PlanWork(10_000, 0, 100_000), "reads and computes more: where"),
     ],
 )  # fmt: skip
 def test_what_takes_longer_is_what_grew(before, after, said):

@@ -6,7 +6,7 @@ import pytest
 
 from analyzer.advice.advise import advise
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.advice.select import Options
+from analyzer.advice.select import SelectionOptions
 from analyzer.advice.show import advice_as_text
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
@@ -60,7 +60,7 @@ def test_children_get_indexes_of_their_own(database):
         WorkloadStatement("who", "select * from log where who = $1", 1000.0, 10.0, 10.0),
     ]
     with lease(settings, reachable_dir("inheritance")) as twin:
-        found = advise(twin, workload, facts, Options(), now=datetime.now(UTC))
+        found = advise(twin, workload, facts, SelectionOptions(), now=datetime.now(UTC))
         assert tables(found.proposals) == [
             "both_of (x)", "chi (x)", "grandchild (x)", "log_1 (who)", "log_2 (who)", "par (x)"
         ]  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from analyzer.advice.advise import advise
 from analyzer.advice.cause_in_plan import over_tables
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.advice.select import Options
+from analyzer.advice.select import SelectionOptions
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -122,7 +122,7 @@ def test_what_is_built_as_told_refuses_no_row(known):
     database, twin, facts = known
     asked = ["mail = 'm77'", "note = 'n77'", "a = 'a7' and b = 'b7'", "a = 'a7' and lower(mail) = 'm77'"]
     texts = [WorkloadStatement(w, f"select b from people where {w}", 10, 1, 1) for w in asked]
-    advice = advise(twin, texts, facts, Options(), now=NOW)
+    advice = advise(twin, texts, facts, SelectionOptions(), now=NOW)
     assert len(advice.proposals) >= 3
     wide = "(select string_agg(chr(65536 + (random() * 20000)::int), '') from generate_series(1, {}))"
     with database.connect() as connection:
@@ -254,9 +254,11 @@ def test_a_constant_that_a_run_showed_becomes_a_part_of_the_index(known):
     sample = "select * from people where doc ->> 'sku' = 'S77'"
     like = WorkloadStatement("like", "select * from people where upper(city) like upper($1)", 10, 1, 1,
                              samples=("select * from people where upper(city) like upper('city77%')",))  # fmt: skip
-    told = advise(twin, [WorkloadStatement("a", sql, 10, 1, 1, samples=(sample,)), like], facts, Options(), now=NOW)
+    told = advise(
+        twin, [WorkloadStatement("a", sql, 10, 1, 1, samples=(sample,)), like], facts, SelectionOptions(), now=NOW
+    )
     assert sorted(p.chosen.index.definition.body() for p in told.proposals) == [
         "((doc ->> 'sku'))", "((upper(city)) text_pattern_ops)",
     ]  # fmt: skip
-    silent = advise(twin, [WorkloadStatement("a", sql, 10, 1, 1)], facts, Options(), now=NOW)
+    silent = advise(twin, [WorkloadStatement("a", sql, 10, 1, 1)], facts, SelectionOptions(), now=NOW)
     assert silent.proposals == ()

@@ -7,7 +7,7 @@ import pytest
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.outcome import (
     Measured,
-    Observed,
+    ObservedIndex,
     OutcomeLimits,
     StatementOutcome,
     built_index,
@@ -59,7 +59,7 @@ def ran(before_ms: float | None, after_ms: float | None, calls: int = 30, finger
     ],
 )
 def test_verdict(since_s: float, scans: int | None, statements: list[StatementOutcome], state: str) -> None:
-    assert decide(Observed(since_s, scans, tuple(statements)), LIMITS) == state
+    assert decide(ObservedIndex(since_s, scans, tuple(statements)), LIMITS) == state
 
 
 def test_the_index_is_found_by_what_it_is_on_not_by_its_name() -> None:

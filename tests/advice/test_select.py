@@ -6,10 +6,10 @@ import random
 import pytest
 
 from analyzer.advice.planner import Query
-from analyzer.advice.select import Options, pareto, select
+from analyzer.advice.select import SelectionOptions, pareto, select
 from analyzer.advice.selection.task import SIZE_RESERVE, Task
 from analyzer.errors import BadInput
-from analyzer.plans.work import Work
+from analyzer.plans.work import PlanWork
 from analyzer.schema.without_index import WithoutIndex
 from tests.advice.builders import facts, index, table
 from tests.advice.table_planner import TablePlanner, definition, random_task, shop
@@ -50,7 +50,7 @@ def test_choice_is_the_best_of_all_subsets(seed):
     gain = least_gain(queries, candidates, planner)
     best = brute_force(queries, candidates, planner, budget, gain)
 
-    found = select(queries, candidates, planner, schema, Options(budget_bytes=budget))
+    found = select(queries, candidates, planner, schema, SelectionOptions(budget_bytes=budget))
 
     # two hundredths of what is left may go for a smaller set
     assert best * 0.9999 <= objective(found, gain) <= best * (1.025 if budget is None else 1.007)
@@ -77,7 +77,7 @@ def test_order_of_the_input_plays_no_part(seed):
         queries, candidates, planner, schema = random_task(seed)
         random.Random(shuffle).shuffle(queries)
         random.Random(shuffle + 1).shuffle(candidates)
-        found = select(queries, candidates, planner, schema, Options(budget_bytes=50_000_000))
+        found = select(queries, candidates, planner, schema, SelectionOptions(budget_bytes=50_000_000))
         bodies = [c.index.definition.body() for c in found.chosen]
         return bodies, found.cost_after, found.bound_ratio, found.plans_made
 
@@ -104,14 +104,14 @@ def test_curve_shares_its_plans():
     alone = 0
     for budget in (10_000_000, 20_000_000, 40_000_000):
         queries, candidates, planner, schema = random_task(7)
-        select(queries, candidates, planner, schema, Options(budget_bytes=budget))
+        select(queries, candidates, planner, schema, SelectionOptions(budget_bytes=budget))
         alone += planner.plans_made
     assert together < alone
 
 
 def test_number_of_plans_is_limited():
     queries, candidates, planner, schema = random_task(3)
-    select(queries, candidates, planner, schema, Options(most_plans=30))
+    select(queries, candidates, planner, schema, SelectionOptions(most_plans=30))
     # besides the search: two plans a query, the last judgement of the set and its plans in memory
     assert planner.plans_made <= 30 + 6 * len(queries) + 2 * len(candidates) * len(queries)
 
@@ -120,7 +120,7 @@ def test_number_of_plans_is_limited():
 def test_budget_must_be_above_nothing(budget):
     queries, candidates, planner, schema = random_task(1)
     with pytest.raises(BadInput, match="give more than 0"):
-        select(queries, candidates, planner, schema, Options(budget_bytes=budget))
+        select(queries, candidates, planner, schema, SelectionOptions(budget_bytes=budget))
 
 
 def test_workload_without_a_query_is_named():
@@ -154,7 +154,7 @@ def test_reason_why_a_query_gets_nothing():
     ]
     ways = {"1": [(1000.0, ())], "2": [(1000.0, ()), (10.0, ("(a)",))], "3": [(1000.0, ())]}
     planner = TablePlanner(ways, {"(a)": 9_000_000})
-    found = select(queries, [big, small], planner, schema, Options(budget_bytes=2_000_000))
+    found = select(queries, [big, small], planner, schema, SelectionOptions(budget_bytes=2_000_000))
     assert [o.why_not for o in found.queries] == [
         "It reads public.t2 without a condition: all of its rows are needed.",
         "With an index it would save 99% of its cost; within the budget other indexes save more.",
@@ -164,7 +164,7 @@ def test_reason_why_a_query_gets_nothing():
 
 def test_task_is_reused_for_several_budgets():
     queries, candidates, planner, schema = random_task(11)
-    task = Task(queries, candidates, planner, schema, Options())
+    task = Task(queries, candidates, planner, schema, SelectionOptions())
     first = task.select(30_000_000)
     again = task.select(30_000_000)
     assert [c.index.id for c in first.chosen] == [c.index.id for c in again.chosen]
@@ -177,9 +177,9 @@ def _with_works(more_for_two):
     sql = "SELECT id, a, b, c, d, e, f FROM t0"
     ways = [(10_000.0, ()), (6_000.0, (scattered.body(),)), (6_000.0 + more_for_two, (covering.body(),))]
     works = {
-        ("q",): Work(8_000, 0, 1_000),
-        ("q", scattered.body()): Work(2_000, 100_000, 0),
-        ("q", covering.body()): Work(2_000, 0, 2_000),
+        ("q",): PlanWork(8_000, 0, 1_000),
+        ("q", scattered.body()): PlanWork(2_000, 100_000, 0),
+        ("q", covering.body()): PlanWork(2_000, 0, 2_000),
     }
     planner = TablePlanner({"q": ways}, {}, works=works)
     return select([Query("q", "q", sql, 1.0)], [scattered, covering], planner, schema)
@@ -200,7 +200,7 @@ def test_set_is_no_better_than_what_the_planner_would_do_with_it():
 def test_statement_that_gets_slower_where_it_lies_in_memory_is_left_alone():
     schema = shop()
     one = definition(schema.tables[0], "a")
-    works = {("q",): Work(8_000, 0, 1_000), ("q", one.body()): Work(2_000, 100_000, 0)}
+    works = {("q",): PlanWork(8_000, 0, 1_000), ("q", one.body()): PlanWork(2_000, 100_000, 0)}
     planner = TablePlanner({"q": [(10_000.0, ()), (6_000.0, (one.body(),))]}, {}, works=works)
     sql = "SELECT id, a, b, c, d, e, f FROM t0"
     found = select([Query("q", "q", sql, 1.0)], [one], planner, schema)
@@ -212,8 +212,8 @@ def test_slower_statement_is_told_where_the_rest_pays_for_it():
     one = definition(schema.tables[0], "a")
     sql = "SELECT id, a, b, c, d, e, f FROM t0"
     works = {
-        ("q",): Work(8_000, 0, 1_000), ("q", one.body()): Work(2_000, 40_000, 0),
-        ("many",): Work(8_000, 0, 1_000), ("many", one.body()): Work(10, 10, 0),
+        ("q",): PlanWork(8_000, 0, 1_000), ("q", one.body()): PlanWork(2_000, 40_000, 0),
+        ("many",): PlanWork(8_000, 0, 1_000), ("many", one.body()): PlanWork(10, 10, 0),
     }  # fmt: skip
     ways = {"q": [(10_000.0, ()), (6_000.0, (one.body(),))], "many": [(10_000.0, ()), (10.0, (one.body(),))]}
     queries = [Query("q", "q", sql, 1.0), Query("many", "many", sql, 100.0)]
@@ -260,7 +260,7 @@ def test_bytes_that_were_granted_are_used_where_they_pay():
     sizes = {plain.body(): 12_300_000, covering.body(): 21_600_000}
     queries = [Query("q", "q", "SELECT id, a, b, c, d, e, f FROM t0", 1.0)]
     planner = TablePlanner(ways, sizes)
-    found = select(queries, [plain, covering], planner, schema, Options(budget_bytes=30_000_000))
+    found = select(queries, [plain, covering], planner, schema, SelectionOptions(budget_bytes=30_000_000))
     assert [c.index.definition.body() for c in found.chosen] == ["(a) INCLUDE (b)"]
 
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from analyzer.behaviour.sessions import Execution, session_evidence
-from analyzer.behaviour.workload import Origin, SessionEvidence, StatementSeries, Workload
+from analyzer.behaviour.workload import ObservedWorkload, Origin, SessionEvidence, StatementSeries
 from analyzer.findings import Finding
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import encode
@@ -34,7 +34,7 @@ class Recording:
     executions: list[Execution] = field(default_factory=list)  # their fingerprint is the statement's place
     facts: SchemaFacts | None = None
 
-    def workload(self, intervals: int = INTERVALS, *, tagged: bool = True, watched: bool = True) -> Workload:
+    def workload(self, intervals: int = INTERVALS, *, tagged: bool = True, watched: bool = True) -> ObservedWorkload:
         prints = [fingerprint(text) or text for text in self.texts]
         dense = np.array(self.counters)[:, :, :intervals]
         series: dict[str, StatementSeries] = {}
@@ -49,7 +49,7 @@ class Recording:
             for e in self._executions(intervals)
         ]
         evidence = session_evidence(seen) if watched else SessionEvidence()
-        return Workload(INTERVAL_S, tuple(s for s in series.values() if s.calls.any()), self.facts, evidence)
+        return ObservedWorkload(INTERVAL_S, tuple(s for s in series.values() if s.calls.any()), self.facts, evidence)
 
     def _executions(self, intervals: int) -> list[Execution]:
         """Those of the first intervals, which take about equally long."""

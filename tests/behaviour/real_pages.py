@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analyzer.behaviour.workload import StatementSeries, Workload
+from analyzer.behaviour.workload import ObservedWorkload, StatementSeries
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.fingerprint import fingerprint
 
@@ -105,4 +105,4 @@ def load(found: Recording, names, seed, intervals=60, busiest=40.0, since=None, 
         if calls[c].any()
     ]
     series += [StatementSeries(fingerprint(sql), sql, 10, True, c, r, c * 0.05) for sql, c, r in more]
-    return Workload(60.0, tuple(series), found.facts)
+    return ObservedWorkload(60.0, tuple(series), found.facts)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analyzer.advice.code import parse_map
-from analyzer.behaviour.workload import Origin, SessionEvidence, StatementSeries, Workload
+from analyzer.behaviour.workload import ObservedWorkload, Origin, SessionEvidence, StatementSeries
 from analyzer.checks import run_checks
 from analyzer.checks.statement.n_plus_one_burst import check
 from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
@@ -81,12 +81,12 @@ class App:
     def rows(self, calls: np.ndarray, mean: float) -> np.ndarray:
         return np.array([self.random.poisson(mean, int(n)).sum() for n in calls], dtype=float)
 
-    def workload(self, sessions: SessionEvidence | None = None) -> Workload:
+    def workload(self, sessions: SessionEvidence | None = None) -> ObservedWorkload:
         series = tuple(
             StatementSeries(fingerprint(sql) or "", sql, 10, True, calls, rows, calls * 0.05)
             for sql, (calls, rows) in self.series.items()
         )
-        return Workload(60.0, series, FACTS, sessions or SessionEvidence())
+        return ObservedWorkload(60.0, series, FACTS, sessions or SessionEvidence())
 
 
 def shop(seed: int) -> App:
@@ -185,7 +185,7 @@ def test_a_tag_writes_no_line_of_its_own() -> None:
 def test_the_tag_of_a_text_names_a_route_only_where_samples_agree() -> None:
     """pg_stat_statements keeps the comment of whoever came first."""
 
-    def tagged(seen: SessionEvidence) -> Workload:
+    def tagged(seen: SessionEvidence) -> ObservedWorkload:
         workload = shop(3).workload(seen)
         return replace(workload, series=tuple(replace(s, tags={"route": "orders.list"}) for s in workload.series))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analyzer.behaviour.fit import Column, bursts
+from analyzer.behaviour.fit import Regressor, bursts
 
 INTERVALS = 60
 
@@ -18,8 +18,8 @@ def _rows(generator: np.random.Generator, calls: np.ndarray, rows_per_call: floa
     return np.array([generator.poisson(rows_per_call, int(n)).sum() for n in calls], dtype=float)
 
 
-def _columns(rows: np.ndarray, calls: np.ndarray) -> list[Column]:
-    return [Column(0, calls, 1.0, True), Column(0, rows, float(rows.sum() / calls.sum()), True)]
+def _columns(rows: np.ndarray, calls: np.ndarray) -> list[Regressor]:
+    return [Regressor(0, calls, 1.0, True), Regressor(0, rows, float(rows.sum() / calls.sum()), True)]
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -65,6 +65,6 @@ def test_a_lookup_that_several_pages_repeat_is_shared_out_among_them() -> None:
     pages = [_traffic(generator, level) for level in (10, 20, 30, 15, 25)]
     noise = [_traffic(generator, 20) for _ in range(100)]
     child = np.sum([calls * per_call for calls, per_call in zip(pages, (24, 8, 12, 16, 9), strict=True)], axis=0)
-    columns = [Column(at, calls, 1.0, False) for at, calls in enumerate([*pages, *noise])]
+    columns = [Regressor(at, calls, 1.0, False) for at, calls in enumerate([*pages, *noise])]
     found = {b.column.at: b.per_call for b in bursts(child, columns, _traffic(generator, 500), 5)}
     assert found == {at: pytest.approx(n, rel=0.1) for at, n in enumerate((24, 8, 12, 16, 9))}

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pglast
 import pytest
 
-from analyzer.behaviour.fixes import Step, fixes, loop_fixes
-from analyzer.behaviour.pairs import Link, Shape
+from analyzer.behaviour.fixes import FetchStep, fixes, loop_fixes
+from analyzer.behaviour.pairs import Link, Multiplicity
 from analyzer.checks.schema.foreign_key_without_index import _fixes as key_fixes
 from analyzer.findings import Fix
 from analyzer.schema.facts import ForeignKeyFacts, SchemaFacts
@@ -25,9 +25,12 @@ NAMES = [
 def made_of(name: str) -> list[Fix]:
     """Every fix for tables and a column of this name."""
     found: list[Fix] = []
-    for shape in Shape:
+    for shape in Multiplicity:
         parent, child = table(1, f"{name}_parent", "id"), table(2, f"{name}_child", "id")
-        step, facts = Step(Link(shape, parent, child, name, name, by_constraint=True)), SchemaFacts("shop", 180_000, ())
+        step, facts = (
+            FetchStep(Link(shape, parent, child, name, name, by_constraint=True)),
+            SchemaFacts("shop", 180_000, ()),
+        )
         for is_admin in (False, True):
             found += fixes(parent, [step], facts, Models(), is_admin=is_admin)
     single = table(1, name, "id")

@@ -15,8 +15,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzer.behaviour.past import Figures, PlanPeriod, StatementPast
-from analyzer.behaviour.workload import StatementSeries, Workload
+from analyzer.behaviour.past import PlanPeriod, SpanFigures, StatementPast
+from analyzer.behaviour.workload import ObservedWorkload, StatementSeries
 from analyzer.checks import Check, Context, run_checks
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
@@ -28,7 +28,7 @@ from analyzer.schema.replica_scans import ReplicaScans
 from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.schema.standing import (
     Archiver,
-    Limits,
+    ConnectionLimits,
     PreparedTransaction,
     Replica,
     Slot,
@@ -118,7 +118,7 @@ def context(case: Mapping[str, Any]) -> Context:
     return Context(**given)
 
 
-def workload(given: Mapping[str, Any]) -> Workload:
+def workload(given: Mapping[str, Any]) -> ObservedWorkload:
     """A simulated hour: pages arrive by chance at a rate that drifts, each statement belongs to a page.
 
     ``pages = { list = 20 }`` (calls per interval), ``statements = [{ sql, page = "list", rows_per_call = 15 },
@@ -151,7 +151,7 @@ def workload(given: Mapping[str, Any]) -> Workload:
             StatementSeries(fingerprint(statement["sql"]) or "", statement["sql"], 10, True, calls, rows, exec_time_ms)
         )
     schema = facts(given["facts"]) if "facts" in given else None
-    return Workload(given.get("interval_s", 60.0), tuple(series), schema)
+    return ObservedWorkload(given.get("interval_s", 60.0), tuple(series), schema)
 
 
 def statement(given: Mapping[str, Any]) -> StatementFacts:
@@ -184,9 +184,9 @@ def server(given: Mapping[str, Any]) -> ServerFacts:
 
 def standing(given: Mapping[str, Any]) -> Standing:
     """What is left out was not read, but the connections: there are plenty."""
-    of_one = {"limits": Limits, "archiver": Archiver}
+    of_one = {"limits": ConnectionLimits, "archiver": Archiver}
     of_many = {"holders": XminHolder, "prepared": PreparedTransaction, "slots": Slot, "replicas": Replica}
-    values: dict[str, Any] = {"limits": Limits(100, 3, client_sessions=5)}
+    values: dict[str, Any] = {"limits": ConnectionLimits(100, 3, client_sessions=5)}
     values |= {name: made(**given[name]) for name, made in of_one.items() if name in given}
     values |= {name: tuple(made(**row) for row in given[name]) for name, made in of_many.items() if name in given}
     return Standing(**values)
@@ -236,7 +236,7 @@ def past(given: Mapping[str, Any]) -> StatementPast:
     return replace(mine, others=[mine, *others])
 
 
-def _figures(given: Mapping[str, Any], step_s: int) -> Figures:
+def _figures(given: Mapping[str, Any], step_s: int) -> SpanFigures:
     random = np.random.default_rng(given.get("seed", 100))
     end, hours, after_h = (
         MOMENT.timestamp(),
@@ -253,7 +253,7 @@ def _figures(given: Mapping[str, Any], step_s: int) -> Figures:
         first, last, slow_ms = given["slow_hours"]
         ms = np.where((of_day >= first) & (of_day < last), slow_ms, ms)
     rows, blocks = given.get("rows", (1, 1)), given.get("blocks", (10, 10))
-    return Figures(
+    return SpanFigures(
         step_s, starts, calls, ms * calls, calls * np.where(is_after, rows[1], rows[0]),
         calls * np.where(is_after, blocks[1], blocks[0]),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import plotly.graph_objects as go
 import pytest
 
-from analyzer.store.series.timelines import Bucket, Timeline
+from analyzer.store.series.timelines import Timeline, TimelineBucket
 from dashboard.charts.charts import server_load, statement_load
 from dashboard.charts.marks import Mark, grouped
 from dashboard.charts.scale import amount_axis, time_axis
@@ -24,7 +24,7 @@ def timeline(step_s: int, measured: dict[int, tuple[float, int, float]], buckets
     for i in range(buckets):
         covered_s, calls, time_ms = measured.get(i, (0.0, None, None))
         rows.append(
-            Bucket(
+            TimelineBucket(
                 at=START + timedelta(seconds=i * step_s),
                 covered_s=covered_s,
                 calls=calls,

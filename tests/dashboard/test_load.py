@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import pytest
 from django.utils import timezone
 
-from analyzer.store.series.load_reading import Bucket, LoadTimeline
-from analyzer.store.series.session_load import Part, ensure_load_partitions, keep_look
+from analyzer.store.series.load_reading import LoadBucket, LoadTimeline
+from analyzer.store.series.session_load import SessionTraits, ensure_load_partitions, keep_look
 from dashboard.charts.load_chart import load_chart
 from tests.dashboard import world
 from tests.dashboard.test_browser import Watched
@@ -19,7 +19,7 @@ START = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def chart_of(*buckets: tuple[int, dict[str, float]], cores: int | None = None):
-    rows = [Bucket(START + timedelta(minutes=i), looks, active) for i, (looks, active) in enumerate(buckets)]
+    rows = [LoadBucket(START + timedelta(minutes=i), looks, active) for i, (looks, active) in enumerate(buckets)]
     end = START + timedelta(minutes=len(rows))
     timeline = LoadTimeline(60, START, end, "session_load", rows, 10.0)
     return load_chart(timeline, cores, START, lambda wait, start, end: f"?{wait}&{start:%H:%M}-{end:%H:%M}")
@@ -79,9 +79,9 @@ def test_a_wait_and_a_span_name_who_made_them(client):
     now = timezone.now()
     for minute in range(40):
         ensure_load_partitions(at := now - timedelta(minutes=minute))
-        look = {Part("CPU", "", statement.pk, 10, 5, "web", "orders.list"): 1.0}
+        look = {SessionTraits("CPU", "", statement.pk, 10, 5, "web", "orders.list"): 1.0}
         if minute >= 30:
-            look = {Part("IO", "DataFileRead", 0, 10, 5, "batch", ""): 3.0}
+            look = {SessionTraits("IO", "DataFileRead", 0, 10, 5, "batch", ""): 3.0}
         keep_look(of.pk, at, look)
     page = client.get("/servers/shop/?window=1h").content.decode()
     assert "1.5 sessions at work on average" in page

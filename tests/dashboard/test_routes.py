@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 from django.utils import timezone
 
-from analyzer.store.series.session_load import Part, ensure_load_partitions, keep_look
+from analyzer.store.series.session_load import SessionTraits, ensure_load_partitions, keep_look
 from tests.dashboard import world
 
 pytestmark = pytest.mark.django_db
@@ -24,9 +24,9 @@ def shop(client):
     now = timezone.now()
     for minute in range(40):
         ensure_load_partitions(at := now - timedelta(minutes=minute))
-        job = Part("Lock", "tuple", statements[0].pk, 10, 5, "celery", "orders.tasks.close")
-        listing = Part("CPU", "", statements[0].pk, 10, 5, "web", "orders.views.list")
-        search = Part("IO", "DataFileRead", statements[1].pk, 10, 5, "web", SEARCH)
+        job = SessionTraits("Lock", "tuple", statements[0].pk, 10, 5, "celery", "orders.tasks.close")
+        listing = SessionTraits("CPU", "", statements[0].pk, 10, 5, "web", "orders.views.list")
+        search = SessionTraits("IO", "DataFileRead", statements[1].pk, 10, 5, "web", SEARCH)
         keep_look(of.pk, at, {job if minute < 10 else listing: 1.0, search: 1.0})
     return of, statements
 
@@ -78,5 +78,5 @@ def test_without_a_tag_it_says_how_to_get_one(client):
     client.force_login(world.user())
     of = world.server()
     ensure_load_partitions(now := timezone.now())
-    keep_look(of.pk, now, {Part("CPU", "", 0, 10, 5, "web", ""): 1.0})
+    keep_look(of.pk, now, {SessionTraits("CPU", "", 0, 10, 5, "web", ""): 1.0})
     assert "No statement bears a tag" in client.get("/servers/shop/routes/").content.decode()

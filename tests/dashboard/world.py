@@ -29,7 +29,7 @@ from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.store.findings import keep_findings
 from analyzer.store.plans import keep_plan
 from analyzer.store.schemas import keep_schema
-from analyzer.store.series.session_load import Part, ensure_load_partitions, keep_look
+from analyzer.store.series.session_load import SessionTraits, ensure_load_partitions, keep_look
 from analyzer.store.series.snapshots import keep_reading
 from analyzer.store.texts import keep_texts
 
@@ -195,7 +195,7 @@ def sessions(of: Server, *, hours: float = 24, gap_at_hour: float | None = None)
             continue
         day = 0.65 + 0.35 * math.sin((at.hour + at.minute / 60 - 9) / 24 * 2 * math.pi)
         look = {
-            Part(wait, event, statements[i] if i < len(statements) else 0, 10, 5, application, route): seen
+            SessionTraits(wait, event, statements[i] if i < len(statements) else 0, 10, 5, application, route): seen
             for n, (wait, event, i, application, route, mean) in enumerate(WAITS)
             if (seen := round(mean * day * (1.4 + math.sin(at.timestamp() / (400 + 150 * n) + n)) * 2) / 2)
         }

@@ -16,7 +16,7 @@ import pytest
 
 from analyzer.demo import planted, shop, staff_pages
 from analyzer.demo.visit import Row, Shop, Visit
-from analyzer.demo.workload import Workload
+from analyzer.demo.workload import DemoWorkload
 from analyzer.models import FindingRecord, PlanRecord, Server, Statement, SuggestionRecord
 from analyzer.steps import activity as watching
 from analyzer.steps import run as pipeline
@@ -48,7 +48,7 @@ def monitored(transactional_db: None, demo_server: servers.Server) -> Iterator[S
     started = demo_server
     shop.set_password(started.socket_dsn(), shop.MONITOR_ROLE, "only for tests")
     dsn = started.dsn("shop", shop.MONITOR_ROLE, "only for tests")
-    workload = Workload(started.socket_dsn("shop", "shop"), statements_per_s=400, seed=11)
+    workload = DemoWorkload(started.socket_dsn("shop", "shop"), statements_per_s=400, seed=11)
     thread = threading.Thread(target=workload.run)
     thread.start()
     try:

@@ -17,7 +17,7 @@ from psycopg import sql
 
 from analyzer.demo import planted, shop
 from analyzer.demo.pages import ENDPOINTS
-from analyzer.demo.workload import Arrivals, DriftingRate, Totals, Workload
+from analyzer.demo.workload import Arrivals, DemoWorkload, DriftingRate, Totals
 from tests import servers
 from tests.conftest import need
 from tests.environment import IN_VAIN_S
@@ -50,7 +50,7 @@ def worked(server: servers.Server) -> dict[str, Figures]:
     """Per statement text, after some seconds of work at a brisk rate."""
     with server.connect("shop") as connection:
         connection.execute("select pg_stat_statements_reset()")
-    totals = Workload(server.socket_dsn("shop", "shop"), statements_per_s=400, seed=3).run(SECONDS)
+    totals = DemoWorkload(server.socket_dsn("shop", "shop"), statements_per_s=400, seed=3).run(SECONDS)
     assert dict(totals.errors) == {}
     assert totals.statements > 150 * SECONDS
     with server.connect("shop") as connection:
@@ -213,7 +213,7 @@ def test_texts_carry_sqlcommenter_tags(worked: Any) -> None:
 
 def test_values_show_in_the_activity_of_the_application(server: servers.Server) -> None:
     """Django binds values on the client: a sample of pg_stat_activity holds them."""
-    workload = Workload(server.socket_dsn("shop", "shop"), seed=5)
+    workload = DemoWorkload(server.socket_dsn("shop", "shop"), seed=5)
     thread = threading.Thread(target=workload.run)
     thread.start()
     try:

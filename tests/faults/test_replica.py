@@ -15,7 +15,7 @@ from analyzer.models import Server as Monitored
 from analyzer.monitored.access.address_policy import AddressPolicy
 from analyzer.monitored.access.replica import NotItsReplica, need_replica
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainLimits, ExplainRequest, explain_statement
 from analyzer.runtime.initdb import run_program
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.system_user import make_private_dir
@@ -225,10 +225,10 @@ def test_a_replica_that_is_far_behind_is_left_alone(pair: tuple[ScratchDatabase,
         wait_until(lambda: _one(standby, "select pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()"))
         sql = "select name from item where id = 7"
         request = ExplainRequest(sql, fingerprint(sql) or "")
-        (outcome,) = explain_statement(settings, request, Limits(cores=64, replication_lag_s=0.0))
+        (outcome,) = explain_statement(settings, request, ExplainLimits(cores=64, replication_lag_s=0.0))
         assert (outcome.decision, outcome.layer) == ("plan_only", "load")
         assert outcome.reason.startswith("A replica is ")
         standby.execute("select pg_wal_replay_resume()")
     _wait_for_replay(database, replica)
-    (outcome,) = explain_statement(settings, request, Limits(cores=64))
+    (outcome,) = explain_statement(settings, request, ExplainLimits(cores=64))
     assert outcome.decision == "executed"

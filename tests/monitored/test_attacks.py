@@ -10,9 +10,9 @@ import pytest
 from analyzer.errors import MonitoredServerError
 from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.explain.explain import (
+    ExplainLimits,
     ExplainOutcome,
     ExplainRequest,
-    Limits,
     explain_statement,
     explained_failure,
 )
@@ -30,7 +30,7 @@ for sent in ATTACKS:
         GROUPS.setdefault(sent.reason, []).append(sent)
 # nobody listens there: whatever is sent fails
 NOWHERE = ConnectionSettings(host="127.0.0.1", port=1, user="nobody", dbname="none", sslmode="disable")
-LIMITS = Limits(statement_timeout_ms=2_000, plan_timeout_ms=1_000, cores=64)
+LIMITS = ExplainLimits(statement_timeout_ms=2_000, plan_timeout_ms=1_000, cores=64)
 
 
 # 13 lets the most through (large objects), 18 has the newest syntax
@@ -69,7 +69,9 @@ def unchanged(attacked: ScratchDatabase) -> Iterator[psycopg.Connection[Any]]:
         assert list(connection.notifies(timeout=0)) == []
 
 
-def send(settings: ConnectionSettings, sql: str, limits: Limits = LIMITS, **request: Any) -> list[ExplainOutcome]:
+def send(
+    settings: ConnectionSettings, sql: str, limits: ExplainLimits = LIMITS, **request: Any
+) -> list[ExplainOutcome]:
     request.setdefault("search_path", PATH)
     return explain_statement(settings, ExplainRequest(sql, fingerprint(sql) or "", **request), limits)
 
@@ -183,17 +185,19 @@ def test_harmless_neighbours_of_attacks_are_executed(
     assert outcome.plan.is_analyzed
 
 
-def send_without_the_catalog_layer(settings: ConnectionSettings, sql: str, limits: Limits) -> tuple[str, Watchdog]:
+def send_without_the_catalog_layer(
+    settings: ConnectionSettings, sql: str, limits: ExplainLimits
+) -> tuple[str, Watchdog]:
     """What the layers below it do when code of a user's is reached all the same."""
-    with watchdog(settings, limits) as dog:
+    with watchdog(settings, limits) as guard:
         with (
             pytest.raises(MonitoredServerError) as error,
             connect(settings, statement_timeout_ms=limits.plan_timeout_ms) as connection,
-            explain_session(connection, dog, limits, PATH, limits.plan_timeout_ms) as session,
+            explain_session(connection, guard, limits, PATH, limits.plan_timeout_ms) as session,
             session.prepared(sql) as name,
         ):
             session.explain_prepared(name, (), analyze=False)
-        return explained_failure(error.value, dog), dog
+        return explained_failure(error.value, guard), guard
 
 
 @pytest.mark.postgres
@@ -209,9 +213,9 @@ def test_function_that_swallows_cancelling_is_terminated(
     settings: ConnectionSettings, unchanged: psycopg.Connection[Any]
 ) -> None:
     begun = time.monotonic()
-    reason, dog = send_without_the_catalog_layer(settings, "select * from victim where id = ev.stubborn()", LIMITS)
+    reason, guard = send_without_the_catalog_layer(settings, "select * from victim where id = ev.stubborn()", LIMITS)
     assert reason == "It ignored its statement_timeout, so the watchdog ended the session."
-    assert dog.terminated
+    assert guard.terminated
     assert time.monotonic() - begun >= 6  # timeout 1 s, then 5 s until it is terminated
 
 
@@ -227,7 +231,7 @@ def test_function_that_swallows_cancelling_is_terminated(
 def test_what_no_plan_tells_is_bounded_by_the_timeout(
     sql: str, settings: ConnectionSettings, unchanged: psycopg.Connection[Any]
 ) -> None:
-    (outcome,) = send(settings, sql, Limits(statement_timeout_ms=1_000, cores=64), max_exec_time_ms=5.0)
+    (outcome,) = send(settings, sql, ExplainLimits(statement_timeout_ms=1_000, cores=64), max_exec_time_ms=5.0)
     assert (outcome.decision, outcome.layer) == ("failed", "run")
     assert outcome.plan is not None  # plain EXPLAIN's
 

@@ -17,7 +17,7 @@ import pytest
 
 from analyzer.errors import ServerUnreachable, StatementFailed
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainLimits, ExplainOutcome, ExplainRequest, explain_statement
 from analyzer.monitored.explain.session import explain_session
 from analyzer.monitored.watchdog import watchdog
 from analyzer.statements.fingerprint import fingerprint
@@ -27,7 +27,7 @@ from tests.servers import PgBouncer, ScratchDatabase, Server
 
 pytestmark = pytest.mark.postgres
 
-ROOMY = Limits(cores=64)
+ROOMY = ExplainLimits(cores=64)
 
 
 # 13 prepares for its generic plans, 18 has GENERIC_PLAN
@@ -41,7 +41,7 @@ def shop(request: pytest.FixtureRequest, postgres: Callable[[int], Server]) -> I
         database.drop()
 
 
-def explain(database: ScratchDatabase, sql: str, limits: Limits = ROOMY, **request: Any) -> list[ExplainOutcome]:
+def explain(database: ScratchDatabase, sql: str, limits: ExplainLimits = ROOMY, **request: Any) -> list[ExplainOutcome]:
     settings = ConnectionSettings.from_dsn(database.dsn)
     return explain_statement(settings, ExplainRequest(sql, fingerprint(sql) or "", **request), limits)
 
@@ -209,9 +209,9 @@ def test_last_guards_hold_for_what_no_layer_checked(shop: ScratchDatabase) -> No
     """Were the tree's judgement wrong, the session itself still takes one command, and no change."""
     settings = ConnectionSettings.from_dsn(shop.superuser_dsn)
     with (
-        watchdog(settings, ROOMY) as dog,
+        watchdog(settings, ROOMY) as guard,
         connect(settings) as connection,
-        explain_session(connection, dog, ROOMY, ("public",), 5_000) as session,
+        explain_session(connection, guard, ROOMY, ("public",), 5_000) as session,
     ):
         with pytest.raises(StatementFailed, match=r"\(42601\): cannot insert multiple commands"), session._savepoint():
             session._run("select 1; drop table orders", "attacking")
@@ -297,7 +297,7 @@ def test_server_that_dies_mid_run_is_a_clean_error(how: str, private_postgres: C
     server = private_postgres(15)
     database = ScratchDatabase(server)
     database.execute("create table t as select g from generate_series(1, 2000000) g", "analyze t")
-    limits = Limits(statement_timeout_ms=20_000, cores=64)
+    limits = ExplainLimits(statement_timeout_ms=20_000, cores=64)
     slow = "select count(*) from t a where md5(md5(md5(g::text))) < md5(md5(md5((g + 1)::text)))"
 
     def strike() -> None:
@@ -336,7 +336,7 @@ def test_server_that_hangs_is_hung_up_on(private_postgres: Callable[..., Server]
     server = private_postgres(15)
     database = ScratchDatabase(server)
     database.execute("create table t as select g from generate_series(1, 2000000) g", "analyze t")
-    limits = Limits(statement_timeout_ms=1_000, cores=64, cancel_after_s=0.5, terminate_after_s=1.0)
+    limits = ExplainLimits(statement_timeout_ms=1_000, cores=64, cancel_after_s=0.5, terminate_after_s=1.0)
     slow = "select count(*) from t a where md5(md5(md5(g::text))) < md5(md5(md5((g + 1)::text)))"
     stopped: list[int] = []
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainLimits, ExplainOutcome, ExplainRequest, explain_statement
 from analyzer.statements.fingerprint import fingerprint
 from tests.servers import ScratchDatabase, Server
 
@@ -32,7 +32,7 @@ def shop(request: pytest.FixtureRequest, postgres: Callable[[int], Server]) -> I
 
 def explain(database: ScratchDatabase, sql: str, **request: Any) -> list[ExplainOutcome]:
     settings = ConnectionSettings.from_dsn(database.dsn)
-    return explain_statement(settings, ExplainRequest(sql, fingerprint(sql) or "", **request), Limits(cores=64))
+    return explain_statement(settings, ExplainRequest(sql, fingerprint(sql) or "", **request), ExplainLimits(cores=64))
 
 
 def nodes(outcome: ExplainOutcome) -> set[str]:

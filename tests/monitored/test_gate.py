@@ -12,12 +12,12 @@ from pglast import ast
 from analyzer.errors import StatementFailed
 from analyzer.monitored.explain.gate import ExplainRequest, plan_objection
 from analyzer.monitored.explain.gate_catalog import effective_path
-from analyzer.monitored.explain.gate_limits import Limits
+from analyzer.monitored.explain.gate_limits import ExplainLimits
 from analyzer.monitored.explain.session import must_be_execute, must_be_one
 from analyzer.plans import parse_plan
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.names import Attribute, table_references
-from analyzer.statements.safety import ALLOWED, DENIED_FUNCTIONS, Names, check_statement, is_allowed
+from analyzer.statements.safety import ALLOWED, DENIED_FUNCTIONS, StatementNames, check_statement, is_allowed
 from analyzer.statements.tree import walk
 from tests.monitored.application_sql import STATEMENTS
 from tests.monitored.attacks import ATTACKS
@@ -118,7 +118,7 @@ def test_names_are_collected_where_they_hide() -> None:
         group by grouping sets ((aa()), (bb())) having cc() limit dd()
     """
     names = check_statement(sql).names
-    assert names == Names(
+    assert names == StatementNames(
         relations=(("", "r"), ("", "u"), ("", "v"), ("s", "t")),  # c is a query of its own
         calls=(
             ("", "aa", 0), ("", "bb", 0), ("", "cc", 0), ("", "dd", 0), ("", "g", 1), ("", "h", 1), ("", "l", 0),
@@ -173,7 +173,7 @@ def node(**fields: Any) -> dict[str, Any]:
 
 
 def objection(plan: dict[str, Any], request: ExplainRequest = REQUEST, *, recursive: bool = False) -> str | None:
-    return plan_objection(parse_plan([{"Plan": plan}]), request, Limits(), None, recursive)
+    return plan_objection(parse_plan([{"Plan": plan}]), request, ExplainLimits(), None, recursive)
 
 
 @pytest.mark.parametrize(

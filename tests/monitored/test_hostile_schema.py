@@ -18,7 +18,7 @@ import pytest
 
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainLimits, ExplainOutcome, ExplainRequest, explain_statement
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.safety import check_statement
 from tests.monitored.attacks import state
@@ -27,7 +27,7 @@ from tests.servers import VERSIONS, ScratchDatabase, Server
 HERE = Path(__file__).parent / "gate"
 PATH = ("public", "ev")
 MARK = "a user's function ran: "
-LIMITS = Limits(statement_timeout_ms=3_000, plan_timeout_ms=2_000, cores=64)
+LIMITS = ExplainLimits(statement_timeout_ms=3_000, plan_timeout_ms=2_000, cores=64)
 MOST_BYTES = 350_000_000  # of a backend: joins of many tables take most, and the server ends them by its timeout
 
 

@@ -12,7 +12,7 @@ from analyzer.advice.advise import advise
 from analyzer.advice.ddl import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.advice.select import Options
+from analyzer.advice.select import SelectionOptions
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
 from analyzer.advice.show_prediction import InFile, predictions_as_text
 from analyzer.monitored.catalog.schema import read_schema
@@ -88,7 +88,7 @@ def test_advice_asks_hypopg_for_what_the_twin_cannot_plan(shop, facts, own_dir):
         WorkloadStatement("note", "select count(note) from orders where customer_id = $1", 1000.0, 10.0, 10.0),
     ]
     with lease(server, own_dir) as twin:
-        found = advise(twin, workload, facts, Options(), now=datetime.now(UTC))
+        found = advise(twin, workload, facts, SelectionOptions(), now=datetime.now(UTC))
     assert found.not_planned == {"token": "The twin does not have the extension pgcrypto."}
     both = with_second_opinion(found, server, workload, facts)
     assert both.not_planned == {}
@@ -111,9 +111,9 @@ def test_the_budget_holds_for_both_opinions_together(share, shop, facts, own_dir
         WorkloadStatement("note", "select count(note) from orders where customer_id = $1", 1000.0, 10.0, 10.0),
     ]
     with lease(server, own_dir) as twin:
-        whole = advise(twin, workload, facts, Options(), now=datetime.now(UTC))
+        whole = advise(twin, workload, facts, SelectionOptions(), now=datetime.now(UTC))
         budget_bytes = int(whole.selection.size_bytes * share)
-        found = advise(twin, workload, facts, Options(budget_bytes=budget_bytes), now=datetime.now(UTC))
+        found = advise(twin, workload, facts, SelectionOptions(budget_bytes=budget_bytes), now=datetime.now(UTC))
     both = with_second_opinion(found, server, workload, facts)
     shown = advice_as_json(both)
     assert shown["size_bytes"] == sum(i["size_bytes"] for i in shown["indexes"]) <= budget_bytes

@@ -9,7 +9,7 @@ import pytest
 
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainLimits, ExplainOutcome, ExplainRequest, explain_statement
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.fingerprint import fingerprint
 from tests.monitored.ordinary_sql import EXTENSIONS, SETUP, STATEMENTS
@@ -41,7 +41,7 @@ class Application:
             text, fingerprint(text) or "", rows_per_call=float(self.rows[name]), facts=self.facts,
             mean_exec_time_ms=5.0, max_exec_time_ms=9.0,
         )  # fmt: skip
-        return explain_statement(ConnectionSettings.from_dsn(self.database.dsn), request, Limits(cores=64))
+        return explain_statement(ConnectionSettings.from_dsn(self.database.dsn), request, ExplainLimits(cores=64))
 
 
 @pytest.fixture(scope="module", params=[13, 15, 18], ids=lambda version: f"pg{version}")
@@ -101,7 +101,7 @@ def test_the_rows_of_a_call_choose_the_value(application: Application) -> None:
     for sql, (rows_per_call, said, (least, most)) in sets.items():
         request = ExplainRequest(sql, fingerprint(sql) or "", rows_per_call=rows_per_call, facts=application.facts)
         settings = ConnectionSettings.from_dsn(application.database.dsn)
-        first = explain_statement(settings, request, Limits(cores=64))[0]
+        first = explain_statement(settings, request, ExplainLimits(cores=64))[0]
         assert first.plan is not None
         assert least <= (first.plan.root.actual_rows or 0) <= most
         assert (said in first.rewrites) if said else not any("rows per call" in r for r in first.rewrites)
@@ -117,7 +117,7 @@ def test_a_subquery_that_may_give_two_rows_is_not_executed(application: Applicat
         ("select id, (select name from users where users.id = author_id) from posts where id < $1", "executed"),
     ):
         request = ExplainRequest(sql, fingerprint(sql) or "", facts=application.facts)
-        outcomes = explain_statement(settings, request, Limits(cores=64))
+        outcomes = explain_statement(settings, request, ExplainLimits(cores=64))
         assert outcomes[0].decision == decision, sql
         if decision == "plan_only":
             assert outcomes[0].layer == "values"
@@ -146,5 +146,5 @@ def test_a_real_run_tells_sizes_formats_and_types(application: Application) -> N
          "select current_date - '2026-01-01' from tree where id < 5"),
     ):  # fmt: skip
         request = ExplainRequest(sql, fingerprint(sql) or "", sampled_sqls=[ran], facts=application.facts)
-        outcomes = explain_statement(settings, request, Limits(cores=64))
+        outcomes = explain_statement(settings, request, ExplainLimits(cores=64))
         assert (outcomes[0].decision, outcomes[0].values_source) == ("executed", "sampled")

@@ -8,7 +8,7 @@ from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFac
 from analyzer.statements.predicates import parameter_columns
 from analyzer.values.choose import NoValues, ValueSet, choose_values, fixed_values
 from analyzer.values.column_values import (
-    ColumnStatistics,
+    PgStatsRow,
     elements_by_frequency,
     largest_partitions,
     of_partitions,
@@ -21,17 +21,17 @@ DOCUMENTS = (
     '{"k": 7, "lang": "de", "seo": {"w": 5}}',
 )  # fmt: skip
 STATISTICS = {
-    ("", "t", "doc"): ColumnStatistics((), (), DOCUMENTS),
-    ("", "t", "attrs"): ColumnStatistics(('"k"=>"3", "b"=>NULL', '"k"=>"4"'), (0.5, 0.4), ()),
-    ("", "t", "tags"): ColumnStatistics((), (), ("{a}", "{b,c}"), ("b", "a", "c")),
-    ("", "t", "words"): ColumnStatistics((), (), (), ("it's", "cat")),
-    ("", "t", "body"): ColumnStatistics((), (), ("an elephant walks", "an elephant runs")),
-    ("", "t", "gone"): ColumnStatistics(null_frac=1.0),
-    ("", "t", "span"): ColumnStatistics(null_frac=0.1),
-    ("", "t", "old"): ColumnStatistics((), (), ("2022-01-01", "2023-01-01", "2024-01-01")),
-    ("", "t", "new"): ColumnStatistics((), (), ("2022-01-01", "2023-01-01", "2026-03-05 13:00:00+00")),
-    ("", "t", "n"): ColumnStatistics((), (), tuple(str(n) for n in range(0, 101, 10))),
-    ("", "t", "kind"): ColumnStatistics(("x", "y"), (0.9, 0.1), ()),
+    ("", "t", "doc"): PgStatsRow((), (), DOCUMENTS),
+    ("", "t", "attrs"): PgStatsRow(('"k"=>"3", "b"=>NULL', '"k"=>"4"'), (0.5, 0.4), ()),
+    ("", "t", "tags"): PgStatsRow((), (), ("{a}", "{b,c}"), ("b", "a", "c")),
+    ("", "t", "words"): PgStatsRow((), (), (), ("it's", "cat")),
+    ("", "t", "body"): PgStatsRow((), (), ("an elephant walks", "an elephant runs")),
+    ("", "t", "gone"): PgStatsRow(null_frac=1.0),
+    ("", "t", "span"): PgStatsRow(null_frac=0.1),
+    ("", "t", "old"): PgStatsRow((), (), ("2022-01-01", "2023-01-01", "2024-01-01")),
+    ("", "t", "new"): PgStatsRow((), (), ("2022-01-01", "2023-01-01", "2026-03-05 13:00:00+00")),
+    ("", "t", "n"): PgStatsRow((), (), tuple(str(n) for n in range(0, 101, 10))),
+    ("", "t", "kind"): PgStatsRow(("x", "y"), (0.9, 0.1), ()),
 }  # fmt: skip
 
 
@@ -131,10 +131,10 @@ def test_a_partitioned_table_has_its_partitions_statistics() -> None:
     assert [t.name for t in largest_partitions(facts, whole)] == ["p3", "p2", "p5"]
     assert largest_partitions(facts, part(2, 10.0)) == []
     merged = of_partitions([
-        (ColumnStatistics(("a", "b"), (0.6, 0.2), ("1", "20"), ("x",), 0.1, 5.0), 30.0),
-        (ColumnStatistics(("b",), (1.0,), ("3", "100"), ("y",), 0.5, -0.5), 10.0),
+        (PgStatsRow(("a", "b"), (0.6, 0.2), ("1", "20"), ("x",), 0.1, 5.0), 30.0),
+        (PgStatsRow(("b",), (1.0,), ("3", "100"), ("y",), 0.5, -0.5), 10.0),
     ])  # fmt: skip
-    assert merged == ColumnStatistics(
+    assert merged == PgStatsRow(
         ("a", "b"), (pytest.approx(0.45), pytest.approx(0.4)), ("1", "3", "20", "100"), ("x", "y"),
         pytest.approx(0.2), 5.0,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from analyzer.monitored.access import preflight_connection
 from analyzer.monitored.access.preflight import run_preflight
 from analyzer.monitored.access.role_sql import create_login_sql
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainLimits, ExplainRequest, explain_statement
 from analyzer.runtime.postgres import PostgresCluster
 from analyzer.runtime.processes import RuntimeFailure
 
@@ -319,7 +319,7 @@ def test_namesakes_of_postgresqls_own_functions_are_named(any_postgres, scratch_
     # one such operator does not switch EXPLAIN ANALYZE off: only what cannot be PostgreSQL's own is kept away
     database.execute("create table item (id int, name text)", "insert into item values (1, 'a')", "analyze item")
     request = ExplainRequest("select id from item where name = 'a' and id = 1", "", search_path=("public", "ours"))
-    (outcome,) = explain_statement(ConnectionSettings.from_dsn(database.dsn), request, Limits(cores=64))
+    (outcome,) = explain_statement(ConnectionSettings.from_dsn(database.dsn), request, ExplainLimits(cores=64))
     assert outcome.decision == "executed", outcome.reason
 
 
@@ -335,16 +335,16 @@ def test_owners_of_tables_who_could_change_them_meanwhile_are_named(any_postgres
             f"alter table theirs owner to {roles[0]}",
         )  # fmt: skip
         assert "Owners of tables" not in look(database.dsn)  # nobody else has any
-        assert explain_statement(settings, request, Limits(cores=64))[0].decision == "executed"
+        assert explain_statement(settings, request, ExplainLimits(cores=64))[0].decision == "executed"
         database.execute(f"alter table another owner to {roles[1]}")
         item = look(database.dsn)["Owners of tables"]
         assert f"not the database's owner: {roles[0]} (1), {roles[1]} (1)." in item.detail
-        (outcome,) = explain_statement(settings, request, Limits(cores=64))
+        (outcome,) = explain_statement(settings, request, ExplainLimits(cores=64))
         assert (outcome.decision, outcome.layer, outcome.is_for_twin) == ("refused", "catalog", True)
         assert outcome.reason.startswith(f"public.theirs belongs to {roles[0]}, who is neither the database's owner")
         with database.connect() as connection:
             run_sql(connection, item.sql)
-        assert explain_statement(settings, request, Limits(cores=64))[0].decision == "executed"
+        assert explain_statement(settings, request, ExplainLimits(cores=64))[0].decision == "executed"
     finally:
         database.execute(
             f"alter database {database.name} owner to postgres",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainLimits, ExplainRequest, explain_statement
 from tests.servers import VERSIONS, ScratchDatabase, Server
 
 MARK = "a user's function ran: "
@@ -168,7 +168,7 @@ def test_users_function_is_not_reached(case: Case, database: ScratchDatabase) ->
     sql = case.sql.replace("{s}", schema)
     request = ExplainRequest(sql, "", search_path=("public", schema), mean_exec_time_ms=3.0, max_exec_time_ms=5.0)
     try:
-        (outcome,) = explain_statement(ConnectionSettings.from_dsn(database.dsn), request, Limits(cores=64))
+        (outcome,) = explain_statement(ConnectionSettings.from_dsn(database.dsn), request, ExplainLimits(cores=64))
     finally:
         database.execute(*(statement.replace("{s}", schema) for statement in case.undo))
     text = log.read_bytes()[read_to:].decode("utf-8", "replace")
@@ -188,5 +188,5 @@ def test_users_function_is_not_reached(case: Case, database: ScratchDatabase) ->
 )
 def test_what_reaches_none_is_executed(sql: str, database: ScratchDatabase) -> None:
     request = ExplainRequest(sql, "", mean_exec_time_ms=3.0, max_exec_time_ms=5.0)
-    (outcome,) = explain_statement(ConnectionSettings.from_dsn(database.dsn), request, Limits(cores=64))
+    (outcome,) = explain_statement(ConnectionSettings.from_dsn(database.dsn), request, ExplainLimits(cores=64))
     assert outcome.decision == "executed", outcome.reason

@@ -21,7 +21,7 @@ from analyzer.runtime import workers
 from analyzer.store.size import store_size
 from dashboard.health import healthz
 from dashboard.health.views import troubles
-from dashboard.servers.state import ServerState, State
+from dashboard.servers.state import ShownState, State
 from tests.dashboard import world
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -52,8 +52,8 @@ def no_redis(settings):
 
 def everything_works(redis) -> None:
     for name, queues in (("sample@a", ["tick", "sample"]), ("rest@b", ["explain", "maintenance", "texts"])):
-        workers.Teller(name, queues, 2).tell()
-    workers.Teller("sessions@a", [workers.SESSIONS], 100).tell("2 servers at this moment, 1 looked at closely")
+        workers.Heartbeat(name, queues, 2).beat()
+    workers.Heartbeat("sessions@a", [workers.SESSIONS], 100).beat("2 servers at this moment, 1 looked at closely")
     for task in workers.WATCHED:
         workers.keep_last_run(task, "SUCCESS", "")
 
@@ -120,7 +120,7 @@ def test_a_redis_that_hangs_holds_the_page_up_no_longer_than_a_moment(person, se
 def test_failing_step_and_hostile_texts(person, redis):
     of = world.server("<b>evil</b>\u202e", slug="evil")
     world.step(of, error="connection refused: <script>alert(1)</script>", failing_s=600)
-    workers.Teller("<i>node</i>", ["sample"], 1).tell()
+    workers.Heartbeat("<i>node</i>", ["sample"], 1).beat()
     page = person.get("/health/").content.decode()
     assert "<script>alert(1)" not in page
     assert "<i>node" not in page
@@ -170,7 +170,7 @@ class TestTroubles:
         return timezone.now()
 
     def test_no_worker_for_a_queue(self, redis):
-        workers.Teller("sample@a", ["sample"], 4).tell()
+        workers.Heartbeat("sample@a", ["sample"], 4).beat()
         said = [what for what, _ in troubles([], {}, workers.queue_state(self.now()), self.now())]
         assert said == [
             f"No worker takes from the queue {name}." for name in ("tick", "explain", "maintenance", "texts")
@@ -222,15 +222,15 @@ class TestTroubles:
         assert said == ["Tidying up the store failed (OperationalError)."]
 
 
-def world_state() -> ServerState:
-    return ServerState(State.SAMPLING, "")
+def world_state() -> ShownState:
+    return ShownState(State.SAMPLING, "")
 
 
 def test_a_worker_that_stops_leaves_the_list(redis):
-    teller = workers.Teller("sample@a", ["sample"], 4)
-    teller.tell()
+    heartbeat = workers.Heartbeat("sample@a", ["sample"], 4)
+    heartbeat.beat()
     assert len(workers.queue_state(timezone.now()).workers) == 1
-    teller.leave()
+    heartbeat.leave()
     assert workers.queue_state(timezone.now()).workers == []
 
 

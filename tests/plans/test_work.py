@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.plans.work import PageCosts, RelationSize, Work, WorkWeights, heap_order, work_of
+from analyzer.plans.work import PageCosts, PlanWork, RelationSize, WorkWeights, heap_order, work_of
 
 COSTS = PageCosts(cache_pages=786_432)
 # TPC-H at scale 1 on PostgreSQL 15
@@ -91,7 +91,7 @@ def test_under_a_limit_a_part_is_read():
 
 
 def test_a_table_nobody_knows_counts_with_its_cost():
-    assert work_of(scan("Seq Scan", "elsewhere", 5, 77.0), Sizes(), COSTS) == Work(77.0)
+    assert work_of(scan("Seq Scan", "elsewhere", 5, 77.0), Sizes(), COSTS) == PlanWork(77.0)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_order_in_which_an_index_visits_its_table(columns, order):
 
 def test_scattered_pages_weigh_more_than_those_in_order():
     weights = WorkWeights()
-    assert weights.time(Work(10, 100, 0)) > weights.time(Work(10, 0, 100)) > weights.time(Work(10))
+    assert weights.time(PlanWork(10, 100, 0)) > weights.time(PlanWork(10, 0, 100)) > weights.time(PlanWork(10))
 
 
 def test_settings_are_the_servers_and_unreadable_ones_the_usual():

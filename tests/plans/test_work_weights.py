@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from analyzer.plans.work import Work, WorkWeights
+from analyzer.plans.work import PlanWork, WorkWeights
 from analyzer.plans.work_weights import learnt_weights
 
 
@@ -13,7 +13,9 @@ def executed(weight, plans=40, noise=0.2, pages=True):
     dice = random.Random(1)
     found = []
     for n in range(plans):
-        work = Work(dice.uniform(1e3, 1e5), dice.uniform(1e4, 1e6) if pages and n % 2 else 0.0, dice.uniform(0, 1e4))
+        work = PlanWork(
+            dice.uniform(1e3, 1e5), dice.uniform(1e4, 1e6) if pages and n % 2 else 0.0, dice.uniform(0, 1e4)
+        )
         time_ms = 0.005 * WorkWeights(weight).time(work) * dice.lognormvariate(0, noise)
         found.append((work, time_ms))
     return found
@@ -30,8 +32,8 @@ def test_weight_is_found(weight):
         [],
         executed(3.3, plans=19),
         executed(3.3, pages=False),
-        [(Work(), 5.0)] * 40,
-        [(Work(1000), 0.0)] * 40,
+        [(PlanWork(), 5.0)] * 40,
+        [(PlanWork(1000), 0.0)] * 40,
     ],
 )
 def test_with_too_little_to_go_by_the_usual_ones_stand(plans):

@@ -11,9 +11,9 @@ import pytest
 
 from analyzer.runtime import watch as watch_module
 from analyzer.runtime.instance import AlreadyRunning, InstanceLock, Running
-from analyzer.runtime.parts import Child
+from analyzer.runtime.parts import ChildProcess
 from analyzer.runtime.processes import is_alive, wait_until_gone
-from analyzer.runtime.watch import Watch
+from analyzer.runtime.watch import PartsWatch
 from tests.environment import IN_VAIN_S
 
 pytestmark = pytest.mark.fault
@@ -28,13 +28,13 @@ def said():
 @pytest.fixture
 def watch(said, monkeypatch):
     monkeypatch.setattr(watch_module, "RESTART_DELAYS_S", (0.1, 0.1))
-    made = Watch(said.append, patience_s=2)
+    made = PartsWatch(said.append, patience_s=2)
     yield made
     made.stop_all()
 
 
 def python(name, code, tmp_path):
-    return Child(name, [sys.executable, "-c", code], log_dir=tmp_path)
+    return ChildProcess(name, [sys.executable, "-c", code], log_dir=tmp_path)
 
 
 def signal_us_after(delay_s, number=signal.SIGINT):

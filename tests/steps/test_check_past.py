@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from analyzer.checks import Rules
 from analyzer.models import Database, FindingRecord, PlanPeriodRecord, Statement
-from analyzer.monitored.readings import Names
+from analyzer.monitored.readings import NamesByOid
 from analyzer.plans import parse_plan
 from analyzer.steps.check_past import check_pasts
 from analyzer.store.house import keep_house
@@ -38,7 +38,7 @@ def history(django_db_setup: None, django_db_blocker: Any) -> Iterator[FakeServe
     with django_db_blocker.unblock():
         fake = FakeServer(make_server("past"))
         fake.now = floor_to(timezone.now(), "hour") - timedelta(hours=HOURS)
-        keep_names(fake.server, Names({5: "shop"}, {10: "joe"}))
+        keep_names(fake.server, NamesByOid({5: "shop"}, {10: "joe"}))
         for queryid in range(1, 8):
             fake.run(queryid)
         fake.read(0)

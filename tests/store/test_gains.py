@@ -7,7 +7,7 @@ import pytest
 
 from analyzer.findings import Finding, Severity
 from analyzer.models import CheckRule, Database, FindingEvent, Statement, SuggestionRecord
-from analyzer.monitored.readings import Names, StatementText
+from analyzer.monitored.readings import NamesByOid, StatementText
 from analyzer.store.findings import keep_findings
 from analyzer.store.gains import gained, measure_gone
 from analyzer.store.news import keep_news, new_statements, news_of
@@ -36,7 +36,7 @@ class History:
     def __init__(self, fake: FakeServer) -> None:
         self.fake, self.server = fake, fake.server
         fake.now = floor_to(fake.now, "hour")
-        keep_names(fake.server, Names({5: "shop"}, {10: "joe"}))
+        keep_names(fake.server, NamesByOid({5: "shop"}, {10: "joe"}))
         self.database = Database.objects.get(server=fake.server, oid=5)
         for queryid in TEXTS:
             fake.run(queryid)

@@ -3,7 +3,7 @@
 import pytest
 
 from analyzer.models import Snapshot, Statement, StatementEntry
-from analyzer.monitored.readings import Names, StatementText
+from analyzer.monitored.readings import NamesByOid, StatementText
 from analyzer.store import reading
 from analyzer.store.house import keep_house
 from analyzer.store.series import own_entries
@@ -24,7 +24,7 @@ APPLICATION = {20: "select * from orders where id = $1", 21: "COMMIT", 22: "sele
 
 
 def named(fake, login=OURS):
-    keep_names(fake.server, Names({5: "shop"}, {login: "u", 99: "app"}))
+    keep_names(fake.server, NamesByOid({5: "shop"}, {login: "u", 99: "app"}))
 
 
 def listed(fake) -> set[int]:

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from analyzer.models import Database, Statement
-from analyzer.monitored.readings import ActivityRow, Names
+from analyzer.monitored.readings import ActivityRow, NamesByOid
 from analyzer.store import reading
 from analyzer.store.house import keep_house
 from analyzer.store.series.activity import keep_activity
@@ -30,7 +30,7 @@ def history(django_db_setup: None, django_db_blocker: Any) -> Iterator[FakeServe
     with django_db_blocker.unblock():
         fake = FakeServer(make_server())
         fake.now = timezone.now() - timedelta(hours=HOURS, minutes=1)
-        keep_names(fake.server, Names({5: "shop"}, {10: "joe"}))
+        keep_names(fake.server, NamesByOid({5: "shop"}, {10: "joe"}))
         fake.run(1)
         fake.run(2)
         fake.read()

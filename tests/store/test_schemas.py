@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analyzer.models import Database, Role, SchemaReading
-from analyzer.monitored.readings import Names
+from analyzer.monitored.readings import NamesByOid
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
 from analyzer.store.schemas import keep_schema, newest_schema
 from analyzer.store.series.snapshots import keep_names
@@ -105,8 +105,8 @@ def test_table_without_changes_takes_no_rows(database, fresh_rows):
 
 
 def test_names_follow_renames(server):
-    keep_names(server, Names({5: "shop", 6: "crm"}, {10: "joe"}))
-    keep_names(server, Names({5: "shop", 6: "sales"}, {10: "joe", 11: "ann"}))
+    keep_names(server, NamesByOid({5: "shop", 6: "crm"}, {10: "joe"}))
+    keep_names(server, NamesByOid({5: "shop", 6: "sales"}, {10: "joe", 11: "ann"}))
     assert list(Database.objects.order_by("oid").values_list("oid", "name", "is_inspected")) == [
         (5, "shop", True), (6, "sales", False),
     ]  # fmt: skip

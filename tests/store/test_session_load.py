@@ -9,7 +9,7 @@ from analyzer.monitored.readings import ActivityRow
 from analyzer.store.series import clock
 from analyzer.store.series.activity import keep_activity
 from analyzer.store.series.load_reading import load_parts, load_timeline
-from analyzer.store.series.session_load import MOST_PARTS, Part, ensure_load_partitions, keep_look
+from analyzer.store.series.session_load import MOST_PARTS, SessionTraits, ensure_load_partitions, keep_look
 from analyzer.store.series.windows import Window
 from tests.dashboard import world
 
@@ -71,7 +71,7 @@ def test_long_spans_are_read_by_hour_and_say_the_same(fake):
 
 def test_very_many_parts_keep_their_wait_and_their_sum(fake):
     ensure_load_partitions(fake.now)
-    look = {Part("Lock", "tuple", i, 10, 5, "", ""): 1.0 for i in range(1, MOST_PARTS + 101)}
+    look = {SessionTraits("Lock", "tuple", i, 10, 5, "", ""): 1.0 for i in range(1, MOST_PARTS + 101)}
     for _ in range(2):
         keep_look(fake.server.pk, fake.now, look)
     timeline = load_timeline(fake.server, Window(fake.now - timedelta(minutes=2), fake.now), fake.now)

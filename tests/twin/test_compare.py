@@ -8,21 +8,21 @@ import pytest
 from analyzer.advice.planner import Refused
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
-from analyzer.monitored.explain.explain import ExplainRequest, Limits, explain_statement
+from analyzer.monitored.explain.explain import ExplainLimits, ExplainRequest, explain_statement
 from analyzer.plans.compare import Sameness
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.predicates import parameter_columns
 from analyzer.statements.preparable import preparable_sql
 from analyzer.twin import lease
 from analyzer.twin.compare import compare_with_server
-from analyzer.values.choose import ColumnStatistics, choose_values, fixed_values
+from analyzer.values.choose import PgStatsRow, choose_values, fixed_values
 from tests.monitored.application_sql import SCHEMA, STATEMENTS
 from tests.servers import ScratchDatabase
 from tests.twin.conftest import settings_of
 
 pytestmark = pytest.mark.postgres
 
-ROOMY = Limits(cores=64)
+ROOMY = ExplainLimits(cores=64)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def chosen_values(twin, sql, facts):
         table = facts.find_table(use.table, use.schema or None) if use.table and use.column else None
         known = twin.column_statistics(table.schema, table.name).get(use.column) if table else None
         if known is not None:
-            statistics[use.schema or "", use.table, use.column] = ColumnStatistics(
+            statistics[use.schema or "", use.table, use.column] = PgStatsRow(
                 known.most_common_vals, known.most_common_freqs, known.histogram_bounds
             )
     sets = choose_values(uses, twin.parameter_types(text), statistics, datetime.now(UTC), fixed_values(text))

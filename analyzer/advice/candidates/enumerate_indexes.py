@@ -20,29 +20,29 @@ from analyzer.statements.predicates import query_blocks
 
 
 @dataclass(slots=True)
-class Candidate:
+class IndexCandidate:
     """``statements``: keys of those it is meant for."""
 
     definition: IndexDefinition
     statements: set[str] = field(default_factory=set)
 
 
-def workload_candidates(statements: Sequence[tuple[str, str]], facts: SchemaFacts) -> list[Candidate]:
+def workload_candidates(statements: Sequence[tuple[str, str]], facts: SchemaFacts) -> list[IndexCandidate]:
     """For (key, SQL) pairs; each definition once, in an order that does not depend on theirs."""
-    found: dict[tuple[int, str], Candidate] = {}
+    candidates: dict[tuple[int, str], IndexCandidate] = {}
     for key, sql in sorted(statements):
         for definition in statement_candidates(sql, facts):
             at = (definition.table.oid, definition.body())
-            found.setdefault(at, Candidate(definition)).statements.add(key)
-    for candidate in list(_shared_coverings(found.values())):
-        found.setdefault((candidate.definition.table.oid, candidate.definition.body()), candidate)
-    return [found[at] for at in sorted(found)]
+            candidates.setdefault(at, IndexCandidate(definition)).statements.add(key)
+    for candidate in list(_shared_coverings(candidates.values())):
+        candidates.setdefault((candidate.definition.table.oid, candidate.definition.body()), candidate)
+    return [candidates[at] for at in sorted(candidates)]
 
 
 def statement_candidates(sql: str, facts: SchemaFacts) -> list[IndexDefinition]:
     """For every query block and every table in it, with those that inherit from it, since an index holds one table's
     rows only; nothing for a text that is no single query."""
-    found: dict[tuple[int, str], IndexDefinition] = {}
+    definitions: dict[tuple[int, str], IndexDefinition] = {}
     for block in query_blocks(sql, facts):
         for use in block.tables:
             named = facts.find_table(use.name, use.schema or None)
@@ -53,8 +53,8 @@ def statement_candidates(sql: str, facts: SchemaFacts) -> list[IndexDefinition]:
                     continue
                 for definition in TableCandidates(block, use, table, facts).definitions():
                     if not _exists(definition):
-                        found.setdefault((table.oid, definition.body()), definition)
-    return list(found.values())
+                        definitions.setdefault((table.oid, definition.body()), definition)
+    return list(definitions.values())
 
 
 def _is_tiny(table: TableFacts) -> bool:
@@ -62,9 +62,9 @@ def _is_tiny(table: TableFacts) -> bool:
     return table.size_bytes is not None and table.size_bytes <= TINY_TABLE_BYTES
 
 
-def _shared_coverings(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+def _shared_coverings(candidates: Iterable[IndexCandidate]) -> Iterator[IndexCandidate]:
     """One covering index for two statements that have the same keys and read other columns."""
-    groups: dict[tuple[int, str], list[Candidate]] = {}
+    groups: dict[tuple[int, str], list[IndexCandidate]] = {}
     for candidate in candidates:
         definition = candidate.definition
         if definition.include:
@@ -79,7 +79,7 @@ def _shared_coverings(candidates: Iterable[Candidate]) -> Iterator[Candidate]:
                 d = one.definition
                 both = IndexDefinition(d.table, d.columns, d.method, include, d.predicate)
                 if not may_refuse_rows(both):
-                    yield Candidate(both, one.statements | other.statements)
+                    yield IndexCandidate(both, one.statements | other.statements)
 
 
 def _exists(definition: IndexDefinition) -> bool:
@@ -92,4 +92,4 @@ def _exists(definition: IndexDefinition) -> bool:
     return any(i.is_usable and shape.is_replaced_by(shape_of_index(i)) for i in definition.table.indexes)
 
 
-__all__ = ["Candidate", "statement_candidates", "workload_candidates"]
+__all__ = ["IndexCandidate", "statement_candidates", "workload_candidates"]

@@ -50,7 +50,7 @@ def _by_zone(node: Node, table: TableFacts) -> str | None:
         column = table.column(getattr(inner.fields[-1], "sval", ""))
         if column is not None and _without_lengths(declared(column)) == WITH_ZONE:
             return column.name
-    return next((found for child in children(node) if (found := _by_zone(child, table))), None)
+    return next((cause for child in children(node) if (cause := _by_zone(child, table))), None)
 
 
 def _is(node: Node, table: TableFacts) -> bool:

@@ -70,28 +70,28 @@ def special_indexes(table: TableFacts, predicate: Predicate) -> list[Special]:
         return [_with("gin", key, "gin_trgm_ops")] if kind in ("text", "") else []
     if predicate.operator not in ("contains", "other"):
         return []
-    found: list[Special] = []
+    specials: list[Special] = []
     if kind in ("array", "") and text in ARRAY_OPERATORS:
-        found.append(Special("gin", key))
+        specials.append(Special("gin", key))
     if kind == "jsonb" and text in ("@>", "@?", "@@"):
-        found.append(_with("gin", key, "jsonb_path_ops"))
+        specials.append(_with("gin", key, "jsonb_path_ops"))
     elif kind == "jsonb" and text in ("?", "?|", "?&"):
-        found.append(Special("gin", key))
+        specials.append(Special("gin", key))
     if kind in ("tsvector", "") and text == "@@":
-        found.append(Special("gin", key))
+        specials.append(Special("gin", key))
     if kind == "hstore" and text in ("@>", "?", "?|", "?&"):
-        found.append(Special("gin", key))
+        specials.append(Special("gin", key))
     if kind == "ltree" and text in ("@>", "<@", "~", "?", "@"):
-        found.append(Special("gist", key))
+        specials.append(Special("gist", key))
     if kind == "network" and text in ("<<", "<<="):
-        found.append(Special("btree", key))
+        specials.append(Special("btree", key))
     if kind == "network" and text in NETWORK_OPERATORS:
-        found.append(_with("gist", key, "inet_ops"))
+        specials.append(_with("gist", key, "inet_ops"))
     if kind in ("range", "") and text in RANGE_OPERATORS:
-        found.append(Special("gist", key))
+        specials.append(Special("gist", key))
     if kind == "plane" and text in PLANE_OPERATORS:
-        found.append(Special("gist", key))
-    return found
+        specials.append(Special("gist", key))
+    return specials
 
 
 def key_of(predicate: Predicate) -> IndexColumn | None:
@@ -165,9 +165,9 @@ def specialised_need(table: TableFacts, predicates: Sequence[Predicate]) -> Spec
     for predicate in predicates:
         if predicate.is_in_or or predicate.joined is not None or predicate.operator == "like_prefix":
             continue
-        found = _one(table, predicate)
-        if found is not None:
-            return found
+        need = _one(table, predicate)
+        if need is not None:
+            return need
     return None
 
 

@@ -110,22 +110,22 @@ class TableCandidates:
     def _name_lists(self) -> list[tuple[str, ...]]:
         """Each once: single columns, ordered pairs, and equality or join columns with one range behind them."""
         named = list(dict.fromkeys([*self.equality, *self.joins, *self.ranges]))[:PERMUTED]
-        found: dict[tuple[str, ...], None] = {(name,): None for name in named}
-        found |= dict.fromkeys(permutations(named, 2))
+        lists: dict[tuple[str, ...], None] = {(name,): None for name in named}
+        lists |= dict.fromkeys(permutations(named, 2))
         fixed = list(dict.fromkeys([*self.equality, *self.joins]))[:PERMUTED]
         for width in range(2, min(len(fixed), KEY_COLUMNS) + 1):
             for several in combinations(fixed, width):
-                found[several] = None
-                found |= {(*several, name): None for name in self.ranges if name not in several}
+                lists[several] = None
+                lists |= {(*several, name): None for name in self.ranges if name not in several}
         for join in self.joins:
             rest = [name for name in fixed if name != join][: KEY_COLUMNS - 1]
             if rest:
-                found[(join, *rest)] = None
-                found[(*rest, join)] = None
+                lists[(join, *rest)] = None
+                lists[(*rest, join)] = None
         whole = tuple(self.joins)
         if 1 < len(whole) <= KEY_COLUMNS:
-            found |= dict.fromkeys(permutations(whole))
-        return list(found)
+            lists |= dict.fromkeys(permutations(whole))
+        return list(lists)
 
     def _include(self, columns: Sequence[IndexColumn], more: Iterable[str] = ()) -> tuple[str, ...]:
         """The other columns the block reads, for an index-only scan; empty where that makes no sense."""

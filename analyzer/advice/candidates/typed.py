@@ -100,12 +100,12 @@ def find_index(facts: SchemaFacts, name: str, schema: str | None = None) -> Exis
     if not named:
         raise _unknown(f"There is no index {_name(schema, name)}", name, (e.index.name for e in everything))
     path = {schema: place for place, schema in enumerate(facts.search_path)}
-    found = min(named, key=lambda e: (path.get(e.index.schema, len(path)), e.index.schema))
-    if found.index.parent_oid is not None:
-        whole = next((e for e in everything if e.index.oid == found.index.parent_oid), None)
+    existing = min(named, key=lambda e: (path.get(e.index.schema, len(path)), e.index.schema))
+    if existing.index.parent_oid is not None:
+        whole = next((e for e in everything if e.index.oid == existing.index.parent_oid), None)
         instead = f" name {whole.name} instead" if whole else " name that one instead"
-        raise BadInput(f"{found.name} is a part of a partitioned table's index and goes with it:{instead}.")
-    return found
+        raise BadInput(f"{existing.name} is a part of a partitioned table's index and goes with it:{instead}.")
+    return existing
 
 
 def _entries(text: str) -> Iterator[str]:
@@ -142,19 +142,19 @@ def _pieces(text: str) -> list[str]:
 
 
 def _statements(entry: str) -> list[Node]:
-    found = _parsed(entry)
-    if found is None:
+    parsed = _parsed(entry)
+    if parsed is None:
         reason = syntax_error(_completed(entry)) or "It cannot be read."
         raise BadInput(f"{_shown(entry)}: {reason} {HOW}")
-    return [statement.stmt for statement in found]
+    return [statement.stmt for statement in parsed]
 
 
 def _parsed(entry: str) -> tuple[Node, ...] | None:
     """The caller's own tree, to change; as it is, else with the words that a short form leaves out."""
     for text in (entry, _completed(entry)):
         if not isinstance(parse(text), Unparsable):
-            found = fresh_parse(text)
-            return None if isinstance(found, Unparsable) else found
+            parsed = fresh_parse(text)
+            return None if isinstance(parsed, Unparsable) else parsed
     return None
 
 

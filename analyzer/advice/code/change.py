@@ -180,12 +180,12 @@ def python_comment(text: str) -> str:
 
 def storage_parameters(storage: str | None) -> dict[str, str] | None:
     """``pages_per_range = 32, autosummarize = on`` as a mapping; None where it is not written so."""
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for part in (storage or "").split(","):
         if not part.strip():
             continue
         key, sign, value = (piece.strip() for piece in part.partition("="))
         if not (sign and key.isidentifier() and value.replace(".", "").isalnum()):
             return None
-        found[key] = value
-    return found
+        parameters[key] = value
+    return parameters

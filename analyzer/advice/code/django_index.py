@@ -96,10 +96,10 @@ def _expressions(definition: IndexDefinition, field: FieldOf) -> Keys | None:
     notes: list[str] = []
     for column in definition.columns:
         if column.is_expression:
-            found = expression(column.name, definition.table, field)
-            if found is None:
+            written = expression(column.name, definition.table, field)
+            if written is None:
                 return None
-            source, line = found
+            source, line = written
             imports.append(line)
         else:
             name = field(column.name)
@@ -122,14 +122,14 @@ def _order(column: IndexColumn) -> str:
 
 def _storage(definition: IndexDefinition) -> list[str] | None:
     known = STORAGE[definition.method]
-    found: list[str] = []
+    options: list[str] = []
     given = storage_parameters(definition.storage)
     for key, value in (given or {}).items():
         kind = known.get(key)
         if kind is int and value.isdecimal():
-            found.append(f"{key}={int(value)}")
+            options.append(f"{key}={int(value)}")
         elif kind is bool and value.lower() in ON | OFF:
-            found.append(f"{key}={value.lower() in ON}")
+            options.append(f"{key}={value.lower() in ON}")
         else:
             return None
-    return None if given is None else found
+    return None if given is None else options

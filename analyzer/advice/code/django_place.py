@@ -14,7 +14,7 @@ from analyzer.schema.python_source import python_string
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MigrationPlace:
     """``app`` None: not known. ``model`` None: SQL has to make the index. ``dependencies``: lines of source."""
 
     app: str | None
@@ -24,21 +24,21 @@ class Place:
     notes: tuple[str, ...]
 
 
-def place_of(change: Change, options: CodeOptions) -> Place:
-    found = model_of(change.table, change.facts, options.django_models)
-    why = _why_sql(change, found, options)
-    app = (found.app if found.is_own else None) if found else _app_by_name(change.table.name, options)
+def place_of(change: Change, options: CodeOptions) -> MigrationPlace:
+    model = model_of(change.table, change.facts, options.django_models)
+    why = _why_sql(change, model, options)
+    app = (model.app if model.is_own else None) if model else _app_by_name(change.table.name, options)
     number, previous = _previous(app, options)
-    dependencies = (previous, *_of_package(found))
+    dependencies = (previous, *_of_package(model))
     if why:
-        return Place(app, None, number, dependencies, (why,))
+        return MigrationPlace(app, None, number, dependencies, (why,))
     notes: tuple[str, ...] = ()
-    if found and found.is_guess:
+    if model and model.is_guess:
         notes = (
-            f"App {found.app} and model {found.model} are read from the table's name, fields from the columns."
+            f"App {model.app} and model {model.model} are read from the table's name, fields from the columns."
             " A map (table = app.Model) says it for certain, and which models are unmanaged or of a package.",
         )
-    return Place(app, found, number, dependencies, notes)
+    return MigrationPlace(app, model, number, dependencies, notes)
 
 
 def _why_sql(change: Change, model: DjangoModel | None, options: CodeOptions) -> str:

@@ -69,20 +69,20 @@ def index_keys(definition: IndexDefinition, prefix: str = "") -> list[str]:
 
 
 def index_options(definition: IndexDefinition, prefix: str = "") -> list[str]:
-    found = ["unique=True"] if definition.is_unique else []
+    options = ["unique=True"] if definition.is_unique else []
     if definition.method != "btree":
-        found.append(f"postgresql_using={python_string(definition.method)}")
+        options.append(f"postgresql_using={python_string(definition.method)}")
     opclasses = {c.name: c.opclass for c in definition.columns if _is_plain(c) and c.opclass}
     if opclasses:
-        found.append(f"postgresql_ops={_dictionary(opclasses)}")
+        options.append(f"postgresql_ops={_dictionary(opclasses)}")
     if definition.include:
-        found.append(f"postgresql_include={python_list([python_string(c) for c in definition.include])}")
+        options.append(f"postgresql_include={python_list([python_string(c) for c in definition.include])}")
     storage = storage_parameters(definition.storage)
     if storage:
-        found.append(f"postgresql_with={_dictionary(storage)}")
+        options.append(f"postgresql_with={_dictionary(storage)}")
     if definition.predicate:
-        found.append(f"postgresql_where={prefix}text({python_string(text_source(definition.predicate))})")
-    return found
+        options.append(f"postgresql_where={prefix}text({python_string(text_source(definition.predicate))})")
+    return options
 
 
 def text_source(sql: str) -> str:

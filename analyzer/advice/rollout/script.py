@@ -14,7 +14,7 @@ from datetime import datetime
 
 from analyzer.advice.code.change import Change, dollar_quoted, in_each_schema
 from analyzer.advice.rollout import psql
-from analyzer.advice.rollout.steps import Step, steps_back, steps_forward
+from analyzer.advice.rollout.steps import RolloutStep, steps_back, steps_forward
 from analyzer.schema.quoting import comment, qualified, quote_literal
 from analyzer.statements.tokens import scan
 from analyzer.words.sizes import size_words
@@ -65,7 +65,7 @@ def _size_here(change: Change, changes: Sequence[Change], sizes: Mapping[str, in
     return round(whole * (change.table.size_bytes or 0) / total) if total else None
 
 
-def _script(titles: Sequence[str], file_name: str, database: str, steps: Sequence[Step], tail: str) -> str:
+def _script(titles: Sequence[str], file_name: str, database: str, steps: Sequence[RolloutStep], tail: str) -> str:
     return (
         "".join(comment(title) for title in titles)
         + comment(f"Run it as the tables' owner: psql -X -d {database or 'DATABASE'} -f {file_name}")
@@ -95,7 +95,7 @@ def _variables() -> str:
     return f"-- The parts that every step below uses, each a statement in a variable of psql\nSELECT\n{items} \\gset\n"
 
 
-def _checks(steps: Sequence[Step]) -> str:
+def _checks(steps: Sequence[RolloutStep]) -> str:
     wanted = [step for step in steps if step.index and not step.is_whole]
     builds = [step for step in steps if step.kind == "build"]
     tables = sorted({qualified(step.table.schema, step.table.name) for step in steps})
@@ -115,7 +115,7 @@ def _checks(steps: Sequence[Step]) -> str:
     )
 
 
-def _step(step: Step, which: str) -> str:
+def _step(step: RolloutStep, which: str) -> str:
     if step.is_whole:
         return _whole(step)
     size = "" if step.size_bytes is None else f", about {size_words(step.size_bytes)}"
@@ -151,7 +151,7 @@ def _step(step: Step, which: str) -> str:
     )
 
 
-def _whole(step: Step) -> str:
+def _whole(step: RolloutStep) -> str:
     name = quote_literal(step.index)
     about = f"SELECT set_config('pgloupe.index', {name}, false) AS ignored \\gset\n"
     if step.stays_invalid:

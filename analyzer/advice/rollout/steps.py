@@ -13,7 +13,7 @@ Kind = Literal["build", "drop", "brief"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RolloutStep:
     """One statement. ``kind``: a build, a drop (both CONCURRENTLY), or what needs a strong lock for a moment.
 
     ``index`` is what a build makes or a drop takes away; "" for a brief step that makes no index.
@@ -31,34 +31,34 @@ class Step:
     stays_invalid: bool = False
 
 
-def steps_forward(change: Change, size_bytes: int | None) -> Iterator[Step]:
+def steps_forward(change: Change, size_bytes: int | None) -> Iterator[RolloutStep]:
     if change.is_drop:
         yield _drop(change.table, change.name, _index(change).schema)
         return
     table, ddl = change.table, change.ddl
     whole = qualified(table.schema, change.name)
     for sql in ddl.extensions:
-        yield Step("brief", "the extension that its operator class comes from", sql, table)
+        yield RolloutStep("brief", "the extension that its operator class comes from", sql, table)
     for sql in ddl.only:
-        yield Step("brief", f"an index of the whole of {table.qualified_name}, empty so far", sql, table)
+        yield RolloutStep("brief", f"an index of the whole of {table.qualified_name}, empty so far", sql, table)
     total = sum(b.table.size_bytes or 0 for b in ddl.builds)
     for build in ddl.builds:
         share = (build.table.size_bytes or 0) / total if total else 1 / len(ddl.builds)
-        yield Step(
+        yield RolloutStep(
             "build", f"the build of {build.table.schema}.{build.name}", build.sql, build.table,
             qualified(build.table.schema, build.name), None if size_bytes is None else round(size_bytes * share),
             _leftovers(change, build.table, build.name),
         )  # fmt: skip
     for sql in ddl.attach:
-        yield Step("brief", "a partition's index becoming part of the whole table's", sql, table)
+        yield RolloutStep("brief", "a partition's index becoming part of the whole table's", sql, table)
     for sql in ddl.analyze:  # the manual, CREATE INDEX
-        yield Step("brief", f"statistics of {table.qualified_name} for the expression", sql, table)
+        yield RolloutStep("brief", f"statistics of {table.qualified_name} for the expression", sql, table)
     if table.kind == "p":
         has_foreign = any(t.kind == "f" for t in _descendants(table, change.facts))
-        yield Step("brief", "", "", table, whole, is_whole=True, stays_invalid=has_foreign)
+        yield RolloutStep("brief", "", "", table, whole, is_whole=True, stays_invalid=has_foreign)
 
 
-def steps_back(change: Change) -> Iterator[Step]:
+def steps_back(change: Change) -> Iterator[RolloutStep]:
     if not change.is_drop:
         yield _drop(change.table, change.name, change.table.schema)
         for index, table in _adopted(change):
@@ -71,7 +71,7 @@ def steps_back(change: Change) -> Iterator[Step]:
     parts = list(_parts(index, change.table, change.facts))
     for part, table in parts:
         if table.kind == "p":
-            yield Step(
+            yield RolloutStep(
                 "brief", f"an index of the whole of {table.qualified_name}, empty so far", _again(part, ""), table
             )
     for part, table in parts:
@@ -85,20 +85,20 @@ def steps_back(change: Change) -> Iterator[Step]:
                 f"ALTER INDEX {qualified(parent.schema, parent.name)}"
                 f" ATTACH PARTITION {qualified(part.schema, part.name)}"
             )
-            yield Step("brief", "a partition's index becoming part of the whole table's", sql, table)
-    yield Step("brief", "", "", change.table, qualified(index.schema, index.name), is_whole=True)
+            yield RolloutStep("brief", "a partition's index becoming part of the whole table's", sql, table)
+    yield RolloutStep("brief", "", "", change.table, qualified(index.schema, index.name), is_whole=True)
 
 
-def _drop(table: TableFacts, name: str, schema: str) -> Step:
+def _drop(table: TableFacts, name: str, schema: str) -> RolloutStep:
     index = qualified(schema, name)
     what = f"the drop of {schema}.{name}"
     if table.kind == "p":  # DROP INDEX CONCURRENTLY does not exist for it
-        return Step("brief", what, f"DROP INDEX IF EXISTS {index}", table)
-    return Step("drop", what, f"DROP INDEX CONCURRENTLY IF EXISTS {index}", table, index)
+        return RolloutStep("brief", what, f"DROP INDEX IF EXISTS {index}", table)
+    return RolloutStep("drop", what, f"DROP INDEX CONCURRENTLY IF EXISTS {index}", table, index)
 
 
-def _rebuild(index: IndexFacts, table: TableFacts) -> Step:
-    return Step(
+def _rebuild(index: IndexFacts, table: TableFacts) -> RolloutStep:
+    return RolloutStep(
         "build", f"the build of {index.schema}.{index.name}", _again(index, "CONCURRENTLY "), table,
         qualified(index.schema, index.name), index.size_bytes,
     )  # fmt: skip

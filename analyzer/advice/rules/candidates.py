@@ -261,9 +261,9 @@ class _Block:
             table = use.table
             matched = combined_selectivity(joins, table)
             rows = table.rows or 0.0
-            found = None if matched is None else flowing * matched * rows
+            matching = None if matched is None else flowing * matched * rows
             if small_table_reason(table) is None:
-                if found is not None and found > rows * MAX_KEPT_RATIO:
+                if matching is not None and matching > rows * MAX_KEPT_RATIO:
                     self.advice.reasons.append(
                         f"The join reads a large part of {table.qualified_name}:"
                         " reading it whole into a hash is cheaper."
@@ -274,9 +274,9 @@ class _Block:
                         self._add(Need(table, frozenset(columns), (), "join", matched))
                     elif joins:
                         self._add_wide(joins[0], table)
-            if found is not None:
+            if matching is not None:
                 own = 1.0 if use.kept_ratio is None else use.kept_ratio
-                flowing = max(1.0, found * own)
+                flowing = max(1.0, matching * own)
 
     def _joins(self, predicate: Predicate, reached: set[str]) -> bool:
         """An equality with a table read before, or with something in FROM that is no table of this block."""

@@ -145,7 +145,7 @@ def _executed_ratios(findings: Sequence[Finding]) -> dict[str, dict[str, float]]
 def _foreign_key_needs(facts: SchemaFacts, findings: Sequence[Finding]) -> list[tuple[Need, str]]:
     """Unserved foreign keys whose check costs something: the parent's rows go or change, or a finding says so."""
     asked = {finding.about for finding in findings}
-    found = []
+    needs = []
     for table in facts:
         if table.kind not in ("r", "p") or table.parent_oid is not None:
             continue
@@ -159,8 +159,8 @@ def _foreign_key_needs(facts: SchemaFacts, findings: Sequence[Finding]) -> list[
                 continue
             need = Need(table, frozenset(key.columns), (), "foreign_key")
             if (owner in asked or small_table_reason(table) is None) and served_by(need) is None:
-                found.append((need, owner))
-    return found
+                needs.append((need, owner))
+    return needs
 
 
 def foreign_keys_served(definition: IndexDefinition) -> list[str]:
@@ -266,22 +266,22 @@ def warnings_for(table: TableFacts, columns: Sequence[IndexColumn], *, writes_we
 
     ``writes_weighed``: a planner's evidence says what the table's writes cost more.
     """
-    found = []
+    warnings = []
     writes = _writes_said(table)
     if writes and not writes_weighed:
-        found.append(f"{table.qualified_name} {writes}; each index makes them dearer.")
+        warnings.append(f"{table.qualified_name} {writes}; each index makes them dearer.")
     activity = table.activity
     if activity.updated_rows >= 10_000 and activity.hot_updated_rows > activity.updated_rows / 2:
         names = and_list([c.name for c in columns])
-        found.append(
+        warnings.append(
             f"Most updates of {table.qualified_name} touch no indexed column (HOT);"
             f" should they change {names}, they no longer can."
         )
     if table.kind == "p":
-        found.append("The table is partitioned: the script builds one index per partition and attaches it.")
+        warnings.append("The table is partitioned: the script builds one index per partition and attaches it.")
     if len([i for i in table.indexes if i.is_usable]) >= 10:
-        found.append(f"{table.qualified_name} has {len(table.indexes)} indexes already.")
-    return found
+        warnings.append(f"{table.qualified_name} has {len(table.indexes)} indexes already.")
+    return warnings
 
 
 def _writes_said(table: TableFacts) -> str:

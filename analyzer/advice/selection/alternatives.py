@@ -91,13 +91,13 @@ class Alternatives:
 
     def plans(self) -> list[Option]:
         """Never empty: the plan without any new index is always one. Dearer ones that ask for more are left out."""
-        found: list[Option] = []
+        options: list[Option] = []
         for entry in sorted(self.book.entries(self.q), key=lambda e: (e.used.bit_count(), e.cost, e.used)):
             if entry.used and entry.cost > self.base * (1 - SAME):
                 continue
-            if not any(not p.needed & ~entry.used and p.cost <= entry.cost * (1 + SAME) for p in found):
-                found.append(Option(entry.cost, entry.used))
-        return found
+            if not any(not p.needed & ~entry.used and p.cost <= entry.cost * (1 + SAME) for p in options):
+                options.append(Option(entry.cost, entry.used))
+        return options
 
     def valued(self, value: Callable[[float, float], float]) -> list[Option]:
         """The plans by ``value`` of cost and time.
@@ -107,7 +107,7 @@ class Alternatives:
         planned = {p.needed: p.cost for p in self.plans()}
         entries = {e.used: e for e in self.book.entries(self.q) if planned.get(e.used) == e.cost}
         values = {used: value(e.cost, e.time) for used, e in entries.items()}
-        found = []
+        options = []
         for used, entry in sorted(entries.items()):
             preferred = [
                 other & ~used
@@ -115,13 +115,13 @@ class Alternatives:
                 if cheaper.cost < entry.cost and values[other] > values[used] * (1 + SAME)
             ]
             if 0 not in preferred:
-                found.append(Option(values[used], used, unless=tuple(sorted(preferred))))
-        return found
+                options.append(Option(values[used], used, unless=tuple(sorted(preferred))))
+        return options
 
     def options(self, never: int = 0) -> list[Option]:
         """Plans and guesses; ``never``: indexes that cannot be chosen, being too large."""
-        found = self.plans()
-        cheapest_first = sorted(found, key=lambda p: p.cost)
+        plans = self.plans()
+        cheapest_first = sorted(plans, key=lambda p: p.cost)
         costs = [p.cost for p in cheapest_first]
         guesses = []
         for (dropped, kept), branches in sorted(self._ends.items()):
@@ -131,4 +131,4 @@ class Alternatives:
             no_dearer = cheapest_first[: bisect.bisect_right(costs, low * (1 + SAME))]
             if not any(not p.needed & ~kept for p in no_dearer):
                 guesses.append(Option(low, kept, dropped))
-        return found + guesses
+        return plans + guesses

@@ -19,7 +19,7 @@ SAME = 1e-9  # relative: rounding of printed costs is two decimals, on costs fro
 
 
 @dataclass(slots=True)
-class Entry:
+class KnownPlan:
     """One plan: with the indexes ``given`` those of ``used`` were taken."""
 
     given: int
@@ -55,7 +55,7 @@ class CostBook:
     refused: dict[int, str] = field(default_factory=dict)  # by query
     plans: int = 0
     usable: list[int] = field(default_factory=list)
-    _entries: list[list[Entry]] = field(default_factory=list)
+    _entries: list[list[KnownPlan]] = field(default_factory=list)
     weights: WorkWeights = field(default_factory=WorkWeights)
     _known: list[dict[int, Bounds]] = field(default_factory=list)
     _numbers: dict[int, int] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class CostBook:
         self.relevant[q] &= liked
         self._known[q].clear()
 
-    def entries(self, q: int) -> list[Entry]:
+    def entries(self, q: int) -> list[KnownPlan]:
         return self._entries[q]
 
     def bounds(self, q: int, chosen: int) -> Bounds:
@@ -96,8 +96,8 @@ class CostBook:
 
     def cost(self, q: int, chosen: int) -> tuple[float, int]:
         """Cost with exactly these indexes and those used: concluded where that is possible, else planned."""
-        found = self.exact(q, chosen)
-        return found.high, found.used
+        bounds = self.exact(q, chosen)
+        return bounds.high, bounds.used
 
     def exact(self, q: int, chosen: int) -> Bounds:
         """Both bounds are the cost with exactly these indexes."""
@@ -107,15 +107,15 @@ class CostBook:
         entry = self.plan(q, chosen)
         return Bounds(entry.cost, entry.cost, entry.used, entry.time)
 
-    def plan(self, q: int, chosen: int) -> Entry:
+    def plan(self, q: int, chosen: int) -> KnownPlan:
         """Always asks the planner, unless this very set was planned."""
         return self._plan(q, chosen & self.relevant[q])
 
-    def plan_unscreened(self, q: int, chosen: int) -> Entry:
+    def plan_unscreened(self, q: int, chosen: int) -> KnownPlan:
         """With all of them that the query could use in sight, as in life."""
         return self._plan(q, chosen & self.usable[q])
 
-    def _plan(self, q: int, chosen: int) -> Entry:
+    def _plan(self, q: int, chosen: int) -> KnownPlan:
         for entry in self._entries[q]:
             if entry.given == chosen:
                 return entry
@@ -123,11 +123,11 @@ class CostBook:
         if isinstance(answer, Refused):
             self.refused.setdefault(q, answer.reason)
             base, time = next(((e.cost, e.time) for e in self._entries[q] if e.given == 0), (0.0, 0.0))
-            entry = Entry(chosen, 0, base, time)
+            entry = KnownPlan(chosen, 0, base, time)
         else:
             used = self.mask(answer.used) & chosen
             time = answer.total_cost if answer.work is None else self.weights.time(answer.work)
-            entry = Entry(chosen, used, answer.total_cost, time)
+            entry = KnownPlan(chosen, used, answer.total_cost, time)
         self._entries[q].append(entry)
         self._known[q].clear()
         return entry

@@ -53,7 +53,7 @@ def proposals(
     facts: SchemaFacts, chosen: Sequence[HypotheticalIndex] = (), gone: frozenset[int] = frozenset()
 ) -> Iterator[Proposal]:
     """The largest first. ``chosen``: indexes to be; ``gone``: oids of those dropped already."""
-    found = []
+    droppable = []
     for table in facts:
         if table.kind not in ("r", "p", "m"):
             continue
@@ -61,8 +61,8 @@ def proposals(
             if index.oid not in gone and is_for_speed_alone(index):
                 reason = _reason(table, index, facts, chosen, gone)
                 if reason:
-                    found.append(Proposal(table, index, reason))
-    yield from sorted(found, key=lambda p: (-(p.index.size_bytes or 0), p.table.qualified_name, p.index.name))
+                    droppable.append(Proposal(table, index, reason))
+    yield from sorted(droppable, key=lambda p: (-(p.index.size_bytes or 0), p.table.qualified_name, p.index.name))
 
 
 def drop_proved(

@@ -55,11 +55,11 @@ def improve(search: Search, start: int, budget: float | None, most_tries: int = 
 
 def _users(search: Search) -> list[list[int]]:
     """By index, the queries whose plans it can change."""
-    found: list[list[int]] = [[] for _ in search.sizes]
+    users: list[list[int]] = [[] for _ in search.sizes]
     for q, relevant in enumerate(search.book.relevant):
         for number in bits(relevant):
-            found[number].append(q)
-    return found
+            users[number].append(q)
+    return users
 
 
 def _steps(search: Search, chosen: int, budget: float | None) -> Iterator[int]:

@@ -21,7 +21,7 @@ SPARE = 1e-6  # relative, taken off a proven bound for those tolerances
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class IndexChoice:
     """``cost``: of the choice as the programme sees it; ``bound``: no choice can cost less. Both per day."""
 
     chosen: int
@@ -56,7 +56,7 @@ def best_choice(
     gap: float = 1e-4,
     most_nodes: int = 2_000,
     relaxed: bool = False,
-) -> Choice | None:
+) -> IndexChoice | None:
     """``options``: for each query its weight and its options. None where HiGHS found no choice within its nodes.
 
     ``relaxed``: indexes may be chosen by halves, which takes hundredths of a second and bounds nearly as well; the
@@ -76,7 +76,7 @@ def best_choice(
     total = sum(weight * max(o.cost for o in found) for weight, found in open_)
     if not numbers or total <= 0:
         least = fixed + sum(weight * min(o.cost for o in found if not o.needed & never) for weight, found in open_)
-        return Choice(0, least, least)
+        return IndexChoice(0, least, least)
     scale = SCALE / total
     cost = [scale * writes.linear[n] for n in numbers]
     upper = [1.0] * len(numbers)
@@ -136,7 +136,7 @@ def best_choice(
             chosen |= 1 << n
             room -= sizes[n]
     bound = bound / scale
-    return Choice(chosen, fixed + objective / scale, fixed + bound - SPARE * abs(fixed + bound))
+    return IndexChoice(chosen, fixed + objective / scale, fixed + bound - SPARE * abs(fixed + bound))
 
 
 def _solve(
@@ -165,8 +165,8 @@ def _solve(
         solver.setOptionValue(name, value)
     solver.passModel(model)
     solver.run()
-    found = solver.getInfo()
-    if found.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
+    info = solver.getInfo()
+    if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
         return None
-    bound = found.mip_dual_bound if any(whole) else found.objective_function_value
-    return list(solver.getSolution().col_value), found.objective_function_value, bound
+    bound = info.mip_dual_bound if any(whole) else info.objective_function_value
+    return list(solver.getSolution().col_value), info.objective_function_value, bound

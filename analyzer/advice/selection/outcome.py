@@ -112,9 +112,9 @@ def _worst_of_each(hurt: Sequence[Hurt]) -> list[Hurt]:
 
 def _why_not(task: "Task", q: int, chosen: int, budget_bytes: int | None) -> str:
     """Why no new index serves the query: the reason that would still hold if the others did not."""
-    book, found = task.book, task.search.alternatives[q]
-    options = [o for o in found.plans() if o.needed and o.cost < found.base * (1 - SAME)]
-    gains = [task.weights[q] * (found.base - o.cost) for o in options]
+    book, alternatives = task.book, task.search.alternatives[q]
+    options = [o for o in alternatives.plans() if o.needed and o.cost < alternatives.base * (1 - SAME)]
+    gains = [task.weights[q] * (alternatives.base - o.cost) for o in options]
     if not gains or max(gains) < task.least_gain:
         sql, explained, refused = task.queries[q].sql, task.explained(q), dict(task.refused)
         if not options:
@@ -123,9 +123,9 @@ def _why_not(task: "Task", q: int, chosen: int, budget_bytes: int | None) -> str
         if cause := cause_of(sql, task.facts, explained, refused):
             return cause
     best = min(options, key=lambda o: (o.cost, o.needed))
-    gain = task.weights[q] * (found.base - best.cost)
+    gain = task.weights[q] * (alternatives.base - best.cost)
     names = "an index" if best.needed.bit_count() == 1 else f"{best.needed.bit_count()} indexes"
-    saves = f"{1 - best.cost / found.base:.0%} of its cost"
+    saves = f"{1 - best.cost / alternatives.base:.0%} of its cost"
     added = task.writes.cost(chosen | best.needed) - task.writes.cost(chosen)
     if added > gain:
         return f"With {names} it would save {saves}, less than the writes to them would cost."

@@ -15,12 +15,12 @@ SKIP_SCAN_VERSION_NUM = 180_000
 
 def oids_upwards(table: TableFacts, facts: SchemaFacts) -> list[int]:
     """Its own and those of the partitioned tables above it, the outermost last."""
-    found, above = [table.oid], table.parent_oid
-    while above is not None and above not in found:
-        found.append(above)
+    oids, above = [table.oid], table.parent_oid
+    while above is not None and above not in oids:
+        oids.append(above)
         known = facts.table(above)
         above = known.parent_oid if known is not None else None
-    return found
+    return oids
 
 
 def root_oid(table: TableFacts, facts: SchemaFacts) -> int:
@@ -31,7 +31,7 @@ def root_oid(table: TableFacts, facts: SchemaFacts) -> int:
 def tables_read(query: Query, facts: SchemaFacts) -> frozenset[int] | None:
     """Root oids of the tables the statement names and of those that inherit from them; None where it names a view or
     something unknown."""
-    found: set[int] = set()
+    oids: set[int] = set()
     parsed = parse_statement(query.sql)
     if not parsed.is_plannable:
         return None
@@ -41,8 +41,8 @@ def tables_read(query: Query, facts: SchemaFacts) -> frozenset[int] | None:
         table = facts.find_table(name.name, name.schema or None)
         if table is None or table.kind == "v":
             return None
-        found |= {root_oid(each, facts) for each in (table, *facts.heirs(table))}
-    return frozenset(found)
+        oids |= {root_oid(each, facts) for each in (table, *facts.heirs(table))}
+    return frozenset(oids)
 
 
 def columns_named(query: Query) -> frozenset[str] | None:
@@ -50,13 +50,13 @@ def columns_named(query: Query) -> frozenset[str] | None:
     statements = parse(query.sql)
     if isinstance(statements, Unparsable):
         return None
-    found = set(column_names(statements[0]))
+    names = set(column_names(statements[0]))
     for node in walk(statements[0]):
         if isinstance(node, ast.JoinExpr):
             if node.isNatural:
                 return None
-            found |= {name.sval for name in node.usingClause or ()}
-    return frozenset(found)
+            names |= {name.sval for name in node.usingClause or ()}
+    return frozenset(names)
 
 
 def indexes_by_query(
@@ -85,13 +85,13 @@ def indexes_by_query(
 def _key_columns(definition: IndexDefinition, facts: SchemaFacts) -> frozenset[str]:
     """One of them has to be named; empty where none has to."""
     is_any_enough = definition.method != "btree" or facts.server_version_num >= SKIP_SCAN_VERSION_NUM
-    found: set[str] = set()
+    names: set[str] = set()
     for column in definition.columns if is_any_enough else definition.columns[:1]:
         if not column.is_expression:
-            found.add(column.name)
+            names.add(column.name)
             continue
         statements = parse(f"select {column.name}")
         if isinstance(statements, Unparsable):
             return frozenset()
-        found |= set(column_names(statements[0]))
-    return frozenset(found)
+        names |= set(column_names(statements[0]))
+    return frozenset(names)

@@ -12,7 +12,7 @@ Progress = Callable[[str, float], None]  # the step's name, and how much of it i
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SelectionOptions:
     """``budget_bytes`` None: as much as pays. ``most_plans`` None: by the number of queries."""
 
     budget_bytes: int | None = None

@@ -7,7 +7,7 @@ from analyzer.advice.selection.value import SLOWER
 from analyzer.checks import Threshold
 from analyzer.plans import Plan
 from analyzer.plans.look_ups import rows_looked_up
-from analyzer.plans.work import Work, WorkWeights
+from analyzer.plans.work import PlanWork, WorkWeights
 
 LIMITS = {
     "guessed_look_ups": Threshold(
@@ -19,7 +19,7 @@ GUESSED_LOOK_UPS = LIMITS["guessed_look_ups"].value
 NOTICED = LIMITS["noticed"].value
 
 
-def slower(before: Work, after: Work, weights: WorkWeights, cost_ratio: float) -> str | None:
+def slower(before: PlanWork, after: PlanWork, weights: WorkWeights, cost_ratio: float) -> str | None:
     """Why a plan takes longer in memory, in a sentence; None where it does not, or nobody would notice."""
     then, now = weights.time(before), weights.time(after)
     if now <= (1 + SLOWER) * then or now - then < NOTICED:

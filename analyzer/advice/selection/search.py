@@ -12,7 +12,7 @@ from functools import partial
 from analyzer.advice.selection.alternatives import Alternatives, Option
 from analyzer.advice.selection.bits import bits, mask_of
 from analyzer.advice.selection.costs import CostBook
-from analyzer.advice.selection.optimise import Choice, best_choice
+from analyzer.advice.selection.optimise import IndexChoice, best_choice
 from analyzer.advice.selection.value import Valuation
 from analyzer.advice.selection.writes import WriteModel
 
@@ -29,7 +29,7 @@ TIERS = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03)  # shares of the largest size allowed
 
 
 @dataclass(slots=True)
-class Found:
+class BestSet:
     """The best set for one budget; ``bound``: of its planned cost per day, charges of indexes included."""
 
     chosen: int
@@ -73,12 +73,12 @@ class Search:
                 everybodys = usable & together
                 own = liked[q] | (everybodys & popular)
                 self.book.screen(q, everybodys if everybodys.bit_count() <= MANY else own)
-            found = Alternatives.start(self.book, q, base, floor)
-            self.alternatives.append(found)
+            alternatives = Alternatives.start(self.book, q, base, floor)
+            self.alternatives.append(alternatives)
             if self._deep[q] and self.book.may_plan:
                 for number in bits(liked[q]):
                     self.book.cost(q, 1 << number)
-                found.walk(0, most_plans_each)
+                alternatives.walk(0, most_plans_each)
             self._tell("alternatives", (q + 1) / len(ends))
         times = [self.book.bounds(q, 0).time for q in range(len(ends))]
         self.valuation = Valuation.of(self.weights, [base for base, _ in ends], times)
@@ -87,21 +87,21 @@ class Search:
         """The queries with nearly all there is to gain; in a large workload most have next to nothing of it."""
         left, total = sum(gains), sum(gains)
         forgone = FORGONE if len(gains) > FEW else 1e-6
-        found = [False] * len(gains)
+        worth = [False] * len(gains)
         for q in sorted(range(len(gains)), key=lambda q: (-gains[q], q)):
             if left <= forgone * total:
                 break
-            found[q] = gains[q] > 0
+            worth[q] = gains[q] > 0
             left -= gains[q]
-        return found
+        return worth
 
     def _liked_by_each(self) -> list[int]:
         """By query, the indexes worth a second look."""
-        found = []
+        liked = []
         for q in range(len(self.weights)):
-            found.append(self._liked(q) if self._deep[q] and self.book.may_plan else 0)
+            liked.append(self._liked(q) if self._deep[q] and self.book.may_plan else 0)
             self._tell("screening", (q + 1) / len(self.weights))
-        return found
+        return liked
 
     def _with_merged(self, liked: Sequence[int]) -> int:
         """What somebody likes, and what does the work of two of them."""
@@ -171,7 +171,7 @@ class Search:
 
     # one budget
 
-    def run(self, budget: float | None) -> Found:
+    def run(self, budget: float | None) -> BestSet:
         best = min((s for s in self.seen if self.fits(s, budget)), key=self._rank, default=0)
         best = self._with_what_is_known(best, budget)
         bound = 0.0
@@ -198,7 +198,7 @@ class Search:
             choice = self._choose(budget, guesses=True)
             bound = max(bound, choice.bound if choice else 0.0)
         best = self._with_what_is_known(best, budget)
-        return Found(best, min(bound, self.planned(best)), budget)
+        return BestSet(best, min(bound, self.planned(best)), budget)
 
     def _with_what_is_known(self, best: int, budget: float | None) -> int:
         """Solved again as long as costing its choice teaches something."""
@@ -214,21 +214,21 @@ class Search:
                 break  # as good as it looked: nothing is to be learnt
         return best
 
-    def _choose(self, budget: float | None, *, guesses: bool, relaxed: bool = False) -> Choice | None:
+    def _choose(self, budget: float | None, *, guesses: bool, relaxed: bool = False) -> IndexChoice | None:
         never = 0 if budget is None else mask_of(n for n, size in enumerate(self.sizes) if size > budget)
         options = []
-        for q, (weight, found) in enumerate(zip(self.weights, self.alternatives, strict=True)):
+        for q, (weight, alternatives) in enumerate(zip(self.weights, self.alternatives, strict=True)):
             if not guesses:
-                options.append((weight, found.valued(partial(self.valuation.value, q))))
+                options.append((weight, alternatives.valued(partial(self.valuation.value, q))))
             elif self._deep[q]:
-                options.append((weight, found.options(never)))
+                options.append((weight, alternatives.options(never)))
             else:  # was not looked into: counts with its best possible cost
-                options.append((weight, [Option(found.floor)]))
+                options.append((weight, [Option(alternatives.floor)]))
         return best_choice(options, self.sizes, self.charges, budget, gap=GAP, relaxed=relaxed)
 
     def _follow(self, chosen: int) -> int:
         """Branchings on the way to the exact cost of ``chosen``."""
-        return sum(found.walk(chosen, 60) for q, found in enumerate(self.alternatives) if self._deep[q])
+        return sum(alternatives.walk(chosen, 60) for q, alternatives in enumerate(self.alternatives) if self._deep[q])
 
     def _better(self, best: int, chosen: int, budget: float | None) -> int:
         if not self.fits(chosen, budget):

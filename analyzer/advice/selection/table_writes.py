@@ -50,7 +50,7 @@ def table_writes(
         if query.kind in ("insert", "update", "delete", "merge") and query.weight > 0:
             for written in _written_by(query, facts, planner):
                 said.setdefault(written.root, []).append((query.weight, written))
-    found = {}
+    writes = {}
     for root, tables in _by_root(facts).items():
         rows = sum(t.rows or 0.0 for t in tables if not t.partitions)
         of_name = sum(t.rows or 0.0 for t in facts if t.name in {table.name for table in tables} and not t.partitions)
@@ -70,8 +70,8 @@ def table_writes(
         plain, hot_updates = split_updates(updated, hot, by_columns, existing.get(root, ()))
         if not by_columns:
             plain = updated - hot  # nobody knows what they set: no loss of HOT is claimed
-        found[root] = TableWrites(max(1.0, rows), inserted, deleted, plain, hot_updates)
-    return found
+        writes[root] = TableWrites(max(1.0, rows), inserted, deleted, plain, hot_updates)
+    return writes
 
 
 def written_index(definition: IndexDefinition, size_bytes: int, share: float, server_version_num: int) -> WrittenIndex:
@@ -85,14 +85,16 @@ def written_index(definition: IndexDefinition, size_bytes: int, share: float, se
 def existing_indexes(facts: SchemaFacts, without: Iterable[int] = ()) -> dict[int, list[WrittenIndex]]:
     """By root oid; a partitioned index counts by its parts."""
     hidden = frozenset(without)
-    found: dict[int, list[WrittenIndex]] = {}
+    indexes_of: dict[int, list[WrittenIndex]] = {}
     for table in facts:
         if table.kind == "p":
             continue
         for index in table.indexes:
             if index.oid not in hidden and index.parent_oid not in hidden:
-                found.setdefault(root_oid(table, facts), []).append(_of_facts(table, index, facts.server_version_num))
-    return found
+                indexes_of.setdefault(root_oid(table, facts), []).append(
+                    _of_facts(table, index, facts.server_version_num)
+                )
+    return indexes_of
 
 
 def _of_facts(table: TableFacts, index: IndexFacts, version: int) -> WrittenIndex:
@@ -122,11 +124,11 @@ def columns_of(expression: str) -> frozenset[str]:
 
 
 def _by_root(facts: SchemaFacts) -> dict[int, list[TableFacts]]:
-    found: dict[int, list[TableFacts]] = {}
+    tables_of: dict[int, list[TableFacts]] = {}
     for table in facts:
         if table.kind in ("r", "p"):
-            found.setdefault(root_oid(table, facts), []).append(table)
-    return dict(sorted(found.items()))
+            tables_of.setdefault(root_oid(table, facts), []).append(table)
+    return dict(sorted(tables_of.items()))
 
 
 def _counted(tables: Sequence[TableFacts]) -> tuple[float, float, float] | None:
@@ -155,13 +157,13 @@ def _written_by(query: Query, facts: SchemaFacts, planner: Planner) -> list[_Wri
     if isinstance(statement, ast.InsertStmt):
         if query.rows_per_call is not None:
             rows = query.rows_per_call
-        found = [_Written(root, "insert", rows, calls=query.calls)]
+        written = [_Written(root, "insert", rows, calls=query.calls)]
         conflict = statement.onConflictClause
         if conflict is not None and conflict.targetList:
             # judgement: an upsert meets a row that is there as often as not
             names = frozenset(t.name for t in conflict.targetList if t.name)
-            found = [_Written(root, "insert", rows / 2), _Written(root, "update", rows / 2, names)]
-        return found
+            written = [_Written(root, "insert", rows / 2), _Written(root, "update", rows / 2, names)]
+        return written
     if isinstance(statement, ast.UpdateStmt):
         return [_Written(root, "update", rows, frozenset(t.name for t in statement.targetList if t.name))]
     if isinstance(statement, ast.DeleteStmt):

@@ -13,8 +13,8 @@ from analyzer.advice.selection.covered import exists_already, merged_coverings
 from analyzer.advice.selection.local_search import improve
 from analyzer.advice.selection.pruning import without_unworthy
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid
-from analyzer.advice.selection.result import Options, Progress, Selection
-from analyzer.advice.selection.search import Found, Search
+from analyzer.advice.selection.result import Progress, Selection, SelectionOptions
+from analyzer.advice.selection.search import BestSet, Search
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
 from analyzer.advice.selection.thrift import thrifty
 from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
@@ -46,7 +46,7 @@ class Task:
         candidates: Sequence[IndexDefinition],
         planner: Planner,
         facts: SchemaFacts,
-        options: Options,
+        options: SelectionOptions,
         progress: Progress | None = None,
     ) -> None:
         if not queries:
@@ -94,13 +94,13 @@ class Task:
     def _hypothesize(self, candidates: Sequence[IndexDefinition]) -> list[HypotheticalIndex]:
         by_body = {(c.table.qualified_name, c.table.oid, c.body()): c for c in candidates}
         wanted = [c for _, c in sorted(by_body.items()) if exists_already(c, self.facts) is None]
-        found: dict[int, HypotheticalIndex] = {}
+        hypothetical: dict[int, HypotheticalIndex] = {}
         for definition, answer in zip(wanted, self.planner.hypothesize(wanted), strict=True):
             if isinstance(answer, Refused):
                 self.refused.append((f"{definition.table.qualified_name} {definition.body()}", answer.reason))
             else:
-                found.setdefault(answer.id, answer)
-        return list(found.values())
+                hypothetical.setdefault(answer.id, answer)
+        return list(hypothetical.values())
 
     def _writes(self, roots: Sequence[int]) -> WriteModel:
         existing = existing_indexes(self.facts, self.gone)
@@ -199,25 +199,25 @@ class Task:
         wanted: list[int | None] = [*limited, *([None] if None in budgets_bytes else [])]
         # twice the plans for the first of them, some more for each other one
         self.book.max_plans += len(wanted) * self.book.max_plans // 4
-        found = [self._best(self._room(budget)) for budget in wanted]
+        best = [self._best(self._room(budget)) for budget in wanted]
         # what a later budget found may fit an earlier one
-        for at, one in enumerate(found):
-            for other in found:
+        for at, one in enumerate(best):
+            for other in best:
                 better = self.search.objective(other.chosen) < self.search.objective(one.chosen)
                 if better and self.search.fits(other.chosen, one.budget_bytes):
-                    found[at] = one = Found(other.chosen, one.bound, one.budget_bytes)
-        return [self._finish(one, budget) for one, budget in zip(found, wanted, strict=True)]
+                    best[at] = one = BestSet(other.chosen, one.bound, one.budget_bytes)
+        return [self._finish(one, budget) for one, budget in zip(best, wanted, strict=True)]
 
-    def _best(self, budget: float | None) -> Found:
-        found = self.search.run(budget)
-        chosen = improve(self.search, found.chosen, budget)
+    def _best(self, budget: float | None) -> BestSet:
+        outcome = self.search.run(budget)
+        chosen = improve(self.search, outcome.chosen, budget)
         chosen = without_unworthy(self.search, chosen)
         chosen = improve(self.search, chosen, budget)
         chosen = thrifty(self.search, [i.definition for i in self.indexes], chosen, budget)
-        bound = min(found.bound, self.search.planned(chosen))
-        return Found(chosen, bound, budget)
+        bound = min(outcome.bound, self.search.planned(chosen))
+        return BestSet(chosen, bound, budget)
 
-    def _finish(self, found: Found, budget_bytes: int | None) -> Selection:
+    def _finish(self, found: BestSet, budget_bytes: int | None) -> Selection:
         chosen = found.chosen
         picked = [self.indexes[n] for n in bits(chosen)]
         dropped = list(self.dropped)

@@ -100,8 +100,8 @@ def btree_size(
         present = [k for k in columns if k.name not in absent]
         size = tuple_bytes(present, has_nulls=bool(absent))
         if deduplicates:
-            for found in _joint_classes(present, rows * share, table_rows, distinct_groups or {}):
-                _add_groups(leaf, runs, found, rows * share, size)
+            for classes in _joint_classes(present, rows * share, table_rows, distinct_groups or {}):
+                _add_groups(leaf, runs, classes, rows * share, size)
         else:
             leaf.add(rows * share, size)
     pivot_bytes = tuple_bytes(_telling_prefix(keys, table_rows), has_nulls=False)
@@ -140,11 +140,11 @@ def tuple_bytes(columns: Sequence[KeyColumn], *, has_nulls: bool) -> float:
 
 def _thinned(ends: dict[float, float]) -> dict[float, float]:
     """Ends to whole bytes, the far ones in steps of 8: only the remainder matters for alignment."""
-    found: dict[float, float] = {}
+    thinned: dict[float, float] = {}
     for end, share in ends.items():
         coarse = float(int(end) % 8 + int(end) // 64 * 64 + 32)
-        found[coarse] = found.get(coarse, 0.0) + share
-    return found
+        thinned[coarse] = thinned.get(coarse, 0.0) + share
+    return thinned
 
 
 def _aligned(size: float) -> int:

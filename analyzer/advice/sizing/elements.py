@@ -30,21 +30,21 @@ def gin_keys(column: KeyColumn, rows: float) -> list[GinKeys] | None:
     """The keys of one column; None where the statistics do not tell."""
     present = 1 - column.null_frac
     statistics = column.statistics
-    found: list[GinKeys] | None
+    keys: list[GinKeys] | None
     if column.is_text and "trgm" in (column.opclass or ""):
-        found = _from_documents(dict.fromkeys(trigrams(v), HASH_BYTES) for v, _ in statistics.weighted_values())
+        keys = _from_documents(dict.fromkeys(trigrams(v), HASH_BYTES) for v, _ in statistics.weighted_values())
     elif column.type_oid == JSONB:
-        found = _json_keys(column, rows * present)
+        keys = _json_keys(column, rows * present)
     elif column.is_container or column.type_oid == TSVECTOR:
-        found = _common_elements(column, rows * present)
+        keys = _common_elements(column, rows * present)
     else:
         width = sum(w * share for w, share in column.widths())
-        found = [GinKeys(values, width) for values in column.value_classes(rows)]
-    if not found:
+        keys = [GinKeys(values, width) for values in column.value_classes(rows)]
+    if not keys:
         return None
-    found = [GinKeys(ValueClass(k.values.count, k.values.share * present), k.key_bytes) for k in found]
+    keys = [GinKeys(ValueClass(k.values.count, k.values.share * present), k.key_bytes) for k in keys]
     # rows without a value share one placeholder key
-    return found + ([GinKeys(ValueClass(1.0, column.null_frac), 1)] if column.null_frac else [])
+    return keys + ([GinKeys(ValueClass(1.0, column.null_frac), 1)] if column.null_frac else [])
 
 
 def trigrams(text: str) -> set[str]:
@@ -67,7 +67,7 @@ def _common_elements(column: KeyColumn, rows: float) -> list[GinKeys] | None:
     # pg_stats rounds, and lists every element when they are few
     if left > 0.02 * average:
         classes += _tail(shares, left, rows)
-    return [GinKeys(found, width) for found in merged(classes, 64)]
+    return [GinKeys(value_class, width) for value_class in merged(classes, 64)]
 
 
 def _elements_per_row(column: KeyColumn, width: float) -> float:
@@ -89,16 +89,16 @@ def _tail(shares: list[float], left: float, rows: float) -> list[ValueClass]:
     """Elements too rare to be listed: Zipf's law with the exponent of the list's second half."""
     last, rank = shares[-1], len(shares)
     slope = math.log(max(1.0, shares[rank // 2] / last)) / math.log(2) if rank > 1 else 0.0
-    found: list[ValueClass] = []
-    while left > 1e-6 and len(found) < 60:
+    classes: list[ValueClass] = []
+    while left > 1e-6 and len(classes) < 60:
         share = max(last * (1.25**0.5) ** -slope, 1 / rows)
         count = min(rank * 0.25, left / share)
-        found.append(ValueClass(count, share))
+        classes.append(ValueClass(count, share))
         left -= count * share
         rank, last = math.ceil(rank * 1.25), last * 1.25**-slope
     if left > 1e-6:
-        found.append(ValueClass(left * rows, 1 / rows))
-    return found
+        classes.append(ValueClass(left * rows, 1 / rows))
+    return classes
 
 
 def _json_keys(column: KeyColumn, rows: float) -> list[GinKeys] | None:
@@ -109,13 +109,13 @@ def _json_keys(column: KeyColumn, rows: float) -> list[GinKeys] | None:
         for path, values in _leaves(json.loads(text, parse_float=Decimal), "").items():
             by_path.setdefault(path, []).append(values)
     hashes = column.opclass == "jsonb_path_ops"
-    found: list[GinKeys] = []
+    keys: list[GinKeys] = []
     for values_of_path in by_path.values():
-        found += _path_keys(values_of_path, len(documents), rows, hashes=hashes)
+        keys += _path_keys(values_of_path, len(documents), rows, hashes=hashes)
     if not hashes:
         names = Counter(name for text, _ in documents for name in _names(json.loads(text)))
-        found += [GinKeys(ValueClass(1.0, n / len(documents)), 2 + len(name)) for name, n in names.items()]
-    return found
+        keys += [GinKeys(ValueClass(1.0, n / len(documents)), 2 + len(name)) for name, n in names.items()]
+    return keys
 
 
 def _path_keys(values: list[set[Any]], documents: int, rows: float, *, hashes: bool) -> list[GinKeys]:
@@ -123,15 +123,15 @@ def _path_keys(values: list[set[Any]], documents: int, rows: float, *, hashes: b
     single = [v for v, n in seen.items() if n == 1]
     twice = sum(1 for n in seen.values() if n == 2)
     width = HASH_BYTES if hashes else sum(_json_key_bytes(v) for v in seen) / len(seen)
-    found = [GinKeys(ValueClass(1.0, n / documents), width) for n in seen.values() if n > 1]
+    keys = [GinKeys(ValueClass(1.0, n / documents), width) for n in seen.values() if n > 1]
     if not single:
-        return found
+        return keys
     mass = len(single) / documents
     count = _unlisted(len(single), twice, mass * rows)
     if (numbers := _number_range(seen)) is not None:
-        count = numbers - len(found) if twice == 0 else min(count, numbers)
+        count = numbers - len(keys) if twice == 0 else min(count, numbers)
     count = max(float(len(single)), count)
-    return [*found, GinKeys(ValueClass(count, mass / count), width)]
+    return [*keys, GinKeys(ValueClass(count, mass / count), width)]
 
 
 def _unlisted(single: int, twice: int, most: float) -> float:
@@ -150,7 +150,7 @@ def _number_range(values: Mapping[Any, int]) -> float | None:
 
 def _leaves(value: Any, path: str) -> dict[str, set[Any]]:
     """Scalars of a document by their path; an array's elements share one."""
-    found: dict[str, set[Any]] = {}
+    leaves: dict[str, set[Any]] = {}
     if isinstance(value, dict):
         parts = [(f"{path}.{name}", inner) for name, inner in value.items()]
     elif isinstance(value, list):
@@ -159,8 +159,8 @@ def _leaves(value: Any, path: str) -> dict[str, set[Any]]:
         return {path: {value}}
     for inner_path, inner in parts:
         for leaf, values in _leaves(inner, inner_path).items():
-            found.setdefault(leaf, set()).update(values)
-    return found
+            leaves.setdefault(leaf, set()).update(values)
+    return leaves
 
 
 def _names(value: Any) -> set[str]:
@@ -188,4 +188,4 @@ def _from_documents(documents: Iterable[Mapping[str, int]]) -> list[GinKeys] | N
     if single:
         count = single + single * single / (2 * max(1, twice))
         classes.append(ValueClass(count, single / len(sample) / count))
-    return [GinKeys(found, width) for found in merged(classes, 64)]
+    return [GinKeys(value_class, width) for value_class in merged(classes, 64)]

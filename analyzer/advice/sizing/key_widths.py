@@ -78,10 +78,10 @@ def column_bytes(column: ColumnFacts) -> float:
         return float(width[0])
     if column.most_characters is not None and not name.endswith("[]"):
         return VALUE_HEADER_BYTES + column.most_characters * CHARACTER_BYTES
-    if found := BITS.match(name):
-        return VALUE_HEADER_BYTES + int(found[1]) / 8
-    if found := NUMBER.match(name):
-        return VALUE_HEADER_BYTES + int(found[1]) / 2
+    if match := BITS.match(name):
+        return VALUE_HEADER_BYTES + int(match[1]) / 8
+    if match := NUMBER.match(name):
+        return VALUE_HEADER_BYTES + int(match[1]) / 2
     if name == "numeric":
         return NUMERIC_BYTES
     if name in ("inet", "cidr"):

@@ -111,16 +111,16 @@ class KeyColumn:
         average = float(self.statistics.avg_width_bytes or 0)
         if not self.is_variable:
             return [(average, 1.0)]
-        found: dict[float, float] = {}
+        widths: dict[float, float] = {}
         for value, share in self.statistics.weighted_values():
             width = self._value_bytes(value)
             if width is None:
-                found = {}
+                widths = {}
                 break
-            found[width] = found.get(width, 0.0) + share
-        total = sum(found.values())
+            widths[width] = widths.get(width, 0.0) + share
+        total = sum(widths.values())
         if total > 0:
-            return [(width, share / total) for width, share in found.items()]
+            return [(width, share / total) for width, share in widths.items()]
         if self.is_expression and SHORT_LIMIT_BYTES >= average > LONG_HEADER_BYTES:
             average -= LONG_HEADER_BYTES - SHORT_HEADER_BYTES  # ANALYZE measured it before it was packed
         # which widths make up the average is not known: all remainders of the alignment are equally likely
@@ -240,8 +240,8 @@ def merged(classes: list[ValueClass], most: int = CLASSES_PER_COLUMN) -> list[Va
     low, high = (math.log(c.share) for c in (ordered[0], ordered[-1]))
     step = (high - low) / most or 1.0
     groups: dict[int, list[ValueClass]] = {}
-    for found in ordered:
-        groups.setdefault(min(most - 1, int((math.log(found.share) - low) / step)), []).append(found)
+    for value_class in ordered:
+        groups.setdefault(min(most - 1, int((math.log(value_class.share) - low) / step)), []).append(value_class)
     sums = ((sum(c.count for c in g), sum(c.count * c.share for c in g)) for g in groups.values())
     return [ValueClass(count, mass / count) for count, mass in sums]
 
@@ -259,19 +259,19 @@ def key_columns(
 ) -> tuple[list[KeyColumn], list[KeyColumn]] | None:
     """Key columns and INCLUDE columns; None when the statistics of one are not known."""
     held = held_by(definition.predicate) if definition.predicate else {}
-    found: list[KeyColumn] = []
+    columns: list[KeyColumn] = []
     for column in (*definition.columns, *(IndexColumn(name) for name in definition.include)):
         key = key_column(definition.table, column, statistics or {})
         if key is None:
             return None
-        found.append(
+        columns.append(
             replace(
                 key, held=held.get(column.name),
                 is_never_deduplicated=key.type_oid == BPCHAR and keeps_equal_chars(server_version_num),
             )
         )  # fmt: skip
     keys = len(definition.columns)
-    return found[:keys], found[keys:]
+    return columns[:keys], columns[keys:]
 
 
 def key_column(table: TableFacts, column: IndexColumn, statistics: ColumnStatisticsMap) -> KeyColumn | None:

@@ -53,9 +53,9 @@ def _other_pages(
         case "gist":
             return gist_pages(keys, rows)
         case "gin":
-            found = [gin_keys(key, table_rows) for key in keys]
-            all_keys = [key for some in found if some is not None for key in some]
-            return None if None in found else gin_pages(all_keys, rows, blocks)
+            keys_each = [gin_keys(key, table_rows) for key in keys]
+            all_keys = [key for some in keys_each if some is not None for key in some]
+            return None if None in keys_each else gin_pages(all_keys, rows, blocks)
     return None  # spgist, and what extensions bring
 
 

@@ -16,7 +16,7 @@ from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.grouping import listed, some_of, to_copy
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.schema.index_shapes import Shape, shape_of_index
+from analyzer.schema.index_shapes import IndexShape, shape_of_index
 from analyzer.schema.quoting import qualified
 from analyzer.statements.index_definition import index_on
 
@@ -35,7 +35,7 @@ def index_of_partitions_alone(table: TableFacts, context: Context) -> Iterator[F
     if table.kind != "p" or context.facts is None or not table.partitions:
         return
     parts = [part for oid in table.partitions if (part := context.facts.table(oid)) is not None]
-    alone: defaultdict[Shape, list[tuple[TableFacts, IndexFacts]]] = defaultdict(list)
+    alone: defaultdict[IndexShape, list[tuple[TableFacts, IndexFacts]]] = defaultdict(list)
     for part in parts:
         for index in part.indexes:
             is_own = index.parent_oid is None and not (index.backs_constraint or index.is_unique)

@@ -20,7 +20,7 @@ from analyzer.checks.dropping import Judged, drop_indexes, judged
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
-from analyzer.schema.index_shapes import Shape, is_for_speed_alone, shape_of_index
+from analyzer.schema.index_shapes import IndexShape, is_for_speed_alone, shape_of_index
 from analyzer.words.sizes import size_words
 
 check = Check(
@@ -71,7 +71,7 @@ def _last(keepers: dict[int, IndexFacts], index: IndexFacts) -> IndexFacts:
     return index
 
 
-def _replaces(other: IndexFacts, theirs: Shape, index: IndexFacts, mine: Shape) -> bool:
+def _replaces(other: IndexFacts, theirs: IndexShape, index: IndexFacts, mine: IndexShape) -> bool:
     if index.is_unique:
         return other.is_unique and mine == theirs and other.nulls_not_distinct == index.nulls_not_distinct
     return mine.is_replaced_by(theirs) and (mine.keys == theirs.keys or not _is_small_and_hot(index, other))

@@ -49,15 +49,15 @@ def bitmap_and_of_indexes(node: PlanNode, context: Context) -> Iterator[Finding]
     if ratio is not None and ratio < check["time_ratio"]:
         return
     names = list(dict.fromkeys(scan.index_name for scan in scans if scan.index_name))
-    found = heap.total_actual_rows or 0.0
+    fetched = heap.total_actual_rows or 0.0
     yield check.finding(
         subject=node.label,
         message=(
-            f"{and_list(names)} were read for {entries:,.0f} entries, of which {found:,.0f} rows of"
+            f"{and_list(names)} were read for {entries:,.0f} entries, of which {fetched:,.0f} rows of"
             f" {heap.relation_name or 'the table'} came out of the scan."
         ),
         hint=_hint(node, scans, names, context),
-        evidence={"index_entries": round(entries), "rows_found": round(found), **time_evidence(time_ms, node)},
+        evidence={"index_entries": round(entries), "rows_found": round(fetched), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),

@@ -47,23 +47,23 @@ SPOKEN = {
 def cast_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
     if node.filter is None or "::" not in node.filter or node.rows_removed_by_filter is None:
         return
-    found = whole_scan(node, context.facts)
-    if found is None or not found.scan.keeps_few(check["rows_read"], check["kept_ratio"]):
+    whole = whole_scan(node, context.facts)
+    if whole is None or not whole.scan.keeps_few(check["rows_read"], check["kept_ratio"]):
         return
     read, table = filter_condition(node), table_facts(node, context.facts)
     cast = next((c for c in read.comparisons if _hinders(c, table)), None) if read is not None else None
     if cast is None:
         return
-    scan, column, to = found.scan, cast.columns[0].name, SPOKEN.get(cast.casts[0], cast.casts[0])
+    scan, column, to = whole.scan, cast.columns[0].name, SPOKEN.get(cast.casts[0], cast.casts[0])
     time_ms = share_ms(scan.certain_time_ms, scan.read - scan.kept, scan.read)
     facts = table.column(column) if table is not None else None
     own_type = f", which is {facts.type_name}," if facts is not None else ""
     index = _index_on(column, table)
     cannot = f"so {index} cannot serve it" if index else f"so an index on {column} cannot serve it"
     yield check.finding(
-        subject=found.scans.subject,
+        subject=whole.scans.subject,
         message=(
-            f"{found.scans.subject} read {scan.read:,.0f} rows to keep {scan.kept:,.0f}: {shown(cast.text, 200)} turns"
+            f"{whole.scans.subject} read {scan.read:,.0f} rows to keep {scan.kept:,.0f}: {shown(cast.text, 200)} turns"
             f" {column}{own_type} into {to} for each of them, {cannot}."
         ),
         hint=_hint(cast, column, to, facts, index),
@@ -71,7 +71,7 @@ def cast_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
-        table=found.scans.table,
+        table=whole.scans.table,
         fixes=rewrites(context, RANGE),
     )
 

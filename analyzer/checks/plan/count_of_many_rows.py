@@ -68,18 +68,18 @@ def count_of_many_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
 
 def _scans(top: PlanNode) -> list[PlanNode]:
     """The scans without condition that it counts; none where anything else is below it."""
-    found, waiting = [], list(top.children)
+    scans, waiting = [], list(top.children)
     while waiting:
         node = waiting.pop()
         if node.node_type in SCANS:
             if node.conditions:
                 return []
-            found.append(node)
+            scans.append(node)
         elif node.node_type in PASSED and not node.conditions:
             waiting += node.children
         else:
             return []
-    return found
+    return scans
 
 
 def _only_counts(node: PlanNode, scans: list[PlanNode]) -> bool:

@@ -43,15 +43,15 @@ def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Fi
         ratio = time_ratio(trigger.time_ms, node)
         if trigger.time_ms < check["time"] or ratio is None or ratio < check["time_ratio"]:
             continue
-        found = _key(trigger, context.facts)
-        if found is not None and not is_unindexed(*found):
+        key_of = _key(trigger, context.facts)
+        if key_of is not None and not is_unindexed(*key_of):
             continue
         if trigger.is_foreign_key is None and context.facts is not None and not _names_a_key(trigger, context.facts):
             continue  # a constraint trigger that somebody wrote, see PL091
         each_ms = trigger.time_ms / trigger.calls
-        if found is None and each_ms < check["time_per_check"]:
+        if key_of is None and each_ms < check["time_per_check"]:
             continue
-        name = f"{'foreign key' if trigger.is_foreign_key or found else 'constraint'} {trigger.name}"
+        name = f"{'foreign key' if trigger.is_foreign_key or key_of else 'constraint'} {trigger.name}"
         yield check.finding(
             node=node,
             subject=name[0].upper() + name[1:],
@@ -59,9 +59,9 @@ def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Fi
             message=(
                 f"{trigger.calls:,} check{'s' if trigger.calls > 1 else ''} of {name} took"
                 f" {time_words(trigger.time_ms)},"
-                f" {time_words(each_ms)} each: {_why(found)}"
+                f" {time_words(each_ms)} each: {_why(key_of)}"
             ),
-            hint=_hint(trigger, found),
+            hint=_hint(trigger, key_of),
             evidence={
                 "checks": trigger.calls,
                 "check_time_ms": round(trigger.time_ms, 3),
@@ -71,8 +71,8 @@ def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Fi
             level=EvidenceLevel.EXECUTED,
             time_ms=min(trigger.time_ms, run_time_ms(node) or trigger.time_ms),
             run_time_ms=run_time_ms(node),
-            table=found[0].qualified_name if found is not None else None,
-            fixes=() if found is None else (_index(*found),),
+            table=key_of[0].qualified_name if key_of is not None else None,
+            fixes=() if key_of is None else (_index(*key_of),),
         )
 
 
@@ -93,16 +93,16 @@ def _names_a_key(trigger: Fired, facts: SchemaFacts) -> bool:
     return any(key.name == trigger.name for table in facts for key in table.foreign_keys)
 
 
-def _why(found: tuple[TableFacts, ForeignKeyFacts] | None) -> str:
-    if found is None:
+def _why(key_of: tuple[TableFacts, ForeignKeyFacts] | None) -> str:
+    if key_of is None:
         return "long for a look-up by index."
-    table, key = found
+    table, key = key_of
     return f"no index of {table.name} serves ({', '.join(key.columns)}), so each reads the whole table."
 
 
-def _hint(trigger: Fired, found: tuple[TableFacts, ForeignKeyFacts] | None) -> str:
-    if found is not None:
-        table, key = found
+def _hint(trigger: Fired, key_of: tuple[TableFacts, ForeignKeyFacts] | None) -> str:
+    if key_of is not None:
+        table, key = key_of
         return f"Create an index on {table.name} ({', '.join(key.columns)})."
     which = (
         ""

@@ -43,31 +43,31 @@ NOT_INDEXABLE = ("random", "clock_timestamp", "now", "nextval")
 def function_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
     if node.filter is None or node.rows_removed_by_filter is None:
         return
-    found = whole_scan(node, context.facts)
-    if found is None or not found.scan.keeps_few(check["rows_read"], check["kept_ratio"]):
+    whole = whole_scan(node, context.facts)
+    if whole is None or not whole.scan.keeps_few(check["rows_read"], check["kept_ratio"]):
         return
     read = filter_condition(node)
     wrapped = next((c for c in read.comparisons if _is_wrapped(c)), None) if read is not None else None
     if read is None or wrapped is None or indexable(read).equal:  # an index on that column may be what is missing
         return
-    scan = found.scan
+    scan = whole.scan
     time_ms = share_ms(scan.certain_time_ms, scan.read - scan.kept, scan.read)
     column = wrapped.columns[0].name
     yield check.finding(
-        subject=found.scans.subject,
+        subject=whole.scans.subject,
         message=(
-            f"{found.scans.subject} read {scan.read:,.0f} rows to keep {scan.kept:,.0f}: {shown(wrapped.text, 200)}"
+            f"{whole.scans.subject} read {scan.read:,.0f} rows to keep {scan.kept:,.0f}: {shown(wrapped.text, 200)}"
             f" computes {wrapped_side(wrapped)} for each of them, so an index on {column} cannot serve it."
         ),
         hint=_hint(
-            wrapped, (node.relation_name or "the table") if not found.scans.are_partitions else "the partitioned table"
+            wrapped, (node.relation_name or "the table") if not whole.scans.are_partitions else "the partitioned table"
         )
         + why_not_rewritten(context, RANGE, INTERVAL),
         evidence={"rows_read": round(scan.read), "rows_kept": round(scan.kept), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
-        table=found.scans.table,
+        table=whole.scans.table,
         fixes=rewrites(context, INTERVAL, RANGE),
     )
 

@@ -63,18 +63,18 @@ def index_condition_does_not_bound(node: PlanNode, context: Context) -> Iterator
     if not idle or index.method != "btree":
         return
     time_ms = share_ms(own_time_ms(node), extra, touched)
-    found, key = node.total_actual_rows or 0.0, ", ".join(c or "(expression)" for c in index.columns)
+    fetched, key = node.total_actual_rows or 0.0, ", ".join(c or "(expression)" for c in index.columns)
     better = f"{table_node(node).relation_name or 'the table'} ({', '.join(indexable(condition).columns)})"
     text = shown(node.expression("Index Cond") or "its condition", 200)
     yield check.finding(
         subject=node.label,
         message=(
-            f"{node.label} touched {touched:,} blocks for {found:,.0f} rows: of {text}"
+            f"{node.label} touched {touched:,} blocks for {fetched:,.0f} rows: of {text}"
             f" {and_list(idle)} {'does' if len(idle) == 1 else 'do'} not narrow the scan of {index.name} ({key}), but"
             f" {'is' if len(idle) == 1 else 'are'} compared in every entry passed."
         ),
         hint=f"An index on {better}{', equality before ranges,' if ',' in better else ''} reads only what fits.",
-        evidence={"touched_blocks": touched, "rows_found": round(found), **time_evidence(time_ms, node)},
+        evidence={"touched_blocks": touched, "rows_found": round(fetched), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),

@@ -69,20 +69,20 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     parts = [part for n in group.nodes if n.node_type == "Bitmap Heap Scan" for part in bitmap_parts(n)]
     time_ms = share_ms(own_time_ms(*group.nodes, *parts), thrown, thrown + rows + recheck)
     over = f" in {runs:,.0f} runs" if runs > len(group.nodes) else ""
-    found = index_condition(node)
-    how = "found through" if binds(found) else "read along"
-    is_btree = all(c.operator in (*BTREE, "OR", "") for c in found.comparisons) if found is not None else True
+    condition = index_condition(node)
+    how = "found through" if binds(condition) else "read along"
+    is_btree = all(c.operator in (*BTREE, "OR", "") for c in condition.comparisons) if condition is not None else True
     if any(is_brin(scan, context.facts) for scan in scans if scan.node_type == "Bitmap Index Scan"):
         is_btree = False
     table = "the partitioned table" if group.are_partitions else node.relation_name or "the table"
-    existing = index_that_begins_with(node, _wanted(found if binds(found) else None, read), context.facts)
+    existing = index_that_begins_with(node, _wanted(condition if binds(condition) else None, read), context.facts)
     yield check.finding(
         subject=group.subject,
         message=(
             f"{group.subject} threw away {thrown:,.0f} of the {thrown + rows:,.0f} rows {how} {index}{over}, by the"
             f" filter {shown(node.filter, 200)}."
         ),
-        hint=" ".join(_advice(found if binds(found) else None, read, table, index, is_btree, existing)),
+        hint=" ".join(_advice(condition if binds(condition) else None, read, table, index, is_btree, existing)),
         evidence={"rows_removed": round(thrown), "rows_kept": round(rows), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
@@ -92,15 +92,15 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
 
 
 def _advice(
-    found: Condition | None, read: Condition, table: str, index: str, is_btree: bool, existing: str | None
+    condition: Condition | None, read: Condition, table: str, index: str, is_btree: bool, existing: str | None
 ) -> Iterator[str]:
     """``found``: what bounds the scan; ``existing``: the index that has the columns to propose."""
     of_filter = indexable(read)
     patterns = any(c.operator in PATTERNS and not c.is_negated for c in of_filter.other)
     wrapped = expressions(of_filter.other)[:1]
     if of_filter.columns and is_btree:
-        columns = ", ".join(_wanted(found, read))
-        followed = "" if found is not None else f", then the columns of {index} where their order is wanted,"
+        columns = ", ".join(_wanted(condition, read))
+        followed = "" if condition is not None else f", then the columns of {index} where their order is wanted,"
         if existing is not None:
             yield f"{existing} begins with {columns}, and was not taken: see whether the rows were estimated right."
         else:

@@ -89,12 +89,12 @@ def _makes_unique(node: PlanNode, context: Context) -> bool:
 
 def _wanted(join: PlanNode, small: PlanNode) -> float | None:
     """Most rows that a Nested Loop would look up and find."""
-    looked_up, found = small.total_actual_rows_bounds, join.total_actual_rows_bounds
-    if looked_up is None or found is None:
+    looked_up, matching = small.total_actual_rows_bounds, join.total_actual_rows_bounds
+    if looked_up is None or matching is None:
         return None
     dropped = (join.total_rows_removed_by_join_filter_bounds or (0.0, 0.0))[1]
     # each process of a Hash that is not shared read all rows of the small side
-    return looked_up[1] / (1.0 if small.is_parallel_aware else small.processes) + found[1] + dropped
+    return looked_up[1] / (1.0 if small.is_parallel_aware else small.processes) + matching[1] + dropped
 
 
 def _column(join: PlanNode, scan: PlanNode) -> str | None:

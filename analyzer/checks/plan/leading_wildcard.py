@@ -43,8 +43,8 @@ LETTERS = 3  # pg_trgm's unit
 def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
     if node.filter is None or " ~" not in node.filter or node.rows_removed_by_filter is None:
         return
-    found = whole_scan(node, context.facts)
-    if found is None or not found.scan.keeps_few(check["rows_read"], check["kept_ratio"]):
+    whole = whole_scan(node, context.facts)
+    if whole is None or not whole.scan.keeps_few(check["rows_read"], check["kept_ratio"]):
         return
     read = filter_condition(node)
     if read is None or indexable(read).equal:  # an index on that column may be what is missing
@@ -53,14 +53,14 @@ def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
     if searches is None:
         return
     text, each = searches
-    scan = found.scan
+    scan = whole.scan
     time_ms = share_ms(scan.certain_time_ms, scan.read - scan.kept, scan.read)
     patterns = LIKES.findall(node.filter)
     is_short = bool(patterns) and " ~" not in LIKES.sub("", node.filter) and all(map(is_too_short, patterns))
     columns = list(dict.fromkeys(quote_identifier(c.columns[0].name) for c in each))
     is_plain = all(not (c.functions or c.operators) and RELABELLED.issuperset(c.casts) for c in each)
     table = table_sql(node, context.facts)
-    is_alone = not found.scans.are_partitions  # of partitions the index belongs on the table above, unnamed here
+    is_alone = not whole.scans.are_partitions  # of partitions the index belongs on the table above, unnamed here
     fixes: tuple[Fix, ...] = ()
     if is_plain and is_alone and table and not is_short:
         installed = context.facts is not None and "pg_trgm" in context.facts.extensions
@@ -69,9 +69,9 @@ def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
         code = code if installed else f"CREATE EXTENSION IF NOT EXISTS pg_trgm;\n{code}"
         fixes = (Fix("Trigram index", "sql", code),)
     yield check.finding(
-        subject=found.scans.subject,
+        subject=whole.scans.subject,
         message=(
-            f"{found.scans.subject} read {scan.read:,.0f} rows to keep {scan.kept:,.0f}: no B-tree index can serve"
+            f"{whole.scans.subject} read {scan.read:,.0f} rows to keep {scan.kept:,.0f}: no B-tree index can serve"
             f" {shown(text, 200)}."
         ),
         hint=_hint(each[0], and_list(columns) if is_plain else "that expression", is_short),
@@ -80,7 +80,7 @@ def leading_wildcard(node: PlanNode, context: Context) -> Iterator[Finding]:
         fixes=fixes,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
-        table=found.scans.table,
+        table=whole.scans.table,
     )
 
 
@@ -107,7 +107,7 @@ def _is_search(comparison: Comparison, text: str) -> bool:
         case "~~*" | "~*" | "~~* ANY":
             return True
         case "~~ ANY":
-            lists = [found.split(",") for found in LIST.findall(text)]
+            lists = [listed.split(",") for listed in LIST.findall(text)]
             return bool(lists) and all(item.lstrip('"').startswith(("%", "_")) for items in lists for item in items)
         case "~":
             return not ANCHORED.search(text)

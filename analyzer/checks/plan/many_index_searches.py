@@ -51,7 +51,7 @@ def many_index_searches(node: PlanNode, context: Context) -> Iterator[Finding]:
         time_ms = share_ms(whole, searches * check["descent"], max(touched, searches * check["descent"]))
     else:
         time_ms = share_ms(whole, searches, searches + rows[1])
-    found, table = node.total_actual_rows or 0.0, table_node(node).relation_name or "the table"
+    fetched, table = node.total_actual_rows or 0.0, table_node(node).relation_name or "the table"
     if not is_skip_scan:
         hint = (
             f"Most values of {shown(lists[0].text, 120)} are not found. Ask for those that can be there alone, or join"
@@ -70,11 +70,11 @@ def many_index_searches(node: PlanNode, context: Context) -> Iterator[Finding]:
         subject=node.label,
         message=(
             f"{node.label} descended the index {searches:,.0f} times in {runs:,.0f}"
-            f" {'run' if runs == 1 else 'runs'} to find {found:,.0f} rows by"
+            f" {'run' if runs == 1 else 'runs'} to find {fetched:,.0f} rows by"
             f" {shown(node.expression('Index Cond') or 'its condition', 200)}."
         ),
         hint=hint,
-        evidence={"index_searches": round(searches), "rows_found": round(found), **time_evidence(time_ms, node)},
+        evidence={"index_searches": round(searches), "rows_found": round(fetched), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),

@@ -124,12 +124,12 @@ def _mend(origin: PlanNode) -> tuple[tuple[Fix, ...], str]:
 
 def _equal_columns(scan: PlanNode) -> tuple[str, ...]:
     """Columns of the scan's own table that are compared with values, at most eight (PostgreSQL's limit)."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for node in scan.walk():
         for text in node.conditions.values():
             condition = read_condition(text)
             for comparison in condition.comparisons if condition else ():
                 is_equal = comparison.operator in ("=", "= ANY") and comparison.other in ("constant", "parameter")
                 if comparison.column is not None and is_equal:
-                    found[comparison.column.name] = None
-    return tuple(found)[:8]
+                    names[comparison.column.name] = None
+    return tuple(names)[:8]

@@ -122,12 +122,12 @@ def _is_served(comparison: Comparison) -> bool:
 
 def _columns(arms: tuple[tuple[Comparison, ...], ...]) -> tuple[str, ...] | None:
     """For each arm the column an index could have; None where one arm has none, or all have the same."""
-    found: list[str] = []
+    names: list[str] = []
     of_arms = [{c.column.name for c in arm if c.column is not None and _is_served(c)} for arm in arms]
     if not all(of_arms) or set.intersection(*of_arms):
         return None
     for arm in arms:
         first = sorted((c for c in arm if _is_served(c)), key=lambda c: c.operator not in EQUAL)[0]
-        if first.column is not None and first.column.name not in found:
-            found.append(first.column.name)
-    return tuple(found) if len(found) > 1 else None
+        if first.column is not None and first.column.name not in names:
+            names.append(first.column.name)
+    return tuple(names) if len(names) > 1 else None

@@ -45,10 +45,10 @@ LEADING_WILDCARD = re.compile(r"~~\*? '[%_]")
 
 @check.on(PlanNode, "Seq Scan")
 def seq_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Finding]:
-    found = whole_scan(node, context.facts, join_runs=check["join_runs"])
-    if found is None:
+    whole = whole_scan(node, context.facts, join_runs=check["join_runs"])
+    if whole is None:
         return
-    subject, table, scan = found.scans.subject, found.scans.table, found.scan
+    subject, table, scan = whole.scans.subject, whole.scans.table, whole.scan
     if not scan.keeps_few(check["rows_read"], check["kept_ratio"]) or scan.read / scan.runs < check["rows_per_run"]:
         return
 

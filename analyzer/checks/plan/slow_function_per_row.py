@@ -73,10 +73,10 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
     row_us = spent_ms * 1000 / rows
     if row_us < check["row_us"]:
         return
-    found = _in_aggregates(node) if node.node_type == "Aggregate" else _functions(node)
-    if found is None:
+    slow = _in_aggregates(node) if node.node_type == "Aggregate" else _functions(node)
+    if slow is None:
         return
-    where, functions = found
+    where, functions = slow
     names = ", ".join(f"{name}()" for name in functions)
     spent_ms = min(time_ms, spent_ms / node.processes)
     yield check.finding(

@@ -66,11 +66,11 @@ def _may_be_null(column: ColumnFacts) -> bool:
 
 def _kept_from_null(table: TableFacts) -> set[str]:
     """Columns of which a CHECK says IS NOT NULL, alone or by AND."""
-    found = set()
+    names = set()
     for constraint in table.constraints or ():
         if constraint.kind == "c" and constraint.is_enforced and constraint.definition:
-            found |= _said_not_null(constraint.definition)
-    return found
+            names |= _said_not_null(constraint.definition)
+    return names
 
 
 def _said_not_null(definition: str) -> set[str]:

@@ -40,7 +40,7 @@ def foreign_key_missing(table: TableFacts, context: Context) -> Iterator[Finding
         return
     referencing = {name for key in table.foreign_keys for name in key.columns}
     names = {column.name for column in table.columns}
-    found = []
+    pairs = []
     for column in table.columns:
         base = column.name.removesuffix(ID)
         if base == column.name or column.name in referencing or table.primary_key == (column.name,):
@@ -49,10 +49,10 @@ def foreign_key_missing(table: TableFacts, context: Context) -> Iterator[Finding
             continue
         parent = _parent(context.facts, table, base, column)
         if parent is not None:
-            found.append((column, parent))
-    if found:
+            pairs.append((column, parent))
+    if pairs:
         can_wait = table.kind != "p" or context.facts.server_version_num >= NOT_VALID_WHEN_PARTITIONED_FROM
-        yield _finding(table, found, (_declare(table, found),) if can_wait else ())
+        yield _finding(table, pairs, (_declare(table, pairs),) if can_wait else ())
 
 
 def _parent(facts: SchemaFacts, table: TableFacts, base: str, column: ColumnFacts) -> TableFacts | None:
@@ -77,10 +77,10 @@ def _parent(facts: SchemaFacts, table: TableFacts, base: str, column: ColumnFact
     return parent if parent.rows is not None and column.distinct_values <= parent.rows * ABOUT else None
 
 
-def _declare(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]]) -> Fix:
+def _declare(table: TableFacts, pairs: list[tuple[ColumnFacts, TableFacts]]) -> Fix:
     on = qualified(table.schema, table.name)
     statements = []
-    for column, parent in found:
+    for column, parent in pairs:
         name = quote_identifier(f"{table.name}_{column.name}"[:58] + "_fkey")
         to = f"{qualified(parent.schema, parent.name)} ({quote_identifier(parent.primary_key[0])})"
         statements += [
@@ -95,18 +95,18 @@ def _declare(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]]) -> 
     )
 
 
-def _finding(table: TableFacts, found: list[tuple[ColumnFacts, TableFacts]], fixes: tuple[Fix, ...]) -> Finding:
-    said = [f"{column.name} (of {parent.qualified_name})" for column, parent in found]
+def _finding(table: TableFacts, pairs: list[tuple[ColumnFacts, TableFacts]], fixes: tuple[Fix, ...]) -> Finding:
+    said = [f"{column.name} (of {parent.qualified_name})" for column, parent in pairs]
     return check.finding(
         subject=table.name,
         message=(
             f"By name and type, {some_of(said)} in {table.qualified_name}"
-            f" {'looks like a foreign key' if len(found) == 1 else 'look like foreign keys'}; none is declared."
+            f" {'looks like a foreign key' if len(pairs) == 1 else 'look like foreign keys'}; none is declared."
         ),
         hint="Where it is one, declare it; index the column first.",
         evidence={
-            "columns": listed([column.name for column, _ in found]),
-            "references": listed([parent.qualified_name for _, parent in found]),
+            "columns": listed([column.name for column, _ in pairs]),
+            "references": listed([parent.qualified_name for _, parent in pairs]),
             "table_rows": table.rows,
         },
         table=table.qualified_name,

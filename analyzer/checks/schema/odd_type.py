@@ -37,14 +37,14 @@ LENGTHS_OF_HASHES = {26, 27, 32, 36, 40, 56, 64, 96, 128}  # ULID, KSUID, MD5, U
 
 @check.on(SchemaFacts)
 def odd_type(facts: SchemaFacts) -> Iterator[Finding]:
-    found: defaultdict[str, list[str]] = defaultdict(list)
+    columns_of: defaultdict[str, list[str]] = defaultdict(list)
     for table in facts:
         if table.kind in "rp" and table.parent_oid is None:
             for column in table.columns:
                 kind = type_of(column)
                 if kind in INSTEAD and not (kind == "character" and _is_of_one_length(column)):
-                    found[kind].append(f"{table.qualified_name}.{column.name}")
-    for kind, names in found.items():
+                    columns_of[kind].append(f"{table.qualified_name}.{column.name}")
+    for kind, names in columns_of.items():
         name, instead = INSTEAD[kind]
         yield check.finding(
             about=facts.database,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.schema.server import ServerFacts
-from analyzer.schema.standing import Limits
+from analyzer.schema.standing import ConnectionLimits
 
 check = Check(
     __name__,
@@ -39,7 +39,7 @@ def connections_run_out(server: ServerFacts) -> Iterator[Finding]:
         yield from _few_left(limits, limits.client_sessions)
 
 
-def _few_left(limits: Limits, sessions: int) -> Iterator[Finding]:
+def _few_left(limits: ConnectionLimits, sessions: int) -> Iterator[Finding]:
     usable = limits.max_connections - limits.reserved_connections
     if usable <= 0 or sessions < usable * check["taken"]:
         return

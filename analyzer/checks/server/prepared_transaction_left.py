@@ -32,12 +32,12 @@ def prepared_transaction_left(server: ServerFacts) -> Iterator[Finding]:
     for prepared in server.standing.prepared:
         if prepared.age_s >= check["age"]:
             left[prepared.role, prepared.database].append(prepared)
-    for (role, database), found in sorted(left.items()):
-        yield _finding(role, database, sorted(found, key=lambda p: -p.age_s))
+    for (role, database), transactions in sorted(left.items()):
+        yield _finding(role, database, sorted(transactions, key=lambda p: -p.age_s))
 
 
-def _finding(role: str, database: str, found: list[PreparedTransaction]) -> Finding:
-    oldest, n = found[0], len(found)
+def _finding(role: str, database: str, transactions: list[PreparedTransaction]) -> Finding:
+    oldest, n = transactions[0], len(transactions)
     many = n > 1
     return check.finding(
         about=f"{role}@{database}",

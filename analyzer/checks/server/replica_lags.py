@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.schema.server import ServerFacts
-from analyzer.schema.standing import Limits, Replica
+from analyzer.schema.standing import ConnectionLimits, Replica
 from analyzer.words.durations import time_words
 from analyzer.words.sizes import size_words
 
@@ -38,7 +38,7 @@ def replica_lags(server: ServerFacts) -> Iterator[Finding]:
     yield from late.values()
 
 
-def _of_this_server(limits: Limits) -> Finding | None:
+def _of_this_server(limits: ConnectionLimits) -> Finding | None:
     late_s = limits.unreplayed_s
     if late_s is None or late_s < check["lag"]:
         return None

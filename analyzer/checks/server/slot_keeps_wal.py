@@ -11,7 +11,7 @@ from analyzer.checks import Check, Fix, NotRun, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.schema.quoting import quote_literal
 from analyzer.schema.server import ServerFacts
-from analyzer.schema.standing import Limits, Slot
+from analyzer.schema.standing import ConnectionLimits, Slot
 from analyzer.words.durations import time_words
 from analyzer.words.sizes import size_words
 
@@ -48,7 +48,7 @@ def _severity(slot: Slot) -> Severity | None:
     return None
 
 
-def _finding(slot: Slot, severity: Severity, limits: Limits | None) -> Finding:
+def _finding(slot: Slot, severity: Severity, limits: ConnectionLimits | None) -> Finding:
     since = "" if slot.inactive_s is None else f" since {time_words(slot.inactive_s * 1000)}"
     reader = "is read" if slot.is_active else f"has no reader{since}"
     kept = "" if slot.retained_bytes is None else f" and keeps {size_words(slot.retained_bytes)} of WAL"

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 
 from pglast import ast
 
-from analyzer.behaviour.workload import StatementSeries, Workload
+from analyzer.behaviour.workload import ObservedWorkload, StatementSeries
 from analyzer.checks import Check, Fix, NotRun, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.statements.tree import Node, Unparsable, single_statement
@@ -72,8 +72,8 @@ KINDS: tuple[tuple[str, Callable[[Node], bool], str, str, Fix], ...] = (
 )  # fmt: skip
 
 
-@check.on(Workload)
-def connection_chatter(workload: Workload) -> Iterator[Finding]:
+@check.on(ObservedWorkload)
+def connection_chatter(workload: ObservedWorkload) -> Iterator[Finding]:
     if workload.intervals < check["intervals"]:
         raise NotRun(f"needs {check['intervals']:.0f} intervals without a gap, there are {workload.intervals}")
     top = [(series, _node(series)) for series in workload.series if series.toplevel]
@@ -101,12 +101,12 @@ def _node(series: StatementSeries) -> Node | None:
     return None if isinstance(node, Unparsable) else node
 
 
-def _is_much(workload: Workload, calls: float) -> bool:
+def _is_much(workload: ObservedWorkload, calls: float) -> bool:
     return bool(calls) and calls / workload.window_s >= check["rate"]
 
 
 def _finding(
-    workload: Workload,
+    workload: ObservedWorkload,
     subject: str,
     some: list[StatementSeries],
     said: str,

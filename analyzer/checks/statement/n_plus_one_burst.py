@@ -17,17 +17,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from analyzer.behaviour.admin import is_admin_list
-from analyzer.behaviour.fit import Column, Series, bursts
+from analyzer.behaviour.fit import Regressor, Series, bursts
 from analyzer.behaviour.fixes import fixes, loop_fixes
 from analyzer.behaviour.frequency import age, began, is_in_few, is_steady
 from analyzer.behaviour.grades import Grade, Grounds, grounds_of, weakest
 from analyzer.behaviour.origins import are_of_different_pages, origin_of, shared_route
-from analyzer.behaviour.pages import Found, Lookup, by_page, steps
-from analyzer.behaviour.pairs import Child, Link, base_table, children_of, links
+from analyzer.behaviour.pages import Lookup, PageLookup, by_page, steps
+from analyzer.behaviour.pairs import ChildLookup, Link, base_table, children_of, links
 from analyzer.behaviour.parents import parent_of
 from analyzer.behaviour.sessions import judge_sessions, long_runs
 from analyzer.behaviour.wording import told_apart, undecided, where, wording
-from analyzer.behaviour.workload import StatementSeries, Workload
+from analyzer.behaviour.workload import ObservedWorkload, StatementSeries
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import SchemaFacts
@@ -68,8 +68,8 @@ INTERVALS_OF_CALLS = 60  # that child_calls is of, and of more
 TAGS_HINT = " Statements that name their route and file (docs/routes.md) show where in the code it is."
 
 
-@check.on(Workload)
-def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
+@check.on(ObservedWorkload)
+def n_plus_one_burst(workload: ObservedWorkload) -> Iterator[Finding]:
     facts = workload.facts
     if facts is None:
         raise NotRun("the schema has not been read yet")
@@ -80,7 +80,7 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
     children = {id(s): children_of(s.normalized_sql, facts) for s in workload.series}
     shapes = {id(s): parent_shape(s.normalized_sql, facts) for s in workload.series if s.rows.any()}
     load = _load([s.calls for s in workload.series if not children[id(s)]], workload.intervals)
-    found: list[Found] = []
+    lookups: list[PageLookup] = []
     loops: list[Lookup] = []
     for series in workload.series:
         if not _is_frequent(series, children[id(series)], workload.interval_s):
@@ -89,10 +89,10 @@ def n_plus_one_burst(workload: Workload) -> Iterator[Finding]:
         named = list(_judge(workload, lookup, shapes, load, facts))
         if is_early or age(series.calls) < check["new_intervals"]:
             named = [one for one in named if _is_sure(one)]
-        found.extend(named)
+        lookups.extend(named)
         if not named and lookup.children[0].shape.key_columns and _is_loop(workload, series):
             loops.append(lookup)
-    yield from told_apart([_finding(workload, group, facts) for group in by_page(found)])
+    yield from told_apart([_finding(workload, group, facts) for group in by_page(lookups)])
     if is_early:
         raise too_few
     for lookup in loops:
@@ -104,11 +104,11 @@ def _load(calls: Sequence[Series], intervals: int) -> Series:
     return np.asarray(np.sum([c / c.sum() for c in calls if c.any()], axis=0)) + np.zeros(intervals)
 
 
-def _is_loop(workload: Workload, series: StatementSeries) -> bool:
+def _is_loop(workload: ObservedWorkload, series: StatementSeries) -> bool:
     return long_runs(workload.sessions, series.fingerprint, int(check["loop_run"])) >= max(1, check["loop_runs"])
 
 
-def _is_frequent(series: StatementSeries, children: Sequence[Child], interval_s: float) -> bool:
+def _is_frequent(series: StatementSeries, children: Sequence[ChildLookup], interval_s: float) -> bool:
     calls = float(series.calls.sum())
     if (
         not children
@@ -130,11 +130,11 @@ def _least_calls(intervals: int) -> float:
     return check["child_calls"] * min(1.0, intervals / INTERVALS_OF_CALLS)
 
 
-def _is_sure(found: Found) -> bool:
+def _is_sure(found: PageLookup) -> bool:
     return found.parent is not None and _grounds(found).grade is Grade.CONFIRMED
 
 
-def _grounds(found: Found) -> Grounds:
+def _grounds(found: PageLookup) -> Grounds:
     return grounds_of(found, check["likelihood"], check["followed"])
 
 
@@ -144,27 +144,27 @@ def _is_batch(calls: Series) -> bool:
 
 
 def _judge(
-    workload: Workload, lookup: Lookup, shapes: dict[int, ParentShape | None], load: Series, facts: SchemaFacts
-) -> Iterator[Found]:
+    workload: ObservedWorkload, lookup: Lookup, shapes: dict[int, ParentShape | None], load: Series, facts: SchemaFacts
+) -> Iterator[PageLookup]:
     series = lookup.series
     since = slice(began(series.calls), None)  # a new page has nothing to say of the time before it
     least = check["per_call"] * TOLERANCE
     linked: list[tuple[StatementSeries, Link]] = []
-    columns: list[Column] = []
+    columns: list[Regressor] = []
     for at, other in enumerate(workload.series):
         shape = shapes.get(id(other))
         if other.fingerprint == series.fingerprint or other.role_oid != series.role_oid:
             continue
-        found = (link for child in lookup.children for link in links(child, shape, facts)) if shape else iter(())
-        link = next(found, None)
+        candidates = (link for child in lookup.children for link in links(child, shape, facts)) if shape else iter(())
+        link = next(candidates, None)
         if link is not None:
             linked.append((other, link))
         calls, rows = float(other.calls[since].sum()), float(other.rows[since].sum())
         if not other.toplevel or not calls or calls * least > float(series.calls.sum()):
             continue
-        columns.append(Column(at, other.calls[since], 1.0, link is not None))
+        columns.append(Regressor(at, other.calls[since], 1.0, link is not None))
         if rows >= 2 * calls:
-            columns.append(Column(at, other.rows[since], rows / calls, link is not None))
+            columns.append(Regressor(at, other.rows[since], rows / calls, link is not None))
     for burst in bursts(series.calls[since], columns, load[since], least):
         page = workload.series[burst.column.at]
         if burst.share * float(series.calls.sum()) < _least_calls(workload.intervals) / 2 or not _is_page(page, series):
@@ -176,7 +176,7 @@ def _judge(
         if are_of_different_pages(workload.sessions, series, above):
             continue
         verdict = judge_sessions(workload.sessions, series.fingerprint, above.fingerprint)
-        yield Found(lookup, burst, page, parent, verdict, shared_route(workload.sessions, series, (above, page)))
+        yield PageLookup(lookup, burst, page, parent, verdict, shared_route(workload.sessions, series, (above, page)))
 
 
 def _is_page(page: StatementSeries, lookup: StatementSeries) -> bool:
@@ -188,7 +188,7 @@ def _is_page(page: StatementSeries, lookup: StatementSeries) -> bool:
     return mean >= check["page_calls"] or (mean >= check["page_calls"] / 2 and peak >= check["page_peak"])
 
 
-def _finding(workload: Workload, group: Sequence[Found], facts: SchemaFacts) -> Finding:
+def _finding(workload: ObservedWorkload, group: Sequence[PageLookup], facts: SchemaFacts) -> Finding:
     first = group[0]
     per_day, watched_s = workload.per_day(first.lookup.series.fingerprint)
     ids = {one.lookup.series.fingerprint for one in group}
@@ -264,7 +264,7 @@ def _finding(workload: Workload, group: Sequence[Found], facts: SchemaFacts) -> 
     )  # fmt: skip
 
 
-def _loop_finding(workload: Workload, lookup: Lookup, facts: SchemaFacts) -> Finding:
+def _loop_finding(workload: ObservedWorkload, lookup: Lookup, facts: SchemaFacts) -> Finding:
     """A loop of lookups whose parent is cached, or not to be seen."""
     child = lookup.children[0]
     keys = ", ".join(child.shape.key_columns)
@@ -293,6 +293,6 @@ def _loop_finding(workload: Workload, lookup: Lookup, facts: SchemaFacts) -> Fin
     )
 
 
-def _loop_fixes(lookup: Lookup, facts: SchemaFacts, workload: Workload) -> tuple[Fix, ...]:
+def _loop_fixes(lookup: Lookup, facts: SchemaFacts, workload: ObservedWorkload) -> tuple[Fix, ...]:
     child = lookup.children[0]
     return loop_fixes(child.table, next(iter(child.shape.key_columns), None), facts, workload.models)

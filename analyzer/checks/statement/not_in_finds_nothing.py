@@ -18,7 +18,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import comment, quote_identifier
 from analyzer.statements.reader import BlockReader
-from analyzer.statements.scope import Column
+from analyzer.statements.scope import ScopedColumn
 from analyzer.statements.tree import Node, operator_name, walk
 
 check = Check(
@@ -73,7 +73,7 @@ def _not_in(tree: Node | None) -> Iterator[Node]:
             yield inner
 
 
-def _null_column(subquery: Node, facts: SchemaFacts) -> Column | None:
+def _null_column(subquery: Node, facts: SchemaFacts) -> ScopedColumn | None:
     """The column it compares with, where NULLs of it get through."""
     if subquery.op != enums.SetOperation.SETOP_NONE or subquery.valuesLists:
         return None

@@ -13,7 +13,14 @@ the other.
 
 from collections.abc import Iterator
 
-from analyzer.behaviour.past import Comparison, ShapeChange, StatementPast, compare_around, same_time_of_day, utc_words
+from analyzer.behaviour.past import (
+    BeforeAndSince,
+    ShapeChange,
+    StatementPast,
+    compare_around,
+    same_time_of_day,
+    utc_words,
+)
 from analyzer.checks import Check, NotRun, Threshold
 from analyzer.findings import EvidenceLevel, Finding, Severity
 from analyzer.words.durations import time_words
@@ -58,12 +65,12 @@ def plan_changed_slower(past: StatementPast) -> Iterator[Finding]:
         raise NotRun(f"needs {check['spans']:.0f} spans and {check['calls']:.0f} calls before and since a new plan")
 
 
-def _lost_s_per_day(compared: Comparison) -> float:
+def _lost_s_per_day(compared: BeforeAndSince) -> float:
     after = compared.after
     return compared.lost_ms / 1000 * after.total_calls * 86_400 / after.watched_s
 
 
-def _finding(past: StatementPast, change: ShapeChange, compared: Comparison) -> Finding:
+def _finding(past: StatementPast, change: ShapeChange, compared: BeforeAndSince) -> Finding:
     cause = past.causes.get((change.before.shape, change.after.shape))
     before, after, lost_s = compared.before, compared.after, _lost_s_per_day(compared)
     return check.finding(
@@ -93,14 +100,14 @@ def _finding(past: StatementPast, change: ShapeChange, compared: Comparison) -> 
     )
 
 
-def _is_enough(compared: Comparison) -> bool:
+def _is_enough(compared: BeforeAndSince) -> bool:
     return all(
         len(part) >= max(1, check["spans"]) and part.total_calls >= check["calls"]
         for part in (compared.before, compared.after)
     )
 
 
-def _is_slower(compared: Comparison) -> bool:
+def _is_slower(compared: BeforeAndSince) -> bool:
     """By more than chance, than the other statements, and than more rows explain."""
     before, after = compared.before, compared.after
     factor = compared.factor / max(1.0, compared.others_factor or 1.0)
@@ -111,7 +118,7 @@ def _is_slower(compared: Comparison) -> bool:
     return factor >= check["slower"] and compared.lost_ms >= check["spread"] * deviation and not is_more_work
 
 
-def _is_so_each_day(past: StatementPast, compared: Comparison) -> bool:
+def _is_so_each_day(past: StatementPast, compared: BeforeAndSince) -> bool:
     """At this time of day it took about as long with the old plan: by day other values are asked for than at night."""
     usual = same_time_of_day(past.hours.with_calls(1), compared.since_s, compared.after)
     if len(usual) < check["same_hours"]:

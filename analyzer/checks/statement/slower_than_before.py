@@ -8,7 +8,7 @@ is the server's and not told of each. After a week the slower time is the usual 
 
 from collections.abc import Iterator
 
-from analyzer.behaviour.past import HOUR_S, Comparison, Figures, StatementPast, others_factor, usual, utc_words
+from analyzer.behaviour.past import HOUR_S, BeforeAndSince, SpanFigures, StatementPast, others_factor, usual, utc_words
 from analyzer.checks import Check, EvidenceLevel, NotRun, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.words.durations import time_words
@@ -47,7 +47,7 @@ def slower_than_before(past: StatementPast) -> Iterator[Finding]:
     if not all(_is_slower(last, n, of) for n, of in enumerate(compared_with)):
         return
     old = compared_with[-1]
-    compared = Comparison(_since(hours, old), old, last, others_factor(past, before, last))
+    compared = BeforeAndSince(_since(hours, old), old, last, others_factor(past, before, last))
     calls_per_day = last.total_calls * 86_400 / last.watched_s
     lost_s = compared.lost_ms / 1000 * calls_per_day
     if lost_s < check["lost"] or compared.factor / max(1.0, compared.others_factor or 1.0) < check["slower"]:
@@ -78,14 +78,14 @@ def slower_than_before(past: StatementPast) -> Iterator[Finding]:
     )
 
 
-def _usual(before: Figures, at_s: float) -> Figures:
-    found = usual(before, at_s, int(max(1, check["past_hours"])), int(max(1, check["same_hours"])))
-    if found is None:
+def _usual(before: SpanFigures, at_s: float) -> SpanFigures:
+    figures = usual(before, at_s, int(max(1, check["past_hours"])), int(max(1, check["same_hours"])))
+    if figures is None:
         raise NotRun(f"needs {check['past_hours']:.0f} earlier hours with {check['calls']:.0f} calls each")
-    return found
+    return figures
 
 
-def _is_slower(last: Figures, n: int, of: Figures) -> bool:
+def _is_slower(last: SpanFigures, n: int, of: SpanFigures) -> bool:
     ms = float(last.ms_per_call[n])
     is_above = float((of.ms_per_call < ms).mean()) >= check["above"]
     return (
@@ -95,21 +95,21 @@ def _is_slower(last: Figures, n: int, of: Figures) -> bool:
     )
 
 
-def _since(hours: Figures, old: Figures) -> float:
+def _since(hours: SpanFigures, old: SpanFigures) -> float:
     """Start of the unbroken run of slow hours at the end."""
     fast = (hours.ms_per_call < check["slower"] * old.median_ms).nonzero()[0]
     first = int(fast[-1]) + 1 if len(fast) else 0
     return float(hours.starts_s[min(first, len(hours) - 1)])
 
 
-def _factors(compared: Comparison) -> tuple[float, float]:
+def _factors(compared: BeforeAndSince) -> tuple[float, float]:
     """Of rows and of blocks per call; 0 where there were none."""
     old, new = compared.before, compared.after
     rows = new.rows_per_call / old.rows_per_call if old.rows_per_call else 0.0
     return rows, new.blocks_per_call / old.blocks_per_call if old.blocks_per_call else 0.0
 
 
-def _why(compared: Comparison) -> str:
+def _why(compared: BeforeAndSince) -> str:
     rows, blocks = _factors(compared)
     if rows >= compared.factor * SAME_WORK:
         return f"It returns {rows:.1f} times as many rows."
@@ -118,7 +118,7 @@ def _why(compared: Comparison) -> str:
     return "Neither rows nor blocks per call grew as much."
 
 
-def _hint(compared: Comparison) -> str:
+def _hint(compared: BeforeAndSince) -> str:
     rows, blocks = _factors(compared)
     if rows >= compared.factor * SAME_WORK:
         return "See whether callers need all rows: a limit, a narrower condition, pages."

@@ -15,7 +15,7 @@ from analyzer.advice.advise import advise
 from analyzer.advice.as_read import counted_together
 from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.advice.select import Options
+from analyzer.advice.select import SelectionOptions
 from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
 from analyzer.advice.workload_folder import read_workload_folder
 from analyzer.errors import BadInput, MissingExtension, MissingRight, PgLoupeError
@@ -69,7 +69,7 @@ class Command(TerminalCommand):
         dsn = options["dsn"] or os.environ.get("PGLOUPE_DSN", "")
         if not dsn:
             raise BadInput(f"Name the database: {program()} advise postgresql://user:password@host/dbname")
-        wanted = Options(budget_bytes=_budget_bytes(options["budget_mb"]))
+        wanted = SelectionOptions(budget_bytes=_budget_bytes(options["budget_mb"]))
         if options["statements"] < 1:
             raise BadInput(f"--statements is {options['statements']}; give a number above 0.")
         folder = read_workload_folder(options["workload"]) if options["workload"] else None
@@ -94,21 +94,21 @@ class Command(TerminalCommand):
                     bar.n = round(share * 100)
                     bar.refresh()
 
-                found = advise(twin, workload, facts, wanted, now=datetime.now(UTC), progress=show)
+                curve = advise(twin, workload, facts, wanted, now=datetime.now(UTC), progress=show)
                 missing = twin.said()
-            found = with_second_opinion(found, server, workload, facts)
+            curve = with_second_opinion(curve, server, workload, facts)
         times = _times(recorded)
         counted = [] if folder else counted_together(workload, facts)
         problems = [*(folder.problems if folder else ()), *missing, *left_out_said(facts), *counted]
         if options["format"] == "json":
-            return json.dumps(advice_as_json(found, problems, times), indent=2) + "\n"
+            return json.dumps(advice_as_json(curve, problems, times), indent=2) + "\n"
         if options["format"] == "sql":
             for problem in problems:
                 self.stderr.write(problem, style_func=str)
-            return advice_as_sql(found, times)
+            return advice_as_sql(curve, times)
         # a file's name says what it is
         texts = {} if folder else {s.fingerprint: f"{INSIDE if s.is_nested else ''}{s.sql}" for s in workload}
-        return advice_as_text(found, problems, texts, times)
+        return advice_as_text(curve, problems, texts, times)
 
     def progress(self) -> "tqdm[Any]":
         """On a terminal only; on the way of errors, so that output can be piped."""

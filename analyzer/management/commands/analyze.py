@@ -20,7 +20,7 @@ from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.questions.analyze import NOT_LOOKED_AT, Analysis, analyze, without_known
 from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, not_run_as_json
-from analyzer.reports.sarif import Place, findings_as_sarif
+from analyzer.reports.sarif import SarifPlace, findings_as_sarif
 from analyzer.runtime.places import program
 from analyzer.words.durations import rate_words
 
@@ -132,7 +132,7 @@ def as_sarif(analysis: Analysis, known: int = 0) -> str:
     placed = []
     for finding in analysis.findings:
         name = finding.table or finding.about or finding.subject
-        placed.append((finding, Place(name=finding.subject, full_name=f"{analysis.database}.{name}")))
+        placed.append((finding, SarifPlace(name=finding.subject, full_name=f"{analysis.database}.{name}")))
     return json.dumps(findings_as_sarif(placed, [analysis.outcome]), indent=2)
 
 

@@ -25,7 +25,7 @@ class Command(UpCommand):
             help="statements per second of the shop's application (default %(default).0f)",
         )
 
-    def wanted(self, options: dict[str, Any]) -> supervisor.Options:
+    def wanted(self, options: dict[str, Any]) -> supervisor.RunOptions:
         shop_cluster = service.cluster()
         return replace(
             super().wanted(options),

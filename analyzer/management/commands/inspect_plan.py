@@ -18,7 +18,7 @@ from analyzer.plans.compare import change_in_words
 from analyzer.plans.node_changes import changes_as_json, changes_as_text
 from analyzer.plans.show import plan_as_json, plan_as_text
 from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, not_run_as_json
-from analyzer.reports.sarif import UNCHANGED, Place, findings_as_sarif
+from analyzer.reports.sarif import UNCHANGED, SarifPlace, findings_as_sarif
 from analyzer.words.visible import visible_line
 
 NEVER = "never"
@@ -98,7 +98,7 @@ def shown(options: dict[str, Any], before: Plan | None, plans: list[Plan], outco
 def as_sarif(file: str, outcomes: list[Outcome], earlier: set[str] | None) -> dict[str, Any]:
     """A plan has no lines of source: a finding stands at the first of its file, and names its node."""
     placed = [
-        (f, Place(file, name=f.subject, full_name=None if f.place is None else f"plan/{f.place}"))
+        (f, SarifPlace(file, name=f.subject, full_name=None if f.place is None else f"plan/{f.place}"))
         for outcome in outcomes
         for f in ranked(outcome.findings)
     ]

@@ -23,7 +23,7 @@ from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.questions.predict import predict, with_second_opinion
 from analyzer.runtime.places import program
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.split import Piece, split_statements
+from analyzer.statements.split import StatementPiece, split_statements
 from analyzer.twin import lease
 from analyzer.words.sizes import MB
 
@@ -51,17 +51,19 @@ class Command(TerminalCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             limit = _limit(options["fail_on_cost"])
-            found, problems = self.predictions(options["dsn"] or os.environ.get("PGLOUPE_DSN", ""), options["file"])
+            predictions, problems = self.predictions(
+                options["dsn"] or os.environ.get("PGLOUPE_DSN", ""), options["file"]
+            )
         except PgLoupeError as problem:
             raise CommandError(str(problem), returncode=2) from problem
         if options["format"] == "json":
-            self.stdout.write(json.dumps(predictions_as_json(found, problems), indent=2))
+            self.stdout.write(json.dumps(predictions_as_json(predictions, problems), indent=2))
         else:
-            self.stdout.write(predictions_as_text(found, problems), ending="")
-        not_planned = [each for each in found if isinstance(each.found, NotPredicted)]
-        if len(not_planned) == len(found):
+            self.stdout.write(predictions_as_text(predictions, problems), ending="")
+        not_planned = [each for each in predictions if isinstance(each.found, NotPredicted)]
+        if len(not_planned) == len(predictions):
             raise CommandError(_nothing_planned(not_planned), returncode=2)
-        if limit is not None and (failing := _failing(found, limit)):
+        if limit is not None and (failing := _failing(predictions, limit)):
             raise CommandError(failing, returncode=1)
 
     def predictions(self, dsn: str, file: str) -> tuple[list[InFile], list[str]]:
@@ -77,23 +79,23 @@ class Command(TerminalCommand):
             bar.set_description("Making the twin")
             with lease(server, settings.VAR_DIR) as twin:
                 bar.set_description("Planning")
-                found = []
+                predictions = []
                 for piece in pieces:
                     as_in_file = "\n" * (piece.line - 1) + piece.sql  # so that PostgreSQL's words name the file's line
-                    found.append(InFile(piece.line, predict(twin, facts, as_in_file, now=datetime.now(UTC))))
+                    predictions.append(InFile(piece.line, predict(twin, facts, as_in_file, now=datetime.now(UTC))))
                     bar.update()
                 lacking = twin.said()
-            return _with_second_opinion(found, server, facts), lacking
+            return _with_second_opinion(predictions, server, facts), lacking
 
     def progress(self, total: int) -> "tqdm[Any]":
         """On a terminal only; on the way of errors, so that output can be piped."""
         return tqdm(total=total, bar_format="{desc:<20}|{bar:30}| {n}/{total} {elapsed}", leave=False, disable=None)
 
 
-def _with_second_opinion(found: list[InFile], server: ConnectionSettings, facts: SchemaFacts) -> list[InFile]:
-    refused = [each.found for each in found if isinstance(each.found, NotPredicted)]
+def _with_second_opinion(predictions: list[InFile], server: ConnectionSettings, facts: SchemaFacts) -> list[InFile]:
+    refused = [each.found for each in predictions if isinstance(each.found, NotPredicted)]
     second = iter(with_second_opinion(refused, server, facts))
-    return [replace(each, found=next(second)) if isinstance(each.found, NotPredicted) else each for each in found]
+    return [replace(each, found=next(second)) if isinstance(each.found, NotPredicted) else each for each in predictions]
 
 
 def _limit(cost: float | None) -> float | None:
@@ -102,7 +104,7 @@ def _limit(cost: float | None) -> float | None:
     return cost
 
 
-def _pieces(file: str) -> list[Piece]:
+def _pieces(file: str) -> list[StatementPiece]:
     name, text = name_of(file), read_text(file, most_bytes=MOST_BYTES)
     if "\0" in text:
         raise BadInput(f"{name} holds a NUL character, so it is no SQL.")
@@ -114,10 +116,10 @@ def _pieces(file: str) -> list[Piece]:
     return pieces
 
 
-def _failing(found: list[InFile], limit: float) -> str | None:
+def _failing(predictions: list[InFile], limit: float) -> str | None:
     """The first of those above the limit, and how many more there are."""
     said = []
-    for each in found:
+    for each in predictions:
         if isinstance(each.found, NotPredicted):
             said.append(f"The statement in line {each.line} could not be planned: {each.found.reason}")
         elif each.found.total_cost > limit:
@@ -128,7 +130,7 @@ def _failing(found: list[InFile], limit: float) -> str | None:
     return said[0] if len(said) == 1 else f"{said[0]} {len(said) - 1} more {'fails' if len(said) == 2 else 'fail'}."
 
 
-def _nothing_planned(found: list[InFile]) -> str:
-    first = found[0]
+def _nothing_planned(predictions: list[InFile]) -> str:
+    first = predictions[0]
     reason = first.found.reason if isinstance(first.found, NotPredicted) else ""
     return f"No statement could be planned; the first, in line {first.line}: {reason}"

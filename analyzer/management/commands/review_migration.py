@@ -58,16 +58,16 @@ class Command(TerminalCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            found, live = self.reviewed(options)
+            review, live = self.reviewed(options)
         except PgLoupeError as problem:
             raise CommandError(str(problem), returncode=2) from problem
         if options["format"] == "json":
-            self.stdout.write(json.dumps(review_as_json(found), indent=2))
+            self.stdout.write(json.dumps(review_as_json(review), indent=2))
         elif options["format"] == "sarif":
-            self.stdout.write(json.dumps(review_as_sarif(found, _uri(options["file"])), indent=2))
+            self.stdout.write(json.dumps(review_as_sarif(review, _uri(options["file"])), indent=2))
         else:
-            self.stdout.write(review_as_text(found, live), ending="")
-        if _fails(found, options["fail_on"]):
+            self.stdout.write(review_as_text(review, live), ending="")
+        if _fails(review, options["fail_on"]):
             raise SystemExit(1)
 
     def reviewed(self, options: dict[str, Any]) -> tuple[Review, LiveFacts | None]:
@@ -121,6 +121,6 @@ def _uri(file: str) -> str:
     return (path.relative_to(Path.cwd()) if path.is_absolute() else path).as_posix()
 
 
-def _fails(found: Review, fail_on: str) -> bool:
-    severity = worst(found)
+def _fails(review: Review, fail_on: str) -> bool:
+    severity = worst(review)
     return fail_on != NEVER and severity is not None and severity >= Severity[fail_on.upper()]

@@ -49,11 +49,11 @@ class Command(TerminalCommand):
         if exit_code:
             raise SystemExit(exit_code)
 
-    def wanted(self, options: dict[str, Any]) -> supervisor.Options:
+    def wanted(self, options: dict[str, Any]) -> supervisor.RunOptions:
         # Not left in the environment, where every child would inherit the passwords.
         dsns = [*options["dsn"], *dsns_in(os.environ.pop("PGLOUPE_DSN", ""))]
         add = partial(add_servers, dsns, self.say)
-        return supervisor.Options(host=options["host"], port=options["port"], add_servers=add)
+        return supervisor.RunOptions(host=options["host"], port=options["port"], add_servers=add)
 
     def say(self, line: str) -> None:
         with contextlib.suppress(OSError):  # the terminal may be closed; stopping in order goes on

@@ -150,9 +150,11 @@ def resolve(settings: ConnectionSettings) -> list[Address]:
 
     def ask() -> None:
         try:
-            found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
             # A zone (fe80::1%eth0) is cut off: it changes nothing about what the address is.
-            answers.put(list(dict.fromkeys(ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found)))
+            answers.put(
+                list(dict.fromkeys(ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in addresses))
+            )
         except (OSError, UnicodeError, ValueError) as error:
             answers.put(error)
 

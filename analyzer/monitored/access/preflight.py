@@ -30,7 +30,7 @@ RESTART = "-- takes effect after a restart of the server (on a managed service: 
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class ObservedServer:
     """What the server said about itself, for the items."""
 
     conn: MonitoredConnection
@@ -63,7 +63,7 @@ def run_preflight(conn: MonitoredConnection) -> list[PreflightItem]:
     return [item for look in ITEMS for item in look(observed)]
 
 
-def _observe(conn: MonitoredConnection) -> Observed:
+def _observe(conn: MonitoredConnection) -> ObservedServer:
     with conn.transaction_read_only():
         login = conn.run(
             "preflight_login",
@@ -90,10 +90,10 @@ def _observe(conn: MonitoredConnection) -> Observed:
         problem = error
     extension = available[0] if available else None
     objection = login_objection(conn)
-    return Observed(conn, login, tables, settings, extension, state, problem, entries, objection)
+    return ObservedServer(conn, login, tables, settings, extension, state, problem, entries, objection)
 
 
-def _server_version(seen: Observed) -> Iterator[PreflightItem]:
+def _server_version(seen: ObservedServer) -> Iterator[PreflightItem]:
     major, minor = divmod(seen.version_num, 10_000)
     if major > NEWEST_TESTED:
         detail = f"PostgreSQL {major} is newer than this pgLoupe was tested with (13 to {NEWEST_TESTED})."
@@ -102,7 +102,7 @@ def _server_version(seen: Observed) -> Iterator[PreflightItem]:
         yield PreflightItem("PostgreSQL version", "ok", f"PostgreSQL {major}.{minor} is supported.")
 
 
-def _extension(seen: Observed) -> Iterator[PreflightItem]:
+def _extension(seen: ObservedServer) -> Iterator[PreflightItem]:
     name = "pg_stat_statements"
     installed = seen.conn.statements_extension
     if seen.extension is None and installed is None:
@@ -140,7 +140,7 @@ def _extension(seen: Observed) -> Iterator[PreflightItem]:
         yield PreflightItem(name, "ok", f"Version {version} is there, in schema {schema}.")
 
 
-def _statistics_rights(seen: Observed) -> Iterator[PreflightItem]:
+def _statistics_rights(seen: ObservedServer) -> Iterator[PreflightItem]:
     name = "Right to statistics"
     if seen.login.reads_all_statistics and seen.login.reads_all_settings:
         yield PreflightItem(name, "ok", "The login sees the statements and sessions of all roles.")
@@ -153,7 +153,7 @@ def _statistics_rights(seen: Observed) -> Iterator[PreflightItem]:
     yield PreflightItem(name, status, detail, f"GRANT pg_monitor TO {seen.role};")
 
 
-def _table_rights(seen: Observed) -> Iterator[PreflightItem]:
+def _table_rights(seen: ObservedServer) -> Iterator[PreflightItem]:
     name, tables = "Right to read tables", seen.tables
     if tables.readable == tables.tables:
         detail = f"The login may read all {tables.tables:,} tables."
@@ -172,7 +172,7 @@ def _table_rights(seen: Observed) -> Iterator[PreflightItem]:
     yield PreflightItem(name, "warning", detail, sql)
 
 
-def _login(seen: Observed) -> Iterator[PreflightItem]:
+def _login(seen: ObservedServer) -> Iterator[PreflightItem]:
     name, login = "Login", seen.login
     no_explain = " Until then EXPLAIN is not sent: plans are the planner twin's." if seen.login_objection else ""
     fresh = create_login_sql(
@@ -200,7 +200,7 @@ def _login(seen: Observed) -> Iterator[PreflightItem]:
         yield PreflightItem(name, "ok", f"{login.login!r} may read and not write.")
 
 
-def _track(seen: Observed) -> Iterator[PreflightItem]:
+def _track(seen: ObservedServer) -> Iterator[PreflightItem]:
     for setting in ("track_activities", "track_counts"):
         if seen.settings.get(setting) == "off":
             sql = f"ALTER SYSTEM SET {setting} = on;\n{RELOAD}"
@@ -218,7 +218,7 @@ def _track(seen: Observed) -> Iterator[PreflightItem]:
         yield PreflightItem("compute_query_id", "ok", detail)
 
 
-def _io_timing(seen: Observed) -> Iterator[PreflightItem]:
+def _io_timing(seen: ObservedServer) -> Iterator[PreflightItem]:
     name = "track_io_timing"
     if seen.settings.get(name) == "on":
         yield PreflightItem(name, "ok", "Reading and writing times are measured.")
@@ -230,7 +230,7 @@ def _io_timing(seen: Observed) -> Iterator[PreflightItem]:
     yield PreflightItem(name, "warning", detail, f"ALTER SYSTEM SET track_io_timing = on;\n{RELOAD}")
 
 
-def _query_size(seen: Observed) -> Iterator[PreflightItem]:
+def _query_size(seen: ObservedServer) -> Iterator[PreflightItem]:
     name = "track_activity_query_size"
     size = int(seen.settings.get(name, "1024"))
     if size >= ENOUGH_QUERY_BYTES:
@@ -244,7 +244,7 @@ def _query_size(seen: Observed) -> Iterator[PreflightItem]:
     yield PreflightItem(name, "warning", detail, sql)
 
 
-def _entries(seen: Observed) -> Iterator[PreflightItem]:
+def _entries(seen: ObservedServer) -> Iterator[PreflightItem]:
     name = "pg_stat_statements.max"
     if seen.entries is None or seen.state is None or name not in seen.settings:
         return
@@ -268,7 +268,7 @@ def _entries(seen: Observed) -> Iterator[PreflightItem]:
     yield PreflightItem(name, "ok", detail)
 
 
-def _planning(seen: Observed) -> Iterator[PreflightItem]:
+def _planning(seen: ObservedServer) -> Iterator[PreflightItem]:
     value = seen.settings.get("pg_stat_statements.track_planning")
     if value == "on":
         detail = "Planning times are counted; with very many short statements at once that costs some throughput."
@@ -278,7 +278,7 @@ def _planning(seen: Observed) -> Iterator[PreflightItem]:
         yield PreflightItem("pg_stat_statements.track_planning", "ok", detail)
 
 
-def _replica(seen: Observed) -> Iterator[PreflightItem]:
+def _replica(seen: ObservedServer) -> Iterator[PreflightItem]:
     if seen.login.is_in_recovery:
         detail = (
             "The server is a replica: statements are its own, but tables' statistics and indexes come from the"
@@ -289,7 +289,7 @@ def _replica(seen: Observed) -> Iterator[PreflightItem]:
         yield PreflightItem("Primary or replica", "ok", "The server is a primary.")
 
 
-ITEMS: tuple[Callable[[Observed], Iterator[PreflightItem]], ...] = (
+ITEMS: tuple[Callable[[ObservedServer], Iterator[PreflightItem]], ...] = (
     _server_version, _extension, _statistics_rights, _table_rights, _login, namesakes, owners, _track, _io_timing,
     _query_size,
     _entries, _planning, pooler, planner_twin, _replica, encryption,

@@ -7,7 +7,7 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.safety import Name
 from analyzer.values.column_values import (
-    ColumnStatistics,
+    PgStatsRow,
     Statistics,
     elements_by_frequency,
     largest_partitions,
@@ -34,10 +34,10 @@ def read_statistics(
         if use.table is None or use.column is None:
             continue
         written = (use.schema or "", use.table)
-        for found in tables.get(written) or tables.get(("", use.table)) or ():
+        for place in tables.get(written) or tables.get(("", use.table)) or ():
             key = (*written, use.column)
-            wanted.setdefault((*found, use.column), []).append(key)
-            whole = facts.find_table(found[1], found[0]) if facts else None
+            wanted.setdefault((*place, use.column), []).append(key)
+            whole = facts.find_table(place[1], place[0]) if facts else None
             for table in largest_partitions(facts, whole) if facts and whole else ():
                 part = (table.schema, table.name, use.column)
                 wanted.setdefault(part, []).append(part)
@@ -51,7 +51,7 @@ def read_statistics(
     return statistics
 
 
-def _read(connection: MonitoredConnection, wanted: Mapping[Key, list[Key]]) -> dict[Key, ColumnStatistics]:
+def _read(connection: MonitoredConnection, wanted: Mapping[Key, list[Key]]) -> dict[Key, PgStatsRow]:
     rows = connection.run(
         "column_values",
         {
@@ -61,10 +61,10 @@ def _read(connection: MonitoredConnection, wanted: Mapping[Key, list[Key]]) -> d
         },
         action="reading column statistics",
     )
-    statistics: dict[Key, ColumnStatistics] = {}
+    statistics: dict[Key, PgStatsRow] = {}
     # a parent's statistics with its children come last and win
     for row in sorted(rows, key=lambda r: bool(r.is_inherited)):
-        known = ColumnStatistics(
+        known = PgStatsRow(
             tuple(v for v in row.most_common_values or () if v is not None),
             tuple(row.most_common_freqs or ()),
             tuple(v for v in row.histogram_bounds or () if v is not None),

@@ -37,7 +37,7 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str], chang
         size_bytes={r.oid: size + r.toast_bytes for r in tables if (size := heap[r.oid]) is not None},
         volatility={r.name: r.volatility for r in names},
         domains={r.name: DomainFacts(r.base_type, r.has_constraints) for r in domains},
-        views={key: tuple(found) for key, found in by_column.items()},
+        views={key: tuple(columns) for key, columns in by_column.items()},
         default_partitions={r.oid: r.default_partition_oid for r in tables if r.default_partition_oid},
         unlogged=frozenset(r.oid for r in tables if r.is_unlogged),
         lock_timeouts=tuple(f"{f'role {r.role}' if r.role else 'all roles'}: {r.setting}" for r in timeouts),
@@ -66,8 +66,8 @@ def _statements(conn: MonitoredConnection, schema: SchemaFacts) -> tuple[tuple[U
         recorded = read_recorded_workload(conn, most=MOST_STATEMENTS)
     except MonitoredServerError as problem:
         return None, str(problem)
-    found = (
+    reading = (
         using_statement(r.fingerprint, r.normalized_sql, r.calls, r.calls_per_day, r.watched_s, schema)
         for r in recorded
     )
-    return tuple(statement for statement in found if statement.tables), ""
+    return tuple(statement for statement in reading if statement.tables), ""

@@ -28,7 +28,7 @@ HOURLY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class CatalogPart:
     """``put(facts, rows)`` gives the facts with what was read; ``carry(facts, earlier)`` with an earlier reading's."""
 
     sql: str  # of monitored/sql/
@@ -217,17 +217,17 @@ def _with_last_scans(facts: SchemaFacts, rows: Sequence[Row]) -> SchemaFacts:
 
 
 PARTS = (
-    Part("schema_storage", "tables' sizes and ages", EVERY_READING, **_per_table("storage", _storage, one=True)),
-    Part("schema_sizes", "sizes of the largest tables", HOURLY, **_per_table("sizes", _sizes, one=True)),
-    Part("schema_last_scans", "last uses of indexes", EVERY_READING, _with_last_scans, lambda facts, _: facts),
-    Part(SEQUENCES, "sequences", EVERY_READING, **_of_database("sequences", _sequence)),
-    Part("schema_constraints", "constraints", EVERY_READING, **_per_table("constraints", _constraint)),
-    Part("schema_triggers", "triggers", EVERY_READING, **_per_table("triggers", _trigger)),
-    Part("schema_policies", "row security policies", EVERY_READING, **_per_table("policies", _policy)),
-    Part(
+    CatalogPart("schema_storage", "tables' sizes and ages", EVERY_READING, **_per_table("storage", _storage, one=True)),
+    CatalogPart("schema_sizes", "sizes of the largest tables", HOURLY, **_per_table("sizes", _sizes, one=True)),
+    CatalogPart("schema_last_scans", "last uses of indexes", EVERY_READING, _with_last_scans, lambda facts, _: facts),
+    CatalogPart(SEQUENCES, "sequences", EVERY_READING, **_of_database("sequences", _sequence)),
+    CatalogPart("schema_constraints", "constraints", EVERY_READING, **_per_table("constraints", _constraint)),
+    CatalogPart("schema_triggers", "triggers", EVERY_READING, **_per_table("triggers", _trigger)),
+    CatalogPart("schema_policies", "row security policies", EVERY_READING, **_per_table("policies", _policy)),
+    CatalogPart(
         "schema_extended_statistics", "extended statistics", EVERY_READING,
         **_of_database("extended_statistics", _extended_statistics),
     ),
-    Part("schema_functions", "functions", HOURLY, **_of_database("functions", _function)),
-    Part("schema_rights", "schemas' rights", HOURLY, **_of_database("schemas", _schema)),
+    CatalogPart("schema_functions", "functions", HOURLY, **_of_database("functions", _function)),
+    CatalogPart("schema_rights", "schemas' rights", HOURLY, **_of_database("schemas", _schema)),
 )  # fmt: skip

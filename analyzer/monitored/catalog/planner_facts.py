@@ -97,7 +97,7 @@ class ExtendedStatistics:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CatalogMarks:
     """Two marks to compare with later ones: of the schema, and of the statistics."""
 
     schema: str
@@ -115,7 +115,7 @@ class PlannerFacts:
     character_type: str
     locale_provider: str
     locale: str | None
-    state: State
+    state: CatalogMarks
     search_path: tuple[str, ...]
     settings: Mapping[str, str]
     role_settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -137,24 +137,24 @@ class PlannerFacts:
         return cls(
             **{
                 **data,
-                "state": State(**data["state"]),
+                "state": CatalogMarks(**data["state"]),
                 "search_path": tuple(data["search_path"]),
                 "extensions": tuple((name, schema) for name, schema in data["extensions"]),
                 "functions": tuple(ExtensionFunction(**function) for function in data["functions"]),
-                "types": tuple(CustomType(**found) for found in data["types"]),
+                "types": tuple(CustomType(**fields) for fields in data["types"]),
                 "relations": relations,
                 "extended_statistics": tuple(
-                    ExtendedStatistics(**{**found, "keys": tuple(found["keys"])})
-                    for found in data["extended_statistics"]
+                    ExtendedStatistics(**{**fields, "keys": tuple(fields["keys"])})
+                    for fields in data["extended_statistics"]
                 ),
             }
         )
 
 
-def read_state(conn: MonitoredConnection) -> State:
+def read_state(conn: MonitoredConnection) -> CatalogMarks:
     with conn.transaction_read_only():
         (row,) = conn.run("twin_state", action="looking for changes of the schema")
-    return State(row.schema_state, row.statistics_state)
+    return CatalogMarks(row.schema_state, row.statistics_state)
 
 
 def read_settings(conn: MonitoredConnection) -> dict[str, str]:
@@ -202,7 +202,7 @@ def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[s
         character_type=database.character_type,
         locale_provider=database.locale_provider,
         locale=database.locale,
-        state=State(state.schema_state, state.statistics_state),
+        state=CatalogMarks(state.schema_state, state.statistics_state),
         search_path=path,
         settings=settings,
         role_settings=role_settings,
@@ -217,7 +217,7 @@ def read_planner_facts(conn: MonitoredConnection, known_extensions: Collection[s
 
 def _with_metapages(conn: MonitoredConnection, relations: Sequence[Relation], schema: str) -> list[Relation]:
     """Exact figures where the login may read pages, which few logins may; otherwise they are estimated."""
-    found = {relation.oid: relation for relation in relations}
+    by_oid = {relation.oid: relation for relation in relations}
     usable = [r for r in relations if r.kind == "i" and r.is_usable and r.blocks > 0]
     for name, method in (("twin_btree_levels", "btree"), ("twin_gin_pages", "gin")):
         oids = [r.oid for r in usable if r.method == method]
@@ -229,10 +229,10 @@ def _with_metapages(conn: MonitoredConnection, relations: Sequence[Relation], sc
         except MonitoredServerError:
             continue  # an index dropped meanwhile, or a login that may not after all
         for row in rows:
-            relation = found[row.oid]
+            relation = by_oid[row.oid]
             if method == "btree":
-                found[row.oid] = replace(relation, level=row.level)
+                by_oid[row.oid] = replace(relation, level=row.level)
             else:
                 pages = GinPages(row.pending_pages, row.total_pages, row.entry_pages, row.data_pages, row.entries)
-                found[row.oid] = replace(relation, gin=pages)
-    return list(found.values())
+                by_oid[row.oid] = replace(relation, gin=pages)
+    return list(by_oid.values())

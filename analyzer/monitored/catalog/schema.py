@@ -151,10 +151,10 @@ def _read_tables(conn: MonitoredConnection) -> tuple[list[TableFacts], bool]:
 
 
 def _by_table(rows: Iterable[Row]) -> Mapping[int, list[Row]]:
-    found: defaultdict[int, list[Row]] = defaultdict(list)
+    rows_of: defaultdict[int, list[Row]] = defaultdict(list)
     for row in rows:
-        found[row.table_oid].append(row)
-    return found
+        rows_of[row.table_oid].append(row)
+    return rows_of
 
 
 def _operator_families(conn: MonitoredConnection, keys: Mapping[int, list[Row]]) -> dict[int, tuple[int, ...]]:

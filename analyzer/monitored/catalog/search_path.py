@@ -17,10 +17,10 @@ def application_search_path(rows: Sequence[Row]) -> tuple[str, ...]:
     settings = [row for row in rows if row.kind == "setting"]
     settings.sort(key=lambda row: (row.role is not None, not row.is_for_database, row.role or ""))
     paths = [split_search_path(row.value) for row in settings] or [["$user", "public"]]
-    found: list[str] = []
+    names: list[str] = []
     for name in (name for path in paths for name in path):
-        found += of_users if name == "$user" else [name]
-    path = tuple(dict.fromkeys(name for name in found if name in schemas))
+        names += of_users if name == "$user" else [name]
+    path = tuple(dict.fromkeys(name for name in names if name in schemas))
     return path or (("public",) if "public" in schemas else ())
 
 
@@ -35,12 +35,12 @@ def search_paths_of_roles(rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
         (row.role or "", row.is_for_database): split_search_path(row.value) for row in rows if row.kind == "setting"
     }
     everybodys = settings.get(("", True)) or settings.get(("", False)) or ["$user", "public"]
-    found: dict[str, tuple[str, ...]] = {}
+    paths: dict[str, tuple[str, ...]] = {}
     for role in ("", *sorted(own_schema | {role for role, _ in settings if role})):
         names = settings.get((role, True)) or settings.get((role, False)) or everybodys
         path = dict.fromkeys(role if name == "$user" else name for name in names)
-        found[role] = tuple(name for name in path if name in schemas)
-    return {role: path for role, path in found.items() if not role or path != found[""]}
+        paths[role] = tuple(name for name in path if name in schemas)
+    return {role: path for role, path in paths.items() if not role or path != paths[""]}
 
 
 def split_search_path(text: str) -> list[str]:

@@ -9,12 +9,12 @@ from typing import Any
 from analyzer.errors import StatementFailed
 from analyzer.monitored.explain.gate import ExplainOutcome, ExplainRequest, OutcomeDecision
 from analyzer.monitored.explain.gate_catalog import CatalogVerdict
-from analyzer.monitored.explain.gate_limits import Limits
+from analyzer.monitored.explain.gate_limits import ExplainLimits
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.read_plan import read_plan as read_source
 from analyzer.plans.redact import redact_plan
-from analyzer.statements.folding import Sizes
-from analyzer.statements.names import Names
+from analyzer.statements.folding import FoldedSizes
+from analyzer.statements.names import StatementNames
 from analyzer.statements.preparable import Preparable
 from analyzer.statements.safety import Verdict
 from analyzer.statements.secrets import redact_sql
@@ -33,7 +33,7 @@ REWRITES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ExplainCandidate:
     """A text with its values, worth executing; ``plan_json`` is what plain EXPLAIN said of it."""
 
     source: ValuesSource
@@ -44,7 +44,7 @@ class Candidate:
     is_recursive: bool = False
     plan_json: Any = field(default=None, repr=False)
     plan: Plan | None = None
-    sizes: Sizes = field(default_factory=Sizes)
+    sizes: FoldedSizes = field(default_factory=FoldedSizes)
 
 
 @dataclass(slots=True)
@@ -52,13 +52,13 @@ class Checked:
     """A statement that passed the text and tree layers, with what became known of it since."""
 
     request: ExplainRequest
-    limits: Limits
+    limits: ExplainLimits
     text: str
     preparable: Preparable
     verdict: Verdict
     long_text: str | None = field(default=None, repr=False)  # with long lists, where calls bring many rows
     sampled: str | None = field(default=None, repr=False)
-    names: Names = field(default_factory=Names)  # of all its texts, as the application wrote them
+    names: StatementNames = field(default_factory=StatementNames)  # of all its texts, as the application wrote them
     products: int = 0  # in any of its texts
     catalog: CatalogVerdict = field(default_factory=CatalogVerdict)
     asked_at: float = -math.inf  # monotonic: when the catalog layer was last asked
@@ -74,7 +74,7 @@ class Checked:
         return self.verdict.parameter_count > 0
 
     def outcome(
-        self, decision: OutcomeDecision, layer: str, reason: str, candidate: Candidate | None = None
+        self, decision: OutcomeDecision, layer: str, reason: str, candidate: ExplainCandidate | None = None
     ) -> ExplainOutcome:
         """With the candidate's plan, else the generic one."""
         plan, plan_json = (candidate.plan, candidate.plan_json) if candidate else (self.generic, self.generic_json)
@@ -100,7 +100,7 @@ class Checked:
         """Nothing about it was sent, or is to be sent again: only the planner twin may plan it."""
         return replace(self.outcome("refused", layer, reason), is_for_twin=True)
 
-    def _rewrites(self, candidate: Candidate | None) -> tuple[str, ...]:
+    def _rewrites(self, candidate: ExplainCandidate | None) -> tuple[str, ...]:
         """What differs between what ran in the application and what was planned; a sample is planned as it ran."""
         if candidate is not None and candidate.source == "sampled":
             return self.request.rewrites
@@ -129,10 +129,10 @@ def read_plan(answer: str) -> tuple[Any, Plan]:
 
 
 def _notes(
-    candidate: Candidate | None,
+    candidate: ExplainCandidate | None,
     plan: Plan | None,
     generic_cost: float | None,
-    limits: Limits,
+    limits: ExplainLimits,
     rows_per_call: float | None,
 ) -> Iterator[str]:
     is_ours = candidate is not None and candidate.source in ("typical", "rare")

@@ -21,10 +21,10 @@ from analyzer.errors import (
     StatementFailed,
 )
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
-from analyzer.monitored.explain.attempts import Candidate, Checked, read_plan, text_hash
+from analyzer.monitored.explain.attempts import Checked, ExplainCandidate, read_plan, text_hash
 from analyzer.monitored.explain.gate import ExplainOutcome, ExplainRequest, plan_objection
 from analyzer.monitored.explain.gate_catalog import CatalogVerdict, check_catalog
-from analyzer.monitored.explain.gate_limits import Limits
+from analyzer.monitored.explain.gate_limits import ExplainLimits
 from analyzer.monitored.explain.gate_login import login_objection
 from analyzer.monitored.explain.load_guard import load_objection
 from analyzer.monitored.explain.session import ExplainSession, explain_session, read_right_sql
@@ -41,7 +41,7 @@ from analyzer.statements.qualify import qualified_sql
 from analyzer.statements.safety import check_statement, sizes_with_values
 from analyzer.values.choose import LIST_ELEMENTS, NoValues
 
-__all__ = ["ExplainOutcome", "ExplainRequest", "Limits", "explain_statement"]
+__all__ = ["ExplainLimits", "ExplainOutcome", "ExplainRequest", "explain_statement"]
 
 GENERIC_PLAN_FROM = 160_000
 # what is sent finds PostgreSQL's own and known extensions' alone
@@ -57,28 +57,28 @@ NO_TYPE_FOUND = (
 
 
 def explain_statement(
-    settings: ConnectionSettings, request: ExplainRequest, limits: Limits | None = None
+    settings: ConnectionSettings, request: ExplainRequest, limits: ExplainLimits | None = None
 ) -> list[ExplainOutcome]:
     """One outcome, or two for two sets of values. Raises only when the server cannot be reached at all."""
-    limits = limits or Limits()
+    limits = limits or ExplainLimits()
     checked = check_request(request, limits)
     if isinstance(checked, ExplainOutcome):
         return [checked]
-    with watchdog(settings, limits) as dog:
+    with watchdog(settings, limits) as guard:
         try:
             with connect(settings, statement_timeout_ms=limits.plan_timeout_ms) as connection:
-                outcomes, approved = _plan(connection, dog, checked)
+                outcomes, approved = _plan(connection, guard, checked)
         except MonitoredServerError as error:
-            return [checked.outcome("failed", _layer(error, dog), explained_failure(error, dog))]
+            return [checked.outcome("failed", _layer(error, guard), explained_failure(error, guard))]
         for candidate in approved:
-            outcome = _execute(settings, dog, checked, candidate)
+            outcome = _execute(settings, guard, checked, candidate)
             outcomes.append(outcome)
             if outcome.decision == "failed":
                 break  # the other set of values would be as likely to burden the server
     return outcomes
 
 
-def check_request(request: ExplainRequest, limits: Limits) -> Checked | ExplainOutcome:
+def check_request(request: ExplainRequest, limits: ExplainLimits) -> Checked | ExplainOutcome:
     """The layers that need no server. Refused here, nothing was sent."""
 
     def refused(layer: str, reason: str) -> ExplainOutcome:
@@ -104,8 +104,8 @@ def check_request(request: ExplainRequest, limits: Limits) -> Checked | ExplainO
 
 
 def _plan(
-    connection: MonitoredConnection, dog: Watchdog, checked: Checked
-) -> tuple[list[ExplainOutcome], list[Candidate]]:
+    connection: MonitoredConnection, guard: Watchdog, checked: Checked
+) -> tuple[list[ExplainOutcome], list[ExplainCandidate]]:
     """Catalog, plan and load layers: outcomes of what is not executed, candidates for what is."""
     limits = checked.limits
     objection = login_objection(connection)
@@ -114,7 +114,7 @@ def _plan(
     refused = check_names(connection, checked)
     if refused is not None:
         return [refused], []
-    with session_for(connection, dog, checked, limits.plan_timeout_ms) as session:
+    with session_for(connection, guard, checked, limits.plan_timeout_ms) as session:
         try:
             with _spending(checked, session):
                 _read_generic(session, checked)
@@ -181,7 +181,7 @@ def _catalog(connection: MonitoredConnection, checked: Checked) -> CatalogVerdic
 
 
 def session_for(
-    connection: MonitoredConnection, dog: Watchdog, checked: Checked, timeout_ms: int
+    connection: MonitoredConnection, guard: Watchdog, checked: Checked, timeout_ms: int
 ) -> AbstractContextManager[ExplainSession]:
     """A transaction for a statement that passed the catalog layer, which is asked again before each plan.
 
@@ -189,7 +189,7 @@ def session_for(
     """
 
     return explain_session(
-        connection, dog, checked.limits, checked.catalog.search_path, timeout_ms,
+        connection, guard, checked.limits, checked.catalog.search_path, timeout_ms,
         lambda: need_unchanged(connection, checked),
     )  # fmt: skip
 
@@ -219,7 +219,7 @@ def _read_generic(session: ExplainSession, checked: Checked) -> None:
         checked.generic_error = NO_TYPE_FOUND.format(error.sqlstate) if is_ours else str(error)
     except MonitoredServerError as error:
         checked.is_too_much = isinstance(error, StatementCancelled)
-        checked.generic_error = explained_failure(error, session.dog)
+        checked.generic_error = explained_failure(error, session.guard)
 
 
 def explain_generically(session: ExplainSession, checked: Checked) -> str:
@@ -234,14 +234,14 @@ def explain_generically(session: ExplainSession, checked: Checked) -> str:
         return session.explain_prepared(name, [None] * count, analyze=False, generic=True)
 
 
-def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | NoValues:
+def _candidates(session: ExplainSession, checked: Checked) -> list[ExplainCandidate] | NoValues:
     """Texts with values and their plans, the real values first: at most two."""
     is_recursive = checked.verdict.is_recursive or checked.catalog.is_recursive
-    found: list[Candidate] = []
+    candidates: list[ExplainCandidate] = []
     if not checked.has_parameters:
         if checked.generic is None:
             return NoValues(checked.generic_error)
-        only = Candidate(
+        only = ExplainCandidate(
             "none", checked.text, (), (), (), is_recursive, checked.generic_json, checked.generic, checked.verdict.sizes
         )
         return [only]
@@ -251,19 +251,21 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
             with session.prepared(checked.sampled) as name:
                 plan_json, plan = read_plan(session.explain_prepared(name, (), analyze=False))
             sizes = check_statement(checked.sampled).sizes
-            found.append(Candidate("sampled", checked.sampled, (), (), (), is_recursive, plan_json, plan, sizes))
+            candidates.append(
+                ExplainCandidate("sampled", checked.sampled, (), (), (), is_recursive, plan_json, plan, sizes)
+            )
         except (ConnectionLost, MissingRight):
             raise
         except MonitoredServerError as error:
             problem = str(error)
     if checked.generic is None:
-        return found or NoValues(problem)  # what cannot be prepared once would only fill the server's log
+        return candidates or NoValues(problem)  # what cannot be prepared once would only fill the server's log
     try:
         sets = value_sets(session, checked)
         if isinstance(sets, NoValues):
             problem, sets = sets.reason, []
         for text, values in sets:
-            if found and found[0].source == "sampled" and values.source == "typical":
+            if candidates and candidates[0].source == "sampled" and values.source == "typical":
                 continue  # the sampled values stand for it
             sizes = sizes_with_values(text, values.literals)
             if problem := sizes.refusal or sizes.objection:
@@ -271,8 +273,8 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
             with session.prepared(text) as name:
                 answer = session.explain_prepared(name, values.literals, analyze=False)
             plan_json, plan = read_plan(answer)
-            found.append(
-                Candidate(
+            candidates.append(
+                ExplainCandidate(
                     values.source, text, values.literals, values.assumed, values.assumptions, is_recursive,
                     plan_json, plan, sizes,
                 )
@@ -283,14 +285,14 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[Candidate] | 
         problem = f"The values that pgLoupe assumed do not fit this statement ({error.sqlstate})."
     except MonitoredServerError as error:
         problem = str(error)
-    return found[:2] or NoValues(problem)
+    return candidates[:2] or NoValues(problem)
 
 
 def _judge(
-    session: ExplainSession, checked: Checked, candidates: list[Candidate]
-) -> tuple[list[ExplainOutcome], list[Candidate]]:
+    session: ExplainSession, checked: Checked, candidates: list[ExplainCandidate]
+) -> tuple[list[ExplainOutcome], list[ExplainCandidate]]:
     outcomes: list[ExplainOutcome] = []
-    approved: list[Candidate] = []
+    approved: list[ExplainCandidate] = []
     for candidate in candidates:
         assert candidate.plan is not None
         if checked.request.mode == "plain":
@@ -320,13 +322,15 @@ def _judge(
     return outcomes, approved
 
 
-def _execute(settings: ConnectionSettings, dog: Watchdog, checked: Checked, candidate: Candidate) -> ExplainOutcome:
+def _execute(
+    settings: ConnectionSettings, guard: Watchdog, checked: Checked, candidate: ExplainCandidate
+) -> ExplainOutcome:
     """The run layer, in a session of its own that is closed afterwards."""
     limits = checked.limits
     try:
         with (
             connect(settings, statement_timeout_ms=limits.statement_timeout_ms) as connection,
-            session_for(connection, dog, checked, limits.statement_timeout_ms) as session,
+            session_for(connection, guard, checked, limits.statement_timeout_ms) as session,
             _spending(checked, session),
             session.prepared(candidate.text) as name,
         ):
@@ -335,8 +339,8 @@ def _execute(settings: ConnectionSettings, dog: Watchdog, checked: Checked, cand
     except MissingRight as error:
         return checked.outcome("refused", "rights", str(error), candidate)
     except MonitoredServerError as error:
-        layer = "watchdog" if dog.terminated else "conflict" if "conflict with" in str(error) else "run"
-        return checked.outcome("failed", layer, explained_failure(error, dog), candidate)
+        layer = "watchdog" if guard.terminated else "conflict" if "conflict with" in str(error) else "run"
+        return checked.outcome("failed", layer, explained_failure(error, guard), candidate)
     done = replace(candidate, plan_json=plan_json, plan=plan)
     return checked.outcome("executed", "", "Every layer of the gate let it through.", done)
 
@@ -350,22 +354,22 @@ def _spending(checked: Checked, session: ExplainSession) -> Iterator[None]:
         checked.spent_ms += session.spent_ms - before_ms
 
 
-def _layer(error: MonitoredServerError, dog: Watchdog) -> str:
+def _layer(error: MonitoredServerError, guard: Watchdog) -> str:
     """Of a failure before anything runs."""
     if isinstance(error, MissingRight):
         return "rights"
-    if dog.terminated:
+    if guard.terminated:
         return "watchdog"
     return "connection" if isinstance(error, (ConnectionLost, ServerUnreachable)) else "plan"
 
 
-def explained_failure(error: MonitoredServerError, dog: Watchdog) -> str:
+def explained_failure(error: MonitoredServerError, guard: Watchdog) -> str:
     """In a sentence, with what became of the session that ran into it."""
-    if not dog.terminated:
+    if not guard.terminated:
         return str(error)
-    if dog.has_ended_it():
+    if guard.has_ended_it():
         return "It ignored its statement_timeout, so the watchdog ended the session."
     return (
         "It ignored its statement_timeout and the watchdog, so pgLoupe hung up; the server's process"
-        f"{dog.pid_in_words} may still be at work."
+        f"{guard.pid_in_words} may still be at work."
     )

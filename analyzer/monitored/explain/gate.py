@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from analyzer.monitored.explain.gate_limits import Limits
+from analyzer.monitored.explain.gate_limits import ExplainLimits
 from analyzer.plans import Plan, PlanNode
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.folding import Sizes
+from analyzer.statements.folding import FoldedSizes
 from analyzer.values.choose import ValuesSource
 from analyzer.words.sizes import size_words
 
@@ -73,10 +73,10 @@ class ExplainOutcome:
 def plan_objection(
     plan: Plan,
     request: ExplainRequest,
-    limits: Limits,
+    limits: ExplainLimits,
     temp_limit_bytes: int | None,
     is_recursive: bool,
-    sizes: Sizes | None = None,
+    sizes: FoldedSizes | None = None,
 ) -> str | None:
     """Why a statement with this plan must not be executed; None when nothing speaks against it."""
     for what, time_ms in (("mean", request.mean_exec_time_ms), ("longest", request.max_exec_time_ms)):
@@ -94,7 +94,7 @@ def plan_objection(
         return f"Its planned cost of {cost:,.0f} is above the ceiling of {limits.cost_ceiling:,.0f}."
     workers = 0
     for node in plan:
-        objection = _node_objection(node, limits, temp_limit_bytes, sizes or Sizes())
+        objection = _node_objection(node, limits, temp_limit_bytes, sizes or FoldedSizes())
         if objection:
             return objection
         workers += _whole(node.raw, "Workers Planned")
@@ -103,7 +103,9 @@ def plan_objection(
     return None
 
 
-def _node_objection(node: PlanNode, limits: Limits, temp_limit_bytes: int | None, sizes: Sizes) -> str | None:
+def _node_objection(
+    node: PlanNode, limits: ExplainLimits, temp_limit_bytes: int | None, sizes: FoldedSizes
+) -> str | None:
     if node.node_type in ("ModifyTable", "LockRows"):
         return f"Its plan holds {node.node_type}, which changes or locks rows."
     if "Foreign Scan" in node.node_type:

@@ -12,7 +12,7 @@ from functools import cache
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.explain.gate_code import MOST_SQL_BYTES, read_reach, untrusted
 from analyzer.statements.names import table_references
-from analyzer.statements.safety import Decision, Name, Names, check_statement, worse
+from analyzer.statements.safety import Decision, Name, StatementNames, check_statement, worse
 from analyzer.statements.tree import Unparsable, parse
 
 # A cast to text shows nothing of them in a plan, but the planner's statistics and our own logs might.
@@ -61,7 +61,11 @@ def effective_path(search_path: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_catalog(
-    connection: MonitoredConnection, names: Names, search_path: Sequence[str], references: int = 1, products: int = 0
+    connection: MonitoredConnection,
+    names: StatementNames,
+    search_path: Sequence[str],
+    references: int = 1,
+    products: int = 0,
 ) -> CatalogVerdict:
     """Inside a read-only transaction whose search_path is pg_catalog.
 
@@ -142,8 +146,8 @@ def _tables_below(rows: dict[int, Row]) -> Callable[[str, str], int]:
         if row.view_sql is not None and not row.is_system:
             statements = parse(row.view_sql)
             if not isinstance(statements, Unparsable):
-                found = table_references(statements[0].stmt)
-                named_in[row.schema, row.name] = [(node.schemaname or "", node.relname) for node in found]
+                references = table_references(statements[0].stmt)
+                named_in[row.schema, row.name] = [(node.schemaname or "", node.relname) for node in references]
 
     @cache
     def below(schema: str, name: str) -> int:
@@ -152,7 +156,7 @@ def _tables_below(rows: dict[int, Row]) -> Callable[[str, str], int]:
     return below
 
 
-def _all_found(names: Names, named: dict[Name, Row]) -> Judged:
+def _all_found(names: StatementNames, named: dict[Name, Row]) -> Judged:
     for wanted in names.relations:
         if wanted not in named:
             label = ".".join(part for part in wanted if part)
@@ -169,9 +173,9 @@ def _unreadable(named: Sequence[Row]) -> str | None:
     return None
 
 
-def _views(rows: Sequence[Row]) -> tuple[Names, Judged, bool]:
+def _views(rows: Sequence[Row]) -> tuple[StatementNames, Judged, bool]:
     """What the texts of the views name, the worst of them, and whether one is recursive."""
-    names, is_recursive = Names(), False
+    names, is_recursive = StatementNames(), False
     judged: Judged = ("analyze", "")
     for row in rows:
         if row.view_sql is None or row.is_system:

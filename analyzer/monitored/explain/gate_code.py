@@ -14,7 +14,7 @@ from pglast.stream import RawStream
 
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.explain.gate_limits import EXTENSIONS_WITH_SCHEMAS, HARMLESS_VOLATILE, TRUSTED_EXTENSIONS
-from analyzer.statements.names import Call, Names
+from analyzer.statements.names import Call, StatementNames
 from analyzer.statements.safety import Decision, check_expressions, function_objection, worse
 from analyzer.statements.tree import Unparsable, parse
 
@@ -40,7 +40,7 @@ class Reach:
 
 def read_reach(
     connection: MonitoredConnection,
-    names: Names,
+    names: StatementNames,
     attributes: Sequence[str],
     relations: Sequence[int],
     path: Sequence[str],
@@ -74,7 +74,7 @@ def read_reach(
     )
 
 
-def _schemas(names: Names, rows: Sequence[Row], path: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def _schemas(names: StatementNames, rows: Sequence[Row], path: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Schemas of functions that can be written down, and the search_path that is needed for the rest.
 
     Every schema that is left out of it is one in which nobody can put a function in the way.
@@ -108,7 +108,7 @@ def _schemas(names: Names, rows: Sequence[Row], path: Sequence[str]) -> tuple[di
 def _expressions(connection: MonitoredConnection, rows: Sequence[Row], path: Sequence[str]) -> tuple[Decision, str]:
     """What the expressions of tables and types (indexes, checks, policies) call; the server writes their schemas."""
     judged: tuple[Decision, str] = ("analyze", "")
-    names = Names()
+    names = StatementNames()
     texts = {row.text: row.label for row in rows if row.kind in ("expression", "statistics")}
     if sum(map(len, texts)) > MOST_SQL_BYTES:
         return "twin", f"The expressions of its tables and types are longer than {MOST_SQL_BYTES // 1000} kB."
@@ -129,7 +129,7 @@ def _expressions(connection: MonitoredConnection, rows: Sequence[Row], path: Seq
 
 def _read(
     connection: MonitoredConnection,
-    names: Names,
+    names: StatementNames,
     attributes: Sequence[str],
     relations: Sequence[int],
     path: Sequence[str],
@@ -163,7 +163,7 @@ def _as_called(call: Call) -> Call:
     return ("pg_catalog", "date_part", call[2]) if call[:2] == ("pg_catalog", "extract") else call
 
 
-def _not_found(names: Names, rows: Sequence[Row]) -> tuple[Decision, str]:
+def _not_found(names: StatementNames, rows: Sequence[Row]) -> tuple[Decision, str]:
     """Asking all the same would put an error into the server's log."""
     known = {(row.kind, row.name) for row in rows if not (row.apart and row.doubt == "foreign")}
     functions = {name for kind, name in known if kind == "function"}
@@ -208,19 +208,19 @@ def _doubt(row: Row) -> tuple[Decision, str]:
     return "analyze", ""
 
 
-def _expression(text: str) -> tuple[Decision, str, Names]:
+def _expression(text: str) -> tuple[Decision, str, StatementNames]:
     if text.startswith("CREATE STATISTICS"):
         return _statistics(text)
     verdict = check_expressions(text)
     return verdict.decision, verdict.reason, verdict.names.of_postgresql()
 
 
-def _statistics(text: str) -> tuple[Decision, str, Names]:
+def _statistics(text: str) -> tuple[Decision, str, StatementNames]:
     statements = parse(text)
     if isinstance(statements, Unparsable) or not isinstance(statements[0].stmt, ast.CreateStatsStmt):
-        return "twin", "pgLoupe cannot read what CREATE STATISTICS says.", Names()
+        return "twin", "pgLoupe cannot read what CREATE STATISTICS says.", StatementNames()
     worst: tuple[Decision, str] = ("analyze", "")
-    names = Names()
+    names = StatementNames()
     for expression in _stated(statements[0].stmt):
         verdict = check_expressions(expression)
         worst = worse(worst, (verdict.decision, verdict.reason))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ExplainLimits:
     """Times in ms unless named otherwise; ``cores`` None: not told by the server's owner."""
 
     # reference/safety.md, section 2, point 6

@@ -20,7 +20,7 @@ from analyzer.monitored.connection import ConnectionSettings, MonitoredConnectio
 from analyzer.monitored.explain.attempts import Checked, read_plan
 from analyzer.monitored.explain.explain import check_names, check_request, explain_generically, need_unchanged
 from analyzer.monitored.explain.gate import ExplainOutcome, ExplainRequest
-from analyzer.monitored.explain.gate_limits import Limits
+from analyzer.monitored.explain.gate_limits import ExplainLimits
 from analyzer.monitored.explain.gate_login import login_objection
 from analyzer.monitored.explain.session import ASK_AGAIN_AFTER_S, ExplainSession, explain_session
 from analyzer.monitored.watchdog import Watchdog, watchdog
@@ -39,22 +39,22 @@ def hypothetical_planner(
     settings: ConnectionSettings,
     facts: SchemaFacts,
     search_path: Sequence[str] = ("public",),
-    limits: Limits | None = None,
+    limits: ExplainLimits | None = None,
 ) -> Iterator["HypotheticalPlanner | Refused"]:
     """Refused where the database has no HypoPG. Raises ServerUnreachable."""
-    limits = limits or Limits()
+    limits = limits or ExplainLimits()
     with connect(settings, statement_timeout_ms=limits.plan_timeout_ms) as connection:
         with connection.transaction_read_only():
-            found = connection.run("extension", {"name": "hypopg"}, action="looking for HypoPG")
-        if not found:
+            rows = connection.run("extension", {"name": "hypopg"}, action="looking for HypoPG")
+        if not rows:
             yield Refused(f"HypoPG is not installed in database {connection.dbname!r}.")
             return
         objection = login_objection(connection)
         if objection is not None:
             yield Refused(objection)
             return
-        with watchdog(settings, limits) as dog:
-            yield HypotheticalPlanner(connection, dog, found[0].schema, facts, search_path, limits)
+        with watchdog(settings, limits) as guard:
+            yield HypotheticalPlanner(connection, guard, rows[0].schema, facts, search_path, limits)
 
 
 class HypotheticalPlanner:
@@ -63,13 +63,13 @@ class HypotheticalPlanner:
     def __init__(
         self,
         connection: MonitoredConnection,
-        dog: Watchdog,
+        guard: Watchdog,
         schema: str,
         facts: SchemaFacts,
         search_path: Sequence[str],
-        limits: Limits,
+        limits: ExplainLimits,
     ) -> None:
-        self._connection, self._dog, self._schema = connection, dog, schema
+        self._connection, self._dog, self._schema = connection, guard, schema
         self._facts, self._search_path, self._limits = facts, tuple(search_path), limits
         self._made: dict[int, HypotheticalIndex] = {}
         self._answers: dict[str, HypotheticalIndex | Refused] = {}

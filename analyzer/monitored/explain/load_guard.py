@@ -1,10 +1,10 @@
 """The gate's load layer: a busy server is left alone."""
 
 from analyzer.monitored.connection import APPLICATION_NAME, MonitoredConnection
-from analyzer.monitored.explain.gate_limits import Limits
+from analyzer.monitored.explain.gate_limits import ExplainLimits
 
 
-def load_objection(connection: MonitoredConnection, limits: Limits) -> str | None:
+def load_objection(connection: MonitoredConnection, limits: ExplainLimits) -> str | None:
     """Why nothing should be executed now; None when the server has room. Inside a read-only transaction."""
     (load,) = connection.run(
         "gate_load",

@@ -19,7 +19,7 @@ from psycopg import pq, sql
 from analyzer.errors import MonitoredServerError, StatementFailed
 from analyzer.monitored.connection import CHEAP_PLANS, LenientBinaryText, LenientText, MonitoredConnection
 from analyzer.monitored.explain.gate_catalog import effective_path
-from analyzer.monitored.explain.gate_limits import Limits
+from analyzer.monitored.explain.gate_limits import ExplainLimits
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.loader import MARKER
 from analyzer.monitored.watchdog import Backend, Watchdog
@@ -38,8 +38,8 @@ class ExplainSession:
     """A transaction that is open. ``spent_ms`` adds up what our EXPLAINs took."""
 
     connection: MonitoredConnection
-    dog: Watchdog
-    limits: Limits
+    guard: Watchdog
+    limits: ExplainLimits
     backend: Backend
     timeout_ms: int
     is_pooled: bool
@@ -148,7 +148,7 @@ class ExplainSession:
         """The server's parser, too, finds one command: it refuses two before it looks at types."""
         self.ask_before_sending()
         with (
-            self.dog.watching(self.connection, self.backend, self.timeout_ms),
+            self.guard.watching(self.connection, self.backend, self.timeout_ms),
             self.connection.our_errors("planning a statement", remedy_sql=read_right_sql(self.connection)),
         ):
             result = self.connection.raw.pgconn.prepare(b"", text.encode())
@@ -163,7 +163,7 @@ class ExplainSession:
         begun = time.monotonic()
         try:
             with (
-                self.dog.watching(self.connection, self.backend, self.timeout_ms),
+                self.guard.watching(self.connection, self.backend, self.timeout_ms),
                 self.connection.our_errors(action, remedy_sql=read_right_sql(self.connection)),
             ):
                 cursor = self.connection.raw.cursor(binary=binary)
@@ -186,7 +186,7 @@ class ExplainSession:
 
     def _run(self, text: str, action: str) -> None:
         with (
-            self.dog.watching(self.connection, self.backend, self.timeout_ms),
+            self.guard.watching(self.connection, self.backend, self.timeout_ms),
             self.connection.our_errors(action, remedy_sql=read_right_sql(self.connection)),
         ):
             # binary asks for the extended protocol, in which the server takes one command only
@@ -208,8 +208,8 @@ def read_right_sql(connection: MonitoredConnection, on: str = "") -> str:
 @contextlib.contextmanager
 def explain_session(
     connection: MonitoredConnection,
-    dog: Watchdog,
-    limits: Limits,
+    guard: Watchdog,
+    limits: ExplainLimits,
     search_path: Sequence[str],
     timeout_ms: int,
     ask_again: Callable[[], None] | None = None,
@@ -229,7 +229,7 @@ def explain_session(
         (row,) = connection.run("gate_session", action="looking at our own session")
         temp_bytes = _kilobytes(row.temp_file_limit)
         session = ExplainSession(
-            connection, dog, limits, Backend(row.pid, row.backend_start), timeout_ms,
+            connection, guard, limits, Backend(row.pid, row.backend_start), timeout_ms,
             row.pid != connection.backend_pid, temp_bytes, ask_again,
         )  # fmt: skip
         if row.parallel_workers > limits.max_parallel_workers:
@@ -255,8 +255,8 @@ def must_be_one(sent: str, kind: type, text: str) -> None:
 def must_be_execute(sent: str, name: str, count: int) -> None:
     """One EXPLAIN EXECUTE of ours whose parameters are plain constants."""
     statements = fresh_parse(sent)
-    found: Node = None if isinstance(statements, Unparsable) or len(statements) != 1 else statements[0].stmt
-    query: Node = found.query if isinstance(found, ast.ExplainStmt) else None
+    node: Node = None if isinstance(statements, Unparsable) or len(statements) != 1 else statements[0].stmt
+    query: Node = node.query if isinstance(node, ast.ExplainStmt) else None
     values = (query.params or ()) if isinstance(query, ast.ExecuteStmt) else None
     if query is None or values is None or query.name != name or len(values) != count:
         raise StatementFailed("checking a statement", None, "the values do not stay values when they are quoted")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from analyzer.monitored.catalog.column_statistics import read_statistics
-from analyzer.monitored.explain.attempts import Candidate, Checked
+from analyzer.monitored.explain.attempts import Checked, ExplainCandidate
 from analyzer.monitored.explain.gate import ExplainRequest
 from analyzer.monitored.explain.session import ExplainSession
 from analyzer.statements.fingerprint import fingerprint
@@ -53,7 +53,7 @@ def _values_of(session: ExplainSession, checked: Checked, text: str, list_elemen
     )  # fmt: skip
 
 
-def values_objection(candidate: Candidate) -> str | None:
+def values_objection(candidate: ExplainCandidate) -> str | None:
     """Why a plan for chosen values must not be executed though every layer would let it: it would fail."""
     if candidate.source not in ("typical", "rare") or candidate.plan is None or not depends_on_values(candidate.text):
         return None

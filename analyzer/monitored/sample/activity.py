@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from analyzer.monitored.connection import APPLICATION_NAME, MonitoredConnection, Row
-from analyzer.monitored.readings import ActivityRow, Names, is_ours
+from analyzer.monitored.readings import ActivityRow, NamesByOid, is_ours
 from analyzer.schema.server import SessionFacts
 
 # pg_blocking_pids takes every partition of the lock table for itself: a pile-up of waiting sessions must not
@@ -74,8 +74,8 @@ def _read(conn: MonitoredConnection, idle_s: float) -> tuple[datetime, list[Acti
             {"application_name": APPLICATION_NAME, "idle_s": idle_s, "most_bytes": MOST_TEXT_BYTES},
             action="reading the sessions' activity",
         )
-        found = [_activity_row(row, size) for row in rows if row.pid is not None and not is_ours(row.text)]
-        waiting = [row.pid for row in found if row.wait_event_type == "Lock"]
+        sessions = [_activity_row(row, size) for row in rows if row.pid is not None and not is_ours(row.text)]
+        waiting = [row.pid for row in sessions if row.wait_event_type == "Lock"]
         if waiting:
             blockers = {
                 row.pid: (tuple(row.blocked_by), row.waits_since)
@@ -85,13 +85,13 @@ def _read(conn: MonitoredConnection, idle_s: float) -> tuple[datetime, list[Acti
                     action="reading which sessions block others",
                 )
             }
-            found = [
+            sessions = [
                 replace(row, blocked_by=blockers[row.pid][0], waits_since=blockers[row.pid][1])
                 if row.pid in blockers
                 else row
-                for row in found
+                for row in sessions
             ]
-    return rows[0].taken_at, found
+    return rows[0].taken_at, sessions
 
 
 def _activity_row(row: Row, query_size_bytes: int) -> ActivityRow:
@@ -119,7 +119,11 @@ def _activity_row(row: Row, query_size_bytes: int) -> ActivityRow:
 
 
 def session_of(
-    row: ActivityRow, taken_at: datetime, names: Names, fingerprint: str | None, seen_waiting_s: float | None = None
+    row: ActivityRow,
+    taken_at: datetime,
+    names: NamesByOid,
+    fingerprint: str | None,
+    seen_waiting_s: float | None = None,
 ) -> SessionFacts:
     """A backend as facts. ``seen_waiting_s``: since when earlier samples saw it wait, where the server does not say."""
 

@@ -7,7 +7,7 @@ from analyzer.errors import MissingRight
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.schema.standing import (
     Archiver,
-    Limits,
+    ConnectionLimits,
     PreparedTransaction,
     Progress,
     Replica,
@@ -50,11 +50,11 @@ def _fields(made: Callable[..., Made]) -> Callable[[Row], Made]:
     return lambda row: made(**row._asdict())
 
 
-def _limits(row: Row) -> Limits:
+def _limits(row: Row) -> ConnectionLimits:
     values = row._asdict()
     if values["hidden_sessions"]:
         values["client_sessions"] = None
-    return Limits(**values)
+    return ConnectionLimits(**values)
 
 
 def _holder(row: Row) -> XminHolder:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.monitored.connection import MonitoredConnection
-from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, Names, StatementReading, StatementText, is_ours
+from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, NamesByOid, StatementReading, StatementText, is_ours
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts
 from analyzer.statements.fingerprint import fingerprint
@@ -54,7 +54,7 @@ def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[Reco
 
 
 def recorded_workload(
-    conn: MonitoredConnection, reading: StatementReading, names: Names, *, most: int
+    conn: MonitoredConnection, reading: StatementReading, names: NamesByOid, *, most: int
 ) -> list[RecordedStatement]:
     """As ``read_recorded_workload``, of counters that were read: their texts are."""
     oids = [oid for oid, name in names.databases.items() if name == conn.dbname]
@@ -128,15 +128,15 @@ class _Recorded:
         )
 
     def statements(self) -> list[RecordedStatement]:
-        found = dict(self._found)
+        statements_of = dict(self._found)
         for cursor, (time_ms, rows) in self._fetched.items():
             declared = self._declared.get(cursor, {})
             for print_, calls in declared.items():
-                share, known = calls / sum(declared.values()), found[print_]
-                found[print_] = replace(
+                share, known = calls / sum(declared.values()), statements_of[print_]
+                statements_of[print_] = replace(
                     known, total_exec_time_ms=known.total_exec_time_ms + time_ms * share, rows=known.rows + rows * share
                 )
-        return sorted(found.values(), key=lambda s: (-s.total_exec_time_ms, s.fingerprint))
+        return sorted(statements_of.values(), key=lambda s: (-s.total_exec_time_ms, s.fingerprint))
 
 
 def _is_wanted(sql: str) -> bool:

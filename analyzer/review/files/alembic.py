@@ -8,10 +8,10 @@ from analyzer.review.actions import Action, Kind
 from analyzer.review.column_types import type_named
 from analyzer.review.files.alembic_columns import type_sql
 from analyzer.review.files.alembic_operations import OPERATIONS
-from analyzer.review.files.migration import Migration, Remark, Step, refuse_too_many, split, steps_of_sql
+from analyzer.review.files.migration import Migration, MigrationStep, Remark, refuse_too_many, split, steps_of_sql
 from analyzer.review.files.python_values import argument, code_of, last_name, lines_of, text
 
-Items = Iterator[Step | Remark]
+Items = Iterator[MigrationStep | Remark]
 ONE = "All statements are taken to run in one transaction, as Alembic does it, but for those in an autocommit_block()."
 
 
@@ -83,17 +83,17 @@ class _Reader:
         self.count += 1
         refuse_too_many(self.count)
         read = OPERATIONS.get(name)
-        found = read(call, batch) if read is not None else None
-        if found is None:
+        items = read(call, batch) if read is not None else None
+        if items is None:
             why = "it is not known here" if read is None else "not all of it is written plainly"
             yield Remark(
                 call.lineno, f"op.{name}() is not reviewed: {why}; give alembic upgrade --sql's output instead."
             )
             return
         code = code_of(self.lines, call)
-        for sql in found:
+        for sql in items:
             for step in steps_of_sql(sql, call.lineno, f"op.{name}"):
-                if isinstance(step, Step):
+                if isinstance(step, MigrationStep):
                     step = replace(step, actions=tuple(_with_type_before(a, call) for a in step.actions))
                     number = 0 if self.is_alone else self.transaction
                     yield replace(step, source=code, transaction=number)

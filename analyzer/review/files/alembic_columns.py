@@ -69,11 +69,11 @@ def column_sql(call: ast.Call) -> str | None:
 
 def default_sql(node: ast.expr) -> str | None:
     """None of ``server_default=None``: DROP DEFAULT."""
-    found = value(node)
-    if found is None:
+    literal = value(node)
+    if literal is None:
         return None
-    if isinstance(found, str):
-        return quote_literal(found)
+    if isinstance(literal, str):
+        return quote_literal(literal)
     return expression(node) or "unread_expression()"
 
 
@@ -81,10 +81,10 @@ def expression(node: ast.expr | None) -> str | None:
     """A text, ``sa.text("...")`` or ``sa.func.now()`` as SQL; None where it is something else."""
     if node is None:
         return None
-    found = value(node)
-    if isinstance(found, str):
-        return found
-    if found is not UNREAD or not isinstance(node, ast.Call):
+    literal = value(node)
+    if isinstance(literal, str):
+        return literal
+    if literal is not UNREAD or not isinstance(node, ast.Call):
         return None
     if last_name(node) == "text":
         return text(node, "text", 0).replace("\\:", ":") or None

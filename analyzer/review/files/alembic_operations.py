@@ -29,10 +29,10 @@ def _add_column(call: ast.Call, batch: Batch) -> list[str] | None:
     sql = column_sql(column) if isinstance(column, ast.Call) else None
     if sql is None or not isinstance(column, ast.Call):
         return None
-    found = [f"ALTER TABLE {table} ADD COLUMN {sql}"]
+    commands = [f"ALTER TABLE {table} ADD COLUMN {sql}"]
     if flag(column, "index"):
-        found.append(f"CREATE INDEX ON {table} ({quote_identifier(text(column, 'name', 0))})")
-    return found
+        commands.append(f"CREATE INDEX ON {table} ({quote_identifier(text(column, 'name', 0))})")
+    return commands
 
 
 def _drop_column(call: ast.Call, batch: Batch) -> list[str] | None:
@@ -46,25 +46,25 @@ def _alter_column(call: ast.Call, batch: Batch) -> list[str] | None:
     name = text(call, "column_name", at)
     if not name:
         return None
-    column, found = quote_identifier(name), []
+    column, commands = quote_identifier(name), []
     type_node = argument(call, "type_")
     if type_node is not None:
         new = type_sql(type_node)
         if new is None:
             return None
         using = text(call, "postgresql_using")
-        found.append(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {new}{f' USING {using}' if using else ''}")
+        commands.append(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {new}{f' USING {using}' if using else ''}")
     nullable = value(argument(call, "nullable"))
     if nullable is not None and nullable is not UNREAD:
-        found.append(f"ALTER TABLE {table} ALTER COLUMN {column} {'DROP' if nullable else 'SET'} NOT NULL")
+        commands.append(f"ALTER TABLE {table} ALTER COLUMN {column} {'DROP' if nullable else 'SET'} NOT NULL")
     default = argument(call, "server_default")
     if default is not None and value(default) is not False:
         sql = default_sql(default)
-        found.append(f"ALTER TABLE {table} ALTER COLUMN {column} {f'SET DEFAULT {sql}' if sql else 'DROP DEFAULT'}")
+        commands.append(f"ALTER TABLE {table} ALTER COLUMN {column} {f'SET DEFAULT {sql}' if sql else 'DROP DEFAULT'}")
     new_name = text(call, "new_column_name")
     if new_name:
-        found.append(f"ALTER TABLE {table} RENAME COLUMN {column} TO {quote_identifier(new_name)}")
-    return found or None
+        commands.append(f"ALTER TABLE {table} RENAME COLUMN {column} TO {quote_identifier(new_name)}")
+    return commands or None
 
 
 def _create_index(call: ast.Call, batch: Batch) -> list[str] | None:

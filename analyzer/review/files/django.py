@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TypeGuard
 
-from analyzer.review.files.django_names import Names
+from analyzer.review.files.django_names import DjangoNames
 from analyzer.review.files.django_operations import OPERATIONS
 from analyzer.review.files.migration import (
     Migration,
+    MigrationStep,
     Remark,
-    Step,
     in_transactions,
     refuse_too_many,
     split,
@@ -23,7 +23,7 @@ from analyzer.review.files.migration import (
 from analyzer.review.files.python_values import argument, code_of, last_name, lines_of, value
 from analyzer.schema.facts import SchemaFacts
 
-Items = Iterator[Step | Remark]
+Items = Iterator[MigrationStep | Remark]
 
 DEPENDING = frozenset({"AlterField", "AlterUniqueTogether", "AlterIndexTogether"})
 NO_DATABASE = frozenset({"AlterModelOptions", "AlterModelManagers"})
@@ -35,19 +35,22 @@ def read_django(source: str, file: str, schema: SchemaFacts | None) -> Migration
     path = PurePath(file)
     app = path.parent.parent.name if path.parent.name == "migrations" else ""
     tree = ast.parse(source)
-    found = next(n for n in tree.body if is_migration(n))
+    migration_class = next(n for n in tree.body if is_migration(n))
+    assigned = [n for n in migration_class.body if isinstance(n, (ast.Assign, ast.AnnAssign)) and n.value]
     attributes = {
-        target.id: node.value for node in found.body if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value
-        for target in (node.targets if isinstance(node, ast.Assign) else [node.target]) if isinstance(target, ast.Name)
-    }  # fmt: skip
-    reader = _Reader(lines_of(source), path.stem if app else "", Names(app, schema))
+        target.id: node.value
+        for node in assigned
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    }
+    reader = _Reader(lines_of(source), path.stem if app else "", DjangoNames(app, schema))
     operations = attributes.get("operations")
     items = list(reader.operations(operations)) if isinstance(operations, ast.List) else []
     if not isinstance(operations, ast.List):
-        items = [Remark(found.lineno, "The operations are no plain list, so they are not reviewed.")]
+        items = [Remark(migration_class.lineno, "The operations are no plain list, so they are not reviewed.")]
     if not app and reader.names.needs_app:
         said = "The app's label is the name of the folder above migrations/: give the file by its path there."
-        items.append(Remark(found.lineno, said))
+        items.append(Remark(migration_class.lineno, said))
     steps, remarks = split(items)
     is_atomic = value(attributes.get("atomic"), True) is not False
     steps, _ = in_transactions(steps, is_atomic)
@@ -64,7 +67,7 @@ def is_migration(node: ast.stmt) -> TypeGuard[ast.ClassDef]:
 class _Reader:
     lines: list[str]
     name: str
-    names: Names
+    names: DjangoNames
     count: int = 0  # of operations
 
     def operations(self, node: ast.List) -> Items:
@@ -85,14 +88,14 @@ class _Reader:
         self.count += 1
         refuse_too_many(self.count)
         read = OPERATIONS.get(name)
-        found = read(self.names, call) if read is not None else None
-        if found is None:
+        items = read(self.names, call) if read is not None else None
+        if items is None:
             depends = read is None or name in DEPENDING
             why = "what it runs depends on the project" if depends else "not all of it is written plainly"
             instead = SQLMIGRATE.format(app=self.names.app or "APP", name=self.name or "NAME")
             yield Remark(call.lineno, f"{name or 'An operation'} is not reviewed: {why}; {instead}.")
             return
         code = code_of(self.lines, call)
-        for sql in found:
+        for sql in items:
             for step in steps_of_sql(sql, call.lineno, name):
-                yield replace(step, source=code) if isinstance(step, Step) else step
+                yield replace(step, source=code) if isinstance(step, MigrationStep) else step

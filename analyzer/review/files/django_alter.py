@@ -15,11 +15,11 @@ def altered(field: Field, table: TableFacts, table_sql: str) -> list[str] | None
     if was is None or becomes is None:
         return None
     alter = f"ALTER TABLE {table_sql} ALTER COLUMN {column}"
-    found = [f"{alter} TYPE {field.type_name} USING {column}::{field.type_name}"] if was != becomes else []
+    commands = [f"{alter} TYPE {field.type_name} USING {column}::{field.type_name}"] if was != becomes else []
     if old.not_null != field.is_not_null:
-        found.append(f"{alter} {'SET' if field.is_not_null else 'DROP'} NOT NULL")
+        commands.append(f"{alter} {'SET' if field.is_not_null else 'DROP'} NOT NULL")
     if field.is_unique and (field.column,) not in table.unique_keys and table.primary_key != (field.column,):
-        found.append(f"ALTER TABLE {table_sql} ADD UNIQUE ({column})")
+        commands.append(f"ALTER TABLE {table_sql} ADD UNIQUE ({column})")
     if field.index_column and not any(i.columns[:1] == (field.column,) for i in table.indexes):
-        found.append(f"CREATE INDEX ON {table_sql} ({column})")
-    return found
+        commands.append(f"CREATE INDEX ON {table_sql} ({column})")
+    return commands

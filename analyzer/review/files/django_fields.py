@@ -109,17 +109,17 @@ def _database_default(node: ast.expr) -> str:
     """Now(), RandomUUID() and values; of other expressions only the server knows."""
     functions = {"Now": "statement_timestamp()", "RandomUUID": "gen_random_uuid()", "Random": "random()",
                  "TransactionNow": "current_timestamp"}  # fmt: skip
-    found = value(node)
-    if found is not UNREAD:
-        return _literal(found)
+    literal = value(node)
+    if literal is not UNREAD:
+        return _literal(literal)
     return functions.get(last_name(node), f"django_expression_{last_name(node).lower() or 'unread'}()")
 
 
-def _literal(found: object) -> str:
-    if found is None:
+def _literal(literal: object) -> str:
+    if literal is None:
         return "NULL"
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    if isinstance(found, (int, float)):
-        return str(found)
-    return quote_literal(found if isinstance(found, str) else FROM_PYTHON)
+    if isinstance(literal, bool):
+        return "true" if literal else "false"
+    if isinstance(literal, (int, float)):
+        return str(literal)
+    return quote_literal(literal if isinstance(literal, str) else FROM_PYTHON)

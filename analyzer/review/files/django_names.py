@@ -9,7 +9,7 @@ from analyzer.schema.quoting import quote_identifier
 
 
 @dataclass
-class Names:
+class DjangoNames:
     """``tables``: db_table of models that this file makes; ``made``: all of them, in lower case. ``needs_app``: a name
     was made of the app's label. ``no_way_back``: operations without one, as they are met.
     """
@@ -38,14 +38,14 @@ class Names:
 
     def key(self, model: str) -> tuple[str, str]:
         """What a foreign key references: the table, quoted, and its key's type, bigint where nobody tells."""
-        found = self.known_table(model)
-        column = found.column(found.primary_key[0]) if found is not None and len(found.primary_key) == 1 else None
+        table = self.known_table(model)
+        column = table.column(table.primary_key[0]) if table is not None and len(table.primary_key) == 1 else None
         return self.table(model), column.type_name if column is not None else "bigint"
 
     def column(self, model: str, field: str) -> str:
         """A foreign key's column ends in _id: the server tells which a field is."""
-        found = self.known_table(model)
-        if found is not None and found.column(field) is None and found.column(f"{field}_id") is not None:
+        table = self.known_table(model)
+        if table is not None and table.column(field) is None and table.column(f"{field}_id") is not None:
             return f"{field}_id"
         return field
 

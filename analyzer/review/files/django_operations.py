@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from analyzer.review.files.django_alter import altered
 from analyzer.review.files.django_fields import read_field
-from analyzer.review.files.django_names import Names
+from analyzer.review.files.django_names import DjangoNames
 from analyzer.review.files.migration import Remark
 from analyzer.review.files.python_values import UNREAD, argument, last_name, text, texts, value
 from analyzer.schema.quoting import quote_identifier
@@ -18,29 +18,29 @@ EXTENSIONS = frozenset({
     "CryptoExtension", "HStoreExtension", "TrigramExtension", "UnaccentExtension",
 })  # fmt: skip
 
-Read = Callable[[Names, ast.Call], "list[str] | None"]
+Read = Callable[[DjangoNames, ast.Call], "list[str] | None"]
 
 
-def _run_sql(names: Names, call: ast.Call) -> list[str] | None:
-    found = value(argument(call, "sql", 0))
+def _run_sql(names: DjangoNames, call: ast.Call) -> list[str] | None:
+    literal = value(argument(call, "sql", 0))
     if argument(call, "reverse_sql", 1) is None:
         names.no_way_back.append(Remark(call.lineno, "RunSQL has no reverse_sql, so the migration cannot go back."))
-    if isinstance(found, str):
-        return [] if not found.strip() else [found]
-    if not isinstance(found, (list, tuple)):
+    if isinstance(literal, str):
+        return [] if not literal.strip() else [literal]
+    if not isinstance(literal, (list, tuple)):
         return None
-    parts = [part[0] if isinstance(part, (list, tuple)) and part else part for part in found]
+    parts = [part[0] if isinstance(part, (list, tuple)) and part else part for part in literal]
     return list(parts) if all(isinstance(part, str) for part in parts) else None
 
 
-def _run_python(names: Names, call: ast.Call) -> list[str] | None:
+def _run_python(names: DjangoNames, call: ast.Call) -> list[str] | None:
     if argument(call, "reverse_code", 1) is None:
         text_ = "RunPython has no reverse_code, so the migration cannot go back."
         names.no_way_back.append(Remark(call.lineno, text_))
     return ["DO $$ $$"]
 
 
-def _add_index(names: Names, call: ast.Call) -> list[str] | None:
+def _add_index(names: DjangoNames, call: ast.Call) -> list[str] | None:
     index, model = argument(call, "index", 1), text(call, "model_name", 0)
     if not isinstance(index, ast.Call):
         return None
@@ -56,13 +56,13 @@ def _add_index(names: Names, call: ast.Call) -> list[str] | None:
     return [f"CREATE INDEX {how}{quote_identifier(name) if name else ''} ON {target}{where}"]
 
 
-def _remove_index(names: Names, call: ast.Call) -> list[str] | None:
+def _remove_index(names: DjangoNames, call: ast.Call) -> list[str] | None:
     how = "CONCURRENTLY " if last_name(call).endswith("Concurrently") else ""
     name = text(call, "name", 1)
     return [f"DROP INDEX {how}IF EXISTS {quote_identifier(name)}"] if name else None
 
 
-def _add_field(names: Names, call: ast.Call) -> list[str] | None:
+def _add_field(names: DjangoNames, call: ast.Call) -> list[str] | None:
     model, name, node = text(call, "model_name", 0), text(call, "name", 1), argument(call, "field", 2)
     field = read_field(name, node, names.key) if node is not None else None
     if field is None or not model or not name:
@@ -70,38 +70,38 @@ def _add_field(names: Names, call: ast.Call) -> list[str] | None:
     table = names.table(model)
     if field.through:
         return _through(names, model, name, field.through) if field.through != "-" else []
-    found: list[str] = [f"ALTER TABLE {table} ADD COLUMN {field.sql}"]
+    commands: list[str] = [f"ALTER TABLE {table} ADD COLUMN {field.sql}"]
     if field.has_default:
-        found.append(f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(field.column)} DROP DEFAULT")
+        commands.append(f"ALTER TABLE {table} ALTER COLUMN {quote_identifier(field.column)} DROP DEFAULT")
     if field.index_column:
-        found.append(f"CREATE INDEX ON {table} ({quote_identifier(field.index_column)})")
-    return found
+        commands.append(f"CREATE INDEX ON {table} ({quote_identifier(field.index_column)})")
+    return commands
 
 
-def _alter_field(names: Names, call: ast.Call) -> list[str] | None:
+def _alter_field(names: DjangoNames, call: ast.Call) -> list[str] | None:
     """By the column as the server has it: what the field was before only the project knows."""
     model, name, node = text(call, "model_name", 0), text(call, "name", 1), argument(call, "field", 2)
     table = names.schema.find_table(names.table_name(model)) if names.schema is not None else None
     field = read_field(name, node, names.key) if node is not None else None
     if table is None or field is None or field.through:
         return None
-    found = altered(field, table, names.table(model))
-    return None if found is None else list(found)
+    commands = altered(field, table, names.table(model))
+    return None if commands is None else list(commands)
 
 
-def _together(names: Names, call: ast.Call) -> list[str] | None:
+def _together(names: DjangoNames, call: ast.Call) -> list[str] | None:
     """Of a model that this file makes."""
     return [] if text(call, "name", 0).lower() in names.made else None
 
 
-def _through(names: Names, model: str, name: str, to: str) -> list[str]:
+def _through(names: DjangoNames, model: str, name: str, to: str) -> list[str]:
     table = quote_identifier(f"{names.table_name(model)}_{name}".lower())
     ends = (names.table(model), names.table(to))
     columns = "".join(f", end_{n} bigint NOT NULL UNIQUE REFERENCES {end} (id)" for n, end in enumerate(ends))
     return [f"CREATE TABLE {table} (id bigint PRIMARY KEY{columns})"]
 
 
-def _create_model(names: Names, call: ast.Call) -> list[str] | None:
+def _create_model(names: DjangoNames, call: ast.Call) -> list[str] | None:
     name, fields, options = text(call, "name", 0), argument(call, "fields", 1), argument(call, "options", 2)
     given = {}
     if isinstance(options, ast.Dict):
@@ -133,7 +133,7 @@ def _create_model(names: Names, call: ast.Call) -> list[str] | None:
     return [f"CREATE TABLE {table} ({', '.join(columns)})", *after]
 
 
-def _add_constraint(names: Names, call: ast.Call) -> list[str] | None:
+def _add_constraint(names: DjangoNames, call: ast.Call) -> list[str] | None:
     model, constraint = text(call, "model_name", 0), argument(call, "constraint", 1)
     if not isinstance(constraint, ast.Call):
         return None
@@ -157,7 +157,7 @@ def _add_constraint(names: Names, call: ast.Call) -> list[str] | None:
 def _of_model(sql: str, *arguments: str) -> Read:
     """A statement on the model's table, with names of the operation's arguments filled in."""
 
-    def read(names: Names, call: ast.Call) -> list[str] | None:
+    def read(names: DjangoNames, call: ast.Call) -> list[str] | None:
         model = text(call, "model_name", 0) or text(call, "name", 0)
         given = {name: text(call, name, at) for at, name in enumerate(arguments, start=1)}
         table = names.known_table(model) if model and "name" in given and "COLUMN" in sql else None
@@ -170,19 +170,19 @@ def _of_model(sql: str, *arguments: str) -> Read:
     return read
 
 
-def _rename_model(names: Names, call: ast.Call) -> list[str] | None:
+def _rename_model(names: DjangoNames, call: ast.Call) -> list[str] | None:
     old, new = text(call, "old_name", 0), text(call, "new_name", 1)
     if not old or not new:
         return None
     return [f"ALTER TABLE {names.table(old)} RENAME TO {names.table(new)}"]
 
 
-def _alter_table_name(names: Names, call: ast.Call) -> list[str] | None:
+def _alter_table_name(names: DjangoNames, call: ast.Call) -> list[str] | None:
     name, table = text(call, "name", 0), text(call, "table", 1)
     return [f"ALTER TABLE {names.table(name)} RENAME TO {quote_identifier(table)}"] if name and table else None
 
 
-def _extension(names: Names, call: ast.Call) -> list[str] | None:
+def _extension(names: DjangoNames, call: ast.Call) -> list[str] | None:
     """Which one it is makes no difference to locks."""
     return []
 

@@ -18,7 +18,7 @@ UNREAD = re.compile(r"WHERE true$|CHECK \(true\)|django_expression_|unread_expre
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class MigrationStep:
     """One statement. ``line``: of FILE, from 1 on. ``transaction``: which one of the file; 0 for one of its own.
 
     ``origin``: the operation that the statement was made of, where FILE holds no SQL ("AddIndex"), and ``source`` its
@@ -59,7 +59,7 @@ class Migration:
     """``no_way_back``: operations without one, by line. ``assumed``: what was taken for true, as a sentence."""
 
     framework: Framework
-    steps: tuple[Step, ...]
+    steps: tuple[MigrationStep, ...]
     remarks: tuple[Remark, ...] = ()
     no_way_back: tuple[Remark, ...] = ()
     assumed: str = ""
@@ -67,11 +67,11 @@ class Migration:
     is_wrapped: bool = False  # the tool opens a transaction for all of it
 
 
-def step(line: int, node: Node, sql: str, origin: str = "") -> Step:
-    return Step(line, sql, tuple(actions_of(node)), origin=origin)
+def step(line: int, node: Node, sql: str, origin: str = "") -> MigrationStep:
+    return MigrationStep(line, sql, tuple(actions_of(node)), origin=origin)
 
 
-def steps_of_sql(sql: str, line: int, origin: str = "") -> list[Step | Remark]:
+def steps_of_sql(sql: str, line: int, origin: str = "") -> list[MigrationStep | Remark]:
     """Of an operation's SQL, all told to be on that line."""
     statements = parse(sql)
     if isinstance(statements, Unparsable):
@@ -84,9 +84,9 @@ def _text(sql: str, raw: Node) -> str:
     return sql[raw.stmt_location : end].strip()
 
 
-def in_transactions(steps: Iterable[Step], wrapped: bool) -> tuple[list[Step], bool]:
+def in_transactions(steps: Iterable[MigrationStep], wrapped: bool) -> tuple[list[MigrationStep], bool]:
     """Each with its transaction; and whether the last one is left open. ``wrapped``: the tool opens one for all."""
-    found: list[Step] = []
+    found: list[MigrationStep] = []
     number, is_open = (1, True) if wrapped else (0, False)
     for each in steps:
         kind = each.actions[0].kind
@@ -106,12 +106,12 @@ def refuse_too_many(operations: int) -> None:
         raise BadInput(f"The file holds more than {MOST_OPERATIONS:,} operations, which is more than is reviewed.")
 
 
-def split(mixed: Iterable[Step | Remark]) -> tuple[list[Step], list[Remark]]:
+def split(mixed: Iterable[MigrationStep | Remark]) -> tuple[list[MigrationStep], list[Remark]]:
     items = list(mixed)
-    return [i for i in items if isinstance(i, Step)], [i for i in items if isinstance(i, Remark)]
+    return [i for i in items if isinstance(i, MigrationStep)], [i for i in items if isinstance(i, Remark)]
 
 
-def functions_called(steps: Iterable[Step]) -> Iterator[str]:
+def functions_called(steps: Iterable[MigrationStep]) -> Iterator[str]:
     """Names of the functions in defaults, whose volatility decides."""
     for each in steps:
         for action in each.actions:
@@ -119,7 +119,7 @@ def functions_called(steps: Iterable[Step]) -> Iterator[str]:
                 yield from functions_of(action.new.default)
 
 
-def tables_changed(steps: Iterable[Step]) -> Iterator[str]:
+def tables_changed(steps: Iterable[MigrationStep]) -> Iterator[str]:
     """Names of tables with a column whose type changes."""
     for each in steps:
         for action in each.actions:

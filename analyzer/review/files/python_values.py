@@ -43,15 +43,15 @@ def value(node: ast.expr | None, default: Any = None) -> Any:
 
 def text(call: ast.Call, name: str, position: int | None = None) -> str:
     """A text argument; "" where there is none that can be read."""
-    found = value(argument(call, name, position))
-    return found if isinstance(found, str) else ""
+    literal = value(argument(call, name, position))
+    return literal if isinstance(literal, str) else ""
 
 
 def texts(call: ast.Call, name: str, position: int | None = None) -> list[str] | None:
     """A list of texts; None where one of it cannot be read."""
-    found = value(argument(call, name, position), [])
-    if isinstance(found, (list, tuple)) and all(isinstance(each, str) for each in found):
-        return list(found)
+    literals = value(argument(call, name, position), [])
+    if isinstance(literals, (list, tuple)) and all(isinstance(each, str) for each in literals):
+        return list(literals)
     return None
 
 
@@ -70,8 +70,8 @@ def code_of(lines: Sequence[str], call: ast.Call) -> str:
 
 
 def flag(call: ast.Call, name: str, default: bool = False) -> bool:
-    found = value(argument(call, name), default)
-    return bool(found) if found is not UNREAD else default
+    literal = value(argument(call, name), default)
+    return bool(literal) if literal is not UNREAD else default
 
 
 def sql_list(names: Sequence[str]) -> str:

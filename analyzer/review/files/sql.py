@@ -5,8 +5,8 @@ tool's with its marks (dbmate, goose, sql-migrate).
 import re
 from dataclasses import dataclass
 
-from analyzer.review.files.migration import Migration, Remark, Step, in_transactions, split, step
-from analyzer.statements.split import Piece, split_statements
+from analyzer.review.files.migration import Migration, MigrationStep, Remark, in_transactions, split, step
+from analyzer.statements.split import StatementPiece, split_statements
 from analyzer.statements.tree import Unparsable, parse
 from analyzer.words.visible import visible_line
 
@@ -56,16 +56,16 @@ def read_sql(text: str, *, single_transaction: bool = False) -> Migration:
 
 def _marked(text: str) -> _Marked:
     for tool, up, down, alone in MARKS:
-        found = _mark(up).search(text)
-        if found is None:
+        match = _mark(up).search(text)
+        if match is None:
             continue
-        back = _mark(down).search(text, found.end())
+        back = _mark(down).search(text, match.end())
         end = back.start() if back else len(text)
-        before = "\n" * text.count("\n", 0, found.start())
+        before = "\n" * text.count("\n", 0, match.start())
         is_alone = re.search(alone, text[:end], re.IGNORECASE) is not None
         lacks = back is None or not split_statements(text[back.end() :])
-        line = before.count("\n") + 1 + found[0].count("\n")
-        return _Marked(before + text[found.start() : end], tool, not is_alone, lacks, line)
+        line = before.count("\n") + 1 + match[0].count("\n")
+        return _Marked(before + text[match.start() : end], tool, not is_alone, lacks, line)
     return _Marked(text)
 
 
@@ -98,19 +98,19 @@ def _included(command: str) -> str:
     return ", and the file it names is not looked into" if command in ("i", "ir", "include", "include_relative") else ""
 
 
-def _statements(text: str) -> list[Step | Remark]:
+def _statements(text: str) -> list[MigrationStep | Remark]:
     whole = parse(text) if text.strip() else ()
     if not isinstance(whole, Unparsable):  # also where a function's body holds semicolons (BEGIN ATOMIC)
-        found: list[Step | Remark] = []
+        steps: list[MigrationStep | Remark] = []
         for raw in whole:
             end = raw.stmt_location + raw.stmt_len if raw.stmt_len else len(text)
             pieces = split_statements(text[raw.stmt_location : end])
             if pieces:
                 line = text.count("\n", 0, raw.stmt_location) + pieces[0].line
                 sql = text[raw.stmt_location : end]
-                found.append(step(line, raw.stmt, pieces[0].sql if len(pieces) == 1 else sql.strip()))
-        return found
-    mixed: list[Step | Remark] = []
+                steps.append(step(line, raw.stmt, pieces[0].sql if len(pieces) == 1 else sql.strip()))
+        return steps
+    mixed: list[MigrationStep | Remark] = []
     pieces = split_statements(text)
     while pieces:
         piece = pieces.pop(0)
@@ -119,7 +119,7 @@ def _statements(text: str) -> list[Step | Remark]:
             for end in range(1, min(len(pieces), MOST_IN_BODY) + 1):
                 longer = ";\n".join([piece.sql, *(p.sql for p in pieces[:end])])
                 if not isinstance(body := parse(longer), Unparsable):
-                    piece, statements, pieces = Piece(piece.line, longer), body, pieces[end:]
+                    piece, statements, pieces = StatementPiece(piece.line, longer), body, pieces[end:]
                     break
         if isinstance(statements, Unparsable):
             mixed.append(Remark(piece.line, _why_not(piece.sql, statements.reason)))

@@ -43,9 +43,9 @@ def column_types(at: At) -> Findings:
     if at.action.relation is None or at.migration.framework == "django":  # whose fields choose the types
         return
     for new in new_columns(at):
-        found = TYPES.get(new.type.name) if not new.type.schema else None
-        if found is not None:
-            rule, why, instead = found
+        advice = TYPES.get(new.type.name) if not new.type.schema else None
+        if advice is not None:
+            rule, why, instead = advice
             yield rule.finding(
                 at, Severity.INFO, f"Column {new.name}: {why}.", f"Make it {instead}.", subject=f"{at.name}.{new.name}"
             )
@@ -117,15 +117,15 @@ def _has_index(at: At, columns: tuple[str, ...]) -> bool:
 def _indexed(action: Action, at: At) -> list[tuple[str | None, ...]]:
     if action.relation is None or at.known.key(action.relation) != at.name:
         return []
-    found: list[tuple[str | None, ...]] = []
+    prefixes: list[tuple[str | None, ...]] = []
     if action.kind in (Kind.CREATE_INDEX, Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY) and not action.has_where:
-        found.append(tuple(action.columns))
+        prefixes.append(tuple(action.columns))
     if action.new is not None and (action.new.is_unique or action.new.is_primary):
-        found.append((action.new.name,))
+        prefixes.append((action.new.name,))
     if isinstance(action.statement, ast.CreateStmt):
-        found += _of_create(action.statement)
-    longest = max((len(c) for c in found), default=0)
-    return [columns[:n] for columns in found for n in range(1, longest + 1)]
+        prefixes += _of_create(action.statement)
+    longest = max((len(c) for c in prefixes), default=0)
+    return [columns[:n] for columns in prefixes for n in range(1, longest + 1)]
 
 
 def _of_create(statement: Node) -> Iterator[tuple[str | None, ...]]:

@@ -57,17 +57,17 @@ def drops_column(at: At) -> Findings:
 def drops_table(at: At) -> Findings:
     if not is_of(at, Kind.DROP_TABLE) or at.is_new or (at.action.if_exists and at.known.is_missing(at.relation)):
         return
-    found = traffic(at.known, at.relation)
+    using = traffic(at.known, at.relation)
     table = at.table
     rows = f" and about {table.rows:,.0f} rows" if table is not None and table.rows else ""
-    if found is None:
+    if using is None:
         yield TABLE.finding(
             at, Severity.WARNING, f"Code that uses {at.name} fails from then on; its rows are gone.", DEPLOY_FIRST
         )
-    elif found.statements:
+    elif using.statements:
         yield TABLE.finding(
-            at, Severity.CRITICAL, f"{_named(found.statements, at.name)} They fail from then on.", DEPLOY_FIRST,
-            calls_per_day=round(calls_per_day(found.statements)), statements=len(found.statements),
+            at, Severity.CRITICAL, f"{_named(using.statements, at.name)} They fail from then on.", DEPLOY_FIRST,
+            calls_per_day=round(calls_per_day(using.statements)), statements=len(using.statements),
         )  # fmt: skip
     elif not at.known.is_empty(at.relation):
         yield TABLE.finding(
@@ -81,14 +81,14 @@ def renames(at: At) -> Findings:
     if not is_of(at, Kind.RENAME_TABLE, Kind.RENAME_COLUMN, Kind.SET_SCHEMA) or at.is_new or _has_view(at):
         return
     old = f"{at.name}.{at.action.column}" if at.action.kind is Kind.RENAME_COLUMN else at.name
-    found, table = traffic(at.known, at.relation), at.table
+    users, table = traffic(at.known, at.relation), at.table
     hint = TWO_NAMES[at.action.kind]
-    if found is None or table is None:
+    if users is None or table is None:
         yield RENAMED.finding(
             at, Severity.WARNING, f"Running code that names {old} fails until it is deployed anew.", hint
         )
         return
-    using = found.statements
+    using = users.statements
     if at.action.kind is Kind.RENAME_COLUMN:
         using = tuple(s for s in using if (table.oid, at.action.column) in s.columns)
     if using:
@@ -132,8 +132,8 @@ def breaks_inserts(at: At) -> Findings:
     )  # fmt: skip
     if new.has_value and not is_taken_off:
         return
-    found = traffic(at.known, at.relation)
-    inserts = [s for s in found.written if s.text.lower().startswith("insert")] if found is not None else []
+    using = traffic(at.known, at.relation)
+    inserts = [s for s in using.written if s.text.lower().startswith("insert")] if using is not None else []
     is_django = at.migration.framework == "django"
     hint = (
         "Give it a default that stays"
@@ -146,7 +146,7 @@ def breaks_inserts(at: At) -> Findings:
             at, Severity.WARNING, f"{what}. {_named(inserts, at.name)} They fail until the new code is deployed.", hint,
             calls_per_day=round(calls_per_day(inserts)), statements=len(inserts),
         )  # fmt: skip
-    elif found is None:
+    elif using is None:
         message = f"{what}: code that runs already inserts into {at.name} without it, which fails until it is deployed."
         yield INSERTS.finding(at, Severity.WARNING, message, hint)
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from analyzer.findings import EvidenceLevel, Finding, Quantity, Severity
 from analyzer.review.actions import Action, Kind
-from analyzer.review.effects import Effect
-from analyzer.review.files.migration import Migration, Step
+from analyzer.review.effects import ActionEffect
+from analyzer.review.files.migration import Migration, MigrationStep
 from analyzer.review.known import Known
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.parse import TableName
@@ -19,13 +19,13 @@ ALL_RULES: "dict[str, Rule]" = {}  # by code, as they are defined
 class At:
     """``earlier``, ``later``: the steps around this one. ``has_safe``: there is a safe sequence for the statement."""
 
-    step: Step
+    step: MigrationStep
     action: Action
-    effect: Effect
+    effect: ActionEffect
     known: Known
     migration: Migration
-    earlier: tuple[Step, ...] = ()
-    later: tuple[Step, ...] = ()
+    earlier: tuple[MigrationStep, ...] = ()
+    later: tuple[MigrationStep, ...] = ()
     has_safe: bool = False
 
     @property
@@ -47,7 +47,7 @@ class At:
         """A table that this migration makes itself."""
         return self.known.is_new(self.action.relation)
 
-    def same_transaction(self, step: Step) -> bool:
+    def same_transaction(self, step: MigrationStep) -> bool:
         return not self.step.is_alone and step.transaction == self.step.transaction
 
 

@@ -4,7 +4,7 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.all_rows import changes_all_rows as is_of_all_rows
 from analyzer.review.estimate import seconds_words, total_seconds, update_seconds
-from analyzer.review.files.migration import Step
+from analyzer.review.files.migration import MigrationStep
 from analyzer.review.locks import Lock, Mode, locks_of
 from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, SAFE
@@ -38,8 +38,8 @@ def held_over_work(at: At) -> Findings:
         name = at.known.key(lock.relation)
         if not lock.mode.blocks_writes or here.get(name, Mode.ROW_EXCLUSIVE) >= lock.mode:
             continue
-        found = traffic(at.known, lock.relation)
-        if found is not None and not found.waiting(lock.mode):
+        using = traffic(at.known, lock.relation)
+        if using is not None and not using.waiting(lock.mode):
             continue
         yield HELD.finding(
             at, Severity.CRITICAL if lock.mode.blocks_reads and seconds and seconds >= 60 else Severity.WARNING,
@@ -56,15 +56,15 @@ def _what(at: At) -> str:
     return at.step.origin if at.action.kind is Kind.CODE else f"this {at.action.kind.value}"
 
 
-def _earlier_locks(at: At) -> list[tuple[Step, Lock]]:
+def _earlier_locks(at: At) -> list[tuple[MigrationStep, Lock]]:
     """Of this transaction, the strongest first, on relations that others use."""
-    found = []
+    locks = []
     for step in at.earlier:
         if at.same_transaction(step):
             for action in step.actions:
-                found += [(step, lock) for lock in locks_of(action, at.known) if not lock.is_index]
-    found = [(s, lock) for s, lock in found if not at.known.is_new(lock.relation)]
-    return sorted(found, key=lambda pair: -pair[1].mode)
+                locks += [(step, lock) for lock in locks_of(action, at.known) if not lock.is_index]
+    locks = [(s, lock) for s, lock in locks if not at.known.is_new(lock.relation)]
+    return sorted(locks, key=lambda pair: -pair[1].mode)
 
 
 def _own_seconds(at: At) -> float | None:
@@ -95,8 +95,8 @@ def no_lock_timeout(at: At) -> Findings:
     name = at.known.key(lock.table or lock.relation)
     live = at.known.live
     age_s = live.oldest_transaction_s if live is not None else None
-    found = traffic(at.known, lock.table or lock.relation)
-    calls = calls_per_day(found.waiting(lock.mode)) if found is not None else 0.0
+    using = traffic(at.known, lock.table or lock.relation)
+    calls = calls_per_day(using.waiting(lock.mode)) if using is not None else 0.0
     is_old = age_s is not None and age_s >= OLD_TRANSACTION_S
     now = f" Right now a transaction is open for {span_words(age_s)}." if is_old and age_s is not None else ""
     severity = Severity.WARNING if is_old or calls / DAY_S >= BUSY_CALLS_S else Severity.INFO
@@ -111,7 +111,7 @@ def _waits_in_queue(at: At) -> bool:
     return any(lock.mode.blocks_writes and not at.known.is_new(lock.relation) for lock in at.effect.locks)
 
 
-def _strong_locks(step: Step, at: At) -> list[Lock]:
+def _strong_locks(step: MigrationStep, at: At) -> list[Lock]:
     locks = [lock for action in step.actions for lock in locks_of(action, at.known)]
     return [lock for lock in locks if lock.mode.blocks_writes and not at.known.is_new(lock.relation)]
 

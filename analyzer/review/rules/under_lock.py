@@ -98,8 +98,8 @@ def _worst_lock(at: At) -> Lock | None:
 def _severity(at: At, lock: Lock, seconds: float | None, is_certain: bool) -> Severity | None:
     if seconds is not None and seconds < BRIEF_S:
         return None
-    found = traffic(at.known, lock.table or lock.relation)
-    if found is not None and not found.waiting(lock.mode):
+    using = traffic(at.known, lock.table or lock.relation)
+    if using is not None and not using.waiting(lock.mode):
         return Severity.INFO
     is_long = seconds is not None and seconds >= LONG_S
     return Severity.CRITICAL if is_long and is_certain else Severity.WARNING
@@ -113,8 +113,8 @@ def not_concurrently(at: At) -> Findings:
     lock = next(iter(at.effect.locks), None)
     if lock is not None and (at.known.is_new(lock.relation) or at.known.is_empty(lock.relation)):
         return
-    found = traffic(at.known, lock.relation) if lock is not None else None
-    is_quiet = found is not None and calls_per_day(found.statements) < DAY_S * BUSY_CALLS_S
+    using = traffic(at.known, lock.relation) if lock is not None else None
+    is_quiet = using is not None and calls_per_day(using.statements) < DAY_S * BUSY_CALLS_S
     table = at.known.key(lock.relation) if lock is not None else "its table"
     waiting = waiting_words(at.known, lock.relation, lock.mode, None) if lock is not None else ""
     yield NOT_CONCURRENTLY.finding(

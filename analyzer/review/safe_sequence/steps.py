@@ -29,7 +29,7 @@ Maker = Callable[[Action, Known], "list[SafeStep] | None"]
 
 def safe_steps(actions: Sequence[Action], statement_sql: str, known: Known) -> list[SafeStep] | None:
     """None where the statement is fine, or nothing better is known. Subcommands of one ALTER TABLE are taken apart."""
-    found: list[SafeStep] = []
+    sequence: list[SafeStep] = []
     is_changed = False
     during = known.copy()
     for action in actions:
@@ -41,9 +41,9 @@ def safe_steps(actions: Sequence[Action], statement_sql: str, known: Known) -> l
             steps = [brief(_alone(action, statement_sql))]
         else:
             is_changed = True
-        found += steps
+        sequence += steps
         during.note(action)
-    return list(dict.fromkeys(found)) if is_changed else None
+    return list(dict.fromkeys(sequence)) if is_changed else None
 
 
 def works_under_lock(actions: Sequence[Action], known: Known) -> bool:
@@ -165,8 +165,8 @@ def _default_of(parent: TableName, known: Known) -> TableName | None:
     table = known.table(parent)
     if table is None or known.live is None or known.facts is None:
         return None
-    found = known.facts.table(known.live.default_partitions.get(table.oid, 0))
-    return name_of(found) if found is not None else None
+    default = known.facts.table(known.live.default_partitions.get(table.oid, 0))
+    return name_of(default) if default is not None else None
 
 
 def _missing(index: IndexFacts, part: TableName) -> Iterator[SafeStep]:

@@ -84,7 +84,7 @@ class NotRewritten:
 
 def equivalents(sql: str, facts: SchemaFacts) -> tuple[Equivalent, ...]:
     """One for each kind that changes something; () for more than one statement, or one that is no SELECT."""
-    return tuple(found for kind in KINDS if (found := equivalent(kind, sql, facts)) is not None)
+    return tuple(rewrite for kind in KINDS if (rewrite := equivalent(kind, sql, facts)) is not None)
 
 
 def equivalent(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | None:

@@ -16,7 +16,7 @@ def tables_of(select: ast.SelectStmt, facts: SchemaFacts, *, outer_joins: bool =
 
     ``outer_joins``: they may be, for what holds of a row of NULLs, too.
     """
-    found: Tables = {}
+    tables: Tables = {}
     waiting = list(reversed(select.fromClause or ()))
     while waiting:
         item = waiting.pop()
@@ -31,10 +31,10 @@ def tables_of(select: ast.SelectStmt, facts: SchemaFacts, *, outer_joins: bool =
             return None
         table = facts.find_table(item.relname, item.schemaname)
         name = item.alias.aliasname if item.alias else item.relname
-        if table is None or table.kind not in ("r", "p") or name in found:
+        if table is None or table.kind not in ("r", "p") or name in tables:
             return None
-        found[name] = table
-    return found or None
+        tables[name] = table
+    return tables or None
 
 
 def owner(column: ast.Node | None, tables: Tables) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.routes import file_name, route_name
 from analyzer.statements.secrets import comment_tags
 from analyzer.store.series.partitions import ensure_partition
-from analyzer.store.series.session_load import AT_WORK, CPU, Look, Part, ensure_load_partitions, keep_look
+from analyzer.store.series.session_load import AT_WORK, CPU, Look, SessionTraits, ensure_load_partitions, keep_look
 
 # An idle backend shows its last statement: worth a row only when that was a moment ago.
 IDLE_FOR = timedelta(seconds=15)
@@ -86,10 +86,10 @@ def _look(
     tags: Mapping[str | None, Mapping[str, str]],
 ) -> Look:
     """Who was at work, on average over the look's samples."""
-    parts: Counter[Part] = Counter()
+    parts: Counter[SessionTraits] = Counter()
     for row in rows:
         if row.state in AT_WORK:
-            part = Part(
+            part = SessionTraits(
                 wait_event_type=row.wait_event_type or CPU,
                 wait_event=row.wait_event or "",
                 statement_id=ids_of(row)[1] or 0,
@@ -118,13 +118,13 @@ def _statements(
         for e in StatementEntry.objects.filter(server=server, queryid__in=queryids, toplevel=True)
     }
     texts = {row.text for row in rows if row.text and not row.is_truncated and not row.queryid}
-    fingerprints = {text: found for text in texts if (found := fingerprint(text))}
+    fingerprints = {text: print_ for text in texts if (print_ := fingerprint(text))}
     ids = dict(
         Statement.objects.filter(server=server, fingerprint__in=set(fingerprints.values())).values_list(
             "fingerprint", "pk"
         )
     )
-    return by_id, {text: ids[found] for text, found in fingerprints.items() if found in ids}
+    return by_id, {text: ids[print_] for text, print_ in fingerprints.items() if print_ in ids}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,6 @@ def session_evidence(server: Server, database: Database, start: datetime, end: d
         )
         rows = cursor.fetchall()
     return evidence_of(
-        Execution(session, began_s, transaction_s, found, Origin(route, file, application))
-        for session, began_s, transaction_s, found, route, file, application in rows
+        Execution(session, began_s, transaction_s, statement_id, Origin(route, file, application))
+        for session, began_s, transaction_s, statement_id, route, file, application in rows
     )

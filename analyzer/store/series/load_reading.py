@@ -30,7 +30,7 @@ NUMBERED = frozenset({"statement", "role", "database"})
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class LoadBucket:
     """``looks``: 0 where nobody looked. ``active``: sessions at work by wait event type, summed over the looks."""
 
     at: datetime
@@ -53,7 +53,7 @@ class LoadSpan:
 
 @dataclass(frozen=True)
 class LoadTimeline(LoadSpan):
-    buckets: Sequence[Bucket]
+    buckets: Sequence[LoadBucket]
     active_squared: float  # summed over the looks
 
     @cached_property
@@ -140,7 +140,7 @@ def load_timeline(server: Server, window: Window, now: datetime) -> LoadTimeline
         for at, name, seen in cursor.fetchall():
             active.setdefault(at, {})[name] = seen
     buckets = [
-        Bucket(datetime.fromtimestamp(at, tz=UTC), looks[at][0] if at in looks else 0, active.get(at, {}))
+        LoadBucket(datetime.fromtimestamp(at, tz=UTC), looks[at][0] if at in looks else 0, active.get(at, {}))
         for at in range(int(span.start.timestamp()), int(span.end.timestamp()), span.step_s)
     ]
     squared = sum(squared for _, squared in looks.values())
@@ -183,9 +183,9 @@ def load_parts(
         )
         for column, text, seen, total in cursor.fetchall():
             division = columns[column]
-            found: int | str = int(text) if division in NUMBERED else text
+            part_value: int | str = int(text) if division in NUMBERED else text
             if len(parts[division]) < most[division]:
-                parts[division].append(LoadPart(found, seen / timeline.looks, seen / total, total))
+                parts[division].append(LoadPart(part_value, seen / timeline.looks, seen / total, total))
     return parts
 
 

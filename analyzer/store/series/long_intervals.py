@@ -15,7 +15,7 @@ from analyzer.store.series.partitions import floor_to, next_start
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class IntervalPart:
     """``rows`` are indexes into the interval's values of the entries that have a share in it, ``values`` the shares."""
 
     taken_at: datetime
@@ -24,10 +24,10 @@ class Part:
     values: NDArray[np.int64]
 
 
-def parts(begin: datetime, end: datetime, values: NDArray[np.int64]) -> list[Part]:
+def parts(begin: datetime, end: datetime, values: NDArray[np.int64]) -> list[IntervalPart]:
     """Cut at full hours. The shares of each sum add up to it; gauges are the whole interval's and stand at its end."""
     whole_s = (end - begin).total_seconds()
-    found, start, before = [], begin, np.zeros_like(values[:, :N_SUMS])
+    closed_parts, start, before = [], begin, np.zeros_like(values[:, :N_SUMS])
     while start < end:
         stop = min(end, next_start(floor_to(start, "hour"), "hour"))
         upto = np.rint(values[:, :N_SUMS] * ((stop - begin).total_seconds() / whole_s)).astype(np.int64)
@@ -38,6 +38,6 @@ def parts(begin: datetime, end: datetime, values: NDArray[np.int64]) -> list[Par
         if stop == end:
             share[:, N_SUMS:] = values[:, N_SUMS:]
         rows = np.flatnonzero((share > 0).any(axis=1))
-        found.append(Part(stop, (stop - start).total_seconds(), rows, share[rows]))
+        closed_parts.append(IntervalPart(stop, (stop - start).total_seconds(), rows, share[rows]))
         start, before = stop, upto
-    return found
+    return closed_parts

@@ -22,11 +22,11 @@ class StatementOverhead:
 
 def overheads(server: Server, window: Window) -> dict[int, StatementOverhead]:
     """Per Statement id, per day of measured time; those that have neither are left out."""
-    found = entry_sums(server, window, ("total_exec_time_us", "total_plan_time_us", *JIT_TIMES))
-    if not found.covered_s:
+    totals = entry_sums(server, window, ("total_exec_time_us", "total_plan_time_us", *JIT_TIMES))
+    if not totals.covered_s:
         return {}
-    statement_ids, sums = found.by_statement(found.column("total_plan_time_us") + found.column(JIT_TIMES[0]) > 0)
-    per_day = DAY_S / 1e6 / found.covered_s
+    statement_ids, sums = totals.by_statement(totals.column("total_plan_time_us") + totals.column(JIT_TIMES[0]) > 0)
+    per_day = DAY_S / 1e6 / totals.covered_s
     jit_us = np.sum([sums[name] for name in JIT_TIMES], axis=0)
     return {
         statement_id: StatementOverhead(plan_us * per_day or None, jit * per_day or None)

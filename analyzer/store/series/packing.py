@@ -211,13 +211,13 @@ def _read_packed(
         else " and exists (select 1 from unnest(%(entries)s::bigint[]) e where e between first_entry and last_entry)"
     )
     about = (us_sql("hour"), "first_entry", "points::bigint", "entry_ids", "taken_at")
-    found = copy_rows(
+    copied = copy_rows(
         f"select {', '.join([*about, *columns])} from statement_packed"
         f" where server_id = %(server)s and hour >= %(first)s and hour <= %(end)s{some}",
         {"server": server_id, "first": floor_to(start, "hour"), "end": end, "entries": list(entry_ids or ())},
     )
     parts = []
-    for row in found:
+    for row in copied:
         hour_us, first_entry, points = (int.from_bytes(field or b"", "big") for field in row[:3])
         parts.append(unpack_chunk(hour_us, first_entry, points, row[3] or b"", row[4] or b"", *row[5:]))
     if not parts:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from analyzer.behaviour.past import Figures, StatementPast, no_figures
+from analyzer.behaviour.past import SpanFigures, StatementPast, no_figures
 from analyzer.models import Database, StatementEntry
 from analyzer.store.plan_periods import causes_of, changes_in_words, periods_of
 from analyzer.store.series import sums
@@ -26,7 +26,7 @@ def pasts(database: Database, statements: Mapping[int, str], now: datetime) -> l
     plans = periods_of(database, list(statements), now - PAST)
     said = changes_in_words(database, plans.items())
     causes = causes_of(database, list(plans))
-    found = [
+    all_pasts = [
         StatementPast(
             fingerprint,
             now,
@@ -39,12 +39,12 @@ def pasts(database: Database, statements: Mapping[int, str], now: datetime) -> l
         for pk, fingerprint in statements.items()
         if pk in hours or pk in recent
     ]
-    return [replace(past, others=found) for past in found]
+    return [replace(past, others=all_pasts) for past in all_pasts]
 
 
 def figures_of(
     database: Database, statement_ids: Collection[int], table: str, step_s: int, start: datetime, end: datetime
-) -> dict[int, Figures]:
+) -> dict[int, SpanFigures]:
     """By statement: the sums of ``table`` over spans of ``step_s``. Two queries."""
     entries = list(
         StatementEntry.objects.filter(
@@ -61,7 +61,9 @@ def figures_of(
     first = int(start.timestamp()) // step_s
     total = np.zeros((len(of), int(end.timestamp()) // step_s - first + 1, len(READ)), dtype=np.int64)
     _add_up(database.server_id, table, start, end, ids, fetches, row_of, first, step_s, total)
-    return {int(pk): found for pk, sums_ in zip(of, total, strict=True) if len(found := _figures(sums_, first, step_s))}
+    return {
+        int(pk): figures for pk, sums_ in zip(of, total, strict=True) if len(figures := _figures(sums_, first, step_s))
+    }
 
 
 def _add_up(
@@ -83,9 +85,9 @@ def _add_up(
         np.add.at(total[:, span], row_of[mine], values)
 
 
-def _figures(sums_: Ints, first: int, step_s: int) -> Figures:
+def _figures(sums_: Ints, first: int, step_s: int) -> SpanFigures:
     """The spans with calls of one statement."""
     ran = np.flatnonzero(sums_[:, 0])
     calls, time_us, rows, hit, read = sums_[ran].astype(np.float64).T
     starts_s = ((first + ran) * step_s).astype(np.float64)
-    return Figures(step_s, starts_s, calls, time_us / 1000, rows, hit + read)
+    return SpanFigures(step_s, starts_s, calls, time_us / 1000, rows, hit + read)

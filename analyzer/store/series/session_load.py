@@ -20,7 +20,7 @@ MOST_PARTS = 500  # of a look; judgement: more is thousands of sessions at work,
 TABLES = {"session_load": "minute", "session_load_hour": "hour"}
 
 
-class Part(NamedTuple):
+class SessionTraits(NamedTuple):
     """What sessions at work have in common; 0 and "" where that is not known."""
 
     wait_event_type: str
@@ -32,7 +32,7 @@ class Part(NamedTuple):
     route: str
 
 
-Look = Mapping[Part, float]
+Look = Mapping[SessionTraits, float]
 
 
 def ensure_load_partitions(at: datetime) -> None:
@@ -53,7 +53,7 @@ def keep_look(server_id: int, at: datetime, look: Look) -> None:
         if not look:
             return
         parts = sorted(_largest(look).items())  # in one order, so that two writers cannot wait for each other
-        columns = ", ".join(Part._fields)
+        columns = ", ".join(SessionTraits._fields)
         for table, step in TABLES.items():
             cursor.execute(
                 f"insert into {table} as l (starts_at, server_id, {columns}, active)"
@@ -73,11 +73,11 @@ def _start(at: datetime, step: str) -> datetime:
     return at.replace(second=0, microsecond=0) if step == "minute" else floor_to(at, step)
 
 
-def _largest(look: Look) -> Mapping[Part, float]:
+def _largest(look: Look) -> Mapping[SessionTraits, float]:
     """The largest parts; the others keep their wait and are not told apart."""
     if len(look) <= MOST_PARTS:
         return look
-    kept: Counter[Part] = Counter()
+    kept: Counter[SessionTraits] = Counter()
     for i, (part, seen) in enumerate(sorted(look.items(), key=lambda item: (-item[1], item[0]))):
-        kept[part if i < MOST_PARTS else Part(part.wait_event_type, "", 0, 0, 0, "", "")] += seen  # type: ignore[assignment]
+        kept[part if i < MOST_PARTS else SessionTraits(part.wait_event_type, "", 0, 0, 0, "", "")] += seen  # type: ignore[assignment]
     return kept

@@ -51,7 +51,7 @@ def keep_reading(server: Server, reading: StatementReading, *, taken_at: datetim
                 return KeptReading(None, np.zeros(0, KEY_DTYPE), "not newer than the last reading", 0)
             clock.forget_from(server.pk, taken_at)
         interval_s = (taken_at - last.taken_at).total_seconds() if last is not None else None
-        found = deltas.compute(previous, reading, at, interval_s, server.sample_interval_s)
+        changes = deltas.compute(previous, reading, at, interval_s, server.sample_interval_s)
         entry_ids = _entry_ids(server.pk, reading.keys, previous, at)
         own_ids, textless_ids = _special_entries(server.pk)
         is_own = np.isin(entry_ids, own_ids)
@@ -59,32 +59,32 @@ def keep_reading(server: Server, reading: StatementReading, *, taken_at: datetim
         if last is not None and taken_at.hour != last.taken_at.hour:  # hourly: texts that were hidden or missing
             wanted |= np.isin(entry_ids, retryable_entries(server.pk))
 
-        others = ~is_own[found.rows]
-        values, changed_ids = found.values[others], entry_ids[found.rows][others]
+        others = ~is_own[changes.rows]
+        values, changed_ids = changes.values[others], entry_ids[changes.rows][others]
         # what runs inside functions (track = all) is part of the calling statement's figures already
-        is_top = reading.keys["toplevel"][found.rows]
-        exec_time_us = np.where(is_top, found.values[:, INDEX["total_exec_time_us"]], 0)
+        is_top = reading.keys["toplevel"][changes.rows]
+        exec_time_us = np.where(is_top, changes.values[:, INDEX["total_exec_time_us"]], 0)
         snapshot = Snapshot.objects.create(
             server=server,
             taken_at=taken_at,
-            interval_s=None if found.gap_reason else found.interval_s,
-            gap_reason=found.gap_reason,
+            interval_s=None if changes.gap_reason else changes.interval_s,
+            gap_reason=changes.gap_reason,
             server_started_at=reading.state.started_at,
             stats_reset_at=reading.state.stats_reset_at,
             deallocations=reading.state.deallocations,
             statements_version=reading.state.statements_version,
             entries=len(reading.keys),
             changed_entries=len(values),
-            evicted_entries=found.evicted_entries,
+            evicted_entries=changes.evicted_entries,
             read_time_ms=reading.read_time_ms,
             own_exec_time_ms=float(exec_time_us[~others].sum()) / 1000,
             total_exec_time_ms=float(exec_time_us.sum()) / 1000,
         )
-        if found.interval_s is not None and last is not None and not found.gap_reason:
-            if deltas.is_long(found.interval_s, server.sample_interval_s):
+        if changes.interval_s is not None and last is not None and not changes.gap_reason:
+            if deltas.is_long(changes.interval_s, server.sample_interval_s):
                 parts = long_intervals.parts(last.taken_at, taken_at, values)
             else:
-                parts = [long_intervals.Part(taken_at, found.interval_s, np.arange(len(values)), values)]
+                parts = [long_intervals.IntervalPart(taken_at, changes.interval_s, np.arange(len(values)), values)]
             for part in parts:
                 write_deltas(server.pk, to_us(part.taken_at), changed_ids[part.rows], part.values)
                 _write_server_delta(server.pk, part, is_top[others][part.rows])
@@ -93,7 +93,7 @@ def keep_reading(server: Server, reading: StatementReading, *, taken_at: datetim
         LastReading.objects.update_or_create(
             server=server, defaults={"taken_at": taken_at, "data": deltas.dump(reading, entry_ids)}
         )
-    return KeptReading(snapshot, reading.keys[wanted], found.gap_reason, len(values))
+    return KeptReading(snapshot, reading.keys[wanted], changes.gap_reason, len(values))
 
 
 def write_deltas(server_id: int, taken_at_us: int, entry_ids: NDArray[np.int64], values: NDArray[np.int64]) -> None:
@@ -106,7 +106,7 @@ def write_deltas(server_id: int, taken_at_us: int, entry_ids: NDArray[np.int64],
     copy_in("statement_delta", ("taken_at", "entry_id", "server_id", *COLUMNS), binary_rows(required, values))
 
 
-def _write_server_delta(server_id: int, part: long_intervals.Part, is_top: NDArray[np.bool_]) -> None:
+def _write_server_delta(server_id: int, part: long_intervals.IntervalPart, is_top: NDArray[np.bool_]) -> None:
     ensure_partition("server_delta", part.taken_at)
     sums = {name: int(part.values[is_top, INDEX[name]].sum()) or None for name in SUM_COLUMNS}
     with connection.cursor() as cursor:

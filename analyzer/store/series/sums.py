@@ -80,8 +80,8 @@ class Chunk:
         """Numbers of some places, without decoding the others."""
         data, points = self.data[name], len(self.entries.ids)
         if data is None or data[0] & 128:
-            found: Ints = self.column(name)[places]
-            return found
+            values: Ints = self.column(name)[places]
+            return values
         return joined(np.frombuffer(data, np.uint8, offset=1).reshape(data[0], points)[:, places])
 
 

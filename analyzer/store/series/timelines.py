@@ -31,7 +31,7 @@ BUCKET = "date_bin(%(step)s * interval '1 second', taken_at, 'epoch')"
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
+class TimelineBucket:
     """Sums over one bucket; all None where nothing was measured."""
 
     at: datetime  # its start
@@ -68,11 +68,11 @@ class Gap:
 @dataclass(frozen=True, slots=True)
 class Timeline:
     step_s: int
-    buckets: list[Bucket]
+    buckets: list[TimelineBucket]
     gaps: list[Gap]
 
     @property
-    def whole_buckets(self) -> list[Bucket]:
+    def whole_buckets(self) -> list[TimelineBucket]:
         """With the newest put to the one before it while little of it is measured: alone it would say nothing.
 
         A statement that runs once a minute would fall to 0 at the end of every chart.
@@ -85,7 +85,7 @@ class Timeline:
             return self.buckets
         both: dict[str, Any] = {}
         none: dict[str, Any] = {}
-        for name in (f.name for f in fields(Bucket) if f.name != "at"):
+        for name in (f.name for f in fields(TimelineBucket) if f.name != "at"):
             earlier, later = getattr(before, name), getattr(newest, name)
             both[name] = None if earlier is None or later is None else earlier + later
             none[name] = None
@@ -105,10 +105,10 @@ def server_timeline(server: Server, window: Window) -> Timeline:
             " where server_id = %(server)s and taken_at > %(start)s and taken_at <= %(end)s group by 1",
             {"server": server.pk, "step": step, "start": window.start, "end": window.end},
         )
-        found = {int(row[0].timestamp()): row[1:] for row in cursor.fetchall()}
+        by_time = {int(row[0].timestamp()): row[1:] for row in cursor.fetchall()}
     buckets = []
     for at in window.bucket_starts(step):
-        covered_s, *sums = found.get(int(at.timestamp()), (0.0, *[None] * len(CHARTED)))
+        covered_s, *sums = by_time.get(int(at.timestamp()), (0.0, *[None] * len(CHARTED)))
         buckets.append(_bucket(at, float(covered_s), dict(zip(CHARTED, sums, strict=True))))
     return Timeline(step, buckets, _gaps(server.pk, window))
 
@@ -146,20 +146,20 @@ def statement_timeline(statement: Statement, window: Window, columns: Sequence[s
     return Timeline(step, buckets, _gaps(server_id, window))
 
 
-def sparklines(found: EntrySums, statements: Sequence[int], points: int = 30) -> dict[int, list[float | None]]:
+def sparklines(sums: EntrySums, statements: Sequence[int], points: int = 30) -> dict[int, list[float | None]]:
     """Load (sessions at once) per bucket and Statement id: at most ``points`` buckets and two. At most three queries.
 
     Per measured time, so that the first and the newest bucket, which are cut, show no fall.
     """
-    spans, window = found.spans, found.spans.window
+    spans, window = sums.spans, sums.spans.window
     by_day = window.duration_s > HOURS_UP_TO_S
     unit = 300 if window.duration_s <= SPARKLINES_MINUTES_UP_TO_S else 86_400 if by_day else 3600
     step = max(unit, -(-int(window.duration_s) // points // unit) * unit)
     starts = _starts(window, step)
     row_of = {statement: i for i, statement in enumerate(statements)}
-    keep = np.isin(found.statement_ids, list(row_of))
-    entry_ids = found.total.entry_ids[keep]
-    rows = np.array([row_of[statement] for statement in found.statement_ids[keep].tolist()], dtype=np.int64)
+    keep = np.isin(sums.statement_ids, list(row_of))
+    entry_ids = sums.total.entry_ids[keep]
+    rows = np.array([row_of[statement] for statement in sums.statement_ids[keep].tolist()], dtype=np.int64)
     if spans.is_whole:  # then the chunks tell what was measured, too
         some, after = None, spans.fresh_from
     else:
@@ -231,9 +231,9 @@ def _covered(
     return covered
 
 
-def _bucket(at: datetime, covered_s: float, sums: Mapping[str, int | None]) -> Bucket:
+def _bucket(at: datetime, covered_s: float, sums: Mapping[str, int | None]) -> TimelineBucket:
     time_us, read_time_us = sums.get("total_exec_time_us"), sums.get("shared_read_time_us")
-    return Bucket(
+    return TimelineBucket(
         at=at,
         covered_s=covered_s,
         calls=sums.get("calls"),

@@ -208,18 +208,18 @@ def statement_totals(
     )
 
 
-def _counted_once_ms(found: EntrySums, kept: NDArray[np.bool_], statement_ids: NDArray[np.int64]) -> float:
+def _counted_once_ms(sums: EntrySums, kept: NDArray[np.bool_], statement_ids: NDArray[np.int64]) -> float:
     """Time of some statements together: what ran inside a function is part of the calling statement's already."""
-    top = kept & ~found.is_nested & np.isin(found.statement_ids, statement_ids)
-    return float(found.column("total_exec_time_us")[top].sum()) / 1000
+    top = kept & ~sums.is_nested & np.isin(sums.statement_ids, statement_ids)
+    return float(sums.column("total_exec_time_us")[top].sum()) / 1000
 
 
-def _kept(found: EntrySums, wanted: Mapping[str, Any]) -> NDArray[np.bool_]:
+def _kept(sums: EntrySums, wanted: Mapping[str, Any]) -> NDArray[np.bool_]:
     """The entries that ran and that ``wanted`` leaves."""
-    keep = np.sum([found.column(name) for name in RAN], axis=0) > 0
+    keep = np.sum([sums.column(name) for name in RAN], axis=0) > 0
     for name in ("database_oid", "role_oid"):
         if name in wanted:
-            keep &= getattr(found, name + "s") == wanted[name]
+            keep &= getattr(sums, name + "s") == wanted[name]
     kept: NDArray[np.bool_] = keep
     return kept
 
@@ -238,10 +238,10 @@ def _matching(server: Server, wanted: Mapping[str, Any]) -> list[int] | None:
 
 
 def _totals(about: tuple[Any, ...], sums: Mapping[str, int], server_time_ms: float) -> StatementTotals:
-    statement_id, found, sql, kind, tables, text_state, first_seen, last_seen = about
+    statement_id, print_, sql, kind, tables, text_state, first_seen, last_seen = about
     return StatementTotals(
         statement_id=statement_id,
-        fingerprint=found,
+        fingerprint=print_,
         normalized_sql=sql,
         kind=kind,
         tables=tables,
@@ -260,32 +260,32 @@ def watched_s(rates: Mapping[int, StatementRate]) -> float | None:
 
 def server_time_s_per_day(server: Server, window: Window) -> float:
     """Of all its statements, per day of measured time; what ran inside a function is counted once."""
-    found = entry_sums(server, window, ("total_exec_time_us",))
-    return found.server_time_ms / 1000 * DAY_S / found.covered_s if found.covered_s else 0.0
+    sums = entry_sums(server, window, ("total_exec_time_us",))
+    return sums.server_time_ms / 1000 * DAY_S / sums.covered_s if sums.covered_s else 0.0
 
 
 def database_times(server: Server, window: Window) -> dict[int, float]:
     """Seconds a day that statements of each database took, by its oid; without our own and what ran inside others."""
-    found = entry_sums(server, window, ("total_exec_time_us",))
-    if not found.covered_s:
+    sums = entry_sums(server, window, ("total_exec_time_us",))
+    if not sums.covered_s:
         return {}
-    time_us = np.where(found.is_nested, 0, found.column("total_exec_time_us"))
-    oids, which = np.unique(found.database_oids, return_inverse=True)
-    times = np.bincount(which, weights=time_us) / 1e6 * DAY_S / found.covered_s
+    time_us = np.where(sums.is_nested, 0, sums.column("total_exec_time_us"))
+    oids, which = np.unique(sums.database_oids, return_inverse=True)
+    times = np.bincount(which, weights=time_us) / 1e6 * DAY_S / sums.covered_s
     return {int(oid): float(time) for oid, time in zip(oids, times, strict=True) if time > 0}
 
 
 def rates(server: Server, window: Window) -> dict[int, StatementRate]:
     """Per Statement id, per day of measured time: gaps do not thin the rates out."""
-    found = entry_sums(server, window, RATE_COLUMNS)
-    return _rates(found, np.ones(len(found.statement_ids), dtype=bool))
+    sums = entry_sums(server, window, RATE_COLUMNS)
+    return _rates(sums, np.ones(len(sums.statement_ids), dtype=bool))
 
 
 def rates_by_database(server: Server, window: Window) -> dict[int, dict[int, StatementRate]]:
     """The same of each database's statements, by its oid."""
-    found = entry_sums(server, window, RATE_COLUMNS)
-    oids = np.unique(found.database_oids).tolist()
-    return {oid: rates for oid in oids if (rates := _rates(found, found.database_oids == oid))}
+    sums = entry_sums(server, window, RATE_COLUMNS)
+    oids = np.unique(sums.database_oids).tolist()
+    return {oid: rates for oid in oids if (rates := _rates(sums, sums.database_oids == oid))}
 
 
 def _rates(found: EntrySums, keep: NDArray[np.bool_]) -> dict[int, StatementRate]:

@@ -10,7 +10,7 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.behaviour.workload import StatementSeries, Workload
+from analyzer.behaviour.workload import ObservedWorkload, StatementSeries
 from analyzer.models import Database, ModelsMap, Server, Statement, StatementEntry
 from analyzer.store.models_map import models_of
 from analyzer.store.parameters import samples_by_statement
@@ -27,7 +27,7 @@ SERIES = ("calls", "rows", "total_exec_time_us")
 USUAL = (0.5, 2.0)  # an interval shorter or longer than the median by more is left out: the fit wants equal ones
 
 
-def workload(server: Server, database: Database, window: Window, intervals: int = MOST_INTERVALS) -> Workload:
+def workload(server: Server, database: Database, window: Window, intervals: int = MOST_INTERVALS) -> ObservedWorkload:
     """Series of every statement (per role and toplevel) over the newest ``intervals`` of the window.
 
     Intervals that were gaps, or of an unusual length, are not in it. Facts are those of the newest schema
@@ -36,10 +36,10 @@ def workload(server: Server, database: Database, window: Window, intervals: int 
     times, interval_s = _intervals(server, window, intervals)
     facts = newest_schema(database)
     if not len(times):
-        return Workload(interval_s=float(server.sample_interval_s), series=(), facts=facts)
+        return ObservedWorkload(interval_s=float(server.sample_interval_s), series=(), facts=facts)
     series = _series(server, database, window, times)
     span = replace(window, start=max(window.start, _before(times, interval_s)))
-    return Workload(
+    return ObservedWorkload(
         interval_s=interval_s,
         series=series,
         facts=facts,
