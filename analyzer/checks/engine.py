@@ -331,7 +331,8 @@ class _Run:
             logger.exception("check %s failed on %s", check.code, about or "everything")
             self.outcome.failed.setdefault(check.code, {})[about] = type(error).__name__
             findings = []
-        self.outcome.findings.extend(self._placed(check, thing, finding) for finding in findings)
+        if findings:
+            self.outcome.findings.extend(self._placed(check, thing, finding) for finding in findings)
 
     def _about(self, check: Check, thing: Any) -> str:
         return check.kind.about(thing, self.context.fingerprint)

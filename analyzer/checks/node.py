@@ -11,12 +11,12 @@ MOST_SHOWN = 300  # characters of an expression in a sentence
 
 def own_time_ms(*nodes: PlanNode) -> float | None:
     """Wall-clock time of the nodes themselves, together; None where it was not measured or rounding hides it."""
-    times = [node.exclusive_time_ms for node in nodes]
-    known = [time for time in times if time is not None]
-    if not nodes or len(known) < len(times):
-        return None
-    time_ms = sum(known)
-    error_ms = sum(node.exclusive_time_error_ms or 0.0 for node in nodes)
+    time_ms = error_ms = 0.0
+    for node in nodes:
+        if node.exclusive_time_ms is None:
+            return None
+        time_ms += node.exclusive_time_ms
+        error_ms += node.exclusive_time_error_ms or 0.0
     return time_ms if time_ms > 0 and error_ms <= time_ms * MOST_ERROR_RATIO else None
 
 

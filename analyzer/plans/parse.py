@@ -93,12 +93,11 @@ def _tree(tree: object, *, is_ours: bool) -> PlanNode:
 
 def _node(raw: object, parent: PlanNode | None, *, is_ours: bool) -> tuple[PlanNode, Any]:
     """The node and what is printed for those below it, which ``raw`` keeps where it is somebody else's."""
-    where = f"below {parent.label}" if parent else "at the top"
     if not isinstance(raw, Mapping):
-        raise PlanError(f"A node {where} of the plan is no JSON object.")
+        raise PlanError(f"A node {_where(parent)} of the plan is no JSON object.")
     node_type = raw.get("Node Type")
     if not isinstance(node_type, str):
-        raise PlanError(f'A node {where} of the plan has no "Node Type".')
+        raise PlanError(f'A node {_where(parent)} of the plan has no "Node Type".')
     own = raw if is_ours and isinstance(raw, dict) else dict(raw)
     below = own.pop("Plans", [])
     workers = own.get("Workers")
@@ -137,6 +136,10 @@ def _node(raw: object, parent: PlanNode | None, *, is_ours: bool) -> tuple[PlanN
         workers=tuple(w for w in workers if isinstance(w, Mapping)) if isinstance(workers, list) else (),
     )
     return node, below
+
+
+def _where(parent: PlanNode | None) -> str:
+    return f"below {parent.label}" if parent else "at the top"
 
 
 def _set_labels(plan: Plan) -> None:
