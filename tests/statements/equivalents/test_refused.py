@@ -114,6 +114,8 @@ REFUSED = {
     LIST: {
         "select * from a where v in (select distinct on (y) x from b order by y, id)": "DISTINCT ON, LIMIT or a group",
         "select * from a where v in (select distinct x from b order by x limit 2)": "DISTINCT ON, LIMIT or a group",
+        "select * from a where v in (select distinct x from b where random() < 0.5)": "the list calls random()",
+        'select * from c where kind collate "C" in (select distinct kind from c)': "it compares by another collation",
         "select * from a where v = (select distinct x from b)": "",
     },
     UNION: {
