@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.statements.equivalents import DISTINCT_JOIN, OR, UNION, Equivalent, rewritten
+from analyzer.statements.equivalents import DISTINCT_JOIN, FIRST_ROWS, OR, UNION, Equivalent, rewritten
 from analyzer.statements.equivalents.notes import NO_TIES_AT_LIMIT
 from analyzer.statements.equivalents.output import output_name
 from analyzer.statements.tree import Unparsable, parse
@@ -39,6 +39,8 @@ def test_ties_and_collations_are_said_where_they_decide() -> None:
         (DISTINCT_JOIN, "select distinct a.* from a join b on b.x = a.v order by a.v limit 3", (NO_TIES_AT_LIMIT,)),
         (UNION, "select id, kind from c where kind = 'x' union select id, kind from c where kind = 'X'",
          ("the collation of c.kind is deterministic, as all are that are not declared otherwise",)),
+        (FIRST_ROWS, "select from (select a_id, row_number() over (partition by a_id order by id) n from e) q"
+         " where n <= 2", ()),
         (UNION, "select 'x', id from a union select 'X', id from b", ()),
     ):  # fmt: skip
         found = rewritten(kind, sql, FACTS)
