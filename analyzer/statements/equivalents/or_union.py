@@ -18,7 +18,11 @@ from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, column_names, operator_name, walk
 
 COMPUTING = frozenset("+-*/%^")
-HARMLESS = frozenset({"btrim", "char_length", "date", "length", "lower", "ltrim", "octet_length", "rtrim", "upper"})
+REGULAR = frozenset({"~", "~*", "!~", "!~*"})
+MATCHING = frozenset({
+    enums.A_Expr_Kind.AEXPR_LIKE, enums.A_Expr_Kind.AEXPR_ILIKE, enums.A_Expr_Kind.AEXPR_SIMILAR,
+})  # fmt: skip
+HARMLESS = frozenset({"btrim", "char_length", "length", "lower", "ltrim", "octet_length", "rtrim", "upper"})
 MOST_ARMS = 4  # judgement: each reads the tables anew
 
 
@@ -67,6 +71,8 @@ def _may_raise(node: Node) -> bool:
     if not any(isinstance(below, ast.ColumnRef) for below in walk(node)):
         return False
     if isinstance(node, ast.A_Expr):
+        if node.kind in MATCHING or operator_name(node) in REGULAR:  # a row's own pattern may be none
+            return any(isinstance(below, ast.ColumnRef) for below in walk(node.rexpr))
         return node.kind == enums.A_Expr_Kind.AEXPR_OP and operator_name(node) in COMPUTING
     if isinstance(node, ast.FuncCall):
         return own_name(node) not in HARMLESS

@@ -35,6 +35,7 @@ def test_ties_and_collations_are_said_where_they_decide() -> None:
     for kind, sql, given in (
         (OR, "select id, v from a where v = 1 or w = 2 order by v limit 3", (NO_TIES_AT_LIMIT,)),
         (OR, "select id as n from a where v = 1 or w = 2 order by n limit 3", ()),
+        (OR, "select id from c where v = 1 or lower(kind) like 'x%'", ()),
         (OR, "select v from a where v = 1 or w = 2 order by v", ()),
         (DISTINCT_JOIN, "select distinct a.* from a join b on b.x = a.v order by a.v limit 3", (NO_TIES_AT_LIMIT,)),
         (UNION, "select id, kind from c where kind = 'x' union select id, kind from c where kind = 'X'",
