@@ -17,8 +17,11 @@ from analyzer.statements.equivalents import (
     keyset,
     rewritten,
 )
+from analyzer.statements.equivalents.notes import ANY_ROW, FIRST_OF_GROUP, ONE_DAY, SINCE
 
 SAME_ROWS = "The same rows"  # what the title of such a fix begins with
+# the one form of a kind of which the code below tells
+SAID_OF = {RANGE: ONE_DAY, INTERVAL: SINCE, COUNT: ANY_ROW, FIRST_ROWS: FIRST_OF_GROUP}
 IN_DJANGO = {
     RANGE: "filter(created_at__gte=day, created_at__lt=day + timedelta(days=1))  # instead of created_at__date=day",
     INTERVAL: "filter(created_at__gt=now() - timedelta(days=1))  # instead of an expression of the column",
@@ -42,7 +45,7 @@ def rewrites(known: Context | StatementFacts, *kinds: str) -> tuple[Fix, ...]:
     """The statement with the same rows, of each kind that the schema proves or that says what has to hold."""
     found = [rewritten(kind, sql, facts) for sql, facts in _known(known) for kind in kinds]
     equivalents = [each for each in found if isinstance(each, Equivalent)]
-    return tuple(fix for each in equivalents for fix in (_as_sql(each), *_in_orms(each.kind)))
+    return tuple(fix for each in equivalents for fix in (_as_sql(each), *_in_orms(each)))
 
 
 def why_not_rewritten(known: Context | StatementFacts, *kinds: str) -> str:
@@ -72,6 +75,10 @@ def _as_sql(found: Equivalent) -> Fix:
     return Fix(f"{SAME_ROWS}{provided}", "sql", found.laid_out)
 
 
-def _in_orms(kind: str) -> tuple[Fix, ...]:
+def _in_orms(found: Equivalent) -> tuple[Fix, ...]:
+    """() where the code would say something else than this form of the kind."""
+    kind = found.kind
+    if kind in SAID_OF and found.forms != (SAID_OF[kind],):
+        return ()
     titles = (("django", "In Django", IN_DJANGO), ("sqlalchemy", "In SQLAlchemy", IN_SQLALCHEMY))
     return tuple(Fix(f"{title}, likewise", name, code[kind]) for name, title, code in titles if kind in code)

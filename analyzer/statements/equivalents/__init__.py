@@ -6,13 +6,14 @@ Paging by keys instead of OFFSET is no equivalent, but built alike (``keyset``).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from pglast import ast
 from pglast.stream import IndentedStream, RawStream
 
-from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import form
 from analyzer.statements.equivalents.column_range import column_to_range
 from analyzer.statements.equivalents.count_exists import count_to_exists
@@ -28,7 +29,8 @@ from analyzer.statements.equivalents.or_union import or_to_union
 from analyzer.statements.equivalents.subquery_join import subquery_to_join
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.secrets import LIST_MARK
-from analyzer.statements.tree import Unparsable, fresh_parse, parse, walk
+from analyzer.statements.tree import Node, Unparsable, fresh_parse, parse, walk
+from analyzer.words.visible import visible_line
 
 BROKEN_LIST = re.compile(r",\n +(?=\$\d+[,)])")  # the pretty printer gives each parameter a line
 Change = Callable[[ast.SelectStmt, SchemaFacts, Notes], bool]
@@ -54,15 +56,25 @@ OF_THE_WHOLE = frozenset({OR})  # of a subquery's OR the planner knows more than
 
 @dataclass(frozen=True, slots=True)
 class Equivalent:
-    """``given``: what has to hold for the same rows, that the schema cannot tell."""
+    """``given``: what has to hold for the same rows, that the schema cannot tell.
+
+    ``forms``: which of the forms of its kind were written (``notes.py``), each once.
+    """
 
     kind: str
     sql: str
     given: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
 
     @property
     def laid_out(self) -> str:
-        """The statement in lines, for people, with its semicolon."""
+        """The statement in lines, for people, with its semicolon; in one where it is too deep for that."""
+        try:
+            return self._in_lines()
+        except (RecursionError, NotImplementedError):
+            return f"{self.sql};"
+
+    def _in_lines(self) -> str:
         parsed = fresh_parse(self.sql)
         if isinstance(parsed, Unparsable):
             return f"{self.sql};"
@@ -110,28 +122,56 @@ def _readable(sql: str, facts: SchemaFacts) -> str:
     return written.sql if written.sql is not None and is_same else sql
 
 
-def _without_hidden(facts: SchemaFacts, names: set[str]) -> SchemaFacts:
-    """Without tables of the names that WITH queries have: which of both a name stands for is not looked at."""
+def _without(facts: SchemaFacts, names: Collection[str]) -> SchemaFacts:
+    """With the tables of these names nameless, so that no statement finds them; what they inherit from stays known."""
     if not any(facts.tables_named(name) for name in names):
         return facts
-    return replace(facts, tables=tuple(table for table in facts if table.name not in names))
+    return replace(facts, tables=tuple(replace(each, name="") if each.name in names else each for each in facts))
+
+
+def _of_several(nodes: list[Node], facts: SchemaFacts) -> list[str]:
+    """Names without a schema that stand for tables which are not alike: only the session's search_path tells which."""
+    names = {node.relname for node in nodes if isinstance(node, ast.RangeVar) and not node.schemaname}
+    return sorted(name for name in names if len({_shape(each, facts) for each in facts.tables_named(name)}) > 1)
+
+
+def _shape(table: TableFacts, facts: SchemaFacts) -> object:
+    """What a rewrite looks at, but for foreign keys (``rows_of_group.py``)."""
+    columns = tuple(
+        (each.number, each.name, each.type_oid, each.not_null, each.compares_bytes) for each in table.columns
+    )
+    keys = (table.primary_key, frozenset(table.unique_keys))
+    constraints = None if table.constraints is None else frozenset(
+        (known.kind, known.columns, known.is_validated, known.is_deferrable) for known in table.constraints
+    )  # fmt: skip
+    return table.kind, columns, keys, constraints, bool(facts.heirs(table))
 
 
 def _changed(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: bool) -> Equivalent | NotRewritten:
+    try:
+        return _written(kind, change, sql, facts, whole=whole)
+    except (RecursionError, NotImplementedError):
+        return NotRewritten(kind, ("it is nested too deeply, or holds what cannot be written out",))
+
+
+def _written(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: bool) -> Equivalent | NotRewritten:
     statements = fresh_parse(_readable(sql, facts))
     if isinstance(statements, Unparsable) or len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt):
         return NotRewritten(kind)
     statement, notes = statements[0].stmt, Notes()
     nodes = list(walk((statement,)))
-    facts = _without_hidden(facts, {node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr)})
+    of_several = _of_several(nodes, facts)
+    # which of both a name stands for that a WITH query and a table have is not looked at
+    facts = _without(facts, {*of_several, *(n.ctename for n in nodes if isinstance(n, ast.CommonTableExpr))})
     selects = [node for node in nodes if isinstance(node, ast.SelectStmt)]
     if LIST_MARK in sql:
         notes.need("IN ($1) stands for a list of any length")
     changed = [change(select, facts, notes) for select in ([statement] if whole else selects)]
     if not any(changed):
-        return NotRewritten(kind, tuple(notes.why_not))
+        unclear = [visible_line(f"{quote_identifier(name)} is in several schemas, not alike") for name in of_several]
+        return NotRewritten(kind, (*unclear, *notes.why_not) if notes.why_not else ())
     written = RawStream()(statement)
     again = fresh_parse(written)
     if isinstance(again, Unparsable) or form(again[0].stmt) != form(statement):
         return NotRewritten(kind, ("it cannot be written so that PostgreSQL reads what is meant",))
-    return Equivalent(kind, written, tuple(notes.given))
+    return Equivalent(kind, written, tuple(notes.given), tuple(notes.forms))

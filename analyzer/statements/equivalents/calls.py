@@ -27,6 +27,17 @@ def unsteady_call(nodes: tuple[Node | None, ...], facts: SchemaFacts) -> str | N
     return None
 
 
+def own_name(call: ast.FuncCall) -> str:
+    """Name of a function of PostgreSQL's own; "" of one that the statement names with another schema."""
+    *schema, name = name_parts(call.funcname) or ("",)
+    return name if schema in ([], ["pg_catalog"]) else ""
+
+
+def parameters(root: Node | tuple[Node, ...] | None) -> list[int]:
+    """Numbers of the parameters below, in the order in which they stand, as often as they do."""
+    return [node.number for node in walk(root) if isinstance(node, ast.ParamRef)]
+
+
 def _is_steady(call: ast.FuncCall, facts: SchemaFacts) -> bool:
     """One of PostgreSQL's own. What the database defines may return a set, which is not known."""
     *schema, name = name_parts(call.funcname) or ("",)

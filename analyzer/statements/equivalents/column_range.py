@@ -1,8 +1,8 @@
 """``date(t) = d``, ``date_trunc('month', t) = m``, ``extract(year from t) = y`` as a range of the bare column.
 
 The same rows of t's NULLs, too, in a condition that only AND and OR join: neither form is true of them. Days of a
-timestamp with time zone begin where the session's zone says; where the hour after midnight comes twice in a night,
-the two forms differ by that hour.
+timestamp with time zone begin where the session's zone says, which is not midnight where a clock skips it; where the
+hour after midnight comes twice in a night, the two forms differ by that hour.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,12 @@ from pglast import ast, enums
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents import moments
 from analyzer.statements.equivalents.build import cast, integer, integer_constant, operation, string_constant, text
+from analyzer.statements.equivalents.calls import own_name
 from analyzer.statements.equivalents.comparisons import as_range, readings
 from analyzer.statements.equivalents.moments import DATE, TIMESTAMP, TIMESTAMPTZ
-from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.notes import ONE_DAY, OTHER_SPAN, Notes
 from analyzer.statements.equivalents.scopes import Tables, owner, positively, tables_of
-from analyzer.statements.tree import Node, function_name
+from analyzer.statements.tree import Node
 
 SPANS = {"day": "1 day", "week": "7 days", "month": "1 month", "quarter": "3 months", "year": "1 year"}
 HOURS = {"hour": "1 hour", "minute": "1 minute", "second": "1 second"}
@@ -60,13 +61,14 @@ def _range(node: Node, tables: Tables, notes: Notes) -> Node | None:
         if span.by_zone:
             needs.need(ONE_MIDNIGHT)
         notes.add(needs)
+        notes.form(ONE_DAY if compared.operator == "=" and span.bounds is _day else OTHER_SPAN)
         return as_range(compared, span.column, [start for start, _ in known], [end for _, end in known])
     return None
 
 
 def _span(node: Node, tables: Tables, notes: Notes) -> _Span | None:
     arguments = list(getattr(node, "args", None) or ()) if isinstance(node, ast.FuncCall) else []
-    name = function_name(node) if isinstance(node, ast.FuncCall) else ""
+    name = own_name(node) if isinstance(node, ast.FuncCall) else ""
     if moments.cast_type(node) == DATE:
         name, arguments = "date", [node.arg]
     if not arguments or not isinstance(arguments[-1], ast.ColumnRef):
@@ -151,13 +153,23 @@ def _unit(value: Node, type_name: str, unit: str, span: str, notes: Notes) -> tu
         start = value
     else:
         return None
-    return start, operation("+", start, cast(text(span), "interval"))
+    end = operation("+", start, cast(text(span), "interval"))
+    return start, _truncated(unit, end) if type_name == TIMESTAMPTZ else end
+
+
+def _truncated(unit: str, value: Node) -> Node:
+    """Of a time that a day later is not the first moment of one."""
+    return ast.FuncCall(
+        funcname=(ast.String(sval="date_trunc"),),
+        args=(text(unit), value),
+        funcformat=enums.CoercionForm.COERCE_EXPLICIT_CALL,
+    )
 
 
 def _truncates(value: Node, unit: str) -> bool:
     return (
         isinstance(value, ast.FuncCall)
-        and function_name(value) == "date_trunc"
+        and own_name(value) == "date_trunc"
         and len(value.args) == 2
         and (string_constant(value.args[0]) or "").lower() == unit
     )

@@ -9,11 +9,10 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import integer_constant, one
-from analyzer.statements.equivalents.calls import unsteady_call
+from analyzer.statements.equivalents.calls import own_name, unsteady_call
 from analyzer.statements.equivalents.comparisons import Compared, readings
-from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.notes import ANY_ROW, NO_ROW, Notes
 from analyzer.statements.equivalents.scopes import is_plain, tables_of
-from analyzer.statements.tree import function_name
 
 # operator behind the count -> the number with which it asks whether there is a row
 NUMBERS = {">": 0, ">=": 1, "<>": 0, "=": 0, "<": 1, "<=": 0}
@@ -46,6 +45,7 @@ def _replaced(node: ast.Node | None, facts: SchemaFacts, notes: Notes) -> ast.No
         link = compared.left
         link.subselect.targetList, link.subselect.sortClause = one(), None
         link.subLinkType = enums.SubLinkType.EXISTS_SUBLINK
+        notes.form(ANY_ROW if exists else NO_ROW)
         return link if exists else ast.BoolExpr(boolop=enums.BoolExprType.NOT_EXPR, args=(link,))
     return None
 
@@ -64,7 +64,7 @@ def _counts(link: ast.SubLink, facts: SchemaFacts, notes: Notes) -> bool:
     if link.subLinkType != enums.SubLinkType.EXPR_SUBLINK or not is_plain(select) or select.distinctClause:
         return False
     call = targets[0].val if len(targets) == 1 else None
-    if not isinstance(call, ast.FuncCall) or function_name(call) != "count" or not call.agg_star:
+    if not isinstance(call, ast.FuncCall) or own_name(call) != "count" or not call.agg_star:
         return False
     if call.agg_filter or call.over or tables_of(select, facts) is None:
         return False

@@ -4,14 +4,16 @@ The same where the output is of one table alone and holds a key of it: each of i
 matches. The join then makes no rows that DISTINCT has to throw away.
 """
 
+from collections import Counter
+
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import all_of, conjuncts, exists, one
-from analyzer.statements.equivalents.calls import unsteady_call
-from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.calls import parameters, unsteady_call
+from analyzer.statements.equivalents.notes import NO_TIES_AT_LIMIT, Notes
 from analyzer.statements.equivalents.output import output_of
-from analyzer.statements.equivalents.scopes import Tables, key_among, owner, tables_of
+from analyzer.statements.equivalents.scopes import Tables, holds_key, key_among, owner, tables_of
 from analyzer.statements.tree import Node, walk
 
 
@@ -38,6 +40,10 @@ def distinct_to_exists(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes)
     items, conditions = _flat(select)
     if not all(_is_clear(node, tables) for node in walk((*conditions, *_sorted(select)))):
         return notes.refuse("a name in it may be of either table")
+    if any(count > 1 for count in Counter(n for each in conditions for n in set(parameters(each))).values()):
+        return notes.refuse("a parameter stands in several conditions: in another order its type may become another")
+    if select.limitCount and not holds_key(_owners(_sorted(select), tables), {name: tables[name]}, facts):
+        notes.need(NO_TIES_AT_LIMIT)
     own = [condition for condition in conditions if _tables(condition, tables) <= {name}]
     inner = ast.SelectStmt(
         targetList=one(),
@@ -66,6 +72,10 @@ def _flat(select: ast.SelectStmt) -> tuple[list[tuple[str, ast.RangeVar]], list[
 
 def _sorted(select: ast.SelectStmt) -> tuple[Node, ...]:
     return tuple(item.node for item in select.sortClause or ())
+
+
+def _owners(nodes: tuple[Node, ...], tables: Tables) -> list[tuple[str, str]]:
+    return [owned for node in nodes if (owned := owner(node, tables)) is not None]
 
 
 def _is_clear(node: Node, tables: Tables) -> bool:

@@ -10,14 +10,14 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import all_of, cast, conjuncts, integer, integer_constant, sorted_by, target
-from analyzer.statements.equivalents.calls import unsteady_call
+from analyzer.statements.equivalents.calls import own_name, unsteady_call
 from analyzer.statements.equivalents.comparisons import readings
-from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.notes import FIRST_FEW, FIRST_OF_GROUP, NO_TIES, Notes
 from analyzer.statements.equivalents.rows_of_group import key_of_groups, limited_by_group
-from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, own_nodes, owner, qualified, tables_of
-from analyzer.statements.tree import Node, function_name
+from analyzer.statements.equivalents.scopes import Tables, holds_key, is_plain, own_nodes, owner, qualified, tables_of
+from analyzer.statements.tree import Node
 
-NO_TIES = "no two rows of a group tie in its ORDER BY, or any of them will do"
+NUMBERING = ("row_number", "rank", "dense_rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +36,24 @@ def window_to_first_rows(select: ast.SelectStmt, facts: SchemaFacts, notes: Note
     if not isinstance(source, ast.RangeSubselect) or source.lateral or source.alias is None or source.alias.colnames:
         return False
     inner = source.subquery
-    numbered = [t for t in inner.targetList or () if isinstance(t.val, ast.FuncCall) and t.val.over]
-    if len(numbered) != 1 or function_name(numbered[0].val) not in ("row_number", "rank", "dense_rank"):
+    targets = tuple(inner.targetList or ())
+    calls = [node for t in targets for node in own_nodes(t) if isinstance(node, ast.FuncCall) and node.over]
+    numbered = [t for t in targets if isinstance(t.val, ast.FuncCall) and t.val.over and own_name(t.val) in NUMBERING]
+    if len(numbered) != 1:
         return False
-    name = numbered[0].name or function_name(numbered[0].val)
-    asked = _asked(select, source.alias.aliasname, name)
+    numbers = numbered[0].val
+    name = numbered[0].name or own_name(numbers)
+    asked = _asked(select, source.alias.aliasname, name, is_grouped=bool(numbers.over.partitionClause))
     if asked is None:
         return False
-    if function_name(numbered[0].val) != "row_number":
+    if len(calls) > 1:
+        return notes.refuse("another window function in the subquery is computed over the rows that are left out")
+    if own_name(numbers) != "row_number":
         return notes.refuse("rank() keeps all rows that tie for a place")
     tables = tables_of(inner, facts, outer_joins=True)
     if tables is None or not is_plain(inner) or inner.distinctClause or inner.sortClause:
         return notes.refuse("the subquery is sorted, limited, grouped, or reads something else than plain tables")
-    targets = (*inner.targetList, *inner.fromClause, inner.whereClause)
-    if (call := unsteady_call(targets, facts)) is not None:
+    if (call := unsteady_call((*targets, *inner.fromClause, inner.whereClause), facts)) is not None:
         return notes.refuse(f"the subquery calls {call}(), which may give something else each time")
     return _change(select, inner, numbered[0], asked, tables, facts, notes)
 
@@ -78,10 +82,11 @@ def _change(
         key = key_of_groups(select, groups[0], tables, facts) if is_inner else None
         if key is None:
             return notes.refuse("several rows of each group are asked for, and no foreign key names the groups")
-    if not _holds_key([*groups, *ordered], tables, facts):
+    if not holds_key([*groups, *ordered], tables, facts):
         notes.need(NO_TIES)
     if asked.most is None:
         notes.need(f"${asked.value.number} is {'1' if groups and asked.is_first else 'a number from 0 on'}")
+    notes.form(FIRST_OF_GROUP if groups and key is None else FIRST_FEW)
     if key is not None:
         window.partitionClause = None
         limited_by_group(select, groups[0], most, sorts, key)
@@ -99,7 +104,7 @@ def _change(
     return True
 
 
-def _asked(select: ast.SelectStmt, alias: str, name: str) -> _Asked | None:
+def _asked(select: ast.SelectStmt, alias: str, name: str, *, is_grouped: bool) -> _Asked | None:
     """``rn = 1``, ``rn <= 3``, ``rn < 4`` or the same with a parameter, among what AND joins."""
     for condition in conjuncts(select.whereClause):
         for compared in readings(condition):
@@ -108,9 +113,7 @@ def _asked(select: ast.SelectStmt, alias: str, name: str) -> _Asked | None:
             number = integer_constant(compared.value)
             if isinstance(compared.value, ast.ParamRef) and compared.operator in ("=", "<="):
                 is_first = compared.operator == "="
-                return (
-                    _Asked(condition, None, compared.value, is_first) if _is_grouped(select) or not is_first else None
-                )
+                return _Asked(condition, None, compared.value, is_first) if is_grouped or not is_first else None
             if number is None:
                 continue
             if (compared.operator, number) == ("=", 1) or (compared.operator == "<=" and number >= 1):
@@ -120,20 +123,7 @@ def _asked(select: ast.SelectStmt, alias: str, name: str) -> _Asked | None:
     return None
 
 
-def _is_grouped(select: ast.SelectStmt) -> bool:
-    calls = (node for t in select.fromClause[0].subquery.targetList for node in own_nodes(t.val))
-    return any(isinstance(c, ast.FuncCall) and c.over is not None and bool(c.over.partitionClause) for c in calls)
-
-
 def _is_named(node: Node, alias: str, name: str) -> bool:
     if not isinstance(node, ast.ColumnRef) or not all(isinstance(field, ast.String) for field in node.fields):
         return False
     return [field.sval for field in node.fields] in ([name], [alias, name])
-
-
-def _holds_key(columns: list[tuple[str, str]], tables: Tables, facts: SchemaFacts) -> bool:
-    """Of each table, so that no two joined rows have the same."""
-    return all(
-        key_among([name for owned, name in columns if owned == alias], table, facts) is not None
-        for alias, table in tables.items()
-    )

@@ -14,7 +14,7 @@ from analyzer.statements.equivalents import moments
 from analyzer.statements.equivalents.build import cast, operation, string_constant, text
 from analyzer.statements.equivalents.comparisons import TURNED, Compared, readings
 from analyzer.statements.equivalents.moments import DATE, TIMESTAMP, TIMESTAMPTZ
-from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.notes import SINCE, UNTIL, Notes
 from analyzer.statements.equivalents.scopes import Tables, owner, positively, tables_of
 from analyzer.statements.tree import Node, operator_name
 
@@ -43,11 +43,13 @@ def _moved(node: Node, tables: Tables, notes: Notes) -> Node | None:
         side = compared.left
         if compared.last is not None or not isinstance(side, ast.A_Expr) or side.lexpr is None:
             continue
-        if side.kind != enums.A_Expr_Kind.AEXPR_OP or operator_name(side) not in OPPOSITE:
+        if side.kind != enums.A_Expr_Kind.AEXPR_OP or len(side.name) != 1 or operator_name(side) not in OPPOSITE:
             continue
         for read in (_from_sum, _from_difference):
             needs = Notes()
             moved = read(compared, side, tables, needs)
+            if moved is not None:
+                needs.form(SINCE if operator_name(moved) in (">", ">=") else UNTIL)
             if moved is not None or needs.why_not:
                 notes.add(needs if moved is not None else Notes(why_not=needs.why_not))
                 return moved

@@ -5,21 +5,27 @@ equivalent. The order is completed by a key, since rows that tie would be lost o
 stand where the order puts them.
 """
 
+from collections.abc import Iterator
+from itertools import count
+
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import all_of, any_of, conjuncts, operation, sorted_by
+from analyzer.statements.equivalents.calls import unsteady_call
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.output import output_of
 from analyzer.statements.equivalents.scopes import (
     Tables,
     is_never_null,
     key_among,
+    own_nodes,
     owner,
     qualified,
     tables_of,
 )
+from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, walk
 
 MOST_KEYS = 5  # judgement: a longer order is none to page by
@@ -71,18 +77,24 @@ def offset_to_keyset(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -
     tables = tables_of(select, facts)
     if any(others) or tables is None:
         return notes.refuse("its rows are grouped or made distinct, or come from something else than tables joined")
+    shown = tuple(select.targetList or ())
+    calls = [node for each in shown for node in own_nodes(each) if isinstance(node, ast.FuncCall)]
+    if any(call.over or is_aggregate(call) for call in calls):
+        return notes.refuse("an aggregate or a window function is computed over the rows of all pages")
+    if (name := unsteady_call(shown, facts)) is not None:
+        return notes.refuse(f"it calls {name}(), which may give several rows or something else each time")
     if select.limitOption == enums.LimitOption.LIMIT_OPTION_WITH_TIES:
         return notes.refuse("WITH TIES gives more rows than the page has")
-    numbers = [n.number for n in walk(select) if isinstance(n, ast.ParamRef)]
-    keys = _keys(select, tables, facts, max(numbers, default=0) + 1)
+    offset, select.limitOffset = select.limitOffset, None
+    keys = _keys(select, tables, facts, _free_numbers(select))
     if keys is None:
+        select.limitOffset = offset
         return notes.refuse("its order is not of plain columns, or no key completes it")
     select.sortClause = (
         *select.sortClause,
         *(sorted_by(key.column, key.item) for key in keys[len(select.sortClause) :]),
     )
     select.whereClause = all_of([*conjuncts(select.whereClause), _beyond(keys)])
-    select.limitOffset = None
     if select.limitCount is None:
         select.limitOption = enums.LimitOption.LIMIT_OPTION_DEFAULT
     for key in keys:
@@ -90,7 +102,13 @@ def offset_to_keyset(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -
     return True
 
 
-def _keys(select: ast.SelectStmt, tables: Tables, facts: SchemaFacts, number: int) -> list[_Key] | None:
+def _free_numbers(select: ast.SelectStmt) -> Iterator[int]:
+    """Of parameters that it does not have: first those that OFFSET had, since PostgreSQL takes no gaps."""
+    taken = {node.number for node in walk(select) if isinstance(node, ast.ParamRef)}
+    return (number for number in count(1) if number not in taken)
+
+
+def _keys(select: ast.SelectStmt, tables: Tables, facts: SchemaFacts, numbers: Iterator[int]) -> list[_Key] | None:
     """Of ORDER BY, and of a key of each table that it does not hold yet."""
     output = output_of(select, tables)
     found: dict[tuple[str, str], _Key] = {}
@@ -99,7 +117,7 @@ def _keys(select: ast.SelectStmt, tables: Tables, facts: SchemaFacts, number: in
         if owned is None or item.useOp or output is None or owned in found:
             return None
         nullable = not is_never_null(owned, tables, facts)
-        found[owned] = _Key(owned, item, number + len(found), nullable=nullable)
+        found[owned] = _Key(owned, item, next(numbers), nullable=nullable)
     like = sorted_by(ast.A_Const(isnull=True), select.sortClause[-1])
     like.sortby_nulls = enums.SortByNulls.SORTBY_NULLS_DEFAULT
     for name, table in tables.items():
@@ -110,7 +128,7 @@ def _keys(select: ast.SelectStmt, tables: Tables, facts: SchemaFacts, number: in
             return None
         for column in key:
             if (name, column) not in found:
-                found[name, column] = _Key((name, column), like, number + len(found), nullable=False)
+                found[name, column] = _Key((name, column), like, next(numbers), nullable=False)
     return list(found.values()) if len(found) <= MOST_KEYS else None
 
 

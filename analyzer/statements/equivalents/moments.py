@@ -7,7 +7,8 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import ColumnFacts
 from analyzer.statements.equivalents.build import cast, integer, integer_constant, operation, string_constant, text
-from analyzer.statements.tree import Node, function_name, name_parts, walk
+from analyzer.statements.equivalents.calls import own_name
+from analyzer.statements.tree import Node, name_parts, walk
 
 DATE, TIMESTAMP, TIMESTAMPTZ = "date", "timestamp", "timestamptz"
 OIDS = {1082: DATE, 1114: TIMESTAMP, 1184: TIMESTAMPTZ}
@@ -31,7 +32,9 @@ def cast_type(node: Node | None) -> str | None:
     """The type of a cast, where it is one of time or interval without a precision."""
     if not isinstance(node, ast.TypeCast) or node.typeName.typmods or node.typeName.arrayBounds:
         return None
-    name = name_parts(node.typeName.names)[-1]
+    *schema, name = name_parts(node.typeName.names)
+    if schema not in ([], ["pg_catalog"]):
+        return None
     return name if name in (DATE, TIMESTAMP, TIMESTAMPTZ, "interval") else None
 
 
@@ -39,7 +42,7 @@ def is_steady(node: Node) -> bool:
     """A value that is the same for all rows: of constants, parameters and the time of the transaction."""
     return not any(
         isinstance(part, (ast.ColumnRef, ast.SubLink))
-        or (isinstance(part, ast.FuncCall) and function_name(part) not in (*NOW, "date_trunc"))
+        or (isinstance(part, ast.FuncCall) and own_name(part) not in (*NOW, "date_trunc"))
         for part in walk(node)
     )
 
@@ -51,13 +54,13 @@ def type_of(node: Node) -> str | None:
     if isinstance(node, ast.SQLValueFunction):
         return SQL_VALUES.get(node.op)
     if isinstance(node, ast.FuncCall):
-        if function_name(node) in NOW:
+        if own_name(node) in NOW:
             return TIMESTAMPTZ
         return type_of(node.args[1]) if len(node.args or ()) == 2 and type_of(node.args[1]) != DATE else None
     if isinstance(node, ast.TypeCast):
         return cast_type(node) if cast_type(node) != "interval" else None
     if isinstance(node, ast.A_Expr) and node.kind == enums.A_Expr_Kind.AEXPR_OP and node.lexpr is not None:
-        operator, left = name_parts(node.name)[-1], type_of(node.lexpr)
+        operator, left = ".".join(name_parts(node.name)), type_of(node.lexpr)
         if operator not in ("+", "-"):
             return None
         if left == DATE and integer_constant(node.rexpr) is not None:

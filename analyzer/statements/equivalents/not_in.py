@@ -9,6 +9,7 @@ from pglast import ast, enums
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import one
+from analyzer.statements.equivalents.calls import unsteady_call
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.scopes import is_never_null, is_plain, own_nodes, owner, qualified, tables_of
 
@@ -32,6 +33,8 @@ def _change(link: ast.SubLink, select: ast.SelectStmt, facts: SchemaFacts, notes
     is_distinct_on = any(expression is not None for expression in inner.distinctClause or ())
     if not is_plain(inner) or len(targets) != 1 or is_distinct_on:
         return notes.refuse("the list is limited or grouped")
+    if (name := unsteady_call((*targets, *inner.fromClause, inner.whereClause), facts)) is not None:
+        return notes.refuse(f"the list calls {name}(), which may give something else each time")
     outside, inside = tables_of(select, facts), tables_of(inner, facts)
     if outside is None or inside is None:
         return notes.refuse("it reads something else than plain tables, or joins some by an outer join")

@@ -4,26 +4,43 @@ from dataclasses import dataclass, field
 
 from analyzer.words.visible import visible_line
 
+# forms of a kind: what is said of one need not hold of the other
+ONE_DAY, OTHER_SPAN = "one day", "another span"
+SINCE, UNTIL = "rows since a time", "rows until a time"
+ANY_ROW, NO_ROW = "any row", "no row"
+FIRST_OF_GROUP, FIRST_FEW = "the first of each group", "the first few"
+NO_TIES = "no two rows of a group tie in its ORDER BY, or any of them will do"
+
+NO_TIES_AT_LIMIT = "no two rows tie in ORDER BY where LIMIT ends, or any of them will do"
+
 
 @dataclass(slots=True)
 class Notes:
     """Collected while a tree is changed.
 
     ``given``: what the schema cannot tell and has to hold for the same rows: of parameters, of the session's time zone.
+    ``forms``: which of a kind's forms were written, for what is said of one form alone.
     ``why_not``: why something of the kind was left as it is.
     """
 
     given: list[str] = field(default_factory=list)
     why_not: list[str] = field(default_factory=list)
+    forms: list[str] = field(default_factory=list)
 
     def need(self, fact: str) -> None:
         fact = visible_line(fact)  # names of columns are in it
         if fact not in self.given:
             self.given.append(fact)
 
+    def form(self, name: str) -> None:
+        if name not in self.forms:
+            self.forms.append(name)
+
     def add(self, other: "Notes") -> None:
         for fact in other.given:
             self.need(fact)
+        for name in other.forms:
+            self.form(name)
         for reason in other.why_not:
             self.refuse(reason)
 

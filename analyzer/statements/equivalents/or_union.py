@@ -10,13 +10,19 @@ from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import all_of, any_of, conjuncts, disjuncts
-from analyzer.statements.equivalents.calls import unsteady_call
-from analyzer.statements.equivalents.notes import Notes
-from analyzer.statements.equivalents.output import sorted_by_output
-from analyzer.statements.equivalents.scopes import own_nodes, tables_of
+from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
+from analyzer.statements.equivalents.notes import NO_TIES_AT_LIMIT, Notes
+from analyzer.statements.equivalents.output import output_name, output_of, sorted_by_output
+from analyzer.statements.equivalents.scopes import holds_key, own_nodes, owner, tables_of
 from analyzer.statements.select_list import is_aggregate
-from analyzer.statements.tree import Node, column_names, walk
+from analyzer.statements.tree import Node, column_names, operator_name, walk
 
+COMPUTING = frozenset("+-*/%^")
+REGULAR = frozenset({"~", "~*", "!~", "!~*"})
+MATCHING = frozenset({
+    enums.A_Expr_Kind.AEXPR_LIKE, enums.A_Expr_Kind.AEXPR_ILIKE, enums.A_Expr_Kind.AEXPR_SIMILAR,
+})  # fmt: skip
+HARMLESS = frozenset({"btrim", "char_length", "length", "lower", "ltrim", "octet_length", "rtrim", "upper"})
 MOST_ARMS = 4  # judgement: each reads the tables anew
 
 
@@ -30,8 +36,15 @@ def or_to_union(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> boo
         return notes.refuse(reason)
     chosen, arms = found
     select.sortClause = sorted_by_output(select, facts)
-    rest = [part for part in parts if part is not chosen]
-    queries = [_query(select, [*rest, arm], arms[:number]) for number, arm in enumerate(arms)]
+    at = next(number for number, part in enumerate(parts) if part is chosen)
+    rest = [*parts[:at], *parts[at + 1 :]]
+    if any(_may_raise(node) for node in walk(tuple(arms))):
+        return notes.refuse("an arm computes what may fail for rows that the arm before it found")
+    if (set(parameters(tuple(arms[1:]))) - set(parameters(arms[0]))) & set(parameters(tuple(rest))):
+        return notes.refuse("a parameter stands in several conditions: in another order its type may become another")
+    if (select.limitCount or select.limitOffset) and not _has_no_ties(select, facts):
+        notes.need(NO_TIES_AT_LIMIT)
+    queries = [_query(select, parts[:at], arms[: number + 1], parts[at + 1 :]) for number in range(len(arms))]
     union = queries[0]
     for query in queries[1:]:
         union = ast.SelectStmt(
@@ -44,13 +57,36 @@ def or_to_union(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> boo
     return True
 
 
-def _query(select: ast.SelectStmt, conditions: list[Node], found_before: list[Node]) -> ast.SelectStmt:
+def _has_no_ties(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
+    tables = tables_of(select, facts, outer_joins=True) or {}
+    named = dict(output_of(select, tables) or ())
+    values = [named.get(output_name(item.node), item.node) for item in select.sortClause or ()]
+    return holds_key([owned for value in values if (owned := owner(value, tables)) is not None], tables, facts)
+
+
+def _may_raise(node: Node) -> bool:
+    """What is computed of a row's values, or a subquery that has to give one row: neither is sure to go well."""
+    if isinstance(node, ast.SubLink):
+        return bool(node.subLinkType == enums.SubLinkType.EXPR_SUBLINK)
+    if not any(isinstance(below, ast.ColumnRef) for below in walk(node)):
+        return False
+    if isinstance(node, ast.A_Expr):
+        if node.kind in MATCHING or operator_name(node) in REGULAR:  # a row's own pattern may be none
+            return any(isinstance(below, ast.ColumnRef) for below in walk(node.rexpr))
+        return node.kind == enums.A_Expr_Kind.AEXPR_OP and operator_name(node) in COMPUTING
+    if isinstance(node, ast.FuncCall):
+        return own_name(node) not in HARMLESS
+    return isinstance(node, ast.TypeCast)
+
+
+def _query(select: ast.SelectStmt, before: list[Node], arms: list[Node], behind: list[Node]) -> ast.SelectStmt:
+    """With the last of the arms in place of the OR, and without what those before it find."""
     query = deepcopy(select)
     query.sortClause = query.limitCount = query.limitOffset = None
     query.limitOption = enums.LimitOption.LIMIT_OPTION_DEFAULT
-    before = any_of(found_before)
-    left_out = [] if before is None else [ast.BooleanTest(arg=before, booltesttype=enums.BoolTestType.IS_NOT_TRUE)]
-    query.whereClause = deepcopy(all_of([*conditions, *left_out]))
+    found = any_of(arms[:-1])
+    left_out = [] if found is None else [ast.BooleanTest(arg=found, booltesttype=enums.BoolTestType.IS_NOT_TRUE)]
+    query.whereClause = deepcopy(all_of([*before, arms[-1], *left_out, *behind]))
     return query
 
 

@@ -40,7 +40,7 @@ def limited_by_group(
             rarg=source,
         ),
     )
-    select.targetList = tuple(_of_the_rows(each, alias) for each in select.targetList)
+    select.targetList = tuple(_of_the_rows(each, alias) for each in select.targetList or ())
 
 
 def _of_the_rows(each: ast.ResTarget, alias: str) -> ast.ResTarget:
@@ -55,6 +55,8 @@ def key_of_groups(
     select: ast.SelectStmt, group: tuple[str, str], tables: Tables, facts: SchemaFacts
 ) -> ForeignKeyFacts | None:
     """The foreign key that names a group for each row; None where there is none that holds for all."""
+    if len(facts.tables_named(tables[group[0]].name)) > 1:
+        return None  # each schema's references another table, which is written with its schema
     if not is_never_null(group, tables, facts) or {GROUPS, GROUP} & {*tables, *column_names(select), *_aliases(select)}:
         return None
     return next((key for key in tables[group[0]].foreign_keys if _holds(key, group[1], facts)), None)

@@ -57,18 +57,46 @@ def is_never_null(column: tuple[str, str], tables: Tables, facts: SchemaFacts) -
     table = tables[column[0]]
     if any(table.oid in other.inherits for other in facts):
         return False
-    return any(known.name == column[1] and known.not_null for known in table.columns)
+    return column[1] in _never_null(table, facts)
+
+
+def _never_null(table: TableFacts, facts: SchemaFacts) -> set[str]:
+    """What NOT NULL holds for; from 18 on its constraint may be NOT VALID, and rows from before it hold NULLs."""
+    if table.constraints is None and facts.server_version_num >= 180_000:
+        return set(table.primary_key)
+    unproven = {
+        name for known in table.constraints or () if known.kind == "n" and not known.is_validated
+        for name in known.columns
+    }  # fmt: skip
+    return {known.name for known in table.columns if known.not_null} - unproven
 
 
 def key_among(names: Collection[str], table: TableFacts, facts: SchemaFacts) -> tuple[str, ...] | None:
-    """A key of the table among these columns that no two rows share, without NULLs; None where there is none."""
+    """A key of the table among these columns that no two rows share, without NULLs; None where there is none.
+
+    A deferrable one may be shared by two rows until its transaction ends.
+    """
     if facts.heirs(table):
         return None  # a key of the one table alone
-    not_null = {column.name for column in table.columns if column.not_null}
+    not_null = _never_null(table, facts)
+    deferred = {known.columns for known in table.constraints or () if known.kind in ("p", "u") and known.is_deferrable}
     for key in dict.fromkeys((table.primary_key, *table.unique_keys)):
-        if key and set(key) <= set(names) and (key == table.primary_key or set(key) <= not_null):
+        if (
+            key
+            and key not in deferred
+            and set(key) <= set(names)
+            and (key == table.primary_key or set(key) <= not_null)
+        ):
             return key
     return None
+
+
+def holds_key(columns: list[tuple[str, str]], tables: Tables, facts: SchemaFacts) -> bool:
+    """Of each table, so that no two joined rows have the same."""
+    return all(
+        key_among([name for owned, name in columns if owned == alias], table, facts) is not None
+        for alias, table in tables.items()
+    )
 
 
 def qualified(column: tuple[str, str]) -> ast.ColumnRef:

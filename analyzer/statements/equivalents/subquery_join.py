@@ -10,17 +10,28 @@ from dataclasses import dataclass
 
 from pglast import ast, enums
 
-from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.facts import ColumnFacts, SchemaFacts
+from analyzer.statements.equivalents import moments
 from analyzer.statements.equivalents.build import all_of, column, conjuncts, integer, operation, target
-from analyzer.statements.equivalents.calls import unsteady_call
+from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.output import output_name, output_of
 from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, own_nodes, owner, tables_of
 from analyzer.statements.select_list import is_aggregate
-from analyzer.statements.tree import Node, column_names, function_name, operator_name, walk
+from analyzer.statements.tree import Node, column_names, flat, operator_name, walk
 
 # the order of their rows does not matter; NULL of no row, but for count
 ONE_VALUE = frozenset({"count", "sum", "min", "max", "avg", "bool_and", "bool_or", "every"})
+
+
+# types by their oids: integers, numeric, boolean, text, varchar, char(n), date, the timestamps, uuid
+EXACT = frozenset({20, 21, 23, 1700})
+GROUPED = EXACT | {16, 25, 1042, 1043, 1082, 1114, 1184, 2950}
+COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">=", "BETWEEN", "NOT BETWEEN"})
+COMPARING = frozenset({
+    enums.A_Expr_Kind.AEXPR_OP, enums.A_Expr_Kind.AEXPR_IN, enums.A_Expr_Kind.AEXPR_BETWEEN,
+    enums.A_Expr_Kind.AEXPR_NOT_BETWEEN, enums.A_Expr_Kind.AEXPR_DISTINCT, enums.A_Expr_Kind.AEXPR_NOT_DISTINCT,
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,7 @@ def subquery_to_join(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -
         return notes.refuse("the output holds what cannot be written out")
     joined: dict[int, tuple[Node, ast.JoinExpr, str]] = {}
     for number, link in enumerate(links):
-        found = _read(link.val.subselect, tables, facts, notes)
+        found = _read(link.val.subselect, select, tables, facts, notes)
         if found is not None:
             name = link.name or output_name(link.val) or "?column?"
             joined[id(link.val)] = (*_join(found, _FreeNames(select, tables, number + 1)), name)
@@ -92,7 +103,9 @@ def _is_open(select: ast.SelectStmt) -> bool:
     return not any(call.over or is_aggregate(call) for call in calls)
 
 
-def _read(inner: ast.SelectStmt, outside: Tables, facts: SchemaFacts, notes: Notes) -> _Subquery | None:
+def _read(
+    inner: ast.SelectStmt, around: ast.SelectStmt, outside: Tables, facts: SchemaFacts, notes: Notes
+) -> _Subquery | None:
     """What the subquery asks; None, with the reason, where it may give more than one row, or something else joined."""
     if not is_plain(inner) or inner.distinctClause or len(inner.targetList or ()) != 1 or inner.sortClause:
         notes.refuse("the subquery is sorted, limited, grouped or made distinct itself")
@@ -109,13 +122,21 @@ def _read(inner: ast.SelectStmt, outside: Tables, facts: SchemaFacts, notes: Not
     if not pairs or _reaches_out((*rest, value, *inner.fromClause), inside, outside):
         notes.refuse("the subquery asks for outer columns by more than equality of plain columns of one type")
         return None
-    is_grouped = isinstance(value, ast.FuncCall) and function_name(value) in ONE_VALUE and not value.over
-    if is_grouped and value.agg_within_group:
+    is_grouped = isinstance(value, ast.FuncCall) and own_name(value) in ONE_VALUE
+    if is_grouped and (value.agg_within_group or value.over or not _adds_exactly(value, inside)):
+        notes.refuse("the subquery's value depends on the order of its rows")
+        return None
+    given = (value.args, value.agg_filter) if is_grouped else (value,)
+    if not all(_never_raises(node) for node in flat((given, *rest, *_join_conditions(inner)))):
+        notes.refuse("the subquery computes what may fail for rows that only the join reads")
+        return None
+    if _shared_parameter(inner, around):
+        notes.refuse("a parameter stands both in the subquery and beside it: its type may become another one")
         return None
     if not is_grouped and not _gives_one(inside, pairs, value, facts):
         notes.refuse("no unique key lets the subquery give one row at most")
         return None
-    return _Subquery(inner, pairs, rest, is_grouped and function_name(value) == "count", is_grouped)
+    return _Subquery(inner, pairs, rest, is_grouped and own_name(value) == "count", is_grouped)
 
 
 def _correlation(
@@ -124,7 +145,7 @@ def _correlation(
     pairs, rest = [], []
     for condition in conjuncts(inner.whereClause):
         pair = _pair(condition, inside, outside)
-        if pair is not None and _type(pair.inner, inside) == _type(pair.outer, outside):
+        if pair is not None and _groups_alike(pair, inside, outside):
             pairs.append(pair)
         else:
             rest.append(condition)
@@ -144,9 +165,51 @@ def _pair(condition: Node, inside: Tables, outside: Tables) -> _Pair | None:
     return None
 
 
-def _type(owned: tuple[str, str], tables: Tables) -> int | None:
-    found = tables[owned[0]].column(owned[1])
-    return found.type_oid if found is not None else None
+def _groups_alike(pair: _Pair, inside: Tables, outside: Tables) -> bool:
+    """Both of one type, whose ``=`` is also what GROUP BY goes by."""
+    mine, theirs = _column(pair.inner, inside), _column(pair.outer, outside)
+    if mine is None or theirs is None or mine.type_oid != theirs.type_oid:
+        return False
+    return mine.type_oid in GROUPED or mine.type_kind == "e"
+
+
+def _column(owned: tuple[str, str] | None, tables: Tables) -> ColumnFacts | None:
+    return None if owned is None else tables[owned[0]].column(owned[1])
+
+
+def _adds_exactly(call: ast.FuncCall, inside: Tables) -> bool:
+    """Whether the order of the rows does not change what it gives: the sum of floating-point numbers it does."""
+    if own_name(call) not in ("sum", "avg"):
+        return True
+    added = _column(owner(call.args[0], inside), inside) if len(call.args or ()) == 1 else None
+    return added is not None and added.type_oid in EXACT
+
+
+def _join_conditions(inner: ast.SelectStmt) -> list[Node]:
+    return [node.quals for node in walk(inner.fromClause) if isinstance(node, ast.JoinExpr) and node.quals]
+
+
+def _never_raises(node: Node) -> bool:
+    """Columns, constants, comparisons of them and what joins those; the original never computes it of some rows."""
+    if moments.is_steady(node) and moments.type_of(node) is not None:
+        return True
+    if isinstance(node, ast.TypeCast):
+        return isinstance(node.arg, (ast.A_Const, ast.ParamRef))
+    if isinstance(node, ast.A_Expr):
+        if node.kind not in COMPARING or not {operator_name(node)} <= COMPARISONS or len(node.name) != 1:
+            return False
+        return all(_never_raises(part) for part in flat((node.lexpr, node.rexpr)))
+    if isinstance(node, (ast.BoolExpr, ast.CoalesceExpr)):
+        return all(_never_raises(part) for part in node.args)
+    if isinstance(node, (ast.NullTest, ast.BooleanTest)):
+        return _never_raises(node.arg)
+    return isinstance(node, (ast.ColumnRef, ast.A_Const, ast.ParamRef))
+
+
+def _shared_parameter(inner: ast.SelectStmt, around: ast.SelectStmt) -> bool:
+    """Whether one of the subquery's is also outside of it: FROM, where it goes, is read first."""
+    inside, everywhere = parameters(inner), parameters(around)
+    return any(everywhere.count(number) > inside.count(number) for number in inside)
 
 
 def _reaches_out(nodes: tuple[Node, ...], inside: Tables, outside: Tables) -> bool:

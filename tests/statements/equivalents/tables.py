@@ -39,10 +39,21 @@ FACTS: SchemaFacts = facts(
         ]
     }
 )
-# around midnights, ends of months and years, and nights in which some clock changes
+# around midnights, ends of months and years, and nights in which some clock changes; in the last three one skips 00:00
 MOMENTS = [
     f"{day} {clock}"
-    for day in ("2023-12-31", "2024-01-01", "2024-02-29", "2024-03-01", "2024-03-31", "2024-10-27", "2017-10-15")
+    for day in (
+        "2023-12-31",
+        "2024-01-01",
+        "2024-02-29",
+        "2024-03-01",
+        "2024-03-31",
+        "2024-10-27",
+        "2017-10-15",
+        "2024-09-08",
+        "2024-04-26",
+        "2023-10-01",
+    )
     for clock in ("00:00", "00:30", "01:30", "02:30", "12:00", "23:30", "23:59:59.999999")
 ] + ["infinity", "-infinity"]
 
