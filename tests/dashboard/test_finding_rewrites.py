@@ -31,7 +31,7 @@ def of_a_day(postgres18, scratch_database, settings, own_dir) -> FindingRecord:
     """The finding of a statement that casts a column, of an executed plan."""
     settings.VAR_DIR = own_dir
     database = scratch_database(postgres18)
-    database.execute(*advised.SCHEMA)
+    advised.fill(database)
     server = add_server_from_dsn(database.dsn)
     Server.objects.filter(pk=server.pk).update(name="shop", slug="shop", explain_mode=Server.ExplainMode.ANALYZE)
     server.refresh_from_db()
