@@ -171,6 +171,8 @@ def key_said(space: KeySpace) -> str:
     if used is None:
         return ""
     at = f"{space.column.name} ({space.column.type_name}) is at {space.sequence.last_value:,} of {space.most:,}"
+    if space.is_used_up:
+        return f"{at}: no value is left, each insert that takes one fails."
     if reached is not None and pace is not None and pace.per_day is not None:
         seen = f"{pace.per_day:,.0f} a day ({days_words(pace.days)} seen)"
         return f"{at}; at {seen} it reaches its end in {reached.words}."
