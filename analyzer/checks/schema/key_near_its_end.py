@@ -134,7 +134,7 @@ def _unsteady(pace: Pace, room: int) -> str:
     fast = pace.high_per_day or 0.0
     if max(fast * pace.days, pace.grown or 0.0) <= room * HARDLY:
         return f" It hardly grew in the {pace.days} days seen."
-    if pace.grown is None or pace.grown <= 0:
+    if not fast or pace.grown is None or pace.grown <= 0:
         return f" It did not grow steadily in the {pace.days} days seen."
     said = f" It grew by {pace.grown:,.0f} in the {pace.days} days seen, not steadily"
-    return f"{said}; at the fast end of its pace it reaches its end in {months_words(room / fast)}." if fast else f"{said}."
+    return f"{said}; at the fast end of its pace it reaches its end in {months_words(room / fast)}."
