@@ -17,10 +17,10 @@ from analyzer.checks import all_checks
 from analyzer.checks.document import paragraphs
 from analyzer.checks.rewrites import SAME_ROWS
 from analyzer.findings import Severity
-from analyzer.models import FindingEvent, FindingRecord, Server, Statement, SuggestionRecord
+from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import finding_life as life
 from analyzer.store.gains import gained
-from dashboard.gone import gained_line
+from dashboard.gone import gained_line, last_closings
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.servers.rows import COSTLIEST_FIRST, sampled_and_failing
@@ -55,10 +55,8 @@ def _list(request: HttpRequest, asked: QueryDict, *, status: int = 200, mute_err
     counts = FindingRecord.objects.filter(wanted).aggregate(
         **{name: Count("pk", filter=where) for name, where in STATES.items()}
     )
-    closings = FindingEvent.objects.filter(what=FindingEvent.What.CLOSED).order_by("-at")
-    records = (
-        records.prefetch_related(Prefetch("events", closings, to_attr="closings")) if state == "closed" else records
-    )
+    if state == "closed":
+        records = records.prefetch_related(Prefetch("events", last_closings(), to_attr="closings"))
     codes = {chosen["code"], *FindingRecord.objects.order_by().values_list("code", flat=True).distinct()}
     shown_of = [server for server in servers if chosen["server"] in ("", server.slug)]
     context = {
