@@ -11,7 +11,7 @@ from django.utils import timezone
 from analyzer.models import Database, ServerEvent
 from analyzer.schema.changes import schema_changes, setting_changes
 from analyzer.schema.cluster import ClusterFacts, SettingFacts
-from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.store import events
 from analyzer.store.clusters import keep_cluster
 from analyzer.store.schemas import keep_schema
@@ -65,8 +65,10 @@ def test_a_changed_schema_says_what_changed_of_each_table():
     before = schema(
         table(1, "order", ("id", "integer"), ("old", "text"), indexes=("a", "b")), table(2, "line", ("id", "integer"))
     )
+    order = table(1, "order", ("id", "bigint"), ("new", "text"), indexes=("b", "c"))
+    new = replace(order.columns[1], number=3)
     after = schema(
-        table(1, "order", ("id", "bigint"), ("new", "text"), indexes=("b", "c")),
+        replace(order, columns=(order.columns[0], new)),
         table(3, "x.y", ("id", "integer")), table(4, "part", ("id", "integer"), parent_oid=1),
     )  # fmt: skip
     assert [(c.table, c.said) for c in schema_changes(before, after)] == [
@@ -74,6 +76,38 @@ def test_a_changed_schema_says_what_changed_of_each_table():
         ("public.line", "table public.line dropped"),
         ("public.order", 'public."order": index c created, index a dropped, column id from integer to bigint,'
          " column new added and 1 more change"),
+    ]  # fmt: skip
+
+
+def said_of(before: SchemaFacts, after: SchemaFacts) -> list[str]:
+    return [change.said for change in schema_changes(before, after)]
+
+
+def test_a_renamed_column_takes_its_indexes_and_keys_along():
+    key = ForeignKeyFacts("fk", ("t_id",), 1, "public", "t", ("id",))
+    partial = IndexFacts(9, "public", "p", "btree", ("x",), predicate="(id > 0)")
+    was = table(1, "t", ("id", "integer"), ("x", "text"), indexes=("id",))
+    was = replace(was, indexes=(*was.indexes, partial))
+    line = replace(table(2, "line", ("t_id", "integer")), foreign_keys=(key,))
+    now = replace(
+        was, columns=(replace(was.columns[0], name="no"), replace(was.columns[1], name="id")),
+        indexes=(replace(was.indexes[0], columns=("no",)), replace(partial, columns=("id",), predicate="(no > 0)")),
+    )  # fmt: skip
+    told = schema(now, replace(line, foreign_keys=(replace(key, referenced_columns=("no",)),)))
+    assert said_of(schema(was, line), told) == ["public.t: column id renamed to no, column x renamed to id"]
+    again = replace(was, columns=(was.columns[0], replace(was.columns[1], number=3)))
+    assert said_of(schema(was), schema(again)) == ["public.t: column x made anew"]
+
+
+def test_a_table_that_was_dropped_and_created_is_made_anew():
+    def made(first_oid: int, *columns: tuple[str, str]) -> SchemaFacts:
+        key = ForeignKeyFacts("fk", ("t_id",), first_oid, "public", "t", ("id",))
+        line = replace(table(first_oid + 1, "line", ("t_id", "integer")), foreign_keys=(key,))
+        return schema(table(first_oid, "t", *columns, indexes=("id",)), line)
+
+    before, after = made(1, ("id", "integer"), ("b", "text")), made(11, ("id", "integer"), ("c", "text"))
+    assert said_of(before, after) == [
+        "public.t: made anew, column c added, column b dropped", "public.line: made anew"
     ]  # fmt: skip
 
 
