@@ -187,8 +187,8 @@ def test_a_statement_is_new_that_costs_and_was_not_there_before(history):
     Statement.objects.filter(normalized_sql=TEXTS[1]).update(first_seen=fake.now)  # its text was read anew
     assert new() == ["select costly from t"]
     keep_news(server, fake.now)
-    [(of, kept)], count = news_of([server], fake.now)
-    assert (of, kept.normalized_sql, kept.calls, count) == (server, "select costly from t", 600, 1)
+    [(of, kept)], counts = news_of([server], fake.now)
+    assert (of, kept.normalized_sql, kept.calls, counts) == (server, "select costly from t", 600, {server: 1})
     assert kept.load_ratio == pytest.approx(120 / (120 + 143), rel=0.02)
     fake.roles[9], fake.hidden = 11, frozenset({11})
     history.pass_by(0.5, q9=500.0)
