@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from analyzer.models import Database, ServerEvent
-from analyzer.schema.changes import schema_changes, setting_changes
+from analyzer.models import Database, ServerEvent, Statement
+from analyzer.schema.changes import SchemaChange, schema_changes, setting_changes
 from analyzer.schema.cluster import ClusterFacts, SettingFacts
 from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.store import events
@@ -195,3 +195,19 @@ def test_mark_deploy_marks_once_on_one_server_or_all(server):
     for wrong, said in (("soon", "no time"), ("2020-01-01T00:00", "longer ago"), ("2090-01-01T00:00", "yet to come")):
         with pytest.raises(CommandError, match=said):
             marked("shop", "v9", "--at", wrong)
+
+
+def test_many_changed_schemas_hide_no_deploy_and_none_of_a_statement_s_own_tables(server, monkeypatch):
+    monkeypatch.setattr(events, "MOST_SHOWN", 3)
+    database = Database.objects.create(server=server, oid=5, name="shop")
+    events.mark_deploy(server, "v1", NOW)
+    events.note_schema(database, [SchemaChange("public.T", "public.T: index a created")], NOW + MINUTE, NOW)
+    for n in range(2, 9):
+        events.note_schema(database, [SchemaChange(f"public.tmp_{n}", f"table {n} created")], NOW + n * MINUTE, NOW)
+    end = NOW + 20 * MINUTE
+    shown = [event.said for event in events.events_between(server, NOW, end)]
+    assert shown == ["Deploy v1", "table 7 created", "table 8 created"]
+    for name in ("t", "public.t"):
+        statement = Statement(server=server, tables=[name])
+        shown = [event.said for event in events.events_of_statement(statement, NOW, end)]
+        assert shown == ["Deploy v1", "public.T: index a created"]
