@@ -2,15 +2,15 @@
 
 from datetime import datetime
 
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from analyzer.models import FindingEvent, FindingRecord
-from analyzer.store.gains import LEAST_SUMMED_S, Gained
+from analyzer.store.gains import LEAST_SUMMED_S, NO_LESS, Gained, is_gain
 from analyzer.words.durations import THIN, span_words, time_words
 from analyzer.words.lists import counted
 from analyzer.words.visible import visible_line
 
-NO_LESS = 0.9  # judgement: what is left of the time; the load of days differs by more than a tenth
 LEAST_TOLD_S = 60.0  # a day, of all together
 
 
@@ -23,7 +23,7 @@ def gone_line(closing: FindingEvent) -> str:
     before, since_s = _time(gain["before_s_per_day"]), gain["since_s_per_day"]
     statements = "its statement" if len(gain["statements"]) == 1 else f"its {len(gain['statements'])} statements"
     measured_s = gain["since_measured_s"]
-    basis = "measured" if measured_s >= LEAST_SUMMED_S else f"measured over {span_words(measured_s)}"
+    basis = "measured" if gain.get("compared_s", 0.0) >= LEAST_SUMMED_S else f"measured over {span_words(measured_s)}"
     if not since_s:
         return f"{_gone(closing.at)}: {statements} took {before} a day before, not run since ({basis})"
     figures = f"{statements} took {before} a day before, {_time(since_s)} a day since ({basis})"
@@ -33,10 +33,20 @@ def gone_line(closing: FindingEvent) -> str:
 
 
 def closing_line(finding: FindingRecord) -> str:
-    """Of the last time it went; ``closings``: its events of that kind, as the list of findings reads them."""
-    closings: list[FindingEvent] = getattr(finding, "closings", [])
-    last = next((event for event in closings if event.at == finding.closed_at), None)
+    """Of the last time it went; ``closings``: as ``last_closings`` has them."""
+    last = _last_closing(finding)
     return gone_line(last) if last is not None else ""
+
+
+def is_gained(finding: FindingRecord) -> bool:
+    """Whether its statements take less since it went the last time."""
+    last = _last_closing(finding)
+    return last is not None and is_gain(last.gain)
+
+
+def last_closings() -> QuerySet[FindingEvent]:
+    """To prefetch as ``closings``: of each finding that is gone the one event that closed it."""
+    return FindingEvent.objects.filter(what=FindingEvent.What.CLOSED, finding__closed_at=F("at"))
 
 
 def gained_line(gained: Gained) -> str:
@@ -45,6 +55,11 @@ def gained_line(gained: Gained) -> str:
         return ""
     findings = counted(gained.findings, "finding")
     return f"Gone in the last 30 days: {_time(gained.s_per_day)} a day, with {findings} (measured)"
+
+
+def _last_closing(finding: FindingRecord) -> FindingEvent | None:
+    closings: list[FindingEvent] = getattr(finding, "closings", [])
+    return next((event for event in closings if event.at == finding.closed_at), None)
 
 
 def _time(s_per_day: float) -> str:

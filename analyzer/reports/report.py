@@ -85,6 +85,7 @@ class ReportedFinding:
     fix: str = ""
     sql: str = ""
     gone: str = ""  # of one that is closed: what its statements take since, in words
+    is_gain: bool = False  # measured like for like, for a day at least
     index: IndexToCreate | None = None
     is_told: bool = False
 
@@ -248,7 +249,7 @@ def change_of(finding: ReportedFinding, start: datetime, end: datetime) -> str:
         return ""
     # One that was closed and reopened within the window is no news when it was open at its beginning.
     is_new = opened_at > start and not (finding.was_open_before and finding.first_seen <= start)
-    if is_new and not (is_closed and finding.gone):
+    if is_new and not (is_closed and finding.is_gain):
         return "new"
     if is_closed:
         return "fixed"

@@ -78,7 +78,9 @@ def btree_bloat(table: TableFacts, index: IndexFacts, now: datetime | None) -> B
         return Unknown("only B-trees are looked at")
     fill = index.fill
     if fill is not None and _holds(fill.measured_at, fill.size_bytes, index.size_bytes, now):
-        return _of_btree_fill(index, fill)
+        measured = _of_btree_fill(index, fill)
+        if measured is not None:
+            return measured
     if index.size_bytes is None or table.rows is None:
         return Unknown("needs VACUUM or ANALYZE of the table")
     if index.predicate is not None or None in index.columns:
@@ -101,18 +103,19 @@ def large_and_suspicious(
 ) -> Iterable[tuple[int, TableFacts, IndexFacts | None]]:
     """Tables and B-trees of that size that may be bloated so much, with the bytes they may waste, the worst first."""
     found: list[tuple[int, TableFacts, IndexFacts | None]] = []
+    now = facts.taken_at
     for table in facts:
         if table.kind not in "rm":
             continue
-        suspects: list[tuple[IndexFacts | None, Bloat | Unknown]] = []
+        suspects: list[IndexFacts | None] = []
         if (table.size_bytes or 0) >= least_bytes:
-            suspects.append((None, heap_bloat(table, facts.taken_at)))
-        suspects += [
-            (index, btree_bloat(table, index, facts.taken_at))
-            for index in table.indexes
-            if (index.size_bytes or 0) >= least_bytes and index.is_usable
-        ]
-        for index, bloat in suspects:
+            suspects.append(None)
+        suspects += [i for i in table.indexes if (i.size_bytes or 0) >= least_bytes and i.is_usable]
+        for index in suspects:
+            try:
+                bloat = heap_bloat(table, now) if index is None else btree_bloat(table, index, now)
+            except (ArithmeticError, ValueError):  # figures that no server of ours had: no reason to read no schema
+                continue
             if isinstance(bloat, Bloat) and bloat.wasted_bytes >= bloat.size_bytes * least_ratio:
                 found.append((bloat.wasted_bytes, table, index))
     return sorted(found, key=lambda each: (-each[0], each[1].oid, each[2].oid if each[2] else 0))
@@ -157,7 +160,9 @@ def _of_heap_fill(table: TableFacts, fill: HeapFill) -> Bloat:
     return Bloat(fill.size_bytes, wasted, low, high, fill.measured_at)
 
 
-def _of_btree_fill(index: IndexFacts, fill: BtreeFill) -> Bloat:
+def _of_btree_fill(index: IndexFacts, fill: BtreeFill) -> Bloat | None:
+    if fill.leaf_density_ratio is None:
+        return None
     leaves = fill.leaf_pages * min(1.0, fill.leaf_density_ratio / _fillfactor(index.storage_options, BTREE_FILLFACTOR))
     wasted = max(0, int(fill.size_bytes - (leaves + fill.internal_pages + 1) * PAGE_BYTES))
     return Bloat(fill.size_bytes, wasted, wasted, wasted, fill.measured_at)
@@ -184,6 +189,8 @@ def _row_bytes(table: TableFacts, columns: Iterable[ColumnFacts], header: int) -
     for column in columns:
         if column.avg_width_bytes is None or column.null_frac is None:
             return Unknown("needs the columns' statistics: ANALYZE, and for this login SELECT on the table")
+        if not (column.avg_width_bytes >= 0 and 0 <= column.null_frac <= 1):
+            return Unknown("the columns' statistics are none that ANALYZE writes")
         data += column.avg_width_bytes * (1 - column.null_frac)
         padding += ALIGNMENT.get(column.alignment, 4) - 1
         has_nulls = has_nulls or column.null_frac > 0

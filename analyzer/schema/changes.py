@@ -4,10 +4,11 @@ Figures are no changes. Partitions, and indexes of partitions, come and go by pl
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 from analyzer.schema.cluster import OWN_SOURCES, ClusterFacts, SettingFacts
-from analyzer.schema.facts import ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.words.durations import time_words
 from analyzer.words.lists import and_list, counted
@@ -27,22 +28,39 @@ class SchemaChange:
     said: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Now:
+    """What is called otherwise now: tables made anew by their oid before, renamed columns by that and their name."""
+
+    oids: Mapping[int, int] = field(default_factory=dict)
+    renamed: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+
+    def oid(self, oid: int) -> int:
+        return self.oids.get(oid, oid)
+
+    def columns(self, oid: int, names: Sequence[str | None]) -> tuple[str | None, ...]:
+        now = self.renamed.get(oid, {})
+        return tuple(now.get(name, name) if name is not None else None for name in names)
+
+
 def schema_changes(before: SchemaFacts, after: SchemaFacts) -> list[SchemaChange]:
-    """One for each table that was altered, and one each for those that came and went."""
+    """One for each table that was altered or made anew under its name, and one each for those that came and went."""
     was = {table.oid: table for table in before if _is_told(table)}
     now = {table.oid: table for table in after if _is_told(table)}
+    gone = {_name(table): oid for oid, table in was.items() if oid not in now}
+    anew = {gone[_name(table)]: oid for oid, table in now.items() if oid not in was and _name(table) in gone}
     found = [
         SchemaChange(_only(some), f"{_several('table', list(map(_name, some)))} {verb}")
         for some, verb in (
-            ([table for oid, table in now.items() if oid not in was], "created"),
-            ([table for oid, table in was.items() if oid not in now], "dropped"),
+            ([table for oid, table in now.items() if oid not in was and oid not in anew.values()], "created"),
+            ([table for oid, table in was.items() if oid not in now and oid not in anew], "dropped"),
         )
         if some
     ]
-    altered = [(table, said) for oid, table in now.items() if oid in was and (said := list(_altered(was[oid], table)))]
-    if len(altered) > MOST_TABLES:
-        return [*found, SchemaChange("", f"{_several('table', [_name(table) for table, _ in altered])} altered")]
-    return found + [SchemaChange(table.qualified_name, f"{_name(table)}: {_few(said)}") for table, said in altered]
+    called = _Now(anew, {table.oid: _renamed(table, after) for table in before})
+    made = [(now[new], ["made anew", *_altered(was[old], now[new], called)]) for old, new in anew.items()]
+    altered = [(now[oid], said) for oid in now if oid in was and (said := list(_altered(was[oid], now[oid], called)))]
+    return found + _of_each(made, "made anew") + _of_each(altered, "altered")
 
 
 def setting_changes(before: ClusterFacts, after: ClusterFacts) -> list[str]:
@@ -55,6 +73,19 @@ def setting_changes(before: ClusterFacts, after: ClusterFacts) -> list[str]:
         and now.context != "internal"
         and OWN_SOURCES.isdisjoint((was.source, now.source))
     ]
+
+
+def _of_each(changed: Sequence[tuple[TableFacts, list[str]]], verb: str) -> list[SchemaChange]:
+    if len(changed) > MOST_TABLES:
+        return [SchemaChange("", f"{_several('table', [_name(table) for table, _ in changed])} {verb}")]
+    return [SchemaChange(table.qualified_name, f"{_name(table)}: {_few(said)}") for table, said in changed]
+
+
+def _renamed(was: TableFacts, after: SchemaFacts) -> dict[str, str]:
+    """Columns keep their number; a table made anew has others, and there only names tell."""
+    table = after.table(was.oid)
+    names = {column.number: column.name for column in table.columns} if table is not None else {}
+    return {c.name: names[c.number] for c in was.columns if names.get(c.number, c.name) != c.name}
 
 
 def _is_told(table: TableFacts) -> bool:
@@ -80,37 +111,54 @@ def _few(said: Sequence[str]) -> str:
     return ", ".join(said[:MOST_OF_A_TABLE]) + (f" and {counted(more, 'more change')}" if more > 0 else "")
 
 
-def _altered(was: TableFacts, now: TableFacts) -> Iterator[str]:
+def _altered(was: TableFacts, now: TableFacts, called: _Now) -> Iterator[str]:
+    renamed = called.renamed.get(was.oid, {})
     if _name(was) != _name(now):
         yield f"was {_name(was)} before"
-    yield from _came_and_went("index", _indexes(was), _indexes(now))
-    for name, column in {column.name: column for column in now.columns}.items():
-        old = was.column(name)
+    is_told = not renamed  # expressions and predicates name columns
+    yield from _came_and_went("index", _indexes(was, called, is_told), _indexes(now, _Now(), is_told))
+    stays = _staying(was, now)
+    before = {renamed.get(column.name, column.name): column for column in stays}
+    names = {column.name for column in stays}
+    dropped = [column.name for column in was.columns if column.name not in names]
+    for column in now.columns:
+        name, old = column.name, before.get(column.name)
         if old is None:
-            yield f"column {quote_identifier(name)} added"
-        elif old.type_name != column.type_name:
+            yield f"column {quote_identifier(name)} {'made anew' if name in dropped else 'added'}"
+            continue
+        if old.name != name:
+            yield f"column {quote_identifier(old.name)} renamed to {quote_identifier(name)}"
+        if old.type_name != column.type_name:
             yield f"column {quote_identifier(name)} from {old.type_name} to {column.type_name}"
         elif old.not_null != column.not_null:
             yield f"column {quote_identifier(name)} {'NOT NULL' if column.not_null else 'may be NULL'}"
-    for column in was.columns:
-        if now.column(column.name) is None:
-            yield f"column {quote_identifier(column.name)} dropped"
-    yield from _came_and_went("foreign key", _foreign_keys(was), _foreign_keys(now))
+    yield from (f"column {quote_identifier(name)} dropped" for name in dropped if now.column(name) is None)
+    yield from _came_and_went("foreign key", _foreign_keys(was, called), _foreign_keys(now, _Now()))
 
 
-def _indexes(table: TableFacts) -> dict[str, tuple[object, ...]]:
+def _staying(was: TableFacts, now: TableFacts) -> list[ColumnFacts]:
+    """Columns that the table still has, under whatever name."""
+    by = attrgetter("number" if was.oid == now.oid else "name")
+    there = {by(column) for column in now.columns}
+    return [column for column in was.columns if by(column) in there]
+
+
+def _indexes(table: TableFacts, called: _Now, tells_expressions: bool) -> dict[str, tuple[object, ...]]:
     """Those that the planner may use, by name; what REINDEX makes anew is the same."""
 
     def shape(index: IndexFacts) -> tuple[object, ...]:
-        keys = (index.method, index.columns, index.include, index.opclasses, index.collations, index.options)
-        return (*keys, index.is_unique, *((index.expressions, index.predicate) if index.is_readable else ()))
+        columns, include = (called.columns(table.oid, names) for names in (index.columns, index.include))
+        keys = (index.method, columns, include, index.opclasses, index.collations, index.options, index.is_unique)
+        is_told = tells_expressions and index.is_readable
+        return (*keys, *((index.expressions, index.predicate) if is_told else ()))
 
     return {index.name: shape(index) for index in table.indexes if index.is_usable and index.parent_oid is None}
 
 
-def _foreign_keys(table: TableFacts) -> dict[str, tuple[object, ...]]:
+def _foreign_keys(table: TableFacts, called: _Now) -> dict[str, tuple[object, ...]]:
     def shape(key: ForeignKeyFacts) -> tuple[object, ...]:
-        return key.columns, key.referenced_oid, key.referenced_columns
+        referenced = called.columns(key.referenced_oid, key.referenced_columns)
+        return called.columns(table.oid, key.columns), called.oid(key.referenced_oid), referenced
 
     return {key.name: shape(key) for key in table.foreign_keys if not key.is_inherited}
 

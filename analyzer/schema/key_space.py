@@ -29,10 +29,15 @@ class KeySpace:
         """Values up to the last."""
         return None if self.sequence.last_value is None else self.most - self.sequence.last_value
 
+    @property
+    def is_used_up(self) -> bool:
+        """No value is left to take. It no longer grows then, which is no sign of peace."""
+        return self.room is not None and self.room < self.sequence.increment
+
     def lasts(self, days: float) -> bool:
         """Whether even the fast end of its own pace takes so long; False where that is not known."""
         fast = self.sequence.pace.high_per_day if self.sequence.pace is not None else None
-        return fast is not None and self.room is not None and self.room >= fast * days
+        return fast is not None and self.room is not None and not self.is_used_up and self.room >= fast * days
 
     @property
     def reached(self) -> Reaches | None:

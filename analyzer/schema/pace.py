@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 
@@ -28,6 +28,7 @@ class Pace:
     per_day: float | None = None
     low_per_day: float | None = None
     high_per_day: float | None = None
+    grown: float | None = field(default=None, compare=False)  # from the first reading to the last
 
     @property
     def days_missing(self) -> int:
@@ -81,7 +82,7 @@ def pace_of(points: Sequence[Point]) -> Pace:
     )
     slope, (low, high) = median(slopes), _interval(slopes, len(seen))
     rates = _rates_of_parts(days, values)
-    return Pace(span, slope, min(low, rates[1], slope), max(high, rates[-2], slope))
+    return Pace(span, slope, min(low, rates[1], slope), max(high, rates[-2], slope), values[-1] - values[0])
 
 
 def _interval(slopes: Sequence[float], readings: int) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.kept import decode_cluster, encode_cluster
 from analyzer.store import events
 from analyzer.store.series.sizes import keep_database_sizes, with_database_paces
+from analyzer.store.unpacking import unpacked
 
 RATES_OVER = timedelta(days=1)  # a day holds every hour's habits once
 LEAST_BETWEEN = timedelta(hours=1)
@@ -22,8 +23,9 @@ def keep_cluster(server: Server, facts: ClusterFacts, taken_at: datetime | None 
     """What somebody set since the reading before is an event."""
     now = taken_at or timezone.now()
     last = ServerReading.objects.filter(server=server).order_by("-taken_at").first()
-    if last is not None:
-        events.note_settings(server, setting_changes(_decoded(last), facts), now, min(last.taken_at, now))
+    before = _decoded(last) if last is not None else None
+    if last is not None and before is not None:
+        events.note_settings(server, setting_changes(before, facts), now, min(last.taken_at, now))
     ServerReading.objects.update_or_create(
         server=server,
         hour=now.replace(minute=0, second=0, microsecond=0),
@@ -38,11 +40,12 @@ def newest_cluster(server: Server) -> ClusterFacts | None:
     """
     readings = ServerReading.objects.filter(server=server).order_by("-taken_at")
     newest = readings.first()
-    if newest is None:
+    read = _decoded(newest) if newest is not None else None
+    if newest is None or read is None:
         return None
     before = readings.filter(taken_at__lte=newest.taken_at - LEAST_BETWEEN)
     a_day = before.filter(taken_at__gte=newest.taken_at - RATES_OVER).last() or before.first()
-    facts = with_database_paces(server, _decoded(newest), newest.taken_at)
+    facts = with_database_paces(server, read, newest.taken_at)
     return replace(facts, earlier=_decoded(a_day)) if a_day is not None else facts
 
 
@@ -54,5 +57,5 @@ def thin_out(now: datetime, keep: timedelta) -> None:
     old.exclude(pk__in=last_of_day.values()).delete()
 
 
-def _decoded(reading: ServerReading) -> ClusterFacts:
-    return decode_cluster(zlib.decompress(bytes(reading.facts)))
+def _decoded(reading: ServerReading) -> ClusterFacts | None:
+    return unpacked(reading.facts, decode_cluster, f"Kept reading {reading.pk} of a server")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Case, Q, When
 
 from analyzer.models import Database, Server, ServerEvent, Statement
 from analyzer.monitored.readings import ServerState
@@ -24,6 +24,7 @@ OFTEN = timedelta(hours=1)  # judgement: what happens more often is no event
 SAME_DEPLOY = timedelta(hours=1)  # judgement: every container of a deploy marks it when it starts
 MOST_SHOWN = 500  # of a chart; more are no marks any more
 MOST_SETTINGS_NAMED = 5
+MOST_TABLES = 100  # of a statement
 
 
 def note_run(server: Server, before: ServerState, now: ServerState, taken_at: datetime, earliest: datetime) -> None:
@@ -108,21 +109,19 @@ def mark_deploy(server: Server, label: str, at: datetime) -> ServerEvent | None:
     return ServerEvent.objects.create(server=server, kind=Kind.DEPLOY, at=at, said=said)
 
 
-def events_between(server: Server, start: datetime, end: datetime) -> list[ServerEvent]:
-    """The oldest first. One query."""
-    found = server.events.filter(at__gte=start, at__lte=end, is_mark=True).select_related("database")
-    return list(reversed(found.order_by("-at", "-pk")[:MOST_SHOWN]))
+def events_between(server: Server, start: datetime, end: datetime, which: Q | None = None) -> list[ServerEvent]:
+    """The oldest first. Where there are too many, changed schemas go before deploys and restarts. One query."""
+    found = server.events.filter(which or Q(), at__gte=start, at__lte=end, is_mark=True).select_related("database")
+    newest = found.order_by(Case(When(kind=Kind.SCHEMA, then=1), default=0), "-at", "-pk")[:MOST_SHOWN]
+    return sorted(newest, key=lambda event: (event.at, event.pk))
 
 
 def events_of_statement(statement: Statement, start: datetime, end: datetime) -> list[ServerEvent]:
     """Of schema changes those of its tables, or of many at once. One query."""
-    names = {name.lower() for name in statement.tables}
-
-    def concerns(event: ServerEvent) -> bool:
-        table = event.table.lower()
-        return not table or table in names or table.rpartition(".")[2] in names
-
-    return [event for event in events_between(statement.server, start, end) if concerns(event)]
+    concerned = Q(table="")
+    for name in statement.tables[:MOST_TABLES]:
+        concerned |= Q(table__iexact=name) | Q(table__iendswith=f".{name}")
+    return events_between(statement.server, start, end, concerned)
 
 
 def drop_old(now: datetime) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from analyzer.words.durations import rate_words, says_of_a_day
 What = FindingEvent.What
 WORSE_BY = 2.0  # judgement: loads of most applications vary by less from day to day
 LEAST_WORSE_S = 60.0  # a day: below a minute a multiple says little
+MOST_EVENTS = 200  # of a finding; its page shows the last fifty
 NEW_FOR = timedelta(days=1)
 BUILT_WITHIN = timedelta(days=2)  # judgement: a plan or a count shows the index soon after, a rate of a day after that
 
@@ -91,6 +92,18 @@ def assign(record: FindingRecord, to: str, by: str) -> None:
         record.assigned_to = to
         record.save(update_fields=["assigned_to"])
         event(record, What.ASSIGNED, timezone.now(), by, to or "nobody").save()
+
+
+def drop_surplus() -> None:
+    """Of findings that come and go all day, the history beyond the newest events; what people did stays."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "delete from analyzer_findingevent where id in ("
+            " select id from (select id, row_number() over (partition by finding_id order by at desc, id desc) as place"
+            " from analyzer_findingevent where by = '' and finding_id in (select finding_id from analyzer_findingevent"
+            " where by = '' group by finding_id having count(*) > %(most)s)) as ranked where place > %(most)s)",
+            {"most": MOST_EVENTS},
+        )
 
 
 def state(record: FindingRecord, now: datetime) -> str:

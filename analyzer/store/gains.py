@@ -1,12 +1,13 @@
 """What the statements of a finding that is gone took before, and take since: measured, from the sums of whole hours.
 
 Before: up to a week until the change, which lies within the last day that the finding was open (rates are of a day), or
-is known where an index made it. Since: up to a week from then on, told after the first measured hour. ``gain`` of the
-event that closed it:
+is known where an index made it. Since: up to a week from then on, told after the first measured hour. As soon as a day
+of it can be compared with the same hours of the week before, no other hours count: a weekend is no gain. ``gain`` of
+the event that closed it:
 
     {"until": the end of the last hour counted; where something was measured also "before_s_per_day", "since_s_per_day",
-     "since_measured_s", "index": that mended it or "", "statements": [{"fingerprint", "before_s_per_day",
-     "since_s_per_day", "counts"}]}
+     "since_measured_s", "compared_s": of it like for like, "index": that mended it or "",
+     "statements": [{"fingerprint", "before_s_per_day", "since_s_per_day", "counts"}]}
 
 ``counts`` is false of a statement that has not run since and did not run regularly before: it may only not be due.
 """
@@ -14,7 +15,7 @@ event that closed it:
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -32,14 +33,17 @@ WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
 SUMMED_OVER = timedelta(days=30)
 # judgement: a night says nothing of a day; a few lost samples take nothing from it
 LEAST_SUMMED_S = 0.9 * DAY_S
+SATURDAY = 5
 REGULAR_RATIO, REGULAR_HOURS = 0.5, 12  # judgement: of the hours measured; what runs less often may only not be due
+NO_LESS = 0.9  # judgement: what is left of the time; the load of days differs by more than a tenth
 MOST_STATEMENTS = 20
+MOST_AT_ONCE = 100  # closings; the others have their turn an hour later
 SWITCHED_OFF = "the check was switched off"
 
 
 @dataclass(frozen=True, slots=True)
 class Gained:
-    """What findings that are gone save; of each statement once. ``findings`` were measured for a day since."""
+    """What findings that are gone save; of each statement once. ``findings`` whose statements take less since."""
 
     s_per_day: float
     findings: int
@@ -55,8 +59,21 @@ class _Spans:
     helped: tuple[str, ...] = ()  # fingerprints
 
 
+@dataclass(frozen=True, slots=True)
+class _Hours:
+    """Hours (their start, Unix seconds) to compare: before with the weight of their time, since as they are."""
+
+    before: Mapping[int, float]
+    before_s: float
+    since: Mapping[int, float]
+    since_s: float
+    compared_s: float = 0.0
+
+
 def measure_gone(server: Server, now: datetime) -> int:
-    """Bring the gains of findings that closed within a week up to date. The number written."""
+    """Bring the gains of findings that closed within a week up to date, of so many at once: first those not looked at
+    for longest, of them the costliest. The number written.
+    """
     mark = rolled_up_to(server)
     closings = list(
         FindingEvent.objects.filter(
@@ -69,35 +86,54 @@ def measure_gone(server: Server, now: datetime) -> int:
     )  # fmt: skip
     last = int(floor_to(mark, "hour").timestamp()) if mark is not None else 0
     due = [closing for closing in closings if int(closing.gain.get("until") or 0) < last]
-    written = []
+    pending: list[tuple[FindingEvent, _Spans]] = []
     for database in {closing.finding.database for closing in due if closing.finding.database is not None}:
         indexes = _built(database, now)
         mine = [c for c in due if c.finding.database == database]
         some = [(c, _spans(c, indexes.get(c.finding.key, ()), last)) for c in mine]
-        some = [(c, s) for c, s in some if s.since[1] > max(s.since[0], int(c.gain.get("until") or 0))]
-        written += _measured(server, database, some)
+        pending += [(c, s) for c, s in some if s.since[1] > max(s.since[0], int(c.gain.get("until") or 0))]
+    pending.sort(key=lambda each: (int(each[0].gain.get("until") or 0), -(each[0].impact_s_per_day or 0.0), each[0].pk))
+    chosen: dict[Database, list[tuple[FindingEvent, _Spans]]] = {}
+    for closing, spans in pending[:MOST_AT_ONCE]:
+        if closing.finding.database is not None:
+            chosen.setdefault(closing.finding.database, []).append((closing, spans))
+    written = [closing for database, some in chosen.items() for closing in _measured(server, database, some)]
     FindingEvent.objects.bulk_update(written, ["gain"])
     return sum("since_s_per_day" in closing.gain for closing in written)
 
 
 def gained(servers: Iterable[Server] | None, now: datetime) -> Gained:
-    """Of findings that went within 30 days and did not come back. One query."""
+    """Of findings that went within 30 days and did not come back: by the last that went of each statement, where that
+    takes less since. One query.
+    """
     closings = FindingEvent.objects.filter(
         what=FindingEvent.What.CLOSED, at__gt=now - SUMMED_OVER, finding__closed_at=F("at"),
-        gain__since_measured_s__gte=LEAST_SUMMED_S,
-    )  # fmt: skip
+        gain__compared_s__gte=LEAST_SUMMED_S,
+    ).order_by("at", "pk")  # fmt: skip
     if servers is not None:
         closings = closings.filter(finding__server__in=servers)
-    best: dict[tuple[int, str], float] = {}
-    findings = 0
+    saved: dict[tuple[int, str], float] = {}
+    of_findings: list[set[tuple[int, str]]] = []
     for server_id, gain in closings.values_list("finding__server_id", "gain"):
-        counted = [s for s in gain["statements"] if s["counts"]]
-        findings += bool(counted)
-        for statement in counted:
-            key = (server_id, statement["fingerprint"])
-            saved = statement["before_s_per_day"] - statement["since_s_per_day"]
-            best[key] = max(saved, best.get(key, saved))
-    return Gained(sum(best.values()), findings)
+        by_statement = {(server_id, s["fingerprint"]): _saved(s) for s in gain["statements"] if s["counts"]}
+        saved |= by_statement
+        of_findings.append({key for key, less in by_statement.items() if less > 0})
+    gaining = {key for key, less in saved.items() if less > 0}
+    return Gained(sum(saved[key] for key in gaining), sum(not keys.isdisjoint(gaining) for keys in of_findings))
+
+
+def is_gain(gain: Mapping[str, Any]) -> bool:
+    """Whether what the finding was about takes less since, by a day of the same hours at least."""
+    if gain.get("compared_s", 0.0) < LEAST_SUMMED_S:
+        return False
+    less = gain["since_s_per_day"] < NO_LESS * gain["before_s_per_day"]
+    return less and any(s["counts"] and _saved(s) > 0 for s in gain["statements"])
+
+
+def _saved(statement: Mapping[str, Any]) -> float:
+    """A day; 0 where it takes about as long as before, or longer."""
+    before, since = float(statement["before_s_per_day"]), float(statement["since_s_per_day"])
+    return before - since if since < NO_LESS * before else 0.0
 
 
 def _spans(closing: FindingEvent, indexes: Sequence[SuggestionRecord], last: int) -> _Spans:
@@ -174,37 +210,81 @@ def _measured_hours(server: Server, start: datetime, end: datetime) -> Mapping[i
 
 def _gain(figures: Mapping[str, SpanFigures], spans: _Spans, hours: Mapping[int, float]) -> dict[str, Any]:
     """{} where one of the two spans was measured for less than an hour, or nothing ran before."""
-    before_s, since_s = (
-        sum(seconds for at, seconds in hours.items() if start <= at < end) for start, end in (spans.before, spans.since)
-    )
-    if min(before_s, since_s) < SHORTEST_OF_A_DAY_S * 0.9:
+    all_of, alike = _all_hours(spans, hours), _like_for_like(spans, hours)
+    if min(all_of.before_s, all_of.since_s) < SHORTEST_OF_A_DAY_S * 0.9:
         return {}
-    measured_hours = sum(spans.before[0] <= at < spans.before[1] for at in hours)
-    statements = []
-    for fingerprint, all_of in figures.items():
-        before, since = all_of.between(*spans.before), all_of.between(*spans.since)
-        if not len(before):
-            continue
-        is_regular = len(before) >= max(REGULAR_HOURS, REGULAR_RATIO * measured_hours)
-        statements.append(
-            {
-                "fingerprint": fingerprint,
-                "before_s_per_day": _per_day(before, before_s),
-                "since_s_per_day": _per_day(since, since_s),
-                "counts": bool(len(since)) or is_regular,
-            }
-        )
+    is_enough = alike.compared_s >= LEAST_SUMMED_S
+    compared, statements = (alike, _statements(figures, alike)) if is_enough else (all_of, [])
+    if not statements:
+        compared, statements = all_of, _statements(figures, all_of)
     if not statements:
         return {}
     return {
         "before_s_per_day": sum(s["before_s_per_day"] for s in statements),
         "since_s_per_day": sum(s["since_s_per_day"] for s in statements),
-        "since_measured_s": since_s,
+        "since_measured_s": all_of.since_s,
+        "compared_s": compared.compared_s,
         "index": spans.index,
         "until": spans.since[1],
         "statements": statements,
     }
 
 
-def _per_day(figures: SpanFigures, measured_s: float) -> float:
-    return float(np.sum(figures.time_ms)) / 1000 * DAY_S / measured_s
+def _all_hours(spans: _Spans, hours: Mapping[int, float]) -> _Hours:
+    before, since = (
+        {at: seconds for at, seconds in hours.items() if start <= at < end}
+        for start, end in (spans.before, spans.since)
+    )
+    return _Hours(dict.fromkeys(before, 1.0), sum(before.values()), since, sum(since.values()))
+
+
+def _like_for_like(spans: _Spans, hours: Mapping[int, float]) -> _Hours:
+    """Each hour since against the same one of the week before; where that was not measured, against the same hour of
+    other working days, or of the weekend's other day.
+    """
+    before = {at: s for at, s in hours.items() if spans.before[0] <= at < spans.before[1] and s > 0}
+    by_kind: dict[tuple[bool, int], list[int]] = {}
+    for at in before:
+        by_kind.setdefault(_kind_of_hour(at), []).append(at)
+    weighed_s: dict[int, float] = {}
+    since: dict[int, float] = {}
+    for at, seconds in hours.items():
+        if spans.since[0] <= at < spans.since[1]:
+            week_before = at - 7 * DAY_S
+            like = [week_before] if week_before in before else by_kind.get(_kind_of_hour(at), [])
+            for one in like:
+                weighed_s[one] = weighed_s.get(one, 0.0) + seconds / len(like)
+            if like:
+                since[at] = seconds
+    total_s = sum(since.values())
+    return _Hours({at: s / before[at] for at, s in weighed_s.items()}, total_s, since, total_s, total_s)
+
+
+def _kind_of_hour(at: int) -> tuple[bool, int]:
+    """Of a working day or of a weekend, and its number. By UTC: only which hours are alike matters."""
+    moment = datetime.fromtimestamp(at, tz=UTC)
+    return moment.weekday() >= SATURDAY, moment.hour
+
+
+def _statements(figures: Mapping[str, SpanFigures], hours: _Hours) -> list[dict[str, Any]]:
+    """Those that ran in the hours before."""
+    found = []
+    for fingerprint, all_of in figures.items():
+        before = [hours.before.get(int(at), 0.0) for at in all_of.starts_s]
+        since = [float(int(at) in hours.since) for at in all_of.starts_s]
+        ran_before = sum(weight > 0 for weight in before)
+        if ran_before:
+            is_regular = ran_before >= max(REGULAR_HOURS, REGULAR_RATIO * len(hours.before))
+            found.append(
+                {
+                    "fingerprint": fingerprint,
+                    "before_s_per_day": _per_day(all_of, before, hours.before_s),
+                    "since_s_per_day": _per_day(all_of, since, hours.since_s),
+                    "counts": any(since) or is_regular,
+                }
+            )
+    return found
+
+
+def _per_day(figures: SpanFigures, weights: Sequence[float], measured_s: float) -> float:
+    return float(np.dot(figures.time_ms, weights)) / 1000 * DAY_S / measured_s

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from analyzer.models import ExplainAudit, LastReading, Server, Snapshot, Statement
-from analyzer.store import clusters, events, plan_periods, planner_past
+from analyzer.store import clusters, events, finding_life, plan_periods, planner_past
 from analyzer.store.series import deltas, own_entries
 from analyzer.store.series.packing import pack_hours
 from analyzer.store.series.partitions import LOCK_CLASS, LOCK_HOUSE, drop_old, ensure_partitions
@@ -48,6 +48,7 @@ def keep_house(now: datetime | None = None) -> Kept:
         plan_periods.drop_old(now)
         planner_past.drop_old(now)
         events.drop_old(now)
+        finding_life.drop_surplus()
         Snapshot.objects.filter(taken_at__lt=now - timedelta(days=settings.ANALYZER_KEEP_HOURS_DAYS)).delete()
         ExplainAudit.objects.filter(at__lt=now - timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS)).delete()
         clusters.thin_out(now, timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS))

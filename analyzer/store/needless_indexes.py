@@ -1,6 +1,5 @@
 """What is kept that proves, or disproves, that an index may go: plans without it, and scans that replicas counted."""
 
-import zlib
 from functools import lru_cache
 
 from analyzer.checks.statistics import counted_days
@@ -10,6 +9,7 @@ from analyzer.schema.kept import decode_cluster
 from analyzer.schema.replica_scans import ReplicaScans
 from analyzer.schema.without_index import Proofs, WithoutIndex
 from analyzer.store import schemas
+from analyzer.store.unpacking import unpacked
 
 SERVERS_AT_HAND = 500
 
@@ -53,10 +53,9 @@ def _systems() -> dict[int, tuple[int | None, bool]]:
 @lru_cache(maxsize=SERVERS_AT_HAND)
 def _system_of(reading: int) -> tuple[int | None, bool]:
     """As the reading says, which is of one hour."""
-    facts = decode_cluster(
-        zlib.decompress(bytes(ServerReading.objects.values_list("facts", flat=True).get(pk=reading)))
-    )
-    return facts.system, facts.is_replica
+    packed = ServerReading.objects.values_list("facts", flat=True).get(pk=reading)
+    facts = unpacked(packed, decode_cluster, f"Kept reading {reading} of a server")
+    return (facts.system, facts.is_replica) if facts is not None else (None, False)
 
 
 def _scans(replicas: list[SchemaFacts]) -> dict[int, int]:

@@ -1,5 +1,6 @@
 """Statements first seen within a span that cost: kept for the overview, made anew for a server's page."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,8 +98,8 @@ def keep_news(server: Server, now: datetime) -> None:
     ServerNews.objects.update_or_create(server=server, defaults={"made_at": now, "statements": found})
 
 
-def news_of(servers: Sequence[Server], now: datetime) -> tuple[list[tuple[Server, NewStatement]], int]:
-    """What was kept for them within a day, the costliest first, at most MOST_KEPT; and how many there are.
+def news_of(servers: Sequence[Server], now: datetime) -> tuple[list[tuple[Server, NewStatement]], Counter[Server]]:
+    """What was kept for them within a day, the costliest first, at most MOST_KEPT; and how many of each there are.
 
     Two queries.
     """
@@ -113,9 +114,8 @@ def news_of(servers: Sequence[Server], now: datetime) -> tuple[list[tuple[Server
             server__in={server for server, _ in shown}, fingerprint__in={new["fingerprint"] for _, new in shown}
         ).values_list("server_id", "fingerprint", "normalized_sql")
     }
-    return [(server, _from_json(new, texts.get((server.pk, new["fingerprint"]), ""))) for server, new in shown], len(
-        found
-    )
+    named = [(server, _from_json(new, texts.get((server.pk, new["fingerprint"]), ""))) for server, new in shown]
+    return named, Counter(server for server, _ in found)
 
 
 def _costs(row: StatementTotals, covered_s: float) -> bool:

@@ -20,6 +20,7 @@ from analyzer.schema.kept import decode, encode, structure
 from analyzer.store import events
 from analyzer.store.series.partitions import ensure_partition
 from analyzer.store.series.sizes import keep_sizes, with_paces
+from analyzer.store.unpacking import unpacked
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
 # Table counters that become relation_sample's columns, in its order.
@@ -152,7 +153,10 @@ def last_readings_without(
     found: dict[int, tuple[datetime | None, datetime | None]] = {}
     readings = SchemaReading.objects.filter(database=database).order_by("-taken_at")
     for reading in readings[:READINGS_LOOKED_AT].iterator():
-        there = {index.oid for table in _decoded(reading) for index in table.indexes if index.is_usable}
+        facts = _decoded(reading)
+        if facts is None:
+            continue
+        there = {index.oid for table in facts for index in table.indexes if index.is_usable}
         for oid in since.keys() - found.keys():
             if oid in there:
                 since[oid] = reading.taken_at
@@ -163,8 +167,8 @@ def last_readings_without(
     return {oid: found.get(oid, (None, first)) for oid, first in since.items()}
 
 
-def _decoded(reading: SchemaReading) -> SchemaFacts:
-    return decode(zlib.decompress(bytes(reading.facts)))
+def _decoded(reading: SchemaReading) -> SchemaFacts | None:
+    return unpacked(reading.facts, decode, f"Kept schema {reading.pk}")
 
 
 def _keep_activity(database: Database, facts: SchemaFacts, taken_at: datetime) -> None:

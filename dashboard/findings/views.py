@@ -17,10 +17,10 @@ from analyzer.checks import all_checks
 from analyzer.checks.document import paragraphs
 from analyzer.checks.rewrites import SAME_ROWS
 from analyzer.findings import Severity
-from analyzer.models import FindingEvent, FindingRecord, Server, Statement, SuggestionRecord
+from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.store import finding_life as life
 from analyzer.store.gains import gained
-from dashboard.gone import gained_line
+from dashboard.gone import gained_line, last_closings
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
 from dashboard.servers.rows import COSTLIEST_FIRST, sampled_and_failing
@@ -55,11 +55,9 @@ def _list(request: HttpRequest, asked: QueryDict, *, status: int = 200, mute_err
     counts = FindingRecord.objects.filter(wanted).aggregate(
         **{name: Count("pk", filter=where) for name, where in STATES.items()}
     )
-    closings = FindingEvent.objects.filter(what=FindingEvent.What.CLOSED).order_by("-at")
-    records = (
-        records.prefetch_related(Prefetch("events", closings, to_attr="closings")) if state == "closed" else records
-    )
-    codes = {chosen["code"], *FindingRecord.objects.order_by().values_list("code", flat=True).distinct()}
+    if state == "closed":
+        records = records.prefetch_related(Prefetch("events", last_closings(), to_attr="closings"))
+    codes = {*chosen["code"].split(","), *FindingRecord.objects.order_by().values_list("code", flat=True).distinct()}
     shown_of = [server for server in servers if chosen["server"] in ("", server.slug)]
     context = {
         "section": "findings",
@@ -87,8 +85,9 @@ def _wanted(asked: QueryDict, user_name: str) -> tuple[Q, dict[str, str]]:
     if given["server"] and Server.objects.filter(slug=given["server"]).exists():
         wanted &= Q(server__slug=given["server"])
         chosen["server"] = given["server"]
-    if given["code"] in {check.code for check in all_checks()}:
-        wanted &= Q(code=given["code"])
+    codes = given["code"].split(",")  # several in links of our own
+    if {check.code for check in all_checks()}.issuperset(codes):
+        wanted &= Q(code__in=codes)
         chosen["code"] = given["code"]
     if given["severity"] in SEVERITIES:
         wanted &= Q(severity=Severity[given["severity"].upper()])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Prefetch, Q
 
-from analyzer.models import FindingEvent, FindingImpact, FindingRecord, Server, Statement, StepStatus, SuggestionRecord
+from analyzer.models import FindingImpact, FindingRecord, Server, Statement, StepStatus, SuggestionRecord
 from analyzer.reports.report import (
     IndexOutcome,
     IndexToCreate,
@@ -20,7 +20,7 @@ from analyzer.reports.report import (
 from analyzer.store.gains import gained
 from analyzer.store.reading import StatementPage, Window, statement_totals
 from dashboard.figures import gain_line
-from dashboard.gone import closing_line, gained_line
+from dashboard.gone import closing_line, gained_line, is_gained, last_closings
 from dashboard.servers.actions import whole_sets
 from dashboard.servers.state import State, server_state
 from dashboard.templatetags.outcomes import outcome_sentence
@@ -116,12 +116,11 @@ def _findings(servers: Sequence[Server], start: datetime, end: datetime) -> list
         if looked_at
         else {}
     )
-    closings = FindingEvent.objects.filter(what=FindingEvent.What.CLOSED, at__gt=start)
     records = (
         FindingRecord.objects.filter(Q(closed_at__isnull=True) | Q(closed_at__gt=start))
         .filter(server__in=servers, muted_at__isnull=True)
         .select_related("server", "statement")
-        .prefetch_related(Prefetch("events", closings, to_attr="closings"))
+        .prefetch_related(Prefetch("events", last_closings().filter(at__gt=start), to_attr="closings"))
         .defer("evidence", "related_fingerprints")
     )
     return [
@@ -148,6 +147,7 @@ def _findings(servers: Sequence[Server], start: datetime, end: datetime) -> list
             fix=r.fixes[0]["code"] if r.fixes else "",
             sql=r.statement.normalized_sql if r.statement else "",
             gone=closing_line(r),
+            is_gain=is_gained(r),
         )
         for r in records
     ]

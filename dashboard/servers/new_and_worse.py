@@ -1,5 +1,6 @@
 """New and worse: statements that cost and were not there before, and those slower than their own past."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,15 +28,23 @@ class NewRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreNew:
+    """``server``: where several are shown, else None."""
+
+    number: int
+    url: str
+    server: Server | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewAndWorse:
-    """At most five each; ``more_url`` leads to all new ones, "" where they are shown.
+    """At most five each; ``more_new`` leads to all new ones of each server that has more.
 
     ``is_learning``: everything would be new, of a server watched for less than a day.
     """
 
     new: Sequence[NewRow]
-    more_new: int
-    more_url: str
+    more_new: Sequence[MoreNew]
     slower: Sequence[FindingRecord]
     more_slower: int
     is_learning: bool = False
@@ -52,21 +61,28 @@ def of_server(server: Server, window: Window) -> NewAndWorse:
         found = new_statements(server, window)
     query = in_address(window)
     rows = [NewRow(new, _url(server, new, query)) for new in found[:SHOWN]]
-    more_url = f"{reverse('statements', args=[server.slug])}?{query}&new=1" if found else ""
+    more = [MoreNew(len(found) - SHOWN, _all_url(server, query))] if len(found) > SHOWN else []
     slower = _slower().filter(server=server)
     is_learning = server.created_at + LEARNT_IN > window.end
-    return NewAndWorse(rows, max(0, len(found) - SHOWN), more_url, *_first(slower), is_learning)
+    return NewAndWorse(rows, more, *_first(slower), is_learning)
 
 
 def of_all(servers: Sequence[Server], now: datetime | None = None) -> NewAndWorse:
     """Since yesterday, as the checks found it last. Four queries."""
     now = now or timezone.now()
-    found, count = news_of(servers, now)
+    found, counts = news_of(servers, now)
     query = in_address(Window(now - timedelta(days=1), now, "24h"))
     is_one = len(servers) == 1
     rows = [NewRow(new, _url(server, new, query), None if is_one else server) for server, new in found[:SHOWN]]
-    more_url = f"{reverse('statements', args=[found[0][0].slug])}?{query}&new=1" if found else ""
-    return NewAndWorse(rows, max(0, count - SHOWN), more_url, *_first(_slower()))
+    left = counts - Counter(server for server, _ in found[:SHOWN])
+    more = [
+        MoreNew(number, _all_url(server, query), None if is_one else server) for server, number in left.most_common()
+    ]
+    return NewAndWorse(rows, more, *_first(_slower()))
+
+
+def _all_url(server: Server, query: str) -> str:
+    return f"{reverse('statements', args=[server.slug])}?{query}&new=1"
 
 
 def _url(server: Server, new: NewStatement, query: str) -> str:

@@ -59,7 +59,11 @@ def _actions(servers: Sequence[Server], down: Collection[int]) -> dict[str, obje
         (group.server.pk, str(group.whole_set), group.open_count, [_said(action, since) for action in group.actions])
         for group in groups
     ]
-    told = ([row.url for row in news.new], news.more_new, [(f.pk, f.message) for f in news.slower])
+    told = (
+        [row.url for row in news.new],
+        [(more.url, more.number) for more in news.more_new],
+        [(f.pk, f.message) for f in news.slower],
+    )
     said = (state, open_count, told, has_servers, is_waiting, failing)
     return {
         "groups": groups,

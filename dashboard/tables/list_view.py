@@ -18,9 +18,9 @@ from dashboard.permissions import viewer_required
 from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import open_findings
 from dashboard.servers.state import server_state
-from dashboard.tables.address import table_url
+from dashboard.tables.address import url_of_table
 from dashboard.tables.growth import databases_said
-from dashboard.tables.rows import TableRow, table_rows
+from dashboard.tables.rows import TableRow, size_of_all, table_rows
 
 PER_PAGE = 50
 Order = Callable[[TableRow], tuple[Any, ...]]
@@ -81,6 +81,7 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else DEFAULT_SORT
     rows = _wanted(facts, q) if facts else []
+    total_bytes, is_whole = size_of_all(rows)
     page = Paginator(sorted(rows, key=SORTS[sort][1]), PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "section": "tables",
@@ -97,7 +98,8 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
         "sorted_by": SORTS[sort][0].lower(),
         "page": page,
         "listed": _listed(found, chosen.database, list(page.object_list)),
-        "total_bytes": sum(row.total_bytes or 0 for row in rows if not row.table.parent_oid or q),
+        "total_bytes": total_bytes,
+        "is_at_least": total_bytes is not None and not is_whole,
         "growth": databases_said(found, chosen.database, timezone.now()) if chosen.database else [],
         "is_size_missing": bool(facts and "schema_storage" in facts.parts_not_read),
     }
@@ -118,7 +120,7 @@ def _listed(server: Server, database: Database | None, rows: Sequence[TableRow])
     names = [row.name for row in rows]
     of_tables = open_findings().filter(database=database, table__in=names).values_list("table")
     counts = dict(of_tables.annotate(Count("pk")))
-    return [Listed(row, table_url(server, database, row.name), counts.get(row.name, 0)) for row in rows]
+    return [Listed(row, url_of_table(server, database, row.table), counts.get(row.name, 0)) for row in rows]
 
 
 def _moment(row: TableRow) -> tuple[Any, ...]:

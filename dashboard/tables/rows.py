@@ -167,6 +167,14 @@ def _row(table: TableFacts, leaves: Sequence[TableFacts]) -> TableRow:
     )
 
 
+def size_of_all(rows: Iterable[TableRow]) -> tuple[int | None, bool]:
+    """Bytes of what holds the rows, each table and partition once, and whether they are all known; None: of none."""
+    leaves = {leaf.oid: leaf for row in rows for leaf in row.leaves}
+    totals = [_total_bytes(leaf) for leaf in leaves.values()]
+    known = [total for total in totals if total is not None]
+    return (sum(known) if known or not totals else None), len(known) == len(totals)
+
+
 def _total_bytes(table: TableFacts) -> int | None:
     if table.sizes is not None:
         return table.sizes.total_bytes

@@ -30,7 +30,7 @@ from dashboard.permissions import viewer_required
 from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import COSTLIEST_FIRST
 from dashboard.servers.state import server_state
-from dashboard.tables.address import table_url
+from dashboard.tables.address import url_of_table
 from dashboard.tables.growth import days_words, growth_said
 from dashboard.tables.rows import TableRow, table_rows
 
@@ -74,12 +74,14 @@ class TouchingStatement:
 @viewer_required
 @require_GET
 def table(request: HttpRequest, server: str) -> HttpResponse:
-    """By ``?name=schema.table``, or by a name alone as statements write it."""
+    """By ``?name=schema.table``, with ``&schema=`` where that stands for several; or by a name alone, as statements
+    write it.
+    """
     found = get_object_or_404(Server, slug=server)
     chosen = chosen_database(request, found)
     database, name = chosen.database, request.GET.get("name", "")[:200]
     facts = newest_schema(database) if database is not None else None
-    named = _named(facts, name) if facts is not None else []
+    named = _named(facts, name, request.GET.get("schema", "")[:200]) if facts is not None else []
     context = {
         "section": "tables",
         "server": found,
@@ -88,7 +90,7 @@ def table(request: HttpRequest, server: str) -> HttpResponse:
         "name": name,
         "facts": facts,
         "state": server_state(found, found.steps.filter(step="snapshot"), timezone.now()),
-        "named": [(t.qualified_name, table_url(found, database, t.qualified_name)) for t in named],
+        "named": [(t.qualified_name, url_of_table(found, database, t)) for t in named],
     }
     if database is None or facts is None or len(named) != 1:
         is_unknown = facts is not None and not named
@@ -97,10 +99,10 @@ def table(request: HttpRequest, server: str) -> HttpResponse:
     return render(request, "dashboard/table.html", context)
 
 
-def _named(facts: SchemaFacts, name: str) -> list[TableFacts]:
+def _named(facts: SchemaFacts, name: str, schema: str) -> list[TableFacts]:
     """Tables that hold rows under that name: several where only a session's search_path tells, or where names hold
-    dots."""
-    exact = [t for t in facts if t.qualified_name == name]
+    dots and no schema is named."""
+    exact = [t for t in facts if t.qualified_name == name and schema in ("", t.schema)]
     return [t for t in exact or facts.tables_read(name) if t.kind in "rpm"]
 
 
@@ -111,7 +113,7 @@ def _about(server: Server, database: Database, facts: SchemaFacts, table: TableF
     statements, touching_s = _statements(server, database, facts, table, now)
     return {
         "row": row,
-        "parent": (parent.qualified_name, table_url(server, database, parent.qualified_name)) if parent else None,
+        "parent": (parent.qualified_name, url_of_table(server, database, parent)) if parent else None,
         "partitions": _partitions(server, database, facts, row),
         "indexes": _indexes(facts, table),
         "counted_days": counted_days(facts),
@@ -171,6 +173,8 @@ def key_said(space: KeySpace) -> str:
     if used is None:
         return ""
     at = f"{space.column.name} ({space.column.type_name}) is at {space.sequence.last_value:,} of {space.most:,}"
+    if space.is_used_up:
+        return f"{at}: no value is left, each insert that takes one fails."
     if reached is not None and pace is not None and pace.per_day is not None:
         seen = f"{pace.per_day:,.0f} a day ({days_words(pace.days)} seen)"
         return f"{at}; at {seen} it reaches its end in {reached.words}."
@@ -218,7 +222,7 @@ def _partitions(server: Server, database: Database, facts: SchemaFacts, row: Tab
         return []
     direct = [part for part in table_rows(facts) if part.table.parent_oid == row.table.oid]
     direct.sort(key=lambda part: (-(part.total_bytes or 0), part.name))
-    return [(part, table_url(server, database, part.name)) for part in direct[:PARTITIONS_SHOWN]]
+    return [(part, url_of_table(server, database, part.table)) for part in direct[:PARTITIONS_SHOWN]]
 
 
 def _statements(

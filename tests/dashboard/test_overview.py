@@ -259,6 +259,19 @@ def test_several_servers_share_the_page(person):
     assert len(re.findall(r'class="how" id="\w+" open', page.content.decode())) == 1
 
 
+def test_more_that_are_slower_are_all_listed_with_either_check(person):
+    of = server()
+    some = [
+        replace(finding("f", Severity.WARNING, float(n)), code=("ST010", "ST011")[n % 2], title=f"slower {n}")
+        for n in range(7)
+    ]
+    keep_findings(of, world.database(of), [replace(one, subject=one.title) for one in some], [])
+    [path] = re.findall(r'href="([^"]*code=[^"]*)">2 more<', person.get("/").content.decode())
+    page = person.get(path.replace("&amp;", "&"))
+    assert len(page.context["page"].object_list) == 7
+    assert page.content.decode().count('<option value="ST010,ST011" selected>') == 1
+
+
 def test_new_statements_and_slower_ones_stand_on_overview_and_server(person):
     of = server()
     world.figures(of, world.SHOP[:2], hours=1, every_s=300)
@@ -279,5 +292,10 @@ def test_new_statements_and_slower_ones_stand_on_overview_and_server(person):
         [more] = re.findall(r'href="([^"]*new=1)"', page.content.decode())
         listed = text_of(person.get(more.replace("&amp;", "&")))
         assert "First seen in this span" in listed
+    other = server("other")
+    ServerNews.objects.create(server=other, made_at=timezone.now(), statements=[{**new, "time_s": 80.0}] * 4)
+    page = person.get("/")
+    more = re.findall(r'href="/servers/(\w+)/statements/[^"]*new=1">([^<]*)<', page.content.decode())
+    assert more == [("other", "4 more of other"), (of.slug, f"2 more of {of.name}")]
     ServerNews.objects.update(made_at=timezone.now() - timedelta(days=2))
     assert "12 %" not in text_of(person.get("/"))

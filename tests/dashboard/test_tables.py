@@ -152,6 +152,17 @@ def test_the_list_is_sorted_searched_and_paged_and_partitions_stand_behind_their
     assert "Partition of public.event" in text_of(person.get(reverse("table", args=["shop"]), {"name": "event_52"}))
 
 
+def test_the_total_counts_each_partition_once_and_says_where_a_size_is_missing(person):
+    of = world.server()
+    parted = TableFacts(50, "public", "event", "p", 500.0, 0, partitions=(51, 52), partition_key="RANGE (at)")
+    parts = [order_table(oid=oid, name=f"event_{oid}", parent_oid=50, indexes=()) for oid in (51, 52)]
+    path = reverse("tables", args=["shop"])
+    keep(of, parted, *parts, order_table())
+    assert "36 MB in shop match" in text_of(person.get(path, {"q": "event"}))
+    keep(of, parted, parts[0], replace(parts[1], storage=None, size_bytes=None))
+    assert "At least 18 MB in shop" in text_of(person.get(path))
+
+
 def test_a_long_list_costs_no_more_queries_than_a_short_one(person):
     of = world.server()
     counts = []
@@ -173,8 +184,13 @@ def test_a_name_may_hold_anything_and_stands_for_one_table(person):
     page = person.get(reverse("tables", args=["shop"])).content.decode()
     assert "<b>x</b>" not in page
     link = re.search(r'href="(/servers/shop/table/\?name=s\.a\.b[^"]*)"', page)[1].replace("&amp;", "&")
+    assert "Table in shop" in text_of(person.get(link))
     # two tables that are written alike without quotes
-    assert "Several tables have that name" in text_of(person.get(link.replace("s.a.b", "s.a.b")))
+    several = person.get(re.sub("&schema=[^&]*", "", link))
+    assert "Several tables have that name" in text_of(several)
+    urls = re.findall(r'href="(/servers/shop/table/[^"]*)"', several.content.decode())
+    pages = [person.get(url.replace("&amp;", "&")) for url in urls]
+    assert [page.context["row"].table.oid for page in pages] == [1, 2]
     assert "one.twice · two.twice" in text_of(person.get(reverse("table", args=["shop"]), {"name": "twice"}))
     assert "one.twice Table in shop" in text_of(person.get(reverse("table", args=["shop"]), {"name": "one.twice"}))
     gone = text_of(person.get(reverse("table", args=["shop"]), {"name": "gone"}), 404)

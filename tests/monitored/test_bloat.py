@@ -68,6 +68,20 @@ def test_bloat_is_found_and_what_only_looks_so_is_not(any_postgres: Any, scratch
     assert bloats(estimated)["shrunk"] == Unknown("columns were dropped, and old rows still hold them")
 
 
+def test_a_b_tree_without_a_leaf_page_is_measured_as_such(any_postgres: Any, scratch_database: Any) -> None:
+    database = scratch_database(any_postgres)
+    database.execute("create extension pgstattuple", "create table t (id int primary key)")
+    with connect(ConnectionSettings.from_dsn(database.dsn)) as conn:
+        facts = read_schema(conn)
+        table = facts.find_table("t")
+        fill = measuring._measure(conn, table, table.indexes[0])
+        (row,) = conn.run(
+            "bloat_btree", {"oid": table.indexes[0].oid, "most_bytes": 2**30}, identifiers={"schema": "public"},
+            action="measuring bloat",
+        )  # fmt: skip
+    assert (row.leaf_density_ratio, fill.leaf_pages, fill.leaf_density_ratio) == (None, 0, None)
+
+
 def test_only_the_extensions_own_function_is_called_by_a_login_that_reads(any_postgres: Any, scratch_database: Any):
     database = scratch_database(any_postgres)
     trap = "create function {}(regclass) returns table (table_len int8) language sql as $$ select 1/0::int8 $$"

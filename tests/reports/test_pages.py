@@ -158,13 +158,17 @@ def test_the_preview_says_what_gone_findings_take_since_and_save_together(person
         statement = {"fingerprint": record.about, "before_s_per_day": 1740.0, "since_s_per_day": 13.0, "counts": True}
         FindingEvent.objects.create(
             finding=record, at=record.closed_at, what="closed",
-            gain={"before_s_per_day": 1740.0, "since_s_per_day": 13.0, "since_measured_s": since_s, "index": "",
+            gain={"before_s_per_day": 1740.0, "since_s_per_day": 13.0, "since_measured_s": since_s,
+                  "compared_s": since_s, "index": "",
                   "until": 0, "statements": [statement]},
         )  # fmt: skip
     shown = text_of(person.get("/report/preview/"))
     assert "Gone in the last 30 days: 28 min 47 s a day, with 1 finding (measured)" in shown
     assert "its statement took 29 min a day before, 13 s a day since (measured over 3 hours)." in shown
-    listed = text_of(person.get("/findings/?state=closed"))
+    FindingEvent.objects.create(finding=record, at=now - timedelta(days=11), what="closed")  # it came and went before
+    page = person.get("/findings/?state=closed")
+    assert [len(finding.closings) for finding in page.context["page"]] == [1, 1]
+    listed = text_of(page)
     assert listed.count("took 29 min a day before") == 2
     [pk] = FindingRecord.objects.filter(title="Scan 86400").values_list("pk", flat=True)
     assert "its statement took 29 min a day before, 13 s a day since" in text_of(person.get(f"/findings/{pk}/"))

@@ -37,8 +37,9 @@ def finding(**fields) -> ReportedFinding:
         ({"first_seen": END}, "new"),
         ({"first_seen": END + HOUR}, ""),  # tomorrow's
         ({"first_seen": START + HOUR, "closed_at": END - HOUR}, "new"),  # came and went: nobody was told yet
-        ({"first_seen": START + HOUR, "closed_at": END - HOUR, "gone": "9 s a day since"}, "fixed"),  # by somebody
-        ({"first_seen": START + HOUR, "closed_at": END + HOUR, "gone": "9 s a day since"}, "new"),
+        ({"first_seen": START + HOUR, "closed_at": END - HOUR, "is_gain": True}, "fixed"),  # by somebody
+        ({"first_seen": START + HOUR, "closed_at": END - HOUR, "gone": "the time is no less"}, "new"),
+        ({"first_seen": START + HOUR, "closed_at": END + HOUR, "is_gain": True}, "new"),
         ({"closed_at": END - HOUR}, "fixed"),
         ({"closed_at": END}, "fixed"),
         ({"closed_at": START}, ""),  # the night before told it

@@ -52,3 +52,8 @@ def test_what_shrinks_reaches_nothing_and_what_grows_says_between_when():
     assert pace_of(points(range(100, 70, -1))).reaches(10) is None
     assert Pace(28, 1.0, 0.5, 2.0).reaches(120) == Reaches(120.0, 60.0, 240.0)
     assert Reaches(120.0, 60.0, 240.0).words == "about 4 months (2 months to 8 months)"
+
+
+def test_growth_in_leaps_is_told_by_how_much():
+    pace = pace_of(points([900] * 4 + [1100] * 6 + [1300] * 5))
+    assert (pace.is_growing, pace.grown) == (False, 400)

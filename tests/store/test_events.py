@@ -8,10 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from analyzer.models import Database, ServerEvent
-from analyzer.schema.changes import schema_changes, setting_changes
+from analyzer.models import Database, ServerEvent, Statement
+from analyzer.schema.changes import SchemaChange, schema_changes, setting_changes
 from analyzer.schema.cluster import ClusterFacts, SettingFacts
-from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, ForeignKeyFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.store import events
 from analyzer.store.clusters import keep_cluster
 from analyzer.store.schemas import keep_schema
@@ -65,8 +65,10 @@ def test_a_changed_schema_says_what_changed_of_each_table():
     before = schema(
         table(1, "order", ("id", "integer"), ("old", "text"), indexes=("a", "b")), table(2, "line", ("id", "integer"))
     )
+    order = table(1, "order", ("id", "bigint"), ("new", "text"), indexes=("b", "c"))
+    new = replace(order.columns[1], number=3)
     after = schema(
-        table(1, "order", ("id", "bigint"), ("new", "text"), indexes=("b", "c")),
+        replace(order, columns=(order.columns[0], new)),
         table(3, "x.y", ("id", "integer")), table(4, "part", ("id", "integer"), parent_oid=1),
     )  # fmt: skip
     assert [(c.table, c.said) for c in schema_changes(before, after)] == [
@@ -74,6 +76,38 @@ def test_a_changed_schema_says_what_changed_of_each_table():
         ("public.line", "table public.line dropped"),
         ("public.order", 'public."order": index c created, index a dropped, column id from integer to bigint,'
          " column new added and 1 more change"),
+    ]  # fmt: skip
+
+
+def said_of(before: SchemaFacts, after: SchemaFacts) -> list[str]:
+    return [change.said for change in schema_changes(before, after)]
+
+
+def test_a_renamed_column_takes_its_indexes_and_keys_along():
+    key = ForeignKeyFacts("fk", ("t_id",), 1, "public", "t", ("id",))
+    partial = IndexFacts(9, "public", "p", "btree", ("x",), predicate="(id > 0)")
+    was = table(1, "t", ("id", "integer"), ("x", "text"), indexes=("id",))
+    was = replace(was, indexes=(*was.indexes, partial))
+    line = replace(table(2, "line", ("t_id", "integer")), foreign_keys=(key,))
+    now = replace(
+        was, columns=(replace(was.columns[0], name="no"), replace(was.columns[1], name="id")),
+        indexes=(replace(was.indexes[0], columns=("no",)), replace(partial, columns=("id",), predicate="(no > 0)")),
+    )  # fmt: skip
+    told = schema(now, replace(line, foreign_keys=(replace(key, referenced_columns=("no",)),)))
+    assert said_of(schema(was, line), told) == ["public.t: column id renamed to no, column x renamed to id"]
+    again = replace(was, columns=(was.columns[0], replace(was.columns[1], number=3)))
+    assert said_of(schema(was), schema(again)) == ["public.t: column x made anew"]
+
+
+def test_a_table_that_was_dropped_and_created_is_made_anew():
+    def made(first_oid: int, *columns: tuple[str, str]) -> SchemaFacts:
+        key = ForeignKeyFacts("fk", ("t_id",), first_oid, "public", "t", ("id",))
+        line = replace(table(first_oid + 1, "line", ("t_id", "integer")), foreign_keys=(key,))
+        return schema(table(first_oid, "t", *columns, indexes=("id",)), line)
+
+    before, after = made(1, ("id", "integer"), ("b", "text")), made(11, ("id", "integer"), ("c", "text"))
+    assert said_of(before, after) == [
+        "public.t: made anew, column c added, column b dropped", "public.line: made anew"
     ]  # fmt: skip
 
 
@@ -161,3 +195,19 @@ def test_mark_deploy_marks_once_on_one_server_or_all(server):
     for wrong, said in (("soon", "no time"), ("2020-01-01T00:00", "longer ago"), ("2090-01-01T00:00", "yet to come")):
         with pytest.raises(CommandError, match=said):
             marked("shop", "v9", "--at", wrong)
+
+
+def test_many_changed_schemas_hide_no_deploy_and_none_of_a_statement_s_own_tables(server, monkeypatch):
+    monkeypatch.setattr(events, "MOST_SHOWN", 3)
+    database = Database.objects.create(server=server, oid=5, name="shop")
+    events.mark_deploy(server, "v1", NOW)
+    events.note_schema(database, [SchemaChange("public.T", "public.T: index a created")], NOW + MINUTE, NOW)
+    for n in range(2, 9):
+        events.note_schema(database, [SchemaChange(f"public.tmp_{n}", f"table {n} created")], NOW + n * MINUTE, NOW)
+    end = NOW + 20 * MINUTE
+    shown = [event.said for event in events.events_between(server, NOW, end)]
+    assert shown == ["Deploy v1", "table 7 created", "table 8 created"]
+    for name in ("t", "public.t"):
+        statement = Statement(server=server, tables=[name])
+        shown = [event.said for event in events.events_of_statement(statement, NOW, end)]
+        assert shown == ["Deploy v1", "public.T: index a created"]

@@ -8,8 +8,10 @@ from django.utils import timezone
 
 from analyzer.findings import Finding, Severity
 from analyzer.models import CheckRule, Database, FindingEvent, FindingRecord, SuggestionRecord
+from analyzer.store import finding_life
 from analyzer.store.finding_life import assign, mute, state, unmute
 from analyzer.store.findings import keep_findings
+from analyzer.store.house import keep_house
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
@@ -128,3 +130,16 @@ def test_a_check_switched_off_mended_nothing(see, database):
     )
     see(1)
     assert FindingEvent.objects.get(what="closed").detail == "the check was switched off by ann: noise"
+
+
+def test_the_history_of_what_comes_and_goes_all_day_is_cut_but_for_what_people_did(see, monkeypatch):
+    monkeypatch.setattr(finding_life, "MOST_EVENTS", 3)
+    see(0, 100)
+    mute(FindingRecord.objects.all(), "ada", "known")
+    unmute(FindingRecord.objects.get(), "ada")
+    for hour in range(1, 7):
+        see(hour, *([100] if hour % 2 == 0 else []))
+    keep_house(timezone.now())
+    kept = [(what, by) for what, by, _ in FindingEvent.objects.order_by("pk").values_list("what", "by", "detail")]
+    newest = [("reopened", ""), ("closed", ""), ("reopened", "")]
+    assert kept == [("muted", "ada"), ("unmuted", "ada"), *newest]

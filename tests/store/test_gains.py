@@ -1,20 +1,24 @@
 """What the statements of a finding took before it was gone and since, measured; and which statements are new."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
+from analyzer.behaviour.past import SpanFigures
 from analyzer.findings import Finding, Severity
 from analyzer.models import CheckRule, Database, FindingEvent, Statement, SuggestionRecord
 from analyzer.monitored.readings import NamesByOid, StatementText
+from analyzer.store import gains
 from analyzer.store.findings import keep_findings
-from analyzer.store.gains import gained, measure_gone
+from analyzer.store.gains import Gained, gained, is_gain, measure_gone
 from analyzer.store.news import keep_news, new_statements, news_of
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.rollups import roll_up
 from analyzer.store.series.snapshots import keep_names, keep_texts
 from analyzer.store.series.windows import Window
+from analyzer.words.durations import DAY_S
 from dashboard.gone import gained_line, gone_line
 from tests.store.conftest import FakeServer
 
@@ -68,8 +72,9 @@ def last_closing() -> FindingEvent:
 
 
 def test_a_finding_that_is_gone_says_what_its_statement_takes_since(history):
+    history.pass_by(24, q1=100.0, q2=50.0)
     history.find(scan(history.statement(1)))
-    history.pass_by(26, q1=100.0, q2=50.0)
+    history.pass_by(2, q1=100.0, q2=50.0)
     history.find()
     history.pass_by(0.5, q1=1.0)
     assert measure_gone(history.server, history.fake.now) == 0  # no whole hour since
@@ -93,24 +98,43 @@ def test_a_finding_that_is_gone_says_what_its_statement_takes_since(history):
     assert gained(None, history.fake.now).findings == 0
 
 
-def test_two_findings_of_a_statement_save_its_time_once_and_a_rise_is_said(history):
+def test_two_findings_of_a_statement_save_its_time_once_and_the_last_counts(history):
+    history.pass_by(24, q1=100.0)
+    history.find(scan(history.statement(1)), scan(history.statement(1), "PL005"))
+    history.pass_by(2, q1=100.0)
+    history.find()
+    history.pass_by(24, q1=40.0)
+    measure_gone(history.server, history.fake.now)
+    total = gained(None, history.fake.now)
+    assert (round(total.s_per_day), total.findings) == (864, 2)
+    last = last_closing()
+    assert is_gain(last.gain)
+    last.gain["statements"][0]["since_s_per_day"] = 1400.0
+    last.save()
+    assert gained(None, history.fake.now) == Gained(0, 0)
+
+
+def test_a_rise_is_said_and_saves_nothing(history):
     one, two = scan(history.statement(1)), replace(scan(history.statement(1), "PL005"))
+    history.pass_by(24, q1=100.0)
     history.find(one, two)
-    history.pass_by(26, q1=100.0)
+    history.pass_by(2, q1=100.0)
     history.find()
     history.pass_by(25, q1=200.0)
     measure_gone(history.server, history.fake.now)
     total = gained(None, history.fake.now)
-    assert (round(total.s_per_day), total.findings) == (-1440, 2)
+    assert (round(total.s_per_day), total.findings) == (0, 0)
+    assert not is_gain(last_closing().gain)
     assert gained_line(total) == ""
     assert "but the time is no less: its statement took 24" in gone_line(last_closing())
 
 
 def test_what_is_only_not_due_is_no_gain(history):
     """Statement 2 ran for an hour of the day, statement 1 all day: that neither runs since says something of one."""
-    history.find(scan(history.statement(1)), scan(history.statement(2)))
     history.pass_by(1, q1=100.0, q2=900.0)
-    history.pass_by(25, q1=100.0)
+    history.pass_by(23, q1=100.0)
+    history.find(scan(history.statement(1)), scan(history.statement(2)))
+    history.pass_by(2, q1=100.0)
     history.find()
     history.pass_by(25)
     measure_gone(history.server, history.fake.now)
@@ -163,8 +187,8 @@ def test_a_statement_is_new_that_costs_and_was_not_there_before(history):
     Statement.objects.filter(normalized_sql=TEXTS[1]).update(first_seen=fake.now)  # its text was read anew
     assert new() == ["select costly from t"]
     keep_news(server, fake.now)
-    [(of, kept)], count = news_of([server], fake.now)
-    assert (of, kept.normalized_sql, kept.calls, count) == (server, "select costly from t", 600, 1)
+    [(of, kept)], counts = news_of([server], fake.now)
+    assert (of, kept.normalized_sql, kept.calls, counts) == (server, "select costly from t", 600, {server: 1})
     assert kept.load_ratio == pytest.approx(120 / (120 + 143), rel=0.02)
     fake.roles[9], fake.hidden = 11, frozenset({11})
     history.pass_by(0.5, q9=500.0)
@@ -188,3 +212,45 @@ def test_many_that_are_gone_cost_no_more_queries(history, django_assert_max_num_
         assert measure_gone(history.server, history.fake.now) == 40
     with django_assert_max_num_queries(2):
         measure_gone(history.server, history.fake.now)
+
+
+@pytest.mark.parametrize(
+    ("weeks_before", "days_since", "before_s", "since_s", "is_gained"),
+    [
+        (1, 2, 0, 0, False),  # closed on a Friday evening: the weekend before was as quiet
+        (1, 7, 5 / 7, 5 / 14, True),
+        (0, 2, 0, 0, False),  # nothing is known of weekends
+        (0, 3, 1, 0.5, True),  # the Monday is a working day as the Friday was
+    ],
+)
+def test_a_weekend_is_no_gain(weeks_before, days_since, before_s, since_s, is_gained):
+    """A statement that runs on working days, for half the time since Friday night."""
+    closed = int(datetime(2026, 3, 7, tzinfo=UTC).timestamp())
+    start = closed - DAY_S * (7 * weeks_before or 1)
+    hours = dict.fromkeys(range(start, closed + days_since * DAY_S, 3600), 3600.0)
+    ran = [at for at in hours if datetime.fromtimestamp(at, tz=UTC).weekday() < 5]
+    times = np.array([1000 / 24 * (1.0 if at < closed else 0.5) for at in ran])
+    figures = SpanFigures(3600, np.array(ran, dtype=float), times, times, times, times)
+    spans = gains._Spans((closed - 7 * DAY_S, closed), (closed, closed + days_since * DAY_S))
+    gain = gains._gain({"f": figures}, spans, hours)
+    assert is_gain(gain) == is_gained
+    if is_gained:
+        assert (gain["before_s_per_day"], gain["since_s_per_day"]) == pytest.approx((before_s, since_s))
+
+
+def test_of_many_closings_the_costliest_come_first_and_the_others_next(history, monkeypatch):
+    monkeypatch.setattr(gains, "MOST_AT_ONCE", 2)
+    found = [replace(scan(history.statement(1)), subject=f"node {n}", impact_s_per_day=float(n)) for n in range(3)]
+    history.find(*found)
+    history.pass_by(3, q1=100.0)
+    history.find()
+    history.pass_by(1, q1=1.0)
+
+    def measured() -> set[str]:
+        closings = FindingEvent.objects.filter(gain__has_key="since_s_per_day")
+        return set(closings.values_list("finding__subject", flat=True))
+
+    assert measure_gone(history.server, history.fake.now) == 2
+    assert measured() == {"node 2", "node 1"}
+    assert measure_gone(history.server, history.fake.now) == 1
+    assert measured() == {"node 2", "node 1", "node 0"}

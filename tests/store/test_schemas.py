@@ -1,5 +1,6 @@
 """Schemas are kept when they change; rates come from the tables' counters."""
 
+import zlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ import pytest
 from analyzer.models import Database, Role, SchemaReading
 from analyzer.monitored.readings import NamesByOid
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
-from analyzer.store.schemas import keep_schema, newest_schema
+from analyzer.store.schemas import keep_schema, last_readings_without, newest_schema
 from analyzer.store.series.snapshots import keep_names
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -111,3 +112,13 @@ def test_names_follow_renames(server):
         (5, "shop", True), (6, "sales", False),
     ]  # fmt: skip
     assert list(Role.objects.order_by("oid").values_list("oid", "name")) == [(10, "joe"), (11, "ann")]
+
+
+def test_a_kept_schema_that_cannot_be_read_gives_way_to_the_next(database, caplog):
+    packed = zlib.compress(b'{"database": "shop", "server_version_num": null, "tables": []}')
+    SchemaReading.objects.create(database=database, taken_at=NOW, confirmed_at=NOW, facts=packed)
+    assert newest_schema(database) is None
+    assert "cannot be read" in caplog.text
+    keep_schema(database, FACTS, NOW + timedelta(hours=1))
+    assert newest_schema(database).tables == FACTS.tables
+    assert last_readings_without(database, [101]) == {101: (None, NOW + timedelta(hours=1))}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analyzer.models import Database, Server
+from analyzer.models import Database, Server, ServerReading
 from analyzer.schema.cluster import ClusterFacts, DatabaseFacts
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.schema.objects import SequenceFacts
@@ -77,3 +77,13 @@ def test_sizes_go_when_their_time_is_over_and_with_their_server(server, database
     assert {row[0].date() for row in fresh_rows("day", table="size_day")} == {NOW.date()}
     remove_server(server)
     assert fresh_rows("day", table="size_day") == []
+
+
+def test_a_kept_reading_of_a_server_that_cannot_be_read_stops_no_other(server):
+    at = NOW - timedelta(hours=2)
+    hour = at.replace(minute=0, second=0, microsecond=0)
+    ServerReading.objects.create(server=server, hour=hour, taken_at=at, facts=b"no zlib")
+    assert newest_cluster(server) is None
+    keep_cluster(server, ClusterFacts(NOW, "15", 150000, "shop"), NOW)
+    facts = newest_cluster(server)
+    assert (facts.server_version, facts.earlier) == ("15", None)

@@ -9,14 +9,14 @@ and those on expressions are only measured.
 To verify: SELECT * FROM pgstatindex('i'). REINDEX CONCURRENTLY builds it anew beside the old one under a SHARE UPDATE
 EXCLUSIVE lock: reads and writes go on, VACUUM and DDL of the table wait, and it needs room for the new one. Two thirds
 full is what keys in random order make of any B-tree, and nothing to mend. Leave it alone where a month's inserts would
-fill it: then nothing is said.
+fill it, which only keys in any order do: then nothing is said.
 """
 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
 from analyzer.checks.grouping import to_copy_concurrently
-from analyzer.checks.refilled import is_refilled_soon
+from analyzer.checks.refilled import is_index_refilled_soon
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.bloat import Unknown, btree_bloat
 from analyzer.schema.facts import IndexOf
@@ -44,7 +44,7 @@ def index_mostly_empty(of: IndexOf, context: Context) -> Iterator[Finding]:
     bloat = btree_bloat(table, index, context.facts.taken_at if context.facts is not None else None)
     if isinstance(bloat, Unknown):
         raise NotRun(bloat.reason)
-    if bloat.low_ratio < check["free_ratio"] or is_refilled_soon(table, bloat):
+    if bloat.low_ratio < check["free_ratio"] or is_index_refilled_soon(table, index, bloat):
         return
     name = qualified(index.schema, index.name)
     measure = Fix("Measure it (extension pgstattuple; reads all of it)", "sql",

@@ -17,6 +17,8 @@ from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.key_space import KeySpace, integer_type, key_spaces
+from analyzer.schema.pace import Pace
+from analyzer.words.durations import months_words
 
 check = Check(
     __name__,
@@ -25,12 +27,14 @@ check = Check(
     severity=Severity.WARNING,
     warning=Threshold(0.5, "last value / most", "judgement: a change of a large table's key takes months to plan"),
     critical=Threshold(0.8, "last value / most", "judgement: what is left may go in one busy season"),
+    nearly_full=Threshold(0.95, "last value / most", "judgement: from there on no pace makes up for the room"),
     begun=Threshold(0.1, "last value / most", "judgement: before that the pace is of a first load"),
     ends_in=Threshold(365, "days", "judgement: what ends within a year is to be planned now"),
     ends_soon=Threshold(90, "days", "judgement: the change itself takes weeks on a large table"),
     lasts=Threshold(1825, "days", "judgement: what lasts five years at the fast end of its pace can wait"),
 )
 FARTHEST_DAYS = 36_500
+HARDLY = 0.01  # judgement: of the room; a hundred such spans are left
 
 
 @check.on(TableFacts)
@@ -53,13 +57,16 @@ def key_near_its_end(table: TableFacts, context: Context) -> Iterator[Finding]:
 
 def _severity(space: KeySpace) -> Severity | None:
     used, reached = space.used_ratio, space.reached
+    if space.is_used_up:
+        return Severity.CRITICAL
     if used is None or used < check["begun"]:
         return None
     latest = reached.latest_days if reached is not None else None
     if latest is not None and latest <= check["ends_soon"]:
         return Severity.CRITICAL
     if used >= check["critical"]:
-        return Severity.WARNING if space.lasts(check["lasts"]) else Severity.CRITICAL
+        can_wait = used < check["nearly_full"] and space.lasts(check["lasts"])
+        return Severity.WARNING if can_wait else Severity.CRITICAL
     is_near = used >= check["warning"] or (latest is not None and latest <= check["ends_in"])
     return Severity.WARNING if is_near else None
 
@@ -106,15 +113,28 @@ def _end(table: TableFacts, space: KeySpace) -> tuple[float | None, str]:
     as long as that is not known.
     """
     pace, reached = space.sequence.pace, space.reached
+    if space.is_used_up:
+        return 0.0, " No value is left: each insert that takes one fails."
     if reached is not None and pace is not None and reached.days <= FARTHEST_DAYS:
         return reached.days, (
             f" At {pace.per_day:,.0f} a day ({pace.days} days seen) it reaches its end in {reached.words}."
         )
     if pace is not None and pace.per_day is not None:
-        return None, f" It hardly grew in the {pace.days} days seen."
+        return None, _unsteady(pace, space.room or 0)
     if not table.inserted_rows_per_day or space.room is None:
         return None, ""
     days = space.room / space.sequence.increment / table.inserted_rows_per_day
     if days > FARTHEST_DAYS:
         return None, ""
     return days, f" At {table.inserted_rows_per_day:,.0f} inserted rows a day it ends in {days:,.0f} days."
+
+
+def _unsteady(pace: Pace, room: int) -> str:
+    """Of a pace that tells no end: that there is next to none, or that it came in leaps."""
+    fast = pace.high_per_day or 0.0
+    if max(fast * pace.days, pace.grown or 0.0) <= room * HARDLY:
+        return f" It hardly grew in the {pace.days} days seen."
+    if not fast or pace.grown is None or pace.grown <= 0:
+        return f" It did not grow steadily in the {pace.days} days seen."
+    said = f" It grew by {pace.grown:,.0f} in the {pace.days} days seen, not steadily"
+    return f"{said}; at the fast end of its pace it reaches its end in {months_words(room / fast)}."

@@ -1,4 +1,5 @@
--- How full a B-tree is, by pgstatindex, which reads all of it. Nothing where that is more than so many bytes.
+-- How full a B-tree is, by pgstatindex, which reads all of it. Nothing where that is more than so many bytes. Without a leaf page
+-- its density is null.
 -- Needs EXECUTE on pgstatindex (pg_stat_scan_tables, in pg_monitor).
 select
     pg_catalog.now() as measured_at,
@@ -7,7 +8,7 @@ select
     f.internal_pages,
     f.empty_pages,
     f.deleted_pages,
-    f.avg_leaf_density / 100 as leaf_density_ratio
+    nullif(f.avg_leaf_density, 'NaN') / 100 as leaf_density_ratio
 from pg_catalog.pg_class as c
 cross join lateral {schema}.pgstatindex(c.oid::pg_catalog.regclass) as f
 where c.oid = %(oid)s
