@@ -27,12 +27,10 @@ def plans_without(database: Database, facts: SchemaFacts, now: datetime) -> Proo
 
     That one may go is believed for some days; that a statement needs it, until another run says otherwise.
     """
-    run = AdviceRun.objects.filter(database=database, made_at__isnull=False)
-    made_at, told = run.values_list("made_at", "result__judged_drops").first() or (now, [])
     names = {index.oid: index.name for table in facts for index in table.indexes}
     proofs = {}
-    for one in told or []:
-        at = datetime.fromisoformat(one["planned_at"]) if "planned_at" in one else made_at
+    for one in _judged_drops(database):
+        at = datetime.fromisoformat(one["planned_at"])
         verdict = WithoutIndex(
             **{name: value for name, value in one.items() if name != "planned_at"} | {"days_ago": (now - at) / DAY}
         )
@@ -43,12 +41,17 @@ def plans_without(database: Database, facts: SchemaFacts, now: datetime) -> Proo
 
 def with_earlier(database: Database, judged: Sequence[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
     """What a run judged, each with its time, and what the runs before it judged that this one did not look at."""
-    run = AdviceRun.objects.filter(database=database, made_at__isnull=False)
-    made_at, before = run.values_list("made_at", "result__judged_drops").first() or (now, [])
     new = {one["oid"] for one in judged}
-    earlier = [{"planned_at": made_at.isoformat(), **one} for one in before or [] if one["oid"] not in new]
+    earlier = [one for one in _judged_drops(database) if one["oid"] not in new]
     kept = [one for one in earlier if now - datetime.fromisoformat(one["planned_at"]) < KEPT_FOR]
     return [*({**one, "planned_at": now.isoformat()} for one in judged), *kept]
+
+
+def _judged_drops(database: Database) -> list[dict[str, Any]]:
+    """As the last run that gave advice left them, each with its time."""
+    runs = AdviceRun.objects.filter(database=database).values_list("made_at", "result__judged_drops")
+    made_at, judged = runs.first() or (None, None)
+    return [{"planned_at": made_at.isoformat(), **one} for one in judged or []] if made_at is not None else []
 
 
 def replica_scans(server: Server, database: Database, now: datetime) -> ReplicaScans | None:
