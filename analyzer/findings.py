@@ -3,7 +3,7 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 Quantity = float | int | str | bool | None
 
@@ -77,7 +77,15 @@ class Finding:
     )
     also_at: tuple[str, ...] = ()  # places of other nodes that it explains, too
     at_most: Severity | None = None  # however much of the time it is
+    family: str = ""  # the subject without its page, where several pages may have the same
     needs_calls_per_day: float | None = None  # rarer it matters to nobody; where calls are unknown it is informational
+
+    BY_PAGE: ClassVar[str] = ", by statement "
+
+    @property
+    def page(self) -> str:
+        """Of one of a family, the statement that tells its page."""
+        return self.related_fingerprints[0] if self.related_fingerprints else ""
 
     @property
     def key(self) -> str:

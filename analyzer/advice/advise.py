@@ -75,16 +75,26 @@ def advise(
 
     Raises BadInput for a budget that is not above 0, and where no statement can be planned.
     """
-    asked = [*workload, *foreign_key_checks(facts)]
+    key_checks = foreign_key_checks(facts)
+    of_keys = {check.fingerprint for check in key_checks}
+    asked = [*workload, *key_checks]
     queries, not_planned = plannable_queries(twin, asked, facts, now, stop_on)
     if not queries:
         raise BadInput(_nothing_planned(workload, not_planned))
-    read = [s for s in as_read(asked, facts) if s.fingerprint not in not_planned]
+    everything = as_read(asked, facts)
+    read = [s for s in everything if s.fingerprint not in not_planned]
+    unplanned: dict[str, list[str]] = {}
+    for statement in everything:
+        if statement.fingerprint in not_planned and statement.fingerprint not in of_keys:
+            unplanned.setdefault(statement.fingerprint, []).append(statement.sql)
     texts = [(s.fingerprint, text) for s in read for text in told_texts(s.sql, s.samples)]
     candidates = workload_candidates(texts, facts)
     twin.expect_groups(implied_references([s.sql for s in read], facts))
     definitions = for_all_schemas([c.definition for c in candidates], read)
-    task = Task(queries, definitions, sized_for_all_schemas(twin), facts, options, progress)
+    task = Task(
+        queries, definitions, sized_for_all_schemas(twin), facts, options, progress,
+        unplanned=unplanned, key_checks=of_keys,
+    )  # fmt: skip
     whole = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
     selection = whole.selection
     curve: tuple[CurvePoint, ...] = ()
@@ -218,7 +228,7 @@ def _with_ddl(
     selection: Selection, facts: SchemaFacts, beside: Sequence[ProposedIndex]
 ) -> tuple[tuple[ChosenIndex, IndexDdl], ...]:
     """``beside``: indexes of another planner, whose names are taken; what both want has one name."""
-    chosen = _in_schemas(selection.chosen)
+    chosen = _in_schemas(selection.chosen, facts)
     names = {suggestion_key(p.chosen.index.definition): p.ddl.name for p in beside}
     wanted = [(c.index.definition, names.get(suggestion_key(c.index.definition))) for c in chosen]
     same = {suggestion_key(definition) for definition, _ in wanted}
@@ -227,12 +237,12 @@ def _with_ddl(
     return tuple(zip(chosen, ddl, strict=True))
 
 
-def _in_schemas(chosen: Sequence[ChosenIndex]) -> list[ChosenIndex]:
+def _in_schemas(chosen: Sequence[ChosenIndex], facts: SchemaFacts) -> list[ChosenIndex]:
     """The same index on the same table of several schemas is one: it is decided once."""
     merged: list[ChosenIndex] = []
     for new in chosen:
         for at, known in enumerate(merged):
-            if are_alike(known.index.definition, new.index.definition):
+            if are_alike(known.index.definition, new.index.definition, facts):
                 index = replace(
                     known.index,
                     definition=together(known.index.definition, new.index.definition),

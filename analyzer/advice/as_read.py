@@ -37,7 +37,7 @@ def as_read(workload: Sequence[WorkloadStatement], facts: SchemaFacts) -> list[W
     sessions = session_schemas(queries, facts)
     readable: list[WorkloadStatement] = []
     for statement, query in zip(workload, queries, strict=True):
-        groups = alike(resolutions(query, facts, sessions, statement.roles))
+        groups = alike(resolutions(query, facts, sessions, statement.roles), facts)
         reads = sum(group.reads for group in groups)
         members = sum(len(group.members) for group in groups)
         for group in groups:
@@ -106,13 +106,13 @@ def together(first: IndexDefinition, second: IndexDefinition) -> IndexDefinition
     return replace(first, also=tuple(tables.values()))
 
 
-def are_alike(first: IndexDefinition, second: IndexDefinition) -> bool:
+def are_alike(first: IndexDefinition, second: IndexDefinition, facts: SchemaFacts) -> bool:
     """One index on tables of one name in two schemas."""
     return (
         first.table.oid != second.table.oid
         and first.table.name == second.table.name
-        and first.body() == second.on(first.table).body()
-        and structure(first.table) == structure(second.table)
+        and first.body() == second.on(first.table, facts).body()
+        and structure(first.table, facts) == structure(second.table, facts)
     )
 
 

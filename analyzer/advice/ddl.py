@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from analyzer.advice.index_names import index_name
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.schema.own_names import in_schema
 from analyzer.schema.quoting import comment, qualified, quote_identifier
+from analyzer.statements.own_names import in_schema
 
 # judgement: long enough to get between short transactions, short enough that a queue behind us stays short
 LOCK_TIMEOUT_S = 5
@@ -69,13 +69,16 @@ class IndexDefinition:
         """Names of the keys that are columns, compared as their types are; None for the others."""
         return tuple(None if c.is_expression or c.opclass else c.name for c in self.columns)
 
-    def on(self, table: TableFacts) -> "IndexDefinition":
-        """The same on another table alone: what is named of the one's schema is named of the other's."""
+    def on(self, table: TableFacts, facts: SchemaFacts) -> "IndexDefinition":
+        """The same on another table alone: types and functions that both schemas have are named of the other's."""
         old, new = self.table.schema, table.schema
         if old == new:
             return replace(self, table=table, also=())
-        columns = tuple(replace(c, name=in_schema(c.name, old, new)) if c.is_expression else c for c in self.columns)
-        predicate = self.predicate and in_schema(self.predicate, old, new)
+        own = facts.own_names(old) & facts.own_names(new)
+        columns = tuple(
+            replace(c, name=in_schema(c.name, old, new, own)) if c.is_expression else c for c in self.columns
+        )
+        predicate = self.predicate and in_schema(self.predicate, old, new, own)
         return replace(self, table=table, also=(), columns=columns, predicate=predicate)
 
     def body(self) -> str:
@@ -150,14 +153,14 @@ def create_index(
     """
     index_ddl = _create_in_one(definition, facts, planned, name)
     others = sorted(
-        (t for t in definition.also if not indexes_like(definition.on(t), t)), key=lambda t: _naturally(t.schema)
+        (t for t in definition.also if not indexes_like(definition.on(t, facts), t)), key=lambda t: _naturally(t.schema)
     )
     if not others:
         return index_ddl
     parts = [index_ddl]
     for table in others:
         same = None if index_ddl.name in _taken(facts, table.schema) else index_ddl.name
-        parts.append(_create_in_one(definition.on(table), facts, planned, same))
+        parts.append(_create_in_one(definition.on(table, facts), facts, planned, same))
     return _together(parts, definition.table, others)
 
 

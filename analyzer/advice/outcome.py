@@ -89,9 +89,9 @@ def built_index(definition: IndexDefinition) -> IndexFacts | None:
     return min(indexes_like(definition, definition.table), key=lambda i: i.oid, default=None)
 
 
-def built_indexes(definition: IndexDefinition) -> list[tuple[TableFacts, IndexFacts | None]]:
+def built_indexes(definition: IndexDefinition, facts: SchemaFacts) -> list[tuple[TableFacts, IndexFacts | None]]:
     """As ``built_index``, of its table and of each of those in other schemas."""
-    return [(table, built_index(definition.on(table))) for table in (definition.table, *definition.also)]
+    return [(table, built_index(definition.on(table, facts))) for table in (definition.table, *definition.also)]
 
 
 def index_scans(index: IndexFacts, table: TableFacts, facts: SchemaFacts) -> int | None:

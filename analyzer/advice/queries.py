@@ -57,7 +57,7 @@ def foreign_key_checks(facts: SchemaFacts) -> list[WorkloadStatement]:
         only = "ONLY " if table.kind == "r" else ""
         where = " AND ".join(f"{quote_identifier(c)} = ${n}" for n, c in enumerate(key.columns, start=1))
         sql = f"SELECT 1 FROM {only}{qualified(table.schema, table.name)} WHERE {where}"
-        same = (table.name, key.name, key.columns, structure(table))
+        same = (table.name, key.name, key.columns, structure(table, facts))
         statement = WorkloadStatement(foreign_key_owner(table, key), sql, deleted, 0.0, 0.0)
         if same not in checks:
             checks[same] = [table], statement

@@ -14,28 +14,46 @@ from analyzer.words.visible import visible_line
 LEAST_SEEN = 3  # executions from one place before it is said to be the place; judgement
 MOST_OF_THEM = 0.8  # of the lookup's executions, where nothing else tells the page
 ENOUGH_OF_LOOKUP, ENOUGH_OF_PAGE = 8, 3  # executions that have to have a route in common, or be of different pages
+MOST_OF_ALL = 0.5  # of the samples with a route: judgement, one that more are on is the only one there is
+OFTEN, MOST_APPLICATIONS = 5, 4  # judgement: names of applications are few and each is seen again and again
 
 
 def shared_route(evidence: SessionEvidence, lookup: StatementSeries, page: Sequence[StatementSeries]) -> str:
-    """The route that both the lookup and a statement of the page were seen on; "" where none is known."""
+    """The route that both the lookup and a statement of the page were seen on; "" where none is known.
+
+    One that half of all is seen on, as GraphQL's, tells nothing of a page.
+    """
     of_lookup = _routes(evidence, lookup)
     of_page: Counter[str] = Counter()
     for series in page:
         of_page.update(_routes(evidence, series))
         of_page[route_name(series.tags)] += 0
-    common = [route for route in of_page if route and of_lookup[route] >= 2]
+    everywhere = _all_routes(evidence)
+    common = [
+        route
+        for route in of_page
+        if route and of_lookup[route] >= 2 and everywhere[route] < MOST_OF_ALL * everywhere.total()
+    ]
     return max(common, key=lambda route: (of_page[route], of_lookup[route]), default="")
 
 
 def are_of_different_pages(evidence: SessionEvidence, lookup: StatementSeries, page: StatementSeries) -> bool:
-    """Both were seen often enough, and never with one route or from one application."""
-    return any(
-        of_lookup.total() >= ENOUGH_OF_LOOKUP and of_page.total() >= ENOUGH_OF_PAGE and not of_lookup.keys() & of_page
-        for of_lookup, of_page in (
-            (_routes(evidence, lookup), _routes(evidence, page)),
-            (_applications(evidence, lookup), _applications(evidence, page)),
-        )
-    )
+    """Both were seen often enough, and never with one route; where routes do not tell, from one application.
+
+    A name that every process has of its own is no application's.
+    """
+    of_lookup, of_page = _routes(evidence, lookup), _routes(evidence, page)
+    if _are_enough(of_lookup, of_page):
+        return not of_lookup.keys() & of_page
+    of_lookup, of_page = _applications(evidence, lookup), _applications(evidence, page)
+    names = of_lookup.keys() | of_page.keys()
+    if len(names) > MOST_APPLICATIONS or any(max(of_lookup[n], of_page[n]) < OFTEN for n in names):
+        return False
+    return _are_enough(of_lookup, of_page) and not of_lookup.keys() & of_page
+
+
+def _are_enough(of_lookup: Counter[str], of_page: Counter[str]) -> bool:
+    return of_lookup.total() >= ENOUGH_OF_LOOKUP and of_page.total() >= ENOUGH_OF_PAGE
 
 
 def origin_of(evidence: SessionEvidence, lookup: StatementSeries, route: str) -> Origin:
@@ -63,6 +81,15 @@ def _routes(evidence: SessionEvidence, series: StatementSeries) -> Counter[str]:
     for origin, n in evidence.origins.get(series.fingerprint, {}).items():
         if origin.route:
             found[origin.route] += n
+    return found
+
+
+def _all_routes(evidence: SessionEvidence) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for seen in evidence.origins.values():
+        for origin, n in seen.items():
+            if origin.route:
+                found[origin.route] += n
     return found
 
 

@@ -67,14 +67,14 @@ def undecided(group: Sequence[PageLookup]) -> str:
 def told_apart(findings: Iterable[Finding]) -> Iterator[Finding]:
     """With subjects of their own: a lookup may be asked row by row on several pages, of rows of one table.
 
-    By the page's statement, so that each has the same one on the next run.
+    By the page's statement; which of them was told so before, the store knows (store/finding_keys.py).
     """
     seen: set[str] = set()
     for finding in sorted(findings, key=lambda f: f.related_fingerprints[:1]):
         is_other = finding.key in seen
         seen.add(finding.key)
-        page = finding.related_fingerprints[0][:8]
-        yield replace(finding, subject=f"{finding.subject}, by statement {page}") if is_other else finding
+        subject = f"{finding.subject}{Finding.BY_PAGE}{finding.page[:8]}" if is_other else finding.subject
+        yield replace(finding, subject=subject, family=finding.subject)
 
 
 def where(origin: Origin) -> str:

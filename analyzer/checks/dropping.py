@@ -10,7 +10,7 @@ from analyzer.findings import Fix
 from analyzer.plans.compare import cost_words
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import qualified
-from analyzer.schema.without_index import WithoutIndex, proof_words
+from analyzer.schema.without_index import WithoutIndex, planned_words, proof_words
 from analyzer.words.lists import and_list
 
 NOT_PLANNED = "Whether a recorded statement gets dearer without {it} was not planned."
@@ -21,16 +21,13 @@ class Judged:
     """Indexes that look needless, without those that a recorded statement is planned dearer without.
 
     ``said``: what the planner said, in sentences. ``statements``: how many it was asked for, None where it was not
-    asked for each of the indexes.
+    asked for each of the indexes. ``is_proved``: it was asked for each recorded statement that reads the table.
     """
 
     indexes: list[IndexFacts]
     said: str = ""
     statements: int | None = None
-
-    @property
-    def is_proved(self) -> bool:
-        return self.statements is not None
+    is_proved: bool = False
 
 
 def judged(indexes: Sequence[IndexFacts], context: Context, *, is_one_table: bool = True) -> Judged:
@@ -39,21 +36,27 @@ def judged(indexes: Sequence[IndexFacts], context: Context, *, is_one_table: boo
     needed = [verdict for verdict in verdicts.values() if verdict is not None and not verdict.may_go]
     going = [index for index in indexes if (verdict := verdicts[index.oid]) is None or verdict.may_go]
     asked = [verdict for index in going if (verdict := verdicts[index.oid]) is not None]
-    is_proved = bool(going) and len(asked) == len(going)
+    is_asked = bool(going) and len(asked) == len(going)
     without = "it" if len(going) == 1 else "them"
-    said = [proof_words(asked, is_one_table=is_one_table) if is_proved else NOT_PLANNED.format(it=without)]
+    said = [proof_words(asked, is_one_table=is_one_table) if is_asked else NOT_PLANNED.format(it=without)]
     said += [_needed_words(needed)] if needed else []
-    return Judged(going, " ".join(said), max(verdict.statements for verdict in asked) if is_proved else None)
+    return Judged(
+        going,
+        " ".join(said),
+        max(verdict.statements for verdict in asked) if is_asked else None,
+        is_asked and all(verdict.is_proved for verdict in asked),
+    )
 
 
 def _needed_words(needed: Sequence[WithoutIndex]) -> str:
     """Why the others stay, by the one that is missed most."""
     most = max(needed, key=lambda v: (v.cost_after or 0.0) / max(v.cost_before or 0.0, 1e-9))
     others = f"{some_of([v.name for v in needed])} {'stays' if len(needed) == 1 else 'stay'}"
+    what, planned = "the check of a foreign key" if most.is_key_check else "a recorded statement", planned_words([most])
     if most.cost_before is None or most.cost_after is None:
-        return f"{others}: a recorded statement gets dearer without (planned)."
+        return f"{others}: {what} gets dearer without ({planned})."
     costs = cost_words(most.cost_before, most.cost_after)
-    return f"{others}: without {most.name} a recorded statement gets {costs} (planned)."
+    return f"{others}: without {most.name} {what} gets {costs} ({planned})."
 
 
 def need_days_without_scan(context: Context, days: float) -> float:
@@ -65,7 +68,7 @@ def need_days_without_scan(context: Context, days: float) -> float:
         return counted
     on_replicas = context.replica_scans.counted_days
     if on_replicas is None or on_replicas < days:
-        raise NotRun(f"needs {days:,.0f} days of the counters of each replica")
+        raise NotRun(f"needs {days:,.0f} days of the counters of each replica, as read within two days")
     return min(counted, on_replicas)
 
 

@@ -67,8 +67,8 @@ def analyze(
     more_notes: list[str] = []
     with conn.sharing_transactions():
         cluster = read_cluster(conn)
-        names = read_names(conn)
-        sessions = _or_note(lambda: _sessions(conn, names), more_notes)
+        names = _or_note(lambda: read_names(conn), more_notes)
+        sessions = _or_note(lambda: _sessions(conn, names), more_notes) if names is not None else None
         counters = _or_note(lambda: read_statement_counters(conn), more_notes)
     notes = [f"Not read: {said}" for said in (*facts.parts_not_read.values(), *cluster.parts_not_read.values())]
     notes += left_out_said(facts)
@@ -76,7 +76,7 @@ def analyze(
         notes.append("This login may not read pg_stats: what needs statistics of columns could not be judged.")
     progress("Reading the statements")
     statements: list[RecordedStatement] = []
-    if counters is not None:
+    if counters is not None and names is not None:
         read = _or_note(lambda: recorded_workload(conn, counters, names, most=most_statements), more_notes)
         statements = read or []
     notes += more_notes

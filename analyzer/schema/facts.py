@@ -6,6 +6,7 @@ is explained. What could not be read is ``None``; a part that was not read (``ca
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -306,6 +307,22 @@ class SchemaFacts:
         for function in self.functions or ():
             found.setdefault(function.schema, set()).add(function.name)
         return {schema: frozenset(names) for schema, names in found.items()}
+
+    def own_names(self, schema: str) -> frozenset[str]:
+        """Of the schema's types and functions, as far as they are known."""
+        return self.own_types.get(schema, frozenset()) | self.own_functions.get(schema, frozenset())
+
+    @cached_property
+    def names_of_several_schemas(self) -> frozenset[str]:
+        """Names of types and functions that more than one schema has of its own."""
+        schemas = self.own_types.keys() | self.own_functions.keys()
+        counts = Counter(name for schema in schemas for name in self.own_names(schema))
+        return frozenset(name for name, count in counts.items() if count > 1)
+
+    @cached_property
+    def functions_named_as_built_in(self) -> frozenset[str]:
+        """Names of functions that pg_catalog has, too: written without a schema they are PostgreSQL's."""
+        return frozenset(function.name for function in self.functions or () if function.is_named_as_built_in)
 
     def table(self, oid: int) -> TableFacts | None:
         return self._by_oid.get(oid)

@@ -47,6 +47,7 @@ class FunctionFacts:
     owner_is_superuser: bool
     is_public: bool  # PUBLIC may run it
     settings: Mapping[str, str] = field(default_factory=dict)  # its SET search_path, where it has one
+    is_named_as_built_in: bool = False  # pg_catalog has a function of this name, too
     has_sql_body: bool = False  # BEGIN ATOMIC or RETURN (14): its names were resolved when it was made
 
     @property

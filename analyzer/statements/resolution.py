@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.schema.own_names import without_schema
+from analyzer.statements.built_in_types import BUILT_IN_TYPES
+from analyzer.statements.own_names import without_schema
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.qualify import qualified_sql
 
@@ -106,11 +107,11 @@ def resolutions(
     return list(by_tables.values())
 
 
-def alike(several: Sequence[Resolution]) -> list[AlikeResolutions]:
+def alike(several: Sequence[Resolution], facts: SchemaFacts) -> list[AlikeResolutions]:
     """The largest group first. A group that nobody reads is left out where another is read: a copy, not a tenant."""
     groups: dict[tuple[object, ...], list[Resolution]] = {}
     for resolution in several:
-        groups.setdefault(tuple((n, structure(t)) for n, t in resolution.tables.items()), []).append(resolution)
+        groups.setdefault(tuple((n, structure(t, facts)) for n, t in resolution.tables.items()), []).append(resolution)
     ordered = [
         AlikeResolutions(tuple(sorted(members, key=lambda r: (-size_class(r.rows), r.path))))
         for members in groups.values()
@@ -124,16 +125,17 @@ def size_class(rows: float) -> int:
     return int(rows).bit_length()
 
 
-def structure(table: TableFacts) -> tuple[object, ...]:
+def structure(table: TableFacts, facts: SchemaFacts) -> tuple[object, ...]:
     """What two tables of the same name in two schemas must share for one index to be right for both."""
-    columns = tuple((c.name, without_schema(c.type_name, table.schema)) for c in table.columns)
-    return table.kind, columns, frozenset(_shape(i, table.schema) for i in table.indexes if i.is_usable)
+    own = facts.names_of_several_schemas
+    columns = tuple((c.name, without_schema(c.type_name, table.schema, own)) for c in table.columns)
+    return table.kind, columns, frozenset(_shape(i, table.schema, own) for i in table.indexes if i.is_usable)
 
 
-def _shape(index: IndexFacts, schema: str) -> tuple[object, ...]:
+def _shape(index: IndexFacts, schema: str, own: Collection[str]) -> tuple[object, ...]:
     return (
-        index.method, index.columns, index.include, tuple(without_schema(e, schema) for e in index.expressions),
-        without_schema(index.predicate or "", schema), index.is_unique, index.options, index.opclasses,
+        index.method, index.columns, index.include, tuple(without_schema(e, schema, own) for e in index.expressions),
+        without_schema(index.predicate or "", schema, own), index.is_unique, index.options, index.opclasses,
     )  # fmt: skip
 
 
@@ -159,14 +161,17 @@ def with_schemas(sql: str, resolution: Resolution, facts: SchemaFacts) -> str | 
 
 
 def _owned(path: Sequence[str], facts: SchemaFacts) -> tuple[dict[str, str], dict[str, str]]:
-    """Types and functions of schemas that are on this path and not on the application's, by name."""
+    """Types and functions of schemas that are on this path and not on the application's, by name.
+
+    But for names that PostgreSQL's own have: pg_catalog is searched before any path.
+    """
     types: dict[str, str] = {}
     functions: dict[str, str] = {}
     for schema in path:
         if schema not in facts.search_path:
-            for name in facts.own_types.get(schema, ()):
+            for name in facts.own_types.get(schema, frozenset()) - BUILT_IN_TYPES:
                 types.setdefault(name, schema)
-            for name in facts.own_functions.get(schema, ()):
+            for name in facts.own_functions.get(schema, frozenset()) - facts.functions_named_as_built_in:
                 functions.setdefault(name, schema)
     return types, functions
 
@@ -175,5 +180,5 @@ def explained_way(sql: str, facts: SchemaFacts, roles: Collection[str] = ()) -> 
     """The way that stands for the others where a statement is explained once: of the group with most rows its largest.
     And in how many ways it is read. None where no way finds its tables.
     """
-    groups = alike(resolutions(sql, facts, (), roles))
+    groups = alike(resolutions(sql, facts, (), roles), facts)
     return (groups[0].largest, sum(len(group.members) for group in groups)) if groups else None

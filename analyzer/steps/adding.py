@@ -1,5 +1,6 @@
 """Adds what somebody names to what is watched: a server, or one more database of a server that is watched already."""
 
+import time
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -7,15 +8,30 @@ from django.utils import timezone
 from analyzer.errors import MonitoredServerError, PgLoupeError
 from analyzer.models import Server
 from analyzer.monitored.access.identity import ServerIdentity, read_identity
-from analyzer.monitored.connection import connect
+from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.schema.quoting import quote_identifier
 from analyzer.steps import schedule
 from analyzer.steps.connecting import connect_in
-from analyzer.store.same_server import last_seen_as, left_out_by, look_into, may_have_restarted, reached_there
+from analyzer.store.same_server import (
+    last_seen_as,
+    left_out_by,
+    look_into,
+    may_have_restarted,
+    never_reached,
+    reached_there,
+)
 from analyzer.store.servers import add_server_from_dsn, server_at, settings_of_command
 from analyzer.words.visible import visible_line
 
 PATIENCE_S = 3  # judgement: of a connection; somebody waits for a command to start, or for a page
+PATIENCE_WITH_ALL_S = 5  # judgement: with all servers that may be the one that answers
+
+# of the server's mode, what is done with the statements of a database that joins it
+EXPLAINED = {
+    Server.ExplainMode.ANALYZE: "Its statements are run with EXPLAIN ANALYZE where the gate allows it",
+    Server.ExplainMode.PLAIN: "Its statements are planned (EXPLAIN), none is run",
+    Server.ExplainMode.OFF: "Its statements are left alone (no EXPLAIN)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +54,23 @@ def add_from_dsn(dsn: str) -> str:
         with connect(given, connect_timeout_s=PATIENCE_S) as conn:
             identity = read_identity(conn)
     except MonitoredServerError:
-        known = reached_there(given)  # so that a start while it is down makes no second server of a database
-        if known is None:
-            add_server_from_dsn(dsn)
+        if reached_there(given) is not None:  # so that a start while it is down makes no second server of a database
+            return ""
+        if (starting := never_reached(given)) is not None:
+            name = visible_line(quote_identifier(given.dbname))
+            return (
+                f"{starting.name} does not answer yet, so {name} is taken as a database of it: it is looked into"
+                " there once it has load, or once this command is given again."
+            )
+        add_server_from_dsn(dsn)
         return ""
-    known = same_server(identity)
+    known = same_server(identity, given)
     if known is None:
         add_server_from_dsn(dsn)
         return ""
     if known.dbname != identity.database:
         Server.objects.filter(pk=known.pk).update(is_active=True)
+        known.is_active = True
         return join(known, identity).sentence
     before = f"{known.user} at {known.host}:{known.port}"
     add_server_from_dsn(dsn, known=known)
@@ -57,19 +80,31 @@ def add_from_dsn(dsn: str) -> str:
     )
 
 
-def same_server(identity: ServerIdentity) -> Server | None:
-    """The watched server that answered: by its newest sample, or, where it may have restarted since, by asking it."""
+def same_server(identity: ServerIdentity, given: ConnectionSettings) -> Server | None:
+    """The watched server that answered: by its newest sample, or, where it may have restarted since, by asking it.
+
+    Those at the address that was ``given`` are asked first, and only for as long as somebody waits.
+    """
     if seen := last_seen_as(identity):
         return seen
-    for server in may_have_restarted(identity):
+    until = time.monotonic() + PATIENCE_WITH_ALL_S
+    for server in sorted(may_have_restarted(identity), key=lambda s: _distance(s, given)):
+        left_s = int(until - time.monotonic())
+        if left_s < 1:
+            return None
         try:
-            with connect_in(server, PATIENCE_S) as conn:
+            with connect_in(server, min(PATIENCE_S, left_s)) as conn:
                 answers = read_identity(conn)
         except PgLoupeError:  # as good as another: nothing proves that it is this one
             continue
         if answers.started_at == identity.started_at:
             return server
     return None
+
+
+def _distance(server: Server, given: ConnectionSettings) -> tuple[bool, bool]:
+    """Least for the same host and port."""
+    return server.host.lower() != given.host.lower(), server.port != given.port
 
 
 def join(server: Server, identity: ServerIdentity) -> Joined:
@@ -80,10 +115,12 @@ def join(server: Server, identity: ServerIdentity) -> Joined:
     if not look_into(server, identity.database_oid, identity.database):
         return Joined(server, f"{name} is looked into already, as a database of {server.name}.")
     schedule.hasten(server, "schema", now=timezone.now())
+    since = "from now on" if server.is_active else "once that server, which is paused, is watched again"
     return Joined(
         server,
-        f"{name} is a database of {server.name}, which is watched already: it is looked into there from now on, as"
-        f" login {server.user}, and no second server is made.{_what_it_takes(server, identity)}",
+        f"{name} is a database of {server.name}, which is watched already: it is looked into there {since}, as"
+        f" login {server.user}, and no second server is made. {EXPLAINED[Server.ExplainMode(server.explain_mode)]}, as"
+        f" that server's settings say.{_what_it_takes(server, identity)}",
     )
 
 

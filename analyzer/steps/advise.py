@@ -39,6 +39,7 @@ from analyzer.steps.explain import schema_signature, text_to_explain
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings, parameters, planner_past, suggestions
 from analyzer.store.databases import inspected_databases
+from analyzer.store.needless_indexes import replica_scans, with_earlier
 from analyzer.store.series.totals import StatementRate
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import NeedsOwnAddress, Twin, lease
@@ -95,7 +96,9 @@ def advise_database(
         return _failed(database, now, "The login may not read the tables' statistics: no plan can be made without them")
     workload = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
     workload = with_executed_rows(database, workload)
-    wanted = SelectionOptions(least_gain_ratio=LEAST_GAIN_RATIO)
+    wanted = SelectionOptions(
+        least_gain_ratio=LEAST_GAIN_RATIO, replica_scans=replica_scans(database.server, database, now)
+    )
     begun = time.monotonic()
     try:
         with lease(connection_settings(server, facts.database), settings.VAR_DIR, is_watched=True) as twin:
@@ -112,6 +115,7 @@ def advise_database(
         advice = with_second_opinion(advice, explain_settings(server, facts.database), workload, facts)
     times = MeasuredTimes({s.fingerprint: s.total_time_s_per_day for s in workload}, server_time_s_per_day, watched_s)
     result = advice_as_json(advice, missing, times) | {"curve": curve_as_json(advice, times)}
+    result["judged_drops"] = with_earlier(database, result["judged_drops"], now)
     opened = findings.open_findings(database)
     kept, evidence = planned_suggestions(
         advice, suggest_indexes(as_read(workload, facts), facts, opened), workload, facts, opened

@@ -119,8 +119,8 @@ def check_schema(
     context = Context(
         facts=facts,
         key_checks=key_check_times(database, facts, daily),
-        without_index=plans_without(database, facts) if advise.is_current(server, database, now) else {},
-        replica_scans=replica_scans(server, database),
+        without_index=plans_without(database, facts, now),
+        replica_scans=replica_scans(server, database, now),
     )
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)

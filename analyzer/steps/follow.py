@@ -74,7 +74,7 @@ def follow_indexes(database: Database, facts: SchemaFacts, now: datetime) -> lis
     waiting, new = [], []
     for record in records.order_by("first_seen", "pk"):
         definition = definition_from_json(record.definition, facts)
-        found = built_indexes(definition) if definition is not None else []
+        found = built_indexes(definition, facts) if definition is not None else []
         built = [(table, index) for table, index in found if index is not None]
         if record.state not in SuggestionRecord.FOLLOWED:
             if built and len(built) == len(found):

@@ -11,6 +11,7 @@ from analyzer.checks import Outcome, checks_of
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import Database, FindingEvent, FindingRecord, Server, Statement
 from analyzer.store import finding_life as life
+from analyzer.store.finding_keys import by_key
 
 NOTHING: Mapping[str, Collection[str]] = {}
 LOCK_FINDINGS = 7469  # advisory lock (LOCK_FINDINGS, server id): two runs do not judge the same findings at once
@@ -35,9 +36,9 @@ def keep_findings(
     here changes it.
     """
     now = now or timezone.now()
-    unique = {f.key[:500]: f for f in findings}
     about = {scope.fingerprint} if isinstance(scope, Statement) else None if scope is None else set(scope)
     all_of = FindingRecord.objects.filter(server=server, database=database)
+    unique = by_key(findings, all_of)
     judged = {code for code in codes_run if "" not in unjudged.get(code, ())}
     gone = all_of.filter(code__in=judged, closed_at__isnull=True).exclude(key__in=list(unique))
     for code in judged & set(unjudged):

@@ -4,19 +4,34 @@ The same postmaster is known by the microsecond of its start: readable everywher
 replica or a restored copy, which have the system identifier of the original.
 """
 
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
+from analyzer.errors import BadInput
 from analyzer.models import Database, ModelsMap, Server, Snapshot
 from analyzer.monitored.access.identity import ServerIdentity
 from analyzer.monitored.connection import ConnectionSettings
-from analyzer.store.databases import SYSTEM
+from analyzer.store.databases import MOST, SYSTEM
 from analyzer.store.servers import remove_server
 
 CLOCKS_APART = timedelta(minutes=10)  # judgement: between our clock and a monitored server's
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """What becomes of the databases of the server that goes.
+
+    ``coming``: looked into under the other from then on. ``left_out``: never there, each with the reason.
+    """
+
+    coming: Sequence[Database]
+    left_out: Sequence[tuple[Database, str]]
 
 
 def others_of_cluster(server: Server, started_at: datetime) -> list[Server]:
@@ -51,6 +66,12 @@ def reached_there(given: ConnectionSettings) -> Server | None:
     return at_address.filter(databases__name=given.dbname, databases__is_inspected=True).first()
 
 
+def never_reached(given: ConnectionSettings) -> Server | None:
+    """The server of that address and login that no sample was taken of yet: one that is still starting."""
+    at_address = Server.objects.filter(host__iexact=given.host, port=given.port, user=given.user)
+    return at_address.filter(snapshots=None).order_by("created_at").first()
+
+
 def left_out_by(server: Server, name: str) -> str:
     """The name or pattern by which a database stays left out, although somebody adds it; "" for none."""
     return next((pattern for pattern in (*SYSTEM, *server.databases_not) if fnmatchcase(name, pattern)), "")
@@ -66,30 +87,43 @@ def look_into(server: Server, oid: int, name: str) -> bool:
     with transaction.atomic():
         locked = Server.objects.select_for_update().get(pk=server.pk)
         if _is_unlisted(locked, name):
-            locked.databases_only = [*locked.databases_only, name]
+            locked.databases_only = [*locked.databases_only, glob.escape(name)]
             locked.save(update_fields=["databases_only"])
         found, _ = Database.objects.get_or_create(server=server, oid=oid, defaults={"name": name})
         changed = Database.objects.filter(pk=found.pk, is_inspected=False).update(is_inspected=True, name=name)
     return bool(changed)
 
 
-def databases_to_come(kept: Server, gone: Server) -> list[Database]:
-    """Those that ``gone`` looks into and ``kept`` does not, by name."""
-    known = Database.objects.filter(server=kept, is_inspected=True).values_list("oid", flat=True)
-    return list(_looked_into(gone).exclude(oid__in=known).exclude(name=kept.dbname))
+def merging(kept: Server, gone: Server) -> Merging:
+    """Which databases that ``gone`` looks into come to ``kept``, by name, and which do not."""
+    known = Database.objects.filter(Q(is_inspected=True) | Q(name=kept.dbname), server=kept)
+    room = MOST - known.count()
+    coming: list[Database] = []
+    left_out: list[tuple[Database, str]] = []
+    for database in _looked_into(gone).exclude(oid__in=known.values("oid")).exclude(name=kept.dbname):
+        if pattern := left_out_by(kept, database.name):
+            left_out.append((database, f"settings leave it out: {pattern}"))
+        elif len(coming) >= room:
+            left_out.append((database, f"{MOST} databases of a server are looked into at most"))
+        else:
+            coming.append(database)
+    return Merging(coming, left_out)
 
 
 def merge(kept: Server, gone: Server) -> list[str]:
     """One server of two addresses of it: ``kept`` looks into the databases of ``gone``, which is removed.
 
     Names of the databases that came. What was known under ``gone`` goes; what people said of its databases (the ORM,
-    the map of models) goes over where ``kept`` has nothing.
+    the map of models) goes over where ``kept`` has nothing. Raises BadInput where they are not two addresses of one
+    server any more: somebody may have merged them the other way round a moment ago.
     """
     with transaction.atomic():
-        came = []
+        locked = Server.objects.select_for_update().filter(pk__in=[kept.pk, gone.pk]).order_by("pk")
+        both = {server.pk: server for server in locked}
+        if len(both) != 2 or gone not in watched_as_well(both[kept.pk]):
+            raise BadInput(f"{kept.name} and {gone.name} are not two addresses of one server any more.")
+        came = [d.name for d in merging(both[kept.pk], gone).coming if look_into(kept, d.oid, d.name)]
         for database in _looked_into(gone):
-            if look_into(kept, database.oid, database.name):
-                came.append(database.name)
             _take_over(database, Database.objects.filter(server=kept, oid=database.oid).first())
         remove_server(gone)
     return came

@@ -1,5 +1,7 @@
 """Adding, changing and removing a monitored server. What is to be kept is tried first, with a real connection."""
 
+from collections.abc import Sequence
+
 from django.contrib import messages
 from django.core.cache import cache
 from django.db import IntegrityError
@@ -21,7 +23,7 @@ from analyzer.steps.adding import join, same_server
 from analyzer.store import servers as store
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required
-from dashboard.servers.forms import BY_DSN, EXPLAIN_MODES, ServerForm
+from dashboard.servers.forms import BY_DSN, EXPLAIN_MODES, MODE_WORDS, ServerForm
 from dashboard.servers.views import LOGIN_SQL
 
 # Judgement: a person who mends a connection needs fewer, somebody who looks for open ports needs far more.
@@ -86,7 +88,7 @@ def _form_page(request: HttpRequest, server: Server | None) -> HttpResponse:
         except PgLoupeError as error:
             form.add_error("replica_host", f"{error}.")
             return _page(request, form, trial, status=422)
-    known = same_server(trial.identity) if server is None and trial.identity is not None else None
+    known = same_server(trial.identity, form.connection) if server is None and trial.identity is not None else None
     if known is not None and trial.identity is not None:
         return _known_server(request, form, trial, known, trial.identity)
     if trial.is_connected and (action == "save_anyway" or (action == "save" and not trial.missing)):
@@ -102,8 +104,9 @@ def _known_server(
     if known.dbname == identity.database:
         form.add_error(form.field_of("dbname"), f"{known.name} watches this database already.")
         return _page(request, form, None, status=422)
-    if form.cleaned_data and request.POST.get("action", "save") == "test":
-        return _page(request, form, trial, known=known)
+    differing, action = form.differing_from(known), request.POST.get("action", "save")
+    if action == "test" or (differing and action != "join"):  # what somebody typed is not set aside without a word
+        return _page(request, form, trial, known=known, differing=differing)
     joined = join(known, identity)
     audit.record(request, "database_added", known.name, database=identity.database)
     messages.success(request, joined.sentence)
@@ -145,11 +148,16 @@ def _go_to(request: HttpRequest, server: Server) -> HttpResponse:
 
 @sensitive_variables("form", "trial")
 def _page(
-    request: HttpRequest, form: ServerForm, trial: Trial | None, status: int = 200, known: Server | None = None
+    request: HttpRequest,
+    form: ServerForm,
+    trial: Trial | None,
+    status: int = 200,
+    known: Server | None = None,
+    differing: Sequence[tuple[str, str, str]] = (),
 ) -> HttpResponse:
     """The whole page, or for the script, which leaves what was typed where it is, only what came of it.
 
-    ``known``: the server that is watched already and answered.
+    ``known``: the server that is watched already and answered. ``differing``: settings of it that were typed otherwise.
     """
     shown = form if _is_part(request) or not form.is_bound else form.shown_again()
     context = {
@@ -158,6 +166,8 @@ def _page(
         "form": shown,
         "trial": trial,
         "known": known,
+        "known_mode": dict(MODE_WORDS).get(known.explain_mode, "") if known else "",
+        "differing": differing,
         "error_fields": [field for field in shown if field.errors],
         "trial_field": _field_at_fault(form, trial),
         "explain_modes": EXPLAIN_MODES,

@@ -31,6 +31,11 @@ EXPLAIN_MODES = (
     ("plain", "Plan them only: EXPLAIN", "Nothing of yours is executed. Plans show estimates, not times."),
     ("off", "Leave them alone", "Statistics only: no plans, fewer findings."),
 )
+MODE_WORDS = tuple((value, words) for value, words, _ in EXPLAIN_MODES)
+# what is done at a server and how often, for all its databases alike
+SETTINGS_OF_SERVER = (
+    "explain_mode", "sample_interval_s", "explain_budget_s_per_hour", "replica_host", "reads_log",
+)  # fmt: skip
 WHERE_FIELDS = ("host", "port", "dbname", "user", "password", "sslmode")
 
 
@@ -74,7 +79,7 @@ class ServerForm(forms.Form):
         help_text="The login proves that nobody answers in the server's place; not every connection pooler can do it.",
     )
     explain_mode = forms.ChoiceField(
-        choices=[(value, words) for value, words, _ in EXPLAIN_MODES],
+        choices=MODE_WORDS,
         widget=forms.RadioSelect,
         initial="analyze",
         label="Statements that cost the most",
@@ -229,6 +234,15 @@ class ServerForm(forms.Form):
         )  # fmt: skip
         return {name: self.cleaned_data[name] for name in names if name in self.cleaned_data}
 
+    def differing_from(self, known: Server) -> list[tuple[str, str, str]]:
+        """Settings that were typed otherwise than ``known`` has them: the label, that server's, and the typed one."""
+        typed = self.model_fields()
+        return [
+            (str(self.fields[name].label or name), _in_words(getattr(known, name)), _in_words(typed[name]))
+            for name in SETTINGS_OF_SERVER
+            if typed[name] != getattr(known, name)
+        ]
+
     def shown_again(self) -> "ServerForm":
         """The same with a pasted connection string taken apart into the fields: it holds a password, so it is gone."""
         if not isinstance(self.data, QueryDict) or self.data.get("given_by") != BY_DSN:
@@ -325,6 +339,12 @@ def _initial(server: Server | None) -> dict[str, Any]:
         "databases_only": ", ".join(server.databases_only),
         "databases_not": ", ".join(server.databases_not),
     }
+
+
+def _in_words(setting: object) -> str:
+    if isinstance(setting, bool):
+        return "yes" if setting else "no"
+    return dict(MODE_WORDS).get(str(setting), str(setting)) or "none"
 
 
 def _patterns(given: str) -> list[str]:

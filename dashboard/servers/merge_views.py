@@ -7,10 +7,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from analyzer.errors import BadInput
 from analyzer.models import Server
 from analyzer.steps import schedule
 from analyzer.store import servers as store
-from analyzer.store.same_server import databases_to_come, merge, watched_as_well
+from analyzer.store.same_server import merge, merging, watched_as_well
+from analyzer.words.visible import visible_line
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required
 
@@ -25,10 +27,14 @@ def merge_server(request: HttpRequest, server: str, other: str) -> HttpResponse:
     if gone is None:
         raise Http404
     if request.method == "POST":
-        came = merge(kept, gone)
+        try:
+            came = merge(kept, gone)
+        except BadInput:  # somebody else merged or paused one of them meanwhile
+            raise Http404 from None
         schedule.hasten(kept, "snapshot", "schema", now=timezone.now())
         audit.record(request, "servers_merged", kept.name, removed=gone.name, databases=came)
-        said = f"{gone.name} is removed; its databases are looked into under {kept.name} from now on."
+        looked_into = f"looked into under {kept.name} from now on: {', '.join(map(visible_line, came))}" if came else ""
+        said = f"{gone.name} is removed; {looked_into or 'no database came with it'}."
         messages.success(request, said)
         return redirect("server", kept.slug)
     context = {
@@ -36,6 +42,6 @@ def merge_server(request: HttpRequest, server: str, other: str) -> HttpResponse:
         "server": kept,
         "other": gone,
         "belongings": store.belongings(gone),
-        "databases": databases_to_come(kept, gone),
+        "merging": merging(kept, gone),
     }
     return render(request, "dashboard/server_merge.html", context)

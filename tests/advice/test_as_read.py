@@ -14,6 +14,8 @@ from analyzer.advice.outcome import definition_from_json, definition_to_json
 from analyzer.advice.rollout.steps import steps_forward
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.schema.facts import TableActivity
+from analyzer.schema.objects import FunctionFacts
+from analyzer.statements.resolution import resolutions, structure
 from tests.advice.builders import facts, index, statement, table
 
 INV = ("id|bigint|-1", "cust|integer|9000", "owner_id|integer|500")
@@ -179,18 +181,18 @@ def test_a_migration_is_for_one_schema_and_the_sql_for_all(extra, models):
 def orders(schema, **more):
     """A tenant's table whose types are the tenant's own."""
     own = f'"{schema}"' if schema == "T-3" else schema
-    types = {"st": f"{own}.status", "sts": f"{own}.status[]", "price": f"{own}.money(10,2)"}
+    types = {"st": f"{own}.status", "sts": f"{own}.status[]", "price": f"{own}.coin(10,2)"}
     made = inv(schema, name="orders", columns=("id|bigint|-1", "st|text|3", "sts|text|3", "price|text|900"), **more)
-    return replace(made, columns=tuple(replace(c, type_name=types.get(c.name, c.type_name)) for c in made.columns))
+    return with_types(made, **types)
 
 
 def test_types_of_a_tenants_own_are_the_schemas_that_the_tables_are_of():
     known = facts(orders("t1"), orders("t2"), orders("T-3"))
     largest = known.find_table("orders", "T-3")
-    sql = "select * from orders where st = $1::status and sts @> $2::status[] and price > $3::money and id = $4::int"
+    sql = "select * from orders where st = $1::status and sts @> $2::status[] and price > $3::coin and id = $4::int"
     expected = (
         'select * from "T-3".orders where st = $1::"T-3".status and sts @> $2::"T-3".status[]'
-        ' and price > $3::"T-3".money and id = $4::int'
+        ' and price > $3::"T-3".coin and id = $4::int'
     )
     assert read(sql, known) == [(expected, 1000, {largest.oid: ["t1", "t2"]})]
     (one,) = as_read([replace(statement(sql), samples=("select * from orders where st = 'new'::status",))], known)
@@ -212,4 +214,38 @@ def test_what_names_a_tenants_type_names_each_tenants_own_in_its_ddl():
         f'"T-3".orders (id) WHERE {rows_of["T-3"]}',
     ]
     text = IndexDefinition(first, (IndexColumn("st::t1.status::text || 't1.status'", is_expression=True),))
-    assert text.on(other).columns[0].name == "st::\"T-3\".status::text || 't1.status'"
+    assert text.on(other, known).columns[0].name == "st::\"T-3\".status::text || 't1.status'"
+
+
+def with_types(made, **types):
+    return replace(made, columns=tuple(replace(c, type_name=types.get(c.name, c.type_name)) for c in made.columns))
+
+
+def function(schema, name, **more):
+    return FunctionFacts(schema, name, "text", "sql", False, "i", "s", "owner", False, True, **more)
+
+
+def test_only_names_that_both_schemas_have_are_renamed_and_only_as_names():
+    first, other = orders("t1"), orders("T-3")
+    public = orders("public")
+    functions = [function(schema, "slug") for schema in ("t1", "T-3")] + [function("public", "unaccent")]
+    known = facts(first, other, public, functions=functions)
+    written = "t1.slug(name) || 'see t1.status' || t1.other(name) || \"my t1.status\" || (a.t1).status"
+    text = IndexDefinition(first, (IndexColumn(written, is_expression=True),))
+    assert text.on(other, known).columns[0].name == written.replace("t1.slug", '"T-3".slug')
+    shared = IndexDefinition(public, (IndexColumn("public.unaccent(name)", is_expression=True),))
+    assert shared.on(first, known).columns[0].name == "public.unaccent(name)"
+
+
+def test_an_extensions_type_in_public_makes_no_difference_between_tenants_and_public():
+    one, public = (with_types(table("p", ["id|bigint|-1"], schema=s), id="public.citext") for s in ("t1", "public"))
+    assert structure(one, facts(one, public)) == structure(public, facts(one, public))
+
+
+def test_a_tenants_namesake_of_a_built_in_takes_nothing_over():
+    mine = with_types(table("p", ["at|text|-1", "st|text|-1"], schema="t1"), at="t1.date", st="t1.status")
+    functions = [function("t1", "lower", is_named_as_built_in=True), function("t1", "slug")]
+    known = facts(mine, table("p", ["at|text|-1"], schema="t2"), functions=functions)
+    sql = "select lower(name), slug(name) from p where at = $1::date and st = $2::status"
+    one = resolutions(sql, known)[0]
+    assert one.sql == 'select lower(name), "t1".slug(name) from "t1".p where at = $1::date and st = $2::"t1".status'

@@ -1,5 +1,8 @@
 """What is said before an index is made or dropped: rows refused, plans that stop early, keys that stay unserved."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from analyzer.advice.candidates.typed import Existing
@@ -9,6 +12,8 @@ from analyzer.advice.rules.suggest import foreign_keys_served
 from analyzer.advice.selection.drops import proposals
 from analyzer.plans import parse_plan
 from analyzer.schema.foreign_keys import supporting_index, would_serve
+from analyzer.schema.replica_scans import ReplicaScans
+from analyzer.schema.storage import StorageFacts
 from tests.advice.builders import facts, foreign_key, index, table
 
 CUSTOMERS = table("customers", ["id|bigint|-1", "name|text|-0.9"])
@@ -54,6 +59,28 @@ def test_which_new_index_serves_a_key(method, columns, serves):
 def dropped(*indexes):
     made = table("t", ["id|bigint|-1", "tags|text[]|-1", "a|integer|5", "b|integer|5"], indexes=indexes)
     return [(p.index.name, p.reason) for p in proposals(facts(made))]
+
+
+def test_an_index_is_unused_only_where_no_server_scanned_it_for_long():
+    idle = index("idle", "a", scans=0, size_bytes=2**20)
+    made = table("t", ["id|bigint|-1", "a|integer|5"], indexes=(idle,))
+    known = facts(made, days_since_stats_reset=40.0)
+
+    def reasons(known, scans=None):
+        return [p.reason for p in proposals(known, replica_scans=scans)]
+
+    assert reasons(known) == ["No scan has used it here in the 40 days that are counted."]
+    assert reasons(known, ReplicaScans(("far",), {idle.oid: 0}, 35.0)) == [
+        "No scan has used it here and on the replicas that are watched in the 35 days that are counted."
+    ]
+    for scans in (ReplicaScans(("far",), {idle.oid: 3}, 35.0), ReplicaScans(("far",), {idle.oid: 0}, 2.0)):
+        assert reasons(known, scans) == []
+    assert reasons(known, ReplicaScans(("far",))) == []  # which does not tell
+    assert reasons(replace(known, is_replica=True)) == []
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    vacuumed = replace(made, storage=StorageFacts(last_vacuum=at - timedelta(days=50)))
+    never_reset = facts(vacuumed, days_since_stats_reset=None, taken_at=at)
+    assert reasons(never_reset) == ["No scan has used it here in the 50 days that are counted."]
 
 
 def test_equal_indexes_of_any_method_are_duplicates():

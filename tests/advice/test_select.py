@@ -294,3 +294,12 @@ def test_what_a_query_gets_dearer_without_stays_and_is_told():
         WithoutIndex(used.oid, "used", 1, dearer="a", cost_before=5.0, cost_after=900.0),
         WithoutIndex(idle.oid, "idle", 2),
     )
+    task = Task(
+        queries, [], planner, facts(made, days_since_stats_reset=40.0), SelectionOptions(),
+        unplanned={"far": ["SELECT 1 FROM unknown"], "near": ["SELECT a, b FROM t0"], "cut": ["SELECT a FROM ("]},
+        key_checks={"b"},
+    )  # fmt: skip
+    (needed, may_go) = (verdict.without for verdict in task.drop_verdicts)
+    assert (needed.dearer, needed.is_key_check) == ("a", False)
+    assert (may_go.statements, may_go.not_planned, may_go.is_proved) == (1, 3, False)
+    assert not WithoutIndex(1, "no statement reads it", 0).is_proved

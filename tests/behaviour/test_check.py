@@ -145,10 +145,11 @@ def test_the_map_of_models_names_classes_fields_and_accessors() -> None:
     )
 
 
-def seen_at(of: dict[str, dict[Origin, int]], *, in_order: bool = False) -> SessionEvidence:
-    """Executions of statements by their origin; ``in_order``: each right after itself."""
-    origins = {fingerprint(sql) or "": seen for sql, seen in of.items()}
-    sampled = {found: sum(seen.values()) for found, seen in origins.items()} | {"x": 400}
+def seen_at(of: dict[str, dict[Origin, int]], *, in_order: bool = False, elsewhere: str = "search") -> SessionEvidence:
+    """Executions of statements by their origin; ``in_order``: each right after itself; ``elsewhere``: the route of all
+    other statements."""
+    origins = {fingerprint(sql) or "": seen for sql, seen in of.items()} | {"x": {Origin(elsewhere): 400}}
+    sampled = {found: sum(seen.values()) for found, seen in origins.items()}
     follows = {(found, found): n for found, n in sampled.items() if in_order and found != "x"}
     return SessionEvidence(sampled, follows, origins=origins)
 
@@ -174,6 +175,21 @@ def test_tags_of_sampled_statements_name_the_route_and_the_line() -> None:
     assert 'on route "orders.list", by orders/views.py:41, of web: ' in orders.message
     assert {name: orders.evidence[name] for name in ("route", "file", "application")} == LIST._asdict()
     assert orders.evidence["rests_on"] == "the counters, the key that the rows bring and their route"
+
+
+def test_the_one_route_of_an_application_confirms_nothing() -> None:
+    graphql = Origin("/graphql")
+    seen = seen_at({ORDERS: {graphql: 9}, CUSTOMER: {graphql: 9}, LINES: {graphql: 9}}, elsewhere="/graphql")
+    (orders,) = (f for f in found_by(check, shop(3).workload(seen)) if f.subject == OF_ORDERS)
+    assert orders.evidence["rests_on"] == "the counters and the key that the rows bring"
+
+
+def test_names_that_each_process_has_of_its_own_are_no_applications() -> None:
+    def workers(first: int, n: int) -> dict[Origin, int]:
+        return {Origin(application=f"gunicorn {first + pid}"): 2 for pid in range(n)}
+
+    seen = seen_at({ORDERS: workers(0, 4), CUSTOMER: workers(10, 9), LINES: workers(20, 9)}, elsewhere="")
+    assert OF_ORDERS in {f.subject for f in found_by(check, shop(3).workload(seen))}
 
 
 def test_a_tag_writes_no_line_of_its_own() -> None:
@@ -245,6 +261,7 @@ def test_what_sessions_confirm_is_said_before_the_counters_alone_would_do(seed: 
     app.run(SESSION, app.calls(300))
     for seen, subjects in (
         (seen_at({}), []),
+        (seen_at({ORDERS: {LIST: 9}, LINES: {LIST: 9}}), []),  # by their route alone
         (
             seen_at({LINES: {Origin(): 9}}, in_order=True),
             ["public.shop_orderline(order_id) per row of public.shop_order"],

@@ -117,6 +117,7 @@ def test_what_the_database_has_besides(made):
     functions = {f.name: f for f in facts.functions}
     assert functions["touch"].settings == {"search_path": "pg_catalog"}
     assert functions["touch"].is_public is False
+    assert not functions["touch"].is_named_as_built_in
     open_door = functions["open_door"]
     assert (open_door.is_security_definer, open_door.is_public, open_door.signature, open_door.settings) == (
         True, True, "public.open_door(a integer)", {}
@@ -135,6 +136,13 @@ def test_a_function_with_a_body_in_sql_says_so(any_postgres, scratch_database):
     database.execute("create function f() returns int language sql begin atomic select 1; end")
     (function,) = read(database).functions
     assert function.has_sql_body
+
+
+def test_a_function_called_like_one_of_postgresqls_own_says_so(postgres18, scratch_database):
+    database = scratch_database(postgres18)
+    database.execute("create function public.lower(int) returns int language sql as 'select $1'")
+    (function,) = read(database).functions
+    assert function.is_named_as_built_in
 
 
 def test_a_login_that_only_watches_reads_all_but_the_values(made):

@@ -3,16 +3,20 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from psycopg import sql
 
+from analyzer.errors import BadInput
 from analyzer.management.commands.up import add_servers
 from analyzer.models import Database, Server
+from analyzer.monitored.access.identity import ServerIdentity
 from analyzer.monitored.connection import connect
+from analyzer.steps import adding
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
 from analyzer.steps.adding import add_from_dsn
-from analyzer.store.databases import inspected_databases
-from analyzer.store.same_server import merge, watched_as_well
+from analyzer.store.databases import inspected_databases, is_left_out
+from analyzer.store.same_server import look_into, merge, watched_as_well
 from analyzer.store.servers import add_server_from_dsn, settings_of_command
 from tests import servers
 from tests.conftest import need
@@ -89,6 +93,48 @@ def test_while_it_is_down_a_known_database_makes_no_server(two: tuple[Any, Any])
     Server.objects.update(port=1)
     add_servers([*down, down[1].replace(f"/{other.name}", "/unheard_of")], lambda _: None)
     assert sorted(Server.objects.values_list("dbname", flat=True)) == [one.name, "unheard_of"]
+
+
+def test_a_server_that_is_still_starting_is_one_server(two: tuple[Any, Any]) -> None:
+    one, _ = two
+    down = one.dsn.replace(f":{one.server.cluster.port}/", ":1/")
+    said: list[str] = []
+    add_servers([down, down.replace(f"/{one.name}", "/another")], said.append)
+    assert list(Server.objects.values_list("dbname", flat=True)) == [one.name]
+    assert "does not answer yet, so another is taken as a database of it" in said[0]
+
+
+def test_a_name_is_no_pattern(two: tuple[Any, Any]) -> None:
+    one, _ = two
+    add_from_dsn(one.dsn)
+    server = Server.objects.get()
+    server.databases_only = ["else"]
+    server.save()
+    look_into(server, 4711, "team_[a]*")
+    server.refresh_from_db()
+    assert not is_left_out(server, "team_[a]*")
+    assert is_left_out(server, "team_a_and_more")
+
+
+def test_servers_elsewhere_are_not_waited_for_without_end(two: tuple[Any, Any], monkeypatch: Any) -> None:
+    _, other = two
+    given = settings_of_command(other.dsn)
+    far = [Server(name=f"far {n}", host=f"10.0.0.{n}", port=5432) for n in range(3)]
+    near = Server(name="near", host=given.host, port=given.port)
+    asked: list[tuple[str, int]] = []
+    now = [0.0]
+
+    def down(server: Server, timeout_s: int) -> Any:
+        asked.append((server.name, timeout_s))
+        now[0] += timeout_s
+        raise BadInput("down")
+
+    monkeypatch.setattr(adding, "may_have_restarted", lambda _: [*far, near])
+    monkeypatch.setattr(adding, "last_seen_as", lambda _: None)
+    monkeypatch.setattr(adding, "connect_in", down)
+    monkeypatch.setattr(adding.time, "monotonic", lambda: now[0])
+    assert adding.same_server(ServerIdentity(timezone.now(), 1, "app"), given) is None
+    assert asked == [("near", 3), ("far 0", 2)]
 
 
 @pytest.mark.slow

@@ -114,7 +114,7 @@ def test_suggestions_are_proved_and_rules_give_way(shop: ScratchDatabase) -> Non
     assert run.result["curve"][-1]["budget_bytes"] is None
     # and the finding of the redundant index carries the proof
     facts = schemas.newest_schema(run.database)
-    proofs = plans_without(run.database, facts)
+    proofs = plans_without(run.database, facts, timezone.now())
     assert [(proof.name, proof.statements >= 3, proof.may_go) for proof in proofs.values()] == [
         ("item_kind_spare", True, True)
     ]

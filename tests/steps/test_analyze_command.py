@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from analyzer.errors import StatementCancelled
+from analyzer.questions import analyze
+
 pytestmark = pytest.mark.postgres
 PLANTED = (
     "create table customer (id int primary key, name text)",
@@ -48,6 +51,15 @@ def test_at_most_sixty_statements_are_sent(shop, capsys):
     with shop.connect() as session:
         query = "select sum(calls)::int from pg_stat_statements where position('/* pgloupe */' in query) > 0"
         assert session.execute(query).fetchone()[0] <= 60
+
+
+def test_names_that_cannot_be_read_end_nothing(shop, capsys, monkeypatch):
+    def too_slow(_: Any) -> None:
+        raise StatementCancelled("reading the names", "a timeout")
+
+    monkeypatch.setattr(analyze, "read_names", too_slow)
+    text, status = analyzed(capsys, shop.dsn)
+    assert (status, "SC009" in text, "reading the names" in text) == (1, True, True)
 
 
 def test_only_and_fail_on(shop, capsys):

@@ -166,3 +166,25 @@ def test_plan_of_a_known_shape_replaces_its_figures(database, statements):
     keep("s", 3, is_analyzed=True)
     keep("t", 4)
     assert PlanRecord.objects.count() == 3
+
+
+def test_what_is_said_of_one_page_never_passes_to_another(server, database):
+    def n_plus_one(page: str, suffix: bool = False) -> Finding:
+        subject = f"t(a) per row of u, by statement {page}" if suffix else "t(a) per row of u"
+        return replace(
+            FINDING, code="ST001", subject=subject, family="t(a) per row of u", related_fingerprints=(page, "more")
+        )
+
+    def opened() -> dict[str, str]:
+        kept = FindingRecord.objects.filter(closed_at__isnull=True)
+        return {r.subject.removeprefix("t(a) per row of u"): r.related_fingerprints[0] for r in kept}
+
+    keep_findings(server, database, [n_plus_one("aa"), n_plus_one("bb", suffix=True)], {"ST001"}, now=NOW)
+    assert opened() == {"": "aa", ", by statement bb": "bb"}
+    keep_findings(server, database, [n_plus_one("bb")], {"ST001"}, now=LATER)  # the other page is mended
+    assert opened() == {", by statement bb": "bb"}
+    keep_findings(server, database, [n_plus_one("bb"), n_plus_one("cc", suffix=True)], {"ST001"}, now=LAST)
+    assert opened() == {", by statement bb": "bb", ", by statement cc": "cc"}
+    keep_findings(server, database, [n_plus_one("bb"), n_plus_one("dd", suffix=True)], {"ST001"}, now=LAST)
+    assert opened() == {", by statement bb": "bb", ", by statement cc": "dd"}  # the page by another statement
+    assert all(r.key.endswith(r.subject) for r in FindingRecord.objects.all())

@@ -1,15 +1,16 @@
 """What the replicas of a server that are watched too counted for its indexes."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analyzer.models import Database, Server
+from analyzer.models import AdviceRun, Database, Server
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.replica_scans import ReplicaScans
+from analyzer.schema.without_index import proof_words
 from analyzer.store.clusters import keep_cluster
-from analyzer.store.needless_indexes import replica_scans
+from analyzer.store.needless_indexes import plans_without, replica_scans, with_earlier
 from analyzer.store.schemas import keep_schema
 from tests.checks.builders import facts
 
@@ -36,11 +37,43 @@ def schema(days: float, **scans: int) -> object:
 def test_each_watched_replica_adds_its_scans_and_one_that_was_not_read_tells_nothing() -> None:
     server, database = watched("primary", CLUSTER)
     watched("another", replace(CLUSTER, system=8, is_replica=True))
-    assert replica_scans(server, database) is None
+    assert replica_scans(server, database, AT) is None
     _, near = watched("near", replace(CLUSTER, is_replica=True))
     keep_schema(near, schema(50.0, ix_a=0, ix_b=3), AT)
-    assert replica_scans(server, database) == ReplicaScans(("near",), {1: 0, 2: 3}, 50.0)
+    assert replica_scans(server, database, AT) == ReplicaScans(("near",), {1: 0, 2: 3}, 50.0)
     _, far = watched("far", replace(CLUSTER, is_replica=True))
-    assert replica_scans(server, database) == ReplicaScans(("far", "near"), {}, None)
+    assert replica_scans(server, database, AT) == ReplicaScans(("far", "near"), {}, None)
     keep_schema(far, schema(40.0, ix_a=2), AT)
-    assert replica_scans(server, database) == ReplicaScans(("far", "near"), {1: 2}, 40.0)
+    assert replica_scans(server, database, AT) == ReplicaScans(("far", "near"), {1: 2}, 40.0)
+
+
+def test_a_replica_that_is_paused_or_was_not_read_lately_proves_nothing() -> None:
+    server, database = watched("primary", CLUSTER)
+    near, its_own = watched("near", replace(CLUSTER, is_replica=True))
+    keep_schema(its_own, schema(50.0, ix_a=0), AT)
+    later = AT + timedelta(days=3)
+    assert replica_scans(server, database, later) == ReplicaScans(("near",))
+    near.is_active = False
+    near.save()
+    assert replica_scans(server, database, AT) == ReplicaScans(("near",))
+
+
+def test_where_the_system_is_not_known_a_replica_may_be_its_own() -> None:
+    server, database = watched("primary", replace(CLUSTER, system=None))
+    assert replica_scans(server, database, AT) is None
+    _, its_own = watched("near", replace(CLUSTER, is_replica=True))
+    keep_schema(its_own, schema(50.0, ix_a=0), AT)
+    assert replica_scans(server, database, AT) == ReplicaScans(("near",))
+
+
+def test_proofs_are_kept_for_days_and_what_is_needed_until_it_is_judged_anew() -> None:
+    _, database = watched("primary", CLUSTER)
+    facts = schema(50.0, ix_a=0, ix_b=0)
+    needed = {"oid": 2, "name": "ix_b", "statements": 4, "dearer": "f", "cost_before": 1.0, "cost_after": 9.0}
+    judged = with_earlier(database, [{"oid": 1, "name": "ix_a", "statements": 4}, needed], AT)
+    AdviceRun.objects.create(database=database, made_at=AT, tried_at=AT, result={"judged_drops": judged})
+    after = {days: plans_without(database, facts, AT + timedelta(days=days)) for days in (3, 10)}  # type: ignore[arg-type]
+    assert {days: sorted(proofs) for days, proofs in after.items()} == {3: [1, 2], 10: [2]}
+    assert proof_words([after[3][1]]).endswith("(planned 3 days ago).")
+    again = with_earlier(database, [{"oid": 1, "name": "ix_a", "statements": 5}], AT + timedelta(days=1))
+    assert [(one["oid"], one["planned_at"][:10]) for one in again] == [(1, "2026-12-01"), (2, "2026-11-30")]

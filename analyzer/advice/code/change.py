@@ -116,7 +116,7 @@ def in_each_schema(change: Change) -> Iterator[Change]:
     for table in (definition.table, *definition.also):
         name = names.get(table.oid)
         if table.kind == "p" or name is not None:  # else it has the index
-            only = definition.on(table)
+            only = definition.on(table, change.facts)
             yield creation(only, change.facts, change.planned, name or change.name)
 
 

@@ -11,9 +11,11 @@ from analyzer.advice.planner import HypotheticalIndex
 from analyzer.advice.selection.result import DroppedIndex
 from analyzer.advice.shapes import shape_of_definition, shape_of_index
 from analyzer.checks import Threshold
+from analyzer.checks.statistics import counted_days
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import supporting_index, would_serve
 from analyzer.schema.index_shapes import is_for_speed_alone
+from analyzer.schema.replica_scans import ReplicaScans
 from analyzer.schema.without_index import WithoutIndex
 
 LIMITS = {
@@ -50,7 +52,10 @@ class Verdict:
 
 
 def proposals(
-    facts: SchemaFacts, chosen: Sequence[HypotheticalIndex] = (), gone: frozenset[int] = frozenset()
+    facts: SchemaFacts,
+    chosen: Sequence[HypotheticalIndex] = (),
+    gone: frozenset[int] = frozenset(),
+    replica_scans: ReplicaScans | None = None,
 ) -> Iterator[Proposal]:
     """The largest first. ``chosen``: indexes to be; ``gone``: oids of those dropped already."""
     droppable = []
@@ -59,7 +64,7 @@ def proposals(
             continue
         for index in table.indexes:
             if index.oid not in gone and is_for_speed_alone(index):
-                reason = _reason(table, index, facts, chosen, gone)
+                reason = _reason(table, index, facts, chosen, gone, replica_scans)
                 if reason:
                     droppable.append(Proposal(table, index, reason))
     yield from sorted(droppable, key=lambda p: (-(p.index.size_bytes or 0), p.table.qualified_name, p.index.name))
@@ -71,6 +76,7 @@ def drop_proved(
     chosen: Sequence[HypotheticalIndex],
     gone: frozenset[int],
     judge: Callable[[Proposal, frozenset[int]], Verdict],
+    replica_scans: ReplicaScans | None = None,
 ) -> list[Verdict]:
     """What each is worth to the workload, those before it that may go gone. Two indexes that replace each other are
     not both dropped, and what a foreign key needs is not judged."""
@@ -78,7 +84,7 @@ def drop_proved(
     for proposal in proposals:
         oids = gone | {verdict.proposal.index.oid for verdict in verdicts if verdict.without.may_go}
         table, index = proposal.table, proposal.index
-        reason = _reason(table, index, facts, chosen, oids)
+        reason = _reason(table, index, facts, chosen, oids, replica_scans)
         if reason is None or not _keys_stay_served(table, index, chosen, oids):
             continue
         verdicts.append(judge(replace(proposal, reason=reason), oids | {index.oid}))
@@ -91,6 +97,7 @@ def _reason(
     facts: SchemaFacts,
     chosen: Sequence[HypotheticalIndex],
     gone: frozenset[int],
+    replica_scans: ReplicaScans | None,
 ) -> str | None:
     if index.size_bytes is not None and index.size_bytes < REDUNDANT_BYTES:
         return None
@@ -106,10 +113,16 @@ def _reason(
             return f"The new index {new.definition.body()} begins with the same columns and does its work."
     if index.size_bytes is not None and index.size_bytes < UNUSED_BYTES:
         return None
-    days, scans = facts.days_since_stats_reset, _scans(table, index, facts)
-    if scans == 0 and days is not None and days >= UNUSED_DAYS:
-        return f"No scan has used it in the {days:,.0f} days since the statistics were reset."
-    return None
+    if facts.is_replica or _scans(table, index, facts, lambda one: one.scans) != 0:
+        return None
+    days, where = counted_days(facts), "here"
+    if replica_scans is not None:
+        if _scans(table, index, facts, lambda one: replica_scans.scans.get(one.oid)) != 0:
+            return None
+        days, where = min(days or 0.0, replica_scans.counted_days or 0.0), "here and on the replicas that are watched"
+    if days is None or days < UNUSED_DAYS:
+        return None
+    return f"No scan has used it {where} in the {days:,.0f} days that are counted."
 
 
 def _keep_first(index: IndexFacts, other: IndexFacts) -> bool:
@@ -117,19 +130,22 @@ def _keep_first(index: IndexFacts, other: IndexFacts) -> bool:
     return is_for_speed_alone(other) and index.oid < other.oid
 
 
-def _scans(table: TableFacts, index: IndexFacts, facts: SchemaFacts) -> int | None:
+def _scans(
+    table: TableFacts, index: IndexFacts, facts: SchemaFacts, counted: Callable[[IndexFacts], int | None]
+) -> int | None:
     """A partitioned index has no counter of its own: its parts' are added up; None where one is not known."""
     if table.kind != "p":
-        return index.scans
+        return counted(index)
     total, oids = 0, {index.oid}
     parts = [t for t in facts if t.parent_oid is not None]
     while oids:
         attached = [(t, i) for t in parts for i in t.indexes if i.parent_oid in oids]
         for part, piece in attached:
             if part.kind != "p":
-                if piece.scans is None:
+                scans = counted(piece)
+                if scans is None:
                     return None
-                total += piece.scans
+                total += scans
         oids = {piece.oid for part, piece in attached if part.kind == "p"}
     return total
 

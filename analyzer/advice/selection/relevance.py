@@ -31,8 +31,13 @@ def root_oid(table: TableFacts, facts: SchemaFacts) -> int:
 def tables_read(query: Query, facts: SchemaFacts) -> frozenset[int] | None:
     """Root oids of the tables the statement names and of those that inherit from them; None where it names a view or
     something unknown."""
+    return tables_of_text(query.sql, facts)
+
+
+def tables_of_text(sql: str, facts: SchemaFacts) -> frozenset[int] | None:
+    """As ``tables_read``; None also of a text that cannot be parsed."""
     oids: set[int] = set()
-    parsed = parse_statement(query.sql)
+    parsed = parse_statement(sql)
     if not parsed.is_plannable:
         return None
     for name in parsed.tables:

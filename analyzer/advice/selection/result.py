@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from analyzer.advice.planner import HypotheticalIndex
 from analyzer.plans.work import WorkWeights
 from analyzer.schema.facts import IndexFacts, TableFacts
+from analyzer.schema.replica_scans import ReplicaScans
 from analyzer.schema.without_index import WithoutIndex
 
 Progress = Callable[[str, float], None]  # the step's name, and how much of it is done (0 to 1)
@@ -21,6 +22,7 @@ class SelectionOptions:
     least_gain_ratio: float = 0.001  # of the workload's cost that all indexes leave, that one of them must save
     most_plans: int | None = None
     most_rounds: int = 24
+    replica_scans: ReplicaScans | None = None  # None: no replica of the server is known
     work_weights: WorkWeights = field(default_factory=WorkWeights)
 
 

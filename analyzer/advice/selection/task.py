@@ -1,7 +1,8 @@
 """One workload, its candidates and all that was planned for them; gives selections for any number of budgets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from analyzer.advice.ddl import IndexDefinition
@@ -12,7 +13,7 @@ from analyzer.advice.selection.costs import CostBook
 from analyzer.advice.selection.covered import exists_already, merged_coverings
 from analyzer.advice.selection.local_search import improve
 from analyzer.advice.selection.pruning import without_unworthy
-from analyzer.advice.selection.relevance import indexes_by_query, root_oid
+from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tables_of_text
 from analyzer.advice.selection.result import Progress, Selection, SelectionOptions
 from analyzer.advice.selection.search import BestSet, Search
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
@@ -35,6 +36,7 @@ LEFT_AT_LEAST = 0.1
 KEEPING_COST = 1.0
 # left free of a budget, since sizes are estimates. Measured on TPC-H: sets took 0.99 to 1.02 of what was estimated
 SIZE_RESERVE = 0.02
+NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class Task:
@@ -48,13 +50,23 @@ class Task:
         facts: SchemaFacts,
         options: SelectionOptions,
         progress: Progress | None = None,
+        *,
+        unplanned: Mapping[str, Sequence[str]] = NOTHING,
+        key_checks: Collection[str] = (),
     ) -> None:
+        """``unplanned``: texts of recorded statements that no query stands for, by fingerprint. ``key_checks``: names
+        of ``queries`` that are the server's checks of foreign keys, which nobody recorded.
+        """
         if not queries:
             raise BadInput("The workload holds no statement that can be planned.")
         if options.budget_bytes is not None and options.budget_bytes <= 0:
             raise BadInput(f"The budget is {options.budget_bytes:,} bytes; give more than 0.")
         self.queries = sorted(queries, key=lambda q: q.key)
         self.planner, self.facts, self.options, self.progress = planner, facts, options, progress
+        self.key_checks = frozenset(key_checks)
+        self.unplanned = {
+            statement: [tables_of_text(text, facts) for text in texts] for statement, texts in unplanned.items()
+        }
         self.weights = [q.weight for q in self.queries]
         self.plans_before = planner.plans_made
         self.refused: list[tuple[str, str]] = []
@@ -157,28 +169,35 @@ class Task:
         def judge(proposal: drops.Proposal, oids: frozenset[int]) -> drops.Verdict:
             root, added = root_oid(proposal.table, self.facts), 0.0
             planned: set[str] = set()
-            not_planned: set[str] = set()
+            not_planned = {
+                statement
+                for statement, read_by_text in self.unplanned.items()
+                if any(read is None or root in read for read in read_by_text)
+            }
             for q, read in enumerate(tables):
                 if read is not None and root not in read:
                     continue
                 if q not in now:
                     now[q] = cost(q, gone)
                 statement, before, after = self.queries[q].statement, now[q], cost(q, oids)
+                is_key_check = statement in self.key_checks
                 if before is None or after is None:
-                    not_planned.add(statement)
+                    not_planned.update(() if is_key_check else [statement])
                     continue
-                planned.add(statement)
+                planned.update(() if is_key_check else [statement])
                 if after > before * (1 + drops.MAX_DEARER):
                     index = proposal.index
                     without = WithoutIndex(
-                        index.oid, index.name, len(planned), len(not_planned), statement, before, after
+                        index.oid, index.name, len(planned), len(not_planned), statement, before, after, is_key_check
                     )
                     return drops.Verdict(proposal, without)
                 added += self.weights[q] * (after - before)
-            without = WithoutIndex(proposal.index.oid, proposal.index.name, len(planned), len(not_planned - planned))
+            without = WithoutIndex(proposal.index.oid, proposal.index.name, len(planned), len(not_planned))
             return drops.Verdict(proposal, without, added)
 
-        return drops.drop_proved(drops.proposals(self.facts, chosen, gone), self.facts, chosen, gone, judge)
+        replica_scans = self.options.replica_scans
+        needless = drops.proposals(self.facts, chosen, gone, replica_scans)
+        return drops.drop_proved(needless, self.facts, chosen, gone, judge, replica_scans)
 
     # one budget, several budgets
 

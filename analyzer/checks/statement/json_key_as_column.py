@@ -30,7 +30,8 @@ check = Check(
     time=Threshold(60, "s a day", "judgement: less is not worth a column"),
     mean=Threshold(5, "ms a call", "judgement: faster ones find their rows by something else"),
 )
-SEARCHED = EQUALITY | RANGE
+SEARCHED = (EQUALITY | RANGE) - {"is_null"}
+SEVERAL = ("gin", "brin")  # serve any of their columns alone
 MEMBER = ("->", "#>", "json_extract_path", "jsonb_extract_path")
 
 
@@ -45,7 +46,7 @@ def json_key_as_column(statement: StatementFacts) -> Iterator[Finding]:
     for block in statement.blocks:
         for used in block.tables:
             table = statement.facts.find_table(used.name, used.schema or None)
-            if table is not None and (table.rows or 0.0) >= check["rows"] and not _has_better_condition(used):
+            if table is not None and (table.rows or 0.0) >= check["rows"] and not _has_better_condition(used, table):
                 yield from _of_table(statement, block, used, table)
 
 
@@ -77,9 +78,16 @@ def _of_table(statement: StatementFacts, block: QueryBlock, used: TableUse, tabl
         )
 
 
-def _has_better_condition(used: TableUse) -> bool:
-    """Whether a plain column finds the rows, as far as the text tells."""
-    return any(p.is_equality and p.operator not in ("is_null", "is_false", "is_true") for p in used.predicates)
+def _has_better_condition(used: TableUse, table: TableFacts) -> bool:
+    """Whether a plain column finds the rows, as far as the text tells: by equality, or by what an index can search."""
+    if any(p.is_equality and p.operator not in ("is_null", "is_false", "is_true") for p in used.predicates):
+        return True
+    first = {index.columns[0] for index in table.indexes if index.is_usable and index.columns}
+    searched = {c for index in table.indexes if index.is_usable and index.method in SEVERAL for c in index.columns}
+    return any(
+        (p.is_range and p.column in first) or (p.operator == "contains" and p.is_bare and p.column in first | searched)
+        for p in used.predicates
+    )
 
 
 def _searches_key(expression: str | None) -> bool:

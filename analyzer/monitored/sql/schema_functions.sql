@@ -14,6 +14,10 @@ select
         select from pg_catalog.aclexplode(p.proacl) as a where a.grantee = 0 and a.privilege_type = 'EXECUTE'
     ) as is_public,
     p.proconfig as settings,
+    exists (
+        select from pg_catalog.pg_proc as b
+        where b.proname = p.proname and b.pronamespace = 'pg_catalog'::pg_catalog.regnamespace
+    ) as is_named_as_built_in,
     -- BEGIN ATOMIC or RETURN, from 14 on
     (pg_catalog.to_jsonb(p) ->> 'prosqlbody') is not null as has_sql_body
 from pg_catalog.pg_proc as p
