@@ -252,7 +252,7 @@ def test_killed_worker_leaves_no_session_behind(shop: ScratchDatabase) -> None:
         "from analyzer.monitored.connection import ConnectionSettings as C\n"
         "from analyzer.monitored.explain.explain import *\n"
         f"explain_statement(C.from_dsn({shop.dsn!r}), ExplainRequest({slow!r}, ''),"
-        " Limits(statement_timeout_ms=2000, cores=64))"
+        " ExplainLimits(statement_timeout_ms=2000, cores=64))"
     )
     worker = subprocess.Popen([sys.executable, "-c", code])
     try:
