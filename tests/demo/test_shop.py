@@ -275,13 +275,16 @@ def test_it_survives_a_restart_of_the_server(server: servers.Server) -> None:
     process = start_workload(server)
     wait_for_sessions(server, 1)
     server.cluster.stop()  # not killed: the other tests want to see when its tables were analysed
-    time.sleep(1.5)
+    assert process.stderr is not None
+    said = []
+    while not said or "waiting for the server" not in said[-1]:
+        said.append(process.stderr.readline())
+        assert said[-1], "".join(said)  # it ended
     server.cluster.start()
     wait_for_sessions(server, 2)
     process.send_signal(signal.SIGTERM)
     _, log = process.communicate(timeout=IN_VAIN_S)
     assert process.returncode == 0, log
-    assert "waiting for the server" in log
 
 
 def test_same_seed_gives_the_same_arrivals_and_rates_drift() -> None:
