@@ -449,7 +449,7 @@ QUERIES = {  # with session and user; none of them depends on the number of rows
     "/": 12,
     "/_findings/": 10,
     "/servers/": 6,
-    "/servers/shop/": 16,
+    "/servers/shop/": 17,
     "/servers/shop/_now/": 4,
     "/servers/shop/statements/": 20,  # four of them for the window before
     "/findings/": 8,
