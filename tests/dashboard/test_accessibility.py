@@ -140,12 +140,12 @@ def pages_of(
 
 # Not opened here: what answers POST alone, what a page fetches for a part of itself, what needs a secret link; the
 # plans of a suggestion and of a statement written otherwise need a twin (test_suggestion_plans_browser.py,
-# test_finding_rewrites.py).
+# test_finding_rewrites.py); two servers that are one have a real one behind them (test_same_server.py).
 NO_PAGES = {
     "overview_findings", "server_now", "mute", "mute_all", "unmute", "assign", "check_change", "suggestion_models",
     "logout", "session_end", "sessions_end_others", "user_invite", "invitation_withdraw", "user_role",
     "user_active", "user_link", "report_send", "report_mail_html", "report_mail_retry",
-    "password_reset_confirm", "suggestion_plans", "finding_rewrites",
+    "password_reset_confirm", "suggestion_plans", "finding_rewrites", "server_merge",
 }  # fmt: skip
 
 
