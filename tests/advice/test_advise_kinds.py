@@ -138,7 +138,8 @@ def test_queries_inside_utilities_and_functions_are_advised_on(advise, scratch_d
         ):
             assert list(copy)
     found, ddl = advise(database)
-    assert ddl >= {f"public.o ({column})" for column in "abcdef"}
+    first_columns = {definition.removeprefix("public.o (").rstrip(")").split(", ")[0] for definition in ddl}
+    assert first_columns == set("abcdef")
     texts = len({s["statement"] for s in found["statements"]})
     assert texts == 6  # whatever the cursors and temporary tables were called
     assert found["not_planned"] == {}
