@@ -5,7 +5,8 @@ many: it counts only where the samples agree.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from analyzer.behaviour.workload import Origin, SessionEvidence, StatementSeries
 from analyzer.statements.routes import route_name
@@ -77,25 +78,22 @@ def _most(names: Sequence[str], least: float = MOST_OF_THEM) -> str:
 
 
 def _routes(evidence: SessionEvidence, series: StatementSeries) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for origin, n in evidence.origins.get(series.fingerprint, {}).items():
-        if origin.route:
-            found[origin.route] += n
-    return found
+    return _named([evidence.origins.get(series.fingerprint, {})], attrgetter("route"))
 
 
 def _all_routes(evidence: SessionEvidence) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for seen in evidence.origins.values():
-        for origin, n in seen.items():
-            if origin.route:
-                found[origin.route] += n
-    return found
+    return _named(evidence.origins.values(), attrgetter("route"))
 
 
 def _applications(evidence: SessionEvidence, series: StatementSeries) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for origin, n in evidence.origins.get(series.fingerprint, {}).items():
-        if origin.application:
-            found[origin.application] += n
-    return found
+    return _named([evidence.origins.get(series.fingerprint, {})], attrgetter("application"))
+
+
+def _named(seen: Iterable[Mapping[Origin, int]], name_of: Callable[[Origin], str]) -> Counter[str]:
+    """Executions by that name of their origins; those without one are left out."""
+    names: Counter[str] = Counter()
+    for origins in seen:
+        for origin, times in origins.items():
+            if name := name_of(origin):
+                names[name] += times
+    return names

@@ -23,7 +23,7 @@ from analyzer.steps.connecting import connect_to
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import clusters, databases, findings, schemas
 from analyzer.store.check_rules import rules_of
-from analyzer.store.series.totals import StatementRate, database_times, rates_by_database
+from analyzer.store.series.totals import ServerRates, StatementRate
 from analyzer.store.series.windows import Window
 from analyzer.store.texts import keep_names
 
@@ -37,8 +37,9 @@ def read_schema(server: Server) -> str:
         items = [*run_preflight(conn), *([log_item(conn)] if server.reads_log else [])]
         keep_names(server, read_names(conn))
         now = timezone.now()
-        daily = rates_by_database(server, Window(now - RATE_WINDOW, now))
-        databases.choose_databases(server, database_times(server, Window(now - RATE_WINDOW, now)))
+        of_a_day = ServerRates(server, Window(now - RATE_WINDOW, now))
+        daily = of_a_day.by_database()
+        databases.choose_databases(server, of_a_day.database_times())
         database = databases.inspected_database(server)
         earlier = schemas.kept_schema(database) if database is not None else None
         facts = measure_bloat(conn, read_schema_facts(conn, earlier), earlier)

@@ -11,15 +11,16 @@ from operator import attrgetter
 
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.checks import all_checks
 from analyzer.models import FindingRecord, Server
-from analyzer.store.series.totals import StatementRate, rates, server_time_s_per_day, watched_s
+from analyzer.store.series.totals import ServerRates, StatementRate, watched_s
 from analyzer.store.series.windows import Window
 from dashboard.permissions import viewer_required
+from dashboard.servers.choice import no_server, server_and_others, server_asked_for
 from dashboard.servers.rows import open_findings
 
 MOST_FINDINGS = 5_000  # of the costliest: what is left out would come last
@@ -60,25 +61,22 @@ class CheckCost:
 @require_GET
 def all_costs(request: HttpRequest) -> HttpResponse:
     """To what findings cost on the server asked for, else on the first by name."""
-    slugs = list(Server.objects.order_by("-is_active", "name").values_list("slug", flat=True))
-    if not slugs:
-        return render(request, "dashboard/no_server.html", {"section": "findings"})
-    wanted = request.GET.get("server", "")
-    return redirect("costs", wanted if wanted in slugs else slugs[0])
+    slug = server_asked_for(request)
+    return no_server(request, "findings") if slug is None else redirect("costs", slug)
 
 
 @viewer_required
 @require_GET
 def costs(request: HttpRequest, server: str) -> HttpResponse:
-    of_server = get_object_or_404(Server, slug=server)
-    servers = list(Server.objects.order_by("name"))
+    of_server, others = server_and_others(server)
     window = Window(timezone.now() - A_DAY, timezone.now())
-    daily = rates(of_server, window)
-    by_check = costs_by_check(costliest(of_server), daily, server_time_s_per_day(of_server, window))
+    of_a_day = ServerRates(of_server, window)
+    daily = of_a_day.by_statement()
+    by_check = costs_by_check(costliest(of_server), daily, of_a_day.server_time_s_per_day())
     context = {
         "section": "findings",
         "server": of_server,
-        "other_servers": servers if len(servers) > 1 else [],
+        "other_servers": others,
         "checks": by_check,
         "statements": len({cost.finding.statement_id for check in by_check for cost in check.statements}),
         "watched_s": watched_s(daily),

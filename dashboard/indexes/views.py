@@ -1,17 +1,18 @@
 """The indexes that a server's database should have: what each budget buys, and one set as a plan to carry out."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from analyzer.models import AdviceRun, Server
+from analyzer.models import AdviceRun
 from analyzer.monitored.access.preflight_connection import PLANNER_TWIN
 from analyzer.store.schemas import kept_schema
 from dashboard.indexes.advice_chart import gain_curve
 from dashboard.indexes.index_plan import index_plan
 from dashboard.indexes.what_if_form import what_if_form
 from dashboard.permissions import viewer_required
+from dashboard.servers.choice import no_server, server_and_others, server_asked_for
 from dashboard.servers.databases import chosen_database
 
 
@@ -19,20 +20,14 @@ from dashboard.servers.databases import chosen_database
 @require_GET
 def all_indexes(request: HttpRequest) -> HttpResponse:
     """To those of the server asked for, else of the first by name that is watched."""
-    slugs = list(Server.objects.order_by("-is_active", "name").values_list("slug", flat=True))
-    if not slugs:
-        return render(request, "dashboard/no_server.html", {"section": "indexes", "title": "Indexes"})
-    wanted = request.GET.get("server", "")
-    return redirect("indexes", wanted if wanted in slugs else slugs[0])
+    slug = server_asked_for(request)
+    return no_server(request, "indexes", "Indexes") if slug is None else redirect("indexes", slug)
 
 
 @viewer_required
 @require_GET
 def indexes(request: HttpRequest, server: str) -> HttpResponse:
-    servers = list(Server.objects.order_by("name"))
-    chosen_server = next((s for s in servers if s.slug == server), None)
-    if chosen_server is None:
-        raise Http404(server)
+    chosen_server, others = server_and_others(server)
     chosen = chosen_database(request, chosen_server)
     database = chosen.database
     run = AdviceRun.objects.select_related("database").filter(database=database).first() if database else None
@@ -41,7 +36,7 @@ def indexes(request: HttpRequest, server: str) -> HttpResponse:
     context = {
         "section": "indexes",
         "server": chosen_server,
-        "other_servers": servers if len(servers) > 1 else [],
+        "other_servers": others,
         "database": database,
         "databases": chosen.others,
         "run": run,

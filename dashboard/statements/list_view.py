@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,6 +22,7 @@ from analyzer.store.series.windows import SPANS, Window
 from analyzer.words.durations import THIN
 from dashboard.charts.sparkline import since_watched, sparkline
 from dashboard.permissions import viewer_required
+from dashboard.servers.choice import no_server, server_and_others, server_asked_for
 from dashboard.servers.rows import open_findings, statements_with_index_ready
 from dashboard.servers.state import server_state
 from dashboard.statements import export as statement_export
@@ -141,11 +142,10 @@ class _Counted(Sequence[StatementRow]):
 @require_GET
 def all_statements(request: HttpRequest) -> HttpResponse:
     """To the statements of the server asked for, else of the first by name; there is no list across servers yet."""
-    slugs = list(Server.objects.order_by("-is_active", "name").values_list("slug", flat=True))
-    if not slugs:
-        return render(request, "dashboard/no_server.html", {"section": "statements"})
-    wanted = request.GET.get("server", "")
-    path = reverse("statements", args=[wanted if wanted in slugs else slugs[0]])
+    slug = server_asked_for(request)
+    if slug is None:
+        return no_server(request, "statements")
+    path = reverse("statements", args=[slug])
     window = request.GET.get("window")
     return redirect(f"{path}?window={window}" if window in SPANS else path)
 
@@ -153,10 +153,7 @@ def all_statements(request: HttpRequest) -> HttpResponse:
 @viewer_required
 @require_GET
 def statements(request: HttpRequest, server: str) -> HttpResponseBase:
-    servers = list(Server.objects.order_by("name"))
-    chosen_server = next((s for s in servers if s.slug == server), None)
-    if chosen_server is None:
-        raise Http404(server)
+    chosen_server, others = server_and_others(server)
     window = window_of(request, chosen_server)
     q = request.GET.get("q", "").strip()[:200]
     sort = request.GET.get("sort", "")
@@ -199,7 +196,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
     context = {
         "section": "statements",
         "server": chosen_server,
-        "other_servers": servers if len(servers) > 1 else [],
+        "other_servers": others,
         "state": server_state(
             chosen_server, chosen_server.steps.filter(step__in=("snapshot", "texts")), timezone.now()
         ),

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
@@ -15,6 +15,7 @@ from analyzer.models import Database, Server
 from analyzer.schema.facts import SchemaFacts
 from analyzer.store.schemas import newest_schema
 from dashboard.permissions import viewer_required
+from dashboard.servers.choice import no_server, server_and_others, server_asked_for
 from dashboard.servers.databases import chosen_database
 from dashboard.servers.rows import open_findings
 from dashboard.servers.state import server_state
@@ -61,20 +62,14 @@ class Listed:
 @require_GET
 def all_tables(request: HttpRequest) -> HttpResponse:
     """To those of the server asked for, else of the first by name that is watched."""
-    slugs = list(Server.objects.order_by("-is_active", "name").values_list("slug", flat=True))
-    if not slugs:
-        return render(request, "dashboard/no_server.html", {"section": "tables", "title": "Tables"})
-    wanted = request.GET.get("server", "")
-    return redirect("tables", wanted if wanted in slugs else slugs[0])
+    slug = server_asked_for(request)
+    return no_server(request, "tables", "Tables") if slug is None else redirect("tables", slug)
 
 
 @viewer_required
 @require_GET
 def tables(request: HttpRequest, server: str) -> HttpResponse:
-    servers = list(Server.objects.order_by("name"))
-    found = next((s for s in servers if s.slug == server), None)
-    if found is None:
-        raise Http404(server)
+    found, others = server_and_others(server)
     chosen = chosen_database(request, found)
     facts = newest_schema(chosen.database) if chosen.database else None
     q = request.GET.get("q", "").strip()[:200]
@@ -86,7 +81,7 @@ def tables(request: HttpRequest, server: str) -> HttpResponse:
     context = {
         "section": "tables",
         "server": found,
-        "other_servers": servers if len(servers) > 1 else [],
+        "other_servers": others,
         "database": chosen.database,
         "databases": chosen.others,
         "state": server_state(found, found.steps.filter(step="snapshot"), timezone.now()),

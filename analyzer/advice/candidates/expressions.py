@@ -6,6 +6,7 @@ from typing import Any
 from pglast import ast, enums
 from pglast.stream import RawStream
 
+from analyzer.statements.sides import TEXT_TYPES
 from analyzer.statements.tree import (
     Node,
     Unparsable,
@@ -18,7 +19,6 @@ from analyzer.statements.tree import (
     without_casts,
 )
 
-TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name"})
 # texts that stand for a moment: read when the index is made, and again, otherwise, in each statement
 MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
 # functions that compare with a text looked for: another one the next time

@@ -18,7 +18,7 @@ from analyzer.statements.equivalents.calls import own_name
 from analyzer.statements.equivalents.comparisons import as_range, readings
 from analyzer.statements.equivalents.moments import DATE, TIMESTAMP, TIMESTAMPTZ
 from analyzer.statements.equivalents.notes import ONE_DAY, OTHER_SPAN, Notes
-from analyzer.statements.equivalents.scopes import Tables, owner, positively, tables_of
+from analyzer.statements.equivalents.scopes import Tables, change_where, owner
 from analyzer.statements.tree import Node
 
 SPANS = {"day": "1 day", "week": "7 days", "month": "1 month", "quarter": "3 months", "year": "1 year"}
@@ -38,14 +38,7 @@ class _Span:
 
 def column_to_range(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
     """Changes such comparisons of its WHERE; whether there was one."""
-    tables = tables_of(select, facts, outer_joins=True)
-    if tables is None or select.whereClause is None:
-        return False
-    changed = positively(select.whereClause, lambda node: _range(node, tables, notes))
-    if changed is None:
-        return False
-    select.whereClause = changed
-    return True
+    return change_where(select, facts, lambda node, tables: _range(node, tables, notes))
 
 
 def _range(node: Node, tables: Tables, notes: Notes) -> Node | None:

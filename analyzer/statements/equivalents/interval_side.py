@@ -15,7 +15,7 @@ from analyzer.statements.equivalents.build import cast, operation, string_consta
 from analyzer.statements.equivalents.comparisons import TURNED, Compared, readings
 from analyzer.statements.equivalents.moments import DATE, TIMESTAMP, TIMESTAMPTZ
 from analyzer.statements.equivalents.notes import SINCE, UNTIL, Notes
-from analyzer.statements.equivalents.scopes import Tables, owner, positively, tables_of
+from analyzer.statements.equivalents.scopes import Tables, change_where, owner
 from analyzer.statements.tree import Node, operator_name
 
 SECONDS = {
@@ -28,14 +28,7 @@ OPPOSITE = {"+": "-", "-": "+"}
 
 def interval_to_other_side(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
     """Changes such comparisons of its WHERE; whether there was one."""
-    tables = tables_of(select, facts, outer_joins=True)
-    if tables is None or select.whereClause is None:
-        return False
-    changed = positively(select.whereClause, lambda node: _moved(node, tables, notes))
-    if changed is None:
-        return False
-    select.whereClause = changed
-    return True
+    return change_where(select, facts, lambda node, tables: _moved(node, tables, notes))
 
 
 def _moved(node: Node, tables: Tables, notes: Notes) -> Node | None:

@@ -122,6 +122,20 @@ def is_plain(select: ast.SelectStmt) -> bool:
     return not any(others) and bool(select.fromClause)
 
 
+def change_where(
+    select: ast.SelectStmt, facts: SchemaFacts, change: Callable[[ast.Node, Tables], ast.Node | None]
+) -> bool:
+    """Changes what AND and OR join in WHERE of a SELECT of plain tables; whether anything was changed."""
+    tables = tables_of(select, facts, outer_joins=True)
+    if tables is None or select.whereClause is None:
+        return False
+    changed = positively(select.whereClause, lambda node: change(node, tables))
+    if changed is None:
+        return False
+    select.whereClause = changed
+    return True
+
+
 def positively(node: ast.Node, change: Callable[[ast.Node], ast.Node | None]) -> ast.Node | None:
     """The condition with what AND and OR join changed, where NULL counts as false; None where nothing changes."""
     if not isinstance(node, ast.BoolExpr):

@@ -258,15 +258,43 @@ def watched_s(rates: Mapping[int, StatementRate]) -> float | None:
     return next((rate.watched_s for rate in rates.values()), None)
 
 
+class ServerRates:
+    """What one reading of a window's sums tells per day of measured time: gaps do not thin it out."""
+
+    def __init__(self, server: Server, window: Window) -> None:
+        self._sums = entry_sums(server, window, RATE_COLUMNS)
+
+    def by_statement(self) -> dict[int, StatementRate]:
+        """Per Statement id."""
+        return _rates(self._sums, np.ones(len(self._sums.statement_ids), dtype=bool))
+
+    def by_database(self) -> dict[int, dict[int, StatementRate]]:
+        """The same of each database's statements, by its oid."""
+        oids = np.unique(self._sums.database_oids).tolist()
+        return {oid: rates for oid in oids if (rates := _rates(self._sums, self._sums.database_oids == oid))}
+
+    def database_times(self) -> dict[int, float]:
+        return _database_times(self._sums)
+
+    def server_time_s_per_day(self) -> float:
+        return _server_time_s_per_day(self._sums)
+
+
 def server_time_s_per_day(server: Server, window: Window) -> float:
     """Of all its statements, per day of measured time; what ran inside a function is counted once."""
-    sums = entry_sums(server, window, ("total_exec_time_us",))
+    return _server_time_s_per_day(entry_sums(server, window, ("total_exec_time_us",)))
+
+
+def _server_time_s_per_day(sums: EntrySums) -> float:
     return sums.server_time_ms / 1000 * DAY_S / sums.covered_s if sums.covered_s else 0.0
 
 
 def database_times(server: Server, window: Window) -> dict[int, float]:
     """Seconds a day that statements of each database took, by its oid; without our own and what ran inside others."""
-    sums = entry_sums(server, window, ("total_exec_time_us",))
+    return _database_times(entry_sums(server, window, ("total_exec_time_us",)))
+
+
+def _database_times(sums: EntrySums) -> dict[int, float]:
     if not sums.covered_s:
         return {}
     time_us = np.where(sums.is_nested, 0, sums.column("total_exec_time_us"))
@@ -277,15 +305,12 @@ def database_times(server: Server, window: Window) -> dict[int, float]:
 
 def rates(server: Server, window: Window) -> dict[int, StatementRate]:
     """Per Statement id, per day of measured time: gaps do not thin the rates out."""
-    sums = entry_sums(server, window, RATE_COLUMNS)
-    return _rates(sums, np.ones(len(sums.statement_ids), dtype=bool))
+    return ServerRates(server, window).by_statement()
 
 
 def rates_by_database(server: Server, window: Window) -> dict[int, dict[int, StatementRate]]:
     """The same of each database's statements, by its oid."""
-    sums = entry_sums(server, window, RATE_COLUMNS)
-    oids = np.unique(sums.database_oids).tolist()
-    return {oid: rates for oid in oids if (rates := _rates(sums, sums.database_oids == oid))}
+    return ServerRates(server, window).by_database()
 
 
 def _rates(found: EntrySums, keep: NDArray[np.bool_]) -> dict[int, StatementRate]:
