@@ -7,14 +7,26 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-Statistics = Mapping[str, str | None]  # argument of pg_restore_attribute_stats() -> text; "inherited" among them
+# argument of pg_restore_attribute_stats() -> text; of a CREATE STATISTICS object "n_distinct" and "dependencies", where
+# columns go by their place in the object, from 1
+Statistics = Mapping[str, str | None]
 
-
-IN_INDEX = "\x1f"  # between an index's name and its column's: in no name that anybody gives
+# in no name that anybody gives
+IN_INDEX = "\x1f"  # between an index's name and its column's
+EXTENDED = "\x1e"  # before the name of a CREATE STATISTICS object
 
 
 def of_index(index: str, column: str) -> str:
     return f"{index}{IN_INDEX}{column}"
+
+
+def of_extended(name: str) -> str:
+    return f"{EXTENDED}{name}"
+
+
+def extended_name(key: str) -> str:
+    """Of a key of ``TablePast.statistics``: the CREATE STATISTICS object ("schema.name"); "" where it is of none."""
+    return key.removesuffix(" inherited")[1:] if key.startswith(EXTENDED) else ""
 
 
 def index_and_column(key: str) -> tuple[str, str, bool]:
@@ -39,17 +51,22 @@ class RelationFigures:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """``columns``: name -> type; ``indexes``: name -> pg_get_indexdef() of those that the planner may use."""
+    """``columns``: name -> type; ``indexes``: name -> pg_get_indexdef() of those that the planner may use.
+
+    ``extended``: "schema.name" -> pg_get_statisticsobjdef(); None where it was kept before these were read.
+    """
 
     columns: Mapping[str, str]
     indexes: Mapping[str, str]
+    extended: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TablePast:
     """One table. ``statistics``: column, and "column inherited" of a parent's with its children -> its statistics.
 
-    Of an expression in an index the key is ``of_index(index, column)``, with the name that the index has for it.
+    Of an expression in an index the key is ``of_index(index, column)``, with the name that the index has for it; of a
+    CREATE STATISTICS object ``of_extended(name)``.
     """
 
     name: str  # schema.name

@@ -18,15 +18,13 @@ from analyzer.behaviour.plan_cause import (
     NEW_PLAN,
     OLD_PLAN,
     OTHER_PLAN,
-    VALUES,
     Cause,
-    Difference,
     Set,
     cause_words,
     cure_hint,
-    differences,
     find_cause,
 )
+from analyzer.behaviour.planner_differences import VALUES, Difference, differences
 from analyzer.behaviour.planner_past import FIGURES, SETTINGS, STATISTICS, STRUCTURE, PlannerPast
 from analyzer.errors import MonitoredServerError, PgLoupeError, fault_reason
 from analyzer.models import Database, FindingRecord, PlanCause, PlanRecord, Server, Statement

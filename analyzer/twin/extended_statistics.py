@@ -8,7 +8,9 @@ Most common combinations of values are not copied: their bytes hold values of th
 import math
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -21,6 +23,7 @@ MOST_COLUMNS = 8  # STATS_MAX_DIMENSIONS
 _HEADER = struct.Struct("=III")  # magic, type, number of items
 # "1, 3": 40   and   "1, 3 => 4": 0.95
 _ITEM = re.compile(r'"(?P<columns>[-\d, ]+?)(?: => (?P<implied>-?\d+))?": (?P<value>[-+\d.e]+)')
+_COLUMNS_OF_ITEM = re.compile(r'"[-\d, =>]+"')
 _KEYS = """
 select n.nspname, x.stxname, x.oid::int8, x.stxkeys::int2[]
 from pg_statistic_ext as x join pg_namespace as n on n.oid = x.stxnamespace
@@ -28,6 +31,15 @@ from pg_statistic_ext as x join pg_namespace as n on n.oid = x.stxnamespace
 _INSERT = """
 insert into pg_statistic_ext_data (stxoid, stxdinherit, stxdndistinct, stxddependencies)
 values (%s::oid, %s, %s::bytea::pg_ndistinct, %s::bytea::pg_dependencies)
+"""
+_OBJECTS = """
+select x.stxrelid::int8, x.oid::int8, n.nspname, x.stxname, x.stxkeys::int2[], pg_get_statisticsobjdef(x.oid),
+    d.stxdinherit, d.stxdndistinct::text, d.stxddependencies::text
+from pg_statistic_ext as x
+join pg_namespace as n on n.oid = x.stxnamespace
+left join pg_statistic_ext_data as d on d.stxoid = x.oid
+where x.stxrelid = any (%s::int8[]::oid[])
+order by n.nspname, x.stxname
 """
 # binary ones, and only for this transaction: with them anybody could make values of any bytes
 _CASTS = "create cast (bytea as pg_ndistinct) without function; create cast (bytea as pg_dependencies) without function"
@@ -61,6 +73,67 @@ def restore_extended_statistics(
                 missing[name] = Missing("extended statistics", name, "most common combinations are not copied")
         connection.execute(_NO_CASTS)
     return list(missing.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ExtendedObject:
+    """A CREATE STATISTICS object here; ``name``: "schema.name".
+
+    ``statistics``: "" and " inherited" -> what is known, columns by their place in the object, from 1.
+    """
+
+    oid: int
+    name: str
+    definition: str
+    keys: tuple[int, ...]
+    statistics: dict[str, dict[str, str | None]] = field(default_factory=dict)
+
+
+def read_extended_statistics(
+    superuser: "psycopg.Connection[Any]", tables: Collection[int]
+) -> Mapping[int, list[ExtendedObject]]:
+    """Of tables by oid; one that has none may be asked for all the same."""
+    objects: defaultdict[int, dict[int, ExtendedObject]] = defaultdict(dict)
+    for table, oid, schema, name, keys, definition, inherited, *texts in superuser.execute(
+        _OBJECTS, [list(tables)]
+    ).fetchall():
+        seen = objects[table].setdefault(oid, ExtendedObject(oid, f"{schema}.{name}", definition, tuple(keys)))
+        places = {key: place for place, key in enumerate(keys, start=1)}
+        placed = [_renumbered(text, places) for text in texts]
+        if any(placed):
+            seen.statistics[" inherited" if inherited else ""] = dict(
+                zip(("n_distinct", "dependencies"), placed, strict=True)
+            )
+    return defaultdict(list, {table: list(of_table.values()) for table, of_table in objects.items()})
+
+
+def set_extended_statistics(
+    superuser: "psycopg.Connection[Any]", object_: ExtendedObject, suffix: str, told: Mapping[str, str | None]
+) -> None:
+    """What ``read_extended_statistics`` told of it at another moment; empty: nothing is known."""
+    numbers = {**dict(enumerate(object_.keys, start=1)), **{-n: -n for n in range(1, MOST_COLUMNS + 1)}}
+    values = (
+        ndistinct_bytes(told.get("n_distinct"), numbers),
+        dependencies_bytes(told.get("dependencies"), numbers),
+    )
+    inherited = bool(suffix)
+    with superuser.transaction():
+        superuser.execute(
+            "delete from pg_statistic_ext_data where stxoid = %s::oid and stxdinherit = %s", [object_.oid, inherited]
+        )
+        if any(values):
+            superuser.execute(_CASTS)
+            superuser.execute(_INSERT, [object_.oid, inherited, *values])
+            superuser.execute(_NO_CASTS)
+
+
+def _renumbered(text: str | None, numbers: Mapping[int, int]) -> str | None:
+    """With other numbers for the columns; expressions, which are negative, keep theirs."""
+    if text is None:
+        return None
+    return _COLUMNS_OF_ITEM.sub(
+        lambda match: re.sub(r"-?\d+", lambda n: str(numbers.get(int(n[0]), n[0])), match[0]), text
+    )
 
 
 def ndistinct_bytes(text: str | None, numbers: Mapping[int, int]) -> bytes | None:

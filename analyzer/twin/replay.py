@@ -12,19 +12,30 @@ from typing import Any
 import psycopg
 
 from analyzer.advice.planner import Query, Refused
-from analyzer.behaviour.plan_cause import Difference, Set
-from analyzer.behaviour.planner_past import PlannerPast, Statistics, TablePast, index_and_column
+from analyzer.behaviour.plan_cause import Set
+from analyzer.behaviour.planner_differences import Difference
+from analyzer.behaviour.planner_past import (
+    PlannerPast,
+    Statistics,
+    TablePast,
+    extended_name,
+    index_and_column,
+    of_extended,
+)
 from analyzer.monitored.catalog.planner_facts import Relation
 from analyzer.plans.rename import renamed
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.statements.index_definition import index_on, index_statement
+from analyzer.statements.statistics_definition import statistics_named
 from analyzer.twin.build import set_sizes
 from analyzer.twin.cluster import SCHEMA
+from analyzer.twin.extended_statistics import ExtendedObject, read_extended_statistics, set_extended_statistics
 from analyzer.twin.snapshot import ARGUMENTS
 from analyzer.twin.twin import Twin
 
 PREFIX = "pgloupe_earlier_"
 FROM_THEN, FROM_NOW = ("index dropped", "index changed"), ("index created", "index changed")
+EXTENDED_FROM_THEN = ("extended dropped", "extended changed")
 
 
 class Replay:
@@ -39,6 +50,10 @@ class Replay:
         twin.spoil()
         for number, difference in enumerate(d for d in differs if d.kind in FROM_THEN):
             self._create(difference, f"{PREFIX}{number}")
+        self._extended: dict[tuple[str, str], ExtendedObject] = self._extended_here(now.tables)
+        self._earlier_extended: dict[Difference, ExtendedObject] = {}
+        for number, difference in enumerate(d for d in differs if d.kind in EXTENDED_FROM_THEN):
+            self._create_extended(difference, f"{PREFIX}{number}")
 
     def explain(self, query: Query, old: Set, settings: Mapping[str, str]) -> Mapping[str, Any] | Refused:
         """The plan with ``old`` as they were then; ``settings``: of the planner, besides.
@@ -66,7 +81,15 @@ class Replay:
     def _set_back(self, old: Set) -> None:
         for difference in sorted(self._old ^ old, key=lambda d: (d.kind, d.table, d.name)):
             past = (self._then if difference in old else self._now).tables.get(difference.table)
-            if past is not None and difference.kind == "statistics":
+            if past is not None and difference.kind.startswith("extended "):
+                self._swap_extended(difference, is_old=difference in old)
+            elif past is not None and (name := extended_name(difference.name)):
+                suffix = difference.name.removeprefix(of_extended(name))
+                object_ = self._extended.get((past.name, name))
+                if object_ is not None:
+                    told = past.statistics.get(difference.name, {})
+                    set_extended_statistics(self._twin.superuser, object_, suffix, told)
+            elif past is not None and difference.kind == "statistics":
                 self._restore(past, difference.name)
             elif past is not None and difference.kind == "size":
                 self._resize(past)
@@ -100,6 +123,45 @@ class Replay:
             f" %s::text, 'inherited', %s::boolean, 'version', 180000, {arguments})",
             [*where, *(told[name] for name in names)],
         )
+
+    def _swap_extended(self, difference: Difference, *, is_old: bool) -> None:
+        """Only one of two objects knows anything: as it was then, or as it is now."""
+        for object_, past, is_known in (
+            (self._earlier_extended.get(difference), self._then, is_old),
+            (self._extended.get((difference.table, difference.name)), self._now, not is_old),
+        ):
+            if object_ is None:
+                continue
+            known = past.tables[difference.table].statistics if is_known else {}
+            for suffix in ("", " inherited"):
+                told = known.get(of_extended(difference.name) + suffix, {})
+                set_extended_statistics(self._twin.superuser, object_, suffix, told)
+
+    def _extended_here(self, tables: Iterable[str]) -> dict[tuple[str, str], ExtendedObject]:
+        """(table, object) -> it, both "schema.name"."""
+        oids = {
+            relation.oid: name
+            for name in tables
+            if (relation := self._twin.catalog.tables.get(_schema_and_name(name))) is not None
+        }
+        objects = read_extended_statistics(self._twin.superuser, oids)
+        return {(table, object_.name): object_ for oid, table in oids.items() for object_ in objects[oid]}
+
+    def _create_extended(self, difference: Difference, name: str) -> None:
+        """A CREATE STATISTICS object as it was, knowing nothing until a plan asks for it."""
+        schema = difference.table.partition(".")[0]
+        definition = (self._then.tables[difference.table].structure.extended or {})[difference.name]
+        text = statistics_named(definition, schema=schema, name=name)
+        if text is None:
+            self.lacking.add(difference)
+            return
+        try:
+            self._twin.role.execute(text.encode())
+        except psycopg.Error:
+            self.lacking.add(difference)
+            return
+        made = self._extended_here([difference.table])
+        self._earlier_extended[difference] = made[difference.table, f"{schema}.{name}"]
 
     def _resize(self, past: TablePast) -> None:
         """pg_class's figures of the table, and the files of table and indexes."""
@@ -156,6 +218,11 @@ class Replay:
         blocks = past.figures.indexes.get(difference.name, 1)
         self._write([Relation(0, schema, name, "i", row[1], None, blocks, is_usable=False)])
         self._names[name], self._earlier[difference] = difference.name, row[0]
+
+
+def _schema_and_name(table: str) -> tuple[str, str]:
+    schema, _, name = table.partition(".")
+    return schema, name
 
 
 def _renamed_index(definition: str, schema: str, name: str) -> str | None:

@@ -10,8 +10,10 @@ from analyzer.behaviour.planner_past import (
     Statistics,
     Structure,
     TablePast,
+    of_extended,
     of_index,
 )
+from analyzer.twin.extended_statistics import read_extended_statistics
 
 if TYPE_CHECKING:
     from analyzer.twin.twin import Twin
@@ -63,6 +65,7 @@ def read_past(twin: "Twin", tables: Collection[str]) -> PlannerPast:
         indexes[oid][name] = definition
     relations = [*names.values(), *(f"{wanted[oid].schema}.{i}" for oid in oids for i in indexes[oid])]
     statistics = _statistics(twin, relations)
+    extended = read_extended_statistics(twin.superuser, oids)
     found = {}
     for oid, pages, rows, visible in role.execute(_FIGURES, [oids]).fetchall():
         relation, name = wanted[oid], names[oid]
@@ -72,13 +75,18 @@ def read_past(twin: "Twin", tables: Collection[str]) -> PlannerPast:
         found[name] = TablePast(
             name,
             RelationFigures(relation.blocks, pages, rows, visible, sizes),
-            Structure(columns[oid], indexes[oid]),
+            Structure(columns[oid], indexes[oid], {object_.name: object_.definition for object_ in extended[oid]}),
             {
                 **statistics.get(name, {}),
                 **{
                     of_index(index, column): told
                     for index in indexes[oid]
                     for column, told in statistics.get(f"{relation.schema}.{index}", {}).items()
+                },
+                **{
+                    of_extended(object_.name) + suffix: told
+                    for object_ in extended[oid]
+                    for suffix, told in object_.statistics.items()
                 },
             },
         )

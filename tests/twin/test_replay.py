@@ -11,15 +11,13 @@ from analyzer.behaviour.plan_cause import (
     NEW_PLAN,
     OLD_PLAN,
     OTHER_PLAN,
-    VALUES,
     Cause,
-    Difference,
     Set,
     cause_words,
-    differences,
     find_cause,
 )
-from analyzer.behaviour.planner_past import from_pieces, of_index, to_pieces
+from analyzer.behaviour.planner_differences import VALUES, Difference, differences
+from analyzer.behaviour.planner_past import from_pieces, of_extended, of_index, to_pieces
 from analyzer.plans import parse_plan
 from analyzer.plans.compare import plan_change
 from analyzer.twin import ANEW, lease
@@ -29,7 +27,7 @@ from tests.servers import ScratchDatabase
 from tests.twin.conftest import settings_of
 
 pytestmark = pytest.mark.postgres
-TABLES = {"public.item", "public.kind", "public.small", "public.loose"}
+TABLES = {"public.item", "public.kind", "public.small", "public.loose", "public.paired", "public.apart"}
 MADE = (
     "create table kind (id int primary key, name text not null)",
     "create table item (id int primary key, kind_id int not null, code text not null, price int not null)",
@@ -42,6 +40,18 @@ MADE = (
     "create index ix_loose_kind on loose (kind_id)",
     "create index ix_loose_rest on loose ((kind_id % 1000))",
     "vacuum analyze loose",
+    "create table paired (id int primary key, a int not null, b int not null, c int not null)"
+    " with (fillfactor = 40, autovacuum_enabled = off)",
+    "insert into paired select n, n % 300, n % 300, n % 7 from generate_series(1, 60000) n",
+    "create table apart (dropped int, id int, a int not null, b int not null, c int not null)"
+    " with (autovacuum_enabled = off)",
+    "alter table apart drop column dropped",  # columns have other numbers on the twin
+    "insert into apart select * from paired",
+    "create index ix_apart_a_b on apart (a, b)",
+    "create index ix_paired_a_b on paired (a, b)",
+    "create statistics st_paired (ndistinct, dependencies) on a, b from paired",
+    "vacuum analyze paired",
+    "vacuum analyze apart",
     "create table small (id int primary key, n int not null)",
     "alter table small set (autovacuum_enabled = off)",
     "insert into small select n, n from generate_series(1, 100) n",
@@ -78,6 +88,9 @@ def look(request: Any, postgres: Any, scratch_database: Any, tmp_path_factory: A
     database: ScratchDatabase = scratch_database(postgres(request.param))
     for statement in MADE:
         database.execute(statement)
+    for table in ("paired", "apart"):  # from 14 on only the owner reads extended statistics
+        database.execute(f'alter table {table} owner to "{database.login}"')
+    database.execute(f'alter statistics st_paired owner to "{database.login}"')
 
     def looked(sql: str, *changes: str, new_sql: str = "") -> Found:
         settings = settings_of(database.dsn)
@@ -86,7 +99,7 @@ def look(request: Any, postgres: Any, scratch_database: Any, tmp_path_factory: A
             then = from_pieces(to_pieces(read_past(twin, TABLES)))
             before = _plan(twin.explain(old_query))
         for change in changes:
-            database.execute(change)
+            database.execute(change.replace("$login", f'"{database.login}"'))
         with lease(settings, var_dir, fresh_s=ANEW) as twin:
             now = read_past(twin, TABLES)
             after = _plan(twin.explain(new_query))
@@ -190,6 +203,50 @@ def test_growth_without_new_statistics(look: Look) -> None:
     )
     assert found.named == [[("size", "")]]
     assert "public.small went from 8 kB to 3.46 MB, and its rows were not counted anew (100)" in found.words
+
+
+# 200 rows a look-up where a and b are known to go together, else one of 90,000 pairs
+BY_PAIR = "select c from paired where a = 7 and b = 7 order by c"
+
+
+def test_dropped_extended_statistics(look: Look) -> None:
+    found = look(BY_PAIR, "drop statistics st_paired", "create index ix_other on kind (name)")
+    assert found.named == [[("extended dropped", "public.st_paired")]]
+    assert "the extended statistics public.st_paired of public.paired were dropped." in found.words
+    assert found.cause.cures == found.cause.causes
+
+
+def test_created_extended_statistics(look: Look) -> None:
+    found = look(
+        "select c from apart where a = 7 and b = 7 order by c",
+        "create statistics st_apart (dependencies) on b, a from apart",
+        "create statistics st_other (ndistinct) on a, c from apart",
+        "alter statistics st_apart owner to $login",
+        "alter statistics st_other owner to $login",
+        "analyze apart",
+    )
+    assert found.named == [[("extended created", "public.st_apart")]]
+
+
+def test_extended_statistics_defined_otherwise(look: Look) -> None:
+    found = look(
+        BY_PAIR, "drop statistics st_paired", "create statistics st_paired (ndistinct) on a, b, c from paired",
+        "alter statistics st_paired owner to $login", "analyze paired",
+    )  # fmt: skip
+    assert found.named == [[("extended changed", "public.st_paired")]]
+
+
+def test_a_bad_sample_of_columns_together(look: Look) -> None:
+    """ANALYZE comes while each b goes with 200 values of a, as many rows to each b as before."""
+    found = look(
+        BY_PAIR,
+        "update paired set b = (id - 1) / 200",
+        "vacuum analyze paired",
+        "update paired set b = id % 300",
+        "vacuum paired",
+    )
+    assert found.named == [[("statistics", of_extended("public.st_paired"))]]
+    assert "ANALYZE changed the extended statistics public.st_paired of public.paired: " in found.words
 
 
 def test_other_values(look: Look) -> None:
