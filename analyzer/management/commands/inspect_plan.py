@@ -3,24 +3,32 @@
 import json
 import sys
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from analyzer.checks import Outcome, checks_of, in_words, run_checks
+from analyzer.checks import Context, Outcome, checks_of, in_words, run_checks
 from analyzer.checks.node import ranked
 from analyzer.errors import PgLoupeError
 from analyzer.findings import Severity
 from analyzer.management.terminal import TerminalCommand
+from analyzer.management.text_file import read_text
+from analyzer.monitored.catalog.schema import read_schema
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.plans import Plan, parse_plans
 from analyzer.plans.compare import change_in_words
 from analyzer.plans.node_changes import changes_as_json, changes_as_text
 from analyzer.plans.show import plan_as_json, plan_as_text
 from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, not_run_as_json
 from analyzer.reports.sarif import UNCHANGED, SarifPlace, findings_as_sarif
+from analyzer.schema.facts import SchemaFacts
+from analyzer.words.sizes import MB
 from analyzer.words.visible import visible_line
 
+MOST_BYTES = 10 * MB  # of a query
 NEVER = "never"
 MOST_NAMED = 4  # checks in a sentence
 
@@ -36,6 +44,11 @@ class Command(TerminalCommand):
         parser.add_argument("file", help="EXPLAIN's output, JSON or text; - reads standard input")
         parser.add_argument("other", nargs="?", help="a later plan of the same statement: what changed is shown")
         parser.add_argument("--format", choices=("text", "json", "sarif"), default="text")
+        parser.add_argument("--query", metavar="FILE", help="the statement, where the plan does not hold it")
+        parser.add_argument(
+            "--dsn",
+            help="a database with the plan's tables: more checks can judge, and statements are written otherwise",
+        )
         parser.add_argument(
             "--fail-on",
             choices=(*(severity.name.lower() for severity in Severity), NEVER),
@@ -49,14 +62,23 @@ class Command(TerminalCommand):
         if options["other"] is not None:
             before, plans = self.only(options["file"], plans), self.plans(options["other"])
             self.only(options["other"], plans)
-        outcomes = [run_checks(plan) for plan in plans]
-        self.stdout.write(shown(options, before, plans, outcomes))
+        known = self.known(options["dsn"], options["query"])
+        outcomes = [judged(plan, known) for plan in plans]
+        earlier = None if before is None else judged(before, known)
+        self.stdout.write(shown(options, before, earlier, plans, outcomes))
         if failed(outcomes, options["fail_on"]):
             raise SystemExit(1)
 
     def plans(self, name: str) -> list[Plan]:
         try:
             return parse_plans(self.read(name))
+        except PgLoupeError as problem:
+            raise CommandError(str(problem), returncode=2) from problem
+
+    def known(self, dsn: str | None, query: str | None) -> Context:
+        try:
+            sql = None if query is None else read_text(query, most_bytes=MOST_BYTES)
+            return Context(facts=None if dsn is None else schema_of(dsn), normalized_sql=sql)
         except PgLoupeError as problem:
             raise CommandError(str(problem), returncode=2) from problem
 
@@ -74,8 +96,20 @@ class Command(TerminalCommand):
             raise CommandError(f"Cannot read {name}: {problem.strerror}.", returncode=2) from problem
 
 
-def shown(options: dict[str, Any], before: Plan | None, plans: list[Plan], outcomes: list[Outcome]) -> str:
-    earlier = run_checks(before) if before is not None else None
+def schema_of(dsn: str) -> SchemaFacts:
+    with connect(ConnectionSettings.from_dsn(dsn, allow_local=True, allow_files=True)) as connection:
+        return read_schema(connection)
+
+
+def judged(plan: Plan, known: Context) -> Outcome:
+    """With the query that auto_explain logged beside the plan, where no other is given."""
+    query = known.normalized_sql or plan.raw.get("Query Text")
+    return run_checks(plan, replace(known, normalized_sql=query if isinstance(query, str) else None))
+
+
+def shown(
+    options: dict[str, Any], before: Plan | None, earlier: Outcome | None, plans: list[Plan], outcomes: list[Outcome]
+) -> str:
     keys = None if earlier is None else {finding.key for finding in earlier.findings}
     if options["format"] == "sarif":
         file = options["other"] or options["file"]
