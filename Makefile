@@ -2,6 +2,7 @@
 #   make demo              pgLoupe with a badly written shop under load, to look at
 #   make up DSN=...        pgLoupe for your own database (several DSNs: separate them by spaces)
 #   make test [ARGS=...]   the tests, on real servers      make test-fast             without servers and pages, in a minute
+#   make test-all          also on earlier versions of PostgreSQL and with processes killed, as CI does
 #   make test-pythons      test-fast on each newer Python found     make lint, make types      what CI checks besides
 #   make bench             the figures of docs/performance.md      make screenshots       README's pictures, from the demo
 # Another Python: make test PYTHON=python3.12. Another port: make demo PORT=9000.
@@ -18,12 +19,12 @@ READY := $(VENV)/.ready-$(shell cat requirements.txt | cksum | tr -d ' ')
 READY_DEV := $(VENV)/.ready-dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -d ' ')
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo up test test-fast test-pythons bench screenshots lint types clean
+.PHONY: demo up test test-all test-fast test-pythons bench screenshots lint types clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:
-	@sed -n '2,7s/^# //p' Makefile
+	@sed -n '2,8s/^# //p' Makefile
 
 demo: $(READY)
 	@exec $(RUN) manage.py demo --port $(PORT) $(ARGS)
@@ -35,6 +36,9 @@ up: $(READY)
 	@exec env -u DSN -u MAKEFLAGS -u MAKEOVERRIDES -u MFLAGS $(RUN) manage.py up --port $(PORT) $(ARGS)
 
 test: $(READY_DEV)
+	$(RUN) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder -m "not long" $(ARGS)
+
+test-all: $(READY_DEV)
 	$(RUN) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 # Which tests are slow is decided by what they ask for: tests/conftest.py.

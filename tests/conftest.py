@@ -17,6 +17,7 @@ from tests.server_binaries import Missing
 
 # Whoever asks for one of these, however indirectly, waits for a server, or for pages with a store full of figures.
 SLOW = {"postgres", "private_postgres", "redis_server", "private_redis", "pgbouncer", "chromium", "client"}
+MOST_OF_A_NAME = 100
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 
@@ -34,10 +35,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     for item in items:
         if _is_slow(item):
             item.add_marker(pytest.mark.slow)
+            if _is_of_an_earlier_version(item) or item.get_closest_marker("fault"):
+                item.add_marker(pytest.mark.long)
         if shared := _shared(item):
             item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{shared}"))
     yield
     items.sort(key=_turn)
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A long text would be thousands of characters of a test's name, in every report."""
+    if isinstance(val, str) and len(val) > MOST_OF_A_NAME:
+        return f"{val[:MOST_OF_A_NAME]}...".encode("unicode_escape").decode()
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -52,6 +62,12 @@ def _is_slow(item: pytest.Item) -> bool:
     if item.get_closest_marker("fault") or item.get_closest_marker("browser"):
         return True
     return item.get_closest_marker("postgres") is not None and _database_use(item) == "none"
+
+
+def _is_of_an_earlier_version(item: pytest.Item) -> bool:
+    """Whether it is the same test with an earlier PostgreSQL than the newest."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return any(type(value) is int and 13 <= value < max(servers.VERSIONS) for value in parameters.values())
 
 
 def _turn(item: pytest.Item) -> int:

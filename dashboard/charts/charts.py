@@ -24,6 +24,7 @@ Figure = dict[str, Any]
 Value = Literal["load", "mean_exec_time_ms"]
 NEEDED = ("calls", "total_exec_time_us")  # of a timeline
 MOST_TABLE_ROWS = 25  # of the chart in words: what a person may listen to
+HOVER_PX = 40  # from a point to the pointer: hours of a day in a wide chart lie 40 apart, and plotly.js looks 20 far
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ def _figure(
     """
     layout: Figure = {
         "hovermode": "x unified",
+        "hoverdistance": HOVER_PX,
         "showlegend": False,
         "xaxis": {
             "type": "date",

@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from analyzer.store.series.load_reading import LoadBucket, LoadTimeline
-from dashboard.charts.charts import MOST_TABLE_ROWS, rounded
+from dashboard.charts.charts import HOVER_PX, MOST_TABLE_ROWS, rounded
 from dashboard.charts.marks import MarkGroup
 from dashboard.charts.marks_drawn import mark_numbers, mark_shapes, placed_marks
 from dashboard.charts.scale import AmountAxis, TimeAxis, amount_axis, time_axis
@@ -179,6 +179,7 @@ def _figure(
         "layout": {
             "barmode": "stack",
             "hovermode": "x unified",
+            "hoverdistance": HOVER_PX,
             "showlegend": False,
             "shapes": shapes,
             **({"annotations": mark_numbers(marks, times)} if marks else {}),

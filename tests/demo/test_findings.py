@@ -25,7 +25,7 @@ from analyzer.steps.check import check_server
 from analyzer.store.servers import add_server_from_dsn
 from tests import servers
 
-pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.postgres, pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 INTERVALS = 64
 INTERVAL_S = 1.5
