@@ -108,12 +108,14 @@ def test_every_kind_of_field() -> None:
     }]  # fmt: skip
 
 
-def test_text_is_taken_too_and_deep_plans() -> None:
+def test_text_is_taken_too_and_decoded_plans_of_any_depth() -> None:
     assert redact_plan('[{"Plan": {"Node Type": "Result", "Filter": "(a = 5)"}}]') == [
         {"Plan": {"Node Type": "Result", "Filter": "(a = ?)"}}
     ]
-    node = '{"Node Type":"Result","Filter":"(a = 5)","Plans":['
-    redacted = redact_plan(f"[{node * 5000}{{}}{']}' * 5000}]")
+    plan: dict[str, Any] = {}
+    for _ in range(5000):
+        plan = {"Node Type": "Result", "Filter": "(a = 5)", "Plans": [plan]}
+    redacted = redact_plan([plan])
     levels = 0
     while "Plans" in redacted[0]:
         assert redacted[0]["Filter"] == "(a = ?)"
