@@ -114,12 +114,6 @@ def has_limit(select: Node) -> bool:
     return count is not None and not (isinstance(count, ast.A_Const) and count.isnull)
 
 
-def is_truncated(sql: str, track_activity_query_size: int = 1024) -> bool:
-    """Whether pg_stat_activity's text may have been cut: it holds at most that many bytes less one."""
-    # a cut inside a UTF-8 character loses up to three bytes more
-    return len(sql.encode(errors="replace")) >= track_activity_query_size - 4
-
-
 def with_scope(node: Node, outer: frozenset[str]) -> tuple[list[tuple[Node, frozenset[str]]], frozenset[str]]:
     """A statement's CTE queries with the names each one sees, and the names its body sees."""
     clause = getattr(node, "withClause", None)

@@ -18,7 +18,8 @@ from analyzer.reports.report import (
     is_measured,
 )
 from analyzer.store.gains import gained
-from analyzer.store.reading import StatementPage, Window, statement_totals
+from analyzer.store.series.totals import StatementPage, statement_totals
+from analyzer.store.series.windows import Window
 from dashboard.figures import gain_line
 from dashboard.gone import closing_line, gained_line, is_gained, last_closings
 from dashboard.servers.actions import whole_sets

@@ -242,7 +242,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[ExplainCandid
         if checked.generic is None:
             return NoValues(checked.generic_error)
         only = ExplainCandidate(
-            "none", checked.text, (), (), (), is_recursive, checked.generic_json, checked.generic, checked.verdict.sizes
+            "none", checked.text, (), (), is_recursive, checked.generic_json, checked.generic, checked.verdict.sizes
         )
         return [only]
     problem = checked.generic_error
@@ -252,7 +252,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[ExplainCandid
                 plan_json, plan = read_plan(session.explain_prepared(name, (), analyze=False))
             sizes = check_statement(checked.sampled).sizes
             candidates.append(
-                ExplainCandidate("sampled", checked.sampled, (), (), (), is_recursive, plan_json, plan, sizes)
+                ExplainCandidate("sampled", checked.sampled, (), (), is_recursive, plan_json, plan, sizes)
             )
         except (ConnectionLost, MissingRight):
             raise
@@ -275,7 +275,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[ExplainCandid
             plan_json, plan = read_plan(answer)
             candidates.append(
                 ExplainCandidate(
-                    values.source, text, values.literals, values.assumed, values.assumptions, is_recursive,
+                    values.source, text, values.literals, values.assumptions, is_recursive,
                     plan_json, plan, sizes,
                 )
             )  # fmt: skip
