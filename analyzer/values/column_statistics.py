@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.schema.pages import PAGE_BYTES
 
 SAMPLED_ROWS = 30_000  # analyze.c: 300 rows for each point of default_statistics_target, 100
 CLUSTERED = 0.99  # judgement: of the correlation, above which equal values stand side by side
@@ -74,7 +75,7 @@ def without_cluster_bias(statistics: ColumnStatistics, table: TableFacts) -> Col
     Source: analyze.c, compute_scalar_stats() (the estimator of Haas and Stokes) and acquire_sample_rows().
     """
     distinct, rows = statistics.distinct_values(table.rows or 0.0), table.rows or 0.0
-    blocks = (table.size_bytes or 0) / 8192
+    blocks = (table.size_bytes or 0) / PAGE_BYTES
     if distinct is None or abs(statistics.correlation or 0.0) < CLUSTERED or blocks <= SAMPLED_ROWS:
         return statistics
     sampled, per_block = float(SAMPLED_ROWS), rows / blocks

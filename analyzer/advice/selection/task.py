@@ -18,9 +18,10 @@ from analyzer.advice.selection.result import Progress, Selection, SelectionOptio
 from analyzer.advice.selection.search import BestSet, Search
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
 from analyzer.advice.selection.thrift import thrifty
-from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
+from analyzer.advice.selection.writes import CostConstants, WriteModel, write_model
 from analyzer.errors import BadInput
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.pages import PAGE_BYTES
 from analyzer.schema.without_index import WithoutIndex
 
 # judgement: TPC-H's 19 queries were within 1 % of their final cost after 60 plans each
