@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index
+from analyzer.advice.ddl import drop_index
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.shapes import indexes_like
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.advice.as_read import as_read
 from analyzer.advice.candidates.expressions import unqualified
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, drop_index, in_each_schema
+from analyzer.advice.ddl import create_index, drop_index, in_each_schema
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.gain import gain_of
 from analyzer.advice.planner import values_of
 from analyzer.advice.rules.suggest import (
@@ -98,12 +99,6 @@ def _with_a_free_name(rule: Suggestion, others: Sequence[Suggestion], facts: Sch
     )
 
 
-def suggestion_key(definition: IndexDefinition) -> str:
-    """The same as a rule's for the same index."""
-    body = definition.body()
-    return f"{definition.table.qualified_name} {body if definition.method != 'btree' else 'btree ' + body}"
-
-
 def build_time_s(definition: IndexDefinition, rows: float) -> float | None:
     """Of CREATE INDEX CONCURRENTLY, about: it reads the table twice and sorts the entries. None without statistics."""
     if definition.table.size_bytes is None:
@@ -130,7 +125,7 @@ def _suggestion(
     sqls = [sql for f, _ in helps for sql in texts[f]]
     answered = {key for t in tables for key in findings_answered(t, helps, keys, findings)}
     return Suggestion(
-        key=suggestion_key(definition),
+        key=definition.key,
         schema=table.schema,
         table=table.name,
         columns=definition.columns,

@@ -6,7 +6,7 @@ input, in whatever order it comes: limits are counts of plans and of nodes, neve
 
 from collections.abc import Sequence
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import Planner, Query
 from analyzer.advice.selection.result import Progress, Selection, SelectionOptions
 from analyzer.advice.selection.task import Task

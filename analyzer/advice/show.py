@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from analyzer.advice.ddl import drop_index, in_each_schema
 from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
-from analyzer.advice.planned import suggestion_key
 from analyzer.advice.rollout.script import colons_apart
 from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
 from analyzer.plans.compare import cost_figure, cost_words, faster_words
@@ -189,7 +188,7 @@ def _point(
         "time": _time_as_json(effects, times),
         "indexes": [
             {
-                "key": suggestion_key(p.chosen.index.definition),
+                "key": p.chosen.index.definition.key,
                 "name": p.ddl.name,
                 "table": p.chosen.index.definition.table.qualified_name,
                 "definition": p.chosen.index.definition.body(),

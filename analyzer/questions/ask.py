@@ -21,7 +21,8 @@ from typing import Any
 from django.conf import settings
 
 from analyzer.advice.candidates.typed import Typed
-from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_indexes
+from analyzer.advice.ddl import IndexDdl, create_indexes
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.outcome import built_index
 from analyzer.advice.planner import Refused, values_of
 from analyzer.advice.predicted import NotPredicted, PlannedRewrite, Prediction

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analyzer.advice.cautions import early_stop, of_definition
-from analyzer.advice.ddl import IndexDdl, IndexDefinition
+from analyzer.advice.ddl import IndexDdl
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Names, Planned, Planner, Query, Refused
 from analyzer.advice.rules.suggest import WorkloadStatement, foreign_keys_served
 from analyzer.advice.selection.bits import bits

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.sizing.size import btree_height, btree_index_size, index_size_bytes
 from analyzer.monitored.catalog.planner_facts import GinPages
 from analyzer.schema.pages import PAGE_BYTES

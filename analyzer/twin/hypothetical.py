@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 from psycopg import errors as pg
 
-from analyzer.advice.ddl import IndexDefinition, name_columns
+from analyzer.advice.ddl import name_columns
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.index_names import index_name
 from analyzer.advice.planner import HypotheticalIndex, Query, Refused
 from analyzer.monitored.failures import redact_message

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
 from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.monitored.catalog.planner_facts import PlannerFacts

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.suggest import Advice, Suggestion
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import Database, FindingRecord, NoSuggestion, PlanRecord, Statement, SuggestionRecord

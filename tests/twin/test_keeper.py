@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from analyzer import tasks
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
 from analyzer.errors import ServerUnreachable
 from analyzer.monitored.catalog.schema import read_schema

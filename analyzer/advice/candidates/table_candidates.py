@@ -13,7 +13,7 @@ from analyzer.advice.candidates.specialised import (
     prefix_class,
     special_indexes,
 )
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.sizing.key_widths import fits_btree, has_btree, may_refuse_rows
 from analyzer.checks import Threshold
 from analyzer.schema.facts import SchemaFacts, TableFacts

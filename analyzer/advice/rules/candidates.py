@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from analyzer.advice.candidates.specialised import specialised_need
-from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.key_columns import best_equality, fixed_conditions, is_selective, range_column
 from analyzer.advice.rules.reasons import small_table_reason, why_nothing_is_read_by_index

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, in_each_schema
+from analyzer.advice.ddl import create_index, in_each_schema
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.rules.candidates import statement_advice
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.merge import MergedNeed, merge
@@ -194,7 +195,7 @@ def _suggestion(
     if merged.method == "btree" and not any(c.is_expression for c in columns):
         size = btree_size_bytes(table, [c.name for c in columns])
     return Suggestion(
-        key=f"{table.qualified_name} {definition.body() if merged.method != 'btree' else 'btree ' + definition.body()}",
+        key=definition.key,
         schema=table.schema,
         table=table.name,
         columns=columns,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pglast import ast
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.selection.relevance import root_oid
 from analyzer.advice.selection.writes import ASSUMED_HOT_SHARE, TableWrites, WrittenIndex, split_updates

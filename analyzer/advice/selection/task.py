@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.selection import drops, outcome
 from analyzer.advice.selection.bits import bits, mask_of

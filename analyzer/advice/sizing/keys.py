@@ -9,7 +9,7 @@ from functools import lru_cache
 from pglast import ast
 
 from analyzer.advice.candidates.expressions import comparable
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.index_predicates import Held, held_by
 from analyzer.statements.tree import Unparsable, fresh_parse, without_casts
