@@ -28,6 +28,7 @@ from analyzer.advice.queries import foreign_key_checks, generic_query, plannable
 from analyzer.advice.references import implied_references
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Selection, SelectionOptions
+from analyzer.advice.selection.budgets import best_set, best_sets
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
 from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
@@ -94,12 +95,12 @@ def advise(
         queries, definitions, sized_for_all_schemas(twin), facts, options, progress,
         unplanned=unplanned, key_checks=of_keys,
     )  # fmt: skip
-    whole = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
+    whole = _with_effects(twin, queries, best_set(task, options.budget_bytes), facts)
     selection = whole.selection
     curve: tuple[CurvePoint, ...] = ()
     if with_curve and selection.size_bytes:
         budgets = [max(1, int(share * selection.size_bytes)) for share in CURVE]
-        smaller = task.pareto(budgets) if len(selection.chosen) > 1 else []
+        smaller = best_sets(task, budgets) if len(selection.chosen) > 1 else []
         curve = (*(_with_effects(twin, queries, s, facts) for s in smaller), whole)
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
     assumed = {q.statement: said for q in queries if (said := twin.assumed(q.sql)) is not None}
@@ -150,7 +151,7 @@ def completed_by(
     definitions = for_all_schemas([c.definition for c in candidates], read)
     unpaid = Resized(planner, lambda definition, size: 0 if definition.key in paid else size)
     task = Task(queries, definitions, sized_for_all_schemas(unpaid), facts, options)
-    whole = _with_effects(planner, queries, task.select(room_bytes), facts, advice.proposals)
+    whole = _with_effects(planner, queries, best_set(task, room_bytes), facts, advice.proposals)
     second = ProvedAdvice(whole.selection, whole.proposals, whole.effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}

@@ -6,7 +6,7 @@ statements that cannot be planned, and for foreign keys whose check nothing in t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analyzer.advice.as_read import as_read
 from analyzer.advice.candidates.expressions import unqualified
@@ -14,6 +14,7 @@ from analyzer.advice.ddl import create_index, drop_index, in_each_schema
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.gain import gain_of
 from analyzer.advice.planner import values_of
+from analyzer.advice.proved import ProposedIndex, ProvedAdvice
 from analyzer.advice.rules.suggest import (
     Advice,
     Suggestion,
@@ -28,9 +29,6 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import EQUALITY, RANGE, Predicate
 from analyzer.statements.predicates import query_blocks
 from analyzer.words.lists import and_list
-
-if TYPE_CHECKING:
-    from analyzer.advice.proved import ProposedIndex, ProvedAdvice
 
 LIMITS = {
     "scan": Threshold(400e6, "bytes a second", "measured: lineitem of TPC-H at scale 1, cached, PostgreSQL 15"),
@@ -51,7 +49,7 @@ class _Roles:
 
 
 def planned_suggestions(
-    advice: "ProvedAdvice",
+    advice: ProvedAdvice,
     rules: Advice,
     workload: Sequence[WorkloadStatement],
     facts: SchemaFacts,
@@ -108,7 +106,7 @@ def build_time_s(definition: IndexDefinition, rows: float) -> float | None:
 
 
 def _suggestion(
-    proposal: "ProposedIndex",
+    proposal: ProposedIndex,
     time_s: Mapping[str, float],
     texts: Mapping[str, Sequence[str]],
     facts: SchemaFacts,
@@ -256,7 +254,7 @@ def _role(predicate: Predicate) -> str | None:
     return "ranged" if predicate.operator in RANGE else None
 
 
-def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFacts) -> dict[str, Any]:
+def _evidence(advice: ProvedAdvice, proposal: ProposedIndex, facts: SchemaFacts) -> dict[str, Any]:
     chosen, definition = proposal.chosen, proposal.chosen.index.definition
     table = definition.table
     used_by = {e.statement for e in proposal.effects}
