@@ -12,6 +12,7 @@ from analyzer.plans.scans import (
     partition_scans,
     partitioned_table,
     scanned,
+    scans_like,
     together,
 )
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
@@ -67,7 +68,7 @@ def with_partitions(node: PlanNode, facts: SchemaFacts | None) -> Scans | None:
         alias = alias_in_query(node)
         name = top.name if alias in ("", top.name) else f"{top.name} {alias}"
         return Scans(f"{node.node_type} on partitions of {name}", top.qualified_name, [node, *nodes])
-    same = node.plan.scans_of_partitions.get(node, [node]) if node.plan is not None else [node]
+    same = scans_like(node)
     if same[0] is not node:
         return None
     if len(same) > 1:

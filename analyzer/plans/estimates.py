@@ -12,7 +12,7 @@ from typing import Literal
 
 from analyzer.plans.cut_short import Comparable, comparable, readers
 from analyzer.plans.node import Plan, PlanNode
-from analyzer.plans.payers import GATHERS, is_cte, is_lazy
+from analyzer.plans.payers import GATHERS, is_cte, is_lazy, payers_of
 
 WRONG_FACTOR = 10.0  # below it plans seldom change: the factor that explain.depesz.com and PEV2 mark
 RIGHT_FACTOR = 3.0  # inputs within it do not explain a node that is wrong
@@ -184,7 +184,7 @@ class _Judged:
 
     def __init__(self, plan: Plan, wrong_factor: float) -> None:
         self.wrong_factor = wrong_factor
-        payers = plan.payers
+        payers = payers_of(plan)
         self.scans = payers.scans
         self.comparable: Comparable = comparable(plan, self.scans)
         self.definitions = {scan: cte for cte, scans in self.scans.items() for scan in scans}

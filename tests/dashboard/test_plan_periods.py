@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from analyzer.models import Statement
 from analyzer.plans import parse_plan
+from analyzer.plans.shape import shape_of
 from analyzer.store.house import keep_house
 from analyzer.store.plans import keep_plan
 from tests.dashboard import world
@@ -17,8 +18,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 def seen(statement: Statement, minutes_ago: float, node: str, table: str = "shop_order") -> None:
     plan = {"Plan": {"Node Type": node, "Relation Name": table, "Alias": table, "Total Cost": 5.0}}
     keep_plan(
-        statement, world.database(statement.server), shape=parse_plan(plan).shape, plan=plan, values_source="sampled",
-        is_analyzed=False, server_version_num=150000, now=timezone.now() - timedelta(minutes=minutes_ago),
+        statement, world.database(statement.server), shape=shape_of(parse_plan(plan)), plan=plan,
+        values_source="sampled", is_analyzed=False, server_version_num=150000,
+        now=timezone.now() - timedelta(minutes=minutes_ago),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from analyzer.plans import Plan, PlanError, parse_plan, parse_plans
 from analyzer.plans.outside import jit_time_ms, outside_nodes_time_ms
+from analyzer.plans.shape import shape_of
 from analyzer.plans.show import plan_as_json, plan_as_text
 
 DATA = Path(__file__).parent / "data"
@@ -98,7 +99,7 @@ def test_reads_400_levels() -> None:
     plan = parse_plan(deep(400))
     assert len(plan.nodes) == 401
     assert plan.nodes[-1].depth == 400
-    assert len(plan.shape) == 16
+    assert len(shape_of(plan)) == 16
 
 
 @pytest.mark.parametrize("text", [deep(20_000), deep(20_000, "]"), "QUERY PLAN\n" + deep(20_000)])
@@ -128,7 +129,7 @@ def test_a_plan_with_anything_wrong_in_it_is_read_or_refused() -> None:
         place[key] = copy.deepcopy(chance.choice(JUNK))
         try:
             for plan in parse_plans(value):
-                assert plan.shape
+                assert shape_of(plan)
                 plan_as_text(plan)
                 plan_as_json(plan)
         except PlanError as refusal:

@@ -11,6 +11,7 @@ from analyzer.checks import Rules
 from analyzer.models import Database, FindingRecord, PlanPeriodRecord, Statement
 from analyzer.monitored.readings import NamesByOid
 from analyzer.plans import parse_plan
+from analyzer.plans.shape import shape_of
 from analyzer.steps.check_past import check_pasts
 from analyzer.store.house import keep_house
 from analyzer.store.plans import keep_plan
@@ -61,7 +62,7 @@ def look(fake: FakeServer, *seen: tuple[float, dict[str, Any], str]) -> list[Fin
     for minutes_ago, plan, values in seen:
         parsed = parse_plan(plan)
         keep_plan(
-            statement, database, shape=parsed.shape, plan=plan, values_source=values, is_analyzed=False,
+            statement, database, shape=shape_of(parsed), plan=plan, values_source=values, is_analyzed=False,
             server_version_num=180000, total_cost=parsed.root.total_cost, now=fake.now - timedelta(minutes=minutes_ago),
         )  # fmt: skip
     daily = rates(fake.server, Window(fake.now - timedelta(days=1), fake.now))

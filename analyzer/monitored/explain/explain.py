@@ -36,6 +36,7 @@ from analyzer.monitored.explain.values import (
     with_long_lists,
 )
 from analyzer.monitored.watchdog import Watchdog, watchdog
+from analyzer.plans.shape import shape_of
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.qualify import qualified_sql
 from analyzer.statements.safety import check_statement, sizes_with_values
@@ -317,7 +318,7 @@ def _judge(
                 layer, objection = "values", unfit
         if not objection:
             approved.append(candidate)
-        elif all(o.plan is None or o.plan.shape != candidate.plan.shape for o in outcomes):
+        elif all(o.plan is None or shape_of(o.plan) != shape_of(candidate.plan) for o in outcomes):
             outcomes.append(checked.outcome("plan_only", layer, objection, candidate))
     return outcomes, approved
 
