@@ -15,11 +15,11 @@ from analyzer.plans.scans import (
     scans_like,
     together,
 )
+from analyzer.schema import system_tables
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 
 BITMAP_PARTS = ("BitmapAnd", "BitmapOr", "Bitmap Index Scan")
-SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "pg_toast")
 BRIN_ROWS_PER_PAGE = 10  # what a BRIN index scan counts for each page (brin.c, bringetbitmap())
 
 
@@ -77,9 +77,7 @@ def with_partitions(node: PlanNode, facts: SchemaFacts | None) -> Scans | None:
 
 
 def is_system_table(node: PlanNode) -> bool:
-    if node.schema is not None:
-        return node.schema in SYSTEM_SCHEMAS
-    return (node.relation_name or "").startswith("pg_")
+    return system_tables.is_system_table(node.schema, node.relation_name or "")
 
 
 def table_node(node: PlanNode) -> PlanNode:

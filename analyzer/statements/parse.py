@@ -7,6 +7,7 @@ from typing import Literal
 
 from pglast import ast
 
+from analyzer.schema import system_tables
 from analyzer.statements.tree import Node, Unparsable, children, parse, single_statement, walk
 
 Kind = Literal["select", "insert", "update", "delete", "merge", "utility", "unknown"]
@@ -32,13 +33,12 @@ class TableName:
 
 
 SHORT = 4_000  # characters: as of the trees that are kept
-SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "pg_toast"})
 
 
 def is_system_table(name: str) -> bool:
     """``name`` as ``str(TableName)``: of the server's own catalog."""
     schema, _, table = name.rpartition(".")
-    return schema in SYSTEM_SCHEMAS or (not schema and table.startswith("pg_"))
+    return system_tables.is_system_table(schema, table)
 
 
 def reads_catalog_only(sql: str) -> bool:
