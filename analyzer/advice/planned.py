@@ -271,7 +271,7 @@ def _evidence(advice: ProvedAdvice, proposal: ProposedIndex, facts: SchemaFacts)
         "worth_per_day": chosen.worth,
         "write_cost_per_day": chosen.write_cost_per_day,
         "writes_per_day": table.changed_rows_per_day,
-        "writes_seen": sum(table.seen_rows) if table.seen_rows is not None else None,
+        "writes_seen": table.seen_changes,
         "writes_seen_in_s": table.watched_s,
         "build_time_s": build_time_s(definition, table.rows or 0.0),
         "statements": [

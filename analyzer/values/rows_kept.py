@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pglast import ast
 
-from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts, distinct_values
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.predicates import query_blocks
 from analyzer.statements.tree import single_statement
@@ -63,7 +63,7 @@ def limits_for_rows(sql: str, rows_per_call: float | None) -> dict[int, PartialV
 def _equal(known: PgStatsRow, share: float, rows: float) -> str | None:
     pairs = list(zip(known.most_common_freqs, known.most_common_values, strict=False))
     rest = 1.0 - known.null_frac - sum(freq for freq, _ in pairs)
-    distinct = known.n_distinct if known.n_distinct >= 0 else -known.n_distinct * rows
+    distinct = distinct_values(known.n_distinct, rows)
     others = [b for b in known.middle_bounds if b not in known.most_common_values]
     if others and rest > 0:
         pairs.append((rest / max(1.0, distinct - len(pairs)), others[0]))

@@ -77,8 +77,8 @@ class TableRow:
     @property
     def changes_per_day(self) -> tuple[float, float, float] | None:
         """Rows inserted, updated and deleted; None until an hour was watched."""
-        rates = [(t.inserted_rows_per_day, t.updated_rows_per_day, t.deleted_rows_per_day) for t in self.leaves]
-        known = [(i, u, d) for i, u, d in rates if i is not None and u is not None and d is not None]
+        rates = [t.changes_per_day for t in self.leaves]
+        known = [rate for rate in rates if rate is not None]
         if not known or len(known) < len(rates):
             return None
         return sum(r[0] for r in known), sum(r[1] for r in known), sum(r[2] for r in known)

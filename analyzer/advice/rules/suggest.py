@@ -289,7 +289,7 @@ def _writes_said(table: TableFacts) -> str:
     """How many rows a write-heavy table's statements change; "" of others. What was seen is no rate before an hour."""
     rate, watched_s = table.changed_rows_per_day, table.watched_s
     if rate is None:
-        seen = sum(table.seen_rows or ())
+        seen = table.seen_changes or 0
         if watched_s is None or seen <= WRITE_HEAVY_ROWS_PER_DAY:
             return ""
         return f"took {seen:,} row changes in the {span_words(watched_s)} it was watched so far"
