@@ -1,15 +1,16 @@
 """Index suggestions over time, and the reasons why a statement got none."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from analyzer.advice.outcome import definition_to_json
 from analyzer.advice.rules.suggest import Advice, Suggestion
-from analyzer.models import Database, NoSuggestion, Statement, SuggestionRecord
+from analyzer.models import Database, NoSuggestion, Server, Statement, SuggestionRecord
 
 
 def keep_suggestions(
@@ -43,6 +44,16 @@ def keep_suggestions(
         )
         _keep_reasons(database, advice.reasons, now)
     return list(kept.values())
+
+
+def naming(server: Server, finding_keys: Iterable[str], fingerprint: str | None = None) -> QuerySet[SuggestionRecord]:
+    """Suggestions, open or built, that answer one of the findings or help the statement; the most helpful first."""
+    names = Q() if fingerprint is None else Q(helps__contains=[{"fingerprint": fingerprint}])
+    for key in finding_keys:
+        names |= Q(finding_keys__contains=[key])
+    return SuggestionRecord.objects.filter(names, SuggestionRecord.OPEN_OR_BUILT, database__server=server).order_by(
+        F("helped_time_s_per_day").desc(nulls_last=True), "pk"
+    )
 
 
 def _fill(record: SuggestionRecord, suggestion: Suggestion, watched_s: float | None, now: datetime) -> None:
