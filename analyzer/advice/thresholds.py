@@ -1,7 +1,7 @@
 """The advisor's limits, each with its source."""
 
 from analyzer.checks import Threshold
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 
 LIMITS = {
     "small_table_rows": Threshold(10_000, "rows", "measured: a cached scan takes under 1 ms on PostgreSQL 15"),

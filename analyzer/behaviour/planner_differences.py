@@ -15,7 +15,7 @@ from analyzer.behaviour.planner_past import (
     extended_name,
     index_and_column,
 )
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import size_words
 
 Kind = Literal[

@@ -2,7 +2,7 @@
 
 from analyzer.checks.node import own_time_ms
 from analyzer.plans import PlanNode
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 
 # Cached files: 2 GB/s to write or read. Measured on 13 to 18: hash joins of 30 MB lose no more than that by spilling.
 TEMP_BLOCK_MS = 0.004

@@ -14,8 +14,8 @@ from analyzer.advice.planner import HypotheticalIndex, Names, Planned, Planner, 
 from analyzer.advice.rules.suggest import WorkloadStatement, foreign_keys_served
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.covered import exists_already
-from analyzer.advice.selection.figures import HURT
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tables_read
+from analyzer.advice.selection.set_figures import HURT
 from analyzer.errors import BadInput
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, plan_change

@@ -12,7 +12,7 @@ from math import ceil
 
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.fill import BtreeFill, HeapFill
-from analyzer.schema.pages import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
 from analyzer.schema.row_layout import ALIGNMENT
 from analyzer.words.sizes import size_words
 

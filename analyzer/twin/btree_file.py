@@ -6,7 +6,7 @@ and bufpage.h; unchanged since version 4 of the B-tree (PostgreSQL 12).
 
 import struct
 
-from analyzer.schema.pages import PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES, PAGE_HEADER_BYTES
 
 SPECIAL_AT = 8176
 # bufpage.h: lsn, checksum, flags, lower, upper, special, size and layout version, prune xid

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from analyzer.monitored.catalog.planner_facts import GinPages
 from analyzer.runtime.processes import SystemUser
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.twin.btree_file import empty_tree, with_level
 
 SEGMENT_BLOCKS = 131_072  # RELSEG_SIZE: 1 GiB

@@ -20,7 +20,7 @@ from analyzer.advice.planner import HypotheticalIndex, Query, Refused
 from analyzer.monitored.failures import redact_message
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import TableFacts
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.twin import limits
 from analyzer.twin.catalog import FIRST_ID, TwinCatalog, TwinRelation

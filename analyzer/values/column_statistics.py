@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from analyzer.schema.facts import ColumnFacts, TableFacts, distinct_values
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 
 SAMPLED_ROWS = 30_000  # analyze.c: 300 rows for each point of default_statistics_target, 100
 CLUSTERED = 0.99  # judgement: of the correlation, above which equal values stand side by side

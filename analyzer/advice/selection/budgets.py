@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from analyzer.advice.selection.bits import bits
-from analyzer.advice.selection.figures import selection
 from analyzer.advice.selection.local_search import improve
 from analyzer.advice.selection.pruning import without_unworthy
 from analyzer.advice.selection.result import Selection
 from analyzer.advice.selection.search import BestSet
+from analyzer.advice.selection.set_figures import selection
 from analyzer.advice.selection.task import Task
 from analyzer.advice.selection.thrift import thrifty
 from analyzer.errors import BadInput

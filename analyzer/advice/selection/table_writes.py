@@ -11,7 +11,7 @@ from analyzer.advice.selection.relevance import root_oid
 from analyzer.advice.selection.writes import ASSUMED_HOT_SHARE, TableWrites, WrittenIndex, split_updates
 from analyzer.plans.node import raw_inputs
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.statements.tree import Unparsable, column_names, fresh_parse, single_statement
 
 # judgement: who fills a table does so in few calls, and once

@@ -18,7 +18,7 @@ from analyzer.advice.selection.table_writes import existing_indexes, table_write
 from analyzer.advice.selection.writes import CostConstants, WriteModel, write_model
 from analyzer.errors import BadInput
 from analyzer.schema.facts import SchemaFacts
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.schema.without_index import WithoutIndex
 
 # judgement: TPC-H's 19 queries were within 1 % of their final cost after 60 plans each

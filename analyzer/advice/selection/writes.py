@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from analyzer.advice.selection.bits import bits, mask_of
 from analyzer.checks import Threshold
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 
 CHECKPOINTS_PER_DAY = 86400 / 300  # checkpoint_timeout's default of 5 minutes
 LIMITS = {

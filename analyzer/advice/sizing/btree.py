@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.sizing.keys import KeyColumn, ValueClass, merged, potential_values
-from analyzer.schema.pages import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
 
 USABLE_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - 16  # B-tree special space
 TUPLE_HEADER_BYTES = 8

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.sizing.keys import ValueClass
-from analyzer.schema.pages import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
 
 SPECIAL_BYTES = 8
 ENTRY_PAGE_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - SPECIAL_BYTES

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from analyzer.advice.sizing.btree import tuple_bytes
 from analyzer.advice.sizing.elements import trigrams
 from analyzer.advice.sizing.keys import INET, KeyColumn
-from analyzer.schema.pages import PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES, PAGE_HEADER_BYTES
 
 LINE_POINTER_BYTES = 4
 CONTENT_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - 8  # special space of BRIN, rounded up

@@ -12,7 +12,7 @@ from analyzer.advice.sizing.gin import gin_pages
 from analyzer.advice.sizing.keys import KeyColumn, key_columns
 from analyzer.advice.sizing.other_kinds import brin_pages, gist_pages, hash_pages
 from analyzer.schema.facts import TableFacts
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.values.column_statistics import ColumnStatisticsMap
 
 

@@ -17,7 +17,7 @@ from analyzer.checks.scan import is_system_table, share_ms, table_facts, table_s
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.schema.facts import TableFacts
-from analyzer.schema.pages import PAGE_BYTES, PAGE_HEADER_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES, PAGE_HEADER_BYTES
 from analyzer.schema.quoting import quote_literal
 from analyzer.words.sizes import size_words
 

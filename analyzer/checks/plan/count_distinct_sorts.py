@@ -14,7 +14,7 @@ from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB, size_words
 
 DISTINCT_CALL = re.compile(r"\w+\(\s*distinct\b", re.IGNORECASE)

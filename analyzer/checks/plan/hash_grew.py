@@ -19,7 +19,7 @@ from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.estimates import estimate_of
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB
 
 check = Check(

@@ -15,7 +15,7 @@ from analyzer.checks.order import index_in_order
 from analyzer.checks.work_mem import SORT_FACTOR, as_sentence, work_mem_advice
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import PlanNode
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB, size_words
 
 check = Check(

@@ -15,7 +15,7 @@ from analyzer.checks import Check, EvidenceLevel, Fix, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.parallel import GATHERS, divisor
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import size_words
 
 OFF = ("max_parallel_workers_per_gather", "max_parallel_workers")

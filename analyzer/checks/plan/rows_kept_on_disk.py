@@ -15,7 +15,7 @@ from analyzer.checks.temp_files import temp_blocks, temp_time_ms, temp_written_b
 from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB, size_words
 
 check = Check(

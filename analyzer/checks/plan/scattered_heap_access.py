@@ -17,7 +17,7 @@ from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_r
 from analyzer.checks.scan import binds, index_condition, share_ms, table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 
 check = Check(
     __name__,

@@ -13,7 +13,7 @@ from analyzer.checks import Check, EvidenceLevel, Fix, Threshold
 from analyzer.checks.node import run_time_ms
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.words.sizes import size_words
 

@@ -14,7 +14,7 @@ from analyzer.checks.node import run_time_ms
 from analyzer.checks.work_mem import work_mem_advice
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB, size_words
 
 MEMORY_FACTOR = 2.0  # judgement: rows in memory take more than in the files

@@ -14,7 +14,7 @@ from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
-from analyzer.schema.pages import PAGE_BYTES
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.durations import time_words
 from analyzer.words.sizes import size_words
 
