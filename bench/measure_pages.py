@@ -68,7 +68,7 @@ def history(context: Context) -> tuple[Server, float]:
         LastReading.objects.filter(server=server).update(taken_at=hour - timedelta(minutes=1))
         roll_up(server)
         fresh_hour(server, found, hour, minutes=max(1, now.minute))
-        # the sums lag three minutes behind, as between two runs of the house
+        # the sums lag three minutes behind, as between two runs of tidy_store
         LastReading.objects.filter(server=server).update(taken_at=max(hour, now - timedelta(minutes=3)))
         roll_up(server)
         with connection.cursor() as cursor:

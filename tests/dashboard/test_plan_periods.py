@@ -8,8 +8,8 @@ from django.utils import timezone
 from analyzer.models import Statement
 from analyzer.plans import parse_plan
 from analyzer.plans.shape import shape_of
-from analyzer.store.house import keep_house
 from analyzer.store.plans import keep_plan
+from analyzer.store.tidying import tidy_store
 from tests.dashboard import world
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -28,7 +28,7 @@ def test_a_change_of_plan_is_a_row_and_a_mark(client):
     client.force_login(world.user())
     server = world.server()
     statement = world.figures(server, hours=6, every_s=300)[0]
-    keep_house()
+    tidy_store()
     url = f"/servers/{server.slug}/statements/{statement.fingerprint}/"
     seen(statement, 200, "Index Scan", "a<b>")
     page = client.get(url).content.decode()

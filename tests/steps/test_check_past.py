@@ -13,13 +13,13 @@ from analyzer.monitored.readings import NamesByOid
 from analyzer.plans import parse_plan
 from analyzer.plans.shape import shape_of
 from analyzer.steps.check_past import check_pasts
-from analyzer.store.house import keep_house
 from analyzer.store.plans import keep_plan
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.past import pasts
 from analyzer.store.series.snapshots import keep_names
 from analyzer.store.series.totals import rates
 from analyzer.store.series.windows import Window
+from analyzer.store.tidying import tidy_store
 from tests.store.conftest import FakeServer, make_server, remove
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -50,7 +50,7 @@ def history(django_db_setup: None, django_db_blocker: Any) -> Iterator[FakeServe
             for queryid in range(2, 8):
                 fake.run(queryid, calls=10, time_ms=10)
             fake.read()
-        keep_house(fake.now + timedelta(minutes=4))
+        tidy_store(fake.now + timedelta(minutes=4))
         yield fake
         remove(fake.server)
 

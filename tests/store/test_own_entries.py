@@ -4,11 +4,11 @@ import pytest
 
 from analyzer.models import Snapshot, Statement, StatementEntry
 from analyzer.monitored.readings import NamesByOid, StatementText
-from analyzer.store.house import keep_house
 from analyzer.store.series import own_entries
 from analyzer.store.series.snapshots import keep_names, keep_texts
 from analyzer.store.series.totals import statement_totals
 from analyzer.store.series.windows import Window
+from analyzer.store.tidying import tidy_store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 OURS = 10  # the fake's role; its server's login is "u"
@@ -126,7 +126,7 @@ def test_what_was_taken_for_the_applications_before_the_logins_name_was_known_is
     named(fake)
     for _ in range(5):
         ran(fake, DUMP)
-    keep_house(fake.now)
+    tidy_store(fake.now)
     assert listed(fake) == set()
     assert Statement.objects.count() == 0
     assert ran(fake, DUMP).changed == 0

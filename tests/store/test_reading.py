@@ -13,13 +13,13 @@ from django.utils import timezone
 
 from analyzer.models import Database, Statement
 from analyzer.monitored.readings import ActivityRow, NamesByOid
-from analyzer.store.house import keep_house
 from analyzer.store.series.activity import keep_activity
 from analyzer.store.series.snapshots import keep_names
 from analyzer.store.series.timelines import server_timeline, sparklines, statement_timeline
 from analyzer.store.series.totals import StatementRate, rates, statement_totals
 from analyzer.store.series.windows import SPANS, Window
 from analyzer.store.series.workload import workload
+from analyzer.store.tidying import tidy_store
 from tests.store.conftest import FakeServer, make_server, remove
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -43,8 +43,8 @@ def history(django_db_setup: None, django_db_blocker: Any) -> Iterator[FakeServe
             fake.run(2, calls=1, time_ms=1, rows=20)
             fake.read()
             if minute == 100:
-                keep_house(fake.now)
-        assert keep_house(fake.now).packed_points > 0
+                tidy_store(fake.now)
+        assert tidy_store(fake.now).packed_points > 0
         fake.run(1, calls=2, time_ms=3, shared_hit_blocks=3, shared_read_blocks=1)
         fake.read()  # after the sums were made: readers must add it
         yield fake

@@ -150,7 +150,7 @@ class Task:
 
     # drops
 
-    def proved_drops(self, gone: frozenset[int], chosen: Sequence[HypotheticalIndex]) -> list[drops.Verdict]:
+    def proved_drops(self, gone: frozenset[int], chosen: Sequence[HypotheticalIndex]) -> list[drops.DropVerdict]:
         """Of indexes that look needless: those that the workload does not need as things are, and those it does."""
         if not self.options.propose_drops:
             return []
@@ -164,7 +164,7 @@ class Task:
             answer = plain.ask(q, everything, without)
             return None if isinstance(answer, Refused) else answer.total_cost
 
-        def judge(proposal: drops.Proposal, oids: frozenset[int]) -> drops.Verdict:
+        def judge(proposal: drops.Proposal, oids: frozenset[int]) -> drops.DropVerdict:
             root, added = root_oid(proposal.table, self.facts), 0.0
             planned: set[str] = set()
             not_planned = {
@@ -188,10 +188,10 @@ class Task:
                     without = WithoutIndex(
                         index.oid, index.name, len(planned), len(not_planned), statement, before, after, is_key_check
                     )
-                    return drops.Verdict(proposal, without)
+                    return drops.DropVerdict(proposal, without)
                 added += self.weights[q] * (after - before)
             without = WithoutIndex(proposal.index.oid, proposal.index.name, len(planned), len(not_planned))
-            return drops.Verdict(proposal, without, added)
+            return drops.DropVerdict(proposal, without, added)
 
         replica_scans = self.options.replica_scans
         needless = drops.proposals(self.facts, chosen, gone, replica_scans)

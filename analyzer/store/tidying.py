@@ -28,7 +28,7 @@ class Kept:
     is_busy: bool = False
 
 
-def keep_house(now: datetime | None = None) -> Kept:
+def tidy_store(now: datetime | None = None) -> Kept:
     """Safe to run twice, at once, and to kill at any moment: each step is a transaction that leaves nothing half."""
     now = now or timezone.now()
     with locks.tried(locks.STORE, locks.TIDYING) as is_ours:
