@@ -8,7 +8,6 @@ prepared, no session state is kept and no ``options`` are sent (PgBouncer refuse
 import contextlib
 import math
 import os
-import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from psycopg.rows import namedtuple_row
 from analyzer.errors import MissingExtension, UnsupportedVersion
 from analyzer.monitored import failures, loader
 from analyzer.monitored.connection_settings import ConnectionSettings as ConnectionSettings
+from analyzer.monitored.copy_format import copied_rows
 from analyzer.monitored.deadlines import deadlines
 from analyzer.monitored.login import AS_BYTES, libpq_parameters, log_in, read_leniently
 
@@ -30,7 +30,6 @@ OLDEST_SERVER = 130_000
 OLDEST_STATEMENTS = (1, 8)
 # the client gives up this long after the server should have: a stopped (SIGSTOP) server keeps no timeout
 GRACE_S = 5.0
-ROWS_AT_ONCE = 512  # judgement: a tenth of a usual sample, so that little is left to do after the last row
 
 # our queries over a large catalog look expensive to the planner: compiling them costs more than running them
 CHEAP_PLANS: Mapping[str, str] = {"jit": "off", "max_parallel_workers_per_gather": "0"}
@@ -260,7 +259,7 @@ class MonitoredConnection:
             self.raw.cursor() as cursor,
             cursor.copy(query),
         ):
-            _copied_rows(self.raw.pgconn, take)
+            copied_rows(self.raw.pgconn, take)
 
     def our_errors(self, action: str, *, remedy_sql: str = "") -> contextlib.AbstractContextManager[None]:
         """Turns psycopg's errors inside into ours; for code that uses ``raw`` itself."""
@@ -308,32 +307,6 @@ def connect(
         yield MonitoredConnection(
             raw, settings, statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms
         )
-
-
-def _copied_rows(pgconn: pq.abc.PGconn, take: Callable[[list[bytes]], None]) -> None:
-    """The rest of a running COPY TO, a message a row, some hundred rows at a time.
-
-    psycopg's own loop waits anew for each row, which costs more than the rows.
-    """
-    rows: list[bytes] = []
-    with selectors.DefaultSelector() as selector:
-        selector.register(pgconn.socket, selectors.EVENT_READ)
-        while True:
-            size, data = pgconn.get_copy_data(1)
-            if size > 0:
-                rows.append(bytes(data))
-            elif size == 0:
-                if len(rows) >= ROWS_AT_ONCE:  # the server is at work on the next meanwhile
-                    take(rows)
-                    rows = []
-                selector.select()
-                pgconn.consume_input()
-            else:
-                break
-    while (result := pgconn.get_result()) is not None:
-        if result.status == pq.ExecStatus.FATAL_ERROR:
-            raise psycopg.errors.error_from_result(result)
-    take(rows)
 
 
 def _compose(text: str, identifiers: Mapping[str, str | int] | None) -> Any:
