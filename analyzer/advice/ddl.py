@@ -4,7 +4,7 @@ CREATE INDEX CONCURRENTLY does not block writes, cannot run inside a transaction
 when it fails. It does not exist for partitioned tables: there the script builds each partition's index and attaches it.
 Sources: the manual, CREATE INDEX ("Building Indexes Concurrently") and ALTER INDEX (ATTACH PARTITION).
 
-One module of 380 lines, because the script of a partitioned table is made of the same statements as that of one table.
+Long: the script of a partitioned table is made of the same statements as that of one table.
 """
 
 import re

@@ -301,8 +301,7 @@ def connect(
         raw = log_in(settings, libpq_parameters(settings, connect_timeout_s, stack))
         stack.callback(raw.close)
         if raw.info.server_version < OLDEST_SERVER:
-            version = f"{raw.info.server_version // 10_000}"
-            raise UnsupportedVersion("PostgreSQL", version, "13 or newer")
+            raise UnsupportedVersion("PostgreSQL", str(raw.info.server_version // 10_000), "13 or newer")
         read_leniently(raw)
         yield MonitoredConnection(
             raw, settings, statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms

@@ -4,6 +4,8 @@ A wrong estimate is passed on: a join of wrong inputs is wrong too. So a misesti
 wrong while what it reads is right; the nodes above that are wrong in the same direction are its consequences. Rows are
 compared per loop, as both are printed; below a Gather that is per process. Where EXPLAIN rounds (whole rows per loop
 up to 17) the end that speaks for the planner counts. What was not read to its end says nothing (``cut_short.py``).
+
+Long: what is wrong, what follows from that and who suffers is told of the same nodes by the same measure.
 """
 
 from collections.abc import Iterator

@@ -3,6 +3,8 @@
 Pure data, read by ``analyzer/monitored/catalog/`` and kept as JSON by the store (``schema/kept.py``). Sample values of
 columns (most common values, histogram bounds) are not part of it: they are personal data, read only when a statement
 is explained. What could not be read is ``None``; a part that was not read (``catalog/parts.py``) is ``None`` whole.
+
+Long: facts of one reading refer to each other, and to know them is to know this module.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""The planner twin as the advisor's planner: plans with any set of hypothetical indexes, without the server."""
+"""The planner twin as the advisor's planner: plans with any set of hypothetical indexes, without the server.
+
+Long: whatever is asked of a twin goes through one object, which alone knows whether it still lives.
+"""
 
 import contextlib
 import time

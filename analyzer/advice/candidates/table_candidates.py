@@ -1,4 +1,7 @@
-"""Indexes on one table that one query block could use."""
+"""Indexes on one table that one query block could use.
+
+Long: every kind of index begins with the same reading of a block's conditions on the table.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, permutations

@@ -1,4 +1,7 @@
-"""The keys of an index to be: types, widths, and how rows fall on values."""
+"""The keys of an index to be: types, widths, and how rows fall on values.
+
+Long: the widths of a key column, its values and the rows on each follow from one another.
+"""
 
 import itertools
 import math
