@@ -13,7 +13,7 @@ from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.predicates import query_blocks
 from analyzer.statements.tree import single_statement
 from analyzer.values.assumed import LIMIT_VALUE, OFFSET_VALUE, limit_values
-from analyzer.values.column_values import PgStatsRow, Statistics
+from analyzer.values.column_values import ColumnValues, Statistics
 from analyzer.values.partial_indexes import PartialValue
 
 DECIDING = ("eq", "lt", "gt")
@@ -60,7 +60,7 @@ def limits_for_rows(sql: str, rows_per_call: float | None) -> dict[int, PartialV
     return {n: PartialValue(v, f"${n}: LIMIT as large as its rows per call") for n, v in limits.items() if v == size}
 
 
-def _equal(known: PgStatsRow, share: float, rows: float) -> str | None:
+def _equal(known: ColumnValues, share: float, rows: float) -> str | None:
     pairs = list(zip(known.most_common_freqs, known.most_common_values, strict=False))
     rest = 1.0 - known.null_frac - sum(freq for freq, _ in pairs)
     distinct = distinct_values(known.n_distinct, rows)
@@ -71,7 +71,7 @@ def _equal(known: PgStatsRow, share: float, rows: float) -> str | None:
     return min(nearest)[2] if nearest else None
 
 
-def _beyond(known: PgStatsRow, share: float, operator: str) -> str | None:
+def _beyond(known: ColumnValues, share: float, operator: str) -> str | None:
     """A bound of the histogram, at least one step from the end: beyond the last one there is nothing."""
     steps = len(known.histogram_bounds) - 1
     if steps < 1:

@@ -16,7 +16,7 @@ from analyzer.statements.predicates import parameter_columns
 from analyzer.statements.preparable import preparable_sql
 from analyzer.twin import lease
 from analyzer.twin.compare import compare_with_server
-from analyzer.values.choose import PgStatsRow, choose_values, fixed_values
+from analyzer.values.choose import ColumnValues, choose_values, fixed_values
 from tests.monitored.application_sql import SCHEMA, STATEMENTS
 from tests.servers import ScratchDatabase
 from tests.twin.conftest import settings_of
@@ -61,9 +61,7 @@ def chosen_values(twin, sql, facts):
         table = facts.find_table(use.table, use.schema or None) if use.table and use.column else None
         known = twin.column_statistics(table.schema, table.name).get(use.column) if table else None
         if known is not None:
-            statistics[use.schema or "", use.table, use.column] = PgStatsRow(
-                known.most_common_vals, known.most_common_freqs, known.histogram_bounds
-            )
+            statistics[use.schema or "", use.table, use.column] = ColumnValues.of(known)
     sets = choose_values(uses, twin.parameter_types(text), statistics, datetime.now(UTC), fixed_values(text))
     return {values.source: values.literals for values in sets}
 
