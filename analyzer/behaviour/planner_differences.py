@@ -18,7 +18,7 @@ from analyzer.behaviour.planner_past import (
 from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import size_words
 
-Kind = Literal[
+DifferenceKind = Literal[
     "version", "setting", "statistics", "size", "index created", "index dropped", "index changed", "extended created",
     "extended dropped", "extended changed", "type", "values",
 ]  # fmt: skip
@@ -32,7 +32,7 @@ class Difference:
     ``weight``: how much of a change it is among those of its kind; larger ones are tried and said first.
     """
 
-    kind: Kind
+    kind: DifferenceKind
     table: str
     name: str
     words: str

@@ -10,9 +10,9 @@ from pglast import ast
 from analyzer.schema import system_tables
 from analyzer.statements.tree import Node, Unparsable, children, parse, single_statement, walk
 
-Kind = Literal["select", "insert", "update", "delete", "merge", "utility", "unknown"]
+StatementKind = Literal["select", "insert", "update", "delete", "merge", "utility", "unknown"]
 
-KINDS: dict[type, Kind] = {
+KINDS: dict[type, StatementKind] = {
     ast.SelectStmt: "select",
     ast.InsertStmt: "insert",
     ast.UpdateStmt: "update",
@@ -59,7 +59,7 @@ class ParsedStatement:
     ("CopyStmt").
     """
 
-    kind: Kind
+    kind: StatementKind
     tables: tuple[TableName, ...] = ()  # in order of appearance, each once, without names of CTEs
     is_locking: bool = False  # FOR UPDATE, FOR SHARE, ... anywhere
     has_limit: bool = False  # LIMIT or FETCH FIRST of the outermost SELECT
@@ -91,7 +91,7 @@ def _parsed(sql: str | None) -> ParsedStatement:
             else:
                 is_locking = True
     first = statements[0].stmt
-    kind: Kind = KINDS.get(type(first), "utility")
+    kind: StatementKind = KINDS.get(type(first), "utility")
     if isinstance(first, ast.SelectStmt) and first.intoClause is not None:
         kind = "utility"  # SELECT INTO makes a table: CREATE TABLE AS in another dress
     return ParsedStatement(
