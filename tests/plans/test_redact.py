@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from analyzer.plans import parse_plans, redact_expression, redact_plan
 from analyzer.plans.shape import shape_of
 
 DATA = Path(__file__).parent / "data"
+QUERY_IDENTIFIER = re.compile(r'"Query Identifier": -?\d+')
 
 
 @pytest.mark.parametrize(
@@ -212,7 +214,7 @@ def test_no_canary_survives_in_plans_of_real_servers(any_postgres) -> None:
                 connection.execute("alter table t90 add doc jsonb")
             text = explained(connection, sql)
             assert CANARY_NUMBER in text or CANARY_WORD in text, "the server printed no canary: the test shows nothing"
-            redacted = json.dumps(redact_plan(text))
+            redacted = QUERY_IDENTIFIER.sub("", json.dumps(redact_plan(text)))  # which may hold any digits
             assert CANARY_NUMBER not in redacted, (sql, redacted)
             assert CANARY_WORD not in redacted, (sql, redacted)
             assert '"t90"' in redacted or "generate_series" in redacted
