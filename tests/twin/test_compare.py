@@ -48,7 +48,7 @@ def server_plans(database, sql, mode="plain", sampled=()):
 
 def generic_plan(database, sql):
     with database.connect() as connection:
-        (plan,) = connection.execute(f"explain (generic_plan, format json) {preparable_sql(sql).sql}").fetchone()
+        (plan,) = connection.execute(f"explain (generic_plan, verbose, format json) {preparable_sql(sql).sql}").fetchone()
     return redact_plan(plan)
 
 
