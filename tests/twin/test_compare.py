@@ -48,7 +48,8 @@ def server_plans(database, sql, mode="plain", sampled=()):
 
 def generic_plan(database, sql):
     with database.connect() as connection:
-        (plan,) = connection.execute(f"explain (generic_plan, verbose, format json) {preparable_sql(sql).sql}").fetchone()
+        text = f"explain (generic_plan, verbose, format json) {preparable_sql(sql).sql}"
+        (plan,) = connection.execute(text).fetchone()
     return redact_plan(plan)
 
 
