@@ -11,7 +11,7 @@ from analyzer.monitored.deadlines import deadlines
 from analyzer.steps import check, logs, schedule, schema
 from analyzer.steps import run as pipeline
 from analyzer.steps import texts as naming
-from analyzer.store import house
+from analyzer.store import tidying
 
 TICK_LIMIT_S = 60.0
 
@@ -64,9 +64,9 @@ def read_server_log(server_id: int) -> None:
 
 
 @shared_task(ignore_result=True, soft_time_limit=900, time_limit=960)
-def keep_house() -> None:
+def tidy_store() -> None:
     """Pack, roll up, create and drop partitions; remove twins that nobody needs."""
-    house.keep_house(timezone.now())
+    tidying.tidy_store(timezone.now())
     pipeline.remove_twins()
 
 

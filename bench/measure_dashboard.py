@@ -9,7 +9,8 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
-from analyzer.store import reading
+from analyzer.store.series.totals import statement_totals
+from analyzer.store.series.windows import Window
 from bench.measure_pages import history
 from bench.results import Context, Result, cpu_ms, median, p95, times_ms
 
@@ -24,7 +25,7 @@ def measure(context: Context) -> list[Result]:
     user, _ = get_user_model().objects.get_or_create(username="bench", is_superuser=True, is_staff=True)
     client = Client(headers={"host": "localhost"})
     client.force_login(user)
-    top = reading.statement_totals(server, reading.Window.last("24h"), limit=1).rows[0]
+    top = statement_totals(server, Window.last("24h"), limit=1).rows[0]
     pages = {
         "overview": reverse("overview"),
         "server": reverse("server", args=[server.slug]),

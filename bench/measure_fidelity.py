@@ -12,7 +12,8 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 
-from analyzer.advice.ddl import IndexDefinition, name_columns
+from analyzer.advice.ddl import name_columns
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.index_names import index_name
 from analyzer.advice.planner import NONE, Query, Refused
 from analyzer.monitored.catalog.planner_facts import Relation, read_planner_facts

@@ -6,7 +6,7 @@ from typing import Any, LiteralString, cast
 
 import psycopg
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.sizing.size import btree_index_size, index_size_bytes
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect

@@ -6,7 +6,7 @@ from time import process_time
 
 import psutil
 
-from analyzer.logs.entries import BLOCK_BYTES
+from analyzer.logs.entries import CHUNK_BYTES
 from analyzer.logs.read_log import LogReading
 from analyzer.reports.log_report import log_report
 from bench.monitored import MonitoredServer
@@ -82,7 +82,7 @@ def _read(data: bytes) -> tuple[float, int, tuple[int, int]]:
 def _blocks(data: bytes) -> Iterator[bytes]:
     read_bytes = 0
     while read_bytes < READ_BYTES:
-        for at in range(0, len(data), BLOCK_BYTES):
-            block = data[at : at + BLOCK_BYTES]
+        for at in range(0, len(data), CHUNK_BYTES):
+            block = data[at : at + CHUNK_BYTES]
             read_bytes += len(block)
             yield block

@@ -8,9 +8,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from analyzer.models import Database, LastReading, Server, Statement
-from analyzer.store import reading
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.rollups import roll_up
+from analyzer.store.series.timelines import server_timeline, sparklines, statement_timeline
+from analyzer.store.series.totals import rates, statement_totals
+from analyzer.store.series.windows import SPANS, Window
+from analyzer.store.series.workload import workload
 from bench.history import fresh_hour, profile, thirty_days
 from bench.results import Context, Result, cpu_ms, median, p95, times_ms
 from dashboard.charts import charts
@@ -22,17 +25,17 @@ NEEDED = ("calls", "total_exec_time_us", "rows", "shared_read_blocks", "shared_h
 def measure(context: Context) -> list[Result]:
     server, made_s = history(context)
     results = [Result("making the history", made_s, "s")]
-    (top,) = reading.statement_totals(server, reading.Window.last("24h"), limit=1).rows
+    (top,) = statement_totals(server, Window.last("24h"), limit=1).rows
     statement = Statement.objects.select_related("server").get(pk=top.statement_id)
-    for key in reading.SPANS:
-        window = reading.Window.last(key)
+    for key in SPANS:
+        window = Window.last(key)
         asked = {
-            "statements, most time first": lambda w=window: reading.statement_totals(server, w),
-            "statements, text search, by calls": lambda w=window: reading.statement_totals(
+            "statements, most time first": lambda w=window: statement_totals(server, w),
+            "statements, text search, by calls": lambda w=window: statement_totals(
                 server, w, order_by="calls", filters={"search": "group by"}
             ),
-            "load of the server over time": lambda w=window: reading.server_timeline(server, w),
-            "one statement over time": lambda w=window: reading.statement_timeline(statement, w, charts.NEEDED),
+            "load of the server over time": lambda w=window: server_timeline(server, w),
+            "one statement over time": lambda w=window: statement_timeline(statement, w, charts.NEEDED),
             "the same with their sparklines": lambda w=window: with_sparklines(server, w),
         }
         for what, ask in asked.items():
@@ -45,10 +48,10 @@ def measure(context: Context) -> list[Result]:
     return results
 
 
-def with_sparklines(server: Server, window: reading.Window) -> object:
+def with_sparklines(server: Server, window: Window) -> object:
     """As the list of statements asks for them."""
-    page = reading.statement_totals(server, window, columns=NEEDED)
-    return reading.sparklines(page.found, [row.statement_id for row in page.rows])
+    page = statement_totals(server, window, columns=NEEDED)
+    return sparklines(page.found, [row.statement_id for row in page.rows])
 
 
 def history(context: Context) -> tuple[Server, float]:
@@ -65,7 +68,7 @@ def history(context: Context) -> tuple[Server, float]:
         LastReading.objects.filter(server=server).update(taken_at=hour - timedelta(minutes=1))
         roll_up(server)
         fresh_hour(server, found, hour, minutes=max(1, now.minute))
-        # the sums lag three minutes behind, as between two runs of the house
+        # the sums lag three minutes behind, as between two runs of tidy_store
         LastReading.objects.filter(server=server).update(taken_at=max(hour, now - timedelta(minutes=3)))
         roll_up(server)
         with connection.cursor() as cursor:
@@ -77,11 +80,11 @@ def history(context: Context) -> tuple[Server, float]:
 
 def _for_checks(server: Server) -> list[Result]:
     database = Database.objects.get(server=server, is_inspected=True)
-    window = reading.Window.last("6h")
-    found = reading.workload(server, database, window)
+    window = Window.last("6h")
+    found = workload(server, database, window)
     return [
         Result(f"for checks: series of {len(found.series)} statements x {found.intervals} intervals",
-               median(times_ms(lambda: reading.workload(server, database, window), 3, 0)), "ms"),
+               median(times_ms(lambda: workload(server, database, window), 3, 0)), "ms"),
         Result("for checks: rates of all statements, 24 h",
-               median(times_ms(lambda: reading.rates(server, reading.Window.last("24h")), 3, 0)), "ms"),
+               median(times_ms(lambda: rates(server, Window.last("24h")), 3, 0)), "ms"),
     ]  # fmt: skip

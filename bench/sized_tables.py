@@ -1,6 +1,6 @@
 """Tables of many types, and over a hundred indexes on them: what the size estimates are measured against."""
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.schema.facts import TableFacts
 
 EXTENSIONS = ("pg_trgm", "citext", "btree_gin", "btree_gist", "pageinspect")

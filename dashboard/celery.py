@@ -23,6 +23,6 @@ app.autodiscover_tasks(["analyzer", "dashboard"])
 app.conf.beat_schedule = {
     # One tick starts whatever is due for any server: adding a server needs no restart of beat.
     "tick": {"task": "analyzer.tasks.tick", "schedule": 1.0, "options": {"expires": 5}},
-    "keep-house": {"task": "analyzer.tasks.keep_house", "schedule": 60.0, "options": {"expires": 50}},
+    "tidy-store": {"task": "analyzer.tasks.tidy_store", "schedule": 60.0, "options": {"expires": 50}},
     "send-reports": {"task": "dashboard.tasks.send_reports", "schedule": 60.0, "options": {"expires": 55}},
 }

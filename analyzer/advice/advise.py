@@ -22,13 +22,13 @@ from analyzer.advice.as_read import (
 from analyzer.advice.candidates.enumerate_indexes import workload_candidates
 from analyzer.advice.cautions import early_stop, searches_texts
 from analyzer.advice.ddl import IndexDdl, create_indexes
-from analyzer.advice.planned import suggestion_key
 from analyzer.advice.planner import Names, Planner, Query, Refused, Resized, StatisticsPlanner
 from analyzer.advice.proved import CurvePoint, ProposedIndex, ProvedAdvice, StatementEffect
 from analyzer.advice.queries import foreign_key_checks, generic_query, plannable_queries
 from analyzer.advice.references import implied_references
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Selection, SelectionOptions
+from analyzer.advice.selection.budgets import best_set, best_sets
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
 from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
@@ -95,12 +95,12 @@ def advise(
         queries, definitions, sized_for_all_schemas(twin), facts, options, progress,
         unplanned=unplanned, key_checks=of_keys,
     )  # fmt: skip
-    whole = _with_effects(twin, queries, task.select(options.budget_bytes), facts)
+    whole = _with_effects(twin, queries, best_set(task, options.budget_bytes), facts)
     selection = whole.selection
     curve: tuple[CurvePoint, ...] = ()
     if with_curve and selection.size_bytes:
         budgets = [max(1, int(share * selection.size_bytes)) for share in CURVE]
-        smaller = task.pareto(budgets) if len(selection.chosen) > 1 else []
+        smaller = best_sets(task, budgets) if len(selection.chosen) > 1 else []
         curve = (*(_with_effects(twin, queries, s, facts) for s in smaller), whole)
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
     assumed = {q.statement: said for q in queries if (said := twin.assumed(q.sql)) is not None}
@@ -147,11 +147,11 @@ def completed_by(
     options = SelectionOptions(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
     chosen = advice.selection
     room_bytes = None if chosen.budget_bytes is None else max(1, chosen.budget_bytes - chosen.size_bytes)
-    paid = {suggestion_key(c.index.definition) for c in chosen.chosen}  # already, with what they take
+    paid = {c.index.definition.key for c in chosen.chosen}  # already, with what they take
     definitions = for_all_schemas([c.definition for c in candidates], read)
-    unpaid = Resized(planner, lambda definition, size: 0 if suggestion_key(definition) in paid else size)
+    unpaid = Resized(planner, lambda definition, size: 0 if definition.key in paid else size)
     task = Task(queries, definitions, sized_for_all_schemas(unpaid), facts, options)
-    whole = _with_effects(planner, queries, task.select(room_bytes), facts, advice.proposals)
+    whole = _with_effects(planner, queries, best_set(task, room_bytes), facts, advice.proposals)
     second = ProvedAdvice(whole.selection, whole.proposals, whole.effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
@@ -229,10 +229,10 @@ def _with_ddl(
 ) -> tuple[tuple[ChosenIndex, IndexDdl], ...]:
     """``beside``: indexes of another planner, whose names are taken; what both want has one name."""
     chosen = _in_schemas(selection.chosen, facts)
-    names = {suggestion_key(p.chosen.index.definition): p.ddl.name for p in beside}
-    wanted = [(c.index.definition, names.get(suggestion_key(c.index.definition))) for c in chosen]
-    same = {suggestion_key(definition) for definition, _ in wanted}
-    others = [(d, p.ddl.name) for p in beside if suggestion_key(d := p.chosen.index.definition) not in same]
+    names = {p.chosen.index.definition.key: p.ddl.name for p in beside}
+    wanted = [(c.index.definition, names.get(c.index.definition.key)) for c in chosen]
+    same = {definition.key for definition, _ in wanted}
+    others = [(d, p.ddl.name) for p in beside if (d := p.chosen.index.definition).key not in same]
     ddl = create_indexes([*others, *wanted], facts)[len(others) :]
     return tuple(zip(chosen, ddl, strict=True))
 

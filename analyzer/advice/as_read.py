@@ -8,7 +8,7 @@ differ (an index is missing in some), once for each kind, with its share of the 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import Planner, Resized
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.schema.facts import SchemaFacts, TableFacts

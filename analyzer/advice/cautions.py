@@ -1,7 +1,7 @@
 """What to know of an index before it is made, beside what it costs and saves."""
 
 from analyzer.advice.candidates.specialised import PATTERNS
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.sizing.key_widths import may_refuse_rows, too_wide_entry
 from analyzer.plans import Plan, PlanNode
 from analyzer.schema.facts import SchemaFacts

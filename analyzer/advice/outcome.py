@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, drop_index
+from analyzer.advice.ddl import drop_index
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.shapes import indexes_like
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 
-State = Literal["built", "realised", "not_used"]
+IndexState = Literal["built", "realised", "not_used"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class ObservedIndex:
         return sum(s.after.calls for s in self.statements)
 
 
-def decide(observed: ObservedIndex, limits: OutcomeLimits) -> State:
+def decide(observed: ObservedIndex, limits: OutcomeLimits) -> IndexState:
     """``built`` as long as too little happened to tell.
 
     It is of use where the statements it was made for use it, in proportion to their calls; scanned now and then it

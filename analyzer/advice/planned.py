@@ -6,13 +6,15 @@ statements that cannot be planned, and for foreign keys whose check nothing in t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analyzer.advice.as_read import as_read
 from analyzer.advice.candidates.expressions import unqualified
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, drop_index, in_each_schema
+from analyzer.advice.ddl import create_index, drop_index, in_each_schema
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.gain import gain_of
 from analyzer.advice.planner import values_of
+from analyzer.advice.proved import ProposedIndex, ProvedAdvice
 from analyzer.advice.rules.suggest import (
     Advice,
     Suggestion,
@@ -27,9 +29,6 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import EQUALITY, RANGE, Predicate
 from analyzer.statements.predicates import query_blocks
 from analyzer.words.lists import and_list
-
-if TYPE_CHECKING:
-    from analyzer.advice.proved import ProposedIndex, ProvedAdvice
 
 LIMITS = {
     "scan": Threshold(400e6, "bytes a second", "measured: lineitem of TPC-H at scale 1, cached, PostgreSQL 15"),
@@ -50,7 +49,7 @@ class _Roles:
 
 
 def planned_suggestions(
-    advice: "ProvedAdvice",
+    advice: ProvedAdvice,
     rules: Advice,
     workload: Sequence[WorkloadStatement],
     facts: SchemaFacts,
@@ -98,12 +97,6 @@ def _with_a_free_name(rule: Suggestion, others: Sequence[Suggestion], facts: Sch
     )
 
 
-def suggestion_key(definition: IndexDefinition) -> str:
-    """The same as a rule's for the same index."""
-    body = definition.body()
-    return f"{definition.table.qualified_name} {body if definition.method != 'btree' else 'btree ' + body}"
-
-
 def build_time_s(definition: IndexDefinition, rows: float) -> float | None:
     """Of CREATE INDEX CONCURRENTLY, about: it reads the table twice and sorts the entries. None without statistics."""
     if definition.table.size_bytes is None:
@@ -113,7 +106,7 @@ def build_time_s(definition: IndexDefinition, rows: float) -> float | None:
 
 
 def _suggestion(
-    proposal: "ProposedIndex",
+    proposal: ProposedIndex,
     time_s: Mapping[str, float],
     texts: Mapping[str, Sequence[str]],
     facts: SchemaFacts,
@@ -130,7 +123,7 @@ def _suggestion(
     sqls = [sql for f, _ in helps for sql in texts[f]]
     answered = {key for t in tables for key in findings_answered(t, helps, keys, findings)}
     return Suggestion(
-        key=suggestion_key(definition),
+        key=definition.key,
         schema=table.schema,
         table=table.name,
         columns=definition.columns,
@@ -261,7 +254,7 @@ def _role(predicate: Predicate) -> str | None:
     return "ranged" if predicate.operator in RANGE else None
 
 
-def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFacts) -> dict[str, Any]:
+def _evidence(advice: ProvedAdvice, proposal: ProposedIndex, facts: SchemaFacts) -> dict[str, Any]:
     chosen, definition = proposal.chosen, proposal.chosen.index.definition
     table = definition.table
     used_by = {e.statement for e in proposal.effects}
@@ -278,7 +271,7 @@ def _evidence(advice: "ProvedAdvice", proposal: "ProposedIndex", facts: SchemaFa
         "worth_per_day": chosen.worth,
         "write_cost_per_day": chosen.write_cost_per_day,
         "writes_per_day": table.changed_rows_per_day,
-        "writes_seen": sum(table.seen_rows) if table.seen_rows is not None else None,
+        "writes_seen": table.seen_changes,
         "writes_seen_in_s": table.watched_s,
         "build_time_s": build_time_s(definition, table.rows or 0.0),
         "statements": [

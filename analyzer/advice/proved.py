@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from analyzer.advice.ddl import IndexDdl
-from analyzer.advice.planned import suggestion_key
 from analyzer.advice.select import Selection
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Hurt
 from analyzer.plans.compare import PlanChange
@@ -97,7 +96,7 @@ class ProvedAdvice:
         proposals: dict[str, tuple[ProvedAdvice, ProposedIndex]] = {}
         for source in self.by_planner:
             for new in source.proposals:
-                key = suggestion_key(new.chosen.index.definition)
+                key = new.chosen.index.definition.key
                 whose, known = proposals.get(key, (source, new))
                 proposals[key] = whose, known if known is new else known.also_for(new)
         return list(proposals.values())

@@ -22,7 +22,7 @@ from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.resolution import size_class, structure
 from analyzer.values.choose import NoValues, choose_values, fixed_values
-from analyzer.values.column_values import PgStatsRow, elements_by_frequency, largest_partitions, of_partitions
+from analyzer.values.column_values import ColumnValues, largest_partitions, of_partitions
 from analyzer.values.like_patterns import like_patterns
 from analyzer.values.partial_indexes import partial_values
 
@@ -196,7 +196,7 @@ def chosen_values(
     if isinstance(types, Refused) or not types:
         return {}
     uses = parameter_columns(sql, facts)
-    statistics: dict[tuple[str, str, str], PgStatsRow] = {}
+    statistics: dict[tuple[str, str, str], ColumnValues] = {}
     for use in uses.values():
         table = facts.find_table(use.table, use.schema or None) if use.table else None
         if table is None or use.column is None or use.table is None:
@@ -212,18 +212,9 @@ def chosen_values(
     return {} if isinstance(sets, NoValues) else {s.source: tuple(s.literals) for s in sets}
 
 
-def _column_values(twin: StatisticsPlanner, table: TableFacts, column: str) -> PgStatsRow | None:
+def _column_values(twin: StatisticsPlanner, table: TableFacts, column: str) -> ColumnValues | None:
     known = twin.column_statistics(table.schema, table.name).get(column)
-    if known is None:
-        return None
-    return PgStatsRow(
-        known.most_common_vals,
-        known.most_common_freqs,
-        known.histogram_bounds,
-        elements_by_frequency(known.most_common_elems, known.most_common_elem_freqs),
-        known.null_frac,
-        known.n_distinct or 0.0,
-    )
+    return None if known is None else ColumnValues.of(known)
 
 
 def _weighted(

@@ -6,8 +6,9 @@ input, in whatever order it comes: limits are counts of plans and of nodes, neve
 
 from collections.abc import Sequence
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import Planner, Query
+from analyzer.advice.selection.budgets import best_set, best_sets
 from analyzer.advice.selection.result import Progress, Selection, SelectionOptions
 from analyzer.advice.selection.task import Task
 from analyzer.schema.facts import SchemaFacts
@@ -25,7 +26,7 @@ def select(
 ) -> Selection:
     """Raises BadInput for a budget that is not above 0, and for a workload without a query."""
     options = options or SelectionOptions()
-    return Task(queries, candidates, planner, facts, options, progress).select(options.budget_bytes)
+    return best_set(Task(queries, candidates, planner, facts, options, progress), options.budget_bytes)
 
 
 def pareto(
@@ -40,4 +41,4 @@ def pareto(
     """One selection per budget, ascending (None, without a limit, last): gain against bytes. No point is worse than a
     smaller one."""
     task = Task(queries, candidates, planner, facts, options or SelectionOptions(), progress)
-    return task.pareto(budgets_bytes)
+    return best_sets(task, budgets_bytes)

@@ -1,17 +1,13 @@
 """Indexes, there or to be, in one form that can be compared: which one does another's work?"""
 
-from typing import TYPE_CHECKING
-
 from analyzer.advice.candidates.expressions import comparable
+from analyzer.advice.definition import IndexDefinition
 from analyzer.schema import index_shapes
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.index_shapes import IndexShape, Key
 
-if TYPE_CHECKING:
-    from analyzer.advice.ddl import IndexDefinition
 
-
-def shape_of_definition(definition: "IndexDefinition") -> IndexShape:
+def shape_of_definition(definition: IndexDefinition) -> IndexShape:
     keys = []
     for column in definition.columns:
         nulls_first = column.descending if column.nulls_first is None else column.nulls_first
@@ -26,7 +22,7 @@ def shape_of_index(index: IndexFacts) -> IndexShape:
     return index_shapes.shape_of_index(index, comparable)
 
 
-def indexes_like(definition: "IndexDefinition", table: TableFacts) -> list[IndexFacts]:
+def indexes_like(definition: IndexDefinition, table: TableFacts) -> list[IndexFacts]:
     """The usable ones of a table that do all the definition would, whatever their names; a unique one does too."""
     shape = shape_of_definition(definition)
     return [

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analyzer.advice.ddl import drop_index, in_each_schema
 from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
-from analyzer.advice.planned import suggestion_key
+from analyzer.advice.proved import ProposedIndex, ProvedAdvice, StatementEffect
 from analyzer.advice.rollout.script import colons_apart
 from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
 from analyzer.plans.compare import cost_figure, cost_words, faster_words
@@ -15,16 +15,13 @@ from analyzer.schema.without_index import proof_words
 from analyzer.words.sizes import size_words
 from analyzer.words.visible import visible_line
 
-if TYPE_CHECKING:
-    from analyzer.advice.proved import ProposedIndex, ProvedAdvice, StatementEffect
-
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
 MOST_SQL = 70  # characters of a statement there
 FORMAT = 1
 LEAST_WRITE_RATIO = 0.001  # judgement: a thousandth of the gain is nothing anybody would weigh
 
 
-def advice_as_sql(advice: "ProvedAdvice", times: MeasuredTimes | None = None) -> str:
+def advice_as_sql(advice: ProvedAdvice, times: MeasuredTimes | None = None) -> str:
     """Runs as it is with psql -f: one statement at a time, outside a transaction."""
     lines = [comment(line).rstrip() for line in _summary(advice, times or MeasuredTimes())]
     for hurt in advice.hurt:
@@ -46,7 +43,7 @@ def advice_as_sql(advice: "ProvedAdvice", times: MeasuredTimes | None = None) ->
 
 
 def advice_as_text(
-    advice: "ProvedAdvice",
+    advice: ProvedAdvice,
     problems: Sequence[str] = (),
     texts: Mapping[str, str] | None = None,
     times: MeasuredTimes | None = None,
@@ -93,7 +90,7 @@ def advice_as_text(
 
 
 def advice_as_json(
-    advice: "ProvedAdvice", problems: Sequence[str] = (), times: MeasuredTimes | None = None
+    advice: ProvedAdvice, problems: Sequence[str] = (), times: MeasuredTimes | None = None
 ) -> dict[str, Any]:
     selection, measured = advice.selection, times or MeasuredTimes()
     return {
@@ -145,7 +142,7 @@ def advice_as_json(
     }
 
 
-def curve_as_json(advice: "ProvedAdvice", times: MeasuredTimes) -> list[dict[str, Any]]:
+def curve_as_json(advice: ProvedAdvice, times: MeasuredTimes) -> list[dict[str, Any]]:
     """The best set for each of several budgets, the smallest first; the last one is the advice itself.
 
     What HypoPG adds comes with the last step, all of it: its plans are too few for sets of every size.
@@ -177,8 +174,8 @@ def _point(
     selection: Selection,
     budget_bytes: int | None,
     size_bytes: int,
-    proposals: Iterable["ProposedIndex"],
-    effects: Iterable["StatementEffect"],
+    proposals: Iterable[ProposedIndex],
+    effects: Iterable[StatementEffect],
     times: MeasuredTimes,
 ) -> dict[str, Any]:
     return {
@@ -189,7 +186,7 @@ def _point(
         "time": _time_as_json(effects, times),
         "indexes": [
             {
-                "key": suggestion_key(p.chosen.index.definition),
+                "key": p.chosen.index.definition.key,
                 "name": p.ddl.name,
                 "table": p.chosen.index.definition.table.qualified_name,
                 "definition": p.chosen.index.definition.body(),
@@ -227,11 +224,11 @@ def _drop(dropped: DroppedIndex) -> dict[str, Any]:
     }
 
 
-def _time_as_json(effects: Iterable["StatementEffect"], times: MeasuredTimes) -> dict[str, Any]:
+def _time_as_json(effects: Iterable[StatementEffect], times: MeasuredTimes) -> dict[str, Any]:
     return {**gain_as_json(total_gain(effects, times)), "watched_s": times.watched_s}
 
 
-def _summary(advice: "ProvedAdvice", times: MeasuredTimes) -> list[str]:
+def _summary(advice: ProvedAdvice, times: MeasuredTimes) -> list[str]:
     selection = advice.selection
     count, drops = len(advice.all_proposals), len(selection.dropped)
     if not count and not drops:
@@ -249,7 +246,7 @@ def _summary(advice: "ProvedAdvice", times: MeasuredTimes) -> list[str]:
     return [*lines, f"{advice.candidates} candidates, {selection.plans_made:,} plans made{bound}."]
 
 
-def _gained(advice: "ProvedAdvice", gain: Gain | None, times: MeasuredTimes, them: str) -> str:
+def _gained(advice: ProvedAdvice, gain: Gain | None, times: MeasuredTimes, them: str) -> str:
     """The whole set's gain, in time where the statements were measured."""
     if gain is None:
         before, after = advice.cost_before, advice.cost_after
@@ -262,7 +259,7 @@ def bound_words(ratio: float) -> str:
     return f"within {ratio * 100:.1f} % of the best possible with these candidates"
 
 
-def _effect(effect: "StatementEffect", times: MeasuredTimes) -> str:
+def _effect(effect: StatementEffect, times: MeasuredTimes) -> str:
     """In time where the statement was measured, else in the planner's units; the factor is that of the two figures."""
     before, after = effect.cost_before, effect.cost_after
     gain = gain_of([effect], times.by_statement)

@@ -1,11 +1,14 @@
 """The advisor's limits, each with its source."""
 
 from analyzer.checks import Threshold
+from analyzer.schema.page_layout import PAGE_BYTES
 
 LIMITS = {
     "small_table_rows": Threshold(10_000, "rows", "measured: a cached scan takes under 1 ms on PostgreSQL 15"),
-    "small_table": Threshold(100 * 8192, "bytes", "judgement: 100 pages, which a scan reads in under 1 ms when cached"),
-    "tiny_table": Threshold(2 * 8192, "bytes", "judgement: a look-up by an index reads as many pages"),
+    "small_table": Threshold(
+        100 * PAGE_BYTES, "bytes", "judgement: 100 pages, which a scan reads in under 1 ms when cached"
+    ),
+    "tiny_table": Threshold(2 * PAGE_BYTES, "bytes", "judgement: a look-up by an index reads as many pages"),
     "kept_ratio": Threshold(
         0.2, "kept / read", "judgement: at random_page_cost 4 the planner prefers a whole scan well below that"
     ),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from analyzer.advice.candidates.typed import Typed
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.schema.facts import ForeignKeyFacts
 from analyzer.schema.foreign_keys import supporting_index, would_serve
 

@@ -9,7 +9,7 @@ from typing import Any
 from analyzer.advice.candidates.expressions import unqualified
 from analyzer.advice.cause_in_plan import in_filter, over_tables
 from analyzer.advice.cause_in_text import in_text
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.plan_scans import Scan, table_scans
 from analyzer.advice.rules.reasons import small_table_reason
 from analyzer.advice.selection.relevance import oids_upwards

@@ -37,7 +37,6 @@ class WorkloadFolder:
 
     statements: tuple[FileStatement, ...]
     problems: tuple[str, ...] = ()
-    has_weights: bool = False
 
 
 def read_workload_folder(folder: Path) -> WorkloadFolder:
@@ -61,7 +60,7 @@ def read_workload_folder(folder: Path) -> WorkloadFolder:
     problems += [f"The weights name {label!r}, and there is no {label}.sql." for label in weights if label not in known]
     if not statements:
         raise BadInput(f"None of the {len(files):,} .sql files in {folder} can be used; the first: {problems[0]}")
-    return WorkloadFolder(tuple(statements), tuple(problems), bool(weights))
+    return WorkloadFolder(tuple(statements), tuple(problems))
 
 
 def read_statement(sql: str, label: str) -> FileStatement | str:

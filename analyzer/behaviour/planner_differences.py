@@ -15,13 +15,13 @@ from analyzer.behaviour.planner_past import (
     extended_name,
     index_and_column,
 )
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import size_words
 
-Kind = Literal[
+DifferenceKind = Literal[
     "version", "setting", "statistics", "size", "index created", "index dropped", "index changed", "extended created",
     "extended dropped", "extended changed", "type", "values",
 ]  # fmt: skip
-BLOCK_BYTES = 8192
 SMALL = 0.02  # judgement: a size that moved by less is said last
 
 
@@ -32,7 +32,7 @@ class Difference:
     ``weight``: how much of a change it is among those of its kind; larger ones are tried and said first.
     """
 
-    kind: Kind
+    kind: DifferenceKind
     table: str
     name: str
     words: str
@@ -210,7 +210,7 @@ def _size(name: str, old: RelationFigures, new: RelationFigures) -> Iterator[Dif
     indexes = [sum(figures.indexes[index] for index in both) for figures in (old, new)]
     if replace(old, indexes={}) == replace(new, indexes={}) and all(old.indexes[i] == new.indexes[i] for i in both):
         return
-    sizes = f"{size_words(old.blocks * BLOCK_BYTES)} to {size_words(new.blocks * BLOCK_BYTES)}"
+    sizes = f"{size_words(old.blocks * PAGE_BYTES)} to {size_words(new.blocks * PAGE_BYTES)}"
     if (old.blocks, old.rows) == (new.blocks, new.rows):
         words = f"{name} kept its size"
     elif old.rows == new.rows:
@@ -220,7 +220,7 @@ def _size(name: str, old: RelationFigures, new: RelationFigures) -> Iterator[Dif
     if old.visible_pages != new.visible_pages:
         words += f", {old.visible_pages:,} to {new.visible_pages:,} pages all visible"
     if indexes[0] != indexes[1]:
-        words += f", its indexes from {size_words(indexes[0] * BLOCK_BYTES)} to {size_words(indexes[1] * BLOCK_BYTES)}"
+        words += f", its indexes from {size_words(indexes[0] * PAGE_BYTES)} to {size_words(indexes[1] * PAGE_BYTES)}"
     grown = max(_ratio(old.blocks, new.blocks), _ratio(old.rows, new.rows), _ratio(*indexes)) - 1
     yield Difference("size", name, "", words, max(grown, abs(_visible(old) - _visible(new))))
 

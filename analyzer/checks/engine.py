@@ -4,6 +4,8 @@ A check is one module of a sub-package of this folder, found by being there. Wha
 ``kinds.py``; ``Check.on`` of anything else fails at import. A check that lacks a fact raises ``NotRun(reason)``; what
 it found before stays. One that fails costs nobody else a finding. Both are kept with the thing concerned: what was not
 judged closes nothing.
+
+Long: what a check may say and what becomes of it are one contract.
 """
 
 import hashlib

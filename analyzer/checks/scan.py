@@ -12,13 +12,14 @@ from analyzer.plans.scans import (
     partition_scans,
     partitioned_table,
     scanned,
+    scans_like,
     together,
 )
+from analyzer.schema import system_tables
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 
 BITMAP_PARTS = ("BitmapAnd", "BitmapOr", "Bitmap Index Scan")
-SYSTEM_SCHEMAS = ("pg_catalog", "information_schema", "pg_toast")
 BRIN_ROWS_PER_PAGE = 10  # what a BRIN index scan counts for each page (brin.c, bringetbitmap())
 
 
@@ -67,7 +68,7 @@ def with_partitions(node: PlanNode, facts: SchemaFacts | None) -> Scans | None:
         alias = alias_in_query(node)
         name = top.name if alias in ("", top.name) else f"{top.name} {alias}"
         return Scans(f"{node.node_type} on partitions of {name}", top.qualified_name, [node, *nodes])
-    same = node.plan.scans_of_partitions.get(node, [node]) if node.plan is not None else [node]
+    same = scans_like(node)
     if same[0] is not node:
         return None
     if len(same) > 1:
@@ -76,9 +77,7 @@ def with_partitions(node: PlanNode, facts: SchemaFacts | None) -> Scans | None:
 
 
 def is_system_table(node: PlanNode) -> bool:
-    if node.schema is not None:
-        return node.schema in SYSTEM_SCHEMAS
-    return (node.relation_name or "").startswith("pg_")
+    return system_tables.is_system_table(node.schema, node.relation_name or "")
 
 
 def table_node(node: PlanNode) -> PlanNode:

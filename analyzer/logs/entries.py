@@ -12,7 +12,7 @@ from analyzer.logs.reader import LogReader
 from analyzer.logs.stderr_log import StderrReader
 from analyzer.logs.syslog_log import SyslogReader
 
-BLOCK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 20
 GZIP = b"\x1f\x8b"
 LINES_LOOKED_AT = 50
 SMALL_MEMBER_BYTES = 4_096
@@ -47,16 +47,16 @@ def reader_of(format: str, log_line_prefix: bytes | None) -> LogReader:
 
 def blocks_of(file: Readable) -> Iterator[bytes]:
     """The file's bytes, unpacked where gzip packed them; the members of one that was added to follow each other."""
-    block = file.read(BLOCK_BYTES)
+    block = file.read(CHUNK_BYTES)
     if not block.startswith(GZIP):
         while block:
             yield block
-            block = file.read(BLOCK_BYTES)
+            block = file.read(CHUNK_BYTES)
         return
     unpacker, size, small = zlib.decompressobj(wbits=31), 0, 0
     while block:
         try:
-            unpacked = unpacker.decompress(block, BLOCK_BYTES)
+            unpacked = unpacker.decompress(block, CHUNK_BYTES)
         except zlib.error:
             return  # damaged from here on
         size += len(unpacked)
@@ -68,4 +68,4 @@ def blocks_of(file: Readable) -> Iterator[bytes]:
             if small > MOST_SMALL_MEMBERS:
                 return
             block, unpacker, size = unpacker.unused_data.lstrip(b"\0"), zlib.decompressobj(wbits=31), 0
-        block = block or file.read(BLOCK_BYTES)
+        block = block or file.read(CHUNK_BYTES)

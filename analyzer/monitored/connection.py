@@ -8,40 +8,28 @@ prepared, no session state is kept and no ``options`` are sent (PgBouncer refuse
 import contextlib
 import math
 import os
-import selectors
 import socket
-import ssl
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import pq, sql
-from psycopg.adapt import Buffer, Loader
 from psycopg.rows import namedtuple_row
 
-from analyzer.errors import MissingExtension, ServerUnreachable, UnsupportedVersion
+from analyzer.errors import MissingExtension, UnsupportedVersion
 from analyzer.monitored import failures, loader
 from analyzer.monitored.connection_settings import ConnectionSettings as ConnectionSettings
+from analyzer.monitored.copy_format import copied_rows
 from analyzer.monitored.deadlines import deadlines
+from analyzer.monitored.login import AS_BYTES, libpq_parameters, log_in, read_leniently
 
-APPLICATION_NAME = "pgloupe"
 OLDEST_SERVER = 130_000
 OLDEST_STATEMENTS = (1, 8)
 # the client gives up this long after the server should have: a stopped (SIGSTOP) server keeps no timeout
 GRACE_S = 5.0
-# of Debian and Alpine, Red Hat, SUSE, macOS: where a Python of one's own does not know them
-SYSTEM_CERTIFICATES = (
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)  # fmt: skip
-AS_BYTES = "SQL_ASCII"  # PostgreSQL's name for: no encoding, nothing is checked or converted
-ODD_BYTE = "\ufffd"
-ROWS_AT_ONCE = 512  # judgement: a tenth of a usual sample, so that little is left to do after the last row
 
 # our queries over a large catalog look expensive to the planner: compiling them costs more than running them
 CHEAP_PLANS: Mapping[str, str] = {"jit": "off", "max_parallel_workers_per_gather": "0"}
@@ -271,7 +259,7 @@ class MonitoredConnection:
             self.raw.cursor() as cursor,
             cursor.copy(query),
         ):
-            _copied_rows(self.raw.pgconn, take)
+            copied_rows(self.raw.pgconn, take)
 
     def our_errors(self, action: str, *, remedy_sql: str = "") -> contextlib.AbstractContextManager[None]:
         """Turns psycopg's errors inside into ours; for code that uses ``raw`` itself."""
@@ -313,120 +301,11 @@ def connect(
         raw = log_in(settings, libpq_parameters(settings, connect_timeout_s, stack))
         stack.callback(raw.close)
         if raw.info.server_version < OLDEST_SERVER:
-            version = f"{raw.info.server_version // 10_000}"
-            raise UnsupportedVersion("PostgreSQL", version, "13 or newer")
+            raise UnsupportedVersion("PostgreSQL", str(raw.info.server_version // 10_000), "13 or newer")
         read_leniently(raw)
         yield MonitoredConnection(
             raw, settings, statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms
         )
-
-
-def read_leniently(raw: "psycopg.Connection[Any]") -> None:
-    """Of SQL_ASCII psycopg makes bytes otherwise, of every type that is a text."""
-    for type_name in ("text", "name", "varchar", "bpchar", '"char"'):
-        raw.adapters.register_loader(type_name, LenientText)
-        raw.adapters.register_loader(type_name, LenientBinaryText)
-
-
-class LenientText(Loader):
-    """Text that may hold bytes of another encoding: pg_stat_activity shows other databases' as they are, and one
-    without an encoding its own. ODD_BYTE stands for what is no UTF-8.
-    """
-
-    def load(self, data: Buffer) -> str:
-        return bytes(data).decode("utf-8", "replace")
-
-
-class LenientBinaryText(LenientText):
-    format = pq.Format.BINARY
-
-
-def libpq_parameters(
-    settings: ConnectionSettings, connect_timeout_s: int, stack: contextlib.ExitStack
-) -> dict[str, Any]:
-    """Everything libpq needs to log in, the password too; files it reads live as long as ``stack``."""
-    parameters: dict[str, Any] = {
-        "host": settings.host,
-        "port": settings.port,
-        "user": settings.user,
-        "dbname": settings.dbname,
-        "sslmode": settings.sslmode,
-        "application_name": APPLICATION_NAME,
-        "client_encoding": "utf8",
-        "connect_timeout": connect_timeout_s,
-        "keepalives": 1,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 15_000,
-        # nothing from our own machine's environment or home directory
-        "options": "",
-        # a path that cannot exist: about one that is no plain file libpq warns on stderr
-        "passfile": f"{os.devnull}/none",
-        "gssencmode": "disable",
-    }
-    if settings.hostaddrs:  # checked by the address policy; the name stays for TLS
-        parameters["host"] = ",".join([settings.host] * len(settings.hostaddrs))
-        parameters["hostaddr"] = ",".join(settings.hostaddrs)
-    if settings.password:
-        parameters["password"] = settings.password
-    if settings.requires_channel_binding:
-        parameters["channel_binding"] = "require"
-    if settings.sslmode.startswith("verify-"):
-        parameters["sslrootcert"] = _root_certificates(settings.sslrootcert, stack)
-    else:
-        # whoever answers was not verified: a password goes out hashed (SCRAM, md5) or not at all
-        parameters["require_auth"] = "!password"
-    return parameters
-
-
-def log_in(settings: ConnectionSettings, parameters: Mapping[str, Any]) -> "psycopg.Connection[Any]":
-    """A session of libpq's; ``parameters`` are those of ``settings``, perhaps changed. Raises ServerUnreachable."""
-    try:
-        return psycopg.connect("", autocommit=True, prepare_threshold=None, **parameters)
-    except psycopg.Error as error:
-        raise failures.unreachable(error, settings.address, settings.password) from error
-    except (UnicodeError, OSError) as error:
-        raise ServerUnreachable(settings.address, f"it cannot be tried ({type(error).__name__})") from error
-
-
-def _root_certificates(pem: str, stack: contextlib.ExitStack) -> str:
-    """A path for libpq: the PEM in a private file that lives as long as the session, else the system's."""
-    if not pem:
-        # "system" would be the place that psycopg's own OpenSSL was built for, which no machine has
-        known = (ssl.get_default_verify_paths().cafile, *SYSTEM_CERTIFICATES)
-        return next((path for path in known if path and Path(path).exists()), "system")
-    directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="pgloupe-"))  # mode 0700
-    path = Path(directory) / "root.pem"
-    path.touch(mode=0o600)
-    path.write_text(pem)
-    return str(path)
-
-
-def _copied_rows(pgconn: pq.abc.PGconn, take: Callable[[list[bytes]], None]) -> None:
-    """The rest of a running COPY TO, a message a row, some hundred rows at a time.
-
-    psycopg's own loop waits anew for each row, which costs more than the rows.
-    """
-    rows: list[bytes] = []
-    with selectors.DefaultSelector() as selector:
-        selector.register(pgconn.socket, selectors.EVENT_READ)
-        while True:
-            size, data = pgconn.get_copy_data(1)
-            if size > 0:
-                rows.append(bytes(data))
-            elif size == 0:
-                if len(rows) >= ROWS_AT_ONCE:  # the server is at work on the next meanwhile
-                    take(rows)
-                    rows = []
-                selector.select()
-                pgconn.consume_input()
-            else:
-                break
-    while (result := pgconn.get_result()) is not None:
-        if result.status == pq.ExecStatus.FATAL_ERROR:
-            raise psycopg.errors.error_from_result(result)
-    take(rows)
 
 
 def _compose(text: str, identifiers: Mapping[str, str | int] | None) -> Any:

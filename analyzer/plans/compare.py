@@ -47,7 +47,7 @@ def sameness(first: Plan, other: Plan) -> Sameness:
     """Whether two planners chose alike. Values and figures do not count for the shape; costs are told apart."""
     before, after = first.root.total_cost, other.root.total_cost
     ratio = after / before if before and after is not None else None
-    if first.shape != other.shape and shape_of(first, in_any_order=True) != shape_of(other, in_any_order=True):
+    if shape_of(first) != shape_of(other) and shape_of(first, in_any_order=True) != shape_of(other, in_any_order=True):
         change = _sentences(first, other)
         what = change[0] if change else "the steps stand in another order"
         return Sameness(f"different: {what[0].lower() + what[1:] if _is_word(what) else what}", False, ratio)

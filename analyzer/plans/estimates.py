@@ -4,6 +4,8 @@ A wrong estimate is passed on: a join of wrong inputs is wrong too. So a misesti
 wrong while what it reads is right; the nodes above that are wrong in the same direction are its consequences. Rows are
 compared per loop, as both are printed; below a Gather that is per process. Where EXPLAIN rounds (whole rows per loop
 up to 17) the end that speaks for the planner counts. What was not read to its end says nothing (``cut_short.py``).
+
+Long: what is wrong, what follows from that and who suffers is told of the same nodes by the same measure.
 """
 
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from typing import Literal
 
 from analyzer.plans.cut_short import Comparable, comparable, readers
 from analyzer.plans.node import Plan, PlanNode
-from analyzer.plans.payers import GATHERS, is_cte, is_lazy
+from analyzer.plans.payers import GATHERS, is_cte, is_lazy, payers_of
 
 WRONG_FACTOR = 10.0  # below it plans seldom change: the factor that explain.depesz.com and PEV2 mark
 RIGHT_FACTOR = 3.0  # inputs within it do not explain a node that is wrong
@@ -184,7 +186,7 @@ class _Judged:
 
     def __init__(self, plan: Plan, wrong_factor: float) -> None:
         self.wrong_factor = wrong_factor
-        payers = plan.payers
+        payers = payers_of(plan)
         self.scans = payers.scans
         self.comparable: Comparable = comparable(plan, self.scans)
         self.definitions = {scan: cte for cte, scans in self.scans.items() for scan in scans}

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from analyzer.plans.buffers import Buffers
 from analyzer.plans.node import Plan, PlanNode
-from analyzer.plans.payers import GATHERS, Payers, is_lazy
+from analyzer.plans.payers import GATHERS, Payers, is_lazy, payers_of
 
 # Rounding / time: with more a time says nothing. Judgement; EXPLAIN rounds times to 1 us per loop
 MOST_ERROR_RATIO = 0.20
@@ -29,7 +29,7 @@ def set_exclusive(plan: Plan) -> None:
     """Set ``processes``, ``total_time_ms`` and what is exclusive on every node that ran."""
     if not plan.is_analyzed:
         return
-    payers = plan.payers
+    payers = payers_of(plan)
     _set_processes(payers)
     charged: dict[PlanNode, PlanNode] = {}  # an InitPlan -> who paid its time
     if plan.has_timing:

@@ -6,17 +6,16 @@ processes: ``exclusive_time_ms`` and ``total_time_ms`` are wall-clock estimates 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from analyzer.errors import BadInput
 from analyzer.plans import details
 from analyzer.plans.buffers import Buffers
 
-if TYPE_CHECKING:
-    from analyzer.plans.payers import Payers
+Made = TypeVar("Made")
 
 # Expressions that decide which rows a node keeps or how it finds them.
 CONDITION_KEYS = (
@@ -274,6 +273,7 @@ class Plan:
     query_id: str | None = None  # signed 64 bit, as text: it does not fit JavaScript's numbers
     serialization_time_ms: float | None = None  # 17+ with SERIALIZE
     after_root_time_ms: float | None = None  # exclusive times that lie outside the root node
+    _made: dict[Callable[["Plan"], Any], Any] = field(default_factory=dict, init=False)
 
     @cached_property
     def nodes(self) -> tuple[PlanNode, ...]:
@@ -305,33 +305,12 @@ class Plan:
     def has_timing(self) -> bool:
         return self.root.actual_total_time_ms is not None
 
-    @cached_property
-    def shape(self) -> str:
-        """The same for the same plan with other constants, figures or server version; see ``shape.py``."""
-        from analyzer.plans.shape import shape_of
-
-        return shape_of(self)
-
-    @cached_property
-    def payers(self) -> "Payers":
-        """Its CTEs and InitPlans with the nodes that ask for them."""
-        from analyzer.plans.payers import Payers
-
-        return Payers(self)
-
-    @cached_property
-    def scans_by_name(self) -> Mapping[tuple[str, str], list[PlanNode]]:
-        """Executed scans of tables, by node type and the name that the query gives the table."""
-        from analyzer.plans.scans import scans_by_name
-
-        return scans_by_name(self)
-
-    @cached_property
-    def scans_of_partitions(self) -> Mapping[PlanNode, list[PlanNode]]:
-        """See ``scans.py``; partitions may be a thousand, so it is done once."""
-        from analyzer.plans.scans import scans_of_partitions
-
-        return scans_of_partitions(self)
+    def once(self, make: Callable[["Plan"], Made]) -> Made:
+        """What ``make`` makes of this plan, made at the first call."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
 
     def __repr__(self) -> str:
         return f"<Plan {self.root.label}, {len(self.nodes)} nodes>"

@@ -104,9 +104,13 @@ class Payers:
         return node
 
 
+def payers_of(plan: Plan) -> Payers:
+    return plan.once(Payers)
+
+
 def cte_scans(plan: Plan) -> dict[PlanNode, list[PlanNode]]:
     """Every CTE with the scans that read it."""
-    return plan.payers.scans
+    return payers_of(plan).scans
 
 
 def _asked(text: str) -> list[str]:

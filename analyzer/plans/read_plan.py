@@ -13,7 +13,7 @@ from analyzer.plans import read_xml, read_yaml
 from analyzer.plans.exports import found_in, is_entry
 from analyzer.plans.node import PlanError
 from analyzer.plans.plain_lines import FIGURES, LOGGED_PLAN, plain_lines
-from analyzer.plans.read_json import HOW_TO, json_documents, kind_of, loads_deep
+from analyzer.plans.read_json import HOW_TO, TOO_DEEP, json_documents, kind_of
 from analyzer.plans.read_text import PART, read_text
 from analyzer.plans.table_cells import Line
 
@@ -66,7 +66,7 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
     try:
         value = json.loads(text)
     except RecursionError:
-        return _plans_of(loads_deep(text), layers)
+        raise PlanError(TOO_DEEP) from None
     except ValueError:
         pass
     else:  # a text may be a plan once more quoted as JSON

@@ -43,7 +43,7 @@ def redact_plan(plan_json: object) -> Any:
     source = read_plan(plan_json) if isinstance(plan_json, str | bytes) else plan_json
     top: list[Any] = [source]
     waiting: list[tuple[Any, Any, str | None]] = [(top, 0, None)]  # container, its key or index, name of the field
-    while waiting:  # no recursion: plans can be deeper than Python's stack
+    while waiting:  # no recursion: decoded plans may be deeper than Python's stack
         container, key, name = waiting.pop()
         value = container[key]
         if isinstance(value, str):

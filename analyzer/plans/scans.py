@@ -99,11 +99,11 @@ def partitioned_table(node: PlanNode, facts: SchemaFacts | None) -> TableFacts |
 
 def partition_scans(node: PlanNode, table: TableFacts, facts: SchemaFacts) -> Iterator[PlanNode]:
     """Scans of ``table``'s partitions that belong with ``node``, executed as it: under the same alias in the query."""
-    same = node.plan.scans_by_name[node.node_type, alias_in_query(node)] if node.plan is not None else [node]
+    same = [node] if node.plan is None else node.plan.once(_scans_by_name)[node.node_type, alias_in_query(node)]
     return (other for other in same if partitioned_table(other, facts) is table)
 
 
-def scans_by_name(plan: Plan) -> dict[tuple[str, str], list[PlanNode]]:
+def _scans_by_name(plan: Plan) -> dict[tuple[str, str], list[PlanNode]]:
     """Executed scans of tables, by node type and the name that the query gives the table."""
     nodes: defaultdict[tuple[str, str], list[PlanNode]] = defaultdict(list)
     for node in plan:
@@ -112,8 +112,15 @@ def scans_by_name(plan: Plan) -> dict[tuple[str, str], list[PlanNode]]:
     return dict(nodes)
 
 
-def scans_of_partitions(plan: Plan) -> dict[PlanNode, list[PlanNode]]:
-    """Without the schema: of each partition's scan all those like it, below the same Append, of the same table's.
+def scans_like(node: PlanNode) -> list[PlanNode]:
+    """Of a partition's scan all those like it, below the same Append, of the same table's, without the schema; else
+    the node alone.
+    """
+    return [node] if node.plan is None else node.plan.once(_scans_of_partitions).get(node, [node])
+
+
+def _scans_of_partitions(plan: Plan) -> dict[PlanNode, list[PlanNode]]:
+    """By scan of a partition, those like it. Partitions may be a thousand, so it is made once.
 
     PostgreSQL numbers the aliases of partitions from 1 (``event e`` is e_1, e_2); where one has no number they are
     the parts of a UNION ALL.

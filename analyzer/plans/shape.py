@@ -29,6 +29,10 @@ def shape_of(plan: Plan, *, in_any_order: bool = False) -> str:
     ``in_any_order``: neither does it matter in which order a condition's words stand. Versions write ``b = a`` for
     ``a = b``; two plans of one statement are meant.
     """
+    return _shape(plan, in_any_order=True) if in_any_order else plan.once(_shape)
+
+
+def _shape(plan: Plan, *, in_any_order: bool = False) -> str:
     in_append: set[int] = set()
     for node in plan:
         if node.parent and (node.parent.node_type in APPENDS or id(node.parent) in in_append):

@@ -7,6 +7,7 @@ from typing import Any
 from analyzer.plans.node import Plan, PlanNode
 from analyzer.plans.outside import jit_time_ms, outside_nodes_time_ms
 from analyzer.plans.redact import redact_expression
+from analyzer.plans.shape import shape_of
 
 COLUMNS = ("own ms", "±", "share", "rows planned", "rows actual", "loops", "hit", "read", "temp", "node")
 UNKNOWN = "-"
@@ -16,7 +17,7 @@ def plan_as_json(plan: Plan) -> dict[str, Any]:
     """Stable names, units in them; ``null`` is unknown. Conditions carry no literals."""
     return {
         "is_analyzed": plan.is_analyzed,
-        "shape": plan.shape,
+        "shape": shape_of(plan),
         "query_id": plan.query_id,
         "planning_time_ms": plan.planning_time_ms,
         "execution_time_ms": plan.execution_time_ms,

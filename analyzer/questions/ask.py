@@ -21,7 +21,9 @@ from typing import Any
 from django.conf import settings
 
 from analyzer.advice.candidates.typed import Typed
-from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_indexes
+from analyzer.advice.ddl import IndexDdl, create_indexes
+from analyzer.advice.dearest import dearest
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.outcome import built_index
 from analyzer.advice.planner import Refused, values_of
 from analyzer.advice.predicted import NotPredicted, PlannedRewrite, Prediction
@@ -42,7 +44,6 @@ from analyzer.statements.preparable import preparable_sql
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import Twin, lease, limits
 
-MOST_STATEMENTS = 1_000  # the dearest of the recorded ones, as many as the advisor takes
 LIMIT_S = 20.0  # judgement: nobody waits longer for a page; gunicorn's own limit is 60 s
 MOST_AT_ONCE = 2  # a process: each holds a PostgreSQL of its own
 WAIT_S = 5.0
@@ -116,16 +117,16 @@ def what_if_answer(
     """Raises BadInput (an index that cannot be created), MonitoredServerError or RuntimeFailure."""
     begun = time.monotonic()
     need_statistics(facts)
-    dearest = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
+    workload = dearest(recorded)
     tables = [*(w.definition.table for w in typed.adds), *(e.table for e in typed.hides)]
-    looked_at = statements_reading(dearest, tables, facts)
+    looked_at = statements_reading(workload, tables, facts)
     with _twin(server, facts, person) as twin:
         queries, not_planned = plannable_queries(twin, looked_at, facts, now)
         definitions, hidden = [w.definition for w in typed.adds], {e.index.oid for e in typed.hides}
         ddl = _ddl(typed, facts)
         answer = what_if(twin, queries, definitions, hidden, facts, ddl)
     texts = {s.fingerprint: s.sql for s in looked_at}
-    return WhatIfAnswer(answer, ddl, texts, not_planned, len(dearest), took_s=time.monotonic() - begun)
+    return WhatIfAnswer(answer, ddl, texts, not_planned, len(workload), took_s=time.monotonic() - begun)
 
 
 def query_answer(server: Server, facts: SchemaFacts, sql: str, now: datetime, person: object = None) -> QueryAnswer:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analyzer.advice.cautions import early_stop, of_definition
-from analyzer.advice.ddl import IndexDdl, IndexDefinition
+from analyzer.advice.ddl import IndexDdl
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Names, Planned, Planner, Query, Refused
 from analyzer.advice.rules.suggest import WorkloadStatement, foreign_keys_served
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.covered import exists_already
-from analyzer.advice.selection.outcome import HURT
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tables_read
+from analyzer.advice.selection.set_figures import HURT
 from analyzer.errors import BadInput
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, plan_change

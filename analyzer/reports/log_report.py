@@ -12,6 +12,7 @@ from analyzer.logs.line_prefix import logged_time
 from analyzer.logs.statements import LoggedStatement, logged_statements
 from analyzer.logs.totals import LogTotals
 from analyzer.plans import PlanError
+from analyzer.plans.shape import shape_of
 from analyzer.plans.show import plan_as_json
 from analyzer.statements.display import one_line
 from analyzer.words.durations import time_words
@@ -90,9 +91,10 @@ def _judged(statement: LoggedStatement, rules: Rules) -> Iterator[JudgedPlan]:
         except PlanError as problem:
             yield JudgedPlan(None, None, str(problem))
             continue
-        if plan.plan.shape in shapes:  # told apart by their text alone
+        shape = shape_of(plan.plan)
+        if shape in shapes:  # told apart by their text alone
             continue
-        shapes.add(plan.plan.shape)
+        shapes.add(shape)
         known = Context(fingerprint=statement.fingerprint, normalized_sql=statement.normalized_sql)
         yield JudgedPlan(plan, run_checks(plan.plan, known, rules=rules))
 

@@ -7,6 +7,8 @@
 
 The Unix socket lies in a 0700 directory and trusts whoever can enter it. TCP is off unless asked for
 (``tcp=True``): then on 127.0.0.1 alone, with SCRAM and a generated password kept in a 0600 file.
+
+Long: every step in a cluster's life knows of files that another one writes.
 """
 
 import importlib.util

@@ -19,7 +19,7 @@ from django.conf import settings
 SAMPLES = "sample"  # the queue of them
 QUEUES = ("tick", SAMPLES, "explain", "maintenance", "texts")
 SESSIONS = "sessions"  # no queue: what the process that looks at sessions calls itself (session_process.py)
-WATCHED = ("analyzer.tasks.tick", "analyzer.tasks.keep_house")  # what no server's step status tells
+WATCHED = ("analyzer.tasks.tick", "analyzer.tasks.tidy_store")  # what no server's step status tells
 WORKERS, RAN = "pgloupe:workers", "pgloupe:ran"
 TELL_EVERY_S = 5.0  # Celery's heart beats every 2 s
 SILENT_AFTER_S = 20.0  # three beats missed, and some

@@ -12,10 +12,10 @@ from math import ceil
 
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.fill import BtreeFill, HeapFill
+from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
 from analyzer.schema.row_layout import ALIGNMENT
 from analyzer.words.sizes import size_words
 
-PAGE_BYTES, PAGE_HEADER_BYTES, LINE_POINTER_BYTES = 8192, 24, 4
 ROW_HEADER_BYTES, NULLS_BYTES = 24, 8
 BTREE_PAGE_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - 16  # without its special space
 BTREE_ROW_HEADER_BYTES = 8

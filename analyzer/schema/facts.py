@@ -3,6 +3,8 @@
 Pure data, read by ``analyzer/monitored/catalog/`` and kept as JSON by the store (``schema/kept.py``). Sample values of
 columns (most common values, histogram bounds) are not part of it: they are personal data, read only when a statement
 is explained. What could not be read is ``None``; a part that was not read (``catalog/parts.py``) is ``None`` whole.
+
+Long: facts of one reading refer to each other, and to know them is to know this module.
 """
 
 import re
@@ -64,7 +66,12 @@ class ColumnFacts:
         """Estimated number of distinct non-null values, at least 1; None without statistics."""
         if self.n_distinct is None:
             return None
-        return max(1.0, self.n_distinct if self.n_distinct >= 0 else -self.n_distinct * self.table_rows)
+        return distinct_values(self.n_distinct, self.table_rows)
+
+
+def distinct_values(n_distinct: float, table_rows: float) -> float:
+    """What pg_stats' ``n_distinct`` says, at least 1: negative it is a share of the rows."""
+    return max(1.0, n_distinct if n_distinct >= 0 else -n_distinct * table_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +197,21 @@ class TableFacts:
     is_readable: bool = True  # whether this login may see its columns' statistics
 
     @property
-    def changed_rows_per_day(self) -> float | None:
+    def changes_per_day(self) -> tuple[float, float, float] | None:
         """Rows inserted, updated and deleted; None where none of these rates is known."""
-        rates = (self.inserted_rows_per_day, self.updated_rows_per_day, self.deleted_rows_per_day)
-        return sum(r or 0.0 for r in rates) if any(r is not None for r in rates) else None
+        inserted, updated, deleted = self.inserted_rows_per_day, self.updated_rows_per_day, self.deleted_rows_per_day
+        if inserted is None and updated is None and deleted is None:
+            return None
+        return inserted or 0.0, updated or 0.0, deleted or 0.0
+
+    @property
+    def changed_rows_per_day(self) -> float | None:
+        return None if self.changes_per_day is None else sum(self.changes_per_day)
+
+    @property
+    def seen_changes(self) -> int | None:
+        """Rows inserted, updated and deleted in ``watched_s``."""
+        return None if self.seen_rows is None else sum(self.seen_rows)
 
     def weight_per_day(self) -> tuple[float, float, float] | None:
         """Rows inserted, updated and deleted a day, however short they were watched; None where they never were.
@@ -203,9 +221,7 @@ class TableFacts:
         if self.seen_rows is not None and self.watched_s:
             inserted, updated, deleted = (n * DAY_S / self.watched_s for n in self.seen_rows)
             return inserted, updated, deleted
-        if self.changed_rows_per_day is None:
-            return None
-        return self.inserted_rows_per_day or 0.0, self.updated_rows_per_day or 0.0, self.deleted_rows_per_day or 0.0
+        return self.changes_per_day
 
     @property
     def qualified_name(self) -> str:

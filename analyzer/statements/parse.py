@@ -7,11 +7,12 @@ from typing import Literal
 
 from pglast import ast
 
+from analyzer.schema import system_tables
 from analyzer.statements.tree import Node, Unparsable, children, parse, single_statement, walk
 
-Kind = Literal["select", "insert", "update", "delete", "merge", "utility", "unknown"]
+StatementKind = Literal["select", "insert", "update", "delete", "merge", "utility", "unknown"]
 
-KINDS: dict[type, Kind] = {
+KINDS: dict[type, StatementKind] = {
     ast.SelectStmt: "select",
     ast.InsertStmt: "insert",
     ast.UpdateStmt: "update",
@@ -32,13 +33,12 @@ class TableName:
 
 
 SHORT = 4_000  # characters: as of the trees that are kept
-SYSTEM_SCHEMAS = frozenset({"pg_catalog", "information_schema", "pg_toast"})
 
 
 def is_system_table(name: str) -> bool:
     """``name`` as ``str(TableName)``: of the server's own catalog."""
     schema, _, table = name.rpartition(".")
-    return schema in SYSTEM_SCHEMAS or (not schema and table.startswith("pg_"))
+    return system_tables.is_system_table(schema, table)
 
 
 def reads_catalog_only(sql: str) -> bool:
@@ -59,7 +59,7 @@ class ParsedStatement:
     ("CopyStmt").
     """
 
-    kind: Kind
+    kind: StatementKind
     tables: tuple[TableName, ...] = ()  # in order of appearance, each once, without names of CTEs
     is_locking: bool = False  # FOR UPDATE, FOR SHARE, ... anywhere
     has_limit: bool = False  # LIMIT or FETCH FIRST of the outermost SELECT
@@ -91,7 +91,7 @@ def _parsed(sql: str | None) -> ParsedStatement:
             else:
                 is_locking = True
     first = statements[0].stmt
-    kind: Kind = KINDS.get(type(first), "utility")
+    kind: StatementKind = KINDS.get(type(first), "utility")
     if isinstance(first, ast.SelectStmt) and first.intoClause is not None:
         kind = "utility"  # SELECT INTO makes a table: CREATE TABLE AS in another dress
     return ParsedStatement(
@@ -112,12 +112,6 @@ def has_limit(select: Node) -> bool:
     """LIMIT ALL and LIMIT NULL are none."""
     count = select.limitCount
     return count is not None and not (isinstance(count, ast.A_Const) and count.isnull)
-
-
-def is_truncated(sql: str, track_activity_query_size: int = 1024) -> bool:
-    """Whether pg_stat_activity's text may have been cut: it holds at most that many bytes less one."""
-    # a cut inside a UTF-8 character loses up to three bytes more
-    return len(sql.encode(errors="replace")) >= track_activity_query_size - 4
 
 
 def with_scope(node: Node, outer: frozenset[str]) -> tuple[list[tuple[Node, frozenset[str]]], frozenset[str]]:

@@ -16,6 +16,7 @@ from django.db.models import F
 
 from analyzer.advice.advise import advise
 from analyzer.advice.as_read import as_read
+from analyzer.advice.dearest import dearest
 from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import Refused
@@ -48,7 +49,6 @@ from analyzer.twin.snapshot import read_past
 
 logger = logging.getLogger(__name__)
 
-MOST_STATEMENTS = 1_000  # advised on in one run, the dearest first
 MOST_KEPT_TABLES = 300  # judgement: of which it is kept what the planner knows, the largest first
 MOST_COMPARED = 500  # plans of the store that the twin is asked for in one run
 # judgement: an index is one more thing to keep. Of few statements it has to save two percent of the load
@@ -94,8 +94,7 @@ def advise_database(
         return "waiting for statements"
     if not facts.statistics_readable:
         return _failed(database, now, "The login may not read the tables' statistics: no plan can be made without them")
-    workload = sorted(recorded, key=lambda s: (-s.total_time_s_per_day, s.fingerprint))[:MOST_STATEMENTS]
-    workload = with_executed_rows(database, workload)
+    workload = with_executed_rows(database, dearest(recorded))
     wanted = SelectionOptions(
         least_gain_ratio=LEAST_GAIN_RATIO, replica_scans=replica_scans(database.server, database, now)
     )

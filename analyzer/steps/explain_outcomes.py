@@ -5,6 +5,7 @@ from datetime import datetime
 from analyzer.errors import fault_reason
 from analyzer.models import Database, ExplainAudit, ExplainState, PlanRecord, Server, Statement
 from analyzer.monitored.explain.explain import ExplainOutcome
+from analyzer.plans.shape import shape_of
 from analyzer.steps import explain as explaining
 from analyzer.store import parameters, plan_periods
 from analyzer.store.plans import keep_plan
@@ -89,7 +90,7 @@ def _keep_outcome(
     keep_plan(
         statement,
         database,
-        shape=plan.shape,
+        shape=shape_of(plan),
         plan=outcome.plan_json,
         values_source=outcome.values_source,
         is_analyzed=plan.is_analyzed,

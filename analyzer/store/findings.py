@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from analyzer.checks import Outcome, checks_of
@@ -12,9 +12,9 @@ from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import Database, FindingEvent, FindingRecord, Server, Statement
 from analyzer.store import finding_life as life
 from analyzer.store.finding_keys import by_key
+from analyzer.store.locks import FINDINGS, wait_for
 
 NOTHING: Mapping[str, Collection[str]] = {}
-LOCK_FINDINGS = 7469  # advisory lock (LOCK_FINDINGS, server id): two runs do not judge the same findings at once
 
 
 def keep_findings(
@@ -47,8 +47,8 @@ def keep_findings(
         gone = gone.filter(about__in=about)
     if not unique and not gone.exists():  # mostly so of sessions, which are judged every ten seconds
         return []
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_FINDINGS, server.pk])
+    with transaction.atomic():
+        wait_for(FINDINGS, server.pk)
         known = {r.key: r for r in all_of.filter(key__in=list(unique))}
         statements = dict(
             Statement.objects.filter(server=server, fingerprint__in={f.about for f in unique.values()}).values_list(

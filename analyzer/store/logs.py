@@ -20,6 +20,7 @@ from analyzer.logs.statements import MOST_DESCRIBED, LoggedStatement, logged_sta
 from analyzer.logs.totals import LogTotals
 from analyzer.models import Database, ParameterSample, PlanRecord, Server, Statement, StatementEntry
 from analyzer.plans import PlanError
+from analyzer.plans.shape import shape_of
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.store.databases import inspected_databases
 from analyzer.store.parameters import SeenText, keep_samples
@@ -151,14 +152,14 @@ def _keep_plan(entry: LogEntry, statement: Statement, database: Database, now: d
         return False
     plan = logged.plan
     same = PlanRecord.objects.filter(
-        statement=statement, database=database, shape=plan.shape, is_analyzed=plan.is_analyzed
+        statement=statement, database=database, shape=shape_of(plan), is_analyzed=plan.is_analyzed
     )
     if same.filter(last_seen__gt=at - PLAN_APART).exists():
         return False
     keep_plan(
         statement,
         database,
-        shape=plan.shape,
+        shape=shape_of(plan),
         plan=logged.plan_json,
         values_source=Values.SAMPLED if "$" in statement.normalized_sql else Values.NONE,
         is_analyzed=plan.is_analyzed,

@@ -17,6 +17,7 @@ from analyzer.models import Database, ModelsMap, SchemaReading, Statement
 from analyzer.schema.changes import schema_changes
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import decode, encode, structure
+from analyzer.statements.parse import is_system_table
 from analyzer.store import events
 from analyzer.store.series.partitions import ensure_partition
 from analyzer.store.series.sizes import keep_sizes, with_paces
@@ -27,7 +28,6 @@ from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 RELATION_COLUMNS = (
     "seq_scans", "seq_rows_read", "index_scans", "inserted_rows", "updated_rows", "deleted_rows", "hot_updated_rows",
 )  # fmt: skip
-NEVER_READ = ("pg_", "information_schema.")  # the catalog's own
 MOVING = ("inserted_rows", "updated_rows", "deleted_rows")
 READINGS_LOOKED_AT = 20  # judgement: one for each change of the schema
 RATE_WINDOW = timedelta(days=7)  # a week holds every day's habits once
@@ -131,7 +131,7 @@ def tables_not_read(database: Database, since: datetime) -> set[str]:
     """
     of_server = Statement.objects.filter(server_id=database.server_id)
     new = of_server.filter(first_seen__gte=since, entries__database_oid=database.oid, entries__is_own=False)
-    names = {n for tables in new.values_list("tables", flat=True) for n in tables if not n.startswith(NEVER_READ)}
+    names = {n for tables in new.values_list("tables", flat=True) for n in tables if not is_system_table(n)}
     if names:
         named = of_server.filter(first_seen__lt=since, tables__overlap=sorted(names))
         names -= {n for tables in named.values_list("tables", flat=True) for n in tables}

@@ -142,7 +142,7 @@ def stored_settings(server: Server) -> ConnectionSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Belongings:
+class StoredCounts:
     """What goes with a server."""
 
     statements: int
@@ -153,9 +153,9 @@ class Belongings:
     since: datetime | None  # of the oldest snapshot that is kept
 
 
-def belongings(server: Server) -> Belongings:
+def stored_counts(server: Server) -> StoredCounts:
     snapshots = Snapshot.objects.filter(server=server)
-    return Belongings(
+    return StoredCounts(
         server.statements.count(),
         snapshots.count(),
         PlanRecord.objects.filter(statement__server=server).count(),

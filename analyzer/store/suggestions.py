@@ -1,62 +1,21 @@
 """Index suggestions over time, and the reasons why a statement got none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from django.db import transaction
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.outcome import definition_to_json
-from analyzer.models import Database, NoSuggestion, Statement, SuggestionRecord
-
-
-class SuggestionLike(Protocol):
-    """What is kept of ``analyzer.advice``'s Suggestion."""
-
-    @property
-    def key(self) -> str: ...
-    @property
-    def qualified_table(self) -> str: ...
-    @property
-    def columns(self) -> Sequence[Any]: ...  # each with its name, or its expression, as ``name``
-    @property
-    def definition(self) -> IndexDefinition | None: ...  # to find it on the server once it is built
-    @property
-    def method(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def ddl(self) -> str: ...
-    @property
-    def undo_ddl(self) -> str: ...
-    @property
-    def estimated_size_bytes(self) -> int | None: ...
-    @property
-    def level(self) -> Any: ...
-    @property
-    def helps(self) -> Sequence[Any]: ...
-    @property
-    def saved_time_s_per_day(self) -> float | None: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def warnings(self) -> Sequence[str]: ...
-    @property
-    def finding_keys(self) -> Sequence[str]: ...
-
-
-class AdviceLike(Protocol):
-    @property
-    def suggestions(self) -> Sequence[SuggestionLike]: ...
-    @property
-    def reasons(self) -> Mapping[str, Any]: ...  # fingerprint -> why nothing is suggested
+from analyzer.advice.rules.suggest import Advice, Suggestion
+from analyzer.models import Database, NoSuggestion, Server, Statement, SuggestionRecord
 
 
 def keep_suggestions(
     database: Database,
-    advice: AdviceLike,
+    advice: Advice,
     *,
     evidence: Mapping[str, dict[str, Any]] | None = None,
     watched_s: float | None = None,
@@ -87,9 +46,18 @@ def keep_suggestions(
     return list(kept.values())
 
 
-def _fill(record: SuggestionRecord, suggestion: SuggestionLike, watched_s: float | None, now: datetime) -> None:
-    helps = [_help(h) for h in suggestion.helps]
-    times = [h["total_time_s_per_day"] for h in helps if h.get("total_time_s_per_day") is not None]
+def naming(server: Server, finding_keys: Iterable[str], fingerprint: str | None = None) -> QuerySet[SuggestionRecord]:
+    """Suggestions, open or built, that answer one of the findings or help the statement; the most helpful first."""
+    names = Q() if fingerprint is None else Q(helps__contains=[{"fingerprint": fingerprint}])
+    for key in finding_keys:
+        names |= Q(finding_keys__contains=[key])
+    return SuggestionRecord.objects.filter(names, SuggestionRecord.OPEN_OR_BUILT, database__server=server).order_by(
+        F("helped_time_s_per_day").desc(nulls_last=True), "pk"
+    )
+
+
+def _fill(record: SuggestionRecord, suggestion: Suggestion, watched_s: float | None, now: datetime) -> None:
+    helps = [{"fingerprint": fingerprint, "total_time_s_per_day": time_s} for fingerprint, time_s in suggestion.helps]
     record.table, record.name, record.method = suggestion.qualified_table, suggestion.name, suggestion.method
     record.columns = [column.name for column in suggestion.columns]
     record.ddl, record.undo_ddl = suggestion.ddl, suggestion.undo_ddl
@@ -97,7 +65,7 @@ def _fill(record: SuggestionRecord, suggestion: SuggestionLike, watched_s: float
     record.level, record.reason = str(suggestion.level), suggestion.reason
     record.warnings, record.finding_keys = list(suggestion.warnings), list(suggestion.finding_keys)
     record.helps = helps
-    record.helped_time_s_per_day = sum(times) if times else None
+    record.helped_time_s_per_day = suggestion.helped_time_s_per_day if helps else None
     record.saved_time_s_per_day, record.watched_s = suggestion.saved_time_s_per_day, watched_s
     record.definition = {} if suggestion.definition is None else definition_to_json(suggestion.definition)
     record.last_seen, record.closed_at = now, None
@@ -105,22 +73,7 @@ def _fill(record: SuggestionRecord, suggestion: SuggestionLike, watched_s: float
     record.outcome = {}
 
 
-def _help(help_: Any) -> dict[str, Any]:
-    """{fingerprint, total_time_s_per_day} from a mapping, a pair or an object with these names."""
-    if isinstance(help_, Mapping):
-        return dict(help_)
-    if isinstance(help_, tuple) and not hasattr(help_, "_fields"):
-        fingerprint, time_s = help_
-        return {"fingerprint": fingerprint, "total_time_s_per_day": time_s}
-    return {"fingerprint": help_.fingerprint, "total_time_s_per_day": help_.total_time_s_per_day}
-
-
-def _reason(reason: Any) -> str:
-    """A sentence, or an object that holds one as ``text`` (NoSuggestion of analyzer.advice)."""
-    return str(getattr(reason, "text", reason))
-
-
-def _keep_reasons(database: Database, reasons: Mapping[str, Any], now: datetime) -> None:
+def _keep_reasons(database: Database, reasons: Mapping[str, str], now: datetime) -> None:
     ids = dict(
         Statement.objects.filter(server_id=database.server_id, fingerprint__in=list(reasons)).values_list(
             "fingerprint", "pk"
@@ -129,7 +82,7 @@ def _keep_reasons(database: Database, reasons: Mapping[str, Any], now: datetime)
     NoSuggestion.objects.filter(database=database).exclude(statement__in=ids.values()).delete()
     NoSuggestion.objects.bulk_create(
         [
-            NoSuggestion(statement_id=ids[f], database=database, reason=_reason(reason), said_at=now)
+            NoSuggestion(statement_id=ids[f], database=database, reason=reason, said_at=now)
             for f, reason in reasons.items()
             if f in ids
         ],

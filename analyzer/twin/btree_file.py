@@ -6,11 +6,11 @@ and bufpage.h; unchanged since version 4 of the B-tree (PostgreSQL 12).
 
 import struct
 
-PAGE_BYTES = 8192
+from analyzer.schema.page_layout import PAGE_BYTES, PAGE_HEADER_BYTES
+
 SPECIAL_AT = 8176
 # bufpage.h: lsn, checksum, flags, lower, upper, special, size and layout version, prune xid
 _HEADER = struct.Struct("<QHHHHHHI")
-HEADER_BYTES = 24
 LAYOUT_VERSION = 4
 # BTPageOpaqueData: previous and next page, level, flags, cycle id
 _SPECIAL = struct.Struct("<IIIHH")
@@ -27,11 +27,11 @@ NORMAL = 1  # itemid.h: LP_NORMAL
 
 def with_level(metapage: bytes, level: int) -> bytes:
     """The metapage with a root at block 1 of that level; ValueError when it is none."""
-    magic, version, *_ = _META.unpack_from(metapage, HEADER_BYTES)
+    magic, version, *_ = _META.unpack_from(metapage, PAGE_HEADER_BYTES)
     if magic != MAGIC or len(metapage) != PAGE_BYTES:
         raise ValueError("not the metapage of a B-tree")
     page = bytearray(metapage)
-    _META.pack_into(page, HEADER_BYTES, magic, version, 1, level, 1, level)
+    _META.pack_into(page, PAGE_HEADER_BYTES, magic, version, 1, level, 1, level)
     return bytes(page)
 
 
@@ -50,7 +50,7 @@ def _inner(block: int, level: int, is_root: bool) -> bytes:
 def _page(item: bytes, level: int, flags: int) -> bytes:
     upper = SPECIAL_AT - len(item)
     pointer = struct.pack("<I", upper | NORMAL << 15 | len(item) << 17) if item else b""
-    lower = HEADER_BYTES + len(pointer)
+    lower = PAGE_HEADER_BYTES + len(pointer)
     header = _HEADER.pack(0, 0, 0, lower, upper, SPECIAL_AT, PAGE_BYTES | LAYOUT_VERSION, 0)
     special = _SPECIAL.pack(0, 0, level, flags, 0)
     return (header + pointer).ljust(upper, b"\0") + item + special

@@ -8,9 +8,10 @@ from typing import Any
 
 import psycopg
 
-from analyzer.advice.sizing.size import PAGE_BYTES, btree_height
+from analyzer.advice.sizing.size import btree_height
 from analyzer.monitored.catalog.planner_facts import PlannerFacts, Relation
 from analyzer.runtime.postgres import PostgresCluster
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.twin.cluster import SCHEMA, connect_role, create_database, superuser
 from analyzer.twin.extended_statistics import restore_extended_statistics
 from analyzer.twin.extensions import create_extensions, create_stand_ins

@@ -16,7 +16,7 @@ from psycopg import errors as pg
 from psycopg import sql
 
 from analyzer.monitored.catalog.planner_facts import PlannerFacts
-from analyzer.monitored.connection import AS_BYTES, read_leniently
+from analyzer.monitored.login import AS_BYTES, read_leniently
 from analyzer.runtime import system_user
 from analyzer.runtime.initdb import initialise, run_program
 from analyzer.runtime.postgres import PostgresCluster

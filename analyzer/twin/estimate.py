@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from analyzer.advice.ddl import IndexDefinition
-from analyzer.advice.sizing.size import PAGE_BYTES, btree_height, btree_index_size, index_size_bytes
+from analyzer.advice.definition import IndexDefinition
+from analyzer.advice.sizing.size import btree_height, btree_index_size, index_size_bytes
 from analyzer.monitored.catalog.planner_facts import GinPages
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.values.column_statistics import ColumnStatistics
 
 # judgement, for what cannot be estimated: an index entry of header, row pointer and two short keys, pages 90 % full

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from analyzer.monitored.catalog.planner_facts import GinPages
 from analyzer.runtime.processes import SystemUser
-from analyzer.twin.btree_file import PAGE_BYTES, empty_tree, with_level
+from analyzer.schema.page_layout import PAGE_BYTES
+from analyzer.twin.btree_file import empty_tree, with_level
 
 SEGMENT_BLOCKS = 131_072  # RELSEG_SIZE: 1 GiB
 # ginblock.h, GinMetaPageData: its sizes stand behind head, tail, tailFreeSize and nPendingPages

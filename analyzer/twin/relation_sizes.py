@@ -1,16 +1,14 @@
 """Sizes of what is on the twin, hypothetical indexes too, as far as a plan's work depends on them."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg
 
 from analyzer.plans.work import Node, RelationSize, heap_order
 from analyzer.twin.catalog import TwinCatalog, TwinRelation
+from analyzer.twin.hypothetical import Hypotheticals
 from analyzer.twin.statistics import StatisticsReader
-
-if TYPE_CHECKING:
-    from analyzer.twin.hypothetical import Hypotheticals
 
 # key columns of each index; NULL for an expression
 _KEYS = """
@@ -31,7 +29,7 @@ class TwinSizes:
         connection: "psycopg.Connection[Any]",
         catalog: TwinCatalog,
         statistics: StatisticsReader,
-        hypothetical: "Hypotheticals",
+        hypothetical: Hypotheticals,
     ) -> None:
         self._catalog, self._statistics, self._hypothetical = catalog, statistics, hypothetical
         self._keys: dict[int, list[str | None]] = dict(connection.execute(_KEYS).fetchall())

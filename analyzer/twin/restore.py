@@ -5,6 +5,8 @@ hold (checks, defaults, ways to generate it).
 
 pg_restore connects by itself: no psql reads the script, so nothing in it can escape to a shell. What would act on its
 own (event triggers, triggers, publications, subscriptions, foreign servers) is left out by name of kind.
+
+Long: each way to restore what failed goes on from what the one before left.
 """
 
 import os

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from pglast import ast
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.statements.tree import Unparsable, parse
 
 # key columns of each B-tree that has several; NULL for an expression

@@ -1,7 +1,7 @@
 """Reads from the twin what its planner knows of some tables: to be kept, and compared with what it knew before."""
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analyzer.behaviour.planner_past import (
     VERSION,
@@ -14,9 +14,7 @@ from analyzer.behaviour.planner_past import (
     of_index,
 )
 from analyzer.twin.extended_statistics import read_extended_statistics
-
-if TYPE_CHECKING:
-    from analyzer.twin.twin import Twin
+from analyzer.twin.twin import Twin
 
 # arguments of pg_restore_attribute_stats() (the manual, 9.28.12) and their types; pg_stats calls them the same
 ARGUMENTS = {
@@ -47,7 +45,7 @@ where i.indrelid = any (%s::int8[]::oid[]) and i.indisvalid and c.relname not li
 """
 
 
-def read_past(twin: "Twin", tables: Collection[str]) -> PlannerPast:
+def read_past(twin: Twin, tables: Collection[str]) -> PlannerPast:
     """Of tables ("schema.name") that the twin has, with what is below them; others are left out."""
     wanted = {
         below.oid: below
@@ -94,7 +92,7 @@ def read_past(twin: "Twin", tables: Collection[str]) -> PlannerPast:
     return PlannerPast(settings, found)
 
 
-def _statistics(twin: "Twin", relations: list[str]) -> Mapping[str, dict[str, Statistics]]:
+def _statistics(twin: Twin, relations: list[str]) -> Mapping[str, dict[str, Statistics]]:
     """Of tables, and of indexes with expressions: these have statistics of their own."""
     statistics: dict[str, dict[str, Statistics]] = {}
     for table, column, inherited, *told in twin.role.execute(_STATISTICS, [relations]).fetchall():

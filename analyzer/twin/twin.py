@@ -1,4 +1,7 @@
-"""The planner twin as the advisor's planner: plans with any set of hypothetical indexes, without the server."""
+"""The planner twin as the advisor's planner: plans with any set of hypothetical indexes, without the server.
+
+Long: whatever is asked of a twin goes through one object, which alone knows whether it still lives.
+"""
 
 import contextlib
 import time
@@ -8,7 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
 from analyzer.advice.selection.relevance import SKIP_SCAN_VERSION_NUM
 from analyzer.monitored.catalog.planner_facts import PlannerFacts

@@ -21,12 +21,12 @@ from analyzer.values.assumed import (
     assumed_value,
     fixed_values,
 )
-from analyzer.values.column_values import PgStatsRow, Statistics
+from analyzer.values.column_values import ColumnValues, Statistics
 from analyzer.values.documents import contained, values_at_paths
 from analyzer.values.like_patterns import LikePattern
 from analyzer.values.partial_indexes import HeldValue, PartialValue
 
-__all__ = ["NoValues", "PgStatsRow", "Statistics", "ValueSet", "array_literal", "choose_values", "fixed_values"]
+__all__ = ["ColumnValues", "NoValues", "Statistics", "ValueSet", "array_literal", "choose_values", "fixed_values"]
 
 # a list whose length is not known, and one that brings back many rows: detection.md (c), first table
 LIST_ELEMENTS, LONG_LIST_ELEMENTS = 5, 100
@@ -230,7 +230,7 @@ def _of_column(
     return None
 
 
-def _range_value(operator: str, known: PgStatsRow, type_name: str, is_rare: bool, now: datetime) -> str | None:
+def _range_value(operator: str, known: ColumnValues, type_name: str, is_rare: bool, now: datetime) -> str | None:
     """``>`` keeps half of the rows, or few; ``BETWEEN`` 5 % of the histogram's width."""
     last = known.percentile(100)
     if operator == "gt" and type_name in DAY_TYPES and last is not None and _is_near(last, now):
@@ -242,7 +242,7 @@ def _range_value(operator: str, known: PgStatsRow, type_name: str, is_rare: bool
     return known.percentile(percents[operator][is_rare])
 
 
-def _days_back(known: PgStatsRow, type_name: str, is_rare: bool, now: datetime) -> str | None:
+def _days_back(known: ColumnValues, type_name: str, is_rare: bool, now: datetime) -> str | None:
     """To where half of the rows are newer, or few; None for a column that grows with time, asked for its newest."""
     last, bound = known.percentile(100), known.percentile(95 if is_rare else 50)
     if last is None or bound is None or _is_near(last, now) or (moment := _moment(bound)) is None:

@@ -6,7 +6,8 @@ Sample values are personal data: they are read when an index is sized or an expr
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, TableFacts, distinct_values
+from analyzer.schema.page_layout import PAGE_BYTES
 
 SAMPLED_ROWS = 30_000  # analyze.c: 300 rows for each point of default_statistics_target, 100
 CLUSTERED = 0.99  # judgement: of the correlation, above which equal values stand side by side
@@ -36,9 +37,7 @@ class ColumnStatistics:
 
     def distinct_values(self, table_rows: float) -> float | None:
         """Estimated number of distinct non-null values, at least 1; None where never analysed."""
-        if self.n_distinct is None:
-            return None
-        return max(1.0, self.n_distinct if self.n_distinct >= 0 else -self.n_distinct * table_rows)
+        return None if self.n_distinct is None else distinct_values(self.n_distinct, table_rows)
 
     def weighted_values(self) -> list[tuple[str, float]]:
         """Sample values with the share of the rows each stands for: the common ones, then the histogram's bounds."""
@@ -74,7 +73,7 @@ def without_cluster_bias(statistics: ColumnStatistics, table: TableFacts) -> Col
     Source: analyze.c, compute_scalar_stats() (the estimator of Haas and Stokes) and acquire_sample_rows().
     """
     distinct, rows = statistics.distinct_values(table.rows or 0.0), table.rows or 0.0
-    blocks = (table.size_bytes or 0) / 8192
+    blocks = (table.size_bytes or 0) / PAGE_BYTES
     if distinct is None or abs(statistics.correlation or 0.0) < CLUSTERED or blocks <= SAMPLED_ROWS:
         return statistics
     sampled, per_block = float(SAMPLED_ROWS), rows / blocks

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.values.column_statistics import ColumnStatistics
 
 MOST_PARTITIONS = 16  # judgement: the largest ones tell what the rest looks like; some tables have thousands
 MOST_KEPT = 100  # default_statistics_target: as many values and bounds as ANALYZE keeps of one table
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PgStatsRow:
-    """One row of pg_stats; values as text, for the server to read.
+class ColumnValues:
+    """Of a row of pg_stats, or of those of a table's partitions; values as text, for the server to read.
 
     ``most_common_elements``: of arrays and tsvectors, the most frequent first.
     """
@@ -25,6 +26,17 @@ class PgStatsRow:
     most_common_elements: tuple[str, ...] = ()
     null_frac: float = 0.0
     n_distinct: float = 0.0  # as pg_stats gives it: negative is a share of the rows
+
+    @classmethod
+    def of(cls, row: ColumnStatistics) -> "ColumnValues":
+        return cls(
+            row.most_common_vals,
+            row.most_common_freqs,
+            row.histogram_bounds,
+            _by_frequency(row.most_common_elems, row.most_common_elem_freqs),
+            row.null_frac,
+            row.n_distinct or 0.0,
+        )
 
     @property
     def is_always_null(self) -> bool:
@@ -67,16 +79,16 @@ class PgStatsRow:
         return ordered[round((len(ordered) - 1) * percent / 100)] if ordered else None
 
 
-Statistics = Mapping[tuple[str, str, str], PgStatsRow]  # schema, table, column
+Statistics = Mapping[tuple[str, str, str], ColumnValues]  # schema, table, column
 
 
-def elements_by_frequency(elements: Sequence[str | None] | None, freqs: Sequence[float] | None) -> tuple[str, ...]:
+def _by_frequency(elements: Sequence[str | None], freqs: Sequence[float]) -> tuple[str, ...]:
     """pg_stats lists them in their own order, the frequencies likewise, with two or three more at the end."""
-    pairs = [(-freq, at, e) for at, (e, freq) in enumerate(zip(elements or (), freqs or (), strict=False))]
-    return tuple(e for _, _, e in sorted(pairs, key=lambda p: p[:2]) if e is not None)
+    pairs = sorted((-freq, at, e) for at, (e, freq) in enumerate(zip(elements, freqs, strict=False)))
+    return tuple(e for _, _, e in pairs if e is not None)
 
 
-def of_partitions(parts: Iterable[tuple[PgStatsRow, float]]) -> PgStatsRow | None:
+def of_partitions(parts: Iterable[tuple[ColumnValues, float]]) -> ColumnValues | None:
     """A partitioned table's, of its partitions' and their rows: it has none itself until somebody analyses it."""
     known = [(statistics, max(rows, 1.0)) for statistics, rows in parts]
     if not known:
@@ -92,7 +104,7 @@ def of_partitions(parts: Iterable[tuple[PgStatsRow, float]]) -> PgStatsRow | Non
     common = sorted(shares, key=lambda value: -shares[value])[:MOST_KEPT]
     bounds = sorted({b for s, _ in known for b in s.histogram_bounds}, key=number_or_text)
     step = max(1, len(bounds) // MOST_KEPT)
-    return PgStatsRow(
+    return ColumnValues(
         tuple(common),
         tuple(shares[value] for value in common),
         tuple(bounds[::step]),

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 
 from pglast import ast
 
-from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts, distinct_values
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.predicates import query_blocks
 from analyzer.statements.tree import single_statement
 from analyzer.values.assumed import LIMIT_VALUE, OFFSET_VALUE, limit_values
-from analyzer.values.column_values import PgStatsRow, Statistics
+from analyzer.values.column_values import ColumnValues, Statistics
 from analyzer.values.partial_indexes import PartialValue
 
 DECIDING = ("eq", "lt", "gt")
@@ -60,10 +60,10 @@ def limits_for_rows(sql: str, rows_per_call: float | None) -> dict[int, PartialV
     return {n: PartialValue(v, f"${n}: LIMIT as large as its rows per call") for n, v in limits.items() if v == size}
 
 
-def _equal(known: PgStatsRow, share: float, rows: float) -> str | None:
+def _equal(known: ColumnValues, share: float, rows: float) -> str | None:
     pairs = list(zip(known.most_common_freqs, known.most_common_values, strict=False))
     rest = 1.0 - known.null_frac - sum(freq for freq, _ in pairs)
-    distinct = known.n_distinct if known.n_distinct >= 0 else -known.n_distinct * rows
+    distinct = distinct_values(known.n_distinct, rows)
     others = [b for b in known.middle_bounds if b not in known.most_common_values]
     if others and rest > 0:
         pairs.append((rest / max(1.0, distinct - len(pairs)), others[0]))
@@ -71,7 +71,7 @@ def _equal(known: PgStatsRow, share: float, rows: float) -> str | None:
     return min(nearest)[2] if nearest else None
 
 
-def _beyond(known: PgStatsRow, share: float, operator: str) -> str | None:
+def _beyond(known: ColumnValues, share: float, operator: str) -> str | None:
     """A bound of the histogram, at least one step from the end: beyond the last one there is nothing."""
     steps = len(known.histogram_bounds) - 1
     if steps < 1:

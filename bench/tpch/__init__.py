@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.schema.facts import SchemaFacts
 
 QUERIES = Path(__file__).parent

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from dashboard.charts.svg import runs
+
 WIDTH, HEIGHT, MARGIN = 120, 28, 2
 
 
@@ -16,7 +18,7 @@ def sparkline(values: Sequence[float | None], label: str) -> SafeString | str:
     top = max(known) or 1.0
     step = WIDTH / (len(values) - 1)
     parts = []
-    for run in _runs(values):
+    for run in runs(list(enumerate(values))):
         points = [(i * step, HEIGHT - MARGIN - v / top * (HEIGHT - 2 * MARGIN)) for i, v in run]
         if len(points) == 1:  # one point is a short dash
             points = [(max(0, points[0][0] - step / 2), points[0][1]), (points[0][0] + step / 2, points[0][1])]
@@ -36,14 +38,3 @@ def since_watched(values: Sequence[float | None]) -> list[float | None]:
     """Without what lies before the first known value: for a window that began before the watching did."""
     first = next((i for i, v in enumerate(values) if v is not None), len(values))
     return list(values[first:])
-
-
-def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
-    runs: list[list[tuple[int, float]]] = [[]]
-    for i, value in enumerate(values):
-        if value is None:
-            if runs[-1]:
-                runs.append([])
-        else:
-            runs[-1].append((i, value))
-    return [run for run in runs if run]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
-from django.db.models import Count, F, Prefetch, Q
+from django.db.models import Count, Prefetch, Q
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,9 +17,10 @@ from analyzer.checks import all_checks
 from analyzer.checks.document import paragraphs
 from analyzer.checks.rewrites import SAME_ROWS
 from analyzer.findings import Severity
-from analyzer.models import FindingRecord, Server, Statement, SuggestionRecord
+from analyzer.models import FindingRecord, Server, Statement
 from analyzer.store import finding_life as life
 from analyzer.store.gains import gained
+from analyzer.store.suggestions import naming
 from dashboard.gone import gained_line, last_closings
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required, viewer_required
@@ -177,7 +178,7 @@ def _page(
             for name, value in record.evidence.items()
             if not (name.endswith("_s_per_day") and value == record.impact_s_per_day)  # shown as the impact
         ],
-        "suggestions": _suggestions(record),
+        "suggestions": list(naming(record.server, [record.key])[:5]),
         "can_be_rewritten": _can_be_rewritten(record),
         "statements": _statements(record),
         "check": check,
@@ -192,14 +193,6 @@ def _page(
         "users": get_user_model().objects.filter(is_active=True).order_by("username")[:MOST_USERS],
     }
     return render(request, "dashboard/finding.html", context, status=status)
-
-
-def _suggestions(record: FindingRecord) -> list[SuggestionRecord]:
-    return list(
-        SuggestionRecord.objects.filter(
-            SuggestionRecord.OPEN_OR_BUILT, database__server=record.server, finding_keys__contains=[record.key]
-        ).order_by(F("helped_time_s_per_day").desc(nulls_last=True), "pk")[:5]
-    )
 
 
 def _can_be_rewritten(found: FindingRecord) -> bool:

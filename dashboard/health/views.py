@@ -20,11 +20,11 @@ from analyzer.store.size import StoreSize, store_size
 from dashboard.charts.bars import bars
 from dashboard.mail import queue as mail_queue
 from dashboard.permissions import viewer_required
-from dashboard.servers.state import TICK_LATE_S, ShownState, State, server_state
+from dashboard.servers.state import TICK_LATE_S, SamplingState, ShownState, server_state
 
 COST_WINDOW = timedelta(hours=24)
 SHARE_PROMISED = 0.005  # docs: of a server's time at 60 s sampling
-HOUSE_LATE_S = 1_200  # one a minute; a run may take 15 minutes
+TIDYING_LATE_S = 1_200  # one a minute; a run may take 15 minutes
 PURPOSE = {
     "tick": "All steps",
     "sample": "Samples",
@@ -165,12 +165,12 @@ def troubles(
                     f"Start another one: celery -A dashboard.celery:app worker --queues {name}",
                 )
             )
-    house = queue.last_runs.get("analyzer.tasks.keep_house")
-    if house and house.state == "FAILURE":
-        sentences.append((f"Tidying up the store failed ({house.error}).", "The worker's log says where."))
-    elif house and not sentences and (now - house.at).total_seconds() > HOUSE_LATE_S:
+    tidying = queue.last_runs.get("analyzer.tasks.tidy_store")
+    if tidying and tidying.state == "FAILURE":
+        sentences.append((f"Tidying up the store failed ({tidying.error}).", "The worker's log says where."))
+    elif tidying and not sentences and (now - tidying.at).total_seconds() > TIDYING_LATE_S:
         sentences.append(("The store has not been tidied up for long.", "See the log of the worker for maintenance."))
-    stalled = [server.name for server in servers if states[server.pk].state is State.STALLED]
+    stalled = [server.name for server in servers if states[server.pk].state is SamplingState.STALLED]
     if stalled and not sentences:
         sentences.append((f"Samples are late: {', '.join(stalled[:5])}.", "See the workers' logs."))
     if active and not queue.are_sessions_watched:
@@ -238,5 +238,5 @@ def _last_runs(queue: QueueState | None) -> list[tuple[str, LastRun | None]]:
         return []
     return [
         ("Handing out what is due", queue.last_runs.get("analyzer.tasks.tick")),
-        ("Tidying up the store", queue.last_runs.get("analyzer.tasks.keep_house")),
+        ("Tidying up the store", queue.last_runs.get("analyzer.tasks.tidy_store")),
     ]

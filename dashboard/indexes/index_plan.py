@@ -9,6 +9,7 @@ from pglast.parser import ParseError
 
 from analyzer.advice.candidates.typed import definition_on
 from analyzer.advice.code.change import Change, creation, removal
+from analyzer.advice.definition import definition_key
 from analyzer.advice.gain import gain_from_json, gain_words
 from analyzer.advice.rollout.script import Rollout, colons_apart, rollout
 from analyzer.models import AdviceRun, Statement, SuggestionRecord
@@ -178,14 +179,8 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
 def _whole(result: Mapping[str, Any]) -> dict[str, Any]:
     """The result itself as a point of the curve."""
     names = ("budget_bytes", "size_bytes", "cost_ratio", "bound_ratio", "time", "drops", "hurt", "at_risk")
-    indexes = [{**index, "key": _key_of(index)} for index in result["indexes"]]
+    indexes = [{**index, "key": definition_key(index["table"], index["definition"])} for index in result["indexes"]]
     return {**{name: result.get(name) for name in names}, "indexes": indexes}
-
-
-def _key_of(index: Mapping[str, Any]) -> str:
-    """As ``planned.suggestion_key`` makes it."""
-    body = index["definition"]
-    return f"{index['table']} {body if body.startswith('USING') else 'btree ' + body}"
 
 
 def _steps(curve: Sequence[Any]) -> list[Any]:

@@ -18,11 +18,12 @@ from analyzer.reports.report import (
     is_measured,
 )
 from analyzer.store.gains import gained
-from analyzer.store.reading import StatementPage, Window, statement_totals
+from analyzer.store.series.totals import StatementPage, statement_totals
+from analyzer.store.series.windows import Window
 from dashboard.figures import gain_line
 from dashboard.gone import closing_line, gained_line, is_gained, last_closings
 from dashboard.servers.actions import whole_sets
-from dashboard.servers.state import State, server_state
+from dashboard.servers.state import SamplingState, server_state
 from dashboard.templatetags.outcomes import outcome_sentence
 
 MOST_STATEMENTS = 10
@@ -53,7 +54,7 @@ def report_of(servers: Sequence[Server], start: datetime, end: datetime, now: da
                 slug=server.slug,
                 trouble=state.sentence if state.is_trouble else "",
                 since=state.since,
-                is_down=state.state == State.DOWN,
+                is_down=state.state == SamplingState.DOWN,
                 measured_ratio=min(1.0, page.covered_s / window.duration_s) if server.is_active else None,
                 load=_load(page),
                 load_before=_load(whole) if has_before else None,

@@ -22,7 +22,7 @@ TITLE_COLUMNS = 120  # characters of an index's columns in a title
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class OverviewAction:
     """An index to create, with the findings it answers, or a finding that no index does.
 
     ``s_per_day``: what it saves as planned, else what it is about as measured; None where neither is known.
@@ -86,7 +86,7 @@ class Action:
         return any(at >= since for at in seen)
 
 
-def actions(without_figures: Collection[int] = (), servers: int = 1) -> list[Action]:
+def actions(without_figures: Collection[int] = (), servers: int = 1) -> list[OverviewAction]:
     """The costliest first; those of servers that give no figures now (``without_figures``, ids) last. Three queries.
 
     What is only slower than before has its own place (new_and_worse.py). ``servers``: how many there are; of each the
@@ -112,10 +112,10 @@ def actions(without_figures: Collection[int] = (), servers: int = 1) -> list[Act
         .select_related("database__server")
         .order_by(*by_saving)
     )
-    answered: dict[tuple[int, str], list[Action]] = defaultdict(list)
+    answered: dict[tuple[int, str], list[OverviewAction]] = defaultdict(list)
     collected = []
     for suggestion in suggestions:
-        action = Action(suggestion.database.server, suggestion)
+        action = OverviewAction(suggestion.database.server, suggestion)
         collected.append(action)
         for key in suggestion.finding_keys:
             answered[suggestion.database_id, key].append(action)
@@ -125,7 +125,7 @@ def actions(without_figures: Collection[int] = (), servers: int = 1) -> list[Act
         if key in answered:
             answered[key][0].findings.append(finding)
         else:
-            collected.append(Action(finding.server, None, [finding]))
+            collected.append(OverviewAction(finding.server, None, [finding]))
     collected = [action for action in collected if not _is_muted(action, muted)]
     collected.sort(key=lambda a: (a.server.pk in without_figures, a.s_per_day is None, -(a.s_per_day or 0.0)))
     return collected
@@ -136,19 +136,19 @@ class ServerActions:
     """What is most worth doing on one server; ``open_count``: of its findings, those that stand here too."""
 
     server: Server
-    actions: list[Action]
+    actions: list[OverviewAction]
     open_count: int
     whole_set: SetWords | None = None
 
 
 def by_server(
-    found: Iterable[Action], sets: Mapping[int, SetWords], counts: Mapping[int, int], servers: Sequence[Server]
+    found: Iterable[OverviewAction], sets: Mapping[int, SetWords], counts: Mapping[int, int], servers: Sequence[Server]
 ) -> list[ServerActions]:
     """At most five sentences a server, fifteen in all: the whole set of indexes, then actions by the time they save.
 
     The server with most to save first. ``sets``, ``counts`` (open findings): by server id.
     """
-    mine: dict[int, list[Action]] = defaultdict(list)
+    mine: dict[int, list[OverviewAction]] = defaultdict(list)
     for action in found:
         mine[action.server.pk].append(action)
     order = {pk: n for n, pk in enumerate(mine)}
@@ -166,7 +166,7 @@ def by_server(
     ]
 
 
-def most_worth(found: Sequence[Action], most: int) -> list[Action]:
+def most_worth(found: Sequence[OverviewAction], most: int) -> list[OverviewAction]:
     """The first ``most``; the last place is for the worst whose time nobody knows, critical or a setting to copy."""
     shown, rest = list(found[:most]), found[most:]
     unknown = [action for action in rest if action.s_per_day is None and action.finding is not None]
@@ -179,7 +179,7 @@ def most_worth(found: Sequence[Action], most: int) -> list[Action]:
     return shown
 
 
-def with_statements(shown: Iterable[Action]) -> list[Action]:
+def with_statements(shown: Iterable[OverviewAction]) -> list[OverviewAction]:
     """With the statement that each is about most. One query."""
     shown = list(shown)
     wanted = Q()
@@ -193,7 +193,7 @@ def with_statements(shown: Iterable[Action]) -> list[Action]:
         some = Statement.objects.filter(wanted).only("fingerprint", "normalized_sql", "server_id", "kind", "tables")
         texts = {(s.server_id, s.fingerprint): s for s in some}
     return [
-        Action(
+        OverviewAction(
             action.server, action.suggestion, action.findings,
             texts.get((action.server.pk, names[place])) if place in names
             else action.finding.statement if action.finding is not None else None,
@@ -226,7 +226,7 @@ def _muted(suggestions: Sequence[SuggestionRecord]) -> set[tuple[int, str]]:
     return {(database or 0, key) for database, key in muted.values_list("database_id", "key")} if keys else set()
 
 
-def _is_muted(action: Action, muted: Collection[tuple[int, str]]) -> bool:
+def _is_muted(action: OverviewAction, muted: Collection[tuple[int, str]]) -> bool:
     """An index whose every finding was muted is not put before that person again."""
     suggestion = action.suggestion
     if suggestion is None or action.findings or not suggestion.finding_keys:

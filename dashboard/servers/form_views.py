@@ -60,7 +60,7 @@ def remove(request: HttpRequest, server: str) -> HttpResponse:
         )
         messages.success(request, f"{watched.name} and everything known about it is removed.")
         return redirect("servers")
-    context = {"section": "servers", "server": watched, "belongings": store.belongings(watched)}
+    context = {"section": "servers", "server": watched, "stored": store.stored_counts(watched)}
     return render(request, "dashboard/server_form_remove.html", context)
 
 

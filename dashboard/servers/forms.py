@@ -1,4 +1,7 @@
-"""The form of a monitored server. A password that was typed is never rendered again."""
+"""The form of a monitored server. A password that was typed is never rendered again.
+
+Long: one form, whose fields depend on one another.
+"""
 
 from typing import Any
 

@@ -41,7 +41,7 @@ def merge_server(request: HttpRequest, server: str, other: str) -> HttpResponse:
         "section": "servers",
         "server": kept,
         "other": gone,
-        "belongings": store.belongings(gone),
+        "stored": store.stored_counts(gone),
         "merging": merging(kept, gone),
     }
     return render(request, "dashboard/server_merge.html", context)

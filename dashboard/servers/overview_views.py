@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import Server
 from dashboard.permissions import viewer_required
-from dashboard.servers.actions import Action, ServerActions, actions, by_server, whole_sets, with_statements
+from dashboard.servers.actions import OverviewAction, ServerActions, actions, by_server, whole_sets, with_statements
 from dashboard.servers.new_and_worse import of_all
 from dashboard.servers.rows import new_since, open_findings, sampled_and_failing, server_rows, servers_down
 
@@ -85,7 +85,7 @@ def _with_statements(groups: Sequence[ServerActions]) -> list[ServerActions]:
     return [replace(group, actions=[next(found) for _ in group.actions]) for group in groups]
 
 
-def _said(action: Action, since: datetime) -> tuple[object, ...]:
+def _said(action: OverviewAction, since: datetime) -> tuple[object, ...]:
     return (
         action.title,
         action.s_per_day,

@@ -14,7 +14,7 @@ from analyzer.findings import Severity
 from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
 from analyzer.store.series.windows import Window
 from dashboard.charts.sparkline import since_watched, sparkline
-from dashboard.servers.state import ShownState, State, server_state
+from dashboard.servers.state import SamplingState, ShownState, server_state
 from dashboard.windows import fitting_span
 
 SPARK_POINTS = 48
@@ -75,7 +75,7 @@ def server_rows(servers: Sequence[Server], now: datetime) -> list[ServerRow]:
                 new=new[server.pk],
             )
         )
-    order = {State.DOWN: 0, State.STALLED: 1, State.FAILING: 2}
+    order = {SamplingState.DOWN: 0, SamplingState.STALLED: 1, SamplingState.FAILING: 2}
     return sorted(rows, key=lambda row: (_is_dead_demo(row), order.get(row.state.state, 3), row.server.name))
 
 

@@ -14,7 +14,7 @@ LONGEST_SAMPLE_S = 90  # then its task is ended (analyzer/tasks.py)
 TICK_LATE_S = 15  # beat sends one a second
 
 
-class State(enum.StrEnum):
+class SamplingState(enum.StrEnum):
     SAMPLING = "sampling"
     WAITING = "waiting"
     DOWN = "down"
@@ -30,7 +30,7 @@ class ShownState:
     ``texts``: how far their reading has come; "" when all are there.
     """
 
-    state: State
+    state: SamplingState
     sentence: str
     since: datetime | None = None
     last_sample_at: datetime | None = None
@@ -39,13 +39,13 @@ class ShownState:
     @property
     def is_trouble(self) -> bool:
         """No figures come."""
-        return self.state in (State.DOWN, State.STALLED)
+        return self.state in (SamplingState.DOWN, SamplingState.STALLED)
 
     @property
     def is_said(self) -> bool:
         """Whether the sentence says more than the word."""
-        is_late = self.state == State.WAITING and self.last_sample_at is not None
-        return self.is_trouble or is_late or self.state == State.FAILING
+        is_late = self.state == SamplingState.WAITING and self.last_sample_at is not None
+        return self.is_trouble or is_late or self.state == SamplingState.FAILING
 
 
 def server_state(
@@ -62,11 +62,13 @@ def server_state(
     snapshot = next((s for s in steps if s.step == "snapshot"), None)
     last = snapshot.last_success_at if snapshot else None
     if not server.is_active:
-        return ShownState(State.PAUSED, "Paused: nothing is read from this server.", None, last)
+        return ShownState(SamplingState.PAUSED, "Paused: nothing is read from this server.", None, last)
     if snapshot is not None and snapshot.failing_since is not None:
-        return ShownState(State.DOWN, snapshot.last_error or "The last reading failed.", snapshot.failing_since, last)
+        return ShownState(
+            SamplingState.DOWN, snapshot.last_error or "The last reading failed.", snapshot.failing_since, last
+        )
     if last is None:
-        return ShownState(State.WAITING, "The first sample comes in a few seconds.")
+        return ShownState(SamplingState.WAITING, "The first sample comes in a few seconds.")
     # Three missed samples, and never less than 30 s: a busy worker may be late once.
     patience = timedelta(seconds=max(LEAST_PATIENCE_S, 3 * server.sample_interval_s))
     if snapshot is not None and now - last > patience and not _was_just_made_due(snapshot, last + patience, now):
@@ -79,8 +81,8 @@ def server_state(
         if len(failing) > 1:
             names = ", ".join(sorted(s.step for s in failing))
             sentence = f"{len(failing)} steps fail ({names}); {first.step} says: {first.last_error}"
-        return ShownState(State.FAILING, sentence, first.failing_since, last, texts)
-    return ShownState(State.SAMPLING, f"Sampled every {server.sample_interval_s} s.", None, last, texts)
+        return ShownState(SamplingState.FAILING, sentence, first.failing_since, last, texts)
+    return ShownState(SamplingState.SAMPLING, f"Sampled every {server.sample_interval_s} s.", None, last, texts)
 
 
 def _was_just_made_due(snapshot: StepStatus, late_at: datetime, now: datetime) -> bool:
@@ -99,12 +101,12 @@ def _late(
     """Why no sample came for so long: being read, just started, or stalled, and at which part."""
 
     def stalled(why: str) -> ShownState:
-        return ShownState(State.STALLED, f"{why[0].upper()}{why[1:]}", last, last)
+        return ShownState(SamplingState.STALLED, f"{why[0].upper()}{why[1:]}", last, last)
 
     begun = snapshot.last_started_at
     is_begun = begun is not None and begun > last
     if is_begun and begun is not None and (now - begun).total_seconds() <= LONGEST_SAMPLE_S:
-        return ShownState(State.WAITING, "A sample is being read.", last, last)
+        return ShownState(SamplingState.WAITING, "A sample is being read.", last, last)
     queue = at_work(now)
     if queue is None:
         return stalled("Redis does not answer, so no sample is begun.")
@@ -112,7 +114,9 @@ def _late(
     if not takers:
         return stalled("no worker takes samples.")
     if now - min(w.started_at for w in takers) <= patience:
-        return ShownState(State.WAITING, "pgLoupe was just started: the next sample comes in a moment.", last, last)
+        return ShownState(
+            SamplingState.WAITING, "pgLoupe was just started: the next sample comes in a moment.", last, last
+        )
     if is_begun:
         return stalled("a sample was begun and has not ended: the server answers slowly, or its worker was stopped.")
     tick = queue.last_runs.get("analyzer.tasks.tick")

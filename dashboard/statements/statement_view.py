@@ -9,11 +9,12 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from analyzer.models import ExplainAudit, FindingRecord, PlanRecord, Statement, SuggestionRecord
+from analyzer.models import ExplainAudit, FindingRecord, PlanRecord, Statement
 from analyzer.statements.display import display_sql
 from analyzer.store.events import events_of_statement
 from analyzer.store.series.timelines import statement_timeline
 from analyzer.store.series.totals import StatementTotals, statement_totals
+from analyzer.store.suggestions import naming
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 from dashboard.charts import charts
 from dashboard.charts.marks import grouped, of_events
@@ -27,6 +28,7 @@ from dashboard.statements.tables import notes_of, tables_of
 from dashboard.windows import about, window_of
 
 PLANS_SHOWN = 20
+SUGGESTIONS_LOOKED_AT = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
     totals = page.rows[0] if page.rows else None
     findings = list(_findings(record))
     is_open = [f for f in findings if f.closed_at is None and f.muted_at is None]
-    suggested = suggestions_for_statement(record, is_open)
+    keys = [finding.key for finding in is_open]
+    suggested = list(naming(record.server, keys, record.fingerprint)[:SUGGESTIONS_LOOKED_AT])
     suggestions = [s for s in suggested if s.closed_at is None]
     plans = list(record.plans.defer("plan").order_by("-last_seen", "-pk")[:PLANS_SHOWN])
     plan = _chosen(plans, request.GET.get("plan"))
@@ -92,18 +95,6 @@ def statement(request: HttpRequest, server: str, fingerprint: str) -> HttpRespon
         "notes": notes_of(record),
     }
     return render(request, "dashboard/statement.html", context)
-
-
-def suggestions_for_statement(statement: Statement, findings: list[FindingRecord]) -> list[SuggestionRecord]:
-    """Suggestions that name this statement or one of its findings, open or built, the most helpful first. One query."""
-    names = Q(helps__contains=[{"fingerprint": statement.fingerprint}])
-    for finding in findings:
-        names |= Q(finding_keys__contains=[finding.key])
-    return list(
-        SuggestionRecord.objects.filter(
-            names, SuggestionRecord.OPEN_OR_BUILT, database__server=statement.server
-        ).order_by(F("helped_time_s_per_day").desc(nulls_last=True), "pk")[:10]
-    )
 
 
 def _findings(statement: Statement) -> QuerySet[FindingRecord]:

@@ -19,7 +19,7 @@ Known = Mapping[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class TableRow:
+class StatementTable:
     """A table a statement touches, or may touch (``note``); what is not known of it is None."""
 
     name: str
@@ -32,7 +32,7 @@ class TableRow:
     url: str = ""  # of its page
 
 
-def tables_of(statement: Statement) -> list[TableRow]:
+def tables_of(statement: Statement) -> list[StatementTable]:
     names = list(dict.fromkeys(statement.tables))[:MOST_TABLES]
     if not names:
         return []
@@ -44,10 +44,10 @@ def tables_of(statement: Statement) -> list[TableRow]:
     return [replace(row, url=table_url(statement.server, database, row.name)) if row.is_known else row for row in rows]
 
 
-def _rows(name: str, known: Known, roles: Sequence[str], version_num: int) -> Iterator[TableRow]:
+def _rows(name: str, known: Known, roles: Sequence[str], version_num: int) -> Iterator[StatementTable]:
     table = known.get(name)
     if table is None or not name:
-        yield TableRow(name, name, False, None, None, [])
+        yield StatementTable(name, name, False, None, None, [])
         return
     schemas: list[str] = table["schemas"]
     if name == table["qualified_name"] or len(schemas) == 1:
@@ -72,8 +72,8 @@ def _rows(name: str, known: Known, roles: Sequence[str], version_num: int) -> It
         yield _row(known[f"{schema}.{name}"], name, "; ".join(filter(None, (said, unless))))
 
 
-def _row(table: Mapping[str, Any], as_written: str, note: str) -> TableRow:
-    return TableRow(
+def _row(table: Mapping[str, Any], as_written: str, note: str) -> StatementTable:
+    return StatementTable(
         table["qualified_name"], as_written, True, table["rows"], table["size_bytes"], table["indexes"][:12], note
     )
 

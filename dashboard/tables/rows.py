@@ -77,20 +77,20 @@ class TableRow:
     @property
     def changes_per_day(self) -> tuple[float, float, float] | None:
         """Rows inserted, updated and deleted; None until an hour was watched."""
-        rates = [(t.inserted_rows_per_day, t.updated_rows_per_day, t.deleted_rows_per_day) for t in self.leaves]
-        known = [(i, u, d) for i, u, d in rates if i is not None and u is not None and d is not None]
+        rates = [t.changes_per_day for t in self.leaves]
+        known = [rate for rate in rates if rate is not None]
         if not known or len(known) < len(rates):
             return None
         return sum(r[0] for r in known), sum(r[1] for r in known), sum(r[2] for r in known)
 
     @property
-    def vacuum(self) -> "LastRun":
-        return LastRun.of(self.leaves, lambda storage: (storage.last_vacuum, storage.last_autovacuum))
+    def vacuum(self) -> "LastUpkeep":
+        return LastUpkeep.of(self.leaves, lambda storage: (storage.last_vacuum, storage.last_autovacuum))
 
     @property
-    def analyze(self) -> "LastRun":
+    def analyze(self) -> "LastUpkeep":
         of = (self.table,) if self.table.kind == "p" else self.leaves  # of a partitioned table nobody but people do
-        return LastRun.of(of, lambda storage: (storage.last_analyze, storage.last_autoanalyze))
+        return LastUpkeep.of(of, lambda storage: (storage.last_analyze, storage.last_autoanalyze))
 
     @property
     def pace(self) -> Pace | None:
@@ -106,7 +106,7 @@ class TableRow:
 
 
 @dataclass(frozen=True, slots=True)
-class LastRun:
+class LastUpkeep:
     """When VACUUM or ANALYZE ran last; of several tables, on the one where that is longest ago.
 
     ``at`` None: never since the statistics were reset, or ``is_known`` is False.
@@ -119,8 +119,8 @@ class LastRun:
     @classmethod
     def of(
         cls, tables: Iterable[TableFacts], times: Callable[[StorageFacts], tuple[datetime | None, datetime | None]]
-    ) -> "LastRun":
-        oldest: LastRun | None = None
+    ) -> "LastUpkeep":
+        oldest: LastUpkeep | None = None
         for table in tables:
             if table.storage is None:
                 return cls(None, is_known=False)

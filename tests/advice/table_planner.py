@@ -2,7 +2,7 @@
 
 import random
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Planned, Query
 from tests.advice.builders import facts, index, table
 

@@ -7,7 +7,7 @@ import pytest
 
 from analyzer.advice.candidates.typed import Existing
 from analyzer.advice.cautions import early_stop, of_definition
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.rules.suggest import foreign_keys_served
 from analyzer.advice.selection.drops import proposals
 from analyzer.plans import parse_plan

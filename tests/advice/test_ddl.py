@@ -2,7 +2,8 @@
 
 import pytest
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, equal_index, is_same_definition
+from analyzer.advice.ddl import create_index, equal_index, is_same_definition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.index_names import index_name
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.outcome import (
     Measured,
     ObservedIndex,

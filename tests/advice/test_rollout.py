@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analyzer.advice.code.change import creation, removal
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.rollout.script import colons_apart, rollout
 from analyzer.runtime.client_programs import client_program
 from analyzer.schema.quoting import quote_identifier

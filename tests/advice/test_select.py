@@ -7,6 +7,7 @@ import pytest
 
 from analyzer.advice.planner import Query
 from analyzer.advice.select import SelectionOptions, pareto, select
+from analyzer.advice.selection.budgets import best_set
 from analyzer.advice.selection.task import SIZE_RESERVE, Task
 from analyzer.errors import BadInput
 from analyzer.plans.work import PlanWork
@@ -165,8 +166,8 @@ def test_reason_why_a_query_gets_nothing():
 def test_task_is_reused_for_several_budgets():
     queries, candidates, planner, schema = random_task(11)
     task = Task(queries, candidates, planner, schema, SelectionOptions())
-    first = task.select(30_000_000)
-    again = task.select(30_000_000)
+    first = best_set(task, 30_000_000)
+    again = best_set(task, 30_000_000)
     assert [c.index.id for c in first.chosen] == [c.index.id for c in again.chosen]
 
 

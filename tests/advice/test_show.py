@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from analyzer.advice.advise import completed_by
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
+from analyzer.advice.ddl import create_index
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.planned import planned_suggestions
 from analyzer.advice.planner import HypotheticalIndex

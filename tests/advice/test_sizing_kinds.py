@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.sizing.keys import _interval_widths, skewed_values
 from analyzer.advice.sizing.size import btree_height, btree_index_size, index_size_bytes
 from analyzer.schema.facts import ColumnFacts, TableFacts

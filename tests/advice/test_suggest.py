@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.index_names import index_name
 from analyzer.advice.planned import why_these_columns
 from analyzer.advice.rules.suggest import suggest_indexes

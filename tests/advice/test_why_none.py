@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.why_none import why_none
 from tests.advice.builders import facts, table
 

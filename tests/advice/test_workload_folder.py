@@ -21,7 +21,6 @@ def test_each_file_is_a_statement_labelled_by_its_name(folder):
     assert [(s.label, s.kind, s.weight) for s in read.statements] == [("a", "select", 1.0), ("b", "update", 1.0)]
     assert read.statements[1].sql == "update t set a = 1"
     assert not read.problems
-    assert not read.has_weights
 
 
 def test_weights_come_from_json_and_else_from_csv(folder):

@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from analyzer.models import Statement
 from analyzer.plans import parse_plan
-from analyzer.store.house import keep_house
+from analyzer.plans.shape import shape_of
 from analyzer.store.plans import keep_plan
+from analyzer.store.tidying import tidy_store
 from tests.dashboard import world
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -17,8 +18,9 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 def seen(statement: Statement, minutes_ago: float, node: str, table: str = "shop_order") -> None:
     plan = {"Plan": {"Node Type": node, "Relation Name": table, "Alias": table, "Total Cost": 5.0}}
     keep_plan(
-        statement, world.database(statement.server), shape=parse_plan(plan).shape, plan=plan, values_source="sampled",
-        is_analyzed=False, server_version_num=150000, now=timezone.now() - timedelta(minutes=minutes_ago),
+        statement, world.database(statement.server), shape=shape_of(parse_plan(plan)), plan=plan,
+        values_source="sampled", is_analyzed=False, server_version_num=150000,
+        now=timezone.now() - timedelta(minutes=minutes_ago),
     )  # fmt: skip
 
 
@@ -26,7 +28,7 @@ def test_a_change_of_plan_is_a_row_and_a_mark(client):
     client.force_login(world.user())
     server = world.server()
     statement = world.figures(server, hours=6, every_s=300)[0]
-    keep_house()
+    tidy_store()
     url = f"/servers/{server.slug}/statements/{statement.fingerprint}/"
     seen(statement, 200, "Index Scan", "a<b>")
     page = client.get(url).content.decode()

@@ -25,6 +25,7 @@ from analyzer.models import (
 )
 from analyzer.monitored.readings import COUNTERS, KEY_DTYPE, ActivityRow, ServerState, StatementReading, StatementText
 from analyzer.plans import parse_plan, redact_plan
+from analyzer.plans.shape import shape_of
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.store.findings import keep_findings
 from analyzer.store.plans import keep_plan
@@ -249,7 +250,7 @@ def plan_of(statement: Statement) -> PlanRecord:
     return keep_plan(
         statement,
         database(statement.server),
-        shape=parsed.shape,
+        shape=shape_of(parsed),
         plan=redacted,
         values_source="sampled",
         is_analyzed=True,

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from analyzer.advice.advise import advise
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import SelectionOptions

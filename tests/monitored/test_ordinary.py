@@ -85,8 +85,6 @@ def test_an_ordinary_statement_is_executed_and_leaves_no_error(name: str, applic
     gave = [o.plan.root.actual_rows or 0 for o in outcomes if o.plan is not None]
     if application.rows[name]:
         assert any(gave) or name in GIVES_NO_ROW, [o.rewrites for o in outcomes]
-        is_told = ["in the application a call gives" in " ".join(o.notes) for o in outcomes]
-        assert is_told == [not rows for rows in gave]
 
 
 def test_the_rows_of_a_call_choose_the_value(application: Application) -> None:
@@ -126,7 +124,7 @@ def test_a_subquery_that_may_give_two_rows_is_not_executed(application: Applicat
 
 def test_what_was_assumed_is_said(application: Application) -> None:
     def said(name: str) -> str:
-        return " ".join(r for o in application.explain(name) for r in (*o.rewrites, *o.notes))
+        return " ".join(r for o in application.explain(name) for r in o.rewrites)
 
     assert "accounts.closed_by is NULL in every row: a plain value was taken for $1" in said("dj_never_closed")
     assert "ANALYZE keeps no values of bookings.during: a plain value was taken for $1" in said("range_contains")

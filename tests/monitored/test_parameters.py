@@ -10,8 +10,8 @@ from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFac
 from analyzer.statements.index_predicates import values_told
 from analyzer.statements.predicates import parameter_columns
 from analyzer.values.choose import (
+    ColumnValues,
     NoValues,
-    PgStatsRow,
     ValueSet,
     array_literal,
     choose_values,
@@ -21,20 +21,20 @@ from analyzer.values.like_patterns import like_patterns
 from analyzer.values.partial_indexes import HeldValue, partial_values
 
 NOW = datetime(2026, 3, 5, 14, 25, 36, tzinfo=UTC)
-STATUS = PgStatsRow(("paid", "sent", "new"), (0.5, 0.3, 0.1), ("alpha", "beta", "new", "omega", "zeta"))
-UNIQUE = PgStatsRow((), (), tuple(str(n) for n in range(0, 1001, 10)))
+STATUS = ColumnValues(("paid", "sent", "new"), (0.5, 0.3, 0.1), ("alpha", "beta", "new", "omega", "zeta"))
+UNIQUE = ColumnValues((), (), tuple(str(n) for n in range(0, 1001, 10)))
 STATISTICS = {
     ("", "t", "status"): STATUS,
     ("", "t", "id"): UNIQUE,
-    ("", "t", "name"): PgStatsRow(("50%_x", "b"), (0.2, 0.1), ()),
-    ("", "t", "flag"): PgStatsRow(("t", "f"), (0.9, 0.1), ()),
-    ("", "t", "at"): PgStatsRow(
+    ("", "t", "name"): ColumnValues(("50%_x", "b"), (0.2, 0.1), ()),
+    ("", "t", "flag"): ColumnValues(("t", "f"), (0.9, 0.1), ()),
+    ("", "t", "at"): ColumnValues(
         (), (), ("2026-01-01 00:00:00+00", "2026-02-01 00:00:00+00", "2026-03-05 14:00:00+00")
     ),
-    ("", "t", "old"): PgStatsRow((), (), ("2001-01-01", "2002-01-01", "2003-01-01")),
-    ("", "t", "doc"): PgStatsRow(('{"list": [1], "kind": "view", "n": 3}',), (0.1,), ()),
-    ("", "t", "span"): PgStatsRow(("[1,5)",), (0.1,), ()),
-    ("", "t", "tags"): PgStatsRow(('{a,b}',), (0.1,), ()),
+    ("", "t", "old"): ColumnValues((), (), ("2001-01-01", "2002-01-01", "2003-01-01")),
+    ("", "t", "doc"): ColumnValues(('{"list": [1], "kind": "view", "n": 3}',), (0.1,), ()),
+    ("", "t", "span"): ColumnValues(("[1,5)",), (0.1,), ()),
+    ("", "t", "tags"): ColumnValues(('{a,b}',), (0.1,), ()),
 }  # fmt: skip
 
 
@@ -153,14 +153,14 @@ def test_type_without_a_plain_value_gives_no_values() -> None:
 
 
 def test_median_weighted_value_is_not_the_first_of_many_equal_ones() -> None:
-    even = PgStatsRow(tuple("abcdefghij"), (0.05,) * 10, ())
+    even = ColumnValues(tuple("abcdefghij"), (0.05,) * 10, ())
     assert even.typical[0] == "e"
     assert even.rare[0] == "j"
 
 
 def test_histogram_percentiles_fall_back_to_common_values_in_their_order() -> None:
-    assert PgStatsRow(("10", "9", "100"), (0.3, 0.2, 0.1), ()).percentile(100) == "100"
-    assert PgStatsRow().percentile(50) is None
+    assert ColumnValues(("10", "9", "100"), (0.3, 0.2, 0.1), ()).percentile(100) == "100"
+    assert ColumnValues().percentile(50) is None
 
 
 def test_array_literal_quotes_its_elements() -> None:

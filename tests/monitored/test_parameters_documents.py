@@ -7,9 +7,9 @@ import pytest
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.predicates import parameter_columns
 from analyzer.values.choose import NoValues, ValueSet, choose_values, fixed_values
+from analyzer.values.column_statistics import ColumnStatistics
 from analyzer.values.column_values import (
-    PgStatsRow,
-    elements_by_frequency,
+    ColumnValues,
     largest_partitions,
     of_partitions,
 )
@@ -21,17 +21,17 @@ DOCUMENTS = (
     '{"k": 7, "lang": "de", "seo": {"w": 5}}',
 )  # fmt: skip
 STATISTICS = {
-    ("", "t", "doc"): PgStatsRow((), (), DOCUMENTS),
-    ("", "t", "attrs"): PgStatsRow(('"k"=>"3", "b"=>NULL', '"k"=>"4"'), (0.5, 0.4), ()),
-    ("", "t", "tags"): PgStatsRow((), (), ("{a}", "{b,c}"), ("b", "a", "c")),
-    ("", "t", "words"): PgStatsRow((), (), (), ("it's", "cat")),
-    ("", "t", "body"): PgStatsRow((), (), ("an elephant walks", "an elephant runs")),
-    ("", "t", "gone"): PgStatsRow(null_frac=1.0),
-    ("", "t", "span"): PgStatsRow(null_frac=0.1),
-    ("", "t", "old"): PgStatsRow((), (), ("2022-01-01", "2023-01-01", "2024-01-01")),
-    ("", "t", "new"): PgStatsRow((), (), ("2022-01-01", "2023-01-01", "2026-03-05 13:00:00+00")),
-    ("", "t", "n"): PgStatsRow((), (), tuple(str(n) for n in range(0, 101, 10))),
-    ("", "t", "kind"): PgStatsRow(("x", "y"), (0.9, 0.1), ()),
+    ("", "t", "doc"): ColumnValues((), (), DOCUMENTS),
+    ("", "t", "attrs"): ColumnValues(('"k"=>"3", "b"=>NULL', '"k"=>"4"'), (0.5, 0.4), ()),
+    ("", "t", "tags"): ColumnValues((), (), ("{a}", "{b,c}"), ("b", "a", "c")),
+    ("", "t", "words"): ColumnValues((), (), (), ("it's", "cat")),
+    ("", "t", "body"): ColumnValues((), (), ("an elephant walks", "an elephant runs")),
+    ("", "t", "gone"): ColumnValues(null_frac=1.0),
+    ("", "t", "span"): ColumnValues(null_frac=0.1),
+    ("", "t", "old"): ColumnValues((), (), ("2022-01-01", "2023-01-01", "2024-01-01")),
+    ("", "t", "new"): ColumnValues((), (), ("2022-01-01", "2023-01-01", "2026-03-05 13:00:00+00")),
+    ("", "t", "n"): ColumnValues((), (), tuple(str(n) for n in range(0, 101, 10))),
+    ("", "t", "kind"): ColumnValues(("x", "y"), (0.9, 0.1), ()),
 }  # fmt: skip
 
 
@@ -115,8 +115,9 @@ def test_a_comparison_inside_case_needs_no_statistics() -> None:
 
 
 def test_elements_are_ordered_by_their_frequency() -> None:
-    assert elements_by_frequency(["a", "b", None], [0.1, 0.7, 0.2, 0.1, 0.7, 0.0]) == ("b", "a")
-    assert elements_by_frequency(None, None) == ()
+    row = ColumnStatistics(most_common_elems=("a", "b"), most_common_elem_freqs=(0.1, 0.7, 0.1, 0.7, 0.0))
+    assert ColumnValues.of(row).most_common_elements == ("b", "a")
+    assert ColumnValues.of(ColumnStatistics()).most_common_elements == ()
 
 
 def part(oid: int, rows: float, parent: int = 1, kind: str = "r", partitions: tuple[int, ...] = ()) -> TableFacts:
@@ -131,10 +132,10 @@ def test_a_partitioned_table_has_its_partitions_statistics() -> None:
     assert [t.name for t in largest_partitions(facts, whole)] == ["p3", "p2", "p5"]
     assert largest_partitions(facts, part(2, 10.0)) == []
     merged = of_partitions([
-        (PgStatsRow(("a", "b"), (0.6, 0.2), ("1", "20"), ("x",), 0.1, 5.0), 30.0),
-        (PgStatsRow(("b",), (1.0,), ("3", "100"), ("y",), 0.5, -0.5), 10.0),
+        (ColumnValues(("a", "b"), (0.6, 0.2), ("1", "20"), ("x",), 0.1, 5.0), 30.0),
+        (ColumnValues(("b",), (1.0,), ("3", "100"), ("y",), 0.5, -0.5), 10.0),
     ])  # fmt: skip
-    assert merged == PgStatsRow(
+    assert merged == ColumnValues(
         ("a", "b"), (pytest.approx(0.45), pytest.approx(0.4)), ("1", "3", "20", "100"), ("x", "y"),
         pytest.approx(0.2), 5.0,
     )  # fmt: skip

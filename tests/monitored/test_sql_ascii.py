@@ -12,8 +12,9 @@ from analyzer.models import Statement
 from analyzer.monitored.access.preflight import run_preflight
 from analyzer.monitored.catalog.column_statistics import read_statistics
 from analyzer.monitored.catalog.schema import left_out_said, read_schema
-from analyzer.monitored.connection import ODD_BYTE, ConnectionSettings, connect
+from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.failures import redact_message
+from analyzer.monitored.login import ODD_BYTE
 from analyzer.monitored.sample.activity import sample_once
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.statements import read_statement_counters, read_statement_texts

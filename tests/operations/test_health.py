@@ -21,7 +21,7 @@ from analyzer.runtime import workers
 from analyzer.store.size import store_size
 from dashboard.health import healthz
 from dashboard.health.views import troubles
-from dashboard.servers.state import ShownState, State
+from dashboard.servers.state import SamplingState, ShownState
 from tests.dashboard import world
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -217,13 +217,13 @@ class TestTroubles:
 
     def test_tidying_up_failed(self, redis):
         everything_works(redis)
-        workers.keep_last_run("analyzer.tasks.keep_house", "FAILURE", "OperationalError")
+        workers.keep_last_run("analyzer.tasks.tidy_store", "FAILURE", "OperationalError")
         said = [what for what, _ in troubles([], {}, workers.queue_state(self.now()), self.now())]
         assert said == ["Tidying up the store failed (OperationalError)."]
 
 
 def world_state() -> ShownState:
-    return ShownState(State.SAMPLING, "")
+    return ShownState(SamplingState.SAMPLING, "")
 
 
 def test_a_worker_that_stops_leaves_the_list(redis):

@@ -10,6 +10,7 @@ import pytest
 from analyzer.plans import Plan, PlanNode, parse_plan, parse_plans
 from analyzer.plans.buffers import FIELDS, TIME_POSITIONS
 from analyzer.plans.outside import after_triggers, jit_time_ms, outside_nodes_time_ms
+from analyzer.plans.shape import shape_of
 
 DATA = Path(__file__).parent / "data"
 SAVED = sorted(path.name for path in DATA.glob("*.pg*.json"))
@@ -246,4 +247,4 @@ def test_depth_is_no_matter(depth: int) -> None:
     plan = parse_plan(text)
     assert len(plan.nodes) == 2 * depth + 1
     assert_times_add_up(plan)
-    assert len({*plan.shape}) > 1
+    assert len({*shape_of(plan)}) > 1

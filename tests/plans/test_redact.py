@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import psycopg
 import pytest
 
 from analyzer.plans import parse_plans, redact_expression, redact_plan
+from analyzer.plans.shape import shape_of
 
 DATA = Path(__file__).parent / "data"
+QUERY_IDENTIFIER = re.compile(r'"Query Identifier": -?\d+')
 
 
 @pytest.mark.parametrize(
@@ -108,12 +111,14 @@ def test_every_kind_of_field() -> None:
     }]  # fmt: skip
 
 
-def test_text_is_taken_too_and_deep_plans() -> None:
+def test_text_is_taken_too_and_decoded_plans_of_any_depth() -> None:
     assert redact_plan('[{"Plan": {"Node Type": "Result", "Filter": "(a = 5)"}}]') == [
         {"Plan": {"Node Type": "Result", "Filter": "(a = ?)"}}
     ]
-    node = '{"Node Type":"Result","Filter":"(a = 5)","Plans":['
-    redacted = redact_plan(f"[{node * 5000}{{}}{']}' * 5000}]")
+    plan: dict[str, Any] = {}
+    for _ in range(5000):
+        plan = {"Node Type": "Result", "Filter": "(a = 5)", "Plans": [plan]}
+    redacted = redact_plan([plan])
     levels = 0
     while "Plans" in redacted[0]:
         assert redacted[0]["Filter"] == "(a = ?)"
@@ -126,7 +131,7 @@ def test_redacted_plans_keep_shape_times_and_labels() -> None:
         for plan, redacted in zip(
             parse_plans(path.read_bytes()), parse_plans(redact_plan(path.read_bytes())), strict=True
         ):
-            assert redacted.shape == plan.shape, path.name
+            assert shape_of(redacted) == shape_of(plan), path.name
             assert [(n.label, n.exclusive_time_ms) for n in redacted] == [(n.label, n.exclusive_time_ms) for n in plan]
 
 
@@ -209,7 +214,7 @@ def test_no_canary_survives_in_plans_of_real_servers(any_postgres) -> None:
                 connection.execute("alter table t90 add doc jsonb")
             text = explained(connection, sql)
             assert CANARY_NUMBER in text or CANARY_WORD in text, "the server printed no canary: the test shows nothing"
-            redacted = json.dumps(redact_plan(text))
+            redacted = QUERY_IDENTIFIER.sub("", json.dumps(redact_plan(text)))  # which may hold any digits
             assert CANARY_NUMBER not in redacted, (sql, redacted)
             assert CANARY_WORD not in redacted, (sql, redacted)
             assert '"t90"' in redacted or "generate_series" in redacted

@@ -6,7 +6,7 @@ import pytest
 
 from analyzer.statements.display import MAX_FORMATTED_CHARACTERS, display_sql, one_line
 from analyzer.statements.fingerprint import fingerprint
-from analyzer.statements.parse import ParsedStatement, TableName, is_truncated, parse_statement
+from analyzer.statements.parse import ParsedStatement, TableName, parse_statement
 from analyzer.statements.secrets import comment_tags, redact_sql
 
 CANARY = "hunter2"
@@ -250,13 +250,6 @@ def test_kinds_and_reasons(sql, kind, utility, reason):
 )  # fmt: skip
 def test_limits(sql, limits):
     assert parse_statement(sql).has_limit is limits
-
-
-def test_truncated_texts_are_told_by_their_length():
-    assert is_truncated("x" * 1023)
-    assert is_truncated("ü" * 511)
-    assert not is_truncated("x" * 900)
-    assert not is_truncated("x" * 1023, track_activity_query_size=4096)
 
 
 def test_display_lays_out_and_cuts():

@@ -17,6 +17,7 @@ from analyzer.checks.plan import seq_scan_discards_rows
 from analyzer.models import CheckRule, Database, FindingRecord, PlanRecord, Server, Statement, StatementEntry
 from analyzer.monitored.readings import ActivityRow
 from analyzer.plans import parse_plan
+from analyzer.plans.shape import shape_of
 from analyzer.schema.standing import Slot, Standing
 from analyzer.statements import tree
 from analyzer.steps import check, judgement
@@ -55,7 +56,7 @@ def a_plan(database: Database, fingerprint: str = "f1", plan: object = SCAN) -> 
     )
     parsed = parse_plan(plan)
     return keep_plan(
-        statement, database, shape=parsed.shape, plan=plan, values_source="none", is_analyzed=True,
+        statement, database, shape=shape_of(parsed), plan=plan, values_source="none", is_analyzed=True,
         server_version_num=180000, execution_time_ms=parsed.execution_time_ms, now=NOW,
     )  # fmt: skip
 

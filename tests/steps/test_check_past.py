@@ -11,14 +11,15 @@ from analyzer.checks import Rules
 from analyzer.models import Database, FindingRecord, PlanPeriodRecord, Statement
 from analyzer.monitored.readings import NamesByOid
 from analyzer.plans import parse_plan
+from analyzer.plans.shape import shape_of
 from analyzer.steps.check_past import check_pasts
-from analyzer.store.house import keep_house
 from analyzer.store.plans import keep_plan
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.past import pasts
 from analyzer.store.series.snapshots import keep_names
 from analyzer.store.series.totals import rates
 from analyzer.store.series.windows import Window
+from analyzer.store.tidying import tidy_store
 from tests.store.conftest import FakeServer, make_server, remove
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -49,7 +50,7 @@ def history(django_db_setup: None, django_db_blocker: Any) -> Iterator[FakeServe
             for queryid in range(2, 8):
                 fake.run(queryid, calls=10, time_ms=10)
             fake.read()
-        keep_house(fake.now + timedelta(minutes=4))
+        tidy_store(fake.now + timedelta(minutes=4))
         yield fake
         remove(fake.server)
 
@@ -61,7 +62,7 @@ def look(fake: FakeServer, *seen: tuple[float, dict[str, Any], str]) -> list[Fin
     for minutes_ago, plan, values in seen:
         parsed = parse_plan(plan)
         keep_plan(
-            statement, database, shape=parsed.shape, plan=plan, values_source=values, is_analyzed=False,
+            statement, database, shape=shape_of(parsed), plan=plan, values_source=values, is_analyzed=False,
             server_version_num=180000, total_cost=parsed.root.total_cost, now=fake.now - timedelta(minutes=minutes_ago),
         )  # fmt: skip
     daily = rates(fake.server, Window(fake.now - timedelta(days=1), fake.now))

@@ -11,7 +11,7 @@ from analyzer.models import PlanRecord, Server, SuggestionRecord
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
 from analyzer.steps.check import check_server
-from analyzer.store import house
+from analyzer.store import tidying
 from analyzer.store.servers import add_server_from_dsn
 from tests.servers import ScratchDatabase
 
@@ -157,7 +157,7 @@ def test_sums_of_whole_minutes_do_not_mix_before_and_after(shop18: ScratchDataba
     pipeline.take_snapshot(server)
     call(shop18, 10)
     pipeline.take_snapshot(server)
-    house.keep_house(timezone.now() + timedelta(minutes=20))  # rolls up all that was read
+    tidying.tidy_store(timezone.now() + timedelta(minutes=20))  # rolls up all that was read
     look(server, record)
     [statement] = record.outcome["statements"]
     assert statement["after"]["calls"] == 10

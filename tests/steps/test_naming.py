@@ -18,7 +18,7 @@ from analyzer.steps import schedule
 from analyzer.steps import texts as naming
 from analyzer.store import texts
 from analyzer.store.servers import add_server_from_dsn, connection_settings
-from dashboard.servers.state import State, server_state
+from dashboard.servers.state import SamplingState, server_state
 from tests.servers import ScratchDatabase
 from tests.servers import Server as RunningServer
 
@@ -77,7 +77,7 @@ def note(server: Server) -> str:
     return StepStatus.objects.get(server=server, step="texts").note
 
 
-def state_of(server: Server) -> tuple[State, str]:
+def state_of(server: Server) -> tuple[SamplingState, str]:
     StepStatus.objects.filter(server=server, step="snapshot").update(last_success_at=timezone.now())
     found = server_state(server, server.steps.all(), timezone.now())
     return found.state, found.texts
@@ -110,11 +110,11 @@ def test_a_run_that_is_stopped_anywhere_keeps_what_it_has_and_the_next_goes_on(
     entries = Snapshot.objects.get(server=server).entries
     assert kept == [naming.LOT_TEXTS] * 2
     assert note(server) == f"Reading texts ({entries - textless(server):,} of {entries:,})"
-    assert state_of(server)[0] == State.FAILING  # this step; the figures come
+    assert state_of(server)[0] == SamplingState.FAILING  # this step; the figures come
     monkeypatch.setattr(texts, "keep_texts", keep)
     pipeline.run_step(server, "texts", naming.read_texts)
     assert (named(server), textless(server), note(server)) == (MANY, 0, "")
-    assert state_of(server) == (State.SAMPLING, "")
+    assert state_of(server) == (SamplingState.SAMPLING, "")
     assert set(seen.values()) == {1}
 
 
@@ -129,7 +129,7 @@ def test_a_run_gives_way_when_its_time_is_up_and_says_how_far_it_got(
     while not runs or runs[-1]:
         pipeline.run_step(server, "texts", naming.read_texts)
         runs.append(note(server))
-        assert state_of(server) == (State.SAMPLING, runs[-1])
+        assert state_of(server) == (SamplingState.SAMPLING, runs[-1])
     assert runs[0] == f"Reading texts (100 of {entries:,})"
     assert runs[:-1] == [f"Reading texts ({100 * (n + 1)} of {entries:,})" for n in range(len(runs) - 1)]
     assert len(runs) == -(-entries // 100)
@@ -199,7 +199,7 @@ def test_texts_that_cannot_be_read_cost_the_sample_nothing(many: Made, monkeypat
     assert "texts" in {due.step for due in schedule.claim_due_steps(timezone.now())}
     pipeline.run_step(server, "texts", naming.read_texts)
     state = server_state(server, server.steps.all(), timezone.now())
-    assert state.state == State.FAILING
+    assert state.state == SamplingState.FAILING
     assert state.sentence.startswith("The step texts fails: ")
     assert "statement timeout" in state.sentence
 

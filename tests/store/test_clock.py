@@ -10,12 +10,13 @@ from django.db import connection
 
 from analyzer.models import Database, LastReading, Snapshot
 from analyzer.monitored.readings import ActivityRow
-from analyzer.store import reading
-from analyzer.store.house import keep_house
 from analyzer.store.series import clock, long_intervals
 from analyzer.store.series.activity import keep_activity
 from analyzer.store.series.rollups import rolled_up_to
 from analyzer.store.series.snapshots import keep_reading
+from analyzer.store.series.totals import statement_totals
+from analyzer.store.series.windows import Window
+from analyzer.store.tidying import tidy_store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 HOUR = timedelta(hours=1)
@@ -45,7 +46,7 @@ def test_a_servers_clock_that_is_always_wrong_moves_no_figure(fake, fresh_rows):
     fake.run(1)
     fake.read()
     minutes(fake, 3)
-    page = reading.statement_totals(fake.server, reading.Window.last("1h", fake.now))
+    page = statement_totals(fake.server, Window.last("1h", fake.now))
     assert (page.covered_s, fresh_rows("taken_at")[-1]) == (180, (fake.now,))
 
 
@@ -69,7 +70,7 @@ def test_the_stores_clock_that_goes_back_is_one_gap_and_sampling_goes_on(fake, f
     fake.run(1)
     fake.read()
     minutes(fake, 200)
-    keep_house(fake.now)
+    tidy_store(fake.now)
     fake.run(1)
     kept = fake.read(after_s=60 - back_s)
     if back_s < 60:  # within an interval nobody can tell
@@ -78,11 +79,11 @@ def test_the_stores_clock_that_goes_back_is_one_gap_and_sampling_goes_on(fake, f
     assert kept.gap_reason == f"pgLoupe's clock went back by {'2 hours' if back_s == 7200 else '90 s'}"
     assert LastReading.objects.get().taken_at == fake.now
     minutes(fake, 10, calls=5)
-    keep_house(fake.now)
+    tidy_store(fake.now)
     assert rolled_up_to(fake.server) == fake.now
     assert max(at for (at,) in fresh_rows("taken_at")) == fake.now
     fake.name({1: "select 1"})
-    page = reading.statement_totals(fake.server, reading.Window(fake.now - 6 * HOUR, fake.now))
+    page = statement_totals(fake.server, Window(fake.now - 6 * HOUR, fake.now))
     before = 200 - (60 if back_s == 90 else 7140) // 60 - (1 if back_s == 90 else 0)
     assert page.covered_s / 60 == pytest.approx(before + 10, abs=1)
     assert page.rows[0].calls == page.covered_s / 60 - 10 + 50
@@ -160,11 +161,11 @@ def test_no_hour_is_charged_with_another_hours_work(fake):
     fake.name({1: "select 1"})
     fake.run(1, calls=300)
     fake.read(after_s=5 * 3600)
-    keep_house(fake.now)
-    page = reading.statement_totals(fake.server, reading.Window.last("1h", fake.now))
+    tidy_store(fake.now)
+    page = statement_totals(fake.server, Window.last("1h", fake.now))
     assert 3600 <= page.covered_s <= 2 * 3600
     assert page.rows[0].calls == pytest.approx(page.covered_s / 60, abs=1)
-    page = reading.statement_totals(fake.server, reading.Window.last("24h", fake.now))
+    page = statement_totals(fake.server, Window.last("24h", fake.now))
     assert (page.covered_s, page.rows[0].calls) == (pytest.approx(5 * 3600 + 600), 310)
 
 
@@ -190,7 +191,7 @@ def test_what_was_kept_as_later_goes_from_every_series(fake):
     fake.run(1)
     fake.read()
     minutes(fake, 400)
-    keep_house(fake.now)
+    tidy_store(fake.now)
     at = fake.now - timedelta(minutes=330)
     clock.forget_from(fake.server.pk, at)
     with connection.cursor() as cursor:

@@ -11,7 +11,7 @@ from analyzer.models import CheckRule, Database, FindingEvent, FindingRecord, Su
 from analyzer.store import finding_life
 from analyzer.store.finding_life import assign, mute, state, unmute
 from analyzer.store.findings import keep_findings
-from analyzer.store.house import keep_house
+from analyzer.store.tidying import tidy_store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
@@ -139,7 +139,7 @@ def test_the_history_of_what_comes_and_goes_all_day_is_cut_but_for_what_people_d
     unmute(FindingRecord.objects.get(), "ada")
     for hour in range(1, 7):
         see(hour, *([100] if hour % 2 == 0 else []))
-    keep_house(timezone.now())
+    tidy_store(timezone.now())
     kept = [(what, by) for what, by, _ in FindingEvent.objects.order_by("pk").values_list("what", "by", "detail")]
     newest = [("reopened", ""), ("closed", ""), ("reopened", "")]
     assert kept == [("muted", "ada"), ("unmuted", "ada"), *newest]

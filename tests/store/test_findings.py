@@ -1,12 +1,13 @@
 """A finding's life: opened, seen again, closed, reopened, muted; suggestions and plans likewise."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from analyzer.advice.definition import IndexColumn
+from analyzer.advice.rules.suggest import Advice, Suggestion
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import Database, FindingRecord, NoSuggestion, PlanRecord, Statement, SuggestionRecord
 from analyzer.store.finding_life import mute, unmute
@@ -106,49 +107,30 @@ def test_same_finding_twice_in_one_run_is_one(server, database):
     assert len(keep_findings(server, database, [FINDING, FINDING], {"PL004"}, now=NOW)) == 1
 
 
-@dataclass(frozen=True)
-class Suggestion:
-    """As analyzer.advice gives them."""
-
-    key: str = "ix:public.t:(a)"
-    qualified_table: str = "public.t"
-    columns: tuple[Any, ...] = (SimpleNamespace(name="a"),)
-    method: str = "btree"
-    definition: None = None
-    name: str = "ix_t_a"
-    ddl: str = "CREATE INDEX CONCURRENTLY"
-    undo_ddl: str = "DROP INDEX CONCURRENTLY"
-    estimated_size_bytes: int | None = 8192
-    level: EvidenceLevel = EvidenceLevel.RULE
-    helps: tuple[Any, ...] = (SimpleNamespace(fingerprint="f1", total_time_s_per_day=2.5),)
-    saved_time_s_per_day: float | None = 2.0
-    reason: str = "equality on a"
-    warnings: tuple[str, ...] = ("large",)
-    finding_keys: tuple[str, ...] = ("PL004:f1:x",)
-
-
-@dataclass(frozen=True)
-class Advice:
-    suggestions: tuple[Suggestion, ...] = ()
-    reasons: dict[str, str] = field(default_factory=dict)
+SUGGESTION = Suggestion(
+    key="ix:public.t:(a)", schema="public", table="t", columns=(IndexColumn("a"),), method="btree", name="ix_t_a",
+    ddl="CREATE INDEX CONCURRENTLY", undo_ddl="DROP INDEX CONCURRENTLY", estimated_size_bytes=8192,
+    helps=(("f1", 2.5),), reason="equality on a", warnings=("large",), finding_keys=("PL004:f1:x",),
+    saved_time_s_per_day=2.0,
+)  # fmt: skip
 
 
 def test_suggestions_open_close_and_come_back(database, statements):
-    keep_suggestions(database, Advice((Suggestion(),), {"f2": "covered"}), now=NOW)
+    keep_suggestions(database, Advice([SUGGESTION], {"f2": "covered"}), now=NOW)
     kept = SuggestionRecord.objects.get()
     assert (kept.columns, kept.level, kept.helped_time_s_per_day, kept.closed_at) == (["a"], "rule", 2.5, None)
     assert kept.helps == [{"fingerprint": "f1", "total_time_s_per_day": 2.5}]
     assert [(n.statement.fingerprint, n.reason) for n in NoSuggestion.objects.all()] == [("f2", "covered")]
-    keep_suggestions(database, Advice((), {"f1": "small", "gone": "unknown here"}), now=LATER)
+    keep_suggestions(database, Advice([], {"f1": "small", "gone": "unknown here"}), now=LATER)
     assert SuggestionRecord.objects.get().closed_at == LATER
     assert [(n.statement.fingerprint, n.reason) for n in NoSuggestion.objects.all()] == [("f1", "small")]
-    keep_suggestions(database, Advice((Suggestion(ddl="NEW"),)), now=LAST)
+    keep_suggestions(database, Advice([replace(SUGGESTION, ddl="NEW")]), now=LAST)
     again = SuggestionRecord.objects.get()
     assert (again.closed_at, again.first_seen, again.last_seen, again.ddl) == (None, NOW, LAST, "NEW")
 
 
 def test_suggestion_that_helps_nobody_measured_has_no_time(database):
-    keep_suggestions(database, Advice((Suggestion(helps=()),)), now=NOW)
+    keep_suggestions(database, Advice([replace(SUGGESTION, helps=())]), now=NOW)
     assert SuggestionRecord.objects.get().helped_time_s_per_day is None
 
 

@@ -4,10 +4,11 @@ import pytest
 
 from analyzer.models import Snapshot, Statement, StatementEntry
 from analyzer.monitored.readings import NamesByOid, StatementText
-from analyzer.store import reading
-from analyzer.store.house import keep_house
 from analyzer.store.series import own_entries
 from analyzer.store.series.snapshots import keep_names, keep_texts
+from analyzer.store.series.totals import statement_totals
+from analyzer.store.series.windows import Window
+from analyzer.store.tidying import tidy_store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 OURS = 10  # the fake's role; its server's login is "u"
@@ -51,7 +52,7 @@ def test_a_login_of_our_own_stands_in_no_list_and_counts_as_our_cost(fake):
     assert (snapshot.own_exec_time_ms, snapshot.total_exec_time_ms) == (70, 100)
     kept = ran(fake, DUMP, APPLICATION)
     assert (kept.snapshot.own_exec_time_ms, kept.changed) == (70, 3)
-    page = reading.statement_totals(fake.server, reading.Window.last("1h", fake.now))
+    page = statement_totals(fake.server, Window.last("1h", fake.now))
     assert page.count == len(APPLICATION)
 
 
@@ -98,7 +99,7 @@ def test_a_login_that_the_application_begins_to_use_gets_its_statements_back(fak
     assert {int(k["queryid"]) for k in kept.unknown_keys} == {*DUMP, 21}  # judged anew
     fake.name(DUMP | {21: "COMMIT"})
     assert listed(fake) == {*APPLICATION, 1, 2, 5, 6}
-    page = reading.statement_totals(fake.server, reading.Window.last("1h", fake.now), filters={"search": "commit"})
+    page = statement_totals(fake.server, Window.last("1h", fake.now), filters={"search": "commit"})
     assert page.rows[0].calls >= 3
 
 
@@ -125,7 +126,7 @@ def test_what_was_taken_for_the_applications_before_the_logins_name_was_known_is
     named(fake)
     for _ in range(5):
         ran(fake, DUMP)
-    keep_house(fake.now)
+    tidy_store(fake.now)
     assert listed(fake) == set()
     assert Statement.objects.count() == 0
     assert ran(fake, DUMP).changed == 0

@@ -13,10 +13,13 @@ from django.utils import timezone
 
 from analyzer.models import Database, Statement
 from analyzer.monitored.readings import ActivityRow, NamesByOid
-from analyzer.store import reading
-from analyzer.store.house import keep_house
 from analyzer.store.series.activity import keep_activity
 from analyzer.store.series.snapshots import keep_names
+from analyzer.store.series.timelines import server_timeline, sparklines, statement_timeline
+from analyzer.store.series.totals import StatementRate, rates, statement_totals
+from analyzer.store.series.windows import SPANS, Window
+from analyzer.store.series.workload import workload
+from analyzer.store.tidying import tidy_store
 from tests.store.conftest import FakeServer, make_server, remove
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -40,8 +43,8 @@ def history(django_db_setup: None, django_db_blocker: Any) -> Iterator[FakeServe
             fake.run(2, calls=1, time_ms=1, rows=20)
             fake.read()
             if minute == 100:
-                keep_house(fake.now)
-        assert keep_house(fake.now).packed_points > 0
+                tidy_store(fake.now)
+        assert tidy_store(fake.now).packed_points > 0
         fake.run(1, calls=2, time_ms=3, shared_hit_blocks=3, shared_read_blocks=1)
         fake.read()  # after the sums were made: readers must add it
         yield fake
@@ -55,8 +58,8 @@ def day(db: None, history: FakeServer) -> FakeServer:
 
 @pytest.mark.slow
 def test_totals_are_the_same_whichever_level_they_come_from(day):
-    for key in reading.SPANS:
-        page = reading.statement_totals(day.server, reading.Window.last(key, day.now))
+    for key in SPANS:
+        page = statement_totals(day.server, Window.last(key, day.now))
         minutes = page.covered_s / 60
         assert 60 <= minutes <= 65 if key == "1h" else minutes == HOURS * 60 + 1  # exact to five minutes
         first, second = page.rows
@@ -68,7 +71,7 @@ def test_totals_are_the_same_whichever_level_they_come_from(day):
 
 def test_lists_take_few_queries(day, django_assert_max_num_queries):
     with django_assert_max_num_queries(9):
-        reading.statement_totals(day.server, reading.Window.last("30d"))
+        statement_totals(day.server, Window.last("30d"))
 
 
 @pytest.mark.parametrize(
@@ -85,16 +88,16 @@ def test_lists_take_few_queries(day, django_assert_max_num_queries):
     ],
 )
 def test_filters(day, filters, found):
-    page = reading.statement_totals(day.server, reading.Window.last("24h", day.now), filters=filters)
+    page = statement_totals(day.server, Window.last("24h", day.now), filters=filters)
     assert [r.normalized_sql for r in page.rows] == found
 
 
-@pytest.mark.parametrize("key", list(reading.SPANS))
+@pytest.mark.parametrize("key", list(SPANS))
 def test_one_statement_has_the_same_figures_as_in_the_list(day, key, django_assert_max_num_queries):
-    window = reading.Window.last(key, day.now)
-    for row in reading.statement_totals(day.server, window).rows:
+    window = Window.last(key, day.now)
+    for row in statement_totals(day.server, window).rows:
         with django_assert_max_num_queries(9):
-            page = reading.statement_totals(day.server, window, filters={"statement_ids": [row.statement_id]}, limit=1)
+            page = statement_totals(day.server, window, filters={"statement_ids": [row.statement_id]}, limit=1)
         if key == "1h":  # the list's is exact to five minutes
             assert page.rows[0].calls == row.calls
         else:
@@ -103,23 +106,23 @@ def test_one_statement_has_the_same_figures_as_in_the_list(day, key, django_asse
 
 
 def test_order_and_pages(day):
-    window = reading.Window.last("24h", day.now)
-    by_rows = reading.statement_totals(day.server, window, order_by="rows", limit=1)
+    window = Window.last("24h", day.now)
+    by_rows = statement_totals(day.server, window, order_by="rows", limit=1)
     assert ([r.normalized_sql for r in by_rows.rows], by_rows.count) == ([LISTING], 2)
-    second = reading.statement_totals(day.server, window, order_by="rows", limit=1, offset=1)
+    second = statement_totals(day.server, window, order_by="rows", limit=1, offset=1)
     assert [r.normalized_sql for r in second.rows] == [LOOKUP]
-    upwards = reading.statement_totals(day.server, window, order_by="calls", descending=False)
+    upwards = statement_totals(day.server, window, order_by="calls", descending=False)
     assert [r.normalized_sql for r in upwards.rows] == [LISTING, LOOKUP]
 
 
-@pytest.mark.parametrize("key", list(reading.SPANS))
+@pytest.mark.parametrize("key", list(SPANS))
 def test_timelines_hold_every_call_once(day, key, django_assert_max_num_queries):
-    window = reading.Window.last(key, day.now)
+    window = Window.last(key, day.now)
     with django_assert_max_num_queries(2):
-        of_server = reading.server_timeline(day.server, window)
+        of_server = server_timeline(day.server, window)
     lookup = Statement.objects.select_related("server").get(normalized_sql=LOOKUP)
     with django_assert_max_num_queries(8):
-        of_statement = reading.statement_timeline(lookup, window)
+        of_statement = statement_timeline(lookup, window)
     minutes = 60 if key == "1h" else HOURS * 60 + 1
     assert sum(b.calls or 0 for b in of_server.buckets) == minutes * 3 - 1
     assert sum(b.calls or 0 for b in of_statement.buckets) == minutes * 2
@@ -134,16 +137,16 @@ def test_a_chart_cut_anywhere_begins_with_what_was_measured(day, cut):
     start = day.now - timedelta(hours=3, seconds=cut)
     lookup = Statement.objects.select_related("server").get(normalized_sql=LOOKUP)
     for length in (timedelta(hours=24), timedelta(hours=6), timedelta(days=2)):
-        buckets = reading.statement_timeline(lookup, reading.Window(start, start + length)).buckets
+        buckets = statement_timeline(lookup, Window(start, start + length)).buckets
         assert {round(b.load or 0, 9) for b in buckets if b.covered_s} == {0.00005}, length
 
 
-@pytest.mark.parametrize("key", list(reading.SPANS))
+@pytest.mark.parametrize("key", list(SPANS))
 def test_a_timeline_of_some_columns_says_the_same_in_them(day, key):
-    window = reading.Window.last(key, day.now)
+    window = Window.last(key, day.now)
     lookup = Statement.objects.select_related("server").get(normalized_sql=LOOKUP)
-    whole = reading.statement_timeline(lookup, window)
-    part = reading.statement_timeline(lookup, window, ("calls", "total_exec_time_us"))
+    whole = statement_timeline(lookup, window)
+    part = statement_timeline(lookup, window, ("calls", "total_exec_time_us"))
     assert [(b.at, b.covered_s, b.calls, b.load) for b in part.buckets] == [
         (b.at, b.covered_s, b.calls, b.load) for b in whole.buckets
     ]
@@ -151,7 +154,7 @@ def test_a_timeline_of_some_columns_says_the_same_in_them(day, key):
 
 
 def test_what_was_not_measured_is_unknown_not_zero(day):
-    timeline = reading.server_timeline(day.server, reading.Window.last("24h", day.now))
+    timeline = server_timeline(day.server, Window.last("24h", day.now))
     assert timeline.buckets[0].calls is None
     assert timeline.buckets[0].load is None
     assert [g.reason for g in timeline.gaps] == ["the first reading of this server"]
@@ -161,16 +164,16 @@ def test_quiet_statement_has_zeros(day):
     for _ in range(60):
         day.read()
     lookup = Statement.objects.get(normalized_sql=LOOKUP)
-    timeline = reading.statement_timeline(lookup, reading.Window.last("1h", day.now))
+    timeline = statement_timeline(lookup, Window.last("1h", day.now))
     assert {b.calls for b in timeline.buckets[2:-1]} == {0}
 
 
-@pytest.mark.parametrize("key", list(reading.SPANS))
+@pytest.mark.parametrize("key", list(SPANS))
 def test_sparklines(day, key, django_assert_max_num_queries):
     lookup, listing = Statement.objects.order_by("pk")
-    page = reading.statement_totals(day.server, reading.Window.last(key, day.now))
+    page = statement_totals(day.server, Window.last(key, day.now))
     with django_assert_max_num_queries(3):
-        found = reading.sparklines(page.found, [lookup.pk, listing.pk])
+        found = sparklines(page.found, [lookup.pk, listing.pk])
     # Two calls of 1.5 ms a minute, also in the parts that the window and the clock cut.
     assert [v for v in found[lookup.pk] if v is not None] == pytest.approx(
         [5e-5] * sum(v is not None for v in found[lookup.pk])
@@ -178,17 +181,15 @@ def test_sparklines(day, key, django_assert_max_num_queries):
     assert any(v is not None for v in found[lookup.pk])
     assert len(found[lookup.pk]) <= 32
     assert key in ("1h", "6h") or found[listing.pk][0] is None
-    few = reading.statement_totals(
-        day.server, reading.Window.last(key, day.now), filters={"statement_ids": [listing.pk]}
-    )
+    few = statement_totals(day.server, Window.last(key, day.now), filters={"statement_ids": [listing.pk]})
     # but for the bucket that the window cuts
-    assert reading.sparklines(few.found, [listing.pk])[listing.pk][1:] == found[listing.pk][1:]
+    assert sparklines(few.found, [listing.pk])[listing.pk][1:] == found[listing.pk][1:]
 
 
 def test_rates_are_per_measured_time(day):
-    found = reading.rates(day.server, reading.Window.last("30d", day.now))
+    found = rates(day.server, Window.last("30d", day.now))
     rate = found[Statement.objects.get(normalized_sql=LOOKUP).pk]
-    assert rate == reading.StatementRate(
+    assert rate == StatementRate(
         calls_per_day=pytest.approx(2880),
         total_time_s_per_day=pytest.approx(4.32),
         mean_exec_time_ms=1.5,
@@ -204,11 +205,11 @@ def test_another_servers_figures_stay_out(day):
     other.name({1: LOOKUP})
     other.run(1, calls=7)
     other.read()
-    window = reading.Window.last("24h", other.now)
-    assert [r.calls for r in reading.statement_totals(other.server, window).rows] == [7]
-    assert reading.statement_totals(day.server, window).count == 2
+    window = Window.last("24h", other.now)
+    assert [r.calls for r in statement_totals(other.server, window).rows] == [7]
+    assert statement_totals(day.server, window).count == 2
     lookup = Statement.objects.get(server=other.server)
-    assert sum(b.calls or 0 for b in reading.statement_timeline(lookup, window).buckets) == 7
+    assert sum(b.calls or 0 for b in statement_timeline(lookup, window).buckets) == 7
 
 
 def test_workload_is_aligned_and_leaves_gaps_out(day):
@@ -218,7 +219,7 @@ def test_workload_is_aligned_and_leaves_gaps_out(day):
     day.read()  # a gap
     day.run(2, calls=4)
     day.read()
-    found = reading.workload(day.server, database, reading.Window.last("24h", day.now), intervals=10)
+    found = workload(day.server, database, Window.last("24h", day.now), intervals=10)
     by_text = {s.normalized_sql: s for s in found.series}
     assert (found.interval_s, found.intervals) == (60, 10)
     np.testing.assert_array_equal(by_text[LOOKUP].calls, [2] * 9 + [0])
@@ -229,12 +230,12 @@ def test_workload_is_aligned_and_leaves_gaps_out(day):
 def test_workload_leaves_out_intervals_of_unusual_length(day):
     day.run(1, calls=8)
     day.read(after_s=240)
-    found = reading.workload(day.server, Database.objects.get(), reading.Window.last("24h", day.now), intervals=10)
+    found = workload(day.server, Database.objects.get(), Window.last("24h", day.now), intervals=10)
     assert found.intervals == 9
 
 
 def test_workload_reaches_into_packed_hours(day):
-    found = reading.workload(day.server, Database.objects.get(), reading.Window.last("24h", day.now), intervals=290)
+    found = workload(day.server, Database.objects.get(), Window.last("24h", day.now), intervals=290)
     assert found.intervals == 290
     assert {s.normalized_sql: s.calls.sum() for s in found.series} == {LOOKUP: 580, LISTING: 289}
 
@@ -258,7 +259,7 @@ def test_sessions_tell_who_follows_whom(day):
     ]  # fmt: skip
     assert keep_activity(day.server, samples) == 7
     lookup, listing = (Statement.objects.get(normalized_sql=t).fingerprint for t in (LOOKUP, LISTING))
-    sessions = reading.workload(day.server, Database.objects.get(), reading.Window.last("1h", day.now)).sessions
+    sessions = workload(day.server, Database.objects.get(), Window.last("1h", day.now)).sessions
     assert sessions.sampled == {listing: 1, lookup: 5}
     assert sessions.follows == {(listing, lookup): 1, (lookup, lookup): 2}
     assert sessions.runs == {listing: (1,), lookup: (3, 1, 1)}
@@ -284,5 +285,5 @@ def test_activity_leaves_out_ours_and_long_idle_and_keeps_no_text(day, fresh_row
 @pytest.mark.parametrize(("asked", "key"), [("7d", "7d"), ("", "24h"), ("9y", "24h")])
 def test_window_of_a_page(asked, key):
     now = timezone.now()
-    window = reading.Window.from_query({"window": asked}, now)
-    assert (window.key, window.end, window.start) == (key, now, now - reading.SPANS[key])
+    window = Window.from_query({"window": asked}, now)
+    assert (window.key, window.end, window.start) == (key, now, now - SPANS[key])

@@ -12,10 +12,10 @@ from analyzer.schema.objects import SequenceFacts
 from analyzer.schema.pace import Pace
 from analyzer.schema.storage import SizeFacts
 from analyzer.store.clusters import keep_cluster, newest_cluster
-from analyzer.store.house import keep_house
 from analyzer.store.schemas import keep_schema, newest_schema
 from analyzer.store.series.sizes import table_points
 from analyzer.store.servers import remove_server
+from analyzer.store.tidying import tidy_store
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 NOW = datetime(2026, 3, 31, 10, tzinfo=UTC)
@@ -73,7 +73,7 @@ def test_sizes_go_when_their_time_is_over_and_with_their_server(server, database
     for days in (70, 0):
         keep_schema(database, on_day(1), NOW - timedelta(days=days))
     assert len(fresh_rows("day", table="size_day")) == 4
-    keep_house(NOW)
+    tidy_store(NOW)
     assert {row[0].date() for row in fresh_rows("day", table="size_day")} == {NOW.date()}
     remove_server(server)
     assert fresh_rows("day", table="size_day") == []

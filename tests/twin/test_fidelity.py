@@ -2,7 +2,7 @@
 
 import pytest
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
 from analyzer.monitored.catalog.planner_facts import read_planner_facts
 from analyzer.monitored.catalog.schema import read_schema

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from analyzer import tasks
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
 from analyzer.errors import ServerUnreachable
 from analyzer.monitored.catalog.schema import read_schema
@@ -249,14 +249,14 @@ def test_housekeeping_removes_the_twin_of_a_server_that_changed_or_went(database
     for change in ("host", "removed"):
         with lease(settings_of(database.superuser_dsn), own_dir, is_watched=True):
             pass
-        tasks.keep_house()
+        tasks.tidy_store()
         assert len(places(own_dir)) == 1
         if change == "removed":
             remove_server(server)
         else:
             server.user = "somebody_else"
             server.save()
-        tasks.keep_house()
+        tasks.tidy_store()
         assert places(own_dir) == []
         if change != "removed":
             server.user = "postgres"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect

@@ -20,6 +20,7 @@ from analyzer.behaviour.planner_differences import VALUES, Difference, differenc
 from analyzer.behaviour.planner_past import from_pieces, of_extended, of_index, to_pieces
 from analyzer.plans import parse_plan
 from analyzer.plans.compare import plan_change
+from analyzer.plans.shape import shape_of
 from analyzer.twin import ANEW, lease
 from analyzer.twin.replay import Replay
 from analyzer.twin.snapshot import read_past
@@ -108,8 +109,8 @@ def look(request: Any, postgres: Any, scratch_database: Any, tmp_path_factory: A
             replay = Replay(twin, then, now, found)
 
             def kind_of_plan(old: Set) -> str:
-                plan = _plan(replay.explain(old_query if VALUES in old else new_query, old - {VALUES}, {}))
-                return OLD_PLAN if plan.shape == before.shape else NEW_PLAN if plan.shape == after.shape else OTHER_PLAN
+                shape = shape_of(_plan(replay.explain(old_query if VALUES in old else new_query, old - {VALUES}, {})))
+                return OLD_PLAN if shape == shape_of(before) else NEW_PLAN if shape == shape_of(after) else OTHER_PLAN
 
             return Found(find_cause(found, kind_of_plan), found)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from django.core.management import call_command
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query, Refused
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from analyzer.advice.candidates.table_candidates import LIMITS, PERMUTED, TableCandidates
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.advice.sizing.key_widths import may_refuse_rows
 from analyzer.advice.thresholds import TINY_TABLE_BYTES

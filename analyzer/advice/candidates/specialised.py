@@ -11,7 +11,7 @@ from pglast import ast
 
 from analyzer.advice.candidates.expressions import can_be_key, unqualified
 from analyzer.advice.candidates.immutable import is_surely_immutable
-from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.coverage import Need
 from analyzer.advice.sizing.key_widths import declared
 from analyzer.schema.facts import ColumnFacts, TableFacts

@@ -1,4 +1,7 @@
-"""Indexes on one table that one query block could use."""
+"""Indexes on one table that one query block could use.
+
+Long: every kind of index begins with the same reading of a block's conditions on the table.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, permutations
@@ -13,7 +16,7 @@ from analyzer.advice.candidates.specialised import (
     prefix_class,
     special_indexes,
 )
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.sizing.key_widths import fits_btree, has_btree, may_refuse_rows
 from analyzer.checks import Threshold
 from analyzer.schema.facts import SchemaFacts, TableFacts

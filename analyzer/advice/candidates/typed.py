@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pglast import ast, enums, parser
 
 from analyzer.advice.code.existing import definition_from
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.workload_folder import syntax_error
 from analyzer.errors import BadInput
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts

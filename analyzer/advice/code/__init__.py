@@ -15,8 +15,8 @@ from analyzer.advice.code.models_map import parse_map, parse_models
 from analyzer.advice.code.sql import sql_tab
 from analyzer.advice.code.sqlalchemy import sqlalchemy_tab
 from analyzer.advice.code.sqlmodel import sqlmodel_tab
-from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.ddl import in_each_schema as said_of_schemas
+from analyzer.advice.definition import IndexDefinition
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.orm_models import DjangoModel, MappedClass, Models, known_orm
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from analyzer.advice.code.existing import definition_of
-from analyzer.advice.ddl import IndexDdl, IndexDefinition, create_index, drop_index, extensions_of
+from analyzer.advice.ddl import IndexDdl, create_index, drop_index, extensions_of
+from analyzer.advice.definition import IndexDefinition
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.orm_models import DjangoModel, MappedClass
 from analyzer.schema.quoting import qualified, quote_literal

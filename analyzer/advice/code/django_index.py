@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from analyzer.advice.code.change import python_call, python_list, storage_parameters
 from analyzer.advice.code.django_where import FieldOf, condition, expression
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.schema.orm_models import DjangoModel, field_of
 from analyzer.schema.python_source import python_string
 

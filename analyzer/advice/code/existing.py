@@ -5,7 +5,7 @@ import re
 from pglast import ast, enums
 from pglast.stream import RawStream
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier, quote_literal
 from analyzer.statements.tree import Node, Unparsable, name_parts, single_statement

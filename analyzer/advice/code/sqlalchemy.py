@@ -13,7 +13,7 @@ from analyzer.advice.code.change import (
     python_list,
     storage_parameters,
 )
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.schema.orm_models import class_of
 from analyzer.schema.python_source import python_string
 from analyzer.statements.tree import Unparsable, single_statement

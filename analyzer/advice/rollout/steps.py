@@ -9,7 +9,7 @@ from analyzer.advice.ddl import equal_index, is_same_definition
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified
 
-Kind = Literal["build", "drop", "brief"]
+StepKind = Literal["build", "drop", "brief"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class RolloutStep:
     ``is_whole``: the index of a partitioned table, to be looked at when all else is done.
     """
 
-    kind: Kind
+    kind: StepKind
     what: str
     sql: str
     table: TableFacts

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from analyzer.advice.candidates.specialised import specialised_need
-from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.key_columns import best_equality, fixed_conditions, is_selective, range_column
 from analyzer.advice.rules.reasons import small_table_reason, why_nothing_is_read_by_index
@@ -19,6 +19,7 @@ from analyzer.advice.thresholds import (
     MAX_KEPT_RATIO,
 )
 from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.schema.system_tables import is_system_table
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.predicates import query_blocks
 from analyzer.values.selectivity import combined_selectivity, predicate_selectivity
@@ -129,7 +130,7 @@ class _Block:
         what = {"v": "a view", "f": "a foreign table"}.get(table.kind) if table is not None else None
         if what is not None:
             self.advice.reasons.append(f"{name} is {what}: pgLoupe advises on tables only.")
-        elif not name.startswith(("pg_", "information_schema.")):
+        elif not is_system_table(use.schema, use.name):
             self.advice.reasons.append(f"{name} is no table that pgLoupe has seen in this database.")
         else:
             self.advice.reasons.append("It reads the server's own catalog.")

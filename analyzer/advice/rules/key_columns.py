@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from analyzer.advice.candidates.specialised import prefix_class
-from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.definition import IndexColumn
 from analyzer.advice.sizing.key_widths import BTREE_ENTRY_BYTES, entry_bytes
 from analyzer.advice.thresholds import FEW_ROWS, MAX_EQUALITY_COLUMNS
 from analyzer.schema.facts import TableFacts

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from analyzer.advice.ddl import IndexColumn
+from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.coverage import Need, serving_index
 from analyzer.schema.facts import IndexFacts, TableFacts
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index, in_each_schema
+from analyzer.advice.ddl import create_index, in_each_schema
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.rules.candidates import statement_advice
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.merge import MergedNeed, merge
@@ -194,7 +195,7 @@ def _suggestion(
     if merged.method == "btree" and not any(c.is_expression for c in columns):
         size = btree_size_bytes(table, [c.name for c in columns])
     return Suggestion(
-        key=f"{table.qualified_name} {definition.body() if merged.method != 'btree' else 'btree ' + definition.body()}",
+        key=definition.key,
         schema=table.schema,
         table=table.name,
         columns=columns,
@@ -288,7 +289,7 @@ def _writes_said(table: TableFacts) -> str:
     """How many rows a write-heavy table's statements change; "" of others. What was seen is no rate before an hour."""
     rate, watched_s = table.changed_rows_per_day, table.watched_s
     if rate is None:
-        seen = sum(table.seen_rows or ())
+        seen = table.seen_changes or 0
         if watched_s is None or seen <= WRITE_HEAVY_ROWS_PER_DAY:
             return ""
         return f"took {seen:,} row changes in the {span_words(watched_s)} it was watched so far"

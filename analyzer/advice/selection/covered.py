@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.selection.bits import mask_of
 from analyzer.advice.shapes import indexes_like, shape_of_definition
 from analyzer.schema.facts import IndexFacts, SchemaFacts

@@ -38,7 +38,7 @@ class Proposal:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DropVerdict:
     """``added_cost``: what the workload costs more per day without the index."""
 
     proposal: Proposal
@@ -75,12 +75,12 @@ def drop_proved(
     facts: SchemaFacts,
     chosen: Sequence[HypotheticalIndex],
     gone: frozenset[int],
-    judge: Callable[[Proposal, frozenset[int]], Verdict],
+    judge: Callable[[Proposal, frozenset[int]], DropVerdict],
     replica_scans: ReplicaScans | None = None,
-) -> list[Verdict]:
+) -> list[DropVerdict]:
     """What each is worth to the workload, those before it that may go gone. Two indexes that replace each other are
     not both dropped, and what a foreign key needs is not judged."""
-    verdicts: list[Verdict] = []
+    verdicts: list[DropVerdict] = []
     for proposal in proposals:
         oids = gone | {verdict.proposal.index.oid for verdict in verdicts if verdict.without.may_go}
         table, index = proposal.table, proposal.index

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pglast import ast
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import Query
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.parse import is_system_table, parse_statement

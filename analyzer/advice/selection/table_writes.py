@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from pglast import ast
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.selection.relevance import root_oid
 from analyzer.advice.selection.writes import ASSUMED_HOT_SHARE, TableWrites, WrittenIndex, split_updates
 from analyzer.plans.node import raw_inputs
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.statements.tree import Unparsable, column_names, fresh_parse, single_statement
 
 # judgement: who fills a table does so in few calls, and once
@@ -100,7 +101,7 @@ def existing_indexes(facts: SchemaFacts, without: Iterable[int] = ()) -> dict[in
 def _of_facts(table: TableFacts, index: IndexFacts, version: int) -> WrittenIndex:
     columns = {c for c in index.columns if c} | set(index.include)
     texts = [*index.expressions, *([index.predicate] if index.predicate else [])]
-    return _written_index(table, columns, texts, index.method, index.size_bytes or 8192, 1.0, version)
+    return _written_index(table, columns, texts, index.method, index.size_bytes or PAGE_BYTES, 1.0, version)
 
 
 def _written_index(

@@ -1,26 +1,24 @@
-"""One workload, its candidates and all that was planned for them; gives selections for any number of budgets."""
+"""One workload, its candidates and all that was planned for them: what selections for any budget are made of."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
-from analyzer.advice.selection import drops, outcome
-from analyzer.advice.selection.bits import bits, mask_of
+from analyzer.advice.selection import drops
+from analyzer.advice.selection.bits import mask_of
 from analyzer.advice.selection.costs import CostBook
 from analyzer.advice.selection.covered import exists_already, merged_coverings
-from analyzer.advice.selection.local_search import improve
-from analyzer.advice.selection.pruning import without_unworthy
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tables_of_text
-from analyzer.advice.selection.result import Progress, Selection, SelectionOptions
-from analyzer.advice.selection.search import BestSet, Search
+from analyzer.advice.selection.result import Progress, SelectionOptions
+from analyzer.advice.selection.search import Search
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
-from analyzer.advice.selection.thrift import thrifty
-from analyzer.advice.selection.writes import PAGE_BYTES, CostConstants, WriteModel, write_model
+from analyzer.advice.selection.writes import CostConstants, WriteModel, write_model
 from analyzer.errors import BadInput
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.schema.without_index import WithoutIndex
 
 # judgement: TPC-H's 19 queries were within 1 % of their final cost after 60 plans each
@@ -71,7 +69,7 @@ class Task:
         self.plans_before = planner.plans_made
         self.refused: list[tuple[str, str]] = []
         self._explained: dict[int, Mapping[str, Any] | None] = {}
-        self.drop_verdicts = self._proved(frozenset(), [])
+        self.drop_verdicts = self.proved_drops(frozenset(), [])
         self.dropped = [verdict.dropped() for verdict in self.drop_verdicts if verdict.without.may_go]
         self.gone = frozenset(d.index.oid for d in self.dropped)
         self.indexes = self._hypothesize(candidates)
@@ -152,7 +150,7 @@ class Task:
 
     # drops
 
-    def _proved(self, gone: frozenset[int], chosen: Sequence[HypotheticalIndex]) -> list[drops.Verdict]:
+    def proved_drops(self, gone: frozenset[int], chosen: Sequence[HypotheticalIndex]) -> list[drops.DropVerdict]:
         """Of indexes that look needless: those that the workload does not need as things are, and those it does."""
         if not self.options.propose_drops:
             return []
@@ -166,7 +164,7 @@ class Task:
             answer = plain.ask(q, everything, without)
             return None if isinstance(answer, Refused) else answer.total_cost
 
-        def judge(proposal: drops.Proposal, oids: frozenset[int]) -> drops.Verdict:
+        def judge(proposal: drops.Proposal, oids: frozenset[int]) -> drops.DropVerdict:
             root, added = root_oid(proposal.table, self.facts), 0.0
             planned: set[str] = set()
             not_planned = {
@@ -190,58 +188,18 @@ class Task:
                     without = WithoutIndex(
                         index.oid, index.name, len(planned), len(not_planned), statement, before, after, is_key_check
                     )
-                    return drops.Verdict(proposal, without)
+                    return drops.DropVerdict(proposal, without)
                 added += self.weights[q] * (after - before)
             without = WithoutIndex(proposal.index.oid, proposal.index.name, len(planned), len(not_planned))
-            return drops.Verdict(proposal, without, added)
+            return drops.DropVerdict(proposal, without, added)
 
         replica_scans = self.options.replica_scans
         needless = drops.proposals(self.facts, chosen, gone, replica_scans)
         return drops.drop_proved(needless, self.facts, chosen, gone, judge, replica_scans)
 
-    # one budget, several budgets
-
-    def select(self, budget_bytes: int | None) -> Selection:
-        return self._finish(self._best(self._room(budget_bytes)), budget_bytes)
-
-    def _room(self, budget_bytes: int | None) -> float | None:
+    def room(self, budget_bytes: int | None) -> float | None:
+        """Bytes that a set may take of a budget."""
         if budget_bytes is None:
             return None
         freed = sum(d.freed_bytes for d in self.dropped) if self.options.count_freed_bytes else 0
         return (budget_bytes + freed) * (1 - SIZE_RESERVE)
-
-    def pareto(self, budgets_bytes: Sequence[int | None]) -> list[Selection]:
-        limited = sorted({b for b in budgets_bytes if b is not None})
-        for budget in limited:
-            if budget <= 0:
-                raise BadInput(f"The budget is {budget:,} bytes; give more than 0.")
-        wanted: list[int | None] = [*limited, *([None] if None in budgets_bytes else [])]
-        # twice the plans for the first of them, some more for each other one
-        self.book.max_plans += len(wanted) * self.book.max_plans // 4
-        best = [self._best(self._room(budget)) for budget in wanted]
-        # what a later budget found may fit an earlier one
-        for at, one in enumerate(best):
-            for other in best:
-                better = self.search.objective(other.chosen) < self.search.objective(one.chosen)
-                if better and self.search.fits(other.chosen, one.budget_bytes):
-                    best[at] = one = BestSet(other.chosen, one.bound, one.budget_bytes)
-        return [self._finish(one, budget) for one, budget in zip(best, wanted, strict=True)]
-
-    def _best(self, budget: float | None) -> BestSet:
-        outcome = self.search.run(budget)
-        chosen = improve(self.search, outcome.chosen, budget)
-        chosen = without_unworthy(self.search, chosen)
-        chosen = improve(self.search, chosen, budget)
-        chosen = thrifty(self.search, [i.definition for i in self.indexes], chosen, budget)
-        bound = min(outcome.bound, self.search.planned(chosen))
-        return BestSet(chosen, bound, budget)
-
-    def _finish(self, found: BestSet, budget_bytes: int | None) -> Selection:
-        chosen = found.chosen
-        picked = [self.indexes[n] for n in bits(chosen)]
-        dropped = list(self.dropped)
-        if picked:
-            dropped += [v.dropped() for v in self._proved(self.gone, picked) if v.without.may_go]
-        bound = found.bound
-        ratio = max(0.0, self.search.planned(chosen) / bound - 1) if bound > 0 else None
-        return outcome.selection(self, chosen, dropped, ratio, budget_bytes)

@@ -6,7 +6,7 @@ take the smaller of two indexes that do nearly the same.
 
 from collections.abc import Iterator, Sequence
 
-from analyzer.advice.ddl import IndexDefinition
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.search import Search
 from analyzer.checks import Threshold

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 from analyzer.advice.selection.bits import bits, mask_of
 from analyzer.checks import Threshold
+from analyzer.schema.page_layout import PAGE_BYTES
 
-PAGE_BYTES = 8192
 CHECKPOINTS_PER_DAY = 86400 / 300  # checkpoint_timeout's default of 5 minutes
 LIMITS = {
     "entry": Threshold(1.0, "planner units", "measured: INSERT with 0 to 6 B-trees on 18, see insert_cost()"),

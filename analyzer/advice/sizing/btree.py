@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.sizing.keys import KeyColumn, ValueClass, merged, potential_values
+from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
 
-PAGE_BYTES = 8192
-LINE_POINTER_BYTES = 4
-USABLE_BYTES = PAGE_BYTES - 24 - 16  # page header, B-tree special space
+USABLE_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - 16  # B-tree special space
 TUPLE_HEADER_BYTES = 8
 ROW_POINTER_BYTES = 6
 # _bt_load(): maxpostingsize is a tenth of a page less a line pointer; posting tuples are rounded up to 8

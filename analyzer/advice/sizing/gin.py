@@ -9,11 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.sizing.keys import ValueClass
+from analyzer.schema.page_layout import LINE_POINTER_BYTES, PAGE_BYTES, PAGE_HEADER_BYTES
 
-PAGE_BYTES = 8192
-PAGE_HEADER_BYTES, SPECIAL_BYTES = 24, 8
+SPECIAL_BYTES = 8
 ENTRY_PAGE_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - SPECIAL_BYTES
-LINE_POINTER_BYTES = 4
 TUPLE_HEADER_BYTES = 8
 # GinMaxItemSize: three entries to a page; longer ones move their row pointers to a posting tree
 MAX_ENTRY_BYTES = (PAGE_BYTES - 40 - SPECIAL_BYTES) // 3 // 8 * 8

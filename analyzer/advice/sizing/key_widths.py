@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from pglast import ast
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.sizing.keys import FIXED_WIDTHS
 from analyzer.checks import Threshold
 from analyzer.schema.facts import ColumnFacts, TableFacts

@@ -1,4 +1,7 @@
-"""The keys of an index to be: types, widths, and how rows fall on values."""
+"""The keys of an index to be: types, widths, and how rows fall on values.
+
+Long: the widths of a key column, its values and the rows on each follow from one another.
+"""
 
 import itertools
 import math
@@ -9,7 +12,7 @@ from functools import lru_cache
 from pglast import ast
 
 from analyzer.advice.candidates.expressions import comparable
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.index_predicates import Held, held_by
 from analyzer.statements.tree import Unparsable, fresh_parse, without_casts

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from analyzer.advice.sizing.btree import tuple_bytes
 from analyzer.advice.sizing.elements import trigrams
 from analyzer.advice.sizing.keys import INET, KeyColumn
+from analyzer.schema.page_layout import PAGE_BYTES, PAGE_HEADER_BYTES
 
-PAGE_BYTES = 8192
 LINE_POINTER_BYTES = 4
-CONTENT_BYTES = PAGE_BYTES - 24 - 8  # page header; special space of BRIN, rounded up
+CONTENT_BYTES = PAGE_BYTES - PAGE_HEADER_BYTES - 8  # special space of BRIN, rounded up
 REVMAP_ENTRIES = CONTENT_BYTES // 6  # REVMAP_PAGE_MAXITEMS
 DEFAULT_PAGES_PER_RANGE = 128
 BRIN_HEADER_BYTES = 8  # with the null bitmap of up to 12 columns
@@ -27,7 +27,7 @@ MULTI_HEADER_BYTES, MULTI_VALUES = 20, 32
 MULTI_VALUES_RATIO = 0.7  # measured: 22 of 32 for random timestamps, PostgreSQL 18
 
 HASH_TUPLE_BYTES = 16 + LINE_POINTER_BYTES
-HASH_PER_PAGE = (PAGE_BYTES - 24 - 16) // HASH_TUPLE_BYTES
+HASH_PER_PAGE = (PAGE_BYTES - PAGE_HEADER_BYTES - 16) // HASH_TUPLE_BYTES
 HASH_FILL_ROWS = PAGE_BYTES * 75 // 100 // HASH_TUPLE_BYTES  # HASH_DEFAULT_FILLFACTOR
 HASH_PHASES_FROM = 10  # HASH_SPLITPOINT_GROUPS_WITH_ONE_PHASE: from 512 buckets on they grow in quarters of a doubling
 GRID = 16  # steps per bucket page in which loads are counted

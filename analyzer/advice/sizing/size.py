@@ -5,13 +5,14 @@ Each kind has its module: ``sizing_btree``, ``sizing_gin``, ``sizing_other``. Un
 
 from collections.abc import Mapping, Sequence
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
-from analyzer.advice.sizing.btree import PAGE_BYTES, BtreeSize, btree_height, btree_size
+from analyzer.advice.definition import IndexColumn, IndexDefinition
+from analyzer.advice.sizing.btree import BtreeSize, btree_height, btree_size
 from analyzer.advice.sizing.elements import gin_keys
 from analyzer.advice.sizing.gin import gin_pages
 from analyzer.advice.sizing.keys import KeyColumn, key_columns
 from analyzer.advice.sizing.other_kinds import brin_pages, gist_pages, hash_pages
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.values.column_statistics import ColumnStatisticsMap
 
 
@@ -93,4 +94,4 @@ def btree_size_bytes(
     return index_size_bytes(definition)
 
 
-__all__ = ["PAGE_BYTES", "BtreeSize", "btree_height", "btree_index_size", "btree_size_bytes", "index_size_bytes"]
+__all__ = ["BtreeSize", "btree_height", "btree_index_size", "btree_size_bytes", "index_size_bytes"]

@@ -17,6 +17,7 @@ from analyzer.checks.scan import is_system_table, share_ms, table_facts, table_s
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.page_layout import PAGE_BYTES, PAGE_HEADER_BYTES
 from analyzer.schema.quoting import quote_literal
 from analyzer.words.sizes import size_words
 
@@ -30,8 +31,8 @@ check = Check(
     rows_per_page=Threshold(2, "rows / page", "judgement: fewer make one look for the reason without the schema, too"),
 )
 
-# manual: Database Page Layout. Header of a page; of a row with its line pointer; rows are padded to 8 bytes
-PAGE_BYTES, PAGE_HEADER_BYTES, ROW_HEADER_BYTES, ALIGNMENT_BYTES = 8192, 24, 28, 8
+# manual: Database Page Layout. Header of a row with its line pointer; rows are padded to 8 bytes
+ROW_HEADER_BYTES, ALIGNMENT_BYTES = 28, 8
 WIDE_BYTES = 500  # of the columns asked for: then few rows fit into a page anyway
 
 

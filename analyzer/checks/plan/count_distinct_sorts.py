@@ -14,9 +14,9 @@ from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB, size_words
 
-BLOCK_BYTES = 8192
 DISTINCT_CALL = re.compile(r"\w+\(\s*distinct\b", re.IGNORECASE)
 
 check = Check(
@@ -36,7 +36,7 @@ def count_distinct_sorts(node: PlanNode, context: Context) -> Iterator[Finding]:
     sorting = _sorting(node)
     written = sorting.exclusive_buffers.temp_written_blocks if sorting.exclusive_buffers else None
     spilled = max((sort.space_bytes or 0 for sort in sorting.sorts if sort.is_on_disk), default=0)
-    disk = spilled or (written or 0) * BLOCK_BYTES
+    disk = spilled or (written or 0) * PAGE_BYTES
     called = _distinct_call(node, context)
     if not disk or disk < check["disk"] or called is None:
         return

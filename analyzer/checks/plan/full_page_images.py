@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from analyzer.checks import Check, EvidenceLevel, Fix, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import size_words
 
-PAGE_BYTES = 8192
 RECORD_BYTES = 200  # of a record without an image: judgement, most rows' are shorter
 
 SEE = """\

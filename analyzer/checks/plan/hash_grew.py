@@ -14,11 +14,12 @@ from analyzer.checks.joins import below_same_rows, rounded
 from analyzer.checks.node import run_time_ms, time_evidence
 from analyzer.checks.plan.hash_spilled import needed_bytes
 from analyzer.checks.scan import table_of, table_sql
-from analyzer.checks.temp_files import BLOCK_BYTES, temp_blocks, temp_time_ms
+from analyzer.checks.temp_files import temp_blocks, temp_time_ms
 from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.estimates import estimate_of
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB
 
 check = Check(
@@ -42,7 +43,7 @@ def hash_grew(node: PlanNode, context: Context) -> Iterator[Finding]:
     if table.batches < 2 or table.batches < table.original_batches * check["growth"]:
         return
     blocks, peak = temp_blocks(join, node), table.peak_memory_bytes
-    if (blocks * BLOCK_BYTES if blocks is not None else (peak or 0) * table.batches) < check["spilled"]:
+    if (blocks * PAGE_BYTES if blocks is not None else (peak or 0) * table.batches) < check["spilled"]:
         return
     estimate, built = estimate_of(node), below_same_rows(node)
     is_low = (

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms, time_evidence
-from analyzer.checks.temp_files import BLOCK_BYTES, temp_blocks, temp_time_ms
+from analyzer.checks.temp_files import temp_blocks, temp_time_ms
 from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import PlanNode
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB, size_words
 
 check = Check(
@@ -35,7 +36,7 @@ def hash_spilled(node: PlanNode) -> Iterator[Finding]:
     if not node.loops or table is None or table.batches < 2 or join is None:
         return
     blocks, peak = temp_blocks(join, node), table.peak_memory_bytes
-    spilled = blocks * BLOCK_BYTES if blocks is not None else (peak or 0) * (table.batches - 1)
+    spilled = blocks * PAGE_BYTES if blocks is not None else (peak or 0) * (table.batches - 1)
     if spilled < check["spilled"]:
         return
     time_ms = temp_time_ms(join, node)

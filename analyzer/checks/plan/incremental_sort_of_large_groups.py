@@ -15,9 +15,8 @@ from analyzer.checks.order import index_in_order
 from analyzer.checks.work_mem import SORT_FACTOR, as_sentence, work_mem_advice
 from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.plans import PlanNode
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB, size_words
-
-BLOCK_BYTES = 8192
 
 check = Check(
     __name__,
@@ -39,7 +38,7 @@ def incremental_sort_of_large_groups(node: PlanNode) -> Iterator[Finding]:
     rows_per_group = bounds[0] / groups if groups else 0.0
     largest = max((sort.space_bytes or 0 for sort in node.sorts if sort.is_on_disk), default=0)
     written = node.exclusive_buffers.temp_written_blocks if node.exclusive_buffers is not None else None
-    disk = max(largest, (written or 0) * BLOCK_BYTES) if largest else 0  # of all groups, one after the other
+    disk = max(largest, (written or 0) * PAGE_BYTES) if largest else 0  # of all groups, one after the other
     if disk < check["disk"] and rows_per_group < check["group_rows"]:
         return
     rows = below[0].total_actual_rows or 0.0

@@ -15,9 +15,9 @@ from analyzer.checks import Check, EvidenceLevel, Fix, Threshold
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.parallel import GATHERS, divisor
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import size_words
 
-BLOCK_BYTES = 8192
 OFF = ("max_parallel_workers_per_gather", "max_parallel_workers")
 NEVER_PARALLEL = ("ModifyTable", "LockRows")
 USUAL_WORKERS = 2  # max_parallel_workers_per_gather
@@ -45,7 +45,7 @@ def large_scan_without_workers(plan: Plan) -> Iterator[Finding]:
     off = next((name for name in OFF if plan.settings.get(name) == "0"), None)
     if off is None and not _would_pay(node, plan):
         return
-    size_bytes = _blocks(node) * BLOCK_BYTES
+    size_bytes = _blocks(node) * PAGE_BYTES
     if off is not None:
         why = f"Parallel query was switched off: {off} = 0."
         hint = "See whether the planner takes workers when they are allowed; it decides by cost."

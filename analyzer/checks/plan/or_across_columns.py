@@ -19,7 +19,7 @@ from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import Comparison, read_condition
-from analyzer.plans.scans import partitioned_table
+from analyzer.plans.scans import partitioned_table, scans_like
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents import OR
 
@@ -73,7 +73,7 @@ def _table(node: PlanNode, facts: SchemaFacts | None) -> str | None:
     top = partitioned_table(node, facts)
     if top is not None:
         return top.qualified_name
-    same = node.plan.scans_of_partitions.get(node, [node]) if node.plan is not None else [node]
+    same = scans_like(node)
     return table_of(same[0], facts) or same[0].relation_name
 
 

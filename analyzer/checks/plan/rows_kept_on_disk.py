@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms, time_evidence
-from analyzer.checks.temp_files import BLOCK_BYTES, temp_blocks, temp_time_ms, temp_written_bytes
+from analyzer.checks.temp_files import temp_blocks, temp_time_ms, temp_written_bytes
 from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB, size_words
 
 check = Check(
@@ -37,7 +38,7 @@ def rows_kept_on_disk(node: PlanNode) -> Iterator[Finding]:
     blocks, storage, written = temp_blocks(node), node.storage, temp_written_bytes(node)
     if storage is not None and not storage.is_on_disk:
         return
-    moved = blocks * BLOCK_BYTES if blocks is not None else None
+    moved = blocks * PAGE_BYTES if blocks is not None else None
     kept = max(written or 0, (storage.maximum_bytes or 0) if storage is not None else 0)
     if max(moved or 0, kept) < check["moved"] or not kept or (moved is not None and moved == 0):
         return

@@ -17,6 +17,7 @@ from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence, time_r
 from analyzer.checks.scan import binds, index_condition, share_ms, table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
+from analyzer.schema.page_layout import PAGE_BYTES
 
 check = Check(
     __name__,
@@ -32,7 +33,7 @@ check = Check(
     row_cost=Threshold(0.15, "page at hand / other page", "measured: time for a row, 0.1 to 0.65 us, PostgreSQL 15"),
 )
 
-ROW_OVERHEAD_BYTES, BLOCK_BYTES = 28, 8192  # header and line pointer
+ROW_OVERHEAD_BYTES = 28  # header and line pointer
 
 
 @check.on(PlanNode, "Index Scan")
@@ -43,7 +44,7 @@ def scattered_heap_access(node: PlanNode, context: Context) -> Iterator[Finding]
     if touched < rows[1] * check["blocks_per_row"] or _is_changed(node):
         return
     scanned, width = node.total_rows_scanned or rows[0], node.plan_width_bytes or 0
-    packed = scanned * (width + ROW_OVERHEAD_BYTES) / BLOCK_BYTES
+    packed = scanned * (width + ROW_OVERHEAD_BYTES) / PAGE_BYTES
     if touched < packed * check["packed_factor"]:
         return
     time_ms = share_ms(own_time_ms(node), (touched - packed) * (1 - check["row_cost"]), touched)

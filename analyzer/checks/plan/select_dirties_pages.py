@@ -13,10 +13,10 @@ from analyzer.checks import Check, EvidenceLevel, Fix, Threshold
 from analyzer.checks.node import run_time_ms
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.words.sizes import size_words
 
-BLOCK_BYTES = 8192
 WRITES = ("ModifyTable", "LockRows")
 SCANS = ("Seq Scan", "Index Scan", "Bitmap Heap Scan", "Index Only Scan", "Tid Range Scan", "Sample Scan")
 
@@ -44,7 +44,7 @@ def select_dirties_pages(plan: Plan) -> Iterator[Finding]:
         node=node,
         subject=node.label,
         message=(
-            f"{node.label} only reads, yet changed {dirtied:,} pages ({size_words(dirtied * BLOCK_BYTES)}): it was the"
+            f"{node.label} only reads, yet changed {dirtied:,} pages ({size_words(dirtied * PAGE_BYTES)}): it was the"
             " first to read rows that had been written, and noted there which transactions committed, or cleared out"
             " dead versions of rows."
         ),

@@ -14,9 +14,9 @@ from analyzer.checks.node import run_time_ms
 from analyzer.checks.work_mem import work_mem_advice
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.sizes import MB, size_words
 
-BLOCK_BYTES = 8192
 MEMORY_FACTOR = 2.0  # judgement: rows in memory take more than in the files
 
 check = Check(
@@ -32,17 +32,17 @@ check = Check(
 @check.on(Plan)
 def temporary_files(plan: Plan) -> Iterator[Finding]:
     buffers = plan.root.buffers
-    written = (buffers.temp_written_blocks or 0) * BLOCK_BYTES if buffers is not None else 0
+    written = (buffers.temp_written_blocks or 0) * PAGE_BYTES if buffers is not None else 0
     if buffers is None or not written or written < check["written"]:
         return
     writer = max(plan, key=_written)
-    most = _written(writer) * BLOCK_BYTES
+    most = _written(writer) * PAGE_BYTES
     times = [ms for ms in (buffers.temp_read_time_ms, buffers.temp_write_time_ms) if ms is not None]
     time_ms = sum(times) / max(1.0, writer.processes) if times else None
     advice, fixes = work_mem_advice(most * MEMORY_FACTOR)
     evidence: dict[str, Quantity] = {
         "temp_written_bytes": written,
-        "temp_read_bytes": (buffers.temp_read_blocks or 0) * BLOCK_BYTES,
+        "temp_read_bytes": (buffers.temp_read_blocks or 0) * PAGE_BYTES,
         "of_one_node_bytes": most,
     }
     yield check.finding(

@@ -14,10 +14,9 @@ from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.node import run_time_ms
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.words.durations import time_words
 from analyzer.words.sizes import size_words
-
-BLOCK_BYTES = 8192
 
 check = Check(
     __name__,
@@ -51,7 +50,7 @@ def waits_for_reads(plan: Plan) -> Iterator[Finding]:
         subject=node.label,
         message=(
             f"{time_words(time_ms)} of {time_words(run_ms)} went into reading {blocks:,} blocks"
-            f" ({size_words(blocks * BLOCK_BYTES)}{each}) that were not in shared_buffers, most of it in {node.label}."
+            f" ({size_words(blocks * PAGE_BYTES)}{each}) that were not in shared_buffers, most of it in {node.label}."
         ),
         hint="Run it again: if the blocks stay cached, this was a cold start. Else read fewer blocks, or cache more.",
         evidence=evidence,

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from analyzer.advice.advise import advise
 from analyzer.advice.as_read import counted_together
+from analyzer.advice.dearest import MOST_STATEMENTS
 from analyzer.advice.gain import MeasuredTimes
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import SelectionOptions
@@ -30,7 +31,6 @@ from analyzer.runtime.places import program
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.twin import lease
 
-MOST_STATEMENTS = 1_000
 INSIDE = "(inside functions) "
 BUDGET_MB = 1_000_000  # bytes. Sizes are told in PostgreSQL's MB, of 1024: a budget of the smaller unit holds in both
 

@@ -15,9 +15,8 @@ from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands.migrate import Command as DjangoCommand
 from django.db import OperationalError, connections
 
-from analyzer.store.series.partitions import LOCK_CLASS
+from analyzer.store.locks import MIGRATION, STORE, tried
 
-LOCK_MIGRATE = 3  # beside partitions.LOCK_...
 PAUSE_S = 1.0
 
 
@@ -60,17 +59,10 @@ class Command(DjangoCommand):
 def _only_one(connection: Any, deadline: float) -> Iterator[None]:
     """Until another migrate is done. A session's lock: it goes with the connection."""
     while True:
-        with connection.cursor() as cursor:
-            cursor.execute("select pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, LOCK_MIGRATE])
-            (is_ours,) = cursor.fetchone()
-        if is_ours:
-            break
+        with tried(STORE, MIGRATION, connection) as is_ours:
+            if is_ours:
+                yield
+                return
         if time.monotonic() > deadline:
             raise CommandError("Another migrate is at work on this store", returncode=2)
         time.sleep(PAUSE_S)
-    try:
-        yield
-    finally:
-        if connection.is_usable():
-            with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(%s, %s)", [LOCK_CLASS, LOCK_MIGRATE])

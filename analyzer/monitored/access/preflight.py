@@ -4,19 +4,19 @@ Each item says in one sentence what is, and gives the SQL that mends it. ``missi
 it; ``warning``: it works, but worse or with more risk than needed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
+from analyzer.monitored.access.observed_server import ObservedServer
 from analyzer.monitored.access.preflight_connection import encryption, planner_twin, pooler
 from analyzer.monitored.access.preflight_gate import namesakes, owners
 from analyzer.monitored.access.role_sql import create_login_sql, grant_reading_sql
 from analyzer.monitored.catalog.settings import read_settings
-from analyzer.monitored.connection import OLDEST_STATEMENTS, MonitoredConnection, Row
+from analyzer.monitored.connection import OLDEST_STATEMENTS, MonitoredConnection
 from analyzer.monitored.explain.gate_login import DANGEROUS_ROLES, login_objection
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.loader import version_tuple
-from analyzer.monitored.readings import PreflightItem, ServerState
+from analyzer.monitored.readings import PreflightItem
 from analyzer.monitored.sample.statements import read_server_state
 
 NEWEST_TESTED = 18
@@ -27,34 +27,6 @@ ENOUGH_QUERY_BYTES = 4096
 DEALLOCATIONS_PER_HOUR = 0.2
 RELOAD = "SELECT pg_reload_conf();\n-- on a managed service: set it in its parameters"
 RESTART = "-- takes effect after a restart of the server (on a managed service: set it in its parameters)"
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedServer:
-    """What the server said about itself, for the items."""
-
-    conn: MonitoredConnection
-    login: Row
-    tables: Row
-    settings: Mapping[str, str]
-    extension: Row | None  # as available on the server; None: its files are not installed
-    state: ServerState | None  # None: pg_stat_statements does not answer
-    problem: MonitoredServerError | None  # why not
-    entries: Row | None
-    login_objection: str | None = None  # why EXPLAIN is not sent with it
-
-    @property
-    def version_num(self) -> int:
-        return self.conn.server_version_num
-
-    @property
-    def is_pooled(self) -> bool:
-        """A pooler makes up the process id it tells at the start; the server knows the real one."""
-        return bool(self.login.backend_pid != self.conn.backend_pid)
-
-    @property
-    def role(self) -> str:
-        return quoted(str(self.login.login))
 
 
 def run_preflight(conn: MonitoredConnection) -> list[PreflightItem]:

@@ -1,8 +1,8 @@
 """How the server is reached: through a pooler, encrypted, and so that pg_dump can read what the planner twin needs."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from analyzer.monitored.access.observed_server import ObservedServer
 from analyzer.monitored.access.role_sql import grant_reading_sql
 from analyzer.monitored.connection_settings import is_socket_directory
 from analyzer.monitored.readings import PreflightItem
@@ -10,14 +10,11 @@ from analyzer.runtime.client_programs import EMBEDDED_VERSION_NUM, client_progra
 from analyzer.runtime.postgres import embedded_bin_dir
 from analyzer.runtime.processes import RuntimeFailure
 
-if TYPE_CHECKING:
-    from analyzer.monitored.access.preflight import ObservedServer
-
 PLANNER_TWIN = "Planner twin"  # the item that is no warning where a twin can be made
 POOLED_HOSTS = ("-pooler.", ".pooler.", ".proxy-")  # Neon, Supabase, RDS Proxy
 
 
-def pooler(seen: "ObservedServer") -> Iterator[PreflightItem]:
+def pooler(seen: ObservedServer) -> Iterator[PreflightItem]:
     name, host = "Direct connection", seen.conn.settings.host
     if not seen.is_pooled and not any(part in host for part in POOLED_HOSTS):
         yield PreflightItem(name, "ok", "There is no connection pooler in between.")
@@ -30,7 +27,7 @@ def pooler(seen: "ObservedServer") -> Iterator[PreflightItem]:
     yield PreflightItem(name, "warning", detail)
 
 
-def planner_twin(seen: "ObservedServer") -> Iterator[PreflightItem]:
+def planner_twin(seen: ObservedServer) -> Iterator[PreflightItem]:
     """Whether a twin can be made. pg_dump asks in a session like this one (session_relay.py), so it gets in too."""
     name, tables = PLANNER_TWIN, seen.tables
     version, newest = seen.version_num // 10_000, EMBEDDED_VERSION_NUM // 10_000
@@ -69,7 +66,7 @@ def _has_programs() -> bool:
     return True
 
 
-def encryption(seen: "ObservedServer") -> Iterator[PreflightItem]:
+def encryption(seen: ObservedServer) -> Iterator[PreflightItem]:
     name, settings = "Encryption", seen.conn.settings
     if is_socket_directory(settings.host):
         yield PreflightItem(name, "ok", "The connection stays on this machine (Unix socket).")
@@ -89,5 +86,5 @@ def encryption(seen: "ObservedServer") -> Iterator[PreflightItem]:
         yield PreflightItem(name, "ok", detail)
 
 
-def _tls(seen: "ObservedServer") -> str:
+def _tls(seen: ObservedServer) -> str:
     return f"The connection is encrypted ({seen.login.tls_version or 'TLS'})"

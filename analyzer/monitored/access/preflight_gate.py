@@ -1,16 +1,13 @@
 """What in a database keeps statements from being sent to it at all: they get the planner twin's plans."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from analyzer.monitored.access.observed_server import ObservedServer
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.readings import PreflightItem
 
-if TYPE_CHECKING:
-    from analyzer.monitored.access.preflight import ObservedServer
 
-
-def namesakes(seen: "ObservedServer") -> Iterator[PreflightItem]:
+def namesakes(seen: ObservedServer) -> Iterator[PreflightItem]:
     """Functions and operators of users that bear the names of PostgreSQL's own."""
     with seen.conn.transaction_read_only():
         rows = seen.conn.run("preflight_overloads", action="looking for namesakes of PostgreSQL's own functions")
@@ -25,7 +22,7 @@ def namesakes(seen: "ObservedServer") -> Iterator[PreflightItem]:
     yield PreflightItem("Namesakes of PostgreSQL's own", "warning", detail)
 
 
-def owners(seen: "ObservedServer") -> Iterator[PreflightItem]:
+def owners(seen: ObservedServer) -> Iterator[PreflightItem]:
     """Several roles that own tables: each could put code on its own while they are planned."""
     with seen.conn.transaction_read_only():
         rows = seen.conn.run("preflight_owners", action="looking for the owners of tables")

@@ -6,13 +6,8 @@ from analyzer.monitored.connection import MonitoredConnection
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.safety import Name
-from analyzer.values.column_values import (
-    PgStatsRow,
-    Statistics,
-    elements_by_frequency,
-    largest_partitions,
-    of_partitions,
-)
+from analyzer.values.column_statistics import ColumnStatistics
+from analyzer.values.column_values import ColumnValues, Statistics, largest_partitions, of_partitions
 
 Key = tuple[str, str, str]  # schema, table, column
 
@@ -51,7 +46,7 @@ def read_statistics(
     return statistics
 
 
-def _read(connection: MonitoredConnection, wanted: Mapping[Key, list[Key]]) -> dict[Key, PgStatsRow]:
+def _read(connection: MonitoredConnection, wanted: Mapping[Key, list[Key]]) -> dict[Key, ColumnValues]:
     rows = connection.run(
         "column_values",
         {
@@ -61,16 +56,19 @@ def _read(connection: MonitoredConnection, wanted: Mapping[Key, list[Key]]) -> d
         },
         action="reading column statistics",
     )
-    statistics: dict[Key, PgStatsRow] = {}
+    statistics: dict[Key, ColumnValues] = {}
     # a parent's statistics with its children come last and win
     for row in sorted(rows, key=lambda r: bool(r.is_inherited)):
-        known = PgStatsRow(
-            tuple(v for v in row.most_common_values or () if v is not None),
-            tuple(row.most_common_freqs or ()),
-            tuple(v for v in row.histogram_bounds or () if v is not None),
-            elements_by_frequency(row.most_common_elements, row.most_common_element_freqs),
-            row.null_frac or 0.0,
-            row.n_distinct or 0.0,
+        known = ColumnValues.of(
+            ColumnStatistics(
+                n_distinct=row.n_distinct,
+                null_frac=row.null_frac or 0.0,
+                most_common_vals=tuple(v for v in row.most_common_values or () if v is not None),
+                most_common_freqs=tuple(row.most_common_freqs or ()),
+                histogram_bounds=tuple(v for v in row.histogram_bounds or () if v is not None),
+                most_common_elems=tuple(row.most_common_elements or ()),
+                most_common_elem_freqs=tuple(row.most_common_element_freqs or ()),
+            )
         )
         for key in wanted[row.schema, row.table_name, row.name]:
             statistics[key] = known

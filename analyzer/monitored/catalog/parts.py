@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable, UnsupportedVersion
-from analyzer.monitored.connection import ODD_BYTE, MonitoredConnection, Row
+from analyzer.monitored.connection import MonitoredConnection, Row
+from analyzer.monitored.login import ODD_BYTE
 from analyzer.schema.constraints import ConstraintFacts
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts

@@ -21,7 +21,8 @@ from analyzer.monitored.catalog.rows import (
 )
 from analyzer.monitored.catalog.search_path import application_search_path, search_paths_of_roles
 from analyzer.monitored.catalog.settings import read_settings
-from analyzer.monitored.connection import ODD_BYTE, MonitoredConnection, Row
+from analyzer.monitored.connection import MonitoredConnection, Row
+from analyzer.monitored.login import ODD_BYTE
 from analyzer.schema.facts import SchemaFacts, TableActivity, TableFacts
 
 MOST_TABLES = 50_000

@@ -20,9 +20,9 @@ from psycopg import errors as pg
 from psycopg.conninfo import make_conninfo
 
 from analyzer.errors import MissingRight, MonitoredServerError, StatementCancelled
-from analyzer.monitored.connection import ODD_BYTE, libpq_parameters, log_in
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.failures import quoted, translate
+from analyzer.monitored.login import ODD_BYTE, libpq_parameters, log_in
 from analyzer.monitored.session_relay import PORT, private_listener, serve
 
 ACTION = "dumping schema and statistics"

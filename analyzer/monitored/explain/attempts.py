@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,7 +38,6 @@ class ExplainCandidate:
     source: ValuesSource
     text: str = field(repr=False)
     literals: tuple[str, ...] = field(repr=False)
-    assumed: tuple[int, ...] = ()
     assumptions: tuple[str, ...] = ()  # in words
     is_recursive: bool = False
     plan_json: Any = field(default=None, repr=False)
@@ -80,7 +78,6 @@ class Checked:
         plan, plan_json = (candidate.plan, candidate.plan_json) if candidate else (self.generic, self.generic_json)
         source: ValuesSource = candidate.source if candidate else ("generic" if self.has_parameters else "none")
         spent_ms, self.spent_ms = self.spent_ms, 0.0
-        generic_cost = self.generic.root.total_cost if self.generic and self.has_parameters else None
         return ExplainOutcome(
             decision=decision,
             layer=layer,
@@ -88,10 +85,7 @@ class Checked:
             values_source=source,
             plan_json=plan_json,
             plan=plan,
-            generic_plan_json=self.generic_json if self.has_parameters else None,
-            generic_cost=generic_cost,
             rewrites=self._rewrites(candidate),
-            notes=tuple(_notes(candidate, plan, generic_cost, self.limits, self.request.rows_per_call)),
             duration_ms=spent_ms,
             text_hash=text_hash(self.request.sql if candidate is None else candidate.text),
         )
@@ -126,32 +120,6 @@ def read_plan(answer: str) -> tuple[Any, Plan]:
         return plan_json, parse_plan(plan_json)
     except PlanError as error:
         raise StatementFailed("reading a plan", None, str(error)) from error
-
-
-def _notes(
-    candidate: ExplainCandidate | None,
-    plan: Plan | None,
-    generic_cost: float | None,
-    limits: ExplainLimits,
-    rows_per_call: float | None,
-) -> Iterator[str]:
-    is_ours = candidate is not None and candidate.source in ("typical", "rare")
-    is_empty = plan is not None and plan.is_analyzed and not plan.root.actual_rows
-    if is_ours and is_empty and rows_per_call is not None and rows_per_call >= 1.0:
-        yield f"It gave no row with these values; in the application a call gives {rows_per_call:,.0f}."
-    if candidate is not None and candidate.assumed:
-        numbers = ", ".join(f"${n}" for n in candidate.assumed)
-        yield f"No column tells a value for {numbers}; a plain one of its type was taken."
-    cost = plan.root.total_cost if plan else None
-    if candidate is None or cost is None or generic_cost is None:
-        return
-    factor = max(cost, 0.01) / max(generic_cost, 0.01)
-    if max(factor, 1 / factor) >= limits.plans_differ_factor:
-        word = "dearer" if factor > 1 else "cheaper"
-        yield (
-            f"With these values it is planned {max(factor, 1 / factor):,.0f} times {word}"
-            f" ({cost:,.0f}) than with unknown ones ({generic_cost:,.0f})."
-        )
 
 
 def text_hash(text: str) -> str:

@@ -3,6 +3,8 @@
 Nothing else in pgLoupe sends EXPLAIN. What may be executed is executed once per set of values (at most two); the rest
 gets plain EXPLAIN, or nothing, with the reason: what even planning must not touch is left to the planner twin. Cold or
 warm cache is not known: a warm-up would double the load.
+
+Long: the layers stand here in the order in which a statement passes them, so that it shows that none is left out.
 """
 
 import time
@@ -36,6 +38,7 @@ from analyzer.monitored.explain.values import (
     with_long_lists,
 )
 from analyzer.monitored.watchdog import Watchdog, watchdog
+from analyzer.plans.shape import shape_of
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.qualify import qualified_sql
 from analyzer.statements.safety import check_statement, sizes_with_values
@@ -242,7 +245,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[ExplainCandid
         if checked.generic is None:
             return NoValues(checked.generic_error)
         only = ExplainCandidate(
-            "none", checked.text, (), (), (), is_recursive, checked.generic_json, checked.generic, checked.verdict.sizes
+            "none", checked.text, (), (), is_recursive, checked.generic_json, checked.generic, checked.verdict.sizes
         )
         return [only]
     problem = checked.generic_error
@@ -252,7 +255,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[ExplainCandid
                 plan_json, plan = read_plan(session.explain_prepared(name, (), analyze=False))
             sizes = check_statement(checked.sampled).sizes
             candidates.append(
-                ExplainCandidate("sampled", checked.sampled, (), (), (), is_recursive, plan_json, plan, sizes)
+                ExplainCandidate("sampled", checked.sampled, (), (), is_recursive, plan_json, plan, sizes)
             )
         except (ConnectionLost, MissingRight):
             raise
@@ -275,7 +278,7 @@ def _candidates(session: ExplainSession, checked: Checked) -> list[ExplainCandid
             plan_json, plan = read_plan(answer)
             candidates.append(
                 ExplainCandidate(
-                    values.source, text, values.literals, values.assumed, values.assumptions, is_recursive,
+                    values.source, text, values.literals, values.assumptions, is_recursive,
                     plan_json, plan, sizes,
                 )
             )  # fmt: skip
@@ -317,7 +320,7 @@ def _judge(
                 layer, objection = "values", unfit
         if not objection:
             approved.append(candidate)
-        elif all(o.plan is None or o.plan.shape != candidate.plan.shape for o in outcomes):
+        elif all(o.plan is None or shape_of(o.plan) != shape_of(candidate.plan) for o in outcomes):
             outcomes.append(checked.outcome("plan_only", layer, objection, candidate))
     return outcomes, approved
 

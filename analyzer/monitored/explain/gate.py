@@ -60,10 +60,7 @@ class ExplainOutcome:
     values_source: ValuesSource = "none"
     plan_json: Any = None
     plan: Plan | None = field(default=None, repr=False)
-    generic_plan_json: Any = field(default=None, repr=False)
-    generic_cost: float | None = None
     rewrites: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
     duration_ms: float = 0.0
     text_hash: str = ""
     is_for_twin: bool = False

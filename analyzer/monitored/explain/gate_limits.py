@@ -34,8 +34,6 @@ class ExplainLimits:
     # safety.md, section 2, point 6
     cancel_after_s: float = 2.0
     terminate_after_s: float = 5.0
-    # a custom plan this many times cheaper or dearer than the generic one is told (detection.md, c, "Order")
-    plans_differ_factor: float = 10.0
     # clock readings per row slow a fast scan 2.9 times (safety.md, section 6), but exclusive times need them
     timing: bool = True
 

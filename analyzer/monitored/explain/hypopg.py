@@ -12,7 +12,8 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from analyzer.advice.ddl import IndexDefinition, name_columns
+from analyzer.advice.ddl import name_columns
+from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.index_names import index_name
 from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable

@@ -1,7 +1,8 @@
 """The gate's load layer: a busy server is left alone."""
 
-from analyzer.monitored.connection import APPLICATION_NAME, MonitoredConnection
+from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.explain.gate_limits import ExplainLimits
+from analyzer.monitored.login import APPLICATION_NAME
 
 
 def load_objection(connection: MonitoredConnection, limits: ExplainLimits) -> str | None:

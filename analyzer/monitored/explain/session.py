@@ -17,11 +17,12 @@ from psycopg import errors as pg
 from psycopg import pq, sql
 
 from analyzer.errors import MonitoredServerError, StatementFailed
-from analyzer.monitored.connection import CHEAP_PLANS, LenientBinaryText, LenientText, MonitoredConnection
+from analyzer.monitored.connection import CHEAP_PLANS, MonitoredConnection
 from analyzer.monitored.explain.gate_catalog import effective_path
 from analyzer.monitored.explain.gate_limits import ExplainLimits
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.loader import MARKER
+from analyzer.monitored.login import LenientBinaryText, LenientText
 from analyzer.monitored.watchdog import Backend, Watchdog
 from analyzer.statements.tree import Node, Unparsable, fresh_parse
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from analyzer.monitored.connection import APPLICATION_NAME, MonitoredConnection, Row
+from analyzer.monitored.connection import MonitoredConnection, Row
+from analyzer.monitored.login import APPLICATION_NAME
 from analyzer.monitored.readings import ActivityRow, NamesByOid, is_ours
 from analyzer.schema.server import SessionFacts
 

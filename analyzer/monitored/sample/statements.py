@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analyzer.errors import StatementFailed, UnreadableTexts
 from analyzer.monitored import loader
 from analyzer.monitored.connection import MonitoredConnection
+from analyzer.monitored.copy_format import EPOCH_US, HEADER, SIGNATURE, TRAILER
 from analyzer.monitored.readings import (
     COUNTERS,
     KEY_DTYPE,
@@ -25,9 +26,6 @@ from analyzer.monitored.readings import (
     StatementText,
 )
 
-COPY_SIGNATURE = b"PGCOPY\n\xff\r\n\0"
-TRAILER = b"\xff\xff"  # -1 as int2, where a row says how many columns it has
-EPOCH_US = 946_684_800_000_000  # 2000-01-01 UTC, where PostgreSQL's timestamps begin, in Unix microseconds
 TYPES = {"role_oid": ">u4", "database_oid": ">u4", "toplevel": "?"}
 # one more than analyzer.statements reads, so a text cut here is still seen to be too long there
 TEXT_CHARACTERS = 100_001
@@ -206,7 +204,7 @@ class _Rows:
         """
         if not self.keys:  # the header comes with the first row
             first = sent[0] if sent else b""
-            if not first.startswith(COPY_SIGNATURE) or len(first) < 19:
+            if not first.startswith(SIGNATURE) or len(first) < len(HEADER):
                 raise StatementFailed(READING, None, "the answer is no binary COPY")
             sent = [first[19 + int.from_bytes(first[15:19], "big") :], *sent[1:]]
         rows = [row for row in sent if row and row != TRAILER]

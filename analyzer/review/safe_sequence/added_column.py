@@ -10,6 +10,7 @@ from analyzer.review.safe_sequence.backfill import batched, key_of
 from analyzer.review.safe_sequence.constraints import constraint_of, constraint_steps, key_steps, not_null_steps
 from analyzer.review.safe_sequence.names import constraint_name, object_name
 from analyzer.review.safe_sequence.safe_step import SafeStep, brief, relation_sql, with_changes
+from analyzer.review.work import work_of
 from analyzer.schema.quoting import quote_identifier, quote_literal
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node
@@ -21,8 +22,6 @@ OF_KEY = (CONSTR.CONSTR_ATTR_DEFERRABLE, CONSTR.CONSTR_ATTR_DEFERRED)
 
 
 def added_column(action: Action, known: Known) -> list[SafeStep] | None:
-    from analyzer.review.work import work_of
-
     relation, new = action.relation, action.new
     works = work_of(action, known)
     if relation is None or new is None or not works or new.generated or action.if_exists:

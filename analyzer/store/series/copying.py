@@ -1,7 +1,6 @@
 """COPY in PostgreSQL's binary format between numpy arrays and tables.
 
-The format: a header, then per row the number of fields and, per field, its length (-1 for NULL) and its bytes in
-network order. With fixed-width fields whole tables are built and read by numpy, without a Python object per value.
+With fields of fixed width whole tables are built and read by numpy, without a Python object per value.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +12,7 @@ import psycopg
 from django.db import connection
 from numpy.typing import NDArray
 
-HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-TRAILER = b"\xff\xff"
-EPOCH_US = 946_684_800_000_000  # 2000-01-01 UTC, where PostgreSQL's timestamps begin, in Unix microseconds
+from analyzer.monitored.copy_format import HEADER, TRAILER
 
 Ints = NDArray[np.int64]
 

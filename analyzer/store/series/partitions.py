@@ -27,10 +27,10 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.db import connection, transaction
 
+from analyzer.store.locks import PARTITIONS, STORE, wait_for
+
 logger = logging.getLogger(__name__)
 
-LOCK_CLASS = 7467  # of our advisory locks in the store: (LOCK_CLASS, LOCK_...)
-LOCK_PARTITIONS, LOCK_HOUSE = 1, 2
 SUFFIX = {"hour": "%Y%m%d%H", "day": "%Y%m%d", "month": "%Y%m"}
 
 
@@ -106,7 +106,7 @@ def ensure_partition(table: str, at: datetime) -> str:
     name = series.name_of(start)
     if not _is_attached(name):
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_CLASS, LOCK_PARTITIONS])
+            wait_for(STORE, PARTITIONS)
             if not _is_attached(name):
                 # there already when it was detached by a run that was cut short
                 cursor.execute(f"create table if not exists {name} (like {table} including all)")

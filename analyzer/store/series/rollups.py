@@ -12,12 +12,12 @@ import numpy as np
 from django.db import connection, transaction
 
 from analyzer.models import LastReading, Server
+from analyzer.store.locks import READING, wait_for
 from analyzer.store.series import sums
 from analyzer.store.series.columns import COLUMNS
 from analyzer.store.series.copying import to_us
 from analyzer.store.series.packing import read_fresh
 from analyzer.store.series.partitions import floor_to, next_start
-from analyzer.store.series.snapshots import LOCK_READING
 
 RECENT = timedelta(minutes=5)  # windows of hours are exact to this
 
@@ -26,7 +26,7 @@ def roll_up(server: Server) -> int:
     """Sum up the deltas since the mark; the number of entries and spans that were summed."""
     with transaction.atomic(), connection.cursor() as cursor:
         # keep_reading holds this lock too: no row at or before the last reading is still on its way
-        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_READING, server.pk])
+        wait_for(READING, server.pk)
         upto = LastReading.objects.filter(server=server).values_list("taken_at", flat=True).first()
         if upto is None:
             return 0

@@ -13,15 +13,15 @@ from django.db import connection, transaction
 from numpy.typing import NDArray
 
 from analyzer.models import LastReading, Server, Snapshot
+from analyzer.monitored.copy_format import EPOCH_US
 from analyzer.monitored.readings import KEY_DTYPE, StatementReading
 from analyzer.store import events
+from analyzer.store.locks import READING, wait_for
 from analyzer.store.series import clock, deltas, long_intervals
 from analyzer.store.series.columns import COLUMNS, INDEX, SUM_COLUMNS
-from analyzer.store.series.copying import EPOCH_US, binary_rows, copy_in, from_us, to_us
+from analyzer.store.series.copying import binary_rows, copy_in, from_us, to_us
 from analyzer.store.series.partitions import ensure_partition
 from analyzer.store.texts import keep_names, keep_texts, retryable_entries
-
-LOCK_READING = 7468  # advisory lock (LOCK_READING, server id): one reading of a server is kept at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class KeptReading:
 
 def keep_reading(server: Server, reading: StatementReading, *, taken_at: datetime | None = None) -> KeptReading:
     """``taken_at``: by the store's clock; None: it is asked."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_xact_lock(%s, %s)", [LOCK_READING, server.pk])
+    with transaction.atomic():
+        wait_for(READING, server.pk)
         last = LastReading.objects.filter(server=server).first()
         taken_at = taken_at or clock.taken_at(reading)
         previous = deltas.load(bytes(last.data)) if last is not None else None

@@ -1,4 +1,7 @@
-"""Sums per statement over a window: the lists of statements, the rates of findings. A few queries each."""
+"""Sums per statement over a window: the lists of statements, the rates of findings. A few queries each.
+
+Long: lists and rates are read from the same sums and have to count alike.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

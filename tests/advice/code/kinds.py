@@ -1,6 +1,6 @@
 """One table with every kind of index that the generated code has to make, and its facts."""
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
 

@@ -13,7 +13,8 @@ import sqlmodel
 
 from analyzer.advice.code import CodeOptions, code_for, code_for_drop
 from analyzer.advice.code.existing import definition_of
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
+from analyzer.advice.ddl import create_index
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.runtime.postgres import embedded_bin_dir
 from tests.advice.code.kinds import (
     KINDS,

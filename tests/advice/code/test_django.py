@@ -16,7 +16,8 @@ from django.db.models import Index
 
 from analyzer.advice.code import CodeOptions, code_for, code_for_drop, parse_models
 from analyzer.advice.code.models_commands import MODELS_COMMAND
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
+from analyzer.advice.ddl import create_index
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.errors import BadInput
 from tests.advice.builders import facts as make_facts
 from tests.advice.builders import foreign_key, table

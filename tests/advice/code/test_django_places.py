@@ -10,7 +10,8 @@ import pytest
 
 from analyzer.advice.code import CodeOptions, DjangoModel, code_for, code_for_drop, parse_map
 from analyzer.advice.code.models_commands import MODELS_COMMAND
-from analyzer.advice.ddl import IndexColumn, IndexDefinition, create_index
+from analyzer.advice.ddl import create_index
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.errors import BadInput
 from tests.advice.builders import facts, table
 from tests.advice.code.kinds import defined_by_ddl, facts_of, index_definitions

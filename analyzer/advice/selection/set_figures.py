@@ -1,7 +1,6 @@
 """A chosen set in figures: what each index is worth, what each query gains, who is hurt, at risk or gets nothing."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from analyzer.advice.planner import Refused
 from analyzer.advice.selection.bits import bits
@@ -9,18 +8,16 @@ from analyzer.advice.selection.costs import SAME
 from analyzer.advice.selection.pruning import worth
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, DroppedIndex, Hurt, QueryOutcome, Selection
 from analyzer.advice.selection.risk import slower
+from analyzer.advice.selection.task import Task
 from analyzer.advice.why_none import cause_of, why_none
 from analyzer.checks import Threshold
-
-if TYPE_CHECKING:
-    from analyzer.advice.selection.task import Task
 
 LIMITS = {"hurt": Threshold(0.10, "cost / cost", "judgement: below it the planner's own errors are larger")}
 HURT = LIMITS["hurt"].value
 
 
 def selection(
-    task: "Task",
+    task: Task,
     chosen: int,
     dropped: Sequence[DroppedIndex],
     bound_ratio: float | None,
@@ -92,7 +89,7 @@ def selection(
     )
 
 
-def _slower(task: "Task", q: int, chosen: int, cost_ratio: float) -> str | None:
+def _slower(task: Task, q: int, chosen: int, cost_ratio: float) -> str | None:
     """Why the query takes longer in memory with the set; None where it does not, as far as the planner tells."""
     before, after = task.book.ask(q, 0), task.book.ask(q, chosen)
     if isinstance(before, Refused) or isinstance(after, Refused) or before.work is None or after.work is None:
@@ -110,7 +107,7 @@ def _worst_of_each(hurt: Sequence[Hurt]) -> list[Hurt]:
     return sorted(worst.values(), key=lambda h: (-h.after / max(h.before, 1e-9), h.statement))
 
 
-def _why_not(task: "Task", q: int, chosen: int, budget_bytes: int | None) -> str:
+def _why_not(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:
     """Why no new index serves the query: the reason that would still hold if the others did not."""
     book, alternatives = task.book, task.search.alternatives[q]
     options = [o for o in alternatives.plans() if o.needed and o.cost < alternatives.base * (1 - SAME)]

@@ -8,8 +8,7 @@ import pytest
 from django.db import connection, connections
 
 from analyzer.models import LastReading, Snapshot
-from analyzer.store import house
-from analyzer.store.house import keep_house
+from analyzer.store import tidying
 from analyzer.store.series import rollups, sums
 from analyzer.store.series.columns import COLUMNS, INDEX, SUM_COLUMNS
 from analyzer.store.series.copying import to_us
@@ -19,6 +18,7 @@ from analyzer.store.series.rollups import roll_up
 from analyzer.store.series.snapshots import write_deltas
 from analyzer.store.series.spans import entry_sums
 from analyzer.store.series.windows import Window
+from analyzer.store.tidying import tidy_store
 from tests.store.conftest import FakeServer, make_server, remove
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -143,7 +143,7 @@ def test_retention_drops_whole_partitions_and_nothing_younger(server, settings):
 def test_old_snapshots_go(server):
     for days in (1, 36):
         Snapshot.objects.create(server=server, taken_at=HOUR - timedelta(days=days), statements_version="1.10")
-    keep_house(HOUR)
+    tidy_store(HOUR)
     assert [s.taken_at for s in Snapshot.objects.all()] == [HOUR - timedelta(days=1)]
 
 
@@ -162,13 +162,13 @@ def test_sums_are_made_every_few_minutes_and_once_more_when_readings_stop(fake):
     fake.read()
     fake.run(1)
     fake.read()
-    assert keep_house(fake.now).rolled_up_rows > 0
+    assert tidy_store(fake.now).rolled_up_rows > 0
     for _ in range(2):
         fake.run(1)
         fake.read()
-    assert keep_house(fake.now).rolled_up_rows == 0
-    assert keep_house(fake.now + timedelta(minutes=5)).rolled_up_rows == 1
-    assert keep_house(fake.now + timedelta(minutes=10)).rolled_up_rows == 0
+    assert tidy_store(fake.now).rolled_up_rows == 0
+    assert tidy_store(fake.now + timedelta(minutes=5)).rolled_up_rows == 1
+    assert tidy_store(fake.now + timedelta(minutes=10)).rolled_up_rows == 0
 
 
 def test_entries_that_went_without_a_text_are_not_lost(fake):
@@ -179,7 +179,7 @@ def test_entries_that_went_without_a_text_are_not_lost(fake):
     del fake.entries[2], fake.entries[3]
     fake.run(1)
     fake.read()
-    keep_house(fake.now)
+    tidy_store(fake.now)
     assert fake.entry(2).statement.text_state == "missing"
     assert list(fake.server.entries.order_by("queryid").values_list("queryid", flat=True)) == [1, 2]
 
@@ -192,7 +192,7 @@ def test_statements_go_when_none_of_their_figures_is_left(fake):
     del fake.entries[2]
     for days, left in ((399, [1, 2]), (2, [1])):  # the first is still in pg_stat_statements
         fake.read(after_s=days * 86_400)
-        keep_house(fake.now)
+        tidy_store(fake.now)
         assert sorted(fake.server.entries.values_list("queryid", flat=True)) == left
     assert fake.server.statements.count() == 1
 
@@ -226,12 +226,12 @@ def test_two_at_once_do_the_work_once(committed, monkeypatch):
     for _ in range(300):
         fake.run(1, calls=2)
         fake.read()
-    real, others = house.pack_hours, []
+    real, others = tidying.pack_hours, []
 
     def pack_while_another_comes(now: datetime) -> int:
         def other() -> None:
             try:
-                others.append(keep_house(now))
+                others.append(tidy_store(now))
             finally:
                 connections.close_all()
 
@@ -240,21 +240,21 @@ def test_two_at_once_do_the_work_once(committed, monkeypatch):
         thread.join(timeout=30)
         return real(now)
 
-    monkeypatch.setattr(house, "pack_hours", pack_while_another_comes)
-    kept = keep_house(fake.now)
+    monkeypatch.setattr(tidying, "pack_hours", pack_while_another_comes)
+    kept = tidy_store(fake.now)
     assert [k.is_busy for k in others] == [True]
     assert kept.packed_points > 0
     points = read_points(fake.server.pk, fake.now - timedelta(hours=9), fake.now, ("calls",))
     assert (len(points), points.column("calls").sum()) == (300, 600)
-    monkeypatch.setattr(house, "pack_hours", real)
-    again = keep_house(fake.now)
+    monkeypatch.setattr(tidying, "pack_hours", real)
+    again = tidy_store(fake.now)
     assert (again.is_busy, again.rolled_up_rows, again.packed_points) == (False, 0, 0)
     assert total_calls(fake) == 600
 
 
 @pytest.mark.slow
-def test_readings_go_on_while_the_house_is_kept(committed):
-    """Four threads read their servers while the house is kept again and again: every call is counted once."""
+def test_readings_go_on_while_the_store_is_tidied(committed):
+    """Four threads read their servers while the store is tidied again and again: every call is counted once."""
     fakes = [FakeServer(make_server(f"s{i}"), now=committed.now) for i in range(3)]
     errors: list[BaseException] = []
     done = threading.Event()
@@ -274,7 +274,7 @@ def test_readings_go_on_while_the_house_is_kept(committed):
     def keep() -> None:
         try:
             while not done.is_set():
-                keep_house(max(fake.now for fake in fakes))
+                tidy_store(max(fake.now for fake in fakes))
         except BaseException as error:
             errors.append(error)
         finally:
@@ -290,7 +290,7 @@ def test_readings_go_on_while_the_house_is_kept(committed):
     keeper.join()
     assert errors == []
     now = max(fake.now for fake in fakes) + timedelta(hours=5)
-    keep_house(now)
+    tidy_store(now)
     for fake in fakes:
         points = read_points(fake.server.pk, fake.now - timedelta(days=1), now, ("calls",))
         assert points.column("calls").sum() == 120

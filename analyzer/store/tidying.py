@@ -1,19 +1,16 @@
 """Keeping the store in order: partitions ahead, sums, packing, retention. Every few minutes."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 
 from analyzer.models import ExplainAudit, LastReading, Server, Snapshot, Statement
-from analyzer.store import clusters, events, finding_life, plan_periods, planner_past
+from analyzer.store import clusters, events, finding_life, locks, plan_periods, planner_past
 from analyzer.store.series import deltas, own_entries
 from analyzer.store.series.packing import pack_hours
-from analyzer.store.series.partitions import LOCK_CLASS, LOCK_HOUSE, drop_old, ensure_partitions
+from analyzer.store.series.partitions import drop_old, ensure_partitions
 from analyzer.store.series.rollups import roll_up, rolled_up_to
 from analyzer.store.texts import name_vanished
 
@@ -31,10 +28,10 @@ class Kept:
     is_busy: bool = False
 
 
-def keep_house(now: datetime | None = None) -> Kept:
+def tidy_store(now: datetime | None = None) -> Kept:
     """Safe to run twice, at once, and to kill at any moment: each step is a transaction that leaves nothing half."""
     now = now or timezone.now()
-    with _only_one() as is_ours:
+    with locks.tried(locks.STORE, locks.TIDYING) as is_ours:
         if not is_ours:
             return Kept(is_busy=True)
         ensure_partitions(now)
@@ -75,16 +72,3 @@ def _tidy_entries(server: Server, now: datetime) -> None:
     # no figure of it is left, and the server does not know it any more
     oldest = now - timedelta(days=settings.ANALYZER_KEEP_DAYS_DAYS)
     Statement.objects.filter(server=server, last_seen__lt=oldest).exclude(entries__in=present).delete()
-
-
-@contextmanager
-def _only_one() -> Iterator[bool]:
-    """A session's advisory lock: gone with its connection, should we be killed."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_lock(%s, %s)", [LOCK_CLASS, LOCK_HOUSE])
-        (is_ours,) = cursor.fetchone()
-        try:
-            yield is_ours
-        finally:
-            if is_ours and connection.is_usable():
-                cursor.execute("select pg_advisory_unlock(%s, %s)", [LOCK_CLASS, LOCK_HOUSE])

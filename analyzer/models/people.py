@@ -1,9 +1,18 @@
-"""Who gets the nightly mail, and every mail with how it went. Imported by ``analyzer.models``."""
+"""Login links, and who gets the nightly mail, with every mail and how it went."""
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
+
+
+class LoginLink(models.Model):
+    """A one-time login link: only its hash is kept."""
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    user_name = models.CharField(max_length=150)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
 
 
 class ReportSubscription(models.Model):
@@ -61,16 +70,3 @@ class ReportMail(models.Model):
             models.Index(fields=["next_attempt_at"], name="ix_reportmail_due", condition=Q(state="due")),
             models.Index(fields=["user", "-due_at"], name="ix_reportmail_user_due"),
         ]
-
-
-class FindingImpact(models.Model):
-    """What an open finding cost at an hour: with it tomorrow's report can say what got worse."""
-
-    id = models.BigAutoField(primary_key=True)
-    finding = models.ForeignKey("analyzer.FindingRecord", models.CASCADE, related_name="impacts")
-    at = models.DateTimeField()  # the full hour
-    impact_s_per_day = models.FloatField(null=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["finding", "at"], name="uq_findingimpact_at")]
-        indexes = [models.Index(fields=["at"], name="ix_findingimpact_at")]

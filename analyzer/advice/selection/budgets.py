@@ -1,0 +1,55 @@
+"""The best set of a task's candidates for one budget, or for several with the same plans."""
+
+from collections.abc import Sequence
+
+from analyzer.advice.selection.bits import bits
+from analyzer.advice.selection.local_search import improve
+from analyzer.advice.selection.pruning import without_unworthy
+from analyzer.advice.selection.result import Selection
+from analyzer.advice.selection.search import BestSet
+from analyzer.advice.selection.set_figures import selection
+from analyzer.advice.selection.task import Task
+from analyzer.advice.selection.thrift import thrifty
+from analyzer.errors import BadInput
+
+
+def best_set(task: Task, budget_bytes: int | None) -> Selection:
+    return _in_figures(task, _best(task, task.room(budget_bytes)), budget_bytes)
+
+
+def best_sets(task: Task, budgets_bytes: Sequence[int | None]) -> list[Selection]:
+    """One for each budget, ascending (None, without a limit, last)."""
+    limited = sorted({b for b in budgets_bytes if b is not None})
+    for budget in limited:
+        if budget <= 0:
+            raise BadInput(f"The budget is {budget:,} bytes; give more than 0.")
+    wanted: list[int | None] = [*limited, *([None] if None in budgets_bytes else [])]
+    # twice the plans for the first of them, some more for each other one
+    task.book.max_plans += len(wanted) * task.book.max_plans // 4
+    best = [_best(task, task.room(budget)) for budget in wanted]
+    # what a later budget found may fit an earlier one
+    for at, one in enumerate(best):
+        for other in best:
+            better = task.search.objective(other.chosen) < task.search.objective(one.chosen)
+            if better and task.search.fits(other.chosen, one.budget_bytes):
+                best[at] = one = BestSet(other.chosen, one.bound, one.budget_bytes)
+    return [_in_figures(task, one, budget) for one, budget in zip(best, wanted, strict=True)]
+
+
+def _best(task: Task, budget: float | None) -> BestSet:
+    search = task.search
+    first = search.run(budget)
+    chosen = improve(search, first.chosen, budget)
+    chosen = without_unworthy(search, chosen)
+    chosen = improve(search, chosen, budget)
+    chosen = thrifty(search, [i.definition for i in task.indexes], chosen, budget)
+    return BestSet(chosen, min(first.bound, search.planned(chosen)), budget)
+
+
+def _in_figures(task: Task, best: BestSet, budget_bytes: int | None) -> Selection:
+    picked = [task.indexes[n] for n in bits(best.chosen)]
+    dropped = list(task.dropped)
+    if picked:
+        dropped += [v.dropped() for v in task.proved_drops(task.gone, picked) if v.without.may_go]
+    ratio = max(0.0, task.search.planned(best.chosen) / best.bound - 1) if best.bound > 0 else None
+    return selection(task, best.chosen, dropped, ratio, budget_bytes)

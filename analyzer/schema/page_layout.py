@@ -1,0 +1,5 @@
+"""Sizes in a page of a table or an index, as PostgreSQL's packages are built (the manual, "Database Page Layout")."""
+
+PAGE_BYTES = 8192  # BLCKSZ
+PAGE_HEADER_BYTES = 24
+LINE_POINTER_BYTES = 4
