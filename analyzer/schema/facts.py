@@ -14,7 +14,13 @@ from functools import cached_property
 
 from analyzer.schema.constraints import ConstraintFacts
 from analyzer.schema.fill import BtreeFill, HeapFill
-from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
+from analyzer.schema.objects import (
+    CollationFacts,
+    ExtendedStatisticsFacts,
+    FunctionFacts,
+    SchemaRights,
+    SequenceFacts,
+)
 from analyzer.schema.own_names import own_type
 from analyzer.schema.pace import Pace
 from analyzer.schema.row_security import PolicyFacts
@@ -258,6 +264,7 @@ class SchemaFacts:
     sequences: tuple[SequenceFacts, ...] | None = None
     functions: tuple[FunctionFacts, ...] | None = None
     extended_statistics: tuple[ExtendedStatisticsFacts, ...] | None = None
+    collations: tuple[CollationFacts, ...] | None = None  # of indexes' columns, but for the database's own
     schemas: tuple[SchemaRights, ...] | None = None
     parts_read_at: Mapping[str, datetime] = field(default_factory=dict)  # a part's name -> when
     parts_not_read: Mapping[str, str] = field(default_factory=dict)  # a part's name -> why

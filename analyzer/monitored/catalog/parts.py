@@ -15,7 +15,13 @@ from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreacha
 from analyzer.monitored.connection import ODD_BYTE, MonitoredConnection, Row
 from analyzer.schema.constraints import ConstraintFacts
 from analyzer.schema.facts import SchemaFacts, TableFacts
-from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
+from analyzer.schema.objects import (
+    CollationFacts,
+    ExtendedStatisticsFacts,
+    FunctionFacts,
+    SchemaRights,
+    SequenceFacts,
+)
 from analyzer.schema.row_security import PolicyFacts
 from analyzer.schema.storage import SizeFacts, StorageFacts
 from analyzer.schema.triggers import TriggerFacts
@@ -191,6 +197,10 @@ def _extended_statistics(row: Row) -> ExtendedStatisticsFacts:
     return ExtendedStatisticsFacts(**{**named(row), "columns": tuple(row.columns)})
 
 
+def _collation(row: Row) -> CollationFacts:
+    return CollationFacts(**named(row))
+
+
 def _schema(row: Row) -> SchemaRights:
     return SchemaRights(**named(row))
 
@@ -228,6 +238,7 @@ PARTS = (
         "schema_extended_statistics", "extended statistics", EVERY_READING,
         **_of_database("extended_statistics", _extended_statistics),
     ),
+    CatalogPart("schema_collations", "collations", HOURLY, **_of_database("collations", _collation)),
     CatalogPart("schema_functions", "functions", HOURLY, **_of_database("functions", _function)),
     CatalogPart("schema_rights", "schemas' rights", HOURLY, **_of_database("schemas", _schema)),
 )  # fmt: skip
