@@ -22,7 +22,7 @@ from analyzer.schema.objects import (
     SchemaRights,
     SequenceFacts,
 )
-from analyzer.schema.row_security import PolicyFacts
+from analyzer.schema.row_security import OwnersView, PolicyFacts
 from analyzer.schema.storage import SizeFacts, StorageFacts
 from analyzer.schema.triggers import TriggerFacts
 
@@ -201,6 +201,10 @@ def _collation(row: Row) -> CollationFacts:
     return CollationFacts(**named(row))
 
 
+def _owners_view(row: Row) -> OwnersView:
+    return OwnersView(**{**named(row), "readers": tuple(row.readers)})
+
+
 def _schema(row: Row) -> SchemaRights:
     return SchemaRights(**named(row))
 
@@ -237,6 +241,10 @@ PARTS = (
     CatalogPart(
         "schema_extended_statistics", "extended statistics", EVERY_READING,
         **_of_database("extended_statistics", _extended_statistics),
+    ),
+    CatalogPart(
+        "schema_views_past_row_security", "views of tables with row security", HOURLY,
+        **_of_database("owners_views", _owners_view),
     ),
     CatalogPart("schema_collations", "collations", HOURLY, **_of_database("collations", _collation)),
     CatalogPart("schema_functions", "functions", HOURLY, **_of_database("functions", _function)),
