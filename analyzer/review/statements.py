@@ -85,8 +85,8 @@ def _drop(statement: Node) -> Iterator[Action]:
         yield Action(Kind.DROP_SCHEMA, name=", ".join(map(str, _names(statement.objects))), is_cascade=is_cascade,
                      statement=statement)  # fmt: skip
     elif statement.removeType in OTHERS:
-        names = ", ".join(OTHERS[statement.removeType](each) for each in statement.objects)
-        yield Action(Kind.DROP_OTHER, name=names, is_cascade=is_cascade, if_exists=if_exists, statement=statement)
+        dropped = ", ".join(OTHERS[statement.removeType](each) for each in statement.objects)
+        yield Action(Kind.DROP_OTHER, name=dropped, is_cascade=is_cascade, if_exists=if_exists, statement=statement)
 
 
 def _rename(statement: Node) -> Iterator[Action]:
