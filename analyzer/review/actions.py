@@ -53,6 +53,7 @@ class Kind(enum.StrEnum):
     DROP_MATVIEW = "DROP MATERIALIZED VIEW"
     DROP_INDEX = "DROP INDEX"
     DROP_SCHEMA = "DROP SCHEMA"
+    DROP_OTHER = "DROP"  # a type, a function, a sequence, an extension
     REINDEX_INDEX = "REINDEX INDEX"
     REINDEX_TABLE = "REINDEX TABLE"
     REINDEX_MANY = "REINDEX SCHEMA"

@@ -12,7 +12,7 @@ from analyzer.review.files.migration import Framework, Migration, MigrationStep
 from analyzer.review.known import Known
 from analyzer.review.live import LiveFacts
 from analyzer.review.locks import Mode, locks_of
-from analyzer.review.rules import design, exists, fails, in_use, reversible, transactions, under_lock
+from analyzer.review.rules import design, exists, fails, in_use, objects, reversible, transactions, under_lock
 from analyzer.review.rules.rule import At
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
@@ -27,6 +27,7 @@ RULES = (
     *exists.RULES,
     *in_use.RULES,
     *transactions.RULES,
+    *objects.RULES,
     *design.RULES,
     *reversible.RULES,
 )

@@ -18,6 +18,17 @@ DROPS = {
 OF_A_TABLE = {
     OBJECT.OBJECT_TRIGGER: Kind.DROP_TRIGGER, OBJECT.OBJECT_RULE: Kind.DROP_RULE, OBJECT.OBJECT_POLICY: Kind.POLICY,
 }  # fmt: skip
+OTHERS: dict[Any, Callable[[Node], str]] = {  # how their names stand in the tree
+    OBJECT.OBJECT_TYPE: lambda named: ".".join(name_parts(named.names)),
+    OBJECT.OBJECT_DOMAIN: lambda named: ".".join(name_parts(named.names)),
+    OBJECT.OBJECT_SEQUENCE: lambda named: ".".join(name_parts(named)),
+    OBJECT.OBJECT_EXTENSION: lambda named: str(named.sval),
+    OBJECT.OBJECT_COLLATION: lambda named: ".".join(name_parts(named)),
+    **dict.fromkeys(
+        (OBJECT.OBJECT_FUNCTION, OBJECT.OBJECT_PROCEDURE, OBJECT.OBJECT_ROUTINE, OBJECT.OBJECT_AGGREGATE),
+        lambda named: ".".join(name_parts(named.objname)),
+    ),
+}
 MODES = (
     "", "ACCESS SHARE", "ROW SHARE", "ROW EXCLUSIVE", "SHARE UPDATE EXCLUSIVE", "SHARE", "SHARE ROW EXCLUSIVE",
     "EXCLUSIVE", "ACCESS EXCLUSIVE",
@@ -73,6 +84,9 @@ def _drop(statement: Node) -> Iterator[Action]:
     elif statement.removeType == OBJECT.OBJECT_SCHEMA:
         yield Action(Kind.DROP_SCHEMA, name=", ".join(map(str, _names(statement.objects))), is_cascade=is_cascade,
                      statement=statement)  # fmt: skip
+    elif statement.removeType in OTHERS:
+        dropped = ", ".join(OTHERS[statement.removeType](each) for each in statement.objects)
+        yield Action(Kind.DROP_OTHER, name=dropped, is_cascade=is_cascade, if_exists=if_exists, statement=statement)
 
 
 def _rename(statement: Node) -> Iterator[Action]:

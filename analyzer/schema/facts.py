@@ -16,10 +16,16 @@ from functools import cached_property
 
 from analyzer.schema.constraints import ConstraintFacts
 from analyzer.schema.fill import BtreeFill, HeapFill
-from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
+from analyzer.schema.objects import (
+    CollationFacts,
+    ExtendedStatisticsFacts,
+    FunctionFacts,
+    SchemaRights,
+    SequenceFacts,
+)
 from analyzer.schema.own_names import own_type
 from analyzer.schema.pace import Pace
-from analyzer.schema.row_security import PolicyFacts
+from analyzer.schema.row_security import OwnersView, PolicyFacts
 from analyzer.schema.storage import SizeFacts, StorageFacts
 from analyzer.schema.triggers import TriggerFacts
 from analyzer.words.durations import DAY_S
@@ -274,7 +280,9 @@ class SchemaFacts:
     sequences: tuple[SequenceFacts, ...] | None = None
     functions: tuple[FunctionFacts, ...] | None = None
     extended_statistics: tuple[ExtendedStatisticsFacts, ...] | None = None
+    collations: tuple[CollationFacts, ...] | None = None  # of indexes' columns, but for the database's own
     schemas: tuple[SchemaRights, ...] | None = None
+    owners_views: tuple[OwnersView, ...] | None = None  # of tables with row security
     parts_read_at: Mapping[str, datetime] = field(default_factory=dict)  # a part's name -> when
     parts_not_read: Mapping[str, str] = field(default_factory=dict)  # a part's name -> why
     fill_tried_at: Mapping[int, datetime] = field(default_factory=dict)  # oids of what was measured within a day

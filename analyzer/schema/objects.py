@@ -68,6 +68,18 @@ class ExtendedStatisticsFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CollationFacts:
+    """A collation that indexes use. ``version``: as noted when it was made or last refreshed."""
+
+    schema: str
+    name: str
+    oid: int
+    provider: str  # c libc, i ICU, b built in
+    version: str
+    version_now: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SchemaRights:
     """A schema and what PUBLIC may in it."""
 

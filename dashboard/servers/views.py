@@ -1,5 +1,7 @@
 """The servers, and the page of one: what works, what does not, and the SQL that mends it."""
 
+from functools import partial
+
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -12,6 +14,7 @@ from analyzer.store.same_server import watched_as_well
 from analyzer.store.series.timelines import server_timeline
 from dashboard.charts import charts
 from dashboard.charts.marks import grouped, of_events
+from dashboard.findings.looked_at import looked_at
 from dashboard.permissions import viewer_required
 from dashboard.servers.databases import database_rows
 from dashboard.servers.load import load_by_wait
@@ -80,6 +83,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         .filter(server=watched)
         .select_related("server", "database", "statement")
         .order_by(*COSTLIEST_FIRST)[:5],
+        "looked_at": partial(looked_at, watched),  # asked for where there is no finding
         "gaps": list(reversed(timeline.gaps))[:GAPS_SHOWN],
         "preflight_open": [point for point in watched.preflight if point.get("status") != "ok"],
         "preflight_fine": [point for point in watched.preflight if point.get("status") == "ok"],

@@ -16,7 +16,8 @@ from tests.checks.test_cases import CASES
 EVIL = 't"; DROP TABLE evil; --\nDROP TABLE evil;\r\x1b[2J\u202e'
 NAMES = {"name", "schema", "columns", "include", "primary_key", "references", "parent", "column"}
 HARMLESS = {
-    "AlterTableStmt", "AlterFunctionStmt", "AlterSeqStmt", "DropStmt", "GrantStmt", "IndexStmt", "ReindexStmt",
+    "AlterCollationStmt", "AlterFunctionStmt", "AlterSeqStmt", "AlterTableStmt", "DropStmt", "GrantStmt", "IndexStmt",
+    "ReindexStmt",
     "SelectStmt", "VacuumStmt", "VariableSetStmt",
 }  # fmt: skip
 MAY_BE_DROPPED = pglast.enums.ObjectType.OBJECT_INDEX

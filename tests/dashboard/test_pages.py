@@ -11,7 +11,7 @@ from django.views.defaults import server_error
 
 from analyzer.checks import all_checks
 from analyzer.findings import Fix
-from analyzer.models import FindingRecord, Server, StepStatus, SuggestionRecord
+from analyzer.models import CheckRule, FindingRecord, Server, StepStatus, SuggestionRecord
 from analyzer.store.findings import keep_findings
 from analyzer.store.series.rollups import roll_up
 from tests.dashboard import world
@@ -339,6 +339,18 @@ def test_a_server_that_is_down_says_since_when_and_why(person, shop):
     fingerprint = shop.statements[0].fingerprint
     for path in ("/servers/shop/statements/", f"/servers/shop/statements/{fingerprint}/"):
         assert error in text_of(person.get(path)), path
+
+
+def test_a_server_without_findings_says_what_looks_at_it(person, shop):
+    FindingRecord.objects.all().delete()
+    on = f"{sum(check.module.split('.')[-2] == 'plan' for check in all_checks())} checks of plans, "
+    shown = text_of(person.get("/servers/shop/"))
+    assert f"No finding is open. {on}" in shown
+    assert "switched off" not in shown
+    CheckRule.objects.create(
+        server=shop.shop, code="SV007", is_off=True, reason="r", changed_by="ada", changed_at=timezone.now()
+    )
+    assert "look at this server; 1 is switched off for it. What could not be" in text_of(person.get("/servers/shop/"))
 
 
 def test_a_server_whose_texts_are_being_read_says_how_far_it_is(person, shop):

@@ -11,10 +11,11 @@ where it is for a feature to come, or for rare events.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Threshold
-from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.grouping import listed, some_of, to_copy
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.quoting import qualified, quote_identifier
 
 check = Check(
     __name__,
@@ -31,6 +32,8 @@ def column_always_null(table: TableFacts) -> Iterator[Finding]:
     columns = analysed_columns(table, check["rows"], lambda c: not (c.not_null or c.is_generated))
     names = [column.name for column in columns if column.null_frac == 1]
     if names:
+        name, quoted = qualified(table.schema, table.name), [quote_identifier(column) for column in names]
+        listed_columns = ", ".join(quoted)
         yield check.finding(
             subject=table.name,
             message=(
@@ -40,4 +43,14 @@ def column_always_null(table: TableFacts) -> Iterator[Finding]:
             hint="Drop what nothing uses, after asking the table itself.",
             evidence={"columns": listed(names), "table_rows": table.rows},
             table=table.qualified_name,
+            fixes=(
+                to_copy(
+                    "Ask the table itself: no row may come of it",
+                    f"SELECT 1 FROM {name} WHERE num_nonnulls({listed_columns}) > 0 LIMIT 1;",
+                ),
+                to_copy(
+                    "Then drop what no code names; there is no way back, and the lock is short",
+                    f"ALTER TABLE {name} " + ", ".join(f"DROP COLUMN {column}" for column in quoted) + ";",
+                ),
+            ),
         )

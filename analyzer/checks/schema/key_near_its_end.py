@@ -13,11 +13,12 @@ ends before its column: ALTER SEQUENCE ... AS bigint, or NO MAXVALUE, which is d
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, NotRun, Threshold
-from analyzer.checks.grouping import listed, some_of
-from analyzer.findings import Finding, Quantity, Severity
+from analyzer.checks.grouping import listed, some_of, to_copy
+from analyzer.findings import Finding, Fix, Quantity, Severity
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.key_space import KeySpace, integer_type, key_spaces
 from analyzer.schema.pace import Pace
+from analyzer.schema.quoting import qualified
 from analyzer.words.durations import months_words
 
 check = Check(
@@ -96,14 +97,27 @@ def _finding(facts: SchemaFacts, table: TableFacts, space: KeySpace, severity: S
             f" {space.most:,}, {used:.0%}.{ends}{also}"
         ),
         hint=_hint(space),
+        fixes=_fixes(space),
         severity=severity,
         evidence=evidence,
         table=table.qualified_name,
     )
 
 
+def _fixes(space: KeySpace) -> tuple[Fix, ...]:
+    sequence = space.sequence
+    if _ends_by_its_column(space) or sequence.increment < 0:
+        return ()
+    name = qualified(sequence.schema, sequence.name)
+    return (to_copy("Done at once, nothing is rewritten", f"ALTER SEQUENCE {name} AS bigint NO MAXVALUE;"),)
+
+
+def _ends_by_its_column(space: KeySpace) -> bool:
+    return space.most < space.sequence.max_value or integer_type(space.column) != "bigint"
+
+
 def _hint(space: KeySpace) -> str:
-    if space.most < space.sequence.max_value or integer_type(space.column) != "bigint":
+    if _ends_by_its_column(space):
         return "Plan the change to bigint, of this column and of those that reference it."
     return "Let the sequence go on: ALTER SEQUENCE ... AS bigint NO MAXVALUE."
 

@@ -10,7 +10,7 @@ EXCLUSIVE lock. Leave it alone where the name means something else: prices of a 
 from collections.abc import Iterator
 
 from analyzer.checks import Check
-from analyzer.checks.columns import type_of, words_of
+from analyzer.checks.columns import retyped, to_retype, type_of, words_of
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableFacts
@@ -31,11 +31,12 @@ NO_MONEY = {"ratio", "factor", "percent", "pct", "rate", "score", "count", "chan
 def money_as_float(table: TableFacts) -> Iterator[Finding]:
     if table.kind not in "rp" or table.parent_oid is not None:
         return
-    names = []
+    names, columns = [], []
     for column in table.columns:
         words = set(words_of(column.name))
         if type_of(column) in FLOATS and words & MONEY and not words & NO_MONEY:
             names.append(f"{column.name} ({type_of(column)})")
+            columns.append(column.name)
     if names:
         yield check.finding(
             subject=table.name,
@@ -46,4 +47,5 @@ def money_as_float(table: TableFacts) -> Iterator[Finding]:
             hint="Use numeric, or integers of the smallest unit.",
             evidence={"columns": listed(names), "table_rows": table.rows},
             table=table.qualified_name,
+            fixes=to_retype([retyped(table, ((column, "numeric", "{}::numeric") for column in columns))]),
         )

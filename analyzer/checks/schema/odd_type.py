@@ -14,10 +14,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Threshold
-from analyzer.checks.columns import type_of
+from analyzer.checks.columns import retyped, to_retype, type_of
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
-from analyzer.schema.facts import ColumnFacts, SchemaFacts
+from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 
 check = Check(
     __name__,
@@ -32,20 +32,23 @@ INSTEAD = {
     "json": ("json", "jsonb where something looks inside"),
     "time with time zone": ("timetz", "time, or timestamptz for a moment"),
 }
+NEW_TYPES = {"character": "text", "money": "numeric", "json": "jsonb", "time with time zone": "time"}
+MOST_TABLES = 20  # judgement: in one piece to copy
 LENGTHS_OF_HASHES = {26, 27, 32, 36, 40, 56, 64, 96, 128}  # ULID, KSUID, MD5, UUID, SHA-1 to SHA-512
 
 
 @check.on(SchemaFacts)
 def odd_type(facts: SchemaFacts) -> Iterator[Finding]:
-    columns_of: defaultdict[str, list[str]] = defaultdict(list)
+    columns_of: defaultdict[str, list[tuple[TableFacts, str]]] = defaultdict(list)
     for table in facts:
         if table.kind in "rp" and table.parent_oid is None:
             for column in table.columns:
                 kind = type_of(column)
                 if kind in INSTEAD and not (kind == "character" and _is_of_one_length(column)):
-                    columns_of[kind].append(f"{table.qualified_name}.{column.name}")
-    for kind, names in columns_of.items():
+                    columns_of[kind].append((table, column.name))
+    for kind, columns in columns_of.items():
         name, instead = INSTEAD[kind]
+        names = [f"{table.qualified_name}.{column}" for table, column in columns]
         yield check.finding(
             about=facts.database,
             subject=name,
@@ -53,7 +56,17 @@ def odd_type(facts: SchemaFacts) -> Iterator[Finding]:
             message=f"{len(names)} column{'s are' if len(names) > 1 else ' is'} {name}: {some_of(names)}.",
             hint=f"Use {instead}.",
             evidence={"column_count": len(names), "columns": listed(names)},
+            fixes=to_retype(_changes(columns, NEW_TYPES[kind])),
         )
+
+
+def _changes(columns: list[tuple[TableFacts, str]], new_type: str) -> Iterator[str]:
+    by_table: defaultdict[int, list[str]] = defaultdict(list)
+    tables = {table.oid: table for table, _ in columns}
+    for table, column in columns:
+        by_table[table.oid].append(column)
+    for oid in list(by_table)[:MOST_TABLES]:
+        yield retyped(tables[oid], ((column, new_type, f"{{}}::{new_type}") for column in by_table[oid]))
 
 
 def _is_of_one_length(column: ColumnFacts) -> bool:

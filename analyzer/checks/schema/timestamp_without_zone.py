@@ -14,18 +14,21 @@ SQLAlchemy).
 from collections.abc import Iterator
 
 from analyzer.checks import Check
-from analyzer.checks.columns import type_of
+from analyzer.checks.columns import REWRITES, retyped, to_retype, type_of
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 
 check = Check(__name__, code="SC016", title="Times without a time zone", severity=Severity.INFO)
+MOST_TABLES = 20  # judgement: in one piece to copy
+IN_UTC = f"Where the values are times of UTC. {REWRITES}"
 WITHOUT, WITH = "timestamp without time zone", "timestamp with time zone"
 
 
 @check.on(SchemaFacts)
 def timestamp_without_zone(facts: SchemaFacts) -> Iterator[Finding]:
     without: list[str] = []
+    changes: list[str] = []
     mixed: list[str] = []
     with_zone = 0
     for table in facts:
@@ -34,6 +37,9 @@ def timestamp_without_zone(facts: SchemaFacts) -> Iterator[Finding]:
         kinds = {column.name: type_of(column) for column in table.columns}
         mine = [f"{table.qualified_name}.{name}" for name, kind in kinds.items() if kind == WITHOUT]
         without += mine
+        if mine:
+            columns = [name for name, kind in kinds.items() if kind == WITHOUT]
+            changes.append(retyped(table, ((name, "timestamptz", "{} AT TIME ZONE 'UTC'") for name in columns)))
         with_zone += sum(kind == WITH for kind in kinds.values())
         if mine and WITH in kinds.values():
             mixed.append(table.qualified_name)
@@ -53,4 +59,5 @@ def timestamp_without_zone(facts: SchemaFacts) -> Iterator[Finding]:
         severity=Severity.WARNING if mixed else Severity.INFO,
         evidence={"without_zone": count, "with_zone": with_zone, "columns": listed(without),
                   "mixed_tables": listed(mixed)},
+        fixes=to_retype(changes[:MOST_TABLES], IN_UTC),
     )  # fmt: skip

@@ -10,7 +10,7 @@ that reference it. Leave it alone where other texts may stand there, such as ide
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Threshold
-from analyzer.checks.columns import is_text, words_of
+from analyzer.checks.columns import REWRITES, is_text, retyped, to_retype, words_of
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
@@ -26,6 +26,7 @@ check = Check(
 MADE = ("gen_random_uuid()", "uuid_generate_v4()", "uuid_generate_v1()", "uuidv7()", "uuidv4()")
 WIDTHS = (36, 37)  # with the length before it, one byte
 NAMES = {"uuid", "guid"}
+TOGETHER = f"With the columns of other tables that reference them, in one transaction. {REWRITES}"
 
 
 @check.on(TableFacts)
@@ -40,6 +41,7 @@ def uuid_as_text(table: TableFacts) -> Iterator[Finding]:
             hint="Use the type uuid.",
             evidence={"columns": listed(names), "table_rows": table.rows},
             table=table.qualified_name,
+            fixes=to_retype([retyped(table, ((name, "uuid", "{}::uuid") for name in names))], TOGETHER),
         )
 
 

@@ -16,8 +16,14 @@ from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.login import ODD_BYTE
 from analyzer.schema.constraints import ConstraintFacts
 from analyzer.schema.facts import SchemaFacts, TableFacts
-from analyzer.schema.objects import ExtendedStatisticsFacts, FunctionFacts, SchemaRights, SequenceFacts
-from analyzer.schema.row_security import PolicyFacts
+from analyzer.schema.objects import (
+    CollationFacts,
+    ExtendedStatisticsFacts,
+    FunctionFacts,
+    SchemaRights,
+    SequenceFacts,
+)
+from analyzer.schema.row_security import OwnersView, PolicyFacts
 from analyzer.schema.storage import SizeFacts, StorageFacts
 from analyzer.schema.triggers import TriggerFacts
 
@@ -192,6 +198,14 @@ def _extended_statistics(row: Row) -> ExtendedStatisticsFacts:
     return ExtendedStatisticsFacts(**{**named(row), "columns": tuple(row.columns)})
 
 
+def _collation(row: Row) -> CollationFacts:
+    return CollationFacts(**named(row))
+
+
+def _owners_view(row: Row) -> OwnersView:
+    return OwnersView(**{**named(row), "readers": tuple(row.readers)})
+
+
 def _schema(row: Row) -> SchemaRights:
     return SchemaRights(**named(row))
 
@@ -229,6 +243,11 @@ PARTS = (
         "schema_extended_statistics", "extended statistics", EVERY_READING,
         **_of_database("extended_statistics", _extended_statistics),
     ),
+    CatalogPart(
+        "schema_views_past_row_security", "views of tables with row security", HOURLY,
+        **_of_database("owners_views", _owners_view),
+    ),
+    CatalogPart("schema_collations", "collations", HOURLY, **_of_database("collations", _collation)),
     CatalogPart("schema_functions", "functions", HOURLY, **_of_database("functions", _function)),
     CatalogPart("schema_rights", "schemas' rights", HOURLY, **_of_database("schemas", _schema)),
 )  # fmt: skip
