@@ -13,7 +13,6 @@ from typing import Any, LiteralString, cast
 import psycopg
 
 from analyzer.advice.ddl import IndexDefinition, name_columns
-from analyzer.advice.index_names import index_name
 from analyzer.advice.planner import NONE, Query, Refused
 from analyzer.monitored.catalog.planner_facts import Relation, read_planner_facts
 from analyzer.monitored.catalog.schema import read_schema
@@ -21,6 +20,7 @@ from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.plans import parse_plan
 from analyzer.plans.compare import Sameness, sameness
 from analyzer.runtime.postgres import PostgresCluster
+from analyzer.schema.index_names import index_name
 from analyzer.twin import Twin, lease
 from analyzer.twin.estimate import Size, estimate_size
 from analyzer.values.column_statistics import ColumnStatistics

@@ -11,9 +11,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from analyzer.advice.index_names import index_name
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.index_names import index_name
 from analyzer.schema.quoting import comment, qualified, quote_identifier
 from analyzer.statements.own_names import in_schema
 

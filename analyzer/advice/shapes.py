@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from analyzer.advice.candidates.expressions import comparable
 from analyzer.schema import index_shapes
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.index_shapes import IndexShape, Key
+from analyzer.statements.index_expressions import comparable
 
 if TYPE_CHECKING:
     from analyzer.advice.ddl import IndexDefinition

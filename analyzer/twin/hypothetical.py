@@ -14,12 +14,12 @@ import psycopg
 from psycopg import errors as pg
 
 from analyzer.advice.ddl import IndexDefinition, name_columns
-from analyzer.advice.index_names import index_name
 from analyzer.advice.planner import HypotheticalIndex, Query, Refused
 from analyzer.advice.sizing.size import PAGE_BYTES
 from analyzer.monitored.failures import redact_message
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.index_names import index_name
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.twin import limits
 from analyzer.twin.catalog import FIRST_ID, TwinCatalog, TwinRelation

@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from analyzer.advice.ddl import IndexDefinition, name_columns
-from analyzer.advice.index_names import index_name
 from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
 from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
@@ -26,6 +25,7 @@ from analyzer.monitored.explain.session import ASK_AGAIN_AFTER_S, ExplainSession
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.plans.rename import renamed
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.index_names import index_name
 from analyzer.schema.quoting import qualified
 from analyzer.statements.safety import sizes_with_values
 from analyzer.statements.tree import Unparsable, fresh_parse
