@@ -14,14 +14,15 @@ import psycopg
 
 from analyzer.advice.ddl import name_columns
 from analyzer.advice.definition import IndexDefinition
-from analyzer.advice.index_names import index_name
 from analyzer.advice.planner import NONE, Query, Refused
 from analyzer.monitored.catalog.planner_facts import Relation, read_planner_facts
 from analyzer.monitored.catalog.schema import read_schema
-from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.plans import parse_plan
 from analyzer.plans.compare import Sameness, sameness
 from analyzer.runtime.postgres import PostgresCluster
+from analyzer.schema.index_names import index_name
 from analyzer.twin import Twin, lease
 from analyzer.twin.estimate import Size, estimate_size
 from analyzer.values.column_statistics import ColumnStatistics

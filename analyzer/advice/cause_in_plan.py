@@ -8,7 +8,7 @@ from pglast import ast, enums
 from analyzer.advice.candidates.specialised import kind_of
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.plan_scans import SUBPLAN, Scan, aliases_in, nodes, parsed_condition
-from analyzer.advice.sizing.key_widths import declared
+from analyzer.checks.column_widths import declared
 from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.blocks import QueryBlock, TableUse

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 from pglast import ast
 
-from analyzer.advice.candidates.expressions import can_be_key, unqualified
 from analyzer.advice.candidates.immutable import time_zone_column
 from analyzer.advice.candidates.specialised import PATTERNS, key_of, kind_of
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.sizing.key_widths import fits_btree, key_bytes, too_wide
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
+from analyzer.statements.index_expressions import can_be_key, unqualified
 from analyzer.statements.tree import Unparsable, parse, walk
 
 INDEXABLE = PATTERNS | {"eq", "in", "any", "in_subquery", "lt", "gt", "between", "like_prefix", "contains", "semi"}

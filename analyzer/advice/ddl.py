@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.index_names import index_name
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.index_names import index_name
 from analyzer.schema.quoting import comment, qualified, quote_identifier
 
 # judgement: long enough to get between short transactions, short enough that a queue behind us stays short

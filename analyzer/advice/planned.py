@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from analyzer.advice.as_read import as_read
-from analyzer.advice.candidates.expressions import unqualified
 from analyzer.advice.ddl import create_index, drop_index, in_each_schema
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.gain import gain_of
@@ -27,6 +26,7 @@ from analyzer.checks import Threshold
 from analyzer.findings import EvidenceLevel, Finding
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.blocks import EQUALITY, RANGE, Predicate
+from analyzer.statements.index_expressions import unqualified
 from analyzer.statements.predicates import query_blocks
 from analyzer.words.lists import and_list
 

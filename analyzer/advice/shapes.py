@@ -1,10 +1,10 @@
 """Indexes, there or to be, in one form that can be compared: which one does another's work?"""
 
-from analyzer.advice.candidates.expressions import comparable
 from analyzer.advice.definition import IndexDefinition
 from analyzer.schema import index_shapes
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.index_shapes import IndexShape, Key
+from analyzer.statements.index_expressions import comparable
 
 
 def shape_of_definition(definition: IndexDefinition) -> IndexShape:

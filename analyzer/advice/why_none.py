@@ -6,7 +6,6 @@ The cause that is named is one that PostgreSQL's own plan or text shows; the cur
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analyzer.advice.candidates.expressions import unqualified
 from analyzer.advice.cause_in_plan import in_filter, over_tables
 from analyzer.advice.cause_in_text import in_text
 from analyzer.advice.definition import IndexDefinition
@@ -17,6 +16,7 @@ from analyzer.checks import Threshold
 from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
+from analyzer.statements.index_expressions import unqualified
 from analyzer.statements.predicates import query_blocks
 
 LIMITS = {

@@ -1,10 +1,11 @@
 """The misestimates of a plan, worked out once for all checks that explain them, and what they cost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from analyzer.checks.node import place
 from analyzer.checks.work_mem import spilled_ratio
 from analyzer.findings import Quantity
 from analyzer.plans import Plan
@@ -54,6 +55,12 @@ def suffered_ms(sufferer: Sufferer) -> float | None:
     if sufferer.kind != "aggregate_on_disk" or sufferer.time_ms is None:
         return sufferer.time_ms
     return sufferer.time_ms * spilled_ratio(sufferer.node)
+
+
+def loops_that_suffer(misestimates: Iterable[Misestimate]) -> tuple[str, ...]:
+    """Places of the nested loops that ran their inner side too often, for ``Finding.also_at``."""
+    sufferers = (sufferer for wrong in misestimates for sufferer in wrong.sufferers)
+    return tuple(place(sufferer.node) for sufferer in sufferers if sufferer.kind == "inner_runs")
 
 
 def rows_in_words(misestimate: Misestimate) -> str:

@@ -1,11 +1,15 @@
 """Which index would bring a node's rows in the order of its sort keys: of one table, whose columns come as they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.checks.scan import table_facts, table_sql
+from analyzer.checks.engine import Context
+from analyzer.checks.new_index import NewKey, new_index
+from analyzer.checks.scan import table_facts
 from analyzer.findings import Fix
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import SortKey, read_condition, read_sort_key
+from analyzer.plans.labels import JOINS
 from analyzer.plans.scans import alias_in_query
 from analyzer.plans.unions import is_union
 from analyzer.schema.facts import SchemaFacts
@@ -13,7 +17,7 @@ from analyzer.schema.quoting import quote_identifier
 
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Sample Scan", "Tid Scan")
 PASS_ON = ("Gather", "Gather Merge", "Hash", "Materialize", "Memoize", "Sort", "Incremental Sort")
-LEAVE_ROWS = ("Gather", "Gather Merge", "LockRows", "Result")
+LEAVE_ROWS = ("Gather", "Gather Merge", "LockRows", "Result", "Subquery Scan", "Append", "Merge Append")
 CONDITIONS = ("Index Cond", "Filter")  # Recheck Cond repeats what its Bitmap Index Scans look for
 
 
@@ -35,14 +39,13 @@ class IndexInOrder:
     @property
     def columns(self) -> str:
         """As CREATE INDEX takes them: ``status, created_at DESC``."""
-        return ", ".join([*map(quote_identifier, self.equal), *map(_as_indexed, self.keys)])
+        return ", ".join([*map(quote_identifier, self.equal), *map(as_indexed, self.keys)])
 
-    @property
-    def fixes(self) -> tuple[Fix, ...]:
+    def fixes(self, context: Context) -> tuple[Fix, ...]:
         if not self.is_certain or self.of_partitions:
             return ()
-        code = f"CREATE INDEX CONCURRENTLY ON {table_sql(self.scan)} ({self.columns});"
-        return (Fix(f"An index on {self.table} in the order that is asked for", "sql", code),)
+        equal = tuple(NewKey(name, is_equal=True) for name in self.equal)
+        return new_index(self.scan, (*equal, *map(_new_key, self.keys)), context)
 
     def exists(self, facts: SchemaFacts | None) -> bool:
         """Whether the table has it already, as far as the schema is known: then the planner had the choice."""
@@ -55,40 +58,65 @@ class IndexInOrder:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Below:
+    """Scans whose tables' rows reach a sort as they are; ``maker``: what makes its rows instead, where none does."""
+
+    scans: tuple[PlanNode, ...]
+    maker: PlanNode | None = None
+
+
 def index_in_order(node: PlanNode) -> IndexInOrder | None:
     """For a Sort or Incremental Sort; None where its keys are of several tables, computed, or of an aggregate."""
-    texts = node.raw.get("Sort Key")
-    keys = [read_sort_key(text) for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
-    columns = [key.column for key in keys if key is not None and key.column is not None]
+    keys = sort_keys(node)
+    columns = [key.column for key in keys or () if key.column is not None]
     if not keys or len(columns) < len(keys) or len({column.alias for column in columns}) > 1:
         return None
-    scans = _scans(node)
-    alias = columns[0].alias
-    of_it = [scan for scan in scans or () if alias is None or alias in _aliases(scan)]
-    if not scans or len(of_it) != 1 or (alias is None and len(scans) > 1):
+    scans = rows_below(node).scans
+    scan = scan_of(columns[0].alias, scans)
+    if scan is None:
         return None
-    scan = of_it[0]
-    equal, all_equal = _equal_columns(scan)
+    equal, all_equal = equal_columns(scan)
     names = {column.name for column in columns}
     return IndexInOrder(
         scan=scan,
         equal=tuple(name for name in equal if name not in names),
-        keys=tuple(key for key in keys if key is not None),
+        keys=tuple(keys),
         is_certain=len(scans) == 1 and all_equal,
         of_partitions=_is_partition(scan),
     )
 
 
+def sort_keys(node: PlanNode) -> list[SortKey] | None:
+    """None where one cannot be read."""
+    texts = node.raw.get("Sort Key")
+    keys = [read_sort_key(text) for text in texts if isinstance(text, str)] if isinstance(texts, list) else []
+    return None if None in keys else [key for key in keys if key is not None]
+
+
 def is_limited(node: PlanNode) -> bool:
     """Whether LIMIT takes the node's rows as they are."""
     above = node.parent if node.parent_relationship not in ("InitPlan", "SubPlan") else None
-    while above is not None and above.node_type in LEAVE_ROWS:
-        above = above.parent
+    while above is not None and above.node_type in LEAVE_ROWS and above.filter is None:
+        above = above.parent if above.parent_relationship not in ("InitPlan", "SubPlan") else None
     return above is not None and above.node_type == "Limit"
 
 
-def _scans(node: PlanNode) -> list[PlanNode] | None:
-    """The tables' scans whose rows reach the sort as they are; None where something else makes rows."""
+def sorts_of_partitions(node: PlanNode) -> list[PlanNode]:
+    """Those that sort a table's partitions one by one and ran: ``node`` and those like it."""
+    above = node.parent
+    if above is None or above.node_type not in ("Append", "Merge Append") or is_union(above):
+        return [node]
+    return [child for child in above.inputs if child.node_type == node.node_type and child.loops]
+
+
+def scan_of(alias: str | None, scans: Sequence[PlanNode]) -> PlanNode | None:
+    """The one whose columns a key names so; a key without a table's name is of the only one."""
+    of_it = [scan for scan in scans if alias is None or alias in _aliases(scan)]
+    return of_it[0] if len(of_it) == 1 and (alias is not None or len(scans) == 1) else None
+
+
+def rows_below(node: PlanNode) -> Below:
     scans, waiting = [], list(node.inputs)
     while waiting:
         below = waiting.pop()
@@ -97,14 +125,16 @@ def _scans(node: PlanNode) -> list[PlanNode] | None:
         elif below.node_type == "Append" and _are_partitions(below):
             scans.append(below.inputs[0])
         elif below.node_type in PASS_ON or (
-            below.node_type in ("Nested Loop", "Hash Join", "Merge Join") and below.join_type in ("Inner", "Semi", None)
+            below.node_type in JOINS and below.join_type in ("Inner", "Semi", "Right Semi", None)
         ):
             waiting += below.inputs
-        elif below.node_type in ("Nested Loop", "Hash Join", "Merge Join") and below.join_type in ("Left", "Anti"):
+        elif below.node_type in JOINS and below.join_type in ("Left", "Anti"):
             waiting += [child for child in below.inputs if child.parent_relationship == "Outer"]
+        elif below.node_type in JOINS and below.join_type in ("Right", "Right Anti"):
+            waiting += [child for child in below.inputs if child.parent_relationship == "Inner"]
         else:
-            return None
-    return scans
+            return Below((), below)
+    return Below(tuple(scans))
 
 
 def _are_partitions(append: PlanNode) -> bool:
@@ -112,7 +142,10 @@ def _are_partitions(append: PlanNode) -> bool:
 
 
 def _is_partition(scan: PlanNode) -> bool:
-    return scan.parent is not None and scan.parent.node_type == "Append"
+    above = scan.parent
+    if above is not None and above.node_type == "Sort":  # of each partition's own
+        return len(sorts_of_partitions(above)) > 1
+    return above is not None and above.node_type == "Append"
 
 
 def _aliases(scan: PlanNode) -> tuple[str, ...]:
@@ -121,7 +154,7 @@ def _aliases(scan: PlanNode) -> tuple[str, ...]:
     return (alias, alias_in_query(scan)) if _is_partition(scan) else (alias,)
 
 
-def _equal_columns(scan: PlanNode) -> tuple[tuple[str, ...], bool]:
+def equal_columns(scan: PlanNode) -> tuple[tuple[str, ...], bool]:
     """Columns that the scan wants equal to something known, and whether that is all it wants."""
     equal: dict[str, None] = {}
     complete = True
@@ -141,11 +174,21 @@ def _equal_columns(scan: PlanNode) -> tuple[tuple[str, ...], bool]:
     return tuple(equal), complete
 
 
-def _as_indexed(key: SortKey) -> str:
+def as_indexed(key: SortKey, expression: str = "") -> str:
+    """A key as CREATE INDEX takes it; ``expression``: where it is no column."""
+    name = quote_identifier(key.column.name) if key.column is not None else expression
+    return f"{name}{direction(key)}"
+
+
+def _new_key(key: SortKey) -> NewKey:
     assert key.column is not None
+    return NewKey(key.column.name, direction(key))
+
+
+def direction(key: SortKey) -> str:
     down = " DESC" if key.is_descending else ""
     nulls = "" if key.nulls_first == key.is_descending else f" NULLS {'FIRST' if key.nulls_first else 'LAST'}"
-    return f"{quote_identifier(key.column.name)}{down}{nulls}"
+    return f"{down}{nulls}"
 
 
 def _begins(columns: tuple[str | None, ...], equal: tuple[str, ...], keys: tuple[str, ...]) -> bool:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from analyzer.plans.cut_short import Comparable, comparable, readers
 from analyzer.plans.node import Plan, PlanNode
-from analyzer.plans.payers import GATHERS, is_cte, is_lazy, payers_of
+from analyzer.plans.payers import GATHERS, is_cte, is_lazy, payers_of, without_subqueries_ms
 
 WRONG_FACTOR = 10.0  # below it plans seldom change: the factor that explain.depesz.com and PEV2 mark
 RIGHT_FACTOR = 3.0  # inputs within it do not explain a node that is wrong
@@ -314,7 +314,7 @@ def _inner_side(loop: PlanNode, outer: PlanNode, rows: float) -> Iterator[Suffer
     inner = next((c for c in loop.children if c.parent_relationship == "Inner"), None)
     if inner is None or not inner.loops or inner.loops < WRONG_FACTOR:
         return
-    yield Sufferer(loop, "inner_runs", outer.plan_rows, rows, inner.total_time_ms)
+    yield Sufferer(loop, "inner_runs", outer.plan_rows, rows, without_subqueries_ms(inner))
     evictions = sum(cache.evictions for cache in inner.memoizes)
     if evictions:
         yield Sufferer(inner, "memoize_evictions", outer.plan_rows, rows, inner.total_time_ms)

@@ -135,3 +135,17 @@ def expressions(node: PlanNode) -> Iterator[str]:
                 yield value
         elif kind is list:
             yield from (item for item in value if isinstance(item, str))
+
+
+def without_subqueries_ms(inner: PlanNode) -> float | None:
+    """Of all runs of the inner side; any other join would run the subqueries of its conditions, too."""
+    if inner.total_time_ms is None:
+        return None
+    waiting, subqueries_ms = [inner], 0.0
+    while waiting:
+        for child in waiting.pop().children:
+            if child.parent_relationship == "SubPlan":
+                subqueries_ms += child.total_time_ms or 0.0
+            else:
+                waiting.append(child)
+    return max(0.0, inner.total_time_ms - subqueries_ms)

@@ -15,11 +15,11 @@ from psycopg import errors as pg
 
 from analyzer.advice.ddl import name_columns
 from analyzer.advice.definition import IndexDefinition
-from analyzer.advice.index_names import index_name
 from analyzer.advice.planner import HypotheticalIndex, Query, Refused
 from analyzer.monitored.failures import redact_message
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import TableFacts
+from analyzer.schema.index_names import index_name
 from analyzer.schema.page_layout import PAGE_BYTES
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.twin import limits

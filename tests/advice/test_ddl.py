@@ -4,10 +4,11 @@ import pytest
 
 from analyzer.advice.ddl import create_index, equal_index, is_same_definition
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.index_names import index_name
 from analyzer.monitored.catalog.schema import read_schema
-from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.index_names import index_name
 from analyzer.schema.quoting import quote_identifier
 
 HOSTILE_NAMES = [

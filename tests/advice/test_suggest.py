@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.index_names import index_name
 from analyzer.advice.planned import why_these_columns
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableActivity
+from analyzer.schema.index_names import index_name
 from analyzer.statements.fingerprint import fingerprint
 from tests.advice.builders import facts, foreign_key, index, statement, table
 

@@ -7,13 +7,13 @@ import psycopg
 import pytest
 
 from analyzer.plans import parse_plan, parse_plans
-from analyzer.plans.shape import condition_shape
+from analyzer.plans.shape import condition_shape, shape_of
 
 DATA = Path(__file__).parent / "data"
 
 
 def shape(plan: Any) -> str:
-    return parse_plan(plan).shape
+    return shape_of(parse_plan(plan))
 
 
 SCAN = {"Node Type": "Index Scan", "Schema": "public", "Relation Name": "orders", "Alias": "o",
@@ -96,7 +96,7 @@ DIFFERENT = {"anti_join", "planning_time_many_partitions", "setop_except"}
 def test_saved_plans_have_one_shape_over_all_versions() -> None:
     shapes: dict[str, set[str]] = {}
     for path in DATA.glob("*.pg*.json"):
-        shapes.setdefault(path.name.split(".")[0], set()).add(parse_plans(path.read_bytes())[0].shape)
+        shapes.setdefault(path.name.split(".")[0], set()).add(shape_of(parse_plans(path.read_bytes())[0]))
     assert {name for name, found in shapes.items() if len(found) > 1} == DIFFERENT
     # two pairs of statements differ in GROUP BY alone, or not at all: a shape is kept per statement
     assert len(set.union(*shapes.values())) == len(shapes) + len(DIFFERENT) - 2
@@ -110,7 +110,7 @@ def test_constants_do_not_count_on_real_servers(any_postgres) -> None:
     )
     with any_postgres.connect() as connection:
         connection.execute("create temp table s1 (id int primary key, other int, name text); set enable_seqscan = off")
-        shapes = {parse_plan(explained(connection, sql.format(value))).shape for value in (1, 77, 123456, -5 + 10)}
+        shapes = {shape_of(parse_plan(explained(connection, sql.format(value)))) for value in (1, 77, 123456, -5 + 10)}
     assert len(shapes) == 1
 
 

@@ -7,7 +7,7 @@ import re
 
 from pglast import ast
 
-from analyzer.advice.sizing.key_widths import declared
+from analyzer.checks.column_widths import declared
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.tree import Node, Unparsable, children, function_name, name_parts, operator_name, parse
 

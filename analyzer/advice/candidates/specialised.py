@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from pglast import ast
 
-from analyzer.advice.candidates.expressions import can_be_key, unqualified
 from analyzer.advice.candidates.immutable import is_surely_immutable
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.coverage import Need
-from analyzer.advice.sizing.key_widths import declared
+from analyzer.checks.column_widths import declared
 from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import Predicate
+from analyzer.statements.index_expressions import can_be_key, unqualified
 from analyzer.statements.tree import Node, Unparsable, function_name, name_parts, operator_name, parse
 
 PATTERNS = frozenset({"like", "like_leading", "ilike", "regex"})

@@ -6,7 +6,6 @@ Long: every kind of index begins with the same reading of a block's conditions o
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations, permutations
 
-from analyzer.advice.candidates.expressions import can_be_key, can_be_order, unqualified
 from analyzer.advice.candidates.specialised import (
     PATTERNS,
     TRIGRAMS,
@@ -17,11 +16,13 @@ from analyzer.advice.candidates.specialised import (
     special_indexes,
 )
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.sizing.key_widths import fits_btree, has_btree, may_refuse_rows
+from analyzer.advice.sizing.key_widths import fits_btree, may_refuse_rows
 from analyzer.checks import Threshold
+from analyzer.checks.column_widths import has_btree
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import OrderTerm, Predicate, QueryBlock, TableUse
+from analyzer.statements.index_expressions import can_be_key, can_be_order, unqualified
 from analyzer.statements.tree import Unparsable, parse
 
 LIMITS = {

@@ -22,7 +22,7 @@ from analyzer.advice.code.change import (
 )
 from analyzer.advice.code.django_index import IndexSource, index_source
 from analyzer.advice.code.django_place import place_of
-from analyzer.advice.index_names import fits
+from analyzer.schema.index_names import fits
 from analyzer.schema.orm_models import DjangoModel
 from analyzer.schema.python_source import python_string
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 
 from analyzer.advice.code.change import Change, CodeOptions
-from analyzer.advice.index_names import fits
+from analyzer.schema.index_names import fits
 from analyzer.schema.orm_models import PACKAGED_APPS, DjangoModel, is_bare_name, model_of
 from analyzer.schema.python_source import python_string
 

@@ -13,11 +13,12 @@ from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.key_columns import best_equality, fixed_conditions, is_selective, range_column
 from analyzer.advice.rules.reasons import small_table_reason, why_nothing_is_read_by_index
-from analyzer.advice.sizing.key_widths import BTREE_ENTRY_BYTES, entry_bytes, fits_btree, too_wide
+from analyzer.advice.sizing.key_widths import entry_bytes, fits_btree, too_wide
 from analyzer.advice.thresholds import (
     ASSUMED_LIMIT_ROWS,
     MAX_KEPT_RATIO,
 )
+from analyzer.checks.column_widths import BTREE_ENTRY_BYTES
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.system_tables import is_system_table
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.advice.candidates.expressions import comparable
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, FEW_ROWS, MAX_ROWS_READ_IN_ORDER
 from analyzer.schema.facts import IndexFacts, TableFacts
+from analyzer.statements.index_expressions import comparable
 from analyzer.statements.predicates import query_blocks
 from analyzer.values.selectivity import equality_selectivity, rarest_selectivity
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from analyzer.advice.candidates.specialised import prefix_class
 from analyzer.advice.definition import IndexColumn
-from analyzer.advice.sizing.key_widths import BTREE_ENTRY_BYTES, entry_bytes
+from analyzer.advice.sizing.key_widths import entry_bytes
 from analyzer.advice.thresholds import FEW_ROWS, MAX_EQUALITY_COLUMNS
+from analyzer.checks.column_widths import BTREE_ENTRY_BYTES
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.blocks import Predicate
 from analyzer.values.selectivity import equality_selectivity, predicate_selectivity

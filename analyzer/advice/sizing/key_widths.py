@@ -4,15 +4,24 @@ A B-tree entry, INCLUDE columns with it, holds a third of a page. Declared lengt
 the statistics tell, and values that ANALYZE found too wide to keep bound nothing. Compression is not counted on.
 """
 
-import re
 from collections.abc import Iterable
 
 from pglast import ast
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.sizing.keys import FIXED_WIDTHS
-from analyzer.checks import Threshold
-from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.checks.column_widths import (
+    BTREE_ENTRY_BYTES,
+    CHARACTER_BYTES,
+    ENTRY_HEADER_BYTES,
+    NUMERIC_BYTES,
+    VALUE_HEADER_BYTES,
+    WIDEST_KEY_BYTES,
+    column_bytes,
+    declared,
+    has_btree,
+    is_in_btree,
+)
+from analyzer.schema.facts import TableFacts
 from analyzer.statements.tree import (
     Node,
     Unparsable,
@@ -24,22 +33,6 @@ from analyzer.statements.tree import (
     without_casts,
 )
 
-LIMITS = {
-    "btree_entry": Threshold(2704, "bytes", "nbtree.h, BTMaxItemSize: a third of a page of 8 kB; a row above it fails"),
-    "widest_beside_mean": Threshold(
-        16, "bytes / bytes", "judgement: of a million texts whose lengths spread as names, codes and addresses do"
-    ),
-}
-BTREE_ENTRY_BYTES = LIMITS["btree_entry"].value
-WIDEST_BESIDE_MEAN = LIMITS["widest_beside_mean"].value
-ENTRY_HEADER_BYTES = 16  # itup.h: IndexTupleData, and a null bitmap with its alignment
-WIDEST_KEY_BYTES = BTREE_ENTRY_BYTES - ENTRY_HEADER_BYTES
-VALUE_HEADER_BYTES = 8  # of a varlena that is not short, and alignment
-CHARACTER_BYTES = 4  # of UTF-8 at most
-UNKNOWN_MEAN_BYTES = 32.0  # judgement: of a text that was never analysed
-NUMERIC_BYTES = 64.0  # judgement: of a number without declared precision
-BITS = re.compile(r"bit(?: varying)?\((\d+)\)")
-NUMBER = re.compile(r"numeric\((\d+)")
 # pg_type names as the parser writes them -> bytes
 CAST_BYTES = {
     "int2": 2, "int4": 4, "int8": 8, "integer": 4, "bigint": 8, "smallint": 2, "float4": 4, "float8": 8, "bool": 1,
@@ -56,48 +49,6 @@ RESULT_BYTES = {
     "numeric": NUMERIC_BYTES, "int2": 2, "float8": 8,
 }  # fmt: skip
 TAKES_LENGTH = {"left": 1, "right": 1, "substr": 2, "substring": 2, "lpad": 1, "rpad": 1}  # place of the length
-NO_BTREE = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "aclitem", "txid_snapshot",
-            "tsvector", "tsquery", "hstore", "ltree[]", "vector")  # fmt: skip
-
-
-def declared(column: ColumnFacts) -> str:
-    """The type with its length, below any domain."""
-    return column.declared_type or column.type_name
-
-
-def has_btree(column: ColumnFacts) -> bool:
-    """Whether it is of a type that a B-tree is made for; documents and arrays have an order, and no length."""
-    name = declared(column)
-    return not name.startswith(NO_BTREE) and not name.endswith("[]")
-
-
-def column_bytes(column: ColumnFacts) -> float:
-    """Of its widest value; infinite where nothing bounds it."""
-    name = declared(column)
-    if width := FIXED_WIDTHS.get(column.type_oid):
-        return float(width[0])
-    if column.most_characters is not None and not name.endswith("[]"):
-        return VALUE_HEADER_BYTES + column.most_characters * CHARACTER_BYTES
-    if match := BITS.match(name):
-        return VALUE_HEADER_BYTES + int(match[1]) / 8
-    if match := NUMBER.match(name):
-        return VALUE_HEADER_BYTES + int(match[1]) / 2
-    if name == "numeric":
-        return NUMERIC_BYTES
-    if name in ("inet", "cidr"):
-        return 24.0
-    if name.endswith("range"):
-        return 40.0
-    if column.avg_width_bytes is not None and is_never_kept(column):
-        return float("inf")
-    mean = UNKNOWN_MEAN_BYTES if column.avg_width_bytes is None else float(column.avg_width_bytes)
-    return VALUE_HEADER_BYTES + mean * WIDEST_BESIDE_MEAN
-
-
-def is_never_kept(column: ColumnFacts) -> bool:
-    """ANALYZE found values, and all of them wider than the 1,024 bytes (WIDTH_THRESHOLD) that it keeps."""
-    is_analysed = column.n_distinct is not None and (column.null_frac or 0) < 1
-    return is_analysed and column.correlation is None and column.most_common_freqs is None
 
 
 def key_bytes(key: IndexColumn, table: TableFacts) -> float:
@@ -106,19 +57,11 @@ def key_bytes(key: IndexColumn, table: TableFacts) -> float:
         column = table.column(key.name)
         if column is None or declared(column).startswith("json") or declared(column).endswith("[]"):
             return float("inf")
-        return min(column_bytes(column), WIDEST_KEY_BYTES if _is_in_btree(key.name, table) else float("inf"))
+        return min(column_bytes(column), WIDEST_KEY_BYTES if is_in_btree(key.name, table) else float("inf"))
     statements = parse(f"SELECT {key.name}")
     if isinstance(statements, Unparsable):
         return float("inf")
     return _node_bytes(statements[0].stmt.targetList[0].val, table)
-
-
-def _is_in_btree(name: str, table: TableFacts) -> bool:
-    """Every value of it is in a B-tree already: of the table, or of the one that it references."""
-    return any(name in key.columns for key in table.foreign_keys) or any(
-        i.is_usable and i.method == "btree" and i.predicate is None and name in (*i.columns, *i.include)
-        for i in table.indexes
-    )
 
 
 def fits_btree(key: IndexColumn, table: TableFacts) -> bool:

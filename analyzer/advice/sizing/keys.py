@@ -11,9 +11,10 @@ from functools import lru_cache
 
 from pglast import ast
 
-from analyzer.advice.candidates.expressions import comparable
 from analyzer.advice.definition import IndexColumn, IndexDefinition
+from analyzer.checks.column_widths import FIXED_WIDTHS
 from analyzer.schema.facts import TableFacts
+from analyzer.statements.index_expressions import comparable
 from analyzer.statements.index_predicates import Held, held_by
 from analyzer.statements.tree import Unparsable, fresh_parse, without_casts
 from analyzer.values.column_statistics import (
@@ -24,13 +25,6 @@ from analyzer.values.column_statistics import (
     without_cluster_bias,
 )
 
-# pg_type.typlen and typalign of fixed-width types, by oid
-FIXED_WIDTHS = {
-    16: (1, 1), 18: (1, 1), 19: (64, 1), 20: (8, 8), 21: (2, 2), 23: (4, 4), 26: (4, 4), 28: (4, 4), 29: (4, 4),
-    600: (16, 8), 603: (32, 8), 700: (4, 4), 701: (8, 8), 718: (24, 8), 774: (8, 4), 790: (8, 8), 829: (6, 4),
-    1082: (4, 4), 1083: (8, 8), 1114: (8, 8), 1184: (8, 8), 1186: (16, 8), 1266: (12, 8), 2950: (16, 1),
-    3220: (8, 8), 5069: (8, 8),
-}  # fmt: skip
 BYTEA, TEXT, INET, CIDR, BPCHAR, VARCHAR, NUMERIC, JSONB = 17, 25, 869, 650, 1042, 1043, 1700, 3802
 TEXTS = frozenset({TEXT, BPCHAR, VARCHAR})
 VARIABLE_WIDTH = TEXTS | {BYTEA, NUMERIC, INET, CIDR, 1560, 1562, JSONB, 114, 3614, 3615}

@@ -11,6 +11,7 @@ that. The time is what building the bitmaps took: that of the BitmapAnd and all 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.new_index import NewKey, compared_keys, new_index
 from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
 from analyzer.checks.scan import index_condition, index_that_begins_with, is_brin, table_node, table_of
 from analyzer.findings import Finding, Severity
@@ -24,6 +25,7 @@ check = Check(
     code="PL011",
     title="Bitmaps of several indexes combined",
     severity=Severity.WARNING,
+    gives_way_to=("PL003",),  # its index has more of the columns
     entries=Threshold(10_000, "index entries", "measured: read into a bitmap in about 1 ms, PostgreSQL 15"),
     entries_per_row=Threshold(3, "index entries / row", "judgement: below it one index would save little"),
     time_ratio=Threshold(0.10, "time / execution time", "judgement: less is not worth an index"),
@@ -62,7 +64,16 @@ def bitmap_and_of_indexes(node: PlanNode, context: Context) -> Iterator[Finding]
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),
+        fixes=new_index(node, _keys(node, scans), context),
     )
+
+
+def _keys(node: PlanNode, scans: list[PlanNode]) -> tuple[NewKey, ...]:
+    """Of the conditions that are combined, the one that finds fewest first; () where an OR is below."""
+    direct = [child for child in node.inputs if child.node_type == "Bitmap Index Scan"]
+    fewest_first = sorted(direct, key=lambda scan: scan.actual_rows or 0.0)
+    conditions = [index_condition(scan) for scan in fewest_first]
+    return () if len(direct) < len(scans) or None in conditions else compared_keys(*conditions)
 
 
 def _hint(node: PlanNode, scans: list[PlanNode], names: list[str], context: Context) -> str:

@@ -2,7 +2,7 @@
 
 Deleted and updated rows leave room behind. VACUUM makes it usable for new rows, but does not give it back, and a
 sequential scan reads every page, empty or not. VACUUM FULL writes the table anew (and locks it); pg_repack does so
-without the lock. To confirm, ask ``pgstattuple_approx('t')`` (extension pgstattuple). Where it comes again, autovacuum
+without the lock. To verify, ask ``pgstattuple_approx('t')`` (extension pgstattuple). Where it comes again, autovacuum
 comes too seldom, a long transaction holds it back, or a batch deletes too much at once: partitions can be dropped.
 
 It needs the schema, for the width of the columns, and BUFFERS. Leave it alone where the table grows back into the space

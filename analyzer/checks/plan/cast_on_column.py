@@ -6,8 +6,8 @@ integer, or cast the value instead (``n = 4711.0::int``). ``t::date = d`` is bet
 ``id::text = '5'`` as ``id = 5``. To verify, look for Index Cond in the plan after the change.
 
 A cast of varchar to text is printed too, but computes nothing and does no harm; without the schema a cast to text is
-not judged. It speaks only of sequential scans that read many rows and keep few. The time is the scan's own, as much of
-it as the rows thrown away are of those read.
+not judged. It speaks only of sequential scans that read many rows and keep few. Leave it alone where the statement is a
+rare report. The time is the scan's own, as much of it as the rows thrown away are of those read.
 """
 
 from collections.abc import Iterator

@@ -2,9 +2,9 @@
 
 ``One-Time Filter: false`` stands where conditions contradict each other (status = 'a' and status = 'b'), compare with
 NULL (= NULL is never true, IS NULL is meant), or where a program wrote WHERE false for an empty list. The plan says
-nothing then of how the statement runs with other values. To verify, look at the values that the statement was
-explained with. It is right where the program means to get nothing; it could spare the call. A branch of a UNION or a
-partition that is left out this way is left alone: that is what constraints are for. It is not about time.
+nothing then of how the statement runs with other values. To verify, look at the values that the statement was explained
+with. Leave it alone where the program means to get nothing; it could spare the call. A branch of a UNION or a partition
+that is left out this way is not reported: that is what constraints are for. It is not about time.
 """
 
 from collections.abc import Iterator

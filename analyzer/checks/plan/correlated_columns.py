@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.misestimated import (
     cost_ms,
+    loops_that_suffer,
     misestimate_evidence,
     misestimates_of,
     rows_in_words,
@@ -80,6 +81,7 @@ def _finding(plan: Plan, wrongs: list[Misestimate]) -> Finding:
         run_time_ms=run_time_ms(node),
         table=node.table,
         fixes=(_fix(node, columns),),
+        also_at=loops_that_suffer(wrongs),
     )
 
 

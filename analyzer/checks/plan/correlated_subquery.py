@@ -8,14 +8,19 @@ the correlated columns where there is none. Leave it alone where few outer rows 
 grouped join would read much more than these rows need. The time is that of all its runs: the most that can be saved.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
-from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
+from analyzer.checks.new_index import NewKey, compared_keys, new_index
+from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.checks.rewrites import rewrites, why_not_rewritten
-from analyzer.findings import Finding, Severity
+from analyzer.checks.scan import filter_condition, index_condition, index_that_begins_with, table_of
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
+from analyzer.plans.scans import Scanned, scanned
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents import COUNT, SUBQUERY
 from analyzer.words.durations import time_words
 
@@ -28,6 +33,8 @@ check = Check(
     severity=Severity.WARNING,
     runs=Threshold(25, "runs", "judgement: fewer are as cheap as reading all that a join would"),
     time_ratio=Threshold(0.10, "its time / execution time", "judgement: less is not worth a change"),
+    rows=Threshold(100, "rows / run", "measured: 15 reads a smaller table whole, index or not"),
+    kept_ratio=Threshold(0.10, "kept / read", "judgement: above it a run is right to read the table"),
     blocks=Threshold(1000, "blocks touched", "judgement: fewer are read in a millisecond or two"),
 )
 
@@ -47,19 +54,61 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
             continue
         if not is_correlated(node):
             continue  # an unhashed IN, which has its own check
+        scans = [below for below in node.walk() if below.relation_name is not None]
+        wasteful = [each for scan in scans if (each := _wasteful(scan, context)) is not None]
+        tables = {table for scan in scans if (table := table_of(scan, context.facts)) is not None}
         name = node.subplan_name or "SubPlan"
         took = f", {time_words(total_ms)} in all" if total_ms else ""
         yield check.finding(
             node=node,
             subject=f"{name} of {node.parent.label}",
             message=f"{name} ran {runs:,} times, once for each row of {node.parent.label}{took}.",
-            hint=_hint(node) + why_not_rewritten(context, SUBQUERY),
-            fixes=rewrites(context, SUBQUERY, COUNT),
+            hint=_by_index(wasteful) + _hint(node) + why_not_rewritten(context, SUBQUERY),
+            fixes=(*rewrites(context, SUBQUERY, COUNT), *_index(wasteful, context)),
             evidence={**rounded(runs=runs, touched_blocks=blocks), **time_evidence(total_ms, node)},
             level=EvidenceLevel.EXECUTED,
             time_ms=total_ms,
             run_time_ms=run_time_ms(node),
+            table=next(iter(tables)) if len(tables) == 1 else None,
+            also_at=tuple(place(each.scan) for each in wasteful),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wasteful:
+    """A scan whose runs look at many rows to keep few; ``keys``: of an index for these, () where none is certain."""
+
+    scan: PlanNode
+    rows: Scanned
+    keys: tuple[NewKey, ...]
+
+
+def _wasteful(scan: PlanNode, context: Context) -> _Wasteful | None:
+    """None also where a better index is there, or where nobody can say what one would have to be for an index scan."""
+    read = scanned(scan, join_runs=float("inf")) if scan.filter is not None else None
+    if read is None or not read.keeps_few(check["rows"] * read.runs, check["kept_ratio"]):
+        return None
+    keys = compared_keys(index_condition(scan), filter_condition(scan))
+    if not keys:
+        return _Wasteful(scan, read, ()) if scan.node_type == "Seq Scan" else None
+    has_one = index_that_begins_with(scan, [quote_identifier(key.name) for key in keys], context.facts)
+    return None if has_one is not None else _Wasteful(scan, read, keys)
+
+
+def _by_index(wasteful: Sequence[_Wasteful]) -> str:
+    if not wasteful:
+        return ""
+    first = wasteful[0]
+    table, columns = first.scan.relation_name, ", ".join(key.sql for key in first.keys)
+    index = f"an index on it ({columns})" if columns else f"an index that serves {shown(first.scan.filter or '', 200)}"
+    return (
+        f"Its runs look at {first.rows.read:,.0f} rows of {table} to keep {first.rows.kept:,.0f}: {index} finds these"
+        " alone. "
+    )
+
+
+def _index(wasteful: Sequence[_Wasteful], context: Context) -> tuple[Fix, ...]:
+    return new_index(wasteful[0].scan, wasteful[0].keys, context) if wasteful else ()
 
 
 def _hint(top: PlanNode) -> str:

@@ -3,7 +3,7 @@
 Sorting or hashing all rows to find repeated ones is wasted where none can repeat: the columns hold a table's primary
 key or another unique key, and no join gives a row of that table twice. Often DISTINCT was added against a join that
 repeats rows; EXISTS instead of that join asks only whether there is one. To verify, look for a unique key among the
-columns, and compare the numbers of rows with and without DISTINCT. Leave it where only the data of today have no
+columns, and compare the numbers of rows with and without DISTINCT. Leave it alone where only the data of today have no
 repeated rows: with the schema known, nothing is said of columns that hold no unique key. Of the run's time the node's
 own is counted, with the sort below it.
 """
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.node import own_time_ms, run_time_ms, shown, shown_keys, time_evidence
+from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, shown_keys, time_evidence
 from analyzer.checks.rewrites import rewrites
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
@@ -65,6 +65,7 @@ def distinct_removes_nothing(node: PlanNode, context: Context) -> Iterator[Findi
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         fixes=rewrites(context, DISTINCT_JOIN, LIST),
+        also_at=() if sort is None else (place(sort),),
     )
 
 

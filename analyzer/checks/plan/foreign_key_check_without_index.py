@@ -4,9 +4,10 @@ Each row that is deleted, or whose key changes, is looked up in the table that r
 referencing columns each look-up reads that whole table. The time stands beside the plan, not in it: EXPLAIN prints it
 per constraint. To verify, look at the referencing table's indexes (\\d) for one that starts with the key's columns. The
 fix is that index. With ON DELETE CASCADE or SET NULL the time holds the change of the children as well, which stays.
-Where the schema is known, keys with an index are left alone; else the time of one check has to be long for a look-up by
-index. EXPLAIN's text format names a constraint and not whose it is: where the schema is not known either, that is said.
-The time is that of the checks, whole.
+Leave it alone where rows of the referenced table are deleted, or their keys changed, only by hand. Where the schema is
+known, keys with an index are not reported; else the time of one check has to be long for a look-up by index. EXPLAIN's
+text format names a constraint and not whose it is: where the schema is not known either, that is said. The time is that
+of the checks, whole.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from analyzer.plans import Plan
 from analyzer.plans.triggers import Fired, fired
 from analyzer.schema.facts import ForeignKeyFacts, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import is_unindexed
+from analyzer.schema.index_names import index_name
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.words.durations import time_words
 
@@ -121,5 +123,6 @@ def _hint(trigger: Fired, key_of: tuple[TableFacts, ForeignKeyFacts] | None) -> 
 def _index(table: TableFacts, key: ForeignKeyFacts) -> Fix:
     columns = ", ".join(map(quote_identifier, key.columns))
     concurrently = "" if table.kind == "p" else " CONCURRENTLY"  # does not exist for partitioned tables
-    sql = f"CREATE INDEX{concurrently} ON {qualified(table.schema, table.name)} ({columns});"
+    name = quote_identifier(index_name(table.name, key.columns, {index.name for index in table.indexes}))
+    sql = f"CREATE INDEX{concurrently} {name} ON {qualified(table.schema, table.name)} ({columns});"
     return Fix("Index the referencing columns", "sql", sql)

@@ -13,13 +13,14 @@ scan's own, as much of it as the rows thrown away are of those read.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.new_index import NewKey, new_index
 from analyzer.checks.node import run_time_ms, shown, time_evidence
 from analyzer.checks.rewrites import rewrites, why_not_rewritten
 from analyzer.checks.scan import filter_condition, share_ms, whole_scan
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
-from analyzer.plans.conditions import Comparison
-from analyzer.plans.indexable import BTREE, compares_own_columns, indexable, wrapped_side
+from analyzer.plans.conditions import Comparison, Condition
+from analyzer.plans.indexable import BTREE, RELABELLED, compares_own_columns, indexable, wrapped_side
 from analyzer.statements.equivalents import INTERVAL, RANGE
 
 check = Check(
@@ -68,8 +69,19 @@ def function_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=whole.scans.table,
-        fixes=rewrites(context, INTERVAL, RANGE),
+        fixes=rewrites(context, INTERVAL, RANGE)
+        or (() if whole.scans.are_partitions else new_index(node, _keys(wrapped, read), context)),
     )
+
+
+def _keys(wrapped: Comparison, read: Condition) -> tuple[NewKey, ...]:
+    """lower() and upper() of a column that is compared by equality and by nothing else."""
+    is_case = wrapped.functions in (("lower",), ("upper",)) and not wrapped.operators
+    if not is_case or wrapped.operator not in ("=", "= ANY") or len(read.comparisons) > 1 or len(wrapped.columns) > 1:
+        return ()
+    if not RELABELLED.issuperset(wrapped.casts):
+        return ()
+    return (NewKey(wrapped.columns[0].name, is_equal=True, function=wrapped.functions[0]),)
 
 
 def _is_wrapped(comparison: Comparison) -> bool:

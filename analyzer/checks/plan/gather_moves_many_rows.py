@@ -1,11 +1,11 @@
 """A Gather that passes nearly every row from the workers to the leader, and gains nothing by it.
 
-Each row which a worker finds is copied through a queue to the leader, one at a time. That pays where the workers
-throw most rows away or add them up; where they only hand them on, the copying costs what the sharing saves. It is
-said only where the processes' own work, added up, is about what the Gather took: one process alone would have been as
-quick. To verify, run the statement with max_parallel_workers_per_gather = 0. The fix is to filter or aggregate in the
-query, below the Gather; else no parallelism for this statement, or a larger parallel_tuple_cost. The time is what the
-Gather took beyond the added-up work of its processes.
+Each row which a worker finds is copied through a queue to the leader, one at a time. That pays where the workers throw
+most rows away or add them up; where they only hand them on, the copying costs what the sharing saves. It is said only
+where the processes' own work, added up, is about what the Gather took: one process alone would have been as quick. To
+verify, run the statement with max_parallel_workers_per_gather = 0. The fix is to filter or aggregate in the query,
+below the Gather; else no parallelism for this statement, or a larger parallel_tuple_cost. Leave it alone where the
+statement is rare and the cores are idle. The time is what the Gather took beyond the added-up work of its processes.
 """
 
 from collections.abc import Iterator

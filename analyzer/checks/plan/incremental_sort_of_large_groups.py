@@ -9,7 +9,7 @@ Of the run's time the node's own is counted.
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, EvidenceLevel, Threshold
+from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, run_time_ms, shown_keys, time_evidence
 from analyzer.checks.order import index_in_order
 from analyzer.checks.work_mem import SORT_FACTOR, as_sentence, work_mem_advice
@@ -29,7 +29,7 @@ check = Check(
 
 
 @check.on(PlanNode, "Incremental Sort")
-def incremental_sort_of_large_groups(node: PlanNode) -> Iterator[Finding]:
+def incremental_sort_of_large_groups(node: PlanNode, context: Context) -> Iterator[Finding]:
     below = node.inputs
     bounds = below[0].total_actual_rows_bounds if below else None
     if not node.loops or bounds is None:
@@ -46,7 +46,7 @@ def incremental_sort_of_large_groups(node: PlanNode) -> Iterator[Finding]:
     if index is None and disk < check["disk"]:
         return  # no index has the whole order, and there is enough memory
     time_ms = own_time_ms(node)
-    fixes: list[Fix] = list(index.fixes) if index is not None else []
+    fixes: list[Fix] = list(index.fixes(context)) if index is not None else []
     presorted, keys = shown_keys(node, "Presorted Key"), shown_keys(node, "Sort Key")
     hint = f"An index on {index.table} ({index.columns}) needs no sort." if index is not None else ""
     on_disk = ""

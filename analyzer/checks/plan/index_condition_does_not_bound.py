@@ -13,6 +13,7 @@ time is the scan's own, as much of it as the blocks beyond those that the found 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, NotRun, Threshold
+from analyzer.checks.new_index import compared_keys, new_index
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
 from analyzer.checks.scan import index_condition, index_facts, share_ms, table_node, table_of
 from analyzer.findings import Finding, Severity
@@ -79,6 +80,7 @@ def index_condition_does_not_bound(node: PlanNode, context: Context) -> Iterator
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),
+        fixes=new_index(node, compared_keys(condition), context),
     )
 
 

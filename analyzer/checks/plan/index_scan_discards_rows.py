@@ -13,7 +13,8 @@ looked at.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
+from analyzer.checks.new_index import compared_keys, new_index
+from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence
 from analyzer.checks.scan import (
     binds,
     bitmap_index_scans,
@@ -37,7 +38,7 @@ check = Check(
     code="PL003",
     title="Index finds rows that a filter throws away",
     severity=Severity.WARNING,
-    gives_way_to=("PL104",),
+    gives_way_to=("PL018", "PL041", "PL051", "PL104"),
     rows_removed=Threshold(500, "rows", "judgement: fewer are fetched and looked at in under a millisecond"),
     kept_ratio=Threshold(0.10, "kept / looked at", "judgement: above it the index is selective enough"),
     removed_per_run=Threshold(50, "rows", "judgement: fewer cost less than the descent of the index before them"),
@@ -88,6 +89,10 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=group.table,
+        also_at=tuple(map(place, parts)),
+        fixes=new_index(node, compared_keys(condition, read), context)
+        if is_btree and binds(condition) and not group.are_partitions
+        else (),
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded, side
-from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence, time_ratio
+from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Condition, read_condition
@@ -49,9 +49,7 @@ def join_filter_discards(join: PlanNode) -> Iterator[Finding]:
     inner = side(join, "Inner")
     if _is_look_up(condition) and inner is not None and inner.node_type == "Seq Scan" and (inner.loops or 0) > 1:
         return  # the scan that is run again is the trouble, and is reported as such
-    again = (
-        inner if join.node_type == "Nested Loop" and inner is not None and inner.node_type == "Materialize" else None
-    )
+    again = inner if join.node_type == "Nested Loop" and inner is not None and _is_read_again(inner) else None
     own_ms = own_time_ms(*(node for node in (join, again) if node is not None)) or own_time_ms(join)
     rows, left = join.total_rows_removed_by_join_filter or 0.0, join.total_actual_rows or 0.0
     time_ms = None if own_ms is None else own_ms * rows / (rows + left)
@@ -70,6 +68,14 @@ def join_filter_discards(join: PlanNode) -> Iterator[Finding]:
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(join),
+        also_at=() if again is None else (place(again),),
+    )
+
+
+def _is_read_again(inner: PlanNode) -> bool:
+    """Whether all its rows are made once more for each row of the other side, to be compared with it."""
+    return inner.node_type == "Materialize" or (
+        inner.node_type == "Seq Scan" and inner.filter is None and (inner.loops or 0) > 1
     )
 
 

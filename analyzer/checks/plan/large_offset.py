@@ -1,16 +1,16 @@
 """OFFSET that skips many rows.
 
-The rows before the page are produced like any others and thrown away, so the time grows with the page's number.
-Keyset pagination asks for the rows after the last one shown, which an index on the order finds at once at any depth.
-Leave it alone where nobody turns so many pages. Of statements that are followed, ST002 says the same, by all their
-plans; this is for a plan by itself. Of the run's time that of the rows skipped is counted, as their share of those
-read.
+The rows before the page are produced like any others and thrown away, so the time grows with the page's number. Keyset
+pagination asks for the rows after the last one shown, which an index on the order finds at once at any depth. To
+verify, run the statement with OFFSET 0: what it takes then is what a page by key takes at any depth. Leave it alone
+where nobody turns so many pages. Of statements that are followed, ST002 says the same, by all their plans; this is for
+a plan by itself. Of the run's time that of the rows skipped is counted, as their share of those read.
 """
 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.node import run_time_ms, shown_keys, time_evidence
+from analyzer.checks.node import place, run_time_ms, shown_keys, time_evidence
 from analyzer.checks.rewrites import next_page
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
@@ -51,6 +51,7 @@ def large_offset(node: PlanNode, context: Context) -> Iterator[Finding]:
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
+        also_at=tuple(map(place, _in_order(node))),
         fixes=next_page(context)
         or (
             Fix(
@@ -62,3 +63,11 @@ def large_offset(node: PlanNode, context: Context) -> Iterator[Finding]:
             ),
         ),
     )  # fmt: skip
+
+
+def _in_order(limit: PlanNode) -> list[PlanNode]:
+    """What hands the limit its rows one by one, down to the sort: the next page by key needs none of it."""
+    nodes = [limit]
+    while len(nodes[-1].inputs) == 1 and nodes[-1].node_type not in ("Sort", "Incremental Sort", "Aggregate"):
+        nodes.append(nodes[-1].inputs[0])
+    return nodes[1:]

@@ -3,8 +3,9 @@
 EXPLAIN ANALYZE throws the rows away: what it takes to turn them into text, to send them and to keep them in the
 client's memory comes on top of the time it shows, and is often more (17 and later measure the first with the option
 SERIALIZE). Ask for the columns and rows that are needed: LIMIT with keyset pagination, sums made by the server, a
-cursor or COPY for an export. Leave it alone for exports that want everything, through COPY or a cursor. No part of
-the measured run is counted as lost, but for the time of SERIALIZE.
+cursor or COPY for an export. To verify, count what the client uses of the rows it gets. Leave it alone for exports that
+want everything, through COPY or a cursor. No part of the measured run is counted as lost, but for the time of
+SERIALIZE.
 """
 
 import re

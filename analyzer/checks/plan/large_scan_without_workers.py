@@ -4,9 +4,8 @@ PostgreSQL reads a large table with several processes where it may and where tha
 where the plan's printed settings switch parallel query off, or where sharing the rows would be much cheaper by the
 planner's own costs, so that something forbids it: max_parallel_workers_per_gather = 0, a function not marked PARALLEL
 SAFE, a cursor, the table's parallel_workers = 0. To verify, set max_parallel_workers_per_gather = 2 in a session and
-look at EXPLAIN. It is right as it is on a busy server whose cores serve other statements. Statements that write or
-lock rows never run in parallel: nothing is said of them. It is a note, without a time: how far workers help depends
-on the disks.
+look at EXPLAIN. Leave it alone on a busy server whose cores serve other statements. Statements that write or lock rows
+never run in parallel: nothing is said of them. It is a note, without a time: how far workers help depends on the disks.
 """
 
 from collections.abc import Iterator

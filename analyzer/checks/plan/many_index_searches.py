@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.new_index import compared_keys, new_index
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
 from analyzer.checks.scan import index_condition, index_facts, share_ms, table_node, table_of
 from analyzer.findings import Finding, Severity
@@ -79,4 +80,5 @@ def many_index_searches(node: PlanNode, context: Context) -> Iterator[Finding]:
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),
+        fixes=new_index(node, compared_keys(condition), context) if is_skip_scan else (),
     )

@@ -3,9 +3,9 @@
 The planner chose joins, sorts and memory for far more or fewer rows than came. It is told of the lowest node that is
 wrong while what it reads is right: the nodes above only pass the error on. A nested loop then runs its inner side too
 often, a hash or sort gets too little memory. To verify, compare "rows" with "actual rows" of that node after ANALYZE;
-for a test alone, ``SET enable_nestloop = off`` shows the other plan's time. To fix it, give the planner what it
-lacks: fresh statistics, a higher statistics target for a skewed column, extended statistics for several columns or
-for an expression. Leave alone what costs nothing: where no node suffers, only gross errors on a table are told, for
+for a test alone, ``SET enable_nestloop = off`` shows the other plan's time. To fix it, give the planner what it lacks:
+fresh statistics, a higher statistics target for a skewed column, extended statistics for several columns or for an
+expression. Leave it alone where it costs nothing: where no node suffers, only gross errors on a table are told, for
 information. What the suffering nodes took is counted of the run's time, as an upper bound.
 """
 
@@ -29,7 +29,7 @@ check = Check(
     code="PL070",
     title="Far more or fewer rows than planned",
     severity=Severity.WARNING,
-    gives_way_to=("PL019", "PL030", "PL071", "PL072", "PL075"),  # they know why, or what it led to
+    gives_way_to=("PL019", "PL030", "PL053", "PL071", "PL072", "PL075"),  # they know why, or what it led to
     factor=Threshold(10, "actual / planned rows, or the other way", "judgement: below it plans seldom change"),
     gross_factor=Threshold(
         100, "actual / planned rows", "judgement: told without a node that suffers, for information"

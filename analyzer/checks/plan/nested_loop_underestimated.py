@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded, side
 from analyzer.checks.misestimated import comparable_rows, misestimates_of
-from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
+from analyzer.checks.node import place, run_time_ms, time_evidence, time_ratio
 from analyzer.checks.scan import table_of, table_sql
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition
 from analyzer.plans.estimates import estimate_of
+from analyzer.plans.payers import without_subqueries_ms
 from analyzer.schema.quoting import quote_identifier
 
 check = Check(
@@ -27,7 +28,7 @@ check = Check(
     code="PL030",
     title="Nested Loop was planned for far fewer rows",
     severity=Severity.WARNING,
-    gives_way_to=("PL019",),
+    gives_way_to=("PL019", "PL071", "PL072"),  # they know why
     factor=Threshold(8, "actual / planned rows", "judgement: below ten, because both are drawn from a sample"),
     inner_runs=Threshold(1000, "runs", "judgement: fewer runs of an index scan take a millisecond or two"),
     time_ratio=Threshold(0.30, "inner side's time / execution time", "judgement"),
@@ -45,7 +46,7 @@ def nested_loop_underestimated(plan: Plan, context: Context) -> Iterator[Finding
         outer, inner = side(join, "Outer"), side(join, "Inner")
         if outer is None or inner is None or not known.may_be_under(outer):
             continue
-        time_ms = _inner_ms(inner)
+        time_ms = without_subqueries_ms(inner)
         if plan.has_timing and (time_ratio(_least_ms(inner), join) or 0.0) < check["time_ratio"]:
             continue
         estimate = estimate_of(outer)
@@ -71,6 +72,7 @@ def nested_loop_underestimated(plan: Plan, context: Context) -> Iterator[Finding
             time_ms=time_ms,
             run_time_ms=run_time_ms(join),
             table=table_of(origin, context.facts),
+            also_at=(place(origin),),
         )
 
 
@@ -84,22 +86,8 @@ def _is_suspect(join: PlanNode) -> bool:
 
 def _least_ms(inner: PlanNode) -> float | None:
     """Of all runs of the inner side, less what rounding a microsecond per run may have added."""
-    time_ms = _inner_ms(inner)
+    time_ms = without_subqueries_ms(inner)
     return None if time_ms is None else max(0.0, time_ms - 0.0005 * (inner.loops or 0) / inner.processes)
-
-
-def _inner_ms(inner: PlanNode) -> float | None:
-    """Of all runs of the inner side; any join would run the subqueries of its conditions."""
-    if inner.total_time_ms is None:
-        return None
-    waiting, subqueries_ms = [inner], 0.0
-    while waiting:
-        for child in waiting.pop().children:
-            if child.parent_relationship == "SubPlan":
-                subqueries_ms += child.total_time_ms or 0.0
-            else:
-                waiting.append(child)
-    return max(0.0, inner.total_time_ms - subqueries_ms)
 
 
 def _mend(origin: PlanNode) -> tuple[tuple[Fix, ...], str]:

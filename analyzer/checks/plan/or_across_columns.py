@@ -13,14 +13,16 @@ from dataclasses import dataclass
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded
+from analyzer.checks.new_index import NewKey, key_of, new_index
 from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence
 from analyzer.checks.rewrites import rewrites
-from analyzer.checks.scan import table_of
-from analyzer.findings import Finding, Severity
+from analyzer.checks.scan import index_that_begins_with, table_of
+from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import Comparison, read_condition
 from analyzer.plans.scans import partitioned_table, scans_like
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents import OR
 
 INDEXABLE = frozenset(("=", "<", "<=", ">", ">=", "= ANY", "IS NULL", "~~"))
@@ -32,6 +34,7 @@ class _Suspect:
     node: PlanNode
     either: str  # the OR, redacted
     columns: tuple[str, ...]  # one for each arm
+    keys: tuple[NewKey, ...]  # of indexes that serve the arms; () where not each arm is one comparison
 
 
 check = Check(
@@ -64,8 +67,14 @@ def _suspect(node: PlanNode) -> _Suspect | None:
     if condition is None or any(_is_served(c) and c.operator in EQUAL for c in condition.comparisons):
         return None
     choices = [c.text for c in condition.comparisons if c.operator == "OR" and not c.is_negated]
-    served = ((text, _columns(arms)) for text, arms in zip(choices, condition.alternatives, strict=False))
-    return next((_Suspect(node, text, columns) for text, columns in served if columns), None)
+    served = ((text, arms, _columns(arms)) for text, arms in zip(choices, condition.alternatives, strict=False))
+    return next((_Suspect(node, text, names, _keys(arms)) for text, arms, names in served if names), None)
+
+
+def _keys(arms: tuple[tuple[Comparison, ...], ...]) -> tuple[NewKey, ...]:
+    keys = [key_of(comparison) for arm in arms for comparison in arm]
+    by_name = {key.name: key for key in keys if key is not None}
+    return () if None in keys or len(keys) > len(arms) else tuple(by_name.values())
 
 
 def _table(node: PlanNode, facts: SchemaFacts | None) -> str | None:
@@ -108,9 +117,21 @@ def _finding(suspects: list[_Suspect], context: Context) -> Finding:
         time_ms=time_ms,
         run_time_ms=run_time_ms(first),
         table=table_of(first, context.facts),
-        fixes=rewrites(context, OR),
+        fixes=rewrites(context, OR) or _indexes(suspects, context),
         also_at=tuple(place(node) for node in nodes[1:]),
     )
+
+
+def _indexes(suspects: list[_Suspect], context: Context) -> tuple[Fix, ...]:
+    """One for each arm that has none; () where an arm cannot get one, because then the others are of no use."""
+    first = suspects[0]
+    fixes: list[Fix] = []
+    for key in first.keys if len(suspects) == 1 else ():
+        made = new_index(first.node, [key], context)
+        if not made and index_that_begins_with(first.node, [quote_identifier(key.name)], context.facts) is None:
+            return ()
+        fixes += made
+    return tuple(fixes)
 
 
 def _is_served(comparison: Comparison) -> bool:

@@ -13,6 +13,7 @@ time is the scan's own, as much of it as the rows thrown away are of all it read
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
+from analyzer.checks.new_index import NewKey, compared_keys, new_index
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
 from analyzer.checks.scan import (
     binds,
@@ -84,7 +85,21 @@ def order_by_limit_finds_late(node: PlanNode, context: Context) -> Iterator[Find
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=group.table,
+        fixes=() if group.are_partitions else new_index(node, _keys(node, context, read), context),
     )
+
+
+def _keys(node: PlanNode, context: Context, read: Condition) -> tuple[NewKey, ...]:
+    """The filter's columns, where each is compared with one value, then the index's own."""
+    index, compared = index_facts(node, context.facts), compared_keys(read)
+    has_lists = any(c.operator == "= ANY" for c in read.comparisons)
+    if index is None or has_lists or not compared or not all(key.is_equal for key in compared):
+        return ()
+    if index.method != "btree" or index.predicate is not None or None in index.columns or any(index.options):
+        return ()
+    names = {key.name for key in compared}
+    order = (NewKey(name) for name in index.columns if name is not None and name not in names)
+    return (*compared, *order)
 
 
 def _limit_above(node: PlanNode) -> PlanNode | None:

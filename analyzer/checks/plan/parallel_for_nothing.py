@@ -3,9 +3,9 @@
 Starting a parallel worker takes a millisecond or more, much more on a busy server; a small table is read in less. It is
 said where the processes' own work, added up, is well below what the Gather took. The usual reason is a setting, such as
 a parallel_setup_cost or a min_parallel_table_scan_size that was lowered, or an estimate of many rows where few came. To
-verify, run the statement with max_parallel_workers_per_gather = 0. A statement that seldom runs is left alone; where
-nobody knows how often it runs, the finding is informational. The time is what the Gather took beyond the added-up work
-of its processes.
+verify, run the statement with max_parallel_workers_per_gather = 0. Leave it alone where the statement seldom runs: that
+is not reported; where nobody knows how often it runs, the finding is informational. The time is what the Gather took
+beyond the added-up work of its processes.
 """
 
 from collections.abc import Iterator

@@ -18,21 +18,17 @@ from pglast import ast
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence, time_ratio
+from analyzer.checks.own_functions import CHEAP, calls_of, if_immutable, own_functions
 from analyzer.checks.scan import table_of
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
+from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.tree import Unparsable, function_name, parse, walk
 from analyzer.words.durations import time_words
 
 BLOCK_MS = 0.001  # measured: 0.1 to 1 us to pin a cached block
 CALL = re.compile(r"[\w\"$]\(")
-# cheap ones of PostgreSQL's own that stand in most plans: never the reason
-CHEAP = frozenset(
-    ("coalesce", "case", "greatest", "least", "nullif", "lower", "upper", "length", "abs", "date_trunc", "now",
-     "date_part", "extract", "round", "floor", "ceil", "btrim", "ltrim", "rtrim", "substring", "substr", "concat",
-     "left", "right", "timezone", "row", "like_escape")
-)  # fmt: skip
 AGGREGATES = frozenset(
     ("count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "array_agg", "string_agg", "json_agg",
      "jsonb_agg", "json_object_agg", "jsonb_object_agg", "stddev", "stddev_pop", "stddev_samp", "variance", "var_pop",
@@ -44,6 +40,7 @@ check = Check(
     code="PL018",
     title="Function called for each row takes the time",
     severity=Severity.WARNING,
+    gives_way_to=("PL004", "PL014", "PL015", "PL016"),  # an index computes nothing for rows that it does not find
     row_us=Threshold(
         10, "us per row", "measured: reading a cached row takes 0.05 to 1 us, a PL/pgSQL call 0.5 us or more"
     ),
@@ -77,7 +74,7 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
     if slow is None:
         return
     where, functions = slow
-    names = ", ".join(f"{name}()" for name in functions)
+    names = calls_of(functions)
     spent_ms = min(time_ms, spent_ms / node.processes)
     yield check.finding(
         subject=node.label,
@@ -85,17 +82,25 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
             f"{node.label} spent {time_words(row_us / 1000)} on each of {rows:,.0f} rows, where {where} calls {names}:"
             f" {time_words(spent_ms)} of the statement's {time_words(run_time_ms(node))}."
         ),
-        hint=(
-            f"Call {names} for fewer rows: cheaper conditions first, the call in an outer query after LIMIT. If the"
-            " function always gives the same for the same arguments, mark it IMMUTABLE: an index on the expression then"
-            " holds its results. A function with a query inside is better written as a join."
-        ),
+        hint=_hint(functions, context.facts),
         evidence={**rounded(rows=rows), "row_time_us": round(row_us, 1), **time_evidence(spent_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=spent_ms,
         run_time_ms=run_time_ms(node),
         table=table_of(node, context.facts),
     )
+
+
+def _hint(functions: tuple[str, ...], facts: SchemaFacts | None) -> str:
+    names = calls_of(functions)
+    fewer = f"Call {names} for fewer rows: cheaper conditions first, the call in an outer query after LIMIT."
+    own = own_functions(functions, facts)
+    if not own:
+        return (
+            f"{fewer} A generated column, or an index on the expression, can hold results that are always the same for"
+            " the same arguments."
+        )
+    return f"{fewer} {if_immutable(own)} A function with a query inside is better written as a join."
 
 
 def _functions(node: PlanNode) -> tuple[str, tuple[str, ...]] | None:

@@ -25,6 +25,7 @@ check = Check(
     code="PL054",
     title="Sorted on disk only to group",
     severity=Severity.WARNING,
+    gives_way_to=("PL057", "PL058"),  # nothing need be grouped
     disk=Threshold(1 * MB, "bytes", "judgement: less stays in the kernel's cache and costs under a millisecond"),
     time=Threshold(0.30, "sort's time / execution time", "judgement: a smaller share is the sort's own business"),
     rows_per_group=Threshold(2, "rows / group", "judgement: a hash of nearly as many groups as rows is no smaller"),
@@ -68,7 +69,7 @@ def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(sort),
-        fixes=(*fixes, *(index.fixes if index else ())),
+        fixes=(*fixes, *(index.fixes(context) if index else ())),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ run's time, as an upper bound; without any the finding is informational.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, NotRun, Threshold
-from analyzer.checks.misestimated import cost_ms, misestimates_of, rows_in_words
+from analyzer.checks.misestimated import cost_ms, loops_that_suffer, misestimates_of, rows_in_words
 from analyzer.checks.node import run_time_ms
 from analyzer.checks.scan import table_facts
 from analyzer.findings import Finding, Fix, Quantity, Severity
@@ -86,6 +86,7 @@ def _finding(table: TableFacts, wrongs: list[Misestimate], context: Context) -> 
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=table.qualified_name,
+        also_at=loops_that_suffer(wrongs),
         fixes=(
             Fix("Fresh statistics", "sql", f"ANALYZE {sql};"),
             Fix(

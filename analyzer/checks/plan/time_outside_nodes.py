@@ -1,10 +1,12 @@
 """Time of the statement that none of its plan's nodes took.
 
-Execution Time is more than the nodes: starting the plan up and shutting it down (many partitions, large memory to
-give back, temporary files to delete), AFTER triggers, compiling with JIT for the first time in a session (LLVM is
-loaded), sending the result. Triggers and serialization that EXPLAIN prints are taken off, and a data-modifying CTE
-that nobody reads, which runs when the root is done. To verify, run the statement twice in one session: what is loaded
-or cached then goes away. The time is what is left over: some of it may be unavoidable.
+Execution Time is more than the nodes: starting the plan up and shutting it down (many partitions, large memory to give
+back, temporary files to delete), AFTER triggers, compiling with JIT for the first time in a session (LLVM is loaded),
+sending the result. Triggers and serialization that EXPLAIN prints are taken off, and a data-modifying CTE that nobody
+reads, which runs when the root is done. To verify, run the statement twice in one session: what is loaded or cached
+then goes away. What helps depends on which it is: fewer partitions, a deferred trigger made cheaper, JIT switched off
+for short statements, fewer columns sent. Leave it alone where a second run does not show it. The time is what is left
+over: some of it may be unavoidable.
 """
 
 from collections.abc import Iterator

@@ -1,10 +1,11 @@
 """Reading the clock for every row made this run slower than usual.
 
-EXPLAIN ANALYZE takes the time before and after each row of each node. Over millions of rows through several nodes
-that adds up to more than the work itself, and makes cheap nodes with many rows look dear. ``EXPLAIN (ANALYZE, TIMING
-OFF)`` counts rows without it; pg_test_timing tells what a clock reading costs on the server. So compare the times of
-this plan with each other with care, and never with those of pg_stat_statements. Nothing is wrong with the statement
-itself. Where its usual time is known, it is said only when this run took twice as long.
+EXPLAIN ANALYZE takes the time before and after each row of each node. Over millions of rows through several nodes that
+adds up to more than the work itself, and makes cheap nodes with many rows look dear. To verify, run ``EXPLAIN (ANALYZE,
+TIMING OFF)``, which counts rows without it, and compare Execution Time; pg_test_timing tells what a clock reading costs
+on the server. So compare the times of this plan with each other with care, and never with those of pg_stat_statements.
+Nothing is wrong with the statement itself: leave it alone where no time of this plan is going to be compared with
+others. Where its usual time is known, it is said only when this run took twice as long.
 """
 
 from collections.abc import Iterator

@@ -1,16 +1,16 @@
 """UNION that found no repeated row.
 
-UNION compares all rows of its arms with each other to drop repeated ones; UNION ALL only puts them together, starts
-to give rows at once, and lets conditions and limits reach the arms. Where the arms cannot hold the same row (other
-tables, other ranges, a constant that tells them apart) and none repeats one itself, both mean the same. To verify,
-compare the numbers of rows of both forms. Leave it where a row may come from both one day. Of the run's time that of
-the node which drops repeated rows is counted, with its sort.
+UNION compares all rows of its arms with each other to drop repeated ones; UNION ALL only puts them together, starts to
+give rows at once, and lets conditions and limits reach the arms. Where the arms cannot hold the same row (other tables,
+other ranges, a constant that tells them apart) and none repeats one itself, both mean the same. To verify, compare the
+numbers of rows of both forms. Leave it alone where a row may come from both one day. Of the run's time that of the node
+which drops repeated rows is counted, with its sort.
 """
 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.node import own_time_ms, run_time_ms, time_evidence
+from analyzer.checks.node import own_time_ms, place, run_time_ms, time_evidence
 from analyzer.checks.rewrites import rewrites, why_not_rewritten
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
@@ -52,6 +52,7 @@ def union_removes_nothing(node: PlanNode, context: Context) -> Iterator[Finding]
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
+        also_at=tuple(place(sort) for union in unions if (sort := _sort(union)) is not None),
     )
 
 

@@ -4,9 +4,9 @@ A row which another transaction has changed or locked makes this one wait until 
 that another one is just inserting. The plan shows the wait as time of the node that locks (LockRows) or writes
 (ModifyTable), with nothing read or computed for it. To verify, look with pg_blocking_pids() while it waits, or set
 log_lock_waits = on. Shorter transactions on the other side help; SKIP LOCKED or NOWAIT where any free row will do
-(queues); rows locked in one order everywhere avoid deadlocks. A single wait in a single run says little: see whether
-it happens again. The time is what is left when rows, blocks, reads from disk and BEFORE triggers are taken off
-generously.
+(queues); rows locked in one order everywhere avoid deadlocks. Leave it alone where it was a single wait in a single
+run: see whether it happens again. The time is what is left when rows, blocks, reads from disk and BEFORE triggers are
+taken off generously.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
 """Most of the run waited for blocks that were not in PostgreSQL's cache.
 
-The time is what track_io_timing counts for reading blocks into shared_buffers, from disk or from the system's own
-cache (much below a tenth of a millisecond for each block, it was the system's). A first run after a restart, or of a
-cold part of a table, always looks like this: run it again before anything else. If it stays so, read fewer blocks (an
-index, a covering index, less bloat, fewer columns out of line), or give the server more memory and shared_buffers.
+The time is what track_io_timing counts for reading blocks into shared_buffers, from disk or from the system's own cache
+(much below a tenth of a millisecond for each block, it was the system's). A first run after a restart, or of a cold
+part of a table, always looks like this. To verify, run it again before anything else. If it stays so, read fewer blocks
+(an index, a covering index, less bloat, fewer columns out of line), or give the server more memory and shared_buffers.
 Leave it alone for rare reports on old data. The waiting time is counted, that of parallel processes divided by their
 number.
 """

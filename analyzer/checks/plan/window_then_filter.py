@@ -1,19 +1,19 @@
 """Window functions computed over all rows, of which a condition outside then keeps few.
 
 ``WHERE rn = 1`` around a subquery with ``row_number() OVER (...)`` is applied when all rows are sorted and numbered.
-From 15 on the planner stops early in each partition when the result of row_number(), rank(), or dense_rank()
-is compared as it is (``rn <= 3``, not ``rn + 0 = 1``): the plan then says "Run Condition". An index on the PARTITION
-BY and ORDER BY columns saves the sort. For few partitions, a LATERAL subquery with LIMIT per partition reads only the
-wanted rows; for one row each, DISTINCT ON says the same in fewer words. Leave it alone where the condition keeps
-much. Of the run's time the window's, its sort's and the filter's are counted, as far as they went into rows that were
-thrown away.
+From 15 on the planner stops early in each partition when the result of row_number(), rank(), or dense_rank() is
+compared as it is (``rn <= 3``, not ``rn + 0 = 1``): the plan then says "Run Condition". An index on the PARTITION BY
+and ORDER BY columns saves the sort. For few partitions, a LATERAL subquery with LIMIT per partition reads only the
+wanted rows; for one row each, DISTINCT ON says the same in fewer words. To verify, look for "Run Condition" at the
+WindowAgg, or for fewer rows below it. Leave it alone where the condition keeps much. Of the run's time the window's,
+its sort's and the filter's are counted, as far as they went into rows that were thrown away.
 """
 
 import re
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
+from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence
 from analyzer.checks.order import SCANS, index_in_order
 from analyzer.checks.rewrites import rewrites
 from analyzer.findings import Finding, Fix, Severity
@@ -75,8 +75,9 @@ def window_then_filter(node: PlanNode, context: Context) -> Iterator[Finding]:
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
+        also_at=() if index is None or sort is None else (place(sort),),
         fixes=(
-            *(index.fixes if index is not None else ()),
+            *(index.fixes(context) if index is not None else ()),
             *rewrites(context, FIRST_ROWS),
             Fix(
                 "The first rows of each group by LATERAL: reads them alone where an index has the order",

@@ -4,9 +4,9 @@ The planner reckoned with workers that were not there when the statement ran, so
 work. Workers come from one pool for the whole server: max_parallel_workers of all sessions together, within
 max_worker_processes, which background workers of extensions and logical replication use too. To verify, run the
 statement again at a quiet time, or count the workers while it runs. Where it happens often, enlarge the pool (the
-second setting needs a restart), or let fewer statements run in parallel. It is as it should be where the pool is kept
-small on purpose, and where a client fetches in portions (a cursor, JDBC's fetchSize): such a run has no workers. The
-time is what the planner's own sharing of rows says the missing workers would have saved.
+second setting needs a restart), or let fewer statements run in parallel. Leave it alone where the pool is kept small on
+purpose, and where a client fetches in portions (a cursor, JDBC's fetchSize): such a run has no workers. The time is
+what the planner's own sharing of rows says the missing workers would have saved.
 """
 
 from collections.abc import Iterator

@@ -14,10 +14,10 @@ from typing import Any
 
 from analyzer.advice.ddl import name_columns
 from analyzer.advice.definition import IndexDefinition
-from analyzer.advice.index_names import index_name
 from analyzer.advice.planner import NO_NAMES, NONE, HypotheticalIndex, Names, Planned, Query, Refused
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
-from analyzer.monitored.connection import ConnectionSettings, MonitoredConnection, connect
+from analyzer.monitored.connection import MonitoredConnection, connect
+from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.explain.attempts import Checked, read_plan
 from analyzer.monitored.explain.explain import check_names, check_request, explain_generically, need_unchanged
 from analyzer.monitored.explain.gate import ExplainOutcome, ExplainRequest
@@ -27,6 +27,7 @@ from analyzer.monitored.explain.session import ASK_AGAIN_AFTER_S, ExplainSession
 from analyzer.monitored.watchdog import Watchdog, watchdog
 from analyzer.plans.rename import renamed
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.index_names import index_name
 from analyzer.schema.quoting import qualified
 from analyzer.statements.safety import sizes_with_values
 from analyzer.statements.tree import Unparsable, fresh_parse
