@@ -20,6 +20,7 @@ from analyzer.checks import Outcome, note
 from analyzer.errors import fault_reason
 from analyzer.models import Database, ExplainAudit, NoSuggestion, Server, Snapshot, Statement
 from analyzer.runtime import workers
+from analyzer.steps.explain_on_twin import NOT_BY_TWIN
 from analyzer.store.size import store_size
 from dashboard.health import healthz
 from dashboard.health.views import troubles
@@ -168,6 +169,9 @@ def test_faults_of_ours_are_counted_by_server_and_lead_to_the_statements(person,
     audit = {"server": shop, "database_name": "shop", "decision": "failed", "reason": reason, "text_hash": ""}
     for layer in ("pgloupe", "pgloupe", "server"):
         ExplainAudit.objects.create(statement=statement, layer=layer, **audit)
+    by_twin = f"It changes data. {NOT_BY_TWIN}{reason}"
+    for said in (by_twin, f"{by_twin} of a table"):
+        ExplainAudit.objects.create(statement=statement, layer="ast", **{**audit, "reason": said})
     old = ExplainAudit.objects.create(statement=None, layer="pgloupe", **audit)
     ExplainAudit.objects.filter(pk=old.pk).update(at=timezone.now() - timedelta(hours=25))
     for words in (
@@ -179,14 +183,13 @@ def test_faults_of_ours_are_counted_by_server_and_lead_to_the_statements(person,
     text, page = shown(person), person.get("/health/").content.decode()
     assert "pgLoupe itself failed at 2 statements: 1 on crm, 1 on shop. They go without" in text
     assert "pgLoupe itself failed at 1 check: 1 on shop. What they would have found is not known" in text
-    table = text.partition("Statements in the last 24 h, checks in their last run")[2].partition("Queues and workers")[
-        0
-    ]
-    assert table.split(" Times ")[1].strip() == (
-        "shop Check PL004 TypeError 2  "
-        "crm Index advice cd34 Not planned: pgLoupe could not work on this statement (TypeError). 1  "
-        "shop EXPLAIN ab12 pgLoupe could not work on this statement (TypeError). 2"
-    ).replace("  ", " ")
+    table = text.partition("checks in their last run Server ")[2].partition(" Queues and workers")[0]
+    assert table.partition(" Times ")[2] == (
+        "shop Check PL004 TypeError 2"
+        f" crm Index advice cd34 Not planned: {reason} 1"
+        f" shop EXPLAIN ab12 {reason} 2"
+        f" shop EXPLAIN ab12 It changes data. {NOT_BY_TWIN}{reason} 1"
+    )
     assert 'href="/servers/shop/statements/ab12/"' in page
     assert "secret" not in page
 

@@ -62,6 +62,8 @@ SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY customer_id ORDER BY cr
 -- types, arrays, rows, json, xml, text search, ranges
 SELECT tags[1], tags[2:], tags[:$1], (ARRAY[[1, 2], [3, 4]])[1][2], data['a']['b'], ('{1}'::int[])[1] FROM orders WHERE tags @> ARRAY['a']::text[] AND 'b' = ANY (tags) AND tags[1:2] = '{a,b}' AND array_length(tags, 1) = 2;
 SELECT (ROW (1, 'a')).f1, (c).name, (c.*)::text, c::text, name(c) FROM customers c WHERE c = ROW (1) AND c.* IS NOT NULL AND (c).id < 3 AND row_to_json(c) ->> 'id' = '1';
+SELECT ROW () FROM orders WHERE ROW () = ROW () OR ROW () IN (ROW (), ROW (1)) OR (id, status) IN (ROW (), (1, 'a')) OR ROW () IS NULL OR ROW () < ROW ($1) OR (id, status) = ROW () OR ROW () = ANY (SELECT FROM lines) OR ROW () = (SELECT FROM lines);
+SELECT FROM orders GROUP BY id, $1 HAVING count(*) > $2 ORDER BY $3;
 SELECT data -> 'a' ->> 0, data #>> '{a,b}', data @? '$.a[*] ? (@ > 1)', data - 'a' - 1, data || '{}' FROM orders WHERE data @> '{"a": 1}' AND data ?| ARRAY['x'] AND (data ->> 'n')::int > 3 AND jsonb_path_exists(data, '$.x') AND data['k'] = '1';
 SELECT json_object('a': 1, 'b' VALUE id NULL ON NULL WITH UNIQUE KEYS), json_array(1, 2 ABSENT ON NULL), json_arrayagg(id ORDER BY id RETURNING jsonb), json_objectagg(status: id), json_value(data, '$.a' RETURNING int DEFAULT 0 ON ERROR), json_exists(data, '$.b'), json_query(data, '$.c' WITH WRAPPER), JSON('{}'), json_scalar(1), json_serialize(data) FROM orders WHERE data IS JSON OBJECT WITH UNIQUE KEYS;
 SELECT xmlelement(name a, xmlattributes(id AS b), status), xmlforest(id, note AS n), xmlpi(name php), xmlconcat(doc, doc), xmlparse(CONTENT name), xmlroot(doc, VERSION NO VALUE, STANDALONE YES), xmlserialize(DOCUMENT doc AS text INDENT), xmlagg(doc ORDER BY id), xmlexists('//a' PASSING BY REF doc) FROM customers, orders WHERE doc IS DOCUMENT;
@@ -85,6 +87,7 @@ MERGE INTO orders o USING (SELECT * FROM lines WHERE n > $1) l ON o.id = l.order
 EXPLAIN (ANALYZE, BUFFERS, SETTINGS off) SELECT * FROM orders WHERE status OPERATOR(pg_catalog.=) ANY (ARRAY['a']);
 COPY (SELECT * FROM orders WHERE id = 1) TO STDOUT WITH (FORMAT csv, FORCE_QUOTE *);
 DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT * FROM orders WHERE status = $1 ORDER BY id;
+DECLARE c2 NO SCROLL CURSOR FOR SELECT (SELECT max(id) FROM orders) AS newest;
 PREPARE p (int, text) AS SELECT * FROM orders WHERE id = $1 AND status = $2;
 EXECUTE p (1 + 1, 'a');
 CREATE MATERIALIZED VIEW seen AS SELECT status, count(*) FROM orders GROUP BY 1 WITH NO DATA;

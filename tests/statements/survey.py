@@ -27,6 +27,8 @@ from analyzer.advice.selection.drops import proposals
 from analyzer.advice.selection.relevance import columns_named, tables_of_text
 from analyzer.advice.shapes import shape_of_index
 from analyzer.advice.why_none import why_none
+from analyzer.checks import run_checks
+from analyzer.checks.facts import StatementFacts
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
 from analyzer.statements.display import display_sql
 from analyzer.statements.equivalents import KINDS, Equivalent, keyset, rewritten
@@ -46,6 +48,10 @@ from tests.advice.builders import facts as facts_of
 from tests.advice.builders import statement
 
 ROWS = 1_000_000.0
+FREQUENT = {
+    "calls_per_day": 100_000.0, "time_s_per_day": 50_000.0, "mean_exec_time_ms": 500.0, "rows_per_call": 100_000.0,
+    "watched_s": 86_400.0, "plan_time_s_per_day": 40_000.0, "jit_time_s_per_day": 40_000.0, "entries": 20,
+}  # fmt: skip
 EXPRESSIONS = (ast.A_Expr, ast.FuncCall, ast.TypeCast, ast.BoolExpr, ast.NullTest, ast.CoalesceExpr, ast.CaseExpr)
 
 
@@ -70,6 +76,8 @@ def read_everywhere(sql: str, facts: SchemaFacts) -> None:
         for rewrite in (*(rewritten(kind, text, facts) for kind in KINDS), keyset(text, facts)):
             if isinstance(rewrite, Equivalent):
                 assert parse_statement(rewrite.laid_out).is_plannable
+    parsed = parse_statement(sql)
+    run_checks(StatementFacts("f", sql, parsed.kind, tuple(map(str, parsed.tables)), facts, **FREQUENT))
     for expression in expressions(sql):
         for read_expression in (comparable, unqualified, can_be_key, can_be_order):
             read_expression(expression)
