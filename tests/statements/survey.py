@@ -182,8 +182,9 @@ def main(directory: str) -> None:
         lines = file.read_text(errors="replace").splitlines()
         joined = "\n".join("" if line.startswith("\\") else line for line in lines)
         texts[file] = [piece.sql for piece in split_statements(joined)]
+    schema = schema_of([sql for sqls in texts.values() for sql in sqls])
     for file, sqls in texts.items():
-        for place, error, sql in faults(sqls, schema_of(sqls)):
+        for place, error, sql in faults(sqls, schema):
             seen[place] += 1
             if seen[place] == 1:
                 sys.stdout.write(
