@@ -34,13 +34,15 @@ from analyzer.statements.display import display_sql
 from analyzer.statements.equivalents import KINDS, Equivalent, keyset, rewritten
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.index_definition import index_on
+from analyzer.statements.inner_query import fetched_cursor, planned_kind, planned_query
+from analyzer.statements.key_checks import key_check_of
 from analyzer.statements.lookup import parent_shape, repeatable_shapes
-from analyzer.statements.parse import parse_statement
+from analyzer.statements.parse import parse_statement, reads_catalog_only
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.safety import check_statement
 from analyzer.statements.sampled_literals import told_texts
-from analyzer.statements.secrets import redact_sql
+from analyzer.statements.secrets import comment_tags, redact_sql
 from analyzer.statements.split import split_statements
 from analyzer.statements.tree import Unparsable, parse, walk, written
 from analyzer.statements.variables import with_parameters
@@ -58,7 +60,8 @@ EXPRESSIONS = (ast.A_Expr, ast.FuncCall, ast.TypeCast, ast.BoolExpr, ast.NullTes
 def read_everywhere(sql: str, facts: SchemaFacts) -> None:
     """Of the functions that keep a fault to one statement the log tells."""
     check_statement(sql)
-    for each in (parse_statement, fingerprint, redact_sql, display_sql, parent_shape, repeatable_shapes):
+    for each in (parse_statement, fingerprint, redact_sql, display_sql, parent_shape, repeatable_shapes, comment_tags,
+                 key_check_of, planned_kind, planned_query, fetched_cursor, reads_catalog_only):  # fmt: skip
         each(sql)
     query_blocks(sql)
     for read in (query_blocks, parameter_columns, repeatable_shapes, parent_shape, with_parameters, tables_of_text,
