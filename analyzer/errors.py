@@ -3,6 +3,15 @@
 psycopg's errors become these in ``analyzer/monitored/`` alone. No message holds a password.
 """
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger(__name__)
+
+# Python's own, as a fault of ours raises them: a time limit, a server that is gone and what people are told are others
+FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 
 class PgLoupeError(Exception):
     """Anything a person can be told about; its text is shown as it is."""
@@ -96,9 +105,23 @@ class StatementFailed(MonitoredServerError):
         return f"{self.action} failed ({self.sqlstate or 'no SQLSTATE'}): {self.text}"
 
 
-def fault_reason(error: Exception) -> str:
-    """A fault of ours over one statement, for its page: the error's own text may hold anything, so its kind alone."""
-    return f"pgLoupe could not work on this statement ({type(error).__name__})."
+COULD_NOT = "pgLoupe could not work on this "
+STATEMENT_FAULT = f"{COULD_NOT}statement ("
+
+
+def fault_reason(error: Exception, thing: str = "statement") -> str:
+    """A fault of ours over one thing, for its page: the error's own text may hold anything, so its kind alone."""
+    return f"{COULD_NOT}{thing} ({type(error).__name__})."
+
+
+@contextmanager
+def costing_only(key: str, reasons: dict[str, str], thing: str = "statement") -> Iterator[None]:
+    """A fault of ours over one thing ends the work on it alone; ``reasons`` gets why, under its ``key``."""
+    try:
+        yield
+    except FAULTS as error:
+        logger.exception("Work on %s %s failed", thing, key)
+        reasons[key] = fault_reason(error, thing)
 
 
 class UnreadableTexts(StatementFailed):

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from analyzer.advice.as_read import (
     are_alike,
@@ -32,7 +33,7 @@ from analyzer.advice.selection.budgets import best_set, best_sets
 from analyzer.advice.selection.result import AtRisk, ChosenIndex, Progress
 from analyzer.advice.selection.risk import doubt
 from analyzer.advice.selection.task import Task
-from analyzer.errors import BadInput
+from analyzer.errors import BadInput, costing_only
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.plans.compare import plan_change
 from analyzer.schema.facts import SchemaFacts
@@ -40,6 +41,7 @@ from analyzer.statements.sampled_literals import told_texts
 
 logger = logging.getLogger(__name__)
 
+NONE_FAILED: Mapping[str, str] = MappingProxyType({})
 CURVE = (0.08, 0.2, 0.4, 0.65)  # of the bytes that pay: the budgets of the curve's other points
 
 # judgement: HypoPG's plans cost the monitored server time, some 5 ms each
@@ -87,15 +89,15 @@ def advise(
     for statement in everything:
         if statement.fingerprint in not_planned and statement.fingerprint not in of_keys:
             unplanned.setdefault(statement.fingerprint, []).append(statement.sql)
-    texts = [(s.fingerprint, text) for s in read for text in told_texts(s.sql, s.samples)]
-    candidates = workload_candidates(texts, facts)
+    failed: dict[str, str] = {}
+    candidates = workload_candidates(_texts(read, failed), facts, failed)
     twin.expect_groups(implied_references([s.sql for s in read], facts))
     definitions = for_all_schemas([c.definition for c in candidates], read)
     task = Task(
         queries, definitions, sized_for_all_schemas(twin), facts, options, progress,
         unplanned=unplanned, key_checks=of_keys,
     )  # fmt: skip
-    whole = _with_effects(twin, queries, best_set(task, options.budget_bytes), facts)
+    whole = _with_effects(twin, queries, best_set(task, options.budget_bytes), facts, failed=failed)
     selection = whole.selection
     curve: tuple[CurvePoint, ...] = ()
     if with_curve and selection.size_bytes:
@@ -105,8 +107,18 @@ def advise(
     not_planned = {key: why for key, why in not_planned.items() if key in {s.fingerprint for s in workload}}
     assumed = {q.statement: said for q in queries if (said := twin.assumed(q.sql)) is not None}
     return ProvedAdvice(
-        selection, whole.proposals, whole.effects, not_planned, len(candidates), curve=curve, assumed=assumed
-    )
+        selection, whole.proposals, whole.effects, not_planned, len(candidates), curve=curve, assumed=assumed,
+        faults=tuple(f"{index}: {why}" for index, why in sorted(task.faults.items())),
+    )  # fmt: skip
+
+
+def _texts(read: Sequence[WorkloadStatement], failed: dict[str, str]) -> list[tuple[str, str]]:
+    """Fingerprint and text of what candidates are made for."""
+    texts: list[tuple[str, str]] = []
+    for statement in read:
+        with costing_only(statement.fingerprint, failed):
+            texts += [(statement.fingerprint, text) for text in told_texts(statement.sql, statement.samples)]
+    return texts
 
 
 def _nothing_planned(workload: Sequence[WorkloadStatement], not_planned: Mapping[str, str]) -> str:
@@ -143,7 +155,9 @@ def completed_by(
             queries.append(query)
     if not queries:
         return advice
-    candidates = workload_candidates([(q.statement, q.sql) for q in queries], facts)[:MOST_CANDIDATES_BY_HYPOPG]
+    failed: dict[str, str] = {}
+    candidates = workload_candidates([(q.statement, q.sql) for q in queries], facts, failed)
+    candidates = candidates[:MOST_CANDIDATES_BY_HYPOPG]
     options = SelectionOptions(propose_drops=False, most_plans=MOST_PLANS_BY_HYPOPG)
     chosen = advice.selection
     room_bytes = None if chosen.budget_bytes is None else max(1, chosen.budget_bytes - chosen.size_bytes)
@@ -151,7 +165,7 @@ def completed_by(
     definitions = for_all_schemas([c.definition for c in candidates], read)
     unpaid = Resized(planner, lambda definition, size: 0 if definition.key in paid else size)
     task = Task(queries, definitions, sized_for_all_schemas(unpaid), facts, options)
-    whole = _with_effects(planner, queries, best_set(task, room_bytes), facts, advice.proposals)
+    whole = _with_effects(planner, queries, best_set(task, room_bytes), facts, advice.proposals, failed)
     second = ProvedAdvice(whole.selection, whole.proposals, whole.effects, {}, len(candidates), planner="HypoPG")
     planned_now = {q.statement for q in queries}
     left_over = {k: refused.get(k, why) for k, why in advice.not_planned.items() if k not in planned_now}
@@ -164,9 +178,11 @@ def _with_effects(
     selection: Selection,
     facts: SchemaFacts,
     beside: Sequence[ProposedIndex] = (),
+    failed: Mapping[str, str] = NONE_FAILED,
 ) -> CurvePoint:
     """The set with its DDL, whose names the plans bear; it knows then whose plans leave doubt, too. The effects by
-    statement, the greatest saving first; an index in several schemas is the same one wherever it is named."""
+    statement, the greatest saving first; an index in several schemas is the same one wherever it is named. ``failed``:
+    statements that no candidates could be made for, and why."""
     by_key = {q.key: q for q in queries}
     indexes = _with_ddl(selection, facts, beside)
     made = {id_: (chosen.index.id, ddl) for chosen, ddl in indexes for id_ in (chosen.index.id, *chosen.merged)}
@@ -189,9 +205,8 @@ def _with_effects(
             if plans:
                 change = plan_change(*plans)
             if plans and used:
-                sql = by_key[dearest.key].sql
-                said = (early_stop(sql, facts, *plans), doubt(*plans, has_pattern=searches_texts(sql, facts)))
-                doubts += [AtRisk(dearest.key, statement, used, why) for why in said if why]
+                reasons = _doubts(statement, by_key[dearest.key].sql, facts, *plans)
+                doubts += [AtRisk(dearest.key, statement, used, why) for why in reasons]
         statement_effects.append(
             StatementEffect(
                 statement=statement,
@@ -199,7 +214,9 @@ def _with_effects(
                 cost_before=sum(o.weight * o.before for o in outcomes) / weight,
                 cost_after=sum(o.weight * o.after for o in outcomes) / weight,
                 indexes=used,
-                why_not=None if used else next((o.why_not for o in outcomes if o.why_not), None),
+                why_not=None
+                if used
+                else failed.get(statement) or next((o.why_not for o in outcomes if o.why_not), None),
                 change=change,
             )
         )
@@ -207,6 +224,15 @@ def _with_effects(
     known = {risk.statement for risk in at_risk}  # by the pages they touch, which says more
     selection = replace(selection, at_risk=(*at_risk, *(d for d in doubts if d.statement not in known)))
     return CurvePoint(selection.budget_bytes, selection, indexes, effects)
+
+
+def _doubts(statement: str, sql: str, facts: SchemaFacts, before: Plan, after: Plan) -> list[str]:
+    """Why it may run slower with the indexes; that this could not be found out, where it could not."""
+    fault: dict[str, str] = {}
+    reasons: list[str | None] = []
+    with costing_only(statement, fault):
+        reasons = [early_stop(sql, facts, before, after), doubt(before, after, has_pattern=searches_texts(sql, facts))]
+    return [why for why in (*reasons, *fault.values()) if why]
 
 
 def _as_one(ids: Sequence[int], made: Mapping[int, tuple[int, IndexDdl]]) -> tuple[int, ...]:

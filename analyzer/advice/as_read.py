@@ -5,12 +5,13 @@ differ (an index is missing in some), once for each kind, with its share of the 
 ``IndexDefinition.also``: one suggestion, with its DDL for each schema.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import Planner, Resized
 from analyzer.advice.rules.suggest import WorkloadStatement
+from analyzer.errors import costing_only
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.inner_query import planned_query, refreshed_view
 from analyzer.statements.parse import is_system_table, parse_statement
@@ -33,22 +34,37 @@ LEVELS_FROM = 140_000  # before, pg_stat_statements does not tell what ran insid
 
 def as_read(workload: Sequence[WorkloadStatement], facts: SchemaFacts) -> list[WorkloadStatement]:
     """Each statement once, or once for every kind of schemas; what cannot be told is left as it is written."""
-    queries = [planned_query(s.sql, facts) or s.sql for s in workload]
+    queries = [_query_of(s, facts) for s in workload]
     sessions = session_schemas(queries, facts)
     readable: list[WorkloadStatement] = []
     for statement, query in zip(workload, queries, strict=True):
-        groups = alike(resolutions(query, facts, sessions, statement.roles), facts)
-        reads = sum(group.reads for group in groups)
-        members = sum(len(group.members) for group in groups)
-        for group in groups:
-            share = group.reads / reads if reads else len(group.members) / members
-            one = _in_one(statement, group, share, is_one=len(groups) == 1, facts=facts)
-            if statement.is_nested or facts.server_version_num < LEVELS_FROM:
-                one = replace(one, sql=with_parameters(one.sql, facts))
-            readable.append(one)
-        if not groups:
-            readable.append(replace(statement, sql=query))
+        ways: list[WorkloadStatement] = []
+        with costing_only(statement.fingerprint, {}):
+            ways = _ways(statement, query, sessions, facts)
+        readable += ways or [replace(statement, sql=query)]
     return readable
+
+
+def _query_of(statement: WorkloadStatement, facts: SchemaFacts) -> str:
+    with costing_only(statement.fingerprint, {}):
+        return planned_query(statement.sql, facts) or statement.sql
+    return statement.sql
+
+
+def _ways(
+    statement: WorkloadStatement, query: str, sessions: Collection[str], facts: SchemaFacts
+) -> list[WorkloadStatement]:
+    ways = []
+    groups = alike(resolutions(query, facts, sessions, statement.roles), facts)
+    reads = sum(group.reads for group in groups)
+    members = sum(len(group.members) for group in groups)
+    for group in groups:
+        share = group.reads / reads if reads else len(group.members) / members
+        one = _in_one(statement, group, share, is_one=len(groups) == 1, facts=facts)
+        if statement.is_nested or facts.server_version_num < LEVELS_FROM:
+            one = replace(one, sql=with_parameters(one.sql, facts))
+        ways.append(one)
+    return ways
 
 
 def _in_one(

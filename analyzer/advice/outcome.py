@@ -1,5 +1,6 @@
 """What became of a suggested index: not there, built, of use, or of none. Figures in, a verdict out."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from analyzer.advice.ddl import drop_index
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.shapes import indexes_like
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.foreign_keys import why_unusable
 
 IndexState = Literal["built", "realised", "not_used"]
 
@@ -35,18 +37,29 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class StatementOutcome:
-    """``plan_change``: in words; "" where the plan before or after is not known."""
+    """``plan_change``: in words; "" where the plan before or after is not known. ``uses_index``: a plan made since has
+    it."""
 
     fingerprint: str
     before: Measured
     after: Measured
     plan_change: str = ""
+    uses_index: bool = False
 
     @property
     def gain_ratio(self) -> float | None:
         """Share of the mean time that is saved; negative where it became slower, None where it is not known."""
         before, after = self.before.mean_exec_time_ms, self.after.mean_exec_time_ms
         return 1 - after / before if before and after is not None else None
+
+    def is_faster(self, limits: OutcomeLimits) -> bool:
+        """By more than the load of the day, and than chance: two standard errors of times that scatter by their own
+        size."""
+        gain = self.gain_ratio
+        if gain is None or gain < limits.gain_ratio:
+            return False
+        scatter = math.sqrt(1 / max(1, self.before.calls) + 1 / max(1, self.after.calls))
+        return 1 / max(1 - gain, 1e-9) >= 1 + 2 * scatter
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +79,16 @@ class ObservedIndex:
 def decide(observed: ObservedIndex, limits: OutcomeLimits) -> IndexState:
     """``built`` as long as too little happened to tell.
 
-    It is of use where the statements it was made for use it, in proportion to their calls; scanned now and then it
-    stays ``built``. One that no statement names (it serves a foreign key) is of use as soon as it is scanned, and
-    never useless: parents may be deleted once a year.
+    It is of use where the statements it was made for use it: scanned in proportion to their calls, and one of them is
+    faster or has it in its plan. Scans alone tell nothing: a nested loop counts one for each row, and other statements
+    scan it too. Scanned now and then it stays ``built``. One that no statement names (it serves a foreign key) is of
+    use as soon as it is scanned, and never useless: parents may be deleted once a year.
     """
     has_waited = observed.since_s >= limits.wait_s
     has_enough_calls = observed.calls >= limits.calls
     is_used = None if observed.scans is None else is_used_for(observed.scans, observed.calls, limits)
-    gains = any((s.gain_ratio or 0.0) >= limits.gain_ratio for s in observed.statements)
-    if is_used or (is_used is None and gains):
+    is_shown = any(s.uses_index or s.is_faster(limits) for s in observed.statements)
+    if is_used is not False and (is_shown if observed.statements else is_used):
         enough = observed.calls if observed.statements else observed.scans or 0
         return "realised" if enough >= limits.calls or (has_waited and enough) else "built"
     return "not_used" if observed.scans == 0 and has_enough_calls and has_waited else "built"
@@ -105,6 +119,13 @@ def index_scans(index: IndexFacts, table: TableFacts, facts: SchemaFacts) -> int
     return sum(known) if known else None
 
 
+def index_names(index: IndexFacts, table: TableFacts, facts: SchemaFacts) -> set[str]:
+    """What plans may call it: by its own name, or by those of its partitions."""
+    parts = [t for oid in table.partitions if (t := facts.table(oid))]
+    below = [index_names(i, t, facts) for t in parts for i in t.indexes if i.parent_oid == index.oid]
+    return {index.name}.union(*below)
+
+
 def scans_since(earlier: int | None, last: int | None, now: int | None) -> int | None:
     """``earlier`` scans counted by the time the counter stood at ``last``; a counter that fell began anew."""
     if now is None:
@@ -121,7 +142,7 @@ def kept_for(index: IndexFacts, table: TableFacts) -> str:
     if index.is_replica_identity:
         return "Logical replication finds the table's rows by it."
     for key in table.foreign_keys:
-        if set(index.columns[: len(key.columns)]) == set(key.columns):
+        if key.is_enforced and why_unusable(index, key) is None:
             return f"Deleting or changing a row that {key.name} references reads it."
     return ""
 
@@ -188,5 +209,9 @@ def statement_to_json(outcome: StatementOutcome) -> dict[str, Any]:
 
 def statement_from_json(data: Mapping[str, Any]) -> StatementOutcome:
     return StatementOutcome(
-        data["fingerprint"], Measured(**data["before"]), Measured(**data["after"]), data["plan_change"]
+        data["fingerprint"],
+        Measured(**data["before"]),
+        Measured(**data["after"]),
+        data["plan_change"],
+        data.get("uses_index", False),
     )

@@ -44,7 +44,10 @@ class ProposedIndex:
 
 @dataclass(frozen=True, slots=True)
 class ProvedAdvice:
-    """``not_planned``: statement and why neither twin nor server planned it; ``assumed``: and what of its plan is."""
+    """``not_planned``: statement and why neither twin nor server planned it; ``assumed``: and what of its plan is.
+
+    ``faults``: indexes that pgLoupe failed at, each a sentence.
+    """
 
     selection: Selection
     proposals: tuple[ProposedIndex, ...]
@@ -54,6 +57,7 @@ class ProvedAdvice:
     planner: str = "twin"
     curve: tuple["CurvePoint", ...] = ()
     assumed: Mapping[str, str] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
     second: "ProvedAdvice | None" = None  # by HypoPG, for what the twin could not plan
 
     @property

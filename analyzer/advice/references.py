@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from analyzer.checks import Threshold
+from analyzer.errors import costing_only
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.predicates import query_blocks
 
@@ -21,7 +22,10 @@ def implied_references(sqls: Iterable[str], facts: SchemaFacts) -> dict[tuple[st
     """By schema and table: columns that refer to a key of several, and how many combinations they have at the most."""
     found: dict[tuple[str, str], Groups] = {}
     for sql in sqls:
-        for table, other, columns in _joins(sql, facts):
+        joins: list[tuple[TableFacts, TableFacts, dict[str, str]]] = []
+        with costing_only("without a reference", {}):
+            joins = list(_joins(sql, facts))
+        for table, other, columns in joins:
             if (group := _reference(table, other, columns)) is not None:
                 names, combinations = group
                 groups = found.setdefault((table.schema, table.name), {})

@@ -20,14 +20,15 @@ from analyzer.checks.engine import (
     all_checks,
     checks_of,
     find,
-    in_words,
     run_checks,
     version,
 )
+from analyzer.checks.notes import FailedCheck, failed_checks, in_words, note
 from analyzer.checks.threshold import Threshold
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 
 __all__ = [
-    "ANYTHING", "AS_THEY_COME", "Check", "Context", "EvidenceLevel", "Finding", "Fix", "NotRun", "Outcome", "Rules",
-    "Severity", "Threshold", "all_checks", "checks_of", "find", "in_words", "run_checks", "version",
+    "ANYTHING", "AS_THEY_COME", "Check", "Context", "EvidenceLevel", "FailedCheck", "Finding", "Fix", "NotRun",
+    "Outcome", "Rules", "Severity", "Threshold", "all_checks", "checks_of", "failed_checks", "find", "in_words", "note",
+    "run_checks", "version",
 ]  # fmt: skip

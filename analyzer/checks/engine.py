@@ -13,7 +13,7 @@ import importlib
 import inspect
 import logging
 import pkgutil
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -365,15 +365,3 @@ def _things(container: Any, checks: Sequence[Check]) -> Iterator[tuple[Any, Sequ
                 by_type[node.node_type] = of_type
             if of_type:
                 yield node, of_type
-
-
-def in_words(outcome: Outcome) -> list[str]:
-    """What was not judged, a sentence for each check and reason."""
-    said = []
-    for reasons, verb in ((outcome.not_run, "not run"), (outcome.failed, "failed")):
-        for code, by_thing in sorted(reasons.items()):
-            for reason, count in Counter(by_thing.values()).most_common():
-                only = next(thing for thing, why in by_thing.items() if why == reason)
-                where = f" on {count:,} things" if count > 1 else f" on {only}" if only else ""
-                said.append(f"{code} {verb}{where}: {reason}")
-    return said

@@ -13,12 +13,13 @@ from analyzer.advice.as_read import as_read, for_all_schemas, sized_for_all_sche
 from analyzer.advice.candidates.enumerate_indexes import statement_candidates
 from analyzer.advice.ddl import create_indexes
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
-from analyzer.advice.predicted import LikedIndex, NotPredicted, Prediction, TableRead
+from analyzer.advice.predicted import LikedIndex, NotPredicted, PlannedRewrite, Prediction, TableRead
 from analyzer.advice.queries import generic_query, plannable_queries
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import Selection, SelectionOptions, select
 from analyzer.advice.workload_folder import FileStatement, read_statement
 from analyzer.checks import Context, run_checks
+from analyzer.errors import costing_only
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.explain.second_opinion import second_opinion
 from analyzer.plans import Plan, PlanError, parse_plan
@@ -32,23 +33,33 @@ from analyzer.twin import Twin
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Tid Scan", "Tid Range Scan", "Sample Scan")
 LEAST_GAIN = 0.05  # of the statement's cost; judgement: an index that saves less is not worth its writes
 MOST_PLANS_BY_HYPOPG = 100  # judgement: some 5 ms each on the server, while somebody waits
+ALONE = "statement"  # its name in a workload of one
 OPTIONS = SelectionOptions(propose_drops=False, least_gain_ratio=LEAST_GAIN)
 
 
 def predict(twin: Twin, facts: SchemaFacts, sql: str, *, now: datetime) -> Prediction | NotPredicted:
     """For any one statement; what it would cost in writes elsewhere is not weighed, since nobody knows its calls."""
-    read = read_statement(sql, "statement")
+    fault: dict[str, str] = {}
+    with costing_only(ALONE, fault):
+        return _prediction(twin, facts, sql, now)
+    return NotPredicted(sql.strip(), fault[ALONE])
+
+
+def _prediction(twin: Twin, facts: SchemaFacts, sql: str, now: datetime) -> Prediction | NotPredicted:
+    read = read_statement(sql, ALONE)
     sql = sql.strip()
     if isinstance(read, str):
         return NotPredicted(sql, read)
     queries, refused = plannable_queries(twin, [_alone(read.sql)], facts, now)
     if refused:
-        return NotPredicted(sql, refused["statement"])
+        return NotPredicted(sql, refused[ALONE])
     prediction = _predicted(twin, queries, read, facts, OPTIONS)
     if isinstance(prediction, NotPredicted):
         return replace(prediction, sql=sql)
-    otherwise = planned_rewrites(twin, queries[0], prediction.plan_json, facts)
-    return replace(prediction, assumed=twin.assumed(queries[0].sql), rewrites=otherwise)
+    rewrites: tuple[PlannedRewrite, ...] = ()
+    with costing_only(ALONE, {}):
+        rewrites = planned_rewrites(twin, queries[0], prediction.plan_json, facts)
+    return replace(prediction, assumed=twin.assumed(queries[0].sql), rewrites=rewrites)
 
 
 def with_second_opinion(
@@ -58,7 +69,11 @@ def with_second_opinion(
     predictions: list[Prediction | NotPredicted] = []
 
     def ask(planner: Planner) -> None:
-        predictions.extend(_by_hypopg(planner, each, facts) for each in refused)
+        for each in refused:
+            prediction: Prediction | NotPredicted = each
+            with costing_only(ALONE, {}):
+                prediction = _by_hypopg(planner, each, facts)
+            predictions.append(prediction)
 
     if refused:
         second_opinion(server, facts, ask, None)
@@ -66,7 +81,7 @@ def with_second_opinion(
 
 
 def _by_hypopg(planner: Planner, refused: NotPredicted, facts: SchemaFacts) -> Prediction | NotPredicted:
-    read = read_statement(refused.sql, "statement")
+    read = read_statement(refused.sql, ALONE)
     if isinstance(read, str):
         return refused
     query = generic_query(as_read([_alone(read.sql)], facts)[0], facts)
@@ -79,7 +94,7 @@ def _by_hypopg(planner: Planner, refused: NotPredicted, facts: SchemaFacts) -> P
 
 
 def _alone(sql: str) -> WorkloadStatement:
-    return WorkloadStatement("statement", sql, calls_per_day=1.0, total_time_s_per_day=0.0, mean_time_ms=0.0)
+    return WorkloadStatement(ALONE, sql, calls_per_day=1.0, total_time_s_per_day=0.0, mean_time_ms=0.0)
 
 
 def _predicted(
@@ -104,10 +119,13 @@ def _predicted(
         findings=tuple(outcome.findings),
     )
     read_as = as_read([_alone(read.sql)], facts)
-    candidates = [c for each in read_as for c in statement_candidates(each.sql, facts)]
-    definitions = for_all_schemas(candidates, read_as)
-    chosen = select(queries, definitions, sized_for_all_schemas(planner), _without_writes(facts), options)
-    return _with_likes(prediction, chosen, queries, planner, facts)
+    fault: dict[str, str] = {}
+    with costing_only(ALONE, fault):
+        candidates = [c for each in read_as for c in statement_candidates(each.sql, facts)]
+        definitions = for_all_schemas(candidates, read_as)
+        chosen = select(queries, definitions, sized_for_all_schemas(planner), _without_writes(facts), options)
+        return _with_likes(prediction, chosen, queries, planner, facts)
+    return replace(prediction, why_none=fault[ALONE])  # it has its plan all the same
 
 
 def _with_likes(

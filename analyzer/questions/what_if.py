@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from analyzer.advice.selection.bits import bits
 from analyzer.advice.selection.covered import exists_already
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tables_read
 from analyzer.advice.selection.set_figures import HURT
-from analyzer.errors import BadInput
+from analyzer.errors import BadInput, costing_only
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, plan_change
 from analyzer.plans.size import node_count
@@ -137,7 +138,9 @@ def statements_reading(
     roots = {root_oid(table, facts) for table in tables}
     readers = []
     for statement in workload:
-        read = tables_read(Query("", "", statement.sql, 0.0), facts)
+        read = None
+        with costing_only(statement.fingerprint, {}):
+            read = tables_read(Query("", "", statement.sql, 0.0), facts)
         if roots and (read is None or not roots.isdisjoint(read)):
             readers.append(statement)
     return readers
@@ -235,10 +238,10 @@ def _explained(
 
 def explained_caution(sql: str, facts: SchemaFacts, before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
     """Of two objects of EXPLAIN; None where there is nothing to say, or one cannot be read."""
-    try:
+    fault: dict[str, str] = {}
+    with costing_only("in question", fault), suppress(PlanError):
         return early_stop(sql, facts, parse_plan([before]), parse_plan([after]))
-    except PlanError:
-        return None
+    return fault.get("in question")
 
 
 def explained_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> PlanChange | None:

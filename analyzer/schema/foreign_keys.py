@@ -110,6 +110,6 @@ def _only_excludes_nulls(predicate: str, columns: tuple[str, ...]) -> bool:
         isinstance(part, ast.NullTest)
         and part.nulltesttype == NullTestType.IS_NOT_NULL
         and isinstance(part.arg, ast.ColumnRef)
-        and part.arg.fields[-1].sval in columns
+        and getattr(part.arg.fields[-1], "sval", None) in columns  # t.* has none
         for part in parts
     )

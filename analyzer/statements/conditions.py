@@ -110,7 +110,7 @@ class Conditions:
 
     def _unary(self, node: Node | None, operator: str) -> Iterator[ColumnPredicate]:
         if isinstance(node, ast.RowExpr):
-            for arg in node.args:
+            for arg in node.args or ():  # ROW() has none
                 yield from self._unary(arg, operator)
             return
         side = self.sides.of(node)
@@ -196,9 +196,9 @@ class Conditions:
     def _in(self, node: Node, operator: str) -> Iterator[ColumnPredicate]:
         values = node.rexpr if isinstance(node.rexpr, tuple) else (node.rexpr,)
         if isinstance(node.lexpr, ast.RowExpr):
-            for position, arg in enumerate(node.lexpr.args):
+            for position, arg in enumerate(node.lexpr.args or ()):
                 column_values = [
-                    v.args[position] for v in values if isinstance(v, ast.RowExpr) and len(v.args) > position
+                    v.args[position] for v in values if isinstance(v, ast.RowExpr) and len(v.args or ()) > position
                 ]
                 yield from self._list(arg, column_values, operator)
             return
@@ -229,7 +229,7 @@ class Conditions:
         """``(a, b) > ($1, $2)``: a condition on the index (a, b) as a whole, on ``a`` alone when there is
         none.
         """
-        for position, (left, right) in enumerate(zip(node.lexpr.args, node.rexpr.args, strict=False)):
+        for position, (left, right) in enumerate(zip(node.lexpr.args or (), node.rexpr.args or (), strict=False)):
             meaning = operator
             if operator in MIRRORED and position:
                 meaning = f"row_{operator}"

@@ -147,7 +147,7 @@ class Expressions:
         if isinstance(node.lexpr, ast.RowExpr) and node.kind in (Kind.AEXPR_OP, Kind.AEXPR_IN):
             rows = node.rexpr if isinstance(node.rexpr, tuple) else (node.rexpr,)
             for row in rows:
-                for left, right in zip(node.lexpr.args, getattr(row, "args", None) or (), strict=False):
+                for left, right in zip(node.lexpr.args or (), getattr(row, "args", None) or (), strict=False):
                     self._meet([self.value(left, scope), self.value(right, scope)])
             return "boolean"
         if node.kind in (Kind.AEXPR_OP, Kind.AEXPR_NULLIF) and not isinstance(node.rexpr, tuple):
@@ -281,7 +281,7 @@ class Expressions:
                 kind = self.known(first)
                 return kind and f"{kind}[]"
             case SubLink.ANY_SUBLINK | SubLink.ALL_SUBLINK | SubLink.ROWCOMPARE_SUBLINK:
-                tested = node.testexpr.args if isinstance(node.testexpr, ast.RowExpr) else (node.testexpr,)
+                tested = (node.testexpr.args or ()) if isinstance(node.testexpr, ast.RowExpr) else (node.testexpr,)
                 for part, (_, value) in zip(tested, row, strict=False):
                     self._meet([self.value(part, scope), self._inside(value)])
         return "boolean"

@@ -117,7 +117,7 @@ def digits_in(node: Node) -> float:
 
 
 def literal_number(node: Node) -> float | None:
-    """The value of a number that stands there as such, also in quotes; None for anything else."""
+    """The value of a number that stands there as such, also in quotes; None for anything else, NaN and Infinity too."""
     inner = without_casts(node)
     sign = 1.0
     while isinstance(inner, ast.A_Expr) and inner.lexpr is None and operator_name(inner) in ("-", "+"):
@@ -128,9 +128,10 @@ def literal_number(node: Node) -> float | None:
         return sign * float(inner.val.ival)
     text = str(getattr(inner.val, "fval", None) or getattr(inner.val, "sval", ""))
     try:
-        return sign * float(text)
+        number = sign * float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def size_of(node: Node) -> float:

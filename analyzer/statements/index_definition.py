@@ -1,9 +1,8 @@
 """An index's definition, as pg_get_indexdef gives it, written anew: under another name, on another table."""
 
 from pglast import ast
-from pglast.stream import RawStream
 
-from analyzer.statements.tree import Unparsable, fresh_parse
+from analyzer.statements.tree import Unparsable, fresh_parse, written
 
 
 def index_statement(definition: str) -> ast.IndexStmt | None:
@@ -18,7 +17,7 @@ def index_statement(definition: str) -> ast.IndexStmt | None:
 def index_on(
     definition: str, *, name: str, schema: str, table: str, only: bool = False, concurrently: bool = False
 ) -> str | None:
-    """The same index with that name on that table; None where the definition is no CREATE INDEX.
+    """The same index with that name on that table; None where the definition is no CREATE INDEX, or not to be written.
 
     A schema of "" is left to the search path. Built from the tree: cut out of the text, a name that holds " USING "
     would end where it likes.
@@ -30,5 +29,4 @@ def index_on(
     statement.concurrent = concurrently
     statement.relation.schemaname, statement.relation.relname = schema or None, table
     statement.relation.inh = not only
-    text: str = RawStream()(statement)
-    return text
+    return written(statement)

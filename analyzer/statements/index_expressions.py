@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import Any
 
 from pglast import ast, enums
-from pglast.stream import RawStream
 
 from analyzer.statements.sides import TEXT_TYPES
 from analyzer.statements.tree import (
@@ -17,6 +16,7 @@ from analyzer.statements.tree import (
     parse,
     walk,
     without_casts,
+    written,
 )
 
 # texts that stand for a moment: read when the index is made, and again, otherwise, in each statement
@@ -53,7 +53,8 @@ def unqualified(expression: str) -> str:
 
 @lru_cache(maxsize=4096)
 def can_be_key(expression: str) -> bool:
-    """Whether an index may be on it, as far as the text tells: columns of a row and constants that last.
+    """Whether an index may be on it, as far as the text tells: columns of a row and constants that last, and it can be
+    written.
 
     Whether it is immutable only PostgreSQL knows.
     """
@@ -71,7 +72,7 @@ def can_be_key(expression: str) -> bool:
         if isinstance(node, ast.A_Const) and isinstance(node.val, ast.String) and node.val.sval.lower() in MOMENTS:
             return False
         has_column = has_column or isinstance(node, ast.ColumnRef)
-    return has_column
+    return has_column and written(statements) is not None
 
 
 @lru_cache(maxsize=1024)
@@ -91,6 +92,7 @@ def can_be_order(expression: str) -> bool:
 
 
 def _written(expression: str, *, casts: bool) -> str:
+    """The expression as it is where it cannot be read, or not be written anew."""
     statements = fresh_parse(f"SELECT {expression}")
     if isinstance(statements, Unparsable):
         return expression
@@ -100,8 +102,8 @@ def _written(expression: str, *, casts: bool) -> str:
         elif not casts and isinstance(node, ast.FuncCall) and node.args:
             node.args = tuple(without_casts(a) if _is_text_cast(a) else a for a in node.args)
     target: Node = statements[0].stmt.targetList[0].val
-    text: str = RawStream()(target if casts else _plain(_without_text_casts(target)))
-    return text
+    text = written(target if casts else _plain(_without_text_casts(target)))
+    return expression if text is None else text
 
 
 def _without_text_casts(node: Node) -> Node:
@@ -124,6 +126,8 @@ def _plain(node: Any) -> Any:
         return node
     if isinstance(node, ast.TypeCast) and _changes_nothing(node):
         return _plain(node.arg)
+    if isinstance(node, ast.A_Expr) and set(name_parts(node.name)[:-1]) <= _schemas_of_casts(node):
+        node.name = node.name[-1:]
     for name in node:
         value = getattr(node, name)
         if isinstance(value, (ast.Node, tuple)):
@@ -132,11 +136,18 @@ def _plain(node: Any) -> Any:
         node.typeName.names = node.typeName.names[-1:]
     if isinstance(node, ast.FuncCall):
         return _plain_call(node)
-    if isinstance(node, ast.A_Expr) and node.kind == enums.A_Expr_Kind.AEXPR_OP_ANY and operator_name(node) == "=":
+    is_list = isinstance(node, ast.A_Expr) and node.kind == enums.A_Expr_Kind.AEXPR_OP_ANY
+    if is_list and name_parts(node.name) == ("=",):  # IN has no schema
         elements = node.rexpr.elements if isinstance(node.rexpr, ast.A_ArrayExpr) else None
         if elements:
             return ast.A_Expr(enums.A_Expr_Kind.AEXPR_IN, node.name, node.lexpr, elements)
     return node
+
+
+def _schemas_of_casts(operation: Any) -> set[str]:
+    """Those whose operators the operation's types find by themselves: of an extension's type, the extension's."""
+    casts = [n for n in walk((operation.lexpr, operation.rexpr)) if isinstance(n, ast.TypeCast)]
+    return {"pg_catalog", *(schema for cast in casts for schema in name_parts(cast.typeName.names)[:-1])}
 
 
 def _plain_call(call: Any) -> Any:

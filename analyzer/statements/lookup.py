@@ -135,7 +135,7 @@ def _looked_up(sql: str, blocks: list[QueryBlock]) -> tuple[QueryBlock | None, s
         return blocks[1], blocks[0].aggregates[0]
     if len(blocks) == 2 and not blocks[0].tables and not blocks[0].has_other_sources and blocks[1].role == "expression":
         statement = single_statement(sql)
-        targets = () if isinstance(statement, Unparsable) else statement.targetList or ()
+        targets = () if isinstance(statement, Unparsable) else getattr(statement, "targetList", None) or ()
         link = next((t.val for t in targets if len(targets) == 1), None)
         if isinstance(link, ast.SubLink) and link.subLinkType == enums.SubLinkType.EXISTS_SUBLINK:
             return blocks[1], "exists"

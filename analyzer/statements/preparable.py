@@ -195,7 +195,7 @@ def _group_by_twins(sql: str, rewrites: list[Rewrite]) -> dict[int, str]:
 
 def _copies(select: Node) -> Iterator[tuple[Node, Node, bool]]:
     """Pairs of expressions of different clauses; those of GROUP BY and DISTINCT ON must agree with another."""
-    targets = [target.val for target in select.targetList]
+    targets = [target.val for target in select.targetList or ()]
     sorts = [sort.node for sort in select.sortClause or ()]
     firsts = [item for item in select.distinctClause or () if item is not None]
     groups = list(_group_items(select.groupClause or ()))

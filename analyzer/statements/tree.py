@@ -12,6 +12,7 @@ from typing import Any
 from pglast import ast, enums, parse_sql, parser
 from pglast.stream import RawStream
 
+from analyzer.errors import FAULTS
 from analyzer.statements.tokens import parsing_steps
 
 # safety.md, gate design 1: longer texts are not analysed.
@@ -176,10 +177,16 @@ def operator_name(expression: Node) -> str:
     return (name_parts(expression.name) or ("",))[-1]
 
 
-def text_of(node: Node) -> str:
-    """An expression as SQL; the name of its kind where it cannot be written."""
+def written(node: Node) -> str | None:
+    """A tree as SQL; None where pglast's printer, which has gaps and raises anything there, cannot write it."""
     try:
         text: str = RawStream()(node)
-    except (NotImplementedError, RecursionError):
-        return type(node).__name__
+    except FAULTS:
+        return None
     return text
+
+
+def text_of(node: Node) -> str:
+    """An expression as SQL; the name of its kind where it cannot be written."""
+    text = written(node)
+    return type(node).__name__ if text is None else text

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from analyzer.checks import note
 from analyzer.models import Database, Server, Statement
 from analyzer.monitored.readings import ActivityRow
 from analyzer.monitored.sample.activity import sample_burst, sample_once
@@ -90,9 +91,8 @@ def keep(server: Server, looks: Looks) -> str:
         seen = _texts_with_values(server, database, [(at - ahead, rows) for at, rows in looks.samples])
         parameters.keep_samples(database, seen)
     taken_at, backends = looks.samples[-1]
-    return "; ".join(
-        check_sessions(server, taken_at, backends, timezone.now(), looks.beside.standing if looks.beside else None)
-    )
+    standing = looks.beside.standing if looks.beside else None
+    return note([check_sessions(server, taken_at, backends, timezone.now(), standing)])
 
 
 def _texts_with_values(

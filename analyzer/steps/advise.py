@@ -103,7 +103,7 @@ def advise_database(
         with lease(connection_settings(server, facts.database), settings.VAR_DIR, is_watched=True) as twin:
             wanted = replace(wanted, work_weights=_weights(twin, database))
             advice = advise(twin, workload, facts, wanted, now=now, with_curve=True, stop_on=STOP_ON)
-            missing = twin.said()
+            missing = [*twin.said(), *advice.faults]
             _compare_plans(twin, database, facts, now)
             _keep_past(twin, database, facts, now)
     except (RuntimeFailure, BadInput, NeedsOwnAddress) as problem:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from analyzer.advice.as_read import as_read
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.behaviour.workload import ObservedWorkload
-from analyzer.checks import Context, Outcome, Rules, impact, in_words, run_checks
+from analyzer.checks import Context, Outcome, Rules, impact, note, run_checks
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
 from analyzer.models import Database, PlanRecord, Server, Statement, StatementEntry
@@ -58,12 +58,13 @@ def check_server(server: Server) -> str:
     rules = rules_of(server)
     a_day = Window(now - RATE_WINDOW, now)
     daily, beside = rates_by_database(server, a_day), overheads(server, a_day)
-    notes: list[str] = []
+    outcomes: list[Outcome] = []
+    faults: dict[str, str] = {}
     for database in databases:
-        notes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now)
+        outcomes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now, faults)
     measure_gone(server, now)
     keep_news(server, now)
-    return "; ".join(dict.fromkeys(notes))
+    return note(outcomes, [f"Index {name}: {why.rstrip('.')}" for name, why in faults.items()])
 
 
 def _check_database(
@@ -73,23 +74,24 @@ def _check_database(
     beside: Mapping[int, StatementOverhead],
     rules: Rules,
     now: datetime,
-) -> list[str]:
+    faults: dict[str, str],
+) -> list[Outcome]:
     behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
     facts = behaviour.facts
     judged = run_checks(_with_daily(behaviour, daily), rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, judged, ObservedWorkload, now)
-    notes = [
-        *in_words(judged),
-        *in_words(check_plans(server, database, daily, facts, rules, now)),
-        *in_words(check_statements(server, database, daily, facts, rules, now, beside)),
-        *in_words(check_pasts(server, database, daily, rules, now)),
-        *check_schema(server, database, daily, facts, rules, now),
+    outcomes = [
+        judged,
+        check_plans(server, database, daily, facts, rules, now),
+        check_statements(server, database, daily, facts, rules, now, beside),
+        check_pasts(server, database, daily, rules, now),
+        check_schema(server, database, daily, facts, rules, now),
     ]
     if facts is not None:
-        if follow_indexes(database, facts, now):
+        if follow_indexes(database, facts, now, faults):
             schedule.hasten(server, "advise", now=now)  # the rest of the advice may change with it
         _suggest(server, database, daily, facts)
-    return notes
+    return outcomes
 
 
 def _note_last_seen(server: Server, now: datetime) -> None:
@@ -112,10 +114,10 @@ def check_schema(
     facts: SchemaFacts | None,
     rules: Rules,
     now: datetime,
-) -> list[str]:
-    """Findings on the schema, kept; what could not be judged, in words."""
+) -> Outcome:
+    """Findings on the schema, kept."""
     if facts is None:
-        return []
+        return Outcome()
     context = Context(
         facts=facts,
         key_checks=key_check_times(database, facts, daily),
@@ -124,7 +126,7 @@ def check_schema(
     )
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)
-    return in_words(outcome)
+    return outcome
 
 
 # -- plans --------------------------------------------------------------------------------------------------------

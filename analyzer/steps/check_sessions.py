@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
-from analyzer.checks import in_words, run_checks
+from analyzer.checks import Outcome, run_checks
 from analyzer.models import Server, StatementEntry
 from analyzer.monitored.readings import ActivityRow, NamesByOid, is_ours
 from analyzer.monitored.sample.activity import session_of
@@ -30,7 +30,7 @@ def check_sessions(
     backends: Sequence[ActivityRow],
     now: datetime,
     standing: Standing | None = None,
-) -> list[str]:
+) -> Outcome:
     """Findings on what sessions do at this moment; ``taken_at`` is by the server's clock, as are the rows' times."""
     rules = rules_of(server)
     facts = ServerFacts(
@@ -43,7 +43,7 @@ def check_sessions(
     )
     outcome = run_checks(facts, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, None, outcome, ServerFacts, now)
-    return in_words(outcome)
+    return outcome
 
 
 def _active_average(server: Server, now: datetime) -> float | None:

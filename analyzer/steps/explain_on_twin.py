@@ -14,7 +14,7 @@ from django.conf import settings
 from analyzer.advice.planner import Query, Refused, values_of
 from analyzer.advice.queries import plannable_queries
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.errors import PgLoupeError
+from analyzer.errors import PgLoupeError, costing_only
 from analyzer.models import Server
 from analyzer.monitored.explain.explain import ExplainOutcome, ExplainRequest
 from analyzer.plans import PlanError, parse_plan
@@ -28,6 +28,7 @@ from analyzer.values.choose import ValuesSource
 
 logger = logging.getLogger(__name__)
 
+NOT_BY_TWIN = "Nor did pgLoupe's planner twin plan it: "
 BY_TWIN = "The server was not asked; this is the plan of pgLoupe's planner twin, made of your schema and statistics."
 
 VALUES: tuple[ValuesSource, ...] = ("sampled", "typical", "rare", "generic")
@@ -50,9 +51,12 @@ def plans_of_twin(
     try:
         with lease(connection_settings(server, facts.database), settings.VAR_DIR, is_watched=True) as twin:
             for item in waiting:
-                planned = _planned(twin, item, facts, now)
+                fingerprint, fault = item.request.fingerprint, dict[str, str]()
+                planned = item.outcome
+                with costing_only(fingerprint, fault):
+                    planned = _planned(twin, item, facts, now)
                 done += 1
-                yield planned
+                yield _unplanned(planned, fault[fingerprint]) if fault else planned
     except PgLoupeError as error:
         logger.warning("The twin of server %s made no plans: %s", server.slug, error)
         yield from (_unplanned(item.outcome, str(error)) for item in waiting[done:])
@@ -88,7 +92,7 @@ def _planned(twin: Twin, waiting: Waiting, facts: SchemaFacts, now: datetime) ->
 
 
 def _unplanned(outcome: ExplainOutcome, reason: str) -> ExplainOutcome:
-    return replace(outcome, reason=f"{outcome.reason} Nor did pgLoupe's planner twin plan it: {reason.rstrip('.')}.")
+    return replace(outcome, reason=f"{outcome.reason} {NOT_BY_TWIN}{reason.rstrip('.')}.")
 
 
 def _values(query: Query, sql: str) -> ValuesSource:

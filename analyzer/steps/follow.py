@@ -12,7 +12,8 @@ snapshot since the first reading with it, so that no interval holds both. ``outc
 An index of one table in several schemas is there when all of them have it, and judged by the scans of all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,12 +30,14 @@ from analyzer.advice.outcome import (
     decide,
     definition_from_json,
     drop_ddl,
+    index_names,
     index_scans,
     kept_for,
     scans_since,
     statement_from_json,
     statement_to_json,
 )
+from analyzer.errors import costing_only
 from analyzer.findings import EvidenceLevel
 from analyzer.models import Database, PlanRecord, Server, Snapshot, Statement, StatementEntry, SuggestionRecord
 from analyzer.plans import PlanError, parse_plan
@@ -49,6 +52,7 @@ BEFORE = timedelta(hours=24)
 MEASURED_FOR = timedelta(hours=24)  # after that the figures of a realised index stand
 WAITED_INTERVALS = 60  # of samples: an hour at one a minute
 WAITED_FOR = timedelta(days=30)  # after that nobody looks any more
+MOST_PLANS = 20  # of a statement, the newest; judgement: one round keeps a few
 STILL_MEANT = timedelta(days=7)  # judgement: who builds an index a week after it was suggested followed that advice
 
 State = SuggestionRecord.State
@@ -61,8 +65,12 @@ def limits_for(server: Server) -> OutcomeLimits:
     return OutcomeLimits(calls=settings.ANALYZER_OUTCOME_CALLS, wait_s=float(wait_s))
 
 
-def follow_indexes(database: Database, facts: SchemaFacts, now: datetime) -> list[SuggestionRecord]:
-    """Look for every suggested index on the server and measure those that are there. Those found new are returned."""
+def follow_indexes(
+    database: Database, facts: SchemaFacts, now: datetime, faults: dict[str, str] | None = None
+) -> list[SuggestionRecord]:
+    """Look for every suggested index on the server and measure those that are there. Those found new are returned;
+    ``faults`` gets by name why one was left as it was."""
+    faults = {} if faults is None else faults
     wanted = (
         Q(state=State.SUGGESTED)
         | Q(state=State.CLOSED, closed_at__gt=now - STILL_MEANT)
@@ -73,24 +81,26 @@ def follow_indexes(database: Database, facts: SchemaFacts, now: datetime) -> lis
     taken: set[int] = set()  # one index fulfils one suggestion; of several those that no other has suffice
     waiting, new = [], []
     for record in records.order_by("first_seen", "pk"):
-        definition = definition_from_json(record.definition, facts)
-        found = built_indexes(definition, facts) if definition is not None else []
-        built = [(table, index) for table, index in found if index is not None]
-        if record.state not in SuggestionRecord.FOLLOWED:
-            if built and len(built) == len(found):
-                waiting.append((record, built))
-        elif not built:
-            _close(record, now)
-        else:
-            taken.update(index.oid for _, index in built)
-            _measure(record, built, facts, now)
+        with costing_only(record.name, faults, "index"):
+            definition = definition_from_json(record.definition, facts)
+            found = built_indexes(definition, facts) if definition is not None else []
+            built = [(table, index) for table, index in found if index is not None]
+            if record.state not in SuggestionRecord.FOLLOWED:
+                if built and len(built) == len(found):
+                    waiting.append((record, built))
+            elif not built:
+                _close(record, now)
+            else:
+                taken.update(index.oid for _, index in built)
+                _measure(record, built, facts, now)
     # what is suggested now before what was
     for record, built in sorted(waiting, key=lambda w: w[0].state == State.CLOSED):
         oids = {index.oid for _, index in built}
-        if not oids <= taken and _begin(record, built, now):
-            taken |= oids
-            _measure(record, built, facts, now)
-            new.append(record)
+        with costing_only(record.name, faults, "index"):
+            if not oids <= taken and _begin(record, built, now):
+                taken |= oids
+                _measure(record, built, facts, now)
+                new.append(record)
     return new
 
 
@@ -131,7 +141,8 @@ def _measure(record: SuggestionRecord, built: Built, facts: SchemaFacts, now: da
         record.save(update_fields=["built_index_name"])
         return
     limits, kept = limits_for(record.database.server), record.outcome
-    statements = _statements(record, now)
+    names = set().union(*(index_names(index, table, facts) for table, index in built))
+    statements = _statements(record, names, now)
     scans, counters = _scans(kept, built, facts)
     observed = ObservedIndex(age.total_seconds(), scans, tuple(statements))
     decided_at = kept.get("decided_at")
@@ -192,7 +203,8 @@ def _helped(record: SuggestionRecord) -> dict[str, int]:
     return {f: helped[f] for f in fingerprints if f in helped}
 
 
-def _statements(record: SuggestionRecord, now: datetime) -> list[StatementOutcome]:
+def _statements(record: SuggestionRecord, names: Collection[str], now: datetime) -> list[StatementOutcome]:
+    """``names``: of the index, as plans may call it."""
     ids = _helped(record)
     known = [statement_from_json(s) for s in record.outcome["statements"]]
     first = (
@@ -209,6 +221,7 @@ def _statements(record: SuggestionRecord, now: datetime) -> list[StatementOutcom
             s.before,
             after.get(ids.get(s.fingerprint, 0), Measured()),
             _plan_change(record.database, ids.get(s.fingerprint, 0), record.built_at) or s.plan_change,
+            s.uses_index or _is_planned(record.database, ids.get(s.fingerprint, 0), record.built_at, names),
         )
         for s in known
     ]
@@ -237,6 +250,16 @@ def _figures(database: Database, statement_ids: Sequence[int], window: Window) -
         if calls:
             measured[statement] = Measured(int(calls), time_us / 1000 / calls, (hit + read) / calls)
     return measured
+
+
+def _is_planned(database: Database, statement_id: int, built_at: datetime, names: Collection[str]) -> bool:
+    """Whether one of the statement's plans since has an index of these names."""
+    plans = PlanRecord.objects.filter(statement_id=statement_id, database=database, last_seen__gt=built_at)
+    for plan in plans.order_by("-last_seen").values_list("plan", flat=True)[:MOST_PLANS]:
+        with suppress(PlanError):
+            if any(node.index_name in names for node in parse_plan(plan)):
+                return True
+    return False
 
 
 def _plan_change(database: Database, statement_id: int, built_at: datetime) -> str:

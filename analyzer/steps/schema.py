@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from analyzer.checks import in_words, run_checks
+from analyzer.checks import Outcome, note, run_checks
 from analyzer.errors import MonitoredServerError
 from analyzer.models import Database, Server
 from analyzer.monitored.access.preflight import run_preflight
@@ -52,14 +52,17 @@ def read_schema(server: Server) -> str:
     now = timezone.now()
     clusters.keep_cluster(server, cluster, now)
     notes = [f"Not read: {reason}" for reason in cluster.parts_not_read.values()]
+    outcomes: list[Outcome] = []
     if database is not None:
-        notes += _keep(server, database, facts, daily.get(database.oid, {}), now)
-    notes += check_cluster(server)
-    notes += _read_others(server, daily, now)
-    return "; ".join(notes)
+        notes += _keep(server, database, facts, daily.get(database.oid, {}), now, outcomes)
+    outcomes.append(check_cluster(server))
+    notes += _read_others(server, daily, now, outcomes)
+    return note(outcomes, notes)
 
 
-def _read_others(server: Server, daily: Mapping[int, Mapping[int, StatementRate]], now: datetime) -> list[str]:
+def _read_others(
+    server: Server, daily: Mapping[int, Mapping[int, StatementRate]], now: datetime, outcomes: list[Outcome]
+) -> list[str]:
     """The other databases, those that were not read for longest first, until the time of a round is used up."""
     interval = timedelta(seconds=schedule.interval_s(server, "schema"))
     until = time.monotonic() + MOST_OTHERS_S
@@ -78,25 +81,32 @@ def _read_others(server: Server, daily: Mapping[int, Mapping[int, StatementRate]
             failed += 1
             continue
         databases.set_problem(database, "")
-        _keep(server, database, facts, daily.get(database.oid, {}), timezone.now())
+        _keep(server, database, facts, daily.get(database.oid, {}), timezone.now(), outcomes)
     return [f"{failed} of its databases could not be read; its page says why"] if failed else []
 
 
 def _keep(
-    server: Server, database: Database, facts: SchemaFacts, daily: Mapping[int, StatementRate], now: datetime
+    server: Server,
+    database: Database,
+    facts: SchemaFacts,
+    daily: Mapping[int, StatementRate],
+    now: datetime,
+    outcomes: list[Outcome],
 ) -> list[str]:
-    """The facts, and findings on them; what could not be read, in words."""
+    """The facts, and findings on them; what could not be read, in words, and to ``outcomes`` the checks that failed.
+    What they could not judge is said by the step ``check``."""
     schemas.keep_schema(database, facts)
-    check.check_schema(server, database, daily, schemas.newest_schema(database), rules_of(server), now)
+    judged = check.check_schema(server, database, daily, schemas.newest_schema(database), rules_of(server), now)
+    outcomes.append(Outcome(failed=judged.failed))
     notes = [] if facts.statistics_readable else ["pg_stats shows nothing to this login: estimates are missing"]
     return [*notes, *left_out_said(facts), *(f"Not read: {reason}" for reason in facts.parts_not_read.values())]
 
 
-def check_cluster(server: Server) -> list[str]:
-    """Findings on the server as a whole, kept; what could not be judged, in words."""
+def check_cluster(server: Server) -> Outcome:
+    """Findings on the server as a whole, kept."""
     facts = clusters.newest_cluster(server)
     if facts is None:
-        return []
+        return Outcome()
     outcome = run_checks(facts, rules=rules_of(server), stop_on=STOP_ON)
     findings.keep_outcome(server, None, outcome, ClusterFacts, timezone.now())
-    return in_words(outcome)
+    return outcome

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from analyzer.errors import costing_only
 from analyzer.models import Database, Statement
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime, foreign_key_owner, unindexed_foreign_keys
@@ -29,8 +30,10 @@ def key_check_times(
         entries__is_own=False,
     ).distinct()
     for pk, fingerprint, sql in statements.order_by("pk").values_list("pk", "fingerprint", "normalized_sql"):
-        rate = daily.get(pk)
-        owner = wanted.get(check) if rate is not None and (check := key_check_of(sql)) is not None else None
+        rate, check = daily.get(pk), None
+        with costing_only(fingerprint, {}):
+            check = key_check_of(sql)
+        owner = wanted.get(check) if check is not None else None
         if rate is None or owner is None:
             continue
         known = times.get(owner, KeyCheckTime((), 0.0, 0.0, rate.watched_s))

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from analyzer.errors import costing_only
 from analyzer.models import Database, LastReading, Role, Server, Statement, StatementEntry
 from analyzer.monitored.readings import Key, NamesByOid, StatementText, is_ours
 from analyzer.statements.fingerprint import fingerprint
@@ -42,8 +43,14 @@ class _Described:
 
 
 def describe(text: str | None, queryid: int) -> _Described:
-    """What is kept of a text: never a literal, never a comment."""
+    """What is kept of a text: never a literal, never a comment; nothing of one that pgLoupe fails at."""
     by_queryid = f"q{queryid & 0xFFFFFFFFFFFFFFFF:016x}"
+    with costing_only(by_queryid, {}):
+        return _described(text, by_queryid)
+    return _Described(by_queryid, "", TextState.DROPPED)
+
+
+def _described(text: str | None, by_queryid: str) -> _Described:
     if text is None:
         return _Described(by_queryid, "", TextState.MISSING)
     if text.startswith(HIDDEN_TEXT):

@@ -71,13 +71,13 @@ def _column(condition: Any) -> str | None:
         match at:
             case ast.A_Expr():
                 at = at.lexpr
-            case ast.RowExpr():
+            case ast.RowExpr() if at.args:
                 at = at.args[0]
             case ast.NullTest() | ast.BooleanTest() | ast.TypeCast() | ast.CollateClause():
                 at = at.arg
             case ast.BoolExpr():  # NOT flag
                 at = at.args[0]
             case ast.ColumnRef():
-                return str(at.fields[-1].sval)
+                return getattr(at.fields[-1], "sval", None)  # t.* has none
             case _:
                 return None

@@ -18,6 +18,7 @@ from analyzer.runtime.places import program
 from analyzer.runtime.workers import QUEUES, LastRun, QueueState, queue_state
 from analyzer.store.size import StoreSize, store_size
 from dashboard.charts.bars import bars
+from dashboard.health.faults import MOST_SHOWN, check_faults, fault_troubles, statement_faults
 from dashboard.mail import queue as mail_queue
 from dashboard.permissions import viewer_required
 from dashboard.servers.state import TICK_LATE_S, SamplingState, ShownState, server_state
@@ -75,7 +76,9 @@ def health(request: HttpRequest) -> HttpResponse:
         steps[step.server_id].append(step)
     states = {server.pk: server_state(server, steps[server.pk], now) for server in servers}
     # a paused server's steps are not run: how they once ended is no news
-    failing = [s for of in steps.values() for s in of if s.failing_since is not None and s.server.is_active]
+    of_active = [s for of in steps.values() for s in of if s.server.is_active]
+    failing = [s for s in of_active if s.failing_since is not None]
+    statements, checks = statement_faults([s for s in servers if s.is_active], now), check_faults(of_active)
     costs = _costs(now)
     queue = queue_state(now)
     size = _size(now)
@@ -83,13 +86,20 @@ def health(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "health",
         "rows": [(server, states[server.pk], costs.get(server.pk, Cost())) for server in servers],
-        "troubles": [*troubles(servers, states, queue, now), *step_troubles(failing), *mail_troubles(now)],
+        "troubles": [
+            *troubles(servers, states, queue, now),
+            *step_troubles(failing),
+            *fault_troubles(statements, checks),
+            *mail_troubles(now),
+        ],
         "queue": queue,
         "queues": _queues(queue),
         "waiting": sum(queue.waiting.values()) if queue else None,
         "workers_alive": sum(not worker.is_silent for worker in queue.workers) if queue else None,
         "last_runs": _last_runs(queue),
         "failing": failing,
+        "faults": [*checks, *statements][:MOST_SHOWN],
+        "more_faults": max(0, len(checks) + len(statements) - MOST_SHOWN),
         "last_sample_at": max((s.last_sample_at for s in states.values() if s.last_sample_at), default=None),
         "highest_share": max(measured, default=None),
         "share_promised": SHARE_PROMISED,

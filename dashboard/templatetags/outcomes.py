@@ -64,6 +64,11 @@ def _waiting(suggestion: SuggestionRecord) -> str:
     if scans and not is_used_for(scans, calls, OutcomeLimits()):
         times = "scan" if scans == 1 else "scans"
         return f"hardly used: {count(scans)} {times} in {count(calls)} calls of the statements it was made for"
+    if scans and not any(s.uses_index or s.is_faster(OutcomeLimits()) for s in statement_outcomes(suggestion)):
+        return (
+            f"used, by what is not known: {count(scans)} scans in {count(calls)} calls of the statements it was made"
+            " for, but none of them is measurably faster or was planned with it since"
+        )
     return f"{count(scans)} scans in {count(calls)} calls so far; too early to tell"
 
 

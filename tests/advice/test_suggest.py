@@ -7,6 +7,8 @@ import pytest
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planned import why_these_columns
+from analyzer.advice.rules import suggest
+from analyzer.advice.rules.candidates import statement_advice
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import TableActivity
@@ -380,3 +382,16 @@ def test_of_a_partial_index_only_what_is_known_is_said():
     partial = IndexDefinition(ORDERS, (IndexColumn("created"),), predicate="flag")
     said = why_these_columns(partial, ["select id from orders where flag and created > $1"], (), SHOP)
     assert said.endswith("Only rows with flag are in it: writes of other rows do not touch it.")
+
+
+def test_a_statement_we_fail_on_says_so_and_the_others_are_advised_on(monkeypatch):
+    def failing(sql, facts, **known):
+        if "seller_id" in sql:
+            raise TypeError("secret")
+        return statement_advice(sql, facts, **known)
+
+    monkeypatch.setattr(suggest, "statement_advice", failing)
+    ours = statement("select * from orders where seller_id = $1")
+    found = suggest_indexes([ours, statement("select * from orders where code = $1")], SHOP)
+    assert [s.name for s in found.suggestions] == ["ix_orders_code"]
+    assert found.reasons == {ours.fingerprint: "pgLoupe could not work on this statement (TypeError)."}

@@ -5,9 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from analyzer.advice import queries as advising
+from analyzer.advice.advise import advise
+from analyzer.advice.candidates import enumerate_indexes
 from analyzer.advice.candidates.typed import read_typed
 from analyzer.advice.predicted import NotPredicted
 from analyzer.advice.queries import plannable_queries
+from analyzer.advice.select import SelectionOptions
+from analyzer.advice.selection import drops
 from analyzer.errors import BadInput
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
@@ -97,6 +101,57 @@ def test_a_statement_we_fail_on_is_not_planned_and_the_others_are(twin_and_facts
     assert {q.statement for q in queries} == {s.fingerprint for s in WORKLOAD.values()} - refused.keys()
     refused_alone = predict(twin, facts, BY_STATUS, now=NOW)
     assert refused_alone == NotPredicted(BY_STATUS, "pgLoupe could not work on this statement (TypeError).")
+
+
+@pytest.fixture
+def failing_candidates(monkeypatch):
+    """We fail where candidates are made for BY_STATUS."""
+    real = enumerate_indexes.query_blocks
+
+    def failing(sql, facts=None):
+        if "status = " in sql:
+            raise TypeError("secret")
+        return real(sql, facts)
+
+    monkeypatch.setattr(enumerate_indexes, "query_blocks", failing)
+
+
+def test_a_statement_without_candidates_because_of_us_says_so_and_the_others_are_advised_on(
+    twin_and_facts, failing_candidates
+):
+    twin, facts = twin_and_facts
+    advice = advise(twin, list(WORKLOAD.values()), facts, SelectionOptions(), now=NOW)
+    why_not = {e.statement: e.why_not for e in advice.effects}
+    assert why_not[WORKLOAD[BY_STATUS].fingerprint] == "pgLoupe could not work on this statement (TypeError)."
+    assert "(customer_id)" in {p.chosen.index.definition.body() for p in advice.proposals}
+    alone = predict(twin, facts, BY_STATUS, now=NOW)
+    assert (alone.likes, alone.why_none) == ((), "pgLoupe could not work on this statement (TypeError).")
+    assert alone.plan.root.node_type == "Seq Scan"
+
+
+def test_an_index_we_fail_on_is_named_and_the_statements_are_advised_on(twin_and_facts, monkeypatch):
+    twin, facts = twin_and_facts
+    real = drops.shape_of_index
+
+    def failing(index):
+        if index.name == "orders_created_idx":
+            raise TypeError("secret")
+        return real(index)
+
+    monkeypatch.setattr(drops, "shape_of_index", failing)
+    advice = advise(twin, list(WORKLOAD.values()), facts, SelectionOptions(), now=NOW)
+    assert advice.faults == ("public.orders_created_idx: pgLoupe could not work on this index (TypeError).",)
+    assert "(customer_id)" in {p.chosen.index.definition.body() for p in advice.proposals}
+
+
+def test_operators_written_with_their_schema_are_predicted(foretell):
+    listed = "customer_id operator(pg_catalog.=) any (array[1, 2])"
+    found = foretell(f"select * from orders where coalesce({listed}, false) = true")
+    assert "pgLoupe" not in (found.why_none or "")
+    found = foretell(f"select * from orders where {listed}")
+    assert [like.definition for like in found.likes] == ["(customer_id)"]
+    found = foretell("select * from orders order by (status operator(pg_catalog.=) any (array['a', 'b'])) limit 5")
+    assert "pgLoupe" not in (found.why_none or "")
 
 
 def summaries(changes):

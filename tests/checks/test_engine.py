@@ -138,6 +138,8 @@ def test_a_check_that_fails_stops_no_other_and_is_kept_with_its_thing(monkeypatc
         {"XX001": {"public.bad"}},
     )
     assert in_words(outcome) == ["XX001 failed on public.bad: ZeroDivisionError"]
+    outcome.not_run["XX000"] = {"": "no statistics"}
+    assert in_words(outcome)[0].startswith("XX001 failed")  # it may be cut short
 
 
 def test_not_run_holds_for_the_thing_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,6 +171,9 @@ def _outcome(suggestion, state, **outcome):
         ("built", {"calls": 40}, "Built on 24 Nov as theirs⟨U+202E⟩, 12 scans in 40 calls so far; too early to tell."),
         ("built", {"calls": 119, "scans": 1},
          "Built on 24 Nov as theirs⟨U+202E⟩, hardly used: 1 scan in 119 calls of the statements it was made for."),
+        ("built", {"calls": 900, "scans": 1000, "statements": [_ran("a", 10.0, 9.9)]},
+         "used, by what is not known: 1 000 scans in 900 calls of the statements it was made for, but none of them is"
+         " measurably faster or was planned with it since."),
         ("realised", {"shared_with": ["ix_b", "ix_c"]}, "using theirs. Built about the same time for the same"
          " statements: ix_b and ix_c; what changed is theirs together."),
         ("realised", {"statements": [SLOWER]}, "Used, but slower than before: mean 10 ms → 20 ms."),

@@ -16,8 +16,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from redis import Connection
 
-from analyzer.models import ExplainAudit, Server, Snapshot
+from analyzer.checks import Outcome, note
+from analyzer.errors import fault_reason
+from analyzer.models import Database, ExplainAudit, NoSuggestion, Server, Snapshot, Statement
 from analyzer.runtime import workers
+from analyzer.steps.explain_on_twin import NOT_BY_TWIN
 from analyzer.store.size import store_size
 from dashboard.health import healthz
 from dashboard.health.views import troubles
@@ -146,6 +149,51 @@ def test_a_step_that_fails_is_said_first_and_its_server_is_no_longer_fine(person
         assert "2 steps fail (explain, schema); explain says: no right" in html, page
 
 
+def test_faults_of_ours_are_counted_by_server_and_lead_to_the_statements(person, redis):
+    everything_works(redis)
+    shop, paused = world.server("shop"), world.server("old", slug="old", is_active=False)
+    seen = {"normalized_sql": "select 1", "kind": "select", "first_seen": timezone.now(), "last_seen": timezone.now()}
+    statement = Statement.objects.create(server=shop, fingerprint="ab12", **seen)
+    crm = world.server("crm", slug="crm")
+    of_crm = Statement.objects.create(server=crm, fingerprint="cd34", **seen)
+    outcome = Outcome(
+        failed={"PL004": {"a": "TypeError", "b": "TypeError"}},
+        not_run={"PL009": {"x; Checks failed: SC001 (KeyError) on 9": "no"}},
+    )
+    for of in (shop, paused):
+        world.step(of, "check")
+        of.steps.filter(step="check").update(note=note([outcome], ["others"]))
+    world.step(crm, "check")
+    crm.steps.update(note="x; Checks failed: SC001 (KeyError) on 9")  # a name that a server chose
+    reason = fault_reason(TypeError("secret"))
+    audit = {"server": shop, "database_name": "shop", "decision": "failed", "reason": reason, "text_hash": ""}
+    for layer in ("pgloupe", "pgloupe", "server"):
+        ExplainAudit.objects.create(statement=statement, layer=layer, **audit)
+    by_twin = f"It changes data. {NOT_BY_TWIN}{reason}"
+    for said in (by_twin, f"{by_twin} of a table"):
+        ExplainAudit.objects.create(statement=statement, layer="ast", **{**audit, "reason": said})
+    old = ExplainAudit.objects.create(statement=None, layer="pgloupe", **audit)
+    ExplainAudit.objects.filter(pk=old.pk).update(at=timezone.now() - timedelta(hours=25))
+    for words in (
+        f"Not planned: {reason}",
+        "It reads few rows, and a table named pgLoupe could not work on this statement (",
+    ):
+        database = Database.objects.create(server=crm, oid=len(words), name=words[:20])
+        NoSuggestion.objects.create(statement=of_crm, database=database, reason=words, said_at=timezone.now())
+    text, page = shown(person), person.get("/health/").content.decode()
+    assert "pgLoupe itself failed at 2 statements: 1 on crm, 1 on shop. They go without" in text
+    assert "pgLoupe itself failed at 1 check: 1 on shop. What they would have found is not known" in text
+    table = text.partition("checks in their last run Server ")[2].partition(" Queues and workers")[0]
+    assert table.partition(" Times ")[2] == (
+        "shop Check PL004 TypeError 2"
+        f" crm Index advice cd34 Not planned: {reason} 1"
+        f" shop EXPLAIN ab12 {reason} 2"
+        f" shop EXPLAIN ab12 It changes data. {NOT_BY_TWIN}{reason} 1"
+    )
+    assert 'href="/servers/shop/statements/ab12/"' in page
+    assert "secret" not in page
+
+
 def test_number_of_queries_does_not_grow_with_the_servers(person, redis):
     world.step(world.server("one"))
     everything_works(redis)
@@ -160,7 +208,7 @@ def test_number_of_queries_does_not_grow_with_the_servers(person, redis):
     for number in range(12):
         world.step(world.server(f"more {number}", slug=f"more-{number}"), error="down" if number % 2 else "")
     assert queries() == alone
-    assert alone <= 18, alone  # session, user and role; 4 for sizes, 2 for mails
+    assert alone <= 20, alone  # session, user and role; 4 for sizes, 2 for mails, 2 for faults of ours
 
 
 class TestTroubles:

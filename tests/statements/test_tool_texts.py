@@ -15,13 +15,12 @@ import pytest
 
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.predicates import parameter_columns, query_blocks
 from analyzer.statements.preparable import preparable_sql
-from analyzer.statements.safety import check_statement
 from tests.environment import IN_VAIN_S
 from tests.servers import DEBIAN_15, ScratchDatabase, embedded_bin_dir
+from tests.statements.survey import faults
 
 pytestmark = pytest.mark.postgres
 
@@ -100,15 +99,12 @@ def test_no_text_of_postgresqls_own_tools_stops_us(recorded: tuple[ScratchDataba
     assert any("OPERATOR(pg_catalog.=) ANY" in text for text in texts)
     with connect(ConnectionSettings.from_dsn(database.dsn)) as monitored:
         facts = read_schema(monitored)
+    assert [(place, repr(error), text) for place, error, text in faults(texts, facts)] == []
     refused, failed = [], []
     with database.connect() as connection:
         connection.prepare_threshold = None
         for text in texts:
-            check_statement(text)
             parsed = parse_statement(text)
-            query_blocks(text, facts)
-            parameter_columns(text, facts)
-            fingerprint(text)
             preparable = preparable_sql(text, facts=facts)
             if preparable.sql is None:
                 assert preparable.reason

@@ -11,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pglast import parse_sql
 
-from analyzer.checks import Rules, engine
+from analyzer.checks import FailedCheck, Outcome, Rules, engine, failed_checks
 from analyzer.checks.facts import StatementFacts
 from analyzer.checks.plan import seq_scan_discards_rows
+from analyzer.checks.schema import table_without_primary_key
 from analyzer.models import CheckRule, Database, FindingRecord, PlanRecord, Server, Statement, StatementEntry
 from analyzer.monitored.readings import ActivityRow
 from analyzer.plans import parse_plan
@@ -21,6 +22,7 @@ from analyzer.plans.shape import shape_of
 from analyzer.schema.standing import Slot, Standing
 from analyzer.statements import tree
 from analyzer.steps import check, judgement
+from analyzer.steps import schema as schema_step
 from analyzer.steps.check_sessions import check_sessions
 from analyzer.store import schemas
 from analyzer.store.check_rules import change_rule, rules_of
@@ -241,6 +243,23 @@ def test_a_step_reads_the_rules_once(database: Database) -> None:
         check.check_server(database.server)
     asked = [query["sql"] for query in queries if f'FROM "{CheckRule._meta.db_table}"' in query["sql"]]
     assert len(asked) == 1
+
+
+def test_checks_that_fail_are_said_first_and_counted(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise TypeError("secret")
+
+    monkeypatch.setattr(table_without_primary_key.check, "_function", failing)
+    two = facts(
+        {"tables": [{"name": name, "columns": ["a"], "rows": 10} for name in ("t; SC001 (KeyError) on 9", "u")]}
+    )
+    schemas.keep_schema(database, two)
+    note = check.check_server(database.server)
+    assert note.startswith("Checks failed: SC009 (TypeError) on 2; SC009 failed on 2 things: TypeError")
+    assert failed_checks(note) == [FailedCheck("SC009", "TypeError", 2)]
+    outcomes: list[Outcome] = []
+    schema_step._keep(database.server, database, two, {}, NOW, outcomes)
+    assert [(outcome.not_run, list(outcome.failed)) for outcome in outcomes] == [({}, ["SC009"])]
 
 
 def session(pid: int, state: str, since_s: float, now: datetime, **more: object) -> ActivityRow:

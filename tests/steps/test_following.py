@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from analyzer.models import PlanRecord, Server, SuggestionRecord
+from analyzer.steps import follow
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
 from analyzer.steps.check import check_server
@@ -131,7 +132,10 @@ def test_not_used_offers_the_drop_and_a_late_scan_changes_the_verdict(shop18: Sc
     wait_for_scans(shop18, "Odd Name", 4)
     pipeline.take_snapshot(server)
     look(server, record)
-    assert (record.state, record.outcome["drop_ddl"]) == ("realised", "")
+    assert (record.state, record.outcome["drop_ddl"]) == ("built", "")  # used, by what is not known
+    pipeline.explain_statements(server)
+    look(server, record)
+    assert (record.state, record.outcome["statements"][0]["uses_index"]) == ("realised", True)
 
 
 def test_indexes_built_together_for_the_same_statement_share_what_changed(shop18: ScratchDatabase) -> None:
@@ -183,6 +187,29 @@ def test_an_index_built_after_the_suggestion_closed_counts_once(shop18: ScratchD
     shop18.execute("create index theirs on item (kind)")
     look(server, record)
     assert sorted(SuggestionRecord.objects.values_list("state", flat=True)) == ["built", "closed"]
+
+
+def test_an_index_we_fail_on_is_named_and_the_others_are_followed(
+    shop18: ScratchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, record = suggested(shop18)
+    odd = SuggestionRecord.objects.get()
+    odd.pk, odd.key, odd.name, odd.definition = None, "odd", "odd", {**record.definition, "predicate": "odd"}
+    odd.first_seen -= timedelta(days=1)  # looked at before the other
+    odd.save()
+    real = follow.built_indexes
+
+    def failing(definition: Any, facts: Any) -> Any:
+        if definition.predicate == "odd":
+            raise TypeError("secret")
+        return real(definition, facts)
+
+    monkeypatch.setattr(follow, "built_indexes", failing)
+    shop18.execute("create index theirs on item (kind)")
+    schema_step.read_schema(server)
+    assert "Index odd: pgLoupe could not work on this index (TypeError)" in check_server(server)
+    record.refresh_from_db()
+    assert record.state == "built"
 
 
 def test_what_goes_for_another_reason_is_closed_not_built(shop18: ScratchDatabase) -> None:

@@ -201,6 +201,18 @@ def test_an_older_store_keeps_its_history_and_gets_its_texts_apart(fake):
     assert len(fake.read().unknown_keys) == 0
 
 
+def test_a_text_that_we_fail_at_is_left_out_and_the_others_are_named(fake, monkeypatch):
+    def failing(text):
+        if text == AUTH:
+            raise TypeError("secret")
+        return fingerprint(text)
+
+    monkeypatch.setattr("analyzer.store.texts.fingerprint", failing)
+    run_twice(fake, {1: AUTH, 2: PUBLIC})
+    named = Statement.objects.order_by("pk").values_list("fingerprint", "normalized_sql", "text_state")
+    assert sorted(named) == sorted([("q0000000000000001", "", "dropped"), (fingerprint(PUBLIC), PUBLIC, "ok")])
+
+
 def test_a_text_that_the_server_lost_leaves_the_entry_where_it_was(fake):
     old = as_before(fake)
     upgrade()

@@ -15,6 +15,7 @@ from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
 from analyzer.advice.sizing.key_widths import may_refuse_rows
 from analyzer.advice.thresholds import TINY_TABLE_BYTES
+from analyzer.errors import costing_only
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.predicates import query_blocks
 
@@ -27,13 +28,17 @@ class IndexCandidate:
     statements: set[str] = field(default_factory=set)
 
 
-def workload_candidates(statements: Sequence[tuple[str, str]], facts: SchemaFacts) -> list[IndexCandidate]:
-    """For (key, SQL) pairs; each definition once, in an order that does not depend on theirs."""
+def workload_candidates(
+    statements: Sequence[tuple[str, str]], facts: SchemaFacts, failed: dict[str, str] | None = None
+) -> list[IndexCandidate]:
+    """For (key, SQL) pairs; each definition once, in an order that does not depend on theirs. ``failed`` gets by key
+    why a statement has none of its own although it might."""
     candidates: dict[tuple[int, str], IndexCandidate] = {}
     for key, sql in sorted(statements):
-        for definition in statement_candidates(sql, facts):
-            at = (definition.table.oid, definition.body())
-            candidates.setdefault(at, IndexCandidate(definition)).statements.add(key)
+        with costing_only(key, {} if failed is None else failed):
+            for definition in statement_candidates(sql, facts):
+                at = (definition.table.oid, definition.body())
+                candidates.setdefault(at, IndexCandidate(definition)).statements.add(key)
     for candidate in list(_shared_coverings(candidates.values())):
         candidates.setdefault((candidate.definition.table.oid, candidate.definition.body()), candidate)
     return [candidates[at] for at in sorted(candidates)]

@@ -3,18 +3,18 @@
 import re
 
 from pglast import ast, enums
-from pglast.stream import RawStream
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier, quote_literal
-from analyzer.statements.tree import Node, Unparsable, name_parts, single_statement
+from analyzer.statements.tree import Node, Unparsable, name_parts, single_statement, written
 
 PLAIN_VALUE = re.compile(r"[a-z_]+|[0-9]+(\.[0-9]+)?")  # on, auto, 70: the same without quotes
 
 
 def definition_of(index: IndexFacts, table: TableFacts) -> IndexDefinition | None:
-    """None where the index has what IndexDefinition cannot say: a collation, a tablespace, NULLS NOT DISTINCT."""
+    """None where the index has what IndexDefinition cannot say (a collation, a tablespace, NULLS NOT DISTINCT), or an
+    expression that cannot be written."""
     node = single_statement(index.definition)
     if isinstance(node, Unparsable) or not isinstance(node, ast.IndexStmt):
         return None
@@ -27,14 +27,15 @@ def definition_from(node: Node, table: TableFacts) -> IndexDefinition | None:
         return None
     columns = [_column(element) for element in node.indexParams or ()]
     storage = [_storage(option) for option in node.options or ()]
-    if any(c is None for c in columns) or any(s is None for s in storage):
+    where = written(node.whereClause) if node.whereClause is not None else None
+    if any(part is None for part in (*columns, *storage)) or (where is None) != (node.whereClause is None):
         return None
     return IndexDefinition(
         table,
         tuple(c for c in columns if c is not None),
         quote_identifier(node.accessMethod or "btree"),
         tuple(element.name for element in node.indexIncludingParams or ()),
-        RawStream()(node.whereClause) if node.whereClause is not None else None,
+        where,
         bool(node.unique),
         ", ".join(s for s in storage if s is not None) or None,
     )
@@ -50,7 +51,8 @@ def _column(element: Node) -> IndexColumn | None:
         enums.SortByNulls.SORTBY_NULLS_LAST: False,
     }.get(element.nulls_ordering)
     if element.expr is not None:
-        return IndexColumn(RawStream()(element.expr), descending, nulls, opclass, is_expression=True)
+        text = written(element.expr)
+        return None if text is None else IndexColumn(text, descending, nulls, opclass, is_expression=True)
     return IndexColumn(element.name, descending, nulls, opclass)
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from analyzer.advice.ddl import create_index, in_each_schema
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.rules.candidates import statement_advice
+from analyzer.advice.rules.candidates import StatementAdvice, statement_advice
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.merge import MergedNeed, merge
 from analyzer.advice.rules.reasons import small_table_reason
 from analyzer.advice.sizing.size import btree_size_bytes
 from analyzer.advice.thresholds import WRITE_HEAVY_ROWS_PER_DAY
+from analyzer.errors import costing_only
 from analyzer.findings import EvidenceLevel, Finding
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import foreign_key_owner, would_serve
@@ -109,15 +110,20 @@ def suggest_indexes(
     time_s: dict[str, float] = {}
     alike: dict[int, dict[int, TableFacts]] = {}  # in other schemas, by the oid of the one that stands for them
     for statement in sorted(workload, key=lambda s: s.key):
-        advice = statement_advice(
-            statement.sql, facts, rows_per_call=statement.rows_per_call, kept_ratios=ratios.get(statement.fingerprint)
-        )
+        advice = StatementAdvice()
+        with costing_only(statement.fingerprint, reasons):
+            advice = statement_advice(
+                statement.sql,
+                facts,
+                rows_per_call=statement.rows_per_call,
+                kept_ratios=ratios.get(statement.fingerprint),
+            )
         time_s[statement.fingerprint] = time_s.get(statement.fingerprint, 0.0) + statement.total_time_s_per_day
         needs += [(need, statement.fingerprint) for need in advice.needs]
         for oid, tables in statement.alike.items():
             alike.setdefault(oid, {}).update({t.oid: t for t in tables})
         if not advice.needs:
-            reasons[statement.fingerprint] = " ".join(dict.fromkeys(advice.reasons))
+            reasons.setdefault(statement.fingerprint, " ".join(dict.fromkeys(advice.reasons)))
     reasons = {f: why for f, why in reasons.items() if f not in {owner for _, owner in needs}}
     needs += [(need, owner) for need, owner in _foreign_key_needs(facts, findings)]
     popularity: dict[int, Counter[str]] = {}

@@ -12,6 +12,7 @@ from analyzer.advice.selection.result import DroppedIndex
 from analyzer.advice.shapes import shape_of_definition, shape_of_index
 from analyzer.checks import Threshold
 from analyzer.checks.statistics import counted_days
+from analyzer.errors import costing_only
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import supporting_index, would_serve
 from analyzer.schema.index_shapes import is_for_speed_alone
@@ -56,14 +57,19 @@ def proposals(
     chosen: Sequence[HypotheticalIndex] = (),
     gone: frozenset[int] = frozenset(),
     replica_scans: ReplicaScans | None = None,
+    faults: dict[str, str] | None = None,
 ) -> Iterator[Proposal]:
-    """The largest first. ``chosen``: indexes to be; ``gone``: oids of those dropped already."""
+    """The largest first. ``chosen``: indexes to be; ``gone``: oids of those dropped already. ``faults`` gets by name
+    why an index could not be looked at."""
     droppable = []
+    faults = {} if faults is None else faults
     for table in facts:
         if table.kind not in ("r", "p", "m"):
             continue
         for index in table.indexes:
-            if index.oid not in gone and is_for_speed_alone(index):
+            if index.oid in gone or not is_for_speed_alone(index):
+                continue
+            with costing_only(_name(table, index), faults, "index"):
                 reason = _reason(table, index, facts, chosen, gone, replica_scans)
                 if reason:
                     droppable.append(Proposal(table, index, reason))
@@ -77,18 +83,24 @@ def drop_proved(
     gone: frozenset[int],
     judge: Callable[[Proposal, frozenset[int]], DropVerdict],
     replica_scans: ReplicaScans | None = None,
+    faults: dict[str, str] | None = None,
 ) -> list[DropVerdict]:
     """What each is worth to the workload, those before it that may go gone. Two indexes that replace each other are
     not both dropped, and what a foreign key needs is not judged."""
     verdicts: list[DropVerdict] = []
+    faults = {} if faults is None else faults
     for proposal in proposals:
         oids = gone | {verdict.proposal.index.oid for verdict in verdicts if verdict.without.may_go}
         table, index = proposal.table, proposal.index
-        reason = _reason(table, index, facts, chosen, oids, replica_scans)
-        if reason is None or not _keys_stay_served(table, index, chosen, oids):
-            continue
-        verdicts.append(judge(replace(proposal, reason=reason), oids | {index.oid}))
+        with costing_only(_name(table, index), faults, "index"):
+            reason = _reason(table, index, facts, chosen, oids, replica_scans)
+            if reason is not None and _keys_stay_served(table, index, chosen, oids):
+                verdicts.append(judge(replace(proposal, reason=reason), oids | {index.oid}))
     return verdicts
+
+
+def _name(table: TableFacts, index: IndexFacts) -> str:
+    return f"{table.schema}.{index.name}"
 
 
 def _reason(

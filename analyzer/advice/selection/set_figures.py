@@ -11,6 +11,7 @@ from analyzer.advice.selection.risk import slower
 from analyzer.advice.selection.task import Task
 from analyzer.advice.why_none import cause_of, why_none
 from analyzer.checks import Threshold
+from analyzer.errors import costing_only
 
 LIMITS = {"hurt": Threshold(0.10, "cost / cost", "judgement: below it the planner's own errors are larger")}
 HURT = LIMITS["hurt"].value
@@ -57,7 +58,7 @@ def selection(
                 before,
                 after,
                 tuple(task.indexes[n].id for n in bits(used)),
-                None if used else _why_not(task, q, chosen, budget_bytes),
+                None if used else _why_not_in_words(task, q, chosen, budget_bytes),
             )
         )
     indexes = [
@@ -105,6 +106,13 @@ def _worst_of_each(hurt: Sequence[Hurt]) -> list[Hurt]:
         if other is None or one.after * other.before > other.after * one.before:
             worst[one.statement] = one
     return sorted(worst.values(), key=lambda h: (-h.after / max(h.before, 1e-9), h.statement))
+
+
+def _why_not_in_words(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:
+    statement, fault = task.queries[q].statement, dict[str, str]()
+    with costing_only(statement, fault):
+        return _why_not(task, q, chosen, budget_bytes)
+    return fault[statement]
 
 
 def _why_not(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:

@@ -68,6 +68,7 @@ class Task:
         self.weights = [q.weight for q in self.queries]
         self.plans_before = planner.plans_made
         self.refused: list[tuple[str, str]] = []
+        self.faults: dict[str, str] = {}  # of ours, by the index they concern
         self._explained: dict[int, Mapping[str, Any] | None] = {}
         self.drop_verdicts = self.proved_drops(frozenset(), [])
         self.dropped = [verdict.dropped() for verdict in self.drop_verdicts if verdict.without.may_go]
@@ -194,8 +195,8 @@ class Task:
             return drops.DropVerdict(proposal, without, added)
 
         replica_scans = self.options.replica_scans
-        needless = drops.proposals(self.facts, chosen, gone, replica_scans)
-        return drops.drop_proved(needless, self.facts, chosen, gone, judge, replica_scans)
+        needless = drops.proposals(self.facts, chosen, gone, replica_scans, self.faults)
+        return drops.drop_proved(needless, self.facts, chosen, gone, judge, replica_scans, self.faults)
 
     def room(self, budget_bytes: int | None) -> float | None:
         """Bytes that a set may take of a budget."""

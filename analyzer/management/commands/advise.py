@@ -99,7 +99,7 @@ class Command(TerminalCommand):
             curve = with_second_opinion(curve, server, workload, facts)
         times = _times(recorded)
         counted = [] if folder else counted_together(workload, facts)
-        problems = [*(folder.problems if folder else ()), *missing, *left_out_said(facts), *counted]
+        problems = [*(folder.problems if folder else ()), *missing, *curve.faults, *left_out_said(facts), *counted]
         if options["format"] == "json":
             return json.dumps(advice_as_json(curve, problems, times), indent=2) + "\n"
         if options["format"] == "sql":

@@ -5,6 +5,7 @@ says what has to hold beside it (``given``); what comes out is parsed again, and
 Paging by keys instead of OFFSET is no equivalent, but built alike (``keyset``).
 """
 
+import logging
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from pglast import ast
 from pglast.stream import IndentedStream, RawStream
 
+from analyzer.errors import FAULTS
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import form
@@ -31,6 +33,8 @@ from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.secrets import LIST_MARK
 from analyzer.statements.tree import Node, Unparsable, fresh_parse, parse, walk
 from analyzer.words.visible import visible_line
+
+logger = logging.getLogger(__name__)
 
 BROKEN_LIST = re.compile(r",\n +(?=\$\d+[,)])")  # the pretty printer gives each parameter a line
 Change = Callable[[ast.SelectStmt, SchemaFacts, Notes], bool]
@@ -71,7 +75,7 @@ class Equivalent:
         """The statement in lines, for people, with its semicolon; in one where it is too deep for that."""
         try:
             return self._in_lines()
-        except (RecursionError, NotImplementedError):
+        except FAULTS:  # the printer's: the statement itself was written
             return f"{self.sql};"
 
     def _in_lines(self) -> str:
@@ -152,6 +156,9 @@ def _changed(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: 
         return _written(kind, change, sql, facts, whole=whole)
     except (RecursionError, NotImplementedError):
         return NotRewritten(kind, ("it is nested too deeply, or holds what cannot be written out",))
+    except FAULTS as error:
+        logger.exception("A statement could not be written otherwise: %s", kind)
+        return NotRewritten(kind, (f"pgLoupe could not work on it ({type(error).__name__})",))
 
 
 def _written(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: bool) -> Equivalent | NotRewritten:
