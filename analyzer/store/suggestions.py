@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from analyzer.advice.ddl import IndexDefinition
 from analyzer.advice.outcome import definition_to_json
+from analyzer.advice.planned_evidence import PlannedEvidence
 from analyzer.models import Database, NoSuggestion, Statement, SuggestionRecord
 
 
@@ -58,7 +59,7 @@ def keep_suggestions(
     database: Database,
     advice: AdviceLike,
     *,
-    evidence: Mapping[str, dict[str, Any]] | None = None,
+    evidence: Mapping[str, PlannedEvidence] | None = None,
     watched_s: float | None = None,
     now: datetime | None = None,
 ) -> list[SuggestionRecord]:
@@ -77,7 +78,8 @@ def keep_suggestions(
             record = known.get(key) or SuggestionRecord(database=database, key=key, first_seen=now)
             if record.state not in SuggestionRecord.FOLLOWED:
                 _fill(record, suggestion, watched_s, now)
-                record.evidence = (evidence or {}).get(suggestion.key, {})
+                planned = (evidence or {}).get(suggestion.key)
+                record.evidence = planned.to_json() if planned is not None else {}
                 record.save()
             kept[key] = record
         SuggestionRecord.objects.filter(database=database, closed_at__isnull=True).exclude(key__in=list(kept)).update(
