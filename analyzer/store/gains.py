@@ -38,7 +38,11 @@ REGULAR_RATIO, REGULAR_HOURS = 0.5, 12  # judgement: of the hours measured; what
 NO_LESS = 0.9  # judgement: what is left of the time; the load of days differs by more than a tenth
 MOST_STATEMENTS = 20
 MOST_AT_ONCE = 100  # closings; the others have their turn an hour later
+# how the reasons begin why a finding closed that nobody mended
 SWITCHED_OFF = "the check was switched off"
+NOT_SEEN = "its statement was not seen for 7 days"
+GOES_ON = "it goes on with others, or without them"
+NOT_MENDED = (SWITCHED_OFF, NOT_SEEN, GOES_ON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def measure_gone(server: Server, now: datetime) -> int:
             finding__server=server, finding__database__isnull=False, finding__closed_at=F("at"),
             what=FindingEvent.What.CLOSED, at__gt=now - WEEK - DAY,
         )
-        .exclude(detail__startswith=SWITCHED_OFF)
+        .exclude(detail__regex=f"^({'|'.join(NOT_MENDED)})")
         .select_related("finding__database")
         .order_by("pk")
     )  # fmt: skip

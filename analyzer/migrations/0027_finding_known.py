@@ -1,0 +1,11 @@
+"""How severe a finding was known to be, and for what it stood: what is more makes it worse."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("analyzer", "0026_route_of_sample")]
+    operations = [
+        migrations.AddField("findingrecord", "known_severity", models.PositiveSmallIntegerField(null=True)),
+        migrations.AddField("findingrecord", "known_members", models.JSONField(default=list)),
+    ]
