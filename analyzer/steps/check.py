@@ -1,7 +1,8 @@
 """Step check: what is known of a database -> findings, kept; then suggestions by rule, as long as no planner's are.
 
-Plans are judged once: what the checks found stays with the plan until the plan, the schema, the checks' code or the
-server's rules change. How much that costs is put in anew each time, because calls change all the time.
+Plans are judged once: what the checks found stays with the plan until the plan, the schema, the checks' code, the
+server's rules or the figures that it tells of change. How much that costs is put in anew each time, because calls
+change all the time.
 """
 
 import logging
@@ -39,12 +40,12 @@ from analyzer.store.series.totals import StatementRate, rates, rates_by_database
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.series.workload import workload as read_workload
+from analyzer.store.unseen import LookedAt, watched_week_ago
 
 logger = logging.getLogger(__name__)
 
 BEHAVIOUR_WINDOW = timedelta(hours=3)  # 180 intervals of a minute
 RATE_WINDOW = timedelta(hours=24)
-GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
 SEEN_WITHIN = timedelta(minutes=10)
 
 
@@ -58,9 +59,10 @@ def check_server(server: Server) -> str:
     rules = rules_of(server)
     a_day = Window(now - RATE_WINDOW, now)
     daily, beside = rates_by_database(server, a_day), overheads(server, a_day)
+    week_ago = watched_week_ago(server, now)
     notes: list[str] = []
     for database in databases:
-        notes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now)
+        notes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now, week_ago)
     measure_gone(server, now)
     keep_news(server, now)
     return "; ".join(dict.fromkeys(notes))
@@ -73,6 +75,7 @@ def _check_database(
     beside: Mapping[int, StatementOverhead],
     rules: Rules,
     now: datetime,
+    week_ago: datetime,
 ) -> list[str]:
     behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
     facts = behaviour.facts
@@ -80,9 +83,9 @@ def _check_database(
     findings.keep_outcome(server, database, judged, ObservedWorkload, now)
     notes = [
         *in_words(judged),
-        *in_words(check_plans(server, database, daily, facts, rules, now)),
-        *in_words(check_statements(server, database, daily, facts, rules, now, beside)),
-        *in_words(check_pasts(server, database, daily, rules, now)),
+        *in_words(check_plans(server, database, daily, facts, rules, now, week_ago)),
+        *in_words(check_statements(server, database, daily, facts, rules, now, week_ago, beside)),
+        *in_words(check_pasts(server, database, daily, rules, now, week_ago)),
         *check_schema(server, database, daily, facts, rules, now),
     ]
     if facts is not None:
@@ -137,13 +140,12 @@ def check_plans(
     facts: SchemaFacts | None,
     rules: Rules,
     now: datetime,
+    week_ago: datetime,
 ) -> Outcome:
-    """The newest plans of every statement that still runs."""
-    records = [
-        r for r in _newest_plans(database) if r.statement_id in daily or now - r.statement.last_seen <= GONE_AFTER
-    ]
+    """The newest plans of every statement that still runs. ``week_ago``: last seen before then, one does not."""
+    records = [r for r in _newest_plans(database) if r.statement_id in daily or r.statement.last_seen > week_ago]
     current = judgement.judged_with(database, rules)
-    judgement.judge([r for r in records if r.judged_with != current], facts, rules, current)
+    judgement.judge([r for r in records if judgement.is_due(r, facts, current)], facts, rules, current)
     outcome = Outcome()
     for record in records:
         one = judgement.kept(record)
@@ -154,7 +156,10 @@ def check_plans(
         one.findings = [rated for f in one.findings if (rated := impact.rated(f, load)) is not None]
         outcome.add(one)
     outcome.findings = _worst_of_each(outcome.findings)
-    findings.keep_outcome(server, database, outcome, Plan, now)
+    # of one that did not run what is left out as too rare is not gone
+    ran = {r.statement.fingerprint for r in records if r.statement_id in daily}
+    looked_at = LookedAt(ran, week_ago, rules.off)
+    findings.keep_outcome(server, database, outcome, Plan, now, looked_at)
     return outcome
 
 
@@ -196,11 +201,12 @@ def check_statements(
     facts: SchemaFacts | None,
     rules: Rules,
     now: datetime,
+    week_ago: datetime,
     more: Mapping[int, StatementOverhead] | None = None,
 ) -> Outcome:
     """Every statement that ran in the database within a day: text, figures and, for checks that ask, plans.
 
-    Of utilities those that say PASSWORD.
+    Of utilities those that say PASSWORD. What was found in others stays as long as they are not gone.
     """
     ran = StatementEntry.objects.filter(
         server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
@@ -211,8 +217,9 @@ def check_statements(
         .filter(pk__in=ran.values_list("statement_id"), text_state=Statement.TextState.OK)
         .annotate(query_ids=Count("entries__queryid", Q(entries__database_oid=database.oid), distinct=True))
     )
-    outcome = Outcome()
+    outcome, fingerprints = Outcome(), set()
     for statement in statements:
+        fingerprints.add(statement.fingerprint)
         rate, overhead = daily[statement.pk], (more or {}).get(statement.pk)
         about = StatementFacts(
             fingerprint=statement.fingerprint,
@@ -239,7 +246,7 @@ def check_statements(
             watched_s=rate.watched_s,
         )
         outcome.add(run_checks(about, context, rules=rules, stop_on=STOP_ON))
-    findings.keep_outcome(server, database, outcome, StatementFacts, now)
+    findings.keep_outcome(server, database, outcome, StatementFacts, now, LookedAt(fingerprints, week_ago, rules.off))
     return outcome
 
 
