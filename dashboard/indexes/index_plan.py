@@ -212,7 +212,8 @@ class _Names:
 
 def _fingerprints(said: KeptPoint, result: Mapping[str, Any], not_helped: Sequence[Any]) -> set[str]:
     prints = {name for index in said.indexes for name in index.helps[:STATEMENTS_SHOWN]}
-    prints |= {row.statement for row in (*said.hurt, *said.at_risk)} | {row["statement"] for row in not_helped}
+    prints |= {h.statement for h in said.hurt} | {r.statement for r in said.at_risk}
+    prints |= {row["statement"] for row in not_helped}
     return prints | {fingerprint for fingerprint, _ in _not_planned(result)}
 
 

@@ -119,7 +119,8 @@ def evidence_of(suggestion: SuggestionRecord) -> Evidence:
     outcomes = [statement_from_json(s) for s in suggestion.outcome.get("statements", ())]
     names = _Names(
         suggestion,
-        {*times, *planned, *(s.fingerprint for s in (*outcomes, *said.hurt, *said.at_risk))},
+        {*times, *planned, *(o.fingerprint for o in outcomes), *(h.fingerprint for h in said.hurt)}
+        | {r.fingerprint for r in said.at_risk},
     )
     helped = [
         HelpedRow(names[name], times.get(name), costs.cost_before, costs.cost_after, costs.change)

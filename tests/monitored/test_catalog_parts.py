@@ -11,6 +11,7 @@ from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import decode, decode_cluster, encode, encode_cluster
 from tests.environment import IN_VAIN_S
