@@ -21,7 +21,7 @@ from analyzer.behaviour.workload import ObservedWorkload
 from analyzer.checks import Context, Outcome, Rules, impact, in_words, run_checks
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
-from analyzer.models import Database, PlanRecord, Server, Statement, StatementEntry
+from analyzer.models import Database, PlanRecord, Server, Statement, StatementEntry, SuggestionRecord
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.schema.facts import SchemaFacts
 from analyzer.steps import advise, judgement, schedule
@@ -269,6 +269,8 @@ def _suggest(server: Server, database: Database, daily: dict[int, StatementRate]
     """By rules, as long as no planner has been asked."""
     if advise.is_current(server, database, timezone.now()):
         return
+    if not daily and SuggestionRecord.objects.filter(database=database, closed_at__isnull=True).exists():
+        return  # of a day that nobody watched nothing follows
     recorded = as_read(recorded_statements(server, database, daily), facts)
     advice = suggest_indexes(recorded, facts, findings.open_findings(database))
     suggestions.keep_suggestions(database, advice, watched_s=watched_s(daily))

@@ -23,6 +23,7 @@ from analyzer.models import (
     Server,
     Statement,
     StatementEntry,
+    SuggestionRecord,
 )
 from analyzer.monitored.readings import ActivityRow
 from analyzer.plans import parse_plan
@@ -317,6 +318,16 @@ def test_a_week_is_of_the_time_that_was_watched(database: Database) -> None:
             "insert into server_delta (server_id, taken_at, interval_s) values (%s, %s, 86400)", [server.pk, at]
         )
     assert watched_week_ago(server, NOW) == at
+
+
+def test_suggestions_stay_when_nothing_ran_for_a_day(database: Database) -> None:
+    schemas.keep_schema(database, facts({"tables": [{"name": "t", "columns": ["a"], "rows": 10}]}))
+    SuggestionRecord.objects.create(
+        database=database, key="k", table="public.t", name="ix_t_a", method="btree", columns=["a"], level="rule",
+        first_seen=NOW, last_seen=NOW,
+    )  # fmt: skip
+    check.check_server(database.server)
+    assert SuggestionRecord.objects.get().closed_at is None
 
 
 def test_a_step_reads_the_rules_once(database: Database) -> None:
