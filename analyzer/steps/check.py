@@ -40,7 +40,7 @@ from analyzer.store.series.totals import StatementRate, rates, rates_by_database
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.series.workload import workload as read_workload
-from analyzer.store.unseen import LookedAt, watched_week_ago
+from analyzer.store.unseen import LookedAt, still_seen_from
 
 logger = logging.getLogger(__name__)
 
@@ -59,10 +59,10 @@ def check_server(server: Server) -> str:
     rules = rules_of(server)
     a_day = Window(now - RATE_WINDOW, now)
     daily, beside = rates_by_database(server, a_day), overheads(server, a_day)
-    week_ago = watched_week_ago(server, now)
+    seen_from = still_seen_from(server, now)
     notes: list[str] = []
     for database in databases:
-        notes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now, week_ago)
+        notes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now, seen_from)
     measure_gone(server, now)
     keep_news(server, now)
     return "; ".join(dict.fromkeys(notes))
@@ -75,7 +75,7 @@ def _check_database(
     beside: Mapping[int, StatementOverhead],
     rules: Rules,
     now: datetime,
-    week_ago: datetime,
+    seen_from: datetime,
 ) -> list[str]:
     behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
     facts = behaviour.facts
@@ -83,9 +83,9 @@ def _check_database(
     findings.keep_outcome(server, database, judged, ObservedWorkload, now)
     notes = [
         *in_words(judged),
-        *in_words(check_plans(server, database, daily, facts, rules, now, week_ago)),
-        *in_words(check_statements(server, database, daily, facts, rules, now, week_ago, beside)),
-        *in_words(check_pasts(server, database, daily, rules, now, week_ago)),
+        *in_words(check_plans(server, database, daily, facts, rules, now, seen_from)),
+        *in_words(check_statements(server, database, daily, facts, rules, now, seen_from, beside)),
+        *in_words(check_pasts(server, database, daily, rules, now, seen_from)),
         *check_schema(server, database, daily, facts, rules, now),
     ]
     if facts is not None:
@@ -140,10 +140,10 @@ def check_plans(
     facts: SchemaFacts | None,
     rules: Rules,
     now: datetime,
-    week_ago: datetime,
+    seen_from: datetime,
 ) -> Outcome:
-    """The newest plans of every statement that still runs. ``week_ago``: last seen before then, one does not."""
-    records = [r for r in _newest_plans(database) if r.statement_id in daily or r.statement.last_seen > week_ago]
+    """The newest plans of every statement that still runs. ``seen_from``: last seen before then, one does not."""
+    records = [r for r in _newest_plans(database) if r.statement_id in daily or r.statement.last_seen > seen_from]
     current = judgement.judged_with(database, rules)
     judgement.judge([r for r in records if judgement.is_due(r, facts, current)], facts, rules, current)
     outcome = Outcome()
@@ -158,7 +158,7 @@ def check_plans(
     outcome.findings = _worst_of_each(outcome.findings)
     # of one that did not run what is left out as too rare is not gone
     ran = {r.statement.fingerprint for r in records if r.statement_id in daily}
-    looked_at = LookedAt(ran, week_ago, rules.off)
+    looked_at = LookedAt(ran, seen_from, rules.off)
     findings.keep_outcome(server, database, outcome, Plan, now, looked_at)
     return outcome
 
@@ -201,7 +201,7 @@ def check_statements(
     facts: SchemaFacts | None,
     rules: Rules,
     now: datetime,
-    week_ago: datetime,
+    seen_from: datetime,
     more: Mapping[int, StatementOverhead] | None = None,
 ) -> Outcome:
     """Every statement that ran in the database within a day: text, figures and, for checks that ask, plans.
@@ -246,7 +246,7 @@ def check_statements(
             watched_s=rate.watched_s,
         )
         outcome.add(run_checks(about, context, rules=rules, stop_on=STOP_ON))
-    findings.keep_outcome(server, database, outcome, StatementFacts, now, LookedAt(fingerprints, week_ago, rules.off))
+    findings.keep_outcome(server, database, outcome, StatementFacts, now, LookedAt(fingerprints, seen_from, rules.off))
     return outcome
 
 

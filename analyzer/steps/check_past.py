@@ -21,7 +21,7 @@ def check_pasts(
     daily: Mapping[int, StatementRate],
     rules: Rules,
     now: datetime,
-    week_ago: datetime,
+    seen_from: datetime,
 ) -> Outcome:
     """The statements that took the most time of the day, and those of which something is said already."""
     costliest = sorted(daily, key=lambda pk: (-daily[pk].total_time_s_per_day, pk))[:LOOKED_AT]
@@ -33,5 +33,5 @@ def check_pasts(
     for past in pasts(database, dict(statements.values_list("pk", "fingerprint")), now):
         fingerprints.add(past.fingerprint)
         outcome.add(run_checks(past, rules=rules, stop_on=STOP_ON))
-    findings.keep_outcome(server, database, outcome, StatementPast, now, LookedAt(fingerprints, week_ago, rules.off))
+    findings.keep_outcome(server, database, outcome, StatementPast, now, LookedAt(fingerprints, seen_from, rules.off))
     return outcome

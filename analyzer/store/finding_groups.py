@@ -31,12 +31,8 @@ def unjudged_groups(
 
 def told_by(records: QuerySet[FindingRecord], found: Mapping[str, Finding], kept: Sequence[FindingRecord]) -> set[str]:
     """Keys of what was found of one thing that a group tells, which is ``kept`` open; not of what is open by itself."""
-    told = {
-        key
-        for key, finding in found.items()
-        for group in kept
-        if group.code == finding.code and group.severity >= finding.severity and finding.thing in group.known_members
-    }
+    tells = {(group.code, member): group.severity for group in kept for member in group.known_members}
+    told = {key for key, f in found.items() if f.severity <= tells.get((f.code, f.thing), 0)}
     if not told:
         return told
     return told.difference(records.filter(key__in=told, closed_at__isnull=True).values_list("key", flat=True))

@@ -27,6 +27,7 @@ from analyzer.models import Database, FindingEvent, FindingRecord, Server, State
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.past import HOUR_S, figures_of
 from analyzer.store.series.rollups import rolled_up_to
+from analyzer.store.unseen import GONE_AFTER
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
 WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
@@ -40,7 +41,7 @@ MOST_STATEMENTS = 20
 MOST_AT_ONCE = 100  # closings; the others have their turn an hour later
 # how the reasons begin why a finding closed that nobody mended
 SWITCHED_OFF = "the check was switched off"
-NOT_SEEN = "its statement was not seen for 7 days"
+NOT_SEEN = f"its statement was not seen for {GONE_AFTER.days} days"
 GOES_ON = "it goes on with others, or without them"
 NOT_MENDED = (SWITCHED_OFF, NOT_SEEN, GOES_ON)
 

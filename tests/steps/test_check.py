@@ -38,12 +38,12 @@ from analyzer.store.plans import keep_plan
 from analyzer.store.series.activity import keep_activity
 from analyzer.store.series.partitions import ensure_partition
 from analyzer.store.series.totals import StatementRate
-from analyzer.store.unseen import NEVER, watched_week_ago
+from analyzer.store.unseen import NEVER, still_seen_from
 from tests.checks.builders import facts
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
-WEEK_AGO = NOW - timedelta(days=7)
+SEEN_FROM = NOW - timedelta(days=8)
 SCAN = {
     "Plan": {
         "Node Type": "Seq Scan", "Relation Name": "t", "Schema": "public", "Alias": "t", "Actual Startup Time": 10.0,
@@ -76,7 +76,7 @@ def a_plan(database: Database, fingerprint: str = "f1", plan: object = SCAN) -> 
 
 def judge(database: Database, rate: StatementRate = RATE, rules: Rules = engine.AS_THEY_COME) -> engine.Outcome:
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), rate)
-    return check.check_plans(database.server, database, daily, None, rules, NOW, WEEK_AGO)
+    return check.check_plans(database.server, database, daily, None, rules, NOW, SEEN_FROM)
 
 
 @pytest.fixture
@@ -188,11 +188,11 @@ def test_figures_that_moved_have_the_plans_judged_that_tell_of_them(database: Da
                  "storage": {"last_autoanalyze": at.isoformat()}}  # fmt: skip
         daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
         known = facts({"tables": [table]})
-        check.check_plans(database.server, database, daily, known, engine.AS_THEY_COME, NOW, WEEK_AGO)
+        check.check_plans(database.server, database, daily, known, engine.AS_THEY_COME, NOW, SEEN_FROM)
         return list(FindingRecord.objects.filter(closed_at__isnull=True, code="PL072").values_list("about", flat=True))
 
-    assert (after(WEEK_AGO, 180_000, 200_000), len(parsed)) == (["stale"], 6)
-    assert (after(WEEK_AGO, 190_000, 210_000), len(parsed)) == (["stale"], 6)
+    assert (after(SEEN_FROM, 180_000, 200_000), len(parsed)) == (["stale"], 6)
+    assert (after(SEEN_FROM, 190_000, 210_000), len(parsed)) == (["stale"], 6)
     assert (after(NOW, 0, 210_000), len(parsed)) == ([], 7)
 
 
@@ -204,7 +204,7 @@ def test_unchanged_plans_cost_a_few_queries_whatever_their_number(
     judge(database)
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
     with django_assert_num_queries(3):  # plans, schema, open findings
-        check.check_plans(database.server, database, daily, None, engine.AS_THEY_COME, NOW, WEEK_AGO)
+        check.check_plans(database.server, database, daily, None, engine.AS_THEY_COME, NOW, SEEN_FROM)
     assert len(parsed) == 30
 
 
@@ -234,7 +234,7 @@ def a_page(database: Database, statement: Statement, skipped: int, at: datetime,
 
 def skipped_rows(database: Database) -> list[object]:
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
-    outcome = check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW, WEEK_AGO)
+    outcome = check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW, SEEN_FROM)
     return [f.evidence["skipped_rows"] for f in outcome.findings if f.code == "ST002"]
 
 
@@ -252,7 +252,7 @@ def test_statements_without_offset_are_not_parsed_and_no_plan_of_them_is_read(
     monkeypatch.setattr(tree, "parse_sql", parse)
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
     with django_assert_num_queries(2):  # statements, open findings
-        check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW, WEEK_AGO)
+        check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW, SEEN_FROM)
     assert texts == []
     a_page(database, a_statement(database, "g", "select a from t_g order by a limit $1 Offset $2"), 90_000, NOW)
     assert (skipped_rows(database), texts) == ([90_000], ["select a from t_g order by a limit $1 Offset $2"])
@@ -277,7 +277,7 @@ def test_a_statement_is_judged_by_the_plans_of_its_newest_executed_round(
     assert skipped_rows(database) == []
 
 
-def test_what_is_found_in_a_statement_stays_until_it_was_not_seen_for_a_week(database: Database) -> None:
+def test_what_is_found_in_a_statement_stays_until_it_was_not_seen_for_long(database: Database) -> None:
     """A day without it (a weekly job, pgLoupe stopped) tells nothing; what is found by its calls alone is rare then."""
     statement = a_statement(database, "f", "select a from t order by a limit $1 offset $2")
     a_page(database, statement, 90_000, NOW)
@@ -287,37 +287,37 @@ def test_what_is_found_in_a_statement_stays_until_it_was_not_seen_for_a_week(dat
     rules = engine.AS_THEY_COME
 
     def look(daily: dict[int, StatementRate], at: datetime, rules: Rules = rules) -> set[str]:
-        check.check_plans(database.server, database, daily, None, rules, at, at - timedelta(days=7))
-        check.check_statements(database.server, database, daily, None, rules, at, at - timedelta(days=7))
+        check.check_plans(database.server, database, daily, None, rules, at, at - timedelta(days=8))
+        check.check_statements(database.server, database, daily, None, rules, at, at - timedelta(days=8))
         return set(FindingRecord.objects.filter(closed_at__isnull=True).values_list("code", flat=True))
 
     assert look({statement.pk: often}, NOW) == {"ST002", "PL004"}
-    assert look({}, NOW + timedelta(days=6)) == {"ST002", "PL004"}
-    assert look({}, NOW + timedelta(days=6), Rules(off=frozenset({"PL004"}))) == {"ST002"}
-    assert look({}, NOW + timedelta(days=7)) == set()
+    assert look({}, NOW + timedelta(days=7)) == {"ST002", "PL004"}
+    assert look({}, NOW + timedelta(days=7), Rules(off=frozenset({"PL004"}))) == {"ST002"}
+    assert look({}, NOW + timedelta(days=8)) == set()
     closed = FindingEvent.objects.get(what="closed", finding__code="ST002")
-    assert closed.detail == "its statement was not seen for 7 days"
-    assert measure_gone(database.server, NOW + timedelta(days=7)) == 0
+    assert closed.detail == "its statement was not seen for 8 days"
+    assert measure_gone(database.server, NOW + timedelta(days=8)) == 0
 
 
-def test_a_week_is_of_the_time_that_was_watched(database: Database) -> None:
-    """Ten days before now, five of them without pgLoupe."""
+def test_the_time_that_a_statement_was_not_seen_is_of_what_was_watched(database: Database) -> None:
+    """Of eleven days before now four without pgLoupe."""
     server = database.server
     with connection.cursor() as cursor:
-        for day in (*range(10, 6, -1), 1, 0):
+        for day in (*range(10, 5, -1), 1, 0):
             at = NOW - timedelta(days=day)
             ensure_partition("server_delta", at)
             cursor.execute(
                 "insert into server_delta (server_id, taken_at, interval_s) values (%s, %s, 86400)", [server.pk, at]
             )
-    assert watched_week_ago(server, NOW) == NEVER  # six days were watched
+    assert still_seen_from(server, NOW) == NEVER  # seven days were watched
     with connection.cursor() as cursor:
         at = NOW - timedelta(days=11)
         ensure_partition("server_delta", at)
         cursor.execute(
             "insert into server_delta (server_id, taken_at, interval_s) values (%s, %s, 86400)", [server.pk, at]
         )
-    assert watched_week_ago(server, NOW) == at
+    assert still_seen_from(server, NOW) == at
 
 
 def test_suggestions_stay_when_nothing_ran_for_a_day(database: Database) -> None:

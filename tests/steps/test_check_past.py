@@ -66,7 +66,7 @@ def look(fake: FakeServer, *seen: tuple[float, dict[str, Any], str]) -> list[Fin
             server_version_num=180000, total_cost=parsed.root.total_cost, now=fake.now - timedelta(minutes=minutes_ago),
         )  # fmt: skip
     daily = rates(fake.server, Window(fake.now - timedelta(days=1), fake.now))
-    check_pasts(fake.server, database, daily, Rules(), fake.now, fake.now - timedelta(days=7))
+    check_pasts(fake.server, database, daily, Rules(), fake.now, fake.now - timedelta(days=8))
     return list(FindingRecord.objects.filter(server=fake.server, closed_at__isnull=True))
 
 
@@ -93,7 +93,7 @@ def test_what_was_found_in_one_that_is_cheap_or_did_not_run_stays(
     [finding] = look(history, (180, BY_INDEX, "sampled"), (20, WHOLE, "sampled"))
     monkeypatch.setattr(check_past, "LOOKED_AT", 0)
     assert look(history) == [finding]
-    check_pasts(history.server, finding.database, {}, Rules(), history.now, history.now - timedelta(days=7))
+    check_pasts(history.server, finding.database, {}, Rules(), history.now, history.now - timedelta(days=8))
     assert FindingRecord.objects.get(pk=finding.pk).closed_at is None
 
 
