@@ -25,13 +25,20 @@ def unjudged_groups(
     if not things:
         return []
     not_found = records.filter(code__in=list(things), closed_at__isnull=True).exclude(key__in=list(found))
-    some = not_found.exclude(known_members=[]).only("code", "key", "severity", "known_members")
-    return [r for r in some if any(_is_about(member, things[r.code]) for member in r.known_members)]
+    some = not_found.exclude(members=[]).only("code", "key", "severity", "members")
+    return [r for r in some if any(_is_about(member, things[r.code]) for member in r.members)]
+
+
+def members_of(record: FindingRecord, finding: Finding, unjudged: Collection[str]) -> list[str]:
+    """Those found, and of those before what nobody judged this time."""
+    things = set(unjudged)
+    kept = (member for member in record.members if _is_about(member, things)) if things else ()
+    return sorted({*finding.members, *kept})
 
 
 def told_by(records: QuerySet[FindingRecord], found: Mapping[str, Finding], kept: Sequence[FindingRecord]) -> set[str]:
     """Keys of what was found of one thing that a group tells, which is ``kept`` open; not of what is open by itself."""
-    tells = {(group.code, member): group.severity for group in kept for member in group.known_members}
+    tells = {(group.code, member): group.severity for group in kept for member in group.members}
     told = {key for key, f in found.items() if f.severity <= tells.get((f.code, f.thing), 0)}
     if not told:
         return told
@@ -46,7 +53,7 @@ def elders(records: QuerySet[FindingRecord], opening: Mapping[str, Finding]) -> 
         "message", "hint", "evidence", "fixes"
     )
     if not any(finding.group for finding in opening.values()):
-        some = some.exclude(known_members=[])
+        some = some.exclude(members=[])
     by_code: dict[str, list[tuple[FindingRecord, set[str]]]] = {}
     for record in some:
         by_code.setdefault(record.code, []).append((record, _things(record)))
@@ -76,7 +83,7 @@ def go_on(record: FindingRecord, finding: Finding, older: Sequence[FindingRecord
 
 
 def _things(record: FindingRecord) -> set[str]:
-    return {*record.known_members, record.key.removeprefix(f"{record.code}:")}
+    return {*record.members, record.key.removeprefix(f"{record.code}:")}
 
 
 def _is_about(member: str, things: Collection[str]) -> bool:

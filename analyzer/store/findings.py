@@ -16,8 +16,8 @@ from analyzer.store.finding_keys import by_key
 from analyzer.store.unseen import LookedAt
 
 NOTHING: Mapping[str, Collection[str]] = {}
-# known_members may be long and seldom changes
-SHORT_FIELDS = [f.name for f in FindingRecord._meta.concrete_fields if f.name not in ("id", "known_members")]
+# the others may be long and seldom change
+SHORT_FIELDS = [f.name for f in FindingRecord._meta.concrete_fields if f.name not in ("id", "members", "known_members")]
 LOCK_FINDINGS = 7469  # advisory lock (LOCK_FINDINGS, server id): two runs do not judge the same findings at once
 
 
@@ -80,7 +80,8 @@ def keep_findings(
             elif record.closed_at is not None:
                 record.closed_at = None
                 what = FindingEvent.What.REOPENED
-            members = record.known_members
+            before = record.members, record.known_members
+            record.members = groups.members_of(record, finding, unjudged.get(finding.code, ()))
             _fill(record, finding, statements.get(finding.about), now)
             if what is not None:
                 life.opened(record)
@@ -91,7 +92,8 @@ def keep_findings(
                     record.reopened_at = now
                 events.append(life.event(record, what, now, detail=groups.SAID_BEFORE if key in elders else ""))
             events += life.grown(record, finding, now)
-            record.save(update_fields=SHORT_FIELDS if what is None and record.known_members == members else None)
+            is_same = what is None and before == (record.members, record.known_members)
+            record.save(update_fields=SHORT_FIELDS if is_same else None)
             kept.append(record)
         life.close(gone, now, {elder.pk for some in elders.values() for elder in some})
         FindingEvent.objects.bulk_create(events)

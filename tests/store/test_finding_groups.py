@@ -110,6 +110,14 @@ def test_a_group_that_not_all_were_judged_of_stays_and_what_it_tells_does_not_op
     assert see(unjudged=("d.orders",), code="SC001") == []
 
 
+def test_a_member_that_was_mended_keeps_no_group_open(see: See) -> None:
+    see("a.orders", "b.orders")
+    see("a.orders", unjudged=("b.orders",))
+    assert see(unjudged=("b.orders",)) == [(SEVERAL, False)]
+    see("a.orders")  # b is mended
+    assert see(unjudged=("b.orders",)) == []
+
+
 def test_together_stays_while_its_only_table_is_not_judged(see: See) -> None:
     see("a.orders")
     assert see(unjudged=("a.orders",)) == [(SEVERAL, False)]
