@@ -79,6 +79,8 @@ class Finding:
     at_most: Severity | None = None  # however much of the time it is
     family: str = ""  # the subject without its page, where several pages may have the same
     needs_calls_per_day: float | None = None  # rarer it matters to nobody; where calls are unknown it is informational
+    group: str = ""  # of one that stands for several, or may with time: in the key in the place of ``thing``
+    members: tuple[str, ...] = ()  # all that it stands for, in a group the ``thing`` of each: one more makes it worse
 
     BY_PAGE: ClassVar[str] = ", by statement "
 
@@ -88,8 +90,12 @@ class Finding:
         return self.related_fingerprints[0] if self.related_fingerprints else ""
 
     @property
+    def thing(self) -> str:
+        return f"{self.about}:{self.subject}"
+
+    @property
     def key(self) -> str:
-        return f"{self.code}:{self.about}:{self.subject}"
+        return f"{self.code}:{self.group or self.thing}"
 
     def to_json(self) -> dict[str, Any]:
         """Without what is at its default: a plan's findings are kept with it."""
@@ -109,6 +115,7 @@ class Finding:
                 "fixes": tuple(Fix(**fix) for fix in data.get("fixes", ())),
                 "related_fingerprints": tuple(data.get("related_fingerprints", ())),
                 "also_at": tuple(data.get("also_at", ())),
+                "members": tuple(data.get("members", ())),
                 "at_most": Severity(data["at_most"]) if "at_most" in data else None,
             }
         )

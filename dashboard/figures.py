@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.advice.gain import Gain, by_cost, gain_from_json, gain_words
+from analyzer.advice.planned_evidence import PlannedEvidence
 from analyzer.findings import Basis
 from analyzer.models import SuggestionRecord
 from analyzer.words.durations import DAY_S, THIN, says_of_a_day, span_words, time_words
@@ -67,11 +68,11 @@ def suggestion_gain(suggestion: SuggestionRecord) -> Gain | None:
 def _statement_gain(suggestion: SuggestionRecord, fingerprint: str) -> Gain | None:
     """Of one that it helps; None where its time was not measured, or its costs were not kept (those of 50 are)."""
     time_s = next((h.get("total_time_s_per_day") for h in suggestion.helps if h["fingerprint"] == fingerprint), None)
-    statements = suggestion.evidence.get("statements", ())
-    planned = next((s for s in statements if s["fingerprint"] == fingerprint), None)
-    if not time_s or planned is None or planned["cost_before"] <= 0:
+    statements = evidence.statements if (evidence := PlannedEvidence.from_json(suggestion.evidence)) else ()
+    planned = next((s for s in statements if s.fingerprint == fingerprint), None)
+    if not time_s or planned is None or planned.cost_before <= 0:
         return None
-    return by_cost(time_s, planned["cost_before"], planned["cost_after"])
+    return by_cost(time_s, planned.cost_before, planned.cost_after)
 
 
 def gain_line(suggestion: SuggestionRecord, fingerprint: str = "") -> str:
@@ -82,7 +83,8 @@ def gain_line(suggestion: SuggestionRecord, fingerprint: str = "") -> str:
     own = _statement_gain(suggestion, fingerprint) if fingerprint else None
     gain = own or suggestion_gain(suggestion)
     if gain is not None:
-        said = gain_words(gain, suggestion.watched_s, THIN, _with(suggestion.evidence.get("together_with", ())))
+        evidence = PlannedEvidence.from_json(suggestion.evidence)
+        said = gain_words(gain, suggestion.watched_s, THIN, _with(evidence.together_with if evidence else ()))
         whose = "for this statement" if own else "for all statements it helps"
         return f"{said}, {whose}" if fingerprint else said
     if not suggestion.helped_time_s_per_day:

@@ -6,7 +6,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from analyzer.models import FindingEvent, FindingRecord
-from analyzer.store.gains import LEAST_SUMMED_S, NO_LESS, Gained, is_gain
+from analyzer.store.gains import LEAST_SUMMED_S, NO_LESS, NOT_MENDED, NOT_SEEN, Gained, is_gain
 from analyzer.words.durations import THIN, span_words, time_words
 from analyzer.words.lists import counted
 from analyzer.words.visible import visible_line
@@ -35,13 +35,21 @@ def gone_line(closing: FindingEvent) -> str:
 def closing_line(finding: FindingRecord) -> str:
     """Of the last time it went; ``closings``: as ``last_closings`` has them."""
     last = _last_closing(finding)
-    return gone_line(last) if last is not None else ""
+    if last is None:
+        return ""
+    return f"{_gone(last.at)}: {NOT_SEEN}" if last.detail == NOT_SEEN else gone_line(last)
 
 
 def is_gained(finding: FindingRecord) -> bool:
     """Whether its statements take less since it went the last time."""
     last = _last_closing(finding)
     return last is not None and is_gain(last.gain)
+
+
+def is_mended(finding: FindingRecord) -> bool:
+    """Whether nothing else is known to have closed it: its statement ran, and the check is on."""
+    last = _last_closing(finding)
+    return last is None or not last.detail.startswith(NOT_MENDED)
 
 
 def last_closings() -> QuerySet[FindingEvent]:

@@ -12,6 +12,13 @@ from analyzer.advice.as_read import as_read
 from analyzer.advice.ddl import create_index, drop_index, in_each_schema
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.gain import gain_of
+from analyzer.advice.planned_evidence import (
+    HurtStatement,
+    NeedlessIndex,
+    PlannedEvidence,
+    RiskyStatement,
+    StatementCosts,
+)
 from analyzer.advice.planner import values_of
 from analyzer.advice.proved import ProposedIndex, ProvedAdvice
 from analyzer.advice.rules.suggest import (
@@ -54,14 +61,14 @@ def planned_suggestions(
     workload: Sequence[WorkloadStatement],
     facts: SchemaFacts,
     findings: Sequence[Finding],
-) -> tuple[Advice, dict[str, dict[str, Any]]]:
+) -> tuple[Advice, dict[str, PlannedEvidence]]:
     """Suggestions with the reasons for those that get none, and by suggestion key the planner's evidence."""
     time_s = {s.fingerprint: s.total_time_s_per_day for s in workload}
     texts: dict[str, list[str]] = {}
     for statement in as_read(workload, facts):
         texts.setdefault(statement.fingerprint, []).append(statement.sql)
     suggestions: list[Suggestion] = []
-    evidence: dict[str, dict[str, Any]] = {}
+    evidence: dict[str, PlannedEvidence] = {}
     for source, proposal in advice.all_proposals:
         suggestion = _suggestion(proposal, time_s, texts, facts, findings)
         suggestions.append(suggestion)
@@ -254,51 +261,46 @@ def _role(predicate: Predicate) -> str | None:
     return "ranged" if predicate.operator in RANGE else None
 
 
-def _evidence(advice: ProvedAdvice, proposal: ProposedIndex, facts: SchemaFacts) -> dict[str, Any]:
+def _evidence(advice: ProvedAdvice, proposal: ProposedIndex, facts: SchemaFacts) -> PlannedEvidence:
     chosen, definition = proposal.chosen, proposal.chosen.index.definition
     table = definition.table
     used_by = {e.statement for e in proposal.effects}
     replaced = [
         d for d in advice.selection.dropped if d.table.oid == table.oid and definition.body() in d.reason
     ]  # fmt: skip
-    return {
-        "planner": advice.planner,
-        "together_with": [
+    return PlannedEvidence(
+        planner=advice.planner,
+        together_with=tuple(
             p.ddl.name
             for _, p in advice.all_proposals
             if p.ddl != proposal.ddl and any(e in p.effects for e in proposal.effects)
-        ],
-        "worth_per_day": chosen.worth,
-        "write_cost_per_day": chosen.write_cost_per_day,
-        "writes_per_day": table.changed_rows_per_day,
-        "writes_seen": table.seen_changes,
-        "writes_seen_in_s": table.watched_s,
-        "build_time_s": build_time_s(definition, table.rows or 0.0),
-        "statements": [
-            {
-                "fingerprint": e.statement,
-                "cost_before": e.cost_before,
-                "cost_after": e.cost_after,
-                "change": ("; ".join(e.change.sentences) or "The plan keeps its shape") if e.change else "",
-            }
+        ),
+        worth_per_day=chosen.worth,
+        write_cost_per_day=chosen.write_cost_per_day,
+        writes_per_day=table.changed_rows_per_day,
+        writes_seen=table.seen_changes,
+        writes_seen_in_s=table.watched_s,
+        build_time_s=build_time_s(definition, table.rows or 0.0),
+        statements=tuple(
+            StatementCosts(
+                e.statement,
+                e.cost_before,
+                e.cost_after,
+                ("; ".join(e.change.sentences) or "The plan keeps its shape") if e.change else "",
+            )
             for e in proposal.effects[:MOST_STATEMENTS]
-        ],
-        "hurt": [
-            {
-                "fingerprint": h.statement,
-                "values": values_of(h.key),
-                "cost_before": h.before,
-                "cost_after": h.after,
-            }
+        ),
+        hurt=tuple(
+            HurtStatement(h.statement, h.before, h.after, values_of(h.key))
             for h in advice.hurt
             if h.statement in used_by
-        ],
-        "at_risk": [{"fingerprint": r.statement, "reason": r.reason} for r in proposal.at_risk],
-        "makes_redundant": [
-            {"index": f"{d.index.schema}.{d.index.name}", "reason": d.reason, "ddl": drop_index(d.index, d.table).text}
+        ),
+        at_risk=tuple(RiskyStatement(r.statement, r.reason) for r in proposal.at_risk),
+        makes_redundant=tuple(
+            NeedlessIndex(f"{d.index.schema}.{d.index.name}", d.reason, drop_index(d.index, d.table).text)
             for d in replaced
-        ],
-    }
+        ),
+    )
 
 
 def _they(items: Sequence[Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from analyzer.advice.ddl import drop_index, in_each_schema
 from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
+from analyzer.advice.kept_point import KeptDrop, KeptHurt, KeptIndex, KeptPoint, KeptRisk
 from analyzer.advice.proved import ProposedIndex, ProvedAdvice, StatementEffect
 from analyzer.advice.rollout.script import colons_apart
 from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
@@ -122,7 +123,7 @@ def advice_as_json(
             }
             for source, p in advice.all_proposals
         ],
-        "drops": [_drop(d) for d in selection.dropped],
+        "drops": [asdict(_drop(d)) for d in selection.dropped],
         "judged_drops": [asdict(without) for without in selection.judged_drops],
         "statements": [
             {
@@ -135,7 +136,8 @@ def advice_as_json(
             }
             for e in advice.all_effects
         ],
-        **_warnings(advice.hurt, advice.at_risk),
+        "hurt": [asdict(hurt) for hurt in _hurt(advice.hurt)],
+        "at_risk": [asdict(risk) for risk in _at_risk(advice.at_risk)],
         "not_planned": dict(sorted(advice.not_planned.items())),
         "assumed": dict(sorted(advice.assumed.items())),
         "problems": list(problems),
@@ -153,21 +155,19 @@ def curve_as_json(advice: ProvedAdvice, times: MeasuredTimes) -> list[dict[str, 
     points = list(advice.curve[:-1])
     if any(source is not advice for source, _ in advice.all_proposals):
         points.append(replace(whole, budget_bytes=whole.selection.size_bytes))
-    return [
+    last = _point(
+        whole.selection,
+        whole.budget_bytes,
+        advice.size_bytes,
+        [proposal for _, proposal in advice.all_proposals],
+        advice.all_effects,
+        times,
+    )
+    kept = [
         *(_point(p.selection, p.budget_bytes, p.selection.size_bytes, p.proposals, p.effects, times) for p in points),
-        {
-            **_point(
-                whole.selection,
-                whole.budget_bytes,
-                advice.size_bytes,
-                [proposal for _, proposal in advice.all_proposals],
-                advice.all_effects,
-                times,
-            ),
-            "cost_ratio": advice.cost_ratio,
-            **_warnings(advice.hurt, advice.at_risk),
-        },
+        replace(last, cost_ratio=advice.cost_ratio, hurt=_hurt(advice.hurt), at_risk=_at_risk(advice.at_risk)),
     ]
+    return [point.to_json() for point in kept]
 
 
 def _point(
@@ -177,51 +177,53 @@ def _point(
     proposals: Iterable[ProposedIndex],
     effects: Iterable[StatementEffect],
     times: MeasuredTimes,
-) -> dict[str, Any]:
-    return {
-        "budget_bytes": budget_bytes,
-        "size_bytes": size_bytes,
-        "cost_ratio": selection.cost_ratio,
-        "bound_ratio": selection.bound_ratio,
-        "time": _time_as_json(effects, times),
-        "indexes": [
-            {
-                "key": p.chosen.index.definition.key,
-                "name": p.ddl.name,
-                "table": p.chosen.index.definition.table.qualified_name,
-                "definition": p.chosen.index.definition.body(),
-                "statements": list(p.ddl.statements),
-                "undo_statements": list(p.ddl.undo_statements),
-                "size_bytes": p.chosen.index.size_bytes,
-                "worth_per_day": p.chosen.worth,
-                "time": gain_as_json(gain_of(p.effects, times.by_statement)),
-                "helps": list(p.chosen.statements),
-            }
+) -> KeptPoint:
+    return KeptPoint(
+        size_bytes,
+        selection.cost_ratio,
+        budget_bytes,
+        selection.bound_ratio,
+        _time_as_json(effects, times),
+        tuple(
+            KeptIndex(
+                key=p.chosen.index.definition.key,
+                name=p.ddl.name,
+                table=p.chosen.index.definition.table.qualified_name,
+                definition=p.chosen.index.definition.body(),
+                statements=tuple(p.ddl.statements),
+                undo_statements=tuple(p.ddl.undo_statements),
+                size_bytes=p.chosen.index.size_bytes,
+                worth_per_day=p.chosen.worth,
+                time=gain_as_json(gain_of(p.effects, times.by_statement)),
+                helps=tuple(p.chosen.statements),
+            )
             for p in proposals
-        ],
-        "drops": [_drop(d) for d in selection.dropped],
-        **_warnings(selection.hurt, selection.at_risk),
-    }
+        ),
+        tuple(map(_drop, selection.dropped)),
+        _hurt(selection.hurt),
+        _at_risk(selection.at_risk),
+    )
 
 
-def _warnings(hurt: Sequence[Hurt], at_risk: Sequence[AtRisk]) -> dict[str, Any]:
-    return {
-        "hurt": [{"statement": h.statement, "cost_before": h.before, "cost_after": h.after} for h in hurt],
-        "at_risk": [{"statement": r.statement, "reason": r.reason} for r in at_risk],
-    }
+def _hurt(hurt: Iterable[Hurt]) -> tuple[KeptHurt, ...]:
+    return tuple(KeptHurt(h.statement, h.before, h.after) for h in hurt)
 
 
-def _drop(dropped: DroppedIndex) -> dict[str, Any]:
+def _at_risk(at_risk: Iterable[AtRisk]) -> tuple[KeptRisk, ...]:
+    return tuple(KeptRisk(r.statement, r.reason) for r in at_risk)
+
+
+def _drop(dropped: DroppedIndex) -> KeptDrop:
     ddl = drop_index(dropped.index, dropped.table)
-    return {
-        "index": f"{dropped.index.schema}.{dropped.index.name}",
-        "table": dropped.table.qualified_name,
-        "reason": dropped.reason,
-        "proof": proof_words([dropped.without]) if dropped.without else "",
-        "freed_bytes": dropped.freed_bytes,
-        "statements": list(ddl.statements),
-        "undo_statements": list(ddl.undo_statements),
-    }
+    return KeptDrop(
+        index=f"{dropped.index.schema}.{dropped.index.name}",
+        table=dropped.table.qualified_name,
+        reason=dropped.reason,
+        proof=proof_words([dropped.without]) if dropped.without else "",
+        freed_bytes=dropped.freed_bytes,
+        statements=tuple(ddl.statements),
+        undo_statements=tuple(ddl.undo_statements),
+    )
 
 
 def _time_as_json(effects: Iterable[StatementEffect], times: MeasuredTimes) -> dict[str, Any]:

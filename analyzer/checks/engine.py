@@ -126,18 +126,20 @@ class Check:
         severity: Severity,
         gives_way_to: Collection[str] = (),
         together: Severity | None = None,
+        reads_figures: bool = False,
         **thresholds: Threshold,
     ) -> None:
         """``gives_way_to``: codes of checks that explain the same thing better, see ``_best_explained``.
 
         ``together``: a database gets one finding of it, however many tables it concerns, of those that are no more
-        severe (``checks/grouping.py``).
+        severe (``checks/grouping.py``). ``reads_figures``: a check of plans that says something of the figures of
+        ``Finding.table``; the plan is judged again when they move.
         """
         self.name = module.rpartition(".")[2]
         self.module = module
         self.code, self.title, self.severity = code, title, severity
         self.gives_way_to = frozenset(gives_way_to)
-        self.together = together
+        self.together, self.reads_figures = together, reads_figures
         self.thresholds: Mapping[str, Threshold] = thresholds
         self.node_types: tuple[str, ...] = ()
         self.wants_context = False

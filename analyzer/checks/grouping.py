@@ -40,7 +40,8 @@ def to_copy_concurrently(title: str, *statements: str) -> Fix:
 def grouped(findings: Iterable[Finding], facts: SchemaFacts, together: Mapping[str, Severity]) -> list[Finding]:
     """One finding in the place of several that have one cause.
 
-    ``together``: codes of which a database has one, of findings no more severe than this.
+    ``together``: codes of which a database has one, of findings no more severe than this. Its key is the same of one
+    table and of several.
     """
     tables = {table.qualified_name: table for table in facts}
     groups: dict[_Cause, list[Finding]] = {}
@@ -48,10 +49,12 @@ def grouped(findings: Iterable[Finding], facts: SchemaFacts, together: Mapping[s
         groups.setdefault(_cause(finding, facts, tables.get(finding.table or ""), together), []).append(finding)
     result: list[Finding] = []
     for cause, members in groups.items():
-        if len(members) < (2 if cause.is_everywhere else LEAST_ALIKE):
+        if cause.is_everywhere:
+            several = _one(members, facts.database, "several tables", "of", _table_or_about)
+            shown = several if len(members) > 1 else members[0]
+            result.append(replace(shown, group=several.group, members=several.members))
+        elif len(members) < LEAST_ALIKE:
             result += members
-        elif cause.is_everywhere:
-            result.append(_one(members, facts.database, "several tables", "of", _table_or_about))
         elif cause.parent:
             result.append(_one(members, cause.parent, cause.subject, "of", _table_or_about))
         else:
@@ -97,6 +100,7 @@ def _one(members: Sequence[Finding], about: str, subject: str, of: str, name: Ca
     impacts = [f.impact_s_per_day for f in members if f.impact_s_per_day is not None]
     return replace(
         worst,
+        group=f"{about}:{subject}",
         about=about,
         subject=subject,
         message=f"{worst.message} The same {of} {others}.",
@@ -104,6 +108,7 @@ def _one(members: Sequence[Finding], about: str, subject: str, of: str, name: Ca
         fixes=_fixes(ordered),
         impact_s_per_day=sum(impacts) if impacts else None,
         impact_assumed_s_per_day=sum(f.impact_assumed_s_per_day for f in members),
+        members=tuple(dict.fromkeys(f.thing for f in members)),
     )
 
 

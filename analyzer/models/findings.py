@@ -43,6 +43,11 @@ class FindingRecord(models.Model):
     assigned_to = models.CharField(max_length=150, blank=True, default="")
     worse_since = models.DateTimeField(null=True)  # its impact is a multiple of what it was when it was opened
     opened_impact_s_per_day = models.FloatField(null=True)  # when it was last opened
+    # Finding.members when it was last seen, and those that were not judged then
+    members = models.JSONField(default=list)
+    # since it was opened or muted; what is above it, or not among them, makes it worse
+    known_severity = models.PositiveSmallIntegerField(null=True)  # the highest
+    known_members = models.JSONField(default=list)  # Finding.members, all that there were
 
     class Meta:
         constraints = [
@@ -67,6 +72,8 @@ class FindingEvent(models.Model):
         ASSIGNED = "assigned", "Assigned"
         CLOSED = "closed", "Gone"
         REOPENED = "reopened", "Came back"
+
+    WORSENED = (What.WORSE, What.UNMUTED)  # one that was muted is that no longer
 
     finding = models.ForeignKey(FindingRecord, models.CASCADE, related_name="events")
     at = models.DateTimeField()

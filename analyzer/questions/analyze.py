@@ -23,6 +23,7 @@ from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.standing import read_standing
 from analyzer.monitored.sample.statements import read_statement_counters
 from analyzer.monitored.sample.workload import RecordedStatement, recorded_workload
+from analyzer.reports.baseline import Baseline
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.server import ServerFacts
@@ -110,9 +111,9 @@ def analyze(
     )
 
 
-def without_known(analysis: Analysis, known: set[str]) -> Analysis:
-    """Without the findings with these keys."""
-    return replace(analysis, findings=[finding for finding in analysis.findings if finding.key not in known])
+def without_known(analysis: Analysis, baseline: Baseline) -> Analysis:
+    """Without the findings that an earlier run knew."""
+    return replace(analysis, findings=[finding for finding in analysis.findings if not baseline.knows(finding)])
 
 
 def _with_indexes(findings: Sequence[Finding], facts: SchemaFacts) -> list[Finding]:

@@ -2,8 +2,9 @@
 
 ``new``      opened in the window (first seen, or back after it was gone), also when gone again by its end without a
              measured gain: an incident
-``worse``    open before, and costs at least half as much again as a day before (see LIMITS)
-``fixed``    closed in the window: open before, or with a measured gain
+``worse``    open before, and costs at least half as much again as a day before (see LIMITS), is more severe or stands
+             for more things
+``fixed``    closed in the window: open before, or with a measured gain; not what nobody could look at any more
 ``open``     open before and still
 What a person muted is left out. Each list is sorted by seconds per day, unknown ones last.
 """
@@ -86,6 +87,8 @@ class ReportedFinding:
     sql: str = ""
     gone: str = ""  # of one that is closed: what its statements take since, in words
     is_gain: bool = False  # measured like for like, for a day at least
+    is_mended: bool = True  # False of one that closed because its statement was not seen, or its check is off
+    worse: str = ""  # how it got worse in the window, where the checks saw that: "it was warning"
     index: IndexToCreate | None = None
     is_told: bool = False
 
@@ -252,7 +255,9 @@ def change_of(finding: ReportedFinding, start: datetime, end: datetime) -> str:
     if is_new and not (is_closed and finding.is_gain):
         return "new"
     if is_closed:
-        return "fixed"
+        return "fixed" if finding.is_mended else ""
+    if finding.worse:
+        return "worse"
     # a few minutes after an outage are no day to compare
     is_comparable = says_of_a_day(finding.watched_s)
     return "worse" if is_comparable and is_worse(finding.impact_s_per_day, finding.impact_before_s_per_day) else "open"

@@ -135,6 +135,7 @@ class ClusterFacts:
     checkpoints: CheckpointFacts | None = None
     system: int | None = None  # its identifier, which its physical replicas share
     parts_not_read: Mapping[str, str] = field(default_factory=dict)
+    parts_read_at: Mapping[str, datetime] = field(default_factory=dict)  # a part's name -> when
     earlier: "ClusterFacts | None" = None
     # filled in by the store
     disk_bytes: int | None = None  # of the disk that holds the databases, as an operator said

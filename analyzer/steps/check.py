@@ -1,7 +1,8 @@
 """Step check: what is known of a database -> findings, kept; then suggestions by rule, as long as no planner's are.
 
-Plans are judged once: what the checks found stays with the plan until the plan, the schema, the checks' code or the
-server's rules change. How much that costs is put in anew each time, because calls change all the time.
+Plans are judged once: what the checks found stays with the plan until the plan, the schema, the checks' code, the
+server's rules or the figures that it tells of change. How much that costs is put in anew each time, because calls
+change all the time.
 """
 
 import logging
@@ -20,7 +21,7 @@ from analyzer.behaviour.workload import ObservedWorkload
 from analyzer.checks import Context, Outcome, Rules, impact, note, run_checks
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
-from analyzer.models import Database, PlanRecord, Server, Statement, StatementEntry
+from analyzer.models import Database, PlanRecord, Server, Statement, StatementEntry, SuggestionRecord
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.schema.facts import SchemaFacts
 from analyzer.steps import advise, judgement, schedule
@@ -39,12 +40,12 @@ from analyzer.store.series.totals import StatementRate, rates, rates_by_database
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.series.workload import workload as read_workload
+from analyzer.store.unseen import LookedAt, still_seen_from
 
 logger = logging.getLogger(__name__)
 
 BEHAVIOUR_WINDOW = timedelta(hours=3)  # 180 intervals of a minute
 RATE_WINDOW = timedelta(hours=24)
-GONE_AFTER = timedelta(days=7)  # a statement that has not run for a week has no problem any more
 SEEN_WITHIN = timedelta(minutes=10)
 
 
@@ -58,10 +59,13 @@ def check_server(server: Server) -> str:
     rules = rules_of(server)
     a_day = Window(now - RATE_WINDOW, now)
     daily, beside = rates_by_database(server, a_day), overheads(server, a_day)
+    seen_from = still_seen_from(server, now)
     outcomes: list[Outcome] = []
     faults: dict[str, str] = {}
     for database in databases:
-        outcomes += _check_database(server, database, daily.get(database.oid, {}), beside, rules, now, faults)
+        outcomes += _check_database(
+            server, database, daily.get(database.oid, {}), beside, rules, now, seen_from, faults
+        )
     measure_gone(server, now)
     keep_news(server, now)
     return note(outcomes, [f"Index {name}: {why.rstrip('.')}" for name, why in faults.items()])
@@ -74,6 +78,7 @@ def _check_database(
     beside: Mapping[int, StatementOverhead],
     rules: Rules,
     now: datetime,
+    seen_from: datetime,
     faults: dict[str, str],
 ) -> list[Outcome]:
     behaviour = read_workload(server, database, Window(now - BEHAVIOUR_WINDOW, now))
@@ -82,9 +87,9 @@ def _check_database(
     findings.keep_outcome(server, database, judged, ObservedWorkload, now)
     outcomes = [
         judged,
-        check_plans(server, database, daily, facts, rules, now),
-        check_statements(server, database, daily, facts, rules, now, beside),
-        check_pasts(server, database, daily, rules, now),
+        check_plans(server, database, daily, facts, rules, now, seen_from),
+        check_statements(server, database, daily, facts, rules, now, seen_from, beside),
+        check_pasts(server, database, daily, rules, now, seen_from),
         check_schema(server, database, daily, facts, rules, now),
     ]
     if facts is not None:
@@ -139,13 +144,12 @@ def check_plans(
     facts: SchemaFacts | None,
     rules: Rules,
     now: datetime,
+    seen_from: datetime,
 ) -> Outcome:
-    """The newest plans of every statement that still runs."""
-    records = [
-        r for r in _newest_plans(database) if r.statement_id in daily or now - r.statement.last_seen <= GONE_AFTER
-    ]
+    """The newest plans of every statement that still runs. ``seen_from``: last seen before then, one does not."""
+    records = [r for r in _newest_plans(database) if r.statement_id in daily or r.statement.last_seen > seen_from]
     current = judgement.judged_with(database, rules)
-    judgement.judge([r for r in records if r.judged_with != current], facts, rules, current)
+    judgement.judge([r for r in records if judgement.is_due(r, facts, current)], facts, rules, current)
     outcome = Outcome()
     for record in records:
         one = judgement.kept(record)
@@ -156,7 +160,10 @@ def check_plans(
         one.findings = [rated for f in one.findings if (rated := impact.rated(f, load)) is not None]
         outcome.add(one)
     outcome.findings = _worst_of_each(outcome.findings)
-    findings.keep_outcome(server, database, outcome, Plan, now)
+    # of one that did not run what is left out as too rare is not gone
+    ran = {r.statement.fingerprint for r in records if r.statement_id in daily}
+    looked_at = LookedAt(ran, seen_from, rules.off)
+    findings.keep_outcome(server, database, outcome, Plan, now, looked_at)
     return outcome
 
 
@@ -198,11 +205,12 @@ def check_statements(
     facts: SchemaFacts | None,
     rules: Rules,
     now: datetime,
+    seen_from: datetime,
     more: Mapping[int, StatementOverhead] | None = None,
 ) -> Outcome:
     """Every statement that ran in the database within a day: text, figures and, for checks that ask, plans.
 
-    Of utilities those that say PASSWORD.
+    Of utilities those that say PASSWORD. What was found in others stays as long as they are not gone.
     """
     ran = StatementEntry.objects.filter(
         server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
@@ -213,8 +221,9 @@ def check_statements(
         .filter(pk__in=ran.values_list("statement_id"), text_state=Statement.TextState.OK)
         .annotate(query_ids=Count("entries__queryid", Q(entries__database_oid=database.oid), distinct=True))
     )
-    outcome = Outcome()
+    outcome, fingerprints = Outcome(), set()
     for statement in statements:
+        fingerprints.add(statement.fingerprint)
         rate, overhead = daily[statement.pk], (more or {}).get(statement.pk)
         about = StatementFacts(
             fingerprint=statement.fingerprint,
@@ -241,7 +250,7 @@ def check_statements(
             watched_s=rate.watched_s,
         )
         outcome.add(run_checks(about, context, rules=rules, stop_on=STOP_ON))
-    findings.keep_outcome(server, database, outcome, StatementFacts, now)
+    findings.keep_outcome(server, database, outcome, StatementFacts, now, LookedAt(fingerprints, seen_from, rules.off))
     return outcome
 
 
@@ -264,6 +273,8 @@ def _suggest(server: Server, database: Database, daily: dict[int, StatementRate]
     """By rules, as long as no planner has been asked."""
     if advise.is_current(server, database, timezone.now()):
         return
+    if not daily and SuggestionRecord.objects.filter(database=database, closed_at__isnull=True).exists():
+        return  # of a day that nobody watched nothing follows
     recorded = as_read(recorded_statements(server, database, daily), facts)
     advice = suggest_indexes(recorded, facts, findings.open_findings(database))
     suggestions.keep_suggestions(database, advice, watched_s=watched_s(daily))

@@ -10,6 +10,7 @@ from analyzer.findings import Finding
 from analyzer.models import Database, PlanRecord
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.moved import standing_of
 from analyzer.statements.inner_query import planned_query
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import schemas
@@ -25,6 +26,14 @@ def judged_with(database: Database, rules: Rules) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
+def is_due(record: PlanRecord, facts: SchemaFacts | None, judged_with: str) -> bool:
+    """Whether the plan is to be judged: what its findings depend on changed, or figures moved that they tell of."""
+    if record.judged_with != judged_with:
+        return True
+    standing: Mapping[str, str] = record.judgement.get("standing", {})
+    return facts is not None and any(standing_of(facts, table) != before for table, before in standing.items())
+
+
 def judge(records: Sequence[PlanRecord], facts: SchemaFacts | None, rules: Rules, judged_with: str) -> None:
     """Fill ``judgement`` of the records and keep it with them."""
     for start in range(0, len(records), PLANS_AT_ONCE):
@@ -32,7 +41,7 @@ def judge(records: Sequence[PlanRecord], facts: SchemaFacts | None, rules: Rules
         whole = PlanRecord.objects.select_related("statement").in_bulk([r.pk for r in batch])
         for record in batch:
             record.judged_with = judged_with
-            record.judgement = _to_json(_judged(whole[record.pk], facts, rules)) if record.pk in whole else {}
+            record.judgement = _to_json(_judged(whole[record.pk], facts, rules), facts) if record.pk in whole else {}
         PlanRecord.objects.bulk_update(batch, ["judgement", "judged_with"])
 
 
@@ -54,9 +63,12 @@ def _unjudged(fingerprint: str, why: str) -> Outcome:
     return Outcome(not_run={check.code: {fingerprint: why} for check in checks_of(Plan)})
 
 
-def _to_json(outcome: Outcome) -> dict[str, Any]:
+def _to_json(outcome: Outcome, facts: SchemaFacts | None) -> dict[str, Any]:
     """{} of a plan that every check judged and none found anything in: most are such."""
+    codes = {check.code for check in checks_of(Plan) if check.reads_figures}
+    told = {finding.table for finding in outcome.findings if finding.code in codes and finding.table}
     kept = {
+        "standing": {table: standing_of(facts, table) for table in sorted(told)} if facts is not None else {},
         "findings": [finding.to_json() for finding in outcome.findings],
         "not_run": outcome.not_run,
         "failed": outcome.failed,

@@ -43,7 +43,7 @@ def read_schema(server: Server) -> str:
         database = databases.inspected_database(server)
         earlier = schemas.kept_schema(database) if database is not None else None
         facts = measure_bloat(conn, read_schema_facts(conn, earlier), earlier)
-        cluster = read_cluster(conn)
+        cluster = read_cluster(conn, clusters.last_cluster(server))
     Server.objects.filter(pk=server.pk).update(
         preflight=[{"name": i.name, "status": i.status, "detail": i.detail, "sql": i.sql} for i in items],
         preflight_at=timezone.now(),

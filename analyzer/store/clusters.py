@@ -22,7 +22,7 @@ HOURLY_FOR = timedelta(days=3)
 def keep_cluster(server: Server, facts: ClusterFacts, taken_at: datetime | None = None) -> None:
     """What somebody set since the reading before is an event."""
     now = taken_at or timezone.now()
-    last = ServerReading.objects.filter(server=server).order_by("-taken_at").first()
+    last = _last(server)
     before = _decoded(last) if last is not None else None
     if last is not None and before is not None:
         events.note_settings(server, setting_changes(before, facts), now, min(last.taken_at, now))
@@ -32,6 +32,12 @@ def keep_cluster(server: Server, facts: ClusterFacts, taken_at: datetime | None 
         defaults={"taken_at": now, "facts": zlib.compress(encode_cluster(facts), level=6)},
     )
     keep_database_sizes(server, facts, now)
+
+
+def last_cluster(server: Server) -> ClusterFacts | None:
+    """As it was read, alone."""
+    last = _last(server)
+    return _decoded(last) if last is not None else None
 
 
 def newest_cluster(server: Server) -> ClusterFacts | None:
@@ -55,6 +61,10 @@ def thin_out(now: datetime, keep: timedelta) -> None:
     old = ServerReading.objects.filter(taken_at__lt=now - HOURLY_FOR).order_by("server_id", "taken_at")
     last_of_day = {(server, at.date()): pk for pk, server, at in old.values_list("pk", "server_id", "taken_at")}
     old.exclude(pk__in=last_of_day.values()).delete()
+
+
+def _last(server: Server) -> ServerReading | None:
+    return ServerReading.objects.filter(server=server).order_by("-taken_at").first()
 
 
 def _decoded(reading: ServerReading) -> ClusterFacts | None:

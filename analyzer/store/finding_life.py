@@ -1,14 +1,17 @@
 """What people and time do to findings: muted, assigned, grown, gone; each leaves a row in the finding's history."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from analyzer.checks.grouping import some_of
+from analyzer.findings import Finding, Severity
 from analyzer.models import CheckRule, FindingEvent, FindingRecord, SuggestionRecord
-from analyzer.store.gains import SWITCHED_OFF
+from analyzer.store.gains import GOES_ON, NOT_SEEN, SWITCHED_OFF
+from analyzer.store.unseen import GONE_AFTER
 from analyzer.words.durations import rate_words, says_of_a_day
 
 What = FindingEvent.What
@@ -25,26 +28,59 @@ def event(record: FindingRecord, what: FindingEvent.What, at: datetime, by: str 
     )
 
 
-def grown(record: FindingRecord, now: datetime) -> list[FindingEvent]:
-    """Marks an open finding that costs a multiple of what it did; one that was muted shows again. Not saved here."""
+def opened(record: FindingRecord) -> None:
+    """What it is compared with from now on; of a muted one still what it was when it was muted. Not saved here."""
+    record.opened_impact_s_per_day, record.worse_since = settled(record), None
+    if record.muted_at is None:
+        record.known_severity, record.known_members = None, []
+
+
+def grown(record: FindingRecord, finding: Finding, now: datetime) -> list[FindingEvent]:
+    """Marks an open finding that costs a multiple of what it did, is more severe or stands for more than was known; one
+    that was muted shows again. Not saved here.
+    """
+    reasons = [reason for reason in (_more_severe(record, finding), _more_members(record, finding)) if reason]
     if record.muted_at is not None:
         if record.muted_impact_s_per_day is None:
             record.muted_impact_s_per_day = settled(record)
         if record.muted_until is not None and record.muted_until <= now:
-            _unmute(record)
+            show_again(record)
             return [event(record, What.UNMUTED, now, detail="its time was over")]
         if _is_worse(settled(record), record.muted_impact_s_per_day):
-            before = _rate(record.muted_impact_s_per_day, record)
-            _unmute(record)
-            record.worse_since = now
-            return [event(record, What.UNMUTED, now, detail=f"it cost {before} when it was muted")]
-        return []
+            reasons.insert(0, f"it cost {_rate(record.muted_impact_s_per_day, record)} when it was muted")
+        if reasons:
+            show_again(record)
+        return _worse(record, What.UNMUTED, reasons, now)
     if record.opened_impact_s_per_day is None:
         record.opened_impact_s_per_day = settled(record)
     if record.worse_since is None and _is_worse(settled(record), record.opened_impact_s_per_day):
-        record.worse_since = now
-        return [event(record, What.WORSE, now, detail=f"it cost {_rate(record.opened_impact_s_per_day, record)}")]
-    return []
+        reasons.insert(0, f"it cost {_rate(record.opened_impact_s_per_day, record)}")
+    return _worse(record, What.WORSE, reasons, now)
+
+
+def _worse(record: FindingRecord, what: FindingEvent.What, reasons: Sequence[str], now: datetime) -> list[FindingEvent]:
+    if not reasons:
+        return []
+    record.worse_since = now
+    return [event(record, what, now, detail="; ".join(reasons))]
+
+
+def _more_severe(record: FindingRecord, finding: Finding) -> str:
+    """Where the severity follows from the time it takes, that is compared instead: it moves with the calls."""
+    known = record.known_severity
+    record.known_severity = max(known or 0, record.severity)
+    if known is None or record.severity <= known or finding.run_time_ms is not None:
+        return ""
+    return f"it was {Severity(known).name.lower()}"
+
+
+def _more_members(record: FindingRecord, finding: Finding) -> str:
+    known = set(record.known_members)
+    more = [member for member in dict.fromkeys(finding.members) if member not in known]
+    if not more:
+        return ""
+    record.known_members = sorted(known.union(more))
+    return f"new: {some_of([member.partition(':')[0] for member in more])}" if known else ""
 
 
 def settled(record: FindingRecord) -> float | None:
@@ -52,14 +88,18 @@ def settled(record: FindingRecord) -> float | None:
     return record.impact_s_per_day if says_of_a_day(record.watched_s) else None
 
 
-def close(gone: QuerySet[FindingRecord], now: datetime) -> None:
-    """These were looked for and not found; why is told where something that explains it is known."""
-    records = list(gone)
+def close(gone: QuerySet[FindingRecord], now: datetime, go_on: Collection[int] = ()) -> None:
+    """These were looked for and not found; why is told where something that explains it is known.
+
+    ``go_on``: ids of those that are told under another key.
+    """
+    records = list(gone.select_related("statement").defer("statement__normalized_sql", "statement__tags"))
     for record in records:
         record.closed_at, record.worse_since = now, None
     FindingRecord.objects.bulk_update(records, ["closed_at", "worse_since"])
     FindingEvent.objects.bulk_create(
-        event(record, What.CLOSED, now, detail=_why_gone(record, now)) for record in records
+        event(record, What.CLOSED, now, detail=GOES_ON if record.pk in go_on else _why_gone(record, now))
+        for record in records
     )
 
 
@@ -70,8 +110,8 @@ def mute(findings: Iterable[FindingRecord], by: str, reason: str, until: datetim
         records = [record for record in findings if record.muted_at is None]
         for record in records:
             record.muted_at, record.muted_by, record.mute_reason, record.muted_until = now, by, reason, until
-            record.muted_impact_s_per_day = settled(record)
-        fields = ["muted_at", "muted_by", "mute_reason", "muted_until", "muted_impact_s_per_day"]
+            record.muted_impact_s_per_day, record.known_severity = settled(record), record.severity
+        fields = ["muted_at", "muted_by", "mute_reason", "muted_until", "muted_impact_s_per_day", "known_severity"]
         FindingRecord.objects.bulk_update(records, fields)
         FindingEvent.objects.bulk_create(event(r, What.MUTED, now, by, reason) for r in records)
     return len(records)
@@ -79,7 +119,7 @@ def mute(findings: Iterable[FindingRecord], by: str, reason: str, until: datetim
 
 def unmute(record: FindingRecord, by: str) -> None:
     with transaction.atomic():
-        _unmute(record)
+        show_again(record)
         record.save()
         event(record, What.UNMUTED, timezone.now(), by).save()
 
@@ -119,7 +159,8 @@ def state(record: FindingRecord, now: datetime) -> str:
     return "new" if now - record.first_seen < NEW_FOR else "open"
 
 
-def _unmute(record: FindingRecord) -> None:
+def show_again(record: FindingRecord) -> None:
+    """No longer muted. Not saved here."""
     record.muted_at, record.muted_by, record.mute_reason = None, "", ""
     record.muted_until = record.muted_impact_s_per_day = None
 
@@ -133,6 +174,8 @@ def _why_gone(record: FindingRecord, now: datetime) -> str:
     rule = CheckRule.objects.filter(server=record.server, code=record.code, is_off=True).first()
     if rule is not None:
         return f"{SWITCHED_OFF} by {rule.changed_by}: {rule.reason}"
+    if record.statement is not None and record.statement.last_seen <= now - GONE_AFTER:
+        return NOT_SEEN
     built = (
         SuggestionRecord.objects.filter(
             database=record.database,

@@ -10,11 +10,15 @@ from django.utils import timezone
 from analyzer.checks import Outcome, checks_of
 from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import Database, FindingEvent, FindingRecord, Server, Statement
+from analyzer.store import finding_groups as groups
 from analyzer.store import finding_life as life
 from analyzer.store.finding_keys import by_key
 from analyzer.store.locks import FINDINGS, wait_for
+from analyzer.store.unseen import LookedAt
 
 NOTHING: Mapping[str, Collection[str]] = {}
+# the others may be long and seldom change
+SHORT_FIELDS = [f.name for f in FindingRecord._meta.concrete_fields if f.name not in ("id", "members", "known_members")]
 
 
 def keep_findings(
@@ -25,24 +29,33 @@ def keep_findings(
     scope: Statement | Iterable[str] | None = None,
     *,
     unjudged: Mapping[str, Collection[str]] = NOTHING,
+    looked_at: LookedAt | None = None,
     now: datetime | None = None,
 ) -> list[FindingRecord]:
     """Keep what a run of checks found; the records of it, in the order given.
 
     ``codes_run``: the checks that ran. Open findings of these codes in this database that were not found again
     close themselves, except what was not judged: ``unjudged`` has for a code what its findings would be about
-    (``Finding.about``), or "" for everything. ``scope`` narrows it to one statement, or to findings about the given
-    things, for runs that looked at no more. A closed one found again is reopened. Muting is a person's word: nothing
-    here changes it.
+    (``Finding.about``), or "" for everything; a group with an unjudged member stays. ``looked_at``: the statements
+    that were judged. ``scope`` narrows it to one statement, or to findings about the given things, for runs that
+    looked at no more. A closed one found again is reopened. Muting is a person's word: only a finding that got worse
+    undoes it.
     """
     now = now or timezone.now()
     about = {scope.fingerprint} if isinstance(scope, Statement) else None if scope is None else set(scope)
     all_of = FindingRecord.objects.filter(server=server, database=database)
     unique = by_key(findings, all_of)
+    kept_open = groups.unjudged_groups(all_of, unique, unjudged)
+    for key in groups.told_by(all_of, unique, kept_open):
+        del unique[key]
     judged = {code for code in codes_run if "" not in unjudged.get(code, ())}
     gone = all_of.filter(code__in=judged, closed_at__isnull=True).exclude(key__in=list(unique))
     for code in judged & set(unjudged):
         gone = gone.exclude(code=code, about__in=[about[:300] for about in unjudged[code]])
+    if kept_open:
+        gone = gone.exclude(pk__in=[record.pk for record in kept_open])
+    if looked_at is not None:
+        gone = gone.filter(looked_at.judged)
     if about is not None:
         gone = gone.filter(about__in=about)
     if not unique and not gone.exists():  # mostly so of sessions, which are judged every ten seconds
@@ -55,6 +68,8 @@ def keep_findings(
                 "fingerprint", "pk"
             )
         )
+        opening = {key: f for key, f in unique.items() if key not in known or known[key].closed_at is not None}
+        elders = groups.elders(all_of, opening)
         kept, events = [], []
         for key, finding in unique.items():
             record = known.get(key)
@@ -64,27 +79,40 @@ def keep_findings(
                 what = FindingEvent.What.OPENED
             elif record.closed_at is not None:
                 record.closed_at = None
-                record.times_reopened += 1
-                record.reopened_at = now
                 what = FindingEvent.What.REOPENED
+            before = record.members, record.known_members
+            record.members = groups.members_of(record, finding, unjudged.get(finding.code, ()))
             _fill(record, finding, statements.get(finding.about), now)
             if what is not None:
-                record.opened_impact_s_per_day, record.worse_since = life.settled(record), None
-                events.append(life.event(record, what, now))
-            events += life.grown(record, now)
-            record.save()
+                life.opened(record)
+                if key in elders:
+                    groups.go_on(record, finding, elders[key])
+                elif what == FindingEvent.What.REOPENED:
+                    record.times_reopened += 1
+                    record.reopened_at = now
+                events.append(life.event(record, what, now, detail=groups.SAID_BEFORE if key in elders else ""))
+            events += life.grown(record, finding, now)
+            is_same = what is None and before == (record.members, record.known_members)
+            record.save(update_fields=SHORT_FIELDS if is_same else None)
             kept.append(record)
-        life.close(gone, now)
+        life.close(gone, now, {elder.pk for some in elders.values() for elder in some})
         FindingEvent.objects.bulk_create(events)
     return kept
 
 
 def keep_outcome(
-    server: Server, database: Database | None, outcome: Outcome, container: type, now: datetime
+    server: Server,
+    database: Database | None,
+    outcome: Outcome,
+    container: type,
+    now: datetime,
+    looked_at: LookedAt | None = None,
 ) -> list[FindingRecord]:
     """What all checks of such containers said; one that is switched off has run in so far as its findings go."""
     codes = {check.code for check in checks_of(container)}
-    return keep_findings(server, database, outcome.findings, codes, unjudged=outcome.unjudged, now=now)
+    return keep_findings(
+        server, database, outcome.findings, codes, unjudged=outcome.unjudged, looked_at=looked_at, now=now
+    )
 
 
 def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now: datetime) -> None:
@@ -116,6 +144,7 @@ def open_findings(database: Database) -> list[Finding]:
 
 
 def _finding(record: FindingRecord) -> Finding:
+    thing = record.key.removeprefix(f"{record.code}:")
     return Finding(
         code=record.code,
         title=record.title,
@@ -132,4 +161,5 @@ def _finding(record: FindingRecord) -> Finding:
         fixes=tuple(Fix(**fix) for fix in record.fixes),
         table=record.table or None,
         related_fingerprints=tuple(record.related_fingerprints),
+        group=thing if thing != f"{record.about}:{record.subject}" else "",
     )

@@ -27,6 +27,7 @@ from analyzer.models import Database, FindingEvent, FindingRecord, Server, State
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.past import HOUR_S, figures_of
 from analyzer.store.series.rollups import rolled_up_to
+from analyzer.store.unseen import GONE_AFTER
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
 WEEK, DAY, HOUR = timedelta(days=7), timedelta(days=1), timedelta(hours=1)
@@ -38,7 +39,11 @@ REGULAR_RATIO, REGULAR_HOURS = 0.5, 12  # judgement: of the hours measured; what
 NO_LESS = 0.9  # judgement: what is left of the time; the load of days differs by more than a tenth
 MOST_STATEMENTS = 20
 MOST_AT_ONCE = 100  # closings; the others have their turn an hour later
+# how the reasons begin why a finding closed that nobody mended
 SWITCHED_OFF = "the check was switched off"
+NOT_SEEN = f"its statement was not seen for {GONE_AFTER.days} days"
+GOES_ON = "it goes on with others, or without them"
+NOT_MENDED = (SWITCHED_OFF, NOT_SEEN, GOES_ON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def measure_gone(server: Server, now: datetime) -> int:
             finding__server=server, finding__database__isnull=False, finding__closed_at=F("at"),
             what=FindingEvent.What.CLOSED, at__gt=now - WEEK - DAY,
         )
-        .exclude(detail__startswith=SWITCHED_OFF)
+        .exclude(detail__regex=f"^({'|'.join(NOT_MENDED)})")
         .select_related("finding__database")
         .order_by("pk")
     )  # fmt: skip

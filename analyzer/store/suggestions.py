@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from analyzer.advice.outcome import definition_to_json
+from analyzer.advice.planned_evidence import PlannedEvidence
 from analyzer.advice.rules.suggest import Advice, Suggestion
 from analyzer.models import Database, NoSuggestion, Server, Statement, SuggestionRecord
 
@@ -17,7 +17,7 @@ def keep_suggestions(
     database: Database,
     advice: Advice,
     *,
-    evidence: Mapping[str, dict[str, Any]] | None = None,
+    evidence: Mapping[str, PlannedEvidence] | None = None,
     watched_s: float | None = None,
     now: datetime | None = None,
 ) -> list[SuggestionRecord]:
@@ -36,7 +36,8 @@ def keep_suggestions(
             record = known.get(key) or SuggestionRecord(database=database, key=key, first_seen=now)
             if record.state not in SuggestionRecord.FOLLOWED:
                 _fill(record, suggestion, watched_s, now)
-                record.evidence = (evidence or {}).get(suggestion.key, {})
+                planned = (evidence or {}).get(suggestion.key)
+                record.evidence = planned.to_json() if planned is not None else {}
                 record.save()
             kept[key] = record
         SuggestionRecord.objects.filter(database=database, closed_at__isnull=True).exclude(key__in=list(kept)).update(

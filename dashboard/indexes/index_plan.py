@@ -1,7 +1,7 @@
 """The newest advice of a database as the index page shows it: one point of its curve as a plan to carry out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from analyzer.advice.candidates.typed import definition_on
 from analyzer.advice.code.change import Change, creation, removal
 from analyzer.advice.definition import definition_key
 from analyzer.advice.gain import gain_from_json, gain_words
+from analyzer.advice.kept_point import KeptDrop, KeptIndex, KeptPoint
 from analyzer.advice.rollout.script import Rollout, colons_apart, rollout
 from analyzer.models import AdviceRun, Statement, SuggestionRecord
 from analyzer.schema.facts import SchemaFacts
@@ -35,7 +36,7 @@ class NamedStatement:
 class PlannedIndex:
     """``gain_ratio``: what leaving it out alone would cost, of the whole workload's cost as it is now."""
 
-    said: Mapping[str, Any]
+    said: KeptIndex
     ddl: str
     gain_ratio: float | None
     helps: tuple[NamedStatement, ...]
@@ -46,7 +47,7 @@ class PlannedIndex:
 
 @dataclass(frozen=True, slots=True)
 class PlannedDrop:
-    said: Mapping[str, Any]
+    said: KeptDrop
     ddl: str
 
 
@@ -118,7 +119,7 @@ class IndexPlan:
 
     @property
     def freed_bytes(self) -> int:
-        return sum(drop.said.get("freed_bytes") or 0 for drop in self.drops)
+        return sum(drop.said.freed_bytes or 0 for drop in self.drops)
 
     @property
     def in_words(self) -> SetWords:
@@ -133,9 +134,10 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
     """
     if not run.result:
         return None
-    curve = _steps(run.result.get("curve") or [_whole(run.result)])
+    kept = run.result.get("curve") or [_whole(run.result)]
+    curve = _steps([KeptPoint.from_json(point) for point in kept])
     points = tuple(
-        Point(number, p["budget_bytes"], p["size_bytes"], 1 - p["cost_ratio"], p["bound_ratio"], p.get("time"))
+        Point(number, p.budget_bytes, p.size_bytes, 1 - p.cost_ratio, p.bound_ratio, p.time)
         for number, p in enumerate(curve)
     )
     number = int(wanted) if wanted and wanted.isascii() and wanted.isdigit() and len(wanted) < 4 else len(points) - 1
@@ -147,11 +149,11 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
     suggestions = {
         s.key: s
         for s in SuggestionRecord.objects.filter(
-            SuggestionRecord.OPEN_OR_BUILT, database=run.database, key__in=[i["key"] for i in said["indexes"]]
+            SuggestionRecord.OPEN_OR_BUILT, database=run.database, key__in=[i.key for i in said.indexes]
         )
     }
-    indexes = tuple(_planned(index, result, names, suggestions) for index in said["indexes"])
-    drops = tuple(PlannedDrop(drop, _script(drop["statements"])) for drop in said["drops"])
+    indexes = tuple(_planned(index, result, names, suggestions) for index in said.indexes)
+    drops = tuple(PlannedDrop(drop, _script(drop.statements)) for drop in said.drops)
     return IndexPlan(
         points,
         chosen,
@@ -160,10 +162,8 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         ddl="\n".join([*(index.ddl for index in indexes), *(drop.ddl for drop in drops)]),
         rollout=_rollout(said, facts, run, now) if facts else None,
         is_whole=chosen.number == len(points) - 1,
-        hurt=tuple(
-            StatementSaid(names[h["statement"]], "", h["cost_before"], h["cost_after"]) for h in said.get("hurt", ())
-        ),
-        at_risk=tuple(StatementSaid(names[r["statement"]], r["reason"]) for r in said.get("at_risk", ())),
+        hurt=tuple(StatementSaid(names[h.statement], "", h.cost_before, h.cost_after) for h in said.hurt),
+        at_risk=tuple(StatementSaid(names[r.statement], r.reason) for r in said.at_risk),
         why_not=tuple(
             [StatementSaid(names[s["statement"]], s["why_not"], s["cost_before"]) for s in not_helped[:WHY_NOT_SHOWN]]
             + [
@@ -183,19 +183,15 @@ def _whole(result: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: result.get(name) for name in names}, "indexes": indexes}
 
 
-def _steps(curve: Sequence[Any]) -> list[Any]:
+def _steps(curve: Sequence[KeptPoint]) -> list[KeptPoint]:
     """Each set once: budgets between two steps buy the same."""
-    steps: list[Any] = []
+    steps: list[KeptPoint] = []
     for point in curve:
-        if steps and _set_of(steps[-1]) == _set_of(point):
-            steps[-1] = {**point, "budget_bytes": steps[-1]["budget_bytes"]}
+        if steps and steps[-1].bought == point.bought:
+            steps[-1] = replace(point, budget_bytes=steps[-1].budget_bytes)
         else:
             steps.append(point)
     return steps
-
-
-def _set_of(point: Mapping[str, Any]) -> tuple[set[str], set[str]]:
-    return {index["key"] for index in point["indexes"]}, {drop["index"] for drop in point["drops"]}
 
 
 class _Names:
@@ -209,10 +205,10 @@ class _Names:
         return NamedStatement(fingerprint, self._found.get(fingerprint))
 
 
-def _fingerprints(said: Mapping[str, Any], result: Mapping[str, Any], not_helped: Sequence[Any]) -> set[str]:
-    prints = {name for index in said["indexes"] for name in index["helps"][:STATEMENTS_SHOWN]}
-    for part in (said.get("hurt", ()), said.get("at_risk", ()), not_helped):
-        prints |= {row["statement"] for row in part}
+def _fingerprints(said: KeptPoint, result: Mapping[str, Any], not_helped: Sequence[Any]) -> set[str]:
+    prints = {name for index in said.indexes for name in index.helps[:STATEMENTS_SHOWN]}
+    prints |= {h.statement for h in said.hurt} | {r.statement for r in said.at_risk}
+    prints |= {row["statement"] for row in not_helped}
     return prints | {fingerprint for fingerprint, _ in _not_planned(result)}
 
 
@@ -221,22 +217,22 @@ def _not_planned(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _planned(
-    index: Mapping[str, Any],
+    index: KeptIndex,
     result: Mapping[str, Any],
     names: _Names,
     suggestions: Mapping[str, SuggestionRecord],
 ) -> PlannedIndex:
     cost = result.get("cost_before")
-    helps = [names[name] for name in index["helps"][:STATEMENTS_SHOWN]]
-    gain, watched_s = gain_from_json(index.get("time")), (result.get("time") or {}).get("watched_s")
+    helps = [names[name] for name in index.helps[:STATEMENTS_SHOWN]]
+    gain, watched_s = gain_from_json(index.time), (result.get("time") or {}).get("watched_s")
     return PlannedIndex(
         said=index,
         gain_words=gain_words(gain, watched_s, THIN) if gain else "",
-        ddl=_script(index["statements"]),
-        gain_ratio=index["worth_per_day"] / cost if cost and index.get("worth_per_day") is not None else None,
+        ddl=_script(index.statements),
+        gain_ratio=index.worth_per_day / cost if cost and index.worth_per_day is not None else None,
         helps=tuple(helps),
-        more=len(index["helps"]) - len(helps),
-        suggestion=suggestions.get(index["key"]),
+        more=len(index.helps) - len(helps),
+        suggestion=suggestions.get(index.key),
     )
 
 
@@ -244,7 +240,7 @@ def _script(statements: Sequence[str]) -> str:
     return "".join(f"{colons_apart(statement)};\n" for statement in statements)
 
 
-def _rollout(said: Mapping[str, Any], facts: SchemaFacts, run: AdviceRun, now: datetime) -> Rollout | None:
+def _rollout(said: KeptPoint, facts: SchemaFacts, run: AdviceRun, now: datetime) -> Rollout | None:
     """None where something of it is not in the newest reading of the schema any more."""
     try:
         changes = list(_changes(said, facts))
@@ -252,20 +248,20 @@ def _rollout(said: Mapping[str, Any], facts: SchemaFacts, run: AdviceRun, now: d
         return None
     if not changes:
         return None
-    sizes = {index["name"]: index["size_bytes"] for index in said["indexes"]}
+    sizes = {index.name: index.size_bytes for index in said.indexes}
     return rollout(changes, now, sizes, database=run.database.name)
 
 
-def _changes(said: Mapping[str, Any], facts: SchemaFacts) -> Iterator[Change]:
+def _changes(said: KeptPoint, facts: SchemaFacts) -> Iterator[Change]:
     tables = {table.qualified_name: table for table in facts}
     names: list[str] = []
-    for index in said["indexes"]:
-        definition = definition_on(tables[index["table"]], index["definition"])
+    for index in said.indexes:
+        definition = definition_on(tables[index.table], index.definition)
         if definition is None:
-            raise LookupError(index["name"])
-        yield creation(definition, facts, tuple(names), name=index["name"])
-        names.append(index["name"])
+            raise LookupError(index.name)
+        yield creation(definition, facts, tuple(names), name=index.name)
+        names.append(index.name)
     existing = {f"{i.schema}.{i.name}": (i, table) for table in facts for i in table.indexes}
-    for drop in said["drops"]:
-        dropped, table = existing[drop["index"]]
+    for drop in said.drops:
+        dropped, table = existing[drop.index]
         yield removal(dropped, table, facts)

@@ -1,12 +1,11 @@
 """What the planner, and later the server itself, say of a suggested index: rows for its page from ``evidence`` and
 ``outcome`` (written by ``analyzer/advice/planned.py`` and ``analyzer/steps/follow.py``)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from analyzer.advice.gain import by_cost
 from analyzer.advice.outcome import Measured, StatementOutcome, statement_from_json
+from analyzer.advice.planned_evidence import NeedlessIndex, PlannedEvidence
 from analyzer.advice.rollout.script import DISK_FACTOR
 from analyzer.advice.show import LEAST_WRITE_RATIO
 from analyzer.models import Statement, SuggestionRecord
@@ -78,15 +77,6 @@ class RiskRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RedundantIndex:
-    """Existing, and not needed once the new one is there."""
-
-    index: str
-    reason: str
-    ddl: str
-
-
-@dataclass(frozen=True, slots=True)
 class MeasuredRow:
     """One statement before the index was built and since, as measured."""
 
@@ -112,7 +102,7 @@ class Evidence:
     more_helped: int
     hurt: tuple[HurtRow, ...]
     at_risk: tuple[RiskRow, ...]
-    redundant: tuple[RedundantIndex, ...]
+    redundant: tuple[NeedlessIndex, ...]
     measured: tuple[MeasuredRow, ...]
     build_words: str
     writes_words: str
@@ -122,45 +112,37 @@ class Evidence:
 
 def evidence_of(suggestion: SuggestionRecord) -> Evidence:
     """One query, for the statements' texts."""
-    said: Mapping[str, Any] = suggestion.evidence
+    kept = PlannedEvidence.from_json(suggestion.evidence)
+    said = kept or PlannedEvidence()
     times = {help_["fingerprint"]: help_.get("total_time_s_per_day") for help_ in suggestion.helps}
-    planned = {s["fingerprint"]: s for s in said.get("statements", ())}
+    planned = {s.fingerprint: s for s in said.statements}
     outcomes = [statement_from_json(s) for s in suggestion.outcome.get("statements", ())]
-    hurt, at_risk = said.get("hurt", ()), said.get("at_risk", ())
     names = _Names(
         suggestion,
-        {*times, *planned, *(o.fingerprint for o in outcomes), *(s["fingerprint"] for s in (*hurt, *at_risk))},
+        {*times, *planned, *(o.fingerprint for o in outcomes), *(h.fingerprint for h in said.hurt)}
+        | {r.fingerprint for r in said.at_risk},
     )
     helped = [
-        HelpedRow(
-            names[name],
-            times.get(name),
-            planned.get(name, {}).get("cost_before"),
-            planned.get(name, {}).get("cost_after"),
-            planned.get(name, {}).get("change", ""),
-        )
+        HelpedRow(names[name], times.get(name), costs.cost_before, costs.cost_after, costs.change)
+        if (costs := planned.get(name))
+        else HelpedRow(names[name], times.get(name))
         for name in dict.fromkeys([*planned, *times])
     ]
     # as the planner orders them, by what is saved; else by time
     helped.sort(key=lambda row: (row.cost_before is None, 0.0 if planned else -(row.time_s_per_day or 0.0)))
     return Evidence(
-        is_planned=bool(said),
-        planner=said.get("planner", ""),
+        is_planned=kept is not None,
+        planner=said.planner,
         helped=tuple(helped[:STATEMENTS_SHOWN]),
         more_helped=max(0, len(helped) - STATEMENTS_SHOWN),
         hurt=tuple(
-            HurtRow(
-                names[s["fingerprint"]],
-                s["cost_before"],
-                s["cost_after"],
-                _VALUES.get(s.get("values", "").rstrip("0123456789"), ""),
-            )
-            for s in hurt
+            HurtRow(names[s.fingerprint], s.cost_before, s.cost_after, _VALUES.get(s.values.rstrip("0123456789"), ""))
+            for s in said.hurt
         ),
-        at_risk=tuple(dict.fromkeys(RiskRow(names[r["fingerprint"]], r["reason"]) for r in at_risk)),
-        redundant=tuple(RedundantIndex(r["index"], r["reason"], r["ddl"]) for r in said.get("makes_redundant", ())),
+        at_risk=tuple(dict.fromkeys(RiskRow(names[r.fingerprint], r.reason) for r in said.at_risk)),
+        redundant=said.makes_redundant,
         measured=tuple(MeasuredRow(names[o.fingerprint], o.before, o.after, o.plan_change) for o in _by_gain(outcomes)),
-        build_words=_build_words(said.get("build_time_s")),
+        build_words=_build_words(said.build_time_s),
         writes_words=_writes_words(said),
         write_words=_write_words(said),
         build_bytes=suggestion.estimated_size_bytes and DISK_FACTOR * suggestion.estimated_size_bytes,
@@ -201,17 +183,17 @@ def _build_words(build_time_s: float | None) -> str:
     return "under a second" if build_time_s < 1 else f"about {duration(round(build_time_s) * 1000)}"
 
 
-def _writes_words(said: Mapping[str, Any]) -> str:
+def _writes_words(said: PlannedEvidence) -> str:
     """How many rows change, a day or in what was watched so far."""
-    rate, seen, seen_in_s = (said.get(name) for name in ("writes_per_day", "writes_seen", "writes_seen_in_s"))
+    rate, seen, seen_in_s = said.writes_per_day, said.writes_seen, said.writes_seen_in_s
     if rate is not None:
         return f"{short_count(rate)} a day"
     return "unknown" if seen is None or not seen_in_s else f"{short_count(seen)} in {span_words(seen_in_s)}"
 
 
-def _write_words(said: Mapping[str, Any]) -> str:
+def _write_words(said: PlannedEvidence) -> str:
     """What the table's writes cost more with the index, beside what it saves: both in the planner's units a day."""
-    writes, cost, worth = said.get("writes_per_day"), said.get("write_cost_per_day"), said.get("worth_per_day")
+    writes, cost, worth = said.writes_per_day, said.write_cost_per_day, said.worth_per_day
     if cost is None or not worth or (writes is None and not cost):
         return "what they add is not known"
     if not cost:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection
-from django.db.models import Prefetch, Q
+from django.db.models import F, Prefetch, Q, QuerySet
 
-from analyzer.models import FindingImpact, FindingRecord, Server, Statement, StepStatus, SuggestionRecord
+from analyzer.models import FindingEvent, FindingImpact, FindingRecord, Server, Statement, StepStatus, SuggestionRecord
 from analyzer.reports.report import (
     IndexOutcome,
     IndexToCreate,
@@ -21,7 +21,7 @@ from analyzer.store.gains import gained
 from analyzer.store.series.totals import StatementPage, statement_totals
 from analyzer.store.series.windows import Window
 from dashboard.figures import gain_line
-from dashboard.gone import closing_line, gained_line, is_gained, last_closings
+from dashboard.gone import closing_line, gained_line, is_gained, is_mended, last_closings
 from dashboard.servers.actions import whole_sets
 from dashboard.servers.state import SamplingState, server_state
 from dashboard.templatetags.outcomes import outcome_sentence
@@ -121,7 +121,10 @@ def _findings(servers: Sequence[Server], start: datetime, end: datetime) -> list
         FindingRecord.objects.filter(Q(closed_at__isnull=True) | Q(closed_at__gt=start))
         .filter(server__in=servers, muted_at__isnull=True)
         .select_related("server", "statement")
-        .prefetch_related(Prefetch("events", last_closings().filter(at__gt=start), to_attr="closings"))
+        .prefetch_related(
+            Prefetch("events", last_closings().filter(at__gt=start), to_attr="closings"),
+            Prefetch("events", _worsenings().filter(at__gt=start, at__lte=end), to_attr="worsenings"),
+        )
         .defer("evidence", "related_fingerprints")
     )
     return [
@@ -149,9 +152,16 @@ def _findings(servers: Sequence[Server], start: datetime, end: datetime) -> list
             sql=r.statement.normalized_sql if r.statement else "",
             gone=closing_line(r),
             is_gain=is_gained(r),
+            is_mended=is_mended(r),
+            worse="; ".join(event.detail for event in r.worsenings),
         )
         for r in records
     ]
+
+
+def _worsenings() -> QuerySet[FindingEvent]:
+    """Of each finding that got worse the event that says how."""
+    return FindingEvent.objects.filter(what__in=FindingEvent.WORSENED, finding__worse_since=F("at"))
 
 
 def _indexes(servers: Sequence[Server]) -> list[IndexToCreate]:

@@ -9,6 +9,7 @@ from django.db.models import Case, F, Func, IntegerField, Q, Value, When, Window
 from django.db.models.functions import Coalesce, RowNumber
 
 from analyzer.advice.gain import short_gain_words
+from analyzer.advice.planned_evidence import PlannedEvidence
 from analyzer.findings import Severity
 from analyzer.models import AdviceRun, FindingRecord, Server, Statement, SuggestionRecord
 from analyzer.words.durations import THIN
@@ -76,8 +77,8 @@ class OverviewAction:
     @property
     def change(self) -> str:
         """What becomes of the plan of the statement it saves most of; "" where no planner was asked."""
-        planned = self.suggestion.evidence.get("statements") if self.suggestion is not None else None
-        return str(planned[0]["change"]) if planned else ""
+        evidence = PlannedEvidence.from_json(self.suggestion.evidence) if self.suggestion is not None else None
+        return evidence.statements[0].change if evidence is not None and evidence.statements else ""
 
     def is_new(self, since: datetime) -> bool:
         """It came, or came back, after ``since``."""

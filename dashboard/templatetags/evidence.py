@@ -2,6 +2,7 @@
 
 from django import template
 
+from analyzer.advice.planned_evidence import PlannedEvidence
 from analyzer.findings import EvidenceLevel
 from analyzer.models import PlanRecord, SuggestionRecord
 from dashboard.templatetags.texts import level_sentence, visible
@@ -12,7 +13,8 @@ register = template.Library()
 @register.filter
 def level_of(suggestion: SuggestionRecord) -> str:
     """The evidence level, with the planner that was asked."""
-    if suggestion.level == EvidenceLevel.PLANNED and suggestion.evidence.get("planner") == "HypoPG":
+    evidence = PlannedEvidence.from_json(suggestion.evidence)
+    if suggestion.level == EvidenceLevel.PLANNED and evidence is not None and evidence.planner == "HypoPG":
         return "Planned: the server's own planner chose it, asked through HypoPG."
     return level_sentence(suggestion.level)
 

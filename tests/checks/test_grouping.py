@@ -1,13 +1,20 @@
 """Findings of one cause are one finding: tenants' schemas, small matters all over a database."""
 
-from analyzer.checks import run_checks
+from typing import Any
+
+import pytest
+
+from analyzer.checks import Check, all_checks, run_checks
 from analyzer.checks.grouping import grouped, some_of
 from analyzer.checks.index.invalid_index import check as invalid_index
 from analyzer.checks.schema.dead_rows import check as dead_rows
 from analyzer.checks.schema.foreign_key_without_index import check as unindexed_key
 from analyzer.checks.schema.table_without_primary_key import check as no_key
 from analyzer.findings import Finding, Severity
-from tests.checks.builders import facts
+from analyzer.schema.cluster import ClusterFacts
+from analyzer.schema.facts import SchemaFacts
+from tests.checks.builders import build, context, facts
+from tests.checks.test_cases import each_case
 
 
 def tenants(count: int) -> dict[str, object]:
@@ -63,6 +70,28 @@ def test_different_tables_of_a_schema_stay_apart() -> None:
         facts({"tables": [{"name": "p", "columns": ["id"]}, *children]}), checks=[unindexed_key]
     ).findings
     assert len(found) == 4
+
+
+def test_together_has_one_key_of_one_table_and_of_two() -> None:
+    def of(*tables: str) -> list[Finding]:
+        some = [Finding("IX005", "Unused", Severity.INFO, t, "m", "", {}, about=f"public.{t}") for t in tables]
+        return grouped(some, facts({"tables": []}), {"IX005": Severity.INFO})
+
+    (one,), (two,) = of("a"), of("a", "b")
+    assert (one.key, one.about, one.message) == (two.key, "public.a", "m")
+    assert (one.members, two.members) == (("public.a:a",), ("public.a:a", "public.b:b"))
+
+
+@pytest.mark.parametrize("check", [c for c in all_checks() if c.kind.thing in (SchemaFacts, ClusterFacts)], ids=repr)
+def test_a_finding_that_lists_names_says_for_what_it_stands(check: Check) -> None:
+    """Else one more would never be news: its key is the same."""
+
+    def lists_all(_: Check, case: dict[str, Any]) -> None:
+        for finding in run_checks(build(case), context(case), checks=[check]).findings:
+            listed = [str(v).split(", ") for v in finding.evidence.values() if ", " in str(v)]
+            assert not listed or max(map(len, listed)) <= len(finding.members)
+
+    each_case(check, lists_all)
 
 
 def test_names_in_a_sentence() -> None:

@@ -11,6 +11,7 @@ from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import decode, decode_cluster, encode, encode_cluster
 from tests.environment import IN_VAIN_S
@@ -221,3 +222,23 @@ def test_the_server_as_a_whole(any_postgres, made):
     assert b"hush" not in kept  # what applications keep in settings is nobody's business
     assert facts.setting("shared_preload_libraries") != ""
     assert decode_cluster(encode_cluster(replace(facts, earlier=facts))) == facts
+
+
+def test_roles_and_extensions_are_carried_over_until_an_hour_or_a_restart(made):
+    def read(earlier: ClusterFacts | None = None) -> ClusterFacts:
+        with connect(ConnectionSettings.from_dsn(made.dsn)) as conn:
+            return read_cluster(conn, earlier)
+
+    first = read()
+    made.execute(f"alter role {made.login} set lock_timeout = '9s'")
+    again = read(first)
+    assert (again.roles, again.system) == (first.roles, first.system)
+    assert again.parts_read_at["roles"] == first.taken_at < again.parts_read_at["databases"] == again.taken_at
+    old = {name: at - timedelta(hours=2) for name, at in first.parts_read_at.items()}
+    for earlier in (
+        replace(first, parts_read_at=old),
+        replace(first, started_at=first.started_at - timedelta(days=1)),
+        replace(first, database="another"),  # whose role settings and extensions are others
+    ):
+        (role,) = (role for role in read(earlier).roles if role.name == made.login)
+        assert role.settings["lock_timeout"] == "9s"

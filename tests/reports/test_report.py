@@ -52,6 +52,9 @@ def finding(**fields) -> ReportedFinding:
         ({"impact_s_per_day": 300.0, "impact_before_s_per_day": 100.0, "closed_at": END - HOUR}, "fixed"),
         ({"impact_s_per_day": 300.0}, "open"),
         ({"first_seen": END - HOUR, "is_muted": True}, ""),
+        ({"worse": "it was warning"}, "worse"),
+        ({"worse": "it was warning", "first_seen": END - HOUR}, "new"),
+        ({"closed_at": END - HOUR, "is_mended": False}, ""),  # its statement was not seen, or its check is off
     ],
 )
 def test_change_in_the_window(fields, kind):

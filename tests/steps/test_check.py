@@ -15,7 +15,17 @@ from analyzer.checks import FailedCheck, Outcome, Rules, engine, failed_checks
 from analyzer.checks.facts import StatementFacts
 from analyzer.checks.plan import seq_scan_discards_rows
 from analyzer.checks.schema import table_without_primary_key
-from analyzer.models import CheckRule, Database, FindingRecord, PlanRecord, Server, Statement, StatementEntry
+from analyzer.models import (
+    CheckRule,
+    Database,
+    FindingEvent,
+    FindingRecord,
+    PlanRecord,
+    Server,
+    Statement,
+    StatementEntry,
+    SuggestionRecord,
+)
 from analyzer.monitored.readings import ActivityRow
 from analyzer.plans import parse_plan
 from analyzer.plans.shape import shape_of
@@ -26,13 +36,17 @@ from analyzer.steps import schema as schema_step
 from analyzer.steps.check_sessions import check_sessions
 from analyzer.store import schemas
 from analyzer.store.check_rules import change_rule, rules_of
+from analyzer.store.gains import measure_gone
 from analyzer.store.plans import keep_plan
 from analyzer.store.series.activity import keep_activity
+from analyzer.store.series.partitions import ensure_partition
 from analyzer.store.series.totals import StatementRate
+from analyzer.store.unseen import NEVER, still_seen_from
 from tests.checks.builders import facts
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
+SEEN_FROM = NOW - timedelta(days=8)
 SCAN = {
     "Plan": {
         "Node Type": "Seq Scan", "Relation Name": "t", "Schema": "public", "Alias": "t", "Actual Startup Time": 10.0,
@@ -65,7 +79,7 @@ def a_plan(database: Database, fingerprint: str = "f1", plan: object = SCAN) -> 
 
 def judge(database: Database, rate: StatementRate = RATE, rules: Rules = engine.AS_THEY_COME) -> engine.Outcome:
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), rate)
-    return check.check_plans(database.server, database, daily, None, rules, NOW)
+    return check.check_plans(database.server, database, daily, None, rules, NOW, SEEN_FROM)
 
 
 @pytest.fixture
@@ -156,6 +170,35 @@ def test_a_check_that_is_switched_off_closes_its_findings(database: Database) ->
     assert (CheckRule.objects.count(), rules_of(database.server)) == (0, Rules())
 
 
+STALE = {
+    "Plan": {
+        "Node Type": "Index Scan", "Index Name": "stale_kind", "Relation Name": "t", "Schema": "public", "Alias": "t",
+        "Plan Rows": 1, "Actual Startup Time": 0.1, "Actual Total Time": 34.2, "Actual Rows": 180_000,
+        "Actual Loops": 1, "Index Cond": "(t.kind = 'fresh'::text)",
+    },
+    "Execution Time": 47.6,
+}  # fmt: skip
+
+
+def test_figures_that_moved_have_the_plans_judged_that_tell_of_them(database: Database, parsed: list[object]) -> None:
+    a_plan(database, "stale", STALE)
+    for n in range(5):
+        a_plan(database, f"f{n}")
+
+    def after(at: datetime, modified: int, live: int) -> list[str]:
+        table = {"name": "t", "columns": ["kind", "a"], "rows": 200_000.0,
+                 "activity": {"modified_since_analyze": modified, "live_rows": live},
+                 "storage": {"last_autoanalyze": at.isoformat()}}  # fmt: skip
+        daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
+        known = facts({"tables": [table]})
+        check.check_plans(database.server, database, daily, known, engine.AS_THEY_COME, NOW, SEEN_FROM)
+        return list(FindingRecord.objects.filter(closed_at__isnull=True, code="PL072").values_list("about", flat=True))
+
+    assert (after(SEEN_FROM, 180_000, 200_000), len(parsed)) == (["stale"], 6)
+    assert (after(SEEN_FROM, 190_000, 210_000), len(parsed)) == (["stale"], 6)
+    assert (after(NOW, 0, 210_000), len(parsed)) == ([], 7)
+
+
 def test_unchanged_plans_cost_a_few_queries_whatever_their_number(
     database: Database, parsed: list[object], django_assert_num_queries
 ) -> None:
@@ -164,7 +207,7 @@ def test_unchanged_plans_cost_a_few_queries_whatever_their_number(
     judge(database)
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
     with django_assert_num_queries(3):  # plans, schema, open findings
-        check.check_plans(database.server, database, daily, None, engine.AS_THEY_COME, NOW)
+        check.check_plans(database.server, database, daily, None, engine.AS_THEY_COME, NOW, SEEN_FROM)
     assert len(parsed) == 30
 
 
@@ -194,7 +237,7 @@ def a_page(database: Database, statement: Statement, skipped: int, at: datetime,
 
 def skipped_rows(database: Database) -> list[object]:
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
-    outcome = check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW)
+    outcome = check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW, SEEN_FROM)
     return [f.evidence["skipped_rows"] for f in outcome.findings if f.code == "ST002"]
 
 
@@ -212,7 +255,7 @@ def test_statements_without_offset_are_not_parsed_and_no_plan_of_them_is_read(
     monkeypatch.setattr(tree, "parse_sql", parse)
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
     with django_assert_num_queries(2):  # statements, open findings
-        check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW)
+        check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW, SEEN_FROM)
     assert texts == []
     a_page(database, a_statement(database, "g", "select a from t_g order by a limit $1 Offset $2"), 90_000, NOW)
     assert (skipped_rows(database), texts) == ([90_000], ["select a from t_g order by a limit $1 Offset $2"])
@@ -235,6 +278,59 @@ def test_a_statement_is_judged_by_the_plans_of_its_newest_executed_round(
         assert len(about.plans) == 7
     a_page(database, statement, 10, NOW)
     assert skipped_rows(database) == []
+
+
+def test_what_is_found_in_a_statement_stays_until_it_was_not_seen_for_long(database: Database) -> None:
+    """A day without it (a weekly job, pgLoupe stopped) tells nothing; what is found by its calls alone is rare then."""
+    statement = a_statement(database, "f", "select a from t order by a limit $1 offset $2")
+    a_page(database, statement, 90_000, NOW)
+    rare = SCAN | {"Execution Time": 4.0, "Plan": SCAN["Plan"] | {"Actual Total Time": 4.0}}
+    a_plan(database, "f", rare)
+    often = replace(RATE, calls_per_day=1_000_000.0, mean_exec_time_ms=4.0)
+    rules = engine.AS_THEY_COME
+
+    def look(daily: dict[int, StatementRate], at: datetime, rules: Rules = rules) -> set[str]:
+        check.check_plans(database.server, database, daily, None, rules, at, at - timedelta(days=8))
+        check.check_statements(database.server, database, daily, None, rules, at, at - timedelta(days=8))
+        return set(FindingRecord.objects.filter(closed_at__isnull=True).values_list("code", flat=True))
+
+    assert look({statement.pk: often}, NOW) == {"ST002", "PL004"}
+    assert look({}, NOW + timedelta(days=7)) == {"ST002", "PL004"}
+    assert look({}, NOW + timedelta(days=7), Rules(off=frozenset({"PL004"}))) == {"ST002"}
+    assert look({}, NOW + timedelta(days=8)) == set()
+    closed = FindingEvent.objects.get(what="closed", finding__code="ST002")
+    assert closed.detail == "its statement was not seen for 8 days"
+    assert measure_gone(database.server, NOW + timedelta(days=8)) == 0
+
+
+def test_the_time_that_a_statement_was_not_seen_is_of_what_was_watched(database: Database) -> None:
+    """Of eleven days before now four without pgLoupe."""
+    server = database.server
+    with connection.cursor() as cursor:
+        for day in (*range(10, 5, -1), 1, 0):
+            at = NOW - timedelta(days=day)
+            ensure_partition("server_delta", at)
+            cursor.execute(
+                "insert into server_delta (server_id, taken_at, interval_s) values (%s, %s, 86400)", [server.pk, at]
+            )
+    assert still_seen_from(server, NOW) == NEVER  # seven days were watched
+    with connection.cursor() as cursor:
+        at = NOW - timedelta(days=11)
+        ensure_partition("server_delta", at)
+        cursor.execute(
+            "insert into server_delta (server_id, taken_at, interval_s) values (%s, %s, 86400)", [server.pk, at]
+        )
+    assert still_seen_from(server, NOW) == at
+
+
+def test_suggestions_stay_when_nothing_ran_for_a_day(database: Database) -> None:
+    schemas.keep_schema(database, facts({"tables": [{"name": "t", "columns": ["a"], "rows": 10}]}))
+    SuggestionRecord.objects.create(
+        database=database, key="k", table="public.t", name="ix_t_a", method="btree", columns=["a"], level="rule",
+        first_seen=NOW, last_seen=NOW,
+    )  # fmt: skip
+    check.check_server(database.server)
+    assert SuggestionRecord.objects.get().closed_at is None
 
 
 def test_a_step_reads_the_rules_once(database: Database) -> None:

@@ -12,6 +12,7 @@ from analyzer.models import Database, FindingRecord, PlanPeriodRecord, Statement
 from analyzer.monitored.readings import NamesByOid
 from analyzer.plans import parse_plan
 from analyzer.plans.shape import shape_of
+from analyzer.steps import check_past
 from analyzer.steps.check_past import check_pasts
 from analyzer.store.plans import keep_plan
 from analyzer.store.series.partitions import floor_to
@@ -66,7 +67,7 @@ def look(fake: FakeServer, *seen: tuple[float, dict[str, Any], str]) -> list[Fin
             server_version_num=180000, total_cost=parsed.root.total_cost, now=fake.now - timedelta(minutes=minutes_ago),
         )  # fmt: skip
     daily = rates(fake.server, Window(fake.now - timedelta(days=1), fake.now))
-    check_pasts(fake.server, database, daily, Rules(), fake.now)
+    check_pasts(fake.server, database, daily, Rules(), fake.now, fake.now - timedelta(days=8))
     return list(FindingRecord.objects.filter(server=fake.server, closed_at__isnull=True))
 
 
@@ -85,6 +86,16 @@ def test_a_new_plan_and_the_time_since_are_a_finding_until_it_is_fast_again(hist
     assert finding.impact_s_per_day == pytest.approx(0.008 * 144_000)
     periods = PlanPeriodRecord.objects.order_by("first_seen").values_list("times_seen", flat=True)
     assert list(periods) == [2, 1]
+
+
+def test_what_was_found_in_one_that_is_cheap_or_did_not_run_stays(
+    history: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [finding] = look(history, (180, BY_INDEX, "sampled"), (20, WHOLE, "sampled"))
+    monkeypatch.setattr(check_past, "LOOKED_AT", 0)
+    assert look(history) == [finding]
+    check_pasts(history.server, finding.database, {}, Rules(), history.now, history.now - timedelta(days=8))
+    assert FindingRecord.objects.get(pk=finding.pk).closed_at is None
 
 
 def test_a_plan_for_other_values_or_one_that_was_there_before_is_no_change(history: FakeServer) -> None:

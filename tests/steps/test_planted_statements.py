@@ -107,6 +107,6 @@ def findings(server) -> set[tuple[str, str]]:  # type: ignore[no-untyped-def]
         for pk, rate in rates(server, window).items()
     }
     facts = schemas.newest_schema(known)
-    outcome = check.check_statements(server, known, daily, facts, rules_of(server), now, overheads(server, window))
+    outcome = check.check_statements(server, known, daily, facts, rules_of(server), now, now, overheads(server, window))
     assert outcome.failed == {}
     return {(f.code, f.about) for f in outcome.findings if f.code >= "ST020"}

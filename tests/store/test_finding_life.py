@@ -90,6 +90,26 @@ def test_muted_until_it_costs_twice_as_much(see):
     assert "when it was muted" in FindingEvent.objects.get(what="unmuted").detail
 
 
+def test_what_gets_more_severe_is_worse_and_no_longer_muted(database):
+    def see(*severities: Severity, **more: object) -> FindingRecord:
+        for hour, severity in enumerate(severities):
+            found = replace(COSTLY, code="SC019", severity=severity, impact_s_per_day=None, **more)
+            keep_findings(database.server, database, [found], ["SC019"], now=NOW + timedelta(hours=hour))
+        return FindingRecord.objects.latest("pk")
+
+    mute([see(Severity.WARNING)], "ann", "next year")
+    assert see(Severity.INFO, Severity.WARNING).muted_at is not None
+    assert see(Severity.CRITICAL).muted_at is None
+    assert FindingEvent.objects.latest("pk").detail == "it was warning"
+    FindingEvent.objects.all().delete()
+    see(Severity.INFO, Severity.CRITICAL)  # it was so before
+    assert history() == []
+    by_time = {"subject": "by its time", "time_ms": 10.0, "run_time_ms": 20.0}
+    assert see(Severity.WARNING, Severity.CRITICAL, **by_time).worse_since is None  # moves with the calls
+    assert see(Severity.INFO, Severity.WARNING, Severity.CRITICAL, subject="two steps").worse_since is not None
+    assert history()[-2:] == [("worse", "", "it was info"), ("worse", "", "it was warning")]
+
+
 def test_muted_for_a_week(see):
     see(0, 100)
     mute([FindingRecord.objects.get()], "ann", "next week", until=NOW + timedelta(days=7))

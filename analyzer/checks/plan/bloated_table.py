@@ -26,6 +26,7 @@ check = Check(
     code="PL013",
     title="Table is mostly empty space",
     severity=Severity.WARNING,
+    reads_figures=True,
     pages=Threshold(1_000, "pages", "judgement: a smaller table is read in a millisecond, whatever it holds"),
     factor=Threshold(3, "pages / pages needed", "judgement: fillfactor and ordinary churn explain less"),
     rows_per_page=Threshold(2, "rows / page", "judgement: fewer make one look for the reason without the schema, too"),

@@ -26,6 +26,7 @@ check = Check(
     code="PL072",
     title="Planned with stale statistics",
     severity=Severity.WARNING,
+    reads_figures=True,
     gives_way_to=("PL075",),
     factor=Threshold(10, "actual / planned rows, or the other way", "judgement: below it plans seldom change"),
     changed_ratio=Threshold(0.10, "rows changed / rows", "manual: autovacuum_analyze_scale_factor, its default"),

@@ -27,6 +27,7 @@ check = Check(
     code="PL092",
     title="Update writes to many indexes",
     severity=Severity.WARNING,
+    reads_figures=True,
     rows=Threshold(1_000, "rows", "judgement: fewer are done in milliseconds, whatever the indexes"),
     accesses_per_row=Threshold(
         10, "block accesses / row", "measured: 2 for HOT, 6.5 with one index, 17 with six (PostgreSQL 15, 18)"

@@ -53,5 +53,6 @@ def foreign_key_without_action(facts: SchemaFacts) -> Iterator[Finding]:
             ),
             hint="Choose CASCADE, SET NULL or RESTRICT for each.",
             evidence={"deleted_rows": deleted, "foreign_keys": count, "names": listed(keys)},
+            members=tuple(keys),
             table=parent.qualified_name,
         )

@@ -39,5 +39,6 @@ def inheritance(facts: SchemaFacts) -> Iterator[Finding]:
                 ),
                 hint="For partitions, use PARTITION BY.",
                 evidence={"children": len(names), "names": listed(names)},
+                members=tuple(names),
                 table=table_of.qualified_name,
             )

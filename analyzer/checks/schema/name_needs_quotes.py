@@ -39,4 +39,5 @@ def name_needs_quotes(facts: SchemaFacts) -> Iterator[Finding]:
             message=(f"{and_list(counts)} {'needs' if len(names) == 1 else 'need'} quotes in SQL: {some_of(names)}."),
             hint="Give new ones lower-case names that are no keywords.",
             evidence={"table_count": len(of_tables), "column_count": len(of_columns), "names": listed(names)},
+            members=tuple(names),
         )

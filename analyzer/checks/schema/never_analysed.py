@@ -50,6 +50,7 @@ def never_analysed(facts: SchemaFacts) -> Iterator[Finding]:
         + (" Was the database just restored?" if is_whole else ""),
         hint="Analyse them, before somebody judges their plans.",
         evidence={"never_analysed": len(never), "tables": len(tables), "names": listed(names)},
+        members=tuple(names),
         table=names[0] if len(names) == 1 else None,
         fixes=(
             Fix(

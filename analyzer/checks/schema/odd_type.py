@@ -56,6 +56,7 @@ def odd_type(facts: SchemaFacts) -> Iterator[Finding]:
             message=f"{len(names)} column{'s are' if len(names) > 1 else ' is'} {name}: {some_of(names)}.",
             hint=f"Use {instead}.",
             evidence={"column_count": len(names), "columns": listed(names)},
+            members=tuple(names),
             fixes=to_retype(_changes(columns, NEW_TYPES[kind])),
         )
 

@@ -31,6 +31,7 @@ def public_may_create(facts: SchemaFacts) -> Iterator[Finding]:
             message=f"PUBLIC may create objects in {some_of(names)}.",
             hint="Give the right to the roles that make migrations, then take it from PUBLIC; else migrations fail.",
             evidence={"schemas": listed(names)},
+            members=tuple(names),
             fixes=(
                 to_copy(
                     "Take it from PUBLIC, after giving it to the role that migrates (no table is locked)",

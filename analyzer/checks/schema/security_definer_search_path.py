@@ -44,6 +44,7 @@ def security_definer_search_path(facts: SchemaFacts) -> Iterator[Finding]:
         hint="Give each a search_path, and let only those run it who have to.",
         severity=Severity.WARNING if dangerous else Severity.INFO,
         evidence={"functions": listed(names), "function_count": count, "of_superuser_for_public": len(dangerous)},
+        members=tuple(names),
         fixes=(
             to_copy(
                 "A search_path of the function's own (name the schemas that it uses)",

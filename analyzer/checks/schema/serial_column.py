@@ -39,4 +39,5 @@ def serial_column(facts: SchemaFacts) -> Iterator[Finding]:
             message=f"{len(names)} column{'s are' if len(names) > 1 else ' is'} serial: {some_of(names)}.",
             hint="Give new tables identity columns; let the old ones be until something else changes them.",
             evidence={"column_count": len(names), "columns": listed(names)},
+            members=tuple(names),
         )

@@ -59,5 +59,6 @@ def timestamp_without_zone(facts: SchemaFacts) -> Iterator[Finding]:
         severity=Severity.WARNING if mixed else Severity.INFO,
         evidence={"without_zone": count, "with_zone": with_zone, "columns": listed(without),
                   "mixed_tables": listed(mixed)},
+        members=tuple(without),
         fixes=to_retype(changes[:MOST_TABLES], IN_UTC),
     )  # fmt: skip

@@ -37,5 +37,6 @@ def autovacuum_off(facts: ClusterFacts) -> Iterator[Finding]:
         ),
         hint="Turn it on; for a table for which it is too much, set autovacuum's parameters of that table.",
         evidence={"settings_off": ", ".join(off)},
+        members=tuple(off),
         fixes=tuple(setting_fix(facts, name, "on") for name in off),
     )

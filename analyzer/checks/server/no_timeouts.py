@@ -57,6 +57,7 @@ def no_timeouts(facts: ClusterFacts) -> Iterator[Finding]:
             ),
             hint="Set it for each role of the application, longer than its longest statement or pause.",
             evidence={"setting": name, "roles": len(roles)},
+            members=tuple(role.name for role in roles),
             fixes=(
                 Fix(
                     "For new sessions of these roles",

@@ -40,5 +40,6 @@ def planner_method_off_for_all(facts: ClusterFacts) -> Iterator[Finding]:
         message=f"{and_list(off)} {'are' if len(off) > 1 else 'is'} off for every session.",
         hint="Take it away; where it was to avoid a bad plan, mend statistics, costs or indexes instead.",
         evidence={"settings_off": ", ".join(off)},
+        members=tuple(off),
         fixes=tuple(setting_fix(facts, name, "on") for name in off),
     )

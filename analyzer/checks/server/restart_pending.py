@@ -33,4 +33,5 @@ def restart_pending(facts: ClusterFacts) -> Iterator[Finding]:
         ),
         hint="Restart the server at the next maintenance, or take the change back.",
         evidence={"settings": ", ".join(waiting), "running_since": str(facts.started_at) if facts.started_at else None},
+        members=tuple(waiting),
     )

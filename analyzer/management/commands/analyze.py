@@ -19,6 +19,7 @@ from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.questions.analyze import NOT_LOOKED_AT, Analysis, analyze, without_known
+from analyzer.reports.baseline import NONE, Baseline
 from analyzer.reports.findings_as_text import finding_as_json, finding_as_text, not_run_as_json
 from analyzer.reports.sarif import SarifPlace, findings_as_sarif
 from analyzer.runtime.places import program
@@ -47,7 +48,7 @@ class Command(TerminalCommand):
         parser.add_argument("--only", default="", metavar="CODES", help="checks by code, or how they begin: SC001,IX")
         parser.add_argument(
             "--baseline", type=Path, metavar="FILE",
-            help="an earlier run's --format json: only what is new is shown, and counts for --fail-on",
+            help="an earlier run's --format json: only what is new or more severe is shown, and counts for --fail-on",
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -88,15 +89,14 @@ def _codes(given: str) -> list[str]:
     return codes
 
 
-def _known(baseline: Path | None) -> set[str]:
+def _known(baseline: Path | None) -> Baseline:
     if baseline is None:
-        return set()
+        return NONE
     try:
-        data = json.loads(baseline.read_bytes())
-        return {finding["key"] for finding in data["findings"]}
+        return Baseline.from_json(json.loads(baseline.read_bytes()))
     except OSError as problem:
         raise BadInput(f"Cannot read {baseline}: {problem.strerror}.") from problem
-    except (ValueError, KeyError, TypeError) as problem:
+    except (AttributeError, ValueError, KeyError, TypeError) as problem:
         raise BadInput(f"{baseline} is not what `analyze --format json` writes.") from problem
 
 

@@ -1,12 +1,15 @@
-"""Reads a whole server into facts: settings, databases, roles, extensions, checkpoints. Each part by itself."""
+"""Reads a whole server into facts: settings, databases, roles, extensions, checkpoints. Each part by itself, at its
+interval: until it is over the last reading's is carried over, as long as the server was not started anew.
+"""
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
-from analyzer.monitored.catalog.parts import named, options
+from analyzer.monitored.catalog.parts import EVERY_READING, HOURLY, named, options
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.schema.cluster import (
     CheckpointFacts,
@@ -19,33 +22,54 @@ from analyzer.schema.cluster import (
 
 # settings that are texts and no secrets; the value of every other text is left out
 TEXTS = ("search_path", "server_encoding", "server_version", "session_preload_libraries", "shared_preload_libraries")
+DAILY = timedelta(days=1)
 # of roles' settings those that checks look at: others may hold an application's secrets
 OF_ROLES = re.compile(r"\w+_timeout|enable_\w+|\w*work_mem|default_transaction_read_only|jit|synchronous_commit")
 
 
-def read_cluster(conn: MonitoredConnection) -> ClusterFacts:
+@dataclass(frozen=True, slots=True)
+class ClusterPart:
+    what: str  # "reading the ..."
+    every: timedelta
+    make: Callable[[list[Row]], Any]
+
+
+def read_cluster(conn: MonitoredConnection, earlier: ClusterFacts | None = None) -> ClusterFacts:
     """Settings are those of our own session: ALTER ROLE ... SET for other roles is in ``roles``."""
     with conn.sharing_transactions():
-        return _read_parts(conn)
+        return _read_parts(conn, earlier)
 
 
-def _read_parts(conn: MonitoredConnection) -> ClusterFacts:
+def _read_parts(conn: MonitoredConnection, earlier: ClusterFacts | None) -> ClusterFacts:
     # our transactions turn JIT and parallel query off for themselves
     with conn.transaction_read_only(planner_as_configured=True):
         (state,) = conn.run("cluster_state", action="reading the server's state")
     facts = ClusterFacts(server_version_num=conn.server_version_num, **named(state))
     not_read: dict[str, str] = {}
-    for name, (what, make) in PARTS.items():
+    read_at: dict[str, datetime] = {}
+    for name, part in PARTS.items():
+        if earlier is not None and (before := _carried_from(name, part, facts, earlier)) is not None:
+            facts, read_at[name] = replace(facts, **{name: getattr(earlier, name)}), before
+            continue
         try:
             with conn.transaction_read_only(planner_as_configured=True):
-                rows = conn.run(f"cluster_{name}", {"texts": list(TEXTS)}, action=f"reading the {what}")
+                rows = conn.run(f"cluster_{name}", {"texts": list(TEXTS)}, action=f"reading the {part.what}")
         except (ServerUnreachable, ConnectionLost):
             raise
         except MonitoredServerError as error:
             not_read[name] = str(error)
             continue
-        facts = replace(facts, **{name: make(rows)})
-    return replace(facts, parts_not_read=not_read)
+        facts, read_at[name] = replace(facts, **{name: part.make(rows)}), facts.taken_at
+    return replace(facts, parts_not_read=not_read, parts_read_at=read_at)
+
+
+def _carried_from(name: str, part: ClusterPart, facts: ClusterFacts, earlier: ClusterFacts) -> datetime | None:
+    """When the part was read that is still good; None: it is due. Roles' settings and extensions are a database's."""
+    before = earlier.parts_read_at.get(name)
+    is_same = (earlier.started_at, earlier.database) == (facts.started_at, facts.database)
+    if before is None or not is_same or not timedelta(0) <= facts.taken_at - before < part.every:
+        return None
+    return before
 
 
 def _settings(rows: list[Row]) -> dict[str, SettingFacts]:
@@ -62,11 +86,16 @@ def _of_role(row: Row) -> dict[str, str]:
     return {name: value for name, value in options(row.settings).items() if OF_ROLES.fullmatch(name)}
 
 
-PARTS: dict[str, tuple[str, Callable[[list[Row]], Any]]] = {
-    "settings": ("settings", _settings),
-    "databases": ("databases", lambda rows: tuple(DatabaseFacts(**named(row)) for row in rows)),
-    "roles": ("roles", _roles),
-    "extensions": ("extensions", lambda rows: tuple(ExtensionFacts(**named(row)) for row in rows)),
-    "system": ("system's identifier", lambda rows: rows[0].system_identifier if rows else None),
-    "checkpoints": ("checkpoints", lambda rows: CheckpointFacts(**named(rows[0])) if rows else None),
+# what counts (databases, checkpoints) is compared with an earlier reading: both are of the time that they say
+PARTS: dict[str, ClusterPart] = {
+    "settings": ClusterPart("settings", EVERY_READING, _settings),
+    "databases": ClusterPart(
+        "databases", EVERY_READING, lambda rows: tuple(DatabaseFacts(**named(row)) for row in rows)
+    ),
+    "roles": ClusterPart("roles", HOURLY, _roles),
+    "extensions": ClusterPart("extensions", HOURLY, lambda rows: tuple(ExtensionFacts(**named(row)) for row in rows)),
+    "system": ClusterPart("system's identifier", DAILY, lambda rows: rows[0].system_identifier if rows else None),
+    "checkpoints": ClusterPart(
+        "checkpoints", EVERY_READING, lambda rows: CheckpointFacts(**named(rows[0])) if rows else None
+    ),
 }

@@ -1,0 +1,76 @@
+"""A point of the curve of gain against megabytes as it is kept: written by ``show.py``, read by the index page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class KeptIndex:
+    """``worth_per_day``: in the planner's units; ``time``: as ``gain_as_json`` writes it."""
+
+    key: str
+    name: str
+    table: str
+    definition: str
+    statements: tuple[str, ...]
+    size_bytes: int
+    undo_statements: tuple[str, ...] = ()
+    worth_per_day: float | None = None
+    time: Mapping[str, float | None] | None = None
+    helps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDrop:
+    index: str
+    table: str
+    reason: str
+    statements: tuple[str, ...]
+    undo_statements: tuple[str, ...] = ()
+    proof: str = ""
+    freed_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptHurt:
+    statement: str
+    cost_before: float
+    cost_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRisk:
+    statement: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPoint:
+    """``budget_bytes``: None without a limit; ``time``: of all statements, with ``watched_s``. What an older version
+    did not keep has its default."""
+
+    size_bytes: int
+    cost_ratio: float
+    budget_bytes: int | None = None
+    bound_ratio: float | None = None
+    time: Mapping[str, float | None] | None = None
+    indexes: tuple[KeptIndex, ...] = ()
+    drops: tuple[KeptDrop, ...] = ()
+    hurt: tuple[KeptHurt, ...] = ()
+    at_risk: tuple[KeptRisk, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "KeptPoint":
+        return msgspec.convert({name: value for name, value in data.items() if value is not None}, cls)
+
+    def to_json(self) -> dict[str, Any]:
+        kept: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
+        return kept
+
+    @property
+    def bought(self) -> tuple[set[str], set[str]]:
+        """Keys of new indexes, and names of those that go."""
+        return {index.key for index in self.indexes}, {drop.index for drop in self.drops}
