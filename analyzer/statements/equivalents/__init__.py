@@ -6,6 +6,7 @@ Paging by keys instead of OFFSET is no equivalent, but built alike (``keyset``).
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from pglast.stream import IndentedStream, RawStream
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import form
+from analyzer.statements.equivalents.calls import parameters
 from analyzer.statements.equivalents.column_range import column_to_range
 from analyzer.statements.equivalents.count_exists import count_to_exists
 from analyzer.statements.equivalents.disjoint_union import union_to_all
@@ -25,6 +27,7 @@ from analyzer.statements.equivalents.interval_side import interval_to_other_side
 from analyzer.statements.equivalents.keyset import offset_to_keyset
 from analyzer.statements.equivalents.not_in import not_in_to_not_exists
 from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.numbering import numbered_again
 from analyzer.statements.equivalents.or_union import or_to_union
 from analyzer.statements.equivalents.subquery_join import subquery_to_join
 from analyzer.statements.preparable import preparable_sql
@@ -99,6 +102,12 @@ def equivalents(sql: str, facts: SchemaFacts) -> tuple[Equivalent, ...]:
     return tuple(rewrite for kind in KINDS if (rewrite := equivalent(kind, sql, facts)) is not None)
 
 
+def why_none(sql: str, facts: SchemaFacts) -> tuple[NotRewritten, ...]:
+    """Of each kind that the statement holds something of, why that was left as it is."""
+    found = [rewritten(kind, sql, facts) for kind in KINDS]
+    return tuple(each for each in found if isinstance(each, NotRewritten) and each.reasons)
+
+
 def equivalent(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | None:
     found = rewritten(kind, sql, facts)
     return found if isinstance(found, Equivalent) else None
@@ -166,10 +175,13 @@ def _written(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: 
     selects = [node for node in nodes if isinstance(node, ast.SelectStmt)]
     if LIST_MARK in sql:
         notes.need("IN ($1) stands for a list of any length")
+    given = Counter(parameters(statement))
     changed = [change(select, facts, notes) for select in ([statement] if whole else selects)]
     if not any(changed):
         unclear = [visible_line(f"{quote_identifier(name)} is in several schemas, not alike") for name in of_several]
         return NotRewritten(kind, (*unclear, *notes.why_not) if notes.why_not else ())
+    if not numbered_again(statement, given, notes):
+        return NotRewritten(kind, tuple(notes.why_not[-1:]))
     written = RawStream()(statement)
     again = fresh_parse(written)
     if isinstance(again, Unparsable) or form(again[0].stmt) != form(statement):
