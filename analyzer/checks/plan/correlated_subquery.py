@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.node import run_time_ms, time_evidence, time_ratio
-from analyzer.checks.rewrites import rewrites, why_not_rewritten
+from analyzer.checks.rewrites import otherwise
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.statements.equivalents import COUNT, SUBQUERY
@@ -49,12 +49,13 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
             continue  # an unhashed IN, which has its own check
         name = node.subplan_name or "SubPlan"
         took = f", {time_words(total_ms)} in all" if total_ms else ""
+        written = otherwise(context, SUBQUERY, COUNT)
         yield check.finding(
             node=node,
             subject=f"{name} of {node.parent.label}",
             message=f"{name} ran {runs:,} times, once for each row of {node.parent.label}{took}.",
-            hint=_hint(node) + why_not_rewritten(context, SUBQUERY),
-            fixes=rewrites(context, SUBQUERY, COUNT),
+            hint=_hint(node) + written.why_not,
+            fixes=written.fixes,
             evidence={**rounded(runs=runs, touched_blocks=blocks), **time_evidence(total_ms, node)},
             level=EvidenceLevel.EXECUTED,
             time_ms=total_ms,
