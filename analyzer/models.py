@@ -3,6 +3,8 @@
 Texts are redacted before they come here; passwords and sampled parameter values are encrypted.
 """
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -344,7 +346,7 @@ class FindingRecord(models.Model):
     message = models.TextField()
     hint = models.TextField()
     evidence = models.JSONField()
-    fixes = models.JSONField(default=list)  # [{title, language, code}]
+    fixes = models.JSONField(default=list)  # [{title, language, code}], and store/rewrite_costs.py's
     related_fingerprints = models.JSONField(default=list)
     place = models.CharField(max_length=200, blank=True, default="")  # of its node in the plan's shape: "0.1"
     impact_s_per_day = models.FloatField(null=True)
@@ -374,6 +376,11 @@ class FindingRecord(models.Model):
             ),
             models.Index(fields=["statement"], name="ix_finding_statement"),
         ]
+
+    @property
+    def first_fix(self) -> dict[str, Any] | None:
+        """What a list shows of ``fixes``; None where there are none but those in which the planner sees no gain."""
+        return next((fix for fix in self.fixes if not fix.get("no_gain")), None)
 
 
 class FindingEvent(models.Model):

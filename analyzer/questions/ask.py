@@ -38,6 +38,7 @@ from analyzer.questions.rewrites import planned_rewrites
 from analyzer.questions.what_if import TriedIndex, WhatIf, explained_change, statements_reading, what_if
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.equivalents import NotRewritten, why_none
 from analyzer.statements.preparable import preparable_sql
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import Twin, lease, limits
@@ -102,6 +103,7 @@ class RewritePlans:
 
     explained: Mapping[str, Any]
     rewrites: tuple[PlannedRewrite, ...]  # the cheapest first
+    why_none: tuple[NotRewritten, ...]  # where there are none: of each kind, why not
     took_s: float
 
 
@@ -209,7 +211,8 @@ def rewrite_plans(
         if isinstance(explained, Refused):
             raise BadInput(explained.reason)
         rewrites = planned_rewrites(twin, query, explained, facts)
-    return RewritePlans(explained, rewrites, took_s=time.monotonic() - begun)
+    reasons = () if rewrites else why_none(query.sql, facts)
+    return RewritePlans(explained, rewrites, reasons, took_s=time.monotonic() - begun)
 
 
 def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:

@@ -12,9 +12,9 @@ from analyzer.findings import EvidenceLevel, Finding, Fix, Severity
 from analyzer.models import Database, FindingEvent, FindingRecord, Server, Statement
 from analyzer.store import finding_life as life
 from analyzer.store.finding_keys import by_key
+from analyzer.store.rewrite_costs import LOCK_FINDINGS, with_costs
 
 NOTHING: Mapping[str, Collection[str]] = {}
-LOCK_FINDINGS = 7469  # advisory lock (LOCK_FINDINGS, server id): two runs do not judge the same findings at once
 
 
 def keep_findings(
@@ -95,7 +95,8 @@ def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now
     record.table = (finding.table or "")[:130]
     record.message, record.hint = finding.message, finding.hint
     record.evidence = dict(finding.evidence)
-    record.fixes = [asdict(fix) for fix in _own_first(finding.fixes, record.database)]
+    own_first = [asdict(fix) for fix in _own_first(finding.fixes, record.database)]
+    record.fixes = with_costs(own_first, record.fixes)
     record.related_fingerprints = list(finding.related_fingerprints)
     record.impact_s_per_day = finding.impact_s_per_day
     record.impact_assumed_s_per_day, record.watched_s = finding.impact_assumed_s_per_day, finding.watched_s
@@ -129,7 +130,7 @@ def _finding(record: FindingRecord) -> Finding:
         impact_s_per_day=record.impact_s_per_day,
         impact_assumed_s_per_day=record.impact_assumed_s_per_day,
         watched_s=record.watched_s,
-        fixes=tuple(Fix(**fix) for fix in record.fixes),
+        fixes=tuple(Fix(fix["title"], fix["language"], fix["code"]) for fix in record.fixes),
         table=record.table or None,
         related_fingerprints=tuple(record.related_fingerprints),
     )

@@ -1,6 +1,7 @@
 """The list of findings and the page of one; people mute findings, one or all of a list, and assign them."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
@@ -178,7 +180,9 @@ def _page(
             if not (name.endswith("_s_per_day") and value == record.impact_s_per_day)  # shown as the impact
         ],
         "suggestions": _suggestions(record),
+        "fixes": [_shown(fix) for fix in record.fixes],
         "can_be_rewritten": _can_be_rewritten(record),
+        "is_planned": any("planned" in fix for fix in record.fixes),
         "statements": _statements(record),
         "check": check,
         "check_paragraphs": paragraphs(check) if check else [],
@@ -200,6 +204,10 @@ def _suggestions(record: FindingRecord) -> list[SuggestionRecord]:
             SuggestionRecord.OPEN_OR_BUILT, database__server=record.server, finding_keys__contains=[record.key]
         ).order_by(F("helped_time_s_per_day").desc(nulls_last=True), "pk")[:5]
     )
+
+
+def _shown(fix: dict[str, Any]) -> dict[str, Any]:
+    return fix | {"planned_at": parse_datetime(fix["planned"]["at"])} if "planned" in fix else fix
 
 
 def _can_be_rewritten(found: FindingRecord) -> bool:
