@@ -7,7 +7,9 @@ Paging by keys instead of OFFSET is no equivalent, but built alike (``keyset``).
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from pglast import ast
@@ -16,7 +18,6 @@ from pglast.stream import IndentedStream, RawStream
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import form
-from analyzer.statements.equivalents.calls import parameters
 from analyzer.statements.equivalents.column_range import column_to_range
 from analyzer.statements.equivalents.count_exists import count_to_exists
 from analyzer.statements.equivalents.disjoint_union import union_to_all
@@ -97,6 +98,9 @@ class NotRewritten:
     reasons: tuple[str, ...] = ()
 
 
+_kept: ContextVar[dict[tuple[str, str, int], Equivalent | NotRewritten] | None] = ContextVar("kept", default=None)
+
+
 def equivalents(sql: str, facts: SchemaFacts) -> tuple[Equivalent, ...]:
     """One for each kind that changes something; () for more than one statement, or one that is no SELECT."""
     return tuple(rewrite for kind in KINDS if (rewrite := equivalent(kind, sql, facts)) is not None)
@@ -114,7 +118,24 @@ def equivalent(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | None:
 
 
 def rewritten(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | NotRewritten:
-    return _changed(kind, KINDS[kind], sql, facts, whole=kind in OF_THE_WHOLE)
+    kept = _kept.get()
+    key = (kind, sql, id(facts))
+    if kept is not None and key in kept:
+        return kept[key]
+    found = _changed(kind, KINDS[kind], sql, facts, whole=kind in OF_THE_WHOLE)
+    if kept is not None:
+        kept[key] = found
+    return found
+
+
+@contextmanager
+def rewrites_kept() -> Iterator[None]:
+    """Inside, where facts stay what they are, a statement is rewritten once for a kind: a plan's findings ask again."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 def keyset(sql: str, facts: SchemaFacts) -> Equivalent | NotRewritten:
@@ -175,7 +196,7 @@ def _written(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: 
     selects = [node for node in nodes if isinstance(node, ast.SelectStmt)]
     if LIST_MARK in sql:
         notes.need("IN ($1) stands for a list of any length")
-    given = Counter(parameters(statement))
+    given = Counter(node.number for node in nodes if isinstance(node, ast.ParamRef))
     changed = [change(select, facts, notes) for select in ([statement] if whole else selects)]
     if not any(changed):
         unclear = [visible_line(f"{quote_identifier(name)} is in several schemas, not alike") for name in of_several]
