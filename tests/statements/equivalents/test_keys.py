@@ -102,6 +102,18 @@ def test_a_foreign_key_names_the_groups_where_it_holds_at_any_moment(fault, data
     assert equivalent(FIRST_ROWS, OF_EACH, facts_of(shop)) is None
 
 
+def test_a_foreign_key_that_is_off_for_a_partition_is_off_for_the_whole(database) -> None:
+    shop = database(18)
+    shop.execute(
+        TABLES[1],
+        "create table c (id int primary key, p_id int not null references parent) partition by range (id)",
+        "create table part partition of c for values from (0) to (9)",
+    )
+    sound = equivalent(FIRST_ROWS, OF_EACH, facts_of(shop))
+    shop.execute("alter table part disable trigger all")
+    assert [each is None for each in (sound, equivalent(FIRST_ROWS, OF_EACH, facts_of(shop)))] == [False, True]
+
+
 def test_not_null_of_a_foreign_partition_is_taken_at_its_word_by_nobody(database) -> None:
     shop = database(18)
     shop.execute(
