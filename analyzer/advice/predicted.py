@@ -64,11 +64,11 @@ class PlannedRewrite:
 
     @property
     def words(self) -> str:
-        """ "OR as UNION ALL: cost 25 instead of 8,433, 340x cheaper", or why it is not planned."""
+        """ "OR as UNION ALL: cost 25 instead of 8,433, 340x cheaper", or why it is not worth it or not planned."""
         if self.cost_after is None:
             return f"{self.kind}: not planned. {self.problem or ''}".rstrip(". ")
         costs = f"cost {cost_figure(self.cost_after)} instead of {cost_figure(self.cost_before)}"
-        return f"{self.kind}: {costs}, {self.factor}"
+        return f"{self.kind}: {'' if self.is_cheaper else 'the planner sees no gain, '}{costs}, {self.factor}"
 
     @property
     def factor(self) -> str:

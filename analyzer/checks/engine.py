@@ -34,6 +34,7 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
 from analyzer.schema.replica_scans import ReplicaScans
 from analyzer.schema.without_index import Proofs
+from analyzer.statements.equivalents import rewrites_kept
 
 logger = logging.getLogger(__name__)
 
@@ -292,7 +293,7 @@ def find(
     if checks is not None:
         wanted = {check.code for check in checks}
         chosen = [check for check in chosen if check.code in wanted]
-    with rules_in_force(rules), readings_kept():
+    with rules_in_force(rules), readings_kept(), rewrites_kept():
         for thing, checks_of_thing in _things(container, chosen):
             for check in checks_of_thing:
                 run.one(check, thing)

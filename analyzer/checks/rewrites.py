@@ -1,5 +1,7 @@
 """A statement written otherwise, as something to copy: for checks whose finding it ends."""
 
+from dataclasses import dataclass
+
 from analyzer.checks.engine import Context
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Fix
@@ -41,20 +43,26 @@ IN_SQLALCHEMY = {
 }
 
 
-def rewrites(known: Context | StatementFacts, *kinds: str) -> tuple[Fix, ...]:
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """``why_not``: " It is not written out here: ..." where the statement has what such a rewrite changes, and none."""
+
+    fixes: tuple[Fix, ...] = ()
+    why_not: str = ""
+
+
+def otherwise(known: Context | StatementFacts, *kinds: str) -> Otherwise:
     """The statement with the same rows, of each kind that the schema proves or that says what has to hold."""
     found = [rewritten(kind, sql, facts) for sql, facts in _known(known) for kind in kinds]
     equivalents = [each for each in found if isinstance(each, Equivalent)]
-    return tuple(fix for each in equivalents for fix in (_as_sql(each), *_in_orms(each)))
-
-
-def why_not_rewritten(known: Context | StatementFacts, *kinds: str) -> str:
-    """ " It is not written out here: ..." where the statement has what such a rewrite changes, and has to stay."""
-    found = [rewritten(kind, sql, facts) for sql, facts in _known(known) for kind in kinds]
-    if any(isinstance(each, Equivalent) for each in found):
-        return ""
+    if equivalents:
+        return Otherwise(tuple(fix for each in equivalents for fix in (_as_sql(each), *_in_orms(each))))
     reasons = [reason for each in found if isinstance(each, NotRewritten) for reason in each.reasons]
-    return f" It is not written out here: {reasons[0]}." if reasons else ""
+    return Otherwise(why_not=f" It is not written out here: {reasons[0]}." if reasons else "")
+
+
+def rewrites(known: Context | StatementFacts, *kinds: str) -> tuple[Fix, ...]:
+    return otherwise(known, *kinds).fixes
 
 
 def next_page(known: Context | StatementFacts) -> tuple[Fix, ...]:

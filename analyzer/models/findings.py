@@ -1,5 +1,7 @@
 """What the checks found, what became of it, and what an operator changed of them."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
@@ -24,7 +26,7 @@ class FindingRecord(models.Model):
     message = models.TextField()
     hint = models.TextField()
     evidence = models.JSONField()
-    fixes = models.JSONField(default=list)  # [{title, language, code}]
+    fixes = models.JSONField(default=list)  # [{title, language, code}], and store/rewrite_costs.py's
     related_fingerprints = models.JSONField(default=list)
     place = models.CharField(max_length=200, blank=True, default="")  # of its node in the plan's shape: "0.1"
     impact_s_per_day = models.FloatField(null=True)
@@ -59,6 +61,11 @@ class FindingRecord(models.Model):
             ),
             models.Index(fields=["statement"], name="ix_finding_statement"),
         ]
+
+    @property
+    def first_fix(self) -> dict[str, Any] | None:
+        """What a list shows of ``fixes``; None where there are none but those in which the planner sees no gain."""
+        return next((fix for fix in self.fixes if not fix.get("no_gain")), None)
 
 
 class FindingEvent(models.Model):

@@ -1,9 +1,12 @@
 """Two plans of one statement: how far they are the same, and in words what changed between them."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from analyzer.plans.node import Plan, PlanNode
+from analyzer.plans.node import Plan, PlanError, PlanNode
+from analyzer.plans.parse import parse_plan
 from analyzer.plans.shape import shape_of
 from analyzer.words.durations import time_words
 from analyzer.words.lists import and_list
@@ -179,3 +182,11 @@ def _is_word(text: str) -> bool:
     return text.split(" ", 1)[0] not in {
         "Seq", "Index", "Bitmap", "Parallel", "Hash", "Nested", "Merge", "Tid", "Sample", "Foreign", "Custom",
     }  # fmt: skip
+
+
+def explained_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> PlanChange | None:
+    """Of two objects of EXPLAIN; None where one cannot be read."""
+    try:
+        return plan_change(parse_plan([before]), parse_plan([after]))
+    except PlanError:
+        return None

@@ -25,6 +25,7 @@ from analyzer.advice.ddl import IndexDdl, create_indexes
 from analyzer.advice.dearest import dearest
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.outcome import built_index
+from analyzer.advice.planned_rewrites import planned_rewrites
 from analyzer.advice.planner import Refused, values_of
 from analyzer.advice.predicted import NotPredicted, PlannedRewrite, Prediction
 from analyzer.advice.queries import generic_query, plannable_queries
@@ -34,12 +35,12 @@ from analyzer.models import Server
 from analyzer.monitored.access.replica import need_replica
 from analyzer.monitored.catalog.schema import need_statistics
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.plans.compare import PlanChange
+from analyzer.plans.compare import PlanChange, explained_change
 from analyzer.questions.predict import predict, with_second_opinion
-from analyzer.questions.rewrites import planned_rewrites
-from analyzer.questions.what_if import TriedIndex, WhatIf, explained_change, statements_reading, what_if
+from analyzer.questions.what_if import TriedIndex, WhatIf, statements_reading, what_if
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import SchemaFacts
+from analyzer.statements.equivalents import NotRewritten, why_none
 from analyzer.statements.preparable import preparable_sql
 from analyzer.store.servers import connection_settings, explain_settings
 from analyzer.twin import Twin, lease, limits
@@ -103,6 +104,7 @@ class RewritePlans:
 
     explained: Mapping[str, Any]
     rewrites: tuple[PlannedRewrite, ...]  # the cheapest first
+    why_none: tuple[NotRewritten, ...]  # where there are none: of each kind, why not
     took_s: float
 
 
@@ -210,7 +212,8 @@ def rewrite_plans(
         if isinstance(explained, Refused):
             raise BadInput(explained.reason)
         rewrites = planned_rewrites(twin, query, explained, facts)
-    return RewritePlans(explained, rewrites, took_s=time.monotonic() - begun)
+    reasons = () if rewrites else why_none(query.sql, facts)
+    return RewritePlans(explained, rewrites, reasons, took_s=time.monotonic() - begun)
 
 
 def _ddl(typed: Typed, facts: SchemaFacts) -> tuple[IndexDdl, ...]:

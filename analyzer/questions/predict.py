@@ -12,6 +12,7 @@ from datetime import datetime
 from analyzer.advice.as_read import as_read, for_all_schemas, sized_for_all_schemas
 from analyzer.advice.candidates.enumerate_indexes import statement_candidates
 from analyzer.advice.ddl import create_indexes
+from analyzer.advice.planned_rewrites import planned_rewrites
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.predicted import LikedIndex, NotPredicted, PlannedRewrite, Prediction, TableRead
 from analyzer.advice.queries import generic_query, plannable_queries
@@ -23,9 +24,9 @@ from analyzer.errors import costing_only
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.monitored.explain.second_opinion import second_opinion
 from analyzer.plans import Plan, PlanError, parse_plan
+from analyzer.plans.compare import explained_change
 from analyzer.plans.scans import partitioned_table
-from analyzer.questions.rewrites import planned_rewrites
-from analyzer.questions.what_if import explained_caution, explained_change
+from analyzer.questions.what_if import explained_caution
 from analyzer.schema.facts import SchemaFacts, TableActivity, TableFacts
 from analyzer.statements.preparable import preparable_sql
 from analyzer.twin import Twin

@@ -19,7 +19,7 @@ from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tabl
 from analyzer.advice.selection.set_figures import HURT
 from analyzer.errors import BadInput, costing_only
 from analyzer.plans import PlanError, parse_plan
-from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, plan_change
+from analyzer.plans.compare import SAME_COST_RATIO, PlanChange, explained_change
 from analyzer.plans.size import node_count
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 
@@ -242,11 +242,3 @@ def explained_caution(sql: str, facts: SchemaFacts, before: Mapping[str, Any], a
     with costing_only("in question", fault), suppress(PlanError):
         return early_stop(sql, facts, parse_plan([before]), parse_plan([after]))
     return fault.get("in question")
-
-
-def explained_change(before: Mapping[str, Any], after: Mapping[str, Any]) -> PlanChange | None:
-    """Of two objects of EXPLAIN; None where one cannot be read."""
-    try:
-        return plan_change(parse_plan([before]), parse_plan([after]))
-    except PlanError:
-        return None

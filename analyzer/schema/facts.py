@@ -142,6 +142,8 @@ class ForeignKeyFacts:
     is_inherited: bool = False  # a partition's copy of its parent's key
     is_enforced: bool = True  # 18
     is_disabled: bool = False  # ALTER TABLE (the referencing one) DISABLE TRIGGER ALL
+    is_deferrable: bool = False
+    is_checked: bool = True  # False: some trigger of it is off, of either table or of a partition
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The advisor at work for one database: the recorded workload through the twin, and what is kept of the answer.
 
 Kept are the suggestions with their evidence, the curve of gain against megabytes (``AdviceRun.result``: what
-``advice/show.py`` writes, with "curve"), and for each plan in the store whether the twin plans alike.
+``advice/show.py`` writes, with "curve"), for each plan in the store whether the twin plans alike, and what statements
+written otherwise cost (``steps/rewrites.py``).
 """
 
 import contextlib
@@ -37,6 +38,7 @@ from analyzer.statements.parse import is_system_table
 from analyzer.statements.preparable import preparable_sql
 from analyzer.steps import schedule
 from analyzer.steps.explain import schema_signature, text_to_explain
+from analyzer.steps.rewrites import plan_rewrites
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings, parameters, planner_past, suggestions
 from analyzer.store.databases import inspected_databases
@@ -106,6 +108,7 @@ def advise_database(
             missing = [*twin.said(), *advice.faults]
             _compare_plans(twin, database, facts, now)
             _keep_past(twin, database, facts, now)
+            plan_rewrites(twin, database, workload, facts, now)
     except (RuntimeFailure, BadInput, NeedsOwnAddress) as problem:
         return _failed(database, now, str(problem))
     except OSError as problem:

@@ -14,6 +14,7 @@ from analyzer.store import finding_groups as groups
 from analyzer.store import finding_life as life
 from analyzer.store.finding_keys import by_key
 from analyzer.store.locks import FINDINGS, wait_for
+from analyzer.store.rewrite_costs import with_costs
 from analyzer.store.unseen import LookedAt
 
 NOTHING: Mapping[str, Collection[str]] = {}
@@ -123,7 +124,8 @@ def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now
     record.table = (finding.table or "")[:130]
     record.message, record.hint = finding.message, finding.hint
     record.evidence = dict(finding.evidence)
-    record.fixes = [asdict(fix) for fix in _own_first(finding.fixes, record.database)]
+    own_first = [asdict(fix) for fix in _own_first(finding.fixes, record.database)]
+    record.fixes = with_costs(own_first, record.fixes)
     record.related_fingerprints = list(finding.related_fingerprints)
     record.impact_s_per_day = finding.impact_s_per_day
     record.impact_assumed_s_per_day, record.watched_s = finding.impact_assumed_s_per_day, finding.watched_s
@@ -158,7 +160,7 @@ def _finding(record: FindingRecord) -> Finding:
         impact_s_per_day=record.impact_s_per_day,
         impact_assumed_s_per_day=record.impact_assumed_s_per_day,
         watched_s=record.watched_s,
-        fixes=tuple(Fix(**fix) for fix in record.fixes),
+        fixes=tuple(Fix(fix["title"], fix["language"], fix["code"]) for fix in record.fixes),
         table=record.table or None,
         related_fingerprints=tuple(record.related_fingerprints),
         group=thing if thing != f"{record.about}:{record.subject}" else "",

@@ -1,6 +1,7 @@
 """The list of findings and the page of one; people mute findings, one or all of a list, and assign them."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model
@@ -10,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_POST
 
@@ -179,7 +181,9 @@ def _page(
             if not (name.endswith("_s_per_day") and value == record.impact_s_per_day)  # shown as the impact
         ],
         "suggestions": list(naming(record.server, [record.key])[:5]),
+        "fixes": [_shown(fix) for fix in record.fixes],
         "can_be_rewritten": _can_be_rewritten(record),
+        "is_planned": any("planned" in fix for fix in record.fixes),
         "statements": _statements(record),
         "check": check,
         "check_paragraphs": paragraphs(check) if check else [],
@@ -193,6 +197,10 @@ def _page(
         "users": get_user_model().objects.filter(is_active=True).order_by("username")[:MOST_USERS],
     }
     return render(request, "dashboard/finding.html", context, status=status)
+
+
+def _shown(fix: dict[str, Any]) -> dict[str, Any]:
+    return fix | {"planned_at": parse_datetime(fix["planned"]["at"])} if "planned" in fix else fix
 
 
 def _can_be_rewritten(found: FindingRecord) -> bool:

@@ -48,7 +48,7 @@ class OverviewAction:
         """ "index", "code", "setting", or "look" where there is nothing to copy."""
         if self.suggestion is not None:
             return "index"
-        if self.finding is None or not self.finding.fixes:
+        if self.finding is None or self.finding.first_fix is None:
             return "look"
         return "setting" if self.finding.code.startswith("SV") else "code"
 

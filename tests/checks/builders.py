@@ -69,9 +69,11 @@ def _table(
     given: Mapping[str, Any], oids: Mapping[str, int], by_name: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     rows = given.get("rows")
+    # who knows a key has read the constraints; of others a case says whether they were
+    constraints = {"constraints": []} if given.get("primary_key") or given.get("unique_keys") else {}
     table: dict[str, Any] = {
         "schema": "public", "kind": "r", "rows": rows, "size_bytes": None, "primary_key": [], "unique_keys": [],
-        "partitions": [], **given, "oid": oids[given["name"]],
+        "partitions": [], **constraints, **given, "oid": oids[given["name"]],
     }  # fmt: skip
     if "parent" in table:  # the name of the table it is a partition of
         table["parent_oid"] = oids[table.pop("parent")]

@@ -15,7 +15,7 @@ from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.new_index import NewKey, compared_keys, new_index
 from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
-from analyzer.checks.rewrites import rewrites, why_not_rewritten
+from analyzer.checks.rewrites import otherwise
 from analyzer.checks.scan import filter_condition, index_condition, index_that_begins_with, table_of
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
@@ -59,12 +59,13 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
         tables = {table for scan in scans if (table := table_of(scan, context.facts)) is not None}
         name = node.subplan_name or "SubPlan"
         took = f", {time_words(total_ms)} in all" if total_ms else ""
+        written = otherwise(context, SUBQUERY, COUNT)
         yield check.finding(
             node=node,
             subject=f"{name} of {node.parent.label}",
             message=f"{name} ran {runs:,} times, once for each row of {node.parent.label}{took}.",
-            hint=_by_index(wasteful) + _hint(node) + why_not_rewritten(context, SUBQUERY),
-            fixes=(*rewrites(context, SUBQUERY, COUNT), *_index(wasteful, context)),
+            hint=_by_index(wasteful) + _hint(node) + written.why_not,
+            fixes=(*written.fixes, *_index(wasteful, context)),
             evidence={**rounded(runs=runs, touched_blocks=blocks), **time_evidence(total_ms, node)},
             level=EvidenceLevel.EXECUTED,
             time_ms=total_ms,

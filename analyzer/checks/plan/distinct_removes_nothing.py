@@ -21,6 +21,7 @@ from analyzer.plans.conditions import read_sort_key
 from analyzer.plans.unions import is_union
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents import DISTINCT_JOIN, LIST
+from analyzer.statements.equivalents.scopes import key_among
 
 DISTINCT = re.compile(r"\bselect\s+distinct\b(?!\s+on\b)", re.IGNORECASE)
 JOINS = ("Nested Loop", "Hash Join", "Merge Join", "Hash", "Memoize")
@@ -108,7 +109,7 @@ def _is_asked_for(node: PlanNode) -> bool:
 
 
 def _unique_key(node: PlanNode, facts: SchemaFacts) -> str | None:
-    """ "o.id": columns of a unique key, none of them NULL, that are among those compared; None where there is none."""
+    """ "o.id": columns of a key without NULLs among those compared, that holds at any moment; None without one."""
     tables = {
         scan.alias or scan.relation_name: facts.find_table(scan.relation_name, scan.schema)
         for scan in node.walk()
@@ -119,10 +120,9 @@ def _unique_key(node: PlanNode, facts: SchemaFacts) -> str | None:
         if table is None:
             continue
         names = {c.name for c in columns if c.alias == alias or (c.alias is None and len(tables) == 1)}
-        not_null = {column.name for column in table.columns if column.not_null}
-        for key in dict.fromkeys([table.primary_key, *table.unique_keys]):
-            if key and set(key) <= names and (key == table.primary_key or set(key) <= not_null):
-                return shown(", ".join(f"{alias}.{name}" for name in key))
+        key = key_among(names, table, facts)
+        if key is not None:
+            return shown(", ".join(f"{alias}.{name}" for name in key))
     return None
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.new_index import NewKey, new_index
 from analyzer.checks.node import run_time_ms, shown, time_evidence
-from analyzer.checks.rewrites import rewrites, why_not_rewritten
+from analyzer.checks.rewrites import otherwise
 from analyzer.checks.scan import filter_condition, share_ms, whole_scan
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
@@ -53,7 +53,7 @@ def function_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
         return
     scan = whole.scan
     time_ms = share_ms(scan.certain_time_ms, scan.read - scan.kept, scan.read)
-    column = wrapped.columns[0].name
+    column, written = wrapped.columns[0].name, otherwise(context, INTERVAL, RANGE)
     yield check.finding(
         subject=whole.scans.subject,
         message=(
@@ -63,14 +63,13 @@ def function_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
         hint=_hint(
             wrapped, (node.relation_name or "the table") if not whole.scans.are_partitions else "the partitioned table"
         )
-        + why_not_rewritten(context, RANGE, INTERVAL),
+        + written.why_not,
         evidence={"rows_read": round(scan.read), "rows_kept": round(scan.kept), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         table=whole.scans.table,
-        fixes=rewrites(context, INTERVAL, RANGE)
-        or (() if whole.scans.are_partitions else new_index(node, _keys(wrapped, read), context)),
+        fixes=written.fixes or (() if whole.scans.are_partitions else new_index(node, _keys(wrapped, read), context)),
     )
 
 

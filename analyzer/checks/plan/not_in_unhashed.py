@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.node import run_time_ms, time_evidence
-from analyzer.checks.rewrites import rewrites, why_not_rewritten
+from analyzer.checks.rewrites import otherwise
 from analyzer.checks.work_mem import work_mem_advice, work_mem_bytes
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
@@ -58,6 +58,7 @@ def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
             if negated
             else "Write EXISTS or a join (a UNION, where an OR stands beside it)"
         )
+        written = otherwise(context, *kinds)
         yield check.finding(
             node=node.parent,
             subject=node.parent.label,
@@ -67,10 +68,10 @@ def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
                 f" ({word}) from their start for each of {node.loops:,} rows: they were not hashed."
             ),
             hint=(f"{rewrite}. Or {advice}, so that they are hashed." if fixes else f"{rewrite}; {advice}.")
-            + why_not_rewritten(context, *kinds),
+            + written.why_not,
             evidence={**evidence, **time_evidence(time_ms, node)},
             level=EvidenceLevel.EXECUTED,
-            fixes=(*rewrites(context, *kinds), *fixes),
+            fixes=(*written.fixes, *fixes),
             time_ms=time_ms,
             run_time_ms=run_time_ms(node),
         )

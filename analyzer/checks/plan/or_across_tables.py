@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import rounded
 from analyzer.checks.node import own_time_ms, run_time_ms, shown, time_evidence
-from analyzer.checks.rewrites import rewrites, why_not_rewritten
+from analyzer.checks.rewrites import otherwise
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Comparison, Condition, read_condition
@@ -46,6 +46,7 @@ def or_across_tables(join: PlanNode, context: Context) -> Iterator[Finding]:
         left = join.total_actual_rows or 0.0
         own_ms = own_time_ms(join)
         time_ms = None if own_ms is None else own_ms * mean / (mean + left)
+        written = otherwise(context, OR)
         yield check.finding(
             subject=join.label,
             message=(
@@ -55,11 +56,11 @@ def or_across_tables(join: PlanNode, context: Context) -> Iterator[Finding]:
             hint=(
                 "Write one query for each arm of the OR and join them by UNION, with both tables' primary keys"
                 " in the output so that only rows found twice are dropped: each arm can then use its table's index."
-                f"{why_not_rewritten(context, OR)}"
+                f"{written.why_not}"
             ),
             evidence={**rounded(rows_removed=mean, rows_kept=left), **time_evidence(time_ms, join)},
             level=EvidenceLevel.EXECUTED,
-            fixes=rewrites(context, OR),
+            fixes=written.fixes,
             time_ms=time_ms,
             run_time_ms=run_time_ms(join),
         )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, place, run_time_ms, time_evidence
-from analyzer.checks.rewrites import rewrites, why_not_rewritten
+from analyzer.checks.rewrites import otherwise
 from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.unions import is_union
@@ -42,12 +42,13 @@ def union_removes_nothing(node: PlanNode, context: Context) -> Iterator[Finding]
             waiting += inner.inputs
     time_ms = own_time_ms(*(part for union in unions for part in (union, _sort(union)) if part is not None))
     rows = append.total_actual_rows or 0.0
+    written = otherwise(context, UNION)
     yield check.finding(
         subject=node.label,
         message=f"UNION compared {rows:,.0f} rows of {arms} arms and gave all of them: no row was there twice.",
         hint="Use UNION ALL where the arms cannot hold the same row, and none of them holds one twice."
-        + why_not_rewritten(context, UNION),
-        fixes=rewrites(context, UNION),
+        + written.why_not,
+        fixes=written.fixes,
         evidence={"compared_rows": round(rows), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,

@@ -106,6 +106,8 @@ def foreign_key_facts(row: Row, names: Mapping[int, str], families: Mapping[int,
         is_inherited=row.is_inherited,
         is_enforced=row.is_enforced,
         is_disabled=row.is_disabled,
+        is_deferrable=row.is_deferrable,
+        is_checked=row.is_checked,
     )
 
 

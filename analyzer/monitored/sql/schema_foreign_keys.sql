@@ -22,7 +22,14 @@ select
     exists (
         select from pg_catalog.pg_trigger as t
         where t.tgconstraint = k.oid and t.tgrelid = k.conrelid and t.tgenabled = 'D'
-    ) as is_disabled
+    ) as is_disabled,
+    k.condeferrable as is_deferrable,
+    not exists (
+        select from pg_catalog.pg_trigger as t
+        where t.tgenabled in ('D', 'R') and t.tgconstraint = any (array(
+            select k.oid union all select part.oid from pg_catalog.pg_constraint as part where part.conparentid = k.oid
+        ))
+    ) as is_checked
 from pg_catalog.pg_constraint as k
 join pg_catalog.pg_class as rc on rc.oid = k.confrelid
 join pg_catalog.pg_namespace as rn on rn.oid = rc.relnamespace

@@ -7,7 +7,10 @@ Paging by keys instead of OFFSET is no equivalent, but built alike (``keyset``).
 
 import logging
 import re
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from pglast import ast
@@ -27,6 +30,7 @@ from analyzer.statements.equivalents.interval_side import interval_to_other_side
 from analyzer.statements.equivalents.keyset import offset_to_keyset
 from analyzer.statements.equivalents.not_in import not_in_to_not_exists
 from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.numbering import numbered_again
 from analyzer.statements.equivalents.or_union import or_to_union
 from analyzer.statements.equivalents.subquery_join import subquery_to_join
 from analyzer.statements.preparable import preparable_sql
@@ -98,9 +102,18 @@ class NotRewritten:
     reasons: tuple[str, ...] = ()
 
 
+_kept: ContextVar[dict[tuple[str, str, int], Equivalent | NotRewritten] | None] = ContextVar("kept", default=None)
+
+
 def equivalents(sql: str, facts: SchemaFacts) -> tuple[Equivalent, ...]:
     """One for each kind that changes something; () for more than one statement, or one that is no SELECT."""
     return tuple(rewrite for kind in KINDS if (rewrite := equivalent(kind, sql, facts)) is not None)
+
+
+def why_none(sql: str, facts: SchemaFacts) -> tuple[NotRewritten, ...]:
+    """Of each kind that the statement holds something of, why that was left as it is."""
+    found = [rewritten(kind, sql, facts) for kind in KINDS]
+    return tuple(each for each in found if isinstance(each, NotRewritten) and each.reasons)
 
 
 def equivalent(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | None:
@@ -109,7 +122,24 @@ def equivalent(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | None:
 
 
 def rewritten(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | NotRewritten:
-    return _changed(kind, KINDS[kind], sql, facts, whole=kind in OF_THE_WHOLE)
+    kept = _kept.get()
+    key = (kind, sql, id(facts))
+    if kept is not None and key in kept:
+        return kept[key]
+    found = _changed(kind, KINDS[kind], sql, facts, whole=kind in OF_THE_WHOLE)
+    if kept is not None:
+        kept[key] = found
+    return found
+
+
+@contextmanager
+def rewrites_kept() -> Iterator[None]:
+    """Inside, where facts stay what they are, a statement is rewritten once for a kind: a plan's findings ask again."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 def keyset(sql: str, facts: SchemaFacts) -> Equivalent | NotRewritten:
@@ -173,10 +203,13 @@ def _written(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: 
     selects = [node for node in nodes if isinstance(node, ast.SelectStmt)]
     if LIST_MARK in sql:
         notes.need("IN ($1) stands for a list of any length")
+    given = Counter(node.number for node in nodes if isinstance(node, ast.ParamRef))
     changed = [change(select, facts, notes) for select in ([statement] if whole else selects)]
     if not any(changed):
         unclear = [visible_line(f"{quote_identifier(name)} is in several schemas, not alike") for name in of_several]
         return NotRewritten(kind, (*unclear, *notes.why_not) if notes.why_not else ())
+    if not numbered_again(statement, given, notes):
+        return NotRewritten(kind, tuple(notes.why_not[-1:]))
     written = RawStream()(statement)
     again = fresh_parse(written)
     if isinstance(again, Unparsable) or form(again[0].stmt) != form(statement):

@@ -41,7 +41,7 @@ def _replaced(node: ast.Node | None, facts: SchemaFacts, notes: Notes) -> ast.No
         if exists is None or not isinstance(compared.left, ast.SubLink) or not _counts(compared.left, facts, notes):
             continue
         if isinstance(compared.value, ast.ParamRef):
-            notes.need(f"${compared.value.number} is {NUMBERS[compared.operator]}")
+            notes.need(f"the statement's ${compared.value.number} is {NUMBERS[compared.operator]}")
         link = compared.left
         link.subselect.targetList, link.subselect.sortClause = one(), None
         link.subLinkType = enums.SubLinkType.EXISTS_SUBLINK

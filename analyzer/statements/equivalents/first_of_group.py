@@ -84,8 +84,10 @@ def _change(
             return notes.refuse("several rows of each group are asked for, and no foreign key names the groups")
     if not holds_key([*groups, *ordered], tables, facts):
         notes.need(NO_TIES)
-    if asked.most is None:
-        notes.need(f"${asked.value.number} is {'1' if groups and asked.is_first else 'a number from 0 on'}")
+    if asked.most is None and groups and asked.is_first:
+        notes.need(f"the statement's ${asked.value.number} is 1")
+    elif asked.most is None:
+        notes.need(f"${asked.value.number} is a number from 0 on")
     notes.form(FIRST_OF_GROUP if groups and key is None else FIRST_FEW)
     if key is not None:
         window.partitionClause = None

@@ -1,8 +1,8 @@
 """``WHERE rn <= 3`` around ``row_number() OVER (PARTITION BY g ORDER BY o)`` as LIMIT 3 in LATERAL for each group.
 
-The groups are the rows of the table that g references: a foreign key that holds, of a column that is never NULL, names
-one for each row, and those without rows give none. Where an index has the order it reads the first rows of each group
-alone; cheaper where groups are few and large.
+The groups are the rows of the table that g references: a foreign key that holds at any moment, of a column that is
+never NULL, names one for each row, and those without rows give none. Where an index has the order it reads the first
+rows of each group alone; cheaper where groups are few and large.
 """
 
 from pglast import ast, enums
@@ -63,7 +63,9 @@ def key_of_groups(
 
 
 def _holds(key: ForeignKeyFacts, name: str, facts: SchemaFacts) -> bool:
-    if key.columns != (name,) or not key.is_validated or not key.is_enforced or key.is_disabled:
+    if key.columns != (name,) or not (key.is_validated and key.is_enforced and key.is_checked):
+        return False
+    if key.is_deferrable or key.is_disabled:
         return False
     parent: TableFacts | None = facts.table(key.referenced_oid)
     return parent is not None and not parent.has_row_security and not facts.heirs(parent)

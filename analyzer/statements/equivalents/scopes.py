@@ -55,9 +55,15 @@ def owner(column: ast.Node | None, tables: Tables) -> tuple[str, str] | None:
 def is_never_null(column: tuple[str, str], tables: Tables, facts: SchemaFacts) -> bool:
     """NOT NULL, also in every table that inherits from it: until 18 such a one may drop the constraint."""
     table = tables[column[0]]
-    if any(table.oid in other.inherits for other in facts):
+    if any(table.oid in other.inherits for other in facts) or _has_foreign_parts(table, facts):
         return False
     return column[1] in _never_null(table, facts)
+
+
+def _has_foreign_parts(table: TableFacts, facts: SchemaFacts) -> bool:
+    """Whether rows of it come from other servers, which PostgreSQL takes at their word."""
+    parts = [facts.table(oid) for oid in table.partitions]
+    return any(part is None or part.kind == "f" or _has_foreign_parts(part, facts) for part in parts)
 
 
 def _never_null(table: TableFacts, facts: SchemaFacts) -> set[str]:
@@ -74,12 +80,12 @@ def _never_null(table: TableFacts, facts: SchemaFacts) -> set[str]:
 def key_among(names: Collection[str], table: TableFacts, facts: SchemaFacts) -> tuple[str, ...] | None:
     """A key of the table among these columns that no two rows share, without NULLs; None where there is none.
 
-    A deferrable one may be shared by two rows until its transaction ends.
+    A deferrable one may be shared by two rows until its transaction ends; without the constraints each may be one.
     """
-    if facts.heirs(table):
-        return None  # a key of the one table alone
+    if facts.heirs(table) or table.constraints is None:
+        return None  # the former: a key of the one table alone
     not_null = _never_null(table, facts)
-    deferred = {known.columns for known in table.constraints or () if known.kind in ("p", "u") and known.is_deferrable}
+    deferred = {known.columns for known in table.constraints if known.kind in ("p", "u") and known.is_deferrable}
     for key in dict.fromkeys((table.primary_key, *table.unique_keys)):
         if (
             key

@@ -1,13 +1,13 @@
 """A statement written otherwise with the same rows: what the planner says of both, side by side."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from analyzer.advice.planner import Planner, Query, Refused
 from analyzer.advice.predicted import PlannedRewrite
 from analyzer.advice.queries import generic_query
 from analyzer.advice.rules.suggest import WorkloadStatement
-from analyzer.questions.what_if import explained_change
+from analyzer.plans.compare import explained_change
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents import Equivalent, equivalents
 
@@ -19,28 +19,26 @@ def planned_rewrites(
 
     Both are planned alike: with the values in their text, without those of parameters.
     """
-    found = _planned(planner, original, explained, facts)
+    found = [planned_rewrite(planner, each, explained, facts) for each in equivalents(original.sql, facts)]
     return tuple(sorted(found, key=lambda each: (each.cost_after is None, each.cost_after or 0.0)))
 
 
-def _planned(
-    planner: Planner, original: Query, explained: Mapping[str, Any], facts: SchemaFacts
-) -> Iterator[PlannedRewrite]:
-    cost = float(explained["Plan"]["Total Cost"])
-    for each in equivalents(original.sql, facts):
-        after = _explained(planner, each, facts)
-        if isinstance(after, Refused):
-            yield PlannedRewrite(each.kind, each.laid_out, each.given, cost, problem=after.reason)
-            continue
-        yield PlannedRewrite(
-            each.kind,
-            each.laid_out,
-            each.given,
-            cost,
-            cost_after=float(after["Plan"]["Total Cost"]),
-            change=explained_change(explained, after),
-            explained=after,
-        )
+def planned_rewrite(
+    planner: Planner, written: Equivalent, explained: Mapping[str, Any], facts: SchemaFacts
+) -> PlannedRewrite:
+    """``explained``: EXPLAIN's object of the statement as it is, planned without values of parameters."""
+    cost, after = float(explained["Plan"]["Total Cost"]), _explained(planner, written, facts)
+    if isinstance(after, Refused):
+        return PlannedRewrite(written.kind, written.laid_out, written.given, cost, problem=after.reason)
+    return PlannedRewrite(
+        written.kind,
+        written.laid_out,
+        written.given,
+        cost,
+        cost_after=float(after["Plan"]["Total Cost"]),
+        change=explained_change(explained, after),
+        explained=after,
+    )
 
 
 def _explained(planner: Planner, found: Equivalent, facts: SchemaFacts) -> Mapping[str, Any] | Refused:

@@ -1,0 +1,54 @@
+"""What all checks say of ordinary plans, with facts and texts as in production: enough of slow ones, little of tuned.
+
+A slow plan takes 5 ms or more, without indexes but for the primary keys and with statistics from before most rows came.
+"""
+
+from collections import Counter
+
+from analyzer.checks import Context as CheckContext
+from analyzer.checks import all_checks, run_checks
+from analyzer.findings import Finding
+from analyzer.plans import parse_plan
+from analyzer.runtime.postgres import PostgresCluster
+from bench.corpus import SETTINGS, CorpusPlan, plans
+from bench.results import Context, Result
+
+SLOW_MS = 5.0
+MOST_SILENT = 15.0  # % of the slow ones
+CALLS_PER_DAY = 1_000.0  # each: what takes a millisecond then is not worth a word
+
+
+def measure(context: Context) -> list[Result]:
+    with PostgresCluster(context.place / "corpus", settings=SETTINGS) as server:
+        slow = [_judged(plan) for plan in plans(server, context.place, tuned=False)]
+        tuned = [_judged(plan) for plan in plans(server, context.place, tuned=True)]
+    slow = [each for each in slow if each[1] >= SLOW_MS]
+    silent = [each for each in slow if not each[2]]
+    for plan, time_ms, _ in silent:
+        print(f"  nothing is said of {plan.name}, {time_ms:.1f} ms: {' '.join(plan.sql.split())[:150]}")
+    for plan, time_ms, findings in tuned:
+        for finding in findings:
+            print(f"  tuned: {plan.name}, {time_ms:.1f} ms: {finding.code} {finding.message[:200]}")
+    codes = Counter(code for *_, findings in tuned for code in {finding.code for finding in findings})
+    titles = {check.code: check.title for check in all_checks()}
+    return [
+        Result("slow plans", len(slow), ""),
+        Result("of them without a sentence", 100 * len(silent) / len(slow), "%", MOST_SILENT),
+        Result("tuned plans", len(tuned), "", least=200),
+        Result("of them with a sentence", sum(bool(findings) for *_, findings in tuned), ""),
+        *(Result(f"tuned: {code} {titles[code]}", number, "") for code, number in codes.most_common()),
+    ]
+
+
+def _judged(plan: CorpusPlan) -> tuple[CorpusPlan, float, list[Finding]]:
+    parsed = parse_plan(plan.explained)
+    time_ms = parsed.execution_time_ms or 0.0
+    outcome = run_checks(
+        parsed,
+        CheckContext(
+            facts=plan.facts, normalized_sql=plan.sql, calls_per_day=CALLS_PER_DAY, mean_exec_time_ms=time_ms,
+            watched_s=86_400.0,
+        ),
+    )  # fmt: skip
+    assert not outcome.failed, outcome.failed
+    return plan, time_ms, outcome.findings
