@@ -14,7 +14,9 @@ from analyzer.schema.cluster import (
     DatabaseFacts,
     ExtensionFacts,
     RoleFacts,
+    RoleSettings,
     SettingFacts,
+    TrustRule,
 )
 
 # settings that are texts and no secrets; the value of every other text is left out
@@ -29,13 +31,26 @@ def read_cluster(conn: MonitoredConnection) -> ClusterFacts:
         return _read_parts(conn)
 
 
+def read_standbys(conn: MonitoredConnection) -> tuple[str, ...]:
+    """Those that stream from the server, by name."""
+    with conn.transaction_read_only():
+        (state,) = conn.run("cluster_state", action="reading the server's state")
+    return tuple(state.standbys)
+
+
 def _read_parts(conn: MonitoredConnection) -> ClusterFacts:
     # our transactions turn JIT and parallel query off for themselves
     with conn.transaction_read_only(planner_as_configured=True):
         (state,) = conn.run("cluster_state", action="reading the server's state")
-    facts = ClusterFacts(server_version_num=conn.server_version_num, **named(state))
+    facts = ClusterFacts(
+        server_version_num=conn.server_version_num,
+        **{**named(state, "reads_rules", "reads_passwords"), "standbys": tuple(state.standbys)},
+    )
     not_read: dict[str, str] = {}
+    may = {"trust_rules": state.reads_rules, "weak_passwords": state.reads_passwords}  # the others any login may
     for name, (what, make) in PARTS.items():
+        if not may.get(name, True):
+            continue
         try:
             with conn.transaction_read_only(planner_as_configured=True):
                 rows = conn.run(f"cluster_{name}", {"texts": list(TEXTS)}, action=f"reading the {what}")
@@ -62,11 +77,19 @@ def _of_role(row: Row) -> dict[str, str]:
     return {name: value for name, value in options(row.settings).items() if OF_ROLES.fullmatch(name)}
 
 
+def _role_settings(rows: list[Row]) -> tuple[RoleSettings, ...]:
+    every = (RoleSettings(row.database, row.role, _of_role(row)) for row in rows)
+    return tuple(one for one in every if one.settings)
+
+
 PARTS: dict[str, tuple[str, Callable[[list[Row]], Any]]] = {
     "settings": ("settings", _settings),
     "databases": ("databases", lambda rows: tuple(DatabaseFacts(**named(row)) for row in rows)),
     "roles": ("roles", _roles),
+    "role_settings": ("settings of roles and databases", _role_settings),
     "extensions": ("extensions", lambda rows: tuple(ExtensionFacts(**named(row)) for row in rows)),
     "system": ("system's identifier", lambda rows: rows[0].system_identifier if rows else None),
+    "trust_rules": ("rules of pg_hba.conf", lambda rows: tuple(TrustRule(**named(row)) for row in rows)),
+    "weak_passwords": ("roles with MD5 passwords", lambda rows: tuple(row.name for row in rows)),
     "checkpoints": ("checkpoints", lambda rows: CheckpointFacts(**named(rows[0])) if rows else None),
 }
