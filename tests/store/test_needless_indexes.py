@@ -58,6 +58,25 @@ def test_a_replica_that_is_paused_or_was_not_read_lately_proves_nothing() -> Non
     assert replica_scans(server, database, AT) == ReplicaScans(("near",))
 
 
+def test_a_standby_that_nobody_watches_may_use_any_index() -> None:
+    server, database = watched("primary", replace(CLUSTER, standbys=("a at 10.0.0.2",)))
+    assert replica_scans(server, database, AT) == ReplicaScans((), unwatched=("a at 10.0.0.2",))
+    _, near = watched("near", replace(CLUSTER, is_replica=True, standbys=()))
+    keep_schema(near, schema(50.0, ix_a=0), AT)
+    assert replica_scans(server, database, AT) == ReplicaScans(("near",), {1: 0}, 50.0)
+    keep_cluster(server, replace(CLUSTER, standbys=()), AT + timedelta(hours=1))  # it is away for a while
+    keep_cluster(near.server, replace(CLUSTER, is_replica=True, standbys=("cascaded",)), AT + timedelta(hours=1))
+    assert replica_scans(server, database, AT) == ReplicaScans(("near",), {1: 0}, 50.0, ("a at 10.0.0.2", "cascaded"))
+
+
+def test_a_replica_that_explain_goes_to_is_one() -> None:
+    server, database = watched("primary", CLUSTER)
+    server.replica_host = "10.0.0.2"
+    assert replica_scans(server, database, AT) == ReplicaScans((), unwatched=("10.0.0.2",))
+    keep_cluster(server, replace(CLUSTER, standbys=("walreceiver at 10.0.0.2",)), AT + timedelta(hours=1))
+    assert replica_scans(server, database, AT) == ReplicaScans((), unwatched=("10.0.0.2",))
+
+
 def test_where_the_system_is_not_known_a_replica_may_be_its_own() -> None:
     server, database = watched("primary", replace(CLUSTER, system=None))
     assert replica_scans(server, database, AT) is None
