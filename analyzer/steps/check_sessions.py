@@ -5,6 +5,7 @@ Apart from ``check.py``, so that this process need not load the advisor.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection
 
@@ -17,7 +18,7 @@ from analyzer.schema.standing import Standing
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings
 from analyzer.store.check_rules import rules_of
-from analyzer.store.series.load_reading import load_timeline
+from analyzer.store.series.load_reading import load_timeline, sessions_at_work
 from analyzer.store.series.windows import Window
 
 LATELY = timedelta(minutes=5)  # judgement: long enough for a burst to be over
@@ -40,6 +41,7 @@ def check_sessions(
         standing=standing,
         active_average=_active_average(server, now) if server.cores else None,
         cores=server.cores,
+        read_at_work=partial(sessions_at_work, server, now),
     )
     outcome = run_checks(facts, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, None, outcome, ServerFacts, now)
