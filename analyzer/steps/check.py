@@ -17,12 +17,14 @@ from django.utils import timezone
 from analyzer.advice.as_read import as_read
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.behaviour.workload import ObservedWorkload
-from analyzer.checks import Context, Outcome, Rules, impact, in_words, run_checks
+from analyzer.checks import Context, Outcome, Rules, impact, in_words, run_checks, vacuum_holder
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
-from analyzer.models import Database, PlanRecord, Server, Statement, StatementEntry
+from analyzer.models import Database, FindingRecord, PlanRecord, Server, Statement, StatementEntry
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.standing import HeldBack
+from analyzer.statements.secrets import SECRET_NAME
 from analyzer.steps import advise, judgement, schedule
 from analyzer.steps.check_past import check_pasts
 from analyzer.steps.follow import follow_indexes
@@ -39,6 +41,7 @@ from analyzer.store.series.totals import StatementRate, rates, rates_by_database
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.series.workload import workload as read_workload
+from analyzer.store.set_columns import recorded_columns_set
 
 logger = logging.getLogger(__name__)
 
@@ -121,10 +124,19 @@ def check_schema(
         key_checks=key_check_times(database, facts, daily),
         without_index=plans_without(database, facts, now),
         replica_scans=replica_scans(server, database, now),
+        columns_set=recorded_columns_set(database, facts, daily),
+        vacuum_holder=_vacuum_holder(server),
     )
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)
     return in_words(outcome)
+
+
+def _vacuum_holder(server: Server) -> HeldBack | None:
+    found = FindingRecord.objects.filter(
+        server=server, database=None, code=vacuum_holder.CODE, closed_at__isnull=True
+    ).first()
+    return vacuum_holder.holder_of(found.evidence) if found is not None else None
 
 
 # -- plans --------------------------------------------------------------------------------------------------------
@@ -200,12 +212,12 @@ def check_statements(
 ) -> Outcome:
     """Every statement that ran in the database within a day: text, figures and, for checks that ask, plans.
 
-    Of utilities those that say PASSWORD.
+    Of utilities those that may hold a secret.
     """
     ran = StatementEntry.objects.filter(
         server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
     )
-    with_password = Q(kind="utility", normalized_sql__icontains="password")
+    with_password = Q(kind="utility", normalized_sql__contains="***", normalized_sql__iregex=SECRET_NAME.pattern)
     statements = (
         Statement.objects.filter(Q(kind__in=Statement.PLANNABLE) | with_password)
         .filter(pk__in=ran.values_list("statement_id"), text_state=Statement.TextState.OK)
