@@ -131,17 +131,20 @@ def session_of(
     names: NamesByOid,
     fingerprint: str | None,
     seen_waiting_s: float | None = None,
+    *,
+    least_told_s: float = LEAST_TOLD_S,
 ) -> SessionFacts:
     """A backend as facts. ``seen_waiting_s``: since when earlier samples saw it wait, where the server does not say.
 
-    ``fingerprint``: by its queryid, where that is known; else its text gives it.
+    ``fingerprint``: by its queryid, where that is known; else its text gives it. ``least_told_s``: how old a
+    transaction must be for its text to be read.
     """
 
     def age(since: datetime | None) -> float | None:
         return None if since is None else max(0.0, (taken_at - since).total_seconds())
 
     transaction_s = age(row.xact_start)
-    text = row.text if (transaction_s or 0.0) >= LEAST_TOLD_S or row.blocked_by else None
+    text = row.text if (transaction_s or 0.0) >= least_told_s or row.blocked_by else None
     return SessionFacts(
         pid=row.pid,
         state=row.state,
