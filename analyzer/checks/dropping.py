@@ -14,6 +14,7 @@ from analyzer.schema.without_index import WithoutIndex, planned_words, proof_wor
 from analyzer.words.lists import and_list
 from analyzer.words.visible import visible_line
 
+OF_UNUSED = ("IX004", "IX005")  # which call indexes unused
 NOT_PLANNED = "Whether a recorded statement gets dearer without {it} was not planned."
 
 

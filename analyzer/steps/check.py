@@ -5,7 +5,7 @@ server's rules change. How much that costs is put in anew each time, because cal
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from analyzer.advice.as_read import as_read
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.behaviour.workload import ObservedWorkload
 from analyzer.checks import Context, Outcome, Rules, impact, in_words, run_checks, vacuum_holder
+from analyzer.checks.dropping import OF_UNUSED
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
 from analyzer.models import Database, FindingRecord, PlanRecord, Server, Statement, StatementEntry
@@ -29,7 +30,7 @@ from analyzer.steps import advise, judgement, schedule
 from analyzer.steps.check_past import check_pasts
 from analyzer.steps.follow import follow_indexes
 from analyzer.steps.time_limit import STOP_ON
-from analyzer.store import findings, suggestions
+from analyzer.store import finding_life, findings, suggestions
 from analyzer.store.check_rules import rules_of
 from analyzer.store.databases import inspected_databases
 from analyzer.store.gains import measure_gone
@@ -129,7 +130,14 @@ def check_schema(
     )
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)
+    if context.replica_scans is not None and context.replica_scans.unwatched:
+        _withdraw(database, OF_UNUSED, now)
     return in_words(outcome)
+
+
+def _withdraw(database: Database, codes: Sequence[str], now: datetime) -> None:
+    """What was said to go before there was a replica that may need it: it is no longer known to be true."""
+    finding_life.close(FindingRecord.objects.filter(database=database, code__in=codes, closed_at__isnull=True), now)
 
 
 def _vacuum_holder(server: Server) -> HeldBack | None:

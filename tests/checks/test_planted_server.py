@@ -74,8 +74,8 @@ def found(
     earlier = replace(first, taken_at=facts.taken_at - timedelta(days=1))
     outcome = run_checks(replace(facts, earlier=earlier, most_sessions=WEEK), rules=RULES)
     assert outcome.failed == {}
-    # SV044 needs a week of sizes, SV046 and (without pg_read_all_data) SV036 a superuser
-    assert set(outcome.not_run) <= {"SV044", "SV046"} | ({"SV036", "SV039"} if server.version < 15 else set())
+    # SV044 needs a week of sizes, SV046 and (without pg_read_all_data) SV047 a superuser
+    assert set(outcome.not_run) <= {"SV044", "SV046"} | ({"SV039", "SV047"} if server.version < 15 else set())
     return {f"{f.code} {f.subject}" for f in outcome.findings}, outcome.findings
 
 
@@ -165,7 +165,7 @@ def test_what_superusers_may_read_of_authentication_is_judged(
     assert list(facts.role_settings or ()) == [
         RoleSettings("shop", "old", {"statement_timeout": "5s"}), RoleSettings("shop", None, {"lock_timeout": "5s"}),
     ]  # fmt: skip
-    assert {"SV036 roles", "SV046 pg_hba.conf"} <= {f"{f.code} {f.subject}" for f in run_checks(facts).findings}
+    assert {"SV047 roles", "SV046 pg_hba.conf"} <= {f"{f.code} {f.subject}" for f in run_checks(facts).findings}
 
 
 def test_a_collation_that_changed_is_found(private_postgres: Callable[..., Server]) -> None:

@@ -35,13 +35,13 @@ def far_more_connections_allowed(facts: ClusterFacts) -> Iterator[Finding]:
     setting = for_everybody(facts, "max_connections")
     if setting is None or int(setting.value) < check["allowed"] or host_of(facts) is not None:
         return  # services derive it from the memory of the instance
-    days = len(facts.most_sessions) - 1  # today has only begun
-    if days < max(1, check["days"]):
-        raise NotRun(f"needs {counted(round(check['days']), 'day')} of readings, there are {max(0, days)}")
-    used = max(facts.most_sessions.values())
+    used = max(facts.most_sessions.values(), default=0)
     allowed = int(setting.value)
     if used > allowed * check["used_ratio"]:
         return
+    days = len(facts.most_sessions) - 1  # today has only begun
+    if days < max(1, check["days"]):
+        raise NotRun(f"needs {counted(round(check['days']), 'day')} of readings, there are {max(0, days)}")
     yield check.finding(
         subject="max_connections",
         message=(
