@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 from analyzer.checks.engine import Context, NotRun
 from analyzer.checks.grouping import some_of, to_copy, to_copy_concurrently
-from analyzer.checks.statistics import need_counted_days, need_scans_of_primary
+from analyzer.checks.statistics import idle_days, need_counted_days, need_scans_of_primary
 from analyzer.findings import Fix
 from analyzer.plans.compare import cost_words
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.quoting import qualified
 from analyzer.schema.without_index import WithoutIndex, planned_words, proof_words
 from analyzer.words.lists import and_list
+from analyzer.words.visible import visible_line
 
+OF_UNUSED = ("IX004", "IX005")  # which call indexes unused
 NOT_PLANNED = "Whether a recorded statement gets dearer without {it} was not planned."
 
 
@@ -59,13 +61,16 @@ def _needed_words(needed: Sequence[WithoutIndex]) -> str:
     return f"{others}: without {most.name} {what} gets {costs} ({planned})."
 
 
-def need_days_without_scan(context: Context, days: float) -> float:
-    """For how many days nothing scanned, here and on the replicas that are watched; NotRun where that is not known."""
+def need_days_without_scan(indexes: Sequence[IndexFacts], context: Context, days: float) -> float:
+    """For how many days nothing scanned, here and on the replicas; NotRun where that is not known."""
     if context.facts is not None:
         need_scans_of_primary(context.facts)
-    counted = need_counted_days(context.facts, days)
+    counted = min([need_counted_days(context.facts, days), *(idle_days(index, context.facts) for index in indexes)])
     if context.replica_scans is None:
         return counted
+    if unwatched := context.replica_scans.unwatched:
+        names = and_list([visible_line(name) for name in unwatched])
+        raise NotRun(f"needs the scans that replicas counted: add {names} as a server, not all of them are watched")
     on_replicas = context.replica_scans.counted_days
     if on_replicas is None or on_replicas < days:
         raise NotRun(f"needs {days:,.0f} days of the counters of each replica, as read within two days")
@@ -74,7 +79,15 @@ def need_days_without_scan(context: Context, days: float) -> float:
 
 def replicas_scanned(index: IndexFacts, context: Context) -> bool:
     """Whether one of the replicas that are watched used it, or does not tell."""
-    return context.replica_scans is not None and context.replica_scans.scans.get(index.oid) != 0
+    if context.replica_scans is None or not context.replica_scans.replicas:
+        return False
+    return context.replica_scans.scans.get(index.oid) != 0
+
+
+def last_use_words(indexes: Sequence[IndexFacts]) -> str:
+    """A sentence of those that were used once; "" where none was."""
+    used = [f"{index.name} on {index.last_scan:%Y-%m-%d}" for index in indexes if index.scans and index.last_scan]
+    return f" Last used: {some_of(used)}." if used else ""
 
 
 def where_words(context: Context) -> str:

@@ -33,6 +33,7 @@ from analyzer.plans.conditions import readings_kept
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.foreign_keys import KeyCheckTime
 from analyzer.schema.replica_scans import ReplicaScans
+from analyzer.schema.standing import HeldBack
 from analyzer.schema.without_index import Proofs
 from analyzer.statements.equivalents import rewrites_kept
 
@@ -56,7 +57,9 @@ class Context:
     watched_s: float | None = None  # what calls_per_day is made of
     key_checks: Mapping[str, KeyCheckTime] = field(default_factory=dict)  # by foreign_key_owner
     without_index: Proofs = field(default_factory=dict)  # what the planner said of indexes that look needless
-    replica_scans: ReplicaScans | None = None  # None: no replica of the server is watched
+    replica_scans: ReplicaScans | None = None  # None: no replica of the server is known
+    columns_set: Mapping[str, frozenset[str]] = field(default_factory=dict)  # by table, of recorded UPDATEs
+    vacuum_holder: HeldBack | None = None  # of what SV012 found
 
 
 class NotRun(Exception):

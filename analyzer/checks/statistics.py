@@ -1,9 +1,10 @@
 """What checks of a schema know of statistics: how old the server's are, and whether a table's columns have any."""
 
+import math
 from collections.abc import Callable
 
 from analyzer.checks.engine import NotRun
-from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
 
 NO_COLUMN_STATISTICS = "needs the columns' statistics: ANALYZE, and for this login SELECT on the table"
 DAY_S = 86_400
@@ -30,6 +31,18 @@ def counted_days(facts: SchemaFacts) -> float | None:
         if at is not None
     ]  # fmt: skip
     return (facts.taken_at - min(seen)).total_seconds() / DAY_S if seen else None
+
+
+def idle_days(index: IndexFacts, facts: SchemaFacts | None) -> float:
+    """Days since the server last scanned it: no end of them where it counted none, fewer than none where nothing tells.
+
+    When an index was last scanned a server tells from 16 on.
+    """
+    if index.scans == 0:
+        return math.inf
+    if index.last_scan is None or facts is None or facts.taken_at is None:
+        return -math.inf
+    return (facts.taken_at - index.last_scan).total_seconds() / DAY_S
 
 
 def need_counted_days(facts: SchemaFacts | None, days: float) -> float:

@@ -7,17 +7,21 @@ What needs time (N+1, plans that changed, rates, growth) is left to the dashboar
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from analyzer.advice.rules.suggest import suggest_indexes
-from analyzer.checks import Context, Outcome, all_checks, in_words, run_checks
+from analyzer.behaviour.past import StatementPast
+from analyzer.behaviour.workload import ObservedWorkload
+from analyzer.checks import ANYTHING, Context, Outcome, all_checks, in_words, run_checks, vacuum_holder
 from analyzer.checks.facts import StatementFacts
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
 from analyzer.findings import Finding, Fix
+from analyzer.monitored.access.preflight_counting import counting_items
 from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.catalog.schema import left_out_said, read_schema
 from analyzer.monitored.connection import MonitoredConnection
-from analyzer.monitored.readings import ActivityRow, NamesByOid
+from analyzer.monitored.readings import NamesByOid, StatementReading
 from analyzer.monitored.sample.activity import sample_once, session_of
 from analyzer.monitored.sample.names import read_names
 from analyzer.monitored.sample.standing import read_standing
@@ -26,9 +30,11 @@ from analyzer.monitored.sample.workload import RecordedStatement, recorded_workl
 from analyzer.reports.baseline import Baseline
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.replica_scans import of_nobody_watched
 from analyzer.schema.server import ServerFacts
-from analyzer.statements.fingerprint import fingerprint
+from analyzer.schema.standing import HeldBack
 from analyzer.statements.parse import parse_statement
+from analyzer.statements.set_columns import columns_set
 
 Read = TypeVar("Read")
 MOST_STATEMENTS = 5_000
@@ -53,6 +59,14 @@ class Analysis:
     notes: list[str] = field(default_factory=list)
 
 
+LOOKED_AT = (SchemaFacts, ClusterFacts, ServerFacts, StatementFacts)
+# what a check looks at -> why it is not looked at here; plans are told in NOT_LOOKED_AT
+NEED_TIME: dict[type, str] = {
+    ObservedWorkload: "needs the counters of several intervals, which `up` reads",
+    StatementPast: "needs a statement's past, which `up` keeps",
+}
+
+
 def analyze(
     conn: MonitoredConnection,
     *,
@@ -75,21 +89,30 @@ def analyze(
     notes += left_out_said(facts)
     if not facts.statistics_readable:
         notes.append("This login may not read pg_stats: what needs statistics of columns could not be judged.")
+    notes += _not_counted(cluster, counters)
     progress("Reading the statements")
-    statements: list[RecordedStatement] = []
+    statements: list[RecordedStatement] | None = None
     if counters is not None and names is not None:
-        read = _or_note(lambda: recorded_workload(conn, counters, names, most=most_statements), more_notes)
-        statements = read or []
+        wanted = partial(recorded_workload, conn, counters, names, most=most_statements, with_secrets=True)
+        statements = _or_note(wanted, more_notes)
     notes += more_notes
     progress("Judging")
     outcome = Outcome()
-    things: list[tuple[Any, Context | None]] = [(facts, None), (cluster, None)]
-    things += [(sessions, None)] if sessions is not None else []
-    things += [_statement(statement, facts) for statement in statements]
+    things: list[tuple[Any, Context | None]] = [(sessions, None)] if sessions is not None else []
+    on_schema = Context(
+        replica_scans=of_nobody_watched(cluster.standbys),
+        columns_set=columns_set((statement.normalized_sql for statement in statements or ()), facts),
+        vacuum_holder=_vacuum_holder(sessions),
+    )
+    things += [(cluster, None), (facts, on_schema)]
+    things += [_statement(statement, facts) for statement in statements or ()]
     for thing, context in things:
         mine = [check for check in chosen if check.kind.container is type(thing)]
         if mine:
             outcome.add(run_checks(thing, context, checks=mine))
+    missing = NEED_TIME | ({StatementFacts: "the statements could not be read"} if statements is None else {})
+    missing |= {ServerFacts: "the sessions could not be read"} if sessions is None else {}
+    outcome.not_run |= {c.code: {ANYTHING: missing[c.kind.container]} for c in chosen if c.kind.container in missing}
     return Analysis(
         address=conn.address,
         database=facts.database,
@@ -98,12 +121,13 @@ def analyze(
         findings=sorted(_with_indexes(outcome.findings, facts), key=_worst_first),
         outcome=outcome,
         checks=sum(
-            check.kind.container in (SchemaFacts, ClusterFacts, ServerFacts, StatementFacts) for check in chosen
+            check.kind.container in LOOKED_AT and ANYTHING not in outcome.not_run.get(check.code, {})
+            for check in chosen
         ),
         looked_at={
             "tables": len(facts.tables),
             "indexes": sum(len(table.indexes) for table in facts),
-            "statements": len(statements),
+            "statements": len(statements or ()),
             "settings": len(cluster.settings),
             "sessions": len(sessions.sessions) if sessions is not None else 0,
         },
@@ -155,6 +179,9 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
         mean_exec_time_ms=mean_ms,
         rows_per_call=recorded.rows / recorded.calls if recorded.calls else None,
         watched_s=recorded.watched_s,
+        plan_time_s_per_day=recorded.plan_time_s_per_day,
+        jit_time_s_per_day=recorded.jit_time_s_per_day,
+        entries=recorded.entries,
     )
     context = Context(
         facts=facts,
@@ -167,17 +194,28 @@ def _statement(recorded: RecordedStatement, facts: SchemaFacts) -> tuple[Stateme
     return about, context
 
 
+def _not_counted(cluster: ClusterFacts, counters: StatementReading | None) -> list[str]:
+    """What keeps statements from being counted, as far as it was read."""
+    settings = {name: setting.value for name, setting in cluster.settings.items()}
+    entries, state = (len(counters.keys), counters.state) if counters is not None else (None, None)
+    items = counting_items(settings, entries, state) if settings else ()
+    return [f"{item.name}: {item.detail}" for item in items if item.status != "ok"]
+
+
+def _vacuum_holder(sessions: ServerFacts | None) -> HeldBack | None:
+    if sessions is None:
+        return None
+    own = [check for check in all_checks() if check.code == vacuum_holder.CODE]
+    return next((vacuum_holder.holder_of(f.evidence) for f in run_checks(sessions, checks=own).findings), None)
+
+
 def _sessions(conn: MonitoredConnection, names: NamesByOid) -> ServerFacts:
     taken_at, backends = sample_once(conn)
     sessions = (row for row in backends if row.state not in (None, "idle") and row.pid != conn.backend_pid)
     standing = read_standing(conn)
     return ServerFacts(
         taken_at,
-        tuple(session_of(row, taken_at, names, _fingerprint(row)) for row in sessions),
+        tuple(session_of(row, taken_at, names, None) for row in sessions),
         is_replica=bool(standing.limits and standing.limits.is_replica),
         standing=standing,
     )
-
-
-def _fingerprint(row: ActivityRow) -> str | None:
-    return fingerprint(row.text) if row.text and not row.is_truncated else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from analyzer.schema.pace import Pace
+from analyzer.schema.server import SessionsAtWork
 
 # of pg_settings.unit, in bytes or milliseconds
 BYTES = {"B": 1, "kB": 1024, "8kB": 8192, "MB": 1024**2, "GB": 1024**3}
@@ -97,6 +98,25 @@ class RoleFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleSettings:
+    """What ALTER ROLE or ALTER DATABASE ... SET chose; None: for all databases, for all roles."""
+
+    database: str | None = None
+    role: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustRule:
+    """A rule of pg_hba.conf that asks sessions from other machines for nothing; names as written there."""
+
+    line_number: int
+    databases: str
+    roles: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class ExtensionFacts:
     """An extension of the database we are connected to."""
 
@@ -126,18 +146,26 @@ class ClusterFacts:
     server_version: str  # "16.4 (Debian 16.4-1.pgdg120+1)"
     server_version_num: int
     database: str  # that we are connected to
+    login: str = ""  # ours
     started_at: datetime | None = None
     is_replica: bool = False
     settings: Mapping[str, SettingFacts] = field(default_factory=dict)
     databases: tuple[DatabaseFacts, ...] | None = None
     roles: tuple[RoleFacts, ...] | None = None
+    role_settings: tuple[RoleSettings, ...] | None = None
     extensions: tuple[ExtensionFacts, ...] | None = None
     checkpoints: CheckpointFacts | None = None
+    standbys: tuple[str, ...] | None = None  # that stream from it, by application_name and address
     system: int | None = None  # its identifier, which its physical replicas share
+    trust_rules: tuple[TrustRule, ...] | None = None  # None: the login may not read them
+    weak_passwords: tuple[str, ...] | None = None  # roles whose password is kept as MD5; None as above
     parts_not_read: Mapping[str, str] = field(default_factory=dict)
     parts_read_at: Mapping[str, datetime] = field(default_factory=dict)  # a part's name -> when
     earlier: "ClusterFacts | None" = None
     # filled in by the store
+    most_sessions: Mapping[str, int] = field(default_factory=dict)  # by day, of the readings of that day
+    databases_with_load: tuple[str, ...] = ()
+    at_work: SessionsAtWork | None = None
     disk_bytes: int | None = None  # of the disk that holds the databases, as an operator said
     pace: Pace | None = None  # of the bytes of all databases together
     database_paces: Mapping[str, Pace] = field(default_factory=dict)  # by name
@@ -146,6 +174,11 @@ class ClusterFacts:
         """Its value in its unit; None where the server has no such setting or does not show it."""
         known = self.settings.get(name)
         return known.value if known is not None else None
+
+    @property
+    def sessions(self) -> int:
+        """Connected at the moment of reading."""
+        return sum(database.sessions for database in self.databases or ())
 
     @property
     def since_earlier_s(self) -> float | None:

@@ -24,6 +24,12 @@ MOST_COLUMNS = 1664  # of a result: PostgreSQL's MaxTupleAttributeNumber
 IN_LISTS = frozenset({"ASCII_44", "ASCII_46", "IDENT", "ASC", "DESC", "NULLS_P", "NULLS_LA", "FIRST_P", "LAST_P"})
 # what a client made of a password before it sent it: as secret as one, but nobody reads the password from it
 HASHED, HIDDEN_HASH = re.compile(r"'(?:SCRAM-SHA-256\$|md5[0-9a-f]{32}'$|hash \*{3}'$)"), "'hash ***'"
+# a connection string with a password, of a subscription or of dblink: which of all strings hidden are one can be said
+CONNECTION = re.compile(r"(?:[eE]?'|\$\w*\$)\s*(?:\w+\s*=|postgres(?:ql)?://)")
+WITH_PASSWORD = re.compile(r"\b(?:ssl)?password\s*=\s*(?:''|\\')?[^\s'&\\]|://[^\s/@:]*:[^\s/@]+@", re.IGNORECASE)
+HIDDEN_CONNECTION = "'password=***'"
+# names of options and settings whose values are secrets
+SECRET_NAME = re.compile(r"passw(?:or)?d|secret", re.IGNORECASE)
 # PostgreSQL 18's mark for a list it shortened; without it the list would look as if it had one element
 LIST_MARK = "/*, ... */"
 # tags that name code, not a person, a request or a trace
@@ -32,6 +38,7 @@ KEPT_TAGS = frozenset({
     "file", "line", "source_location",
 })  # fmt: skip
 RELEASE_TAGS = frozenset({"release", "version"})  # which build of the code sent it
+PLANNED = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt)
 # numbers here are type lengths, defaults and bounds, not somebody's data
 DDL_WITH_NUMBERS = (ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)
 
@@ -43,7 +50,7 @@ def redact_sql(sql: str | None) -> str | None:
 
     Constants of planned statements become ``$n``, numbered after those present, as pg_stat_statements would;
     other strings (passwords, connection strings, function bodies) become ``'***'``, those of hashed
-    passwords ``'hash ***'``. ``$1`` stays.
+    passwords ``'hash ***'``, those of connections with a password ``'password=***'``. ``$1`` stays.
     """
     if sql is None or "\0" in sql or len(sql) > MAX_SQL_BYTES:
         return None
@@ -55,6 +62,8 @@ def redact_sql(sql: str | None) -> str | None:
     written = parse(bare)
     if isinstance(written, Unparsable) or any(isinstance(s.stmt, ROLES) for s in written):
         return _without_literals(bare, numbers=True)  # the normaliser makes $1 of a password and of its hash alike
+    if not all(isinstance(s.stmt, PLANNED) for s in written) and _opens_another(bare):
+        return _without_literals(bare, numbers=True)
     try:
         normalized: str = pglast.normalize(bare)
     except (parser.ParseError, parser.Error):
@@ -63,9 +72,13 @@ def redact_sql(sql: str | None) -> str | None:
     statements = parse(normalized)
     if isinstance(statements, Unparsable):
         return _without_literals(bare, numbers=True)
-    plain = all(isinstance(s.stmt, (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.MergeStmt,
-                                    *DDL_WITH_NUMBERS)) for s in statements)  # fmt: skip
+    plain = all(isinstance(s.stmt, (*PLANNED, *DDL_WITH_NUMBERS)) for s in statements)
     return _without_literals(normalized, numbers=not plain)
+
+
+def may_hold_secret(redacted: str) -> bool:
+    """Whether a string was hidden in a text that says so of itself: a reason to look closer."""
+    return "***" in redacted and SECRET_NAME.search(redacted) is not None
 
 
 def comment_tags(sql: str | None, kept: Collection[str] = KEPT_TAGS) -> dict[str, str]:
@@ -131,13 +144,28 @@ def _without_literals(sql: str, *, numbers: bool) -> str | None:
     tokens = _tokens(sql)
     if tokens is None:
         return None
-    hidden = [
-        (t, HIDDEN_HASH if HASHED.match(_text(sql, t)) else HIDDEN_STRING) for t in tokens if t.name in STRING_TOKENS
-    ]
+    hidden = [(t, _hidden(_text(sql, t))) for t in tokens if t.name in STRING_TOKENS]
     if numbers:
         kept = _positions(sql, tokens)
         hidden += [(t, HIDDEN_NUMBER) for t in tokens if t.name in NUMBER_TOKENS and t.start not in kept]
     return _replace(sql, sorted(hidden, key=lambda pair: pair[0].start))
+
+
+def _hidden(literal: str) -> str:
+    if HASHED.match(literal):
+        return HIDDEN_HASH
+    return HIDDEN_CONNECTION if _is_connection(literal) else HIDDEN_STRING
+
+
+def _is_connection(literal: str) -> bool:
+    return CONNECTION.match(literal) is not None and WITH_PASSWORD.search(literal) is not None
+
+
+def _opens_another(sql: str) -> bool:
+    """Whether it holds a connection string with a password, of which the normaliser would make ``$1``."""
+    if SECRET_NAME.search(sql) is None and "://" not in sql:
+        return False
+    return any(t.name in STRING_TOKENS and _is_connection(_text(sql, t)) for t in _tokens(sql) or ())
 
 
 def _positions(sql: str, tokens: list[parser.Token]) -> set[int]:

@@ -6,7 +6,7 @@ change all the time.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,17 +18,20 @@ from django.utils import timezone
 from analyzer.advice.as_read import as_read
 from analyzer.advice.rules.suggest import suggest_indexes
 from analyzer.behaviour.workload import ObservedWorkload
-from analyzer.checks import Context, Outcome, Rules, impact, note, run_checks
+from analyzer.checks import Context, Outcome, Rules, impact, note, run_checks, vacuum_holder
+from analyzer.checks.dropping import OF_UNUSED
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
-from analyzer.models import Database, PlanRecord, Server, Statement, StatementEntry, SuggestionRecord
+from analyzer.models import Database, FindingRecord, PlanRecord, Server, Statement, StatementEntry, SuggestionRecord
 from analyzer.plans import Plan, PlanError, parse_plan
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.standing import HeldBack
+from analyzer.statements.secrets import SECRET_NAME
 from analyzer.steps import advise, judgement, schedule
 from analyzer.steps.check_past import check_pasts
 from analyzer.steps.follow import follow_indexes
 from analyzer.steps.time_limit import STOP_ON
-from analyzer.store import findings, suggestions
+from analyzer.store import finding_life, findings, suggestions
 from analyzer.store.check_rules import rules_of
 from analyzer.store.databases import inspected_databases
 from analyzer.store.gains import measure_gone
@@ -40,6 +43,7 @@ from analyzer.store.series.totals import StatementRate, rates, rates_by_database
 from analyzer.store.series.windows import Window
 from analyzer.store.series.workload import recorded_statements
 from analyzer.store.series.workload import workload as read_workload
+from analyzer.store.set_columns import recorded_columns_set
 from analyzer.store.unseen import LookedAt, still_seen_from
 
 logger = logging.getLogger(__name__)
@@ -128,10 +132,26 @@ def check_schema(
         key_checks=key_check_times(database, facts, daily),
         without_index=plans_without(database, facts, now),
         replica_scans=replica_scans(server, database, now),
+        columns_set=recorded_columns_set(database, facts, daily),
+        vacuum_holder=_vacuum_holder(server),
     )
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)
+    if context.replica_scans is not None and context.replica_scans.unwatched:
+        _withdraw(database, OF_UNUSED, now)
     return outcome
+
+
+def _withdraw(database: Database, codes: Sequence[str], now: datetime) -> None:
+    """What was said to go before there was a replica that may need it: it is no longer known to be true."""
+    finding_life.close(FindingRecord.objects.filter(database=database, code__in=codes, closed_at__isnull=True), now)
+
+
+def _vacuum_holder(server: Server) -> HeldBack | None:
+    found = FindingRecord.objects.filter(
+        server=server, database=None, code=vacuum_holder.CODE, closed_at__isnull=True
+    ).first()
+    return vacuum_holder.holder_of(found.evidence) if found is not None else None
 
 
 # -- plans --------------------------------------------------------------------------------------------------------
@@ -210,12 +230,12 @@ def check_statements(
 ) -> Outcome:
     """Every statement that ran in the database within a day: text, figures and, for checks that ask, plans.
 
-    Of utilities those that say PASSWORD. What was found in others stays as long as they are not gone.
+    Of utilities those that may hold a secret. What was found in others stays as long as they are not gone.
     """
     ran = StatementEntry.objects.filter(
         server=server, database_oid=database.oid, is_own=False, statement_id__in=list(daily)
     )
-    with_password = Q(kind="utility", normalized_sql__icontains="password")
+    with_password = Q(kind="utility", normalized_sql__contains="***", normalized_sql__iregex=SECRET_NAME.pattern)
     statements = (
         Statement.objects.filter(Q(kind__in=Statement.PLANNABLE) | with_password)
         .filter(pk__in=ran.values_list("statement_id"), text_state=Statement.TextState.OK)

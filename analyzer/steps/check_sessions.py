@@ -5,19 +5,20 @@ Apart from ``check.py``, so that this process need not load the advisor.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection
 
 from analyzer.checks import Outcome, run_checks
 from analyzer.models import Server, StatementEntry
 from analyzer.monitored.readings import ActivityRow, NamesByOid, is_ours
-from analyzer.monitored.sample.activity import session_of
+from analyzer.monitored.sample.activity import LEAST_TOLD_S, session_of
 from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.schema.standing import Standing
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings
 from analyzer.store.check_rules import rules_of
-from analyzer.store.series.load_reading import load_timeline
+from analyzer.store.series.load_reading import load_timeline, sessions_at_work
 from analyzer.store.series.windows import Window
 
 LATELY = timedelta(minutes=5)  # judgement: long enough for a burst to be over
@@ -40,6 +41,7 @@ def check_sessions(
         standing=standing,
         active_average=_active_average(server, now) if server.cores else None,
         cores=server.cores,
+        read_at_work=partial(sessions_at_work, server, now),
     )
     outcome = run_checks(facts, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, None, outcome, ServerFacts, now)
@@ -68,7 +70,9 @@ def _waits_since(server: Server, backends: Sequence[ActivityRow]) -> dict[int, f
         return dict(cursor.fetchall())
 
 
-def session_facts(server: Server, taken_at: datetime, backends: Sequence[ActivityRow]) -> Iterable[SessionFacts]:
+def session_facts(
+    server: Server, taken_at: datetime, backends: Sequence[ActivityRow], least_told_s: float = LEAST_TOLD_S
+) -> Iterable[SessionFacts]:
     """Those that do something or hold a transaction, with their names and statements from the store."""
     backends = [row for row in backends if row.state not in (None, "idle") and not is_ours(row.text)]
     if not backends:
@@ -83,4 +87,5 @@ def session_facts(server: Server, taken_at: datetime, backends: Sequence[Activit
     seen_waiting_s = _waits_since(server, backends)
     for row in backends:
         fingerprint = fingerprints.get(row.queryid) if row.queryid else None
-        yield session_of(row, taken_at, names, fingerprint, seen_waiting_s.get(row.pid))
+        seen_s = seen_waiting_s.get(row.pid)
+        yield session_of(row, taken_at, names, fingerprint, seen_s, least_told_s=least_told_s)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -23,6 +24,7 @@ from analyzer.steps.connecting import connect_to
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import clusters, databases, findings, schemas
 from analyzer.store.check_rules import rules_of
+from analyzer.store.series.load_reading import sessions_at_work
 from analyzer.store.series.totals import ServerRates, StatementRate
 from analyzer.store.series.windows import Window
 from analyzer.store.texts import keep_names
@@ -107,6 +109,8 @@ def check_cluster(server: Server) -> Outcome:
     facts = clusters.newest_cluster(server)
     if facts is None:
         return Outcome()
+    with_load = tuple(database.name for database in databases.inspected_databases(server))
+    facts = replace(facts, databases_with_load=with_load, at_work=sessions_at_work(server, timezone.now()))
     outcome = run_checks(facts, rules=rules_of(server), stop_on=STOP_ON)
     findings.keep_outcome(server, None, outcome, ClusterFacts, timezone.now())
     return outcome

@@ -16,6 +16,7 @@ from analyzer.store.unpacking import unpacked
 
 RATES_OVER = timedelta(days=1)  # a day holds every hour's habits once
 LEAST_BETWEEN = timedelta(hours=1)
+SESSIONS_FOR = timedelta(days=30)  # judgement: a month's end and its reports lie in between
 HOURLY_FOR = timedelta(days=3)
 
 
@@ -24,6 +25,7 @@ def keep_cluster(server: Server, facts: ClusterFacts, taken_at: datetime | None 
     now = taken_at or timezone.now()
     last = _last(server)
     before = _decoded(last) if last is not None else None
+    facts = replace(facts, most_sessions=_most_sessions(facts, before, now))
     if last is not None and before is not None:
         events.note_settings(server, setting_changes(before, facts), now, min(last.taken_at, now))
     ServerReading.objects.update_or_create(
@@ -38,6 +40,13 @@ def last_cluster(server: Server) -> ClusterFacts | None:
     """As it was read, alone."""
     last = _last(server)
     return _decoded(last) if last is not None else None
+
+
+def _most_sessions(facts: ClusterFacts, before: ClusterFacts | None, now: datetime) -> dict[str, int]:
+    """By day, carried on from reading to reading: of most days one reading stays, and it is the night's."""
+    today, oldest = f"{now:%Y-%m-%d}", f"{now - SESSIONS_FOR:%Y-%m-%d}"
+    by_day = {day: most for day, most in (before.most_sessions if before else {}).items() if day >= oldest}
+    return by_day | ({today: max(facts.sessions, by_day.get(today, 0))} if facts.databases is not None else {})
 
 
 def newest_cluster(server: Server) -> ClusterFacts | None:

@@ -5,7 +5,7 @@ A reading tells that something changed since the one before, not when: such an e
 are kept, so that one that goes on running is no news.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -122,6 +122,33 @@ def events_of_statement(statement: Statement, start: datetime, end: datetime) ->
     for name in statement.tables[:MOST_TABLES]:
         concerned |= Q(table__iexact=name) | Q(table__iendswith=f".{name}")
     return events_between(statement.server, start, end, concerned)
+
+
+def changes_since(
+    server: Server,
+    since: datetime,
+    until: datetime,
+    *,
+    setting_names: Collection[str] = (),
+    table: Q | None = None,
+    kinds: Collection[str] = (),
+) -> list[str]:
+    """What was seen to change in between, the oldest first: these settings, tables of which ``table`` is true, and
+    events of these kinds. One query."""
+    wanted = Q(kind__in=kinds) | Q(kind=Kind.SETTING)
+    if table is not None:
+        wanted |= Q(kind=Kind.SCHEMA) & table
+    seen = server.events.filter(wanted, at__gt=since, at__lte=until).order_by("at", "pk")
+    return [
+        change
+        for event in seen
+        for change in (_of_settings(event.said, setting_names) if event.kind == Kind.SETTING else [event.said])
+    ]
+
+
+def _of_settings(said: str, names: Collection[str]) -> list[str]:
+    """Those of "Set: a from 1 to 2, b from 3 to 4" that have one of these names."""
+    return [part for part in said.removeprefix("Set: ").split(", ") if part.partition(" from ")[0] in names]
 
 
 def drop_old(now: datetime) -> None:

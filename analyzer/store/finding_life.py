@@ -4,17 +4,22 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from analyzer.checks.grouping import some_of
 from analyzer.findings import Finding, Severity
-from analyzer.models import CheckRule, FindingEvent, FindingRecord, SuggestionRecord
+from analyzer.models import CheckRule, FindingEvent, FindingRecord, ServerEvent, SuggestionRecord
+from analyzer.store.events import changes_since
 from analyzer.store.gains import GOES_ON, NOT_SEEN, SWITCHED_OFF
 from analyzer.store.unseen import GONE_AFTER
 from analyzer.words.durations import rate_words, says_of_a_day
 
 What = FindingEvent.What
+Kind = ServerEvent.Kind
+# what a restart ends: sessions, and settings or files of a newer release that wait for one
+ENDED_BY = dict.fromkeys(("SV007", "SV008", "SV009", "SV038", "SV041"), (Kind.RESTART, Kind.VERSION))
+MOST_CHANGES = 3
 WORSE_BY = 2.0  # judgement: loads of most applications vary by less from day to day
 LEAST_WORSE_S = 60.0  # a day: below a minute a multiple says little
 MOST_EVENTS = 200  # of a finding; its page shows the last fifty
@@ -186,7 +191,20 @@ def _why_gone(record: FindingRecord, now: datetime) -> str:
         .order_by("-built_at")
         .first()
     )
-    return f"index {built.built_index_name or built.name} was built" if built is not None else ""
+    if built is not None:
+        return f"index {built.built_index_name or built.name} was built"
+    return "; ".join(_changes(record, now)[-MOST_CHANGES:])
+
+
+def _changes(record: FindingRecord, now: datetime) -> list[str]:
+    """To what the finding is about, between the last look that saw it and the one that did not."""
+    named = {record.subject, *str(record.evidence.get("setting") or "").split(", ")}
+    return changes_since(
+        record.server, record.last_seen, now,
+        setting_names=named,
+        table=Q(table=record.table, database=record.database) if record.table else None,
+        kinds=ENDED_BY.get(record.code, ()),
+    )  # fmt: skip
 
 
 def _rate(s_per_day: float | None, record: FindingRecord) -> str:

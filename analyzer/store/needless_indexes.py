@@ -10,12 +10,12 @@ from analyzer.checks.statistics import counted_days
 from analyzer.models import AdviceRun, Database, Server, ServerReading
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.kept import decode_cluster
-from analyzer.schema.replica_scans import ReplicaScans
+from analyzer.schema.replica_scans import ReplicaScans, of_nobody_watched
 from analyzer.schema.without_index import Proofs, WithoutIndex
 from analyzer.store import schemas
 from analyzer.store.unpacking import unpacked
 
-SERVERS_AT_HAND = 500
+READINGS_AT_HAND = 5_000
 DAY = timedelta(days=1)
 READ_WITHIN = timedelta(days=2)  # judgement: what a replica counted before says nothing of today's statements
 BELIEVED_FOR = timedelta(days=7)  # judgement: statements of a week are much the same
@@ -55,10 +55,10 @@ def _judged_drops(database: Database) -> list[dict[str, Any]]:
 
 
 def replica_scans(server: Server, database: Database, now: datetime) -> ReplicaScans | None:
-    """Of the server's physical replicas that are watched too; None where there is none.
+    """Of the server's physical replicas; None where there is none.
 
-    One that is paused, was not read lately, or may be a replica of this server for all that is known, counts as one
-    that does not tell.
+    One that is paused, was not read lately, is not watched, or may be a replica of this server for all that is known,
+    counts as one that does not tell.
     """
     others = {s.pk: s for s in Server.objects.exclude(pk=server.pk)}
     systems = _systems()
@@ -66,8 +66,9 @@ def replica_scans(server: Server, database: Database, now: datetime) -> ReplicaS
     if mine is not None and mine.is_replica:
         return None
     theirs = [pk for pk, other in others.items() if _may_be_replica(other, systems.get(pk), mine)]
+    unwatched = _unwatched(server, [others[pk] for pk in theirs], now)
     if not theirs:
-        return None
+        return of_nobody_watched(unwatched)
     names = tuple(sorted(others[pk].name for pk in theirs))
     since = now - READ_WITHIN
     kept: list[SchemaFacts] = []
@@ -78,8 +79,8 @@ def replica_scans(server: Server, database: Database, now: datetime) -> ReplicaS
     days = [day for facts in kept if (day := counted_days(facts)) is not None]
     are_known = mine is not None and mine.system is not None
     if not are_known or len(days) != len(theirs) or not all(systems[pk].system for pk in theirs if pk in systems):
-        return ReplicaScans(names)
-    return ReplicaScans(names, _scans(kept), min(days))
+        return ReplicaScans(names, unwatched=unwatched)
+    return ReplicaScans(names, _scans(kept), min(days), unwatched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class _System:
 
     system: int | None
     is_replica: bool
+    standbys: tuple[str, ...] = ()
 
 
 def _may_be_replica(other: Server, theirs: _System | None, mine: _System | None) -> bool:
@@ -98,18 +100,36 @@ def _may_be_replica(other: Server, theirs: _System | None, mine: _System | None)
     return mine is None or mine.system is None or theirs.system is None or theirs.system == mine.system
 
 
+def _unwatched(server: Server, watched: Sequence[Server], now: datetime) -> tuple[str, ...]:
+    """By name the standbys that stream from it or from a watched one, where those are more than the watched, and the
+    replica that EXPLAIN goes to. Which of them are the watched ones no server tells: there are proxies and several
+    addresses. One that was away at a reading or two is there."""
+    readings = ServerReading.objects.filter(server__in=[server, *watched], taken_at__gte=now - READ_WITHIN)
+    most: dict[int, tuple[str, ...]] = {}
+    for pk, reading in readings.values_list("server_id", "pk"):
+        most[pk] = max(most.get(pk, ()), _system_of(reading).standbys, key=len)
+    streaming = [name or "a standby" for standbys in most.values() for name in standbys]
+    more = len(streaming) - len(watched)
+    address = (server.replica_host, server.replica_port)
+    if server.replica_host and address not in {(one.host, one.port) for one in watched} and (more > 0 or not watched):
+        return (server.replica_host, *(dict.fromkeys(streaming) if more > 1 else ()))
+    return tuple(dict.fromkeys(streaming)) if more > 0 else ()
+
+
 def _systems() -> dict[int, _System]:
     """Of each server by its newest reading."""
     newest = ServerReading.objects.order_by("server_id", "-taken_at").distinct("server_id")
     return {server: _system_of(reading) for server, reading in newest.values_list("server_id", "pk")}
 
 
-@lru_cache(maxsize=SERVERS_AT_HAND)
+@lru_cache(maxsize=READINGS_AT_HAND)
 def _system_of(reading: int) -> _System:
     """As the reading says, which is of one hour."""
     packed = ServerReading.objects.values_list("facts", flat=True).get(pk=reading)
     facts = unpacked(packed, decode_cluster, f"Kept reading {reading} of a server")
-    return _System(facts.system, facts.is_replica) if facts is not None else _System(None, False)
+    if facts is None:
+        return _System(None, False)
+    return _System(facts.system, facts.is_replica, facts.standbys or ())
 
 
 def _scans(replicas: list[SchemaFacts]) -> dict[int, int]:

@@ -76,9 +76,14 @@ def test_an_index_is_unused_only_where_no_server_scanned_it_for_long():
     for scans in (ReplicaScans(("far",), {idle.oid: 3}, 35.0), ReplicaScans(("far",), {idle.oid: 0}, 2.0)):
         assert reasons(known, scans) == []
     assert reasons(known, ReplicaScans(("far",))) == []  # which does not tell
+    assert reasons(known, ReplicaScans(("far",), {idle.oid: 0}, 35.0, ("near",))) == []  # which nobody watches
     assert reasons(replace(known, is_replica=True)) == []
     at = datetime(2026, 11, 30, tzinfo=UTC)
     vacuumed = replace(made, storage=StorageFacts(last_vacuum=at - timedelta(days=50)))
+    used = replace(idle, scans=3, last_scan=at - timedelta(days=33))
+    lately = replace(idle, oid=9, columns=("id",), scans=3, last_scan=at - timedelta(days=3))
+    of_16 = facts(replace(made, indexes=(used, lately)), days_since_stats_reset=40.0, taken_at=at)
+    assert reasons(of_16) == ["No scan has used it here in the 33 days since the last one."]
     never_reset = facts(vacuumed, days_since_stats_reset=None, taken_at=at)
     assert reasons(never_reset) == ["No scan has used it here in the 50 days that are counted."]
 

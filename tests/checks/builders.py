@@ -29,6 +29,7 @@ from analyzer.schema.server import ServerFacts, SessionFacts
 from analyzer.schema.standing import (
     Archiver,
     ConnectionLimits,
+    HeldBack,
     PreparedTransaction,
     Replica,
     Slot,
@@ -117,6 +118,8 @@ def context(case: Mapping[str, Any]) -> Context:
     if "replica_scans" in given:
         scans = {int(oid): count for oid, count in given["replica_scans"].pop("scans", {}).items()}
         given["replica_scans"] = ReplicaScans(**given["replica_scans"], scans=scans)
+    if "vacuum_holder" in given:
+        given["vacuum_holder"] = HeldBack(**given["vacuum_holder"])
     return Context(**given)
 
 

@@ -14,7 +14,7 @@ from analyzer.checks import Finding, Rules, run_checks
 from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.schema.cluster import ClusterFacts
+from analyzer.schema.cluster import ClusterFacts, RoleSettings
 from tests.servers import ScratchDatabase, Server
 
 pytestmark = pytest.mark.postgres
@@ -40,6 +40,7 @@ RULES = Rules(
         ("SV028", "rate"): 0,
     },
 )  # fmt: skip
+WEEK = {f"2026-11-{day}": 5 for day in range(10, 20)}  # of readings
 PLANTED = {
     "SV020 fsync", "SV020 full_page_writes", "SV020 synchronous_commit", "SV022 autovacuum", "SV023 track_io_timing",
     "SV024 enable_*", "SV025 effective_cache_size", "SV025 shared_buffers", "SV026 random_page_cost",
@@ -71,10 +72,10 @@ def found(
     facts = read(database)
     assert facts.parts_not_read == first.parts_not_read == {}
     earlier = replace(first, taken_at=facts.taken_at - timedelta(days=1))
-    outcome = run_checks(replace(facts, earlier=earlier), rules=RULES)
+    outcome = run_checks(replace(facts, earlier=earlier, most_sessions=WEEK), rules=RULES)
     assert outcome.failed == {}
-    # SV044 needs a week of sizes
-    assert set(outcome.not_run) <= {"SV044"} | ({"SV039"} if server.version < 15 else set())
+    # SV044 needs a week of sizes, SV046 and (without pg_read_all_data) SV047 a superuser
+    assert set(outcome.not_run) <= {"SV044", "SV046"} | ({"SV039", "SV047"} if server.version < 15 else set())
     return {f"{f.code} {f.subject}" for f in outcome.findings}, outcome.findings
 
 
@@ -138,6 +139,33 @@ def test_exactly_what_was_planted_is_found(version: int, private_postgres: Calla
 def test_nothing_is_found_on_a_server_that_is_set_well(version: int, private_postgres: Callable[..., Server]) -> None:
     server = private_postgres(version, GOOD)
     assert found(server, GOOD, lambda _: None)[0] == ({"SV021 data_checksums"} if version < 18 else set())
+
+
+@pytest.mark.parametrize("version", [13, 15, 18])
+def test_what_superusers_may_read_of_authentication_is_judged(
+    version: int, private_postgres: Callable[..., Server]
+) -> None:
+    server = private_postgres(version, GOOD)
+    with (server.cluster.data_dir / "pg_hba.conf").open("a") as hba:
+        hba.write("host shop,crm app 10.0.0.0/8 trust\nhost all all 127.0.0.1/32 trust\nhost all all ::1/128 trust\n")
+    with server.connect() as session:
+        session.execute("set password_encryption = 'md5'")
+        session.execute("create role old login password 'x'")
+        session.execute("set password_encryption = 'scram-sha-256'")
+        session.execute("create role new login password 'x'")
+        session.execute("create database shop")
+        session.execute("alter role old in database shop set statement_timeout = '5s'")
+        session.execute("alter database shop set lock_timeout = '5s'")
+    with connect(ConnectionSettings.from_dsn(server.dsn())) as conn:
+        facts = read_cluster(conn)
+    assert facts.parts_not_read == {}
+    assert facts.weak_passwords == ("old",)
+    (trusted,) = facts.trust_rules or ()
+    assert (trusted.databases, trusted.roles, trusted.address) == ("shop,crm", "app", "10.0.0.0 mask 255.0.0.0")
+    assert list(facts.role_settings or ()) == [
+        RoleSettings("shop", "old", {"statement_timeout": "5s"}), RoleSettings("shop", None, {"lock_timeout": "5s"}),
+    ]  # fmt: skip
+    assert {"SV047 roles", "SV046 pg_hba.conf"} <= {f"{f.code} {f.subject}" for f in run_checks(facts).findings}
 
 
 def test_a_collation_that_changed_is_found(private_postgres: Callable[..., Server]) -> None:

@@ -54,7 +54,7 @@ def test_the_root_of_a_pile_is_named_with_what_it_does(client, database):
     server = watched(database)
     web, batch = ({"application_name": name, "autocommit": False} for name in ("<i>web</i>", "batch"))
     with database.connect(**web) as holder, database.connect(**batch) as waiter:
-        holder.execute("lock table t in access exclusive mode")
+        holder.execute("lock table t in access exclusive mode /*route='<i>pay</i>'*/")
         pids = holder.info.backend_pid, waiter.info.backend_pid
         thread = threading.Thread(target=lambda: waiter.execute("select 'a secret' from t"))
         thread.start()
@@ -71,6 +71,8 @@ def test_the_root_of_a_pile_is_named_with_what_it_does(client, database):
     assert f"Process {pids[0]} blocks 1 session" in said
     assert f"{pids[0]} postgres in {database.name} · <i>web</i> · idle in transaction for" in said
     assert f"{pids[1]} postgres in {database.name} · batch · waits" in said
+    assert "lock table t in access exclusive mode from <i>pay</i>" in said
+    assert "<i>pay</i>" not in page.content.decode()
     assert "<i>web</i>" not in page.content.decode()
     assert "a secret" not in said
     assert re.search(r"Connections \d+ of \d+", said)

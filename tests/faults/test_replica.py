@@ -14,7 +14,8 @@ from analyzer.models import ExplainAudit, ExplainState, PlanRecord, StepStatus
 from analyzer.models import Server as Monitored
 from analyzer.monitored.access.address_policy import AddressPolicy
 from analyzer.monitored.access.replica import NotItsReplica, need_replica
-from analyzer.monitored.connection import ConnectionSettings
+from analyzer.monitored.catalog.cluster import read_cluster
+from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.explain.explain import ExplainLimits, ExplainRequest, explain_statement
 from analyzer.runtime.initdb import run_program
 from analyzer.runtime.postgres import PostgresCluster
@@ -176,6 +177,14 @@ def test_a_server_with_a_replica_is_explained_there(pair: tuple[ScratchDatabase,
     here = f"127.0.0.1:{database.server.cluster.port}/{database.name}"
     assert explain() == f"{here} is no replica of {here}: it takes writes; nothing is explained there"
     assert not ExplainState.objects.exists()
+
+
+def test_a_primary_names_the_standbys_that_stream_from_it(pair: tuple[ScratchDatabase, Server]) -> None:
+    database, replica = pair
+    for dsn, standbys in ((database.dsn, 1), (replica.dsn(database.name, database.login, database.password), 0)):
+        with connect(ConnectionSettings.from_dsn(dsn)) as conn:
+            facts = read_cluster(conn)
+        assert (len(facts.standbys or ()), facts.is_replica) == (standbys, standbys == 0)
 
 
 def test_a_replica_of_another_system_is_refused(pair: tuple[ScratchDatabase, Server], scratch_database: Any) -> None:

@@ -2,14 +2,18 @@
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from analyzer.monitored.connection import ConnectionSettings, connect
-from analyzer.monitored.sample.activity import sample_burst, sample_once
+from analyzer.monitored.readings import ActivityRow, NamesByOid
+from analyzer.monitored.sample.activity import sample_burst, sample_once, session_of
+from analyzer.statements.fingerprint import fingerprint
 
 pytestmark = pytest.mark.postgres
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
 def settings_of(database):
@@ -174,3 +178,36 @@ def test_what_a_sample_and_a_burst_bring_is_bounded(any_postgres, scratch_databa
         assert (row.text, row.is_truncated, row.state) == (None, False, "idle in transaction")
         monkeypatch.setattr("analyzer.monitored.sample.activity.MOST_ROWS", 1)
         assert len(sample_burst(conn, 2.0, 10)) == 1
+
+
+def test_what_a_session_ran_and_what_sent_it_is_told_without_a_queryid():
+    """As on 13, or with compute_query_id off; of a young transaction that waits for nobody it is not read."""
+    text = "update cart set paid = 'real value' where id = 7 /*route='orders.pay',traceparent='00-1'*/"
+    row = ActivityRow(
+        7,
+        NOW,
+        NOW - timedelta(seconds=10),
+        NOW,
+        NOW,
+        "idle in transaction",
+        "Client",
+        "ClientRead",
+        10,
+        5,
+        "",
+        None,
+        text,
+    )
+    names = NamesByOid({5: "shop"}, {10: "app"})
+    session = session_of(row, NOW, names, None)
+    assert session.statement == "update cart set paid = $1 where id = $2"
+    assert (session.route, session.fingerprint) == (
+        "orders.pay",
+        fingerprint("update cart set paid = $1 where id = $2"),
+    )
+    assert session_of(row, NOW, names, "known").fingerprint == "known"
+    cut = session_of(replace(row, text=text[:40], is_truncated=True), NOW, names, None)
+    assert (cut.fingerprint, "real" in cut.statement) == (None, False)
+    young = replace(row, xact_start=NOW - timedelta(seconds=9))
+    assert session_of(young, NOW, names, None).statement == ""
+    assert session_of(replace(young, blocked_by=(3,)), NOW, names, None).statement == session.statement

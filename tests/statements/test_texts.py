@@ -154,6 +154,12 @@ def test_no_number_is_kept(sql):
         ("ALTER ROLE bob PASSWORD 'SCRAM-SHA-256$4096:c2E=$a:b'", "ALTER ROLE bob PASSWORD 'hash ***'"),
         (f"ALTER ROLE bob PASSWORD 'md5{'0a' * 16}'", "ALTER ROLE bob PASSWORD 'hash ***'"),
         ("ALTER ROLE bob PASSWORD 'hash ***'", "ALTER ROLE bob PASSWORD 'hash ***'"),
+        ("ALTER SUBSCRIPTION s CONNECTION 'host=h password=x'", "ALTER SUBSCRIPTION s CONNECTION 'password=***'"),
+        ("ALTER SUBSCRIPTION s CONNECTION 'password=***'", "ALTER SUBSCRIPTION s CONNECTION 'password=***'"),
+        ("ALTER SUBSCRIPTION s CONNECTION 'postgresql://u:x@h/d'", "ALTER SUBSCRIPTION s CONNECTION 'password=***'"),
+        ("ALTER SUBSCRIPTION s CONNECTION 'host=h passfile=/x'", "ALTER SUBSCRIPTION s CONNECTION '***'"),
+        ("ALTER SUBSCRIPTION s CONNECTION 'postgresql://u@h/d'", "ALTER SUBSCRIPTION s CONNECTION '***'"),
+        ("CALL p('host=h password=''x y'' port=5', 7)", "CALL p('password=***', 0)"),
         ("CREATE TABLE t (a varchar(20))", "CREATE TABLE t (a varchar(20))"),
         ("select * from t where \"ü\" = 'ä' and b = 'c'", 'select * from t where "ü" = $1 and b = $2'),
         (

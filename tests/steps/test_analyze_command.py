@@ -1,13 +1,23 @@
 """`manage.py analyze`: what it finds in a database with planted problems, in every format, and what it sends."""
 
 import json
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from analyzer.checks import all_checks, run_checks
+from analyzer.checks.facts import StatementFacts
 from analyzer.errors import StatementCancelled
+from analyzer.monitored.connection import connect
+from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.questions import analyze
+from analyzer.schema.cluster import ClusterFacts
+from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.schema.server import ServerFacts
+from tests.checks.builders import build, context
+from tests.checks.test_cases import cases_of
 
 pytestmark = pytest.mark.postgres
 PLANTED = (
@@ -117,3 +127,61 @@ def test_a_login_that_sees_little_is_told_what_is_missing(any_postgres, scratch_
     assert "pg_stat_statements" in text
     with pytest.raises(CommandError):
         call_command("analyze", database.dsn.replace(database.password, "wrong"))
+
+
+def test_each_check_runs_or_is_said_not_to(shop, monkeypatch):
+    """Of its cases each check finds something, or says why not, without what `analyze` fills in for nothing at all."""
+    looked_at: list[Any] = []
+
+    def noted(thing: Any, *args: Any, **more: Any) -> Any:
+        looked_at.append(thing)
+        return run_checks(thing, *args, **more)
+
+    monkeypatch.setattr(analyze, "run_checks", noted)
+    with connect(ConnectionSettings.from_dsn(shop.dsn)) as connection:
+        not_run = analyze.analyze(connection).outcome.not_run
+    tables = [table for facts in looked_at if isinstance(facts, SchemaFacts) for table in facts]
+    of_tables = left_out(TableFacts, tables)
+    for check in all_checks():
+        if check.code in not_run or check.code.startswith("PL"):
+            continue
+        assert check.kind.container in (SchemaFacts, ClusterFacts, ServerFacts, StatementFacts), check
+        unknown = left_out(check.kind.container, [x for x in looked_at if isinstance(x, check.kind.container)])
+        if unknown.keys() >= {"cores", "active_average"}:  # SV009 says that without cores it looks at connections alone
+            del unknown["cores"], unknown["active_average"]
+        for case in cases_of(check):
+            if not case.get("finds"):
+                continue
+            thing = replace(build(case), **unknown)
+            if isinstance(thing, SchemaFacts):
+                thing = replace(thing, tables=tuple(replace(table, **of_tables) for table in thing))
+            outcome = run_checks(thing, context(case), checks=[check])
+            assert outcome.findings or outcome.not_run, (check, case["name"], unknown)
+
+
+def left_out(of: type, things: list[Any]) -> dict[str, None]:
+    """Fields that are None in all of them and need not be."""
+    assert things, of
+    optional = [field.name for field in fields(of) if field.default is None and field.default is not MISSING]
+    return {name: None for name in optional if all(getattr(thing, name) is None for thing in things)}
+
+
+def test_passwords_in_clear_are_found_whatever_time_they_took(shop, capsys):
+    """And are gone, with what is to copy."""
+    role = f"app_{shop.name}"
+    subscription = (
+        f"create subscription {role} connection 'host=h password=geheim' publication p with (connect = false)"
+    )
+    with shop.connect() as session:
+        session.execute("set pg_stat_statements.track_utility = on")
+        session.execute(f"create role {role} password 'geheim'")
+        session.execute(f"drop role {role}")
+        session.execute(subscription)
+        session.execute(f"alter subscription {role} set (slot_name = none)")
+        session.execute(f"drop subscription {role}")
+    found = json.loads(analyzed(capsys, shop.dsn, "--only", "ST027", "--format", "json")[0])["findings"]
+    assert {finding["subject"] for finding in found} == {"CREATE ROLE", "CREATE SUBSCRIPTION"}
+    assert "geheim" not in str(found)
+    for finding in found:
+        shop.execute(finding["fixes"][1]["code"])
+    assert json.loads(analyzed(capsys, shop.dsn, "--only", "ST027", "--format", "json")[0])["findings"] == []

@@ -7,8 +7,9 @@ import pytest
 from django.utils import timezone
 
 from analyzer.findings import Finding, Severity
-from analyzer.models import CheckRule, Database, FindingEvent, FindingRecord, SuggestionRecord
-from analyzer.store import finding_life
+from analyzer.models import CheckRule, Database, FindingEvent, FindingRecord, ServerEvent, SuggestionRecord
+from analyzer.schema.changes import SchemaChange
+from analyzer.store import events, finding_life
 from analyzer.store.finding_life import assign, mute, state, unmute
 from analyzer.store.findings import keep_findings
 from analyzer.store.tidying import tidy_store
@@ -61,6 +62,28 @@ def test_worse_is_twice_what_it_was_over_long_enough(see, later, watched_s, is_w
     see(6, later, watched_s=watched_s)
     assert ("worse" in {what for what, _, _ in history()}) is is_worse
     assert (FindingRecord.objects.get().worse_since == NOW + timedelta(hours=5)) is is_worse
+
+
+def test_what_was_changed_meanwhile_is_named(database):
+    """Settings that the finding names, tables it is about; not what changed before it was last seen."""
+    server, hour = database.server, timedelta(hours=1)
+    setting = replace(COSTLY, code="SV035", subject="log_lock_waits", about="")
+    table = replace(COSTLY, code="SC001", table="public.t", about="public.t")
+    sessions = replace(COSTLY, code="SV007", about="app@shop")
+    events.note_settings(server, ["log_lock_waits from off to on"], NOW - hour, NOW - 2 * hour)
+    keep_findings(server, None, [setting, sessions], ["SV035", "SV007"], now=NOW)
+    keep_findings(server, database, [table], ["SC001"], now=NOW)
+    events.note_settings(server, ["jit from on to off", "log_lock_waits from off to on"], NOW + hour, NOW)
+    events.note_schema(
+        database, [SchemaChange("public.t", "t: index ix new"), SchemaChange("u", "u: x")], NOW + hour, NOW
+    )
+    ServerEvent.objects.create(server=server, kind="restart", at=NOW + hour, said="PostgreSQL was restarted")
+    keep_findings(server, None, [], ["SV035", "SV007"], now=NOW + 2 * hour)
+    keep_findings(server, database, [], ["SC001"], now=NOW + 2 * hour)
+    closed = FindingEvent.objects.filter(what="closed").values_list("finding__code", "detail")
+    assert dict(closed) == {
+        "SV035": "log_lock_waits from off to on", "SC001": "t: index ix new", "SV007": "PostgreSQL was restarted",
+    }  # fmt: skip
 
 
 def test_what_is_cheap_is_not_worse(see):

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from analyzer.models import AdviceRun, Database, Server
+from analyzer.checks import Rules
+from analyzer.models import AdviceRun, Database, FindingRecord, Server
 from analyzer.schema.cluster import ClusterFacts
 from analyzer.schema.replica_scans import ReplicaScans
 from analyzer.schema.without_index import proof_words
+from analyzer.steps.check import check_schema
 from analyzer.store.clusters import keep_cluster
 from analyzer.store.needless_indexes import plans_without, replica_scans, with_earlier
 from analyzer.store.schemas import keep_schema
@@ -56,6 +58,38 @@ def test_a_replica_that_is_paused_or_was_not_read_lately_proves_nothing() -> Non
     near.is_active = False
     near.save()
     assert replica_scans(server, database, AT) == ReplicaScans(("near",))
+
+
+def test_a_standby_that_nobody_watches_may_use_any_index() -> None:
+    server, database = watched("primary", replace(CLUSTER, standbys=("a at 10.0.0.2",)))
+    assert replica_scans(server, database, AT) == ReplicaScans((), unwatched=("a at 10.0.0.2",))
+    _, near = watched("near", replace(CLUSTER, is_replica=True, standbys=()))
+    keep_schema(near, schema(50.0, ix_a=0), AT)
+    assert replica_scans(server, database, AT) == ReplicaScans(("near",), {1: 0}, 50.0)
+    keep_cluster(server, replace(CLUSTER, standbys=()), AT + timedelta(hours=1))  # it is away for a while
+    keep_cluster(near.server, replace(CLUSTER, is_replica=True, standbys=("cascaded",)), AT + timedelta(hours=1))
+    assert replica_scans(server, database, AT) == ReplicaScans(("near",), {1: 0}, 50.0, ("a at 10.0.0.2", "cascaded"))
+
+
+def test_an_index_is_no_longer_called_unused_once_a_standby_is_there() -> None:
+    server, database = watched("primary", replace(CLUSTER, standbys=()))
+    index = {"name": "ix", "columns": ["a"], "scans": 0, "size_bytes": 2**20}
+    unused = facts({"days_since_stats_reset": 50.0, "tables": [{"name": "t", "columns": ["a"], "indexes": [index]}]})
+    check_schema(server, database, {}, unused, Rules(), AT)
+    opened = FindingRecord.objects.filter(code="IX005", closed_at__isnull=True)
+    assert [record.table for record in opened] == ["public.t"]
+    keep_cluster(server, replace(CLUSTER, standbys=("a",)), AT + timedelta(hours=1))
+    said = check_schema(server, database, {}, unused, Rules(), AT + timedelta(hours=1))
+    assert "add a as a server" in " ".join(said)
+    assert not opened.all().exists()
+
+
+def test_a_replica_that_explain_goes_to_is_one() -> None:
+    server, database = watched("primary", CLUSTER)
+    server.replica_host = "10.0.0.2"
+    assert replica_scans(server, database, AT) == ReplicaScans((), unwatched=("10.0.0.2",))
+    keep_cluster(server, replace(CLUSTER, standbys=("walreceiver at 10.0.0.2",)), AT + timedelta(hours=1))
+    assert replica_scans(server, database, AT) == ReplicaScans((), unwatched=("10.0.0.2",))
 
 
 def test_where_the_system_is_not_known_a_replica_may_be_its_own() -> None:

@@ -6,9 +6,10 @@ import pytest
 from django.db import connection
 
 from analyzer.monitored.readings import ActivityRow
+from analyzer.schema.server import SessionsAtWork
 from analyzer.store.series import clock
 from analyzer.store.series.activity import keep_activity
-from analyzer.store.series.load_reading import load_parts, load_timeline
+from analyzer.store.series.load_reading import load_parts, load_timeline, sessions_at_work
 from analyzer.store.series.session_load import MOST_PARTS, SessionTraits, ensure_load_partitions, keep_look
 from analyzer.store.series.windows import Window
 from tests.dashboard import world
@@ -87,3 +88,23 @@ def test_what_a_wrong_clock_saw_is_forgotten(fake):
         for table in ("session_look", "session_load", "session_load_hour"):
             cursor.execute(f"select count(*) from {table}")
             assert cursor.fetchone() == (0,), table
+
+
+def test_how_many_are_usually_at_work_is_told_of_a_day_and_more(fake):
+    """Four of 99 minutes of 100, and bursts in the rest; of fewer minutes than a day has nothing is said."""
+    now = fake.now.replace(second=0, microsecond=0)
+    for day in range(3):
+        ensure_load_partitions(now - timedelta(days=day))
+
+    def look(minutes: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "insert into session_look select %s - n * interval '1 minute', %s, 2,"
+                " case when n %% 200 = 0 then 90 else 8 end, 0 from generate_series(1, %s) n on conflict do nothing",
+                [now, fake.server.pk, minutes],
+            )
+
+    look(1439)
+    assert sessions_at_work(fake.server, now) is None
+    look(2 * 1440)
+    assert sessions_at_work(fake.server, now) == SessionsAtWork(4.0, 2.0)

@@ -87,3 +87,14 @@ def test_a_kept_reading_of_a_server_that_cannot_be_read_stops_no_other(server):
     keep_cluster(server, ClusterFacts(NOW, "15", 150000, "shop"), NOW)
     facts = newest_cluster(server)
     assert (facts.server_version, facts.earlier) == ("15", None)
+
+
+def test_the_most_sessions_of_each_day_are_kept_from_reading_to_reading(server):
+    """Of most days the last reading stays, which is the night's."""
+    for hours, sessions in ((0, 5), (1, 50), (14, 3), (24, 7), (48, 2), (31 * 24, 4)):
+        at = NOW + timedelta(hours=hours)
+        databases = (DatabaseFacts(5, "shop", sessions=sessions), DatabaseFacts(6, "log", sessions=1))
+        keep_cluster(server, ClusterFacts(at, "15", 150000, "shop", databases=databases), at)
+        if hours == 48:
+            assert newest_cluster(server).most_sessions == {"2026-03-31": 51, "2026-04-01": 8, "2026-04-02": 3}
+    assert newest_cluster(server).most_sessions == {"2026-04-01": 8, "2026-04-02": 3, "2026-05-01": 5}

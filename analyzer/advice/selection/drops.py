@@ -4,6 +4,7 @@ Never proposed: what backs a constraint, is unique, is a replica identity, gives
 partitioned index, is invalid (a matter of its own), or is the only index that serves a foreign key's check.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from analyzer.advice.planner import HypotheticalIndex
 from analyzer.advice.selection.result import DroppedIndex
 from analyzer.advice.shapes import shape_of_definition, shape_of_index
 from analyzer.checks import Threshold
-from analyzer.checks.statistics import counted_days
+from analyzer.checks.statistics import counted_days, idle_days
 from analyzer.errors import costing_only
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import supporting_index, would_serve
@@ -125,7 +126,8 @@ def _reason(
             return f"The new index {new.definition.body()} begins with the same columns and does its work."
     if index.size_bytes is not None and index.size_bytes < UNUSED_BYTES:
         return None
-    if facts.is_replica or _scans(table, index, facts, lambda one: one.scans) != 0:
+    idle = _idle_days(table, index, facts)
+    if facts.is_replica or idle < UNUSED_DAYS or (replica_scans is not None and replica_scans.unwatched):
         return None
     days, where = counted_days(facts), "here"
     if replica_scans is not None:
@@ -134,12 +136,20 @@ def _reason(
         days, where = min(days or 0.0, replica_scans.counted_days or 0.0), "here and on the replicas that are watched"
     if days is None or days < UNUSED_DAYS:
         return None
-    return f"No scan has used it {where} in the {days:,.0f} days that are counted."
+    last = "that are counted" if days <= idle else "since the last one"
+    return f"No scan has used it {where} in the {min(days, idle):,.0f} days {last}."
 
 
 def _keep_first(index: IndexFacts, other: IndexFacts) -> bool:
     """Of two equal ones the one that must stay is kept, else the first made."""
     return is_for_speed_alone(other) and index.oid < other.oid
+
+
+def _idle_days(table: TableFacts, index: IndexFacts, facts: SchemaFacts) -> float:
+    """As ``idle_days``; of a partitioned index, by what its parts counted."""
+    if table.kind != "p":
+        return idle_days(index, facts)
+    return math.inf if _scans(table, index, facts, lambda one: one.scans) == 0 else -math.inf
 
 
 def _scans(

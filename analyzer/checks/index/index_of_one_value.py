@@ -5,8 +5,10 @@ keeps it up. An index with a WHERE clause leaves them out. To verify, look at nu
 column in pg_stats.
 
 For a column that is mostly NULL, build the same index WHERE it IS NOT NULL and drop this one. For a boolean, index
-another column that the statements ask for WHERE the rare value. Leave it alone where statements look for the frequent
-value itself (column IS NULL with a LIMIT).
+another column that the statements ask for WHERE the rare value; for a status with few values, build the same index
+WHERE it is not the frequent one (most_common_vals in pg_stats). Leave it alone where statements look for the frequent
+value itself (column IS NULL with a LIMIT): an index whose scans return so many rows, and one that serves a foreign key,
+is not listed.
 """
 
 from collections.abc import Iterator
@@ -18,7 +20,7 @@ from analyzer.checks.grouping import to_copy_concurrently
 from analyzer.checks.statistics import NO_COLUMN_STATISTICS
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, IndexFacts, IndexOf, TableFacts
-from analyzer.schema.index_shapes import is_for_speed_alone
+from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
 from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.words.sizes import size_words
 
@@ -28,6 +30,7 @@ check = Check(
     title="Index mostly of one value",
     severity=Severity.INFO,
     ratio=Threshold(0.9, "rows with the value / rows", "judgement: a tenth of the index does the work"),
+    values=Threshold(20, "distinct values", "judgement: a status, and not somebody's id"),
     size=Threshold(10 * 2**20, "bytes", "judgement: less is not worth a change"),
 )
 
@@ -46,12 +49,33 @@ def index_of_one_value(of: IndexOf) -> Iterator[Finding]:
         raise NotRun(NO_COLUMN_STATISTICS)
     if column.null_frac >= check["ratio"]:
         yield _mostly_null(table, index, column, column.null_frac)
-    elif column.type_category == "B" and column.most_common_freqs and column.most_common_freqs[0] >= check["ratio"]:
+        return
+    share = column.most_common_freqs[0] if column.most_common_freqs else 0.0
+    if share < check["ratio"]:
+        return
+    if column.type_category == "B":
         yield _finding(
-            table, index, column.most_common_freqs[0],
-            f"one value of the boolean {column.name}",
+            table, index, share, f"one value of the boolean {column.name}",
             "Index what the statements ask for besides, WHERE the rare value; then drop this one.",
         )  # fmt: skip
+    elif _is_status(table, index, column) and not _is_asked_for(table, index, share):
+        yield _finding(
+            table, index, share, f"one value of {column.name}",
+            "Build the same index WHERE the column is not that value, unless statements look for it; then drop this"
+            " one.",
+        )  # fmt: skip
+
+
+def _is_status(table: TableFacts, index: IndexFacts, column: ColumnFacts) -> bool:
+    distinct = column.n_distinct or 0.0  # below 0 it is a share of the rows: there are more with each
+    return 0 < distinct <= check["values"] and not alone_serves_a_key(table, index)
+
+
+def _is_asked_for(table: TableFacts, index: IndexFacts, share: float) -> bool:
+    """By the rows that its scans returned on average, where these were counted."""
+    if not index.scans or index.rows_read is None or not table.rows:
+        return False
+    return index.rows_read / index.scans >= table.rows * share / 2
 
 
 def _mostly_null(table: TableFacts, index: IndexFacts, column: ColumnFacts, share: float) -> Finding:

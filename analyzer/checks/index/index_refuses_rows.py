@@ -3,13 +3,18 @@
 A B-tree entry holds a third of a page, INCLUDE columns with it. Where the columns' declared lengths allow more, a row
 with long values fails: "index row size 6424 exceeds btree version 4 maximum 2704". A hash index holds values of any
 width and finds them by equality; one on md5() of the column keeps them unique.
+
+Of columns without a declared length what is measured tells: texts, and more so documents (jsonb, tsvector, arrays),
+that are long on average have some that are too long, or will. What compresses well may still fit. A B-tree on a
+document serves nothing but whole equality: to search in it is a GIN index's work.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, Threshold
 from analyzer.findings import Finding, Severity
-from analyzer.schema.facts import IndexOf
+from analyzer.schema.facts import ColumnFacts, IndexFacts, IndexOf, TableFacts
 
 check = Check(
     __name__,
@@ -17,12 +22,17 @@ check = Check(
     title="Index that refuses long values",
     severity=Severity.WARNING,
     entry=Threshold(2704, "bytes", "measured: the error's own figure on PostgreSQL 13 to 18 (nbtree.h, BTMaxItemSize)"),
+    average_text=Threshold(500, "bytes on average", "judgement: five times the average is not rare among texts"),
+    average_document=Threshold(200, "bytes on average", "judgement: documents differ more; pointers to TOAST count 18"),
 )
+TEXTS = frozenset({"text", "character varying", "bytea", "citext"})
+DOCUMENTS = frozenset({"jsonb", "tsvector"})
 
 
 @check.on(IndexOf)
 def index_refuses_rows(of: IndexOf) -> Iterator[Finding]:
-    """By declared lengths alone, a byte a character: what is measured today may be short by chance."""
+    """By declared lengths, a byte a character; what is measured today may be short by chance, so it tells only where
+    none is declared."""
     table, index = of.table, of.index
     if index.method != "btree" or not index.is_usable or index.parent_oid is not None:
         return
@@ -30,6 +40,7 @@ def index_refuses_rows(of: IndexOf) -> Iterator[Finding]:
     columns = [column for name in names if (column := table.column(name)) is not None and column.most_characters]
     widest_bytes = sum(column.most_characters or 0 for column in columns)
     if widest_bytes <= check["entry"]:
+        yield from _long_on_average(table, index, [table.column(name) for name in names])
         return
     declared = ", ".join(f"{c.name} {c.declared_type or c.type_name}" for c in columns)
     yield check.finding(
@@ -47,3 +58,38 @@ def index_refuses_rows(of: IndexOf) -> Iterator[Finding]:
         ),
         evidence={"widest_bytes": widest_bytes, "entry_bytes": check["entry"]},
     )
+
+
+def _long_on_average(table: TableFacts, index: IndexFacts, columns: Sequence[ColumnFacts | None]) -> Iterator[Finding]:
+    long = [column for column in columns if column is not None and (column.avg_width_bytes or 0) >= _limit(column)]
+    if not long:
+        return
+    widest_bytes = sum(column.avg_width_bytes or 0 for column in long)
+    held = ", ".join(f"{column.name} {column.type_name}" for column in long)
+    documents = [column.name for column in long if _is_document(column)]
+    yield check.finding(
+        subject=index.name,
+        table=table.qualified_name,
+        message=(
+            f"{index.name} on {table.qualified_name} holds {held}: {widest_bytes:,} bytes on average, without a limit,"
+            f" where an entry takes {check['entry']:,.0f}. A row with longer values is refused, unless they compress."
+        ),
+        hint=(
+            "A B-tree serves nothing but equality of the whole: use GIN to search in it, or index what is asked for."
+            if documents
+            else "Index md5() of the long one, or use a hash index where it is only compared by equality."
+        ),
+        evidence={"average_bytes": widest_bytes, "entry_bytes": check["entry"]},
+    )
+
+
+def _limit(column: ColumnFacts) -> float:
+    if _is_document(column):
+        return check["average_document"]
+    is_text = (column.declared_type or column.type_name) in TEXTS
+    return check["average_text"] if is_text else math.inf
+
+
+def _is_document(column: ColumnFacts) -> bool:
+    name = column.declared_type or column.type_name
+    return name in DOCUMENTS or name.endswith("[]")

@@ -40,7 +40,7 @@ def many_indexes(table: TableFacts) -> Iterator[Finding]:
         message=(
             f"{table.qualified_name}{size} has {len(indexes)} indexes of {size_words(index_bytes)} together; since its"
             f" statistics began, {written:,} rows were written to each."
-            + (f" {never} of them had no scan in that time." if never else "")
+            + (f" {never} of them had no scan on this server in that time." if never else "")
         ),
         hint="Drop unused and redundant ones; join those that begin with the same column.",
         evidence={"index_count": len(indexes), "index_bytes": index_bytes, "table_bytes": table.size_bytes,

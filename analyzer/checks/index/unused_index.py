@@ -2,9 +2,11 @@
 
 Every insert, and every update that is not HOT, keeps all indexes up; each takes disk, memory and time of VACUUM. The
 server counts scans from the last reset of its statistics on, and each replica its own: those that pgLoupe watches are
-added up. Where the planner twin has planned the recorded statements without an index, the finding says so, and one
-that a statement gets dearer without is left out; only what is proved so is more than a note. To verify, look at
-idx_scan (and last_idx_scan, from 16 on) in pg_stat_user_indexes on this server and on each replica.
+added up, and with a replica that it does not watch nothing is said. From 16 on the server knows when it last used an
+index: one that was used, but not for as long, counts as unused. Where the planner twin has planned the recorded
+statements without an index, the finding says so, and one that a statement gets dearer without is left out; only what
+is proved so is more than a note. To verify, look at idx_scan (and last_idx_scan, from 16 on) in pg_stat_user_indexes
+on this server and on each replica.
 
 Drop what nobody misses. Leave alone what a yearly job uses, what was made a few days ago, and an index on an
 expression where plans need the expression's statistics. Unique indexes, those behind constraints, the replica
@@ -18,6 +20,7 @@ from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.dropping import (
     drop_indexes,
     judged,
+    last_use_words,
     need_days_without_scan,
     replicas_scanned,
     where_words,
@@ -25,6 +28,7 @@ from analyzer.checks.dropping import (
 from analyzer.checks.grouping import listed, some_of
 from analyzer.checks.index.redundant_index import redundant_of
 from analyzer.checks.index.unused_like_index import is_for_like
+from analyzer.checks.statistics import idle_days
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
@@ -49,7 +53,7 @@ def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
     idle = _unused(table, context)
     if not idle:
         return
-    days = need_days_without_scan(context, check["days"])
+    days = need_days_without_scan(idle, context, check["days"])
     judgement = judged(idle, context)
     unused = judgement.indexes
     if not unused:
@@ -62,7 +66,7 @@ def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
         message=(
             f"{count} index{'es' if count > 1 else ''} of {table.qualified_name}, {size_words(total)}"
             f"{' together' if count > 1 else ''}, had no scan in {days:,.0f} days {where_words(context)}:"
-            f" {some_of([i.name for i in unused])}. {judgement.said}"
+            f" {some_of([i.name for i in unused])}.{last_use_words(unused)} {judgement.said}"
         ),
         hint="Drop them where no replica and no rare job uses them. One made lately may not have had its turn.",
         severity=Severity.WARNING if is_large else Severity.INFO,
@@ -75,7 +79,7 @@ def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
 
 def _unused(table: TableFacts, context: Context) -> list[IndexFacts]:
     """The largest first; with all of them gone, and the redundant ones, each foreign key is served as it was."""
-    idle = [i for i in table.indexes if _has_no_scan(table, i) and not replicas_scanned(i, context)]
+    idle = [i for i in table.indexes if _is_idle(table, i, context) and not replicas_scanned(i, context)]
     gone = {index.oid for index, _ in redundant_of(table, context)} if idle else set()  # told by that check
     unused = []
     for index in sorted(idle, key=lambda i: -(i.size_bytes or 0)):
@@ -88,6 +92,6 @@ def _unused(table: TableFacts, context: Context) -> list[IndexFacts]:
     return unused
 
 
-def _has_no_scan(table: TableFacts, index: IndexFacts) -> bool:
-    is_large = (index.size_bytes or 0) >= check["size"]
-    return index.scans == 0 and is_large and is_for_speed_alone(index) and not is_for_like(table, index)
+def _is_idle(table: TableFacts, index: IndexFacts, context: Context) -> bool:
+    is_large = (index.size_bytes or 0) >= check["size"] and idle_days(index, context.facts) >= check["days"]
+    return is_large and is_for_speed_alone(index) and not is_for_like(table, index)

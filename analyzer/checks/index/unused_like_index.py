@@ -15,11 +15,13 @@ from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.dropping import (
     drop_indexes,
     judged,
+    last_use_words,
     need_days_without_scan,
     replicas_scanned,
     where_words,
 )
 from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.statistics import idle_days
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_shapes import is_for_speed_alone
@@ -38,10 +40,10 @@ PATTERN_CLASSES = {"varchar_pattern_ops", "text_pattern_ops", "bpchar_pattern_op
 
 @check.on(SchemaFacts)
 def unused_like_index(facts: SchemaFacts, context: Context) -> Iterator[Finding]:
-    idle = [i for t in facts for i in t.indexes if _has_no_scan(t, i) and not replicas_scanned(i, context)]
+    idle = [i for t in facts for i in t.indexes if _is_idle(t, i, facts) and not replicas_scanned(i, context)]
     if not idle:
         return
-    days = need_days_without_scan(context, check["days"])
+    days = need_days_without_scan(idle, context, check["days"])
     judgement = judged(idle, context, is_one_table=False)
     unused = sorted(judgement.indexes, key=lambda index: -(index.size_bytes or 0))
     if not unused:
@@ -52,7 +54,8 @@ def unused_like_index(facts: SchemaFacts, context: Context) -> Iterator[Finding]
         subject="indexes for LIKE",
         message=(
             f"{count} index{'es' if count > 1 else ''} that Django made for LIKE, {size_words(total)} together, had no"
-            f" scan in {days:,.0f} days {where_words(context)}: {some_of([i.name for i in unused])}. {judgement.said}"
+            f" scan in {days:,.0f} days {where_words(context)}: {some_of([i.name for i in unused])}."
+            f"{last_use_words(unused)} {judgement.said}"
         ),
         hint="Drop them in a migration, unless a replica or a rare job searches by the beginning of these texts.",
         evidence={"index_count": count, "unused_bytes": total, "counted_days": round(days, 1),
@@ -62,9 +65,9 @@ def unused_like_index(facts: SchemaFacts, context: Context) -> Iterator[Finding]
     )  # fmt: skip
 
 
-def _has_no_scan(table: TableFacts, index: IndexFacts) -> bool:
-    is_large = (index.size_bytes or 0) >= check["size"]
-    return index.scans == 0 and is_large and is_for_like(table, index) and not table.is_of_timescale
+def _is_idle(table: TableFacts, index: IndexFacts, facts: SchemaFacts) -> bool:
+    is_large = (index.size_bytes or 0) >= check["size"] and idle_days(index, facts) >= check["days"]
+    return is_large and is_for_like(table, index) and not table.is_of_timescale
 
 
 def is_for_like(table: TableFacts, index: IndexFacts) -> bool:

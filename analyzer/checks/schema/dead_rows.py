@@ -11,11 +11,13 @@ snapshot: SV007 names sessions that are open too long. Leave it alone right afte
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Threshold
+from analyzer.checks import Check, Context, Threshold
 from analyzer.checks.grouping import to_copy
+from analyzer.checks.vacuum_holder import holder_words
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import qualified
+from analyzer.schema.standing import HeldBack
 
 check = Check(
     __name__,
@@ -28,17 +30,25 @@ check = Check(
 
 
 @check.on(TableFacts)
-def dead_rows(table: TableFacts) -> Iterator[Finding]:
+def dead_rows(table: TableFacts, context: Context) -> Iterator[Finding]:
     dead, live = table.activity.dead_rows, table.activity.live_rows
     if table.kind not in "rm" or dead < check["dead_rows"] or dead < (dead + live) * check["dead_ratio"] or not dead:
         return
     at = table.storage.vacuumed_at if table.storage is not None else None
     when = f"; the last VACUUM was at {at:%Y-%m-%d %H:%M}" if at is not None else ""
+    holder = _holder(context)
     on = qualified(table.schema, table.name)
     yield check.finding(
         subject=table.name,
-        message=f"{dead / (dead + live):.0%} of the rows of {table.qualified_name} are dead: {dead:,}{when}.",
-        hint="VACUUM it; where that removes nothing, find the transaction or slot that holds them.",
+        message=(
+            f"{dead / (dead + live):.0%} of the rows of {table.qualified_name} are dead: {dead:,}{when}."
+            + (f" VACUUM is held back by {holder_words(holder)}." if holder else "")
+        ),
+        hint=(
+            "End what holds VACUUM back first (SV012 says how): until then it removes none of the rows that died since."
+            if holder
+            else "VACUUM it; where that removes nothing, find the transaction or slot that holds them."
+        ),
         evidence={"dead_rows": dead, "live_rows": live, "dead_ratio": round(dead / (dead + live), 3),
                   "size_bytes": table.size_bytes},
         table=table.qualified_name,
@@ -50,3 +60,11 @@ def dead_rows(table: TableFacts) -> Iterator[Finding]:
             ),
         ),
     )  # fmt: skip
+
+
+def _holder(context: Context) -> HeldBack | None:
+    """Where it holds back VACUUM in this database's tables."""
+    held = context.vacuum_holder
+    if held is None or held.kind == "catalog slot" or context.facts is None:
+        return None
+    return held if held.database in (None, context.facts.database) else None

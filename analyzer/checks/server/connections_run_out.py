@@ -8,11 +8,12 @@ costs memory. How many cores there are is known only where an operator entered i
 second is not looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from analyzer.checks import Check, NotRun, Threshold
+from analyzer.checks.pool_size import pool_evidence, pool_words
 from analyzer.findings import Finding, Severity
-from analyzer.schema.server import ServerFacts
+from analyzer.schema.server import ServerFacts, SessionsAtWork
 from analyzer.schema.standing import ConnectionLimits
 
 check = Check(
@@ -36,13 +37,16 @@ def connections_run_out(server: ServerFacts) -> Iterator[Finding]:
         raise NotRun("needs pg_read_all_stats: other roles' sessions are not visible to this login")
     yield from at_work
     if limits.client_sessions is not None:
-        yield from _few_left(limits, limits.client_sessions)
+        yield from _few_left(limits, limits.client_sessions, server.read_at_work)
 
 
-def _few_left(limits: ConnectionLimits, sessions: int) -> Iterator[Finding]:
+def _few_left(
+    limits: ConnectionLimits, sessions: int, read_at_work: Callable[[], SessionsAtWork | None]
+) -> Iterator[Finding]:
     usable = limits.max_connections - limits.reserved_connections
     if usable <= 0 or sessions < usable * check["taken"]:
         return
+    at_work = read_at_work()
     yield check.finding(
         about="connections",
         subject="connections",
@@ -53,7 +57,7 @@ def _few_left(limits: ConnectionLimits, sessions: int) -> Iterator[Finding]:
         ),
         hint=(
             "See on the page of sessions whose are idle: a pool that is too large or not given back. A pooler in"
-            " transaction mode shares few connections among many clients."
+            f" transaction mode shares few connections among many clients.{pool_words(at_work)}"
         ),
         evidence={
             "sessions": sessions,
@@ -61,6 +65,7 @@ def _few_left(limits: ConnectionLimits, sessions: int) -> Iterator[Finding]:
             "max_connections": limits.max_connections,
             "reserved_connections": limits.reserved_connections,
             "taken_ratio": round(sessions / usable, 3),
+            **pool_evidence(at_work),
         },
     )
 

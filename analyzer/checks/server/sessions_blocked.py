@@ -10,6 +10,7 @@ another time. An ALTER TABLE that waits for a long query blocks every later quer
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Fix, Threshold
+from analyzer.checks.session_words import statement_words
 from analyzer.findings import Finding, Severity
 from analyzer.schema.blocking import PREPARED, BlockingTree, blocking_trees
 from analyzer.schema.quoting import quote_identifier
@@ -50,6 +51,7 @@ def _finding(tree: BlockingTree) -> Finding | None:
         message=(
             f"{n} session{'s' if n > 1 else ''} {'wait' if n > 1 else 'waits'}, the longest for"
             f" {time_words(wait_s * 1000)}, for a lock that {_named(tree)} holds{_doing(tree)}."
+            f"{statement_words(root) if root else ''}"
         ),
         hint=_hint(tree),
         evidence={
@@ -59,6 +61,7 @@ def _finding(tree: BlockingTree) -> Finding | None:
             "root_state": root.state if root else None,
             "root_transaction_s": round(root.transaction_s, 1) if root and root.transaction_s is not None else None,
             "application_name": root.application_name if root else None,
+            "route": (root.route or None) if root else None,
         },
         fixes=_fixes(tree),
         related_fingerprints=tuple(dict.fromkeys(f for f in fingerprints if f))[:5],

@@ -2,8 +2,9 @@
 
 ``work_mem`` holds for each sort and each hash table of each session, so raising it for everybody has to fit all that
 may run at once. The value here is the mean temporary file times 2.5 (a sort takes that much more in memory than on
-disk, measured on PostgreSQL 18), but no more than what the sessions that were connected could all use within a
-quarter of effective_cache_size, where somebody set that. A few statements usually write most: sort the statements by
+disk, measured on PostgreSQL 18), but no more than what all sessions could use within a quarter of
+effective_cache_size, where somebody set that: as many as were connected at most in a week of readings, until then
+max_connections. A few statements usually write most: sort the statements by
 temporary blocks, and give those alone more memory (SET LOCAL, ALTER ROLE ... SET). Leave it alone where reports at
 night write them and nobody waits.
 """
@@ -28,6 +29,8 @@ check = Check(
     watched=Threshold(6, "hours between the readings", "judgement: less may hold one report and nothing else"),
     cache_ratio=Threshold(0.25, "of effective_cache_size", "judgement: what all sessions' work_mem may take of it"),
 )
+
+DAYS_OF_READINGS = 7  # as SV043 needs
 
 
 @check.on(ClusterFacts)
@@ -71,9 +74,12 @@ def temporary_files_every_day(facts: ClusterFacts) -> Iterator[Finding]:
 
 
 def _sessions(facts: ClusterFacts) -> int:
-    """The more of both readings: a moment, not the peak; never taken for fewer than ten."""
+    """The most of a week's readings; until there is a week of them all that are allowed; not fewer than ten."""
+    allowed = for_everybody(facts, "max_connections")
+    if allowed is not None and len(facts.most_sessions) <= DAYS_OF_READINGS:
+        return int(allowed.value)
     readings = [facts, *([facts.earlier] if facts.earlier else [])]
-    return max(10, *(sum(d.sessions for d in reading.databases or ()) for reading in readings))
+    return max(10, *facts.most_sessions.values(), *(reading.sessions for reading in readings))
 
 
 def _bound(facts: ClusterFacts) -> int | None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Fix, Threshold
+from analyzer.checks.session_words import statement_words
 from analyzer.findings import Finding, Severity
 from analyzer.schema.quoting import quote_identifier
 from analyzer.schema.server import ServerFacts, SessionFacts
@@ -62,6 +63,7 @@ def _finding(role: str, database: str, application: str, is_idle: bool, sessions
         message=(
             f"{n} session{'s' if n > 1 else ''} of role {role} in database {database}{blocked}"
             f" {'have' if n > 1 else 'has'} been {doing}, the longest for {_minutes(open_s)} (process {longest.pid})."
+            f"{statement_words(longest)}"
         ),
         hint=(
             "Find the code that waits inside a transaction: it has to commit first."
@@ -76,6 +78,7 @@ def _finding(role: str, database: str, application: str, is_idle: bool, sessions
             "transaction_s": None if longest.transaction_s is None else round(longest.transaction_s, 1),
             "longest_pid": longest.pid,
             "application_name": application,
+            "route": longest.route or None,
         },
         fixes=fixes if is_idle and role != "?" else (),
         related_fingerprints=tuple(dict.fromkeys(s.fingerprint for s in sessions if s.fingerprint))[:5],

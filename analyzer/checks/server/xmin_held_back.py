@@ -9,6 +9,7 @@ replication holds back the system catalogs alone.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, NotRun, Threshold
+from analyzer.checks.vacuum_holder import holder_words
 from analyzer.findings import Finding, Severity
 from analyzer.schema.server import ServerFacts
 from analyzer.schema.standing import HeldBack, held_back
@@ -52,7 +53,7 @@ def _finding(held: HeldBack, others: list[HeldBack]) -> Finding:
         where = "in the system catalogs"
     since = "" if held.since_s is None else f" ({time_words(held.since_s * 1000)} old)"
     is_critical = held.xid_age >= check["critical_transactions"]
-    then = f" Next comes {_named(others[0])}, {others[0].xid_age:,} transactions old." if others else ""
+    then = f" Next comes {holder_words(others[0])}, {others[0].xid_age:,} transactions old." if others else ""
     return check.finding(
         about=f"{held.kind} {held.role or ''}@{held.database or ''} {held.application_name}".strip()
         if held.kind in ("session", "standby")
@@ -60,7 +61,7 @@ def _finding(held: HeldBack, others: list[HeldBack]) -> Finding:
         subject="xmin",
         severity=Severity.CRITICAL if is_critical else Severity.WARNING,
         message=(
-            f"{_capital(_named(held))}{since} holds back VACUUM {where}: it removes no row version that"
+            f"{_capital(holder_words(held))}{since} holds back VACUUM {where}: it removes no row version that"
             f" was replaced in the last {held.xid_age:,} transactions.{then}"
         ),
         hint=HINTS.get(held.kind, "See on the page of sessions what it does."),
@@ -70,20 +71,10 @@ def _finding(held: HeldBack, others: list[HeldBack]) -> Finding:
             "xid_age": held.xid_age,
             "held_for_s": None if held.since_s is None else round(held.since_s, 1),
             "application_name": held.application_name or None,
+            "role": held.role,
+            "database": held.database,
         },
     )
-
-
-def _named(held: HeldBack) -> str:
-    role = f" of role {held.role}" if held.role else ""
-    application = f", application {held.application_name!r}" if held.application_name else ""
-    return {
-        "session": f"the session of process {held.name}{role}{application}",
-        "prepared transaction": f"the prepared transaction {held.name!r}{role}",
-        "slot": f"the replication slot {held.name}",
-        "catalog slot": f"the logical slot {held.name}",
-        "standby": f"a standby (process {held.name}{application}) by hot_standby_feedback",
-    }.get(held.kind, f"process {held.name} ({held.kind})")
 
 
 def _capital(words: str) -> str:

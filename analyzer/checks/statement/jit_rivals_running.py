@@ -9,7 +9,7 @@ PL074 tells it. Leave it on for reports that gain from it.
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Fix, Threshold
+from analyzer.checks import Check, Fix, NotRun, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding, Severity
 from analyzer.words.durations import rate_words
@@ -27,7 +27,11 @@ check = Check(
 @check.on(StatementFacts)
 def jit_rivals_running(statement: StatementFacts) -> Iterator[Finding]:
     compiling, running = statement.jit_time_s_per_day, statement.time_s_per_day
-    if compiling is None or not running or compiling < check["compiling"]:
+    if not running or running < check["compiling"]:
+        return
+    if compiling is None:
+        raise NotRun("needs the times of JIT compilation, which pg_stat_statements counts from 15 on")
+    if compiling < check["compiling"]:
         return
     if compiling < running * check["compiling_ratio"]:
         return

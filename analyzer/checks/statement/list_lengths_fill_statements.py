@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from pglast import ast, enums
 
-from analyzer.checks import Check, Fix, Threshold
+from analyzer.checks import Check, Fix, NotRun, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding, Severity
 from analyzer.statements.tree import Node, walk
@@ -29,7 +29,9 @@ check = Check(
 
 @check.on(StatementFacts)
 def list_lengths_fill_statements(statement: StatementFacts) -> Iterator[Finding]:
-    if (statement.entries or 0) < check["entries"]:
+    if statement.entries is None:
+        raise NotRun("needs pg_stat_statements' entries")
+    if statement.entries < check["entries"]:
         return
     version = statement.facts.server_version_num if statement.facts else 0
     tree = statement.tree

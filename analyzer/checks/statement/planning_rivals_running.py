@@ -9,7 +9,7 @@ PL073 tells it.
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Fix, Threshold
+from analyzer.checks import Check, Fix, NotRun, Threshold
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding, Severity
 from analyzer.words.durations import rate_words
@@ -27,7 +27,9 @@ check = Check(
 @check.on(StatementFacts)
 def planning_rivals_running(statement: StatementFacts) -> Iterator[Finding]:
     planning, running = statement.plan_time_s_per_day, statement.time_s_per_day
-    if planning is None or running is None or planning < check["planning"]:
+    if planning is None:
+        raise NotRun("needs planning times: pg_stat_statements.track_planning is off")
+    if running is None or planning < check["planning"]:
         return
     if planning < running * check["planning_ratio"]:
         return

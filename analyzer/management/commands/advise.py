@@ -3,6 +3,7 @@
 import json
 import os
 from argparse import ArgumentParser
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from analyzer.advice.workload_folder import read_workload_folder
 from analyzer.errors import BadInput, MissingExtension, MissingRight, PgLoupeError
 from analyzer.management.terminal import TerminalCommand
 from analyzer.monitored.access.no_workload import why_no_statement
+from analyzer.monitored.catalog.cluster import read_standbys
 from analyzer.monitored.catalog.schema import left_out_said, need_statistics, read_schema
 from analyzer.monitored.connection import MonitoredConnection, connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -29,6 +31,7 @@ from analyzer.monitored.explain.second_opinion import with_second_opinion
 from analyzer.monitored.sample.workload import RecordedStatement, read_recorded_workload
 from analyzer.runtime.places import program
 from analyzer.runtime.processes import RuntimeFailure
+from analyzer.schema.replica_scans import of_nobody_watched
 from analyzer.twin import lease
 
 INSIDE = "(inside functions) "
@@ -78,6 +81,7 @@ class Command(TerminalCommand):
             bar.set_description("Reading the schema")
             with connect(server) as connection:
                 facts = read_schema(connection)
+                wanted = replace(wanted, replica_scans=of_nobody_watched(read_standbys(connection)))
                 recorded = [] if folder else _recorded(connection, options["statements"])
                 if not recorded and not folder:
                     raise BadInput(why_no_statement(connection))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
 from analyzer.monitored.access.observed_server import ObservedServer
 from analyzer.monitored.access.preflight_connection import encryption, planner_twin, pooler
+from analyzer.monitored.access.preflight_counting import RELOAD, RESTART, counting_items
 from analyzer.monitored.access.preflight_gate import namesakes, owners
 from analyzer.monitored.access.role_sql import create_login_sql, grant_reading_sql
 from analyzer.monitored.catalog.settings import read_settings
@@ -20,13 +21,6 @@ from analyzer.monitored.readings import PreflightItem
 from analyzer.monitored.sample.statements import read_server_state
 
 NEWEST_TESTED = 18
-# sqlcommenter's tags stand at the end of a text and are cut first. Judgement: ORMs' longer statements fit in 4 kB
-ENOUGH_QUERY_BYTES = 4096
-# each deallocation drops 5 % of the entries (pg_stat_statements.c, USAGE_DEALLOC_PERCENT): more than one in five
-# hours is more than 1 % of the entries an hour. Judgement.
-DEALLOCATIONS_PER_HOUR = 0.2
-RELOAD = "SELECT pg_reload_conf();\n-- on a managed service: set it in its parameters"
-RESTART = "-- takes effect after a restart of the server (on a managed service: set it in its parameters)"
 
 
 def run_preflight(conn: MonitoredConnection) -> list[PreflightItem]:
@@ -172,24 +166,6 @@ def _login(seen: ObservedServer) -> Iterator[PreflightItem]:
         yield PreflightItem(name, "ok", f"{login.login!r} may read and not write.")
 
 
-def _track(seen: ObservedServer) -> Iterator[PreflightItem]:
-    for setting in ("track_activities", "track_counts"):
-        if seen.settings.get(setting) == "off":
-            sql = f"ALTER SYSTEM SET {setting} = on;\n{RELOAD}"
-            yield PreflightItem(setting, "missing", f"{setting} is off; the server counts nothing for it.", sql)
-    if seen.settings.get("pg_stat_statements.track") == "none":
-        sql = f"ALTER SYSTEM SET pg_stat_statements.track = 'top';\n{RELOAD}"
-        detail = "pg_stat_statements.track is none, so no statement is counted."
-        yield PreflightItem("pg_stat_statements.track", "missing", detail, sql)
-    if seen.settings.get("compute_query_id") == "off":  # 14+
-        sql = f"ALTER SYSTEM SET compute_query_id = 'auto';\n{RELOAD}"
-        detail = "compute_query_id is off, so statements have no id and are not counted."
-        yield PreflightItem("compute_query_id", "missing", detail, sql)
-    elif "compute_query_id" in seen.settings:
-        detail = f"compute_query_id is {seen.settings['compute_query_id']}: sessions show which statement they run."
-        yield PreflightItem("compute_query_id", "ok", detail)
-
-
 def _io_timing(seen: ObservedServer) -> Iterator[PreflightItem]:
     name = "track_io_timing"
     if seen.settings.get(name) == "on":
@@ -202,42 +178,8 @@ def _io_timing(seen: ObservedServer) -> Iterator[PreflightItem]:
     yield PreflightItem(name, "warning", detail, f"ALTER SYSTEM SET track_io_timing = on;\n{RELOAD}")
 
 
-def _query_size(seen: ObservedServer) -> Iterator[PreflightItem]:
-    name = "track_activity_query_size"
-    size = int(seen.settings.get(name, "1024"))
-    if size >= ENOUGH_QUERY_BYTES:
-        yield PreflightItem(name, "ok", f"Sessions show the first {size:,} bytes of their statement.")
-        return
-    detail = (
-        f"Sessions show only the first {size:,} bytes of their statement; longer ones have no real parameters"
-        " and no comment tags."
-    )
-    sql = f"ALTER SYSTEM SET {name} = {ENOUGH_QUERY_BYTES};\n{RESTART}"
-    yield PreflightItem(name, "warning", detail, sql)
-
-
-def _entries(seen: ObservedServer) -> Iterator[PreflightItem]:
-    name = "pg_stat_statements.max"
-    if seen.entries is None or seen.state is None or name not in seen.settings:
-        return
-    most = int(seen.settings[name])
-    detail = f"{seen.entries.entries:,} of {most:,} entries are in use."
-    reset, dropped = seen.state.stats_reset_at, seen.state.deallocations
-    if reset is not None and dropped:
-        hours = max((seen.state.taken_at - reset).total_seconds() / 3600, 1.0)
-        if dropped / hours > DEALLOCATIONS_PER_HOUR:
-            sql = f"ALTER SYSTEM SET pg_stat_statements.max = {most * 2};\n{RESTART}"
-            detail = (
-                f"Entries were dropped for lack of room {dropped:,} times in {hours:,.0f} h,"
-                f" 5 % of the {most:,} each time; figures of rare statements have gaps."
-            )
-            yield PreflightItem(name, "warning", detail, sql)
-            return
-    elif dropped is None and seen.entries.entries >= most * 0.95:  # before 14: full is all that can be seen
-        sql = f"ALTER SYSTEM SET pg_stat_statements.max = {most * 2};\n{RESTART}"
-        yield PreflightItem(name, "warning", f"{detail} Rare statements are dropped for lack of room.", sql)
-        return
-    yield PreflightItem(name, "ok", detail)
+def _counting(seen: ObservedServer) -> Iterator[PreflightItem]:
+    yield from counting_items(seen.settings, seen.entries.entries if seen.entries else None, seen.state)
 
 
 def _planning(seen: ObservedServer) -> Iterator[PreflightItem]:
@@ -262,7 +204,6 @@ def _replica(seen: ObservedServer) -> Iterator[PreflightItem]:
 
 
 ITEMS: tuple[Callable[[ObservedServer], Iterator[PreflightItem]], ...] = (
-    _server_version, _extension, _statistics_rights, _table_rights, _login, namesakes, owners, _track, _io_timing,
-    _query_size,
-    _entries, _planning, pooler, planner_twin, _replica, encryption,
+    _server_version, _extension, _statistics_rights, _table_rights, _login, namesakes, owners, _io_timing, _counting,
+    _planning, pooler, planner_twin, _replica, encryption,
 )  # fmt: skip

@@ -17,7 +17,9 @@ from analyzer.schema.cluster import (
     DatabaseFacts,
     ExtensionFacts,
     RoleFacts,
+    RoleSettings,
     SettingFacts,
+    TrustRule,
 )
 
 # settings that are texts and no secrets; the value of every other text is left out
@@ -40,14 +42,27 @@ def read_cluster(conn: MonitoredConnection, earlier: ClusterFacts | None = None)
         return _read_parts(conn, earlier)
 
 
+def read_standbys(conn: MonitoredConnection) -> tuple[str, ...]:
+    """Those that stream from the server, by name."""
+    with conn.transaction_read_only():
+        (state,) = conn.run("cluster_state", action="reading the server's state")
+    return tuple(state.standbys)
+
+
 def _read_parts(conn: MonitoredConnection, earlier: ClusterFacts | None) -> ClusterFacts:
     # our transactions turn JIT and parallel query off for themselves
     with conn.transaction_read_only(planner_as_configured=True):
         (state,) = conn.run("cluster_state", action="reading the server's state")
-    facts = ClusterFacts(server_version_num=conn.server_version_num, **named(state))
+    facts = ClusterFacts(
+        server_version_num=conn.server_version_num,
+        **{**named(state, "reads_rules", "reads_passwords"), "standbys": tuple(state.standbys)},
+    )
     not_read: dict[str, str] = {}
     read_at: dict[str, datetime] = {}
+    may = {"trust_rules": state.reads_rules, "weak_passwords": state.reads_passwords}  # the others any login may
     for name, part in PARTS.items():
+        if not may.get(name, True):
+            continue
         if earlier is not None and (before := _carried_from(name, part, facts, earlier)) is not None:
             facts, read_at[name] = replace(facts, **{name: getattr(earlier, name)}), before
             continue
@@ -86,6 +101,11 @@ def _of_role(row: Row) -> dict[str, str]:
     return {name: value for name, value in options(row.settings).items() if OF_ROLES.fullmatch(name)}
 
 
+def _role_settings(rows: list[Row]) -> tuple[RoleSettings, ...]:
+    every = (RoleSettings(row.database, row.role, _of_role(row)) for row in rows)
+    return tuple(one for one in every if one.settings)
+
+
 # what counts (databases, checkpoints) is compared with an earlier reading: both are of the time that they say
 PARTS: dict[str, ClusterPart] = {
     "settings": ClusterPart("settings", EVERY_READING, _settings),
@@ -93,8 +113,13 @@ PARTS: dict[str, ClusterPart] = {
         "databases", EVERY_READING, lambda rows: tuple(DatabaseFacts(**named(row)) for row in rows)
     ),
     "roles": ClusterPart("roles", HOURLY, _roles),
+    "role_settings": ClusterPart("settings of roles and databases", HOURLY, _role_settings),
     "extensions": ClusterPart("extensions", HOURLY, lambda rows: tuple(ExtensionFacts(**named(row)) for row in rows)),
     "system": ClusterPart("system's identifier", DAILY, lambda rows: rows[0].system_identifier if rows else None),
+    "trust_rules": ClusterPart(
+        "rules of pg_hba.conf", HOURLY, lambda rows: tuple(TrustRule(**named(row)) for row in rows)
+    ),
+    "weak_passwords": ClusterPart("roles with MD5 passwords", HOURLY, lambda rows: tuple(row.name for row in rows)),
     "checkpoints": ClusterPart(
         "checkpoints", EVERY_READING, lambda rows: CheckpointFacts(**named(rows[0])) if rows else None
     ),

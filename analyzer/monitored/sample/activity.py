@@ -12,6 +12,10 @@ from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.login import APPLICATION_NAME
 from analyzer.monitored.readings import ActivityRow, NamesByOid, is_ours
 from analyzer.schema.server import SessionFacts
+from analyzer.statements.display import one_line
+from analyzer.statements.fingerprint import fingerprint as fingerprint_of
+from analyzer.statements.routes import route_name
+from analyzer.statements.secrets import comment_tags, redact_sql
 
 # pg_blocking_pids takes every partition of the lock table for itself: a pile-up of waiting sessions must not
 # become worse by our asking. Judgement.
@@ -25,6 +29,9 @@ PAIR_APART_S = 0.005  # judgement: a lookup and its round trip take 0.5 to 5 ms
 EVER_S = 100 * 365 * 86_400.0
 # a session idle for longer than this has shown its last statement in an earlier sample of the burst
 BURST_IDLE_S = 2.0
+# texts of younger transactions, of hundreds of sessions every ten seconds, are not worth their parsing. Judgement.
+LEAST_TOLD_S = 10.0
+MOST_STATEMENT_CHARACTERS = 160
 
 
 def sample_once(conn: MonitoredConnection) -> tuple[datetime, list[ActivityRow]]:
@@ -125,16 +132,24 @@ def session_of(
     names: NamesByOid,
     fingerprint: str | None,
     seen_waiting_s: float | None = None,
+    *,
+    least_told_s: float = LEAST_TOLD_S,
 ) -> SessionFacts:
-    """A backend as facts. ``seen_waiting_s``: since when earlier samples saw it wait, where the server does not say."""
+    """A backend as facts. ``seen_waiting_s``: since when earlier samples saw it wait, where the server does not say.
+
+    ``fingerprint``: by its queryid, where that is known; else its text gives it. ``least_told_s``: how old a
+    transaction must be for its text to be read.
+    """
 
     def age(since: datetime | None) -> float | None:
         return None if since is None else max(0.0, (taken_at - since).total_seconds())
 
+    transaction_s = age(row.xact_start)
+    text = row.text if (transaction_s or 0.0) >= least_told_s or row.blocked_by else None
     return SessionFacts(
         pid=row.pid,
         state=row.state,
-        transaction_s=age(row.xact_start),
+        transaction_s=transaction_s,
         statement_s=age(row.query_start),
         in_state_s=age(row.state_change),
         wait_event_type=row.wait_event_type,
@@ -142,7 +157,9 @@ def session_of(
         role=names.roles.get(row.role_oid) if row.role_oid else None,
         database=names.databases.get(row.database_oid) if row.database_oid else None,
         application_name=row.application_name,
-        fingerprint=fingerprint,
+        fingerprint=fingerprint or (fingerprint_of(text) if text and not row.is_truncated else None),
         blocked_by=row.blocked_by,
         lock_wait_s=age(row.waits_since) if row.waits_since else seen_waiting_s,
+        statement=one_line(redact_sql(text) or "", MOST_STATEMENT_CHARACTERS),
+        route=route_name(comment_tags(text)),
     )

@@ -1,5 +1,6 @@
 """The workload as pg_stat_statements has it now, for one-shot advice: sums since its reset, no store needed."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,11 +14,14 @@ from analyzer.monitored.sample.statements import read_statement_counters, read_s
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.inner_query import fetched_cursor, inner_query, planned_kind
 from analyzer.statements.parse import is_system_table, parse_statement
-from analyzer.statements.secrets import redact_sql
+from analyzer.statements.secrets import may_hold_secret, redact_sql
 from analyzer.words.durations import DAY_S, SHORTEST_OF_A_DAY_S
 
 OTHERS = 500  # entries read beyond those wanted: utilities, our own, second roles' fall out
-CALLS, TIME, ROWS = (COUNTERS.index(name) for name in ("calls", "total_exec_time_ms", "rows"))
+CALLS, TIME, ROWS, PLANNING = (
+    COUNTERS.index(name) for name in ("calls", "total_exec_time_ms", "rows", "total_plan_time_ms")
+)
+JIT = [COUNTERS.index(f"jit_{part}_time_ms") for part in ("generation", "inlining", "optimization", "emission")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,24 @@ class RecordedStatement:
     roles: tuple[str, ...] = ()
     is_nested: bool = False
     watched_s: float = 1.0
+    plan_time_ms: float | None = None  # None: the server does not measure it
+    jit_time_ms: float | None = None
+    entries: int = 1  # of pg_stat_statements, by query id, that were read
 
     @property
     def time_s_per_day(self) -> float:
-        return self.total_exec_time_ms / 1000 * DAY_S / self.watched_s
+        return self.per_day_s(self.total_exec_time_ms)
+
+    @property
+    def plan_time_s_per_day(self) -> float | None:
+        return None if self.plan_time_ms is None else self.per_day_s(self.plan_time_ms)
+
+    @property
+    def jit_time_s_per_day(self) -> float | None:
+        return None if self.jit_time_ms is None else self.per_day_s(self.jit_time_ms)
+
+    def per_day_s(self, time_ms: float) -> float:
+        return time_ms / 1000 * DAY_S / self.watched_s
 
 
 def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[RecordedStatement]:
@@ -54,9 +72,12 @@ def read_recorded_workload(conn: MonitoredConnection, *, most: int) -> list[Reco
 
 
 def recorded_workload(
-    conn: MonitoredConnection, reading: StatementReading, names: NamesByOid, *, most: int
+    conn: MonitoredConnection, reading: StatementReading, names: NamesByOid, *, most: int, with_secrets: bool = False
 ) -> list[RecordedStatement]:
-    """As ``read_recorded_workload``, of counters that were read: their texts are."""
+    """As ``read_recorded_workload``, of counters that were read: their texts are.
+
+    ``with_secrets``: behind them the utilities that may hold one, whatever time they took.
+    """
     oids = [oid for oid, name in names.databases.items() if name == conn.dbname]
     here = np.isin(reading.keys["database_oid"], oids) & (reading.counters[:, CALLS] > 0)
     dearest = np.flatnonzero(here)
@@ -67,7 +88,8 @@ def recorded_workload(
     recorded.read(conn, dearest[:read_at_once])
     if recorded.has_undeclared_cursors:  # what declared them takes next to no time
         recorded.read(conn, dearest[read_at_once:])
-    return recorded.statements()[:most]
+    workload = recorded.statements()[:most]
+    return [*workload, *recorded.with_secrets()] if with_secrets else workload
 
 
 class _Recorded:
@@ -78,6 +100,10 @@ class _Recorded:
         self._found: dict[str, RecordedStatement] = {}
         self._declared: dict[tuple[int, str], dict[str, float]] = {}  # role and cursor: fingerprint -> calls
         self._fetched: dict[tuple[int, str], tuple[float, float]] = {}  # time_ms, rows
+        self._with_secrets: dict[str, RecordedStatement] = {}
+        self._queryids: defaultdict[str, set[int]] = defaultdict(set)
+        # planning takes some time where it is measured at all
+        self._measures_planning = bool(np.nansum(reading.counters[:, PLANNING]) > 0)
         state = reading.state
         since = state.stats_reset_at or state.started_at
         self._since_s, self._now_s = since.timestamp(), state.taken_at.timestamp()
@@ -102,8 +128,13 @@ class _Recorded:
             self._fetched[text.role_oid, cursor] = before[0] + time_ms, before[1] + rows
             return
         print_, redacted = fingerprint(text.text), redact_sql(text.text or "")
-        if print_ is None or redacted is None or not _is_wanted(redacted):
+        if print_ is None or redacted is None:
             return
+        is_wanted = _is_wanted(redacted)
+        if not is_wanted and not may_hold_secret(redacted):
+            return
+        found = self._found if is_wanted else self._with_secrets
+        self._queryids[print_].add(text.queryid)
         inner = inner_query(text.text)
         if inner is not None and inner.cursor is not None:
             declared = self._declared.setdefault((text.role_oid, inner.cursor), {})
@@ -115,8 +146,8 @@ class _Recorded:
             print_, redacted, planned_kind(redacted), 0, 0, 0, 0, is_nested=True,
             watched_s=max(1.0, self._now_s - self._since_s),
         )  # fmt: skip
-        known = self._found.get(print_, new)
-        self._found[print_] = replace(
+        known = found.get(print_, new)
+        found[print_] = replace(
             known,
             calls=known.calls + calls,
             total_exec_time_ms=known.total_exec_time_ms + time_ms,
@@ -125,7 +156,13 @@ class _Recorded:
             calls_per_day=known.calls_per_day + calls * DAY_S / max(counting_s, SHORTEST_OF_A_DAY_S),
             roles=tuple(sorted({*known.roles, *([role] if role else [])})),
             is_nested=known.is_nested and not text.toplevel,
+            plan_time_ms=(known.plan_time_ms or 0.0) + float(counters[PLANNING]) if self._measures_planning else None,
+            jit_time_ms=None if np.isnan(counters[JIT[0]]) else (known.jit_time_ms or 0.0) + float(counters[JIT].sum()),
+            entries=len(self._queryids[print_]),
         )
+
+    def with_secrets(self) -> list[RecordedStatement]:
+        return sorted(self._with_secrets.values(), key=lambda s: s.fingerprint)
 
     def statements(self) -> list[RecordedStatement]:
         statements_of = dict(self._found)

@@ -12,10 +12,13 @@ from django.conf import settings
 from django.db import connection
 
 from analyzer.models import Server
+from analyzer.schema.server import SessionsAtWork
 from analyzer.store.series.windows import STEPS_S, Window
+from analyzer.words.durations import DAY_S
 
 MOST_BARS = 180  # judgement: of a chart as wide as the page, four pixels each
 SHORTEST_S, HOUR_S = 60, 3600  # what is kept: minutes, and for longer hours
+LOAD_OF = timedelta(days=7)  # judgement: it holds every day's habits once
 WITHIN = "server_id = %(server)s and starts_at >= %(start)s and starts_at < %(end)s"
 # What a page divides load by -> its column.
 DIVISIONS: Mapping[str, str] = {
@@ -145,6 +148,19 @@ def load_timeline(server: Server, window: Window, now: datetime) -> LoadTimeline
     ]
     squared = sum(squared for _, squared in looks.values())
     return LoadTimeline(span.step_s, span.start, span.end, span.table, buckets, squared)
+
+
+def sessions_at_work(server: Server, now: datetime) -> SessionsAtWork | None:
+    """Over the last week; None of fewer than a day's minutes. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select percentile_disc(0.99) within group (order by active / looks), count(*),"
+            " extract(epoch from %(now)s - min(starts_at))::float8"
+            " from session_look where server_id = %(server)s and looks > 0 and starts_at >= %(start)s",
+            {"server": server.pk, "now": now, "start": now - LOAD_OF},
+        )
+        most, minutes, watched_s = cursor.fetchone()
+    return SessionsAtWork(most, watched_s / DAY_S) if minutes >= DAY_S / SHORTEST_S else None
 
 
 def largest(server: Server, span: LoadSpan, division: str, most: int) -> list[int | str]:

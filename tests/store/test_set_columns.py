@@ -1,0 +1,39 @@
+"""Which columns the recorded UPDATEs of a database set."""
+
+import pytest
+
+from analyzer.models import Database
+from analyzer.store.series.totals import rates
+from analyzer.store.series.windows import Window
+from analyzer.store.set_columns import recorded_columns_set
+from tests.checks.builders import facts
+
+pytestmark = pytest.mark.django_db
+TEXTS = {
+    1: "update item set seen = seen + $1, name = $2 where id = $3",
+    2: "insert into public.item (id, price) values ($1, $2) on conflict (id) do update set price = excluded.price",
+    3: "insert into item (id, made) values ($1, $2)",
+    4: "update elsewhere set a = $1",
+    5: "select name from item for update",
+}
+
+
+def schema(updated: int) -> object:
+    return facts({"tables": [{"name": "item", "columns": ["id"], "activity": {"updated_rows": updated}}]})
+
+
+def test_the_columns_of_each_table_that_updates_set(fake, django_assert_num_queries):
+    database = Database.objects.create(server=fake.server, oid=5, name="shop")
+    for queryid in TEXTS:
+        fake.run(queryid)
+    fake.read()
+    fake.name(TEXTS)
+    for queryid in TEXTS:
+        fake.run(queryid)
+    fake.read()
+    daily = rates(fake.server, Window.last("24h", fake.now))
+    with django_assert_num_queries(1):
+        found = recorded_columns_set(database, schema(10_000), daily)
+    assert found == {"public.item": {"seen", "name", "price"}}
+    with django_assert_num_queries(0):
+        assert recorded_columns_set(database, schema(9_999), daily) == {}
