@@ -305,6 +305,11 @@ class Plan:
     def has_timing(self) -> bool:
         return self.root.actual_total_time_ms is not None
 
+    @property
+    def is_time_logged(self) -> bool:
+        """``execution_time_ms`` is auto_explain's duration: what it took to send the rows is in it, too."""
+        return self.execution_time_ms is not None and self.raw.keys().isdisjoint(("Execution Time", "Total Runtime"))
+
     @cached_property
     def shape(self) -> str:
         """The same for the same plan with other constants, figures or server version; see ``shape.py``."""

@@ -1,4 +1,7 @@
-"""JSON documents out of lines: one or several, with words between them, nested as deep as they may be."""
+"""JSON documents out of lines: one or several, with words between them, nested as deep as they may be.
+
+What is no JSON may be what Python prints (``read_loose``).
+"""
 
 import json
 import re
@@ -8,6 +11,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 from analyzer.plans.node import PlanError
+from analyzer.plans.read_loose import STARTS, NoReading, loose_value
 from analyzer.plans.table_cells import Line
 
 NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?")
@@ -26,22 +30,35 @@ def json_documents(lines: Sequence[Line], only_words: Callable[[Sequence[Line]],
     documents: list[Any] = []
     at = start = 0
     while True:
-        start = next((i for i in range(at, len(lines)) if lines[i].text.lstrip()[:1] in ("[", "{")), len(lines))
+        start = next((i for i in range(at, len(lines)) if starts(lines[i].text)), len(lines))
         only_words(lines[at:start])
         if start == len(lines):
             return documents
         begin = ends[start] + len(lines[start].text) - len(lines[start].text.lstrip())
         try:
-            value, end = decoder.raw_decode(text, begin)
-        except RecursionError:
-            value, end = _deep_value(text, begin)
+            value, end = _value(decoder, text, begin)
         except ValueError as problem:
-            raise PlanError(_where(problem, text, lines)) from problem
+            try:
+                value, end = loose_value(text, begin)
+            except NoReading:
+                raise PlanError(_where(problem, text, lines)) from problem
         line_end = text.find("\n", end)
         if text[end : line_end if line_end >= 0 else len(text)].strip():
             raise PlanError(_where(json.JSONDecodeError("Extra data", text, end), text, lines))
         documents.append(value)
         at = bisect_right(ends, end - 1)
+
+
+def starts(text: str) -> bool:
+    """Whether a line begins a value, in JSON or as Python prints it."""
+    return text.lstrip()[:1] in ("[", "{") or STARTS.match(text) is not None
+
+
+def _value(decoder: json.JSONDecoder, text: str, begin: int) -> tuple[Any, int]:
+    try:
+        return decoder.raw_decode(text, begin)
+    except RecursionError:
+        return _deep_value(text, begin)
 
 
 def _where(problem: ValueError, text: str, lines: Sequence[Line] = ()) -> str:

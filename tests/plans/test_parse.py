@@ -70,13 +70,13 @@ def test_reads_a_plan_however_it_comes(source: object) -> None:
         ('{"Node Type": "Limit", "Plans": [{}]}', 'A node below Limit of the plan has no "Node Type".'),
         ('{"Node Type": "Limit", "Plans": [[]]}', "A node below Limit of the plan is no JSON object."),
         ('{"Node Type": "Limit", "Plans": 3}', '"Plans" of Limit is no array.'),
-        ('{"Node Type": "Limit", "Actual Loops": "3"}', "\"Actual Loops\" of Limit is '3', which is no number."),
+        ('{"Node Type": "Limit", "Actual Loops": "3,5"}', "\"Actual Loops\" of Limit is '3,5', which is no number."),
         ('{"Node Type": "Limit", "Actual Rows": true}', '"Actual Rows" of Limit is True, which is no number.'),
         ('{"Node Type": "Limit", "Total Cost": NaN}', '"Total Cost" of Limit is nan, which is no number.'),
         ('{"Node Type": "Limit", "Total Cost": 1e999}', '"Total Cost" of Limit is inf, which is no number.'),
         ('{"Node Type": "Limit", "Actual Loops": -3}', '"Actual Loops" of Limit is -3, which is below zero.'),
         ('{"Node Type": "Limit", "Alias": 5}', '"Alias" of Limit is 5, which is no text.'),
-        (b"\xe9t\xe9", "The plan is not UTF-8 text (byte 0); run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its"
+        (b"\xe9\xe9t", "The plan is not UTF-8 text (byte 0); run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its"
          " whole output."),
         (b"\xff\xfe[\0{", "The plan is not UTF-16 text (byte 4); run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give"
          " its whole output."),
