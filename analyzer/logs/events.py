@@ -8,8 +8,10 @@ from typing import Any
 from analyzer.logs.entry import PLAN, LogEntry
 from analyzer.logs.parameters import Values, parameters_at, with_values
 from analyzer.plans import Plan, PlanError, parse_plan
+from analyzer.plans.logged import with_log
 from analyzer.plans.read_plan import read_plan
 from analyzer.plans.redact import redact_plan
+from analyzer.plans.table_cells import Logged
 from analyzer.statements.tree import Unparsable, parse
 
 JSON_TEXT = re.compile(rb'\{\s*"Query Text": ("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
@@ -63,7 +65,8 @@ def logged_plan(entry: LogEntry) -> LoggedPlan:
     logged = value[0] if isinstance(value, list) and value else value
     if not isinstance(logged, dict):
         raise PlanError("There is no plan in the entry.")
-    plan_json = [{key: part for key, part in logged.items() if key not in NOT_OF_PLAN}]
+    of_plan = {key: part for key, part in logged.items() if key not in NOT_OF_PLAN}
+    plan_json = with_log([of_plan], Logged(duration_ms=entry.duration_ms))
     return LoggedPlan(sql_of(entry), plan_json, parse_plan(plan_json), entry.duration_ms)
 
 

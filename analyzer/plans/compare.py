@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analyzer.plans.node import Plan, PlanError, PlanNode
+from analyzer.plans.differences import differences, table_of
+from analyzer.plans.node import Plan, PlanError
 from analyzer.plans.parse import parse_plan
 from analyzer.plans.shape import shape_of
 from analyzer.words.durations import time_words
@@ -63,9 +64,14 @@ def plan_change(before: Plan, after: Plan) -> PlanChange:
     return PlanChange(_sentences(before, after), before.root.total_cost or 0.0, after.root.total_cost or 0.0)
 
 
+def differences_in_words(before: Plan, after: Plan) -> tuple[str, ...]:
+    """How tables are read and joined, then what else differs: for people alone, it decides nothing."""
+    return (*plan_change(before, after).sentences, *differences(before, after))
+
+
 def change_in_words(before: Plan, after: Plan) -> list[str]:
     """What the other plan does differently, and how their times compare; a sentence at least."""
-    said = list(plan_change(before, after).sentences)
+    said = list(differences_in_words(before, after))
     times = [plan.execution_time_ms or plan.root.total_time_ms for plan in (before, after)]
     if times[0] is not None and times[1] is not None:
         said.append(f"It took {time_words(times[1])} instead of {time_words(times[0])}")
@@ -137,7 +143,7 @@ def _accesses(plan: Plan) -> dict[str, _Access]:
     for node in plan:
         if not node.relation_name or node.node_type in ("ModifyTable", *BITMAP_PARTS):
             continue
-        types, indexes = accesses.setdefault(_table(node), (set(), set()))
+        types, indexes = accesses.setdefault(table_of(node), (set(), set()))
         types.add(("Parallel " if node.is_parallel_aware else "") + node.node_type)
         if node.index_name:
             indexes.add(node.index_name)
@@ -145,12 +151,6 @@ def _accesses(plan: Plan) -> dict[str, _Access]:
             below.index_name for below in node.walk() if below.node_type == "Bitmap Index Scan" and below.index_name
         )
     return {name: _Access(tuple(sorted(t)), tuple(sorted(i))) for name, (t, i) in accesses.items()}
-
-
-def _table(node: PlanNode) -> str:
-    if node.alias and node.alias != node.relation_name:
-        return f"{node.relation_name} {node.alias}"
-    return str(node.relation_name)
 
 
 def _types(plan: Plan) -> Counter[str]:

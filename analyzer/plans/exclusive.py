@@ -19,6 +19,7 @@ from analyzer.plans.payers import GATHERS, Payers, is_lazy, payers_of
 
 # Rounding / time: with more a time says nothing. Judgement; EXPLAIN rounds times to 1 us per loop
 MOST_ERROR_RATIO = 0.20
+MOST_SHARE_ERROR_RATIO = 0.05  # of the whole run; judgement: less does not change where to look
 
 BITMAPS = ("Bitmap Index Scan", "BitmapAnd", "BitmapOr")
 ROUNDING_MS = 0.0005  # times are printed with three decimals of a millisecond, per loop
@@ -38,6 +39,17 @@ def set_exclusive(plan: Plan) -> None:
         plan.after_root_time_ms = times.set()
     if plan.root.buffers is not None:
         _set_buffers(payers, charged)
+
+
+def own_share(node: PlanNode, whole_ms: float | None) -> float | None:
+    """The node's own time in a run, 0 to 1; None where it is unknown or lost in what rounding per loop may hide."""
+    own_ms, error_ms = node.exclusive_time_ms, node.exclusive_time_error_ms or 0.0
+    if own_ms is None or not whole_ms or not node.loops:
+        return None
+    own_ms = max(0.0, own_ms)
+    if error_ms > max(own_ms * MOST_ERROR_RATIO, whole_ms * MOST_SHARE_ERROR_RATIO):
+        return None
+    return min(1.0, own_ms / whole_ms)
 
 
 def _set_processes(payers: Payers) -> None:

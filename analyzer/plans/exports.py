@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from analyzer.plans.plain_lines import FIGURES, LOGGED_PLAN
+from analyzer.plans.logged import LOGGED_PLAN
+from analyzer.plans.plain_lines import FIGURES
 from analyzer.plans.short_names import is_respelled, is_short, with_long_names
 
 MOST_CONTAINERS = 200_000  # looked into before giving up
 PLAN_TEXT = re.compile(
-    r'"(?:Plan|Node Type)"|<(?:\w+:)?explain\b|^\s*(?:- +)?Plan:\s*$|\(cost=|\(actual ', re.MULTILINE
+    r'"(?:Plan|Node Type)"|<(?:\w+:)?explain\b|^[ \t]*(?:- +)?Plan:[ \t\r]*$|\(cost=|\(actual ', re.MULTILINE
 )
 COLUMN = re.compile(r"query[ _]?plan|plan(?:_?text|_?json)?|explain.*", re.IGNORECASE)
 
@@ -52,6 +53,12 @@ def found_in(value: object) -> list[Any]:
         elif isinstance(each, list):
             waiting.extend(v for v in each if isinstance(v, str | list | Mapping))
     return documents
+
+
+def is_row(value: object) -> bool:
+    """Whether it is a row with one text, as a program prints each by itself."""
+    cells = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+    return len(cells) == 1 and isinstance(cells[0], str)
 
 
 def _rows(value: object) -> str | None:

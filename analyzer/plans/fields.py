@@ -5,7 +5,12 @@ PostgreSQL 9.0 to 18. A field that stands in none of these lists is kept under t
 """
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,30})")
+DECIMAL = re.compile(r"-?\d{1,30}\.\d{1,30}(?:[eE][-+]?\d{1,3})?")
+WORDS = {"true": True, "false": False}
 # Text, whatever it looks like: a table may be called 7, an alias true.
 TEXTS = (
     "Node Type", "Strategy", "Partial Mode", "Operation", "Command", "Parent Relationship", "Subplan Name",
@@ -40,6 +45,8 @@ OTHERS = (
     "Query Identifier", "Settings", "Calls", "Time", "Serialization", "Output Volume", "JIT", "Functions", "Options",
     "Inlining", "Optimization", "Expressions", "Deforming", "Timing", "Generation", "Deform", "Emission", "Total",
 )  # fmt: skip
+_OF_EVERY_NODE = ("Total Cost", "Plan Rows", "Plan Width", "Actual Rows", "Actual Loops")
+_FIGURES = frozenset(OTHERS)
 _BY_LETTERS = {re.sub(r"\W|_", "", name).lower(): name for name in (*TEXTS, *LISTS, *OTHERS)}
 _IN_XML = {re.sub(r"[^\w.-]", "-", name): name for name in (*TEXTS, *LISTS, *OTHERS)}
 
@@ -52,3 +59,34 @@ def field_named(spelled: str) -> str:
 def field_of_tag(tag: str) -> str:
     """``I-O-Read-Time`` is ``I/O Read Time``: XML writes a hyphen for what no name of an element may hold."""
     return _IN_XML.get(tag) or tag.replace("-", " ")
+
+
+def figure(text: str) -> int | float | bool | str:
+    """The number or truth value that a text stands for where no text is meant; another text as it is."""
+    stripped = text.strip()
+    if INTEGER.fullmatch(stripped):
+        return int(stripped)
+    return float(stripped) if DECIMAL.fullmatch(stripped) else WORDS.get(stripped, text)
+
+
+def with_numbers(entry: Any) -> Any:
+    """An entry of EXPLAIN's JSON whose figures a program made texts: a copy with numbers, whatever the depth."""
+    root = entry.get("Plan", entry) if isinstance(entry, Mapping) else None
+    if not isinstance(root, Mapping) or not any(isinstance(root.get(name), str) for name in _OF_EVERY_NODE):
+        return entry
+    made: dict[str, Any] = {}
+    waiting: list[tuple[Any, Any]] = [(entry, made)]
+    while waiting:
+        source, target = waiting.pop()
+        for key, value in source.items() if isinstance(source, Mapping) else enumerate(source):
+            if isinstance(value, str) and key in _FIGURES:
+                value = figure(value)
+            elif isinstance(value, Mapping | list) and key != "Settings":
+                copy: Any = {} if isinstance(value, Mapping) else []
+                waiting.append((value, copy))
+                value = copy
+            if isinstance(target, list):
+                target.append(value)
+            else:
+                target[key] = value
+    return made

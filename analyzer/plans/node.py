@@ -312,5 +312,10 @@ class Plan:
         made: Made = self._made[make]
         return made
 
+    @property
+    def is_time_logged(self) -> bool:
+        """``execution_time_ms`` is auto_explain's duration: what it took to send the rows is in it, too."""
+        return self.execution_time_ms is not None and self.raw.keys().isdisjoint(("Execution Time", "Total Runtime"))
+
     def __repr__(self) -> str:
         return f"<Plan {self.root.label}, {len(self.nodes)} nodes>"

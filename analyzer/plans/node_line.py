@@ -8,7 +8,7 @@ from analyzer.plans.node_types import is_node_name, may_be_node_name
 
 NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
 NODE_FIGURES = re.compile(
-    r"(?:^|\s)(?:\(cost=(?P<startup>[\d.]+)\.\.(?P<total>[\d.]+) rows=(?P<rows>\d+) width=(?P<width>\d+)\))?"
+    r"(?:^|(?<!\s)\s++)(?:\(cost=(?P<startup>[\d.]+)\.\.(?P<total>[\d.]+) rows=(?P<rows>\d+) width=(?P<width>\d+)\))?"
     r"(?:\s*\((?:actual (?:time=(?P<first>[\d.]+)\.\.(?P<last>[\d.]+) )?rows=(?P<got>[\d.]+) loops=(?P<loops>\d+)"
     r"|(?P<never>never executed))\))?$(?<=\))"
 )

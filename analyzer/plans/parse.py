@@ -11,12 +11,14 @@ from typing import Any
 from analyzer.plans.buffers import COUNTERS, FIELDS, TIME_POSITIONS, Buffers
 from analyzer.plans.exclusive import set_exclusive
 from analyzer.plans.labels import GENERATED_SUFFIX, label
+from analyzer.plans.logged import LOGGED_DURATION
 from analyzer.plans.node import Plan, PlanError, PlanNode, Trigger
 from analyzer.plans.read_plan import read_plan
 
 LARGEST = 1e300  # so neither NaN nor infinity, nor an integer beyond what a float holds
 COUNTER_NAMES = frozenset(printed for printed, _ in COUNTERS)
 NOTHING_PRINTED: list[None] = [None] * len(FIELDS)
+EXECUTION_TIMES = ("Execution Time", "Total Runtime", LOGGED_DURATION)  # the second to 9.3
 APPENDS = ("Append", "Merge Append")
 TEMPORARY = re.compile(r"\Apg_temp_\d+\Z")  # to 14 with the session's number
 
@@ -62,7 +64,7 @@ def _plan(entry: Mapping[str, Any], *, is_ours: bool) -> Plan:
         root=root,
         raw=beside,
         planning_time_ms=_number(beside, "Planning Time"),
-        execution_time_ms=_number(beside, "Execution Time" if "Execution Time" in beside else "Total Runtime"),  # 9.3
+        execution_time_ms=next((_number(beside, name) for name in EXECUTION_TIMES if name in beside), None),
         planning_buffers=_buffers(planning) if isinstance(planning, Mapping) else None,
         triggers=tuple(map(_trigger, triggers)) if isinstance(triggers, list) else (),
         jit=jit if isinstance(jit, Mapping) else None,

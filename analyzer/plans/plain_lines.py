@@ -5,22 +5,23 @@ plan lies between; what is left is judged line by line by ``read_text`` and ``re
 not know. So a decoration nobody thought of is a refusal, never another plan.
 """
 
+import ast
 import csv
-import html
 import re
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 
+from analyzer.plans.logged import LOGGED_PLAN, out_of_log
 from analyzer.plans.node_line import node_head
-from analyzer.plans.table_cells import BAR, Line, out_of_html, without_column_name
+from analyzer.plans.table_cells import BAR, ENTITY, Line, out_of_html, out_of_page, unescaped, without_column_name
 
 ANY_BAR = re.compile(f"[{BAR}]")
 ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours, as terminals and pagers record them
 ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u3000]")
-ENTITY = re.compile("&(?:gt|lt|quot|amp|#39);")
 ZERO_WIDTH = re.compile("[\u200b\u2060\ufeff]")
 ARROW = r"(?:[-\u2010-\u2015\u2212]+>|=>|[→⟶➔➜➝➞⇒⇢►▶])"
+ARROW_LINE = re.compile(rf"\s*{ARROW}\s+[A-Z]")
 ARROW_AND_NAME = re.compile(rf"{ARROW}\s+[A-Z]")
 FIGURES = re.compile(r"\((?:cost=|actual |never executed\))")
 HEADER = re.compile(rf"[{BAR}\s]*QUERY PLAN[{BAR}\s]*")
@@ -31,6 +32,9 @@ ROWS = re.compile(r"[(（]\d+ ?[^\W\d]+(?: [^\W\d]+)?[)）]")
 TIMING = re.compile(r"[^\W\d]+ ?: [\d.,]+ (?:ms|мс|მწმ|ミリ秒)\b.*")
 FRAME = re.compile("|".join(f"(?:{each.pattern})" for each in (HEADER, RECORD, ROWS, TIMING)))
 FENCE = re.compile(r"\s*(```|~~~|'''|\"\"\"|\{noformat\}|\{code.*\}|</?pre>|</?code>)\s*\w*\s*")
+IN_QUOTES = re.compile("'.+'")
+QUOTES = re.compile("'+")
+EMPTY_TEXT = re.compile("[^']*''::")  # ''::text, as it is: doubled it would have four
 NUMBER = re.compile(r"(\s*(\d+))(?:[.):] ?|[.)]?\t|\s*[|│] ?| )")
 CONTAINER = re.compile(r"[\w.-]+\s*\| ?")
 # What may stand before every line: mail quotes, comments, a container's name, syslog, a collector's clock.
@@ -42,11 +46,6 @@ PREFIXES = (
     re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) (?:std\w+ [FP] )?"),
 )
 MOST_SKIPPED = 3  # numbers: headings and rules are counted, too
-LOGGED_PLAN = re.compile(r"duration: [\d.]+ ms\s+plan:\s*(.*)", re.DOTALL)
-PLAN_BEGINS = re.compile(r"[A-Z].*\((?:cost=|actual )|[\[{]\s*$|<explain\b")
-LOG_LINE = re.compile(r"\b(?:LOG|ERROR|FATAL|PANIC|WARNING|NOTICE|INFO|DEBUG\d?|DETAIL|HINT|CONTEXT|STATEMENT):\s")
-
-
 MARKUP = re.compile(r"\s*(?:<(?:\w+:)?explain\b|(?:- +)?Plan: *[+↵]?$)")  # XML, YAML
 
 
@@ -57,13 +56,13 @@ def plain_lines(text: str) -> list[Line]:
     lines = out_of_html(_joined_wraps([line for line in lines if not FENCE.fullmatch(line.text)]))
     for _ in range(6):  # a log in a mail in a table: each round takes one layer off
         before = lines
-        lines = _out_of_csv(without_column_name(lines, _matter))
-        lines = _logged(_without_borders(_without_numbers(_without_prefix(lines))))
+        lines = _out_of_csv(without_column_name(out_of_page(lines, ARROW_LINE), _matter))
+        lines = out_of_log(_without_quotes(_without_borders(_without_numbers(_without_prefix(lines)))))
         if lines == before:
             break
     if any(ENTITY.search(line.text) for line in lines) and not any(set("<>") & set(line.text) for line in lines):
-        lines = [Line(line.number, html.unescape(line.text)) for line in lines]  # copied from a page's source
-    return [Line(line.number, "") if is_frame(line.text) else line for line in lines]
+        lines = [line._replace(text=unescaped(line.text)) for line in lines]  # copied from a page's source
+    return [line._replace(text="") if is_frame(line.text) else line for line in lines]
 
 
 def is_frame(text: str) -> bool:
@@ -116,7 +115,7 @@ def _bare(lines: list[Line], is_decorated: Callable[[str], object], bare: Callab
     inside, outside = lines[first:last], lines[:first] + lines[last:]
     if sum(map(_matter, inside)) != len(at) or any(FIGURES.search(line.text) for line in outside):
         return lines
-    made = [line if is_frame(line.text) else Line(line.number, bare(line.text)) for line in inside]
+    made = [line if is_frame(line.text) else line._replace(text=bare(line.text)) for line in inside]
     if not any(_begins(line.text) for line in made):
         return lines
     return [*lines[:first], Line(inside[0].number, ""), *made, Line(inside[-1].number, ""), *lines[last:]]
@@ -173,6 +172,27 @@ def _without_bars(text: str, *, before: bool, behind: bool) -> str:
     return text.rstrip()[:-1].rstrip() if behind and text.strip() else text
 
 
+def _without_quotes(lines: list[Line]) -> list[Line]:
+    """Single quotes around each line, as database clients copy cells: those inside doubled, escaped or as they are."""
+    inner = [text[1:-1] for line in lines if IN_QUOTES.fullmatch(text := line.text.strip())]
+    if any("\\'" in text for text in inner):
+        return _bare(lines, lambda text: IN_QUOTES.fullmatch(text.strip()), _unescaped_quotes)
+    runs = [run for text in inner for run in QUOTES.findall(text)]
+    is_doubled = not any(len(run) % 2 for run in runs) and not any(map(EMPTY_TEXT.match, inner))
+    return _bare(
+        lines,
+        lambda text: IN_QUOTES.fullmatch(text.strip()),
+        lambda text: text.strip()[1:-1].replace("''", "'") if is_doubled else text.strip()[1:-1],
+    )
+
+
+def _unescaped_quotes(text: str) -> str:
+    try:
+        return str(ast.literal_eval(text.strip()))
+    except (ValueError, SyntaxError):
+        return text  # and is refused
+
+
 def _out_of_csv(lines: list[Line]) -> list[Line]:
     """Cells in double quotes, as pgAdmin copies and ``psql --csv`` writes; of the server's csvlog, the message."""
     is_log = any(re.search(r',"duration: [\d.]+ ms\s+plan:', line.text) for line in lines)
@@ -206,29 +226,3 @@ def _cells(lines: list[Line], whole: str, *, is_log: bool) -> list[Line]:
         return [Line(lines[0].number, quoted[1])] if quoted else lines
     last = lines[-1].number
     return [Line(min(lines[0].number + i, last), text) for i, text in enumerate(cells[0].split("\n"))]
-
-
-def _logged(lines: list[Line]) -> list[Line]:
-    """Of a server's log: what auto_explain wrote, without the statement's text in front of a plan as text."""
-    starts = [i for i, line in enumerate(lines) if LOGGED_PLAN.search(line.text)]
-    if not starts:
-        return lines
-    out: list[Line] = []
-    for start, following in zip(starts, [*starts[1:], len(lines)], strict=True):
-        match = LOGGED_PLAN.search(lines[start].text)
-        body = [Line(lines[start].number, match[1])] if match and match[1].strip() else []
-        rest = lines[start + 1 : following]
-        has_tabs = bool(rest) and rest[0].text.startswith("\t")
-        for line in rest:
-            if not line.text.startswith("\t") if has_tabs else LOG_LINE.search(line.text):
-                break
-            body.append(Line(line.number, line.text.removeprefix("\t")))
-        out += [*_without_query(body), Line(lines[start].number, "")]
-    return out
-
-
-def _without_query(body: list[Line]) -> list[Line]:
-    if not body or not body[0].text.startswith("Query Text:"):
-        return body
-    first = next((i for i, line in enumerate(body) if PLAN_BEGINS.match(line.text)), 0)
-    return body[first:]

@@ -1,6 +1,6 @@
 """JSON documents out of lines: one or several, with words between them.
 
-They are read as deep as Python's decoder goes: 450 nodes one below the other, of which a real statement has far fewer.
+What is nested deeper than Python's decoder goes, and what Python prints that is no JSON, is read by ``read_loose``.
 """
 
 import json
@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from analyzer.plans.node import PlanError
+from analyzer.plans.read_loose import STARTS, NoReading, loose_value
 from analyzer.plans.table_cells import Line
 
 HOW_TO = "run EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) and give its whole output"
-TOO_DEEP = "The plan's JSON is nested deeper than Python's decoder goes; give what EXPLAIN prints as text instead."
+TOO_DEEP = "The plan's JSON is nested too deep to say where it is none; give what EXPLAIN prints as text instead."
 
 
 def json_documents(lines: Sequence[Line], only_words: Callable[[Sequence[Line]], None]) -> list[Any]:
@@ -25,7 +26,7 @@ def json_documents(lines: Sequence[Line], only_words: Callable[[Sequence[Line]],
     documents: list[Any] = []
     at = start = 0
     while True:
-        start = next((i for i in range(at, len(lines)) if lines[i].text.lstrip()[:1] in ("[", "{")), len(lines))
+        start = next((i for i in range(at, len(lines)) if starts(lines[i].text)), len(lines))
         only_words(lines[at:start])
         if start == len(lines):
             return documents
@@ -33,14 +34,30 @@ def json_documents(lines: Sequence[Line], only_words: Callable[[Sequence[Line]],
         try:
             value, end = decoder.raw_decode(text, begin)
         except RecursionError:
-            raise PlanError(TOO_DEEP) from None
+            value, end = deep_value(text, begin)
         except ValueError as problem:
-            raise PlanError(_where(problem, text, lines)) from problem
+            try:
+                value, end = loose_value(text, begin)
+            except NoReading:
+                raise PlanError(_where(problem, text, lines)) from problem
         line_end = text.find("\n", end)
         if text[end : line_end if line_end >= 0 else len(text)].strip():
             raise PlanError(_where(json.JSONDecodeError("Extra data", text, end), text, lines))
         documents.append(value)
         at = bisect_right(ends, end - 1)
+
+
+def starts(text: str) -> bool:
+    """Whether a line begins a value, in JSON or as Python prints it."""
+    return text.lstrip()[:1] in ("[", "{") or STARTS.match(text) is not None
+
+
+def deep_value(text: str, begin: int) -> tuple[Any, int]:
+    """The value that begins there, however deep, and where it ends."""
+    try:
+        return loose_value(text, begin)
+    except NoReading:
+        raise PlanError(TOO_DEEP) from None
 
 
 def _where(problem: ValueError, text: str, lines: Sequence[Line] = ()) -> str:

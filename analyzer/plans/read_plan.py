@@ -9,16 +9,22 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from analyzer.plans import read_xml, read_yaml
-from analyzer.plans.exports import found_in, is_entry
+from analyzer.plans import read_loose, read_xml, read_yaml
+from analyzer.plans.exports import found_in, is_entry, is_row
+from analyzer.plans.fields import with_numbers
+from analyzer.plans.logged import LOGGED_PLAN, plans_apart, with_log
 from analyzer.plans.node import PlanError
-from analyzer.plans.plain_lines import FIGURES, LOGGED_PLAN, plain_lines
-from analyzer.plans.read_json import HOW_TO, TOO_DEEP, json_documents, kind_of
+from analyzer.plans.plain_lines import FIGURES, plain_lines
+from analyzer.plans.read_json import HOW_TO, TOO_DEEP, deep_value, json_documents, kind_of, starts
 from analyzer.plans.read_text import PART, read_text
 from analyzer.plans.table_cells import Line
 
 MOST_LAYERS = 5  # of JSON in JSON, or of a plan's text in it
-CONTINUED = re.compile(r"\s*[+↵]\s*$")
+# a byte that is no UTF-8, as surrogateescape keeps it -> its character in cp1252
+CP1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(128, 256)}
+# several in a row are rather of another alphabet; cp1252 has no character for five of them
+UNSURE = re.compile("[\udc80-\udcff]{2}|[\udc81\udc8d\udc8f\udc90\udc9d]")
+CONTINUED = re.compile(r"(?<!\s)\s*[+↵]\s*$")
 
 
 def read_plan(source: object) -> Any:
@@ -28,11 +34,11 @@ def read_plan(source: object) -> Any:
     value = _read(source) if isinstance(source, str) else _plans_of(source, MOST_LAYERS)
     if not isinstance(value, list | dict):
         raise PlanError(f"The plan is {kind_of(value)} where a JSON array or object was expected; {HOW_TO}.")
-    return value
+    return [*map(with_numbers, value)] if isinstance(value, list) else with_numbers(value)
 
 
 def _decoded(data: bytes) -> str:
-    """UTF-8, or what PowerShell's ``>`` writes."""
+    """UTF-8, in it bytes of Windows' Western code page; or what PowerShell's ``>`` writes."""
     encoding = "utf-8-sig"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
@@ -41,6 +47,10 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as problem:
+        if encoding == "utf-8-sig" and b"\0" not in data:
+            text = data.decode(encoding, "surrogateescape")
+            if not UNSURE.search(text):
+                return text.translate(CP1252)
         name = encoding.removesuffix("-sig").upper()
         raise PlanError(f"The plan is not {name} text (byte {problem.start}); {HOW_TO}.") from problem
 
@@ -66,23 +76,31 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
     try:
         value = json.loads(text)
     except RecursionError:
-        raise PlanError(TOO_DEEP) from None
+        value, end = deep_value(text, 0)
+        if text[end:].strip():
+            raise PlanError(TOO_DEEP) from None
+        return _plans_of(value, layers)
     except ValueError:
         pass
     else:  # a text may be a plan once more quoted as JSON
         return _plans_of(value if not isinstance(value, str) else [value], layers)
-    if (logged := _out_of_jsonlog(text)) is not None:
-        return _plans_of(logged, layers)
-    lines = plain_lines(text)
+    if (quoted := read_loose.quoted_text(text)) is not None:
+        return _plans_of([quoted], layers)
+    if messages := _out_of_jsonlog(text):
+        return [plan for message in messages for plan in _as_list(_read(message, layers - 1))]
+    apart = plans_apart(plain_lines(text))
+    entries = [entry for logged, lines in apart for entry in with_log(_plans_in(lines, layers), logged)]
+    if not entries:
+        raise PlanError(f"There is no plan in it; {HOW_TO}.")
+    return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
+
+
+def _plans_in(lines: Sequence[Line], layers: int) -> list[Any]:
     start, reader = _format(lines)
     if reader is None:
-        plans = read_text(lines)
-        if not plans:
-            raise PlanError(f"There is no plan in it; {HOW_TO}.")
-        return plans
+        return read_text(lines)
     _only_words(lines[:start])
-    entries = [plan for value in reader(_without_marks(lines[start:])) for plan in _as_list(_plans_of(value, layers))]
-    return entries[0] if len(entries) == 1 and isinstance(entries[0], list) else entries
+    return [plan for value in reader(_without_marks(lines[start:])) for plan in _as_list(_plans_of(value, layers))]
 
 
 def _as_list(value: object) -> list[Any]:
@@ -92,10 +110,11 @@ def _as_list(value: object) -> list[Any]:
 def _format(lines: Sequence[Line]) -> tuple[int, Callable[[Sequence[Line]], list[Any]] | None]:
     """Where a plan in JSON, XML or YAML begins, and its reader; None for the text format."""
     for at, line in enumerate(lines):
+        if read_loose.STARTS.match(line.text):
+            return at, _json
         if FIGURES.search(line.text):
             break
-        stripped = line.text.lstrip()
-        if stripped[:1] in ("[", "{"):
+        if starts(line.text):
             return at, _json
         if read_xml.STARTS.match(line.text):
             return at, _xml
@@ -107,7 +126,8 @@ def _format(lines: Sequence[Line]) -> tuple[int, Callable[[Sequence[Line]], list
 
 
 def _json(lines: Sequence[Line]) -> list[Any]:
-    return json_documents(lines, _only_words)
+    documents = json_documents(lines, _only_words)
+    return [documents] if len(documents) > 1 and all(map(is_row, documents)) else documents
 
 
 def _xml(lines: Sequence[Line]) -> list[Any]:
@@ -158,11 +178,11 @@ def _only_words(lines: Sequence[Line]) -> None:
             raise PlanError(f"Line {line.number} looks like a part of a plan, and stands outside of it; {HOW_TO}.")
 
 
-def _out_of_jsonlog(text: str) -> list[str] | None:
-    """Of a log with an object a line, the messages that are plans; None where it is no such log."""
+def _out_of_jsonlog(text: str) -> list[str]:
+    """Of a log with an object a line, the messages that are plans."""
     messages: list[str] = []
     if "plan:" not in text:
-        return None
+        return messages
     for line in text.splitlines():
         if not (line.startswith("{") and line.rstrip().endswith("}")):
             continue
@@ -171,4 +191,4 @@ def _out_of_jsonlog(text: str) -> list[str] | None:
         except (ValueError, RecursionError):
             continue
         messages += [each for each in texts if isinstance(each, str) and LOGGED_PLAN.search(each)]
-    return messages or None
+    return messages

@@ -9,15 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 from xml.parsers import expat
 
-from analyzer.plans.fields import LISTS, TEXTS, field_of_tag
+from analyzer.plans.fields import LISTS, TEXTS, field_of_tag, figure
 from analyzer.plans.node import PlanError
 from analyzer.plans.table_cells import Line
 
 STARTS = re.compile(r"\s*(?:<\?xml\b[^>]*\?>\s*)?<(?:\w+:)?explain\b")
 ENDS = re.compile(r"</(?:\w+:)?explain\s*>\s*(.*)")
-INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,30})")
-DECIMAL = re.compile(r"-?\d{1,30}\.\d{1,30}(?:[eE][-+]?\d{1,3})?")
-WORDS = {"true": True, "false": False}
 MAY_BREAK = re.compile(r"Filter|Cond|Key|Output|Query|Call|SQL|Order By|Run Condition|Parameters|Item|Source")
 
 
@@ -97,10 +94,7 @@ def _value(element: _Element, *, is_setting: bool) -> Any:
         return []
     if is_setting or name in TEXTS or element.tag == "Item":
         return text
-    stripped = text.strip()
-    if INTEGER.fullmatch(stripped):
-        return int(stripped)
-    return float(stripped) if DECIMAL.fullmatch(stripped) else WORDS.get(stripped, text)
+    return figure(text)
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:

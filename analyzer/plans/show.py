@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from analyzer.plans.exclusive import own_share
 from analyzer.plans.node import Plan, PlanNode
 from analyzer.plans.outside import jit_time_ms, outside_nodes_time_ms
 from analyzer.plans.redact import redact_expression
@@ -93,10 +94,8 @@ def _row(node: PlanNode, plan: Plan) -> tuple[str, ...]:
 
 
 def _share(node: PlanNode, plan: Plan) -> str:
-    whole = plan.execution_time_ms or plan.root.total_time_ms
-    if node.exclusive_time_ms is None or not whole:
-        return UNKNOWN
-    return f"{max(0.0, node.exclusive_time_ms) / whole:.0%}"
+    share = own_share(node, plan.execution_time_ms or plan.root.total_time_ms)
+    return UNKNOWN if share is None else f"{share:.0%}"
 
 
 def _ms(value: float | None, digits: int = 2) -> str:
@@ -124,7 +123,8 @@ def outside_lines(plan: Plan) -> list[str]:
     if plan.planning_time_ms is not None:
         lines.append(f"Planning {plan.planning_time_ms:,.2f} ms")
     if plan.execution_time_ms is not None:
-        lines.append(f"Execution {plan.execution_time_ms:,.2f} ms")
+        sending = " as auto_explain logged it, with sending the rows" if plan.is_time_logged else ""
+        lines.append(f"Execution {plan.execution_time_ms:,.2f} ms{sending}")
     if outside is not None:
         lines.append(f"of it outside the nodes {outside:,.2f} ms")
     if jit is not None:
@@ -148,4 +148,5 @@ def nested_json(plan: Plan) -> dict[str, Any]:
         made[id(node)] = dict(node.raw)
         if node.parent is not None:
             made[id(node.parent)].setdefault("Plans", []).append(made[id(node)])
-    return {"Plan": made[id(plan.root)], **plan.raw}
+    times = {} if plan.execution_time_ms is None else {"Execution Time": plan.execution_time_ms}
+    return {"Plan": made[id(plan.root)], **times, **plan.raw}

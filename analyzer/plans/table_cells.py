@@ -13,12 +13,28 @@ NAMED = re.compile(rf"[{BAR}\s]*QUERY PLAN(?: ?[{BAR},] ?|\s)(?=\S|\s+\S)")
 CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]\s*>", re.DOTALL | re.IGNORECASE)
 BREAK = re.compile(r"<br ?/?>\n?", re.IGNORECASE)
 HEADING = re.compile(r"(?:QUERY PLAN|\w+ \d+)\s*")
+ENTITY = re.compile("&(?:gt|lt|quot|amp|apos|nbsp|#(?:39|34|160|x27|x22|xa0));", re.IGNORECASE)
+_SPACE = r"&(?:amp;)*(?:nbsp|#160);"
+ESCAPED_ARROW = re.compile(
+    rf"(?:[^\w&<>]|<[a-z/][^<>]*>|{_SPACE}|&(?:amp;)*gt;)*-&(?:amp;)*gt;(?:\s|{_SPACE})+"
+    r"[A-Z].*\((?:cost=|actual |never )"
+)
+PAGE_TAG = re.compile(r"</?(?:pre|code|p|div|span|br)\b[^<>]*>", re.IGNORECASE)
 ONE_CELL = re.compile(r'"?\s*(?:[\[{<]|- Plan:|Plan:)')
+
+
+class Logged(NamedTuple):
+    """What a server's log says of a plan beside it."""
+
+    duration_ms: float | None = None
+    query_text: str | None = None
+    parameters: str | None = None
 
 
 class Line(NamedTuple):
     number: int  # in the file, from 1
     text: str
+    logged: Logged | None = None  # of the plan that begins behind this line, which is empty
 
 
 def without_column_name(lines: list[Line], matters: Callable[[Line], bool]) -> list[Line]:
@@ -58,3 +74,20 @@ def out_of_html(lines: list[Line]) -> list[Line]:
             number = lines[min(at, len(lines) - 1)].number
             rows += [Line(number, each) for each in content.split("\n")]
     return rows or lines
+
+
+def out_of_page(lines: list[Line], arrow: re.Pattern[str]) -> list[Line]:
+    """Without a page's source around them, where all of the plan's arrows are escaped."""
+    if not any(ESCAPED_ARROW.match(line.text) for line in lines) or any(arrow.match(line.text) for line in lines):
+        return lines
+    return [line._replace(text=_out_of_source(line.text)) for line in lines]
+
+
+def _out_of_source(text: str) -> str:
+    """Where comparisons stand as they are, the arrow alone was escaped."""
+    text = PAGE_TAG.sub("", text)
+    return text.replace("-&gt;", "->", 1) if set("<>") & set(text) else unescaped(text)
+
+
+def unescaped(text: str) -> str:
+    return ENTITY.sub(lambda entity: html.unescape(entity[0]).replace("\u00a0", " "), text)

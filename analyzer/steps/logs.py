@@ -3,11 +3,12 @@
 Only where somebody asked for it (``Server.reads_log``). The first time nothing is read: what is added from then on is.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from django.utils import timezone
 
 from analyzer.logs.read_log import LogReading
+from analyzer.logs.rotation import Position, Stretch, next_stretches
 from analyzer.logs.totals import LogTotals
 from analyzer.models import LogPosition, Server
 from analyzer.monitored.connection import MonitoredConnection
@@ -15,22 +16,12 @@ from analyzer.monitored.sample import server_log
 from analyzer.monitored.sample.server_log import LogAccess
 from analyzer.steps.connecting import connect_to
 from analyzer.store.logs import keep_log
-from analyzer.words.sizes import MB, size_words
+from analyzer.words.sizes import MB
 
 # Judgement: 270 kB a second is more than most servers log; of what writes more the rest is passed over.
 MOST_BYTES = 16 * MB
 MOST_TEXTS = 500  # the dearest of a minute: a second's work
 MOST_BEHIND_BYTES = 16 * MOST_BYTES
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Of one file, from where to where; ``is_whole``: nothing is added to it any more."""
-
-    file: str
-    start: int
-    end: int
-    is_whole: bool = False
 
 
 def read_log(server: Server) -> str:
@@ -59,29 +50,23 @@ def read_log(server: Server) -> str:
 
 
 def _stretches(server: Server, conn: MonitoredConnection, format: str) -> tuple[list[Stretch], str]:
-    """What there is to read, some bytes at most: the rest of a file that was left, then the one written to now."""
-    file = server_log.current_file(conn, format)
-    size = server_log.file_size_bytes(conn, file) if file else None
-    if file is None or size is None:
+    """What there is to read, some bytes at most, and a note where something is not."""
+    path = server_log.current_file(conn, format) or ""
+    name = path.rpartition("/")[2]
+    files = server_log.files(conn) if name else []
+    current = next((file for file in files if file.name == name), None)
+    if current is None:
         return [], "The server names no file of its log."
     known = LogPosition.objects.filter(server=server).first()
     if known is None:
-        return [Stretch(file, size, size)], ""
-    start, stretches, note = known.offset_bytes, [], ""
-    if known.file != file:
-        left = server_log.file_size_bytes(conn, known.file)
-        if left is not None and left > start:
-            stretches.append(Stretch(known.file, start, min(left, start + MOST_BYTES), left <= start + MOST_BYTES))
-            if not stretches[0].is_whole:
-                return stretches, ""
-        start = 0
-    elif size < start:  # truncated, and written anew
-        start = 0
-    if size - start > MOST_BEHIND_BYTES:
-        note = f"{size_words(size - start)} of the log were passed over: more is written than is read."
-        start = size
-    room = MOST_BYTES - sum(s.end - s.start for s in stretches)
-    return [*stretches, Stretch(file, start, min(size, start + room))], note
+        return [Stretch(path, current.size_bytes, current.size_bytes)], ""
+    read_s_ago = (timezone.now() - known.read_at).total_seconds()
+    position = Position(known.file.rpartition("/")[2], known.offset_bytes, read_s_ago)
+    stretches, note = next_stretches(
+        files, current, position, most_bytes=MOST_BYTES, most_behind_bytes=MOST_BEHIND_BYTES
+    )
+    folder = path.removesuffix(name)
+    return [replace(stretch, file=f"{folder}{stretch.file}") for stretch in stretches], note
 
 
 def _read(conn: MonitoredConnection, access: LogAccess, stretch: Stretch, totals: LogTotals) -> tuple[str, int]:

@@ -10,7 +10,7 @@ from django.db.models import F
 from analyzer.behaviour.past import CauseOfChange, PlanPeriod, shape_changes
 from analyzer.models import Database, PlanCause, PlanPeriodRecord, PlanRecord, Statement
 from analyzer.plans import PlanError, parse_plan
-from analyzer.plans.compare import plan_change
+from analyzer.plans.compare import differences_in_words
 from analyzer.store.secrets import CannotDecrypt, decrypt, encrypt
 
 MOST_COMPARED = 200  # judgement: pairs of plans put in words at once; two plans are read for each
@@ -100,7 +100,7 @@ def _in_words(database: Database, statement_id: int, before: str, after: str) ->
     if not all(kept):
         return ""
     try:
-        return "; ".join(plan_change(parse_plan(kept[0]), parse_plan(kept[1])).sentences)
+        return "; ".join(differences_in_words(parse_plan(kept[0]), parse_plan(kept[1])))
     except PlanError:
         return ""
 

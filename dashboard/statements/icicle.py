@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analyzer.plans import Plan, PlanNode
+from analyzer.plans.exclusive import own_share
 
 ROW_HEIGHT = 26  # pixels
 MOST_LEVELS = 30
@@ -24,7 +25,7 @@ class Bar:
     width: str
     y: int
     heat: str  # "hot", "warm", "mild", "cool", by its own share
-    share: float
+    share: float | None  # of its own; None where rounding hides it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def icicle(plan: Plan) -> Icicle | None:
         if width < LEAST_WIDTH or node.depth >= MOST_LEVELS:
             continue
         deepest = max(deepest, node.depth)
-        share = _own(node, measure) / whole
+        share = own_share(node, whole) if measure == "time" else _own_cost(node) / whole
         bars.append(
             Bar(numbers[id(node)], node.label, f"{x:.3f}", f"{width:.3f}", node.depth * ROW_HEIGHT, _heat(share), share)
         )
@@ -77,11 +78,10 @@ def _of(node: PlanNode, measure: str) -> float:
     return max(0.0, node.total_cost or 0.0)
 
 
-def _own(node: PlanNode, measure: str) -> float:
-    if measure == "time":
-        return max(0.0, node.exclusive_time_ms or 0.0)
+def _own_cost(node: PlanNode) -> float:
     return max(0.0, (node.total_cost or 0.0) - sum(child.total_cost or 0.0 for child in node.children))
 
 
-def _heat(share: float) -> str:
+def _heat(share: float | None) -> str:
+    share = share or 0.0
     return "hot" if share >= HOT else "warm" if share >= WARM else "mild" if share >= MILD else "cool"

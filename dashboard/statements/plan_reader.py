@@ -19,6 +19,7 @@ from analyzer.findings import Finding
 from analyzer.models import Database, PlanRecord
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plans
 from analyzer.plans.compare import change_in_words
+from analyzer.plans.exclusive import own_share
 from analyzer.plans.show import nested_json, outside_lines
 from analyzer.steps import judgement
 from analyzer.store.check_rules import rules_of
@@ -26,6 +27,7 @@ from analyzer.store.schemas import kept_schema
 from analyzer.words.sizes import MB, size_words
 from dashboard.permissions import viewer_required
 from dashboard.statements.icicle import Icicle, icicle
+from dashboard.statements.plan_changes import shown_changes
 from dashboard.statements.plan_view import plan_document
 
 MOST_BYTES = 10 * MB  # of one plan; judgement: EXPLAIN of 10,000 nodes comes to 5 MB
@@ -43,6 +45,7 @@ class ShownNode:
     number: int
     node: PlanNode
     own_ms: float | None
+    error_ms: float | None  # of its own time, where rounding hides the share
     share: float | None
     findings: int
     indent: str
@@ -92,6 +95,7 @@ def read_plan(request: HttpRequest) -> HttpResponse:
     if others:
         context["other_plan"] = shown(others[0])
         context["changes"] = change_in_words(plans[0], others[0])
+        context["diff"] = shown_changes(plans[0], others[0])
     return render(request, "dashboard/read_plan.html", context)
 
 
@@ -154,5 +158,6 @@ def shown_plan(plan: Plan, sql: str, outcome: Outcome, rules: Rules) -> ShownPla
 def _shown_node(plan: Plan, node: PlanNode, number: int, findings: int) -> ShownNode:
     whole = plan.execution_time_ms or plan.root.total_time_ms
     own_ms = max(0.0, node.exclusive_time_ms) if node.loops and node.exclusive_time_ms is not None else None
-    share = own_ms / whole if whole and own_ms is not None else None
-    return ShownNode(number, node, own_ms, share, findings, "\u2007" * (2 * min(node.depth, 40)))
+    share = own_share(node, whole)
+    error_ms = node.exclusive_time_error_ms if whole and own_ms is not None and share is None else None
+    return ShownNode(number, node, own_ms, error_ms, share, findings, "\u2007" * (2 * min(node.depth, 40)))

@@ -1,5 +1,6 @@
 """Plans that people paste, and stored ones: findings, the drawing, a second plan; what is no plan; nothing is kept."""
 
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,10 @@ from django.urls import reverse
 from analyzer.checks import AS_THEY_COME
 from analyzer.models import FindingRecord, PlanRecord
 from analyzer.plans import parse_plans
+from analyzer.plans.exclusive import own_share
+from analyzer.plans.show import plan_as_text
 from analyzer.steps import judgement
+from analyzer.words.durations import THIN
 from dashboard.statements.icicle import icicle
 from tests.dashboard import world
 
@@ -69,10 +73,37 @@ def test_a_second_plan_is_compared_in_words(signed_in):
     faster = SPILLED.replace('"external merge"', '"quicksort"').replace('"Disk"', '"Memory"').replace("410.0", "100.0")
     faster = faster.replace("400.0", "95.0").replace("300.0", "90.0").replace('"Seq Scan"', '"Index Scan"')
     faster = faster.replace('"Alias": "t"', '"Alias": "t", "Index Name": "ix_t_a"')
-    text = signed_in.post(reverse("read_plan"), {"plan": SPILLED, "other": faster}).content.decode()
+    text = signed_in.post(reverse("read_plan"), {"plan": SPILLED, "other": faster}).content.decode().replace(THIN, " ")
     assert "What the second plan does differently" in text
     assert "It took 100 ms instead of 410 ms." in text
     assert "Seq Scan on t became Index Scan using ix_t_a" in text
+    assert "The Sort of t stays in memory instead of going to disk (20 MB)" in text
+    rows = re.findall(r'<tr( data-change="\w+")?>\s*<th scope="row"><span class="plan-node">(.*?)</span>', text)
+    assert rows == [
+        ("", "Sort"), (' data-change="gone"', "\u2007\u2007→ Seq Scan on t"),
+        (' data-change="new"', "\u2007\u2007→ Index Scan using ix_t_a on t"),
+    ]  # fmt: skip
+    assert '<td class="number" data-label="Own time"><span>350 ms → 45 ms</span></td>' in text
+
+
+def test_of_plans_too_large_to_pair_the_words_alone_are_shown(signed_in):
+    scans = ", ".join(['{"Node Type": "Seq Scan", "Relation Name": "t", "Alias": "t"}'] * 1100)
+    large = '{"Plan": {"Node Type": "Append", "Plans": [' + scans + "]}}"
+    text = signed_in.post(reverse("read_plan"), {"plan": large, "other": large}).content.decode()
+    assert "Both are the same plan." in text
+    assert "too many nodes to pair" in text
+
+
+def test_a_share_that_rounding_hides_is_none_and_no_share_is_above_the_whole(signed_in):
+    for path in sorted(DATA.glob("*.pg1[58].json")):
+        for plan in parse_plans(path.read_bytes()):
+            shares = [own_share(node, plan.execution_time_ms or plan.root.total_time_ms) for node in plan]
+            assert all(share is None or 0 <= share <= 1 for share in shares), path
+            assert not re.search(r"\b(?!100%)\d{3,}%", "\n".join(plan_as_text(plan))), path
+    plan = (DATA / "fractional_rows.pg18.json").read_text()
+    text = signed_in.post(reverse("read_plan"), {"plan": plan}).content.decode().replace(THIN, " ")
+    assert 'data-label="Own time"><span>200 ms ± 100 ms</span>' in text
+    assert "its own time is lost in rounding" in text
 
 
 def test_nothing_found_says_how_much_was_looked_at(signed_in):

@@ -23,6 +23,7 @@ from tests.logs.logging_servers import LOGGING, PASSWORD
 pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
 BY_NOTE = "select count(*) from orders where note = %s"
 BY_ID = "select note from orders where id = %s"
+BELOW_ID = "select count(note) from orders where id < %s"
 
 
 @pytest.fixture(params=servers.VERSIONS, ids=lambda version: f"pg{version}")
@@ -40,6 +41,7 @@ def watched(
     with database.connect() as connection:
         connection.execute(BY_NOTE, ("note 1",))
         connection.execute(BY_ID, (1,))
+        connection.execute(BELOW_ID, (1,))
     server = add_server_from_dsn(database.dsn, reads_log=True)
     pipeline.take_snapshot(server)
     return server, database
@@ -52,7 +54,7 @@ def log_item(server: Server) -> dict[str, Any]:
     return item
 
 
-def test_without_the_right_a_sentence_and_with_it_plans_and_values_over_a_rotation(
+def test_without_the_right_a_sentence_and_with_it_plans_and_values_over_two_rotations(
     watched: tuple[Server, servers.ScratchDatabase],
 ) -> None:
     server, database = watched
@@ -69,11 +71,14 @@ def test_without_the_right_a_sentence_and_with_it_plans_and_values_over_a_rotati
         connection.execute(BY_ID, (170,))
         connection.execute(f"alter role {database.login} password '{PASSWORD}'")  # no statement of an application
         connection.execute(f"alter role {database.login} password '{database.password}'")
-    rotate(database)
+    rotate(database, "rotated_1.log")
+    with database.connect() as connection:
+        connection.execute(BELOW_ID, (1900,))
+    rotate(database, "rotated_2.log")
     with database.connect() as connection:
         connection.execute(BY_NOTE, ("it's note 18",))
         connection.execute("do $$ begin raise warning 'the end'; end $$")
-    current = database.server.cluster.data_dir / "log" / "other.log"
+    current = database.server.cluster.data_dir / "log" / "rotated_2.log"
     logging_servers.wait_for(current, "the end", 1)
     assert logs.read_log(server) == ""
 
@@ -84,6 +89,8 @@ def test_without_the_right_a_sentence_and_with_it_plans_and_values_over_a_rotati
     assert samples_of(plan.statement, plan.database) == [BY_NOTE.replace("%s", "'it''s note 18'")]
     (left,) = PlanRecord.objects.filter(statement__normalized_sql__contains="id = $1")  # of the file before
     assert samples_of(left.statement, left.database) == [BY_ID.replace("%s", "'170'")]
+    (between,) = PlanRecord.objects.filter(statement__normalized_sql__contains="id < $1")  # of the file between
+    assert samples_of(between.statement, between.database) == [BELOW_ID.replace("%s", "'1900'")]
     after = LogPosition.objects.get(server=server)
     assert before.file != after.file
     kept = ParameterSample.objects.count(), PlanRecord.objects.get(pk=plan.pk).times_seen
@@ -92,13 +99,13 @@ def test_without_the_right_a_sentence_and_with_it_plans_and_values_over_a_rotati
     assert (ParameterSample.objects.count(), PlanRecord.objects.get(pk=plan.pk).times_seen) == kept
 
 
-def rotate(database: servers.ScratchDatabase) -> None:
+def rotate(database: servers.ScratchDatabase, name: str) -> None:
     cluster = database.server.cluster
-    cluster.settings["log_filename"] = "other.log"
+    cluster.settings["log_filename"] = name
     cluster.reload()
     folder = cluster.data_dir / "log"
     for _ in range(200):
-        if (folder / "other.log").exists():
+        if (folder / name).exists():
             return
         database.execute("select pg_rotate_logfile()", "select pg_sleep(0.05)")
     raise AssertionError("the log was not rotated")
@@ -138,37 +145,3 @@ def test_a_line_break_in_a_name_ends_no_comment() -> None:
     assert [line[:8] for line in grants.splitlines()] == ["-- in da", "GRANT EX"]
     for line in create_login_sql("me", name, 130_000, []).splitlines():
         assert line.startswith(("--", "CREATE ROLE", "GRANT", "ALTER ROLE"))
-
-
-MB = 1 << 20
-
-
-@pytest.mark.parametrize(
-    ("known", "sizes", "current", "expected", "is_noted"),
-    [
-        (None, {"a": 5}, "a", [("a", 5, 5, False)], False),  # what was there before is not read
-        (("a", 5), {"a": 9}, "a", [("a", 5, 9, False)], False),
-        (("a", 5), {"a": 3}, "a", [("a", 0, 3, False)], False),  # truncated and written anew
-        (("a", 5), {"a": 9, "b": 2}, "b", [("a", 5, 9, True), ("b", 0, 2, False)], False),
-        (("a", 5), {"b": 2}, "b", [("b", 0, 2, False)], False),  # the old one is gone
-        (("a", 0), {"a": 20 * MB, "b": 2}, "b", [("a", 0, 16 * MB, False)], False),  # some of it now, some later
-        (("a", 0), {"a": 12 * MB, "b": 12 * MB}, "b", [("a", 0, 12 * MB, True), ("b", 0, 4 * MB, False)], False),
-        (("a", 0), {"a": 900 * MB}, "a", [("a", 900 * MB, 900 * MB, False)], True),  # never to be caught up
-    ],
-)
-def test_what_is_read_next(
-    known: tuple[str, int] | None,
-    sizes: dict[str, int],
-    current: str,
-    expected: list[tuple[str, int, int, bool]],
-    is_noted: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    server = Server.objects.create(name="a", slug="a", host="a", user="a", dbname="a")
-    if known:
-        LogPosition.objects.create(server=server, file=known[0], offset_bytes=known[1], read_at=timezone.now())
-    monkeypatch.setattr(server_log, "current_file", lambda conn, format: current)
-    monkeypatch.setattr(server_log, "file_size_bytes", lambda conn, file: sizes.get(file))
-    stretches, note = logs._stretches(server, None, "stderr")  # type: ignore[arg-type]
-    assert [(s.file, s.start, s.end, s.is_whole) for s in stretches] == expected
-    assert bool(note) is is_noted

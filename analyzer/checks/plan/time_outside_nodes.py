@@ -43,12 +43,13 @@ def time_outside_nodes(plan: Plan) -> Iterator[Finding]:
     left_ms = outside_ms - (plan.root.total_actual_rows or 0) * check["row_time"]
     if left_ms < least_ms:
         return
+    logged = " that auto_explain logged" if plan.is_time_logged else ""
     yield check.finding(
         node=plan.root,
         subject="Outside the nodes",
         message=(
-            f"{time_words(outside_ms)} of the {time_words(plan.execution_time_ms)} lie in none of the plan's nodes and"
-            " in no trigger that EXPLAIN printed."
+            f"{time_words(outside_ms)} of the {time_words(plan.execution_time_ms)}{logged} lie in none of the plan's"
+            f" nodes and in no trigger that {'it' if logged else 'EXPLAIN'} printed."
         ),
         hint=_hint(plan),
         evidence={"outside_nodes_ms": round(outside_ms, 3), "execution_time_ms": plan.execution_time_ms},
@@ -92,6 +93,11 @@ def _hint(plan: Plan) -> str:
         return (
             "A statement that writes runs its AFTER triggers (foreign keys' among them) there; auto_explain prints"
             " them with auto_explain.log_triggers."
+        )
+    if plan.is_time_logged and plan.root.total_actual_rows:
+        return (
+            "auto_explain's duration counts turning rows into text and sending them: a client that takes them slowly"
+            " holds the statement up. EXPLAIN (ANALYZE) sends none: the difference to its time is the sending."
         )
     return (
         "Run it twice in one session: what was loaded for the first time is gone then. Else look at what its end has to"

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from analyzer.logs.rotation import LogFile
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.readings import PreflightItem
 from analyzer.schema.quoting import comment
 
 CHUNK_BYTES = 1 << 20
+MOST_FILES = 1_000  # judgement: far more than are written between two reads
 FORMATS = ("jsonlog", "csvlog", "stderr")  # the first says most clearly what belongs together, and which database
 NAME = "The server's log"
 OPENS = (
@@ -77,11 +79,11 @@ def current_file(conn: MonitoredConnection, format: str) -> str | None:
     return file
 
 
-def file_size_bytes(conn: MonitoredConnection, file: str) -> int | None:
-    """None where the file is gone."""
+def files(conn: MonitoredConnection) -> list[LogFile]:
+    """The newest of the folder of logs, in every format."""
     with conn.transaction_read_only():
-        rows = conn.run("log_size", {"name": file.rpartition("/")[2]}, action="reading the size of the log")
-    return rows[0].size_bytes if rows else None
+        rows = conn.run("log_files", {"limit": MOST_FILES}, action="listing the files of the log")
+    return [LogFile(row.name, row.size_bytes, row.written_s_ago) for row in rows]
 
 
 def chunks(conn: MonitoredConnection, file: str, start: int, end: int) -> Iterator[bytes]:
