@@ -321,7 +321,7 @@ def test_without_the_right_to_read_statistics_nothing_is_planned(person, shop):
     keep_schema(database, replace(newest_schema(database), statistics_readable=False))
     says = (
         "This login may not read the statistics of database 'shop', without which no plan can be made; grant it SELECT"
-        " on the tables (pg_read_all_data)."
+        " on the tables that the statements read (from 14 on, pg_read_all_data opens all)."
     ).replace("'", "&#x27;")
     for name, data in (("query", {"sql": "select 1 from shop_order"}), ("what_if", {"hide": "101"})):
         assert says in text_of(person.post(reverse(name, args=[shop.slug]), data), 422), name

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from analyzer.errors import ConnectionLost, MissingRight, MonitoredServerError
 from analyzer.monitored.access.preflight_connection import encryption, planner_twin, pooler
 from analyzer.monitored.access.preflight_gate import namesakes, owners
-from analyzer.monitored.access.role_sql import create_login_sql, grant_reading_sql
+from analyzer.monitored.access.role_sql import MOST_NAMED, create_login_sql, grant_unreadable_sql
 from analyzer.monitored.catalog.settings import read_settings
 from analyzer.monitored.connection import OLDEST_STATEMENTS, MonitoredConnection, Row
 from analyzer.monitored.explain.gate_login import DANGEROUS_ROLES, login_objection
@@ -56,6 +56,21 @@ class ObservedServer:
     def role(self) -> str:
         return quoted(str(self.login.login))
 
+    @property
+    def grants_sql(self) -> str:
+        """What opens the tables that the login may not read."""
+        tables = self.tables
+        return "\n".join(
+            grant_unreadable_sql(
+                self.login.login,
+                self.version_num,
+                [(schema, name) for schema, name in tables.tables_not_granted],
+                tables.unreadable_schemas,
+                closed=tables.closed_schemas,
+                are_all=not tables.readable,
+            )
+        )
+
 
 def run_preflight(conn: MonitoredConnection) -> list[PreflightItem]:
     """All items, in the order to mend them."""
@@ -70,7 +85,7 @@ def _observe(conn: MonitoredConnection) -> ObservedServer:
             {"dangerous_roles": list(DANGEROUS_ROLES)},
             action="reading the login's rights",
         )[0]
-        tables = conn.run("preflight_tables", action="reading the rights on tables")[0]
+        tables = conn.run("preflight_tables", {"most_named": MOST_NAMED + 1}, action="reading the rights on tables")[0]
         available = conn.run("preflight_extension", action="looking for pg_stat_statements")
     settings = read_settings(conn)
     state, problem, entries = None, None, None
@@ -165,11 +180,10 @@ def _table_rights(seen: ObservedServer) -> Iterator[PreflightItem]:
         yield PreflightItem(name, "ok", detail)
         return
     detail = (
-        f"The login may read {tables.readable:,} of {tables.tables:,} tables; without it there is no EXPLAIN and"
-        " no column statistics. With it, its password opens all data."
+        f"The login may read {tables.readable:,} of {tables.tables:,} tables; of the others there is no EXPLAIN and"
+        " there are no column statistics. With the right to read them, its password opens their data."
     )
-    sql = "\n".join(grant_reading_sql(seen.login.login, seen.version_num, tables.unreadable_schemas))
-    yield PreflightItem(name, "warning", detail, sql)
+    yield PreflightItem(name, "warning", detail, seen.grants_sql)
 
 
 def _login(seen: ObservedServer) -> Iterator[PreflightItem]:
