@@ -4,18 +4,20 @@ CREATE INDEX CONCURRENTLY does not block writes, cannot run inside a transaction
 when it fails. It does not exist for partitioned tables: there the script builds each partition's index and attaches it.
 Sources: the manual, CREATE INDEX ("Building Indexes Concurrently") and ALTER INDEX (ATTACH PARTITION).
 
-One module of 380 lines, because the script of a partitioned table is made of the same statements as that of one table.
+One module, because the script of a partitioned table is made of the same statements as that of one table.
 """
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
+from analyzer.advice.index_definition import IndexColumn as IndexColumn
+from analyzer.advice.index_definition import IndexDefinition as IndexDefinition
 from analyzer.advice.index_names import index_name
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
+from analyzer.advice.sizing.key_widths import undeclared_width
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import comment, qualified, quote_identifier
-from analyzer.statements.own_names import in_schema
 
 # judgement: long enough to get between short transactions, short enough that a queue behind us stays short
 LOCK_TIMEOUT_S = 5
@@ -25,71 +27,6 @@ EXTENSION_NOTE = (
     "pg_trgm comes with PostgreSQL (its contrib package); whoever has CREATE on the database may create it, before"
     " version 13 a superuser."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class IndexColumn:
-    """A key column, or an expression as SQL. ``nulls_first`` None: PostgreSQL's default for the direction."""
-
-    name: str
-    descending: bool = False
-    nulls_first: bool | None = None
-    opclass: str | None = None
-    is_expression: bool = False
-
-    def sql(self) -> str:
-        text = f"({self.name})" if self.is_expression else quote_identifier(self.name)
-        if self.opclass:
-            text += f" {self.opclass}"
-        if self.descending:
-            text += " DESC"
-        if self.nulls_first is not None and self.nulls_first != self.descending:
-            text += " NULLS FIRST" if self.nulls_first else " NULLS LAST"
-        return text
-
-
-@dataclass(frozen=True, slots=True)
-class IndexDefinition:
-    """An index to be: what it is on, not what it is called.
-
-    ``also``: tables of the same name and columns in other schemas, each of which gets the same index.
-    """
-
-    table: TableFacts
-    columns: tuple[IndexColumn, ...]
-    method: str = "btree"
-    include: tuple[str, ...] = ()
-    predicate: str | None = None
-    is_unique: bool = False
-    storage: str | None = None  # "pages_per_range = 32"
-    also: tuple[TableFacts, ...] = field(default=(), compare=False, repr=False)
-
-    @property
-    def plain_columns(self) -> tuple[str | None, ...]:
-        """Names of the keys that are columns, compared as their types are; None for the others."""
-        return tuple(None if c.is_expression or c.opclass else c.name for c in self.columns)
-
-    def on(self, table: TableFacts, facts: SchemaFacts) -> "IndexDefinition":
-        """The same on another table alone: types and functions that both schemas have are named of the other's."""
-        old, new = self.table.schema, table.schema
-        if old == new:
-            return replace(self, table=table, also=())
-        own = facts.own_names(old) & facts.own_names(new)
-        columns = tuple(
-            replace(c, name=in_schema(c.name, old, new, own)) if c.is_expression else c for c in self.columns
-        )
-        predicate = self.predicate and in_schema(self.predicate, old, new, own)
-        return replace(self, table=table, also=(), columns=columns, predicate=predicate)
-
-    def body(self) -> str:
-        """``(a, b DESC) INCLUDE (c) WITH (...) WHERE ...``, with USING where it is no B-tree."""
-        using = "" if self.method == "btree" else f"USING {self.method} "
-        text = f"{using}({', '.join(c.sql() for c in self.columns)})"
-        if self.include:
-            text += f" INCLUDE ({', '.join(quote_identifier(c) for c in self.include)})"
-        if self.storage:
-            text += f" WITH ({self.storage})"
-        return f"{text} WHERE {self.predicate}" if self.predicate else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +40,8 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class IndexDdl:
-    """``statements`` run one by one, each outside a transaction; ``text`` is all of it to copy.
+    """``statements`` run one by one, each outside a transaction; ``text`` is all of it to copy. ``notes``: how to run
+    it; ``cautions``: what the index does beside serving statements.
 
     The same in parts: ``builds``, and for a partitioned table ``only`` before and ``attach`` after them.
     """
@@ -117,11 +55,17 @@ class IndexDdl:
     attach: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
     analyze: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be known of this index; the first note is of every one."""
+        return (*self.notes[1:], *self.cautions)
 
     @property
     def text(self) -> str:
-        comments = [comment(note) for note in self.notes] if len(self.statements) > 1 else []
-        return "".join(comments) + _script(self.statements)
+        notes = self.notes if len(self.statements) > 1 else ()
+        return "".join(map(comment, (*notes, *self.cautions))) + _script(self.statements)
 
     @property
     def undo_text(self) -> str:
@@ -206,6 +150,7 @@ def _together(parts: Sequence[IndexDdl], first: TableFacts, others: Sequence[Tab
         tuple(sql for part in parts for sql in part.attach),
         extensions=extensions,
         analyze=tuple(sql for part in parts for sql in part.analyze),
+        cautions=tuple(dict.fromkeys(caution for part in parts for caution in part.cautions)),
     )
 
 
@@ -228,7 +173,7 @@ def _create_in_one(
         notes = (*notes, EXTENSION_NOTE)
     return IndexDdl(
         name, (*first, *drops, build.sql, *last), (_drop(table.schema, name),), notes, (build,),
-        extensions=first, analyze=last,
+        extensions=first, analyze=last, cautions=undeclared_width(definition),
     )  # fmt: skip
 
 
@@ -360,7 +305,7 @@ def _create_partitioned(
     undo = (timeout, f"DROP INDEX IF EXISTS {qualified(root.schema, root_name)}", no_timeout)
     return IndexDdl(
         root_name, (*first, *built, *last), undo, tuple(notes), tuple(builds), tuple(only), tuple(attach),
-        extensions=first, analyze=last,
+        extensions=first, analyze=last, cautions=undeclared_width(definition),
     )  # fmt: skip
 
 

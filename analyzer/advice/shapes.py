@@ -8,7 +8,7 @@ from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.schema.index_shapes import IndexShape, Key
 
 if TYPE_CHECKING:
-    from analyzer.advice.ddl import IndexDefinition
+    from analyzer.advice.index_definition import IndexDefinition
 
 
 def shape_of_definition(definition: "IndexDefinition") -> IndexShape:

@@ -9,7 +9,8 @@ from functools import lru_cache
 from pglast import ast
 
 from analyzer.advice.candidates.expressions import comparable
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.index_definition import IndexColumn, IndexDefinition
+from analyzer.advice.sizing.rare_values import falls_by_rank, values_by_rank
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.index_predicates import Held, held_by
 from analyzer.statements.tree import Unparsable, fresh_parse, without_casts
@@ -159,8 +160,12 @@ class KeyColumn:
         if rest > 1e-6 and others >= 0.5:
             rows = rest * present * table_rows
             widths = _interval_widths(statistics.histogram_bounds)
-            if widths and others < rows * 0.9:
-                sampled = min(rows, rest * present * min(SAMPLED_ROWS, table_rows))
+            sampled_in_all = present * min(SAMPLED_ROWS, table_rows)
+            if falls_by_rank(common) and not widths:
+                found = values_by_rank(tuple(common), distinct, present * table_rows, sampled_in_all)
+                classes += [ValueClass(count, share) for count, share in found]
+            elif widths and others < rows * 0.9:
+                sampled = min(rows, rest * sampled_in_all)
                 classes += skewed_values(widths, others, rows, sampled, rest)
             else:
                 count = potential_values(others, rows)

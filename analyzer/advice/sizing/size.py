@@ -5,7 +5,7 @@ Each kind has its module: ``sizing_btree``, ``sizing_gin``, ``sizing_other``. Un
 
 from collections.abc import Mapping, Sequence
 
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.index_definition import IndexColumn, IndexDefinition
 from analyzer.advice.sizing.btree import PAGE_BYTES, BtreeSize, btree_height, btree_size
 from analyzer.advice.sizing.elements import gin_keys
 from analyzer.advice.sizing.gin import gin_pages

@@ -1,0 +1,54 @@
+"""A set of indexes as SQL to copy or to run with psql -f: what is to be known of each change is a comment before it.
+
+A set is advice, or a step of its curve, as ``show`` writes it for JSON. ``-- `` begins every line that is no statement
+of ours, so that no name in a sentence ends its comment.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from analyzer.advice.rollout.script import colons_apart
+from analyzer.plans.compare import cost_figure, cost_words
+from analyzer.schema.quoting import comment
+from analyzer.words.sizes import size_words
+
+
+def set_as_sql(said: Mapping[str, Any], assumed: Mapping[str, str] | None = None) -> str:
+    """One statement at a time, outside a transaction. ``assumed``: statement and what of its plan is."""
+    warnings = [
+        f"Dearer than before: {hurt['statement']}: {costs_words(hurt['cost_before'], hurt['cost_after'])} (planned)"
+        for hurt in said.get("hurt", ())
+    ]
+    warnings += [f"Assumed: {statement}: {what}." for statement, what in sorted((assumed or {}).items())]
+    head = "".join(map(comment, warnings))
+    parts = [_with_figures(index) for index in said["indexes"]] + [drop_as_sql(drop) for drop in said["drops"]]
+    return "\n".join([*([head] if head else []), *parts])
+
+
+def index_as_sql(index: Mapping[str, Any]) -> str:
+    return _script(_of_index(index), index["statements"])
+
+
+def drop_as_sql(drop: Mapping[str, Any]) -> str:
+    return _script(filter(None, [drop["reason"], drop.get("proof")]), drop["statements"])
+
+
+def costs_words(before: float, after: float) -> str:
+    """ "cost 1,000 becomes 10, 100x cheaper"."""
+    return f"cost {cost_figure(before)} becomes {cost_figure(after)}, {cost_words(before, after)}"
+
+
+def _with_figures(index: Mapping[str, Any]) -> str:
+    helped = len(index["helps"])
+    figures = f"{size_words(index['size_bytes'])}, helps {helped} {'statement' if helped == 1 else 'statements'}"
+    return _script([figures, *_of_index(index)], index["statements"])
+
+
+def _of_index(index: Mapping[str, Any]) -> Iterator[str]:
+    yield from index.get("remarks", ())
+    for risk in index.get("at_risk", ()):
+        yield f"May run slower: {risk['statement']}: {risk['reason']}"
+
+
+def _script(remarks: Iterator[str] | Sequence[str], statements: Sequence[str]) -> str:
+    return "".join(map(comment, remarks)) + "".join(f"{colons_apart(statement)};\n" for statement in statements)
