@@ -21,7 +21,7 @@ def set_as_sql(said: Mapping[str, Any], assumed: Mapping[str, str] | None = None
     ]
     warnings += [f"Assumed: {statement}: {what}." for statement, what in sorted((assumed or {}).items())]
     head = "".join(map(comment, warnings))
-    parts = [_with_figures(index) for index in said["indexes"]] + [drop_as_sql(drop) for drop in said["drops"]]
+    parts = [*map(_with_figures, said["indexes"]), *map(_drop, said["drops"])]
     return "\n".join([*([head] if head else []), *parts])
 
 
@@ -29,8 +29,8 @@ def index_as_sql(index: Mapping[str, Any]) -> str:
     return _script(_of_index(index), index["statements"])
 
 
-def drop_as_sql(drop: Mapping[str, Any]) -> str:
-    return _script(filter(None, [drop["reason"], drop.get("proof")]), drop["statements"])
+def statements_as_sql(statements: Sequence[str]) -> str:
+    return "".join(f"{colons_apart(statement)};\n" for statement in statements)
 
 
 def costs_words(before: float, after: float) -> str:
@@ -44,6 +44,10 @@ def _with_figures(index: Mapping[str, Any]) -> str:
     return _script([figures, *_of_index(index)], index["statements"])
 
 
+def _drop(drop: Mapping[str, Any]) -> str:
+    return _script([said for said in (drop["reason"], drop.get("proof")) if said], drop["statements"])
+
+
 def _of_index(index: Mapping[str, Any]) -> Iterator[str]:
     yield from index.get("remarks", ())
     for risk in index.get("at_risk", ()):
@@ -51,4 +55,4 @@ def _of_index(index: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _script(remarks: Iterator[str] | Sequence[str], statements: Sequence[str]) -> str:
-    return "".join(map(comment, remarks)) + "".join(f"{colons_apart(statement)};\n" for statement in statements)
+    return "".join(map(comment, remarks)) + statements_as_sql(statements)

@@ -11,7 +11,7 @@ from analyzer.advice.candidates.typed import definition_on
 from analyzer.advice.code.change import Change, creation, removal
 from analyzer.advice.gain import gain_from_json, gain_words
 from analyzer.advice.rollout.script import Rollout, rollout
-from analyzer.advice.show_sql import drop_as_sql, index_as_sql, set_as_sql
+from analyzer.advice.show_sql import index_as_sql, set_as_sql, statements_as_sql
 from analyzer.models import AdviceRun, Statement, SuggestionRecord
 from analyzer.schema.facts import SchemaFacts
 from analyzer.words.durations import THIN
@@ -151,7 +151,7 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         )
     }
     indexes = tuple(_planned(index, result, names, suggestions) for index in said["indexes"])
-    drops = tuple(PlannedDrop(drop, drop_as_sql(drop)) for drop in said["drops"])
+    drops = tuple(PlannedDrop(drop, statements_as_sql(drop["statements"])) for drop in said["drops"])
     return IndexPlan(
         points,
         chosen,
