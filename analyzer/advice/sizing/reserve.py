@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 
 from analyzer.advice.index_definition import IndexDefinition
+from analyzer.advice.sizing.keys import FIXED_WIDTHS
 from analyzer.advice.sizing.rare_values import falls_by_rank
 from analyzer.checks import Threshold
 from analyzer.schema.facts import ColumnFacts, TableFacts
@@ -15,7 +16,7 @@ from analyzer.schema.facts import ColumnFacts, TableFacts
 LIMITS = {
     "known": Threshold(0.02, "of the size", "measured: TPC-H's sets took 0.99 to 1.02 of what was estimated"),
     "skewed": Threshold(0.25, "of the size", "measured: 0.21 above, log-normal shares; 0.01 with Zipf's"),
-    "repeated_texts": Threshold(0.08, "of the size", "measured: 0.05 above, texts that several rows share"),
+    "shared": Threshold(0.12, "of the size", "measured: 0.11 above, texts and addresses that several rows share"),
     "expression": Threshold(0.15, "of the size", "judgement: as a skewed column's; its statistics are derived"),
     "other_kinds": Threshold(0.3, "of the size", "measured: 0.29 of GIN, 0.23 of GiST, either way"),
     "hash": Threshold(0.1, "of the size", "measured: 0.08"),
@@ -47,12 +48,14 @@ def _of_key(name: str, is_expression: bool, table: TableFacts) -> float:
         return LIMITS["expression"].value
     if falls_by_rank(column.most_common_freqs or ()):
         return LIMITS["skewed"].value
-    return LIMITS["repeated_texts" if _is_repeated_text(column) else "known"].value
+    return LIMITS["shared" if _is_shared(column) else "known"].value
 
 
-def _is_repeated_text(column: ColumnFacts) -> bool:
-    """Texts whose number ANALYZE estimated: neither unique ones nor a list that it knows all of."""
-    if column.type_category != "S" or column.distinct_values is None or not column.table_rows:
+def _is_shared(column: ColumnFacts) -> bool:
+    """Values of any length whose number ANALYZE estimated: neither unique ones nor a list that it knows all of."""
+    if column.type_oid in FIXED_WIDTHS or column.length_bytes > 0:
+        return False
+    if column.distinct_values is None or not column.table_rows:
         return False
     is_listed = sum(column.most_common_freqs or ()) + (column.null_frac or 0.0) > NEARLY_UNIQUE
     return not is_listed and column.distinct_values < NEARLY_UNIQUE * column.table_rows
