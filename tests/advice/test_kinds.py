@@ -155,8 +155,7 @@ def test_texts_without_declared_length_are_hashed_or_cautioned(known):
     assert "USING hash (url)" in bodies
     [said] = next(ddl for body, ddl in bodies.items() if body.startswith("(token")).cautions
     assert said == (
-        "token has no declared length: with this index an INSERT or UPDATE of a value above 2,704 bytes, as compressed,"
-        " would fail."
+        "token has no declared length: with this index an INSERT of a value above 2,704 bytes (compressed) would fail."
     )
     script = advice_as_sql(advice)
     assert f"-- {said}\nCREATE INDEX" in script

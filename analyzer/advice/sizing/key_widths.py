@@ -182,8 +182,8 @@ def undeclared_width(definition: IndexDefinition) -> tuple[str, ...]:
     if not names:
         return ()
     return (
-        f"{and_list(names)} {'has' if len(names) == 1 else 'have'} no declared length: with this index an INSERT or"
-        f" UPDATE of a value above {BTREE_ENTRY_BYTES:,.0f} bytes, as compressed, would fail.",
+        f"{and_list(names)} {'has' if len(names) == 1 else 'have'} no declared length: with this index an INSERT of a"
+        f" value above {BTREE_ENTRY_BYTES:,.0f} bytes (compressed) would fail.",
     )
 
 
