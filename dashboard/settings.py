@@ -122,6 +122,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "dashboard.context.role",
+                "dashboard.context.adding",
             ],
         },
     }
@@ -161,6 +162,10 @@ elif places.IS_INSTALLED:
 else:
     _call = f"{_python.relative_to(BASE_DIR) if _python.is_relative_to(BASE_DIR) else _python} {places.program()}"
 LOGIN_COMMAND = f"{_call} login_link"
+# What adds a server from there; in a container it is added on the page.
+_dsn = "'postgresql://pgloupe@db.example.com/app'"
+_up = f"{_call} up {_dsn}" if places.IS_INSTALLED or places.program() != "manage.py" else f"make up DSN={_dsn}"
+UP_COMMAND = "" if "PGLOUPE_IN_CONTAINER" in os.environ else _up
 LOGIN_PLACE = "on the machine pgLoupe runs on" + ("" if places.IS_INSTALLED else ", in its folder")
 ONE_TIME_LOGIN_LINK = "dashboard.people.accounts.one_time_login_link"  # what `up` prints
 LOGIN_URL = "login"

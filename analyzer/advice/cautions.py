@@ -2,7 +2,7 @@
 
 from analyzer.advice.candidates.specialised import PATTERNS
 from analyzer.advice.definition import IndexDefinition
-from analyzer.advice.sizing.key_widths import may_refuse_rows, too_wide_entry
+from analyzer.advice.sizing.key_widths import may_refuse_rows, too_wide_entry, undeclared_width
 from analyzer.plans import Plan, PlanNode
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.predicates import query_blocks
@@ -13,7 +13,7 @@ READS_ALL = (*SORTS, "Aggregate", "Hash", "Materialize", "WindowAgg")
 
 def of_definition(definition: IndexDefinition) -> list[str]:
     """Sentences."""
-    return [too_wide_entry(definition)] if may_refuse_rows(definition) else []
+    return [too_wide_entry(definition)] if may_refuse_rows(definition) else [*undeclared_width(definition)]
 
 
 def searches_texts(sql: str, facts: SchemaFacts) -> bool:

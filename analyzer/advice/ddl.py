@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.shapes import indexes_like, shape_of_definition, shape_of_index
+from analyzer.advice.sizing.key_widths import undeclared_width
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_names import index_name
 from analyzer.schema.quoting import comment, qualified, quote_identifier
@@ -38,7 +39,8 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class IndexDdl:
-    """``statements`` run one by one, each outside a transaction; ``text`` is all of it to copy.
+    """``statements`` run one by one, each outside a transaction; ``text`` is all of it to copy. ``notes``: how to run
+    it; ``cautions``: what the index does beside serving statements.
 
     The same in parts: ``builds``, and for a partitioned table ``only`` before and ``attach`` after them.
     """
@@ -52,11 +54,17 @@ class IndexDdl:
     attach: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
     analyze: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be known of this index; the first note is of every one."""
+        return (*self.notes[1:], *self.cautions)
 
     @property
     def text(self) -> str:
-        comments = [comment(note) for note in self.notes] if len(self.statements) > 1 else []
-        return "".join(comments) + _script(self.statements)
+        notes = self.notes if len(self.statements) > 1 else ()
+        return "".join(map(comment, (*notes, *self.cautions))) + _script(self.statements)
 
     @property
     def undo_text(self) -> str:
@@ -143,6 +151,7 @@ def _together(parts: Sequence[IndexDdl], first: TableFacts, others: Sequence[Tab
         tuple(sql for part in parts for sql in part.attach),
         extensions=extensions,
         analyze=tuple(sql for part in parts for sql in part.analyze),
+        cautions=tuple(dict.fromkeys(caution for part in parts for caution in part.cautions)),
     )
 
 
@@ -165,7 +174,7 @@ def _create_in_one(
         notes = (*notes, EXTENSION_NOTE)
     return IndexDdl(
         name, (*first, *drops, build.sql, *last), (_drop(table.schema, name),), notes, (build,),
-        extensions=first, analyze=last,
+        extensions=first, analyze=last, cautions=undeclared_width(definition),
     )  # fmt: skip
 
 
@@ -297,7 +306,7 @@ def _create_partitioned(
     undo = (timeout, f"DROP INDEX IF EXISTS {qualified(root.schema, root_name)}", no_timeout)
     return IndexDdl(
         root_name, (*first, *built, *last), undo, tuple(notes), tuple(builds), tuple(only), tuple(attach),
-        extensions=first, analyze=last,
+        extensions=first, analyze=last, cautions=undeclared_width(definition),
     )  # fmt: skip
 
 

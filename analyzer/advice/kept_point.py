@@ -8,8 +8,17 @@ import msgspec
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRisk:
+    statement: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeptIndex:
-    """``worth_per_day``: in the planner's units; ``time``: as ``gain_as_json`` writes it."""
+    """``worth_per_day``: in the planner's units; ``time``: as ``gain_as_json`` writes it.
+
+    ``remarks``: sentences on the index by itself; ``at_risk``: what may run slower by it.
+    """
 
     key: str
     name: str
@@ -21,6 +30,8 @@ class KeptIndex:
     worth_per_day: float | None = None
     time: Mapping[str, float | None] | None = None
     helps: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    at_risk: tuple[KeptRisk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +50,6 @@ class KeptHurt:
     statement: str
     cost_before: float
     cost_after: float
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRisk:
-    statement: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

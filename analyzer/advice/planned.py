@@ -143,7 +143,7 @@ def _suggestion(
         reason=" ".join(filter(None, (in_each_schema(definition), why_these_columns(definition, sqls, keys, facts)))),
         level=EvidenceLevel.PLANNED,
         serves_foreign_keys=tuple(k.rpartition(".")[2] for k in keys),
-        warnings=tuple(warnings_for(table, definition.columns, writes_weighed=True)),
+        warnings=tuple(warnings_for(definition, writes_weighed=True)),
         notes=ddl.notes,
         finding_keys=tuple(sorted(answered)),
         saved_time_s_per_day=gain.saved_s_per_day if (gain := gain_of(proposal.effects, time_s)) else None,

@@ -8,9 +8,9 @@ from analyzer.advice.ddl import drop_index, in_each_schema
 from analyzer.advice.gain import Gain, MeasuredTimes, gain_as_json, gain_of, gain_words, less_words, total_gain
 from analyzer.advice.kept_point import KeptDrop, KeptHurt, KeptIndex, KeptPoint, KeptRisk
 from analyzer.advice.proved import ProposedIndex, ProvedAdvice, StatementEffect
-from analyzer.advice.rollout.script import colons_apart
 from analyzer.advice.selection.result import AtRisk, DroppedIndex, Hurt, Selection
-from analyzer.plans.compare import cost_figure, cost_words, faster_words
+from analyzer.advice.show_sql import costs_words, set_as_sql
+from analyzer.plans.compare import faster_words
 from analyzer.schema.quoting import comment
 from analyzer.schema.without_index import proof_words
 from analyzer.words.sizes import size_words
@@ -24,23 +24,11 @@ LEAST_WRITE_RATIO = 0.001  # judgement: a thousandth of the gain is nothing anyb
 
 def advice_as_sql(advice: ProvedAdvice, times: MeasuredTimes | None = None) -> str:
     """Runs as it is with psql -f: one statement at a time, outside a transaction."""
-    lines = [comment(line).rstrip() for line in _summary(advice, times or MeasuredTimes())]
-    for hurt in advice.hurt:
-        dearer = f"Dearer than before: {hurt.statement}: {_costs(hurt.before, hurt.after)} (planned)"
-        lines.append(comment(dearer).rstrip())
-    for _, proposal in advice.all_proposals:
-        chosen = proposal.chosen
-        helped = len(chosen.statements)
-        said = f"{size_words(chosen.index.size_bytes)}, helps {helped} {'statement' if helped == 1 else 'statements'}"
-        if schemas := in_each_schema(chosen.index.definition):
-            said += f". {schemas}"
-        cautions = [f"May run slower: {r.statement}: {r.reason}" for r in proposal.at_risk]
-        lines += ["", *(comment(line).rstrip() for line in (said, *cautions))]
-        lines += [f"{colons_apart(sql)};" for sql in proposal.ddl.statements]
-    for drop in advice.selection.dropped:
-        lines += ["", comment(drop.reason).rstrip()]
-        lines += [f"{colons_apart(sql)};" for sql in drop_index(drop.index, drop.table).statements]
-    return "\n".join(lines) + "\n"
+    measured = times or MeasuredTimes()
+    summary = "".join(map(comment, _summary(advice, measured)))
+    indexes = [_index(proposal, measured) for _, proposal in advice.all_proposals]
+    drops = [_drop(dropped) for dropped in advice.selection.dropped]
+    return f"{summary}\n{set_as_sql(indexes, drops, _hurt(advice.hurt), advice.assumed)}"
 
 
 def advice_as_text(
@@ -65,7 +53,7 @@ def advice_as_text(
         lines += ["", f"{number}. {size_words(chosen.index.size_bytes)}, evidence: planned{by}"]
         lines += [f"   {said}" for said in (in_each_schema(chosen.index.definition),) if said]
         lines += [f"   {statement};" for statement in proposal.ddl.statements]
-        lines += [f"   {note}" for note in proposal.ddl.notes[1:]]  # the first is of every index
+        lines += [f"   {remark}" for remark in proposal.ddl.remarks]
         for effect in proposal.effects[:MOST_STATEMENTS]:
             lines.append(f"   {named(effect.statement)}: {_effect(effect, measured)}")
         if (rest := len(proposal.effects) - MOST_STATEMENTS) > 0:
@@ -77,7 +65,7 @@ def advice_as_text(
         lines += ["", f"Drop {drop.index.name} ({size_words(drop.freed_bytes)}): {' '.join([drop.reason, *proof])}"]
         lines += [f"   {statement};" for statement in drop_index(drop.index, drop.table).statements]
     lines += _section("Dearer than before:", [
-        f"{named(h.statement)}: {_costs(h.before, h.after)} (planned)" for h in advice.hurt
+        f"{named(h.statement)}: {costs_words(h.before, h.after)} (planned)" for h in advice.hurt
     ])  # fmt: skip
     lines += _section("May run slower although the planner expects less:", [
         f"{named(r.statement)}: {r.reason}" for r in advice.at_risk
@@ -107,19 +95,11 @@ def advice_as_json(
         "time": _time_as_json(advice.all_effects, measured),
         "indexes": [
             {
-                "name": p.ddl.name,
-                "table": p.chosen.index.definition.table.qualified_name,
-                "definition": p.chosen.index.definition.body(),
+                **_index_as_json(p, measured),
                 "also_on": [table.qualified_name for table in p.chosen.index.definition.also],
-                "statements": list(p.ddl.statements),
-                "undo_statements": list(p.ddl.undo_statements),
-                "size_bytes": p.chosen.index.size_bytes,
-                "worth_per_day": p.chosen.worth,
                 "write_cost_per_day": p.chosen.write_cost_per_day,
-                "time": gain_as_json(gain_of(p.effects, measured.by_statement)),
                 "evidence": "planned",
                 "planner": source.planner,
-                "helps": list(p.chosen.statements),
             }
             for source, p in advice.all_proposals
         ],
@@ -184,25 +164,34 @@ def _point(
         budget_bytes,
         selection.bound_ratio,
         _time_as_json(effects, times),
-        tuple(
-            KeptIndex(
-                key=p.chosen.index.definition.key,
-                name=p.ddl.name,
-                table=p.chosen.index.definition.table.qualified_name,
-                definition=p.chosen.index.definition.body(),
-                statements=tuple(p.ddl.statements),
-                undo_statements=tuple(p.ddl.undo_statements),
-                size_bytes=p.chosen.index.size_bytes,
-                worth_per_day=p.chosen.worth,
-                time=gain_as_json(gain_of(p.effects, times.by_statement)),
-                helps=tuple(p.chosen.statements),
-            )
-            for p in proposals
-        ),
+        tuple(_index(proposal, times) for proposal in proposals),
         tuple(map(_drop, selection.dropped)),
         _hurt(selection.hurt),
         _at_risk(selection.at_risk),
     )
+
+
+def _index(proposal: ProposedIndex, times: MeasuredTimes) -> KeptIndex:
+    chosen, ddl = proposal.chosen, proposal.ddl
+    definition = chosen.index.definition
+    return KeptIndex(
+        key=definition.key,
+        name=ddl.name,
+        table=definition.table.qualified_name,
+        definition=definition.body(),
+        statements=tuple(ddl.statements),
+        undo_statements=tuple(ddl.undo_statements),
+        size_bytes=chosen.index.size_bytes,
+        worth_per_day=chosen.worth,
+        time=gain_as_json(gain_of(proposal.effects, times.by_statement)),
+        helps=tuple(chosen.statements),
+        remarks=tuple(remark for remark in (in_each_schema(definition), *ddl.remarks) if remark),
+        at_risk=_at_risk(proposal.at_risk),
+    )
+
+
+def _index_as_json(proposal: ProposedIndex, times: MeasuredTimes) -> dict[str, Any]:
+    return {name: value for name, value in asdict(_index(proposal, times)).items() if name != "key"}
 
 
 def _hurt(hurt: Iterable[Hurt]) -> tuple[KeptHurt, ...]:
@@ -241,18 +230,25 @@ def _summary(advice: ProvedAdvice, times: MeasuredTimes) -> list[str]:
         freed_bytes = sum(d.freed_bytes for d in selection.dropped)
         sizes = [f"{size_words(advice.size_bytes)} more"] if count else []
         sizes += [f"{size_words(freed_bytes)} less"] if drops else []
-        lines = [f"{', '.join(parts)}: {', '.join(sizes)}."]
+        lines = [f"{', '.join(parts)}: {', '.join(sizes)}{_budget(selection.budget_bytes)}."]
     if count:
         lines.append(_gained(advice, total_gain(advice.all_effects, times), times, "it" if count == 1 else "them"))
     bound = "" if selection.bound_ratio is None or not advice.candidates else f", {bound_words(selection.bound_ratio)}"
     return [*lines, f"{advice.candidates} candidates, {selection.plans_made:,} plans made{bound}."]
 
 
+def _budget(budget_bytes: int | None) -> str:
+    """In megabytes of 1,000,000 bytes, as it was given, and in PostgreSQL's, as sizes are."""
+    if budget_bytes is None:
+        return ""
+    return f", within the budget of {budget_bytes / 1e6:,.12g} MB ({size_words(budget_bytes)} in PostgreSQL's units)"
+
+
 def _gained(advice: ProvedAdvice, gain: Gain | None, times: MeasuredTimes, them: str) -> str:
     """The whole set's gain, in time where the statements were measured."""
     if gain is None:
         before, after = advice.cost_before, advice.cost_after
-        return f"The workload's {_costs(before, after)} (planned)."
+        return f"The workload's {costs_words(before, after)} (planned)."
     return f"All statements: {gain_words(gain, times.watched_s, with_what=them)}, {less_words(gain)}."
 
 
@@ -266,15 +262,11 @@ def _effect(effect: StatementEffect, times: MeasuredTimes) -> str:
     before, after = effect.cost_before, effect.cost_after
     gain = gain_of([effect], times.by_statement)
     if gain is None:
-        said = _costs(before, after)
+        said = costs_words(before, after)
     else:
         them = "it" if len(effect.indexes) < 2 else "all it uses"
         said = f"{gain_words(gain, times.watched_s, with_what=them)}, {faster_words(before, after)}"
     return f"{said}. {effect.change.what}." if effect.change else f"{said}."
-
-
-def _costs(before: float, after: float) -> str:
-    return f"cost {cost_figure(before)} becomes {cost_figure(after)}, {cost_words(before, after)}"
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """How many bytes a column's value can take as a key of a B-tree, whose entries hold a third of a page.
 
 Declared lengths bound a value; where none is declared the statistics tell, and values that ANALYZE found too wide to
-keep bound nothing. Compression is not counted on.
+keep, or that can only be the ones stored out of line, bound nothing. Compression is not counted on.
 """
 
 import re
@@ -22,9 +22,11 @@ LIMITS = {
     "widest_beside_mean": Threshold(
         16, "bytes / bytes", "judgement: of a million texts whose lengths spread as names, codes and addresses do"
     ),
+    "can_go_out_of_line": Threshold(500, "bytes", "a fourth of 2 kB, TOAST_TUPLE_TARGET: below it others go first"),
 }
 BTREE_ENTRY_BYTES = LIMITS["btree_entry"].value
 WIDEST_BESIDE_MEAN = LIMITS["widest_beside_mean"].value
+NO_BOUND = float("inf")
 ENTRY_HEADER_BYTES = 16  # itup.h: IndexTupleData, and a null bitmap with its alignment
 WIDEST_KEY_BYTES = BTREE_ENTRY_BYTES - ENTRY_HEADER_BYTES
 VALUE_HEADER_BYTES = 8  # of a varlena that is not short, and alignment
@@ -33,6 +35,10 @@ UNKNOWN_MEAN_BYTES = 32.0  # judgement: of a text that was never analysed
 NUMERIC_BYTES = 64.0  # judgement: of a number without declared precision
 BITS = re.compile(r"bit(?: varying)?\((\d+)\)")
 NUMBER = re.compile(r"numeric\((\d+)")
+# types of any length; of others that are not known here the statistics alone tell
+WITHOUT_LENGTH = frozenset(
+    {"text", "character varying", "bpchar", "citext", "bytea", "bit varying", "json", "jsonb", "hstore", "xml"}
+)
 NO_BTREE = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "aclitem", "txid_snapshot",
             "tsvector", "tsquery", "hstore", "ltree[]", "vector")  # fmt: skip
 
@@ -48,11 +54,13 @@ def has_btree(column: ColumnFacts) -> bool:
     return not name.startswith(NO_BTREE) and not name.endswith("[]")
 
 
-def column_bytes(column: ColumnFacts) -> float:
-    """Of its widest value; infinite where nothing bounds it."""
+def declared_bytes(column: ColumnFacts) -> float | None:
+    """Of the widest value that its declaration allows; infinite for texts without length, None where unknown."""
     name = declared(column)
     if width := FIXED_WIDTHS.get(column.type_oid):
         return float(width[0])
+    if column.length_bytes > 0:
+        return float(column.length_bytes)
     if column.most_characters is not None and not name.endswith("[]"):
         return VALUE_HEADER_BYTES + column.most_characters * CHARACTER_BYTES
     if match := BITS.match(name):
@@ -65,10 +73,27 @@ def column_bytes(column: ColumnFacts) -> float:
         return 24.0
     if name.endswith("range"):
         return 40.0
-    if column.avg_width_bytes is not None and is_never_kept(column):
-        return float("inf")
+    return NO_BOUND if name.rpartition(".")[2].strip('"') in WITHOUT_LENGTH else None
+
+
+def column_bytes(column: ColumnFacts, table: TableFacts) -> float:
+    """Of its widest value, declared or measured; infinite where values were seen that nothing bounds."""
+    bytes_declared = declared_bytes(column)
+    if bytes_declared is not None and bytes_declared < NO_BOUND:
+        return bytes_declared
+    if column.avg_width_bytes is not None and (is_never_kept(column) or _is_out_of_line(column, table)):
+        return NO_BOUND
     mean = UNKNOWN_MEAN_BYTES if column.avg_width_bytes is None else float(column.avg_width_bytes)
     return VALUE_HEADER_BYTES + mean * WIDEST_BESIDE_MEAN
+
+
+def _is_out_of_line(column: ColumnFacts, table: TableFacts) -> bool:
+    """Whether the values that the table stores out of line (TOAST) can only be its."""
+    if table.storage is None or not table.storage.toast_bytes or declared_bytes(column) != NO_BOUND:
+        return False
+    can_be = LIMITS["can_go_out_of_line"].value
+    others = (declared_bytes(other) for other in table.columns if other.name != column.name)
+    return all(width is not None and width < can_be for width in others)
 
 
 def is_never_kept(column: ColumnFacts) -> bool:
@@ -90,5 +115,7 @@ def fits_btree(table: TableFacts, names: Sequence[str]) -> bool:
     columns = [column for name in names if (column := table.column(name)) is not None and has_btree(column)]
     if len(columns) < len(names):
         return False
-    bytes_ = [min(column_bytes(c), WIDEST_KEY_BYTES if is_in_btree(c.name, table) else float("inf")) for c in columns]
+    bytes_ = [
+        min(column_bytes(c, table), WIDEST_KEY_BYTES if is_in_btree(c.name, table) else NO_BOUND) for c in columns
+    ]
     return ENTRY_HEADER_BYTES + sum(bytes_) <= BTREE_ENTRY_BYTES

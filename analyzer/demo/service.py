@@ -32,7 +32,7 @@ def prepare(shop_cluster: PostgresCluster, *, say: Callable[[str], None], rate: 
         say("Making the demo shop: about a million rows. This is done once.")
         shop.build(admin_dsn)
     _register(shop_cluster)
-    say(f"The demo shop is at work ({rate:.0f} statements a second); docs/demo.md says what is wrong with it.")
+    say(f"The demo shop is at work ({rate:.0f} statements a second); the pages say what is wrong with it.")
     # The application connects through the socket, which lets in whoever may enter its directory.
     dsn = shop_cluster.dsn(shop.DATABASE, shop.APP_ROLE)
     workload = supervisor.child("demo workload", "-m", "analyzer.demo.workload", "--rate", f"{rate:.1f}", SHOP_DSN=dsn)

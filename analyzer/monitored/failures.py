@@ -149,18 +149,19 @@ def _conflict(message: str) -> str:
     )
 
 
-_GRANTS = {"schema": "USAGE ON SCHEMA", "function": "EXECUTE ON FUNCTION"}
+_GRANTS = {"schema": "USAGE ON SCHEMA", "function": "EXECUTE ON FUNCTION", "sequence": "SELECT ON SEQUENCE"}
+_REFUSED = r"permission denied for (schema|function|sequence|(?:materialized )?view|(?:foreign )?table) (.+)"
 
 
 def _missing_right(message: str, action: str, role: str, remedy_sql: str) -> MissingRight:
-    """The server names the object without its schema; the GRANT does too."""
-    refused = re.match(r"permission denied for (schema|function|(?:materialized )?view|table) (.+)", message)
+    """The server names the object without its schema; the GRANT does too. ``remedy_sql``: where it names none."""
+    refused = re.match(_REFUSED, message)
     if refused is None:
         refused_at_all = re.match(r"permission denied (?:for|to) (.+)", message)
         what = f"use {refused_at_all[1]}" if refused_at_all else f"go on {action}"
         return MissingRight(what, role, remedy_sql or f"GRANT pg_monitor TO {quoted(role)};")
     grant = f"GRANT {_GRANTS.get(refused[1], 'SELECT ON')} {quoted(refused[2])} TO {quoted(role)};"
-    return MissingRight(f"use {refused[1]} {refused[2]}", role, remedy_sql or grant)
+    return MissingRight(f"use {refused[1]} {refused[2]}", role, grant)
 
 
 # The encoding's name is no data, the bytes behind it are.

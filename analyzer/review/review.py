@@ -198,7 +198,7 @@ def _not_run(live: LiveFacts | None, migration: Migration) -> Iterator[str]:
     elif not live.statements:
         yield "Who waits and what is in use: not run, pg_stat_statements holds no statement on this database's tables."
     if not live.schema.statistics_readable:
-        yield "NULLs and duplicates: not run, needs a login that may read pg_stats (pg_read_all_data)."
+        yield "NULLs and duplicates: not run, needs a login that may read pg_stats (SELECT on the tables)."
 
 
 def worst(review: Review) -> Severity | None:

@@ -27,7 +27,7 @@ def client_program(name: str, server_version_num: int) -> Path:
             return Path(candidate)
     raise RuntimeFailure(
         f"There is no {name} of PostgreSQL {major} or newer on this machine; use the one beside the server, for example"
-        f" docker compose exec -T postgres {name} (docs/operations.md)"
+        f" docker compose exec -T postgres {name}"
     )
 
 

@@ -62,7 +62,7 @@ class CheckCost:
 def all_costs(request: HttpRequest) -> HttpResponse:
     """To what findings cost on the server asked for, else on the first by name."""
     slug = server_asked_for(request)
-    return no_server(request, "findings") if slug is None else redirect("costs", slug)
+    return no_server(request, "findings", "What findings cost") if slug is None else redirect("costs", slug)
 
 
 @viewer_required

@@ -12,7 +12,8 @@ from analyzer.advice.code.change import Change, creation, removal
 from analyzer.advice.definition import definition_key
 from analyzer.advice.gain import gain_from_json, gain_words
 from analyzer.advice.kept_point import KeptDrop, KeptIndex, KeptPoint
-from analyzer.advice.rollout.script import Rollout, colons_apart, rollout
+from analyzer.advice.rollout.script import Rollout, rollout
+from analyzer.advice.show_sql import index_as_sql, set_as_sql, statements_as_sql
 from analyzer.models import AdviceRun, Statement, SuggestionRecord
 from analyzer.schema.facts import SchemaFacts
 from analyzer.words.durations import THIN
@@ -153,13 +154,13 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         )
     }
     indexes = tuple(_planned(index, result, names, suggestions) for index in said.indexes)
-    drops = tuple(PlannedDrop(drop, _script(drop.statements)) for drop in said.drops)
+    drops = tuple(PlannedDrop(drop, statements_as_sql(drop.statements)) for drop in said.drops)
     return IndexPlan(
         points,
         chosen,
         indexes,
         drops,
-        ddl="\n".join([*(index.ddl for index in indexes), *(drop.ddl for drop in drops)]),
+        ddl=set_as_sql(said.indexes, said.drops, said.hurt, result.get("assumed")),
         rollout=_rollout(said, facts, run, now) if facts else None,
         is_whole=chosen.number == len(points) - 1,
         hurt=tuple(StatementSaid(names[h.statement], "", h.cost_before, h.cost_after) for h in said.hurt),
@@ -228,16 +229,12 @@ def _planned(
     return PlannedIndex(
         said=index,
         gain_words=gain_words(gain, watched_s, THIN) if gain else "",
-        ddl=_script(index.statements),
+        ddl=index_as_sql(index),
         gain_ratio=index.worth_per_day / cost if cost and index.worth_per_day is not None else None,
         helps=tuple(helps),
         more=len(index.helps) - len(helps),
         suggestion=suggestions.get(index.key),
     )
-
-
-def _script(statements: Sequence[str]) -> str:
-    return "".join(f"{colons_apart(statement)};\n" for statement in statements)
 
 
 def _rollout(said: KeptPoint, facts: SchemaFacts, run: AdviceRun, now: datetime) -> Rollout | None:

@@ -36,7 +36,11 @@ class OverviewAction:
 
     @property
     def finding(self) -> FindingRecord | None:
-        return self.findings[0] if self.findings else None
+        """The costliest on the statement shown or on none, else the costliest."""
+        return next(filter(self._is_of_statement, self.findings), self.findings[0] if self.findings else None)
+
+    def _is_of_statement(self, finding: FindingRecord) -> bool:
+        return self.statement is None or finding.statement_id in (None, self.statement.pk)
 
     @property
     def id(self) -> str:
@@ -64,7 +68,8 @@ class OverviewAction:
     @property
     def title(self) -> str:
         """ "Seq Scan on line keeps few of the rows it reads: index (product_id), 29 min a day to about 13 s"."""
-        what = self.finding.title if self.finding is not None else _named(self.statement)
+        finding = self.finding
+        what = _named(self.statement) if finding is None or not self._is_of_statement(finding) else finding.title
         if self.suggestion is None:
             return what
         columns = ", ".join(str(column) for column in self.suggestion.columns)
@@ -76,9 +81,18 @@ class OverviewAction:
 
     @property
     def change(self) -> str:
-        """What becomes of the plan of the statement it saves most of; "" where no planner was asked."""
+        """What becomes of the plan of the statement shown, or most saved of; "" where no planner was asked."""
         evidence = PlannedEvidence.from_json(self.suggestion.evidence) if self.suggestion is not None else None
-        return evidence.statements[0].change if evidence is not None and evidence.statements else ""
+        planned = evidence.statements if evidence is not None else ()
+        if self.statement is not None:
+            planned = tuple(each for each in planned if each.fingerprint == self.statement.fingerprint)
+        return planned[0].change if planned else ""
+
+    @property
+    def message(self) -> str:
+        """Of the finding, where it is on the statement shown."""
+        finding = self.finding
+        return finding.message if finding is not None and self._is_of_statement(finding) else ""
 
     def is_new(self, since: datetime) -> bool:
         """It came, or came back, after ``since``."""

@@ -17,6 +17,7 @@ from analyzer.errors import PgLoupeError
 from analyzer.models import Server
 from analyzer.monitored.access.identity import ServerIdentity
 from analyzer.monitored.access.replica import need_replica
+from analyzer.monitored.access.role_sql import create_login_sql
 from analyzer.monitored.access.trial import Trial, try_connection
 from analyzer.steps import schedule
 from analyzer.steps.adding import join, same_server
@@ -24,7 +25,6 @@ from analyzer.store import servers as store
 from dashboard.people import audit_log as audit
 from dashboard.permissions import operator_required
 from dashboard.servers.forms import BY_DSN, EXPLAIN_MODES, MODE_WORDS, ServerForm
-from dashboard.servers.views import LOGIN_SQL
 
 # Judgement: a person who mends a connection needs fewer, somebody who looks for open ports needs far more.
 MOST_TRIALS = 30
@@ -171,7 +171,7 @@ def _page(
         "error_fields": [field for field in shown if field.errors],
         "trial_field": _field_at_fault(form, trial),
         "explain_modes": EXPLAIN_MODES,
-        "login_sql": LOGIN_SQL.format(database="app"),
+        "login_sql": create_login_sql("pgloupe", "app"),
         "is_part": _is_part(request),
     }
     name = "server_form_result" if _is_part(request) else "server_form"

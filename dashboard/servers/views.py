@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Snapshot
+from analyzer.monitored.access.role_sql import create_login_sql
 from analyzer.store.events import events_between
 from analyzer.store.same_server import watched_as_well
 from analyzer.store.series.timelines import server_timeline
@@ -23,16 +24,6 @@ from dashboard.servers.rows import COSTLIEST_FIRST, open_findings, server_rows
 from dashboard.servers.state import server_state
 from dashboard.windows import about, window_of
 
-LOGIN_SQL = """\
-create role pgloupe login password '...';  -- choose one
-grant pg_monitor to pgloupe;
-grant connect on database {database} to pgloupe;
--- pg_stat_statements must be in shared_preload_libraries
-create extension if not exists pg_stat_statements;
--- for EXPLAIN of your statements, per schema:
-grant usage on schema public to pgloupe;
-grant select on all tables in schema public to pgloupe;
-alter default privileges in schema public grant select on tables to pgloupe;"""
 STEP_ORDER = ("snapshot", "texts", "activity", "schema", "explain", "check", "advise", "log")
 GAPS_SHOWN = 20
 
@@ -44,7 +35,7 @@ def servers(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "servers",
         "servers": server_rows(watched, timezone.now()),
-        "login_sql": LOGIN_SQL.format(database="app"),
+        "login_sql": create_login_sql("pgloupe", "app"),
     }
     return render(request, "dashboard/servers.html", context)
 
@@ -87,7 +78,7 @@ def server(request: HttpRequest, server: str) -> HttpResponse:
         "gaps": list(reversed(timeline.gaps))[:GAPS_SHOWN],
         "preflight_open": [point for point in watched.preflight if point.get("status") != "ok"],
         "preflight_fine": [point for point in watched.preflight if point.get("status") == "ok"],
-        "login_sql": LOGIN_SQL.format(database=_quoted(watched.dbname)),
+        "login_sql": create_login_sql("pgloupe", watched.dbname, watched.server_version_num),
         **_now(watched),
     }
     return render(request, "dashboard/server.html", context)
@@ -107,7 +98,3 @@ def _now(server: Server) -> dict[str, object]:
         key=lambda s: (STEP_ORDER.index(s.step) if s.step in STEP_ORDER else len(STEP_ORDER), s.step),
     )
     return {"state": server_state(server, steps, timezone.now()), "steps": steps}
-
-
-def _quoted(identifier: str) -> str:
-    return '"' + identifier.replace('"', '""') + '"'

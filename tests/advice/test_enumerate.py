@@ -8,6 +8,7 @@ from analyzer.advice.candidates.enumerate_indexes import statement_candidates, w
 from analyzer.advice.planner import Query
 from analyzer.advice.selection.relevance import indexes_by_query
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.storage import StorageFacts
 from analyzer.values.column_statistics import ColumnStatistics, without_cluster_bias
 from tests.advice.builders import index, table
 from tests.advice.table_planner import definition
@@ -144,11 +145,25 @@ def test_no_btree_is_tried_on_what_it_may_refuse(sql, some, never):
 
 
 def test_measured_widths_bound_what_no_length_is_declared_of():
-    assert tried("note = $1", table=widened(note=167)) >= {"(note)"}
-    assert tried("note = $1", table=widened(note=300)) == {"USING hash (note)"}
+    assert tried("note > $1", table=widened(note=167)) >= {"(note)"}
+    assert tried("note > $1", table=widened(note=168)) == set()
+    # of texts that are no names or codes nothing tells the widest: for equality a hash index takes any
+    assert tried("note = $1", table=widened(note=60)) >= {"(note)"}
+    assert tried("note = $1 and key = $2", table=widened(note=61)) == {"USING hash (note)", "(key)"}
+    assert tried("lower(note) = $1", table=widened(note=61)) == {"USING hash ((lower(note)))"}
+    assert tried("key = $1", table=widened(note=61)) == {"(key)"}
+    assert tried("md5(note) = $1", table=widened(note=61)) >= {"((md5(note)))"}
     # ANALYZE kept none: all are wider than 1,024 bytes, and out of line they measure 18
     hidden = replace(WIDE, columns=tuple(replace(c, correlation=None, avg_width_bytes=18) for c in WIDE.columns))
     assert tried("note = $1", table=hidden) == {"USING hash (note)"}
+    # what is stored out of line can only be note's: the others have a declared length below 500 bytes
+    alone = replace(
+        WIDE, columns=tuple(c for c in WIDE.columns if c.name in ("id", "note", "at")),
+        storage=StorageFacts(toast_bytes=8192),
+    )  # fmt: skip
+    assert tried("note = $1", table=alone) == {"USING hash (note)"}
+    assert tried("note = $1", table=replace(alone, storage=StorageFacts(toast_bytes=0))) >= {"(note)"}
+    assert tried("note = $1", table=replace(WIDE, storage=StorageFacts(toast_bytes=8192))) >= {"(note)"}
     # what a B-tree holds already is no wider than it can be
     unique = replace(widened(note=300), indexes=(index("u", "note", unique=True),))
     assert tried("note > $1 and key = $2", table=unique) >= {"(key)"}

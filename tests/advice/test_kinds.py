@@ -9,6 +9,7 @@ from analyzer.advice.advise import advise
 from analyzer.advice.cause_in_plan import over_tables
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.advice.select import SelectionOptions
+from analyzer.advice.show import advice_as_json, advice_as_sql, advice_as_text
 from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
@@ -33,6 +34,10 @@ SCHEMA = (
         'k' || g % 9, 'm' || g, 'n' || g, array['w' || g], 'a' || g % 200, 'b' || g % 300
         from generate_series(1, 30000) as g""",
     "create table logs (id int primary key, who int, what int, text text)",
+    "create table pages (id int primary key, url text, token text, filler varchar(2000))",
+    """insert into pages select g, case when g % 9999 = 0 then (select string_agg(md5(n::text || g), '')
+        from generate_series(1, 128) as n) else 'https://example.org/' || md5(g::text) || md5((g + 1)::text) end,
+        't' || g, repeat('f', 40) from generate_series(1, 30000) as g""",
     "insert into logs select g, g % 5000, g % 4000, 't' || g from generate_series(1, 30000) as g",
 )
 KINDS = {
@@ -138,6 +143,35 @@ def test_what_is_built_as_told_refuses_no_row(known):
         with pytest.raises(psycopg.errors.ProgramLimitExceeded):  # so the row is what a B-tree refuses
             connection.execute("create index refuses on people (a, mail)")
         connection.execute("delete from people where id < 0")
+
+
+def test_texts_without_declared_length_are_hashed_or_cautioned(known):
+    """A few values of 4 kB that do not compress are stored out of line: ANALYZE counts each as 18 bytes."""
+    database, twin, facts = known
+    asked = ["url = 'u77'", "token = 't77'", "token > 't9' order by token limit 9"]
+    texts = [WorkloadStatement(w, f"select id from pages where {w}", 1000, 1, 1) for w in asked]
+    advice = advise(twin, texts, facts, SelectionOptions(), now=NOW)
+    bodies = {p.chosen.index.definition.body(): p.ddl for p in advice.proposals}
+    assert "USING hash (url)" in bodies
+    [said] = next(ddl for body, ddl in bodies.items() if body.startswith("(token")).cautions
+    assert said == (
+        "token has no declared length: with this index an INSERT of a value above 2,704 bytes (compressed) would fail."
+    )
+    script = advice_as_sql(advice)
+    assert f"-- {said}\nCREATE INDEX" in script
+    assert f"   {said}\n" in advice_as_text(advice)
+    assert said in {remark for index in advice_as_json(advice)["indexes"] for remark in index["remarks"]}
+    long = "(select string_agg(md5(n::text || random()), '') from generate_series(1, 128) as n)"
+    with database.connect() as connection:
+        for statement in script.split(";\n"):
+            connection.execute(statement) if statement.strip() else None
+        connection.execute(f"insert into pages (id, url) select -1, {long}")
+        with pytest.raises(psycopg.errors.ProgramLimitExceeded):  # as the caution says
+            connection.execute(f"insert into pages (id, token) select -2, {long}")
+        for proposal in advice.proposals:
+            for statement in proposal.ddl.undo_statements:
+                connection.execute(statement)
+        connection.execute("delete from pages where id < 0")
 
 
 REASONS = {

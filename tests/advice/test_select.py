@@ -8,7 +8,8 @@ import pytest
 from analyzer.advice.planner import Query
 from analyzer.advice.select import SelectionOptions, pareto, select
 from analyzer.advice.selection.budgets import best_set
-from analyzer.advice.selection.task import SIZE_RESERVE, Task
+from analyzer.advice.selection.task import Task
+from analyzer.advice.sizing.reserve import LIMITS
 from analyzer.errors import BadInput
 from analyzer.plans.work import PlanWork
 from analyzer.schema.without_index import WithoutIndex
@@ -19,7 +20,7 @@ from tests.advice.table_planner import TablePlanner, definition, random_task, sh
 def brute_force(queries, candidates, planner, budget, least_gain, write_cost=lambda chosen: 0.0):
     """The least objective over all subsets within the budget."""
     indexes = planner.hypothesize(candidates)
-    budget = budget and budget * (1 - SIZE_RESERVE)
+    budget = budget and budget / (1 + LIMITS["known"].value)
     best = None
     for width in range(len(indexes) + 1):
         for chosen in itertools.combinations(indexes, width):

@@ -75,6 +75,37 @@ def test_a_risk_is_said_of_its_own_planners_index():
     assert ("(b)" in of_b, "May run slower: s: It guesses." in of_b) == (True, True)
 
 
+def test_the_sql_says_what_the_text_does_and_no_name_ends_a_comment():
+    risky = proposal("a", 1, "t", risk="It guesses\nDROP TABLE orders; --")
+    risky = replace(
+        risky, ddl=replace(risky.ddl, notes=("Of every index.", "Of this one."), cautions=("Be\rcareful.",))
+    )
+    hurt = (Hurt("x\ny", "x\ny", 10.0, 20.0),)
+    advice = ProvedAdvice(
+        selection(hurt=hurt), (risky,), risky.effects, assumed={"t\nu": "$1 is of type\nint"}
+    )  # fmt: skip
+    script = advice_as_sql(advice)
+    assert script.partition("\n\n")[2] == (
+        "-- Dearer than before: x y: cost 10.0 becomes 20.0, 2.0x dearer (planned)\n"
+        "-- Assumed: t u: $1 is of type int.\n"
+        "\n"
+        "-- 8 kB, helps 1 statement\n"
+        "-- Of this one.\n"
+        "-- Be careful.\n"
+        "-- May run slower: t: It guesses DROP TABLE orders; --\n"
+        f"{risky.ddl.statements[0]};\n"
+    )
+
+
+def test_a_budget_is_said_as_it_was_given():
+    advice = ProvedAdvice(selection(budget_bytes=500_000_000, size_bytes=1), (proposal("a", 1, "t"),), ())
+    assert (
+        advice_as_text(advice)
+        .partition("\n")[0]
+        .endswith(", within the budget of 500 MB (477 MB in PostgreSQL's units).")
+    )
+
+
 def test_an_index_that_both_planners_want_has_the_statements_of_both():
     second = advice_of(proposal("a", 2, "s", risk="It guesses."), planner="HypoPG")
     both = advice_of(proposal("b", 2, "u"), proposal("a", 1, "t", risk="It fetches."), second=second)

@@ -166,7 +166,7 @@ def test_what_a_finding_rests_on_is_said() -> None:
         "the counters, the key that the rows bring and the order of statements in sessions"
     )
     assert reviews.evidence["rests_on"] == "the counters and the key that the rows bring"
-    assert "docs/routes.md" in reviews.hint
+    assert "in a comment (/*route=" in reviews.hint
 
 
 def test_tags_of_sampled_statements_name_the_route_and_the_line() -> None:

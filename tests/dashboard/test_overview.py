@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from analyzer.findings import Fix, Severity
-from analyzer.models import AdviceRun, Server, ServerNews, StepStatus, SuggestionRecord
+from analyzer.models import AdviceRun, FindingRecord, Server, ServerNews, StepStatus, SuggestionRecord
 from analyzer.store.finding_life import mute
 from analyzer.store.findings import keep_findings
 from tests.dashboard import world
@@ -105,6 +105,31 @@ def test_an_index_takes_the_title_of_the_costliest_finding_it_answers(person):
     assert titles(person.get("/")) == []  # a person said so of all it answers
 
 
+def test_title_plan_and_statement_of_an_index_are_of_one_statement(person):
+    of = server()
+    texts = ("select * from line where product_id = $1", "select * from line where product_id = $1 and n > $2")
+    world.figures(of, tuple((text, 1.0, 20.0, 5.0, 1, 1) for text in texts), hours=1)
+    dearest, other = (of.statements.get(normalized_sql=text) for text in texts)
+    found = keep_findings(of, world.database(of), [
+        replace(finding("Seq Scan of the other", Severity.WARNING, 900.0), about=other.fingerprint),
+    ], [])  # fmt: skip
+    made = index(of, "public.line", "product_id", now_s=1740.0, keys=[f.key for f in found])
+    planned = {"cost_before": 10.0, "cost_after": 1.0}
+    SuggestionRecord.objects.filter(pk=made.pk).update(
+        helps=[{"fingerprint": dearest.fingerprint, "total_time_s_per_day": 1740.0}],
+        evidence={"planner": "twin", "together_with": [], "statements": [
+            {"fingerprint": other.fingerprint, "change": "Of the other", **planned},
+            {"fingerprint": dearest.fingerprint, "change": "Of the dearest", **planned},
+        ]},
+    )  # fmt: skip
+    page = person.get("/")
+    assert [title.partition(":")[0] for title in titles(page)] == ["Select from line"]
+    row = text_of(page).partition("Select from line")[2].partition("Create the index")[0]
+    assert [words in row for words in (texts[0], "Of the dearest", "Of the other")] == [True, True, False]
+    FindingRecord.objects.update(statement=dearest)
+    assert [title.partition(":")[0] for title in titles(person.get("/"))] == ["Seq Scan of the other"]
+
+
 def test_less_than_an_hour_says_nothing_of_a_day(person):
     of = server()
     index(of, "public.line", "a", now_s=3600.0, then_s=36.0, watched_s=1440.0)
@@ -160,7 +185,7 @@ def test_drops_are_shown_where_there_is_nothing_to_create(person):
     shown = text_of(person.get(f"/servers/{of.slug}/indexes/"))
     assert "No advice yet" not in shown
     assert "65 to drop, 65 MB freed" in shown
-    assert shown.count("Never scanned.") == 65
+    assert shown.count("Never scanned.") == 2 * 65  # in the table, and before each statement of all of it
     assert "DROP INDEX CONCURRENTLY IF EXISTS public.ix64;" in shown
     assert "What a budget buys" not in shown
 

@@ -58,7 +58,7 @@ def test_suggested_login_works_and_may_only_read(any_postgres, scratch_database)
     database.execute('create schema "App;x"', 'create table "App;x".t (a int)', "create table public.u (a int)")
     superuser = look(database.superuser_dsn)
     assert superuser["Login"].status == "warning"
-    assert 'GRANT pg_monitor TO "pgloupe";' in superuser["Login"].sql
+    assert "GRANT pg_monitor TO pgloupe;" in superuser["Login"].sql
     script = create_login_sql(login, database.name, any_postgres.version * 10_000, ["App;x", "public"])
     statements = script.split(";\n")
     try:
@@ -145,6 +145,39 @@ def test_missing_rights_are_mended_by_the_sql_shown(any_postgres, scratch_databa
     assert statuses(items) == {}
 
 
+def test_a_few_unreadable_tables_are_granted_alone(any_postgres, scratch_database):
+    database = scratch_database(any_postgres)
+    login = database.login
+    database.execute(
+        *([f"revoke pg_read_all_data from {login}"] if any_postgres.version >= 14 else []),
+        'create schema "Odd ""one"',
+        'create table "Odd ""one"."a;\n--" (a int)',
+        "create table public.open (a int)",
+        "create table public.closed (a int)",
+        f'grant select on "Odd ""one"."a;\n--" to {login}',
+        f"grant select on public.open to {login}",
+        f"revoke all on public.closed from {login}",
+    )
+    item = look(database.dsn)["Right to read tables"]
+    assert item.detail.startswith("The login may read 1 of 3 tables;")
+    assert item.sql.splitlines()[:2] == [
+        f'GRANT USAGE ON SCHEMA "Odd ""one" TO {login};',
+        f"GRANT SELECT ON TABLE public.closed TO {login};",
+    ]
+    with database.connect() as connection:
+        run_sql(connection, item.sql)
+        assert connection.execute(
+            "select pg_has_role(%s, oid, 'member') from pg_roles where rolname = 'pg_read_all_data'", [login]
+        ).fetchone() in [(False,), None]
+    assert statuses(look(database.dsn)) == {}
+    database.execute('revoke all on "Odd ""one"."a;\n--" from ' + login)
+    item = look(database.dsn)["Right to read tables"]
+    with database.connect() as connection:
+        for statement in item.sql.split(f" TO {login};")[:1]:
+            connection.execute(f"{statement} TO {login}")
+    assert statuses(look(database.dsn)) == {}
+
+
 def test_login_that_can_do_too_much(any_postgres, scratch_database):
     database = scratch_database(any_postgres)
     database.execute("create table t (a int)", f"grant insert on t to {database.login}")
@@ -153,7 +186,7 @@ def test_login_that_can_do_too_much(any_postgres, scratch_database):
         f"{database.login!r} may write 1 tables; it needs to read only."
         " Until then EXPLAIN is not sent: plans are the planner twin's."
     )
-    assert item.sql.startswith('CREATE ROLE "pgloupe" LOGIN')
+    assert item.sql.startswith("CREATE ROLE pgloupe LOGIN")
     database.execute(f"revoke insert on t from {database.login}", f"alter role {database.login} createdb bypassrls")
     item = look(database.dsn)["Login"]
     assert item.status == "warning"

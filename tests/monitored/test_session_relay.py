@@ -225,8 +225,8 @@ def test_missing_right_says_what_to_grant(database, tmp_path):
     with pytest.raises(MissingRight) as caught:
         dump_schema(settings_of(database), tmp_path / "dump", pg_dump=PG_DUMP)
     assert str(caught.value) == (
-        f"Role '{database.login}' may not read table t, which pg_dump needs; its owner can run:"
-        f' GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{database.login}";'
+        f"Role '{database.login}' may not use table t, which pg_dump needs; its owner can run:"
+        f' GRANT SELECT ON "t" TO "{database.login}";'
     )
     assert not (tmp_path / "dump").exists()
 

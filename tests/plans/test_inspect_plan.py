@@ -174,7 +174,7 @@ def test_standard_input_exit_codes_and_one_sentence_in_a_real_process() -> None:
 
 def test_nothing_found_says_by_how_many_checks(capsys: pytest.CaptureFixture[str]) -> None:
     out, _ = inspect(capsys, str(FINE))
-    assert re.search(r"\nNothing found by \d+ checks \(docs/checks/plan.md lists them\)\.\n\Z", out)
+    assert re.search(r"\nNothing found by \d+ checks \(the page /checks/ lists them\)\.\n\Z", out)
 
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*")), ids=lambda path: path.name)

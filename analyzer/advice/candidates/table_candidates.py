@@ -16,7 +16,7 @@ from analyzer.advice.candidates.specialised import (
     special_indexes,
 )
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.sizing.key_widths import fits_btree, may_refuse_rows
+from analyzer.advice.sizing.key_widths import better_hashed, fits_btree, may_refuse_rows
 from analyzer.checks import Threshold
 from analyzer.checks.column_widths import has_btree
 from analyzer.schema.facts import SchemaFacts, TableFacts
@@ -42,6 +42,7 @@ MOST_ARMS = int(LIMITS["arms"].value)
 # of comparisons with a value that a B-tree on an expression serves, too
 ON_EXPRESSIONS = frozenset({"eq", "in", "any", "in_subquery", "semi", "lt", "gt", "between"})
 EQUALITIES = frozenset({"eq", "in", "any", "in_subquery", "is_null", "is_true", "is_false", "semi"})
+HASHABLE = frozenset({"eq", "in", "any", "in_subquery", "semi"})  # what a hash index serves
 RANGES = frozenset({"lt", "gt", "between", "like_prefix"})
 STARTS_WITH_VERSION_NUM = 150_000  # release notes of 15: ^@ and starts_with() use B-trees
 
@@ -137,7 +138,7 @@ class TableCandidates:
         rest = [name for name in self.selected if name not in keys]
         if self.use.selected is None or not rest or len(rest) > LIMITS["covering_columns"].value:
             return ()
-        if any(c.is_expression for c in columns) or any(not self._fits(IndexColumn(name)) for name in rest):
+        if any(c.is_expression for c in columns) or not all(map(self._can_be_included, rest)):
             return ()
         widths = [self._width(name) for name in (*keys, *rest)]
         if sum(widths) > LIMITS["covering_width"].value * max(1.0, _row_bytes(self.table)):
@@ -250,6 +251,9 @@ class TableCandidates:
         if not self._fits(key):
             self._note_wide(predicate, key)
             return None
+        if predicate.operator in HASHABLE and better_hashed(key, self.table):
+            self.hashed[key.name] = key
+            return None
         return self._noted(key)
 
     def _prefix_name(self, predicate: Predicate, key: IndexColumn) -> str | None:
@@ -278,7 +282,7 @@ class TableCandidates:
     def _note_wide(self, predicate: Predicate, key: IndexColumn) -> None:
         """Equality needs no order: a hash index keeps four bytes of any value."""
         self.too_wide[key.name] = key
-        if predicate.operator in ("eq", "in", "any", "in_subquery", "semi"):
+        if predicate.operator in HASHABLE:
             self.hashed[key.name] = key
 
     def _order(self) -> tuple[IndexColumn, ...]:
@@ -339,6 +343,10 @@ class TableCandidates:
 
     def _fits(self, key: IndexColumn) -> bool:
         return fits_btree(key, self.table)
+
+    def _can_be_included(self, name: str) -> bool:
+        """What an index-only scan saves is not worth an INSERT that fails."""
+        return self._fits(IndexColumn(name)) and not better_hashed(IndexColumn(name), self.table)
 
     def _share(self, predicate: Predicate) -> float | None:
         column = self.table.column(predicate.column)

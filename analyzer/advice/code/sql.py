@@ -13,7 +13,7 @@ def sql_tab(change: Change, options: CodeOptions) -> CodeTab:
     down = CodeFile(
         "Down", f"{stem}.down.sql", "sql", comment(f"Undo: {change.title}") + _script(change.ddl.undo_statements)
     )
-    up = comment(change.title) + _script(change.ddl.statements)
+    up = "".join(map(comment, (change.title, *change.ddl.cautions))) + _script(change.ddl.statements)
     return CodeTab("sql", "SQL", f"{stem}.up.sql", "sql", up, change.ddl.notes, (down,))
 
 

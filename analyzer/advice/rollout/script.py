@@ -48,9 +48,11 @@ def rollout(
     slug = changes[0].slug if len(changes) == 1 else f"{len(ordered)}_indexes"
     file_name, undo_file_name = (f"{date:%Y%m%d%H%M}_{slug}.{end}.sql" for end in ("rollout", "undo"))
     titles = [change.title for change in ordered]
+    cautions = dict.fromkeys(caution for change in ordered for caution in change.ddl.cautions)
     undo_titles = [f"Undo: {title}" for title in titles]
     return Rollout(
-        file_name, _script(titles, file_name, database, forward, f"-- Undo: psql -X -f {undo_file_name}\n"),
+        file_name,
+        _script([*titles, *cautions], file_name, database, forward, f"-- Undo: psql -X -f {undo_file_name}\n"),
         undo_file_name, _script(undo_titles, undo_file_name, database, back, ""),
     )  # fmt: skip
 

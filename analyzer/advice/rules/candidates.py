@@ -13,7 +13,7 @@ from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.key_columns import best_equality, fixed_conditions, is_selective, range_column
 from analyzer.advice.rules.reasons import small_table_reason, why_nothing_is_read_by_index
-from analyzer.advice.sizing.key_widths import entry_bytes, fits_btree, too_wide
+from analyzer.advice.sizing.key_widths import better_hashed, entry_bytes, fits_btree, too_wide
 from analyzer.advice.thresholds import (
     ASSUMED_LIMIT_ROWS,
     MAX_KEPT_RATIO,
@@ -225,6 +225,9 @@ class _Block:
             )
             return out
         columns = best_equality(equality, table)
+        if not is_selective(columns, table) and (hashed := self._hashed(driver)):
+            self._add_wide(hashed, table)
+            return out
         tail: tuple[IndexColumn, ...] = ()
         if ranges and not is_selective(columns, table):
             best = min(ranges, key=lambda p: (predicate_selectivity(p, table) or 1.0, p.column))
@@ -236,11 +239,17 @@ class _Block:
         return out
 
     def _fits(self, predicate: Predicate, table: TableFacts) -> bool:
-        return fits_btree(IndexColumn(predicate.column), table)
+        key = IndexColumn(predicate.column)
+        return fits_btree(key, table) and not (predicate.is_equality and better_hashed(key, table))
 
     def _wide(self, driver: _Use) -> Predicate | None:
         """The first condition that a B-tree would serve, were its values not too wide for one."""
         return next((p for p in driver.values if p.is_sargable and not self._fits(p, driver.table)), None)
+
+    def _hashed(self, driver: _Use) -> Predicate | None:
+        """The first equality that a hash index serves better."""
+        table = driver.table
+        return next((p for p in driver.values if p.is_equality and better_hashed(IndexColumn(p.column), table)), None)
 
     def _add_wide(self, predicate: Predicate, table: TableFacts) -> None:
         """Equality finds its rows by a hash of the value; nothing keeps an order of values so wide."""

@@ -10,6 +10,7 @@ from analyzer.advice.rules.candidates import StatementAdvice, statement_advice
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.merge import MergedNeed, merge
 from analyzer.advice.rules.reasons import small_table_reason
+from analyzer.advice.sizing.key_widths import undeclared_width
 from analyzer.advice.sizing.size import btree_size_bytes
 from analyzer.advice.thresholds import WRITE_HEAVY_ROWS_PER_DAY
 from analyzer.errors import costing_only
@@ -213,7 +214,7 @@ def _suggestion(
         helps=helps,
         reason=" ".join(filter(None, (in_each_schema(definition), _reason(merged, columns, keys)))),
         serves_foreign_keys=tuple(k.rpartition(".")[2] for k in keys),
-        warnings=tuple(warnings_for(table, columns)),
+        warnings=tuple(warnings_for(definition)),
         notes=ddl.notes,
         finding_keys=findings_answered(table, helps, keys, findings),
         statements=ddl.statements,
@@ -268,12 +269,13 @@ def _reason(merged: MergedNeed, columns: Sequence[IndexColumn], keys: tuple[str,
     return text
 
 
-def warnings_for(table: TableFacts, columns: Sequence[IndexColumn], *, writes_weighed: bool = False) -> list[str]:
+def warnings_for(definition: IndexDefinition, *, writes_weighed: bool = False) -> list[str]:
     """What to think of before another index is made on the table, in sentences.
 
     ``writes_weighed``: a planner's evidence says what the table's writes cost more.
     """
-    warnings = []
+    table, columns = definition.table, definition.columns
+    warnings = list(undeclared_width(definition))
     writes = _writes_said(table)
     if writes and not writes_weighed:
         warnings.append(f"{table.qualified_name} {writes}; each index makes them dearer.")

@@ -136,6 +136,6 @@ def _why_not(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:
         return f"With {names} it would save {saves}, less than the writes to them would cost."
     if gain < task.least_gain:
         return f"With {names} it would save {saves}, too little of the whole workload to be worth an index."
-    if budget_bytes is not None and task.search.size(chosen | best.needed) > budget_bytes:
+    if not task.fits(chosen | best.needed, budget_bytes):
         return f"With {names} it would save {saves}; within the budget other indexes save more."
     return f"With {names} it would save {saves}, less than each of them has to earn."

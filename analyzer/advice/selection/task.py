@@ -8,7 +8,7 @@ from typing import Any
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.planner import HypotheticalIndex, Planner, Query, Refused
 from analyzer.advice.selection import drops
-from analyzer.advice.selection.bits import mask_of
+from analyzer.advice.selection.bits import bits, mask_of
 from analyzer.advice.selection.costs import CostBook
 from analyzer.advice.selection.covered import exists_already, merged_coverings
 from analyzer.advice.selection.relevance import indexes_by_query, root_oid, tables_of_text
@@ -16,6 +16,7 @@ from analyzer.advice.selection.result import Progress, SelectionOptions
 from analyzer.advice.selection.search import Search
 from analyzer.advice.selection.table_writes import existing_indexes, table_writes, written_index
 from analyzer.advice.selection.writes import CostConstants, WriteModel, write_model
+from analyzer.advice.sizing.reserve import reserve_bytes
 from analyzer.errors import BadInput
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.page_layout import PAGE_BYTES
@@ -32,8 +33,6 @@ LEFT_AT_LEAST = 0.1
 # Per page and day: judgement, as if it were read once from end to end. An index is vacuumed, backed up, and takes
 # memory from others; without this a second large one that hardly differs from the first would still pay.
 KEEPING_COST = 1.0
-# left free of a budget, since sizes are estimates. Measured on TPC-H: sets took 0.99 to 1.02 of what was estimated
-SIZE_RESERVE = 0.02
 NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
@@ -198,9 +197,15 @@ class Task:
         needless = drops.proposals(self.facts, chosen, gone, replica_scans, self.faults)
         return drops.drop_proved(needless, self.facts, chosen, gone, judge, replica_scans, self.faults)
 
-    def room(self, budget_bytes: int | None) -> float | None:
+    def fits(self, chosen: int, budget_bytes: int | None) -> bool:
+        """When built: sizes are estimates."""
+        return budget_bytes is None or self.most_bytes(chosen) <= self.room(budget_bytes)
+
+    def room(self, budget_bytes: int) -> int:
         """Bytes that a set may take of a budget."""
-        if budget_bytes is None:
-            return None
-        freed = sum(d.freed_bytes for d in self.dropped) if self.options.count_freed_bytes else 0
-        return (budget_bytes + freed) * (1 - SIZE_RESERVE)
+        return budget_bytes + (sum(d.freed_bytes for d in self.dropped) if self.options.count_freed_bytes else 0)
+
+    def most_bytes(self, chosen: int) -> float:
+        """What a set may take when built: with what its estimates may be off."""
+        sized = [(self.indexes[n].definition, self.sizes[n]) for n in bits(chosen)]
+        return self.search.size(chosen) + reserve_bytes(sized)

@@ -2,26 +2,33 @@
 
 A B-tree entry, INCLUDE columns with it, holds a third of a page. Declared lengths bound a value; where none is declared
 the statistics tell, and values that ANALYZE found too wide to keep bound nothing. Compression is not counted on.
+
+No statistic tells the widest value of a text without declared length: ANALYZE counts one that is stored out of line as
+the 18 bytes of its pointer. So a B-tree on one is a caution (``undeclared_width``), and where its values are no short
+ones and equality is all that is asked, a hash index serves, which takes any (``better_hashed``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pglast import ast
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
+from analyzer.checks import Threshold
 from analyzer.checks.column_widths import (
     BTREE_ENTRY_BYTES,
     CHARACTER_BYTES,
     ENTRY_HEADER_BYTES,
+    NO_BOUND,
     NUMERIC_BYTES,
     VALUE_HEADER_BYTES,
     WIDEST_KEY_BYTES,
     column_bytes,
     declared,
+    declared_bytes,
     has_btree,
     is_in_btree,
 )
-from analyzer.schema.facts import TableFacts
+from analyzer.schema.facts import ColumnFacts, TableFacts
 from analyzer.statements.tree import (
     Node,
     Unparsable,
@@ -32,8 +39,12 @@ from analyzer.statements.tree import (
     parse,
     without_casts,
 )
+from analyzer.words.lists import and_list
 
-# pg_type names as the parser writes them -> bytes
+LIMITS = {
+    "short_mean": Threshold(60, "bytes", "judgement: names, codes and addresses are shorter, URLs and tokens longer"),
+    "all_kept": Threshold(0.99, "of all rows", "judgement: words of the application, all of them known"),
+}
 CAST_BYTES = {
     "int2": 2, "int4": 4, "int8": 8, "integer": 4, "bigint": 8, "smallint": 2, "float4": 4, "float8": 8, "bool": 1,
     "boolean": 1, "date": 4, "timestamp": 8, "timestamptz": 8, "time": 8, "timetz": 12, "interval": 16, "uuid": 16,
@@ -49,19 +60,65 @@ RESULT_BYTES = {
     "numeric": NUMERIC_BYTES, "int2": 2, "float8": 8,
 }  # fmt: skip
 TAKES_LENGTH = {"left": 1, "right": 1, "substr": 2, "substring": 2, "lpad": 1, "rpad": 1}  # place of the length
+DOCUMENTS = ("json", "hstore", "xml")
+WidthOf = Callable[[ColumnFacts, TableFacts], float]  # bytes of a column's widest value, or what stands for it
 
 
-def key_bytes(key: IndexColumn, table: TableFacts) -> float:
-    """Of a column's or an expression's widest value."""
+def key_bytes(key: IndexColumn, table: TableFacts, width_of: WidthOf | None = None) -> float:
+    """Of a column's or an expression's widest value; ``width_of``: of a column's, where not ``column_bytes``."""
+    width_of = width_of or column_bytes
     if not key.is_expression:
         column = table.column(key.name)
         if column is None or declared(column).startswith("json") or declared(column).endswith("[]"):
-            return float("inf")
-        return min(column_bytes(column), WIDEST_KEY_BYTES if is_in_btree(key.name, table) else float("inf"))
+            return NO_BOUND
+        return _of_column(column, table, width_of)
     statements = parse(f"SELECT {key.name}")
     if isinstance(statements, Unparsable):
-        return float("inf")
-    return _node_bytes(statements[0].stmt.targetList[0].val, table)
+        return NO_BOUND
+    return _node_bytes(statements[0].stmt.targetList[0].val, table, width_of)
+
+
+def better_hashed(key: IndexColumn, table: TableFacts) -> bool:
+    """Whether it has no declared length and its values are no short ones: for equality a hash index takes any."""
+
+    def mean_of(column: ColumnFacts, _: TableFacts) -> float:
+        is_text = declared_bytes(column) == NO_BOUND and not declared(column).startswith(DOCUMENTS)
+        return float(column.avg_width_bytes or 0) if is_text else 0.0
+
+    return _has_no_bound(key, table) and LIMITS["short_mean"].value < key_bytes(key, table, mean_of) < NO_BOUND
+
+
+def _has_no_bound(key: IndexColumn, table: TableFacts) -> bool:
+    """Whether its declaration allows a value of any length, and nothing shows that there are only short ones."""
+
+    def allowed(column: ColumnFacts, _: TableFacts) -> float:
+        bytes_declared = declared_bytes(column)
+        return NO_BOUND if bytes_declared == NO_BOUND and not _is_word_list(column) else 0.0
+
+    return key_bytes(key, table, allowed) == NO_BOUND
+
+
+def _is_word_list(column: ColumnFacts) -> bool:
+    common = sum(column.most_common_freqs or ())
+    return common > 0 and common + (column.null_frac or 0.0) >= LIMITS["all_kept"].value
+
+
+def undeclared_width(definition: IndexDefinition) -> tuple[str, ...]:
+    """Of a B-tree on texts without declared length: that a long one could not be written, in a sentence."""
+    if definition.method != "btree":
+        return ()
+    keys = (*definition.columns, *map(IndexColumn, definition.include))
+    names = [key.name for key in keys if _has_no_bound(key, definition.table)]
+    if not names:
+        return ()
+    return (
+        f"{and_list(names)} {'has' if len(names) == 1 else 'have'} no declared length: with this index an INSERT of a"
+        f" value above {BTREE_ENTRY_BYTES:,.0f} bytes (compressed) would fail.",
+    )
+
+
+def _of_column(column: ColumnFacts, table: TableFacts, width_of: WidthOf) -> float:
+    return min(width_of(column, table), WIDEST_KEY_BYTES if is_in_btree(column.name, table) else NO_BOUND)
 
 
 def fits_btree(key: IndexColumn, table: TableFacts) -> bool:
@@ -132,7 +189,7 @@ def _element_bytes(key: IndexColumn, table: TableFacts) -> float:
     return VALUE_HEADER_BYTES + (column.most_characters or 0) * CHARACTER_BYTES
 
 
-def _node_bytes(node: Node, table: TableFacts) -> float:
+def _node_bytes(node: Node, table: TableFacts, width_of: WidthOf) -> float:
     match node:
         case ast.TypeCast():
             name = name_parts(node.typeName.names)[-1]
@@ -141,10 +198,10 @@ def _node_bytes(node: Node, table: TableFacts) -> float:
             lengths = [m.val.ival for m in node.typeName.typmods or () if isinstance(m, ast.A_Const)]
             if lengths and name in ("varchar", "bpchar"):
                 return float(VALUE_HEADER_BYTES + lengths[0] * CHARACTER_BYTES)
-            return max(_node_bytes(node.arg, table), CAST_BYTES["interval"])
+            return max(_node_bytes(node.arg, table, width_of), CAST_BYTES["interval"])
         case ast.ColumnRef():
             column = table.column(getattr(node.fields[-1], "sval", ""))
-            return float("inf") if column is None else column_bytes(column)
+            return NO_BOUND if column is None else _of_column(column, table, width_of)
         case ast.A_Const():
             return float(len(getattr(node.val, "sval", "") or "")) + VALUE_HEADER_BYTES
         case ast.FuncCall() if (name := function_name(node)) in RESULT_BYTES:
@@ -154,10 +211,10 @@ def _node_bytes(node: Node, table: TableFacts) -> float:
             if isinstance(length, ast.A_Const) and isinstance(length.val, ast.Integer):
                 return float(VALUE_HEADER_BYTES + length.val.ival * CHARACTER_BYTES)
         case ast.A_Expr() if operator_name(node) in ("->", "->>", "#>", "#>>"):
-            return _node_bytes(node.lexpr, table)
+            return _node_bytes(node.lexpr, table, width_of)
         case ast.A_Indirection():
-            return _node_bytes(node.arg, table)
+            return _node_bytes(node.arg, table, width_of)
         case ast.CoalesceExpr() | ast.MinMaxExpr():
-            return max(_node_bytes(argument, table) for argument in node.args)
+            return max(_node_bytes(argument, table, width_of) for argument in node.args)
     parts = (child for child in children(node) if not isinstance(child, (ast.TypeName, ast.String)))
-    return sum(_node_bytes(part, table) for part in parts)
+    return sum(_node_bytes(part, table, width_of) for part in parts)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pglast import ast
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
+from analyzer.advice.sizing.rare_values import falls_by_rank, values_by_rank
 from analyzer.checks.column_widths import FIXED_WIDTHS
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.index_expressions import comparable
@@ -156,8 +157,12 @@ class KeyColumn:
         if rest > 1e-6 and others >= 0.5:
             rows = rest * present * table_rows
             widths = _interval_widths(statistics.histogram_bounds)
-            if widths and others < rows * 0.9:
-                sampled = min(rows, rest * present * min(SAMPLED_ROWS, table_rows))
+            sampled_in_all = present * min(SAMPLED_ROWS, table_rows)
+            if falls_by_rank(common) and not widths:
+                found = values_by_rank(tuple(common), distinct, present * table_rows, sampled_in_all)
+                classes += [ValueClass(count, share) for count, share in found]
+            elif widths and others < rows * 0.9:
+                sampled = min(rows, rest * sampled_in_all)
                 classes += skewed_values(widths, others, rows, sampled, rest)
             else:
                 count = potential_values(others, rows)

@@ -8,9 +8,9 @@ finding, with one call to write (behaviour/pages.py).
 
 Possible: the counters alone; likely: and a foreign key; confirmed: sessions were seen running the lookup right after
 itself or after the list, or both bear the tag of one route (behaviour/grades.py). Statements that bear tags have the
-finding name the route and the line of code: docs/routes.md has what to add to Django, SQLAlchemy and FastAPI. A route
-that half of all sampled statements bear, as GraphQL's, confirms nothing. What sessions show is said after eight
-intervals, the rest after twenty.
+finding name the route and the line of code: a comment behind each, as sqlcommenter and marginalia write them
+(/*route='orders.list',file='orders/views.py:41'*/). A route that half of all sampled statements bear, as GraphQL's,
+confirms nothing. What sessions show is said after eight intervals, the rest after twenty.
 """
 
 from collections.abc import Iterator, Sequence
@@ -66,7 +66,10 @@ check = Check(
 # a page that always has five rows is estimated at a little less
 TOLERANCE = 0.96
 INTERVALS_OF_CALLS = 60  # that child_calls is of, and of more
-TAGS_HINT = " Statements that name their route and file (docs/routes.md) show where in the code it is."
+TAGS_HINT = (
+    " Statements that name their route and file in a comment (/*route='orders.list',file='orders/views.py:41'*/, as"
+    " sqlcommenter writes it) show where in the code it is."
+)
 
 
 @check.on(ObservedWorkload)

@@ -85,7 +85,8 @@ def _codes(given: str) -> list[str]:
     codes = [code.strip().upper() for code in given.split(",") if code.strip()]
     for code in codes:
         if not any(check.code.startswith(code) for check in all_checks()):
-            raise BadInput(f"--only names {code}, which begins no check's code; docs/checks/README.md lists them.")
+            kinds = ", ".join(sorted({check.code[:2] for check in all_checks()}))
+            raise BadInput(f"--only names {code}, which begins no check's code; they begin with {kinds}.")
     return codes
 
 

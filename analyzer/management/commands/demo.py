@@ -13,7 +13,7 @@ from analyzer.runtime import supervisor
 class Command(UpCommand):
     help = (
         "Run pgLoupe as `up` does, beside a demo: a shop of a million rows in a PostgreSQL of its own, with a"
-        " badly written application at work on it. docs/demo.md lists what is wrong. Ctrl-C stops everything."
+        " badly written application at work on it. What is wrong with it the pages say. Ctrl-C stops everything."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -189,5 +189,5 @@ def nothing_found(plan: Plan, outcome: Outcome) -> str:
     ran = [f"{check.code}, {check.title}" for check in checks_of(Plan) if check.code not in outcome.unjudged]
     if not ran:
         return "No check could run."
-    which = "; ".join(ran) if len(ran) <= MOST_NAMED else "docs/checks/plan.md lists them"
+    which = "; ".join(ran) if len(ran) <= MOST_NAMED else "the page /checks/ lists them"
     return f"Nothing found by {len(ran)} check{'s' if len(ran) > 1 else ''} ({which})."

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analyzer.errors import MonitoredServerError
+from analyzer.monitored.access.role_sql import grant_unreadable_sql
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.failures import quoted
 from analyzer.monitored.readings import ServerState
@@ -35,3 +36,18 @@ class ObservedServer:
     @property
     def role(self) -> str:
         return quoted(str(self.login.login))
+
+    @property
+    def grants_sql(self) -> str:
+        """What opens the tables that the login may not read."""
+        tables = self.tables
+        return "\n".join(
+            grant_unreadable_sql(
+                self.login.login,
+                self.version_num,
+                [(schema, name) for schema, name in tables.tables_not_granted],
+                tables.unreadable_schemas,
+                closed=tables.closed_schemas,
+                are_all=not tables.readable,
+            )
+        )

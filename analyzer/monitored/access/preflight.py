@@ -11,7 +11,7 @@ from analyzer.monitored.access.observed_server import ObservedServer
 from analyzer.monitored.access.preflight_connection import encryption, planner_twin, pooler
 from analyzer.monitored.access.preflight_counting import RELOAD, RESTART, counting_items
 from analyzer.monitored.access.preflight_gate import namesakes, owners
-from analyzer.monitored.access.role_sql import create_login_sql, grant_reading_sql
+from analyzer.monitored.access.role_sql import MOST_NAMED, create_login_sql
 from analyzer.monitored.catalog.settings import read_settings
 from analyzer.monitored.connection import OLDEST_STATEMENTS, MonitoredConnection
 from analyzer.monitored.explain.gate_login import DANGEROUS_ROLES, login_objection
@@ -36,7 +36,7 @@ def _observe(conn: MonitoredConnection) -> ObservedServer:
             {"dangerous_roles": list(DANGEROUS_ROLES)},
             action="reading the login's rights",
         )[0]
-        tables = conn.run("preflight_tables", action="reading the rights on tables")[0]
+        tables = conn.run("preflight_tables", {"most_named": MOST_NAMED + 1}, action="reading the rights on tables")[0]
         available = conn.run("preflight_extension", action="looking for pg_stat_statements")
     settings = read_settings(conn)
     state, problem, entries = None, None, None
@@ -131,11 +131,10 @@ def _table_rights(seen: ObservedServer) -> Iterator[PreflightItem]:
         yield PreflightItem(name, "ok", detail)
         return
     detail = (
-        f"The login may read {tables.readable:,} of {tables.tables:,} tables; without it there is no EXPLAIN and"
-        " no column statistics. With it, its password opens all data."
+        f"The login may read {tables.readable:,} of {tables.tables:,} tables; of the others there is no EXPLAIN and"
+        " there are no column statistics. With the right to read them, its password opens their data."
     )
-    sql = "\n".join(grant_reading_sql(seen.login.login, seen.version_num, tables.unreadable_schemas))
-    yield PreflightItem(name, "warning", detail, sql)
+    yield PreflightItem(name, "warning", detail, seen.grants_sql)
 
 
 def _login(seen: ObservedServer) -> Iterator[PreflightItem]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from analyzer.monitored.access.observed_server import ObservedServer
-from analyzer.monitored.access.role_sql import grant_reading_sql
 from analyzer.monitored.connection_settings import is_socket_directory
 from analyzer.monitored.readings import PreflightItem
 from analyzer.runtime.client_programs import EMBEDDED_VERSION_NUM, client_program
@@ -48,8 +47,7 @@ def planner_twin(seen: ObservedServer) -> Iterator[PreflightItem]:
         yield PreflightItem(name, "warning", detail)
     elif tables.tables and not tables.readable:
         detail = "No advice and no what-if: the login may read none of the tables, nor their statistics."
-        sql = "\n".join(grant_reading_sql(seen.login.login, seen.version_num, tables.unreadable_schemas))
-        yield PreflightItem(name, "warning", detail, sql)
+        yield PreflightItem(name, "warning", detail, seen.grants_sql)
     else:
         detail = "pg_dump can read schema and statistics, for advice and what-if on a copy without rows."
         if left_out := tables.tables - tables.readable:

@@ -21,7 +21,7 @@ from psycopg.conninfo import make_conninfo
 
 from analyzer.errors import MissingRight, MonitoredServerError, StatementCancelled
 from analyzer.monitored.connection_settings import ConnectionSettings
-from analyzer.monitored.failures import quoted, translate
+from analyzer.monitored.failures import translate
 from analyzer.monitored.login import ODD_BYTE, libpq_parameters, log_in
 from analyzer.monitored.session_relay import PORT, private_listener, serve
 
@@ -142,15 +142,14 @@ def _our_error(error: psycopg.Error | None, said: str, settings: ConnectionSetti
         said = f"pg_dump says: {reasons[0][:300]}" if reasons else "pg_dump gave no reason"
         return MonitoredServerError(f"{ACTION} failed; {said}")
     message = error.diag.message_primary or ""
-    denied = re.search(r"permission denied for (\w+(?: \w+)?) (\S+)", message)
-    if isinstance(error, pg.InsufficientPrivilege) and denied:
-        remedy = f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {quoted(settings.user)};"
-        return MissingRight(f"read {denied[1]} {denied[2]}, which pg_dump needs", settings.user, remedy)
     # pg_dump waits for locks by a statement_timeout, and sets none elsewhere
     is_timeout = isinstance(error, pg.QueryCanceled) and "user request" not in message
     if is_timeout or isinstance(error, pg.LockNotAvailable):
         return StatementCancelled(ACTION, "a lock on a table was held by others for longer than we wait")
-    return translate(error, ACTION, settings.address, settings.user, settings.password)
+    ours = translate(error, ACTION, settings.address, settings.user, settings.password)
+    if isinstance(ours, MissingRight):
+        return MissingRight(f"{ours.action}, which pg_dump needs", settings.user, ours.remedy_sql)
+    return ours
 
 
 def _pattern(name: str) -> str:

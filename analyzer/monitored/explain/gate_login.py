@@ -1,5 +1,6 @@
 """The gate's look at our own login: with which rights code would run if a statement reached some all the same."""
 
+from analyzer.monitored.access.role_sql import create_login_line
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.failures import quoted
 
@@ -27,17 +28,8 @@ def login_objection(connection: MonitoredConnection) -> str | None:
         what = f"which may change {row.writable_table}"
     if not what:
         return None
+    recipe = create_login_line("pgloupe", connection.dbname, connection.server_version_num)
     return (
         f"EXPLAIN is not sent as {quoted(row.login)}, {what}: whatever a statement reaches would run with that right."
-        f" Watch this server with a login that only reads: {reading_login_sql(connection)}"
-    )
-
-
-def reading_login_sql(connection: MonitoredConnection) -> str:
-    """On one line; ``role_sql.create_login_sql`` has all that is recommended."""
-    if connection.server_version_num >= 140_000:
-        return "CREATE ROLE pgloupe LOGIN; GRANT pg_monitor, pg_read_all_data TO pgloupe;"
-    return (
-        "CREATE ROLE pgloupe LOGIN; GRANT pg_monitor TO pgloupe;"
-        " GRANT SELECT ON ALL TABLES IN SCHEMA public TO pgloupe;"
+        f" Watch this server with a login that only reads: {recipe}"
     )
