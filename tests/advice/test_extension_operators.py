@@ -6,7 +6,7 @@ import pytest
 
 from analyzer.advice.advise import advise
 from analyzer.advice.candidates.enumerate_indexes import statement_candidates
-from analyzer.advice.ddl import IndexColumn, IndexDefinition
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.outcome import built_index
 from analyzer.advice.select import SelectionOptions
 from analyzer.advice.selection.drops import proposals

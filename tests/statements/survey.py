@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from analyzer.advice.candidates.expressions import can_be_key, can_be_order, comparable, unqualified
 from pglast import ast
 
 from analyzer.advice.as_read import as_read, missing_table, why_unread
@@ -34,6 +33,7 @@ from analyzer.statements.display import display_sql
 from analyzer.statements.equivalents import KINDS, Equivalent, keyset, rewritten
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.index_definition import index_on
+from analyzer.statements.index_expressions import can_be_key, can_be_order, comparable, unqualified
 from analyzer.statements.inner_query import fetched_cursor, planned_kind, planned_query
 from analyzer.statements.key_checks import key_check_of
 from analyzer.statements.lookup import parent_shape, repeatable_shapes

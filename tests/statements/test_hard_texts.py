@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from analyzer.advice.candidates.expressions import can_be_key, comparable, unqualified
 from pglast.stream import RawStream
 
+from analyzer.statements.index_expressions import can_be_key, comparable, unqualified
 from analyzer.statements.split import split_statements
 from analyzer.statements.tree import Unparsable, parse
 from tests.statements.survey import faults, schema_of

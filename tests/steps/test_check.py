@@ -254,7 +254,7 @@ def test_statements_without_offset_are_not_parsed_and_no_plan_of_them_is_read(
         a_page(database, a_statement(database, f"f{n}", f"select a from t_{n} order by a limit $1"), 90_000, NOW)
     monkeypatch.setattr(tree, "parse_sql", parse)
     daily = dict.fromkeys(Statement.objects.values_list("pk", flat=True), RATE)
-    with django_assert_num_queries(2):  # statements, open findings
+    with django_assert_num_queries(3):  # statements, open groups of what was not judged, open findings
         check.check_statements(database.server, database, daily, None, engine.AS_THEY_COME, NOW, SEEN_FROM)
     assert texts == []
     a_page(database, a_statement(database, "g", "select a from t_g order by a limit $1 Offset $2"), 90_000, NOW)

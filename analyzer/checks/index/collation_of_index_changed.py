@@ -71,6 +71,7 @@ def _finding(collation: CollationFacts, indexes: Sequence[IndexFacts]) -> Findin
             "recorded_version": collation.version, "version_now": collation.version_now, "indexes": listed(names),
             "index_count": len(indexes), "size_bytes": size,
         },
+        members=tuple(names),
         fixes=tuple(_fixes(collation, indexes)),
     )  # fmt: skip
 

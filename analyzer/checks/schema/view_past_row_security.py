@@ -57,6 +57,7 @@ def _finding(views: Sequence[OwnersView], facts: SchemaFacts) -> Finding:
         hint=_hint(view, facts),
         evidence={"tables": listed(tables), "readers": "PUBLIC" if view.is_public else listed(view.readers)},
         table=tables[0] if len(tables) == 1 else None,
+        members=(*tables, *view.readers),
         fixes=_fixes(view, facts),
     )
 
