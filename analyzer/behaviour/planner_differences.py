@@ -37,11 +37,7 @@ class Difference:
     name: str
     words: str
     weight: float = 1.0
-
-    @property
-    def is_replayed(self) -> bool:
-        """Whether a planner can be asked with the old and the new of it."""
-        return self.kind not in ("type", "version")
+    is_replayed: bool = True  # a planner can be asked with the old and the new of it
 
 
 VALUES = Difference("values", "", "", "the values asked for are others")
@@ -60,7 +56,9 @@ def differences(then: PlannerPast, now: PlannerPast) -> list[Difference]:
 def _settings(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Difference]:
     for name in sorted(old.keys() & new.keys()):
         if name == VERSION and old[name] != new[name]:
-            yield Difference("version", "", name, f"the server's version changed from {old[name]} to {new[name]}", 5.0)
+            yield Difference(
+                "version", "", name, f"the server's version changed from {old[name]} to {new[name]}", 5.0, False
+            )
         elif old[name] != new[name]:
             yield Difference("setting", "", name, f"{name} changed from {old[name]} to {new[name]}", 3.0)
 

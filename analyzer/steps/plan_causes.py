@@ -155,7 +155,7 @@ def _replayed(
     if old_query is not None and old_query.sql != queries[0].sql:
         differs.insert(0, VALUES)
     replay = Replay(twin, earlier, known, differs)
-    differs = [d for d in differs if d not in replay.lacking]
+    differs = replay.replayed(differs)
 
     def cause_for(query: Query) -> Cause:
         def kind_of_plan(old: Set) -> str:

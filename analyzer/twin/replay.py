@@ -25,6 +25,7 @@ from analyzer.behaviour.planner_past import (
 from analyzer.monitored.catalog.planner_facts import Relation
 from analyzer.plans.rename import renamed
 from analyzer.runtime.processes import RuntimeFailure
+from analyzer.schema.quoting import qualified, quote_identifier
 from analyzer.statements.index_definition import index_on, index_statement
 from analyzer.statements.statistics_definition import statistics_named
 from analyzer.twin.build import set_sizes
@@ -46,7 +47,7 @@ class Replay:
         self._old: Set = frozenset()
         self._names: dict[str, str] = {}  # of an index here -> on the server
         self._earlier: dict[Difference, int] = {}  # its oid
-        self.lacking: set[Difference] = set()  # what could not be made again
+        self._lacking: set[Difference] = set()  # what could not be made again
         twin.spoil()
         for number, difference in enumerate(d for d in differs if d.kind in FROM_THEN):
             self._create(difference, f"{PREFIX}{number}")
@@ -54,6 +55,18 @@ class Replay:
         self._earlier_extended: dict[Difference, ExtendedObject] = {}
         for number, difference in enumerate(d for d in differs if d.kind in EXTENDED_FROM_THEN):
             self._create_extended(difference, f"{PREFIX}{number}")
+        for difference in (d for d in differs if d.kind == "type"):
+            self._try_type(difference)
+
+    def replayed(self, differs: Iterable[Difference]) -> list[Difference]:
+        """Without what could not be made again; a type is told as what cannot be undone."""
+        found = []
+        for difference in differs:
+            if difference not in self._lacking:
+                found.append(difference)
+            elif difference.kind == "type":
+                found.append(replace(difference, is_replayed=False))
+        return found
 
     def explain(self, query: Query, old: Set, settings: Mapping[str, str]) -> Mapping[str, Any] | Refused:
         """The plan with ``old`` as they were then; ``settings``: of the planner, besides.
@@ -79,8 +92,14 @@ class Replay:
         return plan
 
     def _set_back(self, old: Set) -> None:
-        for difference in sorted(self._old ^ old, key=lambda d: (d.kind, d.table, d.name)):
+        # types first: a column of another type has lost its statistics, and its table's files are new
+        for difference in sorted(self._old ^ old, key=lambda d: (d.kind != "type", d.kind, d.table, d.name)):
             past = (self._then if difference in old else self._now).tables.get(difference.table)
+            if difference.kind == "type":
+                self._retype(difference, is_old=difference in old)
+                self._old ^= {difference}
+                self._restore_around(difference)
+                continue
             if past is not None and difference.kind.startswith("extended "):
                 self._swap_extended(difference, is_old=difference in old)
             elif past is not None and (name := extended_name(difference.name)):
@@ -95,15 +114,73 @@ class Replay:
                 self._resize(past)
             self._old ^= {difference}
 
+    def _try_type(self, difference: Difference) -> None:
+        """There and back once. Not where what hangs on the column would be made anew under another oid."""
+        table = self._twin.catalog.tables.get(_schema_and_name(difference.table))
+        hangs_on_it = {table for table, _ in self._extended} | {
+            d.table for d in (*self._earlier, *self._earlier_extended)
+        }
+        if (
+            table is None
+            or table.kind != "r"
+            or table.children
+            or self._twin.catalog.parents.get(table.oid)
+            or difference.table in hangs_on_it
+        ):
+            self._lacking.add(difference)
+            return
+        try:
+            self._retype(difference, is_old=True)
+            self._retype(difference, is_old=False)
+        except psycopg.Error:
+            self._lacking.add(difference)
+        self._restore_around(difference)
+
+    def _retype(self, difference: Difference, *, is_old: bool) -> None:
+        past = (self._then if is_old else self._now).tables[difference.table]
+        schema, table = _schema_and_name(difference.table)
+        row = self._twin.superuser.execute(
+            "select pg_relation_filepath(c.oid) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+            " where n.nspname = %s and c.relname = %s",
+            [schema, table],
+        ).fetchone()
+        assert row is not None
+        self._twin.superuser.execute(f"select * from {SCHEMA}.pg_buffercache_evict_all()")
+        self._twin.files.shrink(row[0])
+        column, type_name = quote_identifier(difference.name), past.structure.columns[difference.name]
+        head = f"ALTER TABLE {qualified(schema, table)} "
+        change = f"ALTER COLUMN {column} TYPE {type_name} USING NULL"
+        try:
+            self._twin.role.execute((head + change).encode())
+        except psycopg.errors.DatatypeMismatch:  # of its default
+            self._twin.role.execute(f"{head}ALTER COLUMN {column} DROP DEFAULT, {change}".encode())
+
+    def _restore_around(self, difference: Difference) -> None:
+        """The table's sizes, and the statistics that went with the column, as all that is set back now says."""
+        name = difference.table
+        then, now = self._then.tables[name], self._now.tables[name]
+        is_old = difference in self._old
+        is_size_old = any((d.kind, d.table) == ("size", name) for d in self._old)
+        self._resize(then if is_size_old else now)
+        set_back = {d.name for d in self._old if (d.kind, d.table) == ("statistics", name)}
+        for key in then.statistics.keys() | now.statistics.keys():
+            index, column, _ = index_and_column(key)
+            if not extended_name(key) and (index or column == difference.name):
+                was = key in set_back or (is_old and column == difference.name)
+                self._restore(then if was else now, key)
+
     def _oids(self, difference: Difference) -> Iterable[int]:
+        """Of an index that is there now, with its parts; not as the catalog was read: one whose column got another type
+        is another."""
         schema = difference.table.partition(".")[0]
-        indexes = self._twin.catalog.indexes_by_name.get(difference.name, ())
-        return (
-            relation.oid
-            for index in indexes
-            if index.schema == schema
-            for relation in self._twin.catalog.below(index.oid)
+        rows = self._twin.superuser.execute(
+            "select r.relid::oid::int8 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace,"
+            " pg_partition_tree(c.oid) as r where n.nspname = %s and c.relname = %s"
+            " union select c.oid::int8 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+            " where n.nspname = %s and c.relname = %s",
+            [schema, difference.name, schema, difference.name],
         )
+        return [oid for (oid,) in rows.fetchall()]
 
     def _restore(self, past: TablePast, key: str) -> None:
         """One column's statistics, or those of an expression in an index; what the twin's version does not take leaves
@@ -153,12 +230,12 @@ class Replay:
         definition = (self._then.tables[difference.table].structure.extended or {})[difference.name]
         text = statistics_named(definition, schema=schema, name=name)
         if text is None:
-            self.lacking.add(difference)
+            self._lacking.add(difference)
             return
         try:
             self._twin.role.execute(text.encode())
         except psycopg.Error:
-            self.lacking.add(difference)
+            self._lacking.add(difference)
             return
         made = self._extended_here([difference.table])
         self._earlier_extended[difference] = made[difference.table, f"{schema}.{name}"]
@@ -199,13 +276,13 @@ class Replay:
         relation = twin.catalog.tables.get((schema, table))
         text = _renamed_index(past.structure.indexes[difference.name], schema, name)
         if text is None or relation is None or relation.path is None:
-            self.lacking.add(difference)
+            self._lacking.add(difference)
             return
         twin.files.shrink(relation.path)
         try:
             twin.role.execute(text.encode())
         except psycopg.Error:
-            self.lacking.add(difference)
+            self._lacking.add(difference)
             return
         finally:
             twin.files.grow_back(relation.path, relation.blocks)

@@ -107,6 +107,7 @@ def look(request: Any, postgres: Any, scratch_database: Any, tmp_path_factory: A
             assert plan_change(before, after).sentences, "the change was to change the plan"
             found = [*([VALUES] if new_sql else []), *differences(then, now)]
             replay = Replay(twin, then, now, found)
+            found = replay.replayed(found)
 
             def kind_of_plan(old: Set) -> str:
                 shape = shape_of(_plan(replay.explain(old_query if VALUES in old else new_query, old - {VALUES}, {})))
@@ -255,9 +256,41 @@ def test_other_values(look: Look) -> None:
     assert found.named == [[("values", "")]]
 
 
+OTHER_TYPE = "alter table item alter kind_id type numeric"
+
+
+def test_a_type(look: Look) -> None:
+    found = look(
+        "select * from item where kind_id = 7.0", OTHER_TYPE, "create index ix_other on kind (name)", "analyze item"
+    )
+    assert found.named == [[("type", "kind_id")]]
+    assert found.words.startswith(
+        "The cause, by the planner twin: the type of public.item.kind_id changed from integer to numeric. With that as"
+    )
+
+
+def test_a_type_beside_an_index_and_a_default(look: Look) -> None:
+    """The new plan takes both; either as it was brings the old one back, the index's entries of another type too."""
+    found = look(
+        "select * from item where price = 7.0 order by id limit 5",
+        "alter table item alter price set default 3",
+        "alter table item alter price type numeric",
+        "create index ix_item_price on item (price, id)",
+        "analyze item",
+    )
+    assert found.named == [[("index created", "ix_item_price"), ("type", "price")]]
+    cures = [[(d.kind, d.name) for d in some] for some in found.cause.cures]
+    assert sorted(cures) == [[("index created", "ix_item_price")], [("type", "price")]]
+
+
 def test_a_type_that_cannot_be_undone_is_named_as_such(look: Look) -> None:
     found = look(
-        "select * from item where kind_id = 7.0", "alter table item alter kind_id type numeric", "analyze item"
+        "select * from item where kind_id = 7.0",
+        "create view kinds as select kind_id + 1 as next from item where false",
+        "drop view kinds",
+        OTHER_TYPE,
+        "create view kinds as select kind_id + 1 as next from item",
+        "analyze item",
     )
     assert found.words == (
         "The cause is not proved: no combination of what pgLoupe kept from then brings the old plan back on its planner"
