@@ -270,7 +270,7 @@ def test_a_type(look: Look) -> None:
 
 
 def test_a_type_beside_an_index_and_a_default(look: Look) -> None:
-    """The new plan takes both; either as it was brings the old one back, the index's entries of another type too."""
+    """The new plan takes both; the type as it was brings the old one back, without the index the filter has no cast."""
     found = look(
         "select * from item where price = 7.0 order by id limit 5",
         "alter table item alter price set default 3",
@@ -280,7 +280,7 @@ def test_a_type_beside_an_index_and_a_default(look: Look) -> None:
     )
     assert found.named == [[("index created", "ix_item_price"), ("type", "price")]]
     cures = [[(d.kind, d.name) for d in some] for some in found.cause.cures]
-    assert sorted(cures) == [[("index created", "ix_item_price")], [("type", "price")]]
+    assert cures == [[("type", "price")]]
 
 
 def test_a_type_that_cannot_be_undone_is_named_as_such(look: Look) -> None:
