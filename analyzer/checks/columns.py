@@ -5,12 +5,17 @@ from collections.abc import Iterable
 
 from analyzer.checks.grouping import to_copy
 from analyzer.findings import Fix
-from analyzer.schema.facts import ColumnFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified, quote_identifier
 
 WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 # analyzer/review/estimate.py has where the figure is from
 REWRITES = "Reads and writes of a table wait while it is rewritten, at about 80 MB a second; test with what reads it"
+MOMENT_OR_UUID = re.compile(
+    r"\(?((?:now|gen_random_uuid|uuidv4|uuidv7|public\.uuid_generate_v[14]|uuid_generate_v[14]|clock_timestamp"
+    r"|statement_timestamp|transaction_timestamp)\(\)|CURRENT_TIMESTAMP)\)?(?:::[a-z ]+(?:\(\d+\))?)?$"
+)
+CONSTANT = re.compile(r"'(?:[^']|'')*'::[a-z ]+(?:\(\d+\))?$|-?\d+(?:\.\d+)?$")
 TEXTS = ("text", "character varying", "character", "bpchar", "citext")
 
 
@@ -33,18 +38,43 @@ def words_of(name: str) -> list[str]:
     return [word.lower() for word in WORD.findall(name)]
 
 
-def retyped(table: TableFacts, new_types: Iterable[tuple[str, str, str]]) -> str:
+def retyped(table: TableFacts, new_types: Iterable[tuple[str, str, str]], facts: SchemaFacts | None) -> str:
     """ALTER TABLE that gives columns (name, new type, the value from the quoted name as ``{}``) other types in one
-    rewrite; "" of none. Those of domains are left out."""
+    rewrite; "" of none.
+
+    Left out are columns of domains, of foreign keys and of what partitions a table, and those whose default is neither
+    a constant nor the time or a UUID of the moment: it would be cast by other rules than the values are.
+    """
     changes = []
     for name, new_type, value in new_types:
         known = table.column(name)
-        if known is None or is_of_domain(known):
+        if known is None or is_of_domain(known) or _others_hang_on(name, table, facts):
             continue
-        column = quote_identifier(name)
+        column, default = quote_identifier(name), known.default
+        if default is not None:
+            call = MOMENT_OR_UUID.match(default)
+            if call is None and CONSTANT.match(default) is None:
+                continue
+            changes.append(f"ALTER COLUMN {column} DROP DEFAULT")
+            changes.append(f"ALTER COLUMN {column} SET DEFAULT {call[1] if call else f'({default})::{new_type}'}")
         changes.append(f"ALTER COLUMN {column} TYPE {new_type} USING {value.replace('{}', column)}")
     head = f"ALTER TABLE {qualified(table.schema, table.name)}\n    "
     return head + ",\n    ".join(changes) + ";" if changes else ""
+
+
+def _others_hang_on(name: str, table: TableFacts, facts: SchemaFacts | None) -> bool:
+    """A foreign key cannot be between two types, nor a partition's bound of another type than its column."""
+    if table.partition_key is not None and re.search(rf"\b{re.escape(name)}\b", table.partition_key):
+        return True
+    if any(name in key.columns for key in table.foreign_keys):
+        return True
+    if facts is None:
+        return any(name in key for key in (table.primary_key, *table.unique_keys))
+    return any(
+        key.referenced_oid == table.oid and name in key.referenced_columns
+        for other in facts
+        for key in other.foreign_keys
+    )
 
 
 def to_retype(statements: Iterable[str], title: str = REWRITES) -> tuple[Fix, ...]:

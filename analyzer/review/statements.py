@@ -23,6 +23,8 @@ OTHERS: dict[Any, Callable[[Node], str]] = {  # how their names stand in the tre
     OBJECT.OBJECT_DOMAIN: lambda named: ".".join(name_parts(named.names)),
     OBJECT.OBJECT_SEQUENCE: lambda named: ".".join(name_parts(named)),
     OBJECT.OBJECT_EXTENSION: lambda named: str(named.sval),
+    OBJECT.OBJECT_FOREIGN_SERVER: lambda named: str(named.sval),
+    OBJECT.OBJECT_FOREIGN_TABLE: lambda named: ".".join(name_parts(named)),
     OBJECT.OBJECT_COLLATION: lambda named: ".".join(name_parts(named)),
     **dict.fromkeys(
         (OBJECT.OBJECT_FUNCTION, OBJECT.OBJECT_PROCEDURE, OBJECT.OBJECT_ROUTINE, OBJECT.OBJECT_AGGREGATE),

@@ -43,6 +43,9 @@ PLANNED = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt, ast.M
 DDL_WITH_NUMBERS = (ast.CreateStmt, ast.AlterTableStmt, ast.IndexStmt)
 
 ROLES = (ast.CreateRoleStmt, ast.AlterRoleStmt)
+# the value is kept as it came, a name without quotes too: ALTER ROLE app SET app.key = hunter2
+SETTINGS = (ast.AlterRoleSetStmt, ast.AlterDatabaseSetStmt, ast.AlterSystemStmt)
+PLAIN_VALUES = frozenset({"DEFAULT", "ON", "TRUE_P", "FALSE_P", "ASCII_44"})
 
 
 def redact_sql(sql: str | None) -> str | None:
@@ -60,6 +63,8 @@ def redact_sql(sql: str | None) -> str | None:
     if bare is None:
         return None
     written = parse(bare)
+    if not isinstance(written, Unparsable) and any(isinstance(s.stmt, SETTINGS) for s in written):
+        return _without_values(bare)
     if isinstance(written, Unparsable) or any(isinstance(s.stmt, ROLES) for s in written):
         return _without_literals(bare, numbers=True)  # the normaliser makes $1 of a password and of its hash alike
     if not all(isinstance(s.stmt, PLANNED) for s in written) and _opens_another(bare):
@@ -149,6 +154,22 @@ def _without_literals(sql: str, *, numbers: bool) -> str | None:
         kept = _positions(sql, tokens)
         hidden += [(t, HIDDEN_NUMBER) for t in tokens if t.name in NUMBER_TOKENS and t.start not in kept]
     return _replace(sql, sorted(hidden, key=lambda pair: pair[0].start))
+
+
+def _without_values(sql: str) -> str | None:
+    """Of statements that set settings: what stands behind TO or =, but for words that are no data."""
+    tokens = _tokens(sql)
+    if tokens is None:
+        return None
+    hidden, is_value = [], False
+    for token in tokens:
+        if token.name == "ASCII_59":
+            is_value = False
+        elif is_value and token.name not in PLAIN_VALUES and _text(sql, token).lower() != "off":
+            hidden.append((token, HIDDEN_STRING))
+        elif token.name in ("TO", "ASCII_61"):
+            is_value = True
+    return _replace(sql, hidden)
 
 
 def _hidden(literal: str) -> str:

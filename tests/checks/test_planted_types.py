@@ -22,13 +22,22 @@ MADE = (
     "create table parted_1 partition of parted for values from (1) to (10)",
     "insert into parted values (1, 2.5)",
     "insert into person select gen_random_uuid()",
+    "create table firm (uuid varchar(36) primary key)",
+    "create table branch (id int primary key, firm_uuid varchar(36) references firm)",
+    "insert into firm select gen_random_uuid()",
+    "insert into branch select 1, uuid from firm",
+    "create table entry (id text default gen_random_uuid(), at timestamp default clock_timestamp(),"
+    " utc timestamp default timezone('utc', now()))",
+    "insert into entry default values",
+    "create table daily (day timestamp not null) partition by range (day)",
     "vacuum analyze",
 )
 RULES = Rules(thresholds={("SC022", "rows"): 1.0, ("SC023", "rows"): 1.0})
 CODES = {"SC016", "SC017", "SC021", "SC022", "SC023"}
 TYPES = """
 select attrelid::regclass::text || '.' || attname, format_type(atttypid, atttypmod) from pg_attribute
-where attrelid = any (array['"Odd"', 'person', 'parted_1']::regclass[]) and attnum > 0 and not attisdropped
+where attrelid = any (array['"Odd"', 'person', 'parted_1', 'firm', 'branch', 'entry', 'daily']::regclass[])
+    and attnum > 0 and not attisdropped
 """
 
 
@@ -43,9 +52,9 @@ def test_what_is_to_copy_changes_the_types(any_postgres: Any, scratch_database: 
     with database.connect() as connection:
         connection.execute("set timezone = 'Europe/Berlin'")
         for finding in findings:
-            assert finding.fixes, finding.code
             for fix in finding.fixes:
                 connection.execute(fix.code)
+        connection.execute("insert into entry default values")
         types = dict(connection.execute(TYPES).fetchall())
         row = connection.execute(
             """select code, "Paid", data ->> 'a', at::text, since at time zone 'UTC', price from "Odd" as o"""
@@ -54,5 +63,8 @@ def test_what_is_to_copy_changes_the_types(any_postgres: Any, scratch_database: 
         '"Odd".id': "integer", '"Odd".code': "text", '"Odd".Paid': "numeric", '"Odd".data': "jsonb",
         '"Odd".at': "time without time zone", '"Odd".since': "timestamp with time zone", '"Odd".price': "numeric",
         '"Odd".kept': "note", "person.uuid": "uuid", "parted_1.id": "integer", "parted_1.price": "numeric",
+        "firm.uuid": "character varying(36)", "branch.id": "integer", "branch.firm_uuid": "character varying(36)",
+        "entry.id": "uuid", "entry.utc": "timestamp without time zone", "entry.at": "timestamp with time zone",
+        "daily.day": "timestamp without time zone",
     }  # fmt: skip
     assert [str(value) for value in row] == ["a", "5.00", "1", "12:00:00", "2026-01-01 12:00:00", "0.1"]

@@ -9,7 +9,7 @@ EXCLUSIVE lock. Leave it alone where the name means something else: prices of a 
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check
+from analyzer.checks import Check, Context
 from analyzer.checks.columns import retyped, to_retype, type_of, words_of
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
@@ -28,7 +28,7 @@ NO_MONEY = {"ratio", "factor", "percent", "pct", "rate", "score", "count", "chan
 
 
 @check.on(TableFacts)
-def money_as_float(table: TableFacts) -> Iterator[Finding]:
+def money_as_float(table: TableFacts, context: Context) -> Iterator[Finding]:
     if table.kind not in "rp" or table.parent_oid is not None:
         return
     names, columns = [], []
@@ -47,5 +47,7 @@ def money_as_float(table: TableFacts) -> Iterator[Finding]:
             hint="Use numeric, or integers of the smallest unit.",
             evidence={"columns": listed(names), "table_rows": table.rows},
             table=table.qualified_name,
-            fixes=to_retype([retyped(table, ((column, "numeric", "{}::numeric") for column in columns))]),
+            fixes=to_retype(
+                [retyped(table, ((column, "numeric", "{}::numeric") for column in columns), context.facts)]
+            ),
         )

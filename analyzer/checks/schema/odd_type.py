@@ -57,17 +57,17 @@ def odd_type(facts: SchemaFacts) -> Iterator[Finding]:
             hint=f"Use {instead}.",
             evidence={"column_count": len(names), "columns": listed(names)},
             members=tuple(names),
-            fixes=to_retype(_changes(columns, NEW_TYPES[kind])),
+            fixes=to_retype(_changes(columns, NEW_TYPES[kind], facts)),
         )
 
 
-def _changes(columns: list[tuple[TableFacts, str]], new_type: str) -> Iterator[str]:
+def _changes(columns: list[tuple[TableFacts, str]], new_type: str, facts: SchemaFacts) -> Iterator[str]:
     by_table: defaultdict[int, list[str]] = defaultdict(list)
     tables = {table.oid: table for table, _ in columns}
     for table, column in columns:
         by_table[table.oid].append(column)
     for oid in list(by_table)[:MOST_TABLES]:
-        yield retyped(tables[oid], ((column, new_type, f"{{}}::{new_type}") for column in by_table[oid]))
+        yield retyped(tables[oid], ((column, new_type, f"{{}}::{new_type}") for column in by_table[oid]), facts)
 
 
 def _is_of_one_length(column: ColumnFacts) -> bool:

@@ -39,7 +39,7 @@ def timestamp_without_zone(facts: SchemaFacts) -> Iterator[Finding]:
         without += mine
         if mine:
             columns = [name for name, kind in kinds.items() if kind == WITHOUT]
-            changes.append(retyped(table, ((name, "timestamptz", "{} AT TIME ZONE 'UTC'") for name in columns)))
+            changes.append(retyped(table, ((name, "timestamptz", "{} AT TIME ZONE 'UTC'") for name in columns), facts))
         with_zone += sum(kind == WITH for kind in kinds.values())
         if mine and WITH in kinds.values():
             mixed.append(table.qualified_name)

@@ -3,14 +3,15 @@
 A UUID takes 16 bytes as uuid and 37 as text, in the table and in each index, and comparing text goes by collation. As
 text, upper and lower case are different keys, and anything else comes in too. To verify, look at a few values.
 
-ALTER COLUMN ... TYPE uuid USING col::uuid rewrites the table under an ACCESS EXCLUSIVE lock, together with the columns
-that reference it. Leave it alone where other texts may stand there, such as identifiers of another system.
+ALTER COLUMN ... TYPE uuid USING col::uuid rewrites the table under an ACCESS EXCLUSIVE lock. Where foreign keys hang on
+the column, drop them first, change both sides, and add them again (NOT VALID, then VALIDATE). Leave it alone where
+other texts may stand there, such as identifiers of another system.
 """
 
 from collections.abc import Iterator
 
-from analyzer.checks import Check, Threshold
-from analyzer.checks.columns import REWRITES, is_text, retyped, to_retype, words_of
+from analyzer.checks import Check, Context, Threshold
+from analyzer.checks.columns import is_text, retyped, to_retype, words_of
 from analyzer.checks.grouping import listed, some_of
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, TableFacts
@@ -26,11 +27,10 @@ check = Check(
 MADE = ("gen_random_uuid()", "uuid_generate_v4()", "uuid_generate_v1()", "uuidv7()", "uuidv4()")
 WIDTHS = (36, 37)  # with the length before it, one byte
 NAMES = {"uuid", "guid"}
-TOGETHER = f"With the columns of other tables that reference them, in one transaction. {REWRITES}"
 
 
 @check.on(TableFacts)
-def uuid_as_text(table: TableFacts) -> Iterator[Finding]:
+def uuid_as_text(table: TableFacts, context: Context) -> Iterator[Finding]:
     if table.kind not in "rp" or table.parent_oid is not None or (table.rows or 0) < check["rows"]:
         return
     names = [column.name for column in table.columns if is_text(column) and _holds_uuids(column)]
@@ -41,7 +41,7 @@ def uuid_as_text(table: TableFacts) -> Iterator[Finding]:
             hint="Use the type uuid.",
             evidence={"columns": listed(names), "table_rows": table.rows},
             table=table.qualified_name,
-            fixes=to_retype([retyped(table, ((name, "uuid", "{}::uuid") for name in names))], TOGETHER),
+            fixes=to_retype([retyped(table, ((name, "uuid", "{}::uuid") for name in names), context.facts)]),
         )
 
 

@@ -20,6 +20,7 @@ select distinct
         from pg_catalog.aclexplode(v.relacl) as a join pg_catalog.pg_roles as o on o.oid = a.grantee
         where a.privilege_type = 'SELECT' and a.grantee <> v.relowner and o.rolname <> current_user
             and not o.rolsuper and not o.rolbypassrls
+            and (t.relforcerowsecurity or not pg_catalog.pg_has_role(o.oid, t.relowner, 'USAGE'))
         order by 1
     ) as readers
 from pg_catalog.pg_class as t
@@ -31,7 +32,8 @@ left join pg_catalog.pg_roles as r on r.oid = v.relowner
 where t.oid = any (%(oids)s::oid[])
     and t.relrowsecurity
     and v.relkind in ('v', 'm')
-    and not coalesce('security_invoker=true' = any (v.reloptions), false)
-    and not coalesce('security_invoker=on' = any (v.reloptions), false)
-    and not coalesce('security_invoker=1' = any (v.reloptions), false)
+    and not exists (
+        select from pg_catalog.unnest(v.reloptions) as o
+        where o operator(pg_catalog.~*) '^security_invoker=(t|tr|tru|true|y|ye|yes|on|1)$'
+    )
 order by 1, 2, 5

@@ -1,5 +1,7 @@
 """What goes with an object that is dropped, NULLs that code has not met, and names that PostgreSQL cuts."""
 
+import re
+
 from pglast import enums, parser
 
 from analyzer.findings import Severity
@@ -18,6 +20,8 @@ GOES = {
     OBJECT.OBJECT_DOMAIN: "columns of that domain with their values, and functions that take or give it",
     OBJECT.OBJECT_EXTENSION: "columns of its types with their values, and indexes and functions that use what it has",
     OBJECT.OBJECT_COLLATION: "columns, indexes and views of that collation",
+    OBJECT.OBJECT_FOREIGN_SERVER: "its foreign tables and user mappings",
+    OBJECT.OBJECT_FOREIGN_TABLE: "views that read it",
     OBJECT.OBJECT_SEQUENCE: "defaults that take its values: INSERTs that rely on them fail",
     OBJECT.OBJECT_VIEW: "views that read it",
     OBJECT.OBJECT_MATVIEW: "views that read it",
@@ -28,7 +32,7 @@ OF_A_FUNCTION = "triggers, defaults, constraints, policies, views, and indexes o
 def drops_dependents(at: At) -> Findings:
     """Of a table and of a schema other rules say it."""
     kinds = (Kind.DROP_OTHER, Kind.DROP_VIEW, Kind.DROP_MATVIEW)
-    if at.action.kind not in kinds or not at.action.is_cascade or at.is_new:
+    if at.action.kind not in kinds or not at.action.is_cascade or _is_made_here(at):
         return
     removed = at.action.statement.removeType
     yield CASCADE.finding(
@@ -37,6 +41,13 @@ def drops_dependents(at: At) -> Findings:
         "Leave CASCADE out: the server then names what depends on it, to be dropped or changed one by one.",
         subject=at.action.name,
     )  # fmt: skip
+
+
+def _is_made_here(at: At) -> bool:
+    """What the migration makes itself has no dependents of long standing."""
+    name = at.action.name.rpartition(".")[2]
+    made = re.compile(rf"\s*create\b[^;]*\b{re.escape(name)}\b", re.IGNORECASE)
+    return (at.action.relation is not None and at.is_new) or any(made.match(step.sql) for step in at.earlier)
 
 
 def allows_null(at: At) -> Findings:
@@ -60,7 +71,7 @@ def cuts_name(at: At) -> Findings:
     for token in tokens:
         text = at.step.sql[token.start : token.end + 1]
         name = text[1:-1].replace('""', '"') if text.startswith('"') else text
-        if token.name in ("IDENT", "UIDENT") and len(name.encode()) > MOST_BYTES:
+        if token.name == "IDENT" and len(name.encode()) > MOST_BYTES:
             yield CUT.finding(
                 at, Severity.WARNING,
                 f"The server cuts {name} to its first {MOST_BYTES} bytes, with a notice; two that begin so are one"
