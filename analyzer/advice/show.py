@@ -191,7 +191,8 @@ def _index(proposal: ProposedIndex, times: MeasuredTimes) -> KeptIndex:
 
 
 def _index_as_json(proposal: ProposedIndex, times: MeasuredTimes) -> dict[str, Any]:
-    return {name: value for name, value in asdict(_index(proposal, times)).items() if name != "key"}
+    kept = asdict(_index(proposal, times))
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items() if name != "key"}
 
 
 def _hurt(hurt: Iterable[Hurt]) -> tuple[KeptHurt, ...]:

@@ -111,7 +111,7 @@ def test_an_index_that_both_planners_want_has_the_statements_of_both():
     both = advice_of(proposal("b", 2, "u"), proposal("a", 1, "t", risk="It fetches."), second=second)
     assert evidence_of(both) == {"(b)": (["u"], [], []), "(a)": (["t", "s"], ["It fetches.", "It guesses."], [])}
     shown = [(i["planner"], i["helps"], i["worth_per_day"]) for i in advice_as_json(both)["indexes"]]
-    assert shown == [("twin", ("u",), 5.0), ("twin", ("t", "s"), 10.0)]
+    assert shown == [("twin", ["u"], 5.0), ("twin", ["t", "s"], 10.0)]
 
 
 def by_twin_and_hypopg(sql="select b from orders where a like 'x%'", wanted="(a text_pattern_ops)"):
