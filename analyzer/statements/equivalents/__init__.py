@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from pglast import ast
+from pglast import ast, enums
 from pglast.stream import IndentedStream, RawStream
 
 from analyzer.errors import FAULTS
@@ -35,7 +36,7 @@ from analyzer.statements.equivalents.or_union import or_to_union
 from analyzer.statements.equivalents.subquery_join import subquery_to_join
 from analyzer.statements.preparable import preparable_sql
 from analyzer.statements.secrets import LIST_MARK
-from analyzer.statements.tree import Node, Unparsable, fresh_parse, parse, walk
+from analyzer.statements.tree import Node, Unparsable, fresh_parse, operator_name, parse, walk
 from analyzer.words.visible import visible_line
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,12 @@ KINDS: dict[str, Change] = {
     LIST: distinct_to_plain_list,
     UNION: union_to_all,
 }
+# what a statement has to hold for a kind to change anything: looked for once, in the tree that all share
+SUBLINK, CALL, SUM, ALTERNATIVES, WINDOW, DISTINCT, BOTH = "sublink", "call", "+", "or", "over", "distinct", "union"
+NEEDED = {
+    NOT_IN: SUBLINK, COUNT: SUBLINK, RANGE: CALL, INTERVAL: SUM, OR: ALTERNATIVES, SUBQUERY: SUBLINK,
+    FIRST_ROWS: WINDOW, DISTINCT_JOIN: DISTINCT, LIST: DISTINCT, UNION: BOTH,
+}  # fmt: skip
 OF_THE_WHOLE = frozenset({OR})  # of a subquery's OR the planner knows more than a UNION would tell it
 
 
@@ -191,8 +198,39 @@ def _changed(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: 
         return NotRewritten(kind, (f"pgLoupe could not work on it ({type(error).__name__})",))
 
 
+@lru_cache(maxsize=512)
+def _held(sql: str) -> frozenset[str]:
+    """Of what ``NEEDED`` names; all of it where the text cannot be read."""
+    statements = parse(sql)
+    if isinstance(statements, Unparsable):
+        return frozenset(NEEDED.values())
+    return frozenset(word for node in walk(statements) if (word := _needed(node)))
+
+
+def _needed(node: Node) -> str:
+    match node:
+        case ast.SubLink():
+            return SUBLINK
+        case ast.FuncCall():
+            return WINDOW if node.over else CALL
+        case ast.TypeCast():
+            return CALL
+        case ast.A_Expr() if operator_name(node) in ("+", "-"):
+            return SUM
+        case ast.BoolExpr() if node.boolop == enums.BoolExprType.OR_EXPR:
+            return ALTERNATIVES
+        case ast.SelectStmt() if node.distinctClause:
+            return DISTINCT
+        case ast.SelectStmt() if node.op == enums.SetOperation.SETOP_UNION:
+            return BOTH
+    return ""
+
+
 def _written(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: bool) -> Equivalent | NotRewritten:
-    statements = fresh_parse(_readable(sql, facts))
+    readable = _readable(sql, facts)
+    if kind in NEEDED and NEEDED[kind] not in _held(readable):
+        return NotRewritten(kind)
+    statements = fresh_parse(readable)
     if isinstance(statements, Unparsable) or len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt):
         return NotRewritten(kind)
     statement, notes = statements[0].stmt, Notes()
