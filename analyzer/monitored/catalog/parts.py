@@ -30,19 +30,24 @@ from analyzer.schema.triggers import TriggerFacts
 MOST_OBJECTS = 50_000  # of a kind
 SEQUENCES, VALUES = "schema_sequences", "schema_sequence_values"
 SEQUENCES_AT_ONCE = 1_000  # judgement: a lock each, of some 6,400 that a server's default leaves room for
+WITHOUT_VERSION = frozenset({0, 100, 950, 951})  # pg_collation.dat: none, the database's own, "C" and "POSIX"
 EVERY_READING = timedelta(0)
 HOURLY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogPart:
-    """``put(facts, rows)`` gives the facts with what was read; ``carry(facts, earlier)`` with an earlier reading's."""
+    """``put(facts, rows)`` gives the facts with what was read; ``carry(facts, earlier)`` with an earlier reading's.
+
+    ``may_have_rows``: False where the facts tell that there is nothing to read; the server is not asked then.
+    """
 
     sql: str  # of monitored/sql/
     what: str  # "reading the ..."
     every: timedelta
     put: Callable[[SchemaFacts, Sequence[Row]], SchemaFacts]
     carry: Callable[[SchemaFacts, SchemaFacts], SchemaFacts]
+    may_have_rows: Callable[[SchemaFacts], bool] = lambda facts: True
 
 
 def read_parts(conn: MonitoredConnection, facts: SchemaFacts, earlier: SchemaFacts | None = None) -> SchemaFacts:
@@ -75,7 +80,8 @@ def _with_due_parts(
             facts, read_at[part.sql] = part.carry(facts, earlier), before
             continue
         try:
-            rows = _rows(conn, part.sql, parameters, f"reading the {part.what}")
+            what = f"reading the {part.what}"
+            rows = _rows(conn, part.sql, parameters, what) if part.may_have_rows(facts) else []
         except (ServerUnreachable, ConnectionLost):
             raise
         except UnsupportedVersion:
@@ -246,8 +252,12 @@ PARTS = (
     CatalogPart(
         "schema_views_past_row_security", "views of tables with row security", HOURLY,
         **_of_database("owners_views", _owners_view),
+        may_have_rows=lambda facts: any(table.has_row_security for table in facts),
     ),
-    CatalogPart("schema_collations", "collations", HOURLY, **_of_database("collations", _collation)),
+    CatalogPart(
+        "schema_collations", "collations", HOURLY, **_of_database("collations", _collation),
+        may_have_rows=lambda facts: any(not WITHOUT_VERSION.issuperset(i.collations) for t in facts for i in t.indexes),
+    ),
     CatalogPart("schema_functions", "functions", HOURLY, **_of_database("functions", _function)),
     CatalogPart("schema_rights", "schemas' rights", HOURLY, **_of_database("schemas", _schema)),
 )  # fmt: skip
