@@ -85,7 +85,11 @@ def _more_members(record: FindingRecord, finding: Finding) -> str:
     if not more:
         return ""
     record.known_members = sorted(known.union(more))
-    return f"new: {some_of([member.partition(':')[0] for member in more])}" if known else ""
+    if not known:
+        return ""
+    # a group's have their subject behind what they are about
+    names = [member.partition(":")[0] if finding.group else member for member in more]
+    return f"new: {some_of(names)}"
 
 
 def settled(record: FindingRecord) -> float | None:

@@ -186,3 +186,12 @@ def test_the_history_of_what_comes_and_goes_all_day_is_cut_but_for_what_people_d
     kept = [(what, by) for what, by, _ in FindingEvent.objects.order_by("pk").values_list("what", "by", "detail")]
     newest = [("reopened", ""), ("closed", ""), ("reopened", "")]
     assert kept == [("muted", "ada"), ("unmuted", "ada"), *newest]
+
+
+def test_another_rule_beside_a_muted_one_shows_it_again_by_its_whole_name(database):
+    rule = replace(COSTLY, code="SV046", members=("app from 10.0.0.0/8 to all",))
+    keep_findings(database.server, None, [rule], ["SV046"], now=NOW)
+    mute(FindingRecord.objects.all(), "ann", "known")
+    more = replace(rule, members=(*rule.members, "all from ::/0 to all"))
+    keep_findings(database.server, None, [more], ["SV046"], now=NOW + timedelta(hours=1))
+    assert FindingEvent.objects.get(what="unmuted").detail == "new: all from ::/0 to all"
