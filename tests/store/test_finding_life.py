@@ -73,7 +73,10 @@ def test_what_was_changed_meanwhile_is_named(database):
     events.note_settings(server, ["log_lock_waits from off to on"], NOW - hour, NOW - 2 * hour)
     keep_findings(server, None, [setting, sessions], ["SV035", "SV007"], now=NOW)
     keep_findings(server, database, [table], ["SC001"], now=NOW)
-    events.note_settings(server, ["jit from on to off", "log_lock_waits from off to on"], NOW + hour, NOW)
+    several = [f"enable_{n} from on to off" for n in range(6)]
+    waits = "log_lock_waits from a, b to a, c"
+    events.note_settings(server, [*several, waits], NOW + hour, NOW)
+    assert len(events.events_between(server, NOW, NOW + hour)) == 1
     events.note_schema(
         database, [SchemaChange("public.t", "t: index ix new"), SchemaChange("u", "u: x")], NOW + hour, NOW
     )
@@ -82,7 +85,7 @@ def test_what_was_changed_meanwhile_is_named(database):
     keep_findings(server, database, [], ["SC001"], now=NOW + 2 * hour)
     closed = FindingEvent.objects.filter(what="closed").values_list("finding__code", "detail")
     assert dict(closed) == {
-        "SV035": "log_lock_waits from off to on", "SC001": "t: index ix new", "SV007": "PostgreSQL was restarted",
+        "SV035": waits, "SC001": "t: index ix new", "SV007": "PostgreSQL was restarted",
     }  # fmt: skip
 
 
