@@ -172,9 +172,8 @@ def tables_named(names: Iterable[str], facts: SchemaFacts) -> set[str]:
 
 
 def _rows(facts: SchemaFacts, name: str) -> float:
-    schema, _, table = name.partition(".")
-    found = facts.find_table(table, schema)
-    return (found.rows if found else None) or 0.0
+    table = facts.table_called(name)
+    return (table.rows if table is not None else None) or 0.0
 
 
 def _weights(twin: Twin, database: Database) -> WorkWeights:
