@@ -6,12 +6,13 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from analyzer.models import FindingEvent, FindingRecord
-from analyzer.store.gains import LEAST_SUMMED_S, NO_LESS, NOT_MENDED, NOT_SEEN, Gained, is_gain
+from analyzer.store.gains import LEAST_SUMMED_S, MAY_BE_NEEDED, NO_LESS, NOT_MENDED, NOT_SEEN, Gained, is_gain
 from analyzer.words.durations import THIN, span_words, time_words
 from analyzer.words.lists import counted
 from analyzer.words.visible import visible_line
 
 LEAST_TOLD_S = 60.0  # a day, of all together
+TOLD_AS_KEPT = (NOT_SEEN, MAY_BE_NEEDED)
 
 
 def gone_line(closing: FindingEvent) -> str:
@@ -37,7 +38,7 @@ def closing_line(finding: FindingRecord) -> str:
     last = _last_closing(finding)
     if last is None:
         return ""
-    return f"{_gone(last.at)}: {NOT_SEEN}" if last.detail == NOT_SEEN else gone_line(last)
+    return f"{_gone(last.at)}: {last.detail}" if last.detail in TOLD_AS_KEPT else gone_line(last)
 
 
 def is_gained(finding: FindingRecord) -> bool:
@@ -47,7 +48,7 @@ def is_gained(finding: FindingRecord) -> bool:
 
 
 def is_mended(finding: FindingRecord) -> bool:
-    """Whether nothing else is known to have closed it: its statement ran, and the check is on."""
+    """Whether nothing else is known to have closed it: its statement ran, the check is on and could judge it."""
     last = _last_closing(finding)
     return last is None or not last.detail.startswith(NOT_MENDED)
 

@@ -1,13 +1,14 @@
 """What became of a suggested index: not there, built, of use, or of none. Figures in, a verdict out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from analyzer.advice.ddl import drop_index
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.shapes import indexes_like
+from analyzer.plans import Plan
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.foreign_keys import why_unusable
 
@@ -119,11 +120,26 @@ def index_scans(index: IndexFacts, table: TableFacts, facts: SchemaFacts) -> int
     return sum(known) if known else None
 
 
-def index_names(index: IndexFacts, table: TableFacts, facts: SchemaFacts) -> set[str]:
-    """What plans may call it: by its own name, or by those of its partitions."""
+def index_names(index: IndexFacts, table: TableFacts, facts: SchemaFacts) -> set[tuple[str, str]]:
+    """What plans may call it: by its own schema and name, or by those of its partitions."""
     parts = [t for oid in table.partitions if (t := facts.table(oid))]
     below = [index_names(i, t, facts) for t in parts for i in t.indexes if i.parent_oid == index.oid]
-    return {index.name}.union(*below)
+    return {(table.schema, index.name)}.union(*below)
+
+
+def has_index(plan: Plan, names: Collection[tuple[str, str]]) -> bool:
+    """Whether a step of it scans one of these (schema, name); a plan without schemas is taken at the name."""
+    bare = {name for _, name in names}
+    return any(name in bare and (schema is None or (schema, name) in names) for schema, name in _scanned(plan))
+
+
+def _scanned(plan: Plan) -> Iterator[tuple[str | None, str]]:
+    for node in plan:
+        if node.index_name is None:
+            continue
+        is_bitmap = node.node_type == "Bitmap Index Scan"  # has its table in the heap scan above
+        heap = next((a for a in node.ancestors() if a.node_type == "Bitmap Heap Scan"), node) if is_bitmap else node
+        yield heap.schema, node.index_name
 
 
 def scans_since(earlier: int | None, last: int | None, now: int | None) -> int | None:

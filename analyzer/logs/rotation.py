@@ -1,5 +1,6 @@
 """What of a server's log is read next: the rest of the file that was left, those rotated away since, the one of now."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -11,6 +12,13 @@ CLOCK_S = 1.0  # files' times have whole seconds
 FORMATS = (".csv", ".json")  # in a name; the plain log has neither
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 MOST_NAMED = 3
+DAYS = "Mon(?:day)?|Tue(?:sday)?|Wed(?:nesday)?|Thu(?:rsday)?|Fri(?:day)?|Sat(?:urday)?|Sun(?:day)?"
+MONTHS = (
+    "Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sep(?:tember)?|Oct(?:ober)?"
+    "|Nov(?:ember)?|Dec(?:ember)?"
+)
+# what log_filename's escapes and logrotate make different from file to file
+MOVING = re.compile(rf"[-._:T]?(?:[0-9]+|{DAYS}|{MONTHS}|[AP]M)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +73,21 @@ def next_stretches(
 def _written_since(
     files: Sequence[LogFile], current: LogFile, left: LogFile | None, position: Position
 ) -> list[LogFile]:
-    """Files of the same format between the one that was left and the one of now, the oldest first."""
+    """Files of the same format between the one that was left and the one of now, the oldest first; not those of other
+    programs that write there.
+    """
     if left is not None and left == current and left.size_bytes >= position.offset_bytes:
         return []
     if left is None or left == current:  # what was left has another name now, or none
         since = [file for file in files if file.written_s_ago <= position.read_s_ago + CLOCK_S]
     else:
         since = [file for file in files if _age(file) > _age(left)]
+    named_alike = {_alike(current.name), _alike(position.file)}
     is_between = [
-        file != current and file.written_s_ago >= current.written_s_ago and _format(file.name) == _format(current.name)
+        file != current
+        and file.written_s_ago >= current.written_s_ago
+        and _format(file.name) == _format(current.name)
+        and _alike(file.name) in named_alike
         for file in since
     ]
     return sorted(compress(since, is_between), key=_age)
@@ -81,6 +95,12 @@ def _written_since(
 
 def _age(file: LogFile) -> tuple[float, str]:
     return -file.written_s_ago, file.name
+
+
+def _alike(name: str) -> str:
+    """The same of all files that one log is written to or renamed to."""
+    suffix = next((each for each in COMPRESSED if name.endswith(each)), "")
+    return MOVING.sub("", name.removesuffix(suffix))
 
 
 def _format(name: str) -> str:

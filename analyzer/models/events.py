@@ -26,7 +26,7 @@ class ServerEvent(models.Model):
     said = models.TextField()  # without a full stop; names of the server's as they are, so shown escaped
     table = models.CharField(max_length=130, blank=True, default="")  # "schema.table", where it is about one
     release = models.CharField(max_length=200, blank=True, default="")  # a tag of comments that was seen first here
-    is_mark = models.BooleanField(default=True)  # False: only to know that later ones are new
+    is_mark = models.BooleanField(default=True)  # False: on no chart, only known
 
     class Meta:
         constraints = [

@@ -87,7 +87,7 @@ class ReportedFinding:
     sql: str = ""
     gone: str = ""  # of one that is closed: what its statements take since, in words
     is_gain: bool = False  # measured like for like, for a day at least
-    is_mended: bool = True  # False of one that closed because its statement was not seen, or its check is off
+    is_mended: bool = True  # False of one that closed unseen, or because its check is off or could not judge it
     worse: str = ""  # how it got worse in the window, where the checks saw that: "it was warning"
     index: IndexToCreate | None = None
     is_told: bool = False

@@ -305,6 +305,14 @@ class SchemaFacts:
                 children.setdefault(parent, []).append(table)
         return children
 
+    @cached_property
+    def _by_parent(self) -> dict[int, list[TableFacts]]:
+        parts: dict[int, list[TableFacts]] = {}
+        for table in self.tables:
+            if table.parent_oid is not None:
+                parts.setdefault(table.parent_oid, []).append(table)
+        return parts
+
     def heirs(self, table: TableFacts) -> list[TableFacts]:
         """Those that inherit from it, directly or not, each once: what reads it reads them, its indexes hold none."""
         heirs: dict[int, TableFacts] = {}
@@ -393,6 +401,25 @@ class SchemaFacts:
             if table:
                 return table
         return None
+
+    @cached_property
+    def _by_qualified_name(self) -> dict[str, TableFacts]:
+        return {table.qualified_name: table for table in self.tables}
+
+    def table_called(self, qualified_name: str) -> TableFacts | None:
+        """As ``TableFacts.qualified_name`` has it: schemas' names may have dots of their own."""
+        return self._by_qualified_name.get(qualified_name)
+
+    def with_partitions(self, table: TableFacts) -> list[TableFacts]:
+        """The table, then its partitions of all levels."""
+        parts = {table.oid: table}
+        waiting = [table.oid]
+        while waiting:
+            for part in self._by_parent.get(waiting.pop(), ()):
+                if part.oid not in parts:
+                    parts[part.oid] = part
+                    waiting.append(part.oid)
+        return list(parts.values())
 
     def __iter__(self) -> Iterator[TableFacts]:
         return iter(self.tables)

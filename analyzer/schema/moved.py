@@ -10,20 +10,11 @@ def standing_of(facts: SchemaFacts, qualified_name: str) -> str:
     """Changes when the table or one of its partitions is analysed, written anew, vacuumed of most of what it holds, or
     updated in another way than before; not with what comes and goes all day. "" of no known table.
     """
-    schema, _, name = qualified_name.partition(".")
-    table = facts.find_table(name, schema)
+    table = facts.table_called(qualified_name)
     if table is None:
         return ""
-    parts = [table, *(part for part in facts if _is_part_of(part, table, facts))]
-    return hashlib.sha256(repr(list(map(_standing, parts))).encode()).hexdigest()[:16]
-
-
-def _is_part_of(part: TableFacts, whole: TableFacts, facts: SchemaFacts) -> bool:
-    above = part.parent_oid
-    while above is not None and above != whole.oid:
-        parent = facts.table(above)
-        above = parent.parent_oid if parent is not None else None
-    return above is not None
+    standings = list(map(_standing, facts.with_partitions(table)))
+    return hashlib.sha256(repr(standings).encode()).hexdigest()[:16]
 
 
 def _standing(table: TableFacts) -> tuple[object, ...]:

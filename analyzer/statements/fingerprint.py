@@ -17,6 +17,7 @@ from functools import lru_cache
 import pglast
 from pglast import ast, parser
 
+from analyzer.errors import costing_only
 from analyzer.statements.inner_query import fetched_cursor, inner_query
 from analyzer.statements.parse import parse_statement
 from analyzer.statements.secrets import redact_sql
@@ -38,6 +39,13 @@ def fingerprint(sql: str | None) -> str | None:
     if not sql or "\0" in sql or len(sql) > MAX_SQL_BYTES:
         return None
     return _fingerprint_cached(sql) if len(sql) <= LONGEST_KEPT else _fingerprint(sql)
+
+
+def fingerprint_of_seen(sql: str | None) -> str | None:
+    """As ``fingerprint`` of a text among others that sessions ran: None also of one that pgLoupe fails at."""
+    with costing_only("of a session", {}):
+        return fingerprint(sql)
+    return None
 
 
 def shape_of(fingerprint: str) -> str:

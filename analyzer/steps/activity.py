@@ -17,7 +17,7 @@ from analyzer.monitored.readings import ActivityRow
 from analyzer.monitored.sample.activity import sample_burst, sample_once
 from analyzer.monitored.sample.standing import read_standing
 from analyzer.schema.standing import Standing
-from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.fingerprint import fingerprint_of_seen
 from analyzer.steps.check_sessions import check_sessions
 from analyzer.steps.connecting import connect_to
 from analyzer.store import events, parameters
@@ -105,7 +105,7 @@ def _texts_with_values(
         for row in backends
         if row.database_oid == database.oid and row.text and not row.is_truncated and "$1" not in row.text
     }
-    fingerprints = {key: fingerprint(row.text) for key, (_, row) in rows.items()}
+    fingerprints = {key: fingerprint_of_seen(row.text) for key, (_, row) in rows.items()}
     known = dict(
         Statement.objects.filter(
             server=server, fingerprint__in={f for f in fingerprints.values() if f}, kind__in=Statement.PLANNABLE

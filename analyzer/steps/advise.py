@@ -25,7 +25,7 @@ from analyzer.advice.queries import chosen_values
 from analyzer.advice.rules.suggest import WorkloadStatement, suggest_indexes
 from analyzer.advice.select import SelectionOptions
 from analyzer.advice.show import advice_as_json, curve_as_json
-from analyzer.errors import BadInput
+from analyzer.errors import BadInput, PgLoupeError, costing_only
 from analyzer.models import AdviceRun, Database, ExplainState, PlanRecord, SchemaReading, Server, Statement
 from analyzer.monitored.explain.second_opinion import with_second_opinion
 from analyzer.plans import PlanError, parse_plan
@@ -38,7 +38,7 @@ from analyzer.statements.parse import is_system_table
 from analyzer.statements.preparable import preparable_sql
 from analyzer.steps import schedule
 from analyzer.steps.explain import schema_signature, text_to_explain
-from analyzer.steps.rewrites import plan_rewrites
+from analyzer.steps.rewrites import are_waiting, plan_rewrites
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import findings, parameters, planner_past, suggestions
 from analyzer.store.databases import inspected_databases
@@ -107,8 +107,8 @@ def advise_database(
             advice = advise(twin, workload, facts, wanted, now=now, with_curve=True, stop_on=STOP_ON)
             missing = [*twin.said(), *advice.faults]
             _compare_plans(twin, database, facts, now)
-            _keep_past(twin, database, facts, now)
-            plan_rewrites(twin, database, workload, facts, now)
+            with costing_only(database.name, {}, "database"):
+                _keep_past(twin, database, facts, now)
     except (RuntimeFailure, BadInput, NeedsOwnAddress) as problem:
         return _failed(database, now, str(problem))
     except OSError as problem:
@@ -136,6 +136,22 @@ def advise_database(
             "result": result,
         },
     )
+    return _plan_rewrites(server, database, workload, facts, now)
+
+
+def _plan_rewrites(
+    server: Server, database: Database, workload: Sequence[WorkloadStatement], facts: SchemaFacts, now: datetime
+) -> str:
+    """Once the advice is kept: what ends it takes nothing from that. A note where something did."""
+    if not are_waiting(database, workload, facts, now):
+        return ""
+    try:
+        with lease(connection_settings(server, facts.database), settings.VAR_DIR, is_watched=True) as twin:
+            plan_rewrites(twin, database, workload, facts, now)
+    except PgLoupeError as problem:
+        return f"Statements written otherwise were not planned: {problem}"
+    except OSError as problem:
+        return f"Statements written otherwise were not planned: {problem.strerror or 'a file cannot be written'}"
     return ""
 
 
@@ -156,9 +172,8 @@ def tables_named(names: Iterable[str], facts: SchemaFacts) -> set[str]:
 
 
 def _rows(facts: SchemaFacts, name: str) -> float:
-    schema, _, table = name.partition(".")
-    found = facts.find_table(table, schema)
-    return (found.rows if found else None) or 0.0
+    table = facts.table_called(name)
+    return (table.rows if table is not None else None) or 0.0
 
 
 def _weights(twin: Twin, database: Database) -> WorkWeights:

@@ -6,7 +6,7 @@ change all the time.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -31,10 +31,10 @@ from analyzer.steps import advise, judgement, schedule
 from analyzer.steps.check_past import check_pasts
 from analyzer.steps.follow import follow_indexes
 from analyzer.steps.time_limit import STOP_ON
-from analyzer.store import finding_life, findings, suggestions
+from analyzer.store import findings, suggestions
 from analyzer.store.check_rules import rules_of
 from analyzer.store.databases import inspected_databases
-from analyzer.store.gains import measure_gone
+from analyzer.store.gains import MAY_BE_NEEDED, measure_gone
 from analyzer.store.key_checks import key_check_times
 from analyzer.store.needless_indexes import plans_without, replica_scans
 from analyzer.store.news import keep_news
@@ -138,13 +138,8 @@ def check_schema(
     outcome = run_checks(facts, context, rules=rules, stop_on=STOP_ON)
     findings.keep_outcome(server, database, outcome, SchemaFacts, now)
     if context.replica_scans is not None and context.replica_scans.unwatched:
-        _withdraw(database, OF_UNUSED, now)
+        findings.withdraw(database, OF_UNUSED, now, because=MAY_BE_NEEDED)
     return outcome
-
-
-def _withdraw(database: Database, codes: Sequence[str], now: datetime) -> None:
-    """What was said to go before there was a replica that may need it: it is no longer known to be true."""
-    finding_life.close(FindingRecord.objects.filter(database=database, code__in=codes, closed_at__isnull=True), now)
 
 
 def _vacuum_holder(server: Server) -> HeldBack | None:

@@ -7,19 +7,22 @@ snapshot since the first reading with it, so that no interval holds both. ``outc
      read, by index's oid, "calls": of the helped statements since, "calls_wanted": how many decide, "statements":
      [StatementOutcome],
      "shared_with": indexes built about then for the same statements, "kept_for": why it must not be dropped,
-     "drop_ddl": only where it was not used, "decided_at": when it was realised or found not used; None until then}
+     "drop_ddl": only where it was not used, "decided_at": when it was realised or found not used; None until then,
+     "looked_at": when plans were last looked for}
 
 An index of one table in several schemas is there when all of them have it, and judged by the scans of all.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from django.conf import settings
 from django.db.models import Q
+from django.utils.dateparse import parse_datetime
 
 from analyzer.advice.outcome import (
     Measured,
@@ -30,6 +33,7 @@ from analyzer.advice.outcome import (
     decide,
     definition_from_json,
     drop_ddl,
+    has_index,
     index_names,
     index_scans,
     kept_for,
@@ -52,6 +56,7 @@ BEFORE = timedelta(hours=24)
 MEASURED_FOR = timedelta(hours=24)  # after that the figures of a realised index stand
 WAITED_INTERVALS = 60  # of samples: an hour at one a minute
 WAITED_FOR = timedelta(days=30)  # after that nobody looks any more
+KEPT_WITHIN = timedelta(minutes=11)  # a plan, after it was seen: no step that keeps some lasts longer
 MOST_PLANS = 20  # of a statement, the newest; judgement: one round keeps a few
 STILL_MEANT = timedelta(days=7)  # judgement: who builds an index a week after it was suggested followed that advice
 
@@ -165,6 +170,7 @@ def _measure(record: SuggestionRecord, built: Built, facts: SchemaFacts, now: da
         "kept_for": why_kept,
         "drop_ddl": "\n".join(drop_ddl(index, table) for table, index in built) if is_useless else "",
         "decided_at": decided_at,
+        "looked_at": now.isoformat(),
     }
     record.save()
 
@@ -203,8 +209,8 @@ def _helped(record: SuggestionRecord) -> dict[str, int]:
     return {f: helped[f] for f in fingerprints if f in helped}
 
 
-def _statements(record: SuggestionRecord, names: Collection[str], now: datetime) -> list[StatementOutcome]:
-    """``names``: of the index, as plans may call it."""
+def _statements(record: SuggestionRecord, names: Collection[tuple[str, str]], now: datetime) -> list[StatementOutcome]:
+    """``names``: of the index, as plans may call it. Plans are read where one was seen since the last look."""
     ids = _helped(record)
     known = [statement_from_json(s) for s in record.outcome["statements"]]
     first = (
@@ -214,17 +220,35 @@ def _statements(record: SuggestionRecord, names: Collection[str], now: datetime)
         .first()
     )
     after = _figures(record.database, list(ids.values()), Window(first, now)) if first and first < now else {}
+    planned = _planned_lately(record, list(ids.values()))
+    return [_outcome(record, s, ids.get(s.fingerprint, 0), after, planned, names) for s in known]
+
+
+def _outcome(
+    record: SuggestionRecord,
+    known: StatementOutcome,
+    statement_id: int,
+    after: Mapping[int, Measured],
+    planned: Collection[int],
+    names: Collection[tuple[str, str]],
+) -> StatementOutcome:
     assert record.built_at is not None
-    return [
-        StatementOutcome(
-            s.fingerprint,
-            s.before,
-            after.get(ids.get(s.fingerprint, 0), Measured()),
-            _plan_change(record.database, ids.get(s.fingerprint, 0), record.built_at) or s.plan_change,
-            s.uses_index or _is_planned(record.database, ids.get(s.fingerprint, 0), record.built_at, names),
-        )
-        for s in known
-    ]
+    change, uses_index = known.plan_change, known.uses_index
+    if statement_id in planned:
+        change = _plan_change(record.database, statement_id, record.built_at) or change
+        uses_index = uses_index or _is_planned(record.database, statement_id, record.built_at, names)
+    return replace(known, after=after.get(statement_id, Measured()), plan_change=change, uses_index=uses_index)
+
+
+def _planned_lately(record: SuggestionRecord, statement_ids: Sequence[int]) -> set[int]:
+    """Those of which a plan was seen since the last look, or so shortly before that it may have been kept after."""
+    assert record.built_at is not None
+    last = parse_datetime(record.outcome.get("looked_at", ""))
+    since = max(record.built_at, last - KEPT_WITHIN) if last else record.built_at
+    plans = PlanRecord.objects.filter(
+        statement_id__in=statement_ids, database_id=record.database_id, last_seen__gt=since
+    )
+    return set(plans.values_list("statement_id", flat=True))
 
 
 FIGURES = ("calls", "total_exec_time_us", "shared_hit_blocks", "shared_read_blocks")
@@ -252,12 +276,12 @@ def _figures(database: Database, statement_ids: Sequence[int], window: Window) -
     return measured
 
 
-def _is_planned(database: Database, statement_id: int, built_at: datetime, names: Collection[str]) -> bool:
+def _is_planned(database: Database, statement_id: int, built_at: datetime, names: Collection[tuple[str, str]]) -> bool:
     """Whether one of the statement's plans since has an index of these names."""
     plans = PlanRecord.objects.filter(statement_id=statement_id, database=database, last_seen__gt=built_at)
     for plan in plans.order_by("-last_seen").values_list("plan", flat=True)[:MOST_PLANS]:
         with suppress(PlanError):
-            if any(node.index_name in names for node in parse_plan(plan)):
+            if has_index(parse_plan(plan), names):
                 return True
     return False
 

@@ -5,6 +5,7 @@ statistics change meanwhile.
 """
 
 import hashlib
+import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from analyzer.advice.planner import Planner, Refused
 from analyzer.advice.queries import generic_query
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.checks.rewrites import SAME_ROWS
+from analyzer.errors import costing_only
 from analyzer.models import Database, FindingRecord
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents import Equivalent
@@ -24,23 +26,40 @@ from analyzer.steps.explain import schema_signature
 from analyzer.store.rewrite_costs import KeptFix, keep_costs
 
 MOST_FINDINGS = 20  # in one run, the costliest first
+BEGUN_WITHIN_S = 120.0  # judgement: the advice before it may have taken most of the task's time
 ANEW_AFTER = timedelta(days=1)  # judgement: as often as statements are explained anew
 
 
 def plan_rewrites(
     twin: Planner, database: Database, recorded: Iterable[WorkloadStatement], facts: SchemaFacts, now: datetime
 ) -> None:
-    """``recorded``: the workload; a finding whose statement is not in it waits until it runs again."""
+    """``recorded``: the workload; a finding whose statement is not in it waits until it runs again.
+
+    A fault of ours over one is kept as why it was not planned. Once time is up the others wait for the next run.
+    """
     statements = {statement.fingerprint: statement for statement in recorded}
     explained: dict[str, Mapping[str, Any] | Refused] = {}
+    begun = time.monotonic()
     for record, signature in _waiting(database, statements, facts, now):
-        statement = statements[record.about]
-        if statement.fingerprint not in explained:
-            explained[statement.fingerprint] = _as_it_is(twin, statement, facts)
-        original = explained[statement.fingerprint]
+        if time.monotonic() - begun > BEGUN_WITHIN_S:
+            return
         of = {"for": signature, "at": now.isoformat(), "planner": "twin"}
-        planned = {fix["code"]: of | _costs(twin, original, fix["code"], facts) for fix in _rewritten(record)}
-        keep_costs(record, planned)
+        costs: dict[str, dict[str, Any]] = {}
+        fault: dict[str, str] = {}
+        with costing_only(record.about, fault):
+            statement = statements[record.about]
+            if statement.fingerprint not in explained:
+                explained[statement.fingerprint] = _as_it_is(twin, statement, facts)
+            original = explained[statement.fingerprint]
+            for fix in _rewritten(record):
+                costs[fix["code"]] = _costs(twin, original, fix["code"], facts)
+        for reason in fault.values():
+            costs = {fix["code"]: {"cost_after": None, "problem": reason} for fix in _rewritten(record)} | costs
+        keep_costs(record, {code: of | each for code, each in costs.items()})
+
+
+def are_waiting(database: Database, recorded: Iterable[WorkloadStatement], facts: SchemaFacts, now: datetime) -> bool:
+    return bool(_waiting(database, {statement.fingerprint: statement for statement in recorded}, facts, now))
 
 
 def _waiting(

@@ -60,12 +60,16 @@ def note_run(server: Server, before: ServerState, now: ServerState, taken_at: da
 
 
 def note_settings(server: Server, changes: Sequence[str], taken_at: datetime, earliest: datetime) -> None:
-    """``changes``: as ``schema/changes.py`` says them."""
+    """``changes``: as ``schema/changes.py`` says them. One mark for all, and each alone for what it may explain."""
     if not changes:
         return
     more = len(changes) - MOST_SETTINGS_NAMED
     said = ", ".join(changes[:MOST_SETTINGS_NAMED]) + (f" and {more} more" if more > 0 else "")
-    ServerEvent.objects.create(server=server, kind=Kind.SETTING, at=taken_at, earliest=earliest, said=f"Set: {said}")
+    of_each = [(f"Set: {said}", True), *((change, False) for change in changes)]
+    ServerEvent.objects.bulk_create(
+        ServerEvent(server=server, kind=Kind.SETTING, at=taken_at, earliest=earliest, said=words, is_mark=is_mark)
+        for words, is_mark in of_each
+    )
 
 
 def note_schema(database: Database, changes: Iterable[SchemaChange], taken_at: datetime, earliest: datetime) -> None:
@@ -135,20 +139,11 @@ def changes_since(
 ) -> list[str]:
     """What was seen to change in between, the oldest first: these settings, tables of which ``table`` is true, and
     events of these kinds. One query."""
-    wanted = Q(kind__in=kinds) | Q(kind=Kind.SETTING)
+    wanted = Q(kind__in=kinds) | Q(kind=Kind.SETTING, is_mark=False)
     if table is not None:
         wanted |= Q(kind=Kind.SCHEMA) & table
     seen = server.events.filter(wanted, at__gt=since, at__lte=until).order_by("at", "pk")
-    return [
-        change
-        for event in seen
-        for change in (_of_settings(event.said, setting_names) if event.kind == Kind.SETTING else [event.said])
-    ]
-
-
-def _of_settings(said: str, names: Collection[str]) -> list[str]:
-    """Those of "Set: a from 1 to 2, b from 3 to 4" that have one of these names."""
-    return [part for part in said.removeprefix("Set: ").split(", ") if part.partition(" from ")[0] in names]
+    return [e.said for e in seen if e.kind != Kind.SETTING or e.said.partition(" from ")[0] in setting_names]
 
 
 def drop_old(now: datetime) -> None:

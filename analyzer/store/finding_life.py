@@ -85,7 +85,11 @@ def _more_members(record: FindingRecord, finding: Finding) -> str:
     if not more:
         return ""
     record.known_members = sorted(known.union(more))
-    return f"new: {some_of([member.partition(':')[0] for member in more])}" if known else ""
+    if not known:
+        return ""
+    # a group's have their subject behind what they are about
+    names = [member.partition(":")[0] if finding.group else member for member in more]
+    return f"new: {some_of(names)}"
 
 
 def settled(record: FindingRecord) -> float | None:
@@ -93,17 +97,17 @@ def settled(record: FindingRecord) -> float | None:
     return record.impact_s_per_day if says_of_a_day(record.watched_s) else None
 
 
-def close(gone: QuerySet[FindingRecord], now: datetime, go_on: Collection[int] = ()) -> None:
+def close(gone: QuerySet[FindingRecord], now: datetime, go_on: Collection[int] = (), because: str = "") -> None:
     """These were looked for and not found; why is told where something that explains it is known.
 
-    ``go_on``: ids of those that are told under another key.
+    ``go_on``: ids of those that are told under another key. ``because``: why all of them go, where the caller knows.
     """
     records = list(gone.select_related("statement").defer("statement__normalized_sql", "statement__tags"))
     for record in records:
         record.closed_at, record.worse_since = now, None
     FindingRecord.objects.bulk_update(records, ["closed_at", "worse_since"])
     FindingEvent.objects.bulk_create(
-        event(record, What.CLOSED, now, detail=GOES_ON if record.pk in go_on else _why_gone(record, now))
+        event(record, What.CLOSED, now, detail=GOES_ON if record.pk in go_on else because or _why_gone(record, now))
         for record in records
     )
 

@@ -116,6 +116,16 @@ def keep_outcome(
     )
 
 
+def withdraw(database: Database, codes: Iterable[str], now: datetime, because: str) -> None:
+    """Close what these checks said before: it is no longer known to be true."""
+    open_ones = FindingRecord.objects.filter(database=database, code__in=list(codes), closed_at__isnull=True)
+    if not open_ones.exists():
+        return
+    with transaction.atomic():
+        wait_for(FINDINGS, database.server_id)
+        life.close(open_ones, now, because=because)
+
+
 def _fill(record: FindingRecord, finding: Finding, statement_id: int | None, now: datetime) -> None:
     record.statement_id = statement_id
     record.code, record.title = finding.code, finding.title[:200]

@@ -43,7 +43,8 @@ MOST_AT_ONCE = 100  # closings; the others have their turn an hour later
 SWITCHED_OFF = "the check was switched off"
 NOT_SEEN = f"its statement was not seen for {GONE_AFTER.days} days"
 GOES_ON = "it goes on with others, or without them"
-NOT_MENDED = (SWITCHED_OFF, NOT_SEEN, GOES_ON)
+MAY_BE_NEEDED = "a standby that is not watched may use it"
+NOT_MENDED = (SWITCHED_OFF, NOT_SEEN, GOES_ON, MAY_BE_NEEDED)
 
 
 @dataclass(frozen=True, slots=True)

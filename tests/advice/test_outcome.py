@@ -15,6 +15,7 @@ from analyzer.advice.outcome import (
     definition_from_json,
     definition_to_json,
     drop_ddl,
+    has_index,
     headline,
     index_names,
     index_scans,
@@ -24,6 +25,7 @@ from analyzer.advice.outcome import (
     statement_from_json,
     statement_to_json,
 )
+from analyzer.plans import parse_plan
 from tests.advice.builders import facts, foreign_key, index, table
 
 LIMITS = OutcomeLimits(calls=30, wait_s=3600, gain_ratio=0.1)
@@ -117,7 +119,9 @@ def test_scans_of_a_partitioned_index_are_its_partitions() -> None:
     root = table("root", ["a|text|10"], keys=(), kind="p", partitions=(1, 2), indexes=(whole,))
     assert index_scans(whole, root, facts(root, *parts)) == 3
     assert index_scans(parts[1].indexes[0], parts[1], facts(root, *parts)) == 2
-    assert index_names(whole, root, facts(root, *parts)) == {"root_a", "p1_a", "p2_a"}
+    assert index_names(whole, root, facts(root, *parts)) == {
+        ("public", "root_a"), ("public", "p1_a"), ("public", "p2_a")
+    }  # fmt: skip
 
 
 def test_a_counter_that_fell_began_anew() -> None:
@@ -156,3 +160,16 @@ def test_statements_that_became_slower_are_told_apart_from_noise() -> None:
     much, little = ran(10, 20, calls=300, fingerprint="much"), ran(10, 30, calls=40, fingerprint="little")
     noise, rare, unknown = ran(10, 10.9), ran(10, 90, calls=29), ran(None, 90)
     assert slower([little, noise, rare, unknown, much, ran(10, 1)], LIMITS) == [much, little]
+
+
+@pytest.mark.parametrize(
+    ("schema", "index", "has"), [("a", "ix", True), ("b", "ix", False), (None, "ix", True), ("a", "other", False)]
+)
+def test_a_plan_has_an_index_by_its_schema_and_name(schema, index, has):
+    of = {"Relation Name": "t"} | ({"Schema": schema} if schema else {})
+    below = {"Node Type": "Bitmap Index Scan", "Index Name": index}
+    for node in (
+        {"Node Type": "Index Scan", "Index Name": index, **of},
+        {"Node Type": "Bitmap Heap Scan", **of, "Plans": [{"Node Type": "BitmapOr", "Plans": [below]}]},
+    ):
+        assert has_index(parse_plan({"Plan": node}), {("a", "ix")}) is has

@@ -58,3 +58,14 @@ def test_a_table_stands_as_it_did_until_it_is_analysed_written_anew_or_vacuumed(
     ):
         assert standing_of(of(**{"size_bytes": 2**25, "activity": of_day, **fields}), "public.t") != before
     assert standing_of(of(), "public.gone") == ""
+
+
+def test_what_stands_is_told_of_a_schema_with_a_dot_and_without_going_over_all_tables() -> None:
+    tables = [{"name": "t", "schema": "odd.one", "kind": "p"}, {"name": "t1", "schema": "odd.one", "parent": "t"}]
+    known = facts({"tables": tables})
+    before = standing_of(known, "odd.one.t")
+    assert before != ""
+    grown = replace(known, tables=(known.tables[0], replace(known.tables[1], size_bytes=2**30)))
+    assert standing_of(grown, "odd.one.t") != before
+    object.__setattr__(known, "tables", ())  # what it needs is known by now
+    assert standing_of(known, "odd.one.t") == before

@@ -13,27 +13,41 @@ READ_S_AGO = 60.0
     ("left", "files", "expected", "note"),
     [
         # name: size, written seconds ago; the last one is written to now
-        (("a", 5), {"a": (9, 0)}, [("a", 5, 9, False)], ""),
-        (("a", 5), {"a": (3, 0)}, [("a", 0, 3, False)], ""),  # truncated and written anew
-        (("a", 5), {"x": (7, 50), "a": (9, 0)}, [("a", 5, 9, False)], ""),  # a file that another program writes
-        (("a", 5), {"a": (9, 40), "b": (2, 0)}, [("a", 5, 9, True), ("b", 0, 2, False)], ""),
-        (("a", 5), {"old": (8, 90), "a": (9, 40), "c": (4, 30), "b": (3, 20), "d": (2, 0)},
-         [("a", 5, 9, True), ("c", 0, 4, True), ("b", 0, 3, True), ("d", 0, 2, False)], ""),
-        (("a", 9), {"a": (9, 40), "b": (0, 30), "c": (0, 30), "d": (0, 30)}, [("d", 0, 0, False)], ""),
-        (("a.csv", 9), {"a.csv": (9, 40), "b": (3, 40), "b.csv": (3, 30), "b.json": (3, 30), "c.csv": (1, 0)},
-         [("b.csv", 0, 3, True), ("c.csv", 0, 1, False)], ""),
-        (("a", 9), {"a": (9, 40), "b.gz": (3, 30), "c": (1, 0)}, [("c", 0, 1, False)],
-         "b.gz of the log is compressed and not read."),
-        (("a", 5), {"old": (8, 90), "b": (3, 40), "c": (2, 0)}, [("b", 0, 3, True), ("c", 0, 2, False)],
-         "a is gone: what may have been added to it since was not read."),
-        (("a", 5), {"a.2": (9, 90), "a.1": (7, 40), "a": (2, 0)}, [("a.1", 5, 7, True), ("a", 0, 2, False)], ""),
-        (("a", 0), {"a": (20 * MB, 9), "b": (2, 0)}, [("a", 0, MOST, False)], ""),  # some of it now, some later
-        (("a", 0), {"a": (12 * MB, 9), "b": (12 * MB, 5), "c": (1, 0)},
-         [("a", 0, 12 * MB, True), ("b", 0, 4 * MB, False)], ""),
-        (("b", 4 * MB), {"a": (12 * MB, 65), "b": (12 * MB, 61), "c": (1, 0)},  # and the others later still
-         [("b", 4 * MB, 12 * MB, True), ("c", 0, 1, False)], ""),
-        (("a", 0), {"a": (900 * MB, 9), "b": (7, 0)}, [("b", 7, 7, False)],
+        (("l1", 5), {"l1": (9, 0)}, [("l1", 5, 9, False)], ""),
+        (("l1", 5), {"l1": (3, 0)}, [("l1", 0, 3, False)], ""),  # truncated and written anew
+        (("l1", 5), {"x": (7, 50), "l1": (9, 0)}, [("l1", 5, 9, False)], ""),  # a file that another program writes
+        (("l1", 5), {"l1": (9, 40), "l2": (2, 0)}, [("l1", 5, 9, True), ("l2", 0, 2, False)], ""),
+        (("l1", 5), {"l0": (8, 90), "l1": (9, 40), "l3": (4, 30), "l2": (3, 20), "l4": (2, 0)},
+         [("l1", 5, 9, True), ("l3", 0, 4, True), ("l2", 0, 3, True), ("l4", 0, 2, False)], ""),
+        (("l1", 9), {"l1": (9, 40), "l2": (0, 30), "l3": (0, 30), "l4": (0, 30)}, [("l4", 0, 0, False)], ""),
+        (("l1.csv", 9), {"l1.csv": (9, 40), "l2": (3, 40), "l2.csv": (3, 30), "l2.json": (3, 30), "l3.csv": (1, 0)},
+         [("l2.csv", 0, 3, True), ("l3.csv", 0, 1, False)], ""),
+        (("l1", 9), {"l1": (9, 40), "l2.gz": (3, 30), "l3": (1, 0)}, [("l3", 0, 1, False)],
+         "l2.gz of the log is compressed and not read."),
+        (("l1", 5), {"l0": (8, 90), "l2": (3, 40), "l3": (2, 0)}, [("l2", 0, 3, True), ("l3", 0, 2, False)],
+         "l1 is gone: what may have been added to it since was not read."),
+        (("l1", 5), {"l1.2": (9, 90), "l1.1": (7, 40), "l1": (2, 0)}, [("l1.1", 5, 7, True), ("l1", 0, 2, False)], ""),
+        (("l1", 0), {"l1": (20 * MB, 9), "l2": (2, 0)}, [("l1", 0, MOST, False)], ""),  # some of it now, some later
+        (("l1", 0), {"l1": (12 * MB, 9), "l2": (12 * MB, 5), "l3": (1, 0)},
+         [("l1", 0, 12 * MB, True), ("l2", 0, 4 * MB, False)], ""),
+        (("l2", 4 * MB), {"l1": (12 * MB, 65), "l2": (12 * MB, 61), "l3": (1, 0)},  # and the others later still
+         [("l2", 4 * MB, 12 * MB, True), ("l3", 0, 1, False)], ""),
+        (("l1", 0), {"l1": (900 * MB, 9), "l2": (7, 0)}, [("l2", 7, 7, False)],
          "900 MB of the log were passed over: more is written than is read."),
+        # those of other programs are not the log, whatever they were written
+        (("pg.log", 5), {"cron.log": (9, 40), "pg.conf.bak": (9, 30), "pgbouncer.log": (9, 20), "pg.log": (3, 0)},
+         [("pg.log", 0, 3, False)], ""),
+        (("pg-Mon.log", 5), {"pg-Mon.log": (9, 50), "cron.log": (9, 40), "cron.log.1.gz": (9, 40),
+          "pg-Tue.log": (7, 30), "pg.log.bak": (9, 20), "pg-Wednesday.log": (2, 0)},
+         [("pg-Mon.log", 5, 9, True), ("pg-Tue.log", 0, 7, True), ("pg-Wednesday.log", 0, 2, False)], ""),
+        (("pg.log", 5), {"cron.log": (9, 50), "pg.log.1": (7, 40), "pg.log": (2, 0)},
+         [("pg.log.1", 5, 7, True), ("pg.log", 0, 2, False)], ""),
+        (("pg-16-2026-11-30_0900.log", 5), {"pg-16-2026-11-30_0900.log": (9, 50), "up.sh": (9, 40),
+          "pg-16-2026-11-30_1000.log": (7, 30), "pg-16-2026-Dec-01_12PM.log": (2, 0)},
+         [("pg-16-2026-11-30_0900.log", 5, 9, True), ("pg-16-2026-11-30_1000.log", 0, 7, True),
+          ("pg-16-2026-Dec-01_12PM.log", 0, 2, False)], ""),
+        (("old.log", 5), {"old.log": (9, 50), "old.log.1": (9, 60), "new-1.log": (7, 30), "new-2.log": (2, 0)},
+         [("old.log", 5, 9, True), ("new-1.log", 0, 7, True), ("new-2.log", 0, 2, False)], ""),  # log_filename changed
     ],
 )  # fmt: skip
 def test_what_is_read_next(

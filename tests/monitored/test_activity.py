@@ -180,7 +180,7 @@ def test_what_a_sample_and_a_burst_bring_is_bounded(any_postgres, scratch_databa
         assert len(sample_burst(conn, 2.0, 10)) == 1
 
 
-def test_what_a_session_ran_and_what_sent_it_is_told_without_a_queryid():
+def test_what_a_session_ran_and_what_sent_it_is_told_without_a_queryid(monkeypatch):
     """As on 13, or with compute_query_id off; of a young transaction that waits for nobody it is not read."""
     text = "update cart set paid = 'real value' where id = 7 /*route='orders.pay',traceparent='00-1'*/"
     row = ActivityRow(
@@ -211,3 +211,11 @@ def test_what_a_session_ran_and_what_sent_it_is_told_without_a_queryid():
     young = replace(row, xact_start=NOW - timedelta(seconds=9))
     assert session_of(young, NOW, names, None).statement == ""
     assert session_of(replace(young, blocked_by=(3,)), NOW, names, None).statement == session.statement
+
+    def failing(sql: object) -> None:
+        raise RecursionError
+
+    for name in ("analyzer.monitored.sample.activity.redact_sql", "analyzer.statements.fingerprint.fingerprint"):
+        monkeypatch.setattr(name, failing)
+    failed = session_of(row, NOW, names, None)
+    assert failed == replace(session, statement="", route="", fingerprint=None)

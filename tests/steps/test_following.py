@@ -138,6 +138,29 @@ def test_not_used_offers_the_drop_and_a_late_scan_changes_the_verdict(shop18: Sc
     assert (record.state, record.outcome["statements"][0]["uses_index"]) == ("realised", True)
 
 
+def test_plans_are_read_once_where_none_was_seen_since(
+    shop18: ScratchDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, record = suggested(shop18)
+    shop18.execute("create index theirs on item (kind)")
+    look(server, record)
+    pipeline.explain_statements(server)
+    look(server, record)
+    [statement] = record.outcome["statements"]
+    assert (statement["uses_index"], "using theirs" in statement["plan_change"]) == (True, True)
+    reading, read = follow.parse_plan, []
+    monkeypatch.setattr(follow, "parse_plan", lambda plan: read.append(plan) or reading(plan))
+    record.outcome |= {"statements": [statement | {"uses_index": False}]}
+    record.save()
+    look(server, record)
+    assert read != []  # it may have been kept after the look
+    read.clear()
+    record.outcome |= {"statements": [statement], "looked_at": (timezone.now() + timedelta(hours=1)).isoformat()}
+    record.save()
+    look(server, record)
+    assert (read, record.outcome["statements"][0]["plan_change"]) == ([], statement["plan_change"])
+
+
 def test_indexes_built_together_for_the_same_statement_share_what_changed(shop18: ScratchDatabase) -> None:
     server, record = suggested(shop18)
     shop18.execute("create index theirs on item (kind)")

@@ -1,6 +1,7 @@
 """The twin is asked once what a statement written otherwise costs, again when that is old; it stays with the fix."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,9 @@ from analyzer.advice.planner import Query, Refused
 from analyzer.advice.rules.suggest import WorkloadStatement
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.models import Database, FindingRecord, Server, Statement
+from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.facts import SchemaFacts
+from analyzer.steps import advise
 from analyzer.steps.rewrites import MOST_FINDINGS, plan_rewrites
 from analyzer.store.findings import keep_findings, open_findings
 from tests.checks.builders import facts
@@ -120,3 +123,37 @@ def test_the_costliest_come_first_and_the_others_in_the_next_run(database):
     assert asked(database).count(CHEAP) == MOST_FINDINGS
     assert FindingRecord.objects.exclude(fixes__0__has_key="planned").get().about == "f0"
     assert asked(database).count(CHEAP) == 1
+
+
+def test_a_statement_that_pgloupe_fails_at_costs_the_others_nothing(database, monkeypatch):
+    bad, good = find(database, FIXES[1], FIXES[0], name="bad", impact=9.0), find(database, FIXES[1], name="good")
+    asking = Twin.explain
+
+    def explain(twin: Twin, query: Query) -> Mapping[str, Any] | Refused:
+        if query.sql == DEAR:
+            raise KeyError("x")
+        return asking(twin, query)
+
+    monkeypatch.setattr(Twin, "explain", explain)
+    asked(database)
+    assert kept(bad) == [(f"{CHEAP};", 10.0, False), (f"{DEAR};", None, False)]
+    assert bad.fixes[1]["planned"]["problem"] == "pgLoupe could not work on this statement (KeyError)."
+    assert kept(good) == [(f"{CHEAP};", 10.0, False)]
+    assert asked(database) == []  # not in each run again
+
+
+def test_advice_is_kept_where_the_twin_fails_at_rewrites(database, monkeypatch):
+    record = find(database, FIXES[1])
+    workload = [WorkloadStatement(record.about, SQL, 1.0, 1.0, 1.0)]
+
+    @contextmanager
+    def ending(*_: object, **__: object) -> Iterator[Twin]:
+        yield Twin()
+        raise RuntimeFailure("The twin's PostgreSQL has ended")
+
+    monkeypatch.setattr(advise, "lease", ending)
+    monkeypatch.setattr(advise, "connection_settings", lambda *_: None)
+    said = advise._plan_rewrites(database.server, database, workload, FACTS, NOW)
+    assert said == "Statements written otherwise were not planned: The twin's PostgreSQL has ended"
+    assert kept(record) == [(f"{CHEAP};", 10.0, False)]
+    assert advise._plan_rewrites(database.server, database, workload, FACTS, NOW) == ""  # nothing waits: no twin

@@ -73,7 +73,10 @@ def test_what_was_changed_meanwhile_is_named(database):
     events.note_settings(server, ["log_lock_waits from off to on"], NOW - hour, NOW - 2 * hour)
     keep_findings(server, None, [setting, sessions], ["SV035", "SV007"], now=NOW)
     keep_findings(server, database, [table], ["SC001"], now=NOW)
-    events.note_settings(server, ["jit from on to off", "log_lock_waits from off to on"], NOW + hour, NOW)
+    several = [f"enable_{n} from on to off" for n in range(6)]
+    waits = "log_lock_waits from a, b to a, c"
+    events.note_settings(server, [*several, waits], NOW + hour, NOW)
+    assert len(events.events_between(server, NOW, NOW + hour)) == 1
     events.note_schema(
         database, [SchemaChange("public.t", "t: index ix new"), SchemaChange("u", "u: x")], NOW + hour, NOW
     )
@@ -82,7 +85,7 @@ def test_what_was_changed_meanwhile_is_named(database):
     keep_findings(server, database, [], ["SC001"], now=NOW + 2 * hour)
     closed = FindingEvent.objects.filter(what="closed").values_list("finding__code", "detail")
     assert dict(closed) == {
-        "SV035": "log_lock_waits from off to on", "SC001": "t: index ix new", "SV007": "PostgreSQL was restarted",
+        "SV035": waits, "SC001": "t: index ix new", "SV007": "PostgreSQL was restarted",
     }  # fmt: skip
 
 
@@ -186,3 +189,12 @@ def test_the_history_of_what_comes_and_goes_all_day_is_cut_but_for_what_people_d
     kept = [(what, by) for what, by, _ in FindingEvent.objects.order_by("pk").values_list("what", "by", "detail")]
     newest = [("reopened", ""), ("closed", ""), ("reopened", "")]
     assert kept == [("muted", "ada"), ("unmuted", "ada"), *newest]
+
+
+def test_another_rule_beside_a_muted_one_shows_it_again_by_its_whole_name(database):
+    rule = replace(COSTLY, code="SV046", members=("app from 10.0.0.0/8 to all",))
+    keep_findings(database.server, None, [rule], ["SV046"], now=NOW)
+    mute(FindingRecord.objects.all(), "ann", "known")
+    more = replace(rule, members=(*rule.members, "all from ::/0 to all"))
+    keep_findings(database.server, None, [more], ["SV046"], now=NOW + timedelta(hours=1))
+    assert FindingEvent.objects.get(what="unmuted").detail == "new: all from ::/0 to all"

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db.models import Prefetch
 
 from analyzer.checks import Rules, in_words
 from analyzer.models import AdviceRun, Database, FindingRecord, Server
@@ -14,6 +15,7 @@ from analyzer.steps.check import check_schema
 from analyzer.store.clusters import keep_cluster
 from analyzer.store.needless_indexes import plans_without, replica_scans, with_earlier
 from analyzer.store.schemas import keep_schema
+from dashboard.gone import closing_line, is_mended, last_closings
 from tests.checks.builders import facts
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +84,9 @@ def test_an_index_is_no_longer_called_unused_once_a_standby_is_there() -> None:
     said = check_schema(server, database, {}, unused, Rules(), AT + timedelta(hours=1))
     assert "add a as a server" in " ".join(in_words(said))
     assert not opened.all().exists()
+    gone = FindingRecord.objects.prefetch_related(Prefetch("events", last_closings(), to_attr="closings")).get()
+    assert closing_line(gone).endswith(": a standby that is not watched may use it")
+    assert not is_mended(gone)  # so that the mail does not call it fixed
 
 
 def test_a_replica_that_explain_goes_to_is_one() -> None:

@@ -5,8 +5,10 @@ Without ``statement_timeout`` a statement that went wrong runs for hours and kee
 Set them for the roles of the application, not for the server: backups and migrations need longer. A
 ``lock_timeout`` ends what only waits for a lock sooner, and those that queue behind it. From 17 on
 ``transaction_timeout`` ends both kinds. A role counts here in each database with load where neither the server, nor the
-database, nor the role itself has a value. The application may set one of its own when it connects, which the server
-does not show: then leave it alone.
+database, nor the role itself has a value. The server's own value is not known where pgLoupe's login, or the database
+it is connected to, has one of its own, as the recipe for the login gives it: then nothing is said of that setting, and
+SHOW in a session of another role tells whether there is one. The application may set one of its own when it connects,
+which the server does not show: then leave it alone.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,20 +60,32 @@ class _Lacking:
 @check.on(ClusterFacts)
 def no_timeouts(facts: ClusterFacts) -> Iterator[Finding]:
     settings_of(facts)
-    if "role_settings" in facts.parts_not_read:
-        raise NotRun(facts.parts_not_read["role_settings"])
+    for part in ("role_settings", "roles"):
+        if part in facts.parts_not_read:
+            raise NotRun(facts.parts_not_read[part])
     roles = _application_roles(facts)
     unknown = []
     for name, (value, without) in WANTED.items():
         if name not in facts.settings:
             continue
         lacking = [lacks for role in roles if (lacks := _lacking(facts, name, role)) is not None]
-        if lacking and server_value(facts, name) is None:
+        if not lacking:
+            continue
+        if server_value(facts, name) is None:
             unknown.append(name)
-        elif lacking and server_value(facts, name) == "0":
+        elif server_value(facts, name) == "0" and _is_hidden(facts, ENDS_ALL):
+            unknown.append(ENDS_ALL)
+        elif server_value(facts, name) == "0":
             yield _finding(facts, name, value, without, lacking)
-    if len(unknown) == len(WANTED):
-        raise NotRun(f"needs the server's own {and_list(unknown)}: this login, or its database, has another")
+    if unknown:
+        names = and_list(list(dict.fromkeys(unknown)))
+        raise NotRun(
+            f"needs the server's own {names}: this login, or its database, has another; SHOW tells it to another role"
+        )
+
+
+def _is_hidden(facts: ClusterFacts, name: str) -> bool:
+    return name in facts.settings and server_value(facts, name) is None
 
 
 def _finding(facts: ClusterFacts, name: str, value: str, without: str, lacking: Sequence[_Lacking]) -> Finding:
@@ -93,7 +107,7 @@ def _finding(facts: ClusterFacts, name: str, value: str, without: str, lacking: 
         ),
         hint="Set it for each role of the application, longer than its longest statement or pause.",
         evidence={"setting": name, "roles": len(lacking)},
-        members=tuple(one.named for one in lacking),
+        members=tuple(one.role for one in lacking),
         fixes=(Fix("For new sessions of these roles", "sql", "\n".join(commands)),),
     )
 

@@ -39,5 +39,6 @@ def roles_with_md5_passwords(facts: ClusterFacts) -> Iterator[Finding]:
         message=f"{some_of(roles)} {have} kept as an MD5 hash: with that alone one can log in.",
         hint="Set password_encryption to scram-sha-256, then set the password of each of these roles again.",
         evidence={"roles": len(roles)},
+        members=tuple(roles),
         fixes=(Fix("In psql, for each: asks for the password and sends its hash", "text", anew),),
     )

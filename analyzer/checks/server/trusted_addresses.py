@@ -29,14 +29,14 @@ def trusted_addresses(facts: ClusterFacts) -> Iterator[Finding]:
         raise NotRun(facts.parts_not_read.get("trust_rules", "needs EXECUTE on pg_hba_file_rules(), and its view"))
     if not facts.trust_rules:
         return
-    rules = [
-        f"{rule.roles} from {rule.address} to {rule.databases} (line {rule.line_number})" for rule in facts.trust_rules
-    ]
+    who = [f"{rule.roles} from {rule.address} to {rule.databases}" for rule in facts.trust_rules]
+    rules = [f"{let_in} (line {rule.line_number})" for let_in, rule in zip(who, facts.trust_rules, strict=True)]
     yield check.finding(
         subject="pg_hba.conf",
         message=f"pg_hba.conf has the method trust, which asks for no password, for {some_of(rules)}.",
         hint="Put scram-sha-256 in place of trust in these lines, once each role that comes from there has a password.",
         evidence={"rules": len(rules), "first_line": facts.trust_rules[0].line_number},
+        members=tuple(who),
         fixes=(
             Fix(
                 "After the lines were changed: see that they are read without error, then put them in force",

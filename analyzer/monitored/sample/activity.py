@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
+from analyzer.errors import costing_only
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.monitored.login import APPLICATION_NAME
 from analyzer.monitored.readings import ActivityRow, NamesByOid, is_ours
 from analyzer.schema.server import SessionFacts
 from analyzer.statements.display import one_line
-from analyzer.statements.fingerprint import fingerprint as fingerprint_of
+from analyzer.statements.fingerprint import fingerprint_of_seen
 from analyzer.statements.routes import route_name
 from analyzer.statements.secrets import comment_tags, redact_sql
 
@@ -146,6 +147,10 @@ def session_of(
 
     transaction_s = age(row.xact_start)
     text = row.text if (transaction_s or 0.0) >= least_told_s or row.blocked_by else None
+    statement, route = "", ""
+    with costing_only(f"of session {row.pid}", {}):  # its other figures, and the other sessions, are judged
+        statement = one_line(redact_sql(text) or "", MOST_STATEMENT_CHARACTERS)
+        route = route_name(comment_tags(text))
     return SessionFacts(
         pid=row.pid,
         state=row.state,
@@ -157,9 +162,9 @@ def session_of(
         role=names.roles.get(row.role_oid) if row.role_oid else None,
         database=names.databases.get(row.database_oid) if row.database_oid else None,
         application_name=row.application_name,
-        fingerprint=fingerprint or (fingerprint_of(text) if text and not row.is_truncated else None),
+        fingerprint=fingerprint or (fingerprint_of_seen(text) if text and not row.is_truncated else None),
         blocked_by=row.blocked_by,
         lock_wait_s=age(row.waits_since) if row.waits_since else seen_waiting_s,
-        statement=one_line(redact_sql(text) or "", MOST_STATEMENT_CHARACTERS),
-        route=route_name(comment_tags(text)),
+        statement=statement,
+        route=route,
     )

@@ -15,7 +15,7 @@ from analyzer.behaviour.sessions import session_evidence as evidence_of
 from analyzer.behaviour.workload import Origin, SessionEvidence
 from analyzer.models import Database, Server, Statement, StatementEntry
 from analyzer.monitored.readings import ActivityRow, is_ours
-from analyzer.statements.fingerprint import fingerprint
+from analyzer.statements.fingerprint import fingerprint_of_seen
 from analyzer.statements.routes import file_name, route_name
 from analyzer.statements.secrets import comment_tags
 from analyzer.store.series.partitions import ensure_partition
@@ -118,7 +118,7 @@ def _statements(
         for e in StatementEntry.objects.filter(server=server, queryid__in=queryids, toplevel=True)
     }
     texts = {row.text for row in rows if row.text and not row.is_truncated and not row.queryid}
-    fingerprints = {text: print_ for text in texts if (print_ := fingerprint(text))}
+    fingerprints = {text: print_ for text in texts if (print_ := fingerprint_of_seen(text))}
     ids = dict(
         Statement.objects.filter(server=server, fingerprint__in=set(fingerprints.values())).values_list(
             "fingerprint", "pk"
