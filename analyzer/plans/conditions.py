@@ -23,6 +23,7 @@ from analyzer.plans.condition_tree import (
     OtherSide,
     Wrapping,
     columns_in,
+    functions_in,
     kind_of,
     parts,
     sides,
@@ -59,6 +60,7 @@ class Comparison:
     other: OtherSide
     other_columns: tuple[ColumnName, ...] = ()
     functions: tuple[str, ...] = ()  # around the columns, the outermost first
+    other_functions: tuple[str, ...] = ()  # on the other side, anywhere
     operators: tuple[str, ...] = ()  # around the columns: ``(a + 1) = 5`` has "+"
     casts: tuple[str, ...] = ()  # types the columns are cast to, the outermost first: "numeric", "text"
     is_negated: bool = False  # below a NOT
@@ -253,6 +255,7 @@ class _Reader:
             other=kind_of(side, other),
             other_columns=columns_in(walk(other)) if other is not None else (),
             functions=own.functions,
+            other_functions=functions_in(walk(other)) if other is not None else (),
             operators=own.operators,
             casts=own.casts,
             is_negated=negated,

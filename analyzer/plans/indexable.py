@@ -50,6 +50,7 @@ def _of_table(comparison: Comparison, alias: str | None) -> Comparison:
         columns=comparison.other_columns,
         operator=TURNED.get(comparison.operator, comparison.operator),
         other_columns=comparison.columns,
+        other_functions=comparison.functions,
         functions=(),
         operators=(),
         casts=(),

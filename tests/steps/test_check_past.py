@@ -89,9 +89,7 @@ def test_a_new_plan_and_the_time_since_are_a_finding_until_it_is_fast_again(hist
     assert list(periods) == [2, 1]
 
 
-def test_a_change_without_words_is_a_finding_all_the_same(
-    history: FakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_change_without_words_is_a_finding_all_the_same(history: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_words(*_: Any) -> None:
         raise ValueError
 
