@@ -73,6 +73,19 @@ def test_an_own_function_is_to_be_immutable_around_a_column_and_stable_beside_on
     assert (f"Where {stable} is VOLATILE" in hint) == ("STABLE" in hint) == bool(stable)
 
 
+def test_of_what_a_subquerys_runs_scan_one_finding_stays() -> None:
+    def codes(condition: str) -> set[str]:
+        scan = {**searched(condition), "Alias": "d", "Actual Loops": 40, "Actual Total Time": 22.0}
+        runs = {**node("Aggregate", 22.5, 1, scan), "Parent Relationship": "SubPlan", "Subplan Name": "SubPlan 1",
+                "Actual Loops": 40}  # fmt: skip
+        return found(node("Seq Scan", 910.0, 40, runs, **{"Relation Name": "c", "Alias": "c"})).keys()
+
+    assert codes("((d.c_id = c.id) AND ((d.at)::date = '2026-01-01'::date))") == {"PL041"}
+    assert codes("((d.c_id = c.id) AND (d.name ~~ '%a%'::text))") == {"PL041"}
+    assert codes("(lower(d.name) = c.name)") == {"PL014", "PL041"}
+    assert codes("(own_score(d.body) > c.least)") == {"PL014", "PL041"}
+
+
 def test_only_functions_of_ones_own_are_to_be_marked_immutable() -> None:
     def hint(function: str, known: Context | None = None) -> str:
         output = {"Output": [f"{function}(doc.body)"], "Relation Name": "doc", "Alias": "doc"}
