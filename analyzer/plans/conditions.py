@@ -35,6 +35,7 @@ MOST_CHARACTERS = 20_000  # without its strings: a longer one says nothing that 
 ELEMENT = re.compile(r'"(?:[^"\\]|\\.)*"|[^,{}"]+')
 SORT_SUFFIX = re.compile(r"(?:\s+(?P<down>DESC)|\s+USING\s+\S+)?(?:\s+NULLS\s+(?P<nulls>FIRST|LAST))?\Z")
 MARK = "\x01"  # around the number of a literal; no expression of PostgreSQL's holds it unquoted
+COLLATED = re.compile(r"\sCOLLATE\s")
 PATTERNS = ("~~", "~~*", "!~~", "!~~*")
 
 
@@ -72,6 +73,11 @@ class Comparison:
         """The one column that is compared as it is; None where it is wrapped, or where there are several."""
         wrapped = self.functions or self.operators or self.casts or len(self.columns) != 1
         return None if wrapped else self.columns[0]
+
+    @property
+    def names_collation(self) -> bool:
+        """Only an index in that collation serves it."""
+        return COLLATED.search(self.text) is not None
 
 
 @dataclass(frozen=True, slots=True)

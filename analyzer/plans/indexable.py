@@ -79,6 +79,8 @@ def plain_column(comparison: Comparison) -> str | None:
         return None
     if not RELABELLED.issuperset(comparison.casts) or compares_own_columns(comparison):
         return None
+    if comparison.names_collation:
+        return None
     if comparison.is_negated and comparison.operator:  # NOT flag is a comparison with false
         return None
     return quote_identifier(comparison.columns[0].name)

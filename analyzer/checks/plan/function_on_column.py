@@ -13,7 +13,7 @@ scan's own, as much of it as the rows thrown away are of those read.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.new_index import NewKey, new_index
+from analyzer.checks.new_index import NewKey, is_narrow, is_text, new_index
 from analyzer.checks.node import run_time_ms, shown, time_evidence
 from analyzer.checks.rewrites import otherwise
 from analyzer.checks.scan import filter_condition, share_ms, whole_scan
@@ -80,7 +80,15 @@ def _keys(wrapped: Comparison, read: Condition) -> tuple[NewKey, ...]:
         return ()
     if not RELABELLED.issuperset(wrapped.casts):
         return ()
-    return (NewKey(wrapped.columns[0].name, is_equal=True, function=wrapped.functions[0]),)
+    return (
+        NewKey(
+            wrapped.columns[0].name,
+            is_equal=True,
+            is_narrow=is_narrow(wrapped),
+            is_text=is_text(wrapped),
+            function=wrapped.functions[0],
+        ),
+    )
 
 
 def _is_wrapped(comparison: Comparison) -> bool:
