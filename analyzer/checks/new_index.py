@@ -119,7 +119,7 @@ def new_index(node: PlanNode, keys: Sequence[NewKey], context: Context) -> tuple
         return ()
     if context.facts is not None and (table is None or not _takes(table, keys)):
         return ()
-    taken = _taken(context.facts, table) if context.facts is not None and table is not None else frozenset()
+    taken = names_taken(context.facts, table) if context.facts is not None and table is not None else frozenset()
     name = index_name(scanned.relation_name, [f"{key.function}_{key.name}".strip("_") for key in keys], taken)
     on = f"{table_sql(node, context.facts)} ({', '.join(key.sql for key in keys)})"
     unless = _unless_wide([key for key in keys if table is None and not key.is_narrow])
@@ -165,7 +165,7 @@ def _name(key: NewKey) -> str:
     return comparable(key.sql.removesuffix(key.direction)) if key.function else key.name
 
 
-def _taken(facts: SchemaFacts, table: TableFacts) -> frozenset[str]:
+def names_taken(facts: SchemaFacts, table: TableFacts) -> frozenset[str]:
     """Names of the schema's relations."""
     tables = [other for other in facts if other.schema == table.schema]
     return frozenset((*(t.name for t in tables), *(index.name for t in tables for index in t.indexes)))

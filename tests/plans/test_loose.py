@@ -139,6 +139,7 @@ def test_time_and_depth_are_bounded() -> None:
     for text in ("['" + "a' '" * 500_000, "{" * 1_000_000, "[" * 2_000_000, "[" + "'a'," * 500_000 + "]",
                  "['" + "\\n" * 1_000_000 + "']",
                  json.dumps(["\n" * 1_000_000]), " " * 1_000_000 + "x", "&gt;" * 500_000 + "\n-&gt; A (cost=",
+                 "<td>" * 300_000, "<td " * 300_000, "<td></td " * 200_000,
                  "[('a',)\n" * 200_000, "('a',\n" * 200_000, "'a''b'\n" * 200_000,
                  "duration: 1.0 ms  plan:\n" * 100_000):  # fmt: skip
         with pytest.raises(PlanError):
