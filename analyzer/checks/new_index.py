@@ -14,12 +14,13 @@ from analyzer.checks.scan import is_system_table, table_facts, table_node, table
 from analyzer.findings import Fix
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Comparison, Condition
-from analyzer.plans.indexable import EQUAL, RANGE, plain_column
+from analyzer.plans.indexable import EQUAL, RANGE, RELABELLED, plain_column
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.index_names import index_name
 from analyzer.schema.orm_models import Models, field_of, known_orm, model_of
 from analyzer.schema.python_source import python_string
 from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.system_columns import SYSTEM_COLUMNS
 from analyzer.statements.index_expressions import comparable
 from analyzer.words.lists import and_list
 
@@ -35,11 +36,19 @@ UNFIT = re.compile(
     r"|halfvec|sparsevec)\b"
 )
 NUMBER = re.compile(r"(?:^|[(\s])\?(?=[)\s]|\Z)")  # redacted
+# what is compared with, where it is computed: it is, or begins with, a number, a date or a time
+CALL = re.compile(
+    r" (?:[<>]=?|=) \(*(?:\?(?= )|CURRENT_(?:DATE|TIME)|LOCALTIME"
+    r"|(?:now|date_trunc|date_bin|make_date|make_timestamp(?:tz)?|to_date|to_timestamp|(?:clock|statement|transaction)"
+    r"_timestamp|date_part|floor|ceil|round|abs|length|currval|lastval)\(|EXTRACT\()"
+)
+LAST_CAST = re.compile(r"::([a-z][a-z ]*)(?:\(\d+\))?\)*\Z")
+TEXT = re.compile(r"::(?:text|character varying|bpchar|name|citext)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A column of an index to be. ``is_narrow``: whether the plan shows that its values are short.
+    """A column of an index to be. ``is_narrow``, ``is_text``: whether the plan shows values that are short, or texts.
 
     ``function``: what of the column is the key, by a function that PostgreSQL has as IMMUTABLE.
     """
@@ -48,6 +57,7 @@ class NewKey:
     direction: str = ""  # " DESC", " NULLS LAST"
     is_equal: bool = False  # compared by equality: such columns stand first, in any order
     is_narrow: bool = False
+    is_text: bool = False
     function: str = ""
 
     @property
@@ -72,39 +82,62 @@ def key_of(comparison: Comparison) -> NewKey | None:
     is_equal = comparison.operator in EQUAL or not comparison.operator
     if plain_column(comparison) is None or not (is_equal or comparison.operator in RANGE):
         return None
-    if comparison.other == "subplan" or UNFIT.search(comparison.text) or VOLATILE.search(comparison.text):
+    if comparison.columns[0].name in SYSTEM_COLUMNS or comparison.other == "subplan":
+        return None
+    if UNFIT.search(comparison.text) or VOLATILE.search(comparison.text):
         return None
     if "[]" in comparison.text and comparison.operator != "= ANY":
         return None  # of arrays
-    return NewKey(comparison.columns[0].name, "", is_equal, _is_narrow(comparison))
+    return NewKey(comparison.columns[0].name, "", is_equal, is_narrow(comparison), is_text(comparison))
 
 
-def _is_narrow(comparison: Comparison) -> bool:
+def is_narrow(comparison: Comparison) -> bool:
+    """Whether what it compares is short, as far as the other side shows."""
     if not comparison.operator:
         return True  # a boolean
-    return comparison.other == "constant" and bool(NARROW.search(comparison.text) or NUMBER.search(comparison.text))
+    text = comparison.text
+    if comparison.other == "constant":
+        return bool(NARROW.search(text) or NUMBER.search(text))
+    cast = LAST_CAST.search(text)
+    return bool(NARROW.match(f"::{cast[1]}")) if cast else comparison.other == "expression" and bool(CALL.search(text))
+
+
+def is_text(comparison: Comparison) -> bool:
+    return bool(RELABELLED.intersection(comparison.casts)) or (
+        comparison.other == "constant" and TEXT.search(comparison.text) is not None
+    )
 
 
 def new_index(node: PlanNode, keys: Sequence[NewKey], context: Context) -> tuple[Fix, ...]:
     """A B-tree on the table that the node reads; () where that is not certain to be right, or is there already."""
     if context.fingerprint is not None or not 1 <= len(keys) <= MOST_COLUMNS:
         return ()
+    if any(key.name in SYSTEM_COLUMNS for key in keys):
+        return ()
     scanned, table = table_node(node), table_facts(node, context.facts)
     if scanned.relation_name is None or is_system_table(scanned) or (scanned.schema or "").startswith("pg_"):
         return ()
     if context.facts is not None and (table is None or not _takes(table, keys)):
         return ()
-    taken = _taken(context.facts, table) if context.facts is not None and table is not None else frozenset()
+    taken = names_taken(context.facts, table) if context.facts is not None and table is not None else frozenset()
     name = index_name(scanned.relation_name, [f"{key.function}_{key.name}".strip("_") for key in keys], taken)
     on = f"{table_sql(node, context.facts)} ({', '.join(key.sql for key in keys)})"
-    wide = [key.name for key in keys if table is None and not key.is_narrow]
-    verb = "hold" if len(wide) > 1 else "holds"
-    unless = f", unless {and_list(wide)} {verb} texts of more than {BTREE_ENTRY_BYTES:,.0f} bytes" if wide else ""
+    unless = _unless_wide([key for key in keys if table is None and not key.is_narrow])
     sql = f"CREATE INDEX CONCURRENTLY {quote_identifier(name)} ON {on};"
     if any(key.function for key in keys):
         sql += f"\nANALYZE {table_sql(node, context.facts)};"
     orm = _in_orm(table, keys, name, context.facts) if context.facts is not None and table is not None else ()
     return (Fix(f"Create the index (not in a transaction){unless}", "sql", sql), *orm)
+
+
+def _unless_wide(keys: Sequence[NewKey]) -> str:
+    if not keys:
+        return ""
+    names, is_one = and_list([key.name for key in keys]), len(keys) == 1
+    holds = f"{'holds' if is_one else 'hold'} texts of more than {BTREE_ENTRY_BYTES:,.0f} bytes"
+    if all(key.is_text for key in keys):
+        return f", unless {names} {holds}"
+    return f", unless {names}, if {'it is a text' if is_one else 'they are texts'}, {holds}"
 
 
 def _takes(table: TableFacts, keys: Sequence[NewKey]) -> bool:
@@ -132,7 +165,7 @@ def _name(key: NewKey) -> str:
     return comparable(key.sql.removesuffix(key.direction)) if key.function else key.name
 
 
-def _taken(facts: SchemaFacts, table: TableFacts) -> frozenset[str]:
+def names_taken(facts: SchemaFacts, table: TableFacts) -> frozenset[str]:
     """Names of the schema's relations."""
     tables = [other for other in facts if other.schema == table.schema]
     return frozenset((*(t.name for t in tables), *(index.name for t in tables for index in t.indexes)))

@@ -14,6 +14,7 @@ from analyzer.plans.scans import alias_in_query
 from analyzer.plans.unions import is_union
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
+from analyzer.schema.system_columns import SYSTEM_COLUMNS
 
 SCANS = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Sample Scan", "Tid Scan")
 PASS_ON = ("Gather", "Gather Merge", "Hash", "Materialize", "Memoize", "Sort", "Incremental Sort")
@@ -71,6 +72,8 @@ def index_in_order(node: PlanNode) -> IndexInOrder | None:
     keys = sort_keys(node)
     columns = [key.column for key in keys or () if key.column is not None]
     if not keys or len(columns) < len(keys) or len({column.alias for column in columns}) > 1:
+        return None
+    if any(column.name in SYSTEM_COLUMNS for column in columns):
         return None
     scans = rows_below(node).scans
     scan = scan_of(columns[0].alias, scans)
@@ -166,7 +169,8 @@ def equal_columns(scan: PlanNode) -> tuple[tuple[str, ...], bool]:
         condition = read_condition(text)
         for comparison in condition.comparisons if condition is not None else ():
             wanted = comparison.column if comparison.operator == "=" and not comparison.is_negated else None
-            if wanted is not None and comparison.other in ("constant", "parameter", "initplan"):
+            is_known = comparison.other in ("constant", "parameter", "initplan")
+            if wanted is not None and is_known and not comparison.names_collation:
                 equal[wanted.name] = None
             else:
                 complete = False
@@ -174,10 +178,9 @@ def equal_columns(scan: PlanNode) -> tuple[tuple[str, ...], bool]:
     return tuple(equal), complete
 
 
-def as_indexed(key: SortKey, expression: str = "") -> str:
-    """A key as CREATE INDEX takes it; ``expression``: where it is no column."""
-    name = quote_identifier(key.column.name) if key.column is not None else expression
-    return f"{name}{direction(key)}"
+def as_indexed(key: SortKey) -> str:
+    """A key as CREATE INDEX takes it."""
+    return _new_key(key).sql
 
 
 def _new_key(key: SortKey) -> NewKey:

@@ -1,17 +1,19 @@
 """What gives the order of a sort by no columns of one table: an index on an expression or of distances, or none."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile, zip_longest
 
-from analyzer.checks.order import as_indexed, equal_columns, rows_below, scan_of, sort_keys
+from analyzer.checks.order import IndexInOrder, direction, equal_columns, rows_below, scan_of, sort_keys
 from analyzer.checks.scan import table_facts
 from analyzer.plans import PlanNode, redact_expression
 from analyzer.plans.conditions import SORT_SUFFIX, Comparison, SortKey
 from analyzer.plans.unions import is_union
-from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.facts import IndexFacts, SchemaFacts
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.index_expressions import SEARCHING, can_be_key, can_be_order, comparable
+from analyzer.schema.system_columns import SYSTEM_COLUMNS
+from analyzer.statements.index_expressions import SEARCHING, can_be_key, can_be_order, comparable, unqualified
 from analyzer.words.lists import and_list
 
 STOPS = "gives them in this order and stops after the last"
@@ -27,6 +29,9 @@ VECTOR_TYPE = re.compile(r"\b(vector|halfvec|sparsevec)\b")
 TEXT_TYPE = re.compile(r"\b(text|character varying|varchar|bpchar)\b")
 RANDOM = frozenset(("random", "gen_random_uuid", "uuid_generate_v4"))
 CHANGING = ("now", "clock_timestamp", "statement_timestamp", "nextval")
+COLLATION = re.compile(r"""\sCOLLATE\s+(?:(?:"[^"]+"|\w+)\.)?("(?:[^"]|"")+"|\w+)\Z""")
+NAME = re.compile(r'"(?:[^"]|"")+"|[^\W\d]\w*')
+OF_DATABASE, C, POSIX = 100, 950, 951  # pg_collation.oid
 DISTANCE_METHODS = ("hnsw", "ivfflat", "gist", "spgist")
 
 
@@ -55,22 +60,54 @@ def other_order(node: PlanNode, facts: SchemaFacts | None) -> OtherOrder | None:
     if below.maker is not None:
         return OtherOrder(_of_made_rows(below.maker))
     if len(aliases) > 1:
-        return _of_several_tables(keys, below.scans, [str(alias) for alias in aliases])
+        return _of_several_tables(keys, below.scans, [str(alias) for alias in aliases], facts)
     scan = scan_of(aliases[0], below.scans)
     if scan is None:
         return OtherOrder(_of_made_rows(None))
     if (distance := _distance(keys[0])) is not None:
         return _by_distance(scan, distance, facts, is_far=keys[0].is_descending, is_alone=len(below.scans) == 1)
-    texts = [SORT_SUFFIX.sub("", text) for text in node.raw["Sort Key"]]
-    computed = [text for text, key in zip(texts, keys, strict=True) if key.column is None]
+    system = next((c.name for key in keys for c in key.condition.columns if c.name in SYSTEM_COLUMNS), None)
+    if system is not None:
+        return OtherOrder(f"No index can be on {system}, a system column: leave rows out before they are sorted.")
+    read = [_key(SORT_SUFFIX.sub("", text)) for text in node.raw["Sort Key"]]
+    computed = [key.expression for key in read if not key.is_column]
     if (why := next((why for text in computed if (why := _why_no_index(text)) is not None), None)) is not None:
         return OtherOrder(why)
-    if _has_index(scan, computed, facts):
+    if _has_index(scan, read, facts):
         return None
-    shown = [f"({redact_expression(comparable(text))})" for text in texts]  # no customer's values
-    columns = ", ".join((*map(quote_identifier, equal_columns(scan)[0]), *map(as_indexed, keys, shown)))
+    columns = ", ".join((
+        *map(quote_identifier, equal_columns(scan)[0]),
+        *(f"{key.sql}{direction(by)}" for key, by in zip(read, keys, strict=True)),
+    ))  # fmt: skip
     helps = "" if len(below.scans) == 1 and equal_columns(scan)[1] else ON_THE_WAY
-    return OtherOrder(f"An index on {scan.relation_name} ({columns}) {STOPS}{helps}. {IMMUTABLE}", scan)
+    needs = f" {IMMUTABLE}" if computed else ""
+    return OtherOrder(f"An index on {scan.relation_name} ({columns}) {STOPS}{helps}.{needs}", scan)
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """A key that a sort or an index has. ``collation``: "" for the database's, None where it is not known."""
+
+    expression: str
+    name: str  # the same for what is the same
+    is_column: bool
+    collation: str | None = ""
+
+    @property
+    def sql(self) -> str:
+        """As CREATE INDEX takes it, without a customer's values."""
+        text = self.expression if " COLLATE " in self.expression else self.name
+        bare = self.name if self.is_column else f"({redact_expression(text)})"
+        return f"{bare} COLLATE {quote_identifier(self.collation)}" if self.collation else bare
+
+
+def _key(text: str) -> _Key:
+    """Of an entry of Sort Key: EXPLAIN names a collation that is not the type's own, be it also the column's."""
+    named = COLLATION.search(text)
+    bare = unqualified(text[: named.start()] if named else text)
+    name = comparable(bare)
+    collation = named[1].strip('"').replace('""', '"') if named else ""
+    return _Key(bare, name, NAME.fullmatch(name) is not None, collation)
 
 
 def _of_made_rows(maker: PlanNode | None) -> str:
@@ -95,21 +132,22 @@ def _of_made_rows(maker: PlanNode | None) -> str:
     return f"No index can give this order, because {maker.label} makes the rows: leave rows out before that."
 
 
-def _of_several_tables(keys: Sequence[SortKey], scans: Sequence[PlanNode], aliases: Sequence[str]) -> OtherOrder:
+def _of_several_tables(
+    keys: Sequence[SortKey], scans: Sequence[PlanNode], aliases: Sequence[str], facts: SchemaFacts | None
+) -> OtherOrder | None:
     """The keys that stand first may come from an index; the others are then sorted among rows equal in those."""
     none = f"No index can give this order, which is of {and_list(aliases)}"
-    first = []
-    for key in keys:
-        if key.column is None or key.column.alias != aliases[0]:
-            break
-        first.append(quote_identifier(key.column.name))
+    first = tuple(takewhile(lambda key: key.column is not None and key.column.alias == aliases[0], keys))
     scan = scan_of(aliases[0], scans)
     if not first or scan is None:
         return OtherOrder(
             f"{none}: leave rows out before they are joined, or order by one table's columns where that will do."
         )
+    index = IndexInOrder(scan, (), first, is_certain=False)
+    if index.exists(facts):
+        return None
     return OtherOrder(
-        f"{none}. One on {scan.relation_name} ({', '.join(first)}) can give its first part: from version 13 on only"
+        f"{none}. One on {scan.relation_name} ({index.columns}) can give its first part: from version 13 on only"
         " rows equal in that are sorted by the rest (Incremental Sort), which stops early where few are equal. Else"
         " leave rows out before they are joined.",
         is_in_part=True,
@@ -179,14 +217,28 @@ def _by_distance(
     return OtherOrder(f"An index that knows distances, GiST or of vectors HNSW, on {on}) {STOPS}{helps}.", scan)
 
 
-def _has_index(scan: PlanNode, computed: Sequence[str], facts: SchemaFacts | None) -> bool:
-    """Whether a usable B-tree of all rows is on all that is computed."""
+def _has_index(scan: PlanNode, wanted: Sequence[_Key], facts: SchemaFacts | None) -> bool:
+    """Whether a usable B-tree of all rows is on all of them, in their collations as far as these are known."""
     table = table_facts(scan, facts)
-    wanted = set(map(comparable, computed))
-    return table is not None and any(
-        index.is_usable
-        and index.method == "btree"
-        and index.predicate is None
-        and wanted <= set(map(comparable, index.expressions))
+    if table is None or facts is None:
+        return False
+    names = {OF_DATABASE: "", 0: "", C: "C", POSIX: "POSIX", **{c.oid: c.name for c in facts.collations or ()}}
+    every = [
+        list(_keys_of(index, names))
         for index in table.indexes
-    )
+        if index.is_usable and index.method == "btree" and index.predicate is None
+    ]
+    return any(all(any(_is_same(key, has) for has in keys) for key in wanted) for keys in every)
+
+
+def _keys_of(index: IndexFacts, names: Mapping[int, str]) -> Iterator[_Key]:
+    expressions = iter(index.expressions)
+    for name, oid in zip_longest(index.columns, index.collations[: len(index.columns)]):
+        key = comparable(next(expressions, "")) if name is None else comparable(quote_identifier(name))
+        yield _Key("", key, name is not None, None if oid is None else names.get(oid))
+    for expression in expressions:
+        yield _Key("", comparable(expression), False, None)
+
+
+def _is_same(wanted: _Key, has: _Key) -> bool:
+    return wanted.name == has.name and (has.collation is None or has.collation == wanted.collation)

@@ -130,3 +130,9 @@ def columns_in(nodes: Iterable[Node]) -> tuple[ColumnName, ...]:
             parts = [part.sval if isinstance(part, ast.String) else "*" for part in node.fields]
             columns[ColumnName(parts[-1], parts[-2] if len(parts) > 1 else None)] = None
     return tuple(columns)
+
+
+def functions_in(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """Those that are called by name, each once."""
+    calls = (function_name(node) for node in nodes if isinstance(node, ast.FuncCall))
+    return tuple(dict.fromkeys(name for name in calls if name not in OWN_WORDS))

@@ -23,6 +23,7 @@ from analyzer.plans.condition_tree import (
     OtherSide,
     Wrapping,
     columns_in,
+    functions_in,
     kind_of,
     parts,
     sides,
@@ -34,6 +35,7 @@ MOST_CHARACTERS = 20_000  # without its strings: a longer one says nothing that 
 ELEMENT = re.compile(r'"(?:[^"\\]|\\.)*"|[^,{}"]+')
 SORT_SUFFIX = re.compile(r"(?:\s+(?P<down>DESC)|\s+USING\s+\S+)?(?:\s+NULLS\s+(?P<nulls>FIRST|LAST))?\Z")
 MARK = "\x01"  # around the number of a literal; no expression of PostgreSQL's holds it unquoted
+COLLATED = re.compile(r"\sCOLLATE\s")
 PATTERNS = ("~~", "~~*", "!~~", "!~~*")
 
 
@@ -59,6 +61,7 @@ class Comparison:
     other: OtherSide
     other_columns: tuple[ColumnName, ...] = ()
     functions: tuple[str, ...] = ()  # around the columns, the outermost first
+    other_functions: tuple[str, ...] = ()  # on the other side, anywhere
     operators: tuple[str, ...] = ()  # around the columns: ``(a + 1) = 5`` has "+"
     casts: tuple[str, ...] = ()  # types the columns are cast to, the outermost first: "numeric", "text"
     is_negated: bool = False  # below a NOT
@@ -70,6 +73,11 @@ class Comparison:
         """The one column that is compared as it is; None where it is wrapped, or where there are several."""
         wrapped = self.functions or self.operators or self.casts or len(self.columns) != 1
         return None if wrapped else self.columns[0]
+
+    @property
+    def names_collation(self) -> bool:
+        """Only an index in that collation serves it."""
+        return COLLATED.search(self.text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +261,7 @@ class _Reader:
             other=kind_of(side, other),
             other_columns=columns_in(walk(other)) if other is not None else (),
             functions=own.functions,
+            other_functions=functions_in(walk(other)) if other is not None else (),
             operators=own.operators,
             casts=own.casts,
             is_negated=negated,

@@ -202,7 +202,7 @@ def _conditions(pairs: Iterable[_Pair]) -> Iterator[_Difference]:
     for pair in pairs:
         if pair.kind == "Scan":
             time_ms = _time_ms(pair.before, pair.after)
-            (table,) = pair.tables or ("",)
+            table = table_of(pair.after)
             for text in moved_conditions(pair.before, pair.after):
                 yield _Difference(f"{text} on {table} is a Filter and no Index Cond any more", time_ms)
             for text in moved_conditions(pair.after, pair.before):

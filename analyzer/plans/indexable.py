@@ -50,6 +50,7 @@ def _of_table(comparison: Comparison, alias: str | None) -> Comparison:
         columns=comparison.other_columns,
         operator=TURNED.get(comparison.operator, comparison.operator),
         other_columns=comparison.columns,
+        other_functions=comparison.functions,
         functions=(),
         operators=(),
         casts=(),
@@ -77,6 +78,8 @@ def plain_column(comparison: Comparison) -> str | None:
     if comparison.functions or comparison.operators or len(comparison.columns) != 1:
         return None
     if not RELABELLED.issuperset(comparison.casts) or compares_own_columns(comparison):
+        return None
+    if comparison.names_collation:
         return None
     if comparison.is_negated and comparison.operator:  # NOT flag is a comparison with false
         return None

@@ -7,6 +7,7 @@ strings that pprint broke. Read without recursion and in linear time; nothing is
 import ast
 import json
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,14 +82,14 @@ def quoted_text(text: str) -> str | None:
         return None
 
 
-def loose_value(text: str, at: int) -> tuple[Any, int]:
-    """The value that begins at ``at``, and where it ends. Raises NoReading."""
+def loose_value(text: str, at: int, end: int = sys.maxsize) -> tuple[Any, int]:
+    """The value that begins at ``at``, and where it ends, before ``end``. Raises NoReading."""
     stack = [_Open("")]
     is_python = False
     while True:
-        if space := SKIPPED.match(text, at):
+        if space := SKIPPED.match(text, at, end):
             at = space.end()
-        token = TOKEN.match(text, at)
+        token = TOKEN.match(text, at, end)
         if token is None:
             raise NoReading
         at = token.end()

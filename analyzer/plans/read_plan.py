@@ -15,7 +15,7 @@ from analyzer.plans.fields import with_numbers
 from analyzer.plans.logged import LOGGED_PLAN, plans_apart, with_log
 from analyzer.plans.node import PlanError
 from analyzer.plans.plain_lines import FIGURES, plain_lines
-from analyzer.plans.read_json import HOW_TO, TOO_DEEP, deep_value, json_documents, kind_of, starts
+from analyzer.plans.read_json import HOW_TO, TOO_DEEP, deep_value, json_documents, kind_of, value_lines
 from analyzer.plans.read_text import PART, read_text
 from analyzer.plans.table_cells import Line
 
@@ -109,12 +109,13 @@ def _as_list(value: object) -> list[Any]:
 
 def _format(lines: Sequence[Line]) -> tuple[int, Callable[[Sequence[Line]], list[Any]] | None]:
     """Where a plan in JSON, XML or YAML begins, and its reader; None for the text format."""
+    begins = value_lines(lines)
     for at, line in enumerate(lines):
-        if read_loose.STARTS.match(line.text):
+        if read_loose.STARTS.match(line.text) and begins(at):
             return at, _json
         if FIGURES.search(line.text):
             break
-        if starts(line.text):
+        if begins(at):
             return at, _json
         if read_xml.STARTS.match(line.text):
             return at, _xml

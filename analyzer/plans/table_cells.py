@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 BAR = "|│║┃"
 NAMED = re.compile(rf"[{BAR}\s]*QUERY PLAN(?: ?[{BAR},] ?|\s)(?=\S|\s+\S)")
-CELL = re.compile(r"<t[dh]\b[^>]*>(.*?)</t[dh]\s*>", re.DOTALL | re.IGNORECASE)
+CELL = re.compile(r"<t[dh]\b[^<>]*>", re.IGNORECASE)
+CELL_END = re.compile(r"</t[dh]\s*+>", re.IGNORECASE)
 BREAK = re.compile(r"<br ?/?>\n?", re.IGNORECASE)
 HEADING = re.compile(r"(?:QUERY PLAN|\w+ \d+)\s*")
 ENTITY = re.compile("&(?:gt|lt|quot|amp|apos|nbsp|#(?:39|34|160|x27|x22|xa0));", re.IGNORECASE)
@@ -66,10 +67,12 @@ def out_of_html(lines: list[Line]) -> list[Line]:
     text = "\n".join(line.text for line in lines)
     rows: list[Line] = []
     at = counted = 0
-    for cell in CELL.finditer(text):
-        at += text.count("\n", counted, cell.start(1))
-        counted = cell.start(1)
-        content = html.unescape(BREAK.sub("\n", cell[1])).replace("\u00a0", " ")
+    cell = CELL.search(text)
+    while cell is not None and (end := CELL_END.search(text, cell.end())) is not None:
+        at += text.count("\n", counted, cell.end())
+        counted = cell.end()
+        content = html.unescape(BREAK.sub("\n", text[cell.end() : end.start()])).replace("\u00a0", " ")
+        cell = CELL.search(text, end.end())
         if not HEADING.fullmatch(content):
             number = lines[min(at, len(lines) - 1)].number
             rows += [Line(number, each) for each in content.split("\n")]

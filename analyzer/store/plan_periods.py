@@ -2,12 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F
 
 from analyzer.behaviour.past import CauseOfChange, PlanPeriod, shape_changes
+from analyzer.errors import costing_only
 from analyzer.models import Database, PlanCause, PlanPeriodRecord, PlanRecord, Statement
 from analyzer.plans import PlanError, parse_plan
 from analyzer.plans.compare import differences_in_words
@@ -99,10 +101,9 @@ def _in_words(database: Database, statement_id: int, before: str, after: str) ->
     kept = [plans.filter(shape=shape).values_list("plan", flat=True).first() for shape in (before, after)]
     if not all(kept):
         return ""
-    try:
+    with costing_only(f"{before} to {after}", {}, "the words of a changed plan"), suppress(PlanError):
         return "; ".join(differences_in_words(parse_plan(kept[0]), parse_plan(kept[1])))
-    except PlanError:
-        return ""
+    return ""
 
 
 def drop_old(now: datetime) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from analyzer.schema.system_columns import SYSTEM_COLUMNS
 from analyzer.statements.blocks import ParameterUse
 from analyzer.values.assumed import (
     DAY_TYPES,
@@ -38,7 +39,6 @@ NEAR_NOW = timedelta(days=2)  # judgement: a histogram that ends here belongs to
 NARROWING = frozenset(
     {"eq", "in", "any", "lt", "gt", "between_low", "between_high", "like", "ilike", "regex", "contains"}
 )
-SYSTEM_COLUMNS = ("tableoid", "ctid", "xmin", "xmax", "cmin", "cmax")  # ANALYZE passes over them
 Key = tuple[str, str, str]  # schema, table, column
 ValuesSource = Literal["sampled", "typical", "rare", "generic", "none"]  # where a set of values comes from
 

@@ -200,7 +200,13 @@ def _page(
 
 
 def _shown(fix: dict[str, Any]) -> dict[str, Any]:
-    return fix | {"planned_at": parse_datetime(fix["planned"]["at"])} if "planned" in fix else fix
+    if "planned" not in fix:
+        return fix
+    problem = str(fix["planned"].get("problem") or "").rstrip(".")
+    return fix | {
+        "planned_at": parse_datetime(fix["planned"]["at"]),
+        "problem": f"{problem}." if problem else "",
+    }
 
 
 def _can_be_rewritten(found: FindingRecord) -> bool:

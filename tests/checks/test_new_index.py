@@ -126,6 +126,10 @@ TEXT = {"name": "status", "type_name": "text", "type_oid": 25}
         ("((customer_id = 5) AND (note <> 'x'::text))", Context()),  # how many rows it leaves nobody knows
         ("((a > 5) AND (b > 5))", Context()),
         ("(data = '{}'::jsonb)", Context()),
+        ("(xmin = '5'::xid)", Context()),
+        ("(tableoid = '16400'::oid)", Context()),
+        ("(name = 'x'::text COLLATE \"C\")", Context()),
+        ("((a = 5) AND ((name)::text = 'x'::text COLLATE \"C\"))", Context()),
         ("(tags = '{a}'::text[])", Context()),
         ("((a = 1) AND (b = 2) AND (c = 3) AND (d = 4) AND (e = 5))", Context()),
         ("(customer_id = 5)", of_table("id")),  # a column that the schema does not know: it is another table
@@ -160,8 +164,16 @@ def test_without_the_schema_it_says_what_must_hold_of_texts() -> None:
         return [fix.title for finding in findings for fix in finding.fixes if "STATISTICS" not in fix.code]
 
     plain = "Create the index (not in a transaction)"
-    assert titles("(a = 6)") == titles("(at >= '2026-01-01'::date)") == [plain]
-    assert titles("(a = '6'::text)") == [f"{plain}, unless a holds texts of more than 2,704 bytes"]
+    narrow = (
+        "(a = 6)", "(at >= '2026-01-01'::date)", "(at >= CURRENT_DATE)", "(at > (now() - '7 days'::interval))",
+        "(at >= date_trunc('day'::text, now()))", "(a = ($1)::integer)", "(lower(period) = 5)",
+        "(at > (CURRENT_TIMESTAMP - '1 day'::interval))", "(at > ($1)::timestamp with time zone)",
+    )  # fmt: skip
+    assert {condition: titles(condition) for condition in narrow} == {condition: [plain] for condition in narrow}
+    for text in ("(a = '6'::text)", "((a)::text = $1)", "(lower((a)::text) = '6'::text)"):
+        assert titles(text) == [f"{plain}, unless a holds texts of more than 2,704 bytes"], text
+    for unknown in ("(a IS NULL)", "(a = $1)", "(a = (now())::text)", "(a = to_char(now(), '?'::text))"):
+        assert titles(unknown) == [f"{plain}, unless a, if it is a text, holds texts of more than 2,704 bytes"], unknown
 
 
 def test_it_is_given_as_the_orm_says_it_too() -> None:

@@ -53,6 +53,39 @@ def test_of_an_own_function_the_scan_that_calls_it_says_what_an_index_on_it_need
     assert "IMMUTABLE" not in found(searched("st_dwithin(geom, '01'::geometry, '5'::double precision)"))["PL004"]
 
 
+@pytest.mark.parametrize(
+    ("condition", "immutable", "stable"),
+    [
+        ("(tenant = (current_setting('app.tenant_id'::text))::integer)", "", ""),
+        ("((a > make_date(2024, 1, 1)) AND starts_with(b, 'x'::text))", "", ""),
+        ("((a < to_timestamp('1'::double precision)) AND (b = nextval('s'::regclass)))", "", ""),
+        ("(user_id = auth.uid())", "", "uid()"),
+        ("(auth.uid() = user_id)", "", "uid()"),
+        ("(created_at > (my_cutoff(5) - '1 day'::interval))", "", "my_cutoff()"),
+        ("((own_check(body) OR (c = 5)) AND (user_id = auth.uid()))", "own_check()", "uid()"),
+    ],
+)
+def test_an_own_function_is_to_be_immutable_around_a_column_and_stable_beside_one(
+    condition: str, immutable: str, stable: str
+) -> None:
+    hint = found(searched(condition))["PL004"]
+    assert (f"If {immutable} always gives the same" in hint) == ("IMMUTABLE" in hint) == bool(immutable)
+    assert (f"Where {stable} is VOLATILE" in hint) == ("STABLE" in hint) == bool(stable)
+
+
+def test_of_what_a_subquerys_runs_scan_one_finding_stays() -> None:
+    def codes(condition: str) -> set[str]:
+        scan = {**searched(condition), "Alias": "d", "Actual Loops": 40, "Actual Total Time": 22.0}
+        runs = {**node("Aggregate", 22.5, 1, scan), "Parent Relationship": "SubPlan", "Subplan Name": "SubPlan 1",
+                "Actual Loops": 40}  # fmt: skip
+        return found(node("Seq Scan", 910.0, 40, runs, **{"Relation Name": "c", "Alias": "c"})).keys()
+
+    assert codes("((d.c_id = c.id) AND ((d.at)::date = '2026-01-01'::date))") == {"PL041"}
+    assert codes("((d.c_id = c.id) AND (d.name ~~ '%a%'::text))") == {"PL041"}
+    assert codes("(lower(d.name) = c.name)") == {"PL014", "PL041"}
+    assert codes("(own_score(d.body) > c.least)") == {"PL014", "PL041"}
+
+
 def test_only_functions_of_ones_own_are_to_be_marked_immutable() -> None:
     def hint(function: str, known: Context | None = None) -> str:
         output = {"Output": [f"{function}(doc.body)"], "Relation Name": "doc", "Alias": "doc"}
@@ -66,6 +99,8 @@ def test_only_functions_of_ones_own_are_to_be_marked_immutable() -> None:
     assert "If own_rank() always gives the same" in hint("own_rank")
     assert "If own_rank() always gives the same" in hint("own_rank", Context(facts=schema))
     assert "IMMUTABLE" not in hint("of_an_extension", Context(facts=schema))
+    marked = facts({"tables": [{"name": "doc", "columns": ["body"]}], "functions": [{**own, "volatility": "i"}]})
+    assert "IMMUTABLE" not in hint("own_rank", Context(facts=marked))
 
 
 def test_a_sort_on_disk_for_an_offset_or_a_needless_distinct_is_not_told_by_itself() -> None:

@@ -87,6 +87,12 @@ def test_both_costs_stand_on_the_finding(viewer, of_a_day):
     shown = text_of(viewer.get(page))
     assert re.search(cheaper, shown), shown
     assert "The planner sees no gain" not in shown
+    planned = {"cost_after": None, "problem": "The statement as it is cannot be planned", "planner": "twin"}
+    problem = {**DEARER, "planned": {**planned, "at": "2026-01-01T00:00:00+00:00"}}
+    FindingRecord.objects.filter(pk=of_a_day.pk).update(fixes=[problem])
+    tried = text_of(viewer.get(page))
+    assert "Not planned. The statement as it is cannot be planned. Tried " in tried
+    assert "Both on the" not in tried
 
 
 @pytest.mark.postgres

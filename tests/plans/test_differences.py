@@ -76,6 +76,20 @@ CASES = {
 }  # fmt: skip
 
 
+def test_a_scan_above_scans_is_named_itself() -> None:
+    """TimescaleDB's ChunkAppend, a foreign scan that joins: nodes of a table with other tables' below."""
+
+    def above(kind: str, condition: dict[str, str]) -> Plan:
+        chunk = ran("Index Scan", table="_hyper_1_1_chunk", **{"Index Name": "ix", **condition})
+        return plan(over(kind, chunk, table="metrics", **condition))
+
+    by_index, filtered = {"Index Cond": "((a = 5) AND (b = 6))"}, {"Index Cond": "(a = 5)", "Filter": "(b = 6)"}
+    for kind in ("Custom Scan", "Foreign Scan"):
+        said = differences(above(kind, by_index), above(kind, filtered))
+        assert "(b = ?) on metrics is a Filter and no Index Cond any more" in said
+        assert "(b = ?) on _hyper_1_1_chunk is a Filter and no Index Cond any more" in said
+
+
 @pytest.mark.parametrize("sentence", CASES)
 def test_each_difference_is_said_and_decides_nothing(sentence: str) -> None:
     before, after = map(plan, CASES[sentence])

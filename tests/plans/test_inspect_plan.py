@@ -59,7 +59,7 @@ Planning 0.58 ms, Execution 109.14 ms, of it outside the nodes 0.09 ms
 critical PL004: Seq Scan on orders o keeps few of the rows it reads
   Seq Scan on orders o read 1,000,000 rows in 5 runs to keep 50.
   See whether an index can serve (o.customer_id = c.id).
-  Create the index (not in a transaction), unless customer_id holds texts of more than 2,704 bytes:
+  Create the index (not in a transaction), unless customer_id, if it is a text, holds texts of more than 2,704 bytes:
     CREATE INDEX CONCURRENTLY ix_orders_customer_id ON public.orders (customer_id);
 """,
         1,

@@ -89,6 +89,24 @@ def test_json_as_python_and_others_print_it(source: object) -> None:
 
 
 @pytest.mark.parametrize(
+    "statement",
+    [
+        "select * from t where status in\n  ('new', 'old');", "select * from t where status in\n  ('new', 'old')",
+        "insert into t values\n('x', 1), ('y', 2);", "insert into t values\n('x', 1),\n('y', 2);",
+        "select * from t where (a, b) in\n(('x',\n'y'))", "select\n('a' || b) from t", "select f\n('a', (b))",
+    ],
+)  # fmt: skip
+def test_a_list_in_the_statement_above_is_no_value(statement: str) -> None:
+    assert read(f"{statement}\n\n{TEXT}") == read(TEXT)
+    assert read(f"{statement}\n{json.dumps(JSON, indent=1)}") == read(json.dumps(JSON))
+    assert read(f"{statement}\n" + "\n".join(map(repr, ROWS))) == read(TEXT)
+
+
+def test_nor_are_names_in_it() -> None:
+    assert read(f'with x as\n("a")\n{TEXT}') == read(f'("a"\n)\n{TEXT}') == read(TEXT)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '[{"Plan": {"Node Type": "Sort" "Alias": "a"}}]', '[{"Plan": {"Node Type": "a" "b"}}]',
@@ -121,7 +139,8 @@ def test_time_and_depth_are_bounded() -> None:
     for text in ("['" + "a' '" * 500_000, "{" * 1_000_000, "[" * 2_000_000, "[" + "'a'," * 500_000 + "]",
                  "['" + "\\n" * 1_000_000 + "']",
                  json.dumps(["\n" * 1_000_000]), " " * 1_000_000 + "x", "&gt;" * 500_000 + "\n-&gt; A (cost=",
-                 "[('a',)\n" * 200_000, "'a''b'\n" * 200_000,
+                 "<td>" * 300_000, "<td " * 300_000, "<td></td " * 200_000,
+                 "[('a',)\n" * 200_000, "('a',\n" * 200_000, "'a''b'\n" * 200_000,
                  "duration: 1.0 ms  plan:\n" * 100_000):  # fmt: skip
         with pytest.raises(PlanError):
             parse_plans(text)

@@ -14,6 +14,7 @@ from analyzer.plans import parse_plan
 from analyzer.plans.shape import shape_of
 from analyzer.steps import check_past
 from analyzer.steps.check_past import check_pasts
+from analyzer.store import plan_periods
 from analyzer.store.plans import keep_plan
 from analyzer.store.series.partitions import floor_to
 from analyzer.store.series.past import pasts
@@ -86,6 +87,16 @@ def test_a_new_plan_and_the_time_since_are_a_finding_until_it_is_fast_again(hist
     assert finding.impact_s_per_day == pytest.approx(0.008 * 144_000)
     periods = PlanPeriodRecord.objects.order_by("first_seen").values_list("times_seen", flat=True)
     assert list(periods) == [2, 1]
+
+
+def test_a_change_without_words_is_a_finding_all_the_same(history: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_words(*_: Any) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(plan_periods, "differences_in_words", no_words)
+    [finding] = look(history, (180, BY_INDEX, "sampled"), (20, WHOLE, "sampled"))
+    assert finding.code == "ST010"
+    assert "its plan changed" in finding.message
 
 
 def test_what_was_found_in_one_that_is_cheap_or_did_not_run_stays(

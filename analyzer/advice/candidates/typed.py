@@ -20,12 +20,12 @@ from analyzer.advice.workload_folder import syntax_error
 from analyzer.errors import BadInput
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.schema.quoting import qualified
+from analyzer.schema.system_columns import SYSTEM_COLUMNS
 from analyzer.statements.tokens import scan
 from analyzer.statements.tree import Node, Unparsable, column_names, fresh_parse, name_parts, parse
 
 MOST_ENTRIES = 20  # judgement: more is a migration pasted by mistake
 MOST_BYTES = 20_000
-SYSTEM_COLUMNS = ("tableoid", "ctid", "xmin", "cmin", "xmax", "cmax")
 HOW = "Write CREATE INDEX ON table (columns), just table (columns), or DROP INDEX name."
 STARTS = {"hide": "DROP INDEX ", "unique": "CREATE UNIQUE INDEX ON "}
 

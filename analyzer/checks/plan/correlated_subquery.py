@@ -9,22 +9,25 @@ grouped join would read much more than these rows need. The time is that of all 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.new_index import NewKey, compared_keys, new_index
 from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
+from analyzer.checks.own_functions import BUILT_IN, CHEAP, calls_of
 from analyzer.checks.rewrites import otherwise
 from analyzer.checks.scan import filter_condition, index_condition, index_that_begins_with, table_of
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import Plan, PlanNode
-from analyzer.plans.scans import Scanned, scanned
+from analyzer.plans.indexable import expressions, indexable, of_table
+from analyzer.plans.scans import Scanned, alias_in_query, scanned
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents import COUNT, SUBQUERY
 from analyzer.words.durations import time_words
 
 ROUNDING_MS = 0.0005  # of a run's time, as printed
+MOST_TOLD = 3  # scans with a sentence and an index each; judgement
 
 check = Check(
     __name__,
@@ -55,7 +58,7 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
         if not is_correlated(node):
             continue  # an unhashed IN, which has its own check
         scans = [below for below in node.walk() if below.relation_name is not None]
-        wasteful = [each for scan in scans if (each := _wasteful(scan, context)) is not None]
+        wasteful = _dearest([each for scan in scans if (each := _wasteful(scan, context)) is not None])
         tables = {table for scan in scans if (table := table_of(scan, context.facts)) is not None}
         name = node.subplan_name or "SubPlan"
         took = f", {time_words(total_ms)} in all" if total_ms else ""
@@ -65,13 +68,13 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
             subject=f"{name} of {node.parent.label}",
             message=f"{name} ran {runs:,} times, once for each row of {node.parent.label}{took}.",
             hint=_by_index(wasteful) + _hint(node) + written.why_not,
-            fixes=(*written.fixes, *_index(wasteful, context)),
+            fixes=(*written.fixes, *_indexes(wasteful, context)),
             evidence={**rounded(runs=runs, touched_blocks=blocks), **time_evidence(total_ms, node)},
             level=EvidenceLevel.EXECUTED,
             time_ms=total_ms,
             run_time_ms=run_time_ms(node),
             table=next(iter(tables)) if len(tables) == 1 else None,
-            also_at=tuple(place(each.scan) for each in wasteful),
+            also_at=tuple(place(scan) for each in wasteful for scan in each.scans),
         )
 
 
@@ -82,6 +85,12 @@ class _Wasteful:
     scan: PlanNode
     rows: Scanned
     keys: tuple[NewKey, ...]
+    scans: tuple[PlanNode, ...]  # it, and those that the same words are of: of other partitions
+
+    @property
+    def condition(self) -> str:
+        """What is told of it."""
+        return ", ".join(key.sql for key in self.keys) or shown(self.scan.filter or "", 200)
 
 
 def _wasteful(scan: PlanNode, context: Context) -> _Wasteful | None:
@@ -91,25 +100,52 @@ def _wasteful(scan: PlanNode, context: Context) -> _Wasteful | None:
         return None
     keys = compared_keys(index_condition(scan), filter_condition(scan))
     if not keys:
-        return _Wasteful(scan, read, ()) if scan.node_type == "Seq Scan" else None
+        may_serve = scan.node_type == "Seq Scan" and _may_be_served(scan)
+        return _Wasteful(scan, read, (), (scan,)) if may_serve else None
     has_one = index_that_begins_with(scan, [quote_identifier(key.name) for key in keys], context.facts)
-    return None if has_one is not None else _Wasteful(scan, read, keys)
+    return None if has_one is not None else _Wasteful(scan, read, keys, (scan,))
+
+
+def _may_be_served(scan: PlanNode) -> bool:
+    """Whether a column is compared as it is; what is computed of columns has checks of its own."""
+    condition = filter_condition(scan)
+    if condition is None:
+        return False
+    read = indexable(of_table(condition, scan.alias))
+    return bool(read.equal or (read.ranges and not expressions(read.other)))
+
+
+def _dearest(wasteful: Sequence[_Wasteful]) -> list[_Wasteful]:
+    """The few to be told of, those of one table by one condition as one."""
+    alike: dict[tuple[str, str], _Wasteful] = {}
+    for each in sorted(wasteful, key=lambda each: (-(each.rows.time_ms or 0.0), -each.rows.read)):
+        key = alias_in_query(each.scan), each.condition
+        first = alike.setdefault(key, each)
+        if first is not each:
+            alike[key] = replace(first, scans=(*first.scans, each.scan))
+    return list(alike.values())[:MOST_TOLD]
 
 
 def _by_index(wasteful: Sequence[_Wasteful]) -> str:
-    if not wasteful:
-        return ""
-    first = wasteful[0]
-    table, columns = first.scan.relation_name, ", ".join(key.sql for key in first.keys)
-    index = f"an index on it ({columns})" if columns else f"an index that serves {shown(first.scan.filter or '', 200)}"
+    return "".join(map(_what_serves, wasteful))
+
+
+def _what_serves(each: _Wasteful) -> str:
+    called = sorted(condition.functions - CHEAP - BUILT_IN) if (condition := filter_condition(each.scan)) else []
+    calls = f", calling {calls_of(called)}" if called else ""
+    index = (
+        f"an index on it ({each.condition}) finds these alone"
+        if each.keys
+        else f"see whether an index can serve {each.condition}"
+    )
     return (
-        f"Its runs look at {first.rows.read:,.0f} rows of {table} to keep {first.rows.kept:,.0f}: {index} finds these"
-        " alone. "
+        f"Its runs look at {each.rows.read:,.0f} rows of {each.scan.relation_name} to keep"
+        f" {each.rows.kept:,.0f}{calls}: {index}. "
     )
 
 
-def _index(wasteful: Sequence[_Wasteful], context: Context) -> tuple[Fix, ...]:
-    return new_index(wasteful[0].scan, wasteful[0].keys, context) if wasteful else ()
+def _indexes(wasteful: Sequence[_Wasteful], context: Context) -> tuple[Fix, ...]:
+    return tuple(dict.fromkeys(fix for each in wasteful for fix in new_index(each.scan, each.keys, context)))
 
 
 def _hint(top: PlanNode) -> str:

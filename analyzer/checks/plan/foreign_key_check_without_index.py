@@ -13,6 +13,7 @@ of the checks, whole.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Fix, Threshold
+from analyzer.checks.new_index import names_taken
 from analyzer.checks.node import run_time_ms, time_ratio
 from analyzer.findings import Finding, Severity
 from analyzer.plans import Plan
@@ -74,7 +75,7 @@ def foreign_key_check_without_index(plan: Plan, context: Context) -> Iterator[Fi
             time_ms=min(trigger.time_ms, run_time_ms(node) or trigger.time_ms),
             run_time_ms=run_time_ms(node),
             table=key_of[0].qualified_name if key_of is not None else None,
-            fixes=() if key_of is None else (_index(*key_of),),
+            fixes=() if key_of is None or context.facts is None else (_index(*key_of, context.facts),),
         )
 
 
@@ -120,9 +121,9 @@ def _hint(trigger: Fired, key_of: tuple[TableFacts, ForeignKeyFacts] | None) -> 
     )
 
 
-def _index(table: TableFacts, key: ForeignKeyFacts) -> Fix:
+def _index(table: TableFacts, key: ForeignKeyFacts, facts: SchemaFacts) -> Fix:
     columns = ", ".join(map(quote_identifier, key.columns))
     concurrently = "" if table.kind == "p" else " CONCURRENTLY"  # does not exist for partitioned tables
-    name = quote_identifier(index_name(table.name, key.columns, {index.name for index in table.indexes}))
+    name = quote_identifier(index_name(table.name, key.columns, names_taken(facts, table)))
     sql = f"CREATE INDEX{concurrently} {name} ON {qualified(table.schema, table.name)} ({columns});"
     return Fix("Index the referencing columns", "sql", sql)

@@ -13,7 +13,7 @@ scan's own, as much of it as the rows thrown away are of those read.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.new_index import NewKey, new_index
+from analyzer.checks.new_index import NewKey, is_narrow, is_text, new_index
 from analyzer.checks.node import run_time_ms, shown, time_evidence
 from analyzer.checks.rewrites import otherwise
 from analyzer.checks.scan import filter_condition, share_ms, whole_scan
@@ -28,7 +28,7 @@ check = Check(
     code="PL014",
     title="Condition computes something of a column",
     severity=Severity.WARNING,
-    gives_way_to=("PL016",),
+    gives_way_to=("PL016", "PL041"),
     rows_read=Threshold(10_000, "rows", "measured: cached, 0.4 to 1.1 ms on PostgreSQL 15"),
     kept_ratio=Threshold(0.10, "kept / read", "judgement: above it the scan is often right"),
 )
@@ -80,7 +80,15 @@ def _keys(wrapped: Comparison, read: Condition) -> tuple[NewKey, ...]:
         return ()
     if not RELABELLED.issuperset(wrapped.casts):
         return ()
-    return (NewKey(wrapped.columns[0].name, is_equal=True, function=wrapped.functions[0]),)
+    return (
+        NewKey(
+            wrapped.columns[0].name,
+            is_equal=True,
+            is_narrow=is_narrow(wrapped),
+            is_text=is_text(wrapped),
+            function=wrapped.functions[0],
+        ),
+    )
 
 
 def _is_wrapped(comparison: Comparison) -> bool:

@@ -48,6 +48,7 @@ def large_result(plan: Plan, context: Context) -> Iterator[Finding]:
         return
     time_ms = plan.serialization_time_ms
     took = f" Turning them into text took {time_words(time_ms)}." if time_ms else ""
+    is_counted = bool(took) or plan.is_time_logged  # auto_explain's duration ends when the rows are sent
     size = "" if size_bytes is None else f", {'' if is_measured else 'about '}{size_words(size_bytes)}"
     evidence: dict[str, Quantity] = {"result_rows": round(rows)}
     if size_bytes is not None:
@@ -57,7 +58,7 @@ def large_result(plan: Plan, context: Context) -> Iterator[Finding]:
         subject=root.label,
         message=(
             f"The statement returns {rows:,.0f} rows{size}.{took}"
-            f"{'' if took else ' The time shown does not count turning them into text and sending them.'}"
+            f"{'' if is_counted else ' The time shown does not count turning them into text and sending them.'}"
         ),
         hint=(
             "Return fewer: LIMIT and keyset pagination, only the columns that are used, sums made by the server. For an"

@@ -18,14 +18,15 @@ from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.new_index import NewKey, compared_keys, new_index
-from analyzer.checks.own_functions import if_immutable, own_functions
+from analyzer.checks.own_functions import if_immutable, if_stable, own_functions
 from analyzer.checks.scan import filter_condition, whole_scan
 from analyzer.checks.unused_index import serving_index, why_unused
 from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import PlanNode, redact_expression
-from analyzer.plans.conditions import read_condition
+from analyzer.plans.conditions import Condition, read_condition
 from analyzer.plans.indexable import of_table
 from analyzer.plans.scans import Scanned
+from analyzer.schema.facts import SchemaFacts
 
 check = Check(
     __name__,
@@ -135,5 +136,15 @@ def _hint(node: PlanNode, condition: str | None, context: Context) -> str:
         )
     read = filter_condition(node) if condition == node.filter else None
     kinds = {kind for c in read.comparisons if (kind := OTHER_KINDS.get(c.operator))} if read is not None else set()
-    own = own_functions(sorted(read.functions), context.facts) if read is not None else ()
-    return " ".join((f"See whether an index can serve {shown}.", *sorted(kinds), *([if_immutable(own)] if own else [])))
+    of_own = _of_own_functions(of_table(read, node.alias), context.facts) if read is not None else ()
+    return " ".join((f"See whether an index can serve {shown}.", *sorted(kinds), *of_own))
+
+
+def _of_own_functions(condition: Condition, facts: SchemaFacts | None) -> tuple[str, ...]:
+    """What has to hold of those around the table's columns, and of those whose results columns are compared with."""
+    compared = [c for c in condition.comparisons if c.columns]
+    around = {name for c in compared for name in c.functions}
+    beside = {name for c in compared if c.operator != "OR" for name in c.other_functions}
+    immutable = own_functions(sorted(around), facts, "sv")
+    stable = own_functions(sorted(beside - around), facts, "v")
+    return (*([if_immutable(immutable)] if immutable else []), *([if_stable(stable)] if stable else []))

@@ -94,7 +94,7 @@ def slow_function_per_row(node: PlanNode, context: Context) -> Iterator[Finding]
 def _hint(functions: tuple[str, ...], facts: SchemaFacts | None) -> str:
     names = calls_of(functions)
     fewer = f"Call {names} for fewer rows: cheaper conditions first, the call in an outer query after LIMIT."
-    own = own_functions(functions, facts)
+    own = own_functions(functions, facts, "sv")
     if not own:
         return (
             f"{fewer} A generated column, or an index on the expression, can hold results that are always the same for"
