@@ -109,8 +109,8 @@ def test_neighbours_that_are_equal_hide_distinct_values():
 WIDE = table(
     "params", ["id|bigint|-1", "key|character varying(250)|20", "value|character varying(8000)|-0.5",
                "a|character varying(400)|3000", "b|character varying(400)|700", "doc|jsonb|-1", "tags|text[]|-1",
-               "note|text|-1", "body|text|-1", "mask|bit varying|-1", "words|tsvector|-1", "at|timestamp with time zone|-1",
-               "made|timestamp without time zone|-1"],
+               "note|text|-1", "body|text|-1", "mask|bit varying|-1", "words|tsvector|-1",
+               "at|timestamp with time zone|-1", "made|timestamp without time zone|-1"],
 )  # fmt: skip
 
 
