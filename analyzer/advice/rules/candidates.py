@@ -326,4 +326,4 @@ class _Block:
 
 
 def _is_hashable(predicate: Predicate) -> bool:
-    return predicate.is_bare and predicate.operator in HASHABLE
+    return predicate.is_equality and predicate.operator in HASHABLE
