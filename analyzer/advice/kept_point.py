@@ -1,6 +1,7 @@
 """A point of the curve of gain against megabytes as it is kept: written by ``show.py``, read by the index page."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,8 @@ class KeptPoint:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "KeptPoint":
-        return msgspec.convert({name: value for name, value in data.items() if value is not None}, cls)
+        given = {name: value for name, value in data.items() if value is not None}
+        return msgspec.convert(_whole_bytes(given), cls, strict=False)
 
     def to_json(self) -> dict[str, Any]:
         kept: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
@@ -79,3 +81,28 @@ class KeptPoint:
     def bought(self) -> tuple[set[str], set[str]]:
         """Keys of new indexes, and names of those that go."""
         return {index.key for index in self.indexes}, {drop.index for drop in self.drops}
+
+
+def readable(kept: Iterable[Any]) -> tuple[list[KeptPoint], int]:
+    """The points as they were kept, and how many cannot be read."""
+    points, unreadable = [], 0
+    for data in kept:
+        try:
+            points.append(KeptPoint.from_json(data if isinstance(data, Mapping) else {}))
+        except msgspec.ValidationError:
+            unreadable += 1
+    return points, unreadable
+
+
+def _whole_bytes(kept: Any) -> Any:
+    """Sizes that were kept with a fraction as whole ones, however deep."""
+    if isinstance(kept, list):
+        return [_whole_bytes(value) for value in kept]
+    if not isinstance(kept, Mapping):
+        return kept
+    return {
+        name: round(value)
+        if name.endswith("_bytes") and isinstance(value, float) and math.isfinite(value)
+        else _whole_bytes(value)
+        for name, value in kept.items()
+    }

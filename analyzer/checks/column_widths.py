@@ -41,6 +41,9 @@ WITHOUT_LENGTH = frozenset(
 )
 NO_BTREE = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "aclitem", "txid_snapshot",
             "tsvector", "tsquery", "hstore", "ltree[]", "vector")  # fmt: skip
+# no operator class for hash indexes (ltree has since 17), nor has json, a prefix of jsonb, which has
+NO_HASH = ("bit", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "txid_snapshot", "pg_snapshot",
+           "tsvector", "tsquery", "money", "ltree", "vector", "halfvec", "sparsevec", "cube", "geography")  # fmt: skip
 
 
 def declared(column: ColumnFacts) -> str:
@@ -52,6 +55,12 @@ def has_btree(column: ColumnFacts) -> bool:
     """Whether it is of a type that a B-tree is made for; documents and arrays have an order, and no length."""
     name = declared(column)
     return not name.startswith(NO_BTREE) and not name.endswith("[]")
+
+
+def has_hash_class(column: ColumnFacts) -> bool:
+    """Whether it is of a type that a hash index is made for, as texts, bytea, jsonb, hstore and arrays are."""
+    name = declared(column).rpartition(".")[2].strip('"')
+    return name.removesuffix("[]") != "json" and not name.startswith(NO_HASH)
 
 
 def declared_bytes(column: ColumnFacts) -> float | None:

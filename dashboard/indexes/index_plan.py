@@ -11,7 +11,7 @@ from analyzer.advice.candidates.typed import definition_on
 from analyzer.advice.code.change import Change, creation, removal
 from analyzer.advice.definition import definition_key
 from analyzer.advice.gain import gain_from_json, gain_words
-from analyzer.advice.kept_point import KeptDrop, KeptIndex, KeptPoint
+from analyzer.advice.kept_point import KeptDrop, KeptIndex, KeptPoint, readable
 from analyzer.advice.rollout.script import Rollout, rollout
 from analyzer.advice.show_sql import index_as_sql, set_as_sql, statements_as_sql
 from analyzer.models import AdviceRun, Statement, SuggestionRecord
@@ -104,6 +104,7 @@ class IndexPlan:
     why_not: tuple[StatementSaid, ...]
     more_why_not: int
     problems: tuple[str, ...]
+    unreadable: int  # points that another version kept
 
     @property
     def is_empty(self) -> bool:
@@ -129,14 +130,17 @@ class IndexPlan:
 
 
 def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, now: datetime) -> IndexPlan | None:
-    """The curve's point asked for by number, else the last; None where there is no result yet. Two queries.
+    """The curve's point asked for by number, else the last; None where there is nothing that can be read. Two queries.
 
     Advice without new indexes has no curve; what it drops is one point all the same.
     """
     if not run.result:
         return None
     kept = run.result.get("curve") or [_whole(run.result)]
-    curve = _steps([KeptPoint.from_json(point) for point in kept])
+    read, unreadable = readable(kept)
+    if not read:
+        return None
+    curve = _steps(read)
     points = tuple(
         Point(number, p.budget_bytes, p.size_bytes, 1 - p.cost_ratio, p.bound_ratio, p.time)
         for number, p in enumerate(curve)
@@ -162,7 +166,7 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         drops,
         ddl=set_as_sql(said.indexes, said.drops, said.hurt, result.get("assumed")),
         rollout=_rollout(said, facts, run, now) if facts else None,
-        is_whole=chosen.number == len(points) - 1,
+        is_whole=chosen.number == len(points) - 1 and readable(kept[-1:])[1] == 0,
         hurt=tuple(StatementSaid(names[h.statement], "", h.cost_before, h.cost_after) for h in said.hurt),
         at_risk=tuple(StatementSaid(names[r.statement], r.reason) for r in said.at_risk),
         why_not=tuple(
@@ -174,6 +178,7 @@ def index_plan(run: AdviceRun, facts: SchemaFacts | None, wanted: str | None, no
         ),
         more_why_not=max(0, len(not_helped) - WHY_NOT_SHOWN) + max(0, len(result["not_planned"]) - WHY_NOT_SHOWN),
         problems=tuple(result.get("problems", ())),
+        unreadable=unreadable,
     )
 
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from analyzer.advice.candidates.enumerate_indexes import statement_candidates, workload_candidates
+from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.planner import Query
 from analyzer.advice.selection.relevance import indexes_by_query
+from analyzer.advice.sizing.key_widths import better_hashed, undeclared_width
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.storage import StorageFacts
 from analyzer.values.column_statistics import ColumnStatistics, without_cluster_bias
@@ -107,7 +109,8 @@ def test_neighbours_that_are_equal_hide_distinct_values():
 WIDE = table(
     "params", ["id|bigint|-1", "key|character varying(250)|20", "value|character varying(8000)|-0.5",
                "a|character varying(400)|3000", "b|character varying(400)|700", "doc|jsonb|-1", "tags|text[]|-1",
-               "note|text|-1", "body|text|-1", "at|timestamp with time zone|-1", "made|timestamp without time zone|-1"],
+               "note|text|-1", "body|text|-1", "mask|bit varying|-1", "words|tsvector|-1",
+               "at|timestamp with time zone|-1", "made|timestamp without time zone|-1"],
 )  # fmt: skip
 
 
@@ -134,6 +137,8 @@ def tried(sql, *, table=WIDE, server_version_num=150_000, extensions=("pg_trgm",
         ("left(value, 40) = $1", {'(("left"(value, 40)))'}, set()),
         ("doc = $1", {"USING hash (doc)"}, {"(doc)"}),
         ("tags = $1", {"USING hash (tags)"}, {"(tags)"}),
+        ("mask = $1", {"(mask)"}, {"USING hash (mask)"}),  # no hash class for these two
+        ("words = $1", set(), {"(words)", "USING hash (words)"}),
         ("(doc ->> 'k')::int = 5", {"((CAST(doc ->> 'k' AS integer)))"}, set()),
         ("note = $1 and key = $2", {"(note)", "(key, note)"}, set()),
     ],
@@ -167,6 +172,23 @@ def test_measured_widths_bound_what_no_length_is_declared_of():
     # what a B-tree holds already is no wider than it can be
     unique = replace(widened(note=300), indexes=(index("u", "note", unique=True),))
     assert tried("note > $1 and key = $2", table=unique) >= {"(key)"}
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_short"),
+    [
+        ("note IS NULL", True), ("note = 'x'", True), ("doc ? 'a'", True), ("(doc -> 'a') IS NOT NULL", True),
+        ("note LIKE 'x%'", True), ("note IS DISTINCT FROM key", True), ("note ~ 'a' AND note > 'b'", True),
+        ("(note ~ 'a') IS TRUE", True), ("to_date(note, 'YYYY')", True),
+        ("CASE WHEN note LIKE 'x%' THEN 1 ELSE 2 END", True), ("CASE WHEN id > 1 THEN note END", False),
+        ("NULLIF(note, '')", False), ("note || 'x'", False), ("doc ->> 'a'", False), ("~ mask", False),
+    ],
+)  # fmt: skip
+def test_what_an_expression_gives_bounds_its_width(expression, is_short):
+    key = IndexColumn(expression, is_expression=True)
+    table = widened(note=100)
+    assert (undeclared_width(IndexDefinition(table, (key,))) == ()) == is_short
+    assert not (is_short and better_hashed(key, table))
 
 
 @pytest.mark.parametrize(

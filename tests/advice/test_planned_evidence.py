@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from analyzer.advice.kept_point import KeptDrop, KeptIndex, KeptPoint
+from analyzer.advice.kept_point import KeptDrop, KeptIndex, KeptPoint, readable
 from analyzer.advice.planned_evidence import HurtStatement, PlannedEvidence, StatementCosts
 
 COSTS: dict[str, Any] = {"fingerprint": "f1", "cost_before": 100, "cost_after": 2.5}
@@ -47,3 +47,15 @@ def test_a_point_of_the_curve_reads_as_it_was_written_and_without_what_an_older_
     older["assumed"] = {"f1": "what only it kept"}
     read = KeptPoint.from_json(older)
     assert (read.time, read.hurt, read.drops[0].proof, read.bought) == (None, (), "", ({"k"}, {"public.old"}))
+
+
+def test_sizes_that_were_kept_with_a_fraction_read_and_what_is_no_point_is_counted() -> None:
+    index = KeptIndex("k", "ix", "public.t", "(a)", (), 8192)
+    kept = KeptPoint(8192, 0.5, 10_000, indexes=(index,)).to_json()
+    floating = kept | {
+        "size_bytes": 8192.4,
+        "budget_bytes": 1e4,
+        "indexes": [kept["indexes"][0] | {"size_bytes": 8191.9}],
+    }
+    points, unreadable = readable([floating, kept | {"size_bytes": "much"}, {"indexes": [[]]}, None, [1]])
+    assert (points, unreadable) == ([KeptPoint.from_json(kept)], 4)

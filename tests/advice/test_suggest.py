@@ -110,6 +110,37 @@ def test_suggested(sql):
     assert sorted(advise(sql)) == SUGGESTED[sql]
 
 
+URLS = {
+    # a hash finds the few rows whatever order they are asked for; where they are many, LIMIT stops early in that order
+    "url = $1 order by id limit 1": ["hash url"],
+    "url = $1 order by created desc limit 1": ["hash url"],
+    "url in ($1, $2) and deleted is null order by id limit 9": ["hash url"],
+    "tenant = $1 and url = $2 order by id limit 1": ["hash url"],
+    "customer = $1 and url = $2 order by id limit 1": ["btree customer, id"],
+    "site = $1 order by created limit 1": ["btree site, created"],
+    # no hash holds a NULL
+    "url is null": ["btree url"],
+    "tenant = $1 and url is null": ["btree tenant, url"],
+    "url = $1 and deleted is null": ["hash url"],
+    # nor bits
+    "mask = $1": ["btree mask"],
+    "mask = $1 order by id limit 1": ["btree mask, id"],
+}
+
+
+@pytest.mark.parametrize("condition", URLS)
+def test_long_texts_are_hashed_where_equality_is_asked_for_and_finds_few(condition):
+    pages = table(
+        "pages",
+        ["id|bigint|-1", "tenant|bigint|2000", "customer|bigint|500000", "url|text|-0.9|0.01", "site|text|100",
+         "mask|bit varying|-1", "created|timestamp with time zone|-1", "deleted|timestamp with time zone|-1|0.9"],
+    )  # fmt: skip
+    long = (replace(c, avg_width_bytes=100) if c.name in ("url", "site", "mask") else c for c in pages.columns)
+    shop = facts(replace(pages, columns=tuple(long)))
+    made = suggest_indexes([statement(f"select * from pages where {condition}")], shop).suggestions
+    assert [f"{s.method} {', '.join(c.sql() for c in s.columns)}" for s in made] == URLS[condition]
+
+
 REFUSED = {
     "select * from orders where id = $1": "It finds rows of public.orders by the unique key (id).",
     "select * from orders where id = $1 and status = $2": "It finds rows of public.orders by the unique key (id).",
@@ -220,6 +251,7 @@ NOT_SERVED_BY = {
     "invalid": (index("i", "code", valid=False), "select * from orders where code = $1"),
     "not leading": (index("i", "status", "code"), "select * from orders where code = $1"),
     "brin": (index("i", "code", method="brin"), "select * from orders where code = $1"),
+    "hash, of what is NULL": (index("i", "code", method="hash"), "select * from orders where code is null"),
     "partial": (index("i", "code", where="(seller_id > 5)"), "select * from orders where code = $1"),
     "other operator class": (index("i", "code", default=False), "select * from orders where code = $1"),
     "mixed directions": (index("i", "created", "id"), "select * from orders order by created, id desc limit 9"),

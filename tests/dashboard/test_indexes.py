@@ -202,6 +202,16 @@ def test_budgets_that_buy_the_same_are_one_step(person, shop):
     assert 'aria-valuetext="3\u202fMB: 50\u202f% of the planned cost saved"' in page
 
 
+def test_points_that_another_version_kept_are_read_or_left_out(person, shop):
+    run_of(shop, point(1.00001, 0.6, "a") | {"size_bytes": 1048586.5}, {"size_bytes": "much"}, point(3, 0.4, "a", "b"))
+    page = page_of(person, shop)
+    assert "1 point of the curve cannot be read and is left out: another version of pgLoupe kept it." in page
+    assert "1 MB" in page
+    AdviceRun.objects.all().delete()
+    run_of(shop, {"size_bytes": "much"})
+    assert "No advice that can be read Another version of pgLoupe kept it; it is made anew" in page_of(person, shop)
+
+
 def test_all_of_it_can_be_copied_and_rolled_out(person, shop):
     curve(shop)
     page = person.get(reverse("indexes", args=[shop.slug])).content.decode()

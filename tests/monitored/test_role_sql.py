@@ -4,7 +4,10 @@ import re
 import textwrap
 from pathlib import Path
 
+from pglast import parse_sql
+
 from analyzer.monitored.access.role_sql import MOST_NAMED, create_login_line, create_login_sql, grant_unreadable_sql
+from analyzer.schema.quoting import quote_identifier
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [
@@ -31,6 +34,19 @@ def test_the_recipe_for_any_server_names_what_each_version_gets() -> None:
         text = create_login_sql("pgloupe", "app")
         for statement in create_login_line("pgloupe", "app", version).split("; "):
             assert statement.rstrip(";") in text
+
+
+def test_the_line_of_a_sentence_is_whole_and_needs_no_superuser() -> None:
+    for login, database in (("pgloupe", "app"), ("pg;x", "a;b"), ('"--', "a -- b")):
+        line = create_login_line(login, database, 130_000)
+        role, name = quote_identifier(login), quote_identifier(database)
+        assert line.startswith(
+            f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 5; GRANT CONNECT ON DATABASE {name} TO {role};"
+            f" GRANT pg_monitor TO {role}; GRANT USAGE ON SCHEMA public TO {role};"
+        )
+        assert len(parse_sql(line)) == 10
+        assert "temp_file_limit" not in line
+        assert "EXTENSION" not in line
 
 
 def test_few_tables_are_granted_by_name_and_all_data_come_second() -> None:

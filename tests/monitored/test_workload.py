@@ -32,3 +32,19 @@ def test_no_more_than_asked_for(scratch_database, postgres18):
         database.execute(f"select {column} from t")
     with connect(ConnectionSettings.from_dsn(database.dsn)) as connection:
         assert len(read_recorded_workload(connection, most=2)) == 2
+
+
+def test_a_cursor_on_no_table_whose_text_holds_a_secret_is_nobodys_workload(scratch_database, any_postgres):
+    """Up to 15 pg_stat_statements keeps the constants of DECLARE: such a text is read for its secret alone."""
+    database = scratch_database(any_postgres)
+    database.execute(
+        "create table t (a int)",
+        "create function remote(text) returns setof int language sql as 'select 1'",
+        "declare c cursor with hold for select * from remote('host=x password=secret')",
+        "fetch forward 2000 from c",
+        "declare d cursor with hold for select a from t",
+        "fetch forward 2000 from d",
+    )
+    with connect(ConnectionSettings.from_dsn(database.dsn)) as connection:
+        recorded = read_recorded_workload(connection, most=50)
+    assert [s.normalized_sql.split(" from ")[-1] for s in recorded if s.kind == "select"] == ["t"]

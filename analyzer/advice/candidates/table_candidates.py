@@ -16,7 +16,7 @@ from analyzer.advice.candidates.specialised import (
     special_indexes,
 )
 from analyzer.advice.definition import IndexColumn, IndexDefinition
-from analyzer.advice.sizing.key_widths import better_hashed, fits_btree, may_refuse_rows
+from analyzer.advice.sizing.key_widths import better_hashed, fits_btree, has_hash, may_refuse_rows
 from analyzer.checks import Threshold
 from analyzer.checks.column_widths import has_btree
 from analyzer.schema.facts import SchemaFacts, TableFacts
@@ -282,7 +282,7 @@ class TableCandidates:
     def _note_wide(self, predicate: Predicate, key: IndexColumn) -> None:
         """Equality needs no order: a hash index keeps four bytes of any value."""
         self.too_wide[key.name] = key
-        if predicate.operator in HASHABLE:
+        if predicate.operator in HASHABLE and has_hash(key, self.table):
             self.hashed[key.name] = key
 
     def _order(self) -> tuple[IndexColumn, ...]:

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from analyzer.advice.candidates.specialised import specialised_need
+from analyzer.advice.candidates.table_candidates import HASHABLE
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.rules.coverage import Need, served_by
 from analyzer.advice.rules.key_columns import best_equality, fixed_conditions, is_selective, range_column
 from analyzer.advice.rules.reasons import small_table_reason, why_nothing_is_read_by_index
-from analyzer.advice.sizing.key_widths import better_hashed, entry_bytes, fits_btree, too_wide
+from analyzer.advice.sizing.key_widths import better_hashed, entry_bytes, fits_btree, has_hash, too_wide
 from analyzer.advice.thresholds import (
     ASSUMED_LIMIT_ROWS,
     MAX_KEPT_RATIO,
+    MAX_ROWS_READ_IN_ORDER,
 )
 from analyzer.checks.column_widths import BTREE_ENTRY_BYTES
 from analyzer.schema.facts import SchemaFacts, TableFacts
@@ -191,7 +193,14 @@ class _Block:
             return out
         equality = [p for p in driver.values if p.is_equality and self._fits(p, table)]
         special = specialised_need(table, driver.values)
+        by_value = [p for p in equality if _is_hashable(p)]
+        hashed = None if is_selective(best_equality(by_value, table), table) else self._hashed(driver)
         if order:
+            if hashed and (predicate_selectivity(hashed, table) or 1.0) * rows <= MAX_ROWS_READ_IN_ORDER:
+                self._add_wide(hashed, table)  # so few are sorted at once, and found wherever they are in that order
+                return out
+            if hashed:
+                equality = [p for p in driver.values if p.is_equality and fits_btree(IndexColumn(p.column), table)]
             single = [p for p in equality if p.operator not in ("in", "any", "in_subquery")]
             lists = [p for p in equality if p not in single]
             listed = combined_selectivity(lists, table) if lists else None
@@ -202,7 +211,7 @@ class _Block:
                 )
                 return out
         ranges = [p for p in driver.values if p.is_range and self._fits(p, table)]
-        if not equality and not ranges and (wide := self._wide(driver)):
+        if not equality and not ranges and (wide := hashed or self._wide(driver)):
             self._add_wide(wide, table)
             return out
         if not equality and not ranges:
@@ -225,7 +234,7 @@ class _Block:
             )
             return out
         columns = best_equality(equality, table)
-        if not is_selective(columns, table) and (hashed := self._hashed(driver)):
+        if hashed:
             self._add_wide(hashed, table)
             return out
         tail: tuple[IndexColumn, ...] = ()
@@ -240,21 +249,25 @@ class _Block:
 
     def _fits(self, predicate: Predicate, table: TableFacts) -> bool:
         key = IndexColumn(predicate.column)
-        return fits_btree(key, table) and not (predicate.is_equality and better_hashed(key, table))
+        return fits_btree(key, table) and not (_is_hashable(predicate) and better_hashed(key, table))
 
     def _wide(self, driver: _Use) -> Predicate | None:
         """The first condition that a B-tree would serve, were its values not too wide for one."""
         return next((p for p in driver.values if p.is_sargable and not self._fits(p, driver.table)), None)
 
     def _hashed(self, driver: _Use) -> Predicate | None:
-        """The first equality that a hash index serves better."""
+        """Of the equalities that a hash index serves better, or alone, the one that keeps the fewest rows."""
         table = driver.table
-        return next((p for p in driver.values if p.is_equality and better_hashed(IndexColumn(p.column), table)), None)
+        better = [
+            p for p in driver.values
+            if _is_hashable(p) and has_hash(IndexColumn(p.column), table) and not self._fits(p, table)
+        ]  # fmt: skip
+        return min(better, key=lambda p: (predicate_selectivity(p, table) or 1.0, p.column), default=None)
 
     def _add_wide(self, predicate: Predicate, table: TableFacts) -> None:
         """Equality finds its rows by a hash of the value; nothing keeps an order of values so wide."""
         key = IndexColumn(predicate.column)
-        if predicate.is_equality:
+        if _is_hashable(predicate) and has_hash(key, table):
             self._add(Need(table, frozenset(), (key,), "filter", method="hash"))
         else:
             self.advice.reasons.append(f"{too_wide(key, table)}.")
@@ -310,3 +323,7 @@ class _Block:
             self.advice.reasons.append(served)
         elif need not in self.advice.needs:
             self.advice.needs.append(need)
+
+
+def _is_hashable(predicate: Predicate) -> bool:
+    return predicate.is_equality and predicate.operator in HASHABLE

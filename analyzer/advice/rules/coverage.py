@@ -57,6 +57,7 @@ def served_by(need: Need) -> str | None:
     usable = [i for i in table.indexes if i.is_usable]
     for index in usable:
         hashed = index.method == "hash" and not need.tail and set(index.columns) == need.equality
+        hashed = hashed and not any(operator == "is_null" for _, operator in need.conditions)
         if index.predicate is None and (hashed or (index.method == "btree" and covers(need, index))):
             return f"{index.name} on {table.qualified_name} serves it."
     trees = [i for i in usable if i.method == "btree"]

@@ -12,6 +12,7 @@ from analyzer.advice.selection.task import Task
 from analyzer.advice.why_none import cause_of, why_none
 from analyzer.checks import Threshold
 from analyzer.errors import costing_only
+from analyzer.words.sizes import size_words
 
 LIMITS = {"hurt": Threshold(0.10, "cost / cost", "judgement: below it the planner's own errors are larger")}
 HURT = LIMITS["hurt"].value
@@ -136,6 +137,10 @@ def _why_not(task: Task, q: int, chosen: int, budget_bytes: int | None) -> str:
         return f"With {names} it would save {saves}, less than the writes to them would cost."
     if gain < task.least_gain:
         return f"With {names} it would save {saves}, too little of the whole workload to be worth an index."
+    if budget_bytes is not None and not any(task.fits(o.needed, budget_bytes) for o in options):
+        it = "it" if best.needed.bit_count() == 1 else "they"
+        most, room = size_words(task.most_bytes(best.needed)), size_words(task.room(budget_bytes))
+        return f"With {names} it would save {saves}; built, {it} may take up to {most}, more than the budget of {room}."
     if not task.fits(chosen | best.needed, budget_bytes):
         return f"With {names} it would save {saves}; within the budget other indexes save more."
     return f"With {names} it would save {saves}, less than each of them has to earn."

@@ -10,7 +10,7 @@ ones and equality is all that is asked, a hash index serves, which takes any (``
 
 from collections.abc import Callable, Iterable
 
-from pglast import ast
+from pglast import ast, enums
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.checks import Threshold
@@ -26,6 +26,7 @@ from analyzer.checks.column_widths import (
     declared,
     declared_bytes,
     has_btree,
+    has_hash_class,
     is_in_btree,
 )
 from analyzer.schema.facts import ColumnFacts, TableFacts
@@ -33,6 +34,7 @@ from analyzer.statements.tree import (
     Node,
     Unparsable,
     children,
+    column_names,
     function_name,
     name_parts,
     operator_name,
@@ -54,11 +56,18 @@ CAST_BYTES = {
 RESULT_BYTES = {
     "md5": 36, "sha224": 32, "sha256": 36, "sha384": 52, "sha512": 68, "length": 4, "char_length": 4, "octet_length": 4,
     "bit_length": 4, "extract": 16, "date_part": 8, "date_trunc": 8, "date_bin": 8, "timezone": 8, "date": 4, "age": 16,
-    "to_timestamp": 8, "hashtext": 4, "hashtextextended": 8, "abs": 16, "mod": 16, "round": 32, "floor": 16, "ceil": 16,
-    "ceiling": 16, "trunc": 16, "sign": 16, "jsonb_array_length": 4, "json_array_length": 4, "cardinality": 4,
+    "to_timestamp": 8, "to_date": 4, "to_number": NUMERIC_BYTES, "hashtext": 4, "hashtextextended": 8,
+    "abs": 16, "mod": 16, "round": 32, "floor": 16, "ceil": 16, "ceiling": 16, "trunc": 16, "sign": 16,
+    "jsonb_array_length": 4, "json_array_length": 4, "cardinality": 4,
     "array_length": 4, "strpos": 4, "position": 4, "ascii": 4, "jsonb_typeof": 12, "host": 48, "int4": 4, "int8": 8,
-    "numeric": NUMERIC_BYTES, "int2": 2, "float8": 8,
+    "numeric": NUMERIC_BYTES, "int2": 2, "float8": 8, "starts_with": 1, "regexp_like": 1, "jsonb_exists": 1,
+    "jsonb_path_exists": 1, "jsonb_path_match": 1, "similarity": 4, "bit_count": 8, "array_position": 4,
 }  # fmt: skip
+# operators whose result is true or false
+COMPARES = frozenset({
+    "=", "<>", "!=", "<", ">", "<=", ">=", "~", "~*", "!~", "!~*", "~~", "!~~", "~~*", "!~~*", "^@", "?", "?|", "?&",
+    "@>", "<@", "&&", "@@", "@?", "<%", "%>", "<<%", "%>>", "~<~", "~>~", "~<=~", "~>=~",
+})  # fmt: skip
 TAKES_LENGTH = {"left": 1, "right": 1, "substr": 2, "substring": 2, "lpad": 1, "rpad": 1}  # place of the length
 DOCUMENTS = ("json", "hstore", "xml")
 WidthOf = Callable[[ColumnFacts, TableFacts], float]  # bytes of a column's widest value, or what stands for it
@@ -85,7 +94,23 @@ def better_hashed(key: IndexColumn, table: TableFacts) -> bool:
         is_text = declared_bytes(column) == NO_BOUND and not declared(column).startswith(DOCUMENTS)
         return float(column.avg_width_bytes or 0) if is_text else 0.0
 
-    return _has_no_bound(key, table) and LIMITS["short_mean"].value < key_bytes(key, table, mean_of) < NO_BOUND
+    is_long = LIMITS["short_mean"].value < key_bytes(key, table, mean_of) < NO_BOUND
+    return is_long and _has_no_bound(key, table) and has_hash(key, table)
+
+
+def has_hash(key: IndexColumn, table: TableFacts) -> bool:
+    """Whether its type has a default operator class for hash indexes; of an expression, as far as its columns tell."""
+    if not key.is_expression:
+        column = table.column(key.name)
+        return column is not None and has_hash_class(column)
+    statements = parse(f"SELECT {key.name}")
+    if isinstance(statements, Unparsable):
+        return False
+    node = statements[0].stmt.targetList[0].val
+    if isinstance(node, ast.TypeCast):
+        return True
+    columns = (column for name in column_names(node) if (column := table.column(name)) is not None)
+    return all(has_hash_class(c) or declared(c) in ("json", "xml") for c in columns)  # those two cannot be compared
 
 
 def _has_no_bound(key: IndexColumn, table: TableFacts) -> bool:
@@ -204,6 +229,17 @@ def _node_bytes(node: Node, table: TableFacts, width_of: WidthOf) -> float:
             return NO_BOUND if column is None else _of_column(column, table, width_of)
         case ast.A_Const():
             return float(len(getattr(node.val, "sval", "") or "")) + VALUE_HEADER_BYTES
+        case ast.NullTest() | ast.BooleanTest() | ast.BoolExpr():
+            return float(CAST_BYTES["bool"])
+        case ast.A_Expr(kind=enums.A_Expr_Kind.AEXPR_NULLIF):
+            return _node_bytes(node.lexpr, table, width_of)
+        case ast.A_Expr() if node.kind != enums.A_Expr_Kind.AEXPR_OP:  # IN, LIKE, BETWEEN, DISTINCT FROM, = ANY
+            return float(CAST_BYTES["bool"])
+        case ast.A_Expr() if node.lexpr is not None and operator_name(node) in COMPARES:
+            return float(CAST_BYTES["bool"])
+        case ast.CaseExpr():
+            results = [*(when.result for when in node.args), *([node.defresult] if node.defresult else [])]
+            return max(_node_bytes(result, table, width_of) for result in results)
         case ast.FuncCall() if (name := function_name(node)) in RESULT_BYTES:
             return float(RESULT_BYTES[name])
         case ast.FuncCall() if (place := TAKES_LENGTH.get(function_name(node))) and len(node.args or ()) > place:

@@ -158,9 +158,11 @@ class KeyColumn:
             rows = rest * present * table_rows
             widths = _interval_widths(statistics.histogram_bounds)
             sampled_in_all = present * min(SAMPLED_ROWS, table_rows)
+            ranked = []
             if falls_by_rank(common) and not widths:
-                found = values_by_rank(tuple(common), distinct, present * table_rows, sampled_in_all)
-                classes += [ValueClass(count, share) for count, share in found]
+                ranked = values_by_rank(tuple(common), distinct, present * table_rows, sampled_in_all)
+            if ranked:
+                classes += [ValueClass(count, share) for count, share in ranked]
             elif widths and others < rows * 0.9:
                 sampled = min(rows, rest * sampled_in_all)
                 classes += skewed_values(widths, others, rows, sampled, rest)

@@ -21,8 +21,33 @@ def create_login_sql(
     """
     role = quote_identifier(login)
     lines = [
+        *_login_lines(login, database, server_version_num, schemas),
+        f"ALTER ROLE {role} SET temp_file_limit = '1GB';  -- a superuser only",
+        "-- it counts nothing before pg_stat_statements is in shared_preload_libraries, which needs a restart",
+        "CREATE EXTENSION IF NOT EXISTS pg_stat_statements;",
+        "-- recommended, but they concern every role: check first that nobody relies on these rights",
+        _comment(f"REVOKE TEMPORARY ON DATABASE {quote_identifier(database)} FROM PUBLIC;"),
+    ]
+    if server_version_num is None:
+        lines.append(_comment(f"before 15: {OWNERS_PUBLIC}"))
+    elif server_version_num < 150_000:
+        lines.append(_comment(OWNERS_PUBLIC))
+    return "\n".join(lines)
+
+
+def create_login_line(login: str, database: str, server_version_num: int) -> str:
+    """The statements of ``create_login_sql`` that need no superuser, on one line, for a sentence."""
+    lines = _login_lines(login, database, server_version_num, ("public",))
+    return " ".join(line for line in lines if not line.startswith("--"))
+
+
+def _login_lines(login: str, database: str, server_version_num: int | None, schemas: Sequence[str]) -> list[str]:
+    """Each a statement or a comment."""
+    role = quote_identifier(login)
+    lines = [
         f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 5;",
         _comment(f"then set its password: in psql, \\password {role}"),
+        f"GRANT CONNECT ON DATABASE {quote_identifier(database)} TO {role};",
         f"GRANT pg_monitor TO {role};",
         *grant_reading_sql(login, server_version_num, schemas),
         f"ALTER ROLE {role} SET default_transaction_read_only = on;",
@@ -35,30 +60,20 @@ def create_login_sql(
         lines.append(_comment(f"from 17 on: ALTER ROLE {role} {TRANSACTION_TIMEOUT}"))
     elif server_version_num >= 170_000:
         lines.append(f"ALTER ROLE {role} {TRANSACTION_TIMEOUT}")
-    lines += [
-        f"ALTER ROLE {role} SET temp_file_limit = '1GB';  -- a superuser only",
-        "-- recommended, but they concern every role: check first that nobody relies on these rights",
-        _comment(f"REVOKE TEMPORARY ON DATABASE {quote_identifier(database)} FROM PUBLIC;"),
-    ]
-    if server_version_num is None:
-        lines.append(_comment(f"before 15: {OWNERS_PUBLIC}"))
-    elif server_version_num < 150_000:
-        lines.append(_comment(OWNERS_PUBLIC))
-    return "\n".join(lines)
-
-
-def create_login_line(login: str, database: str, server_version_num: int) -> str:
-    """The statements of ``create_login_sql`` alone, on one line, for a sentence."""
-    lines = create_login_sql(login, database, server_version_num).splitlines()
-    return " ".join(line.partition(";")[0] + ";" for line in lines if not line.startswith("--"))
+    return lines
 
 
 def grant_reading_sql(login: str, server_version_num: int | None, schemas: Sequence[str]) -> list[str]:
     """Reading all tables: one role from 14 on, before that schema by schema."""
     role = quote_identifier(login)
     if server_version_num is None:
-        before = [line for line in _grant_in(schemas, role) if not line.startswith("--")]
-        return [f"GRANT pg_read_all_data TO {role};", _comment(f"on 13 instead, in each schema: {' '.join(before)}")]
+        grants = [line for line in _grant_in(schemas, role) if not line.startswith("--")]
+        comments = [line for line in _grant_in(schemas, role) if line.startswith("--")]
+        return [
+            f"GRANT pg_read_all_data TO {role};",
+            _comment(f"on 13 instead, in each schema: {' '.join(grants)}"),
+            *(_comment(f"on 13, {line.removeprefix('-- ')}") for line in comments),
+        ]
     if server_version_num >= 140_000:
         return [f"GRANT pg_read_all_data TO {role};"]
     return _grant_in(schemas, role)

@@ -136,7 +136,7 @@ class _Recorded:
         found = self._found if is_wanted else self._with_secrets
         self._queryids[print_].add(text.queryid)
         inner = inner_query(text.text)
-        if inner is not None and inner.cursor is not None:
+        if is_wanted and inner is not None and inner.cursor is not None:
             declared = self._declared.setdefault((text.role_oid, inner.cursor), {})
             declared[print_] = declared.get(print_, 0.0) + calls
         own_since = self._reading.stats_since[at]
