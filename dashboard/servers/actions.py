@@ -36,11 +36,16 @@ class OverviewAction:
 
     @property
     def finding(self) -> FindingRecord | None:
-        """The costliest on the statement shown or on none, else the costliest."""
-        return next(filter(self._is_of_statement, self.findings), self.findings[0] if self.findings else None)
+        """The costliest on the statement shown; else one on none, else the costliest."""
+        by_nearness = sorted(self.findings, key=lambda f: (not self._is_of_statement(f), f.statement_id is not None))
+        return by_nearness[0] if by_nearness else None
 
     def _is_of_statement(self, finding: FindingRecord) -> bool:
-        return self.statement is None or finding.statement_id in (None, self.statement.pk)
+        """What is on none tells of the statement shown only where no time of it is told."""
+        if self.statement is None:
+            return True
+        is_timed = self.suggestion is not None and suggestion_gain(self.suggestion) is not None
+        return finding.statement_id == self.statement.pk or (finding.statement_id is None and not is_timed)
 
     @property
     def id(self) -> str:
