@@ -22,7 +22,7 @@ LIMITS = {
     "falling": Threshold(1.3, "share / share", "judgement: the list at a fifth of it to its end; by chance 1.2"),
     "reached": Threshold(0.95, "values / values", "measured: 0.97 and more, Zipf's; below it no power law fits"),
     "less_steep": Threshold(0.85, "power / power", "measured: 0.87 to 1.21, Zipf's; 0.3 to 0.86 before a flat tail"),
-    "steeper": Threshold(1.6, "power / power", "measured: 1.0 to 1.67, log-normal; 1.6 to 2.5 before a flat tail"),
+    "steeper": Threshold(1.9, "power / power", "measured: 1.3 to 1.87, log-normal; 1.6 to 2.5 before a flat tail"),
 }
 STEPS = 40
 MOST_VALUES = 1e9
