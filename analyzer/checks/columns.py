@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from analyzer.checks.grouping import to_copy
 from analyzer.findings import Fix
@@ -16,6 +17,7 @@ MOMENT_OR_UUID = re.compile(
     r"|statement_timestamp|transaction_timestamp)\(\)|CURRENT_TIMESTAMP)\)?(?:::[a-z ]+(?:\(\d+\))?)?$"
 )
 CONSTANT = re.compile(r"'(?:[^']|'')*'::[a-z ]+(?:\(\d+\))?$|-?\d+(?:\.\d+)?$")
+MOST_TABLES = 20  # judgement: in one piece to copy
 TEXTS = ("text", "character varying", "character", "bpchar", "citext")
 
 
@@ -79,5 +81,5 @@ def _others_hang_on(name: str, table: TableFacts, facts: SchemaFacts | None) -> 
 
 def to_retype(statements: Iterable[str], title: str = REWRITES) -> tuple[Fix, ...]:
     """The statements to copy; () of none."""
-    given = [statement for statement in statements if statement]
+    given = list(islice(filter(None, statements), MOST_TABLES))
     return (to_copy(title, *given),) if given else ()

@@ -44,6 +44,7 @@ class Replay:
 
     def __init__(self, twin: Twin, then: PlannerPast, now: PlannerPast, differs: Sequence[Difference]) -> None:
         self._twin, self._then, self._now = twin, then, now
+        self._tables = {f"{schema}.{name}": (schema, name) for schema, name in twin.catalog.tables}
         self._old: Set = frozenset()
         self._names: dict[str, str] = {}  # of an index here -> on the server
         self._earlier: dict[Difference, int] = {}  # its oid
@@ -91,6 +92,10 @@ class Replay:
         plan: Mapping[str, Any] = renamed(answer, self._names)
         return plan
 
+    def _schema_and_name(self, table: str) -> tuple[str, str]:
+        """Of "schema.name", where either may hold a dot of its own."""
+        return self._tables[table]
+
     def _set_back(self, old: Set) -> None:
         # types first: a column of another type has lost its statistics, and its table's files are new
         for difference in sorted(self._old ^ old, key=lambda d: (d.kind != "type", d.kind, d.table, d.name)):
@@ -116,7 +121,7 @@ class Replay:
 
     def _try_type(self, difference: Difference) -> None:
         """There and back once. Not where what hangs on the column would be made anew under another oid."""
-        table = self._twin.catalog.tables.get(_schema_and_name(difference.table))
+        table = self._twin.catalog.tables.get(self._schema_and_name(difference.table))
         hangs_on_it = {table for table, _ in self._extended} | {
             d.table for d in (*self._earlier, *self._earlier_extended)
         }
@@ -138,7 +143,7 @@ class Replay:
 
     def _retype(self, difference: Difference, *, is_old: bool) -> None:
         past = (self._then if is_old else self._now).tables[difference.table]
-        schema, table = _schema_and_name(difference.table)
+        schema, table = self._schema_and_name(difference.table)
         row = self._twin.superuser.execute(
             "select pg_relation_filepath(c.oid) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
             " where n.nspname = %s and c.relname = %s",
@@ -165,20 +170,20 @@ class Replay:
         set_back = {d.name for d in self._old if (d.kind, d.table) == ("statistics", name)}
         for key in then.statistics.keys() | now.statistics.keys():
             index, column, _ = index_and_column(key)
-            if not extended_name(key) and (index or column == difference.name):
+            is_there = not index or index in now.structure.indexes
+            if is_there and not extended_name(key) and (index or column == difference.name):
                 was = key in set_back or (is_old and column == difference.name)
                 self._restore(then if was else now, key)
 
     def _oids(self, difference: Difference) -> Iterable[int]:
         """Of an index that is there now, with its parts; not as the catalog was read: one whose column got another type
         is another."""
-        schema = difference.table.partition(".")[0]
+        schema = self._schema_and_name(difference.table)[0]
         rows = self._twin.superuser.execute(
-            "select r.relid::oid::int8 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace,"
-            " pg_partition_tree(c.oid) as r where n.nspname = %s and c.relname = %s"
-            " union select c.oid::int8 from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
+            "select coalesce(p.relid::oid, c.oid)::int8 from pg_class as c"
+            " join pg_namespace as n on n.oid = c.relnamespace left join pg_partition_tree(c.oid) as p on true"
             " where n.nspname = %s and c.relname = %s",
-            [schema, difference.name, schema, difference.name],
+            [schema, difference.name],
         )
         return [oid for (oid,) in rows.fetchall()]
 
@@ -187,7 +192,7 @@ class Replay:
         it without any."""
         index, column, inherited = index_and_column(key)
         told: Statistics = past.statistics.get(key, {})
-        schema, _, table = past.name.partition(".")
+        schema, table = self._schema_and_name(past.name)
         where = [schema, index or table, column, inherited]
         role = self._twin.role
         role.execute("select pg_catalog.pg_clear_attribute_stats(%s::text, %s::text, %s::text, %s)", where)
@@ -219,14 +224,14 @@ class Replay:
         oids = {
             relation.oid: name
             for name in tables
-            if (relation := self._twin.catalog.tables.get(_schema_and_name(name))) is not None
+            if (relation := self._twin.catalog.tables.get(self._schema_and_name(name))) is not None
         }
         objects = read_extended_statistics(self._twin.superuser, oids)
         return {(table, object_.name): object_ for oid, table in oids.items() for object_ in objects[oid]}
 
     def _create_extended(self, difference: Difference, name: str) -> None:
         """A CREATE STATISTICS object as it was, knowing nothing until a plan asks for it."""
-        schema = difference.table.partition(".")[0]
+        schema = self._schema_and_name(difference.table)[0]
         definition = (self._then.tables[difference.table].structure.extended or {})[difference.name]
         text = statistics_named(definition, schema=schema, name=name)
         if text is None:
@@ -242,7 +247,7 @@ class Replay:
 
     def _resize(self, past: TablePast) -> None:
         """pg_class's figures of the table, and the files of table and indexes."""
-        schema, _, table = past.name.partition(".")
+        schema, table = self._schema_and_name(past.name)
         figures = past.figures
         self._twin.role.execute(
             "select pg_catalog.pg_restore_relation_stats('schemaname', %s::text, 'relname', %s::text, 'relpages',"
@@ -272,7 +277,7 @@ class Replay:
     def _create(self, difference: Difference, name: str) -> None:
         """An index as it was, hidden until a plan asks for it."""
         twin, past = self._twin, self._then.tables[difference.table]
-        schema, _, table = difference.table.partition(".")
+        schema, table = self._schema_and_name(difference.table)
         relation = twin.catalog.tables.get((schema, table))
         text = _renamed_index(past.structure.indexes[difference.name], schema, name)
         if text is None or relation is None or relation.path is None:
@@ -295,11 +300,6 @@ class Replay:
         blocks = past.figures.indexes.get(difference.name, 1)
         self._write([Relation(0, schema, name, "i", row[1], None, blocks, is_usable=False)])
         self._names[name], self._earlier[difference] = difference.name, row[0]
-
-
-def _schema_and_name(table: str) -> tuple[str, str]:
-    schema, _, name = table.partition(".")
-    return schema, name
 
 
 def _renamed_index(definition: str, schema: str, name: str) -> str | None:

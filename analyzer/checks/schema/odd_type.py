@@ -33,7 +33,6 @@ INSTEAD = {
     "time with time zone": ("timetz", "time, or timestamptz for a moment"),
 }
 NEW_TYPES = {"character": "text", "money": "numeric", "json": "jsonb", "time with time zone": "time"}
-MOST_TABLES = 20  # judgement: in one piece to copy
 LENGTHS_OF_HASHES = {26, 27, 32, 36, 40, 56, 64, 96, 128}  # ULID, KSUID, MD5, UUID, SHA-1 to SHA-512
 
 
@@ -66,7 +65,7 @@ def _changes(columns: list[tuple[TableFacts, str]], new_type: str, facts: Schema
     tables = {table.oid: table for table, _ in columns}
     for table, column in columns:
         by_table[table.oid].append(column)
-    for oid in list(by_table)[:MOST_TABLES]:
+    for oid in by_table:
         yield retyped(tables[oid], ((column, new_type, f"{{}}::{new_type}") for column in by_table[oid]), facts)
 
 

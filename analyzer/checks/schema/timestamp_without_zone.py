@@ -20,7 +20,6 @@ from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import SchemaFacts
 
 check = Check(__name__, code="SC016", title="Times without a time zone", severity=Severity.INFO)
-MOST_TABLES = 20  # judgement: in one piece to copy
 IN_UTC = f"Where the values are times of UTC. {REWRITES}"
 WITHOUT, WITH = "timestamp without time zone", "timestamp with time zone"
 
@@ -60,5 +59,5 @@ def timestamp_without_zone(facts: SchemaFacts) -> Iterator[Finding]:
         evidence={"without_zone": count, "with_zone": with_zone, "columns": listed(without),
                   "mixed_tables": listed(mixed)},
         members=tuple(without),
-        fixes=to_retype(changes[:MOST_TABLES], IN_UTC),
+        fixes=to_retype(changes, IN_UTC),
     )  # fmt: skip
