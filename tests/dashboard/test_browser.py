@@ -129,8 +129,8 @@ def test_a_page_with_a_chart_is_small_until_somebody_reaches_for_it(open_page, p
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
     values = chart.locator(".hoverlayer")
-    for moves in range(100):  # whoever reads values moves the mouse until there are some
-        page.mouse.move(box["x"] + box["width"] * 0.7 + moves % 2, box["y"] + 150)
+    for moves in range(100):  # whoever reads values moves the mouse until there are some; the gap is at 0.7
+        page.mouse.move(box["x"] + box["width"] * 0.85 + moves % 2, box["y"] + 150)
         page.wait_for_timeout(100)
         if values.count() and re.search(says, values.text_content() or ""):
             break
@@ -143,7 +143,7 @@ def test_a_page_with_a_chart_is_small_until_somebody_reaches_for_it(open_page, p
     expect(chart.locator(".chart-plot")).to_be_hidden()
 
     page.mouse.down()  # a part of the time, and back
-    page.mouse.move(box["x"] + box["width"] * 0.7 + 200, box["y"] + 150, steps=5)
+    page.mouse.move(box["x"] + box["width"] * 0.85 - 200, box["y"] + 150, steps=5)
     page.mouse.up()
     chart.get_by_role("button", name="Show all").click()
     expect(chart.get_by_role("button", name="Show all")).to_be_hidden()
