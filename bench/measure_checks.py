@@ -14,7 +14,7 @@ from analyzer.checks import Context as CheckContext
 from analyzer.checks import all_checks, run_checks
 from analyzer.plans import Plan, PlanNode, parse_plan
 from analyzer.plans.conditions import read_condition
-from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts, packed_freqs
 from bench.results import Context, Result
 
 PLANS = Path(__file__).parent.parent / "tests" / "plans" / "data"
@@ -89,7 +89,7 @@ def _table(number: int, name: str, columns: dict[str, None]) -> TableFacts:
         columns=tuple(
             ColumnFacts(
                 column, n, "integer", 23, True, 1e6, n_distinct=-0.5, null_frac=0.0, avg_width_bytes=4, correlation=0.3,
-                most_common_freqs=tuple(0.1 / (i + 1) for i in range(100)),
+                common_freqs=packed_freqs(0.1 / (i + 1) for i in range(100)),
             )
             for n, column in enumerate(columns, 1)
         ),

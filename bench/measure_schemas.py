@@ -6,7 +6,7 @@ from time import process_time
 from typing import Any
 
 from analyzer.schema.constraints import ConstraintFacts
-from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts, packed_freqs
 from analyzer.schema.kept import decode, encode, structure
 from analyzer.schema.storage import StorageFacts
 from bench.results import Context, Result
@@ -37,7 +37,7 @@ def _table(number: int) -> TableFacts:
             ColumnFacts(
                 f"column_{n}", n, "character varying(40)", 1043, True, 1e5, n_distinct=-0.5, null_frac=0.01,
                 avg_width_bytes=12, correlation=0.31, default="''::character varying", type_category="S",
-                most_common_freqs=tuple(round(1 / (i + 3), 8) for i in range(FREQUENCIES[n % 3])),
+                common_freqs=packed_freqs(1 / (i + 3) for i in range(FREQUENCIES[n % 3])),
             )
             for n in range(1, COLUMNS + 1)
         ),

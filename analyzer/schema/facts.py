@@ -8,8 +8,9 @@ Long: facts of one reading refer to each other, and to know them is to know this
 """
 
 import re
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -59,7 +60,12 @@ class ColumnFacts:
     null_frac: float | None = None
     avg_width_bytes: int | None = None
     correlation: float | None = None
-    most_common_freqs: tuple[float, ...] | None = None
+    common_freqs: bytes | None = None  # most_common_freqs as real[]: see ``packed_freqs``
+
+    @property
+    def most_common_freqs(self) -> tuple[float, ...] | None:
+        """Share of the rows, 0 to 1, of each of the most common values, the most common one first."""
+        return None if self.common_freqs is None else tuple(round(f, 7) for f in array("f", self.common_freqs))
 
     @property
     def most_characters(self) -> int | None:
@@ -73,6 +79,11 @@ class ColumnFacts:
         if self.n_distinct is None:
             return None
         return distinct_values(self.n_distinct, self.table_rows)
+
+
+def packed_freqs(freqs: Iterable[float]) -> bytes:
+    """``ColumnFacts.common_freqs``: 4 bytes each, as the server keeps them; a hundred a column are most of a schema."""
+    return array("f", freqs).tobytes()
 
 
 def distinct_values(n_distinct: float, table_rows: float) -> float:

@@ -22,7 +22,7 @@ from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Finding
 from analyzer.plans import Plan, parse_plan
 from analyzer.schema.cluster import ClusterFacts
-from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.facts import SchemaFacts, packed_freqs
 from analyzer.schema.foreign_keys import KeyCheckTime
 from analyzer.schema.replica_scans import ReplicaScans
 from analyzer.schema.server import ServerFacts, SessionFacts
@@ -81,7 +81,7 @@ def _table(
     table["activity"] = dict(given.get("activity", {}))
     table["columns"] = [
         {"number": n, "type_name": "integer", "type_oid": INT4, "not_null": False, "table_rows": rows or 0.0,
-         **({"name": column} if isinstance(column, str) else column)}
+         **({"name": column} if isinstance(column, str) else _packed(column))}
         for n, column in enumerate(given.get("columns", ()), 1)
     ]  # fmt: skip
     table["indexes"] = [
@@ -91,6 +91,12 @@ def _table(
     ]  # fmt: skip
     table["foreign_keys"] = [_foreign_key(key, oids, by_name) for key in given.get("foreign_keys", ())]
     return table
+
+
+def _packed(column: Mapping[str, Any]) -> dict[str, Any]:
+    freqs = column.get("most_common_freqs")
+    kept = {name: value for name, value in column.items() if name != "most_common_freqs"}
+    return kept if freqs is None else {**kept, "common_freqs": packed_freqs(freqs)}
 
 
 def _foreign_key(

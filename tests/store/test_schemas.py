@@ -8,7 +8,7 @@ import pytest
 
 from analyzer.models import Database, Role, SchemaReading
 from analyzer.monitored.readings import NamesByOid
-from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts
+from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableActivity, TableFacts, packed_freqs
 from analyzer.store.schemas import keep_schema, last_readings_without, newest_schema
 from analyzer.store.series.snapshots import keep_names
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
 TABLE = TableFacts(
     oid=100, schema="public", name="t", kind="r", rows=10.0, size_bytes=8192,
-    columns=(ColumnFacts("id", 1, "integer", 23, True, 10.0, n_distinct=-1.0, most_common_freqs=(0.5, 0.25)),),
+    columns=(ColumnFacts("id", 1, "integer", 23, True, 10.0, n_distinct=-1.0, common_freqs=packed_freqs((0.5, 0.25))),),
     indexes=(IndexFacts(101, "public", "t_pkey", "btree", ("id",), is_primary=True, size_bytes=8192, scans=3),),
     primary_key=("id",), unique_keys=(("id",),),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from analyzer.monitored.catalog.parts import options
 from analyzer.monitored.connection import Row
-from analyzer.schema.facts import UNREADABLE, ColumnFacts, ForeignKeyFacts, IndexFacts
+from analyzer.schema.facts import UNREADABLE, ColumnFacts, ForeignKeyFacts, IndexFacts, packed_freqs
 
 ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
@@ -48,7 +48,7 @@ def column_facts(row: Row, table_rows: float | None, statistics: Row | None) -> 
         null_frac=statistics.null_frac,
         avg_width_bytes=statistics.avg_width_bytes,
         correlation=statistics.correlation,
-        most_common_freqs=None if frequencies is None else tuple(round(f, 8) for f in frequencies),
+        common_freqs=None if frequencies is None else packed_freqs(frequencies),
     )
 
 
