@@ -340,18 +340,21 @@ class _Run:
             self.outcome.failed.setdefault(check.code, {})[about] = type(error).__name__
             findings = []
         if findings:
-            self.outcome.findings.extend(self._placed(check, thing, finding) for finding in findings)
+            for finding in findings:
+                self._place(check, thing, finding)
+            self.outcome.findings.extend(findings)
 
     def _about(self, check: Check, thing: Any) -> str:
         return check.kind.about(thing, self.context.fingerprint)
 
-    def _placed(self, check: Check, thing: Any, finding: Finding) -> Finding:
-        new: dict[str, Any] = {} if finding.about else {"about": self._about(check, thing)}
+    def _place(self, check: Check, thing: Any, finding: Finding) -> None:
+        """What the check left out. Nobody has the finding yet, and a copy takes longer than making it did."""
+        if not finding.about:
+            object.__setattr__(finding, "about", self._about(check, thing))
         if isinstance(thing, PlanNode) and finding.place is None:
-            new["place"] = place(thing)
             if finding.subject == thing.label:
-                new["subject"] = unique_label(thing)
-        return replace(finding, **new) if new else finding
+                object.__setattr__(finding, "subject", unique_label(thing))
+            object.__setattr__(finding, "place", place(thing))
 
 
 def _things(container: Any, checks: Sequence[Check]) -> Iterator[tuple[Any, Sequence[Check]]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.plans import PlanNode
+from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import Condition, read_condition
 from analyzer.plans.indexable import of_table
 from analyzer.plans.scans import (
@@ -60,6 +60,18 @@ def whole_scan(node: PlanNode, facts: SchemaFacts | None, *, join_runs: float = 
 
 def with_partitions(node: PlanNode, facts: SchemaFacts | None) -> Scans | None:
     """Of an executed node; None where it is not the first of its table's partitions, which stands for all."""
+    made = {} if node.plan is None else node.plan.once(_scans_made)
+    if node not in made or made[node][0] is not facts:
+        made[node] = facts, _with_partitions(node, facts)
+    return made[node][1]
+
+
+def _scans_made(_: Plan) -> dict[PlanNode, tuple[SchemaFacts | None, Scans | None]]:
+    """Filled as they are asked for: several checks look at one scan."""
+    return {}
+
+
+def _with_partitions(node: PlanNode, facts: SchemaFacts | None) -> Scans | None:
     top = partitioned_table(node, facts)
     if top is not None and facts is not None:
         nodes = partition_scans(node, top, facts)

@@ -56,6 +56,10 @@ class Memoize:
     worker: int | None = None
 
 
+SORTED_GROUPS = ("Full-sort Groups", "Pre-sorted Groups")  # of an Incremental Sort
+SORTED = frozenset(("Sort Method", *SORTED_GROUPS))
+
+
 @dataclass(frozen=True, slots=True)
 class HeapBlocks:
     """Of a Bitmap Heap Scan, summed over the processes that print them; all rows of a lossy block are rechecked."""
@@ -81,6 +85,8 @@ class Storage:
 
 def sorts(raw: Raw, workers: tuple[Raw, ...]) -> tuple[SortSpace, ...]:
     """The leader's sort, if it took part, and each worker's."""
+    if not workers and SORTED.isdisjoint(raw):
+        return ()
     return tuple(space for worker, printed in _processes(raw, workers) for space in _sorts_of(printed, worker))
 
 
@@ -89,7 +95,7 @@ def _sorts_of(printed: Raw, worker: int | None) -> Iterator[SortSpace]:
     if isinstance(method, str):
         is_on_disk = printed.get("Sort Space Type") == "Disk"
         yield SortSpace(method, is_on_disk, _bytes(printed.get("Sort Space Used")), worker)
-    for name in ("Full-sort Groups", "Pre-sorted Groups"):
+    for name in SORTED_GROUPS:
         groups = printed.get(name)
         if not isinstance(groups, Mapping):
             continue

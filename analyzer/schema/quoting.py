@@ -1,10 +1,11 @@
 """Identifiers and literals in SQL to copy: quoted where PostgreSQL needs it, and only there."""
 
+import re
+
 from pglast import keywords
 
 NEEDS_QUOTES = keywords.RESERVED_KEYWORDS | keywords.TYPE_FUNC_NAME_KEYWORDS | keywords.COL_NAME_KEYWORDS
-PLAIN_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz_")
-PLAIN = PLAIN_FIRST | frozenset("0123456789$")
+PLAIN = re.compile("[a-z_][a-z0-9_$]*")
 
 
 def comment(text: str) -> str:
@@ -20,7 +21,7 @@ def quote_literal(text: str) -> str:
 
 def quote_identifier(name: str) -> str:
     """As quote_ident(), which quotes every keyword that is not plain everywhere."""
-    plain = bool(name) and name[0] in PLAIN_FIRST and all(c in PLAIN for c in name) and name not in NEEDS_QUOTES
+    plain = PLAIN.fullmatch(name) is not None and name not in NEEDS_QUOTES
     return name if plain else '"' + name.replace('"', '""') + '"'
 
 

@@ -37,8 +37,10 @@ def count_distinct_sorts(node: PlanNode, context: Context) -> Iterator[Finding]:
     written = sorting.exclusive_buffers.temp_written_blocks if sorting.exclusive_buffers else None
     spilled = max((sort.space_bytes or 0 for sort in sorting.sorts if sort.is_on_disk), default=0)
     disk = spilled or (written or 0) * PAGE_BYTES
+    if not disk or disk < check["disk"]:
+        return
     called = _distinct_call(node, context)
-    if not disk or disk < check["disk"] or called is None:
+    if called is None:
         return
     time_ms = own_time_ms(sorting)
     ratio = time_ratio(time_ms, node)

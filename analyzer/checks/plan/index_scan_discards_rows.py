@@ -10,7 +10,7 @@ look-up itself is what takes the time. The time is the node's own, as much of it
 looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.new_index import compared_keys, new_index
@@ -71,19 +71,21 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     time_ms = share_ms(own_time_ms(*group.nodes, *parts), thrown, thrown + rows + recheck)
     over = f" in {runs:,.0f} runs" if runs > len(group.nodes) else ""
     condition = index_condition(node)
-    how = "found through" if binds(condition) else "read along"
+    bounds = condition if binds(condition) else None
+    how = "found through" if bounds is not None else "read along"
     is_btree = all(c.operator in (*BTREE, "OR", "") for c in condition.comparisons) if condition is not None else True
     if any(is_brin(scan, context.facts) for scan in scans if scan.node_type == "Bitmap Index Scan"):
         is_btree = False
     table = "the partitioned table" if group.are_partitions else node.relation_name or "the table"
-    existing = index_that_begins_with(node, _wanted(condition if binds(condition) else None, read), context.facts)
+    columns = _wanted(bounds, read)
+    existing = index_that_begins_with(node, columns, context.facts)
     yield check.finding(
         subject=group.subject,
         message=(
             f"{group.subject} threw away {thrown:,.0f} of the {thrown + rows:,.0f} rows {how} {index}{over}, by the"
             f" filter {shown(node.filter, 200)}."
         ),
-        hint=" ".join(_advice(condition if binds(condition) else None, read, table, index, is_btree, existing)),
+        hint=" ".join(_advice(bounds, read, columns, table, index, is_btree, existing)),
         evidence={"rows_removed": round(thrown), "rows_kept": round(rows), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
         time_ms=time_ms,
@@ -91,20 +93,21 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
         table=group.table,
         also_at=tuple(map(place, parts)),
         fixes=new_index(node, compared_keys(condition, read), context)
-        if is_btree and binds(condition) and not group.are_partitions
+        if is_btree and bounds is not None and not group.are_partitions
         else (),
     )
 
 
 def _advice(
-    condition: Condition | None, read: Condition, table: str, index: str, is_btree: bool, existing: str | None
-) -> Iterator[str]:
-    """``found``: what bounds the scan; ``existing``: the index that has the columns to propose."""
+    condition: Condition | None, read: Condition, wanted: Sequence[str], table: str, index: str, is_btree: bool,
+    existing: str | None,
+) -> Iterator[str]:  # fmt: skip
+    """``condition``: what bounds the scan; ``wanted``: columns to propose; ``existing``: an index that has them."""
     of_filter = indexable(read)
     patterns = any(c.operator in PATTERNS and not c.is_negated for c in of_filter.other)
     wrapped = expressions(of_filter.other)[:1]
     if of_filter.columns and is_btree:
-        columns = ", ".join(_wanted(condition, read))
+        columns = ", ".join(wanted)
         followed = "" if condition is not None else f", then the columns of {index} where their order is wanted,"
         if existing is not None:
             yield f"{existing} begins with {columns}, and was not taken: see whether the rows were estimated right."
