@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.environment import IN_VAIN_S
 
 PLAIN_HTTP_NAME = "dashboard.example"
 # Of this flag Chromium heeds the last only: those of Playwright's own list that decide what is asked of whom, and the
@@ -25,6 +27,7 @@ FLAGS = (
 
 @contextmanager
 def launched(chromium: Path) -> Iterator[Browser]:
+    expect.set_options(timeout=IN_VAIN_S * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
         yield browser

@@ -32,6 +32,11 @@ STORE_PORT = free_port()
 REDIS_PORT = free_port()
 REDIS_PASSWORD = "tests-only"
 
+# Settings are the tests' own, whatever the shell they run in has exported for a pgLoupe or for psql.
+FOR_TESTS = ("PGLOUPE_TEST_", "PGLOUPE_SCREENSHOTS")
+for name in [*os.environ]:
+    if name.startswith(("PGLOUPE_", "ANALYZER_", "EMAIL_", "PG")) and not name.startswith(FOR_TESTS):
+        del os.environ[name]
 os.environ["PGLOUPE_VAR_DIR"] = str(SESSION_DIR / "var")
 os.environ["DATABASE_URL"] = f"postgresql://postgres@/pgloupe?host={STORE_DATA_DIR}&port={STORE_PORT}"
 os.environ["REDIS_URL"] = f"redis://:{REDIS_PASSWORD}@127.0.0.1:{REDIS_PORT}/0"

@@ -130,8 +130,8 @@ class Running:
         """Its exit code; nothing of it is left."""
         family = self.family()
         self.process.send_signal(number)
-        code = self.process.wait(60)
-        assert wait_until_gone(family, 10)
+        code = self.process.wait(IN_VAIN_S)
+        assert wait_until_gone(family, IN_VAIN_S)
         return code
 
     def remove(self) -> None:

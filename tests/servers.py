@@ -230,7 +230,7 @@ class PgBouncer:
             f"admin_users = postgres\nserver_login_retry = 1\n{self._tls_settings()}",
         )
         self._process = spawn([str(binary), str(configuration)], log_file=self.log_file, user=user)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + environment.IN_VAIN_S
         while True:
             if self._process.poll() is not None:
                 raise RuntimeFailure(f"PgBouncer did not start:\n{last_lines(self.log_file)}")
@@ -255,7 +255,7 @@ class PgBouncer:
     def stop(self) -> None:
         if self._process is not None:
             kill_tree(self._process.pid)
-            self._process.wait(10)
+            self._process.wait(environment.IN_VAIN_S)
             self._process = None
 
     def _tls_settings(self) -> str:

@@ -14,6 +14,7 @@ from analyzer.monitored.catalog.schema import read_schema
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.schema.facts import SchemaFacts
+from tests.environment import IN_VAIN_S
 
 pytestmark = pytest.mark.postgres
 PLANTED = Path(__file__).parent / "planted_schema.sql"
@@ -56,7 +57,6 @@ USED_INDEXES = {
     "crowd_used", "article_title_0a1b2c3d_like", "sparse_half", "sparse_gone", "sparse_done", "article_slug",
     "article_title", "discarded_a", "discarded_partial_a",
 }  # fmt: skip
-SEEN_WITHIN_S = 30
 
 
 def planted(version: int) -> tuple[str, set[tuple[str, str]]]:
@@ -88,7 +88,7 @@ def in_one_session(database: Any, statements: Sequence[str], seen: str = "true")
     with database.connect() as connection:
         for statement in statements:
             connection.execute(statement)
-    until = time.monotonic() + SEEN_WITHIN_S
+    until = time.monotonic() + IN_VAIN_S
     with database.connect() as connection:
         while not connection.execute(f"select {seen}").fetchone()[0]:
             assert time.monotonic() < until, seen

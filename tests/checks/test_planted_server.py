@@ -15,7 +15,9 @@ from analyzer.monitored.catalog.cluster import read_cluster
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
 from analyzer.schema.cluster import ClusterFacts, RoleSettings
+from tests.environment import IN_VAIN_S
 from tests.servers import ScratchDatabase, Server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 
@@ -95,7 +97,7 @@ def live_badly(server: Server) -> None:
     def lock(first: int, second: int) -> None:
         with suppress(psycopg.errors.DeadlockDetected), server.connect("shop", autocommit=False) as session:
             session.execute("update t set n = 1 where id = %s", (first,))
-            both.wait(10)
+            both.wait(IN_VAIN_S)
             session.execute("update t set n = 1 where id = %s", (second,))
 
     threads = [threading.Thread(target=lock, args=pair) for pair in ((1, 2), (2, 1))]
@@ -113,14 +115,13 @@ def wait_for_counters(server: Server) -> None:
         f"select deadlocks > 0 and xact_rollback >= 100 and temp_files > 0 and {column} >= 30, {column}"
         f" from pg_stat_database, pg_stat_{view} where datname = 'shop'"
     )
-    pause = threading.Event()
-    for _ in range(300):
+
+    def are_counted() -> bool:
         with server.connect() as session:
             row: Any = session.execute(counted).fetchone()  # type: ignore[call-overload]
-        if row[0]:
-            return
-        pause.wait(0.1)
-    raise AssertionError(f"not counted: {row}")
+        return bool(row[0])
+
+    wait_for(are_counted)
 
 
 @pytest.mark.parametrize("version", [13, 15, 18])

@@ -193,12 +193,12 @@ def test_the_overview_refreshes_itself_and_says_when_it_cannot(open_page):
     watched.log_in()
     expect(page.get_by_text("Deletes from shop_order read all of shop_order_line")).to_be_visible()
     FindingRecord.objects.filter(code="SC001").delete()
-    expect(page.get_by_text("Deletes from shop_order read all of shop_order_line")).to_have_count(0, timeout=15_000)
+    expect(page.get_by_text("Deletes from shop_order read all of shop_order_line")).to_have_count(0)
     watched.is_clean()
     page.route("**/_findings/**", lambda route: route.abort())
     expect(page.get_by_text("pgLoupe does not answer")).to_be_visible(timeout=15_000)
     page.unroute("**/_findings/**")
-    expect(page.get_by_text("pgLoupe does not answer")).to_have_count(0, timeout=15_000)
+    expect(page.get_by_text("pgLoupe does not answer")).to_have_count(0)
 
 
 def test_the_server_page_says_by_itself_that_the_server_went_down(open_page):

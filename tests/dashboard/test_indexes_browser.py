@@ -11,13 +11,13 @@ from dashboard.people.accounts import one_time_login_link
 from tests.dashboard import advised
 from tests.dashboard.test_accessibility import AXE, LOOKS, NEXT_FRAME, RUN_AXE, TOO_WIDE, Walk
 from tests.dashboard.test_browser import Watched
+from tests.environment import IN_VAIN_S
 
 pytestmark = [pytest.mark.browser, pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 STATEMENT = (
     "select p.note from purchase p join customer c on c.id = p.customer_id where c.email = 'user77@example.org'"
     " order by p.placed desc limit 5"
 )
-ANSWER_S = 30_000  # milliseconds Playwright waits: a twin is started on a busy machine
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_slider_chooses_the_set_and_the_mark_follows(watched, shop):
     )
 
     page.locator(".curve .chart-open").click()
-    page.locator(".curve[data-drawn]").wait_for(timeout=ANSWER_S)
+    page.locator(".curve[data-drawn]").wait_for(timeout=IN_VAIN_S * 1000)
     drawn = page.evaluate("document.querySelector('.chart-stage').data[1].x[0]")
     assert 0 < drawn < 1.2  # megabytes of the one index
     watched.is_clean()
@@ -77,7 +77,7 @@ def test_what_if_tells_what_changes_and_what_cannot_be_tried(watched, shop):
     page.get_by_label("purchase_placed_idx").check()
     page.get_by_role("button", name="See what changes").click()
     answer = page.locator("#what-if-answer")
-    expect(answer.get_by_role("heading", level=3)).to_have_text("2 of 4 statements change", timeout=ANSWER_S)
+    expect(answer.get_by_role("heading", level=3)).to_have_text("2 of 4 statements change")
     rows = answer.locator(".changes-table tbody tr")
     expect(rows).to_have_count(2)
     expect(rows.nth(0)).to_contain_text("Seq Scan on purchase became Bitmap Heap Scan using ix_purchase_customer_id")
@@ -101,14 +101,14 @@ def test_a_new_statement_shows_its_plans_and_leads_to_what_if(watched, shop):
     page.get_by_label("SQL").fill(STATEMENT)
     page.get_by_role("button", name="Plan it").click()
     answer = page.locator("#query-answer")
-    expect(answer.get_by_role("heading", name="It would like these indexes")).to_be_visible(timeout=ANSWER_S)
+    expect(answer.get_by_role("heading", name="It would like these indexes")).to_be_visible()
     # (email, id) would save one page a call, which one call a day does not pay for
     expect(answer).to_contain_text("ON public.customer (email);")
     now = page.frame_locator("iframe[title^='The plan as things are']")
-    expect(now.get_by_text("Hash Inner Join").first).to_be_visible(timeout=ANSWER_S)
+    expect(now.get_by_text("Hash Inner Join").first).to_be_visible()
     page.get_by_text("With the indexes").click()
     then = page.frame_locator("iframe[title^='The plan with the indexes']")
-    expect(then.get_by_role("cell", name="Bitmap Heap Scan").first).to_be_visible(timeout=ANSWER_S)
+    expect(then.get_by_role("cell", name="Bitmap Heap Scan").first).to_be_visible()
     watched.is_clean()
 
     page.get_by_role("link", name="What it would change for the recorded workload").click()
@@ -157,7 +157,7 @@ def test_axe_finds_nothing_on_the_answers(browser, live_server, shop):
         page.goto(live_server.url + path)
         page.get_by_label(field).fill(text)
         page.get_by_role("button", name=button).click()
-        page.locator(".answer .code-block").first.wait_for(timeout=ANSWER_S)
+        page.locator(".answer .code-block").first.wait_for(timeout=IN_VAIN_S * 1000)
         page.evaluate(AXE)
         for scheme, width, rules in LOOKS:
             page.set_viewport_size({"width": width, "height": 900})

@@ -10,7 +10,6 @@ from tests.dashboard.test_plan_reader import SPILLED
 from tests.plans.test_inspect_plan import AFTER, BEFORE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-DRAWN_MS = 30_000
 
 
 def test_a_finding_leads_to_its_node(browser, live_server):
@@ -22,9 +21,9 @@ def test_a_finding_leads_to_its_node(browser, live_server):
     page.get_by_label("Plan", exact=True).fill(SPILLED)
     page.get_by_role("button", name="Read it").click()
     frame = page.frame_locator("iframe[title^='The plan']")
-    expect(frame.locator(".plan-node-body").first).to_be_visible(timeout=DRAWN_MS)
+    expect(frame.locator(".plan-node-body").first).to_be_visible()
     page.locator(".plan-finding a[data-node]").first.click()
-    expect(frame.locator(".plan-node.selected, .plan-node.highlight").first).to_be_visible(timeout=DRAWN_MS)
+    expect(frame.locator(".plan-node.selected, .plan-node.highlight").first).to_be_visible()
     watched.is_clean()
     context.close()
 

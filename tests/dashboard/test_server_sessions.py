@@ -15,6 +15,7 @@ from tests import servers
 from tests.conftest import need
 from tests.dashboard import world
 from tests.dashboard.test_browser import Watched
+from tests.environment import IN_VAIN_S
 from tests.monitored.test_standing import SETTINGS, wait_for
 from tests.servers import ScratchDatabase
 
@@ -142,7 +143,7 @@ def test_the_page_follows_and_stops_when_nobody_looks(browser, live_server, post
     page.goto(f"{person.base}/servers/{server.slug}/sessions/")
     with database.connect(application_name="newcomer", autocommit=False) as newcomer:
         newcomer.execute("select 1")
-        page.get_by_text("newcomer").first.wait_for(timeout=20_000)
+        page.get_by_text("newcomer").first.wait_for(timeout=IN_VAIN_S * 1000)
     page.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
     page.wait_for_timeout(500)
     before = len(asked)

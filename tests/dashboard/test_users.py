@@ -21,6 +21,7 @@ from dashboard.people.client_address import address_of, network_of
 from dashboard.permissions import OPERATOR, VIEWER, is_operator
 from tests.dashboard import world
 from tests.dashboard.test_permissions import person
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
 GOOD = {"password1": "a long enough one", "password2": "a long enough one"}
@@ -407,11 +408,7 @@ def test_addresses_are_believed_as_far_as_our_proxies_wrote_them(rf, settings):
 
 
 def wait_for_mail(count: int) -> None:
-    for _ in range(100):
-        if len(mail.outbox) >= count:
-            return
-        time.sleep(0.05)
-    pytest.fail("no mail came")
+    wait_for(lambda: len(mail.outbox) >= count)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -188,7 +188,7 @@ def test_redis_killed_while_a_task_runs_ends_no_worker(up: Running) -> None:
         assert up.run_again("up", dsn) == 0
         failed = "select last_error from analyzer_stepstatus t join analyzer_server s on s.id = t.server_id where"
         failed += " s.\"user\" = 'late' and t.step = 'snapshot' and t.last_error <> ''"
-        silent.settimeout(30)
+        silent.settimeout(IN_VAIN_S)
         waiting, _ = silent.accept()  # from here on a task waits for our answer, for seconds
         workers = worker_pids(up)
         assert len(workers) == 3

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 
-from tests import servers
+from tests import servers, waiting
 
 LOGGING: dict[str, str | int] = {
     "shared_preload_libraries": "pg_stat_statements,auto_explain",
@@ -71,9 +71,5 @@ def logs(server: servers.Server) -> list[Path]:
 
 def wait_for(path: Path, text: str, times: int) -> None:
     """Until the collector has written it (a warning and its statement's text hold it twice)."""
-    for _ in range(500):
-        if path.read_text().count(f"WARNING:  {text}") >= times:
-            time.sleep(0.05)  # the other formats' files
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{path} does not hold {text!r}")
+    waiting.wait_for(lambda: path.read_text().count(f"WARNING:  {text}") >= times)
+    time.sleep(0.05)  # the other formats' files

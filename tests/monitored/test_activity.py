@@ -11,6 +11,7 @@ from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.monitored.readings import ActivityRow, NamesByOid
 from analyzer.monitored.sample.activity import sample_burst, sample_once, session_of
 from analyzer.statements.fingerprint import fingerprint
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -82,11 +83,12 @@ def test_waiting_session_names_its_blockers(any_postgres, scratch_database):
         thread = threading.Thread(target=lambda: waiter.execute("select 1 from t"))
         thread.start()
         with connect(settings_of(database)) as conn:
-            for _ in range(100):
+
+            def waiting():
                 rows = {row.pid: row for row in of_database(sample_once(conn)[1], database)}
-                if rows[waiter.info.backend_pid].wait_event_type == "Lock":
-                    break
-                time.sleep(0.05)
+                return rows if rows[waiter.info.backend_pid].wait_event_type == "Lock" else None
+
+            rows = wait_for(waiting)
         holder.rollback()
         thread.join()
         assert rows[waiter.info.backend_pid].blocked_by == (holder.info.backend_pid,)

@@ -10,6 +10,7 @@ from analyzer.errors import BadInput, ServerUnreachable
 from analyzer.monitored.access import address_policy
 from analyzer.monitored.access.address_policy import AddressPolicy, AddressRefused
 from analyzer.monitored.connection import ConnectionSettings, connect
+from tests.environment import IN_VAIN_S
 
 DEFAULT = AddressPolicy.parse()
 
@@ -146,7 +147,7 @@ def test_a_name_nobody_knows():
 
 def test_a_name_server_that_hangs(monkeypatch):
     release = threading.Event()
-    monkeypatch.setattr(address_policy.socket, "getaddrinfo", lambda *a, **k: release.wait(10) and [])
+    monkeypatch.setattr(address_policy.socket, "getaddrinfo", lambda *a, **k: release.wait(IN_VAIN_S) and [])
     monkeypatch.setattr(address_policy, "RESOLVE_TIMEOUT_S", 0.2)
     with pytest.raises(ServerUnreachable, match="not resolved in time"):
         DEFAULT.checked(settings("db.example.com"), is_trusted=False)

@@ -13,6 +13,7 @@ from analyzer.runtime.processes import kill_tree
 from analyzer.statements.routes import route_name
 from analyzer.statements.secrets import comment_tags
 from tests.apps.documented import PYTHON, files_of_the_document
+from tests.environment import IN_VAIN_S
 
 pytestmark = pytest.mark.postgres
 DJANGO = """
@@ -131,7 +132,7 @@ def test_statements_of_a_project_name_their_route(project, postgres18, scratch_d
 
 
 def seen_running(conn, process) -> str:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + IN_VAIN_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             pytest.fail(process.stderr.read()[-3000:])

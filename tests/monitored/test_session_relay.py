@@ -31,7 +31,7 @@ PG_DUMP = client_program("pg_dump", 180_000)
 def relayed(postgres18):
     """Output and errors of a program that talks to a session on 18, and that session's last error."""
 
-    def run(command, text="", timeout_s=20):
+    def run(command, text="", timeout_s=IN_VAIN_S):
         with (
             contextlib.closing(postgres18.connect()) as session,
             private_listener() as (directory, listener),
@@ -46,7 +46,7 @@ def relayed(postgres18):
                 text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=given,
             ) as program:  # fmt: skip
                 error = serve(session, listener, program, timeout_s)
-                out, err = program.communicate(timeout=10)
+                out, err = program.communicate(timeout=IN_VAIN_S)
         assert not directory.exists()
         return out, err, error
 

@@ -2,8 +2,7 @@
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -20,6 +19,7 @@ from tests import servers
 from tests.conftest import need
 from tests.faults.test_replica import standby_of
 from tests.servers import ScratchDatabase, Server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.postgres
 SETTINGS: dict[str, str | int] = {
@@ -28,14 +28,6 @@ SETTINGS: dict[str, str | int] = {
     "archive_mode": "on",
     "archive_command": "false",
 }
-
-
-def wait_for(read: Callable[[], object], timeout_s: float = 60) -> object:
-    deadline = time.monotonic() + timeout_s
-    while not (found := read()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return found
 
 
 def standing_of(database: ScratchDatabase) -> Standing:

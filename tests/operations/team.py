@@ -147,7 +147,7 @@ class Team:
         env = self.environment(container or service)
         return subprocess.run(command, env=env, cwd=self.app, capture_output=True, check=False).returncode == 0
 
-    def stop(self, container: str, timeout_s: float = 30) -> int:
+    def stop(self, container: str, timeout_s: float = IN_VAIN_S) -> int:
         """As Docker does: SIGTERM, then wait."""
         process = self.processes.pop(container)
         process.send_signal(signal.SIGTERM)
@@ -156,11 +156,11 @@ class Team:
     def kill(self, container: str) -> None:
         process = self.processes.pop(container)
         kill_tree(process.pid)
-        process.wait(10)
+        process.wait(IN_VAIN_S)
 
     def get(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.web_port}{path}", timeout=IN_VAIN_S) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

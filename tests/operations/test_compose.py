@@ -13,6 +13,7 @@ from cryptography.fernet import Fernet
 
 from analyzer.runtime.postgres import embedded_bin_dir
 from tests.conftest import need
+from tests.environment import IN_VAIN_S
 from tests.operations.team import COMPOSE, DOCKERFILE, REPOSITORY, Team, copied_into_image, image_environment
 from tests.tls import Authority, start_hostssl
 
@@ -246,7 +247,7 @@ class TestTeam:
         request = urllib.request.Request(
             f"http://127.0.0.1:{team.web_port}/static/css/base.css", headers={"Accept-Encoding": "gzip"}
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=IN_VAIN_S) as answer:
             assert answer.headers["Content-Encoding"] == "gzip"
         status, page = team.get("/health/")
         assert status == 200
@@ -277,6 +278,6 @@ class TestTeam:
         )  # fmt: skip
         for container in containers:
             team.processes[container].send_signal(signal.SIGTERM)
-        assert {container: team.processes.pop(container).wait(40) for container in containers} == dict.fromkeys(
+        assert {container: team.processes.pop(container).wait(IN_VAIN_S) for container in containers} == dict.fromkeys(
             containers, 0
         )

@@ -14,7 +14,7 @@ from analyzer.runtime import system_user
 from analyzer.runtime.postgres import PostgresCluster, embedded_bin_dir
 from analyzer.runtime.processes import RuntimeFailure, free_port, is_alive, wait_until_gone
 from tests import servers
-from tests.environment import SESSION_DIR
+from tests.environment import IN_VAIN_S, SESSION_DIR
 
 pytestmark = pytest.mark.postgres
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -86,7 +86,7 @@ def test_kill_ends_every_process_at_once_and_it_recovers(cluster):
     backend = psycopg.connect(cluster.dsn(), autocommit=True)
     pids = [cluster.pid, backend.info.backend_pid]
     cluster.kill()
-    assert wait_until_gone(pids, 5)
+    assert wait_until_gone(pids, IN_VAIN_S)
     with pytest.raises(psycopg.OperationalError):
         backend.execute("select 1")
     cluster.start()
@@ -236,7 +236,7 @@ def test_it_shuts_down_when_the_process_that_started_it_is_killed(place):
     starter.kill()
     starter.wait()
     starter.stdout.close()
-    assert wait_until_gone([postmaster], 10)
+    assert wait_until_gone([postmaster], IN_VAIN_S)
     assert "database system is shut down" in (place / "data.log").read_text()
 
 

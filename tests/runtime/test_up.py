@@ -67,8 +67,8 @@ def test_one_directory_started_killed_and_interrupted(up, var_dir):
         assert store.execute("select count(*) from auth_user").fetchone() == (1,)
     family = second.family()
     second.process.send_signal(signal.SIGINT)
-    assert second.process.wait(60) == 0
-    assert wait_until_gone(family, 5)
+    assert second.process.wait(IN_VAIN_S) == 0
+    assert wait_until_gone(family, IN_VAIN_S)
     assert "database system is shut down" in (var_dir / "log" / "postgres.log").read_text()
     assert "Traceback" not in second.stderr
 
@@ -96,7 +96,7 @@ def first_start(up):
         assert any(part in command for command in running), part
 
     again = up()
-    assert again.process.wait(60) == 0
+    assert again.process.wait(IN_VAIN_S) == 0
     assert again.stdout.startswith(f"pgLoupe runs already (process {first.process.pid}): {first.url}/  Log in once")
     assert first.login_link not in again.stdout
     return first
@@ -139,7 +139,7 @@ def test_a_dsn_with_own_store_and_redis_embeds_nothing_and_its_password_is_nowhe
 
 def test_a_store_that_does_not_answer_is_said_in_a_sentence(up):
     failing = up(DATABASE_URL=f"postgresql://me:canary@127.0.0.1:{free_port()}/nothing")
-    assert failing.process.wait(60) == 2
+    assert failing.process.wait(IN_VAIN_S) == 2
     assert "The store cannot be used: connection" in failing.stderr
     assert "Traceback" not in failing.stderr
     assert "canary" not in failing.stderr
@@ -147,7 +147,7 @@ def test_a_store_that_does_not_answer_is_said_in_a_sentence(up):
 
 def test_a_dsn_that_cannot_be_used_is_said_and_everything_stopped(up, var_dir):
     failing = up("postgresql://me:canary@db.example.com/shop?passfile=/etc/passwd")
-    assert failing.process.wait(60) == 2
+    assert failing.process.wait(IN_VAIN_S) == 2
     assert "passfile" in failing.stderr
     assert "Traceback" not in failing.stderr
     assert "canary" not in failing.stderr + failing.stdout

@@ -81,7 +81,7 @@ def test_a_signal_while_starting_stops_what_has_started(watch, tmp_path, number)
     with watch.signals():
         watch.start(child)
         signal_us_after(0.1, number)
-        time.sleep(30)
+        time.sleep(IN_VAIN_S)
         pytest.fail("the signal did not interrupt the start")
     assert not is_alive(child.pid)
 
@@ -130,7 +130,7 @@ def test_one_that_ignores_sigterm_is_killed_with_its_own_children(watch, tmp_pat
         signal_us_after(0.1)
         watch.run()
     grandchild = int(stubborn.log_file.read_text())
-    assert wait_until_gone([stubborn.pid, grandchild], 3)
+    assert wait_until_gone([stubborn.pid, grandchild], IN_VAIN_S)
 
 
 def test_workers_that_a_killed_child_left_behind_end_before_it_starts_again(watch, tmp_path):
@@ -146,7 +146,7 @@ def test_workers_that_a_killed_child_left_behind_end_before_it_starts_again(watc
     wait_for(lambda: not child.is_running)
     assert is_alive(orphan)
     child.start()
-    assert wait_until_gone([orphan], 3)
+    assert wait_until_gone([orphan], IN_VAIN_S)
 
 
 def test_a_log_over_its_limit_is_cut_and_goes_on(watch, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """The recorded workload of a real server goes through the twin; what is kept, and what becomes of failures."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,7 @@ def test_nothing_that_our_login_sent_stands_in_a_list(shop: ScratchDatabase) -> 
 
 
 def test_a_deleted_parent_asks_for_its_children(shop: ScratchDatabase) -> None:
+    begun = time.monotonic()
     server = add_server_from_dsn(shop.dsn)
     pipeline.take_snapshot(server)
     schema_step.read_schema(server)
@@ -166,7 +168,7 @@ def test_a_deleted_parent_asks_for_its_children(shop: ScratchDatabase) -> None:
     assert record.finding_keys == ["SC001:public.item.item_parent:item_parent"]
     assert record.evidence["writes_per_day"] is None  # seconds say nothing of a day
     assert record.evidence["writes_seen"] >= 300
-    assert record.evidence["writes_seen_in_s"] < 60
+    assert record.evidence["writes_seen_in_s"] <= time.monotonic() - begun
     assert record.warnings == []  # the evidence weighs the writes, and in figures
 
 

@@ -13,6 +13,7 @@ from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
 from analyzer.store import locks
 from analyzer.store.servers import add_server_from_dsn
+from tests.environment import IN_VAIN_S
 from tests.servers import Server as RunningServer
 
 pytestmark = pytest.mark.django_db
@@ -64,13 +65,13 @@ def test_a_step_that_runs_elsewhere_is_left_to_it(server: Server) -> None:
             with locks.held("snapshot", server.pk) as is_ours:
                 assert is_ours
                 holding.set()
-                done.wait(10)
+                done.wait(IN_VAIN_S)
         finally:
             connection.close()
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert holding.wait(10)
+    assert holding.wait(IN_VAIN_S)
     ran: list[str] = []
     pipeline.run_step(server, "snapshot", lambda _: ran.append("snapshot") or "")
     pipeline.run_step(server, "activity", lambda _: ran.append("activity") or "")  # another step is free

@@ -19,6 +19,7 @@ from analyzer.store.series.snapshots import write_deltas
 from analyzer.store.series.spans import entry_sums
 from analyzer.store.series.windows import Window
 from analyzer.store.tidying import tidy_store
+from tests.environment import IN_VAIN_S
 from tests.store.conftest import FakeServer, make_server, remove
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
@@ -237,7 +238,7 @@ def test_two_at_once_do_the_work_once(committed, monkeypatch):
 
         thread = threading.Thread(target=other)
         thread.start()
-        thread.join(timeout=30)
+        thread.join(IN_VAIN_S)
         return real(now)
 
     monkeypatch.setattr(tidying, "pack_hours", pack_while_another_comes)

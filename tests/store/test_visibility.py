@@ -1,17 +1,18 @@
 """Entries that the login did not see before are no work of the interval in which it first does."""
 
-import time
 from datetime import timedelta
 
 import pytest
 
 from analyzer.models import LastReading
 from analyzer.monitored.connection import ConnectionSettings, connect
+from analyzer.monitored.sample.activity import sample_once
 from analyzer.monitored.sample.statements import read_statement_counters
 from analyzer.store.series import deltas
 from analyzer.store.series.snapshots import keep_reading
 from analyzer.store.series.visibility import HIDDEN, SHOWN
 from tests.store.conftest import make_server
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 APPLICATION = 20
@@ -144,12 +145,14 @@ def test_an_entry_that_began_before_the_last_reading_and_ended_since_counts(post
     with connect(ConnectionSettings.from_dsn(database.dsn)) as conn, database.connect() as other:
         keep_reading(server, read_statement_counters(conn))
         with other.pipeline():
-            result = other.execute(f"select pg_sleep(0.8), 1 as {database.name}")
+            result = other.execute(f"select pg_sleep(3), 1 as {database.name}")
             other.pgconn.flush()
-            time.sleep(0.3)
+            wait_for(
+                lambda: "active" in {row.state for row in sample_once(conn)[1] if row.pid == other.info.backend_pid}
+            )
             keep_reading(server, read_statement_counters(conn))
             result.fetchall()
         reading = read_statement_counters(conn)
         assert keep_reading(server, reading).gap_reason == ""
-    slept = [ms for (ms,) in fresh_rows("total_exec_time_us") if ms and ms >= 800_000]
+    slept = [ms for (ms,) in fresh_rows("total_exec_time_us") if ms and ms >= 3_000_000]
     assert len(slept) == 1
