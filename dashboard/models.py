@@ -1,4 +1,4 @@
-"""People: how they got in, from where, and what operators did. What is watched is in ``analyzer/models.py``."""
+"""People: how they got in, from where, and what operators did. What is watched is in ``analyzer/models/``."""
 
 from django.conf import settings
 from django.contrib.sessions.models import Session

@@ -1,4 +1,4 @@
-"""The one ORM call that ends what a page looks up row by row (detection.md, "Fix per ORM").
+"""The one ORM call that ends what a page looks up row by row.
 
 Names are those of the application's classes where somebody gave the map; else they are guessed from tables and columns
 as Django names them (``shop_order`` -> ``Order``), and said to be.

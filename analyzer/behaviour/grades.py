@@ -1,4 +1,4 @@
-"""How sure an N+1 is, and what that rests on (detection.md, a, step 5)."""
+"""How sure an N+1 is, and what that rests on."""
 
 import enum
 from collections.abc import Sequence

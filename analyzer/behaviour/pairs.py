@@ -1,4 +1,4 @@
-"""Pairs of statements that could be parent and child, by shape and foreign keys (detection.md, a, steps 1 and 2)."""
+"""Pairs of statements that could be parent and child, by shape and foreign keys."""
 
 import enum
 from collections.abc import Iterator

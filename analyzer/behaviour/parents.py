@@ -1,4 +1,4 @@
-"""Which statement's rows a burst of lookups follows (detection.md, a, step 2)."""
+"""Which statement's rows a burst of lookups follows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What sampled sessions say about a pair that could be an N+1 (detection.md, a, steps 5 and 6)."""
+"""What sampled sessions say about a pair that could be an N+1."""
 
 import math
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ from analyzer.behaviour.workload import Origin, SessionEvidence
 # Keeps the logarithm finite where something was never seen.
 EPSILON = 0.01
 NOT_SAID = Origin()
-FOLLOWS_WITHIN_S = 1.0  # detection.md (a) 5
+FOLLOWS_WITHIN_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)

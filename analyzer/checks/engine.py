@@ -81,8 +81,8 @@ AS_THEY_COME = Rules()
 class Outcome:
     """What running checks gave. ``not_run`` and ``failed``: check's code -> what it could not judge -> why.
 
-    What: ``Finding.about`` of the thing (see ``Kind.about``), or ANYTHING. ``failed`` holds the kind of error, never
-    its text: that may hold a value.
+    What: ``Finding.about`` of the thing (see ``SubjectKind.about``), or ANYTHING. ``failed`` holds the kind of error,
+    never its text: that may hold a value.
     """
 
     findings: list[Finding] = field(default_factory=list)

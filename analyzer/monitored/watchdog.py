@@ -1,6 +1,6 @@
 """Ends what ignores its statement_timeout: a second session cancels, then terminates; at last we hang up ourselves.
 
-plpgsql's ``EXCEPTION WHEN query_canceled`` swallows the timeout and a cancel (safety.md, section 1); only
+plpgsql's ``EXCEPTION WHEN query_canceled`` swallows the timeout and a cancel (tried); only
 pg_terminate_backend ends such a run, and a role may use it on its own sessions.
 """
 

@@ -37,7 +37,7 @@ SufferingKind = Literal[
     "aggregate_on_disk",  # a hashed Aggregate with more groups or more rows than planned
     "memoize_evictions",
 ]
-LARGER_SIDE_FACTOR = 5.0  # plan_rules.md P36; below it building and probing cost about the same
+LARGER_SIDE_FACTOR = 5.0  # judgement: below it building and probing cost about the same
 LARGER_SIDE_ROWS = 10_000.0  # a smaller hash table takes under a millisecond to build
 
 

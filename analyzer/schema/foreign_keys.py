@@ -2,7 +2,7 @@
 
 Deleting or re-keying a parent row looks up its children by the key's columns. A B-tree serves that lookup when its
 first columns are exactly the key's, in any order; a single-column hash index does too. Tried on PostgreSQL 13, 15
-and 18 with seven unusable and six usable indexes (detection.md, S01).
+and 18 with seven unusable and six usable indexes.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,4 @@
-"""Shapes of N+1: the child that looks rows up by a key, and the parent whose rows bring the keys.
-
-detection.md (a), steps 1 and 2.
-"""
+"""Shapes of N+1: the child that looks rows up by a key, and the parent whose rows bring the keys."""
 
 from dataclasses import dataclass
 

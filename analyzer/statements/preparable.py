@@ -2,7 +2,7 @@
 
 Replacing literals by ``$n`` leaves texts that no server parses: ``interval $1``, ``extract($1 from x)``.
 Others parse but mean something else: a list shortened to ``IN ($1 /*, ... */)``, a GROUP BY whose copy kept
-its literal. detection.md (c), tried there on 13 to 18.
+its literal. Tried on 13 to 18.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

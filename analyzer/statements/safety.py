@@ -3,7 +3,7 @@
 What is executed is an allow-list: every node class of an accepted tree is named here, so a construct of a newer
 PostgreSQL is planned and not run until somebody looked at it. What the tree cannot show (what a name means on the
 server) is returned as ``Names`` for the catalog layer. Planning runs code too, because it works constants out: what
-must not even be planned on the server is refused here, or left to the planner twin. Source: reference/safety.md.
+must not even be planned on the server is refused here, or left to the planner twin.
 """
 
 from collections.abc import Iterator, Sequence

@@ -15,7 +15,7 @@ from pglast.stream import RawStream
 from analyzer.errors import FAULTS
 from analyzer.statements.tokens import parsing_steps
 
-# safety.md, gate design 1: longer texts are not analysed.
+# judgement: longer texts are not analysed.
 MAX_SQL_BYTES = 100_000
 MOST_STEPS = 60_000_000  # measured: about a second; 900 rows of a number and ten Cyrillic letters have as many
 # Measured with pglast 8.8: a tree some 40,000 levels deep (98 kB of "1+1+1...") ends the process; the

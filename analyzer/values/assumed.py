@@ -10,7 +10,7 @@ from analyzer.statements.scalar_subqueries import SCALAR
 from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, Unparsable, function_name, parse, walk, walk_block, without_casts
 
-LIMIT_VALUE, OFFSET_VALUE = "10", "20"  # detection.md (c), first table
+LIMIT_VALUE, OFFSET_VALUE = "10", "20"  # judgement: the second or third page of a list
 DAY_TYPES = ("date", "timestamp without time zone", "timestamp with time zone")
 # A parameter that meets no column. It may change how many rows a function makes, seldom which plan is chosen.
 ASSUMED = {

@@ -1,6 +1,6 @@
 """Values for a statement's parameters from the column statistics: a typical and a rare set.
 
-A parameter is given a value of the column it is compared with, as detection.md (c), method 4, orders: the frequency-
+A parameter is given a value of the column it is compared with, in this order: the frequency-
 weighted median of the most common values is typical, a histogram bound that is no common value is rare; ranges take
 percentiles. Values are personal data: they live in memory for one EXPLAIN and appear in no ``repr``.
 """
@@ -29,7 +29,7 @@ from analyzer.values.partial_indexes import HeldValue, PartialValue
 
 __all__ = ["ColumnValues", "NoValues", "Statistics", "ValueSet", "array_literal", "choose_values", "fixed_values"]
 
-# a list whose length is not known, and one that brings back many rows: detection.md (c), first table
+# a list whose length is not known, and one that brings back many rows
 LIST_ELEMENTS, LONG_LIST_ELEMENTS = 5, 100
 PREFIX_CHARACTERS = 3  # judgement: short enough to match, long enough for an index
 BETWEEN = {"gt": "between_low", "lt": "between_high"}

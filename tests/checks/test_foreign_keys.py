@@ -1,4 +1,4 @@
-"""Which index serves a foreign key: seven that do not, six that do (detection.md, S01)."""
+"""Which index serves a foreign key: seven that do not, six that do."""
 
 import pytest
 

@@ -181,6 +181,8 @@ def test_parts_not_due_are_carried_over(made):
     old = {name: at - timedelta(hours=2) for name, at in first.parts_read_at.items()}
     third = read(made, replace(first, parts_read_at=old))
     assert "later" in {f.name for f in third.functions}
+    ahead = {name: at + timedelta(hours=2) for name, at in first.parts_read_at.items()}  # the clock went back since
+    assert "later" in {f.name for f in read(made, replace(first, parts_read_at=ahead)).functions}
 
 
 def test_the_server_as_a_whole(any_postgres, made):

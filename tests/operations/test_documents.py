@@ -10,6 +10,9 @@ from django.core.management import load_command_class
 ROOT = Path(__file__).parents[2]
 CLI = (ROOT / "docs" / "cli.md").read_text("utf-8")
 OF_DOCS = re.compile(r"\bdocs/\w+")
+DOCUMENT = re.compile(r"[\w./-]*\w\.md\b(?!5)")
+COMMENT = re.compile(r"(?m:#.*$)|(?s:\"\"\".*?\"\"\")")
+FOLDERS = ("analyzer", "dashboard", "tests", "bench")
 
 
 @pytest.mark.parametrize("name", re.findall(r"^## manage\.py (\w+)", CLI, re.MULTILINE))
@@ -45,3 +48,14 @@ def test_no_sentence_sends_people_to_files_that_no_package_holds() -> None:
         shown = re.sub(r"\{#.*?#\}", "", path.read_text("utf-8"))
         sent += [(path.name, line) for line in shown.splitlines() if OF_DOCS.search(line) and "http" not in line]
     assert sent == []
+
+
+def test_every_document_that_the_code_names_is_there() -> None:
+    named = {
+        (path.relative_to(ROOT), name)
+        for folder in FOLDERS
+        for path in (ROOT / folder).rglob("*.py")
+        for comment in COMMENT.findall(path.read_text("utf-8"))
+        for name in DOCUMENT.findall(comment)
+    }
+    assert [(str(path), name) for path, name in sorted(named) if not (ROOT / name).is_file()] == []

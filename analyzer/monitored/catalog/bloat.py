@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
-from analyzer.monitored.catalog.parts import named
+from analyzer.monitored.catalog.parts import is_still_good, named
 from analyzer.monitored.connection import MonitoredConnection
 from analyzer.monitored.explain.gate_login import login_objection
 from analyzer.schema.bloat import large_and_suspicious
@@ -83,7 +83,7 @@ def _carried(facts: SchemaFacts, earlier: SchemaFacts | None) -> SchemaFacts:
 
 
 def _still(tried: Mapping[int, datetime], now: datetime | None) -> dict[int, datetime]:
-    return {oid: at for oid, at in tried.items() if now is not None and now - at < AGAIN_AFTER}
+    return {oid: at for oid, at in tried.items() if now is not None and is_still_good(at, now, AGAIN_AFTER)}
 
 
 def _with_fills(facts: SchemaFacts, fills: Mapping[int, Any]) -> SchemaFacts:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from analyzer.errors import ConnectionLost, MonitoredServerError, ServerUnreachable
-from analyzer.monitored.catalog.parts import EVERY_READING, HOURLY, named, options
+from analyzer.monitored.catalog.parts import EVERY_READING, HOURLY, is_still_good, named, options
 from analyzer.monitored.connection import MonitoredConnection, Row
 from analyzer.schema.cluster import (
     CheckpointFacts,
@@ -82,9 +82,7 @@ def _carried_from(name: str, part: ClusterPart, facts: ClusterFacts, earlier: Cl
     """When the part was read that is still good; None: it is due. Roles' settings and extensions are a database's."""
     before = earlier.parts_read_at.get(name)
     is_same = (earlier.started_at, earlier.database) == (facts.started_at, facts.database)
-    if before is None or not is_same or not timedelta(0) <= facts.taken_at - before < part.every:
-        return None
-    return before
+    return before if before is not None and is_same and is_still_good(before, facts.taken_at, part.every) else None
 
 
 def _settings(rows: list[Row]) -> dict[str, SettingFacts]:

@@ -76,7 +76,7 @@ def _with_due_parts(
     now = facts.taken_at
     for part in PARTS:
         before = earlier.parts_read_at.get(part.sql) if earlier is not None else None
-        if earlier is not None and before is not None and now is not None and now - before < part.every:
+        if earlier is not None and before is not None and now is not None and is_still_good(before, now, part.every):
             facts, read_at[part.sql] = part.carry(facts, earlier), before
             continue
         try:
@@ -93,6 +93,11 @@ def _with_due_parts(
         if now is not None:
             read_at[part.sql] = now
     return facts
+
+
+def is_still_good(read_at: datetime, now: datetime, every: timedelta) -> bool:
+    """Whether what was read is not due, by the server's clock; one that went back does not tell."""
+    return timedelta(0) <= now - read_at < every
 
 
 def _with_last_values(conn: MonitoredConnection, facts: SchemaFacts, locked: Sequence[int]) -> tuple[SchemaFacts, str]:

