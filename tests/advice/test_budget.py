@@ -12,7 +12,7 @@ from analyzer.monitored.connection import ConnectionSettings, connect
 from analyzer.twin import lease
 from tests.servers import ScratchDatabase
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.long]
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 # by Zipf's law: the n-th of 200,000 is taken as often as 1 / n says; its rank tells nothing of its place in order
 RANK = "floor(exp(random() * ln(200000)))::int"

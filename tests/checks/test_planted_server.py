@@ -19,7 +19,7 @@ from tests.environment import IN_VAIN_S
 from tests.servers import ScratchDatabase, Server
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.long]
 
 BAD: dict[str, str | int] = {
     "autovacuum": "off", "track_io_timing": "off", "enable_seqscan": "off", "synchronous_commit": "off",

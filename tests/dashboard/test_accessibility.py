@@ -169,6 +169,7 @@ def test_axe_core_is_the_one_that_is_listed():
     }
 
 
+@pytest.mark.long
 def test_every_page_without_anything_to_show(walk):
     walk.open(*common_pages().values())
     fresh = world.server("fresh", preflight=[], preflight_at=None, server_version_num=None)
@@ -177,6 +178,7 @@ def test_every_page_without_anything_to_show(walk):
     walk.found_nothing()
 
 
+@pytest.mark.long
 def test_every_page_with_figures_and_with_the_server_down(walk):
     shop = world.shop(hours=2, every_s=600)
     down = world.server("billing")

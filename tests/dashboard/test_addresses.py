@@ -48,6 +48,7 @@ def operator(client: Client) -> Client:
     return client
 
 
+@pytest.mark.long
 def test_no_part_of_an_address_is_an_error(operator: Client) -> None:
     server = world.server()
     tried = 0
@@ -65,6 +66,7 @@ def test_no_part_of_an_address_is_an_error(operator: Client) -> None:
     assert tried > 300
 
 
+@pytest.mark.long
 def test_no_parameter_is_an_error(operator: Client) -> None:
     server = world.server()
     for route in patterns():

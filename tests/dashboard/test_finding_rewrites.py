@@ -112,6 +112,7 @@ def test_a_finding_without_such_a_text_has_no_link(viewer):
         assert "rewrites/" not in viewer.get(reverse("finding", args=[finding.pk])).content.decode()
 
 
+@pytest.mark.long
 @pytest.mark.browser
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)

@@ -34,7 +34,7 @@ from tests.dashboard.test_accessibility import TOO_WIDE, common_pages, pages_of
 from tests.dashboard.test_browser import Watched
 from tests.reports import nights
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
 MARK = "hostile"
 SHORT = f"\"'><b>{MARK}</b>"  # what fits into 63 bytes beside what was there

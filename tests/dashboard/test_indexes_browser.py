@@ -145,6 +145,7 @@ def test_all_of_it_works_without_scripts(browser, live_server, shop):
     context.close()
 
 
+@pytest.mark.long
 def test_axe_finds_nothing_on_the_answers(browser, live_server, shop):
     walk = Walk(browser, live_server.url)
     walk.open(reverse("indexes", args=["shop"]), reverse("indexes", args=["shop"]) + "?point=0")

@@ -102,6 +102,7 @@ def test_tabs_and_the_map_work_without_scripts(watched):
     expect(page.get_by_role("alert")).to_be_in_viewport()
 
 
+@pytest.mark.long
 def test_axe_and_widths(browser, live_server):
     shop = world.shop(hours=1, every_s=600)
     walk = Walk(browser, live_server.url)

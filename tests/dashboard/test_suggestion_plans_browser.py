@@ -59,6 +59,7 @@ def test_a_statement_leads_from_its_cost_to_both_plans(watched, real):
     watched.is_clean()
 
 
+@pytest.mark.long
 def test_axe_finds_nothing_on_evidence_and_plans(browser, live_server, real):
     advised.advised(real, "shop")
     record = by_customer()

@@ -22,7 +22,7 @@ from tests import servers
 from tests.conftest import need
 from tests.environment import IN_VAIN_S
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.long]
 
 SECONDS = 12.0
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -24,6 +24,8 @@ from tests.environment import IN_VAIN_S
 from tests.monitored.attacks import ATTACKS, PATH, SETUP, Attack, our_sessions, state
 from tests.servers import ScratchDatabase, Server
 
+pytestmark = pytest.mark.long
+
 NOT_SENT = [a for a in ATTACKS if a.decision in ("refused", "twin") and a.layer in ("text", "ast")]
 GROUPS: dict[str, list[Attack]] = {}
 for sent in ATTACKS:

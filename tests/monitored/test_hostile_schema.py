@@ -24,6 +24,8 @@ from analyzer.statements.safety import check_statement
 from tests.monitored.attacks import state
 from tests.servers import VERSIONS, ScratchDatabase, Server
 
+pytestmark = pytest.mark.long
+
 HERE = Path(__file__).parent / "gate"
 PATH = ("public", "ev")
 MARK = "a user's function ran: "

@@ -17,7 +17,7 @@ from tests.conftest import need
 from tests.environment import IN_VAIN_S
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.long]
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

@@ -132,6 +132,7 @@ def test_a_byte_of_windows_in_utf_8() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_time_and_depth_are_bounded() -> None:
     levels, began = 20_000, time.process_time()
     deep = "{'Plan': " + "{'Node Type': 'Materialize', 'Plans': [" * levels + "{'Node Type': 'Result'}"

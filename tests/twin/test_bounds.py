@@ -19,7 +19,7 @@ from analyzer.twin import twin as twin_module
 from tests.environment import IN_VAIN_S
 from tests.twin.conftest import settings_of
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.long]
 
 SCHEMA = (
     "create table t (id int, a int)",

@@ -12,7 +12,7 @@ from analyzer.advice.ddl import create_index
 from tests.advice.code.kinds import KINDS, SCHEMA, definition, facts_of, index_definitions
 from tests.advice.code.test_alembic_sqlalchemy import DATE, engine_of
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.long]
 MODELS = """
 import datetime
 from typing import Any

@@ -27,7 +27,7 @@ from tests.advice.code.kinds import (
     index_definitions,
 )
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.long]
 DATE = datetime(2026, 11, 24, 17, 5, tzinfo=UTC)
 HOSTILE = [
     'we""ird Table\\g',

@@ -31,6 +31,8 @@ from tests.advice.code.kinds import (
     index_definitions,
 )
 
+pytestmark = pytest.mark.long
+
 DATE = datetime(2026, 11, 24, 17, 5, tzinfo=UTC)
 SETTINGS = """
 import os

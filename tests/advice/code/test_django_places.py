@@ -17,6 +17,8 @@ from tests.advice.builders import facts, table
 from tests.advice.code.kinds import defined_by_ddl, facts_of, index_definitions
 from tests.advice.code.test_django import DATE, SETTINGS, Project, django_tab
 
+pytestmark = pytest.mark.long
+
 PARCELS = """
 from django.db import models
 
