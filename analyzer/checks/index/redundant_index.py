@@ -12,7 +12,7 @@ unless another one is unique on the very same, as is what backs a constraint, th
 CLUSTER, or a part of a partitioned index.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from analyzer.checks import Check, Context, Threshold
@@ -38,14 +38,25 @@ check = Check(
 
 @check.on(TableFacts)
 def redundant_index(table: TableFacts, context: Context) -> Iterator[Finding]:
+    redundant, judgement = redundant_to_drop(table, context)
+    if redundant:
+        yield _finding(table, redundant, judgement)
+
+
+def redundant_to_drop(table: TableFacts, context: Context) -> tuple[list[tuple[IndexFacts, IndexFacts]], Judged]:
+    """Those that this check says to drop, each with the one that does its work from then on."""
     redundant = [
         (index, keeper) for index, keeper in redundant_of(table, context) if (index.size_bytes or 0) >= check["size"]
     ]
     judgement = judged([index for index, _ in redundant], context)
     going = {index.oid for index in judgement.indexes}
-    redundant = [(index, keeper) for index, keeper in redundant if index.oid in going]
-    if redundant:
-        yield _finding(table, redundant, judgement)
+    return [(index, keeper) for index, keeper in redundant if index.oid in going], judgement
+
+
+def keepers_in_use(redundant: Sequence[tuple[IndexFacts, IndexFacts]], idle: Sequence[IndexFacts]) -> set[int]:
+    """Oids of those to which the scans of a redundant one go over: they are needed, whatever their own scans."""
+    unscanned = {index.oid for index in idle}
+    return {keeper.oid for index, keeper in redundant if index.oid not in unscanned}
 
 
 def redundant_of(table: TableFacts, context: Context) -> list[tuple[IndexFacts, IndexFacts]]:
