@@ -70,7 +70,7 @@ def redundant_of(table: TableFacts, context: Context) -> list[tuple[IndexFacts, 
         if is_for_speed_alone(index) or _is_bare_unique(index):
             others = [c for c in comparable if c[0].oid != index.oid and c[0].oid not in keepers]
             keeper = next((other for other, theirs in others if _replaces(other, theirs, index, shape)), None)
-            if keeper is not None and not (index.is_unique and _is_referenced(table, index, context)):
+            if keeper is not None and not is_referenced(table, index, context):
                 keepers[index.oid] = keeper
                 redundant.append(index)
     return [(index, _last(keepers, index)) for index in redundant]
@@ -93,8 +93,10 @@ def _is_bare_unique(index: IndexFacts) -> bool:
     return index.is_unique and is_for_speed_alone(replace(index, is_unique=False))
 
 
-def _is_referenced(table: TableFacts, index: IndexFacts, context: Context) -> bool:
+def is_referenced(table: TableFacts, index: IndexFacts, context: Context) -> bool:
     """Whether a foreign key may rest on it: it does on one of the unique indexes on its columns."""
+    if not index.is_unique:
+        return False
     if context.facts is None:
         return True
     keys = (key for other in context.facts for key in other.foreign_keys if key.referenced_oid == table.oid)
