@@ -22,6 +22,7 @@ from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, IndexFacts, IndexOf, TableFacts
 from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.shares import share_words
 from analyzer.words.sizes import size_words
 
 check = Check(
@@ -101,7 +102,7 @@ def _finding(table: TableFacts, index: IndexFacts, share: float, what: str, hint
         subject=index.name,
         message=(
             f"Index {index.name} of {table.qualified_name} takes {size_words(size)};"
-            f" {share:.0%} of its entries are {what}."
+            f" {share_words(share)} of its entries are {what}."
         ),
         hint=hint,
         evidence={"share_ratio": round(share, 4), "size_bytes": size, "scans": index.scans},

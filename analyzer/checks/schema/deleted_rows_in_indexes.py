@@ -20,6 +20,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, IndexFacts, TableFacts
 from analyzer.schema.foreign_keys import supporting_index
 from analyzer.schema.quoting import quote_identifier
+from analyzer.words.shares import share_words
 from analyzer.words.sizes import size_words
 
 check = Check(
@@ -69,8 +70,8 @@ def _finding(table: TableFacts, column: ColumnFacts, used: list[IndexFacts], sha
     return check.finding(
         subject=column.name,
         message=(
-            f"{share:.0%} of the rows of {table.qualified_name} are deleted by {column.name}, and its indexes hold"
-            f" them: {some_of(names)}, {size_words(total)}."
+            f"{share_words(share)} of the rows of {table.qualified_name} are deleted by {column.name}, and its indexes"
+            f" hold them: {some_of(names)}, {size_words(total)}."
         ),
         hint=f"Build those that statements use anew WHERE {quote_identifier(column.name)} IS NULL.",
         evidence={"deleted_ratio": round(share, 4), "indexes": listed(names), "index_bytes": total,
