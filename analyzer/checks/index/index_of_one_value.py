@@ -7,7 +7,7 @@ column in pg_stats.
 For a column that is mostly NULL, build the same index WHERE it IS NOT NULL and drop this one. For a boolean, index
 another column that the statements ask for WHERE the rare value; for a status with few values, build the same index
 WHERE it is not the frequent one (most_common_vals in pg_stats). Leave it alone where statements look for the frequent
-value itself: an index whose scans return more rows on average than all other values have together is not listed, but
+value itself: an index whose scans return twice as many rows on average as all other values have is not listed, but
 scans that stop at a LIMIT (column IS NULL LIMIT 10) do not show it. Nor is one of a status that serves a foreign key.
 """
 
@@ -34,6 +34,8 @@ check = Check(
     values=Threshold(20, "distinct values", "judgement: a status, and not somebody's id"),
     size=Threshold(10 * 2**20, "bytes", "judgement: less is not worth a change"),
 )
+
+CLEARLY = 2  # judgement: both sides are estimates of a sample
 
 
 @check.on(IndexOf)
@@ -73,10 +75,10 @@ def _is_status(table: TableFacts, index: IndexFacts, column: ColumnFacts) -> boo
 
 
 def _is_asked_for(table: TableFacts, index: IndexFacts, share: float) -> bool:
-    """Whether its scans returned more rows on average, where these were counted, than the other values have."""
+    """Whether its scans returned clearly more rows on average, where these were counted, than the other values have."""
     if not index.scans or index.rows_read is None or not table.rows:
         return False
-    return index.rows_read / index.scans > table.rows * (1 - share)
+    return index.rows_read / index.scans > table.rows * (1 - share) * CLEARLY
 
 
 def _mostly_null(table: TableFacts, index: IndexFacts, column: ColumnFacts, share: float) -> Finding:
