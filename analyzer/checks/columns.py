@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 
+from analyzer.checks.altered_columns import is_inherited
 from analyzer.checks.grouping import to_copy
 from analyzer.findings import Fix
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
@@ -44,13 +45,16 @@ def retyped(table: TableFacts, new_types: Iterable[tuple[str, str, str]], facts:
     """ALTER TABLE that gives columns (name, new type, the value from the quoted name as ``{}``) other types in one
     rewrite; "" of none.
 
-    Left out are columns of domains, of foreign keys and of what partitions a table, and those whose default is neither
-    a constant nor the time or a UUID of the moment: it would be cast by other rules than the values are.
+    Left out are columns of domains, inherited ones, those of foreign keys and of what partitions a table, and those
+    whose default is neither a constant nor the time or a UUID of the moment: it would be cast by other rules than the
+    values are.
     """
     changes = []
     for name, new_type, value in new_types:
         known = table.column(name)
-        if known is None or is_of_domain(known) or _others_hang_on(name, table, facts):
+        if known is None or is_of_domain(known) or is_inherited(name, table, facts):
+            continue
+        if _others_hang_on(name, table, facts):
             continue
         column, default = quote_identifier(name), known.default
         if default is not None:

@@ -28,7 +28,7 @@ from analyzer.monitored.sample.standing import read_standing
 from analyzer.monitored.sample.statements import read_statement_counters
 from analyzer.monitored.sample.workload import RecordedStatement, recorded_workload
 from analyzer.reports.baseline import Baseline
-from analyzer.schema.cluster import ClusterFacts
+from analyzer.schema.cluster import ClusterFacts, Evictions
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.replica_scans import of_nobody_watched
 from analyzer.schema.server import ServerFacts
@@ -104,7 +104,7 @@ def analyze(
         columns_set=columns_set((statement.normalized_sql for statement in statements or ()), facts),
         vacuum_holder=_vacuum_holder(sessions),
     )
-    things += [(cluster, None), (facts, on_schema)]
+    things += [(replace(cluster, evictions=_evictions(counters)), None), (facts, on_schema)]
     things += [_statement(statement, facts) for statement in statements or ()]
     for thing, context in things:
         mine = [check for check in chosen if check.kind.container is type(thing)]
@@ -200,6 +200,14 @@ def _not_counted(cluster: ClusterFacts, counters: StatementReading | None) -> li
     entries, state = (len(counters.keys), counters.state) if counters is not None else (None, None)
     items = counting_items(settings, entries, state) if settings else ()
     return [f"{item.name}: {item.detail}" for item in items if item.status != "ok"]
+
+
+def _evictions(counters: StatementReading | None) -> Evictions | None:
+    """Since the counters were reset."""
+    state = counters.state if counters is not None else None
+    if state is None or state.stats_reset_at is None or state.deallocations is None:
+        return None
+    return Evictions(state.deallocations, (state.taken_at - state.stats_reset_at).total_seconds())
 
 
 def _vacuum_holder(sessions: ServerFacts | None) -> HeldBack | None:

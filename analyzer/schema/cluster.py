@@ -139,6 +139,14 @@ class CheckpointFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Evictions:
+    """How many times pg_stat_statements dropped its rarest entries for lack of room (14+), and in how long."""
+
+    times: int
+    seen_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterFacts:
     """``earlier``: an older reading to take rates from, at least an hour old; not kept with this one."""
 
@@ -166,6 +174,7 @@ class ClusterFacts:
     most_sessions: Mapping[str, int] = field(default_factory=dict)  # by day, of the readings of that day
     databases_with_load: tuple[str, ...] = ()
     at_work: SessionsAtWork | None = None
+    evictions: Evictions | None = None
     disk_bytes: int | None = None  # of the disk that holds the databases, as an operator said
     pace: Pace | None = None  # of the bytes of all databases together
     database_paces: Mapping[str, Pace] = field(default_factory=dict)  # by name

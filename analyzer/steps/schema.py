@@ -24,6 +24,7 @@ from analyzer.steps.connecting import connect_to
 from analyzer.steps.time_limit import STOP_ON
 from analyzer.store import clusters, databases, findings, schemas
 from analyzer.store.check_rules import rules_of
+from analyzer.store.series.evictions import evictions
 from analyzer.store.series.load_reading import sessions_at_work
 from analyzer.store.series.totals import ServerRates, StatementRate
 from analyzer.store.series.windows import Window
@@ -110,7 +111,8 @@ def check_cluster(server: Server) -> Outcome:
     if facts is None:
         return Outcome()
     with_load = tuple(database.name for database in databases.inspected_databases(server))
-    facts = replace(facts, databases_with_load=with_load, at_work=sessions_at_work(server, timezone.now()))
+    at_work = sessions_at_work(server, timezone.now())
+    facts = replace(facts, databases_with_load=with_load, at_work=at_work, evictions=evictions(server))
     outcome = run_checks(facts, rules=rules_of(server), stop_on=STOP_ON)
     findings.keep_outcome(server, None, outcome, ClusterFacts, timezone.now())
     return outcome

@@ -21,6 +21,8 @@ Kind = ServerEvent.Kind
 ENDED_BY = dict.fromkeys(("SV007", "SV008", "SV009", "SV038", "SV041"), (Kind.RESTART, Kind.VERSION))
 MOST_CHANGES = 3
 WORSE_BY = 2.0  # judgement: loads of most applications vary by less from day to day
+WORSE_FOR = timedelta(days=1)  # at least: what costs about the multiple would be worse anew with each look
+IT_COST = "it cost"
 LEAST_WORSE_S = 60.0  # a day: below a minute a multiple says little
 MOST_EVENTS = 200  # of a finding; its page shows the last fifty
 NEW_FOR = timedelta(days=1)
@@ -41,8 +43,8 @@ def opened(record: FindingRecord) -> None:
 
 
 def grown(record: FindingRecord, finding: Finding, now: datetime) -> list[FindingEvent]:
-    """Marks an open finding that costs a multiple of what it did, is more severe or stands for more than was known; one
-    that was muted shows again. Not saved here.
+    """Marks an open finding each time that it costs a multiple of what it did, is more severe or stands for more than
+    was known; one that was muted shows again. Not saved here.
     """
     reasons = [reason for reason in (_more_severe(record, finding), _more_members(record, finding)) if reason]
     if record.muted_at is not None:
@@ -52,15 +54,37 @@ def grown(record: FindingRecord, finding: Finding, now: datetime) -> list[Findin
             show_again(record)
             return [event(record, What.UNMUTED, now, detail="its time was over")]
         if _is_worse(settled(record), record.muted_impact_s_per_day):
-            reasons.insert(0, f"it cost {_rate(record.muted_impact_s_per_day, record)} when it was muted")
+            record.opened_impact_s_per_day = record.muted_impact_s_per_day
+            reasons.insert(0, f"{IT_COST} {_rate(record.muted_impact_s_per_day, record)} when it was muted")
         if reasons:
             show_again(record)
         return _worse(record, What.UNMUTED, reasons, now)
     if record.opened_impact_s_per_day is None:
         record.opened_impact_s_per_day = settled(record)
-    if record.worse_since is None and _is_worse(settled(record), record.opened_impact_s_per_day):
-        reasons.insert(0, f"it cost {_rate(record.opened_impact_s_per_day, record)}")
+    known_cost = _known_cost(record, now)
+    if _is_worse(settled(record), known_cost):
+        reasons.insert(0, f"{IT_COST} {_rate(known_cost, record)}")
     return _worse(record, What.WORSE, reasons, now)
+
+
+def _known_cost(record: FindingRecord, now: datetime) -> float | None:
+    """What it cost when it was opened, or when it last got dearer; it is no longer worse once it costs less than a
+    multiple of the first. Costs are of a whole day, so that a good hour does not bring one down."""
+    opened = record.opened_impact_s_per_day
+    if record.worse_since is None or settled(record) is None:
+        return opened
+    is_worse = _is_worse(settled(record), opened)
+    if not is_worse and now - record.worse_since < WORSE_FOR:
+        return opened
+    dearer = FindingEvent.objects.filter(
+        finding=record, at=record.worse_since, what__in=FindingEvent.WORSENED, detail__startswith=IT_COST
+    ).first()
+    if dearer is None:  # it is more severe or stands for more
+        return opened
+    if not is_worse:
+        record.worse_since = None
+        return opened
+    return dearer.impact_s_per_day
 
 
 def _worse(record: FindingRecord, what: FindingEvent.What, reasons: Sequence[str], now: datetime) -> list[FindingEvent]:

@@ -64,6 +64,34 @@ def test_worse_is_twice_what_it_was_over_long_enough(see, later, watched_s, is_w
     assert (FindingRecord.objects.get().worse_since == NOW + timedelta(hours=5)) is is_worse
 
 
+def test_worse_again_is_twice_what_it_was_when_it_last_got_worse(see):
+    for hour, impact in enumerate((100, 200, 390, 5000, 9999, 10000)):
+        see(hour, impact)
+    assert history() == [
+        ("opened", "", ""), ("worse", "", "it cost 1 min 40 s a day"), ("worse", "", "it cost 3 min 20 s a day"),
+        ("worse", "", "it cost 1 h 23 min a day"),
+    ]  # fmt: skip
+    assert FindingRecord.objects.get().worse_since == NOW + timedelta(hours=5)
+
+
+def test_what_costs_again_what_it_did_is_no_longer_worse_after_a_day(see):
+    def is_worse_after(hours: float, impact: float) -> bool:
+        see(hours, impact)
+        return FindingRecord.objects.get().worse_since is not None
+
+    see(0, 100)
+    costs = [(1, 900), (24, 150), (25, 300), (26, 199), (27, 150), (28, 200)]
+    assert [is_worse_after(*cost) for cost in costs] == [True, True, True, False, False, True]
+    assert [what for what, _, _ in history()] == ["opened", "worse", "worse"]
+
+
+def test_what_is_more_severe_stays_so_whatever_it_costs(database):
+    for day, (severity, impact) in enumerate([(Severity.INFO, 100), (Severity.CRITICAL, 100), (Severity.CRITICAL, 50)]):
+        found = replace(COSTLY, severity=severity, impact_s_per_day=impact)
+        keep_findings(database.server, database, [found], ["PL004"], now=NOW + timedelta(days=2 * day))
+    assert FindingRecord.objects.get().worse_since == NOW + timedelta(days=2)
+
+
 def test_what_was_changed_meanwhile_is_named(database):
     """Settings that the finding names, tables it is about; not what changed before it was last seen."""
     server, hour = database.server, timedelta(hours=1)
@@ -114,6 +142,11 @@ def test_muted_until_it_costs_twice_as_much(see):
     assert (record.muted_at, record.mute_reason, state(record, NOW)) == (None, "", "worse")
     assert sorted(history())[-1][0] == "unmuted"
     assert "when it was muted" in FindingEvent.objects.get(what="unmuted").detail
+    see(3, 410)
+    see(4, 420)
+    see(30, 190)
+    assert [what for what, _, _ in history() if what != "muted"] == ["opened", "unmuted", "worse"]
+    assert FindingRecord.objects.get().worse_since is None
 
 
 def test_what_gets_more_severe_is_worse_and_no_longer_muted(database):

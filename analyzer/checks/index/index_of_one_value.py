@@ -7,8 +7,8 @@ column in pg_stats.
 For a column that is mostly NULL, build the same index WHERE it IS NOT NULL and drop this one. For a boolean, index
 another column that the statements ask for WHERE the rare value; for a status with few values, build the same index
 WHERE it is not the frequent one (most_common_vals in pg_stats). Leave it alone where statements look for the frequent
-value itself (column IS NULL with a LIMIT): an index whose scans return so many rows, and one that serves a foreign key,
-is not listed.
+value itself: an index whose scans return twice as many rows on average as all other values have is not listed, but
+scans that stop at a LIMIT (column IS NULL LIMIT 10) do not show it. Nor is one of a status that serves a foreign key.
 """
 
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import ColumnFacts, IndexFacts, IndexOf, TableFacts
 from analyzer.schema.index_shapes import alone_serves_a_key, is_for_speed_alone
 from analyzer.schema.quoting import qualified, quote_identifier
+from analyzer.words.shares import share_words
 from analyzer.words.sizes import size_words
 
 check = Check(
@@ -33,6 +34,8 @@ check = Check(
     values=Threshold(20, "distinct values", "judgement: a status, and not somebody's id"),
     size=Threshold(10 * 2**20, "bytes", "judgement: less is not worth a change"),
 )
+
+CLEARLY = 2  # judgement: both sides are estimates of a sample
 
 
 @check.on(IndexOf)
@@ -47,18 +50,18 @@ def index_of_one_value(of: IndexOf) -> Iterator[Finding]:
         return
     if column.null_frac is None:
         raise NotRun(NO_COLUMN_STATISTICS)
-    if column.null_frac >= check["ratio"]:
-        yield _mostly_null(table, index, column, column.null_frac)
+    is_null = column.null_frac >= check["ratio"]
+    share = column.null_frac if is_null else column.most_common_freqs[0] if column.most_common_freqs else 0.0
+    if share < check["ratio"] or _is_asked_for(table, index, share):
         return
-    share = column.most_common_freqs[0] if column.most_common_freqs else 0.0
-    if share < check["ratio"]:
-        return
-    if column.type_category == "B":
+    if is_null:
+        yield _mostly_null(table, index, column, share)
+    elif column.type_category == "B":
         yield _finding(
             table, index, share, f"one value of the boolean {column.name}",
             "Index what the statements ask for besides, WHERE the rare value; then drop this one.",
         )  # fmt: skip
-    elif _is_status(table, index, column) and not _is_asked_for(table, index, share):
+    elif _is_status(table, index, column):
         yield _finding(
             table, index, share, f"one value of {column.name}",
             "Build the same index WHERE the column is not that value, unless statements look for it; then drop this"
@@ -72,10 +75,10 @@ def _is_status(table: TableFacts, index: IndexFacts, column: ColumnFacts) -> boo
 
 
 def _is_asked_for(table: TableFacts, index: IndexFacts, share: float) -> bool:
-    """By the rows that its scans returned on average, where these were counted."""
+    """Whether its scans returned clearly more rows on average, where these were counted, than the other values have."""
     if not index.scans or index.rows_read is None or not table.rows:
         return False
-    return index.rows_read / index.scans >= table.rows * share / 2
+    return index.rows_read / index.scans > table.rows * (1 - share) * CLEARLY
 
 
 def _mostly_null(table: TableFacts, index: IndexFacts, column: ColumnFacts, share: float) -> Finding:
@@ -101,7 +104,7 @@ def _finding(table: TableFacts, index: IndexFacts, share: float, what: str, hint
         subject=index.name,
         message=(
             f"Index {index.name} of {table.qualified_name} takes {size_words(size)};"
-            f" {share:.0%} of its entries are {what}."
+            f" {share_words(share)} of its entries are {what}."
         ),
         hint=hint,
         evidence={"share_ratio": round(share, 4), "size_bytes": size, "scans": index.scans},

@@ -12,7 +12,7 @@ unless another one is unique on the very same, as is what backs a constraint, th
 CLUSTER, or a part of a partitioned index.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from analyzer.checks import Check, Context, Threshold
@@ -38,14 +38,25 @@ check = Check(
 
 @check.on(TableFacts)
 def redundant_index(table: TableFacts, context: Context) -> Iterator[Finding]:
+    redundant, judgement = redundant_to_drop(table, context)
+    if redundant:
+        yield _finding(table, redundant, judgement)
+
+
+def redundant_to_drop(table: TableFacts, context: Context) -> tuple[list[tuple[IndexFacts, IndexFacts]], Judged]:
+    """Those that this check says to drop, each with the one that does its work from then on."""
     redundant = [
         (index, keeper) for index, keeper in redundant_of(table, context) if (index.size_bytes or 0) >= check["size"]
     ]
     judgement = judged([index for index, _ in redundant], context)
     going = {index.oid for index in judgement.indexes}
-    redundant = [(index, keeper) for index, keeper in redundant if index.oid in going]
-    if redundant:
-        yield _finding(table, redundant, judgement)
+    return [(index, keeper) for index, keeper in redundant if index.oid in going], judgement
+
+
+def keepers_in_use(redundant: Sequence[tuple[IndexFacts, IndexFacts]], idle: Sequence[IndexFacts]) -> set[int]:
+    """Oids of those to which the scans of a redundant one go over: they are needed, whatever their own scans."""
+    unscanned = {index.oid for index in idle}
+    return {keeper.oid for index, keeper in redundant if index.oid not in unscanned}
 
 
 def redundant_of(table: TableFacts, context: Context) -> list[tuple[IndexFacts, IndexFacts]]:
@@ -59,7 +70,7 @@ def redundant_of(table: TableFacts, context: Context) -> list[tuple[IndexFacts, 
         if is_for_speed_alone(index) or _is_bare_unique(index):
             others = [c for c in comparable if c[0].oid != index.oid and c[0].oid not in keepers]
             keeper = next((other for other, theirs in others if _replaces(other, theirs, index, shape)), None)
-            if keeper is not None and not (index.is_unique and _is_referenced(table, index, context)):
+            if keeper is not None and not is_referenced(table, index, context):
                 keepers[index.oid] = keeper
                 redundant.append(index)
     return [(index, _last(keepers, index)) for index in redundant]
@@ -82,8 +93,10 @@ def _is_bare_unique(index: IndexFacts) -> bool:
     return index.is_unique and is_for_speed_alone(replace(index, is_unique=False))
 
 
-def _is_referenced(table: TableFacts, index: IndexFacts, context: Context) -> bool:
+def is_referenced(table: TableFacts, index: IndexFacts, context: Context) -> bool:
     """Whether a foreign key may rest on it: it does on one of the unique indexes on its columns."""
+    if not index.is_unique:
+        return False
     if context.facts is None:
         return True
     keys = (key for other in context.facts for key in other.foreign_keys if key.referenced_oid == table.oid)

@@ -10,7 +10,8 @@ on this server and on each replica.
 
 Drop what nobody misses. Leave alone what a yearly job uses, what was made a few days ago, and an index on an
 expression where plans need the expression's statistics. Unique indexes, those behind constraints, the replica
-identity, and the only index that serves a foreign key are not listed.
+identity, the only index that serves a foreign key, and one that is to do the work of a redundant one that is in use
+(IX003) are not listed.
 """
 
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from analyzer.checks.dropping import (
     where_words,
 )
 from analyzer.checks.grouping import listed, some_of
-from analyzer.checks.index.redundant_index import redundant_of
+from analyzer.checks.index.redundant_index import keepers_in_use, redundant_to_drop
 from analyzer.checks.index.unused_like_index import is_for_like
 from analyzer.checks.statistics import idle_days
 from analyzer.findings import Finding, Severity
@@ -80,10 +81,11 @@ def unused_index(table: TableFacts, context: Context) -> Iterator[Finding]:
 def _unused(table: TableFacts, context: Context) -> list[IndexFacts]:
     """The largest first; with all of them gone, and the redundant ones, each foreign key is served as it was."""
     idle = [i for i in table.indexes if _is_idle(table, i, context) and not replicas_scanned(i, context)]
-    gone = {index.oid for index, _ in redundant_of(table, context)} if idle else set()  # told by that check
+    redundant = redundant_to_drop(table, context)[0] if idle else []  # told by that check
+    gone, needed = {index.oid for index, _ in redundant}, keepers_in_use(redundant, idle)
     unused = []
     for index in sorted(idle, key=lambda i: -(i.size_bytes or 0)):
-        if index.oid in gone:
+        if index.oid in gone or index.oid in needed:
             continue
         rest = replace(table, indexes=tuple(i for i in table.indexes if i.oid not in gone))
         if not alone_serves_a_key(rest, index):

@@ -21,6 +21,7 @@ from analyzer.checks.dropping import (
     where_words,
 )
 from analyzer.checks.grouping import listed, some_of
+from analyzer.checks.index.redundant_index import keepers_in_use, redundant_to_drop
 from analyzer.checks.statistics import idle_days
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
@@ -40,7 +41,7 @@ PATTERN_CLASSES = {"varchar_pattern_ops", "text_pattern_ops", "bpchar_pattern_op
 
 @check.on(SchemaFacts)
 def unused_like_index(facts: SchemaFacts, context: Context) -> Iterator[Finding]:
-    idle = [i for t in facts for i in t.indexes if _is_idle(t, i, facts) and not replicas_scanned(i, context)]
+    idle = [index for table in facts for index in _idle(table, facts, context)]
     if not idle:
         return
     days = need_days_without_scan(idle, context, check["days"])
@@ -63,6 +64,12 @@ def unused_like_index(facts: SchemaFacts, context: Context) -> Iterator[Finding]
         members=tuple(f"{i.schema}.{i.name}" for i in unused),
         fixes=(drop_indexes(unused[:50]),),
     )  # fmt: skip
+
+
+def _idle(table: TableFacts, facts: SchemaFacts, context: Context) -> list[IndexFacts]:
+    idle = [i for i in table.indexes if _is_idle(table, i, facts) and not replicas_scanned(i, context)]
+    needed = keepers_in_use(redundant_to_drop(table, context)[0], idle) if idle else set()
+    return [index for index in idle if index.oid not in needed]
 
 
 def _is_idle(table: TableFacts, index: IndexFacts, facts: SchemaFacts) -> bool:

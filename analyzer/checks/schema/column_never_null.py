@@ -6,7 +6,8 @@ col IS NULL LIMIT 1; ANALYZE sees a sample.
 
 Set it without a long lock: add a CHECK (col IS NOT NULL) NOT VALID, validate it while reads and writes go on, set NOT
 NULL (which then reads nothing) and drop the CHECK. Leave it alone where a NULL means something that has not happened
-yet. A column of a domain, or with a CHECK that says it already, is not listed.
+yet. A column of a domain, or with a CHECK that says it already, is not listed, nor one of a table from which others
+inherit that have NULLs.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from collections.abc import Iterator
 from pglast import ast
 from pglast.enums import BoolExprType, NullTestType
 
-from analyzer.checks import Check, Threshold
+from analyzer.checks import Check, Context, Threshold
+from analyzer.checks.altered_columns import holds_in_heirs
 from analyzer.checks.grouping import listed, some_of, to_copy
 from analyzer.checks.statistics import analysed_columns
 from analyzer.findings import Finding, Severity
@@ -33,9 +35,10 @@ check = Check(
 
 
 @check.on(TableFacts)
-def column_never_null(table: TableFacts) -> Iterator[Finding]:
+def column_never_null(table: TableFacts, context: Context) -> Iterator[Finding]:
     nullable = analysed_columns(table, check["rows"], _may_be_null)
-    columns = [column for column in nullable if column.null_frac == 0]
+    columns = [column for column in nullable if _has_no_null(column)]
+    columns = [column for column in columns if holds_in_heirs(column.name, table, context.facts, _has_no_null)]
     kept = _kept_from_null(table) if columns else set()
     columns = [column for column in columns if column.name not in kept]
     if columns:
@@ -57,6 +60,10 @@ def column_never_null(table: TableFacts) -> Iterator[Finding]:
                 ),
             ),
         )
+
+
+def _has_no_null(column: ColumnFacts) -> bool:
+    return column.null_frac == 0
 
 
 def _may_be_null(column: ColumnFacts) -> bool:

@@ -4,7 +4,7 @@ A column named created_at is filled by the application; what comes in by a scrip
 Here some rows have a time and others none. To verify, look at rows WHERE it IS NULL: who wrote them?
 
 SET DEFAULT now() fills it for every writer to come and is done at once; old rows stay as they are. Columns of the last
-change are not judged: NULL may mean that there was none.
+change are not judged: NULL may mean that there was none (SC060 judges whether UPDATEs set them).
 """
 
 from collections.abc import Iterator

@@ -18,6 +18,7 @@ from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import qualified
 from analyzer.schema.standing import HeldBack
+from analyzer.words.shares import share_words
 
 check = Check(
     __name__,
@@ -41,7 +42,7 @@ def dead_rows(table: TableFacts, context: Context) -> Iterator[Finding]:
     yield check.finding(
         subject=table.name,
         message=(
-            f"{dead / (dead + live):.0%} of the rows of {table.qualified_name} are dead: {dead:,}{when}."
+            f"{share_words(dead / (dead + live))} of the rows of {table.qualified_name} are dead: {dead:,}{when}."
             + (f" VACUUM is held back by {holder_words(holder)}." if holder else "")
         ),
         hint=(

@@ -4,8 +4,8 @@ Each write to the table checks each of them, and each delete in the other table 
 come from a migration run twice, or from an ORM and a script under different names. To verify, look at psql's \\d of
 the table.
 
-Drop one. Where they differ in ON DELETE both act, and which comes first goes by their names: keep the one that is
-meant.
+Drop one. Where they differ in ON DELETE or ON UPDATE both act, and which comes first goes by their names; where one is
+DEFERRABLE and another is not, the other still checks at once: keep the one that is meant.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ check = Check(__name__, code="SC010", title="Duplicate foreign keys", severity=S
 def duplicate_foreign_key(table: TableFacts) -> Iterator[Finding]:
     same: dict[tuple[int, frozenset[tuple[str, str]]], list[ForeignKeyFacts]] = {}
     for key in table.foreign_keys:
-        if not key.is_inherited and key.is_enforced:
+        if not key.is_inherited and key.is_enforced and key.is_checked and not key.is_disabled:
             pairs = frozenset(zip(key.columns, key.referenced_columns, strict=True))
             same.setdefault((key.referenced_oid, pairs), []).append(key)
     for keys in same.values():
@@ -36,17 +36,17 @@ def _finding(table: TableFacts, keys: list[ForeignKeyFacts]) -> Finding:
     keys = sorted(keys, key=lambda key: (not key.is_validated, key.name))
     names, first = [key.name for key in keys], keys[0]
     actions = {(key.on_delete, key.on_update) for key in keys}
+    # when a deferrable one is checked (INITIALLY DEFERRED or not) is not known
+    is_same = len(actions) == 1 and not any(key.is_deferrable for key in keys)
     on = qualified(table.schema, table.name)
     columns = ", ".join(first.columns)
-    differ = " They differ in what they do: ON DELETE " + and_list(sorted({k.on_delete for k in keys})) + "."
     return check.finding(
         subject=first.name,
         message=(
             f"{and_list(names)} of {table.qualified_name} {'both' if len(names) == 2 else 'all'} reference"
-            f" {first.referenced_schema}.{first.referenced_table} by ({columns})."
-            + (differ if len({key.on_delete for key in keys}) > 1 else "")
+            f" {first.referenced_schema}.{first.referenced_table} by ({columns})." + "".join(_differences(keys))
         ),
-        hint="Drop all but one." if len(actions) == 1 else "Keep the one whose actions are meant.",
+        hint="Drop all but one." if is_same else "Keep the one that does what is meant.",
         evidence={"constraints": listed(names), "columns": columns, "table_rows": table.rows},
         table=table.qualified_name,
         fixes=(
@@ -55,6 +55,16 @@ def _finding(table: TableFacts, keys: list[ForeignKeyFacts]) -> Finding:
                 *(f"ALTER TABLE {on} DROP CONSTRAINT {quote_identifier(name)};" for name in names[1:]),
             ),
         )
-        if len(actions) == 1
+        if is_same
         else (),
     )
+
+
+def _differences(keys: list[ForeignKeyFacts]) -> Iterator[str]:
+    """A sentence each."""
+    for clause, actions in (("DELETE", {k.on_delete for k in keys}), ("UPDATE", {k.on_update for k in keys})):
+        if len(actions) > 1:
+            yield f" They differ in what they do: ON {clause} {and_list(sorted(actions))}."
+    deferrable = [key.name for key in keys if key.is_deferrable]
+    if deferrable and len(deferrable) < len(keys):
+        yield f" {and_list(deferrable)} can be checked at the end of a transaction (DEFERRABLE), the other cannot."

@@ -16,6 +16,7 @@ from analyzer.checks.grouping import some_of, to_copy
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import qualified
+from analyzer.words.shares import share_words
 
 check = Check(
     __name__,
@@ -50,8 +51,8 @@ def few_hot_updates(table: TableFacts, context: Context) -> Iterator[Finding]:
     yield check.finding(
         subject=table.name,
         message=(
-            f"{hot / updated:.0%} of {updated:,} updated rows of {table.qualified_name} were HOT; each of the others"
-            f" wrote to every index ({len(table.indexes)}). Its fillfactor is {fillfactor}."
+            f"{share_words(hot / updated)} of {updated:,} updated rows of {table.qualified_name} were HOT; each of the"
+            f" others wrote to every index ({len(table.indexes)}). Its fillfactor is {fillfactor}."
             + (f" Recorded UPDATEs set columns that indexes hold: {named}." if changed else "")
         ),
         hint=(

@@ -69,6 +69,8 @@ def _parent(facts: SchemaFacts, table: TableFacts, base: str, column: ColumnFact
     (parent,) = candidates.values()
     if parent.parent_oid is not None or len(parent.primary_key) != 1 or parent.oid == table.oid:
         return None
+    if facts.heirs(parent):  # a key does not see the rows of tables that inherit from it
+        return None
     key = parent.column(parent.primary_key[0])
     if key is None or key.name not in ("id", column.name) or key.type_oid != column.type_oid:
         return None

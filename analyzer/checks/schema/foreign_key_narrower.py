@@ -12,6 +12,7 @@ many rows.
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, Threshold
+from analyzer.checks.altered_columns import is_inherited
 from analyzer.checks.grouping import to_copy
 from analyzer.findings import Finding, Severity
 from analyzer.schema.facts import ColumnFacts, ForeignKeyOf, SchemaFacts, TableFacts
@@ -40,7 +41,7 @@ def foreign_key_narrower(of: ForeignKeyOf, context: Context) -> Iterator[Finding
             continue
         mine, theirs = integer_type(child), integer_type(above)
         if mine is not None and theirs is not None and MOST_OF_TYPE[mine] < MOST_OF_TYPE[theirs]:
-            yield _finding(of, child, above, parent, _last_value(facts, parent, referenced))
+            yield _finding(of, child, above, parent, facts)
 
 
 def _last_value(facts: SchemaFacts, parent: TableFacts, column: str) -> int | None:
@@ -48,7 +49,10 @@ def _last_value(facts: SchemaFacts, parent: TableFacts, column: str) -> int | No
     return sequences[0].last_value if sequences else None
 
 
-def _finding(of: ForeignKeyOf, child: ColumnFacts, above: ColumnFacts, parent: TableFacts, last: int | None) -> Finding:
+def _finding(
+    of: ForeignKeyOf, child: ColumnFacts, above: ColumnFacts, parent: TableFacts, facts: SchemaFacts
+) -> Finding:
+    last = _last_value(facts, parent, above.name)
     table, most = of.table, MOST_OF_TYPE[integer_type(child) or ""]
     near = last is not None and last >= most * check["critical_ratio"]
     is_far = last is not None and last < most * check["note_ratio"]
@@ -66,7 +70,7 @@ def _finding(of: ForeignKeyOf, child: ColumnFacts, above: ColumnFacts, parent: T
         evidence={"column_type": child.type_name, "referenced_type": above.type_name, "most": most,
                   "last_value": last, "table_rows": table.rows},
         table=table.qualified_name,
-        fixes=(
+        fixes=() if is_inherited(child.name, table, facts) else (
             to_copy(
                 "Change the type (ACCESS EXCLUSIVE; rewrites the table and its indexes: for small tables)",
                 f"ALTER TABLE {qualified(table.schema, table.name)} ALTER COLUMN {column} TYPE {type_name};",

@@ -20,6 +20,7 @@ from analyzer.schema.key_space import KeySpace, integer_type, key_spaces
 from analyzer.schema.pace import Pace
 from analyzer.schema.quoting import qualified
 from analyzer.words.durations import months_words
+from analyzer.words.shares import share_words
 
 check = Check(
     __name__,
@@ -94,7 +95,7 @@ def _finding(facts: SchemaFacts, table: TableFacts, space: KeySpace, severity: S
         subject=column.name,
         message=(
             f"{table.qualified_name}.{column.name} ({column.type_name}) is at {sequence.last_value:,} of"
-            f" {space.most:,}, {used:.0%}.{ends}{also}"
+            f" {space.most:,}, {share_words(1 if space.is_used_up else used)}.{ends}{also}"
         ),
         hint=_hint(space),
         fixes=_fixes(space),

@@ -5,6 +5,7 @@ the rows; equality fails. To verify, compare sum(col) with sum(col::numeric).
 
 Use numeric with a scale, or integers of the smallest unit. Changing the type rewrites the table under an ACCESS
 EXCLUSIVE lock. Leave it alone where the name means something else: prices of a model, costs of a planner, statistics.
+An amount or a balance in a unit (amount_kg) is not listed.
 """
 
 from collections.abc import Iterator
@@ -26,6 +27,14 @@ MONEY = {
 # of money, and no money
 NO_MONEY = {"ratio", "factor", "percent", "pct", "rate", "score", "count", "change", "weight", "avg", "stddev"}
 
+# of money, unless a unit ends the name: amount_kg, but not price_kg
+OF_ANYTHING = {"amount", "balance", "deposit"}
+UNITS = {
+    "mg", "kg", "ton", "tons", "lb", "lbs", "oz", "mm", "cm", "km", "miles", "ft", "ml", "cl", "liter", "liters",
+    "litre", "litres", "m2", "m3", "ns", "ms", "sec", "secs", "seconds", "minutes", "hours", "days", "kw", "mw", "wh",
+    "kwh", "mwh", "hz", "bytes", "kb", "mb", "gb", "tb", "bps", "units", "pieces", "pcs",
+}  # fmt: skip
+
 
 @check.on(TableFacts)
 def money_as_float(table: TableFacts, context: Context) -> Iterator[Finding]:
@@ -33,8 +42,7 @@ def money_as_float(table: TableFacts, context: Context) -> Iterator[Finding]:
         return
     names, columns = [], []
     for column in table.columns:
-        words = set(words_of(column.name))
-        if type_of(column) in FLOATS and words & MONEY and not words & NO_MONEY:
+        if type_of(column) in FLOATS and _is_money(words_of(column.name)):
             names.append(f"{column.name} ({type_of(column)})")
             columns.append(column.name)
     if names:
@@ -51,3 +59,9 @@ def money_as_float(table: TableFacts, context: Context) -> Iterator[Finding]:
                 [retyped(table, ((column, "numeric", "{}::numeric") for column in columns), context.facts)]
             ),
         )
+
+
+def _is_money(words: list[str]) -> bool:
+    of_money = set(words) & MONEY
+    is_counted_in_unit = bool(words) and words[-1] in UNITS and "per" not in words and of_money <= OF_ANYTHING
+    return bool(of_money) and not set(words) & NO_MONEY and not is_counted_in_unit

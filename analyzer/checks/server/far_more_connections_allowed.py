@@ -27,6 +27,9 @@ check = Check(
     days=Threshold(7, "days of readings", "judgement: a week holds every day's habits once"),
 )
 
+ROOM = 4  # judgement: times the most that was seen; between two readings there may have been more
+LEAST = 100  # PostgreSQL's default
+
 
 @check.on(ClusterFacts)
 def far_more_connections_allowed(facts: ClusterFacts) -> Iterator[Finding]:
@@ -37,7 +40,8 @@ def far_more_connections_allowed(facts: ClusterFacts) -> Iterator[Finding]:
         return  # services derive it from the memory of the instance
     used = max(facts.most_sessions.values(), default=0)
     allowed = int(setting.value)
-    if used > allowed * check["used_ratio"]:
+    lowered = max(LEAST, used * ROOM)
+    if used > allowed * check["used_ratio"] or lowered >= allowed:
         return
     days = len(facts.most_sessions) - 1  # today has only begun
     if days < max(1, check["days"]):
@@ -48,7 +52,10 @@ def far_more_connections_allowed(facts: ClusterFacts) -> Iterator[Finding]:
             f"max_connections is {allowed:,}; at the readings of {counted(days, 'day')}, one every few minutes, at most"
             f" {used:,} were open.{pool_words(facts.at_work)}"
         ),
-        hint="Lower it to about twice the peak, and let a pooler share connections where many clients come.",
+        hint=(
+            f"Lower it, to {lowered:,} if the peak is no higher, and let a pooler share connections where many clients"
+            " come."
+        ),
         evidence={"max_connections": allowed, "most_sessions_seen": used, "days": days, **pool_evidence(facts.at_work)},
-        fixes=(setting_fix(facts, "max_connections", str(max(100, used * 4)), "If the peak is no higher"),),
+        fixes=(setting_fix(facts, "max_connections", str(lowered), "If the peak is no higher"),),
     )

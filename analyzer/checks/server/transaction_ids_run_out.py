@@ -16,6 +16,7 @@ from analyzer.checks.settings import for_everybody
 from analyzer.findings import Finding, Severity
 from analyzer.schema.cluster import ClusterFacts, DatabaseFacts
 from analyzer.schema.quoting import comment
+from analyzer.words.shares import share_words
 
 check = Check(
     __name__,
@@ -56,7 +57,7 @@ def _finding(database: DatabaseFacts, what: str, age: int, oldest: str) -> Findi
         severity=Severity.CRITICAL if age >= check["critical_age"] else Severity.WARNING,
         message=(
             f"The oldest rows of database {database.name} are {age / 1e6:,.0f} million {what} old,"
-            f" {age / ALL:.0%} of what there is; then the server takes no more writes."
+            f" {share_words(age / ALL)} of what there is; then the server takes no more writes."
         ),
         hint="See what holds VACUUM back (long transactions, prepared ones, slots), then vacuum the oldest tables.",
         evidence={f"{what}_age": age, "used_ratio": round(age / ALL, 3)},
