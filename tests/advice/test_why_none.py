@@ -34,7 +34,7 @@ def test_conditions_on_a_partitioned_table_are_its_parts():
     assert said("select * from events where body || status = $1", PART) == (
         "None of its conditions on public.events_2026 is one that an index could serve: body || status =."
     )
-    assert said("select * from events", PART, rows=1_000_000) == (
+    assert said("select * from events", PART, rows=1_000_000, condition="") == (
         "It reads public.events_2026 without a condition: all of its rows are needed."
     )
     assert said("select * from events where status <> $1", PART, condition="(status <> 'x'::text)") == (
@@ -49,7 +49,7 @@ def test_conditions_on_a_partitioned_table_are_its_parts():
 def test_conditions_on_one_part_are_not_anothers():
     sql = "select * from events_2026 as one, events where one.body = $1"
     tried = IndexDefinition(PART, (IndexColumn("body"),))
-    assert said(sql, NEXT, tried, rows=1_000_000) == (
+    assert said(sql, NEXT, tried, rows=1_000_000, condition="") == (
         "It reads public.events_2027 without a condition: all of its rows are needed."
     )
 
@@ -57,7 +57,7 @@ def test_conditions_on_one_part_are_not_anothers():
 def test_conditions_on_a_table_are_those_of_what_inherits_from_it():
     tried = IndexDefinition(HEIR, (IndexColumn("body"),))
     assert said("select * from log where body = $1", HEIR, tried).startswith("Tried on public.events_old: (body).")
-    assert "without a condition" in said("select * from only log", PARENT)
+    assert "without a condition" in said("select * from only log", PARENT, condition="")
 
 
 def test_what_a_view_asks_is_not_said_to_be_nothing():
@@ -67,3 +67,18 @@ def test_what_a_view_asks_is_not_said_to_be_nothing():
     )
     tried = IndexDefinition(PARENT, (IndexColumn("body"),))  # for another statement
     assert said(sql, PARENT, tried).startswith("Tried on public.log: (body).")
+
+
+def test_a_condition_that_cannot_be_read_is_not_said_to_be_none():
+    assert said("select * from events where crc(body, status)", PART) == (
+        "None of its conditions on public.events_2026 is one that an index could serve: crc(body, status) a function."
+    )
+    assert said("select * from only log where body > status", PARENT, condition="(body > status)").endswith(
+        "A partial index with WHERE body > status holds just the rows that it asks for."
+    )
+    assert said("select * from only log where body <> status", PARENT, condition="(body <> status)") == (
+        "None of its conditions on public.log is one that an index could serve: body <> status."
+    )
+    assert said("select * from only log", PARENT) == (
+        "It reads public.log whole by a condition that no index could serve and that is not in its own text."
+    )
