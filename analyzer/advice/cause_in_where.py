@@ -106,10 +106,10 @@ def _optional(condition: Node) -> str | None:
     is_or = isinstance(condition, ast.BoolExpr) and condition.boolop == enums.BoolExprType.OR_EXPR
     arms = list(condition.args) if is_or else _branches(condition)
     free = [arm for arm in arms if not _has_column(arm) and (is_or or _is_true(arm))]
-    asked = [arm for arm in arms if _has_column(arm)]
-    if not free or not asked or not all(map(_is_searched, asked)):
+    others = [arm for arm in arms if _has_column(arm)]
+    if not free or not others or not all(map(_is_searched, others)):
         return None
-    sent = " or ".join(map(shown, asked))
+    sent = " or ".join(map(shown, others))
     return (
         f"{shown(condition)} is true of every row where there is no value. Send {sent} only when there is one: an index"
         " can serve that."

@@ -225,6 +225,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
         ],
         "column_choices": [(key, title, key in columns) for key, (title, _, _) in COLUMNS.items()],
         "rows": (rows := _rows(chosen_server, window, totals, filters, columns, alike)),
+        "has_groups": any(row.members for row in rows),
         "total_ms": totals.total_exec_time_ms,
         "missing": [] if rows else [point for point in chosen_server.preflight if point.get("status") == "missing"],
         "page": Paginator(_Counted(rows, totals.count, offset), PER_PAGE).get_page(page_number),

@@ -26,7 +26,7 @@ class Groups:
         return np.lexsort((self.firsts, -by if descending else by))
 
     def _total(self, values: NDArray[np.float64] | Ints) -> NDArray[np.float64]:
-        return np.bincount(self.at, weights=values, minlength=len(self.firsts))
+        return np.bincount(self.at, weights=values, minlength=len(self.firsts)).astype(np.float64)
 
 
 def grouped(statement_ids: Ints, alike: Mapping[int, str]) -> Groups:
