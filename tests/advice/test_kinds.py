@@ -233,8 +233,8 @@ REASONS = {
         " as a = $1, and an index on a serves it."
     ),
     "people where case when $1 then a = $2 else true end": (
-        "CASE WHEN $1 THEN a = $2 ELSE TRUE END is true of every row where there is no value. Send a = $2 only when"
-        " there is one: an index can serve that."
+        "CASE WHEN $1 THEN a = $2 ELSE TRUE END is true of every row in one of its cases. Send a = $2 alone, and only"
+        " in the other: an index can serve that."
     ),
     "people where coalesce(a = $1, true)": (
         "COALESCE(a = $1, TRUE) is true of every row where there is no value. Send a = $1 only when there is one: an"
@@ -265,7 +265,7 @@ REASONS = {
     ),
     "spans where (start, stop) overlaps ($1, $2)": (
         "OVERLAPS is a function to PostgreSQL, and no index serves it. tsrange(start, stop) && tsrange(...) asks the"
-        " same where no start is later than its stop, and a GiST index on ((tsrange(start, stop))) serves that."
+        " same where each start is before its stop, and a GiST index on ((tsrange(start, stop))) serves that."
     ),
     "spans where stop > start + interval '90 minutes'": (
         "stop > start + CAST('90 minutes' AS interval) compares columns of the same row, of which an index on either"

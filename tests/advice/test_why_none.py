@@ -1,6 +1,9 @@
 """Why a statement gets no index, where what is scanned is not what the statement names."""
 
+import re
 from dataclasses import replace
+
+import pytest
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.why_none import why_none
@@ -82,3 +85,47 @@ def test_a_condition_that_cannot_be_read_is_not_said_to_be_none():
     assert said("select * from only log", PARENT) == (
         "It reads public.log whole by a condition that no index could serve and that is not in its own text."
     )
+
+
+ORDERS = table(
+    "orders", ("id|bigint|-1", "n|integer|50", "m|integer|50", "tags|text[]|-1", "doc|jsonb|-1", "at|text|9")
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "cure"),
+    [
+        ("coalesce($1, n) > n", "as n < $1, and"),
+        ("n <> coalesce($1, n)", None),  # no index serves it with a value either
+        ("n = coalesce(n, $1)", None),  # the value never counts
+        ("n = case when $1 then $2 when $3 then $4 else n end", "as n = ..., and"),
+        ("$1 is null or n in ($2, $3)", "Send n IN ($2, $3) only"),
+        ("$1 is null or n <> $2", None),
+        ("random() < $1 or n = $2", None),
+        ("n > m + $1", "Asked as n - m"),
+        ("n - 5 >= m", "Asked as n - m"),
+        ("n > m * $1", None),
+        ("n > $1 - m", None),
+        ("n < at", None),
+        ("exists (select from unnest(tags) t where t in ($1, $2))", "tags && ARRAY[...]"),
+        ("exists (select from unnest(tags) t where lower(t) = $1)", None),
+        ("exists (select from unnest(tags) t where t = at)", None),
+        ("$1 in (select unnest(tags))", "tags @> ARRAY[...]"),
+        ("$1 not in (select unnest(tags))", None),
+        ("exists (select from jsonb_each(doc) e where e.value = $1)", None),
+        ("exists (select from jsonb_object_keys(doc) k where k = $1)", "doc ? '...'"),
+        ("exists (select from jsonb_array_elements(doc) e where jsonb_array_length(e) = $1)", None),
+        ("exists (select from jsonb_array_elements(doc) e where (e ->> 'n')::int = $1)", "doc @> '[...]'"),
+    ],
+)
+def test_a_cure_asks_for_the_same_rows(condition, cure):
+    scan = {
+        "Node Type": "Seq Scan", "Relation Name": "orders", "Schema": "public", "Alias": "orders", "Plan Rows": 9,
+        "Total Cost": 9.0, "Filter": "(n = m)",
+    }  # fmt: skip
+    reason = why_none(f"select * from orders where {condition}", facts(ORDERS), {"Plan": scan}, {}, ())
+    assert "without a condition" not in reason
+    if cure is None:
+        assert not re.search("Send|Asked|serves that", reason), reason
+    else:
+        assert cure in reason
