@@ -30,7 +30,7 @@ from bench.advice_workload import statements
 from bench.results import Context, Result
 from bench.tpch import load, queries
 
-MB = 1_000_000
+MB = 1_000_000  # of the peers' budgets
 LEFT_OUT = ("02", "17", "20")
 # of the workload's cost, at 250, 500 and 1000 MB; PostgreSQL 15, HypoPG 1.3.1
 PEERS = {

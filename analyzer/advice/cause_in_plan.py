@@ -12,7 +12,7 @@ from analyzer.checks.column_widths import declared
 from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.blocks import QueryBlock, TableUse
-from analyzer.statements.tree import Node, column_names, function_name, name_parts, walk
+from analyzer.statements.tree import Node, column_names, conjuncts, function_name, name_parts, walk
 
 # pg_proc.provolatile = 'v' among what stands in conditions
 VOLATILE = frozenset({
@@ -35,11 +35,24 @@ def in_filter(scan: Scan, uses: Sequence[tuple[QueryBlock, TableUse]]) -> str | 
     if excluded and not others:
         names = some_of(list(dict.fromkeys(p.column for p in excluded)))
         return f"Its conditions on {scan.table.qualified_name} exclude values of {names}: no index narrows that down."
+    if not others and (reason := _volatile_alone(condition)):
+        return reason
     if any(map(_is_not_distinct, walk(condition))) and not others:
         return (
             "No index serves IS NOT DISTINCT FROM. Where the value is never NULL, = asks the same; else"
             " (x = $1 OR (x IS NULL AND $1 IS NULL))."
         )
+    return None
+
+
+def _volatile_alone(condition: Node) -> str | None:
+    """``random() < 0.01``: of no column."""
+    for part in conjuncts(condition):
+        calls = [function_name(n) for n in walk(part) if isinstance(n, ast.FuncCall)]
+        name = next((each for each in calls if each in VOLATILE), None)
+        if name is not None and not any(column_names(part)):
+            cure = " TABLESAMPLE SYSTEM (n) reads n percent of its pages instead." if name == "random" else ""
+            return f"{name}() is volatile: computed anew for each row, so all of them are read.{cure}"
     return None
 
 

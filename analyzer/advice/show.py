@@ -13,7 +13,7 @@ from analyzer.advice.show_sql import costs_words, set_as_sql
 from analyzer.plans.compare import faster_words
 from analyzer.schema.quoting import comment
 from analyzer.schema.without_index import proof_words
-from analyzer.words.sizes import decimal_megabytes, size_words
+from analyzer.words.sizes import size_words
 from analyzer.words.visible import visible_line
 
 MOST_STATEMENTS = 5  # per index, in the report for a terminal
@@ -239,12 +239,7 @@ def _summary(advice: ProvedAdvice, times: MeasuredTimes) -> list[str]:
 
 
 def _budget(budget_bytes: int | None) -> str:
-    """In megabytes of 1,000,000 bytes, as it was given, and in PostgreSQL's, as sizes are."""
-    if budget_bytes is None:
-        return ""
-    return (
-        f", within the budget of {decimal_megabytes(budget_bytes)} ({size_words(budget_bytes)} in PostgreSQL's units)"
-    )
+    return "" if budget_bytes is None else f", within the budget of {size_words(budget_bytes)}"
 
 
 def _gained(advice: ProvedAdvice, gain: Gain | None, times: MeasuredTimes, them: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzer.advice.cause_in_plan import in_filter, over_tables
-from analyzer.advice.cause_in_text import in_text
+from analyzer.advice.cause_in_text import INDEXABLE, in_text
+from analyzer.advice.cause_in_where import conditions_on, in_where, shown
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.plan_scans import Scan, table_scans
 from analyzer.advice.rules.reasons import small_table_reason
@@ -43,7 +44,7 @@ def why_none(
     if whole and whole[0].cost > (total_cost := float(plan.get("Total Cost", 0.0))):
         return _stopped_early(whole[0], total_cost / whole[0].cost)
     if whole:
-        return _read_whole(whole[0], blocks, facts, tried)
+        return _read_whole(whole[0], sql, blocks, facts, tried)
     if sampled := next((s for s in scans if s.node_type == "Sample Scan"), None):
         return f"It reads a sample of {sampled.table.qualified_name}: TABLESAMPLE uses no index."
     if named := [s for s in scans if s.index]:
@@ -74,6 +75,10 @@ def cause_of(
         for block, use in uses:
             if reason := in_text(block, use, scan.table, here):
                 return reason
+        aliases = {use.alias for _, use in uses}
+        is_alone = not any(p.operator in INDEXABLE for _, use in uses for p in use.predicates)
+        if reason := in_where(sql, scan.table, aliases, is_alone=is_alone):
+            return reason
         if reason := in_filter(scan, uses):
             return reason
     return over_tables(plan)
@@ -106,7 +111,9 @@ def _stopped_early(scan: Scan, read_ratio: float) -> str:
     )
 
 
-def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tried: Sequence[IndexDefinition]) -> str:
+def _read_whole(
+    scan: Scan, sql: str, blocks: Sequence[QueryBlock], facts: SchemaFacts, tried: Sequence[IndexDefinition]
+) -> str:
     table = scan.table
     name = table.qualified_name
     if small := small_table_reason(table):
@@ -114,7 +121,8 @@ def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tr
     uses = _uses_of(table, blocks, facts)
     conditions = [p for _, u in uses for p in u.predicates]
     ratio = scan.rows / table.rows if table.rows else None
-    if uses and not conditions:
+    written = conditions_on(sql, table, {u.alias for _, u in uses})
+    if uses and not conditions and not written and not scan.filter:
         return f"It reads {name} without a condition: all of its rows are needed."
     if ratio is not None and ratio >= MANY_RATIO:
         return (
@@ -134,9 +142,12 @@ def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tr
     on_it = [d for d in tried if d.table.oid in upwards]
     if not on_it and not uses:
         return f"Its own text asks nothing of {name}; a view or a function that reads it is not looked into."
+    if not on_it and not conditions and not written:
+        adds = "row security policies of the table add" if table.policies else "is not in its own text"
+        return f"It reads {name} whole by a condition that no index could serve and that {adds}."
     if not on_it:
-        shown = some_of(list(dict.fromkeys(_shown(p) for p in conditions)))
-        return f"None of its conditions on {name} is one that an index could serve: {shown}."
+        asked = some_of(list(dict.fromkeys([*map(_shown, conditions)] or map(shown, written))))
+        return f"None of its conditions on {name} is one that an index could serve: {asked}."
     bodies = some_of([d.body() for d in sorted(on_it, key=lambda d: (len(d.body()), d.body()))])
     tables = some_of(list(dict.fromkeys(d.table.qualified_name for d in on_it)))
     return (

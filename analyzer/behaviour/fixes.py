@@ -7,12 +7,13 @@ as Django names them (``shop_order`` -> ``Order``), and said to be.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analyzer.behaviour.pairs import Link, Multiplicity, singular
+from analyzer.behaviour.pairs import Link, Multiplicity
 from analyzer.findings import Fix
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.orm_models import Models, class_of, field_of, model_of
 from analyzer.schema.python_source import python_name, python_string
 from analyzer.schema.quoting import quote_identifier
+from analyzer.words.plurals import plural, singular
 
 LOADED = (Multiplicity.TO_ONE, Multiplicity.TO_MANY, Multiplicity.DEFERRED)  # by an option of SQLAlchemy's
 
@@ -268,11 +269,3 @@ def camel_case(name: str) -> str:
 
 def snake_case(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() and at else c.lower() for at, c in enumerate(name))
-
-
-def plural(name: str) -> str:
-    if name.endswith("y") and name[-2:-1] not in "aeiou":
-        return f"{name[:-1]}ies"
-    if name.endswith(("s", "x", "ch", "sh")):
-        return name if name.endswith("s") and not name.endswith(("ss", "us", "is")) else f"{name}es"
-    return f"{name}s"

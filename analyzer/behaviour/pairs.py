@@ -6,11 +6,7 @@ from dataclasses import dataclass
 
 from analyzer.schema.facts import ColumnFacts, SchemaFacts, TableFacts
 from analyzer.statements.lookup import LookupShape, ParentShape, parent_shape, repeatable_shapes
-
-IRREGULAR = {"people": "person", "children": "child", "men": "man", "women": "woman", "media": "medium"}
-PLURALS = (
-    ("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("tuses", "tus"), ("ruses", "rus"),
-)  # fmt: skip
+from analyzer.words.plurals import singular
 
 
 class Multiplicity(enum.StrEnum):
@@ -192,14 +188,3 @@ def _to_many(child: ChildLookup) -> Multiplicity:
     if aggregate == "exists":
         return Multiplicity.EXISTS
     return Multiplicity.COUNT if aggregate else Multiplicity.TO_MANY
-
-
-def singular(table: str) -> str:
-    """``shop_orders`` -> ``order``: the last word of the name, without its plural."""
-    word = table.rpartition("_")[2]
-    if word in IRREGULAR:
-        return IRREGULAR[word]
-    for plural, one in PLURALS:
-        if word.endswith(plural) and len(word) > len(plural) + 1:
-            return word[: -len(plural)] + one
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) else word

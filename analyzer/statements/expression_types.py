@@ -156,7 +156,9 @@ class Expressions:
             left, right = self._sides(node, scope)
             if node.kind == Kind.AEXPR_NULLIF:
                 self._meet([left, right])
-                return left
+                return self.known(left) or self.known(right) or self.common([left, right])
+            if name in rules.BITWISE or (name == "~" and node.lexpr is None):
+                return self._bitwise([right] if node.lexpr is None else [left, right])
             if name in ("->", "#>"):
                 if isinstance(right, Open) and self.sampled.get(right.parameters[0]) == "integer":
                     self.ask(right, "integer")  # an element of an array, not a key
@@ -212,7 +214,8 @@ class Expressions:
             return self.known(left)
         for value, kind in ((left, b), (right, a)):
             if kind == "date" and name in "+-" and isinstance(value, Open):
-                self.ask(value, "integer")  # a number of days
+                if name == "+" or value is right:  # on the left of "- born" it is a date
+                    self.ask(value, "integer")  # a number of days
             else:
                 self.agree(value, kind)
         if isinstance(left, Open) and isinstance(right, Open):  # one was decided elsewhere
@@ -237,8 +240,7 @@ class Expressions:
                     self.number(value)
             elif name in rules.OF_ANYTHING and not (name == "format" and at == 0):
                 self.ask(self._only_bare(value), "text")
-        if name in rules.OF_ARRAYS:
-            self._meet(values)
+        array = self._array_met(values[: rules.OF_ARRAYS[name]]) if name in rules.OF_ARRAYS else None
         self._each([n for n in (*(node.agg_order or ()), node.over) if n is not None], scope)
         self.condition(node.agg_filter, scope)
         if name == "unnest" and values:
@@ -250,7 +252,26 @@ class Expressions:
         if 0 <= at < len(values):
             kind = self.known(values[at])
             return "bigint" if name == "sum" and kind in ("integer", "smallint") else kind
-        return rules.RESULTS.get(name)
+        return rules.RESULTS.get(name) or array
+
+    def _array_met(self, values: Sequence[Value]) -> Value:
+        """Of an array and elements of its type: the array's, which may be the comparison's around it to tell."""
+        kinds = [kind for v in values if (kind := self.known(v))]
+        element = kinds[0].removesuffix("[]") if kinds else None
+        for value in values:
+            is_array = isinstance(value, Open) and value.is_array
+            if element not in rules.TEXTS:  # which literals are without a cast
+                self.agree(value, element and (f"{element}[]" if is_array else element))
+        return f"{element}[]" if element else next((v for v in values if isinstance(v, Open) and v.is_array), None)
+
+    def _bitwise(self, values: Sequence[Value]) -> Value:
+        kinds = [kind for v in values if (kind := self.known(v))]
+        for value in values:
+            if kinds:
+                self.agree(value, kinds[0])
+            elif all(isinstance(v, Open) for v in values):
+                self.number(value)
+        return next((kind for v in values if (kind := self.known(v))), None)
 
     def _case(self, node: Node, scope: TypeScope) -> Value:
         tested = self.value(node.arg, scope) if node.arg is not None else None

@@ -17,13 +17,15 @@ ALIASES = {
 }  # fmt: skip
 
 ARITHMETIC = frozenset({"+", "-", "*", "/", "%", "^"})
+BITWISE = frozenset({"&", "|", "#", "<<", ">>"})  # of numbers, and of bits, ranges and networks
 COMPARISONS = frozenset({"=", "<>", "!=", "<", ">", "<=", ">=", "&&", "@>", "<@"})
 TEXT_PATTERNS = frozenset({"~~", "~~*", "!~~", "!~~*", "~", "~*", "!~", "!~*"})
 
 RESULTS = {
     **dict.fromkeys(("count", "row_number", "rank", "dense_rank"), "bigint"),
     **dict.fromkeys(("length", "char_length", "ntile", "array_length", "cardinality", "position", "strpos", "ascii",
-                     "jsonb_array_length", "json_array_length", "width_bucket", "octet_length"), "integer"),
+                     "jsonb_array_length", "json_array_length", "width_bucket", "octet_length", "array_position"),
+                    "integer"),
     **dict.fromkeys(("now", "statement_timestamp", "clock_timestamp", "transaction_timestamp"),
                     "timestamp with time zone"),
     **dict.fromkeys(("lower", "upper", "concat", "concat_ws", "format", "to_char", "trim", "btrim", "substring",
@@ -36,7 +38,7 @@ RESULTS = {
     **dict.fromkeys(("make_timestamp", "timezone"), "timestamp without time zone"),
     **dict.fromkeys(("age", "make_interval"), "interval"),
     **dict.fromkeys(("bool_and", "bool_or", "every", "jsonb_path_exists", "starts_with"), "boolean"),
-    "extract": "numeric", "avg": "numeric",
+    "extract": "numeric", "avg": "numeric", "array_positions": "integer[]",
 }  # fmt: skip
 # Functions whose result has the type of one of their arguments, by its position.
 RESULT_OF = {
@@ -57,8 +59,11 @@ OF_ANYTHING = frozenset({
     "json_object_agg", "jsonb_object_agg", "row_to_json", "first_value", "last_value", "quote_literal",
     "quote_nullable", "any_value", "mode", "pg_column_size",
 })  # fmt: skip
-# Functions on an array and elements of its type.
-OF_ARRAYS = frozenset({"array_cat", "array_append", "array_prepend", "array_remove", "array_replace", "array_position"})
+# Functions on an array and elements of its type, with how many of the arguments are that.
+OF_ARRAYS = {
+    "array_cat": 2, "array_append": 2, "array_prepend": 2, "array_remove": 2, "array_replace": 3, "array_position": 2,
+    "array_positions": 2,
+}  # fmt: skip
 # Arguments that the overloads leave open, by function and position.
 ARGUMENTS = {
     ("pg_get_viewdef", 1): "boolean", ("pg_get_ruledef", 1): "boolean", ("percentile_disc", 0): "double precision",

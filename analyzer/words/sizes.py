@@ -22,11 +22,6 @@ def size_words(size_bytes: float) -> str:
     return f"{short_number(amount)} {unit}"
 
 
-def decimal_megabytes(size_bytes: float) -> str:
-    """ "500 MB" of 1,000,000 bytes each, as budgets are given on the command line; every other size is of 1,024."""
-    return f"{size_bytes / 1e6:,.12g} MB"
-
-
 def memory_setting(size_bytes: float) -> str:
     """As ``work_mem`` takes it, rounded up to whole megabytes: "28MB"."""
     return str(-(-int(size_bytes) // MB)) + "MB"

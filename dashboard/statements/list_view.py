@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 
 from analyzer.models import Server, Statement
 from analyzer.store.news import first_seen_in
+from analyzer.store.series.alike import added_lines
 from analyzer.store.series.timelines import sparklines
 from analyzer.store.series.totals import StatementPage, StatementTotals, statement_totals
 from analyzer.store.series.windows import SPANS, Window
@@ -27,7 +28,7 @@ from dashboard.servers.rows import open_findings, statements_with_index_ready
 from dashboard.servers.state import server_state
 from dashboard.statements import export as statement_export
 from dashboard.statements.export import BLOCK_SIZE_BYTES, MOST_ROWS
-from dashboard.statements.filters import choices_of, filters_of, new_choice, route_choice
+from dashboard.statements.filters import alike_choice, choices_of, filters_of, new_choice, route_choice
 from dashboard.windows import about, before, in_address, in_words, window_of
 
 PER_PAGE = 50
@@ -67,7 +68,7 @@ TIMES_FROM = 3  # judgement: "x 4" reads better than "+300 %"
 # How the texts of PostgreSQL's TransactionStmt begin.
 TRANSACTION_CONTROL = frozenset({"begin", "start", "commit", "end", "rollback", "abort", "savepoint", "release"})
 NO_STATEMENT = [0]  # an empty list would not narrow
-FINGERPRINT = re.compile(r"[0-9a-f]{12,32}|q[0-9a-f]{16}")
+FINGERPRINT = re.compile(r"[0-9a-f]{12,32}(-[0-9a-f]{8})?|q[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,9 @@ class StatementRow:
     has_index_ready: bool
     before_ms: float | None  # its total time in the window before, as long as this one; None: not known
     change: float | None  # time per measured second now, against before; None: not known, or it did not run before
+    members: tuple["StatementRow", ...] = ()  # of a group: those shown below it
+    more: int = 0  # of a group: those that are not
+    alike: str = ""  # of a group: what the list is narrowed by to its members
 
     @property
     def share_width(self) -> str:
@@ -159,7 +163,7 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else DEFAULT_SORT
     columns = _columns(request.GET.getlist("columns"), sort)
-    narrowed = choices_of(chosen_server, request.GET)
+    narrowed, alike = choices_of(chosen_server, request.GET)
     filters: dict[str, Any] = {**filters_of(narrowed), **_filters(chosen_server, q)}
     route, of_route = route_choice(chosen_server, window, request.GET)
     if route.current:
@@ -172,6 +176,11 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
         first_seen = first_seen_in(chosen_server, window)
         filters["statement_ids"] = [pk for pk in first_seen if named is None or pk in named] or NO_STATEMENT
     narrowed.append(new)
+    one_group, members = alike_choice(request.GET, alike)
+    if one_group.current:
+        named = filters.get("statement_ids")
+        filters["statement_ids"] = [pk for pk in members if named is None or pk in named] or NO_STATEMENT
+    narrowed.append(one_group)
     if request.GET.get("format") == "csv":
         every = statement_totals(
             chosen_server, window, order_by=sort, limit=MOST_ROWS, filters=filters, columns=statement_export.NEEDED
@@ -184,8 +193,9 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
         first = (number - 1) * PER_PAGE
         needed = tuple(dict.fromkeys([*NEEDED, *(name for key in columns for name in COLUMNS[key][2])]))
         return statement_totals(
-            chosen_server, window, order_by=sort, limit=PER_PAGE, offset=first, filters=filters, columns=needed
-        )
+            chosen_server, window, order_by=sort, limit=PER_PAGE, offset=first, filters=filters, columns=needed,
+            alike={} if one_group.current else alike,
+        )  # fmt: skip
 
     page_number = max(1, min(10_000, _whole(request.GET.get("page"))))
     totals = page_of(page_number)
@@ -214,7 +224,8 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
             for key in columns
         ],
         "column_choices": [(key, title, key in columns) for key, (title, _, _) in COLUMNS.items()],
-        "rows": (rows := _rows(chosen_server, window, totals, filters, columns)),
+        "rows": (rows := _rows(chosen_server, window, totals, filters, columns, alike)),
+        "has_groups": any(row.members for row in rows),
         "total_ms": totals.total_exec_time_ms,
         "missing": [] if rows else [point for point in chosen_server.preflight if point.get("status") == "missing"],
         "page": Paginator(_Counted(rows, totals.count, offset), PER_PAGE).get_page(page_number),
@@ -223,28 +234,41 @@ def statements(request: HttpRequest, server: str) -> HttpResponseBase:
 
 
 def _rows(
-    server: Server, window: Window, totals: StatementPage, filters: Mapping[str, Any], columns: Sequence[str]
-) -> list[StatementRow]:
-    ids = [row.statement_id for row in totals.rows]
-    if not ids:
+    server: Server, window: Window, totals: StatementPage, filters: Mapping[str, Any], columns: Sequence[str],
+    alike: Mapping[int, str],
+) -> list[StatementRow]:  # fmt: skip
+    if not totals.rows:
         return []
+    ids = _ids(totals)
     sparks = sparklines(totals.found, ids) if "trend" in columns else {}
     counts = dict(open_findings().filter(statement_id__in=ids).values_list("statement_id").annotate(Count("pk")))
     ready = statements_with_index_ready(server)
     before_ms = _times_before(server, window, totals, filters) if "change" in columns else None
     is_new = server.created_at > window.start
-    return [
-        StatementRow(
-            row,
-            f"{reverse('statement', args=[server.slug, row.fingerprint])}?{in_address(window)}",
-            sparkline(_drawn(sparks.get(row.statement_id, []), is_new), f"Load over {in_words(window)}"),
-            counts.get(row.statement_id, 0),
-            row.fingerprint in ready,
-            was := None if before_ms is None else before_ms.get(row.statement_id, 0.0),
-            row.total_exec_time_ms / was if was else None,
+    label = f"Load over {in_words(window)}"
+
+    def row_of(row: StatementTotals) -> StatementRow:
+        own = row.member_ids or (row.statement_id,)
+        was = None if before_ms is None else sum(before_ms.get(pk, 0.0) for pk in own)
+        path = reverse("statement", args=[server.slug, row.fingerprint])
+        return StatementRow(
+            statement=row,
+            url=f"{path}?{in_address(window)}",
+            spark=sparkline(_drawn(added_lines([sparks.get(pk, []) for pk in own]), is_new), label),
+            finding_count=sum(counts.get(pk, 0) for pk in own),
+            has_index_ready=any(member.fingerprint in ready for member in row.members or (row,)),
+            before_ms=was,
+            change=row.total_exec_time_ms / was if was else None,
+            members=tuple(row_of(member) for member in row.members),
+            more=len(row.member_ids) - len(row.members),
+            alike=alike.get(row.statement_id, "") if row.members else "",
         )
-        for row in totals.rows
-    ]
+
+    return [row_of(row) for row in totals.rows]
+
+
+def _ids(totals: StatementPage) -> list[int]:
+    return [pk for row in totals.rows for pk in row.member_ids or (row.statement_id,)]
 
 
 def _times_before(
@@ -254,7 +278,7 @@ def _times_before(
     earlier = before(window)
     if server.created_at > earlier.end:
         return None
-    ids = [row.statement_id for row in totals.rows]
+    ids = _ids(totals)
     totals_before = statement_totals(
         server, earlier, limit=len(ids), columns=("calls", "total_exec_time_us"),
         filters={**filters, "search": "", "statement_ids": ids},

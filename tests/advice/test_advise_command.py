@@ -162,9 +162,10 @@ def test_a_budget_is_kept_and_costs_gain(advise, folder):
         budget: json.loads(advise("--workload", folder, "--format", "json", "--budget-mb", budget)[0])
         for budget in (100, 2, 0.1)
     }
-    assert found[100]["size_bytes"] > 2_000_000
-    assert 500_000 < found[2]["size_bytes"] <= 2_000_000
-    assert found[0.1]["size_bytes"] <= 100_000
+    assert [each["budget_bytes"] for each in found.values()] == [100 << 20, 2 << 20, 104_857]
+    assert found[100]["size_bytes"] > 2 << 20
+    assert 500_000 < found[2]["size_bytes"] <= 2 << 20
+    assert found[0.1]["size_bytes"] <= 104_857
     assert found[100]["cost_ratio"] < found[2]["cost_ratio"] < found[0.1]["cost_ratio"] <= 1
     assert [i["name"] for i in found[100]["indexes"]] == ["ix_customers_email", "ix_orders_total_created"]
 

@@ -39,6 +39,9 @@ SCHEMA = (
         from generate_series(1, 128) as n) else 'https://example.org/' || md5(g::text) || md5((g + 1)::text) end,
         't' || g, repeat('f', 40) from generate_series(1, 30000) as g""",
     "insert into logs select g, g % 5000, g % 4000, 't' || g from generate_series(1, 30000) as g",
+    "create table spans (id int primary key, start timestamp, stop timestamp)",
+    """insert into spans select g, timestamp '2024-01-01' + g * interval '1 h', timestamp '2024-01-01' + (g + 1)
+        * interval '1 h' from generate_series(1, 30000) as g""",
 )
 KINDS = {
     # text that starts with something, where the collation is not C
@@ -225,6 +228,49 @@ REASONS = {
         "The planner expects 10,000 of about 30,000 rows of public.people to be wanted (33%): reading it whole is"
         " cheaper than fetching so many through an index."
     ),
+    "people where a = coalesce($1, a)": (
+        "a = COALESCE($1, a) compares a with itself where there is no value. Send the condition only when there is one,"
+        " as a = $1, and an index on a serves it."
+    ),
+    "people where case when $1 then a = $2 else true end": (
+        "CASE WHEN $1 THEN a = $2 ELSE TRUE END is true of every row in one of its cases. Send a = $2 alone, and only"
+        " in the other: an index can serve that."
+    ),
+    "people where coalesce(a = $1, true)": (
+        "COALESCE(a = $1, TRUE) is true of every row where there is no value. Send a = $1 only when there is one: an"
+        " index can serve that."
+    ),
+    "people where a = b": (
+        "a = b compares columns of the same row, of which an index on either tells nothing. A partial index with WHERE"
+        " a = b holds just the rows that it asks for."
+    ),
+    "people where n > id + 5": (
+        "n > id + 5 compares columns of the same row, of which an index on either tells nothing."
+    ),
+    "people where exists (select 1 from unnest(tags) t where t = 'x')": (
+        "unnest(tags) takes tags apart for each row, and no index knows what comes of it. tags @> ARRAY[...] asks for"
+        " the rows that hold such an element, and a GIN index on tags serves that."
+    ),
+    "people where exists (select from unnest(tags) t where t like 'x%')": (
+        "unnest(tags) takes tags apart for each row, and no index knows what comes of it."
+    ),
+    "people p cross join jsonb_array_elements(p.doc -> 'x') as e where e ->> 'a' = 'b'": (
+        "jsonb_array_elements(doc -> 'x') takes doc -> 'x' apart for each row, and no index knows what comes of it. doc"
+        " -> 'x' @> '[...]' asks for the rows that hold such an element, and a GIN index on ((doc -> 'x'))"
+        " (jsonb_path_ops) serves that."
+    ),
+    "people where random() < 0.01": (
+        "random() is volatile: computed anew for each row, so all of them are read. TABLESAMPLE SYSTEM (n) reads n"
+        " percent of its pages instead."
+    ),
+    "spans where (start, stop) overlaps ($1, $2)": (
+        "OVERLAPS is a function to PostgreSQL, and no index serves it. tsrange(start, stop) && tsrange(...) asks the"
+        " same where each start is before its stop, and a GiST index on ((tsrange(start, stop))) serves that."
+    ),
+    "spans where stop > start + interval '90 minutes'": (
+        "stop > start + CAST('90 minutes' AS interval) compares columns of the same row, of which an index on either"
+        " tells nothing. Asked as stop - start compared with a value, it is served by an index on ((stop - start))."
+    ),
     "people where mail > 'm9' order by mail limit 9": (
         "mail is a character varying(4000) and can take 16,000 bytes; a B-tree entry holds 2,704, and with an index on"
         " it a row that is wider could not be written any more."
@@ -236,6 +282,28 @@ def test_no_index_has_a_cause_and_a_cure(known):
     _, twin, facts = known
     said = {text: predict(twin, facts, f"select * from {text}", now=NOW).why_none for text in REASONS}
     assert said == REASONS
+
+
+CURES = {  # what is to be asked, and the index that is to serve it
+    "people where a = b": "people (id) where a = b",
+    "people where tags @> array['x']": "people using gin (tags)",
+    """people where doc -> 'x' @> '[{"a": "b"}]'""": "people using gin ((doc -> 'x') jsonb_path_ops)",
+    "spans where tsrange(start, stop) && tsrange('2024-01-02', '2024-01-03')": (
+        "spans using gist ((tsrange(start, stop)))"
+    ),
+    "spans where stop - start > interval '90 minutes'": "spans ((stop - start))",
+}
+
+
+def test_the_index_of_a_cure_serves_what_it_says_to_ask(known):
+    database, _, _ = known
+    with database.connect() as connection:
+        for asked, index in CURES.items():
+            connection.execute(f"create index cure on {index}")
+            connection.execute("analyze people, spans")
+            plan = str(connection.execute(f"explain (format json) select * from {asked}").fetchone()[0])
+            connection.execute("drop index cure")
+            assert "'cure'" in plan, (asked, plan)
 
 
 def test_a_subquery_that_must_not_be_true_is_no_arm_for_a_union(known):

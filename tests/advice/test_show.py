@@ -97,13 +97,9 @@ def test_the_sql_says_what_the_text_does_and_no_name_ends_a_comment():
     )
 
 
-def test_a_budget_is_said_as_it_was_given():
-    advice = ProvedAdvice(selection(budget_bytes=500_000_000, size_bytes=1), (proposal("a", 1, "t"),), ())
-    assert (
-        advice_as_text(advice)
-        .partition("\n")[0]
-        .endswith(", within the budget of 500 MB (477 MB in PostgreSQL's units).")
-    )
+def test_a_budget_is_said_in_the_unit_of_sizes():
+    advice = ProvedAdvice(selection(budget_bytes=500 << 20, size_bytes=1), (proposal("a", 1, "t"),), ())
+    assert advice_as_text(advice).partition("\n")[0].endswith(", within the budget of 500 MB.")
 
 
 def test_an_index_that_both_planners_want_has_the_statements_of_both():

@@ -1,6 +1,9 @@
 """Why a statement gets no index, where what is scanned is not what the statement names."""
 
+import re
 from dataclasses import replace
+
+import pytest
 
 from analyzer.advice.definition import IndexColumn, IndexDefinition
 from analyzer.advice.why_none import why_none
@@ -34,7 +37,7 @@ def test_conditions_on_a_partitioned_table_are_its_parts():
     assert said("select * from events where body || status = $1", PART) == (
         "None of its conditions on public.events_2026 is one that an index could serve: body || status =."
     )
-    assert said("select * from events", PART, rows=1_000_000) == (
+    assert said("select * from events", PART, rows=1_000_000, condition="") == (
         "It reads public.events_2026 without a condition: all of its rows are needed."
     )
     assert said("select * from events where status <> $1", PART, condition="(status <> 'x'::text)") == (
@@ -49,7 +52,7 @@ def test_conditions_on_a_partitioned_table_are_its_parts():
 def test_conditions_on_one_part_are_not_anothers():
     sql = "select * from events_2026 as one, events where one.body = $1"
     tried = IndexDefinition(PART, (IndexColumn("body"),))
-    assert said(sql, NEXT, tried, rows=1_000_000) == (
+    assert said(sql, NEXT, tried, rows=1_000_000, condition="") == (
         "It reads public.events_2027 without a condition: all of its rows are needed."
     )
 
@@ -57,7 +60,7 @@ def test_conditions_on_one_part_are_not_anothers():
 def test_conditions_on_a_table_are_those_of_what_inherits_from_it():
     tried = IndexDefinition(HEIR, (IndexColumn("body"),))
     assert said("select * from log where body = $1", HEIR, tried).startswith("Tried on public.events_old: (body).")
-    assert "without a condition" in said("select * from only log", PARENT)
+    assert "without a condition" in said("select * from only log", PARENT, condition="")
 
 
 def test_what_a_view_asks_is_not_said_to_be_nothing():
@@ -67,3 +70,62 @@ def test_what_a_view_asks_is_not_said_to_be_nothing():
     )
     tried = IndexDefinition(PARENT, (IndexColumn("body"),))  # for another statement
     assert said(sql, PARENT, tried).startswith("Tried on public.log: (body).")
+
+
+def test_a_condition_that_cannot_be_read_is_not_said_to_be_none():
+    assert said("select * from events where crc(body, status)", PART) == (
+        "None of its conditions on public.events_2026 is one that an index could serve: crc(body, status) a function."
+    )
+    assert said("select * from only log where body > status", PARENT, condition="(body > status)").endswith(
+        "A partial index with WHERE body > status holds just the rows that it asks for."
+    )
+    assert said("select * from only log where body <> status", PARENT, condition="(body <> status)") == (
+        "None of its conditions on public.log is one that an index could serve: body <> status."
+    )
+    assert said("select * from only log", PARENT) == (
+        "It reads public.log whole by a condition that no index could serve and that is not in its own text."
+    )
+
+
+ORDERS = table(
+    "orders", ("id|bigint|-1", "n|integer|50", "m|integer|50", "tags|text[]|-1", "doc|jsonb|-1", "at|text|9")
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "cure"),
+    [
+        ("coalesce($1, n) > n", "as n < $1, and"),
+        ("n <> coalesce($1, n)", None),  # no index serves it with a value either
+        ("n = coalesce(n, $1)", None),  # the value never counts
+        ("n = case when $1 then $2 when $3 then $4 else n end", "as n = ..., and"),
+        ("$1 is null or n in ($2, $3)", "Send n IN ($2, $3) only"),
+        ("$1 is null or n <> $2", None),
+        ("random() < $1 or n = $2", None),
+        ("n > m + $1", "Asked as n - m"),
+        ("n - 5 >= m", "Asked as n - m"),
+        ("n > m * $1", None),
+        ("n > $1 - m", None),
+        ("n < at", None),
+        ("exists (select from unnest(tags) t where t in ($1, $2))", "tags && ARRAY[...]"),
+        ("exists (select from unnest(tags) t where lower(t) = $1)", None),
+        ("exists (select from unnest(tags) t where t = at)", None),
+        ("$1 in (select unnest(tags))", "tags @> ARRAY[...]"),
+        ("$1 not in (select unnest(tags))", None),
+        ("exists (select from jsonb_each(doc) e where e.value = $1)", None),
+        ("exists (select from jsonb_object_keys(doc) k where k = $1)", "doc ? '...'"),
+        ("exists (select from jsonb_array_elements(doc) e where jsonb_array_length(e) = $1)", None),
+        ("exists (select from jsonb_array_elements(doc) e where (e ->> 'n')::int = $1)", "doc @> '[...]'"),
+    ],
+)
+def test_a_cure_asks_for_the_same_rows(condition, cure):
+    scan = {
+        "Node Type": "Seq Scan", "Relation Name": "orders", "Schema": "public", "Alias": "orders", "Plan Rows": 9,
+        "Total Cost": 9.0, "Filter": "(n = m)",
+    }  # fmt: skip
+    reason = why_none(f"select * from orders where {condition}", facts(ORDERS), {"Plan": scan}, {}, ())
+    assert "without a condition" not in reason
+    if cure is None:
+        assert not re.search("Send|Asked|serves that", reason), reason
+    else:
+        assert cure in reason

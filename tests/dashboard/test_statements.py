@@ -208,6 +208,77 @@ def test_fifty_a_page_and_paging_keeps_the_rest(person):
     assert b"101 to 120 of 120" in person.get(PATH, {"page": "4000"}).content
 
 
+def in_schemas(text: str, *times_s: int):  # type: ignore[no-untyped-def]
+    """The text in as many schemas, the first time without any."""
+    names = ["inv", *(f"tenant_{n}.inv" for n in range(10, 9 + len(times_s)))]
+    return tuple(
+        (
+            text.format(name),
+            APP,
+            SHOP,
+            {"calls": 10, "total_exec_time_ms": 1000.0 * s, "rows": 5, "wal_bytes": 8192 * s},
+        )
+        for name, s in zip(names, times_s, strict=True)
+    )
+
+
+ALIKE = (
+    *in_schemas("select a from {} where id = $1", 3, 4, 5),
+    ("select a from other.inv_2 where id = $1", APP, SHOP, {"calls": 1, "total_exec_time_ms": 11_000.0}),
+    ("select a, b from inv where id = $1", APP, SHOP, {"calls": 1, "total_exec_time_ms": 10.0}),
+    ("select a from log_2025 where id = $1", APP, SHOP, {"calls": 1, "total_exec_time_ms": 9.0}),
+    ("select a from log_2026 where id = $1", APP, SHOP, {"calls": 1, "total_exec_time_ms": 8.0}),
+)
+
+
+def test_statements_alike_but_for_schemas_are_one_row_with_each_below(person):
+    of = world.server()
+    run(of, ALIKE)
+    page = person.get(PATH, {"window": "1h"})
+    rows = rows_of(page)
+    assert [re.search(r"from (\S+)", row)[1] if "select" in row else row.split()[3] for row in rows] == [
+        "tenant_11.inv", "tenant_11.inv", "tenant_10.inv", "inv", "other.inv_2", "inv", "log_2025", "log_2026",
+    ]  # fmt: skip
+    assert "3 statements alike but for their tables' schemas" in rows[0]
+    assert " 12 s " in rows[0]
+    assert [re.search(r" \d s ", row)[0] for row in rows[1:4]] == [" 5 s ", " 4 s ", " 3 s "]
+    assert b"1 to 5 of 5 statements" in page.content
+    body = unescape(page.content.decode())
+    for statement in Statement.objects.filter(server=of):
+        assert body.count(f"/statements/{statement.fingerprint}/?") >= 1, statement.normalized_sql
+    by_calls = rows_of(person.get(PATH, {"window": "1h", "sort": "calls", "columns": ["calls", "wal", "mean"]}))
+    assert re.search(r" 30 400 ms 96 kB$", by_calls[0])
+    alone = person.get(PATH + re.search(r'href="(\?[^"]*alike=[^"]+)"', body)[1])
+    assert [("inv" in row, "alike but" in row) for row in rows_of(alone)] == [(True, False)] * 3
+    assert b"1 to 3 of 3 statements" in alone.content
+    for narrowed, count in (({"table": "tenant_10.inv"}, 1), ({"q": "tenant"}, 3), ({"alike": "none"}, 8)):
+        assert len(rows_of(person.get(PATH, {"window": "1h", **narrowed}))) == count
+    csv_rows = person.get(PATH, {"window": "1h", "format": "csv"}).getvalue().decode()
+    assert csv_rows.count("\r\n") == 1 + len(ALIKE)
+
+
+def test_groups_are_paged_as_rows_and_show_their_first_members(person):
+    of = world.server()
+    run(of, (*many(60), *in_schemas("select z from {} where id = $1", *range(1, 9))))
+    cheap = Statement.objects.get(normalized_sql__contains="tenant_10")
+    found = [world.scan_finding(cheap.fingerprint)]
+    keep_findings(of, world.database(of), found, [check.code for check in all_checks()])
+    page = person.get(PATH, {"window": "1h"})
+    rows = rows_of(page)
+    assert len(rows) == 50 + 5
+    assert "8 statements alike but for their tables' schemas, the first 5 below, all of them · 1 finding" in rows[0]
+    assert "of 61 statements" in page.content.decode()
+    assert len(rows_of(person.get(PATH, {"window": "1h", "page": "2"}))) == 11
+
+
+def test_a_statement_is_found_by_a_fingerprint_with_its_tables(person):
+    of = world.server()
+    run(of, ALIKE)
+    marked = Statement.objects.get(normalized_sql__contains="tenant_10")
+    assert "-" in marked.fingerprint
+    assert len(rows_of(person.get(PATH, {"q": marked.fingerprint}))) == 1
+
+
 QUERIES = {  # with session and user; those that match a filter are looked up, and the last page after one beyond it
     "": 20,
     "?sort=wal&page=2": 20,
@@ -226,6 +297,17 @@ def test_queries_do_not_depend_on_the_number_of_statements(person, django_assert
                 assert person.get(PATH + query).status_code == 200
             taken.append((query, len(captured)))
     assert taken[: len(QUERIES)] == taken[len(QUERIES) :]
+
+
+def test_queries_do_not_depend_on_the_number_of_schemas(person, django_assert_max_num_queries):
+    of = world.server()
+    taken = []
+    for n in (3, 40):
+        run(of, in_schemas("select z from {} where id = $1", *range(n)))
+        with django_assert_max_num_queries(QUERIES[""] + 1) as captured:  # whose search_path says what table it is
+            assert person.get(PATH).status_code == 200
+        taken.append(len(captured))
+    assert taken[0] == taken[1]
 
 
 def at(moment) -> str:  # type: ignore[no-untyped-def]

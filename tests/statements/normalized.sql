@@ -83,3 +83,9 @@ select width_bucket(n, $1, $2, $3), width_bucket($4, array[$5, $6]) from t
 select corr(n, $1), regr_slope(n, $2), string_agg(name, $3 order by n) filter (where n > $4) from t
 select * from generate_series($1::date, $2::date, $3) g, generate_series($4, $5) h, t
 select * from t where n = all(array[$1, $2]) or n <> all($3) or n > any(array[$4])
+select id from t where $1 - d > $2 and $3 - current_date < n and $4 - (d + $5) > $6
+select id from t order by array_position(array[$1, $2, $3], id), array_position(array[$4, $5], name)
+select id from t where n = any (array_remove(array[$1, $2], $3)) and a && array_append(array[$4], $5) and a = array_prepend($6, array[$7])
+select array_append(a, case when n > $1 then $2 else $3 end), array_position(a, $4, $5), array_positions(array[$6], n), array_replace(array[$7], n, $8) from t
+select id from t where n = nullif($1, $2) and name = nullif($3, $4) and nullif($5, id) > $6
+select $1 & $2, n | ($3 # $4), ~ $5, n & $6 from t where n & case when n > $7 then $8 else $9 end = $10 and $11 << $12 > n

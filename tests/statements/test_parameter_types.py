@@ -37,6 +37,8 @@ CASES = [
     ("select * from t where born - $1 > at", {1: "integer"}),
     ("select * from t where current_date - $1 > n", {}),  # of dates
     ("select * from t where current_date - born > $1", {}),
+    ("select $1 - born, $2 - current_date from t where $3 - born > $4 and $5 - (born + $6) < n",
+     {6: "integer"}),  # a date on the left of "- date"
     # arithmetic of literals
     ("select $1 + $2 from t", {1: "integer", 2: "integer"}),
     ("select n * ($1 + $2) from t", {1: "integer", 2: "integer"}),
@@ -87,6 +89,17 @@ CASES = [
     ("select xmlelement(name a, $1), xmlforest($2 as b), array_fill($3, array[$4]), pg_size_pretty($5) from t",
      {1: "text", 2: "text", 3: "integer", 4: "integer", 5: "bigint"}),
     ("select pg_get_viewdef(id::oid, $1) from t", {1: "boolean"}),
+    ("select * from t order by array_position(array[$1, $2], id), array_position(array[$3], name)",
+     {1: "bigint", 2: "bigint"}),
+    ("select * from t where n = any (array_remove(array[$1, $2], $3)) and levels && array_append(array[$4], $5)",
+     {1: "integer", 2: "integer", 4: "integer"}),
+    ("select array_append(levels, case when is_on then $1 else $2 end), array_position(levels, $3, $4) from t",
+     {1: "integer", 2: "integer"}),
+    ("select * from t where n = nullif($1, $2) and name = nullif($3, $4) and nullif($5, price) > $6",
+     {1: "integer", 2: "integer"}),
+    ("select $1 & $2, n | ($3 # $4), ~ $5, n & $6, doc & $7 from t",
+     {1: "integer", 2: "integer", 3: "integer", 4: "integer", 5: "integer"}),
+    ("select * from t where n & case when is_on then $1 else $2 end = $3", {1: "integer", 2: "integer"}),
 ]  # fmt: skip
 
 

@@ -33,9 +33,9 @@ from analyzer.runtime.places import program
 from analyzer.runtime.processes import RuntimeFailure
 from analyzer.schema.replica_scans import of_nobody_watched
 from analyzer.twin import lease
+from analyzer.words.sizes import MB
 
 INSIDE = "(inside functions) "
-BUDGET_MB = 1_000_000  # bytes. Sizes are told in PostgreSQL's MB, of 1024: a budget of the smaller unit holds in both
 
 
 class Command(TerminalCommand):
@@ -53,7 +53,7 @@ class Command(TerminalCommand):
         )  # fmt: skip
         parser.add_argument(
             "--budget-mb", type=float, metavar="N",
-            help="megabytes for new indexes, of 1,000,000 bytes: the set then fits whether a disk or PostgreSQL counts",
+            help="megabytes for new indexes, as PostgreSQL counts them: of 1,048,576 bytes",
         )  # fmt: skip
         parser.add_argument("--format", choices=("text", "json", "sql"), default="text")
         parser.add_argument(
@@ -124,7 +124,7 @@ def _budget_bytes(megabytes: float | None) -> int | None:
         return None
     if not megabytes > 0 or megabytes == float("inf"):
         raise BadInput(f"--budget-mb is {megabytes:g}; give a number of megabytes above 0, or leave it out.")
-    return int(megabytes * BUDGET_MB)
+    return int(megabytes * MB)
 
 
 def _recorded(connection: MonitoredConnection, most: int) -> list[RecordedStatement]:

@@ -4,7 +4,7 @@ Long: lists and rates are read from the same sums and have to count alike.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzer.models import Server, Statement
+from analyzer.store.series.alike import MOST_SHOWN, Member, added_up, by_group, grouped
 from analyzer.store.series.spans import EntrySums, entry_sums
 from analyzer.store.series.windows import Window
 from analyzer.words.durations import DAY_S
@@ -56,6 +57,9 @@ class StatementTotals:
     last_seen: datetime
     load_ratio: float | None  # share of the server's execution time in the window
     sums: Mapping[str, int]
+    # of a group that are alike, with the figures of all: all of them, and those to show
+    member_ids: tuple[int, ...] = ()
+    members: tuple["StatementTotals", ...] = ()
 
     @property
     def calls(self) -> int:
@@ -162,11 +166,13 @@ def statement_totals(
     offset: int = 0,
     filters: Mapping[str, Any] | None = None,
     columns: Sequence[str] = SHOWN,
+    alike: Mapping[int, str] | None = None,
 ) -> StatementPage:
     """Statements that ran in the window, sorted, a page of them. Ten queries at most.
 
     ``order_by``: a key of ORDERS. ``filters``: ``search`` (part of the text), ``kind``, ``tables`` (any),
     ``database_oid``, ``role_oid``, ``statement_ids``; empty ones are left out. ``columns``: what the rows need.
+    ``alike``: what some have in common, which are one row then, and counted as one.
     """
     wanted = {k: v for k, v in (filters or {}).items() if v not in (None, "", [])}
     orders = ORDERS.get(order_by, ORDERS["total_exec_time"])
@@ -179,29 +185,26 @@ def statement_totals(
     if allowed is not None:
         keep = np.isin(statement_ids, allowed)
         statement_ids, sums = statement_ids[keep], {c: v[keep] for c, v in sums.items()}
-    by = sum((sums[c] for c in orders), np.zeros(len(statement_ids)))
-    if order_by == "mean_exec_time":
-        by = by / np.maximum(sums["calls"], 1)
-    order = np.lexsort((statement_ids, -by if descending else by))[offset : offset + limit]
-    page_ids = statement_ids[order]
+    groups = grouped(statement_ids, alike or {})
+    by_call = order_by == "mean_exec_time"
+    order = groups.ranked(sums, orders, by_call=by_call, descending=descending)[offset : offset + limit]
+    on_page = np.isin(groups.at, order)
+    page_ids, shown = statement_ids[on_page], {c: v[on_page] for c, v in sums.items()}
     rest = [c for c in columns if c not in sums]
-    shown = {c: v[order] for c, v in sums.items()}
     if rest:
         ids, others = found.of_statements(kept, page_ids, rest)
         shown |= {c: others[c][np.searchsorted(ids, page_ids)] for c in rest}
+    rows = list(by_group(order, groups.at[on_page], page_ids, shown, orders))
+    named = [pk for members in rows for pk, _ in members[:MOST_SHOWN]]
     about = {
         row[0]: row
-        for row in Statement.objects.filter(pk__in=page_ids.tolist()).values_list(
+        for row in Statement.objects.filter(pk__in=named).values_list(
             "pk", "fingerprint", "normalized_sql", "kind", "tables", "text_state", "first_seen", "last_seen"
         )
     }
     return StatementPage(
-        rows=[
-            _totals(about[pk], {c: int(v[i]) for c, v in shown.items()}, found.server_time_ms)
-            for i, pk in enumerate(page_ids.tolist())
-            if pk in about  # deleted a moment ago
-        ],
-        count=len(statement_ids),
+        rows=[row for members in rows if (row := _row(members, about, found.server_time_ms)) is not None],
+        count=len(groups.firsts),
         total_exec_time_ms=_counted_once_ms(found, kept, statement_ids),
         total_calls=int(sums["calls"].sum()),
         covered_s=found.covered_s,
@@ -209,6 +212,15 @@ def statement_totals(
         end=window.end,
         found=found,
     )
+
+
+def _row(members: list[Member], about: Mapping[int, tuple[Any, ...]], server_time_ms: float) -> StatementTotals | None:
+    """One statement, or a group of them under the text of its first; None where it was deleted a moment ago."""
+    shown = [_totals(about[pk], sums, server_time_ms) for pk, sums in members[:MOST_SHOWN] if pk in about]
+    if not shown or len(members) == 1:
+        return shown[0] if shown else None
+    whole = _totals(about[shown[0].statement_id], added_up(members), server_time_ms)
+    return replace(whole, member_ids=tuple(pk for pk, _ in members), members=tuple(shown))
 
 
 def _counted_once_ms(sums: EntrySums, kept: NDArray[np.bool_], statement_ids: NDArray[np.int64]) -> float:
