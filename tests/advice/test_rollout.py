@@ -14,6 +14,8 @@ from analyzer.runtime.client_programs import client_program
 from analyzer.schema.quoting import quote_identifier
 from tests.advice.code.kinds import KINDS, SCHEMA, defined_by_ddl, definition, facts_of, index_definitions
 
+pytestmark = pytest.mark.long
+
 DATE = datetime(2026, 11, 24, 17, 5, tzinfo=UTC)
 HOSTILE = [
     'we""ird Table\\g', ":tries x:y \\:z ::q", "it's \\gexec", "new\nline; drop", "per%cent %s %I", "日本語" * 7,

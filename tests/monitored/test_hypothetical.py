@@ -27,7 +27,7 @@ from analyzer.store.servers import add_server_from_dsn
 from analyzer.twin import lease
 from tests.servers import ScratchDatabase
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.long]
 
 
 def query(sql, values=None):
