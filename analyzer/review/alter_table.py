@@ -80,7 +80,10 @@ def _action(command: Node, relation: TableName, statement: Node) -> Action:
     if subtype == AT.AT_ValidateConstraint:
         return action(Kind.VALIDATE, name=command.name)
     if subtype == AT.AT_DropConstraint:
-        return action(Kind.DROP_CONSTRAINT, name=command.name, if_exists=bool(command.missing_ok))
+        is_cascade = command.behavior == enums.DropBehavior.DROP_CASCADE
+        return action(
+            Kind.DROP_CONSTRAINT, name=command.name, is_cascade=is_cascade, if_exists=bool(command.missing_ok)
+        )
     if subtype == AT.AT_AlterConstraint:
         return action(Kind.ALTER_CONSTRAINT, name=command.def_.conname or "")
     if subtype in (AT.AT_AttachPartition, AT.AT_DetachPartition, AT.AT_DetachPartitionFinalize):

@@ -12,7 +12,19 @@ from analyzer.review.files.migration import Framework, Migration, MigrationStep
 from analyzer.review.known import Known
 from analyzer.review.live import LiveFacts
 from analyzer.review.locks import Mode, locks_of
-from analyzer.review.rules import design, exists, fails, in_use, objects, reversible, transactions, under_lock
+from analyzer.review.rules import (
+    design,
+    enum_values,
+    exists,
+    fails,
+    in_use,
+    keys,
+    objects,
+    rests_on,
+    reversible,
+    transactions,
+    under_lock,
+)
 from analyzer.review.rules.rule import At
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
@@ -25,6 +37,9 @@ RULES = (
     *under_lock.RULES,
     *fails.RULES,
     *exists.RULES,
+    *keys.RULES,
+    *enum_values.RULES,
+    *rests_on.RULES,
     *in_use.RULES,
     *transactions.RULES,
     *objects.RULES,

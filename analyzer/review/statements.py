@@ -51,13 +51,13 @@ def actions_of(statement: Node) -> list[Action]:
     return actions or [Action(Kind.OTHER, statement=statement)]
 
 
-def flag(options: Any, name: str) -> bool:
-    """Of a list of options (DefElem): whether that one is there and not switched off."""
+def flag(options: Any, name: str, default: bool = False) -> bool:
+    """Of a list of options (DefElem): whether that one is there and not switched off; ``default`` where it is not."""
     for option in options or ():
         if option.defname == name:
             value = getattr(option.arg, "sval", getattr(option.arg, "ival", None))
             return str(value).lower() not in ("false", "off", "0")
-    return False
+    return default
 
 
 def _names(objects: Any) -> list[TableName]:
@@ -219,7 +219,8 @@ def _publication(statement: Node) -> Iterator[Action]:
 
 def _enum(statement: Node) -> Iterator[Action]:
     kind = Kind.ADD_ENUM_VALUE if statement.oldVal is None else Kind.OTHER
-    yield Action(kind, name=name_parts(statement.typeName)[-1], column=statement.newVal or "", statement=statement)
+    name, if_exists = name_parts(statement.typeName)[-1], bool(statement.skipIfNewValExists)
+    yield Action(kind, name=name, column=statement.newVal or "", if_exists=if_exists, statement=statement)
 
 
 def _transaction(statement: Node) -> Iterator[Action]:
@@ -233,6 +234,11 @@ def _set(statement: Node) -> Iterator[Action]:
     text = texts[0] if texts else ""
     yield Action(Kind.SET, name=statement.name or "", column=text, columns=texts, is_local=bool(statement.is_local),
                  is_off=is_off, statement=statement)  # fmt: skip
+
+
+def _discard(statement: Node) -> Iterator[Action]:
+    if statement.target == enums.DiscardMode.DISCARD_ALL:
+        yield Action(Kind.DISCARD_ALL, statement=statement)
 
 
 def _copy(statement: Node) -> Iterator[Action]:
@@ -273,6 +279,11 @@ READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
     ast.CreatePolicyStmt: _one(Kind.POLICY, "table"), ast.AlterPolicyStmt: _one(Kind.POLICY, "table"),
     ast.DoStmt: lambda s: iter([Action(Kind.CODE, statement=s)]),
     ast.CallStmt: lambda s: iter([Action(Kind.CODE, statement=s)]),
+    ast.CreatedbStmt: lambda s: iter([Action(Kind.CREATE_DATABASE, name=s.dbname, statement=s)]),
+    ast.CreateTableSpaceStmt: lambda s: iter([Action(Kind.CREATE_TABLESPACE, name=s.tablespacename, statement=s)]),
+    ast.DropTableSpaceStmt: lambda s: iter([Action(Kind.DROP_TABLESPACE, name=s.tablespacename, statement=s)]),
+    ast.CreateSubscriptionStmt: lambda s: iter([Action(Kind.CREATE_SUBSCRIPTION, name=s.subname, statement=s)]),
+    ast.DiscardStmt: _discard,
     ast.DropdbStmt: lambda s: iter([Action(Kind.DROP_DATABASE, name=s.dbname, statement=s)]),
     ast.AlterSystemStmt: lambda s: iter([Action(Kind.ALTER_SYSTEM, name=s.setstmt.name or "", statement=s)]),
     ast.AlterDomainStmt: _domain,

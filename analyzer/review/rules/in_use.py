@@ -1,10 +1,13 @@
 """What running code needs and the migration takes away: by the statements that the server recorded."""
 
 from analyzer.findings import Severity
-from analyzer.review.actions import Kind
+from analyzer.review.actions import Action, Kind
+from analyzer.review.known import Known
 from analyzer.review.live import UsingStatement
+from analyzer.review.rules.rests_on import index_dropped
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
 from analyzer.review.traffic import calls_per_day, traffic
+from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.words.durations import count_words
 
 COLUMN = Rule("MG020", "Column dropped that statements use")
@@ -160,26 +163,48 @@ def _has_view(at: At) -> bool:
 
 
 def drops_index(at: At) -> Findings:
-    if at.action.kind is not Kind.DROP_INDEX:
+    """By itself, or with the constraint that it belongs to."""
+    if at.action.kind not in (Kind.DROP_INDEX, Kind.DROP_CONSTRAINT) or at.known.facts is None:
         return
-    owner = at.known.owner_of_index(at.action.others[0])
-    index = next((i for i in owner.indexes if i.name == at.action.name), None) if owner else None
-    if owner is None or index is None or not index.scans or at.known.facts is None:
+    owner, index = index_dropped(at)
+    scans = _scans(owner, index, at.known) if owner is not None and index is not None else 0
+    if owner is None or index is None or not scans:
         return
     days = at.known.facts.days_since_stats_reset
     since = f" in the {days:,.1f} days since the statistics' reset" if days else ""
-    replaced = any(
-        a.kind is Kind.CREATE_INDEX and a.columns[: len(index.columns)] == index.columns
-        for s in (*at.earlier, *at.later) for a in s.actions
-    )  # fmt: skip
-    if replaced:
+    if any(
+        _replaces(action, index, owner, at.known) for s in (at.step, *at.earlier, *at.later) for action in s.actions
+    ):
         return
+    of = "" if at.action.kind is Kind.DROP_INDEX else ", which goes with its constraint,"
     yield INDEX.finding(
         at, Severity.WARNING,
-        f"Index {index.name} of {owner.qualified_name} was scanned {index.scans:,} times{since} (measured).",
+        f"Index {index.name} of {owner.qualified_name}{of} was scanned {scans:,} times{since} (measured).",
         "See which statements it serves before it goes; predict plans them on this server's statistics.",
-        subject=index.name, scans=index.scans,
+        subject=index.name, scans=scans,
     )  # fmt: skip
+
+
+def _scans(owner: TableFacts, index: IndexFacts, known: Known) -> int:
+    """With those of its parts on partitions."""
+    oids, scans = {index.oid}, index.scans or 0
+    for part in known.partitions_of(owner):  # those above first
+        for each in part.indexes:
+            if each.parent_oid in oids:
+                oids.add(each.oid)
+                scans += each.scans or 0
+    return scans
+
+
+def _replaces(action: Action, index: IndexFacts, owner: TableFacts, known: Known) -> bool:
+    """Whether it makes an index, or a constraint of one that is there, that begins with the same columns."""
+    columns: tuple[str | None, ...] = action.columns
+    kinds = (Kind.CREATE_INDEX, Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY)
+    if action.kind not in kinds or action.relation is None or known.key(action.relation) != owner.qualified_name:
+        return False
+    if action.using_index:
+        columns = next((i.columns for i in owner.indexes if i.name == action.using_index), ())
+    return columns[: len(index.columns)] == index.columns
 
 
 def empties(at: At) -> Findings:
