@@ -1,14 +1,17 @@
 """What a transaction holds until its COMMIT, and how long a statement waits for its lock."""
 
+from collections.abc import Iterable
+
 from analyzer.findings import Severity
-from analyzer.review.actions import Action, Kind
+from analyzer.review.actions import Kind
 from analyzer.review.all_rows import changes_all_rows as is_of_all_rows
 from analyzer.review.estimate import seconds_words, total_seconds, update_seconds
 from analyzer.review.files.migration import MigrationStep
 from analyzer.review.locks import Lock, Mode, locks_of
 from analyzer.review.rules.rule import At, Findings, Rule
-from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, SAFE
-from analyzer.review.traffic import calls_per_day, traffic, waiting_words
+from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, SAFE, waiting_calls
+from analyzer.review.timeouts import with_timeouts
+from analyzer.review.traffic import traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
 
 HELD = Rule("MG030", "Lock held over further work")
@@ -85,39 +88,34 @@ def _own_seconds(at: At) -> float | None:
 
 def no_lock_timeout(at: At) -> Findings:
     """The first statement of the file that takes a strong lock without one, for all of them."""
-    if not _waits_in_queue(at) or any(_is_timeout(a) for s in at.earlier for a in s.actions):
+    locks, live = _strong_locks(at.effect.locks, at), at.known.live
+    if not locks:
         return
-    if any(at_lock for s in at.earlier for at_lock in _strong_locks(s, at)) or (
-        at.known.live and at.known.live.lock_timeouts
-    ):
+    *earlier, (_, holds) = with_timeouts((*at.earlier, at.step), live is not None and bool(live.lock_timeouts))
+    if holds or any(not held and _takes_strong_lock(step, at) for step, held in earlier):
         return
-    lock = max((lock for lock in at.effect.locks if lock.mode.blocks_writes), key=lambda lock: lock.mode)
+    lock = max(locks, key=lambda lock: (waiting_calls(at, lock), lock.mode))
     name = at.known.key(lock.table or lock.relation)
-    live = at.known.live
     age_s = live.oldest_transaction_s if live is not None else None
-    using = traffic(at.known, lock.table or lock.relation)
-    calls = calls_per_day(using.waiting(lock.mode)) if using is not None else 0.0
     is_old = age_s is not None and age_s >= OLD_TRANSACTION_S
     now = f" Right now a transaction is open for {span_words(age_s)}." if is_old and age_s is not None else ""
-    severity = Severity.WARNING if is_old or calls / DAY_S >= BUSY_CALLS_S else Severity.INFO
+    is_busy = waiting_calls(at, lock) / DAY_S >= BUSY_CALLS_S
+    severity = Severity.WARNING if is_old or is_busy else Severity.INFO
+    ended = " The one that was set before holds no longer." if any(held for _, held in earlier) else ""
     yield NO_TIMEOUT.finding(
         at, severity,
         f"{lock.mode.title} on {name} waits for every transaction that uses it, and whoever comes later waits behind"
-        f" it.{now} No lock_timeout ends that.", TIMEOUTS[at.migration.framework], subject=name,
+        f" it.{now} No lock_timeout ends that.{ended}", TIMEOUTS[at.migration.framework], subject=name,
     )  # fmt: skip
 
 
-def _waits_in_queue(at: At) -> bool:
-    return any(lock.mode.blocks_writes and not at.known.is_new(lock.relation) for lock in at.effect.locks)
+def _takes_strong_lock(step: MigrationStep, at: At) -> bool:
+    return any(_strong_locks(locks_of(action, at.known), at) for action in step.actions)
 
 
-def _strong_locks(step: MigrationStep, at: At) -> list[Lock]:
-    locks = [lock for action in step.actions for lock in locks_of(action, at.known)]
+def _strong_locks(locks: Iterable[Lock], at: At) -> list[Lock]:
+    """Those that others wait for."""
     return [lock for lock in locks if lock.mode.blocks_writes and not at.known.is_new(lock.relation)]
-
-
-def _is_timeout(action: Action) -> bool:
-    return action.kind is Kind.SET and action.name == "lock_timeout" and not action.is_off and action.column != "0"
 
 
 def changes_all_rows(at: At) -> Findings:
