@@ -103,7 +103,7 @@ def column_has_nulls(at: At) -> Findings:
     if not is_of(at, Kind.SET_NOT_NULL, Kind.ADD_NOT_NULL) or at.action.is_not_valid:
         return
     name = at.action.column or (at.action.columns[0] if at.action.columns else "")
-    column = _untouched(at, name)
+    column = untouched_column(at, name)
     if column is None or not column.null_frac or at.known.proves_not_null(at.relation, name):
         return
     share = column.null_frac
@@ -122,7 +122,7 @@ def has_duplicates(at: At) -> Findings:
     )
     if not is_unique or action.using_index or action.has_where or len(action.columns) != 1 or action.relation is None:
         return
-    column = _untouched(at, action.columns[0])
+    column = untouched_column(at, action.columns[0])
     rows = column.table_rows * (1 - (column.null_frac or 0)) if column is not None else 0
     distinct = column.distinct_values if column is not None else None
     if column is None or distinct is None or rows < 100 or distinct > rows / 2:
@@ -155,11 +155,12 @@ def one_value_for_all(at: At) -> Findings:
     )  # fmt: skip
 
 
-def _untouched(at: At, name: str) -> ColumnFacts | None:
-    """The column as the server has it, unless this file writes rows of the table before."""
+def untouched_column(at: At, name: str) -> ColumnFacts | None:
+    """The column as the server has it, unless this file writes it, or takes rows from the table, before."""
     if any(
         action.kind in (Kind.UPDATE, Kind.DELETE, Kind.MERGE, Kind.CODE, Kind.TRUNCATE)
         and (action.relation is None or at.known.key(action.relation) == at.name)
+        and not (action.kind is Kind.UPDATE and all(target.name != name for target in action.node.targetList))
         for step in at.earlier
         for action in step.actions
     ):

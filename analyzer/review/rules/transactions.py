@@ -4,19 +4,21 @@ from collections.abc import Iterable
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
+from analyzer.review.all_rows import Share, share_changed
 from analyzer.review.all_rows import changes_all_rows as is_of_all_rows
 from analyzer.review.estimate import seconds_words, total_seconds, update_seconds
 from analyzer.review.files.migration import MigrationStep
 from analyzer.review.locks import Lock, Mode, locks_of
+from analyzer.review.rules.fails import untouched_column
 from analyzer.review.rules.rule import At, Findings, Rule
-from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, SAFE, waiting_calls
+from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, LONG_S, SAFE, waiting_calls
 from analyzer.review.timeouts import with_timeouts
 from analyzer.review.traffic import traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
 
 HELD = Rule("MG030", "Lock held over further work")
 NO_TIMEOUT = Rule("MG031", "No lock_timeout")
-WHOLE_TABLE = Rule("MG032", "All rows changed by one statement")
+WHOLE_TABLE = Rule("MG032", "Many rows changed by one statement")
 LEFT_OPEN = Rule("MG033", "Transaction without COMMIT")
 NESTED = Rule("MG034", "BEGIN or COMMIT inside the tool's transaction")
 
@@ -76,10 +78,10 @@ def _own_seconds(at: At) -> float | None:
     if action.kind in WRITES:
         if at.is_new or at.known.is_empty(action.relation):
             return 0.0
-        size = at.known.size_bytes(action.relation)
-        if not is_of_all_rows(action, at.known):
+        share, size = _share(at), at.known.size_bytes(action.relation)
+        if share is None or not share.is_known:
             return 0.0  # nobody knows how many: nothing is said
-        return None if size is None else update_seconds(size)
+        return None if size is None else update_seconds(size * share.most)
     if action.kind is Kind.CODE and at.step.origin == "RunPython":
         return None
     works = [w for w in at.effect.work if not at.known.is_new(w.relation)]
@@ -118,22 +120,40 @@ def _strong_locks(locks: Iterable[Lock], at: At) -> list[Lock]:
     return [lock for lock in locks if lock.mode.blocks_writes and not at.known.is_new(lock.relation)]
 
 
-def changes_all_rows(at: At) -> Findings:
-    if not is_of_all_rows(at.action, at.known) or at.is_new:
+def changes_many_rows(at: At) -> Findings:
+    share = _share(at)
+    if share is None or at.is_new or at.known.is_empty(at.relation):
         return
-    size = at.known.size_bytes(at.relation)
-    seconds = update_seconds(size) if size is not None else None
-    if at.known.is_empty(at.relation) or (seconds is not None and seconds < BRIEF_S):
-        return
+    size, rows = at.known.size_bytes(at.relation), at.table.rows if at.table else None
+    seconds = update_seconds(size * share.most) if size is not None else None
     verb = "changes" if at.action.kind is Kind.UPDATE else "deletes"
-    rows = at.table.rows if at.table else None
-    what = f"all rows of {at.name}" + (f" (about {rows:,.0f})" if rows else "")
+    if not share.is_known:
+        if size is not None and seconds is not None and seconds >= LONG_S:
+            of = f" ({rows:,.0f})" if rows else ""
+            yield WHOLE_TABLE.finding(
+                at, Severity.INFO,
+                f"How many rows of {at.name}{of} it {verb} is not known; as many as it may would take"
+                f" {seconds_words(seconds)}, each of them locked until the end.",
+                "EXPLAIN it: where that plans many rows, do it in batches, each in a transaction of its own.",
+            )  # fmt: skip
+        return
+    if seconds is not None and seconds < BRIEF_S:
+        return
+    if is_of_all_rows(at.action, at.known):
+        what = f"all rows of {at.name}" + (f" (about {rows:,.0f})" if rows else "")
+    else:
+        about = f" (about {rows * share.most:,.0f} of {rows:,.0f})" if rows else ""
+        what = f"{share.most:.1%} of {at.name}'s rows{about}, by the NULLs that ANALYZE last saw,"
     yield WHOLE_TABLE.finding(
         at, Severity.WARNING,
         f"It {verb} {what} in one transaction: {seconds_words(seconds)}."
         f" Each row stays locked until the end, and the table keeps a dead copy of each.",
         SAFE if at.has_safe else "Do it in batches of some thousand rows, each in a transaction of its own.",
     )  # fmt: skip
+
+
+def _share(at: At) -> Share | None:
+    return share_changed(at.action, at.known, lambda name: untouched_column(at, name))
 
 
 def nested_transaction(at: At) -> Findings:
@@ -166,4 +186,4 @@ def left_open(at: At) -> Findings:
         )  # fmt: skip
 
 
-RULES = (held_over_work, no_lock_timeout, changes_all_rows, nested_transaction, left_open)
+RULES = (held_over_work, no_lock_timeout, changes_many_rows, nested_transaction, left_open)
