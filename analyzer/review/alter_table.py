@@ -23,7 +23,7 @@ PLAIN = {
     AT.AT_SetLogged: Kind.SET_LOGGED, AT.AT_SetUnLogged: Kind.SET_UNLOGGED,
     AT.AT_SetTableSpace: Kind.SET_TABLESPACE, AT.AT_SetAccessMethod: Kind.SET_ACCESS_METHOD,
     AT.AT_SetRelOptions: Kind.SET_OPTIONS, AT.AT_ResetRelOptions: Kind.SET_OPTIONS,
-    AT.AT_ClusterOn: Kind.CLUSTER_ON, AT.AT_DropCluster: Kind.CLUSTER_ON,
+    AT.AT_EnableRowSecurity: Kind.ROW_SECURITY, AT.AT_ClusterOn: Kind.CLUSTER_ON, AT.AT_DropCluster: Kind.CLUSTER_ON,
     AT.AT_DisableTrig: Kind.TRIGGERS_OFF, AT.AT_DisableTrigAll: Kind.TRIGGERS_OFF,
     AT.AT_DisableTrigUser: Kind.TRIGGERS_OFF, AT.AT_EnableTrig: Kind.TRIGGERS_ON,
     AT.AT_EnableAlwaysTrig: Kind.TRIGGERS_ON, AT.AT_EnableReplicaTrig: Kind.TRIGGERS_ON,

@@ -245,7 +245,7 @@ class Known:
             self.dropped |= {(part.qualified_name, "") for part in self.partitions_of(table)}
         unnamed = action.kind in (Kind.DROP_OTHER, Kind.DROP_SCHEMA) and action.is_cascade
         is_cast = isinstance(action.statement, ast.CreateCastStmt)
-        self.is_unclear = self.is_unclear or unnamed or is_cast or action.kind is Kind.CODE
+        self.is_unclear = self.is_unclear or unnamed or is_cast or action.kind in (Kind.CODE, Kind.DROP_OWNED)
 
     def _note_constraint(self, key: str, relation: TableName, action: Action) -> None:
         known = {check.name: check for check in self.checks_of(relation)}.get(action.name)

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from pglast import ast
+
 from analyzer.findings import Finding, Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.effects import ActionEffect
@@ -22,6 +24,7 @@ from analyzer.review.rules import (
     objects,
     rests_on,
     reversible,
+    taken_away,
     transactions,
     under_lock,
 )
@@ -41,12 +44,14 @@ RULES = (
     *enum_values.RULES,
     *rests_on.RULES,
     *in_use.RULES,
+    *taken_away.RULES,
     *transactions.RULES,
     *objects.RULES,
     *design.RULES,
     *reversible.RULES,
 )
 CODE = "What it runs cannot be looked into."
+NO_RULE = "No rule looks at it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,9 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
     for action in step.actions:
         if action.kind is Kind.CODE:
             yield CODE
+        is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade
+        if is_dropped or (action.kind is Kind.OTHER and not isinstance(action.statement, ast.TransactionStmt)):
+            yield NO_RULE
         for relation in _relations(action):
             if known.is_missing(relation) and not action.if_exists:
                 yield f"{relation} is not in this database: what is said of it goes by rules alone."

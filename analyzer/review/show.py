@@ -8,12 +8,13 @@ from analyzer.reports.sarif import SarifPlace, findings_as_sarif
 from analyzer.review.actions import Kind
 from analyzer.review.estimate import seconds_words, work_words
 from analyzer.review.live import LiveFacts
-from analyzer.review.review import Review, Reviewed, Span
+from analyzer.review.review import NO_RULE, Review, Reviewed, Span
 from analyzer.review.rules.rule import ALL_RULES
 from analyzer.review.rules.under_lock import INDEX, REWRITE, SCAN
 from analyzer.statements.display import one_line
 from analyzer.statements.tokens import has_broken_name
 from analyzer.words.durations import span_words
+from analyzer.words.lists import counted
 from analyzer.words.visible import visible_line
 
 FORMAT = 1
@@ -66,7 +67,9 @@ def verdict(review: Review) -> str:
         counts[finding.severity] += 1
     told = [f"{n} {severity.name.lower()}" for severity, n in counts.items() if n]
     n = len([s for s in review.statements if not _is_quiet(s)])
-    return f"{n} statement{'' if n == 1 else 's'} reviewed: {', '.join(told) if told else 'nothing found'}."
+    without = len([s for s in review.statements if NO_RULE in s.unclear])
+    but = f", {without} of them by no rule" if without else ""
+    return f"{counted(n, 'statement')} reviewed{but}: {', '.join(told) if told else 'nothing found'}."
 
 
 def _head(review: Review, live: LiveFacts | None) -> list[str]:

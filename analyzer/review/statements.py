@@ -7,6 +7,7 @@ from pglast import ast, enums
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import alter_table, new_column, relation_name
+from analyzer.review.rights import drop_owned, revoke
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts, walk
 
@@ -101,7 +102,7 @@ def _rename(statement: Node) -> Iterator[Action]:
         yield Action(
             Kind.RENAME_COLUMN, relation, column=statement.subname, name=statement.newname, statement=statement
         )
-    elif statement.renameType == OBJECT.OBJECT_TABLE:
+    elif statement.renameType in (OBJECT.OBJECT_TABLE, OBJECT.OBJECT_VIEW, OBJECT.OBJECT_MATVIEW):
         yield Action(Kind.RENAME_TABLE, relation, name=statement.newname, statement=statement)
     elif statement.renameType in (OBJECT.OBJECT_TABCONSTRAINT, OBJECT.OBJECT_TRIGGER, OBJECT.OBJECT_POLICY):
         yield Action(Kind.RENAME_OTHER, relation, name=statement.newname, statement=statement)
@@ -218,9 +219,14 @@ def _publication(statement: Node) -> Iterator[Action]:
 
 
 def _enum(statement: Node) -> Iterator[Action]:
-    kind = Kind.ADD_ENUM_VALUE if statement.oldVal is None else Kind.OTHER
-    name, if_exists = name_parts(statement.typeName)[-1], bool(statement.skipIfNewValExists)
-    yield Action(kind, name=name, column=statement.newVal or "", if_exists=if_exists, statement=statement)
+    name = name_parts(statement.typeName)[-1]
+    if statement.oldVal is not None:
+        yield Action(Kind.RENAME_ENUM_VALUE, name=name, column=statement.oldVal, statement=statement)
+        return
+    if_exists = bool(statement.skipIfNewValExists)
+    yield Action(
+        Kind.ADD_ENUM_VALUE, name=name, column=statement.newVal or "", if_exists=if_exists, statement=statement
+    )
 
 
 def _transaction(statement: Node) -> Iterator[Action]:
@@ -283,7 +289,7 @@ READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
     ast.CreateTableSpaceStmt: lambda s: iter([Action(Kind.CREATE_TABLESPACE, name=s.tablespacename, statement=s)]),
     ast.DropTableSpaceStmt: lambda s: iter([Action(Kind.DROP_TABLESPACE, name=s.tablespacename, statement=s)]),
     ast.CreateSubscriptionStmt: lambda s: iter([Action(Kind.CREATE_SUBSCRIPTION, name=s.subname, statement=s)]),
-    ast.DiscardStmt: _discard,
+    ast.DiscardStmt: _discard, ast.GrantStmt: revoke, ast.DropOwnedStmt: drop_owned,
     ast.DropdbStmt: lambda s: iter([Action(Kind.DROP_DATABASE, name=s.dbname, statement=s)]),
     ast.AlterSystemStmt: lambda s: iter([Action(Kind.ALTER_SYSTEM, name=s.setstmt.name or "", statement=s)]),
     ast.AlterDomainStmt: _domain,

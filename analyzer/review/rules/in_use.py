@@ -11,7 +11,7 @@ from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.words.durations import count_words
 
 COLUMN = Rule("MG020", "Column dropped that statements use")
-TABLE = Rule("MG021", "Table dropped that statements use")
+TABLE = Rule("MG021", "Table or view dropped that statements use")
 RENAMED = Rule("MG022", "Renamed under running code")
 INDEX = Rule("MG023", "Index dropped that the server uses")
 INSERTS = Rule("MG025", "Running code's INSERT fails")
@@ -45,7 +45,7 @@ def drops_column(at: At) -> Findings:
     stars = [s for s in live.statements if table.oid in s.reads_all and s not in using]
     if using:
         yield COLUMN.finding(
-            at, Severity.CRITICAL, f"{_named(using, f'{at.name}.{column}')} They fail from then on.", DEPLOY_FIRST,
+            at, Severity.CRITICAL, f"{used_by(using, f'{at.name}.{column}')} They fail from then on.", DEPLOY_FIRST,
             calls_per_day=round(calls_per_day(using)), statements=len(using),
         )  # fmt: skip
         return
@@ -69,7 +69,7 @@ def drops_table(at: At) -> Findings:
         )
     elif using.statements:
         yield TABLE.finding(
-            at, Severity.CRITICAL, f"{_named(using.statements, at.name)} They fail from then on.", DEPLOY_FIRST,
+            at, Severity.CRITICAL, f"{used_by(using.statements, at.name)} They fail from then on.", DEPLOY_FIRST,
             calls_per_day=round(calls_per_day(using.statements)), statements=len(using.statements),
         )  # fmt: skip
     elif not at.known.is_empty(at.relation):
@@ -96,7 +96,7 @@ def renames(at: At) -> Findings:
         using = tuple(s for s in using if (table.oid, at.action.column) in s.columns)
     if using:
         yield RENAMED.finding(
-            at, Severity.CRITICAL, f"{_named(using, old)} They fail until the code is deployed anew.", hint,
+            at, Severity.CRITICAL, f"{used_by(using, old)} They fail until the code is deployed anew.", hint,
             calls_per_day=round(calls_per_day(using)), statements=len(using),
         )  # fmt: skip
     else:
@@ -112,7 +112,7 @@ def renames_schema(at: At) -> Findings:
     if using:
         yield RENAMED.finding(
             at, Severity.CRITICAL,
-            f"{_named(using, f'tables of schema {at.action.column}')} They fail until code, or its search_path, names"
+            f"{used_by(using, f'tables of schema {at.action.column}')} They fail until code, or its search_path, names"
             f" {at.action.name}.", "Rename it when nobody uses it.", calls_per_day=round(calls_per_day(using)),
             statements=len(using), subject=at.action.column,
         )  # fmt: skip
@@ -146,7 +146,8 @@ def breaks_inserts(at: At) -> Findings:
     what = f"{new.name} is NOT NULL and keeps no default"
     if inserts:
         yield INSERTS.finding(
-            at, Severity.WARNING, f"{what}. {_named(inserts, at.name)} They fail until the new code is deployed.", hint,
+            at, Severity.WARNING,
+            f"{what}. {used_by(inserts, at.name)} They fail until the new code is deployed.", hint,
             calls_per_day=round(calls_per_day(inserts)), statements=len(inserts),
         )  # fmt: skip
     elif using is None:
@@ -220,7 +221,7 @@ def empties(at: At) -> Findings:
     )
 
 
-def _named(using: tuple[UsingStatement, ...] | list[UsingStatement], what: str) -> str:
+def used_by(using: tuple[UsingStatement, ...] | list[UsingStatement], what: str) -> str:
     ordered = sorted(using, key=lambda s: (-s.calls_per_day, s.fingerprint))
     listed = "; ".join(f"{s.text} ({count_words(calls_per_day([s]), s.watched_s)})" for s in ordered[:LONGEST])
     more = f"; and {len(ordered) - LONGEST} more" if len(ordered) > LONGEST else ""
