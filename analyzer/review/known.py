@@ -15,6 +15,7 @@ from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, Unparsable, conjuncts, single_statement
 
 NEW_RELATIONS = (Kind.CREATE_TABLE, Kind.CREATE_PARTITION)
+UNCLEAR = (Kind.CODE, Kind.DROP_OWNED, Kind.DETACH_PARTITION)
 OF_INDEXES = (Kind.DROP_INDEX, Kind.INDEX_DETAIL)
 
 
@@ -245,7 +246,7 @@ class Known:
             self.dropped |= {(part.qualified_name, "") for part in self.partitions_of(table)}
         unnamed = action.kind in (Kind.DROP_OTHER, Kind.DROP_SCHEMA) and action.is_cascade
         is_cast = isinstance(action.statement, ast.CreateCastStmt)
-        self.is_unclear = self.is_unclear or unnamed or is_cast or action.kind in (Kind.CODE, Kind.DROP_OWNED)
+        self.is_unclear = self.is_unclear or unnamed or is_cast or action.kind in UNCLEAR
 
     def _note_constraint(self, key: str, relation: TableName, action: Action) -> None:
         known = {check.name: check for check in self.checks_of(relation)}.get(action.name)

@@ -226,9 +226,10 @@ def _further(action: Action, known: Known, table: TableFacts | None) -> Iterator
     elif table is None or known.facts is None:
         return
     elif kind is Kind.DROP_CONSTRAINT:
-        for key in table.foreign_keys:
-            if key.name == action.name:
-                yield _referenced(key)
+        yield from (_referenced(key) for key in table.foreign_keys if key.name == action.name)
+        indexes = [i for i in table.indexes if i.name == action.name and action.is_cascade]
+        for owner, _ in (pair for index in indexes for pair in known.keys_on_index(table, index)):
+            yield Lock(name_of(owner), Mode.ACCESS_EXCLUSIVE, "loses its foreign key by CASCADE")
     elif kind is Kind.DROP_TABLE:
         yield from _of_drop(action, table, known)
     elif kind is Kind.TRUNCATE and action.is_cascade:

@@ -32,6 +32,7 @@ from analyzer.review.rules.rule import At
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
 from analyzer.review.safe_sequence.steps import safe_steps
+from analyzer.review.timeouts import timeouts
 from analyzer.review.way_back import LOST, undo_of
 from analyzer.review.work import work_of
 from analyzer.statements.parse import TableName
@@ -101,9 +102,9 @@ class Review:
 def review(migration: Migration, version: int, live: LiveFacts | None) -> Review:
     known = Known(version, live)
     reviewed = []
-    steps = migration.steps
-    for number, step in enumerate(steps):
-        reviewed.append(_reviewed(step, migration, known, steps[:number], steps[number + 1 :]))
+    held = tuple(timeouts(migration.steps, live is not None and bool(live.lock_timeouts)))
+    for number, step in enumerate(migration.steps):
+        reviewed.append(_reviewed(number, migration, known, held))
         known = reviewed[-1].known.copy()
         for action in step.actions:
             known.note(action)
@@ -147,21 +148,16 @@ def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:
     return there, gone[::-1]
 
 
-def _reviewed(
-    step: MigrationStep,
-    migration: Migration,
-    known: Known,
-    earlier: tuple[MigrationStep, ...],
-    later: tuple[MigrationStep, ...],
-) -> Reviewed:
+def _reviewed(number: int, migration: Migration, known: Known, held: tuple[bool, ...]) -> Reviewed:
     """Several subcommands of one ALTER TABLE are one pass over the table: only the worst of them is told."""
+    earlier, step, later = migration.steps[:number], migration.steps[number], migration.steps[number + 1 :]
     during = known.copy()
     effects, findings = [], []
     safe = safe_steps(step.actions, step.sql, known)
     for action in step.actions:
         effect = ActionEffect(action, tuple(locks_of(action, during)), tuple(work_of(action, during)))
         effects.append(effect)
-        at = At(step, action, effect, during, migration, earlier, later, safe is not None)
+        at = At(step, action, effect, during, migration, earlier, later, safe is not None, held)
         findings += [finding for rule in RULES for finding in rule(at)]
         during.note(action)
     told = tuple(_each_once(findings))

@@ -16,6 +16,7 @@ DROPS = {
     OBJECT.OBJECT_TABLE: Kind.DROP_TABLE, OBJECT.OBJECT_VIEW: Kind.DROP_VIEW, OBJECT.OBJECT_INDEX: Kind.DROP_INDEX,
     OBJECT.OBJECT_MATVIEW: Kind.DROP_MATVIEW,
 }  # fmt: skip
+RELATIONS = (OBJECT.OBJECT_TABLE, OBJECT.OBJECT_VIEW, OBJECT.OBJECT_MATVIEW)
 OF_A_TABLE = {
     OBJECT.OBJECT_TRIGGER: Kind.DROP_TRIGGER, OBJECT.OBJECT_RULE: Kind.DROP_RULE, OBJECT.OBJECT_POLICY: Kind.POLICY,
 }  # fmt: skip
@@ -102,7 +103,7 @@ def _rename(statement: Node) -> Iterator[Action]:
         yield Action(
             Kind.RENAME_COLUMN, relation, column=statement.subname, name=statement.newname, statement=statement
         )
-    elif statement.renameType in (OBJECT.OBJECT_TABLE, OBJECT.OBJECT_VIEW, OBJECT.OBJECT_MATVIEW):
+    elif statement.renameType in RELATIONS:
         yield Action(Kind.RENAME_TABLE, relation, name=statement.newname, statement=statement)
     elif statement.renameType in (OBJECT.OBJECT_TABCONSTRAINT, OBJECT.OBJECT_TRIGGER, OBJECT.OBJECT_POLICY):
         yield Action(Kind.RENAME_OTHER, relation, name=statement.newname, statement=statement)
@@ -260,7 +261,7 @@ def _domain(statement: Node) -> Iterator[Action]:
 
 
 def _set_schema(statement: Node) -> Iterator[Action]:
-    if statement.relation is not None and statement.objectType == OBJECT.OBJECT_TABLE:
+    if statement.relation is not None and statement.objectType in RELATIONS:
         yield Action(Kind.SET_SCHEMA, relation_name(statement.relation), name=statement.newschema, statement=statement)
 
 

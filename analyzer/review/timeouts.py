@@ -13,15 +13,15 @@ NONE = re.compile(r"\s*0+(\.0*)?\s*[a-z]*\s*", re.IGNORECASE)
 RESET_ALL = enums.VariableSetKind.VAR_RESET_ALL
 
 
-def with_timeouts(steps: Iterable[MigrationStep], of_the_role: bool) -> Iterator[tuple[MigrationStep, bool]]:
-    """Each step, and whether one holds at its beginning; LOCAL ones end with their transaction."""
+def timeouts(steps: Iterable[MigrationStep], of_the_role: bool) -> Iterator[bool]:
+    """Of each step, whether one holds at its beginning; LOCAL ones end with their transaction."""
     session = before = of_the_role
     local: bool | None = None
     transaction = 0
     for step in steps:
         if step.is_alone or step.transaction != transaction:
             transaction, before, local = step.transaction, session, None
-        yield step, session if local is None else local
+        yield session if local is None else local
         for action in step.actions:
             if action.kind is Kind.ROLLBACK:
                 session, local = before, None

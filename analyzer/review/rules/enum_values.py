@@ -12,19 +12,23 @@ from analyzer.review.actions import Kind
 from analyzer.review.alter_table import relation_name
 from analyzer.review.column_types import type_of
 from analyzer.review.files.migration import MigrationStep
-from analyzer.review.known import Known, column_of
+from analyzer.review.known import NEW_RELATIONS, Known, column_of
 from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, flat, name_parts, walk
 
 ENUM_USED = Rule("MG017", "New enum value used in the transaction that adds it")
 OWN_TYPES_SINCE = 170_000
+CHANGE_COLUMNS = {*NEW_RELATIONS, Kind.ADD_COLUMN, Kind.ALTER_TYPE, Kind.RENAME_COLUMN, Kind.RENAME_TABLE}
 
 
 def new_value_used(at: At) -> Findings:
     """Since 12 the transaction may add it, but not use it."""
     action = at.action
     if action.kind is not Kind.ADD_ENUM_VALUE or at.step.is_alone or not action.column:
+        return
+    literal = _literal(action.column)
+    if not any(literal in step.sql for step in at.later if at.same_transaction(step)):
         return
     same = [s for s in at.earlier if at.same_transaction(s)]
     if at.known.version >= OWN_TYPES_SINCE and any(_makes(step, action.name) for step in same):
@@ -47,7 +51,12 @@ def new_value_used(at: At) -> Findings:
             )  # fmt: skip
             return
         for each in step.actions:
-            known.note(each)
+            if each.kind in CHANGE_COLUMNS:
+                known.note(each)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _makes(step: MigrationStep, name: str) -> bool:
@@ -59,7 +68,7 @@ def _uses(step: MigrationStep, enum: str, value: str, known: Known) -> Iterator[
     """Each place where the statement makes the value of the text: True where it is surely of the enum, False where the
     column's type is not known.
     """
-    if f"'{value.replace(chr(39), chr(39) * 2)}'" not in step.sql:
+    if _literal(value) not in step.sql:
         return
     for statement in {id(action.statement): action.statement for action in step.actions}.values():
         for of_enum, constants in _typed(statement, enum, known):

@@ -73,7 +73,8 @@ def table_fits(at: At) -> Findings:
 
 def type_fits(at: At) -> Findings:
     action, becomes = at.action, at.action.type
-    if action.kind is not Kind.ALTER_TYPE or becomes is None or at.known.is_unclear:
+    is_foreign = at.table is not None and at.table.kind not in "rp"
+    if action.kind is not Kind.ALTER_TYPE or becomes is None or at.known.is_unclear or is_foreign:
         return
     was = at.known.type_before(action)
     base = below_domains(was, at.known) if was is not None else None

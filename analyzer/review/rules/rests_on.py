@@ -8,6 +8,7 @@ from pglast import ast
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
+from analyzer.review.alter_table import relation_name
 from analyzer.review.resting import KeyOf
 from analyzer.review.rules.objects import CASCADE, NAMES_THEM
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
@@ -20,6 +21,7 @@ NEEDED = Rule("MG027", "Others rest on it")
 MOST_NAMES = 5
 WITH_VIEWS = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE)
 VIEW_DROPS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
+VIEW_CHANGES = (*VIEW_DROPS, Kind.RENAME_TABLE, Kind.SET_SCHEMA)
 
 
 def views_need_it(at: At) -> Findings:
@@ -58,7 +60,7 @@ def keys_need_it(at: At) -> Findings:
 
 def constraint_needs_index(at: At) -> Findings:
     """DROP INDEX of a constraint's index, and of a part of a partitioned table's."""
-    if at.action.kind is not Kind.DROP_INDEX or at.action.is_concurrent:
+    if at.action.kind is not Kind.DROP_INDEX or at.action.is_concurrent or at.known.is_unclear:
         return
     table, index = index_dropped(at)
     if table is None or index is None:
@@ -96,17 +98,16 @@ def _views(at: At) -> list[str]:
     earlier = [action for step in at.earlier for action in step.actions] if views else []
     if any(a.kind in (*VIEW_DROPS, Kind.DROP_TABLE, Kind.DROP_COLUMN) and a.is_cascade for a in earlier):
         return []
-    gone = {str(a.relation) for a in earlier if a.kind in VIEW_DROPS} | set(_views_written(at) if views else ())
+    gone = {str(a.relation) for a in earlier if a.kind in VIEW_CHANGES} | set(_views_written(at) if views else ())
     return [v for v in dict.fromkeys(views) if not {v, v.partition(".")[2]} & gone]
 
 
 def _views_written(at: At) -> Iterator[str]:
     """By CREATE OR REPLACE VIEW, which may read less than before."""
     for step in at.earlier:
-        for statement in {id(a.statement): a.statement for a in step.actions}.values():
-            if isinstance(statement, ast.ViewStmt):
-                schema, name = statement.view.schemaname, statement.view.relname
-                yield f"{schema}.{name}" if schema else name
+        for action in step.actions:
+            if isinstance(action.statement, ast.ViewStmt):
+                yield str(relation_name(action.statement.view))
 
 
 def _keys(at: At) -> list[KeyOf]:

@@ -2,12 +2,10 @@
 see, the name of an enum's value, what a role owns.
 """
 
-from collections.abc import Iterable
-
 from pglast import ast
 
 from analyzer.findings import Severity
-from analyzer.review.actions import Action, Kind
+from analyzer.review.actions import Kind
 from analyzer.review.alter_table import relation_name
 from analyzer.review.live import UsingStatement
 from analyzer.review.rights import role_names
@@ -18,6 +16,7 @@ from analyzer.review.traffic import calls_per_day, traffic
 from analyzer.statements.tree import Node
 
 RIGHTS = Rule("MG029", "Rights or rows taken from running code")
+MAKE_VIEWS = (ast.ViewStmt, ast.CreateTableAsStmt, ast.CreateStmt)
 VIEWS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
 READ = frozenset({"SELECT", "USAGE"})
 WRITTEN = frozenset({"INSERT", "UPDATE", "DELETE"})
@@ -27,8 +26,8 @@ def drops_view(at: At) -> Findings:
     """But for one that the migration makes, before or again."""
     if not is_of(at, *VIEWS) or at.is_new or (at.action.if_exists and at.known.is_missing(at.relation)):
         return
-    others = [s for s in (*at.earlier, *at.later) for s in _statements(s.actions)]
-    if any(_made(statement) == at.relation.name for statement in others):
+    actions = (action for step in (*at.earlier, *at.later) for action in step.actions)
+    if any(isinstance(a.statement, MAKE_VIEWS) and _made(a.statement) == at.relation.name for a in actions):
         return
     using = traffic(at.known, at.relation)
     if using is None:
@@ -135,17 +134,13 @@ def drops_owned(at: At) -> Findings:
     )  # fmt: skip
 
 
-def _statements(actions: Iterable[Action]) -> list[Node]:
-    return list({id(action.statement): action.statement for action in actions}.values())
-
-
 def _made(statement: Node) -> str:
     """The name of the view, or of the materialized one, or of the table, that it makes."""
     if isinstance(statement, ast.ViewStmt):
         return str(statement.view.relname)
     if isinstance(statement, ast.CreateTableAsStmt):
         return str(statement.into.rel.relname)
-    return str(statement.relation.relname) if isinstance(statement, ast.CreateStmt) else ""
+    return str(statement.relation.relname)
 
 
 def _grants_again(at: At) -> bool:
@@ -156,7 +151,7 @@ def _grants_again(at: At) -> bool:
         isinstance(statement, ast.GrantStmt) and statement.is_grant and roles & {*role_names(statement.grantees)}
         and names & {at.known.key(relation_name(o)) if isinstance(o, ast.RangeVar) else getattr(o, "sval", "")
                      for o in statement.objects or ()}
-        for step in at.later for statement in _statements(step.actions)
+        for step in at.later for action in step.actions for statement in (action.statement,)
     )  # fmt: skip
 
 

@@ -12,7 +12,6 @@ from analyzer.review.locks import Lock, Mode, locks_of
 from analyzer.review.rules.fails import untouched_column
 from analyzer.review.rules.rule import At, Findings, Rule
 from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, LONG_S, SAFE, waiting_calls
-from analyzer.review.timeouts import with_timeouts
 from analyzer.review.traffic import traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
 
@@ -93,8 +92,8 @@ def no_lock_timeout(at: At) -> Findings:
     locks, live = _strong_locks(at.effect.locks, at), at.known.live
     if not locks:
         return
-    *earlier, (_, holds) = with_timeouts((*at.earlier, at.step), live is not None and bool(live.lock_timeouts))
-    if holds or any(not held and _takes_strong_lock(step, at) for step, held in earlier):
+    *held, holds = at.timeouts[: len(at.earlier) + 1]
+    if holds or any(not was and _takes_strong_lock(step, at) for step, was in zip(at.earlier, held, strict=True)):
         return
     lock = max(locks, key=lambda lock: (waiting_calls(at, lock), lock.mode))
     name = at.known.key(lock.table or lock.relation)
@@ -103,7 +102,7 @@ def no_lock_timeout(at: At) -> Findings:
     now = f" Right now a transaction is open for {span_words(age_s)}." if is_old and age_s is not None else ""
     is_busy = waiting_calls(at, lock) / DAY_S >= BUSY_CALLS_S
     severity = Severity.WARNING if is_old or is_busy else Severity.INFO
-    ended = " The one that was set before holds no longer." if any(held for _, held in earlier) else ""
+    ended = " The one that was set before holds no longer." if any(held) else ""
     yield NO_TIMEOUT.finding(
         at, severity,
         f"{lock.mode.title} on {name} waits for every transaction that uses it, and whoever comes later waits behind"

@@ -24,6 +24,10 @@ drop table p;
 drop table p1;
 drop table of_p; drop table p;
 do $$ begin execute 'drop view both_of_them; alter table orders drop constraint orders_customer, drop constraint orders_mail'; end $$; drop table customers;
+alter view both_of_them rename to other; drop view other; drop table orders, lines, customers;
+alter view totals set schema other; drop view other.totals; alter table orders drop column total;
+alter table p detach partition p1; drop table p1;
+alter table p detach partition p1; drop index p1_k_idx;
 -- TRUNCATE
 truncate customers;
 truncate lines;
@@ -116,6 +120,7 @@ alter table customers rename column mail to post; alter table alone add foreign 
 -- types
 alter table alone alter column note type int;
 alter table alone alter column note type int using null;
+alter table far alter column a type int;
 alter table alone alter column note type text;
 alter table alone alter column j type jsonb;
 alter table alone alter column j type int;

@@ -1,3 +1,4 @@
+create schema other;
 create type mood as enum ('ok', 'bad');
 create domain short_text as text;
 create table customers (
@@ -22,6 +23,9 @@ create table p1 partition of p for values from (0) to (1000);
 create table p2 partition of p for values from (1000) to (2000);
 create index p_k on p (k);
 create table of_p (id int, k int, constraint of_p_p foreign key (id, k) references p (id, k));
+create foreign data wrapper nothing;
+create server elsewhere foreign data wrapper nothing;
+create foreign table far (a text) server elsewhere;
 create view totals as select total from orders;
 create materialized view lines_mat as select order_id from lines;
 create view both_of_them as select c.name, o.note from customers as c join orders as o on o.customer_id = c.id;
