@@ -42,10 +42,10 @@ CASTABLE = STRINGS | NUMBERS | {
     "bool", "date", "timestamp", "timestamptz", "time", "timetz", "interval", "uuid", "json", "jsonb", "bytea", "inet",
     "cidr",
 }  # fmt: skip
-# types of different families have no "=" that an index of the other serves
+# types of different families have no "=" that an index of the other serves; time becomes interval by itself
 FAMILIES = (
-    STRINGS, NUMBERS, frozenset({"date", "timestamp", "timestamptz"}), frozenset({"time", "timetz"}),
-    frozenset({"inet", "cidr"}), *(frozenset({name}) for name in ("bool", "interval", "uuid", "jsonb", "bytea")),
+    STRINGS, NUMBERS, frozenset({"date", "timestamp", "timestamptz"}), frozenset({"time", "timetz", "interval"}),
+    frozenset({"inet", "cidr"}), *(frozenset({name}) for name in ("bool", "uuid", "jsonb", "bytea")),
 )  # fmt: skip
 
 

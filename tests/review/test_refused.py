@@ -9,6 +9,7 @@ from analyzer.findings import Severity
 from analyzer.monitored.catalog.migration_facts import read_live_facts
 from analyzer.monitored.connection import connect
 from analyzer.monitored.connection_settings import ConnectionSettings
+from analyzer.review.column_types import CASTABLE, FAMILIES, ColumnType, are_comparable, needs_using
 from analyzer.review.files.sql import read_sql
 from analyzer.review.live import LiveFacts
 from analyzer.review.review import review
@@ -70,3 +71,32 @@ def test_statements_are_called_refused_that_the_server_refuses(database):
             differing.append(f"{script}\n   server {server}, told {told}")
     assert not differing, "\n".join(differing)
     assert 60 < refused < len(scripts) - 40
+
+
+def test_casts_and_comparisons_are_those_of_the_server(database):
+    names, wrong = sorted(CASTABLE), []
+    keys = sorted(name for family in FAMILIES for name in family)
+    with database.connect(autocommit=False) as connection:
+        connection.execute("set local client_min_messages = error")
+        for old in names:
+            for new in names:
+                error = refused(connection, f"create table n (a {old}); alter table n alter column a type {new}")
+                if (error is not None) != needs_using(ColumnType(old), ColumnType(new)):
+                    wrong.append(f"{old} to {new}: {error}")
+        for old in keys:
+            for new in keys:
+                make = f"create table n (a {new} primary key); create table m (a {old} references n)"
+                if are_comparable(ColumnType(old), ColumnType(new)) is False and refused(connection, make) is None:
+                    wrong.append(f"{old} references {new}")
+    assert wrong == []
+
+
+def refused(connection: psycopg.Connection, sql: str) -> str | None:
+    connection.execute("savepoint a")
+    try:
+        connection.execute(sql)  # type: ignore[call-overload]
+    except psycopg.Error as error:
+        return str(error)
+    finally:
+        connection.execute("rollback to a; release a")
+    return None
