@@ -2,21 +2,23 @@
 see, the name of an enum's value, what a role owns.
 """
 
-from pglast import ast
+from pglast import ast, enums
 
 from analyzer.findings import Severity
-from analyzer.review.actions import Kind
+from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import relation_name
 from analyzer.review.live import UsingStatement
 from analyzer.review.rights import role_names
 from analyzer.review.rules.design import WHOLE_SERVER
 from analyzer.review.rules.in_use import DEPLOY_FIRST, RENAMED, TABLE, used_by
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.statements import flag
 from analyzer.review.traffic import calls_per_day, traffic
 from analyzer.statements.tree import Node
 
-RIGHTS = Rule("MG029", "Rights or rows taken from running code")
+LOST = Rule("MG029", "Running code loses what it relies on")
 MAKE_VIEWS = (ast.ViewStmt, ast.CreateTableAsStmt, ast.CreateStmt)
+NOTHING = "n"  # pg_class.relreplident
 VIEWS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
 READ = frozenset({"SELECT", "USAGE"})
 WRITTEN = frozenset({"INSERT", "UPDATE", "DELETE"})
@@ -24,7 +26,7 @@ WRITTEN = frozenset({"INSERT", "UPDATE", "DELETE"})
 
 def drops_view(at: At) -> Findings:
     """But for one that the migration makes, before or again."""
-    if not is_of(at, *VIEWS) or at.is_new or (at.action.if_exists and at.known.is_missing(at.relation)):
+    if not is_of(at, *VIEWS) or at.is_new or at.known.is_missing(at.relation):
         return
     actions = (action for step in (*at.earlier, *at.later) for action in step.actions)
     if any(isinstance(a.statement, MAKE_VIEWS) and _made(a.statement) == at.relation.name for a in actions):
@@ -83,11 +85,11 @@ def revokes(at: At) -> Findings:
     hint = f"See that nothing runs as {action.name} any more that needs it."
     if live is None or live.statements is None:
         message = f"Code that runs as {action.name} fails where it needs {which} on {on}."
-        yield RIGHTS.finding(at, Severity.WARNING, message, hint, subject=on)
+        yield LOST.finding(at, Severity.WARNING, message, hint, subject=on)
         return
     using = [s for s in live.statements if _needs(s, rights, _oids(at))]
     if using:
-        yield RIGHTS.finding(
+        yield LOST.finding(
             at, Severity.WARNING,
             f"{used_by(using, on if action.relation is not None else f'tables of {on}')} Those that"
             f" {action.name} runs fail from then on, unless the right comes from elsewhere.",
@@ -95,7 +97,7 @@ def revokes(at: At) -> Findings:
         )  # fmt: skip
     else:
         message = f"No recorded statement of this server needs {which} on {on}."
-        yield RIGHTS.finding(at, Severity.INFO, message, hint, subject=on)
+        yield LOST.finding(at, Severity.INFO, message, hint, subject=on)
 
 
 def row_security_without_policy(at: At) -> Findings:
@@ -111,12 +113,45 @@ def row_security_without_policy(at: At) -> Findings:
     using = traffic(at.known, at.relation)
     is_quiet = using is not None and not using.statements
     if_so = " From then on" if table is not None and table.policies is not None else " If it has none, from then on"
-    yield RIGHTS.finding(
+    yield LOST.finding(
         at, Severity.INFO if is_quiet else Severity.WARNING,
         f"No policy is made for {at.name} in the same transaction.{if_so} all but its owner, superusers"
         " and roles with BYPASSRLS see no row of it, without an error, and what they INSERT is refused.",
         "CREATE POLICY first: it does nothing before row level security is enabled.",
     )  # fmt: skip
+
+
+def no_replica_identity(at: At) -> Findings:
+    identity = getattr(at.action.node, "def_", None)
+    if not is_of(at, Kind.TABLE_DETAIL) or at.is_new or getattr(identity, "identity_type", "") != NOTHING:
+        return
+    yield LOST.finding(
+        at, Severity.INFO, f"UPDATE and DELETE of {at.name} fail from then on if a publication that publishes them"
+        " holds it.", "Leave it its key (REPLICA IDENTITY DEFAULT) where it is published.",
+    )  # fmt: skip
+
+
+def autovacuum_off(at: At) -> Findings:
+    """But where a later statement gives it back."""
+    if not is_of(at, Kind.SET_OPTIONS) or at.is_new or not _sets_autovacuum(at.action, False):
+        return
+    if any(
+        a.kind is Kind.SET_OPTIONS and a.relation is not None and at.known.key(a.relation) == at.name
+        and _sets_autovacuum(a, True) for s in at.later for a in s.actions
+    ):  # fmt: skip
+        return
+    yield LOST.finding(
+        at, Severity.WARNING,
+        f"Autovacuum leaves {at.name} alone from then on, wraparound aside: dead rows stay, statistics age.",
+        "RESET (autovacuum_enabled) when the load that it is for is over.",
+    )  # fmt: skip
+
+
+def _sets_autovacuum(action: Action, is_on: bool) -> bool:
+    """RESET is on."""
+    options = [option for option in action.node.def_ or () if option.defname == "autovacuum_enabled"]
+    is_reset = action.node.subtype == enums.AlterTableType.AT_ResetRelOptions
+    return bool(options) and (is_reset or flag(options, "autovacuum_enabled")) == is_on
 
 
 def drops_owned(at: At) -> Findings:
@@ -167,4 +202,6 @@ def _needs(statement: UsingStatement, rights: set[str], oids: set[int]) -> bool:
     return bool(statement.written & oids) and any(statement.text.upper().startswith(right) for right in rights)
 
 
-RULES = (drops_view, renames_value, revokes, row_security_without_policy, drops_owned)
+RULES = (
+    drops_view, renames_value, revokes, row_security_without_policy, no_replica_identity, autovacuum_off, drops_owned,
+)  # fmt: skip
