@@ -11,6 +11,7 @@ from analyzer.review.live import LiveFacts
 from analyzer.review.review import NO_RULE, Review, Reviewed, Span
 from analyzer.review.rules.rule import ALL_RULES
 from analyzer.review.rules.under_lock import INDEX, REWRITE, SCAN
+from analyzer.review.safe_sequence.of_operations import breaks_lines
 from analyzer.statements.display import one_line
 from analyzer.statements.tokens import has_broken_name
 from analyzer.words.durations import span_words
@@ -106,7 +107,8 @@ def _statement(each: Reviewed, version: int) -> list[str]:
         lines += _finding(finding)
     if each.safe is not None:
         sequence = each.safe.rstrip("\n")
-        parts = [sequence] if has_broken_name(sequence) else sequence.split("\n")
+        is_broken = has_broken_name(sequence) and breaks_lines(sequence)  # the body of DO, which we lay out, is not
+        parts = [sequence] if is_broken else sequence.split("\n")
         lines += ["   Safe sequence:", *(f"     {line}" for line in parts)]
     return lines
 
