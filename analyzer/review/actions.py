@@ -37,7 +37,8 @@ class Kind(enum.StrEnum):
     TRIGGERS_OFF = "DISABLE TRIGGER"
     TRIGGERS_ON = "ENABLE TRIGGER"
     CLUSTER_ON = "CLUSTER ON"
-    TABLE_DETAIL = "ALTER TABLE"  # owner, row security, replica identity, rules, inheritance
+    ROW_SECURITY = "ENABLE ROW LEVEL SECURITY"
+    TABLE_DETAIL = "ALTER TABLE"  # owner, replica identity, rules, inheritance, other clauses of row security
     ATTACH_PARTITION = "ATTACH PARTITION"
     DETACH_PARTITION = "DETACH PARTITION"
     RENAME_COLUMN = "RENAME COLUMN"
@@ -81,7 +82,15 @@ class Kind(enum.StrEnum):
     COPY = "COPY FROM"
     READ = "SELECT"
     ADD_ENUM_VALUE = "ALTER TYPE ADD VALUE"
+    RENAME_ENUM_VALUE = "ALTER TYPE RENAME VALUE"
+    REVOKE = "REVOKE"  # of a table, or of a schema
+    DROP_OWNED = "DROP OWNED"
+    CREATE_DATABASE = "CREATE DATABASE"
     DROP_DATABASE = "DROP DATABASE"
+    CREATE_TABLESPACE = "CREATE TABLESPACE"
+    DROP_TABLESPACE = "DROP TABLESPACE"
+    CREATE_SUBSCRIPTION = "CREATE SUBSCRIPTION"
+    DISCARD_ALL = "DISCARD ALL"
     ALTER_SYSTEM = "ALTER SYSTEM"
     DOMAIN = "ALTER DOMAIN"  # that adds, or checks, a constraint
     SET = "SET"

@@ -23,7 +23,7 @@ PLAIN = {
     AT.AT_SetLogged: Kind.SET_LOGGED, AT.AT_SetUnLogged: Kind.SET_UNLOGGED,
     AT.AT_SetTableSpace: Kind.SET_TABLESPACE, AT.AT_SetAccessMethod: Kind.SET_ACCESS_METHOD,
     AT.AT_SetRelOptions: Kind.SET_OPTIONS, AT.AT_ResetRelOptions: Kind.SET_OPTIONS,
-    AT.AT_ClusterOn: Kind.CLUSTER_ON, AT.AT_DropCluster: Kind.CLUSTER_ON,
+    AT.AT_EnableRowSecurity: Kind.ROW_SECURITY, AT.AT_ClusterOn: Kind.CLUSTER_ON, AT.AT_DropCluster: Kind.CLUSTER_ON,
     AT.AT_DisableTrig: Kind.TRIGGERS_OFF, AT.AT_DisableTrigAll: Kind.TRIGGERS_OFF,
     AT.AT_DisableTrigUser: Kind.TRIGGERS_OFF, AT.AT_EnableTrig: Kind.TRIGGERS_ON,
     AT.AT_EnableAlwaysTrig: Kind.TRIGGERS_ON, AT.AT_EnableReplicaTrig: Kind.TRIGGERS_ON,
@@ -80,7 +80,10 @@ def _action(command: Node, relation: TableName, statement: Node) -> Action:
     if subtype == AT.AT_ValidateConstraint:
         return action(Kind.VALIDATE, name=command.name)
     if subtype == AT.AT_DropConstraint:
-        return action(Kind.DROP_CONSTRAINT, name=command.name, if_exists=bool(command.missing_ok))
+        is_cascade = command.behavior == enums.DropBehavior.DROP_CASCADE
+        return action(
+            Kind.DROP_CONSTRAINT, name=command.name, is_cascade=is_cascade, if_exists=bool(command.missing_ok)
+        )
     if subtype == AT.AT_AlterConstraint:
         return action(Kind.ALTER_CONSTRAINT, name=command.def_.conname or "")
     if subtype in (AT.AT_AttachPartition, AT.AT_DetachPartition, AT.AT_DetachPartitionFinalize):

@@ -4,8 +4,9 @@ Source: ATColumnChangeRequiresRewrite() in tablecmds.c, the prosupport functions
 binary-coercible casts; tests/review/test_locks.py compares it with servers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import inf, log10
 from typing import Literal
 
 from pglast import ast
@@ -27,6 +28,25 @@ SAME_BYTES = frozenset({
 WITH_LENGTH = frozenset({"varchar", "varbit"})
 WITH_PRECISION = frozenset({"timestamp", "timestamptz", "time", "timetz"})
 MOST_PRECISION = 6
+BITS = {"int2": 15, "int4": 31, "int8": 63}  # without the sign's
+STRINGS = frozenset({"text", "varchar", "bpchar"})
+NUMBERS = frozenset({"int2", "int4", "int8", "numeric", "float4", "float8"})
+# pg_cast's casts in assignment, beside those among numbers and among strings, and those to strings
+BY_ITSELF = frozenset({
+    ("date", "timestamp"), ("date", "timestamptz"), ("timestamp", "date"), ("timestamp", "time"),
+    ("timestamp", "timestamptz"), ("timestamptz", "date"), ("timestamptz", "time"), ("timestamptz", "timetz"),
+    ("timestamptz", "timestamp"), ("time", "interval"), ("time", "timetz"), ("timetz", "time"), ("interval", "time"),
+    ("json", "jsonb"), ("jsonb", "json"), ("cidr", "inet"), ("inet", "cidr"),
+})  # fmt: skip
+CASTABLE = STRINGS | NUMBERS | {
+    "bool", "date", "timestamp", "timestamptz", "time", "timetz", "interval", "uuid", "json", "jsonb", "bytea", "inet",
+    "cidr",
+}  # fmt: skip
+# types of different families have no "=" that an index of the other serves; time becomes interval by itself
+FAMILIES = (
+    STRINGS, NUMBERS, frozenset({"date", "timestamp", "timestamptz"}), frozenset({"time", "timetz", "interval"}),
+    frozenset({"inet", "cidr"}), *(frozenset({name}) for name in ("bool", "uuid", "jsonb", "bytea")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +108,51 @@ def change(old: ColumnType, new: ColumnType) -> Change:
 
 def loses_values(old: ColumnType, new: ColumnType) -> bool:
     """Whether values that the old type takes do not fit into the new one, or come back changed."""
-    whole = ("int2", "int4", "int8", "numeric")
-    if old.name in whole and new.name in whole and (new.name != "numeric" or not new.modifiers):
-        return whole.index(new.name) < whole.index(old.name)
-    if old.name == new.name:
-        return change(old, new) == "rewrite" and old.name not in ("bpchar",)
+    if old.is_array != new.is_array:
+        return False
+    before, after = _digits(old), _digits(new)
+    if before is not None and after is not None:
+        return after.whole < before.whole or after.scale < before.scale
+    if old.name == new.name and not old.schema and old.name in (*WITH_LENGTH, *WITH_PRECISION, "bit", "interval"):
+        return change(replace(old, is_array=False), replace(new, is_array=False)) == "rewrite"
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Digits:
+    """The most that a number has before the point, and after it; an integer type's largest is no round one."""
+
+    whole: float
+    scale: float
+
+
+def _digits(of: ColumnType) -> _Digits | None:
+    """None of what is no exact number."""
+    if of.schema:
+        return None
+    if of.name != "numeric":
+        return _Digits(log10(2 ** BITS[of.name]), 0) if of.name in BITS else None
+    if not of.modifiers:
+        return _Digits(inf, inf)
+    digits, scale = (*of.modifiers, 0)[:2]
+    return _Digits(digits - scale, scale)
+
+
+def needs_using(old: ColumnType, new: ColumnType) -> bool:
+    """Whether ALTER COLUMN TYPE fails without USING, since no cast leads there by itself."""
+    pair = old.name, new.name
+    if old.is_array or new.is_array or old.schema or new.schema or not CASTABLE.issuperset(pair):
+        return False
+    return pair not in BY_ITSELF and pair[0] != pair[1] and new.name not in STRINGS and not NUMBERS.issuperset(pair)
+
+
+def are_comparable(referencing: ColumnType, referenced: ColumnType) -> bool | None:
+    """Whether a foreign key may be of these types; None where it is not known."""
+    if referencing.is_array or referenced.is_array or referencing.schema or referenced.schema:
+        return None
+    names = [SERIALS.get(of.name, of.name) for of in (referencing, referenced)]
+    families = [next((family for family in FAMILIES if name in family), None) for name in names]
+    return None if None in families else families[0] == families[1]
 
 
 def _keeps_precision(old: ColumnType, new: ColumnType) -> bool:

@@ -26,7 +26,7 @@ def work_seconds(work: TableWork, known: Known) -> float | None:
     return size / MB / REWRITE_MB_S + size / MB / INDEX_MB_S * _indexes(work, known)
 
 
-def update_seconds(size_bytes: int) -> float:
+def update_seconds(size_bytes: float) -> float:
     """Of an UPDATE of every row."""
     return size_bytes / MB / UPDATE_MB_S
 

@@ -1,17 +1,22 @@
 """What is known of the database at one statement of a migration: the live facts, and what came before it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from pglast import ast, enums
 
 from analyzer.review.actions import Action, Kind
+from analyzer.review.alter_table import new_column
 from analyzer.review.column_types import ColumnType, type_named
 from analyzer.review.live import LiveFacts
-from analyzer.schema.facts import SchemaFacts, TableFacts
+from analyzer.review.resting import Dropped, KeyOf, falling, keys_on_index, keys_to
+from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, Unparsable, conjuncts, single_statement
 
 NEW_RELATIONS = (Kind.CREATE_TABLE, Kind.CREATE_PARTITION)
+UNCLEAR = (Kind.CODE, Kind.DROP_OWNED, Kind.DETACH_PARTITION)
+OF_INDEXES = (Kind.DROP_INDEX, Kind.INDEX_DETAIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,8 @@ class Known:
     checks: dict[str, dict[str, KnownCheck]] = field(default_factory=dict)
     indexes: dict[str, Action] = field(default_factory=dict)  # made by this file, by name
     filled: set[str] = field(default_factory=set)  # new tables that got rows
+    dropped: Dropped = field(default_factory=set)
+    is_unclear: bool = False  # more may be different: by code, a cast, a CASCADE that names nothing
     path: tuple[str, ...] | None = None  # search_path, where the file sets it
 
     def copy(self) -> "Known":
@@ -53,7 +60,7 @@ class Known:
         return replace(
             self, new=set(self.new), gone=set(self.gone), renamed=dict(self.renamed), columns=dict(self.columns),
             checks={key: dict(checks) for key, checks in self.checks.items()}, indexes=dict(self.indexes),
-            filled=set(self.filled),
+            filled=set(self.filled), dropped=set(self.dropped),
         )  # fmt: skip
 
     @property
@@ -173,9 +180,22 @@ class Known:
                     return table
         return None
 
+    def keys_to(self, table: TableFacts, columns: Collection[str] = ()) -> list[KeyOf]:
+        """Foreign keys that reference it (one of ``columns``), less those that the migration dropped."""
+        keys = keys_to(table, self.facts or (), self.dropped)
+        return [(owner, key) for owner, key in keys if not columns or set(columns) & {*key.referenced_columns}]
+
+    def keys_on_index(self, table: TableFacts, index: IndexFacts) -> list[KeyOf]:
+        return keys_on_index(index, table, self.facts or (), self.dropped)
+
+    def is_dropped(self, table: TableFacts, name: str) -> bool:
+        """A constraint or an index of the table; "" for the table itself."""
+        return (table.qualified_name, name) in self.dropped
+
     def note(self, action: Action) -> None:
         """What the statement changed, for those after it."""
         relation = action.relation
+        self._note_dropped(action)
         if action.kind is Kind.SET and action.name == "search_path":
             self.path = None if action.is_off else action.columns
         if action.kind is Kind.CREATE_INDEX and action.name:
@@ -188,6 +208,10 @@ class Known:
             self.gone.discard(self._written(relation))
             if isinstance(action.statement, (ast.CreateTableAsStmt, ast.SelectStmt)):
                 self.filled.add(self._written(relation))
+            for element in getattr(action.statement, "tableElts", None) or ():
+                if isinstance(element, ast.ColumnDef) and element.typeName is not None:
+                    new = new_column(element)
+                    self.columns[key, new.name] = KnownColumn(new.name, new.type, new.is_not_null, is_new=True)
         elif action.kind in (Kind.INSERT, Kind.COPY):
             self.filled.add(self._written(relation))
         elif action.kind in (Kind.DROP_TABLE, Kind.DROP_MATVIEW):
@@ -213,6 +237,16 @@ class Known:
             self.checks.setdefault(key, {})[action.name] = check
         elif action.kind in (Kind.VALIDATE, Kind.DROP_CONSTRAINT):
             self._note_constraint(key, relation, action)
+
+    def _note_dropped(self, action: Action) -> None:
+        table = self.owner_of_index(action.others[0]) if action.kind in OF_INDEXES else self.table(action.relation)
+        if table is not None and self.facts is not None:
+            self.dropped |= falling(action, table, self.facts.tables, self.dropped)
+        if table is not None and action.kind is Kind.DROP_TABLE:
+            self.dropped |= {(part.qualified_name, "") for part in self.partitions_of(table)}
+        unnamed = action.kind in (Kind.DROP_OTHER, Kind.DROP_SCHEMA) and action.is_cascade
+        is_cast = isinstance(action.statement, ast.CreateCastStmt)
+        self.is_unclear = self.is_unclear or unnamed or is_cast or action.kind in UNCLEAR
 
     def _note_constraint(self, key: str, relation: TableName, action: Action) -> None:
         known = {check.name: check for check in self.checks_of(relation)}.get(action.name)

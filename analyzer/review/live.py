@@ -55,6 +55,7 @@ class LiveFacts:
     size_bytes: Mapping[int, int] = field(default_factory=dict)
     volatility: Mapping[str, str] = field(default_factory=dict)
     domains: Mapping[str, DomainFacts] = field(default_factory=dict)
+    casts: frozenset[tuple[str, str]] = frozenset()  # somebody's own, which are applied unasked: names of types
     views: Mapping[tuple[int, str], tuple[str, ...]] = field(default_factory=dict)
     default_partitions: Mapping[int, int] = field(default_factory=dict)  # parent -> its default partition
     unlogged: frozenset[int] = frozenset()

@@ -66,7 +66,8 @@ MODES: dict[Kind, Mode] = {
     Kind.ADD_PRIMARY_KEY: _AE, Kind.ADD_EXCLUDE: _AE, Kind.VALIDATE: _SUE, Kind.DROP_CONSTRAINT: _AE,
     Kind.ALTER_CONSTRAINT: _AE, Kind.SET_OPTIONS: _SUE, Kind.SET_LOGGED: _AE, Kind.SET_UNLOGGED: _AE,
     Kind.SET_TABLESPACE: _AE, Kind.SET_ACCESS_METHOD: _AE, Kind.TRIGGERS_OFF: _SRE, Kind.TRIGGERS_ON: _SRE,
-    Kind.CLUSTER_ON: _SUE, Kind.TABLE_DETAIL: _AE, Kind.ATTACH_PARTITION: _SUE, Kind.DETACH_PARTITION: _AE,
+    Kind.CLUSTER_ON: _SUE, Kind.TABLE_DETAIL: _AE, Kind.ROW_SECURITY: _AE,
+    Kind.ATTACH_PARTITION: _SUE, Kind.DETACH_PARTITION: _AE,
     Kind.RENAME_COLUMN: _AE, Kind.RENAME_TABLE: _AE, Kind.RENAME_OTHER: _AE, Kind.SET_SCHEMA: _AE,
     Kind.CREATE_INDEX: Mode.SHARE, Kind.DROP_TABLE: _AE, Kind.DROP_VIEW: _AE, Kind.DROP_MATVIEW: _AE,
     Kind.REINDEX_TABLE: Mode.SHARE, Kind.TRUNCATE: _AE, Kind.VACUUM: _SUE, Kind.VACUUM_FULL: _AE, Kind.CLUSTER: _AE,
@@ -225,9 +226,10 @@ def _further(action: Action, known: Known, table: TableFacts | None) -> Iterator
     elif table is None or known.facts is None:
         return
     elif kind is Kind.DROP_CONSTRAINT:
-        for key in table.foreign_keys:
-            if key.name == action.name:
-                yield _referenced(key)
+        yield from (_referenced(key) for key in table.foreign_keys if key.name == action.name)
+        indexes = [i for i in table.indexes if i.name == action.name and action.is_cascade]
+        for owner, _ in (pair for index in indexes for pair in known.keys_on_index(table, index)):
+            yield Lock(name_of(owner), Mode.ACCESS_EXCLUSIVE, "loses its foreign key by CASCADE")
     elif kind is Kind.DROP_TABLE:
         yield from _of_drop(action, table, known)
     elif kind is Kind.TRUNCATE and action.is_cascade:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+from pglast import ast
+
 from analyzer.findings import Finding, Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.effects import ActionEffect
@@ -12,11 +14,25 @@ from analyzer.review.files.migration import Framework, Migration, MigrationStep
 from analyzer.review.known import Known
 from analyzer.review.live import LiveFacts
 from analyzer.review.locks import Mode, locks_of
-from analyzer.review.rules import design, exists, fails, in_use, objects, reversible, transactions, under_lock
+from analyzer.review.rules import (
+    design,
+    enum_values,
+    exists,
+    fails,
+    in_use,
+    keys,
+    objects,
+    rests_on,
+    reversible,
+    taken_away,
+    transactions,
+    under_lock,
+)
 from analyzer.review.rules.rule import At
 from analyzer.review.rules.under_lock import AT_REST, SAFE
 from analyzer.review.safe_sequence.of_operations import CURED, safe_code
 from analyzer.review.safe_sequence.steps import safe_steps
+from analyzer.review.timeouts import timeouts
 from analyzer.review.way_back import LOST, undo_of
 from analyzer.review.work import work_of
 from analyzer.statements.parse import TableName
@@ -25,13 +41,18 @@ RULES = (
     *under_lock.RULES,
     *fails.RULES,
     *exists.RULES,
+    *keys.RULES,
+    *enum_values.RULES,
+    *rests_on.RULES,
     *in_use.RULES,
+    *taken_away.RULES,
     *transactions.RULES,
     *objects.RULES,
     *design.RULES,
     *reversible.RULES,
 )
 CODE = "What it runs cannot be looked into."
+NO_RULE = "No rule looks at it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +102,9 @@ class Review:
 def review(migration: Migration, version: int, live: LiveFacts | None) -> Review:
     known = Known(version, live)
     reviewed = []
-    steps = migration.steps
-    for number, step in enumerate(steps):
-        reviewed.append(_reviewed(step, migration, known, steps[:number], steps[number + 1 :]))
+    held = tuple(timeouts(migration.steps, live is not None and bool(live.lock_timeouts)))
+    for number, step in enumerate(migration.steps):
+        reviewed.append(_reviewed(number, migration, known, held))
         known = reviewed[-1].known.copy()
         for action in step.actions:
             known.note(action)
@@ -127,21 +148,16 @@ def _way_back(reviewed: list[Reviewed]) -> tuple[list[str], list[str]]:
     return there, gone[::-1]
 
 
-def _reviewed(
-    step: MigrationStep,
-    migration: Migration,
-    known: Known,
-    earlier: tuple[MigrationStep, ...],
-    later: tuple[MigrationStep, ...],
-) -> Reviewed:
+def _reviewed(number: int, migration: Migration, known: Known, held: tuple[bool, ...]) -> Reviewed:
     """Several subcommands of one ALTER TABLE are one pass over the table: only the worst of them is told."""
+    earlier, step, later = migration.steps[:number], migration.steps[number], migration.steps[number + 1 :]
     during = known.copy()
     effects, findings = [], []
     safe = safe_steps(step.actions, step.sql, known)
     for action in step.actions:
         effect = ActionEffect(action, tuple(locks_of(action, during)), tuple(work_of(action, during)))
         effects.append(effect)
-        at = At(step, action, effect, during, migration, earlier, later, safe is not None)
+        at = At(step, action, effect, during, migration, earlier, later, safe is not None, held)
         findings += [finding for rule in RULES for finding in rule(at)]
         during.note(action)
     told = tuple(_each_once(findings))
@@ -162,6 +178,9 @@ def _unclear(step: MigrationStep, known: Known) -> Iterator[str]:
     for action in step.actions:
         if action.kind is Kind.CODE:
             yield CODE
+        is_dropped = action.kind is Kind.DROP_OTHER and not action.is_cascade
+        if is_dropped or (action.kind is Kind.OTHER and not isinstance(action.statement, ast.TransactionStmt)):
+            yield NO_RULE
         for relation in _relations(action):
             if known.is_missing(relation) and not action.if_exists:
                 yield f"{relation} is not in this database: what is said of it goes by rules alone."

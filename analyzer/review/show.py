@@ -8,12 +8,14 @@ from analyzer.reports.sarif import SarifPlace, findings_as_sarif
 from analyzer.review.actions import Kind
 from analyzer.review.estimate import seconds_words, work_words
 from analyzer.review.live import LiveFacts
-from analyzer.review.review import Review, Reviewed, Span
+from analyzer.review.review import NO_RULE, Review, Reviewed, Span
 from analyzer.review.rules.rule import ALL_RULES
 from analyzer.review.rules.under_lock import INDEX, REWRITE, SCAN
+from analyzer.review.safe_sequence.of_operations import breaks_lines
 from analyzer.statements.display import one_line
 from analyzer.statements.tokens import has_broken_name
 from analyzer.words.durations import span_words
+from analyzer.words.lists import counted
 from analyzer.words.visible import visible_line
 
 FORMAT = 1
@@ -66,7 +68,9 @@ def verdict(review: Review) -> str:
         counts[finding.severity] += 1
     told = [f"{n} {severity.name.lower()}" for severity, n in counts.items() if n]
     n = len([s for s in review.statements if not _is_quiet(s)])
-    return f"{n} statement{'' if n == 1 else 's'} reviewed: {', '.join(told) if told else 'nothing found'}."
+    without = len([s for s in review.statements if NO_RULE in s.unclear])
+    but = f", {without} of them by no rule" if without else ""
+    return f"{counted(n, 'statement')} reviewed{but}: {', '.join(told) if told else 'nothing found'}."
 
 
 def _head(review: Review, live: LiveFacts | None) -> list[str]:
@@ -103,7 +107,8 @@ def _statement(each: Reviewed, version: int) -> list[str]:
         lines += _finding(finding)
     if each.safe is not None:
         sequence = each.safe.rstrip("\n")
-        parts = [sequence] if has_broken_name(sequence) else sequence.split("\n")
+        is_broken = has_broken_name(sequence) and breaks_lines(sequence)  # the body of DO, which we lay out, is not
+        parts = [sequence] if is_broken else sequence.split("\n")
         lines += ["   Safe sequence:", *(f"     {line}" for line in parts)]
     return lines
 

@@ -7,6 +7,7 @@ from pglast import ast, enums
 
 from analyzer.review.actions import Action, Kind
 from analyzer.review.alter_table import alter_table, new_column, relation_name
+from analyzer.review.rights import drop_owned, revoke
 from analyzer.statements.parse import TableName
 from analyzer.statements.tree import Node, name_parts, walk
 
@@ -15,6 +16,7 @@ DROPS = {
     OBJECT.OBJECT_TABLE: Kind.DROP_TABLE, OBJECT.OBJECT_VIEW: Kind.DROP_VIEW, OBJECT.OBJECT_INDEX: Kind.DROP_INDEX,
     OBJECT.OBJECT_MATVIEW: Kind.DROP_MATVIEW,
 }  # fmt: skip
+RELATIONS = (OBJECT.OBJECT_TABLE, OBJECT.OBJECT_VIEW, OBJECT.OBJECT_MATVIEW)
 OF_A_TABLE = {
     OBJECT.OBJECT_TRIGGER: Kind.DROP_TRIGGER, OBJECT.OBJECT_RULE: Kind.DROP_RULE, OBJECT.OBJECT_POLICY: Kind.POLICY,
 }  # fmt: skip
@@ -51,13 +53,13 @@ def actions_of(statement: Node) -> list[Action]:
     return actions or [Action(Kind.OTHER, statement=statement)]
 
 
-def flag(options: Any, name: str) -> bool:
-    """Of a list of options (DefElem): whether that one is there and not switched off."""
+def flag(options: Any, name: str, default: bool = False) -> bool:
+    """Of a list of options (DefElem): whether that one is there and not switched off; ``default`` where it is not."""
     for option in options or ():
         if option.defname == name:
             value = getattr(option.arg, "sval", getattr(option.arg, "ival", None))
             return str(value).lower() not in ("false", "off", "0")
-    return False
+    return default
 
 
 def _names(objects: Any) -> list[TableName]:
@@ -101,7 +103,7 @@ def _rename(statement: Node) -> Iterator[Action]:
         yield Action(
             Kind.RENAME_COLUMN, relation, column=statement.subname, name=statement.newname, statement=statement
         )
-    elif statement.renameType == OBJECT.OBJECT_TABLE:
+    elif statement.renameType in RELATIONS:
         yield Action(Kind.RENAME_TABLE, relation, name=statement.newname, statement=statement)
     elif statement.renameType in (OBJECT.OBJECT_TABCONSTRAINT, OBJECT.OBJECT_TRIGGER, OBJECT.OBJECT_POLICY):
         yield Action(Kind.RENAME_OTHER, relation, name=statement.newname, statement=statement)
@@ -218,8 +220,14 @@ def _publication(statement: Node) -> Iterator[Action]:
 
 
 def _enum(statement: Node) -> Iterator[Action]:
-    kind = Kind.ADD_ENUM_VALUE if statement.oldVal is None else Kind.OTHER
-    yield Action(kind, name=name_parts(statement.typeName)[-1], column=statement.newVal or "", statement=statement)
+    name = name_parts(statement.typeName)[-1]
+    if statement.oldVal is not None:
+        yield Action(Kind.RENAME_ENUM_VALUE, name=name, column=statement.oldVal, statement=statement)
+        return
+    if_exists = bool(statement.skipIfNewValExists)
+    yield Action(
+        Kind.ADD_ENUM_VALUE, name=name, column=statement.newVal or "", if_exists=if_exists, statement=statement
+    )
 
 
 def _transaction(statement: Node) -> Iterator[Action]:
@@ -235,6 +243,11 @@ def _set(statement: Node) -> Iterator[Action]:
                  is_off=is_off, statement=statement)  # fmt: skip
 
 
+def _discard(statement: Node) -> Iterator[Action]:
+    if statement.target == enums.DiscardMode.DISCARD_ALL:
+        yield Action(Kind.DISCARD_ALL, statement=statement)
+
+
 def _copy(statement: Node) -> Iterator[Action]:
     if statement.is_from and statement.relation is not None:
         yield Action(Kind.COPY, relation_name(statement.relation), statement=statement)
@@ -248,7 +261,7 @@ def _domain(statement: Node) -> Iterator[Action]:
 
 
 def _set_schema(statement: Node) -> Iterator[Action]:
-    if statement.relation is not None and statement.objectType == OBJECT.OBJECT_TABLE:
+    if statement.relation is not None and statement.objectType in RELATIONS:
         yield Action(Kind.SET_SCHEMA, relation_name(statement.relation), name=statement.newschema, statement=statement)
 
 
@@ -273,6 +286,11 @@ READERS: dict[type, Callable[[Node], Iterator[Action]]] = {
     ast.CreatePolicyStmt: _one(Kind.POLICY, "table"), ast.AlterPolicyStmt: _one(Kind.POLICY, "table"),
     ast.DoStmt: lambda s: iter([Action(Kind.CODE, statement=s)]),
     ast.CallStmt: lambda s: iter([Action(Kind.CODE, statement=s)]),
+    ast.CreatedbStmt: lambda s: iter([Action(Kind.CREATE_DATABASE, name=s.dbname, statement=s)]),
+    ast.CreateTableSpaceStmt: lambda s: iter([Action(Kind.CREATE_TABLESPACE, name=s.tablespacename, statement=s)]),
+    ast.DropTableSpaceStmt: lambda s: iter([Action(Kind.DROP_TABLESPACE, name=s.tablespacename, statement=s)]),
+    ast.CreateSubscriptionStmt: lambda s: iter([Action(Kind.CREATE_SUBSCRIPTION, name=s.subname, statement=s)]),
+    ast.DiscardStmt: _discard, ast.GrantStmt: revoke, ast.DropOwnedStmt: drop_owned,
     ast.DropdbStmt: lambda s: iter([Action(Kind.DROP_DATABASE, name=s.dbname, statement=s)]),
     ast.AlterSystemStmt: lambda s: iter([Action(Kind.ALTER_SYSTEM, name=s.setstmt.name or "", statement=s)]),
     ast.AlterDomainStmt: _domain,

@@ -29,32 +29,32 @@ def traffic(known: Known, relation: TableName) -> Traffic | None:
     table = known.table(relation)
     if table is None or known.live is None or known.live.statements is None:
         return None
-    oids = {t.oid for t in (*known.with_below(table), *_above(table, known))}
+    oids = {t.oid for t in (*known.with_below(table), *above(table, known))}
     using_statements = sorted(
         (s for s in known.live.statements if s.tables & oids), key=lambda s: (-s.calls_per_day, s.fingerprint)
     )
     return Traffic(tuple(using_statements), tuple(s for s in using_statements if s.written & oids))
 
 
-def waiting_words(known: Known, relation: TableName, mode: Mode, seconds: float | None) -> str:
-    """Who waits, as a sentence; "" where it is not known."""
+def waiting_words(known: Known, relation: TableName, mode: Mode, seconds: float | None, name: str = "it") -> str:
+    """Who waits for the relation, which the sentence calls ``name``; "" where it is not known."""
     using = traffic(known, relation)
     if using is None:
-        return _by_activity(known, relation, mode)
+        return _by_activity(known, relation, mode, name)
     waiting = using.waiting(mode)
     if not waiting:
-        return f"No recorded statement of this server {'reads or writes' if mode.blocks_reads else 'writes'} it."
+        return f"No recorded statement of this server {'reads or writes' if mode.blocks_reads else 'writes'} {name}."
     verb = "read or write" if mode.blocks_reads else "write"
     many = f"1 recorded statement {' or '.join(f'{v}s' for v in verb.split(' or '))}"
     if len(waiting) > 1:
         many = f"{len(waiting)} recorded statements {verb}"
     per_day = calls_per_day(waiting)
-    text = f"{many} it, {count_words(per_day, waiting[0].watched_s)} (measured)"
+    text = f"{many} {name}, {count_words(per_day, waiting[0].watched_s)} (measured)"
     queued = per_day * seconds / DAY_S if seconds is not None else 0
     return f"{text}: about {queued:,.0f} calls in that time." if queued >= 1 else f"{text}."
 
 
-def _by_activity(known: Known, relation: TableName, mode: Mode) -> str:
+def _by_activity(known: Known, relation: TableName, mode: Mode, name: str) -> str:
     """Without statements: what the table's own counters say, of a day since the statistics' reset."""
     table, facts = known.table(relation), known.facts
     days = facts.days_since_stats_reset if facts is not None else None
@@ -64,7 +64,10 @@ def _by_activity(known: Known, relation: TableName, mode: Mode) -> str:
     written = sum(a.inserted_rows + a.updated_rows + a.deleted_rows for a in parts) / days
     scans = sum(a.seq_scans + a.index_scans for a in parts) / days
     reads = f"is scanned {scans:,.0f} times and " if mode.blocks_reads else ""
-    return f"It {reads}gets {written:,.0f} rows inserted, updated or deleted a day (measured, pg_stat_all_tables)."
+    subject = "It" if name == "it" else name
+    return (
+        f"{subject} {reads}gets {written:,.0f} rows inserted, updated or deleted a day (measured, pg_stat_all_tables)."
+    )
 
 
 def calls_per_day(statements: Iterable[UsingStatement]) -> float:
@@ -72,7 +75,7 @@ def calls_per_day(statements: Iterable[UsingStatement]) -> float:
     return sum(s.calls * DAY_S / s.watched_s for s in statements)
 
 
-def _above(table: TableFacts, known: Known) -> list[TableFacts]:
+def above(table: TableFacts, known: Known) -> list[TableFacts]:
     """Partitioned tables that statements name when they mean this one's rows."""
     parents: list[TableFacts] = []
     parent = known.facts.table(table.parent_oid) if known.facts and table.parent_oid is not None else None

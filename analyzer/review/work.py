@@ -171,11 +171,12 @@ def _type_rewrite(relation: TableName, why: str, known: Known) -> TableWork:
 def _below_domains(old: ColumnType, new: ColumnType, known: Known) -> tuple[ColumnType, ColumnType, bool]:
     domains = known.live.domains if known.live else {}
     is_strict = new != old and new.name in domains and domains[new.name].has_constraints
+    return below_domains(old, known), below_domains(new, known), is_strict
 
-    def base(of: ColumnType) -> ColumnType:
-        return (type_named(domains[of.name].base_type) or of) if of.name in domains else of
 
-    return base(old), base(new), is_strict
+def below_domains(of: ColumnType, known: Known) -> ColumnType:
+    domain = known.live.domains.get(of.name) if known.live else None
+    return (type_named(domain.base_type) or of) if domain is not None else of
 
 
 def _is_plain_cast(using: Node, column: str, new: ColumnType) -> bool:

@@ -77,7 +77,7 @@ def test_a_migration_is_judged_by_what_runs_on_the_server(database, file):
     assert (error, code) == ("", 1)
     for said in (
         f"Judged against database {database.name}, PostgreSQL {database.server.version}.",
-        "critical MG016: A view needs the column",
+        "critical MG016: A view needs it",
         "It fails: public.totals reads column total, and PostgreSQL refuses to drop it.",
         "critical MG020: Column dropped that statements use",
         "public.orders.total, 20 in",

@@ -22,6 +22,7 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str], chang
         tables = conn.run("review_tables", {"oids": oids}, action="reading the tables' TOAST sizes")
         names = conn.run("review_functions", {"names": sorted(functions)}, action="reading functions' volatility")
         domains = conn.run("review_domains", action="reading the domains")
+        casts = conn.run("review_casts", action="reading the casts that somebody made")
         views = conn.run("review_views", {"oids": oids}, action="reading which views read the tables")
         timeouts = conn.run("review_timeouts", action="reading where lock_timeout is set")
         oldest = conn.run("review_oldest_transaction", action="looking for open transactions")
@@ -37,6 +38,7 @@ def read_live_facts(conn: MonitoredConnection, functions: Collection[str], chang
         size_bytes={r.oid: size + r.toast_bytes for r in tables if (size := heap[r.oid]) is not None},
         volatility={r.name: r.volatility for r in names},
         domains={r.name: DomainFacts(r.base_type, r.has_constraints) for r in domains},
+        casts=frozenset((r.source, r.target) for r in casts),
         views={key: tuple(columns) for key, columns in by_column.items()},
         default_partitions={r.oid: r.default_partition_oid for r in tables if r.default_partition_oid},
         unlogged=frozenset(r.oid for r in tables if r.is_unlogged),

@@ -14,7 +14,9 @@ from analyzer.statements.tree import Node, Unparsable, parse
 Framework = Literal["sql", "django", "alembic"]
 MOST_OPERATIONS = 2_000
 # what the readers write for what only Python says
-UNREAD = re.compile(r"WHERE true$|CHECK \(true\)|django_expression_|unread_expression|value_from_python|DO \$\$ \$\$")
+UNREAD = re.compile(
+    r"INDEX .*WHERE true$|CHECK \(true\)|django_expression_|unread_expression|value_from_python|DO \$\$ \$\$"
+)
 
 
 @dataclass(frozen=True, slots=True)

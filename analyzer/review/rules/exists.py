@@ -2,8 +2,11 @@
 
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
+from analyzer.review.column_types import needs_using
 from analyzer.review.rules.rule import At, Findings, Rule
+from analyzer.review.work import below_domains, words
 from analyzer.schema.facts import IndexFacts
+from analyzer.schema.quoting import quote_identifier
 
 UNFIT = Rule("MG019", "Does not fit what is there")
 APPLIED = "See whether the migration was applied here already, or one before it was not."
@@ -68,4 +71,24 @@ def table_fits(at: At) -> Findings:
             yield UNFIT.finding(at, Severity.CRITICAL, f"It fails: {at.name} is there already.", APPLIED)
 
 
-RULES = (column_fits, index_fits, table_fits)
+def type_fits(at: At) -> Findings:
+    action, becomes = at.action, at.action.type
+    is_foreign = at.table is not None and at.table.kind not in "rp"
+    if action.kind is not Kind.ALTER_TYPE or becomes is None or at.known.is_unclear or is_foreign:
+        return
+    was = at.known.type_before(action)
+    base = below_domains(was, at.known) if was is not None else None
+    casts = at.known.live.casts if at.known.live is not None else frozenset()
+    has_using = action.node.def_.raw_default is not None
+    if was is None or base is None or has_using or not needs_using(base, becomes) or (base.name, becomes.name) in casts:
+        return
+    column = quote_identifier(action.column)
+    yield UNFIT.finding(
+        at, Severity.CRITICAL,
+        f"It fails: PostgreSQL makes no {words(becomes)} of {words(was)} by itself, not even of no row.",
+        f"Say how, where each value can be converted: USING {column}::{words(becomes)}.",
+        subject=f"{at.name}.{action.column}",
+    )  # fmt: skip
+
+
+RULES = (column_fits, index_fits, table_fits, type_fits)

@@ -8,10 +8,10 @@ from analyzer.findings import Severity
 from analyzer.review.actions import Action, Kind
 from analyzer.review.column_types import loses_values
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.statements import flag
 from analyzer.review.work import words
 from analyzer.schema.facts import ColumnFacts
 from analyzer.statements.tree import without_casts
-from analyzer.words.lists import and_list
 
 IN_TRANSACTION = Rule("MG010", "Cannot run inside a transaction")
 TOO_OLD = Rule("MG011", "This server's version does not know it")
@@ -19,12 +19,14 @@ NO_DEFAULT = Rule("MG012", "New NOT NULL column without a default")
 NULLS = Rule("MG013", "Column with NULLs made NOT NULL")
 DUPLICATES = Rule("MG014", "Unique constraint over duplicates")
 NARROWER = Rule("MG015", "Type that takes fewer values")
-VIEWS = Rule("MG016", "A view needs the column")
-ENUM_USED = Rule("MG017", "New enum value used in the transaction that adds it")
 CONCURRENT = Rule("MG018", "CONCURRENTLY is not possible here")
 
 ALONE = frozenset({Kind.CREATE_INDEX, Kind.DROP_INDEX, Kind.REINDEX_INDEX, Kind.REINDEX_TABLE, Kind.DETACH_PARTITION})
-ALWAYS_ALONE = frozenset({Kind.VACUUM, Kind.VACUUM_FULL, Kind.REINDEX_MANY, Kind.DROP_DATABASE, Kind.ALTER_SYSTEM})
+ALWAYS_ALONE = frozenset({
+    Kind.VACUUM, Kind.VACUUM_FULL, Kind.REINDEX_MANY, Kind.CREATE_DATABASE, Kind.DROP_DATABASE, Kind.CREATE_TABLESPACE,
+    Kind.DROP_TABLESPACE, Kind.ALTER_SYSTEM, Kind.DISCARD_ALL,
+})  # fmt: skip
+ALL_OF_IT = {Kind.CLUSTER: "CLUSTER of all tables", Kind.CREATE_SUBSCRIPTION: "CREATE SUBSCRIPTION that makes its slot"}
 OUTSIDE = {
     "sql": "Put it outside BEGIN and COMMIT, in a file of its own where the tool opens the transaction.",
     "django": "Set atomic = False in the migration's class, and let nothing else stand in that migration.",
@@ -34,13 +36,22 @@ OUTSIDE = {
 
 def fails_in_transaction(at: At) -> Findings:
     action = at.action
-    is_alone = action.kind in ALWAYS_ALONE or (action.kind in ALONE and action.is_concurrent)
-    if not is_alone or at.step.is_alone:
+    if at.step.is_alone or not _runs_alone(action):
         return
-    what = f"{action.kind.value} CONCURRENTLY" if action.kind in ALONE else action.kind.value
+    what = (
+        f"{action.kind.value} CONCURRENTLY" if action.kind in ALONE else ALL_OF_IT.get(action.kind, action.kind.value)
+    )
     yield IN_TRANSACTION.finding(
         at, Severity.CRITICAL, f"{what} fails inside a transaction block.", OUTSIDE[at.migration.framework]
     )
+
+
+def _runs_alone(action: Action) -> bool:
+    if action.kind is Kind.CLUSTER:
+        return action.relation is None
+    if action.kind is Kind.CREATE_SUBSCRIPTION:
+        return flag(action.statement.options, "connect", True) and flag(action.statement.options, "create_slot", True)
+    return action.kind in ALWAYS_ALONE or (action.kind in ALONE and action.is_concurrent)
 
 
 def needs_newer_server(at: At) -> Findings:
@@ -92,7 +103,7 @@ def column_has_nulls(at: At) -> Findings:
     if not is_of(at, Kind.SET_NOT_NULL, Kind.ADD_NOT_NULL) or at.action.is_not_valid:
         return
     name = at.action.column or (at.action.columns[0] if at.action.columns else "")
-    column = _untouched(at, name)
+    column = untouched_column(at, name)
     if column is None or not column.null_frac or at.known.proves_not_null(at.relation, name):
         return
     share = column.null_frac
@@ -111,7 +122,7 @@ def has_duplicates(at: At) -> Findings:
     )
     if not is_unique or action.using_index or action.has_where or len(action.columns) != 1 or action.relation is None:
         return
-    column = _untouched(at, action.columns[0])
+    column = untouched_column(at, action.columns[0])
     rows = column.table_rows * (1 - (column.null_frac or 0)) if column is not None else 0
     distinct = column.distinct_values if column is not None else None
     if column is None or distinct is None or rows < 100 or distinct > rows / 2:
@@ -144,11 +155,12 @@ def one_value_for_all(at: At) -> Findings:
     )  # fmt: skip
 
 
-def _untouched(at: At, name: str) -> ColumnFacts | None:
-    """The column as the server has it, unless this file writes rows of the table before."""
+def untouched_column(at: At, name: str) -> ColumnFacts | None:
+    """The column as the server has it, unless this file writes it, or takes rows from the table, before."""
     if any(
         action.kind in (Kind.UPDATE, Kind.DELETE, Kind.MERGE, Kind.CODE, Kind.TRUNCATE)
         and (action.relation is None or at.known.key(action.relation) == at.name)
+        and not (action.kind is Kind.UPDATE and all(target.name != name for target in action.node.targetList))
         for step in at.earlier
         for action in step.actions
     ):
@@ -168,37 +180,6 @@ def takes_fewer_values(at: At) -> Findings:
         f" {at.action.column} does not fit, and the way back does not bring such values again.",
         "Look for such values first.",
     )  # fmt: skip
-
-
-def views_need_it(at: At) -> Findings:
-    is_type, live, table = at.action.kind is Kind.ALTER_TYPE, at.known.live, at.table
-    if not is_of(at, Kind.ALTER_TYPE, Kind.DROP_COLUMN) or live is None or table is None:
-        return
-    gone = {str(a.relation) for s in at.earlier for a in s.actions if a.kind in (Kind.DROP_VIEW, Kind.DROP_MATVIEW)}
-    views = [v for v in live.views.get((table.oid, at.action.column), ()) if not {v, v.partition(".")[2]} & gone]
-    if not views or (at.action.is_cascade and not is_type):
-        return
-    does = "change the type of" if is_type else "drop"
-    yield VIEWS.finding(
-        at, Severity.CRITICAL,
-        f"It fails: {and_list(views)} read{'s' if len(views) == 1 else ''} column {at.action.column}, and PostgreSQL"
-        f" refuses to {does} it.",
-        "Drop the views first and make them again, in one transaction.",
-    )  # fmt: skip
-
-
-def new_value_used(at: At) -> Findings:
-    """Since 12 the transaction may add it, but not use it."""
-    if at.action.kind is not Kind.ADD_ENUM_VALUE or at.step.is_alone or not at.action.column:
-        return
-    literal = f"'{at.action.column}'"
-    used = next((s for s in at.later if at.same_transaction(s) and literal in s.sql), None)
-    if used is not None:
-        yield ENUM_USED.finding(
-            at, Severity.CRITICAL,
-            f"Line {used.line} uses the new value {literal} in the transaction that adds it, which PostgreSQL refuses.",
-            "Add the value in a migration before it.",
-        )  # fmt: skip
 
 
 def not_concurrently(at: At) -> Findings:
@@ -227,6 +208,5 @@ def not_concurrently(at: At) -> Findings:
 
 RULES = (
     fails_in_transaction, needs_newer_server, lacks_default, column_has_nulls, has_duplicates, one_value_for_all,
-    takes_fewer_values,
-    views_need_it, new_value_used, not_concurrently,
+    takes_fewer_values, not_concurrently,
 )  # fmt: skip

@@ -1,14 +1,17 @@
 """What running code needs and the migration takes away: by the statements that the server recorded."""
 
 from analyzer.findings import Severity
-from analyzer.review.actions import Kind
+from analyzer.review.actions import Action, Kind
+from analyzer.review.known import Known
 from analyzer.review.live import UsingStatement
+from analyzer.review.rules.rests_on import index_dropped
 from analyzer.review.rules.rule import At, Findings, Rule, is_of
 from analyzer.review.traffic import calls_per_day, traffic
+from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.words.durations import count_words
 
 COLUMN = Rule("MG020", "Column dropped that statements use")
-TABLE = Rule("MG021", "Table dropped that statements use")
+TABLE = Rule("MG021", "Table or view dropped that statements use")
 RENAMED = Rule("MG022", "Renamed under running code")
 INDEX = Rule("MG023", "Index dropped that the server uses")
 INSERTS = Rule("MG025", "Running code's INSERT fails")
@@ -42,7 +45,7 @@ def drops_column(at: At) -> Findings:
     stars = [s for s in live.statements if table.oid in s.reads_all and s not in using]
     if using:
         yield COLUMN.finding(
-            at, Severity.CRITICAL, f"{_named(using, f'{at.name}.{column}')} They fail from then on.", DEPLOY_FIRST,
+            at, Severity.CRITICAL, f"{used_by(using, f'{at.name}.{column}')} They fail from then on.", DEPLOY_FIRST,
             calls_per_day=round(calls_per_day(using)), statements=len(using),
         )  # fmt: skip
         return
@@ -66,7 +69,7 @@ def drops_table(at: At) -> Findings:
         )
     elif using.statements:
         yield TABLE.finding(
-            at, Severity.CRITICAL, f"{_named(using.statements, at.name)} They fail from then on.", DEPLOY_FIRST,
+            at, Severity.CRITICAL, f"{used_by(using.statements, at.name)} They fail from then on.", DEPLOY_FIRST,
             calls_per_day=round(calls_per_day(using.statements)), statements=len(using.statements),
         )  # fmt: skip
     elif not at.known.is_empty(at.relation):
@@ -93,7 +96,7 @@ def renames(at: At) -> Findings:
         using = tuple(s for s in using if (table.oid, at.action.column) in s.columns)
     if using:
         yield RENAMED.finding(
-            at, Severity.CRITICAL, f"{_named(using, old)} They fail until the code is deployed anew.", hint,
+            at, Severity.CRITICAL, f"{used_by(using, old)} They fail until the code is deployed anew.", hint,
             calls_per_day=round(calls_per_day(using)), statements=len(using),
         )  # fmt: skip
     else:
@@ -109,7 +112,7 @@ def renames_schema(at: At) -> Findings:
     if using:
         yield RENAMED.finding(
             at, Severity.CRITICAL,
-            f"{_named(using, f'tables of schema {at.action.column}')} They fail until code, or its search_path, names"
+            f"{used_by(using, f'tables of schema {at.action.column}')} They fail until code, or its search_path, names"
             f" {at.action.name}.", "Rename it when nobody uses it.", calls_per_day=round(calls_per_day(using)),
             statements=len(using), subject=at.action.column,
         )  # fmt: skip
@@ -143,7 +146,8 @@ def breaks_inserts(at: At) -> Findings:
     what = f"{new.name} is NOT NULL and keeps no default"
     if inserts:
         yield INSERTS.finding(
-            at, Severity.WARNING, f"{what}. {_named(inserts, at.name)} They fail until the new code is deployed.", hint,
+            at, Severity.WARNING,
+            f"{what}. {used_by(inserts, at.name)} They fail until the new code is deployed.", hint,
             calls_per_day=round(calls_per_day(inserts)), statements=len(inserts),
         )  # fmt: skip
     elif using is None:
@@ -160,26 +164,48 @@ def _has_view(at: At) -> bool:
 
 
 def drops_index(at: At) -> Findings:
-    if at.action.kind is not Kind.DROP_INDEX:
+    """By itself, or with the constraint that it belongs to."""
+    if at.action.kind not in (Kind.DROP_INDEX, Kind.DROP_CONSTRAINT) or at.known.facts is None:
         return
-    owner = at.known.owner_of_index(at.action.others[0])
-    index = next((i for i in owner.indexes if i.name == at.action.name), None) if owner else None
-    if owner is None or index is None or not index.scans or at.known.facts is None:
+    owner, index = index_dropped(at)
+    scans = _scans(owner, index, at.known) if owner is not None and index is not None else 0
+    if owner is None or index is None or not scans:
         return
     days = at.known.facts.days_since_stats_reset
     since = f" in the {days:,.1f} days since the statistics' reset" if days else ""
-    replaced = any(
-        a.kind is Kind.CREATE_INDEX and a.columns[: len(index.columns)] == index.columns
-        for s in (*at.earlier, *at.later) for a in s.actions
-    )  # fmt: skip
-    if replaced:
+    if any(
+        _replaces(action, index, owner, at.known) for s in (at.step, *at.earlier, *at.later) for action in s.actions
+    ):
         return
+    of = "" if at.action.kind is Kind.DROP_INDEX else ", which goes with its constraint,"
     yield INDEX.finding(
         at, Severity.WARNING,
-        f"Index {index.name} of {owner.qualified_name} was scanned {index.scans:,} times{since} (measured).",
+        f"Index {index.name} of {owner.qualified_name}{of} was scanned {scans:,} times{since} (measured).",
         "See which statements it serves before it goes; predict plans them on this server's statistics.",
-        subject=index.name, scans=index.scans,
+        subject=index.name, scans=scans,
     )  # fmt: skip
+
+
+def _scans(owner: TableFacts, index: IndexFacts, known: Known) -> int:
+    """With those of its parts on partitions."""
+    oids, scans = {index.oid}, index.scans or 0
+    for part in known.partitions_of(owner):  # those above first
+        for each in part.indexes:
+            if each.parent_oid in oids:
+                oids.add(each.oid)
+                scans += each.scans or 0
+    return scans
+
+
+def _replaces(action: Action, index: IndexFacts, owner: TableFacts, known: Known) -> bool:
+    """Whether it makes an index, or a constraint of one that is there, that begins with the same columns."""
+    columns: tuple[str | None, ...] = action.columns
+    kinds = (Kind.CREATE_INDEX, Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY)
+    if action.kind not in kinds or action.relation is None or known.key(action.relation) != owner.qualified_name:
+        return False
+    if action.using_index:
+        columns = next((i.columns for i in owner.indexes if i.name == action.using_index), ())
+    return columns[: len(index.columns)] == index.columns
 
 
 def empties(at: At) -> Findings:
@@ -195,7 +221,7 @@ def empties(at: At) -> Findings:
     )
 
 
-def _named(using: tuple[UsingStatement, ...] | list[UsingStatement], what: str) -> str:
+def used_by(using: tuple[UsingStatement, ...] | list[UsingStatement], what: str) -> str:
     ordered = sorted(using, key=lambda s: (-s.calls_per_day, s.fingerprint))
     listed = "; ".join(f"{s.text} ({count_words(calls_per_day([s]), s.watched_s)})" for s in ordered[:LONGEST])
     more = f"; and {len(ordered) - LONGEST} more" if len(ordered) > LONGEST else ""

@@ -26,11 +26,12 @@ GOES = {
     OBJECT.OBJECT_VIEW: "views that read it",
     OBJECT.OBJECT_MATVIEW: "views that read it",
 }
+NAMES_THEM = "Leave CASCADE out: the server then names what depends on it, to be dropped or changed one by one."
 OF_A_FUNCTION = "triggers, defaults, constraints, policies, views, and indexes on expressions that call it"
 
 
 def drops_dependents(at: At) -> Findings:
-    """Of a table and of a schema other rules say it."""
+    """Of a table, column or constraint rests_on.py names them, of a schema design.py says it."""
     kinds = (Kind.DROP_OTHER, Kind.DROP_VIEW, Kind.DROP_MATVIEW)
     if at.action.kind not in kinds or not at.action.is_cascade or _is_made_here(at):
         return
@@ -38,7 +39,7 @@ def drops_dependents(at: At) -> Findings:
     yield CASCADE.finding(
         at, Severity.CRITICAL if removed in WITH_ROWS else Severity.WARNING,
         f"CASCADE drops with {at.action.name}, without naming them: {GOES.get(removed, OF_A_FUNCTION)}.",
-        "Leave CASCADE out: the server then names what depends on it, to be dropped or changed one by one.",
+        NAMES_THEM,
         subject=at.action.name,
     )  # fmt: skip
 

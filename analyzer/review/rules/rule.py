@@ -17,7 +17,10 @@ ALL_RULES: "dict[str, Rule]" = {}  # by code, as they are defined
 
 @dataclass(frozen=True, slots=True)
 class At:
-    """``earlier``, ``later``: the steps around this one. ``has_safe``: there is a safe sequence for the statement."""
+    """``earlier``, ``later``: the steps around this one. ``has_safe``: there is a safe sequence for the statement.
+
+    ``timeouts``: whether a lock_timeout holds, of each step of the migration.
+    """
 
     step: MigrationStep
     action: Action
@@ -27,6 +30,7 @@ class At:
     earlier: tuple[MigrationStep, ...] = ()
     later: tuple[MigrationStep, ...] = ()
     has_safe: bool = False
+    timeouts: tuple[bool, ...] = ()
 
     @property
     def relation(self) -> TableName:

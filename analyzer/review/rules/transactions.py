@@ -1,19 +1,23 @@
 """What a transaction holds until its COMMIT, and how long a statement waits for its lock."""
 
+from collections.abc import Iterable
+
 from analyzer.findings import Severity
-from analyzer.review.actions import Action, Kind
+from analyzer.review.actions import Kind
+from analyzer.review.all_rows import Share, share_changed
 from analyzer.review.all_rows import changes_all_rows as is_of_all_rows
 from analyzer.review.estimate import seconds_words, total_seconds, update_seconds
 from analyzer.review.files.migration import MigrationStep
 from analyzer.review.locks import Lock, Mode, locks_of
+from analyzer.review.rules.fails import untouched_column
 from analyzer.review.rules.rule import At, Findings, Rule
-from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, SAFE
-from analyzer.review.traffic import calls_per_day, traffic, waiting_words
+from analyzer.review.rules.under_lock import BRIEF_S, BUSY_CALLS_S, LONG_S, SAFE, waiting_calls
+from analyzer.review.traffic import traffic, waiting_words
 from analyzer.words.durations import DAY_S, span_words
 
 HELD = Rule("MG030", "Lock held over further work")
 NO_TIMEOUT = Rule("MG031", "No lock_timeout")
-WHOLE_TABLE = Rule("MG032", "All rows changed by one statement")
+WHOLE_TABLE = Rule("MG032", "Many rows changed by one statement")
 LEFT_OPEN = Rule("MG033", "Transaction without COMMIT")
 NESTED = Rule("MG034", "BEGIN or COMMIT inside the tool's transaction")
 
@@ -73,10 +77,10 @@ def _own_seconds(at: At) -> float | None:
     if action.kind in WRITES:
         if at.is_new or at.known.is_empty(action.relation):
             return 0.0
-        size = at.known.size_bytes(action.relation)
-        if not is_of_all_rows(action, at.known):
+        share, size = _share(at), at.known.size_bytes(action.relation)
+        if share is None or not share.is_known:
             return 0.0  # nobody knows how many: nothing is said
-        return None if size is None else update_seconds(size)
+        return None if size is None else update_seconds(size * share.most)
     if action.kind is Kind.CODE and at.step.origin == "RunPython":
         return None
     works = [w for w in at.effect.work if not at.known.is_new(w.relation)]
@@ -85,57 +89,70 @@ def _own_seconds(at: At) -> float | None:
 
 def no_lock_timeout(at: At) -> Findings:
     """The first statement of the file that takes a strong lock without one, for all of them."""
-    if not _waits_in_queue(at) or any(_is_timeout(a) for s in at.earlier for a in s.actions):
+    locks, live = _strong_locks(at.effect.locks, at), at.known.live
+    if not locks:
         return
-    if any(at_lock for s in at.earlier for at_lock in _strong_locks(s, at)) or (
-        at.known.live and at.known.live.lock_timeouts
-    ):
+    *held, holds = at.timeouts[: len(at.earlier) + 1]
+    if holds or any(not was and _takes_strong_lock(step, at) for step, was in zip(at.earlier, held, strict=True)):
         return
-    lock = max((lock for lock in at.effect.locks if lock.mode.blocks_writes), key=lambda lock: lock.mode)
+    lock = max(locks, key=lambda lock: (waiting_calls(at, lock), lock.mode))
     name = at.known.key(lock.table or lock.relation)
-    live = at.known.live
     age_s = live.oldest_transaction_s if live is not None else None
-    using = traffic(at.known, lock.table or lock.relation)
-    calls = calls_per_day(using.waiting(lock.mode)) if using is not None else 0.0
     is_old = age_s is not None and age_s >= OLD_TRANSACTION_S
     now = f" Right now a transaction is open for {span_words(age_s)}." if is_old and age_s is not None else ""
-    severity = Severity.WARNING if is_old or calls / DAY_S >= BUSY_CALLS_S else Severity.INFO
+    is_busy = waiting_calls(at, lock) / DAY_S >= BUSY_CALLS_S
+    severity = Severity.WARNING if is_old or is_busy else Severity.INFO
+    ended = " The one that was set before holds no longer." if any(held) else ""
     yield NO_TIMEOUT.finding(
         at, severity,
         f"{lock.mode.title} on {name} waits for every transaction that uses it, and whoever comes later waits behind"
-        f" it.{now} No lock_timeout ends that.", TIMEOUTS[at.migration.framework], subject=name,
+        f" it.{now} No lock_timeout ends that.{ended}", TIMEOUTS[at.migration.framework], subject=name,
     )  # fmt: skip
 
 
-def _waits_in_queue(at: At) -> bool:
-    return any(lock.mode.blocks_writes and not at.known.is_new(lock.relation) for lock in at.effect.locks)
+def _takes_strong_lock(step: MigrationStep, at: At) -> bool:
+    return any(_strong_locks(locks_of(action, at.known), at) for action in step.actions)
 
 
-def _strong_locks(step: MigrationStep, at: At) -> list[Lock]:
-    locks = [lock for action in step.actions for lock in locks_of(action, at.known)]
+def _strong_locks(locks: Iterable[Lock], at: At) -> list[Lock]:
+    """Those that others wait for."""
     return [lock for lock in locks if lock.mode.blocks_writes and not at.known.is_new(lock.relation)]
 
 
-def _is_timeout(action: Action) -> bool:
-    return action.kind is Kind.SET and action.name == "lock_timeout" and not action.is_off and action.column != "0"
-
-
-def changes_all_rows(at: At) -> Findings:
-    if not is_of_all_rows(at.action, at.known) or at.is_new:
+def changes_many_rows(at: At) -> Findings:
+    share = _share(at)
+    if share is None or at.is_new or at.known.is_empty(at.relation):
         return
-    size = at.known.size_bytes(at.relation)
-    seconds = update_seconds(size) if size is not None else None
-    if at.known.is_empty(at.relation) or (seconds is not None and seconds < BRIEF_S):
-        return
+    size, rows = at.known.size_bytes(at.relation), at.table.rows if at.table else None
+    seconds = update_seconds(size * share.most) if size is not None else None
     verb = "changes" if at.action.kind is Kind.UPDATE else "deletes"
-    rows = at.table.rows if at.table else None
-    what = f"all rows of {at.name}" + (f" (about {rows:,.0f})" if rows else "")
+    if not share.is_known:
+        if size is not None and seconds is not None and seconds >= LONG_S:
+            of = f" ({rows:,.0f})" if rows else ""
+            yield WHOLE_TABLE.finding(
+                at, Severity.INFO,
+                f"How many rows of {at.name}{of} it {verb} is not known; as many as it may would take"
+                f" {seconds_words(seconds)}, each of them locked until the end.",
+                "EXPLAIN it: where that plans many rows, do it in batches, each in a transaction of its own.",
+            )  # fmt: skip
+        return
+    if seconds is not None and seconds < BRIEF_S:
+        return
+    if is_of_all_rows(at.action, at.known):
+        what = f"all rows of {at.name}" + (f" (about {rows:,.0f})" if rows else "")
+    else:
+        about = f" (about {rows * share.most:,.0f} of {rows:,.0f})" if rows else ""
+        what = f"{share.most:.1%} of {at.name}'s rows{about}, by the NULLs that ANALYZE last saw,"
     yield WHOLE_TABLE.finding(
         at, Severity.WARNING,
         f"It {verb} {what} in one transaction: {seconds_words(seconds)}."
         f" Each row stays locked until the end, and the table keeps a dead copy of each.",
         SAFE if at.has_safe else "Do it in batches of some thousand rows, each in a transaction of its own.",
     )  # fmt: skip
+
+
+def _share(at: At) -> Share | None:
+    return share_changed(at.action, at.known, lambda name: untouched_column(at, name))
 
 
 def nested_transaction(at: At) -> Findings:
@@ -168,4 +185,4 @@ def left_open(at: At) -> Findings:
         )  # fmt: skip
 
 
-RULES = (held_over_work, no_lock_timeout, changes_all_rows, nested_transaction, left_open)
+RULES = (held_over_work, no_lock_timeout, changes_many_rows, nested_transaction, left_open)

@@ -1,5 +1,7 @@
 """Work under a lock that others wait for: rewrites, reads of the whole table, builds of indexes."""
 
+from collections.abc import Iterator
+
 from analyzer.findings import Severity
 from analyzer.review.actions import Kind
 from analyzer.review.estimate import seconds_words, total_seconds, work_words
@@ -49,15 +51,17 @@ def work_under_lock(at: At) -> Findings:
     works = [w for w in at.effect.work if not at.known.is_new(w.relation)]
     if not works:
         return
-    lock = _worst_lock(at)
-    if lock is None:
+    seconds = total_seconds(works, at.known)
+    is_certain = any(w.is_certain for w in works)
+    locks = _locks_waited_for(at, seconds, is_certain)
+    if not locks:
+        return
+    lock = locks[0]
+    severity = _severity(at, lock, seconds, is_certain)
+    if severity is None:
         return
     kind = next(k for k in ("rewrite", "index", "scan") if any(w.kind == k for w in works))
     rule = {"rewrite": REWRITE, "index": INDEX, "scan": SCAN}[kind]
-    seconds = total_seconds(works, at.known)
-    severity = _severity(at, lock, seconds, any(w.is_certain for w in works))
-    if severity is None:
-        return
     told = [w for w in works if w.is_certain] or works
     on = "" if lock.relation in [w.relation for w in told] else f" on {at.known.key(lock.relation)}"
     if lock.is_index:
@@ -66,7 +70,7 @@ def work_under_lock(at: At) -> Findings:
         f"{at.action.kind.value} {and_list([work_words(w, at.known) for w in told])} under {lock.mode.title}{on}, which"
         f" {lock.mode.blocks}: {seconds_words(seconds)}.",
         f"Why: {and_list(list(dict.fromkeys(w.why for w in told)))}.",
-        waiting_words(at.known, lock.relation, lock.mode, seconds),
+        *_waiting(at, locks, seconds),
     ]
     planned = None if seconds is None else round(seconds, 1)
     hint = SAFE_TYPE if at.action.kind is Kind.ALTER_TYPE else SAFE
@@ -87,12 +91,46 @@ def _hint_without(at: At) -> str:
     return HINTS_WITHOUT.get(at.action.kind, AT_REST)
 
 
-def _worst_lock(at: At) -> Lock | None:
-    """Of those that others wait for; an index's counts for its table's readers."""
+def _locks_waited_for(at: At, seconds: float | None, is_certain: bool) -> list[Lock]:
+    """The one first that matters most, by who waits for it; an index's counts for its table's readers."""
     locks = [lock for lock in at.effect.locks if lock.mode.blocks_writes and not at.known.is_new(lock.relation)]
     worked_on = {at.known.key(w.relation) for w in at.effect.work}
-    on_work = [lock for lock in locks if at.known.key(lock.table or lock.relation) in worked_on] or locks
-    return max(on_work, key=lambda lock: (lock.mode, not lock.is_index), default=None)
+
+    def weight(lock: Lock) -> tuple[float, ...]:
+        severity = _severity(at, lock, seconds, is_certain)
+        is_worked_on = at.known.key(lock.table or lock.relation) in worked_on
+        return (
+            -1 if severity is None else severity,
+            is_worked_on,
+            lock.mode,
+            waiting_calls(at, lock),
+            not lock.is_index,
+        )
+
+    return sorted(locks, key=weight, reverse=True)
+
+
+def waiting_calls(at: At, lock: Lock) -> float:
+    """Recorded calls of a day that would wait for it; 0 where nothing is recorded."""
+    using = traffic(at.known, lock.table or lock.relation)
+    return calls_per_day(using.waiting(lock.mode)) if using is not None else 0.0
+
+
+def _waiting(at: At, locks: list[Lock], seconds: float | None) -> Iterator[str]:
+    """Who waits for the first lock, and who else for the others; a partition's are its table's."""
+    tables = list(dict.fromkeys(at.known.key(lock.table or lock.relation) for lock in locks))
+    counted: set[str] = set()
+    for lock in locks:
+        name, relation = at.known.key(lock.table or lock.relation), lock.table or lock.relation
+        words = waiting_words(at.known, relation, lock.mode, seconds, name if len(tables) > 1 else "it")
+        using, table = traffic(at.known, relation), at.known.table(relation)
+        waiting = {s.fingerprint for s in using.waiting(lock.mode)} if using is not None else {name}
+        is_part = table is not None and (table.parent_oid is not None or bool(table.inherits))
+        if lock is locks[0]:
+            yield words
+        elif words and not is_part and not waiting <= counted:
+            yield f"{lock.mode.title} on {name}: {words}"
+        counted |= waiting | {name}
 
 
 def _severity(at: At, lock: Lock, seconds: float | None, is_certain: bool) -> Severity | None:

@@ -3,6 +3,7 @@
 from pglast.stream import RawStream
 
 from analyzer.review.actions import Action, Kind
+from analyzer.review.all_rows import is_always_true
 from analyzer.review.known import Known
 from analyzer.review.safe_sequence.safe_step import SafeStep, relation_sql, with_changes
 from analyzer.schema.quoting import quote_identifier
@@ -21,7 +22,8 @@ def batches(action: Action, known: Known) -> list[SafeStep] | None:
         return None
     where = action.node.whereClause
     statement = RawStream()(with_changes(action.node, whereClause=None))
-    return [batched(relation, key, statement, RawStream()(where) if where is not None else "")]
+    condition = "" if where is None or is_always_true(where) else RawStream()(where)
+    return [batched(relation, key, statement, condition)]
 
 
 def key_of(relation: TableName | None, known: Known) -> str | None:

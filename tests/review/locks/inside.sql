@@ -139,6 +139,7 @@ alter table a add constraint x exclude using btree (nn with =);
 alter table a drop constraint n_positive;
 alter table a drop constraint a_o;
 alter table a drop constraint a_pkey;
+alter table o drop constraint o_pkey cascade;
 alter table o drop constraint o_code;
 alter table a alter constraint a_o deferrable;
 -- the table

@@ -1,0 +1,143 @@
+"""Keys that the server refuses: a second primary key, and foreign keys that do not fit what they reference."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pglast import ast
+
+from analyzer.findings import Severity
+from analyzer.review.actions import Action, Kind
+from analyzer.review.alter_table import CONSTR, new_column, relation_name
+from analyzer.review.column_types import ColumnType, are_comparable
+from analyzer.review.known import NEW_RELATIONS
+from analyzer.review.resting import is_key
+from analyzer.review.rules.exists import APPLIED, UNFIT
+from analyzer.review.rules.rule import At, Findings
+from analyzer.review.work import below_domains, words
+from analyzer.schema.facts import TableFacts
+from analyzer.statements.parse import TableName
+from analyzer.statements.tree import Node, name_parts
+from analyzer.words.lists import and_list
+
+MAKE_KEYS = frozenset({Kind.ADD_UNIQUE, Kind.ADD_PRIMARY_KEY, Kind.CREATE_INDEX})
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A foreign key; ``types`` of its columns, None where one is not known. No ``referenced``: the primary key."""
+
+    relation: TableName
+    columns: tuple[str, ...]
+    types: tuple[ColumnType | None, ...]
+    referenced: tuple[str, ...]
+
+
+def second_primary_key(at: At) -> Findings:
+    action, table = at.action, at.table
+    adds = action.kind is Kind.ADD_PRIMARY_KEY or (action.new is not None and action.new.is_primary)
+    if not adds or table is None or at.known.is_unclear or (action.new is not None and _does_nothing(at)):
+        return
+    there = next((i for i in table.indexes if i.is_primary and not at.known.is_dropped(table, i.name)), None)
+    dropped_here = {a.name for a in at.step.actions if a.kind is Kind.DROP_CONSTRAINT}
+    if there is not None and there.name not in dropped_here:
+        yield UNFIT.finding(
+            at, Severity.CRITICAL,
+            f"It fails: {at.name} has a primary key already, {there.name} on"
+            f" {', '.join(column or '(expression)' for column in there.columns)}.", APPLIED, subject=there.name,
+        )  # fmt: skip
+
+
+def keys_fit(at: At) -> Findings:
+    if at.migration.framework == "django":  # whose reader takes the referenced column and its type for granted
+        return
+    for key in _new_keys(at):
+        table = at.known.table(key.relation)
+        why = _why_not(key, table, at) if table is not None and table.kind in "rp" else None
+        if why is not None:
+            of = f" ({', '.join(key.columns)})"
+            yield UNFIT.finding(
+                at, Severity.CRITICAL, f"It fails: {why}, which the foreign key{of} needs.",
+                "Reference the columns of a primary or unique key, of the same types.",
+                subject=f"{at.name}.{','.join(key.columns)}",
+            )  # fmt: skip
+
+
+def _why_not(key: NewKey, table: TableFacts, at: At) -> str | None:
+    """As a clause; None where it fits, or nobody knows."""
+    name = table.qualified_name
+    columns = key.referenced or table.primary_key
+    if not columns:
+        return None if _may_have_changed(table, at) or table.kind == "p" else f"{name} has no primary key"
+    for column in columns:
+        if at.known.has_column(key.relation, column) is False:
+            return f"{name} has no column {column}"
+    usable = [i for i in table.indexes if is_key(i) and not at.known.is_dropped(table, i.name)]
+    is_unreadable = any(not i.is_readable for i in table.indexes)
+    if not (is_unreadable or _may_have_changed(table, at) or any(set(i.columns) == {*columns} for i in usable)):
+        return f"{name} has no unique key of {and_list(columns)} alone"
+    for column, local, of in zip(columns, key.columns, key.types, strict=False):
+        there = at.known.column(key.relation, column).type
+        if of is None or there is None or {(of.name, there.name), (there.name, of.name)} & _own_casts(at):
+            continue
+        base, below = below_domains(of, at.known), below_domains(there, at.known)
+        if are_comparable(base, below) is False:
+            return f"{local} is {words(base)} and {name}.{column} {words(below)}: no index compares the two"
+    return None
+
+
+def _may_have_changed(table: TableFacts, at: At) -> bool:
+    """Whether the migration may have given the table a key, or a column of another name, before."""
+    name = table.qualified_name
+    return at.known.is_unclear or any(
+        (action.kind in MAKE_KEYS or action.kind is Kind.RENAME_COLUMN or _is_unique(action))
+        and action.relation is not None and at.known.key(action.relation) == name
+        for step in (*at.earlier, at.step) for action in step.actions
+    )  # fmt: skip
+
+
+def _is_unique(action: Action) -> bool:
+    return action.new is not None and (action.new.is_unique or action.new.is_primary)
+
+
+def _own_casts(at: At) -> frozenset[tuple[str, str]]:
+    return at.known.live.casts if at.known.live is not None else frozenset()
+
+
+def _does_nothing(at: At) -> bool:
+    """ADD COLUMN IF NOT EXISTS of one that is there."""
+    return at.action.if_exists and bool(at.known.has_column(at.relation, at.action.column))
+
+
+def _new_keys(at: At) -> Iterator[NewKey]:
+    action = at.action
+    if action.relation is None:
+        return
+    if action.kind is Kind.ADD_FOREIGN_KEY:
+        yield _key(action.node.def_, action.columns, {}, at)
+    elif action.kind is Kind.ADD_COLUMN and (new := action.new) is not None:
+        if not _does_nothing(at) and new.references is not None:
+            yield NewKey(new.references, (new.name,), (new.type,), new.referenced_columns)
+    elif action.kind in NEW_RELATIONS and isinstance(action.statement, ast.CreateStmt):
+        yield from _of_new_table(action, at)
+
+
+def _of_new_table(action: Action, at: At) -> Iterator[NewKey]:
+    if action.if_exists and at.table is not None:
+        return
+    elements = action.statement.tableElts or ()
+    columns = [new_column(e) for e in elements if isinstance(e, ast.ColumnDef) and e.typeName is not None]
+    for new in columns:
+        if new.references is not None:
+            yield NewKey(new.references, (new.name,), (new.type,), new.referenced_columns)
+    types = {new.name: new.type for new in columns}
+    for element in elements:
+        if isinstance(element, ast.Constraint) and element.contype == CONSTR.CONSTR_FOREIGN:
+            yield _key(element, name_parts(element.fk_attrs), types, at)
+
+
+def _key(constraint: Node, columns: tuple[str, ...], types: dict[str, ColumnType], at: At) -> NewKey:
+    known = tuple(types.get(name) or at.known.column(at.relation, name).type for name in columns)
+    return NewKey(relation_name(constraint.pktable), columns, known, name_parts(constraint.pk_attrs))
+
+
+RULES = (second_primary_key, keys_fit)

@@ -1,0 +1,163 @@
+"""What the server refuses to drop, or to empty, since foreign keys, views or constraints rest on it; and what CASCADE
+takes along.
+"""
+
+from collections.abc import Iterator
+
+from pglast import ast
+
+from analyzer.findings import Severity
+from analyzer.review.actions import Kind
+from analyzer.review.alter_table import relation_name
+from analyzer.review.resting import KeyOf
+from analyzer.review.rules.objects import CASCADE, NAMES_THEM
+from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.traffic import above
+from analyzer.schema.facts import IndexFacts, TableFacts
+from analyzer.words.lists import and_list
+
+VIEWS = Rule("MG016", "A view needs it")
+NEEDED = Rule("MG027", "Others rest on it")
+MOST_NAMES = 5
+WITH_VIEWS = (Kind.ALTER_TYPE, Kind.DROP_COLUMN, Kind.DROP_TABLE)
+VIEW_DROPS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
+VIEW_CHANGES = (*VIEW_DROPS, Kind.RENAME_TABLE, Kind.SET_SCHEMA)
+
+
+def views_need_it(at: At) -> Findings:
+    is_type = at.action.kind is Kind.ALTER_TYPE
+    views = _views(at)
+    if not views or (at.action.is_cascade and not is_type):
+        return
+    what = f"column {at.action.column}" if at.action.kind is not Kind.DROP_TABLE else at.name
+    does = "change the type of" if is_type else "drop"
+    yield VIEWS.finding(
+        at, Severity.CRITICAL,
+        f"It fails: {_named(views)} read{'s' if len(views) == 1 else ''} {what}, and PostgreSQL refuses to {does} it.",
+        "Drop the views first and make them again, in one transaction." if at.action.kind is not Kind.DROP_TABLE else
+        "Drop the views first, or make them read something else.",
+    )  # fmt: skip
+
+
+def keys_need_it(at: At) -> Findings:
+    """A foreign key, whichever way the key's index or column would go."""
+    keys = _keys(at)
+    if not keys or at.action.is_cascade:
+        return
+    empties = at.action.kind is Kind.TRUNCATE
+    rest = "references" if len(keys) == 1 else "reference"
+    does = "empty it, even where no row is left that does" if empties else "drop it"
+    hint = (
+        "Name the referencing tables in the same TRUNCATE if they shall be emptied too, or DELETE the rows."
+        if empties
+        else "Drop the foreign keys first, and look at what they guard."
+    )
+    yield NEEDED.finding(
+        at, Severity.CRITICAL, f"It fails: {_named(_key_names(keys))} {rest} {_what(at)}, and PostgreSQL refuses to"
+        f" {does}.", hint, subject=_subject(at), foreign_keys=len(keys),
+    )  # fmt: skip
+
+
+def constraint_needs_index(at: At) -> Findings:
+    """DROP INDEX of a constraint's index, and of a part of a partitioned table's."""
+    if at.action.kind is not Kind.DROP_INDEX or at.action.is_concurrent or at.known.is_unclear:
+        return
+    table, index = index_dropped(at)
+    if table is None or index is None:
+        return
+    if index.parent_oid is not None:
+        why, hint = "is part of the index of a partitioned table", "Drop that index, which takes its parts along."
+    elif index.backs_constraint:
+        why, hint = f"belongs to a constraint of {table.qualified_name}", "Drop the constraint: ALTER TABLE ... DROP"
+        hint += " CONSTRAINT."
+    else:
+        return
+    yield NEEDED.finding(
+        at, Severity.CRITICAL, f"It fails, with CASCADE too: index {index.name} {why}.", hint, subject=index.name
+    )
+
+
+def cascades(at: At) -> Findings:
+    """Of what else is dropped objects.py says it in general."""
+    if not at.action.is_cascade or at.action.kind is Kind.TRUNCATE:
+        return
+    gone = [*_key_names(_keys(at)), *([] if at.action.kind is Kind.ALTER_TYPE else _views(at))]
+    if gone:
+        yield CASCADE.finding(
+            at, Severity.WARNING, f"CASCADE drops with {_what(at)}: {_named(gone)}.", NAMES_THEM, subject=_subject(at),
+        )  # fmt: skip
+
+
+def _views(at: At) -> list[str]:
+    """Views that read the column, or the table; without those that the migration drops or writes anew before."""
+    live, table, known = at.known.live, at.table, at.known
+    if not is_of(at, *WITH_VIEWS) or live is None or table is None or known.is_unclear:
+        return []
+    column = at.action.column
+    views = [v for (oid, name), of in live.views.items() if oid == table.oid and column in ("", name) for v in of]
+    earlier = [action for step in at.earlier for action in step.actions] if views else []
+    if any(a.kind in (*VIEW_DROPS, Kind.DROP_TABLE, Kind.DROP_COLUMN) and a.is_cascade for a in earlier):
+        return []
+    gone = {str(a.relation) for a in earlier if a.kind in VIEW_CHANGES} | set(_views_written(at) if views else ())
+    return [v for v in dict.fromkeys(views) if not {v, v.partition(".")[2]} & gone]
+
+
+def _views_written(at: At) -> Iterator[str]:
+    """By CREATE OR REPLACE VIEW, which may read less than before."""
+    for step in at.earlier:
+        for action in step.actions:
+            if isinstance(action.statement, ast.ViewStmt):
+                yield str(relation_name(action.statement.view))
+
+
+def _keys(at: At) -> list[KeyOf]:
+    """Foreign keys in the way of the statement."""
+    known, kind, table = at.known, at.action.kind, at.table
+    if known.is_unclear:
+        return []
+    if kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
+        table, index = index_dropped(at)
+        return known.keys_on_index(table, index) if table is not None and index is not None else []
+    if table is None:
+        return []
+    if kind is Kind.DROP_COLUMN:
+        return known.keys_to(table, (at.action.column,))
+    if kind in (Kind.DROP_TABLE, Kind.TRUNCATE):
+        same = {table.oid, *(other.oid for name in at.action.others if (other := known.table(name)) is not None)}
+        tables = [table, *above(table, known)]
+        return [pair for t in tables for pair in known.keys_to(t) if not same & {pair[0].oid, pair[0].parent_oid}]
+    return []
+
+
+def index_dropped(at: At) -> tuple[TableFacts | None, IndexFacts | None]:
+    """Of DROP INDEX, and the one behind a constraint that is dropped; None where the migration dropped it before."""
+    is_drop = at.action.kind is Kind.DROP_INDEX
+    table = at.known.owner_of_index(at.action.others[0]) if is_drop else at.table
+    if table is None or at.known.is_dropped(table, at.action.name):
+        return None, None
+    return table, next((i for i in table.indexes if i.name == at.action.name and (is_drop or i.backs_constraint)), None)
+
+
+def _key_names(keys: list[KeyOf]) -> list[str]:
+    return [f"foreign key {key.name} of {owner.qualified_name}" for owner, key in keys]
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - MOST_NAMES
+    return and_list([*names[:MOST_NAMES], f"{more} more"] if more > 0 else names)
+
+
+def _what(at: At) -> str:
+    if at.action.kind is Kind.DROP_COLUMN:
+        return f"{at.name}.{at.action.column}"
+    if at.action.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX):
+        table, _ = index_dropped(at)
+        return f"{at.action.name} of {table.qualified_name}" if table else at.action.name
+    return at.name
+
+
+def _subject(at: At) -> str:
+    return at.action.name if at.action.kind in (Kind.DROP_CONSTRAINT, Kind.DROP_INDEX) else _what(at)
+
+
+RULES = (views_need_it, keys_need_it, constraint_needs_index, cascades)

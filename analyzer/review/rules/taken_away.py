@@ -1,0 +1,207 @@
+"""What running code relies on beside tables and columns, and the migration takes away: views, rights, rows that it may
+see, the name of an enum's value, what a role owns.
+"""
+
+from pglast import ast, enums
+
+from analyzer.findings import Severity
+from analyzer.review.actions import Action, Kind
+from analyzer.review.alter_table import relation_name
+from analyzer.review.live import UsingStatement
+from analyzer.review.rights import role_names
+from analyzer.review.rules.design import WHOLE_SERVER
+from analyzer.review.rules.in_use import DEPLOY_FIRST, RENAMED, TABLE, used_by
+from analyzer.review.rules.rule import At, Findings, Rule, is_of
+from analyzer.review.statements import flag
+from analyzer.review.traffic import calls_per_day, traffic
+from analyzer.statements.tree import Node
+
+LOST = Rule("MG029", "Running code loses what it relies on")
+MAKE_VIEWS = (ast.ViewStmt, ast.CreateTableAsStmt, ast.CreateStmt)
+NOTHING = "n"  # pg_class.relreplident
+VIEWS = (Kind.DROP_VIEW, Kind.DROP_MATVIEW)
+READ = frozenset({"SELECT", "USAGE"})
+WRITTEN = frozenset({"INSERT", "UPDATE", "DELETE"})
+
+
+def drops_view(at: At) -> Findings:
+    """But for one that the migration makes, before or again."""
+    if not is_of(at, *VIEWS) or at.is_new or at.known.is_missing(at.relation):
+        return
+    actions = (action for step in (*at.earlier, *at.later) for action in step.actions)
+    if any(isinstance(a.statement, MAKE_VIEWS) and _made(a.statement) == at.relation.name for a in actions):
+        return
+    using = traffic(at.known, at.relation)
+    if using is None:
+        yield TABLE.finding(at, Severity.WARNING, f"Code that reads {at.name} fails from then on.", DEPLOY_FIRST)
+    elif using.statements:
+        yield TABLE.finding(
+            at, Severity.CRITICAL, f"{used_by(using.statements, at.name)} They fail from then on.",
+            DEPLOY_FIRST, calls_per_day=round(calls_per_day(using.statements)), statements=len(using.statements),
+        )  # fmt: skip
+    else:
+        yield TABLE.finding(
+            at, Severity.INFO, f"No recorded statement of this server reads {at.name}.",
+            "Look into code that runs rarely, too.",
+        )  # fmt: skip
+
+
+def renames_value(at: At) -> Findings:
+    """Recorded texts are without their values: which of them name this one nobody knows."""
+    if at.action.kind is not Kind.RENAME_ENUM_VALUE:
+        return
+    live, enum, value = at.known.live, at.action.name, at.action.column
+    columns = {
+        (table.oid, column.name) for table in at.known.facts or () for column in table.columns
+        if column.type_name.rpartition(".")[2] == enum
+    }  # fmt: skip
+    what = f"Running code that gives '{value}' for {enum}, or compares with it, fails until it is deployed anew"
+    hint = "Add the new value, let all code take both, and change the rows; the old one stays in the type."
+    using = [s for s in live.statements or () if s.columns & columns] if live is not None else []
+    if using:
+        yield RENAMED.finding(
+            at, Severity.WARNING,
+            f"{what}; code that reads it meets the new name. {used_by(using, f'columns of {enum}')}", hint,
+            subject=f"{enum}.{value}", calls_per_day=round(calls_per_day(using)), statements=len(using),
+        )  # fmt: skip
+    elif live is None or live.statements is None:
+        yield RENAMED.finding(at, Severity.WARNING, f"{what}.", hint, subject=f"{enum}.{value}")
+    else:
+        message = f"{what}; no recorded statement of this server names a column of {enum}."
+        yield RENAMED.finding(at, Severity.INFO, message, hint, subject=f"{enum}.{value}")
+
+
+def revokes(at: At) -> Findings:
+    """But where a GRANT on the same stands beside it, or what is taken away lets nobody read or write."""
+    action, live = at.action, at.known.live
+    rights = set(action.columns) or {*READ, *WRITTEN}
+    if action.kind is not Kind.REVOKE or at.is_new or not rights & (READ | WRITTEN) or _grants_again(at):
+        return
+    public = at.table.public_privileges if at.table is not None and action.name == "PUBLIC" else None
+    if public is not None and not rights & {*public}:
+        return
+    on = at.name if action.relation is not None else f"schema {action.column}"
+    which = ", ".join(action.columns) or "all rights"
+    hint = f"See that nothing runs as {action.name} any more that needs it."
+    if live is None or live.statements is None:
+        message = f"Code that runs as {action.name} fails where it needs {which} on {on}."
+        yield LOST.finding(at, Severity.WARNING, message, hint, subject=on)
+        return
+    using = [s for s in live.statements if _needs(s, rights, _oids(at))]
+    if using:
+        yield LOST.finding(
+            at, Severity.WARNING,
+            f"{used_by(using, on if action.relation is not None else f'tables of {on}')} Those that"
+            f" {action.name} runs fail from then on, unless the right comes from elsewhere.",
+            hint, subject=on, calls_per_day=round(calls_per_day(using)), statements=len(using),
+        )  # fmt: skip
+    else:
+        message = f"No recorded statement of this server needs {which} on {on}."
+        yield LOST.finding(at, Severity.INFO, message, hint, subject=on)
+
+
+def row_security_without_policy(at: At) -> Findings:
+    table = at.table
+    if not is_of(at, Kind.ROW_SECURITY) or at.is_new or (table is not None and table.has_row_security):
+        return
+    beside = [s for s in at.later if at.same_transaction(s)]
+    if (table is not None and table.policies) or any(
+        isinstance(a.statement, ast.CreatePolicyStmt) and a.relation is not None and at.known.key(a.relation) == at.name
+        for s in (*at.earlier, *beside) for a in s.actions
+    ):  # fmt: skip
+        return
+    using = traffic(at.known, at.relation)
+    is_quiet = using is not None and not using.statements
+    if_so = " From then on" if table is not None and table.policies is not None else " If it has none, from then on"
+    yield LOST.finding(
+        at, Severity.INFO if is_quiet else Severity.WARNING,
+        f"No policy is made for {at.name} in the same transaction.{if_so} all but its owner, superusers"
+        " and roles with BYPASSRLS see no row of it, without an error, and what they INSERT is refused.",
+        "CREATE POLICY first: it does nothing before row level security is enabled.",
+    )  # fmt: skip
+
+
+def no_replica_identity(at: At) -> Findings:
+    identity = getattr(at.action.node, "def_", None)
+    if not is_of(at, Kind.TABLE_DETAIL) or at.is_new or getattr(identity, "identity_type", "") != NOTHING:
+        return
+    yield LOST.finding(
+        at, Severity.INFO, f"UPDATE and DELETE of {at.name} fail from then on if a publication that publishes them"
+        " holds it.", "Leave it its key (REPLICA IDENTITY DEFAULT) where it is published.",
+    )  # fmt: skip
+
+
+def autovacuum_off(at: At) -> Findings:
+    """But where a later statement gives it back."""
+    if not is_of(at, Kind.SET_OPTIONS) or at.is_new or not _sets_autovacuum(at.action, False):
+        return
+    if any(
+        a.kind is Kind.SET_OPTIONS and a.relation is not None and at.known.key(a.relation) == at.name
+        and _sets_autovacuum(a, True) for s in at.later for a in s.actions
+    ):  # fmt: skip
+        return
+    yield LOST.finding(
+        at, Severity.WARNING,
+        f"Autovacuum leaves {at.name} alone from then on, wraparound aside: dead rows stay, statistics age.",
+        "RESET (autovacuum_enabled) when the load that it is for is over.",
+    )  # fmt: skip
+
+
+def _sets_autovacuum(action: Action, is_on: bool) -> bool:
+    """RESET is on."""
+    options = [option for option in action.node.def_ or () if option.defname == "autovacuum_enabled"]
+    is_reset = action.node.subtype == enums.AlterTableType.AT_ResetRelOptions
+    return bool(options) and (is_reset or flag(options, "autovacuum_enabled")) == is_on
+
+
+def drops_owned(at: At) -> Findings:
+    """But after REASSIGN OWNED, when rights alone are left to go."""
+    if at.action.kind is not Kind.DROP_OWNED or any(
+        isinstance(a.statement, ast.ReassignOwnedStmt) for s in at.earlier for a in s.actions
+    ):
+        return
+    also = ", with what depends on it," if at.action.is_cascade else ""
+    yield WHOLE_SERVER.finding(
+        at, Severity.WARNING,
+        f"It drops whatever {at.action.name} owns in this database{also} without naming it: tables with their rows,"
+        " too.",
+        "REASSIGN OWNED BY the role TO another first; then DROP OWNED takes back rights alone.",
+    )  # fmt: skip
+
+
+def _made(statement: Node) -> str:
+    """The name of the view, or of the materialized one, or of the table, that it makes."""
+    if isinstance(statement, ast.ViewStmt):
+        return str(statement.view.relname)
+    if isinstance(statement, ast.CreateTableAsStmt):
+        return str(statement.into.rel.relname)
+    return str(statement.relation.relname)
+
+
+def _grants_again(at: At) -> bool:
+    """To one of the same roles."""
+    roles = set(role_names(at.action.statement.grantees))
+    names = {at.known.key(at.relation)} if at.action.relation is not None else {at.action.column}
+    return any(
+        isinstance(statement, ast.GrantStmt) and statement.is_grant and roles & {*role_names(statement.grantees)}
+        and names & {at.known.key(relation_name(o)) if isinstance(o, ast.RangeVar) else getattr(o, "sval", "")
+                     for o in statement.objects or ()}
+        for step in at.later for action in step.actions for statement in (action.statement,)
+    )  # fmt: skip
+
+
+def _oids(at: At) -> set[int]:
+    if at.action.relation is not None:
+        return {at.table.oid} if at.table is not None else set()
+    return {table.oid for table in at.known.facts or () if table.schema == at.action.column}
+
+
+def _needs(statement: UsingStatement, rights: set[str], oids: set[int]) -> bool:
+    if rights & READ and statement.tables & oids:
+        return True
+    return bool(statement.written & oids) and any(statement.text.upper().startswith(right) for right in rights)
+
+
+RULES = (
+    drops_view, renames_value, revokes, row_security_without_policy, no_replica_identity, autovacuum_off, drops_owned,
+)  # fmt: skip
