@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzer.advice.cause_in_plan import in_filter, over_tables
-from analyzer.advice.cause_in_text import in_text
+from analyzer.advice.cause_in_text import computed_with_values, in_text, shown
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.plan_scans import Scan, table_scans
 from analyzer.advice.rules.reasons import small_table_reason
@@ -16,7 +16,6 @@ from analyzer.checks import Threshold
 from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
-from analyzer.statements.index_expressions import unqualified
 from analyzer.statements.predicates import query_blocks
 
 LIMITS = {
@@ -75,6 +74,8 @@ def cause_of(
             if reason := in_text(block, use, scan.table, here):
                 return reason
         if reason := in_filter(scan, uses):
+            return reason
+        if reason := next(filter(None, (computed_with_values(use) for _, use in uses)), None):
             return reason
     return over_tables(plan)
 
@@ -145,7 +146,7 @@ def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tr
 
 
 def _shown(predicate: Predicate) -> str:
-    what = unqualified(predicate.expression) if predicate.expression else predicate.column
+    what = shown(predicate.expression) if predicate.expression else predicate.column
     said = {
         "is_not_null": "IS NOT NULL", "is_null": "IS NULL", "is_true": "is true", "is_false": "is false", "ne": "<>",
         "not_in": "NOT IN", "other": predicate.text or "a function",

@@ -5,6 +5,7 @@ from typing import Any
 
 from pglast import ast, enums
 
+from analyzer.statements.shaping import constants, shapes
 from analyzer.statements.sides import TEXT_TYPES
 from analyzer.statements.tree import (
     Node,
@@ -12,7 +13,6 @@ from analyzer.statements.tree import (
     fresh_parse,
     function_name,
     name_parts,
-    operator_name,
     parse,
     walk,
     without_casts,
@@ -25,11 +25,6 @@ MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
 SEARCHING = frozenset({
     "similarity", "word_similarity", "strict_word_similarity", "levenshtein", "levenshtein_less_equal", "ts_rank",
     "ts_rank_cd", "ts_headline", "strpos", "position", "st_distance", "distance",
-})  # fmt: skip
-# what constants in an ORDER BY may be given to: elsewhere they are values that differ from call to call
-SHAPING = frozenset({
-    "date_trunc", "extract", "date_part", "date_bin", "timezone", "left", "right", "substring", "substr", "split_part",
-    "replace", "round", "to_char", "lpad", "rpad", "regexp_replace", "jsonb_extract_path_text",
 })  # fmt: skip
 # functions by another name: the grammar's own, and what a cast calls
 SAME_FUNCTIONS = {"int4": "int4", "int8": "int8", "date": "date", "text": "text", "numeric": "numeric"}
@@ -53,11 +48,19 @@ def unqualified(expression: str) -> str:
 
 @lru_cache(maxsize=4096)
 def can_be_key(expression: str) -> bool:
-    """Whether an index may be on it, as far as the text tells: columns of a row and constants that last, and it can be
-    written.
+    """Whether an index may be on it, as far as the text tells: it lasts, and its constants shape it. Those of
+    ``abs(price - 100)`` are values, others the next time.
 
     Whether it is immutable only PostgreSQL knows.
     """
+    return lasts(expression) and all(
+        shapes(constant, place) for constant, place in constants(parse(f"SELECT {expression}"))
+    )
+
+
+@lru_cache(maxsize=4096)
+def lasts(expression: str) -> bool:
+    """Whether it is computed of columns of a row and constants alone, and can be written."""
     statements = parse(f"SELECT {expression}")
     if isinstance(statements, Unparsable):
         return False
@@ -73,22 +76,6 @@ def can_be_key(expression: str) -> bool:
             return False
         has_column = has_column or isinstance(node, ast.ColumnRef)
     return has_column and written(statements) is not None
-
-
-@lru_cache(maxsize=1024)
-def can_be_order(expression: str) -> bool:
-    """As ``can_be_key``; ``abs(price - 100)`` is the distance from a value that is another one the next time."""
-    statements = parse(f"SELECT {expression}")
-    if isinstance(statements, Unparsable) or not can_be_key(expression):
-        return False
-    for node in walk(statements):
-        is_operation = isinstance(node, ast.A_Expr) and operator_name(node) not in ("->", "->>", "#>", "#>>", "||")
-        is_call = isinstance(node, ast.FuncCall) and function_name(node) not in SHAPING
-        if is_operation or is_call:
-            given = (node.lexpr, node.rexpr) if is_operation else node.args or ()
-            if any(isinstance(without_casts(g), ast.A_Const) for g in given if g is not None):
-                return False
-    return True
 
 
 def _written(expression: str, *, casts: bool) -> str:

@@ -204,6 +204,10 @@ REASONS = {
         " is told by a run seen in pg_stat_activity, or by asking with the values in the text (manage.py predict, or"
         " Try a statement)."
     ),
+    "people where abs(n - 52.51) < 0.001": (
+        "abs(n - ?) is computed with a constant: an index would hold what comes of that, and serve no other value. A"
+        " condition on n itself could use one, where the rest can be computed on the other side."
+    ),
     "people where kind <> 'k1'": "Its conditions on public.people exclude values of kind: no index narrows that down.",
     "people p join logs l on l.id = p.id where p.body = 'x' or l.text = 'y'": (
         "Its OR joins conditions on l and p: until the rows are joined none of them can leave any out, whatever indexes"
