@@ -96,7 +96,8 @@ class _Key:
     @property
     def sql(self) -> str:
         """As CREATE INDEX takes it, without a customer's values."""
-        text = self.expression if " COLLATE " in self.expression else self.name
+        keeps = (" COLLATE ", ".")  # an own function's schema
+        text = self.expression if any(part in self.expression for part in keeps) else self.name
         bare = self.name if self.is_column else f"({redact_expression(text)})"
         return f"{bare} COLLATE {quote_identifier(self.collation)}" if self.collation else bare
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pglast import ast, enums
 
-from analyzer.statements.shaping import constants, shapes
+from analyzer.statements.shaping import STEPS, constants, shapes
 from analyzer.statements.sides import TEXT_TYPES
 from analyzer.statements.tree import (
     Node,
@@ -13,11 +13,13 @@ from analyzer.statements.tree import (
     fresh_parse,
     function_name,
     name_parts,
+    operator_name,
     parse,
     walk,
     without_casts,
     written,
 )
+from analyzer.statements.type_rules import OF_NUMBERS, RESULT_OF, RESULTS
 
 # texts that stand for a moment: read when the index is made, and again, otherwise, in each statement
 MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
@@ -26,6 +28,8 @@ SEARCHING = frozenset({
     "similarity", "word_similarity", "strict_word_similarity", "levenshtein", "levenshtein_less_equal", "ts_rank",
     "ts_rank_cd", "ts_headline", "strpos", "position", "st_distance", "distance",
 })  # fmt: skip
+# by these names without a schema PostgreSQL's own are meant
+BUILT_IN = RESULTS.keys() | RESULT_OF.keys() | OF_NUMBERS
 # functions by another name: the grammar's own, and what a cast calls
 SAME_FUNCTIONS = {"int4": "int4", "int8": "int8", "date": "date", "text": "text", "numeric": "numeric"}
 
@@ -113,7 +117,7 @@ def _plain(node: Any) -> Any:
         return node
     if isinstance(node, ast.TypeCast) and _changes_nothing(node):
         return _plain(node.arg)
-    if isinstance(node, ast.A_Expr) and set(name_parts(node.name)[:-1]) <= _schemas_of_casts(node):
+    if isinstance(node, ast.A_Expr) and _finds_its_operator(node):
         node.name = node.name[-1:]
     for name in node:
         value = getattr(node, name)
@@ -131,18 +135,22 @@ def _plain(node: Any) -> Any:
     return node
 
 
-def _schemas_of_casts(operation: Any) -> set[str]:
-    """Those whose operators the operation's types find by themselves: of an extension's type, the extension's."""
+def _finds_its_operator(operation: Any) -> bool:
+    """Whether its types do without a schema: of an extension's type, the extension's operators; ``attrs -> 'a'`` of
+    hstore is no other operator where it is written with its schema."""
+    schemas = set(name_parts(operation.name)[:-1])
     casts = [n for n in walk((operation.lexpr, operation.rexpr)) if isinstance(n, ast.TypeCast)]
-    return {"pg_catalog", *(schema for cast in casts for schema in name_parts(cast.typeName.names)[:-1])}
+    known = {"pg_catalog", *(schema for cast in casts for schema in name_parts(cast.typeName.names)[:-1])}
+    return schemas <= known or operator_name(operation) in STEPS
 
 
 def _plain_call(call: Any) -> Any:
-    """``pg_catalog.timezone('UTC', x)`` for ``x AT TIME ZONE 'UTC'``; ``date(x)`` as the cast it is."""
+    """``pg_catalog.timezone('UTC', x)`` for ``x AT TIME ZONE 'UTC'``; ``date(x)`` as the cast it is; an own function
+    without the schema with which the catalog names it, and a statement does not."""
     call.funcformat = enums.CoercionForm.COERCE_EXPLICIT_CALL
-    if len(call.funcname) > 1 and name_parts(call.funcname)[0] == "pg_catalog":
-        call.funcname = call.funcname[-1:]
     name = function_name(call)
+    if name_parts(call.funcname)[0] == "pg_catalog" or name not in BUILT_IN:
+        call.funcname = call.funcname[-1:]
     if name in SAME_FUNCTIONS and len(call.args or ()) == 1:
         return ast.TypeCast(arg=call.args[0], typeName=ast.TypeName(names=(ast.String(sval=name),), typemod=-1))
     return call
