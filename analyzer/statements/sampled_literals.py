@@ -82,7 +82,7 @@ def told_texts(sql: str, samples: Sequence[str]) -> list[str]:
 def _shown(number: int, places: Sequence[Place], runs: Sequence[Mapping[int, Node]]) -> str | None:
     """The constant that stands for a parameter in all runs; None where it may be a value."""
     shown = [run[number] for run in runs if number in run]
-    texts = {RawStream()(constant) for constant in shown}
+    texts: set[str] = {RawStream()(constant) for constant in shown}
     if len(texts) != 1 or not all(is_surely_shaping(shown[0], place) for place in places):
         return None
     return texts.pop()
@@ -98,7 +98,7 @@ def _deciding(statement: Node) -> dict[int, list[Place]]:
             parts = [side for side in (node.lexpr, node.rexpr) if isinstance(side, ast.Node) and _has_column(side)]
         elif isinstance(node, ast.SortBy) and _has_column(node.node):
             parts = [node.node]
-        inside = [(n, place) for part in parts for n, place in constants(part)]
+        inside: list[tuple[Node, Place | None]] = [*(each for part in parts for each in constants(part))]
         inside += [(n, None) for pattern in _patterns(node) for n in walk(pattern)]
         places |= {id(n): (n.number, place) for n, place in inside if isinstance(n, ast.ParamRef)}
     of_parameter: dict[int, list[Place | None]] = {}

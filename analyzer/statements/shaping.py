@@ -166,7 +166,7 @@ def _is_neutral(constant: Node) -> bool:
         case ast.Boolean():
             return True
         case ast.Integer(ival=number):
-            return abs(number or 0) <= 1
+            return number in (-1, 0, 1)
         case ast.Float(fval=text):
             return NEUTRAL_NUMBER.fullmatch(text) is not None
         case ast.String(sval=text):
