@@ -16,6 +16,8 @@ PATTERNS = {
     "!~": "ne",
     "!~*": "ne",
 }
+# of LIKE ANY (array): one pattern may start like this and one like that, for which the planner knows no range
+LISTED = {"~~": "like_leading", "~~*": "ilike", "~": "regex", "~*": "regex"}
 STARTS_WITH = "^@"
 # functions around a text that is compared
 WRAPPERS = ("lower", "upper", "btrim", "unaccent")

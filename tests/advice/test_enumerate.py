@@ -206,6 +206,7 @@ def test_what_an_expression_gives_bounds_its_width(expression, is_short):
         ("upper(note) like upper('x%')", "((upper(note)) text_pattern_ops)"),
         ("key = $1 and note like 'x%'", "(key, note text_pattern_ops)"),
         ("note % 'word'", "USING gin (note gin_trgm_ops)"),
+        ("note ilike any ($1)", "USING gin (note gin_trgm_ops)"),
         ("doc -> 'a' ? 'b'", "USING gin ((doc -> 'a'))"),
         ("tags && $1", "USING gin (tags)"),
         ("tstzrange(at, at) @> now()", "USING gist ((tstzrange(at, at)))"),

@@ -55,6 +55,10 @@ KINDS = {
     # inside texts
     "email ilike '%777%'": "USING gin (email gin_trgm_ops)",
     "upper(city::text) like upper('%y777%')": "USING gin ((upper(CAST(city AS text))) gin_trgm_ops)",
+    "email like any (array['e77%', '%778'])": "USING gin (email gin_trgm_ops)",
+    "email ilike any ('{%777%,%778%}')": "USING gin (email gin_trgm_ops)",
+    "lower(email) ~ any (array['^e77', '8888$'])": "USING gin ((lower(email)) gin_trgm_ops)",
+    "email ilike all (array['%777%', '%e%'])": None,
     "to_tsvector('english', body) @@ to_tsquery('english', 'word77')": "USING gin ((to_tsvector('english', body)))",
     # expressions
     "doc ->> 'sku' = 'S77'": "((doc ->> 'sku'))",
