@@ -111,6 +111,33 @@ def computed_with_values(use: TableUse) -> str | None:
     return None
 
 
+def not_told(use: TableUse, table: TableFacts, refused: Mapping[str, str]) -> str | None:
+    """Of a run's condition on which no index was tried, because the constant in it is not for all runs."""
+    for predicate in use.predicates:
+        expression = predicate.expression
+        if (
+            expression is None
+            or predicate.operator not in INDEXABLE
+            or predicate.is_in_or
+            or not can_be_key(expression)
+        ):
+            continue
+        key = unqualified(expression)
+        if not any(constants(parse(f"SELECT {expression}"))) or any(key in body for body in refused):
+            continue
+        column = table.column(predicate.column)
+        is_field = column is not None and kind_of(IndexColumn(column.name), column) == "jsonb" and "->>" in key
+        instead = (
+            f" {predicate.column} @> jsonb_build_object(field, value) asks for any field's text, and a GIN index on"
+            f" {predicate.column} serves that."
+        )
+        return (
+            f"An index on {shown(expression)} would be for one constant alone, and the runs that were seen differ in"
+            f" it, or it may be somebody's data.{instead if is_field and predicate.operator == 'eq' else ''}"
+        )
+    return None
+
+
 def _is_shaping(node: Node, place: Place) -> bool:
     return isinstance(node, ast.ParamRef) or shapes(node, place)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzer.advice.cause_in_plan import in_filter, over_tables
-from analyzer.advice.cause_in_text import computed_with_values, in_text, shown
+from analyzer.advice.cause_in_text import computed_with_values, in_text, not_told, shown
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.plan_scans import Scan, table_scans
 from analyzer.advice.rules.reasons import small_table_reason
@@ -42,7 +42,7 @@ def why_none(
     if whole and whole[0].cost > (total_cost := float(plan.get("Total Cost", 0.0))):
         return _stopped_early(whole[0], total_cost / whole[0].cost)
     if whole:
-        return _read_whole(whole[0], blocks, facts, tried)
+        return _read_whole(whole[0], blocks, facts, refused, tried)
     if sampled := next((s for s in scans if s.node_type == "Sample Scan"), None):
         return f"It reads a sample of {sampled.table.qualified_name}: TABLESAMPLE uses no index."
     if named := [s for s in scans if s.index]:
@@ -107,7 +107,13 @@ def _stopped_early(scan: Scan, read_ratio: float) -> str:
     )
 
 
-def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tried: Sequence[IndexDefinition]) -> str:
+def _read_whole(
+    scan: Scan,
+    blocks: Sequence[QueryBlock],
+    facts: SchemaFacts,
+    refused: Mapping[str, str],
+    tried: Sequence[IndexDefinition],
+) -> str:
     table = scan.table
     name = table.qualified_name
     if small := small_table_reason(table):
@@ -135,9 +141,11 @@ def _read_whole(scan: Scan, blocks: Sequence[QueryBlock], facts: SchemaFacts, tr
     on_it = [d for d in tried if d.table.oid in upwards]
     if not on_it and not uses:
         return f"Its own text asks nothing of {name}; a view or a function that reads it is not looked into."
+    if not on_it and (reason := next(filter(None, (not_told(use, table, refused) for _, use in uses)), None)):
+        return reason
     if not on_it:
-        shown = some_of(list(dict.fromkeys(_shown(p) for p in conditions)))
-        return f"None of its conditions on {name} is one that an index could serve: {shown}."
+        asked = some_of(list(dict.fromkeys(_shown(p) for p in conditions)))
+        return f"None of its conditions on {name} is one that an index could serve: {asked}."
     bodies = some_of([d.body() for d in sorted(on_it, key=lambda d: (len(d.body()), d.body()))])
     tables = some_of(list(dict.fromkeys(d.table.qualified_name for d in on_it)))
     return (

@@ -11,7 +11,7 @@ from enum import Enum, auto
 
 from pglast import ast, enums
 
-from analyzer.statements.tree import Node, children, flat, function_name, operator_name
+from analyzer.statements.tree import Node, children, flat, function_name, operator_name, text_of
 
 
 class Place(Enum):
@@ -22,7 +22,8 @@ class Place(Enum):
     KEY = auto()  # of a document
     PATH = auto()  # into a document
     NUMBER = auto()
-    PIECE = auto()  # where a text is cut, what it is cleaned of or joined with
+    PIECE = auto()  # where a text is cut, or what it is cleaned of
+    JOINT = auto()  # what texts are joined with
     FALLBACK = auto()  # for what is NULL
     NEUTRAL = auto()
 
@@ -51,6 +52,7 @@ JOINING = frozenset({"concat", "concat_ws", "format"})
 CHARACTER_CLASS = re.compile(r"\[:\w+:\]")  # [:alnum:]
 WORD = re.compile(r"[^\W_]{3}")
 LONGEST_PIECE = 30  # characters; judgement: patterns that clean a number or a name are shorter
+LONGEST_NUMBER = 6  # digits; judgement: a length, a place, a remainder's divisor; ids are longer
 PLAIN_PATH = re.compile(r"(?:(?:lax|strict)\s+)?\$(?:\.[^\W\d]\w*|\.\"[\w .\-]+\"|\[(?:\d+|\*)\])*")
 # judgement: fields of documents are called so; ids, addresses and tokens, by which a map is keyed, are not
 FIELD = re.compile(r"(?!(?:.*\d){5})[^\W\d][\w .:/\-]{0,39}")
@@ -74,7 +76,7 @@ def constants(expression: Node | tuple[Node, ...]) -> Iterator[tuple[Node, Place
 def shapes(constant: Node, place: Place) -> bool:
     """Whether a constant in this place is the same in each call, as far as the text tells."""
     value = constant.val
-    is_number = isinstance(value, (ast.Integer, ast.Float))
+    is_number = isinstance(value, (ast.Float, ast.Integer)) and len(text_of(constant)) <= LONGEST_NUMBER
     text = value.sval if isinstance(value, ast.String) else None
     match place:
         case Place.NAME | Place.KEY | Place.FALLBACK:
@@ -85,6 +87,8 @@ def shapes(constant: Node, place: Place) -> bool:
             return is_number
         case Place.PIECE:
             return is_number or (text is not None and _is_piece(text))
+        case Place.JOINT:
+            return text is not None and _is_piece(text)
         case Place.NEUTRAL:
             return _is_neutral(constant)
     return False
@@ -141,7 +145,7 @@ def _sides(operation: Node) -> tuple[Place, Place]:
         return Place.VALUE, Place.VALUE
     match operator_name(operation):
         case "||":
-            return Place.PIECE, Place.PIECE
+            return Place.JOINT, Place.JOINT
         case "%":
             return Place.VALUE, Place.NUMBER
         case name if name in STEPS:
@@ -151,7 +155,7 @@ def _sides(operation: Node) -> tuple[Place, Place]:
 
 def _argument(name: str, at: int) -> Place:
     if name in JOINING:
-        return Place.PIECE
+        return Place.JOINT
     if name in HOW_FIRST:
         return Place.VALUE if at == 1 else Place.NAME
     return BEHIND.get(name, Place.VALUE) if at else Place.VALUE
