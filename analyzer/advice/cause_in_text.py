@@ -9,10 +9,13 @@ from analyzer.advice.candidates.immutable import time_zone_column
 from analyzer.advice.candidates.specialised import PATTERNS, key_of, kind_of
 from analyzer.advice.definition import IndexColumn
 from analyzer.advice.sizing.key_widths import fits_btree, key_bytes, too_wide
+from analyzer.plans.redact import redact_expression
 from analyzer.schema.facts import TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
 from analyzer.statements.index_expressions import can_be_key, unqualified
-from analyzer.statements.tree import Unparsable, parse, walk
+from analyzer.statements.shaping import Place, constants, is_surely_shaping, shapes
+from analyzer.statements.tree import Node, Unparsable, parse, walk
+from analyzer.words.lists import and_list
 
 INDEXABLE = PATTERNS | {"eq", "in", "any", "in_subquery", "lt", "gt", "between", "like_prefix", "contains", "semi"}
 NOT_IMMUTABLE = "marked IMMUTABLE"
@@ -49,7 +52,7 @@ def _of_predicate(predicate: Predicate, table: TableFacts, refused: Mapping[str,
         )
     if predicate.expression is not None and not can_be_key(predicate.expression):
         if zoned := time_zone_column(predicate.expression, table):
-            return _by_time_zone(unqualified(predicate.expression), zoned)
+            return _by_time_zone(without_values(predicate.expression), zoned)
         return _unknown_constant(predicate.expression) if predicate.operator in INDEXABLE else None
     key = key_of(predicate)
     if key is None:
@@ -77,15 +80,76 @@ def _unknown_constant(expression: str) -> str | None:
     statements = parse(f"SELECT {expression}")
     if isinstance(statements, Unparsable):
         return None
-    numbers = sorted({n.number for n in walk(statements) if isinstance(n, ast.ParamRef)})
-    if not numbers:
+    parameters = [(node, place) for node, place in constants(statements) if isinstance(node, ast.ParamRef)]
+    if not parameters or any(place is Place.VALUE for _, place in parameters):
         return None
-    which = " and ".join(f"${n}" for n in numbers)
+    which = " and ".join(f"${number}" for number in sorted({node.number for node, _ in parameters}))
     return (
-        f"An index on {unqualified(expression)} would need the constant in the place of {which}, which the recorded"
-        " text does not hold. It is told by a run seen in pg_stat_activity, or by asking with the values in the text"
-        " (manage.py predict, or Try a statement)."
+        f"An index on {without_values(expression)} would need the constant in the place of {which}, which the"
+        " recorded text does not hold. It is told by a run seen in pg_stat_activity, or by asking with the values in the"
+        " text (manage.py predict, or Try a statement)."
     )
+
+
+def computed_with_values(use: TableUse) -> str | None:
+    """Of a condition on something computed with what is looked for: an index would be good for that one value."""
+    for predicate in use.predicates:
+        expression = predicate.expression
+        if expression is None or predicate.operator not in INDEXABLE or can_be_key(expression):
+            continue
+        statements = parse(f"SELECT {expression}")
+        if isinstance(statements, Unparsable) or any(isinstance(n, ast.SubLink) for n in walk(statements)):
+            continue
+        values = [n for n, place in constants(statements) if place is Place.VALUE or not _is_shaping(n, place)]
+        if values:
+            names = [f"${n.number}" if isinstance(n, ast.ParamRef) else "a constant" for n in values]
+            return (
+                f"{without_values(expression)} is computed with {and_list(list(dict.fromkeys(names)))}: an index would"
+                " hold what comes of that, and serve no other value. A condition on"
+                f" {predicate.column} itself could use one, where the rest can be computed on the other side."
+            )
+    return None
+
+
+def not_told(use: TableUse, table: TableFacts, refused: Mapping[str, str]) -> str | None:
+    """Of a run's condition on which no index was tried, because the constant in it is not for all runs."""
+    for predicate in use.predicates:
+        expression = predicate.expression
+        if (
+            expression is None
+            or predicate.operator not in INDEXABLE
+            or predicate.is_in_or
+            or not can_be_key(expression)
+        ):
+            continue
+        key = unqualified(expression)
+        if not any(constants(parse(f"SELECT {expression}"))) or any(key in body for body in refused):
+            continue
+        column = table.column(predicate.column)
+        is_field = column is not None and kind_of(IndexColumn(column.name), column) == "jsonb" and "->>" in key
+        instead = (
+            f" {predicate.column} @> jsonb_build_object(field, value) asks for any field's text, and a GIN index on"
+            f" {predicate.column} serves that."
+        )
+        return (
+            f"An index on {without_values(expression)} would be for one constant alone, and the runs that were seen"
+            " differ in it, or it may be somebody's data."
+            f"{instead if is_field and predicate.operator == 'eq' else ''}"
+        )
+    return None
+
+
+def _is_shaping(node: Node, place: Place) -> bool:
+    return isinstance(node, ast.ParamRef) or shapes(node, place)
+
+
+def without_values(expression: str) -> str:
+    """An expression with bare names, and without values: the text may be one of a run."""
+    text, statements = unqualified(expression), parse(f"SELECT {expression}")
+    if isinstance(statements, Unparsable):
+        return redact_expression(text)
+    is_clean = all(isinstance(n, ast.ParamRef) or is_surely_shaping(n, place) for n, place in constants(statements))
+    return text if is_clean else redact_expression(text)
 
 
 def _not_immutable(predicate: Predicate, key: IndexColumn, table: TableFacts) -> str:

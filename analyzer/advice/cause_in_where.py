@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from pglast import ast, enums
 
+from analyzer.advice.cause_in_text import without_values
 from analyzer.schema.facts import TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.index_expressions import unqualified
@@ -78,9 +79,9 @@ def _nodes(sql: str) -> Iterator[Node]:
 
 def shown(condition: Node) -> str:
     if _is_overlaps(condition):
-        a, b, c, d = (unqualified(text_of(argument)) for argument in condition.args)
+        a, b, c, d = (without_values(text_of(argument)) for argument in condition.args)
         return f"({a}, {b}) OVERLAPS ({c}, {d})"
-    return unqualified(text_of(condition))
+    return without_values(text_of(condition))
 
 
 def _own(node: Node, table: TableFacts, aliases: Collection[str]) -> Iterator[str]:
@@ -128,7 +129,7 @@ def _with_itself(condition: Node) -> str | None:
         if not values or not comes_first or column not in [text_of(without_casts(b)) for b in branches]:
             continue
         name = unqualified(column)
-        asked = f"{name} {seen} {text_of(values[0]) if len(values) == 1 else '...'}"
+        asked = f"{name} {seen} {without_values(text_of(values[0])) if len(values) == 1 else '...'}"
         return (
             f"{shown(condition)} compares {name} with itself where there is no value. Send the condition only when"
             f" there is one, as {asked}, and an index on {name} serves it."

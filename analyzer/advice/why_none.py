@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analyzer.advice.cause_in_plan import in_filter, over_tables
-from analyzer.advice.cause_in_text import INDEXABLE, in_text
+from analyzer.advice.cause_in_text import INDEXABLE, computed_with_values, in_text, not_told, without_values
 from analyzer.advice.cause_in_where import conditions_on, in_where, shown
 from analyzer.advice.definition import IndexDefinition
 from analyzer.advice.plan_scans import Scan, table_scans
@@ -17,7 +17,6 @@ from analyzer.checks import Threshold
 from analyzer.checks.grouping import some_of
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.statements.blocks import Predicate, QueryBlock, TableUse
-from analyzer.statements.index_expressions import unqualified
 from analyzer.statements.predicates import query_blocks
 
 LIMITS = {
@@ -44,7 +43,7 @@ def why_none(
     if whole and whole[0].cost > (total_cost := float(plan.get("Total Cost", 0.0))):
         return _stopped_early(whole[0], total_cost / whole[0].cost)
     if whole:
-        return _read_whole(whole[0], sql, blocks, facts, tried)
+        return _read_whole(whole[0], sql, blocks, facts, refused, tried)
     if sampled := next((s for s in scans if s.node_type == "Sample Scan"), None):
         return f"It reads a sample of {sampled.table.qualified_name}: TABLESAMPLE uses no index."
     if named := [s for s in scans if s.index]:
@@ -81,6 +80,8 @@ def cause_of(
             return reason
         if reason := in_filter(scan, uses):
             return reason
+        if reason := next(filter(None, (computed_with_values(use) for _, use in uses)), None):
+            return reason
     return over_tables(plan)
 
 
@@ -112,7 +113,12 @@ def _stopped_early(scan: Scan, read_ratio: float) -> str:
 
 
 def _read_whole(
-    scan: Scan, sql: str, blocks: Sequence[QueryBlock], facts: SchemaFacts, tried: Sequence[IndexDefinition]
+    scan: Scan,
+    sql: str,
+    blocks: Sequence[QueryBlock],
+    facts: SchemaFacts,
+    refused: Mapping[str, str],
+    tried: Sequence[IndexDefinition],
 ) -> str:
     table = scan.table
     name = table.qualified_name
@@ -145,6 +151,8 @@ def _read_whole(
     if not on_it and not conditions and not written:
         adds = "row security policies of the table add" if table.policies else "is not in its own text"
         return f"It reads {name} whole by a condition that no index could serve and that {adds}."
+    if not on_it and (reason := next(filter(None, (not_told(use, table, refused) for _, use in uses)), None)):
+        return reason
     if not on_it:
         asked = some_of(list(dict.fromkeys([*map(_shown, conditions)] or map(shown, written))))
         return f"None of its conditions on {name} is one that an index could serve: {asked}."
@@ -156,7 +164,7 @@ def _read_whole(
 
 
 def _shown(predicate: Predicate) -> str:
-    what = unqualified(predicate.expression) if predicate.expression else predicate.column
+    what = without_values(predicate.expression) if predicate.expression else predicate.column
     said = {
         "is_not_null": "IS NOT NULL", "is_null": "IS NULL", "is_true": "is true", "is_false": "is false", "ne": "<>",
         "not_in": "NOT IN", "other": predicate.text or "a function",

@@ -13,7 +13,7 @@ from analyzer.plans.unions import is_union
 from analyzer.schema.facts import IndexFacts, SchemaFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.schema.system_columns import SYSTEM_COLUMNS
-from analyzer.statements.index_expressions import SEARCHING, can_be_key, can_be_order, comparable, unqualified
+from analyzer.statements.index_expressions import SEARCHING, can_be_key, comparable, lasts, unqualified
 from analyzer.words.lists import and_list
 
 STOPS = "gives them in this order and stops after the last"
@@ -96,7 +96,8 @@ class _Key:
     @property
     def sql(self) -> str:
         """As CREATE INDEX takes it, without a customer's values."""
-        text = self.expression if " COLLATE " in self.expression else self.name
+        keeps = (" COLLATE ", ".")  # an own function's schema
+        text = self.expression if any(part in self.expression for part in keeps) else self.name
         bare = self.name if self.is_column else f"({redact_expression(text)})"
         return f"{bare} COLLATE {quote_identifier(self.collation)}" if self.collation else bare
 
@@ -167,8 +168,8 @@ def _why_no_index(computed: str) -> str | None:
             f" {f'ORDER BY {instead} gives the nearest first. Else ' if instead else ''}leave rows out by a condition"
             " that an index serves."
         )
-    is_lasting = can_be_key(computed) and not any(f"{name}(" in computed for name in CHANGING)
-    if is_lasting and can_be_order(computed):
+    is_lasting = lasts(computed) and not any(f"{name}(" in computed for name in CHANGING)
+    if is_lasting and can_be_key(computed):
         return None
     if is_lasting:
         return (

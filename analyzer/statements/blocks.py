@@ -31,7 +31,7 @@ class Predicate:
 
     ``operator``: eq, in, any, in_subquery, is_null, is_not_null, is_true, is_false, lt (also <=), gt (also
     >=), between, row_gt and row_lt (later columns of a row comparison), like (pattern unknown), like_prefix,
-    like_leading (starts with a wildcard), ilike, regex, contains (@>, ?, &&, @@), ne, not_in, other,
+    like_leading (starts with a wildcard, or one of several), ilike, regex, contains (@>, ?, &&, @@), ne, not_in, other,
     semi (an IN subquery's own column, joined to the outer one).
     """
 

@@ -7,7 +7,7 @@ from pglast import ast, enums
 
 from analyzer.statements.blocks import JoinedColumn, ParameterUse, Predicate
 from analyzer.statements.operators import COMPARISONS, CONTAINMENT, MIRRORED, TURNED
-from analyzer.statements.patterns import PATTERNS, STARTS_WITH, has_fixed_start, like_kind
+from analyzer.statements.patterns import LISTED, PATTERNS, STARTS_WITH, has_fixed_start, like_kind
 from analyzer.statements.scope import Scope, ScopedColumn
 from analyzer.statements.sides import Side, Sides
 from analyzer.statements.time_ago import ago_parameter
@@ -132,6 +132,8 @@ class Conditions:
             case Kind.AEXPR_NOT_DISTINCT | Kind.AEXPR_DISTINCT:
                 # the planner has no index condition for IS NOT DISTINCT FROM
                 yield from self._pair(node, node.lexpr, node.rexpr, "other", operator)
+            case Kind.AEXPR_OP_ANY if operator in LISTED:
+                yield from self._pattern(node, LISTED[operator], "any")
             case Kind.AEXPR_OP_ANY:
                 meaning = "any" if operator == "=" else "other"
                 yield from self._pair(node, node.lexpr, node.rexpr, meaning, operator)
@@ -256,16 +258,17 @@ class Conditions:
                 )
                 self._note(side.parameters, meaning, bound)
 
-    def _pattern(self, node: Node, operator: str) -> Iterator[ColumnPredicate]:
+    def _pattern(self, node: Node, operator: str, compared: str = "") -> Iterator[ColumnPredicate]:
+        """``compared``: of the parameters, where that is not the operator."""
         side, value = self.sides.of(node.lexpr), self.sides.of(node.rexpr)
         if side.column is None:
             for column in self.sides.columns(node):
                 yield ColumnPredicate(column, Predicate(column.name, "other", expression=text_of(node)))
             return
-        self._note(value.parameters, operator, side)
+        self._note(value.parameters, compared or operator, side)
         if operator == "like":
             operator = like_kind(node.rexpr)
-        elif operator == "regex" and has_fixed_start(node):
+        elif operator == "regex" and node.kind != Kind.AEXPR_OP_ANY and has_fixed_start(node):
             operator = "like_prefix"
         yield ColumnPredicate(
             side.column,

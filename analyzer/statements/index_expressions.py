@@ -5,6 +5,7 @@ from typing import Any
 
 from pglast import ast, enums
 
+from analyzer.statements.shaping import STEPS, constants, shapes
 from analyzer.statements.sides import TEXT_TYPES
 from analyzer.statements.tree import (
     Node,
@@ -18,6 +19,7 @@ from analyzer.statements.tree import (
     without_casts,
     written,
 )
+from analyzer.statements.type_rules import OF_NUMBERS, RESULT_OF, RESULTS
 
 # texts that stand for a moment: read when the index is made, and again, otherwise, in each statement
 MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
@@ -26,11 +28,8 @@ SEARCHING = frozenset({
     "similarity", "word_similarity", "strict_word_similarity", "levenshtein", "levenshtein_less_equal", "ts_rank",
     "ts_rank_cd", "ts_headline", "strpos", "position", "st_distance", "distance",
 })  # fmt: skip
-# what constants in an ORDER BY may be given to: elsewhere they are values that differ from call to call
-SHAPING = frozenset({
-    "date_trunc", "extract", "date_part", "date_bin", "timezone", "left", "right", "substring", "substr", "split_part",
-    "replace", "round", "to_char", "lpad", "rpad", "regexp_replace", "jsonb_extract_path_text",
-})  # fmt: skip
+# by these names without a schema PostgreSQL's own are meant
+BUILT_IN = RESULTS.keys() | RESULT_OF.keys() | OF_NUMBERS
 # functions by another name: the grammar's own, and what a cast calls
 SAME_FUNCTIONS = {"int4": "int4", "int8": "int8", "date": "date", "text": "text", "numeric": "numeric"}
 
@@ -53,11 +52,19 @@ def unqualified(expression: str) -> str:
 
 @lru_cache(maxsize=4096)
 def can_be_key(expression: str) -> bool:
-    """Whether an index may be on it, as far as the text tells: columns of a row and constants that last, and it can be
-    written.
+    """Whether an index may be on it, as far as the text tells: it lasts, and its constants shape it. Those of
+    ``abs(price - 100)`` are values, others the next time.
 
     Whether it is immutable only PostgreSQL knows.
     """
+    return lasts(expression) and all(
+        shapes(constant, place) for constant, place in constants(parse(f"SELECT {expression}"))
+    )
+
+
+@lru_cache(maxsize=4096)
+def lasts(expression: str) -> bool:
+    """Whether it is computed of columns of a row and constants alone, and can be written."""
     statements = parse(f"SELECT {expression}")
     if isinstance(statements, Unparsable):
         return False
@@ -73,22 +80,6 @@ def can_be_key(expression: str) -> bool:
             return False
         has_column = has_column or isinstance(node, ast.ColumnRef)
     return has_column and written(statements) is not None
-
-
-@lru_cache(maxsize=1024)
-def can_be_order(expression: str) -> bool:
-    """As ``can_be_key``; ``abs(price - 100)`` is the distance from a value that is another one the next time."""
-    statements = parse(f"SELECT {expression}")
-    if isinstance(statements, Unparsable) or not can_be_key(expression):
-        return False
-    for node in walk(statements):
-        is_operation = isinstance(node, ast.A_Expr) and operator_name(node) not in ("->", "->>", "#>", "#>>", "||")
-        is_call = isinstance(node, ast.FuncCall) and function_name(node) not in SHAPING
-        if is_operation or is_call:
-            given = (node.lexpr, node.rexpr) if is_operation else node.args or ()
-            if any(isinstance(without_casts(g), ast.A_Const) for g in given if g is not None):
-                return False
-    return True
 
 
 def _written(expression: str, *, casts: bool) -> str:
@@ -126,7 +117,7 @@ def _plain(node: Any) -> Any:
         return node
     if isinstance(node, ast.TypeCast) and _changes_nothing(node):
         return _plain(node.arg)
-    if isinstance(node, ast.A_Expr) and set(name_parts(node.name)[:-1]) <= _schemas_of_casts(node):
+    if isinstance(node, ast.A_Expr) and _finds_its_operator(node):
         node.name = node.name[-1:]
     for name in node:
         value = getattr(node, name)
@@ -144,18 +135,22 @@ def _plain(node: Any) -> Any:
     return node
 
 
-def _schemas_of_casts(operation: Any) -> set[str]:
-    """Those whose operators the operation's types find by themselves: of an extension's type, the extension's."""
+def _finds_its_operator(operation: Any) -> bool:
+    """Whether its types do without a schema: of an extension's type, the extension's operators; ``attrs -> 'a'`` of
+    hstore is no other operator where it is written with its schema."""
+    schemas = set(name_parts(operation.name)[:-1])
     casts = [n for n in walk((operation.lexpr, operation.rexpr)) if isinstance(n, ast.TypeCast)]
-    return {"pg_catalog", *(schema for cast in casts for schema in name_parts(cast.typeName.names)[:-1])}
+    known = {"pg_catalog", *(schema for cast in casts for schema in name_parts(cast.typeName.names)[:-1])}
+    return schemas <= known or operator_name(operation) in STEPS
 
 
 def _plain_call(call: Any) -> Any:
-    """``pg_catalog.timezone('UTC', x)`` for ``x AT TIME ZONE 'UTC'``; ``date(x)`` as the cast it is."""
+    """``pg_catalog.timezone('UTC', x)`` for ``x AT TIME ZONE 'UTC'``; ``date(x)`` as the cast it is; an own function
+    without the schema with which the catalog names it, and a statement does not."""
     call.funcformat = enums.CoercionForm.COERCE_EXPLICIT_CALL
-    if len(call.funcname) > 1 and name_parts(call.funcname)[0] == "pg_catalog":
-        call.funcname = call.funcname[-1:]
     name = function_name(call)
+    if name_parts(call.funcname)[0] == "pg_catalog" or name not in BUILT_IN:
+        call.funcname = call.funcname[-1:]
     if name in SAME_FUNCTIONS and len(call.args or ()) == 1:
         return ast.TypeCast(arg=call.args[0], typeName=ast.TypeName(names=(ast.String(sval=name),), typemod=-1))
     return call

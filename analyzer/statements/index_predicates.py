@@ -1,12 +1,14 @@
 """What a partial index's predicate says of columns: never null, always null, one value, and which values."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
+from operator import ge, gt, le, lt
 
 from pglast import ast
-from pglast.enums import A_Expr_Kind, BoolExprType, NullTestType
+from pglast.enums import A_Expr_Kind, BoolExprType, BoolTestType, NullTestType
 
 from analyzer.statements.tree import Node, Unparsable, column_names, conjuncts, fresh_parse, without_casts
 
@@ -17,11 +19,24 @@ class Held(Enum):
     ONE_VALUE = "one value"
 
 
+Kind = A_Expr_Kind
+LISTS = frozenset({Kind.AEXPR_IN, Kind.AEXPR_OP_ANY, Kind.AEXPR_OP_ALL})
+COMPARING = frozenset({Kind.AEXPR_OP, Kind.AEXPR_IN, Kind.AEXPR_OP_ANY, Kind.AEXPR_OP_ALL})
+NEGATED = {"=": "<>", "<>": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+ORDER = {"<": lt, "<=": le, ">": gt, ">=": ge}
+FLAGS = {BoolTestType.IS_TRUE: True, BoolTestType.IS_FALSE: False}
+# an array's text of one dimension, and its elements: quoted, or bare
+ARRAY = re.compile(r"\{(?:\"(?:[^\"\\]|\\.)*\"|[^\"{}\\])*\}")
+ELEMENT = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|([^,\"{}]+)")
+ESCAPED = re.compile(r"\\(.)")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")  # of dates and moments, which compare as their texts do
+
+
 @lru_cache(maxsize=1024)
 def held_by(predicate: str) -> dict[str, Held]:
     """By column, from the conditions that are joined by AND; others are left out."""
     held_columns: dict[str, Held] = {}
-    for column, held, _ in _conditions(predicate):
+    for column, held in _conditions(predicate):
         # whatever compares says that it is not null; one value says more
         if held_columns.get(column) is not Held.ONE_VALUE:
             held_columns[column] = held
@@ -30,76 +45,150 @@ def held_by(predicate: str) -> dict[str, Held]:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Which values of a column the rows in an index have: one of ``values``, or where there are none any but
-    ``excluded``. ``is_wrapped``: not the column's own, but those of an expression over it."""
+    """Which values of a column the rows in an index have, where it is not NULL: one of ``values``, or where there are
+    none any but ``excluded``, within ``bounds`` (operator and value). ``is_wrapped``: not the column's own, but those
+    of an expression over it."""
 
     column: str
     is_wrapped: bool = False
     values: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    bounds: tuple[tuple[str, str], ...] = ()
 
     def holds(self, value: str) -> bool:
-        return value in self.values if self.values else value not in self.excluded
+        named = value in self.values if self.values else value not in self.excluded
+        return named and all(_is_within(value, *bound) for bound in self.bounds)
+
+    def bound(self, operators: Collection[str]) -> str | None:
+        """The value that the rows begin or end with, of bounds by one of these operators."""
+        return next((value for operator, value in self.bounds if operator in operators), None)
 
 
 @lru_cache(maxsize=1024)
 def values_told(predicate: str) -> tuple[Told, ...]:
-    """From the conditions that are joined by AND, those that name values, as text."""
+    """Of the conditions that are joined by AND, what they say of each column or expression; values as text."""
     statements = fresh_parse(f"SELECT WHERE {predicate}")
-    nodes = [] if isinstance(statements, Unparsable) else conjuncts(statements[0].stmt.whereClause)
-    return tuple(told for node in nodes if (told := _told(node)) is not None)
+    if isinstance(statements, Unparsable):
+        return ()
+    told: dict[tuple[str, bool], Told] = {}
+    for each in _told(statements[0].stmt.whereClause, is_negated=False):
+        key = each.column, each.is_wrapped
+        told[key] = _both(told[key], each) if key in told else each
+    return tuple(told.values())
 
 
-def _told(node: Node) -> Told | None:
-    """``status = 'new'``, ``status IN (...)``, ``status <> 'done'``, a flag, and equalities of one column in an OR."""
-    if isinstance(node, ast.BoolExpr) and node.boolop == BoolExprType.OR_EXPR:
-        arms = [_told(argument) for argument in node.args]
-        same = {(a.column, a.is_wrapped) for a in arms if a is not None and a.values}
-        if len(same) != 1 or any(a is None or not a.values for a in arms):
-            return None
-        return replace(arms[0], values=tuple(v for a in arms if a for v in a.values)) if arms[0] else None
-    if isinstance(node, ast.A_Expr):
-        return _compared(node)
-    known = _one(node)
-    value = _value(node) if known is not None and known[1] is Held.ONE_VALUE else None
-    return Told(known[0], values=(value,)) if known is not None and value is not None else None
+def _both(one: Told, other: Told) -> Told:
+    values = [v for v in one.values or other.values if not other.values or v in other.values]
+    excluded = tuple(dict.fromkeys((*one.excluded, *other.excluded)))
+    left = tuple(v for v in values if v not in excluded)
+    return replace(one, values=left, excluded=excluded, bounds=(*one.bounds, *other.bounds))
 
 
-def _compared(node: Node) -> Told | None:
+def _told(node: Node, *, is_negated: bool) -> Iterator[Told]:
+    """What holds for all rows that a condition keeps, or leaves out where it stands under NOT."""
+    match node:
+        case ast.BoolExpr(boolop=BoolExprType.NOT_EXPR):
+            yield from _told(node.args[0], is_negated=not is_negated)
+        case ast.BoolExpr() if (node.boolop == BoolExprType.OR_EXPR) == is_negated:
+            for argument in node.args:
+                yield from _told(argument, is_negated=is_negated)
+        case ast.BoolExpr():
+            yield from _of_arms(node.args, is_negated=is_negated)
+        case ast.A_Expr():
+            yield from _compared(node, is_negated=is_negated)
+        case ast.BooleanTest() if node.booltesttype in FLAGS and (name := _column(node.arg)) is not None:
+            yield Told(name, values=("t" if FLAGS[node.booltesttype] != is_negated else "f",))
+        case _ if (name := _column(node)) is not None:
+            yield Told(name, values=("f" if is_negated else "t",))
+
+
+def _of_arms(arms: Sequence[Node], *, is_negated: bool) -> Iterator[Told]:
+    """Of conditions one of which holds: of the same column, where each names values; NULL is no value."""
+    nulls = {name for arm in arms if (name := _null(arm, is_negated=is_negated)) is not None}
+    rest = [arm for arm in arms if _null(arm, is_negated=is_negated) is None]
+    told = [list(_told(arm, is_negated=is_negated)) for arm in rest]
+    if not told or not all(told) or nulls - {told[0][0].column}:
+        return
+    if len(told) == 1:
+        yield from (each for each in told[0] if nulls <= {each.column})
+        return
+    firsts = [each[0] for each in told]
+    is_one = len({(t.column, t.is_wrapped) for t in firsts}) == 1 and all(len(each) == 1 for each in told)
+    if is_one and all(t.values for t in firsts):
+        yield replace(firsts[0], values=tuple(value for t in firsts for value in t.values), excluded=(), bounds=())
+
+
+def _null(node: Node, *, is_negated: bool) -> str | None:
+    """The column of IS NULL, or of IS NOT NULL under NOT."""
+    kind = NullTestType.IS_NOT_NULL if is_negated else NullTestType.IS_NULL
+    return _column(node.arg) if isinstance(node, ast.NullTest) and node.nulltesttype == kind else None
+
+
+def _compared(node: Node, *, is_negated: bool) -> Iterator[Told]:
     left = without_casts(node.lexpr) if isinstance(node.lexpr, ast.Node) else None
     columns = set(column_names(left)) if left is not None else set()
     right = without_casts(node.rexpr) if isinstance(node.rexpr, ast.Node) else node.rexpr
-    if isinstance(right, ast.A_ArrayExpr):
-        right = tuple(right.elements or ())
-    elements = right if isinstance(right, tuple) else (right,)
-    values = [_text(without_casts(e)) if isinstance(e, ast.Node) else None for e in elements]
-    if len(columns) != 1 or not values or any(v is None for v in values):
-        return None
-    told = Told(columns.pop(), is_wrapped=not isinstance(left, ast.ColumnRef))
+    values = _list(right) if node.kind in LISTS else [_text(right)] if isinstance(right, ast.Node) else []
     known = tuple(v for v in values if v is not None)
-    operator = node.name[-1].sval
-    is_any = node.kind in (A_Expr_Kind.AEXPR_OP, A_Expr_Kind.AEXPR_OP_ANY, A_Expr_Kind.AEXPR_IN)
-    is_all = node.kind in (A_Expr_Kind.AEXPR_OP, A_Expr_Kind.AEXPR_OP_ALL, A_Expr_Kind.AEXPR_IN)
-    if operator == "=" and is_any:
-        return replace(told, values=known)
-    return replace(told, excluded=known) if operator == "<>" and is_all else None
+    operator = _meaning(node, is_negated=is_negated)
+    if len(columns) != 1 or not known or len(known) != len(values) or operator is None:
+        return
+    told = Told(columns.pop(), is_wrapped=not isinstance(left, ast.ColumnRef))
+    match operator:
+        case "=":
+            yield replace(told, values=known)
+        case "<>":
+            yield replace(told, excluded=known)
+        case _ if len(known) == 1 and node.kind == Kind.AEXPR_OP:
+            yield replace(told, bounds=((operator, known[0]),))
 
 
-def _conditions(predicate: str) -> Iterator[tuple[str, Held, Node]]:
+def _meaning(node: Node, *, is_negated: bool) -> str | None:
+    """=: one of the values; <>: none of them; <, <=, >, >=: of one; None for what names none."""
+    operator = str(node.name[-1].sval)
+    match node.kind:
+        case Kind.AEXPR_DISTINCT:
+            operator = "<>"
+        case Kind.AEXPR_NOT_DISTINCT:
+            operator = "="
+        case Kind.AEXPR_OP_ANY if operator != "=":
+            return None
+        case Kind.AEXPR_OP_ALL if operator != "<>":
+            return None
+        case kind if kind not in COMPARING:
+            return None
+    return NEGATED.get(operator) if is_negated else operator if operator in NEGATED else None
+
+
+def _list(node: Node | tuple[Node, ...]) -> list[str | None]:
+    """The values of IN, ARRAY[...], or an array's literal; of another node one that is not known."""
+    if isinstance(node, ast.A_ArrayExpr):
+        node = tuple(node.elements or ())
+    if isinstance(node, tuple):
+        return [_text(without_casts(element)) for element in node]
+    text = _text(node)
+    elements = ELEMENT.findall(text[1:-1]) if text is not None and ARRAY.fullmatch(text) else []
+    values = [None if bare.upper() == "NULL" else bare or ESCAPED.sub(r"\1", quoted) for quoted, bare in elements]
+    return values or [None]
+
+
+def _is_within(value: str, operator: str, bound: str) -> bool:
+    """False where they cannot be compared: texts have the order of a collation."""
+    pair: tuple[float, float] | tuple[str, str]
+    try:
+        pair = float(value), float(bound)
+    except ValueError:
+        if not DAY.match(value) or not DAY.match(bound):
+            return False
+        pair = value, bound
+    return bool(ORDER[operator](*pair))
+
+
+def _conditions(predicate: str) -> Iterator[tuple[str, Held]]:
     statements = fresh_parse(f"SELECT WHERE {predicate}")
     for node in [] if isinstance(statements, Unparsable) else conjuncts(statements[0].stmt.whereClause):
-        known = _one(node)
-        if known is not None:
-            yield *known, node
-
-
-def _value(node: Node) -> str | None:
-    """Of a condition that holds one value: ``flag``, ``NOT flag``, ``column = constant``."""
-    if isinstance(node, ast.BoolExpr):
-        return "f"
-    if not isinstance(node, ast.A_Expr):
-        return "t"
-    return _text(without_casts(node.rexpr))
+        if (known := _one(node)) is not None:
+            yield known
 
 
 def _text(constant: Node) -> str | None:
@@ -125,10 +214,15 @@ def _one(node: Node) -> tuple[str, Held] | None:
     if (name := _column(node)) is not None:
         return name, Held.ONE_VALUE  # a bare boolean
     if isinstance(node, ast.BoolExpr) and node.boolop == BoolExprType.NOT_EXPR:
-        name = _column(node.args[0])
+        inner = node.args[0]
+        name = _column(inner)
+        if isinstance(inner, ast.A_Expr):
+            is_strict = inner.kind in COMPARING  # of NULL it is not known
+            name = _column(inner.lexpr) if is_strict and isinstance(inner.lexpr, ast.Node) else None
+            return None if name is None else (name, Held.NOT_NULL)
         return None if name is None else (name, Held.ONE_VALUE)
-    if isinstance(node, ast.A_Expr) and (name := _column(node.lexpr)) is not None:
-        is_equal = node.kind == A_Expr_Kind.AEXPR_OP and node.name[-1].sval == "="
+    if isinstance(node, ast.A_Expr) and node.kind != Kind.AEXPR_DISTINCT and (name := _column(node.lexpr)) is not None:
+        is_equal = node.kind == Kind.AEXPR_OP and node.name[-1].sval == "="
         constant = isinstance(without_casts(node.rexpr), ast.A_Const)
         return name, Held.ONE_VALUE if is_equal and constant else Held.NOT_NULL
     return None

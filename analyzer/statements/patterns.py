@@ -4,7 +4,7 @@ import re
 
 from pglast import ast, enums
 
-from analyzer.statements.tree import Node, function_name, operator_name, without_casts
+from analyzer.statements.tree import Node, function_name, operator_name, walk, without_casts
 
 PATTERNS = {
     "~~": "like",
@@ -16,9 +16,16 @@ PATTERNS = {
     "!~": "ne",
     "!~*": "ne",
 }
+# of LIKE ANY (array): one pattern may start like this and one like that, for which the planner knows no range
+LISTED = {"~~": "like_leading", "~~*": "ilike", "~": "regex", "~*": "regex"}
 STARTS_WITH = "^@"
 # functions around a text that is compared
 WRAPPERS = ("lower", "upper", "btrim", "unaccent")
+# of functions on texts those that are IMMUTABLE: unaccent() and concat() are STABLE, and computed when it runs
+FOLDED = frozenset({
+    "lower", "upper", "btrim", "ltrim", "rtrim", "replace", "regexp_replace", "translate", "left", "right", "substring",
+    "like_escape",
+})  # fmt: skip
 # a regular expression that asks for text at the start: literal characters, the last not made optional by what follows
 REGEX_START = re.compile(r"\^(?:[\w \-@:/,#]|\\[.\-/@+*?])")
 OPTIONAL_FIRST = re.compile(r"\^(?:\\.|.)[*?{]")
@@ -31,18 +38,24 @@ def like_kind(pattern: Node) -> str:
     if isinstance(pattern, ast.A_Const) and isinstance(pattern.val, ast.String):
         return "like_leading" if pattern.val.sval[:1] in ("%", "_") else "like_prefix"
     if isinstance(pattern, ast.FuncCall) and pattern.args and function_name(pattern) in (*WRAPPERS, "like_escape"):
-        return like_kind(pattern.args[0])
+        kind = like_kind(pattern.args[0])
+        return "like" if kind == "like_prefix" and function_name(pattern) not in FOLDED else kind
     if isinstance(pattern, ast.A_Expr) and operator_name(pattern) == "||":
         kind = like_kind(pattern.lexpr)  # '%' || $1
         last = without_casts(pattern.rexpr)
         ends = isinstance(last, ast.A_Const) and isinstance(last.val, ast.String) and last.val.sval[-1:] == "%"
-        # $1 || '%': who writes the wildcard behind means to write none before
-        return (
-            "like_prefix"
-            if kind == "like" and ends and isinstance(without_casts(pattern.lexpr), ast.ParamRef)
-            else kind
-        )
+        # $1 || '%', lower($1) || '%': who writes the wildcard behind means to write none before
+        return "like_prefix" if kind == "like" and ends and _is_folded(pattern.lexpr) else kind
     return "like"
+
+
+def _is_folded(node: Node) -> bool:
+    """Whether the planner has it as one constant, as it must to read a pattern."""
+    for part in walk(node):
+        is_other = isinstance(part, ast.FuncCall) and function_name(part) not in FOLDED
+        if is_other or isinstance(part, (ast.ColumnRef, ast.SubLink)):
+            return False
+    return True
 
 
 def has_fixed_start(node: Node) -> bool:

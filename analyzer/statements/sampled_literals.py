@@ -1,10 +1,12 @@
 """Which literal stood for each parameter, told by a real run of the same statement."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from pglast import ast, enums
 from pglast.stream import RawStream
 
+from analyzer.statements.shaping import Place, constants, is_surely_shaping
 from analyzer.statements.tokens import scan
 from analyzer.statements.tree import Node, Unparsable, function_name, operator_name, single_statement, walk
 
@@ -60,33 +62,64 @@ def literal_type(constant: Node) -> str | None:
 
 
 def told_texts(sql: str, samples: Sequence[str]) -> list[str]:
-    """The statement with those constants that decide which index could serve it, as real runs show them: inside an
-    expression over a column (``properties ->> $1``) and patterns (``LIKE $1``). The text itself where none shows any.
+    """The statement with those constants that decide which index could serve it, as real runs show them: what shapes an
+    expression over a column (``properties ->> $1``), where all runs show the same, and patterns (``LIKE $1``), each
+    run's own. The text itself where none shows any. No value gets in: an index keeps what it is made of.
     """
     statement = single_statement(sql)
-    deciding = set() if isinstance(statement, Unparsable) else set(_deciding(statement))
+    deciding = {} if isinstance(statement, Unparsable) else _deciding(statement)
     if not deciding or not samples:
         return [sql]
+    runs = [{n: c for n, c in literals(sql, sample).items() if n in deciding} for sample in samples]
+    shaping = {n: text for n, places in deciding.items() if places and (text := _shown(n, places, runs))}
     texts: dict[str, None] = {}
-    for sample in samples:
-        constants = {n: RawStream()(c) for n, c in literals(sql, sample).items() if n in deciding}
-        texts[_with_constants(sql, constants)] = None
+    for run in runs:
+        patterns = {n: RawStream()(constant) for n, constant in run.items() if not deciding[n]}
+        texts[_with_constants(sql, shaping | patterns)] = None
     return list(texts)[:MOST_TOLD]
 
 
-def _deciding(statement: Node) -> Iterator[int]:
+def _shown(number: int, places: Sequence[Place], runs: Sequence[Mapping[int, Node]]) -> str | None:
+    """The constant that stands for a parameter in all runs; None where it may be a value."""
+    shown = [run[number] for run in runs if number in run]
+    texts: set[str] = {RawStream()(constant) for constant in shown}
+    if len(texts) != 1 or not all(is_surely_shaping(shown[0], place) for place in places):
+        return None
+    return texts.pop()
+
+
+def _deciding(statement: Node) -> dict[int, list[Place]]:
+    """Parameter -> its places in expressions over columns, none where it is a pattern; without those that are anything
+    else as well."""
+    places: dict[int, tuple[int, Place | None]] = {}  # by the ParamRef's id: a tree is walked more than once
     for node in walk(statement):
         parts: list[Node] = []
-        if isinstance(node, ast.A_Expr) and (node.kind in PATTERN_KINDS or operator_name(node) in PATTERN_OPERATORS):
-            parts = [node.rexpr]
-        elif isinstance(node, ast.FuncCall) and function_name(node) == "starts_with":
-            parts = list((node.args or ())[1:])
         if isinstance(node, ast.A_Expr):
-            parts += [side for side in (node.lexpr, node.rexpr) if isinstance(side, ast.Node) and _has_column(side)]
+            parts = [side for side in (node.lexpr, node.rexpr) if isinstance(side, ast.Node) and _has_column(side)]
         elif isinstance(node, ast.SortBy) and _has_column(node.node):
             parts = [node.node]
-        for part in parts:
-            yield from (n.number for n in walk(part) if isinstance(n, ast.ParamRef))
+        inside: list[tuple[Node, Place | None]] = [*(each for part in parts for each in constants(part))]
+        inside += [(n, None) for pattern in _patterns(node) for n in walk(pattern)]
+        places |= {id(n): (n.number, place) for n, place in inside if isinstance(n, ast.ParamRef)}
+    of_parameter: dict[int, list[Place | None]] = {}
+    for number, place in places.values():
+        of_parameter.setdefault(number, []).append(place)
+    standing = Counter(node.number for node in walk(statement) if isinstance(node, ast.ParamRef))
+    return {
+        number: [place for place in each if place is not None]
+        for number, each in of_parameter.items()
+        if len(each) == standing[number] and (None not in each or set(each) == {None})
+    }
+
+
+def _patterns(node: Node) -> list[Node]:
+    """What texts are compared with in it, by LIKE and its kind, where that is not made of columns."""
+    patterns: list[Node] = []
+    if isinstance(node, ast.A_Expr) and (node.kind in PATTERN_KINDS or operator_name(node) in PATTERN_OPERATORS):
+        patterns = [node.rexpr]
+    elif isinstance(node, ast.FuncCall) and function_name(node) == "starts_with":
+        patterns = list((node.args or ())[1:])
+    return [pattern for pattern in patterns if not _has_column(pattern)]
 
 
 def _has_column(node: Node) -> bool:

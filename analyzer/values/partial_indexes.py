@@ -4,13 +4,18 @@ The normal text has lost the constant, and the statistics' typical value is anot
 With it the statement would be planned without its index, and look slow.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analyzer.schema.facts import IndexFacts, SchemaFacts, TableFacts
 from analyzer.statements.blocks import ParameterUse
 from analyzer.statements.index_predicates import Told, values_told
 from analyzer.statements.tree import Unparsable, column_names, fresh_parse, parse
+
+ENDS = {"gt": (">", ">="), "lt": ("<", "<=")}
+INCLUSIVE = (">=", "<=")
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +32,24 @@ class PartialValue:
 @dataclass(frozen=True, slots=True)
 class HeldValue:
     """``told`` from the indexes' own definitions; ``assumption`` says so in words. ``place``: which of several values
-    of a list it stands for."""
+    of a list it stands for; ``end``: where a range begins (gt) or ends (lt) with it."""
 
     told: tuple[Told, ...]
     assumption: str
     place: int = 0
+    end: str = ""
 
     def pick(self, known: Sequence[str]) -> str | None:
         """Of the column's values, in the order given, one that an index holds; None where nothing tells one."""
-        named = [value for told in self.told for value in told.values]
+        if self.end:
+            return None if known and any(told.holds(known[0]) for told in self.told) else self._bound(ENDS[self.end])
+        named = [value for told in self.told for value in (*told.values, told.bound(INCLUSIVE)) if value is not None]
         held = [value for value in known if any(told.holds(value) for told in self.told)]
         predicates = list(dict.fromkeys([*held, *named]))
         return predicates[self.place % len(predicates)] if predicates else None
+
+    def _bound(self, operators: Collection[str]) -> str | None:
+        return next((bound for told in self.told if (bound := told.bound(operators)) is not None), None)
 
 
 def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFacts) -> dict[int, HeldValue]:
@@ -49,16 +60,18 @@ def partial_values(sql: str, uses: Mapping[int, ParameterUse], facts: SchemaFact
     places: dict[tuple[str, str], int] = {}
     for number, use in sorted(uses.items()):
         table = facts.find_table(use.table, use.schema or None) if use.table else None
-        if table is None or use.column is None or use.operator not in ("eq", "in"):
+        if table is None or use.column is None or use.operator not in ("eq", "in", *ENDS):
             continue
-        held = list(_held(table, use, named - {use.column}))
-        if not held:
+        held = list(_held(table, use, named - {use.column}) if use.operator not in ENDS else _ends(table, use, named))
+        others = (u for n, u in uses.items() if n != number and u.operator in ENDS)
+        if not held or (use.operator in ENDS and any(u.column == use.column for u in others)):
             continue
         names = sorted({index.name for index, _ in held})
         many = f"the partial indexes {', '.join(names)}" if len(names) > 1 else f"the partial index {names[0]}"
         said = f"{use.column} was given {'a' if len(names) > 1 or _is_several(held) else 'the'} value of {many}"
         key = (table.qualified_name, use.column)
-        values[number] = HeldValue(tuple(told for _, told in held), said, places.get(key, 0))
+        end = use.operator if use.operator in ENDS else ""
+        values[number] = HeldValue(tuple(told for _, told in held), said, places.get(key, 0), end)
         places[key] = places.get(key, 0) + (use.operator == "in")
     return values
 
@@ -71,6 +84,14 @@ def _held(table: TableFacts, use: ParameterUse, named: set[str]) -> list[tuple[I
         for told in values_told(index.predicate)
         if told.column == use.column and told.is_wrapped == use.is_wrapped
     ]
+
+
+def _ends(table: TableFacts, use: ParameterUse, named: set[str]) -> Iterator[tuple[IndexFacts, Told]]:
+    """Of ``priority >= $1`` those that hold the rows from some priority on; of moments the newest are asked for."""
+    for index, told in _held(table, use, named):
+        bound = told.bound(ENDS[use.operator])
+        if bound is not None and NUMBER.fullmatch(bound):
+            yield index, told
 
 
 def _first_key(index: IndexFacts) -> set[str]:

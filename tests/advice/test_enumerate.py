@@ -196,6 +196,15 @@ def test_what_an_expression_gives_bounds_its_width(expression, is_short):
     [
         ("note like 'x%'", "(note text_pattern_ops)"),
         ("note like $1 || '%'", "(note text_pattern_ops)"),
+        ("lower(note) like lower($1) || '%'", "((lower(note)) text_pattern_ops)"),
+        ("note like replace($1, '_', '\\_') || $2 || '%'", "(note text_pattern_ops)"),
+        ("note like trim($1 || '%')", "(note text_pattern_ops)"),
+        # the planner does not read a pattern that is computed when it runs
+        ("note like concat($1, '%')", "USING gin (note gin_trgm_ops)"),
+        ("note like unaccent($1) || '%'", "USING gin (note gin_trgm_ops)"),
+        ("note like unaccent('x%')", "USING gin (note gin_trgm_ops)"),
+        ("note like key || '%'", "USING gin (note gin_trgm_ops)"),
+        ("note like '%' || lower($1) || '%'", "USING gin (note gin_trgm_ops)"),
         ("note like $1", "USING gin (note gin_trgm_ops)"),
         ("note ~ '^abc'", "(note text_pattern_ops)"),
         ("note ~ '^(a|b)'", "USING gin (note gin_trgm_ops)"),
@@ -206,6 +215,7 @@ def test_what_an_expression_gives_bounds_its_width(expression, is_short):
         ("upper(note) like upper('x%')", "((upper(note)) text_pattern_ops)"),
         ("key = $1 and note like 'x%'", "(key, note text_pattern_ops)"),
         ("note % 'word'", "USING gin (note gin_trgm_ops)"),
+        ("note ilike any ($1)", "USING gin (note gin_trgm_ops)"),
         ("doc -> 'a' ? 'b'", "USING gin ((doc -> 'a'))"),
         ("tags && $1", "USING gin (tags)"),
         ("tstzrange(at, at) @> now()", "USING gist ((tstzrange(at, at)))"),

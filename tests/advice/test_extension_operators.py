@@ -1,4 +1,4 @@
-"""Indexes whose expressions name an extension's operators: pg_get_expr writes them with their schema."""
+"""Indexes whose expressions name operators and functions of others: pg_get_expr writes them with their schema."""
 
 from typing import Any
 
@@ -62,3 +62,29 @@ def test_the_database_is_advised_on_all_the_same(postgres: Any, scratch_database
         )  # fmt: skip
     assert advice.faults == ()
     assert [p.chosen.index.definition.body() for p in advice.proposals] == ["(customer_id)"]
+
+
+def test_an_index_on_an_own_function_or_a_field_is_known_as_built(postgres: Any, scratch_database: Any) -> None:
+    database: ScratchDatabase = scratch_database(postgres(18))
+    database.execute(
+        "create extension hstore",
+        "create function plain(text) returns text immutable strict language sql as $$ select lower($1) $$",
+        "create table people (id int primary key, email text, attrs hstore)",
+        "insert into people select i, 'e' || i, hstore('color', 'c' || i) from generate_series(1, 60000) as i",
+        "create index of_function on people (plain(email))",
+        "create index of_field on people ((attrs -> 'color'))",
+        "create index partial on people (id) where plain(email) > 'x'",
+        "analyze",
+    )
+    with connect(settings_of(database.dsn)) as connection:
+        facts = read_schema(connection)
+    table = facts.find_table("people")
+    assert table is not None
+    for name, expression in (("of_function", "plain(email)"), ("of_field", "attrs -> 'color'")):
+        built = built_index(IndexDefinition(table, (IndexColumn(expression, is_expression=True),)))
+        assert built is not None
+        assert built.name == name
+        bodies = {d.body() for d in statement_candidates(f"select * from people where {expression} = $1", facts)}
+        assert not any(expression in body for body in bodies), bodies
+    predicate = "plain(email) > 'x'"
+    assert built_index(IndexDefinition(table, (IndexColumn("id"),), predicate=predicate)) is not None

@@ -130,6 +130,7 @@ def test_what_a_predicate_holds():
         "price": Held.NOT_NULL,
     }
     assert held_by("kind = 3 or kind is null") == {}
+    assert held_by("not (status = 'done') and kind is distinct from 3") == {"status": Held.NOT_NULL}
     assert held_by("this is no sql") == {}
 
 

@@ -238,6 +238,16 @@ SERVED_BY = {
         "select * from orders where code like 'abc%'"
     ),
     "gin": (index("i", "tags", method="gin"), "select * from orders where tags && $1"),
+    "gin of the rows asked for": (
+        index("i", "tags", method="gin", where="(returned IS NOT NULL)"),
+        "select * from orders where tags && $1 and returned is not null"
+    ),
+    "gin of what is not NULL": (
+        index("i", "tags", method="gin", where="(tags IS NOT NULL)"), "select * from orders where tags && $1"
+    ),
+    "gin that knows more": (
+        index("i", "data", method="gin", opclasses=("jsonb_ops",)), "select * from orders where data @> $1"
+    ),
 }  # fmt: skip
 
 
@@ -257,6 +267,34 @@ NOT_SERVED_BY = {
     "mixed directions": (index("i", "created", "id"), "select * from orders order by created, id desc limit 9"),
     "low selectivity first": (index("i", "status"), "select * from orders where seller_id = $1 and status = $2"),
     "prefix search without the operator class": (index("i", "code"), "select * from orders where code like 'abc%'"),
+    "of rows chosen by two columns": (
+        index("i", "code", where="(seller_id > customer_id)"),
+        "select * from orders where code = $1",
+    ),
+    "of rows chosen by an expression": (
+        index("i", "created", where="(lower(status) = 'new')"),
+        "select * from orders where status = $1 order by created limit 9",
+    ),
+    "gin of other rows": (
+        index("i", "data", method="gin", where="(returned IS NULL)"),
+        "select * from orders where data ? 'x'",
+    ),
+    "gin of some rows": (
+        index("i", "note", method="gin", opclasses=("gin_trgm_ops",), where="(id > 1000)"),
+        "select * from orders where note ilike '%abc%'",
+    ),
+    "gin of rows chosen by an expression": (
+        index("i", "tags", method="gin", where="((data ->> 'a'::text) IS NOT NULL)"),
+        "select * from orders where tags && $1",
+    ),
+    "gin that knows no keys": (
+        index("i", "data", method="gin", opclasses=("jsonb_path_ops",), default=False),
+        "select * from orders where data ? 'x'",
+    ),
+    "gin of words": (
+        index("i", "note", method="gin", opclasses=("text_ops",)),
+        "select * from orders where note ilike '%abc%'",
+    ),
 }
 
 

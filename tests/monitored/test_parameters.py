@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from analyzer.schema.facts import ColumnFacts, IndexFacts, SchemaFacts, TableFacts
-from analyzer.statements.index_predicates import values_told
+from analyzer.statements.index_predicates import Told, values_told
 from analyzer.statements.predicates import parameter_columns
 from analyzer.values.choose import (
     ColumnValues,
@@ -213,7 +213,14 @@ QUEUE = IndexFacts(2, "public", "t_queue", "btree", ("at",), predicate="((status
         ("flag = $1 and at <= $2", (replace(QUEUE, predicate="NOT flag"),), {1: "f"}),
         ("flag = $1 and at <= $2", (replace(QUEUE, predicate="flag AND old IS NULL"),), {1: "t"}),
         ("id = $1 and at <= $2", (replace(QUEUE, predicate="id = -3"),), {1: "-3"}),
-        ("id = $1 and at <= $2", (replace(QUEUE, predicate="id > 3"),), {}),
+        ("id = $1 and at <= $2", (replace(QUEUE, predicate="id > 3"),), {1: None}),
+        ("id = $1 and at <= $2", (replace(QUEUE, predicate="id >= 3"),), {1: "3"}),
+        ("id > $1 and at <= $2", (replace(QUEUE, predicate="id >= 3 AND old IS NULL"),), {1: "3"}),
+        ("id < $1 and at <= $2", (replace(QUEUE, predicate="id >= 3"),), {}),
+        ("id > $1 and id < $3 and at <= $2", (replace(QUEUE, predicate="id >= 3"),), {}),
+        ("old > $1 and at <= $2", (replace(QUEUE, predicate="at > '2026-01-01'::date"),), {}),
+        ("id = $1 and at <= $2", (replace(QUEUE, predicate="id = ANY ('{1,2}'::integer[])"),), {1: "1"}),
+        ("status = $1 and at <= $2", (replace(QUEUE, predicate="NOT (status <> ALL ('{new}'::text[]))"),), {1: "new"}),
     ],
 )
 def test_a_partial_index_in_use_tells_its_value(
@@ -236,10 +243,49 @@ def test_a_partial_index_in_use_tells_its_value(
         assert sets[0].assumptions == ("status was given the value of the partial index t_queue",)
 
 
+@pytest.mark.parametrize(
+    ("predicate", "values", "excluded", "bounds"),
+    [
+        # as ~Q(status="done") of Django writes it, of a column that may be NULL and of one that may not
+        ("(NOT ((status = 'done'::text) AND (status IS NOT NULL)))", (), ("done",), ()),
+        ("(NOT (status = 'done'::text))", (), ("done",), ()),
+        ("(NOT (status = ANY (ARRAY['a'::text, 'b'::text])))", (), ("a", "b"), ()),
+        ("NOT (status = 'a' OR status = 'b')", (), ("a", "b"), ()),
+        ("status <> 'a' AND status <> 'b'", (), ("a", "b"), ()),
+        ("status IS DISTINCT FROM 'a'", (), ("a",), ()),
+        ("NOT (status IS DISTINCT FROM 'a')", ("a",), (), ()),
+        ("NOT (NOT (status = 'a'))", ("a",), (), ()),
+        ("((status = 'new') OR (status IS NULL))", ("new",), (), ()),
+        ("status IN ('a', 'b') AND status <> 'b'", ("a",), ("b",), ()),
+        ("""status = ANY ('{"a b",c,"d\\"e"}'::text[])""", ("a b", "c", 'd"e'), (), ()),
+        ("status >= '5' AND status < '9'", (), (), ((">=", "5"), ("<", "9"))),
+        ("NOT (status >= '5')", (), (), (("<", "5"),)),
+        ("status IS NOT TRUE", None, None, None),
+        ("((status = 'new') OR (id IS NULL))", None, None, None),
+        ("NOT (status = 'a' AND id = 'b')", None, None, None),
+        ("status = ANY ('{a,NULL}'::text[])", None, None, None),
+        ("status < ANY ('{1,2}'::text[])", None, None, None),
+        ("status LIKE 'a'", None, None, None),
+    ],
+)
+def test_what_a_predicate_tells_of_a_column(
+    predicate: str, values: tuple[str, ...] | None, excluded: tuple[str, ...], bounds: tuple[tuple[str, str], ...]
+) -> None:
+    wanted = () if values is None else (Told("status", False, values, excluded, bounds),)
+    assert values_told(predicate) == wanted
+
+
 def test_of_what_a_partial_index_leaves_out_the_most_frequent_value_is_taken() -> None:
     [told] = values_told("(status <> ALL (ARRAY['done'::text, 'gone'::text]))")
     held = HeldValue((told,), "")
     assert held.pick(["done", "new", "sent"]) == "new"
     assert held.pick(["done"]) is None
+    [told] = values_told("status <> 'done' AND status <> 'gone'")
+    assert HeldValue((told,), "").pick(["done", "gone", "new"]) == "new"
+    [told] = values_told("priority >= 5")
+    assert HeldValue((told,), "").pick(["3", "10", "5"]) == "10"
+    assert HeldValue((told,), "", end="gt").pick(["3", "10"]) == "5"
+    assert HeldValue((told,), "", end="gt").pick(["10", "3"]) is None  # as it is, it asks for rows that are in it
+    [told] = values_told("(status <> ALL (ARRAY['done'::text, 'gone'::text]))")
     # another index holds those
     assert HeldValue((told, *values_told("status = 'done'")), "").pick(["done", "new"]) == "done"

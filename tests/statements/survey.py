@@ -33,7 +33,7 @@ from analyzer.statements.display import display_sql
 from analyzer.statements.equivalents import KINDS, Equivalent, keyset, rewritten
 from analyzer.statements.fingerprint import fingerprint
 from analyzer.statements.index_definition import index_on
-from analyzer.statements.index_expressions import can_be_key, can_be_order, comparable, unqualified
+from analyzer.statements.index_expressions import can_be_key, comparable, lasts, unqualified
 from analyzer.statements.inner_query import fetched_cursor, planned_kind, planned_query
 from analyzer.statements.key_checks import key_check_of
 from analyzer.statements.lookup import parent_shape, repeatable_shapes
@@ -82,7 +82,7 @@ def read_everywhere(sql: str, facts: SchemaFacts) -> None:
     parsed = parse_statement(sql)
     run_checks(StatementFacts("f", sql, parsed.kind, tuple(map(str, parsed.tables)), facts, **FREQUENT))
     for expression in expressions(sql):
-        for read_expression in (comparable, unqualified, can_be_key, can_be_order):
+        for read_expression in (comparable, unqualified, can_be_key, lasts):
             read_expression(expression)
 
 

@@ -27,6 +27,7 @@ def test_no_text_is_too_hard() -> None:
         ("(status OPERATOR(pg_catalog.=) ANY (ARRAY['a', 'b']))", "status IN ('a', 'b')"),
         ("(status OPERATOR(ext.=) 'a'::ext.citext)", "o.status = 'a'"),
         ("(a OPERATOR(pg_catalog.+) 1)", "a + 1"),
+        ("(attrs OPERATOR(public.->) 'a'::text)", "attrs -> 'a'"),  # hstore
     ],
 )
 def test_an_operator_is_the_same_with_the_schema_that_its_types_find(printed: str, typed: str) -> None:
@@ -37,6 +38,24 @@ def test_an_operator_of_another_schema_is_another_one() -> None:
     mine = "(status OPERATOR(mine.=) ANY (ARRAY['a'::text, 'b'::text]))"
     assert comparable(mine) != comparable("status IN ('a', 'b')")
     assert "OPERATOR(mine.=) ANY" in comparable(mine)
+
+
+@pytest.mark.parametrize(
+    ("printed", "typed"),
+    [
+        ("public.immutable_unaccent(email)", "immutable_unaccent(u.email)"),
+        ("lower(ext.unaccent('ext.unaccent'::regdictionary, (email)::text))", "lower(unaccent('ext.unaccent', email))"),
+        ("tenant.norm(lower(email))", '"tenant".norm(lower(email))'),
+        ("(public.norm(a) || ' '::text)", "norm(a) || ' '"),
+    ],
+)
+def test_a_function_is_the_same_with_its_schema(printed: str, typed: str) -> None:
+    assert comparable(printed) == comparable(typed)
+
+
+def test_a_function_named_as_one_of_postgresql_is_another_one() -> None:
+    assert comparable("mine.lower(email)") != comparable("lower(email)")
+    assert comparable("pg_catalog.lower(email)") == comparable("lower(email)")
 
 
 def test_what_cannot_be_written_stays_as_it_is_and_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from analyzer.checks.column_widths import has_btree
 from analyzer.schema.facts import SchemaFacts, TableFacts
 from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.blocks import OrderTerm, Predicate, QueryBlock, TableUse
-from analyzer.statements.index_expressions import can_be_key, can_be_order, unqualified
+from analyzer.statements.index_expressions import can_be_key, unqualified
 from analyzer.statements.tree import Unparsable, parse
 
 LIMITS = {
@@ -313,7 +313,7 @@ class TableCandidates:
             return None
         if term.column is not None:
             key = IndexColumn(term.column, term.is_descending, term.nulls_first)
-        elif term.expression is not None and can_be_order(term.expression):
+        elif term.expression is not None and can_be_key(term.expression):
             name = unqualified(term.expression)
             key = IndexColumn(name, term.is_descending, term.nulls_first, is_expression=True)
         else:

@@ -6,7 +6,7 @@ ORDER BY columns. What decides is how many rows the planner would expect, from p
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from analyzer.advice.candidates.specialised import specialised_need
 from analyzer.advice.candidates.table_candidates import HASHABLE
@@ -216,7 +216,7 @@ class _Block:
             return out
         if not equality and not ranges:
             if special is not None:
-                self._add(special.need)
+                self._add(replace(special.need, conditions=fixed_conditions(driver.values)))
             else:
                 self.advice.reasons.append(why_nothing_is_read_by_index(self.block, driver.table, driver.values))
             return out

@@ -8,9 +8,11 @@ from analyzer.advice.thresholds import ASSUMED_LIMIT_ROWS, FEW_ROWS, MAX_ROWS_RE
 from analyzer.schema.facts import IndexFacts, TableFacts
 from analyzer.statements.index_expressions import comparable
 from analyzer.statements.predicates import query_blocks
+from analyzer.statements.tree import Unparsable, conjuncts, parse, text_of
 from analyzer.values.selectivity import equality_selectivity, rarest_selectivity
 
 C_COLLATION_OID = 950  # pg_collation.dat
+JSON_PATHS = "jsonb_path_ops"  # knows @>, @? and @@ of a document, and none of its keys
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,8 @@ def served_by(need: Need) -> str | None:
     """A sentence naming what serves the need already; None where nothing does."""
     table = need.table
     if need.method != "btree":
-        index = next(
-            (i for i in table.indexes if i.is_usable and i.method == need.method and _same_specialised(need, i)), None
-        )
+        same = (i for i in table.indexes if i.is_usable and i.method == need.method and _same_specialised(need, i))
+        index = next((i for i in same if _holds_all(need, i)), None)
         return f"{index.name} on {table.qualified_name} serves it." if index else None
     for key in table.unique_keys:
         if need.purpose != "order" and set(key) <= need.equality:
@@ -154,8 +155,7 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
     wanted = predicate_conditions(index.predicate or "")
     if wanted is None:
         return None
-    # an equality or a range holds for no NULL
-    implied = {(name, "is_not_null") for name in need.column_names} | need.conditions
+    implied = _implied(need)
     if wanted <= implied:
         without = Need(need.table, need.equality - {c for c, _ in wanted}, need.tail, need.purpose, need.kept_ratio)
         if covers(need, index) or covers(without, index):
@@ -174,21 +174,45 @@ def _partial(need: Need, index: IndexFacts) -> str | None:
     return None
 
 
+def _implied(need: Need) -> frozenset[tuple[str, str]]:
+    """Column and operator of conditions that hold for all rows asked for: no comparison does for a NULL."""
+    return need.conditions | {(name, "is_not_null") for name in need.column_names}
+
+
+def _holds_all(need: Need, index: IndexFacts) -> bool:
+    """Whether all rows asked for are in it."""
+    wanted = frozenset() if index.predicate is None else predicate_conditions(index.predicate)
+    return wanted is not None and wanted <= _implied(need)
+
+
 def predicate_conditions(predicate: str) -> frozenset[tuple[str, str]] | None:
-    """Column and operator of each condition of a partial index; None where it cannot be read."""
-    blocks = query_blocks(f"SELECT FROM t WHERE {predicate}")
-    if not blocks or not blocks[0].tables:
+    """Column, or an expression over it, and operator of each condition of a partial index; None where one cannot be
+    read."""
+    statements = parse(f"SELECT FROM t WHERE {predicate}")
+    if isinstance(statements, Unparsable):
         return None
-    return frozenset((p.column, p.operator) for p in blocks[0].tables[0].predicates)
+    conditions: set[tuple[str, str]] = set()
+    for conjunct in conjuncts(statements[0].stmt.whereClause):
+        blocks = query_blocks(f"SELECT FROM t WHERE {text_of(conjunct)}")
+        predicates = blocks[0].tables[0].predicates if blocks and blocks[0].tables else ()
+        if not predicates:
+            return None  # columns compared with each other
+        conditions |= {(p.column if p.expression is None else p.expression, p.operator) for p in predicates}
+    return frozenset(conditions)
 
 
 def _same_specialised(need: Need, index: IndexFacts) -> bool:
-    wanted = need.tail
-    if wanted and wanted[0].is_expression:
-        return comparable(wanted[0].name) in [comparable(e) for e in index.expressions]
-    if not wanted or wanted[0].name not in index.columns:
-        return False
-    at = index.columns.index(wanted[0].name)
-    if need.purpose == "text":
-        return not index.opclasses or "trgm" in index.opclasses[at]
-    return True
+    wanted = need.tail[0] if need.tail else None
+    name = None if wanted is None else comparable(wanted.name) if wanted.is_expression else wanted.name
+    keys = _keys(index)
+    return wanted is not None and name in keys and _knows(index, keys.index(name), wanted.opclass)
+
+
+def _knows(index: IndexFacts, at: int, opclass: str | None) -> bool:
+    """Whether the operator class that a key has knows what the wanted one does; None: the type's default."""
+    has = index.opclasses[at] if at < len(index.opclasses) else ""
+    if not has:
+        return True  # not read
+    if opclass is None:
+        return has != JSON_PATHS  # others know more than the default does
+    return has == opclass or (opclass == JSON_PATHS and _default_class(index, at))
