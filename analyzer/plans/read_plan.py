@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from analyzer.plans import read_loose, read_xml, read_yaml
+from analyzer.plans.carried import out_of_carrier
 from analyzer.plans.exports import found_in, is_entry, is_row
 from analyzer.plans.fields import with_numbers
 from analyzer.plans.logged import LOGGED_PLAN, plans_apart, with_log
@@ -86,6 +87,8 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
         return _plans_of(value if not isinstance(value, str) else [value], layers)
     if (quoted := read_loose.quoted_text(text)) is not None:
         return _plans_of([quoted], layers)
+    if (carried := out_of_carrier(text)) is not None:
+        return _read(carried, layers - 1)
     if messages := _out_of_jsonlog(text):
         return [plan for message in messages for plan in _as_list(_read(message, layers - 1))]
     apart = plans_apart(plain_lines(text))
