@@ -33,15 +33,15 @@ UNSURE = re.compile("[\udc80-\udcff]{2}|[\udc81\udc8d\udc8f\udc90\udc9d]")
 def read_plan(source: object) -> Any:
     """The value EXPLAIN's JSON stands for; PlanError with one sentence when it is none."""
     if isinstance(source, bytes | bytearray | memoryview):
-        source = _decoded(bytes(source))
+        source = decoded(bytes(source))
     value = _read(source) if isinstance(source, str) else _plans_of(source, MOST_LAYERS)
     if not isinstance(value, list | dict):
         raise PlanError(f"The plan is {kind_of(value)} where a JSON array or object was expected; {HOW_TO}.")
     return [*map(with_numbers, value)] if isinstance(value, list) else with_numbers(value)
 
 
-def _decoded(data: bytes) -> str:
-    """UTF-8, in it bytes of Windows' Western code page; or what PowerShell's ``>`` writes."""
+def decoded(data: bytes, *, takes_cp1252: bool = True) -> str:
+    """UTF-8, in it bytes of Windows' Western code page; or what PowerShell's ``>`` writes. PlanError for the rest."""
     encoding = "utf-8-sig"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
@@ -50,7 +50,7 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as problem:
-        if encoding == "utf-8-sig" and b"\0" not in data:
+        if takes_cp1252 and encoding == "utf-8-sig" and b"\0" not in data:
             text = data.decode(encoding, "surrogateescape")
             if not UNSURE.search(text):
                 return text.translate(CP1252)

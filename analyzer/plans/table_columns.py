@@ -123,7 +123,8 @@ def _records(lines: list[Line]) -> list[list[Line]]:
 
 
 def _fields(lines: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
-    name, cell = "", []
+    name = ""
+    cell: list[Line] = []
     for line in lines:
         if _is_rule(line.text):
             continue
