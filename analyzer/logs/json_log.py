@@ -35,16 +35,18 @@ class JsonReader(LogReader):
 
 def _read(entry: dict[str, Any]) -> LogEntry | None:
     """Of jsonlog's entry, or of one inside of a collector's: CloudNativePG's ``record`` has csvlog's names."""
-    parts = (part for part in (entry, *entry.values()) if isinstance(part, dict))
-    logged = next((part for part in parts if DURATION.match(_bytes(part, "message"))), entry)
-    message = _bytes(logged, "message")
+    logged, message = entry, _bytes(entry, "message")
+    if not message:
+        logged = next((part for part in entry.values() if isinstance(part, dict) and "message" in part), entry)
+        message = _bytes(logged, "message")
     match = DURATION.match(message)
     kind = kind_of(match[2]) if match else None
     if match is None or kind is None:
         return None
     database = _bytes(logged, "dbname") or _bytes(logged, "database_name") or None
     when = _bytes(logged, "timestamp") or _bytes(logged, "log_time")
-    return LogEntry(kind, float(match[1]), message[match.end() :], _bytes(logged, "detail"), when, database)
+    text = message[match.end() :]
+    return LogEntry(kind, float(match[1]), text, _bytes(logged, "detail"), when, database)
 
 
 def _bytes(entry: dict[str, Any], key: str) -> bytes:

@@ -22,6 +22,7 @@ from analyzer.plans.read_json import HOW_TO, TOO_DEEP, deep_value, json_document
 from analyzer.plans.read_text import PART, read_text
 from analyzer.plans.table_cells import CONTINUED, PLAN_TEXT, Line
 
+MAY_START = re.compile(r"\s*+(?:[\[{(<]|- +P|[\"']?(?:Plan|Query Text))")  # JSON, XML, YAML
 MOST_TRIED = 20  # lines where another plan may begin; judgement
 MOST_LAYERS = 5  # of JSON in JSON, or of a plan's text in it
 # a byte that is no UTF-8, as surrogateescape keeps it -> its character in cp1252
@@ -186,7 +187,11 @@ def _text_and_what_follows(lines: Sequence[Line], layers: int) -> list[Any]:
     first = next(
         (at for at, line in enumerate(lines) if FIGURES.search(line.text) or PART.search(line.text)), len(lines)
     )
-    starts = (at for at in range(first + 1, len(lines)) if begins(at) or _is_marked_up(lines[at].text))
+    starts = (
+        at
+        for at in range(first + 1, len(lines))
+        if MAY_START.match(lines[at].text) and (begins(at) or _is_marked_up(lines[at].text))
+    )
     for at in islice(starts, MOST_TRIED):
         if PLAN_TEXT.search("\n".join(line.text for line in lines[at:])):
             try:
