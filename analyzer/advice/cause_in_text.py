@@ -86,8 +86,8 @@ def _unknown_constant(expression: str) -> str | None:
     which = " and ".join(f"${number}" for number in sorted({node.number for node, _ in parameters}))
     return (
         f"An index on {without_values(expression)} would need the constant in the place of {which}, which the"
-        " recorded text does not hold. It is told by a run seen in pg_stat_activity, or by asking with the values in the"
-        " text (manage.py predict, or Try a statement)."
+        " recorded text does not hold. It is told by a run seen in pg_stat_activity, or by asking with the values in"
+        " the text (manage.py predict, or Try a statement)."
     )
 
 

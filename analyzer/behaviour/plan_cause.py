@@ -72,8 +72,9 @@ def _smallest(sets: Sequence[Set], does: Callable[[Set], bool]) -> tuple[Set, ..
 # -- in words -------------------------------------------------------------------------------------------------------
 
 
-def cause_words(cause: Cause, differs: Collection[Difference]) -> str:
-    """One or two sentences: what made the new plan, and what brings the old one back."""
+def cause_words(cause: Cause, differs: Collection[Difference], old_path: str = "") -> str:
+    """One or two sentences: what made the new plan, and what brings the old one back; ``old_path``: a step of that."""
+    by = f" ({old_path})" if old_path else ""
     unknown = [d for d in differs if not d.is_replayed]
     if cause.problem:
         told = f"The cause is not proved: {cause.problem}."
@@ -82,9 +83,9 @@ def cause_words(cause: Cause, differs: Collection[Difference]) -> str:
     if cause.causes:
         said.append(f"The cause, by the planner twin: {_or(cause.causes)}.")
     if cause.cures and set(cause.cures) == set(cause.causes):
-        said.append("With that as it was, and all else as it is now, the planner still makes the old plan.")
+        said.append(f"With that as it was, and all else as it is now, the planner still makes the old plan{by}.")
     elif cause.cures:
-        said.append(f"The planner makes the old plan again with this as it was: {_or(cause.cures)}.")
+        said.append(f"The planner makes the old plan{by} again with this as it was: {_or(cause.cures)}.")
     return " ".join(said)
 
 

@@ -65,13 +65,15 @@ def rewrites(known: Context | StatementFacts, *kinds: str) -> tuple[Fix, ...]:
     return otherwise(known, *kinds).fixes
 
 
-def next_page(known: Context | StatementFacts) -> tuple[Fix, ...]:
-    """The statement that asks for the rows after the last one of a page; () where no key completes its order."""
+def next_page(known: Context | StatementFacts) -> Otherwise:
+    """The statement that asks for the rows after the last one of a page, where a key completes its order."""
     for sql, facts in _known(known):
         found = keyset(sql, facts)
         if isinstance(found, Equivalent):
-            return (Fix(f"The next page, where {'; '.join(found.given)}", "sql", found.laid_out),)
-    return ()
+            return Otherwise((Fix(f"The next page, where {'; '.join(found.given)}", "sql", found.laid_out),))
+        if found.reasons:
+            return Otherwise(why_not=f" It is not written out here: {found.reasons[0]}.")
+    return Otherwise()
 
 
 def _known(known: Context | StatementFacts) -> list[tuple[str, SchemaFacts]]:

@@ -14,6 +14,9 @@ GROUP_BYTES, STATEFUL_GROUP_BYTES = 220, 460
 STATEFUL = re.compile(r"\b(?!(?:count|min|max|bool_and|bool_or|every)\()\w+\(")
 MORE = 1.2  # judgement: what spilled did not fit into its peak
 MOST = 1024 * MB  # judgement: more for one node of one session is a matter of the whole server
+SIZE = re.compile(r"(\d+)(kB|MB|GB|TB)")  # as EXPLAIN's SETTINGS print work_mem
+UNITS = {"kB": 1024, "MB": MB, "GB": 1024 * MB, "TB": 1024 * 1024 * MB}
+RAISED = 2  # times what did not do, where by its figures it should have; judgement
 HASH_MEM_MULTIPLIER = 2.0  # the default from 15 on; 1 before
 
 
@@ -47,13 +50,14 @@ def hash_mem_multiplier(plan: Plan | None) -> float:
 
 
 def work_mem_bytes(needed_bytes: float, plan: Plan | None, *, is_hash: bool) -> int:
-    """Whole megabytes of work_mem that hold ``needed_bytes``; not capped."""
+    """Whole megabytes of work_mem that hold ``needed_bytes``, and more than was in force; not capped."""
     multiplier = hash_mem_multiplier(plan) if is_hash else 1.0
-    return max(1, math.ceil(needed_bytes / multiplier / MB)) * MB
+    return max(1, math.ceil(_more_than_in_force(needed_bytes / multiplier, plan) / MB)) * MB
 
 
-def work_mem_advice(needed_bytes: float) -> tuple[str, tuple[Fix, ...]]:
+def work_mem_advice(needed_bytes: float, plan: Plan | None) -> tuple[str, tuple[Fix, ...]]:
     """The rest of a sentence and the fix, for one transaction; above MOST why that is no way, and no fix."""
+    needed_bytes = _more_than_in_force(needed_bytes, plan)
     if needed_bytes > MOST:
         return (
             f"memory alone is no way out: it would take work_mem of about {size_words(needed_bytes)}, which every sort"
@@ -66,6 +70,14 @@ def work_mem_advice(needed_bytes: float) -> tuple[str, tuple[Fix, ...]]:
         f"SET LOCAL work_mem = '{memory_setting(max(MB, needed_bytes))}';",
     )
     return f"give this statement more memory in its own transaction: {fix.code.rstrip(';')}", (fix,)
+
+
+def _more_than_in_force(needed_bytes: float, plan: Plan | None) -> float:
+    in_force = SIZE.fullmatch(plan.settings.get("work_mem", "")) if plan is not None else None
+    if in_force is None:
+        return needed_bytes
+    in_force_bytes = int(in_force[1]) * UNITS[in_force[2]]
+    return needed_bytes if math.ceil(needed_bytes / MB) * MB > in_force_bytes else in_force_bytes * RAISED
 
 
 def as_sentence(advice: str) -> str:

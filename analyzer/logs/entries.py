@@ -1,11 +1,11 @@
 """A server's log as bytes -> its entries with a duration. The format is told by the first lines."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from analyzer.logs import csv_log, syslog_log
-from analyzer.logs.carried_log import CarriedReader, carrier_of
+from analyzer.logs.carried_log import CarriedReader, carried_in_json, carrier_of, out_of_json
 from analyzer.logs.csv_log import CsvReader
 from analyzer.logs.json_log import JsonReader
 from analyzer.logs.reader import LogReader
@@ -23,19 +23,30 @@ class Readable(Protocol):
     def read(self, most: int, /) -> bytes: ...
 
 
-def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogReader:
+def reader_for(beginning: bytes, log_line_prefix: bytes | None = None) -> LogReader | CarriedReader:
     """The reader of the format that most of the first lines have."""
     lines = [line for line in beginning.split(b"\n")[:LINES_LOOKED_AT] if line.strip()]
-    votes = {
+    whole = lines[:-1] or lines  # the last may be cut
+    kind, bare = _kind_of(lines), None
+    if kind is StderrReader:
+        bare = carrier_of(whole)
+    elif kind is JsonReader and carried_in_json(whole) * 2 > len(whole):
+        bare = out_of_json
+    if bare is not None:
+        kind = _kind_of([line for line in bare(b"\n".join(whole)).split(b"\n") if line.strip()])
+    reader = kind(log_line_prefix) if issubclass(kind, StderrReader) else kind()
+    return CarriedReader(bare, reader) if bare else reader
+
+
+def _kind_of(lines: Sequence[bytes]) -> type[LogReader]:
+    votes: dict[type[LogReader], int] = {
         JsonReader: sum(line.startswith(b'{"') for line in lines),
         CsvReader: sum(csv_log.ROW.match(line) is not None for line in lines),
         SyslogReader: sum(syslog_log.PIECE.match(line, 0, syslog_log.HEADER_BYTES) is not None for line in lines),
     }
     best = max(votes, key=lambda kind: votes[kind])
-    if not votes[best] or (best is SyslogReader and votes[best] * 2 < len(lines)):
-        carrier = carrier_of(lines[:-1])  # the last may be cut
-        return CarriedReader(carrier, log_line_prefix) if carrier else StderrReader(log_line_prefix)
-    return SyslogReader(log_line_prefix) if best is SyslogReader else best()
+    is_known = votes[best] * 2 >= len(lines) if best is SyslogReader else votes[best] > 0
+    return best if is_known else StderrReader
 
 
 def reader_of(format: str, log_line_prefix: bytes | None) -> LogReader:

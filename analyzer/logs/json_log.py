@@ -9,7 +9,7 @@ from analyzer.logs.entry import MILLISECONDS, WORDS, LogEntry, kind_of
 from analyzer.logs.reader import LogReader
 
 # A quote inside a text has a backslash before it, so that no text can begin such a message.
-MESSAGE = b'"message":"duration: '
+MESSAGE = re.compile(rb'"message"\s*+:\s*+"duration: ')
 DURATION = re.compile(rb"duration: " + MILLISECONDS + rb" ms(?:" + WORDS + rb")?[ \n]?", re.DOTALL)
 
 
@@ -21,28 +21,32 @@ class JsonReader(LogReader):
         return b" "
 
     def _entries(self, data: bytes, *, is_cut: bool = False) -> Iterator[LogEntry]:
-        at = data.find(MESSAGE)
-        while at >= 0:
-            start, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
-            end = len(data) if end < 0 else end
+        at = 0
+        while (match := MESSAGE.search(data, at)) is not None:
+            start, end = data.rfind(b"\n", 0, match.start()) + 1, data.find(b"\n", match.end())
+            at = len(data) if end < 0 else end
             try:
-                entry = json.loads(data[start:end])
+                entry = json.loads(data[start:at])
             except (ValueError, RecursionError):
-                entry = None
+                continue
             if isinstance(entry, dict) and (read := _read(entry)) is not None:
                 yield read
-            at = data.find(MESSAGE, end)
 
 
 def _read(entry: dict[str, Any]) -> LogEntry | None:
-    message = _bytes(entry, "message")
+    """Of jsonlog's entry, or of one inside of a collector's: CloudNativePG's ``record`` has csvlog's names."""
+    logged, message = entry, _bytes(entry, "message")
+    if not message:
+        logged = next((part for part in entry.values() if isinstance(part, dict) and "message" in part), entry)
+        message = _bytes(logged, "message")
     match = DURATION.match(message)
     kind = kind_of(match[2]) if match else None
     if match is None or kind is None:
         return None
-    database = _bytes(entry, "dbname") or None
+    database = _bytes(logged, "dbname") or _bytes(logged, "database_name") or None
+    when = _bytes(logged, "timestamp") or _bytes(logged, "log_time")
     text = message[match.end() :]
-    return LogEntry(kind, float(match[1]), text, _bytes(entry, "detail"), _bytes(entry, "timestamp"), database)
+    return LogEntry(kind, float(match[1]), text, _bytes(logged, "detail"), when, database)
 
 
 def _bytes(entry: dict[str, Any], key: str) -> bytes:

@@ -1,10 +1,14 @@
 """A whole log, in blocks, into sums per statement."""
 
+import re
 from collections.abc import Iterable
 
+from analyzer.logs.carried_log import CarriedReader
 from analyzer.logs.entries import reader_for, reader_of
 from analyzer.logs.reader import LogReader
 from analyzer.logs.totals import LogTotals
+
+EXECUTED = re.compile(rb"duration: [\d.]+ ms  (?:plan|statement|execute)\b")
 
 
 class LogReading:
@@ -16,8 +20,9 @@ class LogReading:
         """``format``: as in log_destination. ``totals``: what is added to."""
         self.totals = LogTotals() if totals is None else totals
         self.read_bytes = 0
+        self.has_unread = False  # what looks like an entry, and none was read
         self._prefix = log_line_prefix.encode() if log_line_prefix is not None else None
-        self._reader: LogReader | None = reader_of(format, self._prefix) if format else None
+        self._reader: LogReader | CarriedReader | None = reader_of(format, self._prefix) if format else None
 
     def add(self, block: bytes) -> None:
         if self._reader is None:
@@ -25,6 +30,8 @@ class LogReading:
         for entry in self._reader.feed(block):
             self.totals.add(entry)
         self.read_bytes += len(block)
+        if not self.totals.entries:
+            self.has_unread = self.has_unread or EXECUTED.search(block) is not None
 
     def finish(self) -> LogTotals:
         for entry in self._reader.close() if self._reader else ():

@@ -10,7 +10,10 @@ from analyzer.logs import line_prefix
 from analyzer.logs.entry import MILLISECONDS, WORDS, LogEntry, kind_of
 from analyzer.logs.reader import LogReader
 
-DURATION = re.compile(rb":  duration: " + MILLISECONDS + rb" ms(?:" + WORDS + rb")?[ \n]?([^\n]*+(?:\n\t[^\n]*+)*+)")
+# with log_error_verbosity = verbose behind its SQLSTATE
+DURATION = re.compile(
+    rb":  (?:00000: )?duration: " + MILLISECONDS + rb" ms(?:" + WORDS + rb")?[ \n]?([^\n]*+(?:\n\t[^\n]*+)*+)"
+)
 FIELD_LINE = re.compile(rb"\b(?:DETAIL|HINT|QUERY|CONTEXT|LOCATION|STATEMENT|BACKTRACE):  ")
 DETAIL = b"DETAIL:  "
 DETAIL_TEXT = re.compile(rb"[^\n]*+(?:\n\t[^\n]*+)*+")

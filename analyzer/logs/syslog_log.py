@@ -12,6 +12,7 @@ from analyzer.logs.entry import LogEntry
 from analyzer.logs.stderr_log import StderrReader
 
 PIECE = re.compile(rb".{0,300}?[\w.-](\[\d+\]): (?:\[ID [^\]]*\] )?\[(\d+)-(\d+)\] ?", re.DOTALL)  # its text is behind
+FIELDS = (b"DETAIL:  ", b"CONTEXT:  ", b"LOCATION:  ")  # of an entry that has a duration
 HEADER_BYTES = 400
 MOST_PROCESSES = 2_000  # with an entry that may go on; judgement
 MOST_WAITING_BYTES = 64_000_000  # of their pieces together
@@ -70,7 +71,7 @@ class SyslogReader(StderrReader):
             self.cut += 1
             self._waiting_bytes -= unfinished.size
             unfinished.pieces, unfinished.size = [], 0
-        is_line = piece.startswith(b"\t") or b"DETAIL:  " in piece[:300] or b"CONTEXT:  " in piece[:300]
+        is_line = piece.startswith(b"\t") or any(field in piece[:300] for field in FIELDS)
         self._waiting_bytes += unfinished.add(b"\n" + piece if is_line else piece)
 
     def _finished(self, process: bytes) -> list[bytes]:

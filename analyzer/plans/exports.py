@@ -4,7 +4,6 @@ Tools write ``[{"QUERY PLAN": ...}]``, ``{"rows": [["Seq Scan ..."], ...]}``, ``
 whatever else holds them: so the value is searched, from the outside in, for what is a plan.
 """
 
-import re
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +11,9 @@ from typing import Any
 from analyzer.plans.logged import LOGGED_PLAN
 from analyzer.plans.plain_lines import FIGURES
 from analyzer.plans.short_names import is_respelled, is_short, with_long_names
+from analyzer.plans.table_cells import COLUMN, PLAN_TEXT
 
 MOST_CONTAINERS = 200_000  # looked into before giving up
-PLAN_TEXT = re.compile(
-    r'"(?:Plan|Node Type)"|<(?:\w+:)?explain\b|^[ \t]*(?:- +)?Plan:[ \t\r]*$|\(cost=|\(actual ', re.MULTILINE
-)
-COLUMN = re.compile(r"query[ _]?plan|plan(?:_?text|_?json)?|explain.*", re.IGNORECASE)
 
 
 def is_entry(value: object) -> bool:

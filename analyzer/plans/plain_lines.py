@@ -14,7 +14,18 @@ from itertools import pairwise
 
 from analyzer.plans.logged import LOGGED_PLAN, out_of_log
 from analyzer.plans.node_line import node_head
-from analyzer.plans.table_cells import BAR, ENTITY, Line, out_of_html, out_of_page, unescaped, without_column_name
+from analyzer.plans.table_cells import (
+    BAR,
+    ENTITY,
+    RECORD,
+    RULE_CHARACTERS,
+    Line,
+    out_of_html,
+    out_of_page,
+    unescaped,
+    without_column_name,
+)
+from analyzer.plans.table_columns import out_of_columns
 
 ANY_BAR = re.compile(f"[{BAR}]")
 ESCAPE_SEQUENCE = re.compile("\x1b\\[[0-9;?]*[A-Za-z]")  # colours, as terminals and pagers record them
@@ -24,9 +35,7 @@ ARROW = r"(?:[-\u2010-\u2015\u2212]+>|=>|[→⟶➔➜➝➞⇒⇢►▶])"
 ARROW_LINE = re.compile(rf"\s*{ARROW}\s+[A-Z]")
 ARROW_AND_NAME = re.compile(rf"{ARROW}\s+[A-Z]")
 FIGURES = re.compile(r"\((?:cost=|actual |never executed\))")
-HEADER = re.compile(rf"[{BAR}\s]*QUERY PLAN[{BAR}\s]*")
-RECORD = re.compile(r"[+─-╿]?[-─-╿]\[ \w+ \d+ \][-+─-╿]*|\* Record \d+")  # psql's \x
-RULE_CHARACTERS = frozenset("-+|=:*. \t") | {chr(code) for code in range(0x2500, 0x2580)}
+HEADER = re.compile(rf"[{BAR}\s]*(?:QUERY PLAN|plan(?:_text|_json)?)[{BAR}\s]*")
 # psql's footer and its \timing, in any language: "（4 行）", "(3개 행)", "Temps : 1,234 ms", "時間: 1.234 ミリ秒"
 ROWS = re.compile(r"[(（]\d+ ?[^\W\d]+(?: [^\W\d]+)?[)）]")
 TIMING = re.compile(r"[^\W\d]+ ?: [\d.,]+ (?:ms|мс|მწმ|ミリ秒)\b.*")
@@ -56,7 +65,7 @@ def plain_lines(text: str) -> list[Line]:
     lines = out_of_html(_joined_wraps([line for line in lines if not FENCE.fullmatch(line.text)]))
     for _ in range(6):  # a log in a mail in a table: each round takes one layer off
         before = lines
-        lines = _out_of_csv(without_column_name(out_of_page(lines, ARROW_LINE), _matter))
+        lines = _out_of_csv(without_column_name(out_of_page(out_of_columns(lines), ARROW_LINE), _matter))
         lines = out_of_log(_without_quotes(_without_borders(_without_numbers(_without_prefix(lines)))))
         if lines == before:
             break

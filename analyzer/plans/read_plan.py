@@ -7,38 +7,42 @@ log (``plain_lines``), and as programs export them (``exports``).
 import json
 import re
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from analyzer.plans import read_loose, read_xml, read_yaml
+from analyzer.plans.carried import out_of_carrier
 from analyzer.plans.exports import found_in, is_entry, is_row
 from analyzer.plans.fields import with_numbers
 from analyzer.plans.logged import LOGGED_PLAN, plans_apart, with_log
 from analyzer.plans.node import PlanError
+from analyzer.plans.node_line import node_head
 from analyzer.plans.plain_lines import FIGURES, plain_lines
 from analyzer.plans.read_json import HOW_TO, TOO_DEEP, deep_value, json_documents, kind_of, value_lines
 from analyzer.plans.read_text import PART, read_text
-from analyzer.plans.table_cells import Line
+from analyzer.plans.table_cells import CONTINUED, PLAN_TEXT, Line
 
+MAY_START = re.compile(r"\s*+(?:[\[{(<]|- +P|[\"']?(?:Plan|Query Text))")  # JSON, XML, YAML
+MOST_TRIED = 20  # lines where another plan may begin; judgement
 MOST_LAYERS = 5  # of JSON in JSON, or of a plan's text in it
 # a byte that is no UTF-8, as surrogateescape keeps it -> its character in cp1252
 CP1252 = {0xDC00 + byte: bytes([byte]).decode("cp1252", "ignore") for byte in range(128, 256)}
 # several in a row are rather of another alphabet; cp1252 has no character for five of them
 UNSURE = re.compile("[\udc80-\udcff]{2}|[\udc81\udc8d\udc8f\udc90\udc9d]")
-CONTINUED = re.compile(r"(?<!\s)\s*[+↵]\s*$")
 
 
 def read_plan(source: object) -> Any:
     """The value EXPLAIN's JSON stands for; PlanError with one sentence when it is none."""
     if isinstance(source, bytes | bytearray | memoryview):
-        source = _decoded(bytes(source))
+        source = decoded(bytes(source))
     value = _read(source) if isinstance(source, str) else _plans_of(source, MOST_LAYERS)
     if not isinstance(value, list | dict):
         raise PlanError(f"The plan is {kind_of(value)} where a JSON array or object was expected; {HOW_TO}.")
     return [*map(with_numbers, value)] if isinstance(value, list) else with_numbers(value)
 
 
-def _decoded(data: bytes) -> str:
-    """UTF-8, in it bytes of Windows' Western code page; or what PowerShell's ``>`` writes."""
+def decoded(data: bytes, *, takes_cp1252: bool = True) -> str:
+    """UTF-8, in it bytes of Windows' Western code page; or what PowerShell's ``>`` writes. PlanError for the rest."""
     encoding = "utf-8-sig"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
@@ -47,7 +51,7 @@ def _decoded(data: bytes) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as problem:
-        if encoding == "utf-8-sig" and b"\0" not in data:
+        if takes_cp1252 and encoding == "utf-8-sig" and b"\0" not in data:
             text = data.decode(encoding, "surrogateescape")
             if not UNSURE.search(text):
                 return text.translate(CP1252)
@@ -86,6 +90,8 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
         return _plans_of(value if not isinstance(value, str) else [value], layers)
     if (quoted := read_loose.quoted_text(text)) is not None:
         return _plans_of([quoted], layers)
+    if (carried := out_of_carrier(text)) is not None:
+        return _read(carried, layers - 1)
     if messages := _out_of_jsonlog(text):
         return [plan for message in messages for plan in _as_list(_read(message, layers - 1))]
     apart = plans_apart(plain_lines(text))
@@ -98,7 +104,7 @@ def _read(text: str, layers: int = MOST_LAYERS) -> Any:
 def _plans_in(lines: Sequence[Line], layers: int) -> list[Any]:
     start, reader = _format(lines)
     if reader is None:
-        return read_text(lines)
+        return _text_and_what_follows(_cells_apart(lines), layers)
     _only_words(lines[:start])
     return [plan for value in reader(_without_marks(lines[start:])) for plan in _as_list(_plans_of(value, layers))]
 
@@ -117,13 +123,18 @@ def _format(lines: Sequence[Line]) -> tuple[int, Callable[[Sequence[Line]], list
             break
         if begins(at):
             return at, _json
-        if read_xml.STARTS.match(line.text):
-            return at, _xml
-        if read_yaml.STARTS.fullmatch(CONTINUED.sub("", line.text)) or (
-            line.text.lstrip().startswith('Query Text: "') and read_yaml.STARTS.match(line.text)
-        ):
-            return at, _yaml
+        if _is_marked_up(line.text):
+            return at, _xml if read_xml.STARTS.match(line.text) else _yaml
     return 0, None
+
+
+def _is_marked_up(text: str) -> bool:
+    """Whether XML or YAML begins in the line."""
+    return bool(
+        read_xml.STARTS.match(text)
+        or read_yaml.STARTS.fullmatch(CONTINUED.sub("", text))
+        or (text.lstrip().startswith('Query Text: "') and read_yaml.STARTS.match(text))
+    )
 
 
 def _json(lines: Sequence[Line]) -> list[Any]:
@@ -168,6 +179,39 @@ def _without_marks(lines: Sequence[Line]) -> Sequence[Line]:
     if not inner or not CONTINUED.search(inner[0]):
         return lines
     return [Line(line.number, CONTINUED.sub("", line.text)) for line in lines]
+
+
+def _text_and_what_follows(lines: Sequence[Line], layers: int) -> list[Any]:
+    """A plan in JSON, XML or YAML may stand behind those of the text format; in a literal its beginning is text."""
+    begins = value_lines(lines)
+    first = next(
+        (at for at, line in enumerate(lines) if FIGURES.search(line.text) or PART.search(line.text)), len(lines)
+    )
+    starts = (
+        at
+        for at in range(first + 1, len(lines))
+        if MAY_START.match(lines[at].text) and (begins(at) or _is_marked_up(lines[at].text))
+    )
+    for at in islice(starts, MOST_TRIED):
+        if PLAN_TEXT.search("\n".join(line.text for line in lines[at:])):
+            try:
+                plans = read_text(lines[:at])
+            except PlanError:
+                continue
+            return plans + _plans_in(lines[at:], layers)
+    return read_text(lines)
+
+
+def _cells_apart(lines: Sequence[Line]) -> Sequence[Line]:
+    """Where the text format stands in cells of several lines: without psql's marks, an empty line behind each cell."""
+    first = next((line.text for line in lines if line.text.strip()), "")
+    if not CONTINUED.search(first) or node_head(CONTINUED.sub("", first).strip()) is None:
+        return lines
+    apart: list[Line] = []
+    for line in lines:
+        bare = CONTINUED.sub("", line.text)
+        apart += [Line(line.number, bare)] if bare != line.text else [line, Line(line.number, "")]
+    return apart
 
 
 def _only_words(lines: Sequence[Line]) -> None:

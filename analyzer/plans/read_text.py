@@ -15,7 +15,7 @@ from analyzer.plans.node_line import NAME, NODE_FIGURES, node_head, relationship
 from analyzer.plans.node_types import INPUTS, MANY
 from analyzer.plans.plain_lines import ARROW, FIGURES
 from analyzer.plans.table_cells import Line
-from analyzer.plans.text_footer import FOOTER, read_footer, read_section
+from analyzer.plans.text_footer import FOOTER, is_field, read_field, read_footer, read_section
 from analyzer.plans.text_pending import Pending
 from analyzer.plans.text_values import WORKER, LinePiece, fill_up, set_property, set_worker_run
 from analyzer.plans.wrapped import unwrapped, width_of
@@ -32,6 +32,7 @@ PART = re.compile(
     r"|^Trigger (?:for constraint\b|\S+ (?:on|for)\b|\S+: )"
 )
 TARGET = re.compile(rf"(?:Foreign )?(?:Insert|Update|Delete|Merge) on (?:({NAME})\.)?({NAME})(?: ({NAME}))?")
+TASK = "Task"  # of Citus: what one of its nodes runs, whose plan stands below with its own footer
 PATHS = ("Foreign File", "Foreign Program")  # hold quotes and brackets that belong to nobody
 TOP_STEP, STEP = 2, 6  # columns, as PostgreSQL indents
 MOST_PIECES = 4  # of a node's line that a mail or a window broke
@@ -59,6 +60,7 @@ class _Reader:
     numbers: dict[int, int] = field(default_factory=dict)  # id of a node -> its line
     pending: Pending | None = None
     section: tuple[dict[str, Any], int] | None = None  # of Planning, JIT: their lines follow, indented deeper
+    column: int = 0  # of the last plan's top
     step: int | None = None  # columns from a step's arrow to those of its inputs
     worker: tuple[dict[str, Any], int] | None = None  # its lines follow, too
     is_ended: bool = True  # by an empty line or a footer: another plan may begin, or words stand
@@ -119,7 +121,7 @@ def _read_line(reader: _Reader, at: int) -> int:
         if not is_words:
             why = "looks like a step of a plan, and is none that PostgreSQL prints or only a piece of one"
             raise _refused(line.number, why)
-    if reader.plans and _read_detail(reader, line.number, column, stripped):
+    if reader.plans and (_read_detail(reader, line.number, column, stripped) or _read_field(reader, at, column)):
         return 1
     is_step = " on " in stripped and node_head(stripped) is not None
     if is_step or PART.search(stripped):
@@ -168,8 +170,8 @@ def _nodes(reader: _Reader, readings: Sequence[str]) -> list[dict[str, Any]]:
     """What the readings are, each node once."""
     nodes: list[dict[str, Any]] = []
     for reading in readings:
-        if NODE_FIGURES.search(reading) or not reader.has_figures:
-            node = node_head(reading)
+        if NODE_FIGURES.search(reading) or not reader.has_figures or reading == TASK:
+            node = node_head(reading) if reading != TASK else {"Node Type": TASK}
             if node is not None and node not in nodes:
                 nodes.append(node)
     return nodes
@@ -184,6 +186,7 @@ def _open_root(reader: _Reader, node: dict[str, Any], number: int, column: int) 
         raise _refused(number, "begins a second plan inside the first: its indentation is lost")
     reader.plans.append({"Plan": node})
     reader.open, reader.section, reader.step = [_Open(column, node, number)], None, None
+    reader.column = column
     reader.worker, reader.is_ended = None, False
 
 
@@ -193,6 +196,8 @@ def _open_node(reader: _Reader, node: dict[str, Any], number: int, column: int) 
     while len(reader.open) > 1 and reader.open[-1].column >= column:
         reader.open.pop()
     above = reader.open[-1]
+    if reader.section and column <= reader.section[1]:
+        reader.section = None
     if above.inputs_column not in (None, column) or not _is_step(reader, above, column) or reader.section:
         raise _refused(number, "is indented like none of the steps around it")
     above.inputs_column = column
@@ -216,10 +221,16 @@ def _is_step(reader: _Reader, above: _Open, column: int) -> bool:
 
 def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bool:
     """Whether the line says something of the plan that is being read."""
+    task = next((each for each in reversed(reader.open) if each.node["Node Type"] == TASK), None)
     if (not reader.open or column <= reader.open[0].column + 1) and FOOTER.fullmatch(stripped):
         section = read_footer(reader.plans[-1], stripped)
         reader.section = None if section is None else (section, column)
         reader.open, reader.is_ended = [], True
+        return True
+    if task is not None and column > task.column and FOOTER.fullmatch(stripped):
+        section = read_footer(task.node, stripped)
+        reader.section = None if section is None else (section, column)
+        del reader.open[reader.open.index(task) + 1 :]
         return True
     if reader.section and column > reader.section[1]:
         read_section(reader.section[0], stripped)
@@ -262,6 +273,19 @@ def _read_detail(reader: _Reader, number: int, column: int, stripped: str) -> bo
     found_value = Pending(owner, key, [], number)
     found_value.add("", value.strip())
     _set_or_wait(reader, found_value)
+    return True
+
+
+def _read_field(reader: _Reader, at: int, column: int) -> bool:
+    """Whether the line says something of the plan as a whole that nobody knows."""
+    stripped = reader.lines[at].text.strip()
+    if column != reader.column or not reader.lines[at - 1].text.strip() or PART.search(stripped):
+        return False
+    if not is_field(stripped):
+        return False
+    section = read_field(reader.plans[-1], stripped)
+    reader.section = None if section is None else (section, column)
+    reader.open, reader.is_ended = [], True
     return True
 
 

@@ -9,6 +9,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 BAR = "|│║┃"
+RECORD = re.compile(r"[+─-╿]?[-─-╿]\[ \w+ \d+ \][-+─-╿]*|\* Record \d+")  # psql's \x
+RULE_CHARACTERS = frozenset("-+|=:*. \t") | {chr(code) for code in range(0x2500, 0x2580)}
+CONTINUED = re.compile(r"(?<!\s)\s*[+↵]\s*$")  # psql's mark of a cell that goes on in the next line
+PLAN_TEXT = re.compile(
+    r'"(?:Plan|Node Type)"|<(?:\w+:)?explain\b|^[ \t]*(?:- +)?Plan:[ \t\r]*$|\(cost=|\(actual ', re.MULTILINE
+)
+COLUMN = re.compile(r"query[ _]?plan|plan(?:_?text|_?json)?|explain.*", re.IGNORECASE)
 NAMED = re.compile(rf"[{BAR}\s]*QUERY PLAN(?: ?[{BAR},] ?|\s)(?=\S|\s+\S)")
 CELL = re.compile(r"<t[dh]\b[^<>]*>", re.IGNORECASE)
 CELL_END = re.compile(r"</t[dh]\s*+>", re.IGNORECASE)

@@ -26,6 +26,10 @@ TO_LOG = (
     "The server logs them with log_min_duration_statement (messages in English: lc_messages),"
     " and their plans with auto_explain."
 )
+NOT_UNDERSTOOD = (
+    "No line of a format that is read has a statement with its duration, though it holds texts like those: give it as"
+    " the server wrote it (stderr, csvlog, jsonlog, syslog), or as journalctl, Kubernetes or Docker carry it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,19 @@ class LogReport:
         return self.entries - self.plans
 
 
-def log_report(totals: LogTotals, most: int, *, cut: int = 0, rules: Rules = AS_THEY_COME) -> LogReport:
-    """``cut``: entries that were too long to be read whole."""
+def log_report(
+    totals: LogTotals, most: int, *, cut: int = 0, has_unread: bool = False, rules: Rules = AS_THEY_COME
+) -> LogReport:
+    """``cut``: entries that were too long to be read whole. ``has_unread``: something looks like an entry."""
     logged = logged_statements(totals)
     shown = tuple(ReportedStatement(s, tuple(_judged(s, rules))) for s in logged[:most])
     return LogReport(
-        shown, len(logged) - len(shown), _span(totals), totals.entries, totals.plans, tuple(_notes(totals, cut))
+        shown,
+        len(logged) - len(shown),
+        _span(totals),
+        totals.entries,
+        totals.plans,
+        tuple(_notes(totals, cut, has_unread=has_unread)),
     )
 
 
@@ -104,8 +115,10 @@ def _span(totals: LogTotals) -> str:
     return " to ".join(f"{at:%Y-%m-%d %H:%M:%S %Z}" for at in times if at)
 
 
-def _notes(totals: LogTotals, cut: int) -> Iterator[str]:
-    if not totals.entries:
+def _notes(totals: LogTotals, cut: int, *, has_unread: bool) -> Iterator[str]:
+    if not totals.entries and has_unread:
+        yield NOT_UNDERSTOOD
+    elif not totals.entries:
         yield f"No statement with its duration is in it. {TO_LOG}"
     elif not totals.plans:
         yield "No plan is in it: auto_explain writes them."

@@ -31,6 +31,7 @@ from analyzer.models import Database, FindingRecord, PlanCause, PlanRecord, Serv
 from analyzer.plans import Plan, PlanError, parse_plan, redact_plan
 from analyzer.plans.compare import plan_change, sameness
 from analyzer.schema.facts import SchemaFacts
+from analyzer.schema.storage import StorageFacts
 from analyzer.statements.preparable import preparable_sql
 from analyzer.steps.advise import tables_named, ways_to_plan
 from analyzer.steps.explain import text_to_explain
@@ -52,10 +53,12 @@ MOST_AT_ONCE = 5  # judgement: statements whose causes are looked for in one run
 LIMIT_S = 60.0  # of planning, for each
 PAST = timedelta(days=14)
 CHANGED_CODE = "ST010"
+AGAIN_AFTER = timedelta(days=1)  # judgement: a twin that did not start, or had other statistics, may do by then
+MOST_TIMES = 4  # judgement: that one cause is looked for
 
 
 def find_causes(server: Server, database: Database, facts: SchemaFacts, now: datetime) -> int:
-    """Causes of the changes that are open findings and not looked into yet; how many were looked into."""
+    """Causes of the changes that are open findings and not proved yet; how many were looked into."""
     open_ones = FindingRecord.objects.filter(
         database=database, code=CHANGED_CODE, closed_at__isnull=True, statement__isnull=False
     ).select_related("statement")
@@ -63,7 +66,7 @@ def find_causes(server: Server, database: Database, facts: SchemaFacts, now: dat
     for finding in open_ones.order_by("-impact_s_per_day"):
         assert finding.statement is not None
         change = change_of(finding.statement, database, finding.subject.removeprefix("plan "), now)
-        if change is None or _known(finding.statement, database, change).exists():
+        if change is None or not _is_due(_known(finding.statement, database, change).first(), now):
             continue
         if looked_into >= MOST_AT_ONCE or time.monotonic() - begun > BEGUN_WITHIN_S:
             break
@@ -72,12 +75,19 @@ def find_causes(server: Server, database: Database, facts: SchemaFacts, now: dat
             explain_change(server, database, finding.statement, change, facts, now)
         except (MonitoredServerError, *STOP_ON):
             raise  # the others would fare no better
-        except Exception as error:  # it would go the same way each time, so it is kept
+        except Exception as error:  # it may go the same way each time, so it is kept
             logger.exception("The cause of a new plan of statement %s", finding.statement.pk)
             known = isinstance(error, (PgLoupeError, TwinEnded))
             problem = (str(error) if known else fault_reason(error)).rstrip(".")
             _keep(finding.statement, database, change, Cause(problem=problem), [], now)
     return looked_into
+
+
+def _is_due(known: PlanCause | None, now: datetime) -> bool:
+    if known is None:
+        return True
+    times = known.evidence.get("times_looked_for", 1)
+    return not known.is_proved and times < MOST_TIMES and known.found_at <= now - AGAIN_AFTER
 
 
 def change_of(statement: Statement, database: Database, shape: str, now: datetime) -> ShapeChange | None:
@@ -94,25 +104,35 @@ def explain_change(
     plans = [_plan(statement, database, shape) for shape in (change.before.shape, change.after.shape)]
     then = planner_past.past_at(database, change.before.last_seen, change.after.first_seen)
     differs: list[Difference] = []
+    old_path = ""
     if plans[0] is None or plans[1] is None:
         cause = Cause(problem="one of the two plans is not kept")
     elif then is None:
         cause = Cause(problem="pgLoupe kept nothing of what the planner knew before it")
     else:
         before, after = plans[0], plans[1]
+        old_path = path_left(before[1], after[1])
         with lease(
             connection_settings(server, facts.database), settings.VAR_DIR, fresh_s=ANEW, is_watched=True
         ) as twin:
             twin.limit_time(LIMIT_S)
             both = before[1], after[1]
             cause, differs = _replayed(twin, database, statement, change, both, after[0], then, facts, now)
-    return _keep(statement, database, change, cause, differs, now)
+    return _keep(statement, database, change, cause, differs, now, old_path)
+
+
+def path_left(before: Plan, after: Plan) -> str:
+    """A step that the old plan had and the new one has not: by which index it read, if it was that."""
+    labels = {node.label for node in after}
+    left = [node for node in before if node.label not in labels]
+    return next((node.label for node in left if node.index_name), left[0].label if left else "")
 
 
 def _keep(
     statement: Statement, database: Database, change: ShapeChange, cause: Cause, differs: Sequence[Difference],
-    now: datetime,
+    now: datetime, old_path: str = "",
 ) -> PlanCause:  # fmt: skip
+    known = _known(statement, database, change).first()
     record, _ = PlanCause.objects.update_or_create(
         statement=statement,
         database=database,
@@ -122,13 +142,14 @@ def _keep(
         defaults={
             "found_at": now,
             "is_proved": bool(cause.causes or cause.cures),
-            "said": cause_words(cause, differs),
+            "said": cause_words(cause, differs, old_path),
             "hint": cure_hint(cause),
             "evidence": {
                 "causes": [sorted(d.words for d in some) for some in cause.causes],
                 "cures": [sorted(d.words for d in some) for some in cause.cures],
                 "differences": [d.words for d in differs][:50],
                 "plans_made": cause.plans_made,
+                "times_looked_for": known.evidence.get("times_looked_for", 1) + 1 if known else 1,
             },
         },
     )
@@ -141,7 +162,7 @@ def _replayed(
 ) -> tuple[Cause, list[Difference]]:  # fmt: skip
     known = read_past(twin, tables_named(statement.tables, facts))
     earlier = PlannerPast(then.settings, {name: past for name, past in then.tables.items() if name in known.tables})
-    differs = [_dated(d, database, change) for d in differences(earlier, known)]
+    differs = [_dated(d, database, change, facts) for d in differences(earlier, known)]
     base = printed_settings(plans[1])
     judge = _Judge(*plans)
     queries = [
@@ -171,14 +192,26 @@ def _replayed(
 PIECE = {"setting": SETTINGS, "statistics": STATISTICS, "size": FIGURES}  # else STRUCTURE
 
 
-def _dated(difference: Difference, database: Database, change: ShapeChange) -> Difference:
-    """With the readings between which it changed, where they are known."""
+def _dated(difference: Difference, database: Database, change: ShapeChange, facts: SchemaFacts) -> Difference:
+    """With the readings between which it changed, where they are known; of statistics with the ANALYZE between."""
     kind = PIECE.get(difference.kind, STRUCTURE)
     before, after = planner_past.changed_between(database, kind, difference.table, change.before.last_seen)
     if before is None or after is None:
         return difference
     between = f"between {utc_words(before.timestamp())} and {utc_words(after.timestamp())}"
-    return replace(difference, words=f"{difference.words} ({between})")
+    table = facts.table_called(difference.table)
+    storage = table.storage if table is not None and difference.kind == "statistics" else None
+    ran = analyzed_between(storage, before, after)
+    return replace(difference, words=f"{difference.words} ({ran or between})")
+
+
+def analyzed_between(storage: StorageFacts | None, before: datetime, after: datetime) -> str:
+    """Which ANALYZE made the statistics that were read at ``after``; "" where one ran later or none is known."""
+    at = storage.analyzed_at if storage is not None else None
+    if storage is None or at is None or not before < at <= after:
+        return ""
+    by = "autoanalyze" if at == storage.last_autoanalyze else "an ANALYZE that somebody ran"
+    return f"by {by}, {utc_words(at.timestamp())}"
 
 
 class _Judge:

@@ -51,7 +51,7 @@ def read_log(request: HttpRequest) -> HttpResponse:
         return render(request, "dashboard/read_log.html", context, status=422)
     reading = read_blocks(_first(blocks_of(upload.file), MOST_UNPACKED_BYTES), context["prefix"] or None)
     rules = rules_of(server) if server else AS_THEY_COME
-    context["report"] = log_report(reading.totals, SHOWN, cut=reading.cut, rules=rules)
+    context["report"] = log_report(reading.totals, SHOWN, cut=reading.cut, has_unread=reading.has_unread, rules=rules)
     context["read"] = size_words(reading.read_bytes)
     context["is_part"] = reading.read_bytes >= MOST_UNPACKED_BYTES
     if server is not None:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -20,6 +21,7 @@ from analyzer.models import Database, PlanRecord
 from analyzer.plans import Plan, PlanError, PlanNode, parse_plans
 from analyzer.plans.compare import change_in_words
 from analyzer.plans.exclusive import own_share
+from analyzer.plans.read_plan import decoded
 from analyzer.plans.show import nested_json, outside_lines
 from analyzer.steps import judgement
 from analyzer.store.check_rules import rules_of
@@ -31,6 +33,7 @@ from dashboard.statements.plan_changes import shown_changes
 from dashboard.statements.plan_view import plan_document
 
 MOST_BYTES = 10 * MB  # of one plan; judgement: EXPLAIN of 10,000 nodes comes to 5 MB
+MOST_PASTED = f"{settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1000:,} kB"  # in all fields of a form
 PLANS_SHOWN, NODES_SHOWN, FIRST_FINDINGS = 5, 400, 3
 
 
@@ -60,6 +63,7 @@ class ShownPlan:
     checks: int
     nodes: tuple[ShownNode, ...]
     nodes_left_out: int
+    has_blocks: bool  # counted by BUFFERS
     icicle: Icicle | None
     frame: str  # the drawing's whole page
     outside: tuple[str, ...]
@@ -71,29 +75,32 @@ class ShownPlan:
 def read_plan(request: HttpRequest) -> HttpResponse:
     inspected = Database.objects.filter(is_inspected=True).select_related("server")
     databases = list(inspected.order_by("server__name", "name"))
-    context: dict[str, Any] = {"section": "statements", "databases": databases}
+    context: dict[str, Any] = {"section": "statements", "databases": databases, "most_pasted": MOST_PASTED}
     if request.method != "POST":
         return render(request, "dashboard/read_plan.html", context)
     context |= {name: request.POST.get(name, "") for name in ("plan", "other", "sql")}
     context["database"] = database = next((d for d in databases if str(d.pk) == request.POST.get("database")), None)
-    sql = context["sql"].strip()
     try:
+        sql = _source(request, "sql").strip()
         plans, others = _given(request, "plan"), _given(request, "other")
         if not plans:
             raise PlanError("Paste a plan, or choose a file with one.")
     except PlanError as problem:
         context["problem"] = str(problem)
         return render(request, "dashboard/read_plan.html", context, status=422)
-    known = Context(facts=kept_schema(database) if database else None, normalized_sql=sql or None)
+    facts = kept_schema(database) if database else None
     rules = rules_of(database.server) if database else AS_THEY_COME
 
     def shown(plan: Plan) -> ShownPlan:
-        return shown_plan(plan, sql, run_checks(plan, known, rules=rules), rules)
+        query = sql or logged_query(plan)
+        known = Context(facts=facts, normalized_sql=query or None)
+        return shown_plan(plan, query, run_checks(plan, known, rules=rules), rules)
 
     context["plans"] = [shown(plan) for plan in plans[:PLANS_SHOWN]]
     context["plans_left_out"] = max(0, len(plans) - PLANS_SHOWN)
     if others:
         context["other_plan"] = shown(others[0])
+        context["compared_of"] = (len(plans), len(others)) if len(plans) + len(others) > 2 else None
         context["changes"] = change_in_words(plans[0], others[0])
         context["diff"] = shown_changes(plans[0], others[0])
     return render(request, "dashboard/read_plan.html", context)
@@ -120,15 +127,29 @@ def stored_plan(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "dashboard/stored_plan.html", context)
 
 
+def logged_query(plan: Plan) -> str:
+    """The statement that auto_explain logged beside the plan; "" where there is none."""
+    query = plan.raw.get("Query Text")
+    return query if isinstance(query, str) else ""
+
+
 def _given(request: HttpRequest, name: str) -> list[Plan]:
+    """Raises PlanError with one sentence."""
+    source = _source(request, name)
+    return parse_plans(source) if source.strip() else []
+
+
+def _source(request: HttpRequest, name: str) -> str:
     """What was pasted or uploaded under that name; a file goes first. Raises PlanError with one sentence."""
     upload = request.FILES.get(f"{name}_file")
-    source: bytes | str = request.POST.get(name, "")
-    if upload is not None and upload.size:
-        if upload.size > MOST_BYTES:
-            raise PlanError(f"{upload.name} is larger than {size_words(MOST_BYTES)}, which is no plan to look at.")
-        source = upload.read()
-    return parse_plans(source) if source.strip() else []
+    if upload is None or not upload.size:
+        return str(request.POST.get(name, ""))
+    if upload.size > MOST_BYTES:
+        raise PlanError(f"{upload.name} is larger than {size_words(MOST_BYTES)}, which is no plan to look at.")
+    try:
+        return decoded(upload.read())
+    except PlanError as problem:
+        raise PlanError(f"{upload.name} is not UTF-8 text.") from problem
 
 
 def shown_plan(plan: Plan, sql: str, outcome: Outcome, rules: Rules) -> ShownPlan:
@@ -149,6 +170,7 @@ def shown_plan(plan: Plan, sql: str, outcome: Outcome, rules: Rules) -> ShownPla
         checks=sum(check.code not in outcome.unjudged for check in checks_of(Plan, rules)),
         nodes=nodes,
         nodes_left_out=len(plan.nodes) - len(nodes),
+        has_blocks=any(node.touched_blocks is not None for node in plan),
         icicle=icicle(plan),
         frame=plan_document(sql, [nested_json(plan)]),
         outside=tuple(outside_lines(plan)),

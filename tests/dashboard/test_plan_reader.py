@@ -1,5 +1,6 @@
 """Plans that people paste, and stored ones: findings, the drawing, a second plan; what is no plan; nothing is kept."""
 
+import json
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -16,8 +17,10 @@ from analyzer.plans.exclusive import own_share
 from analyzer.plans.show import plan_as_text
 from analyzer.steps import judgement
 from analyzer.words.durations import THIN
+from dashboard.statements import plan_reader
 from dashboard.statements.icicle import icicle
 from tests.dashboard import world
+from tests.statements.equivalents.tables import FACTS
 
 pytestmark = pytest.mark.django_db
 DATA = Path(__file__).parent.parent / "plans" / "data"
@@ -51,6 +54,46 @@ def test_a_file_goes_before_what_is_pasted(signed_in):
     upload = SimpleUploadedFile("plan.txt", b"\xef\xbb\xbf" + SPILLED.encode())
     page = signed_in.post(reverse("read_plan"), {"plan": "no plan at all", "plan_file": upload})
     assert (page.status_code, "Sort spilled to disk" in page.content.decode()) == (200, True)
+
+
+CAST = {
+    "Plan": {"Node Type": "Seq Scan", "Relation Name": "t", "Alias": "t", "Actual Startup Time": 0.01,
+             "Actual Total Time": 50.0, "Actual Rows": 1, "Actual Loops": 1, "Rows Removed by Filter": 200000,
+             "Filter": "((ts)::date = '2024-01-01'::date)", "Shared Hit Blocks": 1234, "Shared Read Blocks": 5},
+    "Execution Time": 51.0,
+}  # fmt: skip
+OF_DAY = "select id from t where ts::date = '2024-01-01'"
+
+
+def test_the_query_is_that_of_the_log_or_of_a_file(signed_in, monkeypatch):
+    monkeypatch.setattr(plan_reader, "kept_schema", lambda _: FACTS)
+    known = {"plan": json.dumps(CAST), "database": world.database(world.server()).pk}
+    assert "The same rows" not in signed_in.post(reverse("read_plan"), known).content.decode()
+    logged = known | {"plan": json.dumps({"Query Text": OF_DAY} | CAST)}
+    upload = SimpleUploadedFile("q.sql", OF_DAY.encode("utf-16"))
+    for form in (logged, known | {"sql_file": upload}, known | {"sql": OF_DAY}):
+        assert "The same rows" in signed_in.post(reverse("read_plan"), form).content.decode()
+
+
+def test_the_table_has_conditions_and_blocks(signed_in):
+    text = signed_in.post(reverse("read_plan"), {"plan": json.dumps(CAST)}).content.decode().replace(THIN, " ")
+    assert "Filter: ((ts)::date = &#x27;2024-01-01&#x27;::date)" in text
+    assert 'data-label="Blocks touched"><span>1 239</span>' in text
+    assert "Blocks touched" not in signed_in.post(reverse("read_plan"), {"plan": SPILLED}).content.decode()
+
+
+def test_of_several_plans_it_is_said_which_are_compared(signed_in):
+    several = json.dumps([json.loads(SPILLED), CAST])
+    text = signed_in.post(reverse("read_plan"), {"plan": several, "other": SPILLED}).content.decode()
+    assert "Compared: the first of 2 plans with the first of 1." in text
+    text = signed_in.post(reverse("read_plan"), {"plan": SPILLED, "other": SPILLED}).content.decode()
+    assert "Compared:" not in text
+
+
+def test_too_much_to_paste_is_sent_as_a_file(signed_in):
+    assert "More than 1,000 kB as a file." in signed_in.get(reverse("read_plan")).content.decode()
+    page = signed_in.post(reverse("read_plan"), {"plan": " " * 1_000_001})
+    assert (page.status_code, "can be sent as a file" in page.content.decode()) == (413, True)
 
 
 def test_what_is_no_plan_gets_one_sentence_and_stays_in_the_form(signed_in):

@@ -54,12 +54,14 @@ def run(connection: psycopg.Connection[Any], plan_format: str) -> None:
     connection.execute("insert into orders select i, i % 100, 'note ' || i from generate_series(1, 5000) i")
     connection.execute("analyze orders")
     connection.execute(f"set auto_explain.log_format = {plan_format}")
+    connection.execute(f"set log_error_verbosity = {'verbose' if plan_format == 'json' else 'default'}")
     for text, runs in EXECUTED:
         for values in runs:
             connection.execute(text, values)  # type: ignore[arg-type]
     connection.execute("prepare by_key (int) as select note from orders where id = $1")
     connection.execute("execute by_key (5)")
     connection.execute(f"create role owner_{plan_format} password '{PASSWORD}'")
+    connection.execute("reset log_error_verbosity")
     connection.execute(f"do $$ begin perform pg_sleep(0); raise warning '{LAST}'; end $$")
 
 

@@ -2,8 +2,11 @@
 
 import gzip
 import io
+import json
 import re
 import tracemalloc
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from analyzer.logs.statements import logged_statements
 from analyzer.logs.stderr_log import StderrReader
 from analyzer.logs.syslog_log import SyslogReader
 from analyzer.logs.text_key import text_key
+from analyzer.reports.log_report import log_report
 from analyzer.statements.fingerprint import fingerprint
 
 RUN = "LOG:  duration: 12.500 ms  statement: select 1 from t\n\twhere a = 5"
@@ -46,6 +50,69 @@ def only(log: str, prefix: str | None = None) -> tuple[int, float, str | None, s
 def test_prefixes(head: str, prefix: str | None, database: str | None) -> None:
     log = f"{head}ERROR:  no\n{head}STATEMENT:  select 2\n{head}{RUN}\n{head}LOG:  checkpoint starting: time\n"
     assert only(log, prefix) == (1, 12.5, database, "select 1 from t\nwhere a = 5")
+
+
+@pytest.mark.parametrize("head", ["2026-11-30 08:11:04.634 UTC [1] me@shop ", "Nov 30 08:11:04 db1 postgres[1]: [{}] "])
+def test_verbose_entries(head: str) -> None:
+    lines = [
+        "LOG:  00000: duration: 12.500 ms  execute <unnamed>: select 1 from t where a = $1",
+        "DETAIL:  parameters: $1 = '5'",
+        "LOCATION:  exec_execute_message, postgres.c:2390",
+        "LOG:  00000: checkpoint starting: time",
+    ]
+    log = "".join(head.format("4-1" if n == 4 else f"3-{n}") + line + "\n" for n, line in enumerate(lines, 1))
+    (statement,) = logged_statements(read_log([log.encode()]).totals)
+    assert [sql_with_values(entry) for entry in statement.samples] == ["select 1 from t where a = '5'"]
+
+
+def in_json_file(log: str) -> str:
+    pieces = [line[at : at + 16_384] for line in log.splitlines(keepends=True) for at in range(0, len(line), 16_384)]
+    return "".join(json.dumps({"log": piece, "stream": "stderr"}) + "\n" for piece in pieces)
+
+
+def in_collector(log: str) -> str:
+    return "".join(json.dumps({"ts": 1, "textPayload": line}) + "\n" for line in log.splitlines())
+
+
+def in_cloudnativepg(log: str) -> str:
+    message = log.split("LOG:  ")[1].split("\n20")[0].replace("\n\t", "\n")
+    record = {"log_time": "2026-11-30 08:11:04.634 UTC", "database_name": "shop", "message": message}
+    return json.dumps({"level": "info", "msg": "record", "record": record | {"detail": "parameters: $1 = 'x'"}}) + "\n"
+
+
+def in_cloudnativepg_pod(log: str) -> str:
+    return f"2026-11-30T08:11:04.6Z stderr F {in_cloudnativepg(log)}" * 2
+
+
+@pytest.mark.parametrize("carried", [in_json_file, in_collector, in_cloudnativepg, in_cloudnativepg_pod])
+def test_logs_inside_of_json(carried: Callable[[str], str]) -> None:
+    head = "2026-11-30 08:11:04.634 UTC [1] me@shop "
+    long = f"{RUN} and b = '{'x' * 20_000}'"
+    log = carried(f"{head}{long}\n{head}DETAIL:  parameters: $1 = 'x'\n{head}LOG:  checkpoint starting: time\n")
+    (statement,) = logged_statements(
+        read_log(log[at : at + 30_000].encode() for at in range(0, len(log), 30_000)).totals
+    )
+    assert (statement.database, sql_of(statement.samples[0])) == (
+        "shop",
+        long.partition("statement: ")[2].replace("\n\t", "\n"),
+    )
+    assert statement.samples[0].detail == b"parameters: $1 = 'x'"
+
+
+def test_jsonlog_written_again_with_spaces() -> None:
+    entry = {"timestamp": "2026-11-30 08:11:04.634 UTC", "dbname": "shop", "error_severity": "LOG"}
+    assert only(json.dumps(entry | {"message": RUN.removeprefix("LOG:  ")}) + "\n")[2:] == (
+        "shop",
+        "select 1 from t\n\twhere a = 5",
+    )
+
+
+def test_lines_of_no_format_that_is_read_are_told() -> None:
+    reading = read_log([json.dumps({"content": RUN}).encode()])
+    assert reading.totals.entries == 0
+    (note,) = log_report(reading.totals, 5, has_unread=reading.has_unread).notes
+    assert note.startswith("No line of a format that is read")
+    assert not read_log([b"LOG:  duration: 1.0 ms  parse s: select 1\n"]).has_unread
 
 
 def test_text_of_another_entry_is_no_entry() -> None:
@@ -271,7 +338,7 @@ def test_a_carried_line_that_is_too_long_is_cut_and_counted(monkeypatch: pytest.
     monkeypatch.setattr(reader, "MOST_ENTRY_BYTES", 10_000)
     head = "db-1  | 2026-11-30 08:11:04.634 UTC [1] LOG:  duration: {}.000 ms  statement: select {}"
     log = head.format(1, 1) + ", 2" * 30_000 + "\n" + "".join(head.format(n, n) + "\n" for n in (2, 3))
-    carried = CarriedReader(CARRIERS[2])
+    carried = CarriedReader(partial(CARRIERS[2].sub, b""), StderrReader())
     found, waiting = [], []
     for at in range(0, len(log), 1_000):
         found += carried.feed(log[at : at + 1_000].encode())

@@ -46,7 +46,7 @@ def test_a_statement_is_written_otherwise_where_schema_and_text_are_known(
     visits: ScratchDatabase, plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     query = tmp_path / "query.sql"
-    query.write_text(OF_A_DAY)
+    query.write_text(OF_A_DAY, encoding="utf-16")  # as PowerShell's > writes it
     rewritten = [
         fix["code"]
         for finding in inspected(capsys, plan, "--dsn", visits.dsn, "--query", str(query)).values()

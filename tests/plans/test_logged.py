@@ -32,6 +32,10 @@ LOGS = {
     "stderr": lambda message: "2026-01-02 03:04:05.678 UTC [42] LOG:  " + message.replace("\n", "\n\t") + "\n",
     "csvlog": in_csv,
     "jsonlog": lambda message: json.dumps({"pid": 42, "error_severity": "LOG", "message": message}) + "\n",
+    "json-file": lambda message: "".join(
+        json.dumps({"log": line + "\n", "stream": "stderr"}) + "\n" for line in LOGS["stderr"](message).splitlines()
+    ),
+    "CloudNativePG": lambda message: json.dumps({"msg": "record", "record": {"message": message}}) + "\n",
     "message": lambda message: message,
     "a mail": lambda message: each_line("> {line}")("Hi\n" + LOGS["stderr"](message)),
     "a collector": lambda message: json.dumps([{"textPayload": "LOG:  " + message}]),

@@ -1,6 +1,7 @@
 """What psql itself prints, in every format, border and style of lines: each reads as the plan it shows."""
 
 import itertools
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 
@@ -58,3 +59,25 @@ def test_reads_what_psql_prints(explain: Callable[[str, str, str], str], form: s
             for program in (str(DEBIAN_15 / "psql"), str(embedded_bin_dir() / "psql")):
                 printed = explain(options, f"{style}\n\\pset expanded {expanded}", program)
                 assert read(printed) == bare, f"{style}: {printed}"
+
+
+@pytest.mark.postgres
+def test_reads_a_plan_in_one_cell_beside_others(explain: Callable[[str, str, str], str]) -> None:
+    program = str(embedded_bin_dir() / "psql")
+    styles = [style for style in STYLES if not re.search("tuples_only|old-ascii|wrapped|html", style)]
+    for options in ("verbose", "costs off", "format json"):
+        plan = explain(options, "\\pset format unaligned\n\\pset tuples_only on", program).rstrip()
+        for columns in (
+            "7 queryid, line plan, E'a\\nb' note",
+            "7 queryid, line plan",
+            "line plan",
+            'line "QUERY PLAN"',
+        ):
+            for style, expanded in itertools.product(styles, ("off", "on")):
+                if expanded == "on" and re.search("border 0|csv|unaligned", style):
+                    continue
+                if "unaligned" in style and columns != "line plan":  # one cell cannot be told from the next
+                    continue
+                select = f"select {columns} from (select $line${plan}$line$ line) as explained;"
+                printed = explain("costs off", f"{style}\n\\pset expanded {expanded}\n{select}\n\\q", program)
+                assert read(printed) == read(plan), printed

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from analyzer.plans import Plan, PlanError, PlanNode, parse_plan
+from analyzer.plans import Plan, PlanError, PlanNode, parse_plan, parse_plans
 from analyzer.plans.shape import shape_of
 from tests.plans.test_exclusive import TRICKY, assert_adds_up, connection  # noqa: F401
 
@@ -130,6 +130,77 @@ b: c'::text)
         assert (scan.label, scan.loops, scan.parent) == ("Seq Scan on t o", 0, limit)
         if text is not boxed:
             assert scan.filter == "(x = 'a\nb: c'::text)"
+
+
+@pytest.mark.postgres
+def test_what_extensions_say_of_a_plan_is_kept(connection: psycopg.Connection) -> None:  # noqa: F811
+    connection.execute("create temp table t (a int primary key, b text)")
+    try:
+        connection.execute("load 'pg_overexplain'")
+    except psycopg.errors.UndefinedFile:
+        pytest.skip("this server has no pg_overexplain")
+    for options in ("analyze, buffers, settings", "costs off", "verbose"):
+        rows = connection.execute(f"explain (debug, range_table, {options}) select * from t where b = 'x'".encode())
+        plan = parse_plan("\n".join(row[0] for row in rows))
+        assert plan.raw["PlannedStmt"]["Command Type"] == "select"
+        assert plan.raw["RTI 1 (relation, in-from-clause)"]["Relation"].endswith("t")
+        assert plan.raw["Unprunable RTIs"] == "1"
+        assert plan.is_analyzed is (plan.execution_time_ms is not None)
+        assert plan.root.raw["Scan RTI"] == "1"
+
+
+def test_a_line_that_lost_its_indentation_is_no_field_of_the_plan() -> None:
+    for line in ("Output: a", "Heap Fetches: 5", "Filter: (a = 5)"):
+        with pytest.raises(PlanError, match="Line 2 "):
+            parse_plan(f"Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n{line}\nPlanning Time: 1 ms")
+
+
+CITUS = """\
+Custom Scan (Citus Adaptive)  (cost=0.00..0.00 rows=100000 width=8) (actual time=22.1..22.5 rows=32 loops=1)
+  Task Count: 32
+  Tasks Shown: One of 32
+  ->  Task
+        Tuple data received from node: 8 bytes
+        Node: host=localhost port=9701 dbname=citus
+        ->  Aggregate  (cost=16.50..16.51 rows=1 width=8) (actual time=0.30..0.31 rows=1 loops=1)
+              ->  Seq Scan on e_102 e  (cost=0.00..15.00 rows=300 width=8) (actual time=0.10..0.20 rows=300 loops=1)
+                    Filter: (a > 3)
+            Planning:
+              Buffers: shared hit=3
+            Planning Time: 0.044 ms
+            Execution Time: 0.400 ms
+  ->  Task
+        ->  Result  (cost=0.00..0.01 rows=1 width=8) (actual time=0.01..0.01 rows=1 loops=1)
+Planning Time: 1.5 ms
+Execution Time: 23.1 ms"""
+
+
+def test_tasks_of_citus_are_steps_without_figures() -> None:
+    plan = parse_plan(CITUS)
+    assert [(node.depth, node.label, node.loops) for node in plan] == [
+        (0, "Custom Scan (Citus Adaptive)", 1), (1, "Task", None), (2, "Aggregate", 1), (3, "Seq Scan on e_102 e", 1),
+        (1, "Task", None), (2, "Result", 1),
+    ]  # fmt: skip
+    assert (plan.planning_time_ms, plan.execution_time_ms) == (1.5, 23.1)
+    assert plan.nodes[1].raw["Execution Time"] == 0.4
+
+
+FOLLOWING = {
+    "json": '[\n  {\n    "Plan": {\n      "Node Type": "Result"\n    }\n  }\n]',
+    "json in a line": '{"Plan": {"Node Type": "Result"}}',
+    "xml": "<explain>\n <Query><Plan><Node-Type>Result</Node-Type></Plan></Query>\n</explain>",
+    "yaml": '- Plan:\n    Node Type: "Result"',
+}
+
+
+@pytest.mark.parametrize("following", FOLLOWING.values(), ids=FOLLOWING)
+@pytest.mark.parametrize("between", ["", "\n(2 rows)\n\n", "\nPlanning Time: 0.1 ms\nExecution Time: 1 ms"])
+def test_a_plan_of_another_format_follows(following: str, between: str) -> None:
+    text = f"Seq Scan on t  (cost=0.00..1.00 rows=1 width=4)\n  Filter: (a = '\n{following}\n'::text){between}\n"
+    assert [plan.root.label for plan in parse_plans(text + following)] == ["Seq Scan on t", "Result"]
+    (alone,) = parse_plans(f"{text}\n[1] a note\n{{see}}\n")
+    assert alone.root.filter is not None
+    assert "".join(following.split()) in "".join(alone.root.filter.split())
 
 
 def test_text_that_is_no_plan() -> None:

@@ -1,6 +1,6 @@
 """A plan that changed on a real server gets its cause: from the kept past through the twin to the finding's words."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.utils import timezone
 from analyzer.behaviour.planner_past import STATISTICS
 from analyzer.findings import Finding, Severity
 from analyzer.models import Database, ExplainState, PlanCause, PlannerPiece, PlanPeriodRecord, Server, Statement
+from analyzer.schema.storage import StorageFacts
 from analyzer.steps import plan_causes
 from analyzer.steps import run as pipeline
 from analyzer.steps import schema as schema_step
@@ -84,6 +85,7 @@ def test_a_dropped_index_is_named_in_the_finding(shop: ScratchDatabase) -> None:
     assert cause.said.startswith(
         "The cause, by the planner twin: index ix_item_kind of public.item was dropped (between "
     )
+    assert "still makes the old plan (Bitmap Index Scan on ix_item_kind)." in cause.said
     assert len(cause.evidence["causes"]) == 1
     assert len(cause.evidence["differences"]) == 2
     told = causes_of(database, [statement.pk])[statement.pk][cause.shape_before, cause.shape_after]
@@ -200,3 +202,22 @@ def test_a_fault_costs_the_one_cause_and_is_said(db: None, monkeypatch: pytest.M
         False,
         "The cause is not proved: pgLoupe could not work on this statement (ZeroDivisionError).",
     )
+    days = [now + timedelta(days=day) for day in (0.5, 1, 1.5, 2, 3, 4, 5)]
+    assert [plan_causes.find_causes(server, database, facts, day) for day in days] == [0, 1, 0, 1, 1, 0, 0]
+    PlanCause.objects.update(is_proved=True, evidence={})
+    assert plan_causes.find_causes(server, database, facts, now + timedelta(days=9)) == 0
+
+
+def test_which_analyze_ran_between_two_readings() -> None:
+    noon = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    before, after, later = (noon + timedelta(hours=hours) for hours in (-1, 1, 2))
+    words = {
+        (None, noon): "by autoanalyze, 2026-11-30 12:00 UTC",
+        (noon, before): "by an ANALYZE that somebody ran, 2026-11-30 12:00 UTC",
+        (noon, later): "",  # an autoanalyze between is forgotten by the one since
+        (before, None): "",
+        (None, None): "",
+    }
+    for (by_hand, auto), expected in words.items():
+        storage = StorageFacts(last_analyze=by_hand, last_autoanalyze=auto)
+        assert plan_causes.analyzed_between(storage, before, after) == expected

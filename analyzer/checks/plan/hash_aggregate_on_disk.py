@@ -38,7 +38,7 @@ def hash_aggregate_on_disk(node: PlanNode) -> Iterator[Finding]:
     if not node.loops or not disk or disk < check["disk"] or spilled_ratio(node) < check["disk_ratio"]:
         return
     groups = ((node.total_actual_rows or 0.0) + (node.total_rows_removed_by_filter or 0.0)) / node.loops
-    advice, fixes = work_mem_advice(hash_bytes_needed(node, groups))
+    advice, fixes = work_mem_advice(hash_bytes_needed(node, groups), node.plan)
     own = own_time_ms(node)
     time_ms = None if own is None else own * spilled_ratio(node)
     keys = shown_keys(node, "Group Key") or "its keys"

@@ -68,7 +68,7 @@ def hash_grew(node: PlanNode, context: Context) -> Iterator[Finding]:
     if (needed := needed_bytes(node, check["memory_factor"])) is not None:
         work_mem = work_mem_bytes(needed, node.plan, is_hash=True)
         evidence["work_mem_needed_bytes"] = work_mem
-        advice, more = work_mem_advice(work_mem)
+        advice, more = work_mem_advice(work_mem, node.plan)
         hint, fixes = f"{hint}; or {advice}" if more else f"{hint}; {advice}", (*fixes, *more)
     yield check.finding(
         subject=node.label,

@@ -50,7 +50,7 @@ def hash_spilled(node: PlanNode) -> Iterator[Finding]:
     if (needed := needed_bytes(node, check["memory_factor"])) is not None:
         work_mem = work_mem_bytes(needed, node.plan, is_hash=True)
         evidence["work_mem_needed_bytes"] = work_mem
-        advice, fixes = work_mem_advice(work_mem)
+        advice, fixes = work_mem_advice(work_mem, node.plan)
         hint = f"{hint}; {advice}"
     moved = f", {size_words(spilled)} of temporary files written and read" if blocks is not None else ""
     yield check.finding(

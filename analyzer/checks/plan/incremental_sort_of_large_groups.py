@@ -51,7 +51,7 @@ def incremental_sort_of_large_groups(node: PlanNode, context: Context) -> Iterat
     hint = f"An index on {index.table} ({index.columns}) needs no sort." if index is not None else ""
     on_disk = ""
     if disk >= check["disk"]:
-        advice, more = work_mem_advice(largest * SORT_FACTOR)
+        advice, more = work_mem_advice(largest * SORT_FACTOR, node.plan)
         fixes += more
         hint = f"{hint} Else {advice}." if hint and more else f"{hint} {as_sentence(advice)}.".lstrip()
         all_of_it = f", all together {size_words(disk)}" if disk > largest else ""

@@ -42,15 +42,17 @@ def lossy_bitmap(node: PlanNode, context: Context) -> Iterator[Finding]:
     looked_at = node.total_rows_scanned or removed
     time_ms = share_ms(own_time_ms(node), removed, looked_at)
     runs = max(1.0, node.loops / node.processes)
-    # of all processes where blocks were counted; up to 17 the leader's heap blocks are all that is printed
-    pages = max(blocks.lossy + blocks.exact, node.touched_blocks or 0) / runs
-    advice, fixes = work_mem_advice(pages * check["page_memory"] * MORE)
     counts_all = node.processes <= 1 or any("Exact Heap Blocks" in worker for worker in node.workers)
+    # up to 17 the leader's heap blocks are all that is printed; of all processes where blocks were counted
+    printed = blocks.lossy + blocks.exact
+    processes = 1 if counts_all or node.touched_blocks is not None else node.processes
+    pages = max(printed * processes, node.touched_blocks or 0) / runs
+    advice, fixes = work_mem_advice(pages * check["page_memory"] * MORE, node.plan)
     whose = "its" if counts_all else "the leader's"
     yield check.finding(
         subject=node.label,
         message=(
-            f"{node.label} kept {blocks.lossy:,} of {whose} {blocks.lossy + blocks.exact:,} pages as whole pages,"
+            f"{node.label} kept {blocks.lossy:,} of {whose} {printed:,} pages as whole pages,"
             f" because its bitmap did not fit into work_mem, and threw away {removed:,.0f} of {looked_at:,.0f} rows in"
             " the recheck."
         ),

@@ -55,7 +55,7 @@ def memoize_thrashes(node: PlanNode) -> Iterator[Finding]:
     if needed and not overflows:
         work_mem = work_mem_bytes(needed, node.plan, is_hash=True)
         evidence["work_mem_needed_bytes"] = work_mem
-        advice, fixes = work_mem_advice(work_mem)
+        advice, fixes = work_mem_advice(work_mem, node.plan)
         hint = f"Keys that repeat fit if all do: {advice} (the most it can take)" if fixes else as_sentence(advice)
     elif overflows:
         hint = "Rows of single keys are more than the cache holds: see whether a Hash Join is cheaper (more work_mem)"

@@ -46,7 +46,7 @@ def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
         time_ms = node.total_time_ms
         width = -(-(node.plan_width_bytes or 8) // 8) * 8 + ROW_HEADER_BYTES
         work_mem = work_mem_bytes(max(rows, node.plan_rows or 0.0) * width, plan, is_hash=True)
-        advice, fixes = work_mem_advice(work_mem)
+        advice, fixes = work_mem_advice(work_mem, plan)
         evidence: dict[str, Quantity] = {
             **rounded(list_rows=rows, searches=node.loops),
             "work_mem_needed_bytes": work_mem,

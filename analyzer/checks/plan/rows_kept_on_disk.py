@@ -44,7 +44,7 @@ def rows_kept_on_disk(node: PlanNode) -> Iterator[Finding]:
         return
     time_ms = temp_time_ms(node)
     work_mem = work_mem_bytes(kept * check["memory_factor"], node.plan, is_hash=False)
-    advice, fixes = work_mem_advice(work_mem)
+    advice, fixes = work_mem_advice(work_mem, node.plan)
     evidence: dict[str, Quantity] = {"kept_bytes": kept, "work_mem_needed_bytes": work_mem}
     again = ""
     if moved is not None:

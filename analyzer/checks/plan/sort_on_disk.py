@@ -66,7 +66,7 @@ def sort_on_disk(node: PlanNode) -> Iterator[Finding]:
     }
     if node.exclusive_time_ms is not None:
         evidence["exclusive_time_ms"] = round(max(0.0, node.exclusive_time_ms), 3)
-    advice, fixes = work_mem_advice(needed_bytes)
+    advice, fixes = work_mem_advice(needed_bytes, node.plan)
     measure = f" (about {check['memory_factor']:g} times what it wrote{', for each process' if processes > 1 else ''})"
     yield check.finding(
         subject=node.label,

@@ -48,7 +48,7 @@ def sort_on_disk_to_group(node: PlanNode, context: Context) -> Iterator[Finding]
     ratio = time_ratio(time_ms, sort)
     if rows < groups * check["rows_per_group"] or (ratio is not None and ratio < check["time"]):
         return
-    advice, fixes = work_mem_advice(disk * SORT_FACTOR)
+    advice, fixes = work_mem_advice(disk * SORT_FACTOR, node.plan)
     index = index_in_order(sort)
     by_index = (
         f" An index on {index.table} ({index.columns}) would give the order." if index and index.is_certain else ""

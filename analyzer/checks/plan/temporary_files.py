@@ -39,7 +39,7 @@ def temporary_files(plan: Plan) -> Iterator[Finding]:
     most = _written(writer) * PAGE_BYTES
     times = [ms for ms in (buffers.temp_read_time_ms, buffers.temp_write_time_ms) if ms is not None]
     time_ms = sum(times) / max(1.0, writer.processes) if times else None
-    advice, fixes = work_mem_advice(most * MEMORY_FACTOR)
+    advice, fixes = work_mem_advice(most * MEMORY_FACTOR, plan)
     evidence: dict[str, Quantity] = {
         "temp_written_bytes": written,
         "temp_read_bytes": (buffers.temp_read_blocks or 0) * PAGE_BYTES,

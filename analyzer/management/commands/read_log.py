@@ -45,7 +45,7 @@ class Command(TerminalCommand):
             raise CommandError(TOO_LONG, returncode=2)
         server = _server(options["server"]) if options["server"] else None
         reading = self.read(options["file"], options["prefix"])
-        report = log_report(reading.totals, max(0, options["top"]), cut=reading.cut)
+        report = log_report(reading.totals, max(0, options["top"]), cut=reading.cut, has_unread=reading.has_unread)
         kept = keep_log(server, reading.totals, now=timezone.now()) if server is not None else None
         if options["format"] == "json":
             value = report_as_json(report) | ({"kept": kept.as_json()} if kept else {})

@@ -15,7 +15,7 @@ from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import all_of, any_of, conjuncts, operation, sorted_by
 from analyzer.statements.equivalents.calls import unsteady_call
 from analyzer.statements.equivalents.notes import Notes
-from analyzer.statements.equivalents.output import output_of
+from analyzer.statements.equivalents.output import output_of, sorted_value
 from analyzer.statements.equivalents.scopes import (
     Tables,
     is_never_null,
@@ -113,7 +113,7 @@ def _keys(select: ast.SelectStmt, tables: Tables, facts: SchemaFacts, numbers: I
     output = output_of(select, tables)
     found: dict[tuple[str, str], _Key] = {}
     for item in select.sortClause:
-        owned = _owner(item.node, output or [], tables)
+        owned = _owner(sorted_value(item.node, output or []), output or [], tables)
         if owned is None or item.useOp or output is None or owned in found:
             return None
         nullable = not is_never_null(owned, tables, facts)

@@ -80,12 +80,30 @@ def _of_subquery(value: ast.SubLink) -> tuple[str | None, bool]:
     return name, name is not None
 
 
+def position_of(node: Node) -> int | None:
+    """``ORDER BY 2``: which column of the output, from 1."""
+    is_number = isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer)
+    return int(node.val.ival) if is_number else None
+
+
+def sorted_value(node: Node, output: Output) -> Node:
+    """What an item of ORDER BY stands for; a name as it is."""
+    at = position_of(node)
+    return output[at - 1][1] if at is not None and 1 <= at <= len(output) else node
+
+
 def sorted_by_output(select: ast.SelectStmt, facts: SchemaFacts) -> tuple[ast.SortBy, ...] | None:
-    """ORDER BY as names of the output, all that a UNION can be sorted by; None where it needs more. () without."""
+    """ORDER BY as names and positions of the output, all that a UNION can be sorted by; None where it needs more.
+
+    () without.
+    """
     tables = tables_of(select, facts, outer_joins=True) or {}
     output = output_of(select, tables)
     found = []
     for item in select.sortClause or ():
+        if position_of(item.node) is not None and not item.useOp:
+            found.append(item)
+            continue
         name = _sorted_name(item.node, output or [], tables)
         if output is None or item.useOp or name is None or [n for n, _ in output].count(name) != 1:
             return None

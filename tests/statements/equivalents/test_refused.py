@@ -153,6 +153,7 @@ REFUSED = {
 NO_PAGES = {
     "select v, count(*) from a group by v order by v offset 10": "its rows are grouped or made distinct",
     "select v + 1 as n from a order by n offset 10": "its order is not of plain columns",
+    "select v + 1, id from a order by 1 offset 10": "its order is not of plain columns",
     "select * from a left join b on b.a_id = a.id order by a.id offset 10": "its rows are grouped or made distinct",
     "select id, count(*) over () from a order by id offset 10": "an aggregate or a window function is computed",
     "select id, 1 + row_number() over () from a order by id offset 10": "an aggregate or a window function",

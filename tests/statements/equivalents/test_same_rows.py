@@ -38,6 +38,7 @@ def ors(c: random.Random) -> tuple[str, Given]:
             f"select a.id, a.v, b.x from a join b on b.a_id = a.id where ({either}) and {condition(c, 'b.y')}",
             f"select a.v, b.x from a left join b on b.a_id = a.id where {either}",
             f"select a.v from a, b where {either} order by a.v",
+            f"select w, id from a where ({condition(c, 'v')} or {condition(c, 'w')}) and id > 2 order by 2 limit 3",
             f"select *, v + w as both from a where {condition(c, 'v')} or {condition(c, 'w')} or id = $1",
             f"select * from a where ({condition(c, 'v')} or {condition(c, 'w')}) and id > 2 order by id desc limit 3",
             f"select v from a where v = any(array[1, 2]) or exists (select 1 from b where {condition(c, 'x', 'w')})",
