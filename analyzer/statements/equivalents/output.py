@@ -3,7 +3,7 @@
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.equivalents.build import column, sorted_by
+from analyzer.statements.equivalents.build import column, integer_constant, sorted_by
 from analyzer.statements.equivalents.scopes import Tables, owner, qualified, tables_of
 from analyzer.statements.tree import Node, function_name, name_parts
 
@@ -36,6 +36,12 @@ def output_of(select: ast.SelectStmt, tables: Tables) -> Output | None:
         else:
             found.append((target.name or output_name(value), value))
     return found
+
+
+def numbered(node: Node, output: Output) -> Node | None:
+    """The column of the output that ``ORDER BY 2`` names; None where an item is no such number."""
+    number = integer_constant(node)
+    return output[number - 1][1] if number is not None and 1 <= number <= len(output) else None
 
 
 def output_name(value: Node) -> str | None:
@@ -81,11 +87,17 @@ def _of_subquery(value: ast.SubLink) -> tuple[str | None, bool]:
 
 
 def sorted_by_output(select: ast.SelectStmt, facts: SchemaFacts) -> tuple[ast.SortBy, ...] | None:
-    """ORDER BY as names of the output, all that a UNION can be sorted by; None where it needs more. () without."""
+    """ORDER BY as names or numbers of the output, all that a UNION can be sorted by; None where it needs more.
+
+    () without.
+    """
     tables = tables_of(select, facts, outer_joins=True) or {}
     output = output_of(select, tables)
     found = []
     for item in select.sortClause or ():
+        if output is not None and not item.useOp and numbered(item.node, output) is not None:
+            found.append(sorted_by(item.node, item))
+            continue
         name = _sorted_name(item.node, output or [], tables)
         if output is None or item.useOp or name is None or [n for n, _ in output].count(name) != 1:
             return None
