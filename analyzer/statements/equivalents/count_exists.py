@@ -14,7 +14,7 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import all_of, conjuncts, integer_constant, negated, one
 from analyzer.statements.equivalents.calls import own_name, unsteady_call
 from analyzer.statements.equivalents.comparisons import Compared, readings
-from analyzer.statements.equivalents.notes import ANY_ROW, NO_ROW, Notes
+from analyzer.statements.equivalents.notes import ANY_ROW, NO_ROW, ROW_SHOWN, Notes
 from analyzer.statements.equivalents.output import output_name
 from analyzer.statements.equivalents.scopes import is_never_null, is_plain, own_nodes, owner, replaced, tables_of
 from analyzer.statements.tree import Node, walk
@@ -46,7 +46,7 @@ def _in_output(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> dict
         if isinstance(target.val, ast.ColumnRef):  # a star has no name
             continue
         name = output_name(target.val)
-        asking = _asking(target.val, facts, notes)
+        asking = _asking(target.val, facts, notes, ROW_SHOWN)
         target.val = replaced(target.val, asking)
         if asking and target.name is None and output_name(target.val) != name:
             target.name = name or "?column?"
@@ -54,7 +54,7 @@ def _in_output(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> dict
     return changed
 
 
-def _asking(condition: Node | None, facts: SchemaFacts, notes: Notes) -> dict[int, Node]:
+def _asking(condition: Node | None, facts: SchemaFacts, notes: Notes, form: str | None = None) -> dict[int, Node]:
     """By their id the nodes that ask for a row by counting, with what they become."""
     changes: dict[int, Node] = {}
     for node in list(own_nodes(condition)):
@@ -66,7 +66,7 @@ def _asking(condition: Node | None, facts: SchemaFacts, notes: Notes) -> dict[in
                 notes.need(f"the statement's ${compared.value.number} is {NUMBERS[compared.operator]}")
             link.subselect.targetList, link.subselect.sortClause = one(), None
             link.subLinkType = enums.SubLinkType.EXISTS_SUBLINK
-            notes.form(ANY_ROW if exists else NO_ROW)
+            notes.form(form or (ANY_ROW if exists else NO_ROW))
             changes[id(node)] = link if exists else negated(link)
             break
     return changes

@@ -8,7 +8,7 @@ from analyzer.words.visible import visible_line
 # forms of a kind: what is said of one need not hold of the other
 ONE_DAY, OTHER_SPAN = "one day", "another span"
 SINCE, UNTIL = "rows since a time", "rows until a time"
-ANY_ROW, NO_ROW = "any row", "no row"
+ANY_ROW, NO_ROW, ROW_SHOWN = "any row", "no row", "in the output whether there is a row"
 FIRST_OF_GROUP, FIRST_FEW = "the first of each group", "the first few"
 NO_TIES = "no two rows of a group tie in its ORDER BY, or any of them will do"
 
