@@ -14,7 +14,7 @@ from pglast import ast, enums
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents import moments
 from analyzer.statements.equivalents.build import cast, integer, integer_constant, operation, string_constant, text
-from analyzer.statements.equivalents.calls import own_name
+from analyzer.statements.equivalents.calls import own_name, parameters
 from analyzer.statements.equivalents.comparisons import as_range, readings
 from analyzer.statements.equivalents.moments import DATE, TIMESTAMP, TIMESTAMPTZ
 from analyzer.statements.equivalents.notes import ANY_LENGTH, ONE_DAY, OTHER_SPAN, Notes
@@ -23,6 +23,8 @@ from analyzer.statements.tree import Node, walk
 
 SPANS = {"day": "1 day", "week": "7 days", "month": "1 month", "quarter": "3 months", "year": "1 year"}
 HOURS = {"hour": "1 hour", "minute": "1 minute", "second": "1 second"}
+# their first moments stay apart in every time zone: none ever skipped more than a day
+MORE_THAN_A_DAY = frozenset(SPANS) - {"day"}
 ONE_MIDNIGHT = "the session's time zone has no night in which the hour after midnight comes twice, as in Havana"
 MOST_RANGES = 20  # judgement: each is a scan of an index of its own
 Bounds = Callable[[Node, Notes], tuple[Node, Node] | None]
@@ -171,8 +173,8 @@ def _unit(value: Node, type_name: str, unit: str, span: str, notes: Notes) -> tu
         if (unit, type_name) == ("day", TIMESTAMP):
             return value, moments.next_day(value)
         start = cast(value, type_name)
-    elif _truncates(value, unit, notes) and moments.type_of(value) == type_name:
-        start = _truncated(unit, value.args[1])
+    elif (truncated := _as_truncated(value, type_name, unit, notes)) is not None:
+        start = truncated
     else:
         return None
     end = operation("+", start, cast(text(span), "interval"))
@@ -198,13 +200,21 @@ def _truncated(unit: str, value: Node) -> Node:
     )
 
 
-def _truncates(value: Node, unit: str, notes: Notes) -> bool:
-    return (
-        isinstance(value, ast.FuncCall)
-        and own_name(value) == "date_trunc"
-        and len(value.args) == 2
-        and _part(value.args[0], notes) == unit
-    )
+def _as_truncated(value: Node, type_name: str, unit: str, notes: Notes) -> Node | None:
+    """What date_trunc gives for the unit, of the column's type: with and without a time zone they compare alike."""
+    if not isinstance(value, ast.FuncCall) or own_name(value) != "date_trunc" or len(value.args) != 2:
+        return None
+    given, arg = moments.type_of(value), value.args[1]
+    constants = [constant for node in walk(arg) if (constant := string_constant(node)) is not None]
+    if _part(value.args[0], notes) != unit or any("inf" in constant.lower() for constant in constants):
+        return None
+    for number in parameters(arg):
+        notes.need(f"${number} is not infinity")
+    if given == type_name:
+        return _truncated(unit, arg)
+    if given == TIMESTAMP:
+        return cast(_truncated(unit, arg), type_name)
+    return _truncated(unit, cast(arg, TIMESTAMP)) if given and unit in MORE_THAN_A_DAY else None
 
 
 def _begins(value: datetime, unit: str) -> bool:

@@ -52,6 +52,7 @@ def ranges(c: random.Random) -> tuple[str, Given]:
     unit, start = c.choice(
         (("day", day), ("month", day[:8] + "01"), ("year", day[:5] + "01-01"), ("week", "2024-01-01"))
     )
+    more, ago = c.choice(("week", "month", "quarter", "year")), c.randint(0, 3000)
     return c.choice(
         (
             f"select id from t where {column}::date {operator} $1",
@@ -65,8 +66,11 @@ def ranges(c: random.Random) -> tuple[str, Given]:
             f"select id from t where extract(year from {c.choice((column, 'd'))}) {operator} {day[:4]}",
             f"select id from t where date_part('year', {column}) {operator} $4",
             f"select a.id from a left join t on t.id = a.id where t.{column}::date {operator} $1 or a.v = 1",
-            f"select id from t where date_trunc('day', {column}) {operator} current_date - {c.randint(0, 9000)}",
-            f"select id from t where date_trunc('{unit}', tz) {operator} date_trunc('{unit}', current_date - 3000)",
+            f"select id from t where date_trunc('day', {column}) {operator} current_date - {ago}",
+            f"select id from t where date_trunc('{unit}', tz) {operator} date_trunc('{unit}', current_date - {ago})",
+            f"select id from t where date_trunc('{unit}', tz) {operator} date_trunc('{unit}', '{day}'::timestamp)",
+            f"select id from t where date_trunc('{more}', ts) {operator} date_trunc('{more}', '{day}'::timestamptz)",
+            f"select id from t where date_trunc('{more}', ts) {operator} date_trunc('{more}', current_date - {ago})",
             f"select id from t where date_trunc('{unit}', {column}) {operator} '{start}'::date",
             f"select id from t where date_trunc('day', {column}) between $1::date - 1 and $2::date",
             f"select id from t where {column}::date in ('{day}', $2, '2024-03-01'::date) and {condition(c, 'g')}",
