@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from analyzer.checks.engine import Context
 from analyzer.checks.facts import StatementFacts
 from analyzer.findings import Fix
+from analyzer.plans.conditions import Condition
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents import (
     COUNT,
@@ -20,6 +21,7 @@ from analyzer.statements.equivalents import (
     rewritten,
 )
 from analyzer.statements.equivalents.notes import ANY_ROW, FIRST_OF_GROUP, ONE_DAY, SINCE
+from analyzer.statements.time_calls import parts_in_plan
 
 SAME_ROWS = "The same rows"  # what the title of such a fix begins with
 # the one form of a kind of which the code below tells
@@ -51,14 +53,25 @@ class Otherwise:
     why_not: str = ""
 
 
-def otherwise(known: Context | StatementFacts, *kinds: str) -> Otherwise:
-    """The statement with the same rows, of each kind that the schema proves or that says what has to hold."""
-    found = [rewritten(kind, sql, facts) for sql, facts in _known(known) for kind in kinds]
+def otherwise(known: Context | StatementFacts, *kinds: str, condition: Condition | None = None) -> Otherwise:
+    """The statement with the same rows, of each kind that the schema proves or that says what has to hold.
+
+    ``condition``: of the plan, which has what the recorded text leaves open.
+    """
+    calls = condition.time_calls if condition is not None else ()
+    found = [
+        rewritten(kind, sql, facts, parts_in_plan(sql, calls) if calls else {})
+        for sql, facts in _known(known)
+        for kind in kinds
+    ]
     equivalents = [each for each in found if isinstance(each, Equivalent)]
-    if equivalents:
-        return Otherwise(tuple(fix for each in equivalents for fix in (_as_sql(each), *_in_orms(each))))
+    fixes = tuple(fix for each in equivalents for fix in (_as_sql(each), *_in_orms(each)))
+    return Otherwise(fixes) if fixes else Otherwise(why_not=_why_not(found))
+
+
+def _why_not(found: list[Equivalent | NotRewritten]) -> str:
     reasons = [reason for each in found if isinstance(each, NotRewritten) for reason in each.reasons]
-    return Otherwise(why_not=f" It is not written out here: {reasons[0]}." if reasons else "")
+    return f" It is not written out here: {reasons[0]}." if reasons else ""
 
 
 def rewrites(known: Context | StatementFacts, *kinds: str) -> tuple[Fix, ...]:
@@ -67,13 +80,10 @@ def rewrites(known: Context | StatementFacts, *kinds: str) -> tuple[Fix, ...]:
 
 def next_page(known: Context | StatementFacts) -> Otherwise:
     """The statement that asks for the rows after the last one of a page, where a key completes its order."""
-    for sql, facts in _known(known):
-        found = keyset(sql, facts)
-        if isinstance(found, Equivalent):
-            return Otherwise((Fix(f"The next page, where {'; '.join(found.given)}", "sql", found.laid_out),))
-        if found.reasons:
-            return Otherwise(why_not=f" It is not written out here: {found.reasons[0]}.")
-    return Otherwise()
+    found = [keyset(sql, facts) for sql, facts in _known(known)]
+    pages = [each for each in found if isinstance(each, Equivalent)]
+    fixes = [Fix(f"The next page, where {'; '.join(page.given)}", "sql", page.laid_out) for page in pages]
+    return Otherwise(tuple(fixes)) if fixes else Otherwise(why_not=_why_not(found))
 
 
 def _known(known: Context | StatementFacts) -> list[tuple[str, SchemaFacts]]:

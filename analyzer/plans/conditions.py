@@ -29,6 +29,7 @@ from analyzer.plans.condition_tree import (
     sides,
 )
 from analyzer.plans.literals import masked_string, replace_literals
+from analyzer.statements.time_calls import TimeCall, time_calls
 from analyzer.statements.tree import Unparsable, fresh_parse, function_name, walk, without_casts
 
 MOST_CHARACTERS = 20_000  # without its strings: a longer one says nothing that fits a sentence
@@ -93,6 +94,7 @@ class Condition:
     hashed_subplans: frozenset[int] = frozenset()
     initplans: frozenset[int] = frozenset()  # from 17; up to 16 they are among the parameters
     parameters: frozenset[int] = frozenset()  # $n: of the statement, of an InitPlan (to 16), of a nested loop's outer
+    time_calls: tuple[TimeCall, ...] = ()
 
     @property
     def aliases(self) -> frozenset[str]:
@@ -144,7 +146,7 @@ def _read_text(text: str) -> Condition | None:
 
     # found once, and put into two texts: one that is parsed, and one to show
     scanned = replace_literals(
-        text.replace(MARK, " "), string=marked, number=f"{MARK}n{MARK}", comment=f"{MARK}c{MARK}"
+        text.replace(MARK, " "), string=marked, number=f"{MARK}n{MARK}", comment=f"{MARK}c{MARK}", keep_parts=True
     )
     parts = scanned.split(MARK)
     read, redacted = parts[:], parts
@@ -225,6 +227,7 @@ class _Reader:
             hashed_subplans=numbers(HASHED),
             initplans=numbers(INITPLAN),
             parameters=frozenset(n.number for n in nodes if isinstance(n, ast.ParamRef)),
+            time_calls=tuple(time_calls(call for _, call in calls)),
         )
 
     def _joined(self, tree: Node, text: str, joined_by: enums.BoolExprType) -> Iterator[tuple[Node, str]]:

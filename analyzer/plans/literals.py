@@ -9,6 +9,8 @@ counts as a literal to its end.
 import re
 from collections.abc import Callable
 
+from analyzer.statements.time_calls import TIME_PARTS
+
 WORD = re.compile(r"[^\W\d][\w$]*")
 STRING = re.compile(r"'(?:[^']|'')*(?:'|\Z)")
 ESCAPE_STRING = re.compile(r"'(?:[^'\\]|''|\\.|\\\Z)*(?:'|\Z)", re.DOTALL)
@@ -29,6 +31,9 @@ MORE_OF_TYPE = re.compile(
 )
 GOES_ON = re.compile(r"[\s(\[]")  # a type's name, perhaps
 CAST = re.compile(r"\s*::\s*")
+# the first argument of these is a word of PostgreSQL's own, or none that it takes
+PART_OF_TIME = re.compile(r"(?<![\w$\".])(?:pg_catalog\.)?(?:date_trunc|date_part|extract)\(\s*\Z", re.IGNORECASE)
+QUOTED_PARTS = frozenset(f"'{part}'" for part in TIME_PARTS)
 TYPES_WITH_MODIFIER = frozenset((
     "numeric", "decimal", "dec", "varchar", "bpchar", "char", "character", "varying", "bit", "varbit",
     "time", "timetz", "timestamp", "timestamptz", "interval", "float", "nchar", "second",
@@ -57,8 +62,12 @@ def replace_literals(
     number: str = "?",
     comment: str = "/* ? */",
     drop_casts: bool = False,
+    keep_parts: bool = False,
 ) -> str:
-    """``text`` with every literal replaced. ``drop_casts``: also the cast behind one (``'5'::integer``)."""
+    """``text`` with every literal replaced. ``drop_casts``: also the cast behind one (``'5'::integer``).
+
+    ``keep_parts``: but for the part of a time that a function is asked for (``date_trunc('month', t)``).
+    """
     out: list[str] = []
     at, end = 0, len(text)
     previous = ""  # the word before, if only spaces lie between
@@ -77,7 +86,10 @@ def replace_literals(
             if plain[0].isspace():
                 continue
         elif char == "'":
-            at = literal(_matched(STRING, text, at))
+            to = _matched(STRING, text, at)
+            is_part = keep_parts and text[at:to].lower() in QUOTED_PARTS
+            is_part = is_part and PART_OF_TIME.search("".join(out[-1:])[-40:]) is not None
+            at = literal(to, text[at:to] if is_part else None)
         elif char == '"':
             to = _matched(QUOTED_NAME, text, at)
             out.append(text[at:to])

@@ -34,8 +34,11 @@ REDACTED = "?"
 
 
 def redact_expression(text: str) -> str:
-    """``(status = 'new'::text)`` -> ``(status = '?'::text)``; numbers become ``?``, comments are emptied."""
-    return replace_literals(text)
+    """``(status = 'new'::text)`` -> ``(status = '?'::text)``; numbers become ``?``, comments are emptied.
+
+    ``date_trunc('month'::text, t)`` stays: 'month' is a word of PostgreSQL's own.
+    """
+    return replace_literals(text, keep_parts=True)
 
 
 def redact_plan(plan_json: object) -> Any:

@@ -26,6 +26,7 @@ class Known:
     [
         (COUNT, "select * from a where (select count(*) from b where b.a_id = a.id) > 0", True),
         (COUNT, "select * from a where (select count(*) from b where b.a_id = a.id) = 0", False),
+        (COUNT, "select (select count(*) from b where b.a_id = a.id) > 0 from a", False),
         (FIRST_ROWS, f"{NUMBERED} rn = 1", True),
         (FIRST_ROWS, f"{NUMBERED} rn <= 3", False),
         (FIRST_ROWS, "select * from (select a.*, row_number() over (order by id) rn from a) q where rn <= 3", False),

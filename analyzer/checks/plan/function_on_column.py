@@ -53,7 +53,7 @@ def function_on_column(node: PlanNode, context: Context) -> Iterator[Finding]:
         return
     scan = whole.scan
     time_ms = share_ms(scan.certain_time_ms, scan.read - scan.kept, scan.read)
-    column, written = wrapped.columns[0].name, otherwise(context, INTERVAL, RANGE)
+    column, written = wrapped.columns[0].name, otherwise(context, INTERVAL, RANGE, condition=read)
     yield check.finding(
         subject=whole.scans.subject,
         message=(

@@ -38,14 +38,14 @@ def large_offset(node: PlanNode, context: Context) -> Iterator[Finding]:
     total_ms = node.total_time_ms if node.actual_total_time_ms is not None else None
     time_ms = None if total_ms is None else total_ms * skipped / read[0]
     order = next((keys for n in node.walk() if (keys := shown_keys(n, "Sort Key"))), None)
-    page = next_page(context)
+    written = next_page(context)
     yield check.finding(
         subject=node.label,
         message=f"{read[0]:,.0f} rows were produced and {skipped:,.0f} of them skipped to return {given[1]:,.0f}.",
         hint=(
             f"Ask for the rows after the last one of the page before{f' in the order of {order}' if order else ''},"
             " instead of counting (keyset pagination); the order has to end in a unique key."
-            f"{page.why_not}"
+            f"{written.why_not}"
         ),
         evidence={
             "skipped_rows": round(skipped), "returned_rows": round(given[1]), **time_evidence(time_ms, node),
@@ -54,7 +54,7 @@ def large_offset(node: PlanNode, context: Context) -> Iterator[Finding]:
         time_ms=time_ms,
         run_time_ms=run_time_ms(node),
         also_at=tuple(map(place, _in_order(node))),
-        fixes=page.fixes
+        fixes=written.fixes
         or (
             Fix(
                 "Keyset pagination: the keys of the last row shown instead of OFFSET",

@@ -5,12 +5,15 @@ The rows of ``x NOT IN (SELECT ...)`` are put into a hash table if the planner t
 milliseconds. To verify, look for ``SubPlan`` without ``hashed`` in the condition. To fix it, write NOT EXISTS, which
 is joined; mind NULLs: ``x NOT IN (...)`` keeps no row at all if the list holds a NULL, and none where x is NULL
 (unless the list is empty), NOT EXISTS keeps them: mostly what was meant. Where the statement and the schema are known
-and no column compared can be NULL, it is written out. Or give this statement more work_mem. Leave it alone only where
-the list is short. The time is that of all the searches.
+and no column compared can be NULL, it is written out. Or give this statement more work_mem; the list of ``x <> ALL
+(SELECT ...)``, which is NOT IN in other words, is never hashed. Leave it alone only where the list is short. The time
+is that of all the searches.
 """
 
 import re
 from collections.abc import Iterator
+
+from pglast import ast, enums
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
@@ -21,6 +24,7 @@ from analyzer.findings import Finding, Quantity, Severity
 from analyzer.plans import Plan, PlanNode
 from analyzer.plans.payers import expressions
 from analyzer.statements.equivalents import LIST, NOT_IN
+from analyzer.statements.tree import Unparsable, name_parts, single_statement, walk
 
 ROW_HEADER_BYTES = 24  # subplan_is_hashable(): each row's width, rounded to 8, and its header
 
@@ -42,7 +46,7 @@ def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
         rows = _list_rows(node)
         if rows < check["list_rows"] or is_correlated(node):
             continue
-        negated = _is_negated(node)
+        negated, is_all = _is_negated(node), _is_all(node, context)
         time_ms = node.total_time_ms
         width = -(-(node.plan_width_bytes or 8) // 8) * 8 + ROW_HEADER_BYTES
         work_mem = work_mem_bytes(max(rows, node.plan_rows or 0.0) * width, plan, is_hash=True)
@@ -51,14 +55,18 @@ def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
             **rounded(list_rows=rows, searches=node.loops),
             "work_mem_needed_bytes": work_mem,
         }
-        word, kinds = ("NOT IN", (NOT_IN,)) if negated else ("IN", (LIST,))
+        word, kinds = ("NOT IN", (NOT_IN,)) if negated else ("<> ALL", (NOT_IN,)) if is_all else ("IN", (LIST,))
         rewrite = (
-            "Write NOT EXISTS (SELECT ... WHERE list.column = outer.column), which is joined; unlike NOT IN it does not"
-            " drop all rows because of one NULL in the list, and it keeps rows whose own value is NULL"
-            if negated
+            f"Write NOT EXISTS (SELECT ... WHERE list.column = outer.column), which is joined; unlike {word} it does"
+            " not drop all rows because of one NULL in the list, and it keeps rows whose own value is NULL"
+            if negated or is_all
             else "Write EXISTS or a join (a UNION, where an OR stands beside it)"
         )
         written = otherwise(context, *kinds)
+        if is_all:  # of ALL the planner never hashes the list
+            hint, fixes = f"{rewrite}.", ()
+        else:
+            hint = f"{rewrite}. Or {advice}, so that they are hashed." if fixes else f"{rewrite}; {advice}."
         yield check.finding(
             node=node.parent,
             subject=node.parent.label,
@@ -67,8 +75,7 @@ def not_in_unhashed(plan: Plan, context: Context) -> Iterator[Finding]:
                 f"{node.parent.label} searched the {rows:,.0f} rows of {node.subplan_name or 'its subquery'}"
                 f" ({word}) from their start for each of {node.loops:,} rows: they were not hashed."
             ),
-            hint=(f"{rewrite}. Or {advice}, so that they are hashed." if fixes else f"{rewrite}; {advice}.")
-            + written.why_not,
+            hint=hint + written.why_not,
             evidence={**evidence, **time_evidence(time_ms, node)},
             level=EvidenceLevel.EXECUTED,
             fixes=(*written.fixes, *fixes),
@@ -82,6 +89,25 @@ def _list_rows(node: PlanNode) -> float:
     while node.node_type == "Materialize" and node.children:
         node = node.children[0]
     return node.actual_rows or 0.0
+
+
+def _is_all(subplan: PlanNode, context: Context) -> bool:
+    """``x <> ALL (SELECT ...)``, which up to 16 is printed as IN is: there the statement tells."""
+    name = re.escape(subplan.subplan_name or "SubPlan")
+    texts = tuple(expressions(subplan.parent)) if subplan.parent is not None else ()
+    if any(re.search(rf"\(ALL \(.* <> \({name}\)", text) for text in texts):
+        return True
+    if _is_negated(subplan) or any(re.search(rf"\((?:ANY|ALL) \(.*{name}\b", text) for text in texts):
+        return False
+    statement = single_statement(context.normalized_sql)
+    if isinstance(statement, Unparsable):
+        return False
+    links = [node for node in walk(statement) if isinstance(node, ast.SubLink)]
+    return bool(links) and all(map(_differs_from_all, links))
+
+
+def _differs_from_all(link: ast.SubLink) -> bool:
+    return bool(link.subLinkType == enums.SubLinkType.ALL_SUBLINK and name_parts(link.operName) == ("<>",))
 
 
 def _is_negated(subplan: PlanNode) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.node import own_time_ms, place, run_time_ms, shown, time_evidence
 from analyzer.checks.order import SCANS, index_in_order
-from analyzer.checks.rewrites import rewrites
+from analyzer.checks.rewrites import otherwise
 from analyzer.findings import Finding, Fix, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import read_condition
@@ -60,6 +60,7 @@ def window_then_filter(node: PlanNode, context: Context) -> Iterator[Finding]:
     if index is not None and index.exists(context.facts):
         index = None
     by_index = f" An index on {index.table} ({index.columns}) would save the sort." if index is not None else ""
+    written = otherwise(context, FIRST_ROWS)
     yield check.finding(
         subject=node.label,
         message=(
@@ -69,7 +70,7 @@ def window_then_filter(node: PlanNode, context: Context) -> Iterator[Finding]:
         hint=(
             "Compare the result of row_number() or rank() as it is with a constant (rn <= 3): from PostgreSQL 15 on"
             " it then stops early in each partition. For few partitions, take the rows by LIMIT in a LATERAL subquery."
-            f"{by_index}"
+            f"{by_index}{written.why_not}"
         ),
         evidence={"computed_rows": round(all_rows), "removed_rows": round(thrown), **time_evidence(time_ms, node)},
         level=EvidenceLevel.EXECUTED,
@@ -78,7 +79,7 @@ def window_then_filter(node: PlanNode, context: Context) -> Iterator[Finding]:
         also_at=() if index is None or sort is None else (place(sort),),
         fixes=(
             *(index.fixes(context) if index is not None else ()),
-            *rewrites(context, FIRST_ROWS),
+            *written.fixes,
             Fix(
                 "The first rows of each group by LATERAL: reads them alone where an index has the order",
                 "sql",

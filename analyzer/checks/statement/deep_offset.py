@@ -44,8 +44,7 @@ def deep_offset(statement: StatementFacts) -> Iterator[Finding]:
     if time_ms is not None:
         time_ms *= skipped / (skipped + kept)
         evidence["time_skipping_ms"] = round(time_ms, 3)
-    order = blocks[0].order_by
-    page = next_page(statement)
+    order, written = blocks[0].order_by, next_page(statement)
     yield check.finding(
         subject="OFFSET",
         message=f"A run produced {skipped + kept:,.0f} rows and skipped {skipped:,.0f} of them to return {kept:,.0f}.",
@@ -55,13 +54,13 @@ def deep_offset(statement: StatementFacts) -> Iterator[Finding]:
             else "Without ORDER BY the pages are in no certain order: sort by a unique key, and ask for the rows after"
             " the last one of the page before (keyset pagination)."
         )
-        + page.why_not,
+        + written.why_not,
         evidence=evidence,
         level=EvidenceLevel.EXECUTED,
         table=statement.table.qualified_name if statement.table else None,
         time_ms=time_ms,
         run_time_ms=plan.execution_time_ms,
-        fixes=page.fixes
+        fixes=written.fixes
         or (
             Fix(
                 "Keyset pagination: the keys of the last row shown instead of OFFSET",

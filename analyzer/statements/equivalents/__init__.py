@@ -8,7 +8,7 @@ Paging by keys instead of OFFSET is no equivalent, but built alike (``keyset``).
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ from analyzer.statements.equivalents.idle_distinct import distinct_to_plain_list
 from analyzer.statements.equivalents.interval_side import interval_to_other_side
 from analyzer.statements.equivalents.keyset import offset_to_keyset
 from analyzer.statements.equivalents.not_in import not_in_to_not_exists
-from analyzer.statements.equivalents.notes import Notes
+from analyzer.statements.equivalents.notes import ANY_LENGTH, Notes
 from analyzer.statements.equivalents.numbering import numbered_again
 from analyzer.statements.equivalents.or_union import or_to_union
 from analyzer.statements.equivalents.subquery_join import subquery_to_join
@@ -42,7 +42,7 @@ from analyzer.words.visible import visible_line
 logger = logging.getLogger(__name__)
 
 BROKEN_LIST = re.compile(r",\n +(?=\$\d+[,)])")  # the pretty printer gives each parameter a line
-Change = Callable[[ast.SelectStmt, SchemaFacts, Notes], bool]
+Change = Callable[[Node, SchemaFacts, Notes], bool]  # of one of BLOCKS
 NOT_IN, COUNT = "NOT IN as NOT EXISTS", "count(*) as EXISTS"
 RANGE, INTERVAL = "a column's day or year as a range", "interval on the other side"
 OR, SUBQUERY = "OR as UNION ALL", "subquery as a join"
@@ -66,6 +66,10 @@ NEEDED = {
     NOT_IN: SUBLINK, COUNT: SUBLINK, RANGE: CALL, INTERVAL: SUM, OR: ALTERNATIVES, SUBQUERY: SUBLINK,
     FIRST_ROWS: WINDOW, DISTINCT_JOIN: DISTINCT, LIST: DISTINCT, UNION: BOTH,
 }  # fmt: skip
+NOTHING: Mapping[int, str] = {}
+# what a kind changes, alone or within the statement
+WRITING = (ast.SelectStmt, ast.InsertStmt, ast.UpdateStmt, ast.DeleteStmt)
+BLOCKS: dict[str, tuple[type, ...]] = dict.fromkeys(KINDS, (ast.SelectStmt,)) | {NOT_IN: WRITING}
 OF_THE_WHOLE = frozenset({OR})  # of a subquery's OR the planner knows more than a UNION would tell it
 
 
@@ -109,11 +113,11 @@ class NotRewritten:
     reasons: tuple[str, ...] = ()
 
 
-_kept: ContextVar[dict[tuple[str, str, int], Equivalent | NotRewritten] | None] = ContextVar("kept", default=None)
+_kept: ContextVar[dict[tuple[object, ...], Equivalent | NotRewritten] | None] = ContextVar("kept", default=None)
 
 
 def equivalents(sql: str, facts: SchemaFacts) -> tuple[Equivalent, ...]:
-    """One for each kind that changes something; () for more than one statement, or one that is no SELECT."""
+    """One for each kind that changes something; () for more than one statement."""
     return tuple(rewrite for kind in KINDS if (rewrite := equivalent(kind, sql, facts)) is not None)
 
 
@@ -128,12 +132,13 @@ def equivalent(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | None:
     return found if isinstance(found, Equivalent) else None
 
 
-def rewritten(kind: str, sql: str, facts: SchemaFacts) -> Equivalent | NotRewritten:
+def rewritten(kind: str, sql: str, facts: SchemaFacts, parts: Mapping[int, str] = NOTHING) -> Equivalent | NotRewritten:
+    """``parts``: parameter -> the part of a time that it holds in the plan at hand."""
     kept = _kept.get()
-    key = (kind, sql, id(facts))
+    key = (kind, sql, id(facts), tuple(parts.items()))
     if kept is not None and key in kept:
         return kept[key]
-    found = _changed(kind, KINDS[kind], sql, facts, whole=kind in OF_THE_WHOLE)
+    found = _changed(kind, KINDS[kind], sql, facts, parts, whole=kind in OF_THE_WHOLE)
     if kept is not None:
         kept[key] = found
     return found
@@ -151,7 +156,7 @@ def rewrites_kept() -> Iterator[None]:
 
 def keyset(sql: str, facts: SchemaFacts) -> Equivalent | NotRewritten:
     """The statement that asks for the rows after the last one of the page before, whose values are parameters more."""
-    return _changed("keyset pagination", offset_to_keyset, sql, facts, whole=True)
+    return _changed("keyset pagination", offset_to_keyset, sql, facts, NOTHING, whole=True)
 
 
 def _readable(sql: str, facts: SchemaFacts) -> str:
@@ -188,9 +193,11 @@ def _shape(table: TableFacts, facts: SchemaFacts) -> object:
     return table.kind, columns, keys, constraints, bool(facts.heirs(table))
 
 
-def _changed(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: bool) -> Equivalent | NotRewritten:
+def _changed(
+    kind: str, change: Change, sql: str, facts: SchemaFacts, parts: Mapping[int, str], *, whole: bool
+) -> Equivalent | NotRewritten:
     try:
-        return _written(kind, change, sql, facts, whole=whole)
+        return _written(kind, change, sql, facts, Notes(parts=parts), whole=whole)
     except (RecursionError, NotImplementedError):
         return NotRewritten(kind, ("it is nested too deeply, or holds what cannot be written out",))
     except FAULTS as error:
@@ -226,21 +233,24 @@ def _needed(node: Node) -> str:
     return ""
 
 
-def _written(kind: str, change: Change, sql: str, facts: SchemaFacts, *, whole: bool) -> Equivalent | NotRewritten:
+def _written(
+    kind: str, change: Change, sql: str, facts: SchemaFacts, notes: Notes, *, whole: bool
+) -> Equivalent | NotRewritten:
     readable = _readable(sql, facts)
     if kind in NEEDED and NEEDED[kind] not in _held(readable):
         return NotRewritten(kind)
     statements = fresh_parse(readable)
-    if isinstance(statements, Unparsable) or len(statements) != 1 or not isinstance(statements[0].stmt, ast.SelectStmt):
+    blocks = BLOCKS.get(kind, (ast.SelectStmt,))
+    if isinstance(statements, Unparsable) or len(statements) != 1 or not isinstance(statements[0].stmt, blocks):
         return NotRewritten(kind)
-    statement, notes = statements[0].stmt, Notes()
+    statement = statements[0].stmt
     nodes = list(walk((statement,)))
     of_several = _of_several(nodes, facts)
     # which of both a name stands for that a WITH query and a table have is not looked at
     facts = _without(facts, {*of_several, *(n.ctename for n in nodes if isinstance(n, ast.CommonTableExpr))})
-    selects = [node for node in nodes if isinstance(node, ast.SelectStmt)]
+    selects = [node for node in nodes if isinstance(node, blocks)]
     if LIST_MARK in sql:
-        notes.need("IN ($1) stands for a list of any length")
+        notes.need(ANY_LENGTH)
     given = Counter(node.number for node in nodes if isinstance(node, ast.ParamRef))
     changed = [change(select, facts, notes) for select in ([statement] if whole else selects)]
     if not any(changed):

@@ -52,6 +52,10 @@ def _join(conditions: Iterable[Node], boolop: enums.BoolExprType) -> Node | None
     return ast.BoolExpr(boolop=boolop, args=tuple(parts))
 
 
+def negated(condition: Node) -> ast.BoolExpr:
+    return ast.BoolExpr(boolop=enums.BoolExprType.NOT_EXPR, args=(condition,))
+
+
 def integer(number: int) -> ast.A_Const:
     return ast.A_Const(isnull=False, val=ast.Integer(ival=number))
 

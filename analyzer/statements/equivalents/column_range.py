@@ -14,16 +14,19 @@ from pglast import ast, enums
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents import moments
 from analyzer.statements.equivalents.build import cast, integer, integer_constant, operation, string_constant, text
-from analyzer.statements.equivalents.calls import own_name
+from analyzer.statements.equivalents.calls import own_name, parameters
 from analyzer.statements.equivalents.comparisons import as_range, readings
 from analyzer.statements.equivalents.moments import DATE, TIMESTAMP, TIMESTAMPTZ
-from analyzer.statements.equivalents.notes import ONE_DAY, OTHER_SPAN, Notes
+from analyzer.statements.equivalents.notes import ANY_LENGTH, ONE_DAY, OTHER_SPAN, Notes
 from analyzer.statements.equivalents.scopes import Tables, change_where, owner
-from analyzer.statements.tree import Node
+from analyzer.statements.tree import Node, walk
 
 SPANS = {"day": "1 day", "week": "7 days", "month": "1 month", "quarter": "3 months", "year": "1 year"}
 HOURS = {"hour": "1 hour", "minute": "1 minute", "second": "1 second"}
+# their first moments stay apart in every time zone: none ever skipped more than a day
+MORE_THAN_A_DAY = frozenset(SPANS) - {"day"}
 ONE_MIDNIGHT = "the session's time zone has no night in which the hour after midnight comes twice, as in Havana"
+MOST_RANGES = 20  # judgement: each is a scan of an index of its own
 Bounds = Callable[[Node, Notes], tuple[Node, Node] | None]
 
 
@@ -43,9 +46,17 @@ def column_to_range(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) ->
 
 def _range(node: Node, tables: Tables, notes: Notes) -> Node | None:
     for compared in readings(node):
-        needs, span = Notes(), _span(compared.left, tables, notes)
+        needs = Notes(parts=notes.parts)
+        span = _span(compared.left, tables, needs)
+        notes.add(Notes(why_not=needs.why_not))
         if span is None or compared.operator == "<>":
             continue
+        if compared.operator == "IN" and ANY_LENGTH in notes.given:
+            notes.refuse("the recorded text does not tell how many values its list has")
+            return None
+        if len(compared.values) > MOST_RANGES:
+            notes.refuse(f"its list has more than {MOST_RANGES} values, each of which would be a range")
+            return None
         bounds = [span.bounds(value, needs) for value in compared.values]
         known = [pair for pair in bounds if pair is not None]
         if len(known) < len(bounds):
@@ -69,7 +80,7 @@ def _span(node: Node, tables: Tables, notes: Notes) -> _Span | None:
     type_name = _type(arguments[-1], tables)
     if type_name is None:
         return None
-    unit = (string_constant(arguments[0]) or "").lower() if len(arguments) == 2 else ""
+    unit = _part(arguments[0], notes) if len(arguments) == 2 else ""
     by_zone = type_name == TIMESTAMPTZ
     if name == "date" and len(arguments) == 1 and type_name != DATE:
         return _Span(arguments[0], _day, by_zone)
@@ -79,11 +90,21 @@ def _span(node: Node, tables: Tables, notes: Notes) -> _Span | None:
         span = SPANS.get(unit) or (HOURS.get(unit) if type_name == TIMESTAMP else None)
         if span is not None:
             return _Span(arguments[1], lambda value, needs: _unit(value, type_name, unit, span, needs), by_zone)
-    if name in ("extract", "date_part", "date_trunc") and isinstance(arguments[0], ast.ParamRef):
+    if name in ("extract", "date_part", "date_trunc") and isinstance(arguments[0], ast.ParamRef) and not unit:
         notes.refuse("the recorded text does not tell which part of the time it asks for")
     elif name in ("extract", "date_part", "date_trunc"):
         notes.refuse(f"what {name} gives is no one range of the column")
     return None
+
+
+def _part(node: Node, notes: Notes) -> str:
+    """The part of a time that is asked for; "" where it is not known."""
+    number = moments.parameter(node)
+    if number is None:
+        return (string_constant(node) or "").lower()
+    if number in notes.parts:
+        notes.need(f"the statement's ${number} is '{notes.parts[number]}', as in the plan")
+    return notes.parts.get(number, "")
 
 
 def _type(column: ast.ColumnRef, tables: Tables) -> str | None:
@@ -92,7 +113,7 @@ def _type(column: ast.ColumnRef, tables: Tables) -> str | None:
 
 
 def _day(value: Node, notes: Notes) -> tuple[Node, Node] | None:
-    number, constant = moments.parameter(value), string_constant(value)
+    constant = string_constant(value)
     if isinstance(value, ast.ParamRef):
         value = cast(value, DATE)
     elif constant is not None:
@@ -100,14 +121,20 @@ def _day(value: Node, notes: Notes) -> tuple[Node, Node] | None:
         if known is None:
             return None
         value = moments.day_constant(known)
-    if moments.type_of(value) != DATE:
-        return None
-    if number is not None:
+    return (value, moments.next_day(value)) if _is_day(value, notes) else None
+
+
+def _is_day(value: Node, notes: Notes) -> bool:
+    """Whether it is a date, and written as one where it is constant; of parameters their giver has to know."""
+    times = [node for node in walk(value) if moments.cast_type(node) in moments.SPOKEN]
+    constants = [constant for node in times if (constant := string_constant(node.arg)) is not None]
+    if moments.type_of(value) != DATE or any(moments.moment(constant) is None for constant in constants):
+        return False
+    while isinstance(value, ast.A_Expr):  # a date and a number of days
+        value = value.lexpr
+    if (number := moments.parameter(value)) is not None:
         notes.need(f"${number} is a date, and not infinity")
-    written = string_constant(value.arg) if isinstance(value, ast.TypeCast) else None
-    if written is not None and moments.day(written) is None:
-        return None
-    return value, moments.next_day(value)
+    return True
 
 
 def _year(value: Node, notes: Notes) -> tuple[Node, Node] | None:
@@ -142,12 +169,26 @@ def _unit(value: Node, type_name: str, unit: str, span: str, notes: Notes) -> tu
     elif number is not None and (isinstance(value, ast.ParamRef) or moments.type_of(value) == type_name):
         notes.need(f"${number} is the first moment of a {unit}, {moments.SPOKEN[type_name]}, and not infinity")
         start = cast(ast.ParamRef(number=number), type_name)
-    elif _truncates(value, unit) and moments.type_of(value) == type_name:
-        start = value
+    elif unit in SPANS and _is_day(value, notes) and _is_first_day(value, unit, notes):
+        if (unit, type_name) == ("day", TIMESTAMP):
+            return value, moments.next_day(value)
+        start = cast(value, type_name)
+    elif (truncated := _as_truncated(value, type_name, unit, notes)) is not None:
+        start = truncated
     else:
         return None
     end = operation("+", start, cast(text(span), "interval"))
     return start, _truncated(unit, end) if type_name == TIMESTAMPTZ else end
+
+
+def _is_first_day(value: Node, unit: str, notes: Notes) -> bool:
+    """Whether a date begins a unit: each does a day."""
+    number, constant = moments.parameter(value), string_constant(getattr(value, "arg", None))
+    if unit != "day" and number is not None:
+        notes.need(f"${number} is the first day of a {unit}")
+        return True
+    known = moments.moment(constant) if constant is not None else None
+    return unit == "day" or (known is not None and _begins(known, unit))
 
 
 def _truncated(unit: str, value: Node) -> Node:
@@ -159,13 +200,21 @@ def _truncated(unit: str, value: Node) -> Node:
     )
 
 
-def _truncates(value: Node, unit: str) -> bool:
-    return (
-        isinstance(value, ast.FuncCall)
-        and own_name(value) == "date_trunc"
-        and len(value.args) == 2
-        and (string_constant(value.args[0]) or "").lower() == unit
-    )
+def _as_truncated(value: Node, type_name: str, unit: str, notes: Notes) -> Node | None:
+    """What date_trunc gives for the unit, of the column's type: with and without a time zone they compare alike."""
+    if not isinstance(value, ast.FuncCall) or own_name(value) != "date_trunc" or len(value.args) != 2:
+        return None
+    given, arg = moments.type_of(value), value.args[1]
+    constants = [constant for node in walk(arg) if (constant := string_constant(node)) is not None]
+    if _part(value.args[0], notes) != unit or any("inf" in constant.lower() for constant in constants):
+        return None
+    for number in parameters(arg):
+        notes.need(f"${number} is not infinity")
+    if given == type_name:
+        return _truncated(unit, arg)
+    if given == TIMESTAMP:
+        return cast(_truncated(unit, arg), type_name)
+    return _truncated(unit, cast(arg, TIMESTAMP)) if given and unit in MORE_THAN_A_DAY else None
 
 
 def _begins(value: datetime, unit: str) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pglast import ast, enums
 
-from analyzer.statements.equivalents.build import all_of, operation
+from analyzer.statements.equivalents.build import all_of, any_of, operation
 from analyzer.statements.tree import Node, operator_name
 
 TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
@@ -12,16 +12,17 @@ TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """``operator`` with the left side first; of BETWEEN ``value`` and ``last``."""
+    """``operator`` with the left side first; of BETWEEN ``value`` and ``last``, of IN ``value`` and ``others``."""
 
     operator: str
     left: Node
     value: Node
     last: Node | None = None
+    others: tuple[Node, ...] = ()
 
     @property
     def values(self) -> tuple[Node, ...]:
-        return (self.value,) if self.last is None else (self.value, self.last)
+        return (self.value, *self.others) if self.last is None else (self.value, self.last)
 
 
 def readings(node: Node | None) -> tuple[Compared, ...]:
@@ -31,6 +32,8 @@ def readings(node: Node | None) -> tuple[Compared, ...]:
     if node.kind == enums.A_Expr_Kind.AEXPR_BETWEEN:
         return (Compared("BETWEEN", node.lexpr, *node.rexpr),)
     operator = operator_name(node)
+    if node.kind == enums.A_Expr_Kind.AEXPR_IN and operator == "=":
+        return (Compared("IN", node.lexpr, node.rexpr[0], others=tuple(node.rexpr[1:])),)
     if node.kind != enums.A_Expr_Kind.AEXPR_OP or operator not in TURNED:
         return ()
     return (
@@ -41,6 +44,9 @@ def readings(node: Node | None) -> tuple[Compared, ...]:
 
 def as_range(compared: Compared, column: Node, starts: list[Node], ends: list[Node]) -> Node | None:
     """The condition of the bare column, where each value stands for all from its start to before its end."""
+    if compared.operator == "IN":
+        pairs = zip(starts, ends, strict=True)
+        return any_of(all_of([operation(">=", column, start), operation("<", column, end)]) for start, end in pairs)
     bounds = {
         "=": ((">=", starts[0]), ("<", ends[0])),
         "BETWEEN": ((">=", starts[0]), ("<", ends[-1])),

@@ -1,37 +1,95 @@
 """``WHERE rn = 1`` around ``row_number() OVER (PARTITION BY g ORDER BY o)`` as DISTINCT ON (g) ... ORDER BY g, o.
 
 Without PARTITION BY, ``rn <= 3`` is ORDER BY o LIMIT 3; with it, LIMIT in LATERAL (rows_of_group.py). All take the
-first rows of the same order; which of several that tie is open in each, unless the order holds a key.
+first rows of the same order; which of several that tie is open in each, unless the order holds a key. A WITH query that
+is read once, in FROM alone, is such a subquery, too.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import all_of, cast, conjuncts, integer, integer_constant, sorted_by, target
-from analyzer.statements.equivalents.calls import own_name, unsteady_call
+from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
 from analyzer.statements.equivalents.comparisons import readings
 from analyzer.statements.equivalents.notes import FIRST_FEW, FIRST_OF_GROUP, NO_TIES, Notes
 from analyzer.statements.equivalents.rows_of_group import key_of_groups, limited_by_group
 from analyzer.statements.equivalents.scopes import Tables, holds_key, is_plain, own_nodes, owner, qualified, tables_of
-from analyzer.statements.tree import Node
+from analyzer.statements.tree import Node, walk
 
 NUMBERING = ("row_number", "rank", "dense_rank")
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """How many of the first rows: ``most`` a constant, or a parameter that its giver knows."""
+    """How many of the first rows: ``most`` a constant, or a parameter that its giver knows.
+
+    ``start``: the parameter from which on BETWEEN asks for them.
+    """
 
     condition: Node
     most: int | None
     value: Node
     is_first: bool
+    start: int | None = None
 
 
 def window_to_first_rows(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
     """Changes the subquery in FROM and drops the condition; whether there is such a one."""
+    read_once = _read_once(select)
+    changed = [_to_first_rows(select, facts, notes)]
+    changed += [_in_place(query, reader, select, facts, notes) for query, reader in read_once]
+    return any(changed)
+
+
+def _read_once(select: ast.SelectStmt) -> list[tuple[ast.CommonTableExpr, ast.SelectStmt]]:
+    """Its WITH queries that one FROM alone reads, each with the SELECT that does; not those that are kept apart."""
+    if select.withClause is None or select.withClause.recursive:
+        return []
+    nodes = list(walk(select))
+    names = Counter(node.ctename for node in nodes if isinstance(node, ast.CommonTableExpr))
+    read = Counter(node.relname for node in nodes if isinstance(node, ast.RangeVar))
+    readers = {
+        node.fromClause[0].relname: node
+        for node in nodes
+        if isinstance(node, ast.SelectStmt)
+        and len(node.fromClause or ()) == 1
+        and isinstance(node.fromClause[0], ast.RangeVar)
+    }
+    return [
+        (query, readers[query.ctename])
+        for query in select.withClause.ctes
+        if names[query.ctename] == 1 and read[query.ctename] == 1 and query.ctename in readers
+        if query.ctematerialized != enums.CTEMaterialize.CTEMaterializeAlways
+        if not query.aliascolnames and isinstance(query.ctequery, ast.SelectStmt)
+        if not _shares_parameters(query, select)
+    ]
+
+
+def _shares_parameters(query: ast.CommonTableExpr, select: ast.SelectStmt) -> bool:
+    """Whether one of its parameters is also beside it: read in another order, its type may become another one."""
+    inside, everywhere = parameters(query), parameters(select)
+    return any(everywhere.count(number) > inside.count(number) for number in inside)
+
+
+def _in_place(
+    query: ast.CommonTableExpr, reader: ast.SelectStmt, select: ast.SelectStmt, facts: SchemaFacts, notes: Notes
+) -> bool:
+    """Reads the WITH query as a subquery, where that is changed."""
+    (source,) = reader.fromClause
+    alias = source.alias or ast.Alias(aliasname=source.relname)
+    reader.fromClause = (ast.RangeSubselect(subquery=query.ctequery, alias=alias),)
+    if not _to_first_rows(reader, facts, notes):
+        reader.fromClause = (source,)
+        return False
+    others = tuple(each for each in select.withClause.ctes if each is not query)
+    select.withClause = ast.WithClause(ctes=others, recursive=False) if others else None
+    return True
+
+
+def _to_first_rows(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
     source = select.fromClause[0] if len(select.fromClause or ()) == 1 else None
     if not isinstance(source, ast.RangeSubselect) or source.lateral or source.alias is None or source.alias.colnames:
         return False
@@ -84,6 +142,8 @@ def _change(
             return notes.refuse("several rows of each group are asked for, and no foreign key names the groups")
     if not holds_key([*groups, *ordered], tables, facts):
         notes.need(NO_TIES)
+    if asked.start is not None:
+        notes.need(f"the statement's ${asked.start} is 1")
     if asked.most is None and groups and asked.is_first:
         notes.need(f"the statement's ${asked.value.number} is 1")
     elif asked.most is None:
@@ -107,10 +167,14 @@ def _change(
 
 
 def _asked(select: ast.SelectStmt, alias: str, name: str, *, is_grouped: bool) -> _Asked | None:
-    """``rn = 1``, ``rn <= 3``, ``rn < 4`` or the same with a parameter, among what AND joins."""
+    """``rn = 1``, ``rn <= 3``, ``rn < 4``, ``rn BETWEEN 1 AND 3``, or with parameters, among what AND joins."""
     for condition in conjuncts(select.whereClause):
         for compared in readings(condition):
-            if not _is_named(compared.left, alias, name) or compared.last is not None:
+            if not _is_named(compared.left, alias, name):
+                continue
+            if compared.last is not None:
+                if (asked := _between(condition, compared.value, compared.last)) is not None:
+                    return asked
                 continue
             number = integer_constant(compared.value)
             if isinstance(compared.value, ast.ParamRef) and compared.operator in ("=", "<="):
@@ -123,6 +187,17 @@ def _asked(select: ast.SelectStmt, alias: str, name: str, *, is_grouped: bool) -
             if compared.operator == "<" and number >= 2:
                 return _Asked(condition, number - 1, compared.value, number == 2)
     return None
+
+
+def _between(condition: Node, first: Node, last: Node) -> _Asked | None:
+    """``rn BETWEEN 1 AND 3``, or the same with parameters."""
+    start = first.number if isinstance(first, ast.ParamRef) else None
+    if start is None and integer_constant(first) != 1:
+        return None
+    number = integer_constant(last)
+    if isinstance(last, ast.ParamRef):
+        return _Asked(condition, None, last, is_first=False, start=start)
+    return _Asked(condition, number, last, number == 1, start) if number is not None and number >= 1 else None
 
 
 def _is_named(node: Node, alias: str, name: str) -> bool:

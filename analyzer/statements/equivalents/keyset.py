@@ -15,7 +15,7 @@ from analyzer.schema.quoting import quote_identifier
 from analyzer.statements.equivalents.build import all_of, any_of, conjuncts, operation, sorted_by
 from analyzer.statements.equivalents.calls import unsteady_call
 from analyzer.statements.equivalents.notes import Notes
-from analyzer.statements.equivalents.output import output_of, sorted_value
+from analyzer.statements.equivalents.output import numbered, output_of
 from analyzer.statements.equivalents.scopes import (
     Tables,
     is_never_null,
@@ -113,7 +113,7 @@ def _keys(select: ast.SelectStmt, tables: Tables, facts: SchemaFacts, numbers: I
     output = output_of(select, tables)
     found: dict[tuple[str, str], _Key] = {}
     for item in select.sortClause:
-        owned = _owner(sorted_value(item.node, output or []), output or [], tables)
+        owned = _owner(item.node, output or [], tables)
         if owned is None or item.useOp or output is None or owned in found:
             return None
         nullable = not is_never_null(owned, tables, facts)
@@ -133,7 +133,9 @@ def _keys(select: ast.SelectStmt, tables: Tables, facts: SchemaFacts, numbers: I
 
 
 def _owner(node: Node, output: list[tuple[str | None, Node]], tables: Tables) -> tuple[str, str] | None:
-    """Of a bare name the output's goes before the tables'."""
+    """Of a bare name the output's goes before the tables'; a number is a column of the output."""
+    if (column := numbered(node, output)) is not None:
+        return owner(column, tables)
     if isinstance(node, ast.ColumnRef) and len(node.fields) == 1 and isinstance(node.fields[0], ast.String):
         named = [value for name, value in output if name == node.fields[0].sval]
         if named:

@@ -56,7 +56,8 @@ def type_of(node: Node) -> str | None:
     if isinstance(node, ast.FuncCall):
         if own_name(node) in NOW:
             return TIMESTAMPTZ
-        return type_of(node.args[1]) if len(node.args or ()) == 2 and type_of(node.args[1]) != DATE else None
+        truncated = type_of(node.args[1]) if len(node.args or ()) == 2 else None
+        return TIMESTAMPTZ if truncated == DATE else truncated
     if isinstance(node, ast.TypeCast):
         return cast_type(node) if cast_type(node) != "interval" else None
     if isinstance(node, ast.A_Expr) and node.kind == enums.A_Expr_Kind.AEXPR_OP and node.lexpr is not None:

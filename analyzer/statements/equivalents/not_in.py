@@ -1,55 +1,90 @@
 """``x NOT IN (SELECT y ...)`` as ``NOT EXISTS (SELECT 1 ... WHERE x = y)``, which PostgreSQL joins.
 
 The same where neither x nor y can be NULL: a NULL among the y makes NOT IN true of no row, a NULL x is in no list of
-anything, while NOT EXISTS keeps both.
+anything, while NOT EXISTS keeps both. ``x <> ALL (SELECT y ...)`` is NOT IN in other words; of rows, ``(x, z) NOT IN
+(SELECT y, w ...)``, it holds column by column. Also in WHERE of an UPDATE or a DELETE of one table.
 """
 
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
-from analyzer.statements.equivalents.build import one
+from analyzer.statements.equivalents.build import all_of, negated, one, operation
 from analyzer.statements.equivalents.calls import unsteady_call
 from analyzer.statements.equivalents.notes import Notes
-from analyzer.statements.equivalents.scopes import is_never_null, is_plain, own_nodes, owner, qualified, tables_of
+from analyzer.statements.equivalents.scopes import (
+    Tables,
+    is_never_null,
+    is_plain,
+    own_nodes,
+    owner,
+    qualified,
+    replaced,
+    tables_of,
+)
+from analyzer.statements.tree import Node, name_parts
+
+ANY, ALL = enums.SubLinkType.ANY_SUBLINK, enums.SubLinkType.ALL_SUBLINK
 
 
-def not_in_to_not_exists(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
+def not_in_to_not_exists(statement: Node, facts: SchemaFacts, notes: Notes) -> bool:
     """Changes those of its WHERE; whether there was one."""
-    negated = [
-        link
-        for node in own_nodes(select.whereClause)
-        if isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.NOT_EXPR
-        for link in node.args
-        if isinstance(link, ast.SubLink) and link.subLinkType == enums.SubLinkType.ANY_SUBLINK and not link.operName
-    ]
-    changed = [_change(link, select, facts, notes) for link in negated]
-    return any(changed)
+    where = getattr(statement, "whereClause", None)
+    links = [node for node in own_nodes(where) if isinstance(node, ast.SubLink)]
+    below_not = {id(part) for node in own_nodes(where) if _is_not(node) for part in node.args}
+    not_in = [link for link in links if _asks(link, ANY, "=") and id(link) in below_not]
+    differs = [link for link in links if _asks(link, ALL, "<>") and id(link) not in below_not]
+    if not not_in and not differs:
+        return False
+    if not isinstance(statement, ast.SelectStmt) and (
+        getattr(statement, "usingClause", None) or getattr(statement, "fromClause", None)
+    ):
+        return notes.refuse("it joins other tables to the one whose rows it changes")
+    outside = _outside(statement, facts)
+    changed = [link for link in (*not_in, *differs) if _change(link, outside, facts, notes)]
+    statement.whereClause = replaced(where, {id(link): negated(link) for link in differs if link in changed})
+    return bool(changed)
 
 
-def _change(link: ast.SubLink, select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
+def _is_not(node: Node) -> bool:
+    return isinstance(node, ast.BoolExpr) and node.boolop == enums.BoolExprType.NOT_EXPR
+
+
+def _asks(link: ast.SubLink, kind: enums.SubLinkType, operator: str) -> bool:
+    """``x = ANY (SELECT ...)``, which IN is without the operator."""
+    return link.subLinkType == kind and (name_parts(link.operName) or ("=",)) == (operator,)
+
+
+def _outside(statement: Node, facts: SchemaFacts) -> Tables | None:
+    if isinstance(statement, ast.SelectStmt):
+        return tables_of(statement, facts)
+    return tables_of(ast.SelectStmt(fromClause=(statement.relation,)), facts)
+
+
+def _change(link: ast.SubLink, outside: Tables | None, facts: SchemaFacts, notes: Notes) -> bool:
     inner = link.subselect
     targets: list[ast.ResTarget] = list(inner.targetList or ())
+    asked = list(link.testexpr.args) if isinstance(link.testexpr, ast.RowExpr) else [link.testexpr]
     is_distinct_on = any(expression is not None for expression in inner.distinctClause or ())
-    if not is_plain(inner) or len(targets) != 1 or is_distinct_on:
+    if not is_plain(inner) or is_distinct_on:
         return notes.refuse("the list is limited or grouped")
+    if len(targets) != len(asked):
+        return notes.refuse("a row is compared whole, or with a list whose columns are not written out")
     if (name := unsteady_call((*targets, *inner.fromClause, inner.whereClause), facts)) is not None:
         return notes.refuse(f"the list calls {name}(), which may give something else each time")
-    outside, inside = tables_of(select, facts), tables_of(inner, facts)
+    inside = tables_of(inner, facts)
     if outside is None or inside is None:
         return notes.refuse("it reads something else than plain tables, or joins some by an outer join")
-    value, listed = owner(link.testexpr, outside), owner(targets[0].val, inside)
-    if value is None or listed is None or value[0] in inside:
-        return notes.refuse("what is compared is no plain column, or one by a name used inside")
-    for column, tables in ((value, outside), (listed, inside)):
-        if not is_never_null(column, tables, facts):
-            return notes.refuse(f"{'.'.join(map(quote_identifier, column))} may be NULL")
-    equal = ast.A_Expr(
-        kind=enums.A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="="),), lexpr=qualified(value), rexpr=qualified(listed)
-    )
-    condition = inner.whereClause
-    if condition is not None:
-        equal = ast.BoolExpr(boolop=enums.BoolExprType.AND_EXPR, args=(condition, equal))
-    inner.targetList, inner.whereClause, inner.distinctClause, inner.sortClause = one(), equal, None, None
-    link.subLinkType, link.testexpr = enums.SubLinkType.EXISTS_SUBLINK, None
+    equal = []
+    for given, target in zip(asked, targets, strict=True):
+        value, listed = owner(given, outside), owner(target.val, inside)
+        if value is None or listed is None or value[0] in inside:
+            return notes.refuse("what is compared is no plain column, or one by a name used inside")
+        for column, tables in ((value, outside), (listed, inside)):
+            if not is_never_null(column, tables, facts):
+                return notes.refuse(f"{'.'.join(map(quote_identifier, column))} may be NULL")
+        equal.append(operation("=", qualified(value), qualified(listed)))
+    inner.targetList, inner.distinctClause, inner.sortClause = one(), None, None
+    inner.whereClause = all_of([inner.whereClause, *equal] if inner.whereClause is not None else equal)
+    link.subLinkType, link.testexpr, link.operName = enums.SubLinkType.EXISTS_SUBLINK, None, None
     return True

@@ -1,5 +1,6 @@
 """What a rewrite has to say beside its text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from analyzer.words.visible import visible_line
@@ -7,11 +8,12 @@ from analyzer.words.visible import visible_line
 # forms of a kind: what is said of one need not hold of the other
 ONE_DAY, OTHER_SPAN = "one day", "another span"
 SINCE, UNTIL = "rows since a time", "rows until a time"
-ANY_ROW, NO_ROW = "any row", "no row"
+ANY_ROW, NO_ROW, ROW_SHOWN = "any row", "no row", "in the output whether there is a row"
 FIRST_OF_GROUP, FIRST_FEW = "the first of each group", "the first few"
 NO_TIES = "no two rows of a group tie in its ORDER BY, or any of them will do"
 
 NO_TIES_AT_LIMIT = "no two rows tie in ORDER BY where LIMIT ends, or any of them will do"
+ANY_LENGTH = "IN ($1) stands for a list of any length"
 
 
 @dataclass(slots=True)
@@ -21,11 +23,13 @@ class Notes:
     ``given``: what the schema cannot tell and has to hold for the same rows: of parameters, of the session's time zone.
     ``forms``: which of a kind's forms were written, for what is said of one form alone.
     ``why_not``: why something of the kind was left as it is.
+    ``parts``: parameter -> the part of a time that it holds in the plan at hand (``time_calls.py``).
     """
 
     given: list[str] = field(default_factory=list)
     why_not: list[str] = field(default_factory=list)
     forms: list[str] = field(default_factory=list)
+    parts: Mapping[int, str] = field(default_factory=dict)
 
     def need(self, fact: str) -> None:
         fact = visible_line(fact)  # names of columns are in it

@@ -4,6 +4,7 @@ What a rewrite leaves out (``count(*) > $1`` as EXISTS) may take a parameter alo
 is said which they were. One that also stands elsewhere has its type from its first place, so it may not go.
 """
 
+import re
 from collections import Counter
 
 from pglast import ast
@@ -12,6 +13,8 @@ from analyzer.statements.equivalents.calls import parameters
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.tree import Node, walk
 from analyzer.words.lists import and_list
+
+OF_ONE = re.compile(r"\A\$(\d+)(?= )")  # "$2 is a date", of the statement as it comes out
 
 
 def numbered_again(statement: Node, before: Counter[int], notes: Notes) -> bool:
@@ -28,6 +31,7 @@ def numbered_again(statement: Node, before: Counter[int], notes: Notes) -> bool:
     moved = {old: new for new, old in enumerate(numbers, 1) if old != new}
     for node in {id(node): node for node in walk((statement,)) if isinstance(node, ast.ParamRef)}.values():
         node.number = moved.get(node.number, node.number)
+    notes.given = [OF_ONE.sub(lambda told: f"${moved.get(int(told[1]), int(told[1]))}", fact) for fact in notes.given]
     verb = "is" if len(moved) == 1 else "are"
     notes.need(
         f"the statement's {and_list([f'${old}' for old in moved])} {verb}"

@@ -12,7 +12,7 @@ from analyzer.schema.facts import SchemaFacts
 from analyzer.statements.equivalents.build import all_of, any_of, conjuncts, disjuncts
 from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
 from analyzer.statements.equivalents.notes import NO_TIES_AT_LIMIT, Notes
-from analyzer.statements.equivalents.output import output_name, output_of, sorted_by_output, sorted_value
+from analyzer.statements.equivalents.output import numbered, output_name, output_of, sorted_by_output
 from analyzer.statements.equivalents.scopes import holds_key, own_nodes, owner, tables_of
 from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, column_names, operator_name, walk
@@ -60,9 +60,8 @@ def or_to_union(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> boo
 def _has_no_ties(select: ast.SelectStmt, facts: SchemaFacts) -> bool:
     tables = tables_of(select, facts, outer_joins=True) or {}
     output = output_of(select, tables) or []
-    named = dict(output)
-    nodes = [sorted_value(item.node, output) for item in select.sortClause or ()]
-    values = [named.get(output_name(node), node) for node in nodes]
+    named, sorts = dict(output), [item.node for item in select.sortClause or ()]
+    values = [numbered(node, output) or named.get(output_name(node), node) for node in sorts]
     return holds_key([owned for value in values if (owned := owner(value, tables)) is not None], tables, facts)
 
 

@@ -3,7 +3,7 @@
 from pglast import ast, enums
 
 from analyzer.schema.facts import SchemaFacts
-from analyzer.statements.equivalents.build import column, sorted_by
+from analyzer.statements.equivalents.build import column, integer_constant, sorted_by
 from analyzer.statements.equivalents.scopes import Tables, owner, qualified, tables_of
 from analyzer.statements.tree import Node, function_name, name_parts
 
@@ -36,6 +36,12 @@ def output_of(select: ast.SelectStmt, tables: Tables) -> Output | None:
         else:
             found.append((target.name or output_name(value), value))
     return found
+
+
+def numbered(node: Node, output: Output) -> Node | None:
+    """The column of the output that ``ORDER BY 2`` names; None where an item is no such number."""
+    number = integer_constant(node)
+    return output[number - 1][1] if number is not None and 1 <= number <= len(output) else None
 
 
 def output_name(value: Node) -> str | None:
@@ -80,20 +86,8 @@ def _of_subquery(value: ast.SubLink) -> tuple[str | None, bool]:
     return name, name is not None
 
 
-def position_of(node: Node) -> int | None:
-    """``ORDER BY 2``: which column of the output, from 1."""
-    is_number = isinstance(node, ast.A_Const) and isinstance(node.val, ast.Integer)
-    return int(node.val.ival) if is_number else None
-
-
-def sorted_value(node: Node, output: Output) -> Node:
-    """What an item of ORDER BY stands for; a name as it is."""
-    at = position_of(node)
-    return output[at - 1][1] if at is not None and 1 <= at <= len(output) else node
-
-
 def sorted_by_output(select: ast.SelectStmt, facts: SchemaFacts) -> tuple[ast.SortBy, ...] | None:
-    """ORDER BY as names and positions of the output, all that a UNION can be sorted by; None where it needs more.
+    """ORDER BY as names or numbers of the output, all that a UNION can be sorted by; None where it needs more.
 
     () without.
     """
@@ -101,8 +95,8 @@ def sorted_by_output(select: ast.SelectStmt, facts: SchemaFacts) -> tuple[ast.So
     output = output_of(select, tables)
     found = []
     for item in select.sortClause or ():
-        if position_of(item.node) is not None and not item.useOp:
-            found.append(item)
+        if output is not None and not item.useOp and numbered(item.node, output) is not None:
+            found.append(sorted_by(item.node, item))
             continue
         name = _sorted_name(item.node, output or [], tables)
         if output is None or item.useOp or name is None or [n for n, _ in output].count(name) != 1:

@@ -1,6 +1,7 @@
 """Which tables a SELECT reads, and whose column a name is: only where there is no doubt."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
 from pglast import ast, enums
 
@@ -117,6 +118,20 @@ def own_nodes(root: ast.Node | None) -> Iterator[ast.Node]:
         yield node
         if not isinstance(node, ast.SelectStmt):
             waiting += children(node)
+
+
+def replaced(root: Any, changes: Mapping[int, ast.Node]) -> Any:
+    """An expression with other nodes in the place of these, by their id; subqueries in it are left alone."""
+    if id(root) in changes:
+        return changes[id(root)]
+    if isinstance(root, tuple):
+        return tuple(replaced(part, changes) for part in root)
+    if isinstance(root, ast.Node) and changes and not isinstance(root, ast.SelectStmt):
+        for name in root.__slots__:
+            value = getattr(root, name)
+            if isinstance(value, (ast.Node, tuple)):
+                setattr(root, name, replaced(value, changes))
+    return root
 
 
 def is_plain(select: ast.SelectStmt) -> bool:

@@ -16,7 +16,7 @@ from analyzer.statements.equivalents.build import all_of, column, conjuncts, int
 from analyzer.statements.equivalents.calls import own_name, parameters, unsteady_call
 from analyzer.statements.equivalents.notes import Notes
 from analyzer.statements.equivalents.output import output_name, output_of
-from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, own_nodes, owner, tables_of
+from analyzer.statements.equivalents.scopes import Tables, is_plain, key_among, own_nodes, owner, replaced, tables_of
 from analyzer.statements.select_list import is_aggregate
 from analyzer.statements.tree import Node, column_names, flat, operator_name, walk
 
@@ -52,9 +52,8 @@ class _Subquery:
 
 
 def subquery_to_join(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -> bool:
-    """Changes those that are a column of its output by themselves; whether there was one."""
-    links = [t for t in select.targetList or () if isinstance(t, ast.ResTarget) and _is_scalar(t.val)]
-    if not links:
+    """Changes those of its output, in whatever expression; whether there was one."""
+    if not any(_scalars(target.val) for target in select.targetList or ()):
         return False
     tables = tables_of(select, facts, outer_joins=True)
     if tables is None or not _is_open(select):
@@ -62,20 +61,23 @@ def subquery_to_join(select: ast.SelectStmt, facts: SchemaFacts, notes: Notes) -
     output = output_of(select, tables)
     if output is None:
         return notes.refuse("the output holds what cannot be written out")
-    joined: dict[int, tuple[Node, ast.JoinExpr, str]] = {}
-    for number, link in enumerate(links):
-        found = _read(link.val.subselect, select, tables, facts, notes)
+    links = [link for _, value in output for link in _scalars(value)]
+    joined: dict[int, tuple[Node, ast.JoinExpr]] = {}
+    for number, link in enumerate(links, 1):
+        found = _read(link.subselect, select, tables, facts, notes)
         if found is not None:
-            name = link.name or output_name(link.val) or "?column?"
-            joined[id(link.val)] = (*_join(found, _FreeNames(select, tables, number + 1)), name)
+            joined[id(link)] = _join(found, _FreeNames(select, tables, number))
     if not joined:
         return False
+    values = {link: value for link, (value, _) in joined.items()}
     select.targetList = tuple(
-        target(joined[id(value)][0], joined[id(value)][2]) if id(value) in joined else _kept(name, value)
+        target(replaced(value, values), name or "?column?")
+        if any(id(link) in joined for link in _scalars(value))
+        else _kept(name, value)
         for name, value in output
     )
     source = select.fromClause[0]
-    for _, join, _ in joined.values():
+    for _, join in joined.values():
         join.larg, source = source, join
     select.fromClause = (source,)
     return True
@@ -85,8 +87,10 @@ def _kept(name: str | None, value: Node) -> ast.ResTarget:
     return target(value, None if name == output_name(value) else name)
 
 
-def _is_scalar(value: Node) -> bool:
-    return isinstance(value, ast.SubLink) and value.subLinkType == enums.SubLinkType.EXPR_SUBLINK
+def _scalars(value: Node) -> list[ast.SubLink]:
+    """Subqueries of one value in an expression, but for those in other subqueries."""
+    links = (node for node in own_nodes(value) if isinstance(node, ast.SubLink))
+    return [link for link in links if link.subLinkType == enums.SubLinkType.EXPR_SUBLINK]
 
 
 def _is_open(select: ast.SelectStmt) -> bool:

@@ -19,11 +19,13 @@ OTHER = [
     "select * from b where a_id not in (select b.a_id from b)",  # the name of the outer table is taken inside
     "with b as (select null::int as a_id) select * from a where id not in (select a_id from b)",
     "select * from a where (select count(*) from b where a_id = a.id group by x) > 0",
-    "select * from a where (select count(x) from b where a_id = a.id) > 0",
+    "select * from a where (select count(x + 1) from b where a_id = a.id) > 0",
+    "select * from a where (select count(v) from b) > 0",  # of the outer table: counts the outer rows
     "select * from a where (select count(*) from b where a_id = a.id) > 1",
     "select * from a where (select count(*) from b where random() < 0.5) > 0",
     "select * from a where (select count(*) from b limit 0) > 0",
-    "delete from a where id not in (select a_id from b)",
+    "delete from a where v not in (select a_id from b)",
+    "delete from a where id <> all (select x from b)",
 ]
 
 

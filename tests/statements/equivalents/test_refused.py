@@ -25,6 +25,7 @@ from analyzer.statements.equivalents import (
 from tests.checks.builders import facts
 from tests.statements.equivalents.tables import FACTS, ID
 
+NUMBERED = "s as (select a.*, row_number() over (partition by v order by id) r from a)"
 REFUSED = {
     OR: {
         "select v from a where v = 1 or random() < 0.5 and w = 2": "it calls random(), which may give",
@@ -53,6 +54,18 @@ REFUSED = {
         "select * from t where date_trunc('month', ts) = '2024-01-02'": "what the column's day, month or year",
         "select * from t where date_trunc('hour', tz) = $1": "what date_trunc gives is no one range",
         "select * from t where extract(year from ts) = 2024.5": "what the column's day, month or year",
+        "select * from t where extract(year from ts) in (2023, null)": "what the column's day, month or year",
+        "select * from t where extract(year from ts) in ($1 /*, ... */)": "the recorded text does not tell how many",
+        f"select * from t where ts::date in ({', '.join(['$1'] * 21)})": "its list has more than 20 values",
+        "select * from t where ts::date not in ('2024-01-01')": "",
+        "select * from t where date_trunc('month', ts) = current_date": "what the column's day, month or year",
+        "select * from t where date_trunc('month', tz) = '2024-01-02'::date": "what the column's day, month or year",
+        "select * from t where date_trunc('day', ts) = 'infinity'::date": "what the column's day, month or year",
+        "select * from t where ts::date = 'infinity'::date - 1": "what the column's day, month or year",
+        "select * from t where date_trunc('day', ts) = date_trunc('day', now())": "what the column's day, month",
+        "select * from t where date_trunc('month', ts) = date_trunc('month', 'infinity'::timestamp)": "what the column",
+        "select * from t where date_trunc('month', ts) = date_trunc('year', now())": "what the column's day, month or",
+        "select * from t where date_trunc($1, ts) = $2": "the recorded text does not tell which part of the time",
         "select * from t where app.date(ts) = $1": "",
         "select * from t where ts::app.date = $1": "",
         "select * from t where date_trunc('day', tz) = app.now()": "what the column's day, month or year",
@@ -88,7 +101,9 @@ REFUSED = {
         "select (select row_number() over () from b where b.id = a.v) from a": "the subquery computes what may fail",
         "select (select sum(x) over () from b where b.id = a.v) from a": "the subquery's value depends on the order",
         "select $1::text, (select count(*) from t where t.g = a.v and ts = $1) from a": "a parameter stands both in",
-        "select 1 + (select count(*) from b where b.x = a.v) from a": "",
+        "select coalesce((select sum(y) from b where x = a.v limit 1), 0) from a": "the subquery is sorted, limited",
+        "select sum((select max(y) from b where b.x = a.v)) from a": "the query around the subquery is grouped",
+        "select exists (select 1 from b where b.x = a.v) from a": "",
     },
     FIRST_ROWS: {
         "select * from (select a.*, rank() over (partition by v order by w) r from a) q where r = 1": "rank() keeps",
@@ -104,6 +119,11 @@ REFUSED = {
         " where r = $1": "",
         "select * from (select a.*, row_number() over (partition by v order by w) r from a) q where r = 2": "",
         "select * from (select a.*, row_number() over (order by v) r from a) q where r = 1 or v = 3": "",
+        "select * from (select a.*, row_number() over (order by v) r from a) q where r between 2 and 3": "",
+        f"with {NUMBERED} select * from s where r = 1 and id in (select id from s)": "",
+        f"with {NUMBERED.replace('s as', 's as materialized')} select * from s where r = 1": "",
+        f"with {NUMBERED.replace('s as', 's(n) as')} select * from s where r = 1": "",
+        f"with {NUMBERED.replace('row_number', 'rank')} select * from s where r = 1": "rank() keeps",
     },
     DISTINCT_JOIN: {
         "select distinct a.v from a join b on b.a_id = a.id": "the columns of a in its output hold no unique key",
@@ -138,16 +158,25 @@ REFUSED = {
     COUNT: {
         "select * from a where (select count(*) from b where random() < 0.5) > 0": "the subquery calls random()",
         "select * from a where (select app.count(*) from b where x = v) > 0": "",
-        "select * from a where (select count(x) from b where x = v) > 0": "",
         "select * from a where (select count(*) from b where x = v) > 1": "",
-        "select * from a where (select count(*) from b group by x) > 0": "",
+        "select * from a where (select count(*) from b group by x) > 0": "the subquery that counts is limited, grouped",
+        "select * from a where (select count(nullif(x, 1)) from b) > 0": "what it counts may be NULL",
+        "select * from a where (select count($1) from b where x = v) > $2": "what it counts may be NULL",
+        "select (select count(v) from b) > 0 from a": "what it counts may be NULL",
+        "select * from a where (select count(*) filter (where x = 1) from b) > 0": "it counts with FILTER",
+        "select (select count(*) from b) > 0 from a group by (select count(*) from b) > 0": "",
     },
     NOT_IN: {
         "select * from a where v not in (select id from b)": "a.v may be NULL",
         "select * from a where id not in (select x from b)": "b.x may be NULL",
         "select * from a where id not in (select id from b limit 2)": "the list is limited or grouped",
         "select * from a where id not in (select b.id from b where random() < 2)": "the list calls random()",
-        "delete from a where id not in (select id from b)": "",
+        "select * from a where not (id <> all (select id from b))": "",
+        "select * from a where (id, v) not in (select id, x from b)": "a.v may be NULL",
+        "select * from a where (id, v) not in (select * from b)": "a row is compared whole, or with a list",
+        "delete from a where v not in (select id from b)": "a.v may be NULL",
+        "delete from a using b where a.id not in (select id from c)": "it joins other tables to the one whose rows",
+        "update a set v = 1 where id <> all (select x from b)": "b.x may be NULL",
     },
 }
 NO_PAGES = {
@@ -158,6 +187,7 @@ NO_PAGES = {
     "select id, count(*) over () from a order by id offset 10": "an aggregate or a window function is computed",
     "select id, 1 + row_number() over () from a order by id offset 10": "an aggregate or a window function",
     "select id, unnest(array[1, 2]) from a order by id offset 10": "it calls unnest(), which may give several rows",
+    "select id from a order by 2 offset 10": "its order is not of plain columns",
     "select * from a offset 10": "",
     "select * from a order by v limit 10": "",
 }

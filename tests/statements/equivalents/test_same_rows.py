@@ -41,6 +41,7 @@ def ors(c: random.Random) -> tuple[str, Given]:
             f"select w, id from a where ({condition(c, 'v')} or {condition(c, 'w')}) and id > 2 order by 2 limit 3",
             f"select *, v + w as both from a where {condition(c, 'v')} or {condition(c, 'w')} or id = $1",
             f"select * from a where ({condition(c, 'v')} or {condition(c, 'w')}) and id > 2 order by id desc limit 3",
+            f"select v, a.* from a where {condition(c, 'v')} or {condition(c, 'w')} order by 1 desc, 2 limit 3",
             f"select v from a where v = any(array[1, 2]) or exists (select 1 from b where {condition(c, 'x', 'w')})",
         )
     ), {1: str(c.randint(1, 9))}
@@ -52,6 +53,7 @@ def ranges(c: random.Random) -> tuple[str, Given]:
     unit, start = c.choice(
         (("day", day), ("month", day[:8] + "01"), ("year", day[:5] + "01-01"), ("week", "2024-01-01"))
     )
+    more, ago = c.choice(("week", "month", "quarter", "year")), c.randint(0, 3000)
     return c.choice(
         (
             f"select id from t where {column}::date {operator} $1",
@@ -65,6 +67,16 @@ def ranges(c: random.Random) -> tuple[str, Given]:
             f"select id from t where extract(year from {c.choice((column, 'd'))}) {operator} {day[:4]}",
             f"select id from t where date_part('year', {column}) {operator} $4",
             f"select a.id from a left join t on t.id = a.id where t.{column}::date {operator} $1 or a.v = 1",
+            f"select id from t where date_trunc('day', {column}) {operator} current_date - {ago}",
+            f"select id from t where date_trunc('{unit}', tz) {operator} date_trunc('{unit}', current_date - {ago})",
+            f"select id from t where date_trunc('{unit}', tz) {operator} date_trunc('{unit}', '{day}'::timestamp)",
+            f"select id from t where date_trunc('{more}', ts) {operator} date_trunc('{more}', '{day}'::timestamptz)",
+            f"select id from t where date_trunc('{more}', ts) {operator} date_trunc('{more}', current_date - {ago})",
+            f"select id from t where date_trunc('{unit}', {column}) {operator} '{start}'::date",
+            f"select id from t where date_trunc('day', {column}) between $1::date - 1 and $2::date",
+            f"select id from t where {column}::date in ('{day}', $2, '2024-03-01'::date) and {condition(c, 'g')}",
+            f"select id from t where date_trunc('{unit}', {column}) in ('{start}', $3) or {condition(c, 'g')}",
+            f"select id from t where date_part('year', {column}) in ({day[:4]}, 2017, $4)",
         )
     ), {1: day, 2: later, 3: start, 4: day[:4]}
 
@@ -98,6 +110,11 @@ def subqueries(c: random.Random) -> tuple[str, Given]:
             "select b.*, (select v from a where a.id = b.a_id) as v from b",
             f"select b.id, (select v from a where b.x = a.id and {condition(c, 'a.w')}), "
             f"(select count(*) from t where t.g = b.y) from b where {condition(c, 'x', 'y')}",
+            f"select coalesce((select {c.choice(('sum(y)', 'count(y)'))} from b where b.x = a.v), 0), w from a",
+            f"select *, case when v = 1 then (select {value} from b where a_id = a.id)::text else"
+            f" (select {value} from b where x = a.w)::text end, 1 + (select count(*) from b where y = v) as n from a",
+            f"select distinct greatest((select max(x) from b where a_id = a.id), w) from a where {condition(c, 'v')}"
+            " order by 1",
             f"select distinct b.x, (select {value} from b k where k.x = b.x) from b left join a on a.id = b.a_id",
         )
     ), {}
@@ -124,6 +141,12 @@ def first_rows(c: random.Random) -> tuple[str, Given]:
             "select a_id, n, q.* from (select a_id, e.id, row_number() over (partition by a_id order by id) n from e) q"
             " where n <= $2",
             "select from (select a_id, row_number() over (partition by a_id order by id) n from e) q where n <= 2",
+            f"with s as (select t.*, row_number() over (partition by g order by ts {direction}, id) as rn from t)"
+            f" select * from s where rn = 1 and {condition(c, 'g')}",
+            "with x as (select 2 as v), s as (select e.*, row_number() over (partition by a_id order by id) n from e),"
+            " f as (select * from s where n between 1 and $2) select a.v, f.* from a join f on f.a_id = a.id, x",
+            f"select * from a where id in (with s as (select b.*, row_number() over (order by x {direction}, id) rn"
+            f" from b) select a_id from s k where k.rn between $1 and {c.randint(1, 4)} and {condition(c, 'y')})",
             "select v as g, id from (select v, v as g, id, row_number() over (partition by w order by id) r from a) x"
             " where r = $1",
         )
@@ -170,9 +193,21 @@ def unions(c: random.Random) -> tuple[str, Given]:
 
 def counts(c: random.Random) -> tuple[str, Given]:
     operator, number = c.choice(((">", 0), (">=", 1), ("<>", 0), ("=", 0), ("<", 1), ("<=", 0)))
-    inner = f"(select count(*) from b where {c.choice(('a_id = a.id', 'x = v'))} and {condition(c, 'x', 'y')})"
+    count = c.choice(("count(*)", "count(1)", "count('x')", "count(b.id)", "count(b.x)", "count(distinct b.y)"))
+    tail = f"from b where {c.choice(('a_id = a.id', 'x = v'))} and {condition(c, 'x', 'y')}"
+    inner = f"(select {count} {tail})"
+    asked = f"{inner} {operator} {number}"
     return c.choice(
         (
+            f"select id, {asked}, ({asked})::int, not {asked}, (select {count} {operator} {number} {tail}) from a",
+            f"select case when {asked} then v when {condition(c, 'w')} then w end, case v when 1 then {asked} end"
+            " from a",
+            f"select *, sum(case when {asked} then 1 else 0 end) over (partition by v) as n from a",
+            f"select distinct v, {asked} as any from a where coalesce({inner}, 7) {operator} $1 order by 2, 1",
+            f"select * from a where case when {condition(c, 'v')} then {asked} else {number} {operator} 0 end",
+            f"select v, {asked} from a group by v, a.id, 2 having count(*) > 0",
+            "select * from a where (select count(b.id) from a k left join b on b.a_id = k.id and "
+            f"{condition(c, 'x')} where k.v = a.w) {operator} {number}",
             f"select * from a where {inner} {operator} {number}",
             f"select * from a where {inner} {operator} $1 or {condition(c, 'v')}",
             f"select v, count(*) from a where not ({inner} {operator} $1) and {condition(c, 'w')} group by v",
@@ -187,6 +222,13 @@ def not_ins(c: random.Random) -> tuple[str, Given]:
             f"select * from a where id not in ({inner})",
             f"select * from a t where t.id not in ({inner} and c.v = t.v) or {condition(c, 't.v')}",
             f"select v, count(*) from a where not (id not in ({inner})) group by v",
+            f"select * from a where (id <> all ({inner})) is not false and {condition(c, 'v')}",
+            f"select * from a where not (id = any ({inner})) or id <> all (select id from e where e.o = a.v)",
+            f"select * from c where (id, kind) not in (select b.id, k.kind from b, c k where {condition(c, 'x')})",
+            f"delete from c where id <> all ({inner.replace('c.', 'k.').replace('b, c', 'b, c k')}) returning *",
+            f"update a u set v = u.v + 1, w = 7 where id not in ({inner}) and {condition(c, 'u.v')} returning u.*",
+            f"insert into c select id, 'new', x from b where id not in (select c.id from c where {condition(c, 'v')})"
+            " returning *",
         )
     ), {}
 
@@ -230,7 +272,8 @@ def zone(chance: random.Random, found: Equivalent) -> str:
 def rows(connection: Any, sql: str, given: Given) -> tuple[list[str], Counter[tuple[bytes | None, ...]]]:
     """The columns' names and the rows as the server writes them."""
     sql = re.sub(r"\$(\d+)", lambda number: f"'{given[int(number[1])]}'", sql)
-    result = connection.execute(sql).pgresult
+    with connection.transaction(force_rollback=True):  # it may write
+        result = connection.execute(sql).pgresult
     columns = range(result.nfields)
     found = Counter(tuple(result.get_value(row, at) for at in columns) for row in range(result.ntuples))
     return [result.fname(at).decode() for at in columns], found
