@@ -10,12 +10,18 @@ grouped join would read much more than these rows need. The time is that of all 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
 from analyzer.checks.joins import is_correlated, rounded
 from analyzer.checks.new_index import NewKey, compared_keys, new_index
 from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_ratio
 from analyzer.checks.own_functions import BUILT_IN, CHEAP, calls_of
+from analyzer.checks.plan.cast_on_column import cast_on_column
+from analyzer.checks.plan.function_on_column import function_on_column
+from analyzer.checks.plan.leading_wildcard import leading_wildcard
+from analyzer.checks.plan.or_across_columns import or_across_columns
+from analyzer.checks.plan.seq_scan_discards_rows import seq_scan_discards_rows
 from analyzer.checks.rewrites import otherwise
 from analyzer.checks.scan import filter_condition, index_condition, index_that_begins_with, table_of
 from analyzer.findings import Finding, Fix, Severity
@@ -28,6 +34,8 @@ from analyzer.words.durations import time_words
 
 ROUNDING_MS = 0.0005  # of a run's time, as printed
 MOST_TOLD = 3  # scans with a sentence and an index each; judgement
+# each knows what serves a kind of conditions, the one that knows best first
+OF_CONDITIONS = (leading_wildcard, function_on_column, cast_on_column, seq_scan_discards_rows)
 
 check = Check(
     __name__,
@@ -80,12 +88,16 @@ def correlated_subquery(plan: Plan, context: Context) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Wasteful:
-    """A scan whose runs look at many rows to keep few; ``keys``: of an index for these, () where none is certain."""
+    """A scan whose runs look at many rows to keep few; ``keys``: of an index for these, () where none is certain.
+
+    ``told``: what the check of such conditions says of the scan by itself.
+    """
 
     scan: PlanNode
     rows: Scanned
     keys: tuple[NewKey, ...]
     scans: tuple[PlanNode, ...]  # it, and those that the same words are of: of other partitions
+    told: Finding | None = None
 
     @property
     def condition(self) -> str:
@@ -100,10 +112,18 @@ def _wasteful(scan: PlanNode, context: Context) -> _Wasteful | None:
         return None
     keys = compared_keys(index_condition(scan), filter_condition(scan))
     if not keys:
-        may_serve = scan.node_type == "Seq Scan" and _may_be_served(scan)
-        return _Wasteful(scan, read, (), (scan,)) if may_serve else None
+        if scan.node_type != "Seq Scan":
+            return None
+        told = None if _may_be_served(scan) else _told_by_itself(scan, context)
+        return _Wasteful(scan, read, (), (scan,), told) if told is not None or _may_be_served(scan) else None
     has_one = index_that_begins_with(scan, [quote_identifier(key.name) for key in keys], context.facts)
     return None if has_one is not None else _Wasteful(scan, read, keys, (scan,))
+
+
+def _told_by_itself(scan: PlanNode, context: Context) -> Finding | None:
+    either = or_across_columns(scan.plan, context) if scan.plan is not None else ()
+    of_arms = (finding for finding in either if place(scan) in (finding.place, *finding.also_at))
+    return next(chain(of_arms, *(judged(scan, context) for judged in OF_CONDITIONS)), None)
 
 
 def _may_be_served(scan: PlanNode) -> bool:
@@ -131,6 +151,9 @@ def _by_index(wasteful: Sequence[_Wasteful]) -> str:
 
 
 def _what_serves(each: _Wasteful) -> str:
+    rows = f"Its runs look at {each.rows.read:,.0f} rows of {each.scan.relation_name} to keep {each.rows.kept:,.0f}"
+    if each.told is not None:
+        return f"{rows}, by {each.condition}. {each.told.hint} "
     called = sorted(condition.functions - CHEAP - BUILT_IN) if (condition := filter_condition(each.scan)) else []
     calls = f", calling {calls_of(called)}" if called else ""
     index = (
@@ -138,14 +161,12 @@ def _what_serves(each: _Wasteful) -> str:
         if each.keys
         else f"see whether an index can serve {each.condition}"
     )
-    return (
-        f"Its runs look at {each.rows.read:,.0f} rows of {each.scan.relation_name} to keep"
-        f" {each.rows.kept:,.0f}{calls}: {index}. "
-    )
+    return f"{rows}{calls}: {index}. "
 
 
 def _indexes(wasteful: Sequence[_Wasteful], context: Context) -> tuple[Fix, ...]:
-    return tuple(dict.fromkeys(fix for each in wasteful for fix in new_index(each.scan, each.keys, context)))
+    made = (each.told.fixes if each.told is not None else new_index(each.scan, each.keys, context) for each in wasteful)
+    return tuple(dict.fromkeys(fix for fixes in made for fix in fixes))
 
 
 def _hint(top: PlanNode) -> str:
