@@ -4,21 +4,26 @@ A slow plan takes 5 ms or more, without indexes but for the primary keys and wit
 """
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 from analyzer.checks import Context as CheckContext
 from analyzer.checks import all_checks, run_checks
 from analyzer.findings import Finding
 from analyzer.plans import parse_plan
 from analyzer.runtime.postgres import PostgresCluster
+from bench import tpcds
 from bench.corpus import SETTINGS, CorpusPlan, plans
 from bench.results import Context, Result
 
 SLOW_MS = 5.0
 MOST_SILENT = 15.0  # % of the slow ones
 CALLS_PER_DAY = 1_000.0  # each: what takes a millisecond then is not worth a word
+Judged = tuple[CorpusPlan, float, list[Finding]]
 
 
 def measure(context: Context) -> list[Result]:
+    if not tpcds.is_there():
+        print("  without TPC-DS, which needs duckdb==1.0.0 (requirements-dev.txt)")
     with PostgresCluster(context.place / "corpus", settings=SETTINGS) as server:
         slow = [_judged(plan) for plan in plans(server, context.place, tuned=False)]
         tuned = [_judged(plan) for plan in plans(server, context.place, tuned=True)]
@@ -34,13 +39,25 @@ def measure(context: Context) -> list[Result]:
     return [
         Result("slow plans", len(slow), ""),
         Result("of them without a sentence", 100 * len(silent) / len(slow), "%", MOST_SILENT),
+        *_of_each_database(slow, "{}, without a sentence", lambda findings: not findings),
         Result("tuned plans", len(tuned), "", least=200),
         Result("of them with a sentence", sum(bool(findings) for *_, findings in tuned), ""),
+        *_of_each_database(tuned, "{}, with a sentence", bool),
         *(Result(f"tuned: {code} {titles[code]}", number, "") for code, number in codes.most_common()),
     ]
 
 
-def _judged(plan: CorpusPlan) -> tuple[CorpusPlan, float, list[Finding]]:
+def _of_each_database(
+    judged: Sequence[Judged], title: str, counts: Callable[[list[Finding]], bool]
+) -> Iterator[Result]:
+    """How many plans there are of each, and of how many that is so."""
+    databases = dict.fromkeys(plan.name.split()[0] for plan, *_ in judged)
+    for database in databases:
+        of_it = [findings for plan, _, findings in judged if plan.name.startswith(f"{database} ")]
+        yield Result(title.format(f"{len(of_it)} of {database}"), sum(map(counts, of_it)), "")
+
+
+def _judged(plan: CorpusPlan) -> Judged:
     parsed = parse_plan(plan.explained)
     time_ms = parsed.execution_time_ms or 0.0
     outcome = run_checks(
