@@ -19,6 +19,7 @@ from analyzer.checks.node import place, run_time_ms, shown, time_evidence, time_
 from analyzer.checks.own_functions import BUILT_IN, CHEAP, calls_of
 from analyzer.checks.plan.cast_on_column import cast_on_column
 from analyzer.checks.plan.function_on_column import function_on_column
+from analyzer.checks.plan.index_scan_discards_rows import index_scan_discards_rows
 from analyzer.checks.plan.leading_wildcard import leading_wildcard
 from analyzer.checks.plan.or_across_columns import or_across_columns
 from analyzer.checks.plan.seq_scan_discards_rows import seq_scan_discards_rows
@@ -106,16 +107,15 @@ class _Wasteful:
 
 
 def _wasteful(scan: PlanNode, context: Context) -> _Wasteful | None:
-    """None also where a better index is there, or where nobody can say what one would have to be for an index scan."""
+    """None also where a better index is there, or where nobody can say what one would have to be."""
     read = scanned(scan, join_runs=float("inf")) if scan.filter is not None else None
     if read is None or not read.keeps_few(check["rows"] * read.runs, check["kept_ratio"]):
         return None
     keys = compared_keys(index_condition(scan), filter_condition(scan))
     if not keys:
-        if scan.node_type != "Seq Scan":
-            return None
-        told = None if _may_be_served(scan) else _told_by_itself(scan, context)
-        return _Wasteful(scan, read, (), (scan,), told) if told is not None or _may_be_served(scan) else None
+        may_serve = scan.node_type == "Seq Scan" and _may_be_served(scan)
+        told = None if may_serve else _told_by_itself(scan, context)
+        return _Wasteful(scan, read, (), (scan,), told) if may_serve or told is not None else None
     has_one = index_that_begins_with(scan, [quote_identifier(key.name) for key in keys], context.facts)
     return None if has_one is not None else _Wasteful(scan, read, keys, (scan,))
 
@@ -123,7 +123,8 @@ def _wasteful(scan: PlanNode, context: Context) -> _Wasteful | None:
 def _told_by_itself(scan: PlanNode, context: Context) -> Finding | None:
     either = or_across_columns(scan.plan, context) if scan.plan is not None else ()
     of_arms = (finding for finding in either if place(scan) in (finding.place, *finding.also_at))
-    return next(chain(of_arms, *(judged(scan, context) for judged in OF_CONDITIONS)), None)
+    judging = OF_CONDITIONS if scan.node_type == "Seq Scan" else (index_scan_discards_rows,)
+    return next(chain(of_arms, *(judged(scan, context) for judged in judging)), None)
 
 
 def _may_be_served(scan: PlanNode) -> bool:
@@ -170,18 +171,29 @@ def _indexes(wasteful: Sequence[_Wasteful], context: Context) -> tuple[Fix, ...]
 
 
 def _hint(top: PlanNode) -> str:
+    reads_whole = any(below.node_type == "Seq Scan" for below in top.walk())  # else its index is there, or none can be
     if top.node_type == "Aggregate":
+        few = " With few outer rows, an index on the correlated columns." if reads_whole else ""
         return (
             "Join once instead: LEFT JOIN (SELECT key, aggregate ... GROUP BY key) on the key, with"
-            " coalesce(count, 0) for a count; EXISTS where only count(*) > 0 is asked. With few outer rows, an"
-            " index on the correlated columns."
+            f" coalesce(count, 0) for a count; EXISTS where only count(*) > 0 is asked.{few}"
         )
     if top.node_type == "Limit":
         return (
             "Give it an index on the correlated columns followed by its ORDER BY; LATERAL lets one such subquery"
             " bring all the columns that several bring one by one."
         )
-    return (
-        "Join the table instead (LEFT JOIN keeps rows without a match), or give the subquery an index on the correlated"
-        " columns."
-    )
+    index = ", or give the subquery an index on the correlated columns" if reads_whole else ""
+    if _is_exists(top):
+        return (
+            "EXISTS is made a join only where AND alone is around it. Of several in an OR, column IN (SELECT ... UNION"
+            f" ALL SELECT ...) says the same, and is hashed once{index}."
+        )
+    return f"Join the table instead (LEFT JOIN keeps rows without a match){index}."
+
+
+def _is_exists(top: PlanNode) -> bool:
+    """Whether the condition above asks for it so, in an OR; up to 17 that is printed only with its alternative."""
+    texts = top.parent.conditions.values() if top.parent is not None else ()
+    asked = (f"EXISTS({top.subplan_name})", f"(alternatives: {top.subplan_name} ")
+    return any(" OR " in text and "NOT " not in text and each in text for text in texts for each in asked)
