@@ -145,6 +145,17 @@ def test_what_a_correlated_subquery_reads_in_vain_is_told_with_it() -> None:
     assert "lower(name) can be in an index as an expression" in unclear["PL041"]
 
 
+def test_of_two_indexes_for_one_scan_the_one_with_more_columns_is_told() -> None:
+    scan = node("Index Scan", 4.0, 9, **{
+        "Relation Name": "o", "Alias": "o", "Index Name": "o_pkey", "Index Cond": "(o.c_id = c.id)",
+        "Actual Loops": 1_000, "Index Searches": 400_000, "Filter": "(o.size < c.size)", "Rows Removed by Filter": 170,
+    })  # fmt: skip
+    assert found(node("Nested Loop", 4_100.0, 9, {**scan, "Rows Removed by Filter": 1})).keys() == {"PL010"}
+    told = found(node("Nested Loop", 4_100.0, 9, scan))
+    assert told.keys() == {"PL003"}
+    assert "o (c_id, size)" in told["PL003"]
+
+
 def test_an_index_in_the_order_that_is_asked_for_serves_the_condition_too() -> None:
     def first_rows(condition: str) -> dict[str, Any]:
         scan = searched(condition) | {"Plan Rows": 20_000, "Actual Rows": 20_000, "Rows Removed by Filter": 800_000}

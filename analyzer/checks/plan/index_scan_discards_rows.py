@@ -31,6 +31,7 @@ from analyzer.findings import Finding, Severity
 from analyzer.plans import PlanNode
 from analyzer.plans.conditions import Condition
 from analyzer.plans.indexable import BTREE, PATTERNS, can_use_some_index, expressions, indexable
+from analyzer.plans.parallel import runs_of
 from analyzer.words.lists import and_list
 
 check = Check(
@@ -54,7 +55,7 @@ def index_scan_discards_rows(node: PlanNode, context: Context) -> Iterator[Findi
     if group is None:
         return
     least, thrown, most_kept = rows_removed(group.nodes)
-    runs = sum(max(1.0, (n.loops or 0) / n.processes) for n in group.nodes)  # processes share one
+    runs = sum(max(1.0, runs_of(n)) for n in group.nodes)
     if least < check["rows_removed"] or least / runs < check["removed_per_run"]:
         return
     if most_kept > (least + most_kept) * check["kept_ratio"]:
