@@ -156,6 +156,31 @@ def test_of_two_indexes_for_one_scan_the_one_with_more_columns_is_told() -> None
     assert "o (c_id, size)" in told["PL003"]
 
 
+def test_scans_of_a_table_that_one_index_serves_are_one_finding() -> None:
+    def scan(alias: str, condition: str, table: str = "t") -> dict[str, Any]:
+        return node(
+            "Seq Scan", 90.0, 10, Filter=condition, **{"Relation Name": table, "Schema": "public", "Alias": alias},
+            **{"Rows Removed by Filter": 50_000},
+        )  # fmt: skip
+
+    scans = [
+        scan("t", "(t.a = 5)"),
+        scan("t_1", "(t_1.a = 7)"),
+        scan("t_2", "(t_2.b = 7)"),
+        scan("u", "(u.a = 5)", "u"),
+    ]
+    plan = parse_plan(json.dumps({"Plan": {**node("Append", 365.0, 40), "Plans": scans}, "Execution Time": 366.0}))
+    several, *others = run_checks(plan).findings
+    assert [finding.table for finding in others] == ["public.t", "public.u"]
+    assert several.message == (
+        "Seq Scan on t read 50,010 rows to keep 10. The same holds of 1 more like it, 180 ms in all."
+    )
+    assert several.evidence == {
+        "rows_read": 100_020, "rows_kept": 20, "exclusive_time_ms": 180.0, "exclusive_time_ratio": 0.492,
+    }  # fmt: skip
+    assert (several.place, several.also_at, several.time_ms) == ("0", ("1",), 180.0)
+
+
 def test_an_index_in_the_order_that_is_asked_for_serves_the_condition_too() -> None:
     def first_rows(condition: str) -> dict[str, Any]:
         scan = searched(condition) | {"Plan Rows": 20_000, "Actual Rows": 20_000, "Rows Removed by Filter": 800_000}
