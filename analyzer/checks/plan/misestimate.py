@@ -38,6 +38,7 @@ check = Check(
     code="PL070",
     title="Far more or fewer rows than planned",
     severity=Severity.WARNING,
+    reads_figures=True,
     gives_way_to=("PL019", "PL030", "PL053", "PL071", "PL072", "PL075"),  # they know why, or what it led to
     factor=Threshold(10, "actual / planned rows, or the other way", "judgement: below it plans seldom change"),
     gross_factor=Threshold(

@@ -28,6 +28,7 @@ check = Check(
     code="PL030",
     title="Nested Loop was planned for far fewer rows",
     severity=Severity.WARNING,
+    reads_figures=True,
     gives_way_to=("PL019", "PL071", "PL072", "PL107"),  # they know why, or of an index
     factor=Threshold(8, "actual / planned rows", "judgement: below ten, because both are drawn from a sample"),
     inner_runs=Threshold(1000, "runs", "judgement: fewer runs of an index scan take a millisecond or two"),
