@@ -38,9 +38,9 @@ def is_there() -> bool:
 
 
 def queries() -> dict[str, str]:
-    """Label ("01" to "99") -> SQL as PostgreSQL takes it, without the closing semicolon."""
+    """Label ("01" to "99") -> SQL without the closing semicolon; PostgreSQL takes each as DuckDB has it."""
     rows = _filled_with(0.0).execute("select query_nr, query from tpcds_queries()").fetchall()
-    return {f"{number:02}": _for_postgresql(sql) for number, sql in rows}
+    return {f"{number:02}": sql.strip().rstrip(";") for number, sql in rows}
 
 
 def load(connection: psycopg.Connection[Any], scale: float, place: Path) -> None:
@@ -86,10 +86,6 @@ def _primary_key(connection: psycopg.Connection[Any], table: str) -> str:
     ).fetchone()
     assert row is not None
     return str(row[0])
-
-
-def _for_postgresql(sql: str) -> str:
-    return sql.strip().rstrip(";")
 
 
 @cache

@@ -5,7 +5,7 @@ up in ``day`` by its key, and only then it turns out that the day is not one of 
 Loop begins with the few days. To verify, build it where it disturbs nobody: the table is then the inner side. Where an
 index begins with the column, the planner weighed it and nothing is said. Leave it alone where the statement is rare and
 the table is written much. The time is that of the join with all below it, less what reading the other table, looking
-up those of its rows that are asked for and fetching the rows that are kept takes.
+up those of its rows that are asked for and fetching the rows that belong to them takes.
 """
 
 from collections.abc import Iterator
@@ -54,14 +54,14 @@ def look_ups_keep_few(join: PlanNode, context: Context) -> Iterator[Finding]:
             raise NotRun(f"needs the schema, to tell whether an index of {scan.relation_name} begins with {column}")
         return
     whole_ms = join.total_time_ms
-    asked_for = other.rows * given[1] / looked_up[0]  # of the other table's rows, as of those that were looked up
-    other_ms = other.rows * ROW_MS + asked_for * check["look_up"] + given[1] * check["found"]
+    share, read = given[1] / looked_up[0], scan.total_rows_scanned or 0.0  # of both tables, as of what was looked up
+    other_ms = other.rows * ROW_MS + other.rows * share * check["look_up"] + read * share * check["found"]
     time_ms = None if whole_ms is None else whole_ms - other_ms
     if whole_ms is None or time_ms is None or time_ms < whole_ms * check["saved_ratio"] or has_index(table, column):
         return
     if (time_ratio(time_ms, join) or 0.0) < check["time_ratio"]:
         return
-    read, asked, kept = scan.total_rows_scanned or 0.0, outer.total_actual_rows or 0.0, join.total_actual_rows or 0.0
+    asked, kept = outer.total_actual_rows or 0.0, join.total_actual_rows or 0.0
     yield check.finding(
         subject=join.label,
         message=(

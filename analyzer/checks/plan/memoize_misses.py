@@ -49,8 +49,8 @@ def memoize_misses(node: PlanNode) -> Iterator[Finding]:
     if (several := _statistics_of_several(node)) is not None:
         fixes = (Fix("Statistics of the columns together", "sql", several),)
         hint = (
-            "The planner takes several columns together for a tenth of the table's rows at most, or for as many values as"
-            " one of them has, unless CREATE STATISTICS (ndistinct) on them tells it how many they have."
+            "The planner takes several columns together for a tenth of the table's rows at most, or for as many values"
+            " as one of them has, unless CREATE STATISTICS (ndistinct) on them tells it how many they have."
         )
     yield check.finding(
         subject=node.label,
