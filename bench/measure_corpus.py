@@ -39,13 +39,11 @@ def measure(context: Context) -> list[Result]:
             print(f"  tuned: {plan.name}, {time_ms:.1f} ms: {finding.code} {finding.message[:200]}")
     codes = Counter(code for *_, findings in tuned for code in {finding.code for finding in findings})
     titles = {check.code: check.title for check in all_checks()}
+    of_others, of_reports = _silent(slow, False), _silent(slow, True)
     return [
         Result("slow plans", len(slow), ""),
-        Result("of them without a sentence, but for TPC-DS", _silent_percent(slow, reports=False), "%", MOST_SILENT),
-        *(
-            [Result("those of TPC-DS", _silent_percent(slow, reports=True), "%", MOST_SILENT_REPORTS)]
-            * tpcds.is_there()
-        ),
+        Result("of them without a sentence, but for TPC-DS", of_others or 0.0, "%", MOST_SILENT),
+        *([Result("those of TPC-DS", of_reports, "%", MOST_SILENT_REPORTS)] if of_reports is not None else []),
         *_of_each_database(slow, "{}, without a sentence", lambda findings: not findings),
         Result("tuned plans", len(tuned), "", least=200),
         Result("of them with a sentence", sum(bool(findings) for *_, findings in tuned), ""),
@@ -54,9 +52,10 @@ def measure(context: Context) -> list[Result]:
     ]
 
 
-def _silent_percent(slow: Sequence[Judged], *, reports: bool) -> float:
-    of_them = [findings for plan, _, findings in slow if plan.name.startswith(REPORTS) == reports]
-    return 100 * sum(not findings for findings in of_them) / len(of_them)
+def _silent(slow: Sequence[Judged], of_reports: bool) -> float | None:
+    """The share of those without a sentence, %; None of none."""
+    of_them = [findings for plan, _, findings in slow if plan.name.startswith(REPORTS) == of_reports]
+    return 100 * sum(not findings for findings in of_them) / len(of_them) if of_them else None
 
 
 def _of_each_database(

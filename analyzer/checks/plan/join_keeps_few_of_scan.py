@@ -34,7 +34,8 @@ check = Check(
     wanted_ratio=Threshold(0.01, "rows looked up / read", "measured: a cached look-up takes as long as 20 to 60 rows"),
     found_ratio=Threshold(0.05, "rows found / read", "judgement: above it the scan is often right"),
     look_up=Threshold(0.01, "ms", "measured: cached, 0.003 to 0.01 ms on PostgreSQL 15 and 18"),
-    found=Threshold(0.002, "ms", "measured: a row found in a cached page of its own, 0.0005 to 0.002 ms on 18"),
+    found=Threshold(0.004, "ms", "measured: a row found in a cached page of its own, 0.001 to 0.004 ms on 18"),
+    saved_ratio=Threshold(0.50, "time saved / the join's", "judgement: the rest is too near to what it takes now"),
     time_ratio=Threshold(0.10, "time / execution time", "judgement: less is not worth an index"),
 )
 
@@ -57,7 +58,7 @@ def join_keeps_few_of_scan(join: PlanNode, context: Context) -> Iterator[Finding
         if column is None or whole_ms is None:
             continue
         time_ms = max(0.0, whole_ms - looked_up * check["look_up"] - matching * check["found"])
-        if (time_ratio(time_ms, join) or 0.0) < check["time_ratio"]:
+        if time_ms < whole_ms * check["saved_ratio"] or (time_ratio(time_ms, join) or 0.0) < check["time_ratio"]:
             continue
         table = table_facts(scan, context.facts)
         if table is None:
