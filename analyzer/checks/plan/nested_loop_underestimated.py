@@ -4,15 +4,16 @@ A Nested Loop runs its inner side once for each row of its outer side: right for
 where the planner expected few, so another join may have been cheaper. To verify, compare rows and actual rows of the
 outer side, and run the statement once with ``SET LOCAL enable_nestloop = off`` in a test session (never in production:
 it switches off what is right elsewhere). To fix it, mend the estimate: ANALYZE; CREATE STATISTICS on columns that
-depend on each other; ROWS of a function. Leave it alone where the other plan is no faster. The time is that of all runs
-of the inner side, without the subqueries of its conditions, less what reading the inner table once takes instead, where
-its rows are known: nothing is said where that takes as long.
+depend on each other; ROWS of a function; where none of them helps, a subquery with OFFSET 0 around the inner table,
+which is then read once. Leave it alone where the other plan is no faster. The time is that of all runs of the inner
+side, without the subqueries of its conditions, less what reading the inner table once takes instead, where its rows are
+known: nothing is said where that takes as long.
 """
 
 from collections.abc import Iterator
 
 from analyzer.checks import Check, Context, EvidenceLevel, Threshold
-from analyzer.checks.joins import rounded, side
+from analyzer.checks.joins import rounded, side, tables_below
 from analyzer.checks.misestimated import comparable_rows, mending, misestimates_of, other_join_ms
 from analyzer.checks.node import place, run_time_ms, time_evidence, time_ratio
 from analyzer.checks.scan import table_of, table_sql
@@ -21,6 +22,7 @@ from analyzer.plans import Plan, PlanNode
 from analyzer.plans.conditions import read_condition
 from analyzer.plans.estimates import Misestimate, estimate_of
 from analyzer.plans.payers import without_subqueries_ms
+from analyzer.schema.facts import SchemaFacts
 from analyzer.schema.quoting import quote_identifier
 
 check = Check(
@@ -59,6 +61,8 @@ def nested_loop_underestimated(plan: Plan, context: Context) -> Iterator[Finding
         wrong = next((m for m in under if id(m.node) in inside or any(s.node is join for s in m.sufferers)), None)
         origin = wrong.table_node if wrong is not None else outer
         fixes, hint = _mend(origin, wrong)
+        if not fixes:
+            hint += _once(inner, context.facts)
         yield check.finding(
             node=join,
             subject=join.label,
@@ -93,6 +97,19 @@ def _least_ms(inner: PlanNode, once_ms: float) -> float | None:
     """Of all runs of the inner side, less what another join takes and what rounding a microsecond per run may add."""
     time_ms = without_subqueries_ms(inner)
     return None if time_ms is None else max(0.0, time_ms - once_ms - 0.0005 * (inner.loops or 0) / inner.processes)
+
+
+def _once(inner: PlanNode, facts: SchemaFacts | None) -> str:
+    """How this statement alone gets another join, where no statistics help."""
+    scans = list(tables_below(inner))
+    table = table_sql(scans[0], facts) if len(scans) == 1 else None
+    if table is None:
+        return ""
+    alias = quote_identifier(scans[0].alias or scans[0].relation_name or "")
+    return (
+        f" For this statement alone, (SELECT * FROM {table} OFFSET 0) AS {alias} in FROM keeps the planner from looking"
+        " it up row by row: the subquery is read once."
+    )
 
 
 def _mend(origin: PlanNode, wrong: Misestimate | None) -> tuple[tuple[Fix, ...], str]:
