@@ -107,8 +107,8 @@ def _once(inner: PlanNode, facts: SchemaFacts | None) -> str:
         return ""
     alias = quote_identifier(scans[0].alias or scans[0].relation_name or "")
     return (
-        f" For this statement alone, (SELECT * FROM {table} OFFSET 0) AS {alias} in FROM keeps the planner from looking"
-        " it up row by row: the subquery is read once."
+        f" For this statement alone, (SELECT * FROM {table} OFFSET 0) AS {alias} in FROM, its own conditions inside,"
+        " keeps the planner from looking it up row by row: the subquery is read once."
     )
 
 
